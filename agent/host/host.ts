@@ -1,0 +1,63 @@
+/**
+ * The `Host` port: the only way in which the program sees the files of a node. Every path is absolute and resolved
+ * inside the host root: a symbolic link, absolute or relative, never leads out of it. Every call is bounded and
+ * answers with a value; none throws for what a host can do to it.
+ */
+export interface Host {
+  /** Reads a regular file (or a file of /proc or /sys). Anything else answers `notRegular`. */
+  readonly readFile: (path: string, limits?: ReadLimits) => Promise<Read<Buffer>>;
+  /** Names in a directory, sorted, without `.` and `..`. */
+  readonly list: (path: string, limits?: ListLimits) => Promise<Read<readonly string[]>>;
+  /** Owner, mode and kind of what the path leads to, links followed inside the root. */
+  readonly stat: (path: string) => Promise<Read<HostStat>>;
+  /** The text of a symbolic link, as it stands: `pid:[4026531836]`, `/usr/bin/dockerd`. */
+  readonly readLink: (path: string) => Promise<Read<string>>;
+  /**
+   * Calls `onChange` with one of `paths` when it, or what it leads to, may have changed: at the earliest possible
+   * moment, possibly once too often, never too seldom. A path that does not exist yet is watched for. Bursts are
+   * joined. Returns a function that stops watching.
+   */
+  readonly watch: (paths: readonly string[], onChange: (path: string) => void) => () => void;
+}
+
+/** The outcome of a read. `reason` is for people and names no secret: `permission denied (EACCES)`. */
+export type Read<T> = { readonly ok: true; readonly value: T } | ReadFailure;
+
+/** A read that did not work. */
+export interface ReadFailure {
+  readonly ok: false;
+  readonly code: ReadFailureCode;
+  readonly reason: string;
+}
+
+/** Why a read did not work. Closed list. */
+export type ReadFailureCode =
+  | 'absent' // ENOENT, ENOTDIR, ESRCH: there is nothing
+  | 'denied' // EACCES, EPERM
+  | 'notRegular' // FIFO, socket, device or directory where a file is expected
+  | 'tooLarge' // over maxBytes or maxEntries; nothing is returned
+  | 'loop' // too many symbolic links
+  | 'timeout'
+  | 'notRecorded' // only of a recorded host: nobody looked when it was recorded
+  | 'failed'; // anything else, the reason has the errno
+
+/** Bound of a file read; default 1 MiB. */
+export interface ReadLimits {
+  readonly maxBytes?: number;
+}
+
+/** Bound of a directory listing; default 10,000 entries. */
+export interface ListLimits {
+  readonly maxEntries?: number;
+}
+
+/** What `stat` says. `mode` has the permission bits only (`mode & 07777`). */
+export interface HostStat {
+  readonly realPath: string;
+  readonly kind: 'file' | 'directory' | 'socket' | 'fifo' | 'device' | 'other';
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  readonly size: number;
+  readonly modifiedAtMs: number;
+}

@@ -1,0 +1,15 @@
+import type { NodeFact } from '../posture/fact/node.ts';
+import type { Host } from './host/host.ts';
+import type { Prober } from './probe/prober.ts';
+import type { ContainerRuntime } from './runtime/runtime.ts';
+
+/** All the ways in which inspectors see one node: live, or recorded in a directory. */
+export interface NodeAccess {
+  readonly host: Host;
+  readonly runtime: ContainerRuntime;
+  readonly prober: Prober;
+  /** What the machine is. */
+  readonly inventory: () => Promise<NodeFact>;
+  /** Milliseconds since 1970. A recorded node answers with the time of the recording. */
+  readonly now: () => number;
+}

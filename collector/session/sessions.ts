@@ -1,0 +1,15 @@
+import type { CollectorMessage, QueryResult } from '../../proto/fleet.ts';
+
+/** The nodes that are connected now, for those who have something to say to them. */
+export interface Sessions {
+  /** Ids of connected nodes that can answer queries. */
+  readonly connected: () => readonly string[];
+  /** Sends to one node; false if it is not connected (any more). */
+  readonly send: (nodeId: string, message: CollectorMessage) => boolean;
+}
+
+/** What sessions hand on about live queries. */
+export interface QueryReplies {
+  readonly onResult: (nodeId: string, result: QueryResult) => void;
+  readonly onDisconnect: (nodeId: string) => void;
+}

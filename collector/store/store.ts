@@ -1,0 +1,178 @@
+import type { Finding, SubjectKind } from '../../posture/finding.ts';
+import type { Severity, Verdict } from '../../posture/verdict.ts';
+
+/**
+ * The `Store` port: the fleet's posture and its history. `commit` is one transaction over a batch: findings, history
+ * and outbox events stand together or not at all. Rows are keyed by (node, check, subject).
+ */
+export interface Store {
+  /** Applies a batch in order, in one transaction. The answer has one entry a commit. Rejects if nothing was stored. */
+  readonly commit: (batch: readonly Commit[]) => Promise<readonly CommitResult[]>;
+  /** What is known of one node's session state; undefined for a node that was never seen. */
+  readonly nodeState: (nodeId: string) => Promise<NodeState | undefined>;
+  readonly putNode: (node: NodeRow) => Promise<void>;
+  readonly nodes: () => Promise<readonly NodeRow[]>;
+  /** Findings that match, worst first, then by check and subject; at most `limit`, continued by `cursor`. */
+  readonly findings: (filter: FindingFilter) => Promise<FindingPage>;
+  /** How many findings there are by node, verdict and severity. */
+  readonly counts: () => Promise<readonly CountRow[]>;
+  /** What happened to findings, newest first. */
+  readonly history: (filter: HistoryFilter) => Promise<HistoryPage>;
+  /** Outbox events after `position`, oldest first. */
+  readonly outbox: (position: number, limit: number) => Promise<readonly OutboxEvent[]>;
+  /** Position up to which a sink has delivered; 0 for a new sink. */
+  readonly cursor: (sink: string) => Promise<number>;
+  readonly advance: (sink: string, position: number) => Promise<void>;
+  /** Deletes outbox events that every listed sink has passed, and history older than `historyBeforeMs`. */
+  readonly prune: (sinks: readonly string[], historyBeforeMs: number) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** One delta of one node, whole. */
+export interface Commit {
+  readonly nodeId: string;
+  readonly epoch: string;
+  readonly sequence: number;
+  /** True: `put` is the node's whole state. */
+  readonly snapshot: boolean;
+  readonly put: readonly Finding[];
+  readonly gone: readonly string[];
+  readonly observedAtMs: number;
+  readonly receivedAtMs: number;
+}
+
+/**
+ * `applied`: stored; `events` are the changes that it made, in order (none if nothing differed).
+ * `duplicate`: this sequence was already committed; nothing was done.
+ * `gap`: sequences are missing before it; nothing was done, the node must resync.
+ */
+export type CommitResult =
+  | { readonly outcome: 'applied'; readonly events: readonly OutboxEvent[] }
+  | { readonly outcome: 'duplicate' }
+  | { readonly outcome: 'gap'; readonly committed: number };
+
+/** Where a node's stream stands. `digest` is over all its stored findings (posture/digest.ts). */
+export interface NodeState {
+  readonly epoch: string;
+  readonly committedSequence: number;
+  readonly digest: number;
+  readonly findings: number;
+}
+
+/** A node as the collector knows it. */
+export interface NodeRow {
+  readonly id: string;
+  readonly name: string;
+  readonly agentVersion: string;
+  readonly operatingSystem: string;
+  readonly kernelRelease: string;
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly runtime: string;
+  readonly securityModules: string;
+  readonly containers: readonly NodeContainer[];
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+  readonly connected: boolean;
+  /** When the node was last lost; 0 while connected or if never. */
+  readonly offlineSinceMs: number;
+  /** Resident memory and CPU time of the agent, from its last heartbeat. */
+  readonly agentRssBytes: number;
+  readonly agentCpuMs: number;
+  /** Deltas that the agent had to drop, from its last heartbeat. */
+  readonly dropped: number;
+}
+
+/** A running container of a node. */
+export interface NodeContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  readonly imageId: string;
+  readonly startedAt: string;
+}
+
+/** A finding as stored. `uid` is unique in the fleet and never changes for (node, check, subject). */
+export interface StoredFinding extends Finding {
+  readonly uid: string;
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly firstSeenMs: number;
+  /** When its content last changed. */
+  readonly changedMs: number;
+}
+
+/** Which findings. Lists are alternatives, fields are combined; an absent field matches all. */
+export interface FindingFilter {
+  readonly nodes?: readonly string[];
+  readonly checks?: readonly string[];
+  readonly verdicts?: readonly Verdict[];
+  readonly severities?: readonly Severity[];
+  readonly subjectKinds?: readonly SubjectKind[];
+  /** Subject id or name, exactly. */
+  readonly subject?: string;
+  /** Found in check, title, subject name, reason or evidence; case does not matter. */
+  readonly text?: string;
+  /** At most 10,000. */
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+/** One page. `cursor` is there if more follow. */
+export interface FindingPage {
+  readonly findings: readonly StoredFinding[];
+  readonly cursor?: string;
+}
+
+/** A count of findings. */
+export interface CountRow {
+  readonly nodeId: string;
+  readonly verdict: Verdict;
+  readonly severity: Severity;
+  readonly count: number;
+}
+
+/** opened: first seen, or seen again; changed: says something else; resolved: fixed or gone with its subject. */
+export type FindingAction = 'opened' | 'changed' | 'resolved';
+
+/** One thing that happened to a finding, and what sinks ship. `uid` is unique and stays the same when sent again. */
+export interface OutboxEvent {
+  /** Counts up by at least one an event, over all nodes. */
+  readonly position: number;
+  readonly uid: string;
+  readonly action: FindingAction;
+  readonly atMs: number;
+  readonly finding: StoredFinding;
+  /** The verdict before; undefined for a finding that is new. */
+  readonly previousVerdict?: Verdict;
+}
+
+/** Which history. */
+export interface HistoryFilter {
+  readonly nodes?: readonly string[];
+  readonly findingUid?: string;
+  readonly sinceMs?: number;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+/** One entry of history. */
+export interface HistoryEntry {
+  readonly position: number;
+  readonly atMs: number;
+  readonly action: FindingAction;
+  readonly nodeId: string;
+  readonly findingUid: string;
+  readonly check: string;
+  readonly subjectKind: SubjectKind;
+  readonly subjectName: string;
+  readonly verdict: Verdict;
+  readonly severity: Severity;
+}
+
+/** One page of history. */
+export interface HistoryPage {
+  readonly entries: readonly HistoryEntry[];
+  readonly cursor?: string;
+}

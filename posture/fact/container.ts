@@ -1,0 +1,149 @@
+import { observed } from '../observed.ts';
+import * as s from '../schema.ts';
+
+const hexSet = (doc: string): s.Schema<string> => s.string(doc, 32);
+
+/** What was asked for: the runtime's own record (`GET /containers/ID/json`). */
+export const declaredSchema = s.object({
+  privileged: s.boolean(),
+  seccompProfile: s.string('`default`, `unconfined`, or `custom` for a profile of its own', 64),
+  apparmorProfile: s.string('AppArmorProfile; empty where AppArmor is off', 256),
+  selinuxLabel: s.string('ProcessLabel; empty where SELinux is off', 512),
+  selinuxDisabled: s.boolean('label=disable was asked for'),
+  noNewPrivileges: s.nullable(s.boolean('null: nothing was asked for, the daemon decides')),
+  capAdd: s.list(s.string('', 64), 'names without CAP_, upper case', 128),
+  capDrop: s.list(s.string('', 64), 'names without CAP_, upper case', 128),
+  user: s.string('Config.User', 256),
+  readOnlyRoot: s.boolean(),
+  networkMode: s.string('', 256),
+  pidMode: s.string('', 256),
+  ipcMode: s.string('', 256),
+  utsMode: s.string('', 256),
+  usernsMode: s.string('', 256),
+  cgroupnsMode: s.string('', 256),
+  cgroupParent: s.string('', 1024),
+  memoryBytes: s.integer('0: no limit'),
+  pidsLimit: s.integer('0 or -1: no limit'),
+  cpuShares: s.integer('0: default'),
+  nanoCpus: s.integer('0: no limit'),
+  cpuQuota: s.integer('0 or -1: no limit'),
+  cpusetCpus: s.string('', 1024),
+  restartPolicy: s.string('no, on-failure, always, unless-stopped', 32),
+  restartMaximum: s.integer('MaximumRetryCount; 0: no bound'),
+  devices: s.list(s.string('path on the host', 4096), 'Devices', 1024),
+  deviceRequests: s.integer('number of DeviceRequests (GPUs …)'),
+  deviceCgroupRules: s.list(s.string('', 256), '', 256),
+  maskedPaths: s.list(s.string('', 1024), '', 256),
+  readonlyPaths: s.list(s.string('', 1024), '', 256),
+  mounts: s.list(
+    s.object({
+      type: s.string('bind, volume, tmpfs …', 32),
+      source: s.string('path on the host', 4096),
+      destination: s.string('path in the container', 4096),
+      writable: s.boolean(),
+      propagation: s.string('', 32),
+    }),
+    '',
+    4096,
+  ),
+  ports: s.list(
+    s.object({
+      containerPort: s.string('`80/tcp`', 32),
+      hostIp: s.string('', 64),
+      hostPort: s.integer(),
+    }),
+    'published ports',
+    8192,
+  ),
+  networks: s.list(s.string('', 256), 'names', 256),
+  health: s.string('none, starting, healthy, unhealthy', 32),
+  logDriver: s.string('', 64),
+  managedByKubelet: s.boolean('carries io.kubernetes.* labels'),
+});
+/** See {@link declaredSchema}. */
+export type Declared = s.Infer<typeof declaredSchema>;
+
+/** Seccomp as it is on the weakest thread of the container. */
+export const seccompSchema = s.object({
+  mode: s.oneOf(['disabled', 'strict', 'filter'], 'weakest over all threads'),
+  filters: s.integer('smallest number of filters over all threads; -1 where the kernel does not say'),
+  threads: s.integer('threads that were read'),
+  weakest: s.string('file with the weakest thread, `/proc/4121/task/4133/status`', 256),
+});
+
+/** Capability sets as hex words of the kernel, joined by OR over all threads that were read. */
+export const capabilitiesSchema = s.object({
+  effective: hexSet('CapEff'),
+  permitted: hexSet('CapPrm'),
+  inheritable: hexSet('CapInh'),
+  bounding: hexSet('CapBnd'),
+  ambient: hexSet('CapAmb'),
+});
+/** See {@link capabilitiesSchema}. */
+export type Capabilities = s.Infer<typeof capabilitiesSchema>;
+
+const namespaceSchema = s.object({
+  inode: s.integer('number of the namespace'),
+  host: s.boolean('is it the one of pid 1'),
+});
+
+/** One line of `/proc/PID/mountinfo`. */
+export const mountSchema = s.object({
+  root: s.string('path within the mounted file system', 4096),
+  mountPoint: s.string('path in the container', 4096),
+  readOnly: s.boolean('the mount itself is read-only (`ro` among its options)'),
+  shared: s.boolean('propagates to its peer group (`shared:N`)'),
+  fsType: s.string('', 64),
+  source: s.string('device or source', 4096),
+  device: s.string('major:minor', 32),
+});
+/** See {@link mountSchema}. */
+export type Mount = s.Infer<typeof mountSchema>;
+
+/** One running container: what was asked for beside what the kernel enforces. */
+export const containerSchema = s.object(
+  {
+    id: s.string('full id', 128),
+    name: s.string('', 512),
+    image: s.string('reference that it was started from', 1024),
+    imageId: s.string('sha256:…', 128),
+    pid: s.integer('first process, in the pid namespace of the node'),
+    startedAt: s.string('RFC 3339', 64),
+    declared: declaredSchema,
+    processes: observed(s.integer(), 'processes in the cgroup of the container'),
+    complete: s.boolean('false: there were more threads than are read, so a pass cannot be given for all of them'),
+    seccomp: observed(seccompSchema, '`/proc/PID/task/TID/status`, every thread of every process'),
+    noNewPrivs: observed(s.boolean(), 'true: set on every thread'),
+    capabilities: observed(capabilitiesSchema),
+    uid: observed(s.integer(), 'effective user id of the first process as the node sees it'),
+    uidMap: observed(
+      s.list(s.object({ inside: s.integer(), outside: s.integer(), count: s.integer() }), '', 512),
+      '`/proc/PID/uid_map`',
+    ),
+    lsmLabel: observed(s.string('', 1024), '`/proc/PID/attr/current`; absent where no module labels processes'),
+    namespaces: s.object({
+      cgroup: observed(namespaceSchema),
+      ipc: observed(namespaceSchema),
+      mnt: observed(namespaceSchema),
+      net: observed(namespaceSchema),
+      pid: observed(namespaceSchema),
+      user: observed(namespaceSchema),
+      uts: observed(namespaceSchema),
+    }),
+    mounts: observed(s.list(mountSchema, '', 20_000), '`/proc/PID/mountinfo`'),
+    memoryMaxBytes: observed(s.integer(), 'memory limit of the cgroup or the nearest ancestor; -1: none'),
+    pidsMax: observed(s.integer(), 'pids limit of the cgroup or the nearest ancestor; -1: none'),
+    programs: observed(s.list(s.string('', 64), '', 4096), 'names (`comm`) of the processes, each once'),
+  },
+  'a running container',
+);
+/** See {@link containerSchema}. */
+export type ContainerFact = s.Infer<typeof containerSchema>;
+
+/** All running containers; unreadable where the runtime could not be asked, absent where there is no runtime. */
+export const containersSchema = observed(s.list(containerSchema, '', 10_000), 'running containers');
+/** See {@link containersSchema}. */
+export type ContainersFact = s.Infer<typeof containersSchema>;
+
+/** Namespace types of a container fact. */
+export type NamespaceName = keyof ContainerFact['namespaces'];

@@ -1,0 +1,72 @@
+import { observed } from '../observed.ts';
+import * as s from '../schema.ts';
+
+/** One seccomp, user-namespace … entry of `GET /info` SecurityOptions: `name=seccomp,profile=builtin`. */
+const securityOption = s.object({
+  name: s.string('', 64),
+  options: s.record(s.string('', 1024), '', 16),
+});
+
+/** What `GET /info` and `GET /version` say: the daemon as it runs. */
+export const dockerApiSchema = s.object({
+  version: s.string('engine version', 128),
+  apiVersion: s.string('', 32),
+  dataRoot: s.string('DockerRootDir', 4096),
+  storageDriver: s.string('', 128),
+  loggingDriver: s.string('default log driver', 128),
+  cgroupDriver: s.string('', 64),
+  defaultRuntime: s.string('', 256),
+  securityOptions: s.list(securityOption, 'SecurityOptions, taken apart', 64),
+  insecureRegistries: s.list(s.string('', 1024), 'CIDRs and names trusted without TLS, loopback left out', 1024),
+  authorizationPlugins: s.list(s.string('', 256), '', 64),
+  liveRestore: s.boolean('LiveRestoreEnabled'),
+  debug: s.boolean('Debug'),
+  experimental: s.boolean('ExperimentalBuild'),
+  swarm: s.string('LocalNodeState: inactive, active …', 32),
+});
+/** See {@link dockerApiSchema}. */
+export type DockerApi = s.Infer<typeof dockerApiSchema>;
+
+/** The running daemon process, from `/proc/PID`. */
+export const dockerProcessSchema = s.object({
+  pid: s.integer(),
+  uid: s.integer('effective user id'),
+  startedAtMs: s.integer('milliseconds since 1970; 0 when it could not be worked out'),
+  executable: s.string('', 4096),
+  flags: s.record(
+    s.list(s.string('', 1024), '', 256),
+    'command-line flags by long name without dashes; every value in order; a bare flag has the value `true`',
+    256,
+  ),
+  environment: s.record(s.string('', 1024), 'DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and DOCKER_CONFIG only', 16),
+});
+/** See {@link dockerProcessSchema}. */
+export type DockerProcess = s.Infer<typeof dockerProcessSchema>;
+
+/** daemon.json: only the keys that checks read are kept, so no credential of it goes further. */
+export const dockerFileSchema = s.object({
+  path: s.string('', 4096),
+  modifiedAtMs: s.integer(),
+  keys: s.record(s.unknown(), 'values as in the file', 128),
+});
+/** See {@link dockerFileSchema}. */
+export type DockerFile = s.Infer<typeof dockerFileSchema>;
+
+/** The Docker daemon of the node. */
+export const dockerSchema = s.object(
+  {
+    present: observed(
+      s.boolean(),
+      'true: answers on its socket; absent: neither socket nor daemon process; unreadable: there, but not for us',
+    ),
+    endpoint: s.string('socket that was asked, `unix:///var/run/docker.sock`', 4096),
+    api: observed(dockerApiSchema, '`GET /info` and `GET /version`'),
+    process: observed(dockerProcessSchema, 'the dockerd process'),
+    file: observed(dockerFileSchema, 'daemon.json, from `--config-file` or `/etc/docker/daemon.json`'),
+    bridgeInterContainer: observed(s.boolean(), 'can containers on the default bridge talk: `GET /networks/bridge`'),
+    userlandProxies: observed(s.integer(), 'running docker-proxy processes'),
+  },
+  'the Docker daemon',
+);
+/** See {@link dockerSchema}. */
+export type DockerFact = s.Infer<typeof dockerSchema>;

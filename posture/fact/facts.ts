@@ -1,0 +1,48 @@
+import type { Schema } from '../schema.ts';
+import { clockSchema } from './clock.ts';
+import { containersSchema } from './container.ts';
+import { dockerSchema } from './docker.ts';
+import { filesSchema } from './file.ts';
+import { imagesSchema } from './image.ts';
+import { kernelSchema } from './kernel.ts';
+import { listenersSchema } from './listener.ts';
+import { nodeSchema } from './node.ts';
+import { sshdSchema } from './sshd.ts';
+import type { ClockFact } from './clock.ts';
+import type { ContainersFact } from './container.ts';
+import type { DockerFact } from './docker.ts';
+import type { FilesFact } from './file.ts';
+import type { ImagesFact } from './image.ts';
+import type { KernelFact } from './kernel.ts';
+import type { ListenersFact } from './listener.ts';
+import type { NodeFact } from './node.ts';
+import type { SshdFact } from './sshd.ts';
+
+/** All that is known of a node, by name. These are also the variables of a live query. */
+export interface Facts {
+  readonly clock: ClockFact;
+  readonly containers: ContainersFact;
+  readonly docker: DockerFact;
+  readonly files: FilesFact;
+  readonly images: ImagesFact;
+  readonly kernel: KernelFact;
+  readonly listeners: ListenersFact;
+  readonly node: NodeFact;
+  readonly sshd: SshdFact;
+}
+
+/** The name of a fact. */
+export type FactName = keyof Facts;
+
+/** The schema of each fact, sorted by name. */
+export const FACT_SCHEMAS = Object.freeze({
+  clock: clockSchema,
+  containers: containersSchema,
+  docker: dockerSchema,
+  files: filesSchema,
+  images: imagesSchema,
+  kernel: kernelSchema,
+  listeners: listenersSchema,
+  node: nodeSchema,
+  sshd: sshdSchema,
+} satisfies { [N in FactName]: Schema<Facts[N]> });

@@ -1,0 +1,27 @@
+import { observed } from '../observed.ts';
+import * as s from '../schema.ts';
+
+/** One image that a running container uses, from `GET /images/ID/json` and `…/history`. */
+export const imageSchema = s.object(
+  {
+    id: s.string('sha256:… of the configuration', 128),
+    name: s.string('first tag or digest reference, otherwise the short id', 1024),
+    tags: s.list(s.string('', 1024), '', 1024),
+    digests: s.list(s.string('', 1024), 'repository digests', 1024),
+    createdAt: s.string('RFC 3339', 64),
+    user: s.string('Config.User', 256),
+    healthcheck: s.list(s.string('', 4096), 'Config.Healthcheck.Test; empty: none defined', 64),
+    history: observed(
+      s.list(s.string('build step with secrets redacted', 8192), '', 1024),
+      'build steps, oldest first',
+    ),
+  },
+  'an image in use',
+);
+/** See {@link imageSchema}. */
+export type ImageFact = s.Infer<typeof imageSchema>;
+
+/** Images in use; unreadable where the runtime could not be asked. */
+export const imagesSchema = observed(s.list(imageSchema, '', 10_000), 'images that running containers use');
+/** See {@link imagesSchema}. */
+export type ImagesFact = s.Infer<typeof imagesSchema>;

@@ -1,0 +1,85 @@
+import { observed } from '../observed.ts';
+import * as s from '../schema.ts';
+
+/** The kernel's security state, from `/proc` and `/sys` only. */
+export const kernelSchema = s.object(
+  {
+    release: s.string('`/proc/sys/kernel/osrelease`', 256),
+    lsm: observed(s.list(s.string('', 64), '', 64), 'active security modules, `/sys/kernel/security/lsm`'),
+    lockdown: observed(
+      s.oneOf(['none', 'integrity', 'confidentiality']),
+      'lockdown level, `/sys/kernel/security/lockdown`',
+    ),
+    selinux: observed(
+      s.oneOf(['enforcing', 'permissive', 'disabled']),
+      'SELinux mode that is in force, `/sys/fs/selinux/enforce`',
+    ),
+    selinuxConfigured: observed(s.string('', 64), 'mode after the next boot, `/etc/selinux/config`'),
+    apparmor: observed(s.boolean(), 'is AppArmor on, `/sys/module/apparmor/parameters/enabled`'),
+    apparmorProfiles: observed(
+      s.list(
+        s.object({ name: s.string('profile', 1024), mode: s.string('enforce, complain, unconfined …', 32) }),
+        '',
+        10_000,
+      ),
+      'loaded AppArmor profiles, `/sys/kernel/security/apparmor/profiles`',
+    ),
+    seccompActions: observed(
+      s.list(s.string('', 64), '', 64),
+      'seccomp actions of this kernel, `/proc/sys/kernel/seccomp/actions_avail`; absent: no seccomp',
+    ),
+    commandLine: observed(
+      s.record(s.string('', 256), '', 64),
+      'boot parameters that matter for security, `/proc/cmdline`; others are not kept, they may hold secrets',
+    ),
+    sysctls: s.record(
+      observed(s.string('', 1024)),
+      'live values by name, `kernel.kptr_restrict`; from `/proc/sys`',
+      256,
+    ),
+    cpuVulnerabilities: observed(
+      s.record(s.string('', 1024), '', 256),
+      'state by vulnerability, `/sys/devices/system/cpu/vulnerabilities`',
+    ),
+    tainted: observed(s.integer(), 'taint bits, `/proc/sys/kernel/tainted`'),
+    secureBoot: observed(s.boolean(), 'UEFI Secure Boot; absent on BIOS machines'),
+    moduleSignatureEnforced: observed(s.boolean(), '`/sys/module/module/parameters/sig_enforce`'),
+    capLastCap: observed(s.integer(), 'highest capability number, `/proc/sys/kernel/cap_last_cap`'),
+    cgroupVersion: observed(s.integer(), '1 or 2'),
+  },
+  "the kernel's security state",
+);
+/** See {@link kernelSchema}. */
+export type KernelFact = s.Infer<typeof kernelSchema>;
+
+/** The sysctls that the kernel fact holds. A check may name no other. */
+export const SYSCTLS = [
+  'dev.tty.ldisc_autoload',
+  'dev.tty.legacy_tiocsti',
+  'fs.protected_fifos',
+  'fs.protected_hardlinks',
+  'fs.protected_regular',
+  'fs.protected_symlinks',
+  'fs.suid_dumpable',
+  'kernel.apparmor_restrict_unprivileged_userns',
+  'kernel.core_pattern',
+  'kernel.dmesg_restrict',
+  'kernel.io_uring_disabled',
+  'kernel.kexec_load_disabled',
+  'kernel.kptr_restrict',
+  'kernel.modules_disabled',
+  'kernel.perf_event_paranoid',
+  'kernel.randomize_va_space',
+  'kernel.sysrq',
+  'kernel.unprivileged_bpf_disabled',
+  'kernel.unprivileged_userns_clone',
+  'kernel.yama.ptrace_scope',
+  'net.core.bpf_jit_harden',
+  'net.ipv4.conf.all.route_localnet',
+  'net.ipv4.tcp_syncookies',
+  'user.max_user_namespaces',
+  'vm.mmap_min_addr',
+  'vm.unprivileged_userfaultfd',
+] as const;
+/** One of {@link SYSCTLS}. */
+export type SysctlName = (typeof SYSCTLS)[number];

@@ -1,0 +1,47 @@
+import { observed } from '../observed.ts';
+import * as s from '../schema.ts';
+
+/** What a probe of one listening TCP port found. Only the node's own addresses are probed. */
+export const probeSchema = s.object({
+  protocol: s.oneOf(['http', 'tls', 'other'], 'http: answered in clear text'),
+  clientCertificate: s.oneOf(
+    ['required', 'requested', 'notRequested', 'unknown'],
+    'required: a client without one was refused; requested: asked for, but answered without',
+  ),
+  answer: s.string('what a client without a certificate got: `HTTP 200 from /_ping`, `alert 116`', 256),
+  versions: s.list(s.string('`TLSv1.2` …', 16), 'TLS versions that the port accepts', 8),
+  certificate: s.nullable(
+    s.object({
+      subject: s.string('', 1024),
+      issuer: s.string('', 1024),
+      notBeforeMs: s.integer(),
+      notAfterMs: s.integer(),
+      keyType: s.string('rsa, ec, ed25519 …', 32),
+      keyBits: s.integer('0 where the type says it all'),
+      selfSigned: s.boolean(),
+    }),
+  ),
+});
+/** See {@link probeSchema}. */
+export type Probe = s.Infer<typeof probeSchema>;
+
+/** A TCP port that a node service listens on, and what a probe of it found. */
+export const listenerSchema = s.object(
+  {
+    service: s.oneOf(['docker'], 'whose port it is'),
+    id: s.string('`tcp:0.0.0.0:2376`', 128),
+    address: s.string('bound address, `0.0.0.0`, `::`, `127.0.0.1`', 64),
+    port: s.integer(),
+    loopback: s.boolean('bound to loopback only'),
+    pid: s.integer('owner; 0 where it could not be told'),
+    probe: observed(probeSchema),
+  },
+  'a listening TCP port of a node service',
+);
+/** See {@link listenerSchema}. */
+export type ListenerFact = s.Infer<typeof listenerSchema>;
+
+/** Ports of node services; unreadable where the owners of sockets could not be told. */
+export const listenersSchema = observed(s.list(listenerSchema, '', 256), 'TCP ports of node services');
+/** See {@link listenersSchema}. */
+export type ListenersFact = s.Infer<typeof listenersSchema>;

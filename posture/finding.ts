@@ -1,0 +1,61 @@
+import type { Evidence, Severity, Verdict } from './verdict.ts';
+
+/** The kinds of thing that can be judged. */
+export type SubjectKind = 'node' | 'daemon' | 'container' | 'image' | 'file' | 'listener';
+
+/** All subject kinds. */
+export const SUBJECT_KINDS = [
+  'node',
+  'daemon',
+  'container',
+  'image',
+  'file',
+  'listener',
+] as const satisfies readonly SubjectKind[];
+
+/**
+ * What is judged. `id` is stable for the subject's whole life and unique within its kind on the node: a container's
+ * full id, an image's digest, a file's path, `tcp:0.0.0.0:2376`. `name` is for people.
+ */
+export interface Subject {
+  readonly kind: SubjectKind;
+  readonly id: string;
+  readonly name: string;
+}
+
+/** An entry of a published benchmark. */
+export interface ControlReference {
+  readonly benchmark: string;
+  readonly control: string;
+}
+
+/** One check's answer about one subject on one node. `id` is `findingId(check, subject)` and never changes. */
+export interface Finding {
+  readonly id: string;
+  readonly check: string;
+  readonly title: string;
+  readonly verdict: Verdict;
+  readonly severity: Severity;
+  readonly subject: Subject;
+  readonly evidence: readonly Evidence[];
+  readonly reason?: string;
+}
+
+/** The identity of a finding on its node: `container.privileged/container/5f0c…`. */
+export function findingId(check: string, subject: Subject): string {
+  return `${check}/${subject.kind}/${subject.id}`;
+}
+
+/** Do two findings of one identity say the same? */
+export function sameContent(one: Finding, other: Finding): boolean {
+  return findingContent(one) === findingContent(other);
+}
+
+/** All that a finding says, as one canonical string: for comparing and for the digest. */
+export function findingContent(finding: Finding): string {
+  const parts = [finding.id, finding.title, finding.verdict, finding.severity, finding.subject.name];
+  for (const { source, seen, expected } of finding.evidence) parts.push(source, seen, expected);
+  // The reason stands last and only where there is one: a list of evidence has a length divisible by three.
+  if (finding.reason !== undefined) parts.push(finding.reason);
+  return JSON.stringify(parts);
+}

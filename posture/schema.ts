@@ -1,0 +1,170 @@
+/**
+ * A small schema language: what a value from outside must look like before the program believes it, and the
+ * documentation of each field. Written here because `posture` imports nothing; it covers what facts and runtime
+ * answers need and no more.
+ */
+
+/** The outcome of `parse`: the value, or what was wrong and where (`.State.Pid: expected an integer`). */
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+
+/** One schema. `shape` is data for documentation and for walking; `parse` never throws. */
+export interface Schema<T> {
+  readonly shape: Shape;
+  readonly parse: (value: unknown, at?: string) => Parsed<T>;
+}
+
+/** The TypeScript type that a schema accepts. */
+export type Infer<S> = S extends Schema<infer T> ? T : never;
+
+/** What a schema accepts, as data. `doc` is one sentence for people; empty where the name says it all. */
+export type Shape =
+  | { readonly kind: 'string' | 'integer' | 'number' | 'boolean' | 'unknown'; readonly doc: string }
+  | { readonly kind: 'oneOf'; readonly doc: string; readonly values: readonly string[] }
+  | { readonly kind: 'list' | 'record' | 'nullable' | 'observed'; readonly doc: string; readonly item: Shape }
+  | { readonly kind: 'object'; readonly doc: string; readonly fields: Readonly<Record<string, Shape>> };
+
+/** Bounds that hold where a schema states none of its own. */
+const DEFAULT_MAX_LENGTH = 64 * 1024;
+const DEFAULT_MAX_ITEMS = 20_000;
+
+const good = <T>(value: T): Parsed<T> => ({ ok: true, value });
+const bad = (at: string, expected: string): { ok: false; problem: string } => ({
+  ok: false,
+  problem: `${at === '' ? 'value' : at}: expected ${expected}`,
+});
+
+/** A string of at most `maxLength` UTF-16 units. */
+export function string(doc = '', maxLength = DEFAULT_MAX_LENGTH): Schema<string> {
+  return {
+    shape: { kind: 'string', doc },
+    parse: (value, at = '') => {
+      if (typeof value !== 'string') return bad(at, 'a string');
+      return value.length <= maxLength ? good(value) : bad(at, `at most ${String(maxLength)} characters`);
+    },
+  };
+}
+
+/** An integer within the safe range. */
+export function integer(doc = ''): Schema<number> {
+  return {
+    shape: { kind: 'integer', doc },
+    parse: (value, at = '') => (Number.isSafeInteger(value) ? good(value as number) : bad(at, 'an integer')),
+  };
+}
+
+/** A finite number. */
+export function number(doc = ''): Schema<number> {
+  return {
+    shape: { kind: 'number', doc },
+    parse: (value, at = '') =>
+      typeof value === 'number' && Number.isFinite(value) ? good(value) : bad(at, 'a finite number'),
+  };
+}
+
+/** `true` or `false`. */
+export function boolean(doc = ''): Schema<boolean> {
+  return {
+    shape: { kind: 'boolean', doc },
+    parse: (value, at = '') => (typeof value === 'boolean' ? good(value) : bad(at, 'true or false')),
+  };
+}
+
+/** Anything; the reader must narrow it. */
+export function unknown(doc = ''): Schema<unknown> {
+  return { shape: { kind: 'unknown', doc }, parse: (value) => good(value) };
+}
+
+/** One of the listed words. */
+export function oneOf<const V extends string>(values: readonly V[], doc = ''): Schema<V> {
+  const known = new Set<unknown>(values);
+  return {
+    shape: { kind: 'oneOf', doc, values },
+    parse: (value, at = '') => (known.has(value) ? good(value as V) : bad(at, `one of ${values.join(', ')}`)),
+  };
+}
+
+/** A list of at most `maxItems`. */
+export function list<T>(item: Schema<T>, doc = '', maxItems = DEFAULT_MAX_ITEMS): Schema<readonly T[]> {
+  return {
+    shape: { kind: 'list', doc, item: item.shape },
+    parse: (value, at = '') => {
+      if (!Array.isArray(value)) return bad(at, 'a list');
+      if (value.length > maxItems) return bad(at, `at most ${String(maxItems)} items`);
+      const items: T[] = [];
+      for (let index = 0; index < value.length; index += 1) {
+        const parsed = item.parse(value[index], `${at}[${String(index)}]`);
+        if (!parsed.ok) return parsed;
+        items.push(parsed.value);
+      }
+      return good(items);
+    },
+  };
+}
+
+/** A map from any string to `item`, of at most `maxItems` entries. */
+export function record<T>(
+  item: Schema<T>,
+  doc = '',
+  maxItems = DEFAULT_MAX_ITEMS,
+): Schema<Readonly<Record<string, T>>> {
+  return {
+    shape: { kind: 'record', doc, item: item.shape },
+    parse: (value, at = '') => {
+      if (!isPlainObject(value)) return bad(at, 'an object');
+      const keys = Object.keys(value);
+      if (keys.length > maxItems) return bad(at, `at most ${String(maxItems)} entries`);
+      // A null prototype: a key such as __proto__ from outside is an entry, not a prototype.
+      const entries = Object.create(null) as Record<string, T>;
+      for (const key of keys) {
+        const parsed = item.parse(value[key], `${at}.${key.slice(0, 80)}`);
+        if (!parsed.ok) return parsed;
+        entries[key] = parsed.value;
+      }
+      return good(entries);
+    },
+  };
+}
+
+/** `null`, a missing field, or `item`. A missing field reads as `null`. */
+export function nullable<T>(item: Schema<T>, doc = ''): Schema<T | null> {
+  return {
+    shape: { kind: 'nullable', doc, item: item.shape },
+    parse: (value, at = '') => (value === null || value === undefined ? good(null) : item.parse(value, at)),
+  };
+}
+
+/** `item`, or `fallback` where the field is missing or null: for answers that leave out empty fields. */
+export function withDefault<T>(item: Schema<T>, fallback: T): Schema<T> {
+  return {
+    shape: item.shape,
+    parse: (value, at = '') => (value === null || value === undefined ? good(fallback) : item.parse(value, at)),
+  };
+}
+
+/** An object with these fields; further fields are dropped. */
+export function object<F extends Readonly<Record<string, Schema<unknown>>>>(
+  fields: F,
+  doc = '',
+): Schema<{ readonly [K in keyof F]: Infer<F[K]> }> {
+  const names = Object.keys(fields);
+  const shapes: Record<string, Shape> = {};
+  for (const [name, field] of Object.entries(fields)) shapes[name] = field.shape;
+  return {
+    shape: { kind: 'object', doc, fields: shapes },
+    parse: (value, at = '') => {
+      if (!isPlainObject(value)) return bad(at, 'an object');
+      const result: Record<string, unknown> = {};
+      for (const name of names) {
+        const own = Object.hasOwn(value, name) ? value[name] : undefined;
+        const parsed = (fields[name] as Schema<unknown>).parse(own, `${at}.${name}`);
+        if (!parsed.ok) return parsed;
+        result[name] = parsed.value;
+      }
+      return good(result as { [K in keyof F]: Infer<F[K]> });
+    },
+  };
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,92 @@
+import { SUBJECT_KINDS } from '../posture/finding.ts';
+import type { Finding, Subject } from '../posture/finding.ts';
+import { findingId } from '../posture/finding.ts';
+import type { Severity, Verdict } from '../posture/verdict.ts';
+import type { plimsoll } from './generated/fleet.js';
+
+/** A finding on the wire. */
+export type WireFinding = plimsoll.v1.Finding.$Properties;
+
+/** Bounds of what a node may say about one finding; see fleet.proto. */
+const MAX_ID = 4096;
+const MAX_TEXT = 16 * 1024;
+const MAX_EVIDENCE = 32;
+
+const VERDICT_NUMBER = { pass: 1, fail: 2, notApplicable: 3, unknown: 4, manual: 5 } as const satisfies Record<
+  Verdict,
+  number
+>;
+const SEVERITY_NUMBER = { critical: 1, high: 2, medium: 3, low: 4, info: 5 } as const satisfies Record<
+  Severity,
+  number
+>;
+const VERDICT_NAME = new Map(Object.entries(VERDICT_NUMBER).map(([name, code]) => [code, name as Verdict]));
+const SEVERITY_NAME = new Map(Object.entries(SEVERITY_NUMBER).map(([name, code]) => [code, name as Severity]));
+
+/** A finding as the wire carries it. Text over the bounds is cut, and says so. */
+export function toWire(finding: Finding): WireFinding {
+  return {
+    check: finding.check,
+    title: cut(finding.title),
+    verdict: VERDICT_NUMBER[finding.verdict],
+    severity: SEVERITY_NUMBER[finding.severity],
+    subject: { kind: finding.subject.kind, id: finding.subject.id, name: cut(finding.subject.name) },
+    evidence: finding.evidence.slice(0, MAX_EVIDENCE).map(({ source, seen, expected }) => ({
+      source: cut(source),
+      seen: cut(seen),
+      expected: cut(expected),
+    })),
+    // proto3 has no absent string: an empty reason means none.
+    reason: cut(finding.reason ?? ''),
+  };
+}
+
+/** The finding, or what is wrong with the message. Everything in it is checked: it came over a network. */
+export function fromWire(wire: WireFinding): { ok: true; finding: Finding } | { ok: false; problem: string } {
+  const verdict = VERDICT_NAME.get(wire.verdict as 1);
+  const severity = SEVERITY_NAME.get(wire.severity as 1);
+  const subject = subjectOf(wire.subject);
+  const check = wire.check ?? '';
+  if (!/^[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9.-]*$/.test(check) || check.length > 128) return problem('no valid check id');
+  if (verdict === undefined) return problem('no valid verdict');
+  if (severity === undefined) return problem('no valid severity');
+  if (subject === undefined) return problem('no valid subject');
+  const evidence = wire.evidence ?? [];
+  if (evidence.length > MAX_EVIDENCE) return problem('too much evidence');
+  const finding = {
+    id: findingId(check, subject),
+    check,
+    title: cut(wire.title ?? ''),
+    verdict,
+    severity,
+    subject,
+    evidence: evidence.map((entry) => ({
+      source: cut(entry.source ?? ''),
+      seen: cut(entry.seen ?? ''),
+      expected: cut(entry.expected ?? ''),
+    })),
+  };
+  const reason = wire.reason ?? '';
+  return { ok: true, finding: reason === '' ? finding : { ...finding, reason: cut(reason) } };
+}
+
+/** The finding as the other side will read it: what the digest must be computed over. */
+export function asTransmitted(finding: Finding): Finding {
+  const read = fromWire(toWire(finding));
+  return read.ok ? read.finding : finding;
+}
+
+function subjectOf(wire: plimsoll.v1.Subject.$Properties | null | undefined): Subject | undefined {
+  const kind = SUBJECT_KINDS.find((known) => known === wire?.kind);
+  const id = wire?.id ?? '';
+  if (kind === undefined || id === '' || id.length > MAX_ID) return undefined;
+  return { kind, id, name: cut(wire?.name ?? '') };
+}
+
+function cut(text: string): string {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1)}…`;
+}
+
+function problem(text: string): { ok: false; problem: string } {
+  return { ok: false, problem: text };
+}
