@@ -83,7 +83,9 @@ function subjectOf(wire: plimsoll.v1.Subject.$Properties | null | undefined): Su
   return { kind, id, name: cut(wire?.name ?? '') };
 }
 
-function cut(text: string): string {
+function cut(raw: string): string {
+  // A lone surrogate would come out of UTF-8 as something else, and the digests of both sides would differ for ever.
+  const text = raw.toWellFormed();
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1)}…`;
 }
 

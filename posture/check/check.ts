@@ -63,12 +63,12 @@ export type Check = NodeCheck | ContainerCheck | ImageCheck | FileCheck | Listen
  * called with all facts, and reads fewer.
  */
 export function nodeCheck<const N extends FactName>(check: NodeCheck<N>): NodeCheck {
-  return Object.freeze(check) as unknown as NodeCheck;
+  return Object.freeze(check);
 }
 
 /** Freezes a container check whose `judge` sees exactly the facts that it `needs`. */
 export function containerCheck<const N extends FactName>(check: ContainerCheck<N>): ContainerCheck {
-  return Object.freeze(check) as unknown as ContainerCheck;
+  return Object.freeze(check);
 }
 
 /** Freezes an image check. */
@@ -83,5 +83,5 @@ export function fileCheck(check: FileCheck): FileCheck {
 
 /** Freezes a listener check whose `judge` sees exactly the facts that it `needs`. */
 export function listenerCheck<const N extends FactName>(check: ListenerCheck<N>): ListenerCheck {
-  return Object.freeze(check) as unknown as ListenerCheck;
+  return Object.freeze(check);
 }
