@@ -1,0 +1,32 @@
+// Bundles the program into dist/: one entry, and chunks that are loaded when a command needs them.
+import { build } from 'esbuild';
+import { readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+await build({
+  absWorkingDir: root,
+  entryPoints: { plimsoll: 'main.ts', 'query-worker': 'agent/query/worker.ts' },
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'linked',
+  metafile: false,
+  logLevel: 'warning',
+  define: { __PLIMSOLL_VERSION__: JSON.stringify(version) },
+  // CommonJS packages inside an ES module bundle still call require for Node's own modules.
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+  // Optional native parts of ssh2, which dockerode can use for ssh:// endpoints; we speak to the local socket only.
+  external: ['cpu-features', '*.node'],
+});

@@ -1,0 +1,62 @@
+// The real parts that the tests run against. Absent ones are installed through apt where that is possible, otherwise
+// the tests that need them are skipped and counted with the reason.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** Each component: the program that shows that it is there, and the Debian packages that bring it. */
+const COMPONENTS = [
+  { name: 'docker', program: 'dockerd', packages: ['docker.io', 'docker-cli', 'containerd', 'iptables'] },
+  { name: 'busybox', program: 'busybox', packages: ['busybox-static'] },
+  { name: 'sshd', program: 'sshd', packages: ['openssh-server'] },
+  { name: 'openssl', program: 'openssl', packages: ['openssl'] },
+];
+
+/** Installs what is absent and may be installed. Returns the names of components that stay absent. */
+export function provideComponents() {
+  const missing = COMPONENTS.filter((component) => !hasProgram(component.program));
+  if (missing.length === 0) return [];
+  const names = missing.map((component) => component.name).join(', ');
+  const obstacle = installObstacle();
+  if (obstacle !== undefined) {
+    process.stderr.write(`test: ${names}: absent and not installed (${obstacle})\n`);
+    return missing.map((component) => component.name);
+  }
+  process.stderr.write(`test: installing ${names} with apt (PLIMSOLL_TEST_NO_INSTALL=1 turns this off)\n`);
+  const packages = available(missing.flatMap((component) => component.packages));
+  apt(['install', '-y', '--no-install-recommends', ...packages]);
+  return COMPONENTS.filter((component) => !hasProgram(component.program)).map((component) => component.name);
+}
+
+/** Older releases carry docker-cli inside docker.io: ask only for packages that exist here. */
+function available(packages) {
+  apt(['update']);
+  return packages.filter((name) => {
+    const policy = spawnSync('apt-cache', ['policy', name], { encoding: 'utf8' });
+    return policy.status === 0 && /Candidate: (?!\(none\))/.test(policy.stdout);
+  });
+}
+
+function apt(args) {
+  const done = spawnSync('apt-get', args, {
+    encoding: 'utf8',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (done.status !== 0) process.stderr.write(`test: apt-get ${args[0]} failed\n${done.stderr?.slice(-2000) ?? ''}\n`);
+}
+
+function installObstacle() {
+  if (process.env.PLIMSOLL_TEST_NO_INSTALL === '1') return 'PLIMSOLL_TEST_NO_INSTALL=1';
+  if (process.getuid?.() !== 0) return 'not root';
+  if (!existsSync('/etc/debian_version') || !hasProgram('apt-get')) {
+    const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+    return `no apt on ${/^PRETTY_NAME="?([^"\n]*)/m.exec(release)?.[1] ?? 'this system'}`;
+  }
+  return undefined;
+}
+
+function hasProgram(name) {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin'];
+  return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
+}
