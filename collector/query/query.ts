@@ -20,6 +20,8 @@ export type QueryAnswer =
       readonly rows: number;
       /** Rows or bytes were left out because of a cap. */
       readonly truncated: boolean;
+      /** What the answer would have needed and the node could not read; absent where nothing is missing. */
+      readonly unread?: readonly string[];
     }
   | { readonly outcome: 'error'; readonly nodeId: string; readonly nodeName: string; readonly error: string }
   | { readonly outcome: 'timeout'; readonly nodeId: string; readonly nodeName: string; readonly deadlineMs: number }

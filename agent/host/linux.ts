@@ -1,0 +1,114 @@
+import { failure, magicLink } from './failure.ts';
+import { kindOf, linkOrdinary, listOrdinary, readOrdinary, statOrdinary } from './ordinary-files.ts';
+import { createPatience } from './patience.ts';
+import { cleanPath, createTree, isMagic, leadsThroughMagic } from './tree.ts';
+import { createVirtualFiles } from './virtual-files.ts';
+import { createWatching } from './watch.ts';
+import type { Stats } from 'node:fs';
+import type { Logger } from '../../service/log.ts';
+import type { Host, HostStat, Read } from './host.ts';
+import type { TreeOptions } from './tree.ts';
+
+/** How a Linux node is read. */
+export interface LinuxHostOptions extends TreeOptions {
+  /** How long a file system may take; default 2,000. /proc and /sys do not wait for anyone. */
+  readonly deadlineMs?: number | undefined;
+  /** Changes within this time are told as one; default 100. */
+  readonly burstMs?: number | undefined;
+  /** Directories and files that are watched at most; default 1,024. Beyond that a change waits for the next sweep. */
+  readonly maxWatches?: number | undefined;
+  /** Ends all watching; later calls answer `failed`. */
+  readonly signal?: AbortSignal | undefined;
+  readonly log?: Logger | undefined;
+}
+
+const DEFAULT_MAX_BYTES = 1024 * 1024;
+const DEFAULT_MAX_ENTRIES = 10_000;
+const DEFAULT_DEADLINE_MS = 2000;
+const DEFAULT_BURST_MS = 100;
+const DEFAULT_MAX_WATCHES = 1024;
+
+/** A Linux node, read where it stands. Throws where `root` does not exist. */
+export function createLinuxHost(options: LinuxHostOptions = {}): Host {
+  const { signal } = options;
+  const tree = createTree(options);
+  const virtual = createVirtualFiles();
+  const patience = createPatience(options.deadlineMs ?? DEFAULT_DEADLINE_MS);
+
+  /** Hands the cleaned path to the reader for its file system. */
+  const route = async <T>(
+    path: string,
+    onVirtual: (native: string) => Read<T>,
+    onOrdinary: (clean: string) => Promise<Read<T>>,
+    isRefused: (clean: string) => boolean = isMagic,
+  ): Promise<Read<T>> => {
+    const clean = cleanPath(path);
+    if (!clean.ok) return clean;
+    if (signal?.aborted === true) return failure('failed', 'the program is stopping');
+    if (clean.value.includes('/..')) return patience(path, () => onOrdinary(clean.value));
+    if (isRefused(clean.value)) return magicLink();
+    if (tree.isVirtual(clean.value)) return onVirtual(tree.toNative(clean.value));
+    return patience(path, () => onOrdinary(clean.value));
+  };
+
+  return {
+    readFile: (path, limits) => {
+      const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
+      return route(
+        path,
+        (native) => virtual.read(native, maxBytes),
+        (clean) => readOrdinary(tree, clean, maxBytes),
+      );
+    },
+    list: (path, limits) => {
+      const maxEntries = limits?.maxEntries ?? DEFAULT_MAX_ENTRIES;
+      return route(
+        path,
+        (native) => virtual.list(native, maxEntries),
+        (clean) => listOrdinary(tree, clean, maxEntries),
+      );
+    },
+    stat: (path) =>
+      route(
+        path,
+        (native) => {
+          const found = virtual.stat(native);
+          if (!found.ok) return found;
+          const realPath = tree.fromNative(found.value.realNative);
+          if (realPath === undefined) return failure('failed', 'a link leads out of the root');
+          return { ok: true, value: toHostStat(realPath, found.value.stats) };
+        },
+        async (clean) => {
+          const found = await statOrdinary(tree, clean);
+          return found.ok ? { ok: true, value: toHostStat(found.value.realPath, found.value.stats) } : found;
+        },
+      ),
+    readLink: (path) =>
+      route(
+        path,
+        (native) => virtual.link(native),
+        (clean) => linkOrdinary(tree, clean),
+        leadsThroughMagic,
+      ),
+    watch: createWatching({
+      tree,
+      patience,
+      burstMs: options.burstMs ?? DEFAULT_BURST_MS,
+      maxWatches: options.maxWatches ?? DEFAULT_MAX_WATCHES,
+      signal,
+      log: options.log,
+    }),
+  };
+}
+
+function toHostStat(realPath: string, stats: Stats): HostStat {
+  return {
+    realPath,
+    kind: kindOf(stats),
+    uid: stats.uid,
+    gid: stats.gid,
+    mode: stats.mode & 0o7777,
+    size: stats.size,
+    modifiedAtMs: Math.trunc(stats.mtimeMs),
+  };
+}

@@ -1,0 +1,173 @@
+import { close, closeSync, constants, fstat, open, opendir, read, readlink, readlinkSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { failure, failureFrom } from './failure.ts';
+import { nameFromBytes, pathToNative } from './native-path.ts';
+import { walk } from './walk.ts';
+import type { Dir, Stats } from 'node:fs';
+import type { Read } from './host.ts';
+import type { NativePath } from './native-path.ts';
+import type { Tree } from './tree.ts';
+
+const calls = {
+  close: promisify(close),
+  fstat: promisify(fstat),
+  open: promisify(open),
+  opendir: promisify(opendir),
+  read: promisify(read),
+  readlink: promisify(readlink),
+};
+
+// O_PATH of open(2): a handle on the place that opens nothing, so that a FIFO does not block and a device (a watchdog,
+// a tape) does not start. Node does not export it; the number holds on every architecture that Node runs on.
+const O_PATH = 0o10000000;
+const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+const FIRST_READ_BYTES = 64 * 1024;
+
+/** What stands at a path once every link was followed inside the root. `handle` is an O_PATH descriptor. */
+interface Place {
+  readonly handle: number;
+  readonly realPath: string;
+  readonly stats: Stats;
+}
+
+/** The bytes of the regular file that `path` leads to. */
+export function readOrdinary(tree: Tree, path: string, maxBytes: number): Promise<Read<Buffer>> {
+  return atPlace(tree, path, async ({ handle, stats }) => {
+    if (!stats.isFile()) return failure('notRegular', `a ${kindOf(stats)}, not a regular file`);
+    if (stats.size > maxBytes) return tooLarge(maxBytes);
+    const file = await calls.open(handlePath(handle), READ_FLAGS);
+    try {
+      return await readToEnd(file, stats.size, maxBytes);
+    } finally {
+      await calls.close(file);
+    }
+  });
+}
+
+/** The names in the directory that `path` leads to, sorted. */
+export function listOrdinary(tree: Tree, path: string, maxEntries: number): Promise<Read<readonly string[]>> {
+  return atPlace(tree, path, async ({ handle, stats }) => {
+    if (!stats.isDirectory()) return failure('absent', 'not a directory (ENOTDIR)');
+    // Node types names of a directory that is read in this encoding as strings; they are buffers.
+    const options = { encoding: 'buffer' as BufferEncoding, bufferSize: 256 };
+    const directory: Dir = await calls.opendir(handlePath(handle), options);
+    try {
+      const names: string[] = [];
+      for (let entry = await directory.read(); entry !== null; entry = await directory.read()) {
+        if (names.length === maxEntries) return failure('tooLarge', `more than ${String(maxEntries)} entries`);
+        names.push(nameFromBytes(entry.name as unknown as Buffer));
+      }
+      return { ok: true, value: names.sort() };
+    } finally {
+      await directory.close();
+    }
+  });
+}
+
+/** What stands at the end of `path`. */
+export function statOrdinary(tree: Tree, path: string): Promise<Read<{ realPath: string; stats: Stats }>> {
+  return atPlace(tree, path, ({ realPath, stats }) => Promise.resolve({ ok: true, value: { realPath, stats } }));
+}
+
+/** The text of the link at `path`; links before the last component are followed. */
+export async function linkOrdinary(tree: Tree, path: string): Promise<Read<string>> {
+  const slash = path.lastIndexOf('/');
+  const name = path.slice(slash + 1);
+  if (name === '' || name === '..') return failure('failed', 'not a symbolic link (EINVAL)');
+  const directory = await walk(tree, path.slice(0, slash));
+  if (!directory.outcome.ok) return directory.outcome;
+  const parent = directory.outcome.value === '/' ? '' : directory.outcome.value;
+  try {
+    const native = pathToNative(tree.toNative(`${parent}/${name}`));
+    return { ok: true, value: nameFromBytes(await calls.readlink(native, { encoding: 'buffer' })) };
+  } catch (error) {
+    return failureFrom(error);
+  }
+}
+
+/** Opens the place that `path` leads to, hands it to `use`, and lets go of it. */
+async function atPlace<T>(tree: Tree, path: string, use: (place: Place) => Promise<Read<T>>): Promise<Read<T>> {
+  try {
+    // Mostly there is no link on the way: then the place that the kernel finds has the very name that was asked for.
+    const direct = await takeDirectly(tree, path);
+    if (direct !== undefined) return await useAndClose(direct, use);
+    const { outcome } = await walk(tree, path);
+    if (!outcome.ok) return outcome;
+    const place = await takePlace(tree, outcome.value);
+    return place === undefined
+      ? failure('failed', 'the path changed while it was read')
+      : await useAndClose(place, use);
+  } catch (error) {
+    return failureFrom(error);
+  }
+}
+
+async function takeDirectly(tree: Tree, path: string): Promise<Place | undefined> {
+  if (path.includes('/..')) return undefined;
+  try {
+    return await takePlace(tree, path);
+  } catch (error) {
+    // Under a prefix the kernel follows an absolute link to our own root: that nothing is there means nothing.
+    if (tree.isOwnRoot) throw error;
+    return undefined;
+  }
+}
+
+async function useAndClose<T>(place: Place, use: (place: Place) => Promise<Read<T>>): Promise<Read<T>> {
+  try {
+    return await use(place);
+  } finally {
+    // A handle holds nothing that closing could wait for.
+    closeSync(place.handle);
+  }
+}
+
+/** The place with exactly this path; undefined where a link stands on the way. */
+async function takePlace(tree: Tree, path: string): Promise<Place | undefined> {
+  const native = pathToNative(tree.toNative(path));
+  const handle = await calls.open(native, O_PATH | constants.O_NOFOLLOW);
+  let kept = false;
+  try {
+    const stats = await calls.fstat(handle);
+    if (stats.isSymbolicLink() || !hasPath(handle, native)) return undefined;
+    kept = true;
+    return { handle, realPath: path, stats };
+  } finally {
+    if (!kept) closeSync(handle);
+  }
+}
+
+// The kernel's own word on where the handle is: this also refuses a directory that was swapped for a link meanwhile.
+function hasPath(handle: number, native: NativePath): boolean {
+  if (typeof native === 'string') return readlinkSync(handlePath(handle)) === native;
+  return readlinkSync(handlePath(handle), { encoding: 'buffer' }).equals(native);
+}
+
+const handlePath = (handle: number): string => `/proc/self/fd/${String(handle)}`;
+
+async function readToEnd(file: number, size: number, maxBytes: number): Promise<Read<Buffer>> {
+  let buffer = Buffer.allocUnsafe(Math.min(size === 0 ? FIRST_READ_BYTES : size + 1, maxBytes + 1));
+  let filled = 0;
+  for (;;) {
+    const { bytesRead } = await calls.read(file, buffer, filled, buffer.length - filled, null);
+    if (bytesRead === 0) return { ok: true, value: buffer.subarray(0, filled) };
+    filled += bytesRead;
+    if (filled > maxBytes) return tooLarge(maxBytes);
+    if (filled === buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.min(filled * 2, maxBytes + 1));
+      buffer.copy(larger, 0, 0, filled);
+      buffer = larger;
+    }
+  }
+}
+
+const tooLarge = (maxBytes: number): Read<never> => failure('tooLarge', `more than ${String(maxBytes)} bytes`);
+
+/** The kind of file in one word, as {@link import('./host.ts').HostStat} has it. */
+export function kindOf(stats: Stats): 'file' | 'directory' | 'socket' | 'fifo' | 'device' | 'other' {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'directory';
+  if (stats.isSocket()) return 'socket';
+  if (stats.isFIFO()) return 'fifo';
+  return stats.isCharacterDevice() || stats.isBlockDevice() ? 'device' : 'other';
+}

@@ -1,0 +1,73 @@
+import { closeSync, constants, openSync, readSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { failure, failureFrom } from './failure.ts';
+import type { Read } from './host.ts';
+import type { Stats } from 'node:fs';
+
+/**
+ * Reading procfs and sysfs. Their files are memory: a system call on them takes microseconds, less than handing it to
+ * a thread would, so these calls are synchronous. They say size 0 or 4096 whatever they hold, so they are read to the
+ * end; and a short read is not the end (seq_file gives whole records).
+ */
+export interface VirtualFiles {
+  readonly read: (native: string, maxBytes: number) => Read<Buffer>;
+  readonly list: (native: string, maxEntries: number) => Read<readonly string[]>;
+  readonly link: (native: string) => Read<string>;
+  /** The path without links, and what stands there. */
+  readonly stat: (native: string) => Read<{ readonly realNative: string; readonly stats: Stats }>;
+}
+
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+const SCRATCH_BYTES = 64 * 1024;
+
+/** One for each host: it owns the buffer that every read goes through. */
+export function createVirtualFiles(): VirtualFiles {
+  const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  return {
+    read: (native, maxBytes) =>
+      attempt(() => {
+        const file = openSync(native, OPEN_FLAGS);
+        try {
+          return readToEnd(file, maxBytes, scratch);
+        } finally {
+          closeSync(file);
+        }
+      }),
+    list: (native, maxEntries) =>
+      attempt(() => {
+        // Bounded by the kernel: as many entries as there are processes, threads or devices.
+        const names = readdirSync(native);
+        if (names.length > maxEntries) return failure('tooLarge', `more than ${String(maxEntries)} entries`);
+        return { ok: true, value: names.sort() };
+      }),
+    link: (native) => attempt(() => ({ ok: true, value: readlinkSync(native) })),
+    stat: (native) =>
+      attempt(() => ({ ok: true, value: { realNative: realpathSync.native(native), stats: statSync(native) } })),
+  };
+}
+
+function readToEnd(file: number, maxBytes: number, scratch: Buffer): Read<Buffer> {
+  const full: Buffer[] = [];
+  let before = 0;
+  let filled = 0;
+  for (;;) {
+    const count = readSync(file, scratch, filled, scratch.length - filled, null);
+    if (count === 0) break;
+    filled += count;
+    if (before + filled > maxBytes) return failure('tooLarge', `more than ${String(maxBytes)} bytes`);
+    if (filled === scratch.length) {
+      full.push(Buffer.from(scratch));
+      before += filled;
+      filled = 0;
+    }
+  }
+  const last = Buffer.from(scratch.subarray(0, filled));
+  return { ok: true, value: full.length === 0 ? last : Buffer.concat([...full, last]) };
+}
+
+function attempt<T>(work: () => Read<T>): Read<T> {
+  try {
+    return work();
+  } catch (error) {
+    return failureFrom(error);
+  }
+}

@@ -1,0 +1,104 @@
+import { watch } from 'node:fs';
+import { nameFromBytes, pathToNative } from './native-path.ts';
+import type { FSWatcher } from 'node:fs';
+import type { Logger } from '../../service/log.ts';
+import type { Tree } from './tree.ts';
+
+/** One thing that a path depends on: a name in a directory, or (without a name) all that happens to the place. */
+export interface Interest {
+  readonly directory: string;
+  readonly name: string | undefined;
+  /** `device:inode` of the place; a watch stays with the inode, so another one needs a new watch. */
+  readonly identity: string;
+}
+
+/** The inotify watches of one `watch` call, shared by its paths. */
+export interface WatcherPool {
+  /** Replaces what `path` depends on. */
+  readonly want: (path: string, interests: readonly Interest[]) => void;
+  readonly close: () => void;
+}
+
+interface Watched {
+  readonly watcher: FSWatcher;
+  readonly identity: string;
+}
+
+interface PoolOptions {
+  readonly tree: Tree;
+  /** How many more watches the host may open. */
+  readonly budget: { left: number };
+  readonly onEvent: (path: string) => void;
+  readonly log: Logger | undefined;
+}
+
+/** Opens and closes watches as paths ask for them. A watch that cannot be had is left out and told once. */
+export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): WatcherPool {
+  const wanted = new Map<string, readonly Interest[]>();
+  const watched = new Map<string, Watched>();
+  const told = new Set<string>();
+
+  const tellOnce = (problem: string): void => {
+    if (told.has(problem)) return;
+    told.add(problem);
+    log?.warn({ problem }, 'some changes of files will only be seen by the next sweep');
+  };
+
+  const onWatchEvent = (directory: string, name: string | undefined): void => {
+    for (const [path, interests] of wanted) {
+      const isMeant = interests.some(
+        (interest) =>
+          interest.directory === directory &&
+          // An event without a name (the queue overflowed, the place itself went) may concern any.
+          (interest.name === undefined || name === undefined || interest.name === name),
+      );
+      if (isMeant) onEvent(path);
+    }
+  };
+
+  const drop = (directory: string): void => {
+    const entry = watched.get(directory);
+    if (entry === undefined) return;
+    watched.delete(directory);
+    budget.left += 1;
+    entry.watcher.close();
+  };
+
+  const open = (directory: string, identity: string): void => {
+    if (budget.left <= 0) {
+      tellOnce('the limit of watches is reached');
+      return;
+    }
+    try {
+      const native = pathToNative(tree.toNative(directory));
+      const watcher = watch(native, { encoding: 'buffer' }, (_event, name) =>
+        onWatchEvent(directory, name === null ? undefined : nameFromBytes(name)),
+      );
+      watched.set(directory, { watcher, identity });
+      budget.left -= 1;
+      watcher.on('error', () => {
+        drop(directory);
+        onWatchEvent(directory, undefined);
+      });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // Gone again or not ours to read: the watch on the directory above tells when that changes.
+      if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EACCES') tellOnce(String(code));
+    }
+  };
+
+  return {
+    want: (path, interests) => {
+      wanted.set(path, interests);
+      const needed = new Map([...wanted.values()].flat().map((interest) => [interest.directory, interest.identity]));
+      // The newest look at a directory decides which inode stands there.
+      for (const interest of interests) needed.set(interest.directory, interest.identity);
+      for (const [directory, { identity }] of watched) if (needed.get(directory) !== identity) drop(directory);
+      for (const [directory, identity] of needed) if (!watched.has(directory)) open(directory, identity);
+    },
+    close: () => {
+      wanted.clear();
+      for (const directory of watched.keys()) drop(directory);
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import type { ContainerFact } from '../../../posture/fact/container.ts';
+import type { ContainerRuntime } from '../../runtime/runtime.ts';
+import { clip } from '../clip.ts';
+import { readText } from '../read-text.ts';
+import { toDeclared } from './declared.ts';
+import { inspectSchema } from './inspect-answer.ts';
+import { readKernelSide, unseenKernelSide } from './kernel-side.ts';
+import type { KernelSide } from './kernel-side.ts';
+import type { NodeView } from './node-view.ts';
+
+/** What came of inspecting one container. `failed`: it may well run, but the runtime did not tell about it. */
+export type Inspection =
+  | { readonly outcome: 'running'; readonly container: ContainerFact }
+  | { readonly outcome: 'gone' }
+  | { readonly outcome: 'failed'; readonly reason: string };
+
+/** The part of a container fact that the runtime says. */
+type RuntimeSide = Pick<ContainerFact, 'id' | 'name' | 'image' | 'imageId' | 'pid' | 'startedAt' | 'declared'>;
+
+type Answer =
+  { readonly outcome: 'running'; readonly side: RuntimeSide } | Exclude<Inspection, { readonly outcome: 'running' }>;
+
+/** A process may end, and its number go to another, between the runtime's answer and the look at /proc. */
+const MAX_ATTEMPTS = 3;
+
+/**
+ * Inspects one container. Where the runtime fails to answer about one that was seen `before`, what it said then stands
+ * (it hardly ever changes) as long as its first process is there, and the kernel is read anew.
+ */
+export async function inspectContainer(
+  runtime: ContainerRuntime,
+  view: NodeView,
+  id: string,
+  before?: ContainerFact,
+): Promise<Inspection> {
+  let lastPid = 0;
+  let last: RuntimeSide | undefined;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const answer = await ask(runtime, id);
+    if (answer.outcome === 'gone') return answer;
+    if (answer.outcome === 'failed') return inspectFromMemory(view, answer, before);
+    last = answer.side;
+    const kernel = await readConfirmed(view, last, last.pid === lastPid);
+    if (kernel !== undefined) return { outcome: 'running', container: { ...last, ...kernel } };
+    lastPid = last.pid;
+  }
+  // It starts again and again, faster than it can be looked at.
+  return last === undefined
+    ? { outcome: 'gone' }
+    : { outcome: 'running', container: { ...last, ...unseenKernelSide(last.pid) } };
+}
+
+async function inspectFromMemory(
+  view: NodeView,
+  failed: Inspection,
+  before: ContainerFact | undefined,
+): Promise<Inspection> {
+  if (before === undefined) return failed;
+  const kernel = await readConfirmed(view, before, false);
+  return kernel === undefined ? failed : { outcome: 'running', container: { ...before, ...kernel } };
+}
+
+/**
+ * The kernel's side, if the process is the container's: its cgroup names the container. Where it does not (an engine
+ * without cgroups), the word of the runtime is taken when it is given twice, and only where all processes of the
+ * machine are visible: in another pid namespace the same number would be another process. undefined: ask again.
+ */
+async function readConfirmed(
+  view: NodeView,
+  { id, pid }: Pick<RuntimeSide, 'id' | 'pid'>,
+  isRepeated: boolean,
+): Promise<KernelSide | undefined> {
+  const cgroup = await readText(view.host, `/proc/${String(pid)}/cgroup`);
+  const isGone = !cgroup.ok && cgroup.code === 'absent';
+  const isNamed = cgroup.ok && cgroup.value.includes(id);
+  if ((isGone || !isNamed) && !isRepeated) return undefined;
+  if (isGone)
+    return unseenKernelSide(pid, 'the runtime says that it runs, but it is not visible here (pid namespace, hidepid)');
+  if (!isNamed && !view.namespaces.seesAll)
+    return unseenKernelSide(pid, 'its cgroup does not name the container, so it may be another process');
+  return readKernelSide(view, { id, pid, cgroupText: cgroup.ok ? cgroup.value : '' });
+}
+
+async function ask(runtime: ContainerRuntime, id: string): Promise<Answer> {
+  const reply = await runtime.inspectContainer(id);
+  if (!reply.ok)
+    return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
+  const parsed = inspectSchema.parse(reply.value);
+  if (!parsed.ok) return { outcome: 'failed', reason: `its answer is not understood: ${parsed.problem}` };
+  const { value } = parsed;
+  if (!value.State.Running || value.State.Pid <= 0) return { outcome: 'gone' };
+  return {
+    outcome: 'running',
+    side: {
+      id: value.Id,
+      name: clip(value.Name.replace(/^\//, ''), 512),
+      image: clip(value.Config.Image, 1024),
+      imageId: value.Image,
+      pid: value.State.Pid,
+      startedAt: value.State.StartedAt,
+      declared: toDeclared(value),
+    },
+  };
+}

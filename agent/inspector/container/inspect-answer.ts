@@ -1,0 +1,84 @@
+import * as s from '../../../posture/schema.ts';
+
+/** A field of an answer that is left out, or null, where there is nothing to say. */
+const text = s.withDefault(s.string(), '');
+const integer = s.withDefault(s.integer(), 0);
+const flag = s.withDefault(s.boolean(), false);
+const texts = s.withDefault(s.list(s.string()), []);
+/** A container can publish every port of every protocol. */
+const MAX_PORTS = 200_000;
+
+const hostConfigSchema = s.object({
+  Privileged: flag,
+  SecurityOpt: texts,
+  CapAdd: texts,
+  CapDrop: texts,
+  ReadonlyRootfs: flag,
+  NetworkMode: text,
+  PidMode: text,
+  IpcMode: text,
+  UTSMode: text,
+  UsernsMode: text,
+  CgroupnsMode: text,
+  CgroupParent: text,
+  Memory: integer,
+  PidsLimit: integer,
+  CpuShares: integer,
+  NanoCpus: integer,
+  CpuQuota: integer,
+  CpusetCpus: text,
+  RestartPolicy: s.nullable(s.object({ Name: text, MaximumRetryCount: integer })),
+  Devices: s.withDefault(s.list(s.object({ PathOnHost: text })), []),
+  DeviceRequests: s.withDefault(s.list(s.unknown()), []),
+  DeviceCgroupRules: texts,
+  MaskedPaths: texts,
+  ReadonlyPaths: texts,
+  LogConfig: s.nullable(s.object({ Type: text })),
+});
+
+/** What this program reads of `GET /containers/ID/json`. Env, Cmd and the values of labels are not looked at. */
+export const inspectSchema = s.object({
+  Id: s.string('', 128),
+  Name: text,
+  Image: s.withDefault(s.string('', 128), ''),
+  AppArmorProfile: text,
+  ProcessLabel: text,
+  State: s.object({
+    Running: s.boolean(),
+    Pid: s.integer(),
+    StartedAt: s.withDefault(s.string('', 64), ''),
+    Health: s.nullable(s.object({ Status: text })),
+  }),
+  Config: s.object({ User: text, Image: text, Labels: s.withDefault(s.record(s.unknown()), {}) }),
+  HostConfig: hostConfigSchema,
+  Mounts: s.withDefault(
+    s.list(
+      s.object({
+        Type: text,
+        Source: text,
+        Destination: text,
+        RW: s.withDefault(s.boolean(), true),
+        Propagation: text,
+      }),
+    ),
+    [],
+  ),
+  NetworkSettings: s.nullable(
+    s.object({
+      Ports: s.withDefault(
+        s.record(
+          s.withDefault(s.list(s.object({ HostIp: text, HostPort: text }), '', MAX_PORTS), []),
+          '',
+          MAX_PORTS,
+        ),
+        {},
+      ),
+      Networks: s.withDefault(s.record(s.unknown()), {}),
+    }),
+  ),
+});
+/** See {@link inspectSchema}. */
+export type InspectAnswer = s.Infer<typeof inspectSchema>;
+
+/** The running containers: `GET /containers/json`. */
+export const containerListSchema = s.list(s.object({ Id: s.string('', 128) }), '', 10_000);

@@ -1,0 +1,158 @@
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
+import type { ContainerFact, Mount, NamespaceName } from '../../../posture/fact/container.ts';
+import type { Host } from '../../host/host.ts';
+import { clip } from '../clip.ts';
+import { parseProcCgroup } from '../proc/cgroup.ts';
+import { parseMountinfo } from '../proc/mountinfo.ts';
+import { NAMESPACES, readNamespace } from '../proc/node-namespaces.ts';
+import { parseUidMap } from '../proc/uid-map.ts';
+import { observeText, unseen } from '../read-text.ts';
+import { effectiveLimit, MEMORY_LIMIT, PIDS_LIMIT } from './limits.ts';
+import { MAX_MOUNTINFO_BYTES } from './node-view.ts';
+import type { NodeView } from './node-view.ts';
+import { findProcesses } from './processes.ts';
+import { toThreadFacts } from './thread-facts.ts';
+import { readThreads } from './threads.ts';
+
+const MAX_MOUNTS = 20_000;
+
+/** The part of a container fact that the kernel says. */
+export type KernelSide = Pick<
+  ContainerFact,
+  | 'processes'
+  | 'complete'
+  | 'seccomp'
+  | 'noNewPrivs'
+  | 'capabilities'
+  | 'uid'
+  | 'uidMap'
+  | 'lsmLabel'
+  | 'namespaces'
+  | 'mounts'
+  | 'memoryMaxBytes'
+  | 'pidsMax'
+  | 'programs'
+>;
+
+/** A process that is known to be the first of a container. */
+export interface FirstProcess {
+  readonly id: string;
+  readonly pid: number;
+  /** `/proc/PID/cgroup`; empty where it could not be read. */
+  readonly cgroupText: string;
+}
+
+/** Everything the kernel says about a container; undefined where its first process is gone. */
+export async function readKernelSide(view: NodeView, first: FirstProcess): Promise<KernelSide | undefined> {
+  const { host, cgroups } = view;
+  const { id, pid, cgroupText } = first;
+  const entries = parseProcCgroup(cgroupText);
+  const processes = await findProcesses(host, { id, init: pid, cgroupText, entries, mounts: cgroups });
+  const readings = await readThreads(host, pid, processes.pids);
+  if (readings === undefined) return undefined;
+  const [uidMap, lsmLabel, namespaces, mounts, memoryMaxBytes, pidsMax] = await Promise.all([
+    observeText(host, `/proc/${String(pid)}/uid_map`, parseUidMap),
+    readLabel(host, `/proc/${String(pid)}/${view.labelFile}`),
+    readNamespaces(view, pid),
+    readMounts(host, `/proc/${String(pid)}/mountinfo`),
+    effectiveLimit(view.readLimit, MEMORY_LIMIT, cgroups, entries),
+    effectiveLimit(view.readLimit, PIDS_LIMIT, cgroups, entries),
+  ]);
+  const status = `/proc/${String(pid)}/status`;
+  const own = readings.threads.find(({ path }) => path === status);
+  return {
+    ...toThreadFacts(readings),
+    processes: seen(processes.pids.length, processes.source),
+    complete: processes.isComplete && readings.isComplete,
+    uid: own === undefined ? unreadable(status, readings.problem?.reason ?? 'its main thread has ended') : seen(own.status.effectiveUid, status),
+    uidMap,
+    lsmLabel,
+    namespaces,
+    mounts,
+    memoryMaxBytes,
+    pidsMax,
+  };
+}
+
+/** Nothing of it could be seen, for one reason; or, without a reason, all of it is gone. */
+export function unseenKernelSide(pid: number, reason?: string): KernelSide {
+  const at = (file: string): Observed<never> => {
+    const source = `/proc/${String(pid)}/${file}`;
+    return reason === undefined ? absent(source) : unreadable(source, reason);
+  };
+  const namespace = (name: NamespaceName): Observed<never> => at(`ns/${name}`);
+  return {
+    processes: at('cgroup'),
+    complete: false,
+    seccomp: at('status'),
+    noNewPrivs: at('status'),
+    capabilities: at('status'),
+    uid: at('status'),
+    uidMap: at('uid_map'),
+    lsmLabel: at('attr/current'),
+    namespaces: {
+      cgroup: namespace('cgroup'),
+      ipc: namespace('ipc'),
+      mnt: namespace('mnt'),
+      net: namespace('net'),
+      pid: namespace('pid'),
+      user: namespace('user'),
+      uts: namespace('uts'),
+    },
+    mounts: at('mountinfo'),
+    memoryMaxBytes: at('cgroup'),
+    pidsMax: at('cgroup'),
+    programs: at('status'),
+  };
+}
+
+/**
+ * `/proc/PID/attr/current`, proc_pid_attr(5): `docker-default (enforce)`, or an SELinux context with a NUL after it.
+ * A kernel whose modules label no process answers EINVAL.
+ */
+async function readLabel(host: Host, path: string): Promise<Observed<string>> {
+  const label = await observeText(host, path, parseLabel);
+  if (label.state === 'unreadable' && label.reason.includes('EINVAL')) return absent(path);
+  return label.state === 'seen' && label.value === '' ? absent(path) : label;
+}
+
+function parseLabel(text: string): string {
+  const end = text.search(/[\0\n]/);
+  return clip(end === -1 ? text : text.slice(0, end), 1024);
+}
+
+async function readNamespaces(view: NodeView, pid: number): Promise<ContainerFact['namespaces']> {
+  const one = async (name: NamespaceName): Promise<ContainerFact['namespaces'][NamespaceName]> => {
+    const own = await readNamespace(view.host, pid, name);
+    if (own.state !== 'seen') return own;
+    const node = view.namespaces.inodes[name];
+    if (node.state === 'seen') return seen({ inode: own.value, host: own.value === node.value }, own.source);
+    const why = node.state === 'absent' ? 'there is no such file' : node.reason;
+    return unreadable(own.source, `it cannot be compared with ${node.source}: ${why}`);
+  };
+  const all = await Promise.all(NAMESPACES.map(async (name) => [name, await one(name)] as const));
+  return Object.fromEntries(all) as ContainerFact['namespaces'];
+}
+
+async function readMounts(host: Host, path: string): Promise<Observed<readonly Mount[]>> {
+  const read = await host.readFile(path, { maxBytes: MAX_MOUNTINFO_BYTES });
+  if (!read.ok) return unseen(read, path);
+  const entries = parseMountinfo(read.value.toString('utf8'));
+  if (entries.length > MAX_MOUNTS) return unreadable(path, `more than ${String(MAX_MOUNTS)} mounts`);
+  // Every live process has mounts; one that is being taken down has an empty table.
+  if (entries.length === 0) return absent(path);
+  return seen(entries.map(toMount), path);
+}
+
+function toMount(entry: ReturnType<typeof parseMountinfo>[number]): Mount {
+  return {
+    root: clip(entry.root, 4096),
+    mountPoint: clip(entry.mountPoint, 4096),
+    readOnly: entry.readOnly,
+    shared: entry.shared,
+    fsType: clip(entry.fsType, 64),
+    source: clip(entry.source, 4096),
+    device: clip(entry.device, 32),
+  };
+}

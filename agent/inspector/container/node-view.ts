@@ -1,0 +1,49 @@
+import type { Host } from '../../host/host.ts';
+import { cgroupMounts } from '../proc/cgroup.ts';
+import type { CgroupMount } from '../proc/cgroup.ts';
+import { parseMountinfo } from '../proc/mountinfo.ts';
+import { readNodeNamespaces } from '../proc/node-namespaces.ts';
+import type { NodeNamespaces } from '../proc/node-namespaces.ts';
+import { readText } from '../read-text.ts';
+import { createLimitReader } from './limits.ts';
+import type { LimitReader } from './limits.ts';
+
+/** A table of mounts is longer than other files of /proc. */
+export const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
+
+/** What is the same for all containers of a node: read once a round, then used for each. */
+export interface NodeView {
+  readonly host: Host;
+  readonly namespaces: NodeNamespaces;
+  readonly cgroups: readonly CgroupMount[];
+  readonly readLimit: LimitReader;
+  /** `attr/apparmor/current` where there is one (Linux 5.8), which no other module shares; else `attr/current`. */
+  readonly labelFile: string;
+}
+
+/** Looks at the node before its containers are inspected. */
+export async function viewNode(host: Host): Promise<NodeView> {
+  const [namespaces, mounts, label] = await Promise.all([
+    readNodeNamespaces(host),
+    readMounts(host),
+    host.readFile('/proc/1/attr/apparmor/current'),
+  ]);
+  const hasOwnFile = label.ok || label.code === 'denied';
+  return {
+    host,
+    namespaces,
+    cgroups: mounts,
+    readLimit: createLimitReader(host),
+    labelFile: hasOwnFile ? 'attr/apparmor/current' : 'attr/current',
+  };
+}
+
+/** From pid 1, whose paths are those of the node; else as the agent itself sees them. */
+async function readMounts(host: Host): Promise<readonly CgroupMount[]> {
+  for (const pid of ['1', 'self']) {
+    const read = await readText(host, `/proc/${pid}/mountinfo`, MAX_MOUNTINFO_BYTES);
+    const mounts = read.ok ? cgroupMounts(parseMountinfo(read.value)) : [];
+    if (mounts.length > 0) return mounts;
+  }
+  return [];
+}

@@ -1,0 +1,98 @@
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
+import type { ContainerFact } from '../../../posture/fact/container.ts';
+import { clip } from '../clip.ts';
+import type { CapabilityWords } from '../proc/proc-status.ts';
+import type { ThreadReading, ThreadReadings } from './threads.ts';
+
+const MAX_PROGRAMS = 4096;
+
+/** From weak to strong: no filter, a filter, nothing but read, write and exit. */
+const STRENGTH = { 0: 0, 2: 1, 1: 2 } as const;
+const MODES = { 0: 'disabled', 1: 'strict', 2: 'filter' } as const;
+
+/** What the threads of a container say together. */
+export type ThreadFacts = Pick<ContainerFact, 'seccomp' | 'noNewPrivs' | 'capabilities' | 'programs'>;
+
+/**
+ * The weakest seccomp mode, no_new_privs only where every thread has it, and the union of the capability sets: one
+ * thread that is less confined is enough for an attacker.
+ */
+export function toThreadFacts({ threads, problem }: ThreadReadings): ThreadFacts {
+  const first = threads[0];
+  if (first === undefined) {
+    const nothing = unreadable(problem?.path ?? '/proc', problem?.reason ?? 'no live thread was seen');
+    return { seccomp: nothing, noNewPrivs: nothing, capabilities: nothing, programs: nothing };
+  }
+  const programs = new Set<string>();
+  for (const { status } of threads) if (programs.size < MAX_PROGRAMS) programs.add(clip(status.name, 64));
+  return {
+    seccomp: weakestSeccomp(threads, first),
+    noNewPrivs: noNewPrivs(threads, first),
+    capabilities: capabilities(threads, first),
+    programs: seen([...programs], first.path),
+  };
+}
+
+function weakestSeccomp(threads: readonly ThreadReading[], first: ThreadReading): ContainerFact['seccomp'] {
+  let weakest: { readonly mode: 0 | 1 | 2; readonly filters: number; readonly path: string } | undefined;
+  for (const { path, status } of threads) {
+    const { seccomp: mode, filters } = status;
+    if (mode === undefined) continue;
+    const isWeaker =
+      weakest === undefined ||
+      STRENGTH[mode] < STRENGTH[weakest.mode] ||
+      (mode === weakest.mode && filters < weakest.filters);
+    if (isWeaker) weakest = { mode, filters, path };
+  }
+  // Without the line the kernel has no seccomp at all, and then no thread has it.
+  if (weakest === undefined) return absent(first.path);
+  const { mode, filters, path } = weakest;
+  return seen({ mode: MODES[mode], filters, threads: threads.length, weakest: path }, path);
+}
+
+function noNewPrivs(threads: readonly ThreadReading[], first: ThreadReading): Observed<boolean> {
+  for (const { path, status } of threads) {
+    if (status.noNewPrivs === undefined) return unreadable(path, 'this kernel does not say (no line NoNewPrivs)');
+    if (!status.noNewPrivs) return seen(false, path);
+  }
+  return seen(true, first.path);
+}
+
+function capabilities(threads: readonly ThreadReading[], first: ThreadReading): ContainerFact['capabilities'] {
+  let union = first.status.capabilities;
+  let source = first.path;
+  for (const { path, status } of threads) {
+    const wider = joined(union, status.capabilities);
+    if (wider === union) continue;
+    union = wider;
+    // The place to look is the thread that has what none before it had.
+    source = path;
+  }
+  const { inheritable, permitted, effective, bounding, ambient } = union;
+  return seen({ effective, permitted, inheritable, bounding, ambient }, source);
+}
+
+/** The union of two; the first object itself where the second adds nothing. */
+function joined(one: CapabilityWords, other: CapabilityWords): CapabilityWords {
+  const wider = {
+    inheritable: or(one.inheritable, other.inheritable),
+    permitted: or(one.permitted, other.permitted),
+    effective: or(one.effective, other.effective),
+    bounding: or(one.bounding, other.bounding),
+    ambient: or(one.ambient, other.ambient),
+  };
+  const adds =
+    wider.inheritable !== one.inheritable ||
+    wider.permitted !== one.permitted ||
+    wider.effective !== one.effective ||
+    wider.bounding !== one.bounding ||
+    wider.ambient !== one.ambient;
+  return adds ? wider : one;
+}
+
+function or(one: string, other: string): string {
+  if (one === other) return one;
+  const width = Math.max(one.length, other.length);
+  return (BigInt(`0x${one}`) | BigInt(`0x${other}`)).toString(16).padStart(width, '0');
+}

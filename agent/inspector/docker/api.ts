@@ -1,0 +1,98 @@
+import * as s from '../../../posture/schema.ts';
+import type { DockerApi } from '../../../posture/fact/docker.ts';
+import { clip } from '../clip.ts';
+
+const text = s.withDefault(s.string(), '');
+const flag = s.withDefault(s.boolean(), false);
+const texts = s.withDefault(s.list(s.string()), []);
+
+/** What this program reads of `GET /info`. */
+export const infoSchema = s.object({
+  ServerVersion: text,
+  DockerRootDir: text,
+  Driver: text,
+  LoggingDriver: text,
+  CgroupDriver: text,
+  DefaultRuntime: text,
+  SecurityOptions: texts,
+  RegistryConfig: s.nullable(
+    s.object({
+      InsecureRegistryCIDRs: texts,
+      IndexConfigs: s.withDefault(s.record(s.object({ Secure: s.withDefault(s.boolean(), true) })), {}),
+    }),
+  ),
+  Plugins: s.nullable(s.object({ Authorization: texts })),
+  LiveRestoreEnabled: flag,
+  Debug: flag,
+  ExperimentalBuild: flag,
+  Swarm: s.nullable(s.object({ LocalNodeState: text })),
+});
+
+/** What this program reads of `GET /version`. */
+export const versionSchema = s.object({ Version: text, ApiVersion: text });
+
+/** What this program reads of `GET /networks/bridge`. */
+export const networkSchema = s.object({ Options: s.withDefault(s.record(s.string()), {}) });
+
+/** The answers in the words of the fact; `version` is missing where only that call failed. */
+export function toDockerApi(
+  info: s.Infer<typeof infoSchema>,
+  version: s.Infer<typeof versionSchema> | undefined,
+): DockerApi {
+  return {
+    version: clip(info.ServerVersion === '' ? (version?.Version ?? '') : info.ServerVersion, 128),
+    apiVersion: clip(version?.ApiVersion ?? '', 32),
+    dataRoot: clip(info.DockerRootDir, 4096),
+    storageDriver: clip(info.Driver, 128),
+    loggingDriver: clip(info.LoggingDriver, 128),
+    cgroupDriver: clip(info.CgroupDriver, 64),
+    defaultRuntime: clip(info.DefaultRuntime, 256),
+    securityOptions: info.SecurityOptions.slice(0, 64).map(parseSecurityOption),
+    insecureRegistries: insecureRegistries(info),
+    authorizationPlugins: (info.Plugins?.Authorization ?? []).slice(0, 64).map((name) => clip(name, 256)),
+    liveRestore: info.LiveRestoreEnabled,
+    debug: info.Debug,
+    experimental: info.ExperimentalBuild,
+    swarm: clip(info.Swarm?.LocalNodeState ?? '', 32) || 'inactive',
+  };
+}
+
+/** `name=seccomp,profile=builtin`; engines before 17.03 answer with the bare name. */
+export function parseSecurityOption(option: string): DockerApi['securityOptions'][number] {
+  const options: Record<string, string> = {};
+  let name = option.includes('=') ? '' : option;
+  for (const part of option.split(',', 17)) {
+    const equals = part.indexOf('=');
+    if (equals === -1) continue;
+    const key = part.slice(0, equals);
+    const value = part.slice(equals + 1);
+    if (key === 'name' && name === '') name = value;
+    // `__proto__` as a key would be no entry.
+    else if (key !== '__proto__') options[key] = clip(value, 1024);
+  }
+  return { name: clip(name, 64), options };
+}
+
+/** Whether the default bridge lets containers talk: on unless its option says no. */
+export function parseInterContainer(network: s.Infer<typeof networkSchema>): boolean {
+  const option = 'com.docker.network.bridge.enable_icc';
+  return !(Object.hasOwn(network.Options, option) && network.Options[option] === 'false');
+}
+
+function insecureRegistries({ RegistryConfig: config }: s.Infer<typeof infoSchema>): readonly string[] {
+  if (config === null) return [];
+  const names = Object.entries(config.IndexConfigs)
+    .filter(([, { Secure }]) => !Secure)
+    .map(([name]) => name);
+  return [...config.InsecureRegistryCIDRs, ...names]
+    .filter((entry) => !isLoopback(entry))
+    .slice(0, 1024)
+    .map((entry) => clip(entry, 1024));
+}
+
+/** The engine itself always trusts the loopback networks; names of loopback reach no further. */
+function isLoopback(entry: string): boolean {
+  if (/^(?:localhost|::1(?:\/128)?|\[::1\])(?::\d{1,5})?$/.test(entry)) return true;
+  const match = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}(?:\/(\d{1,2}))?(?::\d{1,5})?$/.exec(entry);
+  return match !== null && Number(match[1] ?? 32) >= 8;
+}

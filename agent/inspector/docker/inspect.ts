@@ -1,0 +1,93 @@
+import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
+import type { DockerFact, DockerFile, DockerProcess } from '../../../posture/fact/docker.ts';
+import type { Host } from '../../host/host.ts';
+import type { NodeAccess } from '../../node-access.ts';
+import { homeOf } from '../accounts.ts';
+import type { Inspector } from '../inspector.ts';
+import { unseen } from '../read-text.ts';
+import { observeReply, runtimeUnseen, socketPath } from '../runtime-reply.ts';
+import { infoSchema, networkSchema, parseInterContainer, toDockerApi, versionSchema } from './api.ts';
+import { parseDaemonJson } from './daemon-json.ts';
+import { readDockerProcesses } from './process.ts';
+
+const DEFAULT_CONFIG = '/etc/docker/daemon.json';
+/** No real daemon.json comes near. */
+const MAX_CONFIG_BYTES = 256 * 1024;
+
+/** The Docker daemon: what it answers, what its process shows, what its file says. */
+export const dockerInspector: Inspector<'docker'> = {
+  fact: 'docker',
+  needs: [],
+  inspect: inspectDocker,
+  watches: ({ docker }) => {
+    const socket = socketPath(docker.endpoint);
+    const file = docker.file.state === 'seen' ? docker.file.value.path : docker.file.source;
+    return [file, ...(socket === undefined ? [] : [socket])];
+  },
+};
+
+async function inspectDocker({ host, runtime }: NodeAccess): Promise<DockerFact> {
+  const { endpoint } = runtime;
+  const [info, version, bridge, processes] = await Promise.all([
+    runtime.info(),
+    runtime.version(),
+    runtime.inspectNetwork('bridge'),
+    readDockerProcesses(host, endpoint),
+  ]);
+  const answered = info.ok ? observeReply(info, infoSchema, 'GET /info') : await runtimeUnseen(host, endpoint, info);
+  const answeredVersion = observeReply(version, versionSchema, 'GET /version');
+  const daemon = visible(processes.daemon, info.ok);
+  return {
+    present: info.ok ? seen(true, endpoint) : presence(answered, daemon, endpoint),
+    endpoint,
+    api: mapObserved(answered, (value) =>
+      toDockerApi(value, answeredVersion.state === 'seen' ? answeredVersion.value : undefined),
+    ),
+    process: daemon,
+    file: await readConfig(host, daemon),
+    bridgeInterContainer: mapObserved(
+      info.ok ? observeReply(bridge, networkSchema, 'GET /networks/bridge') : answered,
+      (value) => parseInterContainer('Options' in value ? value : { Options: {} }),
+    ),
+    userlandProxies: processes.proxies,
+  };
+}
+
+/** A daemon that answers has a process: where none is found, it is hidden, not absent. */
+function visible(daemon: Observed<DockerProcess>, answers: boolean): Observed<DockerProcess> {
+  if (daemon.state !== 'absent' || !answers) return daemon;
+  return unreadable(daemon.source, 'dockerd answers, but its process is not visible here (pid namespace, hidepid)');
+}
+
+/** Nobody answered: is there no Docker, or could it not be asked? */
+function presence(
+  answered: Observed<unknown>,
+  daemon: Observed<DockerProcess>,
+  endpoint: string,
+): Observed<boolean> {
+  const isThere = daemon.state === 'seen' ? `dockerd runs (pid ${String(daemon.value.pid)}), but ` : '';
+  if (answered.state === 'unreadable') return unreadable(endpoint, `${isThere}${answered.reason}`);
+  if (daemon.state === 'absent') return absent(endpoint);
+  return unreadable(endpoint, daemon.state === 'unreadable' ? daemon.reason : `${isThere}there is no such socket`);
+}
+
+async function readConfig(host: Host, daemon: Observed<DockerProcess>): Promise<Observed<DockerFile>> {
+  const path = await configPath(host, daemon);
+  const [read, stat] = await Promise.all([host.readFile(path, { maxBytes: MAX_CONFIG_BYTES }), host.stat(path)]);
+  if (!read.ok) return unseen(read, path);
+  if (!stat.ok) return unseen(stat, path);
+  const parsed = parseDaemonJson(read.value);
+  if (!parsed.ok) return unreadable(path, parsed.problem);
+  return seen({ path, modifiedAtMs: stat.value.modifiedAtMs, keys: parsed.keys }, path);
+}
+
+/** A dockerd that does not run as root reads `~/.config/docker/daemon.json`, docs.docker.com/engine/security/rootless. */
+async function configPath(host: Host, daemon: Observed<DockerProcess>): Promise<string> {
+  if (daemon.state !== 'seen') return DEFAULT_CONFIG;
+  const told = daemon.value.flags['config-file']?.at(-1);
+  if (told?.startsWith('/') === true) return told;
+  if (daemon.value.uid === 0) return DEFAULT_CONFIG;
+  const home = await homeOf(host, daemon.value.uid);
+  return home === undefined ? DEFAULT_CONFIG : `${home}/.config/docker/daemon.json`;
+}

@@ -1,0 +1,57 @@
+import { absent, seen, unreadable } from '../../posture/observed.ts';
+import type { Observed } from '../../posture/observed.ts';
+import type { ContainerFact } from '../../posture/fact/container.ts';
+import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import type { NodeAccess } from '../node-access.ts';
+import { inspectOneContainer } from './container/inspect.ts';
+import { inspectorOf, INSPECTORS } from './registry.ts';
+import { forOneRound } from './round-access.ts';
+
+/**
+ * Reads all facts. Each starts as soon as those that it needs are there. `before`: the facts of the last round; what
+ * the runtime fails to say about a container now is taken from there.
+ */
+export async function observeAll(access: NodeAccess, before?: Facts): Promise<Facts> {
+  const round = forOneRound(access);
+  const running = new Map<FactName, Promise<Partial<Facts>>>();
+  for (const { fact, needs } of INSPECTORS) {
+    const needed = needs.map((name) => running.get(name) ?? Promise.resolve({}));
+    const work = Promise.all(needed).then(async (parts) => {
+      const known = Object.assign(remembered(before, fact), ...parts) as Partial<Facts>;
+      return { [fact]: await inspectorOf(fact).inspect(round, known) } as Partial<Facts>;
+    });
+    running.set(fact, work);
+  }
+  return Object.assign({}, ...(await Promise.all(running.values()))) as Facts;
+}
+
+/** Reads one fact again; the others are taken as `known` has them. */
+export async function observe<N extends FactName>(access: NodeAccess, known: Facts, fact: N): Promise<Facts[N]> {
+  return inspectorOf(fact).inspect(forOneRound(access), known);
+}
+
+/**
+ * Reads one container again. absent: it does not run any more. unreadable: it may run, but the runtime does not answer
+ * about it and it is not among the `known` containers; then the whole `containers` fact is to be observed again.
+ */
+export async function observeContainer(
+  access: NodeAccess,
+  known: Partial<Facts>,
+  id: string,
+): Promise<Observed<ContainerFact>> {
+  const source = `GET /containers/${id}/json`;
+  const inspection = await inspectOneContainer(access, known, id);
+  switch (inspection.outcome) {
+    case 'running':
+      return seen(inspection.container, source);
+    case 'gone':
+      return absent(source);
+    case 'failed':
+      return unreadable(source, inspection.reason);
+  }
+}
+
+/** Only containers remember: images are asked for anew in a full round, since their tags may have moved. */
+function remembered(before: Facts | undefined, fact: FactName): Partial<Facts> {
+  return before !== undefined && fact === 'containers' ? { containers: before.containers } : {};
+}

@@ -1,0 +1,60 @@
+/**
+ * `/proc/PID/mountinfo`, proc_pid_mountinfo(5):
+ *
+ *     36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+ *     id parent major:minor root mount-point options optional-fields… - type source super-options
+ *
+ * Space, tab, newline and backslash within a field are written as `\040`, `\011`, `\012` and `\134`.
+ */
+export interface MountEntry {
+  readonly device: string;
+  /** Path within the mounted file system that stands at the mount point. */
+  readonly root: string;
+  readonly mountPoint: string;
+  readonly readOnly: boolean;
+  readonly shared: boolean;
+  readonly fsType: string;
+  readonly source: string;
+  readonly superOptions: string;
+}
+
+/** All mounts in order; a line that is not understood is left out. */
+export function parseMountinfo(text: string): readonly MountEntry[] {
+  const entries: MountEntry[] = [];
+  let start = 0;
+  while (start < text.length) {
+    const newline = text.indexOf('\n', start);
+    const end = newline === -1 ? text.length : newline;
+    const entry = parseLine(text.slice(start, end));
+    if (entry !== undefined) entries.push(entry);
+    start = end + 1;
+  }
+  return entries;
+}
+
+function parseLine(line: string): MountEntry | undefined {
+  const fields = line.split(' ');
+  const [, , device, root, mountPoint, options] = fields;
+  // The separator is the first lone dash after the options; a path is never just a dash.
+  const separator = fields.indexOf('-', 6);
+  if (device === undefined || root === undefined || mountPoint === undefined || options === undefined) return undefined;
+  const fsType = fields[separator + 1];
+  if (separator === -1 || fsType === undefined) return undefined;
+  let shared = false;
+  for (let index = 6; index < separator; index += 1) if (fields[index]?.startsWith('shared:') === true) shared = true;
+  return {
+    device,
+    root: unescape(root),
+    mountPoint: unescape(mountPoint),
+    readOnly: options === 'ro' || options.startsWith('ro,'),
+    shared,
+    fsType,
+    source: unescape(fields[separator + 2] ?? ''),
+    superOptions: fields[separator + 3] ?? '',
+  };
+}
+
+function unescape(field: string): string {
+  if (!field.includes('\\')) return field;
+  return field.replaceAll(/\\([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}

@@ -1,0 +1,41 @@
+import type { FactName } from '../../posture/fact/facts.ts';
+import { clockInspector } from './clock/inspect.ts';
+import { containerInspector } from './container/inspect.ts';
+import { dockerInspector } from './docker/inspect.ts';
+import { fileInspector } from './file/inspect.ts';
+import { imageInspector } from './image/inspect.ts';
+import type { Inspector } from './inspector.ts';
+import { kernelInspector } from './kernel/inspect.ts';
+import { listenerInspector } from './listener/inspect.ts';
+import { nodeInspector } from './node/inspect.ts';
+import { sshdInspector } from './sshd/inspect.ts';
+
+/** An inspector of whichever fact. */
+export type AnyInspector = { readonly [N in FactName]: Inspector<N> }[FactName];
+
+/** All inspectors; each stands after those whose facts it needs. */
+export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
+  clockInspector,
+  nodeInspector,
+  kernelInspector,
+  dockerInspector,
+  containerInspector,
+  imageInspector,
+  sshdInspector,
+  fileInspector,
+  listenerInspector,
+]);
+
+/** The inspector of one fact. */
+export function inspectorOf<N extends FactName>(fact: N): Inspector<N> {
+  // Every fact has its inspector: the registry test holds the list to it.
+  return INSPECTORS.find((inspector) => inspector.fact === fact) as unknown as Inspector<N>;
+}
+
+/** Paths on the host whose change makes a fact stale, with the facts that it touches. */
+export function watchedPaths(facts: Parameters<AnyInspector['watches']>[0]): ReadonlyMap<string, readonly FactName[]> {
+  const paths = new Map<string, FactName[]>();
+  for (const { fact, watches } of INSPECTORS)
+    for (const path of watches(facts)) paths.set(path, [...(paths.get(path) ?? []), fact]);
+  return paths;
+}

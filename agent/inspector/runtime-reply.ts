@@ -1,0 +1,27 @@
+import { absent, seen, unreadable } from '../../posture/observed.ts';
+import type { Observed } from '../../posture/observed.ts';
+import type { Schema } from '../../posture/schema.ts';
+import type { Host } from '../host/host.ts';
+import type { Reply, ReplyFailure } from '../runtime/runtime.ts';
+
+/** An answer of the runtime that fits `schema`; absent where the thing asked for is not there (HTTP 404). */
+export function observeReply<T>(reply: Reply, schema: Schema<T>, source: string): Observed<T> {
+  if (!reply.ok) return reply.code === 'notFound' ? absent(source) : unreadable(source, reply.reason);
+  const parsed = schema.parse(reply.value);
+  return parsed.ok ? seen(parsed.value, source) : unreadable(source, `the answer is not understood: ${parsed.problem}`);
+}
+
+/**
+ * What it means that the runtime could not be asked: absent where there is not even a socket, so no runtime; unreadable
+ * where there is one and nobody listens, or not to us: containers may well run.
+ */
+export async function runtimeUnseen(host: Host, endpoint: string, failure: ReplyFailure): Promise<Observed<never>> {
+  if (failure.code !== 'absent') return unreadable(endpoint, failure.reason);
+  const socket = await host.stat(socketPath(endpoint) ?? '/');
+  return socket.ok || socket.code !== 'absent' ? unreadable(endpoint, failure.reason) : absent(endpoint);
+}
+
+/** `/var/run/docker.sock` of `unix:///var/run/docker.sock`; undefined for an endpoint of another kind. */
+export function socketPath(endpoint: string): string | undefined {
+  return endpoint.startsWith('unix:///') ? endpoint.slice('unix://'.length) : undefined;
+}

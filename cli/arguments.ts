@@ -1,0 +1,128 @@
+import { parseArgs } from 'node:util';
+import type { ParseArgsOptionsConfig } from 'node:util';
+import { nearestName } from '../service/nearest.ts';
+import type { Command, Option } from './command.ts';
+
+/** The arguments of a command, as its description allows them. */
+export interface Arguments {
+  readonly operands: readonly string[];
+  /** Was the option given? */
+  readonly has: (name: string) => boolean;
+  /** The value of an option that may be given once. */
+  readonly value: (name: string) => string | undefined;
+  /** The values of an option that may be given several times, commas taken apart. */
+  readonly values: (name: string) => readonly string[];
+}
+
+/** The arguments, the flags of settings beside them, or what is wrong with the command line. */
+export type ParsedArguments =
+  | { readonly ok: true; readonly help: boolean; readonly args: Arguments; readonly settings: Readonly<Record<string, string>> }
+  | { readonly ok: false; readonly problem: string };
+
+/** Every command answers these. */
+export const COMMON_OPTIONS: readonly Option[] = Object.freeze([
+  { name: 'help', summary: 'show this page' },
+]);
+
+/** `--config`, for commands with settings. */
+export const CONFIG_OPTION: Option = Object.freeze({
+  name: 'config',
+  value: 'FILE',
+  summary: 'configuration file instead of /etc/plimsoll/config.yaml',
+});
+
+/**
+ * Takes `argv` (without the command's name) apart. `settings` are the names of settings that the command takes as
+ * flags; their values are checked where all settings are.
+ */
+export function parseArguments(
+  command: Command,
+  settings: readonly string[],
+  argv: readonly string[],
+): ParsedArguments {
+  const own = [...command.options, ...COMMON_OPTIONS];
+  const settingOptions = settings.map((name) => ({ name, value: 'VALUE', summary: '' }));
+  const all: readonly Option[] = settings.length > 0 ? [...own, CONFIG_OPTION, ...settingOptions] : own;
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: configOf(all),
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const given = new Map<string, string[]>();
+  const operands: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') operands.push(token.value);
+    if (token.kind !== 'option') continue;
+    const option = all.find(({ name }) => name === token.name);
+    const problem = option === undefined ? unknownOption(command, token.rawName, all) : misuse(option, token, given);
+    if (problem !== undefined) return { ok: false, problem };
+    given.set(token.name, [...(given.get(token.name) ?? []), token.value ?? '']);
+  }
+  const help = given.has('help');
+  const problem = help ? undefined : checkOperands(command, operands);
+  if (problem !== undefined) return { ok: false, problem };
+  const flags: Record<string, string> = {};
+  for (const name of ['config', ...settings]) if (given.has(name)) flags[name] = given.get(name)?.at(-1) ?? '';
+  return { ok: true, help, args: argumentsOf(given, operands), settings: flags };
+}
+
+function argumentsOf(given: ReadonlyMap<string, readonly string[]>, operands: readonly string[]): Arguments {
+  return {
+    operands,
+    has: (name) => given.has(name),
+    value: (name) => given.get(name)?.at(-1),
+    values: (name) => (given.get(name) ?? []).flatMap(takeApart),
+  };
+}
+
+function configOf(options: readonly Option[]): ParseArgsOptionsConfig {
+  return Object.fromEntries(
+    options.map(({ name, value }) => [
+      name,
+      { type: value === undefined ? ('boolean' as const) : ('string' as const), multiple: true, ...(name === 'help' ? { short: 'h' } : {}) },
+    ]),
+  );
+}
+
+interface OptionToken {
+  readonly rawName: string;
+  readonly name: string;
+  readonly value: string | undefined;
+}
+
+function misuse(option: Option, token: OptionToken, given: ReadonlyMap<string, unknown>): string | undefined {
+  const flag = `--${option.name}`;
+  if (option.value === undefined) return token.value === undefined ? undefined : `${flag} takes no value`;
+  if (token.value === undefined || token.value === '') return `${flag} needs a value: ${flag} ${option.value}`;
+  if (option.repeated !== true && given.has(option.name)) return `${flag} is given twice`;
+  const { choices } = option;
+  if (choices === undefined) return undefined;
+  const words = option.repeated === true ? takeApart(token.value) : [token.value];
+  const wrong = words.find((word) => !choices.includes(word));
+  return wrong === undefined ? undefined : `${flag}: ${JSON.stringify(wrong)} is none of ${choices.join(', ')}${suggest(wrong, choices)}`;
+}
+
+function takeApart(value: string): readonly string[] {
+  return value.split(',').filter((part) => part !== '');
+}
+
+function unknownOption(command: Command, rawName: string, options: readonly Option[]): string {
+  const word = rawName.replace(/^-+/, '');
+  const nearest = nearestName(word, options.map(({ name }) => name));
+  const meant = nearest === undefined ? `see: plimsoll ${command.name} --help` : `did you mean --${nearest}?`;
+  return `${command.name} has no option ${JSON.stringify(rawName)}; ${meant}`;
+}
+
+function checkOperands({ name, usage, operands: { min, max } }: Command, operands: readonly string[]): string | undefined {
+  if (operands.length >= min && operands.length <= max) return undefined;
+  const usageText = `usage: ${usage.map((form) => `plimsoll ${form}`).join(' or ')}`;
+  if (operands.length < min) return `${name} needs ${min === 1 ? 'an argument' : `${String(min)} arguments`}; ${usageText}`;
+  return `${name} does not take ${JSON.stringify(operands[max])}; ${usageText}`;
+}
+
+function suggest(word: string, known: readonly string[]): string {
+  const nearest = nearestName(word, known);
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
+}

@@ -1,0 +1,33 @@
+import { resolve } from 'node:path';
+import { formatBytes } from '../../service/bytes.ts';
+import { EXIT_OK } from '../command.ts';
+import type { Command } from '../command.ts';
+import { complain } from '../complain.ts';
+import { safe } from '../render/safe.ts';
+
+export const record: Command = Object.freeze({
+  name: 'record',
+  summary: 'record this node into a directory, to be judged elsewhere',
+  usage: ['record DIR [options]'],
+  description: [
+    'Writes what a scan of this node reads into DIR: files, directory listings, answers of the container runtime and of probes. Secrets are redacted as they are read. The recording can be judged on any machine with plimsoll scan --recorded DIR, attached to a bug report, or kept as a test.',
+    'DIR must not exist yet, or be empty. It is readable by its owner only.',
+  ],
+  operands: { min: 1, max: 1, completes: 'directory' },
+  options: [],
+  settings: ['scan'],
+  examples: [
+    { line: 'sudo plimsoll record ./web-3', meaning: 'record this machine' },
+    { line: 'plimsoll scan --recorded ./web-3', meaning: 'judge it, here or anywhere else' },
+  ],
+  run: async (context) => {
+    const { args, settings, programs, stdout, workingDirectory } = context;
+    const [given = ''] = args.operands;
+    const directory = resolve(workingDirectory, given);
+    const outcome = await programs.record({ settings, directory, signal: context.listenForShutdown() });
+    if (!outcome.ok) return complain(context, outcome.problem, outcome.hint);
+    const what = `${String(outcome.files)} files, ${formatBytes(outcome.bytes)}`;
+    await stdout.write(`recorded ${what} into ${safe(directory)}\njudge it: plimsoll scan --recorded ${safe(given)}\n`);
+    return EXIT_OK;
+  },
+});

@@ -1,0 +1,28 @@
+import type { Command } from '../command.ts';
+
+/** Every command by name, sorted, each loaded when it is asked for. A test compares this with the directory. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze({
+  agent: async () => (await import('./agent.ts')).agent,
+  benchmarks: async () => (await import('./benchmarks.ts')).benchmarks,
+  checks: async () => (await import('./checks.ts')).checks,
+  collector: async () => (await import('./collector.ts')).collector,
+  completion: async () => (await import('./completion.ts')).completion,
+  config: async () => (await import('./config.ts')).config,
+  explain: async () => (await import('./explain.ts')).explain,
+  findings: async () => (await import('./findings.ts')).findings,
+  help: async () => (await import('./help.ts')).help,
+  nodes: async () => (await import('./nodes.ts')).nodes,
+  query: async () => (await import('./query.ts')).query,
+  record: async () => (await import('./record.ts')).record,
+  scan: async () => (await import('./scan.ts')).scan,
+  up: async () => (await import('./up.ts')).up,
+  version: async () => (await import('./version.ts')).version,
+});
+
+/** The names of all commands, sorted. */
+export const COMMAND_NAMES: readonly string[] = Object.freeze(Object.keys(COMMANDS));
+
+/** The command with this name; undefined if there is none. */
+export async function loadCommand(name: string): Promise<Command | undefined> {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]?.() : undefined;
+}

@@ -1,0 +1,135 @@
+import type { Finding } from '../../posture/finding.ts';
+import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import type { Severity, Verdict } from '../../posture/verdict.ts';
+import { resolve } from 'node:path';
+import { EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import type { Command } from '../command.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import type { ScanOutcome } from '../programs.ts';
+import { compareFindings } from '../render/finding.ts';
+import { safeJson } from '../render/safe.ts';
+import { describeNode } from '../scan/node.ts';
+import type { ScannedNode } from '../scan/node.ts';
+import { hasJoined, hintLines, reportFindings, reportHead } from '../scan/report.ts';
+import { ALL_VERDICTS, isAbout, isAnswer, reaches, selectionOf } from '../scan/select.ts';
+
+export const scan: Command = Object.freeze({
+  name: 'scan',
+  summary: 'judge this machine once and print what is wrong',
+  usage: ['scan [options]'],
+  description: [
+    'Reads the kernel, the container runtime, every running container, the SSH server and the files of this node, judges them, and prints the failures, worst first, with the decisive evidence. Nothing is written, no process is started, no collector is needed.',
+    'What could not be read is unknown, with the reason, and never a pass: root sees most. Counts are over everything that was judged; the options below choose what is printed. Many subjects of one mild check stand in one line, unless --check, --subject or --container asks for them.',
+  ],
+  operands: { min: 0, max: 0 },
+  options: [
+    { name: 'verdict', value: 'VERDICT', choices: VERDICTS, repeated: true, summary: 'print findings with this verdict; default: fail as a table, all as json' },
+    { name: 'severity', value: 'SEVERITY', choices: SEVERITIES, repeated: true, summary: 'print findings of this severity' },
+    { name: 'check', value: 'CHECK', repeated: true, completes: 'check', summary: 'print findings of this check, or of an area such as ssh' },
+    { name: 'container', value: 'NAME', repeated: true, summary: 'print findings about this container, by name or id' },
+    { name: 'subject', value: 'NAME', repeated: true, summary: 'print findings about this subject of any kind, by name or id' },
+    { name: 'benchmark', value: 'ID', summary: 'judge only by the checks that this benchmark names; see: plimsoll benchmarks' },
+    { name: 'fail-on', value: 'SEVERITY', choices: SEVERITIES, summary: 'exit with 1 if something that was asked for fails as badly as this, or worse' },
+    { name: 'recorded', value: 'DIR', completes: 'directory', summary: 'judge a node that plimsoll record captured, instead of this one' },
+    OUTPUT_OPTION,
+  ],
+  settings: ['scan'],
+  examples: [
+    { line: 'sudo plimsoll scan', meaning: 'everything that is wrong with this machine' },
+    { line: 'plimsoll scan --fail-on high --output json > posture.json', meaning: 'for a pipeline: exit status 1 if anything critical or high is found' },
+    { line: 'plimsoll scan --verdict unknown', meaning: 'what could not be judged, and why' },
+    { line: 'plimsoll scan --container shop-db', meaning: 'one container, every failure on a line of its own' },
+    { line: 'plimsoll scan --recorded ./web-3', meaning: 'another machine, from its recording' },
+  ],
+  run: async (context: Context): Promise<number> => {
+    const { args, settings, programs, workingDirectory } = context;
+    const scope = await scopeOf(context);
+    if (!scope.ok) return complain(context, scope.problem, scope.hint);
+    const recorded = args.value('recorded');
+    const signal = context.listenForShutdown();
+    const outcome = await programs.scan({
+      settings,
+      recorded: recorded === undefined ? undefined : resolve(workingDirectory, recorded),
+      signal,
+    });
+    if (!outcome.ok) return complain(context, outcome.problem, outcome.hint);
+    const judged = outcome.findings.filter(scope.includes).toSorted(compareFindings);
+    await print(context, outcome, judged);
+    const threshold = args.value('fail-on') as Severity | undefined;
+    const meant = judged.filter((finding) => isAbout(selectionOf(args), finding));
+    return threshold !== undefined && reaches(threshold, meant) ? EXIT_FINDINGS : EXIT_OK;
+  },
+});
+
+type Scanned = Extract<ScanOutcome, { ok: true }>;
+
+async function print(context: Context, { facts, durationMs }: Scanned, judged: readonly Finding[]): Promise<void> {
+  const { args, stdout } = context;
+  const output = args.value('output') ?? 'table';
+  const preset: readonly Verdict[] = output === 'table' ? ['fail'] : ALL_VERDICTS;
+  const selection = selectionOf(args);
+  const shown = judged.filter((finding) => isAbout(selection, finding) && isAnswer(selection, finding, preset));
+  const node = describeNode(facts);
+  if (output === 'table') return printTable(context, { node, judged, shown, durationMs });
+  const { documentFinding, scanDocument } = await import('../scan/document.ts');
+  if (output === 'json') return stdout.write(`${safeJson(scanDocument(node, judged, shown, durationMs), 2)}\n`);
+  for (const finding of shown) await stdout.write(`${safeJson(documentFinding(finding))}\n`);
+}
+
+interface Printed {
+  readonly node: ScannedNode;
+  readonly judged: readonly Finding[];
+  readonly shown: readonly Finding[];
+  readonly durationMs: number;
+}
+
+async function printTable(context: Context, { node, judged, shown, durationMs }: Printed): Promise<void> {
+  const { args, stdout } = context;
+  const joined = !['check', 'subject', 'container'].some(args.has);
+  const body = reportFindings(shown, context, joined);
+  const lines = [
+    ...reportHead(node, judged, durationMs, context),
+    '',
+    ...(body.length > 0 ? [...body, ''] : []),
+    ...hints(context, node, judged, shown).flatMap((hint) => hintLines(hint, context)),
+  ];
+  await stdout.write(`${lines.join('\n')}\n`);
+}
+
+function hints({ args }: Context, node: ScannedNode, judged: readonly Finding[], shown: readonly Finding[]): string[] {
+  const recorded = args.value('recorded');
+  const again = `plimsoll scan${recorded === undefined ? '' : ` --recorded ${recorded}`}`;
+  const verdicts = new Set(args.values('verdict'));
+  const count = (verdict: Verdict): number => judged.filter((finding) => finding.verdict === verdict).length;
+  const found: string[] = [];
+  const failed = shown.find(({ verdict }) => verdict === 'fail') ?? shown[0];
+  if (shown.length === 0) found.push(judged.length === 0 ? 'Nothing was judged.' : 'Nothing to show: no such finding.');
+  if (count('unknown') > 0 && !verdicts.has('unknown'))
+    found.push(`${String(count('unknown'))} could not be judged${node.effectiveUid === 0 ? '' : ' (not root)'}: ${again} --verdict unknown`);
+  if (count('manual') > 0 && !verdicts.has('manual'))
+    found.push(`${String(count('manual'))} ask for a person: ${again} --verdict manual`);
+  if (hasJoined(shown) && !['check', 'subject', 'container'].some(args.has)) found.push(`Every subject of one check: ${again} --check CHECK`);
+  if (failed !== undefined) found.push(`What to do about one: plimsoll explain ${failed.check}`);
+  return found;
+}
+
+type Scope =
+  | { readonly ok: true; readonly includes: (finding: Finding) => boolean }
+  | { readonly ok: false; readonly problem: string; readonly hint: string };
+
+/** What is judged at all; checks and benchmarks that do not exist are refused before anything is read. */
+async function scopeOf({ args }: Context): Promise<Scope> {
+  const { unknownCheck } = await import('../scan/known.ts');
+  for (const wanted of args.values('check')) {
+    const problem = unknownCheck(wanted);
+    if (problem !== undefined) return { ok: false, problem, hint: 'see: plimsoll checks' };
+  }
+  const benchmark = args.value('benchmark');
+  if (benchmark === undefined) return { ok: true, includes: () => true };
+  const { checksOfBenchmark, unknownBenchmark } = await import('../scan/known.ts');
+  const problem = unknownBenchmark(benchmark);
+  if (problem !== undefined) return { ok: false, problem, hint: 'see: plimsoll benchmarks' };
+  const checks = checksOfBenchmark(benchmark);
+  return { ok: true, includes: ({ check }) => checks.has(check) };
+}

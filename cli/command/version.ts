@@ -1,0 +1,21 @@
+import { EXIT_OK } from '../command.ts';
+import type { Command } from '../command.ts';
+import { safeJson } from '../render/safe.ts';
+
+export const version: Command = Object.freeze({
+  name: 'version',
+  summary: 'print the version',
+  usage: ['version [--output table|json]'],
+  description: ['Prints the version of this program and of the Node.js that it runs on.'],
+  operands: { min: 0, max: 0 },
+  options: [{ name: 'output', value: 'FORMAT', choices: ['table', 'json'], summary: 'table: one line (default); json' }],
+  settings: [],
+  examples: [{ line: 'plimsoll version --output json', meaning: 'for a program' }],
+  run: async ({ args, stdout, version, platform }) => {
+    const line = `plimsoll ${version} (node ${platform.node}, ${platform.system} ${platform.architecture})`;
+    const { node, system, architecture } = platform;
+    const asJson = safeJson({ version, node, system, architecture });
+    await stdout.write(`${args.value('output') === 'json' ? asJson : line}\n`);
+    return EXIT_OK;
+  },
+});

@@ -1,0 +1,14 @@
+import { EXIT_FAILURE } from './command.ts';
+import type { Context, World } from './context.ts';
+import { safe } from './render/safe.ts';
+
+/** Says on standard error what went wrong and, if there is something, what to do. Answers the exit code. */
+export async function complain(
+  world: Pick<World, 'stderr'> | Pick<Context, 'stderr'>,
+  problem: string,
+  hint?: string,
+): Promise<number> {
+  const lines = [`plimsoll: ${problem}`, ...(hint === undefined ? [] : [`  ${hint}`])];
+  await world.stderr.write(`${lines.map(safe).join('\n')}\n`);
+  return EXIT_FAILURE;
+}

@@ -1,0 +1,91 @@
+import { COMMON_OPTIONS, CONFIG_OPTION } from './arguments.ts';
+import type { Command, Option } from './command.ts';
+import { COMMAND_NAMES, loadCommand } from './command/registry.ts';
+import { wrap } from './render/width.ts';
+
+/** Help is written for a terminal of this width. */
+const WIDTH = 80;
+
+/** The page of `plimsoll --help`: what there is. */
+export async function renderHelp(): Promise<string> {
+  const commands = await Promise.all(COMMAND_NAMES.map(loadCommand));
+  const longest = Math.max(...COMMAND_NAMES.map((name) => name.length));
+  const lines = commands
+    .filter((command) => command !== undefined)
+    .map(({ name, summary }) => `  ${name.padEnd(longest)}  ${summary}`);
+  return `${[
+    'plimsoll - the effective security posture of container nodes',
+    '',
+    'USAGE',
+    '  plimsoll COMMAND [options]',
+    '',
+    'COMMANDS',
+    ...lines,
+    '',
+    ...section('EXAMPLES', [
+      '  plimsoll scan                judge this machine once',
+      '  plimsoll up                  a collector and an agent here, changes as they come',
+      '  plimsoll COMMAND --help      what a command does, its options and examples',
+    ]),
+  ].join('\n')}\n`;
+}
+
+/** The page of `plimsoll COMMAND --help`. */
+export async function renderCommandHelp(command: Command): Promise<string> {
+  const options = [...command.options, ...COMMON_OPTIONS];
+  const description = command.description.flatMap((paragraph, index) => [
+    ...(index === 0 ? [] : ['']),
+    ...indent(paragraph, 2),
+  ]);
+  const examples = command.examples.flatMap(({ line, meaning }) => [`  ${line}`, ...indent(meaning, 6)]);
+  return `${[
+    ...indent(`plimsoll ${command.name} - ${command.summary}`, 0),
+    '',
+    ...section('USAGE', command.usage.map((form) => `  plimsoll ${form}`)),
+    ...section('DESCRIPTION', description),
+    ...section('OPTIONS', options.flatMap(describeOption)),
+    ...(await settingsSection(command)),
+    ...section('EXIT STATUS', exitLines(command)),
+    ...section('EXAMPLES', examples),
+  ].join('\n').trimEnd()}\n`;
+}
+
+async function settingsSection(command: Command): Promise<readonly string[]> {
+  if (command.settings.length === 0) return [];
+  const [{ settingsOf }, { SETTINGS }, { environmentName }] = await Promise.all([
+    import('../service/config/load.ts'),
+    import('../service/config/settings.ts'),
+    import('../service/config/setting.ts'),
+  ]);
+  const lines = settingsOf(command.settings).flatMap((name) => {
+    const setting = SETTINGS[name];
+    const preset: string = typeof setting.default === 'string' ? setting.default : setting.default.text.replaceAll('`', '');
+    const note = preset === '' ? '' : ` Default: ${preset}.`;
+    return [`  --${name} ${setting.kind.name.toUpperCase()}`, ...indent(setting.description.replaceAll('`', '') + note, 6)];
+  });
+  const sources = `Each is also a variable (${environmentName('data-dir')}) and a key in the configuration file.`;
+  return section('SETTINGS', [...indent(sources, 2), ...lines, ...describeOption(CONFIG_OPTION)]);
+}
+
+function describeOption({ name, value, choices, repeated, summary }: Option): readonly string[] {
+  const short = name === 'help' ? '-h, ' : '';
+  const words = choices === undefined ? '' : ` One of: ${choices.join(', ')}.`;
+  const several = repeated === true ? ' May be repeated.' : '';
+  const text = summary.endsWith('.') ? summary : `${summary}.`;
+  return [`  ${short}--${name}${value === undefined ? '' : ` ${value}`}`, ...indent(text + words + several, 6)];
+}
+
+function exitLines(command: Command): readonly string[] {
+  const findings = command.options.some(({ name }) => name === 'fail-on')
+    ? ['  1  a finding is as bad as --fail-on says, or worse']
+    : [];
+  return ['  0  done', ...findings, '  2  wrong usage, or something outside did not work'];
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [title, ...lines, ''];
+}
+
+function indent(text: string, by: number): readonly string[] {
+  return wrap(text, WIDTH - by).map((line) => ' '.repeat(by) + line);
+}

@@ -1,0 +1,72 @@
+import type { ChildProcess, StdioOptions } from 'node:child_process';
+import type { Facts } from '../posture/fact/facts.ts';
+import type { Finding } from '../posture/finding.ts';
+import type { Settings } from '../service/config/settings.ts';
+import type { Address } from '../service/config/kind.ts';
+
+/**
+ * The parts of the program that do not belong to the command line. `main.ts` hands them in; each is loaded when it is
+ * called, so that a command pays for nothing that it does not use.
+ */
+export interface Programs {
+  /** Reads and judges this node, or a recorded one, once. */
+  readonly scan: (request: ScanRequest) => Promise<ScanOutcome>;
+  /** Records this node into a directory. */
+  readonly record: (request: RecordRequest) => Promise<RecordOutcome>;
+  /** Runs the agent until `signal` aborts. Rejects with what stopped it from starting. */
+  readonly agent: (run: RunRequest<AgentReady>) => Promise<void>;
+  /** Runs the collector until `signal` aborts. Rejects with what stopped it from starting. */
+  readonly collector: (run: RunRequest<CollectorReady>) => Promise<void>;
+  /** Makes what a collector and an agent on one machine need to trust each other; keeps what is there. */
+  readonly prepare: (settings: Settings) => Promise<void>;
+  /** Starts this program again, as a child process. */
+  readonly start: (args: readonly string[], stdio: StdioOptions) => ChildProcess;
+}
+/** What to scan. */
+export interface ScanRequest {
+  readonly settings: Settings;
+  /** Directory of a recording; undefined: this node. */
+  readonly recorded: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What a scan found. */
+export type ScanOutcome =
+  | {
+      readonly ok: true;
+      readonly facts: Facts;
+      readonly findings: readonly Finding[];
+      readonly durationMs: number;
+    }
+  | { readonly ok: false; readonly problem: string; readonly hint?: string };
+
+/** What to record, and where. */
+export interface RecordRequest {
+  readonly settings: Settings;
+  /** Absolute. */
+  readonly directory: string;
+  readonly signal: AbortSignal;
+}
+
+/** What came of a recording. */
+export type RecordOutcome =
+  | { readonly ok: true; readonly files: number; readonly bytes: number }
+  | { readonly ok: false; readonly problem: string; readonly hint?: string };
+
+/** How to run a long-running part. */
+export interface RunRequest<R> {
+  readonly settings: Settings;
+  readonly signal: AbortSignal;
+  readonly onReady: (ready: R) => void;
+}
+
+/** The agent is connected and has sent what it knows. */
+export interface AgentReady {
+  readonly nodeId: string;
+}
+
+/** The collector listens. */
+export interface CollectorReady {
+  readonly api: Address;
+  readonly listen: Address;
+}

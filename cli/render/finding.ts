@@ -1,0 +1,102 @@
+import type { Finding } from '../../posture/finding.ts';
+import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
+import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { Painted } from './lines.ts';
+import type { Paint } from './paint.ts';
+import type { Cell, Column } from './table.ts';
+
+/** What a line about a finding is made of: one of this node, or one of the fleet. */
+export type ShownFinding = Pick<Finding, 'check' | 'verdict' | 'severity' | 'subject' | 'evidence'> & {
+  readonly reason?: string | null;
+};
+
+/** What people read for each verdict. */
+export const VERDICT_WORDS = Object.freeze({
+  pass: 'passed',
+  fail: 'failed',
+  notApplicable: 'not applicable',
+  unknown: 'unknown',
+  manual: 'manual',
+} satisfies Record<Verdict, string>);
+
+/** Worst first: failures by severity, then what could not be judged, then what a person must decide, then the rest. */
+export function compareFindings(one: ShownFinding, other: ShownFinding): number {
+  return (
+    VERDICTS.indexOf(one.verdict) - VERDICTS.indexOf(other.verdict) ||
+    severityRank(one.severity) - severityRank(other.severity) ||
+    compareText(one.check, other.check) ||
+    compareText(one.subject.name, other.subject.name) ||
+    compareText(one.subject.id, other.subject.id)
+  );
+}
+
+/** The label of a finding: its severity where it fails, otherwise its verdict. */
+export function findingLabel({ verdict, severity }: ShownFinding, paint: Paint): Cell {
+  if (verdict === 'fail') return { text: severity.toUpperCase(), paint: (text) => paint.severity(severity, text) };
+  return { text: VERDICT_WORDS[verdict].toUpperCase(), paint: (text) => paint.verdict(verdict, text) };
+}
+
+/** One line of evidence: the decisive reading and where it stood, then what stands beside it; or the reason. */
+export function evidenceLine({ verdict, evidence, reason }: ShownFinding): string {
+  const isReasoned = verdict !== 'fail' && verdict !== 'pass';
+  if (isReasoned && reason !== undefined && reason !== null && reason !== '') return reason;
+  const [first, ...others] = evidence;
+  if (first === undefined) return reason ?? '';
+  const beside = others.slice(0, 2).map(({ source, seen }) => `${source}: ${seen}`);
+  return [`${first.seen} in ${first.source}`, ...beside].join(', ');
+}
+
+/** Columns of a list of findings: label, check, subject, evidence. */
+export const FINDING_COLUMNS: readonly Column[] = Object.freeze([
+  { min: 8 },
+  { min: 24 },
+  { min: 8, max: 24 },
+  { min: 16 },
+]);
+
+/** The cells of one finding for {@link FINDING_COLUMNS}. */
+export function findingRow(finding: ShownFinding, paint: Paint): readonly Cell[] {
+  return [
+    findingLabel(finding, paint),
+    { text: finding.check },
+    { text: finding.subject.name, paint: paint.bold },
+    { text: evidenceLine(finding) },
+  ];
+}
+
+/** How many findings there are by verdict, and failures by severity. */
+export function countFindings(findings: Iterable<ShownFinding>): {
+  readonly verdicts: Readonly<Record<Verdict, number>>;
+  readonly failures: Readonly<Record<Severity, number>>;
+} {
+  const verdicts = { pass: 0, fail: 0, notApplicable: 0, unknown: 0, manual: 0 };
+  const failures = { critical: 0, high: 0, medium: 0, low: 0, info: 0 };
+  for (const { verdict, severity } of findings) {
+    verdicts[verdict] += 1;
+    if (verdict === 'fail') failures[severity] += 1;
+  }
+  return { verdicts, failures };
+}
+
+/** `critical 1   high 4 …   passed 61   not applicable 22`, as items that a line can be broken between. */
+export function countItems(
+  { verdicts, failures }: ReturnType<typeof countFindings>,
+  paint: Paint,
+): readonly Painted[] {
+  const severities = SEVERITIES.filter((severity) => severity !== 'info' || failures.info > 0).map((severity) =>
+    item(severity, failures[severity], (text) => paint.severity(severity, text)),
+  );
+  const rest = (['pass', 'notApplicable', 'unknown', 'manual'] as const)
+    .filter((verdict) => verdict !== 'manual' || verdicts.manual > 0)
+    .map((verdict) => item(VERDICT_WORDS[verdict], verdicts[verdict], (text) => paint.verdict(verdict, text)));
+  return [...severities, ...rest];
+}
+
+function item(word: string, count: number, paint: (text: string) => string): Painted {
+  const plain = `${word} ${String(count)}`;
+  return { plain, painted: count === 0 ? plain : paint(plain) };
+}
+
+function compareText(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}

@@ -1,0 +1,46 @@
+/**
+ * What may not reach a terminal raw: C0 and C1 controls and DEL (they move the cursor, colour, retitle, answer back),
+ * bidirectional controls (they reorder what is read, CVE-2021-42574), what cannot be seen at all, line separators,
+ * lone surrogates, and code points that are no characters.
+ */
+const UNSAFE =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\u{e0000}-\u{e0fff}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}]|\p{Cs}/gu;
+
+const FAMILIAR = new Map([
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
+]);
+
+/**
+ * `text` from a node, a container or a file as it may be shown: what is unsafe becomes a visible escape (`\x1b`,
+ * `\u202e`, `\u{e0041}`). The result is one line.
+ */
+export function safe(text: string): string {
+  return text.replaceAll(UNSAFE, (character) => FAMILIAR.get(character) ?? escape(character));
+}
+
+/**
+ * A JSON text of `value` that is safe to print: JSON.stringify leaves C1 controls and bidirectional controls as they
+ * are, here they are `\u` escapes, which read back as the same value. `indent` as for JSON.stringify.
+ */
+export function safeJson(value: unknown, indent?: number): string {
+  // The line feeds of an indented text stand between tokens: they are ours.
+  return JSON.stringify(value, undefined, indent).replaceAll(UNSAFE, (character) =>
+    character === '\n' ? character : jsonEscape(character),
+  );
+}
+
+function escape(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  if (code <= 0xff) return `\\x${code.toString(16).padStart(2, '0')}`;
+  return code <= 0xffff ? `\\u${code.toString(16).padStart(4, '0')}` : `\\u{${code.toString(16)}}`;
+}
+
+/** One escape a UTF-16 unit, as RFC 8259 asks. */
+function jsonEscape(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
+  ).join('');
+}

@@ -1,0 +1,97 @@
+import type { Loaded } from '../service/config/load.ts';
+import type { Problem } from '../service/config/problem.ts';
+import { parseArguments } from './arguments.ts';
+import type { ParsedArguments } from './arguments.ts';
+import { EXIT_FAILURE, EXIT_OK } from './command.ts';
+import type { Command } from './command.ts';
+import { COMMAND_NAMES, loadCommand } from './command/registry.ts';
+import { complain } from './complain.ts';
+import type { Context, World } from './context.ts';
+import { renderCommandHelp, renderHelp } from './help.ts';
+import { createPaint } from './render/paint.ts';
+import { unknownCommandText } from './unknown-command.ts';
+
+/** Width of a page where nobody says how wide it is, and the least that a table can be drawn in. */
+const DEFAULT_COLUMNS = 80;
+const MIN_COLUMNS = 40;
+const MAX_COLUMNS = 500;
+
+/** Runs the command that `argv` (without node and script) names. Answers the exit code. */
+export async function runCli(argv: readonly string[], world: World): Promise<number> {
+  const [word, ...rest] = argv;
+  if (word === undefined || word === '--help' || word === '-h') return print(world, await renderHelp());
+  const name = word === '--version' ? 'version' : word;
+  const command = await loadCommand(name);
+  if (command === undefined) return complain(world, unknownCommandText(name, COMMAND_NAMES), 'see: plimsoll help');
+  return runCommand(command, rest, world);
+}
+
+async function runCommand(command: Command, argv: readonly string[], world: World): Promise<number> {
+  const settingNames = await settingNamesOf(command);
+  const parsed = parseArguments(command, settingNames, argv);
+  if (!parsed.ok) return complain(world, parsed.problem);
+  if (parsed.help) return print(world, await renderCommandHelp(command));
+  const context = await createContext(command, parsed, world);
+  return typeof context === 'number' ? context : command.run(context);
+}
+
+/** The context, or the exit code where the settings are wrong. */
+async function createContext(
+  command: Command,
+  { args, settings: flags }: Extract<ParsedArguments, { ok: true }>,
+  world: World,
+): Promise<Context | number> {
+  const loaded = await loadAll(command, flags, world);
+  if (!loaded.ok) return complainOfSettings(world, loaded.problems);
+  for (const warning of loaded.warnings) await complain(world, `warning: ${warning}`);
+  const { settings, origins } = loaded;
+  const paint = createPaint({
+    color: settings.color,
+    isTerminal: world.stdout.isTerminal,
+    terminal: world.environment['TERM'],
+  });
+  return { ...world, args, settings, origins, settingFlags: flags, width: widthOf(world), paint };
+}
+
+/** A command that uses no setting must work whatever stands in the configuration. */
+async function loadAll(command: Command, flags: Readonly<Record<string, string>>, world: World): Promise<Loaded> {
+  const [{ loadSettings }, { readConfigFile }] = await Promise.all([
+    import('../service/config/load.ts'),
+    import('./config-file.ts'),
+  ]);
+  const { uid, home, workingDirectory } = world;
+  const isUsed = command.settings.length > 0;
+  return loadSettings({
+    programs: command.settings,
+    flags,
+    environment: isUsed ? world.environment : {},
+    readFile: isUsed ? readConfigFile : () => Promise.resolve(undefined),
+    uid,
+    home,
+    workingDirectory,
+  });
+}
+
+async function complainOfSettings(world: World, problems: readonly Problem[]): Promise<number> {
+  const { describeProblem } = await import('../service/config/problem.ts');
+  for (const problem of problems) await complain(world, describeProblem(problem));
+  await world.stderr.write('  see: plimsoll config --help\n');
+  return EXIT_FAILURE;
+}
+
+function widthOf({ columns, environment }: World): number {
+  const asked = Number(environment['COLUMNS'] ?? Number.NaN);
+  const columnsOrDefault = columns ?? (Number.isInteger(asked) ? asked : DEFAULT_COLUMNS);
+  return Math.min(MAX_COLUMNS, Math.max(MIN_COLUMNS, columnsOrDefault));
+}
+
+async function settingNamesOf(command: Command): Promise<readonly string[]> {
+  if (command.settings.length === 0) return [];
+  const { settingsOf } = await import('../service/config/load.ts');
+  return settingsOf(command.settings);
+}
+
+async function print(world: World, text: string): Promise<number> {
+  await world.stdout.write(text);
+  return EXIT_OK;
+}

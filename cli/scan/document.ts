@@ -1,0 +1,70 @@
+import { controlsOf } from '../../posture/benchmark/benchmark.ts';
+import type { ControlReference, Finding, Subject } from '../../posture/finding.ts';
+import type { Evidence, Severity, Verdict } from '../../posture/verdict.ts';
+import { countFindings } from '../render/finding.ts';
+import type { ScannedNode } from './node.ts';
+
+/** Names the shape of the document; described by `cli/schema/scan.schema.json`. Changes only with a breaking change. */
+export const SCAN_SCHEMA = 'plimsoll/scan/v1';
+
+/** What `plimsoll scan --output json` prints. */
+export interface ScanDocument {
+  readonly schema: typeof SCAN_SCHEMA;
+  readonly node: ScannedNode;
+  readonly findings: readonly DocumentFinding[];
+  readonly summary: ScanSummary;
+}
+
+/** One finding of the document. */
+export interface DocumentFinding {
+  readonly id: string;
+  readonly check: string;
+  readonly title: string;
+  readonly verdict: Verdict;
+  readonly severity: Severity;
+  readonly subject: Subject;
+  readonly evidence: readonly Evidence[];
+  readonly controls: readonly ControlReference[];
+  readonly reason?: string;
+}
+
+/** Counts over all that was judged, whatever is shown of it. */
+export interface ScanSummary {
+  readonly verdicts: Readonly<Record<Verdict, number>>;
+  /** Failures by severity. */
+  readonly failures: Readonly<Record<Severity, number>>;
+  /** Running containers; null: could not be read. */
+  readonly containers: number | null;
+  readonly durationMs: number;
+}
+
+/** The document of a scan that judged `judged` and shows `shown` of it. */
+export function scanDocument(
+  node: ScannedNode,
+  judged: readonly Finding[],
+  shown: readonly Finding[],
+  durationMs: number,
+): ScanDocument {
+  return {
+    schema: SCAN_SCHEMA,
+    node,
+    findings: shown.map(documentFinding),
+    summary: { ...countFindings(judged), containers: node.containers, durationMs: Math.round(durationMs) },
+  };
+}
+
+/** One finding as the document has it. */
+export function documentFinding(finding: Finding): DocumentFinding {
+  const { id, check, title, verdict, severity, subject, evidence, reason } = finding;
+  return {
+    id,
+    check,
+    title,
+    verdict,
+    severity,
+    subject: { kind: subject.kind, id: subject.id, name: subject.name },
+    evidence: evidence.map(({ source, seen, expected }) => ({ source, seen, expected })),
+    controls: controlsOf(check).map(({ benchmark, control }) => ({ benchmark, control })),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}

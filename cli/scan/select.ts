@@ -1,0 +1,59 @@
+import type { Finding } from '../../posture/finding.ts';
+import { severityRank, VERDICTS } from '../../posture/verdict.ts';
+import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { Arguments } from '../arguments.ts';
+
+/** Which findings of a scan are meant. Lists are alternatives; an empty one matches all. */
+export interface Selection {
+  readonly checks: readonly string[];
+  /** Ids or names of subjects of any kind; a container's id may be shortened to 12 or more digits. */
+  readonly subjects: readonly string[];
+  readonly containers: readonly string[];
+  readonly verdicts: readonly Verdict[];
+  readonly severities: readonly Severity[];
+}
+
+/** The selection that the options of `scan` and `findings` ask for; their values were checked. */
+export function selectionOf(args: Arguments): Selection {
+  return {
+    checks: args.values('check'),
+    subjects: args.values('subject'),
+    containers: args.values('container'),
+    verdicts: args.values('verdict') as readonly Verdict[],
+    severities: args.values('severity') as readonly Severity[],
+  };
+}
+
+/** Is it about what was asked for, whatever the answer? */
+export function isAbout({ checks, subjects, containers }: Selection, finding: Finding): boolean {
+  if (checks.length > 0 && !checks.some((check) => isCheck(check, finding.check))) return false;
+  if (subjects.length === 0 && containers.length === 0) return true;
+  if (subjects.some((word) => isSubject(word, finding))) return true;
+  return finding.subject.kind === 'container' && containers.some((word) => isSubject(word, finding));
+}
+
+/** Is it of a verdict and a severity that was asked for? `verdicts` stands in where none was. */
+export function isAnswer({ verdicts, severities }: Selection, finding: Finding, preset: readonly Verdict[]): boolean {
+  const wanted = verdicts.length > 0 ? verdicts : preset;
+  return wanted.includes(finding.verdict) && (severities.length === 0 || severities.includes(finding.severity));
+}
+
+/** Does a failure among `findings` reach `threshold`? */
+export function reaches(threshold: Severity, findings: Iterable<Finding>): boolean {
+  for (const { verdict, severity } of findings)
+    if (verdict === 'fail' && severityRank(severity) <= severityRank(threshold)) return true;
+  return false;
+}
+
+/** Every verdict. */
+export const ALL_VERDICTS: readonly Verdict[] = VERDICTS;
+
+/** `ssh` means all of its area, `ssh.root-login` the one. */
+function isCheck(wanted: string, check: string): boolean {
+  return check === wanted || (!wanted.includes('.') && check.startsWith(`${wanted}.`));
+}
+
+function isSubject(wanted: string, { subject: { kind, id, name } }: Finding): boolean {
+  if (wanted === id || wanted === name) return true;
+  return kind === 'container' && /^[0-9a-f]{12,64}$/.test(wanted) && id.startsWith(wanted);
+}

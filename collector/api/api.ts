@@ -1,0 +1,213 @@
+import type { AddressInfo, Socket } from 'node:net';
+import { fastify } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '../../service/clock.ts';
+import type { Address } from '../../service/config/kind.ts';
+import type { Logger } from '../../service/log.ts';
+import type { Feed } from '../feed.ts';
+import { StoreError } from '../store/error.ts';
+import { indexControls } from './controls.ts';
+import { API_ERRORS, errorBody } from './error.ts';
+import type { ApiErrorCode } from './error.ts';
+import { createEventStreams } from './event-streams.ts';
+import type { EventStreams } from './event-streams.ts';
+import { openApiDocument } from './openapi.ts';
+import { parseRequest } from './request.ts';
+import type { ApiSources, JsonRoute, Route } from './route.ts';
+import { COMPONENTS, ROUTES } from './routes.ts';
+import { createTokenGuard } from './token.ts';
+import type { TokenGuard } from './token.ts';
+
+/** Largest request body: an expression and a list of nodes fit many times over. */
+const MAX_BODY_BYTES = 64 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** How long a client may take to send a request. */
+const REQUEST_TIMEOUT_MS = 15_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 10_000;
+/** Longer than the longest live query: a client that takes nothing of an answer for so long is cut off. */
+const SILENT_SOCKET_MS = 6 * 60_000;
+const MAX_CONNECTIONS = 256;
+const MAX_PARAMETER_LENGTH = 512;
+
+/** What the API needs. */
+export interface ApiOptions extends Omit<ApiSources, 'controlsOf'> {
+  readonly listen: Address;
+  /** Bearer token that every route but the open ones asks for. */
+  readonly token: string;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A running API. */
+export interface Api {
+  /** Where it really listens; the port is never 0. */
+  readonly address: Address;
+  /** Ends the event streams, lets running requests finish, then closes. */
+  readonly close: () => Promise<void>;
+}
+
+/** Starts the operator API. Rejects with the error of the system (`EADDRINUSE`) if it cannot listen. */
+export async function startApi(options: ApiOptions): Promise<Api> {
+  const server = createServer();
+  const sources = { ...options, controlsOf: indexControls() };
+  const streams = createEventStreams(sources);
+  const guard = createTokenGuard(options.token);
+  server.addHook('onRequest', async (_request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+  });
+  for (const route of ROUTES) addRoute(server, route, { sources, guard, streams });
+  let document: string | undefined;
+  server.get('/openapi.json', (_request, reply) => {
+    document ??= JSON.stringify(openApiDocument(ROUTES, COMPONENTS, options.version));
+    return reply.type(JSON_TYPE).send(document);
+  });
+  server.setNotFoundHandler((request, reply) =>
+    sendError(
+      reply,
+      'notFound',
+      `there is no ${request.method} ${pathOf(request)}`,
+      'GET /openapi.json lists all routes',
+    ),
+  );
+  server.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, options.log));
+  server.addHook('preClose', () => streams.close());
+  await server.listen({ host: options.listen.host, port: options.listen.port });
+  const { port } = server.server.address() as AddressInfo;
+  return { address: { host: options.listen.host, port }, close: () => server.close() };
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** Nothing here is for a browser to run, frame or keep. */
+const SECURITY_HEADERS = Object.freeze({
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+});
+
+function createServer(): FastifyInstance {
+  const server = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: SILENT_SOCKET_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    frameworkErrors: (error, _request, reply) => void sendError(reply, 'invalidRequest', error.message),
+    clientErrorHandler: answerBrokenRequest,
+  });
+  server.server.maxConnections = MAX_CONNECTIONS;
+  // A form or a plain text body, which a browser sends to any site without asking, is never read.
+  server.removeContentTypeParser('text/plain');
+  return server;
+}
+
+interface RouteParts {
+  readonly sources: ApiSources & Pick<ApiOptions, 'clock' | 'log'>;
+  readonly guard: TokenGuard;
+  readonly streams: EventStreams;
+}
+
+function addRoute(server: FastifyInstance, route: Route, { sources, guard, streams }: RouteParts): void {
+  server.route({
+    method: route.method,
+    url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    onRequest: async (request, reply) => {
+      if (!route.open) await admit(guard, request, reply, sources);
+    },
+    handler: async (request, reply) => {
+      const input = parseRequest(route, request, reply);
+      if (!input.ok) return sendError(reply, input.code, input.message, input.hint);
+      if (route.kind === 'json') return answerJson(route, input.body, reply, sources);
+      const opened = streams.open(input.body.query['after'], request.headers['last-event-id'], reply);
+      return opened.ok ? reply : sendError(reply, opened.code, opened.message, opened.hint);
+    },
+  });
+}
+
+async function admit(
+  guard: TokenGuard,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { clock, log }: Pick<ApiOptions, 'clock' | 'log'>,
+): Promise<void> {
+  const verdict = guard.admit(request.headers.authorization, request.ip, clock.monotonic());
+  switch (verdict.outcome) {
+    case 'welcome':
+      return;
+    case 'refused':
+      reply.header('www-authenticate', 'Bearer realm="plimsoll"');
+      if (verdict.wrongToken) log.warn({ address: request.ip, path: pathOf(request) }, 'request with a wrong token');
+      return void sendError(
+        reply,
+        'unauthorized',
+        'this needs the operator token',
+        'send "Authorization: Bearer …" with the content of the token file (see: plimsoll config)',
+      );
+    case 'limited':
+      reply.header('retry-after', String(Math.ceil(verdict.retryAfterMs / 1000)));
+      return void sendError(reply, 'tooManyRequests', 'too many wrong tokens from this address');
+  }
+}
+
+async function answerJson(
+  route: JsonRoute,
+  input: Parameters<JsonRoute['handle']>[0],
+  reply: FastifyReply,
+  sources: ApiSources,
+): Promise<FastifyReply> {
+  const given = await route.handle(input, sources);
+  if (!given.ok) return sendError(reply, given.code, given.message, given.hint);
+  return reply.type(JSON_TYPE).send(JSON.stringify(given.body));
+}
+
+function sendError(reply: FastifyReply, code: ApiErrorCode, message: string, hint?: string): FastifyReply {
+  return reply
+    .code(API_ERRORS[code].status)
+    .type(JSON_TYPE)
+    .send(JSON.stringify(errorBody(code, message, hint)));
+}
+
+/** Bytes that are no HTTP request never reach a route: this answers them in the same shape, if it still can. */
+function answerBrokenRequest(error: { readonly code: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const [status, code, message] = BROKEN_REQUESTS[error.code] ?? BROKEN;
+  const body = JSON.stringify(errorBody(code, message));
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: ${JSON_TYPE}\r\nX-Content-Type-Options: nosniff\r\n` +
+      `Content-Length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,
+  );
+}
+
+type BrokenAnswer = readonly [status: string, code: ApiErrorCode, message: string];
+const BROKEN: BrokenAnswer = ['400 Bad Request', 'invalidRequest', 'this is no HTTP request'];
+/** By Node's own error codes. */
+const BROKEN_REQUESTS: Readonly<Record<string, BrokenAnswer>> = Object.freeze({
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'tooLarge', 'the headers are too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'invalidRequest', 'the request took too long to arrive'],
+});
+
+/** What fastify itself refuses, and defects: the first by its status, the second without a word about the inside. */
+function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): FastifyReply {
+  if (error instanceof StoreError && (error.code === 'badCursor' || error.code === 'badFilter'))
+    return sendError(reply, 'invalidRequest', error.message);
+  const status = (error as { statusCode?: number }).statusCode ?? 500;
+  if (status === 413) return sendError(reply, 'tooLarge', `a body has at most ${String(MAX_BODY_BYTES)} bytes`);
+  if (status === 415) return sendError(reply, 'unsupportedMediaType', 'a body must be application/json');
+  if (status === 503) return sendError(reply, 'unavailable', 'the collector is closing');
+  if (status < 500) return sendError(reply, 'invalidRequest', error instanceof Error ? error.message : 'not valid');
+  log.error({ err: error, method: request.method, path: pathOf(request) }, 'request failed');
+  return sendError(reply, 'internal', 'the collector failed to answer', 'its log says why');
+}
+
+/** The path without its query, which may hold what somebody searched for. */
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '';
+}

@@ -1,0 +1,33 @@
+/**
+ * Every way in which the operator API says no: the closed list of codes, with the HTTP status of each. Clients decide
+ * by the code, people read the message, and the hint says what to do.
+ */
+export const API_ERRORS = Object.freeze({
+  invalidRequest: { status: 400, meaning: 'a parameter or the body is not as described' },
+  invalidExpression: { status: 400, meaning: 'the expression of a live query does not compile; nothing was sent' },
+  unauthorized: { status: 401, meaning: 'no token, or not the right one' },
+  notFound: { status: 404, meaning: 'there is no such route, check or benchmark' },
+  unknownNode: { status: 404, meaning: 'no node has this id or name' },
+  ambiguousNode: { status: 409, meaning: 'several nodes have this name; use the id' },
+  tooLarge: { status: 413, meaning: 'the request is larger than the API reads' },
+  unsupportedMediaType: { status: 415, meaning: 'a body must be application/json' },
+  tooManyRequests: { status: 429, meaning: 'too many wrong tokens from this address; see Retry-After' },
+  internal: { status: 500, meaning: 'a defect of the collector; its log says more' },
+  unavailable: { status: 503, meaning: 'the collector is closing, or has no place for one more stream' },
+} as const satisfies Record<string, { readonly status: number; readonly meaning: string }>);
+
+/** A code of {@link API_ERRORS}. */
+export type ApiErrorCode = keyof typeof API_ERRORS;
+
+/** All codes, as the API documents them. */
+export const API_ERROR_CODES = Object.freeze(Object.keys(API_ERRORS)) as readonly ApiErrorCode[];
+
+/** The body of every answer that is not a success. */
+export interface ApiErrorBody {
+  readonly error: { readonly code: ApiErrorCode; readonly message: string; readonly hint?: string };
+}
+
+/** The body for one error. */
+export function errorBody(code: ApiErrorCode, message: string, hint?: string): ApiErrorBody {
+  return { error: hint === undefined ? { code, message } : { code, message, hint } };
+}

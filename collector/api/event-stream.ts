@@ -1,0 +1,195 @@
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '../../service/clock.ts';
+import type { Feed, FeedItem } from '../feed.ts';
+import type { NodeRow, OutboxEvent, Store } from '../store/store.ts';
+import { presentEvent, presentNodeState } from './present.ts';
+import type { ControlLookup } from './present.ts';
+
+/** How often a stream says that it is alive. */
+const HEARTBEAT_MS = 15_000;
+/** Bytes that may wait for a reader before the stream stops pushing and lets the reader's pace decide. */
+const MAX_PENDING_BYTES = 256 * 1024;
+/** Events read from the outbox at a time while catching up. */
+const PAGE = 100;
+/** A reader that takes nothing for so long is dropped. */
+const STALLED_MS = 30_000;
+/** A reader that does not catch up within this time is dropped: the outbox keeps events for longer, but not for ever. */
+const MAX_BEHIND_MS = 5 * 60_000;
+/** How long a dropped reader has to take the last event. */
+const FAREWELL_MS = 5_000;
+
+/** What an event stream needs. */
+export interface EventStreamOptions {
+  readonly controlsOf: ControlLookup;
+  readonly store: Pick<Store, 'outbox'>;
+  readonly feed: Feed;
+  readonly response: ServerResponse;
+  /** Replay what came after this position; undefined: only what comes from now on. */
+  readonly after: number | undefined;
+  readonly clock: Clock;
+}
+
+/** One open stream. */
+export interface EventStream {
+  /** Ends the stream; the reader can resume by its last id. */
+  readonly end: () => void;
+  /** Resolves once the stream is over, for whatever reason. */
+  readonly closed: Promise<void>;
+}
+
+/**
+ * Sends changes as server-sent events (WHATWG HTML, 9.2): first what the outbox still holds after `after`, then live,
+ * without a gap and without a double. A reader that is slower than the changes is served from the outbox at its own
+ * pace, so that memory stays bounded; one that stalls is dropped with an `overflow` event and can resume by its last id.
+ */
+export function openEventStream(options: EventStreamOptions): EventStream {
+  const { response, feed } = options;
+  const stream: State = {
+    position: options.after ?? 0,
+    claimed: options.after !== undefined,
+    newest: 0,
+    live: options.after === undefined,
+    over: false,
+    changedNodes: new Map(),
+  };
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  // Subscribed before the headers go out: who reads them can rely on seeing every later change.
+  const unsubscribe = feed.subscribe((item) => take(stream, options, item));
+  const stopHeartbeat = startHeartbeat(options);
+  response.once('close', () => {
+    stream.over = true;
+    unsubscribe();
+    stopHeartbeat();
+    resolve();
+  });
+  response.on('error', () => response.destroy());
+  response.on('drain', () => {
+    if (stream.live) sendChangedNodes(stream, options);
+  });
+  response.write('retry: 1000\n\n');
+  if (!stream.live) void catchUp(stream, options);
+  return { end: () => finish(stream, options), closed };
+}
+
+interface State {
+  /** Position of the last event sent, or claimed by the reader. */
+  position: number;
+  /** True while `position` is only the reader's word: a store that was replaced counts from the start again. */
+  claimed: boolean;
+  /** Highest position that the feed has shown. */
+  newest: number;
+  /** False while the outbox is read. */
+  live: boolean;
+  over: boolean;
+  /** Latest state of nodes that changed while nothing could be sent; at most one entry a node. */
+  readonly changedNodes: Map<string, NodeRow>;
+}
+
+function startHeartbeat({ clock, response }: EventStreamOptions): () => void {
+  let stop = (): void => undefined;
+  const beat = (): void => {
+    stop = clock.after(HEARTBEAT_MS, () => {
+      if (!response.writableEnded && !response.writableNeedDrain) response.write(': heartbeat\n\n');
+      beat();
+    });
+  };
+  beat();
+  return () => stop();
+}
+
+function take(stream: State, options: EventStreamOptions, item: FeedItem): void {
+  if (stream.over) return;
+  if (item.type === 'node') {
+    stream.changedNodes.set(item.node.id, item.node);
+    if (stream.live && !congested(options.response)) sendChangedNodes(stream, options);
+    return;
+  }
+  const { event } = item;
+  stream.newest = Math.max(stream.newest, event.position);
+  if (!stream.live) return;
+  if (event.position <= stream.position && !stream.claimed) return;
+  if (!congested(options.response)) return sendFinding(stream, options, event);
+  // From now on the outbox is read, from the first event that was not sent.
+  stream.live = false;
+  stream.position = event.position - 1;
+  stream.claimed = false;
+  void catchUp(stream, options);
+}
+
+async function catchUp(stream: State, options: EventStreamOptions): Promise<void> {
+  const { response, store, clock } = options;
+  const started = clock.monotonic();
+  try {
+    while (!stream.over) {
+      if (!(await drained(response, clock)))
+        return finish(stream, options, 'this reader took nothing for too long; resume with the id of the last event');
+      const shown = stream.newest;
+      const events = await store.outbox(stream.position, PAGE);
+      if (stream.over) return;
+      for (const event of events) sendFinding(stream, options, event);
+      if (events.length === 0 && isUpToDate(stream, options, shown)) return;
+      if (clock.monotonic() - started > MAX_BEHIND_MS)
+        return finish(stream, options, 'this reader is slower than the changes; read the findings anew');
+    }
+  } catch {
+    finish(stream, options, 'the store could not be read; resume with the id of the last event');
+  }
+}
+
+/** The outbox holds nothing after what was sent. `shown` is the highest position that the feed had shown before. */
+function isUpToDate(stream: State, options: EventStreamOptions, shown: number): boolean {
+  if (!stream.claimed && stream.newest > stream.position) {
+    // A commit stands in the outbox before the feed shows it: what was shown and is not there was deleted.
+    if (shown > stream.position)
+      finish(stream, options, 'events were deleted before they were sent; read the findings anew');
+    return stream.over;
+  }
+  stream.live = true;
+  sendChangedNodes(stream, options);
+  return true;
+}
+
+function sendFinding(stream: State, { response, controlsOf }: EventStreamOptions, event: OutboxEvent): void {
+  const data = JSON.stringify(presentEvent(event, controlsOf));
+  response.write(`id: ${String(event.position)}\nevent: finding\ndata: ${data}\n\n`);
+  stream.position = event.position;
+  stream.claimed = false;
+}
+
+function sendChangedNodes(stream: State, { response }: EventStreamOptions): void {
+  for (const [id, node] of stream.changedNodes) {
+    if (congested(response)) return;
+    stream.changedNodes.delete(id);
+    response.write(`event: node\ndata: ${JSON.stringify(presentNodeState(node))}\n\n`);
+  }
+}
+
+/** Ends the stream; a reader that is dropped for `reason` finds it in the last event. */
+function finish(stream: State, { response, clock }: EventStreamOptions, reason?: string): void {
+  if (stream.over) return;
+  stream.over = true;
+  response.end(reason === undefined ? undefined : `event: overflow\ndata: ${JSON.stringify({ reason })}\n\n`);
+  const cancel = clock.after(FAREWELL_MS, () => response.destroy());
+  response.once('close', cancel);
+}
+
+function congested(response: ServerResponse): boolean {
+  return response.writableLength > MAX_PENDING_BYTES;
+}
+
+/** Resolves true once the reader has taken what waits for it, false if it takes too long. */
+function drained(response: ServerResponse, clock: Clock): Promise<boolean> {
+  if (!response.writableNeedDrain || response.destroyed) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const done = (outcome: boolean): void => {
+      cancel();
+      response.off('drain', taken);
+      response.off('close', taken);
+      resolve(outcome);
+    };
+    const taken = (): void => done(true);
+    const cancel = clock.after(STALLED_MS, () => done(false));
+    response.once('drain', taken);
+    response.once('close', taken);
+  });
+}

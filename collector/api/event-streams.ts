@@ -1,0 +1,67 @@
+import type { FastifyReply } from 'fastify';
+import type { Clock } from '../../service/clock.ts';
+import type { Feed } from '../feed.ts';
+import type { Store } from '../store/store.ts';
+import { openEventStream } from './event-stream.ts';
+import type { EventStream } from './event-stream.ts';
+import type { ControlLookup } from './present.ts';
+import { answer, refuse } from './route.ts';
+import type { Answer } from './route.ts';
+import { positionSchema } from './route/events.ts';
+
+/** Streams that may be open at a time. */
+const MAX_STREAMS = 64;
+
+/** All open event streams of one API. */
+export interface EventStreams {
+  /** Opens one on `reply`. `after` was checked; `lastEventId` is the header as it came, and wins: it is newer. */
+  readonly open: (after: unknown, lastEventId: string | string[] | undefined, reply: FastifyReply) => Answer<undefined>;
+  /** Ends all of them. */
+  readonly close: () => Promise<void>;
+}
+
+/** What the streams need. */
+export interface EventStreamsOptions {
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly controlsOf: ControlLookup;
+}
+
+/** Keeps the event streams of one API: bounded in number, ended together. */
+export function createEventStreams({ store, feed, clock, controlsOf }: EventStreamsOptions): EventStreams {
+  const streams = new Set<EventStream>();
+  return {
+    open: (after, lastEventId, reply) => {
+      // An empty id is what a browser sends that has seen no event yet.
+      const resumed =
+        lastEventId === undefined || lastEventId === '' ? undefined : positionSchema.safeParse(lastEventId);
+      if (resumed?.success === false) return refuse('invalidRequest', 'Last-Event-ID: not a position of this API');
+      if (streams.size >= MAX_STREAMS)
+        return refuse('unavailable', `${String(MAX_STREAMS)} event streams are open already`, 'close one');
+      reply.hijack();
+      const response = reply.raw;
+      for (const [name, value] of Object.entries(reply.getHeaders()))
+        if (value !== undefined) response.setHeader(name, value);
+      response.setHeader('content-type', 'text/event-stream; charset=utf-8');
+      // Proxies that buffer would hold the events back.
+      response.setHeader('x-accel-buffering', 'no');
+      const stream = openEventStream({
+        store,
+        feed,
+        response,
+        clock,
+        controlsOf,
+        after: resumed?.data ?? (after as number | undefined),
+      });
+      streams.add(stream);
+      void stream.closed.then(() => streams.delete(stream));
+      return answer(undefined);
+    },
+    close: async () => {
+      const open = [...streams];
+      for (const stream of open) stream.end();
+      await Promise.all(open.map((stream) => stream.closed));
+    },
+  };
+}

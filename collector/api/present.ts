@@ -1,0 +1,104 @@
+import type { z } from 'zod';
+import type { ControlReference } from '../../posture/finding.ts';
+import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { CountRow, NodeRow, OutboxEvent, StoredFinding } from '../store/store.ts';
+import type { findingEventSchema, findingSchema, nodeDetailSchema, nodeSchema, nodeStateSchema } from './schema.ts';
+
+/** The benchmark controls that a check answers. */
+export type ControlLookup = (check: string) => readonly ControlReference[];
+
+/** A finding as the API answers it. */
+export function presentFinding(stored: StoredFinding, controlsOf: ControlLookup): z.input<typeof findingSchema> {
+  const { uid, id, nodeId, nodeName, check, title, verdict, severity, subject, reason } = stored;
+  return {
+    uid,
+    id,
+    nodeId,
+    nodeName,
+    check,
+    title,
+    verdict,
+    severity,
+    subject: { kind: subject.kind, id: subject.id, name: subject.name },
+    evidence: stored.evidence.map(({ source, seen, expected }) => ({ source, seen, expected })),
+    ...(reason === undefined ? {} : { reason }),
+    controls: controlsOf(check).map(({ benchmark, control }) => ({ benchmark, control })),
+    firstSeenMs: stored.firstSeenMs,
+    changedMs: stored.changedMs,
+  };
+}
+
+/** An event of a finding as the API sends it. */
+export function presentEvent(event: OutboxEvent, controlsOf: ControlLookup): z.input<typeof findingEventSchema> {
+  const { position, uid, action, atMs, previousVerdict } = event;
+  return {
+    position,
+    uid,
+    action,
+    atMs,
+    ...(previousVerdict === undefined ? {} : { previousVerdict }),
+    finding: presentFinding(event.finding, controlsOf),
+  };
+}
+
+/** A node as it is, without what is counted over it. */
+export function presentNodeState(node: NodeRow): z.input<typeof nodeStateSchema> {
+  return {
+    id: node.id,
+    name: node.name,
+    agentVersion: node.agentVersion,
+    operatingSystem: node.operatingSystem,
+    kernelRelease: node.kernelRelease,
+    architecture: node.architecture,
+    cpus: node.cpus,
+    memoryBytes: node.memoryBytes,
+    runtime: node.runtime,
+    securityModules: node.securityModules,
+    containerCount: node.containers.length,
+    connected: node.connected,
+    firstSeenMs: node.firstSeenMs,
+    lastSeenMs: node.lastSeenMs,
+    offlineSinceMs: node.offlineSinceMs,
+    agentRssBytes: node.agentRssBytes,
+    agentCpuMs: node.agentCpuMs,
+    dropped: node.dropped,
+  };
+}
+
+/** A node as the API lists it. `counts` are those of all nodes; its own are picked out. */
+export function presentNode(node: NodeRow, counts: readonly CountRow[]): z.input<typeof nodeSchema> {
+  return { ...presentNodeState(node), counts: presentCounts(counts.filter((row) => row.nodeId === node.id)) };
+}
+
+/** A node with its containers. */
+export function presentNodeDetail(node: NodeRow, counts: readonly CountRow[]): z.input<typeof nodeDetailSchema> {
+  return {
+    ...presentNode(node, counts),
+    containers: node.containers.map(({ id, name, image, imageId, startedAt }) => ({
+      id,
+      name,
+      image,
+      imageId,
+      startedAt,
+    })),
+  };
+}
+
+/** Sums of counts: every verdict and every severity has an entry. */
+export function presentCounts(rows: readonly CountRow[]): {
+  verdicts: Record<Verdict, number>;
+  failures: Record<Severity, number>;
+} {
+  const verdicts = zeros(VERDICTS);
+  const failures = zeros(SEVERITIES);
+  for (const { verdict, severity, count } of rows) {
+    verdicts[verdict] += count;
+    if (verdict === 'fail') failures[severity] += count;
+  }
+  return { verdicts, failures };
+}
+
+function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
+}

@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import type { QueryService } from '../query/query.ts';
+import type { SinkStatus } from '../sink/pump.ts';
+import type { Store } from '../store/store.ts';
+import type { ApiErrorCode } from './error.ts';
+import type { ControlLookup } from './present.ts';
+
+/** What the routes answer from. */
+export interface ApiSources {
+  readonly store: Store;
+  readonly queries: QueryService;
+  readonly sinks: () => readonly SinkStatus[];
+  /** The benchmark controls that a check answers. */
+  readonly controlsOf: ControlLookup;
+  /** Version of the collector. */
+  readonly version: string;
+}
+
+/** What a handler answers: a body, or a refusal by code. */
+export type Answer<A> =
+  | { readonly ok: true; readonly body: A }
+  | { readonly ok: false; readonly code: ApiErrorCode; readonly message: string; readonly hint?: string };
+
+/** Fields of a request, each with its schema. */
+export type Fields = z.ZodObject;
+
+/** What a handler gets: everything in it passed its schema. `signal` aborts when the client is gone. */
+export interface RouteInput<P extends Fields, Q extends Fields, B extends z.ZodType> {
+  readonly params: z.output<P>;
+  readonly query: z.output<Q>;
+  readonly body: z.output<B>;
+  readonly signal: AbortSignal;
+}
+
+/** What the document says of a route, and what the server needs to answer it. Paths in OpenAPI form: `/v1/nodes/{node}`. */
+interface RouteText {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** Unique; generated clients name their functions after it. */
+  readonly operation: string;
+  readonly summary: string;
+  readonly description: string;
+  /** Codes beside `unauthorized`, `tooManyRequests` and `internal`, which every route can answer. */
+  readonly refuses: readonly ApiErrorCode[];
+}
+
+/** A route that answers one JSON body. */
+export interface JsonRoute extends RouteText {
+  readonly kind: 'json';
+  /** True: no token is asked for. */
+  readonly open: boolean;
+  readonly params: Fields;
+  readonly query: Fields;
+  /** Schema of the body of a POST. */
+  readonly body: z.ZodType | undefined;
+  readonly answer: z.ZodType;
+  readonly handle: (
+    input: RouteInput<Fields, Fields, z.ZodType>,
+    sources: ApiSources,
+  ) => Promise<Answer<unknown>> | Answer<unknown>;
+}
+
+/** A route that answers a stream of server-sent events until one side ends it. */
+export interface StreamRoute extends RouteText {
+  readonly kind: 'stream';
+  readonly open: false;
+  readonly params: Fields;
+  readonly query: Fields;
+  readonly body: undefined;
+  /** Schema of the data of each event, by event type. */
+  readonly events: Readonly<Record<string, z.ZodType>>;
+}
+
+/** One route of the API. */
+export type Route = JsonRoute | StreamRoute;
+
+/** A request without parameters: any that comes is refused. */
+export const NO_FIELDS = z.strictObject({});
+
+/** Ties the types of a JSON route together; what is left out asks for nothing. */
+export function jsonRoute<
+  A extends z.ZodType,
+  P extends Fields = z.ZodObject<{}>,
+  Q extends Fields = z.ZodObject<{}>,
+  B extends z.ZodType = z.ZodUndefined,
+>(
+  route: RouteText & {
+    readonly open?: boolean;
+    readonly params?: P;
+    readonly query?: Q;
+    readonly body?: B;
+    readonly answer: A;
+    readonly handle: (
+      input: RouteInput<P, Q, B>,
+      sources: ApiSources,
+    ) => Promise<Answer<z.input<A>>> | Answer<z.input<A>>;
+  },
+): JsonRoute {
+  return Object.freeze({
+    ...route,
+    kind: 'json',
+    open: route.open ?? false,
+    params: route.params ?? NO_FIELDS,
+    query: route.query ?? NO_FIELDS,
+    body: route.body,
+    // Safe: the server parses the request with exactly these schemas before it calls the handler.
+    handle: route.handle as JsonRoute['handle'],
+  });
+}
+
+/** The body of a success. */
+export function answer<A>(body: A): Answer<A> {
+  return { ok: true, body };
+}
+
+/** A refusal. */
+export function refuse(code: ApiErrorCode, message: string, hint?: string): Answer<never> {
+  return hint === undefined ? { ok: false, code, message } : { ok: false, code, message, hint };
+}

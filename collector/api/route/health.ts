@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { answer, jsonRoute } from '../route.ts';
+
+/** GET /healthz */
+export const getHealth = jsonRoute({
+  method: 'GET',
+  path: '/healthz',
+  operation: 'getHealth',
+  summary: 'Is the collector there',
+  description: 'Answers as soon as the API listens, and says nothing that is worth protecting.',
+  refuses: [],
+  open: true,
+  answer: z.strictObject({ status: z.literal('ok') }),
+  handle: () => answer({ status: 'ok' as const }),
+});

@@ -1,0 +1,23 @@
+import { presentCounts } from '../present.ts';
+import { answer, jsonRoute } from '../route.ts';
+import { summarySchema } from '../schema.ts';
+
+/** GET /v1/summary */
+export const getSummary = jsonRoute({
+  method: 'GET',
+  path: '/v1/summary',
+  operation: 'getSummary',
+  summary: 'The fleet at a glance',
+  description: 'How many nodes there are, how many of them are connected, and counts of findings over all of them.',
+  refuses: [],
+  answer: summarySchema,
+  handle: async (_input, { store, version }) => {
+    const [nodes, counts] = await Promise.all([store.nodes(), store.counts()]);
+    const connected = nodes.filter((node) => node.connected).length;
+    return answer({
+      version,
+      nodes: { total: nodes.length, connected, offline: nodes.length - connected },
+      counts: presentCounts(counts),
+    });
+  },
+});

@@ -1,0 +1,38 @@
+import type { z } from 'zod';
+import type { Route } from './route.ts';
+import { getBenchmark, listBenchmarks } from './route/benchmarks.ts';
+import { getCheck, listChecks } from './route/checks.ts';
+import { watchEvents } from './route/events.ts';
+import { listFindings, listHistory } from './route/findings.ts';
+import { getHealth } from './route/health.ts';
+import { getNode, listNodes } from './route/nodes.ts';
+import { askNodes } from './route/query.ts';
+import { listSinks } from './route/sinks.ts';
+import { getSummary } from './route/summary.ts';
+import { findingEventSchema, findingSchema, historyEntrySchema, nodeSchema, nodeStateSchema } from './schema.ts';
+
+/** Every route, by path. */
+export const ROUTES: readonly Route[] = Object.freeze([
+  getHealth,
+  listBenchmarks,
+  getBenchmark,
+  listChecks,
+  getCheck,
+  watchEvents,
+  listFindings,
+  listHistory,
+  listNodes,
+  getNode,
+  askNodes,
+  listSinks,
+  getSummary,
+]);
+
+/** Schemas that have a name in the document. */
+export const COMPONENTS: Readonly<Record<string, z.ZodType>> = Object.freeze({
+  Finding: findingSchema,
+  FindingEvent: findingEventSchema,
+  HistoryEntry: historyEntrySchema,
+  Node: nodeSchema,
+  NodeState: nodeStateSchema,
+});

@@ -1,0 +1,49 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Finding } from '../../posture/finding.ts';
+import { ofRank } from './rank.ts';
+import { actionNumber, eventUid, findingUid, uidNumber } from './row.ts';
+import type { ContentRow, NodeName } from './row.ts';
+import type { FindingAction, OutboxEvent } from './store.ts';
+
+/** One thing that happened, before it has a place. `row` and `finding` say the same. */
+export interface Happening {
+  readonly action: FindingAction;
+  readonly atMs: number;
+  /** Rank before; undefined for a finding that is new. */
+  readonly previous: number | undefined;
+  readonly row: ContentRow;
+  readonly finding: Finding;
+}
+
+/** Writes events within one transaction. */
+export interface EventWriter {
+  readonly write: (node: NodeName & { readonly key: number }, happening: Happening) => OutboxEvent;
+  /** Must be called before the transaction ends: keeps the positions that were given. */
+  readonly finish: () => void;
+}
+
+/** Prepares what writes events. The result opens a writer for the transaction that is open now. */
+export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
+  const selectStore = db.prepare('SELECT id, position FROM store');
+  const updateStore = db.prepare('UPDATE store SET position = ?');
+  const insert = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  return () => {
+    const store = selectStore.get() as unknown as { readonly id: string; readonly position: number };
+    let { position } = store;
+    return {
+      write: (node, { action, atMs, previous, row, finding }) => {
+        position += 1;
+        const uid = findingUid(node.id, finding.id);
+        const { check, subject, rank, firstSeenMs, changedMs, name, detail } = row;
+        const place = [position, atMs, actionNumber(action), node.key, uidNumber(uid)] as const;
+        insert.run(...place, check, subject, rank, previous ?? null, firstSeenMs, changedMs, name, detail);
+        const stored = { ...finding, uid, nodeId: node.id, nodeName: node.name, firstSeenMs, changedMs };
+        const event = { position, uid: eventUid(store.id, position, atMs), action, atMs, finding: stored };
+        return previous === undefined ? event : { ...event, previousVerdict: ofRank(previous).verdict };
+      },
+      finish: () => {
+        if (position !== store.position) updateStore.run(position);
+      },
+    };
+  };
+}

@@ -1,0 +1,143 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { SUBJECT_KINDS } from '../../posture/finding.ts';
+import { readCursor, writeCursor } from './cursor.ts';
+import { StoreError } from './error.ts';
+import { ofRank, ranksOf } from './rank.ts';
+import { detailParts, toStoredFinding } from './row.ts';
+import type { ContentRow } from './row.ts';
+import type { CountRow, FindingFilter, FindingPage, StoredFinding } from './store.ts';
+
+/** Most findings on one page. */
+const MAX_LIMIT = 10_000;
+/** Longest text to look for. */
+const MAX_TEXT = 1000;
+/** Name of the SQL function that tells whether one of the strings of a detail holds a text. */
+const HOLDS = 'detail_holds';
+
+/** A condition in SQL with its values. */
+interface Condition {
+  readonly sql: string;
+  readonly values: readonly SQLInputValue[];
+}
+
+interface Row extends ContentRow {
+  readonly nodeKey: number;
+  readonly nodeId: string;
+  readonly nodeName: string;
+}
+
+/** Prepares `Store.findings`. It throws StoreError `badFilter` and `badCursor`. */
+export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) => FindingPage {
+  // LIKE alone would also find the commas between the strings of the JSON array.
+  db.function(HOLDS, { deterministic: true }, (detail, text) => {
+    const wanted = lower(String(text));
+    return detailParts(String(detail)).some((part) => lower(part).includes(wanted)) ? 1 : 0;
+  });
+  return (filter) => {
+    assertFilter(filter);
+    const after =
+      filter.cursor === undefined ? undefined : readCursor(filter.cursor, ['number', 'string', 'string', 'number']);
+    const conditions = conditionsOf(filter);
+    const found: Row[] = [];
+    // Rank by rank: each is found through the index, and only the rows of one rank have to be sorted.
+    for (const rank of ranksOf(filter.verdicts, filter.severities)) {
+      if (after !== undefined && rank < Number(after[0])) continue;
+      const from = after !== undefined && rank === after[0] ? [afterKey(after.slice(1))] : [];
+      const statement = selectRank(db, [...conditions, ...from]);
+      const values = [...conditions, ...from].flatMap((condition) => condition.values);
+      // One more than asked for tells whether a page follows.
+      found.push(...(statement.all(rank, ...values, filter.limit + 1 - found.length) as unknown as Row[]));
+      if (found.length > filter.limit) break;
+    }
+    return toPage(found, filter.limit);
+  };
+}
+
+/** Prepares `Store.counts`. */
+export function prepareCounts(db: DatabaseSync): () => readonly CountRow[] {
+  const select = db.prepare(
+    `SELECT node.id AS nodeId, counted.rank AS rank, counted.count AS count
+     FROM (SELECT node, rank, count(*) AS count FROM finding INDEXED BY finding_rank GROUP BY rank, node) AS counted
+     JOIN node ON node.key = counted.node ORDER BY node.id, counted.rank`,
+  );
+  return () =>
+    (select.all() as unknown as { nodeId: string; rank: number; count: number }[]).map(({ nodeId, rank, count }) => ({
+      nodeId,
+      ...ofRank(rank),
+      count,
+    }));
+}
+
+function assertFilter({ limit, text }: FindingFilter): void {
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
+    throw new StoreError('badFilter', `limit must be 1 to ${String(MAX_LIMIT)}`);
+  if (text !== undefined && text.length > MAX_TEXT)
+    throw new StoreError('badFilter', `text must have at most ${String(MAX_TEXT)} characters`);
+}
+
+function selectRank(db: DatabaseSync, conditions: readonly Condition[]): StatementSync {
+  const where = conditions.map(({ sql }) => ` AND ${sql}`).join('');
+  return db.prepare(
+    `SELECT node.key AS nodeKey, node.id AS nodeId, node.name AS nodeName, found.*
+     FROM (
+       SELECT node AS owner, check_id AS "check", subject, rank, first_seen AS firstSeenMs, changed AS changedMs, name, detail
+       FROM finding INDEXED BY finding_rank WHERE rank = ?${where} ORDER BY check_id, subject, node LIMIT ?
+     ) AS found
+     JOIN node ON node.key = found.owner ORDER BY found."check", found.subject, found.owner`,
+  );
+}
+
+function afterKey(key: readonly SQLInputValue[]): Condition {
+  return { sql: '(check_id, subject, node) > (?, ?, ?)', values: key };
+}
+
+function conditionsOf({ nodes, checks, subjectKinds, subject, text }: FindingFilter): readonly Condition[] {
+  const conditions: Condition[] = [];
+  if (nodes !== undefined)
+    conditions.push({ sql: `node IN (SELECT key FROM node WHERE id IN (${marks(nodes)}))`, values: nodes });
+  if (checks !== undefined) conditions.push({ sql: `check_id IN (${marks(checks)})`, values: checks });
+  if (subjectKinds !== undefined) {
+    // `0` follows `/`: everything that starts with `kind/` lies between.
+    const ranges = subjectKinds.map(() => '(subject >= ? AND subject < ?)').join(' OR ');
+    conditions.push({
+      sql: `(${ranges || 'FALSE'})`,
+      values: subjectKinds.flatMap((kind) => [`${kind}/`, `${kind}0`]),
+    });
+  }
+  if (subject !== undefined) {
+    const texts = SUBJECT_KINDS.map((kind) => `${kind}/${subject}`);
+    conditions.push({ sql: `(name = ? OR subject IN (${marks(texts)}))`, values: [subject, ...texts] });
+  }
+  if (text !== undefined && text !== '') {
+    const pattern = likeHolds(text);
+    const inDetail = `(detail LIKE ? ESCAPE '\\' AND ${HOLDS}(detail, ?))`;
+    conditions.push({
+      sql: `(check_id LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' OR ${inDetail})`,
+      // In the detail the text stands as JSON has it.
+      values: [pattern, pattern, likeHolds(JSON.stringify(text).slice(1, -1)), text],
+    });
+  }
+  return conditions;
+}
+
+function marks(values: readonly unknown[]): string {
+  return values.map(() => '?').join(', ');
+}
+
+function likeHolds(text: string): string {
+  return `%${text.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+}
+
+/** As LIKE: only the case of ASCII letters does not matter. */
+function lower(text: string): string {
+  return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
+function toPage(found: readonly Row[], limit: number): FindingPage {
+  const findings = found.slice(0, limit).map((row): StoredFinding => {
+    return toStoredFinding(row, { id: row.nodeId, name: row.nodeName });
+  });
+  const last = found[limit - 1];
+  if (found.length <= limit || last === undefined) return { findings };
+  return { findings, cursor: writeCursor([last.rank, last.check, last.subject, last.nodeKey]) };
+}

@@ -1,0 +1,53 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { relaxed } from './connection.ts';
+
+/** Rows deleted in one transaction: a few milliseconds, so that commits get their turn in between. */
+const CHUNK = 2000;
+
+/** Access to the cursors of sinks. */
+export interface CursorTable {
+  readonly read: (sink: string) => number;
+  readonly write: (sink: string, position: number) => void;
+}
+
+/** Prepares the statements. */
+export function prepareCursorTable(db: DatabaseSync): CursorTable {
+  const select = db.prepare('SELECT position FROM cursor WHERE sink = ?');
+  const upsert = db.prepare(
+    'INSERT INTO cursor (sink, position) VALUES (?, ?) ON CONFLICT (sink) DO UPDATE SET position = excluded.position',
+  );
+  return {
+    read: (sink) => Number(select.get(sink)?.['position'] ?? 0),
+    write: (sink, position) => {
+      upsert.run(sink, position);
+    },
+  };
+}
+
+/**
+ * Prepares `Store.prune`. An event that every listed sink has passed leaves the outbox at once; its row stays as history
+ * until it is old enough. Rows go in order of position, so an old row waits for older ones that are still kept.
+ */
+export function preparePrune(
+  db: DatabaseSync,
+  cursors: CursorTable,
+): (sinks: readonly string[], historyBeforeMs: number) => Promise<void> {
+  const selectPosition = db.prepare('SELECT position FROM store');
+  const raiseFloor = db.prepare('UPDATE store SET outbox_floor = max(outbox_floor, ?)');
+  const remove = db.prepare(
+    `DELETE FROM event WHERE position <= (SELECT outbox_floor FROM store) AND position < coalesce(
+       (SELECT position FROM event WHERE at >= ? ORDER BY position LIMIT 1), 9007199254740991)
+     AND position IN (SELECT position FROM event ORDER BY position LIMIT ?)`,
+  );
+  return async (sinks, historyBeforeMs) => {
+    relaxed(db, () => {
+      const newest = Number(selectPosition.get()?.['position']);
+      raiseFloor.run(Math.min(newest, ...sinks.map(cursors.read)));
+    });
+    for (;;) {
+      const { changes } = relaxed(db, () => remove.run(historyBeforeMs, CHUNK));
+      if (Number(changes) < CHUNK) return;
+      await new Promise(setImmediate);
+    }
+  };
+}

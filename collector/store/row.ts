@@ -1,0 +1,126 @@
+import { hash } from 'node:crypto';
+import { findingId, SUBJECT_KINDS } from '../../posture/finding.ts';
+import type { Finding, Subject } from '../../posture/finding.ts';
+import type { Evidence } from '../../posture/verdict.ts';
+import { StoreError } from './error.ts';
+import { ofRank } from './rank.ts';
+import type { FindingAction, StoredFinding } from './store.ts';
+
+/** The columns in which a finding and an event keep what a finding says. */
+export interface ContentRow {
+  readonly check: string;
+  /** `kind/id`. */
+  readonly subject: string;
+  readonly rank: number;
+  readonly firstSeenMs: number;
+  readonly changedMs: number;
+  readonly name: string;
+  readonly detail: string;
+}
+
+/** The node that a row belongs to. */
+export interface NodeName {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Unique in the fleet, and the same as long as node, check and subject are. 32 hex digits. */
+export function findingUid(nodeId: string, id: string): string {
+  return hash('sha256', `${nodeId}\n${id}`, 'hex').slice(0, 32);
+}
+
+/** The first 52 bits of a uid: what `event.finding` holds, small enough for an index and exact in a double. */
+export function uidNumber(uid: string): number {
+  return Number.parseInt(uid.slice(0, 13), 16);
+}
+
+/**
+ * Unique over stores and times, the same whenever the event is sent. The time stands in it because a store that was
+ * restored from a backup gives positions a second time.
+ */
+export function eventUid(storeId: string, position: number, atMs: number): string {
+  return `${storeId}-${position.toString(36)}-${atMs.toString(36)}`;
+}
+
+/** `kind/id`, as the tables hold it. */
+export function subjectText(subject: Subject): string {
+  return `${subject.kind}/${subject.id}`;
+}
+
+/** Check and subject text of a finding's id (`check/kind/id`); undefined where it is none. */
+export function splitFindingId(id: string): { readonly check: string; readonly subject: string } | undefined {
+  const slash = id.indexOf('/');
+  if (slash < 1) return undefined;
+  const subject = id.slice(slash + 1);
+  const known = SUBJECT_KINDS.some((kind) => subject.startsWith(`${kind}/`) && subject.length > kind.length + 1);
+  return known ? { check: id.slice(0, slash), subject } : undefined;
+}
+
+/**
+ * The rest of what a finding says, as a JSON array of strings: title, then source, seen and expected of each piece of
+ * evidence, then the reason if there is one (the length tells).
+ */
+export function detailOf(finding: Finding): string {
+  const parts = [finding.title];
+  for (const { source, seen, expected } of finding.evidence) parts.push(source, seen, expected);
+  if (finding.reason !== undefined) parts.push(finding.reason);
+  return JSON.stringify(parts);
+}
+
+/** All strings in a detail: title, evidence, reason. Throws StoreError `damaged` on anything else. */
+export function detailParts(detail: string): readonly string[] {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(detail);
+  } catch (error) {
+    throw new StoreError('damaged', 'a row of the store does not hold what was written to it', error);
+  }
+  if (Array.isArray(parts) && parts.length > 0 && parts.every((part) => typeof part === 'string')) return parts;
+  throw new StoreError('damaged', 'a row of the store does not hold what was written to it');
+}
+
+/** The finding that a row holds. Throws StoreError `damaged` on a row that nobody wrote. */
+export function toStoredFinding(row: ContentRow, node: NodeName): StoredFinding {
+  const subject = toSubject(row);
+  const id = findingId(row.check, subject);
+  const parts = detailParts(row.detail);
+  const evidence: Evidence[] = [];
+  for (let index = 1; index + 2 < parts.length; index += 3)
+    evidence.push({ source: parts[index] ?? '', seen: parts[index + 1] ?? '', expected: parts[index + 2] ?? '' });
+  // One title and triples: two more than a multiple of three means that a reason follows.
+  const reason = parts.length % 3 === 2 ? parts.at(-1) : undefined;
+  return {
+    id,
+    check: row.check,
+    title: parts[0] ?? '',
+    ...ofRank(row.rank),
+    subject,
+    evidence,
+    ...(reason === undefined ? {} : { reason }),
+    uid: findingUid(node.id, id),
+    nodeId: node.id,
+    nodeName: node.name,
+    firstSeenMs: row.firstSeenMs,
+    changedMs: row.changedMs,
+  };
+}
+
+/** The subject of a row. Throws StoreError `damaged` on a kind that nobody wrote. */
+export function toSubject({ subject, name }: Pick<ContentRow, 'subject' | 'name'>): Subject {
+  const kind = SUBJECT_KINDS.find((known) => subject.startsWith(`${known}/`));
+  if (kind === undefined) throw new StoreError('damaged', 'a row of the store has an unknown kind of subject');
+  return { kind, id: subject.slice(kind.length + 1), name };
+}
+
+const ACTION_NUMBER = { opened: 1, changed: 2, resolved: 3 } as const satisfies Record<FindingAction, number>;
+
+/** An action as the tables hold it. */
+export function actionNumber(action: FindingAction): number {
+  return ACTION_NUMBER[action];
+}
+
+/** The action of a stored number. Throws StoreError `damaged` on one that nobody wrote. */
+export function toAction(stored: number): FindingAction {
+  for (const [action, code] of Object.entries(ACTION_NUMBER)) if (code === stored) return action as FindingAction;
+  throw new StoreError('damaged', 'a row of the store has an unknown action');
+}

@@ -1,0 +1,124 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { StoreError } from './error.ts';
+
+/** `PLIM`: tells our files from those of other programs (PRAGMA application_id). */
+const APPLICATION_ID = 0x504c494d;
+
+/**
+ * What turns a file of version n into one of version n + 1, from 0, the empty file. A migration that was released never
+ * changes. The version stands in PRAGMA user_version.
+ *
+ * finding.rank: see rank.ts. finding.hash: posture/digest.ts. subject: `kind/id`. detail: see row.ts.
+ * The key of `finding` starts with node and subject, and so does the order within its index: what one delta touches
+ * lies on few pages, which is what a commit costs. `event` is outbox and history in one: the outbox is what lies above
+ * `store.outbox_floor`.
+ */
+export const MIGRATIONS: readonly string[] = Object.freeze([
+  `
+  CREATE TABLE store (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    outbox_floor INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO store (only, id, position, outbox_floor) VALUES (1, lower(hex(randomblob(6))), 0, 0);
+
+  CREATE TABLE node (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    epoch TEXT NOT NULL DEFAULT '',
+    sequence INTEGER NOT NULL DEFAULT 0,
+    digest INTEGER NOT NULL DEFAULT 0,
+    findings INTEGER NOT NULL DEFAULT 0,
+    introduced INTEGER NOT NULL DEFAULT 0,
+    name TEXT NOT NULL DEFAULT '',
+    agent_version TEXT NOT NULL DEFAULT '',
+    operating_system TEXT NOT NULL DEFAULT '',
+    kernel_release TEXT NOT NULL DEFAULT '',
+    architecture TEXT NOT NULL DEFAULT '',
+    cpus INTEGER NOT NULL DEFAULT 0,
+    memory_bytes INTEGER NOT NULL DEFAULT 0,
+    runtime TEXT NOT NULL DEFAULT '',
+    security_modules TEXT NOT NULL DEFAULT '',
+    containers TEXT NOT NULL DEFAULT '[]',
+    first_seen INTEGER NOT NULL DEFAULT 0,
+    last_seen INTEGER NOT NULL DEFAULT 0,
+    connected INTEGER NOT NULL DEFAULT 0,
+    offline_since INTEGER NOT NULL DEFAULT 0,
+    agent_rss_bytes INTEGER NOT NULL DEFAULT 0,
+    agent_cpu_ms INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+
+  CREATE TABLE finding (
+    node INTEGER NOT NULL REFERENCES node (key),
+    subject TEXT NOT NULL,
+    check_id TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    hash INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (node, subject, check_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX finding_rank ON finding (rank, node);
+
+  CREATE TABLE event (
+    position INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    action INTEGER NOT NULL,
+    node INTEGER NOT NULL REFERENCES node (key),
+    finding INTEGER NOT NULL,
+    check_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    previous INTEGER,
+    first_seen INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    detail TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX event_finding ON event (node, finding);
+
+  CREATE TABLE cursor (
+    sink TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+]);
+
+/**
+ * Brings the file to the newest version, each step in its own transaction. Throws StoreError `newerVersion` or
+ * `notOurs`, and the error of SQLite where a step fails; the file is then as it was before that step.
+ */
+export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
+  const version = pragmaOf(db, 'user_version');
+  if (pragmaOf(db, 'application_id') !== APPLICATION_ID && !isEmpty(db))
+    throw new StoreError('notOurs', 'this is the database of another program');
+  if (version > migrations.length)
+    throw new StoreError(
+      'newerVersion',
+      `the file has version ${String(version)}, this program reads up to ${String(migrations.length)}`,
+    );
+  for (const [index, migration] of migrations.entries()) {
+    if (index < version) continue;
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      db.exec(migration);
+      db.exec(`PRAGMA application_id = ${String(APPLICATION_ID)}; PRAGMA user_version = ${String(index + 1)}`);
+      db.exec('COMMIT');
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+function pragmaOf(db: DatabaseSync, name: 'user_version' | 'application_id'): number {
+  return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+function isEmpty(db: DatabaseSync): boolean {
+  return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
+}

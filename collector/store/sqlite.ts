@@ -1,0 +1,68 @@
+import { prepareCommits } from './commit.ts';
+import { openConnection, relaxed, transaction } from './connection.ts';
+import { StoreError, toStoreError } from './error.ts';
+import { prepareHistory, prepareOutbox } from './event-query.ts';
+import { prepareCounts, prepareFindingQuery } from './finding-query.ts';
+import { prepareNodeTable } from './node-table.ts';
+import { prepareCursorTable, preparePrune } from './prune.ts';
+import type { NodeState, Store } from './store.ts';
+import { prepareStreamTable } from './stream-table.ts';
+
+/** How to open a store on SQLite. */
+export interface SqliteStoreOptions {
+  /** File; created with mode 0600 if it is absent. Its directory must exist. */
+  readonly path: string;
+  /** How long a call waits for another process that holds the file; the whole program waits with it. */
+  readonly busyTimeoutMs?: number;
+}
+
+const DEFAULT_BUSY_TIMEOUT_MS = 500;
+
+/**
+ * The Store on one SQLite file, for one collector. Calls run to their end on this thread; a commit returns once it is
+ * on the disk. Rejects with StoreError if the file cannot be used, and so does every method of the result.
+ */
+export async function openSqliteStore({ path, busyTimeoutMs }: SqliteStoreOptions): Promise<Store> {
+  const db = openConnection({ path, busyTimeoutMs: busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS });
+  const applyBatch = prepareCommits(db);
+  const streams = prepareStreamTable(db);
+  const nodes = prepareNodeTable(db);
+  const cursors = prepareCursorTable(db);
+  const findings = prepareFindingQuery(db);
+  const counts = prepareCounts(db);
+  const history = prepareHistory(db);
+  const outbox = prepareOutbox(db);
+  const prune = preparePrune(db, cursors);
+
+  /** Every failure leaves as a StoreError, in the promise. */
+  const guarded = async <T>(doing: string, work: () => T | Promise<T>): Promise<T> => {
+    if (!db.isOpen) throw new StoreError('closed', `cannot ${doing}: the store is closed`);
+    try {
+      return await work();
+    } catch (error) {
+      throw toStoreError(error, doing);
+    }
+  };
+
+  return {
+    commit: (batch) => guarded('commit findings', () => transaction(db, () => applyBatch(batch))),
+    nodeState: (nodeId) => guarded('read the state of a node', () => toState(streams.find(nodeId))),
+    putNode: (node) => guarded('write a node', () => relaxed(db, () => nodes.put(node))),
+    nodes: () => guarded('read the nodes', nodes.all),
+    findings: (filter) => guarded('read findings', () => findings(filter)),
+    counts: () => guarded('count findings', counts),
+    history: (filter) => guarded('read history', () => history(filter)),
+    outbox: (position, limit) => guarded('read the outbox', () => outbox(position, limit)),
+    cursor: (sink) => guarded('read a cursor', () => cursors.read(sink)),
+    advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),
+    prune: (sinks, historyBeforeMs) => guarded('prune', () => prune(sinks, historyBeforeMs)),
+    close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
+  };
+}
+
+/** The state of a node that has committed something; a node that was only introduced has none. */
+function toState(stream: ReturnType<ReturnType<typeof prepareStreamTable>['find']>): NodeState | undefined {
+  if (stream === undefined || stream.epoch === '') return undefined;
+  const { epoch, sequence, digest, findings } = stream;
+  return { epoch, committedSequence: sequence, digest, findings };
+}

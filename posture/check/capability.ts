@@ -1,0 +1,86 @@
+/** Names by bit number, without CAP_, as in Linux `include/uapi/linux/capability.h`. */
+const NAMES = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'DAC_READ_SEARCH',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETGID',
+  'SETUID',
+  'SETPCAP',
+  'LINUX_IMMUTABLE',
+  'NET_BIND_SERVICE',
+  'NET_BROADCAST',
+  'NET_ADMIN',
+  'NET_RAW',
+  'IPC_LOCK',
+  'IPC_OWNER',
+  'SYS_MODULE',
+  'SYS_RAWIO',
+  'SYS_CHROOT',
+  'SYS_PTRACE',
+  'SYS_PACCT',
+  'SYS_ADMIN',
+  'SYS_BOOT',
+  'SYS_NICE',
+  'SYS_RESOURCE',
+  'SYS_TIME',
+  'SYS_TTY_CONFIG',
+  'MKNOD',
+  'LEASE',
+  'AUDIT_WRITE',
+  'AUDIT_CONTROL',
+  'SETFCAP',
+  'MAC_OVERRIDE',
+  'MAC_ADMIN',
+  'SYSLOG',
+  'WAKE_ALARM',
+  'BLOCK_SUSPEND',
+  'AUDIT_READ',
+  'PERFMON',
+  'BPF',
+  'CHECKPOINT_RESTORE',
+] as const;
+
+/** What Docker and containerd give a container that asks for nothing: moby `oci/caps/defaults.go`. */
+const DOCKER_DEFAULT: ReadonlySet<string> = new Set([
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FSETID',
+  'FOWNER',
+  'MKNOD',
+  'NET_RAW',
+  'SETGID',
+  'SETUID',
+  'SETFCAP',
+  'SETPCAP',
+  'NET_BIND_SERVICE',
+  'SYS_CHROOT',
+  'KILL',
+  'AUDIT_WRITE',
+]);
+
+/**
+ * Names in a capability word of `/proc/PID/status` (`00000000a80425fb`), by rising bit; a bit that has no name yet is
+ * `CAP_41`. Undefined where the word is not hexadecimal.
+ */
+export function capabilityNames(word: string): readonly string[] | undefined {
+  if (!/^[0-9a-f]{1,32}$/i.test(word)) return undefined;
+  const names: string[] = [];
+  // A word has more bits than a double is exact for.
+  let bits = BigInt(`0x${word}`);
+  for (let bit = 0; bits !== 0n; bit += 1, bits >>= 1n)
+    if ((bits & 1n) === 1n) names.push(NAMES[bit] ?? `CAP_${String(bit)}`);
+  return names;
+}
+
+/** Those of `names` that Docker does not give by default. */
+export function beyondDefault(names: readonly string[]): readonly string[] {
+  return names.filter((name) => !DOCKER_DEFAULT.has(name));
+}
+
+/** How many capabilities a kernel whose highest is `lastCapability` has beyond Docker's default. */
+export function countBeyondDefault(lastCapability: number): number {
+  return Math.max(0, lastCapability + 1 - DOCKER_DEFAULT.size);
+}

@@ -1,0 +1,42 @@
+import type { ContainerFact } from '../fact/container.ts';
+import type { Observed } from '../observed.ts';
+import { pass, unknownBecause } from '../verdict.ts';
+import type { Evidence, Judgement } from '../verdict.ts';
+
+/** Something of a container that was not seen. */
+export type Unseen = Exclude<Observed<unknown>, { readonly state: 'seen' }>;
+
+/**
+ * `unknown`, with what could not be read and why. For files that every live process has: where such a file is absent,
+ * the process is gone.
+ */
+export function notSeen(unseen: Unseen, ...evidence: readonly Evidence[]): Judgement {
+  return unseen.state === 'unreadable'
+    ? unknownBecause(`${unseen.source}: ${unseen.reason}`, ...evidence)
+    : unknownBecause(`${unseen.source} is absent: the container ended while it was inspected`, ...evidence);
+}
+
+/** `pass` where every thread was read, otherwise `unknown`: one of the others may be weaker. */
+export function passOnEveryThread(container: ContainerFact, ...evidence: readonly Evidence[]): Judgement {
+  if (container.complete) return pass(...evidence);
+  return unknownBecause('the container has more threads than are read, so not all of them were seen', ...evidence);
+}
+
+/** Had the container ended before its first process could be read? */
+export function hasEnded(container: ContainerFact): boolean {
+  const { capabilities, mounts, seccomp } = container;
+  return [capabilities, mounts, seccomp].every((observed) => observed.state === 'absent');
+}
+
+/** Does the container live in a user namespace of its own, so that its root is not the node's root? */
+export function hasOwnUserNamespace(container: ContainerFact): boolean {
+  const { namespaces, uidMap } = container;
+  if (namespaces.user.state === 'seen') return !namespaces.user.value.host;
+  if (uidMap.state !== 'seen') return false;
+  return !isIdentityMap(uidMap.value);
+}
+
+/** `0 0 4294967295`: the map of the initial user namespace. */
+function isIdentityMap(map: Extract<ContainerFact['uidMap'], { readonly state: 'seen' }>['value']): boolean {
+  return map.every(({ inside, outside }) => inside === outside) && map.some(({ count }) => count === 4294967295);
+}

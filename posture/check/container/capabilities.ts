@@ -1,0 +1,131 @@
+import type { Capabilities, ContainerFact } from '../../fact/container.ts';
+import { failAs, unknownBecause } from '../../verdict.ts';
+import type { Evidence, Judgement, Severity } from '../../verdict.ts';
+import { beyondDefault, capabilityNames } from '../capability.ts';
+import { containerCheck } from '../check.ts';
+import { hasOwnUserNamespace, notSeen, passOnEveryThread } from '../container-reading.ts';
+import { quoteList } from '../evidence-text.ts';
+
+/** Each of these alone is a known way to the node. */
+const CRITICAL = new Set(['SYS_ADMIN', 'SYS_MODULE', 'SYS_PTRACE', 'SYS_RAWIO', 'DAC_READ_SEARCH', 'BPF']);
+
+/** These reach beyond the container, but do not take the node over by themselves. */
+const HIGH = new Set([
+  'NET_ADMIN',
+  'PERFMON',
+  'SYS_BOOT',
+  'SYS_TIME',
+  'MAC_OVERRIDE',
+  'MAC_ADMIN',
+  'SYSLOG',
+  'LINUX_IMMUTABLE',
+  'AUDIT_CONTROL',
+  'CHECKPOINT_RESTORE',
+]);
+
+/** The five sets as `/proc/PID/status` names them. */
+const SETS: readonly (readonly [string, keyof Capabilities])[] = [
+  ['CapEff', 'effective'],
+  ['CapPrm', 'permitted'],
+  ['CapBnd', 'bounding'],
+  ['CapInh', 'inheritable'],
+  ['CapAmb', 'ambient'],
+];
+
+/** The first of a list that is sorted by danger say enough; the word beside them holds the rest. */
+const MAX_NAMES = 8;
+
+const EXPECTED = "none beyond Docker's 14 defaults";
+
+export const capabilities = containerCheck({
+  id: 'container.capabilities',
+  title: 'Containers hold no capability beyond the default set of the engine',
+  severity: 'high',
+  rationale:
+    "Each capability is a part of root's power over the whole node. Some are enough to leave the container, and the bounding set decides what any program in it can still obtain.",
+  remediation:
+    'Remove --cap-add for what the program does not need; better, start from --cap-drop ALL and add back one by one.',
+  references: [
+    'https://docs.docker.com/engine/security/#linux-kernel-capabilities',
+    'https://man7.org/linux/man-pages/man7/capabilities.7.html',
+  ],
+  judges: 'container',
+  needs: [],
+  judge: (container) => {
+    const asked = declaredExcess(container);
+    const declared = declaredEvidence(container, asked);
+    const observed = container.capabilities;
+    if (observed.state !== 'seen')
+      return asked.length > 0 ? failFor(container, asked, [declared]) : notSeen(observed, declared);
+    const kernel: Evidence[] = [];
+    const held = new Set<string>();
+    for (const [word, labels] of byWord(observed.value)) {
+      const names = capabilityNames(word);
+      if (names === undefined) return unknownBecause(`${observed.source}: ${labels} is not a hexadecimal word`);
+      const excess = worstFirst(beyondDefault(names));
+      for (const name of excess) held.add(name);
+      const seen = `${labels} ${word}`;
+      if (excess.length > 0)
+        kernel.push({ source: observed.source, seen: `${seen}: ${someOf(excess)}`, expected: EXPECTED });
+    }
+    if (held.size > 0) return failFor(container, [...held], [...kernel, declared]);
+    const word = { source: observed.source, seen: `CapBnd ${observed.value.bounding}`, expected: EXPECTED };
+    // No process holds them now, but the next one that is started with `docker exec` does.
+    if (asked.length > 0) return failAs('low', word, declared);
+    return passOnEveryThread(container, word, declared);
+  },
+});
+
+/** The sets that hold the same word stand together: `CapEff, CapPrm, CapBnd`. */
+function byWord(sets: Capabilities): ReadonlyMap<string, string> {
+  const labels = new Map<string, string>();
+  for (const [label, set] of SETS) {
+    const known = labels.get(sets[set]);
+    labels.set(sets[set], known === undefined ? label : `${known}, ${label}`);
+  }
+  return labels;
+}
+
+function failFor(container: ContainerFact, names: readonly string[], evidence: readonly Evidence[]): Judgement {
+  return failAs(severityOf(container, names), ...evidence);
+}
+
+function severityOf(container: ContainerFact, names: readonly string[]): Severity {
+  const onHostNetwork = container.namespaces.net.state === 'seen' && container.namespaces.net.value.host;
+  const isCritical = names.some(
+    (name) => name === 'ALL' || CRITICAL.has(name) || (name === 'NET_ADMIN' && onHostNetwork),
+  );
+  // In a user namespace of its own a container has power over that namespace only.
+  const own = hasOwnUserNamespace(container);
+  if (isCritical) return own ? 'high' : 'critical';
+  return names.some((name) => HIGH.has(name)) && !own ? 'high' : 'medium';
+}
+
+function worstFirst(names: readonly string[]): readonly string[] {
+  const rank = (name: string): number => (CRITICAL.has(name) ? 0 : HIGH.has(name) ? 1 : 2);
+  return [...names].sort((one, other) => rank(one) - rank(other));
+}
+
+function someOf(names: readonly string[]): string {
+  const left = names.length - MAX_NAMES;
+  return left > 0 ? `${quoteList(names.slice(0, MAX_NAMES))} and ${String(left)} more` : quoteList(names);
+}
+
+/** What was asked for and is not among the defaults: `ALL` stands for itself. */
+function declaredExcess({ declared }: ContainerFact): readonly string[] {
+  const added = declared.capAdd.map(plainName);
+  const dropped = new Set(declared.capDrop.map(plainName));
+  const names = declared.privileged ? ['ALL', ...added] : added;
+  return [...new Set(beyondDefault(names))].filter((name) => !dropped.has(name));
+}
+
+function plainName(name: string): string {
+  return name.toUpperCase().replace(/^CAP_/, '');
+}
+
+function declaredEvidence({ declared }: ContainerFact, asked: readonly string[]): Evidence {
+  if (declared.privileged)
+    return { source: 'inspect HostConfig.Privileged', seen: 'declared privileged, so all of them', expected: EXPECTED };
+  const seen = asked.length === 0 ? 'nothing added beyond the defaults' : `added ${quoteList(asked)}`;
+  return { source: 'inspect HostConfig.CapAdd', seen, expected: EXPECTED };
+}

@@ -1,0 +1,16 @@
+import { containerCheck } from '../check.ts';
+import { judgeNamespace } from '../namespace.ts';
+
+export const hostPid = containerCheck({
+  id: 'container.host-pid',
+  title: 'No container sees the processes of the node',
+  severity: 'high',
+  rationale:
+    "In the node's pid namespace a container reads the environment and open files of every process through /proc, and may signal or trace them.",
+  remediation:
+    'Start the container without --pid host. A debugging container can join one other container with --pid container:NAME.',
+  references: ['https://man7.org/linux/man-pages/man7/pid_namespaces.7.html'],
+  judges: 'container',
+  needs: [],
+  judge: (container) => judgeNamespace(container, { name: 'pid', field: 'PidMode', mode: container.declared.pidMode }),
+});

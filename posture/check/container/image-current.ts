@@ -1,0 +1,51 @@
+import { fail, pass, unknownBecause } from '../../verdict.ts';
+import type { Evidence } from '../../verdict.ts';
+import { containerCheck } from '../check.ts';
+import { quote, quoteList } from '../evidence-text.ts';
+
+export const imageCurrent = containerCheck({
+  id: 'container.image-current',
+  title: 'Every container runs the image that its reference names',
+  severity: 'low',
+  rationale:
+    'When a tag was pulled or built again, containers that were started before still run the old image, with the faults that the new one repairs. A reference to latest does not even say which version is meant.',
+  remediation:
+    'Start the container again from the current image, and refer to images by a version tag or, better, by digest.',
+  references: ['https://docs.docker.com/build/building/best-practices/#pin-base-image-versions'],
+  judges: 'container',
+  needs: ['images'],
+  judge: (container, { images }) => {
+    const reference = container.image;
+    const asked: Evidence = {
+      source: 'inspect Config.Image',
+      seen: quote(reference),
+      expected: 'a version tag or a digest',
+    };
+    if (isPinned(reference)) return pass(asked);
+    const name = familiarName(reference);
+    if (name.endsWith(':latest')) return fail(asked);
+    if (images.state !== 'seen') {
+      const reason = images.state === 'unreadable' ? images.reason : 'absent';
+      return unknownBecause(`${images.source}: ${reason}`, asked);
+    }
+    const image = images.value.find(({ id }) => id === container.imageId);
+    if (image === undefined) return unknownBecause('the image of the container could not be read', asked);
+    const tags: Evidence = {
+      source: `inspect ${quote(image.id)} RepoTags`,
+      seen: quoteList(image.tags),
+      expected: quote(reference),
+    };
+    return image.tags.map(familiarName).includes(name) ? pass(tags, asked) : fail(tags, asked);
+  },
+});
+
+/** By digest or by id nothing else can be meant: `name@sha256:…`, `sha256:…`, `ad213b78733c`. */
+function isPinned(reference: string): boolean {
+  return reference.includes('@sha256:') || /^(?:sha256:)?[0-9a-f]{12,64}$/.test(reference);
+}
+
+/** As the engine lists it: without the default registry and folder, with a tag. */
+function familiarName(reference: string): string {
+  const short = reference.replace(/^(?:index\.)?docker\.io\//, '').replace(/^library\//, '');
+  return short.slice(short.lastIndexOf('/') + 1).includes(':') ? short : `${short}:latest`;
+}

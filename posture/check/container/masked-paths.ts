@@ -1,0 +1,85 @@
+import type { ContainerFact, Mount } from '../../fact/container.ts';
+import { fail, pass } from '../../verdict.ts';
+import type { Evidence, Judgement } from '../../verdict.ts';
+import { containerCheck } from '../check.ts';
+import { notSeen } from '../container-reading.ts';
+import { quoteList } from '../evidence-text.ts';
+import { mountAt } from '../mount.ts';
+
+/** On every kernel that runs containers; one of them bare shows that the runtime left out the masks. */
+const ALWAYS_MASKED = ['/sys/firmware'];
+const ALWAYS_READ_ONLY = ['/proc/sys'];
+
+/** Only on kernels that were built with them: not mounted over may mean not there. */
+const USUALLY_MASKED = ['/proc/kcore', '/proc/keys', '/proc/timer_list'];
+const USUALLY_READ_ONLY = ['/proc/sysrq-trigger'];
+
+const EXPECTED = 'masked or read-only';
+
+export const maskedPaths = containerCheck({
+  id: 'container.masked-paths',
+  title: 'The dangerous parts of /proc and /sys are masked in every container',
+  severity: 'high',
+  rationale:
+    'Unmasked, /proc/kcore and /proc/keys show memory and keys of the node, and a writable /proc/sys changes the kernel for all: a core pattern written there starts a program on the node.',
+  remediation:
+    'Start the container without --security-opt systempaths=unconfined and without --privileged; on Kubernetes leave procMount at Default.',
+  references: [
+    'https://docs.docker.com/reference/cli/docker/container/run/#security-opt',
+    'https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#masked-paths',
+  ],
+  judges: 'container',
+  needs: [],
+  judge: (container) => {
+    const declared = declaredEvidence(container);
+    const { mounts } = container;
+    if (mounts.state === 'seen') return judgeMounts(container, mounts.value, mounts.source, declared);
+    return asksForNone(container) ? fail(declared) : notSeen(mounts, declared);
+  },
+});
+
+function judgeMounts(
+  container: ContainerFact,
+  mounts: readonly Mount[],
+  source: string,
+  declared: Evidence,
+): Judgement {
+  const bareMasked = (path: string): boolean => isBare(mounts, path);
+  const bareReadOnly = (path: string): boolean => isBareOrWritable(mounts, path);
+  const always = [...ALWAYS_MASKED.filter(bareMasked), ...ALWAYS_READ_ONLY.filter(bareReadOnly)];
+  const usually = [...USUALLY_MASKED.filter(bareMasked), ...USUALLY_READ_ONLY.filter(bareReadOnly)];
+  const { maskedPaths: masked, readonlyPaths } = container.declared;
+  const asked = [...masked, ...readonlyPaths];
+  // Where the runtime was asked to cover a path and did not, the node has no such path.
+  const left = asked.length === 0 ? [] : usually.filter((path) => !asked.includes(path));
+  const bare = always.length > 0 ? [...always, ...usually] : left;
+  if (bare.length > 0) return fail({ source, seen: `not covered: ${quoteList(bare)}`, expected: EXPECTED }, declared);
+  const covered = [...ALWAYS_MASKED, ...ALWAYS_READ_ONLY, ...USUALLY_MASKED, ...USUALLY_READ_ONLY].filter(
+    (path) => !usually.includes(path),
+  );
+  return pass({ source, seen: `covered: ${quoteList(covered)}`, expected: EXPECTED }, declared);
+}
+
+/** Does the path show what the kernel has there? A mask is another file system on top: an empty tmpfs, or /dev/null. */
+function isBare(mounts: readonly Mount[], path: string): boolean {
+  const mount = mountAt(mounts, path);
+  return mount !== undefined && (mount.fsType === 'proc' || mount.fsType === 'sysfs');
+}
+
+function isBareOrWritable(mounts: readonly Mount[], path: string): boolean {
+  return isBare(mounts, path) && mountAt(mounts, path)?.readOnly === false;
+}
+
+function asksForNone({ declared }: ContainerFact): boolean {
+  return declared.privileged || (declared.maskedPaths.length === 0 && declared.readonlyPaths.length === 0);
+}
+
+function declaredEvidence(container: ContainerFact): Evidence {
+  const { privileged, maskedPaths: masked, readonlyPaths } = container.declared;
+  if (privileged)
+    return { source: 'inspect HostConfig.Privileged', seen: 'declared privileged, so none', expected: EXPECTED };
+  const seen = asksForNone(container)
+    ? 'none'
+    : `${String(masked.length)} masked, ${String(readonlyPaths.length)} read-only`;
+  return { source: 'inspect HostConfig.MaskedPaths, ReadonlyPaths', seen, expected: EXPECTED };
+}

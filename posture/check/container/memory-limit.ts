@@ -1,0 +1,26 @@
+import { containerCheck } from '../check.ts';
+import { judgeLimit } from '../limit.ts';
+
+export const memoryLimit = containerCheck({
+  id: 'container.memory-limit',
+  title: 'The memory of every container is limited',
+  severity: 'medium',
+  rationale:
+    'One container without a limit can use up the memory of the node, and the kernel then ends processes of others.',
+  remediation: 'Start the container with --memory, or put it below a cgroup that has a limit.',
+  references: [
+    'https://docs.docker.com/engine/containers/resource_constraints/#memory',
+    'https://docs.kernel.org/admin-guide/cgroup-v2.html#memory',
+  ],
+  judges: 'container',
+  needs: [],
+  judge: (container) => {
+    const { memoryBytes } = container.declared;
+    const seen = memoryBytes > 0 ? `${String(memoryBytes)} bytes` : 'no limit asked for';
+    return judgeLimit(container, container.memoryMaxBytes, {
+      unit: 'bytes',
+      controller: 'memory',
+      declared: { source: 'inspect HostConfig.Memory', seen, expected: 'a limit' },
+    });
+  },
+});

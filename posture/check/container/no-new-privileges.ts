@@ -1,0 +1,39 @@
+import type { Declared } from '../../fact/container.ts';
+import { fail } from '../../verdict.ts';
+import type { Evidence } from '../../verdict.ts';
+import { containerCheck } from '../check.ts';
+import { notSeen, passOnEveryThread } from '../container-reading.ts';
+
+export const noNewPrivileges = containerCheck({
+  id: 'container.no-new-privileges',
+  title: 'No process of a container can gain privileges',
+  severity: 'medium',
+  rationale:
+    'Without no_new_privs, a setuid or file-capability program in the image gives an intruder root or capabilities that the service itself had dropped.',
+  remediation:
+    'Start the container with --security-opt no-new-privileges, or set "no-new-privileges": true in daemon.json for all new containers.',
+  references: [
+    'https://docs.docker.com/reference/cli/docker/container/run/#security-opt',
+    'https://docs.kernel.org/userspace-api/no_new_privs.html',
+  ],
+  judges: 'container',
+  needs: [],
+  judge: (container) => {
+    const { noNewPrivs } = container;
+    const declared: Evidence = {
+      source: 'inspect HostConfig.SecurityOpt',
+      seen: declaredWord(container.declared),
+      expected: 'no-new-privileges',
+    };
+    if (noNewPrivs.state !== 'seen')
+      return container.declared.noNewPrivileges === false ? fail(declared) : notSeen(noNewPrivs, declared);
+    const seen = `NoNewPrivs: ${noNewPrivs.value ? '1' : '0'}`;
+    const kernel = { source: noNewPrivs.source, seen, expected: 'NoNewPrivs: 1 on every thread' };
+    return noNewPrivs.value ? passOnEveryThread(container, kernel, declared) : fail(kernel, declared);
+  },
+});
+
+function declaredWord({ noNewPrivileges }: Declared): string {
+  if (noNewPrivileges === null) return 'nothing asked for';
+  return noNewPrivileges ? 'no-new-privileges' : 'no-new-privileges=false';
+}

@@ -1,0 +1,26 @@
+import { containerCheck } from '../check.ts';
+import { judgeLimit } from '../limit.ts';
+
+export const pidsLimit = containerCheck({
+  id: 'container.pids-limit',
+  title: 'The number of processes of every container is limited',
+  severity: 'medium',
+  rationale:
+    'A fork bomb in a container without a limit takes all process ids of the node, and then nobody can start a process there to end it.',
+  remediation: 'Start the container with --pids-limit, 200 for example; on Kubernetes set podPidsLimit of the kubelet.',
+  references: [
+    'https://docs.docker.com/reference/cli/docker/container/run/#pids-limit',
+    'https://docs.kernel.org/admin-guide/cgroup-v2.html#pid',
+  ],
+  judges: 'container',
+  needs: [],
+  judge: (container) => {
+    const { pidsLimit: asked } = container.declared;
+    const seen = asked > 0 ? `${String(asked)} processes` : 'no limit asked for';
+    return judgeLimit(container, container.pidsMax, {
+      unit: 'processes',
+      controller: 'pids',
+      declared: { source: 'inspect HostConfig.PidsLimit', seen, expected: 'a limit' },
+    });
+  },
+});

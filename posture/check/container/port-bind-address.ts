@@ -1,0 +1,43 @@
+import { fail, notApplicable, pass } from '../../verdict.ts';
+import { containerCheck } from '../check.ts';
+import { quoteList } from '../evidence-text.ts';
+import { publishedPorts, usesHostNetwork } from '../published-port.ts';
+
+export const portBindAddress = containerCheck({
+  id: 'container.port-bind-address',
+  title: 'Published ports are bound to one address of the node',
+  severity: 'medium',
+  rationale:
+    'A port that is bound to all addresses answers on every network of the node, also those that come later; the rules that publish it come before those of most host firewalls.',
+  remediation:
+    'Publish with an address (-p 10.0.0.5:8080:80, or 127.0.0.1 behind a local proxy), or set "ip" in daemon.json as the default.',
+  references: ['https://docs.docker.com/engine/network/port-publishing/'],
+  judges: 'container',
+  needs: [],
+  judge: (container) => {
+    if (usesHostNetwork(container))
+      return notApplicable('the container uses the network of the node and publishes nothing');
+    const ports = publishedPorts(container.declared);
+    const open = ports.filter(({ hostIps }) => hostIps.some(isAnyAddress));
+    const evidence = {
+      source: 'inspect NetworkSettings.Ports',
+      seen: quoteList(
+        (open.length > 0 ? open : ports).map(
+          ({ label, hostIps }) => `${hostIps.map(addressWord).join(' and ')}:${label}`,
+        ),
+      ),
+      expected: 'a specific address',
+    };
+    return open.length > 0 ? fail(evidence) : pass(evidence);
+  },
+});
+
+/** The IPv4 or IPv6 wildcard in any spelling; empty: the engine took its default. */
+function isAnyAddress(address: string): boolean {
+  return address === '0.0.0.0' || /^\[?[0:]*\]?$/.test(address);
+}
+
+function addressWord(address: string): string {
+  if (address === '') return '*';
+  return address.includes(':') && !address.startsWith('[') ? `[${address}]` : address;
+}

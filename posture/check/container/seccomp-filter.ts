@@ -1,0 +1,50 @@
+import type { Declared } from '../../fact/container.ts';
+import { fail } from '../../verdict.ts';
+import type { Evidence } from '../../verdict.ts';
+import { containerCheck } from '../check.ts';
+import { hasEnded, notSeen, passOnEveryThread } from '../container-reading.ts';
+import { quote } from '../evidence-text.ts';
+import { seccompEvidence } from '../seccomp.ts';
+
+export const seccompFilter = containerCheck({
+  id: 'container.seccomp-filter',
+  title: 'Every thread of every container runs under a seccomp filter',
+  severity: 'high',
+  rationale:
+    'Without a filter a container may use every system call of the kernel, also those in which most ways out of containers were found.',
+  remediation:
+    'Start the container without --security-opt seccomp=unconfined and without --privileged. Where neither was asked for, the daemon itself was started without a profile: remove "seccomp-profile" from daemon.json and --seccomp-profile from its command line.',
+  references: [
+    'https://docs.docker.com/engine/security/seccomp/',
+    'https://docs.kernel.org/userspace-api/seccomp_filter.html',
+  ],
+  judges: 'container',
+  needs: [],
+  judge: (container) => {
+    const { seccomp } = container;
+    const declared = declaredEvidence(container.declared);
+    if (seccomp.state === 'seen') {
+      const evidence = [...seccompEvidence(container), declared];
+      return seccomp.value.mode === 'disabled' ? fail(...evidence) : passOnEveryThread(container, ...evidence);
+    }
+    if (seccomp.state === 'absent' && !hasEnded(container))
+      return fail(
+        { source: seccomp.source, seen: 'no line Seccomp: this kernel has no seccomp', expected: 'Seccomp: 2' },
+        declared,
+      );
+    if (asksForNone(container.declared)) return fail(declared);
+    return notSeen(seccomp, declared);
+  },
+});
+
+function asksForNone({ privileged, seccompProfile }: Declared): boolean {
+  return seccompProfile === 'unconfined' || (privileged && seccompProfile !== 'custom');
+}
+
+function declaredEvidence(declared: Declared): Evidence {
+  const expected = 'a profile';
+  if (declared.privileged && asksForNone(declared))
+    return { source: 'inspect HostConfig.Privileged', seen: 'declared privileged, so no profile', expected };
+  const profile = declared.seccompProfile === 'custom' ? 'a profile of its own' : quote(declared.seccompProfile);
+  return { source: 'inspect HostConfig.SecurityOpt', seen: `declared ${profile}`, expected };
+}

@@ -1,0 +1,69 @@
+import type { ContainerFact } from '../../fact/container.ts';
+import type { KernelFact } from '../../fact/kernel.ts';
+import { mapObserved } from '../../observed.ts';
+import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import type { Evidence, Judgement } from '../../verdict.ts';
+import { containerCheck } from '../check.ts';
+import { quote } from '../evidence-text.ts';
+import { labelNotSeen, unlessActive } from '../security-module.ts';
+
+const EXPECTED = 'a container type with a pair of categories, container_t:s0:c1,c2';
+
+/** Types that the policy does not confine, or that belong to the node. */
+const UNCONFINED = new Set([
+  'spc_t',
+  'unconfined_t',
+  'unconfined_service_t',
+  'container_runtime_t',
+  'docker_t',
+  'initrc_t',
+  'init_t',
+  'kernel_t',
+]);
+
+export const selinux = containerCheck({
+  id: 'container.selinux',
+  title: 'SELinux confines every container',
+  severity: 'high',
+  rationale:
+    'The type keeps a process that left its container from the files and processes of the node; the pair of categories keeps containers from one another.',
+  remediation:
+    'Set "selinux-enabled": true in daemon.json, and start the container without --security-opt label=disable and without --privileged.',
+  references: [
+    'https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file',
+    'https://docs.kernel.org/admin-guide/LSM/SELinux.html',
+  ],
+  judges: 'container',
+  needs: ['kernel'],
+  judge: (container, { kernel }) => {
+    const own = mapObserved(kernel.selinux, (mode) => mode !== 'disabled');
+    const answer = unlessActive({ name: 'SELinux', inList: 'selinux' }, kernel.lsm, own);
+    return answer ?? judgeMode(kernel.selinux) ?? judgeLabel(container);
+  },
+});
+
+/** Nothing where the kernel enforces: otherwise no label confines anything. */
+function judgeMode(mode: KernelFact['selinux']): Judgement | undefined {
+  if (mode.state !== 'seen' || mode.value === 'enforcing') return undefined;
+  if (mode.value === 'disabled') return notApplicable('SELinux is disabled');
+  return fail({ source: mode.source, seen: mode.value, expected: 'enforcing' });
+}
+
+function judgeLabel(container: ContainerFact): Judgement {
+  const { selinuxDisabled, selinuxLabel } = container.declared;
+  const declared: Evidence = selinuxDisabled
+    ? { source: 'inspect HostConfig.SecurityOpt', seen: 'label=disable', expected: 'no label=disable' }
+    : {
+        source: 'inspect ProcessLabel',
+        seen: selinuxLabel === '' ? 'none' : quote(selinuxLabel),
+        expected: EXPECTED,
+      };
+  const { lsmLabel } = container;
+  if (lsmLabel.state !== 'seen') return selinuxDisabled ? fail(declared) : labelNotSeen(container, lsmLabel, declared);
+  const evidence = [{ source: lsmLabel.source, seen: quote(lsmLabel.value), expected: EXPECTED }, declared];
+  // user:role:type:level, where the level is `s0:c1,c2` or a range `s0-s0:c0.c1023`.
+  const [, , type, ...level] = lsmLabel.value.split(':');
+  if (type === undefined) return unknownBecause(`${lsmLabel.source} holds no SELinux label`, ...evidence);
+  const isConfined = !UNCONFINED.has(type) && /^s0:c\d+,c\d+$/.test(level.join(':'));
+  return isConfined ? pass(...evidence) : fail(...evidence);
+}

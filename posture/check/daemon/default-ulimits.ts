@@ -1,0 +1,47 @@
+import { fail, manual, pass, unknownBecause } from '../../verdict.ts';
+import { daemonCheck, toldEvidence } from './setting.ts';
+import { toldOf } from './told.ts';
+
+/** Open files and processes: the two that a container exhausts for the whole node. */
+const WANTED = ['nofile', 'nproc'];
+
+export const defaultUlimits = daemonCheck({
+  id: 'daemon.default-ulimits',
+  title: 'Default limits of containers are set deliberately',
+  severity: 'low',
+  rationale:
+    'Without limits of their own, containers inherit those of dockerd, which its unit sets to infinity: one of them can use up the processes or files of the node.',
+  remediation:
+    'Set nofile and nproc in "default-ulimits" in daemon.json, for example {"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 65536}}, and restart Docker.',
+  reference: 'https://docs.docker.com/reference/cli/dockerd/#default-ulimit-settings',
+  judge: (docker) => {
+    const told = toldOf(docker, { flag: 'default-ulimit', key: 'default-ulimits', fromFile: written }, []);
+    if (!told.known) return unknownBecause(told.reason);
+    const evidence = toldEvidence(told, 'finite nofile and nproc');
+    const limits = WANTED.map((name) => hardLimit(told.values, name));
+    if (limits.some((limit) => limit !== undefined && limit < 0)) return fail(evidence);
+    if (limits.includes(undefined))
+      return manual('containers inherit limits of dockerd: see /proc/PID/limits of one of them', evidence);
+    return told.doubt === '' ? pass(evidence) : unknownBecause(told.doubt, evidence);
+  },
+});
+
+/** The hard limit in `nofile=1024:2048` or `nofile=1024`; -1 means none. Nothing where it is not set. */
+function hardLimit(values: readonly string[], name: string): number | undefined {
+  const value = values.findLast((each) => each.startsWith(`${name}=`));
+  const limit = value
+    ?.slice(name.length + 1)
+    .split(':')
+    .at(-1);
+  return limit === undefined || !/^-?\d{1,15}$/.test(limit) ? undefined : Number(limit);
+}
+
+/** daemon.json: `{"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 2048}}` in the words of the flag. */
+function written(value: unknown): readonly string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value as Record<string, unknown>).flatMap(([name, limit]) =>
+    typeof limit === 'object' && limit !== null && 'Soft' in limit && 'Hard' in limit
+      ? [`${name}=${String(limit.Soft)}:${String(limit.Hard)}`]
+      : [],
+  );
+}

@@ -1,0 +1,17 @@
+import { fromApi, settingCheck } from './setting.ts';
+import { isOn } from './told.ts';
+
+export const experimental = settingCheck({
+  id: 'daemon.experimental',
+  title: 'Experimental features are off',
+  severity: 'low',
+  rationale: 'Experimental features change without notice and get less scrutiny than the rest of the engine.',
+  remediation: 'Remove "experimental": true from daemon.json and --experimental from the flags, and restart Docker.',
+  rule: {
+    flag: 'experimental',
+    whenUnset: ['false'],
+    expected: 'false',
+    accepts: (values) => isOn(values) === false,
+    live: (docker) => fromApi(docker, 'ExperimentalBuild', (api) => [String(api.experimental)]),
+  },
+});

@@ -1,0 +1,34 @@
+import { manual } from '../../verdict.ts';
+import { daemonCheck, fromApi, judgeSetting, securityOption } from './setting.ts';
+
+/** `builtin` since engine 23, `default` before. */
+const BUILT_IN: ReadonlySet<string> = new Set(['builtin', 'default']);
+
+export const seccompProfile = daemonCheck({
+  id: 'daemon.seccomp-profile',
+  title: 'The daemon-wide seccomp profile is not switched off',
+  severity: 'high',
+  rationale:
+    'The profile of the daemon is what every container gets that asks for none: unconfined here opens all system calls to all of them, and inspect does not show it.',
+  remediation:
+    'Remove "seccomp-profile" from daemon.json and --seccomp-profile from the flags, restart Docker and start the containers again; filters of running ones do not change.',
+  reference: 'https://docs.docker.com/engine/security/seccomp/',
+  judge: (docker) => {
+    const judged = judgeSetting(docker, {
+      flag: 'seccomp-profile',
+      whenUnset: ['builtin'],
+      expected: 'profile=builtin',
+      accepts: (values) => values.length > 0 && values.at(-1) !== 'unconfined',
+      // No entry at all: the kernel has no seccomp, and no container has a filter.
+      live: () =>
+        fromApi(docker, 'SecurityOptions', (api) => {
+          const option = securityOption(api, 'seccomp');
+          return option === undefined ? [] : [option.options['profile'] ?? ''];
+        }),
+    });
+    if (judged.verdict !== 'pass' || docker.api.state !== 'seen') return judged;
+    const profile = securityOption(docker.api.value, 'seccomp')?.options['profile'] ?? '';
+    if (BUILT_IN.has(profile)) return judged;
+    return manual('the daemon uses a profile of its own: read what it allows', ...judged.evidence);
+  },
+});

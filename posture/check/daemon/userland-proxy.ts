@@ -1,0 +1,24 @@
+import { seen } from '../../observed.ts';
+import { settingCheck } from './setting.ts';
+import { isOn } from './told.ts';
+
+export const userlandProxy = settingCheck({
+  id: 'daemon.userland-proxy',
+  title: 'Published ports do without the userland proxy',
+  severity: 'low',
+  rationale:
+    'docker-proxy runs as root once for each published port, hides the address of the client from the container, and does what the kernel does without it.',
+  remediation: 'Set "userland-proxy": false in daemon.json and restart Docker.',
+  reference: 'https://docs.docker.com/engine/network/packet-filtering-firewalls/',
+  rule: {
+    flag: 'userland-proxy',
+    whenUnset: ['true'],
+    expected: 'false',
+    accepts: (values) => isOn(values) === false,
+    // Running proxies show what is in force; none may only mean that no port is published.
+    live: ({ userlandProxies: running }) =>
+      running.state === 'seen' && running.value > 0
+        ? seen({ values: ['true'], seen: `docker-proxy processes: ${String(running.value)}` }, running.source)
+        : undefined,
+  },
+});

@@ -1,0 +1,22 @@
+import { fromApi, securityOption, settingCheck } from './setting.ts';
+
+export const usernsRemap = settingCheck({
+  id: 'daemon.userns-remap',
+  title: 'Root in a container is not root of the node',
+  severity: 'medium',
+  rationale:
+    'Without user-namespace remapping, a process that is root in its container is root of the node the moment it escapes.',
+  remediation:
+    'Set "userns-remap": "default" in daemon.json and restart Docker (images and containers start afresh in a new data directory), or run the daemon rootless.',
+  reference: 'https://docs.docker.com/engine/security/userns-remap/',
+  rule: {
+    flag: 'userns-remap',
+    whenUnset: [''],
+    expected: 'name=userns or name=rootless',
+    accepts: (values) => (values.at(-1) ?? '') !== '',
+    live: (docker) =>
+      fromApi(docker, 'SecurityOptions', (api) =>
+        ['userns', 'rootless'].filter((name) => securityOption(api, name) !== undefined).map((name) => `name=${name}`),
+      ),
+  },
+});

@@ -1,0 +1,20 @@
+import { sysctlCheck } from './sysctl.ts';
+
+export const routeLocalnet = sysctlCheck({
+  id: 'kernel.route-localnet',
+  title: 'Loopback addresses are not reachable from outside',
+  severity: 'medium',
+  rationale:
+    'With route_localnet, neighbours on the network reach services that listen on 127.0.0.1 and trust it (CVE-2020-8558).',
+  remediation:
+    'sysctl -w net.ipv4.conf.all.route_localnet=0, and the same line in a file below /etc/sysctl.d so that it survives a restart. kube-proxy in iptables mode sets it: turn off iptables.localhostNodePorts there.',
+  reference: 'https://docs.kernel.org/networking/ip-sysctl.html',
+  rules: [
+    {
+      name: 'net.ipv4.conf.all.route_localnet',
+      expected: '0',
+      accepts: (value) => value === 0,
+      whenAbsent: { notApplicable: 'this kernel has no IPv4' },
+    },
+  ],
+});

@@ -1,0 +1,21 @@
+import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import { nodeCheck } from '../check.ts';
+
+export const secureBoot = nodeCheck({
+  id: 'kernel.secure-boot',
+  title: 'UEFI Secure Boot is on',
+  severity: 'medium',
+  rationale:
+    'Without Secure Boot, whoever was root once can exchange the boot loader or the kernel and keep the node for good.',
+  remediation:
+    'Turn Secure Boot on in the firmware (or in the settings of the virtual machine) with the keys of the distribution enrolled.',
+  references: ['https://uefi.org/specs/UEFI/2.10/32_Secure_Boot_and_Driver_Signing.html'],
+  judges: 'node',
+  needs: ['kernel'],
+  judge: ({ kernel: { secureBoot: state } }) => {
+    if (state.state === 'unreadable') return unknownBecause(`${state.source}: ${state.reason}`);
+    if (state.state === 'absent') return notApplicable('this machine did not boot by UEFI');
+    const evidence = { source: state.source, seen: `SecureBoot ${state.value ? '1' : '0'}`, expected: 'SecureBoot 1' };
+    return state.value ? pass(evidence) : fail(evidence);
+  },
+});

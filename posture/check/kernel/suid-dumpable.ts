@@ -1,0 +1,35 @@
+import { fail, pass, unknownBecause } from '../../verdict.ts';
+import { nodeCheck } from '../check.ts';
+import { quote } from '../evidence-text.ts';
+import { judgeSysctl, sysctlOf } from './sysctl.ts';
+
+const EXPECTED = '0, or 2 with a core pattern that is absolute or a pipe';
+
+export const suidDumpable = nodeCheck({
+  id: 'kernel.suid-dumpable',
+  title: 'Privileged programs leave no core dumps to others',
+  severity: 'medium',
+  rationale:
+    'The core dump of a set-id program holds what it read as root: password hashes, keys. Its owner may read it, and may choose where it lands.',
+  remediation:
+    'sysctl -w fs.suid_dumpable=0, and the same line below /etc/sysctl.d. Where systemd-coredump collects dumps, the value 2 is fine.',
+  references: ['https://docs.kernel.org/admin-guide/sysctl/fs.html'],
+  judges: 'node',
+  needs: ['kernel'],
+  judge: ({ kernel }) => {
+    const live = sysctlOf(kernel, 'fs.suid_dumpable');
+    if (live.state !== 'seen' || live.value.trim() !== '2')
+      return judgeSysctl(kernel, {
+        name: 'fs.suid_dumpable',
+        expected: EXPECTED,
+        accepts: (value) => value === 0,
+        whenAbsent: { notApplicable: 'this kernel writes no core dumps' },
+      });
+    const pattern = sysctlOf(kernel, 'kernel.core_pattern');
+    const own = { source: live.source, seen: 'fs.suid_dumpable = 2', expected: EXPECTED };
+    if (pattern.state === 'unreadable') return unknownBecause(`${pattern.source}: ${pattern.reason}`, own);
+    const text = pattern.state === 'seen' ? pattern.value.trim() : '';
+    const place = { source: pattern.source, seen: `kernel.core_pattern = ${quote(text)}`, expected: EXPECTED };
+    return text.startsWith('|') || text.startsWith('/') ? pass(own, place) : fail(own, place);
+  },
+});

@@ -1,0 +1,39 @@
+import { fail, pass, unknownBecause } from '../../verdict.ts';
+import { nodeCheck } from '../check.ts';
+
+/** Bits of Documentation/admin-guide/tainted-kernels.rst that stand for code the distribution did not vouch for. */
+const FOREIGN: readonly (readonly [bit: number, letter: string, meaning: string])[] = [
+  [1, 'F', 'a module was force loaded'],
+  [12, 'O', 'a module from outside the kernel tree is loaded'],
+  [13, 'E', 'an unsigned module is loaded'],
+];
+
+export const tainted = nodeCheck({
+  id: 'kernel.tainted',
+  title: 'No foreign or unsigned code runs in the kernel',
+  severity: 'medium',
+  rationale:
+    'A module that nobody signed is how a rootkit stays, and how untested code crashes the node. The mark remains until the next boot, even where the module is gone.',
+  remediation:
+    'Look for modules marked (O), (E) or (F) in /proc/modules. Where they belong there (nvidia, zfs), sign them and note the exception; otherwise treat the node as taken over.',
+  references: ['https://docs.kernel.org/admin-guide/tainted-kernels.html'],
+  judges: 'node',
+  needs: ['kernel'],
+  judge: ({ kernel: { tainted: state } }) => {
+    if (state.state === 'unreadable') return unknownBecause(`${state.source}: ${state.reason}`);
+    if (state.state === 'absent') return unknownBecause(`${state.source} does not exist`);
+    const found = FOREIGN.filter(([bit]) => hasBit(state.value, bit));
+    const meanings = found.map(([, letter, meaning]) => `${letter}: ${meaning}`).join('; ');
+    const evidence = {
+      source: state.source,
+      seen: found.length === 0 ? String(state.value) : `${String(state.value)} (${meanings})`,
+      expected: 'bits 1 (F), 12 (O) and 13 (E) clear',
+    };
+    return found.length === 0 ? pass(evidence) : fail(evidence);
+  },
+});
+
+/** By division: the bit operators of the language stop at 32 bits, and the kernel may not. */
+function hasBit(value: number, bit: number): boolean {
+  return Math.floor(value / 2 ** bit) % 2 === 1;
+}

@@ -1,0 +1,20 @@
+import { sysctlCheck } from './sysctl.ts';
+
+export const terminalInjection = sysctlCheck({
+  id: 'kernel.terminal-injection',
+  title: 'A process cannot type into its terminal',
+  severity: 'low',
+  rationale:
+    'With TIOCSTI, a program in a container that was started with the terminal of its administrator types commands into the shell of the administrator.',
+  remediation:
+    'sysctl -w dev.tty.legacy_tiocsti=0, and the same line in a file below /etc/sysctl.d so that it survives a restart.',
+  reference: 'https://man7.org/linux/man-pages/man2/TIOCSTI.2const.html',
+  rules: [
+    {
+      name: 'dev.tty.legacy_tiocsti',
+      expected: '0',
+      accepts: (value) => value === 0,
+      whenAbsent: { notApplicable: 'this kernel has no switch for it (before 6.2)' },
+    },
+  ],
+});

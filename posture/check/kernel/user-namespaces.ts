@@ -1,0 +1,44 @@
+import type { SysctlName } from '../../fact/kernel.ts';
+import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import { nodeCheck } from '../check.ts';
+import { quote } from '../evidence-text.ts';
+import { sysctlOf } from './sysctl.ts';
+
+/** Each of these alone keeps unprivileged processes from new user namespaces; Debian and Ubuntu have one of their own. */
+const SWITCHES: readonly (readonly [name: SysctlName, blocking: string])[] = [
+  ['user.max_user_namespaces', '0'],
+  ['kernel.unprivileged_userns_clone', '0'],
+  ['kernel.apparmor_restrict_unprivileged_userns', '1'],
+];
+const EXPECTED = SWITCHES.map(([name, blocking]) => `${name} = ${blocking}`).join(', or ');
+
+export const userNamespaces = nodeCheck({
+  id: 'kernel.user-namespaces',
+  title: 'Unprivileged processes cannot create user namespaces',
+  severity: 'medium',
+  rationale:
+    'In a user namespace of its own an ordinary process holds all capabilities, and reaches parts of the kernel (netfilter, file systems) in which most recent privilege escalations were found.',
+  remediation:
+    'Ubuntu: kernel.apparmor_restrict_unprivileged_userns=1. Debian: kernel.unprivileged_userns_clone=0. Elsewhere: user.max_user_namespaces=0, but not with rootless runtimes or pods with hostUsers: false.',
+  references: ['https://man7.org/linux/man-pages/man7/user_namespaces.7.html'],
+  judges: 'node',
+  needs: ['kernel', 'docker'],
+  judge: ({ kernel, docker }) => {
+    if (docker.api.state === 'seen' && docker.api.value.securityOptions.some(({ name }) => name === 'rootless'))
+      return notApplicable('a rootless Docker daemon runs here and needs them');
+    const evidence = [];
+    const unread: string[] = [];
+    for (const [name, blocking] of SWITCHES) {
+      const live = sysctlOf(kernel, name);
+      if (live.state === 'unreadable') unread.push(`${live.source}: ${live.reason}`);
+      if (live.state !== 'seen') continue;
+      const seen = `${name} = ${quote(live.value.trim())}`;
+      if (live.value.trim() === blocking) return pass({ source: live.source, seen, expected: EXPECTED });
+      evidence.push({ source: live.source, seen, expected: EXPECTED });
+    }
+    const [reason] = unread;
+    if (reason !== undefined) return unknownBecause(reason, ...evidence);
+    if (evidence.length === 0) return notApplicable('this kernel has no user namespaces');
+    return fail(...evidence);
+  },
+});

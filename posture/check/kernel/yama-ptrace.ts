@@ -1,0 +1,20 @@
+import { sysctlCheck } from './sysctl.ts';
+
+export const yamaPtrace = sysctlCheck({
+  id: 'kernel.yama-ptrace',
+  title: 'A process cannot attach to any process of its user',
+  severity: 'medium',
+  rationale:
+    'Without Yama, one process that was taken over reads memory and keys out of every other process of the same user, agents and shells among them.',
+  remediation:
+    'Boot with yama among the security modules (lsm=…,yama on the kernel command line where it is built in), then set kernel.yama.ptrace_scope=1 below /etc/sysctl.d.',
+  reference: 'https://docs.kernel.org/admin-guide/LSM/Yama.html',
+  rules: [
+    {
+      name: 'kernel.yama.ptrace_scope',
+      expected: '1, 2 or 3',
+      accepts: (value) => value >= 1 && value <= 3,
+      whenAbsent: 'fail',
+    },
+  ],
+});

@@ -1,0 +1,34 @@
+import { manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import { nodeCheck } from '../check.ts';
+import { isoTime } from '../evidence-text.ts';
+
+/** Start times come from the boot time in whole seconds. */
+const TOLERANCE_MS = 1000;
+
+export const pendingReload = nodeCheck({
+  id: 'ssh.pending-reload',
+  title: 'sshd runs with the configuration that is on disk',
+  severity: 'low',
+  rationale:
+    'A hardened file that sshd has not read yet protects nothing, and a softened one waits for the next restart.',
+  remediation: 'sshd -t, then systemctl reload ssh (sshd on the Red Hat family).',
+  references: ['https://man.openbsd.org/sshd'],
+  judges: 'sshd',
+  needs: ['sshd'],
+  judge: ({ sshd: { present, contexts, modifiedAtMs, startedAtMs, files } }) => {
+    if (present.state === 'absent') return notApplicable('no SSH server is on this node');
+    if (present.state === 'unreadable') return unknownBecause(`${present.source}: ${present.reason}`);
+    if (present.value !== 'running') return notApplicable('sshd reads its configuration anew for each connection');
+    if (contexts.state === 'unreadable') return unknownBecause(`${contexts.source}: ${contexts.reason}`);
+    if (startedAtMs === 0 || modifiedAtMs === 0)
+      return unknownBecause('the start of sshd or the time of its files could not be worked out');
+    const evidence = {
+      source: files[0] ?? present.source,
+      seen: `modified ${isoTime(modifiedAtMs)}, sshd started ${isoTime(startedAtMs)}`,
+      expected: 'no file newer than the running sshd',
+    };
+    if (modifiedAtMs <= startedAtMs + TOLERANCE_MS) return pass(evidence);
+    // A reload keeps the process and its start time, so this is no proof.
+    return manual('a file is newer than the running sshd: reload it, unless that was done', evidence);
+  },
+});

@@ -1,0 +1,27 @@
+import { fail, pass, unknownBecause } from '../../verdict.ts';
+import { listenerCheck } from '../check.ts';
+import { quoteList } from '../evidence-text.ts';
+import { judgeTls } from './probed.ts';
+
+/** The versions without known breaks of the protocol itself (RFC 8996 retired what came before). */
+const CURRENT: ReadonlySet<string> = new Set(['TLSv1.2', 'TLSv1.3']);
+
+export const dockerProtocolVersion = listenerCheck({
+  id: 'tls.docker-protocol-version',
+  title: "Docker's TCP port speaks TLS 1.2 or later only",
+  severity: 'medium',
+  rationale:
+    'Older versions of TLS rest on hashes and modes that are broken; somebody on the way may talk both ends down to them.',
+  remediation:
+    'Update the engine: current ones offer nothing below TLS 1.2. Where a proxy stands before dockerd, set its minimum version.',
+  references: ['https://www.rfc-editor.org/rfc/rfc8996'],
+  judges: 'listener',
+  service: 'docker',
+  needs: [],
+  judge: (listener) =>
+    judgeTls(listener, ({ versions }, source) => {
+      if (versions.length === 0) return unknownBecause(`${source}: no TLS version was accepted`);
+      const evidence = { source, seen: quoteList(versions), expected: 'TLSv1.2 and TLSv1.3 only' };
+      return versions.every((version) => CURRENT.has(version)) ? pass(evidence) : fail(evidence);
+    }),
+});

@@ -1,0 +1,84 @@
+import { presentShape, UNREAD_VARIABLE } from '../query/types.ts';
+import type { Shape } from '../schema.ts';
+import { FACT_SCHEMAS } from './facts.ts';
+
+/**
+ * Something that a query can name. `path` is written as in an expression, with `[]` for an item of a list and `["…"]`
+ * for an entry of a map: `containers[].seccomp.mode`. `type` is CEL's type, the words that it can hold, or `object`;
+ * ` | null` where it can be missing.
+ */
+export interface FactPath {
+  readonly path: string;
+  readonly type: string;
+  readonly doc: string;
+}
+
+/** All that queries can name, in the order of the schemas. */
+export function factPaths(): readonly FactPath[] {
+  const paths: FactPath[] = [];
+  for (const [name, { shape }] of Object.entries(FACT_SCHEMAS)) collect(shape, name, paths);
+  paths.push({
+    path: UNREAD_VARIABLE,
+    type: 'map<string, string>',
+    doc: 'what could not be read: reason by path, `containers[shop-db].seccomp`',
+  });
+  return paths;
+}
+
+function collect(shape: Shape, path: string, paths: FactPath[]): void {
+  const present = presentShape(shape);
+  paths.push({ path, type: present === shape ? typeText(present) : `${typeText(present)} | null`, doc: docOf(shape) });
+  collectWithin(present, path, paths);
+}
+
+function collectWithin(shape: Shape, path: string, paths: FactPath[]): void {
+  switch (shape.kind) {
+    case 'object':
+      for (const [name, field] of Object.entries(shape.fields)) collect(field, `${path}.${name}`, paths);
+      return;
+    case 'list':
+      return collectWithin(presentShape(shape.item), `${path}[]`, paths);
+    case 'record':
+      return collectWithin(presentShape(shape.item), `${path}["…"]`, paths);
+    case 'observed':
+    case 'nullable':
+    case 'string':
+    case 'oneOf':
+    case 'integer':
+    case 'number':
+    case 'boolean':
+    case 'unknown':
+      return;
+  }
+}
+
+/** The nearest words: what stands outside describes this use of the shape, what stands inside the shape itself. */
+function docOf(shape: Shape): string {
+  if (shape.doc !== '') return shape.doc;
+  return shape.kind === 'observed' || shape.kind === 'nullable' || shape.kind === 'list' ? docOf(shape.item) : '';
+}
+
+function typeText(shape: Shape): string {
+  switch (shape.kind) {
+    case 'integer':
+      return 'int';
+    case 'number':
+      return 'double';
+    case 'boolean':
+      return 'bool';
+    case 'unknown':
+      return 'dyn';
+    case 'oneOf':
+      return shape.values.map((word) => `"${word}"`).join(' | ');
+    case 'list':
+      return `list<${typeText(presentShape(shape.item))}>`;
+    case 'record':
+      return `map<string, ${typeText(presentShape(shape.item))}>`;
+    case 'observed':
+    case 'nullable':
+      return typeText(shape.item);
+    case 'string':
+    case 'object':
+      return shape.kind;
+  }
+}

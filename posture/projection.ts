@@ -1,0 +1,100 @@
+import { FACT_SCHEMAS } from './fact/facts.ts';
+import type { Facts } from './fact/facts.ts';
+import type { Observed } from './observed.ts';
+import { Unread } from './query/unread.ts';
+import { UNREAD_VARIABLE } from './query/types.ts';
+import type { Shape } from './schema.ts';
+
+/**
+ * Facts as the variables of a query. What was seen stands as its value: integers as BigInt (CEL `int`), objects and
+ * records without a prototype. What is absent is null, a list or record of which nothing is there is empty. What could
+ * not be read is an {@link Unread}, and stands by path and reason in the variable `unread`.
+ */
+export interface QueryView {
+  readonly variables: ReadonlyMap<string, unknown>;
+}
+
+/** How deep values of no known shape (daemon.json) are followed. */
+const MAX_DEPTH = 32;
+
+/** The view of these facts. A fact that is left out is no variable; `unread` speaks of the given ones only. */
+export function project(facts: Partial<Facts>): QueryView {
+  const unread = Object.create(null) as Record<string, string>;
+  const variables = new Map<string, unknown>();
+  for (const [name, { shape }] of Object.entries(FACT_SCHEMAS)) {
+    const fact: unknown = facts[name as keyof Facts];
+    if (fact !== undefined) variables.set(name, projectValue(fact, shape, name, unread));
+  }
+  variables.set(UNREAD_VARIABLE, unread);
+  return { variables };
+}
+
+function projectValue(value: unknown, shape: Shape, path: string, unread: Record<string, string>): unknown {
+  switch (shape.kind) {
+    case 'observed':
+      return projectObserved(value as Observed<unknown>, shape.item, path, unread);
+    case 'nullable':
+      return value === null ? null : projectValue(value, shape.item, path, unread);
+    case 'list':
+      return (value as readonly unknown[]).map((item, index) =>
+        projectValue(item, shape.item, `${path}[${labelOf(item, index)}]`, unread),
+      );
+    case 'record':
+      return mapFields(value, (item, key) => projectValue(item, shape.item, `${path}[${key}]`, unread));
+    case 'object':
+      return mapFields(shape.fields, (field, name) =>
+        projectValue((value as Record<string, unknown>)[name], field as Shape, `${path}.${name}`, unread),
+      );
+    case 'integer':
+      return Number.isSafeInteger(value) ? BigInt(value as number) : value;
+    case 'unknown':
+      return projectUnknown(value, 0);
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'oneOf':
+      return value;
+  }
+}
+
+function projectObserved(
+  observed: Observed<unknown>,
+  item: Shape,
+  path: string,
+  unread: Record<string, string>,
+): unknown {
+  switch (observed.state) {
+    case 'seen':
+      return projectValue(observed.value, item, path, unread);
+    case 'absent':
+      if (item.kind === 'list') return [];
+      return item.kind === 'record' ? Object.create(null) : null;
+    case 'unreadable': {
+      const reason = `${observed.source}: ${observed.reason}`;
+      unread[path] = reason;
+      return new Unread(path, reason);
+    }
+  }
+}
+
+/** People know an item by its name or path; its place in the list tells them nothing. */
+function labelOf(item: unknown, index: number): string {
+  const { name, path, id } = (item ?? {}) as Record<string, unknown>;
+  for (const label of [name, path, id]) if (typeof label === 'string' && label !== '') return label.slice(0, 128);
+  return String(index);
+}
+
+/** A JSON value of no known shape. */
+function projectUnknown(value: unknown, depth: number): unknown {
+  if (depth > MAX_DEPTH) return null;
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value;
+  if (Array.isArray(value)) return value.map((item) => projectUnknown(item, depth + 1));
+  if (typeof value === 'object' && value !== null) return mapFields(value, (item) => projectUnknown(item, depth + 1));
+  return value ?? null;
+}
+
+function mapFields(value: unknown, change: (item: unknown, key: string) => unknown): Record<string, unknown> {
+  const fields = Object.create(null) as Record<string, unknown>;
+  for (const [key, item] of Object.entries(value as object)) fields[key] = change(item, key);
+  return fields;
+}

@@ -1,0 +1,138 @@
+import { isAbsolute, resolve } from 'node:path';
+import { parseBytes } from '../bytes.ts';
+import { parseDuration } from '../duration.ts';
+
+/** What a setting can hold: how its text is read, and what people are told that it must look like. */
+export interface Kind<T> {
+  /** One word for the documentation. */
+  readonly name: string;
+  /** `a duration such as 30s, 15m or 1h, at least 10s`. */
+  readonly expects: string;
+  /** The value; undefined where the text is none. */
+  readonly read: (text: string, context: ReadContext) => T | undefined;
+}
+
+/** What reading a value may depend on. */
+export interface ReadContext {
+  /** Relative paths start here; without it they are refused. */
+  readonly workingDirectory?: string;
+}
+
+/** A host and a TCP port. An IPv6 address is written in brackets. */
+export interface Address {
+  /** Name or address, without brackets. */
+  readonly host: string;
+  /** 0 … 65535; 0 asks the system for a free port where a program listens. */
+  readonly port: number;
+}
+
+const MAX_PATH = 4096;
+
+/** A path of a file or directory. */
+export function path(): Kind<string> {
+  return { name: 'path', expects: 'a path', read: readPath };
+}
+
+function readPath(text: string, { workingDirectory }: ReadContext): string | undefined {
+  if (text === '' || text.length > MAX_PATH || text.includes('\0')) return undefined;
+  if (workingDirectory !== undefined) return resolve(workingDirectory, text);
+  return isAbsolute(text) ? resolve(text) : undefined;
+}
+
+/** A path, or one of the given words. */
+export function pathOr(...words: readonly string[]): Kind<string> {
+  return {
+    name: 'path',
+    expects: `a path or ${words.join(' or ')}`,
+    read: (text, context) => (words.includes(text) ? text : readPath(text, context)),
+  };
+}
+
+/** `host:port`. */
+export function address(): Kind<Address> {
+  return { name: 'address', expects: 'host:port such as 127.0.0.1:7443 or [::1]:7443', read: readAddress };
+}
+
+function readAddress(text: string): Address | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[4]);
+  return host === undefined || port > 65_535 ? undefined : { host, port };
+}
+
+/** The text of an address: `[::1]:7443`. */
+export function formatAddress({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+}
+
+/** A duration, in milliseconds. */
+export function duration(least: string, most: string): Kind<number> {
+  const [minMs, maxMs] = [parseDuration(least) ?? 0, parseDuration(most) ?? 0];
+  return {
+    name: 'duration',
+    expects: `a duration such as 30s, 15m or 1h, from ${least} to ${most}`,
+    read: (text) => inRange(parseDuration(text), minMs, maxMs),
+  };
+}
+
+/** A size, in bytes. */
+export function size(least: string, most: string): Kind<number> {
+  const [minBytes, maxBytes] = [parseBytes(least) ?? 0, parseBytes(most) ?? 0];
+  return {
+    name: 'size',
+    expects: `a size such as 64MiB or 1GiB, from ${least} to ${most}`,
+    read: (text) => inRange(parseBytes(text), minBytes, maxBytes),
+  };
+}
+
+/** A whole number. */
+export function integer(least: number, most: number): Kind<number> {
+  return {
+    name: 'number',
+    expects: `a whole number from ${String(least)} to ${String(most)}`,
+    read: (text) => inRange(/^\d{1,15}$/.test(text) ? Number(text) : undefined, least, most),
+  };
+}
+
+/** One of the given words. */
+export function word<const W extends string>(...words: readonly W[]): Kind<W> {
+  return {
+    name: 'word',
+    expects: `one of ${words.join(', ')}`,
+    read: (text) => words.find((known) => known === text),
+  };
+}
+
+/** A name of a machine, or nothing. */
+export function hostName(): Kind<string> {
+  return {
+    name: 'name',
+    expects: 'a name of letters, digits, dots, dashes and underscores, at most 253 characters',
+    read: (text) => (/^[A-Za-z0-9._-]{0,253}$/.test(text) ? text : undefined),
+  };
+}
+
+/** Names or addresses of machines, separated by commas; none is allowed. */
+export function hostNames(): Kind<readonly string[]> {
+  return {
+    name: 'names',
+    expects: 'names or addresses separated by commas',
+    read: (text) => {
+      const names = text === '' ? [] : text.split(',').map((name) => name.trim());
+      return names.length <= 64 && names.every((name) => /^[A-Za-z0-9._:-]{1,253}$/.test(name)) ? names : undefined;
+    },
+  };
+}
+
+/** Where a Docker daemon listens. */
+export function dockerHost(): Kind<string> {
+  return {
+    name: 'address',
+    expects: 'the address of a Docker daemon of this machine such as unix:///var/run/docker.sock',
+    read: (text) => (/^unix:\/\/\/[^\0]{1,4000}$|^tcp:\/\/[A-Za-z0-9.[\]:-]{1,260}$/.test(text) ? text : undefined),
+  };
+}
+
+function inRange(value: number | undefined, least: number, most: number): number | undefined {
+  return value !== undefined && value >= least && value <= most ? value : undefined;
+}

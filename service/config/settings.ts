@@ -1,0 +1,204 @@
+import { address, dockerHost, duration, hostName, hostNames, integer, path, pathOr, size, word } from './kind.ts';
+import type { Kind } from './kind.ts';
+import type { DefaultContext, DerivedDefault, Program, Setting } from './setting.ts';
+
+const SERVERS = ['agent', 'collector', 'up'] as const satisfies readonly Program[];
+const NODE = ['agent', 'up', 'scan'] as const satisfies readonly Program[];
+const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
+const AGENT = ['agent', 'up'] as const satisfies readonly Program[];
+
+/**
+ * Every setting of the program, in the order in which people read them. docs/configuration.md, the flags of each
+ * command, the keys of the file and the environment variables are derived from this table.
+ */
+export const SETTINGS = Object.freeze({
+  'data-dir': {
+    kind: path(),
+    default: {
+      from: defaultDataDir,
+      text: '`/var/lib/plimsoll` for root, otherwise `$XDG_STATE_HOME/plimsoll` or `~/.local/state/plimsoll`',
+    },
+    description:
+      'Directory of everything that is kept: keys, certificates, the operator token, the store and the spool.',
+    programs: ['agent', 'collector', 'up', 'scan', 'client'],
+  },
+  listen: {
+    kind: address(),
+    default: '127.0.0.1:7443',
+    description: 'Address on which the collector waits for nodes (gRPC, TLS 1.3 with client certificates).',
+    programs: COLLECTOR,
+  },
+  api: {
+    kind: address(),
+    default: '127.0.0.1:7480',
+    description:
+      'Address of the operator API: the collector listens there, commands that ask a collector connect to it.',
+    programs: ['collector', 'up', 'client'],
+  },
+  'token-file': {
+    kind: path(),
+    default: inDataDir('operator-token'),
+    description: 'File with the bearer token of the operator API; made at first start, readable by its owner only.',
+    programs: ['collector', 'up', 'client'],
+  },
+  collector: {
+    kind: address(),
+    default: '127.0.0.1:7443',
+    description: 'Collector that the agent connects to.',
+    programs: ['agent'],
+  },
+  'node-name': {
+    kind: hostName(),
+    default: { from: () => '', text: 'the host name' },
+    description: 'Name under which people see this node. It is no identity: that stands in the certificate.',
+    programs: NODE,
+  },
+  'tls-ca': {
+    kind: path(),
+    default: inDataDir('tls/ca.pem'),
+    description: 'Certificate of the authority that both ends must be signed by; no other is trusted.',
+    programs: ['agent', 'collector'],
+  },
+  'tls-cert': {
+    kind: path(),
+    default: ownTlsFile('.pem'),
+    description: 'Certificate that this end shows: its chain in PEM, its own first.',
+    programs: ['agent', 'collector'],
+  },
+  'tls-key': {
+    kind: path(),
+    default: ownTlsFile('-key.pem'),
+    description: 'Private key of that certificate. A file that others can read is refused.',
+    programs: ['agent', 'collector'],
+  },
+  'tls-names': {
+    kind: hostNames(),
+    default: '',
+    description:
+      'Further names and addresses in the certificate that the collector makes for itself; ' +
+      'localhost, the loopback addresses, the host name and the address of `listen` are always there.',
+    programs: COLLECTOR,
+  },
+  'host-root': {
+    kind: path(),
+    default: '/',
+    description: 'Where the root directory of the node is seen from here; `/host` in a container that mounts it there.',
+    programs: NODE,
+  },
+  'docker-host': {
+    kind: dockerHost(),
+    default: 'unix:///var/run/docker.sock',
+    description: 'Docker daemon of this node.',
+    programs: NODE,
+    borrowed: { name: 'DOCKER_HOST', translate: (value) => value },
+  },
+  'sweep-interval': {
+    kind: duration('10s', '7d'),
+    default: '15m',
+    description: 'How often the node is read as a whole, for what sends no event. Moved by up to 20 % at random.',
+    programs: AGENT,
+  },
+  'heartbeat-interval': {
+    kind: duration('1s', '10m'),
+    default: '30s',
+    description: 'How often a node tells the digest of its findings. The word of the collector counts.',
+    programs: SERVERS,
+  },
+  'spool-max-bytes': {
+    kind: size('1MiB', '64GiB'),
+    default: '64MiB',
+    description:
+      'Room on disk for changes that the collector has not confirmed. Beyond it they are dropped, counted, and healed by a full transfer.',
+    programs: AGENT,
+  },
+  'sink-ndjson': {
+    kind: pathOr('-', 'off'),
+    default: inDataDir('events.ndjson'),
+    description: 'Where events are written, one OCSF event a line: a file, `-` for standard output, or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-ndjson-max-bytes': {
+    kind: size('1MiB', '64GiB'),
+    default: '64MiB',
+    description: 'Size at which the file of events is rotated.',
+    programs: COLLECTOR,
+  },
+  'sink-ndjson-keep': {
+    kind: integer(0, 1000),
+    default: '5',
+    description: 'How many rotated files of events are kept.',
+    programs: COLLECTOR,
+  },
+  'history-retention': {
+    kind: duration('1h', '3650d'),
+    default: '90d',
+    description: 'How long the history of findings (opened, changed, resolved) is kept.',
+    programs: COLLECTOR,
+  },
+  'query-max-rows': {
+    kind: integer(1, 100_000),
+    default: '1000',
+    description: 'Most rows that a live query may ask of one node. A longer answer is cut, and says so.',
+    programs: COLLECTOR,
+  },
+  'query-max-bytes': {
+    kind: size('1KiB', '64MiB'),
+    default: '4MiB',
+    description: 'Most bytes that a live query may ask of one node. A longer answer is cut, and says so.',
+    programs: COLLECTOR,
+  },
+  'query-deadline': {
+    kind: duration('100ms', '5m'),
+    default: '10s',
+    description: 'Longest time that a live query waits for a node.',
+    programs: COLLECTOR,
+  },
+  'log-level': {
+    kind: word('debug', 'info', 'warn', 'error', 'silent'),
+    default: 'info',
+    description: 'Least important kind of line that is logged, to standard error.',
+    programs: SERVERS,
+  },
+  'log-format': {
+    kind: word('json', 'text'),
+    default: 'json',
+    description: 'How log lines are written.',
+    programs: SERVERS,
+  },
+  color: {
+    kind: word('auto', 'always', 'never'),
+    default: 'auto',
+    description: 'Colours on the terminal; `auto`: only if it is one.',
+    programs: ['up', 'scan', 'client'],
+    borrowed: { name: 'NO_COLOR', translate: () => 'never' },
+  },
+} satisfies Record<string, Setting<unknown>>);
+
+/** The name of a setting. */
+export type SettingName = keyof typeof SETTINGS;
+
+/** All names, in the order of the table. */
+export const SETTING_NAMES = Object.freeze(Object.keys(SETTINGS)) as readonly SettingName[];
+
+/** The values of all settings, by name in camelCase: `settings.dataDir`. Sizes in bytes, durations in milliseconds. */
+export type Settings = { readonly [N in SettingName as Camel<N>]: ValueOf<N> };
+
+type ValueOf<N extends SettingName> = (typeof SETTINGS)[N]['kind'] extends Kind<infer T> ? T : never;
+type Camel<N extends string> = N extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : N;
+
+function defaultDataDir({ uid, home, stateHome }: DefaultContext): string {
+  if (uid === 0) return '/var/lib/plimsoll';
+  // The XDG specification: a relative path there is to be ignored.
+  return stateHome.startsWith('/') ? `${stateHome}/plimsoll` : `${home}/.local/state/plimsoll`;
+}
+
+function inDataDir(name: string): DerivedDefault {
+  return { from: ({ dataDir }) => `${dataDir}/${name}`, text: `\`<data-dir>/${name}\`` };
+}
+
+/** Agent and collector may share a data directory on one machine, and have different certificates in it. */
+function ownTlsFile(suffix: string): DerivedDefault {
+  const from = ({ dataDir, programs }: DefaultContext): string =>
+    `${dataDir}/tls/${programs.includes('collector') ? 'collector' : 'agent'}${suffix}`;
+  return { from, text: `\`<data-dir>/tls/agent${suffix}\` or \`…/collector${suffix}\`` };
+}

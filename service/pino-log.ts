@@ -1,0 +1,77 @@
+import type { Logger } from './log.ts';
+
+/** How a logger is made. */
+export interface LogOptions {
+  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** json: one object a line, as pino writes it. text: `TIME LEVEL message key=value …`. */
+  readonly format: 'json' | 'text';
+  /** Gets each line with its line feed; default: standard error. */
+  readonly destination?: LogDestination;
+}
+
+/** Where lines go. */
+export interface LogDestination {
+  readonly write: (line: string) => void;
+}
+
+/**
+ * Fields that are blanked if one ever gets into a log line. Only the second line of defence: secrets are redacted
+ * where they are read.
+ */
+const REDACTED = ['token', 'key', 'authorization', 'password', 'secret', 'cookie'].flatMap((name) => [
+  name,
+  `*.${name}`,
+  `*.*.${name}`,
+]);
+
+/** A logger on pino. Lines are written at once, so that the last one before a crash is there. */
+export async function createLogger({ level, format, destination }: LogOptions): Promise<Logger> {
+  // Loaded here: `scan` and the client commands never log.
+  const { pino } = await import('pino');
+  const sink = destination ?? pino.destination({ dest: 2, sync: true });
+  const render = format === 'text' ? textLine : (line: string) => line;
+  const logger = pino(
+    {
+      level,
+      base: null,
+      messageKey: 'message',
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: REDACTED, censor: '[redacted]' },
+    },
+    { write: (line: string) => sink.write(escapeControls(render(line))) },
+  );
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+  };
+}
+
+/** One JSON line of pino as text. A line that is no JSON object is passed on as it is. */
+function textLine(line: string): string {
+  const { time, level, message, ...fields } = readLine(line);
+  if (typeof time !== 'string') return line;
+  const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
+  return `${time} ${String(level).toUpperCase().padEnd(5)} ${String(message)}${pairs.join('')}\n`;
+}
+
+function readLine(line: string): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * JSON leaves DEL, the C1 control characters and the line separators as they are, and some terminals obey them. The
+ * line feed at the end of a line stays.
+ */
+function escapeControls(line: string): string {
+  // oxlint-disable-next-line no-control-regex -- finding them is the point
+  return line.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
+import type * as X509 from '@peculiar/x509';
+import { TlsError } from './tls-error.ts';
+
+/** A certificate and its private key, as PEM text. */
+export interface Issued {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+/** Who signs. */
+export interface Issuer {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+/** Who a certificate is for. */
+export type CertificateSubject =
+  | { readonly kind: 'authority' }
+  | { readonly kind: 'server'; readonly names: readonly string[] }
+  | { readonly kind: 'node'; readonly nodeId: string };
+
+const YEAR_MS = 365 * 86_400_000;
+/** Validity by kind. Leaves live a year until nodes enrol and renew by themselves. */
+const VALIDITY_MS = Object.freeze({ authority: 10 * YEAR_MS, server: YEAR_MS, node: YEAR_MS });
+/** Certificates count from a little earlier, for machines whose clock is behind. */
+const CLOCK_SKEW_MS = 5 * 60_000;
+
+const ALGORITHM = Object.freeze({ name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' });
+
+/** The identity of a node in its certificate: `spiffe://plimsoll.local/host/<id>`. Throws {@link TlsError}. */
+export function nodeUri(nodeId: string): string {
+  // The characters of a SPIFFE path segment (SPIFFE-ID, section 2.2).
+  if (!/^[A-Za-z0-9._-]{1,200}$/.test(nodeId) || nodeId === '.' || nodeId === '..')
+    throw new TlsError('name', `${JSON.stringify(nodeId.slice(0, 80))} is no valid node id`);
+  return `spiffe://plimsoll.local/host/${nodeId}`;
+}
+
+/**
+ * Makes a key (EC P-256) and a certificate for it, signed by `issuer`, or by itself for an authority. Validity starts
+ * at `nowMs`.
+ */
+export async function issueCertificate(
+  subject: CertificateSubject,
+  issuer: Issuer | undefined,
+  nowMs: number,
+): Promise<Issued> {
+  // Loaded here: in nearly every start of the program there is nothing to make. The first must come before the second.
+  await import('reflect-metadata');
+  const x509 = await import('@peculiar/x509');
+  const { subtle } = globalThis.crypto;
+  const keys = await subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const signer = issuer === undefined ? undefined : await readIssuer(x509, issuer);
+  const name = [{ CN: [commonName(subject)] }];
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: name,
+    // An authority is its own issuer.
+    issuer: signer === undefined ? name : signer.certificate.subject,
+    notBefore: new Date(nowMs - CLOCK_SKEW_MS),
+    notAfter: new Date(nowMs + VALIDITY_MS[subject.kind]),
+    signingAlgorithm: ALGORITHM,
+    publicKey: keys.publicKey,
+    signingKey: signer === undefined ? keys.privateKey : signer.key,
+    extensions: [
+      ...extensionsOf(x509, subject),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(signer?.certificate.publicKey ?? keys.publicKey),
+    ],
+  });
+  const keyDer = Buffer.from(await subtle.exportKey('pkcs8', keys.privateKey));
+  return { certificatePem: `${certificate.toString('pem')}\n`, keyPem: pem('PRIVATE KEY', keyDer) };
+}
+
+async function readIssuer(x509: typeof X509, { certificatePem, keyPem }: Issuer) {
+  const der = Buffer.from(keyPem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
+  const key = await globalThis.crypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);
+  return { key, certificate: new x509.X509Certificate(certificatePem) };
+}
+
+function extensionsOf(x509: typeof X509, subject: CertificateSubject) {
+  const { KeyUsageFlags, ExtendedKeyUsage } = x509;
+  const leaf = (usage: string) => [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension([usage]),
+  ];
+  switch (subject.kind) {
+    case 'authority':
+      return [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      ];
+    case 'server': {
+      const names = subject.names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value }) as const);
+      return [...leaf(ExtendedKeyUsage.serverAuth), new x509.SubjectAlternativeNameExtension(names)];
+    }
+    case 'node': {
+      const uri = { type: 'url', value: nodeUri(subject.nodeId) } as const;
+      return [...leaf(ExtendedKeyUsage.clientAuth), new x509.SubjectAlternativeNameExtension([uri])];
+    }
+  }
+}
+
+/** For people only; at most 64 characters (RFC 5280, ub-common-name). */
+function commonName(subject: CertificateSubject): string {
+  switch (subject.kind) {
+    case 'authority':
+      return `Plimsoll authority ${randomBytes(4).toString('hex')}`;
+    case 'server':
+      return 'Plimsoll collector';
+    case 'node':
+      return `Plimsoll node ${subject.nodeId}`.slice(0, 64);
+  }
+}
+
+/** 16 random bytes, positive (RFC 5280, 4.1.2.2). */
+function serialNumber(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUInt8((bytes.readUInt8(0) & 0x7f) | 0x40, 0);
+  return bytes.toString('hex');
+}
+
+function pem(label: string, der: Buffer): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+}

@@ -1,0 +1,76 @@
+import { existsSync, readFileSync } from 'node:fs';
+import t from 'tap';
+import { BENCHMARKS, controlsOf, findBenchmark } from '../../../posture/benchmark/benchmark.ts';
+
+const root = new URL('../../../', import.meta.url);
+const ids = BENCHMARKS.map(({ id }) => id);
+t.strictSame(ids, [...ids].sort(), 'sorted');
+t.equal(new Set(ids).size, ids.length, 'no id twice');
+
+for (const { id, controls } of BENCHMARKS) {
+  t.equal(new Set(controls.map((control) => control.id)).size, controls.length, `${id}: no control twice`);
+  for (const control of controls) {
+    const name = `${id} ${control.id}`;
+    t.match(control.id, /^\d+(?:\.\d+){1,2}$/, `${name}: a number`);
+    t.not(control.title, '', `${name}: a title`);
+    t.ok(control.level === 1 || control.level === 2, `${name}: level 1 or 2`);
+    // Openly empty, with the reason, or mapped: never neither and never both.
+    t.equal(control.checks.length === 0, control.why !== undefined && control.why !== '', `${name}: checks or why`);
+    t.strictSame(control.checks, [...new Set(control.checks)].sort(), `${name}: checks sorted, none twice`);
+    for (const check of control.checks) {
+      const file = new URL(`posture/check/${check.replace('.', '/')}.ts`, root);
+      t.ok(existsSync(file), `${name}: ${check} exists`);
+    }
+  }
+}
+
+void t.test('numbers that moved when 1.8.0 put devicemapper in between', (t) => {
+  t.strictSame(controlsOf('daemon.userns-remap'), [
+    { benchmark: 'cis-docker-1.6.0', control: '2.9' },
+    { benchmark: 'cis-docker-1.7.0', control: '2.9' },
+    { benchmark: 'cis-docker-1.8.0', control: '2.10' },
+  ]);
+  t.strictSame(
+    controlsOf('daemon.storage-driver').map(({ control }) => control),
+    ['2.6', '2.6', '2.6', '2.7'],
+  );
+  t.strictSame(controlsOf('kernel.kptr-restrict'), [], 'a check of no benchmark');
+  t.end();
+});
+
+void t.test('found by id', (t) => {
+  t.equal(findBenchmark('cis-docker-1.8.0')?.controls.length, 118);
+  t.equal(findBenchmark('cis-docker-1.7.0')?.controls.length, 117);
+  t.equal(findBenchmark('cis-docker-1.6.0')?.controls.length, 117);
+  t.equal(findBenchmark('cis-docker-2.0.0'), undefined);
+  t.end();
+});
+
+interface Entry {
+  readonly title: string;
+  readonly level: number;
+  readonly idByVersion: Readonly<Record<string, string | null>>;
+}
+
+// The catalogue of controls lies beside the project where it is developed, and is not part of it.
+const catalogue = new URL('../shared/catalogue/docker.json', root);
+const skip = existsSync(catalogue) ? false : 'no catalogue beside the project';
+void t.test('each control of the catalogue', { skip }, (t) => {
+  const { controls } = JSON.parse(readFileSync(catalogue, 'utf8')) as { controls: readonly Entry[] };
+  for (const { id, controls: ours } of BENCHMARKS) {
+    const version = id.replace('cis-docker-', '');
+    const wanted = new Map(
+      controls.flatMap((entry) => {
+        const number = entry.idByVersion[version];
+        return number === null || number === undefined ? [] : [[number, entry] as const];
+      }),
+    );
+    t.strictSame(ours.map((control) => control.id).sort(), [...wanted.keys()].sort(), `${id}: every number`);
+    for (const control of ours) {
+      const entry = wanted.get(control.id);
+      t.equal(control.level, entry?.level, `${id} ${control.id}: level`);
+      t.not(control.title, entry?.title, `${id} ${control.id}: our own title`);
+    }
+  }
+  t.end();
+});

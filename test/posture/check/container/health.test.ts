@@ -1,0 +1,11 @@
+import t from 'tap';
+import { health } from '../../../../posture/check/container/health.ts';
+import { judgeContainers } from '../../../fixture/verdict-table.ts';
+
+judgeContainers(t, health, [
+  { name: 'none', verdict: 'fail', seen: ['none'] },
+  { name: 'healthy', container: { declared: { health: 'healthy' } }, verdict: 'pass', seen: ['healthy'] },
+  { name: 'starting', container: { declared: { health: 'starting' } }, verdict: 'pass' },
+  { name: 'unhealthy', container: { declared: { health: 'unhealthy' } }, verdict: 'fail', severity: 'medium' },
+  { name: 'a pod', container: { declared: { managedByKubelet: true } }, verdict: 'notApplicable' },
+]);

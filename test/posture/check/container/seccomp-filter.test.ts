@@ -1,0 +1,78 @@
+import t from 'tap';
+import { seccompFilter } from '../../../../posture/check/container/seccomp-filter.ts';
+import { absent, seen, unreadable } from '../../../../posture/observed.ts';
+import { judgeContainers } from '../../../fixture/verdict-table.ts';
+
+const mode = (word: 'disabled' | 'strict' | 'filter', weakest = '/proc/4121/status') =>
+  seen({ mode: word, filters: word === 'filter' ? 1 : 0, threads: 3, weakest }, weakest);
+
+judgeContainers(t, seccompFilter, [
+  { name: 'the default profile', verdict: 'pass', seen: ['Seccomp: 2', 'declared default'] },
+  {
+    name: 'a profile of its own',
+    container: { declared: { seccompProfile: 'custom' } },
+    verdict: 'pass',
+    seen: ['Seccomp: 2', 'declared a profile of its own'],
+  },
+  {
+    name: 'strict mode',
+    container: { seccomp: mode('strict') },
+    verdict: 'pass',
+    seen: ['Seccomp: 1', 'declared default'],
+  },
+  {
+    name: 'asked for none',
+    container: { declared: { seccompProfile: 'unconfined' }, seccomp: mode('disabled') },
+    verdict: 'fail',
+    seen: ['Seccomp: 0', 'declared unconfined'],
+  },
+  {
+    name: 'privileged',
+    container: { declared: { privileged: true, seccompProfile: 'unconfined' }, seccomp: mode('disabled') },
+    verdict: 'fail',
+    seen: ['Seccomp: 0', 'declared privileged, so no profile'],
+  },
+  {
+    name: 'a daemon without a profile: inspect says nothing, the kernel does',
+    container: { seccomp: mode('disabled') },
+    verdict: 'fail',
+    seen: ['Seccomp: 0', 'declared default'],
+  },
+  {
+    name: 'one thread of several',
+    container: { seccomp: mode('disabled', '/proc/4121/task/4133/status') },
+    verdict: 'fail',
+  },
+  {
+    name: 'not readable',
+    container: { seccomp: unreadable('/proc/4121/status', 'permission denied (EACCES)') },
+    verdict: 'unknown',
+    reason: /permission denied/,
+  },
+  {
+    name: 'not readable, but asked for none',
+    container: {
+      declared: { seccompProfile: 'unconfined' },
+      seccomp: unreadable('/proc/4121/status', 'permission denied (EACCES)'),
+    },
+    verdict: 'fail',
+    seen: ['declared unconfined'],
+  },
+  {
+    name: 'a kernel without seccomp',
+    container: { seccomp: absent('/proc/4121/status') },
+    verdict: 'fail',
+    seen: ['no line Seccomp: this kernel has no seccomp', 'declared default'],
+  },
+  {
+    name: 'ended during inspection',
+    container: {
+      seccomp: absent('/proc/4121/status'),
+      capabilities: absent('/proc/4121/status'),
+      mounts: absent('/proc/4121/mountinfo'),
+    },
+    verdict: 'unknown',
+    reason: /ended while it was inspected/,
+  },
+  { name: 'not every thread was read', container: { complete: false }, verdict: 'unknown', reason: /more threads/ },
+]);

@@ -1,0 +1,198 @@
+import t from 'tap';
+import { sensitiveMount } from '../../../../posture/check/container/sensitive-mount.ts';
+import type { Declared, Mount } from '../../../../posture/fact/container.ts';
+import { seen, unreadable } from '../../../../posture/observed.ts';
+import { CONTAINER_ID, DEFAULT_MOUNTS, mountOf } from '../../../fixture/container.ts';
+import { dockerApi, dockerFact } from '../../../fixture/facts.ts';
+import { judgeContainers } from '../../../fixture/verdict-table.ts';
+import type { ContainerRow } from '../../../fixture/verdict-table.ts';
+
+const mountinfo = '/proc/4121/mountinfo';
+const bind = (source: string, destination: string, changes: Partial<Declared['mounts'][number]> = {}) => ({
+  type: 'bind',
+  source,
+  destination,
+  writable: true,
+  propagation: 'rprivate',
+  ...changes,
+});
+const row = (
+  name: string,
+  declared: Declared['mounts'],
+  lines: readonly Mount[],
+  rest: Pick<ContainerRow, 'verdict' | 'severity' | 'seen' | 'facts'>,
+): ContainerRow => ({
+  name,
+  container: { declared: { mounts: declared }, mounts: seen([...DEFAULT_MOUNTS, ...lines], mountinfo) },
+  ...rest,
+});
+
+judgeContainers(t, sensitiveMount, [
+  { name: "the default container has the engine's own files only", verdict: 'pass', seen: ['none'] },
+  row('/etc, writable', [bind('/etc', '/x')], [mountOf({ root: '/etc', mountPoint: '/x' })], {
+    verdict: 'fail',
+    seen: ['254:0 /etc /x rw - ext4 /dev/vda', 'bind /etc -> /x rw'],
+  }),
+  row(
+    '/etc/localtime, read-only',
+    [bind('/etc/localtime', '/etc/localtime', { writable: false })],
+    [mountOf({ root: '/usr/share/zoneinfo/UTC', mountPoint: '/etc/localtime', readOnly: true })],
+    { verdict: 'fail', severity: 'low' },
+  ),
+  row('the whole node', [bind('/', '/host')], [mountOf({ mountPoint: '/host' })], {
+    verdict: 'fail',
+    severity: 'critical',
+  }),
+  row(
+    'the whole node, read-only',
+    [bind('/', '/host', { writable: false })],
+    [
+      mountOf({ mountPoint: '/host', readOnly: true }),
+      mountOf({ root: '/srv', mountPoint: '/host/srv', readOnly: true }),
+    ],
+    {
+      verdict: 'fail',
+      severity: 'medium',
+      seen: ['254:0 / /host ro - ext4 /dev/vda', 'bind / -> /host ro'],
+    },
+  ),
+  row(
+    'a directory that holds a sensitive one',
+    [bind('/var/lib', '/x')],
+    [mountOf({ root: '/var/lib', mountPoint: '/x' })],
+    {
+      verdict: 'fail',
+    },
+  ),
+  row(
+    'the destination does not matter',
+    [bind('/srv/shop', '/etc/shop')],
+    [mountOf({ root: '/srv/shop', mountPoint: '/etc/shop' })],
+    { verdict: 'pass' },
+  ),
+  row('a name that only begins alike', [bind('/etcetera', '/x')], [mountOf({ root: '/etcetera', mountPoint: '/x' })], {
+    verdict: 'pass',
+  }),
+  row(
+    'a symbolic link: the kernel says where it leads',
+    [bind('/srv/link', '/x')],
+    [mountOf({ root: '/etc', mountPoint: '/x' })],
+    {
+      verdict: 'fail',
+      seen: ['254:0 /etc /x rw - ext4 /dev/vda', 'bind /srv/link -> /x rw'],
+    },
+  ),
+  row(
+    'declared writable, mounted read-only since',
+    [bind('/etc', '/x')],
+    [mountOf({ root: '/etc', mountPoint: '/x', readOnly: true })],
+    { verdict: 'fail', severity: 'low', seen: ['254:0 /etc /x ro - ext4 /dev/vda', 'bind /etc -> /x rw'] },
+  ),
+  row(
+    'a volume of the engine',
+    [bind('/var/lib/docker/volumes/shop/_data', '/x', { type: 'volume' })],
+    [mountOf({ root: '/var/lib/docker/volumes/shop/_data', mountPoint: '/x' })],
+    { verdict: 'pass' },
+  ),
+  row(
+    'a volume that is a bind of /etc in disguise',
+    [bind('/var/lib/docker/volumes/shop/_data', '/x', { type: 'volume' })],
+    [mountOf({ root: '/etc', mountPoint: '/x' })],
+    { verdict: 'fail', seen: ['254:0 /etc /x rw - ext4 /dev/vda'] },
+  ),
+  row('added after the start', [], [mountOf({ root: '/root', mountPoint: '/x' })], {
+    verdict: 'fail',
+    seen: ['254:0 /root /x rw - ext4 /dev/vda'],
+  }),
+  row('a disk that nobody asked for', [], [mountOf({ mountPoint: '/x', source: '/dev/sdb1', device: '8:17' })], {
+    verdict: 'fail',
+    severity: 'critical',
+  }),
+  row(
+    'the devices of the node',
+    [],
+    [mountOf({ mountPoint: '/x', fsType: 'devtmpfs', source: 'udev', device: '0:6' })],
+    {
+      verdict: 'fail',
+    },
+  ),
+  row(
+    'a disk of its own below a directory that was asked for',
+    [bind('/srv', '/x')],
+    [
+      mountOf({ root: '/srv', mountPoint: '/x' }),
+      mountOf({ mountPoint: '/x/disk', source: '/dev/sdb1', device: '8:17' }),
+    ],
+    { verdict: 'pass' },
+  ),
+  row(
+    'the small init of --init',
+    [],
+    [mountOf({ root: '/usr/bin/docker-init', mountPoint: '/sbin/docker-init', readOnly: true })],
+    { verdict: 'pass' },
+  ),
+  row(
+    'the state of an engine that is elsewhere',
+    [bind('/data/docker', '/x')],
+    [mountOf({ root: '/data/docker', mountPoint: '/x' })],
+    { verdict: 'fail', facts: { docker: dockerFact({ api: dockerApi({ dataRoot: '/data/docker' }) }) } },
+  ),
+  {
+    name: 'the directories that the kubelet makes for a pod',
+    container: {
+      declared: {
+        managedByKubelet: true,
+        mounts: [bind('/var/lib/kubelet/pods/7f3e/etc-hosts', '/etc/hosts')],
+      },
+      mounts: seen(
+        [...DEFAULT_MOUNTS, mountOf({ root: '/var/lib/kubelet/pods/7f3e/etc-hosts', mountPoint: '/etc/hosts' })],
+        mountinfo,
+      ),
+    },
+    verdict: 'pass',
+  },
+  row(
+    'the same directories, in a container that is none of its own',
+    [bind('/var/lib/kubelet/pods/7f3e', '/x')],
+    [mountOf({ root: '/var/lib/kubelet/pods/7f3e', mountPoint: '/x' })],
+    { verdict: 'fail' },
+  ),
+  {
+    name: 'a root that is a directory of the engine (the vfs driver)',
+    container: {
+      mounts: seen(
+        [
+          mountOf({ root: '/var/lib/docker/vfs/dir/0a1b', mountPoint: '/' }),
+          ...DEFAULT_MOUNTS.filter(({ mountPoint }) => mountPoint !== '/'),
+        ],
+        mountinfo,
+      ),
+    },
+    verdict: 'pass',
+  },
+  {
+    name: 'the files of the container whose network it joined',
+    container: {
+      mounts: seen(
+        DEFAULT_MOUNTS.map((mount) => mountOf({ ...mount, root: mount.root.replace(CONTAINER_ID, 'ab'.repeat(32)) })),
+        mountinfo,
+      ),
+    },
+    verdict: 'pass',
+  },
+  {
+    name: 'not readable',
+    container: { mounts: unreadable(mountinfo, 'permission denied (EACCES)') },
+    verdict: 'unknown',
+    reason: /permission denied/,
+  },
+  {
+    name: 'not readable, but declared',
+    container: {
+      declared: { mounts: [bind('/usr/../etc/', '/x')] },
+      mounts: unreadable(mountinfo, 'permission denied (EACCES)'),
+    },
+    verdict: 'fail',
+    seen: ['bind /usr/../etc/ -> /x rw'],
+  },
+]);

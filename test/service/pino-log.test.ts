@@ -1,0 +1,47 @@
+import t from 'tap';
+import { createLogger } from '../../service/pino-log.ts';
+import type { LogOptions } from '../../service/pino-log.ts';
+
+async function linesOf(
+  options: Pick<LogOptions, 'level' | 'format'>,
+  fields: Record<string, unknown>,
+): Promise<string> {
+  const lines: string[] = [];
+  const log = await createLogger({ ...options, destination: { write: (line) => lines.push(line) } });
+  log.debug({}, 'not wanted');
+  log.warn(fields, 'something happened');
+  return lines.join('');
+}
+
+void t.test('JSON: one object a line with level, time and message', async (t) => {
+  const line = JSON.parse(await linesOf({ level: 'info', format: 'json' }, { node: 'web-3' })) as Record<
+    string,
+    unknown
+  >;
+  t.match(line, { level: 'warn', node: 'web-3', message: 'something happened' });
+  t.match(line['time'], /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+});
+
+void t.test('secrets are blanked at any of the first levels', async (t) => {
+  const secret = 'c0ffee-secret';
+  const fields = { token: secret, http: { authorization: secret }, a: { b: { key: secret } } };
+  t.notMatch(await linesOf({ level: 'info', format: 'json' }, fields), secret);
+  t.notMatch(await linesOf({ level: 'info', format: 'text' }, fields), secret);
+});
+
+void t.test('no control character gets through, in either format', async (t) => {
+  const name = 'a\u001b[31m\u009b31m\u007f\u2028\r\nb';
+  for (const format of ['json', 'text'] as const) {
+    const line = await linesOf({ level: 'info', format }, { name });
+    // oxlint-disable-next-line no-control-regex -- looking for them is the point
+    t.notMatch(line.trimEnd(), /[\u0000-\u001f\u007f-\u009f\u2028]/, format);
+    t.equal(line.split('\n').length, 2, `one line: ${format}`);
+  }
+  const line = JSON.parse(await linesOf({ level: 'info', format: 'json' }, { name })) as { name: string };
+  t.equal(line.name, name, 'and JSON still says what was meant');
+});
+
+void t.test('text is readable', async (t) => {
+  const line = await linesOf({ level: 'info', format: 'text' }, { node: 'web 3', attempts: 2 });
+  t.match(line, /^\S+Z WARN {2}something happened node="web 3" attempts=2\n$/);
+});
