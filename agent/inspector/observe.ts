@@ -18,7 +18,9 @@ export async function observeAll(access: NodeAccess, before?: Facts): Promise<Fa
     const needed = needs.map((name) => running.get(name) ?? Promise.resolve({}));
     const work = Promise.all(needed).then(async (parts) => {
       const known = Object.assign(remembered(before, fact), ...parts) as Partial<Facts>;
-      return { [fact]: await inspectorOf(fact).inspect(round, known) } as Partial<Facts>;
+      // A container that is asked about twice must not be answered from memory.
+      const from = fact === 'containers' ? access : round;
+      return { [fact]: await inspectorOf(fact).inspect(from, known) } as Partial<Facts>;
     });
     running.set(fact, work);
   }
@@ -27,7 +29,7 @@ export async function observeAll(access: NodeAccess, before?: Facts): Promise<Fa
 
 /** Reads one fact again; the others are taken as `known` has them. */
 export async function observe<N extends FactName>(access: NodeAccess, known: Facts, fact: N): Promise<Facts[N]> {
-  return inspectorOf(fact).inspect(forOneRound(access), known);
+  return inspectorOf(fact).inspect(fact === 'containers' ? access : forOneRound(access), known);
 }
 
 /**

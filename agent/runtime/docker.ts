@@ -29,15 +29,13 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
   const connect = connector(endpoint, timeoutMs, options.socketPath);
 
-  const get = async (path: string): Promise<Reply> => {
-    if (!endpoint.startsWith(`${UNIX}/`)) return replyFailure('failed', `not a unix socket: ${endpoint}`);
-    return within(timeoutMs, async (onResponse) => {
+  const get = (path: string): Promise<Reply> =>
+    within(timeoutMs, async (onResponse) => {
       const transport = await connect();
       const response = await transport(path);
       onResponse(response);
       return readReply(response, maxBytes);
     });
-  };
   const getNamed = (name: string, path: (encoded: string) => string): Promise<Reply> =>
     NAME.test(name) && !name.includes('..')
       ? get(path(encodeURIComponent(name)))
@@ -53,9 +51,11 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     imageHistory: (id) => getNamed(id, (name) => `/images/${name}/history`),
     inspectNetwork: (name) => getNamed(name, (encoded) => `/networks/${encoded}`),
     events: (onEvent, onEnd, signal) => {
-      void followEvents(connect, onEvent, signal).then((reason) => {
+      const follow = async (): Promise<void> => {
+        const reason = await followEvents(connect, onEvent, signal);
         if (!signal.aborted) onEnd(reason);
-      });
+      };
+      void follow();
     },
   };
 }
@@ -68,6 +68,7 @@ function connector(
 ): () => Promise<Transport> {
   let opened: { readonly path: string; readonly transport: Promise<Transport> } | undefined;
   return async () => {
+    if (!endpoint.startsWith(`${UNIX}/`)) throw new Error(`not a unix socket: ${endpoint}`);
     const path = socketPath === undefined ? endpoint.slice(UNIX.length) : await socketPath();
     if (opened?.path !== path) opened = { path, transport: openTransport(path, timeoutMs) };
     return opened.transport;
@@ -103,23 +104,25 @@ async function followEvents(
 }
 
 /** Runs one exchange; after the deadline answers `timeout` and closes the connection. */
-function within(
+async function within(
   timeoutMs: number,
   exchange: (onResponse: (response: IncomingMessage) => void) => Promise<Reply>,
 ): Promise<Reply> {
-  return new Promise((resolve) => {
-    let response: IncomingMessage | undefined;
-    const timer = setTimeout(() => {
-      resolve(replyFailure('timeout', `no answer within ${String(timeoutMs)} ms`));
-      response?.destroy();
-    }, timeoutMs);
-    exchange((arrived) => {
-      response = arrived;
-    })
-      .catch(failureFromConnection)
-      .then((reply) => {
-        clearTimeout(timer);
-        resolve(reply);
-      }, resolve);
-  });
+  const deadline = Promise.withResolvers<Reply>();
+  let response: IncomingMessage | undefined;
+  let isOver = false;
+  const timer = setTimeout(() => {
+    isOver = true;
+    response?.destroy();
+    deadline.resolve(replyFailure('timeout', `no answer within ${String(timeoutMs)} ms`));
+  }, timeoutMs);
+  const work = exchange((arrived) => {
+    response = arrived;
+    if (isOver) arrived.destroy();
+  }).catch(failureFromConnection);
+  try {
+    return await Promise.race([deadline.promise, work]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

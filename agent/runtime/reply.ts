@@ -76,9 +76,8 @@ function messageOf(body: string): string {
 }
 
 function clip(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text
     .slice(0, MAX_MESSAGE_LENGTH)
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .replaceAll(/\p{Cc}+/gu, ' ')
     .trim();
 }

@@ -1,5 +1,293 @@
 import type { Check } from './check.ts';
+import { apparmor } from './container/apparmor.ts';
+import { capabilities } from './container/capabilities.ts';
+import { cgroupParent as containerCgroupParent } from './container/cgroup-parent.ts';
+import { cpuLimit } from './container/cpu-limit.ts';
+import { defaultBridge } from './container/default-bridge.ts';
+import { devices } from './container/devices.ts';
+import { health } from './container/health.ts';
+import { hostCgroupNamespace } from './container/host-cgroup-namespace.ts';
+import { hostIpc } from './container/host-ipc.ts';
+import { hostNetwork } from './container/host-network.ts';
+import { hostPid } from './container/host-pid.ts';
+import { hostUserNamespace } from './container/host-user-namespace.ts';
+import { hostUts } from './container/host-uts.ts';
+import { imageCurrent } from './container/image-current.ts';
+import { maskedPaths } from './container/masked-paths.ts';
+import { memoryLimit } from './container/memory-limit.ts';
+import { mountPropagation } from './container/mount-propagation.ts';
+import { noNewPrivileges as containerNoNewPrivileges } from './container/no-new-privileges.ts';
+import { pidsLimit } from './container/pids-limit.ts';
+import { portBindAddress } from './container/port-bind-address.ts';
+import { privilegedPort } from './container/privileged-port.ts';
 import { privileged } from './container/privileged.ts';
+import { readOnlyRoot } from './container/read-only-root.ts';
+import { restartPolicy } from './container/restart-policy.ts';
+import { rootUser } from './container/root-user.ts';
+import { runtimeSocket } from './container/runtime-socket.ts';
+import { seccompFilter } from './container/seccomp-filter.ts';
+import { selinux } from './container/selinux.ts';
+import { sensitiveMount } from './container/sensitive-mount.ts';
+import { sshServer } from './container/ssh-server.ts';
+import { authorizationPlugin } from './daemon/authorization-plugin.ts';
+import { baseDeviceSize } from './daemon/base-device-size.ts';
+import { cgroupParent as daemonCgroupParent } from './daemon/cgroup-parent.ts';
+import { defaultUlimits } from './daemon/default-ulimits.ts';
+import { experimental } from './daemon/experimental.ts';
+import { icc } from './daemon/icc.ts';
+import { insecureRegistries } from './daemon/insecure-registries.ts';
+import { iptables } from './daemon/iptables.ts';
+import { liveRestore } from './daemon/live-restore.ts';
+import { logLevel as daemonLogLevel } from './daemon/log-level.ts';
+import { noNewPrivileges as daemonNoNewPrivileges } from './daemon/no-new-privileges.ts';
+import { pendingRestart } from './daemon/pending-restart.ts';
+import { remoteLogging } from './daemon/remote-logging.ts';
+import { rootless } from './daemon/rootless.ts';
+import { seccompProfile } from './daemon/seccomp-profile.ts';
+import { storageDriver } from './daemon/storage-driver.ts';
+import { swarm } from './daemon/swarm.ts';
+import { userlandProxy } from './daemon/userland-proxy.ts';
+import { usernsRemap } from './daemon/userns-remap.ts';
+import { containerdBinaryMode } from './file/containerd-binary-mode.ts';
+import { containerdBinaryOwner } from './file/containerd-binary-owner.ts';
+import { containerdConfigMode } from './file/containerd-config-mode.ts';
+import { containerdConfigOwner } from './file/containerd-config-owner.ts';
+import { containerdSocketMode } from './file/containerd-socket-mode.ts';
+import { containerdSocketOwner } from './file/containerd-socket-owner.ts';
+import { daemonJsonMode } from './file/daemon-json-mode.ts';
+import { daemonJsonOwner } from './file/daemon-json-owner.ts';
+import { defaultDockerMode } from './file/default-docker-mode.ts';
+import { defaultDockerOwner } from './file/default-docker-owner.ts';
+import { dockerCaCertificateMode } from './file/docker-ca-certificate-mode.ts';
+import { dockerCaCertificateOwner } from './file/docker-ca-certificate-owner.ts';
+import { dockerConfigDirectoryMode } from './file/docker-config-directory-mode.ts';
+import { dockerConfigDirectoryOwner } from './file/docker-config-directory-owner.ts';
+import { dockerServerCertificateMode } from './file/docker-server-certificate-mode.ts';
+import { dockerServerCertificateOwner } from './file/docker-server-certificate-owner.ts';
+import { dockerServerKeyMode } from './file/docker-server-key-mode.ts';
+import { dockerServerKeyOwner } from './file/docker-server-key-owner.ts';
+import { dockerServiceMode } from './file/docker-service-mode.ts';
+import { dockerServiceOwner } from './file/docker-service-owner.ts';
+import { dockerSocketMode } from './file/docker-socket-mode.ts';
+import { dockerSocketOwner } from './file/docker-socket-owner.ts';
+import { dockerSocketUnitMode } from './file/docker-socket-unit-mode.ts';
+import { dockerSocketUnitOwner } from './file/docker-socket-unit-owner.ts';
+import { dockerdBinaryMode } from './file/dockerd-binary-mode.ts';
+import { dockerdBinaryOwner } from './file/dockerd-binary-owner.ts';
+import { registryCertificateMode } from './file/registry-certificate-mode.ts';
+import { registryCertificateOwner } from './file/registry-certificate-owner.ts';
+import { runcBinaryMode } from './file/runc-binary-mode.ts';
+import { runcBinaryOwner } from './file/runc-binary-owner.ts';
+import { sshHostKeyMode } from './file/ssh-host-key-mode.ts';
+import { sshHostKeyOwner } from './file/ssh-host-key-owner.ts';
+import { sshdConfigMode } from './file/sshd-config-mode.ts';
+import { sshdConfigOwner } from './file/sshd-config-owner.ts';
+import { sysconfigDockerMode } from './file/sysconfig-docker-mode.ts';
+import { sysconfigDockerOwner } from './file/sysconfig-docker-owner.ts';
+import { addInstruction } from './image/add-instruction.ts';
+import { defaultUser } from './image/default-user.ts';
+import { healthcheck } from './image/healthcheck.ts';
+import { historySecret } from './image/history-secret.ts';
+import { packageIndexLayer } from './image/package-index-layer.ts';
+import { packageSignatures } from './image/package-signatures.ts';
+import { apparmorProfiles } from './kernel/apparmor-profiles.ts';
+import { aslr } from './kernel/aslr.ts';
+import { bootParameters } from './kernel/boot-parameters.ts';
+import { bpfJitHarden } from './kernel/bpf-jit-harden.ts';
+import { cgroupVersion } from './kernel/cgroup-version.ts';
+import { corePattern } from './kernel/core-pattern.ts';
+import { cpuVulnerabilities } from './kernel/cpu-vulnerabilities.ts';
+import { dmesgRestrict } from './kernel/dmesg-restrict.ts';
+import { ioUring } from './kernel/io-uring.ts';
+import { kexecLoad } from './kernel/kexec-load.ts';
+import { kptrRestrict } from './kernel/kptr-restrict.ts';
+import { landlock } from './kernel/landlock.ts';
+import { lineDisciplineAutoload } from './kernel/line-discipline-autoload.ts';
+import { lockdown } from './kernel/lockdown.ts';
+import { mandatoryAccessControl } from './kernel/mandatory-access-control.ts';
+import { mmapMinAddr } from './kernel/mmap-min-addr.ts';
+import { moduleSignatures } from './kernel/module-signatures.ts';
+import { perfEventParanoid } from './kernel/perf-event-paranoid.ts';
+import { protectedFiles } from './kernel/protected-files.ts';
+import { protectedLinks } from './kernel/protected-links.ts';
+import { routeLocalnet } from './kernel/route-localnet.ts';
+import { seccomp } from './kernel/seccomp.ts';
+import { secureBoot } from './kernel/secure-boot.ts';
+import { selinuxEnforcing } from './kernel/selinux-enforcing.ts';
+import { suidDumpable } from './kernel/suid-dumpable.ts';
+import { sysrq } from './kernel/sysrq.ts';
+import { tainted } from './kernel/tainted.ts';
+import { tcpSyncookies } from './kernel/tcp-syncookies.ts';
+import { terminalInjection } from './kernel/terminal-injection.ts';
+import { unprivilegedBpf } from './kernel/unprivileged-bpf.ts';
+import { userNamespaces } from './kernel/user-namespaces.ts';
+import { userfaultfd } from './kernel/userfaultfd.ts';
+import { yamaPtrace } from './kernel/yama-ptrace.ts';
+import { acceptEnvironment } from './ssh/accept-environment.ts';
+import { clientAlive } from './ssh/client-alive.ts';
+import { emptyPasswords } from './ssh/empty-passwords.ts';
+import { forwarding } from './ssh/forwarding.ts';
+import { hostBasedAuthentication } from './ssh/host-based-authentication.ts';
+import { keyboardInteractive } from './ssh/keyboard-interactive.ts';
+import { logLevel as sshLogLevel } from './ssh/log-level.ts';
+import { loginGraceTime } from './ssh/login-grace-time.ts';
+import { maxAuthTries } from './ssh/max-auth-tries.ts';
+import { passwordAuthentication } from './ssh/password-authentication.ts';
+import { pendingReload } from './ssh/pending-reload.ts';
+import { permitUserEnvironment } from './ssh/permit-user-environment.ts';
+import { rootLogin } from './ssh/root-login.ts';
+import { strictModes } from './ssh/strict-modes.ts';
+import { weakAlgorithms } from './ssh/weak-algorithms.ts';
+import { x11Forwarding } from './ssh/x11-forwarding.ts';
+import { dockerCertificateKey } from './tls/docker-certificate-key.ts';
+import { dockerCertificateValidity } from './tls/docker-certificate-validity.ts';
+import { dockerClientCert } from './tls/docker-client-cert.ts';
+import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
 
 /** Every check, sorted by id. A test compares this list with the directory. */
-export const CHECKS: readonly Check[] = Object.freeze([privileged]);
+export const CHECKS: readonly Check[] = Object.freeze([
+  apparmor,
+  capabilities,
+  containerCgroupParent,
+  cpuLimit,
+  defaultBridge,
+  devices,
+  health,
+  hostCgroupNamespace,
+  hostIpc,
+  hostNetwork,
+  hostPid,
+  hostUserNamespace,
+  hostUts,
+  imageCurrent,
+  maskedPaths,
+  memoryLimit,
+  mountPropagation,
+  containerNoNewPrivileges,
+  pidsLimit,
+  portBindAddress,
+  privileged,
+  privilegedPort,
+  readOnlyRoot,
+  restartPolicy,
+  rootUser,
+  runtimeSocket,
+  seccompFilter,
+  selinux,
+  sensitiveMount,
+  sshServer,
+  authorizationPlugin,
+  baseDeviceSize,
+  daemonCgroupParent,
+  defaultUlimits,
+  experimental,
+  icc,
+  insecureRegistries,
+  iptables,
+  liveRestore,
+  daemonLogLevel,
+  daemonNoNewPrivileges,
+  pendingRestart,
+  remoteLogging,
+  rootless,
+  seccompProfile,
+  storageDriver,
+  swarm,
+  userlandProxy,
+  usernsRemap,
+  containerdBinaryMode,
+  containerdBinaryOwner,
+  containerdConfigMode,
+  containerdConfigOwner,
+  containerdSocketMode,
+  containerdSocketOwner,
+  daemonJsonMode,
+  daemonJsonOwner,
+  defaultDockerMode,
+  defaultDockerOwner,
+  dockerCaCertificateMode,
+  dockerCaCertificateOwner,
+  dockerConfigDirectoryMode,
+  dockerConfigDirectoryOwner,
+  dockerServerCertificateMode,
+  dockerServerCertificateOwner,
+  dockerServerKeyMode,
+  dockerServerKeyOwner,
+  dockerServiceMode,
+  dockerServiceOwner,
+  dockerSocketMode,
+  dockerSocketOwner,
+  dockerSocketUnitMode,
+  dockerSocketUnitOwner,
+  dockerdBinaryMode,
+  dockerdBinaryOwner,
+  registryCertificateMode,
+  registryCertificateOwner,
+  runcBinaryMode,
+  runcBinaryOwner,
+  sshHostKeyMode,
+  sshHostKeyOwner,
+  sshdConfigMode,
+  sshdConfigOwner,
+  sysconfigDockerMode,
+  sysconfigDockerOwner,
+  addInstruction,
+  defaultUser,
+  healthcheck,
+  historySecret,
+  packageIndexLayer,
+  packageSignatures,
+  apparmorProfiles,
+  aslr,
+  bootParameters,
+  bpfJitHarden,
+  cgroupVersion,
+  corePattern,
+  cpuVulnerabilities,
+  dmesgRestrict,
+  ioUring,
+  kexecLoad,
+  kptrRestrict,
+  landlock,
+  lineDisciplineAutoload,
+  lockdown,
+  mandatoryAccessControl,
+  mmapMinAddr,
+  moduleSignatures,
+  perfEventParanoid,
+  protectedFiles,
+  protectedLinks,
+  routeLocalnet,
+  seccomp,
+  secureBoot,
+  selinuxEnforcing,
+  suidDumpable,
+  sysrq,
+  tainted,
+  tcpSyncookies,
+  terminalInjection,
+  unprivilegedBpf,
+  userNamespaces,
+  userfaultfd,
+  yamaPtrace,
+  acceptEnvironment,
+  clientAlive,
+  emptyPasswords,
+  forwarding,
+  hostBasedAuthentication,
+  keyboardInteractive,
+  sshLogLevel,
+  loginGraceTime,
+  maxAuthTries,
+  passwordAuthentication,
+  pendingReload,
+  permitUserEnvironment,
+  rootLogin,
+  strictModes,
+  weakAlgorithms,
+  x11Forwarding,
+  dockerCertificateKey,
+  dockerCertificateValidity,
+  dockerClientCert,
+  dockerProtocolVersion,
+]);

@@ -10,6 +10,7 @@ import { observeReply, runtimeUnseen, socketPath } from '../runtime-reply.ts';
 import { infoSchema, networkSchema, parseInterContainer, toDockerApi, versionSchema } from './api.ts';
 import { parseDaemonJson } from './daemon-json.ts';
 import { readDockerProcesses } from './process.ts';
+import type { DockerProcesses } from './process.ts';
 
 const DEFAULT_CONFIG = '/etc/docker/daemon.json';
 /** No real daemon.json comes near. */
@@ -29,45 +30,49 @@ export const dockerInspector: Inspector<'docker'> = {
 
 async function inspectDocker({ host, runtime }: NodeAccess): Promise<DockerFact> {
   const { endpoint } = runtime;
-  const [info, version, bridge, processes] = await Promise.all([
-    runtime.info(),
-    runtime.version(),
-    runtime.inspectNetwork('bridge'),
-    readDockerProcesses(host, endpoint),
-  ]);
-  const answered = info.ok ? observeReply(info, infoSchema, 'GET /info') : await runtimeUnseen(host, endpoint, info);
-  const answeredVersion = observeReply(version, versionSchema, 'GET /version');
-  const daemon = visible(processes.daemon, info.ok);
+  const [info, processes] = await Promise.all([runtime.info(), readDockerProcesses(host, endpoint)]);
+  const file = await readConfig(host, processes.daemon);
+  if (!info.ok) {
+    const silent = await runtimeUnseen(host, endpoint, info);
+    return {
+      present: presence(silent, processes.daemon, endpoint),
+      endpoint,
+      api: silent,
+      process: processes.daemon,
+      file,
+      bridgeInterContainer: silent,
+      userlandProxies: processes.proxies,
+    };
+  }
+  const [version, bridge] = await Promise.all([runtime.version(), runtime.inspectNetwork('bridge')]);
+  const known = observeReply(version, versionSchema, 'GET /version');
   return {
-    present: info.ok ? seen(true, endpoint) : presence(answered, daemon, endpoint),
+    present: seen(true, endpoint),
     endpoint,
-    api: mapObserved(answered, (value) =>
-      toDockerApi(value, answeredVersion.state === 'seen' ? answeredVersion.value : undefined),
+    api: mapObserved(observeReply(info, infoSchema, 'GET /info'), (value) =>
+      toDockerApi(value, known.state === 'seen' ? known.value : undefined),
     ),
-    process: daemon,
-    file: await readConfig(host, daemon),
-    bridgeInterContainer: mapObserved(
-      info.ok ? observeReply(bridge, networkSchema, 'GET /networks/bridge') : answered,
-      (value) => parseInterContainer('Options' in value ? value : { Options: {} }),
-    ),
-    userlandProxies: processes.proxies,
+    ...visible(processes),
+    file,
+    bridgeInterContainer: mapObserved(observeReply(bridge, networkSchema, 'GET /networks/bridge'), parseInterContainer),
   };
 }
 
-/** A daemon that answers has a process: where none is found, it is hidden, not absent. */
-function visible(daemon: Observed<DockerProcess>, answers: boolean): Observed<DockerProcess> {
-  if (daemon.state !== 'absent' || !answers) return daemon;
-  return unreadable(daemon.source, 'dockerd answers, but its process is not visible here (pid namespace, hidepid)');
+/** A daemon that answers has a process: where none is found, it is hidden from us, and so are its proxies. */
+function visible({ daemon, proxies }: DockerProcesses): Pick<DockerFact, 'process' | 'userlandProxies'> {
+  if (daemon.state !== 'absent') return { process: daemon, userlandProxies: proxies };
+  const hidden = 'dockerd answers, but its process is not visible here (pid namespace, hidepid)';
+  return { process: unreadable(daemon.source, hidden), userlandProxies: unreadable(proxies.source, hidden) };
 }
 
 /** Nobody answered: is there no Docker, or could it not be asked? */
 function presence(
-  answered: Observed<unknown>,
+  silent: Observed<never>,
   daemon: Observed<DockerProcess>,
   endpoint: string,
 ): Observed<boolean> {
   const isThere = daemon.state === 'seen' ? `dockerd runs (pid ${String(daemon.value.pid)}), but ` : '';
-  if (answered.state === 'unreadable') return unreadable(endpoint, `${isThere}${answered.reason}`);
+  if (silent.state === 'unreadable') return unreadable(endpoint, `${isThere}${silent.reason}`);
   if (daemon.state === 'absent') return absent(endpoint);
   return unreadable(endpoint, daemon.state === 'unreadable' ? daemon.reason : `${isThere}there is no such socket`);
 }

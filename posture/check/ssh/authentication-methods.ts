@@ -7,7 +7,7 @@ export function onlyBehindKey(values: readonly string[], method: string): boolea
   const alternatives = values.flatMap((value) => value.toLowerCase().split(/\s+/)).filter((value) => value !== '');
   if (alternatives.length === 0 || alternatives.includes('any')) return false;
   return alternatives.every((alternative) => {
-    const methods = alternative.split(',').map((each) => each.replace(/:.*$/, ''));
-    return !methods.includes(method) || methods.includes('publickey');
+    const methods = new Set(alternative.split(',').map((each) => each.replace(/:.*$/, '')));
+    return !methods.has(method) || methods.has('publickey');
   });
 }

@@ -1,0 +1,58 @@
+import * as s from '../../../posture/schema.ts';
+import type { ImageFact } from '../../../posture/fact/image.ts';
+import { clip } from '../clip.ts';
+import { redactSecrets } from '../redact.ts';
+
+const text = s.withDefault(s.string(), '');
+const texts = s.withDefault(s.list(s.string()), []);
+const MAX_STEPS = 1024;
+const MAX_STEP_LENGTH = 8192;
+
+/** What this program reads of `GET /images/ID/json`. Newer engines leave out what is empty. */
+export const imageSchema = s.object({
+  Id: s.string('', 128),
+  RepoTags: texts,
+  RepoDigests: texts,
+  Created: text,
+  Config: s.nullable(s.object({ User: text, Healthcheck: s.nullable(s.object({ Test: texts })) })),
+});
+
+/** What this program reads of `GET /images/ID/history`. */
+export const historySchema = s.list(s.object({ CreatedBy: text }), '', 100_000);
+
+/** An image without its history. */
+export function toImage(answer: s.Infer<typeof imageSchema>): Omit<ImageFact, 'history'> {
+  const tags = named(answer.RepoTags);
+  const digests = named(answer.RepoDigests);
+  return {
+    id: answer.Id,
+    name: tags[0] ?? digests[0] ?? shortId(answer.Id),
+    tags,
+    digests,
+    createdAt: clip(answer.Created, 64),
+    user: clip(answer.Config?.User ?? '', 256),
+    healthcheck: (answer.Config?.Healthcheck?.Test ?? []).slice(0, 64).map((word) => clip(redactSecrets(word), 4096)),
+  };
+}
+
+/** Build steps, oldest first, secrets taken out. Of an absurd number of steps the newest are kept. */
+export function toHistory(answer: s.Infer<typeof historySchema>): readonly string[] {
+  // The engine answers with the newest first.
+  return answer
+    .slice(0, MAX_STEPS)
+    .map(({ CreatedBy }) => clip(redactSecrets(CreatedBy), MAX_STEP_LENGTH))
+    .reverse();
+}
+
+/** An image that lost its name has `<none>:<none>`. */
+function named(references: readonly string[]): readonly string[] {
+  return references
+    .filter((reference) => !reference.includes('<none>'))
+    .slice(0, 1024)
+    .map((reference) => clip(reference, 1024));
+}
+
+/** The twelve digits that the command line shows. */
+function shortId(id: string): string {
+  return id.replace(/^sha256:/, '').slice(0, 12);
+}
