@@ -16,13 +16,16 @@ export interface Arguments {
 
 /** The arguments, the flags of settings beside them, or what is wrong with the command line. */
 export type ParsedArguments =
-  | { readonly ok: true; readonly help: boolean; readonly args: Arguments; readonly settings: Readonly<Record<string, string>> }
+  | {
+      readonly ok: true;
+      readonly help: boolean;
+      readonly args: Arguments;
+      readonly settings: Readonly<Record<string, string>>;
+    }
   | { readonly ok: false; readonly problem: string };
 
 /** Every command answers these. */
-export const COMMON_OPTIONS: readonly Option[] = Object.freeze([
-  { name: 'help', summary: 'show this page' },
-]);
+export const COMMON_OPTIONS: readonly Option[] = Object.freeze([{ name: 'help', summary: 'show this page' }]);
 
 /** `--config`, for commands with settings. */
 export const CONFIG_OPTION: Option = Object.freeze({
@@ -81,7 +84,11 @@ function configOf(options: readonly Option[]): ParseArgsOptionsConfig {
   return Object.fromEntries(
     options.map(({ name, value }) => [
       name,
-      { type: value === undefined ? ('boolean' as const) : ('string' as const), multiple: true, ...(name === 'help' ? { short: 'h' } : {}) },
+      {
+        type: value === undefined ? ('boolean' as const) : ('string' as const),
+        multiple: true,
+        ...(name === 'help' ? { short: 'h' } : {}),
+      },
     ]),
   );
 }
@@ -101,7 +108,9 @@ function misuse(option: Option, token: OptionToken, given: ReadonlyMap<string, u
   if (choices === undefined) return undefined;
   const words = option.repeated === true ? takeApart(token.value) : [token.value];
   const wrong = words.find((word) => !choices.includes(word));
-  return wrong === undefined ? undefined : `${flag}: ${JSON.stringify(wrong)} is none of ${choices.join(', ')}${suggest(wrong, choices)}`;
+  return wrong === undefined
+    ? undefined
+    : `${flag}: ${JSON.stringify(wrong)} is none of ${choices.join(', ')}${suggest(wrong, choices)}`;
 }
 
 function takeApart(value: string): readonly string[] {
@@ -110,15 +119,22 @@ function takeApart(value: string): readonly string[] {
 
 function unknownOption(command: Command, rawName: string, options: readonly Option[]): string {
   const word = rawName.replace(/^-+/, '');
-  const nearest = nearestName(word, options.map(({ name }) => name));
+  const nearest = nearestName(
+    word,
+    options.map(({ name }) => name),
+  );
   const meant = nearest === undefined ? `see: plimsoll ${command.name} --help` : `did you mean --${nearest}?`;
   return `${command.name} has no option ${JSON.stringify(rawName)}; ${meant}`;
 }
 
-function checkOperands({ name, usage, operands: { min, max } }: Command, operands: readonly string[]): string | undefined {
+function checkOperands(
+  { name, usage, operands: { min, max } }: Command,
+  operands: readonly string[],
+): string | undefined {
   if (operands.length >= min && operands.length <= max) return undefined;
   const usageText = `usage: ${usage.map((form) => `plimsoll ${form}`).join(' or ')}`;
-  if (operands.length < min) return `${name} needs ${min === 1 ? 'an argument' : `${String(min)} arguments`}; ${usageText}`;
+  if (operands.length < min)
+    return `${name} needs ${min === 1 ? 'an argument' : `${String(min)} arguments`}; ${usageText}`;
   return `${name} does not take ${JSON.stringify(operands[max])}; ${usageText}`;
 }
 

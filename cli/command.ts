@@ -24,7 +24,7 @@ export interface Command {
 export interface Operands {
   readonly min: number;
   readonly max: number;
-  readonly completes?: 'check' | 'command' | 'shell' | 'directory';
+  readonly completes?: 'check' | 'command' | 'benchmark' | 'shell' | 'directory';
 }
 
 /** One option of a command that is no setting. */
@@ -37,7 +37,7 @@ export interface Option {
   /** May be given several times, or once with commas. */
   readonly repeated?: boolean;
   /** What completes its value, where that is no choice. */
-  readonly completes?: 'check' | 'directory';
+  readonly completes?: 'check' | 'benchmark' | 'directory';
   readonly summary: string;
 }
 
@@ -61,3 +61,8 @@ export const OUTPUT_OPTION: Option = Object.freeze({
   choices: ['table', 'json', 'ndjson'],
   summary: 'table: for people (default); json: one document; ndjson: one object a line',
 });
+
+/** Freezes a command. */
+export function defineCommand(command: Command): Command {
+  return Object.freeze(command);
+}

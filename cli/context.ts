@@ -26,6 +26,7 @@ export interface World {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
   readonly uid: number;
+  readonly pid: number;
   readonly home: string;
   /** Width of the terminal; undefined if standard output is none. */
   readonly columns: number | undefined;

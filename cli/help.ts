@@ -1,3 +1,4 @@
+import type { SettingName } from '../service/config/settings.ts';
 import { COMMON_OPTIONS, CONFIG_OPTION } from './arguments.ts';
 import type { Command, Option } from './command.ts';
 import { COMMAND_NAMES, loadCommand } from './command/registry.ts';
@@ -41,13 +42,18 @@ export async function renderCommandHelp(command: Command): Promise<string> {
   return `${[
     ...indent(`plimsoll ${command.name} - ${command.summary}`, 0),
     '',
-    ...section('USAGE', command.usage.map((form) => `  plimsoll ${form}`)),
+    ...section(
+      'USAGE',
+      command.usage.map((form) => `  plimsoll ${form}`),
+    ),
     ...section('DESCRIPTION', description),
     ...section('OPTIONS', options.flatMap(describeOption)),
     ...(await settingsSection(command)),
     ...section('EXIT STATUS', exitLines(command)),
     ...section('EXAMPLES', examples),
-  ].join('\n').trimEnd()}\n`;
+  ]
+    .join('\n')
+    .trimEnd()}\n`;
 }
 
 async function settingsSection(command: Command): Promise<readonly string[]> {
@@ -57,12 +63,17 @@ async function settingsSection(command: Command): Promise<readonly string[]> {
     import('../service/config/settings.ts'),
     import('../service/config/setting.ts'),
   ]);
-  const lines = settingsOf(command.settings).flatMap((name) => {
+  const describe = (name: SettingName): readonly string[] => {
     const setting = SETTINGS[name];
-    const preset: string = typeof setting.default === 'string' ? setting.default : setting.default.text.replaceAll('`', '');
+    const preset: string =
+      typeof setting.default === 'string' ? setting.default : setting.default.text.replaceAll('`', '');
     const note = preset === '' ? '' : ` Default: ${preset}.`;
-    return [`  --${name} ${setting.kind.name.toUpperCase()}`, ...indent(setting.description.replaceAll('`', '') + note, 6)];
-  });
+    return [
+      `  --${name} ${setting.kind.name.toUpperCase()}`,
+      ...indent(setting.description.replaceAll('`', '') + note, 6),
+    ];
+  };
+  const lines = settingsOf(command.settings).flatMap(describe);
   const sources = `Each is also a variable (${environmentName('data-dir')}) and a key in the configuration file.`;
   return section('SETTINGS', [...indent(sources, 2), ...lines, ...describeOption(CONFIG_OPTION)]);
 }

@@ -80,9 +80,8 @@ async function complainOfSettings(world: World, problems: readonly Problem[]): P
 }
 
 function widthOf({ columns, environment }: World): number {
-  const asked = Number(environment['COLUMNS'] ?? Number.NaN);
-  const columnsOrDefault = columns ?? (Number.isInteger(asked) ? asked : DEFAULT_COLUMNS);
-  return Math.min(MAX_COLUMNS, Math.max(MIN_COLUMNS, columnsOrDefault));
+  const asked = /^[1-9]\d{0,4}$/.test(environment['COLUMNS'] ?? '') ? Number(environment['COLUMNS']) : DEFAULT_COLUMNS;
+  return Math.min(MAX_COLUMNS, Math.max(MIN_COLUMNS, columns ?? asked));
 }
 
 async function settingNamesOf(command: Command): Promise<readonly string[]> {

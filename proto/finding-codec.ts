@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { SUBJECT_KINDS } from '../posture/finding.ts';
 import type { Finding, Subject } from '../posture/finding.ts';
 import { findingId } from '../posture/finding.ts';
@@ -7,8 +8,8 @@ import type { plimsoll } from './generated/fleet.js';
 /** A finding on the wire. */
 export type WireFinding = plimsoll.v1.Finding.$Properties;
 
-/** Bounds of what a node may say about one finding; see fleet.proto. */
-const MAX_ID = 4096;
+/** Bounds of what a node may say about one finding, in bytes, UTF-16 units and entries; see fleet.proto. */
+const MAX_ID_BYTES = 4096;
 const MAX_TEXT = 16 * 1024;
 const MAX_EVIDENCE = 32;
 
@@ -30,7 +31,7 @@ export function toWire(finding: Finding): WireFinding {
     title: cut(finding.title),
     verdict: VERDICT_NUMBER[finding.verdict],
     severity: SEVERITY_NUMBER[finding.severity],
-    subject: { kind: finding.subject.kind, id: finding.subject.id, name: cut(finding.subject.name) },
+    subject: { kind: finding.subject.kind, id: cutId(finding.subject.id), name: cut(finding.subject.name) },
     evidence: finding.evidence.slice(0, MAX_EVIDENCE).map(({ source, seen, expected }) => ({
       source: cut(source),
       seen: cut(seen),
@@ -79,7 +80,7 @@ export function asTransmitted(finding: Finding): Finding {
 function subjectOf(wire: plimsoll.v1.Subject.$Properties | null | undefined): Subject | undefined {
   const kind = SUBJECT_KINDS.find((known) => known === wire?.kind);
   const id = wire?.id ?? '';
-  if (kind === undefined || id === '' || id.length > MAX_ID) return undefined;
+  if (kind === undefined || id === '' || Buffer.byteLength(id) > MAX_ID_BYTES) return undefined;
   return { kind, id, name: cut(wire?.name ?? '') };
 }
 
@@ -87,6 +88,15 @@ function cut(raw: string): string {
   // A lone surrogate would come out of UTF-8 as something else, and the digests of both sides would differ for ever.
   const text = raw.toWellFormed();
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1)}…`;
+}
+
+/** An id over the bound keeps its start, and stays unique by its hash: refused, it would end every session of its node. */
+function cutId(raw: string): string {
+  const id = raw.toWellFormed();
+  if (Buffer.byteLength(id) <= MAX_ID_BYTES) return id;
+  // A UTF-16 unit takes at most 3 bytes.
+  const start = id.slice(0, MAX_ID_BYTES / 4).toWellFormed();
+  return `${start}…${hash('sha256', id, 'hex')}`;
 }
 
 function problem(text: string): { ok: false; problem: string } {

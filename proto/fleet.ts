@@ -1,3 +1,4 @@
+import './plain-numbers.ts';
 import { plimsoll } from './generated/fleet.js';
 
 const { v1 } = plimsoll;

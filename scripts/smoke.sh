@@ -27,7 +27,10 @@ done
 grep -q 'operator API' "$work/out" || fail "no summary within 300 s"
 token=$(cat "$PLIMSOLL_DATA_DIR/operator-token") || fail "no operator token"
 [ "$(stat -c %a "$PLIMSOLL_DATA_DIR/operator-token")" = 600 ] || fail "the operator token can be read by others"
-nodes=$(curl --silent --fail --max-time 10 -H "Authorization: Bearer $token" "http://$PLIMSOLL_API/v1/nodes") || fail "the operator API does not answer"
+nodes=$(TOKEN=$token node_modules/.bin/node -e '
+  const options = { headers: { authorization: `Bearer ${process.env.TOKEN}` }, signal: AbortSignal.timeout(10_000) };
+  fetch(`http://${process.env.PLIMSOLL_API}/v1/nodes`, options).then((answer) => answer.text()).then(console.log);
+') || fail "the operator API does not answer"
 grep -q '"connected":true' <<<"$nodes" || fail "the local agent is not connected: $nodes"
 
 kill -INT -- "-$pid"

@@ -20,7 +20,7 @@ export async function observeAll(access: NodeAccess, before?: Facts): Promise<Fa
       const known = Object.assign(remembered(before, fact), ...parts) as Partial<Facts>;
       // A container that is asked about twice must not be answered from memory.
       const from = fact === 'containers' ? access : round;
-      return { [fact]: await inspectorOf(fact).inspect(from, known) } as Partial<Facts>;
+      return { [fact]: await inspectorOf(fact).inspect(from, known) };
     });
     running.set(fact, work);
   }

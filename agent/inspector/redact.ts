@@ -21,7 +21,8 @@ const SECRET_FORMS: readonly RegExp[] = [
 ];
 
 /** `name=value`, `"name": "value"`, `name: value`: name, what stands between, and the value with its quotes. */
-const ASSIGNMENT = /([A-Za-z_][\w-]{0,127})(["']?(?:=|:(?=\s|["'])\s{0,8}))("[^"]{0,8192}"|'[^']{0,8192}'|[^\s"',;]{1,8192})/g;
+const ASSIGNMENT =
+  /([A-Za-z_][\w-]{0,127})(["']?(?:=|:(?=\s|["'])\s{0,8}))("[^"]{0,8192}"|'[^']{0,8192}'|[^\s"',;]{1,8192})/g;
 /** `--password value`. */
 const OPTION = /(--[A-Za-z][\w-]{0,127})(\s{1,8})("[^"]{1,8192}"|'[^']{1,8192}'|[^\s"'-][^\s"']{0,8191})/g;
 /** `https://user:password@host` */

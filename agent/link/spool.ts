@@ -53,6 +53,8 @@ export interface SpoolStatus {
   readonly damaged: number;
   /** Why a full transfer is needed; undefined: none is. */
   readonly resync: string | undefined;
+  /** The highest sequence that was lost: only a snapshot after it heals. */
+  readonly lostAt: number;
 }
 
 /** What a spool works with. */
@@ -99,9 +101,10 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
   // Without its state the sequences of the segments mean nothing.
   if (file.initial === undefined) clear();
   remember({});
-  if (segments.damaged() > 0) lose('a part of the spool was damaged', memory.next - 1);
   // A file that was cut exactly between two records, or that is gone, looks whole: only the state knows better.
-  else if (Math.max(memory.acked, segments.last()) < memory.next - 1) lose('deltas are missing', memory.next - 1);
+  const missing = memory.resync === null && Math.max(memory.acked, segments.last()) < memory.next - 1;
+  if (segments.damaged() > 0) lose('a part of the spool was damaged', memory.next - 1);
+  else if (missing) lose('deltas are missing', memory.next - 1);
 
   return {
     status: () => ({
@@ -113,6 +116,7 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
       dropped,
       damaged: segments.damaged(),
       resync: memory.resync ?? undefined,
+      lostAt: memory.lostAt,
     }),
     append: (delta) => {
       const sequence = memory.next;

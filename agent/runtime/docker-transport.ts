@@ -10,10 +10,13 @@ const EVERY_STATUS: Readonly<Record<number, true>> = Object.freeze(
   Object.fromEntries(Array.from({ length: 500 }, (_, index) => [index + 100, true as const])),
 );
 
+// A connection that the engine had closed breaks at once; later it is our own deadline that breaks it.
+const STALE_WITHIN_MS = 100;
+
 /**
  * The way to an engine on a unix socket: dockerode's own transport, docker-modem, and not dockerode itself, which at
- * import loads a gRPC stack for image builds and has no bound on an answer. No agent is given: docker-modem prints its
- * options, an agent with all its sockets included, for every request.
+ * import loads a gRPC stack for image builds and has no bound on an answer. It is given no agent: for a debug line it
+ * formats its options with every request, and would walk through all sockets that an agent holds.
  */
 export async function openTransport(socketPath: string, responseTimeoutMs: number): Promise<Transport> {
   // Loaded here and not above: a node without an engine never needs it.
@@ -21,23 +24,30 @@ export async function openTransport(socketPath: string, responseTimeoutMs: numbe
   const modem = withoutDockerHost(
     () => new Modem({ socketPath, host: undefined, protocol: 'http', connectionTimeout: responseTimeoutMs }),
   );
-  return (path, query = {}) =>
-    new Promise((resolve, reject) => {
-      const hasQuery = Object.keys(query).length > 0;
-      modem.dial(
-        {
-          path: hasQuery ? `${path}?` : path,
-          method: 'GET',
-          options: query,
-          isStream: true,
-          statusCodes: EVERY_STATUS,
-        },
-        (error, response) => {
-          if (error === null || error === undefined) resolve(response as IncomingMessage);
-          else reject(error);
-        },
-      );
-    });
+  return async (path, query = {}) => {
+    const startedAtMs = performance.now();
+    try {
+      return await dial(modem, path, query);
+    } catch (error) {
+      // A connection is used for several calls; the engine may have closed it just as this one was sent.
+      const isStale = (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+      if (!isStale || performance.now() - startedAtMs > STALE_WITHIN_MS) throw error;
+      return dial(modem, path, query);
+    }
+  };
+}
+
+function dial(modem: DockerModem, path: string, query: Readonly<Record<string, string>>): Promise<IncomingMessage> {
+  const asked = Object.keys(query).length > 0 ? `${path}?` : path;
+  return new Promise((resolve, reject) => {
+    modem.dial(
+      { path: asked, method: 'GET', options: query, isStream: true, statusCodes: EVERY_STATUS },
+      (error, response) => {
+        if (error === null || error === undefined) resolve(response as IncomingMessage);
+        else reject(error);
+      },
+    );
+  });
 }
 
 // docker-modem reads DOCKER_HOST even when it is told a socket, and then prefers it, loads certificates, or throws.

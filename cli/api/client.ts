@@ -34,7 +34,17 @@ export interface ApiClient {
   /** `waitMs`: how long the collector itself may take. */
   readonly post: <T>(path: string, schema: Schema<T>, body: unknown, waitMs: number) => Promise<ApiResult<T>>;
   /** The raw answer of a stream, once its headers are there; the caller reads the body. */
-  readonly stream: (path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<ApiResult<Response>>;
+  readonly stream: (
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ) => Promise<ApiResult<Response>>;
+}
+
+interface Request {
+  readonly method?: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
 }
 
 /** What a client needs. */
@@ -47,7 +57,7 @@ export interface ApiClientOptions {
 /** A client of the operator API at `address`. */
 export function createApiClient({ address, token, signal }: ApiClientOptions): ApiClient {
   const url = `http://${formatAddress(reachable(address))}`;
-  const request = async (path: string, init: RequestInit, limit: AbortSignal): Promise<ApiResult<Response>> => {
+  const request = async (path: string, init: Request, limit: AbortSignal): Promise<ApiResult<Response>> => {
     try {
       const headers = { authorization: `Bearer ${token}`, ...init.headers };
       const response = await fetch(url + path, { ...init, headers, redirect: 'error', signal: limit });
@@ -56,7 +66,7 @@ export function createApiClient({ address, token, signal }: ApiClientOptions): A
       return unreachable(url, error);
     }
   };
-  const ask = async <T>(path: string, schema: Schema<T>, init: RequestInit, waitMs: number): Promise<ApiResult<T>> => {
+  const ask = async <T>(path: string, schema: Schema<T>, init: Request, waitMs: number): Promise<ApiResult<T>> => {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(waitMs + DEADLINE_MS)]);
     const response = await request(path, init, limit);
     return response.ok ? readAnswer(response.value, schema) : response;
@@ -77,7 +87,9 @@ async function readAnswer<T>(response: Response, schema: Schema<T>): Promise<Api
   const text = await readText(response);
   if (!text.ok) return text;
   const parsed = parseJson(text.value, schema);
-  return parsed.ok ? parsed : broken(`the collector gave an answer that this version does not understand (${parsed.problem})`);
+  return parsed.ok
+    ? parsed
+    : broken(`the collector gave an answer that this version does not understand (${parsed.problem})`);
 }
 
 async function readRefusal(response: Response): Promise<ApiFailure> {
@@ -125,7 +137,8 @@ function queryText(query: Readonly<Record<string, QueryValue>>): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined) continue;
-    for (const one of Array.isArray(value) ? (value as readonly string[]) : [String(value)]) parameters.append(name, one);
+    for (const one of Array.isArray(value) ? (value as readonly string[]) : [String(value)])
+      parameters.append(name, one);
   }
   const text = parameters.toString();
   return text === '' ? '' : `?${text}`;

@@ -103,6 +103,7 @@ export const queryAnswer = s.object({
   value: s.unknown(),
   rows: s.withDefault(s.integer(), 0),
   truncated: s.withDefault(s.boolean(), false),
+  unread: s.withDefault(s.list(s.string(), '', 1000), []),
   error: s.withDefault(s.string(), ''),
   deadlineMs: s.withDefault(s.integer(), 0),
   sinceMs: s.withDefault(s.integer(), 0),

@@ -95,7 +95,9 @@ function toItem({ type, data }: ServerEvent): WatchItem | undefined {
   switch (type) {
     case 'finding': {
       const parsed = parseJson(data, findingEvent);
-      return parsed.ok ? { type, event: parsed.value } : { type: 'gap', reason: `an event could not be read (${parsed.problem})` };
+      return parsed.ok
+        ? { type, event: parsed.value }
+        : { type: 'gap', reason: `an event could not be read (${parsed.problem})` };
     }
     case 'node': {
       const parsed = parseJson(data, nodeState);

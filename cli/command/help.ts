@@ -1,9 +1,8 @@
-import { EXIT_OK } from '../command.ts';
-import type { Command } from '../command.ts';
+import { defineCommand, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import { unknownCommandText } from '../unknown-command.ts';
 
-export const help: Command = Object.freeze({
+export const help = defineCommand({
   name: 'help',
   summary: 'list the commands, or explain one',
   usage: ['help [COMMAND]'],

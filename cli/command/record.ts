@@ -1,11 +1,10 @@
 import { resolve } from 'node:path';
 import { formatBytes } from '../../service/bytes.ts';
-import { EXIT_OK } from '../command.ts';
-import type { Command } from '../command.ts';
+import { defineCommand, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import { safe } from '../render/safe.ts';
 
-export const record: Command = Object.freeze({
+export const record = defineCommand({
   name: 'record',
   summary: 'record this node into a directory, to be judged elsewhere',
   usage: ['record DIR [options]'],

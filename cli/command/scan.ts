@@ -2,8 +2,7 @@ import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { resolve } from 'node:path';
-import { EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import type { Command } from '../command.ts';
+import { defineCommand, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import type { ScanOutcome } from '../programs.ts';
@@ -14,7 +13,7 @@ import type { ScannedNode } from '../scan/node.ts';
 import { hasJoined, hintLines, reportFindings, reportHead } from '../scan/report.ts';
 import { ALL_VERDICTS, isAbout, isAnswer, reaches, selectionOf } from '../scan/select.ts';
 
-export const scan: Command = Object.freeze({
+export const scan = defineCommand({
   name: 'scan',
   summary: 'judge this machine once and print what is wrong',
   usage: ['scan [options]'],
@@ -24,20 +23,61 @@ export const scan: Command = Object.freeze({
   ],
   operands: { min: 0, max: 0 },
   options: [
-    { name: 'verdict', value: 'VERDICT', choices: VERDICTS, repeated: true, summary: 'print findings with this verdict; default: fail as a table, all as json' },
-    { name: 'severity', value: 'SEVERITY', choices: SEVERITIES, repeated: true, summary: 'print findings of this severity' },
-    { name: 'check', value: 'CHECK', repeated: true, completes: 'check', summary: 'print findings of this check, or of an area such as ssh' },
+    {
+      name: 'verdict',
+      value: 'VERDICT',
+      choices: VERDICTS,
+      repeated: true,
+      summary: 'print findings with this verdict; default: fail as a table, all as json',
+    },
+    {
+      name: 'severity',
+      value: 'SEVERITY',
+      choices: SEVERITIES,
+      repeated: true,
+      summary: 'print findings of this severity',
+    },
+    {
+      name: 'check',
+      value: 'CHECK',
+      repeated: true,
+      completes: 'check',
+      summary: 'print findings of this check, or of an area such as ssh',
+    },
     { name: 'container', value: 'NAME', repeated: true, summary: 'print findings about this container, by name or id' },
-    { name: 'subject', value: 'NAME', repeated: true, summary: 'print findings about this subject of any kind, by name or id' },
-    { name: 'benchmark', value: 'ID', summary: 'judge only by the checks that this benchmark names; see: plimsoll benchmarks' },
-    { name: 'fail-on', value: 'SEVERITY', choices: SEVERITIES, summary: 'exit with 1 if something that was asked for fails as badly as this, or worse' },
-    { name: 'recorded', value: 'DIR', completes: 'directory', summary: 'judge a node that plimsoll record captured, instead of this one' },
+    {
+      name: 'subject',
+      value: 'NAME',
+      repeated: true,
+      summary: 'print findings about this subject of any kind, by name or id',
+    },
+    {
+      name: 'benchmark',
+      value: 'ID',
+      completes: 'benchmark',
+      summary: 'judge only by the checks that this benchmark names; see: plimsoll benchmarks',
+    },
+    {
+      name: 'fail-on',
+      value: 'SEVERITY',
+      choices: SEVERITIES,
+      summary: 'exit with 1 if something that was asked for fails as badly as this, or worse',
+    },
+    {
+      name: 'recorded',
+      value: 'DIR',
+      completes: 'directory',
+      summary: 'judge a node that plimsoll record captured, instead of this one',
+    },
     OUTPUT_OPTION,
   ],
   settings: ['scan'],
   examples: [
     { line: 'sudo plimsoll scan', meaning: 'everything that is wrong with this machine' },
-    { line: 'plimsoll scan --fail-on high --output json > posture.json', meaning: 'for a pipeline: exit status 1 if anything critical or high is found' },
+    {
+      line: 'plimsoll scan --fail-on high --output json > posture.json',
+      meaning: 'for a pipeline: exit status 1 if anything critical or high is found',
+    },
     { line: 'plimsoll scan --verdict unknown', meaning: 'what could not be judged, and why' },
     { line: 'plimsoll scan --container shop-db', meaning: 'one container, every failure on a line of its own' },
     { line: 'plimsoll scan --recorded ./web-3', meaning: 'another machine, from its recording' },
@@ -72,9 +112,10 @@ async function print(context: Context, { facts, durationMs }: Scanned, judged: r
   const shown = judged.filter((finding) => isAbout(selection, finding) && isAnswer(selection, finding, preset));
   const node = describeNode(facts);
   if (output === 'table') return printTable(context, { node, judged, shown, durationMs });
-  const { documentFinding, scanDocument } = await import('../scan/document.ts');
+  const { documentFindings, scanDocument } = await import('../scan/document.ts');
   if (output === 'json') return stdout.write(`${safeJson(scanDocument(node, judged, shown, durationMs), 2)}\n`);
-  for (const finding of shown) await stdout.write(`${safeJson(documentFinding(finding))}\n`);
+  const toDocument = documentFindings();
+  for (const finding of shown) await stdout.write(`${safeJson(toDocument(finding))}\n`);
 }
 
 interface Printed {
@@ -106,10 +147,13 @@ function hints({ args }: Context, node: ScannedNode, judged: readonly Finding[],
   const failed = shown.find(({ verdict }) => verdict === 'fail') ?? shown[0];
   if (shown.length === 0) found.push(judged.length === 0 ? 'Nothing was judged.' : 'Nothing to show: no such finding.');
   if (count('unknown') > 0 && !verdicts.has('unknown'))
-    found.push(`${String(count('unknown'))} could not be judged${node.effectiveUid === 0 ? '' : ' (not root)'}: ${again} --verdict unknown`);
+    found.push(
+      `${String(count('unknown'))} could not be judged${node.effectiveUid === 0 ? '' : ' (not root)'}: ${again} --verdict unknown`,
+    );
   if (count('manual') > 0 && !verdicts.has('manual'))
     found.push(`${String(count('manual'))} ask for a person: ${again} --verdict manual`);
-  if (hasJoined(shown) && !['check', 'subject', 'container'].some(args.has)) found.push(`Every subject of one check: ${again} --check CHECK`);
+  if (hasJoined(shown) && !['check', 'subject', 'container'].some(args.has))
+    found.push(`Every subject of one check: ${again} --check CHECK`);
   if (failed !== undefined) found.push(`What to do about one: plimsoll explain ${failed.check}`);
   return found;
 }

@@ -1,14 +1,15 @@
-import { EXIT_OK } from '../command.ts';
-import type { Command } from '../command.ts';
+import { defineCommand, EXIT_OK } from '../command.ts';
 import { safeJson } from '../render/safe.ts';
 
-export const version: Command = Object.freeze({
+export const version = defineCommand({
   name: 'version',
   summary: 'print the version',
   usage: ['version [--output table|json]'],
   description: ['Prints the version of this program and of the Node.js that it runs on.'],
   operands: { min: 0, max: 0 },
-  options: [{ name: 'output', value: 'FORMAT', choices: ['table', 'json'], summary: 'table: one line (default); json' }],
+  options: [
+    { name: 'output', value: 'FORMAT', choices: ['table', 'json'], summary: 'table: one line (default); json' },
+  ],
   settings: [],
   examples: [{ line: 'plimsoll version --output json', meaning: 'for a program' }],
   run: async ({ args, stdout, version, platform }) => {

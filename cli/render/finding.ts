@@ -65,10 +65,13 @@ export function findingRow(finding: ShownFinding, paint: Paint): readonly Cell[]
 }
 
 /** How many findings there are by verdict, and failures by severity. */
-export function countFindings(findings: Iterable<ShownFinding>): {
+export interface FindingCounts {
   readonly verdicts: Readonly<Record<Verdict, number>>;
   readonly failures: Readonly<Record<Severity, number>>;
-} {
+}
+
+/** Counts findings. */
+export function countFindings(findings: Iterable<ShownFinding>): FindingCounts {
   const verdicts = { pass: 0, fail: 0, notApplicable: 0, unknown: 0, manual: 0 };
   const failures = { critical: 0, high: 0, medium: 0, low: 0, info: 0 };
   for (const { verdict, severity } of findings) {
@@ -79,10 +82,7 @@ export function countFindings(findings: Iterable<ShownFinding>): {
 }
 
 /** `critical 1   high 4 …   passed 61   not applicable 22`, as items that a line can be broken between. */
-export function countItems(
-  { verdicts, failures }: ReturnType<typeof countFindings>,
-  paint: Paint,
-): readonly Painted[] {
+export function countItems({ verdicts, failures }: FindingCounts, paint: Paint): readonly Painted[] {
   const severities = SEVERITIES.filter((severity) => severity !== 'info' || failures.info > 0).map((severity) =>
     item(severity, failures[severity], (text) => paint.severity(severity, text)),
   );

@@ -1,10 +1,10 @@
 /**
- * What may not reach a terminal raw: C0 and C1 controls and DEL (they move the cursor, colour, retitle, answer back),
- * bidirectional controls (they reorder what is read, CVE-2021-42574), what cannot be seen at all, line separators,
- * lone surrogates, and code points that are no characters.
+ * What may not reach a terminal raw: controls (they move the cursor, colour, retitle, answer back), bidirectional
+ * controls (they reorder what is read, CVE-2021-42574), what cannot be seen at all, line separators, lone surrogates,
+ * and code points that are no characters. Joiners and variation selectors stay: scripts and emoji need them.
  */
 const UNSAFE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\u{e0000}-\u{e0fff}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}]|\p{Cs}/gu;
+  /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}\p{Noncharacter_Code_Point}[\p{Default_Ignorable_Code_Point}--[\p{Join_Control}\p{Variation_Selector}]]]/gv;
 
 const FAMILIAR = new Map([
   ['\n', '\\n'],

@@ -47,30 +47,29 @@ function renderRow(columns: readonly Column[], widths: readonly number[], row: r
   return cells.join(' '.repeat(GAP)).trimEnd();
 }
 
-function shareWidth(
-  columns: readonly Column[],
-  rows: readonly (readonly Cell[])[],
-  width: number,
-): readonly number[] {
+function shareWidth(columns: readonly Column[], rows: readonly (readonly Cell[])[], width: number): readonly number[] {
   const wanted = columns.map((_, index) => Math.max(0, ...rows.map((row) => displayWidth(row[index]?.text ?? ''))));
   const widths = wanted.map((want, index) => Math.min(want, columns[index]?.max ?? want));
   const total = (): number => widths.reduce((sum, one) => sum + one, 0) + GAP * (columns.length - 1);
   // What a maximum held back is given back where there is room.
-  for (const [index, want] of wanted.entries()) widths[index] = Math.min(want, (widths[index] ?? 0) + Math.max(0, width - total()));
-  while (total() > width) {
-    const widest = widestAbove(widths, columns);
-    if (widest === undefined) break;
-    widths[widest] = (widths[widest] ?? 0) - 1;
-  }
+  for (const [index, want] of wanted.entries())
+    widths[index] = Math.min(want, (widths[index] ?? 0) + Math.max(0, width - total()));
+  // First down to the minimum of each column; where not even those fit, below.
+  for (const least of [(index: number) => columns[index]?.min ?? DEFAULT_MIN, () => 1])
+    for (let excess = total() - width; excess > 0; excess -= 1) {
+      const widest = widestAbove(widths, least);
+      if (widest === undefined) break;
+      widths[widest] = (widths[widest] ?? 0) - 1;
+    }
   return widths;
 }
 
-/** The column with the most cells above its minimum; undefined once none can give. */
-function widestAbove(widths: readonly number[], columns: readonly Column[]): number | undefined {
+/** The column with the most cells above its least; undefined once none can give. */
+function widestAbove(widths: readonly number[], least: (index: number) => number): number | undefined {
   let best: number | undefined;
   let spare = 0;
   for (const [index, width] of widths.entries()) {
-    const over = width - (columns[index]?.min ?? DEFAULT_MIN);
+    const over = width - least(index);
     if (over > spare) [best, spare] = [index, over];
   }
   return best;

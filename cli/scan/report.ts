@@ -1,6 +1,6 @@
 import type { SubjectKind } from '../../posture/finding.ts';
 import { countFindings, countItems, FINDING_COLUMNS, findingLabel, findingRow } from '../render/finding.ts';
-import type { ShownFinding } from '../render/finding.ts';
+import type { FindingCounts, ShownFinding } from '../render/finding.ts';
 import { joinItems, unpainted } from '../render/lines.ts';
 import type { Painted } from '../render/lines.ts';
 import type { Paint } from '../render/paint.ts';
@@ -24,20 +24,42 @@ export interface ReportStyle {
 export function reportHead(
   node: ScannedNode,
   judged: readonly ShownFinding[],
+  durationMs: number,
+  style: ReportStyle,
+): readonly string[] {
+  return [...nodeLines(node, durationMs, style), ...countLines(countFindings(judged), style)];
+}
+
+/** The node and its kernel. With a duration, that stands at the right edge. */
+export function nodeLines(
+  node: ScannedNode,
   durationMs: number | undefined,
   { width, paint }: ReportStyle,
 ): readonly string[] {
-  const [name, ...others] = [node.name, node.operatingSystem, `kernel ${node.kernelRelease}`, ...runtimeItems(node)]
+  const [name = unpainted(''), ...others] = [
+    node.name,
+    node.operatingSystem,
+    `kernel ${node.kernelRelease}`,
+    ...runtimeItems(node),
+  ]
     .map(safe)
     .map(unpainted);
   const time = durationMs === undefined ? '' : seconds(durationMs);
-  const named = name === undefined ? [] : [{ plain: name.plain, painted: paint.bold(name.plain) }];
-  const top = joinItems([...named, ...others], { width: width - time.length - 2, separator: ' · ', lead: '' });
+  const items = [{ plain: name.plain, painted: paint.bold(name.plain) }, ...others];
+  const top = joinItems(items, { width: width - time.length - 2, separator: ' · ', lead: '' });
   return [
-    ...top.map((line, index) => (index === 0 && time !== '' ? atRightEdge(line, paint.dim(time), width - time.length) : line.painted)),
-    ...joinItems(kernelItems(node).map(safe).map(unpainted), { width, separator: ' · ', lead: 'kernel  ' }).map(printed),
-    ...joinItems(countItems(countFindings(judged), paint), { width, separator: '   ', lead: '' }).map(printed),
+    ...top.map((line, index) =>
+      index === 0 && time !== '' ? atRightEdge(line, paint.dim(time), width - time.length) : line.painted,
+    ),
+    ...joinItems(kernelItems(node).map(safe).map(unpainted), { width, separator: ' · ', lead: 'kernel  ' }).map(
+      printed,
+    ),
   ];
+}
+
+/** Counts of findings: failures by severity, then the other verdicts. */
+export function countLines(counts: FindingCounts, { width, paint }: ReportStyle): readonly string[] {
+  return joinItems(countItems(counts, paint), { width, separator: '   ', lead: '' }).map(printed);
 }
 
 function printed({ painted }: Painted): string {

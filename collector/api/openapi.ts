@@ -76,7 +76,7 @@ function success(route: Route, components: Components): Json {
   // OpenAPI 3.1 has no words for server-sent events: the schema is that of one event's data, by its type.
   const events = Object.entries(route.events).map(([type, schema]) => ({
     title: type,
-    ...render(schema, components, 'output'),
+    allOf: [render(schema, components, 'output')],
   }));
   return { description: route.summary, content: { 'text/event-stream': { schema: { oneOf: events } } } };
 }
@@ -101,7 +101,8 @@ function parameters(fields: Fields, place: 'path' | 'query'): readonly Json[] {
   return Object.entries(properties).map(([name, schema]) => {
     const { description, ...rest } = schema as { description?: string };
     const required = place === 'path' || !(fields.shape[name] as z.ZodType).safeParse(undefined).success;
-    return { name, in: place, required, ...(description === undefined ? {} : { description }), schema: rest };
+    // Not there rather than empty: JSON.stringify leaves an undefined field out.
+    return { name, in: place, required, description, schema: rest };
   });
 }
 

@@ -9,10 +9,14 @@ export interface ConnectionOptions {
   readonly path: string;
   /** How long a call waits for another process that holds the file; the whole program waits with it. */
   readonly busyTimeoutMs: number;
+  /** Largest size of the file. */
+  readonly maxBytes?: number;
 }
 
 /** Files up to this size are read through at the start, about 0.1 s: damage is then told before anything builds on it. */
 const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
+/** Holds about 20 findings; measured 10 % faster than SQLite's own 4 KiB. Only a new file takes it. */
+const PAGE_BYTES = 8192;
 /** 64 MiB of pages: all of a fleet of 50 nodes. In KiB, negative, as SQLite wants it. */
 const CACHE_SIZE_KIB = -65_536;
 
@@ -21,14 +25,14 @@ const CACHE_SIZE_KIB = -65_536;
  * An answer to a node says "committed", so a commit must survive a power cut: WAL with synchronous FULL, one fsync a
  * transaction. Batches make that affordable.
  */
-export function openConnection({ path, busyTimeoutMs }: ConnectionOptions): DatabaseSync {
+export function openConnection({ path, busyTimeoutMs, maxBytes }: ConnectionOptions): DatabaseSync {
   const doing = `open the store ${path}`;
   let db: DatabaseSync | undefined;
   try {
     createPrivate(path);
     db = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true, defensive: true });
-    // 8 KiB pages hold about 20 findings; measured 10 % faster than 4 KiB. Only a new file takes it.
-    db.exec('PRAGMA page_size = 8192');
+    db.exec(`PRAGMA page_size = ${String(PAGE_BYTES)}`);
+    if (maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${String(Math.ceil(maxBytes / PAGE_BYTES))}`);
     if (statSync(path).size <= MAX_CHECKED_BYTES) assertUndamaged(db);
     migrate(db, MIGRATIONS);
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA cache_size = ${String(CACHE_SIZE_KIB)}`);

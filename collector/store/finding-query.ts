@@ -61,11 +61,10 @@ export function prepareCounts(db: DatabaseSync): () => readonly CountRow[] {
      JOIN node ON node.key = counted.node ORDER BY node.id, counted.rank`,
   );
   return () =>
-    (select.all() as unknown as { nodeId: string; rank: number; count: number }[]).map(({ nodeId, rank, count }) => ({
-      nodeId,
-      ...ofRank(rank),
-      count,
-    }));
+    (select.all() as unknown as { nodeId: string; rank: number; count: number }[]).map(({ nodeId, rank, count }) => {
+      const { verdict, severity } = ofRank(rank);
+      return { nodeId, verdict, severity, count };
+    });
 }
 
 function assertFilter({ limit, text }: FindingFilter): void {
@@ -109,12 +108,13 @@ function conditionsOf({ nodes, checks, subjectKinds, subject, text }: FindingFil
     conditions.push({ sql: `(name = ? OR subject IN (${marks(texts)}))`, values: [subject, ...texts] });
   }
   if (text !== undefined && text !== '') {
-    const pattern = likeHolds(text);
-    const inDetail = `(detail LIKE ? ESCAPE '\\' AND ${HOLDS}(detail, ?))`;
+    // In the detail the text stands as JSON has it.
+    const inDetail = likeHolds(JSON.stringify(text).slice(1, -1));
+    // LIKE ends at NUL, which is in no name and no check id.
+    const inName = text.includes('\0') ? null : likeHolds(text);
     conditions.push({
-      sql: `(check_id LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' OR ${inDetail})`,
-      // In the detail the text stands as JSON has it.
-      values: [pattern, pattern, likeHolds(JSON.stringify(text).slice(1, -1)), text],
+      sql: `(check_id LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' OR (detail LIKE ? ESCAPE '\\' AND ${HOLDS}(detail, ?)))`,
+      values: [inName, inName, inDetail, text],
     });
   }
   return conditions;

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { relaxed } from './connection.ts';
 
-/** Rows deleted in one transaction: a few milliseconds, so that commits get their turn in between. */
-const CHUNK = 2000;
+/** Rows deleted in one transaction: under 10 ms, so that commits get their turn in between. */
+const CHUNK = 500;
 
 /** Access to the cursors of sinks. */
 export interface CursorTable {
@@ -34,20 +34,26 @@ export function preparePrune(
 ): (sinks: readonly string[], historyBeforeMs: number) => Promise<void> {
   const selectPosition = db.prepare('SELECT position FROM store');
   const raiseFloor = db.prepare('UPDATE store SET outbox_floor = max(outbox_floor, ?)');
+  const selectFirstKept = db.prepare(
+    `SELECT min(
+       (SELECT outbox_floor + 1 FROM store),
+       coalesce((SELECT position FROM event WHERE at >= ? ORDER BY position LIMIT 1), 9007199254740991)
+     ) AS position`,
+  );
   const remove = db.prepare(
-    `DELETE FROM event WHERE position <= (SELECT outbox_floor FROM store) AND position < coalesce(
-       (SELECT position FROM event WHERE at >= ? ORDER BY position LIMIT 1), 9007199254740991)
-     AND position IN (SELECT position FROM event ORDER BY position LIMIT ?)`,
+    'DELETE FROM event WHERE position IN (SELECT position FROM event WHERE position < ? ORDER BY position LIMIT ?)',
   );
   return async (sinks, historyBeforeMs) => {
     relaxed(db, () => {
       const newest = Number(selectPosition.get()?.['position']);
       raiseFloor.run(Math.min(newest, ...sinks.map(cursors.read)));
     });
+    const firstKept = Number(selectFirstKept.get(historyBeforeMs)?.['position']);
     for (;;) {
-      const { changes } = relaxed(db, () => remove.run(historyBeforeMs, CHUNK));
+      const { changes } = relaxed(db, () => remove.run(firstKept, CHUNK));
       if (Number(changes) < CHUNK) return;
       await new Promise(setImmediate);
+      if (!db.isOpen) return;
     }
   };
 }

@@ -14,6 +14,8 @@ export interface SqliteStoreOptions {
   readonly path: string;
   /** How long a call waits for another process that holds the file; the whole program waits with it. */
   readonly busyTimeoutMs?: number;
+  /** Largest size of the file; a commit beyond it fails with `full`. Default: what the disk has. */
+  readonly maxBytes?: number;
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 500;
@@ -22,8 +24,8 @@ const DEFAULT_BUSY_TIMEOUT_MS = 500;
  * The Store on one SQLite file, for one collector. Calls run to their end on this thread; a commit returns once it is
  * on the disk. Rejects with StoreError if the file cannot be used, and so does every method of the result.
  */
-export async function openSqliteStore({ path, busyTimeoutMs }: SqliteStoreOptions): Promise<Store> {
-  const db = openConnection({ path, busyTimeoutMs: busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS });
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
   const applyBatch = prepareCommits(db);
   const streams = prepareStreamTable(db);
   const nodes = prepareNodeTable(db);

@@ -1,4 +1,4 @@
-import { MAX_STRING } from './budget.ts';
+import { MAX_LENGTH } from './budget.ts';
 import { decide } from './logic.ts';
 import type { Truth } from './logic.ts';
 import { Problem } from './problem.ts';
@@ -26,7 +26,8 @@ export function apply(name: string, program: Program, application: Application):
   const { args, at, run } = application;
   if (name === '==' || name === '!=') return compare(args, program, name === '==', application);
   if (name === 'in') return isIn(args, program, application);
-  const missing = firstMissing(args) ?? (name === 'join' ? firstMissing(args[0] as readonly unknown[]) : undefined);
+  const items = name === 'join' && Array.isArray(args[0]) ? (args[0] as readonly unknown[]) : [];
+  const missing = firstMissing([...args, ...items]);
   if (missing !== undefined) return missing;
   refuseGrowth(name, args, at);
   const result = carryOut(program, args, at);
@@ -78,19 +79,26 @@ function findUnread(value: unknown, run: Run): Unread | undefined {
   return undefined;
 }
 
-/** What is made of strings and lists can be far larger than they are. */
+/** What is made of strings and lists can be far larger than they are: refused before it is made. */
 function refuseGrowth(name: string, args: readonly unknown[], at: Span): void {
   const [first, second] = args;
+  if (name === '+' && lengthOf(first) + lengthOf(second) > MAX_LENGTH) throw tooLong(at);
+  if (name === 'join' && joinedLength(first, second) > MAX_LENGTH) throw tooLong(at);
+  if (name === 'matches' && lengthOf(second) > MAX_PATTERN) throw new Problem('a regular expression is too long', at);
+}
+
+function lengthOf(value: unknown): number {
+  return typeof value === 'string' || Array.isArray(value) ? value.length : 0;
+}
+
+function joinedLength(list: unknown, separator: unknown): number {
   let characters = 0;
-  if (name === '+' && typeof first === 'string' && typeof second === 'string')
-    characters = first.length + second.length;
-  if (name === 'join' && Array.isArray(first)) {
-    const separator = typeof second === 'string' ? second.length : 0;
-    for (const item of first) characters += separator + (typeof item === 'string' ? item.length : 0);
-  }
-  if (characters > MAX_STRING) throw new Problem('a string grows too long', at, true);
-  if (name === 'matches' && typeof second === 'string' && second.length > MAX_PATTERN)
-    throw new Problem('a regular expression is too long', at);
+  if (Array.isArray(list)) for (const item of list) characters += lengthOf(item) + lengthOf(separator);
+  return characters;
+}
+
+function tooLong(at: Span): Problem {
+  return new Problem('a string or a list grows too long', at, true);
 }
 
 function carryOut(program: Program, args: readonly unknown[], at: Span): unknown {

@@ -4,13 +4,16 @@ import { Problem } from './problem.ts';
 const MAX_UNITS = 4_000_000;
 /** Characters of a string that come for one unit. */
 const CHARACTERS_PER_UNIT = 8;
+/** What a list costs beside its items. */
+const UNITS_PER_LIST = 2;
+/** What a map costs beside its entries, and one entry: they take far more memory than an item of a list. */
+const UNITS_PER_MAP = 8;
+const UNITS_PER_ENTRY = 4;
 /**
- * Characters of one string, and items of one list. A single allocation beyond the heap of a worker thread does not end
- * the thread but the whole process, so no value may come near it: evaluation has to stop before.
+ * Characters of one string, and items of one list: 4 MiB each at most. When the heap of a worker thread is full, Node.js
+ * grants it 16 MiB more to end in; a single allocation beyond that ends the whole process, so no value may be as large.
  */
-export const MAX_STRING = 1024 * 1024;
-/** See {@link MAX_STRING}. */
-export const MAX_ITEMS = 1024 * 1024;
+export const MAX_LENGTH = 512 * 1024;
 
 /** What is left of the work that one evaluation may do. */
 export interface Budget {
@@ -20,6 +23,8 @@ export interface Budget {
   readonly spendString: (characters: number) => void;
   /** Spends what a list of this length costs; throws a final Problem if it is too long. */
   readonly spendItems: (items: number) => void;
+  /** Spends what a map with so many entries costs. */
+  readonly spendMap: (entries: number) => void;
 }
 
 /** A full budget. */
@@ -32,12 +37,13 @@ export function createBudget(): Budget {
   return {
     spend,
     spendString: (characters) => {
-      if (characters > MAX_STRING) throw new Problem('a string grows too long', undefined, true);
+      if (characters > MAX_LENGTH) throw new Problem('a string grows too long', undefined, true);
       spend(Math.ceil(characters / CHARACTERS_PER_UNIT));
     },
     spendItems: (items) => {
-      if (items > MAX_ITEMS) throw new Problem('a list grows too long', undefined, true);
-      spend(items);
+      if (items > MAX_LENGTH) throw new Problem('a list grows too long', undefined, true);
+      spend(UNITS_PER_LIST + items);
     },
+    spendMap: (entries) => spend(UNITS_PER_MAP + entries * UNITS_PER_ENTRY),
   };
 }

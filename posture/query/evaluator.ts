@@ -32,6 +32,7 @@ export function evaluateTree(tree: Tree, scope: Scope | undefined, run: Run): un
       run.budget.spendItems(tree.items.length);
       return tree.items.map(value);
     case 'map':
+      run.budget.spendMap(tree.entries.length);
       return mapOf(
         tree.entries.map(([key, item]) => [value(key), value(item)] as const),
         tree.at,

@@ -24,7 +24,10 @@ export function toJson(value: unknown, run: Run, depth = 0): Json {
     run.budget.spendString(value.length);
     return value;
   }
-  if (Array.isArray(value)) return value.map((item) => toJson(item, run, depth + 1));
+  if (Array.isArray(value)) {
+    run.budget.spendItems(value.length);
+    return value.map((item) => toJson(item, run, depth + 1));
+  }
   return typeof value === 'object' ? objectJson(value, run, depth) : null;
 }
 
@@ -42,6 +45,7 @@ function objectJson(value: object, run: Run, depth: number): Json {
   if (value instanceof Date) return value.toISOString();
   const entries = value instanceof Map ? (value as ReadonlyMap<unknown, unknown>).entries() : recordEntries(value);
   if (entries === undefined) return ownTypeJson(value);
+  run.budget.spendMap(value instanceof Map ? value.size : Object.keys(value).length);
   const fields = Object.create(null) as Record<string, Json>;
   for (const [key, item] of entries) {
     run.budget.spendString(String(key).length);
@@ -60,7 +64,6 @@ function ownTypeJson(value: object): Json {
   const own: unknown = value.valueOf();
   if (typeof own === 'bigint') return integerJson(own);
   if ('name' in value && typeof value.name === 'string') return value.name;
-  const { toString } = value as { readonly toString: unknown };
-  if (toString === Object.prototype.toString) throw new Problem('this is no value');
-  return value.toString().slice(0, 256);
+  const { toString } = value as { readonly toString: () => string };
+  return toString.call(value).slice(0, 256);
 }

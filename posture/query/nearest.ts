@@ -1,8 +1,8 @@
 /** The known name that `word` was most likely meant to be; undefined if none is close. For "did you mean". */
 export function nearestOf(word: string, known: Iterable<string>): string | undefined {
   const wanted = word.toLowerCase().slice(0, 64);
-  // A third of the letters may be wrong, at least two: more is guessing.
-  let best = Math.max(2, Math.floor(wanted.length / 3)) + 1;
+  // A third of the letters may be wrong, or two of four: more is guessing.
+  let best = Math.max(wanted.length > 3 ? 2 : 1, Math.floor(wanted.length / 3)) + 1;
   let nearest: string | undefined;
   for (const name of known) {
     const changes = distance(wanted, name.toLowerCase());

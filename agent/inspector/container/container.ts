@@ -83,8 +83,7 @@ async function readConfirmed(
 
 async function ask(runtime: ContainerRuntime, id: string): Promise<Answer> {
   const reply = await runtime.inspectContainer(id);
-  if (!reply.ok)
-    return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
+  if (!reply.ok) return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
   const parsed = inspectSchema.parse(reply.value);
   if (!parsed.ok) return { outcome: 'failed', reason: `its answer is not understood: ${parsed.problem}` };
   const { value } = parsed;

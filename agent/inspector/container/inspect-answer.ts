@@ -66,11 +66,7 @@ export const inspectSchema = s.object({
   NetworkSettings: s.nullable(
     s.object({
       Ports: s.withDefault(
-        s.record(
-          s.withDefault(s.list(s.object({ HostIp: text, HostPort: text }), '', MAX_PORTS), []),
-          '',
-          MAX_PORTS,
-        ),
+        s.record(s.withDefault(s.list(s.object({ HostIp: text, HostPort: text }), '', MAX_PORTS), []), '', MAX_PORTS),
         {},
       ),
       Networks: s.withDefault(s.record(s.unknown()), {}),

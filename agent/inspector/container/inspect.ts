@@ -48,11 +48,7 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
 }
 
 /** One container, by its id; `failed` where the runtime does not answer and it was not seen before. */
-export async function inspectOneContainer(
-  access: NodeAccess,
-  known: Partial<Facts>,
-  id: string,
-): Promise<Inspection> {
+export async function inspectOneContainer(access: NodeAccess, known: Partial<Facts>, id: string): Promise<Inspection> {
   const view = await viewNode(access.host);
   return inspectContainer(access.runtime, view, id, seenBefore(known).get(id));
 }

@@ -53,7 +53,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
   if (readings === undefined) return undefined;
   const [uidMap, lsmLabel, namespaces, mounts, memoryMaxBytes, pidsMax] = await Promise.all([
     observeText(host, `/proc/${String(pid)}/uid_map`, parseUidMap),
-    readLabel(host, `/proc/${String(pid)}/${view.labelFile}`),
+    readLabel(view, pid),
     readNamespaces(view, pid),
     readMounts(host, `/proc/${String(pid)}/mountinfo`),
     effectiveLimit(view.readLimit, MEMORY_LIMIT, cgroups, entries),
@@ -65,7 +65,10 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     ...toThreadFacts(readings),
     processes: seen(processes.pids.length, processes.source),
     complete: processes.isComplete && readings.isComplete,
-    uid: own === undefined ? unreadable(status, readings.problem?.reason ?? 'its main thread has ended') : seen(own.status.effectiveUid, status),
+    uid:
+      own === undefined
+        ? unreadable(status, readings.problem?.reason ?? 'its main thread has ended')
+        : seen(own.status.effectiveUid, status),
     uidMap,
     lsmLabel,
     namespaces,
@@ -109,9 +112,10 @@ export function unseenKernelSide(pid: number, reason?: string): KernelSide {
 
 /**
  * `/proc/PID/attr/current`, proc_pid_attr(5): `docker-default (enforce)`, or an SELinux context with a NUL after it.
- * A kernel whose modules label no process answers EINVAL.
  */
-async function readLabel(host: Host, path: string): Promise<Observed<string>> {
+async function readLabel({ host, labelFile }: NodeView, pid: number): Promise<Observed<string>> {
+  const path = `/proc/${String(pid)}/${labelFile ?? 'attr/current'}`;
+  if (labelFile === undefined) return absent(path);
   const label = await observeText(host, path, parseLabel);
   if (label.state === 'unreadable' && label.reason.includes('EINVAL')) return absent(path);
   return label.state === 'seen' && label.value === '' ? absent(path) : label;

@@ -17,8 +17,11 @@ export interface NodeView {
   readonly namespaces: NodeNamespaces;
   readonly cgroups: readonly CgroupMount[];
   readonly readLimit: LimitReader;
-  /** `attr/apparmor/current` where there is one (Linux 5.8), which no other module shares; else `attr/current`. */
-  readonly labelFile: string;
+  /**
+   * File of a process with its security label; undefined where no module labels processes. `attr/apparmor/current`
+   * (Linux 5.8) is preferred: no other module shares it.
+   */
+  readonly labelFile: 'attr/apparmor/current' | 'attr/current' | undefined;
 }
 
 /** Looks at the node before its containers are inspected. */
@@ -26,16 +29,23 @@ export async function viewNode(host: Host): Promise<NodeView> {
   const [namespaces, mounts, label] = await Promise.all([
     readNodeNamespaces(host),
     readMounts(host),
-    host.readFile('/proc/1/attr/apparmor/current'),
+    findLabelFile(host),
   ]);
-  const hasOwnFile = label.ok || label.code === 'denied';
   return {
     host,
     namespaces,
     cgroups: mounts,
     readLimit: createLimitReader(host),
-    labelFile: hasOwnFile ? 'attr/apparmor/current' : 'attr/current',
+    labelFile: label,
   };
+}
+
+/** Every process may read its own label. Without a module that labels processes the kernel answers EINVAL. */
+async function findLabelFile(host: Host): Promise<NodeView['labelFile']> {
+  const own = await host.readFile('/proc/self/attr/apparmor/current');
+  if (own.ok) return 'attr/apparmor/current';
+  const shared = await host.readFile('/proc/self/attr/current');
+  return !shared.ok && shared.reason.includes('EINVAL') ? undefined : 'attr/current';
 }
 
 /** From pid 1, whose paths are those of the node; else as the agent itself sees them. */

@@ -66,11 +66,7 @@ function visible({ daemon, proxies }: DockerProcesses): Pick<DockerFact, 'proces
 }
 
 /** Nobody answered: is there no Docker, or could it not be asked? */
-function presence(
-  silent: Observed<never>,
-  daemon: Observed<DockerProcess>,
-  endpoint: string,
-): Observed<boolean> {
+function presence(silent: Observed<never>, daemon: Observed<DockerProcess>, endpoint: string): Observed<boolean> {
   const isThere = daemon.state === 'seen' ? `dockerd runs (pid ${String(daemon.value.pid)}), but ` : '';
   if (silent.state === 'unreadable') return unreadable(endpoint, `${isThere}${silent.reason}`);
   if (daemon.state === 'absent') return absent(endpoint);

@@ -83,8 +83,7 @@ async function boundInodes(host: Host, table: string, path: string): Promise<Rea
   const name = path.slice(path.lastIndexOf('/'));
   const real = await host.stat(path);
   const inodes = new Set<number>();
-  for (const listener of parseUnixListeners(table)) {
-    if (!listener.path.endsWith(name)) continue;
+  for (const listener of parseUnixListeners(table, name)) {
     const other = listener.path === path || !real.ok ? undefined : await host.stat(listener.path);
     if (listener.path === path || (real.ok && other?.ok === true && other.value.realPath === real.value.realPath))
       inodes.add(listener.inode);

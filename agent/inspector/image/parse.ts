@@ -41,7 +41,7 @@ export function toHistory(answer: s.Infer<typeof historySchema>): readonly strin
   return answer
     .slice(0, MAX_STEPS)
     .map(({ CreatedBy }) => clip(redactSecrets(CreatedBy), MAX_STEP_LENGTH))
-    .reverse();
+    .toReversed();
 }
 
 /** An image that lost its name has `<none>:<none>`. */

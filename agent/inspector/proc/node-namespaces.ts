@@ -63,7 +63,11 @@ export function parseNamespaceLink(text: string): number | undefined {
  * Is what the agent sees of `name` what the node has? undefined: yes. Otherwise the reason why not: settings of a
  * namespace (sysctls of the network) are those of the reader.
  */
-export async function outsideOfNode(host: Host, node: NodeNamespaces, name: NamespaceName): Promise<string | undefined> {
+export async function outsideOfNode(
+  host: Host,
+  node: NodeNamespaces,
+  name: NamespaceName,
+): Promise<string | undefined> {
   const own = await readNamespace(host, 'self', name);
   const reference = node.inodes[name];
   // Where nothing can be compared, an agent that sees the whole machine is taken for a process of it.

@@ -8,14 +8,17 @@ export interface UnixListener {
 const ACCEPTS_CONNECTIONS = 0x10000;
 
 /**
- * Listening sockets of `/proc/PID/net/unix`, proc_pid_net(5). The path is as it was bound, and may be relative.
+ * Listening sockets of `/proc/PID/net/unix`, proc_pid_net(5), whose path ends in `suffix`. The path is as it was bound,
+ * and may be relative.
  *
  *     Num               RefCount Protocol Flags    Type St Inode Path
  *     00000000de66e4c4: 00000002 00000000 00010000 0001 01 18290 /run/docker.sock
  */
-export function parseUnixListeners(text: string): readonly UnixListener[] {
+export function parseUnixListeners(text: string, suffix: string): readonly UnixListener[] {
   const listeners: UnixListener[] = [];
   for (const line of text.split('\n')) {
+    // There is a socket for each container and more: only the few that may be meant are looked at closely.
+    if (!line.endsWith(suffix)) continue;
     const match = /^[\da-f]{1,16}: [\da-f]{8} [\da-f]{8} ([\da-f]{8}) [\da-f]{4} [\da-f]{2} +(\d{1,15}) (.+)$/i.exec(
       line,
     );

@@ -104,16 +104,9 @@ function isHexWord(word: string): boolean {
 }
 
 function seccompMode(text: string | undefined): 0 | 1 | 2 | undefined {
-  switch (text) {
-    case '0':
-      return 0;
-    case '1':
-      return 1;
-    case '2':
-      return 2;
-    default:
-      return undefined;
-  }
+  if (text === '2') return 2;
+  if (text === '1') return 1;
+  return text === '0' ? 0 : undefined;
 }
 
 function count(text: string | undefined): number | undefined {

@@ -20,6 +20,8 @@ export async function findNodeProcesses(
 ): Promise<Read<ReadonlyMap<string, readonly NodeProcess[]>>> {
   const listed = await host.list('/proc', { maxEntries: MAX_ENTRIES });
   if (!listed.ok) return listed;
+  if (!listed.value.includes('1'))
+    return { ok: false, code: 'denied', reason: 'processes of others are hidden (hidepid on /proc)' };
   const own = await idsOfPidOne(host);
   const found = new Map<string, NodeProcess[]>();
   for (const entry of listed.value) {

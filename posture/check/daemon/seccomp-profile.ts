@@ -29,6 +29,7 @@ export const seccompProfile = daemonCheck({
     if (judged.verdict !== 'pass' || docker.api.state !== 'seen') return judged;
     const profile = securityOption(docker.api.value, 'seccomp')?.options['profile'] ?? '';
     if (BUILT_IN.has(profile)) return judged;
-    return manual('the daemon uses a profile of its own: read what it allows', ...judged.evidence);
+    const reason = profile === '' ? 'the daemon does not name its profile' : 'the daemon uses a profile of its own';
+    return manual(`${reason}: see what it allows`, ...judged.evidence);
   },
 });

@@ -18,7 +18,9 @@ export const pendingReload = nodeCheck({
   judge: ({ sshd: { present, contexts, modifiedAtMs, startedAtMs, files } }) => {
     if (present.state === 'absent') return notApplicable('no SSH server is on this node');
     if (present.state === 'unreadable') return unknownBecause(`${present.source}: ${present.reason}`);
-    if (present.value !== 'running') return notApplicable('sshd reads its configuration anew for each connection');
+    if (present.value === 'installed') return notApplicable('sshd is installed, but does not run');
+    if (present.value === 'socketActivated')
+      return notApplicable('sshd is started for each connection, and reads its configuration then');
     if (contexts.state === 'unreadable') return unknownBecause(`${contexts.source}: ${contexts.reason}`);
     if (startedAtMs === 0 || modifiedAtMs === 0)
       return unknownBecause('the start of sshd or the time of its files could not be worked out');

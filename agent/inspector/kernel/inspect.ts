@@ -1,0 +1,90 @@
+import { seen, unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
+import { SYSCTLS } from '../../../posture/fact/kernel.ts';
+import type { KernelFact, SysctlName } from '../../../posture/fact/kernel.ts';
+import type { Host } from '../../host/host.ts';
+import type { NodeAccess } from '../../node-access.ts';
+import { clip } from '../clip.ts';
+import type { Inspector } from '../inspector.ts';
+import { parseMountinfo } from '../proc/mountinfo.ts';
+import { outsideOfNode, readNodeNamespaces } from '../proc/node-namespaces.ts';
+import { observeText, readText, unseen } from '../read-text.ts';
+import { parseBootParameters } from './boot-parameters.ts';
+import { readLsmState } from './lsm-state.ts';
+import { cgroupVersion, parseNumber, parseSwitch, parseWords } from './parse.ts';
+
+const VULNERABILITIES = '/sys/devices/system/cpu/vulnerabilities';
+const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
+
+/** The kernel's security state. Nothing of it changes with a file but what SELinux will be after the next boot. */
+export const kernelInspector: Inspector<'kernel'> = {
+  fact: 'kernel',
+  needs: [],
+  inspect: inspectKernel,
+  watches: () => ['/etc/selinux/config'],
+};
+
+async function inspectKernel({ host }: NodeAccess): Promise<KernelFact> {
+  const release = await readText(host, '/proc/sys/kernel/osrelease');
+  return {
+    release: release.ok ? clip(release.value.trim(), 256) : '',
+    ...(await readLsmState(host)),
+    seccompActions: await observeText(host, '/proc/sys/kernel/seccomp/actions_avail', parseWords),
+    commandLine: await observeText(host, '/proc/cmdline', parseBootParameters),
+    sysctls: await readSysctls(host),
+    cpuVulnerabilities: await readVulnerabilities(host),
+    tainted: await observeText(host, '/proc/sys/kernel/tainted', parseNumber),
+    moduleSignatureEnforced: await observeText(host, '/sys/module/module/parameters/sig_enforce', parseSwitch),
+    capLastCap: await observeText(host, '/proc/sys/kernel/cap_last_cap', parseNumber),
+    cgroupVersion: await readCgroupVersion(host),
+  };
+}
+
+async function readSysctls(host: Host): Promise<KernelFact['sysctls']> {
+  const namespaces = await readNodeNamespaces(host);
+  const outsideNetwork = await outsideOfNode(host, namespaces, 'net');
+  const outsideUsers = await outsideOfNode(host, namespaces, 'user');
+  const sysctls: Record<string, Observed<string>> = {};
+  for (const name of SYSCTLS) {
+    const path = `/proc/sys/${name.replaceAll('.', '/')}`;
+    const outside = reasonFor(name, outsideNetwork, outsideUsers);
+    sysctls[name] =
+      outside === undefined
+        ? await observeText(host, path, (text) => clip(text.trimEnd(), 1024))
+        : unreadable(path, outside);
+  }
+  return sysctls;
+}
+
+/** net.* are per network namespace, user.* per user namespace: the agent reads those of its own. */
+function reasonFor(name: SysctlName, network: string | undefined, users: string | undefined): string | undefined {
+  if (name.startsWith('net.')) return network;
+  return name.startsWith('user.') ? users : undefined;
+}
+
+async function readVulnerabilities(host: Host): Promise<KernelFact['cpuVulnerabilities']> {
+  const listed = await host.list(VULNERABILITIES, { maxEntries: 256 });
+  if (!listed.ok) return unseen(listed, VULNERABILITIES);
+  const found: Record<string, string> = {};
+  for (const name of listed.value) {
+    const path = `${VULNERABILITIES}/${name}`;
+    const read = await readText(host, path, 4096);
+    if (!read.ok) return unseen(read, path);
+    found[clip(name, 256)] = clip(read.value.trim(), 1024);
+  }
+  return seen(found, VULNERABILITIES);
+}
+
+async function readCgroupVersion(host: Host): Promise<Observed<number>> {
+  let source = '/proc/1/mountinfo';
+  let read = await readText(host, source, MAX_MOUNTINFO_BYTES);
+  if (!read.ok) {
+    source = '/proc/self/mountinfo';
+    read = await readText(host, source, MAX_MOUNTINFO_BYTES);
+  }
+  if (!read.ok) return unseen(read, source);
+  const found = cgroupVersion(parseMountinfo(read.value));
+  return found === undefined
+    ? unreadable(source, 'no cgroup file system is mounted')
+    : seen(found.version, found.mountPoint);
+}

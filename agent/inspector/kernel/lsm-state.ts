@@ -1,0 +1,90 @@
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
+import type { KernelFact } from '../../../posture/fact/kernel.ts';
+import type { Host } from '../../host/host.ts';
+import { parseMountinfo } from '../proc/mountinfo.ts';
+import { observeText, readText, unseen } from '../read-text.ts';
+import {
+  parseApparmorProfiles,
+  parseEnforce,
+  parseLockdown,
+  parseLsm,
+  parseSecureBoot,
+  parseSelinuxConfig,
+  parseSwitch,
+} from './parse.ts';
+
+const SECURITYFS = '/sys/kernel/security';
+const SECURE_BOOT = '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c';
+const MAX_PROFILE_BYTES = 4 * 1024 * 1024;
+
+/** What the kernel says about its security modules and how it was booted. */
+export type LsmState = Pick<
+  KernelFact,
+  'lsm' | 'lockdown' | 'selinux' | 'selinuxConfigured' | 'apparmor' | 'apparmorProfiles' | 'secureBoot'
+>;
+
+/** Reads the state of the security modules. */
+export async function readLsmState(host: Host): Promise<LsmState> {
+  const lsm = await readSecurityFile(host, 'lsm', parseLsm);
+  const [lockdown, selinux, selinuxConfigured, apparmor, apparmorProfiles, secureBoot] = await Promise.all([
+    readSecurityFile(host, 'lockdown', parseLockdown),
+    readSelinux(host, lsm),
+    observeText(host, '/etc/selinux/config', parseSelinuxConfig),
+    observeText(host, '/sys/module/apparmor/parameters/enabled', parseSwitch),
+    readSecurityFile(host, 'apparmor/profiles', parseApparmorProfiles, MAX_PROFILE_BYTES),
+    readSecureBoot(host),
+  ]);
+  return { lsm, lockdown, selinux, selinuxConfigured, apparmor, apparmorProfiles, secureBoot };
+}
+
+/** A file of securityfs. Where that is not mounted the directory is empty, which says nothing about the kernel. */
+async function readSecurityFile<T>(
+  host: Host,
+  name: string,
+  parse: (text: string) => T | undefined,
+  maxBytes?: number,
+): Promise<Observed<T>> {
+  const path = `${SECURITYFS}/${name}`;
+  const observed = await observeText(host, path, parse, maxBytes);
+  if (observed.state !== 'absent') return observed;
+  const listed = await host.list(SECURITYFS);
+  if (listed.ok && listed.value.length > 0) return observed;
+  if (!listed.ok && listed.code !== 'absent') return unreadable(path, listed.reason);
+  return unreadable(path, `securityfs is not mounted at ${SECURITYFS}`);
+}
+
+/** Without selinuxfs: is SELinux off, or only its file system not mounted here? */
+async function readSelinux(host: Host, lsm: KernelFact['lsm']): Promise<KernelFact['selinux']> {
+  const path = '/sys/fs/selinux/enforce';
+  const mode = await observeText(host, path, parseEnforce);
+  if (mode.state !== 'absent') return mode;
+  const hidden = 'SELinux is active, but selinuxfs is not mounted at /sys/fs/selinux';
+  if (lsm.state === 'seen') return lsm.value.includes('selinux') ? unreadable(path, hidden) : absent(path);
+  // The file system is registered only by an SELinux that was switched on at boot.
+  const fileSystems = await readText(host, '/proc/filesystems');
+  if (!fileSystems.ok) return unreadable(path, fileSystems.reason);
+  return fileSystems.value.includes('\tselinuxfs\n') ? unreadable(path, hidden) : absent(path);
+}
+
+async function readSecureBoot(host: Host): Promise<Observed<boolean>> {
+  const read = await host.readFile(SECURE_BOOT);
+  if (read.ok) {
+    const value = parseSecureBoot(read.value);
+    return value === undefined ? unreadable(SECURE_BOOT, 'its content is not understood') : seen(value, SECURE_BOOT);
+  }
+  if (read.code !== 'absent') return unseen(read, SECURE_BOOT);
+  const efi = await host.stat('/sys/firmware/efi');
+  if (efi.ok) {
+    const variables = await host.list('/sys/firmware/efi/efivars');
+    // Firmware that cannot do Secure Boot has other variables, but not this one.
+    if (variables.ok && variables.value.length > 0) return seen(false, SECURE_BOOT);
+    return unreadable(SECURE_BOOT, 'efivarfs is not mounted at /sys/firmware/efi/efivars');
+  }
+  // In a container the directory is covered: empty there does not mean that the machine booted by BIOS.
+  const mountinfo = await readText(host, '/proc/self/mountinfo', MAX_PROFILE_BYTES);
+  const isMasked =
+    mountinfo.ok && parseMountinfo(mountinfo.value).some(({ mountPoint }) => mountPoint === '/sys/firmware');
+  if (isMasked) return unreadable(SECURE_BOOT, '/sys/firmware is masked in this container');
+  return efi.code === 'absent' ? absent('/sys/firmware/efi') : unreadable('/sys/firmware/efi', efi.reason);
+}

@@ -1,0 +1,53 @@
+import { parseSshdLine } from './sshd-config.ts';
+
+/** What a command line of sshd says about its configuration. */
+export interface SshdOptions {
+  /** `-f`; the default of OpenSSH without. */
+  readonly configPath: string;
+  /** Lines of `-o`, and of `-p`, in order: they come before the file, so they win. */
+  readonly options: readonly { readonly keyword: string; readonly args: readonly string[] }[];
+}
+
+/** Where sshd looks without `-f`. */
+export const DEFAULT_CONFIG = '/etc/ssh/sshd_config';
+
+
+/** Is it the command line of an sshd that listens, rather than one that serves a connection (`sshd: deploy [priv]`)? */
+export function isListener(strings: readonly string[]): boolean {
+  const [first = '', ...args] = strings;
+  if (first.startsWith('sshd: ')) return first.includes('[listener]');
+  // With -i it serves the connection that systemd or inetd accepted.
+  return first.endsWith('sshd') && !args.some((arg) => /^-[46DGQRTdeqrtV]{0,16}i/.test(arg));
+}
+
+/**
+ * Options on the command line of a listening sshd, sshd(8). Since OpenSSH 8.2 the process shows a title in place of its
+ * arguments: `sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups`. Quotes are lost there.
+ */
+export function parseSshdCommandLine(strings: readonly string[]): SshdOptions {
+  const [first = ''] = strings;
+  const title = /^sshd: (.*?) ?\[listener\]/s.exec(first)?.[1];
+  const args = (title === undefined ? strings : title.split(' ')).slice(1);
+  let configPath = DEFAULT_CONFIG;
+  const options: { keyword: string; args: readonly string[] }[] = [];
+  for (let index = 0; index < args.length; index += 1) {
+    const arg = args[index] ?? '';
+    if (arg === '--' || !arg.startsWith('-')) break;
+    // Letters that take a value, from `sshd.c`: what follows the letter, or the next word.
+    const position = arg.search(/(?<!^)[CEbcfghkopu]/);
+    if (position === -1) continue;
+    let value = arg.slice(position + 1);
+    if (value === '') {
+      index += 1;
+      value = args[index] ?? '';
+    }
+    const letter = arg.charAt(position);
+    if (letter === 'f' && value.startsWith('/')) configPath = value;
+    else if (letter === 'p') options.push({ keyword: 'port', args: [value] });
+    else if (letter === 'o') {
+      const line = parseSshdLine(value);
+      if (line !== undefined && !('problem' in line)) options.push(line);
+    }
+  }
+  return { configPath, options };
+}

@@ -1,0 +1,67 @@
+import type { Host, ReadFailure } from '../../host/host.ts';
+import { readText } from '../read-text.ts';
+import { parseUnitFile } from './unit-file.ts';
+import type { UnitSetting } from './unit-file.ts';
+
+/** Where units stand, systemd.unit(5), the first that has it wins; `/lib` is `/usr/lib` on most distributions now. */
+export const UNIT_DIRECTORIES = Object.freeze([
+  '/etc/systemd/system',
+  '/run/systemd/system',
+  '/usr/local/lib/systemd/system',
+  '/usr/lib/systemd/system',
+  '/lib/systemd/system',
+]);
+
+const MAX_DROP_INS = 64;
+
+/** A unit: its file and its drop-ins, by path. Masked: it is linked to /dev/null, so it can never start. */
+export interface Unit {
+  readonly path: string;
+  readonly isMasked: boolean;
+  readonly dropIns: readonly string[];
+  /** What the files say together, in the order in which systemd reads them; empty where one cannot be read. */
+  readonly settings: readonly UnitSetting[];
+}
+
+/** Finds `docker.service`, `ssh.socket` …; undefined where no directory has it, a failure where one cannot be seen. */
+export async function findUnit(host: Host, name: string): Promise<Unit | ReadFailure | undefined> {
+  for (const directory of UNIT_DIRECTORIES) {
+    const path = `${directory}/${name}`;
+    const link = await host.readLink(path);
+    const stat = await host.stat(path);
+    const isMasked =
+      (link.ok && link.value === '/dev/null') || (stat.ok && stat.value.kind === 'file' && stat.value.size === 0);
+    if (isMasked) return { path, isMasked, dropIns: [], settings: [] };
+    if (!stat.ok) {
+      if (stat.code === 'absent') continue;
+      return stat;
+    }
+    const dropIns = await findDropIns(host, name);
+    return { path, isMasked, dropIns, settings: await readSettings(host, [path, ...dropIns]) };
+  }
+  return undefined;
+}
+
+/** `NAME.d/*.conf` of all directories, sorted by file name; of the same name only the first counts. */
+async function findDropIns(host: Host, name: string): Promise<readonly string[]> {
+  const found = new Map<string, string>();
+  for (const directory of UNIT_DIRECTORIES) {
+    const listed = await host.list(`${directory}/${name}.d`);
+    if (!listed.ok) continue;
+    for (const file of listed.value)
+      if (file.endsWith('.conf') && !found.has(file)) found.set(file, `${directory}/${name}.d/${file}`);
+  }
+  return [...found.keys()]
+    .sort()
+    .slice(0, MAX_DROP_INS)
+    .map((file) => found.get(file) ?? file);
+}
+
+async function readSettings(host: Host, paths: readonly string[]): Promise<readonly UnitSetting[]> {
+  const settings: UnitSetting[] = [];
+  for (const path of paths) {
+    const read = await readText(host, path, 256 * 1024);
+    if (read.ok) settings.push(...parseUnitFile(read.value));
+  }
+  return settings;
+}

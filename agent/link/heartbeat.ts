@@ -1,0 +1,58 @@
+import type { Clock } from '../../service/clock.ts';
+import type { Ledger } from './ledger.ts';
+import type { Sender } from './sender.ts';
+import type { Spool } from './spool.ts';
+import type { SessionStream } from './stream.ts';
+
+/** What this process takes of its machine. */
+export interface Usage {
+  /** Resident memory, bytes. */
+  readonly rssBytes: number;
+  /** CPU time since the start, milliseconds. */
+  readonly cpuMs: number;
+}
+
+/** What the heartbeat of a session works with; `clock` ends with the session. */
+export interface HeartbeatOptions {
+  readonly stream: SessionStream;
+  readonly spool: Spool;
+  readonly ledger: Ledger;
+  readonly sender: Sender;
+  readonly clock: Clock;
+  readonly intervalMs: number;
+  readonly usage: () => Usage;
+}
+
+/** So long the collector may leave unanswered what was sent. */
+export const PROGRESS_DEADLINE_MS = 60_000;
+
+/**
+ * Sends a heartbeat every `intervalMs`, and one whenever the answer is called. Gives up a session in which what was
+ * sent stays unanswered.
+ */
+export function startHeartbeat(options: HeartbeatOptions): () => void {
+  const { stream, spool, ledger, sender, clock, intervalMs, usage } = options;
+  let sending = false;
+  const beat = async (): Promise<void> => {
+    // One at a time: behind a collector that does not read they would only pile up.
+    if (sending) return;
+    sending = true;
+    const { last, pending, dropped } = spool.status();
+    const heartbeat = { sequence: last, ...ledger.digest(), pending, dropped, ...roundedUsage(usage()) };
+    await stream.send({ heartbeat });
+    sending = false;
+  };
+  const tick = (): void => {
+    const { outstanding, progressMs } = sender.status();
+    if (outstanding && clock.monotonic() - progressMs > PROGRESS_DEADLINE_MS)
+      return stream.cancel(`nothing was confirmed for ${String(PROGRESS_DEADLINE_MS)} ms`);
+    void beat();
+    clock.after(intervalMs, tick);
+  };
+  clock.after(intervalMs, tick);
+  return () => void beat();
+}
+
+function roundedUsage({ rssBytes, cpuMs }: Usage): Usage {
+  return { rssBytes: Math.round(rssBytes), cpuMs: Math.round(cpuMs) };
+}

@@ -1,0 +1,49 @@
+import type { Facts } from '../../posture/fact/facts.ts';
+import { valueOr } from '../../posture/observed.ts';
+import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
+import type { Inventory } from '../../proto/fleet.ts';
+
+/** Half of a message for containers, a quarter for images: what is longer than that is cut. */
+const MAX_CONTAINER_BYTES = MAX_MESSAGE_BYTES / 2;
+const MAX_IMAGE_BYTES = MAX_MESSAGE_BYTES / 4;
+/** Tags and digests of one image: an image can have any number of either. */
+const MAX_REFERENCES = 32;
+
+/** What the node is, for the collector. A list too long for one message is cut: it is for people, findings are not. */
+export function inventoryOf(facts: Facts): Inventory {
+  const { node, kernel, docker } = facts;
+  return {
+    operatingSystem: node.operatingSystem,
+    kernelRelease: node.kernelRelease,
+    architecture: node.architecture,
+    cpus: node.cpus,
+    memoryBytes: node.memoryBytes,
+    runtime: docker.api.state === 'seen' ? `docker ${docker.api.value.version}` : '',
+    securityModules: valueOr(kernel.lsm, []).join(','),
+    containers: within(
+      MAX_CONTAINER_BYTES,
+      valueOr(facts.containers, []).map(({ id, name, image, imageId, startedAt }) => ({
+        id,
+        name,
+        image,
+        imageId,
+        startedAt,
+      })),
+    ),
+    images: within(
+      MAX_IMAGE_BYTES,
+      valueOr(facts.images, []).map(({ id, tags, digests }) => ({
+        id,
+        tags: tags.slice(0, MAX_REFERENCES),
+        digests: digests.slice(0, MAX_REFERENCES),
+      })),
+    ),
+  };
+}
+
+/** The first items that take no more than `maxBytes`; their JSON is longer than their protobuf. */
+function within<T>(maxBytes: number, items: readonly T[]): T[] {
+  let bytes = 0;
+  const end = items.findIndex((item) => (bytes += Buffer.byteLength(JSON.stringify(item))) > maxBytes);
+  return items.slice(0, end === -1 ? items.length : end);
+}

@@ -1,0 +1,79 @@
+import { addToDigest, EMPTY_DIGEST, findingHash, removeFromDigest } from '../../posture/digest.ts';
+import type { Delta, FindingSet } from '../../posture/delta.ts';
+import { deltaSize } from '../../posture/delta.ts';
+import type { Finding } from '../../posture/finding.ts';
+import type { WireFinding } from '../../proto/finding-codec.ts';
+import type { Logger } from '../../service/log.ts';
+import type { DeltaContent } from './delta-parts.ts';
+import type { Spool } from './spool.ts';
+import { transmissible } from './transmissible.ts';
+
+/** What this node has told, or will tell, the collector: the findings as they are now, and the changes that wait. */
+export interface Ledger {
+  /**
+   * The findings are now `findings`; `delta` is what changed since the last call. The first call of a process cannot
+   * know what the collector knows: nothing is spooled, and a full transfer follows what waits from before.
+   */
+  readonly publish: (findings: FindingSet, delta: Delta, observedAtMs: number) => void;
+  /** All findings, as a delta that replaces everything; every later delta is relative to it. */
+  readonly takeSnapshot: (observedAtMs: number) => DeltaContent;
+  /** Digest and number of the findings, as the collector reads them. */
+  readonly digest: () => { readonly digest: number; readonly findings: number };
+}
+
+/** A ledger on `spool`. */
+export function createLedger(spool: Spool, log: Logger): Ledger {
+  /** Hash of each finding under the digest. */
+  const hashes = new Map<string, number>();
+  let findings: FindingSet = new Map();
+  let digest = EMPTY_DIGEST;
+  let started = false;
+
+  const count = (finding: Finding): WireFinding | undefined => {
+    const sent = transmissible(finding);
+    discount(finding.id);
+    if (sent === undefined) {
+      log.error({ finding: finding.id.slice(0, 200) }, 'finding left out, the collector would refuse it');
+      return undefined;
+    }
+    const hash = findingHash(sent.read);
+    hashes.set(finding.id, hash);
+    digest = addToDigest(digest, hash);
+    return sent.wire;
+  };
+  const discount = (id: string): boolean => {
+    const hash = hashes.get(id);
+    if (hash === undefined) return false;
+    digest = removeFromDigest(digest, hash);
+    return hashes.delete(id);
+  };
+
+  return {
+    publish: (after, delta, observedAtMs) => {
+      findings = after;
+      if (!started) {
+        started = true;
+        for (const finding of after.values()) count(finding);
+        spool.requireResync('the agent was started');
+        return;
+      }
+      if (deltaSize(delta) === 0) return;
+      const gone = delta.gone.filter(discount);
+      const put = [...delta.added, ...delta.changed].map(count).filter((wire) => wire !== undefined);
+      if (gone.length + put.length > 0) spool.append({ put, gone, observedAtMs });
+    },
+    takeSnapshot: (observedAtMs) => {
+      const whole = findings;
+      return { sequence: spool.beginSnapshot(), snapshot: true, put: wireOf(whole), gone: [], observedAtMs };
+    },
+    digest: () => ({ digest, findings: hashes.size }),
+  };
+}
+
+/** Made one at a time: a snapshot of a large node is sent in parts, and is not to stand in memory twice. */
+function* wireOf(findings: FindingSet): Generator<WireFinding> {
+  for (const finding of findings.values()) {
+    const sent = transmissible(finding);
+    if (sent !== undefined) yield sent.wire;
+  }
+}

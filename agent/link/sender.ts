@@ -1,0 +1,131 @@
+import type { Clock } from '../../service/clock.ts';
+import { deltaParts } from './delta-parts.ts';
+import type { DeltaContent } from './delta-parts.ts';
+import type { Ledger } from './ledger.ts';
+import type { Spool } from './spool.ts';
+import type { SessionStream } from './stream.ts';
+import type { Wake } from './wake.ts';
+
+/**
+ * Sends deltas of one session in order. The rule that holds always: after sequence n comes n + 1, or a snapshot. What
+ * would leave a gap is not sent; the snapshot that follows says it all.
+ */
+export interface Sender {
+  /** Runs until the stream is over; then `wake` must be called once more. */
+  readonly run: () => Promise<void>;
+  /** The collector has committed up to here. */
+  readonly onAck: (sequence: number) => void;
+  /** The collector wants all findings, now. */
+  readonly onResync: (reason: string) => void;
+  readonly status: () => SenderStatus;
+}
+
+/** How far a session has come. */
+export interface SenderStatus {
+  /** Highest sequence that went out, or is going out. */
+  readonly sent: number;
+  /** Everything that this node knows is committed. */
+  readonly caughtUp: boolean;
+  /** Something is on its way, or should be. */
+  readonly outstanding: boolean;
+  /** On the monotonic clock: when a part went out or an ack came last. */
+  readonly progressMs: number;
+}
+
+/** What a sender works with. */
+export interface SenderOptions {
+  readonly stream: SessionStream;
+  readonly spool: Spool;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly wake: Wake;
+  /** What the collector had committed when the session began. */
+  readonly committed: number;
+}
+
+/** A node that loses every delta (a full disk) must not send everything all the time. */
+const MIN_SNAPSHOT_INTERVAL_MS = 5000;
+
+/** A sender that starts after `committed`. */
+export function createSender({ stream, spool, ledger, clock, wake, committed }: SenderOptions): Sender {
+  let sent = committed;
+  let sending = false;
+  let asked = false;
+  let progressMs = clock.monotonic();
+  /** The snapshot of this session that is not committed yet. */
+  let snapshot: { readonly sequence: number } | undefined;
+  let cancelWait = (): void => undefined;
+  let lastSnapshotMs = -MIN_SNAPSHOT_INTERVAL_MS;
+
+  const isUncovered = (): boolean => {
+    const { resync, lostAt } = spool.status();
+    return resync !== undefined && (snapshot === undefined || snapshot.sequence <= lostAt);
+  };
+  const next = (): DeltaContent | undefined => {
+    if (!asked) {
+      const delta = spool.after(sent);
+      if (delta !== undefined && delta.sequence === sent + 1) return contentOf(delta, delta.sequence);
+      if (delta === undefined && !isUncovered()) return undefined;
+    }
+    const waitMs = lastSnapshotMs + MIN_SNAPSHOT_INTERVAL_MS - clock.monotonic();
+    if (waitMs > 0) {
+      cancelWait();
+      cancelWait = clock.after(waitMs, wake.call);
+      return undefined;
+    }
+    asked = false;
+    lastSnapshotMs = clock.monotonic();
+    const content = ledger.takeSnapshot(clock.now());
+    snapshot = { sequence: content.sequence };
+    return content;
+  };
+  const sendAll = async (content: DeltaContent): Promise<boolean> => {
+    // Before the first part: the ack may be here before we hear that the last one went out.
+    sent = content.sequence;
+    for (const part of deltaParts(content)) {
+      if (!(await stream.send({ delta: part }))) return false;
+      progressMs = clock.monotonic();
+    }
+    return true;
+  };
+
+  return {
+    run: async () => {
+      while (!stream.isOver()) {
+        const content = next();
+        sending = content !== undefined;
+        if (content === undefined) await wake.wait();
+        else if (!(await sendAll(content))) break;
+      }
+      cancelWait();
+    },
+    onAck: (sequence) => {
+      if (sequence > sent) return;
+      spool.ack(sequence);
+      progressMs = clock.monotonic();
+      if (snapshot !== undefined && sequence >= snapshot.sequence) snapshot = undefined;
+      wake.call();
+    },
+    onResync: (reason) => {
+      // Every delta that the collector cannot place asks again, and the answer is on its way already.
+      if (snapshot !== undefined || asked) return;
+      spool.requireResync(reason);
+      asked = true;
+      wake.call();
+    },
+    status: () => {
+      const { last, acked, resync } = spool.status();
+      return {
+        sent,
+        caughtUp: acked === last && resync === undefined,
+        outstanding: sending || sent > acked,
+        progressMs,
+      };
+    },
+  };
+}
+
+function contentOf(delta: NonNullable<ReturnType<Spool['after']>>, sequence: number): DeltaContent {
+  const { put, gone, observedAtMs } = delta;
+  return { sequence, snapshot: false, put: put ?? [], gone: gone ?? [], observedAtMs: observedAtMs ?? 0 };
+}

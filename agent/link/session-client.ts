@@ -1,0 +1,111 @@
+import type { Delta, FindingSet } from '../../posture/delta.ts';
+import { fullJitter } from '../../service/backoff.ts';
+import { sleep } from '../../service/clock.ts';
+import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
+import { createLedger } from './ledger.ts';
+import { holdSession } from './session.ts';
+import type { Session, SessionOptions, SessionOutcome } from './session.ts';
+import { openStream } from './stream.ts';
+import type { Dialled } from './dial.ts';
+
+/** What the link to the collector works with. */
+export interface LinkOptions extends Omit<SessionOptions, 'ledger'> {
+  /** `host:port` of the collector. */
+  readonly target: string;
+  /** Read before each attempt, so that a renewed certificate is used. Rejections are told and tried again. */
+  readonly loadTls: () => Promise<TlsFiles>;
+  readonly signal: AbortSignal;
+}
+
+/** The link of this node to its collector. */
+export interface Link {
+  /** The findings changed: keeps the change until it is committed, and sends it if there is a session. Never throws. */
+  readonly publish: (findings: FindingSet, delta: Delta, observedAtMs: number) => void;
+  /** What the inventory is made of changed. */
+  readonly inventoryChanged: () => void;
+  /** Holds sessions, one after the other, until the signal aborts. To be called after the first `publish`. */
+  readonly run: () => Promise<void>;
+  readonly status: () => LinkStatus;
+}
+
+/** Where the link stands. */
+export interface LinkStatus {
+  readonly connected: boolean;
+  /** Why the last session ended or could not begin; empty: there was none. */
+  readonly lastFailure: string;
+}
+
+const BACKOFF = Object.freeze({ baseMs: 250, capMs: 30_000 });
+/** A session that lasted so long ends a row of failures. */
+const STABLE_MS = 10_000;
+
+/** A link that is not connected yet. */
+export function createLink(options: LinkOptions): Link {
+  const { spool, clock, random, signal, log } = options;
+  const ledger = createLedger(spool, log);
+  const report = createFailureReport(options);
+  let session: Session | undefined;
+  // Whatever is in the spool now may have been sent by the process before this one.
+  let everSent = spool.status().last;
+
+  const attempt = async (): Promise<SessionOutcome | string> => {
+    const dialled = await connect(options);
+    if (typeof dialled === 'string') return dialled;
+    const held = holdSession(openStream(dialled.call), everSent, { ...options, ledger });
+    session = held;
+    const stop = (): void => held.finish();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    const outcome = await held.over;
+    signal.removeEventListener('abort', stop);
+    session = undefined;
+    dialled.close();
+    everSent = outcome.everSent;
+    return outcome;
+  };
+
+  return {
+    publish: (findings, delta, observedAtMs) => {
+      ledger.publish(findings, delta, observedAtMs);
+      session?.notify();
+    },
+    inventoryChanged: () => session?.notify(),
+    run: async () => {
+      for (let failures = 0; !signal.aborted; failures += 1) {
+        const outcome = await attempt();
+        if (signal.aborted) return;
+        if (typeof outcome !== 'string' && (outcome.lastedMs ?? 0) >= STABLE_MS) failures = 0;
+        report.failed(outcome);
+        await sleep(clock, fullJitter(failures, BACKOFF, random), signal);
+      }
+    },
+    status: () => ({ connected: session !== undefined, lastFailure: report.last() }),
+  };
+}
+
+async function connect({ target, loadTls }: LinkOptions): Promise<Dialled | string> {
+  try {
+    const tls = await loadTls();
+    // Loaded here: only a process that dials pays for it.
+    const { dial } = await import('./dial.ts');
+    return dial(target, tls);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Tells of failures: the first of each kind as a warning, what repeats itself only for those who debug. */
+function createFailureReport({ target, log }: LinkOptions) {
+  let last = '';
+  return {
+    failed: (outcome: SessionOutcome | string): void => {
+      const reason = typeof outcome === 'string' ? outcome : outcome.details.slice(0, 500);
+      const welcomed = typeof outcome !== 'string' && outcome.lastedMs !== undefined;
+      const fields = { target, reason, ...(typeof outcome === 'string' ? {} : { code: outcome.code }) };
+      if (reason !== last || welcomed) log.warn(fields, welcomed ? 'session ended' : 'collector could not be reached');
+      else log.debug(fields, 'collector could not be reached');
+      last = reason;
+    },
+    last: (): string => last,
+  };
+}

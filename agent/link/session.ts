@@ -1,0 +1,187 @@
+import type { CollectorMessage, Inventory, Welcome } from '../../proto/fleet.ts';
+import type { Clock } from '../../service/clock.ts';
+import type { Logger } from '../../service/log.ts';
+import { scopedClock } from '../../service/scoped-clock.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import type { Usage } from './heartbeat.ts';
+import { startInventory } from './inventory-sender.ts';
+import type { Ledger } from './ledger.ts';
+import { openQueryDesk } from './query-desk.ts';
+import type { QueryDesk } from './query-desk.ts';
+import type { QueryAnswerer } from './query-answerer.ts';
+import { createSender } from './sender.ts';
+import type { Sender } from './sender.ts';
+import type { Spool } from './spool.ts';
+import type { SessionStream } from './stream.ts';
+import { createWake } from './wake.ts';
+
+/** What sessions of one agent work with. */
+export interface SessionOptions {
+  readonly spool: Spool;
+  readonly ledger: Ledger;
+  readonly answerer: QueryAnswerer;
+  readonly inventory: () => Inventory;
+  readonly usage: () => Usage;
+  readonly agentVersion: string;
+  readonly nodeName: string;
+  /** Where the collector names no interval. */
+  readonly heartbeatIntervalMs: number;
+  readonly clock: Clock;
+  /** 0 ≤ x < 1 */
+  readonly random: () => number;
+  readonly log: Logger;
+  /** Everything that the node knows is committed. Called again each time that it comes to be so. */
+  readonly onCaughtUp: () => void;
+}
+
+/** A session that is being held. */
+export interface Session {
+  /** Resolves when it is over. */
+  readonly over: Promise<SessionOutcome>;
+  /** Findings or inventory changed. */
+  readonly notify: () => void;
+  /** Ends it in good order. */
+  readonly finish: () => void;
+}
+
+/** How a session went. */
+export interface SessionOutcome {
+  /** gRPC status code. */
+  readonly code: number;
+  readonly details: string;
+  /** From Welcome to the end; undefined: there was no Welcome. */
+  readonly lastedMs: number | undefined;
+  /** Highest sequence that may have gone out, in this session or before. */
+  readonly everSent: number;
+}
+
+/** What is there once the collector has welcomed us. */
+interface Conversation {
+  readonly sender: Sender;
+  readonly desk: QueryDesk;
+  readonly beat: () => void;
+  readonly inventoryChanged: () => void;
+}
+
+const WELCOME_DEADLINE_MS = 10_000;
+/** After we said that nothing more comes, the collector has so long to end the session. */
+const FINISH_DEADLINE_MS = 2000;
+const [MIN_HEARTBEAT_MS, MAX_HEARTBEAT_MS] = [1000, 10 * 60_000];
+const MAX_DRAIN_MS = 10 * 60_000;
+
+/**
+ * Says Hello and holds the session until it ends; never rejects. `everSent`: highest sequence of this epoch that may
+ * have gone out before.
+ */
+export function holdSession(stream: SessionStream, everSent: number, options: SessionOptions): Session {
+  const clock = scopedClock(options.clock);
+  const wake = createWake();
+  let conversation: Conversation | undefined;
+  let welcomedMs: number | undefined;
+
+  const finish = (): void => {
+    if (conversation === undefined) return stream.cancel('ended by this node');
+    stream.finish();
+    clock.after(FINISH_DEADLINE_MS, () => stream.cancel('ended by this node'));
+  };
+  const drain = (spreadMs: number, reason: string): void => {
+    const delayMs = Math.floor(options.random() * Math.min(spreadMs, MAX_DRAIN_MS));
+    options.log.info({ delayMs, reason: reason.slice(0, 200) }, 'the collector asks to connect anew');
+    clock.after(delayMs, finish);
+  };
+  const onMessage = (message: CollectorMessage): void => {
+    if (conversation !== undefined) return handle(message, conversation, { drain, onCaughtUp: options.onCaughtUp });
+    if (!message.welcome) return stream.cancel('the collector did not answer Hello with Welcome');
+    welcomedMs = clock.monotonic();
+    const sender = startSender(message.welcome, { stream, everSent, wake, clock, options });
+    conversation = converse(message.welcome, { stream, sender, clock, options });
+    if (sender.status().caughtUp) options.onCaughtUp();
+  };
+  stream.onMessage(onMessage);
+  sayHello(stream, options);
+  clock.after(WELCOME_DEADLINE_MS, () => {
+    if (conversation === undefined) stream.cancel(`no Welcome within ${String(WELCOME_DEADLINE_MS)} ms`);
+  });
+
+  const outcome = async (): Promise<SessionOutcome> => {
+    const { code, details } = await stream.ended;
+    const lastedMs = welcomedMs === undefined ? undefined : clock.monotonic() - welcomedMs;
+    conversation?.desk.close();
+    clock.close();
+    wake.call();
+    return { code, details, lastedMs, everSent: Math.max(everSent, conversation?.sender.status().sent ?? 0) };
+  };
+  return {
+    over: outcome(),
+    notify: () => {
+      wake.call();
+      conversation?.inventoryChanged();
+    },
+    finish,
+  };
+}
+
+function sayHello(stream: SessionStream, { spool, agentVersion, nodeName }: SessionOptions): void {
+  const { epoch, acked } = spool.status();
+  void stream.send({ hello: { agentVersion, nodeName, capabilities: ['query'], epoch, ackedSequence: acked } });
+}
+
+interface SenderParts {
+  readonly stream: SessionStream;
+  readonly everSent: number;
+  readonly wake: ReturnType<typeof createWake>;
+  readonly clock: Clock;
+  readonly options: SessionOptions;
+}
+
+function startSender(welcome: Welcome, { stream, everSent, wake, clock, options }: SenderParts): Sender {
+  const { spool, ledger, log } = options;
+  const committed = welcome.committedSequence ?? 0;
+  // Sequences that we never sent: they are of this epoch, but of a life of the spool that the disk forgot.
+  if (committed > everSent) spool.skipTo(committed);
+  else spool.ack(committed);
+  const sender = createSender({ stream, spool, ledger, clock, wake, committed });
+  if (welcome.resync === true) sender.onResync('the collector asked for it at the beginning');
+  log.info({ committed, resync: welcome.resync === true }, 'connected to the collector');
+  void sender.run();
+  return sender;
+}
+
+interface ConversationParts {
+  readonly stream: SessionStream;
+  readonly sender: Sender;
+  readonly clock: Clock;
+  readonly options: SessionOptions;
+}
+
+function converse(welcome: Welcome, { stream, sender, clock, options }: ConversationParts): Conversation {
+  const { spool, ledger, answerer, inventory, usage, heartbeatIntervalMs, log } = options;
+  const wanted = welcome.heartbeatIntervalMs || heartbeatIntervalMs;
+  const intervalMs = Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, wanted));
+  return {
+    sender,
+    desk: openQueryDesk({ answerer, send: stream.send, clock, log }),
+    beat: startHeartbeat({ stream, spool, ledger, sender, clock, intervalMs, usage }),
+    inventoryChanged: startInventory(stream, inventory, clock),
+  };
+}
+
+interface Reactions {
+  readonly drain: (spreadMs: number, reason: string) => void;
+  readonly onCaughtUp: () => void;
+}
+
+function handle(message: CollectorMessage, { sender, desk, beat }: Conversation, reactions: Reactions): void {
+  if (message.ack) {
+    const before = sender.status().caughtUp;
+    sender.onAck(message.ack.sequence ?? 0);
+    if (before || !sender.status().caughtUp) return;
+    // At once, so that a difference shows now and not only with the next regular one.
+    beat();
+    reactions.onCaughtUp();
+  } else if (message.resync) sender.onResync(message.resync.reason ?? '');
+  else if (message.query) desk.ask(message.query);
+  else if (message.cancel) desk.cancel(message.cancel.queryId ?? '');
+  else if (message.drain) reactions.drain(message.drain.spreadMs ?? 0, message.drain.reason ?? '');
+  // What else a newer collector may say is not for us.
+}

@@ -1,0 +1,96 @@
+import { networkInterfaces } from 'node:os';
+import { certificateFacts } from './certificate-facts.ts';
+import { clientHello, TLS_VERSIONS, VERSION_NUMBERS } from './client-hello.ts';
+import { judgeAttempts } from './client-certificate.ts';
+import { exchange } from './exchange.ts';
+import { ownAddresses } from './own-address.ts';
+import { hasStatusLine, httpStatus, PING } from './ping.ts';
+import { parseServerFlight } from './server-flight.ts';
+import { attemptTls } from './tls-attempt.ts';
+import type { Probe } from '../../posture/fact/listener.ts';
+import type { TlsVersion } from './client-hello.ts';
+import type { Exchange, Target } from './exchange.ts';
+import type { ProbeOutcome, Prober } from './prober.ts';
+import type { ServerFlight } from './server-flight.ts';
+
+/** How patient a prober is. */
+export interface ProberOptions {
+  /** For one connection; a probe makes at most seven. Default 2,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const DEFAULT_TIMEOUT_MS = 2000;
+
+/** Probes ports of this node over TCP. Another machine's address is refused without a packet. */
+export function createProber({ timeoutMs = DEFAULT_TIMEOUT_MS }: ProberOptions = {}): Prober {
+  return {
+    probe: async (address, port) => {
+      const hosts = ownAddresses(address, networkInterfaces());
+      if (hosts.length === 0) return { ok: false, reason: `not an address of this node: ${address.slice(0, 64)}` };
+      let outcome: ProbeOutcome = { ok: false, reason: 'not probed' };
+      for (const host of hosts) {
+        outcome = await probeTarget({ host, port }, timeoutMs);
+        if (outcome.ok) return outcome;
+      }
+      return outcome;
+    },
+  };
+}
+
+async function probeTarget(target: Target, timeoutMs: number): Promise<ProbeOutcome> {
+  const first = await sayHello(target, 'TLSv1.2', timeoutMs);
+  if (first.exchange.end === 'refused') return { ok: false, reason: `no connection: ${first.exchange.error}` };
+  const isTls = first.flight.version !== 0 || first.flight.alert !== undefined;
+  return isTls
+    ? { ok: true, value: await probeTls(target, first.flight, timeoutMs) }
+    : probeClearText(target, timeoutMs);
+}
+
+async function probeClearText(target: Target, timeoutMs: number): Promise<ProbeOutcome> {
+  const { received, end, error } = await exchange(target, PING, hasStatusLine, timeoutMs);
+  const status = httpStatus(received);
+  const nothing = { clientCertificate: 'unknown', versions: [], certificate: null } as const;
+  if (status !== undefined) return { ok: true, value: { ...nothing, protocol: 'http', answer: answerOf(status) } };
+  if (received.length > 0)
+    return { ok: true, value: { ...nothing, protocol: 'other', answer: 'neither HTTP nor TLS' } };
+  if (end === 'timeout') return { ok: false, reason: `no answer within ${String(timeoutMs)} ms` };
+  return { ok: false, reason: `closed without an answer${error === '' ? '' : ` (${error})`}` };
+}
+
+async function probeTls(target: Target, tls12: ServerFlight, timeoutMs: number): Promise<Probe> {
+  const flights = new Map<TlsVersion, ServerFlight>();
+  for (const version of TLS_VERSIONS) {
+    const flight = version === 'TLSv1.2' ? tls12 : (await sayHello(target, version, timeoutMs)).flight;
+    // A server may choose an older version than the one that it was offered: that one it accepts, not this.
+    if (flight.version === VERSION_NUMBERS[version]) flights.set(version, flight);
+  }
+  const versions = [...flights.keys()];
+  // What the newest older version does may differ from TLS 1.3: both are tried, and the weaker answer counts.
+  const old = versions.findLast((version) => version !== 'TLSv1.3');
+  const attempts = [];
+  for (const version of new Set([old, versions.at(-1)])) {
+    if (version !== undefined) attempts.push(await attemptTls(target, version, timeoutMs));
+  }
+  const seen = [...flights.values(), ...attempts];
+  return {
+    protocol: 'tls',
+    ...judgeAttempts(
+      attempts,
+      seen.some(({ requestsCertificate }) => requestsCertificate),
+    ),
+    versions,
+    certificate: certificateFacts(seen.find(({ certificate }) => certificate !== undefined)?.certificate),
+  };
+}
+
+async function sayHello(
+  target: Target,
+  version: TlsVersion,
+  timeoutMs: number,
+): Promise<{ readonly exchange: Exchange; readonly flight: ServerFlight }> {
+  const isEnough = (received: Buffer): boolean => parseServerFlight(received).state !== 'more';
+  const done = await exchange(target, clientHello(version), isEnough, timeoutMs);
+  return { exchange: done, flight: parseServerFlight(done.received) };
+}
+
+const answerOf = (status: number): string => `HTTP ${String(status)} from /_ping`;

@@ -1,0 +1,43 @@
+import { compileExpression, evaluate } from '../../posture/expression.ts';
+import type { Expression } from '../../posture/expression.ts';
+import { FACT_SCHEMAS } from '../../posture/fact/facts.ts';
+import type { FactName } from '../../posture/fact/facts.ts';
+import { project } from '../../posture/projection.ts';
+import { UNREAD_VARIABLE } from '../../posture/query/types.ts';
+import { jsonText } from './json-text.ts';
+import type { WorkerReply, WorkerRequest } from './worker-protocol.ts';
+
+/** What the worker thread does: keeps the expression that it compiled last, and evaluates it. */
+export function createEvaluation(): (request: WorkerRequest) => WorkerReply {
+  let expression: Expression | undefined;
+  return (request) => {
+    if (request.kind === 'compile') {
+      const compiled = compileExpression(request.expression);
+      expression = compiled.ok ? compiled.expression : undefined;
+      return compiled.ok ? { kind: 'compiled', needs: factsOf(compiled.expression) } : failed(compiled.problem);
+    }
+    return expression === undefined ? failed('there is no expression to evaluate') : evaluateText(expression, request);
+  };
+}
+
+function evaluateText(
+  expression: Expression,
+  { facts, maxRows, maxBytes }: Extract<WorkerRequest, { readonly kind: 'evaluate' }>,
+): WorkerReply {
+  const evaluated = evaluate(expression, project(facts), maxRows);
+  if (!evaluated.ok) return failed(evaluated.problem);
+  const text = jsonText(evaluated.value, maxBytes);
+  if (!text.ok) return failed(text.problem);
+  const { bytes, rows, truncated } = text;
+  return { kind: 'answer', bytes, rows, truncated: truncated || evaluated.truncated, unread: evaluated.unread };
+}
+
+/** Who asks what could not be read asks about all facts. */
+function factsOf(expression: Expression): readonly FactName[] {
+  const names = Object.keys(FACT_SCHEMAS) as FactName[];
+  return expression.variables.has(UNREAD_VARIABLE) ? names : names.filter((name) => expression.variables.has(name));
+}
+
+function failed(problem: string): WorkerReply {
+  return { kind: 'failed', problem };
+}

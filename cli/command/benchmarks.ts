@@ -1,0 +1,75 @@
+import { BENCHMARKS, findBenchmark } from '../../posture/benchmark/benchmark.ts';
+import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
+import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import { printListing } from '../print.ts';
+import { unknownBenchmark } from '../scan/known.ts';
+
+export const benchmarks = defineCommand({
+  name: 'benchmarks',
+  summary: 'list benchmarks, or the controls of one',
+  usage: ['benchmarks [options]', 'benchmarks ID [options]'],
+  description: [
+    'Lists the published benchmarks that checks are mapped to and how many of their controls are answered. With ID, lists its controls with the checks that answer each, or why none does.',
+  ],
+  operands: { min: 0, max: 1, completes: 'benchmark' },
+  options: [OUTPUT_OPTION],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll benchmarks', meaning: 'the benchmarks' },
+    { line: 'plimsoll benchmarks cis-docker-1.8.0', meaning: 'its controls' },
+    { line: 'plimsoll scan --benchmark cis-docker-1.8.0', meaning: 'judge this machine by it' },
+  ],
+  run: async (context) => {
+    const [id] = context.args.operands;
+    if (id === undefined) return listAll(context);
+    const benchmark = findBenchmark(id);
+    if (benchmark === undefined)
+      return complain(context, unknownBenchmark(id) ?? 'there is no such benchmark', 'see: plimsoll benchmarks');
+    return listControls(context, benchmark);
+  },
+});
+
+async function listAll(context: Context): Promise<number> {
+  const items = BENCHMARKS.map(({ id, title, controls }) => ({
+    id,
+    title,
+    controls: controls.length,
+    answered: controls.filter(({ checks }) => checks.length > 0).length,
+  }));
+  await printListing(context, {
+    document: { benchmarks: items },
+    items,
+    columns: [
+      { title: 'BENCHMARK', min: 20 },
+      { title: 'CONTROLS', align: 'right' },
+      { title: 'ANSWERED', align: 'right' },
+      { title: 'TITLE' },
+    ],
+    rows: items.map(({ id, title, controls, answered }) => [
+      { text: id },
+      { text: String(controls) },
+      { text: String(answered) },
+      { text: title },
+    ]),
+    empty: 'No benchmark.',
+  });
+  return EXIT_OK;
+}
+
+async function listControls(context: Context, benchmark: Benchmark): Promise<number> {
+  const { paint } = context;
+  await printListing(context, {
+    document: benchmark,
+    items: benchmark.controls,
+    columns: [{ title: 'CONTROL' }, { title: 'WHAT IT ASKS FOR' }, { title: 'ANSWERED BY', min: 24, max: 40 }],
+    rows: benchmark.controls.map(({ id, title, checks, why }) => [
+      { text: id },
+      { text: title },
+      checks.length > 0 ? { text: checks.join(', ') } : { text: `not judged: ${why ?? ''}`, paint: paint.dim },
+    ]),
+    empty: 'No control.',
+  });
+  return EXIT_OK;
+}

@@ -1,0 +1,65 @@
+import { CHECKS } from '../../posture/check/registry.ts';
+import { SEVERITIES } from '../../posture/verdict.ts';
+import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { complain } from '../complain.ts';
+import { printListing } from '../print.ts';
+import { documentCheck } from '../scan/document-check.ts';
+import { unknownCheck } from '../scan/known.ts';
+
+export const checks = defineCommand({
+  name: 'checks',
+  summary: 'list what is judged',
+  usage: ['checks [options]'],
+  description: [
+    'Lists every check with its severity and what is right. plimsoll explain CHECK says why and what to do.',
+  ],
+  operands: { min: 0, max: 0 },
+  options: [
+    {
+      name: 'check',
+      value: 'CHECK',
+      repeated: true,
+      completes: 'check',
+      summary: 'only this check, or an area such as ssh',
+    },
+    {
+      name: 'severity',
+      value: 'SEVERITY',
+      choices: SEVERITIES,
+      repeated: true,
+      summary: 'only checks of this severity',
+    },
+    OUTPUT_OPTION,
+  ],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll checks --check container', meaning: 'what is judged about each container' },
+    { line: 'plimsoll checks --output json', meaning: 'all of it, with rationale and remediation' },
+  ],
+  run: async (context) => {
+    const { args, paint } = context;
+    const [wanted, severities] = [args.values('check'), args.values('severity')];
+    for (const word of wanted) {
+      const problem = unknownCheck(word);
+      if (problem !== undefined) return complain(context, problem, 'see: plimsoll checks');
+    }
+    const shown = CHECKS.filter(
+      ({ id, severity }) =>
+        (wanted.length === 0 || wanted.some((word) => id === word || id.startsWith(`${word}.`))) &&
+        (severities.length === 0 || severities.includes(severity)),
+    );
+    const items = shown.map(documentCheck);
+    await printListing(context, {
+      document: { checks: items },
+      items,
+      columns: [{ title: 'CHECK', min: 24 }, { title: 'SEVERITY' }, { title: 'WHAT IS RIGHT' }],
+      rows: shown.map(({ id, severity, title }) => [
+        { text: id },
+        { text: severity, paint: (text) => paint.severity(severity, text) },
+        { text: title },
+      ]),
+      empty: 'No such check.',
+    });
+    return EXIT_OK;
+  },
+});

@@ -1,0 +1,33 @@
+import { defineCommand, EXIT_OK } from '../command.ts';
+
+const SHELLS = Object.freeze(['bash', 'zsh', 'fish'] as const);
+
+export const completion = defineCommand({
+  name: 'completion',
+  summary: 'print a completion script for bash, zsh or fish',
+  usage: ['completion bash|zsh|fish'],
+  description: [
+    'Prints a script that completes commands, options, their values, and the ids of checks and benchmarks. It is made for this version: print it again after an update.',
+  ],
+  operands: { min: 1, max: 1, completes: 'shell' },
+  options: [],
+  settings: [],
+  examples: [
+    { line: 'source <(plimsoll completion bash)', meaning: 'bash, for this shell; put it into ~/.bashrc to keep it' },
+    { line: 'plimsoll completion zsh > "${fpath[1]}/_plimsoll"', meaning: 'zsh' },
+    { line: 'plimsoll completion fish > ~/.config/fish/completions/plimsoll.fish', meaning: 'fish' },
+  ],
+  run: async (context) => {
+    const [word] = context.args.operands;
+    const shell = SHELLS.find((known) => known === word);
+    const { complain } = await import('../complain.ts');
+    if (shell === undefined)
+      return complain(context, `there is no script for ${JSON.stringify(word)}; there is one for ${SHELLS.join(', ')}`);
+    const [{ renderCompletion }, { describeProgram }] = await Promise.all([
+      import('../completion/script.ts'),
+      import('../completion/describe.ts'),
+    ]);
+    await context.stdout.write(renderCompletion(shell, await describeProgram()));
+    return EXIT_OK;
+  },
+});

@@ -1,0 +1,149 @@
+import { CHECKS } from '../../posture/check/registry.ts';
+import type { Check } from '../../posture/check/check.ts';
+import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
+import { FACT_SCHEMAS } from '../../posture/fact/facts.ts';
+import type { FactName } from '../../posture/fact/facts.ts';
+import { connect } from '../api/connect.ts';
+import { readFindings } from '../api/findings.ts';
+import type { FleetFinding } from '../api/shape.ts';
+import { defineCommand, EXIT_OK } from '../command.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import { compareFindings, findingLabel } from '../render/finding.ts';
+import { safe, safeJson } from '../render/safe.ts';
+import { wrap } from '../render/width.ts';
+import { documentCheck } from '../scan/document-check.ts';
+import type { DocumentCheck } from '../scan/document-check.ts';
+import { unknownCheck } from '../scan/known.ts';
+
+/** Present findings that are shown. */
+const MAX_FINDINGS = 100;
+
+export const explain = defineCommand({
+  name: 'explain',
+  summary: 'what a check judges, why it matters and what to do',
+  usage: ['explain CHECK [options]'],
+  description: [
+    'Says what is right, why it matters, what is read to judge it, what to do when it fails, where that is documented, and which benchmark controls it answers.',
+    'With --node or --subject the present findings follow, with all their evidence, as the collector has them.',
+  ],
+  operands: { min: 1, max: 1, completes: 'check' },
+  options: [
+    { name: 'node', value: 'NODE', repeated: true, summary: 'show its findings on this node, by name or id' },
+    { name: 'subject', value: 'NAME', summary: 'show its findings about this subject, by name or id' },
+    {
+      name: 'output',
+      value: 'FORMAT',
+      choices: ['table', 'json'],
+      summary: 'table: for people (default); json: one document',
+    },
+  ],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll explain container.seccomp-filter', meaning: 'what to do about it' },
+    {
+      line: 'plimsoll explain container.seccomp-filter --subject shop-db',
+      meaning: 'and what was seen on this container',
+    },
+  ],
+  run: async (context) => {
+    const { args, stdout } = context;
+    const [id = ''] = args.operands;
+    const check = CHECKS.find((known) => known.id === id);
+    if (check === undefined)
+      return complain(context, unknownCheck(id) ?? `${id} is an area, not a check`, 'see: plimsoll checks');
+    const found = await presentFindings(context, check.id);
+    const document = documentCheck(check);
+    if (args.value('output') === 'json') {
+      const whole = found === undefined ? document : { ...document, findings: found };
+      await stdout.write(`${safeJson(whole, 2)}\n`);
+      return EXIT_OK;
+    }
+    const lines = [...page(check, document, context), ...(found ?? []).flatMap((one) => findingLines(one, context))];
+    if (found?.length === 0) lines.push('', 'The collector has no such finding.');
+    await stdout.write(`${lines.join('\n')}\n`);
+    return EXIT_OK;
+  },
+});
+
+/** What the collector has; undefined where nobody asked, or where it could not be asked, which is said. */
+async function presentFindings(context: Context, check: string): Promise<readonly FleetFinding[] | undefined> {
+  const { args, settings } = context;
+  if (!args.has('node') && !args.has('subject')) return undefined;
+  const client = await connect(settings, new AbortController().signal);
+  const query = {
+    nodes: args.values('node'),
+    checks: [check],
+    verdicts: [],
+    severities: [],
+    kinds: [],
+    subject: args.value('subject'),
+    text: undefined,
+  };
+  const answer = client.ok ? await readFindings(client.value, query, MAX_FINDINGS) : client;
+  if (answer.ok) return answer.value.findings.toSorted(compareFindings);
+  await complain(context, answer.problem, answer.hint);
+  return undefined;
+}
+
+function page(check: Check, document: DocumentCheck, { width, paint }: Context): readonly string[] {
+  const paragraph = (title: string, text: string): readonly string[] => [
+    '',
+    paint.bold(title),
+    ...wrap(text, width - 2).map((line) => `  ${line}`),
+  ];
+  return [
+    `${paint.bold(check.id)}  ${paint.severity(check.severity, check.severity.toUpperCase())}`,
+    ...wrap(check.title, width),
+    ...paragraph('Why', check.rationale),
+    ...paragraph('What to do', check.remediation),
+    '',
+    paint.bold('What is read'),
+    ...readLines(check, width),
+    '',
+    paint.bold('Where to read more'),
+    ...check.references.map((url) => `  ${url}`),
+    ...controlLines(document, width, paint.bold('Benchmarks')),
+  ];
+}
+
+/** The facts behind a check: what it judges, then what it needs besides. */
+function readLines(check: Check, width: number): readonly string[] {
+  const judged: Readonly<Record<Check['judges'], FactName>> = {
+    node: 'node',
+    docker: 'docker',
+    sshd: 'sshd',
+    container: 'containers',
+    image: 'images',
+    file: 'files',
+    listener: 'listeners',
+  };
+  const names = new Set<FactName>([...(check.judges === 'node' ? [] : [judged[check.judges]]), ...check.needs]);
+  return [...names].flatMap((name) =>
+    wrap(`${name}: ${FACT_SCHEMAS[name].shape.doc.replaceAll('`', '')}`, width - 2).map((line) => `  ${line}`),
+  );
+}
+
+function controlLines({ controls }: DocumentCheck, width: number, title: string): readonly string[] {
+  if (controls.length === 0) return [];
+  const lines = controls.flatMap(({ benchmark, control }) => {
+    const entry = findBenchmark(benchmark)?.controls.find(({ id }) => id === control);
+    return wrap(`${benchmark} ${control} ${entry?.title ?? ''}`, width - 2).map((line) => `  ${line}`);
+  });
+  return ['', title, ...lines];
+}
+
+function findingLines(finding: FleetFinding, { paint, width }: Context): readonly string[] {
+  const { text, paint: colour } = findingLabel(finding, paint);
+  const head = `${colour?.(text) ?? text}  ${paint.bold(safe(finding.subject.name))} on ${safe(finding.nodeName)}`;
+  const reason = finding.reason ?? '';
+  return [
+    '',
+    head,
+    ...(reason === '' ? [] : wrap(safe(reason), width - 2).map((line) => `  ${line}`)),
+    ...finding.evidence.flatMap(({ source, seen, expected }) => [
+      ...wrap(`${safe(source)}: ${safe(seen)}`, width - 2).map((line) => `  ${line}`),
+      ...(expected === '' ? [] : wrap(`expected: ${safe(expected)}`, width - 4).map((line) => `    ${line}`)),
+    ]),
+  ];
+}

@@ -1,0 +1,136 @@
+import { SUBJECT_KINDS } from '../../posture/finding.ts';
+import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
+import type { Severity } from '../../posture/verdict.ts';
+import { connect } from '../api/connect.ts';
+import { readFindings } from '../api/findings.ts';
+import type { FindingQuery } from '../api/findings.ts';
+import type { FleetFinding } from '../api/shape.ts';
+import { defineCommand, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import { printListing } from '../print.ts';
+import { FINDING_COLUMNS, findingRow } from '../render/finding.ts';
+import { unknownCheck } from '../scan/known.ts';
+
+/** Findings that are read where nothing is said. */
+const DEFAULT_LIMIT = 1_000;
+const MAX_LIMIT = 100_000;
+
+export const findings = defineCommand({
+  name: 'findings',
+  summary: 'list the findings of the fleet, or watch them change',
+  usage: ['findings [options]', 'findings --watch [options]'],
+  description: [
+    'Asks the collector for findings, worst first. Without --verdict a table shows what fails, JSON shows all. Options are combined; the values of one that is repeated are alternatives.',
+    'With --watch nothing is listed: each change that matches is printed as it happens, until Ctrl-C. A connection that breaks is made again without losing a change.',
+  ],
+  operands: { min: 0, max: 0 },
+  options: [
+    { name: 'node', value: 'NODE', repeated: true, summary: 'findings of this node, by name or id' },
+    {
+      name: 'check',
+      value: 'CHECK',
+      repeated: true,
+      completes: 'check',
+      summary: 'findings of this check, or of an area such as ssh',
+    },
+    { name: 'verdict', value: 'VERDICT', choices: VERDICTS, repeated: true, summary: 'findings with this verdict' },
+    { name: 'severity', value: 'SEVERITY', choices: SEVERITIES, repeated: true, summary: 'findings of this severity' },
+    {
+      name: 'kind',
+      value: 'KIND',
+      choices: SUBJECT_KINDS,
+      repeated: true,
+      summary: 'findings about this kind of subject',
+    },
+    { name: 'subject', value: 'NAME', summary: 'findings about the subject with this name or id' },
+    { name: 'text', value: 'TEXT', summary: 'findings whose check, title, subject, reason or evidence contains this' },
+    { name: 'limit', value: 'NUMBER', summary: `at most so many; default ${String(DEFAULT_LIMIT)}` },
+    {
+      name: 'fail-on',
+      value: 'SEVERITY',
+      choices: SEVERITIES,
+      summary: 'exit with 1 if something that matches fails as badly as this, or worse',
+    },
+    { name: 'watch', summary: 'print changes as they happen' },
+    OUTPUT_OPTION,
+  ],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll findings --severity critical,high', meaning: 'the worst of the fleet' },
+    { line: 'plimsoll findings --node web-3 --verdict unknown', meaning: 'what could not be judged on one node' },
+    { line: 'plimsoll findings --watch --output ndjson', meaning: 'a stream of changes for a program' },
+  ],
+  run: async (context) => {
+    const wanted = readQuery(context);
+    if (!wanted.ok) return complain(context, wanted.problem, 'see: plimsoll findings --help');
+    const { args } = context;
+    const signal = args.has('watch') ? context.listenForShutdown() : new AbortController().signal;
+    const client = await connect(context.settings, signal);
+    if (!client.ok) return complain(context, client.problem, client.hint);
+    if (args.has('watch')) {
+      const { watchFindings } = await import('../watch/findings.ts');
+      return watchFindings(context, client.value, wanted.query, signal);
+    }
+    const page = await readFindings(client.value, wanted.query, wanted.limit);
+    if (!page.ok) return complain(context, page.problem, page.hint);
+    await print(context, page.value.findings, page.value.more);
+    const threshold = args.value('fail-on') as Severity | undefined;
+    return threshold !== undefined && page.value.findings.some((finding) => reaches(finding, threshold))
+      ? EXIT_FINDINGS
+      : EXIT_OK;
+  },
+});
+
+type Wanted =
+  | { readonly ok: true; readonly query: FindingQuery; readonly limit: number }
+  | { readonly ok: false; readonly problem: string };
+
+function readQuery({ args }: Context): Wanted {
+  const limitText = args.value('limit') ?? String(DEFAULT_LIMIT);
+  const limit = /^\d{1,6}$/.test(limitText) ? Number(limitText) : 0;
+  if (limit < 1 || limit > MAX_LIMIT)
+    return { ok: false, problem: `--limit: expected a number from 1 to ${String(MAX_LIMIT)}` };
+  for (const check of args.values('check')) {
+    const problem = unknownCheck(check);
+    if (problem !== undefined) return { ok: false, problem };
+  }
+  const verdicts = args.values('verdict');
+  const isTable = (args.value('output') ?? 'table') === 'table';
+  const preset = isTable && !args.has('watch') ? ['fail'] : [];
+  return {
+    ok: true,
+    limit,
+    query: {
+      nodes: args.values('node'),
+      checks: args.values('check'),
+      verdicts: verdicts.length > 0 ? verdicts : preset,
+      severities: args.values('severity'),
+      kinds: args.values('kind'),
+      subject: args.value('subject'),
+      text: args.value('text'),
+    },
+  };
+}
+
+function reaches({ verdict, severity }: FleetFinding, threshold: Severity): boolean {
+  return verdict === 'fail' && severityRank(severity) <= severityRank(threshold);
+}
+
+async function print(context: Context, found: readonly FleetFinding[], more: boolean): Promise<void> {
+  const { paint, stderr } = context;
+  const names = new Set(found.map(({ nodeName }) => nodeName));
+  const several = names.size > 1;
+  await printListing(context, {
+    document: { findings: found, more },
+    items: found,
+    columns: several ? [{ max: 16 }, ...FINDING_COLUMNS] : FINDING_COLUMNS,
+    rows: found.map((finding) =>
+      several
+        ? [{ text: finding.nodeName, paint: paint.dim }, ...findingRow(finding, paint)]
+        : findingRow(finding, paint),
+    ),
+    empty: 'No such finding.',
+  });
+  if (more) await stderr.write(`plimsoll: there are more; ask for them with --limit\n`);
+}

@@ -1,0 +1,127 @@
+import { parseDuration } from '../../service/duration.ts';
+import { connect } from '../api/connect.ts';
+import { queryAnswers } from '../api/shape.ts';
+import type { QueryAnswer } from '../api/shape.ts';
+import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import { safe, safeJson } from '../render/safe.ts';
+import { clockTime, span } from '../render/time.ts';
+
+/** How long a query waits for a node where nothing is said. */
+const DEFAULT_DEADLINE_MS = 5_000;
+
+export const query = defineCommand({
+  name: 'query',
+  summary: 'ask nodes a live question',
+  usage: ["query 'EXPRESSION' [options]"],
+  description: [
+    'Sends a CEL expression to all nodes, or to chosen ones, which evaluate it over their facts as they are now. The facts are variables: clock, containers, docker, files, images, kernel, listeners, node, sshd. An expression that does not compile is refused before anything is sent.',
+    'Each node answers in a block of its own: its value, an error, that it did not answer in time, or since when it is offline. What a node could not read and the answer would have needed stands below. The exit status is 0 if at least one node answered and none failed or was late.',
+  ],
+  operands: { min: 1, max: 1 },
+  options: [
+    { name: 'node', value: 'NODE', repeated: true, summary: 'ask this node, by name or id; default: all' },
+    { name: 'deadline', value: 'DURATION', summary: 'how long to wait for a node, such as 500ms or 10s; default 5s' },
+    { name: 'max-rows', value: 'NUMBER', summary: 'most rows from one node; default 1000' },
+    OUTPUT_OPTION,
+  ],
+  settings: ['client'],
+  examples: [
+    { line: "plimsoll query 'kernel.lockdown'", meaning: 'the lockdown level of every node' },
+    {
+      line: `plimsoll query 'containers.filter(c, c.seccomp.mode == "disabled").map(c, c.name)'`,
+      meaning: 'containers that run without a seccomp filter',
+    },
+    { line: "plimsoll query 'sshd.present' --node web-3 --output json", meaning: 'one node, for a program' },
+  ],
+  run: async (context) => {
+    const request = readRequest(context);
+    if (!request.ok) return complain(context, request.problem);
+    const client = await connect(context.settings, new AbortController().signal);
+    if (!client.ok) return complain(context, client.problem, client.hint);
+    const answer = await client.value.post('/v1/query', queryAnswers, request.body, request.body.deadlineMs);
+    if (!answer.ok) return complain(context, answer.problem, answer.hint);
+    const { answers } = answer.value;
+    await print(context, answers);
+    const failed = answers.some(({ outcome }) => outcome === 'error' || outcome === 'timeout');
+    return !failed && answers.some(({ outcome }) => outcome === 'ok') ? EXIT_OK : EXIT_FAILURE;
+  },
+});
+
+interface RequestBody {
+  readonly expression: string;
+  readonly nodes: readonly string[];
+  readonly deadlineMs: number;
+  readonly maxRows?: number;
+}
+
+function readRequest({
+  args,
+}: Context): { readonly ok: true; readonly body: RequestBody } | { readonly ok: false; readonly problem: string } {
+  const [expression = ''] = args.operands;
+  const deadline = args.value('deadline');
+  const deadlineMs = deadline === undefined ? DEFAULT_DEADLINE_MS : parseDuration(deadline);
+  if (deadlineMs === undefined || deadlineMs < 1 || deadlineMs > 300_000)
+    return { ok: false, problem: '--deadline: expected a duration such as 500ms or 10s, at most 5m' };
+  const rows = args.value('max-rows');
+  if (rows !== undefined && !/^[1-9]\d{0,4}$/.test(rows))
+    return { ok: false, problem: '--max-rows: expected a number from 1 to 99999' };
+  const body = { expression, nodes: args.values('node'), deadlineMs };
+  return { ok: true, body: rows === undefined ? body : { ...body, maxRows: Number(rows) } };
+}
+
+async function print(context: Context, answers: readonly QueryAnswer[]): Promise<void> {
+  const { args, stdout } = context;
+  const plain = answers.map(documentAnswer);
+  switch (args.value('output') ?? 'table') {
+    case 'json':
+      return stdout.write(`${safeJson({ answers: plain }, 2)}\n`);
+    case 'ndjson':
+      return stdout.write(plain.map((answer) => `${safeJson(answer)}\n`).join(''));
+    default:
+      if (answers.length === 0) return stdout.write('No node has connected yet.\n');
+      return stdout.write(answers.map((answer) => `${block(answer, context).join('\n')}\n`).join('\n'));
+  }
+}
+
+/** Only the fields that belong to the outcome. */
+function documentAnswer(answer: QueryAnswer): Readonly<Record<string, unknown>> {
+  const { outcome, nodeId, nodeName, value, rows, truncated, unread, error, deadlineMs, sinceMs } = answer;
+  switch (outcome) {
+    case 'ok':
+      return { outcome, nodeId, nodeName, value, rows, truncated, unread };
+    case 'error':
+      return { outcome, nodeId, nodeName, error };
+    case 'timeout':
+      return { outcome, nodeId, nodeName, deadlineMs };
+    case 'offline':
+      return { outcome, nodeId, nodeName, sinceMs };
+  }
+}
+
+function block(answer: QueryAnswer, { paint, clock }: Context): readonly string[] {
+  const name = paint.bold(safe(answer.nodeName));
+  switch (answer.outcome) {
+    case 'ok': {
+      const rows = Array.isArray(answer.value) ? `  ${String(answer.rows)} row${answer.rows === 1 ? '' : 's'}` : '';
+      const cut = answer.truncated ? paint.bad('  (cut: there are more)') : '';
+      const unread = answer.unread.map((entry) => `  ${paint.dim(`not read: ${safe(entry)}`)}`);
+      return [`${name}${paint.dim(rows)}${cut}`, ...valueLines(answer.value), ...unread];
+    }
+    case 'error':
+      return [name, `  ${paint.bad('error')}: ${safe(answer.error)}`];
+    case 'timeout':
+      return [name, `  ${paint.bad('no answer')} within ${String(answer.deadlineMs)} ms`];
+    case 'offline': {
+      const since = `since ${clockTime(answer.sinceMs)} (${span(clock.now() - answer.sinceMs)})`;
+      return [name, `  ${paint.bad('offline')} ${answer.sinceMs === 0 ? '' : since}`.trimEnd()];
+    }
+  }
+}
+
+/** A list stands one item a line, anything else as JSON. */
+function valueLines(value: unknown): readonly string[] {
+  const lines = Array.isArray(value) ? value.map((item) => safeJson(item)) : safeJson(value, 2).split('\n');
+  return lines.map((line) => `  ${line}`);
+}

@@ -1,0 +1,55 @@
+import type { ApiClient } from '../api/client.ts';
+import type { FindingEvent } from '../api/shape.ts';
+import { watchEvents } from '../api/watch.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import { safe } from '../render/safe.ts';
+import { clockTime } from '../render/time.ts';
+import { changeLine } from '../watch/line.ts';
+
+/**
+ * Prints what becomes bad and what becomes good again, until `signal` aborts. `onConnected` is called once, as soon as
+ * no change can be missed any more.
+ */
+export async function watchChanges(
+  context: Context,
+  client: ApiClient,
+  signal: AbortSignal,
+  onConnected: () => Promise<void>,
+): Promise<void> {
+  const { stdout, clock, width, paint } = context;
+  const connected = new Map<string, boolean>();
+  let greeted = false;
+  for await (const item of watchEvents(client, { clock, signal, random: Math.random })) {
+    switch (item.type) {
+      case 'connected':
+        if (!greeted) await onConnected();
+        greeted = true;
+        break;
+      case 'finding':
+        if (concernsFailure(item.event)) await stdout.write(`${changeLine(item.event, false, width, paint)}\n`);
+        break;
+      case 'node': {
+        const { id, name, connected: isConnected } = item.node;
+        const before = connected.get(id);
+        connected.set(id, isConnected);
+        if (before === undefined || before === isConnected) break;
+        const state = isConnected ? paint.good('connected again') : paint.bad('offline');
+        await stdout.write(`${paint.dim(clockTime(clock.now()))}  ${safe(name)} is ${state}\n`);
+        break;
+      }
+      case 'gap':
+        await complain(context, `changes may be missing: ${item.reason}`, 'see: plimsoll findings');
+        break;
+      case 'lost':
+        // The collector is started again, and the stream goes on where it broke off.
+        if (item.failure.kind === 'refused') await complain(context, item.failure.problem, item.failure.hint);
+        break;
+    }
+  }
+}
+
+/** People watch for what fails, or failed a moment ago. */
+function concernsFailure({ finding, previousVerdict }: FindingEvent): boolean {
+  return finding.verdict === 'fail' || previousVerdict === 'fail';
+}

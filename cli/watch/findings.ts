@@ -1,0 +1,74 @@
+import type { ApiClient } from '../api/client.ts';
+import type { FindingQuery } from '../api/findings.ts';
+import type { FindingEvent, FleetFinding } from '../api/shape.ts';
+import { watchEvents } from '../api/watch.ts';
+import { EXIT_OK } from '../command.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import { safeJson } from '../render/safe.ts';
+import { changeLine } from './line.ts';
+
+/** Prints changes that match `query` as they happen, until `signal` aborts or the collector refuses. */
+export async function watchFindings(
+  context: Context,
+  client: ApiClient,
+  query: FindingQuery,
+  signal: AbortSignal,
+): Promise<number> {
+  const { stdout, stderr, clock, args, width, paint } = context;
+  const isTable = (args.value('output') ?? 'table') === 'table';
+  let told = false;
+  for await (const item of watchEvents(client, { clock, signal, random: Math.random })) {
+    switch (item.type) {
+      case 'finding': {
+        if (!matches(item.event, query)) break;
+        const line = isTable ? changeLine(item.event, query.nodes.length !== 1, width, paint) : safeJson(item.event);
+        await stdout.write(`${line}\n`);
+        break;
+      }
+      case 'connected':
+        if (told || isTable) await stderr.write(`watching ${client.url}, Ctrl-C ends it\n`);
+        told = false;
+        break;
+      case 'gap':
+        await complain(context, `changes may be missing: ${item.reason}`);
+        break;
+      case 'lost':
+        if (!told) await complain(context, item.failure.problem, item.failure.hint);
+        if (item.failure.kind === 'refused') return 2;
+        told = true;
+        break;
+      case 'node':
+        break;
+    }
+  }
+  return EXIT_OK;
+}
+
+/** As the API would choose; a change also matches by the verdict that it had. */
+function matches(event: FindingEvent, query: FindingQuery): boolean {
+  const { finding, previousVerdict } = event;
+  const verdicts = [finding.verdict, ...(previousVerdict === null ? [] : [previousVerdict])];
+  return (
+    oneOf(query.nodes, [finding.nodeId, finding.nodeName]) &&
+    (oneOf(query.checks, [finding.check]) || oneOfAreas(query.checks, finding.check)) &&
+    oneOf(query.verdicts, verdicts) &&
+    oneOf(query.severities, [finding.severity]) &&
+    oneOf(query.kinds, [finding.subject.kind]) &&
+    (query.subject === undefined || query.subject === finding.subject.id || query.subject === finding.subject.name) &&
+    (query.text === undefined || textOf(finding).includes(query.text.toLowerCase()))
+  );
+}
+
+function oneOf(wanted: readonly string[], given: readonly string[]): boolean {
+  return wanted.length === 0 || given.some((word) => wanted.includes(word));
+}
+
+function oneOfAreas(wanted: readonly string[], check: string): boolean {
+  return wanted.some((word) => !word.includes('.') && check.startsWith(`${word}.`));
+}
+
+function textOf({ check, title, subject, reason, evidence }: FleetFinding): string {
+  const parts = evidence.flatMap(({ source, seen, expected }) => [source, seen, expected]);
+  return [check, title, subject.name, reason ?? '', ...parts].join('\n').toLowerCase();
+}

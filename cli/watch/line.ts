@@ -1,0 +1,36 @@
+import type { FindingEvent } from '../api/shape.ts';
+import { evidenceLine, findingLabel } from '../render/finding.ts';
+import type { Paint } from '../render/paint.ts';
+import { renderTable } from '../render/table.ts';
+import { clockTime } from '../render/time.ts';
+
+/**
+ * One change as one line: `14:03:09  opened    CRITICAL  container.privileged  shop-worker  CapEff 1ff…`. With
+ * `withNode` the node stands before the check.
+ */
+export function changeLine(event: FindingEvent, withNode: boolean, width: number, paint: Paint): string {
+  const { finding, action, atMs } = event;
+  const node = withNode ? [{ text: finding.nodeName, paint: paint.dim }] : [];
+  // Text that is resolved was a failure: its severity says more than the verdict that it has now.
+  const shown =
+    action === 'resolved' && event.previousVerdict === 'fail' ? { ...finding, verdict: 'fail' as const } : finding;
+  const [line = ''] = renderTable(
+    [{ min: 8 }, { min: 8 }, { min: 8 }, ...(withNode ? [{ max: 16 }] : []), { min: 24 }, { max: 24 }, { min: 12 }],
+    [
+      [
+        { text: clockTime(atMs), paint: paint.dim },
+        {
+          text: action.padEnd(8),
+          paint: action === 'resolved' ? paint.good : action === 'opened' ? paint.bad : paint.bold,
+        },
+        { ...findingLabel(shown, paint), text: findingLabel(shown, paint).text.padEnd(8) },
+        ...node,
+        { text: finding.check },
+        { text: finding.subject.name, paint: paint.bold },
+        { text: evidenceLine(finding) },
+      ],
+    ],
+    width,
+  );
+  return line;
+}

@@ -1,0 +1,45 @@
+/** Bounds and times of sessions. */
+export interface SessionSettings {
+  /** How often nodes are asked to send a Heartbeat. */
+  readonly heartbeatIntervalMs: number;
+  /** A session whose Hello is not there by then is ended. */
+  readonly helloTimeoutMs: number;
+  /** Sessions at a time; one more is refused. */
+  readonly maxSessions: number;
+  /** Findings and gone identities in one delta, over all its parts. */
+  readonly maxDeltaFindings: number;
+  /** Bytes of one delta, over all its parts. */
+  readonly maxDeltaBytes: number;
+  /** Bytes of unfinished deltas of all sessions together. */
+  readonly maxPartialBytes: number;
+  /** Findings that one node may have. */
+  readonly maxNodeFindings: number;
+  /** Findings that wait for the store; when there are more, sessions are not read until it has caught up. */
+  readonly maxQueuedFindings: number;
+  /** Findings in one transaction. */
+  readonly maxBatchFindings: number;
+  /** Messages that wait for a node that does not read; with one more its session is ended. */
+  readonly maxUnsentMessages: number;
+  /** What is known of a node is written at most this often while it is connected. */
+  readonly nodeWriteMs: number;
+  /** Silence after which a peer is pinged, and how long its answer may take. */
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+}
+
+/** What holds where nothing else is set. */
+export const DEFAULT_SESSION_SETTINGS: SessionSettings = Object.freeze({
+  heartbeatIntervalMs: 30_000,
+  helloTimeoutMs: 10_000,
+  maxSessions: 10_000,
+  maxDeltaFindings: 200_000,
+  maxDeltaBytes: 64 * 1024 * 1024,
+  maxPartialBytes: 256 * 1024 * 1024,
+  maxNodeFindings: 200_000,
+  maxQueuedFindings: 50_000,
+  maxBatchFindings: 5000,
+  maxUnsentMessages: 256,
+  nodeWriteMs: 1000,
+  keepaliveMs: 60_000,
+  keepaliveTimeoutMs: 20_000,
+});

@@ -1,0 +1,150 @@
+import type { Test } from 'tap';
+import { digestOf } from '../../../posture/digest.ts';
+import type { Finding } from '../../../posture/finding.ts';
+import type { OutboxEvent, Store } from '../../../collector/store/store.ts';
+import { all, commit, commitEvents, commitOne, finding, T0 } from './fleet.ts';
+
+export async function sequences(t: Test, store: Store): Promise<void> {
+  t.equal(await store.nodeState('n1'), undefined, 'never seen');
+  t.match(await commitOne(store, commit({ sequence: 7, snapshot: true, put: [finding()] })), { outcome: 'applied' });
+  t.match(await commitOne(store, commit({ sequence: 8 })), { outcome: 'applied', events: [] }, 'empty, but counted');
+  t.same(await commitOne(store, commit({ sequence: 8, put: [finding({ on: 'x' })] })), { outcome: 'duplicate' });
+  t.same(await commitOne(store, commit({ sequence: 7, snapshot: true })), { outcome: 'duplicate' }, 'also a snapshot');
+  t.same(await commitOne(store, commit({ sequence: 10, put: [finding({ on: 'x' })] })), {
+    outcome: 'gap',
+    committed: 8,
+  });
+  t.equal((await all(store)).length, 1, 'neither changed anything');
+  t.match(await commitOne(store, commit({ sequence: 20, snapshot: true, put: [finding()] })), { outcome: 'applied' });
+  t.match(await store.nodeState('n1'), { epoch: 'e1', committedSequence: 20, findings: 1 }, 'a snapshot heals a gap');
+}
+
+export async function epochs(t: Test, store: Store): Promise<void> {
+  t.same(await commitOne(store, commit({ sequence: 1, put: [finding()] })), { outcome: 'gap', committed: 0 });
+  await commitEvents(store, commit({ sequence: 5, snapshot: true, put: [finding()] }));
+  t.same(await commitOne(store, commit({ epoch: 'e2', sequence: 6 })), { outcome: 'gap', committed: 0 });
+  t.match(await store.nodeState('n1'), { epoch: 'e1', committedSequence: 5 });
+  await commitEvents(store, commit({ epoch: 'e2', sequence: 1, snapshot: true, put: [finding()] }));
+  t.match(await store.nodeState('n1'), { epoch: 'e2', committedSequence: 1 });
+}
+
+export async function lifecycle(t: Test, store: Store): Promise<void> {
+  const at = (sequence: number, put: Finding): Promise<readonly OutboxEvent[]> => {
+    const time = T0 + sequence * 1000;
+    return commitEvents(
+      store,
+      commit({ sequence, snapshot: sequence === 1, put: [put], observedAtMs: time, receivedAtMs: time }),
+    );
+  };
+  const bad = finding();
+  const good = finding({ verdict: 'pass', evidence: [] });
+  t.same(await at(1, good), [], 'passing findings are stored silently');
+  const [opened, ...none] = await at(2, bad);
+  t.same(none, []);
+  t.match(opened, { action: 'opened', previousVerdict: 'pass', atMs: T0 + 2000 });
+  t.match(opened?.finding, { ...bad, nodeId: 'n1', firstSeenMs: T0 + 1000, changedMs: T0 + 2000 });
+  t.same(await at(3, bad), [], 'the same again is no event');
+  const [changed] = await at(4, finding({ evidence: [] }));
+  t.match(changed, { action: 'changed', previousVerdict: 'fail', finding: { evidence: [], changedMs: T0 + 4000 } });
+  const [asked] = await at(5, finding({ verdict: 'manual', reason: 'look' }));
+  t.match(asked, { action: 'changed', previousVerdict: 'fail', finding: { verdict: 'manual', reason: 'look' } });
+  const [blind] = await at(6, finding({ verdict: 'unknown', reason: 'EACCES' }));
+  t.match(blind, { action: 'changed', previousVerdict: 'manual' });
+  const [resolved] = await at(7, good);
+  t.match(resolved, { action: 'resolved', previousVerdict: 'unknown', finding: { verdict: 'pass' } });
+  t.same(await at(8, finding({ verdict: 'notApplicable', reason: 'none' })), [], 'closed to closed');
+  const [again] = await at(9, bad);
+  t.match(again, { action: 'opened', previousVerdict: 'notApplicable', finding: { firstSeenMs: T0 + 1000 } });
+  const made = [opened, changed, asked, blind, resolved, again];
+  t.equal(new Set(made.map((event) => event?.uid)).size, 6, 'event uids are unique');
+  t.equal(new Set(made.map((event) => event?.finding.uid)).size, 1, 'the uid of the finding stays');
+  // printf 'n1\ncontainer.privileged/container/c1' | sha256sum | cut -c1-32
+  t.equal(opened?.finding.uid, '0cb3acb61f91ca4d1bf92fb1fbd6ad1f');
+  t.same(await store.outbox(0, 100), made, 'read again, an event is what it was');
+}
+
+export async function gone(t: Test, store: Store): Promise<void> {
+  const bad = finding({ on: 'a', reason: 'why' });
+  const good = finding({ on: 'b', verdict: 'pass' });
+  await commitEvents(store, commit({ sequence: 1, snapshot: true, put: [bad, good] }));
+  const later = { observedAtMs: T0 + 5000, receivedAtMs: T0 + 5000 };
+  const made = await commitEvents(
+    store,
+    commit({ sequence: 2, gone: [bad.id, good.id, 'no.such/container/x', 'junk'], ...later }),
+  );
+  t.equal(made.length, 1, 'a passing finding goes silently, an unknown one is nothing');
+  t.match(made[0], { action: 'resolved', previousVerdict: 'fail', atMs: T0 + 5000 });
+  t.match(made[0]?.finding, { ...bad, firstSeenMs: T0, changedMs: T0 });
+  t.same(await all(store), []);
+  const [back] = await commitEvents(store, commit({ sequence: 3, put: [bad], ...later }));
+  t.match(back, { action: 'opened', finding: { firstSeenMs: T0 + 5000 } });
+  t.equal(back?.previousVerdict, undefined, 'a new finding');
+  t.match(await commitEvents(store, commit({ sequence: 4, put: [finding({ on: 'a' })], gone: [bad.id] })), [
+    { action: 'changed' },
+  ]);
+  t.equal((await all(store)).length, 1, 'gone and put at once: it is there');
+}
+
+export async function snapshots(t: Test, store: Store): Promise<void> {
+  const [a, b, c] = [finding({ on: 'a' }), finding({ on: 'b' }), finding({ on: 'c' })] as const;
+  const quiet = finding({ on: 'q', verdict: 'pass' });
+  await commitEvents(store, commit({ sequence: 1, snapshot: true, put: [a, b, quiet] }));
+  await commitEvents(store, commit({ nodeId: 'n2', sequence: 1, snapshot: true, put: [a] }));
+  t.same(await commitEvents(store, commit({ sequence: 2, snapshot: true, put: [b, quiet, a] })), [], 'the same state');
+  const changed = finding({ on: 'a', evidence: [] });
+  const made = await commitEvents(store, commit({ epoch: 'e2', sequence: 1, snapshot: true, put: [c, c, changed] }));
+  t.same(made.map(({ action, finding }) => `${action} ${finding.subject.id}`).sort(), [
+    'changed a',
+    'opened c',
+    'resolved b',
+  ]);
+  t.equal((await store.findings({ nodes: ['n2'], limit: 10 })).findings.length, 1, 'another node is not touched');
+  t.match(await store.nodeState('n1'), { digest: digestOf([c, changed]), findings: 2 });
+  const twice = [finding({ on: 'c', evidence: [] }), c];
+  t.same(await commitEvents(store, commit({ epoch: 'e2', sequence: 2, snapshot: true, put: [...twice, changed] })), []);
+  t.match(await store.nodeState('n1'), { digest: digestOf([c, changed]) }, 'named twice: the last counts');
+  await commitEvents(store, commit({ epoch: 'e2', sequence: 3, snapshot: true }));
+  t.match(await store.nodeState('n1'), { digest: 0, findings: 0 });
+}
+
+export async function times(t: Test, store: Store): Promise<void> {
+  const day = 24 * 60 * 60 * 1000;
+  const seen = async (sequence: number, observedAtMs: number): Promise<number | undefined> => {
+    const put = [finding({ on: String(sequence) })];
+    const made = await commitEvents(
+      store,
+      commit({ sequence, snapshot: sequence === 1, put, observedAtMs, receivedAtMs: T0 }),
+    );
+    return made.find(({ action }) => action === 'opened')?.atMs;
+  };
+  t.equal(await seen(1, T0 - 10 * day), T0 - 10 * day, 'it waited in a spool');
+  t.equal(await seen(2, T0 + 3_600_000), T0, 'a clock that is ahead');
+  t.equal(await seen(3, 0), T0, 'no clock at all');
+  t.equal(await seen(4, -1), T0);
+}
+
+export async function batches(t: Test, store: Store): Promise<void> {
+  const results = await store.commit([
+    commit({ sequence: 1, snapshot: true, put: [finding()] }),
+    commit({ nodeId: 'n2', sequence: 1, put: [finding()] }),
+    commit({ sequence: 2, put: [finding({ verdict: 'pass' })] }),
+    commit({ sequence: 2 }),
+    commit({ nodeId: 'n3', sequence: 4, snapshot: true, put: [finding()] }),
+  ]);
+  t.same(
+    results.map(({ outcome }) => outcome),
+    ['applied', 'gap', 'applied', 'duplicate', 'applied'],
+  );
+  const made = results.flatMap((result) => (result.outcome === 'applied' ? result.events : []));
+  t.same(
+    made.map(({ action, finding }) => `${finding.nodeId} ${action}`),
+    ['n1 opened', 'n1 resolved', 'n3 opened'],
+  );
+  const positions = made.map(({ position }) => position);
+  t.same(
+    positions,
+    [...positions].sort((one, other) => one - other),
+  );
+  t.equal(new Set(positions).size, 3);
+  t.same(await store.commit([]), []);
+}

@@ -1,0 +1,37 @@
+import type { Test } from 'tap';
+import type { Store } from '../../../collector/store/store.ts';
+import { batches, epochs, gone, lifecycle, sequences, snapshots, times } from './conformance-commit.ts';
+import { history, outbox } from './conformance-outbox.ts';
+import { counts, filters, literalText, nodes, pages, refusals } from './conformance-query.ts';
+import { randomChanges } from './conformance-random.ts';
+
+/** Opens a store that nobody has used; it is closed by the suite. */
+export type OpenStore = (t: Test) => Promise<Store>;
+
+export async function storeConformance(t: Test, open: OpenStore): Promise<void> {
+  const check = (name: string, body: (t: Test, store: Store) => Promise<void>): Promise<unknown> =>
+    t.test(name, async (t) => {
+      const store = await open(t);
+      try {
+        await body(t, store);
+      } finally {
+        await store.close();
+      }
+    });
+  await check('sequences: next, duplicate, gap', sequences);
+  await check('a new epoch begins with a snapshot', epochs);
+  await check('opened, changed, resolved: what makes events and what does not', lifecycle);
+  await check('gone: resolved with what was last seen', gone);
+  await check('a snapshot makes events for real differences only', snapshots);
+  await check('times: the node is believed within reason', times);
+  await check('one batch, many nodes, in order', batches);
+  await check('findings: filters', filters);
+  await check('findings: any text is looked for literally', literalText);
+  await check('findings: worst first, pages without loss or doubles while rows change', pages);
+  await check('counts', counts);
+  await check('nodes', nodes);
+  await check('outbox, cursors and prune', outbox);
+  await check('history', history);
+  await check('what is not allowed is refused by code', refusals);
+  await check('random changes: the findings equal apply(), the digest equals digestOf()', randomChanges);
+}
