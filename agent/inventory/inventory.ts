@@ -1,94 +1,67 @@
-import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import os from 'node:os';
+import * as os from 'node:os';
+import { nodeId } from './node-id.ts';
+import { operatingSystem } from './os-release.ts';
+import { detectVirtualization } from './virtualization.ts';
 import type { NodeFact } from '../../posture/fact/node.ts';
-import { PRIVATE_FILE, writeFileAtomic } from '../../service/files.ts';
 import type { Host } from '../host/host.ts';
 
-/** What the inventory is taken from. */
+/** What the inventory is made from. */
 export interface InventoryOptions {
   readonly host: Host;
   readonly agentVersion: string;
-  /** Where a generated id is kept on a machine without `/etc/machine-id`; absent: a new one each time. */
+  /** Where a node without a machine id keeps the id that was made for it; without it that id lasts for this process. */
   readonly nodeIdFile?: string | undefined;
-  /** Name that the operator chose; otherwise the host name. */
-  readonly nodeName?: string | undefined;
 }
 
-/** `/etc/machine-id` is 32 hex digits (machine-id(5)); generated ids are UUIDs. */
-const MACHINE_ID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/;
-const SMALL = { maxBytes: 16 * 1024 };
-
-/** Describes the machine. Files of the node are read through the host port; no process is started. */
+/** What the machine is. Read at the first call; nothing of it changes while the agent runs. */
 export function createInventory(options: InventoryOptions): () => Promise<NodeFact> {
-  const { host, agentVersion } = options;
-  return async () => {
-    const [id, name, operatingSystem, kernelRelease, virtualization, memoryBytes] = await Promise.all([
-      nodeId(host, options.nodeIdFile),
-      firstLine(host, '/etc/hostname'),
-      operatingSystemOf(host),
-      firstLine(host, '/proc/sys/kernel/osrelease'),
-      hypervisorOf(host),
-      totalMemory(),
-    ]);
-    return {
-      id,
-      name: options.nodeName || name || os.hostname(),
-      operatingSystem,
-      kernelRelease: kernelRelease || os.release(),
-      architecture: os.machine(),
-      cpus: os.availableParallelism(),
-      memoryBytes,
-      virtualization,
-      effectiveUid: process.geteuid?.() ?? 0,
-      agentVersion,
-    };
+  let known: Promise<NodeFact> | undefined;
+  return () => (known ??= readInventory(options));
+}
+
+async function readInventory({ host, agentVersion, nodeIdFile }: InventoryOptions): Promise<NodeFact> {
+  return {
+    id: await nodeId(host, nodeIdFile),
+    name: await hostName(host),
+    operatingSystem: await readOperatingSystem(host),
+    kernelRelease: os.release(),
+    architecture: os.machine(),
+    cpus: os.cpus().length,
+    memoryBytes: await totalMemory(),
+    virtualization: await detectVirtualization(host),
+    effectiveUid: process.geteuid?.() ?? -1,
+    agentVersion,
   };
 }
 
 /**
- * Of systeminformation only `mem` is used: it reads `/proc/meminfo`. `osInfo`, `cpu` and `system` start processes
- * (`cat`, `lscpu`, `dmidecode`), and the agent starts none on the node.
+ * Of systeminformation only `mem` is used, and only its file is loaded: on Linux it reads `/proc/meminfo`. All others
+ * that could tell something here start processes (seen with `strace -f -e execve`: osInfo runs hostname and cat; cpu
+ * lscpu; system and memLayout dmidecode; uuid, time, versions, fsSize, blockDevices, networkInterfaces, currentLoad
+ * shells of their own), and this agent starts none. Those facts are read here from files.
  */
 async function totalMemory(): Promise<number> {
-  const { default: systeminformation } = await import('systeminformation');
-  const { total } = await systeminformation.mem();
-  return Number.isSafeInteger(total) ? total : os.totalmem();
+  const { mem } = await import('systeminformation/lib/memory.js');
+  const { total } = await mem();
+  return total;
 }
 
-async function nodeId(host: Host, nodeIdFile: string | undefined): Promise<string> {
-  const machineId = await firstLine(host, '/etc/machine-id');
-  if (MACHINE_ID.test(machineId)) return machineId;
-  if (nodeIdFile === undefined) return randomUUID();
-  const kept = await readFile(nodeIdFile, 'utf8').then(
-    (text) => text.trim(),
-    () => '',
-  );
-  if (MACHINE_ID.test(kept)) return kept;
-  const made = randomUUID();
-  await writeFileAtomic(nodeIdFile, `${made}\n`, PRIVATE_FILE);
-  return made;
+/** The agent's own host name is that of the node only in the same UTS namespace; otherwise what the node has on disk. */
+async function hostName(host: Host): Promise<string> {
+  const own = await host.readLink('/proc/self/ns/uts');
+  const node = await host.readLink('/proc/1/ns/uts');
+  if (own.ok && node.ok && own.value !== node.value) {
+    const read = await host.readFile('/etc/hostname', { maxBytes: 4096 });
+    const [name = ''] = read.ok ? read.value.toString('utf8').trim().split('\n') : [];
+    if (name !== '') return name.slice(0, 256);
+  }
+  return os.hostname();
 }
 
-/** NAME and VERSION_ID of os-release(5): lines `KEY=value`, the value possibly quoted. */
-async function operatingSystemOf(host: Host): Promise<string> {
-  const [etc, usr] = [await host.readFile('/etc/os-release', SMALL), await host.readFile('/usr/lib/os-release', SMALL)];
-  const read = etc.ok ? etc : usr;
-  if (!read.ok) return os.type();
-  const text = read.value.toString('utf8');
-  const value = (key: string): string => new RegExp(`^${key}=["']?([^"'\\n]{0,128})`, 'm').exec(text)?.[1] ?? '';
-  return `${value('NAME') || os.type()} ${value('VERSION_ID')}`.trim();
-}
-
-/** The firmware names the hypervisor that made it (`QEMU`, `Amazon EC2`, `VMware, Inc.`); Xen has a file of its own. */
-async function hypervisorOf(host: Host): Promise<string> {
-  const xen = await firstLine(host, '/sys/hypervisor/type');
-  const vendor = await firstLine(host, '/sys/class/dmi/id/sys_vendor');
-  const known = /QEMU|VMware|Microsoft|Amazon EC2|Google|Xen|innotek|Parallels|Bochs|KVM/i.exec(vendor)?.[0];
-  return (xen || (known ?? '')).slice(0, 64);
-}
-
-async function firstLine(host: Host, path: string): Promise<string> {
-  const read = await host.readFile(path, SMALL);
-  return read.ok ? (read.value.toString('utf8').split('\n')[0]?.trim().slice(0, 256) ?? '') : '';
+async function readOperatingSystem(host: Host): Promise<string> {
+  for (const path of ['/etc/os-release', '/usr/lib/os-release']) {
+    const read = await host.readFile(path);
+    if (read.ok) return operatingSystem(read.value.toString('utf8'));
+  }
+  return '';
 }

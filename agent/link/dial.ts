@@ -1,8 +1,11 @@
-import { createSecureContext } from 'node:tls';
+import { isIP } from 'node:net';
+import { checkServerIdentity, createSecureContext } from 'node:tls';
 import { Client, credentials } from '@grpc/grpc-js';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { FLEET_SERVICE, MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
+import { formatAddress } from '../../service/config/kind.ts';
+import type { Address } from '../../service/config/kind.ts';
 import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
 
 /** One connection with one call on it. */
@@ -17,14 +20,18 @@ const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 
 /**
- * Connects to `target` (`host:port`) and opens the session call: TLS 1.3, no authority but the given one, our own
+ * Connects to `target` and opens the session call: TLS 1.3, no authority but the given one, our own
  * certificate. Returns at once; what goes wrong shows as the status of the call.
  */
-export function dial(target: string, tls: TlsFiles): Dialled {
+export function dial(target: Address, tls: TlsFiles): Dialled {
   const secure = credentials.createFromSecureContext(
     createSecureContext({ ca: tls.ca, cert: tls.cert, key: tls.key, minVersion: 'TLSv1.3' }),
+    // Held to the name or address that was dialled, whatever name the handshake mentions.
+    { checkServerIdentity: (_name, certificate) => checkServerIdentity(target.host, certificate) },
   );
-  const client = new Client(target, secure, {
+  const client = new Client(formatAddress(target), secure, {
+    // An address must not stand where a handshake mentions a name (RFC 6066, section 3).
+    ...(isIP(target.host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'collector' }),
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,

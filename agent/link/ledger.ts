@@ -23,8 +23,10 @@ export interface Ledger {
 
 /** A ledger on `spool`. */
 export function createLedger(spool: Spool, log: Logger): Ledger {
-  /** Hash of each finding under the digest. */
+  /** Hash of each finding under the digest, by our id. */
   const hashes = new Map<string, number>();
+  /** The ids of those whose id is too long for the wire, as the collector knows them, by our id. */
+  const shortened = new Map<string, string>();
   let findings: FindingSet = new Map();
   let digest = EMPTY_DIGEST;
   let started = false;
@@ -38,6 +40,7 @@ export function createLedger(spool: Spool, log: Logger): Ledger {
     }
     const hash = findingHash(sent.read);
     hashes.set(finding.id, hash);
+    if (sent.read.id !== finding.id) shortened.set(finding.id, sent.read.id);
     digest = addToDigest(digest, hash);
     return sent.wire;
   };
@@ -58,7 +61,8 @@ export function createLedger(spool: Spool, log: Logger): Ledger {
         return;
       }
       if (deltaSize(delta) === 0) return;
-      const gone = delta.gone.filter(discount);
+      const gone = delta.gone.filter(discount).map((id) => shortened.get(id) ?? id);
+      for (const id of delta.gone) shortened.delete(id);
       const put = [...delta.added, ...delta.changed].map(count).filter((wire) => wire !== undefined);
       if (gone.length + put.length > 0) spool.append({ put, gone, observedAtMs });
     },

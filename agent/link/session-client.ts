@@ -1,6 +1,8 @@
 import type { Delta, FindingSet } from '../../posture/delta.ts';
 import { fullJitter } from '../../service/backoff.ts';
 import { sleep } from '../../service/clock.ts';
+import { formatAddress } from '../../service/config/kind.ts';
+import type { Address } from '../../service/config/kind.ts';
 import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
 import { createLedger } from './ledger.ts';
 import { holdSession } from './session.ts';
@@ -10,8 +12,8 @@ import type { Dialled } from './dial.ts';
 
 /** What the link to the collector works with. */
 export interface LinkOptions extends Omit<SessionOptions, 'ledger'> {
-  /** `host:port` of the collector. */
-  readonly target: string;
+  /** The collector. */
+  readonly target: Address;
   /** Read before each attempt, so that a renewed certificate is used. Rejections are told and tried again. */
   readonly loadTls: () => Promise<TlsFiles>;
   readonly signal: AbortSignal;
@@ -101,7 +103,11 @@ function createFailureReport({ target, log }: LinkOptions) {
     failed: (outcome: SessionOutcome | string): void => {
       const reason = typeof outcome === 'string' ? outcome : outcome.details.slice(0, 500);
       const welcomed = typeof outcome !== 'string' && outcome.lastedMs !== undefined;
-      const fields = { target, reason, ...(typeof outcome === 'string' ? {} : { code: outcome.code }) };
+      const fields = {
+        collector: formatAddress(target),
+        reason,
+        ...(typeof outcome === 'string' ? {} : { code: outcome.code }),
+      };
       if (reason !== last || welcomed) log.warn(fields, welcomed ? 'session ended' : 'collector could not be reached');
       else log.debug(fields, 'collector could not be reached');
       last = reason;

@@ -49,11 +49,11 @@ export function parseServerFlight(bytes: Buffer): ServerFlight {
 }
 
 function readMessages(bytes: Buffer, end: 'more' | 'complete', alert: number | undefined): ServerFlight {
-  let state = end;
+  let isDone = false;
   let version = 0;
   let certificate: Buffer | undefined;
   let requestsCertificate = false;
-  for (let at = 0; at + 4 <= bytes.length && state === 'more';) {
+  for (let at = 0; at + 4 <= bytes.length && !isDone;) {
     const length = bytes.readUIntBE(at + 1, 3);
     const body = bytes.subarray(at + 4, at + 4 + length);
     if (body.length < length) break;
@@ -61,7 +61,7 @@ function readMessages(bytes: Buffer, end: 'more' | 'complete', alert: number | u
       case MESSAGE.serverHello:
         version = chosenVersion(body);
         // From here on TLS 1.3 is encrypted.
-        if (version === TLS13) state = 'complete';
+        isDone = version === TLS13;
         break;
       case MESSAGE.certificate:
         certificate = firstCertificate(body);
@@ -70,14 +70,14 @@ function readMessages(bytes: Buffer, end: 'more' | 'complete', alert: number | u
         requestsCertificate = true;
         break;
       case MESSAGE.serverHelloDone:
-        state = 'complete';
+        isDone = true;
         break;
       default:
         break;
     }
     at += 4 + length;
   }
-  return { state, version, certificate, requestsCertificate, alert };
+  return { state: isDone ? 'complete' : end, version, certificate, requestsCertificate, alert };
 }
 
 const NOT_TLS: ServerFlight = Object.freeze({

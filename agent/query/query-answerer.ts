@@ -62,9 +62,11 @@ export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswere
       const evaluated = await evaluate(query, AbortSignal.any([signal, late.signal])).catch(defect);
       cancel();
       const reply = late.signal.aborted ? lateReply(deadlineMs) : evaluated;
-      if (signal.aborted) return log.debug({ queryId: query.id }, 'query cancelled');
       if (reply.kind === 'failed') log.info({ queryId: query.id, problem: reply.problem }, 'query not answered');
-      yield* messagesOf(query.id ?? '', reply);
+      for (const message of messagesOf(query.id ?? '', reply)) {
+        if (signal.aborted) return;
+        yield message;
+      }
     },
     close: pool.close,
   };

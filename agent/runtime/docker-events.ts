@@ -12,14 +12,26 @@ const KINDS: ReadonlySet<string> = new Set([
   'image',
 ] satisfies RuntimeEvent['kind'][]);
 
-/** The query of `GET /events` for the kinds that we use. */
-export const EVENT_QUERY = Object.freeze({ filters: JSON.stringify({ type: [...KINDS] }) });
+const FILTERS = JSON.stringify({ type: [...KINDS] });
+
+/**
+ * The query of `GET /events` for the kinds that we use. The engine begins to listen only after it has answered, so what
+ * happens around then would be lost: `sinceMs` (milliseconds since 1970) has it repeat what it still remembers.
+ */
+export function eventQuery(sinceMs: number): Readonly<Record<string, string>> {
+  return { filters: FILTERS, since: (sinceMs / 1000).toFixed(3) };
+}
 
 /** An event of `GET /events`: one JSON object a line. */
 const eventSchema = s.object({
   Type: s.string('', 64),
   Action: s.string('`start`, `exec_start: /bin/sh -c ls`', MAX_LINE_BYTES),
-  Actor: s.object({ ID: s.withDefault(s.string('', 1024), '') }),
+  Actor: s.object({
+    ID: s.withDefault(s.string('', 1024), ''),
+    Attributes: s.withDefault(s.object({ container: s.withDefault(s.string('of a network event', 1024), '') }), {
+      container: '',
+    }),
+  }),
 });
 
 /** A line as an event; undefined for a kind that nobody asked for, or what is wrong with it. */
@@ -36,7 +48,9 @@ export function parseEvent(line: string): { event?: RuntimeEvent; problem?: stri
   if (!KINDS.has(kind)) return {};
   // After the colon stands detail: the command of an exec, secrets of its arguments included.
   const [action = ''] = Action.split(':', 1);
-  return { event: { kind: kind as RuntimeEvent['kind'], action: action.slice(0, 64), id: Actor.ID } };
+  const event = { kind: kind as RuntimeEvent['kind'], action: action.slice(0, 64), id: Actor.ID };
+  const { container } = Actor.Attributes;
+  return { event: kind === 'network' && container !== '' ? { ...event, container } : event };
 }
 
 /** Reads events off a response until it ends; resolves with the reason. Never more than one line is held. */

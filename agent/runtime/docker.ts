@@ -1,4 +1,4 @@
-import { EVENT_QUERY, readEvents } from './docker-events.ts';
+import { eventQuery, readEvents } from './docker-events.ts';
 import { openTransport } from './docker-transport.ts';
 import { failureFromConnection, readReply, replyFailure } from './reply.ts';
 import type { IncomingMessage } from 'node:http';
@@ -80,10 +80,11 @@ async function followEvents(
   onEvent: (event: RuntimeEvent) => void,
   signal: AbortSignal,
 ): Promise<string> {
+  const sinceMs = Date.now();
   let response: IncomingMessage;
   try {
     const transport = await connect();
-    response = await transport('/events', EVENT_QUERY);
+    response = await transport('/events', eventQuery(sinceMs));
   } catch (error) {
     return failureFromConnection(error).reason;
   }

@@ -14,8 +14,9 @@ export interface ContainerRuntime {
   readonly imageHistory: (id: string) => Promise<Reply>;
   readonly inspectNetwork: (name: string) => Promise<Reply>;
   /**
-   * Calls `onEvent` for each event of containers and the daemon until `signal` aborts; `onEnd` once the stream is
-   * over for another reason (the daemon stopped, the connection broke).
+   * Calls `onEvent` for each event of containers and the daemon from the moment of the call, perhaps some from just
+   * before it, until `signal` aborts; `onEnd` once the stream is over for another reason (the daemon stopped, the
+   * connection broke).
    */
   readonly events: (
     onEvent: (event: RuntimeEvent) => void,
@@ -51,4 +52,6 @@ export interface RuntimeEvent {
   readonly action: string;
   /** Id of the container, network or image. */
   readonly id: string;
+  /** Of a network event: id of the container that was connected or disconnected. */
+  readonly container?: string;
 }

@@ -21,7 +21,8 @@ export function nodeIdentity(raw: Uint8Array | undefined): NodeIdentity {
   const uris = names.split(', ').filter((name) => name.startsWith('URI:'));
   if (uris.length !== 1) return no(`the certificate has ${String(uris.length)} URI names, not one`);
   const nodeId = NODE_URI.exec(uris[0] ?? '')?.[1];
-  if (nodeId === undefined || nodeId === '.' || nodeId === '..') return no('the URI name of the certificate is no node');
+  if (nodeId === undefined || nodeId === '.' || nodeId === '..')
+    return no('the URI name of the certificate is no node');
   return { ok: true, nodeId };
 }
 

@@ -9,7 +9,8 @@ export interface Outbound {
   readonly send: (message: CollectorMessage) => boolean;
   /** Ends the session; only the first call counts. */
   readonly end: (ending: Ending) => void;
-  readonly isOver: () => boolean;
+  /** Aborted once the session is over. */
+  readonly over: AbortSignal;
 }
 
 /** What an outbound side needs. */
@@ -27,10 +28,10 @@ const FAREWELL_MS = 5000;
 
 /** The outbound side of a call. */
 export function openOutbound({ call, maxUnsentMessages, clock, disconnect, onEnd }: OutboundOptions): Outbound {
-  let over = false;
+  const over = new AbortController();
   const end = (ending: Ending): void => {
-    if (over) return;
-    over = true;
+    if (over.signal.aborted) return;
+    over.abort();
     onEnd(ending);
     const cancelFarewell = clock.after(FAREWELL_MS, disconnect);
     call.once('close', cancelFarewell);
@@ -41,7 +42,7 @@ export function openOutbound({ call, maxUnsentMessages, clock, disconnect, onEnd
   call.once('cancelled', () => end({ code: status.CANCELLED, details: 'the node is gone' }));
   return {
     send: (message) => {
-      if (over) return false;
+      if (over.signal.aborted) return false;
       if (call.writableLength >= maxUnsentMessages) {
         end({ code: status.RESOURCE_EXHAUSTED, details: 'this node does not read what it is sent' });
         return false;
@@ -50,6 +51,6 @@ export function openOutbound({ call, maxUnsentMessages, clock, disconnect, onEnd
       return true;
     },
     end,
-    isOver: () => over,
+    over: over.signal,
   };
 }

@@ -13,12 +13,11 @@ export type WriteOutcome = CommitResult | { readonly outcome: 'failed' };
 export interface Writer {
   /**
    * Resolves once the commit is in the queue, which is how a slow store slows the sessions down. `settle` is called
-   * after the store's commit, in the order of `add`; never for a commit whose owner was discarded.
+   * after the store's commit, in the order of `add`. A session whose `over` has aborted is not waited with and hears
+   * nothing any more; what it has in the queue is stored all the same, before what the next session of its node brings.
    */
-  readonly add: (commit: Commit, owner: object, settle: (outcome: WriteOutcome) => void) => Promise<void>;
-  /** Drops what waits of one owner: nobody is there to hear the answer. Its node sends it again. */
-  readonly discard: (owner: object) => void;
-  /** Ends once the transaction that is open now is over; what waits is dropped. */
+  readonly add: (commit: Commit, over: AbortSignal, settle: (outcome: WriteOutcome) => void) => Promise<void>;
+  /** Ends once the transaction that is open now is over; what waits is dropped, and the nodes send it again. */
   readonly close: () => Promise<void>;
 }
 
@@ -34,117 +33,109 @@ export interface WriterOptions {
 
 interface Entry {
   readonly commit: Commit;
-  readonly owner: object;
   readonly settle: (outcome: WriteOutcome) => void;
   /** What it costs the queue: findings, and one for itself. */
   readonly weight: number;
 }
 
-/** A store that does not answer is tried again after up to this long. */
+/** A store that fails is tried again after up to this long. */
 const RETRY = Object.freeze({ baseMs: 100, capMs: 5000 });
 
 /** A writer on `store`. Events go to the feed after their commit and before the commit is settled. */
 export function createWriter(options: WriterOptions): Writer {
   const { maxQueuedFindings, maxBatchFindings } = options;
   const stop = new AbortController();
-  const gone = new WeakSet<object>();
-  let queue: Entry[] = [];
+  const queue: Entry[] = [];
   /** Weight of the queue and of what is being written. */
   let weight = 0;
   let room = Promise.withResolvers<void>();
   let running: Promise<void> | undefined;
 
-  const freed = (entries: readonly Entry[]): void => {
-    for (const entry of entries) weight -= entry.weight;
+  const announceRoom = (): void => {
     room.resolve();
     room = Promise.withResolvers();
-  };
-  const take = (): readonly Entry[] => {
-    let sum = 0;
-    const end = queue.findIndex((entry, index) => (sum += entry.weight) > maxBatchFindings && index > 0);
-    return queue.splice(0, end === -1 ? queue.length : end);
   };
   const run = async (): Promise<void> => {
     while (queue.length > 0 && !stop.signal.aborted) {
       // All that the sockets have now joins the same transaction.
       await new Promise(setImmediate);
-      const batch = take();
-      await write(batch, gone, { ...options, signal: stop.signal });
-      freed(batch);
+      const batch = takeBatch(queue, maxBatchFindings);
+      await write(batch, { ...options, signal: stop.signal });
+      for (const entry of batch) weight -= entry.weight;
+      announceRoom();
     }
     running = undefined;
   };
 
   return {
-    add: async (commit, owner, settle) => {
-      const entry = { commit, owner, settle, weight: 1 + commit.put.length + commit.gone.length };
+    add: async (commit, over, settle) => {
+      const own = 1 + commit.put.length + commit.gone.length;
+      const isOver = (): boolean => stop.signal.aborted || over.aborted;
       // A commit that is larger than the queue gets in when the queue is empty.
-      while (weight > 0 && weight + entry.weight > maxQueuedFindings) await room.promise;
-      if (stop.signal.aborted || gone.has(owner)) return;
-      weight += entry.weight;
-      queue.push(entry);
+      const fits = (): boolean => weight === 0 || weight + own <= maxQueuedFindings;
+      over.addEventListener('abort', announceRoom, { once: true });
+      while (!isOver() && !fits()) await room.promise;
+      over.removeEventListener('abort', announceRoom);
+      if (isOver()) return;
+      weight += own;
+      queue.push({ commit, weight: own, settle: (outcome) => (over.aborted ? undefined : settle(outcome)) });
       running ??= run();
-    },
-    discard: (owner) => {
-      gone.add(owner);
-      const dropped = queue.filter((entry) => entry.owner === owner);
-      queue = queue.filter((entry) => entry.owner !== owner);
-      freed(dropped);
     },
     close: async () => {
       stop.abort();
-      freed(queue.splice(0));
+      announceRoom();
       await running;
+      queue.length = 0;
     },
   };
+}
+
+/** Takes commits of up to `maxFindings` off the queue, at least one. */
+function takeBatch(queue: Entry[], maxFindings: number): readonly Entry[] {
+  let [end, sum] = [1, queue[0]?.weight ?? 0];
+  for (let next = queue[end]; next !== undefined && sum + next.weight <= maxFindings; next = queue[end]) {
+    sum += next.weight;
+    end += 1;
+  }
+  return queue.splice(0, end);
 }
 
 type WriteOptions = WriterOptions & { readonly signal: AbortSignal };
 
 /** Writes a batch, whatever it takes: until it is committed, refused for good, or the writer is closed. */
-async function write(batch: readonly Entry[], gone: WeakSet<object>, options: WriteOptions): Promise<void> {
+async function write(batch: readonly Entry[], options: WriteOptions): Promise<void> {
   const { store, clock, log, signal } = options;
-  for (let attempt = 0; ; attempt += 1) {
-    const entries = batch.filter(({ owner }) => !gone.has(owner));
-    if (entries.length === 0 || signal.aborted) return;
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
+    let results: readonly CommitResult[];
     try {
-      const results = await store.commit(entries.map(({ commit }) => commit));
-      if (attempt > 0) log.info({ attempt, commits: entries.length }, 'the store works again');
-      return settle(entries, results, gone, options.feed);
+      results = await store.commit(batch.map(({ commit }) => commit));
     } catch (error) {
-      if (!isPassing(error)) return await writeEach(entries, error, gone, options);
-      log.warn({ error, attempt, commits: entries.length }, 'the store does not take commits, trying again');
+      if (!isPassing(error)) return await writeEach(batch, error, options);
+      log.warn({ error, attempt, commits: batch.length }, 'the store does not take commits, trying again');
       await sleep(clock, fullJitter(attempt, RETRY, Math.random), signal);
+      continue;
     }
+    if (attempt > 0) log.info({ attempt, commits: batch.length }, 'the store works again');
+    return settleAll(batch, results, options.feed);
   }
 }
 
 /** One commit that the store cannot take must not keep those of the others out. */
-async function writeEach(
-  entries: readonly Entry[],
-  error: unknown,
-  gone: WeakSet<object>,
-  options: WriteOptions,
-): Promise<void> {
-  const [first, ...others] = entries;
+async function writeEach(batch: readonly Entry[], error: unknown, options: WriteOptions): Promise<void> {
+  const [first, ...others] = batch;
   if (first !== undefined && others.length === 0) {
     options.log.error({ error, nodeId: first.commit.nodeId }, 'a commit cannot be stored');
     first.settle({ outcome: 'failed' });
     return;
   }
-  for (const entry of entries) await write([entry], gone, options);
+  for (const entry of batch) await write([entry], options);
 }
 
-function settle(
-  entries: readonly Entry[],
-  results: readonly CommitResult[],
-  gone: WeakSet<object>,
-  feed: Feed,
-): void {
-  for (const [index, entry] of entries.entries()) {
+function settleAll(batch: readonly Entry[], results: readonly CommitResult[], feed: Feed): void {
+  for (const [index, { settle }] of batch.entries()) {
     const result = results[index];
     if (result === undefined) throw new Error('the store answered fewer commits than it was given');
     if (result.outcome === 'applied') for (const event of result.events) feed.publish({ type: 'finding', event });
-    if (!gone.has(entry.owner)) entry.settle(result);
+    settle(result);
   }
 }

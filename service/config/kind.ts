@@ -124,13 +124,18 @@ export function hostNames(): Kind<readonly string[]> {
   };
 }
 
-/** Where a Docker daemon listens. */
-export function dockerHost(): Kind<string> {
+/** The socket of a Docker daemon of this machine: a remote one cannot be judged from here. Empty: to be found. */
+export function dockerSocket(): Kind<string> {
   return {
-    name: 'address',
-    expects: 'the address of a Docker daemon of this machine such as unix:///var/run/docker.sock',
-    read: (text) => (/^unix:\/\/\/[^\0]{1,4000}$|^tcp:\/\/[A-Za-z0-9.[\]:-]{1,260}$/.test(text) ? text : undefined),
+    name: 'socket',
+    expects: 'the socket of a Docker daemon of this machine such as unix:///var/run/docker.sock',
+    read: (text) => (text === '' || isUnixSocket(text) ? text : undefined),
   };
+}
+
+/** `unix:///path`, as DOCKER_HOST has it. */
+export function isUnixSocket(text: string): boolean {
+  return /^unix:\/\/\/[^\0]{1,4000}$/.test(text);
 }
 
 function inRange(value: number | undefined, least: number, most: number): number | undefined {

@@ -91,14 +91,21 @@ function originOf(name: SettingName, setting: Setting<unknown>, { request, file,
   if (fromEnvironment !== undefined) return { origin: 'environment', from: variable, text: fromEnvironment };
   const entry = file.entries.get(name);
   if (entry !== undefined) return { origin: 'file', from: entry.place, text: entry.text };
-  const { borrowed } = setting;
-  const fromBorrowed = borrowed === undefined ? '' : (request.environment[borrowed.name] ?? '');
-  if (borrowed !== undefined && fromBorrowed !== '')
-    return { origin: 'environment', from: borrowed.name, text: borrowed.translate(fromBorrowed) };
+  const borrowed = borrowedText(setting, request.environment);
+  if (borrowed !== undefined) return { origin: 'environment', ...borrowed };
   if (typeof setting.default === 'string') return { origin: 'default', from: '', text: setting.default };
   const { uid, home, programs } = request;
   const stateHome = request.environment['XDG_STATE_HOME'] ?? '';
   return { origin: 'default', from: '', text: setting.default.from({ uid, home, stateHome, dataDir, programs }) };
+}
+
+function borrowedText(
+  { borrowed }: Setting<unknown>,
+  environment: LoadRequest['environment'],
+): Pick<Origin, 'from' | 'text'> | undefined {
+  const value = borrowed === undefined ? '' : (environment[borrowed.name] ?? '');
+  const text = value === '' ? undefined : borrowed?.translate(value);
+  return text === undefined ? undefined : { from: borrowed?.name ?? '', text };
 }
 
 async function readConfig(request: LoadRequest): Promise<FileEntries & { readonly warnings: readonly string[] }> {

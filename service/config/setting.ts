@@ -36,8 +36,8 @@ export interface DefaultContext {
 /** A variable that other programs understand as well (`DOCKER_HOST`, `NO_COLOR`). */
 export interface BorrowedVariable {
   readonly name: string;
-  /** What our setting is when the variable is there and not empty. */
-  readonly translate: (value: string) => string;
+  /** What our setting is when the variable is there and not empty; undefined: it has nothing to say here. */
+  readonly translate: (value: string) => string | undefined;
 }
 
 /** The environment variable of a setting: `data-dir` → `PLIMSOLL_DATA_DIR`. */

@@ -1,4 +1,16 @@
-import { address, dockerHost, duration, hostName, hostNames, integer, path, pathOr, size, word } from './kind.ts';
+import {
+  address,
+  dockerSocket,
+  duration,
+  hostName,
+  hostNames,
+  integer,
+  isUnixSocket,
+  path,
+  pathOr,
+  size,
+  word,
+} from './kind.ts';
 import type { Kind } from './kind.ts';
 import type { DefaultContext, DerivedDefault, Program, Setting } from './setting.ts';
 
@@ -86,11 +98,15 @@ export const SETTINGS = Object.freeze({
     programs: NODE,
   },
   'docker-host': {
-    kind: dockerHost(),
-    default: 'unix:///var/run/docker.sock',
+    kind: dockerSocket(),
+    default: {
+      from: () => '',
+      text: 'the socket of the dockerd that runs here, `unix:///var/run/docker.sock` if none does',
+    },
     description: 'Docker daemon of this node.',
     programs: NODE,
-    borrowed: { name: 'DOCKER_HOST', translate: (value) => value },
+    // With an address of another machine DOCKER_HOST is meant for other programs.
+    borrowed: { name: 'DOCKER_HOST', translate: (value) => (isUnixSocket(value) ? value : undefined) },
   },
   'sweep-interval': {
     kind: duration('10s', '7d'),

@@ -36,8 +36,10 @@ function addressOf(hex: string): string {
   return bytes.length === 4 ? bytes.join('.') : ipv6Of(bytes);
 }
 
-/** RFC 5952: lower case, the longest run of two or more zero groups as `::`. */
+/** RFC 5952: lower case, the longest run of two or more zero groups as `::`, an IPv4 address within as dotted. */
 function ipv6Of(bytes: readonly number[]): string {
+  if (bytes.slice(0, 12).every((byte, index) => byte === (index < 10 ? 0 : 255)))
+    return `::ffff:${bytes.slice(12).join('.')}`;
   const groups: string[] = [];
   for (let index = 0; index < 16; index += 2)
     groups.push((((bytes[index] ?? 0) << 8) | (bytes[index + 1] ?? 0)).toString(16));

@@ -11,7 +11,6 @@ export interface SshdOptions {
 /** Where sshd looks without `-f`. */
 export const DEFAULT_CONFIG = '/etc/ssh/sshd_config';
 
-
 /** Is it the command line of an sshd that listens, rather than one that serves a connection (`sshd: deploy [priv]`)? */
 export function isListener(strings: readonly string[]): boolean {
   const [first = '', ...args] = strings;
@@ -27,16 +26,17 @@ export function isListener(strings: readonly string[]): boolean {
 export function parseSshdCommandLine(strings: readonly string[]): SshdOptions {
   const [first = ''] = strings;
   const title = /^sshd: (.*?) ?\[listener\]/s.exec(first)?.[1];
-  const args = (title === undefined ? strings : title.split(' ')).slice(1);
+  // sshd has no arguments but options, so what stands behind one in a title belongs to its value.
+  const args = (title === undefined ? strings : title.split(/ (?=-)/)).slice(1);
   let configPath = DEFAULT_CONFIG;
   const options: { keyword: string; args: readonly string[] }[] = [];
   for (let index = 0; index < args.length; index += 1) {
     const arg = args[index] ?? '';
     if (arg === '--' || !arg.startsWith('-')) break;
     // Letters that take a value, from `sshd.c`: what follows the letter, or the next word.
-    const position = arg.search(/(?<!^)[CEbcfghkopu]/);
+    const position = arg.search(/[CEbcfghkopu]/);
     if (position === -1) continue;
-    let value = arg.slice(position + 1);
+    let value = arg.slice(position + 1).trimStart();
     if (value === '') {
       index += 1;
       value = args[index] ?? '';

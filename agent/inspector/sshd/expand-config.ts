@@ -58,9 +58,9 @@ export async function expandConfig(host: Host, mainPath: string): Promise<Expand
     if (depth > MAX_DEPTH) return unreadableAt(path, 'more than 16 includes within each other');
     if (files.length >= MAX_FILES) return unreadableAt(path, `more than ${String(MAX_FILES)} files`);
     const lines = await readLines(host, path, files);
-    if (!Array.isArray(lines)) return lines as ConfigProblem;
+    if ('problem' in lines) return lines;
     let block = outer;
-    for (const { keyword, args, line } of lines as readonly Directive[]) {
+    for (const { keyword, args, line } of lines.directives) {
       const place = `${path}:${String(line)}`;
       if (keyword === 'match') {
         const inner = parseCondition(args);
@@ -101,7 +101,11 @@ export async function expandConfig(host: Host, mainPath: string): Promise<Expand
   return problem ?? { directives, blocks, files };
 }
 
-async function readLines(host: Host, path: string, files: ConfigFile[]): Promise<readonly Directive[] | ConfigProblem> {
+async function readLines(
+  host: Host,
+  path: string,
+  files: ConfigFile[],
+): Promise<{ readonly directives: readonly Directive[] } | ConfigProblem> {
   const read = await readText(host, path);
   if (!read.ok) {
     const problem = read.code === 'absent' ? 'absent' : 'unreadable';
@@ -110,7 +114,7 @@ async function readLines(host: Host, path: string, files: ConfigFile[]): Promise
   const stat = await host.stat(path);
   files.push({ path, modifiedAtMs: stat.ok ? stat.value.modifiedAtMs : 0 });
   const parsed = parseSshdConfig(read.value);
-  return parsed.ok ? parsed.directives : unreadableAt(`${path}:${String(parsed.line)}`, parsed.problem);
+  return parsed.ok ? parsed : unreadableAt(`${path}:${String(parsed.line)}`, parsed.problem);
 }
 
 function unreadableAt(place: string, reason: string): ConfigProblem {

@@ -19,6 +19,11 @@ export const noNewPrivileges = settingCheck({
     live: (docker) =>
       docker.api.state === 'seen' && securityOption(docker.api.value, 'no-new-privileges') === undefined
         ? undefined
-        : fromApi(docker, 'SecurityOptions', () => ['true']),
+        : fromApi(
+            docker,
+            'SecurityOptions',
+            () => ['true'],
+            () => 'name=no-new-privileges',
+          ),
   },
 });

@@ -1,4 +1,5 @@
 import { manual } from '../../verdict.ts';
+import { quote } from '../evidence-text.ts';
 import { daemonCheck, fromApi, judgeSetting, securityOption } from './setting.ts';
 
 /** `builtin` since engine 23, `default` before. */
@@ -17,14 +18,19 @@ export const seccompProfile = daemonCheck({
     const judged = judgeSetting(docker, {
       flag: 'seccomp-profile',
       whenUnset: ['builtin'],
-      expected: 'profile=builtin',
+      expected: 'name=seccomp,profile=builtin',
       accepts: (values) => values.length > 0 && values.at(-1) !== 'unconfined',
       // No entry at all: the kernel has no seccomp, and no container has a filter.
       live: () =>
-        fromApi(docker, 'SecurityOptions', (api) => {
-          const option = securityOption(api, 'seccomp');
-          return option === undefined ? [] : [option.options['profile'] ?? ''];
-        }),
+        fromApi(
+          docker,
+          'SecurityOptions',
+          (api) => {
+            const option = securityOption(api, 'seccomp');
+            return option === undefined ? [] : [option.options['profile'] ?? ''];
+          },
+          ([profile]) => (profile === undefined ? 'no name=seccomp' : quote(`name=seccomp,profile=${profile}`)),
+        ),
     });
     if (judged.verdict !== 'pass' || docker.api.state !== 'seen') return judged;
     const profile = securityOption(docker.api.value, 'seccomp')?.options['profile'] ?? '';

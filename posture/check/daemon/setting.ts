@@ -85,16 +85,17 @@ export function toldEvidence(told: Told & { readonly known: true }, expected: st
   return { source, seen: doubt === '' ? told.seen : `${told.seen} (${doubt})`, expected };
 }
 
-/** One value of `GET /info`, as the live side of a setting. */
+/** One value of `GET /info`, as the live side of a setting; `describe` where the values alone say too little. */
 export function fromApi(
   docker: DockerFact,
   field: string,
   read: (api: DockerApi) => readonly string[],
+  describe: (values: readonly string[]) => string = quoteList,
 ): Observed<Live> {
   const { api } = docker;
   if (api.state !== 'seen') return api;
   const values = read(api.value);
-  return seen({ values, seen: quoteList(values) }, `GET /info ${field}`);
+  return seen({ values, seen: describe(values) }, `GET /info ${field}`);
 }
 
 /** A security option by name as `GET /info` has it, or nothing where the daemon lists none of that name. */

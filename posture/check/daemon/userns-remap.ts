@@ -15,8 +15,14 @@ export const usernsRemap = settingCheck({
     expected: 'name=userns or name=rootless',
     accepts: (values) => (values.at(-1) ?? '') !== '',
     live: (docker) =>
-      fromApi(docker, 'SecurityOptions', (api) =>
-        ['userns', 'rootless'].filter((name) => securityOption(api, name) !== undefined).map((name) => `name=${name}`),
+      fromApi(
+        docker,
+        'SecurityOptions',
+        (api) =>
+          ['userns', 'rootless']
+            .filter((name) => securityOption(api, name) !== undefined)
+            .map((name) => `name=${name}`),
+        (names) => (names.length === 0 ? 'neither name=userns nor name=rootless' : names.join(', ')),
       ),
   },
 });

@@ -56,6 +56,7 @@ export function startLinkNode(
   options: {
     readonly tls: TlsFiles;
     readonly port: number;
+    readonly host?: string;
     readonly directory?: string;
     readonly answerer?: QueryAnswerer;
     readonly clock?: Clock;
@@ -71,7 +72,7 @@ export function startLinkNode(
   const spool = openSpool({ directory, maxBytes: options.spoolMaxBytes ?? 8 * 1024 * 1024, clock, log });
   const controller = new AbortController();
   const link = createLink({
-    target: `127.0.0.1:${String(port)}`,
+    target: { host: options.host ?? '127.0.0.1', port },
     loadTls: () => Promise.resolve(tls),
     signal: controller.signal,
     spool,

@@ -4,7 +4,7 @@ import { digestOf } from '../../../posture/digest.ts';
 import { turnedClock } from '../../../service/turned-clock.ts';
 import { finding, spoolDirectory, startLinkNode, until } from './link-node.ts';
 import type { Said } from './link-node.ts';
-import { emptyMemory, makeTls, startTinyCollector } from './tiny-collector.ts';
+import { breakOff, emptyMemory, makeTls, startTinyCollector } from './tiny-collector.ts';
 import type { Memory } from './tiny-collector.ts';
 
 function saidIn({ findings }: Memory): Said {
@@ -190,7 +190,7 @@ void t.test('live queries: parts, cancel, deadline, too many, a defect', async (
   collector.call()?.write({ cancel: { queryId: 'slow-0' } });
   await until('the cancellation', () => aborted.includes('slow-0'));
   t.same(resultsOf('slow-0'), [], 'nobody waits for it');
-  collector.call()?.destroy(new Error('gone'));
+  breakOff(collector.call());
   await until('the rest is given up', () => aborted.length === 9);
 });
 
@@ -235,4 +235,15 @@ void t.test('a foreign collector is not spoken to, and the reason is told', asyn
   t.equal(collector.messages.length, 0);
   node.say({ a: '1' });
   t.equal(node.spool.status().pending, 1, 'it goes on working');
+});
+
+void t.test('a certificate of the right authority for another address is refused', async (t) => {
+  const tls = await makeTls(t);
+  const collector = await startTinyCollector(tls.collector, emptyMemory());
+  t.teardown(collector.kill);
+  const byAddress = startLinkNode(t, { tls: tls.agent, port: collector.port, host: '127.0.0.2' });
+  await until('a failure', () => byAddress.link.status().lastFailure !== '');
+  const byName = startLinkNode(t, { tls: tls.agent, port: collector.port, host: 'localhost' });
+  await until('the first transfer', () => byName.spool.status().acked > 0);
+  t.equal(byAddress.spool.status().acked, 0);
 });

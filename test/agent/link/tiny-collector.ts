@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { digestOf } from '../../../posture/digest.ts';
 import type { Finding } from '../../../posture/finding.ts';
@@ -95,7 +95,7 @@ export async function startTinyCollector(
   const pair = { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) };
   const credentials = ServerCredentials.createSsl(Buffer.from(tls.ca), [pair], true);
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${String(port)}`, credentials, (error, on) => {
+    server.bindAsync(`0.0.0.0:${String(port)}`, credentials, (error, on) => {
       if (error === null) resolve(on);
       else reject(error);
     });
@@ -113,6 +113,11 @@ export async function startTinyCollector(
     sessions: () => state.sessions,
     kill: () => server.forceShutdown(),
   };
+}
+
+/** Ends a call as a collector that goes down does. */
+export function breakOff(call: Call | undefined): void {
+  call?.emit('error', { code: status.UNAVAILABLE, details: 'broken on purpose' });
 }
 
 interface State {
@@ -165,7 +170,7 @@ function serve(call: Call, state: State): void {
     commit(state, epoch, whole);
     if (behaviour.acks === false) return;
     state.acks += 1;
-    if (behaviour.breakAtAck === state.acks) call.destroy(new Error('broken on purpose'));
+    if (behaviour.breakAtAck === state.acks) breakOff(call);
     else call.write({ ack: { sequence: memory.committed } });
   });
 }

@@ -22,8 +22,8 @@ const ALGORITHMS = {
   rsa: { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1), hash: 'SHA-256' },
 } as const;
 
-async function keyPair(algorithm: Algorithm): Promise<{ keys: CryptoKeyPair; pem: string }> {
-  const keys = (await webcrypto.subtle.generateKey(ALGORITHMS[algorithm], true, ['sign', 'verify'])) as CryptoKeyPair;
+async function keyPair(algorithm: Algorithm): Promise<{ keys: webcrypto.CryptoKeyPair; pem: string }> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHMS[algorithm], true, ['sign', 'verify']);
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
   return { keys, pem: PemConverter.encode(pkcs8, 'PRIVATE KEY') };
 }

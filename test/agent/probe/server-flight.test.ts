@@ -40,6 +40,8 @@ void t.test('records written by hand from RFC 5246 and RFC 8446', (t) => {
 
   const tls13 = record(22, ...message(2, 3, 3, ...random, 0, 0x13, 0x01, 0, 0, 6, 0, 43, 0, 2, 3, 4));
   t.match(parseServerFlight(tls13), { state: 'complete', version: 0x0304 }, 'supported_versions');
+  const encrypted = Buffer.concat([tls13, record(20, 1), record(23, 9, 9, 9)]);
+  t.match(parseServerFlight(encrypted), { state: 'complete', version: 0x0304 }, 'what is encrypted ends it');
 
   t.match(parseServerFlight(record(21, 2, 70)), { state: 'complete', version: 0, alert: 70 });
   t.match(parseServerFlight(Buffer.concat([record(21, 1, 112), record(21, 2, 40)])), { alert: 40 }, 'after a warning');

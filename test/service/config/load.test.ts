@@ -78,9 +78,9 @@ void t.test('variables of other programs come after the file', async (t) => {
   const own = { ...environment, PLIMSOLL_DOCKER_HOST: 'unix:///own.sock' };
   t.equal((await settingsOf({ environment: own, files })).settings.dockerHost, 'unix:///own.sock');
   t.equal((await settingsOf({ environment: { NO_COLOR: '' } })).settings.color, 'auto', 'empty means not set');
-  t.match(await problemsOf({ environment: { DOCKER_HOST: 'ssh://far' } }), [
-    /^DOCKER_HOST: docker-host: expected .*unix:/,
-  ]);
+  const remote = { DOCKER_HOST: 'ssh://far' };
+  t.equal((await settingsOf({ environment: remote })).settings.dockerHost, '', 'it is meant for other programs');
+  t.match(await problemsOf({ environment: { PLIMSOLL_DOCKER_HOST: 'ssh://far' } }), [/docker-host: expected .*unix:/]);
 });
 
 void t.test('problems name the place, the setting, what is allowed and the nearest name', async (t) => {

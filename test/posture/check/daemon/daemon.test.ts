@@ -199,7 +199,7 @@ judgeNodes(t, storageDriver, [
 ]);
 
 judgeNodes(t, usernsRemap, [
-  { name: 'default', facts: docker(), verdict: 'fail', seen: ['none'] },
+  { name: 'default', facts: docker(), verdict: 'fail', seen: ['neither name=userns nor name=rootless'] },
   {
     name: 'remapped',
     facts: docker(options(['seccomp', 'builtin'], ['userns'])),
@@ -211,7 +211,7 @@ judgeNodes(t, usernsRemap, [
     name: 'in the file only',
     facts: docker(file({ 'userns-remap': 'default' }, AFTER)),
     verdict: 'fail',
-    seen: ['none', `"userns-remap": "default" (${PENDING})`],
+    seen: ['neither name=userns nor name=rootless', `"userns-remap": "default" (${PENDING})`],
   },
   ABSENT,
   BLIND,
@@ -334,16 +334,16 @@ judgeNodes(t, userlandProxy, [
 ]);
 
 judgeNodes(t, seccompProfile, [
-  { name: 'builtin', facts: docker(), verdict: 'pass', seen: ['builtin'] },
+  { name: 'builtin', facts: docker(), verdict: 'pass', seen: ['name=seccomp,profile=builtin'] },
   // What engines before 23 call it; docker-bench knows nothing else.
   { name: 'default', facts: docker(options(['seccomp', 'default'])), verdict: 'pass' },
   { name: 'unconfined', facts: docker(options(['seccomp', 'unconfined'])), verdict: 'fail', severity: 'high' },
-  { name: 'no seccomp at all', facts: docker(options(['apparmor'])), verdict: 'fail', seen: ['none'] },
+  { name: 'no seccomp at all', facts: docker(options(['apparmor'])), verdict: 'fail', seen: ['no name=seccomp'] },
   {
     name: 'its own',
     facts: docker(options(['seccomp', '/etc/docker/s.json'])),
     verdict: 'manual',
-    seen: ['/etc/docker/s.json'],
+    seen: ['name=seccomp,profile=/etc/docker/s.json'],
   },
   {
     name: 'API for others only, proved by the flags',
@@ -362,7 +362,7 @@ judgeNodes(t, seccompProfile, [
     name: 'unconfined after the next restart',
     facts: docker(file({ 'seccomp-profile': 'unconfined' }, AFTER)),
     verdict: 'pass',
-    seen: ['builtin', `"seccomp-profile": "unconfined" (${PENDING})`],
+    seen: ['name=seccomp,profile=builtin', `"seccomp-profile": "unconfined" (${PENDING})`],
   },
   ABSENT,
   BLIND,

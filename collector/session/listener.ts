@@ -1,0 +1,116 @@
+import { once } from 'node:events';
+import { createServer } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
+import type { Logger } from '../../service/log.ts';
+import type { SessionSettings } from './settings.ts';
+import { SESSION_SERVICE } from './wire.ts';
+import type { SessionCall } from './wire.ts';
+
+/** Certificates and key, as PEM. `ca` is what client certificates are verified against. */
+export interface ListenerTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What a listener needs. */
+export interface ListenerOptions {
+  /** `host:port`, `[::1]:port`; port 0 takes a free one. */
+  readonly listen: string;
+  readonly tls: ListenerTls;
+  readonly settings: SessionSettings;
+  readonly log: Logger;
+  readonly onSession: (call: SessionCall) => void;
+}
+
+/** The open port. */
+export interface Listener {
+  /** `host:port` with the real port. */
+  readonly address: string;
+  /** Cuts the connection of this peer (`call.getPeer()`). */
+  readonly disconnect: (peer: string) => void;
+  /** Takes no more connections. */
+  readonly stop: () => void;
+  /** Cuts every connection. */
+  readonly close: () => Promise<void>;
+}
+
+/** A client that does not finish its handshake by then is cut off. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** One session is one stream; a few more for a client that dials again over the same connection. */
+const MAX_STREAMS_PER_CONNECTION = 4;
+/** A connection without a stream is closed after this time. */
+const MAX_IDLE_MS = 60_000;
+/** Memory of one HTTP/2 connection in MiB: some messages of the largest size, in both directions. */
+const MAX_CONNECTION_MIB = 32;
+
+/**
+ * Opens the port: TLS 1.3, a client certificate of `tls.ca` required, then gRPC. The TLS server is our own, because
+ * grpc-js sets no lowest version, no bound for connections and no deadline for handshakes. Rejects with the error of
+ * the operating system if the port cannot be opened.
+ */
+export async function openListener({ listen, tls, settings, log, onSession }: ListenerOptions): Promise<Listener> {
+  const grpc = new Server({
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
+    'grpc.keepalive_time_ms': settings.keepaliveMs,
+    'grpc.keepalive_timeout_ms': settings.keepaliveTimeoutMs,
+    'grpc.max_connection_idle_ms': MAX_IDLE_MS,
+    'grpc.enable_channelz': 0,
+    'grpc-node.max_session_memory': MAX_CONNECTION_MIB,
+  });
+  grpc.addService(SESSION_SERVICE, { Session: onSession });
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Map<string, TLSSocket>();
+  const server = createServer({
+    ...tls,
+    minVersion: 'TLSv1.3',
+    requestCert: true,
+    rejectUnauthorized: true,
+    ALPNProtocols: ['h2'],
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+  });
+  // A node may be connecting again while its old connection is still held to be alive.
+  server.maxConnections = settings.maxSessions * 2;
+  server.on('secureConnection', (socket) => {
+    const peer = `${String(socket.remoteAddress)}:${String(socket.remotePort)}`;
+    sockets.set(peer, socket);
+    socket.once('close', () => sockets.delete(peer));
+    socket.on('error', (error) => log.debug({ peer, error }, 'a connection failed'));
+    injector.injectConnection(socket);
+  });
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    log.info({ peer: socket.remoteAddress, code: error.code, reason: error.message }, 'a connection was refused');
+  });
+  const { host, port } = parseAddress(listen);
+  server.listen(port, host);
+  await once(server, 'listening');
+  server.on('error', (error) => log.error({ error }, 'the port for nodes failed'));
+  const bound = server.address();
+  const realPort = typeof bound === 'object' && bound !== null ? bound.port : port;
+  return {
+    address: `${host.includes(':') ? `[${host}]` : host}:${String(realPort)}`,
+    disconnect: (peer) => sockets.get(peer)?.destroy(),
+    stop: () => void server.close(),
+    close: async () => {
+      const closed = server.listening ? once(server, 'close') : undefined;
+      if (server.listening) server.close();
+      injector.destroy();
+      grpc.forceShutdown();
+      for (const socket of sockets.values()) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+/** Splits `host:port`. Throws RangeError: settings are checked before they come here. */
+function parseAddress(listen: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65_535) throw new RangeError(`${listen} is no host:port`);
+  return { host, port };
+}

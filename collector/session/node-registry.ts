@@ -1,0 +1,107 @@
+import type { Clock } from '../../service/clock.ts';
+import type { Logger } from '../../service/log.ts';
+import type { Feed } from '../feed.ts';
+import type { NodeRow, Store } from '../store/store.ts';
+
+/** Keeps the rows of nodes: in memory as they are, in the store at intervals, on the feed whenever they are written. */
+export interface NodeRegistry {
+  /** Changes a row; it is written within `writeMs`. A node that was never seen gets one. */
+  readonly change: (nodeId: string, changes: Partial<NodeRow>) => void;
+  /** As `change`, written at once: for what people wait to see. */
+  readonly changeNow: (nodeId: string, changes: Partial<NodeRow>) => void;
+  /** Writes what is not written yet. */
+  readonly close: () => Promise<void>;
+}
+
+/** What a registry needs. */
+export interface NodeRegistryOptions {
+  readonly store: Pick<Store, 'nodes' | 'putNode'>;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly writeMs: number;
+}
+
+/**
+ * A registry of all nodes in the store. Nobody is connected when it is opened: nodes that were when the collector was
+ * killed have been offline since they were last seen. Rejects if the store cannot be read.
+ */
+export async function openNodeRegistry(options: NodeRegistryOptions): Promise<NodeRegistry> {
+  const { store, feed, clock, log, writeMs } = options;
+  const rows = new Map((await store.nodes()).map((node) => [node.id, node]));
+  const timers = new Map<string, () => void>();
+  const writing = new Set<Promise<void>>();
+
+  const write = async (nodeId: string): Promise<void> => {
+    timers.get(nodeId)?.();
+    timers.delete(nodeId);
+    const node = rows.get(nodeId);
+    if (node === undefined) return;
+    try {
+      await store.putNode(node);
+      feed.publish({ type: 'node', node });
+    } catch (error) {
+      log.warn({ error, nodeId }, 'what is known of a node could not be written');
+      writeLater(nodeId);
+    }
+  };
+  const writeNow = (nodeId: string): void => {
+    const written = write(nodeId).finally(() => writing.delete(written));
+    writing.add(written);
+  };
+  const writeLater = (nodeId: string): void => {
+    if (!timers.has(nodeId))
+      timers.set(
+        nodeId,
+        clock.after(writeMs, () => writeNow(nodeId)),
+      );
+  };
+  const change = (nodeId: string, changes: Partial<NodeRow>): void => {
+    rows.set(nodeId, { ...(rows.get(nodeId) ?? newRow(nodeId, clock.now())), ...changes });
+  };
+
+  for (const { id, connected, lastSeenMs } of rows.values()) {
+    if (!connected) continue;
+    change(id, { connected: false, offlineSinceMs: lastSeenMs });
+    await write(id);
+  }
+  return {
+    change: (nodeId, changes) => {
+      change(nodeId, changes);
+      writeLater(nodeId);
+    },
+    changeNow: (nodeId, changes) => {
+      change(nodeId, changes);
+      writeNow(nodeId);
+    },
+    close: async () => {
+      for (const nodeId of timers.keys()) writeNow(nodeId);
+      await Promise.all(writing);
+      // What could not be written now is told by the next session.
+      for (const cancel of timers.values()) cancel();
+    },
+  };
+}
+
+function newRow(id: string, nowMs: number): NodeRow {
+  return {
+    id,
+    name: id,
+    agentVersion: '',
+    operatingSystem: '',
+    kernelRelease: '',
+    architecture: '',
+    cpus: 0,
+    memoryBytes: 0,
+    runtime: '',
+    securityModules: '',
+    containers: [],
+    firstSeenMs: nowMs,
+    lastSeenMs: nowMs,
+    connected: false,
+    offlineSinceMs: 0,
+    agentRssBytes: 0,
+    agentCpuMs: 0,
+    dropped: 0,
+  };
+}

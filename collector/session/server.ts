@@ -1,0 +1,130 @@
+import { status } from '@grpc/grpc-js';
+import { sleep } from '../../service/clock.ts';
+import type { Clock } from '../../service/clock.ts';
+import type { Logger } from '../../service/log.ts';
+import type { Feed } from '../feed.ts';
+import type { Store } from '../store/store.ts';
+import { openListener } from './listener.ts';
+import type { ListenerTls } from './listener.ts';
+import { nodeIdentity } from './node-identity.ts';
+import { openNodeRegistry } from './node-registry.ts';
+import { holdSession } from './session.ts';
+import type { OpenSession } from './session.ts';
+import type { QueryReplies, Sessions } from './sessions.ts';
+import { DEFAULT_SESSION_SETTINGS } from './settings.ts';
+import type { SessionSettings } from './settings.ts';
+import type { Ending, SessionCall } from './wire.ts';
+import { createWriter } from './writer.ts';
+
+/** What the port for nodes needs. */
+export interface SessionServerOptions {
+  /** `host:port`; port 0 takes a free one. */
+  readonly listen: string;
+  readonly tls: ListenerTls;
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly replies: QueryReplies;
+  /** What differs from DEFAULT_SESSION_SETTINGS. */
+  readonly settings?: Partial<SessionSettings>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The port for nodes. */
+export interface SessionServer {
+  /** `host:port` with the real port. */
+  readonly address: string;
+  readonly sessions: Sessions;
+  /**
+   * Asks every node to go elsewhere at a random moment within `spreadMs`, and takes no new connections. Resolves once
+   * all are gone, or a little after that time.
+   */
+  readonly drain: (spreadMs: number) => Promise<void>;
+  /** Ends every session; what was not committed the nodes send again. The store may be closed after it. */
+  readonly close: () => Promise<void>;
+}
+
+/** What nodes get beyond the time that they were given, before a drain counts as done. */
+const DRAIN_GRACE_MS = 2000;
+/** What statuses get to go out, before connections are cut. */
+const CLOSE_GRACE_MS = 200;
+
+/** Opens the port for nodes. Rejects if the port cannot be opened or the store cannot be read. */
+export async function startSessionServer(options: SessionServerOptions): Promise<SessionServer> {
+  const { store, feed, replies, clock, log } = options;
+  const settings: SessionSettings = { ...DEFAULT_SESSION_SETTINGS, ...options.settings };
+  const nodes = await openNodeRegistry({ store, feed, clock, log, writeMs: settings.nodeWriteMs });
+  const writer = createWriter({ ...settings, store, feed, clock, log });
+  const budget = { bytes: 0 };
+  const open = new Map<string, OpenSession>();
+  const calls = new Set<Promise<void>>();
+  let closing = false;
+
+  const onOpen = (session: OpenSession): void => {
+    const { nodeId, peer } = session;
+    const old = open.get(nodeId);
+    open.set(nodeId, session);
+    if (old === undefined) return;
+    log.warn({ nodeId, peer, replaced: old.peer }, 'a second session of a node replaces the first');
+    old.end({ code: status.ABORTED, details: 'replaced by a newer session of this node' });
+    replies.onDisconnect(nodeId);
+  };
+  const onOver = (session: OpenSession): void => {
+    const { nodeId } = session;
+    if (open.get(nodeId) !== session) return;
+    open.delete(nodeId);
+    const nowMs = clock.now();
+    nodes.changeNow(nodeId, { connected: false, offlineSinceMs: nowMs, lastSeenMs: nowMs });
+    replies.onDisconnect(nodeId);
+  };
+  const context = { store, writer, nodes, replies, budget, settings, clock, log, onOpen, onOver };
+  const refusal = (): Ending | undefined => {
+    if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };
+    if (calls.size < settings.maxSessions) return undefined;
+    return { code: status.RESOURCE_EXHAUSTED, details: 'the collector has as many sessions as it can hold' };
+  };
+  const onSession = (call: SessionCall): void => {
+    const identity = nodeIdentity(call.getAuthContext().sslPeerCertificate?.raw);
+    const ending = identity.ok ? refusal() : { code: status.UNAUTHENTICATED, details: identity.problem };
+    if (!identity.ok || ending !== undefined) {
+      log.warn({ peer: call.getPeer(), ...ending }, 'a session was refused');
+      call.emit('error', Object.assign(new Error(ending?.details), ending));
+      return;
+    }
+    const held = holdSession(call, identity.nodeId, { ...context, disconnect: listener.disconnect });
+    calls.add(held);
+    void held.finally(() => calls.delete(held));
+  };
+  const listener = await openListener({ listen: options.listen, tls: options.tls, settings, log, onSession });
+
+  return {
+    address: listener.address,
+    sessions: {
+      connected: () => [...open.values()].filter(({ answersQueries }) => answersQueries).map(({ nodeId }) => nodeId),
+      send: (nodeId, message) => open.get(nodeId)?.send(message) ?? false,
+    },
+    drain: async (spreadMs) => {
+      closing = true;
+      listener.stop();
+      const reason = 'the collector is going down';
+      for (const session of open.values()) session.send({ drain: { spreadMs, reason } });
+      await within(Promise.all(calls), spreadMs + DRAIN_GRACE_MS, clock);
+    },
+    close: async () => {
+      closing = true;
+      listener.stop();
+      for (const { end } of open.values()) end({ code: status.UNAVAILABLE, details: 'the collector is going down' });
+      await within(Promise.all(calls), CLOSE_GRACE_MS, clock);
+      await listener.close();
+      await writer.close();
+      await Promise.all(calls);
+      await nodes.close();
+    },
+  };
+}
+
+async function within(done: Promise<unknown>, limitMs: number, clock: Clock): Promise<void> {
+  const stop = new AbortController();
+  await Promise.race([done, sleep(clock, limitMs, stop.signal)]);
+  stop.abort();
+}

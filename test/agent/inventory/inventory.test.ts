@@ -1,0 +1,103 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { createLinuxHost } from '../../../agent/host/linux.ts';
+import { createInventory } from '../../../agent/inventory/inventory.ts';
+import { nodeId } from '../../../agent/inventory/node-id.ts';
+import { operatingSystem } from '../../../agent/inventory/os-release.ts';
+import { detectVirtualization } from '../../../agent/inventory/virtualization.ts';
+import { nodeSchema } from '../../../posture/fact/node.ts';
+
+void t.test('this machine', async (t) => {
+  const inventory = createInventory({ host: createLinuxHost(), agentVersion: '9.8.7' });
+  const node = await inventory();
+  t.ok(nodeSchema.parse(node).ok);
+  const uname = (flag: string): string => execFileSync('uname', [flag]).toString().trim();
+  t.match(node, { kernelRelease: uname('-r'), architecture: uname('-m'), name: uname('-n'), agentVersion: '9.8.7' });
+  t.equal(node.cpus, readFileSync('/proc/cpuinfo', 'utf8').match(/^processor\s/gm)?.length);
+  const total = /^MemTotal:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
+  t.equal(node.memoryBytes, Number(total) * 1024);
+  t.equal(node.effectiveUid, Number(execFileSync('id', ['-u'])));
+  t.equal(await inventory(), node, 'read once');
+});
+
+void t.test('no process is started', (t) => {
+  // Under node's permission model starting one throws.
+  const program = `
+    import { openNode } from ${JSON.stringify(new URL('../../../agent/node-access.ts', import.meta.url).href)};
+    const node = await openNode({ hostRoot: '/', dataDir: '/none', agentVersion: '1' });
+    const { cpus } = await node.inventory();
+    console.log(cpus > 0);
+  `;
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--permission', '--allow-fs-read=*', '--input-type=module', '-e', program],
+    { encoding: 'utf8', timeout: 60_000 },
+  );
+  t.equal(stdout, 'true\n', stderr);
+  t.end();
+});
+
+void t.test('os-release', (t) => {
+  // Taken from the distributions' own files, shortened.
+  const cases: readonly (readonly [string, string])[] = [
+    ['PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\n', 'Debian GNU/Linux 13'],
+    ['NAME="Ubuntu"\r\nVERSION_ID="24.04"\r\n', 'Ubuntu 24.04'],
+    ['NAME="Arch Linux"\nID=arch\nBUILD_ID=rolling\n', 'Arch Linux'],
+    ["# comment\nNAME='Alpine Linux'\nVERSION_ID=3.20.1\n", 'Alpine Linux 3.20.1'],
+    ['NAME="A \\"quoted\\" \\$name"\n', 'A "quoted" $name'],
+    ['VERSION_ID=1\n', 'Linux 1'],
+    ['', ''],
+    ['NAME="cut', 'cut'],
+  ];
+  for (const [text, expected] of cases) t.equal(operatingSystem(text), expected);
+  t.end();
+});
+
+void t.test('hypervisors', async (t) => {
+  const cases = [
+    [{ sys: { class: { dmi: { id: { sys_vendor: 'Amazon EC2\n', product_name: 'm5.large\n' } } } } }, 'amazon'],
+    [{ sys: { class: { dmi: { id: { sys_vendor: 'QEMU\n', product_name: 'Standard PC\n' } } } } }, 'qemu'],
+    [{ sys: { hypervisor: { type: 'xen\n' } } }, 'xen'],
+    [{ proc: { cpuinfo: 'processor\t: 0\nflags\t\t: fpu sse2 hypervisor lahf_lm\n' } }, 'vm-other'],
+    [{ proc: { cpuinfo: 'processor\t: 0\nflags\t\t: fpu sse2 lahf_lm\n' } }, ''],
+    [{ sys: { class: { dmi: { id: { sys_vendor: 'Dell Inc.\n', product_name: 'PowerEdge\n' } } } } }, ''],
+    [{}, ''],
+  ] as const;
+  for (const [tree, expected] of cases) {
+    await t.test(expected === '' ? 'none' : expected, async (t) => {
+      t.equal(await detectVirtualization(createLinuxHost({ root: t.testdir(tree) })), expected);
+    });
+  }
+});
+
+void t.test('the id of the node', async (t) => {
+  const id = '0123456789abcdef0123456789abcdef';
+  const of = (machineId: string): string => t.testdir({ etc: { 'machine-id': machineId } });
+  t.equal(await nodeId(createLinuxHost({ root: of(`${id}\n`) }), undefined), id);
+
+  for (const unset of ['', '\n', 'uninitialized\n', `${'0'.repeat(32)}\n`, 'short\n', `${id}${id}\n`]) {
+    const root = of(unset);
+    const host = createLinuxHost({ root });
+    const file = join(root, 'data/node-id');
+    const [first, second] = await Promise.all([nodeId(host, file), nodeId(host, file)]);
+    t.match(first, /^[0-9a-f]{32}$/, JSON.stringify(unset));
+    t.equal(await nodeId(host, file), await nodeId(host, file), 'kept');
+    t.ok([first, second].includes(await nodeId(host, file)), 'what was given out');
+    t.equal(statSync(file).mode & 0o777, 0o600);
+    t.equal(statSync(join(root, 'data')).mode & 0o777, 0o700);
+  }
+  const root = of('');
+  t.match(await nodeId(createLinuxHost({ root }), '/proc/none/node-id'), /^[0-9a-f]{32}$/, 'cannot be kept');
+  writeFileSync(join(root, 'node-id'), 'damaged');
+  t.match(await nodeId(createLinuxHost({ root }), join(root, 'node-id')), /^[0-9a-f]{32}$/, 'kept, but damaged');
+});
+
+void t.test('the name of another node than ours', async (t) => {
+  const root = t.testdir({ etc: { hostname: 'node-7\n' }, proc: { '1': { ns: {} }, self: { ns: {} } } });
+  symlinkSync('uts:[1]', join(root, 'proc/1/ns/uts'));
+  symlinkSync('uts:[2]', join(root, 'proc/self/ns/uts'));
+  const inventory = createInventory({ host: createLinuxHost({ root }), agentVersion: '1' });
+  t.match(await inventory(), { name: 'node-7', operatingSystem: '' });
+});

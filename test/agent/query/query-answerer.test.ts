@@ -1,0 +1,192 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import t from 'tap';
+import { createQueryAnswerer } from '../../../agent/query/query-answerer.ts';
+import { createWorkerPool } from '../../../agent/query/worker-pool.ts';
+import { seen, unreadable } from '../../../posture/observed.ts';
+import { MAX_MESSAGE_BYTES } from '../../../proto/fleet.ts';
+import type { Query, QueryResult } from '../../../proto/fleet.ts';
+import { systemClock } from '../../../service/clock.ts';
+import type { Logger } from '../../../service/log.ts';
+import { turnedClock } from '../../../service/turned-clock.ts';
+import { containerFact } from '../../fixture/container.ts';
+import { factsOf } from '../../fixture/facts.ts';
+
+const WORKER = new URL('../../../agent/query/worker.ts', import.meta.url);
+const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const never = new AbortController().signal;
+
+/** 200 containers, as a busy node has; one died while it was read. */
+const FACTS = factsOf({
+  containers: seen(
+    Array.from({ length: 200 }, (_, index) =>
+      containerFact({
+        id: `id-${String(index)}`,
+        name: `shop-${String(index)}`,
+        ...(index === 7 ? { seccomp: unreadable('/proc/7/task', 'no such process (ESRCH)') } : {}),
+      }),
+    ),
+    'GET /containers/json',
+  ),
+});
+
+const answerer = createQueryAnswerer({ facts: () => FACTS, clock: systemClock(), log: silent, workerUrl: WORKER });
+t.teardown(() => answerer.close());
+
+/** Backtracks for longer than anybody waits: every way to split the letters is tried. */
+const ENDLESS = '["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"].map(s, s.matches("^(a+)+$"))';
+
+async function messages(query: Query, signal = never): Promise<readonly QueryResult[]> {
+  const all: QueryResult[] = [];
+  for await (const result of answerer.answer({ id: 'q1', deadlineMs: 60_000, ...query }, signal)) all.push(result);
+  return all;
+}
+
+async function ask(query: Query): Promise<QueryResult & { readonly value?: unknown }> {
+  const all = await messages(query);
+  const last = all.at(-1) ?? {};
+  if (typeof last.error === 'string') return last;
+  const bytes = Buffer.concat(all.map(({ chunk }) => chunk ?? Buffer.alloc(0)));
+  return { ...last, value: JSON.parse(bytes.toString()) as unknown };
+}
+
+await t.test('answers', async (t) => {
+  t.match(await ask({ expression: 'kernel.lockdown' }), {
+    queryId: 'q1',
+    last: true,
+    value: 'integrity',
+    rows: 1,
+    truncated: false,
+    unread: [],
+  });
+  const names = await ask({ expression: 'containers.filter(c, c.seccomp.mode == "filter").map(c, c.name)' });
+  t.equal(names.rows, 199);
+  t.same(names.unread, ['containers[shop-7].seccomp: /proc/7/task: no such process (ESRCH)']);
+  t.same((await ask({ expression: 'unread' })).value, {
+    'containers[shop-7].seccomp': '/proc/7/task: no such process (ESRCH)',
+  });
+  t.match(await ask({ expression: 'kernel.lockdwn' }), { last: true, error: /did you mean `lockdown`/ });
+  t.match(await ask({}), { last: true, error: /ends too early/ }, 'a query without an expression');
+});
+
+await t.test('in chunks', async (t) => {
+  const parts = await messages({ expression: 'containers', maxBytes: 8 * 1024 * 1024 });
+  t.ok(parts.length > 2);
+  for (const { chunk } of parts) t.ok((chunk?.length ?? 0) <= 256 * 1024 && 256 * 1024 < MAX_MESSAGE_BYTES);
+  t.same(
+    parts.map(({ last }) => last === true),
+    parts.map((_, index) => index === parts.length - 1),
+  );
+  const text = Buffer.concat(parts.map(({ chunk }) => chunk ?? Buffer.alloc(0))).toString();
+  t.equal((JSON.parse(text) as readonly unknown[]).length, 200);
+});
+
+await t.test('caps', async (t) => {
+  t.match(await ask({ expression: 'containers.map(c, c.name)', maxRows: 2 }), {
+    value: ['shop-0', 'shop-1'],
+    rows: 2,
+    truncated: true,
+  });
+  t.match(await ask({ expression: 'containers.map(c, c.name)', maxBytes: 22 }), {
+    value: ['shop-0', 'shop-1'],
+    rows: 2,
+    truncated: true,
+  });
+  t.match(await ask({ expression: 'kernel', maxBytes: 100 }), { error: /the answer is larger than 100 bytes/ });
+  t.match(await ask({ expression: 'containers', maxBytes: 100 }), { error: /the first row alone is larger than 100/ });
+});
+
+await t.test('an endless query is stopped at its deadline, and the agent goes on meanwhile', async (t) => {
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
+  t.match(await ask({ expression: ENDLESS, deadlineMs: 1000 }), { last: true, error: /not finished within 1000 ms/ });
+  delay.disable();
+  // One sample may be late because the machine is busy with something else.
+  t.ok(delay.percentile(90) < 100e6, `event loop delay ${String(delay.percentile(90) / 1e6)} ms`);
+  t.match(await ask({ expression: 'kernel.lockdown' }), { value: 'integrity' }, 'and answers the next one');
+});
+
+await t.test('a query that nobody waits for is stopped and not answered', async (t) => {
+  const cancel = new AbortController();
+  const stopped = messages({ expression: ENDLESS }, cancel.signal);
+  setTimeout(() => cancel.abort(), 100);
+  t.same(await stopped, []);
+  t.same(await messages({ expression: 'kernel.lockdown' }, cancel.signal), [], 'cancelled before it began');
+  t.match(await ask({ expression: 'kernel.lockdown' }), { value: 'integrity' });
+});
+
+await t.test('two at once, sixteen wait, and one more is refused', async (t) => {
+  const all = await Promise.all(
+    Array.from({ length: 19 }, () => ask({ expression: ENDLESS, deadlineMs: 800 }).then(({ error }) => error ?? '')),
+  );
+  t.equal(all.filter((error) => error.startsWith('too many queries wait')).length, 1);
+  t.equal(all.filter((error) => error.startsWith('not finished within 800 ms')).length, 18, 'also those that waited');
+  t.match(await ask({ expression: 'kernel.lockdown' }), { value: 'integrity' });
+});
+
+// Each of these ended the whole process, or took its memory, before values had bounds.
+await t.test('hostile queries end in an error, not in the end of the agent', async (t) => {
+  const text = `["${'a'.repeat(40)}"]`;
+  const hostile = [
+    `${text}${'.map(a, a + a)'.repeat(23)}.map(a, a.lowerAscii())`,
+    `${text}${'.map(a, a + a)'.repeat(21)}.map(a, a.size())`,
+    `${text}${'.map(a, a + a)'.repeat(22)}.map(a, a.split(""))`,
+    `${text}${'.map(a, a + a)'.repeat(13)}.map(a, containers.map(c, containers.map(d, a.split("").size())))`,
+    `[containers]${'.map(a, a + a)'.repeat(40)}`,
+    `[1]${'.map(a, [a, a])'.repeat(60)}`,
+    'containers.map(a, containers.map(b, containers.map(c, containers.map(d, a.name + b.name + c.name + d.name))))',
+    'containers.map(a, containers.map(b, containers.map(c, {"a": {"b": {"c": 1}}})))',
+    'containers.map(a, containers.map(b, a.name + b.name)).map(l, l.join(l.join()))',
+    'cel.bind(x, containers.map(a, containers.map(b, kernel)), x)',
+  ];
+  for (const expression of hostile)
+    t.match(
+      await ask({ expression, deadlineMs: 20_000 }),
+      { error: /too long|too expensive|more memory/ },
+      expression.slice(0, 60),
+    );
+  t.match(await ask({ expression: 'kernel.lockdown' }), { value: 'integrity' });
+});
+
+await t.test('a thread that cannot start is an error', async (t) => {
+  const broken = createQueryAnswerer({
+    facts: () => FACTS,
+    clock: systemClock(),
+    log: silent,
+    workerUrl: new URL('./absent.ts', import.meta.url),
+  });
+  const all: QueryResult[] = [];
+  for await (const result of broken.answer({ id: 'q', expression: '1' }, never)) all.push(result);
+  t.match(all, [{ queryId: 'q', last: true, error: /^the evaluation failed: / }]);
+  broken.close();
+});
+
+await t.test('a defect of the agent is an error', async (t) => {
+  const facts = (): never => {
+    throw new Error('not yet');
+  };
+  const broken = createQueryAnswerer({ facts, clock: systemClock(), log: silent, workerUrl: WORKER });
+  for (let round = 0; round < 3; round += 1)
+    for await (const result of broken.answer({ id: 'q', expression: '1' }, never))
+      t.match(result, { last: true, error: /the agent has a defect, please report it \(Error: not yet\)/ });
+  broken.close();
+});
+
+await t.test('threads are kept for a while', async (t) => {
+  const clock = turnedClock();
+  const pool = createWorkerPool(WORKER, clock);
+  const first = pool.take();
+  pool.give(first);
+  await clock.turn(4_999);
+  t.ok(first.alive());
+  t.equal(pool.take(), first, 'the same thread takes the next query');
+  await clock.turn(60_000);
+  t.ok(first.alive(), 'a busy thread is not idle');
+  pool.give(first);
+  await clock.turn(5_000);
+  t.notOk(first.alive());
+  const second = pool.take();
+  t.not(second, first);
+  pool.close();
+  t.notOk(second.alive());
+  t.match(await second.ask({ kind: 'compile', expression: '1' }), { kind: 'failed' });
+});

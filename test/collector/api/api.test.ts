@@ -1,0 +1,265 @@
+import { connect } from 'node:net';
+import t from 'tap';
+import { API_ERRORS } from '../../../collector/api/error.ts';
+import { ROUTES } from '../../../collector/api/routes.ts';
+import { MAX_FAILURES } from '../../../collector/api/token.ts';
+import { commit, commitOne, finding, nodeRow, T0 } from '../store/fleet.ts';
+import { startServer, TOKEN } from './server.ts';
+
+async function errorOf(response: Response): Promise<{ code: string; message: string; hint?: string }> {
+  const body = (await response.json()) as { error: { code: string; message: string; hint?: string } };
+  return body.error;
+}
+
+void t.test('nothing but the open routes answers without the token', async (t) => {
+  const server = await startServer(t);
+  for (const route of ROUTES) {
+    const path = route.path.replaceAll(/\{\w+\}/g, 'x');
+    const response = await server.fetch(path, { method: route.method, headers: {} });
+    if (route.open) t.equal(response.status, 200, path);
+    else {
+      t.equal(response.status, 401, path);
+      t.match(response.headers.get('www-authenticate'), /^Bearer /);
+      t.equal((await errorOf(response)).code, 'unauthorized');
+    }
+    await response.body?.cancel().catch(() => undefined);
+  }
+  t.equal((await server.fetch('/openapi.json', { headers: {} })).status, 200);
+  const bad = ['', 'Bearer', 'Bearer ', `Basic ${TOKEN}`, `Bearer ${TOKEN}x`, `Bearer ${TOKEN.slice(0, -1)}`, TOKEN];
+  for (const authorization of bad)
+    t.equal((await server.fetch('/v1/nodes', { headers: { authorization } })).status, 401, `"${authorization}"`);
+  for (const authorization of [`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `BEARER  ${TOKEN}`])
+    t.equal((await server.fetch('/v1/nodes', { headers: { authorization } })).status, 200, authorization.slice(0, 8));
+});
+
+void t.test('wrong tokens are limited, the right one is never locked out', async (t) => {
+  const server = await startServer(t);
+  const wrong = { headers: { authorization: 'Bearer wrong' } };
+  for (let count = 0; count < MAX_FAILURES; count += 1) t.equal((await server.fetch('/v1/nodes', wrong)).status, 401);
+  const limited = await server.fetch('/v1/nodes', wrong);
+  t.equal(limited.status, 429);
+  t.equal((await errorOf(limited)).code, 'tooManyRequests');
+  t.ok(Number(limited.headers.get('retry-after')) > 0);
+  t.equal((await server.fetch('/v1/nodes')).status, 200);
+  const text = JSON.stringify(server.logged);
+  t.notMatch(text, /wrong"/, 'no token is logged');
+  t.notOk(text.includes(TOKEN));
+});
+
+void t.test('every answer says that it is JSON, not to be sniffed, kept or framed', async (t) => {
+  const server = await startServer(t);
+  for (const path of ['/v1/nodes', '/healthz', '/openapi.json', '/nothing', '/v1/findings?limit=x']) {
+    const { headers } = await server.fetch(path);
+    t.equal(headers.get('content-type'), 'application/json; charset=utf-8', path);
+    t.equal(headers.get('x-content-type-options'), 'nosniff');
+    t.equal(headers.get('cache-control'), 'no-store');
+    t.match(headers.get('content-security-policy'), "default-src 'none'");
+    t.equal(headers.get('access-control-allow-origin'), null, 'no other site may read it');
+  }
+  const preflight = await server.fetch('/v1/query', {
+    method: 'OPTIONS',
+    headers: { origin: 'https://evil.example', 'access-control-request-method': 'POST' },
+  });
+  t.equal(preflight.status, 404);
+  t.equal(preflight.headers.get('access-control-allow-origin'), null);
+});
+
+void t.test('what is wrong is said in one shape', async (t) => {
+  const server = await startServer(t);
+  await server.store.putNode(nodeRow());
+  await server.store.putNode(nodeRow({ id: 'n2' }));
+  const post = (body: string, type = 'application/json') =>
+    server.fetch('/v1/query', {
+      method: 'POST',
+      body,
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': type },
+    });
+  const cases: readonly (readonly [given: Promise<Response>, code: keyof typeof API_ERRORS, message: RegExp])[] = [
+    [server.fetch('/v1/nothing'), 'notFound', /there is no GET \/v1\/nothing/],
+    [server.fetch('/v1/nodes', { method: 'DELETE' }), 'notFound', /DELETE/],
+    [server.fetch('/v1/nodes/none'), 'unknownNode', /no node has the id or name "none"/],
+    [server.fetch('/v1/nodes/web-1'), 'ambiguousNode', /2 nodes are called web-1/],
+    [server.fetch('/v1/checks/none.such'), 'notFound', /no check "none.such"/],
+    [server.fetch('/v1/benchmarks/none'), 'notFound', /no benchmark "none"/],
+    [server.fetch('/v1/findings?limit=0'), 'invalidRequest', /query\.limit/],
+    [server.fetch('/v1/findings?limit=10001'), 'invalidRequest', /query\.limit/],
+    [server.fetch('/v1/findings?verdict=bad'), 'invalidRequest', /query\.verdict\.0/],
+    [server.fetch('/v1/findings?colour=red'), 'invalidRequest', /colour/],
+    [server.fetch('/v1/findings?cursor=nonsense'), 'invalidRequest', /./],
+    [server.fetch('/v1/findings?node=none'), 'unknownNode', /none/],
+    [server.fetch('/v1/events?after=-1'), 'invalidRequest', /query\.after/],
+    [server.fetch('/v1/nodes?x=1'), 'invalidRequest', /x/],
+    [server.fetch('/v1/%zz'), 'invalidRequest', /./],
+    [server.fetch(`/v1/nodes/${'x'.repeat(600)}`), 'invalidRequest', /./],
+    [post('{'), 'invalidRequest', /./],
+    [post('{}'), 'invalidRequest', /body\.expression/],
+    [post('{"expression":"1","nodes":[],"extra":1}'), 'invalidRequest', /extra/],
+    [post('{"expression":"1","__proto__":{"x":1}}'), 'invalidRequest', /./],
+    [post('{"expression":"1"}', 'text/plain'), 'unsupportedMediaType', /application\/json/],
+    [post('expression=1', 'application/x-www-form-urlencoded'), 'unsupportedMediaType', /application\/json/],
+    [post(JSON.stringify({ expression: 'x'.repeat(70_000) })), 'tooLarge', /65536/],
+  ];
+  for (const [given, code, message] of cases) {
+    const response = await given;
+    const error = await errorOf(response);
+    t.equal(error.code, code, error.message);
+    t.equal(response.status, API_ERRORS[code].status);
+    t.match(error.message, message);
+  }
+});
+
+void t.test('a defect shows nothing of the inside', async (t) => {
+  const server = await startServer(t, {
+    store: (store) => ({ ...store, nodes: () => Promise.reject(new Error('secret detail of the disk')) }),
+  });
+  const response = await server.fetch('/v1/nodes');
+  t.equal(response.status, 500);
+  const error = await errorOf(response);
+  t.equal(error.code, 'internal');
+  t.notMatch(JSON.stringify(error), /secret/);
+  t.match(server.logged, [{ level: 'error', message: 'request failed' }]);
+});
+
+void t.test('bytes that are no request are answered in the same shape', async (t) => {
+  const server = await startServer(t);
+  const send = (bytes: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      let answer = '';
+      const socket = connect(server.port, '127.0.0.1', () => socket.write(bytes));
+      socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+      socket.on('close', () => resolve(answer));
+      socket.on('error', reject);
+    });
+  t.match(await send('\u0016\u0003\u0001 hello\r\n\r\n'), /^HTTP\/1\.1 400 [\s\S]*"code":"invalidRequest"/);
+  const huge = await send(`GET /healthz HTTP/1.1\r\nHost: x\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`);
+  t.match(huge, /^HTTP\/1\.1 431 [\s\S]*"code":"tooLarge"/);
+});
+
+void t.test('the fleet', async (t) => {
+  const server = await startServer(t);
+  await server.store.putNode(nodeRow({ id: 'n1', name: 'web-1' }));
+  await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 + 5 }));
+  const evil = finding({ on: 'c9', evidence: [{ source: 's', seen: '<script>\u001b[31m\u202e', expected: '' }] });
+  await commitOne(
+    server.store,
+    commit({
+      sequence: 1,
+      snapshot: true,
+      put: [
+        evil,
+        finding({ check: 'kernel.lockdown', kind: 'node', on: 'n1', severity: 'medium' }),
+        finding({ check: 'ssh.root-login', kind: 'daemon', on: 'sshd', verdict: 'pass', severity: 'high' }),
+        finding({
+          check: 'image.default-user',
+          kind: 'image',
+          on: 'i',
+          verdict: 'unknown',
+          severity: 'low',
+          reason: 'r',
+        }),
+      ],
+    }),
+  );
+  const get = async (path: string): Promise<unknown> => (await server.fetch(path)).json();
+  t.match(await get('/v1/summary'), {
+    version: '0.1.0',
+    nodes: { total: 2, connected: 1, offline: 1 },
+    counts: {
+      verdicts: { fail: 2, pass: 1, unknown: 1, manual: 0, notApplicable: 0 },
+      failures: { critical: 1, high: 0, medium: 1, low: 0, info: 0 },
+    },
+  });
+  t.match(await get('/v1/nodes'), {
+    nodes: [
+      { name: 'db-1', connected: false, offlineSinceMs: T0 + 5, counts: { verdicts: { fail: 0 } } },
+      { name: 'web-1', connected: true, containerCount: 1, counts: { verdicts: { fail: 2 } } },
+    ],
+  });
+  t.match(await get('/v1/nodes/n1'), { id: 'n1', containers: [{ name: 'shop' }] });
+  t.match(await get('/v1/nodes/db-1'), { id: 'n2' });
+  const checksOf = async (query: string): Promise<unknown> =>
+    ((await get(`/v1/findings?${query}`)) as { findings: { check: string }[] }).findings.map(({ check }) => check);
+  const all = ['container.privileged', 'kernel.lockdown', 'image.default-user', 'ssh.root-login'];
+  t.strictSame(await checksOf(''), all, 'worst first');
+  t.strictSame(await checksOf('verdict=fail'), all.slice(0, 2));
+  t.strictSame(await checksOf('verdict=fail&verdict=unknown'), all.slice(0, 3), 'repeated: alternatives');
+  t.strictSame(await checksOf('verdict=fail&severity=medium'), ['kernel.lockdown'], 'different ones: combined');
+  t.strictSame(await checksOf('node=web-1&check=ssh.root-login'), ['ssh.root-login']);
+  t.strictSame(await checksOf('node=db-1'), []);
+  t.strictSame(await checksOf('kind=image&kind=daemon'), ['image.default-user', 'ssh.root-login']);
+  t.strictSame(await checksOf('subject=name-of-c9'), ['container.privileged']);
+  t.strictSame(await checksOf('text=LOCKDOWN'), ['kernel.lockdown']);
+  const first = (await get('/v1/findings?limit=3')) as { cursor: string; findings: unknown[] };
+  t.equal(first.findings.length, 3);
+  const second = (await get(`/v1/findings?limit=3&cursor=${encodeURIComponent(first.cursor)}`)) as object;
+  t.match(second, { findings: [{ check: 'ssh.root-login' }] });
+  t.notOk('cursor' in second, 'the last page has no cursor');
+  t.match(await get('/v1/findings?check=container.privileged'), {
+    findings: [
+      {
+        nodeName: 'web-1',
+        evidence: [{ seen: '<script>\u001b[31m\u202e' }],
+        controls: [{ benchmark: /^cis-docker-/ }],
+      },
+    ],
+  });
+  t.match(await get('/v1/history?node=web-1&limit=1'), { entries: [{ action: 'opened', nodeId: 'n1' }] });
+  t.match(await get(`/v1/history?since=${String(T0 + 1)}`), { entries: [] });
+});
+
+void t.test('live queries', async (t) => {
+  const asked: unknown[] = [];
+  let abandoned = (): void => undefined;
+  const left = new Promise<void>((resolve) => (abandoned = resolve));
+  const server = await startServer(t, {
+    queries: {
+      ask: async (request, signal) => {
+        asked.push(request);
+        if (request.expression === 'wrong') return { outcome: 'invalid', error: 'no such fact `wrong`' };
+        if (request.nodes.includes('none')) return { outcome: 'unknownNode', error: 'no node none' };
+        if (request.expression === 'endless')
+          await new Promise<void>((resolve) => {
+            signal.addEventListener('abort', () => (abandoned(), resolve()));
+          });
+        return {
+          outcome: 'answered',
+          answers: [
+            {
+              outcome: 'ok',
+              nodeId: 'n1',
+              nodeName: 'web-1',
+              value: ['a'],
+              rows: 1,
+              truncated: false,
+              unread: ['x: y'],
+            },
+            { outcome: 'offline', nodeId: 'n2', nodeName: 'db-1', sinceMs: T0 },
+          ],
+        };
+      },
+    },
+  });
+  const ask = (body: object, signal?: AbortSignal) =>
+    server.fetch('/v1/query', {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      signal: signal ?? null,
+    });
+  t.match(await (await ask({ expression: 'kernel.lockdown' })).json(), {
+    answers: [
+      { outcome: 'ok', value: ['a'], unread: ['x: y'] },
+      { outcome: 'offline', sinceMs: T0 },
+    ],
+  });
+  t.match(asked[0], { expression: 'kernel.lockdown', nodes: [], deadlineMs: 5000, maxRows: 1000 }, 'defaults');
+  t.equal((await errorOf(await ask({ expression: 'wrong' }))).code, 'invalidExpression');
+  t.equal((await errorOf(await ask({ expression: '1', nodes: ['none'] }))).code, 'unknownNode');
+  const leaving = new AbortController();
+  const answer = ask({ expression: 'endless' }, leaving.signal).catch(() => 'left');
+  while (asked.length < 4) await new Promise(setImmediate);
+  leaving.abort();
+  t.equal(await answer, 'left');
+  await left;
+  t.pass('a client that leaves ends its query');
+});

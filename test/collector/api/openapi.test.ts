@@ -1,0 +1,146 @@
+import t from 'tap';
+import { COMPONENTS, ROUTES } from '../../../collector/api/routes.ts';
+import { violations } from '../../fixture/json-schema.ts';
+import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
+import { startServer, TOKEN } from './server.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+interface Operation {
+  readonly operationId: string;
+  readonly security: readonly unknown[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required: boolean;
+    readonly schema: Json;
+  }[];
+  readonly requestBody?: { readonly content: Json };
+  readonly responses: Readonly<
+    Record<string, { readonly description: string; readonly content: Readonly<Record<string, { schema: Json }>> }>
+  >;
+}
+interface Document {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Json>> };
+}
+
+const document = async (fetchDocument: (path: string) => Promise<Response>): Promise<Document> =>
+  (await (await fetchDocument('/openapi.json')).json()) as Document;
+
+void t.test('every route is in the document, and nothing else', async (t) => {
+  const server = await startServer(t);
+  const { openapi, paths, components } = await document(server.fetch);
+  t.match(openapi, /^3\.1\.\d$/);
+  const documented = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  t.strictSame(documented.sort(), ROUTES.map(({ method, path }) => `${method} ${path}`).sort());
+  const operations = Object.values(paths).flatMap((item) => Object.values(item));
+  t.equal(new Set(operations.map(({ operationId }) => operationId)).size, ROUTES.length, 'operation ids are unique');
+  t.strictSame(Object.keys(components.schemas).sort(), [...Object.keys(COMPONENTS), 'Error'].sort());
+  for (const [path, item] of Object.entries(paths))
+    for (const operation of Object.values(item)) {
+      const named = operation.parameters.filter((parameter) => parameter.in === 'path');
+      const wanted = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      t.strictSame(
+        named.map(({ name }) => name),
+        wanted,
+        `${path}: path parameters`,
+      );
+      t.ok(named.every(({ required }) => required));
+      const isOpen = path === '/healthz';
+      t.equal(operation.security.length, isOpen ? 0 : 1, `${path}: token`);
+      t.equal('401' in operation.responses, !isOpen, `${path}: 401`);
+    }
+});
+
+void t.test('every reference leads somewhere', async (t) => {
+  const server = await startServer(t);
+  const whole = await document(server.fetch);
+  const references = [...JSON.stringify(whole).matchAll(/"\$ref":"([^"]*)"/g)].map(([, reference]) => reference ?? '');
+  t.ok(references.length > 10);
+  for (const reference of new Set(references)) {
+    t.match(reference, /^#\/components\/schemas\/\w+$/);
+    t.doesNotThrow(() => violations({ $ref: reference }, null, whole));
+  }
+});
+
+void t.test('real answers match the document', async (t) => {
+  const server = await startServer(t, {
+    queries: {
+      ask: () =>
+        Promise.resolve({
+          outcome: 'answered',
+          answers: [
+            {
+              outcome: 'ok',
+              nodeId: 'n1',
+              nodeName: 'web-1',
+              value: [{ a: null }],
+              rows: 1,
+              truncated: true,
+              unread: ['x'],
+            },
+            { outcome: 'ok', nodeId: 'n1', nodeName: 'web-1', value: null, rows: 1, truncated: false },
+            { outcome: 'error', nodeId: 'n1', nodeName: 'web-1', error: 'e' },
+            { outcome: 'timeout', nodeId: 'n1', nodeName: 'web-1', deadlineMs: 5 },
+            { outcome: 'offline', nodeId: 'n2', nodeName: 'db-1', sinceMs: T0 },
+          ],
+        }),
+    },
+    sinks: () => [
+      { name: 'ndjson', position: 1, behind: 0, state: 'ok', lastError: '', delivered: 1, rejected: 0 },
+      {
+        name: 'syslog',
+        position: 0,
+        behind: 7,
+        state: 'retrying',
+        lastError: 'ECONNREFUSED',
+        delivered: 0,
+        rejected: 0,
+      },
+    ],
+  });
+  await server.store.putNode(nodeRow());
+  await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 }));
+  const put = [finding(), finding({ on: 'x', verdict: 'unknown', reason: 'not readable' })];
+  await server.commit(commit({ sequence: 1, snapshot: true, put }));
+  const whole = await document(server.fetch);
+  /** A request for each route; `path` has its parameters filled in. */
+  const requests: Readonly<Record<string, { readonly path: string; readonly init?: RequestInit }>> = {
+    getHealth: { path: '/healthz' },
+    getSummary: { path: '/v1/summary' },
+    listNodes: { path: '/v1/nodes' },
+    getNode: { path: '/v1/nodes/n1' },
+    listFindings: { path: '/v1/findings?limit=1' },
+    listHistory: { path: '/v1/history?limit=1' },
+    listChecks: { path: '/v1/checks' },
+    getCheck: { path: '/v1/checks/container.privileged' },
+    listBenchmarks: { path: '/v1/benchmarks' },
+    getBenchmark: { path: '/v1/benchmarks/cis-docker-1.8.0' },
+    listSinks: { path: '/v1/sinks' },
+    askNodes: {
+      path: '/v1/query',
+      init: {
+        method: 'POST',
+        body: '{"expression":"1"}',
+        headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      },
+    },
+  };
+  for (const route of ROUTES) {
+    if (route.kind === 'stream') continue;
+    const request = requests[route.operation];
+    if (request === undefined) throw new Error(`this test has no request for ${route.operation}`);
+    const operation = whole.paths[route.path]?.[route.method.toLowerCase()];
+    const schema = operation?.responses['200']?.content['application/json']?.schema;
+    const response = await server.fetch(request.path, request.init);
+    t.equal(response.status, 200, route.operation);
+    t.strictSame(violations(schema, await response.json(), whole), [], `${route.operation}: answer`);
+    const failing = await server.fetch(`${request.path.split('?')[0] ?? ''}?no-such-parameter=1`, request.init);
+    const error = operation?.responses[String(failing.status)]?.content['application/json']?.schema;
+    if (error !== undefined)
+      t.strictSame(violations(error, await failing.json(), whole), [], `${route.operation}: error`);
+  }
+});

@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { startApi } from '../../../collector/api/api.ts';
+import type { ApiOptions } from '../../../collector/api/api.ts';
+import { createFeed } from '../../../collector/feed.ts';
+import type { Feed } from '../../../collector/feed.ts';
+import type { QueryRequest, QueryResponse } from '../../../collector/query/query.ts';
+import { openSqliteStore } from '../../../collector/store/sqlite.ts';
+import type { Commit, Store } from '../../../collector/store/store.ts';
+import { systemClock } from '../../../service/clock.ts';
+import type { LogFields, Logger } from '../../../service/log.ts';
+
+/** The token of the server. */
+export const TOKEN = 'c2VjcmV0LXRva2VuLW9mLXRoZS10ZXN0LXN1aXRlLTAwMDE';
+
+/** A running API over a real store, and what is behind it. */
+export interface ApiServer {
+  readonly url: string;
+  readonly port: number;
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly logged: readonly { readonly level: string; readonly fields: LogFields; readonly message: string }[];
+  /** Requests with the right token unless `init` says otherwise. */
+  readonly fetch: (path: string, init?: RequestInit) => Promise<Response>;
+  /** Commits, then publishes the events, as a session does. */
+  readonly commit: (commit: Commit) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** What a test replaces. */
+export type ServerOptions = Partial<Pick<ApiOptions, 'queries' | 'sinks' | 'clock'>> & {
+  readonly store?: (store: Store) => Store;
+};
+
+/** Starts one on a free port of the loopback address; it is gone when the test is over. */
+export async function startServer(t: Test, options: ServerOptions = {}): Promise<ApiServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-api-'));
+  const real = await openSqliteStore({ path: join(directory, 'store.sqlite') });
+  const store = options.store?.(real) ?? real;
+  const feed = createFeed();
+  const { log, logged } = recordingLog();
+  const api = await startApi({
+    listen: { host: '127.0.0.1', port: 0 },
+    token: TOKEN,
+    store,
+    queries: options.queries ?? { ask: answerNothing },
+    feed,
+    sinks: options.sinks ?? (() => []),
+    clock: options.clock ?? systemClock(),
+    log,
+    version: '0.1.0',
+  });
+  let closed = false;
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    closed = true;
+    await api.close();
+    await real.close();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  t.teardown(close);
+  const url = `http://127.0.0.1:${String(api.address.port)}`;
+  return {
+    url,
+    port: api.address.port,
+    store,
+    feed,
+    logged,
+    close,
+    fetch: (path, init = {}) =>
+      fetch(url + path, { ...init, headers: init.headers ?? { authorization: `Bearer ${TOKEN}` } }),
+    commit: async (commit) => {
+      for (const result of await store.commit([commit]))
+        if (result.outcome === 'applied') for (const event of result.events) feed.publish({ type: 'finding', event });
+    },
+  };
+}
+
+function answerNothing(_request: QueryRequest): Promise<QueryResponse> {
+  return Promise.resolve({ outcome: 'answered', answers: [] });
+}
+
+function recordingLog(): { readonly log: Logger; readonly logged: ApiServer['logged'] } {
+  const logged: { level: string; fields: LogFields; message: string }[] = [];
+  const at = (level: string) => (fields: LogFields, message: string) => void logged.push({ level, fields, message });
+  return { log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }, logged };
+}
