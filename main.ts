@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import type { Output, Parent, World } from './cli/context.ts';
+import type { Programs } from './cli/programs.ts';
 import { runCli } from './cli/run.ts';
-import { createPrograms } from './programs.ts';
 import { systemClock } from './service/clock.ts';
 import { listenForShutdown } from './service/shutdown.ts';
 
@@ -37,14 +37,37 @@ function createWorld(script: string): World {
     platform: { node: process.version, system: process.platform, architecture: process.arch },
     parent: parentOf(),
     clock,
-    programs: createPrograms({
-      version,
-      clock,
-      start: (args, stdio) =>
-        // A group of its own: Ctrl-C reaches the one that started it, which then ends its children in order.
-        spawn(process.execPath, [...process.execArgv, script, ...args], { stdio, detached: true }),
-    }),
+    programs: createPrograms(script, version),
     listenForShutdown: () => listenForShutdown(process).signal,
+  };
+}
+
+/** What commands start; each is loaded when it is called. */
+function createPrograms(script: string, version: string): Programs {
+  const clock = systemClock();
+  return {
+    scan: async ({ settings, recorded, signal }) => {
+      const [{ openAccess }, { scanOnce }, { CHECKS }] = await Promise.all([
+        import('./agent/access.ts'),
+        import('./agent/scan.ts'),
+        import('./posture/check/registry.ts'),
+      ]);
+      throw new Error(`not yet ${String([openAccess, scanOnce, CHECKS, settings, recorded, signal])}`);
+    },
+    record: () => Promise.reject(new Error('not yet')),
+    agent: () => Promise.reject(new Error('not yet')),
+    collector: async ({ settings, signal, onReady }) => {
+      const [{ runCollector }, { createLogger }] = await Promise.all([
+        import('./collector/main.ts'),
+        import('./service/pino-log.ts'),
+      ]);
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat });
+      return runCollector({ settings, version, clock, log, signal, onReady, standardOutput: process.stdout });
+    },
+    prepare: () => Promise.reject(new Error('not yet')),
+    start: (args, stdio) =>
+      // A group of its own: Ctrl-C reaches the one that started it, which then ends its children in order.
+      spawn(process.execPath, [...process.execArgv, script, ...args], { stdio, detached: true }),
   };
 }
 

@@ -1,4 +1,3 @@
-import type { Loaded } from '../service/config/load.ts';
 import type { Problem } from '../service/config/problem.ts';
 import { parseArguments } from './arguments.ts';
 import type { ParsedArguments } from './arguments.ts';
@@ -8,6 +7,7 @@ import { COMMAND_NAMES, loadCommand } from './command/registry.ts';
 import { complain } from './complain.ts';
 import type { Context, World } from './context.ts';
 import { renderCommandHelp, renderHelp } from './help.ts';
+import { loadSettingsOf } from './load-settings.ts';
 import { createPaint } from './render/paint.ts';
 import { unknownCommandText } from './unknown-command.ts';
 
@@ -41,7 +41,7 @@ async function createContext(
   { args, settings: flags }: Extract<ParsedArguments, { ok: true }>,
   world: World,
 ): Promise<Context | number> {
-  const loaded = await loadAll(command, flags, world);
+  const loaded = await loadSettingsOf(command.settings, flags, world);
   if (!loaded.ok) return complainOfSettings(world, loaded.problems);
   for (const warning of loaded.warnings) await complain(world, `warning: ${warning}`);
   const { settings, origins } = loaded;
@@ -51,25 +51,6 @@ async function createContext(
     terminal: world.environment['TERM'],
   });
   return { ...world, args, settings, origins, settingFlags: flags, width: widthOf(world), paint };
-}
-
-/** A command that uses no setting must work whatever stands in the configuration. */
-async function loadAll(command: Command, flags: Readonly<Record<string, string>>, world: World): Promise<Loaded> {
-  const [{ loadSettings }, { readConfigFile }] = await Promise.all([
-    import('../service/config/load.ts'),
-    import('./config-file.ts'),
-  ]);
-  const { uid, home, workingDirectory } = world;
-  const isUsed = command.settings.length > 0;
-  return loadSettings({
-    programs: command.settings,
-    flags,
-    environment: isUsed ? world.environment : {},
-    readFile: isUsed ? readConfigFile : () => Promise.resolve(undefined),
-    uid,
-    home,
-    workingDirectory,
-  });
 }
 
 async function complainOfSettings(world: World, problems: readonly Problem[]): Promise<number> {

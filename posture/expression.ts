@@ -6,6 +6,7 @@ import { evaluateTree } from './query/evaluator.ts';
 import { explain, wordsOf } from './query/explain.ts';
 import { toJson } from './query/json.ts';
 import type { Json } from './query/json.ts';
+import { widen } from './query/library-node.ts';
 import { suggestion } from './query/nearest.ts';
 import { Problem, problemText } from './query/problem.ts';
 import { translate } from './query/translate.ts';
@@ -86,12 +87,28 @@ export function evaluate(expression: Expression, view: QueryView, maxRows = DEFA
 function compile(text: string): Expression {
   if (text.length > MAX_EXPRESSION_LENGTH)
     throw new Problem(`an expression has at most ${String(MAX_EXPRESSION_LENGTH)} characters`);
+  const source = sourceOf(text);
+  const { variables, tree, tests } = check(text, source);
+  // The library does not look at the field in has(…). It does in dyn(…), which has as many letters.
+  let asked = text;
+  for (const { start } of tests) asked = `${asked.slice(0, start)}dyn${asked.slice(start + 3)}`;
+  if (tests.length > 0) check(asked, source);
+  return { text, variables, tree };
+}
+
+/** What expressions are checked against. */
+interface Source {
+  /** As it was written, for messages. */
+  readonly text: string;
+  readonly table: TypeTable;
+  readonly checker: Environment;
+  readonly language: Language;
+}
+
+function sourceOf(text: string): Source {
   const table = typeTable();
   const checker = checkerOf(table);
-  const parsed = parse(checker, text, table);
-  const translation = translate(parsed.ast, languageOf(checker));
-  check(checker, parsed, translation, { text, table });
-  return { text, variables: translation.variables, tree: translation.tree };
+  return { text, table, checker, language: languageOf(checker) };
 }
 
 /** An environment that knows the types of all facts, for checking only. */
@@ -107,14 +124,6 @@ function checkerOf(table: TypeTable): Environment {
     checker.registerOperator(`${type} == null`, never);
   for (const [name, type] of table.variables) checker.registerVariable(name, type);
   return checker;
-}
-
-function parse(checker: Environment, text: string, table: TypeTable): ParseResult {
-  try {
-    return checker.parse(text);
-  } catch (error) {
-    throw refused(error, text, table);
-  }
 }
 
 function languageOf(checker: Environment): Language {
@@ -158,32 +167,29 @@ function programOf(parsed: ParseResult): Program {
   };
 }
 
-interface Source {
-  readonly text: string;
-  readonly table: TypeTable;
-}
-
-function check(checker: Environment, parsed: ParseResult, translation: Translation, { text, table }: Source): void {
-  const { error: refusal } = parsed.check();
-  if (refusal !== undefined && !isUndecided(refusal)) throw refused(refusal, text, table);
+/** Parses `text`, and checks its bounds, names and types. */
+function check(text: string, source: Source): Translation {
+  const parsed = parse(text, source);
+  const translation = translate(parsed.ast, source.language);
+  translation.literals.forEach(widen);
+  const { error } = parsed.check();
+  if (error !== undefined) throw refused(error, source);
   // Names that the library brings along for its own use.
   for (const name of translation.variables)
-    if (!table.variables.has(name)) throw new Problem(`there is no fact \`${name}\``);
+    if (!source.table.variables.has(name)) throw new Problem(`there is no fact \`${name}\``);
   for (const [left, right] of translation.comparisons) {
-    checkWord(left, right, table);
-    checkWord(right, left, table);
+    checkWord(left, right, source.table);
+    checkWord(right, left, source.table);
   }
-  if (translation.tests.length === 0) return;
-  // The library does not look at the field in has(…). It does in dyn(…), which has as many letters.
-  let asked = text;
-  for (const { start } of translation.tests) asked = `${asked.slice(0, start)}dyn${asked.slice(start + 3)}`;
-  const { error } = checker.check(asked);
-  if (error !== undefined && !isUndecided(error)) throw refused(error, text, table);
+  return translation;
 }
 
-/** For an item of `[]` the library finds several meanings of an operator, and says so in an error without a code. */
-function isUndecided(error: Error): boolean {
-  return error.name === 'Error';
+function parse(text: string, source: Source): ParseResult {
+  try {
+    return source.checker.parse(text);
+  } catch (error) {
+    throw refused(error, source);
+  }
 }
 
 /** A word that the field can never hold makes a comparison that is false for ever: most likely a slip. */
@@ -195,7 +201,7 @@ function checkWord(field: CelNode, word: CelNode, table: TypeTable): void {
   throw new Problem(`\`${word.args.slice(0, 80)}\` is none of ${words.join(', ')}${known}`, word);
 }
 
-function refused(error: unknown, text: string, table: TypeTable): Problem {
+function refused(error: unknown, { text, table }: Source): Problem {
   const { code, node, range } = error as { code?: string; node?: CelNode; range?: { start: number; end: number } };
   const refusal = { code: code ?? '', summary: summaryOf(error), node };
   return new Problem(explain(refusal, text, table), range);

@@ -5,7 +5,7 @@ const MAX_LENGTH = 64 * 1024;
 
 /** Names that are given to secrets, also within a longer name: DB_PASSWORD, NPM_TOKEN. */
 const SECRET_NAME =
-  /pass(?:word|wd|phrase)|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|^authorization$/i;
+  /pass(?:word|wd|phrase)|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential/i;
 /** Names that only say where a secret is or how it is called, and public keys. */
 const HARMLESS_NAME = /[_-](?:file|path|dir|url|id|name|stdin)$|public/i;
 
@@ -25,6 +25,8 @@ const ASSIGNMENT =
   /([A-Za-z_][\w-]{0,127})(["']?(?:=|:(?=\s|["'])\s{0,8}))("[^"]{0,8192}"|'[^']{0,8192}'|[^\s"',;]{1,8192})/g;
 /** `--password value`. */
 const OPTION = /(--[A-Za-z][\w-]{0,127})(\s{1,8})("[^"]{1,8192}"|'[^']{1,8192}'|[^\s"'-][^\s"']{0,8191})/g;
+/** `Authorization: Bearer …`, to the end of the quotation or line. */
+const AUTHORIZATION = /(\bAuthorization["']?\s{0,4}[:=]\s{0,4}["']?)(?!\[redacted\]|\$)[^"'\n]{1,8192}/gi;
 /** `https://user:password@host` */
 const ADDRESS = /(:\/\/)[^\s:/@$"']{1,256}:[^\s/@$"']{1,1024}@/g;
 /** `curl -u user:password` and `echo user:password | chpasswd` */
@@ -39,6 +41,7 @@ export function redactSecrets(text: string): string {
   let result = text.slice(0, MAX_LENGTH);
   for (const form of SECRET_FORMS) result = result.replaceAll(form, REDACTED);
   return result
+    .replaceAll(AUTHORIZATION, `$1${REDACTED}`)
     .replaceAll(ADDRESS, `$1${REDACTED}@`)
     .replaceAll(CURL_USER, `$1${REDACTED}`)
     .replaceAll(CHANGED_PASSWORD, `$1${REDACTED}`)
@@ -56,6 +59,5 @@ function redactValue(whole: string, name: string, between: string, value: string
   const quote = value.startsWith('"') || value.startsWith("'") ? value.charAt(0) : '';
   const plain = quote === '' ? value : value.slice(1, -1);
   if (plain === '' || plain.startsWith('$') || plain.includes(REDACTED)) return whole;
-  // `Authorization: Bearer …`: what follows the scheme is the secret, and stands in the next word.
   return `${name}${between}${quote}${REDACTED}${quote}`;
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Host } from '../host/host.ts';
 
@@ -23,20 +23,38 @@ export async function nodeId(host: Host, file: string | undefined): Promise<stri
 async function keptId(file: string, made: string): Promise<string> {
   const kept = await readKept(file);
   if (kept !== undefined) return kept;
+  const whole = `${file}.${made.slice(0, 8)}`;
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    // Exclusive: of two that start at the same time one writes, and the other takes what it wrote.
-    const handle = await open(file, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${made}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    return made;
+    await makeDirectory(dirname(file));
+    await writeFile(whole, `${made}\n`, { flag: 'wx', mode: 0o600, flush: true });
+    return await publish(whole, file, made);
   } catch {
     // A data directory that cannot be written is told by those who need it more; the id then lasts for this process.
-    return (await readKept(file)) ?? made;
+    return made;
+  } finally {
+    await rm(whole, { force: true });
+  }
+}
+
+/** Gives the whole file its name. Of two that start at the same time the first stays, and both answer its id. */
+async function publish(whole: string, file: string, made: string): Promise<string> {
+  try {
+    await link(whole, file);
+    return made;
+  } catch {
+    const kept = await readKept(file);
+    if (kept !== undefined) return kept;
+    await rename(whole, file);
+    return made;
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    // Not recursive: that never ends where the kernel refuses to make a directory with ENOENT, as /proc does.
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

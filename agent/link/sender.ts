@@ -4,7 +4,7 @@ import type { DeltaContent } from './delta-parts.ts';
 import type { Ledger } from './ledger.ts';
 import type { Spool } from './spool.ts';
 import type { SessionStream } from './stream.ts';
-import type { Wake } from './wake.ts';
+import type { Wake } from '../../service/wake.ts';
 
 /**
  * Sends deltas of one session in order. The rule that holds always: after sequence n comes n + 1, or a snapshot. What

@@ -13,7 +13,7 @@ import { createSender } from './sender.ts';
 import type { Sender } from './sender.ts';
 import type { Spool } from './spool.ts';
 import type { SessionStream } from './stream.ts';
-import { createWake } from './wake.ts';
+import { createWake } from '../../service/wake.ts';
 
 /** What sessions of one agent work with. */
 export interface SessionOptions {

@@ -103,6 +103,8 @@ function toItem({ type, data }: ServerEvent): WatchItem | undefined {
       const parsed = parseJson(data, nodeState);
       return parsed.ok ? { type, node: parsed.value } : undefined;
     }
+    case 'gap':
+      return { type: 'gap', reason: 'the collector does not have them any more' };
     case 'overflow':
       return { type: 'gap', reason: 'this reader was too slow' };
     default:

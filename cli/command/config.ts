@@ -1,8 +1,13 @@
 import { environmentName } from '../../service/config/setting.ts';
-import type { Program } from '../../service/config/setting.ts';
+import type { Program, Setting } from '../../service/config/setting.ts';
+import type { SettingName } from '../../service/config/settings.ts';
+import { describeProblem } from '../../service/config/problem.ts';
 import { SETTINGS } from '../../service/config/settings.ts';
 import { settingsOf } from '../../service/config/load.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import { loadSettingsOf } from '../load-settings.ts';
 import { printListing } from '../print.ts';
 
 const PROGRAMS = Object.freeze(['agent', 'collector', 'up', 'scan', 'client'] as const satisfies readonly Program[]);
@@ -34,23 +39,13 @@ export const config = defineCommand({
     },
   ],
   run: async (context) => {
-    const { args, origins, paint } = context;
+    const { args, paint } = context;
     const program = args.value('for') as Program | undefined;
-    const names = settingsOf(program === undefined ? PROGRAMS : [program]);
-    const items = names.flatMap((name) => {
-      const found = origins.get(name);
-      if (found === undefined) return [];
-      const { origin, from, text } = found;
-      return [
-        {
-          setting: name,
-          value: text,
-          origin,
-          from,
-          variable: environmentName(name),
-          description: SETTINGS[name].description,
-        },
-      ];
+    const loaded = await originsFor(context, program);
+    if (!loaded.ok) return complain(context, loaded.problem);
+    const items = [...loaded.origins].map(([name, { origin, from, text }]) => {
+      const { description } = SETTINGS[name];
+      return { setting: name, value: text, origin, from, variable: environmentName(name), description };
     });
     await printListing(context, {
       document: { settings: items },
@@ -58,7 +53,7 @@ export const config = defineCommand({
       columns: [{ title: 'SETTING', min: 12 }, { title: 'VALUE', min: 16 }, { title: 'FROM' }],
       rows: items.map(({ setting, value, origin, from }) => [
         { text: setting },
-        { text: value },
+        value === '' ? { text: emptyText(setting), paint: paint.dim } : { text: value },
         origin === 'default' ? { text: 'default', paint: paint.dim } : { text: from },
       ]),
       empty: 'No setting.',
@@ -66,3 +61,22 @@ export const config = defineCommand({
     return EXIT_OK;
   },
 });
+
+type Origins =
+  { readonly ok: true; readonly origins: Context['origins'] } | { readonly ok: false; readonly problem: string };
+
+/** Some defaults depend on the part: they are worked out as that part would. */
+async function originsFor(context: Context, program: Program | undefined): Promise<Origins> {
+  if (program === undefined) return { ok: true, origins: context.origins };
+  const allowed = new Set<string>(['config', ...settingsOf([program])]);
+  const flags = Object.fromEntries(Object.entries(context.settingFlags).filter(([name]) => allowed.has(name)));
+  const loaded = await loadSettingsOf([program], flags, context);
+  if (loaded.ok) return { ok: true, origins: loaded.origins };
+  return { ok: false, problem: loaded.problems.map(describeProblem).join('; ') };
+}
+
+/** What nothing means: `(the host name)`. */
+function emptyText(name: SettingName): string {
+  const setting: Setting<unknown> = SETTINGS[name];
+  return typeof setting.default === 'string' ? '(none)' : `(${setting.default.text.replaceAll('`', '')})`;
+}

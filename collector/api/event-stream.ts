@@ -150,10 +150,16 @@ function isUpToDate(stream: State, options: EventStreamOptions, shown: number): 
 }
 
 function sendFinding(stream: State, { response, controlsOf }: EventStreamOptions, event: OutboxEvent): void {
+  // The first event after a claimed position must be the next one; otherwise what was between is not there any more.
+  if (stream.claimed && event.position !== stream.position + 1) sendGap(response, stream.position, event.position);
   const data = JSON.stringify(presentEvent(event, controlsOf));
   response.write(`id: ${String(event.position)}\nevent: finding\ndata: ${data}\n\n`);
   stream.position = event.position;
   stream.claimed = false;
+}
+
+function sendGap(response: ServerResponse, after: number, next: number): void {
+  response.write(`event: gap\ndata: ${JSON.stringify({ after, next })}\n\n`);
 }
 
 function sendChangedNodes(stream: State, { response }: EventStreamOptions): void {

@@ -81,9 +81,7 @@ export function openConversation(beginning: Beginning, context: ConversationCont
     ackDue = sequence;
   };
 
-  const settle = (sequence: number, result: WriteOutcome): void => {
-    pending -= 1;
-    if (pending === 0) idle.resolve();
+  const answer = (sequence: number, result: WriteOutcome): void => {
     switch (result.outcome) {
       case 'applied':
       case 'duplicate':
@@ -94,6 +92,13 @@ export function openConversation(beginning: Beginning, context: ConversationCont
       case 'failed':
         return outbound.end({ code: status.UNAVAILABLE, details: 'the collector cannot store what this node says' });
     }
+  };
+
+  const settle = (sequence: number, result: WriteOutcome): void => {
+    // First, so that the answer goes out before the end that waits for it.
+    answer(sequence, result);
+    pending -= 1;
+    if (pending === 0) idle.resolve();
   };
 
   const tooMany = async (delta: WholeDelta): Promise<Ending | undefined> => {

@@ -3,6 +3,8 @@ import { createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
+import { formatAddress } from '../../service/config/kind.ts';
+import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import type { SessionSettings } from './settings.ts';
 import { SESSION_SERVICE } from './wire.ts';
@@ -17,8 +19,8 @@ export interface ListenerTls {
 
 /** What a listener needs. */
 export interface ListenerOptions {
-  /** `host:port`, `[::1]:port`; port 0 takes a free one. */
-  readonly listen: string;
+  /** Port 0 takes a free one. */
+  readonly listen: Address;
   readonly tls: ListenerTls;
   readonly settings: SessionSettings;
   readonly log: Logger;
@@ -85,14 +87,13 @@ export async function openListener({ listen, tls, settings, log, onSession }: Li
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     log.info({ peer: socket.remoteAddress, code: error.code, reason: error.message }, 'a connection was refused');
   });
-  const { host, port } = parseAddress(listen);
-  server.listen(port, host);
+  server.listen(listen.port, listen.host);
   await once(server, 'listening');
   server.on('error', (error) => log.error({ error }, 'the port for nodes failed'));
   const bound = server.address();
-  const realPort = typeof bound === 'object' && bound !== null ? bound.port : port;
+  const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port;
   return {
-    address: `${host.includes(':') ? `[${host}]` : host}:${String(realPort)}`,
+    address: formatAddress({ host: listen.host, port }),
     disconnect: (peer) => sockets.get(peer)?.destroy(),
     stop: () => void server.close(),
     close: async () => {
@@ -104,13 +105,4 @@ export async function openListener({ listen, tls, settings, log, onSession }: Li
       await closed;
     },
   };
-}
-
-/** Splits `host:port`. Throws RangeError: settings are checked before they come here. */
-function parseAddress(listen: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || port > 65_535) throw new RangeError(`${listen} is no host:port`);
-  return { host, port };
 }

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
+import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Feed } from '../feed.ts';
 import type { Store } from '../store/store.ts';
@@ -18,8 +19,8 @@ import { createWriter } from './writer.ts';
 
 /** What the port for nodes needs. */
 export interface SessionServerOptions {
-  /** `host:port`; port 0 takes a free one. */
-  readonly listen: string;
+  /** Port 0 takes a free one. */
+  readonly listen: Address;
   readonly tls: ListenerTls;
   readonly store: Store;
   readonly feed: Feed;

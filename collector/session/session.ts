@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import type { CollectorMessage } from '../../proto/fleet.ts';
+import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
 import type { LogFields, Logger } from '../../service/log.ts';
 import { StoreError } from '../store/error.ts';
 import { openConversation } from './conversation.ts';
@@ -39,52 +39,49 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
   const { clock, settings } = context;
   const peer = call.getPeer();
   const log = withFields(context.log, { nodeId, peer });
+  const held: { session?: OpenSession; conversation?: Conversation } = {};
   const outbound = openOutbound({
     call,
     maxUnsentMessages: settings.maxUnsentMessages,
     clock,
     disconnect: () => context.disconnect(peer),
-    onEnd: ({ code, details }) => log.info({ code, details }, 'session over'),
+    onEnd: ({ code, details }) => {
+      log.info({ code, details }, 'session over');
+      if (held.session !== undefined) context.onOver(held.session);
+    },
   });
   const { send, end, over } = outbound;
   const cancelTimeout = clock.after(settings.helloTimeoutMs, () =>
     end({ code: status.DEADLINE_EXCEEDED, details: `no Hello within ${String(settings.helloTimeoutMs)} ms` }),
   );
-  let session: OpenSession | undefined;
-  let conversation: Conversation | undefined;
+  const begin = async ({ hello }: AgentMessage): Promise<Ending | undefined> => {
+    const greeting = hello ? readHello(hello) : 'a session begins with Hello';
+    if (typeof greeting === 'string') return invalid(greeting);
+    cancelTimeout();
+    held.session = { nodeId, peer, answersQueries: greeting.answersQueries, send, end };
+    context.onOpen(held.session);
+    held.conversation = await welcome(nodeId, { greeting, outbound }, { ...context, log });
+    return undefined;
+  };
   try {
     // The stream must not be destroyed when we stop reading: the status has still to go out.
     for await (const incoming of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Incoming>) {
       if (over.aborted) break;
-      let ending: Ending | undefined;
-      if (!incoming.ok) ending = invalid(`not a message: ${incoming.problem}`);
-      else if (conversation !== undefined) ending = await conversation.receive(incoming.message, incoming.bytes);
-      else {
-        const greeting = greetingOf(incoming);
-        if (typeof greeting === 'string') ending = invalid(greeting);
-        else {
-          cancelTimeout();
-          session = { nodeId, peer, answersQueries: greeting.answersQueries, send, end };
-          context.onOpen(session);
-          conversation = await welcome(nodeId, { greeting, outbound }, { ...context, log });
-        }
-      }
+      const ending = incoming.ok
+        ? await (held.conversation?.receive(incoming.message, incoming.bytes) ?? begin(incoming.message))
+        : invalid(`not a message: ${incoming.problem}`);
       if (ending !== undefined) end(ending);
     }
-    await conversation?.settled();
+    await held.conversation?.settled();
     end({ code: status.OK, details: '' });
   } catch (error) {
     // Also thrown when the stream ends in any way but the node's own end.
-    if (!over.aborted && !call.cancelled) end(endingOf(error, log));
+    if (!call.cancelled && !over.aborted) end(endingOf(error, log));
   } finally {
     cancelTimeout();
-    conversation?.release();
-    if (session !== undefined) context.onOver(session);
+    held.conversation?.release();
+    end({ code: status.CANCELLED, details: 'the node is gone' });
   }
-}
-
-function greetingOf({ message }: Incoming & { ok: true }): Greeting | string {
-  return message.hello ? readHello(message.hello) : 'a session begins with Hello';
 }
 
 async function welcome(
@@ -93,13 +90,14 @@ async function welcome(
   context: SessionContext,
 ): Promise<Conversation> {
   const { epoch, ackedSequence, agentVersion, nodeName } = greeting;
+  const nowMs = context.clock.now();
+  const name = nodeName === '' ? nodeId : nodeName;
+  // Before anything is awaited: the end of the session may come in between, and must have the last word.
+  context.nodes.changeNow(nodeId, { name, agentVersion, connected: true, offlineSinceMs: 0, lastSeenMs: nowMs });
   const state = await context.store.nodeState(nodeId);
   const committed = state?.epoch === epoch ? state.committedSequence : 0;
   // The node may know of more than the store: then the store was restored from a backup.
   const resync = state?.epoch !== epoch || ackedSequence > committed;
-  const nowMs = context.clock.now();
-  const name = nodeName === '' ? nodeId : nodeName;
-  context.nodes.changeNow(nodeId, { name, agentVersion, connected: true, offlineSinceMs: 0, lastSeenMs: nowMs });
   context.log.info({ agentVersion, committed, resync }, 'session open');
   const { heartbeatIntervalMs } = context.settings;
   outbound.send({ welcome: { serverTimeMs: nowMs, committedSequence: committed, resync, heartbeatIntervalMs } });

@@ -1,3 +1,4 @@
+import { typeNameOf } from './library-node.ts';
 import { suggestion } from './nearest.ts';
 import type { CelNode } from './translate.ts';
 import type { TypeTable } from './types.ts';
@@ -8,9 +9,6 @@ export interface Refusal {
   readonly summary: string;
   readonly node: CelNode | undefined;
 }
-
-/** A node after the type check: the library leaves the type that it found on it. */
-type CheckedNode = CelNode & { readonly checkedType?: { readonly name?: unknown } };
 
 /** The library's refusal in words that help: what is not known, and what was probably meant. */
 export function explain(refusal: Refusal, text: string, table: TypeTable): string {
@@ -33,12 +31,6 @@ function explainField(node: CelNode, summary: string, text: string, table: TypeT
   if (type.startsWith('list<'))
     return `${what} is a list and has no field \`${field}\`: use filter, map, exists, all or an index`;
   return fields === undefined && !type.startsWith('map<') ? `${what} is a ${type} and has no fields` : plain(summary);
-}
-
-/** The CEL type that the check found for a node; undefined where it left none. */
-export function typeNameOf(node: CelNode): string | undefined {
-  const name = (node as CheckedNode).checkedType?.name;
-  return typeof name === 'string' ? name : undefined;
 }
 
 /** The words that a node can be, where it is a field that holds one of few. */

@@ -1,5 +1,5 @@
 /** The known name that `word` was most likely meant to be; undefined if none is close. For "did you mean". */
-export function nearestOf(word: string, known: Iterable<string>): string | undefined {
+function nearestOf(word: string, known: Iterable<string>): string | undefined {
   const wanted = word.toLowerCase().slice(0, 64);
   // A third of the letters may be wrong, or two of four: more is guessing.
   let best = Math.max(wanted.length > 3 ? 2 : 1, Math.floor(wanted.length / 3)) + 1;

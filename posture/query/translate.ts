@@ -29,6 +29,8 @@ export interface Translation {
   readonly comparisons: readonly (readonly [CelNode, CelNode])[];
   /** Where `has(…)` stands. */
   readonly tests: readonly Span[];
+  /** List and map literals that are empty, or stand within others or within the body of a macro. */
+  readonly literals: readonly CelNode[];
 }
 
 /** Levels of a tree: an expression that people write has fewer than ten. */
@@ -47,26 +49,31 @@ interface Pass {
   readonly variables: Set<string>;
   readonly comparisons: (readonly [CelNode, CelNode])[];
   readonly tests: Span[];
+  readonly literals: CelNode[];
 }
 
 interface Place {
   readonly depth: number;
   readonly nesting: number;
   readonly bound: readonly string[];
+  /** Within a literal or the body of a macro. */
+  readonly inner: boolean;
 }
 
 /** Turns the parser's tree into ours. Throws a Problem for what is beyond a limit or cannot be asked. */
 export function translate(root: CelNode, language: Language): Translation {
-  const pass: Pass = { language, variables: new Set(), comparisons: [], tests: [] };
-  return { ...pass, tree: visit(pass, root, { depth: 0, nesting: 0, bound: [] }) };
+  const pass: Pass = { language, variables: new Set(), comparisons: [], tests: [], literals: [] };
+  return { ...pass, tree: visit(pass, root, { depth: 0, nesting: 0, bound: [], inner: false }) };
 }
 
 function visit(pass: Pass, node: CelNode, outer: Place): Tree {
   const at = spanOf(node);
-  const place = { ...outer, depth: outer.depth + 1 };
+  const isLiteral = node.op === 'list' || node.op === 'map';
+  const place = { ...outer, depth: outer.depth + 1, inner: outer.inner || isLiteral };
   if (place.depth > MAX_DEPTH) throw new Problem(`the expression is more than ${String(MAX_DEPTH)} levels deep`, at);
   const args = node.args as readonly CelNode[];
   const child = (index: number): Tree => visit(pass, args[index] as CelNode, place);
+  if (isLiteral && (outer.inner || args.length === 0)) pass.literals.push(node);
   switch (node.op) {
     case 'value':
       return { kind: 'value', at, value: literal(node.args, at) };
@@ -175,7 +182,7 @@ function bind(pass: Pass, node: CelNode, args: readonly CelNode[], place: Place)
   if (args.length !== 3 || variable?.op !== 'id' || value === undefined || body === undefined)
     throw new Problem('cel.bind takes a name, its value and an expression', at);
   const name = String(variable.args);
-  const inner = { ...place, bound: [...place.bound, name] };
+  const inner = { ...place, bound: [...place.bound, name], inner: true };
   return { kind: 'bind', at, variable: name, value: visit(pass, value, place), body: visit(pass, body, inner) };
 }
 
@@ -187,7 +194,7 @@ function walk(pass: Pass, node: CelNode, place: Place): Tree {
   if (!fits || variable?.op !== 'id' || first === undefined)
     throw new Problem(`${name} takes a name and an expression: \`list.${name}(x, …)\``, at);
   const bound = String(variable.args);
-  const inner = { ...place, nesting: place.nesting + 1, bound: [...place.bound, bound] };
+  const inner = { ...place, nesting: place.nesting + 1, bound: [...place.bound, bound], inner: true };
   if (inner.nesting > MAX_NESTING) throw new Problem(`more than ${String(MAX_NESTING)} lists within lists`, at);
   const [condition, transform] = name === 'map' && second === undefined ? [undefined, first] : [first, second];
   return {

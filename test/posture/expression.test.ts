@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { array, assert, constantFrom, property, string } from 'fast-check';
 import t from 'tap';
 import { compileExpression, evaluate } from '../../posture/expression.ts';
@@ -300,6 +302,32 @@ await t.test('what grows without end is stopped', async (t) => {
   t.match(answer(`${text}${'.map(a, a + a)'.repeat(6)}.map(a, "b".matches(a))`), /✗ a regular expression is too long/);
   const decided = `[0, 0].all(x, true || [1]${'.map(a, [a, a])'.repeat(40)}.size() == 1)`;
   t.equal(answer(decided), true, 'what decides is not evaluated further');
+});
+
+await t.test('odd expressions leave nothing behind', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const nested = (seed: number, depth: number): string => {
+    if (depth === 0) return '1';
+    const inner = nested(Math.floor(seed / 3), depth - 1);
+    return [`[${inner}]`, `{1: ${inner}}`, `{"a": ${inner}}`][seed % 3] ?? inner;
+  };
+  const chained = (seed: number, depth: number): string =>
+    depth === 0
+      ? '[1]'
+      : `${chained(Math.floor(seed / 3), depth - 1)}.map(a, ${['[a]', '{1: a}', '{"a": a}'][seed % 3] ?? 'a'})`;
+  const heap = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  compileExpression(nested(1, 50));
+  const before = heap();
+  let compiled = 0;
+  for (let seed = 0; seed < 500; seed += 1)
+    for (const expression of [nested(seed * 7919, 50), chained(seed * 7919, 50)])
+      if (compileExpression(expression).ok) compiled += 1;
+  t.equal(compiled, 1000);
+  t.ok(heap() - before < 5e6, `heap grew by ${String(heap() - before)} bytes`);
 });
 
 await t.test('rows are cut', async (t) => {

@@ -16,7 +16,8 @@ export const watchEvents = Object.freeze<StreamRoute>({
   description:
     'Server-sent events. `finding`: something happened to a finding; the id of the event is its position, and a ' +
     'connection with `Last-Event-ID` (or `after`) first gets what came since then, as far as the collector still ' +
-    'has it, without a gap or a double. `node`: a node came, went or changed. `overflow`: this reader is dropped, ' +
+    'has it, without a gap or a double. `node`: a node came, went or changed. `gap`: what ' +
+    'came between two positions is not there any more; read the findings anew. `overflow`: this reader is dropped, ' +
     'and why. A comment every 15 s says that the stream is alive.',
   open: false,
   refuses: ['invalidRequest', 'unavailable'],
@@ -26,6 +27,7 @@ export const watchEvents = Object.freeze<StreamRoute>({
   events: {
     finding: findingEventSchema,
     node: nodeStateSchema,
+    gap: z.strictObject({ after: positionSchema, next: positionSchema }),
     overflow: z.strictObject({ reason: z.string() }),
   },
 });

@@ -53,7 +53,7 @@ export async function startCollector(t: Test, settings: Partial<SessionSettings>
   const lines: Line[] = [];
   const nodes: TestNode[] = [];
   const server = await startSessionServer({
-    listen: '127.0.0.1:0',
+    listen: { host: '127.0.0.1', port: 0 },
     tls: { ca: fleet.authority.certificatePem, cert: fleet.server.certificatePem, key: fleet.server.keyPem },
     store,
     feed,

@@ -83,7 +83,10 @@ t.test('more threads than are read: not complete', async (t) => {
 
 t.test('exactly as many threads as are read: complete', async (t) => {
   const pids = Array.from({ length: MAX_THREADS - 1 }, (_, index) => 101 + index);
-  const host = treeHost(t, Object.fromEntries([100, ...pids].map((pid) => [`/proc/${String(pid)}/status`, statusWith({})])));
+  const host = treeHost(
+    t,
+    Object.fromEntries([100, ...pids].map((pid) => [`/proc/${String(pid)}/status`, statusWith({})])),
+  );
   t.match(await readThreads(host, 100, pids), { isComplete: true });
   host.write({ '/proc/9000/status': statusWith({}) });
   t.match(await readThreads(host, 100, [...pids, 9000]), { isComplete: false });

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { cgroupMounts, cgroupDirectory, containerIds, parseProcCgroup } from '../../../../agent/inspector/proc/cgroup.ts';
+import {
+  cgroupMounts,
+  cgroupDirectory,
+  containerIds,
+  parseProcCgroup,
+} from '../../../../agent/inspector/proc/cgroup.ts';
 import { parseMountinfo } from '../../../../agent/inspector/proc/mountinfo.ts';
 import { recordedText, SEED } from '../../../fixture/inspector/read.ts';
 
@@ -39,7 +44,9 @@ t.test('mounts of recorded containers', (t) => {
 });
 
 t.test('optional fields and octal escapes', (t) => {
-  const [mount] = parseMountinfo('1 2 0:3 / /a\\011b\\134c\\012d rw shared:7 master:2 propagate_from:4 - ext4 a\\040b ro');
+  const [mount] = parseMountinfo(
+    '1 2 0:3 / /a\\011b\\134c\\012d rw shared:7 master:2 propagate_from:4 - ext4 a\\040b ro',
+  );
   t.match(mount, { mountPoint: '/a\tb\\c\nd', shared: true, readOnly: false, source: 'a b' });
   t.same(parseMountinfo('1 2 0:3 / /x rw\nnonsense\n'), []);
   t.end();

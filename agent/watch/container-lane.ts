@@ -1,0 +1,86 @@
+import type { Clock } from '../../service/clock.ts';
+
+/** Looks again at single containers: each at once, never the same one twice at the same time. */
+export interface ContainerLane {
+  /** Something happened to the container: it is looked at as soon as possible. */
+  readonly touch: (id: string) => void;
+  /**
+   * A process was started in it or ended. It is looked at once that can be seen, but seldom: a health check runs one
+   * every few seconds in each container.
+   */
+  readonly touchSeldom: (id: string) => void;
+  /** The ids of those that were looked at since the last call. */
+  readonly takeLooked: () => ReadonlySet<string>;
+}
+
+/** What a lane works with; `clock` ends with the watch. */
+export interface ContainerLaneOptions {
+  /** Looks at one container and keeps what it sees. Must not reject. */
+  readonly look: (id: string) => Promise<void>;
+  /** More containers wait than is good: a full round says the same for less. */
+  readonly onOverflow: () => void;
+  readonly clock: Clock;
+}
+
+/** More at a time makes the engine slower, not faster. */
+const CONCURRENCY = 6;
+/** Beyond this many a full round is cheaper. */
+const MAX_WAITING = 256;
+/** An exec shows in /proc a moment after its event. */
+const EXEC_DELAY_MS = 300;
+const EXEC_INTERVAL_MS = 30_000;
+/** Containers whose last exec is remembered. */
+const MAX_REMEMBERED = 10_000;
+
+/** A lane with nothing to do. */
+export function createContainerLane({ look, onOverflow, clock }: ContainerLaneOptions): ContainerLane {
+  const waiting = new Set<string>();
+  const running = new Set<string>();
+  /** Touched while they were being looked at: what was seen may be older than the event. */
+  const again = new Set<string>();
+  const execs = new Map<string, { readonly lookedMs: number }>();
+  let looked = new Set<string>();
+
+  const next = (): void => {
+    for (const id of waiting) {
+      if (running.size >= CONCURRENCY) return;
+      waiting.delete(id);
+      void run(id);
+    }
+  };
+  const run = async (id: string): Promise<void> => {
+    running.add(id);
+    await look(id);
+    running.delete(id);
+    looked.add(id);
+    if (again.delete(id)) waiting.add(id);
+    next();
+  };
+  const touch = (id: string): void => {
+    if (running.has(id)) again.add(id);
+    else if (waiting.size < MAX_WAITING) waiting.add(id);
+    else {
+      waiting.clear();
+      onOverflow();
+    }
+    next();
+  };
+
+  return {
+    touch,
+    touchSeldom: (id) => {
+      const nowMs = clock.monotonic();
+      const dueMs = Math.max(nowMs + EXEC_DELAY_MS, (execs.get(id)?.lookedMs ?? -Infinity) + EXEC_INTERVAL_MS);
+      // A look that is planned already will see this one too.
+      if ((execs.get(id)?.lookedMs ?? -Infinity) > nowMs) return;
+      if (execs.size >= MAX_REMEMBERED) execs.clear();
+      execs.set(id, { lookedMs: dueMs });
+      clock.after(dueMs - nowMs, () => touch(id));
+    },
+    takeLooked: () => {
+      const taken = looked;
+      looked = new Set();
+      return taken;
+    },
+  };
+}

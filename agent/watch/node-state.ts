@@ -1,0 +1,97 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Check } from '../../posture/check/check.ts';
+import { deltaSize, diff } from '../../posture/delta.ts';
+import type { Delta, FindingSet } from '../../posture/delta.ts';
+import type { ContainerFact } from '../../posture/fact/container.ts';
+import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import { judgeAll, judgeChange } from '../../posture/judge.ts';
+import type { Change } from '../../posture/judge.ts';
+
+/** What a node is known to be, and what that is judged to mean. */
+export interface NodeSnapshot {
+  readonly facts: Facts;
+  readonly findings: FindingSet;
+}
+
+/** A snapshot, and what is new in its findings. The first one is new as a whole. */
+export interface NodeUpdate extends NodeSnapshot {
+  readonly delta: Delta;
+  readonly observedAtMs: number;
+}
+
+/** Holds the snapshot. What changes is judged at once, and only what is touched by it; then `onChange` is told. */
+export interface NodeState {
+  /** Undefined before the first round. */
+  readonly snapshot: () => NodeSnapshot | undefined;
+  /** A whole round. Containers named in `fresher` were looked at after it began: they stay as they are. */
+  readonly putRound: (facts: Facts, fresher: ReadonlySet<string>) => void;
+  /** One fact, as a whole. Answers whether it is another than before. */
+  readonly putFact: <N extends FactName>(name: N, fact: Facts[N]) => boolean;
+  /** One container; undefined: it does not run any more. Nothing happens while the containers are not known. */
+  readonly putContainer: (id: string, container: ContainerFact | undefined) => void;
+}
+
+/** What a state works with. */
+export interface NodeStateOptions {
+  readonly checks: readonly Check[];
+  readonly now: () => number;
+  readonly onChange: (update: NodeUpdate) => void;
+}
+
+const NO_FACTS: ReadonlySet<FactName> = new Set();
+const NO_CONTAINERS: ReadonlySet<string> = new Set();
+
+/** A state that knows nothing yet. */
+export function createNodeState({ checks, now, onChange }: NodeStateOptions): NodeState {
+  let known: NodeSnapshot | undefined;
+
+  const update = (facts: Facts, findings: FindingSet): void => {
+    const delta = diff(known?.findings ?? new Map(), findings);
+    const isFirst = known === undefined;
+    // Where nothing that is said changed, the set that others may hold is kept: it is the same, and there is only one.
+    known = { facts, findings: isFirst || deltaSize(delta) > 0 ? findings : (known?.findings ?? findings) };
+    onChange({ ...known, delta, observedAtMs: now() });
+  };
+  const judge = (before: NodeSnapshot, facts: Facts, change: Change): void =>
+    update(facts, judgeChange(checks, facts, before.findings, change));
+
+  return {
+    snapshot: () => known,
+    putRound: (facts, fresher) => {
+      const whole = known === undefined ? facts : keepFresher(facts, known.facts, fresher);
+      update(whole, judgeAll(checks, whole));
+    },
+    putFact: (name, fact) => {
+      if (known === undefined || isDeepStrictEqual(known.facts[name], fact)) return false;
+      judge(known, { ...known.facts, [name]: fact }, { facts: new Set([name]), containers: NO_CONTAINERS });
+      return true;
+    },
+    putContainer: (id, container) => {
+      if (known?.facts.containers.state !== 'seen') return;
+      const { containers } = known.facts;
+      const before = containers.value.find((candidate) => candidate.id === id);
+      if (isDeepStrictEqual(before, container)) return;
+      const value = replaced(containers.value, id, container);
+      const facts = { ...known.facts, containers: { ...containers, value } };
+      judge(known, facts, { facts: NO_FACTS, containers: new Set([id]) });
+    },
+  };
+}
+
+function replaced(
+  containers: readonly ContainerFact[],
+  id: string,
+  container: ContainerFact | undefined,
+): readonly ContainerFact[] {
+  if (container === undefined) return containers.filter((candidate) => candidate.id !== id);
+  if (!containers.some((candidate) => candidate.id === id)) return [...containers, container];
+  return containers.map((candidate) => (candidate.id === id ? container : candidate));
+}
+
+/** The round read its list of containers some time ago; about those that sent events since, more is known already. */
+function keepFresher(round: Facts, current: Facts, fresher: ReadonlySet<string>): Facts {
+  if (round.containers.state !== 'seen' || current.containers.state !== 'seen' || fresher.size === 0) return round;
+  const kept = current.containers.value.filter(({ id }) => fresher.has(id));
+  const others = round.containers.value.filter(({ id }) => !fresher.has(id));
+  return { ...round, containers: { ...round.containers, value: [...others, ...kept] } };
+}

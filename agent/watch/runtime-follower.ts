@@ -1,0 +1,90 @@
+import { fullJitter } from '../../service/backoff.ts';
+import type { Clock } from '../../service/clock.ts';
+import type { Logger } from '../../service/log.ts';
+import type { ContainerRuntime, RuntimeEvent } from '../runtime/runtime.ts';
+
+/** Follows the events of a runtime, as long as there is one, and finds it again when it comes back. */
+export interface RuntimeFollower {
+  /** Something about the runtime changed: if it is not followed, it is tried again now. */
+  readonly poke: () => void;
+  readonly isLive: () => boolean;
+}
+
+/** What a follower works with. */
+export interface RuntimeFollowerOptions {
+  readonly runtime: ContainerRuntime;
+  /** Ends with the watch. */
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly onEvent: (event: RuntimeEvent) => void;
+  /** Events come again after a time in which some were lost. */
+  readonly onReturn: () => void;
+  /** The stream ended, or an attempt to follow failed. */
+  readonly onUnreachable: (reason: string) => void;
+}
+
+const BACKOFF = Object.freeze({ baseMs: 500, capMs: 30_000 });
+/** A stream that lasted so long ends a row of failures. */
+const STABLE_MS = 10_000;
+
+/** Begins to follow at once: every event from the moment of the call is told. */
+export function followRuntime(options: RuntimeFollowerOptions): RuntimeFollower {
+  const { runtime, clock, random, signal, log } = options;
+  let current: AbortController | undefined;
+  let live = false;
+  let isFirst = true;
+  let failures = 0;
+  let startedMs = 0;
+  let cancelRetry: (() => void) | undefined;
+
+  const lost = (attempt: AbortController, reason: string): void => {
+    if (current !== attempt || signal.aborted) return;
+    attempt.abort();
+    current = undefined;
+    isFirst = false;
+    if (live) log.warn({ endpoint: runtime.endpoint, reason }, 'container runtime lost');
+    if (live && clock.monotonic() - startedMs >= STABLE_MS) failures = 0;
+    live = false;
+    cancelRetry = clock.after(fullJitter(failures, BACKOFF, random), connect);
+    failures += 1;
+    options.onUnreachable(reason);
+  };
+  const connect = (): void => {
+    cancelRetry = undefined;
+    const attempt = new AbortController();
+    current = attempt;
+    startedMs = clock.monotonic();
+    const both = AbortSignal.any([attempt.signal, signal]);
+    runtime.events(
+      (event) => {
+        if (current === attempt) options.onEvent(event);
+      },
+      (reason) => lost(attempt, reason),
+      both,
+    );
+    void confirm(attempt);
+  };
+  /** A stream without events looks the same whether it is there or not: an answer tells. */
+  const confirm = async (attempt: AbortController): Promise<void> => {
+    const reply = await runtime.version();
+    if (current !== attempt || signal.aborted) return;
+    if (!reply.ok) return lost(attempt, reply.reason);
+    live = true;
+    if (isFirst) return;
+    log.info({ endpoint: runtime.endpoint }, 'container runtime is there');
+    options.onReturn();
+  };
+
+  connect();
+  return {
+    isLive: () => live,
+    poke: () => {
+      if (cancelRetry === undefined) return;
+      cancelRetry();
+      failures = 0;
+      connect();
+    },
+  };
+}

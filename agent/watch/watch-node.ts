@@ -1,0 +1,191 @@
+import type { Check } from '../../posture/check/check.ts';
+import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import { jittered } from '../../service/backoff.ts';
+import { within } from '../../service/clock.ts';
+import type { Clock } from '../../service/clock.ts';
+import type { Logger } from '../../service/log.ts';
+import { scopedClock } from '../../service/scoped-clock.ts';
+import type { NodeAccess } from '../node-access.ts';
+import { observe, observeAll, observeContainer } from '../inspector/observe.ts';
+import { inspectorOf, INSPECTORS } from '../inspector/registry.ts';
+import type { RuntimeEvent } from '../runtime/runtime.ts';
+import { createContainerLane } from './container-lane.ts';
+import { createFactLane } from './fact-lane.ts';
+import { createNodeState } from './node-state.ts';
+import type { NodeSnapshot, NodeUpdate } from './node-state.ts';
+import { createPathWatch } from './path-watch.ts';
+import { followRuntime } from './runtime-follower.ts';
+import { reactionTo } from './runtime-reaction.ts';
+
+/** What watching a node takes. */
+export interface WatchOptions {
+  readonly access: NodeAccess;
+  readonly checks: readonly Check[];
+  /** Told of every change, in order, the first full round first. Must not throw. */
+  readonly onChange: (update: NodeUpdate) => void;
+  readonly sweepIntervalMs: number;
+  readonly clock: Clock;
+  /** 0 ≤ x < 1 */
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+/** A node that is being watched. */
+export interface NodeWatch {
+  /** What is known now; undefined before the end of the first round. */
+  readonly snapshot: () => NodeSnapshot | undefined;
+  /** Resolves once the signal has aborted and nothing runs any more. */
+  readonly done: Promise<void>;
+}
+
+/** A sweep is moved by up to this share, so that the nodes of a fleet do not sweep together. */
+const SWEEP_JITTER = 0.2;
+/** Every read has its own deadline; this one is for a defect that no other catches. */
+const ROUND_DEADLINE_MS = 2 * 60_000;
+/** After a round that could not read the containers although the runtime answers. */
+const RETRY_MS = 10_000;
+
+/**
+ * Watches a node until the signal aborts: a full round, then what the runtime and the files tell, and a slow sweep for
+ * what sends no event. Only what changed is read again, and only what is touched by it is judged again.
+ */
+export function watchNode(options: WatchOptions): NodeWatch {
+  const { access, log, random, signal, sweepIntervalMs } = options;
+  const clock = scopedClock(options.clock);
+  const state = createNodeState({
+    checks: options.checks,
+    now: clock.now,
+    onChange: (update) => {
+      paths.follow(update.facts);
+      options.onChange(update);
+    },
+  });
+  const lane = createFactLane({
+    clock,
+    signal,
+    readRound: (reason) => guarded(log, `round: ${reason}`, clock, () => readRound(reason)),
+    readFact: (fact) => guarded(log, `fact ${fact}`, clock, () => readFact(fact)),
+  });
+  const containers = createContainerLane({
+    clock,
+    look: (id) => guarded(log, 'container', clock, () => look(id)),
+    onOverflow: () => lane.round('many containers changed at once'),
+  });
+  const paths = createPathWatch(access.host, (facts, path) => {
+    log.debug({ path, facts }, 'file changed');
+    lane.stale(facts);
+    if (facts.includes('docker')) runtime.poke();
+  });
+  let retrying = false;
+  const retryRound = (reason: string): void => {
+    if (retrying) return;
+    retrying = true;
+    clock.after(RETRY_MS, () => {
+      retrying = false;
+      lane.round(reason);
+    });
+  };
+
+  const readRound = async (reason: string): Promise<void> => {
+    const startedMs = clock.monotonic();
+    containers.takeLooked();
+    const facts = await observeAll(access, state.snapshot()?.facts);
+    const looked = containers.takeLooked();
+    if (signal.aborted) return;
+    state.putRound(facts, looked);
+    // What was seen of them before the state knew of containers at all was lost.
+    for (const id of looked) containers.touch(id);
+    log.debug({ reason, durationMs: Math.round(clock.monotonic() - startedMs) }, 'full round');
+    if (runtime.isLive() && facts.containers.state === 'unreadable') retryRound('the containers could not be read');
+  };
+  const readFact = async (fact: FactName): Promise<void> => {
+    const facts = state.snapshot()?.facts;
+    if (facts === undefined) return;
+    if (await putObserved(fact, facts)) lane.stale(dependentsOf(fact));
+  };
+  const putObserved = async <N extends FactName>(fact: N, facts: Facts): Promise<boolean> => {
+    const observed = await observe(access, facts, fact);
+    return !signal.aborted && state.putFact(fact, observed);
+  };
+  const look = async (id: string): Promise<void> => {
+    const observed = await observeContainer(access, state.snapshot()?.facts ?? {}, id);
+    if (signal.aborted) return;
+    if (observed.state === 'unreadable') return retryRound('a container could not be read');
+    state.putContainer(id, observed.state === 'seen' ? observed.value : undefined);
+    if (imagesDiffer(state.snapshot()?.facts)) lane.stale(['images']);
+  };
+  const react = (event: RuntimeEvent): void => {
+    const reaction = reactionTo(event);
+    switch (reaction.kind) {
+      case 'container':
+        return containers.touch(reaction.id);
+      case 'exec':
+        return containers.touchSeldom(reaction.id);
+      case 'daemon':
+        return lane.stale(['docker']);
+      case 'nothing':
+    }
+  };
+
+  // First the events, then the round: what happens during the round is told.
+  const runtime = followRuntime({
+    runtime: access.runtime,
+    clock,
+    random,
+    signal,
+    log,
+    onEvent: react,
+    onReturn: () => lane.round('the container runtime is back'),
+    onUnreachable: () => {
+      if (showsRuntime(state.snapshot()?.facts)) lane.round('the container runtime does not answer');
+    },
+  });
+  const sweep = (): void => {
+    lane.round('sweep');
+    clock.after(jittered(sweepIntervalMs, SWEEP_JITTER, random), sweep);
+  };
+  sweep();
+  const run = async (): Promise<void> => {
+    await lane.run();
+    paths.stop();
+    clock.close();
+  };
+  return { snapshot: state.snapshot, done: run() };
+}
+
+/** A defect in one inspector must not end the watch: it is told, and the next round tries again. */
+async function guarded(log: Logger, what: string, clock: Clock, work: () => Promise<void>): Promise<void> {
+  try {
+    const outcome = await within(
+      clock,
+      ROUND_DEADLINE_MS,
+      work().then(() => 'done' as const),
+      () => 'late' as const,
+    );
+    if (outcome === 'late') log.error({ what, deadlineMs: ROUND_DEADLINE_MS }, 'reading the node takes too long');
+  } catch (error) {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log.error({ what, reason }, 'reading the node failed, please report this');
+  }
+}
+
+/** Facts that are built on this one. Those built on containers are read again only when they must be. */
+function dependentsOf(fact: FactName): readonly FactName[] {
+  return INSPECTORS.filter(({ fact: other }) => inspectorOf(other).needs.includes(fact)).map(
+    (inspector) => inspector.fact,
+  );
+}
+
+/** Is an image in use that is not known, or known and not in use? */
+function imagesDiffer(facts: Facts | undefined): boolean {
+  if (facts?.containers.state !== 'seen' || facts.images.state !== 'seen') return facts?.images.state === 'unreadable';
+  const used = new Set(facts.containers.value.map(({ imageId }) => imageId).filter((id) => id !== ''));
+  const known = new Set(facts.images.value.map(({ id }) => id));
+  return used.size !== known.size || [...used].some((id) => !known.has(id));
+}
+
+/** Do the facts speak of a runtime that answers? */
+function showsRuntime(facts: Facts | undefined): boolean {
+  return facts !== undefined && (facts.containers.state === 'seen' || facts.docker.api.state === 'seen');
+}

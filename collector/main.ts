@@ -1,0 +1,186 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { CHECKS } from '../posture/check/registry.ts';
+import type { Clock } from '../service/clock.ts';
+import { formatAddress } from '../service/config/kind.ts';
+import type { Address } from '../service/config/kind.ts';
+import type { Settings } from '../service/config/settings.ts';
+import { errorCode, makePrivateDirectory } from '../service/files.ts';
+import type { Logger } from '../service/log.ts';
+import { closeInOrder } from '../service/shutdown.ts';
+import type { ClosingStep } from '../service/shutdown.ts';
+import { startApi } from './api/api.ts';
+import { createFeed } from './feed.ts';
+import type { Feed } from './feed.ts';
+import { ensureOperatorToken } from './operator-token.ts';
+import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
+import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
+import { startSessionServer } from './session/server.ts';
+import type { Sessions } from './session/sessions.ts';
+import { createNdjsonSink } from './sink/ndjson.ts';
+import type { NdjsonTarget } from './sink/ndjson.ts';
+import { toOcsf } from './sink/ocsf.ts';
+import { startPump } from './sink/pump.ts';
+import type { Sink } from './sink/sink.ts';
+import { addressError, StartError } from './start-error.ts';
+import { keepRetention } from './store/retention.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import type { OutboxEvent, Store } from './store/store.ts';
+import { prepareTls } from './tls.ts';
+
+/** What a collector runs with. */
+export interface CollectorOptions {
+  readonly settings: Settings;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Aborts: the collector ends in good order. */
+  readonly signal: AbortSignal;
+  readonly onReady: (ready: CollectorReady) => void;
+  /** Where the sink `-` writes. */
+  readonly standardOutput: NodeJS.WritableStream;
+}
+
+/** Where the collector listens; ports are never 0. */
+export interface CollectorReady {
+  readonly api: Address;
+  readonly listen: Address;
+}
+
+/** How long nodes have to go when the collector ends, and each part to close. */
+const DRAIN_SPREAD_MS = 500;
+const CLOSE_DEADLINE_MS = 8_000;
+const RETENTION_INTERVAL_MS = 60_000;
+
+/**
+ * Runs a collector until `signal` aborts, then ends it in order. Rejects with StartError, TlsError or StoreError if it
+ * cannot start; what was opened is closed again.
+ */
+export async function runCollector(options: CollectorOptions): Promise<void> {
+  const { clock, log, signal } = options;
+  const steps: ClosingStep[] = [];
+  try {
+    await start(options, steps);
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    log.info({ reason: String(signal.reason) }, 'collector is ending');
+  } finally {
+    await closeInOrder(steps.toReversed(), { deadlineMs: CLOSE_DEADLINE_MS, clock, log });
+  }
+}
+
+/** Opens everything; each part adds what closes it to `steps`, so that the last that was opened closes first. */
+async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<void> {
+  const { settings, version, clock, log, onReady } = options;
+  await makeDirectory(settings.dataDir);
+  const tls = await prepareTls(settings, hostname(), clock.now());
+  const token = await ensureOperatorToken(settings.tokenFile);
+  const store = await openSqliteStore({ path: join(settings.dataDir, 'store.sqlite') });
+  steps.push({ name: 'store', close: () => store.close() });
+  const feed = createFeed();
+  startUpkeep(options, { store, feed }, steps);
+  const pumps = createSinks(options, store).map((sink) => startPump({ store, sink, feed, clock, log }));
+  for (const pump of pumps) steps.push({ name: `sink ${pump.status().name}`, close: () => pump.stop() });
+  // The hub and the sessions need each other: the hub asks for them only once there are questions.
+  let sessions: Sessions = NO_SESSIONS;
+  const queries = createQueryHub({ sessions: () => sessions, store, clock, log, limits: queryLimits(settings) });
+  const sinks = () => pumps.map((pump) => pump.status());
+  const api = await startApi({ listen: settings.api, token, store, queries, feed, sinks, clock, log, version }).catch(
+    (error: unknown) => {
+      throw addressError(formatAddress(settings.api), 'api', error);
+    },
+  );
+  steps.push({ name: 'operator API', close: () => api.close() });
+  const listen = formatAddress(settings.listen);
+  const { heartbeatInterval: heartbeatIntervalMs } = settings;
+  const server = await startSessionServer({
+    listen: settings.listen,
+    tls,
+    store,
+    feed,
+    replies: queries.replies,
+    settings: { heartbeatIntervalMs },
+    clock,
+    log,
+  }).catch((error: unknown) => {
+    throw error instanceof Error && 'syscall' in error ? addressError(listen, 'listen', error) : error;
+  });
+  sessions = server.sessions;
+  steps.push(
+    { name: 'sessions', close: () => server.close() },
+    { name: 'drain', close: () => server.drain(DRAIN_SPREAD_MS) },
+  );
+  const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));
+  const ready = { api: api.address, listen: { host: settings.listen.host, port } };
+  log.info({ listen: formatAddress(ready.listen), api: formatAddress(ready.api) }, 'collector is ready');
+  onReady(ready);
+}
+
+const NO_SESSIONS: Sessions = Object.freeze({ connected: () => [], send: () => false });
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await makePrivateDirectory(path);
+  } catch (error) {
+    const problem = `the data directory ${path} cannot be made: ${errorCode(error)}`;
+    throw new StartError('directory', problem, 'choose another: --data-dir DIR', error);
+  }
+}
+
+/** What keeps the store small: runs until the collector ends. */
+function startUpkeep(
+  { settings, clock, log }: CollectorOptions,
+  { store, feed }: { readonly store: Store; readonly feed: Feed },
+  steps: ClosingStep[],
+): void {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const sinks = [...(settings.sinkNdjson === 'off' ? [] : [NDJSON]), REPLAY_CURSOR];
+  const both = Promise.all([
+    keepReplayWindow({ store, feed, clock, log, signal }),
+    keepRetention({
+      store,
+      sinks,
+      historyMs: settings.historyRetention,
+      intervalMs: RETENTION_INTERVAL_MS,
+      clock,
+      log,
+      signal,
+    }),
+  ]);
+  const close = async (): Promise<void> => {
+    stop.abort();
+    await both;
+  };
+  steps.push({ name: 'upkeep', close });
+}
+
+const NDJSON = 'ndjson';
+
+function createSinks({ settings, version, clock, standardOutput }: CollectorOptions, store: Store): readonly Sink[] {
+  if (settings.sinkNdjson === 'off') return [];
+  const checks = new Map(CHECKS.map((check) => [check.id, check]));
+  const target: NdjsonTarget =
+    settings.sinkNdjson === '-'
+      ? { kind: 'stream', stream: standardOutput }
+      : {
+          kind: 'file',
+          path: settings.sinkNdjson,
+          maxBytes: settings.sinkNdjsonMaxBytes,
+          keep: settings.sinkNdjsonKeep,
+        };
+  const render = async (batch: readonly OutboxEvent[]) => {
+    const nodes = new Map((await store.nodes()).map((node) => [node.id, node]));
+    const context = { version, checks, node: (id: string) => nodes.get(id), nowMs: clock.now() };
+    return batch.map((event) => toOcsf(event, context));
+  };
+  return [createNdjsonSink({ name: NDJSON, target, render })];
+}
+
+function queryLimits({ queryMaxRows, queryMaxBytes, queryDeadline }: Settings): typeof DEFAULT_QUERY_LIMITS {
+  return {
+    ...DEFAULT_QUERY_LIMITS,
+    maxRows: queryMaxRows,
+    maxBytes: queryMaxBytes,
+    maxDeadlineMs: queryDeadline,
+  };
+}

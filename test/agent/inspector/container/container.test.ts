@@ -1,0 +1,194 @@
+import t from 'tap';
+import type { Test } from 'tap';
+import { observe, observeContainer } from '../../../../agent/inspector/observe.ts';
+import type { Host } from '../../../../agent/host/host.ts';
+import type { NodeAccess } from '../../../../agent/node-access.ts';
+import { containerSchema } from '../../../../posture/fact/container.ts';
+import type { ContainerFact } from '../../../../posture/fact/container.ts';
+import type { Facts } from '../../../../posture/fact/facts.ts';
+import { seen } from '../../../../posture/observed.ts';
+import type { Observed } from '../../../../posture/observed.ts';
+import { factsOf, nodeFact } from '../../../fixture/facts.ts';
+import { recordedInspect, recordedText } from '../../../fixture/inspector/read.ts';
+import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree } from '../../../fixture/inspector/tree.ts';
+import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import type { Answers } from '../../../fixture/inspector/docker-api.ts';
+
+const ID = String(recordedInspect('default')['Id']);
+const CGROUP_MOUNT = '31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n';
+
+/** `inspect` of the default container with another first process. */
+function inspectAnswer(pid: number, isRunning = true): unknown {
+  const base = recordedInspect('default');
+  return { ...base, State: { ...(base['State'] as object), Pid: pid, Running: isRunning } };
+}
+
+/** A process of the default container as it was recorded. */
+function containerProcess(pid: number): Tree {
+  const at = `/proc/${String(pid)}`;
+  return {
+    [`${at}/status`]: recordedText('proc/default/status'),
+    [`${at}/cgroup`]: `0::/docker/${ID}\n`,
+    [`${at}/mountinfo`]: recordedText('proc/default/mountinfo'),
+    [`${at}/uid_map`]: recordedText('proc/default/uid_map'),
+    ...namespaceLinks(pid, { ...INITIAL, net: 4026532184, pid: 4026532183 }),
+  };
+}
+
+/** A node whose /proc shows everything, as a kernel thread proves. */
+const NODE: Tree = {
+  '/proc/1/mountinfo': CGROUP_MOUNT,
+  '/proc/2/status': statusWith({ Name: 'kthreadd', PPid: '0' }).replaceAll(/^Vm.*\n/gm, ''),
+  ...namespaceLinks(1, INITIAL),
+};
+
+async function accessTo(t: Test, host: Host, answers: Answers): Promise<NodeAccess> {
+  return {
+    host,
+    runtime: await serveDocker(t, answers),
+    prober: { probe: () => Promise.resolve({ ok: false, reason: 'nothing is probed here' }) },
+    inventory: () => Promise.resolve(nodeFact()),
+    now: () => 0,
+  };
+}
+
+function value(observed: Observed<ContainerFact>): ContainerFact {
+  if (observed.state !== 'seen') throw new Error(`${observed.state} ${observed.source}`);
+  return observed.value;
+}
+
+t.test('a running container', async (t) => {
+  const host = treeHost(t, { ...NODE, ...containerProcess(100) });
+  const access = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(100) });
+  const container = value(await observeContainer(access, {}, ID));
+  t.ok(containerSchema.parse(container).ok);
+  t.match(container, {
+    id: ID,
+    name: 'inspect-f',
+    pid: 100,
+    seccomp: { state: 'seen', value: { mode: 'filter', filters: 1 } },
+    namespaces: { net: { value: { inode: 4026532184, host: false } }, ipc: { value: { host: true } } },
+    uid: { state: 'seen', value: 0 },
+  });
+});
+
+t.test('gone: not found, or not running', async (t) => {
+  const host = treeHost(t, NODE);
+  const missing = await accessTo(t, host, {});
+  t.match(await observeContainer(missing, {}, ID), { state: 'absent' });
+  const stopped = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(0, false) });
+  t.match(await observeContainer(stopped, {}, ID), { state: 'absent' });
+});
+
+t.test('the number of its first process went to another: asked again, gone', async (t) => {
+  const host = treeHost(t, { ...NODE, ...containerProcess(100) });
+  let asked = 0;
+  const access = await accessTo(t, host, {
+    [`/containers/${ID}/json`]: () => {
+      asked += 1;
+      return asked === 1 ? inspectAnswer(300) : 404;
+    },
+  });
+  host.write({
+    '/proc/300/status': statusWith({ Seccomp: '0' }),
+    '/proc/300/cgroup': '0::/system.slice/cron.service\n',
+  });
+  t.match(await observeContainer(access, {}, ID), { state: 'absent' });
+});
+
+t.test('restarted in between: the new process is read, not the old', async (t) => {
+  const host = treeHost(t, { ...NODE, ...containerProcess(100) });
+  let asked = 0;
+  const access = await accessTo(t, host, {
+    [`/containers/${ID}/json`]: () => {
+      asked += 1;
+      return inspectAnswer(asked === 1 ? 99 : 100);
+    },
+  });
+  t.equal(value(await observeContainer(access, {}, ID)).pid, 100);
+});
+
+t.test('it runs and is not visible here: every kernel fact says so', async (t) => {
+  const access = await accessTo(t, treeHost(t, NODE), { [`/containers/${ID}/json`]: inspectAnswer(100) });
+  const container = value(await observeContainer(access, {}, ID));
+  t.match(container.seccomp, { state: 'unreadable', reason: /not visible here/ });
+  t.match(container.mounts, { state: 'unreadable' });
+  t.equal(container.complete, false);
+  t.ok(containerSchema.parse(container).ok);
+});
+
+t.test('an engine without cgroups is believed only where the whole machine is visible', async (t) => {
+  const own: Tree = { ...containerProcess(100), '/proc/100/cgroup': '0::/user.slice\n' };
+  const answers = { [`/containers/${ID}/json`]: inspectAnswer(100) };
+  const whole = value(await observeContainer(await accessTo(t, treeHost(t, { ...NODE, ...own }), answers), {}, ID));
+  t.match(whole.seccomp, { state: 'seen' });
+  const inside = treeHost(t, {
+    '/proc/1/mountinfo': CGROUP_MOUNT,
+    ...namespaceLinks(1, { ...INITIAL, pid: 7 }),
+    ...own,
+  });
+  const part = value(await observeContainer(await accessTo(t, inside, answers), {}, ID));
+  t.match(part.seccomp, { state: 'unreadable', reason: /may be another process/ });
+});
+
+t.test('namespaces of the node that cannot be seen leave nothing to compare', async (t) => {
+  const host = treeHost(t, { '/proc/1/mountinfo': CGROUP_MOUNT, ...containerProcess(100) });
+  const access = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(100) });
+  t.match(value(await observeContainer(access, {}, ID)).namespaces.net, {
+    state: 'unreadable',
+    reason: /cannot be compared with \/proc\/1\/ns\/net/,
+  });
+});
+
+t.test('kthreadd stands in for a pid 1 whose links may not be read', async (t) => {
+  const { '/proc/2/status': kthreadd = '' } = NODE;
+  const host = treeHost(t, { '/proc/2/status': kthreadd, ...namespaceLinks(2, INITIAL), ...containerProcess(100) });
+  const access = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(100) });
+  t.match(value(await observeContainer(access, {}, ID)).namespaces.ipc, { value: { host: true } });
+});
+
+t.test('the runtime fails to answer about one container', async (t) => {
+  const host = treeHost(t, { ...NODE, ...containerProcess(100) });
+  const answers = { '/containers/json': [{ Id: ID }], [`/containers/${ID}/json`]: 500 };
+  const access = await accessTo(t, host, answers);
+  t.match(await observeContainer(access, {}, ID), { state: 'unreadable' });
+  t.match(await observe(access, factsOf({ containers: seen([], 'x') }), 'containers'), {
+    state: 'unreadable',
+    source: `GET /containers/${ID}/json`,
+  });
+
+  const working = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(100) });
+  const before = value(await observeContainer(working, {}, ID));
+  const known: Facts = factsOf({ containers: seen([{ ...before, complete: false }], 'x') });
+  const containers = await observe(access, known, 'containers');
+  t.match(containers, { state: 'seen' }, 'what was said before stands');
+  t.ok(containers.state === 'seen' && containers.value[0]?.complete, 'and the kernel is read anew');
+});
+
+t.test('one that ends while it is inspected does not hide the others', async (t) => {
+  const host = treeHost(t, { ...NODE, ...containerProcess(100) });
+  const access = await accessTo(t, host, {
+    '/containers/json': [{ Id: 'ff'.repeat(32) }, { Id: ID }],
+    [`/containers/${ID}/json`]: inspectAnswer(100),
+  });
+  const containers = await observe(access, factsOf(), 'containers');
+  t.same(containers.state === 'seen' && containers.value.map(({ id }) => id), [ID]);
+});
+
+t.test('no runtime, and a runtime that does not answer, are two things', async (t) => {
+  const host = treeHost(t, NODE);
+  const access = await accessTo(t, host, { '/containers/json': 500 });
+  t.match(await observe(access, factsOf(), 'containers'), { state: 'unreadable' });
+  const none = { ...access, runtime: { ...access.runtime, listContainers: () => Promise.resolve(ABSENT) } };
+  t.match(await observe(none, factsOf(), 'containers'), { state: 'absent' });
+  host.write({ [access.runtime.endpoint.slice('unix://'.length)]: 'stands for a socket that nobody listens on' });
+  t.match(await observe(none, factsOf(), 'containers'), { state: 'unreadable' });
+});
+
+const ABSENT = { ok: false, code: 'absent', reason: 'connection refused (ECONNREFUSED)' } as const;
+
+t.test('a list that is no list', async (t) => {
+  const access = await accessTo(t, treeHost(t, NODE), { '/containers/json': { Id: 'x' } });
+  t.match(await observe(access, factsOf(), 'containers'), { state: 'unreadable', reason: /expected a list/ });
+});

@@ -1,0 +1,85 @@
+import t from 'tap';
+import {
+  infoSchema,
+  parseInterContainer,
+  parseSecurityOption,
+  toDockerApi,
+  versionSchema,
+} from '../../../../agent/inspector/docker/api.ts';
+import { dockerApiSchema } from '../../../../posture/fact/docker.ts';
+import type { DockerApi } from '../../../../posture/fact/docker.ts';
+import { recordedJson } from '../../../fixture/inspector/read.ts';
+
+function api(info: unknown, version?: unknown): DockerApi {
+  const parsed = infoSchema.parse(info);
+  if (!parsed.ok) throw new Error(parsed.problem);
+  const known = version === undefined ? undefined : versionSchema.parse(version);
+  return toDockerApi(parsed.value, known?.ok === true ? known.value : undefined);
+}
+
+t.test('a recorded daemon, as `docker info` printed it', (t) => {
+  const fact = api(recordedJson('docker/info.json'), recordedJson('docker/version.json'));
+  t.ok(dockerApiSchema.parse(fact).ok);
+  t.same(fact, {
+    version: '26.1.5+dfsg1',
+    apiVersion: '1.45',
+    dataRoot: '/var/lib/docker',
+    storageDriver: 'overlay2',
+    loggingDriver: 'json-file',
+    cgroupDriver: 'cgroupfs',
+    defaultRuntime: 'runc',
+    securityOptions: [{ name: 'seccomp', options: { profile: 'builtin' } }],
+    insecureRegistries: [],
+    authorizationPlugins: [],
+    liveRestore: false,
+    debug: false,
+    experimental: false,
+    swarm: 'inactive',
+  });
+  t.end();
+});
+
+t.test('security options', (t) => {
+  t.same(parseSecurityOption('name=seccomp,profile=unconfined'), {
+    name: 'seccomp',
+    options: { profile: 'unconfined' },
+  });
+  t.same(parseSecurityOption('name=userns'), { name: 'userns', options: {} });
+  t.same(parseSecurityOption('seccomp'), { name: 'seccomp', options: {} });
+  t.same(parseSecurityOption('name=x,__proto__=y,=z'), { name: 'x', options: { '': 'z' } });
+  t.end();
+});
+
+t.test('registries that are trusted without TLS', (t) => {
+  const { insecureRegistries } = api({
+    RegistryConfig: {
+      InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128', '10.0.0.0/8', '127.0.0.0/4'],
+      IndexConfigs: {
+        'docker.io': { Name: 'docker.io', Secure: true },
+        'registry.shop:5000': { Secure: false },
+        'localhost:5000': { Secure: false },
+        '127.0.0.1:5000': { Secure: false },
+      },
+    },
+  });
+  t.same(insecureRegistries, ['10.0.0.0/8', '127.0.0.0/4', 'registry.shop:5000']);
+  t.end();
+});
+
+t.test('what an engine leaves out', (t) => {
+  t.match(api({}), { version: '', swarm: 'inactive', authorizationPlugins: [], securityOptions: [] });
+  t.match(api({ Plugins: { Authorization: null }, RegistryConfig: null, Swarm: { LocalNodeState: 'active' } }), {
+    authorizationPlugins: [],
+    swarm: 'active',
+  });
+  t.match(infoSchema.parse('no'), { ok: false });
+  t.end();
+});
+
+t.test('the default bridge', (t) => {
+  const icc = (value: string): Record<string, string> => ({ 'com.docker.network.bridge.enable_icc': value });
+  t.equal(parseInterContainer({ Options: icc('true') }), true);
+  t.equal(parseInterContainer({ Options: icc('false') }), false);
+  t.equal(parseInterContainer({ Options: {} }), true, 'on by default');
+  t.end();
+});
