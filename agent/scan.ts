@@ -1,18 +1,18 @@
 import type { Check } from '../posture/check/check.ts';
-import type { FindingSet } from '../posture/delta.ts';
 import type { Facts } from '../posture/fact/facts.ts';
+import type { Finding } from '../posture/finding.ts';
 import { judgeAll } from '../posture/judge.ts';
 import { observeAll } from './inspector/observe.ts';
 import type { NodeAccess } from './node-access.ts';
 
-/** One full round. */
+/** What one look at a node gave. */
 export interface Scan {
   readonly facts: Facts;
-  readonly findings: FindingSet;
+  readonly findings: readonly Finding[];
   readonly durationMs: number;
 }
 
-/** Reads everything once and judges it. Needs no collector and loads nothing of the long-running half. */
+/** Reads and judges a node once, live or recorded. Loads nothing that only long-running programs need. */
 export async function scanOnce({
   access,
   checks,
@@ -20,8 +20,8 @@ export async function scanOnce({
   readonly access: NodeAccess;
   readonly checks: readonly Check[];
 }): Promise<Scan> {
-  const started = performance.now();
+  const startedMs = performance.now();
   const facts = await observeAll(access);
-  const findings = judgeAll(checks, facts);
-  return { facts, findings, durationMs: Math.round(performance.now() - started) };
+  const findings = [...judgeAll(checks, facts).values()];
+  return { facts, findings, durationMs: performance.now() - startedMs };
 }

@@ -25,7 +25,7 @@ export async function renderHelp(): Promise<string> {
     '',
     ...section('EXAMPLES', [
       '  plimsoll scan                judge this machine once',
-      '  plimsoll up                  a collector and an agent here, changes as they come',
+      '  plimsoll up                  a collector and an agent here, and every change',
       '  plimsoll COMMAND --help      what a command does, its options and examples',
     ]),
   ].join('\n')}\n`;

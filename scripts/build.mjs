@@ -27,6 +27,7 @@ await build({
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
-  // Optional native parts of ssh2, which dockerode can use for ssh:// endpoints; we speak to the local socket only.
-  external: ['cpu-features', '*.node'],
+  // docker-modem loads ssh2 for ssh:// endpoints; we speak to the local socket only.
+  external: ['*.node'],
+  alias: { ssh2: join(root, 'agent', 'runtime', 'no-ssh.ts') },
 });

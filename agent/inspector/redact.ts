@@ -4,8 +4,7 @@ import { REDACTED } from '../../posture/fact/image.ts';
 const MAX_LENGTH = 64 * 1024;
 
 /** Names that are given to secrets, also within a longer name: DB_PASSWORD, NPM_TOKEN. */
-const SECRET_NAME =
-  /pass(?:word|wd|phrase)|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential/i;
+const SECRET_NAME = /pass(?:word|wd|phrase)|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential/i;
 /** Names that only say where a secret is or how it is called, and public keys. */
 const HARMLESS_NAME = /[_-](?:file|path|dir|url|id|name|stdin)$|public/i;
 

@@ -1,5 +1,6 @@
 import type { Check } from '../../posture/check/check.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import { orAborted } from '../../service/abort.ts';
 import { jittered } from '../../service/backoff.ts';
 import { within } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
@@ -42,7 +43,7 @@ export interface NodeWatch {
 /** A sweep is moved by up to this share, so that the nodes of a fleet do not sweep together. */
 const SWEEP_JITTER = 0.2;
 /** Every read has its own deadline; this one is for a defect that no other catches. */
-const ROUND_DEADLINE_MS = 2 * 60_000;
+const READ_DEADLINE_MS = 2 * 60_000;
 /** After a round that could not read the containers although the runtime answers. */
 const RETRY_MS = 10_000;
 
@@ -53,6 +54,7 @@ const RETRY_MS = 10_000;
 export function watchNode(options: WatchOptions): NodeWatch {
   const { access, log, random, signal, sweepIntervalMs } = options;
   const clock = scopedClock(options.clock);
+  const surroundings: Surroundings = { clock, log, signal };
   const state = createNodeState({
     checks: options.checks,
     now: clock.now,
@@ -64,12 +66,12 @@ export function watchNode(options: WatchOptions): NodeWatch {
   const lane = createFactLane({
     clock,
     signal,
-    readRound: (reason) => guarded(log, `round: ${reason}`, clock, () => readRound(reason)),
-    readFact: (fact) => guarded(log, `fact ${fact}`, clock, () => readFact(fact)),
+    readRound: (reason) => guarded(`round: ${reason}`, () => readRound(reason), surroundings),
+    readFact: (fact) => guarded(`fact ${fact}`, () => readFact(fact), surroundings),
   });
   const containers = createContainerLane({
     clock,
-    look: (id) => guarded(log, 'container', clock, () => look(id)),
+    look: (id) => guarded('container', () => look(id), surroundings),
     onOverflow: () => lane.round('many containers changed at once'),
   });
   const paths = createPathWatch(access.host, (facts, path) => {
@@ -102,11 +104,8 @@ export function watchNode(options: WatchOptions): NodeWatch {
   const readFact = async (fact: FactName): Promise<void> => {
     const facts = state.snapshot()?.facts;
     if (facts === undefined) return;
-    if (await putObserved(fact, facts)) lane.stale(dependentsOf(fact));
-  };
-  const putObserved = async <N extends FactName>(fact: N, facts: Facts): Promise<boolean> => {
     const observed = await observe(access, facts, fact);
-    return !signal.aborted && state.putFact(fact, observed);
+    if (!signal.aborted && state.putFact(fact, observed)) lane.stale(dependentsOf(fact));
   };
   const look = async (id: string): Promise<void> => {
     const observed = await observeContainer(access, state.snapshot()?.facts ?? {}, id);
@@ -155,20 +154,21 @@ export function watchNode(options: WatchOptions): NodeWatch {
 }
 
 /** A defect in one inspector must not end the watch: it is told, and the next round tries again. */
-async function guarded(log: Logger, what: string, clock: Clock, work: () => Promise<void>): Promise<void> {
+async function guarded(what: string, work: () => Promise<void>, { clock, log, signal }: Surroundings): Promise<void> {
   try {
-    const outcome = await within(
-      clock,
-      ROUND_DEADLINE_MS,
-      work().then(() => 'done' as const),
-      () => 'late' as const,
+    const inTime = work().then(() => true);
+    const outcome = await orAborted(
+      within(clock, READ_DEADLINE_MS, inTime, () => false),
+      signal,
     );
-    if (outcome === 'late') log.error({ what, deadlineMs: ROUND_DEADLINE_MS }, 'reading the node takes too long');
+    if (outcome === false) log.error({ what, deadlineMs: READ_DEADLINE_MS }, 'reading the node takes too long');
   } catch (error) {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     log.error({ what, reason }, 'reading the node failed, please report this');
   }
 }
+
+type Surroundings = Pick<WatchOptions, 'clock' | 'log' | 'signal'>;
 
 /** Facts that are built on this one. Those built on containers are read again only when they must be. */
 function dependentsOf(fact: FactName): readonly FactName[] {

@@ -30,8 +30,8 @@ export const query = defineCommand({
   examples: [
     { line: "plimsoll query 'kernel.lockdown'", meaning: 'the lockdown level of every node' },
     {
-      line: `plimsoll query 'containers.filter(c, c.seccomp.mode == "disabled").map(c, c.name)'`,
-      meaning: 'containers that run without a seccomp filter',
+      line: "plimsoll query 'containers.filter(c, c.declared.privileged).map(c, c.name)'",
+      meaning: 'names of containers that run privileged',
     },
     { line: "plimsoll query 'sshd.present' --node web-3 --output json", meaning: 'one node, for a program' },
   ],

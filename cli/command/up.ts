@@ -14,7 +14,7 @@ export const up = defineCommand({
   examples: [
     { line: 'sudo plimsoll up', meaning: 'watch this machine; root sees most' },
     {
-      line: 'plimsoll up --data-dir ./plimsoll-data --listen 127.0.0.1:7553 --api 127.0.0.1:7580',
+      line: 'plimsoll up --data-dir ./data --listen 127.0.0.1:7553 --api 127.0.0.1:7580',
       meaning: 'beside another one',
     },
   ],

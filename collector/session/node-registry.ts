@@ -30,11 +30,12 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
   const { store, feed, clock, log, writeMs } = options;
   const rows = new Map((await store.nodes()).map((node) => [node.id, node]));
   const timers = new Map<string, () => void>();
-  const writing = new Set<Promise<void>>();
+  /** Nodes whose row is about to be written: one write says all that has changed until then. */
+  const due = new Set<string>();
+  let writing: Promise<void> = Promise.resolve();
 
   const write = async (nodeId: string): Promise<void> => {
-    timers.get(nodeId)?.();
-    timers.delete(nodeId);
+    due.delete(nodeId);
     const node = rows.get(nodeId);
     if (node === undefined) return;
     try {
@@ -45,9 +46,13 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
       writeLater(nodeId);
     }
   };
+  // One after the other: a later row must not be overtaken by an earlier one.
   const writeNow = (nodeId: string): void => {
-    const written = write(nodeId).finally(() => writing.delete(written));
-    writing.add(written);
+    timers.get(nodeId)?.();
+    timers.delete(nodeId);
+    if (due.has(nodeId)) return;
+    due.add(nodeId);
+    writing = writing.then(() => write(nodeId));
   };
   const writeLater = (nodeId: string): void => {
     if (!timers.has(nodeId))
@@ -63,8 +68,9 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
   for (const { id, connected, lastSeenMs } of rows.values()) {
     if (!connected) continue;
     change(id, { connected: false, offlineSinceMs: lastSeenMs });
-    await write(id);
+    writeNow(id);
   }
+  await writing;
   return {
     change: (nodeId, changes) => {
       change(nodeId, changes);
@@ -76,7 +82,7 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
     },
     close: async () => {
       for (const nodeId of timers.keys()) writeNow(nodeId);
-      await Promise.all(writing);
+      await writing;
       // What could not be written now is told by the next session.
       for (const cancel of timers.values()) cancel();
     },

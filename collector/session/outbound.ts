@@ -11,6 +11,8 @@ export interface Outbound {
   readonly end: (ending: Ending) => void;
   /** Aborted once the session is over. */
   readonly over: AbortSignal;
+  /** Resolves once the node was told, or cut off. */
+  readonly closed: Promise<void>;
 }
 
 /** What an outbound side needs. */
@@ -29,12 +31,14 @@ const FAREWELL_MS = 5000;
 /** The outbound side of a call. */
 export function openOutbound({ call, maxUnsentMessages, clock, disconnect, onEnd }: OutboundOptions): Outbound {
   const over = new AbortController();
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  call.once('close', close);
   const end = (ending: Ending): void => {
     if (over.signal.aborted) return;
     over.abort();
     onEnd(ending);
     const cancelFarewell = clock.after(FAREWELL_MS, disconnect);
-    call.once('close', cancelFarewell);
+    void closed.then(cancelFarewell);
     // grpc-js answers an error on the stream with the status that the error carries.
     if (ending.code === status.OK) call.end();
     else call.emit('error', Object.assign(new Error(ending.details), ending));
@@ -52,5 +56,6 @@ export function openOutbound({ call, maxUnsentMessages, clock, disconnect, onEnd
     },
     end,
     over: over.signal,
+    closed,
   };
 }

@@ -48,7 +48,7 @@ export interface SessionServer {
 /** What nodes get beyond the time that they were given, before a drain counts as done. */
 const DRAIN_GRACE_MS = 2000;
 /** What statuses get to go out, before connections are cut. */
-const CLOSE_GRACE_MS = 200;
+const CLOSE_GRACE_MS = 1000;
 
 /** Opens the port for nodes. Rejects if the port cannot be opened or the store cannot be read. */
 export async function startSessionServer(options: SessionServerOptions): Promise<SessionServer> {

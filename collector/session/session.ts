@@ -82,6 +82,7 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     held.conversation?.release();
     end({ code: status.CANCELLED, details: 'the node is gone' });
   }
+  await outbound.closed;
 }
 
 async function welcome(

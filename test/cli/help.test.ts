@@ -84,6 +84,11 @@ void t.test('help works whatever stands in the configuration, and loads none of 
   const refused = await plimsoll(['checks'], broken);
   t.equal(refused.code, 2);
   t.match(refused.stderr, /\/nonexistent\/plimsoll\.yaml: there is no such file/);
-  const traced = await plimsoll(['scan', '--help'], { NODE_DEBUG: 'module,esm' });
+  const tracer = `import { registerHooks } from 'node:module';
+    registerHooks({ load: (url, context, next) => (process.stderr.write(url + '\\n'), next(url, context)) });`;
+  const traced = await plimsoll(['scan', '--help'], {
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tracer)}`,
+  });
+  t.match(traced.stderr, /cli\/command\/scan\.ts/, 'what is loaded is seen');
   t.notMatch(traced.stderr, /fastify|grpc-js|dockerode|node_modules\/zod|node_modules\/pino/);
 });

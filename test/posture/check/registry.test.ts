@@ -9,18 +9,18 @@ const AREAS = ['container', 'daemon', 'file', 'image', 'kernel', 'ssh', 'tls'];
 const checkDirectory = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'posture', 'check');
 const ids = CHECKS.map((check) => check.id);
 
-t.test('the registry is sorted and has each id once', async (t) => {
+void t.test('the registry is sorted and has each id once', async (t) => {
   t.strictSame(ids, [...new Set(ids)].sort());
 });
 
-t.test('every area is used, by at least as many checks as were promised', async (t) => {
+void t.test('every area is used, by at least as many checks as were promised', async (t) => {
   const least = { container: 14, daemon: 8, file: 5, image: 2, kernel: 8, ssh: 5, tls: 3 };
   for (const [area, count] of Object.entries(least))
     t.ok(ids.filter((id) => id.startsWith(`${area}.`)).length >= count, area);
   t.ok(ids.length >= 45);
 });
 
-t.test('every file of an area that names a check is registered, and its path is the id', async (t) => {
+void t.test('every file of an area that names a check is registered, and its path is the id', async (t) => {
   for (const area of AREAS) {
     for (const file of readdirSync(join(checkDirectory, area))) {
       const module: Record<string, unknown> = await import(join(checkDirectory, area, file));
@@ -34,7 +34,7 @@ t.test('every file of an area that names a check is registered, and its path is 
   }
 });
 
-t.test('every check says what it is, why, and what to do', async (t) => {
+void t.test('every check says what it is, why, and what to do', async (t) => {
   for (const check of CHECKS) {
     t.ok(Object.isFrozen(check), `${check.id} is frozen`);
     t.ok(check.title.length > 10 && check.rationale.length > 30 && check.remediation.length > 20, check.id);
@@ -42,7 +42,7 @@ t.test('every check says what it is, why, and what to do', async (t) => {
   }
 });
 
-t.test('every check that a benchmark names exists', async (t) => {
+void t.test('every check that a benchmark names exists', async (t) => {
   const known = new Set(ids);
   for (const benchmark of BENCHMARKS)
     for (const control of benchmark.controls)

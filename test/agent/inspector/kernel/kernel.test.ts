@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { Test } from 'tap';
+import { parseBootParameters } from '../../../../agent/inspector/kernel/boot-parameters.ts';
+import { kernelInspector } from '../../../../agent/inspector/kernel/inspect.ts';
+import * as parse from '../../../../agent/inspector/kernel/parse.ts';
+import { parseMountinfo } from '../../../../agent/inspector/proc/mountinfo.ts';
+import { kernelSchema } from '../../../../posture/fact/kernel.ts';
+import type { KernelFact } from '../../../../posture/fact/kernel.ts';
+import { nodeFact } from '../../../fixture/facts.ts';
+import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { SEED } from '../../../fixture/inspector/read.ts';
+import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree } from '../../../fixture/inspector/tree.ts';
+
+t.test('files of the kernel, as its documentation shows them', (t) => {
+  t.same(parse.parseLsm('lockdown,capability,landlock,yama,apparmor,bpf\n'), [
+    'lockdown',
+    'capability',
+    'landlock',
+    'yama',
+    'apparmor',
+    'bpf',
+  ]);
+  t.equal(parse.parseLockdown('none [integrity] confidentiality\n'), 'integrity');
+  t.equal(parse.parseLockdown('[none] integrity confidentiality\n'), 'none');
+  t.equal(parse.parseLockdown('none integrity\n'), undefined);
+  t.equal(parse.parseEnforce('1'), 'enforcing');
+  t.equal(parse.parseEnforce('0'), 'permissive');
+  t.equal(parse.parseSelinuxConfig('# SELINUX=disabled\nSELINUX=Enforcing\nSELINUXTYPE=targeted\n'), 'enforcing');
+  t.equal(parse.parseSwitch('Y\n'), true);
+  t.equal(parse.parseSwitch('N\n'), false);
+  t.same(parse.parseApparmorProfiles('docker-default (enforce)\n/usr/bin/a b (complain)\nunconfined\n'), [
+    { name: 'docker-default', mode: 'enforce' },
+    { name: '/usr/bin/a b', mode: 'complain' },
+  ]);
+  t.equal(parse.parseSecureBoot(Uint8Array.of(6, 0, 0, 0, 1)), true);
+  t.equal(parse.parseSecureBoot(Uint8Array.of(6, 0, 0, 0, 0)), false);
+  t.equal(parse.parseSecureBoot(Uint8Array.of(1)), undefined);
+  t.end();
+});
+
+t.test('boot parameters', (t) => {
+  t.same(
+    parseBootParameters(
+      'BOOT_IMAGE=/vmlinuz root=UUID=1 ro mitigations=auto nokaslr mitigations=off slab-nomerge ' +
+        'init="/bin/sh -c x" rd.luks.key=/secret module.sig_enforce=1 -- audit=0\n',
+    ),
+    { mitigations: 'off', nokaslr: '', slab_nomerge: '', init: '/bin/sh -c x', 'module.sig_enforce': '1' },
+  );
+  t.end();
+});
+
+t.test('version of control groups', (t) => {
+  const of = (text: string): number | undefined => parse.cgroupVersion(parseMountinfo(text))?.version;
+  const unified = '1 2 0:3 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n';
+  t.equal(of(unified), 2);
+  t.equal(of(`${unified}1 2 0:4 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n`), 2);
+  t.equal(of(`${unified}1 2 0:4 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n`), 1);
+  t.equal(of(''), undefined);
+  t.end();
+});
+
+t.test('no input makes them throw', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (noise) => {
+      parseBootParameters(noise);
+      parse.parseLsm(noise);
+      parse.parseLockdown(noise);
+      parse.parseSelinuxConfig(noise);
+      parse.parseApparmorProfiles(noise);
+      parse.parseWords(noise);
+      parse.parseNumber(noise);
+    }),
+    SEED,
+  );
+  t.end();
+});
+
+async function kernelOf(t: Test, tree: Tree): Promise<KernelFact> {
+  const fact = await kernelInspector.inspect(
+    {
+      host: treeHost(t, tree),
+      runtime: await serveDocker(t, {}),
+      prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
+      inventory: () => Promise.resolve(nodeFact()),
+      now: () => 0,
+    },
+    {},
+  );
+  t.ok(kernelSchema.parse(fact).ok);
+  return fact;
+}
+
+t.test('an empty directory where securityfs should be is not "no security modules"', async (t) => {
+  const empty = await kernelOf(t, { '/sys/kernel/x': '' });
+  t.match(empty.lsm, { state: 'unreadable', reason: /securityfs is not mounted/ });
+  t.match(empty.lockdown, { state: 'unreadable' });
+  const mounted = await kernelOf(t, { '/sys/kernel/security/lsm': 'capability,yama' });
+  t.match(mounted.lsm, { state: 'seen', value: ['capability', 'yama'] });
+  t.match(mounted.lockdown, { state: 'absent' }, 'a kernel without lockdown');
+  t.match(mounted.apparmorProfiles, { state: 'absent' });
+});
+
+t.test('SELinux without its file system', async (t) => {
+  const { selinux: hidden } = await kernelOf(t, { '/sys/kernel/security/lsm': 'capability,selinux' });
+  t.match(hidden, { state: 'unreadable', reason: /selinuxfs is not mounted/ });
+  const { selinux: off } = await kernelOf(t, { '/sys/kernel/security/lsm': 'capability' });
+  t.match(off, { state: 'absent' });
+  const registered = await kernelOf(t, { '/proc/filesystems': 'nodev\tselinuxfs\n\text4\n' });
+  t.match(registered.selinux, { state: 'unreadable' });
+  const enforcing = await kernelOf(t, { '/sys/fs/selinux/enforce': '1' });
+  t.match(enforcing.selinux, { state: 'seen', value: 'enforcing' });
+});
+
+t.test('Secure Boot: BIOS, firmware without it, and a masked directory are three things', async (t) => {
+  t.match((await kernelOf(t, { '/sys/firmware/acpi/x': '' })).secureBoot, { state: 'absent' });
+  t.match((await kernelOf(t, { '/sys/firmware/efi/x': '' })).secureBoot, { state: 'unreadable', reason: /efivarfs/ });
+  const other = '/sys/firmware/efi/efivars/BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c';
+  t.match((await kernelOf(t, { [other]: '' })).secureBoot, { state: 'seen', value: false });
+  const on = '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c';
+  t.match((await kernelOf(t, { [on]: Uint8Array.of(6, 0, 0, 0, 1) })).secureBoot, { state: 'seen', value: true });
+  const masked = '1 2 0:3 / /sys/firmware ro - tmpfs tmpfs ro\n';
+  t.match((await kernelOf(t, { '/proc/self/mountinfo': masked })).secureBoot, {
+    state: 'unreadable',
+    reason: /masked/,
+  });
+});
+
+t.test('settings of the network are only read in the network of the node', async (t) => {
+  const node: Tree = {
+    '/proc/sys/net/ipv4/tcp_syncookies': '1\n',
+    '/proc/sys/kernel/kptr_restrict': '2\n',
+    ...namespaceLinks(1, INITIAL),
+  };
+  const name = 'net.ipv4.tcp_syncookies';
+  const links = (net: number): Tree => ({
+    '/proc/self/ns/net': `-> net:[${String(net)}]`,
+    '/proc/self/ns/user': `-> user:[${String(INITIAL.user)}]`,
+  });
+  const within = await kernelOf(t, { ...node, ...links(INITIAL.net) });
+  t.match(within.sysctls[name], { state: 'seen', value: '1' });
+  const outside = await kernelOf(t, { ...node, ...links(7) });
+  t.match(outside.sysctls[name], { state: 'unreadable', reason: /not in the net namespace of the node/ });
+  t.match(outside.sysctls['kernel.kptr_restrict'], { state: 'seen', value: '2' });
+  t.match(outside.sysctls['kernel.yama.ptrace_scope'], { state: 'absent' });
+  const unknown = await kernelOf(t, { '/proc/sys/net/ipv4/tcp_syncookies': '1\n' });
+  t.match(unknown.sysctls[name], { state: 'unreadable' });
+  const kthreadd = statusWith({ Name: 'kthreadd' }).replaceAll(/^Vm.*\n/gm, '');
+  const whole = await kernelOf(t, { '/proc/sys/net/ipv4/tcp_syncookies': '1\n', '/proc/2/status': kthreadd });
+  t.match(whole.sysctls[name], { state: 'seen' }, 'nothing to compare with, but all of the machine is visible');
+});
