@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
+import type { NodeAccess } from './agent/node-access.ts';
 import type { Output, Parent, World } from './cli/context.ts';
 import type { Programs } from './cli/programs.ts';
 import { runCli } from './cli/run.ts';
 import { systemClock } from './service/clock.ts';
+import type { Settings } from './service/config/settings.ts';
 import { listenForShutdown } from './service/shutdown.ts';
 
 /** Set by the bundler; from source the version stands in package.json. */
@@ -27,7 +29,7 @@ function createWorld(script: string): World {
   return {
     stdout: outputOf(process.stdout),
     stderr: outputOf(process.stderr),
-    environment: process.env,
+    environment: withoutOwnSwitches(process.env),
     workingDirectory: process.cwd(),
     uid: process.geteuid?.() ?? 0,
     pid: process.pid,
@@ -42,20 +44,67 @@ function createWorld(script: string): World {
   };
 }
 
+type Opened =
+  | { readonly ok: true; readonly access: NodeAccess }
+  | { readonly ok: false; readonly problem: string; readonly hint?: string };
+
+async function openRecording(directory: string): Promise<Opened> {
+  const { openRecorded } = await import('./agent/record/recording.ts');
+  const opened = await openRecorded(directory);
+  return opened.ok ? opened : { ...opened, hint: 'a recording is a directory that plimsoll record wrote' };
+}
+
+/** PLIMSOLL_SOURCE was for the script that started this, and is no setting. */
+function withoutOwnSwitches({ PLIMSOLL_SOURCE: _source, ...environment }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return environment;
+}
+
 /** What commands start; each is loaded when it is called. */
 function createPrograms(script: string, version: string): Programs {
   const clock = systemClock();
+  const openLive = async (settings: Settings, signal: AbortSignal): Promise<Opened> => {
+    const { openLiveNode } = await import('./agent/live-node.ts');
+    const { hostRoot, dockerHost, nodeName, dataDir } = settings;
+    const now = (): number => clock.now();
+    try {
+      const options = { hostRoot, dockerHost, nodeName, dataDir, agentVersion: version, now, signal };
+      return { ok: true, access: await openLiveNode(options) };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { ok: false, problem: `the node cannot be read: ${reason}`, hint: 'see: --host-root, --docker-host' };
+    }
+  };
   return {
     scan: async ({ settings, recorded, signal }) => {
-      const [{ openAccess }, { scanOnce }, { CHECKS }] = await Promise.all([
-        import('./agent/access.ts'),
+      const [{ scanOnce }, { CHECKS }] = await Promise.all([
         import('./agent/scan.ts'),
         import('./posture/check/registry.ts'),
       ]);
-      throw new Error(`not yet ${String([openAccess, scanOnce, CHECKS, settings, recorded, signal])}`);
+      const opened = recorded === undefined ? await openLive(settings, signal) : await openRecording(recorded);
+      if (!opened.ok) return opened;
+      const { facts, findings, durationMs } = await scanOnce({ access: opened.access, checks: CHECKS });
+      return { ok: true, facts, findings: [...findings.values()], durationMs };
     },
-    record: () => Promise.reject(new Error('not yet')),
-    agent: () => Promise.reject(new Error('not yet')),
+    record: async ({ settings, directory, signal }) => {
+      const [{ createRecorder }, { observeAll }] = await Promise.all([
+        import('./agent/record/recorder.ts'),
+        import('./agent/inspector/observe.ts'),
+      ]);
+      const opened = await openLive(settings, signal);
+      if (!opened.ok) return opened;
+      const { access, save } = createRecorder(opened.access);
+      // Reading everything once is what fills the recording; what it amounts to is judged where it is opened.
+      await observeAll(access);
+      return save(directory);
+    },
+    agent: async ({ settings, signal, onReady }) => {
+      const [{ runAgent }, { createLogger }] = await Promise.all([
+        import('./agent/main.ts'),
+        import('./service/pino-log.ts'),
+      ]);
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat });
+      return runAgent({ settings, version, clock, log, signal, onReady, queryWorkerUrl: queryWorkerUrl() });
+    },
     collector: async ({ settings, signal, onReady }) => {
       const [{ runCollector }, { createLogger }] = await Promise.all([
         import('./collector/main.ts'),
@@ -64,11 +113,20 @@ function createPrograms(script: string, version: string): Programs {
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat });
       return runCollector({ settings, version, clock, log, signal, onReady, standardOutput: process.stdout });
     },
-    prepare: () => Promise.reject(new Error('not yet')),
+    prepare: async (settings) => {
+      const { ensureLocalIdentity } = await import('./agent/identity.ts');
+      await ensureLocalIdentity(settings, version, () => clock.now());
+    },
     start: (args, stdio) =>
       // A group of its own: Ctrl-C reaches the one that started it, which then ends its children in order.
       spawn(process.execPath, [...process.execArgv, script, ...args], { stdio, detached: true }),
   };
+}
+
+/** The bundler writes the worker beside the bundle; from source it is run where it stands. */
+function queryWorkerUrl(): URL {
+  const file = typeof __PLIMSOLL_VERSION__ === 'string' ? 'query-worker.js' : 'agent/query/worker.ts';
+  return new URL(file, import.meta.url);
 }
 
 function outputOf(stream: NodeJS.WriteStream): Output {

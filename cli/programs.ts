@@ -50,7 +50,8 @@ export interface RecordRequest {
 
 /** What came of a recording. */
 export type RecordOutcome =
-  | { readonly ok: true; readonly files: number; readonly bytes: number }
+  /** `answers`: what was noted; `dropped`: contents that were too large to keep. */
+  | { readonly ok: true; readonly answers: number; readonly bytes: number; readonly dropped: number }
   | { readonly ok: false; readonly problem: string; readonly hint?: string };
 
 /** How to run a long-running part. */

@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +42,8 @@ export async function startDockerd() {
 
 async function attempt(directory, flags) {
   const socket = join(directory, 'docker.sock');
+  // A configuration of its own, so that the machine's does not reach in.
+  writeFileSync(join(directory, 'daemon.json'), '{}\n');
   const log = openSync(join(directory, 'dockerd.log'), 'w');
   const places = ['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')];
   const files = ['--pidfile', join(directory, 'dockerd.pid'), '--config-file', join(directory, 'daemon.json')];

@@ -37,7 +37,7 @@ export async function makePrivateDirectory(path: string): Promise<void> {
 }
 
 /** Makes a rename or a new file in `path` durable. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');
   try {
     await directory.sync();

@@ -41,8 +41,9 @@ async function readInventory({ host, agentVersion, nodeIdFile }: InventoryOption
  * shells of their own), and this agent starts none. Those facts are read here from files.
  */
 async function totalMemory(): Promise<number> {
-  const { mem } = await import('systeminformation/lib/memory.js');
-  const { total } = await mem();
+  // The default export: a bundler does not see the names that a CommonJS module exports.
+  const { default: memory } = await import('systeminformation/lib/memory.js');
+  const { total } = await memory.mem();
   return total;
 }
 

@@ -8,8 +8,9 @@ import type { FleetFinding } from '../api/shape.ts';
 import { defineCommand, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
-import { printListing } from '../print.ts';
-import { FINDING_COLUMNS, findingRow } from '../render/finding.ts';
+import type { ShownFinding } from '../render/finding.ts';
+import { renderFindings } from '../render/finding-list.ts';
+import { safeJson } from '../render/safe.ts';
 import { unknownCheck } from '../scan/known.ts';
 
 /** Findings that are read where nothing is said. */
@@ -118,19 +119,15 @@ function reaches({ verdict, severity }: FleetFinding, threshold: Severity): bool
 }
 
 async function print(context: Context, found: readonly FleetFinding[], more: boolean): Promise<void> {
-  const { paint, stderr } = context;
-  const names = new Set(found.map(({ nodeName }) => nodeName));
-  const several = names.size > 1;
-  await printListing(context, {
-    document: { findings: found, more },
-    items: found,
-    columns: several ? [{ max: 16 }, ...FINDING_COLUMNS] : FINDING_COLUMNS,
-    rows: found.map((finding) =>
-      several
-        ? [{ text: finding.nodeName, paint: paint.dim }, ...findingRow(finding, paint)]
-        : findingRow(finding, paint),
-    ),
-    empty: 'No such finding.',
-  });
-  if (more) await stderr.write(`plimsoll: there are more; ask for them with --limit\n`);
+  const { args, stdout, stderr, width, paint } = context;
+  const isTable = (args.value('output') ?? 'table') === 'table';
+  if (isTable) {
+    const nodes = new Map<ShownFinding, string>(found.map((finding) => [finding, finding.nodeName]));
+    const several = new Set(nodes.values()).size > 1;
+    const style = { width, paint, joined: false };
+    const lines = renderFindings(found, several ? { ...style, nodeOf: (one) => nodes.get(one) ?? '' } : style);
+    await stdout.write(`${found.length === 0 ? 'No such finding.' : lines.join('\n')}\n`);
+  } else if (args.value('output') === 'json') await stdout.write(`${safeJson({ findings: found, more }, 2)}\n`);
+  else await stdout.write(found.map((finding) => `${safeJson(finding)}\n`).join(''));
+  if (more) await stderr.write('plimsoll: there are more; ask for them with --limit\n');
 }

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { formatBytes } from '../../service/bytes.ts';
 import { defineCommand, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import { safe } from '../render/safe.ts';
@@ -25,8 +24,12 @@ export const record = defineCommand({
     const directory = resolve(workingDirectory, given);
     const outcome = await programs.record({ settings, directory, signal: context.listenForShutdown() });
     if (!outcome.ok) return complain(context, outcome.problem, outcome.hint);
-    const what = `${String(outcome.files)} files, ${formatBytes(outcome.bytes)}`;
-    await stdout.write(`recorded ${what} into ${safe(directory)}\njudge it: plimsoll scan --recorded ${safe(given)}\n`);
+    const { answers, bytes, dropped } = outcome;
+    const left = dropped === 0 ? '' : `, ${String(dropped)} left out because they were too large`;
+    await stdout.write(
+      `recorded ${String(answers)} answers (${String(Math.ceil(bytes / 1024))} KiB) into ${safe(directory)}${left}\n` +
+        `judge it: plimsoll scan --recorded ${safe(given)}\n`,
+    );
     return EXIT_OK;
   },
 });

@@ -7,10 +7,11 @@ import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import type { ScanOutcome } from '../programs.ts';
 import { compareFindings } from '../render/finding.ts';
+import { hasJoined, renderFindings } from '../render/finding-list.ts';
 import { safeJson } from '../render/safe.ts';
 import { describeNode } from '../scan/node.ts';
 import type { ScannedNode } from '../scan/node.ts';
-import { hasJoined, hintLines, reportFindings, reportHead } from '../scan/report.ts';
+import { hintLines, reportHead } from '../scan/report.ts';
 import { ALL_VERDICTS, isAbout, isAnswer, reaches, selectionOf } from '../scan/select.ts';
 
 export const scan = defineCommand({
@@ -128,7 +129,7 @@ interface Printed {
 async function printTable(context: Context, { node, judged, shown, durationMs }: Printed): Promise<void> {
   const { args, stdout } = context;
   const joined = !['check', 'subject', 'container'].some(args.has);
-  const body = reportFindings(shown, context, joined);
+  const body = renderFindings(shown, { ...context, joined });
   const lines = [
     ...reportHead(node, judged, durationMs, context),
     '',

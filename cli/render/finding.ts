@@ -3,7 +3,7 @@ import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import type { Painted } from './lines.ts';
 import type { Paint } from './paint.ts';
-import type { Cell, Column } from './table.ts';
+import type { Cell } from './table.ts';
 
 /** What a line about a finding is made of: one of this node, or one of the fleet. */
 export type ShownFinding = Pick<Finding, 'check' | 'verdict' | 'severity' | 'subject' | 'evidence'> & {
@@ -42,26 +42,9 @@ export function evidenceLine({ verdict, evidence, reason }: ShownFinding): strin
   if (isReasoned && reason !== undefined && reason !== null && reason !== '') return reason;
   const [first, ...others] = evidence;
   if (first === undefined) return reason ?? '';
-  const beside = others.slice(0, 2).map(({ source, seen }) => `${source}: ${seen}`);
-  return [`${first.seen} in ${first.source}`, ...beside].join(', ');
-}
-
-/** Columns of a list of findings: label, check, subject, evidence. */
-export const FINDING_COLUMNS: readonly Column[] = Object.freeze([
-  { min: 8 },
-  { min: 24 },
-  { min: 8, max: 24 },
-  { min: 16 },
-]);
-
-/** The cells of one finding for {@link FINDING_COLUMNS}. */
-export function findingRow(finding: ShownFinding, paint: Paint): readonly Cell[] {
-  return [
-    findingLabel(finding, paint),
-    { text: finding.check },
-    { text: finding.subject.name, paint: paint.bold },
-    { text: evidenceLine(finding) },
-  ];
+  const beside = others.slice(0, 2).map(({ source, seen }) => (source === first.source ? seen : `${source}: ${seen}`));
+  const place = first.source === 'default' ? 'by default' : `in ${first.source}`;
+  return [`${first.seen} ${place}`, ...beside].join(', ');
 }
 
 /** How many findings there are by verdict, and failures by severity. */

@@ -4,7 +4,8 @@ import { readFindings } from '../api/findings.ts';
 import { fleetNode, queryAnswers } from '../api/shape.ts';
 import type { FleetFinding, FleetNode, QueryAnswer } from '../api/shape.ts';
 import type { ScannedNode } from '../scan/node.ts';
-import { countLines, nodeLines, reportFindings } from '../scan/report.ts';
+import { renderFindings } from '../render/finding-list.ts';
+import { countLines, nodeLines } from '../scan/report.ts';
 import type { ReportStyle } from '../scan/report.ts';
 
 /** Worst findings that the summary shows. */
@@ -40,7 +41,7 @@ export function summaryLines({ node, counts, failures }: NodeSummary, style: Rep
     ...nodeLines(node, undefined, style),
     ...countLines(counts, style),
     '',
-    ...reportFindings(shown, style, false),
+    ...renderFindings(shown, { ...style, joined: false }),
   ];
 }
 

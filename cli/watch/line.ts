@@ -15,7 +15,15 @@ export function changeLine(event: FindingEvent, withNode: boolean, width: number
   const shown =
     action === 'resolved' && event.previousVerdict === 'fail' ? { ...finding, verdict: 'fail' as const } : finding;
   const [line = ''] = renderTable(
-    [{ min: 8 }, { min: 8 }, { min: 8 }, ...(withNode ? [{ max: 16 }] : []), { min: 24 }, { max: 24 }, { min: 12 }],
+    [
+      { min: 8 },
+      { min: 8 },
+      { min: 8 },
+      ...(withNode ? [{ max: 16 }] : []),
+      { min: 30 },
+      { min: 10, max: 24 },
+      { min: 8 },
+    ],
     [
       [
         { text: clockTime(atMs), paint: paint.dim },

@@ -3,6 +3,7 @@ import { createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
+import type { Clock } from '../../service/clock.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
@@ -23,6 +24,7 @@ export interface ListenerOptions {
   readonly listen: Address;
   readonly tls: ListenerTls;
   readonly settings: SessionSettings;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly onSession: (call: SessionCall) => void;
 }
@@ -35,7 +37,7 @@ export interface Listener {
   readonly disconnect: (peer: string) => void;
   /** Takes no more connections. */
   readonly stop: () => void;
-  /** Cuts every connection. */
+  /** Closes every connection. */
   readonly close: () => Promise<void>;
 }
 
@@ -45,6 +47,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_STREAMS_PER_CONNECTION = 4;
 /** A connection without a stream is closed after this time. */
 const MAX_IDLE_MS = 60_000;
+/** What a peer gets to take what was written to it, before its connection is cut. */
+const CLOSE_GRACE_MS = 500;
 /** Memory of one HTTP/2 connection in MiB: some messages of the largest size, in both directions. */
 const MAX_CONNECTION_MIB = 32;
 
@@ -53,7 +57,14 @@ const MAX_CONNECTION_MIB = 32;
  * grpc-js sets no lowest version, no bound for connections and no deadline for handshakes. Rejects with the error of
  * the operating system if the port cannot be opened.
  */
-export async function openListener({ listen, tls, settings, log, onSession }: ListenerOptions): Promise<Listener> {
+export async function openListener({
+  listen,
+  tls,
+  settings,
+  clock,
+  log,
+  onSession,
+}: ListenerOptions): Promise<Listener> {
   const grpc = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
@@ -90,6 +101,7 @@ export async function openListener({ listen, tls, settings, log, onSession }: Li
   server.listen(listen.port, listen.host);
   await once(server, 'listening');
   server.on('error', (error) => log.error({ error }, 'the port for nodes failed'));
+  const closed = once(server, 'close');
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port;
   return {
@@ -97,12 +109,15 @@ export async function openListener({ listen, tls, settings, log, onSession }: Li
     disconnect: (peer) => sockets.get(peer)?.destroy(),
     stop: () => void server.close(),
     close: async () => {
-      const closed = server.listening ? once(server, 'close') : undefined;
-      if (server.listening) server.close();
+      server.close();
+      // Closes each connection once what was written to it is out.
       injector.destroy();
-      grpc.forceShutdown();
-      for (const socket of sockets.values()) socket.destroy();
+      const cancel = clock.after(CLOSE_GRACE_MS, () => {
+        for (const socket of sockets.values()) socket.destroy();
+      });
       await closed;
+      cancel();
+      grpc.forceShutdown();
     },
   };
 }

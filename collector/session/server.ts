@@ -96,7 +96,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     calls.add(held);
     void held.finally(() => calls.delete(held));
   };
-  const listener = await openListener({ listen: options.listen, tls: options.tls, settings, log, onSession });
+  const listener = await openListener({ listen: options.listen, tls: options.tls, settings, clock, log, onSession });
 
   return {
     address: listener.address,

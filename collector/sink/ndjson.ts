@@ -1,9 +1,10 @@
 import { errorCode } from '../../service/files.ts';
 import type { OutboxEvent } from '../store/store.ts';
+import { toLine } from './line.ts';
 import type { OcsfEvent } from './ocsf.ts';
 import { openRotatedFile } from './rotated-file.ts';
 import type { RotatedFileOptions } from './rotated-file.ts';
-import type { Sink } from './sink.ts';
+import type { Sink, SinkOutcome } from './sink.ts';
 
 /** Where the lines go. */
 export type NdjsonTarget =
@@ -17,30 +18,46 @@ export interface NdjsonOptions {
   readonly render: (batch: readonly OutboxEvent[]) => Promise<readonly OcsfEvent[]>;
 }
 
-/** A full or read-only disk is looked at again after this time. */
+/** A full, read-only or absent disk is looked at again after this time: nobody tells us when it is back. */
 const RETRY_MS = 5000;
 
-/** One JSON object a line, UTF-8, no byte-order mark. A batch counts as delivered once it is on disk. */
+/**
+ * One JSON object a line, UTF-8, no byte-order mark. A batch counts as delivered once it is on the disk (fdatasync), or
+ * once the stream has taken it: what reads a pipe may still lose it. A stream that its reader has closed pauses the
+ * sink, since it cannot be opened again.
+ */
 export function createNdjsonSink({ name, target, render }: NdjsonOptions): Sink {
-  const file = target.kind === 'file' ? openRotatedFile(target) : undefined;
+  const out = target.kind === 'file' ? openRotatedFile(target) : openStream(target.stream);
   return {
     name,
     send: async (batch) => {
-      const lines = (await render(batch)).map((event) => `${JSON.stringify(event)}\n`).join('');
+      const lines = (await render(batch)).map(toLine);
       try {
-        if (target.kind === 'stream') await writeTo(target.stream, lines);
-        else await file?.append(lines);
+        await out.append(lines);
         return { outcome: 'ok' };
       } catch (error) {
-        return { outcome: 'retry', afterMs: RETRY_MS, reason: `writing events failed (${errorCode(error)})` };
+        return failureOf(errorCode(error));
       }
     },
-    close: async () => file?.close(),
+    close: out.close,
   };
 }
 
-function writeTo(stream: NodeJS.WritableStream, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(text, (error) => (error ? reject(error) : resolve()));
-  });
+function failureOf(code: string): SinkOutcome {
+  const reason = `writing events failed (${code})`;
+  const closed = code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED' || code === 'ERR_STREAM_WRITE_AFTER_END';
+  return closed ? { outcome: 'pause', reason } : { outcome: 'retry', afterMs: RETRY_MS, reason };
+}
+
+function openStream(stream: NodeJS.WritableStream): ReturnType<typeof openRotatedFile> {
+  // The callback of write gets the same error; without a listener it would end the program.
+  const ignore = (): void => undefined;
+  stream.on('error', ignore);
+  return {
+    append: (lines) =>
+      new Promise((resolve, reject) => {
+        stream.write(lines.join(''), (error) => (error ? reject(error) : resolve()));
+      }),
+    close: async () => void stream.off('error', ignore),
+  };
 }

@@ -1,7 +1,7 @@
 import { controlsOf } from '../../posture/benchmark/benchmark.ts';
 import type { Check } from '../../posture/check/check.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
-import type { FindingAction, NodeRow, OutboxEvent } from '../store/store.ts';
+import type { FindingAction, NodeRow, OutboxEvent, StoredFinding } from '../store/store.ts';
 
 /*
  * OCSF 1.8 Compliance Finding (class 2003): https://schema.ocsf.io/1.8.0/classes/compliance_finding. Numbers below are
@@ -45,12 +45,18 @@ const LINUX = 200;
 const SERVER = 1;
 const RULE = 1;
 const AFFECTED = 3;
+const CONFIGURATION_MANAGEMENT = 8;
+/** `integer_t` of OCSF is signed and has 32 bits. */
+const MAX_INTEGER = 2 ** 31 - 1;
 
 /** One outbox event as an OCSF Compliance Finding. `metadata.uid` and `finding_info.uid` never change for it. */
 export function toOcsf(event: OutboxEvent, context: OcsfContext): OcsfEvent {
   const { finding } = event;
   const activity = ACTIVITY[event.action];
   const severity = SEVERITY[finding.severity];
+  const check = context.checks.get(finding.check);
+  const node = context.node(finding.nodeId);
+  const detail = statusDetailOf(event);
   return {
     activity_id: activity.id,
     activity_name: activity.name,
@@ -65,49 +71,54 @@ export function toOcsf(event: OutboxEvent, context: OcsfContext): OcsfEvent {
     severity: severity.name,
     status_id: activity.statusId,
     status: activity.status,
+    ...(detail === undefined ? {} : { status_detail: detail }),
     message: messageOf(event),
-    metadata: {
-      version: '1.8.0',
-      uid: event.uid,
-      sequence: event.position,
-      log_name: 'plimsoll-findings',
-      logged_time: context.nowMs,
-      profiles: [],
-      product: { uid: 'plimsoll', name: 'Plimsoll', vendor_name: 'Plimsoll', version: context.version },
+    metadata: metadataOf(event, context),
+    finding_info: findingInfoOf(event, check),
+    compliance: complianceOf(event),
+    ...(finding.evidence.length > 0 && { evidences: evidencesOf(event, node) }),
+    ...(check && { remediation: { desc: check.remediation, references: check.references } }),
+    device: deviceOf(event, node),
+    resources: [resourceOf(event)],
+    // Our own words, for those who know them.
+    unmapped: {
+      verdict: finding.verdict,
+      ...(event.previousVerdict === undefined ? {} : { previous_verdict: event.previousVerdict }),
     },
-    ...describe(event, context),
   };
 }
 
-function describe(event: OutboxEvent, context: OcsfContext): OcsfEvent {
-  const { finding } = event;
-  const check = context.checks.get(finding.check);
-  const remediation = check && { remediation: { desc: check.remediation, references: check.references } };
+function metadataOf(event: OutboxEvent, { version, nowMs }: OcsfContext): OcsfEvent {
   return {
-    finding_info: {
-      uid: finding.uid,
-      title: finding.title,
-      ...(check && { desc: check.rationale }),
-      types: ['compliance'],
-      first_seen_time: finding.firstSeenMs,
-      last_seen_time: event.atMs,
-      modified_time: finding.changedMs,
-      analytic: { uid: finding.check, name: finding.title, type_id: RULE, type: 'Rule' },
-    },
-    compliance: complianceOf(event),
-    ...(finding.evidence.length > 0 && { evidences: finding.evidence.map((data) => ({ data })) }),
-    ...remediation,
-    device: deviceOf(event, context.node(finding.nodeId)),
-    resources: [
-      {
-        uid: finding.subject.id,
-        name: finding.subject.name,
-        type: finding.subject.kind,
-        role_id: AFFECTED,
-        role: 'Affected',
-      },
-    ],
+    version: '1.8.0',
+    uid: event.uid,
+    ...(event.position <= MAX_INTEGER && { sequence: event.position }),
+    log_name: 'plimsoll-findings',
+    logged_time: nowMs,
+    profiles: [],
+    product: { uid: 'plimsoll', name: 'Plimsoll', vendor_name: 'Plimsoll', version },
   };
+}
+
+function findingInfoOf({ atMs, finding }: OutboxEvent, check: Check | undefined): OcsfEvent {
+  return {
+    uid: finding.uid,
+    title: finding.title,
+    ...(check && { desc: check.rationale }),
+    types: ['compliance'],
+    first_seen_time: finding.firstSeenMs,
+    last_seen_time: Math.max(atMs, finding.firstSeenMs),
+    modified_time: finding.changedMs,
+    data_sources: [...new Set(finding.evidence.map(({ source }) => source))],
+    analytic: { uid: finding.check, name: finding.title, type_id: RULE, type: 'Rule' },
+  };
+}
+
+/** A finding that is resolved with an open verdict went with its subject: the verdict is the last that was given. */
+function statusDetailOf({ action, finding }: OutboxEvent): string | undefined {
+  if (action !== 'resolved') return finding.reason;
+  const isOpen = finding.verdict === 'fail' || finding.verdict === 'unknown' || finding.verdict === 'manual';
+  return isOpen ? `the ${finding.subject.kind} is gone` : 'fixed';
 }
 
 function complianceOf({ finding }: OutboxEvent): OcsfEvent {
@@ -123,6 +134,32 @@ function complianceOf({ finding }: OutboxEvent): OcsfEvent {
   };
 }
 
+/** The container stands beside the evidence: at the device, it would mean that the node itself is a container. */
+function evidencesOf({ finding }: OutboxEvent, node: NodeRow | undefined): readonly OcsfEvent[] {
+  const container = finding.subject.kind === 'container' ? containerOf(finding, node) : undefined;
+  return finding.evidence.map(({ source, seen, expected }) => ({
+    name: source,
+    data: { source, seen, expected },
+    ...(container && { container }),
+  }));
+}
+
+function containerOf({ subject }: StoredFinding, node: NodeRow | undefined): OcsfEvent {
+  const known = node?.containers.find(({ id }) => id === subject.id);
+  const [runtime] = node?.runtime.split(' ') ?? [];
+  return {
+    uid: subject.id,
+    ...(subject.name !== '' && { name: subject.name }),
+    ...(runtime !== undefined && runtime !== '' && { runtime }),
+    ...(known !== undefined && known.imageId !== '' && { image: { uid: known.imageId, name: known.image } }),
+  };
+}
+
+function resourceOf({ finding: { subject } }: OutboxEvent): OcsfEvent {
+  const name = subject.name === '' ? {} : { name: subject.name };
+  return { uid: subject.id, ...name, type: subject.kind, role_id: AFFECTED, role: 'Affected' };
+}
+
 function deviceOf({ finding }: OutboxEvent, node: NodeRow | undefined): OcsfEvent {
   const device = {
     type_id: SERVER,
@@ -136,12 +173,12 @@ function deviceOf({ finding }: OutboxEvent, node: NodeRow | undefined): OcsfEven
     type_id: LINUX,
     type: 'Linux',
     name: node.operatingSystem || 'Linux',
-    kernel_release: node.kernelRelease,
+    ...(node.kernelRelease !== '' && { kernel_release: node.kernelRelease }),
   };
   const agent = {
     name: 'plimsoll-agent',
     uid: finding.nodeId,
-    type_id: 8,
+    type_id: CONFIGURATION_MANAGEMENT,
     type: 'Configuration Management',
     version: node.agentVersion,
   };

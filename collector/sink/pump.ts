@@ -4,7 +4,9 @@ import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Feed } from '../feed.ts';
 import type { OutboxEvent, Store } from '../store/store.ts';
-import type { Sink, SinkOutcome } from './sink.ts';
+import { openDelivery } from './delivery.ts';
+import type { Delivered } from './delivery.ts';
+import type { Sink } from './sink.ts';
 
 /** How a sink is doing. `behind`: events that wait for it, counted up to a batch. */
 export interface SinkStatus {
@@ -21,7 +23,7 @@ export interface SinkStatus {
 
 /** What a pump works with. */
 export interface PumpOptions {
-  readonly store: Store;
+  readonly store: Pick<Store, 'outbox' | 'cursor' | 'advance'>;
   readonly sink: Sink;
   readonly feed: Feed;
   readonly clock: Clock;
@@ -32,16 +34,22 @@ export interface PumpOptions {
 /** Moves events from the outbox to one sink, at least once each, in order. */
 export interface Pump {
   readonly status: () => SinkStatus;
-  /** Ends after the batch that is under way; the sink is closed then. */
+  /** Goes on after a pause: someone has seen to what the sink could not. */
+  readonly resume: () => void;
+  /** Ends after the batch that is under way, or soon if the sink does not answer; the sink is closed then. */
   readonly stop: () => Promise<void>;
 }
 
+/** Events read at a time. A sink that cannot take as many says so (`split`). */
 const BATCH = 500;
-const BACKOFF = { baseMs: 500, capMs: 60_000 };
-/** Looks at the outbox now and then even if nothing woke it. */
+/** Waits between attempts, with full jitter. */
+const BACKOFF = Object.freeze({ baseMs: 500, capMs: 60_000 });
+/** The feed wakes the pump; another collector on the same store does not, so it looks by itself now and then. */
 const IDLE_MS = 30_000;
+/** What a sink that does not answer gets when the collector ends. */
+const STOP_GRACE_MS = 5000;
 
-interface State {
+interface Progress {
   position: number;
   behind: number;
   state: SinkStatus['state'];
@@ -54,103 +62,85 @@ interface State {
 export function startPump(options: PumpOptions): Pump {
   const { store, sink, feed, clock, log } = options;
   const stopped = new AbortController();
-  const state: State = { position: 0, behind: 0, state: 'ok', lastError: '', delivered: 0, rejected: 0 };
+  const progress: Progress = { position: 0, behind: 0, state: 'ok', lastError: '', delivered: 0, rejected: 0 };
+  let known = false;
   let wake = new AbortController();
-  const unsubscribe = feed.subscribe((item) => {
-    if (item.type === 'finding') wake.abort();
+  let resumed = new AbortController();
+  const unsubscribe = feed.subscribe(({ type }) => {
+    if (type === 'finding') wake.abort();
   });
-  const idle = (): Promise<void> => sleep(clock, IDLE_MS, AbortSignal.any([wake.signal, stopped.signal]));
+  const pause = (limitMs: number, until: AbortController): Promise<void> =>
+    sleep(clock, limitMs, AbortSignal.any([until.signal, stopped.signal]));
+  const trouble = (state: Progress['state'], reason: string): void => {
+    Object.assign(progress, { state, lastError: reason });
+    log.warn({ sink: sink.name, reason }, state === 'paused' ? 'sink is paused' : 'sink did not take events');
+  };
+  const delivery = openDelivery({
+    sink,
+    clock,
+    log,
+    onDelivered: async ({ upTo, delivered, rejected }: Delivered) => {
+      progress.delivered += delivered;
+      progress.rejected += rejected;
+      await store.advance(sink.name, upTo);
+      progress.position = upTo;
+    },
+    onSilence: (silentMs) => trouble('retrying', `no answer for ${String(silentMs)} ms`),
+  });
+
+  /** One batch, if there is one: how long to wait before the next. */
+  const step = async (failures: number): Promise<number | undefined> => {
+    if (!known) progress.position = await store.cursor(sink.name);
+    known = true;
+    const batch: readonly OutboxEvent[] = await store.outbox(progress.position, BATCH);
+    progress.behind = batch.length;
+    if (batch.length === 0) {
+      await pause(IDLE_MS, wake);
+      return undefined;
+    }
+    const end = await delivery.deliver(batch);
+    progress.behind = batch.filter(({ position }) => position > progress.position).length;
+    if (end.outcome === 'ok') Object.assign(progress, { state: 'ok', lastError: '' });
+    if (end.outcome === 'retry') {
+      trouble('retrying', end.reason);
+      return Math.max(end.afterMs, backoff(failures));
+    }
+    if (end.outcome === 'pause') {
+      trouble('paused', end.reason);
+      resumed = new AbortController();
+      while (!resumed.signal.aborted && !stopped.signal.aborted) await pause(IDLE_MS, resumed);
+    }
+    return undefined;
+  };
+  const backoff = (failures: number): number => fullJitter(failures, BACKOFF, options.random ?? Math.random);
+
   const run = async (): Promise<void> => {
     let failures = 0;
     while (!stopped.signal.aborted) {
       wake = new AbortController();
+      let waitMs: number | undefined;
       try {
-        const more = await deliverNext(store, sink, state, log);
-        if (!more) await idle();
-        failures = 0;
+        waitMs = await step(failures);
       } catch (error) {
-        state.state = 'retrying';
-        state.lastError = error instanceof Error ? error.message : 'unknown error';
-        log.warn({ sink: sink.name, reason: state.lastError }, 'sink did not take events, will try again');
-        const waitMs = Math.max(
-          error instanceof Retry ? error.afterMs : 0,
-          fullJitter(failures, BACKOFF, options.random ?? Math.random),
-        );
-        failures += 1;
-        await sleep(clock, waitMs, stopped.signal);
+        // The store failed, or the sink has a defect; either way the events stay where they are.
+        trouble('retrying', error instanceof Error ? error.message : String(error));
+        waitMs = backoff(failures);
       }
+      failures = waitMs === undefined ? 0 : failures + 1;
+      if (waitMs !== undefined) await sleep(clock, waitMs, stopped.signal);
     }
   };
-  const over = (async () => {
-    state.position = await store.cursor(sink.name);
-    await run();
-  })();
+  const over = run();
   return {
-    status: () => ({ name: sink.name, ...state }),
+    status: () => ({ name: sink.name, ...progress }),
+    resume: () => resumed.abort(),
     stop: async () => {
       unsubscribe();
       stopped.abort();
-      await over;
+      const grace = new AbortController();
+      await Promise.race([over, sleep(clock, STOP_GRACE_MS, grace.signal)]);
+      grace.abort();
       await sink.close();
     },
   };
-}
-
-/** Nothing was delivered; try again after that time. */
-class Retry extends Error {
-  readonly afterMs: number;
-  constructor(reason: string, afterMs: number) {
-    super(reason);
-    this.afterMs = afterMs;
-  }
-}
-
-/** Delivers the next batch, if there is one. Answers whether there was. Throws Retry, or what the store throws. */
-async function deliverNext(store: Store, sink: Sink, state: State, log: Logger): Promise<boolean> {
-  const batch = await store.outbox(state.position, BATCH);
-  state.behind = batch.length;
-  const last = batch.at(-1);
-  if (last === undefined) return false;
-  await deliver(sink, batch, state, log);
-  await store.advance(sink.name, last.position);
-  state.position = last.position;
-  state.behind = 0;
-  state.state = 'ok';
-  state.lastError = '';
-  return true;
-}
-
-async function deliver(sink: Sink, batch: readonly OutboxEvent[], state: State, log: Logger): Promise<void> {
-  const outcome = await sink.send(batch);
-  switch (outcome.outcome) {
-    case 'ok':
-      state.delivered += batch.length;
-      return;
-    case 'retry':
-      throw new Retry(outcome.reason, outcome.afterMs);
-    case 'pause':
-      throw new Retry(outcome.reason, BACKOFF.capMs);
-    case 'split':
-      return deliverHalves(sink, batch, outcome, { state, log });
-    case 'reject':
-      state.delivered += batch.length - outcome.uids.length;
-      state.rejected += outcome.uids.length;
-      log.error({ sink: sink.name, events: outcome.uids, reason: outcome.reason }, 'sink rejected events');
-  }
-}
-
-async function deliverHalves(
-  sink: Sink,
-  batch: readonly OutboxEvent[],
-  outcome: SinkOutcome & { readonly outcome: 'split' },
-  { state, log }: { readonly state: State; readonly log: Logger },
-): Promise<void> {
-  if (batch.length === 1) {
-    state.rejected += 1;
-    log.error({ sink: sink.name, events: batch.map(({ uid }) => uid), reason: outcome.reason }, 'event is too large');
-    return;
-  }
-  const middle = Math.ceil(batch.length / 2);
-  await deliver(sink, batch.slice(0, middle), state, log);
-  await deliver(sink, batch.slice(middle), state, log);
 }

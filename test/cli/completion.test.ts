@@ -49,8 +49,9 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
   t.equal(parsed.stderr, '');
 });
 
-for (const shell of ['zsh', 'fish'])
-  void t.test(shell, { skip: has(shell) ? false : `${shell} is absent` }, async (t) => {
+// Nobody needs these two to build or test; where they are, they parse their script.
+for (const shell of ['zsh', 'fish'].filter(has))
+  void t.test(shell, async (t) => {
     const { stdout: script } = await plimsoll(['completion', shell]);
     const parsed = spawnSync(shell, ['-n'], { input: script, encoding: 'utf8' });
     t.equal(parsed.status, 0, parsed.stderr);

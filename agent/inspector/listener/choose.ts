@@ -32,7 +32,7 @@ export function apiListeners(held: readonly TcpListener[], question: PortQuestio
 
 /** Ports among the `ListenStream=` of a unit, systemd.socket(5): `2375`, `127.0.0.1:2375`, `[::1]:2375`. */
 export function streamPorts(streams: readonly string[]): readonly number[] {
-  return streams.filter((stream) => !stream.startsWith('/') && !stream.startsWith('@')).flatMap(portOf);
+  return streams.filter((stream) => /^(?:[\d.]{1,15}:|\[[^\]]{0,64}\]:)?\d{1,5}$/.test(stream)).flatMap(portOf);
 }
 
 /** `tcp://0.0.0.0:2376`. */

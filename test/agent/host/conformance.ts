@@ -108,8 +108,6 @@ const QUESTIONS: readonly Question[] = [
 export interface HostUnderTest {
   readonly host: Host;
   readonly at: (path: string) => string;
-  /** Whether the tree is the root of the host, so that absolute links in it start at the tree. */
-  readonly isRoot: boolean;
 }
 
 /** Asks every question of the suite once, for an implementation that answers from what was asked before. */

@@ -210,7 +210,11 @@ void t.test('a real dockerd', { skip: noDockerd }, async (t) => {
   };
   const cases = [
     ['clear text', ['--tls=false'], { protocol: 'http', answer: 'HTTP 200 from /_ping', versions: [] }],
-    ['--tlsverify=false', ['--tlsverify=false'], { protocol: 'tls', clientCertificate: 'notRequested', answer: 'HTTP 200 from /_ping' }],
+    [
+      '--tlsverify=false',
+      ['--tlsverify=false'],
+      { protocol: 'tls', clientCertificate: 'notRequested', answer: 'HTTP 200 from /_ping' },
+    ],
     // Go answers a client without a certificate with bad_certificate (42) or, in TLS 1.3, certificate_required (116).
     ['--tlsverify', ['--tlsverify'], { protocol: 'tls', clientCertificate: 'required', answer: /^alert (42|116)$/ }],
   ] as const;

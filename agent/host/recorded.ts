@@ -1,0 +1,57 @@
+import { REDACTED } from '../../posture/fact/image.ts';
+import { keyOf } from '../record/answer.ts';
+import type { Answer, Question } from '../record/answer.ts';
+import { failure } from './failure.ts';
+import type { Host, Read, ReadFailureCode } from './host.ts';
+
+const DEFAULT_MAX_BYTES = 1024 * 1024;
+const DEFAULT_MAX_ENTRIES = 10_000;
+
+/**
+ * A host that answers from a recording: what was asked when it was made, and `notRecorded` for all else. `files` is the
+ * directory of the recording, which holds the contents. Nothing on it ever changes.
+ */
+export function createRecordedHost(answers: ReadonlyMap<string, Answer>, files: Host): Host {
+  const find = (ask: Question, path: string): Read<Answer> => {
+    const answer = answers.get(keyOf(ask, path));
+    if (answer === undefined) return failure('notRecorded', 'nobody asked for it when the node was recorded');
+    return answer.code === null
+      ? { ok: true, value: answer }
+      : failure(toReadCode(answer.code), answer.reason ?? 'no reason was recorded');
+  };
+  const pick = <T>(ask: Question, path: string, field: (answer: Answer) => T | null): Promise<Read<T>> => {
+    const found = find(ask, path);
+    if (!found.ok) return Promise.resolve(found);
+    const value = field(found.value);
+    return Promise.resolve(value === null ? damaged('no answer') : { ok: true, value });
+  };
+  return {
+    readFile: async (path, limits) => {
+      const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
+      const found = find('readFile', path);
+      if (!found.ok) return found;
+      const { file, bytes } = found.value;
+      if ((bytes ?? 0) > maxBytes) return failure('tooLarge', `more than ${String(maxBytes)} bytes`);
+      // What stands for a secret may be longer than the secret.
+      const content = await files.readFile(`/${file ?? ''}`, { maxBytes: maxBytes * REDACTED.length });
+      return content.ok ? content : damaged(content.reason);
+    },
+    list: async (path, limits) => {
+      const maxEntries = limits?.maxEntries ?? DEFAULT_MAX_ENTRIES;
+      const found = await pick('list', path, ({ names }) => names);
+      if (found.ok && found.value.length > maxEntries) {
+        return failure('tooLarge', `more than ${String(maxEntries)} entries`);
+      }
+      return found;
+    },
+    stat: (path) => pick('stat', path, ({ stat }) => stat),
+    readLink: (path) => pick('readLink', path, ({ target }) => target),
+    watch: () => () => {},
+  };
+}
+
+const damaged = (reason: string): Read<never> => failure('failed', `the recording is damaged: ${reason}`);
+
+function toReadCode(code: NonNullable<Answer['code']>): ReadFailureCode {
+  return code === 'notFound' ? 'failed' : code;
+}

@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import { CHECKS } from '../posture/check/registry.ts';
+import type { Clock } from '../service/clock.ts';
+import type { Settings } from '../service/config/settings.ts';
+import { makePrivateDirectory } from '../service/files.ts';
+import { takeLock } from '../service/lock.ts';
+import type { Logger } from '../service/log.ts';
+import { closeInOrder } from '../service/shutdown.ts';
+import { loadTlsFiles } from '../service/tls/load-tls-files.ts';
+import type { Usage } from './link/heartbeat.ts';
+import { inventoryOf } from './link/inventory.ts';
+import { createLink } from './link/session-client.ts';
+import type { Link } from './link/session-client.ts';
+import { openSpool } from './link/spool.ts';
+import { openLiveNode } from './live-node.ts';
+import { ensureOwnCertificate } from './own-certificate.ts';
+import { createQueryAnswerer } from './query/query-answerer.ts';
+import type { NodeUpdate } from './watch/node-state.ts';
+import { watchNode } from './watch/watch-node.ts';
+
+/** What an agent is run with. */
+export interface AgentOptions {
+  readonly settings: Settings;
+  readonly version: string;
+  /** Entry of the thread that evaluates queries: agent/query/worker.ts, or what it was bundled to. */
+  readonly queryWorker: URL;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Ends the agent. */
+  readonly signal: AbortSignal;
+  /** Everything that is known of this node is at the collector, for the first time. */
+  readonly onReady?: (ready: { readonly nodeId: string }) => void;
+}
+
+const CLOSE_DEADLINE_MS = 3000;
+
+/** Watches this node and streams what changes, until the signal aborts. Rejects with what stopped it from starting. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const { settings, version, clock, log, signal } = options;
+  const directory = join(settings.dataDir, 'agent');
+  await makePrivateDirectory(directory);
+  const lock = takeLock(join(directory, 'lock'));
+  if (!lock.ok) throw new Error(`another agent (pid ${String(lock.pid)}) uses ${directory}; see data-dir`);
+  try {
+    const { hostRoot, dockerHost, nodeName, dataDir } = settings;
+    const node = { hostRoot, dockerHost, nodeName, dataDir, agentVersion: version };
+    const access = await openLiveNode({ ...node, now: clock.now, signal, log });
+    const { id: nodeId, name } = await access.inventory();
+    await ensureOwnCertificate(settings, nodeId, clock.now());
+    // Missing or wrong certificates stop the start; later they only stop an attempt to connect.
+    await loadTls(settings);
+    log.info({ nodeId, name, runtime: access.runtime.endpoint, checks: CHECKS.length }, 'agent started');
+    await watchAndReport(options, { access, nodeId, nodeName: name, spoolDirectory: join(directory, 'spool') });
+  } finally {
+    lock.release();
+  }
+}
+
+interface Node {
+  readonly access: Awaited<ReturnType<typeof openLiveNode>>;
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly spoolDirectory: string;
+}
+
+async function watchAndReport(options: AgentOptions, node: Node): Promise<void> {
+  const { settings, clock, log, signal } = options;
+  const spool = openSpool({ directory: node.spoolDirectory, maxBytes: settings.spoolMaxBytes, clock, log });
+  let latest: NodeUpdate | undefined;
+  // Only asked by a session, and there is none before the first update.
+  const facts = () => (latest as NodeUpdate).facts;
+  const answerer = createQueryAnswerer({ facts, clock, log, workerUrl: options.queryWorker });
+  const onCaughtUp = createOnce(() => options.onReady?.({ nodeId: node.nodeId }));
+  const link = createLink({
+    target: settings.collector,
+    loadTls: () => loadTls(settings),
+    spool,
+    answerer,
+    inventory: () => inventoryOf(facts()),
+    usage,
+    agentVersion: options.version,
+    nodeName: node.nodeName,
+    heartbeatIntervalMs: settings.heartbeatInterval,
+    clock,
+    random: Math.random,
+    log,
+    signal,
+    onCaughtUp,
+  });
+  let linked: Promise<void> | undefined;
+  const watch = watchNode({
+    access: node.access,
+    checks: CHECKS,
+    onChange: (update) => {
+      latest = update;
+      report(link, update);
+      linked ??= link.run();
+    },
+    sweepIntervalMs: settings.sweepInterval,
+    clock,
+    random: Math.random,
+    signal,
+    log,
+  });
+  await watch.done;
+  const steps = [
+    { name: 'session', close: () => linked },
+    { name: 'queries', close: answerer.close },
+    { name: 'spool', close: spool.close },
+  ];
+  await closeInOrder(steps, { deadlineMs: CLOSE_DEADLINE_MS, clock, log });
+  log.info({ pending: spool.status().pending }, 'agent ended');
+}
+
+function report(link: Link, { findings, delta, observedAtMs }: NodeUpdate): void {
+  link.publish(findings, delta, observedAtMs);
+  link.inventoryChanged();
+}
+
+function loadTls({ tlsCa, tlsCert, tlsKey }: Settings): ReturnType<typeof loadTlsFiles> {
+  return loadTlsFiles({ ca: tlsCa, cert: tlsCert, key: tlsKey });
+}
+
+function usage(): Usage {
+  const { user, system } = process.cpuUsage();
+  return { rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1000 };
+}
+
+function createOnce(act: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    act();
+  };
+}

@@ -1,0 +1,40 @@
+import { redactJson } from './redact-json.ts';
+import { redactText } from './redact.ts';
+import type { Prober } from '../probe/prober.ts';
+import type { ContainerRuntime, Reply } from '../runtime/runtime.ts';
+import type { Question } from './answer.ts';
+import type { Notes } from './notes.ts';
+
+/** The same runtime, its answers noted. */
+export function recordRuntime(runtime: ContainerRuntime, notes: Notes): ContainerRuntime {
+  const noting = async (ask: Question, of: string, asked: Promise<Reply>): Promise<Reply> => {
+    const reply = await asked;
+    if (reply.ok) notes.add({ ask, of }, Buffer.from(`${JSON.stringify(redactJson(reply.value), null, 2)}\n`));
+    else notes.add({ ask, of, code: reply.code, reason: redactText(reply.reason) });
+    return reply;
+  };
+  return {
+    endpoint: runtime.endpoint,
+    info: () => noting('info', '', runtime.info()),
+    version: () => noting('version', '', runtime.version()),
+    listContainers: () => noting('listContainers', '', runtime.listContainers()),
+    inspectContainer: (id) => noting('inspectContainer', id, runtime.inspectContainer(id)),
+    inspectImage: (id) => noting('inspectImage', id, runtime.inspectImage(id)),
+    imageHistory: (id) => noting('imageHistory', id, runtime.imageHistory(id)),
+    inspectNetwork: (name) => noting('inspectNetwork', name, runtime.inspectNetwork(name)),
+    events: runtime.events,
+  };
+}
+
+/** The same prober, its answers noted. */
+export function recordProber(prober: Prober, notes: Notes): Prober {
+  return {
+    probe: async (address, port) => {
+      const outcome = await prober.probe(address, port);
+      const question = { ask: 'probe', of: `${address} ${String(port)}` } as const;
+      if (outcome.ok) notes.add({ ...question, probe: outcome.value });
+      else notes.add({ ...question, code: 'failed', reason: redactText(outcome.reason) });
+      return outcome;
+    },
+  };
+}

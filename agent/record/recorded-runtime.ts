@@ -1,0 +1,70 @@
+import { replyFailure } from '../runtime/reply.ts';
+import { keyOf } from './answer.ts';
+import type { Host } from '../host/host.ts';
+import type { Prober } from '../probe/prober.ts';
+import type { ContainerRuntime, Reply, ReplyFailureCode } from '../runtime/runtime.ts';
+import type { Answer, Question } from './answer.ts';
+
+const MAX_CONTENT_BYTES = 64 * 1024 * 1024;
+
+/** A runtime that answers from a recording. It has no events. */
+export function createRecordedRuntime(
+  endpoint: string,
+  answers: ReadonlyMap<string, Answer>,
+  files: Host,
+): ContainerRuntime {
+  const ask = async (question: Question, of = ''): Promise<Reply> => {
+    const answer = answers.get(keyOf(question, of));
+    if (answer === undefined) return replyFailure('notRecorded', 'nobody asked for it when the node was recorded');
+    if (answer.code !== null) return replyFailure(toReplyCode(answer.code), answer.reason ?? '');
+    const read = await files.readFile(`/${answer.file ?? ''}`, { maxBytes: MAX_CONTENT_BYTES });
+    if (!read.ok) return replyFailure('failed', `the recording is damaged: ${read.reason}`);
+    try {
+      return { ok: true, value: JSON.parse(read.value.toString('utf8')) as unknown };
+    } catch {
+      return replyFailure('failed', 'the recording is damaged: not JSON');
+    }
+  };
+  return {
+    endpoint,
+    info: () => ask('info'),
+    version: () => ask('version'),
+    listContainers: () => ask('listContainers'),
+    inspectContainer: (id) => ask('inspectContainer', id),
+    inspectImage: (id) => ask('inspectImage', id),
+    imageHistory: (id) => ask('imageHistory', id),
+    inspectNetwork: (name) => ask('inspectNetwork', name),
+    events: (_onEvent, onEnd, signal) => {
+      queueMicrotask(() => {
+        if (!signal.aborted) onEnd('a recorded node has no events');
+      });
+    },
+  };
+}
+
+/** A prober that answers from a recording. */
+export function createRecordedProber(answers: ReadonlyMap<string, Answer>): Prober {
+  return {
+    probe: (address, port) => {
+      const answer = answers.get(keyOf('probe', `${address} ${String(port)}`));
+      if (answer?.probe) return Promise.resolve({ ok: true, value: answer.probe });
+      return Promise.resolve({ ok: false, reason: answer?.reason ?? 'not probed when the node was recorded' });
+    },
+  };
+}
+
+function toReplyCode(code: NonNullable<Answer['code']>): ReplyFailureCode {
+  switch (code) {
+    case 'absent':
+    case 'denied':
+    case 'notFound':
+    case 'timeout':
+    case 'tooLarge':
+    case 'notRecorded':
+      return code;
+    case 'notRegular':
+    case 'loop':
+    case 'failed':
+      return 'failed';
+  }
+}

@@ -1,0 +1,86 @@
+import { createLinuxHost } from '../host/linux.ts';
+import { createRecordedHost } from '../host/recorded.ts';
+import { nodeSchema } from '../../posture/fact/node.ts';
+import { answerSchema, ANSWERS_FILE, keyOf, MANIFEST_FILE, manifestSchema, RECORDING_FORMAT } from './answer.ts';
+import { createRecordedProber, createRecordedRuntime } from './recorded-runtime.ts';
+import type { Host } from '../host/host.ts';
+import type { NodeFact } from '../../posture/fact/node.ts';
+import type * as s from '../../posture/schema.ts';
+import type { NodeAccess } from '../node-access.ts';
+import type { Answer } from './answer.ts';
+
+/** A recorded node, or what is wrong with the recording. */
+export type OpenedRecording =
+  { readonly ok: true; readonly access: NodeAccess } | { readonly ok: false; readonly problem: string };
+
+const MAX_MANIFEST_BYTES = 1024 * 1024;
+const MAX_ANSWERS_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Opens a directory that a recorder wrote. It may come from anybody: it is read through a host of its own whose root it
+ * is, so that no name or link in it leads out, and every line is checked.
+ */
+export async function openRecorded(directory: string): Promise<OpenedRecording> {
+  let files: Host;
+  try {
+    files = createLinuxHost({ root: directory });
+  } catch (error) {
+    return { ok: false, problem: `${directory}: ${(error as Error).message}` };
+  }
+  const manifest = await readManifest(files);
+  if (!manifest.ok) return { ok: false, problem: `${directory}/${MANIFEST_FILE}: ${manifest.problem}` };
+  const answers = await readAnswers(files);
+  if (!answers.ok) return { ok: false, problem: `${directory}/${ANSWERS_FILE}: ${answers.problem}` };
+  const { recordedAtMs, endpoint, node } = manifest.value;
+  return {
+    ok: true,
+    access: {
+      host: createRecordedHost(answers.value, files),
+      runtime: createRecordedRuntime(endpoint, answers.value, files),
+      prober: createRecordedProber(answers.value),
+      inventory: () => Promise.resolve(node),
+      now: () => recordedAtMs,
+    },
+  };
+}
+
+interface Manifest {
+  readonly recordedAtMs: number;
+  readonly endpoint: string;
+  readonly node: NodeFact;
+}
+
+async function readManifest(files: Host): Promise<s.Parsed<Manifest>> {
+  const read = await files.readFile(`/${MANIFEST_FILE}`, { maxBytes: MAX_MANIFEST_BYTES });
+  if (!read.ok) return { ok: false, problem: `not a recording: ${read.reason}` };
+  const value = parseJson(read.value.toString('utf8'));
+  const manifest = manifestSchema.parse(value);
+  if (!manifest.ok) return manifest;
+  if (manifest.value.format !== RECORDING_FORMAT) {
+    return { ok: false, problem: `format ${String(manifest.value.format)} is not known to this version` };
+  }
+  const node = nodeSchema.parse((value as { node?: unknown }).node, '.node');
+  return node.ok ? { ok: true, value: { ...manifest.value, node: node.value } } : node;
+}
+
+async function readAnswers(files: Host): Promise<s.Parsed<ReadonlyMap<string, Answer>>> {
+  const read = await files.readFile(`/${ANSWERS_FILE}`, { maxBytes: MAX_ANSWERS_BYTES });
+  if (!read.ok) return { ok: false, problem: read.reason };
+  const answers = new Map<string, Answer>();
+  for (const [index, line] of read.value.toString('utf8').split('\n').entries()) {
+    if (line === '') continue;
+    const parsed = answerSchema.parse(parseJson(line));
+    if (!parsed.ok) return { ok: false, problem: `line ${String(index + 1)}: ${parsed.problem}` };
+    answers.set(keyOf(parsed.value.ask, parsed.value.of), parsed.value);
+  }
+  return { ok: true, value: answers };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // No schema accepts it.
+    return undefined;
+  }
+}

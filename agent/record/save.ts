@@ -1,0 +1,95 @@
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ANSWERS_FILE, MANIFEST_FILE, RECORDING_FORMAT } from './answer.ts';
+import { contentPath, spareContentPath } from './content-path.ts';
+import type { NodeFact } from '../../posture/fact/node.ts';
+import type { Answer } from './answer.ts';
+import type { Note, Notes } from './notes.ts';
+
+/** What a recording holds. */
+export interface Recording {
+  readonly notes: Notes;
+  readonly recordedAtMs: number;
+  readonly endpoint: string;
+  readonly node: NodeFact;
+}
+
+/** What became of a recording. `dropped`: answers that there was no room for. */
+export type Saved =
+  | { readonly ok: true; readonly answers: number; readonly bytes: number; readonly dropped: number }
+  | { readonly ok: false; readonly problem: string };
+
+/**
+ * Writes a recording: `manifest.json`, `answers.ndjson` with one answer a line, and the contents as files below `host/`
+ * and `runtime/` that a person can read. For the owner only (0700, 0600). The directory must be new or empty.
+ */
+export async function saveRecording(directory: string, recording: Recording): Promise<Saved> {
+  try {
+    const problem = await makeEmpty(directory);
+    if (problem !== undefined) return { ok: false, problem };
+    const lines: string[] = [];
+    let bytes = 0;
+    for (const note of recording.notes.all()) {
+      const file = note.content === undefined ? null : await writeContent(directory, note, note.content);
+      lines.push(toLine({ ...note.answer, file }));
+      bytes += note.content?.length ?? 0;
+    }
+    await writeNew(join(directory, ANSWERS_FILE), lines.join(''));
+    await writeNew(join(directory, MANIFEST_FILE), toManifest(recording, lines.length));
+    return { ok: true, answers: lines.length, bytes, dropped: recording.notes.dropped() };
+  } catch (error) {
+    return { ok: false, problem: (error as Error).message };
+  }
+}
+
+async function makeEmpty(directory: string): Promise<string | undefined> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const names = await readdir(directory);
+    if (names.length > 0) return `${directory} is not empty; give a new directory`;
+    await chmod(directory, 0o700);
+  }
+  return undefined;
+}
+
+async function writeContent(directory: string, { answer }: Note, content: Buffer): Promise<string> {
+  const path = contentPath(answer.ask, answer.of);
+  try {
+    await mkdir(join(directory, dirname(path)), { recursive: true, mode: 0o700 });
+    await writeNew(join(directory, path), content);
+    return path;
+  } catch (error) {
+    // On the node it was a file once and a directory later, or is asked for under two spellings.
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['EEXIST', 'ENOTDIR', 'EISDIR'].includes(code)) throw error;
+  }
+  const spare = spareContentPath(answer.ask, answer.of);
+  await mkdir(join(directory, dirname(spare)), { recursive: true, mode: 0o700 });
+  await writeNew(join(directory, spare), content);
+  return spare;
+}
+
+function writeNew(path: string, content: string | Buffer): Promise<void> {
+  return writeFile(path, content, { flag: 'wx', mode: 0o600 });
+}
+
+/** Fields that say nothing are left out: the schema reads them as null. */
+function toLine(answer: Answer): string {
+  return `${JSON.stringify(answer, (_key, value: unknown) => (value === null ? undefined : value))}\n`;
+}
+
+function toManifest({ recordedAtMs, endpoint, node, notes }: Recording, answers: number): string {
+  const manifest = {
+    format: RECORDING_FORMAT,
+    recordedAt: new Date(recordedAtMs).toISOString(),
+    recordedAtMs,
+    agentVersion: node.agentVersion,
+    endpoint,
+    answers,
+    dropped: notes.dropped(),
+    node,
+  };
+  return `${JSON.stringify(manifest, null, 2)}\n`;
+}

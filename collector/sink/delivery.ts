@@ -1,0 +1,86 @@
+import type { Clock } from '../../service/clock.ts';
+import type { Logger } from '../../service/log.ts';
+import type { OutboxEvent } from '../store/store.ts';
+import type { Sink, SinkOutcome } from './sink.ts';
+
+/** Events up to a position are done with: so many were delivered, so many will never be accepted. */
+export interface Delivered {
+  readonly upTo: number;
+  readonly delivered: number;
+  readonly rejected: number;
+}
+
+/** How a batch ended: done, or what keeps the rest of it. */
+export type DeliveryEnd = { readonly outcome: 'ok' } | Extract<SinkOutcome, { readonly outcome: 'retry' | 'pause' }>;
+
+/** Brings batches to one sink. */
+export interface Delivery {
+  /** Delivers a batch in order. One at a time. */
+  readonly deliver: (batch: readonly OutboxEvent[]) => Promise<DeliveryEnd>;
+}
+
+/** What a delivery needs. */
+export interface DeliveryOptions {
+  readonly sink: Sink;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Awaited for each part of a batch that is done with, before the next is sent. */
+  readonly onDelivered: (delivered: Delivered) => Promise<void>;
+  /** The sink has not answered for so long. Its answer is waited for: two sends at once would mix their events. */
+  readonly onSilence: (silentMs: number) => void;
+}
+
+/** An answer that takes longer than this is reported. */
+const SILENCE_MS = 30_000;
+
+/**
+ * Halves what is too large, and passes what the sink rejects: a rejected event is logged by its uid and counted, and
+ * not sent again. (A list of them that can be read and replayed is still to come.)
+ */
+export function openDelivery({ sink, clock, log, onDelivered, onSilence }: DeliveryOptions): Delivery {
+  const send = async (batch: readonly OutboxEvent[]): Promise<SinkOutcome> => {
+    const cancel = clock.after(SILENCE_MS, () => onSilence(SILENCE_MS));
+    try {
+      return await sink.send(batch);
+    } finally {
+      cancel();
+    }
+  };
+  const reject = async (batch: readonly OutboxEvent[], uids: readonly string[], reason: string): Promise<void> => {
+    const rejected = batch.filter(({ uid }) => uids.includes(uid)).length;
+    log.error({ sink: sink.name, events: uids, reason }, 'sink will never accept these events');
+    await onDelivered({ upTo: lastOf(batch), delivered: batch.length - rejected, rejected });
+  };
+  const deliver = async (batch: readonly OutboxEvent[]): Promise<DeliveryEnd> => {
+    const outcome = await send(batch);
+    switch (outcome.outcome) {
+      case 'ok':
+        await onDelivered({ upTo: lastOf(batch), delivered: batch.length, rejected: 0 });
+        return outcome;
+      case 'retry':
+      case 'pause':
+        return outcome;
+      case 'reject':
+        await reject(batch, outcome.uids, outcome.reason);
+        return { outcome: 'ok' };
+      case 'split': {
+        if (batch.length === 1) {
+          await reject(
+            batch,
+            batch.map(({ uid }) => uid),
+            outcome.reason,
+          );
+          return { outcome: 'ok' };
+        }
+        const middle = Math.ceil(batch.length / 2);
+        const first = await deliver(batch.slice(0, middle));
+        return first.outcome === 'ok' ? await deliver(batch.slice(middle)) : first;
+      }
+    }
+  };
+  return { deliver };
+}
+
+function lastOf(batch: readonly OutboxEvent[]): number {
+  return batch.at(-1)?.position ?? 0;
+}

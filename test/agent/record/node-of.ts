@@ -1,0 +1,16 @@
+import type { Host } from '../../../agent/host/host.ts';
+import { createInventory } from '../../../agent/inventory/inventory.ts';
+import type { NodeAccess } from '../../../agent/node-access.ts';
+import { createProber } from '../../../agent/probe/tls-prober.ts';
+import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
+
+/** A live node around a host, with an engine at `endpoint`. */
+export function nodeOf(host: Host, endpoint = 'unix:///none/docker.sock'): NodeAccess {
+  return {
+    host,
+    runtime: createDockerRuntime({ endpoint }),
+    prober: createProber({ timeoutMs: 500 }),
+    inventory: createInventory({ host, agentVersion: '1.2.3' }),
+    now: () => Date.UTC(2026, 0, 2),
+  };
+}

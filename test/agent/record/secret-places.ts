@@ -1,0 +1,27 @@
+/** Ways in which people leave secrets in texts. */
+export const SECRET_PLACES: readonly { readonly name: string; readonly plant: (secret: string) => string }[] = [
+  { name: 'password=', plant: (secret) => `db password=${secret} host=x` },
+  { name: 'quoted', plant: (secret) => `password="${secret} and more ${secret}"` },
+  { name: 'quoted assignment', plant: (secret) => `Environment="DB_PASSWORD=${secret} ${secret}"` },
+  { name: 'token=', plant: (secret) => `--log-opt splunk-token=${secret}` },
+  { name: 'ini', plant: (secret) => `client_secret = ${secret}` },
+  { name: 'yaml', plant: (secret) => `  apiKey: ${secret}` },
+  { name: 'json', plant: (secret) => `{"auth_token": "${secret}",` },
+  { name: '--secret', plant: (secret) => `run --secret ${secret} --verbose` },
+  { name: '--password after zero', plant: (secret) => `run\0--password\0${secret}\0--verbose` },
+  { name: 'user and password in a URL', plant: (secret) => `http://someone:${secret}@proxy.example:3128/` },
+  { name: 'token in a URL', plant: (secret) => `https://x-access-token:${secret}@git.example/a.git` },
+  { name: 'bearer', plant: (secret) => `-H 'Authorization: Bearer ${secret}'` },
+  { name: 'basic', plant: (secret) => `Authorization: Basic ${secret}` },
+  { name: 'curl', plant: (secret) => `curl -fsSL -u someone:${secret} https://example.org` },
+  { name: 'mysql', plant: (secret) => `mysql -u root -p${secret} -e 'select 1'` },
+  { name: 'chpasswd', plant: (secret) => `echo 'root:${secret.replaceAll(/[^\w]/g, 'x')}' | chpasswd` },
+  { name: 'ENV', plant: (secret) => `ENV DB_PASSWORD ${secret}` },
+  { name: 'ARG', plant: (secret) => `ARG NPM_TOKEN=${secret}` },
+  {
+    name: 'private key',
+    plant: (secret) => `-----BEGIN EC PRIVATE KEY-----\n${secret}\n-----END EC PRIVATE KEY-----`,
+  },
+  { name: 'OpenSSH key, cut', plant: (secret) => `-----BEGIN OPENSSH PRIVATE KEY-----\n${secret}` },
+  { name: 'shadow', plant: (secret) => `root:$6$saltsalt$${secret.replaceAll(/[^\w]/g, '.')}:19000:0:99999:7:::` },
+];

@@ -1,0 +1,67 @@
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Socket of the daemon that tests may use but not stop. */
+export const SOCKET = process.env['PLIMSOLL_TEST_DOCKER'] ?? '/var/run/docker.sock';
+export const IMAGE = 'plimsoll-test/busybox:1';
+
+/** Calls the docker client; answers what it printed; throws what it complained of. */
+export function docker(socket: string, ...args: readonly string[]): string {
+  const done = spawnSync('docker', ['-H', `unix://${socket}`, ...args], { encoding: 'utf8', timeout: 60_000 });
+  if (done.status !== 0) throw new Error(`docker ${args.join(' ')}: ${done.stderr}`);
+  return done.stdout.trim();
+}
+
+/** Why there is no daemon to test with; false where there is one. For the `skip` option of a test. */
+export const noDocker: string | false = (() => {
+  if (process.getuid?.() !== 0) return 'needs root to see what the kernel says of other processes';
+  if (!existsSync(SOCKET)) return 'no Docker daemon for tests';
+  return spawnSync('docker', ['-H', `unix://${SOCKET}`, 'image', 'inspect', IMAGE]).status === 0
+    ? false
+    : `no Docker daemon with ${IMAGE}`;
+})();
+
+/** A daemon of the test's own that can be stopped and started again. */
+export interface OwnDaemon {
+  readonly socket: string;
+  readonly start: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/** A daemon that does not run yet, in `directory`, with the image of `SOCKET`. */
+export function ownDaemon(directory: string): OwnDaemon {
+  const socket = join(directory, 'docker.sock');
+  let child: ChildProcess | undefined;
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'daemon.json'), '{}');
+  return {
+    socket,
+    start: async () => {
+      const places = ['data-root', 'exec-root', 'pidfile'].map((name) => `--${name}=${join(directory, name)}`);
+      const quiet = ['--bridge=none', '--iptables=false', '--ip6tables=false', '--log-level=fatal'];
+      const config = `--config-file=${join(directory, 'daemon.json')}`;
+      child = spawn('dockerd', ['-H', `unix://${socket}`, ...places, ...quiet, config], { stdio: 'ignore' });
+      for (let attempt = 0; spawnSync('docker', ['-H', `unix://${socket}`, 'version']).status !== 0; attempt += 1) {
+        if (attempt > 150 || child.exitCode !== null) throw new Error('dockerd did not start');
+        await new Promise((resolve) => {
+          setTimeout(resolve, 200);
+        });
+      }
+      if (spawnSync('docker', ['-H', `unix://${socket}`, 'image', 'inspect', IMAGE]).status === 0) return;
+      const saved = spawnSync('docker', ['-H', `unix://${SOCKET}`, 'save', IMAGE], { maxBuffer: 64 * 1024 * 1024 });
+      spawnSync('docker', ['-H', `unix://${socket}`, 'load'], { input: saved.stdout });
+    },
+    stop: async () => {
+      const stopping = child;
+      if (stopping === undefined) return;
+      child = undefined;
+      const exited = once(stopping, 'exit');
+      stopping.kill('SIGTERM');
+      await exited;
+      rmSync(socket, { force: true });
+    },
+  };
+}

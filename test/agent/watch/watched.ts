@@ -1,0 +1,79 @@
+import { openLiveNode } from '../../../agent/live-node.ts';
+import type { NodeUpdate } from '../../../agent/watch/node-state.ts';
+import { watchNode } from '../../../agent/watch/watch-node.ts';
+import type { NodeWatch } from '../../../agent/watch/watch-node.ts';
+import type { Finding } from '../../../posture/finding.ts';
+import { CHECKS } from '../../../posture/check/registry.ts';
+import { systemClock } from '../../../service/clock.ts';
+import type { Clock } from '../../../service/clock.ts';
+import type { Logger } from '../../../service/log.ts';
+
+/** A node that is watched for a test. */
+export interface Watched {
+  readonly watch: NodeWatch;
+  readonly updates: NodeUpdate[];
+  readonly logged: string[];
+  /** What is said now about one check and subject id. */
+  readonly finding: (check: string, subjectId: string) => Finding | undefined;
+  /** Every finding of the subject that was ever said, oldest first. */
+  readonly ever: (check: string, subjectId: string) => readonly Finding[];
+  readonly stop: () => Promise<void>;
+}
+
+/** Watches this machine, or what lies under `hostRoot`, with all checks. */
+export async function watched(
+  test: { readonly teardown: (run: () => unknown) => void },
+  options: {
+    readonly dockerHost: string;
+    readonly hostRoot?: string;
+    readonly clock?: Clock;
+    readonly sweepIntervalMs?: number;
+  },
+): Promise<Watched> {
+  const { dockerHost, hostRoot = '/', clock = systemClock(), sweepIntervalMs = 86_400_000 } = options;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const logged: string[] = [];
+  const add = (fields: object, message: string): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
+  const log: Logger = { debug: add, info: add, warn: add, error: add };
+  const node = { hostRoot, dockerHost, nodeName: '', dataDir: '/nonexistent', agentVersion: '0.0.0-test' };
+  const access = await openLiveNode({ ...node, now: clock.now, signal, log });
+  const updates: NodeUpdate[] = [];
+  const onChange = (update: NodeUpdate): void => void updates.push(update);
+  const watch = watchNode({
+    access,
+    checks: CHECKS,
+    onChange,
+    sweepIntervalMs,
+    clock,
+    random: () => 0.5,
+    signal,
+    log,
+  });
+  const stop = async (): Promise<void> => {
+    controller.abort();
+    await watch.done;
+  };
+  test.teardown(stop);
+  const idOf = (check: string, subjectId: string) => (finding: Finding) =>
+    finding.check === check && finding.subject.id === subjectId;
+  return {
+    watch,
+    updates,
+    logged,
+    finding: (check, subjectId) => [...(watch.snapshot()?.findings.values() ?? [])].find(idOf(check, subjectId)),
+    ever: (check, subjectId) =>
+      updates.flatMap(({ delta }) => delta.added.concat(delta.changed)).filter(idOf(check, subjectId)),
+    stop,
+  };
+}
+
+/** Waits until `isTrue`; fails the test after twenty seconds. */
+export async function until(what: string, isTrue: () => boolean): Promise<void> {
+  for (let waited = 0; !isTrue(); waited += 5) {
+    if (waited > 20_000) throw new Error(`not within twenty seconds: ${what}`);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+  }
+}

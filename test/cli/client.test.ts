@@ -1,0 +1,298 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { createQueryHub, DEFAULT_QUERY_LIMITS } from '../../collector/query/hub.ts';
+import { systemClock } from '../../service/clock.ts';
+import { commit, finding, nodeRow, T0 } from '../collector/store/fleet.ts';
+import { startServer, TOKEN } from '../collector/api/server.ts';
+import type { ApiServer, ServerOptions } from '../collector/api/server.ts';
+import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.ts';
+import type { Run } from './process.ts';
+
+/** A collector's API with two nodes, and the flags that lead to it. */
+async function fleet(t: Test, options: ServerOptions = {}) {
+  const server = await startServer(t, options);
+  const directory = temporaryDirectory(t);
+  const tokenFile = join(directory, 'operator-token');
+  writeFileSync(tokenFile, `${TOKEN}\n`, { mode: 0o600 });
+  const flags = ['--api', `127.0.0.1:${String(server.port)}`, '--token-file', tokenFile, '--data-dir', directory];
+  const run = (...args: readonly string[]): Promise<Run> => plimsoll([...args, ...flags]);
+  await server.store.putNode(nodeRow({ id: 'n1', name: 'web-3' }));
+  return { server, flags, run, directory, tokenFile };
+}
+
+const SECCOMP = finding({
+  check: 'container.seccomp-filter',
+  severity: 'high',
+  subject: { kind: 'container', id: 'b'.repeat(64), name: 'shop-db' },
+  evidence: [
+    { source: '/proc/4121/status', seen: 'Seccomp: 0', expected: 'Seccomp: 2 on every thread' },
+    { source: 'inspect HostConfig.SecurityOpt', seen: 'default', expected: 'default' },
+  ],
+});
+const HOSTILE = finding({
+  subject: { kind: 'container', id: 'a'.repeat(64), name: 'evil\u001b]0;owned\u0007\u202e\nx' },
+  evidence: [{ source: '/proc/1/status', seen: 'CapEff 1ff', expected: '' }],
+});
+
+async function seed(server: ApiServer): Promise<void> {
+  await server.commit(
+    commit({
+      sequence: 1,
+      snapshot: true,
+      put: [
+        SECCOMP,
+        HOSTILE,
+        finding({ check: 'ssh.root-login', kind: 'daemon', on: 'sshd', verdict: 'pass', severity: 'medium' }),
+        finding({
+          check: 'kernel.lockdown',
+          subject: { kind: 'node', id: 'n1', name: 'web-3' },
+          verdict: 'unknown',
+          severity: 'medium',
+          evidence: [],
+          reason: '/sys/kernel/security/lockdown: permission denied (EACCES)',
+        }),
+      ],
+    }),
+  );
+}
+
+void t.test('findings', async (t) => {
+  const { server, run } = await fleet(t);
+  await seed(server);
+  const table = await run('findings');
+  t.equal(table.code, 0);
+  t.equal(
+    table.stdout,
+    [
+      String.raw`CRITICAL  container.privileged      evil\x1b]0;owned…  CapEff 1ff in /proc/1/st…`,
+      'HIGH      container.seccomp-filter  shop-db            Seccomp: 0 in /proc/4121…',
+      '',
+    ].join('\n'),
+  );
+  const unknown = await run('findings', '--verdict', 'unknown');
+  t.equal(unknown.stdout, 'UNKNOWN  kernel.lockdown  web-3  /sys/kernel/security/lockdown: permission deni…\n');
+  t.equal((await run('findings', '--check', 'tls')).stdout, 'No such finding.\n');
+  t.match((await run('findings', '--check', 'container')).stdout, /shop-db/, 'an area');
+  t.match((await run('findings', '--subject', 'shop-db')).stdout, /^HIGH .*\n$/);
+  const limited = await run('findings', '--limit', '1');
+  t.equal(limited.stdout.split('\n').length, 2);
+  t.match(limited.stderr, /there are more/);
+  const json = JSON.parse((await run('findings', '--output', 'json')).stdout) as { findings: { verdict: string }[] };
+  t.strictSame(
+    json.findings.map(({ verdict }) => verdict),
+    ['fail', 'fail', 'unknown', 'pass'],
+    'json has all',
+  );
+  const lines = (await run('findings', '--output', 'ndjson', '--verdict', 'fail')).stdout.trimEnd().split('\n');
+  t.strictSame(
+    lines.map((line) => (JSON.parse(line) as { subject: { name: string } }).subject.name),
+    [HOSTILE.subject.name, 'shop-db'],
+  );
+  t.notMatch(lines.join(''), /[\p{Cc}\u202e]/u, 'JSON too is safe to look at');
+  t.equal((await run('findings', '--fail-on', 'critical')).code, 1);
+  t.equal((await run('findings', '--fail-on', 'critical', '--check', 'ssh')).code, 0);
+  const none = await run('findings', '--node', 'nobody');
+  t.equal(none.code, 2);
+  t.match(none.stderr, /no node has the id or name "nobody"/);
+});
+
+void t.test('nodes', async (t) => {
+  const { server, run } = await fleet(t);
+  await server.store.putNode(
+    nodeRow({
+      id: 'n2',
+      name: 'db-1',
+      runtime: '',
+      containers: [],
+      connected: false,
+      offlineSinceMs: Date.now() - 190_000,
+    }),
+  );
+  await seed(server);
+  const table = await run('nodes');
+  t.equal(
+    table.stdout,
+    [
+      'NODE   STATE          RUNTIME        CONTAINERS  CRITICAL  HIGH  MEDIUM  LOW',
+      'db-1   offline 3 min  no docker               0         0     0       0    0',
+      'web-3  connected      docker 26.1.5           1         1     1       0    0',
+      '',
+    ].join('\n'),
+  );
+  t.match(JSON.parse((await run('nodes', '--output', 'json')).stdout), {
+    nodes: [{ name: 'db-1' }, { name: 'web-3' }],
+  });
+});
+
+void t.test('explain, with what was seen', async (t) => {
+  const { server, run } = await fleet(t);
+  await seed(server);
+  const page = await run('explain', 'container.seccomp-filter', '--subject', 'shop-db');
+  t.equal(page.code, 0);
+  t.match(page.stdout, /^container\.seccomp-filter {2}HIGH\n/);
+  for (const title of ['Why', 'What to do', 'What is read', 'Where to read more', 'Benchmarks'])
+    t.match(page.stdout, `\n${title}\n`);
+  t.ok(
+    page.stdout.endsWith(
+      [
+        '',
+        'HIGH  shop-db on web-3',
+        '  /proc/4121/status: Seccomp: 0',
+        '    expected: Seccomp: 2 on every thread',
+        '  inspect HostConfig.SecurityOpt: default',
+        '    expected: default',
+        '',
+      ].join('\n'),
+    ),
+    page.stdout,
+  );
+  const evil = await run('explain', 'container.privileged', '--node', 'web-3');
+  t.match(evil.stdout, String.raw`evil\x1b]0;owned\x07\u202e\nx on web-3`);
+  const away = await plimsoll(['explain', 'ssh.root-login', '--node', 'x', '--api', await closedAddress()]);
+  t.equal(away.code, 0, 'what is known without a collector is told');
+  t.match(away.stderr, /no collector answers/);
+});
+
+void t.test('query', async (t) => {
+  const clock = systemClock();
+  const { server, run } = await fleet(t, {
+    queries: {
+      ask: async (request, signal) => {
+        // The real hub, whose only connected node answers what the test says.
+        const hub = createQueryHub({
+          store: server.store,
+          clock,
+          log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+          limits: DEFAULT_QUERY_LIMITS,
+          sessions: () => ({
+            connected: () => ['n1'],
+            send: (nodeId, { query }) => {
+              const answer =
+                query?.expression === '1/0'
+                  ? { error: 'divide by zero' }
+                  : { chunk: Buffer.from('["shop-db","a\\u009bb"]') };
+              hub.replies.onResult(nodeId, {
+                queryId: query?.id ?? '',
+                last: true,
+                rows: 2,
+                truncated: true,
+                unread: ['x: y'],
+                ...answer,
+              });
+              return true;
+            },
+          }),
+        });
+        return hub.ask(request, signal);
+      },
+    },
+  });
+  const one = await run('query', '[1]', '--node', 'web-3');
+  t.equal(one.code, 0, one.stderr);
+  t.equal(
+    one.stdout,
+    ['web-3  2 rows  (cut: there are more)', '  "shop-db"', String.raw`  "a\u009bb"`, '  not read: x: y', ''].join(
+      '\n',
+    ),
+  );
+  await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 }));
+  const all = await run('query', '[1]');
+  t.match(
+    all.stdout,
+    /\n\ndb-1\n {2}offline since 00:00:00 \(\d+ d\)\n$|^db-1\n {2}offline since 00:00:00 \(\d+ d\)\n\n/,
+  );
+  t.equal(all.code, 0, 'one that is offline is told, not a failure');
+  t.equal((await run('query', '[1]', '--node', 'db-1')).code, 2, 'but nobody answering is');
+  const failing = await run('query', '1/0', '--node', 'n1');
+  t.equal(failing.code, 2);
+  t.equal(failing.stdout, 'web-3\n  error: divide by zero\n');
+  const wrong = await run('query', 'kernel.lokdown');
+  t.equal(wrong.code, 2);
+  t.match(wrong.stderr, /lockdown/, 'says what was probably meant');
+  t.equal(wrong.stdout, '');
+  t.match(JSON.parse((await run('query', '[1]', '--node', 'n1', '--output', 'json')).stdout), {
+    answers: [{ outcome: 'ok', nodeName: 'web-3', rows: 2, truncated: true }],
+  });
+});
+
+void t.test('watching', async (t) => {
+  const { server, flags } = await fleet(t);
+  const child = spawn(process.execPath, [PROGRAM, 'findings', '--watch', '--severity', 'high', ...flags], {
+    env: environmentOf(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const told = until(child.stderr, /watching http/);
+  const line = until(child.stdout, /\n/);
+  await told;
+  await seed(server);
+  t.match(await line, /^00:00:00 {2}opened {4}HIGH {6}web-3 {2}container\.seccomp-filter {2}shop-db/);
+  child.kill('SIGINT');
+  t.equal(await closed, 0);
+});
+
+function until(stream: NodeJS.ReadableStream, pattern: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+      if (pattern.test(text)) resolve(text);
+    });
+    stream.on('end', () => reject(new Error(`ended with: ${text}`)));
+  });
+}
+
+void t.test('what stands in the way is said, with what to do', async (t) => {
+  const { flags, directory, tokenFile } = await fleet(t);
+  const closed = await closedAddress();
+  const none = await plimsoll(['nodes', '--api', closed, '--data-dir', directory]);
+  t.equal(none.code, 2);
+  t.match(
+    none.stderr,
+    new RegExp(`no collector answers at http://${closed} \\(ECONNREFUSED\\)\n {2}start one with: plimsoll up`),
+  );
+  const missing = await plimsoll(['nodes', ...flags.with(3, join(directory, 'absent'))]);
+  t.match(missing.stderr, /operator token could not be read from .*absent: ENOENT/);
+  writeFileSync(tokenFile, 'd3Jvbmc');
+  t.match((await plimsoll(['nodes', ...flags])).stderr, /does not accept this operator token/);
+  writeFileSync(tokenFile, '\0\u0001');
+  t.match((await plimsoll(['nodes', ...flags])).stderr, /it holds no token/);
+  chmodSync(tokenFile, 0o600);
+});
+
+/** An address where nobody listens: a port that was free a moment ago. */
+async function closedAddress(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `127.0.0.1:${String(port)}`;
+}
+
+void t.test('something else that listens there', async (t) => {
+  const answers: readonly (readonly [status: number, type: string, body: string, problem: RegExp])[] = [
+    [200, 'text/html', '<html>', /does not understand \(not JSON\)/],
+    [200, 'application/json', '{"nodes":[{"id":1}]}', /does not understand \(\.nodes\[0\]\.id: expected a string\)/],
+    [500, 'text/html', 'oops', /answered HTTP 500/],
+    [301, 'text/html', '', /no collector answers|HTTP 301/],
+  ];
+  for (const [status, type, body, problem] of answers) {
+    const server = createServer((_request, response) => {
+      response.writeHead(status, { 'content-type': type, location: 'http://127.0.0.1:1/' }).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const directory = temporaryDirectory(t);
+    writeFileSync(join(directory, 'operator-token'), TOKEN);
+    const run = await plimsoll(['nodes', '--api', `127.0.0.1:${String(port)}`, '--data-dir', directory]);
+    server.close();
+    t.equal(run.code, 2);
+    t.match(run.stderr, problem);
+  }
+});

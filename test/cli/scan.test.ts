@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Finding } from '../../posture/finding.ts';
+import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import { violations } from '../fixture/json-schema.ts';
+import { plimsoll, temporaryDirectory } from './process.ts';
+
+const schema: unknown = JSON.parse(readFileSync(new URL('../../cli/schema/scan.schema.json', import.meta.url), 'utf8'));
+
+interface Document {
+  readonly node: { readonly name: string; readonly containers: number | null };
+  readonly findings: readonly (Finding & { readonly controls: readonly { readonly benchmark: string }[] })[];
+  readonly summary: { readonly verdicts: Record<string, number>; readonly failures: Record<string, number> };
+}
+
+void t.test('this machine, live and recorded', async (t) => {
+  const directory = join(temporaryDirectory(t), 'recorded');
+  const live = await plimsoll(['scan', '--output', 'json']);
+  t.equal(live.code, 0, live.stderr);
+  const document = JSON.parse(live.stdout) as Document;
+  t.strictSame(violations(schema, document), [], 'the document is as its schema says');
+  t.ok(document.findings.length >= 45);
+  t.strictSame(
+    document.findings.map(
+      ({ verdict, severity }) =>
+        VERDICTS.indexOf(verdict) * 10 + (verdict === 'fail' ? SEVERITIES.indexOf(severity) : 0),
+    ),
+    document.findings
+      .map(
+        ({ verdict, severity }) =>
+          VERDICTS.indexOf(verdict) * 10 + (verdict === 'fail' ? SEVERITIES.indexOf(severity) : 0),
+      )
+      .sort((one, other) => one - other),
+    'worst first',
+  );
+  for (const verdict of VERDICTS)
+    t.equal(document.summary.verdicts[verdict], document.findings.filter((one) => one.verdict === verdict).length);
+  t.equal(new Set(document.findings.map(({ id }) => id)).size, document.findings.length, 'ids are unique');
+
+  const recorded = await plimsoll(['record', directory]);
+  t.equal(recorded.code, 0, recorded.stderr);
+  t.match(recorded.stdout, /^recorded \d+ answers \(\d+ KiB\) into .*\njudge it: plimsoll scan --recorded /);
+  const again = await plimsoll(['record', directory]);
+  t.equal(again.code, 2, 'a recording is never written over');
+  const scan = (...args: readonly string[]) => plimsoll(['scan', '--recorded', directory, ...args]);
+  const json = async (...args: readonly string[]): Promise<Document> =>
+    JSON.parse((await scan('--output', 'json', ...args)).stdout) as Document;
+  const whole = await json();
+  t.strictSame(violations(schema, whole), []);
+
+  const table = await scan();
+  t.match(table.stdout, new RegExp(`^${document.node.name} · `));
+  t.match(table.stdout, /\nWhat to do about one: plimsoll explain [a-z]+\.[a-z-]+\n$/);
+  for (const line of table.stdout.split('\n')) t.ok(Array.from(line).length <= 80 || line.includes('--recorded'), line);
+  t.match((await scan('--verdict', 'pass,fail')).stdout, /\nPASSED {2,}/);
+
+  const fails = whole.findings.filter(({ verdict }) => verdict === 'fail');
+  const only = await json('--verdict', 'fail');
+  t.strictSame(only.findings, fails);
+  t.strictSame(only.summary.verdicts, whole.summary.verdicts, 'counts are over everything');
+  const lines = (await scan('--output', 'ndjson', '--check', 'kernel', '--severity', 'low')).stdout
+    .trimEnd()
+    .split('\n');
+  t.strictSame(
+    lines.map((line) => (JSON.parse(line) as Finding).id),
+    whole.findings
+      .filter(({ check, severity }) => check.startsWith('kernel.') && severity === 'low')
+      .map(({ id }) => id),
+  );
+  t.strictSame(
+    (await json('--subject', 'dockerd')).findings.map(({ id }) => id),
+    whole.findings.filter(({ subject }) => subject.name === 'dockerd').map(({ id }) => id),
+  );
+  const cis = await json('--benchmark', 'cis-docker-1.8.0');
+  t.ok(cis.findings.length > 0);
+  t.ok(cis.findings.every(({ controls }) => controls.some(({ benchmark }) => benchmark === 'cis-docker-1.8.0')));
+  t.equal(cis.summary.verdicts['fail'], cis.findings.filter(({ verdict }) => verdict === 'fail').length);
+
+  const worst = fails[0]?.severity ?? 'info';
+  t.equal((await scan('--fail-on', worst)).code, fails.length > 0 ? 1 : 0, 'at the threshold');
+  const worse = SEVERITIES[SEVERITIES.indexOf(worst) - 1];
+  if (worse !== undefined) t.equal((await scan('--fail-on', worse)).code, 0, 'below it');
+  const passing = whole.findings.find(
+    ({ check, verdict }) => verdict === 'pass' && !fails.some((failure) => failure.check === check),
+  );
+  if (passing !== undefined) t.equal((await scan('--fail-on', 'info', '--check', passing.check)).code, 0);
+});
+
+void t.test('what cannot be read at all is an error that says what to do', async (t) => {
+  const absent = await plimsoll(['scan', '--recorded', '/nonexistent']);
+  t.equal(absent.code, 2);
+  t.match(absent.stderr, /^plimsoll: \/nonexistent: .*\n {2}a recording is a directory that plimsoll record wrote\n$/);
+  const root = await plimsoll(['scan', '--host-root', '/nonexistent']);
+  t.equal(root.code, 2);
+  t.match(root.stderr, /the node cannot be read: .*\n {2}see: --host-root/);
+});
+
+void t.test('the schema refuses what it should', (t) => {
+  const good = {
+    schema: 'plimsoll/scan/v1',
+    node: {},
+    findings: [],
+    summary: {},
+  };
+  t.ok(violations(schema, good).length > 5);
+  t.match(violations(schema, { ...good, extra: 1 }).join('\n'), /extra/);
+  const finding = {
+    id: 'x',
+    check: 'a.b',
+    title: '',
+    verdict: 'unknown',
+    severity: 'low',
+    subject: {},
+    evidence: [],
+    controls: [],
+  };
+  t.match(violations({ $ref: '#/$defs/finding' }, finding, schema).join('\n'), /no reason/);
+  t.end();
+});

@@ -1,0 +1,139 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import t from 'tap';
+import type { Test } from 'tap';
+import { runCollector } from '../../collector/main.ts';
+import type { CollectorReady } from '../../collector/main.ts';
+import { systemClock } from '../../service/clock.ts';
+import { loadSettings } from '../../service/config/load.ts';
+import type { Logger } from '../../service/log.ts';
+
+const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+function directoryOf(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-collector-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Runs a collector on free ports; `ready` rejects with what stopped it from starting. */
+async function collector(t: Test, flags: Readonly<Record<string, string>>) {
+  const loaded = await loadSettings({
+    programs: ['collector'],
+    flags: { listen: '127.0.0.1:0', api: '127.0.0.1:0', ...flags },
+    environment: {},
+    readFile: () => Promise.resolve(undefined),
+    uid: 0,
+    home: '/root',
+  });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  const stop = new AbortController();
+  const { promise: ready, resolve, reject } = Promise.withResolvers<CollectorReady>();
+  const over = runCollector({
+    settings: loaded.settings,
+    version: '0.1.0',
+    clock: systemClock(),
+    log: SILENT,
+    signal: stop.signal,
+    onReady: resolve,
+    standardOutput: process.stderr,
+  });
+  over.catch(reject);
+  const end = async (): Promise<void> => {
+    stop.abort();
+    await over.catch(() => undefined);
+  };
+  t.teardown(end);
+  return { ready, over, end };
+}
+
+const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+
+void t.test('the first start makes what is missing, the second finds it', async (t) => {
+  const directory = directoryOf(t);
+  const first = await collector(t, { 'data-dir': directory });
+  const { api, listen } = await first.ready;
+  t.ok(api.port > 0 && listen.port > 0 && api.port !== listen.port);
+  for (const secret of ['operator-token', 'store.sqlite', 'tls/ca-key.pem', 'tls/collector-key.pem'])
+    t.equal(modeOf(join(directory, secret)), '600', secret);
+  const token = readFileSync(join(directory, 'operator-token'), 'utf8').trim();
+  t.match(token, /^[\w-]{43}$/, '256 bits in base64url');
+  const get = (path: string) =>
+    fetch(`http://127.0.0.1:${String(api.port)}${path}`, { headers: { authorization: `Bearer ${token}` } });
+  t.match(await (await get('/v1/summary')).json(), { version: '0.1.0', nodes: { total: 0 } });
+  t.match(await (await get('/v1/sinks')).json(), { sinks: [{ name: 'ndjson', state: 'ok' }] });
+  t.equal((await fetch(`http://127.0.0.1:${String(api.port)}/v1/summary`)).status, 401);
+  await first.end();
+  await t.rejects(get('/healthz'), 'nothing listens any more');
+  const second = await collector(t, { 'data-dir': directory });
+  await second.ready;
+  t.equal(readFileSync(join(directory, 'operator-token'), 'utf8').trim(), token, 'the token stays');
+  await second.end();
+});
+
+void t.test('the port for nodes takes nobody without a certificate of the fleet', async (t) => {
+  const directory = directoryOf(t);
+  const { ready } = await collector(t, { 'data-dir': directory });
+  const { listen } = await ready;
+  const ca = readFileSync(join(directory, 'tls', 'ca.pem'));
+  const outcome = await new Promise<string>((resolve) => {
+    const socket = connectTls({ host: '127.0.0.1', port: listen.port, ca, ALPNProtocols: ['h2'] });
+    // With TLS 1.3 a client learns only after its own handshake that its certificate was missed.
+    socket.once('secureConnect', () => socket.write('x'));
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    socket.once('end', () => resolve('end'));
+  });
+  t.match(outcome, /ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED|ECONNRESET|EPIPE/);
+});
+
+void t.test('what stops it from starting is said, with what to do', async (t) => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => taken.close());
+  const address = `127.0.0.1:${String((taken.address() as AddressInfo).port)}`;
+  const directory = directoryOf(t);
+  for (const setting of ['api', 'listen']) {
+    const { ready, over } = await collector(t, { 'data-dir': directory, [setting]: address });
+    await t.rejects(ready, {
+      code: 'address',
+      message: `cannot listen on ${address}: another program listens there already`,
+      hint: `end what listens there, or choose another address: --${setting} HOST:PORT`,
+    });
+    await t.rejects(over, 'and what was opened is closed');
+  }
+  const exposed = directoryOf(t);
+  writeFileSync(join(exposed, 'operator-token'), 'x'.repeat(43));
+  chmodSync(join(exposed, 'operator-token'), 0o644);
+  await t.rejects((await collector(t, { 'data-dir': exposed })).ready, {
+    code: 'token',
+    message: /can be read by others/,
+  });
+  chmodSync(join(exposed, 'operator-token'), 0o600);
+  writeFileSync(join(exposed, 'operator-token'), 'short');
+  await t.rejects((await collector(t, { 'data-dir': exposed })).ready, {
+    code: 'token',
+    message: /at least 32 characters/,
+  });
+  const file = join(directoryOf(t), 'file');
+  writeFileSync(file, '');
+  await t.rejects((await collector(t, { 'data-dir': file })).ready, { code: 'directory' });
+  const foreign = directoryOf(t);
+  writeFileSync(join(foreign, 'store.sqlite'), 'this is no database, but long enough to look like one '.repeat(100));
+  await t.rejects((await collector(t, { 'data-dir': foreign })).ready, { name: 'StoreError' });
+  t.notOk(existsSync(join(foreign, 'events.ndjson')));
+});
+
+void t.test('an authority whose key is kept elsewhere is enough', async (t) => {
+  const directory = directoryOf(t);
+  const first = await collector(t, { 'data-dir': directory });
+  await first.ready;
+  await first.end();
+  rmSync(join(directory, 'tls', 'ca-key.pem'));
+  const second = await collector(t, { 'data-dir': directory });
+  t.ok((await second.ready).listen.port > 0);
+  await second.end();
+});

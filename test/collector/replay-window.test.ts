@@ -1,0 +1,44 @@
+import t from 'tap';
+import { createFeed } from '../../collector/feed.ts';
+import { keepReplayWindow, REPLAY_CURSOR } from '../../collector/replay-window.ts';
+import type { OutboxEvent } from '../../collector/store/store.ts';
+import { turnedClock } from '../../service/turned-clock.ts';
+
+const MINUTE = 60_000;
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+void t.test('the cursor stands where the newest event was ten minutes ago', async (t) => {
+  const [clock, feed, stop] = [turnedClock(), createFeed(), new AbortController()];
+  const advanced: number[] = [];
+  const advance = (name: string, position: number): Promise<void> => {
+    t.equal(name, REPLAY_CURSOR);
+    advanced.push(position);
+    return Promise.resolve();
+  };
+  const publish = (position: number): void => feed.publish({ type: 'finding', event: { position } as OutboxEvent });
+  const over = keepReplayWindow({ store: { advance }, feed, clock, log: SILENT, signal: stop.signal });
+  publish(5);
+  await clock.turn(3 * MINUTE);
+  publish(9);
+  await clock.turn(7 * MINUTE);
+  t.strictSame(advanced, [], 'nothing is ten minutes old yet: it was first looked at after a minute');
+  await clock.turn(MINUTE);
+  t.strictSame(advanced, [5]);
+  await clock.turn(20 * MINUTE);
+  t.equal(advanced.at(-1), 9);
+  clock.jump(-3_600_000);
+  publish(12);
+  await clock.turn(12 * MINUTE);
+  t.equal(advanced.at(-1), 12, 'a clock that is set back changes nothing');
+  stop.abort();
+  await over;
+});
+
+void t.test('nothing is said to have passed before anything came', async (t) => {
+  const [clock, stop] = [turnedClock(), new AbortController()];
+  const advance = (): Promise<void> => Promise.reject(new Error('called'));
+  const over = keepReplayWindow({ store: { advance }, feed: createFeed(), clock, log: SILENT, signal: stop.signal });
+  await clock.turn(60 * MINUTE);
+  stop.abort();
+  await t.resolves(over);
+});
