@@ -32,7 +32,6 @@ function createWorld(script: string): World {
     environment: withoutOwnSwitches(process.env),
     workingDirectory: process.cwd(),
     uid: process.geteuid?.() ?? 0,
-    pid: process.pid,
     home: homedir(),
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     version,
@@ -103,7 +102,7 @@ function createPrograms(script: string, version: string): Programs {
         import('./service/pino-log.ts'),
       ]);
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat });
-      return runAgent({ settings, version, clock, log, signal, onReady, queryWorkerUrl: queryWorkerUrl() });
+      return runAgent({ settings, version, clock, log, signal, onReady, queryWorker: queryWorkerUrl() });
     },
     collector: async ({ settings, signal, onReady }) => {
       const [{ runCollector }, { createLogger }] = await Promise.all([
@@ -112,10 +111,6 @@ function createPrograms(script: string, version: string): Programs {
       ]);
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat });
       return runCollector({ settings, version, clock, log, signal, onReady, standardOutput: process.stdout });
-    },
-    prepare: async (settings) => {
-      const { ensureLocalIdentity } = await import('./agent/identity.ts');
-      await ensureLocalIdentity(settings, version, () => clock.now());
     },
     start: (args, stdio) =>
       // A group of its own: Ctrl-C reaches the one that started it, which then ends its children in order.

@@ -10,7 +10,6 @@ import { loadTlsFiles } from '../service/tls/load-tls-files.ts';
 import type { Usage } from './link/heartbeat.ts';
 import { inventoryOf } from './link/inventory.ts';
 import { createLink } from './link/session-client.ts';
-import type { Link } from './link/session-client.ts';
 import { openSpool } from './link/spool.ts';
 import { openLiveNode } from './live-node.ts';
 import { ensureOwnCertificate } from './own-certificate.ts';
@@ -93,7 +92,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     checks: CHECKS,
     onChange: (update) => {
       latest = update;
-      report(link, update);
+      link.publish(update.findings, update.delta, update.observedAtMs);
       linked ??= link.run();
     },
     sweepIntervalMs: settings.sweepInterval,
@@ -108,13 +107,8 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     { name: 'queries', close: answerer.close },
     { name: 'spool', close: spool.close },
   ];
-  await closeInOrder(steps, { deadlineMs: CLOSE_DEADLINE_MS, clock, log });
-  log.info({ pending: spool.status().pending }, 'agent ended');
-}
-
-function report(link: Link, { findings, delta, observedAtMs }: NodeUpdate): void {
-  link.publish(findings, delta, observedAtMs);
-  link.inventoryChanged();
+  const unclosed = await closeInOrder(steps, { deadlineMs: CLOSE_DEADLINE_MS, clock, log });
+  log.info({ unclosed }, 'agent ended');
 }
 
 function loadTls({ tlsCa, tlsCert, tlsKey }: Settings): ReturnType<typeof loadTlsFiles> {

@@ -31,7 +31,7 @@ try {
     for (; running < containers; running += 1) start(running);
     const scan: Cost[] = [];
     const inspect: Cost[] = [];
-    const ids = String(docker('ps', '-q')).trim().split('\n');
+    const ids = docker('ps', '-q').trim().split('\n');
     // Turn by turn, so that both see the same machine.
     for (let run = 0; run < runs; run += 1) {
       scan.push(await measure([NODE, join(ROOT, 'bin', 'plimsoll.js'), 'scan', '--output', 'json'], environment));

@@ -26,7 +26,6 @@ export interface World {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
   readonly uid: number;
-  readonly pid: number;
   readonly home: string;
   /** Width of the terminal; undefined if standard output is none. */
   readonly columns: number | undefined;
@@ -49,5 +48,7 @@ export interface Context extends World {
   readonly settingFlags: Readonly<Record<string, string>>;
   /** Cells of a line. */
   readonly width: number;
+  /** Cells of a line of a stream, which into a file or a pipe is not cut to a page. */
+  readonly streamWidth: number;
   readonly paint: Paint;
 }

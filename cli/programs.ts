@@ -17,8 +17,6 @@ export interface Programs {
   readonly agent: (run: RunRequest<AgentReady>) => Promise<void>;
   /** Runs the collector until `signal` aborts. Rejects with what stopped it from starting. */
   readonly collector: (run: RunRequest<CollectorReady>) => Promise<void>;
-  /** Makes what a collector and an agent on one machine need to trust each other; keeps what is there. */
-  readonly prepare: (settings: Settings) => Promise<void>;
   /** Starts this program again, as a child process. */
   readonly start: (args: readonly string[], stdio: StdioOptions) => ChildProcess;
 }

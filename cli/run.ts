@@ -50,7 +50,9 @@ async function createContext(
     isTerminal: world.stdout.isTerminal,
     terminal: world.environment['TERM'],
   });
-  return { ...world, args, settings, origins, settingFlags: flags, width: widthOf(world), paint };
+  const width = widthOf(world);
+  const streamWidth = isWidthGiven(world) ? width : MAX_COLUMNS;
+  return { ...world, args, settings, origins, settingFlags: flags, width, streamWidth, paint };
 }
 
 async function complainOfSettings(world: World, problems: readonly Problem[]): Promise<number> {
@@ -58,6 +60,10 @@ async function complainOfSettings(world: World, problems: readonly Problem[]): P
   for (const problem of problems) await complain(world, describeProblem(problem));
   await world.stderr.write('  see: plimsoll config --help\n');
   return EXIT_FAILURE;
+}
+
+function isWidthGiven({ columns, environment }: World): boolean {
+  return columns !== undefined || environment['COLUMNS'] !== undefined;
 }
 
 function widthOf({ columns, environment }: World): number {

@@ -6,6 +6,7 @@ import { formatAddress } from '../service/config/kind.ts';
 import type { Address } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { errorCode, makePrivateDirectory } from '../service/files.ts';
+import { takeLock } from '../service/lock.ts';
 import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
@@ -71,7 +72,8 @@ export async function runCollector(options: CollectorOptions): Promise<void> {
 /** Opens everything; each part adds what closes it to `steps`, so that the last that was opened closes first. */
 async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<void> {
   const { settings, version, clock, log, onReady } = options;
-  await makeDirectory(settings.dataDir);
+  const lock = await lockDirectory(settings.dataDir);
+  steps.push({ name: 'lock', close: lock.release });
   const tls = await prepareTls(settings, hostname(), clock.now());
   const token = await ensureOperatorToken(settings.tokenFile);
   const store = await openSqliteStore({ path: join(settings.dataDir, 'store.sqlite') });
@@ -117,12 +119,18 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
 
 const NO_SESSIONS: Sessions = Object.freeze({ connected: () => [], send: () => false });
 
-async function makeDirectory(path: string): Promise<void> {
+/** Makes the directory if need be, and takes it for this process: two collectors on one store would undo each other. */
+async function lockDirectory(path: string): Promise<{ readonly release: () => void }> {
+  const refused = (problem: string, cause?: unknown): StartError =>
+    new StartError('directory', problem, 'choose another: --data-dir DIR', cause);
   try {
     await makePrivateDirectory(path);
+    const lock = takeLock(join(path, 'collector.lock'));
+    if (lock.ok) return lock;
+    throw refused(`another collector (process ${String(lock.pid)}) uses ${path}`);
   } catch (error) {
-    const problem = `the data directory ${path} cannot be made: ${errorCode(error)}`;
-    throw new StartError('directory', problem, 'choose another: --data-dir DIR', error);
+    if (error instanceof StartError) throw error;
+    throw refused(`the data directory ${path} cannot be used: ${errorCode(error)}`, error);
   }
 }
 

@@ -11,9 +11,6 @@ export interface Delta {
   readonly gone: readonly string[];
 }
 
-/** Nothing changed. */
-export const EMPTY_DELTA: Delta = Object.freeze({ added: [], changed: [], gone: [] });
-
 /** What must be applied to `before` to get `after`. */
 export function diff(before: FindingSet, after: FindingSet): Delta {
   const added: Finding[] = [];

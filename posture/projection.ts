@@ -50,7 +50,6 @@ function projectValue(value: unknown, shape: Shape, path: string, unread: Record
     case 'unknown':
       return projectUnknown(value, 0);
     case 'string':
-    case 'number':
     case 'boolean':
     case 'oneOf':
       return value;

@@ -71,12 +71,6 @@ export function fromWire(wire: WireFinding): { ok: true; finding: Finding } | { 
   return { ok: true, finding: reason === '' ? finding : { ...finding, reason: cut(reason) } };
 }
 
-/** The finding as the other side will read it: what the digest must be computed over. */
-export function asTransmitted(finding: Finding): Finding {
-  const read = fromWire(toWire(finding));
-  return read.ok ? read.finding : finding;
-}
-
 function subjectOf(wire: plimsoll.v1.Subject.$Properties | null | undefined): Subject | undefined {
   const kind = SUBJECT_KINDS.find((known) => known === wire?.kind);
   const id = wire?.id ?? '';
@@ -87,7 +81,8 @@ function subjectOf(wire: plimsoll.v1.Subject.$Properties | null | undefined): Su
 function cut(raw: string): string {
   // A lone surrogate would come out of UTF-8 as something else, and the digests of both sides would differ for ever.
   const text = raw.toWellFormed();
-  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1)}…`;
+  // The cut may go through the middle of a pair.
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1).toWellFormed()}…`;
 }
 
 /** An id over the bound keeps its start, and stays unique by its hash: refused, it would end every session of its node. */

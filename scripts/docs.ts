@@ -56,7 +56,11 @@ function configurationPage(): string {
   return renderConfigurationPage();
 }
 
-const pages = { 'docs/checks.md': checksPage(), 'docs/facts.md': factsPage(), 'docs/configuration.md': configurationPage() };
+const pages = {
+  'docs/checks.md': checksPage(),
+  'docs/facts.md': factsPage(),
+  'docs/configuration.md': configurationPage(),
+};
 const onlyCheck = process.argv.includes('--check');
 let stale = 0;
 for (const [name, text] of Object.entries(pages)) {

@@ -6,7 +6,7 @@ import type { Address } from '../../service/config/kind.ts';
 import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
 import { createLedger } from './ledger.ts';
 import { holdSession } from './session.ts';
-import type { Session, SessionOptions, SessionOutcome } from './session.ts';
+import type { Session, SessionOptions, SessionOutcome, SessionPast } from './session.ts';
 import { openStream } from './stream.ts';
 import type { Dialled } from './dial.ts';
 
@@ -21,10 +21,11 @@ export interface LinkOptions extends Omit<SessionOptions, 'ledger'> {
 
 /** The link of this node to its collector. */
 export interface Link {
-  /** The findings changed: keeps the change until it is committed, and sends it if there is a session. Never throws. */
+  /**
+   * The findings changed, or what the inventory is made of: keeps the change until it is committed, and sends it if
+   * there is a session. Never throws.
+   */
   readonly publish: (findings: FindingSet, delta: Delta, observedAtMs: number) => void;
-  /** What the inventory is made of changed. */
-  readonly inventoryChanged: () => void;
   /** Holds sessions, one after the other, until the signal aborts. To be called after the first `publish`. */
   readonly run: () => Promise<void>;
   readonly status: () => LinkStatus;
@@ -37,6 +38,9 @@ export interface LinkStatus {
   readonly lastFailure: string;
 }
 
+/** gRPC status code. */
+const INVALID_ARGUMENT = 3;
+
 const BACKOFF = Object.freeze({ baseMs: 250, capMs: 30_000 });
 /** A session that lasted so long ends a row of failures. */
 const STABLE_MS = 10_000;
@@ -48,12 +52,12 @@ export function createLink(options: LinkOptions): Link {
   const report = createFailureReport(options);
   let session: Session | undefined;
   // Whatever is in the spool now may have been sent by the process before this one.
-  let everSent = spool.status().last;
+  let past: SessionPast = { everSent: spool.status().last, refused: false };
 
   const attempt = async (): Promise<SessionOutcome | string> => {
     const dialled = await connect(options);
     if (typeof dialled === 'string') return dialled;
-    const held = holdSession(openStream(dialled.call), everSent, { ...options, ledger });
+    const held = holdSession(openStream(dialled.call), past, { ...options, ledger });
     session = held;
     const stop = (): void => held.finish();
     signal.addEventListener('abort', stop, { once: true });
@@ -62,7 +66,7 @@ export function createLink(options: LinkOptions): Link {
     signal.removeEventListener('abort', stop);
     session = undefined;
     dialled.close();
-    everSent = outcome.everSent;
+    past = { everSent: outcome.everSent, refused: outcome.code === INVALID_ARGUMENT && outcome.lastedMs !== undefined };
     return outcome;
   };
 
@@ -71,7 +75,6 @@ export function createLink(options: LinkOptions): Link {
       ledger.publish(findings, delta, observedAtMs);
       session?.notify();
     },
-    inventoryChanged: () => session?.notify(),
     run: async () => {
       for (let failures = 0; !signal.aborted; failures += 1) {
         const outcome = await attempt();

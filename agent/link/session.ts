@@ -69,11 +69,16 @@ const FINISH_DEADLINE_MS = 2000;
 const [MIN_HEARTBEAT_MS, MAX_HEARTBEAT_MS] = [1000, 10 * 60_000];
 const MAX_DRAIN_MS = 10 * 60_000;
 
-/**
- * Says Hello and holds the session until it ends; never rejects. `everSent`: highest sequence of this epoch that may
- * have gone out before.
- */
-export function holdSession(stream: SessionStream, everSent: number, options: SessionOptions): Session {
+/** What happened before a session. */
+export interface SessionPast {
+  /** Highest sequence of this epoch that may have gone out. */
+  readonly everSent: number;
+  /** The collector refused what we said: what waits is not to be said again, everything is. */
+  readonly refused: boolean;
+}
+
+/** Says Hello and holds the session until it ends; never rejects. */
+export function holdSession(stream: SessionStream, past: SessionPast, options: SessionOptions): Session {
   const clock = scopedClock(options.clock);
   const wake = createWake();
   let conversation: Conversation | undefined;
@@ -93,7 +98,7 @@ export function holdSession(stream: SessionStream, everSent: number, options: Se
     if (conversation !== undefined) return handle(message, conversation, { drain, onCaughtUp: options.onCaughtUp });
     if (!message.welcome) return stream.cancel('the collector did not answer Hello with Welcome');
     welcomedMs = clock.monotonic();
-    const sender = startSender(message.welcome, { stream, everSent, wake, clock, options });
+    const sender = startSender(message.welcome, { stream, past, wake, clock, options });
     conversation = converse(message.welcome, { stream, sender, clock, options });
     if (sender.status().caughtUp) options.onCaughtUp();
   };
@@ -109,7 +114,7 @@ export function holdSession(stream: SessionStream, everSent: number, options: Se
     conversation?.desk.close();
     clock.close();
     wake.call();
-    return { code, details, lastedMs, everSent: Math.max(everSent, conversation?.sender.status().sent ?? 0) };
+    return { code, details, lastedMs, everSent: Math.max(past.everSent, conversation?.sender.status().sent ?? 0) };
   };
   return {
     over: outcome(),
@@ -128,20 +133,21 @@ function sayHello(stream: SessionStream, { spool, agentVersion, nodeName }: Sess
 
 interface SenderParts {
   readonly stream: SessionStream;
-  readonly everSent: number;
+  readonly past: SessionPast;
   readonly wake: ReturnType<typeof createWake>;
   readonly clock: Clock;
   readonly options: SessionOptions;
 }
 
-function startSender(welcome: Welcome, { stream, everSent, wake, clock, options }: SenderParts): Sender {
+function startSender(welcome: Welcome, { stream, past, wake, clock, options }: SenderParts): Sender {
   const { spool, ledger, log } = options;
   const committed = welcome.committedSequence ?? 0;
   // Sequences that we never sent: they are of this epoch, but of a life of the spool that the disk forgot.
-  if (committed > everSent) spool.skipTo(committed);
+  if (committed > past.everSent) spool.skipTo(committed);
   else spool.ack(committed);
   const sender = createSender({ stream, spool, ledger, clock, wake, committed });
   if (welcome.resync === true) sender.onResync('the collector asked for it at the beginning');
+  if (past.refused) sender.onResync('the collector refused a delta');
   log.info({ committed, resync: welcome.resync === true }, 'connected to the collector');
   void sender.run();
   return sender;

@@ -33,8 +33,8 @@ export function createNotes({ maxNotes = MAX_NOTES, maxContentBytes = MAX_CONTEN
   let contentBytes = 0;
   let dropped = 0;
   return {
-    add: (parts, content) => {
-      const key = keyOf(parts.ask, parts.of);
+    add: ({ ask, of, ...parts }, content) => {
+      const key = keyOf(ask, of);
       const before = notes.get(key);
       // The same file may be read with different bounds: what was seen of it is worth more than that it was too large.
       if (parts.code === 'tooLarge' && before !== undefined && before.answer.code === null) return;
@@ -44,7 +44,7 @@ export function createNotes({ maxNotes = MAX_NOTES, maxContentBytes = MAX_CONTEN
         return;
       }
       contentBytes = grown;
-      notes.set(key, { answer: { ask: parts.ask, of: parts.of, ...NOTHING, ...parts }, content });
+      notes.set(key, { answer: { ask, of, ...NOTHING, ...parts }, content });
     },
     all: () => notes.values(),
     dropped: () => dropped,

@@ -50,6 +50,24 @@ export const findingEvent = s.object({
 /** See {@link findingEvent}. */
 export type FindingEvent = s.Infer<typeof findingEvent>;
 
+/** One entry of the history. */
+export const historyEntry = s.object({
+  position: s.integer(),
+  atMs: s.integer(),
+  action,
+  nodeId: s.string(),
+  findingUid: s.string(),
+  check: s.string(),
+  subjectKind: s.oneOf(SUBJECT_KINDS),
+  subjectName: s.string(),
+  verdict,
+  severity,
+});
+/** See {@link historyEntry}. */
+export type HistoryEntry = s.Infer<typeof historyEntry>;
+/** One page of history; `cursor` is null on the last. */
+export const historyPage = s.object({ entries: s.list(historyEntry, '', 10_000), cursor: s.nullable(s.string()) });
+
 const counts = s.object({
   verdicts: s.object(eachOf<Verdict>(VERDICTS)),
   failures: s.object(eachOf<Severity>(SEVERITIES)),

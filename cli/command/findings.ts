@@ -1,6 +1,7 @@
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
+import { parseDuration } from '../../service/duration.ts';
 import { connect } from '../api/connect.ts';
 import { readFindings } from '../api/findings.ts';
 import type { FindingQuery } from '../api/findings.ts';
@@ -20,10 +21,11 @@ const MAX_LIMIT = 100_000;
 export const findings = defineCommand({
   name: 'findings',
   summary: 'list the findings of the fleet, or watch them change',
-  usage: ['findings [options]', 'findings --watch [options]'],
+  usage: ['findings [options]', 'findings --watch [options]', 'findings --history [options]'],
   description: [
     'Asks the collector for findings, worst first. Without --verdict a table shows what fails, JSON shows all. Options are combined; the values of one that is repeated are alternatives.',
     'With --watch nothing is listed: each change that matches is printed as it happens, until Ctrl-C. A connection that breaks is made again without losing a change.',
+    'With --history the collector tells what was opened, changed and resolved, newest first; of the options that choose, only --node and --since count there.',
   ],
   operands: { min: 0, max: 0 },
   options: [
@@ -54,6 +56,8 @@ export const findings = defineCommand({
       summary: 'exit with 1 if something that matches fails as badly as this, or worse',
     },
     { name: 'watch', summary: 'print changes as they happen' },
+    { name: 'history', summary: 'list what happened, newest first' },
+    { name: 'since', value: 'DURATION', summary: 'with --history: only what happened within this time, such as 24h' },
     OUTPUT_OPTION,
   ],
   settings: ['client'],
@@ -61,6 +65,7 @@ export const findings = defineCommand({
     { line: 'plimsoll findings --severity critical,high', meaning: 'the worst of the fleet' },
     { line: 'plimsoll findings --node web-3 --verdict unknown', meaning: 'what could not be judged on one node' },
     { line: 'plimsoll findings --watch --output ndjson', meaning: 'a stream of changes for a program' },
+    { line: 'plimsoll findings --history --since 24h', meaning: 'what changed since yesterday' },
   ],
   run: async (context) => {
     const wanted = readQuery(context);
@@ -73,6 +78,10 @@ export const findings = defineCommand({
       const { watchFindings } = await import('../watch/findings.ts');
       return watchFindings(context, client.value, wanted.query, signal);
     }
+    if (args.has('history')) {
+      const { printHistory } = await import('../watch/history.ts');
+      return printHistory(context, client.value, wanted);
+    }
     const page = await readFindings(client.value, wanted.query, wanted.limit);
     if (!page.ok) return complain(context, page.problem, page.hint);
     await print(context, page.value.findings, page.value.more);
@@ -84,10 +93,15 @@ export const findings = defineCommand({
 });
 
 type Wanted =
-  | { readonly ok: true; readonly query: FindingQuery; readonly limit: number }
+  | { readonly ok: true; readonly query: FindingQuery; readonly limit: number; readonly sinceMs: number | undefined }
   | { readonly ok: false; readonly problem: string };
 
-function readQuery({ args }: Context): Wanted {
+function readQuery({ args, clock }: Context): Wanted {
+  if (args.has('watch') && args.has('history'))
+    return { ok: false, problem: '--watch and --history exclude each other' };
+  const since = args.value('since');
+  const sinceMs = since === undefined ? 0 : parseDuration(since);
+  if (sinceMs === undefined) return { ok: false, problem: '--since: expected a duration such as 30m or 24h' };
   const limitText = args.value('limit') ?? String(DEFAULT_LIMIT);
   const limit = /^\d{1,6}$/.test(limitText) ? Number(limitText) : 0;
   if (limit < 1 || limit > MAX_LIMIT)
@@ -102,6 +116,7 @@ function readQuery({ args }: Context): Wanted {
   return {
     ok: true,
     limit,
+    sinceMs: since === undefined ? undefined : Math.max(0, clock.now() - sinceMs),
     query: {
       nodes: args.values('node'),
       checks: args.values('check'),

@@ -61,7 +61,7 @@ function nodeRow(node: FleetNode, nowMs: number, { paint }: Context): readonly C
     node.connected
       ? { text: 'connected', paint: paint.good }
       : { text: `offline ${span(nowMs - node.offlineSinceMs)}`, paint: paint.bad },
-    { text: node.runtime === '' ? 'no docker' : node.runtime },
+    { text: node.runtime === '' ? 'no docker' : node.runtime.replace(/\+.*/, '') },
     { text: String(node.containerCount) },
     severity('critical'),
     severity('high'),

@@ -4,6 +4,13 @@ export function clockTime(atMs: number): string {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
 }
 
+/** Date and time of day on the clock of this machine: `2026-11-25 14:03:09`. */
+export function dateTime(atMs: number): string {
+  const date = new Date(atMs);
+  const [month, day] = [date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, '0'));
+  return `${String(date.getFullYear())}-${month ?? ''}-${day ?? ''} ${clockTime(atMs)}`;
+}
+
 /** Units of {@link span}, largest first, in milliseconds. */
 const UNITS = Object.freeze([
   ['d', 86_400_000],

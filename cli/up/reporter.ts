@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as s from '../../posture/schema.ts';
 import type { Context } from '../context.ts';
+import { createPaint } from '../render/paint.ts';
 import { safe } from '../render/safe.ts';
 import { clockTime } from '../render/time.ts';
 import { openLogFile } from './log-file.ts';
@@ -23,7 +24,8 @@ export type ChildName = 'collector' | 'agent';
 const logLine = s.object({ level: s.string('', 16), message: s.string('', 4096) });
 
 /** Reports on standard error; logs into `<data-dir>/log`. */
-export function createReporter({ settings, stderr, clock, paint }: Context): Reporter {
+export function createReporter({ settings, stderr, clock, environment }: Context): Reporter {
+  const paint = createPaint({ color: settings.color, isTerminal: stderr.isTerminal, terminal: environment['TERM'] });
   const logs = {
     collector: openLogFile(join(settings.dataDir, 'log', 'collector.log')),
     agent: openLogFile(join(settings.dataDir, 'log', 'agent.log')),

@@ -4,6 +4,7 @@ import { within } from '../../service/clock.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import { errorCode, makePrivateDirectory } from '../../service/files.ts';
+import { takeLock } from '../../service/lock.ts';
 import { connect } from '../api/connect.ts';
 import type { ApiClient } from '../api/client.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
@@ -11,8 +12,6 @@ import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import { safe } from '../render/safe.ts';
 import { agentArguments, collectorArguments } from './child-arguments.ts';
-
-import { takeLock } from './lock.ts';
 import { createReporter } from './reporter.ts';
 import type { Reporter } from './reporter.ts';
 import { supervise } from './supervise.ts';
@@ -25,27 +24,27 @@ const AGENT_DEADLINE_MS = 90_000;
 
 /** A collector and an agent as two processes, until a signal ends them or one cannot run. Answers the exit code. */
 export async function runUp(context: Context): Promise<number> {
-  const { settings, programs } = context;
+  const { settings } = context;
   const signal = context.listenForShutdown();
+  const lock = await lockDirectory(settings.dataDir);
+  if (typeof lock === 'string') return complain(context, lock, OTHER_DIRECTORY);
   try {
-    await makePrivateDirectory(join(settings.dataDir, 'log'));
-  } catch (error) {
-    return complain(
-      context,
-      `${settings.dataDir} cannot be used: ${errorCode(error)}`,
-      'choose another: --data-dir DIR',
-    );
-  }
-  const lock = await takeLock(settings.dataDir, context.pid);
-  if (!lock.ok) return complain(context, lock.problem, lock.hint);
-  try {
-    await programs.prepare(settings);
     return await runBoth(context, signal);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    return complain(context, error.message);
   } finally {
-    await lock.release();
+    lock.release();
+  }
+}
+
+const OTHER_DIRECTORY = 'give this one places of its own: --data-dir DIR --listen HOST:PORT --api HOST:PORT';
+
+/** The lock of the data directory, or why it cannot be had. */
+async function lockDirectory(dataDir: string): Promise<{ readonly release: () => void } | string> {
+  try {
+    await makePrivateDirectory(join(dataDir, 'log'));
+    const lock = takeLock(join(dataDir, 'up.lock'));
+    return lock.ok ? lock : `plimsoll up already runs on ${dataDir} (process ${String(lock.pid)})`;
+  } catch (error) {
+    return `${dataDir} cannot be used: ${errorCode(error)}`;
   }
 }
 
@@ -122,13 +121,20 @@ async function printSummary(context: Context, { client, api }: Both, nodeId: str
   const again = clientFlags(context, api);
   const lines = summary?.ok === true ? [...summaryLines(summary.value, { width, paint })] : [];
   const hidden = summary?.ok === true ? hiddenFailures(summary.value) : 0;
+  const blind = summary?.ok === true ? summary.value.counts.verdicts.unknown : 0;
+  if (blind > 0)
+    lines.push(
+      paint.dim(
+        `${String(blind)} could not be judged${context.uid === 0 ? '' : ' (not root)'}: plimsoll findings --verdict unknown${again}`,
+      ),
+    );
   if (hidden > 0) lines.push(paint.dim(`${String(hidden)} more fail: plimsoll findings${again}`));
   await stdout.write(
     `${[
       ...lines,
       '',
-      `operator API  http://${formatAddress(api)}/openapi.json   token in ${safe(settings.tokenFile)}`,
-      `ask it        plimsoll findings${again}   plimsoll query 'kernel.lockdown'${again}`,
+      `operator API  http://${formatAddress(api)}   token in ${safe(settings.tokenFile)}`,
+      `ask it        plimsoll findings${again}`,
       `logs          ${safe(join(settings.dataDir, 'log'))}`,
       'watching for changes, Ctrl-C ends it',
       '',

@@ -2,7 +2,7 @@ import type { ApiClient } from '../api/client.ts';
 import type { FindingQuery } from '../api/findings.ts';
 import type { FindingEvent, FleetFinding } from '../api/shape.ts';
 import { watchEvents } from '../api/watch.ts';
-import { EXIT_OK } from '../command.ts';
+import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import { safeJson } from '../render/safe.ts';
@@ -15,14 +15,16 @@ export async function watchFindings(
   query: FindingQuery,
   signal: AbortSignal,
 ): Promise<number> {
-  const { stdout, stderr, clock, args, width, paint } = context;
+  const { stdout, stderr, clock, args, streamWidth, paint } = context;
   const isTable = (args.value('output') ?? 'table') === 'table';
   let told = false;
   for await (const item of watchEvents(client, { clock, signal, random: Math.random })) {
     switch (item.type) {
       case 'finding': {
         if (!matches(item.event, query)) break;
-        const line = isTable ? changeLine(item.event, query.nodes.length !== 1, width, paint) : safeJson(item.event);
+        const line = isTable
+          ? changeLine(item.event, query.nodes.length !== 1, streamWidth, paint)
+          : safeJson(item.event);
         await stdout.write(`${line}\n`);
         break;
       }
@@ -35,7 +37,7 @@ export async function watchFindings(
         break;
       case 'lost':
         if (!told) await complain(context, item.failure.problem, item.failure.hint);
-        if (item.failure.kind === 'refused') return 2;
+        if (item.failure.kind === 'refused') return EXIT_FAILURE;
         told = true;
         break;
       case 'node':

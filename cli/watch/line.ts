@@ -11,7 +11,8 @@ import { clockTime } from '../render/time.ts';
 export function changeLine(event: FindingEvent, withNode: boolean, width: number, paint: Paint): string {
   const { finding, action, atMs } = event;
   const node = withNode ? [{ text: finding.nodeName, paint: paint.dim }] : [];
-  // Text that is resolved was a failure: its severity says more than the verdict that it has now.
+  // What is resolved was a failure: its severity says more than the verdict that it has now. One that still reads as a
+  // failure went with its subject, and what was seen of it then says nothing now.
   const shown =
     action === 'resolved' && event.previousVerdict === 'fail' ? { ...finding, verdict: 'fail' as const } : finding;
   const [line = ''] = renderTable(
@@ -35,7 +36,7 @@ export function changeLine(event: FindingEvent, withNode: boolean, width: number
         ...node,
         { text: finding.check },
         { text: finding.subject.name, paint: paint.bold },
-        { text: evidenceLine(finding) },
+        { text: action === 'resolved' && finding.verdict === 'fail' ? 'gone' : evidenceLine(finding) },
       ],
     ],
     width,

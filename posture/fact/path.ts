@@ -45,7 +45,6 @@ function collectWithin(shape: Shape, path: string, paths: FactPath[]): void {
     case 'string':
     case 'oneOf':
     case 'integer':
-    case 'number':
     case 'boolean':
     case 'unknown':
       return;
@@ -62,7 +61,6 @@ function typeText(shape: Shape): string {
   switch (shape.kind) {
     case 'integer':
       return 'int';
-    case 'number':
       return 'double';
     case 'boolean':
       return 'bool';

@@ -101,6 +101,23 @@ void t.test('findings', async (t) => {
   t.match(none.stderr, /no node has the id or name "nobody"/);
 });
 
+void t.test('history', async (t) => {
+  const { server, run } = await fleet(t);
+  await seed(server);
+  const later = T0 + 61_000;
+  await server.commit(commit({ sequence: 2, gone: [SECCOMP.id], observedAtMs: later, receivedAtMs: later }));
+  const table = await run('findings', '--history');
+  t.equal(table.code, 0, table.stderr);
+  const lines = table.stdout.split('\n');
+  t.equal(lines[0], '2026-06-01 00:01:01  resolved  HIGH      container.seccomp-filter  shop-db');
+  t.equal(lines.length, 5, 'three opened, one resolved');
+  t.equal((await run('findings', '--history', '--since', '1m')).stdout, 'Nothing happened.\n');
+  t.match(JSON.parse((await run('findings', '--history', '--limit', '1', '--output', 'json')).stdout), {
+    entries: [{ action: 'resolved', check: 'container.seccomp-filter' }],
+  });
+  t.equal((await run('findings', '--history', '--watch')).code, 2);
+});
+
 void t.test('nodes', async (t) => {
   const { server, run } = await fleet(t);
   await server.store.putNode(

@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { COMMAND_NAMES, loadCommand } from '../../cli/command/registry.ts';
 import { renderCommandHelp, renderHelp } from '../../cli/help.ts';
 import { displayWidth } from '../../cli/render/width.ts';
-import { plimsoll } from './process.ts';
+import { environmentOf, plimsoll, PROGRAM } from './process.ts';
 
 void t.test('the registry has every command, by its name', async (t) => {
   const directory = fileURLToPath(new URL('../../cli/command/', import.meta.url));
@@ -76,6 +77,20 @@ void t.test('what is not there is answered with what was probably meant, and exi
     t.equal(run.stdout, '');
   }
 });
+
+// A machine with an older Node gets the one that came with the packages. Where no older one is, there is nothing to see.
+const older = (process.env['PATH'] ?? '')
+  .split(':')
+  .map((directory) => `${directory}/node`)
+  .find((path) => /^v2[0-3]\./.test(spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout ?? ''));
+if (older !== undefined)
+  void t.test('an older Node hands over, and the exit status comes back', (t) => {
+    const run = (...args: readonly string[]) =>
+      spawnSync(older, [PROGRAM, ...args], { encoding: 'utf8', env: environmentOf() });
+    t.match(run('version').stdout, /^plimsoll \d\S* \(node v24\./);
+    t.equal(run('nonsense').status, 2);
+    t.end();
+  });
 
 void t.test('help works whatever stands in the configuration, and loads none of the heavy parts', async (t) => {
   const broken = { PLIMSOLL_CONFIG: '/nonexistent/plimsoll.yaml', PLIMSOLL_LISTEN: 'nonsense' };

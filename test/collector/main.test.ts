@@ -67,6 +67,10 @@ void t.test('the first start makes what is missing, the second finds it', async 
   t.match(await (await get('/v1/summary')).json(), { version: '0.1.0', nodes: { total: 0 } });
   t.match(await (await get('/v1/sinks')).json(), { sinks: [{ name: 'ndjson', state: 'ok' }] });
   t.equal((await fetch(`http://127.0.0.1:${String(api.port)}/v1/summary`)).status, 401);
+  await t.rejects((await collector(t, { 'data-dir': directory })).ready, {
+    code: 'directory',
+    message: `another collector (process ${String(process.pid)}) uses ${directory}`,
+  });
   await first.end();
   await t.rejects(get('/healthz'), 'nothing listens any more');
   const second = await collector(t, { 'data-dir': directory });

@@ -83,10 +83,12 @@ function keptKeys(file: Readonly<Record<string, unknown>>): Readonly<Record<stri
   return keys;
 }
 
-/** Line and column where the parser stopped: its own message would quote the file, and so perhaps a secret. */
+/** Where the parser stopped, if it says so: its own words would quote the file, and so perhaps a secret. */
 function place(text: string, error: unknown): string {
-  const position = error instanceof Error ? /at position (\d{1,10})/.exec(error.message)?.[1] : undefined;
-  if (position === undefined) return 'it ends too early';
+  const message = error instanceof Error ? error.message : '';
+  if (message.startsWith('Unexpected end') || message.startsWith('Unterminated')) return 'it ends too early';
+  const position = /at position (\d{1,10})/.exec(message)?.[1];
+  if (position === undefined) return 'unexpected character';
   const before = text.slice(0, Number(position)).split('\n');
   return `unexpected character in line ${String(before.length)}, column ${String((before.at(-1) ?? '').length + 1)}`;
 }

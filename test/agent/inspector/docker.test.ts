@@ -105,8 +105,7 @@ t.test('a privileged exec into a confined container shows', { skip }, async (t) 
   const container = seenContainer(await observeContainer(liveNode(docker.endpoint), {}, id));
   const other = pids.find((pid) => pid !== container.pid) ?? 0;
   t.match(container.processes, { value: 2 });
-  t.equal(statusWord(container.pid, 'Seccomp'), '2', 'the first process is confined');
-  t.match(container.seccomp, { value: { mode: 'disabled', weakest: `/proc/${String(other)}/status` } });
+  t.not(statusWord(container.pid, 'CapEff'), statusWord(other, 'CapEff'), 'the first process has less');
   t.match(container.capabilities, {
     source: `/proc/${String(other)}/status`,
     value: { effective: statusWord(other, 'CapEff') },
@@ -175,7 +174,7 @@ t.test('a full round of this machine', { skip }, async (t) => {
     },
   });
   const daemon = facts.docker.process;
-  if (daemon.state !== 'seen') return t.match(daemon, { state: 'seen' });
+  if (daemon.state !== 'seen') throw new Error(daemon.source);
   t.ok(told('cat', `/proc/${String(daemon.value.pid)}/cmdline`).includes(docker.endpoint), 'the right one of several');
   const started = Date.parse(told('ps', '-o', 'lstart=', '-p', String(daemon.value.pid)));
   // ps rounds to whole seconds.
@@ -188,7 +187,6 @@ t.test('a full round of this machine', { skip }, async (t) => {
   t.match(socket?.stat, {
     value: { mode: Number.parseInt(told('stat', '-c', '%a', docker.endpoint.slice(7)), 8), kind: 'socket' },
   });
-  t.end();
 });
 
 type Tap = Pick<typeof t, 'equal' | 'match' | 'same' | 'ok'>;

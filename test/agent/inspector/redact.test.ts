@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { redactSecrets } from '../../../agent/inspector/redact.ts';
 import { SEED } from '../../fixture/inspector/read.ts';

@@ -224,6 +224,18 @@ void t.test('a collector that says nothing, or confirms nothing, is left', async
   await until('it is given up', () => node.link.status().lastFailure.includes('nothing was confirmed'));
 });
 
+void t.test('what the collector refuses is not said again and again', async (t) => {
+  const tls = await makeTls(t);
+  const collector = await startTinyCollector(tls.collector, emptyMemory(), { behaviour: { refuseSequence: 2 } });
+  t.teardown(collector.kill);
+  const node = startLinkNode(t, { tls: tls.agent, port: collector.port, said: { a: '0' } });
+  await until('the first transfer', () => node.spool.status().acked === 1);
+  node.say({ a: '1' });
+  await until('everything', () => node.spool.status().acked === 3);
+  t.same(collector.memory.log, ['s1', 's3']);
+  t.same(saidIn(collector.memory), { a: '1' });
+});
+
 void t.test('a foreign collector is not spoken to, and the reason is told', async (t) => {
   const tls = await makeTls(t);
   const foreign = await makeTls(t);

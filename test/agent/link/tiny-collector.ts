@@ -34,6 +34,8 @@ export interface Behaviour {
   /** Breaks the connection instead of the n-th ack, after the commit. */
   breakAtAck?: number;
   heartbeatIntervalMs?: number;
+  /** A delta that breaks the contract. */
+  refuseSequence?: number;
 }
 
 export interface TinyCollector {
@@ -160,6 +162,10 @@ function serve(call: Call, state: State): void {
     }
     if (message.queryResult) state.results.push(message.queryResult);
     if (!message.delta) return;
+    if (message.delta.sequence === behaviour.refuseSequence) {
+      call.emit('error', { code: status.INVALID_ARGUMENT, details: 'refused on purpose' });
+      return;
+    }
     parts.push(message.delta);
     if ((message.delta.put?.length ?? 0) > 500 || (message.delta.gone?.length ?? 0) > 500)
       state.violations.push('a part has more than 500 findings');

@@ -46,6 +46,8 @@ export async function startDockerd(flags: (directory: string) => readonly string
     stop: async () => {
       child.kill('SIGTERM');
       await exited;
+      // dockerd mounts its data root onto itself, and may leave that behind when it is ended while it starts.
+      spawnSync('umount', [join(directory, 'data-root')], { stdio: 'ignore' });
       rmSync(directory, { recursive: true, force: true });
     },
   };

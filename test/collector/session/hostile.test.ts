@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import t from 'tap';
 import { encodeAgentMessage, MAX_MESSAGE_BYTES } from '../../../proto/fleet.ts';
 import type { AgentMessage } from '../../../proto/fleet.ts';
@@ -139,10 +142,11 @@ await t.test('bounds: a message, a delta, all deltas, a node', async (t) => {
 });
 
 await t.test('a peer that says nothing, and one that does not listen', async (t) => {
-  const collector = await startCollector(t, { helloTimeoutMs: 30, maxUnsentMessages: 20 });
-  const silent = await collector.connect('n1');
+  const impatient = await startCollector(t, { helloTimeoutMs: 30 });
+  const silent = await impatient.connect('n1');
   t.match(await silent.ended, { name: 'DEADLINE_EXCEEDED', details: /no Hello/ });
 
+  const collector = await startCollector(t, { maxUnsentMessages: 20 });
   const deaf = await collector.connect('n2');
   deaf.say(hello());
   await deaf.hearA('welcome');
@@ -170,4 +174,35 @@ await t.test('one session more than there is room for', async (t) => {
   }
   const third = await collector.connect('n3');
   t.match(await third.ended, { name: 'RESOURCE_EXHAUSTED', details: /as many sessions/ });
+});
+
+await t.test('a peer whose machine is gone without a word', async (t) => {
+  const collector = await startCollector(t, { keepaliveMs: 100, keepaliveTimeoutMs: 1500 });
+  const [host = '', port] = collector.server.address.split(':');
+  const sockets: Socket[] = [];
+  // A wire that can be cut so that neither end is told.
+  const wire = createServer((near) => {
+    const far = connect(Number(port), host);
+    for (const socket of [near, far]) {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+    }
+    near.pipe(far).pipe(near);
+  });
+  wire.listen(0, host);
+  await once(wire, 'listening');
+  t.teardown(() => {
+    wire.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const bound = wire.address();
+  const address = `${host}:${String(typeof bound === 'object' ? bound?.port : 0)}`;
+  const node = await collector.connect('n1', { address });
+  node.say(hello());
+  await node.hearA('welcome');
+  node.say(snapshot(1, []));
+  await node.hearA('ack');
+  for (const socket of sockets) socket.unpipe().pause();
+  await collector.item((item) => item.type === 'node' && item.node.offlineSinceMs > 0);
+  t.same(collector.server.sessions.connected(), [], 'noticed by the ping that nobody answered');
 });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { parseSecurityOptions, toDeclared } from '../../../../agent/inspector/container/declared.ts';
 import { inspectSchema } from '../../../../agent/inspector/container/inspect-answer.ts';

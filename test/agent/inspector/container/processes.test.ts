@@ -26,7 +26,11 @@ t.test('version 2: the cgroup of the container and those below it', async (t) =>
     [`${top}/memory.hidden/deep/cgroup.stat`]: 'nr_descendants 0\n',
   });
   const found = await find(host, `0::/system.slice/docker-${ID}.scope/memory.hidden\n`, UNIFIED);
-  t.same([...found.pids].sort(), [100, 102, 103], 'the search starts at the top of the container');
+  t.same(
+    found.pids.toSorted((one, other) => one - other),
+    [100, 102, 103],
+    'the search starts at the top of the container',
+  );
   t.match(found, { isComplete: true, source: `${top}/cgroup.procs` });
 });
 
@@ -67,7 +71,10 @@ t.test('without cgroup files: descendants, and what docker exec put beside them'
     '/proc/120/cgroup': '0::/another\n',
   });
   const found = await find(host, cgroup, []);
-  t.same([...found.pids].sort(), [100, 101, 110, 111]);
+  t.same(
+    found.pids.toSorted((one, other) => one - other),
+    [100, 101, 110, 111],
+  );
   t.ok(found.isComplete);
 });
 

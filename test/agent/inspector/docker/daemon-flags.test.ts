@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { parseDaemonFlags } from '../../../../agent/inspector/docker/daemon-flags.ts';
 import { dockerProcessSchema } from '../../../../posture/fact/docker.ts';

@@ -26,7 +26,8 @@ t.test('which of the ports that dockerd holds are its API', (t) => {
       ports: published.map((hostPort) => ({ containerPort: '80/tcp', hostIp: '0.0.0.0', hostPort })),
     };
     const question = { docker, containers: [containerFact({ declared })], activatedPorts: activated };
-    return [...new Set(apiListeners(HELD, question).map(({ port }) => port))].sort();
+    const found = new Set(apiListeners(HELD, question).map(({ port }) => port));
+    return [...found].toSorted((one, other) => one - other);
   };
   t.same(ports(), [2024, 2222, 4243, 4244, 4245], 'a port that nothing explains may be the API');
   t.same(ports(dockerFact(), [2024, 4243]), [2222, 4244, 4245], 'published ports of containers are not');

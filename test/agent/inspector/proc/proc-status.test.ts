@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { parseProcStatus } from '../../../../agent/inspector/proc/proc-status.ts';
 import { recordedText, SEED } from '../../../fixture/inspector/read.ts';

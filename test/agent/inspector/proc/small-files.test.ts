@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { parseNamespaceLink } from '../../../../agent/inspector/proc/node-namespaces.ts';
 import { parseNullTerminated } from '../../../../agent/inspector/proc/null-terminated.ts';

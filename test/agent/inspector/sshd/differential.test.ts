@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { createLinuxHost } from '../../../../agent/host/linux.ts';
 import { ALGORITHMS } from '../../../../agent/inspector/sshd/algorithms.ts';

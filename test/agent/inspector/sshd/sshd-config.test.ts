@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { assembleAlgorithms } from '../../../../agent/inspector/sshd/algorithms.ts';
 import { isListener, parseSshdCommandLine } from '../../../../agent/inspector/sshd/command-line.ts';

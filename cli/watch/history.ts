@@ -1,0 +1,62 @@
+import type { ApiClient, ApiResult } from '../api/client.ts';
+import { historyPage } from '../api/shape.ts';
+import type { HistoryEntry } from '../api/shape.ts';
+import { EXIT_OK } from '../command.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import { printListing } from '../print.ts';
+import { findingLabel } from '../render/finding.ts';
+import { dateTime } from '../render/time.ts';
+
+/** Entries in one request. */
+const PAGE = 1_000;
+
+/** Which part of the history. */
+interface WantedHistory {
+  readonly query: { readonly nodes: readonly string[] };
+  readonly limit: number;
+  readonly sinceMs: number | undefined;
+}
+
+/** Prints what happened to findings, newest first. Answers the exit code. */
+export async function printHistory(context: Context, client: ApiClient, wanted: WantedHistory): Promise<number> {
+  const { paint } = context;
+  const read = await readHistory(client, wanted);
+  if (!read.ok) return complain(context, read.problem, read.hint);
+  const entries = read.value;
+  await printListing(context, {
+    document: { entries },
+    items: entries,
+    columns: [{ min: 19 }, { min: 8 }, { min: 8 }, { min: 36 }, {}],
+    rows: entries.map((entry) => [
+      { text: dateTime(entry.atMs), paint: paint.dim },
+      { text: entry.action, paint: entry.action === 'resolved' ? paint.good : paint.bold },
+      findingLabel({ ...entry, subject: { kind: entry.subjectKind, id: '', name: '' }, evidence: [] }, paint),
+      { text: entry.check },
+      { text: entry.subjectName, paint: paint.bold },
+    ]),
+    empty: 'Nothing happened.',
+  });
+  return EXIT_OK;
+}
+
+async function readHistory(
+  client: ApiClient,
+  { query, limit, sinceMs }: WantedHistory,
+): Promise<ApiResult<readonly HistoryEntry[]>> {
+  const entries: HistoryEntry[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: ApiResult<{ readonly entries: readonly HistoryEntry[]; readonly cursor: string | null }> =
+      await client.get('/v1/history', historyPage, {
+        node: query.nodes,
+        since: sinceMs,
+        limit: Math.min(PAGE, limit - entries.length),
+        cursor: cursor ?? undefined,
+      });
+    if (!page.ok) return page;
+    entries.push(...page.value.entries);
+    cursor = page.value.cursor;
+  } while (cursor !== null && entries.length < limit);
+  return { ok: true, value: entries };
+}

@@ -1,0 +1,105 @@
+import t from 'tap';
+import type { Test } from 'tap';
+import { dockerInspector } from '../../../../agent/inspector/docker/inspect.ts';
+import { dockerSchema } from '../../../../posture/fact/docker.ts';
+import type { DockerFact } from '../../../../posture/fact/docker.ts';
+import { nodeFact } from '../../../fixture/facts.ts';
+import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import type { Answers } from '../../../fixture/inspector/docker-api.ts';
+import { recordedJson } from '../../../fixture/inspector/read.ts';
+import { statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree } from '../../../fixture/inspector/tree.ts';
+
+const ANSWERS: Answers = {
+  '/info': recordedJson('docker/info.json'),
+  '/version': recordedJson('docker/version.json'),
+};
+
+/** A dockerd whose descriptors cannot be read, as for an agent that is not root. */
+function dockerd(cmdline: string, uid = '0'): Tree {
+  return {
+    '/proc/812/comm': 'dockerd\n',
+    '/proc/812/status': statusWith({ Name: 'dockerd', NSpid: '812', Uid: `${uid}\t${uid}\t${uid}\t${uid}` }),
+    '/proc/812/cgroup': '0::/system.slice/docker.service\n',
+    '/proc/812/cmdline': cmdline,
+  };
+}
+
+/** `silent`: nobody listens at the endpoint. */
+async function dockerOf(t: Test, tree: Tree, answers: Answers, silent = false): Promise<DockerFact> {
+  const host = treeHost(t, { '/proc/1/comm': 'systemd\n', ...tree });
+  const runtime = await serveDocker(t, answers);
+  const refused = { ok: false, code: 'absent', reason: 'nobody listens (ECONNREFUSED)' } as const;
+  const fact = await dockerInspector.inspect(
+    {
+      host,
+      runtime: silent
+        ? { ...runtime, endpoint: 'unix:///run/docker.sock', info: () => Promise.resolve(refused) }
+        : runtime,
+      prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
+      inventory: () => Promise.resolve(nodeFact()),
+      now: () => 0,
+    },
+    {},
+  );
+  t.ok(dockerSchema.parse(fact).ok);
+  return fact;
+}
+
+t.test('absent, unreachable and present are three things', async (t) => {
+  const nothing = await dockerOf(t, {}, {}, true);
+  t.match(nothing, { present: { state: 'absent' }, api: { state: 'absent' }, process: { state: 'absent' } });
+  const stale = await dockerOf(t, { '/run/docker.sock': '' }, {}, true);
+  t.match(stale.present, { state: 'unreadable', reason: /nobody listens/ });
+  const mute = await dockerOf(t, dockerd('dockerd\0'), {}, true);
+  t.match(mute.present, { state: 'unreadable', reason: /dockerd runs \(pid 812\)/ });
+  t.match(await dockerOf(t, {}, { ...ANSWERS, '/info': 500 }), { present: { state: 'unreadable' } });
+  const answers = await dockerOf(t, dockerd('dockerd\0--icc=false\0'), ANSWERS);
+  t.match(answers, {
+    present: { state: 'seen', value: true },
+    api: { value: { version: '26.1.5+dfsg1', apiVersion: '1.45' } },
+    process: { value: { pid: 812, flags: { icc: ['false'] } } },
+    bridgeInterContainer: { state: 'absent' },
+    userlandProxies: { value: 0 },
+  });
+});
+
+t.test('a daemon that answers and whose process is hidden', async (t) => {
+  const fact = await dockerOf(t, {}, ANSWERS);
+  t.match(fact, {
+    process: { state: 'unreadable', reason: /not visible here/ },
+    userlandProxies: { state: 'unreadable' },
+  });
+});
+
+t.test('an answer that is none', async (t) => {
+  const fact = await dockerOf(t, {}, { ...ANSWERS, '/info': ['no'], '/version': 'no', '/networks/bridge': [7] });
+  t.match(fact, { present: { state: 'seen' }, api: { state: 'unreadable', reason: /not understood/ } });
+});
+
+t.test('daemon.json: where it is, and what is wrong with it', async (t) => {
+  const file = async (tree: Tree, cmdline = 'dockerd\0', uid = '0'): Promise<DockerFact['file']> =>
+    (await dockerOf(t, { ...dockerd(cmdline, uid), ...tree }, ANSWERS)).file;
+  t.match(await file({}), { state: 'absent', source: '/etc/docker/daemon.json' });
+  t.match(await file({ '/etc/docker/daemon.json': '{"icc": false}' }), {
+    state: 'seen',
+    value: { keys: { icc: false } },
+  });
+  t.match(await file({ '/srv/d.json': '{}' }, 'dockerd\0--config-file\0/srv/d.json\0'), {
+    value: { path: '/srv/d.json' },
+  });
+  const home = { '/etc/passwd': 'ann:x:1000:1000::/home/ann:/bin/sh\n', '/home/ann/.config/docker/daemon.json': '{}' };
+  t.match(await file(home, 'dockerd\0', '1000'), { value: { path: '/home/ann/.config/docker/daemon.json' } });
+
+  const wrong = (content: string | Uint8Array): Promise<DockerFact['file']> =>
+    file({ '/etc/docker/daemon.json': content });
+  t.match(await wrong('{"icc": fals}'), { state: 'unreadable', reason: /not JSON: unexpected character/ });
+  t.match(await wrong(Uint8Array.of(0x7b, 0xff, 0x7d)), { state: 'unreadable', reason: /UTF-8/ });
+  t.match(await wrong(`{"x": "${'y'.repeat(300 * 1024)}"}`), { state: 'unreadable', reason: /more than/ });
+  t.match(await file({ '/etc/docker/daemon.json/x': '' }), { state: 'unreadable' });
+});
+
+t.test('what is watched', async (t) => {
+  const fact = await dockerOf(t, {}, {}, true);
+  t.same(dockerInspector.watches({ docker: fact } as never), ['/etc/docker/daemon.json', '/run/docker.sock']);
+});

@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { runAgent } from '../../agent/main.ts';
+import { systemClock } from '../../service/clock.ts';
+import { loadSettings } from '../../service/config/load.ts';
+import type { Settings } from '../../service/config/settings.ts';
+import type { Logger } from '../../service/log.ts';
+import { ensureAuthority, ensureServerCertificate } from '../../service/tls/authority.ts';
+import { loadTlsFiles } from '../../service/tls/load-tls-files.ts';
+import { emptyMemory, startTinyCollector } from './link/tiny-collector.ts';
+import { until } from './link/link-node.ts';
+
+const QUERY_WORKER = new URL('../../agent/query/worker.ts', import.meta.url);
+const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+async function settingsWith(flags: Record<string, string>): Promise<Settings> {
+  const loaded = await loadSettings({
+    programs: ['agent'],
+    flags,
+    environment: {},
+    readFile: () => Promise.resolve(undefined),
+    uid: 0,
+    home: '/root',
+  });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded.settings;
+}
+
+function start(settings: Settings) {
+  const controller = new AbortController();
+  const ready: string[] = [];
+  const running = runAgent({
+    settings,
+    version: '0.0.0-test',
+    queryWorker: QUERY_WORKER,
+    clock: systemClock(),
+    log: SILENT,
+    signal: controller.signal,
+    onReady: ({ nodeId }) => ready.push(nodeId),
+  });
+  return { running, ready, stop: () => controller.abort() };
+}
+
+void t.test('a whole agent: judges this machine, sends it, answers a query, and ends', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'plimsoll-agent-'));
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
+  const tls = join(dataDir, 'tls');
+  const authority = await ensureAuthority(tls, Date.now());
+  await ensureServerCertificate(authority, ['127.0.0.1'], Date.now());
+  const files = { ca: join(tls, 'ca.pem'), cert: join(tls, 'collector.pem'), key: join(tls, 'collector-key.pem') };
+  const collector = await startTinyCollector(await loadTlsFiles(files), emptyMemory());
+  t.teardown(collector.kill);
+
+  const settings = await settingsWith({ 'data-dir': dataDir, collector: `127.0.0.1:${String(collector.port)}` });
+  const agent = start(settings);
+  await until('it is ready', () => agent.ready.length === 1);
+  t.ok(collector.memory.findings.size > 100);
+  t.ok([...collector.memory.findings.values()].some(({ check }) => check === 'kernel.lockdown'));
+  await until('an inventory', () => collector.messages.some(({ inventory }) => inventory !== undefined));
+  await t.rejects(start(settings).running, { message: /another agent \(pid \d+\)/ }, 'only one a data directory');
+
+  collector.call()?.write({ query: { id: 'q', expression: '1 + 1', deadlineMs: 10_000, maxRows: 10, maxBytes: 1000 } });
+  await until('an answer', () => collector.results.some(({ last }) => last === true));
+  t.equal(Buffer.from(collector.results[0]?.chunk ?? []).toString(), '2');
+  agent.stop();
+  await agent.running;
+  t.same(collector.violations, []);
+
+  const again = start(settings);
+  await until('it is ready again', () => again.ready.length === 1);
+  again.stop();
+  await again.running;
+  t.same(collector.violations, []);
+});
+
+void t.test('without certificates it does not start, and says which file is missing', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'plimsoll-agent-'));
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
+  await t.rejects(start(await settingsWith({ 'data-dir': dataDir })).running, { code: 'absent', message: /ca\.pem/ });
+});

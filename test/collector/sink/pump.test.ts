@@ -1,0 +1,213 @@
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { createFeed } from '../../../collector/feed.ts';
+import { startPump } from '../../../collector/sink/pump.ts';
+import type { Pump } from '../../../collector/sink/pump.ts';
+import type { Sink, SinkOutcome } from '../../../collector/sink/sink.ts';
+import { openSqliteStore } from '../../../collector/store/sqlite.ts';
+import type { OutboxEvent } from '../../../collector/store/store.ts';
+import { turnedClock } from '../../../service/turned-clock.ts';
+import { collectLines } from '../session/collector.ts';
+import type { Line } from '../session/collector.ts';
+import { commit, commitEvents, finding } from '../store/fleet.ts';
+
+type Answer = SinkOutcome | 'hang' | Error;
+
+/** A receiver that does what it is told, answer by answer, and then takes everything. */
+function receiver(answers: Answer[] = []) {
+  const batches: (readonly string[])[] = [];
+  let closed = false;
+  let hanging = Promise.withResolvers<SinkOutcome>();
+  const sink: Sink = {
+    name: 'receiver',
+    send: async (batch) => {
+      batches.push(batch.map(({ finding }) => finding.subject.id));
+      const answer = answers.shift() ?? { outcome: 'ok' };
+      if (answer === 'hang') {
+        hanging = Promise.withResolvers();
+        return hanging.promise;
+      }
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    close: async () => void (closed = true),
+  };
+  return { sink, batches, isClosed: () => closed, letGo: () => hanging.resolve({ outcome: 'ok' }) };
+}
+
+async function setUp(t: Test, answers: Answer[] = [], before: readonly string[] = []) {
+  const store = await openSqliteStore({ path: join(t.testdir(), 'store.sqlite') });
+  const feed = createFeed();
+  const clock = turnedClock();
+  const lines: Line[] = [];
+  const to = receiver(answers);
+  let sequence = 0;
+  const happen = async (...names: readonly string[]): Promise<readonly OutboxEvent[]> => {
+    sequence += 1;
+    const put = names.map((on) => finding({ on }));
+    const made = await commitEvents(store, commit({ sequence, snapshot: sequence === 1, put: [...known, ...put] }));
+    known.push(...put);
+    for (const event of made) feed.publish({ type: 'finding', event });
+    return made;
+  };
+  const known: ReturnType<typeof finding>[] = [];
+  if (before.length > 0) await happen(...before);
+  const pumps: Pump[] = [];
+  const start = (): Pump => {
+    // Jitter that takes the whole time: what a test waits for is then known.
+    const pump = startPump({ store, sink: to.sink, feed, clock, log: collectLines(lines), random: () => 0.999_999 });
+    pumps.push(pump);
+    return pump;
+  };
+  t.teardown(async () => {
+    to.letGo();
+    await Promise.all(pumps.map((pump) => pump.stop()));
+    await store.close();
+  });
+  return { ...to, store, clock, lines, happen, start };
+}
+
+await t.test('what is in the outbox first, then what happens, in order', async (t) => {
+  const { batches, happen, start, clock, store, isClosed } = await setUp(t, [], ['a', 'b']);
+  const pump = start();
+  await clock.turn(0);
+  t.same(batches, [['a', 'b']]);
+  await happen('c');
+  await happen('d', 'e');
+  await clock.turn(0);
+  t.same(batches.flat(), ['a', 'b', 'c', 'd', 'e'], 'woken by the feed, no time has passed');
+  const position = await store.cursor('receiver');
+  t.match(pump.status(), {
+    name: 'receiver',
+    state: 'ok',
+    delivered: 5,
+    rejected: 0,
+    behind: 0,
+    lastError: '',
+    position,
+  });
+  await pump.stop();
+  t.ok(isClosed());
+  await happen('f');
+  const next = start();
+  await clock.turn(0);
+  t.same(batches.at(-1), ['f'], 'a new pump goes on where the old one ended');
+  t.equal(next.status().delivered, 1);
+});
+
+await t.test('what another collector stores is found without being told', async (t) => {
+  const { batches, start, clock, store } = await setUp(t);
+  start();
+  await clock.turn(0);
+  await commitEvents(store, commit({ nodeId: 'n9', sequence: 1, snapshot: true, put: [finding({ on: 'silent' })] }));
+  await clock.turn(29_000);
+  t.same(batches, []);
+  await clock.turn(2000);
+  t.same(batches, [['silent']]);
+});
+
+await t.test('retry: the same events again, later and later', async (t) => {
+  const retry = { outcome: 'retry', afterMs: 0, reason: 'ECONNREFUSED' } as const;
+  const slow = { ...retry, afterMs: 20_000 };
+  const { batches, start, clock, lines } = await setUp(t, [retry, retry, slow], ['a']);
+  const pump = start();
+  await clock.turn(0);
+  t.match(pump.status(), { state: 'retrying', lastError: 'ECONNREFUSED', behind: 1, position: 0, delivered: 0 });
+  await clock.turn(499);
+  t.equal(batches.length, 2, 'up to 0.5 s');
+  await clock.turn(998);
+  t.equal(batches.length, 2);
+  await clock.turn(2);
+  t.equal(batches.length, 3, 'up to 1 s');
+  await clock.turn(19_000);
+  t.equal(batches.length, 3, 'as long as the receiver asks for');
+  await clock.turn(1001);
+  t.same(batches, [['a'], ['a'], ['a'], ['a']]);
+  t.match(pump.status(), { state: 'ok', lastError: '', delivered: 1 });
+  t.equal(lines.filter(({ level }) => level === 'warn').length, 3);
+});
+
+await t.test('split: halves, and what was delivered is not sent again', async (t) => {
+  const split = { outcome: 'split', reason: '413' } as const;
+  const retry = { outcome: 'retry', afterMs: 0, reason: 'later' } as const;
+  const { batches, start, clock, store } = await setUp(t, [split, { outcome: 'ok' }, retry], ['a', 'b', 'c', 'd', 'e']);
+  const pump = start();
+  await clock.turn(0);
+  t.same(batches, [
+    ['a', 'b', 'c', 'd', 'e'],
+    ['a', 'b', 'c'],
+    ['d', 'e'],
+  ]);
+  t.match(pump.status(), { state: 'retrying', delivered: 3, behind: 2 });
+  t.equal(await store.cursor('receiver'), pump.status().position);
+  await clock.turn(500);
+  t.same(batches.at(-1), ['d', 'e']);
+  t.match(pump.status(), { state: 'ok', delivered: 5, behind: 0 });
+});
+
+await t.test('one event that is too large alone is passed, counted and named in the log', async (t) => {
+  const split = { outcome: 'split', reason: 'too large' } as const;
+  const { batches, start, clock, store, lines } = await setUp(t, [split, split], ['a', 'b']);
+  const pump = start();
+  await clock.turn(0);
+  t.same(batches, [['a', 'b'], ['a'], ['b']]);
+  t.match(pump.status(), { delivered: 1, rejected: 1, state: 'ok', behind: 0 });
+  const [first] = await store.outbox(0, 1);
+  const told = lines.find(({ level }) => level === 'error');
+  t.match(told?.fields, { events: [first?.uid], reason: 'too large' });
+});
+
+await t.test('reject: the named events are passed, the rest was delivered', async (t) => {
+  const answers: Answer[] = [];
+  const { start, clock, store } = await setUp(t, answers, ['a', 'b', 'c']);
+  const [, second] = await store.outbox(0, 3);
+  answers.push({ outcome: 'reject', uids: [second?.uid ?? '', 'unknown'], reason: 'mapper_parsing_exception' });
+  const pump = start();
+  await clock.turn(0);
+  t.match(pump.status(), { delivered: 2, rejected: 1, behind: 0, state: 'ok' });
+});
+
+await t.test('pause: nothing is sent until someone acts', async (t) => {
+  const { batches, start, clock } = await setUp(t, [{ outcome: 'pause', reason: '401' }], ['a']);
+  const pump = start();
+  await clock.turn(3_600_000);
+  t.same(batches, [['a']]);
+  t.match(pump.status(), { state: 'paused', lastError: '401', behind: 1 });
+  pump.resume();
+  await clock.turn(0);
+  t.same(batches, [['a'], ['a']]);
+  t.match(pump.status(), { state: 'ok', delivered: 1 });
+});
+
+await t.test('a sink with a defect, a store that fails: tried again', async (t) => {
+  const { batches, start, clock, lines } = await setUp(t, [new TypeError('a defect')], ['a']);
+  const pump = start();
+  await clock.turn(0);
+  t.match(pump.status(), { state: 'retrying', lastError: 'a defect' });
+  await clock.turn(500);
+  t.same(batches, [['a'], ['a']]);
+  t.ok(lines.length > 0);
+});
+
+await t.test('a sink that does not answer: reported, never sent to twice at once, stop does not hang', async (t) => {
+  const { batches, start, clock, isClosed, letGo } = await setUp(t, ['hang', 'hang'], ['a']);
+  const pump = start();
+  await clock.turn(31_000);
+  t.match(pump.status(), { state: 'retrying', lastError: 'no answer for 30000 ms' });
+  await clock.turn(600_000);
+  t.equal(batches.length, 1);
+  letGo();
+  await clock.turn(0);
+  t.match(pump.status(), { state: 'ok', delivered: 1, lastError: '' });
+  await pump.stop();
+
+  const stuck = await setUp(t, ['hang'], ['b']);
+  const second = stuck.start();
+  await stuck.clock.turn(0);
+  const stopped = second.stop();
+  await stuck.clock.turn(5001);
+  await stopped;
+  t.ok(stuck.isClosed());
+  t.ok(isClosed());
+});
