@@ -72,8 +72,6 @@ const counts = s.object({
   verdicts: s.object(eachOf<Verdict>(VERDICTS)),
   failures: s.object(eachOf<Severity>(SEVERITIES)),
 });
-/** Counts by verdict, and of failures by severity. */
-export type Counts = s.Infer<typeof counts>;
 
 const nodeFields = {
   id: s.string(),
@@ -103,15 +101,6 @@ export const fleetNode = s.object({ ...nodeFields, counts });
 export type FleetNode = s.Infer<typeof fleetNode>;
 /** All nodes. */
 export const nodeList = s.object({ nodes: s.list(fleetNode, '', 100_000) });
-
-/** The fleet at a glance. */
-export const fleetSummary = s.object({
-  version: s.string(),
-  nodes: s.object({ total: s.integer(), connected: s.integer(), offline: s.integer() }),
-  counts,
-});
-/** See {@link fleetSummary}. */
-export type FleetSummary = s.Infer<typeof fleetSummary>;
 
 /** One node's answer to a query. Which fields are there depends on `outcome`. */
 export const queryAnswer = s.object({

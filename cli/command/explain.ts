@@ -135,7 +135,8 @@ function controlLines({ controls }: DocumentCheck, width: number, title: string)
 
 function findingLines(finding: FleetFinding, { paint, width }: Context): readonly string[] {
   const { text, paint: colour } = findingLabel(finding, paint);
-  const head = `${colour?.(text) ?? text}  ${paint.bold(safe(finding.subject.name))} on ${safe(finding.nodeName)}`;
+  const word = text.trimEnd();
+  const head = `${colour?.(word) ?? word}  ${paint.bold(safe(finding.subject.name))} on ${safe(finding.nodeName)}`;
   const reason = finding.reason ?? '';
   return [
     '',

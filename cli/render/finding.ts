@@ -30,10 +30,16 @@ export function compareFindings(one: ShownFinding, other: ShownFinding): number 
   );
 }
 
-/** The label of a finding: its severity where it fails, otherwise its verdict. */
-export function findingLabel({ verdict, severity }: ShownFinding, paint: Paint): Cell {
-  if (verdict === 'fail') return { text: severity.toUpperCase(), paint: (text) => paint.severity(severity, text) };
-  return { text: VERDICT_WORDS[verdict].toUpperCase(), paint: (text) => paint.verdict(verdict, text) };
+/** The longest label of a failure is CRITICAL: lists whose labels are all shorter look the same. */
+const LABEL_WIDTH = 8;
+
+/** The label of a finding: its severity where it fails, otherwise its verdict; at least {@link LABEL_WIDTH} cells. */
+export function findingLabel({ verdict, severity }: Pick<ShownFinding, 'verdict' | 'severity'>, paint: Paint): Cell {
+  const text = (verdict === 'fail' ? severity : VERDICT_WORDS[verdict]).toUpperCase().padEnd(LABEL_WIDTH);
+  return {
+    text,
+    paint: (shown) => (verdict === 'fail' ? paint.severity(severity, shown) : paint.verdict(verdict, shown)),
+  };
 }
 
 /** One line of evidence: the decisive reading and where it stood, then what stands beside it; or the reason. */

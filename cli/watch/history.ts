@@ -31,7 +31,7 @@ export async function printHistory(context: Context, client: ApiClient, wanted: 
     rows: entries.map((entry) => [
       { text: dateTime(entry.atMs), paint: paint.dim },
       { text: entry.action, paint: entry.action === 'resolved' ? paint.good : paint.bold },
-      findingLabel({ ...entry, subject: { kind: entry.subjectKind, id: '', name: '' }, evidence: [] }, paint),
+      findingLabel(entry, paint),
       { text: entry.check },
       { text: entry.subjectName, paint: paint.bold },
     ]),

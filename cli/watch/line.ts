@@ -32,7 +32,7 @@ export function changeLine(event: FindingEvent, withNode: boolean, width: number
           text: action.padEnd(8),
           paint: action === 'resolved' ? paint.good : action === 'opened' ? paint.bad : paint.bold,
         },
-        { ...findingLabel(shown, paint), text: findingLabel(shown, paint).text.padEnd(8) },
+        findingLabel(shown, paint),
         ...node,
         { text: finding.check },
         { text: finding.subject.name, paint: paint.bold },

@@ -63,6 +63,8 @@ export function openConversation(beginning: Beginning, context: ConversationCont
   /** At least as many findings as the node has. */
   let findings = beginning.state?.findings ?? 0;
   let ackDue = 0;
+  /** Runs while a delta is unfinished. */
+  let cancelTimeout: (() => void) | undefined;
 
   const askResync = (reason: string): void => {
     resyncing = true;
@@ -114,7 +116,15 @@ export function openConversation(beginning: Beginning, context: ConversationCont
   const onDelta = async (part: FindingDelta, bytes: number): Promise<Ending | undefined> => {
     const assembled = assembler.add(part, bytes);
     if (assembled.state === 'refused') return assembled.ending;
-    if (assembled.state === 'partial') return undefined;
+    if (assembled.state === 'partial') {
+      cancelTimeout ??= clock.after(settings.deltaTimeoutMs, () => {
+        const details = `a delta is unfinished after ${String(settings.deltaTimeoutMs)} ms`;
+        outbound.end({ code: status.DEADLINE_EXCEEDED, details });
+      });
+      return undefined;
+    }
+    cancelTimeout?.();
+    cancelTimeout = undefined;
     const { delta } = assembled;
     if (resyncing && !delta.snapshot) return undefined;
     const excess = await tooMany(delta);
@@ -158,7 +168,10 @@ export function openConversation(beginning: Beginning, context: ConversationCont
       outbound.over.addEventListener('abort', () => idle.resolve(), { once: true });
       return outbound.over.aborted ? Promise.resolve() : idle.promise;
     },
-    release: assembler.release,
+    release: () => {
+      cancelTimeout?.();
+      assembler.release();
+    },
   };
 }
 

@@ -14,6 +14,7 @@ import type { OpenSession } from './session.ts';
 import type { QueryReplies, Sessions } from './sessions.ts';
 import { DEFAULT_SESSION_SETTINGS } from './settings.ts';
 import type { SessionSettings } from './settings.ts';
+import { createTurnstile } from './turnstile.ts';
 import type { Ending, SessionCall } from './wire.ts';
 import { createWriter } from './writer.ts';
 
@@ -57,6 +58,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
   const nodes = await openNodeRegistry({ store, feed, clock, log, writeMs: settings.nodeWriteMs });
   const writer = createWriter({ ...settings, store, feed, clock, log });
   const budget = { bytes: 0 };
+  const intake = createTurnstile();
   const open = new Map<string, OpenSession>();
   const calls = new Set<Promise<void>>();
   let closing = false;
@@ -78,7 +80,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     nodes.changeNow(nodeId, { connected: false, offlineSinceMs: nowMs, lastSeenMs: nowMs });
     replies.onDisconnect(nodeId);
   };
-  const context = { store, writer, nodes, replies, budget, settings, clock, log, onOpen, onOver };
+  const context = { store, writer, nodes, replies, budget, intake, settings, clock, log, onOpen, onOver };
   const refusal = (): Ending | undefined => {
     if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };
     if (calls.size < settings.maxSessions) return undefined;

@@ -8,7 +8,9 @@ import { readHello } from './node-words.ts';
 import type { Greeting } from './node-words.ts';
 import { openOutbound } from './outbound.ts';
 import type { Outbound } from './outbound.ts';
-import type { Ending, Incoming, SessionCall } from './wire.ts';
+import type { Turnstile } from './turnstile.ts';
+import { isDelta, readMessage, readOneAtATime } from './wire.ts';
+import type { Ending, SessionCall } from './wire.ts';
 
 /** A session that has said Hello. */
 export interface OpenSession {
@@ -22,6 +24,8 @@ export interface OpenSession {
 
 /** What a session needs, beside its call. */
 export interface SessionContext extends ConversationContext {
+  /** Sessions hand their findings over one after the other. */
+  readonly intake: Turnstile;
   /** Cuts the connection of a call. */
   readonly disconnect: (peer: string) => void;
   /** Called once the session has said Hello, and again when it is over. */
@@ -63,14 +67,24 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     held.conversation = await welcome(nodeId, { greeting, outbound }, { ...context, log });
     return undefined;
   };
+  const take = async (bytes: Buffer): Promise<Ending | undefined> => {
+    const message = readMessage(bytes);
+    if (typeof message === 'string') return invalid(message);
+    return held.conversation?.receive(message, bytes.length) ?? begin(message);
+  };
+  readOneAtATime(call);
   try {
     // The stream must not be destroyed when we stop reading: the status has still to go out.
-    for await (const incoming of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Incoming>) {
-      if (over.aborted) break;
-      const ending = incoming.ok
-        ? await (held.conversation?.receive(incoming.message, incoming.bytes) ?? begin(incoming.message))
-        : invalid(`not a message: ${incoming.problem}`);
-      if (ending !== undefined) end(ending);
+    for await (const bytes of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      // Only one session at a time has findings in memory that are not in the writer's queue.
+      const leave = isDelta(bytes) ? await context.intake.enter() : undefined;
+      try {
+        if (over.aborted) break;
+        const ending = await take(bytes);
+        if (ending !== undefined) end(ending);
+      } finally {
+        leave?.();
+      }
     }
     await held.conversation?.settled();
     end({ code: status.OK, details: '' });

@@ -10,7 +10,9 @@ export interface SessionSettings {
   readonly maxDeltaFindings: number;
   /** Bytes of one delta, over all its parts. */
   readonly maxDeltaBytes: number;
-  /** Bytes of unfinished deltas of all sessions together. */
+  /** A delta whose last part is not there by then ends its session. */
+  readonly deltaTimeoutMs: number;
+  /** Bytes of unfinished deltas of all sessions together; a session that needs more is told to come again. */
   readonly maxPartialBytes: number;
   /** Findings that one node may have. */
   readonly maxNodeFindings: number;
@@ -34,9 +36,10 @@ export const DEFAULT_SESSION_SETTINGS: SessionSettings = Object.freeze({
   maxSessions: 10_000,
   maxDeltaFindings: 200_000,
   maxDeltaBytes: 64 * 1024 * 1024,
-  maxPartialBytes: 256 * 1024 * 1024,
+  deltaTimeoutMs: 120_000,
+  maxPartialBytes: 128 * 1024 * 1024,
   maxNodeFindings: 200_000,
-  maxQueuedFindings: 50_000,
+  maxQueuedFindings: 20_000,
   maxBatchFindings: 5000,
   maxUnsentMessages: 256,
   nodeWriteMs: 1000,

@@ -2,13 +2,8 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { decodeAgentMessage, FLEET_SERVICE } from '../../proto/fleet.ts';
 import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
 
-/** A message as it came in: read, or what was wrong with its bytes. */
-export type Incoming =
-  | { readonly ok: true; readonly message: AgentMessage; readonly bytes: number }
-  | { readonly ok: false; readonly problem: string };
-
-/** The call of a session, seen from the collector. */
-export type SessionCall = ServerDuplexStream<Incoming, CollectorMessage>;
+/** The call of a session, seen from the collector. Messages come as bytes: they are read when their turn comes. */
+export type SessionCall = ServerDuplexStream<Buffer, CollectorMessage>;
 
 /** How a session ended: gRPC status code and what the node is told. */
 export interface Ending {
@@ -17,17 +12,35 @@ export interface Ending {
 }
 
 /**
- * The service as grpc-js takes it. Reading never throws: grpc-js would end the session with INTERNAL, and a node that
- * speaks garbage must be told INVALID_ARGUMENT.
+ * The service as grpc-js takes it. It hands bytes on: a message that is read takes several times their room, and one that
+ * cannot be read must end its session with INVALID_ARGUMENT, where grpc-js would say INTERNAL.
  */
 export const SESSION_SERVICE = Object.freeze({
-  Session: { ...FLEET_SERVICE.Session, requestDeserialize: readMessage },
+  Session: { ...FLEET_SERVICE.Session, requestDeserialize: (bytes: Buffer) => bytes },
 } as const);
 
-function readMessage(bytes: Buffer): Incoming {
+/** A message, or what is wrong with its bytes. */
+export function readMessage(bytes: Buffer): AgentMessage | string {
   try {
-    return { ok: true, message: decodeAgentMessage(bytes), bytes: bytes.length };
+    return decodeAgentMessage(bytes);
   } catch (error) {
-    return { ok: false, problem: error instanceof Error ? error.message : String(error) };
+    return `not a message: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+/** Tag of `AgentMessage.delta`: field 2, length-delimited. Encoders write the one field that a message has first. */
+const DELTA_TAG = 0x12;
+
+/** Does this message bring findings? Only a guess, so that it need not be read to be told. */
+export function isDelta(bytes: Buffer): boolean {
+  return bytes[0] === DELTA_TAG;
+}
+
+/**
+ * Keeps a stream from reading ahead: it would hold 16 messages of up to 1 MiB for each session that waits. grpc-js has
+ * no option for it, and streams have no setter; where the internals change, this does nothing.
+ */
+export function readOneAtATime(call: SessionCall): void {
+  const { _readableState: state } = call as { _readableState?: { highWaterMark?: number } };
+  if (state?.highWaterMark !== undefined) state.highWaterMark = 1;
 }

@@ -61,7 +61,6 @@ function typeText(shape: Shape): string {
   switch (shape.kind) {
     case 'integer':
       return 'int';
-      return 'double';
     case 'boolean':
       return 'bool';
     case 'unknown':

@@ -39,7 +39,6 @@ function celType(shape: Shape, path: string, objects: Map<string, ReadonlyMap<st
       return 'string';
     case 'integer':
       return 'int';
-      return 'double';
     case 'boolean':
       return 'bool';
     case 'unknown':

@@ -69,18 +69,27 @@ void t.test('findings', async (t) => {
   t.equal(
     table.stdout,
     [
-      String.raw`CRITICAL  container.privileged      evil\x1b]0;owned…  CapEff 1ff in /proc/1/st…`,
-      'HIGH      container.seccomp-filter  shop-db            Seccomp: 0 in /proc/4121…',
+      String.raw`CRITICAL  container.privileged      evil\x1b]0;owned\x07\u202e\nx`,
+      '          CapEff 1ff in /proc/1/status',
+      'HIGH      container.seccomp-filter  shop-db',
+      '          Seccomp: 0 in /proc/4121/status, inspect HostConfig.SecurityOpt: defa…',
       '',
     ].join('\n'),
   );
   const unknown = await run('findings', '--verdict', 'unknown');
-  t.equal(unknown.stdout, 'UNKNOWN  kernel.lockdown  web-3  /sys/kernel/security/lockdown: permission deni…\n');
+  t.equal(
+    unknown.stdout,
+    [
+      'UNKNOWN   kernel.lockdown  web-3',
+      '          /sys/kernel/security/lockdown: permission denied (EACCES)',
+      '',
+    ].join('\n'),
+  );
   t.equal((await run('findings', '--check', 'tls')).stdout, 'No such finding.\n');
   t.match((await run('findings', '--check', 'container')).stdout, /shop-db/, 'an area');
-  t.match((await run('findings', '--subject', 'shop-db')).stdout, /^HIGH .*\n$/);
+  t.match((await run('findings', '--subject', 'shop-db')).stdout, /^HIGH .*\n.*\n$/);
   const limited = await run('findings', '--limit', '1');
-  t.equal(limited.stdout.split('\n').length, 2);
+  t.equal(limited.stdout.split('\n').length, 3);
   t.match(limited.stderr, /there are more/);
   const json = JSON.parse((await run('findings', '--output', 'json')).stdout) as { findings: { verdict: string }[] };
   t.strictSame(

@@ -121,9 +121,9 @@ void t.test('a reader that remembers a store that is no more sees the new one', 
   const server = await startServer(t);
   const reader = await read(server, '/v1/events?after=999999');
   await server.commit(commit({ sequence: 1, snapshot: true, put: [bad('a')] }));
-  t.match(await reader.take(1), [{ id: '1' }]);
+  t.match(await reader.take(2), [{ type: 'gap' }, { id: '1' }]);
   await server.commit(commit({ sequence: 2, put: [bad('b')] }));
-  t.equal((await reader.take(2)).length, 2);
+  t.equal((await reader.take(3)).length, 3);
   reader.leave();
 });
 

@@ -145,6 +145,11 @@ await t.test('a peer that says nothing, and one that does not listen', async (t)
   const impatient = await startCollector(t, { helloTimeoutMs: 30 });
   const silent = await impatient.connect('n1');
   t.match(await silent.ended, { name: 'DEADLINE_EXCEEDED', details: /no Hello/ });
+  const slow = await startCollector(t, { deltaTimeoutMs: 30 });
+  const halfway = await slow.connect('n1');
+  halfway.say(hello());
+  halfway.say(delta(1, [], { last: false }));
+  t.match(await halfway.ended, { name: 'DEADLINE_EXCEEDED', details: /unfinished/ });
 
   const collector = await startCollector(t, { maxUnsentMessages: 20 });
   const deaf = await collector.connect('n2');
