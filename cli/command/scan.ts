@@ -152,7 +152,7 @@ function hints({ args }: Context, node: ScannedNode, judged: readonly Finding[],
       `${String(count('unknown'))} could not be judged${node.effectiveUid === 0 ? '' : ' (not root)'}: ${again} --verdict unknown`,
     );
   if (count('manual') > 0 && !verdicts.has('manual'))
-    found.push(`${String(count('manual'))} ask for a person: ${again} --verdict manual`);
+    found.push(`${String(count('manual'))} need a person to decide: ${again} --verdict manual`);
   if (hasJoined(shown) && !['check', 'subject', 'container'].some(args.has))
     found.push(`Every subject of one check: ${again} --check CHECK`);
   if (failed !== undefined) found.push(`What to do about one: plimsoll explain ${failed.check}`);
