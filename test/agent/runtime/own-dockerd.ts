@@ -17,8 +17,14 @@ export interface OwnDockerd {
 const hasDockerd = spawnSync('dockerd', ['--version']).status === 0;
 
 /** Why no dockerd can be started here; false where it can. For the `skip` option of a test. */
-export const noDockerd: string | false =
-  process.getuid?.() !== 0 ? 'needs root to start a dockerd' : hasDockerd ? false : 'dockerd is not installed';
+export const noDockerd: string | false = whyNot();
+
+function whyNot(): string | false {
+  if (process.getuid?.() !== 0) return 'needs root to start a dockerd';
+  if (!hasDockerd) return 'dockerd is not installed';
+  // A daemon that is told to have no bridge removes the one of the machine, on which other containers may be.
+  return existsSync('/sys/class/net/docker0') ? 'docker0 belongs to another daemon' : false;
+}
 
 /** Starts a dockerd on a socket and data root of its own, with further flags, and waits until it answers. */
 export async function startDockerd(flags: (directory: string) => readonly string[] = () => []): Promise<OwnDockerd> {

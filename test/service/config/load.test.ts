@@ -18,7 +18,7 @@ function load(request: Partial<LoadRequest> & { files?: Record<string, string> }
     readFile: (path) => Promise.resolve(files[path]),
     uid: 1000,
     home: '/home/anna',
-    workingDirectory: '/work',
+    workingDirectory: '/srv',
     ...rest,
   });
 }
@@ -61,10 +61,10 @@ void t.test('defaults follow the user, and data-dir', async (t) => {
     '/home/anna/.local/state/plimsoll',
   );
   const flag = await settingsOf({ programs: ['collector'], flags: { 'data-dir': 'here' } });
-  t.equal(flag.settings.dataDir, '/work/here', 'a relative path starts at the working directory');
-  t.equal(flag.settings.tlsCert, '/work/here/tls/collector.pem');
-  t.equal(flag.settings.tokenFile, '/work/here/operator-token');
-  t.equal(flag.settings.sinkNdjson, '/work/here/events.ndjson');
+  t.equal(flag.settings.dataDir, '/srv/here', 'a relative path starts at the working directory');
+  t.equal(flag.settings.tlsCert, '/srv/here/tls/collector.pem');
+  t.equal(flag.settings.tokenFile, '/srv/here/operator-token');
+  t.equal(flag.settings.sinkNdjson, '/srv/here/events.ndjson');
 });
 
 void t.test('variables of other programs come after the file', async (t) => {
