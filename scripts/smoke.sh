@@ -14,7 +14,9 @@ fail() {
 
 git clone --quiet --no-hardlinks "$source_directory" "$work/clone" || exit 1
 cd "$work/clone" || exit 1
-export PLIMSOLL_DATA_DIR=$work/data PLIMSOLL_LISTEN=127.0.0.1:17443 PLIMSOLL_API=127.0.0.1:17480
+# Ports that nobody else is likely to listen on, below those that the system hands out by itself.
+port=$((20000 + RANDOM % 10000))
+export PLIMSOLL_DATA_DIR=$work/data PLIMSOLL_LISTEN=127.0.0.1:$port PLIMSOLL_API=127.0.0.1:$((port + 1))
 # A session of its own: Ctrl-C reaches every process of the group, as in a terminal. exec keeps the pid.
 setsid bash -c 'trap - INT; exec npm start' >"$work/out" 2>&1 &
 pid=$!

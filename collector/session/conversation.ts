@@ -5,13 +5,17 @@ import type { Logger } from '../../service/log.ts';
 import type { NodeState, Store } from '../store/store.ts';
 import { createAssembler } from './assembly.ts';
 import type { PartialBudget, WholeDelta } from './assembly.ts';
+import { openCommits } from './commits.ts';
+import type { Commits } from './commits.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import { readHeartbeat, readInventory } from './node-words.ts';
 import type { Outbound } from './outbound.ts';
+import { createResync } from './resync.ts';
+import type { Resync } from './resync.ts';
 import type { QueryReplies } from './sessions.ts';
 import type { SessionSettings } from './settings.ts';
 import type { Ending } from './wire.ts';
-import type { WriteOutcome, Writer } from './writer.ts';
+import type { Writer } from './writer.ts';
 
 /** What a node says after its Hello, and what comes of it. */
 export interface Conversation {
@@ -45,115 +49,30 @@ export interface Beginning {
   readonly outbound: Outbound;
 }
 
-/** Heartbeats without a snapshot after which a node that was asked for one is asked again. */
-const RESYNC_PATIENCE = 3;
-
 /** A conversation with a node that has been welcomed. */
 export function openConversation(beginning: Beginning, context: ConversationContext): Conversation {
-  const { nodeId, epoch, outbound } = beginning;
-  const { store, writer, nodes, settings, clock, log } = context;
-  const assembler = createAssembler(settings, context.budget);
-  /** All findings were asked for: what comes before them has no place. */
-  let resyncing = beginning.resync;
-  let heartbeatsResyncing = 0;
-  /** Deltas in the writer. */
-  let pending = 0;
-  let idle = Promise.withResolvers<void>();
-  idle.resolve();
-  /** At least as many findings as the node has. */
-  let findings = beginning.state?.findings ?? 0;
-  let ackDue = 0;
-  /** Runs while a delta is unfinished. */
-  let cancelTimeout: (() => void) | undefined;
-
-  const askResync = (reason: string): void => {
-    resyncing = true;
-    heartbeatsResyncing = 0;
+  const { nodeId, outbound } = beginning;
+  const { nodes, clock, log } = context;
+  const resync = createResync(beginning.resync, (reason) => {
     log.info({ reason }, 'asking for all findings');
     outbound.send({ resync: { reason } });
-  };
-
-  /** One Ack for all that one transaction has committed. */
-  const ack = (sequence: number): void => {
-    if (ackDue === 0)
-      queueMicrotask(() => {
-        outbound.send({ ack: { sequence: ackDue } });
-        ackDue = 0;
-      });
-    ackDue = sequence;
-  };
-
-  const answer = (sequence: number, result: WriteOutcome): void => {
-    switch (result.outcome) {
-      case 'applied':
-      case 'duplicate':
-        return ack(sequence);
-      case 'gap':
-        if (!resyncing) askResync(`deltas after ${String(result.committed)} are missing`);
-        return;
-      case 'failed':
-        return outbound.end({ code: status.UNAVAILABLE, details: 'the collector cannot store what this node says' });
-    }
-  };
-
-  const settle = (sequence: number, result: WriteOutcome): void => {
-    // First, so that the answer goes out before the end that waits for it.
-    answer(sequence, result);
-    pending -= 1;
-    if (pending === 0) idle.resolve();
-  };
-
-  const tooMany = async (delta: WholeDelta): Promise<Ending | undefined> => {
-    const added = delta.put.length;
-    if (!delta.snapshot && findings + added > settings.maxNodeFindings)
-      findings = (await store.nodeState(nodeId))?.findings ?? 0;
-    findings = added + (delta.snapshot ? 0 : findings);
-    if (findings <= settings.maxNodeFindings) return undefined;
-    const details = `this node would have more than ${String(settings.maxNodeFindings)} findings`;
-    return { code: status.RESOURCE_EXHAUSTED, details };
-  };
-
-  const onDelta = async (part: FindingDelta, bytes: number): Promise<Ending | undefined> => {
-    const assembled = assembler.add(part, bytes);
-    if (assembled.state === 'refused') return assembled.ending;
-    if (assembled.state === 'partial') {
-      cancelTimeout ??= clock.after(settings.deltaTimeoutMs, () => {
-        const details = `a delta is unfinished after ${String(settings.deltaTimeoutMs)} ms`;
-        outbound.end({ code: status.DEADLINE_EXCEEDED, details });
-      });
-      return undefined;
-    }
-    cancelTimeout?.();
-    cancelTimeout = undefined;
-    const { delta } = assembled;
-    if (resyncing && !delta.snapshot) return undefined;
-    const excess = await tooMany(delta);
-    if (excess !== undefined) return excess;
-    if (delta.snapshot) resyncing = false;
-    if (pending === 0) idle = Promise.withResolvers();
-    pending += 1;
-    const commit = { nodeId, epoch, ...delta, receivedAtMs: clock.now() };
-    await writer.add(commit, outbound.over, (result) => settle(delta.sequence, result));
-    return undefined;
-  };
+  });
+  const commits = openCommits({ ...beginning, resync }, context);
+  const receiveDelta = deltaReceiver({ ...beginning, resync, commits }, context);
 
   const onHeartbeat = async (heartbeat: Heartbeat): Promise<void> => {
     nodes.change(nodeId, { ...readHeartbeat(heartbeat), lastSeenMs: clock.now() });
-    if (resyncing) {
-      heartbeatsResyncing += 1;
-      if (heartbeatsResyncing >= RESYNC_PATIENCE) askResync('all findings were asked for and did not come');
-      return;
-    }
-    if (pending > 0) return;
-    const state = await store.nodeState(nodeId);
-    const reason = state?.epoch === epoch ? divergence(heartbeat, state) : undefined;
-    if (reason !== undefined) askResync(reason);
+    resync.heartbeat();
+    if (resync.isOwed() || commits.pending() > 0) return;
+    const state = await context.store.nodeState(nodeId);
+    const reason = state?.epoch === beginning.epoch ? divergence(heartbeat, state) : undefined;
+    if (reason !== undefined) resync.ask(reason);
   };
 
   return {
     receive: async ({ hello, delta, inventory, heartbeat, queryResult }, bytes) => {
       if (hello) return { code: status.INVALID_ARGUMENT, details: 'a second Hello' };
-      if (delta) return onDelta(delta, bytes);
+      if (delta) return receiveDelta.take(delta, bytes);
       if (heartbeat) await onHeartbeat(heartbeat);
       if (queryResult) context.replies.onResult(nodeId, queryResult);
       if (inventory) {
@@ -164,12 +83,61 @@ export function openConversation(beginning: Beginning, context: ConversationCont
       // What is none of these comes from a later version, and is ignored.
       return undefined;
     },
-    settled: () => {
-      outbound.over.addEventListener('abort', () => idle.resolve(), { once: true });
-      return outbound.over.aborted ? Promise.resolve() : idle.promise;
+    settled: commits.settled,
+    release: receiveDelta.release,
+  };
+}
+
+type Parts = Omit<Beginning, 'resync'> & { readonly resync: Resync; readonly commits: Commits };
+
+/** Takes deltas part by part and hands them on when they are whole. */
+function deltaReceiver(
+  { nodeId, state, outbound, resync, commits }: Parts,
+  { store, budget, settings, clock }: ConversationContext,
+): {
+  readonly take: (part: FindingDelta, bytes: number) => Promise<Ending | undefined>;
+  readonly release: () => void;
+} {
+  const assembler = createAssembler(settings, budget);
+  /** At least as many findings as the node has. */
+  let findings = state?.findings ?? 0;
+  /** Runs while a delta is unfinished. */
+  let cancelTimeout: (() => void) | undefined;
+  const stopTimeout = (): void => {
+    cancelTimeout?.();
+    cancelTimeout = undefined;
+  };
+  const onTimeout = (): void => {
+    const details = `a delta is unfinished after ${String(settings.deltaTimeoutMs)} ms`;
+    outbound.end({ code: status.DEADLINE_EXCEEDED, details });
+  };
+  const tooMany = async ({ put, snapshot }: WholeDelta): Promise<Ending | undefined> => {
+    if (!snapshot && findings + put.length > settings.maxNodeFindings)
+      findings = (await store.nodeState(nodeId))?.findings ?? 0;
+    findings = put.length + (snapshot ? 0 : findings);
+    if (findings <= settings.maxNodeFindings) return undefined;
+    const details = `this node would have more than ${String(settings.maxNodeFindings)} findings`;
+    return { code: status.RESOURCE_EXHAUSTED, details };
+  };
+  return {
+    take: async (part, bytes) => {
+      const assembled = assembler.add(part, bytes);
+      if (assembled.state === 'refused') return assembled.ending;
+      if (assembled.state === 'partial') {
+        cancelTimeout ??= clock.after(settings.deltaTimeoutMs, onTimeout);
+        return undefined;
+      }
+      stopTimeout();
+      const { delta } = assembled;
+      if (resync.isOwed() && !delta.snapshot) return undefined;
+      const excess = await tooMany(delta);
+      if (excess !== undefined) return excess;
+      if (delta.snapshot) resync.paid();
+      await commits.add(delta);
+      return undefined;
     },
     release: () => {
-      cancelTimeout?.();
+      stopTimeout();
       assembler.release();
     },
   };
