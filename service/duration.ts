@@ -1,24 +1,15 @@
-/** Milliseconds in each unit that a duration can be written in, longest first. */
-const UNITS = Object.freeze([
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1000],
+/** Milliseconds in each unit that a duration can be written in. */
+const UNIT_MS = new Map([
   ['ms', 1],
-] as const);
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+]);
 
 /** `30s`, `15m`, `1h`, `90d`, `250ms` in milliseconds; undefined where the text is no such duration. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text);
-  const unit = UNITS.find(([name]) => name === match?.[2]);
-  if (match === null || unit === undefined) return undefined;
-  const milliseconds = Number(match[1]) * unit[1];
+  const milliseconds = Number(match?.[1]) * (UNIT_MS.get(match?.[2] ?? '') ?? Number.NaN);
   return Number.isSafeInteger(milliseconds) ? milliseconds : undefined;
-}
-
-/** Milliseconds in the longest unit that says it exactly: `900000` → `15m`. */
-export function formatDuration(milliseconds: number): string {
-  for (const [name, size] of UNITS)
-    if (milliseconds >= size && milliseconds % size === 0) return `${String(milliseconds / size)}${name}`;
-  return `${String(milliseconds)}ms`;
 }

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 /** Only the owner may read and write. */
 export const PRIVATE_FILE = 0o600;
 /** Only the owner may enter. */
-export const PRIVATE_DIRECTORY = 0o700;
+const PRIVATE_DIRECTORY = 0o700;
 
 /**
  * Writes `content` so that a reader, or a restart after a crash, sees the old file or the new one, never a part:

@@ -24,7 +24,7 @@ export interface HeartbeatOptions {
 }
 
 /** So long the collector may leave unanswered what was sent. */
-export const PROGRESS_DEADLINE_MS = 60_000;
+const PROGRESS_DEADLINE_MS = 60_000;
 
 /**
  * Sends a heartbeat every `intervalMs`, and one whenever the answer is called. Gives up a session in which what was

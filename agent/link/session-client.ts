@@ -111,7 +111,9 @@ function createFailureReport({ target, log }: LinkOptions) {
         reason,
         ...(typeof outcome === 'string' ? {} : { code: outcome.code }),
       };
-      if (reason !== last || welcomed) log.warn(fields, welcomed ? 'session ended' : 'collector could not be reached');
+      if (welcomed && outcome.code === 0) log.info(fields, 'session ended in good order');
+      else if (welcomed) log.warn(fields, 'session broke off');
+      else if (reason !== last) log.warn(fields, 'collector could not be reached');
       else log.debug(fields, 'collector could not be reached');
       last = reason;
     },

@@ -89,12 +89,15 @@ export function watchNode(options: WatchOptions): NodeWatch {
     });
   };
 
+  let rounds = 0;
   const readRound = async (reason: string): Promise<void> => {
     const startedMs = clock.monotonic();
+    const round = (rounds += 1);
     containers.takeLooked();
     const facts = await observeAll(access, state.snapshot()?.facts);
     const looked = containers.takeLooked();
-    if (signal.aborted) return;
+    // A round that was given up as too late has been overtaken by another.
+    if (signal.aborted || round !== rounds) return;
     state.putRound(facts, looked);
     // What was seen of them before the state knew of containers at all was lost.
     for (const id of looked) containers.touch(id);

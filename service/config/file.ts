@@ -14,7 +14,7 @@ export interface FileEntry {
 }
 
 /** Most characters of a configuration file. A table of some thirty keys is far below. */
-export const MAX_CONFIG_CHARACTERS = 256 * 1024;
+const MAX_CONFIG_CHARACTERS = 256 * 1024;
 
 /**
  * Reads a configuration file: YAML 1.2, one mapping of setting names to scalars; an empty file is no settings. Never
