@@ -36,7 +36,7 @@ export async function startDockerd() {
     reason = started.reason;
   }
   removeBridge();
-  rmSync(directory, { recursive: true, force: true });
+  removeDirectory(directory);
   return { reason };
 }
 
@@ -102,7 +102,22 @@ async function end(child, directory) {
   await Promise.race([ended, sleep(15_000)]);
   child.kill('SIGKILL');
   removeBridge();
-  rmSync(directory, { recursive: true, force: true });
+  removeDirectory(directory);
+}
+
+/** dockerd may leave mounts behind; what is still busy then stays in the temporary directory, and is no failure. */
+function removeDirectory(directory) {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '');
+  for (const mount of mounts.filter((path) => path.startsWith(`${directory}/`)).reverse()) {
+    spawnSync('umount', ['--lazy', mount], { env: { ...process.env, PATH } });
+  }
+  try {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  } catch (error) {
+    process.stderr.write(`test: ${directory} could not be removed (${error.message})\n`);
+  }
 }
 
 function makeBridge() {
