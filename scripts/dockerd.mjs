@@ -110,7 +110,7 @@ function removeDirectory(directory) {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '');
-  for (const mount of mounts.filter((path) => path.startsWith(`${directory}/`)).reverse()) {
+  for (const mount of mounts.filter((path) => path.startsWith(`${directory}/`)).toReversed()) {
     spawnSync('umount', ['--lazy', mount], { env: { ...process.env, PATH } });
   }
   try {
