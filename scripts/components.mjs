@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 
 /** Each component: the program that shows that it is there, and the Debian packages that bring it. */
 const COMPONENTS = [
-  { name: 'docker', program: 'dockerd', packages: ['docker.io', 'docker-cli', 'containerd', 'iptables'] },
+  { name: 'docker', program: 'dockerd', packages: ['docker.io', 'docker-cli', 'containerd', 'iptables', 'iproute2'] },
   { name: 'busybox', program: 'busybox', packages: ['busybox-static'] },
   { name: 'sshd', program: 'sshd', packages: ['openssh-server'] },
   { name: 'openssl', program: 'openssl', packages: ['openssl'] },
