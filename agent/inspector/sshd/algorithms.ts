@@ -1,4 +1,5 @@
-import { matchesPattern, matchesPatternList } from './wildcard.ts';
+import { matchesWildcard } from '../../../posture/check/ssh/wildcard.ts';
+import { matchesPatternList } from './wildcard.ts';
 
 /** The algorithms of one kind: all that OpenSSH knows, and those that it offers unasked, in its order. */
 export interface Algorithms {
@@ -85,7 +86,7 @@ export function assembleAlgorithms({ all, defaults }: Algorithms, text: string):
 
 function expand(all: readonly string[], names: string): readonly string[] {
   return names.split(',').flatMap((name) => {
-    if (/[*?]/.test(name)) return all.filter((known) => matchesPattern(name, known));
+    if (/[*?]/.test(name)) return all.filter((known) => matchesWildcard(name, known));
     // A name that we do not know may be one of a newer or patched sshd.
     return name === '' ? [] : [name];
   });
