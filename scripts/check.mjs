@@ -5,6 +5,7 @@ import { NODE, ROOT } from './setup.mjs';
 
 const STEPS = [
   ['types', ['tsc', '--noEmit']],
+  ['types of the console', ['tsc', '--noEmit', '--project', 'console']],
   ['lint', ['oxlint', '--type-aware', '--deny-warnings']],
   ['format', ['prettier', '--check', '--log-level', 'warn', '.']],
   ['dead code', ['knip']],

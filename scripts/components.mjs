@@ -10,6 +10,9 @@ const COMPONENTS = [
   { name: 'busybox', program: 'busybox', packages: ['busybox-static'] },
   { name: 'sshd', program: 'sshd', packages: ['openssh-server'] },
   { name: 'openssl', program: 'openssl', packages: ['openssl'] },
+  { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls'] },
+  // A browser without any font draws no text, and then nothing that a test could look at.
+  { name: 'chromium', program: 'chromium', packages: ['chromium', 'fonts-dejavu-core'] },
 ];
 
 /** Installs what is absent and may be installed. Returns the names of components that stay absent. */
