@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { NodeAccess } from './agent/node-access.ts';
 import type { Output, Parent, World } from './cli/context.ts';
 import type { Programs } from './cli/programs.ts';
@@ -36,6 +38,7 @@ function createWorld(script: string): World {
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     version,
     platform: { node: process.version, system: process.platform, architecture: process.arch },
+    installation: { directory: dirname(dirname(script)), bundled: typeof __PLIMSOLL_VERSION__ === 'string' },
     parent: parentOf(),
     clock,
     programs: createPrograms(script, version),
@@ -110,7 +113,19 @@ function createPrograms(script: string, version: string): Programs {
         import('./service/pino-log.ts'),
       ]);
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat });
-      return runCollector({ settings, version, clock, log, signal, onReady, standardOutput: process.stdout });
+      const common = { settings, version, clock, log, signal, onReady };
+      return runCollector({ ...common, standardOutput: process.stdout, consoleDirectory: consoleDirectory() });
+    },
+    examine: async ({ settings, signal }) => {
+      const { examineNode } = await import('./agent/examination/examine-node.ts');
+      return examineNode({ settings, version, uid: process.geteuid?.() ?? 0, clock, signal });
+    },
+    portHolders: async (port, signal) => {
+      const [{ findPortHolders }, { createLinuxHost }] = await Promise.all([
+        import('./agent/examination/port-holders.ts'),
+        import('./agent/host/linux.ts'),
+      ]);
+      return findPortHolders(port, createLinuxHost({ root: '/', signal }));
     },
     start: (args, stdio) =>
       // A group of its own: Ctrl-C reaches the one that started it, which then ends its children in order.
@@ -122,6 +137,12 @@ function createPrograms(script: string, version: string): Programs {
 function queryWorkerUrl(): URL {
   const file = typeof __PLIMSOLL_VERSION__ === 'string' ? 'query-worker.js' : 'agent/query/worker.ts';
   return new URL(file, import.meta.url);
+}
+
+/** The bundler writes the console beside the bundle; from source the last build is served. */
+function consoleDirectory(): string {
+  const directory = typeof __PLIMSOLL_VERSION__ === 'string' ? 'console' : 'dist/console';
+  return fileURLToPath(new URL(directory, import.meta.url));
 }
 
 function outputOf(stream: NodeJS.WriteStream): Output {

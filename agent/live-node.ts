@@ -1,7 +1,10 @@
 import { join } from 'node:path';
+import { absent } from '../posture/observed.ts';
+import type { AgentFact } from '../posture/fact/agent.ts';
 import type { Logger } from '../service/log.ts';
 import { createLinuxHost } from './host/linux.ts';
 import type { Host } from './host/host.ts';
+import { createRecall } from './inspector/recall.ts';
 import { createInventory } from './inventory/inventory.ts';
 import type { NodeAccess } from './node-access.ts';
 import { createProber } from './probe/tls-prober.ts';
@@ -19,6 +22,8 @@ export interface LiveNodeOptions {
   readonly dataDir: string;
   readonly agentVersion: string;
   readonly now: () => number;
+  /** What the agent takes that looks at the node; without it there is none, only a single look. */
+  readonly agent?: () => AgentFact;
   /** Ends all watching of files. */
   readonly signal?: AbortSignal;
   readonly log?: Logger;
@@ -26,7 +31,7 @@ export interface LiveNodeOptions {
 
 /** The node that this process runs on. Rejects where the host root does not exist. */
 export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess> {
-  const { hostRoot, dockerHost, nodeName, dataDir, agentVersion, signal, log } = options;
+  const { hostRoot, dockerHost, nodeName, dataDir, agentVersion, signal, log, agent } = options;
   const host = createLinuxHost({ root: hostRoot, signal, log });
   const endpoint = await chooseEndpoint({ configured: dockerHost, dockerHost: undefined, host });
   const inventory = createInventory({ host, agentVersion, nodeIdFile: join(dataDir, 'agent', 'node-id') });
@@ -38,6 +43,8 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
       const node = await inventory();
       return nodeName === '' ? node : { ...node, name: nodeName };
     },
+    agent: agent ?? (() => absent('plimsoll agent')),
+    recall: createRecall(),
     now: options.now,
   };
 }

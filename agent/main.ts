@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKS } from '../posture/check/registry.ts';
 import type { Clock } from '../service/clock.ts';
@@ -7,7 +8,11 @@ import { takeLock } from '../service/lock.ts';
 import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
 import { loadTlsFiles } from '../service/tls/load-tls-files.ts';
-import type { Usage } from './link/heartbeat.ts';
+import { watchBudget } from './budget/budget-watch.ts';
+import type { BudgetWatch } from './budget/budget-watch.ts';
+import { reclaimMemory } from './budget/reclaim.ts';
+import { processUsage } from './budget/usage.ts';
+import type { Usage } from './budget/usage.ts';
 import { inventoryOf } from './link/inventory.ts';
 import { createLink } from './link/session-client.ts';
 import { openSpool } from './link/spool.ts';
@@ -25,6 +30,8 @@ export interface AgentOptions {
   readonly queryWorker: URL;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What the agent takes of the node. Default: what the kernel says of this process. */
+  readonly usage?: () => Usage;
   /** Ends the agent. */
   readonly signal: AbortSignal;
   /** Everything that is known of this node is at the collector, for the first time. */
@@ -38,25 +45,32 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { settings, version, clock, log, signal } = options;
   const directory = join(settings.dataDir, 'agent');
   await makePrivateDirectory(directory);
-  const lock = takeLock(join(directory, 'lock'));
+  const lockFile = join(directory, 'lock');
+  const isLeftBehind = existsSync(lockFile);
+  const lock = takeLock(lockFile);
   if (!lock.ok) throw new Error(`another agent (pid ${String(lock.pid)}) uses ${directory}; see data-dir`);
+  if (isLeftBehind)
+    log.warn({ directory }, 'the agent before this one did not end in order: it was killed, or crashed');
+  const budget = budgetOf(options);
   try {
     const { hostRoot, dockerHost, nodeName, dataDir } = settings;
     const node = { hostRoot, dockerHost, nodeName, dataDir, agentVersion: version };
-    const access = await openLiveNode({ ...node, now: clock.now, signal, log });
+    const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent: budget.fact });
     const { id: nodeId, name } = await access.inventory();
     await ensureOwnCertificate(settings, nodeId, clock.now());
     // Missing or wrong certificates stop the start; later they only stop an attempt to connect.
     await loadTls(settings);
     log.info({ nodeId, name, runtime: access.runtime.endpoint, checks: CHECKS.length }, 'agent started');
-    await watchAndReport(options, { access, nodeId, nodeName: name, spoolDirectory: join(directory, 'spool') });
+    await watchAndReport(options, { access, budget, nodeId, nodeName: name, spoolDirectory: join(directory, 'spool') });
   } finally {
+    budget.close();
     lock.release();
   }
 }
 
 interface Node {
   readonly access: Awaited<ReturnType<typeof openLiveNode>>;
+  readonly budget: BudgetWatch;
   readonly nodeId: string;
   readonly nodeName: string;
   readonly spoolDirectory: string;
@@ -64,11 +78,12 @@ interface Node {
 
 async function watchAndReport(options: AgentOptions, node: Node): Promise<void> {
   const { settings, clock, log, signal } = options;
+  const { budget } = node;
   const spool = openSpool({ directory: node.spoolDirectory, maxBytes: settings.spoolMaxBytes, clock, log });
   let latest: NodeUpdate | undefined;
   // Only asked by a session, and there is none before the first update.
-  const facts = () => (latest as NodeUpdate).facts;
-  const answerer = createQueryAnswerer({ facts, clock, log, workerUrl: options.queryWorker });
+  const facts = () => ({ ...(latest as NodeUpdate).facts, agent: budget.fact() });
+  const answerer = createQueryAnswerer({ facts, pace: budget.pace, clock, log, workerUrl: options.queryWorker });
   const onCaughtUp = createOnce(() => options.onReady?.({ nodeId: node.nodeId }));
   const link = createLink({
     target: settings.collector,
@@ -76,7 +91,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     spool,
     answerer,
     inventory: () => inventoryOf(facts()),
-    usage,
+    usage: options.usage ?? processUsage,
     agentVersion: options.version,
     nodeName: node.nodeName,
     heartbeatIntervalMs: settings.heartbeatInterval,
@@ -94,8 +109,10 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
       latest = update;
       link.publish(update.findings, update.delta, update.observedAtMs);
       linked ??= link.run();
+      budget.begin(() => watch.refresh('agent'));
     },
     sweepIntervalMs: settings.sweepInterval,
+    pace: budget.pace,
     clock,
     random: Math.random,
     signal,
@@ -115,9 +132,11 @@ function loadTls({ tlsCa, tlsCert, tlsKey }: Settings): ReturnType<typeof loadTl
   return loadTlsFiles({ ca: tlsCa, cert: tlsCert, key: tlsKey });
 }
 
-function usage(): Usage {
-  const { user, system } = process.cpuUsage();
-  return { rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1000 };
+function budgetOf({ settings, usage = processUsage, clock, log }: AgentOptions): BudgetWatch {
+  const { agentMemoryBudget, agentCpuBudget } = settings;
+  // One percent of a core is ten thousandths.
+  const budget = { rssBytes: agentMemoryBudget, cpuMillicores: agentCpuBudget * 10 };
+  return watchBudget({ budget, usage, reclaim: reclaimMemory, clock, log });
 }
 
 function createOnce(act: () => void): () => void {

@@ -15,7 +15,11 @@ export interface Command {
   readonly options: readonly Option[];
   /** Whose settings it uses: those are options too. Empty: no setting is loaded. */
   readonly settings: readonly Program[];
+  /** Runs also where settings are wrong, with defaults in their place: it is what finds out about them. */
+  readonly examinesSettings?: true;
   readonly examples: readonly Example[];
+  /** What exit status 1 means, where the command answers it without `--fail-on`. */
+  readonly trouble?: string;
   /** Does it, and answers the exit code. Expected failures are told on standard error, not thrown. */
   readonly run: (context: Context) => Promise<number>;
 }
@@ -51,6 +55,8 @@ export interface Example {
 export const EXIT_OK = 0;
 /** Findings at or over the threshold that was asked for. */
 export const EXIT_FINDINGS = 1;
+/** What was looked at is not in order. */
+export const EXIT_TROUBLE = 1;
 /** The command could not be understood, or something outside did not work. */
 export const EXIT_FAILURE = 2;
 

@@ -6,9 +6,9 @@ import { safe } from './render/safe.ts';
 export async function complain(
   world: Pick<World, 'stderr'> | Pick<Context, 'stderr'>,
   problem: string,
-  hint?: string,
+  ...hints: readonly (string | undefined)[]
 ): Promise<number> {
-  const lines = [`plimsoll: ${problem}`, ...(hint === undefined ? [] : [`  ${hint}`])];
+  const lines = [`plimsoll: ${problem}`, ...hints.filter((hint) => hint !== undefined).map((hint) => `  ${hint}`)];
   await world.stderr.write(`${lines.map(safe).join('\n')}\n`);
   return EXIT_FAILURE;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../service/clock.ts';
 import type { Origin } from '../service/config/load.ts';
+import type { Problem } from '../service/config/problem.ts';
 import type { SettingName, Settings } from '../service/config/settings.ts';
 import type { Arguments } from './arguments.ts';
 import type { Programs } from './programs.ts';
@@ -32,6 +33,8 @@ export interface World {
   readonly version: string;
   /** `v24.1.0`, `linux`, `x64` */
   readonly platform: { readonly node: string; readonly system: string; readonly architecture: string };
+  /** Directory of the program, and whether it runs as one bundle; otherwise from source. */
+  readonly installation: { readonly directory: string; readonly bundled: boolean };
   readonly parent: Parent | undefined;
   readonly clock: Clock;
   readonly programs: Programs;
@@ -44,6 +47,10 @@ export interface Context extends World {
   readonly args: Arguments;
   readonly settings: Settings;
   readonly origins: ReadonlyMap<SettingName, Origin>;
+  /** What is wrong with the settings; empty but for commands that examine them. */
+  readonly settingProblems: readonly Problem[];
+  /** What a person should know about the settings; told already, but for commands that examine them. */
+  readonly settingWarnings: readonly string[];
   /** The flags of settings as they were given, and `config`: for programs that this one starts. */
   readonly settingFlags: Readonly<Record<string, string>>;
   /** Cells of a line. */

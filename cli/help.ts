@@ -90,7 +90,8 @@ function exitLines(command: Command): readonly string[] {
   const findings = command.options.some(({ name }) => name === 'fail-on')
     ? ['  1  a finding is as bad as --fail-on says, or worse']
     : [];
-  return ['  0  done', ...findings, '  2  wrong usage, or something outside did not work'];
+  const trouble = command.trouble === undefined ? [] : [`  1  ${command.trouble}`];
+  return ['  0  done', ...findings, ...trouble, '  2  wrong usage, or something outside did not work'];
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

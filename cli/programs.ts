@@ -1,6 +1,7 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import type { Facts } from '../posture/fact/facts.ts';
 import type { Finding } from '../posture/finding.ts';
+import type { Reported } from '../service/examination.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Address } from '../service/config/kind.ts';
 
@@ -17,6 +18,10 @@ export interface Programs {
   readonly agent: (run: RunRequest<AgentReady>) => Promise<void>;
   /** Runs the collector until `signal` aborts. Rejects with what stopped it from starting. */
   readonly collector: (run: RunRequest<CollectorReady>) => Promise<void>;
+  /** Examines what the agent needs of this node: its engine, and what it may see. Changes nothing. */
+  readonly examine: (request: ExamineRequest) => Promise<readonly Reported[]>;
+  /** Who listens on a TCP port of this machine. Changes nothing. */
+  readonly portHolders: (port: number, signal: AbortSignal) => Promise<PortHolders>;
   /** Starts this program again, as a child process. */
   readonly start: (args: readonly string[], stdio: StdioOptions) => ChildProcess;
 }
@@ -51,6 +56,24 @@ export type RecordOutcome =
   /** `answers`: what was noted; `dropped`: contents that were too large to keep. */
   | { readonly ok: true; readonly answers: number; readonly bytes: number; readonly dropped: number }
   | { readonly ok: false; readonly problem: string; readonly hint?: string };
+
+/** What to examine. */
+export interface ExamineRequest {
+  readonly settings: Settings;
+  readonly signal: AbortSignal;
+}
+
+/** A process that listens on a port; what may not be seen of it is undefined. */
+export interface PortHolder {
+  readonly address: string;
+  readonly pid: number | undefined;
+  readonly name: string | undefined;
+}
+
+/** All that listen on a port, or why that cannot be seen. */
+export type PortHolders =
+  | { readonly ok: true; readonly holders: readonly PortHolder[] }
+  | { readonly ok: false; readonly reason: string };
 
 /** How to run a long-running part. */
 export interface RunRequest<R> {

@@ -42,9 +42,11 @@ async function createContext(
   world: World,
 ): Promise<Context | number> {
   const loaded = await loadSettingsOf(command.settings, flags, world);
-  if (!loaded.ok) return complainOfSettings(world, loaded.problems);
-  for (const warning of loaded.warnings) await complain(world, `warning: ${warning}`);
-  const { settings, origins } = loaded;
+  if (!loaded.ok && command.examinesSettings !== true) return complainOfSettings(world, loaded.problems);
+  const { settings, origins, warnings: settingWarnings } = loaded.ok ? loaded : loaded.rest;
+  const settingProblems = loaded.ok ? [] : loaded.problems;
+  if (command.examinesSettings !== true)
+    for (const warning of settingWarnings) await complain(world, `warning: ${warning}`);
   const paint = createPaint({
     color: settings.color,
     isTerminal: world.stdout.isTerminal,
@@ -52,7 +54,8 @@ async function createContext(
   });
   const width = widthOf(world);
   const streamWidth = isWidthGiven(world) ? width : MAX_COLUMNS;
-  return { ...world, args, settings, origins, settingFlags: flags, width, streamWidth, paint };
+  const read = { settings, origins, settingProblems, settingWarnings, settingFlags: flags };
+  return { ...world, args, ...read, width, streamWidth, paint };
 }
 
 async function complainOfSettings(world: World, problems: readonly Problem[]): Promise<number> {

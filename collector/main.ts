@@ -1,8 +1,8 @@
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { CHECKS } from '../posture/check/registry.ts';
 import type { Clock } from '../service/clock.ts';
-import { formatAddress } from '../service/config/kind.ts';
+import { formatAddress, loopbackOf } from '../service/config/kind.ts';
 import type { Address } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { errorCode, makePrivateDirectory } from '../service/files.ts';
@@ -18,15 +18,14 @@ import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
 import { startSessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
-import { createNdjsonSink } from './sink/ndjson.ts';
-import type { NdjsonTarget } from './sink/ndjson.ts';
-import { toOcsf } from './sink/ocsf.ts';
 import { startPump } from './sink/pump.ts';
-import type { Sink } from './sink/sink.ts';
+import { openSinks, sinkNames } from './sinks.ts';
 import { addressError, StartError } from './start-error.ts';
+import type { ListenAddresses } from './status/collector-status.ts';
+import { createStatus } from './status/status.ts';
 import { keepRetention } from './store/retention.ts';
 import { openSqliteStore } from './store/sqlite.ts';
-import type { OutboxEvent, Store } from './store/store.ts';
+import type { Store } from './store/store.ts';
 import { prepareTls } from './tls.ts';
 
 /** What a collector runs with. */
@@ -40,6 +39,8 @@ export interface CollectorOptions {
   readonly onReady: (ready: CollectorReady) => void;
   /** Where the sink `-` writes. */
   readonly standardOutput: NodeJS.WritableStream;
+  /** Directory with the files of the console; absent: it is not served. */
+  readonly consoleDirectory?: string | undefined;
 }
 
 /** Where the collector listens; ports are never 0. */
@@ -52,6 +53,7 @@ export interface CollectorReady {
 const DRAIN_SPREAD_MS = 500;
 const CLOSE_DEADLINE_MS = 8_000;
 const RETENTION_INTERVAL_MS = 60_000;
+const STORE_FILE = 'store.sqlite';
 
 /**
  * Runs a collector until `signal` aborts, then ends it in order. Rejects with StartError, TlsError or StoreError if it
@@ -76,21 +78,42 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   steps.push({ name: 'lock', close: lock.release });
   const tls = await prepareTls(settings, hostname(), clock.now());
   const token = await ensureOperatorToken(settings.tokenFile);
-  const store = await openSqliteStore({ path: join(settings.dataDir, 'store.sqlite') });
+  const store = await openSqliteStore({ path: join(settings.dataDir, STORE_FILE) });
   steps.push({ name: 'store', close: () => store.close() });
   const feed = createFeed();
   startUpkeep(options, { store, feed }, steps);
-  const pumps = createSinks(options, store).map((sink) => startPump({ store, sink, feed, clock, log }));
+  const pumps = (await openSinks({ ...options, store })).map((sink) => startPump({ store, sink, feed, clock, log }));
   for (const pump of pumps) steps.push({ name: `sink ${pump.status().name}`, close: () => pump.stop() });
   // The hub and the sessions need each other: the hub asks for them only once there are questions.
   let sessions: Sessions = NO_SESSIONS;
   const queries = createQueryHub({ sessions: () => sessions, store, clock, log, limits: queryLimits(settings) });
   const sinks = () => pumps.map((pump) => pump.status());
-  const api = await startApi({ listen: settings.api, token, store, queries, feed, sinks, clock, log, version }).catch(
-    (error: unknown) => {
-      throw addressError(formatAddress(settings.api), 'api', error);
-    },
-  );
+  let addresses: CollectorReady = { api: settings.api, listen: settings.listen };
+  const status = createStatus({
+    version,
+    heartbeatMs: settings.heartbeatInterval,
+    store,
+    storePath: join(settings.dataDir, STORE_FILE),
+    setAside: () => undefined,
+    sinks,
+    addresses: () => toText(addresses, options.consoleDirectory),
+    clock,
+  });
+  const api = await startApi({
+    listen: settings.api,
+    token,
+    store,
+    queries,
+    feed,
+    sinks,
+    status,
+    clock,
+    log,
+    version,
+    consoleDirectory: options.consoleDirectory,
+  }).catch((error: unknown) => {
+    throw addressError(formatAddress(settings.api), 'api', error);
+  });
   steps.push({ name: 'operator API', close: () => api.close() });
   const listen = formatAddress(settings.listen);
   const { heartbeatInterval: heartbeatIntervalMs } = settings;
@@ -113,8 +136,18 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   );
   const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));
   const ready = { api: api.address, listen: { host: settings.listen.host, port } };
+  addresses = ready;
   log.info({ listen: formatAddress(ready.listen), api: formatAddress(ready.api) }, 'collector is ready');
   onReady(ready);
+}
+
+function toText({ api, listen }: CollectorReady, consoleDirectory: string | undefined): ListenAddresses {
+  const hasConsole = consoleDirectory !== undefined && existsSync(join(consoleDirectory, 'index.html'));
+  return {
+    nodes: formatAddress(listen),
+    api: formatAddress(api),
+    console: hasConsole ? `http://${formatAddress(loopbackOf(api))}/` : '',
+  };
 }
 
 const NO_SESSIONS: Sessions = Object.freeze({ connected: () => [], send: () => false });
@@ -142,7 +175,7 @@ function startUpkeep(
 ): void {
   const stop = new AbortController();
   const { signal } = stop;
-  const sinks = [...(settings.sinkNdjson === 'off' ? [] : [NDJSON]), REPLAY_CURSOR];
+  const sinks = [...sinkNames(settings), REPLAY_CURSOR];
   const both = Promise.all([
     keepReplayWindow({ store, feed, clock, log, signal }),
     keepRetention({
@@ -160,28 +193,6 @@ function startUpkeep(
     await both;
   };
   steps.push({ name: 'upkeep', close });
-}
-
-const NDJSON = 'ndjson';
-
-function createSinks({ settings, version, clock, standardOutput }: CollectorOptions, store: Store): readonly Sink[] {
-  if (settings.sinkNdjson === 'off') return [];
-  const checks = new Map(CHECKS.map((check) => [check.id, check]));
-  const target: NdjsonTarget =
-    settings.sinkNdjson === '-'
-      ? { kind: 'stream', stream: standardOutput }
-      : {
-          kind: 'file',
-          path: settings.sinkNdjson,
-          maxBytes: settings.sinkNdjsonMaxBytes,
-          keep: settings.sinkNdjsonKeep,
-        };
-  const render = async (batch: readonly OutboxEvent[]) => {
-    const nodes = new Map((await store.nodes()).map((node) => [node.id, node]));
-    const context = { version, checks, node: (id: string) => nodes.get(id), nowMs: clock.now() };
-    return batch.map((event) => toOcsf(event, context));
-  };
-  return [createNdjsonSink({ name: NDJSON, target, render })];
 }
 
 function queryLimits({ queryMaxRows, queryMaxBytes, queryDeadline }: Settings): typeof DEFAULT_QUERY_LIMITS {

@@ -2,12 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { constants, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode, makePrivateDirectory, PRIVATE_FILE, writeFileAtomic } from '../service/files.ts';
+import { isOperatorToken, MIN_TOKEN_CHARACTERS } from '../service/operator-token.ts';
 import { StartError } from './start-error.ts';
 
 /** Random bytes of a token that we make. */
 const TOKEN_BYTES = 32;
-/** What people put there themselves must not be guessed either. */
-const MIN_CHARACTERS = 32;
 const MAX_BYTES = 1024;
 
 /**
@@ -48,10 +47,10 @@ async function readToken(path: string): Promise<string | undefined> {
       throw refused(path, 'can be read by others', `if nobody did: chmod 600 ${path}; otherwise remove it`);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_BYTES), 0, MAX_BYTES, 0);
     const token = buffer.toString('latin1', 0, bytesRead).trim();
-    if (token.length >= MIN_CHARACTERS && /^[A-Za-z0-9\-._~+/]+=*$/.test(token)) return token;
+    if (isOperatorToken(token)) return token;
     throw refused(
       path,
-      `holds no token of at least ${String(MIN_CHARACTERS)} characters`,
+      `holds no token of at least ${String(MIN_TOKEN_CHARACTERS)} characters`,
       'remove it, and a new one is made',
     );
   } finally {

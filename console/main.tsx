@@ -1,5 +1,24 @@
 import { render } from 'preact';
+import { createApiClient } from './api/client.ts';
+import { createSessionKeeper } from './api/session.ts';
+import { App } from './app.tsx';
+import { applyTheme, readTheme } from './theme.ts';
 import './style.css';
 
+applyTheme(readTheme());
+const session = createSessionKeeper(localStorage, () => Date.now());
+const api = createApiClient({
+  fetch: (path, init) => fetch(path, init),
+  token: () => {
+    const state = session.state.get();
+    return state.signedIn ? state.session.token : undefined;
+  },
+  onRefused: () => session.end('refused'),
+});
+addEventListener('storage', session.refresh);
+// A page that slept for hours, and one that stays open over the end of its session.
+document.addEventListener('visibilitychange', session.refresh);
+setInterval(session.refresh, 30_000);
+
 const root = document.getElementById('root');
-if (root !== null) render(<main>Plimsoll</main>, root);
+if (root !== null) render(<App api={api} session={session} />, root);

@@ -26,10 +26,11 @@ export function judgeAll(checks: readonly Check[], facts: Facts): FindingSet {
 
 /** Judges again what `change` touches; every other finding is taken over from `before` as it is. */
 export function judgeChange(checks: readonly Check[], facts: Facts, before: FindingSet, change: Change): FindingSet {
+  if (change.facts.size === 0 && change.containers.size === 0) return before;
   const whole = new Set(checks.filter((check) => touches(check, change.facts)));
   const wholeIds = new Set([...whole].map((check) => check.id));
-  const after = new Map<string, Finding>();
-  for (const [id, finding] of before) if (!wholeIds.has(finding.check)) after.set(id, finding);
+  const after = new Map(before);
+  if (whole.size > 0) for (const [id, finding] of before) if (wholeIds.has(finding.check)) after.delete(id);
   for (const check of checks) {
     if (whole.has(check)) for (const finding of judgeCheck(check, facts)) after.set(finding.id, finding);
     else if (check.judges === 'container') judgeChangedContainers(check, facts, change.containers, after);

@@ -1,9 +1,10 @@
 // Bundles the program into dist/: one entry, and chunks that are loaded when a command needs them; and the console, the
 // web page that the collector serves, into dist/console/.
 import { build } from 'esbuild';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildConsole } from './build-console.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -35,29 +36,4 @@ await build({
   alias: { ssh2: join(root, 'agent', 'runtime', 'no-ssh.ts') },
 });
 
-// Names carry a hash of the content, so that browsers may keep the files for ever.
-const { metafile } = await build({
-  absWorkingDir: root,
-  entryPoints: { console: 'console/main.tsx' },
-  outdir: 'dist/console/assets',
-  entryNames: '[name]-[hash]',
-  bundle: true,
-  format: 'esm',
-  platform: 'browser',
-  target: ['chrome120', 'firefox121', 'safari17'],
-  minify: true,
-  legalComments: 'linked',
-  metafile: true,
-  logLevel: 'warning',
-});
-const outputs = Object.keys(metafile.outputs).map((path) => relative('dist/console', path));
-const page = readFileSync(join(root, 'console', 'index.html'), 'utf8')
-  .replace(
-    '{{script}}',
-    outputs.find((path) => path.endsWith('.js')),
-  )
-  .replace(
-    '{{style}}',
-    outputs.find((path) => path.endsWith('.css')),
-  );
-writeFileSync(join(root, 'dist', 'console', 'index.html'), page);
+await buildConsole(join(root, 'dist', 'console'));

@@ -11,7 +11,18 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** The project's own Node 24, from the dev dependency `node`. */
 export const NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node');
 
-const SOURCES = ['posture', 'proto', 'agent', 'collector', 'service', 'cli', 'console', 'main.ts', 'scripts/build.mjs'];
+const SOURCES = [
+  'posture',
+  'proto',
+  'agent',
+  'collector',
+  'service',
+  'cli',
+  'console',
+  'main.ts',
+  'scripts/build.mjs',
+  'scripts/build-console.mjs',
+];
 
 /** Does all that is missing; ends the process with what to do if that fails. */
 export function setUp() {

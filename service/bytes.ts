@@ -13,3 +13,11 @@ export function parseBytes(text: string): number | undefined {
   const bytes = Number(match?.[1]) * (UNIT_BYTES.get(match?.[2] ?? 'B') ?? Number.NaN);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
+
+/** Bytes for people: `812 B`, `1.2 KiB`, `64 MiB`, `20 GiB`. Rounded down. */
+export function formatBytes(bytes: number): string {
+  const [unit, size] = [...UNIT_BYTES].toReversed().find(([, least]) => bytes >= least) ?? ['B', 1];
+  const value = Math.max(0, bytes) / size;
+  const shown = value < 10 && size > 1 ? Math.floor(value * 10) / 10 : Math.floor(value);
+  return `${String(shown)} ${unit}`;
+}

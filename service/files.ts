@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 
@@ -31,9 +31,27 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   await syncDirectory(dirname(path));
 }
 
-/** Creates the directory, and those above it, for the owner only. One that exists keeps its mode. */
+/**
+ * Creates the directory, and those above it, for the owner only. One that exists keeps its mode. Rejects with the error
+ * of the file system. Not `recursive` of Node: where mkdir(2) says ENOENT although what is above exists, as below
+ * /proc, that goes up and down for ever.
+ */
 export async function makePrivateDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY });
+  try {
+    return await makeDirectory(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+  }
+  await makePrivateDirectory(dirname(path));
+  await makeDirectory(path);
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: PRIVATE_DIRECTORY });
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
+  }
 }
 
 /** Makes a rename or a new file in `path` durable. */

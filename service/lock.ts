@@ -19,13 +19,14 @@ export function takeLock(path: string): Locked {
     } catch (error) {
       if (errorCode(error) !== 'EEXIST' || attempt > 2) throw error;
     }
-    const pid = holderOf(path);
+    const pid = lockHolder(path);
     if (pid !== undefined) return { ok: false, pid };
     rmSync(path, { force: true });
   }
 }
 
-function holderOf(path: string): number | undefined {
+/** The process that holds the lock at `path`; undefined where nobody does, or it cannot be read. Changes nothing. */
+export function lockHolder(path: string): number | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8').slice(0, 100);

@@ -35,6 +35,8 @@ interface PoolOptions {
 /** Opens and closes watches as paths ask for them. A watch that cannot be had is left out and told once. */
 export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): WatcherPool {
   const wanted = new Map<string, readonly Interest[]>();
+  /** The same by directory: in some (/tmp, /run) something happens all the time. */
+  let concerned: Concerned | undefined;
   const watched = new Map<string, Watched>();
   const told = new Set<string>();
 
@@ -45,15 +47,12 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
   };
 
   const onWatchEvent = (directory: string, name: string | undefined): void => {
-    for (const [path, interests] of wanted) {
-      const isMeant = interests.some(
-        (interest) =>
-          interest.directory === directory &&
-          // An event without a name (the queue overflowed, the place itself went) may concern any.
-          (interest.name === undefined || name === undefined || interest.name === name),
-      );
-      if (isMeant) onEvent(path);
-    }
+    concerned ??= byDirectory(wanted);
+    const names = concerned.get(directory);
+    if (names === undefined) return;
+    // An event without a name (the queue overflowed, the place itself went) may concern any.
+    const meant = name === undefined ? [...names.values()] : [names.get(name), names.get(undefined)];
+    for (const path of new Set(meant.flatMap((paths) => [...(paths ?? [])]))) onEvent(path);
   };
 
   const drop = (directory: string): void => {
@@ -90,6 +89,7 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
   return {
     want: (path, interests) => {
       wanted.set(path, interests);
+      concerned = undefined;
       const needed = new Map([...wanted.values()].flat().map((interest) => [interest.directory, interest.identity]));
       // The newest look at a directory decides which inode stands there.
       for (const interest of interests) needed.set(interest.directory, interest.identity);
@@ -98,7 +98,22 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
     },
     close: () => {
       wanted.clear();
+      concerned = undefined;
       for (const directory of watched.keys()) drop(directory);
     },
   };
+}
+
+/** Paths by directory, and by the name in it; without a name those that all that happens there concerns. */
+type Concerned = ReadonlyMap<string, ReadonlyMap<string | undefined, ReadonlySet<string>>>;
+
+function byDirectory(wanted: ReadonlyMap<string, readonly Interest[]>): Concerned {
+  const directories = new Map<string, Map<string | undefined, Set<string>>>();
+  for (const [path, interests] of wanted)
+    for (const { directory, name } of interests) {
+      const names = directories.get(directory) ?? new Map<string | undefined, Set<string>>();
+      directories.set(directory, names);
+      names.set(name, (names.get(name) ?? new Set()).add(path));
+    }
+  return directories;
 }

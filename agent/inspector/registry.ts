@@ -1,4 +1,5 @@
 import type { FactName } from '../../posture/fact/facts.ts';
+import { agentInspector } from './agent/inspect.ts';
 import { clockInspector } from './clock/inspect.ts';
 import { containerInspector } from './container/inspect.ts';
 import { dockerInspector } from './docker/inspect.ts';
@@ -15,6 +16,7 @@ export type AnyInspector = { readonly [N in FactName]: Inspector<N> }[FactName];
 
 /** All inspectors; each stands after those whose facts it needs. */
 export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
+  agentInspector,
   clockInspector,
   nodeInspector,
   kernelInspector,

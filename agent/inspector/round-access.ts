@@ -3,7 +3,7 @@ import type { NodeAccess } from '../node-access.ts';
 
 /** What several inspectors read in one round: the table of processes, the mounts and sockets of the node, its users. */
 const SHARED =
-  /^\/(?:proc(?:$|\/\d+\/(?:comm|cgroup|status|fd)(?:$|\/)|\/1\/|\/stat$)|etc\/|(?:usr\/|usr\/local\/)?lib\/systemd\/|run\/systemd\/)/;
+  /^\/(?:proc(?:$|\/\d+\/(?:comm|cgroup|status)(?:$|\/)|\/1\/|\/stat$)|etc\/|(?:usr\/|usr\/local\/)?lib\/systemd\/|run\/systemd\/)/;
 
 /**
  * The same access for the time of one round: what several inspectors ask of the host is read once, so that they judge

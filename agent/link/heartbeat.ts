@@ -1,16 +1,9 @@
 import type { Clock } from '../../service/clock.ts';
+import type { Usage } from '../budget/usage.ts';
 import type { Ledger } from './ledger.ts';
 import type { Sender } from './sender.ts';
 import type { Spool } from './spool.ts';
 import type { SessionStream } from './stream.ts';
-
-/** What this process takes of its machine. */
-export interface Usage {
-  /** Resident memory, bytes. */
-  readonly rssBytes: number;
-  /** CPU time since the start, milliseconds. */
-  readonly cpuMs: number;
-}
 
 /** What the heartbeat of a session works with; `clock` ends with the session. */
 export interface HeartbeatOptions {

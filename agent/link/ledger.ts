@@ -15,8 +15,11 @@ export interface Ledger {
    * know what the collector knows: nothing is spooled, and a full transfer follows what waits from before.
    */
   readonly publish: (findings: FindingSet, delta: Delta, observedAtMs: number) => void;
-  /** All findings, as a delta that replaces everything; every later delta is relative to it. */
-  readonly takeSnapshot: (observedAtMs: number) => DeltaContent;
+  /**
+   * All findings, as a delta that replaces everything; every later delta is relative to it. `instead`: of what waits in
+   * the spool, too.
+   */
+  readonly takeSnapshot: (observedAtMs: number, instead: boolean) => DeltaContent;
   /** Digest and number of the findings, as the collector reads them. */
   readonly digest: () => { readonly digest: number; readonly findings: number };
 }
@@ -66,9 +69,9 @@ export function createLedger(spool: Spool, log: Logger): Ledger {
       const put = [...delta.added, ...delta.changed].map(count).filter((wire) => wire !== undefined);
       if (gone.length + put.length > 0) spool.append({ put, gone, observedAtMs });
     },
-    takeSnapshot: (observedAtMs) => {
+    takeSnapshot: (observedAtMs, instead) => {
       const whole = findings;
-      return { sequence: spool.beginSnapshot(), snapshot: true, put: wireOf(whole), gone: [], observedAtMs };
+      return { sequence: spool.beginSnapshot(instead), snapshot: true, put: wireOf(whole), gone: [], observedAtMs };
     },
     digest: () => ({ digest, findings: hashes.size }),
   };

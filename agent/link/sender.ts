@@ -7,8 +7,9 @@ import type { SessionStream } from './stream.ts';
 import type { Wake } from '../../service/wake.ts';
 
 /**
- * Sends deltas of one session in order. The rule that holds always: after sequence n comes n + 1, or a snapshot. What
- * would leave a gap is not sent; the snapshot that follows says it all.
+ * Sends deltas of one session in order. The rule that holds always: after sequence n comes n + 1, or a snapshot. A
+ * sequence that is missing belonged to a snapshot that was not committed, or to a delta that was lost. Either way a
+ * snapshot is needed; before it what happened meanwhile is told, with an empty delta in each missing place.
  */
 export interface Sender {
   /** Runs until the stream is over; then `wake` must be called once more. */
@@ -45,6 +46,8 @@ export interface SenderOptions {
 
 /** A node that loses every delta (a full disk) must not send everything all the time. */
 const MIN_SNAPSHOT_INTERVAL_MS = 5000;
+/** With more sequences missing than this, a snapshot alone has to do. */
+const MAX_BRIDGED = 100;
 
 /** A sender that starts after `committed`. */
 export function createSender({ stream, spool, ledger, clock, wake, committed }: SenderOptions): Sender {
@@ -64,7 +67,9 @@ export function createSender({ stream, spool, ledger, clock, wake, committed }: 
   const next = (): DeltaContent | undefined => {
     if (!asked) {
       const delta = spool.after(sent);
-      if (delta !== undefined && delta.sequence === sent + 1) return contentOf(delta, delta.sequence);
+      const missing = (delta?.sequence ?? sent + 1) - sent - 1;
+      if (delta !== undefined && missing === 0) return contentOf(delta, sent + 1);
+      if (delta !== undefined && missing <= MAX_BRIDGED && isUncovered()) return emptyDelta(sent + 1, clock.now());
       if (delta === undefined && !isUncovered()) return undefined;
     }
     const waitMs = lastSnapshotMs + MIN_SNAPSHOT_INTERVAL_MS - clock.monotonic();
@@ -73,9 +78,10 @@ export function createSender({ stream, spool, ledger, clock, wake, committed }: 
       cancelWait = clock.after(waitMs, wake.call);
       return undefined;
     }
+    const instead = asked;
     asked = false;
     lastSnapshotMs = clock.monotonic();
-    const content = ledger.takeSnapshot(clock.now());
+    const content = ledger.takeSnapshot(clock.now(), instead);
     snapshot = { sequence: content.sequence };
     return content;
   };
@@ -123,6 +129,10 @@ export function createSender({ stream, spool, ledger, clock, wake, committed }: 
       };
     },
   };
+}
+
+function emptyDelta(sequence: number, observedAtMs: number): DeltaContent {
+  return { sequence, snapshot: false, put: [], gone: [], observedAtMs };
 }
 
 function contentOf(delta: NonNullable<ReturnType<Spool['after']>>, sequence: number): DeltaContent {

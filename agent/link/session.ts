@@ -2,8 +2,8 @@ import type { CollectorMessage, Inventory, Welcome } from '../../proto/fleet.ts'
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { scopedClock } from '../../service/scoped-clock.ts';
+import type { Usage } from '../budget/usage.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import type { Usage } from './heartbeat.ts';
 import { startInventory } from './inventory-sender.ts';
 import type { Ledger } from './ledger.ts';
 import { openQueryDesk } from './query-desk.ts';

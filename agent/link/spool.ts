@@ -31,8 +31,11 @@ export interface Spool {
   readonly ack: (sequence: number) => void;
   /** A full transfer is needed, for this reason. */
   readonly requireResync: (reason: string) => void;
-  /** Takes a sequence for a snapshot, which itself is not kept here, and forgets what waits: the snapshot says it all. */
-  readonly beginSnapshot: () => number;
+  /**
+   * Takes a sequence for a snapshot, which itself is not kept here. What waits stays until that is committed: should it
+   * not be, it is still told what happened in between. `instead`: the snapshot is sent instead of what waits, which goes.
+   */
+  readonly beginSnapshot: (instead?: boolean) => number;
   /** The collector knows sequences of this epoch that we do not: go on after them, with a full transfer. */
   readonly skipTo: (sequence: number) => void;
   readonly close: () => void;
@@ -156,10 +159,10 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
       guard('a file of the spool could not be deleted', () => segments.forget(sequence));
     },
     requireResync: (reason) => lose(reason, memory.next - 1),
-    beginSnapshot: () => {
+    beginSnapshot: (instead = false) => {
       snapshot = memory.next;
       remember({ next: snapshot + 1, resync: memory.resync ?? 'a snapshot is on its way' });
-      clear();
+      if (instead) clear();
       return snapshot;
     },
     skipTo: (sequence) => {

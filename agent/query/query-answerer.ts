@@ -2,6 +2,7 @@ import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import type { Query } from '../../proto/fleet.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
+import type { Pace } from '../budget/pace.ts';
 import type { QueryAnswerer } from '../link/query-answerer.ts';
 import { messagesOf } from './answer-messages.ts';
 import { createSlots } from './slots.ts';
@@ -13,24 +14,27 @@ import type { WorkerReply } from './worker-protocol.ts';
 export interface QueryAnswererOptions {
   /** What is known of the node now. */
   readonly facts: () => Facts;
+  /** How many are evaluated at once, and how many wait for their turn: a node has other things to do. */
+  readonly pace: () => Pace;
   readonly clock: Clock;
   readonly log: Logger;
   /** Entry of the thread: worker.ts, or what it was bundled to. */
   readonly workerUrl: URL;
 }
 
-/** Queries that are evaluated at once, and that wait for their turn: a node has other things to do. */
-const MAX_AT_ONCE = 2;
-const MAX_WAITING = 16;
 /** What a query may ask for at most, and what it gets where it does not say. */
 const DEADLINE_MS = { most: 5 * 60_000, preset: 10_000 };
 const ROWS = { most: 100_000, preset: 1_000 };
 const BYTES = { most: 16 * 1024 * 1024, preset: 1024 * 1024 };
 
+const TOO_MANY = 'too many queries wait on this node: try again later';
+const TOO_MANY_WHILE_SLOW = `${TOO_MANY} (its agent is over its budget, see agent.resource-budget)`;
+const OVER_BUDGET = 'the agent is far over its budget and answers no queries now, see agent.resource-budget';
+
 /** Answers queries in threads that are stopped at the deadline, whatever they are doing. `close` ends the threads. */
 export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswerer & { readonly close: () => void } {
-  const { clock, log } = options;
-  const slots = createSlots(MAX_AT_ONCE, MAX_WAITING);
+  const { clock, log, pace } = options;
+  const slots = createSlots(() => ({ most: pace().queriesAtOnce, mostWaiting: pace().queriesWaiting }));
   const pool = createWorkerPool(options.workerUrl, clock);
 
   const withWorker = async (stop: AbortSignal, use: (worker: QueryWorker) => Promise<WorkerReply>) => {
@@ -44,9 +48,10 @@ export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswere
     }
   };
   const evaluate = async (query: Query, stop: AbortSignal): Promise<WorkerReply> => {
+    if (pace().queriesAtOnce === 0) return refused(OVER_BUDGET);
     const leave = await slots.enter(stop);
-    if (leave === 'full') return { kind: 'failed', problem: 'too many queries wait on this node: try again later' };
-    if (leave === 'aborted') return { kind: 'failed', problem: 'the evaluation was stopped' };
+    if (leave === 'full') return refused(pace().level === 'normal' ? TOO_MANY : TOO_MANY_WHILE_SLOW);
+    if (leave === 'aborted') return refused('the evaluation was stopped');
     try {
       return await withWorker(stop, (worker) => evaluateIn(worker, query, options.facts));
     } finally {
@@ -83,6 +88,10 @@ async function evaluateIn(worker: QueryWorker, query: Query, facts: () => Facts)
 /** Only what the expression needs is copied to the thread. */
 function pick(facts: Facts, names: readonly FactName[]): Partial<Facts> {
   return Object.fromEntries(names.map((name) => [name, facts[name]]));
+}
+
+function refused(problem: string): WorkerReply {
+  return { kind: 'failed', problem };
 }
 
 function lateReply(deadlineMs: number): WorkerReply {

@@ -7,8 +7,14 @@ export interface Slots {
   readonly enter: (signal: AbortSignal) => Promise<(() => void) | 'full' | 'aborted'>;
 }
 
-/** At most `most` at once, and `mostWaiting` in the queue. First come, first served. */
-export function createSlots(most: number, mostWaiting: number): Slots {
+/** How many may be inside, and how many in the queue. */
+export interface SlotLimits {
+  readonly most: number;
+  readonly mostWaiting: number;
+}
+
+/** Slots within `limits`, which may change. First come, first served. */
+export function createSlots(limits: () => SlotLimits): Slots {
   const queue = new Set<() => void>();
   let inside = 0;
   const leave = (): (() => void) => {
@@ -18,7 +24,8 @@ export function createSlots(most: number, mostWaiting: number): Slots {
       left = true;
       inside -= 1;
       const [next] = queue;
-      next?.();
+      // Where none may enter any more, those that were let into the queue still have their turn, one by one.
+      if (inside < Math.max(1, limits().most)) next?.();
     };
   };
   const admit = (): (() => void) => {
@@ -28,6 +35,7 @@ export function createSlots(most: number, mostWaiting: number): Slots {
   return {
     enter: (signal) => {
       if (signal.aborted) return Promise.resolve('aborted');
+      const { most, mostWaiting } = limits();
       if (inside < most) return Promise.resolve(admit());
       if (queue.size >= mostWaiting) return Promise.resolve('full');
       return new Promise((resolve) => {

@@ -1,6 +1,7 @@
 import { redactJson } from './redact-json.ts';
 import { redactText } from './redact.ts';
 import type { Prober } from '../probe/prober.ts';
+import { parsedReply } from '../runtime/reply.ts';
 import type { ContainerRuntime, Reply } from '../runtime/runtime.ts';
 import type { Question } from './answer.ts';
 import type { Notes } from './notes.ts';
@@ -18,7 +19,11 @@ export function recordRuntime(runtime: ContainerRuntime, notes: Notes): Containe
     info: () => noting('info', '', runtime.info()),
     version: () => noting('version', '', runtime.version()),
     listContainers: () => noting('listContainers', '', runtime.listContainers()),
-    inspectContainer: (id) => noting('inspectContainer', id, runtime.inspectContainer(id)),
+    inspectContainer: async (id) => {
+      const reply = await runtime.inspectContainer(id);
+      await noting('inspectContainer', id, Promise.resolve(parsedReply(reply)));
+      return reply;
+    },
     inspectImage: (id) => noting('inspectImage', id, runtime.inspectImage(id)),
     imageHistory: (id) => noting('imageHistory', id, runtime.imageHistory(id)),
     inspectNetwork: (name) => noting('inspectNetwork', name, runtime.inspectNetwork(name)),

@@ -1,8 +1,8 @@
-import { replyFailure } from '../runtime/reply.ts';
+import { parsedReply, replyFailure } from '../runtime/reply.ts';
 import { keyOf } from './answer.ts';
 import type { Host } from '../host/host.ts';
 import type { Prober } from '../probe/prober.ts';
-import type { ContainerRuntime, Reply, ReplyFailureCode } from '../runtime/runtime.ts';
+import type { ContainerRuntime, Reply, ReplyFailureCode, TextReply } from '../runtime/runtime.ts';
 import type { Answer, Question } from './answer.ts';
 
 const MAX_CONTENT_BYTES = 64 * 1024 * 1024;
@@ -13,24 +13,26 @@ export function createRecordedRuntime(
   answers: ReadonlyMap<string, Answer>,
   files: Host,
 ): ContainerRuntime {
-  const ask = async (question: Question, of = ''): Promise<Reply> => {
+  const askText = async (question: Question, of = ''): Promise<TextReply> => {
     const answer = answers.get(keyOf(question, of));
     if (answer === undefined) return replyFailure('notRecorded', 'nobody asked for it when the node was recorded');
     if (answer.code !== null) return replyFailure(toReplyCode(answer.code), answer.reason ?? '');
     const read = await files.readFile(`/${answer.file ?? ''}`, { maxBytes: MAX_CONTENT_BYTES });
     if (!read.ok) return replyFailure('failed', `the recording is damaged: ${read.reason}`);
-    try {
-      return { ok: true, value: JSON.parse(read.value.toString('utf8')) as unknown };
-    } catch {
-      return replyFailure('failed', 'the recording is damaged: not JSON');
-    }
+    return { ok: true, json: read.value };
+  };
+  const ask = async (question: Question, of = ''): Promise<Reply> => {
+    const reply = parsedReply(await askText(question, of));
+    return reply.ok || reply.reason !== 'the answer is not JSON'
+      ? reply
+      : replyFailure('failed', 'the recording is damaged: not JSON');
   };
   return {
     endpoint,
     info: () => ask('info'),
     version: () => ask('version'),
     listContainers: () => ask('listContainers'),
-    inspectContainer: (id) => ask('inspectContainer', id),
+    inspectContainer: (id) => askText('inspectContainer', id),
     inspectImage: (id) => ask('inspectImage', id),
     imageHistory: (id) => ask('imageHistory', id),
     inspectNetwork: (name) => ask('inspectNetwork', name),

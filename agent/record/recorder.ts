@@ -25,6 +25,8 @@ export function createRecorder(access: NodeAccess): Recorder {
       runtime: recordRuntime(access.runtime, notes),
       prober: recordProber(access.prober, notes),
       inventory: access.inventory,
+      agent: access.agent,
+      recall: access.recall,
       now: () => {
         const nowMs = access.now();
         // Facts are judged by the time of their round: the first that was asked for.

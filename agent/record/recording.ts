@@ -1,5 +1,7 @@
 import { createLinuxHost } from '../host/linux.ts';
+import { createRecall } from '../inspector/recall.ts';
 import { createRecordedHost } from '../host/recorded.ts';
+import { absent } from '../../posture/observed.ts';
 import { nodeSchema } from '../../posture/fact/node.ts';
 import { answerSchema, ANSWERS_FILE, keyOf, MANIFEST_FILE, manifestSchema, RECORDING_FORMAT } from './answer.ts';
 import { createRecordedProber, createRecordedRuntime } from './recorded-runtime.ts';
@@ -39,6 +41,8 @@ export async function openRecorded(directory: string): Promise<OpenedRecording> 
       runtime: createRecordedRuntime(endpoint, answers.value, files),
       prober: createRecordedProber(answers.value),
       inventory: () => Promise.resolve(node),
+      agent: () => absent('plimsoll agent'),
+      recall: createRecall(),
       now: () => recordedAtMs,
     },
   };

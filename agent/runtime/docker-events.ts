@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import * as s from '../../posture/schema.ts';
 import type { RuntimeEvent } from './runtime.ts';
 
@@ -53,37 +52,36 @@ export function parseEvent(line: string): { event?: RuntimeEvent; problem?: stri
   return { event: kind === 'network' && container !== '' ? { ...event, container } : event };
 }
 
-/** Reads events off a response until it ends; resolves with the reason. Never more than one line is held. */
-export function readEvents(response: IncomingMessage, onEvent: (event: RuntimeEvent) => void): Promise<string> {
-  return new Promise((resolve) => {
-    const partial: Buffer[] = [];
-    let partialBytes = 0;
-    const end = (reason: string): void => {
-      response.removeAllListeners('data');
-      response.destroy();
-      resolve(reason);
-    };
-    const takeLine = (line: string): boolean => {
-      if (line.trim() === '') return true;
-      const { event, problem } = parseEvent(line);
-      if (problem !== undefined) end(`the event stream is not understood: ${problem}`);
-      else if (event !== undefined) onEvent(event);
-      return problem === undefined;
-    };
-    response.on('data', (chunk: Buffer) => {
+/** Cuts a stream of bytes into events. Never more than one line is held. */
+export interface EventLines {
+  /** Takes bytes; answers what is wrong with them, after which nothing more is to be given. */
+  readonly push: (part: Buffer) => string | undefined;
+}
+
+/** Tells `onEvent` each event as soon as its line is complete. */
+export function createEventLines(onEvent: (event: RuntimeEvent) => void): EventLines {
+  const partial: Buffer[] = [];
+  let partialBytes = 0;
+  const takeLine = (line: string): string | undefined => {
+    if (line.trim() === '') return undefined;
+    const { event, problem } = parseEvent(line);
+    if (event !== undefined) onEvent(event);
+    return problem === undefined ? undefined : `the event stream is not understood: ${problem}`;
+  };
+  return {
+    push: (part) => {
       let from = 0;
-      for (let to = chunk.indexOf(0x0a); to !== -1; to = chunk.indexOf(0x0a, from)) {
-        const line = Buffer.concat([...partial.splice(0), chunk.subarray(from, to)]).toString('utf8');
+      for (let to = part.indexOf(0x0a); to !== -1; to = part.indexOf(0x0a, from)) {
+        const line = Buffer.concat([...partial.splice(0), part.subarray(from, to)]).toString('utf8');
         partialBytes = 0;
         from = to + 1;
-        if (!takeLine(line)) return;
+        const problem = takeLine(line);
+        if (problem !== undefined) return problem;
       }
-      partialBytes += chunk.length - from;
-      if (partialBytes > MAX_LINE_BYTES) end(`an event has more than ${String(MAX_LINE_BYTES)} bytes`);
-      else if (from < chunk.length) partial.push(chunk.subarray(from));
-    });
-    response.on('end', () => end('the engine ended the event stream'));
-    response.on('error', (error) => end(`the event stream broke: ${error.message}`));
-    response.on('close', () => end('the event stream was closed'));
-  });
+      partialBytes += part.length - from;
+      if (partialBytes > MAX_LINE_BYTES) return `an event has more than ${String(MAX_LINE_BYTES)} bytes`;
+      if (from < part.length) partial.push(Buffer.from(part.subarray(from)));
+      return undefined;
+    },
+  };
 }

@@ -1,62 +1,76 @@
-import type { IncomingMessage } from 'node:http';
-import type DockerModem from 'docker-modem';
+import { openConnection } from './connection.ts';
+import type { Connection, ResponseReceiver } from './connection.ts';
 
-/** Sends one GET to the engine; resolves with the response once its headers are there, whatever its status. */
-export type Transport = (path: string, query?: Readonly<Record<string, string>>) => Promise<IncomingMessage>;
+/** The way to an engine on a unix socket. */
+export interface Transport {
+  /**
+   * Sends a GET and tells the receiver what comes back. Returns a function that gives the request up; then the
+   * receiver hears nothing more.
+   */
+  readonly get: (path: string, receiver: ResponseReceiver) => () => void;
+}
 
-// docker-modem hands over the bare response only for codes that the caller calls good. We want it for every code: what
-// it does with the others is to collect the body, however long.
-const EVERY_STATUS: Readonly<Record<number, true>> = Object.freeze(
-  Object.fromEntries(Array.from({ length: 500 }, (_, index) => [index + 100, true as const])),
-);
-
-// A connection that the engine had closed breaks at once; later it is our own deadline that breaks it.
-const STALE_WITHIN_MS = 100;
+/** Connections that are kept for the next request. */
+const MAX_IDLE = 8;
+/** A round asks hundreds of times in a row, and then not for minutes. */
+const IDLE_MS = 1000;
+/** What a connection breaks with that the engine had closed before our request came. */
+const STALE_CODES: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
 
 /**
- * The way to an engine on a unix socket: dockerode's own transport, docker-modem, and not dockerode itself, which at
- * import loads a gRPC stack for image builds and has no bound on an answer. It is given no agent: for a debug line it
- * formats its options with every request, and would walk through all sockets that an agent holds.
+ * Connections of its own, kept for a moment between requests. It speaks no more HTTP than a GET over a local socket
+ * needs; node:http would cost three times as much CPU for each answer (docs/decisions/0002).
  */
-export async function openTransport(socketPath: string, responseTimeoutMs: number): Promise<Transport> {
-  // Loaded here and not above: a node without an engine never needs it.
-  const { default: Modem } = await import('docker-modem');
-  const modem = withoutDockerHost(
-    () => new Modem({ socketPath, host: undefined, protocol: 'http', connectionTimeout: responseTimeoutMs }),
-  );
-  return async (path, query = {}) => {
-    const startedAtMs = performance.now();
-    try {
-      return await dial(modem, path, query);
-    } catch (error) {
-      // A connection is used for several calls; the engine may have closed it just as this one was sent.
-      const isStale = (error as NodeJS.ErrnoException).code === 'ECONNRESET';
-      if (!isStale || performance.now() - startedAtMs > STALE_WITHIN_MS) throw error;
-      return dial(modem, path, query);
-    }
+export function createTransport(socketPath: string): Transport {
+  const idle = new Set<Connection>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const closeIdle = (): void => {
+    timer = undefined;
+    for (const connection of idle) connection.close();
+  };
+  const keep = (connection: Connection): void => {
+    if (!connection.isIdle()) return;
+    if (idle.size >= MAX_IDLE) return connection.close();
+    idle.add(connection);
+    if (timer === undefined) timer = setTimeout(closeIdle, IDLE_MS).unref();
+    else timer.refresh();
+  };
+  const open = (): Connection => openConnection(socketPath, (over) => idle.delete(over));
+  const takeIdle = (): Connection | undefined => {
+    const [kept] = idle;
+    if (kept !== undefined) idle.delete(kept);
+    return kept;
+  };
+
+  return {
+    get: (path, receiver) => {
+      let current: Connection | undefined;
+      const send = (kept: Connection | undefined): void => {
+        const connection = kept ?? open();
+        current = connection;
+        connection.get(path, {
+          onHead: receiver.onHead,
+          onBody: receiver.onBody,
+          onEnd: () => {
+            current = undefined;
+            keep(connection);
+            receiver.onEnd();
+          },
+          onError: (error) => {
+            current = undefined;
+            if (kept !== undefined && isStale(kept, error)) return send(undefined);
+            receiver.onError(error);
+          },
+        });
+      };
+      send(takeIdle());
+      return () => current?.close();
+    },
   };
 }
 
-function dial(modem: DockerModem, path: string, query: Readonly<Record<string, string>>): Promise<IncomingMessage> {
-  const asked = Object.keys(query).length > 0 ? `${path}?` : path;
-  return new Promise((resolve, reject) => {
-    modem.dial(
-      { path: asked, method: 'GET', options: query, isStream: true, statusCodes: EVERY_STATUS },
-      (error, response) => {
-        if (error === null || error === undefined) resolve(response as IncomingMessage);
-        else reject(error);
-      },
-    );
-  });
-}
-
-// docker-modem reads DOCKER_HOST even when it is told a socket, and then prefers it, loads certificates, or throws.
-function withoutDockerHost(make: () => DockerModem): DockerModem {
-  const { DOCKER_HOST } = process.env;
-  delete process.env['DOCKER_HOST'];
-  try {
-    return make();
-  } finally {
-    if (DOCKER_HOST !== undefined) process.env['DOCKER_HOST'] = DOCKER_HOST;
-  }
+/** Was it closed before our request could be read? A GET may be sent twice. */
+function isStale(connection: Connection, error: NodeJS.ErrnoException): boolean {
+  return !connection.hasAnswered() && (error.code === undefined || STALE_CODES.has(error.code));
 }

@@ -1,9 +1,8 @@
-import { eventQuery, readEvents } from './docker-events.ts';
-import { openTransport } from './docker-transport.ts';
-import { failureFromConnection, readReply, replyFailure } from './reply.ts';
-import type { IncomingMessage } from 'node:http';
+import { createEventLines, eventQuery } from './docker-events.ts';
+import { createTransport } from './docker-transport.ts';
+import { createBody, failureFromConnection, parsedReply, replyFailure, textReply } from './reply.ts';
 import type { Transport } from './docker-transport.ts';
-import type { ContainerRuntime, Reply, RuntimeEvent } from './runtime.ts';
+import type { ContainerRuntime, Reply, RuntimeEvent, TextReply } from './runtime.ts';
 
 /** Which engine, and how patient to be with it. */
 export interface DockerRuntimeOptions {
@@ -24,35 +23,38 @@ const UNIX = 'unix://';
 // Ids, names and image references (distribution/reference grammar). What else goes into a URL is no name.
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:@/-]{0,511}$/;
 
-/** A Docker engine asked over its unix socket. Every call is a connection of its own: call at most 8 at a time. */
+/** A Docker engine asked over its unix socket. Calls at the same time use a connection each: at most 8 at a time. */
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
   const { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
-  const connect = connector(endpoint, timeoutMs, options.socketPath);
+  const connect = connector(endpoint, options.socketPath);
 
-  const get = (path: string): Promise<Reply> =>
-    within(timeoutMs, async (onResponse) => {
-      const transport = await connect();
-      const response = await transport(path);
-      onResponse(response);
-      return readReply(response, maxBytes);
-    });
-  const getNamed = (name: string, path: (encoded: string) => string): Promise<Reply> =>
+  const getText = async (path: string): Promise<TextReply> => {
+    try {
+      return await ask(await connect(), path, { timeoutMs, maxBytes });
+    } catch (error) {
+      return failureFromConnection(error);
+    }
+  };
+  const getNamedText = (name: string, path: (encoded: string) => string): Promise<TextReply> =>
     NAME.test(name) && !name.includes('..')
-      ? get(path(encodeURIComponent(name)))
+      ? getText(path(encodeURIComponent(name)))
       : Promise.resolve(replyFailure('failed', 'not a name or id'));
+  const get = async (path: string): Promise<Reply> => parsedReply(await getText(path));
+  const getNamed = async (name: string, path: (encoded: string) => string): Promise<Reply> =>
+    parsedReply(await getNamedText(name, path));
 
   return {
     endpoint,
     info: () => get('/info'),
     version: () => get('/version'),
     listContainers: () => get('/containers/json'),
-    inspectContainer: (id) => getNamed(id, (name) => `/containers/${name}/json`),
+    inspectContainer: (id) => getNamedText(id, (name) => `/containers/${name}/json`),
     inspectImage: (id) => getNamed(id, (name) => `/images/${name}/json`),
     imageHistory: (id) => getNamed(id, (name) => `/images/${name}/history`),
     inspectNetwork: (name) => getNamed(name, (encoded) => `/networks/${encoded}`),
     events: (onEvent, onEnd, signal) => {
       const follow = async (): Promise<void> => {
-        const reason = await followEvents(connect, onEvent, signal);
+        const reason = await followEvents(connect, { onEvent, signal, timeoutMs });
         if (!signal.aborted) onEnd(reason);
       };
       void follow();
@@ -60,70 +62,98 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   };
 }
 
-/** Opens the transport at the first call, and again when the socket is found at another place. */
-function connector(
-  endpoint: string,
-  timeoutMs: number,
-  socketPath: (() => Promise<string>) | undefined,
-): () => Promise<Transport> {
-  let opened: { readonly path: string; readonly transport: Promise<Transport> } | undefined;
+/** Makes the transport at the first call, and again when the socket is found at another place. */
+function connector(endpoint: string, socketPath: (() => Promise<string>) | undefined): () => Promise<Transport> {
+  let opened: { readonly path: string; readonly transport: Transport } | undefined;
   return async () => {
     if (!endpoint.startsWith(`${UNIX}/`)) throw new Error(`not a unix socket: ${endpoint}`);
     const path = socketPath === undefined ? endpoint.slice(UNIX.length) : await socketPath();
-    if (opened?.path !== path) opened = { path, transport: openTransport(path, timeoutMs) };
+    if (opened?.path !== path) opened = { path, transport: createTransport(path) };
     return opened.transport;
   };
 }
 
-async function followEvents(
-  connect: () => Promise<Transport>,
-  onEvent: (event: RuntimeEvent) => void,
-  signal: AbortSignal,
-): Promise<string> {
-  const sinceMs = Date.now();
-  let response: IncomingMessage;
+interface Limits {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+}
+
+/** One exchange; after the deadline it answers `timeout`, and beyond the bound `tooLarge`, and the connection goes. */
+function ask(transport: Transport, path: string, { timeoutMs, maxBytes }: Limits): Promise<TextReply> {
+  return new Promise((resolve) => {
+    const body = createBody(maxBytes);
+    let status = 0;
+    const finish = (reply: TextReply): void => {
+      clearTimeout(timer);
+      resolve(reply);
+    };
+    const giveUp = (reply: TextReply): void => {
+      stop();
+      finish(reply);
+    };
+    const timer = setTimeout(
+      () => giveUp(replyFailure('timeout', `no answer within ${String(timeoutMs)} ms`)),
+      timeoutMs,
+    );
+    const stop = transport.get(path, {
+      onHead: (told) => {
+        status = told;
+      },
+      onBody: (part) => {
+        if (!body.add(part)) giveUp(replyFailure('tooLarge', `the answer has more than ${String(maxBytes)} bytes`));
+      },
+      onEnd: () => finish(textReply(status, body.bytes())),
+      onError: (error) => finish(failureFromConnection(error)),
+    });
+  });
+}
+
+interface Following {
+  readonly onEvent: (event: RuntimeEvent) => void;
+  readonly signal: AbortSignal;
+  /** For the stream to begin. */
+  readonly timeoutMs: number;
+}
+
+/** Follows the stream of events until it is over, for whatever reason; resolves with the reason. */
+async function followEvents(connect: () => Promise<Transport>, following: Following): Promise<string> {
+  const path = `/events?${new URLSearchParams(eventQuery(Date.now())).toString()}`;
   try {
-    const transport = await connect();
-    response = await transport('/events', eventQuery(sinceMs));
+    return await follow(await connect(), path, following);
   } catch (error) {
     return failureFromConnection(error).reason;
   }
-  const stop = (): void => void response.destroy();
-  signal.addEventListener('abort', stop);
-  if (signal.aborted) stop();
-  try {
-    if (response.statusCode !== 200) {
-      stop();
-      return `HTTP ${String(response.statusCode)}`;
-    }
-    return await readEvents(response, (event) => {
-      if (!signal.aborted) onEvent(event);
-    });
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }
 
-/** Runs one exchange; after the deadline answers `timeout` and closes the connection. */
-async function within(
-  timeoutMs: number,
-  exchange: (onResponse: (response: IncomingMessage) => void) => Promise<Reply>,
-): Promise<Reply> {
-  const deadline = Promise.withResolvers<Reply>();
-  let response: IncomingMessage | undefined;
-  let isOver = false;
-  const timer = setTimeout(() => {
-    isOver = true;
-    response?.destroy();
-    deadline.resolve(replyFailure('timeout', `no answer within ${String(timeoutMs)} ms`));
-  }, timeoutMs);
-  const work = exchange((arrived) => {
-    response = arrived;
-    if (isOver) arrived.destroy();
-  }).catch(failureFromConnection);
-  try {
-    return await Promise.race([deadline.promise, work]);
-  } finally {
-    clearTimeout(timer);
-  }
+function follow(transport: Transport, path: string, { onEvent, signal, timeoutMs }: Following): Promise<string> {
+  return new Promise((resolve) => {
+    const lines = createEventLines((event) => {
+      if (!signal.aborted) onEvent(event);
+    });
+    const finish = (reason: string): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      resolve(reason);
+    };
+    const giveUp = (reason: string): void => {
+      stop();
+      finish(reason);
+    };
+    const abort = (): void => giveUp('no longer followed');
+    const timer = setTimeout(() => giveUp(`no answer within ${String(timeoutMs)} ms`), timeoutMs);
+    const stop = transport.get(path, {
+      onHead: (status) => {
+        clearTimeout(timer);
+        if (status !== 200) giveUp(`HTTP ${String(status)}`);
+      },
+      onBody: (part) => {
+        const problem = lines.push(part);
+        if (problem !== undefined) giveUp(problem);
+      },
+      onEnd: () => finish('the engine ended the event stream'),
+      onError: (error) => finish(failureFromConnection(error).reason),
+    });
+    signal.addEventListener('abort', abort);
+    if (signal.aborted) abort();
+  });
 }

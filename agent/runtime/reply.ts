@@ -1,5 +1,4 @@
-import type { IncomingMessage } from 'node:http';
-import type { Reply, ReplyFailure, ReplyFailureCode } from './runtime.ts';
+import type { Reply, ReplyFailure, ReplyFailureCode, TextReply } from './runtime.ts';
 
 /** Longest part of an engine's error message that is passed on. */
 const MAX_MESSAGE_LENGTH = 300;
@@ -28,34 +27,40 @@ export function failureFromConnection(error: unknown): ReplyFailure {
   }
 }
 
-/** The JSON of a response: at most `maxBytes`, read as a value or as the failure that its status says. */
-export async function readReply(response: IncomingMessage, maxBytes: number): Promise<Reply> {
-  const body = await readBody(response, maxBytes);
-  if (body === undefined) return replyFailure('tooLarge', `the answer has more than ${String(maxBytes)} bytes`);
-  const status = response.statusCode ?? 0;
-  if (status < 200 || status > 299) return failureFromStatus(status, body);
+/** The body of an answer as it comes in. */
+export interface Body {
+  /** Keeps a copy of the part; false: that would be more than is kept, and the answer is to be given up. */
+  readonly add: (part: Buffer) => boolean;
+  readonly bytes: () => Buffer;
+}
+
+/** A body of at most `maxBytes`. */
+export function createBody(maxBytes: number): Body {
+  const parts: Buffer[] = [];
+  let length = 0;
+  return {
+    add: (part) => {
+      length += part.length;
+      if (length <= maxBytes) parts.push(Buffer.from(part));
+      return length <= maxBytes;
+    },
+    bytes: () => (parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)),
+  };
+}
+
+/** A complete answer as it came, or the failure that its status says. */
+export function textReply(status: number, body: Buffer): TextReply {
+  return status >= 200 && status <= 299 ? { ok: true, json: body } : failureFromStatus(status, body.toString('utf8'));
+}
+
+/** What a text says; a text that is no JSON is a failure. */
+export function parsedReply(reply: TextReply): Reply {
+  if (!reply.ok) return reply;
   try {
-    return { ok: true, value: JSON.parse(body) as unknown };
+    return { ok: true, value: JSON.parse(reply.json.toString('utf8')) as unknown };
   } catch {
     return replyFailure('failed', 'the answer is not JSON');
   }
-}
-
-function readBody(response: IncomingMessage, maxBytes: number): Promise<string | undefined> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    response.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > maxBytes) {
-        response.destroy();
-        resolve(undefined);
-      } else chunks.push(chunk);
-    });
-    response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-    response.on('error', reject);
-    response.on('close', () => reject(new Error('the connection was closed before the answer was complete')));
-  });
 }
 
 function failureFromStatus(status: number, body: string): ReplyFailure {

@@ -9,7 +9,8 @@ export interface ContainerRuntime {
   readonly version: () => Promise<Reply>;
   /** Running containers: a list with at least `Id` each. */
   readonly listContainers: () => Promise<Reply>;
-  readonly inspectContainer: (id: string) => Promise<Reply>;
+  /** The answer is handed over unparsed: of most containers it says the same as the last time. */
+  readonly inspectContainer: (id: string) => Promise<TextReply>;
   readonly inspectImage: (id: string) => Promise<Reply>;
   readonly imageHistory: (id: string) => Promise<Reply>;
   readonly inspectNetwork: (name: string) => Promise<Reply>;
@@ -27,6 +28,9 @@ export interface ContainerRuntime {
 
 /** The outcome of a call. */
 export type Reply = { readonly ok: true; readonly value: unknown } | ReplyFailure;
+
+/** The outcome of a call whose answer is handed over as it came: JSON text, as yet unread. */
+export type TextReply = { readonly ok: true; readonly json: Buffer } | ReplyFailure;
 
 /** A call that did not work. `reason` is for people. */
 export interface ReplyFailure {

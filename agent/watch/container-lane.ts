@@ -1,6 +1,7 @@
 import type { Clock } from '../../service/clock.ts';
+import type { Pace } from '../budget/pace.ts';
 
-/** Looks again at single containers: each at once, never the same one twice at the same time. */
+/** Looks again at single containers: each as soon as the pace allows, never the same one twice at the same time. */
 export interface ContainerLane {
   /** Something happened to the container: it is looked at as soon as possible. */
   readonly touch: (id: string) => void;
@@ -17,13 +18,12 @@ export interface ContainerLane {
 export interface ContainerLaneOptions {
   /** Looks at one container and keeps what it sees. Must not reject. */
   readonly look: (id: string) => Promise<void>;
-  /** More containers wait than is good: a full round says the same for less. */
+  /** More containers wait than is good, or the pace allows no single looks: a full round says the same for less. */
   readonly onOverflow: () => void;
+  readonly pace: () => Pace;
   readonly clock: Clock;
 }
 
-/** More at a time makes the engine slower, not faster. */
-const CONCURRENCY = 6;
 /** Beyond this many a full round is cheaper. */
 const MAX_WAITING = 256;
 /** An exec shows in /proc a moment after its event. */
@@ -33,17 +33,31 @@ const EXEC_INTERVAL_MS = 30_000;
 const MAX_REMEMBERED = 10_000;
 
 /** A lane with nothing to do. */
-export function createContainerLane({ look, onOverflow, clock }: ContainerLaneOptions): ContainerLane {
-  const waiting = new Set<string>();
+export function createContainerLane({ look, onOverflow, pace, clock }: ContainerLaneOptions): ContainerLane {
+  /** When each was touched first, in that order. */
+  const waiting = new Map<string, number>();
   const running = new Set<string>();
   /** Touched while they were being looked at: what was seen may be older than the event. */
   const again = new Set<string>();
   const execs = new Map<string, { readonly lookedMs: number }>();
   let looked = new Set<string>();
+  let cancelTimer = (): void => undefined;
 
+  const giveUp = (): void => {
+    waiting.clear();
+    onOverflow();
+  };
   const next = (): void => {
-    for (const id of waiting) {
-      if (running.size >= CONCURRENCY) return;
+    const { looksAtOnce, lookDelayMs } = pace();
+    if (looksAtOnce === 0 && waiting.size > 0) return giveUp();
+    for (const [id, touchedMs] of waiting) {
+      if (running.size >= looksAtOnce) return;
+      const leftMs = touchedMs + lookDelayMs - clock.monotonic();
+      if (leftMs > 0) {
+        cancelTimer();
+        cancelTimer = clock.after(leftMs, next);
+        return;
+      }
       waiting.delete(id);
       void run(id);
     }
@@ -53,15 +67,14 @@ export function createContainerLane({ look, onOverflow, clock }: ContainerLaneOp
     await look(id);
     running.delete(id);
     looked.add(id);
-    if (again.delete(id)) waiting.add(id);
+    if (again.delete(id)) waiting.set(id, clock.monotonic());
     next();
   };
   const touch = (id: string): void => {
     if (running.has(id)) again.add(id);
-    else if (waiting.size < MAX_WAITING) waiting.add(id);
-    else {
-      waiting.clear();
-      onOverflow();
+    else if (!waiting.has(id)) {
+      waiting.set(id, clock.monotonic());
+      if (waiting.size > MAX_WAITING) giveUp();
     }
     next();
   };
@@ -70,7 +83,8 @@ export function createContainerLane({ look, onOverflow, clock }: ContainerLaneOp
     touch,
     touchSeldom: (id) => {
       const nowMs = clock.monotonic();
-      const dueMs = Math.max(nowMs + EXEC_DELAY_MS, (execs.get(id)?.lookedMs ?? -Infinity) + EXEC_INTERVAL_MS);
+      const intervalMs = EXEC_INTERVAL_MS * pace().sweepFactor;
+      const dueMs = Math.max(nowMs + EXEC_DELAY_MS, (execs.get(id)?.lookedMs ?? -Infinity) + intervalMs);
       // A look that is planned already will see this one too.
       if ((execs.get(id)?.lookedMs ?? -Infinity) > nowMs) return;
       if (execs.size >= MAX_REMEMBERED) execs.clear();

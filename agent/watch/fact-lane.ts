@@ -1,8 +1,9 @@
 import type { FactName } from '../../posture/fact/facts.ts';
 import type { Clock } from '../../service/clock.ts';
 import { createWake } from '../../service/wake.ts';
+import type { Pace } from '../budget/pace.ts';
 
-/** Reads whole rounds and single facts, one after the other. */
+/** Reads whole rounds and single facts, one after the other, as often as the pace allows. */
 export interface FactLane {
   /** A full round is wanted. */
   readonly round: (reason: string) => void;
@@ -18,44 +19,43 @@ export interface FactLaneOptions {
   readonly readRound: (reason: string) => Promise<void>;
   /** Must not reject. */
   readonly readFact: (fact: FactName) => Promise<void>;
+  readonly pace: () => Pace;
   /** Ends with the watch. */
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
-/** A file that is written all the time is not to keep us busy all the time. */
-const MIN_INTERVAL_MS = 1000;
-
 /** A lane with nothing to do. */
-export function createFactLane({ readRound, readFact, clock, signal }: FactLaneOptions): FactLane {
+export function createFactLane({ readRound, readFact, pace, clock, signal }: FactLaneOptions): FactLane {
   const wake = createWake();
   const due = new Map<FactName, number>();
   const readMs = new Map<FactName, number>();
   let roundReason: string | undefined;
+  let roundEndedMs = -Infinity;
   let cancelTimer = (): void => undefined;
   signal.addEventListener('abort', wake.call, { once: true });
 
-  const nextFact = (): FactName | undefined => {
-    const [first] = [...due].sort(([, one], [, other]) => one - other);
-    if (first === undefined) return undefined;
-    const waitMs = first[1] - clock.monotonic();
-    if (waitMs <= 0) return first[0];
-    cancelTimer();
-    cancelTimer = clock.after(waitMs, wake.call);
-    return undefined;
+  const round = async (reason: string): Promise<void> => {
+    roundReason = undefined;
+    due.clear();
+    await readRound(reason);
+    roundEndedMs = clock.monotonic();
   };
   const step = async (): Promise<void> => {
-    if (roundReason !== undefined) {
-      const reason = roundReason;
-      roundReason = undefined;
-      due.clear();
-      return readRound(reason);
+    const nowMs = clock.monotonic();
+    const roundDueMs = roundReason === undefined ? Infinity : roundEndedMs + pace().roundIntervalMs;
+    if (roundReason !== undefined && roundDueMs <= nowMs) return round(roundReason);
+    const [first] = [...due].sort(([, one], [, other]) => one - other);
+    const [fact, factDueMs = Infinity] = first ?? [];
+    if (fact !== undefined && factDueMs <= nowMs) {
+      due.delete(fact);
+      readMs.set(fact, nowMs);
+      return readFact(fact);
     }
-    const fact = nextFact();
-    if (fact === undefined) return wake.wait();
-    due.delete(fact);
-    readMs.set(fact, clock.monotonic());
-    return readFact(fact);
+    const nextMs = Math.min(roundDueMs, factDueMs);
+    cancelTimer();
+    if (nextMs < Infinity) cancelTimer = clock.after(nextMs - nowMs, wake.call);
+    return wake.wait();
   };
 
   return {
@@ -65,7 +65,7 @@ export function createFactLane({ readRound, readFact, clock, signal }: FactLaneO
     },
     stale: (facts) => {
       for (const fact of facts) {
-        const earliestMs = (readMs.get(fact) ?? -Infinity) + MIN_INTERVAL_MS;
+        const earliestMs = (readMs.get(fact) ?? -Infinity) + pace().factIntervalMs;
         if (!due.has(fact)) due.set(fact, Math.max(clock.monotonic(), earliestMs));
       }
       wake.call();

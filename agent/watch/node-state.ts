@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Check } from '../../posture/check/check.ts';
 import { deltaSize, diff } from '../../posture/delta.ts';
 import type { Delta, FindingSet } from '../../posture/delta.ts';
@@ -6,6 +5,8 @@ import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import { judgeAll, judgeChange } from '../../posture/judge.ts';
 import type { Change } from '../../posture/judge.ts';
+import { sameValue } from './same-value.ts';
+import { changeBetween, shareFacts } from './share.ts';
 
 /** What a node is known to be, and what that is judged to mean. */
 export interface NodeSnapshot {
@@ -58,11 +59,13 @@ export function createNodeState({ checks, now, onChange }: NodeStateOptions): No
   return {
     snapshot: () => known,
     putRound: (facts, fresher) => {
-      const whole = known === undefined ? facts : keepFresher(facts, known.facts, fresher);
-      update(whole, judgeAll(checks, whole));
+      if (known === undefined) return update(facts, judgeAll(checks, facts));
+      // Read it is, all of it; judged again is only what reads differently.
+      const whole = shareFacts(known.facts, keepFresher(facts, known.facts, fresher));
+      judge(known, whole, changeBetween(known.facts, whole));
     },
     putFact: (name, fact) => {
-      if (known === undefined || isDeepStrictEqual(known.facts[name], fact)) return false;
+      if (known === undefined || sameValue(known.facts[name], fact)) return false;
       judge(known, { ...known.facts, [name]: fact }, { facts: new Set([name]), containers: NO_CONTAINERS });
       return true;
     },
@@ -70,7 +73,7 @@ export function createNodeState({ checks, now, onChange }: NodeStateOptions): No
       if (known?.facts.containers.state !== 'seen') return;
       const { containers } = known.facts;
       const before = containers.value.find((candidate) => candidate.id === id);
-      if (isDeepStrictEqual(before, container)) return;
+      if (sameValue(before, container)) return;
       const value = replaced(containers.value, id, container);
       const facts = { ...known.facts, containers: { ...containers, value } };
       judge(known, facts, { facts: NO_FACTS, containers: new Set([id]) });

@@ -33,8 +33,10 @@ export function createPathWatch(host: Host, onStale: (facts: readonly FactName[]
   };
 }
 
-/** Containers come and go, and no path hangs on them, nor on the time. */
+/** Containers come and go, and no path hangs on them, nor on what changes with every round. */
+const NO_BASIS: ReadonlySet<FactName> = new Set(['agent', 'clock', 'containers']);
+
 function sameBasis(one: Facts, other: Facts): boolean {
   const names = Object.keys(one) as FactName[];
-  return names.every((name) => name === 'containers' || name === 'clock' || one[name] === other[name]);
+  return names.every((name) => NO_BASIS.has(name) || one[name] === other[name]);
 }

@@ -6,6 +6,7 @@ import { within } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { scopedClock } from '../../service/scoped-clock.ts';
+import type { Pace } from '../budget/pace.ts';
 import type { NodeAccess } from '../node-access.ts';
 import { observe, observeAll, observeContainer } from '../inspector/observe.ts';
 import { inspectorOf, INSPECTORS } from '../inspector/registry.ts';
@@ -25,6 +26,8 @@ export interface WatchOptions {
   /** Told of every change, in order, the first full round first. Must not throw. */
   readonly onChange: (update: NodeUpdate) => void;
   readonly sweepIntervalMs: number;
+  /** How fast to work; asked whenever there is something to do. */
+  readonly pace: () => Pace;
   readonly clock: Clock;
   /** 0 ≤ x < 1 */
   readonly random: () => number;
@@ -36,6 +39,8 @@ export interface WatchOptions {
 export interface NodeWatch {
   /** What is known now; undefined before the end of the first round. */
   readonly snapshot: () => NodeSnapshot | undefined;
+  /** Something changed of which no event tells: the fact is read again. */
+  readonly refresh: (fact: FactName) => void;
   /** Resolves once the signal has aborted and nothing runs any more. */
   readonly done: Promise<void>;
 }
@@ -52,7 +57,7 @@ const RETRY_MS = 10_000;
  * what sends no event. Only what changed is read again, and only what is touched by it is judged again.
  */
 export function watchNode(options: WatchOptions): NodeWatch {
-  const { access, log, random, signal, sweepIntervalMs } = options;
+  const { access, log, random, signal, sweepIntervalMs, pace } = options;
   const clock = scopedClock(options.clock);
   const surroundings: Surroundings = { clock, log, signal };
   const state = createNodeState({
@@ -65,14 +70,16 @@ export function watchNode(options: WatchOptions): NodeWatch {
   });
   const lane = createFactLane({
     clock,
+    pace,
     signal,
     readRound: (reason) => guarded(`round: ${reason}`, () => readRound(reason), surroundings),
     readFact: (fact) => guarded(`fact ${fact}`, () => readFact(fact), surroundings),
   });
   const containers = createContainerLane({
     clock,
+    pace,
     look: (id) => guarded('container', () => look(id), surroundings),
-    onOverflow: () => lane.round('many containers changed at once'),
+    onOverflow: () => lane.round('containers changed'),
   });
   const paths = createPathWatch(access.host, (facts, path) => {
     log.debug({ path, facts }, 'file changed');
@@ -143,8 +150,13 @@ export function watchNode(options: WatchOptions): NodeWatch {
       if (showsRuntime(state.snapshot()?.facts)) lane.round('the container runtime does not answer');
     },
   });
+  let sweepsDue = 0;
   const sweep = (): void => {
-    lane.round('sweep');
+    sweepsDue += 1;
+    if (sweepsDue >= pace().sweepFactor) {
+      sweepsDue = 0;
+      lane.round('sweep');
+    }
     clock.after(jittered(sweepIntervalMs, SWEEP_JITTER, random), sweep);
   };
   sweep();
@@ -153,7 +165,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
     paths.stop();
     clock.close();
   };
-  return { snapshot: state.snapshot, done: run() };
+  return { snapshot: state.snapshot, refresh: (fact) => lane.stale([fact]), done: run() };
 }
 
 /** A defect in one inspector must not end the watch: it is told, and the next round tries again. */

@@ -1,5 +1,5 @@
 import type { Parsed, Schema } from '../../posture/schema.ts';
-import { formatAddress } from '../../service/config/kind.ts';
+import { formatAddress, loopbackOf } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import { apiError } from './shape.ts';
 
@@ -56,7 +56,7 @@ export interface ApiClientOptions {
 
 /** A client of the operator API at `address`. */
 export function createApiClient({ address, token, signal }: ApiClientOptions): ApiClient {
-  const url = `http://${formatAddress(reachable(address))}`;
+  const url = `http://${formatAddress(loopbackOf(address))}`;
   const request = async (path: string, init: Request, limit: AbortSignal): Promise<ApiResult<Response>> => {
     try {
       const headers = { authorization: `Bearer ${token}`, ...init.headers };
@@ -142,12 +142,6 @@ function queryText(query: Readonly<Record<string, QueryValue>>): string {
   }
   const text = parameters.toString();
   return text === '' ? '' : `?${text}`;
-}
-
-/** A collector that listens on every address is asked on the loopback one. */
-function reachable({ host, port }: Address): Address {
-  if (host === '0.0.0.0') return { host: '127.0.0.1', port };
-  return host === '::' ? { host: '::1', port } : { host, port };
 }
 
 function unreachable(url: string, error: unknown): ApiFailure {

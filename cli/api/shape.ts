@@ -102,6 +102,64 @@ export type FleetNode = s.Infer<typeof fleetNode>;
 /** All nodes. */
 export const nodeList = s.object({ nodes: s.list(fleetNode, '', 100_000) });
 
+const sinkStatus = s.object({
+  name: s.string(),
+  state: s.oneOf(['ok', 'retrying', 'paused']),
+  position: s.integer(),
+  behind: s.integer(),
+  lastError: s.string(),
+  delivered: s.integer(),
+  rejected: s.integer(),
+});
+
+const nodeHealth = s.object({
+  id: s.string(),
+  name: s.string(),
+  presence: s.oneOf(['connected', 'stale', 'offline']),
+  lastSeenMs: s.integer(),
+  agentVersion: s.string(),
+  agentRssBytes: s.integer(),
+  agentCpuMs: s.integer(),
+  dropped: s.integer(),
+  overBudget: s.boolean(),
+});
+
+/** How the collector is doing. */
+export const collectorStatus = s.object({
+  version: s.string(),
+  startedMs: s.integer(),
+  nowMs: s.integer(),
+  addresses: s.object({ nodes: s.string(), api: s.string(), console: s.nullable(s.string()) }),
+  process: s.object({ pid: s.integer(), rssBytes: s.integer(), cpuMs: s.integer() }),
+  store: s.object({
+    path: s.string(),
+    bytes: s.integer(),
+    freeBytes: s.nullable(s.integer()),
+    findings: s.integer(),
+    historyFromMs: s.nullable(s.integer()),
+    historyToMs: s.nullable(s.integer()),
+    setAside: s.nullable(s.object({ path: s.string(), atMs: s.integer() })),
+    problem: s.string(),
+  }),
+  heartbeatMs: s.integer(),
+  nodes: s.object({
+    total: s.integer(),
+    connected: s.integer(),
+    stale: s.integer(),
+    offline: s.integer(),
+    listed: s.list(nodeHealth, '', 1_000),
+  }),
+  sinks: s.list(sinkStatus, '', 1_000),
+  /** `code` is not held to a list: a newer collector may know more. */
+  troubles: s.list(
+    s.object({ code: s.string('', 64), subject: s.string(), text: s.string(), advice: s.string() }),
+    '',
+    10_000,
+  ),
+});
+/** See {@link collectorStatus}. */
+export type FleetStatus = s.Infer<typeof collectorStatus>;
+
 /** One node's answer to a query. Which fields are there depends on `outcome`. */
 export const queryAnswer = s.object({
   outcome: s.oneOf(['ok', 'error', 'timeout', 'offline']),

@@ -10,8 +10,9 @@ import { defineCommand, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import { compareFindings, findingLabel } from '../render/finding.ts';
+import { nodeLabel } from '../render/node-label.ts';
 import { safe, safeJson } from '../render/safe.ts';
-import { wrap } from '../render/width.ts';
+import { displayWidth, fit, wrap, wrapHard } from '../render/width.ts';
 import { documentCheck } from '../scan/document-check.ts';
 import type { DocumentCheck } from '../scan/document-check.ts';
 import { unknownCheck } from '../scan/known.ts';
@@ -136,15 +137,20 @@ function controlLines({ controls }: DocumentCheck, width: number, title: string)
 function findingLines(finding: FleetFinding, { paint, width }: Context): readonly string[] {
   const { text, paint: colour } = findingLabel(finding, paint);
   const word = text.trimEnd();
-  const head = `${colour?.(word) ?? word}  ${paint.bold(safe(finding.subject.name))} on ${safe(finding.nodeName)}`;
+  const node = nodeLabel(finding.nodeName, finding.nodeId);
+  // Both names are to be seen, however long the first is.
+  const room = width - word.length - ' on '.length - 2;
+  const shownNode = fit(safe(node), Math.max(16, room - displayWidth(safe(finding.subject.name))));
+  const shownSubject = fit(safe(finding.subject.name), room - displayWidth(shownNode));
+  const head = `${colour?.(word) ?? word}  ${paint.bold(shownSubject)} on ${shownNode}`;
   const reason = finding.reason ?? '';
   return [
     '',
     head,
-    ...(reason === '' ? [] : wrap(safe(reason), width - 2).map((line) => `  ${line}`)),
+    ...(reason === '' ? [] : wrapHard(safe(reason), width - 2).map((line) => `  ${line}`)),
     ...finding.evidence.flatMap(({ source, seen, expected }) => [
-      ...wrap(`${safe(source)}: ${safe(seen)}`, width - 2).map((line) => `  ${line}`),
-      ...(expected === '' ? [] : wrap(`expected: ${safe(expected)}`, width - 4).map((line) => `    ${line}`)),
+      ...wrapHard(`${safe(source)}: ${safe(seen)}`, width - 2).map((line) => `  ${line}`),
+      ...(expected === '' ? [] : wrapHard(`expected: ${safe(expected)}`, width - 4).map((line) => `    ${line}`)),
     ]),
   ];
 }

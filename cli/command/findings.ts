@@ -11,6 +11,7 @@ import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import type { ShownFinding } from '../render/finding.ts';
 import { renderFindings } from '../render/finding-list.ts';
+import { nodeLabel } from '../render/node-label.ts';
 import { safeJson } from '../render/safe.ts';
 import { unknownCheck } from '../scan/known.ts';
 
@@ -137,7 +138,9 @@ async function print(context: Context, found: readonly FleetFinding[], more: boo
   const { args, stdout, stderr, width, paint } = context;
   const isTable = (args.value('output') ?? 'table') === 'table';
   if (isTable) {
-    const nodes = new Map<ShownFinding, string>(found.map((finding) => [finding, finding.nodeName]));
+    const nodes = new Map<ShownFinding, string>(
+      found.map((finding) => [finding, nodeLabel(finding.nodeName, finding.nodeId)]),
+    );
     const several = new Set(nodes.values()).size > 1;
     const style = { width, paint, joined: false };
     const lines = renderFindings(found, several ? { ...style, nodeOf: (one) => nodes.get(one) ?? '' } : style);

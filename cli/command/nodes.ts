@@ -5,6 +5,7 @@ import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
+import { nodeLabel } from '../render/node-label.ts';
 import type { Cell } from '../render/table.ts';
 import { span } from '../render/time.ts';
 
@@ -13,7 +14,7 @@ export const nodes = defineCommand({
   summary: 'list the nodes of the fleet',
   usage: ['nodes [options]'],
   description: [
-    'Asks the collector for every node that it knows: whether it is connected or since when it is not, what it runs, and how many checks fail on it, by severity.',
+    'Asks the collector for every node that it knows: whether it is connected or since when it is not, what it runs, how many containers run there, and how many checks fail on it, by severity.',
   ],
   operands: { min: 0, max: 0 },
   options: [OUTPUT_OPTION],
@@ -34,13 +35,14 @@ export const nodes = defineCommand({
       document: { nodes: items },
       items,
       columns: [
-        { title: 'NODE' },
-        { title: 'STATE', min: 12 },
+        // What tells nodes from each other gives last; short titles leave it the room.
+        { title: 'NODE', min: 24 },
+        { title: 'STATE', min: 13 },
         { title: 'RUNTIME' },
-        { title: 'CONTAINERS', align: 'right' },
-        { title: 'CRITICAL', align: 'right' },
+        { title: 'RUNNING', align: 'right' },
+        { title: 'CRIT', align: 'right' },
         { title: 'HIGH', align: 'right' },
-        { title: 'MEDIUM', align: 'right' },
+        { title: 'MED', align: 'right' },
         { title: 'LOW', align: 'right' },
       ],
       rows: items.map((node) => nodeRow(node, nowMs, context)),
@@ -57,7 +59,7 @@ function nodeRow(node: FleetNode, nowMs: number, { paint }: Context): readonly C
       ? { text: '0', paint: paint.dim }
       : { text: String(failures[name]), paint: (text) => paint.severity(name, text) };
   return [
-    { text: node.name, paint: paint.bold },
+    { text: nodeLabel(node.name, node.id), paint: paint.bold },
     node.connected
       ? { text: 'connected', paint: paint.good }
       : { text: `offline ${span(nowMs - node.offlineSinceMs)}`, paint: paint.bad },

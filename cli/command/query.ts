@@ -5,8 +5,10 @@ import type { QueryAnswer } from '../api/shape.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
+import { nodeLabel } from '../render/node-label.ts';
 import { safe, safeJson } from '../render/safe.ts';
-import { clockTime, span } from '../render/time.ts';
+import { dateTime, span } from '../render/time.ts';
+import { fit, wrapHard } from '../render/width.ts';
 
 /** How long a query waits for a node where nothing is said. */
 const DEFAULT_DEADLINE_MS = 5_000;
@@ -100,24 +102,34 @@ function documentAnswer(answer: QueryAnswer): Readonly<Record<string, unknown>> 
   }
 }
 
-function block(answer: QueryAnswer, { paint, clock }: Context): readonly string[] {
-  const name = paint.bold(safe(answer.nodeName));
+function block(answer: QueryAnswer, { paint, clock, width }: Context): readonly string[] {
+  const [rows, cut] = answer.outcome === 'ok' ? [rowsText(answer), answer.truncated ? CUT : ''] : ['', ''];
+  const room = width - rows.length - cut.length;
+  const name = paint.bold(fit(safe(nodeLabel(answer.nodeName, answer.nodeId)), room));
+  const told = (label: string, text: string, colour: (text: string) => string): readonly string[] =>
+    wrapHard(`${label}: ${safe(text)}`, width - 4).map((line, index) =>
+      index === 0 ? `  ${colour(line.slice(0, label.length))}${line.slice(label.length)}` : `    ${line}`,
+    );
   switch (answer.outcome) {
     case 'ok': {
-      const rows = Array.isArray(answer.value) ? `  ${String(answer.rows)} row${answer.rows === 1 ? '' : 's'}` : '';
-      const cut = answer.truncated ? paint.bad('  (cut: there are more)') : '';
-      const unread = answer.unread.map((entry) => `  ${paint.dim(`not read: ${safe(entry)}`)}`);
-      return [`${name}${paint.dim(rows)}${cut}`, ...valueLines(answer.value), ...unread];
+      const unread = answer.unread.flatMap((entry) => told('not read', entry, paint.dim));
+      return [`${name}${paint.dim(rows)}${paint.bad(cut)}`, ...valueLines(answer.value), ...unread];
     }
     case 'error':
-      return [name, `  ${paint.bad('error')}: ${safe(answer.error)}`];
+      return [name, ...told('error', answer.error, paint.bad)];
     case 'timeout':
       return [name, `  ${paint.bad('no answer')} within ${String(answer.deadlineMs)} ms`];
     case 'offline': {
-      const since = `since ${clockTime(answer.sinceMs)} (${span(clock.now() - answer.sinceMs)})`;
+      const since = `since ${dateTime(answer.sinceMs)} (${span(clock.now() - answer.sinceMs)})`;
       return [name, `  ${paint.bad('offline')} ${answer.sinceMs === 0 ? '' : since}`.trimEnd()];
     }
   }
+}
+
+const CUT = '  (cut: there are more)';
+
+function rowsText({ value, rows }: QueryAnswer): string {
+  return Array.isArray(value) ? `  ${String(rows)} row${rows === 1 ? '' : 's'}` : '';
 }
 
 /** A list stands one item a line, anything else as JSON. */

@@ -8,6 +8,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   collector: async () => (await import('./collector.ts')).collector,
   completion: async () => (await import('./completion.ts')).completion,
   config: async () => (await import('./config.ts')).config,
+  console: async () => (await import('./console.ts')).console,
+  doctor: async () => (await import('./doctor.ts')).doctor,
   explain: async () => (await import('./explain.ts')).explain,
   findings: async () => (await import('./findings.ts')).findings,
   help: async () => (await import('./help.ts')).help,
@@ -15,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   query: async () => (await import('./query.ts')).query,
   record: async () => (await import('./record.ts')).record,
   scan: async () => (await import('./scan.ts')).scan,
+  status: async () => (await import('./status.ts')).status,
   up: async () => (await import('./up.ts')).up,
   version: async () => (await import('./version.ts')).version,
 });

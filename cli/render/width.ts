@@ -70,6 +70,31 @@ export function wrap(text: string, width: number): readonly string[] {
   return lines;
 }
 
+/** As {@link wrap}, but a longer word is broken too: for text from outside, which must not leave its column. */
+export function wrapHard(text: string, width: number): readonly string[] {
+  return wrap(text, width).flatMap((line) => {
+    const pieces: string[] = [];
+    for (let rest = line; rest !== '';) {
+      const piece = takeCells(rest, width);
+      pieces.push(piece);
+      rest = rest.slice(piece.length);
+    }
+    return pieces;
+  });
+}
+
+/** The beginning of `text` that fits into `width` cells; at least one character, so that a loop gets on. */
+function takeCells(text: string, width: number): string {
+  let taken = 0;
+  let part = '';
+  for (const character of text) {
+    taken += characterWidth(character);
+    if (taken > width && part !== '') break;
+    part += character;
+  }
+  return part;
+}
+
 function characterWidth(character: string): number {
   const code = character.codePointAt(0) ?? 0;
   if (code < 0x300) return 1;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { formatAddress } from '../../service/config/kind.ts';
+import { formatAddress, loopbackOf } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import { settingsOf } from '../../service/config/load.ts';
 import type { Program } from '../../service/config/setting.ts';
@@ -54,9 +54,4 @@ function flagsOf({ settingFlags }: Context, program: Program): Readonly<Record<s
 function commandLine(command: string, flags: Readonly<Record<string, string>>): readonly string[] {
   // One word each: a value may start with a dash.
   return [command, ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)];
-}
-
-function loopbackOf({ host, port }: Address): Address {
-  if (host === '0.0.0.0') return { host: '127.0.0.1', port };
-  return host === '::' ? { host: '::1', port } : { host, port };
 }

@@ -7,6 +7,7 @@ import { errorCode, makePrivateDirectory } from '../../service/files.ts';
 import { takeLock } from '../../service/lock.ts';
 import { connect } from '../api/connect.ts';
 import type { ApiClient } from '../api/client.ts';
+import { askConsoleLink } from '../api/console-link.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
@@ -133,6 +134,7 @@ async function printSummary(context: Context, { client, api }: Both, nodeId: str
     `${[
       ...lines,
       '',
+      ...(await consoleLines(context, client, again)),
       `operator API  http://${formatAddress(api)}   token in ${safe(settings.tokenFile)}`,
       `ask it        plimsoll findings${again}`,
       `logs          ${safe(join(settings.dataDir, 'log'))}`,
@@ -140,6 +142,14 @@ async function printSummary(context: Context, { client, api }: Both, nodeId: str
       '',
     ].join('\n')}\n`,
   );
+}
+
+/** The link to the console. It signs in whoever opens it first, so it is not for a journal that others read too. */
+async function consoleLines({ environment, paint }: Context, client: ApiClient, again: string): Promise<string[]> {
+  const command = `plimsoll console${again}`;
+  const link = environment['JOURNAL_STREAM'] === undefined ? await askConsoleLink(client) : undefined;
+  if (link?.ok !== true) return [`console       ${command}   prints a link`];
+  return [`console       ${link.value.url}`, paint.dim(`              opens once, within 5 min; another: ${command}`)];
 }
 
 /** Flags that a client command needs to find this collector. */

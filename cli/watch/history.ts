@@ -1,11 +1,14 @@
 import type { ApiClient, ApiResult } from '../api/client.ts';
-import { historyPage } from '../api/shape.ts';
+import { historyPage, nodeList } from '../api/shape.ts';
 import type { HistoryEntry } from '../api/shape.ts';
 import { EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
 import { findingLabel } from '../render/finding.ts';
+import { nodeLabel } from '../render/node-label.ts';
+import type { Paint } from '../render/paint.ts';
+import type { Cell } from '../render/table.ts';
 import { dateTime } from '../render/time.ts';
 
 /** Entries in one request. */
@@ -24,20 +27,34 @@ export async function printHistory(context: Context, client: ApiClient, wanted: 
   const read = await readHistory(client, wanted);
   if (!read.ok) return complain(context, read.problem, read.hint);
   const entries = read.value;
+  const isTable = (context.args.value('output') ?? 'table') === 'table';
+  const several = isTable && new Set(entries.map(({ nodeId }) => nodeId)).size > 1;
+  const names = several ? await readNames(client) : new Map<string, string>();
   await printListing(context, {
     document: { entries },
     items: entries,
-    columns: [{ min: 19 }, { min: 8 }, { min: 8 }, { min: 36 }, {}],
-    rows: entries.map((entry) => [
-      { text: dateTime(entry.atMs), paint: paint.dim },
-      { text: entry.action, paint: entry.action === 'resolved' ? paint.good : paint.bold },
-      findingLabel(entry, paint),
-      { text: entry.check },
-      { text: entry.subjectName, paint: paint.bold },
-    ]),
+    columns: [{ min: 19 }, { min: 8 }, { min: 8 }, ...(several ? [{ min: 8, max: 16 }] : []), { min: 20 }, {}],
+    rows: entries.map((entry) => rowOf(entry, several ? (names.get(entry.nodeId) ?? entry.nodeId) : undefined, paint)),
     empty: 'Nothing happened.',
   });
   return EXIT_OK;
+}
+
+function rowOf(entry: HistoryEntry, node: string | undefined, paint: Paint): readonly Cell[] {
+  return [
+    { text: dateTime(entry.atMs), paint: paint.dim },
+    { text: entry.action, paint: entry.action === 'resolved' ? paint.good : paint.bold },
+    findingLabel(entry, paint),
+    ...(node === undefined ? [] : [{ text: node, paint: paint.dim }]),
+    { text: entry.check },
+    { text: entry.subjectName, paint: paint.bold },
+  ];
+}
+
+/** Names of nodes by id: history knows ids only. Where they cannot be had, the ids are shown. */
+async function readNames(client: ApiClient): Promise<ReadonlyMap<string, string>> {
+  const answer = await client.get('/v1/nodes', nodeList);
+  return new Map(answer.ok ? answer.value.nodes.map(({ id, name }) => [id, nodeLabel(name, id)]) : []);
 }
 
 async function readHistory(

@@ -1,5 +1,6 @@
 import type { FindingEvent } from '../api/shape.ts';
 import { evidenceLine, findingLabel } from '../render/finding.ts';
+import { nodeLabel } from '../render/node-label.ts';
 import type { Paint } from '../render/paint.ts';
 import { renderTable } from '../render/table.ts';
 import { clockTime } from '../render/time.ts';
@@ -10,7 +11,7 @@ import { clockTime } from '../render/time.ts';
  */
 export function changeLine(event: FindingEvent, withNode: boolean, width: number, paint: Paint): string {
   const { finding, action, atMs } = event;
-  const node = withNode ? [{ text: finding.nodeName, paint: paint.dim }] : [];
+  const node = withNode ? [{ text: nodeLabel(finding.nodeName, finding.nodeId), paint: paint.dim }] : [];
   // What is resolved was a failure: its severity says more than the verdict that it has now. One that still reads as a
   // failure went with its subject, and what was seen of it then says nothing now.
   const shown =

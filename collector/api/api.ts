@@ -6,15 +6,23 @@ import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Feed } from '../feed.ts';
 import { StoreError } from '../store/error.ts';
+import { admit, pathOf } from './admission.ts';
+import { SECURITY_HEADERS } from './browser.ts';
+import { addConsole } from './console-pages.ts';
 import { indexControls } from './controls.ts';
 import { API_ERRORS, errorBody } from './error.ts';
 import type { ApiErrorCode } from './error.ts';
 import { createEventStreams } from './event-streams.ts';
 import type { EventStreams } from './event-streams.ts';
 import { openApiDocument } from './openapi.ts';
+import { createFailureLimit } from './failure-limit.ts';
 import { parseRequest } from './request.ts';
-import type { ApiSources, JsonRoute, Route } from './route.ts';
+import type { ApiSources, JsonRoute, Refusal, Route } from './route.ts';
 import { COMPONENTS, ROUTES } from './routes.ts';
+import { secretMatcher } from './secret.ts';
+import { createSessionTokens } from './session-token.ts';
+import { createSignIn } from './sign-in.ts';
+import type { SignIn } from './sign-in.ts';
 import { createTokenGuard } from './token.ts';
 import type { TokenGuard } from './token.ts';
 
@@ -33,13 +41,15 @@ const MAX_CONNECTIONS = 256;
 const MAX_PARAMETER_LENGTH = 512;
 
 /** What the API needs. */
-export interface ApiOptions extends Omit<ApiSources, 'controlsOf'> {
+export interface ApiOptions extends Omit<ApiSources, 'controlsOf' | 'signIn'> {
   readonly listen: Address;
-  /** Bearer token that every route but the open ones asks for. */
+  /** The operator token: every route but the open ones asks for it, or for a session that it opened. */
   readonly token: string;
   readonly feed: Feed;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Where the files of the console are; absent: `/` says how to build them. */
+  readonly consoleDirectory?: string | undefined;
 }
 
 /** A running API. */
@@ -53,13 +63,14 @@ export interface Api {
 /** Starts the operator API. Rejects with the error of the system (`EADDRINUSE`) if it cannot listen. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const server = createServer();
-  const sources = { ...options, controlsOf: indexControls() };
+  const { guard, signIn } = createAccess(options);
+  const sources = { ...options, controlsOf: indexControls(), signIn };
   const streams = createEventStreams(sources);
-  const guard = createTokenGuard(options.token);
   server.addHook('onRequest', async (_request, reply) => {
     reply.headers(SECURITY_HEADERS);
   });
   for (const route of ROUTES) addRoute(server, route, { sources, guard, streams });
+  await addConsole(server, options.consoleDirectory, options.log);
   let document: string | undefined;
   server.get('/openapi.json', (_request, reply) => {
     document ??= JSON.stringify(openApiDocument(ROUTES, COMPONENTS, options.version));
@@ -90,14 +101,18 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** Nothing here is for a browser to run, frame or keep. */
-const SECURITY_HEADERS = Object.freeze({
-  'x-content-type-options': 'nosniff',
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'referrer-policy': 'no-referrer',
-  'cross-origin-resource-policy': 'same-origin',
-});
+/** What decides who may ask: one count of failures for wrong tokens and wrong codes. */
+function createAccess({ token, clock, log }: ApiOptions): { readonly guard: TokenGuard; readonly signIn: SignIn } {
+  const [isOperatorToken, sessions, failures] = [
+    secretMatcher(token),
+    createSessionTokens(token),
+    createFailureLimit(),
+  ];
+  return {
+    guard: createTokenGuard({ isOperatorToken, sessions, failures, clock }),
+    signIn: createSignIn({ isOperatorToken, sessions, failures, clock, log }),
+  };
+}
 
 function createServer(): FastifyInstance {
   const server = fastify({
@@ -110,7 +125,9 @@ function createServer(): FastifyInstance {
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
-    frameworkErrors: (error, _request, reply) => void sendError(reply, 'invalidRequest', error.message),
+    // A path that cannot be decoded comes here without passing the hook.
+    frameworkErrors: (error, _request, reply) =>
+      void sendError(reply.headers(SECURITY_HEADERS), 'invalidRequest', error.message),
     clientErrorHandler: answerBrokenRequest,
   });
   server.server.maxConnections = MAX_CONNECTIONS;
@@ -126,45 +143,26 @@ interface RouteParts {
 }
 
 function addRoute(server: FastifyInstance, route: Route, { sources, guard, streams }: RouteParts): void {
+  /** When the session of a request ends: a stream must not outlive it. */
+  const sessionEnds = new WeakMap<FastifyRequest, number>();
   server.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     onRequest: async (request, reply) => {
-      if (!route.open) await admit(guard, request, reply, sources);
+      const admitted = admit(route.access, request, { guard, log: sources.log });
+      if (!admitted.ok) return sendRefusal(reply, admitted);
+      if (admitted.body.untilMs !== undefined) sessionEnds.set(request, admitted.body.untilMs);
     },
     handler: async (request, reply) => {
       const input = parseRequest(route, request, reply);
-      if (!input.ok) return sendError(reply, input.code, input.message, input.hint);
+      if (!input.ok) return sendRefusal(reply, input);
       if (route.kind === 'json') return answerJson(route, input.body, reply, sources);
-      const opened = streams.open(input.body.query['after'], request.headers['last-event-id'], reply);
-      return opened.ok ? reply : sendError(reply, opened.code, opened.message, opened.hint);
+      const after = input.body.query['after'];
+      const lastEventId = request.headers['last-event-id'];
+      const opened = streams.open({ after, lastEventId, untilMs: sessionEnds.get(request) }, reply);
+      return opened.ok ? reply : sendRefusal(reply, opened);
     },
   });
-}
-
-async function admit(
-  guard: TokenGuard,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { clock, log }: Pick<ApiOptions, 'clock' | 'log'>,
-): Promise<void> {
-  const verdict = guard.admit(request.headers.authorization, request.ip, clock.monotonic());
-  switch (verdict.outcome) {
-    case 'welcome':
-      return;
-    case 'refused':
-      reply.header('www-authenticate', 'Bearer realm="plimsoll"');
-      if (verdict.wrongToken) log.warn({ address: request.ip, path: pathOf(request) }, 'request with a wrong token');
-      return void sendError(
-        reply,
-        'unauthorized',
-        'this needs the operator token',
-        'send "Authorization: Bearer …" with the content of the token file (see: plimsoll config)',
-      );
-    case 'limited':
-      reply.header('retry-after', String(Math.ceil(verdict.retryAfterMs / 1000)));
-      return void sendError(reply, 'tooManyRequests', 'too many wrong tokens from this address');
-  }
 }
 
 async function answerJson(
@@ -174,8 +172,15 @@ async function answerJson(
   sources: ApiSources,
 ): Promise<FastifyReply> {
   const given = await route.handle(input, sources);
-  if (!given.ok) return sendError(reply, given.code, given.message, given.hint);
+  if (!given.ok) return sendRefusal(reply, given);
   return reply.type(JSON_TYPE).send(JSON.stringify(given.body));
+}
+
+function sendRefusal(reply: FastifyReply, refusal: Refusal): FastifyReply {
+  const { code, message, hint, retryAfterMs } = refusal;
+  if (code === 'unauthorized') reply.header('www-authenticate', 'Bearer realm="plimsoll"');
+  if (retryAfterMs !== undefined) reply.header('retry-after', String(Math.ceil(retryAfterMs / 1000)));
+  return sendError(reply, code, message, hint);
 }
 
 function sendError(reply: FastifyReply, code: ApiErrorCode, message: string, hint?: string): FastifyReply {
@@ -191,10 +196,14 @@ function answerBrokenRequest(error: { readonly code: string }, socket: Socket): 
   const [status, code, message] = BROKEN_REQUESTS[error.code] ?? BROKEN;
   const body = JSON.stringify(errorBody(code, message));
   socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: ${JSON_TYPE}\r\nX-Content-Type-Options: nosniff\r\n` +
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: ${JSON_TYPE}\r\n${BROKEN_HEADERS}` +
       `Content-Length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,
   );
 }
+
+const BROKEN_HEADERS = Object.entries(SECURITY_HEADERS)
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('');
 
 type BrokenAnswer = readonly [status: string, code: ApiErrorCode, message: string];
 const BROKEN: BrokenAnswer = ['400 Bad Request', 'invalidRequest', 'this is no HTTP request'];
@@ -215,9 +224,4 @@ function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyRepl
   if (status < 500) return sendError(reply, 'invalidRequest', error instanceof Error ? error.message : 'not valid');
   log.error({ err: error, method: request.method, path: pathOf(request) }, 'request failed');
   return sendError(reply, 'internal', 'the collector failed to answer', 'its log says why');
-}
-
-/** The path without its query, which may hold what somebody searched for. */
-function pathOf(request: FastifyRequest): string {
-  return request.url.split('?', 1)[0] ?? '';
 }

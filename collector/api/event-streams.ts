@@ -14,10 +14,19 @@ const MAX_STREAMS = 64;
 
 /** All open event streams of one API. */
 export interface EventStreams {
-  /** Opens one on `reply`. `after` was checked; `lastEventId` is the header as it came, and wins: it is newer. */
-  readonly open: (after: unknown, lastEventId: string | string[] | undefined, reply: FastifyReply) => Answer<undefined>;
+  readonly open: (asked: StreamRequest, reply: FastifyReply) => Answer<undefined>;
   /** Ends all of them. */
   readonly close: () => Promise<void>;
+}
+
+/** What a reader asks for. */
+export interface StreamRequest {
+  /** Position, checked. */
+  readonly after: unknown;
+  /** The header as it came. It wins: it is newer. */
+  readonly lastEventId: string | string[] | undefined;
+  /** When the reader's session ends, wall clock: the stream ends with it. Undefined: it has none. */
+  readonly untilMs: number | undefined;
 }
 
 /** What the streams need. */
@@ -32,7 +41,7 @@ export interface EventStreamsOptions {
 export function createEventStreams({ store, feed, clock, controlsOf }: EventStreamsOptions): EventStreams {
   const streams = new Set<EventStream>();
   return {
-    open: (after, lastEventId, reply) => {
+    open: ({ after, lastEventId, untilMs }, reply) => {
       // An empty id is what a browser sends that has seen no event yet.
       const resumed =
         lastEventId === undefined || lastEventId === '' ? undefined : positionSchema.safeParse(lastEventId);
@@ -55,6 +64,8 @@ export function createEventStreams({ store, feed, clock, controlsOf }: EventStre
         after: resumed?.data ?? (after as number | undefined),
       });
       streams.add(stream);
+      const cancelEnd = untilMs === undefined ? undefined : clock.after(untilMs - clock.now(), stream.end);
+      void stream.closed.then(cancelEnd);
       void stream.closed.then(() => streams.delete(stream));
       return answer(undefined);
     },

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { API_ERRORS } from './error.ts';
 import type { ApiErrorCode } from './error.ts';
-import type { Fields, Route } from './route.ts';
+import type { Access, Fields, Route } from './route.ts';
 import { errorSchema } from './schema.ts';
 
 /** A JSON value that is an object. */
 type Json = Readonly<Record<string, unknown>>;
 
 /** Refusals that any route can answer, and those that any route behind the token can answer besides. */
-const ALWAYS: readonly ApiErrorCode[] = ['internal'];
+const ALWAYS: readonly ApiErrorCode[] = ['internal', 'crossSite'];
 const BEHIND_TOKEN: readonly ApiErrorCode[] = ['unauthorized', 'tooManyRequests'];
 
 /**
@@ -39,21 +39,30 @@ export function openApiDocument(
     },
     paths,
     components: {
-      securitySchemes: { operatorToken: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        operatorToken: { type: 'http', scheme: 'bearer' },
+        consoleSession: { type: 'http', scheme: 'bearer', description: 'of `POST /v1/console/sessions`' },
+      },
       schemas: Object.fromEntries(Object.entries(generated.schemas).map(([id, schema]) => [id, withoutHead(schema)])),
     },
   };
 }
 
+const SECURITY = Object.freeze({
+  open: [],
+  signedIn: [{ operatorToken: [] }, { consoleSession: [] }],
+  operator: [{ operatorToken: [] }],
+} satisfies Record<Access, readonly Json[]>);
+
 type Components = ReturnType<typeof z.registry<{ id: string }>>;
 
 function operation(route: Route, components: Components): Json {
-  const codes = [...new Set([...route.refuses, ...(route.open ? [] : BEHIND_TOKEN), ...ALWAYS])];
+  const codes = [...new Set([...route.refuses, ...(route.access === 'open' ? [] : BEHIND_TOKEN), ...ALWAYS])];
   return {
     operationId: route.operation,
     summary: route.summary,
     description: route.description,
-    security: route.open ? [] : [{ operatorToken: [] }],
+    security: SECURITY[route.access],
     parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
     ...(route.body === undefined
       ? {}

@@ -14,7 +14,13 @@ export function parseRequest(route: Route, request: FastifyRequest, reply: Fasti
   if (!query.success) return refuse('invalidRequest', problem('query', query.error), 'GET /openapi.json describes it');
   const body = (route.body ?? z.unknown()).safeParse(request.body);
   if (!body.success) return refuse('invalidRequest', problem('body', body.error), 'GET /openapi.json describes it');
-  return answer({ params: params.data, query: query.data, body: body.data, signal: abandoned(reply) });
+  return answer({
+    params: params.data,
+    query: query.data,
+    body: body.data,
+    signal: abandoned(reply),
+    address: request.ip,
+  });
 }
 
 /** A parameter that may be repeated is a list also where it stands once. */

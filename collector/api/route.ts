@@ -1,25 +1,41 @@
 import { z } from 'zod';
+import type { Clock } from '../../service/clock.ts';
 import type { QueryService } from '../query/query.ts';
 import type { SinkStatus } from '../sink/pump.ts';
+import type { CollectorStatus } from '../status/collector-status.ts';
 import type { Store } from '../store/store.ts';
 import type { ApiErrorCode } from './error.ts';
 import type { ControlLookup } from './present.ts';
+import type { SignIn } from './sign-in.ts';
+import type { Scope } from './token.ts';
 
 /** What the routes answer from. */
 export interface ApiSources {
   readonly store: Store;
   readonly queries: QueryService;
   readonly sinks: () => readonly SinkStatus[];
+  /** How the collector is doing. Never rejects. */
+  readonly status: () => Promise<CollectorStatus>;
   /** The benchmark controls that a check answers. */
   readonly controlsOf: ControlLookup;
+  readonly signIn: SignIn;
+  readonly clock: Clock;
   /** Version of the collector. */
   readonly version: string;
 }
 
 /** What a handler answers: a body, or a refusal by code. */
-export type Answer<A> =
-  | { readonly ok: true; readonly body: A }
-  | { readonly ok: false; readonly code: ApiErrorCode; readonly message: string; readonly hint?: string };
+export type Answer<A> = { readonly ok: true; readonly body: A } | Refusal;
+
+/** Why there is no answer. */
+export interface Refusal {
+  readonly ok: false;
+  readonly code: ApiErrorCode;
+  readonly message: string;
+  readonly hint?: string;
+  /** When it makes sense to ask again. */
+  readonly retryAfterMs?: number;
+}
 
 /** Fields of a request, each with its schema. */
 export type Fields = z.ZodObject;
@@ -30,7 +46,12 @@ export interface RouteInput<P extends Fields, Q extends Fields, B extends z.ZodT
   readonly query: z.output<Q>;
   readonly body: z.output<B>;
   readonly signal: AbortSignal;
+  /** Address of the peer. */
+  readonly address: string;
 }
+
+/** Who may use a route: anyone, who is signed in, or only who has the operator token itself. */
+export type Access = 'open' | Scope;
 
 /** What the document says of a route, and what the server needs to answer it. Paths in OpenAPI form: `/v1/nodes/{node}`. */
 interface RouteText {
@@ -47,8 +68,7 @@ interface RouteText {
 /** A route that answers one JSON body. */
 export interface JsonRoute extends RouteText {
   readonly kind: 'json';
-  /** True: no token is asked for. */
-  readonly open: boolean;
+  readonly access: Access;
   readonly params: Fields;
   readonly query: Fields;
   /** Schema of the body of a POST. */
@@ -63,7 +83,7 @@ export interface JsonRoute extends RouteText {
 /** A route that answers a stream of server-sent events until one side ends it. */
 export interface StreamRoute extends RouteText {
   readonly kind: 'stream';
-  readonly open: false;
+  readonly access: 'signedIn';
   readonly params: Fields;
   readonly query: Fields;
   readonly body: undefined;
@@ -85,7 +105,7 @@ export function jsonRoute<
   B extends z.ZodType = z.ZodUndefined,
 >(
   route: RouteText & {
-    readonly open?: boolean;
+    readonly access?: Access;
     readonly params?: P;
     readonly query?: Q;
     readonly body?: B;
@@ -99,7 +119,7 @@ export function jsonRoute<
   return Object.freeze({
     ...route,
     kind: 'json',
-    open: route.open ?? false,
+    access: route.access ?? 'signedIn',
     params: route.params ?? NO_FIELDS,
     query: route.query ?? NO_FIELDS,
     body: route.body,
@@ -114,6 +134,6 @@ export function answer<A>(body: A): Answer<A> {
 }
 
 /** A refusal. */
-export function refuse(code: ApiErrorCode, message: string, hint?: string): Answer<never> {
+export function refuse(code: ApiErrorCode, message: string, hint?: string): Refusal {
   return hint === undefined ? { ok: false, code, message } : { ok: false, code, message, hint };
 }

@@ -2,13 +2,17 @@ import type { z } from 'zod';
 import type { Route } from './route.ts';
 import { getBenchmark, listBenchmarks } from './route/benchmarks.ts';
 import { getCheck, listChecks } from './route/checks.ts';
+import { createConsoleLink, openConsoleSession } from './route/console.ts';
 import { watchEvents } from './route/events.ts';
+import { listFacts } from './route/facts.ts';
 import { listFindings, listHistory } from './route/findings.ts';
 import { getHealth } from './route/health.ts';
 import { getNode, listNodes } from './route/nodes.ts';
 import { askNodes } from './route/query.ts';
 import { listSinks } from './route/sinks.ts';
+import { getStatus } from './route/status.ts';
 import { getSummary } from './route/summary.ts';
+import { getTrend } from './route/trend.ts';
 import { findingEventSchema, findingSchema, historyEntrySchema, nodeSchema, nodeStateSchema } from './schema.ts';
 
 /** Every route, by path. */
@@ -18,14 +22,19 @@ export const ROUTES: readonly Route[] = Object.freeze([
   getBenchmark,
   listChecks,
   getCheck,
+  createConsoleLink,
+  openConsoleSession,
   watchEvents,
+  listFacts,
   listFindings,
   listHistory,
   listNodes,
   getNode,
   askNodes,
   listSinks,
+  getStatus,
   getSummary,
+  getTrend,
 ]);
 
 /** Schemas that have a name in the document. */

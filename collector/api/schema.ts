@@ -67,6 +67,11 @@ export const findingSchema = z.strictObject({
 export const findingPageSchema = z.strictObject({
   findings: z.array(findingSchema),
   cursor: z.string().optional().describe('there if more follow: pass it as `cursor`'),
+  total: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('all that match: with `total=true`, and with `text` or `subject` only where one page holds all'),
 });
 
 /** Something that happened to a finding: what `/v1/events` sends as `finding`. */
@@ -102,6 +107,21 @@ export const historyPageSchema = z.strictObject({
 const countsSchema = z.strictObject({
   verdicts: z.record(verdictSchema, count('findings')).describe('findings by verdict'),
   failures: z.record(severitySchema, count('findings')).describe('findings with the verdict fail, by severity'),
+});
+
+/** Open findings over time. */
+export const trendSchema = z.strictObject({
+  fromMs: time('as asked for'),
+  toMs: time('as asked for; now, if that was later; otherwise the beginning of its minute'),
+  stepMs: z.int().min(0).describe('between two points, in milliseconds'),
+  knownFromMs: time('there are no points from before this: nothing was known yet, or it was forgotten'),
+  points: z.array(
+    z.strictObject({
+      atMs: time('a multiple of `stepMs`; of the last one: `toMs`'),
+      failures: z.record(severitySchema, count('findings')).describe('findings with the verdict fail, by severity'),
+      unknown: count('findings with the verdict unknown'),
+    }),
+  ),
 });
 
 /** A node as it is: what `/v1/events` sends as `node`. */

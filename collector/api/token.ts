@@ -1,68 +1,59 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../../service/clock.ts';
+import type { FailureLimit } from './failure-limit.ts';
+import type { SessionTokens } from './session-token.ts';
 
-/** Wrong tokens that one address may present within {@link FAILURE_WINDOW_MS}; beyond it the answer is 429. */
-export const MAX_FAILURES = 20;
-/** The window of the failure count, in milliseconds. */
-export const FAILURE_WINDOW_MS = 60_000;
-/** Addresses whose failures are counted at a time; the oldest goes. */
-const MAX_ADDRESSES = 1024;
-
-/** What the guard says of one request. */
+/** What the guard says of one request. `untilMs`: when the session of the caller ends; undefined: it has none. */
 export type GuardAnswer =
-  | { readonly outcome: 'welcome' }
-  | { readonly outcome: 'refused'; readonly wrongToken: boolean }
+  | { readonly outcome: 'welcome'; readonly untilMs: number | undefined }
+  | { readonly outcome: 'refused'; readonly reason: 'noToken' | 'wrongToken' | 'sessionOver' | 'operatorOnly' }
   | { readonly outcome: 'limited'; readonly retryAfterMs: number };
+
+/** Who may use a route: whoever is signed in, or only who has the operator token itself. */
+export type Scope = 'signedIn' | 'operator';
 
 /** Decides who may speak to the API. */
 export interface TokenGuard {
   /** `authorization` is the header as it came; `address` that of the peer. */
-  readonly admit: (authorization: string | undefined, address: string, nowMs: number) => GuardAnswer;
+  readonly admit: (authorization: string | undefined, address: string, scope: Scope) => GuardAnswer;
+}
+
+/** What a guard works with. */
+export interface TokenGuardOptions {
+  readonly isOperatorToken: (presented: string) => boolean;
+  readonly sessions: Pick<SessionTokens, 'read'>;
+  readonly failures: FailureLimit;
+  readonly clock: Clock;
 }
 
 /**
- * A guard for one bearer token. The comparison takes the same time whatever was sent: two SHA-256 digests are compared
- * in constant time. The right token is always welcome, so that nobody can lock the operator out with wrong ones; the
- * limit spares the log and the processor, the token's 256 bits are what protects it.
+ * A guard for the operator token and the sessions that were opened with it. The right token is always welcome, so that
+ * nobody can lock the operator out with wrong ones; the limit spares the log and the processor, the token's 256 bits are
+ * what protects it.
  */
-export function createTokenGuard(token: string): TokenGuard {
-  const expected = digest(token);
-  const failures = new Map<string, { since: number; count: number }>();
+export function createTokenGuard({ isOperatorToken, sessions, failures, clock }: TokenGuardOptions): TokenGuard {
   return {
-    admit: (authorization, address, nowMs) => {
+    admit: (authorization, address, scope) => {
       const presented = bearerToken(authorization);
-      if (presented !== undefined && timingSafeEqual(digest(presented), expected)) return { outcome: 'welcome' };
       // A request without a token guesses nothing: a browser's first visit is no attack.
-      if (presented === undefined) return { outcome: 'refused', wrongToken: false };
-      return countFailure(failures, address, nowMs);
+      if (presented === undefined) return { outcome: 'refused', reason: 'noToken' };
+      if (isOperatorToken(presented)) return { outcome: 'welcome', untilMs: undefined };
+      const session = sessions.read(presented, clock.now());
+      switch (session.outcome) {
+        case 'valid':
+          if (scope === 'operator') return { outcome: 'refused', reason: 'operatorOnly' };
+          return { outcome: 'welcome', untilMs: session.expiresMs };
+        case 'expired':
+          return { outcome: 'refused', reason: 'sessionOver' };
+        case 'foreign': {
+          const answer = failures.note(address, clock.monotonic());
+          return answer.outcome === 'limited' ? answer : { outcome: 'refused', reason: 'wrongToken' };
+        }
+      }
     },
   };
-}
-
-function countFailure(
-  failures: Map<string, { since: number; count: number }>,
-  address: string,
-  nowMs: number,
-): GuardAnswer {
-  const known = failures.get(address);
-  // A clock that was set back must not lengthen the window.
-  const current = known !== undefined && Math.abs(nowMs - known.since) < FAILURE_WINDOW_MS ? known : undefined;
-  const entry = current ?? { since: nowMs, count: 0 };
-  entry.count += 1;
-  if (current === undefined) {
-    failures.delete(address);
-    failures.set(address, entry);
-    const oldest = failures.keys().next().value;
-    if (failures.size > MAX_ADDRESSES && oldest !== undefined) failures.delete(oldest);
-  }
-  if (entry.count <= MAX_FAILURES) return { outcome: 'refused', wrongToken: true };
-  return { outcome: 'limited', retryAfterMs: Math.max(1, FAILURE_WINDOW_MS - (nowMs - entry.since)) };
 }
 
 /** RFC 6750: `Bearer` and one token of these characters. The scheme's case does not matter (RFC 9110, 11.1). */
 function bearerToken(authorization: string | undefined): string | undefined {
   return /^bearer +([A-Za-z0-9\-._~+/]{1,512}=*)$/i.exec(authorization ?? '')?.[1];
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

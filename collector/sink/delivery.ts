@@ -3,11 +3,12 @@ import type { Logger } from '../../service/log.ts';
 import type { OutboxEvent } from '../store/store.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 
-/** Events up to a position are done with: so many were delivered, so many will never be accepted. */
+/** Events that a sink has taken, in order, and those among them that it will never accept. */
 export interface Delivered {
-  readonly upTo: number;
-  readonly delivered: number;
-  readonly rejected: number;
+  readonly batch: readonly OutboxEvent[];
+  readonly rejected: readonly string[];
+  /** Position up to which nothing will be asked for again. */
+  readonly settled: number;
 }
 
 /** How a batch ended: done, or what keeps the rest of it. */
@@ -15,7 +16,7 @@ export type DeliveryEnd = { readonly outcome: 'ok' } | Extract<SinkOutcome, { re
 
 /** Brings batches to one sink. */
 export interface Delivery {
-  /** Delivers a batch in order. One at a time. */
+  /** Delivers a batch in order; an empty one settles what was taken before. One at a time. */
   readonly deliver: (batch: readonly OutboxEvent[]) => Promise<DeliveryEnd>;
 }
 
@@ -47,24 +48,29 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
     }
   };
   const reject = async (batch: readonly OutboxEvent[], uids: readonly string[], reason: string): Promise<void> => {
-    const rejected = batch.filter(({ uid }) => uids.includes(uid)).length;
+    const rejected = batch.map(({ uid }) => uid).filter((uid) => uids.includes(uid));
     log.error({ sink: sink.name, events: uids, reason }, 'sink will never accept these events');
-    await onDelivered({ upTo: lastOf(batch), delivered: batch.length - rejected, rejected });
+    await onDelivered({ batch, rejected, settled: lastOf(batch) });
   };
   const deliver = async (batch: readonly OutboxEvent[]): Promise<DeliveryEnd> => {
     const outcome = await send(batch);
     switch (outcome.outcome) {
       case 'ok':
-        await onDelivered({ upTo: lastOf(batch), delivered: batch.length, rejected: 0 });
+        await onDelivered({ batch, rejected: [], settled: outcome.settled ?? lastOf(batch) });
+        return { outcome: 'ok' };
+      case 'retry': {
+        const { settled = 0 } = outcome;
+        const done = batch.filter(({ position }) => position <= settled);
+        if (settled > 0) await onDelivered({ batch: done, rejected: [], settled });
         return outcome;
-      case 'retry':
+      }
       case 'pause':
         return outcome;
       case 'reject':
         await reject(batch, outcome.uids, outcome.reason);
         return { outcome: 'ok' };
       case 'split': {
-        if (batch.length === 1) {
+        if (batch.length <= 1) {
           await reject(
             batch,
             batch.map(({ uid }) => uid),

@@ -6,8 +6,13 @@
 // oxlint-disable-next-line no-control-regex -- controls are what is looked for
 const CONTROLS = /[\u007f-\u009f\u2028\u2029]/g;
 
-/** An event as one line of JSON with its newline, free of raw control characters. */
+/** A value as one line of JSON without a newline, free of raw control characters. */
+export function toJson(value: unknown): string {
+  const json = JSON.stringify(value);
+  return json.replace(CONTROLS, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** An event as one line of JSON with its newline. */
 export function toLine(event: Readonly<Record<string, unknown>>): string {
-  const json = JSON.stringify(event);
-  return `${json.replace(CONTROLS, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
+  return `${toJson(event)}\n`;
 }

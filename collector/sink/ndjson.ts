@@ -28,18 +28,31 @@ const RETRY_MS = 5000;
  */
 export function createNdjsonSink({ name, target, render }: NdjsonOptions): Sink {
   const out = target.kind === 'file' ? openRotatedFile(target) : openStream(target.stream);
+  let closed = false;
+  let sending: Promise<unknown> = Promise.resolve();
+  const send = async (batch: readonly OutboxEvent[]): Promise<SinkOutcome> => {
+    const lines = (await render(batch)).map(toLine);
+    try {
+      await out.append(lines);
+      return { outcome: 'ok' };
+    } catch (error) {
+      return failureOf(errorCode(error));
+    }
+  };
   return {
     name,
-    send: async (batch) => {
-      const lines = (await render(batch)).map(toLine);
-      try {
-        await out.append(lines);
-        return { outcome: 'ok' };
-      } catch (error) {
-        return failureOf(errorCode(error));
-      }
+    send: (batch) => {
+      if (closed) return Promise.resolve({ outcome: 'retry', afterMs: RETRY_MS, reason: 'the sink is closed' });
+      const under = send(batch);
+      sending = under;
+      return under;
     },
-    close: out.close,
+    close: async () => {
+      closed = true;
+      // A file that is being opened could not be closed.
+      await Promise.allSettled([sending]);
+      await out.close();
+    },
   };
 }
 

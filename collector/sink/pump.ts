@@ -11,12 +11,13 @@ import type { Sink } from './sink.ts';
 /** How a sink is doing. `behind`: events that wait for it, counted up to a batch. */
 export interface SinkStatus {
   readonly name: string;
+  /** What is settled: a collector that starts again goes on after it. */
   readonly position: number;
   readonly behind: number;
   readonly state: 'ok' | 'retrying' | 'paused';
   /** The last problem; empty if there was none since the last success. */
   readonly lastError: string;
-  /** Since the collector started. */
+  /** Since the collector started; an event that is sent again does not count again. */
   readonly delivered: number;
   readonly rejected: number;
 }
@@ -36,7 +37,7 @@ export interface Pump {
   readonly status: () => SinkStatus;
   /** Goes on after a pause: someone has seen to what the sink could not. */
   readonly resume: () => void;
-  /** Ends after the batch that is under way, or soon if the sink does not answer; the sink is closed then. */
+  /** Ends after the batch that is under way, settled, or soon if the sink does not answer; the sink is closed then. */
   readonly stop: () => Promise<void>;
 }
 
@@ -46,11 +47,18 @@ const BATCH = 500;
 const BACKOFF = Object.freeze({ baseMs: 500, capMs: 60_000 });
 /** The feed wakes the pump; another collector on the same store does not, so it looks by itself now and then. */
 const IDLE_MS = 30_000;
+/** Once nothing has come for so long, what the sink has taken is settled. */
+const SETTLE_MS = 5000;
 /** What a sink that does not answer gets when the collector ends. */
 const STOP_GRACE_MS = 5000;
 
 interface Progress {
+  /** Settled, and where the cursor stands. */
   position: number;
+  /** Taken: where the next batch begins. */
+  taken: number;
+  /** The furthest that was ever taken: what comes before it has been counted. */
+  counted: number;
   behind: number;
   state: SinkStatus['state'];
   lastError: string;
@@ -58,11 +66,22 @@ interface Progress {
   rejected: number;
 }
 
+const NOTHING_YET: Progress = Object.freeze({
+  position: 0,
+  taken: 0,
+  counted: 0,
+  behind: 0,
+  state: 'ok',
+  lastError: '',
+  delivered: 0,
+  rejected: 0,
+});
+
 /** Starts to pump. Events that came while the collector was down are delivered first. */
 export function startPump(options: PumpOptions): Pump {
   const { store, sink, feed, clock, log } = options;
   const stopped = new AbortController();
-  const progress: Progress = { position: 0, behind: 0, state: 'ok', lastError: '', delivered: 0, rejected: 0 };
+  const progress: Progress = { ...NOTHING_YET };
   let known = false;
   let wake = new AbortController();
   let resumed = new AbortController();
@@ -79,27 +98,36 @@ export function startPump(options: PumpOptions): Pump {
     sink,
     clock,
     log,
-    onDelivered: async ({ upTo, delivered, rejected }: Delivered) => {
-      progress.delivered += delivered;
-      progress.rejected += rejected;
-      await store.advance(sink.name, upTo);
-      progress.position = upTo;
+    onDelivered: async ({ batch, rejected, settled }: Delivered) => {
+      const fresh = batch.filter(({ position }) => position > progress.counted);
+      const refused = fresh.filter(({ uid }) => rejected.includes(uid)).length;
+      progress.delivered += fresh.length - refused;
+      progress.rejected += refused;
+      progress.counted = Math.max(progress.counted, batch.at(-1)?.position ?? 0);
+      if (settled > progress.position) {
+        await store.advance(sink.name, settled);
+        progress.position = settled;
+      }
+      progress.taken = batch.at(-1)?.position ?? progress.taken;
     },
     onSilence: (silentMs) => trouble('retrying', `no answer for ${String(silentMs)} ms`),
   });
 
   /** One batch, if there is one: how long to wait before the next. */
   const step = async (failures: number): Promise<number | undefined> => {
-    if (!known) progress.position = await store.cursor(sink.name);
+    if (!known) progress.position = progress.taken = progress.counted = await store.cursor(sink.name);
     known = true;
-    const batch: readonly OutboxEvent[] = await store.outbox(progress.position, BATCH);
+    const batch: readonly OutboxEvent[] = await store.outbox(progress.taken, BATCH);
     progress.behind = batch.length;
     if (batch.length === 0) {
-      await pause(IDLE_MS, wake);
-      return undefined;
+      const isSettled = progress.taken === progress.position;
+      await pause(isSettled ? IDLE_MS : SETTLE_MS, wake);
+      if (isSettled || wake.signal.aborted || stopped.signal.aborted) return undefined;
     }
     const end = await delivery.deliver(batch);
-    progress.behind = batch.filter(({ position }) => position > progress.position).length;
+    // What was taken and not settled is asked for again.
+    if (end.outcome !== 'ok') progress.taken = progress.position;
+    progress.behind = batch.filter(({ position }) => position > progress.taken).length;
     if (end.outcome === 'ok') Object.assign(progress, { state: 'ok', lastError: '' });
     if (end.outcome === 'retry') {
       trouble('retrying', end.reason);
@@ -123,6 +151,7 @@ export function startPump(options: PumpOptions): Pump {
         waitMs = await step(failures);
       } catch (error) {
         // The store failed, or the sink has a defect; either way the events stay where they are.
+        progress.taken = progress.position;
         trouble('retrying', error instanceof Error ? error.message : String(error));
         waitMs = backoff(failures);
       }
@@ -130,9 +159,19 @@ export function startPump(options: PumpOptions): Pump {
       if (waitMs !== undefined) await sleep(clock, waitMs, stopped.signal);
     }
   };
-  const over = run();
+  const settle = async (): Promise<void> => {
+    if (progress.taken === progress.position) return;
+    const end = await delivery.deliver([]);
+    if (end.outcome !== 'ok') log.warn({ sink: sink.name, reason: end.reason }, 'the last events will be sent again');
+  };
+  const over = run()
+    .then(settle)
+    .catch((error: unknown) => log.warn({ sink: sink.name, error }, 'the last events will be sent again'));
   return {
-    status: () => ({ name: sink.name, ...progress }),
+    status: () => {
+      const { position, behind, state, lastError, delivered, rejected } = progress;
+      return { name: sink.name, position, behind, state, lastError, delivered, rejected };
+    },
     resume: () => resumed.abort(),
     stop: async () => {
       unsubscribe();

@@ -4,17 +4,24 @@ import type { OutboxEvent } from '../store/store.ts';
 export interface Sink {
   /** Names its cursor in the outbox; unique. */
   readonly name: string;
+  /**
+   * Takes the next events, in order; one call at a time. An empty batch asks to settle what was taken before. After
+   * `retry` and `pause` whatever is not settled comes again, older batches too; after `close` the answer is `retry`.
+   */
   readonly send: (batch: readonly OutboxEvent[]) => Promise<SinkOutcome>;
+  /** Lets go of the receiver, whatever it does; may be called again. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * ok: all delivered; retry: nothing counts as delivered, try again after that time; split: too large, send halves;
- * reject: these event uids will never be accepted, the rest was delivered; pause: stop until someone acts.
+ * ok: all taken, and settled up to the position `settled` (absent: all of it). What is settled is never asked for
+ * again; what is only taken may be, also after a restart of the collector.
+ * retry: try again after that time, from `settled` on (absent: nothing more was settled); split: too large, send halves; reject: these event uids will never be accepted,
+ * the rest was delivered and is settled; pause: stop until someone acts.
  */
 export type SinkOutcome =
-  | { readonly outcome: 'ok' }
-  | { readonly outcome: 'retry'; readonly afterMs: number; readonly reason: string }
+  | { readonly outcome: 'ok'; readonly settled?: number }
+  | { readonly outcome: 'retry'; readonly afterMs: number; readonly reason: string; readonly settled?: number }
   | { readonly outcome: 'split'; readonly reason: string }
   | { readonly outcome: 'reject'; readonly uids: readonly string[]; readonly reason: string }
   | { readonly outcome: 'pause'; readonly reason: string };

@@ -4,7 +4,7 @@ import { StoreError } from './error.ts';
 import { ofRank } from './rank.ts';
 import { eventUid, findingUid, toAction, toStoredFinding, toSubject, uidNumber } from './row.ts';
 import type { ContentRow } from './row.ts';
-import type { HistoryEntry, HistoryFilter, HistoryPage, OutboxEvent } from './store.ts';
+import type { HistoryEntry, HistoryFilter, HistoryPage, HistoryRange, OutboxEvent } from './store.ts';
 
 /** Most entries on one page, most events at a time. */
 const MAX_LIMIT = 10_000;
@@ -68,6 +68,16 @@ export function prepareHistory(db: DatabaseSync): (filter: HistoryFilter) => His
     );
     const rows = statement.all(...values, filter.limit + 1) as unknown as Row[];
     return toPage(rows, filter);
+  };
+}
+
+/** Prepares `Store.historyRange`: two reads of the ends, whatever lies between them. */
+export function prepareHistoryRange(db: DatabaseSync): () => HistoryRange | undefined {
+  const oldest = db.prepare('SELECT at FROM event ORDER BY position LIMIT 1');
+  const newest = db.prepare('SELECT at FROM event ORDER BY position DESC LIMIT 1');
+  return () => {
+    const [first, last] = [oldest.get()?.['at'], newest.get()?.['at']];
+    return first === undefined || last === undefined ? undefined : { oldestMs: Number(first), newestMs: Number(last) };
   };
 }
 

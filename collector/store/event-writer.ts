@@ -4,6 +4,7 @@ import { ofRank } from './rank.ts';
 import { actionNumber, eventUid, findingUid, uidNumber } from './row.ts';
 import type { ContentRow, NodeName } from './row.ts';
 import type { FindingAction, OutboxEvent } from './store.ts';
+import { prepareTrendWriter } from './trend.ts';
 
 /** One thing that happened, before it has a place. `row` and `finding` say the same. */
 export interface Happening {
@@ -27,12 +28,15 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
   const selectStore = db.prepare('SELECT id, position FROM store');
   const updateStore = db.prepare('UPDATE store SET position = ?');
   const insert = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const openTrend = prepareTrendWriter(db);
   return () => {
     const store = selectStore.get() as unknown as { readonly id: string; readonly position: number };
     let { position } = store;
+    const trend = openTrend();
     return {
       write: (node, { action, atMs, previous, row, finding }) => {
         position += 1;
+        trend.note(atMs, action, previous, row.rank);
         const uid = findingUid(node.id, finding.id);
         const { check, subject, rank, firstSeenMs, changedMs, name, detail } = row;
         const place = [position, atMs, actionNumber(action), node.key, uidNumber(uid)] as const;
@@ -42,7 +46,9 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
         return previous === undefined ? event : { ...event, previousVerdict: ofRank(previous).verdict };
       },
       finish: () => {
-        if (position !== store.position) updateStore.run(position);
+        if (position === store.position) return;
+        updateStore.run(position);
+        trend.finish();
       },
     };
   };

@@ -49,8 +49,21 @@ export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) =
       found.push(...(statement.all(rank, ...values, filter.limit + 1 - found.length) as unknown as Row[]));
       if (found.length > filter.limit) break;
     }
-    return toPage(found, filter.limit);
+    const page = toPage(found, filter.limit);
+    return filter.counted === true ? { ...page, ...totalOf(db, filter, page) } : page;
   };
+}
+
+/** How many match, where that is cheap: what one page holds, and what the index alone can tell. */
+function totalOf(db: DatabaseSync, filter: FindingFilter, page: FindingPage): { readonly total?: number } {
+  const { verdicts, severities, text, subject, cursor } = filter;
+  if (cursor === undefined && page.cursor === undefined) return { total: page.findings.length };
+  if ((text !== undefined && text !== '') || subject !== undefined) return {};
+  const ranks = ranksOf(verdicts, severities);
+  const conditions = conditionsOf(filter);
+  const where = [`rank IN (${marks(ranks)})`, ...conditions.map(({ sql }) => sql)].join(' AND ');
+  const statement = db.prepare(`SELECT count(*) AS total FROM finding INDEXED BY finding_rank WHERE ${where}`);
+  return { total: Number(statement.get(...ranks, ...conditions.flatMap(({ values }) => values))?.['total']) };
 }
 
 /** Prepares `Store.counts`. */

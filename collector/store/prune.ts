@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { relaxed } from './connection.ts';
+import { prepareTrendPrune } from './trend.ts';
 
 /** Rows deleted in one transaction: under 10 ms, so that commits get their turn in between. */
 const CHUNK = 500;
@@ -43,11 +44,16 @@ export function preparePrune(
   const remove = db.prepare(
     'DELETE FROM event WHERE position IN (SELECT position FROM event WHERE position < ? ORDER BY position LIMIT ?)',
   );
+  const pruneTrend = prepareTrendPrune(db);
   return async (sinks, historyBeforeMs) => {
     relaxed(db, () => {
       const newest = Number(selectPosition.get()?.['position']);
       raiseFloor.run(Math.min(newest, ...sinks.map(cursors.read)));
     });
+    while (relaxed(db, () => pruneTrend(historyBeforeMs))) {
+      await new Promise(setImmediate);
+      if (!db.isOpen) return;
+    }
     const firstKept = Number(selectFirstKept.get(historyBeforeMs)?.['position']);
     for (;;) {
       const { changes } = relaxed(db, () => remove.run(firstKept, CHUNK));

@@ -11,7 +11,7 @@ const APPLICATION_ID = 0x504c494d;
  * finding.rank: see rank.ts. finding.hash: posture/digest.ts. subject: `kind/id`. detail: see row.ts.
  * The key of `finding` starts with node and subject, and so does the order within its index: what one delta touches
  * lies on few pages, which is what a commit costs. `event` is outbox and history in one: the outbox is what lies above
- * `store.outbox_floor`.
+ * `store.outbox_floor`. `trend`: see trend.ts; minutes below `store.trend_floor` were deleted.
  */
 export const MIGRATIONS: readonly string[] = Object.freeze([
   `
@@ -85,6 +85,28 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     sink TEXT PRIMARY KEY,
     position INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE store ADD COLUMN trend_floor INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE trend (
+    minute INTEGER PRIMARY KEY,
+    critical INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    medium INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    info INTEGER NOT NULL,
+    unknown INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO trend SELECT at / 60000,
+    sum((action <> 3 AND rank = 0) - coalesce(previous = 0, 0)),
+    sum((action <> 3 AND rank = 1) - coalesce(previous = 1, 0)),
+    sum((action <> 3 AND rank = 2) - coalesce(previous = 2, 0)),
+    sum((action <> 3 AND rank = 3) - coalesce(previous = 3, 0)),
+    sum((action <> 3 AND rank = 4) - coalesce(previous = 4, 0)),
+    sum((action <> 3 AND rank BETWEEN 5 AND 9) - coalesce(previous BETWEEN 5 AND 9, 0))
+  FROM event GROUP BY at / 60000;
+  UPDATE store SET trend_floor = (SELECT at / 60000 + 1 FROM event ORDER BY position LIMIT 1)
+  WHERE (SELECT min(position) FROM event) > 1;
   `,
 ]);
 

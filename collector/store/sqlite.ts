@@ -1,12 +1,13 @@
 import { prepareCommits } from './commit.ts';
 import { openConnection, relaxed, transaction } from './connection.ts';
 import { StoreError, toStoreError } from './error.ts';
-import { prepareHistory, prepareOutbox } from './event-query.ts';
+import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
 import { prepareCounts, prepareFindingQuery } from './finding-query.ts';
 import { prepareNodeTable } from './node-table.ts';
 import { prepareCursorTable, preparePrune } from './prune.ts';
 import type { NodeState, Store } from './store.ts';
 import { prepareStreamTable } from './stream-table.ts';
+import { prepareTrend } from './trend.ts';
 
 /** How to open a store on SQLite. */
 export interface SqliteStoreOptions {
@@ -33,6 +34,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const findings = prepareFindingQuery(db);
   const counts = prepareCounts(db);
   const history = prepareHistory(db);
+  const historyRange = prepareHistoryRange(db);
+  const trend = prepareTrend(db);
   const outbox = prepareOutbox(db);
   const prune = preparePrune(db, cursors);
 
@@ -54,6 +57,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     findings: (filter) => guarded('read findings', () => findings(filter)),
     counts: () => guarded('count findings', counts),
     history: (filter) => guarded('read history', () => history(filter)),
+    historyRange: () => guarded('read the range of history', historyRange),
+    trend: (momentsMs) => guarded('read the trend', () => trend(momentsMs)),
     outbox: (position, limit) => guarded('read the outbox', () => outbox(position, limit)),
     cursor: (sink) => guarded('read a cursor', () => cursors.read(sink)),
     advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),

@@ -18,6 +18,13 @@ export interface Store {
   readonly counts: () => Promise<readonly CountRow[]>;
   /** What happened to findings, newest first. */
   readonly history: (filter: HistoryFilter) => Promise<HistoryPage>;
+  /** How far back history goes; undefined where there is none. */
+  readonly historyRange: () => Promise<HistoryRange | undefined>;
+  /**
+   * How many findings failed or were unknown at each of these moments (wall clock, ascending, at most 500). A moment
+   * counts to the end of the minute that it lies in; one that begins a minute counts what came before.
+   */
+  readonly trend: (momentsMs: readonly number[]) => Promise<Trend>;
   /** Outbox events after `position`, oldest first. */
   readonly outbox: (position: number, limit: number) => Promise<readonly OutboxEvent[]>;
   /** Position up to which a sink has delivered; 0 for a new sink. */
@@ -117,12 +124,18 @@ export interface FindingFilter {
   /** At most 10,000. */
   readonly limit: number;
   readonly cursor?: string;
+  /** Also count all that match, on every page. */
+  readonly counted?: boolean;
 }
 
-/** One page. `cursor` is there if more follow. */
+/**
+ * One page. `cursor` is there if more follow; `total` if it was asked for, and if it takes no reading of every row: a
+ * text or a subject is counted only where one page holds all that match.
+ */
 export interface FindingPage {
   readonly findings: readonly StoredFinding[];
   readonly cursor?: string;
+  readonly total?: number;
 }
 
 /** A count of findings. */
@@ -157,6 +170,12 @@ export interface HistoryFilter {
   readonly cursor?: string;
 }
 
+/** When the oldest and the newest entry of history happened. */
+export interface HistoryRange {
+  readonly oldestMs: number;
+  readonly newestMs: number;
+}
+
 /** One entry of history. */
 export interface HistoryEntry {
   readonly position: number;
@@ -169,6 +188,23 @@ export interface HistoryEntry {
   readonly subjectName: string;
   readonly verdict: Verdict;
   readonly severity: Severity;
+}
+
+/** Counts over time. */
+export interface Trend {
+  /** Moments before this have no true counts: the first thing that was stored, or what retention has kept; 0: none. */
+  readonly knownFromMs: number;
+  /** One for each moment. */
+  readonly points: readonly TrendPoint[];
+}
+
+/** Findings at one moment. */
+export interface TrendPoint {
+  readonly atMs: number;
+  /** Findings with the verdict fail. */
+  readonly failures: Readonly<Record<Severity, number>>;
+  /** Findings with the verdict unknown. */
+  readonly unknown: number;
 }
 
 /** One page of history. */

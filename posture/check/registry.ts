@@ -1,3 +1,4 @@
+import { resourceBudget } from './agent/resource-budget.ts';
 import type { Check } from './check.ts';
 import { apparmor } from './container/apparmor.ts';
 import { capabilities } from './container/capabilities.ts';
@@ -146,6 +147,7 @@ import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
 
 /** Every check, sorted by id. A test compares this list with the directory. */
 export const CHECKS: readonly Check[] = Object.freeze([
+  resourceBudget,
   apparmor,
   capabilities,
   containerCgroupParent,

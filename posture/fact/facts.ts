@@ -1,4 +1,5 @@
 import type { Schema } from '../schema.ts';
+import { agentSchema } from './agent.ts';
 import { clockSchema } from './clock.ts';
 import { containersSchema } from './container.ts';
 import { dockerSchema } from './docker.ts';
@@ -8,6 +9,7 @@ import { kernelSchema } from './kernel.ts';
 import { listenersSchema } from './listener.ts';
 import { nodeSchema } from './node.ts';
 import { sshdSchema } from './sshd.ts';
+import type { AgentFact } from './agent.ts';
 import type { ClockFact } from './clock.ts';
 import type { ContainersFact } from './container.ts';
 import type { DockerFact } from './docker.ts';
@@ -20,6 +22,7 @@ import type { SshdFact } from './sshd.ts';
 
 /** All that is known of a node, by name. These are also the variables of a live query. */
 export interface Facts {
+  readonly agent: AgentFact;
   readonly clock: ClockFact;
   readonly containers: ContainersFact;
   readonly docker: DockerFact;
@@ -36,6 +39,7 @@ export type FactName = keyof Facts;
 
 /** The schema of each fact, sorted by name. */
 export const FACT_SCHEMAS = Object.freeze({
+  agent: agentSchema,
   clock: clockSchema,
   containers: containersSchema,
   docker: dockerSchema,

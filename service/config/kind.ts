@@ -65,6 +65,37 @@ export function formatAddress({ host, port }: Address): string {
   return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
 }
 
+/** A receiver of syslog. */
+export interface SyslogReceiver {
+  readonly transport: 'tcp' | 'tls';
+  readonly address: Address;
+}
+
+/** Registered ports: `syslog-tls` (RFC 5425) and `syslog-conn` (RFC 3195), which receivers use for plain TCP. */
+const SYSLOG_PORTS = Object.freeze({ tls: 6514, tcp: 601 });
+
+/** `tls://host:port` or `tcp://host:port`; the port may be left out. */
+export function syslogReceiver(): Kind<SyslogReceiver | 'off'> {
+  return {
+    name: 'receiver',
+    expects: 'tls://host:port or tcp://host:port (without a port: 6514, 601), or off',
+    read: (text) => {
+      if (text === 'off') return text;
+      const [, scheme, rest = ''] = /^(tls|tcp):\/\/(.+)$/.exec(text) ?? [];
+      const transport = scheme === 'tls' || scheme === 'tcp' ? scheme : undefined;
+      if (transport === undefined) return undefined;
+      const found = readAddress(rest) ?? readAddress(`${rest}:${String(SYSLOG_PORTS[transport])}`);
+      return found === undefined || found.port === 0 ? undefined : { transport, address: found };
+    },
+  };
+}
+
+/** Where a program of this machine finds what listens on `address`: on every address means also on the loopback one. */
+export function loopbackOf({ host, port }: Address): Address {
+  if (host === '0.0.0.0') return { host: '127.0.0.1', port };
+  return host === '::' ? { host: '::1', port } : { host, port };
+}
+
 /** A duration, in milliseconds. */
 export function duration(least: string, most: string): Kind<number> {
   const [minMs, maxMs] = [parseDuration(least) ?? 0, parseDuration(most) ?? 0];

@@ -25,15 +25,22 @@ export interface LoadRequest {
 
 /** All settings, or everything that is wrong with them. */
 export type Loaded =
+  | ({ readonly ok: true } & LoadedSettings)
   | {
-      readonly ok: true;
-      readonly settings: Settings;
-      /** Of the settings of the asked programs. */
-      readonly origins: ReadonlyMap<SettingName, Origin>;
-      /** What a person should know although it stops nothing. */
-      readonly warnings: readonly string[];
-    }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+      readonly ok: false;
+      readonly problems: readonly Problem[];
+      /** Defaults in place of what is wrong: for who looks into it. Nothing may be run with them. */
+      readonly rest: LoadedSettings;
+    };
+
+/** All settings, and where they come from. */
+export interface LoadedSettings {
+  readonly settings: Settings;
+  /** Of the settings of the asked programs. */
+  readonly origins: ReadonlyMap<SettingName, Origin>;
+  /** What a person should know although it stops nothing. */
+  readonly warnings: readonly string[];
+}
 
 /** Where a value comes from. */
 export interface Origin {
@@ -67,14 +74,15 @@ export async function loadSettings(request: LoadRequest): Promise<Loaded> {
       problems.push(
         problemAt(origin.from || 'default', `expected ${setting.kind.expects}, got ${quoted(origin.text)}`, name),
       );
+    const usable = value ?? setting.kind.read(defaultOrigin(setting, request, dataDir).text, request);
     // data-dir is the first of the table: the defaults of others are built on it.
-    if (name === 'data-dir') dataDir = typeof value === 'string' ? value : origin.text;
+    if (name === 'data-dir') dataDir = typeof usable === 'string' ? usable : origin.text;
     if (setting.programs.some((program) => request.programs.includes(program))) origins.set(name, origin);
-    values[camelCase(name)] = value;
+    values[camelCase(name)] = usable;
   }
-  if (problems.length > 0) return { ok: false, problems };
   const warnings = [...file.warnings, ...unknownVariables(request.environment)];
-  return { ok: true, settings: Object.freeze(values) as Settings, origins, warnings };
+  const loaded = { settings: Object.freeze(values) as Settings, origins, warnings };
+  return problems.length > 0 ? { ok: false, problems, rest: loaded } : { ok: true, ...loaded };
 }
 
 interface Sources {
@@ -93,6 +101,10 @@ function originOf(name: SettingName, setting: Setting<unknown>, { request, file,
   if (entry !== undefined) return { origin: 'file', from: entry.place, text: entry.text };
   const borrowed = borrowedText(setting, request.environment);
   if (borrowed !== undefined) return { origin: 'environment', ...borrowed };
+  return defaultOrigin(setting, request, dataDir);
+}
+
+function defaultOrigin(setting: Setting<unknown>, request: LoadRequest, dataDir: string): Origin {
   if (typeof setting.default === 'string') return { origin: 'default', from: '', text: setting.default };
   const { uid, home, programs } = request;
   const stateHome = request.environment['XDG_STATE_HOME'] ?? '';

@@ -9,6 +9,7 @@ import {
   path,
   pathOr,
   size,
+  syslogReceiver,
   word,
 } from './kind.ts';
 import type { Kind } from './kind.ts';
@@ -120,6 +121,20 @@ export const SETTINGS = Object.freeze({
     description: 'How often a node tells the digest of its findings. The word of the collector counts.',
     programs: SERVERS,
   },
+  'agent-memory-budget': {
+    kind: size('1MiB', '64GiB'),
+    default: '128MiB',
+    description:
+      'Resident memory that the agent may take for long. Over it the agent slows down, and the check `agent.resource-budget` says so.',
+    programs: AGENT,
+  },
+  'agent-cpu-budget': {
+    kind: integer(1, 10_000),
+    default: '5',
+    description:
+      'CPU time that the agent may take for long, in percent of one core over a minute. Over it the agent slows down, and the check `agent.resource-budget` says so.',
+    programs: AGENT,
+  },
   'spool-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '64MiB',
@@ -143,6 +158,66 @@ export const SETTINGS = Object.freeze({
     kind: integer(0, 1000),
     default: '5',
     description: 'How many rotated files of events are kept.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog': {
+    kind: syslogReceiver(),
+    default: 'off',
+    description:
+      'Receiver that events are sent to as RFC 5424 messages: `tls://host:port`, `tcp://host:port` (nothing is encrypted), or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description:
+      'Authorities in PEM that may have signed the certificate of the receiver; `system`: those that this machine trusts.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-cert': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'Certificate that the collector shows to the receiver: its chain in PEM, its own first; or `none`.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-key': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'Private key of that certificate, or `none`. A file that others can read is refused.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-facility': {
+    kind: word(
+      'user',
+      'daemon',
+      'auth',
+      'authpriv',
+      'audit',
+      'local0',
+      'local1',
+      'local2',
+      'local3',
+      'local4',
+      'local5',
+      'local6',
+      'local7',
+    ),
+    default: 'local0',
+    description: 'Facility of the messages.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-max-bytes': {
+    kind: size('2KiB', '1MiB'),
+    default: '8000B',
+    description:
+      'Most bytes of one message, header included; a larger event is sent with less in it. Many receivers break a message beyond 8192 bytes.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-replay': {
+    kind: integer(2, 100_000),
+    default: '1000',
+    description:
+      'How many of the last events are sent again after a connection was lost. After every half of it the receiver has to confirm what it has read.',
     programs: COLLECTOR,
   },
   'history-retention': {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -28,7 +28,7 @@ async function settingsWith(flags: Record<string, string>): Promise<Settings> {
   return loaded.settings;
 }
 
-function start(settings: Settings) {
+function start(settings: Settings, log = SILENT) {
   const controller = new AbortController();
   const ready: string[] = [];
   const running = runAgent({
@@ -36,7 +36,7 @@ function start(settings: Settings) {
     version: '0.0.0-test',
     queryWorker: QUERY_WORKER,
     clock: systemClock(),
-    log: SILENT,
+    log,
     signal: controller.signal,
     onReady: ({ nodeId }) => ready.push(nodeId),
   });
@@ -79,4 +79,18 @@ void t.test('without certificates it does not start, and says which file is miss
   const dataDir = mkdtempSync(join(tmpdir(), 'plimsoll-agent-'));
   t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
   await t.rejects(start(await settingsWith({ 'data-dir': dataDir })).running, { code: 'absent', message: /ca\.pem/ });
+});
+
+void t.test('an agent that was killed is told of by the next one', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'plimsoll-agent-'));
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
+  const warnings: string[] = [];
+  const log = { ...SILENT, warn: (_fields: object, message: string): void => void warnings.push(message) };
+  mkdirSync(join(dataDir, 'agent'));
+  // No process has the number 0; what a killed one leaves names its own.
+  writeFileSync(join(dataDir, 'agent', 'lock'), '0 1\n');
+  await t.rejects(start(await settingsWith({ 'data-dir': dataDir }), log).running, { code: 'absent' });
+  t.match(warnings, [/^the agent before this one did not end in order/]);
+  await t.rejects(start(await settingsWith({ 'data-dir': dataDir }), log).running, { code: 'absent' });
+  t.equal(warnings.length, 1, 'the second time it had ended in order');
 });

@@ -144,9 +144,9 @@ void t.test('nodes', async (t) => {
   t.equal(
     table.stdout,
     [
-      'NODE   STATE          RUNTIME        CONTAINERS  CRITICAL  HIGH  MEDIUM  LOW',
-      'db-1   offline 3 min  no docker               0         0     0       0    0',
-      'web-3  connected      docker 26.1.5           1         1     1       0    0',
+      'NODE   STATE          RUNTIME        RUNNING  CRIT  HIGH  MED  LOW',
+      'db-1   offline 3 min  no docker            0     0     0    0    0',
+      'web-3  connected      docker 26.1.5        1     1     1    0    0',
       '',
     ].join('\n'),
   );
@@ -230,7 +230,7 @@ void t.test('query', async (t) => {
   const all = await run('query', '[1]');
   t.match(
     all.stdout,
-    /\n\ndb-1\n {2}offline since 00:00:00 \(\d+ d\)\n$|^db-1\n {2}offline since 00:00:00 \(\d+ d\)\n\n/,
+    /\n\ndb-1\n {2}offline since 2026-06-01 00:00:00 \(\d+ d\)\n$|^db-1\n {2}offline since 2026-06-01 00:00:00 \(\d+ d\)\n\n/,
   );
   t.equal(all.code, 0, 'one that is offline is told, not a failure');
   t.equal((await run('query', '[1]', '--node', 'db-1')).code, 2, 'but nobody answering is');
@@ -273,6 +273,32 @@ function until(stream: NodeJS.ReadableStream, pattern: RegExp): Promise<string> 
     stream.on('end', () => reject(new Error(`ended with: ${text}`)));
   });
 }
+
+void t.test('a link to the console', async (t) => {
+  const { server, run, tokenFile } = await fleet(t);
+  const text = await run('console');
+  t.equal(text.code, 0, text.stderr);
+  const [, base, code] = /^(http:\/\/127\.0\.0\.1:\d+)\/#code=([\w-]{32})\n$/.exec(text.stdout) ?? [];
+  t.equal(base, server.url, 'nothing else on standard output');
+  t.match(text.stderr, /^opens once, until \d\d:\d\d:\d\d\n$/);
+  const json = await run('console', '--output', 'json');
+  const document = JSON.parse(json.stdout) as { url: string; expiresMs: number };
+  t.ok(document.expiresMs > Date.now() && document.expiresMs <= Date.now() + 300_000);
+  t.not(document.url, text.stdout.trim(), 'each time another');
+  const signIn = () =>
+    server.fetch('/v1/console/sessions', {
+      method: 'POST',
+      body: JSON.stringify({ code }),
+      headers: { 'content-type': 'application/json' },
+    });
+  t.equal((await signIn()).status, 200);
+  t.equal((await signIn()).status, 401);
+  for (const secret of [code ?? '', TOKEN]) t.notOk(JSON.stringify(server.logged).includes(secret));
+  writeFileSync(tokenFile, 'd3Jvbmc');
+  const refused = await run('console');
+  t.equal(refused.code, 2);
+  t.match(refused.stderr, /does not accept this operator token/);
+});
 
 void t.test('what stands in the way is said, with what to do', async (t) => {
   const { flags, directory, tokenFile } = await fleet(t);

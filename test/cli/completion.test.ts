@@ -20,7 +20,7 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
     return run.stdout.split('\n').filter((word) => word !== '');
   };
   t.strictSame(complete('plimsoll', ''), COMMAND_NAMES);
-  t.strictSame(complete('plimsoll', 'co'), ['collector', 'completion', 'config']);
+  t.strictSame(complete('plimsoll', 'co'), ['collector', 'completion', 'config', 'console']);
   t.strictSame(complete('plimsoll', 'scan', '--ver'), ['--verdict']);
   t.strictSame(complete('plimsoll', 'scan', '--verdict', ''), ['fail', 'unknown', 'manual', 'pass', 'notApplicable']);
   t.strictSame(complete('plimsoll', 'scan', '--output', '=', 'j'), ['json'], 'bash splits --output=j at the sign');

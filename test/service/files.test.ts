@@ -1,8 +1,19 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { writeFileAtomic } from '../../service/files.ts';
+import { makePrivateDirectory, writeFileAtomic } from '../../service/files.ts';
 
 void t.test('a file is replaced whole, with its mode, and nothing is left behind', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-files-'));
@@ -30,4 +41,36 @@ void t.test('a link is replaced, not followed', async (t) => {
 
 void t.test('a failure is told and leaves nothing', async (t) => {
   await t.rejects(writeFileAtomic('/proc/nowhere/file', 'x', 0o600), { code: 'ENOENT' });
+});
+
+void t.test('directories for the owner only; those that exist stay as they are', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-files-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  mkdirSync(join(directory, 'open'));
+  chmodSync(join(directory, 'open'), 0o755);
+  const path = join(directory, 'open/a/b/c');
+  await makePrivateDirectory(path);
+  await makePrivateDirectory(path);
+  const modes = ['open', 'open/a', 'open/a/b', 'open/a/b/c'].map(
+    (name) => statSync(join(directory, name)).mode & 0o777,
+  );
+  t.same(modes, [0o755, 0o700, 0o700, 0o700]);
+  await Promise.all(Array.from({ length: 8 }, () => makePrivateDirectory(join(directory, 'many/at/once'))));
+  symlinkSync('open', join(directory, 'link'));
+  await makePrivateDirectory(join(directory, 'link/d/'));
+  t.ok(existsSync(join(directory, 'open/d')));
+});
+
+void t.test('a directory that cannot be made is told, and soon', { timeout: 10_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-files-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, 'file'), '');
+  symlinkSync('nowhere/else', join(directory, 'dangling'));
+  // mkdir(2) says ENOENT for every new name below /proc, whatever is above it.
+  for (const path of ['/proc/plimsoll', '/proc/plimsoll/agent/spool'])
+    await t.rejects(makePrivateDirectory(path), { code: 'ENOENT' }, path);
+  await t.rejects(makePrivateDirectory(join(directory, 'file')), { code: 'EEXIST' });
+  await t.rejects(makePrivateDirectory(join(directory, 'file/below')), { code: 'ENOTDIR' });
+  await t.rejects(makePrivateDirectory(join(directory, 'dangling/below')), { code: /^E/ });
+  await t.rejects(makePrivateDirectory(join(directory, 'nul\0byte')), { code: 'ERR_INVALID_ARG_VALUE' });
 });

@@ -1,4 +1,5 @@
 import type { ContainerFact } from '../../../posture/fact/container.ts';
+import { parsedReply } from '../../runtime/reply.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
 import { clip } from '../clip.ts';
 import { readText } from '../read-text.ts';
@@ -36,7 +37,7 @@ export async function inspectContainer(
   let lastPid = 0;
   let last: RuntimeSide | undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const answer = await ask(runtime, id);
+    const answer = await ask(runtime, view, id);
     if (answer.outcome === 'gone') return answer;
     if (answer.outcome === 'failed') return inspectFromMemory(view, answer, before);
     last = answer.side;
@@ -81,9 +82,15 @@ async function readConfirmed(
   return readKernelSide(view, { id, pid, cgroupText: cgroup.ok ? cgroup.value : '' });
 }
 
-async function ask(runtime: ContainerRuntime, id: string): Promise<Answer> {
+async function ask(runtime: ContainerRuntime, { recall }: NodeView, id: string): Promise<Answer> {
   const reply = await runtime.inspectContainer(id);
   if (!reply.ok) return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
+  return recall.parsed(id, 'inspect', reply.json, toAnswer);
+}
+
+function toAnswer(json: Buffer): Answer {
+  const reply = parsedReply({ ok: true, json });
+  if (!reply.ok) return { outcome: 'failed', reason: reply.reason };
   const parsed = inspectSchema.parse(reply.value);
   if (!parsed.ok) return { outcome: 'failed', reason: `its answer is not understood: ${parsed.problem}` };
   const { value } = parsed;

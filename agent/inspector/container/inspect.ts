@@ -34,10 +34,11 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
   const listed = observeReply(reply, containerListSchema, SOURCE);
   if (listed.state !== 'seen') return listed;
   const before = seenBefore(known);
-  const view = await viewNode(host);
+  const view = await viewNode(access);
   const inspections = await mapBounded(listed.value, CONCURRENCY, ({ Id: id }) =>
     inspectContainer(runtime, view, id, before.get(id)),
   );
+  access.recall.keepOnly(new Set(listed.value.map(({ Id: id }) => id)));
   const containers: ContainerFact[] = [];
   for (const [index, inspection] of inspections.entries()) {
     if (inspection.outcome === 'running') containers.push(inspection.container);
@@ -49,8 +50,10 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
 
 /** One container, by its id; `failed` where the runtime does not answer and it was not seen before. */
 export async function inspectOneContainer(access: NodeAccess, known: Partial<Facts>, id: string): Promise<Inspection> {
-  const view = await viewNode(access.host);
-  return inspectContainer(access.runtime, view, id, seenBefore(known).get(id));
+  const view = await viewNode(access);
+  const inspection = await inspectContainer(access.runtime, view, id, seenBefore(known).get(id));
+  if (inspection.outcome === 'gone') access.recall.forget(id);
+  return inspection;
 }
 
 function seenBefore({ containers }: Partial<Facts>): ReadonlyMap<string, ContainerFact> {

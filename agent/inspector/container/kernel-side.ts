@@ -1,7 +1,6 @@
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { ContainerFact, Mount, NamespaceName } from '../../../posture/fact/container.ts';
-import type { Host } from '../../host/host.ts';
 import { clip } from '../clip.ts';
 import { parseProcCgroup } from '../proc/cgroup.ts';
 import { parseMountinfo } from '../proc/mountinfo.ts';
@@ -55,7 +54,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     observeText(host, `/proc/${String(pid)}/uid_map`, parseUidMap),
     readLabel(view, pid),
     readNamespaces(view, pid),
-    readMounts(host, `/proc/${String(pid)}/mountinfo`),
+    readMounts(view, id, `/proc/${String(pid)}/mountinfo`),
     effectiveLimit(view.readLimit, MEMORY_LIMIT, cgroups, entries),
     effectiveLimit(view.readLimit, PIDS_LIMIT, cgroups, entries),
   ]);
@@ -139,14 +138,19 @@ async function readNamespaces(view: NodeView, pid: number): Promise<ContainerFac
   return Object.fromEntries(all) as ContainerFact['namespaces'];
 }
 
-async function readMounts(host: Host, path: string): Promise<Observed<readonly Mount[]>> {
+async function readMounts({ host, recall }: NodeView, id: string, path: string): Promise<Observed<readonly Mount[]>> {
   const read = await host.readFile(path, { maxBytes: MAX_MOUNTINFO_BYTES });
   if (!read.ok) return unseen(read, path);
-  const entries = parseMountinfo(read.value.toString('utf8'));
-  if (entries.length > MAX_MOUNTS) return unreadable(path, `more than ${String(MAX_MOUNTS)} mounts`);
+  const mounts = recall.parsed(id, 'mountinfo', read.value, toMounts);
+  if (mounts === undefined) return unreadable(path, `more than ${String(MAX_MOUNTS)} mounts`);
   // Every live process has mounts; one that is being taken down has an empty table.
-  if (entries.length === 0) return absent(path);
-  return seen(entries.map(toMount), path);
+  return mounts.length === 0 ? absent(path) : seen(mounts, path);
+}
+
+/** undefined: more than are kept. */
+function toMounts(text: Buffer): readonly Mount[] | undefined {
+  const entries = parseMountinfo(text.toString('utf8'));
+  return entries.length > MAX_MOUNTS ? undefined : entries.map(toMount);
 }
 
 function toMount(entry: ReturnType<typeof parseMountinfo>[number]): Mount {

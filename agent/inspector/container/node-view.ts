@@ -5,6 +5,7 @@ import { parseMountinfo } from '../proc/mountinfo.ts';
 import { readNodeNamespaces } from '../proc/node-namespaces.ts';
 import type { NodeNamespaces } from '../proc/node-namespaces.ts';
 import { readText } from '../read-text.ts';
+import type { Recall } from '../recall.ts';
 import { createLimitReader } from './limits.ts';
 import type { LimitReader } from './limits.ts';
 
@@ -14,6 +15,7 @@ export const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
 /** What is the same for all containers of a node: read once a round, then used for each. */
 export interface NodeView {
   readonly host: Host;
+  readonly recall: Recall;
   readonly namespaces: NodeNamespaces;
   readonly cgroups: readonly CgroupMount[];
   readonly readLimit: LimitReader;
@@ -25,7 +27,7 @@ export interface NodeView {
 }
 
 /** Looks at the node before its containers are inspected. */
-export async function viewNode(host: Host): Promise<NodeView> {
+export async function viewNode({ host, recall }: { readonly host: Host; readonly recall: Recall }): Promise<NodeView> {
   const [namespaces, mounts, label] = await Promise.all([
     readNodeNamespaces(host),
     readMounts(host),
@@ -33,6 +35,7 @@ export async function viewNode(host: Host): Promise<NodeView> {
   ]);
   return {
     host,
+    recall,
     namespaces,
     cgroups: mounts,
     readLimit: createLimitReader(host),

@@ -6,7 +6,7 @@ import { clip } from '../clip.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseBootTime, parseStartTicks, startedAtMs } from '../proc/proc-stat.ts';
 import { parseUnixListeners } from '../proc/proc-net-unix.ts';
-import { findNodeProcesses, socketInodes } from '../proc/process-table.ts';
+import { findNodeProcesses, holdsSocketOf } from '../proc/process-table.ts';
 import type { NodeProcess } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
 import { redactSecrets } from '../redact.ts';
@@ -72,10 +72,8 @@ async function holdsSocket(host: Host, pid: number, endpoint: string): Promise<b
   if (!table.ok) return undefined;
   const inodes = await boundInodes(host, table.value, path);
   if (inodes.size === 0) return undefined;
-  const held = await socketInodes(host, pid);
-  if (!held.ok) return undefined;
-  for (const inode of inodes) if (held.value.has(inode)) return true;
-  return false;
+  const holds = await holdsSocketOf(host, pid, inodes);
+  return holds.ok ? holds.value : undefined;
 }
 
 /** /var/run is a link to /run: the path that was bound and the one that is asked may be written differently. */

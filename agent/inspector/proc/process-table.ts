@@ -1,4 +1,4 @@
-import type { Host, Read } from '../../host/host.ts';
+import type { Host, Read, ReadFailure } from '../../host/host.ts';
 import { readText } from '../read-text.ts';
 import { containerIds } from './cgroup.ts';
 import { parseProcStatus } from './proc-status.ts';
@@ -53,18 +53,41 @@ async function nodeProcess(host: Host, pid: number, own: ReadonlySet<string>): P
   return inContainer ? undefined : { pid, status };
 }
 
+/**
+ * Does a process hold one of these sockets? Its descriptors are looked at in the order in which it opened them: what a
+ * daemon listens on it opened first, and it may hold thousands.
+ */
+export async function holdsSocketOf(host: Host, pid: number, inodes: ReadonlySet<number>): Promise<Read<boolean>> {
+  let holds = false;
+  const looked = await visitSockets(host, pid, (inode) => (holds = inodes.has(inode)));
+  return looked.ok ? { ok: true, value: holds } : looked;
+}
+
 /** Inodes of the sockets that a process holds: `socket:[18290]` behind `/proc/PID/fd/N`, proc_pid_fd(5). */
 export async function socketInodes(host: Host, pid: number): Promise<Read<ReadonlySet<number>>> {
+  const inodes = new Set<number>();
+  const looked = await visitSockets(host, pid, (inode) => {
+    inodes.add(inode);
+    return false;
+  });
+  return looked.ok ? { ok: true, value: inodes } : looked;
+}
+
+/** The sockets that a process holds, the lowest descriptor first, until `isEnough` says so. */
+async function visitSockets(
+  host: Host,
+  pid: number,
+  isEnough: (inode: number) => boolean,
+): Promise<{ readonly ok: true } | ReadFailure> {
   const directory = `/proc/${String(pid)}/fd`;
   const listed = await host.list(directory, { maxEntries: MAX_ENTRIES });
   if (!listed.ok) return listed;
-  const inodes = new Set<number>();
-  for (const entry of listed.value) {
+  for (const entry of listed.value.toSorted((one, other) => Number(one) - Number(other))) {
     const link = await host.readLink(`${directory}/${entry}`);
     // A descriptor that was closed meanwhile is no loss; one that we may not see makes the answer worthless.
     if (!link.ok && link.code !== 'absent') return link;
     const match = link.ok ? /^socket:\[(\d{1,15})\]$/.exec(link.value) : null;
-    if (match !== null) inodes.add(Number(match[1]));
+    if (match !== null && isEnough(Number(match[1]))) break;
   }
-  return { ok: true, value: inodes };
+  return { ok: true };
 }

@@ -19,7 +19,7 @@ export const watchEvents = Object.freeze<StreamRoute>({
     'has it, without a gap or a double. `node`: a node came, went or changed. `gap`: what ' +
     'came between two positions is not there any more; read the findings anew. `overflow`: this reader is dropped, ' +
     'and why. A comment every 15 s says that the stream is alive.',
-  open: false,
+  access: 'signedIn',
   refuses: ['invalidRequest', 'unavailable'],
   params: NO_FIELDS,
   query: z.strictObject({ after: positionSchema.optional().describe('position of the last event that was seen') }),

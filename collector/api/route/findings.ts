@@ -25,6 +25,10 @@ const findingQuery = z.strictObject({
   text: z.string().min(1).max(256).optional().describe('found in check, title, subject, reason or evidence'),
   limit,
   cursor,
+  total: z
+    .stringbool({ truthy: ['true'], falsy: ['false'] })
+    .optional()
+    .describe('also count all that match'),
 });
 
 /** GET /v1/findings */
@@ -50,10 +54,14 @@ export const listFindings = jsonRoute({
       ...(query.subject === undefined ? {} : { subject: query.subject }),
       ...(query.text === undefined ? {} : { text: query.text }),
       ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+      ...(query.total === undefined ? {} : { counted: query.total }),
     };
-    const page = await store.findings(filter);
-    const findings = page.findings.map((finding) => presentFinding(finding, controlsOf));
-    return answer(page.cursor === undefined ? { findings } : { findings, cursor: page.cursor });
+    const { findings, cursor, total } = await store.findings(filter);
+    return answer({
+      findings: findings.map((finding) => presentFinding(finding, controlsOf)),
+      ...(cursor === undefined ? {} : { cursor }),
+      ...(total === undefined ? {} : { total }),
+    });
   },
 });
 

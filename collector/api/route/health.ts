@@ -9,7 +9,7 @@ export const getHealth = jsonRoute({
   summary: 'Is the collector there',
   description: 'Answers as soon as the API listens, and says nothing that is worth protecting.',
   refuses: [],
-  open: true,
+  access: 'open',
   answer: z.strictObject({ status: z.literal('ok') }),
   handle: () => answer({ status: 'ok' as const }),
 });

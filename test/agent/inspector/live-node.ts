@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
+import { createRecall } from '../../../agent/inspector/recall.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
 import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
 import type { Observed } from '../../../posture/observed.ts';
-import { nodeFact } from '../../fixture/facts.ts';
+import { noAgent, nodeFact } from '../../fixture/facts.ts';
 
 /** This machine, with the real parts. */
 export function liveNode(endpoint: string): NodeAccess {
@@ -14,6 +15,8 @@ export function liveNode(endpoint: string): NodeAccess {
     runtime: createDockerRuntime({ endpoint }),
     prober: createProber({}),
     inventory: () => Promise.resolve(nodeFact()),
+    agent: noAgent,
+    recall: createRecall(),
     now: Date.now,
   };
 }

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { mapBounded } from '../../../agent/inspector/map-bounded.ts';
+import { createRecall } from '../../../agent/inspector/recall.ts';
 import { forOneRound } from '../../../agent/inspector/round-access.ts';
-import { nodeFact } from '../../fixture/facts.ts';
+import { noAgent, nodeFact } from '../../fixture/facts.ts';
 import { serveDocker } from '../../fixture/inspector/docker-api.ts';
 import { treeHost } from '../../fixture/inspector/tree.ts';
 
@@ -19,6 +20,8 @@ t.test('what inspectors share is read once a round, what they do not is read eac
     runtime: await serveDocker(t, {}),
     prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
     inventory: () => Promise.resolve(nodeFact()),
+    agent: noAgent,
+    recall: createRecall(),
     now: () => 0,
   });
   const paths = ['/proc/7/comm', '/proc/7/mountinfo', '/etc/passwd', '/srv/x', '/proc/8/comm'];

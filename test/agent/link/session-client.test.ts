@@ -89,6 +89,31 @@ void t.test('an agent that was started again sends what waited, then everything'
   t.same(second.violations, []);
 });
 
+void t.test('what happens while a full transfer is not committed is told too', async (t) => {
+  const tls = await makeTls(t);
+  const memory = emptyMemory();
+  const directory = spoolDirectory(t);
+  const first = await startTinyCollector(tls.collector, memory);
+  const before = startLinkNode(t, { tls: tls.agent, port: first.port, directory, said: { a: '0' } });
+  await until('the first transfer', () => before.spool.status().acked === 1);
+  await before.stop();
+  first.behaviour.ignores = true;
+  const node = startLinkNode(t, { tls: tls.agent, port: first.port, directory, said: { a: '0', z: '0' } });
+  const isThere = (sequence: number) => () => first.messages.some(({ delta }) => delta?.sequence === sequence);
+  await until('the transfer of the second life', isThere(2));
+  node.say({ a: '0', z: '0', b: '0' });
+  await until('a change after it', isThere(3));
+  first.kill();
+  await until('the loss is noticed', () => !node.link.status().connected);
+  node.say({ a: '0', z: '0' });
+  const second = await startTinyCollector(tls.collector, memory, { port: first.port });
+  t.teardown(second.kill);
+  await until('everything', () => node.spool.status().acked === 5 && node.spool.status().resync === undefined);
+  t.same(memory.log, ['s1', '2', '3', '4', 's5'], 'b was there for a while, and that is history');
+  t.same(saidIn(memory), { a: '0', z: '0' });
+  t.same(second.violations, []);
+});
+
 void t.test('a collector that lost its store, or asks for everything, gets everything', async (t) => {
   const tls = await makeTls(t);
   const first = await startTinyCollector(tls.collector, emptyMemory());

@@ -31,6 +31,8 @@ export function emptyMemory(): Memory {
 export interface Behaviour {
   welcome?: boolean;
   acks?: boolean;
+  /** Takes deltas without committing any. */
+  ignores?: boolean;
   /** Breaks the connection instead of the n-th ack, after the commit. */
   breakAtAck?: number;
   heartbeatIntervalMs?: number;
@@ -161,7 +163,7 @@ function serve(call: Call, state: State): void {
         call.write({ resync: { reason: 'the digest differs' } });
     }
     if (message.queryResult) state.results.push(message.queryResult);
-    if (!message.delta) return;
+    if (!message.delta || behaviour.ignores === true) return;
     if (message.delta.sequence === behaviour.refuseSequence) {
       call.emit('error', { code: status.INVALID_ARGUMENT, details: 'refused on purpose' });
       return;

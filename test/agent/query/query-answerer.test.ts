@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import t from 'tap';
+import { FULL_PACE, paceOf } from '../../../agent/budget/pace.ts';
 import { createQueryAnswerer } from '../../../agent/query/query-answerer.ts';
 import { createWorkerPool } from '../../../agent/query/worker-pool.ts';
 import { seen, unreadable } from '../../../posture/observed.ts';
@@ -29,7 +30,13 @@ const FACTS = factsOf({
   ),
 });
 
-const answerer = createQueryAnswerer({ facts: () => FACTS, clock: systemClock(), log: silent, workerUrl: WORKER });
+const answerer = createQueryAnswerer({
+  facts: () => FACTS,
+  pace: () => FULL_PACE,
+  clock: systemClock(),
+  log: silent,
+  workerUrl: WORKER,
+});
 t.teardown(() => answerer.close());
 
 /** Backtracks for longer than anybody waits: every way to split the letters is tried. */
@@ -150,6 +157,7 @@ await t.test('hostile queries end in an error, not in the end of the agent', asy
 await t.test('a thread that cannot start is an error', async (t) => {
   const broken = createQueryAnswerer({
     facts: () => FACTS,
+    pace: () => FULL_PACE,
     clock: systemClock(),
     log: silent,
     workerUrl: new URL('./absent.ts', import.meta.url),
@@ -164,7 +172,13 @@ await t.test('a defect of the agent is an error', async (t) => {
   const facts = (): never => {
     throw new Error('not yet');
   };
-  const broken = createQueryAnswerer({ facts, clock: systemClock(), log: silent, workerUrl: WORKER });
+  const broken = createQueryAnswerer({
+    facts,
+    pace: () => FULL_PACE,
+    clock: systemClock(),
+    log: silent,
+    workerUrl: WORKER,
+  });
   for (let round = 0; round < 3; round += 1)
     for await (const result of broken.answer({ id: 'q', expression: '1' }, never))
       t.match(result, { last: true, error: /the agent has a defect, please report it \(Error: not yet\)/ });
@@ -189,4 +203,29 @@ await t.test('threads are kept for a while', async (t) => {
   pool.close();
   t.notOk(second.alive());
   t.match(await second.ask({ kind: 'compile', expression: '1' }), { kind: 'failed' });
+});
+
+await t.test('an agent over its budget answers one after the other, far over it none, and says why', async (t) => {
+  let steps = 1;
+  const slow = createQueryAnswerer({
+    facts: () => FACTS,
+    pace: () => paceOf(steps),
+    clock: systemClock(),
+    log: silent,
+    workerUrl: WORKER,
+  });
+  const answered = async (): Promise<readonly QueryResult[]> => {
+    const results: QueryResult[] = [];
+    for await (const result of slow.answer({ id: 'q', expression: 'node.name' }, never)) results.push(result);
+    return results;
+  };
+  const all = await Promise.all(Array.from({ length: 7 }, answered));
+  const errors = all.flatMap((results) => results.flatMap(({ error }) => (error ? [error] : [])));
+  t.equal(errors.length, 2, 'one is evaluated, four wait');
+  t.match(errors[0], /too many queries wait on this node.*agent\.resource-budget/);
+  steps = 4;
+  t.match(await answered(), [{ last: true, error: /far over its budget.*agent\.resource-budget/ }]);
+  steps = 0;
+  t.match(await answered(), [{ last: true, rows: 1 }]);
+  slow.close();
 });

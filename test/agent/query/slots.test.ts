@@ -4,7 +4,7 @@ import { createSlots } from '../../../agent/query/slots.ts';
 const never = new AbortController().signal;
 
 await t.test('first come, first served, and no more than there are slots', async (t) => {
-  const slots = createSlots(2, 2);
+  const slots = createSlots(() => ({ most: 2, mostWaiting: 2 }));
   const order: string[] = [];
   const first = await slots.enter(never);
   const second = await slots.enter(never);
@@ -21,7 +21,7 @@ await t.test('first come, first served, and no more than there are slots', async
 });
 
 await t.test('who gives up makes room in the queue', async (t) => {
-  const slots = createSlots(1, 1);
+  const slots = createSlots(() => ({ most: 1, mostWaiting: 1 }));
   const first = await slots.enter(never);
   const impatient = new AbortController();
   const waiting = slots.enter(impatient.signal);
@@ -38,3 +38,30 @@ function leave(outcome: (() => void) | 'full' | 'aborted'): void {
   if (typeof outcome === 'string') throw new Error(outcome);
   outcome();
 }
+
+await t.test('limits that change: those who wait are let in, others are not', async (t) => {
+  let limits = { most: 2, mostWaiting: 2 };
+  const slots = createSlots(() => limits);
+  const first = await slots.enter(never);
+  const second = await slots.enter(never);
+  let inside = 2;
+  const enter = async () => {
+    const entered = await slots.enter(never);
+    inside += 1;
+    return entered;
+  };
+  const third = enter();
+  const fourth = enter();
+  limits = { most: 0, mostWaiting: 0 };
+  t.equal(await slots.enter(never), 'full');
+  leave(first);
+  await Promise.resolve();
+  t.equal(inside, 2, 'two were inside, one is: nobody follows');
+  leave(second);
+  leave(await third);
+  leave(await fourth);
+  t.equal(inside, 4, 'one by one');
+  t.equal(await slots.enter(never), 'full');
+  limits = { most: 1, mostWaiting: 0 };
+  t.equal(typeof (await slots.enter(never)), 'function');
+});

@@ -1,8 +1,10 @@
 import type { Host } from '../../../agent/host/host.ts';
+import { createRecall } from '../../../agent/inspector/recall.ts';
 import { createInventory } from '../../../agent/inventory/inventory.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
 import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
+import { noAgent } from '../../fixture/facts.ts';
 
 /** A live node around a host, with an engine at `endpoint`. */
 export function nodeOf(host: Host, endpoint = 'unix:///none/docker.sock'): NodeAccess {
@@ -11,6 +13,8 @@ export function nodeOf(host: Host, endpoint = 'unix:///none/docker.sock'): NodeA
     runtime: createDockerRuntime({ endpoint }),
     prober: createProber({ timeoutMs: 500 }),
     inventory: createInventory({ host, agentVersion: '1.2.3' }),
+    agent: noAgent,
+    recall: createRecall(),
     now: () => Date.UTC(2026, 0, 2),
   };
 }

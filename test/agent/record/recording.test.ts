@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import { createNotes } from '../../../agent/record/notes.ts';
+import { parsedReply } from '../../../agent/runtime/reply.ts';
 import { createRecorder } from '../../../agent/record/recorder.ts';
 import { openRecorded } from '../../../agent/record/recording.ts';
 import { nodeOf } from './node-of.ts';
@@ -82,7 +83,7 @@ void t.test('a recorded node answers as the live one did, and nothing else', asy
     await runtime.info(),
     await runtime.version(),
     await runtime.listContainers(),
-    await runtime.inspectContainer('c1'),
+    parsedReply(await runtime.inspectContainer('c1')),
     await runtime.inspectContainer('../c1'),
     await runtime.inspectImage('sha256:aa'),
     await runtime.imageHistory('sha256:aa'),

@@ -24,24 +24,46 @@ export const noDocker: string | false = (() => {
     : `no Docker daemon with ${IMAGE}`;
 })();
 
+/** A bridge of its own: a daemon that is told to have none removes docker0, on which containers of others may be. */
+const BRIDGE = 'plimsoll-test1';
+const BRIDGE_ADDRESS = '10.231.78.1/24';
+
+function makeBridge(): boolean {
+  removeBridge();
+  const steps = [
+    ['link', 'add', BRIDGE, 'type', 'bridge'],
+    ['addr', 'add', BRIDGE_ADDRESS, 'dev', BRIDGE],
+    ['link', 'set', BRIDGE, 'up'],
+  ];
+  return steps.every((args) => spawnSync('ip', args).status === 0);
+}
+
+function removeBridge(): void {
+  spawnSync('ip', ['link', 'del', BRIDGE]);
+}
+
 /** A daemon of the test's own that can be stopped and started again. */
 export interface OwnDaemon {
   readonly socket: string;
   readonly start: () => Promise<void>;
   readonly stop: () => Promise<void>;
+  /** After the last stop: takes away what it needed outside of its directory. */
+  readonly remove: () => void;
 }
 
 /** A daemon that does not run yet, in `directory`, with the image of `SOCKET`. */
 export function ownDaemon(directory: string): OwnDaemon {
   const socket = join(directory, 'docker.sock');
   let child: ChildProcess | undefined;
+  const bridge = makeBridge() ? BRIDGE : 'none';
+  if (bridge === 'none' && existsSync('/sys/class/net/docker0')) throw new Error('docker0 belongs to another daemon');
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'daemon.json'), '{}');
   return {
     socket,
     start: async () => {
       const places = ['data-root', 'exec-root', 'pidfile'].map((name) => `--${name}=${join(directory, name)}`);
-      const quiet = ['--bridge=none', '--iptables=false', '--ip6tables=false', '--log-level=fatal'];
+      const quiet = [`--bridge=${bridge}`, '--iptables=false', '--ip6tables=false', '--log-level=fatal'];
       const config = `--config-file=${join(directory, 'daemon.json')}`;
       child = spawn('dockerd', ['-H', `unix://${socket}`, ...places, ...quiet, config], { stdio: 'ignore' });
       for (let attempt = 0; spawnSync('docker', ['-H', `unix://${socket}`, 'version']).status !== 0; attempt += 1) {
@@ -63,5 +85,6 @@ export function ownDaemon(directory: string): OwnDaemon {
       await exited;
       rmSync(socket, { force: true });
     },
+    remove: removeBridge,
   };
 }

@@ -124,6 +124,7 @@ void t.test('a daemon that stops and comes back', { skip: noDocker, timeout: 90_
   const daemon = ownDaemon(directory);
   t.teardown(async () => {
     await daemon.stop();
+    daemon.remove();
     rmSync(directory, { recursive: true, force: true });
   });
   const node = await watched(t, { dockerHost: `unix://${daemon.socket}` });

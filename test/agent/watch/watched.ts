@@ -1,12 +1,16 @@
+import { FULL_PACE } from '../../../agent/budget/pace.ts';
+import type { Pace } from '../../../agent/budget/pace.ts';
 import { openLiveNode } from '../../../agent/live-node.ts';
 import type { NodeUpdate } from '../../../agent/watch/node-state.ts';
 import { watchNode } from '../../../agent/watch/watch-node.ts';
 import type { NodeWatch } from '../../../agent/watch/watch-node.ts';
+import type { AgentFact } from '../../../posture/fact/agent.ts';
 import type { Finding } from '../../../posture/finding.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import { systemClock } from '../../../service/clock.ts';
 import type { Clock } from '../../../service/clock.ts';
 import type { Logger } from '../../../service/log.ts';
+import { noAgent } from '../../fixture/facts.ts';
 
 /** A node that is watched for a test. */
 export interface Watched {
@@ -28,16 +32,19 @@ export async function watched(
     readonly hostRoot?: string;
     readonly clock?: Clock;
     readonly sweepIntervalMs?: number;
+    readonly pace?: () => Pace;
+    readonly agent?: () => AgentFact;
   },
 ): Promise<Watched> {
   const { dockerHost, hostRoot = '/', clock = systemClock(), sweepIntervalMs = 86_400_000 } = options;
+  const { pace = () => FULL_PACE, agent = noAgent } = options;
   const controller = new AbortController();
   const { signal } = controller;
   const logged: string[] = [];
   const add = (fields: object, message: string): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
   const log: Logger = { debug: add, info: add, warn: add, error: add };
   const node = { hostRoot, dockerHost, nodeName: '', dataDir: '/nonexistent', agentVersion: '0.0.0-test' };
-  const access = await openLiveNode({ ...node, now: clock.now, signal, log });
+  const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent });
   const updates: NodeUpdate[] = [];
   const onChange = (update: NodeUpdate): void => void updates.push(update);
   const watch = watchNode({
@@ -45,6 +52,7 @@ export async function watched(
     checks: CHECKS,
     onChange,
     sweepIntervalMs,
+    pace,
     clock,
     random: () => 0.5,
     signal,

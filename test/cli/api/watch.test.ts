@@ -18,6 +18,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       queries: { ask: () => Promise.resolve({ outcome: 'answered', answers: [] }) },
       feed: server.feed,
       sinks: () => [],
+      status: () => Promise.reject(new Error('nobody asks for it here')),
       clock: systemClock(),
       log: silent,
       version: '0.1.0',

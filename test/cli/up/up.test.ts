@@ -62,6 +62,17 @@ void t.test('a collector and an agent, from the first start to the last', async 
   t.match(out.text(), /^kernel {2}LSM /m);
   t.match(out.text(), /^critical \d+ {3}high \d+/m, 'the counts');
   t.match(out.text(), /^(CRITICAL|HIGH|MEDIUM|LOW) +[a-z]+\.[a-z-]+ /m, 'the worst findings');
+  const [, link = '', code = ''] = await out.until(/^console {7}(http:\/\/\S+\/)#code=(\S+)$/m);
+  t.equal(link, `http://${address}/`);
+  t.match(out.text(), /^ {14}opens once, within 5 min; another: plimsoll console --data-dir /m);
+  const signIn = (body: object) =>
+    fetch(`${link}v1/console/sessions`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json' },
+    });
+  const session = (await (await signIn({ code })).json()) as { token: string };
+  t.equal((await signIn({ code })).status, 401);
   t.match(err.text(), /the collector listens on 127\.0\.0\.1:\d+; starting the agent/);
 
   const client = ['--data-dir', directory, '--api', address];
@@ -99,11 +110,16 @@ void t.test('a collector and an agent, from the first start to the last', async 
   let answered = '';
   while (!/ connected /.test(answered)) answered = (await plimsoll(['nodes', ...client])).stdout;
   t.pass('on the address where it was');
+  const headers = { authorization: `Bearer ${session.token}` };
+  t.equal((await fetch(`${link}v1/nodes`, { headers })).status, 200, 'and a session of the console goes on');
 
   child.kill('SIGINT');
   t.equal(await closed, 0);
   t.match(err.text(), /… stopping/);
   t.strictSame(processesWith(directory), [], 'nothing is left running');
+  const log = readFileSync(join(directory, 'log', 'collector.log'), 'utf8');
+  t.match(log, 'console session opened');
+  for (const secret of [code, session.token]) t.notOk(log.includes(secret) || err.text().includes(secret));
   t.notOk(existsSync(join(directory, 'up.lock')));
 });
 

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import t from 'tap';
 import { API_ERRORS } from '../../../collector/api/error.ts';
 import { ROUTES } from '../../../collector/api/routes.ts';
-import { MAX_FAILURES } from '../../../collector/api/token.ts';
+import { MAX_FAILURES } from '../../../collector/api/failure-limit.ts';
 import { commit, commitOne, finding, nodeRow, T0 } from '../store/fleet.ts';
 import { startServer, TOKEN } from './server.ts';
 
@@ -16,7 +16,7 @@ void t.test('nothing but the open routes answers without the token', async (t) =
   for (const route of ROUTES) {
     const path = route.path.replaceAll(/\{\w+\}/g, 'x');
     const response = await server.fetch(path, { method: route.method, headers: {} });
-    if (route.open) t.equal(response.status, 200, path);
+    if (route.access === 'open') t.equal(response.status, route.method === 'GET' ? 200 : 400, path);
     else {
       t.equal(response.status, 401, path);
       t.match(response.headers.get('www-authenticate'), /^Bearer /);
@@ -48,12 +48,18 @@ void t.test('wrong tokens are limited, the right one is never locked out', async
 
 void t.test('every answer says that it is JSON, not to be sniffed, kept or framed', async (t) => {
   const server = await startServer(t);
-  for (const path of ['/v1/nodes', '/healthz', '/openapi.json', '/nothing', '/v1/findings?limit=x']) {
-    const { headers } = await server.fetch(path);
-    t.equal(headers.get('content-type'), 'application/json; charset=utf-8', path);
-    t.equal(headers.get('x-content-type-options'), 'nosniff');
+  const routes = ROUTES.map(({ method, path }) => [method, path.replaceAll(/\{\w+\}/g, 'x')] as const);
+  const others = ['/openapi.json', '/nothing', '/v1/findings?limit=x', '/v1/%zz'].map((path) => ['GET', path] as const);
+  for (const [method, path] of [...routes, ...others]) {
+    const { headers, body } = await server.fetch(path, { method });
+    await body?.cancel();
+    if (path !== '/v1/events') t.equal(headers.get('content-type'), 'application/json; charset=utf-8', path);
+    t.equal(headers.get('x-content-type-options'), 'nosniff', `${method} ${path}`);
     t.equal(headers.get('cache-control'), 'no-store');
-    t.match(headers.get('content-security-policy'), "default-src 'none'");
+    t.equal(headers.get('content-security-policy'), "default-src 'none'; frame-ancestors 'none'");
+    t.equal(headers.get('x-frame-options'), 'DENY');
+    t.equal(headers.get('referrer-policy'), 'no-referrer');
+    t.equal(headers.get('cross-origin-resource-policy'), 'same-origin');
     t.equal(headers.get('access-control-allow-origin'), null, 'no other site may read it');
   }
   const preflight = await server.fetch('/v1/query', {
@@ -89,6 +95,10 @@ void t.test('what is wrong is said in one shape', async (t) => {
     [server.fetch('/v1/findings?node=none'), 'unknownNode', /none/],
     [server.fetch('/v1/events?after=-1'), 'invalidRequest', /query\.after/],
     [server.fetch('/v1/nodes?x=1'), 'invalidRequest', /x/],
+    [server.fetch('/v1/findings?total=yes'), 'invalidRequest', /query\.total/],
+    [server.fetch('/v1/trend?points=501'), 'invalidRequest', /query\.points/],
+    [server.fetch('/v1/trend?fromMs=2&toMs=2'), 'invalidRequest', /query\.fromMs/],
+    [server.fetch('/v1/trend?fromMs=99999999999999'), 'invalidRequest', /query\.fromMs/],
     [server.fetch('/v1/%zz'), 'invalidRequest', /./],
     [server.fetch(`/v1/nodes/${'x'.repeat(600)}`), 'invalidRequest', /./],
     [post('{'), 'invalidRequest', /./],
@@ -131,6 +141,7 @@ void t.test('bytes that are no request are answered in the same shape', async (t
       socket.on('error', reject);
     });
   t.match(await send('\u0016\u0003\u0001 hello\r\n\r\n'), /^HTTP\/1\.1 400 [\s\S]*"code":"invalidRequest"/);
+  t.match(await send('\u0016\r\n\r\n'), /\r\ncontent-security-policy: default-src 'none'/);
   const huge = await send(`GET /healthz HTTP/1.1\r\nHost: x\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`);
   t.match(huge, /^HTTP\/1\.1 431 [\s\S]*"code":"tooLarge"/);
 });
@@ -194,6 +205,15 @@ void t.test('the fleet', async (t) => {
   const second = (await get(`/v1/findings?limit=3&cursor=${encodeURIComponent(first.cursor)}`)) as object;
   t.match(second, { findings: [{ check: 'ssh.root-login' }] });
   t.notOk('cursor' in second, 'the last page has no cursor');
+  t.notOk('total' in first, 'nobody asked for it');
+  const totalOf = async (query: string): Promise<unknown> =>
+    ((await get(`/v1/findings?total=true&${query}`)) as { total?: number }).total;
+  t.equal(await totalOf('limit=3'), 4, 'of all pages');
+  t.equal(await totalOf(`limit=3&cursor=${encodeURIComponent(first.cursor)}`), 4, 'also on a later one');
+  t.equal(await totalOf('limit=1&verdict=fail'), 2);
+  t.equal(await totalOf('limit=1&node=db-1'), 0);
+  t.equal(await totalOf('limit=1&text=lockdown'), 1, 'one page holds all');
+  t.equal(await totalOf('limit=1&text=container'), undefined, 'would take reading everything');
   t.match(await get('/v1/findings?check=container.privileged'), {
     findings: [
       {

@@ -6,6 +6,8 @@ import { startApi } from '../../../collector/api/api.ts';
 import type { ApiOptions } from '../../../collector/api/api.ts';
 import { createFeed } from '../../../collector/feed.ts';
 import type { Feed } from '../../../collector/feed.ts';
+import { createStatus } from '../../../collector/status/status.ts';
+import type { StatusOptions } from '../../../collector/status/status.ts';
 import type { QueryRequest, QueryResponse } from '../../../collector/query/query.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Commit, Store } from '../../../collector/store/store.ts';
@@ -30,9 +32,10 @@ export interface ApiServer {
 }
 
 /** What a test replaces. */
-export type ServerOptions = Partial<Pick<ApiOptions, 'queries' | 'sinks' | 'clock'>> & {
-  readonly store?: (store: Store) => Store;
-};
+export type ServerOptions = Partial<Pick<ApiOptions, 'queries' | 'sinks' | 'clock' | 'consoleDirectory'>> &
+  Partial<Pick<StatusOptions, 'setAside' | 'addresses'>> & {
+    readonly store?: (store: Store) => Store;
+  };
 
 /** Starts one on a free port of the loopback address; it is gone when the test is over. */
 export async function startServer(t: Test, options: ServerOptions = {}): Promise<ApiServer> {
@@ -41,16 +44,30 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
   const store = options.store?.(real) ?? real;
   const feed = createFeed();
   const { log, logged } = recordingLog();
+  const sinks = options.sinks ?? (() => []);
+  const clock = options.clock ?? systemClock();
+  const status = createStatus({
+    version: '0.1.0',
+    heartbeatMs: 30_000,
+    store,
+    storePath: join(directory, 'store.sqlite'),
+    setAside: options.setAside ?? (() => undefined),
+    sinks,
+    addresses: options.addresses ?? (() => ({ nodes: '127.0.0.1:7443', api: '127.0.0.1:7480', console: '' })),
+    clock,
+  });
   const api = await startApi({
     listen: { host: '127.0.0.1', port: 0 },
     token: TOKEN,
     store,
     queries: options.queries ?? { ask: answerNothing },
     feed,
-    sinks: options.sinks ?? (() => []),
-    clock: options.clock ?? systemClock(),
+    sinks,
+    status,
+    clock,
     log,
     version: '0.1.0',
+    consoleDirectory: options.consoleDirectory,
   });
   let closed = false;
   const close = async (): Promise<void> => {

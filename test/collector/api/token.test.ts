@@ -1,26 +1,60 @@
 import t from 'tap';
-import { createTokenGuard, FAILURE_WINDOW_MS, MAX_FAILURES } from '../../../collector/api/token.ts';
+import { createFailureLimit, FAILURE_WINDOW_MS, MAX_FAILURES } from '../../../collector/api/failure-limit.ts';
+import { secretMatcher } from '../../../collector/api/secret.ts';
+import { createSessionTokens } from '../../../collector/api/session-token.ts';
+import { createTokenGuard } from '../../../collector/api/token.ts';
+import { turnedClock } from '../../../service/turned-clock.ts';
 
 const RIGHT = 'right-token-right-token-right-token';
 
-void t.test('failures are counted by address and forgotten after the window', (t) => {
-  const guard = createTokenGuard(RIGHT);
-  const outcomeOf = (authorization: string | undefined, address: string, nowMs: number): string =>
-    guard.admit(authorization, address, nowMs).outcome;
-  for (let count = 0; count < MAX_FAILURES; count += 1) t.equal(outcomeOf('Bearer wrong', 'a', count), 'refused');
-  t.equal(outcomeOf('Bearer wrong', 'a', 1_000), 'limited');
-  t.equal(outcomeOf('Bearer wrong', 'b', 1_000), 'refused', 'another address');
-  t.equal(outcomeOf(undefined, 'a', 1_000), 'refused', 'no token guesses nothing');
-  t.equal(outcomeOf(`Bearer ${RIGHT}`, 'a', 1_000), 'welcome');
-  t.equal(outcomeOf('Bearer wrong', 'a', FAILURE_WINDOW_MS), 'refused', 'a new window');
-  t.end();
+function guarded() {
+  const clock = turnedClock();
+  const sessions = createSessionTokens(RIGHT);
+  const guard = createTokenGuard({
+    isOperatorToken: secretMatcher(RIGHT),
+    sessions,
+    failures: createFailureLimit(),
+    clock,
+  });
+  const outcomeOf = (authorization: string | undefined, address = 'a'): string =>
+    guard.admit(authorization, address, 'signedIn').outcome;
+  return { clock, sessions, guard, outcomeOf };
+}
+
+void t.test('failures are counted by address and forgotten after the window', async (t) => {
+  const { clock, sessions, outcomeOf } = guarded();
+  for (let count = 0; count < MAX_FAILURES; count += 1) t.equal(outcomeOf('Bearer wrong'), 'refused');
+  await clock.turn(1_000);
+  t.equal(outcomeOf('Bearer wrong'), 'limited');
+  t.equal(outcomeOf('Bearer wrong', 'b'), 'refused', 'another address');
+  t.equal(outcomeOf(undefined), 'refused', 'no token guesses nothing');
+  t.equal(outcomeOf(`Bearer ${RIGHT}`), 'welcome');
+  t.equal(outcomeOf(`Bearer ${sessions.issue(clock.now()).token}`), 'welcome', 'nor is a session locked out');
+  clock.jump(3 * FAILURE_WINDOW_MS);
+  t.equal(outcomeOf('Bearer wrong'), 'limited', 'setting the clock ahead does not help');
+  await clock.turn(FAILURE_WINDOW_MS - 1_000);
+  t.equal(outcomeOf('Bearer wrong'), 'refused', 'a new window');
 });
 
 void t.test('many addresses do not fill the memory, the oldest are forgotten', (t) => {
-  const guard = createTokenGuard(RIGHT);
-  for (let count = 0; count <= MAX_FAILURES; count += 1) guard.admit('Bearer wrong', 'first', 0);
-  t.equal(guard.admit('Bearer wrong', 'first', 0).outcome, 'limited');
-  for (let address = 0; address < 1024; address += 1) guard.admit('Bearer wrong', String(address), 0);
-  t.equal(guard.admit('Bearer wrong', 'first', 0).outcome, 'refused');
+  const { outcomeOf } = guarded();
+  for (let count = 0; count <= MAX_FAILURES; count += 1) outcomeOf('Bearer wrong', 'first');
+  t.equal(outcomeOf('Bearer wrong', 'first'), 'limited');
+  for (let address = 0; address < 1024; address += 1) outcomeOf('Bearer wrong', String(address));
+  t.equal(outcomeOf('Bearer wrong', 'first'), 'refused');
   t.end();
+});
+
+void t.test('a session may do all but what the operator token itself is for', async (t) => {
+  const { clock, sessions, guard } = guarded();
+  const { token, expiresMs } = sessions.issue(clock.now());
+  const admit = (scope: 'signedIn' | 'operator') => guard.admit(`Bearer ${token}`, 'a', scope);
+  t.same(admit('signedIn'), { outcome: 'welcome', untilMs: expiresMs });
+  t.same(admit('operator'), { outcome: 'refused', reason: 'operatorOnly' });
+  t.same(guard.admit(`Bearer ${RIGHT}`, 'a', 'operator'), { outcome: 'welcome', untilMs: undefined });
+  await clock.turn(expiresMs - clock.now() - 1);
+  t.equal(admit('signedIn').outcome, 'welcome', 'to its last millisecond');
+  await clock.turn(1);
+  for (let count = 0; count <= MAX_FAILURES; count += 1)
+    t.same(admit('signedIn'), { outcome: 'refused', reason: 'sessionOver' }, 'a session that is over guesses nothing');
 });

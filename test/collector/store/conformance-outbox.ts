@@ -34,6 +34,22 @@ export async function outbox(t: Test, store: Store): Promise<void> {
   t.ok((next?.position ?? 0) > position(5), 'positions go on');
 }
 
+/** Of three events at three times; the oldest goes with the retention. */
+export async function historyRange(t: Test, store: Store): Promise<void> {
+  t.equal(await store.historyRange(), undefined, 'nothing has happened yet');
+  for (const sequence of [1, 2, 3]) {
+    const time = T0 + sequence * 1000;
+    const put = [finding({ on: String(sequence) })];
+    await commitEvents(
+      store,
+      commit({ sequence, snapshot: sequence === 1, put, observedAtMs: time, receivedAtMs: time }),
+    );
+  }
+  t.same(await store.historyRange(), { oldestMs: T0 + 1000, newestMs: T0 + 3000 });
+  await store.prune([], T0 + 1500);
+  t.same(await store.historyRange(), { oldestMs: T0 + 2000, newestMs: T0 + 3000 });
+}
+
 export async function history(t: Test, store: Store): Promise<void> {
   const put = [finding({ on: 'a' }), finding({ on: 'b', severity: 'low' })];
   await commitEvents(store, commit({ sequence: 1, snapshot: true, put }));

@@ -1,9 +1,10 @@
 import type { Test } from 'tap';
 import type { Store } from '../../../collector/store/store.ts';
 import { batches, epochs, gone, lifecycle, sequences, snapshots, times } from './conformance-commit.ts';
-import { history, outbox } from './conformance-outbox.ts';
+import { history, historyRange, outbox } from './conformance-outbox.ts';
 import { counts, filters, literalText, nodes, pages, refusals } from './conformance-query.ts';
 import { randomChanges } from './conformance-random.ts';
+import { trend, trendAtTheEdges } from './conformance-trend.ts';
 
 /** Opens a store that nobody has used; it is closed by the suite. */
 export type OpenStore = (t: Test) => Promise<Store>;
@@ -32,6 +33,9 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('nodes', nodes);
   await check('outbox, cursors and prune', outbox);
   await check('history', history);
+  await check('how far back history goes', historyRange);
   await check('what is not allowed is refused by code', refusals);
+  await check('trend: nothing stored, late words, clocks set back, what was pruned, refusals', trendAtTheEdges);
+  await check('trend: random changes, counted again from the beginning', trend);
   await check('random changes: the findings equal apply(), the digest equals digestOf()', randomChanges);
 }

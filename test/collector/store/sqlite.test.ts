@@ -8,7 +8,7 @@ import t from 'tap';
 import { migrate, MIGRATIONS } from '../../../collector/store/schema.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import { storeConformance } from './conformance.ts';
-import { all, commit, commitEvents, finding, nodeRow } from './fleet.ts';
+import { all, commit, commitEvents, finding, nodeRow, T0 } from './fleet.ts';
 
 await storeConformance(t, (t) => openSqliteStore({ path: join(t.testdir(), 'store.sqlite') }));
 
@@ -114,6 +114,35 @@ await t.test('migrations go forward, step by step, all or nothing', async (t) =>
   migrate(db, [...MIGRATIONS, next, 'CREATE TABLE whole (a)']);
   t.same(db.prepare('PRAGMA user_version').get(), { user_version: MIGRATIONS.length + 2 });
   db.close();
+});
+
+await t.test('a file from before there was a trend has one from its history', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  const store = await openSqliteStore({ path });
+  const at = (atMs: number) => ({ observedAtMs: atMs, receivedAtMs: atMs });
+  const put = [finding(), finding({ on: 'c2', severity: 'low' }), finding({ on: 'c3', verdict: 'unknown' })];
+  await commitEvents(store, commit({ sequence: 1, snapshot: true, put, ...at(T0) }));
+  const changed = [finding({ severity: 'high' }), finding({ on: 'c2', verdict: 'pass', severity: 'low' })];
+  const gone = [finding({ on: 'c3' }).id];
+  await commitEvents(store, commit({ sequence: 2, put: changed, gone, ...at(T0 + 90_000) }));
+  const moments = [T0, T0 + 60_000, T0 + 120_000];
+  const before = await store.trend(moments);
+  t.match(before.points[1], { failures: { critical: 1, high: 0, low: 1 }, unknown: 1 });
+  t.match(before.points[2], { failures: { critical: 0, high: 1, low: 0 }, unknown: 0 });
+  await store.close();
+  const db = new DatabaseSync(path);
+  const asItWas = 'DROP TABLE trend; ALTER TABLE store DROP COLUMN trend_floor; PRAGMA user_version = 1';
+  db.exec(asItWas);
+  db.close();
+  const again = await openSqliteStore({ path });
+  t.same(await again.trend(moments), before);
+  await again.close();
+  const pruned = new DatabaseSync(path);
+  pruned.exec(`${asItWas}; DELETE FROM event WHERE position = 1`);
+  pruned.close();
+  const late = await openSqliteStore({ path });
+  t.equal((await late.trend([])).knownFromMs, T0 + 60_000, 'history that was deleted is not made up');
+  await late.close();
 });
 
 await t.test('killed while committing: what was answered is there', async (t) => {

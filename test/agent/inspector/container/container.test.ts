@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Test } from 'tap';
+import { createRecall } from '../../../../agent/inspector/recall.ts';
 import { observe, observeContainer } from '../../../../agent/inspector/observe.ts';
 import type { Host } from '../../../../agent/host/host.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
@@ -8,7 +9,7 @@ import type { ContainerFact } from '../../../../posture/fact/container.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
 import { seen } from '../../../../posture/observed.ts';
 import type { Observed } from '../../../../posture/observed.ts';
-import { factsOf, nodeFact } from '../../../fixture/facts.ts';
+import { factsOf, noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { recordedInspect, recordedText } from '../../../fixture/inspector/read.ts';
 import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
@@ -49,6 +50,8 @@ async function accessTo(t: Test, host: Host, answers: Answers): Promise<NodeAcce
     runtime: await serveDocker(t, answers),
     prober: { probe: () => Promise.resolve({ ok: false, reason: 'nothing is probed here' }) },
     inventory: () => Promise.resolve(nodeFact()),
+    agent: noAgent,
+    recall: createRecall(),
     now: () => 0,
   };
 }

@@ -1,9 +1,10 @@
 import t from 'tap';
 import type { Test } from 'tap';
+import { createRecall } from '../../../../agent/inspector/recall.ts';
 import { dockerInspector } from '../../../../agent/inspector/docker/inspect.ts';
 import { dockerSchema } from '../../../../posture/fact/docker.ts';
 import type { DockerFact } from '../../../../posture/fact/docker.ts';
-import { nodeFact } from '../../../fixture/facts.ts';
+import { noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import type { Answers } from '../../../fixture/inspector/docker-api.ts';
 import { recordedJson } from '../../../fixture/inspector/read.ts';
@@ -38,6 +39,8 @@ async function dockerOf(t: Test, tree: Tree, answers: Answers, silent = false): 
         : runtime,
       prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
       inventory: () => Promise.resolve(nodeFact()),
+      agent: noAgent,
+      recall: createRecall(),
       now: () => 0,
     },
     {},

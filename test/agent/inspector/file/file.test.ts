@@ -1,4 +1,5 @@
 import t from 'tap';
+import { createRecall } from '../../../../agent/inspector/recall.ts';
 import { fileInspector } from '../../../../agent/inspector/file/inspect.ts';
 import { dockerPaths, registryDirectory, sshPaths } from '../../../../agent/inspector/file/paths.ts';
 import { namesOf } from '../../../../agent/inspector/accounts.ts';
@@ -6,7 +7,7 @@ import { parseUnitFile } from '../../../../agent/inspector/systemd/unit-file.ts'
 import { filesSchema } from '../../../../posture/fact/file.ts';
 import type { DockerFact, DockerProcess } from '../../../../posture/fact/docker.ts';
 import { absent, seen } from '../../../../posture/observed.ts';
-import { dockerFact, factsOf, nodeFact, sshdFact } from '../../../fixture/facts.ts';
+import { dockerFact, factsOf, noAgent, nodeFact, sshdFact } from '../../../fixture/facts.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 
@@ -123,6 +124,8 @@ t.test('a node', async (t) => {
     runtime: await serveDocker(t, {}),
     prober: { probe: () => Promise.resolve({ ok: false as const, reason: 'no' }) },
     inventory: () => Promise.resolve(nodeFact()),
+    agent: noAgent,
+    recall: createRecall(),
     now: () => 0,
   };
   const files = await fileInspector.inspect(access, facts);

@@ -1,11 +1,12 @@
 import t from 'tap';
+import { createRecall } from '../../../../agent/inspector/recall.ts';
 import { historySchema, imageSchema, toHistory, toImage } from '../../../../agent/inspector/image/parse.ts';
 import { observe } from '../../../../agent/inspector/observe.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
 import { imageSchema as factSchema } from '../../../../posture/fact/image.ts';
 import { seen, unreadable } from '../../../../posture/observed.ts';
 import { containerFact } from '../../../fixture/container.ts';
-import { factsOf, nodeFact } from '../../../fixture/facts.ts';
+import { factsOf, noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import type { Answers } from '../../../fixture/inspector/docker-api.ts';
 import { recordedJson } from '../../../fixture/inspector/read.ts';
@@ -62,6 +63,8 @@ t.test('images of running containers', async (t) => {
     runtime: await serveDocker(t, answers),
     prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
     inventory: () => Promise.resolve(nodeFact()),
+    agent: noAgent,
+    recall: createRecall(),
     now: () => 0,
   });
   const answers = {

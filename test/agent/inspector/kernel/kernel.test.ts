@@ -1,13 +1,14 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import type { Test } from 'tap';
+import { createRecall } from '../../../../agent/inspector/recall.ts';
 import { parseBootParameters } from '../../../../agent/inspector/kernel/boot-parameters.ts';
 import { kernelInspector } from '../../../../agent/inspector/kernel/inspect.ts';
 import * as parse from '../../../../agent/inspector/kernel/parse.ts';
 import { parseMountinfo } from '../../../../agent/inspector/proc/mountinfo.ts';
 import { kernelSchema } from '../../../../posture/fact/kernel.ts';
 import type { KernelFact } from '../../../../posture/fact/kernel.ts';
-import { nodeFact } from '../../../fixture/facts.ts';
+import { noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
 import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
@@ -84,6 +85,8 @@ async function kernelOf(t: Test, tree: Tree): Promise<KernelFact> {
       runtime: await serveDocker(t, {}),
       prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
       inventory: () => Promise.resolve(nodeFact()),
+      agent: noAgent,
+      recall: createRecall(),
       now: () => 0,
     },
     {},

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Test } from 'tap';
+import { createRecall } from '../../../../agent/inspector/recall.ts';
 import { apiListeners, streamPorts } from '../../../../agent/inspector/listener/choose.ts';
 import { listenerInspector } from '../../../../agent/inspector/listener/inspect.ts';
 import { parseTcpListeners } from '../../../../agent/inspector/proc/proc-net-tcp.ts';
@@ -8,7 +9,7 @@ import type { ListenersFact } from '../../../../posture/fact/listener.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import { containerFact } from '../../../fixture/container.ts';
-import { dockerApi, dockerFact, factsOf, nodeFact } from '../../../fixture/facts.ts';
+import { dockerApi, dockerFact, factsOf, noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { recordedText } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
@@ -78,6 +79,8 @@ async function listenersOf(
       },
     },
     inventory: () => Promise.resolve(nodeFact()),
+    agent: noAgent,
+    recall: createRecall(),
     now: () => 0,
   };
   const fact = await listenerInspector.inspect(access, facts);

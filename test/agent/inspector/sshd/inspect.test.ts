@@ -1,9 +1,10 @@
 import t from 'tap';
 import type { Test } from 'tap';
+import { createRecall } from '../../../../agent/inspector/recall.ts';
 import { sshdInspector } from '../../../../agent/inspector/sshd/inspect.ts';
 import { sshdSchema } from '../../../../posture/fact/sshd.ts';
 import type { SshdFact } from '../../../../posture/fact/sshd.ts';
-import { factsOf, nodeFact } from '../../../fixture/facts.ts';
+import { factsOf, noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { recordedText } from '../../../fixture/inspector/read.ts';
 import { statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
@@ -16,6 +17,8 @@ async function sshdOf(t: Test, tree: Tree): Promise<SshdFact> {
       runtime: await serveDocker(t, {}),
       prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
       inventory: () => Promise.resolve(nodeFact()),
+      agent: noAgent,
+      recall: createRecall(),
       now: () => 0,
     },
     {},

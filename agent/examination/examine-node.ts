@@ -1,0 +1,51 @@
+import type { Clock } from '../../service/clock.ts';
+import type { Settings } from '../../service/config/settings.ts';
+import { carryOut, problem, unknown } from '../../service/examination.ts';
+import type { Reported } from '../../service/examination.ts';
+import { kernelInspector } from '../inspector/kernel/inspect.ts';
+import { openLiveNode } from '../live-node.ts';
+import type { NodeAccess } from '../node-access.ts';
+import { hostRoot } from './host-root.ts';
+import { NODE_EXAMINATIONS } from './registry.ts';
+
+/** What to examine a node with. */
+export interface ExamineNodeOptions {
+  readonly settings: Settings;
+  readonly version: string;
+  readonly uid: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Examines the node as an agent with these settings would see it. Writes nothing. */
+export async function examineNode(options: ExamineNodeOptions): Promise<readonly Reported[]> {
+  const { settings, version, uid, clock, signal } = options;
+  const { hostRoot: root, dockerHost, nodeName, dataDir } = settings;
+  let access: NodeAccess;
+  try {
+    const node = { hostRoot: root, dockerHost, nodeName, dataDir, agentVersion: version };
+    access = await openLiveNode({ ...node, now: clock.now, signal });
+  } catch (error) {
+    return unopened(root, error instanceof Error ? error.message : String(error));
+  }
+  let kernel: ReturnType<typeof kernelInspector.inspect> | undefined;
+  const subject = {
+    access,
+    hostRoot: root,
+    dockerHostGiven: dockerHost !== '',
+    uid,
+    kernel: () => (kernel ??= kernelInspector.inspect(access, {})),
+  };
+  return carryOut(NODE_EXAMINATIONS, subject, clock);
+}
+
+/** Without a root there is nothing else to look at. */
+function unopened(root: string, reason: string): readonly Reported[] {
+  return NODE_EXAMINATIONS.map(({ id, group, title }) => {
+    const { outcome, seen, advice } =
+      id === hostRoot.id
+        ? problem(`${root} cannot be used: ${reason}`, 'name the root of the node with --host-root')
+        : unknown('the root of the node cannot be used');
+    return { id, group, title, outcome, seen, advice };
+  });
+}

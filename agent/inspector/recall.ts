@@ -1,0 +1,52 @@
+import { hash } from 'node:crypto';
+
+/**
+ * What inspectors keep from one look to the next. Everything is read each time; but bytes that are the same as last time
+ * are not parsed again, and what they were parsed to is the same object.
+ */
+export interface Recall {
+  /**
+   * What `parse` makes of the bytes that were read at `place` of `subject`. `parse` must depend on the bytes alone, and
+   * what it answers must not be changed.
+   */
+  readonly parsed: <T>(subject: string, place: string, bytes: Buffer, parse: (bytes: Buffer) => T) => T;
+  /** The subject is gone. */
+  readonly forget: (subject: string) => void;
+  /** All others are gone. */
+  readonly keepOnly: (subjects: ReadonlySet<string>) => void;
+}
+
+interface Parsed {
+  readonly digest: string;
+  readonly value: unknown;
+}
+
+/** Subjects whose end nobody told would stay for ever. */
+const MAX_SUBJECTS = 10_000;
+
+/** Remembers nothing yet. One for each node that is looked at. */
+export function createRecall(): Recall {
+  const known = new Map<string, Map<string, Parsed>>();
+  const placesOf = (subject: string): Map<string, Parsed> => {
+    const places = known.get(subject) ?? new Map<string, Parsed>();
+    if (known.size >= MAX_SUBJECTS) known.clear();
+    known.set(subject, places);
+    return places;
+  };
+  return {
+    parsed: <T>(subject: string, place: string, bytes: Buffer, parse: (bytes: Buffer) => T): T => {
+      const digest = hash('sha256', bytes, 'base64');
+      const places = placesOf(subject);
+      const before = places.get(place);
+      // The place decides what is parsed, so what stands there is of the same type.
+      if (before?.digest === digest) return before.value as T;
+      const value = parse(bytes);
+      places.set(place, { digest, value });
+      return value;
+    },
+    forget: (subject) => void known.delete(subject),
+    keepOnly: (subjects) => {
+      for (const subject of known.keys()) if (!subjects.has(subject)) known.delete(subject);
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { NODE } from '../../scripts/setup.mjs';
+
+/** What a process of the measurement is asked to do. */
+export interface Ask {
+  readonly do: 'prepare' | 'send' | 'end' | 'mark' | 'run';
+  readonly phase?: string;
+  readonly changes?: number;
+  /** Wait until everything is committed. */
+  readonly acked?: boolean;
+}
+
+/** One process of the measurement, on one core. */
+export interface Role {
+  readonly ask: <T>(ask: Ask) => Promise<T>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts `bench/ingest.ts --role NAME` on a core of its own; `options` are what the role is made with. */
+export async function startRole(
+  name: string,
+  options: object,
+  { core, profile }: { readonly core: number; readonly profile?: string | undefined },
+): Promise<Role> {
+  const flags = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile, '--cpu-prof-interval', '500'];
+  const file = fileURLToPath(new URL('../ingest.ts', import.meta.url));
+  const child = spawn('taskset', ['-c', String(core), NODE, ...flags, file, '--role', name], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  child.send(options);
+  await answer(child);
+  return {
+    ask: async <T>(ask: Ask) => {
+      child.send(ask);
+      return (await answer(child)) as T;
+    },
+    stop: async () => {
+      const exited = once(child, 'exit');
+      child.disconnect();
+      await exited;
+    },
+  };
+}
+
+function answer(child: ChildProcess): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const onExit = (code: number | null): void =>
+    reject(new Error(`a process of the measurement ended with ${String(code)}`));
+  child.once('exit', onExit);
+  child.once('message', (told) => {
+    child.off('exit', onExit);
+    resolve((told as { readonly answer?: unknown }).answer);
+  });
+  return promise;
+}
+
+/** Runs in the process of a role: answers what it is asked until the parent lets go. */
+export function serveRole(
+  open: (options: never) => Promise<(ask: Ask) => Promise<unknown>> | ((ask: Ask) => Promise<unknown>),
+): void {
+  let act: ((ask: Ask) => Promise<unknown>) | undefined;
+  const respond = async (message: unknown): Promise<void> => {
+    if (act === undefined) {
+      act = await open(message as never);
+      process.send?.({});
+      return;
+    }
+    process.send?.({ answer: await act(message as Ask) });
+  };
+  process.on('message', (message) => void respond(message));
+  process.on('disconnect', () => process.exit(0));
+}

@@ -1,0 +1,18 @@
+import * as s from '../../posture/schema.ts';
+import type { ApiClient, ApiResult } from './client.ts';
+
+const consoleCode = s.object({ code: s.string('', 512), expiresMs: s.integer() });
+
+/** The address that signs a person in to the console: once, and until `expiresMs`. */
+export interface ConsoleLink {
+  readonly url: string;
+  readonly expiresMs: number;
+}
+
+/** Asks the collector for a link. It is as good as the token for five minutes: it must not get into a log. */
+export async function askConsoleLink(client: ApiClient): Promise<ApiResult<ConsoleLink>> {
+  const answer = await client.post('/v1/console/links', consoleCode, {}, 0);
+  if (!answer.ok) return answer;
+  const { code, expiresMs } = answer.value;
+  return { ok: true, value: { url: `${client.url}/#code=${encodeURIComponent(code)}`, expiresMs } };
+}

@@ -1,0 +1,46 @@
+import { connect } from '../api/connect.ts';
+import { askConsoleLink } from '../api/console-link.ts';
+import { defineCommand, EXIT_OK } from '../command.ts';
+import { complain } from '../complain.ts';
+import { safeJson } from '../render/safe.ts';
+import { clockTime } from '../render/time.ts';
+
+export const console = defineCommand({
+  name: 'console',
+  summary: 'a link to the web console',
+  usage: ['console [options]'],
+  description: [
+    'Prints an address that opens the web console of the collector and signs in there. It works once, within five minutes; the session then lasts twelve hours, or until the operator token is changed. Whoever has the link first is in: do not pass it on.',
+    'The console is where the operator API is. From another machine, forward the port: ssh -L 7480:127.0.0.1:7480 HOST.',
+  ],
+  operands: { min: 0, max: 0 },
+  options: [
+    {
+      name: 'output',
+      value: 'FORMAT',
+      choices: ['text', 'json'],
+      summary: 'text: for people (default); json: one document',
+    },
+  ],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll console', meaning: 'a fresh link' },
+    { line: 'plimsoll console --output json', meaning: 'for a program' },
+  ],
+  run: async (context) => {
+    const { args, settings, stdout, stderr } = context;
+    const client = await connect(settings, new AbortController().signal);
+    if (!client.ok) return complain(context, client.problem, client.hint);
+    const link = await askConsoleLink(client.value);
+    if (!link.ok) return complain(context, link.problem, link.hint);
+    const { url, expiresMs } = link.value;
+    if (args.value('output') === 'json') {
+      await stdout.write(`${safeJson({ url, expiresMs }, 2)}\n`);
+      return EXIT_OK;
+    }
+    await stdout.write(`${url}\n`);
+    // Apart from the link, so that a pipe gets nothing else.
+    await stderr.write(`opens once, until ${clockTime(expiresMs)}\n`);
+    return EXIT_OK;
+  },
+});

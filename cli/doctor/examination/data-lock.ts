@@ -1,0 +1,36 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode } from '../../../service/files.ts';
+import { fine, unknown } from '../../../service/examination.ts';
+import { lockHolder } from '../../../service/lock.ts';
+import type { Installation, InstallationExamination } from '../installation.ts';
+import { AS_OWNER } from '../place.ts';
+
+/** The locks of a data directory, by who takes them. */
+const LOCKS = Object.freeze([
+  { name: 'plimsoll up', path: ['up.lock'] },
+  { name: 'a collector', path: ['collector.lock'] },
+  { name: 'an agent', path: ['agent', 'lock'] },
+]);
+
+/** Who uses the data directory now? */
+export const dataLock: InstallationExamination = Object.freeze({
+  id: 'data.lock',
+  group: 'data directory',
+  title: 'in use',
+  examine: async ({ collector: { dataDir } }: Installation) => {
+    const seen: string[] = [];
+    for (const { name, path } of LOCKS) {
+      const file = join(dataDir, ...path);
+      const code = await access(file).then(
+        () => 'there',
+        (error: unknown) => errorCode(error),
+      );
+      if (code === 'EACCES') return unknown(`${file}: ${code}`, AS_OWNER);
+      if (code !== 'there') continue;
+      const pid = lockHolder(file);
+      seen.push(pid === undefined ? `${name} was killed (the next takes over)` : `${name}, process ${String(pid)}`);
+    }
+    return fine(seen.length === 0 ? 'by nobody' : `by ${seen.join('; ')}`);
+  },
+});

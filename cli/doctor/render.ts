@@ -1,0 +1,71 @@
+import { EXAMINATION_GROUPS } from '../../service/examination.ts';
+import type { Outcome, Reported } from '../../service/examination.ts';
+import type { Paint } from '../render/paint.ts';
+import { safe } from '../render/safe.ts';
+import { wrapHard } from '../render/width.ts';
+
+/** How a report is drawn. */
+export interface DoctorStyle {
+  readonly width: number;
+  readonly paint: Paint;
+}
+
+/** Worst first. */
+export const OUTCOMES = Object.freeze(['problem', 'warning', 'unknown', 'ok'] as const satisfies readonly Outcome[]);
+
+const LABEL_WIDTH = 9;
+const TITLE_WIDTH = 21;
+const LEAD = 2 + LABEL_WIDTH + TITLE_WIDTH;
+
+/** The report as lines: group by group, then what it amounts to. */
+export function renderReport(reported: readonly Reported[], style: DoctorStyle): readonly string[] {
+  const groups = EXAMINATION_GROUPS.flatMap((group) => {
+    const members = reported.filter((one) => one.group === group);
+    const head = members.length === 0 ? [] : [style.paint.bold(group)];
+    return head.concat(members.flatMap((one) => entryLines(one, style)));
+  });
+  return [...groups, '', summaryLine(reported, style)];
+}
+
+/** How many there are of each outcome. */
+export function countOutcomes(reported: readonly Reported[]): Readonly<Record<Outcome, number>> {
+  const counts = { problem: 0, warning: 0, unknown: 0, ok: 0 };
+  for (const { outcome } of reported) counts[outcome] += 1;
+  return counts;
+}
+
+function entryLines({ outcome, title, seen, advice }: Reported, { width, paint }: DoctorStyle): readonly string[] {
+  const room = Math.max(20, width - LEAD);
+  const [first = '', ...more] = wrapHard(safe(seen), room);
+  const label = painted(outcome, paint)(outcome.padEnd(LABEL_WIDTH));
+  return [
+    `  ${label}${title.padEnd(TITLE_WIDTH)}${first}`.trimEnd(),
+    ...more.map((line) => ' '.repeat(LEAD) + line),
+    ...wrapHard(safe(advice), room - 2).map((line, index) => `${' '.repeat(LEAD)}${index === 0 ? '→ ' : '  '}${line}`),
+  ];
+}
+
+function summaryLine(reported: readonly Reported[], { paint }: DoctorStyle): string {
+  const counts = countOutcomes(reported);
+  const words = OUTCOMES.filter((outcome) => counts[outcome] > 0).map((outcome) =>
+    painted(outcome, paint)(`${String(counts[outcome])} ${plural(outcome, counts[outcome])}`),
+  );
+  return words.join(', ');
+}
+
+function plural(outcome: Outcome, count: number): string {
+  return (outcome === 'problem' || outcome === 'warning') && count !== 1 ? `${outcome}s` : outcome;
+}
+
+function painted(outcome: Outcome, paint: Paint): (text: string) => string {
+  switch (outcome) {
+    case 'ok':
+      return paint.good;
+    case 'warning':
+      return (text) => paint.severity('medium', text);
+    case 'problem':
+      return paint.bad;
+    case 'unknown':
+      return (text) => paint.verdict('unknown', text);
+  }
+}

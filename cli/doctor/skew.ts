@@ -1,0 +1,16 @@
+import { warning } from '../../service/examination.ts';
+import type { Examined } from '../../service/examination.ts';
+import { span } from '../render/time.ts';
+
+/** A date in HTTP has whole seconds, and an answer takes a moment; beyond this, certificates and history suffer. */
+const MAX_SKEW_MS = 60_000;
+
+/** What there is to say about the clock of the other end; undefined: nothing, or it does not tell. */
+export function judgeSkew(theirMs: number, ownMs: number): Examined | undefined {
+  const skewMs = ownMs - theirMs;
+  if (Number.isNaN(skewMs) || Math.abs(skewMs) <= MAX_SKEW_MS) return undefined;
+  return warning(
+    `the clock here is ${span(Math.abs(skewMs))} ${skewMs > 0 ? 'ahead of' : 'behind'} the collector's`,
+    'set both by a time service: certificates are judged by the clock, and history is sorted by it',
+  );
+}

@@ -1,0 +1,58 @@
+import type { Severity } from '../../posture/verdict.ts';
+import type { OutboxEvent } from '../store/store.ts';
+import { toJson } from './line.ts';
+import { shorterVersions } from './ocsf-shorter.ts';
+import type { OcsfEvent } from './ocsf.ts';
+import { formatMessage, frameOf } from './syslog-message.ts';
+import type { Facility } from './syslog-message.ts';
+
+/** How events become messages. */
+export interface FrameOptions {
+  readonly facility: Facility;
+  /** Most bytes of a message, header included, the length before it not. */
+  readonly maxBytes: number;
+  /** Tells one run of the collector from another. */
+  readonly procId: string;
+}
+
+/** Syslog severities: Critical, Error, Warning, Notice, Informational. The first three leave room above them. */
+const SEVERITIES = Object.freeze({ critical: 2, high: 3, medium: 4, low: 5, info: 6 } satisfies Record<
+  Severity,
+  number
+>);
+
+/**
+ * Name of the element with what a receiver may route by without parsing JSON. 32473 is the enterprise number that
+ * RFC 5612 sets aside for examples: Plimsoll has none of its own, and it can clash with nobody's.
+ */
+const ELEMENT = 'plimsoll@32473';
+
+/**
+ * The frame of an event: one RFC 5424 message whose text is the OCSF event as JSON, never cut, but rendered shorter if
+ * it has more than `maxBytes`. Undefined if not even its summary fits.
+ */
+export function toFrame(event: OutboxEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer | undefined {
+  const whole = messageOf(event, ocsf, options);
+  if (whole.length <= options.maxBytes) return frameOf(whole);
+  for (const shorter of shorterVersions(ocsf)) {
+    const message = messageOf(event, shorter, options);
+    if (message.length <= options.maxBytes) return frameOf(message);
+  }
+  return undefined;
+}
+
+function messageOf({ uid, action, atMs, finding }: OutboxEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {
+  const { nodeId, nodeName, check, verdict, severity } = finding;
+  return formatMessage({
+    facility: options.facility,
+    severity: SEVERITIES[severity],
+    atMs,
+    hostname: nodeName,
+    appName: 'plimsoll',
+    procId: options.procId,
+    msgId: `finding-${action}`,
+    // The node is here too: some receivers put the sender's name in place of HOSTNAME.
+    element: { id: ELEMENT, parameters: { node: nodeId, name: nodeName, uid, check, verdict, action } },
+    text: toJson(ocsf),
+  });
+}

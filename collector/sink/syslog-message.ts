@@ -1,0 +1,88 @@
+/*
+ * RFC 5424, section 6:  <PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG
+ * Header fields are printable ASCII without spaces, of limited length, `-` where there is nothing to say.
+ */
+
+/** Codes of the facilities that can be chosen (RFC 5424, table 1). */
+export const FACILITIES = Object.freeze({
+  user: 1,
+  daemon: 3,
+  auth: 4,
+  authpriv: 10,
+  audit: 13,
+  local0: 16,
+  local1: 17,
+  local2: 18,
+  local3: 19,
+  local4: 20,
+  local5: 21,
+  local6: 22,
+  local7: 23,
+});
+
+/** The name of a facility. */
+export type Facility = keyof typeof FACILITIES;
+
+/** One message. Any text is allowed anywhere: what the format does not take is replaced. */
+export interface SyslogMessage {
+  readonly facility: Facility;
+  /** 0 … 7 (RFC 5424, table 2). */
+  readonly severity: number;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly hostname: string;
+  readonly appName: string;
+  readonly procId: string;
+  readonly msgId: string;
+  /** Names are ours: printable ASCII without `=`, `]`, `"` and spaces, at most 32 characters. */
+  readonly element: { readonly id: string; readonly parameters: Readonly<Record<string, string>> };
+  readonly text: string;
+}
+
+/** Longest header fields, in characters (RFC 5424, section 6). */
+const LIMITS = Object.freeze({ hostname: 255, appName: 48, procId: 128, msgId: 32 });
+/** A longer value is cut: the event itself has it whole. */
+const MAX_VALUE = 200;
+
+/** The bytes of a message: UTF-8, without a byte-order mark, which receivers would leave in the text. */
+export function formatMessage(message: SyslogMessage): Buffer {
+  const { facility, severity, atMs, hostname, appName, procId, msgId, element, text } = message;
+  const header = [
+    `<${String(FACILITIES[facility] * 8 + severity)}>1`,
+    timestamp(atMs),
+    printable(hostname, LIMITS.hostname),
+    printable(appName, LIMITS.appName),
+    printable(procId, LIMITS.procId),
+    printable(msgId, LIMITS.msgId),
+  ];
+  const parameters = Object.entries(element.parameters).map(([name, value]) => ` ${name}="${parameterValue(value)}"`);
+  return Buffer.from(`${header.join(' ')} [${element.id}${parameters.join('')}] ${text}`);
+}
+
+/** A message with its length in bytes before it (octet counting: RFC 6587, section 3.4.1; RFC 5425, section 4.3). */
+export function frameOf(message: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${String(message.length)} `), message]);
+}
+
+/** RFC 3339 with milliseconds, in UTC; the format has years of four digits only. */
+function timestamp(atMs: number): string {
+  const date = new Date(atMs);
+  const text = Number.isNaN(date.getTime()) ? '' : date.toISOString();
+  return /^\d{4}-/.test(text) ? text : '-';
+}
+
+/** PRINTUSASCII: 33 … 126. */
+function printable(text: string, limit: number): string {
+  return text.slice(0, limit).replace(/[^!-~]/g, '_') || '-';
+}
+
+/** Controls, and halves of surrogate pairs, are no text that a receiver could show. */
+const UNFIT = /[\p{Cc}\p{Cs}\u2028\u2029]/gu;
+
+/** PARAM-VALUE: UTF-8; quote, backslash and closing bracket are escaped, and nothing else. */
+function parameterValue(value: string): string {
+  return value
+    .slice(0, MAX_VALUE)
+    .replace(UNFIT, '\uFFFD')
+    .replace(/["\\\]]/g, '\\$&');
+}

@@ -1,0 +1,86 @@
+import { CHECKS } from '../posture/check/registry.ts';
+import type { Clock } from '../service/clock.ts';
+import type { SyslogReceiver } from '../service/config/kind.ts';
+import type { Settings } from '../service/config/settings.ts';
+import { TlsError } from '../service/tls/tls-error.ts';
+import { createNdjsonSink } from './sink/ndjson.ts';
+import type { NdjsonTarget } from './sink/ndjson.ts';
+import { toOcsf } from './sink/ocsf.ts';
+import type { OcsfEvent } from './sink/ocsf.ts';
+import type { Sink } from './sink/sink.ts';
+import { openSyslogConnection } from './sink/syslog-connection.ts';
+import type { OpenedConnection } from './sink/syslog-connection.ts';
+import { loadSyslogTls } from './sink/syslog-tls.ts';
+import { createSyslogSink } from './sink/syslog.ts';
+import type { OutboxEvent, Store } from './store/store.ts';
+
+/** What sinks are made with. */
+export interface SinkParts {
+  readonly settings: Settings;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly store: Pick<Store, 'nodes'>;
+  /** Where the NDJSON sink `-` writes. */
+  readonly standardOutput: NodeJS.WritableStream;
+}
+
+type Render = (batch: readonly OutboxEvent[]) => Promise<readonly OcsfEvent[]>;
+
+/** Names of the sinks that the settings turn on: those of their cursors. */
+export function sinkNames({ sinkNdjson, sinkSyslog }: Settings): readonly string[] {
+  return [...(sinkNdjson === 'off' ? [] : [NDJSON]), ...(sinkSyslog === 'off' ? [] : [SYSLOG])];
+}
+
+/** The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong. */
+export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
+  const { settings, version, clock, store, standardOutput } = parts;
+  const checks = new Map(CHECKS.map((check) => [check.id, check]));
+  const render: Render = async (batch) => {
+    const nodes = new Map((await store.nodes()).map((node) => [node.id, node]));
+    const context = { version, checks, node: (id: string) => nodes.get(id), nowMs: clock.now() };
+    return batch.map((event) => toOcsf(event, context));
+  };
+  const { sinkNdjson, sinkSyslog } = settings;
+  const sinks: Sink[] = [];
+  if (sinkNdjson !== 'off') {
+    const { sinkNdjsonMaxBytes: maxBytes, sinkNdjsonKeep: keep } = settings;
+    const target: NdjsonTarget =
+      sinkNdjson === '-'
+        ? { kind: 'stream', stream: standardOutput }
+        : { kind: 'file', path: sinkNdjson, maxBytes, keep };
+    sinks.push(createNdjsonSink({ name: NDJSON, target, render }));
+  }
+  if (sinkSyslog !== 'off') sinks.push(await openSyslog(parts, sinkSyslog, render));
+  return sinks;
+}
+
+const NDJSON = 'ndjson';
+const SYSLOG = 'syslog';
+
+async function openSyslog({ settings, clock }: SinkParts, receiver: SyslogReceiver, render: Render): Promise<Sink> {
+  const { address, transport } = receiver;
+  const paths = { ca: settings.sinkSyslogCa, cert: settings.sinkSyslogCert, key: settings.sinkSyslogKey };
+  const withTls = async (): Promise<OpenedConnection> => {
+    try {
+      // Read again for each connection: a certificate that was renewed is used without a restart.
+      return await openSyslogConnection({ address, clock, tls: await loadSyslogTls(paths) });
+    } catch (error) {
+      if (error instanceof TlsError) return { ok: false, reason: error.message };
+      throw error;
+    }
+  };
+  // What is missing at start must be said at start.
+  if (transport === 'tls') await loadSyslogTls(paths);
+  return createSyslogSink({
+    name: SYSLOG,
+    clock,
+    render,
+    frame: {
+      facility: settings.sinkSyslogFacility,
+      maxBytes: settings.sinkSyslogMaxBytes,
+      procId: String(process.pid),
+    },
+    open: transport === 'tls' ? withTls : () => openSyslogConnection({ address, clock }),
+    replay: settings.sinkSyslogReplay,
+  });
+}

@@ -1,0 +1,87 @@
+import type { FreeSpace } from '../../service/free-space.ts';
+import type { SinkStatus } from '../sink/pump.ts';
+import type { HistoryRange } from '../store/store.ts';
+import type { NodeHealth, NodePresence } from './freshness.ts';
+
+/** Where a collector listens, as text for people: `127.0.0.1:7443`. */
+export interface ListenAddresses {
+  readonly nodes: string;
+  readonly api: string;
+  /** URL of the web page; empty where it is not served. */
+  readonly console: string;
+}
+
+/** A damaged file of the store that was put out of the way at start. */
+export interface SetAside {
+  readonly path: string;
+  readonly atMs: number;
+}
+
+/** How the store is doing. */
+export interface StoreStatus {
+  readonly path: string;
+  /** Size of its files together. */
+  readonly bytes: number;
+  /** Undefined where the file system does not say. */
+  readonly space: FreeSpace | undefined;
+  readonly findings: number;
+  readonly history: HistoryRange | undefined;
+  readonly setAside: SetAside | undefined;
+  /** Why it could not be read just now; empty: it could. */
+  readonly problem: string;
+}
+
+/** How this process is doing. */
+export interface ProcessStatus {
+  readonly pid: number;
+  readonly rssBytes: number;
+  /** CPU time since the start. */
+  readonly cpuMs: number;
+}
+
+/** How a collector is doing, and what does not work. */
+export interface CollectorStatus {
+  readonly version: string;
+  readonly startedMs: number;
+  /** The collector's clock, which all times here are of. */
+  readonly nowMs: number;
+  readonly addresses: ListenAddresses;
+  readonly process: ProcessStatus;
+  readonly store: StoreStatus;
+  readonly heartbeatMs: number;
+  readonly nodes: Readonly<Record<NodePresence, number>> & {
+    readonly total: number;
+    /** Worst first, at most 500. */
+    readonly listed: readonly NodeHealth[];
+  };
+  readonly sinks: readonly SinkStatus[];
+  readonly troubles: readonly Trouble[];
+}
+
+/** Everything that can be wrong with a collector and its nodes. Closed list. */
+export const TROUBLE_CODES = Object.freeze([
+  'storeFailing',
+  'storeSetAside',
+  'storeSpace',
+  'sinkPaused',
+  'sinkRetrying',
+  'sinkRejected',
+  'nodeOffline',
+  'nodeStale',
+  'agentDropped',
+  'agentOverBudget',
+] as const);
+
+/** One of {@link TROUBLE_CODES}. */
+export type TroubleCode = (typeof TROUBLE_CODES)[number];
+
+/** Something that does not work. */
+export interface Trouble {
+  readonly code: TroubleCode;
+  /** The node by name, the sink by name, or the path of the store. */
+  readonly subject: string;
+  /** What is wrong, for people. */
+  readonly text: string;
+  /** What to do about it. */
+  readonly advice: string;
+}

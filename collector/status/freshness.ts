@@ -1,0 +1,61 @@
+import type { NodeRow } from '../store/store.ts';
+
+/** connected: heard of lately. stale: its session is open, but heartbeats are missing. offline: it has no session. */
+export type NodePresence = 'connected' | 'stale' | 'offline';
+
+/** How one node's agent is doing, as far as the collector knows. */
+export interface NodeHealth {
+  readonly id: string;
+  readonly name: string;
+  readonly presence: NodePresence;
+  readonly lastSeenMs: number;
+  readonly agentVersion: string;
+  readonly agentRssBytes: number;
+  readonly agentCpuMs: number;
+  /** Deltas that the agent had to drop. */
+  readonly dropped: number;
+  /** The agent takes more memory or CPU than it may. */
+  readonly overBudget: boolean;
+}
+
+/** What freshness is judged by. */
+export interface FreshnessTerms {
+  readonly nowMs: number;
+  readonly heartbeatMs: number;
+  /** Ids of nodes whose agent is over its budget. */
+  readonly overBudget: ReadonlySet<string>;
+}
+
+/** Missed heartbeats that make a node stale. */
+export const MISSED_HEARTBEATS = 3;
+/** A heartbeat is sent after its interval, not within it, and its row is written a second later. */
+const GRACE_MS = 5_000;
+
+/** The health of each node, worst first: offline, stale, then those with something else, longest unseen first. */
+export function judgeNodes(nodes: readonly NodeRow[], terms: FreshnessTerms): readonly NodeHealth[] {
+  return nodes
+    .map((node) => ({
+      id: node.id,
+      // Some name must stand in what people are told.
+      name: node.name.trim() === '' ? node.id : node.name,
+      presence: presenceOf(node, terms),
+      lastSeenMs: node.lastSeenMs,
+      agentVersion: node.agentVersion,
+      agentRssBytes: node.agentRssBytes,
+      agentCpuMs: node.agentCpuMs,
+      dropped: node.dropped,
+      overBudget: terms.overBudget.has(node.id),
+    }))
+    .sort((one, other) => rank(one) - rank(other) || one.lastSeenMs - other.lastSeenMs || (one.id < other.id ? -1 : 1));
+}
+
+function presenceOf({ connected, lastSeenMs }: NodeRow, { nowMs, heartbeatMs }: FreshnessTerms): NodePresence {
+  if (!connected) return 'offline';
+  return nowMs - lastSeenMs > MISSED_HEARTBEATS * heartbeatMs + GRACE_MS ? 'stale' : 'connected';
+}
+
+function rank({ presence, dropped, overBudget }: NodeHealth): number {
+  if (presence === 'offline') return 0;
+  if (presence === 'stale') return 1;
+  return dropped > 0 || overBudget ? 2 : 3;
+}

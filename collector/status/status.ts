@@ -1,0 +1,117 @@
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '../../service/clock.ts';
+import { readFreeSpace } from '../../service/free-space.ts';
+import type { SinkStatus } from '../sink/pump.ts';
+import type { HistoryRange, NodeRow, Store } from '../store/store.ts';
+import type { CollectorStatus, ListenAddresses, ProcessStatus, SetAside } from './collector-status.ts';
+import { judgeNodes } from './freshness.ts';
+import type { NodeHealth, NodePresence } from './freshness.ts';
+import { findTroubles } from './trouble.ts';
+
+/** What a status is put together from. */
+export interface StatusOptions {
+  readonly version: string;
+  readonly heartbeatMs: number;
+  readonly store: Pick<Store, 'nodes' | 'counts' | 'findings' | 'historyRange'>;
+  readonly storePath: string;
+  /** Asked each time: the store knows it once it is open. */
+  readonly setAside: () => SetAside | undefined;
+  readonly sinks: () => readonly SinkStatus[];
+  /** Asked each time: ports that the system chooses are known late. */
+  readonly addresses: () => ListenAddresses;
+  readonly clock: Clock;
+}
+
+/** Nodes in one answer. A fleet may have thousands; those that need a look come first. */
+const MAX_LISTED = 500;
+/** SQLite keeps up to two files beside its own. */
+const STORE_SUFFIXES = ['', '-wal', '-shm'];
+/** The check by which an agent reports about itself. */
+const BUDGET_CHECK = 'agent.resource-budget';
+
+/** Tells the status of this collector whenever it is called. Never rejects: a failing store is part of the answer. */
+export function createStatus(options: StatusOptions): () => Promise<CollectorStatus> {
+  const { version, heartbeatMs, clock, sinks, addresses } = options;
+  const startedMs = clock.now();
+  return async () => {
+    const nowMs = clock.now();
+    const [fleet, bytes, space] = await Promise.all([
+      readFleet(options.store),
+      sizeOf(options.storePath),
+      readFreeSpace(dirname(options.storePath)).catch(() => undefined),
+    ]);
+    const judged = judgeNodes(fleet.nodes, { nowMs, heartbeatMs, overBudget: fleet.overBudget });
+    const { findings, history, problem } = fleet;
+    const status = {
+      version,
+      startedMs,
+      nowMs,
+      addresses: addresses(),
+      process: processStatus(),
+      store: {
+        path: options.storePath,
+        bytes,
+        space,
+        findings,
+        history,
+        setAside: options.setAside(),
+        problem,
+      },
+      heartbeatMs,
+      nodes: { ...countPresence(judged), total: judged.length, listed: judged.slice(0, MAX_LISTED) },
+      sinks: sinks(),
+    };
+    return { ...status, troubles: findTroubles(status) };
+  };
+}
+
+interface Fleet {
+  readonly nodes: readonly NodeRow[];
+  readonly overBudget: ReadonlySet<string>;
+  readonly findings: number;
+  readonly history: HistoryRange | undefined;
+  readonly problem: string;
+}
+
+async function readFleet(store: StatusOptions['store']): Promise<Fleet> {
+  try {
+    const [nodes, counts, history, over] = await Promise.all([
+      store.nodes(),
+      store.counts(),
+      store.historyRange(),
+      store.findings({ checks: [BUDGET_CHECK], verdicts: ['fail'], limit: 10_000 }),
+    ]);
+    return {
+      nodes,
+      history,
+      findings: counts.reduce((sum, { count }) => sum + count, 0),
+      overBudget: new Set(over.findings.map(({ nodeId }) => nodeId)),
+      problem: '',
+    };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { nodes: [], overBudget: new Set(), findings: 0, history: undefined, problem };
+  }
+}
+
+function countPresence(nodes: readonly NodeHealth[]): Record<NodePresence, number> {
+  const counts = { connected: 0, stale: 0, offline: 0 };
+  for (const { presence } of nodes) counts[presence] += 1;
+  return counts;
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const sizes = STORE_SUFFIXES.map((suffix) =>
+    stat(path + suffix).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+function processStatus(): ProcessStatus {
+  const { user, system } = process.cpuUsage();
+  return { pid: process.pid, rssBytes: process.memoryUsage.rss(), cpuMs: Math.round((user + system) / 1000) };
+}

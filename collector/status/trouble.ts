@@ -1,0 +1,107 @@
+import { formatBytes } from '../../service/bytes.ts';
+import { judgeFreeSpace } from '../../service/free-space.ts';
+import type { SinkStatus } from '../sink/pump.ts';
+import type { NodeHealth } from './freshness.ts';
+import type { CollectorStatus, StoreStatus, Trouble } from './collector-status.ts';
+
+/** What does not work, worst first. Nodes that are not listed are counted in `nodes` only. */
+export function findTroubles(status: Omit<CollectorStatus, 'troubles'>): readonly Trouble[] {
+  return [
+    ...storeTroubles(status.store),
+    ...status.sinks.flatMap(sinkTroubles),
+    ...status.nodes.listed.flatMap((node) => nodeTroubles(node, status)),
+  ];
+}
+
+function storeTroubles({ path, problem, space, setAside }: StoreStatus): readonly Trouble[] {
+  const troubles: Trouble[] = [];
+  if (problem !== '')
+    troubles.push({
+      code: 'storeFailing',
+      subject: path,
+      text: `the store cannot be read: ${problem}`,
+      advice: 'look into the log of the collector and at the disk; then start the collector again',
+    });
+  if (setAside !== undefined)
+    troubles.push({
+      code: 'storeSetAside',
+      subject: path,
+      text: `a damaged store was set aside as ${setAside.path}`,
+      advice: 'nodes have sent their findings again, but older history is in that file only: keep or remove it',
+    });
+  const verdict = space === undefined ? 'enough' : judgeFreeSpace(space);
+  if (space !== undefined && verdict !== 'enough')
+    troubles.push({
+      code: 'storeSpace',
+      subject: path,
+      text:
+        verdict === 'none'
+          ? `the disk is full, or nearly: ${formatBytes(space.freeBytes)} are free`
+          : `only ${formatBytes(space.freeBytes)} are free on the disk`,
+      advice: 'make room, move it with --data-dir, or keep less history with --history-retention',
+    });
+  return troubles;
+}
+
+function sinkTroubles({ name, state, lastError, rejected }: SinkStatus): readonly Trouble[] {
+  const troubles: Trouble[] = [];
+  if (state === 'paused')
+    troubles.push({
+      code: 'sinkPaused',
+      subject: name,
+      text: `this sink has stopped: ${lastError}`,
+      advice: 'see to that, then start the collector again: what waits is delivered then',
+    });
+  if (state === 'retrying')
+    troubles.push({
+      code: 'sinkRetrying',
+      subject: name,
+      text: `this sink does not get rid of its events: ${lastError}`,
+      advice: 'see to its receiver; events wait in the store and go out once it takes them',
+    });
+  if (rejected > 0)
+    troubles.push({
+      code: 'sinkRejected',
+      subject: name,
+      text: `the receiver refused ${String(rejected)} event${rejected === 1 ? '' : 's'} for good`,
+      advice: 'the log of the collector names them and says why',
+    });
+  return troubles;
+}
+
+function nodeTroubles(
+  { id, name, presence, dropped, overBudget }: NodeHealth,
+  { heartbeatMs }: Pick<CollectorStatus, 'heartbeatMs'>,
+): readonly Trouble[] {
+  const troubles: Trouble[] = [];
+  if (presence === 'offline')
+    troubles.push({
+      code: 'nodeOffline',
+      subject: name,
+      text: 'the agent of this node is not connected',
+      advice: 'on that node: does the agent run, and what does its log say? plimsoll doctor tries the connection',
+    });
+  if (presence === 'stale')
+    troubles.push({
+      code: 'nodeStale',
+      subject: name,
+      text: `three heartbeats of this node are missing (one every ${String(Math.round(heartbeatMs / 1000))} s)`,
+      advice: 'on that node: is it overloaded or cut off? Its log and plimsoll doctor tell more',
+    });
+  if (dropped > 0)
+    troubles.push({
+      code: 'agentDropped',
+      subject: name,
+      text: `the agent had to drop ${String(dropped)} change${dropped === 1 ? '' : 's'}`,
+      advice: 'a full transfer has healed or will heal it; if that comes again, raise spool-max-bytes or free its disk',
+    });
+  if (overBudget)
+    troubles.push({
+      code: 'agentOverBudget',
+      subject: name,
+      text: 'the agent takes more memory or CPU than it may, and has slowed down',
+      // By its id: a name may hold anything, and this line is there to be copied into a shell.
+      advice: `plimsoll explain agent.resource-budget --node ${id}`,
+    });
+  return troubles;
+}

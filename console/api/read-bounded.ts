@@ -1,0 +1,18 @@
+/** The body of a response as text, at most `maxBytes`; throws a RangeError beyond, and what reading throws. */
+export async function readBounded(response: Response, maxBytes: number): Promise<string> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return '';
+  const decoder = new TextDecoder();
+  let text = '';
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    size += value.byteLength;
+    if (size > maxBytes) {
+      await reader.cancel();
+      throw new RangeError(`more than ${String(maxBytes)} bytes`);
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}

@@ -1,0 +1,61 @@
+import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
+import { check as checkSchema } from '../api/shape.ts';
+import { NO_FILTER } from '../filter.ts';
+import { FindingRows } from '../findings/finding-rows.tsx';
+import { useFindingList } from '../findings/use-finding-list.ts';
+import { useLoad } from '../hook/use-load.ts';
+import { Card } from '../part/card.tsx';
+import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { Outside } from '../part/outside.tsx';
+import { SeverityTag } from '../part/severity-tag.tsx';
+import { findingsHash } from '../route.ts';
+import { useServices } from '../services.ts';
+import { counted } from '../text/format.ts';
+import { CheckText } from './check-text.tsx';
+
+/** One check: its explanation, and all findings of it. */
+export function CheckView({ checkId }: { readonly checkId: string }): JSX.Element {
+  const { api } = useServices();
+  const { value, problem, reload } = useLoad(`check ${checkId}`, (signal) =>
+    api.get(`/v1/checks/${encodeURIComponent(checkId)}`, checkSchema, signal),
+  );
+  const filter = useMemo(() => ({ ...NO_FILTER, checks: [checkId] }), [checkId]);
+  const found = useFindingList(filter);
+  const isUnknown = problem?.kind === 'notFound';
+  return (
+    <>
+      <p class="crumbs">
+        <a href={findingsHash({ verdicts: ['fail'] })}>Findings</a> / check
+      </p>
+      <div class="title-line">
+        <h1 tabIndex={-1}>{value === undefined ? <Outside text={checkId} /> : value.title}</h1>
+        {value === undefined ? null : <SeverityTag severity={value.severity} />}
+      </div>
+      <p class="muted">
+        <code>
+          <Outside text={checkId} />
+        </code>
+      </p>
+      {isUnknown ? <EmptyNote>This collector knows no such check.</EmptyNote> : null}
+      {problem === undefined || isUnknown ? null : <ProblemNote problem={problem} onRetry={reload} />}
+      {value === undefined && problem === undefined ? <LoadingNote what="the check" /> : null}
+      <div class="check-grid">
+        {value === undefined ? null : (
+          <section class="card" aria-label="Explanation">
+            <CheckText check={value} level={2} />
+          </section>
+        )}
+        {isUnknown ? null : (
+          <Card
+            className="card-list"
+            title="Findings of this check"
+            aside={<a href={findingsHash(filter)}>{counted(found.list.total, 'match', 'matches')}</a>}
+          >
+            <FindingRows found={found} filter={filter} openUid={undefined} />
+          </Card>
+        )}
+      </div>
+    </>
+  );
+}

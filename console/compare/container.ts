@@ -1,0 +1,111 @@
+import * as s from '../../posture/schema.ts';
+
+const namespace = s.nullable(s.object({ host: s.boolean(), inode: s.integer() }));
+
+/** A container as the page asks for it: what was declared, and what the kernel enforces. Null: not there or not read. */
+export const liveContainer = s.object({
+  id: s.string(),
+  name: s.string(),
+  image: s.string(),
+  startedAt: s.string(),
+  pid: s.integer(),
+  processes: s.nullable(s.integer()),
+  complete: s.boolean(),
+  declared: s.object({
+    privileged: s.boolean(),
+    seccompProfile: s.string(),
+    apparmorProfile: s.string(),
+    selinuxLabel: s.string(),
+    noNewPrivileges: s.nullable(s.boolean()),
+    capAdd: s.list(s.string()),
+    capDrop: s.list(s.string()),
+    user: s.string(),
+    readOnlyRoot: s.boolean(),
+    networkMode: s.string(),
+    pidMode: s.string(),
+    ipcMode: s.string(),
+    utsMode: s.string(),
+    usernsMode: s.string(),
+    cgroupnsMode: s.string(),
+    memoryBytes: s.integer(),
+    pidsLimit: s.integer(),
+  }),
+  seccomp: s.nullable(
+    s.object({
+      mode: s.oneOf(['disabled', 'strict', 'filter']),
+      filters: s.integer(),
+      threads: s.integer(),
+      weakest: s.string(),
+    }),
+  ),
+  noNewPrivs: s.nullable(s.boolean()),
+  capabilities: s.nullable(s.object({ effective: s.string(), bounding: s.string() })),
+  uid: s.nullable(s.integer()),
+  uidMap: s.nullable(s.list(s.object({ inside: s.integer(), outside: s.integer(), count: s.integer() }))),
+  lsmLabel: s.nullable(s.string()),
+  namespaces: s.object({
+    cgroup: namespace,
+    ipc: namespace,
+    mnt: namespace,
+    net: namespace,
+    pid: namespace,
+    user: namespace,
+    uts: namespace,
+  }),
+  rootReadOnly: s.nullable(s.list(s.boolean())),
+  memoryMaxBytes: s.nullable(s.integer()),
+  pidsMax: s.nullable(s.integer()),
+});
+/** See {@link liveContainer}. */
+export type LiveContainer = s.Infer<typeof liveContainer>;
+
+/** All containers of a node; null where there is no runtime or it could not be asked. */
+export const liveContainers = s.nullable(s.list(liveContainer, '', 10_000));
+
+const DECLARED = [
+  'privileged',
+  'seccompProfile',
+  'apparmorProfile',
+  'selinuxLabel',
+  'noNewPrivileges',
+  'capAdd',
+  'capDrop',
+  'user',
+  'readOnlyRoot',
+  'networkMode',
+  'pidMode',
+  'ipcMode',
+  'utsMode',
+  'usernsMode',
+  'cgroupnsMode',
+  'memoryBytes',
+  'pidsLimit',
+];
+
+const EFFECTIVE = [
+  'id',
+  'name',
+  'image',
+  'startedAt',
+  'pid',
+  'processes',
+  'complete',
+  'seccomp',
+  'noNewPrivs',
+  'uid',
+  'uidMap',
+  'lsmLabel',
+  'namespaces',
+  'memoryMaxBytes',
+  'pidsMax',
+];
+
+/** The live query for {@link liveContainers}: only what is shown, so that hundreds of containers fit in an answer. */
+export const CONTAINER_EXPRESSION = [
+  'containers.map(c, {',
+  EFFECTIVE.map((name) => `"${name}": c.${name}`).join(', '),
+  ', "capabilities": c.capabilities',
+  ', "rootReadOnly": c.mounts.filter(m, m.mountPoint == "/").map(m, m.readOnly)',
+  `, "declared": {${DECLARED.map((name) => `"${name}": c.declared.${name}`).join(', ')}}`,
+  '})',
+].join('');

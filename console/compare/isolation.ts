@@ -1,0 +1,96 @@
+import { isRootUser } from '../../posture/check/user.ts';
+import type { LiveContainer } from './container.ts';
+import { relationOf, setting, unreadSetting, yesNo } from './setting.ts';
+import type { Setting } from './setting.ts';
+
+/** The user of the first process as the node sees it, beside the one that was asked for. */
+export function userSetting({ declared, uid, uidMap }: LiveContainer): Setting {
+  const asked = declared.user === '' ? 'root (nothing declared)' : declared.user;
+  if (uid === null) return unreadSetting('user', asked);
+  const inside = isRootUser(declared.user) ? 0 : numericUser(declared.user);
+  const mapped = inside === undefined ? undefined : outsideOf(inside, uidMap ?? []);
+  const effective = uid === 0 ? 'uid 0: root of the node' : `uid ${String(uid)}`;
+  const weakness = uid === 0 ? 'root of the node' : '';
+  if (mapped === undefined) return setting('user', asked, effective, { relation: 'only', weakness });
+  return setting('user', asked, effective, {
+    ...relationOf(mapped === uid, uid === 0 ? 'became root' : 'changed its user after the start'),
+    weakness,
+  });
+}
+
+/** The namespaces that a container can share with the node, with the field that asks for it. */
+const NAMESPACES = [
+  { name: 'user', label: 'user namespace', field: 'usernsMode' },
+  { name: 'pid', label: 'PID namespace', field: 'pidMode' },
+  { name: 'net', label: 'network namespace', field: 'networkMode' },
+  { name: 'ipc', label: 'IPC namespace', field: 'ipcMode' },
+  { name: 'uts', label: 'UTS namespace', field: 'utsMode' },
+  { name: 'cgroup', label: 'cgroup namespace', field: 'cgroupnsMode' },
+] as const;
+
+/** Each namespace: the one of the node, or its own. */
+export function namespaceSettings(container: LiveContainer): readonly Setting[] {
+  return NAMESPACES.map(({ name, label, field }) => {
+    const mode = container.declared[field];
+    const asked = mode === '' ? 'nothing declared' : mode;
+    const observed = container.namespaces[name];
+    if (observed === null) return unreadSetting(label, asked);
+    const effective = observed.host ? 'the one of the node' : 'its own';
+    // Without the mode `host` it is the daemon that decides about users and cgroups.
+    const isDaemons = mode === '' && (name === 'user' || name === 'cgroup');
+    const isFollowed = mode.startsWith('container:');
+    const weakness = observed.host && name !== 'user' && name !== 'cgroup' ? `${name} of the node` : '';
+    if (isDaemons || isFollowed) return setting(label, asked, effective, { relation: 'only', weakness });
+    return setting(label, asked, effective, {
+      ...relationOf(
+        (mode === 'host') === observed.host,
+        observed.host ? 'shared with the node' : 'not shared with the node',
+      ),
+      weakness,
+    });
+  });
+}
+
+/** Is the root mount read-only. */
+export function rootFileSystemSetting({ declared, rootReadOnly }: LiveContainer): Setting {
+  const asked = declared.readOnlyRoot ? 'read-only' : 'writable';
+  // The last mount at a place is the one that is seen.
+  const last = rootReadOnly?.at(-1);
+  if (last === undefined) return unreadSetting('root file system', asked);
+  return setting('root file system', asked, last ? 'read-only' : 'writable', {
+    ...relationOf(
+      last === declared.readOnlyRoot,
+      last ? 'stricter than declared' : 'declared read-only, mounted writable',
+    ),
+  });
+}
+
+/** A limit of the cgroup, beside the one that was asked for. `none` stands for no limit on either side. */
+export function limitSetting(
+  name: string,
+  { declared, effective }: { readonly declared: number; readonly effective: number | null },
+  format: (value: number) => string,
+): Setting {
+  const asked = declared > 0 ? format(declared) : 'none';
+  if (effective === null) return unreadSetting(name, asked);
+  const now = effective >= 0 ? format(effective) : 'none';
+  // An ancestor of the cgroup may be stricter, and the kernel rounds to whole pages.
+  const isSame = declared > 0 ? effective >= 0 && effective <= declared : effective < 0;
+  if (declared <= 0 && effective >= 0) return setting(name, asked, now, { relation: 'only' });
+  return setting(name, asked, now, { ...relationOf(isSame, 'declared, but not in force') });
+}
+
+/** Is everything in it seen: with more threads than are read, nothing can be said of the others. */
+export function completeSetting({ complete }: LiveContainer): Setting | undefined {
+  if (complete) return undefined;
+  return setting('threads', yesNo(true), 'more than are read', { relation: 'unread' });
+}
+
+function numericUser(user: string): number | undefined {
+  return /^\d{1,10}(?::|$)/.test(user) ? Number.parseInt(user, 10) : undefined;
+}
+
+function outsideOf(inside: number, map: NonNullable<LiveContainer['uidMap']>): number {
+  const range = map.find((entry) => inside >= entry.inside && inside < entry.inside + entry.count);
+  return range === undefined ? inside : range.outside + inside - range.inside;
+}

@@ -1,0 +1,134 @@
+import { beyondDefault, capabilityNames } from '../../posture/check/capability.ts';
+import { counted } from '../text/format.ts';
+import type { LiveContainer } from './container.ts';
+import { relationOf, setting, unreadSetting, yesNo } from './setting.ts';
+import type { Setting } from './setting.ts';
+
+/** The word of the 14 capabilities that Docker gives to a container that asks for nothing. */
+const DEFAULT_WORD = '00000000a80425fb';
+
+/** Capabilities that are named in a cell; the rest is counted. */
+const MAX_NAMES = 6;
+
+/** Seccomp on the weakest thread, beside the profile that was asked for. */
+export function seccompSetting({ declared, seccomp }: LiveContainer): Setting {
+  const isOff =
+    declared.seccompProfile === 'unconfined' || (declared.privileged && declared.seccompProfile !== 'custom');
+  const asked = declared.seccompProfile === 'custom' ? 'a profile of its own' : declared.seccompProfile;
+  const text =
+    declared.privileged && isOff ? 'none (privileged)' : asked === 'unconfined' ? 'none (unconfined)' : asked;
+  if (seccomp === null) return unreadSetting('seccomp', text);
+  const isFiltered = seccomp.mode !== 'disabled';
+  const filters = seccomp.filters > 0 ? counted(seccomp.filters, 'filter') : 'filter';
+  const effective = { disabled: 'off', strict: 'strict mode', filter: filters }[seccomp.mode];
+  return setting('seccomp', text, `${effective}, weakest of ${counted(seccomp.threads, 'thread')}`, {
+    ...relationOf(
+      isFiltered !== isOff,
+      isFiltered ? 'stricter than declared' : 'a filter was declared, none is in force',
+    ),
+    weakness: isFiltered ? '' : 'no seccomp filter',
+  });
+}
+
+/** The bounding set, beside what the declared additions and drops amount to. */
+export function capabilitySetting({ declared, capabilities }: LiveContainer): Setting {
+  const text = declaredCapabilities(declared);
+  const bounding = capabilities === null ? undefined : capabilityNames(capabilities.bounding);
+  const effective = capabilities === null ? undefined : capabilityNames(capabilities.effective);
+  if (bounding === undefined || effective === undefined) return unreadSetting('capabilities', text);
+  const expected = expectedCapabilities(declared, bounding);
+  const more = bounding.filter((name) => !expected.has(name));
+  const fewer = [...expected].filter((name) => !bounding.includes(name));
+  const difference = [
+    ...(more.length > 0 ? [`more than declared: ${someOf(more)}`] : []),
+    ...(fewer.length > 0 ? [`fewer than declared: ${someOf(fewer)}`] : []),
+  ].join('; ');
+  const excess = beyondDefault(bounding);
+  return setting('capabilities', text, effectiveCapabilities(bounding, effective), {
+    ...relationOf(difference === '', difference),
+    weakness: excess.length === 0 ? '' : `${String(excess.length)} extra capabilities`,
+  });
+}
+
+/** no_new_privs on every thread, beside what was asked for. */
+export function noNewPrivilegesSetting({ declared, noNewPrivs }: LiveContainer): Setting {
+  const asked = declared.noNewPrivileges === null ? 'not asked for' : yesNo(declared.noNewPrivileges);
+  if (noNewPrivs === null) return unreadSetting('no-new-privileges', asked);
+  const isSame = declared.noNewPrivileges === null || declared.noNewPrivileges === noNewPrivs;
+  return setting('no-new-privileges', asked, noNewPrivs ? 'yes, on every thread' : 'no', {
+    ...relationOf(isSame, noNewPrivs ? 'set although it was not declared' : 'declared, but a thread runs without it'),
+  });
+}
+
+/** Privileged is nothing that the kernel knows by name: it shows in the capabilities, of which none is missing. */
+export function privilegedSetting({ declared, capabilities }: LiveContainer): Setting {
+  const asked = yesNo(declared.privileged);
+  const names = capabilities === null ? undefined : capabilityNames(capabilities.bounding);
+  if (names === undefined) return unreadSetting('privileged', asked);
+  const holdsAll = isAll(names);
+  const effective = holdsAll ? `yes: all ${String(names.length)} capabilities` : 'no: capabilities are missing';
+  return setting('privileged', asked, effective, {
+    ...relationOf(
+      holdsAll === declared.privileged || (!declared.privileged && declared.capAdd.includes('ALL')),
+      holdsAll ? 'as powerful as privileged, though not declared so' : 'declared, but not all capabilities are there',
+    ),
+    weakness: declared.privileged || holdsAll ? 'privileged' : '',
+  });
+}
+
+/** The label of the security module, beside the profile that was asked for. */
+export function labelSetting({ declared, lsmLabel }: LiveContainer): Setting {
+  const asked = [declared.apparmorProfile, declared.selinuxLabel].filter((text) => text !== '').join(' ');
+  const text = asked === '' ? 'none' : asked;
+  if (lsmLabel === null)
+    return setting('AppArmor / SELinux', text, 'no label', { relation: asked === '' ? 'same' : 'unread' });
+  const profile = lsmLabel.replace(/ \(\w+\)$/, '');
+  return setting('AppArmor / SELinux', text, lsmLabel, {
+    ...(asked === ''
+      ? { relation: 'only' as const }
+      : relationOf(asked.split(' ').includes(profile), 'another label than declared')),
+    weakness: profile === 'unconfined' && asked !== '' ? 'unconfined' : '',
+  });
+}
+
+/** CHOWN is capability 0 and every kernel numbers them without a hole: a set with all holds its own highest one. */
+function isAll(names: readonly string[]): boolean {
+  return names.length >= 38 && names.includes('CHOWN') && names.includes('SYS_ADMIN');
+}
+
+function expectedCapabilities(declared: LiveContainer['declared'], held: readonly string[]): ReadonlySet<string> {
+  const all = held.length >= 38 ? held : (capabilityNames('000001ffffffffff') ?? []);
+  const add = declared.capAdd.map(plainName);
+  const drop = declared.capDrop.map(plainName);
+  if (declared.privileged) return new Set(all);
+  const base = add.includes('ALL') ? all : drop.includes('ALL') ? [] : (capabilityNames(DEFAULT_WORD) ?? []);
+  const names = new Set([...base, ...add.filter((name) => name !== 'ALL')]);
+  for (const name of drop) if (!add.includes(name)) names.delete(name);
+  return names;
+}
+
+function declaredCapabilities({ privileged, capAdd, capDrop }: LiveContainer['declared']): string {
+  if (privileged) return 'all (privileged)';
+  const parts = [
+    ...(capDrop.length > 0 ? [`without ${someOf(capDrop.map(plainName))}`] : []),
+    ...(capAdd.length > 0 ? [`with ${someOf(capAdd.map(plainName))}`] : []),
+  ];
+  return parts.length === 0 ? 'default set' : parts.join(', ');
+}
+
+function effectiveCapabilities(bounding: readonly string[], effective: readonly string[]): string {
+  if (bounding.length === 0) return 'none';
+  const excess = beyondDefault(bounding);
+  const named = excess.length === 0 ? '' : isAll(bounding) ? ': all' : `: ${someOf(excess)} beyond the default`;
+  const held = effective.length === bounding.length ? '' : ` (${String(effective.length)} held now)`;
+  return `${String(bounding.length)}${held}${named}`;
+}
+
+function someOf(names: readonly string[]): string {
+  const left = names.length - MAX_NAMES;
+  return names.slice(0, MAX_NAMES).join(', ') + (left > 0 ? ` and ${String(left)} more` : '');
+}
+
+function plainName(name: string): string {
+  return name.toUpperCase().replace(/^CAP_/, '');
+}

@@ -1,0 +1,87 @@
+import { SEVERITIES, VERDICTS } from '../posture/verdict.ts';
+import type { Severity, Verdict } from '../posture/verdict.ts';
+import type { Finding } from './api/shape.ts';
+
+/** Which findings a list shows. Lists are alternatives, fields are combined, an empty field matches all. */
+export interface FindingFilter {
+  readonly severities: readonly Severity[];
+  readonly verdicts: readonly Verdict[];
+  readonly checks: readonly string[];
+  /** Ids or names of nodes. */
+  readonly nodes: readonly string[];
+  readonly text: string;
+}
+
+/** Matches all findings. */
+export const NO_FILTER: FindingFilter = Object.freeze({
+  severities: [],
+  verdicts: [],
+  checks: [],
+  nodes: [],
+  text: '',
+});
+
+/** Bounds of the API. */
+const MAX_VALUES = 100;
+const MAX_TEXT = 256;
+
+/** The filter that the query part of a hash names. Words that are none are left out, so that an old link still works. */
+export function readFilter(params: URLSearchParams): FindingFilter {
+  return {
+    severities: SEVERITIES.filter((severity) => params.getAll('severity').includes(severity)),
+    verdicts: VERDICTS.filter((verdict) => params.getAll('verdict').includes(verdict)),
+    checks: distinct(params.getAll('check')),
+    nodes: distinct(params.getAll('node')),
+    text: (params.get('text') ?? '').slice(0, MAX_TEXT),
+  };
+}
+
+/** The query part for a filter, without `?`; empty for {@link NO_FILTER}. The API takes the same parameters. */
+export function writeFilter({ severities, verdicts, checks, nodes, text }: FindingFilter): string {
+  const params = new URLSearchParams();
+  for (const severity of severities) params.append('severity', severity);
+  for (const verdict of verdicts) params.append('verdict', verdict);
+  for (const check of checks) params.append('check', check);
+  for (const node of nodes) params.append('node', node);
+  if (text.trim() !== '') params.append('text', text.slice(0, MAX_TEXT));
+  return params.toString();
+}
+
+/** Does the filter let everything through? */
+export function isUnfiltered(filter: FindingFilter): boolean {
+  return writeFilter(filter) === '';
+}
+
+/** Would the API list this finding? As the store decides: of a text, only the case of ASCII letters does not matter. */
+export function matches(filter: FindingFilter, finding: Finding): boolean {
+  const { severities, verdicts, checks, nodes, text } = filter;
+  return (
+    oneOf(severities, finding.severity) &&
+    oneOf(verdicts, finding.verdict) &&
+    oneOf(checks, finding.check) &&
+    (nodes.length === 0 || nodes.includes(finding.nodeId) || nodes.includes(finding.nodeName)) &&
+    (text.trim() === '' || textsOf(finding).some((part) => lower(part).includes(lower(text))))
+  );
+}
+
+/** `list` with `value`, or without it if it is there. */
+export function toggled<T>(list: readonly T[], value: T): readonly T[] {
+  return list.includes(value) ? list.filter((known) => known !== value) : [...list, value];
+}
+
+function oneOf<T>(allowed: readonly T[], value: T): boolean {
+  return allowed.length === 0 || allowed.includes(value);
+}
+
+function textsOf({ check, title, subject, reason, evidence }: Finding): readonly string[] {
+  const seen = evidence.flatMap((line) => [line.source, line.seen, line.expected]);
+  return [check, title, subject.name, reason ?? '', ...seen];
+}
+
+function lower(text: string): string {
+  return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
+function distinct(values: readonly string[]): readonly string[] {
+  return [...new Set(values.filter((value) => value !== ''))].slice(0, MAX_VALUES);
+}

@@ -1,0 +1,161 @@
+import type { JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import { isUnfiltered, NO_FILTER, toggled } from '../filter.ts';
+import type { FindingFilter } from '../filter.ts';
+import { replaceHash } from '../hook/use-hash.ts';
+import { useCell } from '../hook/use-cell.ts';
+import { Outside } from '../part/outside.tsx';
+import { SeverityMark } from '../part/severity-tag.tsx';
+import { VerdictMark } from '../part/verdict-tag.tsx';
+import { findingsHash } from '../route.ts';
+import { useServices } from '../services.ts';
+import { safe } from '../text/safe.ts';
+import { SEVERITY_WORDS, VERDICT_WORDS } from '../words.ts';
+
+/** How long a person may pause while typing before the list is read. */
+const TYPING_MS = 250;
+
+/** What the list is narrowed by. The address always says the same, so that it can be copied. */
+export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.Element {
+  const apply = (change: Partial<FindingFilter>): void => replaceHash(findingsHash({ ...filter, ...change }));
+  const active = filter.severities.length + filter.verdicts.length + filter.checks.length + filter.nodes.length;
+  return (
+    <div class="filters" role="search" aria-label="Findings">
+      <TextFilter text={filter.text} onText={(text) => apply({ text })} />
+      <details class="filter-more" open={matchMedia('(min-width: 800px)').matches}>
+        <summary>Filters{active === 0 ? '' : ` (${String(active)})`}</summary>
+        <div class="filter-groups">
+          <fieldset>
+            <legend>Severity</legend>
+            {SEVERITIES.map((severity) => (
+              <Toggle
+                key={severity}
+                isOn={filter.severities.includes(severity)}
+                onToggle={() => apply({ severities: toggled(filter.severities, severity) })}
+              >
+                <SeverityMark severity={severity} /> {SEVERITY_WORDS[severity]}
+              </Toggle>
+            ))}
+          </fieldset>
+          <fieldset>
+            <legend>Verdict</legend>
+            {VERDICTS.map((verdict) => (
+              <Toggle
+                key={verdict}
+                isOn={filter.verdicts.includes(verdict)}
+                onToggle={() => apply({ verdicts: toggled(filter.verdicts, verdict) })}
+              >
+                <VerdictMark verdict={verdict} /> {VERDICT_WORDS[verdict]}
+              </Toggle>
+            ))}
+          </fieldset>
+          <NodeFilter filter={filter} onNodes={(nodes) => apply({ nodes })} />
+          <CheckFilter filter={filter} onChecks={(checks) => apply({ checks })} />
+          {isUnfiltered(filter) ? null : (
+            <button type="button" class="link" onClick={() => replaceHash(findingsHash(NO_FILTER))}>
+              Clear all filters
+            </button>
+          )}
+        </div>
+      </details>
+    </div>
+  );
+}
+
+function TextFilter({ text, onText }: { readonly text: string; readonly onText: (text: string) => void }): JSX.Element {
+  const [typed, setTyped] = useState(text);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => setTyped(text), [text]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const type = (next: string): void => {
+    setTyped(next);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => onText(next), TYPING_MS);
+  };
+  return (
+    <label class="filter-text">
+      <span class="visually-hidden">Text in check, title, subject, reason or evidence</span>
+      <input
+        type="search"
+        placeholder="Search check, title, subject, evidence"
+        maxLength={256}
+        value={typed}
+        onInput={(event) => type(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
+function Toggle({
+  isOn,
+  onToggle,
+  children,
+}: {
+  readonly isOn: boolean;
+  readonly onToggle: () => void;
+  readonly children: JSX.Element | string | readonly (JSX.Element | string)[];
+}): JSX.Element {
+  return (
+    <button type="button" class="chip" aria-pressed={isOn} onClick={onToggle}>
+      {children}
+    </button>
+  );
+}
+
+function NodeFilter({
+  filter,
+  onNodes,
+}: {
+  readonly filter: FindingFilter;
+  readonly onNodes: (nodes: readonly string[]) => void;
+}): JSX.Element {
+  const { fleet } = useServices();
+  const { nodes } = useCell(fleet);
+  const chosen = filter.nodes[0] ?? '';
+  const isKnown = nodes.some(({ id }) => id === chosen);
+  return (
+    <label class="filter-select">
+      Node
+      <select
+        value={chosen}
+        onChange={(event) => onNodes(event.currentTarget.value === '' ? [] : [event.currentTarget.value])}
+      >
+        <option value="">all nodes</option>
+        {chosen === '' || isKnown ? null : <option value={chosen}>{safe(chosen)}</option>}
+        {nodes.map(({ id, name }) => (
+          <option key={id} value={id}>
+            {safe(name)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function CheckFilter({
+  filter,
+  onChecks,
+}: {
+  readonly filter: FindingFilter;
+  readonly onChecks: (checks: readonly string[]) => void;
+}): JSX.Element | null {
+  if (filter.checks.length === 0) return null;
+  return (
+    <fieldset>
+      <legend>Check</legend>
+      {filter.checks.map((check) => (
+        <button
+          key={check}
+          type="button"
+          class="chip"
+          aria-pressed="true"
+          onClick={() => onChecks(filter.checks.filter((one) => one !== check))}
+        >
+          <Outside text={check} /> <span aria-hidden="true">×</span>
+          <span class="visually-hidden">: remove this filter</span>
+        </button>
+      ))}
+    </fieldset>
+  );
+}

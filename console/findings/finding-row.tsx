@@ -1,0 +1,49 @@
+import type { JSX } from 'preact';
+import type { Finding } from '../api/shape.ts';
+import type { FindingFilter } from '../filter.ts';
+import { Outside } from '../part/outside.tsx';
+import { Ago } from '../part/time-text.tsx';
+import { FindingTag } from '../part/verdict-tag.tsx';
+import { findingHash } from '../route.ts';
+import { SUBJECT_WORDS } from '../words.ts';
+
+/** One finding in a list: a link to its details. */
+export function FindingRow({
+  finding,
+  filter,
+  index,
+  isActive,
+  isOpen,
+  onFocus,
+}: {
+  readonly finding: Finding;
+  readonly filter: FindingFilter;
+  readonly index: number;
+  readonly isActive: boolean;
+  readonly isOpen: boolean;
+  readonly onFocus: () => void;
+}): JSX.Element {
+  const { verdict, severity, title, check, subject, nodeName, changedMs } = finding;
+  return (
+    <a
+      href={findingHash(finding, filter)}
+      class="row-link"
+      data-row={index}
+      tabIndex={isActive ? 0 : -1}
+      aria-current={isOpen ? 'true' : undefined}
+      onFocus={onFocus}
+    >
+      <span class="row-tag">
+        <FindingTag verdict={verdict} severity={severity} />
+      </span>
+      <span class="row-title">{title}</span>
+      <span class="row-where">
+        {SUBJECT_WORDS[subject.kind]} <Outside text={subject.name} /> on <Outside text={nodeName} />
+      </span>
+      <span class="row-check">{check}</span>
+      <span class="row-when">
+        <Ago atMs={changedMs} />
+      </span>
+    </a>
+  );
+}

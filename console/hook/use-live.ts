@@ -1,0 +1,32 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { LiveItem } from '../live/watch.ts';
+import { useServices } from '../services.ts';
+
+/** Calls `take` for every live item. */
+export function useLive(take: (item: LiveItem) => void): void {
+  const { live } = useServices();
+  const latest = useRef(take);
+  latest.current = take;
+  useEffect(() => live.subscribe((item) => latest.current(item)), [live]);
+}
+
+/**
+ * Calls `reload` after live items that concern it: soon, but not more often than every `atMostEveryMs`, however many
+ * come. A gap always concerns it.
+ */
+export function useReloadOn(concerns: (item: LiveItem) => boolean, reload: () => void, atMostEveryMs: number): void {
+  const latest = useRef(reload);
+  latest.current = reload;
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const lastMs = useRef(Number.NEGATIVE_INFINITY);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useLive((item) => {
+    if (timer.current !== undefined || !(item.type === 'gap' || concerns(item))) return;
+    const waitMs = Math.max(300, lastMs.current + atMostEveryMs - performance.now());
+    timer.current = setTimeout(() => {
+      timer.current = undefined;
+      lastMs.current = performance.now();
+      latest.current();
+    }, waitMs);
+  });
+}

@@ -1,0 +1,61 @@
+import type { ApiClient } from '../api/client.ts';
+import { createCell } from '../cell.ts';
+import type { Cell } from '../cell.ts';
+import { watch } from './watch.ts';
+import type { LiveItem, WatchOptions } from './watch.ts';
+
+/** How the stream of changes is doing. */
+export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'signedOut';
+
+/** Changes of the fleet, for whoever shows them. */
+export interface Live {
+  readonly state: Cell<LiveState>;
+  readonly subscribe: (subscriber: (item: LiveItem) => void) => () => void;
+  /** Resolves once what is read now cannot miss a change: the stream is there, or it took too long and a gap follows. */
+  readonly ready: Promise<void>;
+  readonly stop: () => void;
+}
+
+/** How long the first reads wait for the stream. */
+const READY_MS = 400;
+
+/** Starts to watch. */
+export function startLive(api: ApiClient, { wait, random }: Pick<WatchOptions, 'wait' | 'random'>): Live {
+  const state = createCell<LiveState>('connecting');
+  const subscribers = new Set<(item: LiveItem) => void>();
+  const stop = new AbortController();
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  let late = false;
+  const bePatient = async (): Promise<void> => {
+    await wait(READY_MS, stop.signal);
+    late = state.get() !== 'live';
+    resolve();
+  };
+  void bePatient();
+  const tell = (item: LiveItem): void => {
+    for (const subscriber of subscribers) subscriber(item);
+  };
+  const run = async (): Promise<void> => {
+    const open: WatchOptions['open'] = (lastId, signal) => api.stream('/v1/events', lastId, signal);
+    for await (const item of watch({ open, wait, random, signal: stop.signal })) {
+      if (item.type === 'connected') {
+        state.set('live');
+        resolve();
+        if (late) tell({ type: 'gap' });
+        late = false;
+      }
+      if (item.type === 'lost') state.set(item.problem?.kind === 'signedOut' ? 'signedOut' : 'reconnecting');
+      tell(item);
+    }
+  };
+  void run();
+  return {
+    state,
+    subscribe: (subscriber) => {
+      subscribers.add(subscriber);
+      return () => subscribers.delete(subscriber);
+    },
+    ready,
+    stop: () => stop.abort(),
+  };
+}

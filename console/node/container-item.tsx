@@ -1,0 +1,64 @@
+import type { JSX } from 'preact';
+import { useId, useState } from 'preact/hooks';
+import type { ComparedContainer } from '../compare/compare.ts';
+import { Outside } from '../part/outside.tsx';
+import { findingsHash } from '../route.ts';
+import { ago, counted, shortId } from '../text/format.ts';
+import { SettingTable } from './setting-table.tsx';
+
+/** One container: what is weak about it at a glance, and all its settings on demand. */
+export function ContainerItem({
+  compared,
+  unread,
+  isOpen,
+}: {
+  readonly compared: ComparedContainer;
+  readonly unread: readonly string[];
+  readonly isOpen: boolean;
+}): JSX.Element {
+  const { container, settings, differences, weaknesses } = compared;
+  const [open, setOpen] = useState(isOpen);
+  const id = useId();
+  const startedMs = Date.parse(container.startedAt);
+  const own = unread.filter((line) => line.startsWith(`containers[${container.name}]`));
+  return (
+    <li class="container">
+      <div class="container-head">
+        <h3>
+          <button type="button" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
+            <span class="container-turn" aria-hidden="true" />
+            <Outside text={container.name} />
+          </button>
+        </h3>
+        <span class="container-image muted">
+          <Outside text={container.image} /> · {shortId(container.id)}
+          {Number.isNaN(startedMs) ? null : ` · started ${ago(startedMs, Date.now())}`}
+        </span>
+        <ul class="container-tags">
+          {differences > 0 ? <li class="differs">≠ {counted(differences, 'difference')}</li> : null}
+          {weaknesses.map((text) => (
+            <li key={text} class="weak">
+              {text}
+            </li>
+          ))}
+          {differences === 0 && weaknesses.length === 0 ? <li class="calm">as declared</li> : null}
+        </ul>
+      </div>
+      <div id={id} class="container-body" hidden={!open}>
+        {open ? (
+          <>
+            <SettingTable name={container.name} settings={settings} />
+            {own.map((line) => (
+              <p key={line} class="unread-line">
+                not read: <Outside text={line} />
+              </p>
+            ))}
+            <p>
+              <a href={findingsHash({ text: container.name })}>Findings that name this container</a>
+            </p>
+          </>
+        ) : null}
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,61 @@
+import type { JSX } from 'preact';
+import { nodeDetail } from '../api/shape.ts';
+import { useCell } from '../hook/use-cell.ts';
+import { useReloadOn } from '../hook/use-live.ts';
+import { useLoad } from '../hook/use-load.ts';
+import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { FailureBar } from '../part/failure-bar.tsx';
+import { FreshnessTag } from '../part/freshness-tag.tsx';
+import { Outside } from '../part/outside.tsx';
+import { useServices } from '../services.ts';
+import { ContainersCard } from './containers-card.tsx';
+import { IdentityCard } from './identity-card.tsx';
+import { LiveFactCards } from './live-fact-cards.tsx';
+import { NodeFindingsCard } from './node-findings-card.tsx';
+
+const RELOAD_EVERY_MS = 3000;
+
+/** One node: what it is, its kernel, its runtime, its containers and its findings. */
+export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
+  const { api, fleet } = useServices();
+  const { value, problem, reload } = useLoad(`node ${nodeId}`, (signal) =>
+    api.get(`/v1/nodes/${encodeURIComponent(nodeId)}`, nodeDetail, signal),
+  );
+  useReloadOn(
+    (item) =>
+      (item.type === 'node' && item.node.id === value?.id && item.node.containerCount !== value.containerCount) ||
+      (item.type === 'finding' && item.event.finding.nodeId === value?.id),
+    reload,
+    RELOAD_EVERY_MS,
+  );
+  // The fleet hears of heartbeats; what was read here does not.
+  const live = useCell(fleet).nodes.find(({ id }) => id === value?.id);
+  const isUnknown = problem?.kind === 'notFound';
+  return (
+    <>
+      <p class="crumbs">
+        <a href="#/">Fleet</a> / node
+      </p>
+      <div class="title-line">
+        <h1 tabIndex={-1}>
+          <Outside text={value?.name ?? nodeId} />
+        </h1>
+        {value === undefined ? null : <FreshnessTag node={live ?? value} />}
+        {value === undefined ? null : <FailureBar failures={value.counts.failures} />}
+      </div>
+      {isUnknown ? <EmptyNote>No node has this id or name.</EmptyNote> : null}
+      {problem === undefined || isUnknown ? null : <ProblemNote problem={problem} onRetry={reload} />}
+      {value === undefined && problem === undefined ? <LoadingNote what="the node" /> : null}
+      {value === undefined ? null : (
+        <>
+          <div class="node-grid">
+            <IdentityCard node={{ ...value, ...live }} />
+            <LiveFactCards node={value} isConnected={(live ?? value).connected} />
+          </div>
+          <ContainersCard node={value} isConnected={(live ?? value).connected} />
+          <NodeFindingsCard nodeId={value.id} />
+        </>
+      )}
+    </>
+  );
+}

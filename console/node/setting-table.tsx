@@ -1,0 +1,56 @@
+import type { JSX } from 'preact';
+import type { Relation, Setting } from '../compare/setting.ts';
+import { Outside } from '../part/outside.tsx';
+import { safe } from '../text/safe.ts';
+
+/** What people read for each relation: a sign and words, so that nobody needs the colour. */
+const RELATIONS = Object.freeze({
+  same: { sign: '=', word: 'as declared' },
+  differs: { sign: '≠', word: 'differs' },
+  unread: { sign: '?', word: 'not read' },
+  only: { sign: '·', word: 'nothing to compare' },
+} satisfies Record<Relation, { readonly sign: string; readonly word: string }>);
+
+/** The settings of a container, declared beside effective. On a small screen each setting is a block of its own. */
+export function SettingTable({
+  name,
+  settings,
+}: {
+  readonly name: string;
+  readonly settings: readonly Setting[];
+}): JSX.Element {
+  return (
+    <table class="settings">
+      <caption class="visually-hidden">Settings of {safe(name)}, as declared and as the kernel enforces them</caption>
+      <thead>
+        <tr>
+          <th scope="col">Setting</th>
+          <th scope="col">Declared</th>
+          <th scope="col">Effective: the kernel's word</th>
+          <th scope="col">Compared</th>
+        </tr>
+      </thead>
+      <tbody>
+        {settings.map(({ name, declared, effective, relation, difference, weakness }) => (
+          <tr key={name} class={`setting setting-${relation}`}>
+            <th scope="row">{name}</th>
+            <td data-label="Declared">
+              <Outside text={declared} />
+            </td>
+            <td data-label="Effective">
+              <Outside text={effective} />
+              {weakness === '' ? null : <span class="weak"> {weakness}</span>}
+            </td>
+            <td data-label="Compared" class="relation">
+              <span class="relation-sign" aria-hidden="true">
+                {RELATIONS[relation].sign}
+              </span>{' '}
+              {RELATIONS[relation].word}
+              {difference === '' ? null : <span class="relation-why">: {difference}</span>}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

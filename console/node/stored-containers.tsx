@@ -1,0 +1,46 @@
+import type { JSX } from 'preact';
+import type { NodeDetail } from '../api/shape.ts';
+import { Scroll } from '../part/card.tsx';
+import { EmptyNote } from '../part/note.tsx';
+import { Outside } from '../part/outside.tsx';
+import { shortId } from '../text/format.ts';
+
+/** The containers that a node last reported. */
+export function StoredContainers({ containers }: { readonly containers: NodeDetail['containers'] }): JSX.Element {
+  if (containers.length === 0) return <EmptyNote>No container was running when the node was last heard.</EmptyNote>;
+  return (
+    <Scroll label="Stored containers">
+      <table>
+        <caption class="visually-hidden">Containers that the node last reported</caption>
+        <thead>
+          <tr>
+            <th scope="col">Container</th>
+            <th scope="col">Image</th>
+            <th scope="col">Id</th>
+            <th scope="col">Started</th>
+          </tr>
+        </thead>
+        <tbody>
+          {containers.map(({ id, name, image, startedAt }) => (
+            <tr key={id}>
+              <th scope="row">
+                <Outside text={name} />
+              </th>
+              <td>
+                <Outside text={image} />
+              </td>
+              <td>
+                <code>
+                  <Outside text={shortId(id)} />
+                </code>
+              </td>
+              <td>
+                <Outside text={startedAt.slice(0, 19).replace('T', ' ')} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}

@@ -1,0 +1,86 @@
+import type { JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { trend as trendSchema } from '../api/shape.ts';
+import { PLOTTED, TREND_RANGES, trendSentence } from '../fleet/trend.ts';
+import type { TrendRange } from '../fleet/trend.ts';
+import { useReloadOn } from '../hook/use-live.ts';
+import { useLoad } from '../hook/use-load.ts';
+import { Card } from '../part/card.tsx';
+import { LoadingNote, ProblemNote } from '../part/note.tsx';
+import { SeverityMark } from '../part/severity-tag.tsx';
+import { useServices } from '../services.ts';
+import { SEVERITY_WORDS } from '../words.ts';
+import { TrendPlot } from './trend-plot.tsx';
+import { TrendTable } from './trend-table.tsx';
+
+/** Points of the plot, and how often it is read again. */
+const POINTS = 120;
+const RELOAD_EVERY_MS = 5000;
+const STEP_MS = 60_000;
+
+const DEFAULT_RANGE: TrendRange = TREND_RANGES[1] ?? { id: '24h', label: '24 h', durationMs: 86_400_000 };
+
+/** Open failures over time: a plot, or the same as a table. */
+export function TrendCard(): JSX.Element {
+  const { api } = useServices();
+  const [range, setRange] = useState(DEFAULT_RANGE);
+  const [isTable, setTable] = useState(false);
+  const loaded = useLoad(`trend ${range.id}`, (signal) => {
+    const toMs = Date.now();
+    const query = new URLSearchParams({
+      fromMs: String(toMs - range.durationMs),
+      toMs: String(toMs),
+      points: String(POINTS),
+    });
+    return api.get(`/v1/trend?${query.toString()}`, trendSchema, signal);
+  });
+  useReloadOn(({ type }) => type === 'finding', loaded.reload, RELOAD_EVERY_MS);
+  useEffect(() => {
+    const timer = setInterval(loaded.reload, STEP_MS);
+    return () => clearInterval(timer);
+  }, [loaded.reload]);
+  const { value, problem } = loaded;
+  return (
+    <Card className="card-trend" title="Open failures over time" aside={<Ranges range={range} onRange={setRange} />}>
+      {problem === undefined ? null : <ProblemNote problem={problem} onRetry={loaded.reload} />}
+      {value === undefined && problem === undefined ? <LoadingNote what="the history" /> : null}
+      {value === undefined ? null : (
+        <>
+          <p class="trend-sentence">{trendSentence(value, range)}</p>
+          {isTable ? <TrendTable trend={value} range={range} /> : <TrendPlot trend={value} range={range} />}
+          <div class="trend-foot">
+            <ul class="legend" aria-label="Lines of the plot">
+              {PLOTTED.map((severity) => (
+                <li key={severity} class={`sev-${severity}`}>
+                  <span class={`legend-line legend-${severity}`} aria-hidden="true" />
+                  <SeverityMark severity={severity} /> {SEVERITY_WORDS[severity]}
+                </li>
+              ))}
+            </ul>
+            <button type="button" class="link" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
+              Show as a table
+            </button>
+          </div>
+        </>
+      )}
+    </Card>
+  );
+}
+
+function Ranges({
+  range,
+  onRange,
+}: {
+  readonly range: TrendRange;
+  readonly onRange: (range: TrendRange) => void;
+}): JSX.Element {
+  return (
+    <div class="segments" role="group" aria-label="Time range">
+      {TREND_RANGES.map((one) => (
+        <button key={one.id} type="button" aria-pressed={one.id === range.id} onClick={() => onRange(one)}>
+          {one.label}
+        </button>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,50 @@
+import type { JSX } from 'preact';
+import type { Trend } from '../api/shape.ts';
+import { PLOTTED, trendRows } from '../fleet/trend.ts';
+import type { TrendRange } from '../fleet/trend.ts';
+import { Scroll } from '../part/card.tsx';
+import { Moment } from '../part/time-text.tsx';
+import { count } from '../text/format.ts';
+import { SEVERITY_WORDS } from '../words.ts';
+
+/** Rows of the table: as many as people read. */
+const ROWS = 12;
+
+/** The plot as a table, newest first. */
+export function TrendTable({ trend, range }: { readonly trend: Trend; readonly range: TrendRange }): JSX.Element {
+  return (
+    <Scroll label="Open failures over time">
+      <table>
+        <caption class="visually-hidden">Open failures by severity over the last {range.label}, newest first</caption>
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            {PLOTTED.map((severity) => (
+              <th key={severity} scope="col" class="number">
+                {SEVERITY_WORDS[severity]}
+              </th>
+            ))}
+            <th scope="col" class="number">
+              unknown
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {trendRows(trend, ROWS).map(({ atMs, failures, unknown }) => (
+            <tr key={atMs}>
+              <th scope="row">
+                <Moment atMs={atMs} />
+              </th>
+              {PLOTTED.map((severity) => (
+                <td key={severity} class="number">
+                  {count(failures[severity])}
+                </td>
+              ))}
+              <td class="number">{count(unknown)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}

@@ -1,0 +1,23 @@
+import type { JSX } from 'preact';
+import type { Severity } from '../../posture/verdict.ts';
+import { PLOTTED } from '../fleet/trend.ts';
+import { count } from '../text/format.ts';
+import { SEVERITY_WORDS } from '../words.ts';
+import { SeverityMark } from './severity-tag.tsx';
+
+/** Failures by severity: the shape and the number of each that there is. */
+export function FailureBar({ failures }: { readonly failures: Readonly<Record<Severity, number>> }): JSX.Element {
+  const present = PLOTTED.filter((severity) => failures[severity] > 0);
+  if (present.length === 0) return <span class="muted">none</span>;
+  return (
+    <ul class="failure-bar">
+      {present.map((severity) => (
+        <li key={severity} class={`sev-${severity}`} title={SEVERITY_WORDS[severity]}>
+          <SeverityMark severity={severity} />
+          {count(failures[severity])}
+          <span class="visually-hidden"> {SEVERITY_WORDS[severity]}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}

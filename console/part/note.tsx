@@ -1,0 +1,39 @@
+import type { ComponentChildren, JSX } from 'preact';
+import type { Problem } from '../api/client.ts';
+
+/** Why something is not shown, what to do, and a way to try again. */
+export function ProblemNote({
+  problem,
+  onRetry,
+}: {
+  readonly problem: Problem;
+  readonly onRetry?: () => void;
+}): JSX.Element | null {
+  if (problem.kind === 'aborted') return null;
+  return (
+    <div class="note note-problem" role="alert">
+      <p>
+        <strong>{problem.message}</strong> {problem.hint}
+      </p>
+      {onRetry === undefined ? null : (
+        <button type="button" class="button" onClick={onRetry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** What stands where there is nothing. */
+export function EmptyNote({ children }: { readonly children: ComponentChildren }): JSX.Element {
+  return <div class="note note-empty">{children}</div>;
+}
+
+/** What stands where something is on its way. */
+export function LoadingNote({ what }: { readonly what: string }): JSX.Element {
+  return (
+    <div class="note note-loading">
+      <span class="pulse" aria-hidden="true" /> Reading {what} …
+    </div>
+  );
+}

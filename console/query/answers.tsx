@@ -1,0 +1,135 @@
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { QueryAnswer } from '../api/shape.ts';
+import { Scroll } from '../part/card.tsx';
+import { Outside, OutsideLines } from '../part/outside.tsx';
+import { nodeHash } from '../route.ts';
+import { clockTime, count, counted, dateTime } from '../text/format.ts';
+import { safe, safeJson } from '../text/safe.ts';
+import { answerTable } from './answer-table.ts';
+import type { AnswerTable } from './answer-table.ts';
+import type { QueryRecord } from './record.ts';
+
+/** Rows of a table before somebody asks for all. */
+const SHOWN = 200;
+
+/** The answers of all nodes that were asked, one block each. */
+export function Answers({ record }: { readonly record: QueryRecord }): JSX.Element {
+  const { answers, atMs, tookMs } = record;
+  const good = answers.filter(({ outcome }) => outcome === 'ok').length;
+  return (
+    <section class="answers" aria-label="Answers">
+      <p class="muted">
+        {answers.length === 0
+          ? 'No node has connected yet, so nobody was asked.'
+          : `${counted(good, 'node')} answered of ${count(answers.length)}, in ${count(tookMs)} ms, at ${clockTime(atMs)}.`}
+      </p>
+      {answers.map((answer) => (
+        <Answer key={answer.nodeId} answer={answer} />
+      ))}
+    </section>
+  );
+}
+
+function Answer({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
+  const { nodeId, nodeName, outcome, value, rows, truncated, unread } = answer;
+  return (
+    <section class={`card answer answer-${outcome}`} aria-label={`Answer of ${safe(nodeName)}`}>
+      <header class="card-head">
+        <h2>
+          <a href={nodeHash(nodeId)}>
+            <Outside text={nodeName} />
+          </a>
+        </h2>
+        <span class="card-aside">
+          {Array.isArray(value) && outcome === 'ok' ? counted(rows, 'row') : OUTCOMES[outcome]}
+        </span>
+      </header>
+      {truncated ? (
+        <p class="note note-empty">
+          <strong>Cut:</strong> there is more than the answer could hold.
+        </p>
+      ) : null}
+      <Value answer={answer} />
+      {unread.length === 0 ? null : (
+        <details class="more">
+          <summary>{counted(unread.length, 'fact')} could not be read</summary>
+          <ul>
+            {unread.map((line) => (
+              <li key={line}>
+                <Outside text={line} />
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </section>
+  );
+}
+
+const OUTCOMES = Object.freeze({ ok: '', error: 'error', timeout: 'no answer', offline: 'offline' });
+
+function Value({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
+  switch (answer.outcome) {
+    case 'error':
+      return (
+        <p class="answer-problem">
+          <strong>Error:</strong> <Outside text={answer.error} />
+        </p>
+      );
+    case 'timeout':
+      return <p class="answer-problem">No answer within {count(answer.deadlineMs)} ms.</p>;
+    case 'offline':
+      return (
+        <p class="answer-problem">
+          The node is offline{answer.sinceMs === 0 ? '' : ` since ${dateTime(answer.sinceMs)}`}.
+        </p>
+      );
+    case 'ok': {
+      const table = answerTable(answer.value);
+      return table === undefined ? (
+        <OutsideLines text={safeJson(answer.value, 2)} />
+      ) : (
+        <Table table={table} name={answer.nodeName} />
+      );
+    }
+  }
+}
+
+function Table({ table, name }: { readonly table: AnswerTable; readonly name: string }): JSX.Element {
+  const [isWhole, setWhole] = useState(false);
+  const rows = isWhole ? table.rows : table.rows.slice(0, SHOWN);
+  return (
+    <>
+      <Scroll label={`Rows of ${safe(name)}`}>
+        <table>
+          <thead>
+            <tr>
+              {table.columns.map((column) => (
+                <th key={column} scope="col">
+                  <Outside text={column} />
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((cells, index) => (
+              <tr key={index}>
+                {cells.map((cell, column) => (
+                  <td key={table.columns[column]}>
+                    {cell === null ? <span class="muted">–</span> : <Outside text={cell} />}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+      {rows.length < table.rows.length ? (
+        <button type="button" class="link" onClick={() => setWhole(true)}>
+          Show all {count(table.rows.length)} rows
+        </button>
+      ) : null}
+    </>
+  );
+}

@@ -1,0 +1,30 @@
+import { createContext } from 'preact';
+import { useContext } from 'preact/hooks';
+import type { ApiClient } from './api/client.ts';
+import type { SessionKeeper } from './api/session.ts';
+import type { Cell } from './cell.ts';
+import type { Fleet } from './fleet/fleet.ts';
+import type { Live } from './live/live.ts';
+import type { QueryRecord } from './query/record.ts';
+
+/** What the views of a signed-in page work with. */
+export interface Services {
+  readonly api: ApiClient;
+  readonly session: SessionKeeper;
+  readonly live: Live;
+  readonly fleet: Cell<Fleet>;
+  /** The last queries, newest first; they live as long as the page. */
+  readonly queries: Cell<readonly QueryRecord[]>;
+  /** Says something to people who hear the page. */
+  readonly announce: (text: string) => void;
+}
+
+/** Carries the services to the views. */
+export const ServicesContext = createContext<Services | undefined>(undefined);
+
+/** The services; only below a provider of {@link ServicesContext}. */
+export function useServices(): Services {
+  const services = useContext(ServicesContext);
+  if (services === undefined) throw new Error('no services around this component');
+  return services;
+}

@@ -1,0 +1,69 @@
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { CheckView } from '../check/check-view.tsx';
+import { FindingsView } from '../findings/findings-view.tsx';
+import { NodeView } from '../node/node-view.tsx';
+import { OverviewView } from '../overview/overview-view.tsx';
+import { EmptyNote } from '../part/note.tsx';
+import { QueryView } from '../query/query-view.tsx';
+import type { Route } from '../route.ts';
+
+const TITLES = Object.freeze({
+  overview: 'Overview',
+  node: 'Node',
+  findings: 'Findings',
+  check: 'Check',
+  query: 'Query',
+  unknown: 'Not found',
+} satisfies Record<Route['view'], string>);
+
+/** The view that a route names. Going to another one moves the focus to its heading, as a new page would. */
+export function View({ route }: { readonly route: Route }): JSX.Element {
+  const place = placeOf(route);
+  const first = useRef(true);
+  useEffect(() => {
+    document.title = `${TITLES[route.view]} · Plimsoll`;
+    if (first.current) {
+      first.current = false;
+      return;
+    }
+    scrollTo(0, 0);
+    document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true });
+  }, [place]);
+  switch (route.view) {
+    case 'overview':
+      return <OverviewView />;
+    case 'node':
+      return <NodeView key={route.nodeId} nodeId={route.nodeId} />;
+    case 'findings':
+      return <FindingsView filter={route.filter} open={route.open} />;
+    case 'check':
+      return <CheckView key={route.checkId} checkId={route.checkId} />;
+    case 'query':
+      return <QueryView key={route.expression} expression={route.expression} />;
+    case 'unknown':
+      return (
+        <>
+          <h1 tabIndex={-1}>There is no such view</h1>
+          <EmptyNote>
+            The address names a view that this page does not have. <a href="#/">Go to the overview</a>
+          </EmptyNote>
+        </>
+      );
+  }
+}
+
+/** What stays the same while a person stays in one view. */
+function placeOf(route: Route): string {
+  switch (route.view) {
+    case 'node':
+      return `node ${route.nodeId}`;
+    case 'check':
+      return `check ${route.checkId}`;
+    case 'overview':
+    case 'findings':
+    case 'query':
+    case 'unknown':
+      return route.view;
+  }
+}

@@ -1,0 +1,229 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { createFeed } from '../../../collector/feed.ts';
+import type { OcsfEvent } from '../../../collector/sink/ocsf.ts';
+import { startPump } from '../../../collector/sink/pump.ts';
+import type { Sink } from '../../../collector/sink/sink.ts';
+import { openSyslogConnection } from '../../../collector/sink/syslog-connection.ts';
+import { loadSyslogTls } from '../../../collector/sink/syslog-tls.ts';
+import { createSyslogSink } from '../../../collector/sink/syslog.ts';
+import { openSqliteStore } from '../../../collector/store/sqlite.ts';
+import type { OutboxEvent } from '../../../collector/store/store.ts';
+import type { Finding } from '../../../posture/finding.ts';
+import { systemClock } from '../../../service/clock.ts';
+import { issueCertificate } from '../../../service/tls/issue.ts';
+import { findRsyslogd, startRsyslog, until } from '../../component/rsyslog.ts';
+import type { Rsyslog, RsyslogTls } from '../../component/rsyslog.ts';
+import { collectLines } from '../session/collector.ts';
+import type { Line } from '../session/collector.ts';
+import { commit, commitEvents, finding, nodeRow } from '../store/fleet.ts';
+import { sinkConformance } from './conformance.ts';
+import { events, ocsfOf, render, uidOf } from './events.ts';
+import { parseMessage } from './rfc5424.ts';
+
+const clock = systemClock();
+
+/** Certificates for both ends, in files as an administrator has them. */
+async function certificates(directory: string, driver: RsyslogTls['driver']) {
+  const authority = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
+  const server = await issueCertificate({ kind: 'server', names: ['127.0.0.1'] }, authority, Date.now());
+  const put = (name: string, pem: string): string => {
+    writeFileSync(join(directory, name), pem, { mode: 0o600 });
+    return join(directory, name);
+  };
+  const client = async (nodeId: string) => {
+    const { certificatePem, keyPem } = await issueCertificate({ kind: 'node', nodeId }, authority, Date.now());
+    return { cert: put(`${nodeId}.pem`, certificatePem), key: put(`${nodeId}-key.pem`, keyPem) };
+  };
+  const ca = put('ca.pem', authority.certificatePem);
+  const tls: RsyslogTls = {
+    driver,
+    ca,
+    cert: put('server.pem', server.certificatePem),
+    key: put('server-key.pem', server.keyPem),
+    permittedPeer: 'Plimsoll node collector',
+  };
+  return { tls, ca, permitted: await client('collector'), other: await client('somebody') };
+}
+
+interface Paths {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+function sinkTo(receiver: Rsyslog, paths?: Paths, replay = 1000): Sink {
+  const address = { host: '127.0.0.1', port: receiver.port };
+  return createSyslogSink({
+    name: 'syslog',
+    clock,
+    render,
+    frame: { facility: 'local0', maxBytes: 8000, procId: '4711' },
+    open: async () => openSyslogConnection({ address, clock, ...(paths && { tls: await loadSyslogTls(paths) }) }),
+    replay,
+  });
+}
+
+const ocsfIn = (receiver: Rsyslog): readonly OcsfEvent[] =>
+  receiver.raw().map((raw) => JSON.parse(parseMessage(raw).text) as OcsfEvent);
+
+/** A store whose findings change, and a pump that brings their events to rsyslogd. */
+async function collectorTo(t: Test, directory: string, sink: Sink) {
+  const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
+  const feed = createFeed();
+  const lines: Line[] = [];
+  const sent: OutboxEvent[] = [];
+  const state: Finding[] = [];
+  let sequence = 0;
+  await store.putNode(nodeRow());
+  const happen = async (count: number): Promise<void> => {
+    sequence += 1;
+    for (let index = 0; index < count; index += 1) state.push(finding({ on: `c${String(state.length)}-日本"]\\` }));
+    const made = await commitEvents(store, commit({ sequence, snapshot: sequence === 1, put: state.slice(-count) }));
+    sent.push(...made);
+    for (const one of made) feed.publish({ type: 'finding', event: one });
+  };
+  // Without jitter a receiver that is back is found soon.
+  const pump = startPump({ store, sink, feed, clock, log: collectLines(lines), random: () => 0 });
+  t.teardown(async () => {
+    await pump.stop();
+    await store.close();
+  });
+  return { store, pump, happen, sent, lines };
+}
+
+const missing = (sent: readonly OutboxEvent[], found: readonly OcsfEvent[]): readonly string[] => {
+  const uids = new Set(found.map(uidOf));
+  return sent.map(({ uid }) => uid).filter((uid) => !uids.has(uid));
+};
+
+for (const driver of ['gtls', 'ossl'] as const) {
+  const found = findRsyslogd(driver);
+  const skip = 'reason' in found ? found.reason : false;
+  await t.test(`rsyslogd with TLS (${driver}) and client certificates`, { skip }, async (t) => {
+    if ('reason' in found) return;
+    const directory = t.testdir();
+    const { tls, ca, permitted, other } = await certificates(directory, driver);
+    const receiver = await startRsyslog(found.program, directory, tls);
+    t.teardown(() => receiver.stop());
+
+    await t.test('who is not let in is told, and nothing was taken for sent', async (t) => {
+      const none = { ca, cert: 'none', key: 'none' };
+      // The OpenSSL driver of rsyslog 8.2504 lets in every certificate of the authority, whatever its name.
+      for (const paths of driver === 'gtls' ? [none, { ca, ...other }] : [none]) {
+        const sink = sinkTo(receiver, paths);
+        t.match(await sink.send(events(1, 3)), {
+          outcome: 'retry',
+          settled: 0,
+          reason: /certificate.*sink-syslog-cert/,
+        });
+        await sink.close();
+      }
+      t.same(receiver.raw(), []);
+    });
+
+    await t.test('all events, in order, byte by byte', async (t) => {
+      const sink = sinkTo(receiver, { ca, ...permitted });
+      const batch = events(1, 700, {
+        reason: 'é日本😀 "quoted" ]\\ \u0000\u001b[31m\u009b\u2028 #012',
+        nodeName: 'wéb 1',
+      });
+      t.equal((await sink.send(batch.slice(0, 400))).outcome, 'ok');
+      t.equal((await sink.send(batch.slice(400))).outcome, 'ok');
+      t.match(await sink.send([]), { outcome: 'ok', settled: 700 });
+      t.same(ocsfIn(receiver), JSON.parse(JSON.stringify(batch.map(ocsfOf))), 'what was confirmed is there at once');
+      const [first] = receiver.fields();
+      t.match(first, {
+        hostname: 'w_b_1',
+        appName: 'plimsoll',
+        procId: '4711',
+        msgId: 'finding-opened',
+        priority: '130', // local0.crit: 16 * 8 + 2
+        timestamp: '2026-06-01T00:00:00.000Z',
+        structuredData:
+          '[plimsoll@32473 node="n1" name="wéb 1" uid="store-1-time" check="container.privileged" verdict="fail" action="opened"]',
+      });
+      t.same(JSON.parse(first?.text ?? ''), JSON.parse(JSON.stringify(ocsfOf(batch[0] as OutboxEvent))));
+      await sink.close();
+    });
+  });
+}
+
+const plain = findRsyslogd();
+const skip = 'reason' in plain ? plain.reason : false;
+const [found = plain] = [findRsyslogd('gtls')].filter((one) => 'program' in one);
+
+await t.test('the promises of every sink, to rsyslogd', { skip }, async (t) => {
+  if ('reason' in plain) return;
+  await sinkConformance(t, async (t) => {
+    const receiver = await startRsyslog(plain.program, t.testdir());
+    t.teardown(() => receiver.stop());
+    let isAway = false;
+    return {
+      open: () => sinkTo(receiver, undefined, 400),
+      received: () => ocsfIn(receiver),
+      interrupt: async () => {
+        isAway = true;
+        await receiver.stop('SIGKILL');
+      },
+      restore: async () => {
+        if (isAway) await receiver.start();
+        isAway = false;
+      },
+    };
+  });
+});
+
+await t.test('rsyslogd is down while events happen, twice', { skip }, async (t) => {
+  if ('reason' in found) return;
+  const directory = t.testdir();
+  const { tls, ca, permitted } = await certificates(directory, 'gtls');
+  const receiver = await startRsyslog(found.program, directory, tls);
+  t.teardown(() => receiver.stop());
+  const { happen, sent, pump, store } = await collectorTo(t, directory, sinkTo(receiver, { ca, ...permitted }));
+  await happen(50);
+  await until(() => receiver.raw().length >= 50);
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    await receiver.stop(signal);
+    for (let times = 0; times < 10; times += 1) await happen(30);
+    await until(() => pump.status().state === 'retrying');
+    t.match(pump.status(), { lastError: /nothing listens there|ended the connection|broke/ });
+    await receiver.start();
+    await until(() => missing(sent, ocsfIn(receiver)).length === 0, 30_000);
+  }
+  t.same(missing(sent, ocsfIn(receiver)), []);
+  t.equal(sent.length, 650);
+  t.equal(pump.status().delivered, 650, 'what was sent again is counted once');
+  await pump.stop();
+  t.equal(await store.cursor('syslog'), sent.at(-1)?.position, 'the last events were settled at the end');
+});
+
+await t.test('rsyslogd is killed again and again in the midst of events', { skip }, async (t) => {
+  if ('reason' in plain) return;
+  const directory = t.testdir();
+  const receiver = await startRsyslog(plain.program, directory);
+  t.teardown(() => receiver.stop());
+  const { happen, sent } = await collectorTo(t, directory, sinkTo(receiver, undefined, 400));
+  for (let round = 0; round < 5; round += 1) {
+    const before = receiver.raw().length;
+    await happen(400);
+    // It has read some of them, and has not read the others.
+    await until(() => receiver.raw().length > before);
+    await receiver.stop('SIGKILL');
+    await happen(20);
+    await receiver.start();
+  }
+  await until(() => missing(sent, ocsfIn(receiver)).length === 0, 30_000);
+  const all = ocsfIn(receiver);
+  t.same(missing(sent, all), [], 'nothing is missing');
+  const byUid = new Map<string, unknown>();
+  const finding = ({ metadata: _, ...rest }: OcsfEvent): OcsfEvent => rest;
+  for (const one of all) {
+    const first = byUid.get(uidOf(one));
+    if (first === undefined) byUid.set(uidOf(one), finding(one));
+    else if (JSON.stringify(first) !== JSON.stringify(finding(one))) t.fail('two events with one uid');
+  }
+  t.equal(byUid.size, sent.length, `${String(all.length - byUid.size)} came twice, with the same uid`);
+});

@@ -1,0 +1,129 @@
+import { statSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import t from 'tap';
+import { TROUBLE_CODES } from '../../../collector/status/collector-status.ts';
+import { StoreError } from '../../../collector/store/error.ts';
+import { turnedClock } from '../../../service/turned-clock.ts';
+import { startServer } from '../api/server.ts';
+import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
+
+interface Status {
+  readonly [field: string]: unknown;
+  readonly store: Readonly<Record<string, unknown>> & { readonly path: string; readonly freeBytes: number };
+  readonly process: { readonly pid: number; readonly rssBytes: number; readonly cpuMs: number };
+  readonly troubles: readonly { readonly code: string; readonly subject: string; readonly advice: string }[];
+}
+
+const SINK = { position: 7, behind: 0, state: 'ok', lastError: '', delivered: 7, rejected: 0 } as const;
+
+void t.test('a fleet where everything works', async (t) => {
+  const clock = turnedClock(T0);
+  const server = await startServer(t, { clock, sinks: () => [{ ...SINK, name: 'ndjson' }] });
+  await server.store.putNode(nodeRow());
+  await server.commit(commit({ sequence: 1, snapshot: true, put: [finding(), finding({ on: 'x', verdict: 'pass' })] }));
+  await clock.turn(60_000);
+  const status = (await (await server.fetch('/v1/status')).json()) as Status;
+  t.match(status, {
+    version: '0.1.0',
+    startedMs: T0,
+    nowMs: T0 + 60_000,
+    addresses: { nodes: '127.0.0.1:7443', api: '127.0.0.1:7480' },
+    heartbeatMs: 30_000,
+    nodes: { total: 1, connected: 1, stale: 0, offline: 0, listed: [{ id: 'n1', presence: 'connected' }] },
+    sinks: [{ name: 'ndjson', state: 'ok' }],
+    troubles: [],
+  });
+  t.match(status.store, { findings: 2, historyFromMs: T0, historyToMs: T0, problem: '' });
+  const { path, freeBytes } = status.store;
+  const sizes = ['', '-wal', '-shm'].map((suffix) => statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0);
+  t.equal(
+    status.store['bytes'],
+    sizes.reduce((sum, size) => sum + size, 0),
+  );
+  const { bavail, bsize } = await statfs(path);
+  // Others write on this disk as well.
+  t.ok(Math.abs(freeBytes - bavail * bsize) < 1024 ** 3);
+  t.equal(status.process.pid, process.pid);
+  t.ok(status.process.rssBytes > 10_000_000 && status.process.cpuMs > 0);
+});
+
+void t.test('each thing that does not work is named, with what to do', async (t) => {
+  const clock = turnedClock(T0);
+  const server = await startServer(t, {
+    clock,
+    sinks: () => [
+      { ...SINK, name: 'ndjson', state: 'paused', lastError: 'no space left' },
+      { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', rejected: 2 },
+    ],
+    setAside: () => ({ path: '/data/store.sqlite.damaged-1', atMs: T0 }),
+    addresses: () => ({ nodes: 'n:1', api: 'a:1', console: 'http://127.0.0.1:7480/' }),
+  });
+  await server.store.putNode(nodeRow({ id: 'n1', name: 'web-1', lastSeenMs: T0 + 60_000, dropped: 4 }));
+  await server.store.putNode(nodeRow({ id: 'n2', name: 'web-2', connected: false, offlineSinceMs: T0 }));
+  await server.store.putNode(nodeRow({ id: 'n3', name: 'web-3' }));
+  await server.commit(
+    commit({
+      nodeId: 'n1',
+      sequence: 1,
+      snapshot: true,
+      put: [finding({ check: 'agent.resource-budget', subject: { kind: 'node', id: 'n1', name: 'web-1' } })],
+    }),
+  );
+  await clock.turn(120_000);
+  const status = (await (await server.fetch('/v1/status')).json()) as Status;
+  t.match(status, {
+    addresses: { console: 'http://127.0.0.1:7480/' },
+    store: { setAside: { path: '/data/store.sqlite.damaged-1', atMs: T0 } },
+    nodes: { total: 3, connected: 1, stale: 1, offline: 1 },
+  });
+  // The disk of whoever runs this may be nearly full.
+  const told = status.troubles.filter(({ code }) => code !== 'storeSpace');
+  t.strictSame(
+    told.map(({ code, subject }) => `${code} ${subject}`),
+    [
+      `storeSetAside ${status.store.path}`,
+      'sinkPaused ndjson',
+      'sinkRetrying syslog',
+      'sinkRejected syslog',
+      'nodeOffline web-2',
+      'nodeStale web-3',
+      'agentDropped web-1',
+      'agentOverBudget web-1',
+    ],
+  );
+  for (const { advice, code } of told) t.ok(advice.length > 20, code);
+  t.strictSame(
+    told.map(({ code }) => code).filter((code) => !(TROUBLE_CODES as readonly string[]).includes(code)),
+    [],
+  );
+});
+
+void t.test('a store that fails is part of the answer', async (t) => {
+  const server = await startServer(t, {
+    store: (store) => ({
+      ...store,
+      counts: () => Promise.reject(new StoreError('io', 'cannot count: disk I/O error')),
+    }),
+  });
+  const response = await server.fetch('/v1/status');
+  t.equal(response.status, 200);
+  const status = (await response.json()) as Status;
+  t.match(status.store, { problem: 'cannot count: disk I/O error', findings: 0 });
+  t.match(status.troubles[0], { code: 'storeFailing', subject: status.store.path });
+});
+
+void t.test('a node cannot put words into a line that is there to be copied', async (t) => {
+  const server = await startServer(t);
+  await server.store.putNode(nodeRow({ id: 'n1', name: '$(reboot)', lastSeenMs: Date.now() }));
+  await server.commit(
+    commit({
+      sequence: 1,
+      snapshot: true,
+      put: [finding({ check: 'agent.resource-budget', subject: { kind: 'node', id: 'n1', name: 'x' } })],
+    }),
+  );
+  const status = (await (await server.fetch('/v1/status')).json()) as Status;
+  const advice = status.troubles.map((trouble) => trouble.advice);
+  t.ok(advice.includes('plimsoll explain agent.resource-budget --node n1'), advice.join('\n'));
+  t.notMatch(advice.join(), /reboot/);
+});

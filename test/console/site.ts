@@ -1,0 +1,146 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runAgent } from '../../agent/main.ts';
+import { runCollector } from '../../collector/main.ts';
+import type { CollectorReady } from '../../collector/main.ts';
+import { buildConsole } from '../../scripts/build-console.mjs';
+import { systemClock } from '../../service/clock.ts';
+import { loadSettings } from '../../service/config/load.ts';
+import type { Settings } from '../../service/config/settings.ts';
+import type { Logger } from '../../service/log.ts';
+import { ensureAuthority } from '../../service/tls/authority.ts';
+import { issueCertificate } from '../../service/tls/issue.ts';
+import { startLinkNode } from '../agent/link/link-node.ts';
+import type { LinkNode } from '../agent/link/link-node.ts';
+import { seedStore } from './seed.ts';
+
+/** A collector with its console, and what is connected to it. */
+export interface Site {
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string;
+  /** The operator token. */
+  readonly token: string;
+  /** Findings that were seeded. */
+  readonly seeded: number;
+  /** A new sign-in link. */
+  readonly link: () => Promise<string>;
+  /** Starts a real agent for this machine; resolves once all it knows has arrived. */
+  readonly startAgent: (flags?: Readonly<Record<string, string>>) => Promise<{ readonly nodeId: string }>;
+  /** A node at a real session, whose findings a test sets. */
+  readonly startNode: (nodeId: string) => Promise<LinkNode>;
+}
+
+/** What a test, or a script, gives: `teardown` runs its functions at the end, the last one first. */
+export interface SiteScope {
+  readonly teardown: (run: () => unknown) => void;
+}
+
+const SILENT: Logger = process.env['DEBUG_SITE'] ? { debug: (f, m) => console.log('D', m, f), info: (f, m) => console.log('I', m, f), warn: (f, m) => console.log('W', m, f), error: (f, m) => console.log('E', m, f) } : { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const QUERY_WORKER = new URL('../../agent/query/worker.ts', import.meta.url);
+const VERSION = '0.1.0';
+
+/** Starts a collector on free ports of the loopback address that serves the console as its sources are now. */
+export async function startSite(scope: SiteScope, { seed }: { readonly seed: boolean }): Promise<Site> {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-console-'));
+  scope.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const dataDir = join(directory, 'data');
+  const consoleDirectory = join(directory, 'console');
+  await buildConsole(consoleDirectory);
+  const settings = await settingsWith('collector', { 'data-dir': dataDir, listen: '127.0.0.1:0', api: '127.0.0.1:0' });
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const seeded = seed ? await seedStore(dataDir, Date.now()) : 0;
+  const { api, listen } = await startCollector(scope, settings, consoleDirectory);
+  const url = `http://127.0.0.1:${String(api.port)}`;
+  const token = readFileSync(join(dataDir, 'operator-token'), 'utf8').trim();
+  return {
+    url,
+    token,
+    seeded,
+    link: async () => {
+      const response = await fetch(`${url}/v1/console/links`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: '{}',
+      });
+      const { code } = (await response.json()) as { code: string };
+      return `${url}/#code=${code}`;
+    },
+    startAgent: async (flags = {}) => {
+      const collector = `127.0.0.1:${String(listen.port)}`;
+      return startAgent(scope, await settingsWith('agent', { 'data-dir': dataDir, collector, ...flags }));
+    },
+    startNode: async (nodeId) => {
+      const authority = await ensureAuthority(join(dataDir, 'tls'), Date.now());
+      const issued = await issueCertificate({ kind: 'node', nodeId }, authority, Date.now());
+      const tls = {
+        ca: authority.certificatePem,
+        cert: issued.certificatePem,
+        key: issued.keyPem,
+        expiresAtMs: Date.now() + 86_400_000,
+      };
+      return startLinkNode(scope, { tls, port: listen.port });
+    },
+  };
+}
+
+async function startCollector(
+  scope: SiteScope,
+  settings: Settings,
+  consoleDirectory: string,
+): Promise<CollectorReady> {
+  const stop = new AbortController();
+  const { promise: ready, resolve, reject } = Promise.withResolvers<CollectorReady>();
+  const over = runCollector({
+    settings,
+    version: VERSION,
+    clock: systemClock(),
+    log: SILENT,
+    signal: stop.signal,
+    onReady: resolve,
+    standardOutput: process.stderr,
+    consoleDirectory,
+  });
+  over.catch(reject);
+  scope.teardown(async () => {
+    stop.abort();
+    await over.catch(() => undefined);
+  });
+  return ready;
+}
+
+async function startAgent(scope: SiteScope, settings: Settings): Promise<{ readonly nodeId: string }> {
+  const stop = new AbortController();
+  const { promise: ready, resolve, reject } = Promise.withResolvers<{ readonly nodeId: string }>();
+  const over = runAgent({
+    settings,
+    version: VERSION,
+    queryWorker: QUERY_WORKER,
+    clock: systemClock(),
+    log: SILENT,
+    signal: stop.signal,
+    onReady: resolve,
+  });
+  over.catch(reject);
+  scope.teardown(async () => {
+    stop.abort();
+    await over.catch(() => undefined);
+  });
+  return ready;
+}
+
+async function settingsWith(
+  program: 'agent' | 'collector',
+  flags: Readonly<Record<string, string>>,
+): Promise<Settings> {
+  const loaded = await loadSettings({
+    programs: [program],
+    flags,
+    environment: {},
+    readFile: () => Promise.resolve(undefined),
+    uid: 0,
+    home: '/root',
+  });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded.settings;
+}
