@@ -14,9 +14,18 @@ import { listenForShutdown } from './service/shutdown.ts';
 /** Set by the bundler; from source the version stands in package.json. */
 declare const __PLIMSOLL_VERSION__: string | undefined;
 
-/** Runs the command that the process was started with, then ends the process. `script` starts this program again. */
-export async function main(script: string): Promise<void> {
-  const code = await runCli(process.argv.slice(2), createWorld(script)).catch(async (error: unknown) => {
+/** How a process is started that is to be small: flags of V8 and environment variables. */
+export interface Frugality {
+  readonly flags: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * Runs the command that the process was started with, then ends the process. `script` starts this program again;
+ * `frugality` is for an agent that is started.
+ */
+export async function main(script: string, frugality: Frugality): Promise<void> {
+  const code = await runCli(process.argv.slice(2), createWorld(script, frugality)).catch(async (error: unknown) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     await outputOf(process.stderr).write(`plimsoll: this is a defect, please report it\n${text}\n`);
     return 2;
@@ -25,7 +34,7 @@ export async function main(script: string): Promise<void> {
   process.stdout.write('', () => process.exit(code));
 }
 
-function createWorld(script: string): World {
+function createWorld(script: string, frugality: Frugality): World {
   const version = ownVersion();
   const clock = systemClock();
   return {
@@ -41,7 +50,7 @@ function createWorld(script: string): World {
     installation: { directory: dirname(dirname(script)), bundled: typeof __PLIMSOLL_VERSION__ === 'string' },
     parent: parentOf(),
     clock,
-    programs: createPrograms(script, version),
+    programs: createPrograms(script, frugality, version),
     listenForShutdown: () => listenForShutdown(process).signal,
   };
 }
@@ -62,7 +71,7 @@ function withoutOwnSwitches({ PLIMSOLL_SOURCE: _source, ...environment }: NodeJS
 }
 
 /** What commands start; each is loaded when it is called. */
-function createPrograms(script: string, version: string): Programs {
+function createPrograms(script: string, frugality: Frugality, version: string): Programs {
   const clock = systemClock();
   const openLive = async (settings: Settings, signal: AbortSignal): Promise<Opened> => {
     const { openLiveNode } = await import('./agent/live-node.ts');
@@ -127,9 +136,12 @@ function createPrograms(script: string, version: string): Programs {
       ]);
       return findPortHolders(port, createLinuxHost({ root: '/', signal }));
     },
-    start: (args, stdio) =>
+    start: (args, stdio) => {
+      const { flags, environment } = args[0] === 'agent' ? frugality : { flags: [], environment: {} };
+      const env = { ...process.env, ...environment };
       // A group of its own: Ctrl-C reaches the one that started it, which then ends its children in order.
-      spawn(process.execPath, [...process.execArgv, script, ...args], { stdio, detached: true }),
+      return spawn(process.execPath, [...flags, ...process.execArgv, script, ...args], { stdio, detached: true, env });
+    },
   };
 }
 

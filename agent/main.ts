@@ -84,7 +84,11 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   // Only asked by a session, and there is none before the first update.
   const facts = () => ({ ...(latest as NodeUpdate).facts, agent: budget.fact() });
   const answerer = createQueryAnswerer({ facts, pace: budget.pace, clock, log, workerUrl: options.queryWorker });
-  const onCaughtUp = createOnce(() => options.onReady?.({ nodeId: node.nodeId }));
+  const onCaughtUp = createOnce(() => {
+    options.onReady?.({ nodeId: node.nodeId });
+    // The first round and the first transfer take more than all that follows.
+    void reclaimMemory();
+  });
   const link = createLink({
     target: settings.collector,
     loadTls: () => loadTls(settings),

@@ -10,15 +10,38 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const NEEDED = 24;
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 
-if (Number(process.versions.node.split('.')[0]) >= NEEDED) await start();
-else startAgain();
+/**
+ * How the agent is run: it stays for months beside what the node is for, so it is to be small rather than fast. A young
+ * generation of 1 MiB, no optimising compiler (its code alone is 5 MiB), one arena of malloc. bench/README.md has what
+ * that saves, and that it costs no CPU.
+ */
+const FRUGAL = Object.freeze({
+  flags: Object.freeze(['--max-semi-space-size=1', '--optimize-for-size', '--no-turbofan']),
+  environment: Object.freeze({ MALLOC_ARENA_MAX: '1' }),
+});
+
+if (Number(process.versions.node.split('.')[0]) < NEEDED) startAgain();
+else {
+  becomeFrugal();
+  await start();
+}
+
+/** Flags of V8 count from the start of a process only: the agent takes its own place once. */
+function becomeFrugal() {
+  const isFrugal = FRUGAL.flags.every((flag) => process.execArgv.includes(flag));
+  // A channel to the parent would be lost; a parent that has one gives the flags itself.
+  if (process.argv[2] !== 'agent' || isFrugal || process.send !== undefined || process.execve === undefined) return;
+  const [, script = '', ...args] = process.argv;
+  const words = [process.execPath, ...FRUGAL.flags, ...process.execArgv, script, ...args];
+  process.execve(process.execPath, words, { ...process.env, ...FRUGAL.environment });
+}
 
 async function start() {
   const bundle = join(root, 'dist', 'plimsoll.js');
   const isBundled = existsSync(bundle) && process.env.PLIMSOLL_SOURCE !== '1';
   keepCompiledCode(isBundled ? join(root, 'dist', 'cache') : join(root, 'node_modules', '.cache', 'plimsoll'));
   const { main } = await import(pathToFileURL(isBundled ? bundle : join(root, 'main.ts')).href);
-  await main(fileURLToPath(import.meta.url));
+  await main(fileURLToPath(import.meta.url), FRUGAL);
 }
 
 /** Compiled code is kept beside the program, or where that is read-only in the user's own cache; never in /tmp. */

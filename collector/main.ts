@@ -14,17 +14,19 @@ import { startApi } from './api/api.ts';
 import { createFeed } from './feed.ts';
 import type { Feed } from './feed.ts';
 import { ensureOperatorToken } from './operator-token.ts';
+import { createNodeLookup } from './node-lookup.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
 import { startSessionServer } from './session/server.ts';
+import type { SessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
 import { startPump } from './sink/pump.ts';
 import { openSinks, sinkNames } from './sinks.ts';
 import { addressError, StartError } from './start-error.ts';
 import type { ListenAddresses } from './status/collector-status.ts';
 import { createStatus } from './status/status.ts';
+import { openHealingStore } from './store/healing.ts';
 import { keepRetention } from './store/retention.ts';
-import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 import { prepareTls } from './tls.ts';
 
@@ -78,11 +80,19 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   steps.push({ name: 'lock', close: lock.release });
   const tls = await prepareTls(settings, hostname(), clock.now());
   const token = await ensureOperatorToken(settings.tokenFile);
-  const store = await openSqliteStore({ path: join(settings.dataDir, STORE_FILE) });
+  // The sessions need the store, and when it was replaced, it needs them.
+  let server: SessionServer | undefined;
+  const { store, setAside } = await openHealingStore({
+    path: join(settings.dataDir, STORE_FILE),
+    clock,
+    log,
+    onReplaced: () => server?.resync('the collector has lost its store'),
+  });
   steps.push({ name: 'store', close: () => store.close() });
   const feed = createFeed();
   startUpkeep(options, { store, feed }, steps);
-  const pumps = (await openSinks({ ...options, store })).map((sink) => startPump({ store, sink, feed, clock, log }));
+  const opened = await openSinks({ ...options, nodes: createNodeLookup(store, feed) });
+  const pumps = opened.map((sink) => startPump({ store, sink, feed, clock, log }));
   for (const pump of pumps) steps.push({ name: `sink ${pump.status().name}`, close: () => pump.stop() });
   // The hub and the sessions need each other: the hub asks for them only once there are questions.
   let sessions: Sessions = NO_SESSIONS;
@@ -94,7 +104,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     heartbeatMs: settings.heartbeatInterval,
     store,
     storePath: join(settings.dataDir, STORE_FILE),
-    setAside: () => undefined,
+    setAside,
     sinks,
     addresses: () => toText(addresses, options.consoleDirectory),
     clock,
@@ -117,7 +127,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   steps.push({ name: 'operator API', close: () => api.close() });
   const listen = formatAddress(settings.listen);
   const { heartbeatInterval: heartbeatIntervalMs } = settings;
-  const server = await startSessionServer({
+  server = await startSessionServer({
     listen: settings.listen,
     tls,
     store,

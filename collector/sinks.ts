@@ -3,6 +3,7 @@ import type { Clock } from '../service/clock.ts';
 import type { SyslogReceiver } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
+import type { NodeLookup } from './node-lookup.ts';
 import { createNdjsonSink } from './sink/ndjson.ts';
 import type { NdjsonTarget } from './sink/ndjson.ts';
 import { toOcsf } from './sink/ocsf.ts';
@@ -12,14 +13,14 @@ import { openSyslogConnection } from './sink/syslog-connection.ts';
 import type { OpenedConnection } from './sink/syslog-connection.ts';
 import { loadSyslogTls } from './sink/syslog-tls.ts';
 import { createSyslogSink } from './sink/syslog.ts';
-import type { OutboxEvent, Store } from './store/store.ts';
+import type { OutboxEvent } from './store/store.ts';
 
 /** What sinks are made with. */
 export interface SinkParts {
   readonly settings: Settings;
   readonly version: string;
   readonly clock: Clock;
-  readonly store: Pick<Store, 'nodes'>;
+  readonly nodes: NodeLookup;
   /** Where the NDJSON sink `-` writes. */
   readonly standardOutput: NodeJS.WritableStream;
 }
@@ -33,11 +34,10 @@ export function sinkNames({ sinkNdjson, sinkSyslog }: Settings): readonly string
 
 /** The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong. */
 export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
-  const { settings, version, clock, store, standardOutput } = parts;
+  const { settings, version, clock, nodes, standardOutput } = parts;
   const checks = new Map(CHECKS.map((check) => [check.id, check]));
   const render: Render = async (batch) => {
-    const nodes = new Map((await store.nodes()).map((node) => [node.id, node]));
-    const context = { version, checks, node: (id: string) => nodes.get(id), nowMs: clock.now() };
+    const context = { version, checks, node: await nodes(), nowMs: clock.now() };
     return batch.map((event) => toOcsf(event, context));
   };
   const { sinkNdjson, sinkSyslog } = settings;

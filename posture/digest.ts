@@ -11,9 +11,13 @@ export const EMPTY_DIGEST = 0;
 /** 2^53: sums stay exact in a double and in an SQLite integer. */
 const MODULUS = 2 ** 53;
 
-/** A 53-bit hash of all that the finding says. Two murmur3-style lanes over UTF-16 units. */
+/** A 53-bit hash of all that the finding says. */
 export function findingHash(finding: Finding): number {
-  const text = findingContent(finding);
+  return hashOfContent(findingContent(finding));
+}
+
+/** The hash of a finding's content (`findingContent`). Two murmur3-style lanes over UTF-16 units. */
+export function hashOfContent(text: string): number {
   let low = 0x9e3779b9 ^ text.length;
   let high = 0x85ebca6b ^ text.length;
   for (let index = 0; index < text.length; index += 1) {

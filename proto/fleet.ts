@@ -1,4 +1,5 @@
 import './plain-numbers.ts';
+import './read-text.ts';
 import { plimsoll } from './generated/fleet.js';
 
 const { v1 } = plimsoll;

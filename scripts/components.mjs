@@ -10,7 +10,7 @@ const COMPONENTS = [
   { name: 'busybox', program: 'busybox', packages: ['busybox-static'] },
   { name: 'sshd', program: 'sshd', packages: ['openssh-server'] },
   { name: 'openssl', program: 'openssl', packages: ['openssl'] },
-  { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls'] },
+  { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl'] },
   // A browser without any font draws no text, and then nothing that a test could look at.
   { name: 'chromium', program: 'chromium', packages: ['chromium', 'fonts-dejavu-core'] },
 ];

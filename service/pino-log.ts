@@ -39,7 +39,7 @@ export async function createLogger({ level, format, destination }: LogOptions): 
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: REDACTED, censor: '[redacted]' },
     },
-    { write: (line: string) => sink.write(escapeControls(render(line))) },
+    { write: (line: string) => sink.write(escapeUnsafe(render(line))) },
   );
   return {
     debug: (fields, message) => logger.debug(fields, message),
@@ -66,12 +66,19 @@ function readLine(line: string): Readonly<Record<string, unknown>> {
 }
 
 /**
- * JSON leaves DEL, the C1 control characters and the line separators as they are, and some terminals obey them. The
- * line feed at the end of a line stays.
+ * JSON leaves as they are: DEL and the C1 controls, which some terminals obey; line separators; what reorders text
+ * (CVE-2021-42574) and what cannot be seen. The line feed at the end of a line stays; joiners and variation selectors,
+ * which scripts and emoji need, too.
  */
-function escapeControls(line: string): string {
-  // oxlint-disable-next-line no-control-regex -- finding them is the point
-  return line.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+const UNSAFE =
+  /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}[\p{Default_Ignorable_Code_Point}--[\p{Join_Control}\p{Variation_Selector}]]]/gv;
+
+/** Each as JSON would write it, one escape a UTF-16 unit: the line reads back as the same value. */
+function escapeUnsafe(line: string): string {
+  return line.replaceAll(UNSAFE, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
 }

@@ -52,7 +52,9 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
     if (names === undefined) return;
     // An event without a name (the queue overflowed, the place itself went) may concern any.
     const meant = name === undefined ? [...names.values()] : [names.get(name), names.get(undefined)];
-    for (const path of new Set(meant.flatMap((paths) => [...(paths ?? [])]))) onEvent(path);
+    const paths = new Set<string>();
+    for (const each of meant) for (const path of each ?? []) paths.add(path);
+    for (const path of paths) onEvent(path);
   };
 
   const drop = (directory: string): void => {

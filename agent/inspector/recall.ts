@@ -10,6 +10,11 @@ export interface Recall {
    * what it answers must not be changed.
    */
   readonly parsed: <T>(subject: string, place: string, bytes: Buffer, parse: (bytes: Buffer) => T) => T;
+  /**
+   * The text, of which there is then only one in memory: mount tables of hundreds of containers consist of the same
+   * words, and a piece of a text would keep the whole text alive.
+   */
+  readonly word: (text: string) => string;
   /** The subject is gone. */
   readonly forget: (subject: string) => void;
   /** All others are gone. */
@@ -23,10 +28,13 @@ interface Parsed {
 
 /** Subjects whose end nobody told would stay for ever. */
 const MAX_SUBJECTS = 10_000;
+/** The words of a node with 200 containers are some thousand. */
+const MAX_WORDS = 10_000;
 
 /** Remembers nothing yet. One for each node that is looked at. */
 export function createRecall(): Recall {
   const known = new Map<string, Map<string, Parsed>>();
+  let words = new Map<string, string>();
   const placesOf = (subject: string): Map<string, Parsed> => {
     const places = known.get(subject) ?? new Map<string, Parsed>();
     if (known.size >= MAX_SUBJECTS) known.clear();
@@ -43,6 +51,15 @@ export function createRecall(): Recall {
       const value = parse(bytes);
       places.set(place, { digest, value });
       return value;
+    },
+    word: (text) => {
+      const known = words.get(text);
+      if (known !== undefined) return known;
+      if (words.size >= MAX_WORDS) words = new Map();
+      // By way of its bytes it becomes a string of its own.
+      const own = Buffer.from(text, 'utf8').toString('utf8');
+      words.set(own, own);
+      return own;
     },
     forget: (subject) => void known.delete(subject),
     keepOnly: (subjects) => {

@@ -5,7 +5,7 @@ import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import { judgeAll, judgeChange } from '../../posture/judge.ts';
 import type { Change } from '../../posture/judge.ts';
-import { sameValue } from './same-value.ts';
+import { sameValue } from '../same-value.ts';
 import { changeBetween, shareFacts } from './share.ts';
 
 /** What a node is known to be, and what that is judged to mean. */

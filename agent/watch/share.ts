@@ -1,7 +1,7 @@
 import type { ContainerFact, ContainersFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import type { Change } from '../../posture/judge.ts';
-import { sameValue } from './same-value.ts';
+import { sameValue } from '../same-value.ts';
 
 /**
  * `after`, with each fact and each container that says the same as in `before` replaced by the object that is there

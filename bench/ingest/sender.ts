@@ -1,5 +1,5 @@
 import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
-import type { ClientDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { encodeAgentMessage, FLEET_SERVICE } from '../../proto/fleet.ts';
 import type { CollectorMessage } from '../../proto/fleet.ts';
 import type { Issued } from '../../service/tls/issue.ts';
@@ -61,7 +61,7 @@ async function open(
   node: BenchNode,
 ): Promise<Link> {
   const service = { Session: { ...FLEET_SERVICE.Session, requestSerialize: (bytes: Buffer) => bytes } };
-  const Client = makeGenericClientConstructor(service as unknown as ServiceDefinition, 'Fleet');
+  const Client = makeGenericClientConstructor(service, 'Fleet');
   const tls = credentials.createSsl(Buffer.from(ca), Buffer.from(keyPem), Buffer.from(certificatePem));
   const client = new Client(address, tls, {
     'grpc.use_local_subchannel_pool': 1,
@@ -72,7 +72,7 @@ async function open(
   let highest = 0;
   let heard = Promise.withResolvers<void>();
   call.on('data', ({ ack, welcome, resync }: CollectorMessage) => {
-    highest = Math.max(highest, Number(ack?.sequence ?? 0));
+    highest = Math.max(highest, ack?.sequence ?? 0);
     if (ack || welcome) heard.resolve();
     if (resync) throw new Error(`the collector wants a resync: ${resync.reason ?? ''}`);
   });

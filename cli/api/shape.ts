@@ -111,6 +111,11 @@ const sinkStatus = s.object({
   delivered: s.integer(),
   rejected: s.integer(),
 });
+/** Where events are shipped to. */
+export type FleetSink = s.Infer<typeof sinkStatus>;
+
+/** All sinks. */
+export const sinkList = s.object({ sinks: s.list(sinkStatus, '', 1_000) });
 
 const nodeHealth = s.object({
   id: s.string(),

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   query: async () => (await import('./query.ts')).query,
   record: async () => (await import('./record.ts')).record,
   scan: async () => (await import('./scan.ts')).scan,
+  sinks: async () => (await import('./sinks.ts')).sinks,
   status: async () => (await import('./status.ts')).status,
   up: async () => (await import('./up.ts')).up,
   version: async () => (await import('./version.ts')).version,

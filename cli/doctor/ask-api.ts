@@ -21,24 +21,44 @@ const DEADLINE_MS = 1_500;
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_TOKEN_BYTES = 1024;
 
-/** Asks the operator API at `address` for its status, with the token in `tokenFile` if that can be read. */
+/**
+ * Asks the operator API at `address` for its status, with the token in `tokenFile` if that can be read. The token is
+ * shown only to what has answered like a collector before: some other program may listen there.
+ */
 export async function askApi(address: Address, tokenFile: string, signal: AbortSignal): Promise<ApiAnswer> {
-  const token = await readToken(tokenFile);
   const url = `http://${formatAddress(loopbackOf(address))}/v1/status`;
-  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]);
+  const ask = async (
+    headers: Record<string, string>,
+  ): Promise<{ readonly response: Response; readonly text: string }> => {
     const response = await fetch(url, { headers, redirect: 'manual', signal: limit });
-    const dateMs = Date.parse(response.headers.get('date') ?? '');
-    const text = await readText(response);
-    const isOurs = response.headers.get('www-authenticate') === 'Bearer realm="plimsoll"';
-    if (response.status === 401 && isOurs) return { kind: 'closed', tokenShown: token !== undefined, dateMs };
+    return { response, text: await readText(response) };
+  };
+  try {
+    const { response: first } = await ask({});
+    if (!asksForToken(first)) return { kind: 'foreign', status: first.status };
+    const token = await readToken(tokenFile);
+    if (token === undefined) return { kind: 'closed', tokenShown: false, dateMs: dateOf(first) };
+    const { response, text } = await ask({ authorization: `Bearer ${token}` });
+    const dateMs = dateOf(response);
+    if (asksForToken(response)) return { kind: 'closed', tokenShown: true, dateMs };
+    // A collector that does not know this path is of an older version.
+    if (response.status === 404) return { kind: 'collector', status: undefined, dateMs };
     const parsed = parseJson(text, collectorStatus);
     if (response.status === 200 && parsed.ok) return { kind: 'collector', status: parsed.value, dateMs };
     return { kind: 'foreign', status: response.status };
   } catch (error) {
     return { kind: 'silent', reason: connectionReason(error) };
   }
+}
+
+/** As our API refuses who shows no token; RFC 6750, section 3. */
+function asksForToken(response: Response): boolean {
+  return response.status === 401 && response.headers.get('www-authenticate') === 'Bearer realm="plimsoll"';
+}
+
+function dateOf(response: Response): number {
+  return Date.parse(response.headers.get('date') ?? '');
 }
 
 async function readText(response: Response): Promise<string> {

@@ -18,6 +18,7 @@ import { settingsFile } from './examination/settings-file.ts';
 import { settingsValues } from './examination/settings-values.ts';
 import { sinkNdjson } from './examination/sink-ndjson.ts';
 import { sinkSyslog } from './examination/sink-syslog.ts';
+import { sinkSyslogFiles } from './examination/sink-syslog-files.ts';
 import type { InstallationExamination } from './installation.ts';
 
 /** Every examination of an installation, in the order in which people read them. A test compares it with the files. */
@@ -44,4 +45,5 @@ export const INSTALLATION_EXAMINATIONS: readonly InstallationExamination[] = Obj
   clockSynchronisation,
   sinkNdjson,
   sinkSyslog,
+  sinkSyslogFiles,
 ]);

@@ -34,7 +34,7 @@ const FOR_EVER = 'public, max-age=31536000, immutable';
 
 const ABSENT = `This collector has no console: its files were not built.
 
-From the sources: node scripts/build.mjs, then start the collector again.
+From the sources: npm run setup, then start the collector again.
 The operator API is described at /openapi.json, and the commands by: plimsoll help
 `;
 

@@ -23,6 +23,8 @@ export interface Conversation {
   readonly receive: (message: AgentMessage, bytes: number) => Promise<Ending | undefined>;
   /** Resolves once every delta that was received is answered, or the session is over. */
   readonly settled: () => Promise<void>;
+  /** Asks for all findings. */
+  readonly resync: (reason: string) => void;
   /** Lets go of an unfinished delta. */
   readonly release: () => void;
 }
@@ -65,7 +67,7 @@ export function openConversation(beginning: Beginning, context: ConversationCont
     resync.heartbeat();
     if (resync.isOwed() || commits.pending() > 0) return;
     const state = await context.store.nodeState(nodeId);
-    const reason = state?.epoch === beginning.epoch ? divergence(heartbeat, state) : undefined;
+    const reason = state?.epoch === beginning.epoch ? divergence(heartbeat, state) : LOST;
     if (reason !== undefined) resync.ask(reason);
   };
 
@@ -84,9 +86,13 @@ export function openConversation(beginning: Beginning, context: ConversationCont
       return undefined;
     },
     settled: commits.settled,
+    resync: resync.ask,
     release: receiveDelta.release,
   };
 }
+
+/** What was committed in this session is not there any more: the store was replaced. */
+const LOST = 'the collector has lost the findings of this node';
 
 type Parts = Omit<Beginning, 'resync'> & { readonly resync: Resync; readonly commits: Commits };
 

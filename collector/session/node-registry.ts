@@ -9,6 +9,8 @@ export interface NodeRegistry {
   readonly change: (nodeId: string, changes: Partial<NodeRow>) => void;
   /** As `change`, written at once: for what people wait to see. */
   readonly changeNow: (nodeId: string, changes: Partial<NodeRow>) => void;
+  /** Writes every row at once: the store has lost them. */
+  readonly writeAll: () => void;
   /** Writes what is not written yet. */
   readonly close: () => Promise<void>;
 }
@@ -79,6 +81,9 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
     changeNow: (nodeId, changes) => {
       change(nodeId, changes);
       writeNow(nodeId);
+    },
+    writeAll: () => {
+      for (const nodeId of rows.keys()) writeNow(nodeId);
     },
     close: async () => {
       for (const nodeId of timers.keys()) writeNow(nodeId);

@@ -37,6 +37,8 @@ export interface SessionServer {
   /** `host:port` with the real port. */
   readonly address: string;
   readonly sessions: Sessions;
+  /** Asks every node for all findings, and writes what is known of nodes: to be called when the store was replaced. */
+  readonly resync: (reason: string) => void;
   /**
    * Asks every node to go elsewhere at a random moment within `spreadMs`, and takes no new connections. Resolves once
    * all are gone, or a little after that time.
@@ -105,6 +107,10 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     sessions: {
       connected: () => [...open.values()].filter(({ answersQueries }) => answersQueries).map(({ nodeId }) => nodeId),
       send: (nodeId, message) => open.get(nodeId)?.send(message) ?? false,
+    },
+    resync: (reason) => {
+      nodes.writeAll();
+      for (const session of open.values()) session.resync(reason);
     },
     drain: async (spreadMs) => {
       closing = true;

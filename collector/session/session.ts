@@ -19,6 +19,8 @@ export interface OpenSession {
   readonly peer: string;
   readonly answersQueries: boolean;
   readonly send: (message: CollectorMessage) => boolean;
+  /** Asks for all findings. */
+  readonly resync: (reason: string) => void;
   readonly end: (ending: Ending) => void;
 }
 
@@ -62,7 +64,9 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     const greeting = hello ? readHello(hello) : 'a session begins with Hello';
     if (typeof greeting === 'string') return invalid(greeting);
     cancelTimeout();
-    held.session = { nodeId, peer, answersQueries: greeting.answersQueries, send, end };
+    // Before it is welcome there is nothing to ask: the Welcome does, if the store says so.
+    const resync = (reason: string): void => held.conversation?.resync(reason);
+    held.session = { nodeId, peer, answersQueries: greeting.answersQueries, send, resync, end };
     context.onOpen(held.session);
     held.conversation = await welcome(nodeId, { greeting, outbound }, { ...context, log });
     return undefined;

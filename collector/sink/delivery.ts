@@ -7,8 +7,8 @@ import type { Sink, SinkOutcome } from './sink.ts';
 export interface Delivered {
   readonly batch: readonly OutboxEvent[];
   readonly rejected: readonly string[];
-  /** Position up to which nothing will be asked for again. */
-  readonly settled: number;
+  /** Position up to which nothing will be asked for again; undefined: all that was taken so far. */
+  readonly settled: number | undefined;
 }
 
 /** How a batch ended: done, or what keeps the rest of it. */
@@ -50,13 +50,13 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
   const reject = async (batch: readonly OutboxEvent[], uids: readonly string[], reason: string): Promise<void> => {
     const rejected = batch.map(({ uid }) => uid).filter((uid) => uids.includes(uid));
     log.error({ sink: sink.name, events: uids, reason }, 'sink will never accept these events');
-    await onDelivered({ batch, rejected, settled: lastOf(batch) });
+    await onDelivered({ batch, rejected, settled: undefined });
   };
   const deliver = async (batch: readonly OutboxEvent[]): Promise<DeliveryEnd> => {
     const outcome = await send(batch);
     switch (outcome.outcome) {
       case 'ok':
-        await onDelivered({ batch, rejected: [], settled: outcome.settled ?? lastOf(batch) });
+        await onDelivered({ batch, rejected: [], settled: outcome.settled });
         return { outcome: 'ok' };
       case 'retry': {
         const { settled = 0 } = outcome;
@@ -85,8 +85,4 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
     }
   };
   return { deliver };
-}
-
-function lastOf(batch: readonly OutboxEvent[]): number {
-  return batch.at(-1)?.position ?? 0;
 }

@@ -103,12 +103,14 @@ export function startPump(options: PumpOptions): Pump {
       const refused = fresh.filter(({ uid }) => rejected.includes(uid)).length;
       progress.delivered += fresh.length - refused;
       progress.rejected += refused;
-      progress.counted = Math.max(progress.counted, batch.at(-1)?.position ?? 0);
-      if (settled > progress.position) {
-        await store.advance(sink.name, settled);
-        progress.position = settled;
+      const taken = batch.at(-1)?.position ?? progress.taken;
+      progress.counted = Math.max(progress.counted, taken);
+      const position = settled ?? taken;
+      if (position > progress.position) {
+        await store.advance(sink.name, position);
+        progress.position = position;
       }
-      progress.taken = batch.at(-1)?.position ?? progress.taken;
+      progress.taken = taken;
     },
     onSilence: (silentMs) => trouble('retrying', `no answer for ${String(silentMs)} ms`),
   });

@@ -1,5 +1,6 @@
 import type { FreeSpace } from '../../service/free-space.ts';
 import type { SinkStatus } from '../sink/pump.ts';
+import type { SetAside } from '../store/set-aside.ts';
 import type { HistoryRange } from '../store/store.ts';
 import type { NodeHealth, NodePresence } from './freshness.ts';
 
@@ -9,12 +10,6 @@ export interface ListenAddresses {
   readonly api: string;
   /** URL of the web page; empty where it is not served. */
   readonly console: string;
-}
-
-/** A damaged file of the store that was put out of the way at start. */
-export interface SetAside {
-  readonly path: string;
-  readonly atMs: number;
 }
 
 /** How the store is doing. */

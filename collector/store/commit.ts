@@ -1,12 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { addToDigest, findingHash, removeFromDigest } from '../../posture/digest.ts';
+import { addToDigest, removeFromDigest } from '../../posture/digest.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { prepareEventWriter } from './event-writer.ts';
 import type { EventWriter } from './event-writer.ts';
 import { prepareFindingTable } from './finding-table.ts';
-import type { FindingRow, FindingTable, Known } from './finding-table.ts';
+import type { FindingTable, Known, KnownAt } from './finding-table.ts';
+import { prepareKeys } from './key-table.ts';
+import type { Keys } from './key-table.ts';
 import { isOpenRank, rankOf } from './rank.ts';
-import { detailOf, splitFindingId, subjectText, toStoredFinding } from './row.ts';
+import { detailOf, hashOf, splitFindingId, subjectText, toStoredFinding } from './row.ts';
 import type { Commit, CommitResult, FindingAction, OutboxEvent } from './store.ts';
 import { prepareStreamTable } from './stream-table.ts';
 import type { NodeStream } from './stream-table.ts';
@@ -20,32 +22,51 @@ const MAX_OBSERVED_AGE_MS = 30 * 24 * 60 * 60 * 1000;
 /** One commit on its way into the tables. */
 interface Work {
   readonly table: FindingTable;
+  readonly keys: Keys;
   readonly writer: EventWriter;
   readonly stream: NodeStream;
   readonly atMs: number;
   readonly events: OutboxEvent[];
 }
 
-/** Prepares what applies a batch of commits. The result must be called within a transaction. */
-export function prepareCommits(db: DatabaseSync): (batch: readonly Commit[]) => readonly CommitResult[] {
+/** Where a finding is in the tables. */
+interface Place {
+  readonly subject: string;
+  readonly key: number;
+}
+
+/** What applies batches of commits. */
+export interface Commits {
+  /** Must be called within a transaction. */
+  readonly apply: (batch: readonly Commit[]) => readonly CommitResult[];
+  /** Must be called when a transaction was taken back. */
+  readonly forget: () => void;
+}
+
+/** Prepares the statements. */
+export function prepareCommits(db: DatabaseSync): Commits {
   const streams = prepareStreamTable(db);
   const table = prepareFindingTable(db);
   const openWriter = prepareEventWriter(db);
-  return (batch) => {
+  const allKeys = prepareKeys(db);
+  const apply = (batch: readonly Commit[]): readonly CommitResult[] => {
     const writer = openWriter();
+    const keys = allKeys.open();
     const results = batch.map((commit): CommitResult => {
       const stream = streams.open(commit.nodeId);
       const refusal = refusalOf(stream, commit);
       if (refusal !== undefined) return refusal;
-      const work: Work = { table, writer, stream, atMs: momentOf(commit), events: [] };
+      const work: Work = { table, keys, writer, stream, atMs: momentOf(commit), events: [] };
       if (commit.snapshot) applySnapshot(work, commit);
       else applyChange(work, commit);
       streams.advance(stream, commit);
       return { outcome: 'applied', events: work.events };
     });
+    keys.finish();
     writer.finish();
     return results;
   };
+  return { apply, forget: allKeys.forget };
 }
 
 /** Why a commit cannot come next; undefined if it can. A snapshot is whole by itself, so it heals any gap before it. */
@@ -63,41 +84,51 @@ function momentOf({ observedAtMs, receivedAtMs }: Commit): number {
 }
 
 function applySnapshot(work: Work, commit: Commit): void {
-  const known = work.table.allKnown(work.stream.key);
+  const { table, keys, stream } = work;
+  const known = table.allKnown(stream.key);
   // A map, so that of a finding that is named twice only the last counts.
   const whole = new Map(commit.put.map((finding) => [finding.id, finding]));
   for (const id of known.keys()) if (!whole.has(id)) remove(work, id);
-  for (const finding of whole.values()) put(work, finding, known.get(finding.id));
+  for (const finding of whole.values()) {
+    const found = known.get(finding.id);
+    const subject = subjectText(finding.subject);
+    put(work, finding, { subject, key: found?.[3] ?? keys.make(stream.key, subject, finding.check) }, found);
+  }
 }
 
 /** As posture/delta.ts `apply`: what is gone first, so that a finding that is both gone and put is there in the end. */
 function applyChange(work: Work, commit: Commit): void {
+  const { table, keys, stream } = work;
   const kept = new Set(commit.gone.length > 0 ? commit.put.map(({ id }) => id) : []);
   for (const id of commit.gone) if (!kept.has(id)) remove(work, id);
-  for (const finding of commit.put)
-    put(work, finding, work.table.known(work.stream.key, subjectText(finding.subject), finding.check));
+  for (const finding of commit.put) {
+    const subject = subjectText(finding.subject);
+    const key = keys.make(stream.key, subject, finding.check);
+    put(work, finding, { subject, key }, table.known(key));
+  }
 }
 
-function put(work: Work, finding: Finding, known: Known | undefined): void {
+function put(work: Work, finding: Finding, { subject, key }: Place, known: Known | KnownAt | undefined): void {
   const { table, stream, atMs } = work;
-  const hash = findingHash(finding);
+  const detail = detailOf(finding);
+  const hash = hashOf(finding, detail);
   if (known !== undefined && known[0] === hash) return;
   const firstSeenMs = known?.[2] ?? atMs;
-  const row: FindingRow = {
+  const row = {
     check: finding.check,
-    subject: subjectText(finding.subject),
+    subject,
     rank: rankOf(finding),
     hash,
     firstSeenMs,
     changedMs: Math.max(atMs, firstSeenMs),
     name: finding.subject.name,
-    detail: detailOf(finding),
+    detail,
   };
   if (known === undefined) {
-    table.insert(stream.key, row);
+    table.insert(key, stream.key, row);
     stream.findings += 1;
   } else {
-    table.update(stream.key, row, known[1]);
+    table.update(key, row, known[1]);
     stream.digest = removeFromDigest(stream.digest, known[0]);
   }
   stream.digest = addToDigest(stream.digest, hash);
@@ -114,14 +145,17 @@ function actionOf(previous: number | undefined, rank: number): FindingAction | u
 }
 
 function remove(work: Work, id: string): void {
-  const { table, stream, atMs } = work;
-  const key = splitFindingId(id);
-  const row = key === undefined ? undefined : table.read(stream.key, key.subject, key.check);
-  if (row === undefined) return;
-  table.remove(stream.key, row.subject, row.check);
+  const { table, keys, stream, atMs } = work;
+  const names = splitFindingId(id);
+  const key = names === undefined ? undefined : keys.find(stream.key, names.subject, names.check);
+  const stored = key === undefined ? undefined : table.read(key);
+  if (names === undefined || key === undefined || stored === undefined) return;
+  table.remove(key);
+  keys.removed(key);
   stream.findings -= 1;
-  stream.digest = removeFromDigest(stream.digest, row.hash);
-  if (!isOpenRank(row.rank)) return;
+  stream.digest = removeFromDigest(stream.digest, stored.hash);
+  if (!isOpenRank(stored.rank)) return;
+  const row = { ...stored, ...names };
   const finding = toStoredFinding(row, stream);
   work.events.push(work.writer.write(stream, { action: 'resolved', atMs, previous: row.rank, row, finding }));
 }

@@ -2,7 +2,7 @@ import { closeSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { PRIVATE_FILE } from '../../service/files.ts';
 import { StoreError, toStoreError } from './error.ts';
-import { migrate, MIGRATIONS } from './schema.ts';
+import { assertVersion, migrate, MIGRATIONS } from './schema.ts';
 
 /** How to open a file. */
 export interface ConnectionOptions {
@@ -21,6 +21,12 @@ const PAGE_BYTES = 8192;
 const CACHE_SIZE_KIB = -65_536;
 
 /**
+ * Pages in the WAL after which they are written to the database: 32 MiB, four times SQLite's own. What is written again
+ * and again in between is then written once.
+ */
+const WAL_PAGES = 4000;
+
+/**
  * Opens or creates the database (mode 0600) and brings it to the newest version. Throws StoreError.
  * An answer to a node says "committed", so a commit must survive a power cut: WAL with synchronous FULL, one fsync a
  * transaction. Batches make that affordable.
@@ -30,13 +36,18 @@ export function openConnection({ path, busyTimeoutMs, maxBytes }: ConnectionOpti
   let db: DatabaseSync | undefined;
   try {
     createPrivate(path);
+    if (!statSync(path).isFile()) throw new StoreError('cannotOpen', 'it is no regular file');
     db = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true, defensive: true });
     db.exec(`PRAGMA page_size = ${String(PAGE_BYTES)}`);
     if (maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${String(Math.ceil(maxBytes / PAGE_BYTES))}`);
-    if (statSync(path).size <= MAX_CHECKED_BYTES) assertUndamaged(db);
+    // First: a file of a later version is not for us to judge.
+    assertVersion(db, MIGRATIONS);
+    assertUndamaged(db, statSync(path).size <= MAX_CHECKED_BYTES);
     migrate(db, MIGRATIONS);
-    db.exec(`PRAGMA journal_mode = WAL; PRAGMA cache_size = ${String(CACHE_SIZE_KIB)}`);
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${String(WAL_PAGES)}`);
+    db.exec(`PRAGMA cache_size = ${String(CACHE_SIZE_KIB)}`);
     setDurable(db, true);
+    assertWritable(db);
     return db;
   } catch (error) {
     if (db?.isOpen === true) db.close();
@@ -49,8 +60,8 @@ export function openConnection({ path, busyTimeoutMs, maxBytes }: ConnectionOpti
   }
 }
 
-/** Runs `work` in one transaction: all of it is stored, or nothing and the error is thrown. */
-export function transaction<T>(db: DatabaseSync, work: () => T): T {
+/** Runs `work` in one transaction: all of it is stored, or nothing, `onUndone` is called and the error is thrown. */
+export function transaction<T>(db: DatabaseSync, work: () => T, onUndone?: () => void): T {
   db.exec('BEGIN IMMEDIATE');
   try {
     const result = work();
@@ -58,8 +69,17 @@ export function transaction<T>(db: DatabaseSync, work: () => T): T {
     return result;
   } catch (error) {
     // SQLite has rolled back by itself after some errors (disk full, out of memory).
-    if (db.isTransaction) db.exec('ROLLBACK');
+    rollBack(db);
+    onUndone?.();
     throw error;
+  }
+}
+
+function rollBack(db: DatabaseSync): void {
+  try {
+    if (db.isTransaction) db.exec('ROLLBACK');
+  } catch {
+    // A damaged file; the error that led here says so.
   }
 }
 
@@ -86,7 +106,23 @@ function createPrivate(path: string): void {
   }
 }
 
-function assertUndamaged(db: DatabaseSync): void {
-  const verdict = db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-  if (verdict !== 'ok') throw new StoreError('damaged', `the file is damaged (${String(verdict)})`);
+/** A read-only file would otherwise be noticed with the first node. One that is held by someone now is not read-only. */
+function assertWritable(db: DatabaseSync): void {
+  try {
+    db.exec('BEGIN IMMEDIATE; ROLLBACK');
+  } catch (error) {
+    if (toStoreError(error, 'write').code !== 'locked') throw error;
+  }
+}
+
+/** Reads all, or what is small: tables that are looked into at every start, and hold little whatever the fleet does. */
+function assertUndamaged(db: DatabaseSync, whole: boolean): void {
+  const small = db.prepare(
+    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('store', 'node', 'cursor')`,
+  );
+  const checks = whole ? ['1'] : small.all().map(({ name }) => String(name));
+  for (const check of checks) {
+    const verdict = db.prepare(`PRAGMA quick_check(${check})`).get()?.['quick_check'];
+    if (verdict !== 'ok') throw new StoreError('damaged', `the file is damaged (${String(verdict)})`);
+  }
 }

@@ -35,40 +35,58 @@ export function prepareOutbox(db: DatabaseSync): (position: number, limit: numbe
   };
 }
 
+/** Events in one part of the index `event_finding`, which begins with the part; see schema.ts. */
+const PART_EVENTS = 16_384;
+
 /** Prepares `Store.history`. It throws StoreError `badFilter` and `badCursor`. */
 export function prepareHistory(db: DatabaseSync): (filter: HistoryFilter) => HistoryPage {
+  const selectRange = db.prepare('SELECT min(position) AS oldest, max(position) AS newest FROM event');
   return (filter) => {
     assertLimit(filter.limit);
-    const conditions: string[] = [];
-    const values: SQLInputValue[] = [];
-    if (filter.cursor !== undefined) {
-      conditions.push('event.position < ?');
-      values.push(...readCursor(filter.cursor, ['number']));
-    }
-    if (filter.sinceMs !== undefined) {
-      conditions.push('event.at >= ?');
-      values.push(filter.sinceMs);
-    }
-    if (filter.nodes !== undefined) {
-      conditions.push(`event.node IN (SELECT key FROM node WHERE id IN (${filter.nodes.map(() => '?').join(', ')}))`);
-      values.push(...filter.nodes);
-    } else if (filter.findingUid !== undefined) {
-      // The index starts with the node: naming all of them makes it usable.
-      conditions.push('event.node IN (SELECT key FROM node)');
-    }
-    if (filter.findingUid !== undefined) {
-      conditions.push('event.finding = ?');
-      values.push(uidNumber(filter.findingUid) || 0);
-    }
-    const indexed = filter.nodes === undefined && filter.findingUid === undefined ? '' : 'INDEXED BY event_finding';
-    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+    const indexed = filter.nodes !== undefined || filter.findingUid !== undefined;
+    const { conditions, values } = conditionsOf(filter);
+    const [before = Number.MAX_SAFE_INTEGER] = filter.cursor === undefined ? [] : readCursor(filter.cursor, ['number']);
     const statement = db.prepare(
-      `SELECT ${COLUMNS} FROM event ${indexed} JOIN node ON node.key = event.node ${where}
+      `SELECT ${COLUMNS} FROM event ${indexed ? 'INDEXED BY event_finding' : ''} JOIN node ON node.key = event.node
+       WHERE event.position < ? ${conditions.map((condition) => `AND ${condition}`).join(' ')}
        ORDER BY event.position DESC LIMIT ?`,
     );
-    const rows = statement.all(...values, filter.limit + 1) as unknown as Row[];
+    if (!indexed) return toPage(statement.all(before, ...values, filter.limit + 1) as unknown as Row[], filter);
+    const { oldest, newest } = selectRange.get() as { oldest: number | null; newest: number | null };
+    const rows: Row[] = [];
+    const first = Math.floor((oldest ?? 0) / PART_EVENTS);
+    // Part by part, the newest first, until the page is full.
+    for (let part = Math.floor(Math.min(newest ?? 0, Number(before)) / PART_EVENTS); part >= first; part -= 1) {
+      rows.push(...(statement.all(before, part, ...values, filter.limit + 1 - rows.length) as unknown as Row[]));
+      if (rows.length > filter.limit) break;
+    }
     return toPage(rows, filter);
   };
+}
+
+/** The conditions of a filter but its cursor, in the order of the index; the value of the part comes first. */
+function conditionsOf({ nodes, findingUid, sinceMs }: HistoryFilter): {
+  readonly conditions: readonly string[];
+  readonly values: readonly SQLInputValue[];
+} {
+  const conditions: string[] = [];
+  const values: SQLInputValue[] = [];
+  if (nodes !== undefined || findingUid !== undefined) {
+    conditions.push('event.position >> 14 = ?');
+    // The index has the node before the finding: naming all of them makes it usable.
+    const wanted = nodes === undefined ? '' : `WHERE id IN (${nodes.map(() => '?').join(', ')})`;
+    conditions.push(`event.node IN (SELECT key FROM node ${wanted})`);
+    values.push(...(nodes ?? []));
+  }
+  if (findingUid !== undefined) {
+    conditions.push('event.finding = ?');
+    values.push(uidNumber(findingUid) || 0);
+  }
+  if (sinceMs !== undefined) {
+    conditions.push('event.at >= ?');
+    values.push(sinceMs);
+  }
+  return { conditions, values };
 }
 
 /** Prepares `Store.historyRange`: two reads of the ends, whatever lies between them. */

@@ -3,7 +3,7 @@ import type { Finding } from '../../posture/finding.ts';
 import { ofRank } from './rank.ts';
 import { actionNumber, eventUid, findingUid, uidNumber } from './row.ts';
 import type { ContentRow, NodeName } from './row.ts';
-import type { FindingAction, OutboxEvent } from './store.ts';
+import type { FindingAction, OutboxEvent, StoredFinding } from './store.ts';
 import { prepareTrendWriter } from './trend.ts';
 
 /** One thing that happened, before it has a place. `row` and `finding` say the same. */
@@ -15,6 +15,9 @@ export interface Happening {
   readonly row: ContentRow;
   readonly finding: Finding;
 }
+
+/** What a stored finding has beyond what the node said. */
+type Where = Pick<StoredFinding, 'uid' | 'nodeId' | 'nodeName' | 'firstSeenMs' | 'changedMs'>;
 
 /** Writes events within one transaction. */
 export interface EventWriter {
@@ -39,11 +42,16 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
         trend.note(atMs, action, previous, row.rank);
         const uid = findingUid(node.id, finding.id);
         const { check, subject, rank, firstSeenMs, changedMs, name, detail } = row;
-        const place = [position, atMs, actionNumber(action), node.key, uidNumber(uid)] as const;
-        insert.run(...place, check, subject, rank, previous ?? null, firstSeenMs, changedMs, name, detail);
-        const stored = { ...finding, uid, nodeId: node.id, nodeName: node.name, firstSeenMs, changedMs };
-        const event = { position, uid: eventUid(store.id, position, atMs), action, atMs, finding: stored };
-        return previous === undefined ? event : { ...event, previousVerdict: ofRank(previous).verdict };
+        const at = [position, atMs, actionNumber(action), node.key, uidNumber(uid)] as const;
+        insert.run(...at, check, subject, rank, previous ?? null, firstSeenMs, changedMs, name, detail);
+        const event = {
+          position,
+          uid: eventUid(store.id, position, atMs),
+          action,
+          atMs,
+          finding: stored(finding, { uid, nodeId: node.id, nodeName: node.name, firstSeenMs, changedMs }),
+        };
+        return previous === undefined ? event : Object.assign(event, { previousVerdict: ofRank(previous).verdict });
       },
       finish: () => {
         if (position === store.position) return;
@@ -52,4 +60,11 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
       },
     };
   };
+}
+
+/** Field by field: spreading both costs several times as much. */
+function stored(finding: Finding, { uid, nodeId, nodeName, firstSeenMs, changedMs }: Where): StoredFinding {
+  const { id, check, title, verdict, severity, subject, evidence, reason } = finding;
+  const all = { id, check, title, verdict, severity, subject, evidence, uid, nodeId, nodeName, firstSeenMs, changedMs };
+  return reason === undefined ? all : Object.assign(all, { reason });
 }

@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
+import { CHECK_OF_FINDING, JOIN_TEXTS, SUBJECT_OF_FINDING } from './key-table.ts';
 import { ofRank, ranksOf } from './rank.ts';
 import { detailParts, toStoredFinding } from './row.ts';
 import type { ContentRow } from './row.ts';
@@ -92,33 +93,43 @@ function selectRank(db: DatabaseSync, conditions: readonly Condition[]): Stateme
   return db.prepare(
     `SELECT node.key AS nodeKey, node.id AS nodeId, node.name AS nodeName, found.*
      FROM (
-       SELECT node AS owner, check_id AS "check", subject, rank, first_seen AS firstSeenMs, changed AS changedMs, name, detail
-       FROM finding INDEXED BY finding_rank WHERE rank = ?${where} ORDER BY check_id, subject, node LIMIT ?
+       SELECT finding.node AS owner, check_name.id AS "check", subject.text AS subject, rank,
+         first_seen AS firstSeenMs, changed AS changedMs, name, detail
+       FROM finding INDEXED BY finding_rank ${JOIN_TEXTS}
+       WHERE rank = ?${where} ORDER BY check_name.id, subject.text, finding.node LIMIT ?
      ) AS found
      JOIN node ON node.key = found.owner ORDER BY found."check", found.subject, found.owner`,
   );
 }
 
 function afterKey(key: readonly SQLInputValue[]): Condition {
-  return { sql: '(check_id, subject, node) > (?, ?, ?)', values: key };
+  return { sql: '(check_name.id, subject.text, finding.node) > (?, ?, ?)', values: key };
 }
 
 function conditionsOf({ nodes, checks, subjectKinds, subject, text }: FindingFilter): readonly Condition[] {
   const conditions: Condition[] = [];
   if (nodes !== undefined)
-    conditions.push({ sql: `node IN (SELECT key FROM node WHERE id IN (${marks(nodes)}))`, values: nodes });
-  if (checks !== undefined) conditions.push({ sql: `check_id IN (${marks(checks)})`, values: checks });
+    conditions.push({ sql: `finding.node IN (SELECT key FROM node WHERE id IN (${marks(nodes)}))`, values: nodes });
+  if (checks !== undefined)
+    conditions.push({
+      sql: `${CHECK_OF_FINDING} IN (SELECT key FROM check_name WHERE id IN (${marks(checks)}))`,
+      values: checks,
+    });
   if (subjectKinds !== undefined) {
     // `0` follows `/`: everything that starts with `kind/` lies between.
-    const ranges = subjectKinds.map(() => '(subject >= ? AND subject < ?)').join(' OR ');
+    const ranges = subjectKinds.map(() => '(text >= ? AND text < ?)').join(' OR ');
     conditions.push({
-      sql: `(${ranges || 'FALSE'})`,
+      sql: `EXISTS (SELECT 1 FROM subject WHERE key = ${SUBJECT_OF_FINDING} AND (${ranges || 'FALSE'}))`,
       values: subjectKinds.flatMap((kind) => [`${kind}/`, `${kind}0`]),
     });
   }
   if (subject !== undefined) {
     const texts = SUBJECT_KINDS.map((kind) => `${kind}/${subject}`);
-    conditions.push({ sql: `(name = ? OR subject IN (${marks(texts)}))`, values: [subject, ...texts] });
+    conditions.push({
+      sql: `(name = ? OR ${SUBJECT_OF_FINDING} IN (
+        SELECT key FROM subject WHERE node IN (SELECT key FROM node) AND text IN (${marks(texts)})))`,
+      values: [subject, ...texts],
+    });
   }
   if (text !== undefined && text !== '') {
     // In the detail the text stands as JSON has it.
@@ -126,7 +137,7 @@ function conditionsOf({ nodes, checks, subjectKinds, subject, text }: FindingFil
     // LIKE ends at NUL, which is in no name and no check id.
     const inName = text.includes('\0') ? null : likeHolds(text);
     conditions.push({
-      sql: `(check_id LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' OR (detail LIKE ? ESCAPE '\\' AND ${HOLDS}(detail, ?)))`,
+      sql: `(check_name.id LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' OR (detail LIKE ? ESCAPE '\\' AND ${HOLDS}(detail, ?)))`,
       values: [inName, inName, inDetail, text],
     });
   }

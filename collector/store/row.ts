@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { hashOfContent } from '../../posture/digest.ts';
 import { findingId, SUBJECT_KINDS } from '../../posture/finding.ts';
 import type { Finding, Subject } from '../../posture/finding.ts';
 import type { Evidence } from '../../posture/verdict.ts';
@@ -39,8 +40,22 @@ export function uidNumber(uid: string): number {
  * restored from a backup gives positions a second time.
  */
 export function eventUid(storeId: string, position: number, atMs: number): string {
-  return `${storeId}-${position.toString(36)}-${atMs.toString(36)}`;
+  return `${storeId}-${base36(position)}-${base36(atMs)}`;
 }
+
+/** As `toString(36)` of a safe integer that is not negative, which V8 works out in floating point, ten times as slowly. */
+function base36(whole: number): string {
+  let text = '';
+  let rest = whole;
+  do {
+    const next = Math.floor(rest / 36);
+    text = DIGITS.charAt(rest - next * 36) + text;
+    rest = next;
+  } while (rest > 0);
+  return text;
+}
+
+const DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz';
 
 /** `kind/id`, as the tables hold it. */
 export function subjectText(subject: Subject): string {
@@ -65,6 +80,17 @@ export function detailOf(finding: Finding): string {
   for (const { source, seen, expected } of finding.evidence) parts.push(source, seen, expected);
   if (finding.reason !== undefined) parts.push(finding.reason);
   return JSON.stringify(parts);
+}
+
+/**
+ * `findingHash(finding)`, made from its detail: both are JSON of the same strings, and writing them twice is a good part
+ * of what a change costs.
+ */
+export function hashOf({ id, title, verdict, severity, subject }: Finding, detail: string): number {
+  const titleText = JSON.stringify(title);
+  const rest = detail.slice(1 + titleText.length);
+  const head = `[${JSON.stringify(id)},${titleText},"${verdict}","${severity}",${JSON.stringify(subject.name)}`;
+  return hashOfContent(head + rest);
 }
 
 /** All strings in a detail: title, evidence, reason. Throws StoreError `damaged` on anything else. */

@@ -8,10 +8,11 @@ const APPLICATION_ID = 0x504c494d;
  * What turns a file of version n into one of version n + 1, from 0, the empty file. A migration that was released never
  * changes. The version stands in PRAGMA user_version.
  *
- * finding.rank: see rank.ts. finding.hash: posture/digest.ts. subject: `kind/id`. detail: see row.ts.
- * The key of `finding` starts with node and subject, and so does the order within its index: what one delta touches
- * lies on few pages, which is what a commit costs. `event` is outbox and history in one: the outbox is what lies above
- * `store.outbox_floor`. `trend`: see trend.ts; minutes below `store.trend_floor` were deleted.
+ * finding.rank: see rank.ts. finding.hash: posture/digest.ts. finding.key: key-table.ts. subject: `kind/id`. detail: see
+ * row.ts. What one delta touches lies on few pages, which is what a commit costs: findings of one subject stand side by
+ * side, and the index of `event` begins with the place of the event (16,384 a part), so that new entries go to its end
+ * and not all over it. `event` is outbox and history in one: the outbox is what lies above `store.outbox_floor`.
+ * `trend`: see trend.ts; minutes below `store.trend_floor` were deleted.
  */
 export const MIGRATIONS: readonly string[] = Object.freeze([
   `
@@ -108,6 +109,44 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   UPDATE store SET trend_floor = (SELECT at / 60000 + 1 FROM event ORDER BY position LIMIT 1)
   WHERE (SELECT min(position) FROM event) > 1;
   `,
+  `
+  CREATE TABLE check_name (
+    key INTEGER PRIMARY KEY CHECK (key < 1048576),
+    id TEXT NOT NULL UNIQUE
+  ) STRICT;
+  INSERT INTO check_name (id) SELECT DISTINCT check_id FROM finding ORDER BY check_id;
+
+  CREATE TABLE subject (
+    key INTEGER PRIMARY KEY CHECK (key < 8589934592),
+    node INTEGER NOT NULL REFERENCES node (key),
+    text TEXT NOT NULL,
+    UNIQUE (node, text)
+  ) STRICT;
+  INSERT INTO subject (node, text) SELECT DISTINCT node, subject FROM finding ORDER BY node, subject;
+
+  DROP INDEX finding_rank;
+  ALTER TABLE finding RENAME TO old_finding;
+  CREATE TABLE finding (
+    key INTEGER PRIMARY KEY,
+    node INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    hash INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    detail TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO finding
+  SELECT (subject.key << 20) + check_name.key, old.node, rank, hash, first_seen, changed, name, detail
+  FROM old_finding AS old
+  CROSS JOIN subject ON subject.node = old.node AND subject.text = old.subject
+  CROSS JOIN check_name ON check_name.id = old.check_id;
+  DROP TABLE old_finding;
+  CREATE INDEX finding_rank ON finding (rank, node);
+
+  DROP INDEX event_finding;
+  CREATE INDEX event_finding ON event (position >> 14, node, finding);
+  `,
 ]);
 
 /**
@@ -115,14 +154,7 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
  * `notOurs`, and the error of SQLite where a step fails; the file is then as it was before that step.
  */
 export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
-  const version = pragmaOf(db, 'user_version');
-  if (pragmaOf(db, 'application_id') !== APPLICATION_ID && !isEmpty(db))
-    throw new StoreError('notOurs', 'this is the database of another program');
-  if (version > migrations.length)
-    throw new StoreError(
-      'newerVersion',
-      `the file has version ${String(version)}, this program reads up to ${String(migrations.length)}`,
-    );
+  const version = assertVersion(db, migrations);
   for (const [index, migration] of migrations.entries()) {
     if (index < version) continue;
     db.exec('BEGIN IMMEDIATE');
@@ -135,6 +167,19 @@ export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
       throw error;
     }
   }
+}
+
+/** The version of the file, 0 for an empty one. Throws StoreError `newerVersion` or `notOurs`. */
+export function assertVersion(db: DatabaseSync, migrations: readonly string[]): number {
+  const version = pragmaOf(db, 'user_version');
+  if (pragmaOf(db, 'application_id') !== APPLICATION_ID && !isEmpty(db))
+    throw new StoreError('notOurs', 'this is the database of another program');
+  if (version > migrations.length)
+    throw new StoreError(
+      'newerVersion',
+      `the file has version ${String(version)}, this program reads up to ${String(migrations.length)}`,
+    );
+  return version;
 }
 
 function pragmaOf(db: DatabaseSync, name: 'user_version' | 'application_id'): number {

@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { prepareCommits } from './commit.ts';
 import { openConnection, relaxed, transaction } from './connection.ts';
 import { StoreError, toStoreError } from './error.ts';
@@ -17,6 +18,8 @@ export interface SqliteStoreOptions {
   readonly busyTimeoutMs?: number;
   /** Largest size of the file; a commit beyond it fails with `full`. Default: what the disk has. */
   readonly maxBytes?: number;
+  /** Positions of events begin after this one, if the file is not beyond it already. */
+  readonly positionsAfter?: number;
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 500;
@@ -27,7 +30,8 @@ const DEFAULT_BUSY_TIMEOUT_MS = 500;
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
-  const applyBatch = prepareCommits(db);
+  if (options.positionsAfter !== undefined) raisePosition(db, options.positionsAfter);
+  const commits = prepareCommits(db);
   const streams = prepareStreamTable(db);
   const nodes = prepareNodeTable(db);
   const cursors = prepareCursorTable(db);
@@ -50,7 +54,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   };
 
   return {
-    commit: (batch) => guarded('commit findings', () => transaction(db, () => applyBatch(batch))),
+    commit: (batch) => guarded('commit findings', () => transaction(db, () => commits.apply(batch), commits.forget)),
     nodeState: (nodeId) => guarded('read the state of a node', () => toState(streams.find(nodeId))),
     putNode: (node) => guarded('write a node', () => relaxed(db, () => nodes.put(node))),
     nodes: () => guarded('read the nodes', nodes.all),
@@ -65,6 +69,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     prune: (sinks, historyBeforeMs) => guarded('prune', () => prune(sinks, historyBeforeMs)),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
   };
+}
+
+function raisePosition(db: DatabaseSync, position: number): void {
+  relaxed(db, () => db.prepare('UPDATE store SET position = max(position, ?)').run(position));
 }
 
 /** The state of a node that has committed something; a node that was only introduced has none. */

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { check as checkSchema } from '../api/shape.ts';
 import { NO_FILTER } from '../filter.ts';
+import { matchCount } from '../findings/finding-list.ts';
 import { FindingRows } from '../findings/finding-rows.tsx';
 import { useFindingList } from '../findings/use-finding-list.ts';
 import { useLoad } from '../hook/use-load.ts';
@@ -11,7 +12,6 @@ import { Outside } from '../part/outside.tsx';
 import { SeverityTag } from '../part/severity-tag.tsx';
 import { findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { counted } from '../text/format.ts';
 import { CheckText } from './check-text.tsx';
 
 /** One check: its explanation, and all findings of it. */
@@ -50,7 +50,7 @@ export function CheckView({ checkId }: { readonly checkId: string }): JSX.Elemen
           <Card
             className="card-list"
             title="Findings of this check"
-            aside={<a href={findingsHash(filter)}>{counted(found.list.total, 'match', 'matches')}</a>}
+            aside={<a href={findingsHash(filter)}>{matchCount(found.list)}</a>}
           >
             <FindingRows found={found} filter={filter} openUid={undefined} />
           </Card>

@@ -55,6 +55,7 @@ export const liveContainer = s.object({
   rootReadOnly: s.nullable(s.list(s.boolean())),
   memoryMaxBytes: s.nullable(s.integer()),
   pidsMax: s.nullable(s.integer()),
+  lastCapability: s.nullable(s.integer()),
 });
 /** See {@link liveContainer}. */
 export type LiveContainer = s.Infer<typeof liveContainer>;
@@ -104,7 +105,7 @@ const EFFECTIVE = [
 export const CONTAINER_EXPRESSION = [
   'containers.map(c, {',
   EFFECTIVE.map((name) => `"${name}": c.${name}`).join(', '),
-  ', "capabilities": c.capabilities',
+  ', "capabilities": c.capabilities, "lastCapability": kernel.capLastCap',
   ', "rootReadOnly": c.mounts.filter(m, m.mountPoint == "/").map(m, m.readOnly)',
   `, "declared": {${DECLARED.map((name) => `"${name}": c.declared.${name}`).join(', ')}}`,
   '})',

@@ -20,6 +20,8 @@ export interface Suggestions {
   readonly from: number;
   readonly prefix: string;
   readonly items: readonly Suggestion[];
+  /** False: any name could begin here, so they show only when somebody asks. */
+  readonly isWanted: boolean;
 }
 
 /** Suggestions that are listed. */
@@ -33,7 +35,7 @@ export function suggest(text: string, caret: number, index: FactIndex): Suggesti
   const [only] = items;
   // What is already written whole is no suggestion.
   if (only === undefined || (items.length === 1 && only.insert === place.prefix)) return undefined;
-  return { from: place.from, prefix: place.prefix, items };
+  return { from: place.from, prefix: place.prefix, items, isWanted: place.kind !== 'name' || place.prefix !== '' };
 }
 
 /** The text after a suggestion was taken, and where the caret stands then. */

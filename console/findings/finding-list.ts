@@ -2,24 +2,29 @@ import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Finding, FindingEvent, FindingPage } from '../api/shape.ts';
 import { matches } from '../filter.ts';
 import type { FindingFilter } from '../filter.ts';
+import { count, counted } from '../text/format.ts';
 
 /** The part of a filtered list that is loaded: always its beginning, in the API's order. */
 export interface FindingList {
   readonly findings: readonly Finding[];
   /** Where the next page starts; null: all are here. */
   readonly cursor: string | null;
-  /** How many findings match. */
+  /** How many findings match; where `isExact` is false, at least so many. */
   readonly total: number;
+  readonly isExact: boolean;
 }
 
 /** Nothing. */
-export const EMPTY_LIST: FindingList = Object.freeze({ findings: [], cursor: null, total: 0 });
+export const EMPTY_LIST: FindingList = Object.freeze({ findings: [], cursor: null, total: 0, isExact: true });
 
 /** `list` with the page that follows it. What came in the meantime as a change is not listed twice. */
 export function appendPage(list: FindingList, page: FindingPage): FindingList {
   const known = new Set(list.findings.map(({ uid }) => uid));
   const findings = [...list.findings, ...page.findings.filter(({ uid }) => !known.has(uid))];
-  return { findings, cursor: page.cursor, total: Math.max(page.total ?? list.total, findings.length) };
+  // With a text the API counts only where that costs nothing. Later pages do not count again.
+  const isExact = page.cursor === null || page.total !== null || (list.findings.length > 0 && list.isExact);
+  const counted = page.total ?? (isExact ? list.total : 0);
+  return { findings, cursor: page.cursor, total: Math.max(counted, findings.length), isExact };
 }
 
 /**
@@ -37,6 +42,11 @@ export function applyEvent(list: FindingList, event: FindingEvent, filter: Findi
   const wasListed = loaded !== undefined || wasCounted(event, filter, previousVerdict);
   const total = list.total + (isListed ? 1 : 0) - (wasListed ? 1 : 0);
   return { ...list, findings, total: Math.max(total, findings.length) };
+}
+
+/** `2,860 matches`, or `1,100 or more matches`. */
+export function matchCount({ total, isExact }: FindingList): string {
+  return isExact ? counted(total, 'match', 'matches') : `${count(total)} or more matches`;
 }
 
 /** The API's order: verdict, severity, check, subject. */

@@ -24,6 +24,8 @@ export function FindingRow({
   readonly onFocus: () => void;
 }): JSX.Element {
   const { verdict, severity, title, check, subject, nodeName, changedMs } = finding;
+  // In a list of one check its title says nothing: the subject does.
+  const isOneCheck = filter.checks.length === 1;
   return (
     <a
       href={findingHash(finding, filter)}
@@ -36,14 +38,20 @@ export function FindingRow({
       <span class="row-tag">
         <FindingTag verdict={verdict} severity={severity} />
       </span>
-      <span class="row-title">{title}</span>
+      <span class="row-title">{isOneCheck ? <Outside text={subject.name} /> : title}</span>
       <span class="row-where">
-        {SUBJECT_WORDS[subject.kind]} <Outside text={subject.name} /> on <Outside text={nodeName} />
+        {SUBJECT_WORDS[subject.kind]} {isOneCheck ? null : <Outside text={subject.name} />} on{' '}
+        <Outside text={nodeName} />
       </span>
-      <span class="row-check">{check}</span>
+      <span class="row-check">{isOneCheck ? <Outside text={decisive(finding)} /> : check}</span>
       <span class="row-when">
         <Ago atMs={changedMs} />
       </span>
     </a>
   );
+}
+
+/** What decided, in few words: the first thing that was seen, or the reason. */
+function decisive({ evidence, reason }: Finding): string {
+  return evidence[0]?.seen ?? reason ?? '';
 }

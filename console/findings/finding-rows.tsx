@@ -9,6 +9,9 @@ import { FindingRow } from './finding-row.tsx';
 import type { FindingListState } from './use-finding-list.ts';
 import { MAX_ROWS, ROW_HEIGHT, rowAfterKey, rowWindow, scrollToRow } from './window.ts';
 
+/** Rows that stand for those of which nobody knows how many there are. */
+const MORE_ROWS = 20;
+
 /**
  * The list. Only the rows in view are in the page, so that ten thousand are as fast as ten. Up and Down, Home, End and
  * the page keys move; Enter opens, since each row is a link.
@@ -24,7 +27,7 @@ export function FindingRows({
 }): JSX.Element {
   const { list, problem, isLoading, need, reload } = found;
   const { findings, total } = list;
-  const rows = Math.min(total, MAX_ROWS);
+  const rows = Math.min(list.isExact ? total : findings.length + MORE_ROWS, MAX_ROWS);
   const scroller = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 0 });
   const [activeUid, setActiveUid] = useState(openUid);
@@ -59,11 +62,14 @@ export function FindingRows({
     const goal = rowAfterKey(event.key, active, Math.min(rows, findings.length), view.height);
     if (goal === undefined || scroller.current === null) return;
     event.preventDefault();
-    wanted.current = true;
-    setActiveUid(findings[goal]?.uid);
-    if (goal >= findings.length - 1) need(goal + 1);
     const top = scrollToRow(goal, scroller.current.scrollTop, scroller.current.clientHeight);
     if (top !== undefined) scroller.current.scrollTop = top;
+    if (goal >= findings.length - 1) need(goal + 1);
+    setActiveUid(findings[goal]?.uid);
+    // A row that is drawn takes the focus at once, so that the next key finds it there; another one once it is drawn.
+    const link = scroller.current.querySelector<HTMLElement>(`a[data-row="${String(goal)}"]`);
+    wanted.current = link === null;
+    link?.focus({ preventScroll: true });
   };
 
   return (
@@ -81,7 +87,13 @@ export function FindingRows({
           return finding === undefined ? (
             <li key={`row ${String(index)}`} class="row row-waiting" style={placeOf(index)} aria-hidden="true" />
           ) : (
-            <li key={finding.uid} class="row" style={placeOf(index)} aria-setsize={total} aria-posinset={index + 1}>
+            <li
+              key={finding.uid}
+              class="row"
+              style={placeOf(index)}
+              aria-setsize={list.isExact ? total : -1}
+              aria-posinset={index + 1}
+            >
               <FindingRow
                 finding={finding}
                 filter={filter}

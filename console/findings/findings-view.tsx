@@ -3,10 +3,10 @@ import { useCallback, useRef } from 'preact/hooks';
 import type { FindingFilter } from '../filter.ts';
 import { findingsHash } from '../route.ts';
 import type { FindingPlace } from '../route.ts';
-import { counted } from '../text/format.ts';
 import { FilterBar } from './filter-bar.tsx';
 import { FindingPanel } from './finding-panel.tsx';
 import { FindingRows } from './finding-rows.tsx';
+import { matchCount } from './finding-list.ts';
 import { useFindingList } from './use-finding-list.ts';
 
 /** All findings that match, and beside them the details of one. */
@@ -19,7 +19,7 @@ export function FindingsView({
 }): JSX.Element {
   const found = useFindingList(filter);
   const list = useRef<HTMLDivElement>(null);
-  const { findings, total } = found.list;
+  const { findings } = found.list;
   const close = useCallback(() => {
     location.hash = findingsHash(filter);
     // The row that was open is the one that the keyboard goes on from.
@@ -31,7 +31,7 @@ export function FindingsView({
         <div class="findings-head">
           <h1 tabIndex={-1}>Findings</h1>
           <p class="findings-count" role="status">
-            {found.isLoading ? 'Reading …' : counted(total, 'match', 'matches')}
+            {found.isLoading ? 'Reading …' : matchCount(found.list)}
           </p>
         </div>
         <FilterBar filter={filter} />

@@ -1,6 +1,7 @@
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 import type { Trend } from '../api/shape.ts';
+import { count, counted } from '../text/format.ts';
 
 /** A time range that can be chosen. */
 export interface TrendRange {
@@ -44,10 +45,10 @@ export function trendSentence(trend: Trend, range: TrendRange): string {
   const [first, last] = [trend.points.at(0), trend.points.at(-1)];
   if (first === undefined || last === undefined) return 'Nothing is known of this time.';
   const [before, now] = [totalOf(first.failures), totalOf(last.failures)];
-  if (before === now) return `${String(now)} open failures, as many as at the start of the last ${range.label}.`;
+  if (before === now) return `${counted(now, 'open failure')}, as many as at the start of the last ${range.label}.`;
   const word = now > before ? 'more' : 'fewer';
   const difference = Math.abs(now - before);
-  return `${String(now)} open failures, ${String(difference)} ${word} than at the start of the last ${range.label}.`;
+  return `${counted(now, 'open failure')}, ${count(difference)} ${word} than at the start of the last ${range.label}.`;
 }
 
 function totalOf(failures: Readonly<Record<Severity, number>>): number {

@@ -133,11 +133,7 @@ export function runtimeRows({ docker }: NodeFacts, unread: readonly string[]): r
   return [
     row('engine', `Docker ${api.version} (API ${api.apiVersion})`),
     row('socket', endpoint),
-    row(
-      'runs as',
-      process === null ? (reasonOf(unread, 'docker.process') ?? 'not known') : userOf(process.uid),
-      process?.uid === 0 ? 'root' : '',
-    ),
+    row('runs as', process === null ? (reasonOf(unread, 'docker.process') ?? 'not known') : userOf(process.uid), ''),
     row('security options', api.securityOptions.map(optionText).join('; ') || 'none'),
     row('default runtime', api.defaultRuntime),
     row('cgroup driver', api.cgroupDriver),

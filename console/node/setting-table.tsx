@@ -39,7 +39,7 @@ export function SettingTable({
             </td>
             <td data-label="Effective">
               <Outside text={effective} />
-              {weakness === '' ? null : <span class="weak"> {weakness}</span>}
+              {weakness === '' ? null : <span class="weak"> ! weak</span>}
             </td>
             <td data-label="Compared" class="relation">
               <span class="relation-sign" aria-hidden="true">

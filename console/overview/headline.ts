@@ -1,5 +1,5 @@
 import type { Summary } from '../api/shape.ts';
-import { counted } from '../text/format.ts';
+import { count, counted } from '../text/format.ts';
 
 /** How heavily the fleet is loaded: what the worst open failure is. */
 export type Load = 'critical' | 'high' | 'some' | 'none' | 'unseen';
@@ -18,7 +18,7 @@ export function headline(summary: Summary): string {
   switch (loadOf(summary)) {
     case 'critical':
       return failures.high > 0
-        ? `${counted(failures.critical, 'critical')} and ${counted(failures.high, 'high failure')} are open`
+        ? `${count(failures.critical)} critical and ${counted(failures.high, 'high failure')} are open`
         : `${counted(failures.critical, 'critical failure')} ${failures.critical === 1 ? 'is' : 'are'} open`;
     case 'high':
       return `Nothing critical; ${counted(failures.high, 'high failure')} ${failures.high === 1 ? 'is' : 'are'} open`;

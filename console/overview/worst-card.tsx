@@ -5,23 +5,28 @@ import { useLoad } from '../hook/use-load.ts';
 import { Card } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { Outside } from '../part/outside.tsx';
-import { Ago } from '../part/time-text.tsx';
 import { FindingTag } from '../part/verdict-tag.tsx';
 import { findingHash, findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
+import { count } from '../text/format.ts';
 import { SUBJECT_WORDS } from '../words.ts';
+import { worstGroups } from './worst-groups.ts';
+import type { WorstGroup } from './worst-groups.ts';
 
+const READ = 100;
 const SHOWN = 8;
+const NAMED = 3;
 const RELOAD_EVERY_MS = 2000;
 
-/** The worst failures of the fleet. */
+/** The worst failures of the fleet, those of one check together. */
 export function WorstCard(): JSX.Element {
   const { api } = useServices();
   const loaded = useLoad('worst', (signal) =>
-    api.get(`/v1/findings?verdict=fail&limit=${String(SHOWN)}`, findingPage, signal),
+    api.get(`/v1/findings?verdict=fail&limit=${String(READ)}`, findingPage, signal),
   );
   useReloadOn(({ type }) => type === 'finding', loaded.reload, RELOAD_EVERY_MS);
   const { value, problem } = loaded;
+  const groups = value === undefined ? [] : worstGroups(value, SHOWN);
   return (
     <Card
       className="card-worst"
@@ -30,21 +35,38 @@ export function WorstCard(): JSX.Element {
     >
       {problem === undefined ? null : <ProblemNote problem={problem} onRetry={loaded.reload} />}
       {value === undefined && problem === undefined ? <LoadingNote what="findings" /> : null}
-      {value?.findings.length === 0 ? <EmptyNote>Nothing fails.</EmptyNote> : null}
+      {value !== undefined && groups.length === 0 ? <EmptyNote>Nothing fails.</EmptyNote> : null}
       <ol class="worst">
-        {(value?.findings ?? []).map((finding) => (
-          <li key={finding.uid}>
-            <a href={findingHash(finding, { verdicts: ['fail'] })}>
-              <FindingTag verdict={finding.verdict} severity={finding.severity} />
-              <span class="worst-title">{finding.title}</span>
-              <span class="worst-where">
-                {SUBJECT_WORDS[finding.subject.kind]} <Outside text={finding.subject.name} /> on{' '}
-                <Outside text={finding.nodeName} /> · <Ago atMs={finding.changedMs} />
-              </span>
-            </a>
+        {groups.map((group) => (
+          <li key={`${group.first.severity} ${group.first.check}`}>
+            <Worst group={group} />
           </li>
         ))}
       </ol>
     </Card>
+  );
+}
+
+function Worst({ group }: { readonly group: WorstGroup }): JSX.Element {
+  const { first, findings, isWhole } = group;
+  const { verdict, severity, check, title, subject } = first;
+  const isOne = findings.length === 1 && isWhole;
+  const list = { verdicts: [verdict], severities: [severity], checks: [check] };
+  return (
+    <a href={isOne ? findingHash(first, list) : findingsHash(list)}>
+      <FindingTag verdict={verdict} severity={severity} />
+      <span class="worst-title">{title}</span>
+      <span class="worst-where">
+        {isOne ? '' : `${count(findings.length)}${isWhole ? '' : ' or more'}: `}
+        {isOne ? `${SUBJECT_WORDS[subject.kind]} ` : null}
+        {findings.slice(0, NAMED).map(({ uid, subject, nodeName }, index) => (
+          <span key={uid}>
+            {index === 0 ? '' : ', '}
+            <Outside text={subject.name} /> on <Outside text={nodeName} />
+          </span>
+        ))}
+        {findings.length > NAMED ? ' …' : null}
+      </span>
+    </a>
   );
 }

@@ -13,10 +13,15 @@ import type { QueryRecord } from './record.ts';
 /** Rows of a table before somebody asks for all. */
 const SHOWN = 200;
 
+/** Who answered stands first; nodes that are offline are told together. */
+const ORDER = ['ok', 'error', 'timeout'] as const;
+
 /** The answers of all nodes that were asked, one block each. */
 export function Answers({ record }: { readonly record: QueryRecord }): JSX.Element {
   const { answers, atMs, tookMs } = record;
   const good = answers.filter(({ outcome }) => outcome === 'ok').length;
+  const offline = answers.filter(({ outcome }) => outcome === 'offline');
+  const sorted = ORDER.flatMap((outcome) => answers.filter((answer) => answer.outcome === outcome));
   return (
     <section class="answers" aria-label="Answers">
       <p class="muted">
@@ -24,9 +29,10 @@ export function Answers({ record }: { readonly record: QueryRecord }): JSX.Eleme
           ? 'No node has connected yet, so nobody was asked.'
           : `${counted(good, 'node')} answered of ${count(answers.length)}, in ${count(tookMs)} ms, at ${clockTime(atMs)}.`}
       </p>
-      {answers.map((answer) => (
+      {sorted.map((answer) => (
         <Answer key={answer.nodeId} answer={answer} />
       ))}
+      {offline.length === 0 ? null : <Offline answers={offline} />}
     </section>
   );
 }
@@ -67,6 +73,24 @@ function Answer({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
   );
 }
 
+function Offline({ answers }: { readonly answers: readonly QueryAnswer[] }): JSX.Element {
+  return (
+    <section class="card answer" aria-label="Nodes that are offline">
+      <h2>{counted(answers.length, 'node')} offline</h2>
+      <ul class="offline">
+        {answers.map(({ nodeId, nodeName, sinceMs }) => (
+          <li key={nodeId}>
+            <a href={nodeHash(nodeId)}>
+              <Outside text={nodeName} />
+            </a>
+            {sinceMs === 0 ? '' : ` since ${dateTime(sinceMs)}`}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 const OUTCOMES = Object.freeze({ ok: '', error: 'error', timeout: 'no answer', offline: 'offline' });
 
 function Value({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
@@ -80,11 +104,7 @@ function Value({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
     case 'timeout':
       return <p class="answer-problem">No answer within {count(answer.deadlineMs)} ms.</p>;
     case 'offline':
-      return (
-        <p class="answer-problem">
-          The node is offline{answer.sinceMs === 0 ? '' : ` since ${dateTime(answer.sinceMs)}`}.
-        </p>
-      );
+      return <p class="answer-problem">The node is offline.</p>;
     case 'ok': {
       const table = answerTable(answer.value);
       return table === undefined ? (

@@ -37,8 +37,9 @@ export function Editor({
     caret.current = undefined;
   }, [value]);
 
-  const look = (text: string, at: number): void => {
-    setSuggestions(suggest(text, at, index));
+  const look = (text: string, at: number, isAsked = false): void => {
+    const found = suggest(text, at, index);
+    setSuggestions(found?.isWanted === true || isAsked ? found : undefined);
     setActive(0);
   };
   const take = (position: number): void => {
@@ -48,7 +49,9 @@ export function Editor({
     caret.current = next.caret;
     onValue(next.text);
     field.current?.focus();
-    look(next.text, next.caret);
+    // What was written whole already must not be offered again for ever.
+    if (next.text === value) setSuggestions(undefined);
+    else look(next.text, next.caret);
   };
   const onKey = (event: TargetedKeyboardEvent<HTMLTextAreaElement>): void => {
     const command = commandOf(event, suggestions !== undefined);
@@ -58,7 +61,7 @@ export function Editor({
     if (command === 'run') {
       setSuggestions(undefined);
       onRun(event.currentTarget.value);
-    } else if (command === 'open') look(event.currentTarget.value, event.currentTarget.selectionStart);
+    } else if (command === 'open') look(event.currentTarget.value, event.currentTarget.selectionStart, true);
     else if (command === 'close') setSuggestions(undefined);
     else if (command === 'take') take(active);
     else if (command === 'next') setActive(active >= last ? 0 : active + 1);

@@ -103,12 +103,14 @@ function keepLogs({ programs }: Scene): string {
 async function unsettled(scene: Scene, only?: ReadonlySet<string>): Promise<readonly string[]> {
   const untilMs = performance.now() + SETTLE_MS;
   for (;;) {
-    const stored = await scene.operator.findings().catch((error: unknown) => String(error));
-    const scanned = await freshScan(scene.access);
-    const found = typeof stored === 'string' ? [stored] : differences(stored, scanned, only);
+    const found = await compared(scene, only).catch((error: unknown) => [String(error)]);
     if (found.length === 0 || performance.now() > untilMs) return found.slice(0, 8);
     await pause(250);
   }
+}
+
+async function compared({ operator, openNode }: Scene, only: ReadonlySet<string> | undefined) {
+  return differences(await operator.findings(), await freshScan(openNode), only);
 }
 
 /** Waits until the newest event of the history is in the file; false: not within a minute. */

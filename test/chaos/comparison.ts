@@ -14,9 +14,15 @@ const NOT_COMPARED: ReadonlySet<string> = new Set([
   'agent.resource-budget',
 ]);
 
-/** A fresh look at the node, each finding as the collector would read it off the wire. By finding id. */
-export async function freshScan(access: NodeAccess): Promise<ReadonlyMap<string, Finding>> {
-  const { findings } = await scanOnce({ access, checks: CHECKS });
+/**
+ * A fresh look at the node, each finding as the collector would read it off the wire. By finding id. Rejects where the
+ * engine does not tell of its containers.
+ */
+export async function freshScan(open: () => Promise<NodeAccess>): Promise<ReadonlyMap<string, Finding>> {
+  const { facts, findings } = await scanOnce({ access: await open(), checks: CHECKS });
+  const { containers } = facts;
+  if (containers.state === 'unreadable')
+    throw new Error(`the scan could not see ${containers.source}: ${containers.reason}`);
   const read = findings.map((finding) => transmissible(finding)?.read).filter((finding) => finding !== undefined);
   return new Map(read.map((finding) => [finding.id, finding]));
 }

@@ -69,7 +69,7 @@ export async function startProxy(): Promise<Proxy> {
   };
   const accept = (node: Socket): void => {
     node.on('error', () => undefined);
-    if (fault === 'refuse' || target === undefined) return void node.resetAndDestroy();
+    if (fault === 'refuse' || target === undefined) return reset(node);
     const collector = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     collector.on('error', () => undefined);
     const pair = { node, collector, isSplit: false };
@@ -84,8 +84,8 @@ export async function startProxy(): Promise<Proxy> {
   };
   const breakPair = (pair: Pair): void => {
     pairs.delete(pair);
-    pair.node.resetAndDestroy();
-    pair.collector.resetAndDestroy();
+    reset(pair.node);
+    reset(pair.collector);
   };
   const breakEach = (list: Iterable<Pair>): void => {
     for (const pair of list) breakPair(pair);
@@ -106,7 +106,7 @@ export async function startProxy(): Promise<Proxy> {
       if (what === 'nodeLosesIt' || what === 'collectorLosesIt')
         for (const pair of before) {
           pair.isSplit = true;
-          pair[what === 'nodeLosesIt' ? 'node' : 'collector'].resetAndDestroy();
+          reset(pair[what === 'nodeLosesIt' ? 'node' : 'collector']);
         }
       await pause(forMs);
       fault = undefined;
@@ -120,6 +120,12 @@ export async function startProxy(): Promise<Proxy> {
       breakEach(pairs);
     },
   };
+}
+
+/** With RST where nothing waits to be written: `resetAndDestroy` would wait for that, perhaps for ever. */
+function reset(socket: Socket): void {
+  if (socket.writableLength === 0) socket.resetAndDestroy();
+  else socket.destroy();
 }
 
 function pause(ms: number): Promise<void> {

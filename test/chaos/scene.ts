@@ -27,8 +27,8 @@ export interface Scene {
   /** Small disks under the data directories, where they were asked for. */
   readonly disks: Partial<Readonly<Record<ProgramName, Disk>>>;
   readonly operator: Operator;
-  /** This machine, as a scan sees it. */
-  readonly access: NodeAccess;
+  /** This machine, as a scan sees it that knows nothing from before. */
+  readonly openNode: () => Promise<NodeAccess>;
   readonly collectorDirectory: string;
   readonly isFull: Set<ProgramName>;
 }
@@ -58,15 +58,17 @@ export async function openScene(t: Test, options: SceneOptions): Promise<Scene |
   }
   const { script, remove } = await bundleChild();
   t.teardown(remove);
-  const access = await openLiveNode({
-    hostRoot: '/',
-    dockerHost: options.endpoint,
-    nodeName: '',
-    dataDir: directories.agent,
-    agentVersion: VERSION,
-    now: Date.now,
-  });
-  const tls = await makeCertificates(join(base, 'tls'), (await access.inventory()).id);
+  const openNode = (): Promise<NodeAccess> =>
+    openLiveNode({
+      hostRoot: '/',
+      dockerHost: options.endpoint,
+      nodeName: '',
+      dataDir: directories.agent,
+      agentVersion: VERSION,
+      now: Date.now,
+    });
+  const node = await openNode();
+  const tls = await makeCertificates(join(base, 'tls'), (await node.inventory()).id);
   const network = await startProxy();
   t.teardown(network.close);
   const containers = createContainers(
@@ -115,7 +117,16 @@ export async function openScene(t: Test, options: SceneOptions): Promise<Scene |
   await collector.start();
   await agent.start();
   const operator = createOperator(directories.collector, () => apiPort);
-  return { programs, network, containers, disks, operator, access, collectorDirectory: directories.collector, isFull };
+  return {
+    programs,
+    network,
+    containers,
+    disks,
+    operator,
+    openNode,
+    collectorDirectory: directories.collector,
+    isFull,
+  };
 }
 
 /** One authority with a certificate for each end; answers the flags that name them. */

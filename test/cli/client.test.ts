@@ -155,6 +155,36 @@ void t.test('nodes', async (t) => {
   });
 });
 
+void t.test('sinks', async (t) => {
+  const sink = { state: 'ok', position: 812, behind: 0, lastError: '', delivered: 812, rejected: 0 } as const;
+  const reason = '127.0.0.1:6514: nothing listens there (ECONNREFUSED)\u001b[2J';
+  const all = [
+    { ...sink, name: 'ndjson' },
+    { ...sink, name: 'syslog', state: 'retrying', position: 12, behind: 500, delivered: 40, lastError: reason },
+  ] as const;
+  const { run } = await fleet(t, { sinks: () => all });
+  const table = await run('sinks');
+  t.equal(table.code, 1, 'one of them is not ok');
+  t.equal(
+    table.stdout,
+    [
+      'SINK    STATE     WAITING  DELIVERED  REJECTED  POSITION  LAST ERROR',
+      'ndjson  ok              0        812         0       812',
+      'syslog  retrying     500+         40         0        12  127.0.0.1:6514: nothi…',
+      '',
+    ].join('\n'),
+  );
+  const lines = (await run('sinks', '--output', 'ndjson')).stdout.trimEnd().split('\n');
+  t.strictSame(
+    lines.map((line) => JSON.parse(line) as unknown),
+    all,
+  );
+  t.strictSame(JSON.parse((await run('sinks', '--output', 'json')).stdout), { sinks: all });
+  const none = await fleet(t);
+  const empty = await none.run('sinks');
+  t.match(empty, { code: 0, stdout: /shipped nowhere/ });
+});
+
 void t.test('explain, with what was seen', async (t) => {
   const { server, run } = await fleet(t);
   await seed(server);

@@ -141,3 +141,39 @@ void t.test('an authority whose key is kept elsewhere is enough', async (t) => {
   t.ok((await second.ready).listen.port > 0);
   await second.end();
 });
+
+void t.test('both sinks; what the syslog sink needs is missing: said at start', async (t) => {
+  const receiver = createServer((socket) => socket.resume().on('end', () => socket.end()));
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => receiver.close());
+  const port = String((receiver.address() as AddressInfo).port);
+  const directory = directoryOf(t);
+  const { ready, end } = await collector(t, { 'data-dir': directory, 'sink-syslog': `tcp://127.0.0.1:${port}` });
+  const { api } = await ready;
+  const token = readFileSync(join(directory, 'operator-token'), 'utf8').trim();
+  const answer = await fetch(`http://127.0.0.1:${String(api.port)}/v1/sinks`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  t.match(await answer.json(), { sinks: [{ name: 'ndjson' }, { name: 'syslog', state: 'ok' }] });
+  await end();
+  const own = join(directory, 'tls');
+  const tls = { 'data-dir': directory, 'sink-syslog': 'tls://127.0.0.1', 'sink-syslog-ca': join(own, 'ca.pem') };
+  const refusal = async (flags: Readonly<Record<string, string>>): Promise<unknown> =>
+    (await collector(t, { ...tls, ...flags })).ready.catch((error: unknown) => error);
+  const cert = join(own, 'collector.pem');
+  const key = join(own, 'collector-key.pem');
+  for (const [flags, message] of [
+    [{ 'sink-syslog-ca': join(own, 'no.pem') }, /no\.pem is missing: .*\(sink-syslog-ca\)/],
+    [{ 'sink-syslog-cert': join(own, 'no.pem'), 'sink-syslog-key': key }, /no\.pem is missing: .*\(sink-syslog-cert\)/],
+    [{ 'sink-syslog-cert': cert, 'sink-syslog-key': join(own, 'no.pem') }, /no\.pem is missing: .*\(sink-syslog-key\)/],
+    [{ 'sink-syslog-cert': cert }, /belong together/],
+    [{ 'sink-syslog-cert': join(own, 'ca.pem'), 'sink-syslog-key': key }, /is not the key of the certificate/],
+    [{ 'sink-syslog-ca': join(directory, 'operator-token') }, /holds no certificate/],
+  ] as const)
+    t.match(await refusal(flags), { name: 'TlsError', message });
+  chmodSync(key, 0o644);
+  t.match(await refusal({ 'sink-syslog-cert': cert, 'sink-syslog-key': key }), {
+    code: 'exposed',
+    message: /chmod 600/,
+  });
+});

@@ -5,6 +5,7 @@ import { CHECKS } from '../../posture/check/registry.ts';
 import { findingId } from '../../posture/finding.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import type { Verdict } from '../../posture/verdict.ts';
 import { nodeRow } from '../collector/store/fleet.ts';
 
 /** Names that a hostile container may have. None may become anything but text. */
@@ -56,13 +57,14 @@ async function seedNode(store: Store, { index, name, nowMs }: SeededNode): Promi
   for (let step = 1; step <= 12; step += 1) {
     const put = findings
       .filter((_, position) => (position * 7 + step * 13) % 97 === 0)
-      .map((finding, position): Finding => {
-        const isMended = (position + step) % 3 !== 0;
-        return isMended ? { ...finding, verdict: 'pass' } : { ...finding, verdict: 'fail' };
-      });
+      .map((finding, position) => judgedAgain(finding, (position + step) % 3 === 0 ? 'fail' : 'pass'));
     await store.commit([{ ...start, ...at((21 - step * 1.7) * DAY_MS), sequence: step + 1, snapshot: false, put }]);
   }
   return findings.length;
+}
+
+function judgedAgain(finding: Finding, verdict: Verdict): Finding {
+  return { ...finding, verdict };
 }
 
 function rowOf(id: string, name: string, nowMs: number): NodeRow {

@@ -6,6 +6,7 @@ import { runCollector } from '../../collector/main.ts';
 import type { CollectorReady } from '../../collector/main.ts';
 import { buildConsole } from '../../scripts/build-console.mjs';
 import { systemClock } from '../../service/clock.ts';
+import type { Clock } from '../../service/clock.ts';
 import { loadSettings } from '../../service/config/load.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
@@ -36,12 +37,20 @@ export interface SiteScope {
   readonly teardown: (run: () => unknown) => void;
 }
 
-const SILENT: Logger = process.env['DEBUG_SITE'] ? { debug: (f, m) => console.log('D', m, f), info: (f, m) => console.log('I', m, f), warn: (f, m) => console.log('W', m, f), error: (f, m) => console.log('E', m, f) } : { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const QUERY_WORKER = new URL('../../agent/query/worker.ts', import.meta.url);
 const VERSION = '0.1.0';
 
+interface ProgramScope {
+  readonly scope: SiteScope;
+  readonly clock: Clock;
+}
+
 /** Starts a collector on free ports of the loopback address that serves the console as its sources are now. */
-export async function startSite(scope: SiteScope, { seed }: { readonly seed: boolean }): Promise<Site> {
+export async function startSite(
+  scope: SiteScope,
+  { seed, clock = systemClock() }: { readonly seed: boolean; readonly clock?: Clock },
+): Promise<Site> {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-console-'));
   scope.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const dataDir = join(directory, 'data');
@@ -50,7 +59,7 @@ export async function startSite(scope: SiteScope, { seed }: { readonly seed: boo
   const settings = await settingsWith('collector', { 'data-dir': dataDir, listen: '127.0.0.1:0', api: '127.0.0.1:0' });
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const seeded = seed ? await seedStore(dataDir, Date.now()) : 0;
-  const { api, listen } = await startCollector(scope, settings, consoleDirectory);
+  const { api, listen } = await startCollector({ scope, clock }, settings, consoleDirectory);
   const url = `http://127.0.0.1:${String(api.port)}`;
   const token = readFileSync(join(dataDir, 'operator-token'), 'utf8').trim();
   return {
@@ -68,7 +77,7 @@ export async function startSite(scope: SiteScope, { seed }: { readonly seed: boo
     },
     startAgent: async (flags = {}) => {
       const collector = `127.0.0.1:${String(listen.port)}`;
-      return startAgent(scope, await settingsWith('agent', { 'data-dir': dataDir, collector, ...flags }));
+      return startAgent({ scope, clock }, await settingsWith('agent', { 'data-dir': dataDir, collector, ...flags }));
     },
     startNode: async (nodeId) => {
       const authority = await ensureAuthority(join(dataDir, 'tls'), Date.now());
@@ -84,17 +93,13 @@ export async function startSite(scope: SiteScope, { seed }: { readonly seed: boo
   };
 }
 
-async function startCollector(
-  scope: SiteScope,
-  settings: Settings,
-  consoleDirectory: string,
-): Promise<CollectorReady> {
+async function startCollector(scope: SiteScope, settings: Settings, consoleDirectory: string): Promise<CollectorReady> {
   const stop = new AbortController();
   const { promise: ready, resolve, reject } = Promise.withResolvers<CollectorReady>();
   const over = runCollector({
     settings,
     version: VERSION,
-    clock: systemClock(),
+    clock,
     log: SILENT,
     signal: stop.signal,
     onReady: resolve,
@@ -109,14 +114,14 @@ async function startCollector(
   return ready;
 }
 
-async function startAgent(scope: SiteScope, settings: Settings): Promise<{ readonly nodeId: string }> {
+async function startAgent({ scope, clock }: ProgramScope, settings: Settings): Promise<{ readonly nodeId: string }> {
   const stop = new AbortController();
   const { promise: ready, resolve, reject } = Promise.withResolvers<{ readonly nodeId: string }>();
   const over = runAgent({
     settings,
     version: VERSION,
     queryWorker: QUERY_WORKER,
-    clock: systemClock(),
+    clock,
     log: SILENT,
     signal: stop.signal,
     onReady: resolve,

@@ -141,26 +141,26 @@ async function readNamespaces(view: NodeView, pid: number): Promise<ContainerFac
 async function readMounts({ host, recall }: NodeView, id: string, path: string): Promise<Observed<readonly Mount[]>> {
   const read = await host.readFile(path, { maxBytes: MAX_MOUNTINFO_BYTES });
   if (!read.ok) return unseen(read, path);
-  const mounts = recall.parsed(id, 'mountinfo', read.value, toMounts);
+  const mounts = recall.parsed(id, 'mountinfo', read.value, (text) => toMounts(text, recall.word));
   if (mounts === undefined) return unreadable(path, `more than ${String(MAX_MOUNTS)} mounts`);
   // Every live process has mounts; one that is being taken down has an empty table.
   return mounts.length === 0 ? absent(path) : seen(mounts, path);
 }
 
 /** undefined: more than are kept. */
-function toMounts(text: Buffer): readonly Mount[] | undefined {
+function toMounts(text: Buffer, word: (text: string) => string): readonly Mount[] | undefined {
   const entries = parseMountinfo(text.toString('utf8'));
-  return entries.length > MAX_MOUNTS ? undefined : entries.map(toMount);
+  return entries.length > MAX_MOUNTS ? undefined : entries.map((entry) => toMount(entry, word));
 }
 
-function toMount(entry: ReturnType<typeof parseMountinfo>[number]): Mount {
+function toMount(entry: ReturnType<typeof parseMountinfo>[number], word: (text: string) => string): Mount {
   return {
-    root: clip(entry.root, 4096),
-    mountPoint: clip(entry.mountPoint, 4096),
+    root: word(clip(entry.root, 4096)),
+    mountPoint: word(clip(entry.mountPoint, 4096)),
     readOnly: entry.readOnly,
     shared: entry.shared,
-    fsType: clip(entry.fsType, 64),
-    source: clip(entry.source, 4096),
-    device: clip(entry.device, 32),
+    fsType: word(clip(entry.fsType, 64)),
+    source: word(clip(entry.source, 4096)),
+    device: word(clip(entry.device, 32)),
   };
 }

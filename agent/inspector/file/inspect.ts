@@ -1,4 +1,4 @@
-import { seen } from '../../../posture/observed.ts';
+import { seen, unreadable } from '../../../posture/observed.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import type { FileFact, FileRole, FilesFact } from '../../../posture/fact/file.ts';
 import { homeOf, readAccounts } from '../accounts.ts';
@@ -58,7 +58,9 @@ async function inspectFiles({ host }: NodeAccess, { docker, sshd }: Partial<Fact
 }
 
 async function describe(host: Host, wanted: RolePath, accounts: Accounts): Promise<FileFact | undefined> {
-  const { role, expectedGroup = '' } = wanted;
+  const { role, expectedGroup = '', unread } = wanted;
+  if (unread !== undefined)
+    return { role, path: clip(wanted.path, 4096), stat: unreadable(wanted.path, unread), expectedGroup: '' };
   for (const path of [wanted.path, ...(wanted.alternatives ?? [])]) {
     const stat = await observeStat(host, path, accounts);
     if (stat.state === 'absent' && wanted.isOptional === true) continue;
@@ -93,7 +95,10 @@ async function unitPaths(host: Host): Promise<readonly RolePath[]> {
     if (unit === undefined) continue;
     // It cannot be seen: its place in the first directory stands for it, and stat says why.
     if (!('path' in unit)) found.push({ role, path: `${UNIT_DIRECTORIES[0] ?? ''}/${name}` });
-    else found.push(...pathsOf(unit).map((path) => ({ role, path })));
+    else {
+      found.push(...pathsOf(unit).map((path) => ({ role, path })));
+      found.push(...unit.unread.map(({ path, reason }) => ({ role, path, unread: reason })));
+    }
   }
   return found;
 }
@@ -105,21 +110,23 @@ function pathsOf({ path, dropIns, isMasked }: Unit): readonly string[] {
 /** `certs.d/REGISTRY/*.crt`, `*.cert` and `*.key`. */
 async function registryPaths(host: Host, directory: string): Promise<readonly RolePath[]> {
   const registries = await host.list(directory, { maxEntries: MAX_REGISTRIES });
-  if (!registries.ok)
-    return registries.code === 'absent' ? [] : [{ role: 'dockerRegistryCertificate', path: directory }];
+  const role = 'dockerRegistryCertificate';
+  if (!registries.ok) return registries.code === 'absent' ? [] : [{ role, path: directory, unread: registries.reason }];
   const found: RolePath[] = [];
   for (const registry of registries.value) {
     const path = `${directory}/${registry}`;
     const listed = await host.list(path, { maxEntries: MAX_REGISTRY_FILES });
-    // A file beside the directories is none of a registry.
     if (!listed.ok) {
-      if (listed.code === 'denied') found.push({ role: 'dockerRegistryCertificate', path });
+      // A file beside the directories is none of a registry.
+      if (listed.code !== 'absent' && listed.code !== 'notRegular') found.push({ role, path, unread: listed.reason });
       continue;
     }
     for (const name of listed.value)
-      if (/\.(?:crt|cert|key)$/.test(name)) found.push({ role: 'dockerRegistryCertificate', path: `${path}/${name}` });
+      if (/\.(?:crt|cert|key)$/.test(name)) found.push({ role, path: `${path}/${name}` });
   }
-  return found.slice(0, MAX_REGISTRY_FILES);
+  if (found.length <= MAX_REGISTRY_FILES) return found;
+  const unread = `more than ${String(MAX_REGISTRY_FILES)} files, of which not all are judged`;
+  return [...found.slice(0, MAX_REGISTRY_FILES), { role, path: directory, unread }];
 }
 
 /** One fact for each role and path: a check names its subject by the path. */

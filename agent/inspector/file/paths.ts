@@ -14,6 +14,8 @@ export interface RolePath {
   readonly expectedGroup?: string;
   /** Left out where it does not exist: a default that nobody named. */
   readonly isOptional?: boolean;
+  /** Not a file but a place whose files are not all known, and why: it is never judged, only told. */
+  readonly unread?: string;
 }
 
 const DEFAULT_CONFIG_DIRECTORY = '/etc/docker';

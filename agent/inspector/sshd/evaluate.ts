@@ -12,7 +12,9 @@ export type Evaluation =
 
 /** Settings that are no keyword of KEYWORDS are kept up to this number in each context. */
 const MAX_SETTINGS = 250;
+/** More is not cut: a check would judge a part as if it were the whole. */
 const MAX_VALUES = 256;
+const MAX_VALUE_LENGTH = 4096;
 
 type Values = Map<string, SshSetting>;
 
@@ -40,6 +42,8 @@ export function evaluate(directives: readonly PlacedDirective[], blocks: readonl
     if ('problem' in value) return { ok: false, place, reason: `${name} ${value.problem}` };
     lines.push({ keyword: name, values: value.values, place, block });
   }
+  const excess = excessOf(lines);
+  if (excess !== undefined) return { ok: false, ...excess };
   const outside = collect(lines.filter(({ block }) => block === -1));
   const contexts = new Map<string, SshContext>();
   contexts.set('', contextOf('', outside, overriding(lines, blocks, { text: '', criteria: new Map() })));
@@ -67,6 +71,18 @@ function collect(lines: readonly ReadLine[]): Values {
   return settings;
 }
 
+/** The line with which a keyword comes to more than a fact can hold; counted over all blocks, which is never too few. */
+function excessOf(lines: readonly ReadLine[]): { readonly place: string; readonly reason: string } | undefined {
+  const counts = new Map<string, number>();
+  for (const { keyword, values, place } of lines) {
+    const count = (keywordOf(keyword).accumulates === true ? (counts.get(keyword) ?? 0) : 0) + values.length;
+    counts.set(keyword, count);
+    if (count > MAX_VALUES) return { place, reason: `more than ${String(MAX_VALUES)} values of ${keyword}` };
+    if (values.some((value) => value.length > MAX_VALUE_LENGTH)) return { place, reason: `${keyword} is too long` };
+  }
+  return undefined;
+}
+
 function contextOf(condition: string, outside: Values, inside: Values): SshContext {
   const settings: Record<string, SshSetting> = {};
   for (const [name, { fallback }] of Object.entries(KEYWORDS))
@@ -82,5 +98,5 @@ function contextOf(condition: string, outside: Values, inside: Values): SshConte
 }
 
 function bounded({ values, source }: SshSetting): SshSetting {
-  return { values: values.slice(0, MAX_VALUES).map((value) => clip(value, 4096)), source: clip(source, 4096) };
+  return { values, source: clip(source, 4096) };
 }

@@ -90,8 +90,10 @@ export async function expandConfig(host: Host, mainPath: string): Promise<Expand
       if (paths === undefined) return unreadableAt(place, `the directory of ${pattern} cannot be read`);
       for (const path of paths) {
         const problem = await walk(path, block, depth + 1);
-        // A pattern that names nothing, or a file that was removed meanwhile.
-        if (problem !== undefined && problem.problem !== 'absent') return problem;
+        if (problem === undefined) continue;
+        if (problem.problem !== 'absent') return problem;
+        // A name that does not exist, or a file that was removed meanwhile, is nothing; sshd stops at a dead link.
+        if ((await host.readLink(path)).ok) return unreadableAt(path, 'a link to a file that does not exist');
       }
     }
     return undefined;

@@ -6,7 +6,7 @@ const MAX_DIRECTORIES = 256;
 /**
  * Paths that a pattern of glob(7) names: `*`, `?` and `[…]` within one component, hidden files only where the pattern
  * starts with a dot, in byte order. A pattern without these is the path itself, whether it exists or not. undefined:
- * a directory cannot be read, so what the pattern names is not known.
+ * a directory cannot be read, or there are too many, so what the pattern names is not known.
  */
 export async function expandGlob(host: Host, pattern: string): Promise<readonly string[] | undefined> {
   let found: readonly string[] = [''];
@@ -18,7 +18,8 @@ export async function expandGlob(host: Host, pattern: string): Promise<readonly 
     }
     const matches = componentMatcher(component);
     const next: string[] = [];
-    for (const directory of found.slice(0, MAX_DIRECTORIES)) {
+    if (found.length > MAX_DIRECTORIES) return undefined;
+    for (const directory of found) {
       const listed = await host.list(directory === '' ? '/' : directory);
       if (!listed.ok && listed.code !== 'absent' && listed.code !== 'notRegular') return undefined;
       if (listed.ok) for (const name of listed.value) if (matches(name)) next.push(`${directory}/${name}`);

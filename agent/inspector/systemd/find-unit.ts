@@ -19,6 +19,8 @@ export interface Unit {
   readonly path: string;
   readonly isMasked: boolean;
   readonly dropIns: readonly string[];
+  /** Directories whose drop-ins are not all known, and why: something else may be in force. */
+  readonly unread: readonly { readonly path: string; readonly reason: string }[];
   /** What the files say together, in the order in which systemd reads them; empty where one cannot be read. */
   readonly settings: readonly UnitSetting[];
 }
@@ -31,30 +33,37 @@ export async function findUnit(host: Host, name: string): Promise<Unit | ReadFai
     const stat = await host.stat(path);
     const isMasked =
       (link.ok && link.value === '/dev/null') || (stat.ok && stat.value.kind === 'file' && stat.value.size === 0);
-    if (isMasked) return { path, isMasked, dropIns: [], settings: [] };
+    if (isMasked) return { path, isMasked, dropIns: [], unread: [], settings: [] };
     if (!stat.ok) {
       if (stat.code === 'absent') continue;
       return stat;
     }
-    const dropIns = await findDropIns(host, name);
-    return { path, isMasked, dropIns, settings: await readSettings(host, [path, ...dropIns]) };
+    const { dropIns, unread } = await findDropIns(host, name);
+    return { path, isMasked, dropIns, unread, settings: await readSettings(host, [path, ...dropIns]) };
   }
   return undefined;
 }
 
 /** `NAME.d/*.conf` of all directories, sorted by file name; of the same name only the first counts. */
-async function findDropIns(host: Host, name: string): Promise<readonly string[]> {
+async function findDropIns(host: Host, name: string): Promise<Pick<Unit, 'dropIns' | 'unread'>> {
   const found = new Map<string, string>();
+  const unread: { readonly path: string; readonly reason: string }[] = [];
   for (const directory of UNIT_DIRECTORIES) {
-    const listed = await host.list(`${directory}/${name}.d`);
-    if (!listed.ok) continue;
+    const path = `${directory}/${name}.d`;
+    const listed = await host.list(path);
+    if (!listed.ok) {
+      if (listed.code !== 'absent') unread.push({ path, reason: listed.reason });
+      continue;
+    }
     for (const file of listed.value)
-      if (file.endsWith('.conf') && !found.has(file)) found.set(file, `${directory}/${name}.d/${file}`);
+      if (file.endsWith('.conf') && !found.has(file)) {
+        if (found.size < MAX_DROP_INS) found.set(file, `${path}/${file}`);
+        else if (!unread.some((entry) => entry.path === path))
+          unread.push({ path, reason: `more than ${String(MAX_DROP_INS)} drop-ins` });
+      }
   }
-  return [...found.keys()]
-    .sort()
-    .slice(0, MAX_DROP_INS)
-    .map((file) => found.get(file) ?? file);
+  const dropIns = [...found].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, path]) => path);
+  return { dropIns, unread };
 }
 
 async function readSettings(host: Host, paths: readonly string[]): Promise<readonly UnitSetting[]> {

@@ -24,6 +24,13 @@ const FLEETING = new Map([
   [0x858458f6, 'ramfs: it is gone after a restart of the machine, and grows without bound'],
   [0x794c7630, 'overlayfs: in a container it is gone with the container'],
 ]);
+/** Made of what the kernel knows: nothing can be kept there, although access(2) lets root write. */
+const VIRTUAL = new Map([
+  [0x9fa0, 'procfs'],
+  [0x62656572, 'sysfs'],
+  [0x27e0eb, 'cgroupfs'],
+  [0x63677270, 'cgroupfs'],
+]);
 const FUSE = 0x65735546;
 
 /** Is the data directory on a file system that a database can trust? */
@@ -40,6 +47,8 @@ export const dataFileSystem: InstallationExamination = Object.freeze({
         `${network}, over a network: SQLite's write-ahead log needs memory that all its users share`,
         'choose a directory on a disk of this machine: --data-dir DIR',
       );
+    const virtual = VIRTUAL.get(type);
+    if (virtual !== undefined) return problem(`${virtual}: it keeps no files`, 'choose another: --data-dir DIR');
     const fleeting = FLEETING.get(type);
     if (fleeting !== undefined) return warning(fleeting, 'choose a directory that lasts: a disk, or a mounted volume');
     if (type === FUSE)

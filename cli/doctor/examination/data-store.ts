@@ -21,7 +21,9 @@ export const dataStore: InstallationExamination = Object.freeze({
   examine: async ({ collector: { dataDir } }: Installation) => {
     const examined = await examineFile(join(dataDir, NAME));
     if (examined.outcome !== 'ok') return examined;
-    const aside = (await namesIn(dataDir)).filter((name) => name.startsWith(`${NAME}.damaged`));
+    const aside = (await namesIn(dataDir)).filter(
+      (name) => name.startsWith(`${NAME}.damaged-`) && !/-(?:wal|shm)$/.test(name),
+    );
     const [latest] = aside.sort().toReversed();
     if (latest === undefined) return examined;
     return warning(

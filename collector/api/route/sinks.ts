@@ -6,10 +6,10 @@ import { answer, jsonRoute } from '../route.ts';
 export const sinkStatusSchema = z.strictObject({
   name: z.string(),
   state: z.enum(['ok', 'retrying', 'paused']),
-  position: z.int().min(0).describe('position of the last event that was delivered'),
+  position: z.int().min(0).describe('position of the last event that will not be sent again'),
   behind: z.int().min(0).describe('events that wait, counted up to a batch'),
   lastError: z.string().describe('empty: none since the last success'),
-  delivered: z.int().min(0).describe('events since the collector started'),
+  delivered: z.int().min(0).describe('events since the collector started; one that is sent again does not count again'),
   rejected: z.int().min(0).describe('events that the receiver will never accept, since the collector started'),
 });
 

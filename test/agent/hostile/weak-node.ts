@@ -92,7 +92,6 @@ export const WEAK_NODE: Tree = {
   '/proc/sys/net/ipv4/tcp_syncookies': '0\n',
   '/sys/kernel/security/lsm': 'capability\n',
   '/sys/kernel/security/lockdown': '[none] integrity confidentiality\n',
-  '/sys/fs/selinux/enforce': '0',
   '/sys/module/apparmor/parameters/enabled': 'N\n',
   '/sys/module/module/parameters/sig_enforce': 'N\n',
   '/sys/devices/system/cpu/vulnerabilities/meltdown': 'Vulnerable\n',

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import t from 'tap';
-import { displayWidth, fit, pad, wrap } from '../../../cli/render/width.ts';
+import { displayWidth, fit, pad, wrap, wrapHard } from '../../../cli/render/width.ts';
 
 /** Cells by East Asian Width (UAX #11: W and F take two) and general category (Mn and Cf take none). */
 const WIDTHS: readonly (readonly [text: string, cells: number])[] = [
@@ -34,3 +35,22 @@ t.equal(pad('7', 3, 'right'), '  7');
 t.strictSame(wrap('to be or not to be', 9), ['to be or', 'not to be']);
 t.strictSame(wrap('see https://example.org/a/long/path now', 12), ['see', 'https://example.org/a/long/path', 'now']);
 t.strictSame(wrap('   ', 10), []);
+
+void t.test('hard wrapping keeps every line within its width and loses nothing but spaces', (t) => {
+  t.strictSame(wrapHard('a bb ccc', 4), ['a bb', 'ccc']);
+  t.strictSame(wrapHard('abcdefghij kl', 4), ['abcd', 'efgh', 'ij', 'kl']);
+  t.strictSame(wrapHard('漢字漢字', 3), ['漢', '字', '漢', '字']);
+  t.strictSame(wrapHard('漢', 1), ['漢'], 'at least one character, so that it ends');
+  t.strictSame(wrapHard('', 4), []);
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }), fc.integer({ min: 2, max: 90 }), (text, width) => {
+      const lines = wrapHard(text, width);
+      return (
+        lines.every((line) => displayWidth(line) <= width) &&
+        lines.join('').replaceAll(/\s/g, '') === text.replaceAll(/\s/g, '')
+      );
+    }),
+    { seed: 20261125, numRuns: 300 },
+  );
+  t.end();
+});

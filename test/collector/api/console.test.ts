@@ -183,7 +183,7 @@ void t.test('without a console / says how to get one, and the API works', async 
     const { status, body, headers } = await ask(server, '/');
     t.equal(status, 200);
     t.equal(headers['content-type'], 'text/plain; charset=utf-8');
-    t.match(body.toString(), /has no console[\s\S]*scripts\/build\.mjs/);
+    t.match(body.toString(), /has no console[\s\S]*npm run setup/);
     t.equal((await server.fetch('/v1/nodes')).status, 200);
     t.equal(server.logged.filter(({ level }) => level === 'warn').length, warnings, 'what is wrong is told');
     await server.close();

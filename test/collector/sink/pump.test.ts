@@ -211,3 +211,58 @@ await t.test('a sink that does not answer: reported, never sent to twice at once
   t.ok(stuck.isClosed());
   t.ok(isClosed());
 });
+
+await t.test(
+  'what was taken and not settled: the cursor waits for it, and it comes again after a failure',
+  async (t) => {
+    const answers: Answer[] = [];
+    const { batches, happen, start, clock, store } = await setUp(t, answers, ['a', 'b']);
+    const positions = (await store.outbox(0, 10)).map(({ position }) => position);
+    answers.push({ outcome: 'ok', settled: 0 });
+    const pump = start();
+    await clock.turn(0);
+    t.match(pump.status(), { position: 0, delivered: 2, behind: 0, state: 'ok' });
+    t.equal(await store.cursor('receiver'), 0);
+
+    answers.push({ outcome: 'ok', settled: positions[0] ?? 0 });
+    await happen('c');
+    await clock.turn(0);
+    t.same(batches, [['a', 'b'], ['c']]);
+    t.equal(await store.cursor('receiver'), positions[0], 'a part was settled');
+
+    answers.push({ outcome: 'retry', afterMs: 0, reason: 'reset' }, { outcome: 'ok', settled: 0 });
+    await clock.turn(4999);
+    t.equal(batches.length, 2);
+    await clock.turn(1);
+    t.same(batches.at(-1), [], 'nothing has come for five seconds: it is asked to settle');
+    t.match(pump.status(), { state: 'retrying', lastError: 'reset' });
+    await clock.turn(500);
+    t.same(batches.at(-1), ['b', 'c'], 'after a failure, from the cursor on');
+    t.match(pump.status(), { state: 'ok', delivered: 3 }, 'and not counted twice');
+
+    answers.push({ outcome: 'retry', afterMs: 0, reason: 'reset', settled: positions[1] ?? 0 });
+    await happen('d');
+    await clock.turn(0);
+    t.equal(await store.cursor('receiver'), positions[1], 'what was settled before the failure');
+    answers.push({ outcome: 'ok', settled: positions[1] ?? 0 });
+    await clock.turn(500);
+    t.same(batches.at(-1), ['c', 'd']);
+    await clock.turn(5000);
+    t.same(batches.at(-1), []);
+    t.match(pump.status(), { delivered: 4 });
+    t.equal(await store.cursor('receiver'), (await store.outbox(0, 10)).at(-1)?.position, 'all is settled');
+    const before = batches.length;
+    await clock.turn(20_000);
+    t.equal(batches.length, before, 'and not asked for again');
+  },
+);
+
+await t.test('the end: the last events are settled', async (t) => {
+  const { batches, start, clock, store } = await setUp(t, [{ outcome: 'ok', settled: 0 }], ['a']);
+  const pump = start();
+  await clock.turn(0);
+  t.equal(await store.cursor('receiver'), 0);
+  await pump.stop();
+  t.same(batches, [['a'], []]);
+  t.ok((await store.cursor('receiver')) > 0);
+});

@@ -153,7 +153,6 @@ for (const driver of ['gtls', 'ossl'] as const) {
 
 const plain = findRsyslogd();
 const skip = 'reason' in plain ? plain.reason : false;
-const [found = plain] = [findRsyslogd('gtls')].filter((one) => 'program' in one);
 
 await t.test('the promises of every sink, to rsyslogd', { skip }, async (t) => {
   if ('reason' in plain) return;
@@ -176,11 +175,14 @@ await t.test('the promises of every sink, to rsyslogd', { skip }, async (t) => {
   });
 });
 
-await t.test('rsyslogd is down while events happen, twice', { skip }, async (t) => {
-  if ('reason' in found) return;
+const secure = findRsyslogd('gtls');
+const skipSecure = 'reason' in secure ? secure.reason : false;
+
+await t.test('rsyslogd is down while events happen, twice', { skip: skipSecure }, async (t) => {
+  if ('reason' in secure) return;
   const directory = t.testdir();
   const { tls, ca, permitted } = await certificates(directory, 'gtls');
-  const receiver = await startRsyslog(found.program, directory, tls);
+  const receiver = await startRsyslog(secure.program, directory, tls);
   t.teardown(() => receiver.stop());
   const { happen, sent, pump, store } = await collectorTo(t, directory, sinkTo(receiver, { ca, ...permitted }));
   await happen(50);
@@ -218,12 +220,12 @@ await t.test('rsyslogd is killed again and again in the midst of events', { skip
   await until(() => missing(sent, ocsfIn(receiver)).length === 0, 30_000);
   const all = ocsfIn(receiver);
   t.same(missing(sent, all), [], 'nothing is missing');
-  const byUid = new Map<string, unknown>();
-  const finding = ({ metadata: _, ...rest }: OcsfEvent): OcsfEvent => rest;
+  const byUid = new Map<string, string>();
+  const contentOf = (one: OcsfEvent): string => JSON.stringify({ ...one, metadata: undefined });
   for (const one of all) {
     const first = byUid.get(uidOf(one));
-    if (first === undefined) byUid.set(uidOf(one), finding(one));
-    else if (JSON.stringify(first) !== JSON.stringify(finding(one))) t.fail('two events with one uid');
+    if (first === undefined) byUid.set(uidOf(one), contentOf(one));
+    else if (first !== contentOf(one)) t.fail('two events with one uid');
   }
   t.equal(byUid.size, sent.length, `${String(all.length - byUid.size)} came twice, with the same uid`);
 });

@@ -78,6 +78,7 @@ export async function pages(t: Test, store: Store): Promise<void> {
     await commitEvents(store, commit({ nodeId, sequence: 1, snapshot: true, put }));
   const whole = await all(store);
   t.equal(whole.length, 180);
+  await totals(t, store, whole);
   const place = ({ verdict, severity, check, subject }: StoredFinding): string =>
     [VERDICTS.indexOf(verdict), SEVERITIES.indexOf(severity), check, subject.id].join(' ');
   t.same(whole.map(place), whole.map(place).sort(), 'verdict, severity, check, subject');
@@ -103,6 +104,31 @@ export async function pages(t: Test, store: Store): Promise<void> {
   const exact = await store.findings({ limit: 60, nodes: ['n2'] });
   t.equal(exact.findings.length, 60);
   t.equal(exact.cursor, undefined, 'no empty page at the end');
+}
+
+/** Every page knows how many there are on all pages, where that can be told without reading everything. */
+async function totals(t: Test, store: Store, whole: readonly StoredFinding[]): Promise<void> {
+  const filters: readonly (readonly [filter: object, matches: (finding: StoredFinding) => boolean])[] = [
+    [{}, () => true],
+    [{ nodes: ['n2', 'nowhere'] }, ({ nodeId }) => nodeId === 'n2'],
+    [{ verdicts: ['fail', 'pass'] }, ({ verdict }) => verdict === 'fail' || verdict === 'pass'],
+    [{ severities: ['low'], nodes: ['n1', 'n3'] }, (one) => one.severity === 'low' && one.nodeId !== 'n2'],
+    [{ checks: ['container.check-3'] }, ({ check }) => check === 'container.check-3'],
+    [{ subjectKinds: ['file'] }, () => false],
+    [{ verdicts: [] }, () => false],
+  ];
+  for (const [filter, matches] of filters) {
+    const total = whole.filter(matches).length;
+    const first = await store.findings({ limit: 5, counted: true, ...filter });
+    t.equal(first.total, total, JSON.stringify(filter));
+    if (first.cursor === undefined) continue;
+    t.equal((await store.findings({ limit: 5, counted: true, cursor: first.cursor, ...filter })).total, total);
+  }
+  t.equal((await store.findings({ limit: 5 })).total, undefined, 'only where it was asked for');
+  for (const filter of [{ text: 'name-of-c7' }, { subject: 'c7' }]) {
+    t.equal((await store.findings({ limit: 3, counted: true, ...filter })).total, 3, 'one page holds all');
+    t.equal((await store.findings({ limit: 2, counted: true, ...filter })).total, undefined);
+  }
 }
 
 export async function counts(t: Test, store: Store): Promise<void> {

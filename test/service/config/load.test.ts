@@ -151,3 +151,51 @@ void t.test('the page of the documentation has every setting', (t) => {
   t.match(page, '`PLIMSOLL_DATA_DIR`');
   t.end();
 });
+
+void t.test('where something is wrong, the rest has defaults in its place', async (t) => {
+  const loaded = await loadSettings({
+    programs: ['collector'],
+    flags: { 'data-dir': '/srv/p', api: 'nowhere', 'query-deadline': '0s' },
+    environment: { PLIMSOLL_LISTN: 'x' },
+    readFile: () => Promise.resolve('log-level: loud\nlisten: 127.0.0.1:1'),
+    uid: 0,
+    home: '/root',
+  });
+  if (loaded.ok) throw new Error('nothing was wrong');
+  t.equal(loaded.problems.length, 3);
+  const { settings, warnings } = loaded.rest;
+  t.match(settings, {
+    dataDir: '/srv/p',
+    tokenFile: '/srv/p/operator-token',
+    api: { host: '127.0.0.1', port: 7480 },
+    listen: { host: '127.0.0.1', port: 1 },
+    queryDeadline: 10_000,
+    logLevel: 'info',
+  });
+  t.match(warnings, [/PLIMSOLL_LISTN is set but means nothing; did you mean PLIMSOLL_LISTEN\?/]);
+  const without = await loadSettings({
+    programs: ['collector'],
+    flags: { 'data-dir': 'relative' },
+    environment: {},
+    readFile: () => Promise.resolve(undefined),
+    uid: 0,
+    home: '/root',
+  });
+  if (without.ok) throw new Error('nothing was wrong');
+  t.match(without.problems, [{ place: '--data-dir' }]);
+  t.equal(without.problems.length, 1, 'what is built on it is not counted as well');
+  t.equal(without.rest.settings.tokenFile, '/var/lib/plimsoll/operator-token');
+});
+
+void t.test('receivers of syslog', async (t) => {
+  const receiver = async (text: string) =>
+    (await settingsOf({ programs: ['collector'], flags: { 'sink-syslog': text } })).settings.sinkSyslog;
+  t.equal(await receiver('off'), 'off');
+  t.same(await receiver('tls://log.example'), { transport: 'tls', address: { host: 'log.example', port: 6514 } });
+  t.same(await receiver('tcp://[::1]'), { transport: 'tcp', address: { host: '::1', port: 601 } });
+  t.same(await receiver('tls://[fe80::1]:10514'), { transport: 'tls', address: { host: 'fe80::1', port: 10_514 } });
+  for (const text of ['', 'log.example:514', 'udp://log.example:514', 'tls://', 'tls://log.example:0', 'tls://a:99999'])
+    t.match(await problemsOf({ programs: ['collector'], flags: { 'sink-syslog': text } }), [/tls:\/\/host:port/], text);
+  for (const text of ['tls://user@host:1', 'tls://host:1/path', 'TLS://host', 'tls://::1:6514', 'tcp://a b'])
+    t.equal((await problemsOf({ programs: ['collector'], flags: { 'sink-syslog': text } })).length, 1, text);
+});

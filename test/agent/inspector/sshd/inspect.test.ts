@@ -84,3 +84,27 @@ t.test('a file that sshd would refuse is not what runs', async (t) => {
   const fact = await sshdOf(t, { '/etc/ssh/sshd_config': 'UsePAM yes\nPermitRootLogin maybe\n' });
   t.match(fact.contexts, { state: 'unreadable', source: '/etc/ssh/sshd_config:2', reason: /permitrootlogin/ });
 });
+
+t.test('a dead link among the included files: sshd stops there (asked of OpenSSH 10.0)', async (t) => {
+  const dead = await sshdOf(t, { ...CONFIG, '/etc/ssh/sshd_config.d/50.conf': '-> /nowhere' });
+  t.match(dead.contexts, { state: 'unreadable', source: '/etc/ssh/sshd_config.d/50.conf', reason: /link/ });
+  const named = await sshdOf(t, { '/etc/ssh/sshd_config': 'Include /etc/ssh/none.conf\nMaxAuthTries 2\n' });
+  t.same(value(named, 'maxauthtries'), { values: ['2'], source: '/etc/ssh/sshd_config:2' }, 'no file is none');
+});
+
+t.test('more than a fact can hold is not judged by its beginning', async (t) => {
+  const names = Array.from({ length: 257 }, (_, index) => `A${String(index)}`);
+  const many = `AcceptEnv ${names.slice(0, 256).join(' ')}\n`;
+  t.match(await sshdOf(t, { '/etc/ssh/sshd_config': many }), { contexts: { state: 'seen' } });
+  // sshd -T shows all of them, also the last.
+  t.match((await sshdOf(t, { '/etc/ssh/sshd_config': `${many}AcceptEnv LD_*\n` })).contexts, {
+    state: 'unreadable',
+    source: '/etc/ssh/sshd_config:2',
+    reason: /more than 256 values of acceptenv/,
+  });
+  const long = `Banner /${'x'.repeat(4096)}\n`;
+  t.match((await sshdOf(t, { '/etc/ssh/sshd_config': long })).contexts, { state: 'unreadable', reason: /too long/ });
+  const directories = Object.fromEntries(names.map((name) => [`/etc/ssh/d/${name}/x.conf`, '']));
+  const scattered = { ...directories, '/etc/ssh/sshd_config': 'Include /etc/ssh/d/*/x.conf /etc/ssh/d/*/*.conf\n' };
+  t.match((await sshdOf(t, scattered)).contexts, { state: 'unreadable' });
+});

@@ -1,0 +1,64 @@
+import { connect } from '../api/connect.ts';
+import { sinkList } from '../api/shape.ts';
+import type { FleetSink } from '../api/shape.ts';
+import { defineCommand, EXIT_TROUBLE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { complain } from '../complain.ts';
+import type { Context } from '../context.ts';
+import { printListing } from '../print.ts';
+import type { Cell } from '../render/table.ts';
+
+export const sinks = defineCommand({
+  name: 'sinks',
+  summary: 'where events are shipped to, and how that goes',
+  usage: ['sinks [options]'],
+  description: [
+    'Asks the collector for its sinks: whether each takes events, how many wait for it, how many it took since the collector started, how many it will never accept, and what it said last. POSITION is the last event that will not be sent again.',
+    'The exit status is 0 if every sink is ok, 1 if one is retrying or paused.',
+  ],
+  operands: { min: 0, max: 0 },
+  options: [OUTPUT_OPTION],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll sinks', meaning: 'every sink' },
+    { line: 'plimsoll sinks --output ndjson', meaning: 'one JSON object a sink' },
+  ],
+  run: async (context) => {
+    const client = await connect(context.settings, new AbortController().signal);
+    if (!client.ok) return complain(context, client.problem, client.hint);
+    const answer = await client.value.get('/v1/sinks', sinkList);
+    if (!answer.ok) return complain(context, answer.problem, answer.hint);
+    const { sinks: items } = answer.value;
+    await printListing(context, {
+      document: { sinks: items },
+      items,
+      columns: [
+        { title: 'SINK' },
+        { title: 'STATE' },
+        { title: 'WAITING', align: 'right' },
+        { title: 'DELIVERED', align: 'right' },
+        { title: 'REJECTED', align: 'right' },
+        { title: 'POSITION', align: 'right' },
+        { title: 'LAST ERROR', min: 20 },
+      ],
+      rows: items.map((sink) => sinkRow(sink, context)),
+      empty: 'Events are shipped nowhere: sink-ndjson and sink-syslog are off.',
+    });
+    return items.every(({ state }) => state === 'ok') ? EXIT_OK : EXIT_TROUBLE;
+  },
+});
+
+/** `behind` is counted up to a batch: from there on it says only that there are more. */
+const COUNTED_UP_TO = 500;
+
+function sinkRow(sink: FleetSink, { paint }: Context): readonly Cell[] {
+  const { name, state, behind, delivered, rejected, position, lastError } = sink;
+  return [
+    { text: name, paint: paint.bold },
+    { text: state, paint: state === 'ok' ? paint.good : paint.bad },
+    { text: behind < COUNTED_UP_TO ? String(behind) : `${String(behind)}+` },
+    { text: String(delivered) },
+    { text: String(rejected), ...(rejected > 0 && { paint: paint.bad }) },
+    { text: String(position) },
+    { text: lastError },
+  ];
+}

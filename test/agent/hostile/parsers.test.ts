@@ -1,0 +1,172 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as fc from 'fast-check';
+import t from 'tap';
+import { inspectSchema } from '../../../agent/inspector/container/inspect-answer.ts';
+import { infoSchema, networkSchema } from '../../../agent/inspector/docker/api.ts';
+import { historySchema, imageSchema } from '../../../agent/inspector/image/parse.ts';
+import { parseMountinfo } from '../../../agent/inspector/proc/mountinfo.ts';
+import type { Schema } from '../../../posture/schema.ts';
+import { SEED } from '../../fixture/inspector/read.ts';
+
+const AGENT = fileURLToPath(new URL('../../../agent', import.meta.url));
+const FIXTURES = fileURLToPath(new URL('../../fixture/inspector', import.meta.url));
+const FOLDERS = ['inspector', 'record', 'runtime'];
+/** An export with such a name takes something from outside apart. */
+const IS_PARSER = /^(?:parse|redact|to)(?=[A-Z])|Schema$/;
+
+interface Input {
+  readonly bytes: Buffer;
+  readonly text: string;
+  readonly json: unknown;
+}
+type Parser = (...args: readonly unknown[]) => unknown;
+type Feed = (parser: Parser, input: Input) => unknown;
+
+const words: Feed = (parse, { text }) => parse(text.split(/[\0\n ]/));
+const bytes: Feed = (parse, input) => parse(input.bytes);
+const pieces = (push: (part: Buffer) => unknown, whole: Buffer): void => {
+  for (let at = 0; at < whole.length; at += 7) push(whole.subarray(at, at + 7));
+};
+/** What a schema lets through is what comes to the function behind it. */
+const behind =
+  (schema: Schema<unknown>): Feed =>
+  (convert, { json }) => {
+    const parsed = schema.parse(json);
+    if (parsed.ok) convert(parsed.value);
+  };
+const nothing: Feed = () => undefined;
+
+/** How those are called that do not take one text. A parser that is not here is called with a text: none is forgotten. */
+const FEEDS: Readonly<Record<string, Feed>> = {
+  'inspector/container/declared.ts parseSecurityOptions': words,
+  'inspector/container/declared.ts toDeclared': behind(inspectSchema),
+  // Reads what parseProcStatus answered.
+  'inspector/container/thread-facts.ts toThreadFacts': nothing,
+  'inspector/docker/api.ts parseInterContainer': behind(networkSchema),
+  'inspector/docker/api.ts toDockerApi': behind(infoSchema),
+  'inspector/docker/daemon-flags.ts parseDaemonFlags': words,
+  'inspector/docker/daemon-json.ts parseDaemonJson': bytes,
+  'inspector/image/parse.ts toHistory': behind(historySchema),
+  'inspector/image/parse.ts toImage': behind(imageSchema),
+  'inspector/kernel/parse.ts parseSecureBoot': bytes,
+  'inspector/proc/proc-net-unix.ts parseUnixListeners': (parse, { text }) => parse(text, '/docker.sock'),
+  'inspector/sshd/command-line.ts parseSshdCommandLine': words,
+  'inspector/sshd/match-condition.ts parseCondition': words,
+  'record/redact-file.ts redactFile': (redact, input) => {
+    for (const path of ['/etc/x.json', '/proc/cmdline', '/proc/7/environ', '/proc/7/cmdline', '/etc/passwd'])
+      redact(path, input.bytes);
+  },
+  'record/redact-json.ts redactJson': (redact, { json }) => redact(json),
+  'record/redact.ts redactWords': words,
+  'runtime/reply.ts parsedReply': (parse, input) => parse({ ok: true, json: input.bytes }),
+  // Those whose names do not say what they are.
+  'inspector/accounts.ts namesOf': (parse, { text }) => parse(text),
+  'inspector/listener/choose.ts streamPorts': words,
+  'inspector/proc/cgroup.ts cgroupMounts': (parse, { text }) => parse(parseMountinfo(text)),
+  'inspector/proc/cgroup.ts containerIds': (parse, { text }) => parse(text),
+  'inspector/sshd/algorithms.ts assembleAlgorithms': (parse, { text }) =>
+    parse({ all: ['a', 'b'], defaults: ['a'] }, text),
+  'inspector/sshd/command-line.ts isListener': words,
+  'inspector/sshd/sshd-config.ts splitArguments': (parse, { text }) => parse(text),
+  'inspector/sshd/wildcard.ts matchesPatternList': (match, { text }) => match(text, text.slice(0, 64)),
+  'record/content-path.ts contentPath': (path, { text }) => path('readFile', text),
+  'runtime/docker-events.ts createEventLines': (create, input) => {
+    const { push } = create(() => undefined) as { readonly push: (part: Buffer) => unknown };
+    pieces(push, input.bytes);
+  },
+  'runtime/http-response.ts createResponseReader': (create, input) => {
+    const reader = create({ onHead: () => undefined, onBody: () => undefined });
+    const { push, end } = reader as { readonly push: (part: Buffer) => unknown; readonly end: () => unknown };
+    pieces(push, input.bytes);
+    end();
+  },
+};
+
+/** Whole files as the kernel and the engine write them, and lines that a parser goes further into. */
+const SAMPLES: readonly string[] = [
+  ...readdirSync(FIXTURES, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(FIXTURES, name))
+    .filter((path) => statSync(path).isFile() && !path.endsWith('.ts'))
+    .map((path) => readFileSync(path, 'latin1')),
+  'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n',
+  'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}',
+  '{"Type":"container","Action":"start","Actor":{"ID":"c","Attributes":{"container":"x"}}}\n',
+  'Match User "a b",!c Address 10.0.0.0/8\nInclude /etc/ssh/*.conf\nPort=22\nCiphers +aes256-ctr\nLoginGraceTime 1h30m\n',
+  '[Socket]\nListenStream=/run/docker.sock\\\n  x\n; comment\n[Install]\n',
+  'root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n',
+  'dockerd\0--host=fd://\0--log-opt\0x=y\0-D\0--\0',
+  'seccomp=unconfined\nlabel=type:x\nno-new-privileges:true\nname=seccomp,profile=builtin\n',
+];
+
+const TEXTS = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array)),
+  fc.string({ unit: 'binary', maxLength: 200 }).map((text) => Buffer.from(text)),
+  // A file as it should be, with a piece of it taken away, doubled, or replaced by whatever there is.
+  fc
+    .tuple(fc.constantFrom(...SAMPLES), fc.nat(), fc.nat(200), fc.uint8Array({ maxLength: 40 }), fc.boolean())
+    .map(([sample, at, length, array, doubled]) => {
+      const whole = Buffer.from(sample, 'latin1');
+      const from = at % (whole.length + 1);
+      const piece = whole.subarray(from, from + length);
+      const middle = doubled ? Buffer.concat([piece, piece]) : Buffer.from(array);
+      return Buffer.concat([whole.subarray(0, from), middle, whole.subarray(from + length)]);
+    }),
+);
+const ANSWERS = SAMPLES.flatMap((sample) => {
+  try {
+    const value: unknown = JSON.parse(sample);
+    return Array.isArray(value) ? [value, value[0] as unknown] : [value];
+  } catch {
+    return [];
+  }
+});
+const JSONS = fc.oneof(
+  fc.jsonValue(),
+  fc.tuple(fc.constantFrom(...ANSWERS), fc.nat(), fc.jsonValue()).map(([answer, at, other]) => {
+    let left = at % 60;
+    // Another value in one place of a good answer.
+    return JSON.parse(JSON.stringify(answer), (_key, value: unknown) => ((left -= 1) === 0 ? other : value)) as unknown;
+  }),
+);
+const INPUTS: fc.Arbitrary<Input> = fc
+  .tuple(TEXTS, JSONS)
+  .map(([whole, json]) => ({ bytes: whole, text: whole.toString('utf8'), json }));
+
+const modules = FOLDERS.flatMap((folder) =>
+  readdirSync(join(AGENT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+    .map((name) => `${folder}/${name}`),
+).sort();
+
+const seen = new Set<string>();
+for (const module of modules) {
+  const exported = (await import(join(AGENT, module))) as Readonly<Record<string, unknown>>;
+  for (const [name, value] of Object.entries(exported)) {
+    const key = `${module} ${name}`;
+    if (FEEDS[key] === undefined && !IS_PARSER.test(name)) continue;
+    seen.add(key);
+    void t.test(key, (t) => {
+      const isSchema = typeof value === 'object' && value !== null && 'parse' in value;
+      const feed: Feed =
+        FEEDS[key] ??
+        (isSchema ? (_, { json }) => (value as Schema<unknown>).parse(json) : (parse, { text }) => parse(text));
+      fc.assert(
+        fc.property(INPUTS, (input) => void feed(value as Parser, input)),
+        SEED,
+      );
+      t.end();
+    });
+  }
+}
+
+void t.test('the table names nothing that is not there, and nobody is missing', (t) => {
+  t.same(
+    Object.keys(FEEDS).filter((key) => !seen.has(key)),
+    [],
+  );
+  t.ok(seen.size > 50, `${String(seen.size)} parsers`);
+  t.ok(ANSWERS.length > 8 && SAMPLES.length > 30);
+  t.end();
+});

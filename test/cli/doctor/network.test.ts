@@ -1,0 +1,239 @@
+import { createServer } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { dialNodesPort } from '../../../cli/doctor/dial-nodes-port.ts';
+import { collectorApi } from '../../../cli/doctor/examination/collector-api.ts';
+import { collectorConnection } from '../../../cli/doctor/examination/collector-connection.ts';
+import { apiPort, nodesPort } from '../../../cli/doctor/examination/port.ts';
+import { sinkSyslog } from '../../../cli/doctor/examination/sink-syslog.ts';
+import { takeLock } from '../../../service/lock.ts';
+import type { Issued } from '../../../service/tls/issue.ts';
+import { turnedClock } from '../../../service/turned-clock.ts';
+import { startServer, TOKEN } from '../../collector/api/server.ts';
+import { startCollector } from '../../collector/session/collector.ts';
+import type { TestCollector } from '../../collector/session/collector.ts';
+import { newFleet } from '../../collector/session/node.ts';
+import { directoryOf, installationOf } from './installation.ts';
+
+const YEAR_MS = 365 * 86_400_000;
+
+/** Listens on a free port of the loopback address until the test is over. */
+async function listening(t: Test, server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  return `127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+}
+
+/** An address where nobody listens: a port that was free a moment ago. */
+async function closedAddress(): Promise<string> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `127.0.0.1:${String(port)}`;
+}
+
+/** A server that takes connections and says nothing. */
+function silentServer(t: Test): Server {
+  const sockets = new Set<Socket>();
+  t.teardown(() => sockets.forEach((socket) => socket.destroy()));
+  return createTcpServer((socket) => void sockets.add(socket));
+}
+
+void t.test('ports: free, ours, of somebody else', async (t) => {
+  const dataDir = directoryOf(t);
+  const free = await closedAddress();
+  const look = async (flags: Readonly<Record<string, string>>, uid = 0) => {
+    const installation = await installationOf({ 'data-dir': dataDir, ...flags }, { uid });
+    return { listen: await nodesPort.examine(installation), api: await apiPort.examine(installation) };
+  };
+  t.match(await look({ listen: free, api: '127.0.0.1:0' }), {
+    listen: { outcome: 'ok', seen: `${free} is free` },
+    api: { outcome: 'ok', seen: /the system chooses/ },
+  });
+  const taken = await listening(t, createTcpServer());
+  const port = taken.split(':')[1] ?? '';
+  const mine = new RegExp(`^\\S+ is held by node (process ${String(process.pid)})`.replaceAll(/[()]/g, '\\$&'));
+  t.match(await look({ listen: taken }), { listen: { outcome: 'problem', seen: mine, advice: /--listen HOST:PORT$/ } });
+  t.match(await look({ listen: `0.0.0.0:${port}` }), { listen: { outcome: 'problem', seen: mine } }, 'every address');
+  t.match(await look({ listen: `127.0.0.2:${port}` }), { listen: { outcome: 'ok' } }, 'another address');
+  const lock = takeLock(join(dataDir, 'collector.lock'));
+  t.match(await look({ listen: taken }), { listen: { outcome: 'ok', seen: /held by our collector/ } });
+  if (lock.ok) lock.release();
+  t.match(await look({ listen: '192.0.2.1:7443' }), { listen: { outcome: 'problem', seen: /no such address/ } });
+  t.match(await look({ listen: 'no.such.name.invalid:7443' }), { listen: { outcome: 'problem', seen: /no machine/ } });
+
+  const server = await startServer(t);
+  const api = `127.0.0.1:${String(server.port)}`;
+  t.match(await look({ api }), { api: { outcome: 'problem', seen: /a collector of another data directory$/ } });
+  writeFileSync(join(dataDir, 'operator-token'), TOKEN, { mode: 0o600 });
+  t.match(await look({ api }), { api: { outcome: 'ok', seen: /the collector that takes our token/ } });
+});
+
+void t.test('the operator API', async (t) => {
+  const dataDir = directoryOf(t);
+  const look = async (api: string, over: Parameters<typeof installationOf>[1] = {}) =>
+    collectorApi.examine(await installationOf({ 'data-dir': dataDir, api }, over));
+  const closed = await closedAddress();
+  t.match(await look(closed), { outcome: 'warning', seen: `${closed}: nobody listens there (ECONNREFUSED)` });
+  const lock = takeLock(join(dataDir, 'collector.lock'));
+  t.match(await look(closed), { outcome: 'problem', seen: /although a collector \(process \d+\) uses/ });
+  if (lock.ok) lock.release();
+  const shown: (string | undefined)[] = [];
+  const web = await listening(
+    t,
+    createServer((request, response) => {
+      shown.push(request.headers.authorization);
+      response.end('{"status":"ok"}');
+    }),
+  );
+  writeFileSync(join(dataDir, 'operator-token'), TOKEN, { mode: 0o600 });
+  t.match(await look(web), { outcome: 'problem', seen: /answers, but is no collector \(HTTP 200\)$/ });
+  t.strictSame(shown, [undefined], 'another program is not shown the token');
+  rmSync(join(dataDir, 'operator-token'));
+  const silent = await listening(t, silentServer(t));
+  t.match(await look(silent), { outcome: 'warning', seen: `${silent}: no answer in time` });
+
+  const server = await startServer(t);
+  const api = `127.0.0.1:${String(server.port)}`;
+  t.match(await look(api), { outcome: 'unknown', seen: /answers at .*, but no token/ });
+  const token = join(dataDir, 'operator-token');
+  writeFileSync(token, `${TOKEN}wrong`, { mode: 0o600 });
+  t.match(await look(api), {
+    outcome: 'problem',
+    seen: `the collector at ${api} does not accept the token in ${token}`,
+  });
+  writeFileSync(token, TOKEN);
+  const good = await look(api);
+  // The disk of whoever runs this may be nearly full: then the collector says so.
+  t.ok(good.outcome === 'ok' || /1 thing|one thing/.test(good.seen), good.seen);
+  t.match(await look(api, { version: '9.9.9' }), {
+    outcome: 'warning',
+    seen: /runs version 0\.1\.0, this is 9\.9\.9$/,
+  });
+  const ahead = turnedClock(Date.now() + 2 * 3_600_000 + 60_000);
+  t.match(await look(api, { clock: ahead }), {
+    outcome: 'warning',
+    seen: "the clock here is 2 h ahead of the collector's",
+  });
+});
+
+/** Certificates of a node in a data directory, as an agent has them. */
+function nodeDirectory(t: Test, ca: string, { certificatePem, keyPem }: Issued): string {
+  const dataDir = directoryOf(t);
+  const tls = join(dataDir, 'tls');
+  mkdirSync(tls);
+  mkdirSync(join(dataDir, 'agent'));
+  writeFileSync(join(tls, 'ca.pem'), ca);
+  writeFileSync(join(tls, 'agent.pem'), certificatePem);
+  writeFileSync(join(tls, 'agent-key.pem'), keyPem, { mode: 0o600 });
+  return dataDir;
+}
+
+async function examineConnection(
+  t: Test,
+  collector: TestCollector,
+  identity: Issued,
+  over: { ca?: string; address?: string } = {},
+) {
+  const dataDir = nodeDirectory(t, over.ca ?? collector.fleet.authority.certificatePem, identity);
+  return collectorConnection.examine(
+    await installationOf({ 'data-dir': dataDir, collector: over.address ?? collector.server.address }),
+  );
+}
+
+void t.test('the connection of a node, and why it does not come about', async (t) => {
+  const collector = await startCollector(t);
+  const { fleet, server } = collector;
+  const good = await fleet.node('n1');
+  const port = server.address.split(':').at(-1) ?? '';
+  t.match(await examineConnection(t, collector, good), {
+    outcome: 'ok',
+    seen: /^127\.0\.0\.1:\d+ in \d+ ms: TLS 1\.3, both certificates accepted$/,
+  });
+  t.strictSame(await collector.store.nodes(), [], 'it leaves no trace at the collector');
+  const foreign = await newFleet();
+  t.match(await examineConnection(t, collector, await foreign.node('n1'), { ca: foreign.authority.certificatePem }), {
+    outcome: 'problem',
+    seen: /its certificate is not of the authority that is trusted here \([A-Z_]+\)$/,
+    advice: 'bring ca.pem of that collector here',
+  });
+  t.match(await examineConnection(t, collector, await fleet.node('n1', Date.now() - 2 * YEAR_MS)), {
+    outcome: 'problem',
+    seen: /hung up after it saw our certificate|our certificate has expired/,
+  });
+  t.match(await examineConnection(t, collector, good, { address: `127.0.0.3:${port}` }), {
+    outcome: /warning|problem/,
+    seen: /ECONNREFUSED|does not name this address/,
+  });
+  const closed = await closedAddress();
+  t.match(await examineConnection(t, collector, good, { address: closed }), {
+    outcome: 'warning',
+    seen: `${closed}: nobody listens there (ECONNREFUSED)`,
+  });
+  t.match(await examineConnection(t, collector, good, { address: 'no.such.name.invalid:7443' }), {
+    outcome: 'problem',
+    seen: /there is no machine with this name|could not be looked up/,
+  });
+  const plain = await listening(t, createServer());
+  t.match(await examineConnection(t, collector, good, { address: plain }), {
+    outcome: 'problem',
+    seen: /speaks no TLS|connection was cut/,
+  });
+  const silent = await listening(t, silentServer(t));
+  t.match(await examineConnection(t, collector, good, { address: silent }), {
+    outcome: 'problem',
+    seen: /no answer in time/,
+  });
+  t.match(await collectorConnection.examine(await installationOf({ 'data-dir': directoryOf(t) })), {
+    outcome: 'ok',
+    seen: 'no agent is kept here',
+  });
+  const broken = nodeDirectory(t, 'nonsense', good);
+  t.match(await collectorConnection.examine(await installationOf({ 'data-dir': broken })), {
+    outcome: 'unknown',
+    seen: /was not tried: .*ca\.pem holds no certificate/,
+  });
+});
+
+void t.test('a collector whose certificate names another address, or has expired', async (t) => {
+  const fleet = await newFleet();
+  const { certificatePem: cert, keyPem: key } = await fleet.node('n1');
+  const tls = { ca: fleet.authority.certificatePem, cert, key, expiresAtMs: 0 };
+  const { createSecureServer } = await import('node:http2');
+  const { issueCertificate } = await import('../../../service/tls/issue.ts');
+  const cases = [
+    {
+      names: ['elsewhere.example'],
+      atMs: Date.now(),
+      text: /does not name this address \(ERR_TLS_CERT_ALTNAME_INVALID\)/,
+    },
+    { names: ['127.0.0.1'], atMs: Date.now() - 2 * YEAR_MS, text: /has expired \(CERT_HAS_EXPIRED\)/ },
+    { names: ['127.0.0.1'], atMs: Date.now() + YEAR_MS, text: /not valid yet \(CERT_NOT_YET_VALID\)/ },
+  ];
+  for (const { names, atMs, text } of cases) {
+    const server = await issueCertificate({ kind: 'server', names }, fleet.authority, atMs);
+    const listener = createSecureServer({ cert: server.certificatePem, key: server.keyPem });
+    const [host = '', port = ''] = (await listening(t, listener)).split(':');
+    const dialled = await dialNodesPort({ host, port: Number(port) }, tls, new AbortController().signal);
+    t.match(dialled, { ok: false, shaken: false, reason: { text } });
+  }
+});
+
+void t.test('a receiver of syslog', async (t) => {
+  const look = async (receiver: string) => sinkSyslog.examine(await installationOf({ 'sink-syslog': receiver }));
+  t.match(await look('off'), { outcome: 'ok', seen: 'off' });
+  const open = await listening(
+    t,
+    createTcpServer((socket) => void socket.destroy()),
+  );
+  t.match(await look(`tls://${open}`), { outcome: 'ok', seen: `tls://${open} takes connections` });
+  t.match(await look(`tcp://${open}`), { outcome: 'warning', seen: /nothing is encrypted/ });
+  const closed = await closedAddress();
+  t.match(await look(`tcp://${closed}`), { outcome: 'problem', seen: /nobody listens there \(ECONNREFUSED\)/ });
+  t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', seen: /no machine|looked up/ });
+});

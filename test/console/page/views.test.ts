@@ -1,0 +1,279 @@
+import t from 'tap';
+import type { Test } from 'tap';
+import { launchChromium, noChromium } from '../../component/chromium.ts';
+import { testDocker, TEST_IMAGE } from '../../component/docker.ts';
+import { HOSTILE } from '../seed.ts';
+import { startSite } from '../site.ts';
+import { enter, openVisitor } from './visitor.ts';
+
+t.setTimeout(115_000);
+
+void t.test('every view, in a real browser, over a real fleet', { skip: noChromium }, async (t) => {
+  const docker = testDocker();
+  const [site, browser] = await Promise.all([startSite(t, { seed: true }), launchChromium()]);
+  t.teardown(() => browser.close());
+  if ('docker' in docker) {
+    t.teardown(() => docker.docker.remove('console-priv', 'console-odd'));
+    await docker.docker.start('console-priv', '--privileged');
+    await docker.docker.start('console-odd', '--read-only');
+    // Somebody starts a process in it that is more powerful than the container was declared to be.
+    await docker.docker.docker('exec', '-d', '--privileged', 'plimsoll-test-console-odd', '/bin/sleep', '3600');
+  }
+  const flags = 'docker' in docker ? { 'docker-host': docker.docker.endpoint } : {};
+  const { nodeId } = await site.startAgent({ ...flags, 'node-name': 'this-machine' });
+  const live = await site.startNode('live-1');
+
+  await t.test('signing in with the token, and out', async (t) => {
+    const { page, close } = await openVisitor(browser, site);
+    t.teardown(close);
+    await page.goto(`${site.url}/#/query`);
+    const field = page.getByLabel('Operator token');
+    const send = page.getByRole('button', { name: 'Sign in' });
+    await field.fill('not-the-token-of-this-collector-0000000000');
+    await send.click();
+    await page.getByText('This is not the operator token of this collector.').waitFor();
+    await field.fill(site.token);
+    await send.click();
+    await page.getByRole('heading', { level: 1, name: 'Live query' }).waitFor();
+    const stored = await page.evaluate<string>('JSON.stringify({ ...localStorage, ...sessionStorage })');
+    t.notOk(stored.includes(site.token), 'the operator token is kept nowhere');
+    t.match(stored, /expiresMs/);
+    await page.reload();
+    await page.getByRole('heading', { level: 1, name: 'Live query' }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You signed out.').waitFor();
+    t.equal(await page.evaluate<number>('localStorage.length'), 0);
+    // A session that the collector does not accept, as after a change of the token.
+    await page.evaluate(`localStorage.setItem('plimsoll.session', '{"token":"x.y.z","expiresMs":9999999999999}')`);
+    await page.reload();
+    await page.getByText('the collector does not accept it any more').waitFor();
+    await page.goto(`${site.url}/#code=${'A'.repeat(32)}`);
+    await page.getByText('This sign-in link was used before').waitFor();
+    t.notOk(page.url().includes('code='), 'the code is gone from the address');
+  });
+
+  const visitor = await openVisitor(browser, site);
+  const { page, go, faults } = visitor;
+  await enter(visitor, site);
+  t.notOk(page.url().includes('code='), 'the code is gone from the address');
+  const calm = (t: Test): void => {
+    t.strictSame(faults, [], 'no violation, no error, no dialog, no other origin');
+  };
+
+  await t.test('overview: totals, plot and its table, worst, fleet', async (t) => {
+    await page.getByText('live', { exact: true }).waitFor();
+    await page.locator('.plot canvas').waitFor();
+    t.match(await page.locator('.plot').getAttribute('aria-label'), /open failures/);
+    await page.getByRole('button', { name: '30 d' }).click();
+    await page.getByRole('button', { name: 'Show as a table' }).click();
+    const table = page.getByRole('table', { name: /over the last 30 d/ });
+    await table.waitFor();
+    t.equal(await table.getByRole('row').count(), 13, 'a head and twelve points');
+    const fleet = page.getByRole('table', { name: /Nodes with their state/ });
+    t.equal(await fleet.getByRole('row').count(), 8, 'five seeded, this machine, and the live one');
+    await fleet.getByRole('row', { name: /this-machine connected/ }).waitFor();
+    await fleet.getByRole('row', { name: /web-1 offline for 2 h/ }).waitFor();
+    const failures = (await (await get(site, '/v1/summary')).json()) as { counts: { failures: { critical: number } } };
+    await page
+      .getByRole('link', { name: `${String(failures.counts.failures.critical)} critical failures open` })
+      .waitFor();
+    calm(t);
+  });
+
+  await t.test('changes show without a reload, and are said', async (t) => {
+    live.say({ [HOSTILE.markup]: 'Seccomp: 0', [HOSTILE.bidi]: 'Seccomp: 0' });
+    const changes = page.getByRole('region', { name: 'What just changed' });
+    await changes.getByText(HOSTILE.markup).first().waitFor();
+    await changes.getByText('invoice\\u202egnp.exe').first().waitFor();
+    await page.locator('[role=status]', { hasText: /\d+ findings? opened;.* worst: / }).waitFor({ state: 'attached' });
+    live.say({});
+    await changes.getByText('resolved').first().waitFor();
+    await live.stop();
+    await changes.getByText('went offline').waitFor();
+    calm(t);
+  });
+
+  await t.test('findings: filters, ten thousand rows, keyboard, details', async (t) => {
+    await go('#/findings');
+    await page.getByText(/^1\d,\d{3} matches$/).waitFor();
+    t.ok((await page.locator('.row').count()) < 60, 'only what is in view is in the page');
+    await page.keyboard.press('Tab');
+    await page.locator('.row-link').first().focus();
+    await page.keyboard.press('End');
+    await page.keyboard.press('ArrowUp');
+    await page.locator('.rows').evaluate((rows: { scrollTop: number; readonly scrollHeight: number }) => {
+      rows.scrollTop = rows.scrollHeight;
+    });
+    await page.locator('.row-link', { hasText: 'not applicable' }).last().waitFor();
+    t.ok((await page.locator('.row').count()) < 60, 'also at the end');
+
+    await page.getByRole('button', { name: 'failed' }).click();
+    await page.getByRole('button', { name: 'critical' }).click();
+    await page.getByLabel('Node').selectOption({ label: 'web-1' });
+    await page.getByRole('searchbox').fill('PRIVILEGED');
+    await page.waitForURL(/text=PRIVILEGED/);
+    await page.getByText(/^\d+ match(es)?$/).waitFor();
+    t.match(page.url(), /severity=critical&verdict=fail&node=seeded-0&text=PRIVILEGED/, 'the address says it all');
+    const rows = page.locator('.row-link');
+    await rows.first().waitFor();
+    const others = (await rows.allInnerTexts()).filter((text) => !/critical[\s\S]*web-1/.test(text));
+    t.strictSame(others, []);
+
+    await rows.first().focus();
+    await page.keyboard.press('ArrowDown');
+    await page.locator('[data-row="1"]:focus').waitFor();
+    const subject = await page.evaluate<string>('document.activeElement.innerText');
+    await page.keyboard.press('Enter');
+    const panel = page.getByRole('region', { name: 'Details of the finding' });
+    await panel.getByText('Evidence').waitFor();
+    t.ok(subject.includes((await panel.getByRole('heading', { level: 2 }).innerText()).slice(0, 20)));
+    t.equal(await page.evaluate<string>('document.activeElement.tagName'), 'H2', 'the focus goes to the details');
+    await panel.getByText('Seccomp: 2').waitFor();
+    await panel.getByText('Why it matters').waitFor();
+    await panel.getByText('cis-docker-1.8.0').waitFor();
+    await panel.locator('.history li').first().waitFor();
+    const link = page.url();
+    await page.keyboard.press('Escape');
+    await panel.waitFor({ state: 'detached' });
+    await page.locator('[data-row="1"]:focus').waitFor();
+
+    await page.goto('about:blank');
+    await page.goto(link);
+    await panel.getByText('Seccomp: 2').waitFor();
+    await page.goto('about:blank');
+    await page.goto(`${site.url}/#/findings/${/findings\/(\w+)/.exec(link)?.[1] ?? ''}`);
+    await panel.getByText('Seccomp: 2').waitFor();
+    await go('#/findings/0000000000000000');
+    await page.getByText('This finding is not there').waitFor();
+    await go('#/findings?text=nothing-has-this-text');
+    await page.getByText('No finding matches these filters.').waitFor();
+    calm(t);
+  });
+
+  await t.test('hostile names are text', async (t) => {
+    for (const [kind, name] of Object.entries(HOSTILE)) {
+      const part =
+        { escape: 'red', bidi: 'invoice', invisible: 'u200bb', long: 'long-x', markup: '<img', script: 'script' }[
+          kind
+        ] ?? '';
+      await go(
+        `#/findings?verdict=fail&text=${encodeURIComponent(kind === 'invisible' ? '\u200b' : name.slice(0, 200))}`,
+      );
+      const row = page.locator('.row-link', { hasText: part }).first();
+      await row.waitFor();
+      const text = await row.innerText();
+      t.notMatch(text, /(?!\n)[\p{Cc}\u202e\u200b\u2066]/u, kind);
+    }
+    t.equal(await page.locator('main img, main script').count(), 0);
+    calm(t);
+  });
+
+  await t.test('a check: explanation and its findings', async (t) => {
+    await go('#/checks/container.seccomp-filter');
+    await page
+      .getByRole('heading', { level: 1, name: 'Every thread of every container runs under a seccomp filter' })
+      .waitFor();
+    await page.getByRole('heading', { name: 'What to do' }).waitFor();
+    await page.getByText('https://docs.docker.com/engine/security/seccomp/').waitFor();
+    await page.locator('.row-link').first().waitFor();
+    calm(t);
+  });
+
+  await t.test('a node that is offline: since when, and what is stored', async (t) => {
+    await go('#/nodes/seeded-0');
+    await page
+      .getByText(/The node is offline since \d{4}-\d\d-\d\d/)
+      .first()
+      .waitFor();
+    await page.getByRole('table', { name: 'Containers that the node last reported' }).getByText('shop-1-0').waitFor();
+    await page.locator('.row-link').first().waitFor();
+    calm(t);
+  });
+
+  await t.test('a node that answers: its kernel as it is now', async (t) => {
+    await go(`#/nodes/${nodeId}`);
+    await page.getByRole('heading', { level: 1, name: 'this-machine' }).waitFor();
+    const kernel = page.getByRole('region', { name: 'Kernel', exact: true });
+    await kernel.getByText('lockdown').first().waitFor();
+    await kernel.getByText('kernel settings').click();
+    await kernel.getByText('kernel.kptr_restrict').waitFor();
+    calm(t);
+  });
+
+  const noDocker = 'docker' in docker ? false : docker.reason;
+  await t.test('its containers, declared beside effective', { skip: noDocker }, async (t) => {
+    const odd = page
+      .getByRole('listitem')
+      .filter({ has: page.getByRole('button', { name: 'plimsoll-test-console-odd' }) });
+    await odd.getByText(/≠ \d differences/).waitFor();
+    const settings = page.getByRole('table', { name: /Settings of plimsoll-test-console-odd/ });
+    if (!(await settings.isVisible())) await odd.getByRole('button').first().click();
+    await settings.getByRole('row', { name: /root file system read-only read-only as declared/ }).waitFor();
+    await settings.getByRole('row', { name: /capabilities default set .*differs: more than declared/ }).waitFor();
+    const priv = page
+      .getByRole('listitem')
+      .filter({ has: page.getByRole('button', { name: 'plimsoll-test-console-priv' }) });
+    await priv.getByText('no seccomp filter').first().waitFor();
+    await priv.getByText(TEST_IMAGE).waitFor();
+    calm(t);
+  });
+
+  await t.test('a query: completion, answers, refusals', async (t) => {
+    const facts = page.waitForResponse(/\/v1\/facts/);
+    await go('#/query');
+    await (await facts).finished();
+    const field = page.getByLabel('Expression');
+    await field.click();
+    await field.pressSequentially('kernel.lockd');
+    const option = page.getByRole('option', { name: /^lockdown/ });
+    await option.waitFor();
+    t.equal(await option.getAttribute('aria-selected'), 'true');
+    t.equal(await field.getAttribute('aria-activedescendant'), await option.getAttribute('id'));
+    await page.keyboard.press('Tab');
+    t.equal(await field.inputValue(), 'kernel.lockdown');
+    await page.keyboard.press('Control+Enter');
+    const mine = page.getByRole('region', { name: 'Answer of this-machine' });
+    await mine.getByText(/none|integrity|confidentiality|null/).waitFor();
+    await page.getByRole('region', { name: 'Nodes that are offline' }).getByText('web-1').waitFor();
+
+    await field.fill('kernel.sysctls.map(k, {"name": k, "value": kernel.sysctls[k]})');
+    await page.locator('.chooser summary').click();
+    await page.getByRole('checkbox', { name: 'this-machine' }).check();
+    await field.press('Control+Enter');
+    await mine.getByRole('row', { name: /kernel.kptr_restrict/ }).waitFor();
+    t.equal(
+      await page.getByRole('region', { name: 'Nodes that are offline' }).count(),
+      0,
+      'only the chosen node was asked',
+    );
+
+    await field.fill('kernel.lokdown');
+    await field.press('Control+Enter');
+    await page
+      .getByRole('alert')
+      .getByText(/lockdown/)
+      .waitFor();
+    await page.getByRole('button', { name: /Containers that run privileged/ }).click();
+    t.match(await field.inputValue(), /c\.declared\.privileged/);
+    await page.getByRole('heading', { name: 'Asked before' }).waitFor();
+    // A refusal is an HTTP 400, which the browser reports by itself.
+    t.strictSame(
+      faults.filter((fault) => !fault.includes('400 (Bad Request)')),
+      [],
+    );
+  });
+
+  await t.test('a place that does not exist', async () => {
+    await go('#/nowhere');
+    await page.getByRole('heading', { name: 'There is no such view' }).waitFor();
+    await go('#/nodes/nobody');
+    await page.getByText('No node has this id or name.').waitFor();
+    await go('#/checks/no.such-check');
+    await page.getByText('This collector knows no such check.').waitFor();
+  });
+  await visitor.close();
+});
+
+function get(site: { readonly url: string; readonly token: string }, path: string): Promise<Response> {
+  return fetch(site.url + path, { headers: { authorization: `Bearer ${site.token}` } });
+}

@@ -1,0 +1,106 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { matches, NO_FILTER, readFilter, toggled, writeFilter } from '../../console/filter.ts';
+import type { FindingFilter } from '../../console/filter.ts';
+import {
+  checkHash,
+  findingHash,
+  findingsHash,
+  nodeHash,
+  queryHash,
+  readRoute,
+  readSignInCode,
+} from '../../console/route.ts';
+import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import { shown } from './finding.ts';
+
+void t.test('each view has its hash', async (t) => {
+  const cases: readonly (readonly [string, object])[] = [
+    ['', { view: 'overview' }],
+    ['#/', { view: 'overview' }],
+    ['#/nodes/e08d', { view: 'node', nodeId: 'e08d' }],
+    ['#/nodes/', { view: 'overview' }],
+    ['#/checks/ssh.root-login', { view: 'check', checkId: 'ssh.root-login' }],
+    ['#/query', { view: 'query', expression: '' }],
+    ['#/query?expression=1%20%2B%201', { view: 'query', expression: '1 + 1' }],
+    ['#/elsewhere', { view: 'unknown', path: '/elsewhere' }],
+    ['#/checks/%E0%A4%A', { view: 'check', checkId: '%E0%A4%A' }],
+    ['#/findings', { view: 'findings', filter: NO_FILTER, open: undefined }],
+    ['#/findings/u1', { view: 'findings', filter: NO_FILTER, open: { uid: 'u1', identity: undefined } }],
+  ];
+  for (const [hash, route] of cases) t.strictSame(readRoute(hash), route, hash);
+});
+
+void t.test('filters stand in the hash, as a person would write them', async (t) => {
+  const route = readRoute('#/findings?severity=high&severity=critical&verdict=fail&node=web-1&text=a%26b&severity=odd');
+  t.strictSame(route.view === 'findings' && route.filter, {
+    severities: ['critical', 'high'],
+    verdicts: ['fail'],
+    checks: [],
+    nodes: ['web-1'],
+    text: 'a&b',
+  });
+  t.equal(findingsHash({ severities: ['high'], text: 'a b' }), '#/findings?severity=high&text=a+b');
+  t.equal(findingsHash(), '#/findings');
+  t.strictSame(toggled(['a', 'b'], 'a'), ['b']);
+  t.strictSame(toggled(['a'], 'b'), ['a', 'b']);
+});
+
+void t.test('what is written is read back, whatever it holds', async (t) => {
+  const words = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 40, unit: 'binary' }), { maxLength: 4 });
+  const filters: fc.Arbitrary<FindingFilter> = fc.record(
+    {
+      severities: fc.subarray([...SEVERITIES]),
+      verdicts: fc.subarray([...VERDICTS]),
+      checks: words,
+      nodes: words,
+      text: fc.string({ maxLength: 40, unit: 'binary' }).filter((text) => text.trim() !== '' || text === ''),
+    },
+    { noNullPrototype: true },
+  );
+  fc.assert(
+    fc.property(filters, (filter) => {
+      t.strictSame(readFilter(new URLSearchParams(writeFilter(filter))), filter);
+    }),
+  );
+  const text = fc.string({ minLength: 1, maxLength: 60, unit: 'binary' });
+  const segment = fc.stringMatching(/^[a-z][a-z.-]{0,20}$/);
+  fc.assert(
+    fc.property(text, text, segment, text, filters, (uid, nodeId, check, subjectId, filter) => {
+      const hash = findingHash({ uid, nodeId, id: `${check}/container/${subjectId}` }, filter);
+      t.strictSame(readRoute(hash), {
+        view: 'findings',
+        filter,
+        open: { uid, identity: { nodeId, check, subjectKind: 'container', subjectId } },
+      });
+      t.strictSame(readRoute(nodeHash(nodeId)), { view: 'node', nodeId });
+      t.strictSame(readRoute(checkHash(check)), { view: 'check', checkId: check });
+      t.strictSame(readRoute(queryHash(subjectId)), { view: 'query', expression: subjectId });
+    }),
+    { numRuns: 40 },
+  );
+  fc.assert(fc.property(fc.string({ unit: 'binary' }), (hash) => void readRoute(hash)));
+});
+
+void t.test('a filter matches what the API would list', async (t) => {
+  const finding = shown({ check: 'ssh.root-login', nodeId: 'n1', nodeName: 'web-1', severity: 'high' });
+  const cases: readonly (readonly [Partial<FindingFilter>, boolean])[] = [
+    [{}, true],
+    [{ severities: ['high', 'low'] }, true],
+    [{ severities: ['low'] }, false],
+    [{ verdicts: ['pass'] }, false],
+    [{ checks: ['ssh.root-login'], nodes: ['web-1'] }, true],
+    [{ nodes: ['n1'] }, true],
+    [{ nodes: ['web-2'] }, false],
+    [{ text: 'PERMITROOTLOGIN' }, true],
+    [{ text: 'elsewhere' }, false],
+  ];
+  for (const [filter, expected] of cases)
+    t.equal(matches({ ...NO_FILTER, ...filter }, finding), expected, JSON.stringify(filter));
+});
+
+void t.test('only a hash that is nothing but a code signs in', async (t) => {
+  t.equal(readSignInCode('#code=Ab_-9'), 'Ab_-9');
+  for (const hash of ['', '#/', '#code=', '#code=a&b', '#/code=abc', '#code=<b>'])
+    t.equal(readSignInCode(hash), undefined);
+});
