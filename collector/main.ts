@@ -81,12 +81,12 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const tls = await prepareTls(settings, hostname(), clock.now());
   const token = await ensureOperatorToken(settings.tokenFile);
   // The sessions need the store, and when it was replaced, it needs them.
-  let server: SessionServer | undefined;
+  let askAll: SessionServer['resync'] = () => undefined;
   const { store, setAside } = await openHealingStore({
     path: join(settings.dataDir, STORE_FILE),
     clock,
     log,
-    onReplaced: () => server?.resync('the collector has lost its store'),
+    onReplaced: () => askAll('the collector has lost its store'),
   });
   steps.push({ name: 'store', close: () => store.close() });
   const feed = createFeed();
@@ -127,7 +127,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   steps.push({ name: 'operator API', close: () => api.close() });
   const listen = formatAddress(settings.listen);
   const { heartbeatInterval: heartbeatIntervalMs } = settings;
-  server = await startSessionServer({
+  const server = await startSessionServer({
     listen: settings.listen,
     tls,
     store,
@@ -140,6 +140,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     throw error instanceof Error && 'syscall' in error ? addressError(listen, 'listen', error) : error;
   });
   sessions = server.sessions;
+  askAll = server.resync;
   steps.push(
     { name: 'sessions', close: () => server.close() },
     { name: 'drain', close: () => server.drain(DRAIN_SPREAD_MS) },

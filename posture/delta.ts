@@ -13,7 +13,6 @@ export interface Delta {
 
 /** What must be applied to `before` to get `after`. */
 export function diff(before: FindingSet, after: FindingSet): Delta {
-  if (before === after) return { added: [], changed: [], gone: [] };
   const added: Finding[] = [];
   const changed: Finding[] = [];
   const gone: string[] = [];

@@ -1,8 +1,8 @@
 import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck } from './check/check.ts';
 import type { ContainerFact } from './fact/container.ts';
 import type { FactName, Facts } from './fact/facts.ts';
-import type { FindingSet } from './delta.ts';
-import { findingId } from './finding.ts';
+import type { Delta, FindingSet } from './delta.ts';
+import { findingId, sameContent } from './finding.ts';
 import type { Finding, Subject } from './finding.ts';
 import type { Observed } from './observed.ts';
 import { notApplicable, unknownBecause } from './verdict.ts';
@@ -24,40 +24,72 @@ export function judgeAll(checks: readonly Check[], facts: Facts): FindingSet {
   return findings;
 }
 
-/** Judges again what `change` touches; every other finding is taken over from `before` as it is. */
-export function judgeChange(checks: readonly Check[], facts: Facts, before: FindingSet, change: Change): FindingSet {
-  if (change.facts.size === 0 && change.containers.size === 0) return before;
+/**
+ * Judges again what `change` touches, and answers what is different from `before` then. What says the same as before is
+ * not in it, so the object that `before` has can stay.
+ */
+export function judgeChange(checks: readonly Check[], facts: Facts, before: FindingSet, change: Change): Delta {
   const whole = new Set(checks.filter((check) => touches(check, change.facts)));
-  const wholeIds = new Set([...whole].map((check) => check.id));
-  const after = new Map(before);
-  if (whole.size > 0) for (const [id, finding] of before) if (wholeIds.has(finding.check)) after.delete(id);
+  const judged = new Map<string, Finding>();
+  const gone = new Set(idsOf(before, whole));
+  const changed = containersOf(facts, change.containers);
   for (const check of checks) {
-    if (whole.has(check)) for (const finding of judgeCheck(check, facts)) after.set(finding.id, finding);
-    else if (check.judges === 'container') judgeChangedContainers(check, facts, change.containers, after);
+    if (whole.has(check)) for (const finding of judgeCheck(check, facts)) judged.set(finding.id, finding);
+    else if (check.judges === 'container' && changed.size > 0)
+      judgeChangedContainers(check, facts, changed, { judged, gone });
   }
-  return after;
+  return deltaOf(before, judged, gone);
+}
+
+/** The ids of all findings of some checks. */
+function idsOf(findings: FindingSet, checks: ReadonlySet<Check>): readonly string[] {
+  if (checks.size === 0) return [];
+  const names = new Set([...checks].map((check) => check.id));
+  const ids: string[] = [];
+  for (const [id, finding] of findings) if (names.has(finding.check)) ids.push(id);
+  return ids;
+}
+
+/** The containers with these ids; undefined: it is not there any more. */
+function containersOf(facts: Facts, ids: ReadonlySet<string>): ReadonlyMap<string, ContainerFact | undefined> {
+  const found = new Map<string, ContainerFact | undefined>([...ids].map((id) => [id, undefined]));
+  if (facts.containers.state === 'seen')
+    for (const container of facts.containers.value) if (ids.has(container.id)) found.set(container.id, container);
+  return found;
+}
+
+/** What came of judging again: findings, and ids of those that may be gone (unless they were judged). */
+interface Judged {
+  readonly judged: Map<string, Finding>;
+  readonly gone: Set<string>;
 }
 
 function judgeChangedContainers(
   check: ContainerCheck,
   facts: Facts,
-  changed: ReadonlySet<string>,
-  after: Map<string, Finding>,
+  changed: ReadonlyMap<string, ContainerFact | undefined>,
+  { judged, gone }: Judged,
 ): void {
-  if (changed.size === 0) return;
-  const present = new Map<string, ContainerFact>();
-  if (facts.containers.state === 'seen')
-    for (const container of facts.containers.value) if (changed.has(container.id)) present.set(container.id, container);
-  for (const id of changed) {
-    const container = present.get(id);
+  for (const [id, container] of changed) {
     const key = findingId(check.id, { kind: 'container', id, name: '' });
-    if (container === undefined) after.delete(key);
-    else after.set(key, judgeContainer(check, facts, container));
+    if (container === undefined) gone.add(key);
+    else judged.set(key, judgeContainer(check, facts, container));
   }
   const placeholder = missingSubject(check, facts, facts.containers, 'no container is running');
   const nodeKey = findingId(check.id, nodeSubject(facts));
-  if (placeholder === undefined) after.delete(nodeKey);
-  else after.set(nodeKey, placeholder);
+  if (placeholder === undefined) gone.add(nodeKey);
+  else judged.set(nodeKey, placeholder);
+}
+
+function deltaOf(before: FindingSet, judged: ReadonlyMap<string, Finding>, gone: ReadonlySet<string>): Delta {
+  const added: Finding[] = [];
+  const changed: Finding[] = [];
+  for (const [id, finding] of judged) {
+    const old = before.get(id);
+    if (old === undefined) added.push(finding);
+    else if (!sameContent(old, finding)) changed.push(finding);
+  }
+  return { added, changed, gone: [...gone].filter((id) => before.has(id) && !judged.has(id)) };
 }
 
 function touches(check: Check, facts: ReadonlySet<FactName>): boolean {

@@ -11,7 +11,7 @@ import { transmissible } from './transmissible.ts';
 /** What this node has told, or will tell, the collector: the findings as they are now, and the changes that wait. */
 export interface Ledger {
   /**
-   * The findings are now `findings`; `delta` is what changed since the last call. The first call of a process cannot
+   * The findings are now `findings`, which goes on to change with later calls; `delta` is what changed since the last call. The first call of a process cannot
    * know what the collector knows: nothing is spooled, and a full transfer follows what waits from before.
    */
   readonly publish: (findings: FindingSet, delta: Delta, observedAtMs: number) => void;
@@ -70,7 +70,8 @@ export function createLedger(spool: Spool, log: Logger): Ledger {
       if (gone.length + put.length > 0) spool.append({ put, gone, observedAtMs });
     },
     takeSnapshot: (observedAtMs, instead) => {
-      const whole = findings;
+      // The set goes on to change while the snapshot is sent; what changes then follows as deltas.
+      const whole = [...findings.values()];
       return { sequence: spool.beginSnapshot(instead), snapshot: true, put: wireOf(whole), gone: [], observedAtMs };
     },
     digest: () => ({ digest, findings: hashes.size }),
@@ -78,8 +79,8 @@ export function createLedger(spool: Spool, log: Logger): Ledger {
 }
 
 /** Made one at a time: a snapshot of a large node is sent in parts, and is not to stand in memory twice. */
-function* wireOf(findings: FindingSet): Generator<WireFinding> {
-  for (const finding of findings.values()) {
+function* wireOf(findings: readonly Finding[]): Generator<WireFinding> {
+  for (const finding of findings) {
     const sent = transmissible(finding);
     if (sent !== undefined) yield sent.wire;
   }

@@ -1,8 +1,9 @@
 import type { Check } from '../../posture/check/check.ts';
-import { deltaSize, diff } from '../../posture/delta.ts';
+import { diff } from '../../posture/delta.ts';
 import type { Delta, FindingSet } from '../../posture/delta.ts';
 import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import type { Finding } from '../../posture/finding.ts';
 import { judgeAll, judgeChange } from '../../posture/judge.ts';
 import type { Change } from '../../posture/judge.ts';
 import { sameValue } from '../same-value.ts';
@@ -11,6 +12,7 @@ import { changeBetween, shareFacts } from './share.ts';
 /** What a node is known to be, and what that is judged to mean. */
 export interface NodeSnapshot {
   readonly facts: Facts;
+  /** As they are now: the set goes on to change with every update. A copy for each would be larger than all else. */
   readonly findings: FindingSet;
 }
 
@@ -44,29 +46,28 @@ const NO_CONTAINERS: ReadonlySet<string> = new Set();
 
 /** A state that knows nothing yet. */
 export function createNodeState({ checks, now, onChange }: NodeStateOptions): NodeState {
+  const findings = new Map<string, Finding>();
   let known: NodeSnapshot | undefined;
 
-  const update = (facts: Facts, findings: FindingSet): void => {
-    const delta = diff(known?.findings ?? new Map(), findings);
-    const isFirst = known === undefined;
-    // Where nothing that is said changed, the set that others may hold is kept: it is the same, and there is only one.
-    known = { facts, findings: isFirst || deltaSize(delta) > 0 ? findings : (known?.findings ?? findings) };
+  const update = (facts: Facts, delta: Delta): void => {
+    for (const id of delta.gone) findings.delete(id);
+    for (const finding of [...delta.added, ...delta.changed]) findings.set(finding.id, finding);
+    known = { facts, findings };
     onChange({ ...known, delta, observedAtMs: now() });
   };
-  const judge = (before: NodeSnapshot, facts: Facts, change: Change): void =>
-    update(facts, judgeChange(checks, facts, before.findings, change));
+  const judge = (facts: Facts, change: Change): void => update(facts, judgeChange(checks, facts, findings, change));
 
   return {
     snapshot: () => known,
     putRound: (facts, fresher) => {
-      if (known === undefined) return update(facts, judgeAll(checks, facts));
+      if (known === undefined) return update(facts, diff(findings, judgeAll(checks, facts)));
       // Read it is, all of it; judged again is only what reads differently.
       const whole = shareFacts(known.facts, keepFresher(facts, known.facts, fresher));
-      judge(known, whole, changeBetween(known.facts, whole));
+      judge(whole, changeBetween(known.facts, whole));
     },
     putFact: (name, fact) => {
       if (known === undefined || sameValue(known.facts[name], fact)) return false;
-      judge(known, { ...known.facts, [name]: fact }, { facts: new Set([name]), containers: NO_CONTAINERS });
+      judge({ ...known.facts, [name]: fact }, { facts: new Set([name]), containers: NO_CONTAINERS });
       return true;
     },
     putContainer: (id, container) => {
@@ -76,7 +77,7 @@ export function createNodeState({ checks, now, onChange }: NodeStateOptions): No
       if (sameValue(before, container)) return;
       const value = replaced(containers.value, id, container);
       const facts = { ...known.facts, containers: { ...containers, value } };
-      judge(known, facts, { facts: NO_FACTS, containers: new Set([id]) });
+      judge(facts, { facts: NO_FACTS, containers: new Set([id]) });
     },
   };
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { PRIVATE_FILE } from '../../service/files.ts';
 import { StoreError, toStoreError } from './error.ts';
@@ -103,6 +103,8 @@ function createPrivate(path: string): void {
     closeSync(openSync(path, 'wx', PRIVATE_FILE));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    // Of a read-only file SQLite says only that it cannot open it.
+    accessSync(path, constants.R_OK | constants.W_OK);
   }
 }
 

@@ -147,9 +147,6 @@ export const check = s.object({
 });
 /** See {@link check}. */
 export type Check = s.Infer<typeof check>;
-/** All checks. */
-export const checkList = s.object({ checks: s.list(check, '', 10_000) });
-
 /** One node's answer to a query. Which fields are there depends on `outcome`. */
 export const queryAnswer = s.object({
   outcome: s.oneOf(['ok', 'error', 'timeout', 'offline']),

@@ -26,12 +26,8 @@ export function TrendCard(): JSX.Element {
   const [range, setRange] = useState(DEFAULT_RANGE);
   const [isTable, setTable] = useState(false);
   const loaded = useLoad(`trend ${range.id}`, (signal) => {
-    const toMs = Date.now();
-    const query = new URLSearchParams({
-      fromMs: String(toMs - range.durationMs),
-      toMs: String(toMs),
-      points: String(POINTS),
-    });
+    // Without an end the collector answers up to now, to the millisecond; a past end would be the last whole minute.
+    const query = new URLSearchParams({ fromMs: String(Date.now() - range.durationMs), points: String(POINTS) });
     return api.get(`/v1/trend?${query.toString()}`, trendSchema, signal);
   });
   useReloadOn(({ type }) => type === 'finding', loaded.reload, RELOAD_EVERY_MS);

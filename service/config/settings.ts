@@ -130,7 +130,7 @@ export const SETTINGS = Object.freeze({
   },
   'agent-cpu-budget': {
     kind: integer(1, 10_000),
-    default: '5',
+    default: '10',
     description:
       'CPU time that the agent may take for long, in percent of one core over a minute. Over it the agent slows down, and the check `agent.resource-budget` says so.',
     programs: AGENT,

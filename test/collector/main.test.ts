@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { connect as connectTls } from 'node:tls';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -126,8 +127,10 @@ void t.test('what stops it from starting is said, with what to do', async (t) =>
   writeFileSync(file, '');
   await t.rejects((await collector(t, { 'data-dir': file })).ready, { code: 'directory' });
   const foreign = directoryOf(t);
-  writeFileSync(join(foreign, 'store.sqlite'), 'this is no database, but long enough to look like one '.repeat(100));
-  await t.rejects((await collector(t, { 'data-dir': foreign })).ready, { name: 'StoreError' });
+  const other = new DatabaseSync(join(foreign, 'store.sqlite'));
+  other.exec('CREATE TABLE theirs (a)');
+  other.close();
+  await t.rejects((await collector(t, { 'data-dir': foreign })).ready, { name: 'StoreError', code: 'notOurs' });
   t.notOk(existsSync(join(foreign, 'events.ndjson')));
 });
 

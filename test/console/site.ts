@@ -22,6 +22,9 @@ export interface Site {
   readonly url: string;
   /** The operator token. */
   readonly token: string;
+  /** Its data directory, and where it takes agents: `127.0.0.1:PORT`. */
+  readonly dataDir: string;
+  readonly collector: string;
   /** Findings that were seeded. */
   readonly seeded: number;
   /** A new sign-in link. */
@@ -61,10 +64,13 @@ export async function startSite(
   const seeded = seed ? await seedStore(dataDir, Date.now()) : 0;
   const { api, listen } = await startCollector({ scope, clock }, settings, consoleDirectory);
   const url = `http://127.0.0.1:${String(api.port)}`;
+  const collector = `127.0.0.1:${String(listen.port)}`;
   const token = readFileSync(join(dataDir, 'operator-token'), 'utf8').trim();
   return {
     url,
     token,
+    dataDir,
+    collector,
     seeded,
     link: async () => {
       const response = await fetch(`${url}/v1/console/links`, {
@@ -76,7 +82,6 @@ export async function startSite(
       return `${url}/#code=${code}`;
     },
     startAgent: async (flags = {}) => {
-      const collector = `127.0.0.1:${String(listen.port)}`;
       return startAgent({ scope, clock }, await settingsWith('agent', { 'data-dir': dataDir, collector, ...flags }));
     },
     startNode: async (nodeId) => {
@@ -93,7 +98,11 @@ export async function startSite(
   };
 }
 
-async function startCollector(scope: SiteScope, settings: Settings, consoleDirectory: string): Promise<CollectorReady> {
+async function startCollector(
+  { scope, clock }: ProgramScope,
+  settings: Settings,
+  consoleDirectory: string,
+): Promise<CollectorReady> {
   const stop = new AbortController();
   const { promise: ready, resolve, reject } = Promise.withResolvers<CollectorReady>();
   const over = runCollector({

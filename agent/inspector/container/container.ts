@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
 import { parsedReply } from '../../runtime/reply.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
@@ -25,6 +26,15 @@ type Answer =
 const MAX_ATTEMPTS = 3;
 
 /**
+ * What runc calls itself in the container until it becomes the program of the container, or of an exec
+ * (libcontainer/nsenter/nsexec.c). The engine says that the container runs a moment before that; on a busy node it is
+ * some ten milliseconds, in which threads of runc still hold every capability and have no filter.
+ */
+const STARTING = /^runc:\[\d:[A-Z]+\]$/;
+/** A program can call itself so: after these waits it is taken as it is, and the next time at once. */
+const START_WAITS_MS: readonly number[] = [20, 50, 100, 200, 400];
+
+/**
  * Inspects one container. Where the runtime fails to answer about one that was seen `before`, what it said then stands
  * (it hardly ever changes) as long as its first process is there, and the kernel is read anew.
  */
@@ -41,7 +51,7 @@ export async function inspectContainer(
     if (answer.outcome === 'gone') return answer;
     if (answer.outcome === 'failed') return inspectFromMemory(view, answer, before);
     last = answer.side;
-    const kernel = await readConfirmed(view, last, last.pid === lastPid);
+    const kernel = await readStarted(view, last, last.pid === lastPid, before);
     if (kernel !== undefined) return { outcome: 'running', container: { ...last, ...kernel } };
     lastPid = last.pid;
   }
@@ -57,8 +67,29 @@ async function inspectFromMemory(
   before: ContainerFact | undefined,
 ): Promise<Inspection> {
   if (before === undefined) return failed;
-  const kernel = await readConfirmed(view, before, false);
+  const kernel = await readStarted(view, before, false, before);
   return kernel === undefined ? failed : { outcome: 'running', container: { ...before, ...kernel } };
+}
+
+/** The kernel's side once no process of the container is still being started. */
+async function readStarted(
+  view: NodeView,
+  side: Pick<RuntimeSide, 'id' | 'pid'>,
+  isRepeated: boolean,
+  before: ContainerFact | undefined,
+): Promise<KernelSide | undefined> {
+  let kernel = await readConfirmed(view, side, isRepeated);
+  if (before !== undefined && before.pid === side.pid && isStarting(before)) return kernel;
+  for (const waitMs of START_WAITS_MS) {
+    if (kernel === undefined || !isStarting(kernel)) break;
+    await sleep(waitMs);
+    kernel = await readConfirmed(view, side, isRepeated);
+  }
+  return kernel;
+}
+
+function isStarting({ programs }: Pick<ContainerFact, 'programs'>): boolean {
+  return programs.state === 'seen' && programs.value.some((name) => STARTING.test(name));
 }
 
 /**

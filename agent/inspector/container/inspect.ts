@@ -9,6 +9,7 @@ import { observeReply, runtimeUnseen } from '../runtime-reply.ts';
 import { inspectContainer } from './container.ts';
 import type { Inspection } from './container.ts';
 import { containerListSchema } from './inspect-answer.ts';
+import { createLimitReader } from './limits.ts';
 import { viewNode } from './node-view.ts';
 
 /** More at a time makes the engine slower, not faster. */
@@ -52,7 +53,9 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
 
 /** One container, by its id; `failed` where the runtime does not answer and it was not seen before. */
 export async function inspectOneContainer(access: NodeAccess, known: Partial<Facts>, id: string): Promise<Inspection> {
-  const view = await viewNode(access);
+  const surroundings = await access.recall.shortly('node', () => viewNode(access));
+  // Limits are the container's own, and an event may be about them.
+  const view = { ...surroundings, readLimit: createLimitReader(access.host) };
   const inspection = await inspectContainer(access.runtime, view, id, seenBefore(known).get(id));
   if (inspection.outcome === 'gone') access.recall.forget(id);
   return inspection;

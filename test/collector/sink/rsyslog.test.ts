@@ -197,6 +197,8 @@ await t.test('rsyslogd is down while events happen, twice', { skip: skipSecure }
   }
   t.same(missing(sent, ocsfIn(receiver)), []);
   t.equal(sent.length, 650);
+  // It counts once the sink has answered, which may be after the receiver has written.
+  await until(() => pump.status().delivered >= 650);
   t.equal(pump.status().delivered, 650, 'what was sent again is counted once');
   await pump.stop();
   t.equal(await store.cursor('syslog'), sent.at(-1)?.position, 'the last events were settled at the end');
@@ -208,7 +210,7 @@ await t.test('rsyslogd is killed again and again in the midst of events', { skip
   const receiver = await startRsyslog(plain.program, directory);
   t.teardown(() => receiver.stop());
   const { happen, sent } = await collectorTo(t, directory, sinkTo(receiver, undefined, 400));
-  for (let round = 0; round < 5; round += 1) {
+  for (let round = 0; round < 3; round += 1) {
     const before = receiver.raw().length;
     await happen(400);
     // It has read some of them, and has not read the others.

@@ -112,6 +112,45 @@ t.test('restarted in between: the new process is read, not the old', async (t) =
   t.equal(value(await observeContainer(access, {}, ID)).pid, 100);
 });
 
+/** runc in the place of the container's program: threads of it have no filter and every capability. */
+const RUNC = statusWith({ Name: 'runc:[2:INIT]', Seccomp: '0', Seccomp_filters: '0', CapEff: '000001ffffffffff' });
+
+t.test('while runc is still starting it, it is not judged by what runc may do', async (t) => {
+  const tree = treeHost(t, { ...NODE, ...containerProcess(100) });
+  let looks = 0;
+  const host: Host = {
+    ...tree,
+    readFile: (path, limits) => {
+      if (path === '/proc/100/status' && (looks += 1) <= 2)
+        return Promise.resolve({ ok: true, value: Buffer.from(RUNC) });
+      return tree.readFile(path, limits);
+    },
+  };
+  const access = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(100) });
+  const container = value(await observeContainer(access, {}, ID));
+  t.match(container.seccomp, { state: 'seen', value: { mode: 'filter' } });
+  t.match(container.programs, { value: ['sleep'] });
+  t.ok(looks >= 3);
+});
+
+t.test('a program that calls itself so is judged all the same, and waited for only once', async (t) => {
+  const tree = treeHost(t, { ...NODE, ...containerProcess(100), '/proc/100/status': RUNC });
+  let reads = 0;
+  const host: Host = {
+    ...tree,
+    readFile: (path, limits) => {
+      if (path === '/proc/100/status') reads += 1;
+      return tree.readFile(path, limits);
+    },
+  };
+  const access = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(100) });
+  const first = await observeContainer(access, {}, ID);
+  t.match(value(first), { seccomp: { value: { mode: 'disabled' } }, programs: { value: ['runc:[2:INIT]'] } });
+  const waiting = reads;
+  await observeContainer(access, { containers: seen([value(first)], 'x') }, ID);
+  t.equal(waiting, 6 * (reads - waiting), 'five times it was looked at again, then no more');
+});
+
 t.test('it runs and is not visible here: every kernel fact says so', async (t) => {
   const access = await accessTo(t, treeHost(t, NODE), { [`/containers/${ID}/json`]: inspectAnswer(100) });
   const container = value(await observeContainer(access, {}, ID));

@@ -1,0 +1,165 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import t from 'tap';
+import { openHealingStore } from '../../../collector/store/healing.ts';
+import { MIGRATIONS } from '../../../collector/store/schema.ts';
+import { openSqliteStore } from '../../../collector/store/sqlite.ts';
+import { turnedClock } from '../../../service/turned-clock.ts';
+import type { TurnedClock } from '../../../service/turned-clock.ts';
+import { cannotMount, mountSmall } from '../../component/tmpfs.ts';
+import { collectLines } from '../session/collector.ts';
+import type { Line } from '../session/collector.ts';
+import { storeConformance } from './conformance.ts';
+import { DAMAGE, damageOpenFile, overwrite } from './damage.ts';
+import { all, commit, commitEvents, commitOne, finding, nodeRow, T0 } from './fleet.ts';
+
+async function open(path: string, clock: TurnedClock = turnedClock(T0)) {
+  const lines: Line[] = [];
+  const replaced: number[] = [];
+  const onReplaced = (): void => void replaced.push(clock.now());
+  const healing = await openHealingStore({ path, clock, log: collectLines(lines), onReplaced, busyTimeoutMs: 5 });
+  return { ...healing, clock, lines, replaced };
+}
+
+/** A closed file with 500 open findings, of whose events a sink has taken 480. Answers the newest position. */
+async function writeStore(path: string): Promise<number> {
+  const store = await openSqliteStore({ path });
+  await store.putNode(nodeRow());
+  const put = Array.from({ length: 500 }, (_, index) => finding({ on: `c${String(index)}` }));
+  const events = await commitEvents(store, commit({ sequence: 1, snapshot: true, put }));
+  await store.advance('ndjson', 480);
+  await store.close();
+  return events.at(-1)?.position ?? 0;
+}
+
+function setAsideOf(path: string): readonly string[] {
+  return readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.damaged-`));
+}
+
+await storeConformance(t, async (t) => (await open(join(t.testdir(), 'store.sqlite'))).store);
+
+for (const [name, damage] of Object.entries(DAMAGE)) {
+  await t.test(`${name}: told at the start, set aside, and the store works`, async (t) => {
+    const path = join(t.testdir(), 'store.sqlite');
+    const position = await writeStore(path);
+    damage(path);
+    const bytes = readFileSync(path);
+    const { store, setAside, lines, replaced } = await open(path);
+    t.equal(setAside()?.path, `${path}.damaged-2026-06-01T00-00-00.000Z`);
+    t.equal(setAside()?.atMs, T0);
+    t.ok(bytes.equals(readFileSync(setAside()?.path ?? '')), 'the damaged file is as it was');
+    t.equal(statSync(path).mode & 0o777, 0o600);
+    const [line] = lines;
+    t.match(line, { level: 'error', message: /damaged .* set aside/, fields: { setAside: setAside()?.path } });
+    t.same(replaced, [], 'nobody is there yet who could be asked');
+    t.same(await all(store), []);
+    t.match(await commitOne(store, commit({ sequence: 2, put: [finding()] })), { outcome: 'gap' }, 'a resync follows');
+    const [event] = await commitEvents(store, commit({ sequence: 3, snapshot: true, put: [finding()] }));
+    t.ok((event?.position ?? 0) > position, 'positions go on');
+    t.same(await store.outbox(position, 10), [event], 'who has read up to there goes on');
+    await store.close();
+    const again = await open(path);
+    t.match(again.setAside(), { atMs: T0 }, 'known as long as the file is there');
+    t.same((await all(again.store)).length, 1);
+    t.same(again.lines, []);
+    await again.store.close();
+  });
+}
+
+await t.test('what the old file still tells of the outbox is said', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  await writeStore(path);
+  // The last pages are those of findings and events.
+  const pages = statSync(path).size / 8192;
+  const db = new DatabaseSync(path, { readOnly: true });
+  const root = Number(db.prepare(`SELECT rootpage FROM sqlite_schema WHERE name = 'finding'`).get()?.['rootpage']);
+  db.close();
+  t.ok(root < pages);
+  overwrite(path, (root - 1) * 8192, Buffer.alloc(8192));
+  const { store, lines } = await open(path);
+  t.match(lines[0]?.fields, { undelivered: { ndjson: 20 } });
+  await store.close();
+});
+
+await t.test('a WAL full of garbage: what it held is gone, the rest is there', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  await writeStore(path);
+  writeFileSync(`${path}-wal`, Buffer.alloc(100_000, 0xa5));
+  const { store, setAside } = await open(path);
+  t.equal((await all(store)).length, 500);
+  t.equal(setAside(), undefined);
+  await store.close();
+});
+
+await t.test('what is not damaged is left where it is, with a clear word', async (t) => {
+  const directory = t.testdir({ 'a-directory': {} });
+  const at = (name: string): string => join(directory, name);
+  await writeStore(at('newer'));
+  const newer = new DatabaseSync(at('newer'));
+  newer.exec(`PRAGMA user_version = ${String(MIGRATIONS.length + 1)}`);
+  newer.close();
+  await t.rejects(open(at('newer')), { code: 'newerVersion', message: /the file has version \d+, this program reads/ });
+  await writeStore(at('newer-and-damaged'));
+  const both = new DatabaseSync(at('newer-and-damaged'));
+  both.exec(`PRAGMA user_version = ${String(MIGRATIONS.length + 1)}`);
+  both.close();
+  DAMAGE['pages in the middle zeroed']?.(at('newer-and-damaged'));
+  await t.rejects(open(at('newer-and-damaged')), { code: 'newerVersion' });
+  const other = new DatabaseSync(at('other'));
+  other.exec('CREATE TABLE theirs (a)');
+  other.close();
+  await t.rejects(open(at('other')), { code: 'notOurs', message: /database of another program/ });
+  await t.rejects(open(at('a-directory')), { code: 'cannotOpen', message: /no regular file/ });
+  t.same(
+    readdirSync(directory).filter((name) => name.includes('.damaged-')),
+    [],
+  );
+});
+
+await t.test('a read-only file system', { skip: cannotMount() }, async (t) => {
+  const directory = mountSmall(t, '16m');
+  const path = join(directory, 'store.sqlite');
+  await writeStore(path);
+  execFileSync('mount', ['-o', 'remount,ro', directory]);
+  await t.rejects(open(path), { code: 'notWritable', message: /the file system is read-only/ });
+  t.same(setAsideOf(path), []);
+});
+
+await t.test('damage that is noticed while it runs: replaced, and what was being done is done', async (t) => {
+  for (const using of ['commit', 'findings'] as const) {
+    const path = join(t.testdir(), 'store.sqlite');
+    const position = await writeStore(path);
+    const { store, setAside, replaced, lines } = await open(path);
+    damageOpenFile(path);
+    if (using === 'findings') t.same(await all(store), []);
+    else {
+      const next = commit({ sequence: 2, snapshot: true, put: [finding({ on: 'c1', evidence: [] })] });
+      const [event] = await commitEvents(store, next);
+      t.match(event, { action: 'opened' }, 'nothing is known any more');
+      t.ok((event?.position ?? 0) > position);
+    }
+    t.same(replaced, [T0], 'the nodes are asked');
+    t.ok(existsSync(setAside()?.path ?? ''));
+    t.equal(lines.filter(({ level }) => level === 'error').length, 1);
+    await store.close();
+  }
+});
+
+await t.test('a disk that damages everything: three files are kept, and once a minute is enough', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  await writeStore(path);
+  const { store, clock, replaced } = await open(path);
+  const put = Array.from({ length: 500 }, (_, index) => finding({ on: `c${String(index)}` }));
+  const write = (sequence: number): Promise<unknown> => commitEvents(store, commit({ sequence, snapshot: true, put }));
+  for (let round = 1; round <= 5; round += 1) {
+    damageOpenFile(path);
+    if (round > 1) await t.rejects(write(round), { code: 'damaged' }, 'too soon');
+    await clock.turn(61_000);
+    await write(round);
+  }
+  t.equal(replaced.length, 5);
+  t.equal(setAsideOf(path).filter((name) => !/-(wal|shm)$/.test(name)).length, 3);
+  await store.close();
+});
