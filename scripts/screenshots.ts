@@ -131,7 +131,10 @@ async function photograph(site: Site, nodeId: string, scope: Scope): Promise<voi
   await node.goto(`${site.url}/#/nodes/${nodeId}`);
   await node.locator('.settings').waitFor();
   await node.locator('.row-link').first().waitFor();
-  // The id of a machine is nobody's business.
+  // The id of a machine is nobody's business, nor is where a daemon for pictures keeps its files.
+  await node.locator('.facts bdi').evaluateAll((values: readonly { textContent: string }[]) => {
+    for (const value of values) if (value.textContent.includes('/tmp/')) value.textContent = '…';
+  });
   await node.getByText(nodeId, { exact: true }).evaluate((id: { textContent: string }) => (id.textContent = '…'));
   await sleep(SETTLE_MS);
   await save(node, 'console-node.png');

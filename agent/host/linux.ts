@@ -36,18 +36,18 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
   const patience = createPatience(options.deadlineMs ?? DEFAULT_DEADLINE_MS);
 
   /** Hands the cleaned path to the reader for its file system. */
-  const route = async <T>(
+  const route = <T>(
     path: string,
     onVirtual: (native: string) => Read<T>,
     onOrdinary: (clean: string) => Promise<Read<T>>,
     isRefused: (clean: string) => boolean = isMagic,
   ): Promise<Read<T>> => {
     const clean = cleanPath(path);
-    if (!clean.ok) return clean;
-    if (signal?.aborted === true) return failure('failed', 'the program is stopping');
+    if (!clean.ok) return Promise.resolve(clean);
+    if (signal?.aborted === true) return Promise.resolve(failure('failed', 'the program is stopping'));
     if (clean.value.includes('/..')) return patience(path, () => onOrdinary(clean.value));
-    if (isRefused(clean.value)) return magicLink();
-    if (tree.isVirtual(clean.value)) return onVirtual(tree.toNative(clean.value));
+    if (isRefused(clean.value)) return Promise.resolve(magicLink());
+    if (tree.isVirtual(clean.value)) return Promise.resolve(onVirtual(tree.toNative(clean.value)));
     return patience(path, () => onOrdinary(clean.value));
   };
 

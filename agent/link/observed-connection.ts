@@ -18,7 +18,9 @@ export interface ObservedConnections {
 export function observeConnections(credentials: ChannelCredentials): ObservedConnections {
   const sockets = new Set<Socket>();
   const lost = Promise.withResolvers<void>();
+  let isOver = false;
   const keep = (socket: Socket): void => {
+    if (isOver) return void socket.destroy();
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   };
@@ -39,6 +41,7 @@ export function observeConnections(credentials: ChannelCredentials): ObservedCon
     credentials,
     lost: lost.promise,
     destroy: () => {
+      isOver = true;
       for (const socket of sockets) socket.destroy();
     },
   };

@@ -41,12 +41,8 @@ export interface Listener {
   readonly close: () => Promise<void>;
 }
 
-/** A client that does not finish its handshake by then is cut off. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** One session is one stream; a few more for a client that dials again over the same connection. */
 const MAX_STREAMS_PER_CONNECTION = 4;
-/** A connection without a stream is closed after this time. */
-const MAX_IDLE_MS = 60_000;
 /** What a peer gets to take what was written to it, before its connection is cut. */
 const CLOSE_GRACE_MS = 500;
 /** Memory of one HTTP/2 connection in MiB: some messages of the largest size, in both directions. */
@@ -71,7 +67,7 @@ export async function openListener({
     'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
     'grpc.keepalive_time_ms': settings.keepaliveMs,
     'grpc.keepalive_timeout_ms': settings.keepaliveTimeoutMs,
-    'grpc.max_connection_idle_ms': MAX_IDLE_MS,
+    'grpc.max_connection_idle_ms': settings.idleConnectionMs,
     'grpc.enable_channelz': 0,
     'grpc-node.max_session_memory': MAX_CONNECTION_MIB,
   });
@@ -84,7 +80,7 @@ export async function openListener({
     requestCert: true,
     rejectUnauthorized: true,
     ALPNProtocols: ['h2'],
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    handshakeTimeout: settings.handshakeTimeoutMs,
   });
   // A node may be connecting again while its old connection is still held to be alive.
   server.maxConnections = settings.maxSessions * 2;
@@ -97,6 +93,8 @@ export async function openListener({
   });
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     log.info({ peer: socket.remoteAddress, code: error.code, reason: error.message }, 'a connection was refused');
+    // After some errors, a handshake that takes too long among them, Node leaves it open.
+    socket.destroy();
   });
   server.listen(listen.port, listen.host);
   await once(server, 'listening');

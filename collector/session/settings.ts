@@ -2,6 +2,10 @@
 export interface SessionSettings {
   /** How often nodes are asked to send a Heartbeat. */
   readonly heartbeatIntervalMs: number;
+  /** A connection whose TLS handshake is not finished by then is cut. */
+  readonly handshakeTimeoutMs: number;
+  /** A connection that has no session for this long is closed. */
+  readonly idleConnectionMs: number;
   /** A session whose Hello is not there by then is ended. */
   readonly helloTimeoutMs: number;
   /** Sessions at a time; one more is refused. */
@@ -32,6 +36,8 @@ export interface SessionSettings {
 /** What holds where nothing else is set. */
 export const DEFAULT_SESSION_SETTINGS: SessionSettings = Object.freeze({
   heartbeatIntervalMs: 30_000,
+  handshakeTimeoutMs: 10_000,
+  idleConnectionMs: 60_000,
   helloTimeoutMs: 10_000,
   maxSessions: 10_000,
   maxDeltaFindings: 200_000,

@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statfsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { PRIVATE_FILE } from '../../service/files.ts';
 import { StoreError, toStoreError } from './error.ts';
@@ -22,9 +22,11 @@ const CACHE_SIZE_KIB = -65_536;
 
 /**
  * Pages in the WAL after which they are written to the database: 32 MiB, four times SQLite's own. What is written again
- * and again in between is then written once.
+ * and again in between is then written once. On a small disk less: a WAL that takes all of it cannot be emptied any more.
  */
-const WAL_PAGES = 4000;
+const MAX_WAL_PAGES = 4000;
+const MIN_WAL_PAGES = 100;
+const WAL_SHARE_OF_FREE_SPACE = 1 / 16;
 
 /**
  * Opens or creates the database (mode 0600) and brings it to the newest version. Throws StoreError.
@@ -44,7 +46,7 @@ export function openConnection({ path, busyTimeoutMs, maxBytes }: ConnectionOpti
     assertVersion(db, MIGRATIONS);
     assertUndamaged(db, statSync(path).size <= MAX_CHECKED_BYTES);
     migrate(db, MIGRATIONS);
-    db.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${String(WAL_PAGES)}`);
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${String(walPages(path))}`);
     db.exec(`PRAGMA cache_size = ${String(CACHE_SIZE_KIB)}`);
     setDurable(db, true);
     assertWritable(db);
@@ -75,6 +77,15 @@ export function transaction<T>(db: DatabaseSync, work: () => T, onUndone?: () =>
   }
 }
 
+/** Gives what the WAL takes back to a disk that is full, as far as the database itself need not grow for it. */
+export function makeRoom(db: DatabaseSync): void {
+  try {
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch {
+    // There was no room for that either; the caller has an error that says so.
+  }
+}
+
 function rollBack(db: DatabaseSync): void {
   try {
     if (db.isTransaction) db.exec('ROLLBACK');
@@ -95,6 +106,12 @@ export function relaxed<T>(db: DatabaseSync, work: () => T): T {
 
 function setDurable(db: DatabaseSync, durable: boolean): void {
   db.exec(`PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'}`);
+}
+
+function walPages(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  const pages = Math.floor((bavail * bsize * WAL_SHARE_OF_FREE_SPACE) / PAGE_BYTES);
+  return Math.max(MIN_WAL_PAGES, Math.min(MAX_WAL_PAGES, pages));
 }
 
 /** SQLite would create the file as the umask says, and its -wal and -shm like it. */

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareCommits } from './commit.ts';
-import { openConnection, relaxed, transaction } from './connection.ts';
+import { makeRoom, openConnection, relaxed, transaction } from './connection.ts';
 import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
 import { prepareCounts, prepareFindingQuery } from './finding-query.ts';
@@ -49,7 +49,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     try {
       return await work();
     } catch (error) {
-      throw toStoreError(error, doing);
+      const failure = toStoreError(error, doing);
+      if (failure.code === 'full') makeRoom(db);
+      throw failure;
     }
   };
 

@@ -1,5 +1,5 @@
 import type { JSX, TargetedKeyboardEvent } from 'preact';
-import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { FactIndex } from '../completion/fact-index.ts';
 import { accept, suggest } from '../completion/suggest.ts';
 import type { Suggestions } from '../completion/suggest.ts';
@@ -42,6 +42,10 @@ export function Editor({
     setSuggestions(found?.isWanted === true || isAsked ? found : undefined);
     setActive(0);
   };
+  useEffect(() => {
+    // Somebody was faster than the names of the facts.
+    if (document.activeElement === field.current && value !== '') look(value, field.current?.selectionStart ?? 0);
+  }, [index]);
   const take = (position: number): void => {
     const item = suggestions?.items[position];
     if (suggestions === undefined || item === undefined) return;

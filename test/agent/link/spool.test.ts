@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import type { Spool } from '../../../agent/link/spool.ts';
 import type { FindingDelta } from '../../../proto/fleet.ts';
 import type { Logger } from '../../../service/log.ts';
 import { turnedClock } from '../../../service/turned-clock.ts';
+import { cannotMount, mountSmall } from '../../component/tmpfs.ts';
 
 const MIB = 1024 * 1024;
 const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -310,36 +311,29 @@ void t.test('SIGKILL in the middle of writing loses nothing that append had take
   spool.close();
 });
 
-function mountSmall(directory: string): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-void t.test('a full disk is counted, never thrown, and healed when there is room again', (t) => {
-  const directory = freshDirectory(t);
-  if (!mountSmall(directory)) {
-    t.comment('not run: no tmpfs can be mounted here');
+void t.test(
+  'a full disk is counted, never thrown, and healed when there is room again',
+  { skip: cannotMount() },
+  (t) => {
+    const directory = mountSmall(t, '256k');
+    const spool = open(directory);
+    heal(spool);
+    for (let index = 0; index < 10; index += 1) spool.append(delta('x'.repeat(50_000)));
+    const { dropped, pending, resync } = spool.status();
+    t.ok(dropped > 0 && pending > 0 && dropped + pending === 10, `${String(dropped)} dropped, ${String(pending)} kept`);
+    t.equal(resync, 'a delta could not be kept');
+    t.equal(waiting(spool).length, pending, 'what was kept is whole');
+    spool.close();
+    const reopened = open(directory);
+    t.match(
+      reopened.status(),
+      { pending, damaged: 0, resync: 'a delta could not be kept' },
+      'it is on disk, disk full',
+    );
+    heal(reopened);
+    reopened.append(delta('room again'));
+    t.match(reopened.status(), { pending: 1, dropped: 0, resync: undefined });
+    reopened.close();
     t.end();
-    return;
-  }
-  t.teardown(() => execFileSync('umount', ['-l', directory]));
-  const spool = open(directory);
-  heal(spool);
-  for (let index = 0; index < 10; index += 1) spool.append(delta('x'.repeat(50_000)));
-  const { dropped, pending, resync } = spool.status();
-  t.ok(dropped > 0 && pending > 0 && dropped + pending === 10, `${String(dropped)} dropped, ${String(pending)} kept`);
-  t.equal(resync, 'a delta could not be kept');
-  t.equal(waiting(spool).length, pending, 'what was kept is whole');
-  spool.close();
-  const reopened = open(directory);
-  t.match(reopened.status(), { pending, damaged: 0, resync: 'a delta could not be kept' }, 'it is on disk, disk full');
-  heal(reopened);
-  reopened.append(delta('room again'));
-  t.match(reopened.status(), { pending: 1, dropped: 0, resync: undefined });
-  reopened.close();
-  t.end();
-});
+  },
+);

@@ -37,8 +37,12 @@ export interface TestCollector {
 }
 
 /** Starts a collector; it is closed with the test. */
-export async function startCollector(t: Test, settings: Partial<SessionSettings> = {}): Promise<TestCollector> {
-  const path = join(t.testdir(), 'store.sqlite');
+export async function startCollector(
+  t: Test,
+  settings: Partial<SessionSettings> = {},
+  directory = t.testdir(),
+): Promise<TestCollector> {
+  const path = join(directory, 'store.sqlite');
   const store = await openSqliteStore({ path, busyTimeoutMs: 5 });
   const fleet = await newFleet();
   const feed = createFeed();

@@ -27,12 +27,13 @@ await t.test('a damaged store: the agent brings everything back, at a start and 
     const log = collectLines(lines);
     const feed = createFeed();
     feed.subscribe((item) => void (item.type === 'finding' && events.push(item)));
-    let server: SessionServer | undefined;
-    const onReplaced = (): void => server?.resync('the store was replaced');
+    let askAll: SessionServer['resync'] = () => undefined;
+    const onReplaced = (): void => askAll('the store was replaced');
     const { store } = await openHealingStore({ path, clock, log, onReplaced });
     const replies = { onResult: () => undefined, onDisconnect: () => undefined };
     const listen = { host: '127.0.0.1', port };
-    server = await startSessionServer({ listen, tls: tls.collector, store, feed, replies, clock, log });
+    const server = await startSessionServer({ listen, tls: tls.collector, store, feed, replies, clock, log });
+    askAll = server.resync;
     return { server, store };
   };
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { openSync, readFileSync, statfsSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
@@ -8,6 +8,7 @@ import t from 'tap';
 import { migrate, MIGRATIONS } from '../../../collector/store/schema.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Store } from '../../../collector/store/store.ts';
+import { cannotMount, mountSmall } from '../../component/tmpfs.ts';
 import { storeConformance } from './conformance.ts';
 import { all, commit, commitEvents, finding, nodeRow, T0 } from './fleet.ts';
 import { makeVersion1 } from './version-1.ts';
@@ -99,6 +100,34 @@ await t.test('a disk that fills up: the whole batch is taken back, later it work
   t.match(await small.nodeState('n1'), { committedSequence: 1, findings: 1 }, 'nothing of the batch is there');
   await commitEvents(small, commit({ sequence: 2, put: [finding({ on: 'fits' })] }));
   await small.close();
+});
+
+await t.test('a small disk: the WAL leaves room, and gives back what it took', { skip: cannotMount() }, async (t) => {
+  const directory = mountSmall(t, '24m');
+  const path = join(directory, 'store.sqlite');
+  const store = await openSqliteStore({ path });
+  let sequence = 0;
+  // Passing findings leave no events, and the same ones again take no more room in the database.
+  const write = async (): Promise<void> => {
+    const evidence = [{ source: String((sequence += 1)), seen: 'x'.repeat(400), expected: '' }];
+    const put = Array.from({ length: 800 }, (_, index) =>
+      finding({ on: `c${String(index)}`, verdict: 'pass', evidence }),
+    );
+    await commitEvents(store, commit({ sequence, snapshot: true, put }));
+  };
+  // 60 MB in all.
+  for (let round = 0; round < 100; round += 1) await write();
+  t.ok(statSync(`${path}-wal`).size < 6 * 1024 * 1024);
+  const other = new DatabaseSync(path);
+  other.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  other.close();
+  await write();
+  const { bavail, bsize } = statfsSync(directory);
+  writeFileSync(join(directory, 'filler'), Buffer.alloc(bavail * bsize));
+  await t.rejects(write(), { code: 'full' });
+  await write();
+  t.equal((await store.nodeState('n1'))?.committedSequence, sequence, 'the next one has what the WAL had before');
+  await store.close();
 });
 
 await t.test('migrations go forward, step by step, all or nothing', async (t) => {

@@ -1,0 +1,190 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { reclaimMemory } from '../../agent/budget/reclaim.ts';
+import { runAgent } from '../../agent/main.ts';
+import { runCollector } from '../../collector/main.ts';
+import type { CollectorReady } from '../../collector/main.ts';
+import { formatAddress } from '../../service/config/kind.ts';
+import { loadSettings } from '../../service/config/load.ts';
+import type { Settings } from '../../service/config/settings.ts';
+import type { Logger } from '../../service/log.ts';
+import { turnedClock } from '../../service/turned-clock.ts';
+import type { TurnedClock } from '../../service/turned-clock.ts';
+import { startEngine } from './engine.ts';
+import type { SimulatedEngine } from './engine.ts';
+import type { Sample } from './trend.ts';
+
+/** What is simulated. */
+export interface DayOptions {
+  readonly hours: number;
+  /** Containers that run at any time. */
+  readonly containers: number;
+  /** Containers that end, and are replaced, every half minute. */
+  readonly churn: number;
+  readonly samplesPerHour: number;
+  readonly log: Logger;
+  readonly signal?: AbortSignal;
+  readonly onSample?: (sample: Sample) => void;
+}
+
+/** What came of it. */
+export interface DayOutcome {
+  readonly samples: readonly Sample[];
+  /** Containers that were started, all in all. */
+  readonly started: number;
+}
+
+const STEP_MS = 30_000;
+/** Nothing is asked for so long: what was set off by the last step is over. */
+const QUIET_MS = 4;
+const MAX_WAIT_MS = 5000;
+const DEADLINE_MS = 60_000;
+
+/**
+ * Hours in seconds: a whole agent and a whole collector in this process, a real stream between them, and an engine in
+ * memory whose containers come and go. Only the clock is turned. Their first processes are real ones, so that the kernel
+ * is read for each.
+ */
+export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-soak-'));
+  const process = spawn('sleep', ['86400'], { stdio: 'ignore' });
+  const clock = turnedClock(Date.now());
+  const stopping = new AbortController();
+  const engine = await startEngine(join(directory, 'engine.sock'));
+  const running: Promise<unknown>[] = [];
+  try {
+    const collector = Promise.withResolvers<CollectorReady>();
+    const agent = Promise.withResolvers<unknown>();
+    let rounds = 0;
+    const debug: Logger['debug'] = (fields, message) => {
+      if (message === 'full round') rounds += 1;
+      options.log.debug(fields, message);
+    };
+    const log = { ...options.log, debug };
+    const common = { version: '0.0.0-soak', clock, log, signal: stopping.signal };
+    const settings = await settingsOf(directory, {});
+    running.push(
+      runCollector({ ...common, settings, onReady: collector.resolve, standardOutput: globalThis.process.stdout }),
+    );
+    const { listen } = await awaited(collector.promise, running, clock);
+    const target = {
+      collector: formatAddress(listen),
+      'docker-host': `unix://${join(directory, 'engine.sock')}`,
+      // Both parts are in this one process, which is more than an agent may take.
+      'agent-memory-budget': '4GiB',
+      'agent-cpu-budget': '100',
+    };
+    for (let number = 0; number < options.containers; number += 1) engine.start(process.pid ?? 1);
+    running.push(
+      runAgent({
+        ...common,
+        settings: await settingsOf(directory, target),
+        queryWorker: new URL('../../agent/query/worker.ts', import.meta.url),
+        onReady: agent.resolve,
+      }),
+    );
+    await awaited(agent.promise, running, clock);
+    const spool = join(directory, 'agent', 'spool');
+    return await live({ ...options, clock, engine, pid: process.pid ?? 1, spool, rounds: () => rounds });
+  } finally {
+    stopping.abort('over');
+    const ended = Promise.allSettled(running);
+    // They end by deadlines of their own, on the clock that we turn.
+    for (let waited = 0; waited < 50; waited += 1) await Promise.race([ended, clock.turn(200).then(() => sleep(5))]);
+    process.kill('SIGKILL');
+    await engine.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+interface Life extends DayOptions {
+  readonly clock: TurnedClock;
+  readonly engine: SimulatedEngine;
+  readonly pid: number;
+  readonly spool: string;
+  /** Rounds that are over. */
+  readonly rounds: () => number;
+}
+
+async function live(life: Life): Promise<DayOutcome> {
+  const { hours, churn, samplesPerHour, clock, engine, pid, signal } = life;
+  const samples: Sample[] = [];
+  const stepsPerSample = Math.max(1, Math.round(3_600_000 / STEP_MS / samplesPerHour));
+  const steps = Math.round((hours * 3_600_000) / STEP_MS);
+  let started = life.containers;
+  for (let step = 1; step <= steps && signal?.aborted !== true; step += 1) {
+    for (const id of engine.running().slice(0, churn)) engine.stop(id);
+    for (let number = 0; number < churn; number += 1) engine.start(pid);
+    started += churn;
+    await clock.turn(STEP_MS);
+    await quiet(life);
+    if (step % stepsPerSample !== 0) continue;
+    const sample = await look((step * STEP_MS) / 3_600_000, life);
+    samples.push(sample);
+    life.onSample?.(sample);
+  }
+  return { samples, started };
+}
+
+/** Real time for what the last step set off, while the clock stands still. */
+async function quiet({ engine, rounds }: Life): Promise<void> {
+  const untilMs = performance.now() + MAX_WAIT_MS;
+  const isBusy = (): boolean => performance.now() - engine.askedMs() < QUIET_MS || engine.listed() > rounds();
+  do await sleep(QUIET_MS);
+  while (isBusy() && performance.now() < untilMs);
+}
+
+async function look(hour: number, life: Life): Promise<Sample> {
+  const { spool, clock } = life;
+  // What is on its way arrives, and is acknowledged.
+  for (let turn = 0; turn < 10; turn += 1) {
+    await clock.turn(100);
+    await sleep(10);
+  }
+  await quiet(life);
+  await reclaimMemory();
+  const { heapUsed, rss } = process.memoryUsage();
+  return {
+    hour,
+    heapBytes: heapUsed,
+    rssBytes: rss,
+    descriptors: readdirSync('/proc/self/fd').length,
+    spoolBytes: readdirSync(spool).reduce((sum, name) => sum + statSync(join(spool, name)).size, 0),
+  };
+}
+
+async function awaited<T>(wanted: Promise<T>, running: readonly Promise<unknown>[], clock: TurnedClock): Promise<T> {
+  const failed = Promise.race(running).then(() => {
+    throw new Error('it ended before it was ready');
+  });
+  failed.catch(() => undefined);
+  let isThere = false;
+  void wanted.then(() => (isThere = true));
+  const untilMs = performance.now() + DEADLINE_MS;
+  while (!isThere && performance.now() < untilMs) {
+    await Promise.race([failed, clock.turn(20)]);
+    await Promise.race([failed, sleep(5)]);
+  }
+  return Promise.race([wanted, failed, sleep(0).then(() => Promise.reject(new Error('not ready in time')))]);
+}
+
+async function settingsOf(directory: string, flags: Readonly<Record<string, string>>): Promise<Settings> {
+  mkdirSync(directory, { recursive: true });
+  const loaded = await loadSettings({
+    programs: 'collector' in flags ? ['agent'] : ['collector'],
+    flags: {
+      'data-dir': directory,
+      ...('collector' in flags ? {} : { listen: '127.0.0.1:0', api: '127.0.0.1:0', 'sink-ndjson': 'off' }),
+      ...flags,
+    },
+    environment: {},
+    readFile: () => Promise.resolve(undefined),
+    uid: process.getuid?.() ?? 0,
+    home: directory,
+  });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded.settings;
+}
