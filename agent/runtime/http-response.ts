@@ -76,9 +76,9 @@ export function createResponseReader({ onHead, onBody }: ResponseListener): Resp
         head = parseStatusLine(line);
         if (head === undefined) broken('the answer is not HTTP/1.1');
       } else if (line === '') {
-        lines.restart(MAX_CHUNK_LINE_BYTES);
         startBody(head);
-        if (place === 'head') lines.restart(MAX_HEAD_BYTES);
+        // The bound is for all interim responses together with the final one.
+        if (place !== 'head') lines.restart(MAX_CHUNK_LINE_BYTES);
       } else {
         const problem = readHeader(line, head);
         if (problem !== undefined) broken(problem);

@@ -121,6 +121,9 @@ export function kernelRows({ kernel }: NodeFacts, unread: readonly string[]): re
   ];
 }
 
+/** The kernel tells the start of a process to the second. As the check daemon.pending-restart. */
+const START_TOLERANCE_MS = 1000;
+
 /** The container runtime as people read it. */
 export function runtimeRows({ docker }: NodeFacts, unread: readonly string[]): readonly FactRow[] {
   if (docker.api === null) {
@@ -129,7 +132,10 @@ export function runtimeRows({ docker }: NodeFacts, unread: readonly string[]): r
   }
   const { api, process, file, endpoint, bridgeInterContainer } = docker;
   const isPending =
-    process !== null && file !== null && process.startedAtMs > 0 && file.modifiedAtMs > process.startedAtMs;
+    process !== null &&
+    file !== null &&
+    process.startedAtMs > 0 &&
+    file.modifiedAtMs > process.startedAtMs + START_TOLERANCE_MS;
   return [
     row('engine', `Docker ${api.version} (API ${api.apiVersion})`),
     row('socket', endpoint),

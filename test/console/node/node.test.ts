@@ -39,7 +39,7 @@ const FACTS: NodeFacts = {
       swarm: 'inactive',
     },
     process: { pid: 1, uid: 0, startedAtMs: 1000 },
-    file: { path: '/etc/docker/daemon.json', modifiedAtMs: 2000 },
+    file: { path: '/etc/docker/daemon.json', modifiedAtMs: 60_000 },
     bridgeInterContainer: true,
   },
 };
@@ -66,6 +66,11 @@ void t.test('the runtime as people read it', async (t) => {
   t.match(rowOf(rows, 'engine'), { value: 'Docker 26.1.5 (API 1.45)' });
   t.match(rowOf(rows, 'security options'), { value: 'seccomp (profile=builtin); cgroupns' });
   t.match(rowOf(rows, 'daemon.json'), { weakness: 'changed after the start: pending restart' });
+  const fresh = {
+    ...FACTS,
+    docker: { ...FACTS.docker, file: { path: '/etc/docker/daemon.json', modifiedAtMs: 1200 } },
+  };
+  t.match(rowOf(runtimeRows(fresh, []), 'daemon.json'), { weakness: '' }, 'written just before the start');
   const without: NodeFacts = { ...FACTS, docker: { ...FACTS.docker, api: null } };
   t.strictSame(
     runtimeRows(without, []).map(({ value }) => value),
