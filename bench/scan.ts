@@ -1,5 +1,5 @@
 // What `plimsoll scan` costs, beside `docker inspect` of the same containers (the floor) and docker-bench-security.
-// Usage: npm run bench -- [--runs 5] [--containers 1,10,50,200] [--docker-bench DIR]
+// Usage: npm run bench -- scan [--runs 5] [--containers 1,10,50,200] [--docker-bench DIR]
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -13,8 +13,21 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '5' },
     containers: { type: 'string', default: '1,10,50,200' },
     'docker-bench': { type: 'string' },
+    output: { type: 'string', default: 'table' },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  console.log(`Measures \`plimsoll scan\` as a whole process, beside \`docker inspect\` of the same containers.
+
+  --runs N            of each command, turn by turn; the median counts (5)
+  --containers N,N    how many run (1,10,50,200)
+  --docker-bench DIR  a checkout of docker-bench-security, to be measured too
+  --output json       the figures for programs
+
+Needs root, dockerd and a static busybox.`);
+  process.exit();
+}
 setUp();
 const runs = Number(values.runs);
 const steps = values.containers.split(',').map(Number);
@@ -23,8 +36,12 @@ const dockerBench = values['docker-bench'];
 const daemon = await startDockerd();
 if (daemon.socket === undefined) throw new Error(`no Docker daemon: ${daemon.reason}`);
 const environment = { DOCKER_HOST: `unix://${daemon.socket}` };
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void daemon.stop?.().finally(() => process.exit(1)));
+const rows: object[] = [];
 try {
-  console.log('containers  command                 CPU s   wall s  peak MiB  CPU against scan');
+  if (values.output !== 'json')
+    console.log('containers  command                 CPU s   wall s  peak MiB  CPU against scan');
   let running = 0;
   const scans: { readonly containers: number; readonly cost: Cost }[] = [];
   for (const containers of steps) {
@@ -50,7 +67,8 @@ try {
   const [first, last] = [scans[0], scans.at(-1)];
   if (first !== undefined && last !== undefined && last.containers > first.containers) {
     const slope = (last.cost.cpuSeconds - first.cost.cpuSeconds) / (last.containers - first.containers);
-    console.log(`each further container: ${(slope * 1000).toFixed(2)} ms CPU`);
+    if (values.output === 'json') console.log(JSON.stringify({ rows, eachFurtherContainerMs: slope * 1000 }, null, 2));
+    else console.log(`each further container: ${(slope * 1000).toFixed(2)} ms CPU`);
   }
 } finally {
   await daemon.stop();
@@ -67,6 +85,8 @@ function docker(...args: readonly string[]): string {
 }
 
 function print(containers: number, name: string, cost: Cost, own: Cost): void {
+  rows.push({ containers, command: name, ...cost });
+  if (values.output === 'json') return;
   const ratio = cost === own ? '' : `${(cost.cpuSeconds / own.cpuSeconds).toFixed(2)} ×`;
   const row = [
     String(containers).padStart(10),

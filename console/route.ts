@@ -1,3 +1,5 @@
+import { readCheckFilter, writeCheckFilter } from './check/check-filter.ts';
+import type { CheckFilter } from './check/check-filter.ts';
 import { NO_FILTER, readFilter, writeFilter } from './filter.ts';
 import type { FindingFilter } from './filter.ts';
 
@@ -7,6 +9,7 @@ export type Route =
   | { readonly view: 'node'; readonly nodeId: string }
   /** `open`: the finding whose details are open beside the list. */
   | { readonly view: 'findings'; readonly filter: FindingFilter; readonly open: FindingPlace | undefined }
+  | { readonly view: 'checks'; readonly filter: CheckFilter }
   | { readonly view: 'check'; readonly checkId: string }
   /** `expression`: what stands in the editor at first. */
   | { readonly view: 'query'; readonly expression: string }
@@ -43,7 +46,7 @@ export function readRoute(hash: string): Route {
     case 'findings':
       return { view: 'findings', filter: readFilter(params), open: placeOf(name, params.get('of') ?? '') };
     case 'checks':
-      return name === '' ? { view: 'unknown', path } : { view: 'check', checkId: name };
+      return name === '' ? { view: 'checks', filter: readCheckFilter(params) } : { view: 'check', checkId: name };
     case 'query':
       return { view: 'query', expression: params.get('expression') ?? '' };
     default:
@@ -69,6 +72,11 @@ export function findingHash(
   const of = new URLSearchParams({ of: `${encodeURIComponent(nodeId)}/${id}` }).toString();
   const query = [writeFilter({ ...NO_FILTER, ...filter }), of].filter((part) => part !== '').join('&');
   return withQuery(`#/findings/${encodeURIComponent(uid)}`, query);
+}
+
+/** The hash for a list of checks. */
+export function checksHash(filter: Partial<CheckFilter> = {}): string {
+  return withQuery('#/checks', writeCheckFilter({ text: '', severities: [], ...filter }));
 }
 
 /** The hash for a check. */

@@ -32,8 +32,6 @@ await build({
   // CommonJS packages that are imported dynamically by name: a bundle has only their default export. They are loaded
   // by long-running programs, or once in a life, so they may stay where they are.
   external: ['*.node', '@peculiar/x509', 'pino', 'reflect-metadata', 'yaml'],
-  // docker-modem loads ssh2 for ssh:// endpoints; we speak to the local socket only.
-  alias: { ssh2: join(root, 'agent', 'runtime', 'no-ssh.ts') },
 });
 
 await buildConsole(join(root, 'dist', 'console'));

@@ -7,13 +7,11 @@ import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
-import { observeConnections } from './observed-connection.ts';
+import { keepSockets } from './kept-sockets.ts';
 
 /** One connection with one call on it. */
 export interface Dialled {
   readonly call: ClientDuplexStream<AgentMessage, CollectorMessage>;
-  /** Resolves once the connection, having been there, is gone; the call mostly ends by it, but not always. */
-  readonly lost: Promise<void>;
   /** Closes the connection, also one that is still being set up. */
   readonly close: () => void;
 }
@@ -32,8 +30,8 @@ export function dial(target: Address, tls: TlsFiles): Dialled {
     // Held to the name or address that was dialled, whatever name the handshake mentions.
     { checkServerIdentity: (_name, certificate) => checkServerIdentity(target.host, certificate) },
   );
-  const connections = observeConnections(secure);
-  const client = new Client(formatAddress(target), connections.credentials, {
+  const destroySockets = keepSockets(secure);
+  const client = new Client(formatAddress(target), secure, {
     // An address must not stand where a handshake mentions a name (RFC 6066, section 3).
     ...(isIP(target.host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'collector' }),
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -50,7 +48,7 @@ export function dial(target: Address, tls: TlsFiles): Dialled {
   const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
   const close = (): void => {
     client.close();
-    connections.destroy();
+    destroySockets();
   };
-  return { call, lost: connections.lost, close };
+  return { call, close };
 }

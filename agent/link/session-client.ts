@@ -42,8 +42,6 @@ export interface LinkStatus {
 const INVALID_ARGUMENT = 3;
 
 const BACKOFF = Object.freeze({ baseMs: 250, capMs: 30_000 });
-/** A call whose connection is gone has so long to end by itself. */
-const LOST_GRACE_MS = 1000;
 /** A session that lasted so long ends a row of failures. */
 const STABLE_MS = 10_000;
 
@@ -59,11 +57,8 @@ export function createLink(options: LinkOptions): Link {
   const attempt = async (): Promise<SessionOutcome | string> => {
     const dialled = await connect(options);
     if (typeof dialled === 'string') return dialled;
-    const stream = openStream(dialled.call);
-    const held = holdSession(stream, past, { ...options, ledger });
+    const held = holdSession(openStream(dialled.call), past, { ...options, ledger });
     session = held;
-    // What ended the call by itself says more about it: that goes first.
-    void dialled.lost.then(() => clock.after(LOST_GRACE_MS, () => stream.cancel('the connection was lost')));
     const stop = (): void => held.finish();
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();

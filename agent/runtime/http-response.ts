@@ -147,7 +147,8 @@ function readHeader(line: string, head: Head): string | undefined {
   switch (line.slice(0, colon).toLowerCase()) {
     case 'content-length': {
       const length = /^\d{1,15}$/.test(value) ? Number(value) : undefined;
-      if (length === undefined || (head.length ?? length) !== length) return 'the length of the answer is not understood';
+      if (length === undefined || (head.length ?? length) !== length)
+        return 'the length of the answer is not understood';
       head.length = length;
       return undefined;
     }
@@ -169,7 +170,10 @@ function parseChunkSize(line: string): number | undefined {
 
 interface Lines {
   /** The next line from `from` on, without its end; no text: it goes on in the next bytes. */
-  readonly take: (bytes: Buffer, from: number) => { readonly next: number; readonly text?: string; readonly tooLong?: true };
+  readonly take: (
+    bytes: Buffer,
+    from: number,
+  ) => { readonly next: number; readonly text?: string; readonly tooLong?: true };
   /** Forgets how much was taken; from now on at most `maxBytes` in all. */
   readonly restart: (maxBytes: number) => void;
 }

@@ -9,6 +9,8 @@ export interface Engine {
   readonly running: () => Promise<readonly string[]>;
   /** Makes a container that sleeps; it is not started yet. Answers its id. */
   readonly create: (name: string) => Promise<string>;
+  /** Removes containers that were made here. */
+  readonly remove: (ids: readonly string[]) => Promise<void>;
   /** Removes the containers that were made here, and what else was started. */
   readonly close: () => Promise<void>;
 }
@@ -22,7 +24,7 @@ export async function openEngine(socket: string | undefined): Promise<Engine> {
 }
 
 function engineOn(socket: string, stop: () => Promise<void>): Engine {
-  const made: string[] = [];
+  const made = new Set<string>();
   const call: Engine['call'] = (method, path, body) =>
     new Promise((resolve, reject) => {
       const headers = { 'content-type': 'application/json' };
@@ -37,6 +39,13 @@ function engineOn(socket: string, stop: () => Promise<void>): Engine {
       asked.on('error', reject);
       asked.end(body === undefined ? undefined : JSON.stringify(body));
     });
+  const remove: Engine['remove'] = async (ids) => {
+    for (const id of ids) {
+      made.delete(id);
+      // One that is gone already is no loss.
+      await call('DELETE', `/containers/${id}?force=1`).catch(() => undefined);
+    }
+  };
   return {
     socket,
     call,
@@ -44,12 +53,12 @@ function engineOn(socket: string, stop: () => Promise<void>): Engine {
     create: async (name) => {
       const settings = { Image: TEST_IMAGE, Cmd: ['/bin/sleep', '360000'] };
       const { Id } = (await call('POST', `/containers/create?name=bench-${name}`, settings)) as { Id: string };
-      made.push(Id);
+      made.add(Id);
       return Id;
     },
+    remove,
     close: async () => {
-      // Those that are gone already are no loss.
-      for (const id of made) await call('DELETE', `/containers/${id}?force=1`).catch(() => undefined);
+      await remove([...made]);
       await stop();
     },
   };

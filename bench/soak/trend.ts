@@ -1,7 +1,7 @@
 /** One look at what the process holds. */
 export interface Sample {
   readonly hour: number;
-  /** Live objects after a full collection. */
+  /** Live objects and strings after a full collection; not compiled code. */
   readonly heapBytes: number;
   readonly rssBytes: number;
   readonly descriptors: number;

@@ -147,6 +147,16 @@ export const check = s.object({
 });
 /** See {@link check}. */
 export type Check = s.Infer<typeof check>;
+/** All checks. */
+export const checkList = s.object({ checks: s.list(check, '', 10_000) });
+
+/** Something that does not work. `subject`: a node or a sink by name, or the path of the store. */
+export const trouble = s.object({ code: s.string('', 64), subject: s.string(), text: s.string(), advice: s.string() });
+/** See {@link trouble}. */
+export type Trouble = s.Infer<typeof trouble>;
+/** How the collector is doing; only what does not work is shown. */
+export const collectorStatus = s.object({ troubles: s.list(trouble, '', 10_000) });
+
 /** One node's answer to a query. Which fields are there depends on `outcome`. */
 export const queryAnswer = s.object({
   outcome: s.oneOf(['ok', 'error', 'timeout', 'offline']),

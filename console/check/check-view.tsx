@@ -10,7 +10,7 @@ import { Card } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { Outside } from '../part/outside.tsx';
 import { SeverityTag } from '../part/severity-tag.tsx';
-import { findingsHash } from '../route.ts';
+import { checksHash, findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { CheckText } from './check-text.tsx';
 
@@ -26,17 +26,15 @@ export function CheckView({ checkId }: { readonly checkId: string }): JSX.Elemen
   return (
     <>
       <p class="crumbs">
-        <a href={findingsHash({ verdicts: ['fail'] })}>Findings</a> / check
+        <a href={checksHash()}>Checks</a> / check
       </p>
       <div class="title-line">
         <h1 tabIndex={-1}>{value === undefined ? <Outside text={checkId} /> : value.title}</h1>
         {value === undefined ? null : <SeverityTag severity={value.severity} />}
-      </div>
-      <p class="muted">
-        <code>
+        <code class="title-id muted">
           <Outside text={checkId} />
         </code>
-      </p>
+      </div>
       {isUnknown ? <EmptyNote>This collector knows no such check.</EmptyNote> : null}
       {problem === undefined || isUnknown ? null : <ProblemNote problem={problem} onRetry={reload} />}
       {value === undefined && problem === undefined ? <LoadingNote what="the check" /> : null}

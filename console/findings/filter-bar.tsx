@@ -1,20 +1,18 @@
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import { isUnfiltered, NO_FILTER, toggled } from '../filter.ts';
 import type { FindingFilter } from '../filter.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { Outside } from '../part/outside.tsx';
+import { SearchField } from '../part/search-field.tsx';
 import { SeverityMark } from '../part/severity-tag.tsx';
+import { ToggleChip } from '../part/toggle-chip.tsx';
 import { VerdictMark } from '../part/verdict-tag.tsx';
 import { findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { safe } from '../text/safe.ts';
 import { SEVERITY_WORDS, VERDICT_WORDS } from '../words.ts';
-
-/** How long a person may pause while typing before the list is read. */
-const TYPING_MS = 250;
 
 /** What the list is narrowed by. The address always says the same, so that it can be copied. */
 export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.Element {
@@ -22,32 +20,37 @@ export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.E
   const active = filter.severities.length + filter.verdicts.length + filter.checks.length + filter.nodes.length;
   return (
     <div class="filters" role="search" aria-label="Findings">
-      <TextFilter text={filter.text} onText={(text) => apply({ text })} />
+      <SearchField
+        text={filter.text}
+        label="Text in check, title, subject, reason or evidence"
+        placeholder="Search check, title, subject, evidence"
+        onText={(text) => apply({ text })}
+      />
       <details class="filter-more" open={matchMedia('(min-width: 800px)').matches}>
         <summary>Filters{active === 0 ? '' : ` (${String(active)})`}</summary>
         <div class="filter-groups">
           <fieldset>
             <legend>Severity</legend>
             {SEVERITIES.map((severity) => (
-              <Toggle
+              <ToggleChip
                 key={severity}
                 isOn={filter.severities.includes(severity)}
                 onToggle={() => apply({ severities: toggled(filter.severities, severity) })}
               >
                 <SeverityMark severity={severity} /> {SEVERITY_WORDS[severity]}
-              </Toggle>
+              </ToggleChip>
             ))}
           </fieldset>
           <fieldset>
             <legend>Verdict</legend>
             {VERDICTS.map((verdict) => (
-              <Toggle
+              <ToggleChip
                 key={verdict}
                 isOn={filter.verdicts.includes(verdict)}
                 onToggle={() => apply({ verdicts: toggled(filter.verdicts, verdict) })}
               >
                 <VerdictMark verdict={verdict} /> {VERDICT_WORDS[verdict]}
-              </Toggle>
+              </ToggleChip>
             ))}
           </fieldset>
           <NodeFilter filter={filter} onNodes={(nodes) => apply({ nodes })} />
@@ -60,46 +63,6 @@ export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.E
         </div>
       </details>
     </div>
-  );
-}
-
-function TextFilter({ text, onText }: { readonly text: string; readonly onText: (text: string) => void }): JSX.Element {
-  const [typed, setTyped] = useState(text);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  useEffect(() => setTyped(text), [text]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const type = (next: string): void => {
-    setTyped(next);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => onText(next), TYPING_MS);
-  };
-  return (
-    <label class="filter-text">
-      <span class="visually-hidden">Text in check, title, subject, reason or evidence</span>
-      <input
-        type="search"
-        placeholder="Search check, title, subject, evidence"
-        maxLength={256}
-        value={typed}
-        onInput={(event) => type(event.currentTarget.value)}
-      />
-    </label>
-  );
-}
-
-function Toggle({
-  isOn,
-  onToggle,
-  children,
-}: {
-  readonly isOn: boolean;
-  readonly onToggle: () => void;
-  readonly children: JSX.Element | string | readonly (JSX.Element | string)[];
-}): JSX.Element {
-  return (
-    <button type="button" class="chip" aria-pressed={isOn} onClick={onToggle}>
-      {children}
-    </button>
   );
 }
 

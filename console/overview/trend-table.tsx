@@ -3,8 +3,7 @@ import type { Trend } from '../api/shape.ts';
 import { PLOTTED, trendRows } from '../fleet/trend.ts';
 import type { TrendRange } from '../fleet/trend.ts';
 import { Scroll } from '../part/card.tsx';
-import { Moment } from '../part/time-text.tsx';
-import { count } from '../text/format.ts';
+import { count, dateTime } from '../text/format.ts';
 import { SEVERITY_WORDS } from '../words.ts';
 
 /** Rows of the table: as many as people read. */
@@ -14,7 +13,7 @@ const ROWS = 12;
 export function TrendTable({ trend, range }: { readonly trend: Trend; readonly range: TrendRange }): JSX.Element {
   return (
     <Scroll label="Open failures over time">
-      <table>
+      <table class="trend-table">
         <caption class="visually-hidden">Open failures by severity over the last {range.label}, newest first</caption>
         <thead>
           <tr>
@@ -33,7 +32,7 @@ export function TrendTable({ trend, range }: { readonly trend: Trend; readonly r
           {trendRows(trend, ROWS).map(({ atMs, failures, unknown }) => (
             <tr key={atMs}>
               <th scope="row">
-                <Moment atMs={atMs} />
+                <time dateTime={new Date(atMs).toISOString()}>{monthToMinute(atMs)}</time>
               </th>
               {PLOTTED.map((severity) => (
                 <td key={severity} class="number">
@@ -47,4 +46,9 @@ export function TrendTable({ trend, range }: { readonly trend: Trend; readonly r
       </table>
     </Scroll>
   );
+}
+
+/** `11-25 14:03`: no range is longer than a month, no step shorter than minutes. */
+function monthToMinute(atMs: number): string {
+  return dateTime(atMs).slice(5, 16);
 }

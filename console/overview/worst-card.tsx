@@ -13,10 +13,11 @@ import { SUBJECT_WORDS } from '../words.ts';
 import { worstGroups } from './worst-groups.ts';
 import type { WorstGroup } from './worst-groups.ts';
 
-const READ = 100;
+/** Failures that are read: where many fail one check, those of the next come late. */
+const READ = 400;
 const SHOWN = 8;
 const NAMED = 3;
-const RELOAD_EVERY_MS = 2000;
+const RELOAD_EVERY_MS = 4000;
 
 /** The worst failures of the fleet, those of one check together. */
 export function WorstCard(): JSX.Element {

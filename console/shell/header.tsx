@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { BrandMark } from '../part/brand-mark.tsx';
-import { findingsHash, queryHash } from '../route.ts';
+import { checksHash, findingsHash, queryHash } from '../route.ts';
 import type { Route } from '../route.ts';
 import { useServices } from '../services.ts';
 import { LiveBadge } from './live-badge.tsx';
@@ -8,7 +8,8 @@ import { ThemeButton } from './theme-button.tsx';
 
 const PLACES = Object.freeze([
   { label: 'Overview', href: '#/', views: ['overview', 'node'] },
-  { label: 'Findings', href: findingsHash({ verdicts: ['fail'] }), views: ['findings', 'check'] },
+  { label: 'Findings', href: findingsHash({ verdicts: ['fail'] }), views: ['findings'] },
+  { label: 'Checks', href: checksHash(), views: ['checks', 'check'] },
   { label: 'Query', href: queryHash(), views: ['query'] },
 ] satisfies readonly { readonly label: string; readonly href: string; readonly views: readonly Route['view'][] }[]);
 

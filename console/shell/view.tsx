@@ -1,6 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { CheckView } from '../check/check-view.tsx';
+import { ChecksView } from '../check/checks-view.tsx';
 import { FindingsView } from '../findings/findings-view.tsx';
 import { NodeView } from '../node/node-view.tsx';
 import { OverviewView } from '../overview/overview-view.tsx';
@@ -12,6 +13,7 @@ const TITLES = Object.freeze({
   overview: 'Overview',
   node: 'Node',
   findings: 'Findings',
+  checks: 'Checks',
   check: 'Check',
   query: 'Query',
   unknown: 'Not found',
@@ -37,6 +39,8 @@ export function View({ route }: { readonly route: Route }): JSX.Element {
       return <NodeView key={route.nodeId} nodeId={route.nodeId} />;
     case 'findings':
       return <FindingsView filter={route.filter} open={route.open} />;
+    case 'checks':
+      return <ChecksView filter={route.filter} />;
     case 'check':
       return <CheckView key={route.checkId} checkId={route.checkId} />;
     case 'query':
@@ -62,6 +66,7 @@ function placeOf(route: Route): string {
       return `check ${route.checkId}`;
     case 'overview':
     case 'findings':
+    case 'checks':
     case 'query':
     case 'unknown':
       return route.view;

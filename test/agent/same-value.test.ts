@@ -23,7 +23,8 @@ void t.test('near misses', (t) => {
     [{ a: [{ b: 1 }] }, { a: [{ b: 2 }] }],
     ['1', 1],
   ];
-  for (const [one, other] of differing) t.notOk(sameValue(one, other), `${JSON.stringify(one)} ${JSON.stringify(other)}`);
+  for (const [one, other] of differing)
+    t.notOk(sameValue(one, other), `${JSON.stringify(one)} ${JSON.stringify(other)}`);
   const record = Object.assign(Object.create(null) as object, { a: 1 });
   t.ok(sameValue(record, { a: 1 }), 'the prototype says nothing');
   t.end();

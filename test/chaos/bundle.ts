@@ -26,7 +26,6 @@ export async function bundleChild(): Promise<{ readonly script: string; readonly
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
     external: ['*.node', '@peculiar/x509', 'pino', 'reflect-metadata', 'yaml'],
-    alias: { ssh2: join(ROOT, 'agent', 'runtime', 'no-ssh.ts') },
   });
   return { script: join(directory, 'child.js'), remove: () => rmSync(directory, { recursive: true, force: true }) };
 }

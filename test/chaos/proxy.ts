@@ -55,7 +55,8 @@ export async function startProxy(): Promise<Proxy> {
   let healed = Promise.withResolvers<void>();
 
   const flow = async (from: Socket, to: Socket, silencedBy: NetworkFault): Promise<void> => {
-    for await (const chunk of from as AsyncIterable<Buffer>) {
+    // Not destroyed by the loop: a socket that is being reset and is destroyed meanwhile stays open, unread, for ever.
+    for await (const chunk of from.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       while (fault === 'silence' || fault === silencedBy) await healed.promise;
       if (fault === 'delay') await pause(DELAY_MS);
       for (let at = 0; at < chunk.length;) {
@@ -69,7 +70,7 @@ export async function startProxy(): Promise<Proxy> {
   };
   const accept = (node: Socket): void => {
     node.on('error', () => undefined);
-    if (fault === 'refuse' || target === undefined) return reset(node);
+    if (fault === 'refuse' || target === undefined) return void node.resetAndDestroy();
     const collector = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     collector.on('error', () => undefined);
     const pair = { node, collector, isSplit: false };
@@ -81,6 +82,14 @@ export async function startProxy(): Promise<Proxy> {
     collector.once('close', onEnd);
     flow(node, collector, 'silentNode').catch(onEnd);
     flow(collector, node, 'silentCollector').catch(onEnd);
+  };
+  const broken = new WeakSet<Socket>();
+  /** Once each. With RST where nothing waits to be written: `resetAndDestroy` would wait for that, perhaps for ever. */
+  const reset = (socket: Socket): void => {
+    if (broken.has(socket)) return;
+    broken.add(socket);
+    if (socket.writableLength === 0) socket.resetAndDestroy();
+    else socket.destroy();
   };
   const breakPair = (pair: Pair): void => {
     pairs.delete(pair);
@@ -120,12 +129,6 @@ export async function startProxy(): Promise<Proxy> {
       breakEach(pairs);
     },
   };
-}
-
-/** With RST where nothing waits to be written: `resetAndDestroy` would wait for that, perhaps for ever. */
-function reset(socket: Socket): void {
-  if (socket.writableLength === 0) socket.resetAndDestroy();
-  else socket.destroy();
 }
 
 function pause(ms: number): Promise<void> {

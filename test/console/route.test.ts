@@ -4,6 +4,7 @@ import { matches, NO_FILTER, readFilter, toggled, writeFilter } from '../../cons
 import type { FindingFilter } from '../../console/filter.ts';
 import {
   checkHash,
+  checksHash,
   findingHash,
   findingsHash,
   nodeHash,
@@ -20,6 +21,11 @@ void t.test('each view has its hash', async (t) => {
     ['#/', { view: 'overview' }],
     ['#/nodes/e08d', { view: 'node', nodeId: 'e08d' }],
     ['#/nodes/', { view: 'overview' }],
+    ['#/checks', { view: 'checks', filter: { text: '', severities: [] } }],
+    [
+      '#/checks?severity=high&severity=odd&text=5.5+tls',
+      { view: 'checks', filter: { text: '5.5 tls', severities: ['high'] } },
+    ],
     ['#/checks/ssh.root-login', { view: 'check', checkId: 'ssh.root-login' }],
     ['#/query', { view: 'query', expression: '' }],
     ['#/query?expression=1%20%2B%201', { view: 'query', expression: '1 + 1' }],
@@ -75,6 +81,8 @@ void t.test('what is written is read back, whatever it holds', async (t) => {
       });
       t.strictSame(readRoute(nodeHash(nodeId)), { view: 'node', nodeId });
       t.strictSame(readRoute(checkHash(check)), { view: 'check', checkId: check });
+      const { text, severities } = filter;
+      t.strictSame(readRoute(checksHash({ text, severities })), { view: 'checks', filter: { text, severities } });
       t.strictSame(readRoute(queryHash(subjectId)), { view: 'query', expression: subjectId });
     }),
     { numRuns: 40 },

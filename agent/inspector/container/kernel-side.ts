@@ -4,11 +4,11 @@ import type { ContainerFact, Mount, NamespaceName } from '../../../posture/fact/
 import { clip } from '../clip.ts';
 import { parseProcCgroup } from '../proc/cgroup.ts';
 import { parseMountinfo } from '../proc/mountinfo.ts';
+import { MAX_MOUNTINFO_BYTES } from '../proc/node-mounts.ts';
 import { NAMESPACES, readNamespace } from '../proc/node-namespaces.ts';
 import { parseUidMap } from '../proc/uid-map.ts';
 import { observeText, unseen } from '../read-text.ts';
 import { effectiveLimit, MEMORY_LIMIT, PIDS_LIMIT } from './limits.ts';
-import { MAX_MOUNTINFO_BYTES } from './node-view.ts';
 import type { NodeView } from './node-view.ts';
 import { findProcesses } from './processes.ts';
 import { toThreadFacts } from './thread-facts.ts';

@@ -1,16 +1,12 @@
 import type { Host } from '../../host/host.ts';
 import { cgroupMounts } from '../proc/cgroup.ts';
 import type { CgroupMount } from '../proc/cgroup.ts';
-import { parseMountinfo } from '../proc/mountinfo.ts';
+import { nodeMounts } from '../proc/node-mounts.ts';
 import { readNodeNamespaces } from '../proc/node-namespaces.ts';
 import type { NodeNamespaces } from '../proc/node-namespaces.ts';
-import { readText } from '../read-text.ts';
 import type { Recall } from '../recall.ts';
 import { createLimitReader } from './limits.ts';
 import type { LimitReader } from './limits.ts';
-
-/** A table of mounts is longer than other files of /proc. */
-export const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
 
 /** What is the same for all containers of a node: read once a round, then used for each. */
 export interface NodeView {
@@ -30,7 +26,7 @@ export interface NodeView {
 export async function viewNode({ host, recall }: { readonly host: Host; readonly recall: Recall }): Promise<NodeView> {
   const [namespaces, mounts, label] = await Promise.all([
     readNodeNamespaces(host),
-    readMounts(host),
+    readMounts({ host, recall }),
     findLabelFile(host),
   ]);
   return {
@@ -52,10 +48,10 @@ async function findLabelFile(host: Host): Promise<NodeView['labelFile']> {
 }
 
 /** From pid 1, whose paths are those of the node; else as the agent itself sees them. */
-async function readMounts(host: Host): Promise<readonly CgroupMount[]> {
-  for (const pid of ['1', 'self']) {
-    const read = await readText(host, `/proc/${pid}/mountinfo`, MAX_MOUNTINFO_BYTES);
-    const mounts = read.ok ? cgroupMounts(parseMountinfo(read.value)) : [];
+async function readMounts(access: { readonly host: Host; readonly recall: Recall }): Promise<readonly CgroupMount[]> {
+  for (const pid of ['1', 'self'] as const) {
+    const read = await nodeMounts(access, pid);
+    const mounts = read.ok ? cgroupMounts(read.value) : [];
     if (mounts.length > 0) return mounts;
   }
   return [];

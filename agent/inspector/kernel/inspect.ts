@@ -6,7 +6,7 @@ import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
-import { parseMountinfo } from '../proc/mountinfo.ts';
+import { nodeMounts } from '../proc/node-mounts.ts';
 import { outsideOfNode, readNodeNamespaces } from '../proc/node-namespaces.ts';
 import { observeText, readText, unseen } from '../read-text.ts';
 import { parseBootParameters } from './boot-parameters.ts';
@@ -14,7 +14,6 @@ import { readLsmState } from './lsm-state.ts';
 import { cgroupVersion, parseNumber, parseSwitch, parseWords } from './parse.ts';
 
 const VULNERABILITIES = '/sys/devices/system/cpu/vulnerabilities';
-const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
 
 /** The kernel's security state. Nothing of it changes with a file but what SELinux will be after the next boot. */
 export const kernelInspector: Inspector<'kernel'> = {
@@ -24,11 +23,12 @@ export const kernelInspector: Inspector<'kernel'> = {
   watches: () => ['/etc/selinux/config'],
 };
 
-async function inspectKernel({ host }: NodeAccess): Promise<KernelFact> {
+async function inspectKernel(access: NodeAccess): Promise<KernelFact> {
+  const { host } = access;
   const release = await readText(host, '/proc/sys/kernel/osrelease');
   return {
     release: release.ok ? clip(release.value.trim(), 256) : '',
-    ...(await readLsmState(host)),
+    ...(await readLsmState(access)),
     seccompActions: await observeText(host, '/proc/sys/kernel/seccomp/actions_avail', parseWords),
     commandLine: await observeText(host, '/proc/cmdline', parseBootParameters),
     sysctls: await readSysctls(host),
@@ -36,7 +36,7 @@ async function inspectKernel({ host }: NodeAccess): Promise<KernelFact> {
     tainted: await observeText(host, '/proc/sys/kernel/tainted', parseNumber),
     moduleSignatureEnforced: await observeText(host, '/sys/module/module/parameters/sig_enforce', parseSwitch),
     capLastCap: await observeText(host, '/proc/sys/kernel/cap_last_cap', parseNumber),
-    cgroupVersion: await readCgroupVersion(host),
+    cgroupVersion: await readCgroupVersion(access),
   };
 }
 
@@ -75,15 +75,15 @@ async function readVulnerabilities(host: Host): Promise<KernelFact['cpuVulnerabi
   return seen(found, VULNERABILITIES);
 }
 
-async function readCgroupVersion(host: Host): Promise<Observed<number>> {
+async function readCgroupVersion(access: NodeAccess): Promise<Observed<number>> {
   let source = '/proc/1/mountinfo';
-  let read = await readText(host, source, MAX_MOUNTINFO_BYTES);
+  let read = await nodeMounts(access, '1');
   if (!read.ok) {
     source = '/proc/self/mountinfo';
-    read = await readText(host, source, MAX_MOUNTINFO_BYTES);
+    read = await nodeMounts(access, 'self');
   }
   if (!read.ok) return unseen(read, source);
-  const found = cgroupVersion(parseMountinfo(read.value));
+  const found = cgroupVersion(read.value);
   return found === undefined
     ? unreadable(source, 'no cgroup file system is mounted')
     : seen(found.version, found.mountPoint);

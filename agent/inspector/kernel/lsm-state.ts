@@ -2,7 +2,8 @@ import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { KernelFact } from '../../../posture/fact/kernel.ts';
 import type { Host } from '../../host/host.ts';
-import { parseMountinfo } from '../proc/mountinfo.ts';
+import type { NodeAccess } from '../../node-access.ts';
+import { nodeMounts } from '../proc/node-mounts.ts';
 import { observeText, readText, unseen } from '../read-text.ts';
 import {
   parseApparmorProfiles,
@@ -25,7 +26,8 @@ export type LsmState = Pick<
 >;
 
 /** Reads the state of the security modules. */
-export async function readLsmState(host: Host): Promise<LsmState> {
+export async function readLsmState(access: NodeAccess): Promise<LsmState> {
+  const { host } = access;
   const lsm = await readSecurityFile(host, 'lsm', parseLsm);
   const [lockdown, selinux, selinuxConfigured, apparmor, apparmorProfiles, secureBoot] = await Promise.all([
     readSecurityFile(host, 'lockdown', parseLockdown),
@@ -33,7 +35,7 @@ export async function readLsmState(host: Host): Promise<LsmState> {
     observeText(host, '/etc/selinux/config', parseSelinuxConfig),
     observeText(host, '/sys/module/apparmor/parameters/enabled', parseSwitch),
     readSecurityFile(host, 'apparmor/profiles', parseApparmorProfiles, MAX_PROFILE_BYTES),
-    readSecureBoot(host),
+    readSecureBoot(access),
   ]);
   return { lsm, lockdown, selinux, selinuxConfigured, apparmor, apparmorProfiles, secureBoot };
 }
@@ -67,7 +69,8 @@ async function readSelinux(host: Host, lsm: KernelFact['lsm']): Promise<KernelFa
   return fileSystems.value.includes('\tselinuxfs\n') ? unreadable(path, hidden) : absent(path);
 }
 
-async function readSecureBoot(host: Host): Promise<Observed<boolean>> {
+async function readSecureBoot(access: NodeAccess): Promise<Observed<boolean>> {
+  const { host } = access;
   const read = await host.readFile(SECURE_BOOT);
   if (read.ok) {
     const value = parseSecureBoot(read.value);
@@ -82,9 +85,8 @@ async function readSecureBoot(host: Host): Promise<Observed<boolean>> {
     return unreadable(SECURE_BOOT, 'efivarfs is not mounted at /sys/firmware/efi/efivars');
   }
   // In a container the directory is covered: empty there does not mean that the machine booted by BIOS.
-  const mountinfo = await readText(host, '/proc/self/mountinfo', MAX_PROFILE_BYTES);
-  const isMasked =
-    mountinfo.ok && parseMountinfo(mountinfo.value).some(({ mountPoint }) => mountPoint === '/sys/firmware');
+  const mounts = await nodeMounts(access, 'self');
+  const isMasked = mounts.ok && mounts.value.some(({ mountPoint }) => mountPoint === '/sys/firmware');
   if (isMasked) return unreadable(SECURE_BOOT, '/sys/firmware is masked in this container');
   return efi.code === 'absent' ? absent('/sys/firmware/efi') : unreadable('/sys/firmware/efi', efi.reason);
 }

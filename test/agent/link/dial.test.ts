@@ -4,26 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import t from 'tap';
 import { dial } from '../../../agent/link/dial.ts';
 import { openStream } from '../../../agent/link/stream.ts';
-import { startProxy } from '../../chaos/proxy.ts';
-import { emptyMemory, makeTls, startTinyCollector } from './tiny-collector.ts';
-
-void t.test('the loss of a connection is told, whether or not the call hears of it', async (t) => {
-  const tls = await makeTls(t);
-  const collector = await startTinyCollector(tls.collector, emptyMemory());
-  t.teardown(collector.kill);
-  const network = await startProxy();
-  t.teardown(network.close);
-  network.leadTo(collector.port);
-  const { call, lost, close } = dial({ host: '127.0.0.1', port: network.port }, tls.agent);
-  t.teardown(close);
-  const stream = openStream(call);
-  const welcomed = new Promise<void>((resolve) => stream.onMessage(() => resolve()));
-  await stream.send({ hello: { epoch: '00000000-0000-0000-0000-000000000000', ackedSequence: 0 } });
-  await welcomed;
-  await network.suffer('reset', 1);
-  await lost;
-  t.pass('told');
-});
+import { makeTls } from './tiny-collector.ts';
 
 void t.test('closed while it connects, it lets go of the connection', async (t) => {
   const tls = await makeTls(t);

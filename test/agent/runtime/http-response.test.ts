@@ -54,12 +54,16 @@ void t.test('how long a body is (RFC 9112, section 6.3)', (t) => {
     ],
     ['HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\na', { status: 200, body: 'a', progress: LAST }],
     ['HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na', { status: 200, body: 'a', progress: LAST }],
-    ['HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404\r\nContent-Length: 0\r\n\r\n', { status: 404, body: '', progress: OVER }],
+    [
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404\r\nContent-Length: 0\r\n\r\n',
+      { status: 404, body: '', progress: OVER },
+    ],
     // More than was asked for: the next answer would be this one.
     ['HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\n', { status: 200, body: 'a', progress: LAST }],
   ];
   for (const [bytes, expected] of cases)
-    for (const lengths of [[1 << 20], [1], [7]]) t.same(read(bytes, lengths).body, expected.body, JSON.stringify(bytes));
+    for (const lengths of [[1 << 20], [1], [7]])
+      t.same(read(bytes, lengths).body, expected.body, JSON.stringify(bytes));
   for (const [bytes, expected] of cases) t.same(read(bytes), expected, JSON.stringify(bytes));
   t.same(read('HTTP/1.1 200 OK\r\n\r\nto the end', [3], true), { status: 200, body: 'to the end', progress: LAST });
   t.end();

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Test } from 'tap';
 import { launchChromium, noChromium } from '../../component/chromium.ts';
+import { CHECKS } from '../../../posture/check/registry.ts';
 import { testDocker, TEST_IMAGE } from '../../component/docker.ts';
 import { HOSTILE } from '../seed.ts';
 import { startSite } from '../site.ts';
@@ -82,6 +83,18 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     calm(t);
   });
 
+  await t.test('what does not work is said, as the collector says it', async (t) => {
+    const troubles = page.getByRole('region', { name: '5 things do not work' });
+    await troubles.waitFor();
+    // Five nodes are offline: one line each, and once what to do about it.
+    t.equal(await troubles.getByRole('listitem').count(), 5);
+    await troubles.getByRole('listitem').filter({ hasText: 'web-1: the agent of this node is not connected' }).waitFor();
+    await troubles.getByText(HOSTILE.markup).waitFor();
+    t.equal(await troubles.getByText(/plimsoll doctor tries the connection/).count(), 1);
+    t.equal(await troubles.getByText('plimsoll status').count(), 0);
+    calm(t);
+  });
+
   await t.test('changes show without a reload, and are said', async (t) => {
     live.say({ [HOSTILE.markup]: 'Seccomp: 0', [HOSTILE.bidi]: 'Seccomp: 0' });
     const changes = page.getByRole('region', { name: 'What just changed' });
@@ -92,6 +105,11 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await changes.getByText('resolved').first().waitFor();
     await live.stop();
     await changes.getByText('went offline').waitFor();
+    const troubles = page.getByRole('region', { name: '6 things do not work' });
+    await troubles.getByText('and 1 more: plimsoll status').waitFor();
+    t.equal(await troubles.getByRole('listitem').count(), 5);
+    await troubles.getByRole('link', { name: 'web-1' }).click();
+    await page.getByRole('heading', { level: 1, name: 'web-1' }).waitFor();
     calm(t);
   });
 
@@ -170,8 +188,24 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     calm(t);
   });
 
+  await t.test('all checks, and those that match', async (t) => {
+    await page.getByRole('link', { name: 'Checks', exact: true }).click();
+    const list = page.getByRole('list', { name: 'Checks' });
+    await page.getByText(`${String(CHECKS.length)} checks`, { exact: true }).waitFor();
+    t.equal(await list.getByRole('listitem').count(), CHECKS.length);
+    t.match(await list.getByRole('listitem').first().innerText(), /critical/, 'the worst stands first');
+    await page.getByRole('button', { name: 'high' }).click();
+    await page.getByRole('searchbox').fill('seccomp THREAD');
+    await page.waitForURL(/checks\?severity=high&text=seccomp\+THREAD$/);
+    await page.getByText(`1 of ${String(CHECKS.length)} checks`).waitFor();
+    await page.getByRole('searchbox').fill('nothing has this text');
+    await page.getByText('No check matches these filters.').waitFor();
+    await page.getByRole('searchbox').fill('seccomp THREAD');
+    await list.getByRole('link', { name: /container.seccomp-filter/ }).click();
+    calm(t);
+  });
+
   await t.test('a check: explanation and its findings', async (t) => {
-    await go('#/checks/container.seccomp-filter');
     await page
       .getByRole('heading', { level: 1, name: 'Every thread of every container runs under a seccomp filter' })
       .waitFor();

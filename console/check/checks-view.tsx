@@ -1,0 +1,92 @@
+import type { JSX } from 'preact';
+import { SEVERITIES } from '../../posture/verdict.ts';
+import { checkList } from '../api/shape.ts';
+import type { Check } from '../api/shape.ts';
+import { toggled } from '../filter.ts';
+import { replaceHash } from '../hook/use-hash.ts';
+import { useLoad } from '../hook/use-load.ts';
+import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { SearchField } from '../part/search-field.tsx';
+import { SeverityMark, SeverityTag } from '../part/severity-tag.tsx';
+import { ToggleChip } from '../part/toggle-chip.tsx';
+import { checkHash, checksHash } from '../route.ts';
+import { useServices } from '../services.ts';
+import { count, counted } from '../text/format.ts';
+import { SEVERITY_WORDS } from '../words.ts';
+import { matchingChecks } from './check-filter.ts';
+import type { CheckFilter } from './check-filter.ts';
+
+/** All checks that the collector knows, worst first. */
+export function ChecksView({ filter }: { readonly filter: CheckFilter }): JSX.Element {
+  const { api } = useServices();
+  const { value, problem, reload } = useLoad('checks', (signal) => api.get('/v1/checks', checkList, signal));
+  const apply = (change: Partial<CheckFilter>): void => replaceHash(checksHash({ ...filter, ...change }));
+  const all = value?.checks ?? [];
+  const shown = matchingChecks(all, filter);
+  const total =
+    shown.length === all.length
+      ? counted(all.length, 'check')
+      : `${count(shown.length)} of ${counted(all.length, 'check')}`;
+  return (
+    <>
+      <div class="findings-head">
+        <h1 tabIndex={-1}>Checks</h1>
+        <p class="findings-count" role="status">
+          {value === undefined ? '' : total}
+        </p>
+      </div>
+      <div class="filters" role="search" aria-label="Checks">
+        <SearchField
+          text={filter.text}
+          label="Words in id, title, explanation, facts or benchmark controls"
+          placeholder="Search id, title, explanation, control"
+          onText={(text) => apply({ text })}
+        />
+        <div class="filter-groups">
+          <fieldset>
+            <legend>Severity</legend>
+            {SEVERITIES.map((severity) => (
+              <ToggleChip
+                key={severity}
+                isOn={filter.severities.includes(severity)}
+                onToggle={() => apply({ severities: toggled(filter.severities, severity) })}
+              >
+                <SeverityMark severity={severity} /> {SEVERITY_WORDS[severity]}
+              </ToggleChip>
+            ))}
+          </fieldset>
+        </div>
+      </div>
+      {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}
+      {value === undefined && problem === undefined ? <LoadingNote what="the checks" /> : null}
+      {value !== undefined && shown.length === 0 ? <EmptyNote>No check matches these filters.</EmptyNote> : null}
+      {shown.length === 0 ? null : (
+        <ul class="checks" aria-label="Checks">
+          {shown.map((check) => (
+            <li key={check.id}>
+              <CheckRow check={check} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+function CheckRow({ check: { id, title, severity, judges, controls } }: { readonly check: Check }): JSX.Element {
+  const numbers = [...new Set(controls.map(({ control }) => control))];
+  return (
+    <a href={checkHash(id)}>
+      <SeverityTag severity={severity} />
+      <span class="checks-title">{title}</span>
+      <span class="checks-id">{id}</span>
+      <span class="checks-judges">
+        <span class="visually-hidden">judges: </span>
+        {judges}
+      </span>
+      <span class="checks-controls">
+        {numbers.length === 0 ? '' : `${numbers.length === 1 ? 'control' : 'controls'} ${numbers.join(', ')}`}
+      </span>
+    </a>
+  );
+}
