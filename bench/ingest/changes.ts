@@ -33,6 +33,7 @@ export function readTemplates(path: string): readonly Finding[] {
 /** A node of about `size` findings. */
 export function benchNode(id: string, templates: readonly Finding[], size: number): BenchNode {
   const ofContainers = templates.filter(({ subject }) => subject.kind === 'container');
+  const containers = [...Map.groupBy(ofContainers, ({ subject }) => subject.id).values()];
   const state = new Map<string, Finding>();
   let sequence = 0;
   let round = 0;
@@ -43,7 +44,7 @@ export function benchNode(id: string, templates: readonly Finding[], size: numbe
     for (;;) {
       made += 1;
       const hex = `${id.replaceAll(/\D/g, '')}${made.toString(16).padStart(8, '0')}`.padStart(16, '0').repeat(4);
-      for (const template of ofContainers) yield onContainer(template, hex, `web-${String(made)}`);
+      for (const template of containers[made % containers.length] ?? []) yield onContainer(template, hex, `web-${String(made)}`);
     }
   };
   const freshFindings = fresh();
@@ -80,10 +81,10 @@ export function benchNode(id: string, templates: readonly Finding[], size: numbe
     round += 1;
     const put: Finding[] = [];
     const gone: string[] = [];
-    const containers = [...state.values()].filter(({ subject }) => subject.kind === 'container');
+    const old = [...state.values()].filter(({ subject }) => subject.kind === 'container');
     // Mixed: eight changes of content, one finding gone, one new.
     const replaced = phase === 'churn' ? changes / 2 : phase === 'mixed' ? changes / 10 : 0;
-    for (const finding of containers.slice(0, replaced)) {
+    for (const finding of old.slice(0, replaced)) {
       gone.push(finding.id);
       state.delete(finding.id);
     }

@@ -1,5 +1,6 @@
 import type * as s from '../../posture/schema.ts';
 import { safe } from '../text/safe.ts';
+import { wait } from '../wait.ts';
 import { readBounded } from './read-bounded.ts';
 import { apiError } from './shape.ts';
 
@@ -43,6 +44,8 @@ export interface ApiClientOptions {
 /** How long an answer may take, and how large it may be. */
 const DEADLINE_MS = 20_000;
 const MAX_BYTES = 64 * 1024 * 1024;
+/** How long until a reading request that was broken off is made once more. */
+const AGAIN_MS = 300;
 
 /** A client of the operator API. */
 export function createApiClient({ fetch, token, onRefused }: ApiClientOptions): ApiClient {
@@ -70,7 +73,14 @@ export function createApiClient({ fetch, token, onRefused }: ApiClientOptions): 
     return sent.ok ? readAnswer(sent.value, schema, init.signal) : sent;
   };
   return {
-    get: (path, schema, signal) => ask(path, schema, { signal: within(DEADLINE_MS, signal) }),
+    get: async (path, schema, signal) => {
+      const bound = within(DEADLINE_MS, signal);
+      const first = await ask(path, schema, { signal: bound });
+      if (first.ok || first.problem.kind !== 'unreachable' || bound.aborted) return first;
+      // A browser breaks off its requests when the machine's interfaces change, as they do when a container starts.
+      await wait(AGAIN_MS, bound);
+      return ask(path, schema, { signal: bound });
+    },
     post: (path, schema, { body, patienceMs = 0, signal }) =>
       ask(path, schema, {
         method: 'POST',

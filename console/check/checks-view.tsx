@@ -74,7 +74,10 @@ export function ChecksView({ filter }: { readonly filter: CheckFilter }): JSX.El
 }
 
 function CheckRow({ check: { id, title, severity, judges, controls } }: { readonly check: Check }): JSX.Element {
-  const numbers = [...new Set(controls.map(({ control }) => control))];
+  // The versions of a benchmark mostly give a control the same number.
+  const named = [
+    ...new Set(controls.map(({ benchmark, control }) => `${benchmark.replace(/-[\d.]+$/, '')} ${control}`)),
+  ];
   return (
     <a href={checkHash(id)}>
       <SeverityTag severity={severity} />
@@ -84,9 +87,7 @@ function CheckRow({ check: { id, title, severity, judges, controls } }: { readon
         <span class="visually-hidden">judges: </span>
         {judges}
       </span>
-      <span class="checks-controls">
-        {numbers.length === 0 ? '' : `${numbers.length === 1 ? 'control' : 'controls'} ${numbers.join(', ')}`}
-      </span>
+      <span class="checks-controls">{named.join(', ')}</span>
     </a>
   );
 }

@@ -49,7 +49,11 @@ export function ContainersCard({
       </>
     ) : undefined;
   return (
-    <Card className="card-containers" title="Containers: declared beside effective" aside={aside}>
+    <Card
+      className="card-containers"
+      title={answer === undefined || answer.outcome === 'ok' ? 'Containers: declared beside effective' : 'Containers'}
+      aside={aside}
+    >
       {asked.problem === undefined ? null : <ProblemNote problem={asked.problem} onRetry={asked.reload} />}
       {answer === undefined && asked.problem === undefined ? <LoadingNote what="the containers from the node" /> : null}
       {answer?.outcome === 'failed' ? (

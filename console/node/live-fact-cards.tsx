@@ -45,7 +45,7 @@ export function LiveFactCards({
             { name: 'release', value: node.kernelRelease, weakness: '' },
             {
               name: 'security modules',
-              value: node.securityModules === '' ? 'not read' : node.securityModules,
+              value: node.securityModules === '' ? 'not read' : node.securityModules.replaceAll(',', ', '),
               weakness: '',
             },
           ]}

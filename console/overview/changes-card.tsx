@@ -15,7 +15,8 @@ import { findingHash, nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { ACTION_WORDS } from '../words.ts';
 
-const SHOWN = 14;
+/** What stands beside the list decides how much of it is in view; the rest scrolls. */
+const SHOWN = 30;
 
 /** What just changed, newest first: what the page saw itself, and before that what the history holds. */
 export function ChangesCard(): JSX.Element {

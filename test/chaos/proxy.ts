@@ -55,8 +55,7 @@ export async function startProxy(): Promise<Proxy> {
   let healed = Promise.withResolvers<void>();
 
   const flow = async (from: Socket, to: Socket, silencedBy: NetworkFault): Promise<void> => {
-    // Not destroyed by the loop: a socket that is being reset and is destroyed meanwhile stays open, unread, for ever.
-    for await (const chunk of from.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    for await (const chunk of from as AsyncIterable<Buffer>) {
       while (fault === 'silence' || fault === silencedBy) await healed.promise;
       if (fault === 'delay') await pause(DELAY_MS);
       for (let at = 0; at < chunk.length;) {
@@ -70,7 +69,7 @@ export async function startProxy(): Promise<Proxy> {
   };
   const accept = (node: Socket): void => {
     node.on('error', () => undefined);
-    if (fault === 'refuse' || target === undefined) return void node.resetAndDestroy();
+    if (fault === 'refuse' || target === undefined) return reset(node);
     const collector = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     collector.on('error', () => undefined);
     const pair = { node, collector, isSplit: false };
@@ -82,14 +81,6 @@ export async function startProxy(): Promise<Proxy> {
     collector.once('close', onEnd);
     flow(node, collector, 'silentNode').catch(onEnd);
     flow(collector, node, 'silentCollector').catch(onEnd);
-  };
-  const broken = new WeakSet<Socket>();
-  /** Once each. With RST where nothing waits to be written: `resetAndDestroy` would wait for that, perhaps for ever. */
-  const reset = (socket: Socket): void => {
-    if (broken.has(socket)) return;
-    broken.add(socket);
-    if (socket.writableLength === 0) socket.resetAndDestroy();
-    else socket.destroy();
   };
   const breakPair = (pair: Pair): void => {
     pairs.delete(pair);
@@ -129,6 +120,15 @@ export async function startProxy(): Promise<Proxy> {
       breakEach(pairs);
     },
   };
+}
+
+/**
+ * With RST, but for a socket that is being shut down: libuv refuses to reset that (UV_EINVAL of uv_tcp_close_reset), and
+ * Node then forgets its handle without closing it.
+ */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 function pause(ms: number): Promise<void> {

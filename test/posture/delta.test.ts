@@ -3,8 +3,15 @@ import t from 'tap';
 import { apply, deltaSize, diff } from '../../posture/delta.ts';
 import type { FindingSet } from '../../posture/delta.ts';
 import { findingContent, findingId, SUBJECT_KINDS } from '../../posture/finding.ts';
-import type { Finding } from '../../posture/finding.ts';
+import type { Finding, SubjectKind } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+
+type Said = Omit<Finding, 'id' | 'subject' | 'reason'> & {
+  readonly kind: SubjectKind;
+  readonly on: string;
+  readonly name: string;
+  readonly reason: string | undefined;
+};
 
 /** Few identities, so that two sets meet; contents of all kinds. */
 const anyFinding: fc.Arbitrary<Finding> = fc
@@ -19,11 +26,13 @@ const anyFinding: fc.Arbitrary<Finding> = fc
     evidence: fc.array(fc.record({ source: fc.string(), seen: fc.string(), expected: fc.string() }), { maxLength: 2 }),
     reason: fc.option(fc.string(), { nil: undefined }),
   })
-  .map(({ check, kind, on, name, reason, ...rest }) => {
-    const subject = { kind, id: on, name };
-    const finding = { id: findingId(check, subject), check, subject, ...rest };
-    return reason === undefined ? finding : { ...finding, reason };
-  });
+  .map(toFinding);
+
+function toFinding({ check, kind, on, name, reason, ...rest }: Said): Finding {
+  const subject = { kind, id: on, name };
+  const finding = { id: findingId(check, subject), check, subject, ...rest };
+  return reason === undefined ? finding : { ...finding, reason };
+}
 
 const anySet: fc.Arbitrary<FindingSet> = fc
   .array(anyFinding, { maxLength: 30 })

@@ -67,10 +67,18 @@ void t.test('each refusal says what it is', async (t) => {
 });
 
 void t.test('who does not answer, or no longer', async (t) => {
+  const seen: (string | undefined)[] = [];
   const { api } = await clientOf(t, (request, response) => {
-    if (request.url === '/broken') response.socket?.destroy();
+    seen.push(request.url);
+    if (request.url?.startsWith('/broken') === true) response.socket?.destroy();
+    if (request.url === '/once' && seen.filter((url) => url === '/once').length === 1) response.socket?.destroy();
+    else if (request.url === '/once')
+      response.end(JSON.stringify({ version: '1', nodes: { total: 1, connected: 1, offline: 0 }, counts: COUNTS }));
   });
   t.match(await api.get('/broken', summary), { ok: false, problem: { kind: 'unreachable' } });
+  t.match(await api.get('/once', summary), { ok: true, value: { version: '1' } }, 'what only reads is asked twice');
+  t.match(await api.post('/broken-post', summary, { body: {} }), { ok: false, problem: { kind: 'unreachable' } });
+  t.strictSame(seen, ['/broken', '/broken', '/once', '/once', '/broken-post']);
   const leaving = new AbortController();
   const waiting = api.get('/never', summary, leaving.signal);
   leaving.abort();

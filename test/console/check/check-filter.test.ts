@@ -4,7 +4,15 @@ import { matchingChecks } from '../../../console/check/check-filter.ts';
 import type { CheckFilter } from '../../../console/check/check-filter.ts';
 
 function checkOf(id: string, severity: Check['severity'], more: Partial<Check> = {}): Check {
-  const plain = { title: id, judges: 'container', rationale: '', remediation: '', needs: [], references: [], controls: [] };
+  const plain = {
+    title: id,
+    judges: 'container',
+    rationale: '',
+    remediation: '',
+    needs: [],
+    references: [],
+    controls: [],
+  };
   return { id, severity, ...plain, ...more };
 }
 
