@@ -72,8 +72,7 @@ export interface PortHolder {
 
 /** All that listen on a port, or why that cannot be seen. */
 export type PortHolders =
-  | { readonly ok: true; readonly holders: readonly PortHolder[] }
-  | { readonly ok: false; readonly reason: string };
+  { readonly ok: true; readonly holders: readonly PortHolder[] } | { readonly ok: false; readonly reason: string };
 
 /** How to run a long-running part. */
 export interface RunRequest<R> {

@@ -44,7 +44,8 @@ export function benchNode(id: string, templates: readonly Finding[], size: numbe
     for (;;) {
       made += 1;
       const hex = `${id.replaceAll(/\D/g, '')}${made.toString(16).padStart(8, '0')}`.padStart(16, '0').repeat(4);
-      for (const template of containers[made % containers.length] ?? []) yield onContainer(template, hex, `web-${String(made)}`);
+      for (const template of containers[made % containers.length] ?? [])
+        yield onContainer(template, hex, `web-${String(made)}`);
     }
   };
   const freshFindings = fresh();
