@@ -21,21 +21,25 @@ const PROGRESS_DEADLINE_MS = 60_000;
 
 /**
  * Sends a heartbeat every `intervalMs`, and one whenever the answer is called. Gives up a session in which what was
- * sent stays unanswered.
+ * sent stays unanswered, or that takes nothing any more.
  */
 export function startHeartbeat(options: HeartbeatOptions): () => void {
   const { stream, spool, ledger, sender, clock, intervalMs, usage } = options;
-  let sending = false;
+  /** On the monotonic clock; undefined: none is being sent. */
+  let sendingMs: number | undefined;
   const beat = async (): Promise<void> => {
     // One at a time: behind a collector that does not read they would only pile up.
-    if (sending) return;
-    sending = true;
+    if (sendingMs !== undefined) return;
+    sendingMs = clock.monotonic();
     const { last, pending, dropped } = spool.status();
     const heartbeat = { sequence: last, ...ledger.digest(), pending, dropped, ...roundedUsage(usage()) };
     await stream.send({ heartbeat });
-    sending = false;
+    sendingMs = undefined;
   };
   const tick = (): void => {
+    // Also where nothing changes on the node: a socket that takes nothing and breaks without a word shows nowhere else.
+    if (sendingMs !== undefined && clock.monotonic() - sendingMs > PROGRESS_DEADLINE_MS)
+      return stream.cancel(`nothing was taken for ${String(PROGRESS_DEADLINE_MS)} ms`);
     const { outstanding, progressMs } = sender.status();
     if (outstanding && clock.monotonic() - progressMs > PROGRESS_DEADLINE_MS)
       return stream.cancel(`nothing was confirmed for ${String(PROGRESS_DEADLINE_MS)} ms`);

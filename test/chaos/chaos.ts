@@ -25,8 +25,9 @@ export interface Chaos {
 /** The seed where none is asked for: a failure must not come and go with the day. */
 const SEED = 20_261;
 /** Room for the slowest machine; the whole takes a minute on two cores. */
-const TIMEOUT_MS = 240_000;
-const SETTLE_MS = 60_000;
+const TIMEOUT_MS = 300_000;
+/** A session that went dead without a word is given up after a minute (agent/link/heartbeat.ts). */
+const SETTLE_MS = 100_000;
 /** Both hold 100 MiB of Node and its heap; what they keep for themselves is bounded by their settings. */
 const MAX_RSS_MIB = 256;
 
@@ -99,7 +100,7 @@ function keepLogs({ programs }: Scene): string {
   return directory;
 }
 
-/** Waits until store and scan agree (on the subjects in `only`); what they still differ in after a minute. */
+/** Waits until store and scan agree (on the subjects in `only`); what they still differ in at the end of that time. */
 async function unsettled(scene: Scene, only?: ReadonlySet<string>): Promise<readonly string[]> {
   const untilMs = performance.now() + SETTLE_MS;
   for (;;) {
@@ -113,7 +114,7 @@ async function compared({ operator, openNode }: Scene, only: ReadonlySet<string>
   return differences(await operator.findings(), await freshScan(openNode), only);
 }
 
-/** Waits until the newest event of the history is in the file; false: not within a minute. */
+/** Waits until the newest event of the history is in the file; false: not in time. */
 async function isShipped(scene: Scene): Promise<boolean> {
   for (const untilMs = performance.now() + SETTLE_MS; performance.now() < untilMs; await pause(250)) {
     const newest = await scene.operator.newestPosition();
