@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -48,6 +48,8 @@ const OBJECT_SPACES: ReadonlySet<string> = new Set([
 /** Nothing is asked for so long: what was set off by the last step is over. */
 const QUIET_MS = 4;
 const MAX_WAIT_MS = 5000;
+/** Connections to the engine are kept for a second of real time (agent/runtime/docker-transport.ts). */
+const CONNECTIONS_CLOSE_MS = 1200;
 const DEADLINE_MS = 60_000;
 
 /**
@@ -152,6 +154,7 @@ async function look(hour: number, life: Life): Promise<Sample> {
     await sleep(10);
   }
   await quiet(life);
+  await sleep(CONNECTIONS_CLOSE_MS);
   await reclaimMemory();
   // Compiled code stands in spaces of its own, and there is more of it the longer a program runs.
   const objects = getHeapSpaceStatistics().filter(({ space_name: name }) => OBJECT_SPACES.has(name));
@@ -159,9 +162,23 @@ async function look(hour: number, life: Life): Promise<Sample> {
     hour,
     heapBytes: objects.reduce((sum, space) => sum + space.space_used_size, 0),
     rssBytes: process.memoryUsage.rss(),
-    descriptors: readdirSync('/proc/self/fd').length,
+    descriptors: descriptorsOutside(spool),
     spoolBytes: readdirSync(spool).reduce((sum, name) => sum + statSync(join(spool, name)).size, 0),
   };
+}
+
+/** Open descriptors; without the spool, which has a file open while something waits in it, and its size is measured. */
+function descriptorsOutside(spool: string): number {
+  return readdirSync('/proc/self/fd').filter((name) => !targetOf(`/proc/self/fd/${name}`).startsWith(spool)).length;
+}
+
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    // The descriptor with which the list was read.
+    return '';
+  }
 }
 
 async function awaited<T>(wanted: Promise<T>, running: readonly Promise<unknown>[], clock: TurnedClock): Promise<T> {
