@@ -4,23 +4,43 @@ import type { NodeRow, OutboxEvent } from './store/store.ts';
 export type FeedItem =
   { readonly type: 'finding'; readonly event: OutboxEvent } | { readonly type: 'node'; readonly node: NodeRow };
 
-/** Live changes, from where they are committed to those who watch. */
+/** Live changes, from where they are committed to those who watch. A subscriber must not throw and must not block. */
 export interface Feed {
   readonly publish: (item: FeedItem) => void;
-  /** Returns a function that ends the subscription. A subscriber must not throw and must not block. */
+  /** As publishing every event up to this position, for those who want no more than that: when nobody watches. */
+  readonly announce: (position: number) => void;
+  /** Does anyone want the items themselves? Then events must be published, not only announced. */
+  readonly isWatched: () => boolean;
+  /** Returns a function that ends the subscription, here and below. */
   readonly subscribe: (subscriber: (item: FeedItem) => void) => () => void;
+  readonly subscribeToNodes: (subscriber: (node: NodeRow) => void) => () => void;
+  /** Told of the newest position, now and then more than once. */
+  readonly subscribeToPositions: (subscriber: (position: number) => void) => () => void;
 }
 
 /** A feed within this process. */
 export function createFeed(): Feed {
-  const subscribers = new Set<(item: FeedItem) => void>();
+  const items = new Set<(item: FeedItem) => void>();
+  const nodes = new Set<(node: NodeRow) => void>();
+  const positions = new Set<(position: number) => void>();
+  const announce = (position: number): void => {
+    for (const subscriber of positions) subscriber(position);
+  };
   return {
     publish: (item) => {
-      for (const subscriber of subscribers) subscriber(item);
+      for (const subscriber of items) subscriber(item);
+      if (item.type === 'finding') announce(item.event.position);
+      else for (const subscriber of nodes) subscriber(item.node);
     },
-    subscribe: (subscriber) => {
-      subscribers.add(subscriber);
-      return () => subscribers.delete(subscriber);
-    },
+    announce,
+    isWatched: () => items.size > 0,
+    subscribe: (subscriber) => join(items, subscriber),
+    subscribeToNodes: (subscriber) => join(nodes, subscriber),
+    subscribeToPositions: (subscriber) => join(positions, subscriber),
   };
+}
+
+function join<T>(subscribers: Set<T>, subscriber: T): () => void {
+  subscribers.add(subscriber);
+  return () => subscribers.delete(subscriber);
 }

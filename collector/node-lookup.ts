@@ -12,9 +12,7 @@ export type NodeLookup = () => Promise<(nodeId: string) => NodeRow | undefined>;
 export function createNodeLookup(store: Pick<Store, 'nodes'>, feed: Feed): NodeLookup {
   const rows = new Map<string, NodeRow>();
   let reading: Promise<void> | undefined;
-  feed.subscribe((item) => {
-    if (item.type === 'node') rows.set(item.node.id, item.node);
-  });
+  feed.subscribeToNodes((node) => void rows.set(node.id, node));
   const read = async (): Promise<void> => {
     // What the feed has told in the meantime is newer.
     for (const node of await store.nodes()) if (!rows.has(node.id)) rows.set(node.id, node);

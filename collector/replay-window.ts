@@ -24,8 +24,8 @@ export interface ReplayWindowOptions {
 export async function keepReplayWindow({ store, feed, clock, log, signal }: ReplayWindowOptions): Promise<void> {
   let newest = 0;
   const marks: { readonly atMs: number; readonly position: number }[] = [];
-  const unsubscribe = feed.subscribe((item) => {
-    if (item.type === 'finding') newest = Math.max(newest, item.event.position);
+  const unsubscribe = feed.subscribeToPositions((position) => {
+    newest = Math.max(newest, position);
   });
   while (!signal.aborted) {
     const nowMs = clock.monotonic();

@@ -26,16 +26,17 @@ export async function local(options: LocalOptions): Promise<(ask: Ask) => Promis
   const traffic = localTraffic(options);
   const { maxBatchFindings } = DEFAULT_SESSION_SETTINGS;
   const budget = { bytes: 0 };
+  let newest = 0;
   return async (ask) => {
     if (ask.do === 'prepare') return traffic.prepare(ask);
     if (ask.do === 'end') return await store.close();
     const before = mark(0);
-    let events = 0;
+    const first = newest;
     let batch: Commit[] = [];
     let weight = 0;
     const commit = async (): Promise<void> => {
       for (const result of await store.commit(batch))
-        if (result.outcome === 'applied') events += result.events.length;
+        if (result.outcome === 'applied') newest = Math.max(newest, result.newest);
         else throw new Error(`a commit came to ${result.outcome}`);
       [batch, weight] = [[], 0];
     };
@@ -48,7 +49,7 @@ export async function local(options: LocalOptions): Promise<(ask: Ask) => Promis
       if (weight >= maxBatchFindings) await commit();
     }
     await commit();
-    return cost(before, mark(events));
+    return cost(before, mark(newest - first));
   };
 }
 

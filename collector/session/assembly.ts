@@ -1,16 +1,17 @@
 import { status } from '@grpc/grpc-js';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
-import type { Finding } from '../../posture/finding.ts';
 import { fromWire } from '../../proto/finding-codec.ts';
 import { MAX_FINDINGS_PER_MESSAGE } from '../../proto/fleet.ts';
 import type { FindingDelta } from '../../proto/fleet.ts';
+import { packFinding } from '../store/row.ts';
+import type { PackedFinding } from '../store/store.ts';
 import type { Ending } from './wire.ts';
 
 /** A delta of which all parts are there. */
 export interface WholeDelta {
   readonly sequence: number;
   readonly snapshot: boolean;
-  readonly put: readonly Finding[];
+  readonly put: readonly PackedFinding[];
   readonly gone: readonly string[];
   readonly observedAtMs: number;
 }
@@ -44,7 +45,7 @@ export interface AssemblyBounds {
 interface Unfinished {
   readonly sequence: number;
   readonly snapshot: boolean;
-  readonly put: Finding[];
+  readonly put: PackedFinding[];
   readonly gone: string[];
   parts: number;
   bytes: number;
@@ -103,7 +104,7 @@ function addFindings(delta: Unfinished, { put, gone }: FindingDelta): string | u
   for (const [index, wire] of puts.entries()) {
     const read = fromWire(wire);
     if (!read.ok) return `finding ${String(index)} of delta ${String(delta.sequence)}: ${read.problem}`;
-    delta.put.push(read.finding);
+    delta.put.push(packFinding(read.finding));
   }
   for (const id of gones) {
     if (!isFindingId(id)) return `delta ${String(delta.sequence)} says that something is gone that is no finding`;

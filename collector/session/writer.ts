@@ -131,11 +131,17 @@ async function writeEach(batch: readonly Entry[], error: unknown, options: Write
   for (const entry of batch) await write([entry], options);
 }
 
+/** Events are made when they are read: for nobody it is not worth it. */
+function tell(feed: Feed, result: Extract<CommitResult, { readonly outcome: 'applied' }>): void {
+  if (feed.isWatched()) for (const event of result.events) feed.publish({ type: 'finding', event });
+  else if (result.newest > 0) feed.announce(result.newest);
+}
+
 function settleAll(batch: readonly Entry[], results: readonly CommitResult[], feed: Feed): void {
   for (const [index, { settle }] of batch.entries()) {
     const result = results[index];
     if (result === undefined) throw new Error('the store answered fewer commits than it was given');
-    if (result.outcome === 'applied') for (const event of result.events) feed.publish({ type: 'finding', event });
+    if (result.outcome === 'applied') tell(feed, result);
     settle(result);
   }
 }

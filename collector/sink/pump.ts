@@ -85,9 +85,7 @@ export function startPump(options: PumpOptions): Pump {
   let known = false;
   let wake = new AbortController();
   let resumed = new AbortController();
-  const unsubscribe = feed.subscribe(({ type }) => {
-    if (type === 'finding') wake.abort();
-  });
+  const unsubscribe = feed.subscribeToPositions(() => wake.abort());
   const pause = (limitMs: number, until: AbortController): Promise<void> =>
     sleep(clock, limitMs, AbortSignal.any([until.signal, stopped.signal]));
   const trouble = (state: Progress['state'], reason: string): void => {

@@ -1,15 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { addToDigest, removeFromDigest } from '../../posture/digest.ts';
-import type { Finding } from '../../posture/finding.ts';
 import { prepareEventWriter } from './event-writer.ts';
-import type { EventWriter } from './event-writer.ts';
+import type { EventWriter, Happening } from './event-writer.ts';
 import { prepareFindingTable } from './finding-table.ts';
 import type { FindingTable, Known, KnownAt } from './finding-table.ts';
 import { prepareKeys } from './key-table.ts';
 import type { Keys } from './key-table.ts';
-import { isOpenRank, rankOf } from './rank.ts';
-import { detailOf, hashOf, splitFindingId, subjectText, toStoredFinding } from './row.ts';
-import type { Commit, CommitResult, FindingAction, OutboxEvent } from './store.ts';
+import { isOpenRank } from './rank.ts';
+import { splitFindingId } from './row.ts';
+import type { Commit, CommitResult, FindingAction, OutboxEvent, PackedFinding } from './store.ts';
 import { prepareStreamTable } from './stream-table.ts';
 import type { NodeStream } from './stream-table.ts';
 
@@ -26,14 +25,11 @@ interface Work {
   readonly writer: EventWriter;
   readonly stream: NodeStream;
   readonly atMs: number;
-  readonly events: OutboxEvent[];
+  readonly happened: Happened[];
 }
 
-/** Where a finding is in the tables. */
-interface Place {
-  readonly subject: string;
-  readonly key: number;
-}
+/** Something that happened, and the position of its event. */
+type Happened = readonly [happening: Happening, position: number];
 
 /** What applies batches of commits. */
 export interface Commits {
@@ -56,11 +52,11 @@ export function prepareCommits(db: DatabaseSync): Commits {
       const stream = streams.open(commit.nodeId);
       const refusal = refusalOf(stream, commit);
       if (refusal !== undefined) return refusal;
-      const work: Work = { table, keys, writer, stream, atMs: momentOf(commit), events: [] };
+      const work: Work = { table, keys, writer, stream, atMs: momentOf(commit), happened: [] };
       if (commit.snapshot) applySnapshot(work, commit);
       else applyChange(work, commit);
       streams.advance(stream, commit);
-      return { outcome: 'applied', events: work.events };
+      return applied(work);
     });
     keys.finish();
     writer.finish();
@@ -83,47 +79,52 @@ function momentOf({ observedAtMs, receivedAtMs }: Commit): number {
   return age >= 0 && age <= MAX_OBSERVED_AGE_MS ? observedAtMs : receivedAtMs;
 }
 
+/** Events are made of what happened when someone reads them: mostly nobody does. */
+function applied({ writer, stream, happened }: Work): CommitResult {
+  let events: readonly OutboxEvent[] | undefined;
+  return {
+    outcome: 'applied',
+    newest: happened.at(-1)?.[1] ?? 0,
+    get events() {
+      events ??= happened.map(([happening, position]) => writer.read(stream, happening, position));
+      return events;
+    },
+  };
+}
+
 function applySnapshot(work: Work, commit: Commit): void {
   const { table, keys, stream } = work;
   const known = table.allKnown(stream.key);
   // A map, so that of a finding that is named twice only the last counts.
-  const whole = new Map(commit.put.map((finding) => [finding.id, finding]));
+  const whole = new Map(commit.put.map((finding) => [idOf(finding), finding]));
   for (const id of known.keys()) if (!whole.has(id)) remove(work, id);
-  for (const finding of whole.values()) {
-    const found = known.get(finding.id);
-    const subject = subjectText(finding.subject);
-    put(work, finding, { subject, key: found?.[3] ?? keys.make(stream.key, subject, finding.check) }, found);
+  for (const [id, finding] of whole) {
+    const found = known.get(id);
+    put(work, finding, found?.[3] ?? keys.make(stream.key, finding.subject, finding.check), found);
   }
 }
 
 /** As posture/delta.ts `apply`: what is gone first, so that a finding that is both gone and put is there in the end. */
 function applyChange(work: Work, commit: Commit): void {
   const { table, keys, stream } = work;
-  const kept = new Set(commit.gone.length > 0 ? commit.put.map(({ id }) => id) : []);
+  const kept = new Set(commit.gone.length > 0 ? commit.put.map(idOf) : []);
   for (const id of commit.gone) if (!kept.has(id)) remove(work, id);
   for (const finding of commit.put) {
-    const subject = subjectText(finding.subject);
-    const key = keys.make(stream.key, subject, finding.check);
-    put(work, finding, { subject, key }, table.known(key));
+    const key = keys.make(stream.key, finding.subject, finding.check);
+    put(work, finding, key, table.known(key));
   }
 }
 
-function put(work: Work, finding: Finding, { subject, key }: Place, known: Known | KnownAt | undefined): void {
+function idOf({ check, subject }: PackedFinding): string {
+  return `${check}/${subject}`;
+}
+
+function put(work: Work, finding: PackedFinding, key: number, known: Known | KnownAt | undefined): void {
   const { table, stream, atMs } = work;
-  const detail = detailOf(finding);
-  const hash = hashOf(finding, detail);
+  const { check, subject, name, rank, hash, detail } = finding;
   if (known !== undefined && known[0] === hash) return;
   const firstSeenMs = known?.[2] ?? atMs;
-  const row = {
-    check: finding.check,
-    subject,
-    rank: rankOf(finding),
-    hash,
-    firstSeenMs,
-    changedMs: Math.max(atMs, firstSeenMs),
-    name: finding.subject.name,
-    detail,
-  };
+  const row = { check, subject, name, rank, hash, detail, firstSeenMs, changedMs: Math.max(atMs, firstSeenMs) };
   if (known === undefined) {
     table.insert(key, stream.key, row);
     stream.findings += 1;
@@ -133,8 +134,12 @@ function put(work: Work, finding: Finding, { subject, key }: Place, known: Known
   }
   stream.digest = addToDigest(stream.digest, hash);
   const previous = known?.[1];
-  const action = actionOf(previous, row.rank);
-  if (action !== undefined) work.events.push(work.writer.write(stream, { action, atMs, previous, row, finding }));
+  const action = actionOf(previous, rank);
+  if (action !== undefined) happen(work, { action, atMs, previous, row });
+}
+
+function happen(work: Work, happening: Happening): void {
+  work.happened.push([happening, work.writer.write(work.stream, happening)]);
 }
 
 /** What a change of rank means to people; undefined where the finding neither was nor is open. */
@@ -155,7 +160,5 @@ function remove(work: Work, id: string): void {
   stream.findings -= 1;
   stream.digest = removeFromDigest(stream.digest, stored.hash);
   if (!isOpenRank(stored.rank)) return;
-  const row = { ...stored, ...names };
-  const finding = toStoredFinding(row, stream);
-  work.events.push(work.writer.write(stream, { action: 'resolved', atMs, previous: row.rank, row, finding }));
+  happen(work, { action: 'resolved', atMs, previous: stored.rank, row: { ...stored, ...names } });
 }

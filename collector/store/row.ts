@@ -4,8 +4,21 @@ import { findingId, SUBJECT_KINDS } from '../../posture/finding.ts';
 import type { Finding, Subject } from '../../posture/finding.ts';
 import type { Evidence } from '../../posture/verdict.ts';
 import { StoreError } from './error.ts';
-import { ofRank } from './rank.ts';
-import type { FindingAction, StoredFinding } from './store.ts';
+import { ofRank, rankOf } from './rank.ts';
+import type { FindingAction, PackedFinding, StoredFinding } from './store.ts';
+
+/** A finding as the store takes it. */
+export function packFinding(finding: Finding): PackedFinding {
+  const detail = detailOf(finding);
+  return {
+    check: finding.check,
+    subject: subjectText(finding.subject),
+    name: finding.subject.name,
+    rank: rankOf(finding),
+    hash: hashOf(finding, detail),
+    detail,
+  };
+}
 
 /** The columns in which a finding and an event keep what a finding says. */
 export interface ContentRow {

@@ -42,19 +42,38 @@ export interface Commit {
   readonly sequence: number;
   /** True: `put` is the node's whole state. */
   readonly snapshot: boolean;
-  readonly put: readonly Finding[];
+  readonly put: readonly PackedFinding[];
   readonly gone: readonly string[];
   readonly observedAtMs: number;
   readonly receivedAtMs: number;
 }
 
 /**
- * `applied`: stored; `events` are the changes that it made, in order (none if nothing differed).
+ * A finding as the store takes it, made by `packFinding` (row.ts) where it comes in: a fifth of the objects of a Finding,
+ * which matters while thousands wait.
+ */
+export interface PackedFinding {
+  readonly check: string;
+  /** `kind/id`. */
+  readonly subject: string;
+  /** Name of the subject. */
+  readonly name: string;
+  /** Verdict and severity, see rank.ts. */
+  readonly rank: number;
+  /** `findingHash`, see posture/digest.ts. */
+  readonly hash: number;
+  /** The rest of it, see row.ts. */
+  readonly detail: string;
+}
+
+/**
+ * `applied`: stored; `events` are the changes that it made, in order (none if nothing differed), made when they are read;
+ * `newest` is the position of the last one, 0 if there is none.
  * `duplicate`: this sequence was already committed; nothing was done.
  * `gap`: sequences are missing before it; nothing was done, the node must resync.
  */
 export type CommitResult =
-  | { readonly outcome: 'applied'; readonly events: readonly OutboxEvent[] }
+  | { readonly outcome: 'applied'; readonly events: readonly OutboxEvent[]; readonly newest: number }
   | { readonly outcome: 'duplicate' }
   | { readonly outcome: 'gap'; readonly committed: number };
 

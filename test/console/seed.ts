@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { openSqliteStore } from '../../collector/store/sqlite.ts';
+import { packFinding } from '../../collector/store/row.ts';
 import type { NodeRow, Store } from '../../collector/store/store.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import { findingId } from '../../posture/finding.ts';
@@ -52,13 +53,15 @@ async function seedNode(store: Store, { index, name, nowMs }: SeededNode): Promi
   );
   const start = { nodeId: id, epoch: 'seed', gone: [] };
   const at = (ageMs: number) => ({ observedAtMs: nowMs - ageMs, receivedAtMs: nowMs - ageMs });
-  await store.commit([{ ...start, ...at(21 * DAY_MS), sequence: 1, snapshot: true, put: findings }]);
+  await store.commit([{ ...start, ...at(21 * DAY_MS), sequence: 1, snapshot: true, put: findings.map(packFinding) }]);
   // Some are mended, and some of these break again: what the plot shows.
   for (let step = 1; step <= 12; step += 1) {
     const put = findings
       .filter((_, position) => (position * 7 + step * 13) % 97 === 0)
       .map((finding, position) => judgedAgain(finding, (position + step) % 3 === 0 ? 'fail' : 'pass'));
-    await store.commit([{ ...start, ...at((21 - step * 1.7) * DAY_MS), sequence: step + 1, snapshot: false, put }]);
+    await store.commit([
+      { ...start, ...at((21 - step * 1.7) * DAY_MS), sequence: step + 1, snapshot: false, put: put.map(packFinding) },
+    ]);
   }
   return findings.length;
 }

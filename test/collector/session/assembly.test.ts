@@ -33,7 +33,7 @@ await t.test('however a delta is cut into parts, it comes out whole', (t) => {
         delta.sequence === 3 &&
         delta.snapshot === isSnapshot &&
         delta.observedAtMs === 999 + cuts.length &&
-        delta.put.map(({ subject }) => subject.id).join() === put.join() &&
+        delta.put.map(({ subject }) => subject).join() === put.map((name) => `container/${name}`).join() &&
         delta.gone.join() === gone.join()
       );
     },

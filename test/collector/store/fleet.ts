@@ -1,5 +1,6 @@
 import { findingId } from '../../../posture/finding.ts';
 import type { Finding, SubjectKind } from '../../../posture/finding.ts';
+import { packFinding } from '../../../collector/store/row.ts';
 import type {
   Commit,
   CommitResult,
@@ -29,13 +30,16 @@ export function finding(over: Partial<Finding> & { kind?: SubjectKind; on?: stri
   };
 }
 
+/** What a test says of a commit. */
+type Said = Partial<Omit<Commit, 'put'>> & { readonly sequence: number; readonly put?: readonly Finding[] };
+
 /** A commit of node `n1`, epoch `e1`; what is not said is empty. */
-export function commit(over: Partial<Commit> & { sequence: number }): Commit {
+export function commit({ put = [], ...over }: Said): Commit {
   return {
     nodeId: 'n1',
     epoch: 'e1',
     snapshot: false,
-    put: [],
+    put: put.map(packFinding),
     gone: [],
     observedAtMs: T0,
     receivedAtMs: T0,
