@@ -25,9 +25,33 @@ export function hashOfContent(text: string): number {
     low = Math.imul(low ^ unit, 0x9e3779b1);
     high = Math.imul(high ^ unit, 0x5f356495);
   }
-  low = Math.imul(low ^ (low >>> 16), 0x85ebca6b) ^ Math.imul(high ^ (high >>> 13), 0xc2b2ae35);
-  high = Math.imul(high ^ (high >>> 16), 0x85ebca6b) ^ Math.imul(low ^ (low >>> 13), 0xc2b2ae35);
+  return finished(low, high);
+}
+
+function finished(one: number, other: number): number {
+  const low = Math.imul(one ^ (one >>> 16), 0x85ebca6b) ^ Math.imul(other ^ (other >>> 13), 0xc2b2ae35);
+  const high = Math.imul(other ^ (other >>> 16), 0x85ebca6b) ^ Math.imul(low ^ (low >>> 13), 0xc2b2ae35);
   return (high >>> 11) * 2 ** 32 + (low >>> 0);
+}
+
+/**
+ * As `hashOfContent`, of a content that is ASCII and stands in `bytes` in pieces: start and end of each, one piece after
+ * the other.
+ */
+export function hashOfPieces(bytes: Uint8Array, pieces: Int32Array): number {
+  let length = 0;
+  for (let piece = 0; piece < pieces.length; piece += 2) length += (pieces[piece + 1] ?? 0) - (pieces[piece] ?? 0);
+  let low = 0x9e3779b9 ^ length;
+  let high = 0x85ebca6b ^ length;
+  for (let piece = 0; piece < pieces.length; piece += 2) {
+    const end = pieces[piece + 1] ?? 0;
+    for (let at = pieces[piece] ?? 0; at < end; at += 1) {
+      const unit = bytes[at] ?? 0;
+      low = Math.imul(low ^ unit, 0x9e3779b1);
+      high = Math.imul(high ^ unit, 0x5f356495);
+    }
+  }
+  return finished(low, high);
 }
 
 /** The digest after a finding with this hash came in. */

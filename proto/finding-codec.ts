@@ -8,9 +8,10 @@ import type { plimsoll } from './generated/fleet.js';
 /** A finding on the wire. */
 export type WireFinding = plimsoll.v1.Finding.$Properties;
 
-/** Bounds of what a node may say about one finding, in bytes, UTF-16 units and entries; see fleet.proto. */
-const MAX_ID_BYTES = 4096;
-const MAX_TEXT = 16 * 1024;
+/** Bounds of what a node may say about one finding; see fleet.proto. */
+export const MAX_ID_BYTES = 4096;
+/** In UTF-16 units. */
+export const MAX_TEXT = 16 * 1024;
 const MAX_EVIDENCE = 32;
 
 const VERDICT_NUMBER = { pass: 1, fail: 2, notApplicable: 3, unknown: 4, manual: 5 } as const satisfies Record<
@@ -23,6 +24,21 @@ const SEVERITY_NUMBER = { critical: 1, high: 2, medium: 3, low: 4, info: 5 } as 
 >;
 const VERDICT_NAME = new Map(Object.entries(VERDICT_NUMBER).map(([name, code]) => [code, name as Verdict]));
 const SEVERITY_NAME = new Map(Object.entries(SEVERITY_NUMBER).map(([name, code]) => [code, name as Severity]));
+
+/** The verdict that a number on the wire means; undefined: none. */
+export function verdictOf(wire: number | undefined): Verdict | undefined {
+  return VERDICT_NAME.get(wire as 1);
+}
+
+/** The severity that a number on the wire means; undefined: none. */
+export function severityOf(wire: number | undefined): Severity | undefined {
+  return SEVERITY_NAME.get(wire as 1);
+}
+
+/** Can this be the id of a check? */
+export function isCheckId(text: string): boolean {
+  return text.length <= 128 && /^[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9.-]*$/.test(text);
+}
 
 /** A finding as the wire carries it. Text over the bounds is cut, and says so. */
 export function toWire(finding: Finding): WireFinding {
@@ -44,11 +60,11 @@ export function toWire(finding: Finding): WireFinding {
 
 /** The finding, or what is wrong with the message. Everything in it is checked: it came over a network. */
 export function fromWire(wire: WireFinding): { ok: true; finding: Finding } | { ok: false; problem: string } {
-  const verdict = VERDICT_NAME.get(wire.verdict as 1);
-  const severity = SEVERITY_NAME.get(wire.severity as 1);
+  const verdict = verdictOf(wire.verdict ?? undefined);
+  const severity = severityOf(wire.severity ?? undefined);
   const subject = subjectOf(wire.subject);
   const check = wire.check ?? '';
-  if (!/^[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9.-]*$/.test(check) || check.length > 128) return problem('no valid check id');
+  if (!isCheckId(check)) return problem('no valid check id');
   if (verdict === undefined) return problem('no valid verdict');
   if (severity === undefined) return problem('no valid severity');
   if (subject === undefined) return problem('no valid subject');

@@ -1,10 +1,10 @@
 import { status } from '@grpc/grpc-js';
-import type { AgentMessage, FindingDelta, Heartbeat } from '../../proto/fleet.ts';
+import type { Heartbeat } from '../../proto/fleet.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { NodeState, Store } from '../store/store.ts';
 import { createAssembler } from './assembly.ts';
-import type { PartialBudget, WholeDelta } from './assembly.ts';
+import type { DeltaPart, PartialBudget, WholeDelta } from './assembly.ts';
 import { openCommits } from './commits.ts';
 import type { Commits } from './commits.ts';
 import type { NodeRegistry } from './node-registry.ts';
@@ -14,13 +14,13 @@ import { createResync } from './resync.ts';
 import type { Resync } from './resync.ts';
 import type { QueryReplies } from './sessions.ts';
 import type { SessionSettings } from './settings.ts';
-import type { Ending } from './wire.ts';
+import type { Ending, ReadMessage } from './wire.ts';
 import type { Writer } from './writer.ts';
 
 /** What a node says after its Hello, and what comes of it. */
 export interface Conversation {
   /** Takes the next message, `bytes` long on the wire; it must have resolved before the next. */
-  readonly receive: (message: AgentMessage, bytes: number) => Promise<Ending | undefined>;
+  readonly receive: (message: ReadMessage, bytes: number) => Promise<Ending | undefined>;
   /** Resolves once every delta that was received is answered, or the session is over. */
   readonly settled: () => Promise<void>;
   /** Asks for all findings. */
@@ -101,7 +101,7 @@ function deltaReceiver(
   { nodeId, state, outbound, resync, commits }: Parts,
   { store, budget, settings, clock }: ConversationContext,
 ): {
-  readonly take: (part: FindingDelta, bytes: number) => Promise<Ending | undefined>;
+  readonly take: (part: DeltaPart, bytes: number) => Promise<Ending | undefined>;
   readonly release: () => void;
 } {
   const assembler = createAssembler(settings, budget);

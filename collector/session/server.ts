@@ -5,6 +5,7 @@ import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Feed } from '../feed.ts';
 import type { Store } from '../store/store.ts';
+import { createDeltaReader } from './delta-reader.ts';
 import { openListener } from './listener.ts';
 import type { ListenerTls } from './listener.ts';
 import { nodeIdentity } from './node-identity.ts';
@@ -82,7 +83,8 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     nodes.changeNow(nodeId, { connected: false, offlineSinceMs: nowMs, lastSeenMs: nowMs });
     replies.onDisconnect(nodeId);
   };
-  const context = { store, writer, nodes, replies, budget, intake, settings, clock, log, onOpen, onOver };
+  const readDelta = createDeltaReader();
+  const context = { store, writer, nodes, replies, budget, intake, readDelta, settings, clock, log, onOpen, onOver };
   const refusal = (): Ending | undefined => {
     if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };
     if (calls.size < settings.maxSessions) return undefined;

@@ -1,16 +1,17 @@
 import { status } from '@grpc/grpc-js';
-import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
+import type { CollectorMessage } from '../../proto/fleet.ts';
 import type { LogFields, Logger } from '../../service/log.ts';
 import { StoreError } from '../store/error.ts';
 import { openConversation } from './conversation.ts';
 import type { Conversation, ConversationContext } from './conversation.ts';
+import type { DeltaReader } from './delta-reader.ts';
 import { readHello } from './node-words.ts';
 import type { Greeting } from './node-words.ts';
 import { openOutbound } from './outbound.ts';
 import type { Outbound } from './outbound.ts';
 import type { Turnstile } from './turnstile.ts';
 import { isDelta, readMessage, readOneAtATime } from './wire.ts';
-import type { Ending, SessionCall } from './wire.ts';
+import type { Ending, ReadMessage, SessionCall } from './wire.ts';
 
 /** A session that has said Hello. */
 export interface OpenSession {
@@ -28,6 +29,8 @@ export interface OpenSession {
 export interface SessionContext extends ConversationContext {
   /** Sessions hand their findings over one after the other. */
   readonly intake: Turnstile;
+  /** Reads deltas; its working memory is shared, since messages are read one at a time. */
+  readonly readDelta: DeltaReader;
   /** Cuts the connection of a call. */
   readonly disconnect: (peer: string) => void;
   /** Called once the session has said Hello, and again when it is over. */
@@ -60,7 +63,7 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
   const cancelTimeout = clock.after(settings.helloTimeoutMs, () =>
     end({ code: status.DEADLINE_EXCEEDED, details: `no Hello within ${String(settings.helloTimeoutMs)} ms` }),
   );
-  const begin = async ({ hello }: AgentMessage): Promise<Ending | undefined> => {
+  const begin = async ({ hello }: ReadMessage): Promise<Ending | undefined> => {
     const greeting = hello ? readHello(hello) : 'a session begins with Hello';
     if (typeof greeting === 'string') return invalid(greeting);
     cancelTimeout();
@@ -72,7 +75,7 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     return undefined;
   };
   const take = async (bytes: Buffer): Promise<Ending | undefined> => {
-    const message = readMessage(bytes);
+    const message = readMessage(bytes, context.readDelta);
     if (typeof message === 'string') return invalid(message);
     return held.conversation?.receive(message, bytes.length) ?? begin(message);
   };

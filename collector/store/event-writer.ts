@@ -41,7 +41,8 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
         const { check, subject, rank, firstSeenMs, changedMs, name, detail } = row;
         const finding = uidNumber(findingUid(node.id, `${check}/${subject}`));
         const place = [position, atMs, actionNumber(action), node.key, finding] as const;
-        insert.run(...place, check, subject, rank, previous ?? null, firstSeenMs, changedMs, name, detail);
+        // As in finding-table.ts.
+        insert.get(...place, check, subject, rank, previous ?? null, firstSeenMs, changedMs, name, detail);
         return position;
       },
       read: (node, { action, atMs, previous, row }, at) => {

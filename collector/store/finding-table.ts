@@ -41,6 +41,7 @@ export function prepareFindingTable(db: DatabaseSync): FindingTable {
     'UPDATE finding SET rank = ?, hash = ?, changed = ?, name = ?, detail = ? WHERE key = ?',
   );
   const remove = db.prepare('DELETE FROM finding WHERE key = ?');
+  // What writes is called with `get`, which answers nothing: `run` makes an object each time.
   for (const statement of [selectAll, selectKnown]) statement.setReturnArrays(true);
   return {
     known: (key) => selectKnown.get(key) as unknown as Known | undefined,
@@ -54,11 +55,11 @@ export function prepareFindingTable(db: DatabaseSync): FindingTable {
     },
     read: (key) => select.get(key) as unknown as FindingRow | undefined,
     insert: (key, node, { rank, hash, firstSeenMs, changedMs, name, detail }) => {
-      insert.run(key, node, rank, hash, firstSeenMs, changedMs, name, detail);
+      insert.get(key, node, rank, hash, firstSeenMs, changedMs, name, detail);
     },
     update: (key, { rank, hash, changedMs, name, detail }, previous) => {
-      if (rank === previous) updateContent.run(hash, changedMs, name, detail, key);
-      else updateAll.run(rank, hash, changedMs, name, detail, key);
+      if (rank === previous) updateContent.get(hash, changedMs, name, detail, key);
+      else updateAll.get(rank, hash, changedMs, name, detail, key);
     },
     remove: (key) => {
       remove.run(key);
