@@ -19,7 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** The image that tests start: one static busybox. */
 export const TEST_IMAGE = 'plimsoll-test/busybox:1';
 const BRIDGE = 'plimsoll-test0';
-const BRIDGE_ADDRESS = '10.231.77.1/24';
+const BRIDGE_ADDRESS = '10.231.64.1/20';
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/local/sbin`;
 
 /** Starts a daemon. Resolves to its socket and a function that ends it, or to the reason why there is none. */
