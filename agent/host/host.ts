@@ -13,6 +13,15 @@ export interface Host {
   /** The text of a symbolic link, as it stands: `pid:[4026531836]`, `/usr/bin/dockerd`. */
   readonly readLink: (path: string) => Promise<Read<string>>;
   /**
+   * Answers many questions at once and in order: for /proc, where the asking costs more than the answer. `before`: what
+   * the same questions were answered earlier. An answer that is still the same is the same object, and where all are,
+   * `before` itself comes back: nothing needs to be parsed again.
+   */
+  readonly readMany: (
+    questions: readonly HostQuestion[],
+    before?: readonly HostAnswer[],
+  ) => Promise<readonly HostAnswer[]>;
+  /**
    * Calls `onChange` with one of `paths` when it, or what it leads to, may have changed: at the earliest possible
    * moment, possibly once too often, never too seldom. A path that does not exist yet is watched for. Bursts are
    * joined. Returns a function that stops watching.
@@ -40,6 +49,15 @@ export type ReadFailureCode =
   | 'timeout'
   | 'notRecorded' // only of a recorded host: nobody looked when it was recorded
   | 'failed'; // anything else, the reason has the errno
+
+/** A question of `readMany`: one of the single questions with its bound. */
+export type HostQuestion =
+  | { readonly ask: 'readFile'; readonly path: string; readonly maxBytes?: number | undefined }
+  | { readonly ask: 'list'; readonly path: string; readonly maxEntries?: number | undefined }
+  | { readonly ask: 'readLink'; readonly path: string };
+
+/** What the single question would have answered: bytes, names, or the text of a link. */
+export type HostAnswer = Read<Buffer | readonly string[] | string>;
 
 /** Bound of a file read; default 1 MiB. */
 export interface ReadLimits {

@@ -1,12 +1,13 @@
 import { failure, magicLink } from './failure.ts';
 import { kindOf, linkOrdinary, listOrdinary, readOrdinary, statOrdinary } from './ordinary-files.ts';
 import { createPatience } from './patience.ts';
+import { readOne, unlessSame } from './read-many.ts';
 import { cleanPath, createTree, isMagic, leadsThroughMagic } from './tree.ts';
 import { createVirtualFiles } from './virtual-files.ts';
 import { createWatching } from './watch.ts';
 import type { Stats } from 'node:fs';
 import type { Logger } from '../../service/log.ts';
-import type { Host, HostStat, Read } from './host.ts';
+import type { Host, HostAnswer, HostQuestion, HostStat, Read } from './host.ts';
 import type { TreeOptions } from './tree.ts';
 
 /** How a Linux node is read. */
@@ -51,7 +52,7 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
     return patience(path, () => onOrdinary(clean.value));
   };
 
-  return {
+  const single: Pick<Host, 'readFile' | 'list' | 'readLink'> = {
     readFile: (path, limits) => {
       const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
       return route(
@@ -68,6 +69,44 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
         (clean) => listOrdinary(tree, clean, maxEntries),
       );
     },
+    readLink: (path) =>
+      route(
+        path,
+        (native) => virtual.link(native),
+        (clean) => linkOrdinary(tree, clean),
+        leadsThroughMagic,
+      ),
+  };
+  /** Synchronously where the kernel answers from memory; undefined for a question to any other file system. */
+  const askVirtual = (question: HostQuestion, before: HostAnswer | undefined): HostAnswer | undefined => {
+    const clean = cleanPath(question.path);
+    if (!clean.ok || clean.value.includes('/..') || !tree.isVirtual(clean.value)) return undefined;
+    if ((question.ask === 'readLink' ? leadsThroughMagic : isMagic)(clean.value)) return magicLink();
+    const native = tree.toNative(clean.value);
+    switch (question.ask) {
+      case 'readFile':
+        return virtual.read(native, question.maxBytes ?? DEFAULT_MAX_BYTES, bytesOf(before));
+      case 'list':
+        return virtual.list(native, question.maxEntries ?? DEFAULT_MAX_ENTRIES);
+      case 'readLink':
+        return virtual.link(native);
+    }
+  };
+  return {
+    ...single,
+    readMany: async (questions, before) => {
+      // A loop without iterators: this runs over every file of every container.
+      let answers: HostAnswer[] | undefined;
+      for (let index = 0; index < questions.length; index += 1) {
+        const question = questions[index] as HostQuestion;
+        const last = before?.[index];
+        const asked = signal?.aborted === true ? undefined : askVirtual(question, last);
+        const answer = unlessSame(asked ?? (await readOne(single, question)), last);
+        if (answer !== last) answers ??= before?.slice(0, index) ?? [];
+        answers?.push(answer);
+      }
+      return answers ?? before ?? [];
+    },
     stat: (path) =>
       route(
         path,
@@ -83,13 +122,6 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
           return found.ok ? { ok: true, value: toHostStat(found.value.realPath, found.value.stats) } : found;
         },
       ),
-    readLink: (path) =>
-      route(
-        path,
-        (native) => virtual.link(native),
-        (clean) => linkOrdinary(tree, clean),
-        leadsThroughMagic,
-      ),
     watch: createWatching({
       tree,
       patience,
@@ -99,6 +131,10 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
       log: options.log,
     }),
   };
+}
+
+function bytesOf(answer: HostAnswer | undefined): Buffer | undefined {
+  return answer?.ok === true && Buffer.isBuffer(answer.value) ? answer.value : undefined;
 }
 
 function toHostStat(realPath: string, stats: Stats): HostStat {

@@ -2,6 +2,7 @@ import { REDACTED } from '../../posture/fact/image.ts';
 import { keyOf } from '../record/answer.ts';
 import type { Answer, Question } from '../record/answer.ts';
 import { failure } from './failure.ts';
+import { readEach } from './read-many.ts';
 import type { Host, Read, ReadFailureCode } from './host.ts';
 
 const DEFAULT_MAX_BYTES = 1024 * 1024;
@@ -25,7 +26,7 @@ export function createRecordedHost(answers: ReadonlyMap<string, Answer>, files: 
     const value = field(found.value);
     return Promise.resolve(value === null ? damaged('no answer') : { ok: true, value });
   };
-  return {
+  const single: Pick<Host, 'readFile' | 'list' | 'readLink'> = {
     readFile: async (path, limits) => {
       const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
       const found = find('readFile', path);
@@ -44,8 +45,12 @@ export function createRecordedHost(answers: ReadonlyMap<string, Answer>, files: 
       }
       return found;
     },
-    stat: (path) => pick('stat', path, ({ stat }) => stat),
     readLink: (path) => pick('readLink', path, ({ target }) => target),
+  };
+  return {
+    ...single,
+    stat: (path) => pick('stat', path, ({ stat }) => stat),
+    readMany: (questions, before) => readEach(single, questions, before),
     watch: () => () => {},
   };
 }

@@ -59,7 +59,8 @@ export function createTree(options: TreeOptions): Tree {
     isOwnRoot: prefix === '',
     toNative: (path) => {
       const mount = mountOf(path);
-      if (mount !== undefined) return mounts[mount].native + path.slice(mount.length);
+      if (mount !== undefined)
+        return mounts[mount].native === mount ? path : mounts[mount].native + path.slice(mount.length);
       return path === '/' ? root : prefix + path;
     },
     fromNative: (native) => {
@@ -96,7 +97,9 @@ const MAX_PATH_BYTES = 4096;
 export function cleanPath(path: string): Read<string> {
   if (!path.startsWith('/')) return failure('failed', 'not an absolute path');
   if (path.includes('\0')) return failure('failed', 'not a path: it holds a zero byte');
-  if (Buffer.byteLength(path) >= MAX_PATH_BYTES) return failure('failed', 'file name too long (ENAMETOOLONG)');
+  // No character takes more than three bytes for each of its UTF-16 units.
+  if (path.length * 3 >= MAX_PATH_BYTES && Buffer.byteLength(path) >= MAX_PATH_BYTES)
+    return failure('failed', 'file name too long (ENAMETOOLONG)');
   if (!path.includes('//') && !path.includes('/.') && (!path.endsWith('/') || path === '/')) {
     return { ok: true, value: path };
   }

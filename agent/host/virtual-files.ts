@@ -9,7 +9,8 @@ import type { Stats } from 'node:fs';
  * end; and a short read is not the end (seq_file gives whole records).
  */
 export interface VirtualFiles {
-  readonly read: (native: string, maxBytes: number) => Read<Buffer>;
+  /** `known`: what it said earlier; those very bytes where it says the same, and no memory is taken then. */
+  readonly read: (native: string, maxBytes: number, known?: Buffer) => Read<Buffer>;
   readonly list: (native: string, maxEntries: number) => Read<readonly string[]>;
   readonly link: (native: string) => Read<string>;
   /** The path without links, and what stands there. */
@@ -23,15 +24,17 @@ const SCRATCH_BYTES = 64 * 1024;
 export function createVirtualFiles(): VirtualFiles {
   const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   return {
-    read: (native, maxBytes) =>
-      attempt(() => {
-        const file = openSync(native, OPEN_FLAGS);
-        try {
-          return readToEnd(file, maxBytes, scratch);
-        } finally {
-          closeSync(file);
-        }
-      }),
+    read: (native, maxBytes, known) => {
+      let file = -1;
+      try {
+        file = openSync(native, OPEN_FLAGS);
+        return readToEnd(file, maxBytes, scratch, known);
+      } catch (error) {
+        return failureFrom(error);
+      } finally {
+        if (file !== -1) closeSync(file);
+      }
+    },
     list: (native, maxEntries) =>
       attempt(() => {
         // Bounded by the kernel: as many entries as there are processes, threads or devices.
@@ -45,8 +48,8 @@ export function createVirtualFiles(): VirtualFiles {
   };
 }
 
-function readToEnd(file: number, maxBytes: number, scratch: Buffer): Read<Buffer> {
-  const full: Buffer[] = [];
+function readToEnd(file: number, maxBytes: number, scratch: Buffer, known: Buffer | undefined): Read<Buffer> {
+  let full: Buffer[] | undefined;
   let before = 0;
   let filled = 0;
   for (;;) {
@@ -55,13 +58,15 @@ function readToEnd(file: number, maxBytes: number, scratch: Buffer): Read<Buffer
     filled += count;
     if (before + filled > maxBytes) return failure('tooLarge', `more than ${String(maxBytes)} bytes`);
     if (filled === scratch.length) {
-      full.push(Buffer.from(scratch));
+      (full ??= []).push(Buffer.from(scratch));
       before += filled;
       filled = 0;
     }
   }
+  const isKnown = full === undefined && known?.length === filled && known.compare(scratch, 0, filled) === 0;
+  if (isKnown) return { ok: true, value: known };
   const last = Buffer.from(scratch.subarray(0, filled));
-  return { ok: true, value: full.length === 0 ? last : Buffer.concat([...full, last]) };
+  return { ok: true, value: full === undefined ? last : Buffer.concat([...full, last]) };
 }
 
 function attempt<T>(work: () => Read<T>): Read<T> {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { sameValue } from '../same-value.ts';
 
 /**
  * What inspectors keep from one look to the next. Everything is read each time; but bytes that are the same as last time
@@ -20,16 +21,36 @@ export interface Recall {
    * the same.
    */
   readonly shortly: <T>(place: string, read: () => Promise<T>) => Promise<T>;
+  /** `value`, or the object that stood for `place` before where that says the same. */
+  readonly steady: <T>(place: string, value: T) => T;
+  /** What was kept last for `subject` in this drawer. */
+  readonly kept: <T>(subject: string, drawer: Drawer<T>) => T | undefined;
+  readonly keep: <T>(subject: string, drawer: Drawer<T>, value: T) => void;
   /** The subject is gone. */
   readonly forget: (subject: string) => void;
-  /** All others are gone. */
+  /** All others, but the node itself, are gone. */
   readonly keepOnly: (subjects: ReadonlySet<string>) => void;
+}
+
+/** Where values of one type are kept: one for each subject. */
+export interface Drawer<T> {
+  readonly name: string;
+  /** Holds the type, never a value. */
+  readonly holds?: T;
 }
 
 interface Parsed {
   readonly digest: string;
   readonly value: unknown;
 }
+
+interface Subject {
+  readonly parsed: Map<string, Parsed>;
+  readonly kept: Map<string, unknown>;
+}
+
+/** The subject of what is kept about the node as a whole. */
+export const NODE_ITSELF = '';
 
 /** Subjects whose end nobody told would stay for ever. */
 const MAX_SUBJECTS = 10_000;
@@ -40,19 +61,22 @@ const MAX_WORDS = 10_000;
 
 /** Remembers nothing yet. One for each node that is looked at. */
 export function createRecall(): Recall {
-  const known = new Map<string, Map<string, Parsed>>();
+  const known = new Map<string, Subject>();
   const moments = new Map<string, { readonly readMs: number; readonly value: Promise<unknown> }>();
+  const steady = new Map<string, unknown>();
   let words = new Map<string, string>();
-  const placesOf = (subject: string): Map<string, Parsed> => {
-    const places = known.get(subject) ?? new Map<string, Parsed>();
+  const about = (subject: string): Subject => {
+    const before = known.get(subject);
+    if (before !== undefined) return before;
     if (known.size >= MAX_SUBJECTS) known.clear();
-    known.set(subject, places);
-    return places;
+    const fresh: Subject = { parsed: new Map(), kept: new Map() };
+    known.set(subject, fresh);
+    return fresh;
   };
   return {
     parsed: <T>(subject: string, place: string, bytes: Buffer, parse: (bytes: Buffer) => T): T => {
       const digest = hash('sha256', bytes, 'base64');
-      const places = placesOf(subject);
+      const places = about(subject).parsed;
       const before = places.get(place);
       // The place decides what is parsed, so what stands there is of the same type.
       if (before?.digest === digest) return before.value as T;
@@ -78,9 +102,18 @@ export function createRecall(): Recall {
       value.catch(() => moments.delete(place));
       return value;
     },
+    steady: <T>(place: string, value: T): T => {
+      const before = steady.get(place);
+      // The place decides about the type.
+      if (sameValue(before, value)) return before as T;
+      steady.set(place, value);
+      return value;
+    },
+    kept: <T>(subject: string, { name }: Drawer<T>) => known.get(subject)?.kept.get(name) as T | undefined,
+    keep: (subject, { name }, value) => void about(subject).kept.set(name, value),
     forget: (subject) => void known.delete(subject),
     keepOnly: (subjects) => {
-      for (const subject of known.keys()) if (!subjects.has(subject)) known.delete(subject);
+      for (const subject of known.keys()) if (subject !== NODE_ITSELF && !subjects.has(subject)) known.delete(subject);
     },
   };
 }

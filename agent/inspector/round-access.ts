@@ -1,4 +1,4 @@
-import type { Host } from '../host/host.ts';
+import type { Host, HostAnswer } from '../host/host.ts';
 import type { NodeAccess } from '../node-access.ts';
 
 /** What several inspectors read in one round: the table of processes, the mounts and sockets of the node, its users. */
@@ -20,6 +20,7 @@ function rememberingHost(host: Host): Host {
   const list = remembering((path: string, maxEntries: number | undefined) =>
     host.list(path, maxEntries === undefined ? {} : { maxEntries }),
   );
+  const together = new Map<string, Promise<readonly HostAnswer[]>>();
   const stat = remembering((path: string) => host.stat(path));
   const readLink = remembering((path: string) => host.readLink(path));
   return {
@@ -27,6 +28,14 @@ function rememberingHost(host: Host): Host {
     list: (path, limits) => list(path, limits?.maxEntries),
     stat: (path) => stat(path, undefined),
     readLink: (path) => readLink(path, undefined),
+    readMany: (questions, before) => {
+      if (before !== undefined || !questions.every(({ path }) => SHARED.test(path)))
+        return host.readMany(questions, before);
+      const key = JSON.stringify(questions);
+      const known = together.get(key) ?? host.readMany(questions);
+      together.set(key, known);
+      return known;
+    },
     watch: host.watch,
   };
 }

@@ -1,4 +1,5 @@
 import { redactFile } from './redact-file.ts';
+import { readEach } from '../host/read-many.ts';
 import { redactText } from './redact.ts';
 import type { Host, Read } from '../host/host.ts';
 import type { AnswerParts, Notes } from './notes.ts';
@@ -15,7 +16,7 @@ export function recordHost(host: Host, notes: Notes): Host {
     else notes.add({ ...question, code: read.code, reason: redactText(read.reason) });
     return read;
   };
-  return {
+  const single: Pick<Host, 'readFile' | 'list' | 'readLink'> = {
     readFile: (path, limits) => {
       const question = { ask: 'readFile', of: path } as const;
       return noting(question, host.readFile(path, limits), (value) => {
@@ -27,14 +28,19 @@ export function recordHost(host: Host, notes: Notes): Host {
       const question = { ask: 'list', of: path } as const;
       return noting(question, host.list(path, limits), (names) => notes.add({ ...question, names }));
     },
-    stat: (path) => {
-      const question = { ask: 'stat', of: path } as const;
-      return noting(question, host.stat(path), (stat) => notes.add({ ...question, stat }));
-    },
     readLink: (path) => {
       const question = { ask: 'readLink', of: path } as const;
       return noting(question, host.readLink(path), (target) => notes.add({ ...question, target }));
     },
+  };
+  return {
+    ...single,
+    stat: (path) => {
+      const question = { ask: 'stat', of: path } as const;
+      return noting(question, host.stat(path), (stat) => notes.add({ ...question, stat }));
+    },
+    // One by one, so that each is noted.
+    readMany: (questions, before) => readEach(single, questions, before),
     watch: host.watch,
   };
 }

@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
+import { sameValue } from '../../same-value.ts';
 import { parsedReply } from '../../runtime/reply.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
 import { clip } from '../clip.ts';
 import { readText } from '../read-text.ts';
+import type { Drawer } from '../recall.ts';
 import { toDeclared } from './declared.ts';
 import { inspectSchema } from './inspect-answer.ts';
 import { readKernelSide, unseenKernelSide } from './kernel-side.ts';
 import type { KernelSide } from './kernel-side.ts';
 import type { NodeView } from './node-view.ts';
+import { looksTheSame, noteSight } from './sight.ts';
+import type { Sight } from './sight.ts';
 
 /** What came of inspecting one container. `failed`: it may well run, but the runtime did not tell about it. */
 export type Inspection =
@@ -21,6 +25,21 @@ type RuntimeSide = Pick<ContainerFact, 'id' | 'name' | 'image' | 'imageId' | 'pi
 
 type Answer =
   { readonly outcome: 'running'; readonly side: RuntimeSide } | Exclude<Inspection, { readonly outcome: 'running' }>;
+
+/** The kernel's side, and how it was seen; a sight of undefined is not kept. */
+interface Reading {
+  readonly kernel: KernelSide;
+  readonly sight: Sight | undefined;
+}
+
+/** How a container was seen, kept until it is looked at again. */
+interface Kept {
+  readonly side: RuntimeSide;
+  readonly sight: Sight;
+  readonly container: ContainerFact;
+}
+
+const SIGHT: Drawer<Kept | undefined> = Object.freeze({ name: 'sight' });
 
 /** A process may end, and its number go to another, between the runtime's answer and the look at /proc. */
 const MAX_ATTEMPTS = 3;
@@ -51,8 +70,10 @@ export async function inspectContainer(
     if (answer.outcome === 'gone') return answer;
     if (answer.outcome === 'failed') return inspectFromMemory(view, answer, before);
     last = answer.side;
-    const kernel = await readStarted(view, last, last.pid === lastPid, before);
-    if (kernel !== undefined) return { outcome: 'running', container: { ...last, ...kernel } };
+    const kept = await stillSo(view, last);
+    if (kept !== undefined) return { outcome: 'running', container: kept };
+    const reading = await readStarted(view, last, last.pid === lastPid, before);
+    if (reading !== undefined) return { outcome: 'running', container: keep(view, last, reading, before) };
     lastPid = last.pid;
   }
   // It starts again and again, faster than it can be looked at.
@@ -61,14 +82,33 @@ export async function inspectContainer(
     : { outcome: 'running', container: { ...last, ...unseenKernelSide(last.pid) } };
 }
 
+/** The container as it was seen last, where the runtime and the kernel still say the same about it. */
+async function stillSo(view: NodeView, side: RuntimeSide): Promise<ContainerFact | undefined> {
+  const kept = view.recall.kept(side.id, SIGHT);
+  return kept?.side === side && (await looksTheSame(view, kept.sight)) ? kept.container : undefined;
+}
+
+/** Of a container that reads as before there is one object: hundreds that say the same would fill the memory. */
+function keep(
+  { recall }: NodeView,
+  side: RuntimeSide,
+  { kernel, sight }: Reading,
+  before: ContainerFact | undefined,
+): ContainerFact {
+  const fresh = { ...side, ...kernel };
+  const container = before !== undefined && sameValue(before, fresh) ? before : fresh;
+  recall.keep(side.id, SIGHT, sight === undefined ? undefined : { side, sight, container });
+  return container;
+}
+
 async function inspectFromMemory(
   view: NodeView,
   failed: Inspection,
   before: ContainerFact | undefined,
 ): Promise<Inspection> {
   if (before === undefined) return failed;
-  const kernel = await readStarted(view, before, false, before);
-  return kernel === undefined ? failed : { outcome: 'running', container: { ...before, ...kernel } };
+  const reading = await readStarted(view, before, false, before);
+  return reading === undefined ? failed : { outcome: 'running', container: { ...before, ...reading.kernel } };
 }
 
 /** The kernel's side once no process of the container is still being started. */
@@ -77,15 +117,15 @@ async function readStarted(
   side: Pick<RuntimeSide, 'id' | 'pid'>,
   isRepeated: boolean,
   before: ContainerFact | undefined,
-): Promise<KernelSide | undefined> {
-  let kernel = await readConfirmed(view, side, isRepeated);
-  if (before !== undefined && before.pid === side.pid && isStarting(before)) return kernel;
+): Promise<Reading | undefined> {
+  let reading = await readConfirmed(view, side, isRepeated);
+  if (before !== undefined && before.pid === side.pid && isStarting(before)) return reading;
   for (const waitMs of START_WAITS_MS) {
-    if (kernel === undefined || !isStarting(kernel)) break;
+    if (reading === undefined || !isStarting(reading.kernel)) break;
     await sleep(waitMs);
-    kernel = await readConfirmed(view, side, isRepeated);
+    reading = await readConfirmed(view, side, isRepeated);
   }
-  return kernel;
+  return reading;
 }
 
 function isStarting({ programs }: Pick<ContainerFact, 'programs'>): boolean {
@@ -98,19 +138,22 @@ function isStarting({ programs }: Pick<ContainerFact, 'programs'>): boolean {
  * machine are visible: in another pid namespace the same number would be another process. undefined: ask again.
  */
 async function readConfirmed(
-  view: NodeView,
+  plain: NodeView,
   { id, pid }: Pick<RuntimeSide, 'id' | 'pid'>,
   isRepeated: boolean,
-): Promise<KernelSide | undefined> {
+): Promise<Reading | undefined> {
+  const { view, sight } = noteSight(plain, id);
   const cgroup = await readText(view.host, `/proc/${String(pid)}/cgroup`);
   const isGone = !cgroup.ok && cgroup.code === 'absent';
   const isNamed = cgroup.ok && cgroup.value.includes(id);
   if ((isGone || !isNamed) && !isRepeated) return undefined;
-  if (isGone)
-    return unseenKernelSide(pid, 'the runtime says that it runs, but it is not visible here (pid namespace, hidepid)');
-  if (!isNamed && !view.namespaces.seesAll)
-    return unseenKernelSide(pid, 'its cgroup does not name the container, so it may be another process');
-  return readKernelSide(view, { id, pid, cgroupText: cgroup.ok ? cgroup.value : '' });
+  const unseen = (reason: string): Reading => ({ kernel: unseenKernelSide(pid, reason), sight: undefined });
+  if (isGone) return unseen('the runtime says that it runs, but it is not visible here (pid namespace, hidepid)');
+  if (!isNamed && !view.node.namespaces.seesAll)
+    return unseen('its cgroup does not name the container, so it may be another process');
+  const kernel = await readKernelSide(view, { id, pid, cgroupText: cgroup.ok ? cgroup.value : '' });
+  // What only the second word of the runtime confirmed is to be confirmed again.
+  return kernel === undefined ? undefined : { kernel, sight: isRepeated ? undefined : sight() };
 }
 
 async function ask(runtime: ContainerRuntime, { recall }: NodeView, id: string): Promise<Answer> {

@@ -3,7 +3,6 @@ import type { ContainerFact, ContainersFact } from '../../../posture/fact/contai
 import type { Facts } from '../../../posture/fact/facts.ts';
 import type { Inspector } from '../inspector.ts';
 import type { NodeAccess } from '../../node-access.ts';
-import { sameValue } from '../../same-value.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { observeReply, runtimeUnseen } from '../runtime-reply.ts';
 import { inspectContainer } from './container.ts';
@@ -37,10 +36,9 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
   if (listed.state !== 'seen') return listed;
   const before = seenBefore(known);
   const view = await viewNode(access);
-  const inspections = await mapBounded(listed.value, CONCURRENCY, async ({ Id: id }) => {
-    const known = before.get(id);
-    return sharedWith(known, await inspectContainer(runtime, view, id, known));
-  });
+  const inspections = await mapBounded(listed.value, CONCURRENCY, ({ Id: id }) =>
+    inspectContainer(runtime, view, id, before.get(id)),
+  );
   access.recall.keepOnly(new Set(listed.value.map(({ Id: id }) => id)));
   const containers: ContainerFact[] = [];
   for (const [index, inspection] of inspections.entries()) {
@@ -55,16 +53,10 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
 export async function inspectOneContainer(access: NodeAccess, known: Partial<Facts>, id: string): Promise<Inspection> {
   const surroundings = await access.recall.shortly('node', () => viewNode(access));
   // Limits are the container's own, and an event may be about them.
-  const view = { ...surroundings, readLimit: createLimitReader(access.host) };
+  const view = { ...surroundings, limits: createLimitReader(access.host) };
   const inspection = await inspectContainer(access.runtime, view, id, seenBefore(known).get(id));
   if (inspection.outcome === 'gone') access.recall.forget(id);
   return inspection;
-}
-
-/** Of a container that reads as before there is one object: hundreds that say the same would fill the memory. */
-function sharedWith(known: ContainerFact | undefined, inspection: Inspection): Inspection {
-  if (known === undefined || inspection.outcome !== 'running') return inspection;
-  return sameValue(known, inspection.container) ? { outcome: 'running', container: known } : inspection;
 }
 
 function seenBefore({ containers }: Partial<Facts>): ReadonlyMap<string, ContainerFact> {

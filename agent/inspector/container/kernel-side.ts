@@ -44,7 +44,8 @@ export interface FirstProcess {
 
 /** Everything the kernel says about a container; undefined where its first process is gone. */
 export async function readKernelSide(view: NodeView, first: FirstProcess): Promise<KernelSide | undefined> {
-  const { host, cgroups } = view;
+  const { host } = view;
+  const { cgroups } = view.node;
   const { id, pid, cgroupText } = first;
   const entries = parseProcCgroup(cgroupText);
   const processes = await findProcesses(host, { id, init: pid, cgroupText, entries, mounts: cgroups });
@@ -55,8 +56,8 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     readLabel(view, pid),
     readNamespaces(view, pid),
     readMounts(view, id, `/proc/${String(pid)}/mountinfo`),
-    effectiveLimit(view.readLimit, MEMORY_LIMIT, cgroups, entries),
-    effectiveLimit(view.readLimit, PIDS_LIMIT, cgroups, entries),
+    effectiveLimit(view.limits.read, MEMORY_LIMIT, cgroups, entries),
+    effectiveLimit(view.limits.read, PIDS_LIMIT, cgroups, entries),
   ]);
   const status = `/proc/${String(pid)}/status`;
   const own = readings.threads.find(({ path }) => path === status);
@@ -112,7 +113,7 @@ export function unseenKernelSide(pid: number, reason?: string): KernelSide {
 /**
  * `/proc/PID/attr/current`, proc_pid_attr(5): `docker-default (enforce)`, or an SELinux context with a NUL after it.
  */
-async function readLabel({ host, labelFile }: NodeView, pid: number): Promise<Observed<string>> {
+async function readLabel({ host, node: { labelFile } }: NodeView, pid: number): Promise<Observed<string>> {
   const path = `/proc/${String(pid)}/${labelFile ?? 'attr/current'}`;
   if (labelFile === undefined) return absent(path);
   const label = await observeText(host, path, parseLabel);
@@ -130,7 +131,7 @@ async function readNamespaces(view: NodeView, pid: number): Promise<ContainerFac
   // One after the other: each is a system call of a few microseconds, and a promise for each costs as much.
   for (const name of NAMESPACES) {
     const own = await readNamespace(view.host, pid, name);
-    found[name] = own.state === 'seen' ? besideNode(own, view.namespaces.inodes[name]) : own;
+    found[name] = own.state === 'seen' ? besideNode(own, view.node.namespaces.inodes[name]) : own;
   }
   return found as ContainerFact['namespaces'];
 }

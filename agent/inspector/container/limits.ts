@@ -5,8 +5,12 @@ import { cgroupDirectory } from '../proc/cgroup.ts';
 import type { CgroupEntry, CgroupMount } from '../proc/cgroup.ts';
 import { readText } from '../read-text.ts';
 
-/** Reads a limit file; ancestors that containers share are read once. */
-export type LimitReader = (path: string) => Promise<Read<number>>;
+/** Reads limit files; those of the cgroups above, which containers share, are read once. */
+export interface LimitReader {
+  readonly read: (path: string) => Promise<Read<number>>;
+  /** What was read already. */
+  readonly known: (path: string) => Read<number> | undefined;
+}
 
 /** One controller's limit: its name in version 1, and its file in both versions. */
 export interface Limit {
@@ -33,13 +37,20 @@ const MAX_ANCESTORS = 64;
 
 /** A reader that remembers for as long as it is used. */
 export function createLimitReader(host: Host): LimitReader {
-  const known = new Map<string, Promise<Read<number>>>();
-  return (path) => {
-    const before = known.get(path);
-    if (before !== undefined) return before;
-    const reading = readLimit(host, path);
-    known.set(path, reading);
-    return reading;
+  const asked = new Map<string, Promise<Read<number>>>();
+  const known = new Map<string, Read<number>>();
+  const read = async (path: string): Promise<Read<number>> => {
+    const limit = await readLimit(host, path);
+    known.set(path, limit);
+    return limit;
+  };
+  return {
+    read: (path) => {
+      const reading = asked.get(path) ?? read(path);
+      asked.set(path, reading);
+      return reading;
+    },
+    known: (path) => known.get(path),
   };
 }
 
@@ -48,7 +59,7 @@ export function createLimitReader(host: Host): LimitReader {
  * on for a cgroup has no file there.
  */
 export async function effectiveLimit(
-  read: LimitReader,
+  read: LimitReader['read'],
   limit: Limit,
   mounts: readonly CgroupMount[],
   entries: readonly CgroupEntry[],
@@ -74,7 +85,8 @@ export async function effectiveLimit(
   return seen(-1, nearest ?? `${directory.path}/${file}`);
 }
 
-async function readLimit(host: Host, path: string): Promise<Read<number>> {
+/** One limit file. */
+export async function readLimit(host: Host, path: string): Promise<Read<number>> {
   const read = await readText(host, path);
   if (!read.ok) return read;
   const value = parseLimit(read.value);

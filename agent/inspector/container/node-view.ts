@@ -12,9 +12,15 @@ import type { LimitReader } from './limits.ts';
 export interface NodeView {
   readonly host: Host;
   readonly recall: Recall;
+  readonly limits: LimitReader;
+  /** The same object as in the last round where it says the same. */
+  readonly node: Surroundings;
+}
+
+/** What the containers of a node are compared with, and where the kernel tells about them. */
+export interface Surroundings {
   readonly namespaces: NodeNamespaces;
   readonly cgroups: readonly CgroupMount[];
-  readonly readLimit: LimitReader;
   /**
    * File of a process with its security label; undefined where no module labels processes. `attr/apparmor/current`
    * (Linux 5.8) is preferred: no other module shares it.
@@ -29,18 +35,12 @@ export async function viewNode({ host, recall }: { readonly host: Host; readonly
     readMounts({ host, recall }),
     findLabelFile(host),
   ]);
-  return {
-    host,
-    recall,
-    namespaces,
-    cgroups: mounts,
-    readLimit: createLimitReader(host),
-    labelFile: label,
-  };
+  const node: Surroundings = { namespaces, cgroups: mounts, labelFile: label };
+  return { host, recall, limits: createLimitReader(host), node: recall.steady('node', node) };
 }
 
 /** Every process may read its own label. Without a module that labels processes the kernel answers EINVAL. */
-async function findLabelFile(host: Host): Promise<NodeView['labelFile']> {
+async function findLabelFile(host: Host): Promise<Surroundings['labelFile']> {
   const own = await host.readFile('/proc/self/attr/apparmor/current');
   if (own.ok) return 'attr/apparmor/current';
   const shared = await host.readFile('/proc/self/attr/current');

@@ -28,9 +28,10 @@ export const dockerInspector: Inspector<'docker'> = {
   },
 };
 
-async function inspectDocker({ host, runtime }: NodeAccess): Promise<DockerFact> {
+async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
+  const { host, runtime } = access;
   const { endpoint } = runtime;
-  const [info, processes] = await Promise.all([runtime.info(), readDockerProcesses(host, endpoint)]);
+  const [info, processes] = await Promise.all([runtime.info(), readDockerProcesses(access, endpoint)]);
   const file = await readConfig(host, processes.daemon);
   if (!info.ok) {
     const silent = await runtimeUnseen(host, endpoint, info);

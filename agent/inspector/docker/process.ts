@@ -2,11 +2,12 @@ import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { DockerProcess } from '../../../posture/fact/docker.ts';
 import type { Host, Read } from '../../host/host.ts';
+import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseBootTime, parseStartTicks, startedAtMs } from '../proc/proc-stat.ts';
 import { parseUnixListeners } from '../proc/proc-net-unix.ts';
-import { findNodeProcesses, holdsSocketOf } from '../proc/process-table.ts';
+import { findNodeProcesses, heldSockets } from '../proc/process-table.ts';
 import type { NodeProcess } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
 import { redactSecrets } from '../redact.ts';
@@ -23,6 +24,8 @@ const ENVIRONMENT = ['DOCKER_CERT_PATH', 'DOCKER_CONFIG', 'DOCKER_TLS_VERIFY'] a
 /** The sockets of a node with very many connections. */
 const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;
 
+type Access = Pick<NodeAccess, 'host' | 'recall'>;
+
 /** The processes of Docker on the node. */
 export interface DockerProcesses {
   readonly daemon: Observed<DockerProcess>;
@@ -30,13 +33,14 @@ export interface DockerProcesses {
 }
 
 /** Finds the dockerd that listens on `endpoint`, and the port proxies that it started. */
-export async function readDockerProcesses(host: Host, endpoint: string): Promise<DockerProcesses> {
+export async function readDockerProcesses(access: Access, endpoint: string): Promise<DockerProcesses> {
+  const { host } = access;
   const found = await findNodeProcesses(host, new Set([DAEMON, PROXY]));
   if (!found.ok) {
     const nothing = unreadable('/proc', found.reason);
     return { daemon: nothing, proxies: nothing };
   }
-  const chosen = await choose(host, found.value.get(DAEMON) ?? [], endpoint);
+  const chosen = await choose(access, found.value.get(DAEMON) ?? [], endpoint);
   const daemon = chosen.state === 'seen' ? await describe(host, chosen.value) : chosen;
   const proxies = found.value.get(PROXY) ?? [];
   const own = chosen.state === 'seen' ? proxies.filter(({ status }) => status.parent === chosen.value.pid) : proxies;
@@ -45,7 +49,7 @@ export async function readDockerProcesses(host: Host, endpoint: string): Promise
 
 /** The one that holds the listening socket; where descriptors cannot be read, the only one there is. */
 async function choose(
-  host: Host,
+  access: Access,
   candidates: readonly NodeProcess[],
   endpoint: string,
 ): Promise<Observed<NodeProcess>> {
@@ -53,7 +57,7 @@ async function choose(
   if (candidates.length === 0) return absent(source);
   let isDoubtful = false;
   for (const candidate of candidates) {
-    const holds = await holdsSocket(host, candidate.pid, endpoint);
+    const holds = await holdsSocket(access, candidate.pid, endpoint);
     if (holds === true) return seen(candidate, `/proc/${String(candidate.pid)}`);
     if (holds === undefined) isDoubtful = true;
   }
@@ -64,7 +68,8 @@ async function choose(
 }
 
 /** Does the process hold a socket that is bound to the endpoint? undefined where that cannot be seen. */
-async function holdsSocket(host: Host, pid: number, endpoint: string): Promise<boolean | undefined> {
+async function holdsSocket(access: Access, pid: number, endpoint: string): Promise<boolean | undefined> {
+  const { host } = access;
   const path = socketPath(endpoint);
   if (path === undefined) return undefined;
   // Its own view: sockets are listed by network namespace, and a rootless dockerd has one of its own.
@@ -72,8 +77,8 @@ async function holdsSocket(host: Host, pid: number, endpoint: string): Promise<b
   if (!table.ok) return undefined;
   const inodes = await boundInodes(host, table.value, path);
   if (inodes.size === 0) return undefined;
-  const holds = await holdsSocketOf(host, pid, inodes);
-  return holds.ok ? holds.value : undefined;
+  const held = await heldSockets(access, 'API', pid, inodes);
+  return held.ok ? held.value.size > 0 : undefined;
 }
 
 /** /var/run is a link to /run: the path that was bound and the one that is asked may be written differently. */

@@ -10,7 +10,7 @@ import type { Inspector } from '../inspector.ts';
 import { readNamespace } from '../proc/node-namespaces.ts';
 import { parseTcpListeners } from '../proc/proc-net-tcp.ts';
 import type { TcpListener } from '../proc/proc-net-tcp.ts';
-import { socketInodes } from '../proc/process-table.ts';
+import { heldSockets } from '../proc/process-table.ts';
 import { readText, unseen } from '../read-text.ts';
 import { findUnit } from '../systemd/find-unit.ts';
 import { unitValues } from '../systemd/unit-file.ts';
@@ -35,7 +35,7 @@ interface OwnedListener {
 
 async function inspectListeners(access: NodeAccess, known: Partial<Facts>): Promise<ListenersFact> {
   const { host } = access;
-  const found = await findListeners(host, known);
+  const found = await findListeners(access, known);
   if (found.state !== 'seen') return found;
   const foreign = await isForeignNetwork(host, known);
   const listeners = await Promise.all(
@@ -44,7 +44,8 @@ async function inspectListeners(access: NodeAccess, known: Partial<Facts>): Prom
   return seen(listeners, found.source);
 }
 
-async function findListeners(host: Host, known: Partial<Facts>): Promise<Observed<readonly OwnedListener[]>> {
+async function findListeners(access: NodeAccess, known: Partial<Facts>): Promise<Observed<readonly OwnedListener[]>> {
+  const { host } = access;
   const { docker, containers } = known;
   if (docker === undefined) return unreadable('/proc/net/tcp', 'dockerd is not known');
   const unit = await findUnit(host, 'docker.socket');
@@ -64,7 +65,7 @@ async function findListeners(host: Host, known: Partial<Facts>): Promise<Observe
       : absent(docker.endpoint);
   // Without a listening socket in its network nobody's descriptors need to be read.
   if (table.value.length === 0) return seen([], source);
-  const inodes = await socketInodes(host, pid);
+  const inodes = await heldSockets(access, 'listeners', pid, new Set(table.value.map(({ inode }) => inode)));
   if (!inodes.ok) return unreadable(`/proc/${String(pid)}/fd`, inodes.reason);
   const held = apiListeners(
     table.value.filter(({ inode }) => inodes.value.has(inode)),

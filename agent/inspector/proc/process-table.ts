@@ -1,6 +1,9 @@
-import type { Host, Read, ReadFailure } from '../../host/host.ts';
+import type { Host, Read } from '../../host/host.ts';
 import { readText } from '../read-text.ts';
+import { NODE_ITSELF } from '../recall.ts';
+import type { Drawer, Recall } from '../recall.ts';
 import { containerIds } from './cgroup.ts';
+import { parseStartTicks } from './proc-stat.ts';
 import { parseProcStatus } from './proc-status.ts';
 import type { ProcStatus } from './proc-status.ts';
 
@@ -23,19 +26,20 @@ export async function findNodeProcesses(
   if (!listed.value.includes('1'))
     return { ok: false, code: 'denied', reason: 'processes of others are hidden (hidepid on /proc)' };
   const own = await idsOfPidOne(host);
+  const pids = listed.value.filter((entry) => isDigit(entry.charCodeAt(0)));
+  const comms = await host.readMany(pids.map((pid) => ({ ask: 'readFile', path: `/proc/${pid}/comm` })));
   const found = new Map<string, NodeProcess[]>();
-  for (const entry of listed.value) {
-    const first = entry.charCodeAt(0);
-    if (first < 0x30 || first > 0x39) continue;
-    const comm = await readText(host, `/proc/${entry}/comm`);
+  for (const [index, comm] of comms.entries()) {
     if (!comm.ok) continue;
-    const name = comm.value.trimEnd();
+    const name = comm.value.toString().trimEnd();
     if (!names.has(name)) continue;
-    const process = await nodeProcess(host, Number(entry), own);
+    const process = await nodeProcess(host, Number(pids[index]), own);
     if (process !== undefined) found.set(name, [...(found.get(name) ?? []), process]);
   }
   return { ok: true, value: found };
 }
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
 
 /** Containers that the whole node lives in, where it is itself one: their ids stand in every cgroup path. */
 async function idsOfPidOne(host: Host): Promise<ReadonlySet<string>> {
@@ -53,41 +57,82 @@ async function nodeProcess(host: Host, pid: number, own: ReadonlySet<string>): P
   return inContainer ? undefined : { pid, status };
 }
 
-/**
- * Does a process hold one of these sockets? Its descriptors are looked at in the order in which it opened them: what a
- * daemon listens on it opened first, and it may hold thousands.
- */
-export async function holdsSocketOf(host: Host, pid: number, inodes: ReadonlySet<number>): Promise<Read<boolean>> {
-  let holds = false;
-  const looked = await visitSockets(host, pid, (inode) => (holds = inodes.has(inode)));
-  return looked.ok ? { ok: true, value: holds } : looked;
-}
-
 /** Inodes of the sockets that a process holds: `socket:[18290]` behind `/proc/PID/fd/N`, proc_pid_fd(5). */
 export async function socketInodes(host: Host, pid: number): Promise<Read<ReadonlySet<number>>> {
-  const inodes = new Set<number>();
-  const looked = await visitSockets(host, pid, (inode) => {
-    inodes.add(inode);
-    return false;
-  });
-  return looked.ok ? { ok: true, value: inodes } : looked;
+  const listed = await host.list(`/proc/${String(pid)}/fd`, { maxEntries: MAX_ENTRIES });
+  if (!listed.ok) return listed;
+  const held = await socketsBehind(host, pid, listed.value);
+  return held.ok ? { ok: true, value: new Set(held.value.keys()) } : held;
 }
 
-/** The sockets that a process holds, the lowest descriptor first, until `isEnough` says so. */
-async function visitSockets(
+/** What was found out about the descriptors of a process. */
+interface KnownSockets {
+  /** pid and start: the number may come to belong to another process. */
+  readonly process: string;
+  /** The descriptor of each inode that it holds. */
+  readonly held: ReadonlyMap<number, string>;
+  /** All that were asked for then. */
+  readonly asked: ReadonlySet<number>;
+}
+
+/**
+ * Those of the listening sockets `inodes` that a process holds. A daemon may have thousands of descriptors: they are all
+ * looked at only for a socket that was not asked for before. One that it did not hold it does not come to hold: it makes
+ * its own, or is started with it. `recall` keeps that for each `purpose`.
+ */
+export async function heldSockets(
+  { host, recall }: { readonly host: Host; readonly recall: Recall },
+  purpose: string,
+  pid: number,
+  inodes: ReadonlySet<number>,
+): Promise<Read<ReadonlySet<number>>> {
+  const drawer: Drawer<KnownSockets> = { name: `sockets: ${purpose}` };
+  const process = await identityOf(host, pid);
+  const known = recall.kept(NODE_ITSELF, drawer);
+  if (process !== undefined && known?.process === process && isSubset(inodes, known.asked)) {
+    const asked = [...known.held].filter(([inode]) => inodes.has(inode));
+    const held = await socketsBehind(
+      host,
+      pid,
+      asked.map(([, descriptor]) => descriptor),
+    );
+    if (held.ok && asked.every(([inode]) => held.value.has(inode)))
+      return { ok: true, value: new Set(asked.map(([inode]) => inode)) };
+  }
+  const listed = await host.list(`/proc/${String(pid)}/fd`, { maxEntries: MAX_ENTRIES });
+  if (!listed.ok) return listed;
+  const all = await socketsBehind(host, pid, listed.value);
+  if (!all.ok) return all;
+  const held = new Map([...all.value].filter(([inode]) => inodes.has(inode)));
+  if (process !== undefined) recall.keep(NODE_ITSELF, drawer, { process, held, asked: inodes });
+  return { ok: true, value: new Set(held.keys()) };
+}
+
+function isSubset(some: ReadonlySet<number>, all: ReadonlySet<number>): boolean {
+  for (const one of some) if (!all.has(one)) return false;
+  return true;
+}
+
+async function identityOf(host: Host, pid: number): Promise<string | undefined> {
+  const stat = await readText(host, `/proc/${String(pid)}/stat`);
+  const start = stat.ok ? parseStartTicks(stat.value) : undefined;
+  return start === undefined ? undefined : `${String(pid)} ${String(start)}`;
+}
+
+/** The inode of each socket behind these descriptors, and its descriptor. */
+async function socketsBehind(
   host: Host,
   pid: number,
-  isEnough: (inode: number) => boolean,
-): Promise<{ readonly ok: true } | ReadFailure> {
-  const directory = `/proc/${String(pid)}/fd`;
-  const listed = await host.list(directory, { maxEntries: MAX_ENTRIES });
-  if (!listed.ok) return listed;
-  for (const entry of listed.value.toSorted((one, other) => Number(one) - Number(other))) {
-    const link = await host.readLink(`${directory}/${entry}`);
+  descriptors: readonly string[],
+): Promise<Read<ReadonlyMap<number, string>>> {
+  const paths = descriptors.map((descriptor) => `/proc/${String(pid)}/fd/${descriptor}`);
+  const links = await host.readMany(paths.map((path) => ({ ask: 'readLink', path })));
+  const found = new Map<number, string>();
+  for (const [index, link] of links.entries()) {
     // A descriptor that was closed meanwhile is no loss; one that we may not see makes the answer worthless.
     if (!link.ok && link.code !== 'absent') return link;
-    const match = link.ok ? /^socket:\[(\d{1,15})\]$/.exec(link.value) : null;
-    if (match !== null && isEnough(Number(match[1]))) break;
+    const match = link.ok ? /^socket:\[(\d{1,15})\]$/.exec(link.value.toString()) : null;
+    if (match !== null) found.set(Number(match[1]), descriptors[index] ?? '');
   }
-  return { ok: true };
+  return { ok: true, value: found };
 }

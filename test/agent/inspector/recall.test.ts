@@ -1,5 +1,6 @@
 import t from 'tap';
-import { createRecall } from '../../../agent/inspector/recall.ts';
+import { createRecall, NODE_ITSELF } from '../../../agent/inspector/recall.ts';
+import type { Drawer } from '../../../agent/inspector/recall.ts';
 
 t.test('the same bytes are parsed once, other bytes again', (t) => {
   const recall = createRecall();
@@ -47,4 +48,33 @@ t.test('shortly: joined in a burst, and not after a failure', async (t) => {
   t.same(await Promise.all([shortly('x', read), shortly('x', read), shortly('y', read)]), [1, 1, 2]);
   await t.rejects(shortly('z', () => Promise.reject(new Error('no'))));
   t.equal(await shortly('z', read), 3);
+});
+
+t.test('what is kept goes with its subject, what is about the node stays', (t) => {
+  const recall = createRecall();
+  const drawer: Drawer<number> = { name: 'number' };
+  t.equal(recall.kept('a', drawer), undefined);
+  for (const [subject, number] of [
+    ['a', 1],
+    ['b', 2],
+    [NODE_ITSELF, 3],
+  ] as const)
+    recall.keep(subject, drawer, number);
+  recall.keepOnly(new Set(['b']));
+  t.same(
+    ['a', 'b', NODE_ITSELF].map((subject) => recall.kept(subject, drawer)),
+    [undefined, 2, 3],
+  );
+  recall.forget('b');
+  t.equal(recall.kept('b', drawer), undefined);
+  t.end();
+});
+
+t.test('steady: one object as long as it says the same', (t) => {
+  const { steady } = createRecall();
+  const first = steady('x', { list: [1, 2] });
+  t.equal(steady('x', { list: [1, 2] }), first);
+  t.not(steady('y', { list: [1, 2] }), first);
+  t.same(steady('x', { list: [2] }), { list: [2] });
+  t.end();
 });

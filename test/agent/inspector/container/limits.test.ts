@@ -33,7 +33,7 @@ t.test('version 2: the nearest ancestor that has a limit', async (t) => {
     '/sys/fs/cgroup/kubepods.slice/pod1.slice/c1.scope/pids.max': 'max\n',
   });
   const entries = parseProcCgroup('0::/kubepods.slice/pod1.slice/c1.scope\n');
-  const read = createLimitReader(host);
+  const { read } = createLimitReader(host);
   t.same(await effectiveLimit(read, MEMORY_LIMIT, UNIFIED, entries), {
     state: 'seen',
     value: 134217728,
@@ -54,14 +54,14 @@ t.test('version 1 with its own file, and no limit anywhere', async (t) => {
     '/sys/fs/cgroup/pids/docker/c1/pids.max': '50\n',
   });
   const entries = parseProcCgroup('4:memory:/docker/c1\n8:pids:/docker/c1\n0::/docker/c1\n');
-  const read = createLimitReader(host);
+  const { read } = createLimitReader(host);
   t.match(await effectiveLimit(read, MEMORY_LIMIT, LEGACY, entries), { state: 'seen', value: -1 });
   t.match(await effectiveLimit(read, PIDS_LIMIT, LEGACY, entries), { state: 'seen', value: 50 });
 });
 
 t.test('what cannot be seen is not "no limit"', async (t) => {
   const host = treeHost(t, { '/sys/fs/cgroup/c1/memory.max/x': '' });
-  const read = createLimitReader(host);
+  const { read } = createLimitReader(host);
   t.match(await effectiveLimit(read, MEMORY_LIMIT, [], parseProcCgroup('0::/c1')), { state: 'unreadable' });
   t.match(await effectiveLimit(read, MEMORY_LIMIT, UNIFIED, parseProcCgroup('0::/../c1')), { state: 'unreadable' });
   t.match(await effectiveLimit(read, MEMORY_LIMIT, UNIFIED, parseProcCgroup('0::/c1')), {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Test } from 'tap';
 import { readDockerProcesses } from '../../../../agent/inspector/docker/process.ts';
+import { createRecall } from '../../../../agent/inspector/recall.ts';
 import { recordedText } from '../../../fixture/inspector/read.ts';
 import { statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
@@ -45,7 +46,7 @@ const NODE: Tree = {
 };
 
 const read = (t: Test, tree: Tree): ReturnType<typeof readDockerProcesses> =>
-  readDockerProcesses(treeHost(t, { ...NODE, ...tree }), ENDPOINT);
+  readDockerProcesses({ host: treeHost(t, { ...NODE, ...tree }), recall: createRecall() }, ENDPOINT);
 
 t.test('the dockerd that holds the socket, whatever the path is called', async (t) => {
   const { daemon, proxies } = await read(t, {
@@ -89,7 +90,11 @@ t.test('a dockerd in a container is none of the node', async (t) => {
     ...process(812, { cgroup: `0::/docker/${'ab'.repeat(32)}/system.slice\n`, sockets: [INODE] }),
     '/proc/1/cgroup': `0::/docker/${'ab'.repeat(32)}/init.scope\n`,
   });
-  t.match((await readDockerProcesses(nested, ENDPOINT)).daemon, { state: 'seen' }, 'but a node may be a container');
+  t.match(
+    (await readDockerProcesses({ host: nested, recall: createRecall() }, ENDPOINT)).daemon,
+    { state: 'seen' },
+    'but a node may be a container',
+  );
 });
 
 t.test('cri-dockerd and a name that only begins alike are not it', async (t) => {
@@ -98,5 +103,8 @@ t.test('cri-dockerd and a name that only begins alike are not it', async (t) => 
 
 t.test('processes of others are hidden', async (t) => {
   const host = treeHost(t, process(812, {}));
-  t.match((await readDockerProcesses(host, ENDPOINT)).daemon, { state: 'unreadable', reason: /hidepid/ });
+  t.match((await readDockerProcesses({ host, recall: createRecall() }, ENDPOINT)).daemon, {
+    state: 'unreadable',
+    reason: /hidepid/,
+  });
 });

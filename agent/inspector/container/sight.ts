@@ -1,0 +1,113 @@
+import type { Host, HostAnswer, HostQuestion, Read } from '../../host/host.ts';
+import { parseProcStatus } from '../proc/proc-status.ts';
+import { readLimit } from './limits.ts';
+import type { NodeView, Surroundings } from './node-view.ts';
+
+/**
+ * Everything that was read to see the kernel's side of a container. It follows from nothing else: where the same
+ * questions get the same answers, it is the same, and nothing has to be parsed or compared.
+ */
+export interface Sight {
+  readonly node: Surroundings;
+  readonly questions: readonly HostQuestion[];
+  readonly answers: readonly HostAnswer[];
+  /** What the `/proc/PID/status` among the questions said, in the order of the questions. */
+  readonly statuses: readonly string[];
+  /** Limits, of which those of the cgroups above are shared by many containers. */
+  readonly limits: readonly (readonly [path: string, limit: Read<number>])[];
+}
+
+/** A view that notes what is asked through it. */
+export interface NotedView {
+  readonly view: NodeView;
+  /** undefined: it was more than is worth keeping. */
+  readonly sight: () => Sight | undefined;
+}
+
+/** A container with more processes changes at every look, and its answers would fill the memory. */
+const MAX_QUESTIONS = 64;
+const MAX_BYTES = 16 * 1024;
+
+const STATUS = /^\/proc\/\d+\/(?:task\/\d+\/)?status$/;
+const NOT_KEPT: HostAnswer = Object.freeze({ ok: true, value: '' });
+
+/** Notes what is asked about the container `id` through the view that it answers. */
+export function noteSight(view: NodeView, id: string): NotedView {
+  const questions: HostQuestion[] = [];
+  const answers: HostAnswer[] = [];
+  const statuses: string[] = [];
+  const limits: [string, Read<number>][] = [];
+  let bytes = 0;
+  const note = <A extends HostAnswer>(question: HostQuestion, answer: A): A => {
+    questions.push(question);
+    if (STATUS.test(question.path)) {
+      statuses.push(view.recall.word(statusText(answer)));
+      answers.push(NOT_KEPT);
+    } else {
+      bytes += answer.ok ? answer.value.length : 0;
+      answers.push(answer);
+    }
+    return answer;
+  };
+  const { host } = view;
+  const noting: Host = {
+    ...host,
+    readFile: async (path, limits) =>
+      note({ ask: 'readFile', path, maxBytes: limits?.maxBytes }, await host.readFile(path, limits)),
+    list: async (path, limits) =>
+      note({ ask: 'list', path, maxEntries: limits?.maxEntries }, await host.list(path, limits)),
+    readLink: async (path) => note({ ask: 'readLink', path }, await host.readLink(path)),
+  };
+  return {
+    view: {
+      ...view,
+      host: noting,
+      limits: {
+        ...view.limits,
+        read: async (path) => {
+          // Its own is asked for like everything else of it; those above are the same for many.
+          if (path.includes(id)) return readLimit(noting, path);
+          const limit = await view.limits.read(path);
+          limits.push([path, limit]);
+          return limit;
+        },
+      },
+    },
+    sight: () =>
+      questions.length > MAX_QUESTIONS || bytes > MAX_BYTES
+        ? undefined
+        : { node: view.node, questions, answers, statuses, limits },
+  };
+}
+
+/** Does everything still say what it said? */
+export async function looksTheSame(view: NodeView, sight: Sight): Promise<boolean> {
+  if (view.node !== sight.node) return false;
+  const answers = await view.host.readMany(sight.questions, sight.answers);
+  // Loops without iterators: this runs over every file of every container.
+  let status = 0;
+  for (let index = 0; index < answers.length; index += 1) {
+    const before = sight.answers[index];
+    const answer = answers[index] as HostAnswer;
+    if (before === NOT_KEPT) {
+      if (statusText(answer) !== sight.statuses[status]) return false;
+      status += 1;
+    } else if (answer !== before) return false;
+  }
+  for (let index = 0; index < sight.limits.length; index += 1) {
+    const [path, before] = sight.limits[index] as Sight['limits'][number];
+    if (!sameLimit(view.limits.known(path) ?? (await view.limits.read(path)), before)) return false;
+  }
+  return true;
+}
+
+function sameLimit(one: Read<number>, other: Read<number>): boolean {
+  return one.ok ? other.ok && one.value === other.value : !other.ok && one.reason === other.reason;
+}
+
+/** What is looked at in the status of a thread; its counters and sizes are others each time. */
+function statusText(answer: HostAnswer): string {
+  if (!answer.ok) return answer.reason;
+  const status = parseProcStatus(answer.value.toString());
+  return status === undefined ? 'not understood' : JSON.stringify(status);
+}
