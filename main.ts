@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NodeAccess } from './agent/node-access.ts';
+import { personAt } from './cli/ask.ts';
 import type { Output, Parent, World } from './cli/context.ts';
 import type { Programs } from './cli/programs.ts';
 import { runCli } from './cli/run.ts';
@@ -40,6 +41,7 @@ function createWorld(script: string, frugality: Frugality): World {
   return {
     stdout: outputOf(process.stdout),
     stderr: outputOf(process.stderr),
+    person: personAt(process.stdin, process.stderr),
     environment: withoutOwnSwitches(process.env),
     workingDirectory: process.cwd(),
     uid: process.geteuid?.() ?? 0,

@@ -3,6 +3,7 @@
 // bare rows only. Figures are changes a CPU second of the process that is measured, all its threads counted.
 // Usage: node bench/ingest.ts [--runs 3] [--nodes 20] [--findings 5000] [--changes 100000] [--templates FILE]
 //                             [--only wire,local,floor,decode] [--phases first,evidence,...] [--profile DIR]
+//                             [--watched]: somebody reads the event stream all the time, and has read it to its end
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: 'wire,local,decode,floor' },
     phases: { type: 'string', default: PHASES.join(',') },
     profile: { type: 'string' },
+    watched: { type: 'boolean', default: false },
   },
 });
 const [nodes, findingsPerNode, changes] = [values.nodes, values.findings, values.changes].map(Number) as [
@@ -103,11 +105,14 @@ async function overWire(name: string, role: string, directory: string, templates
   const address = await measured.ask<string>({ do: 'run' });
   const options = { address, ca: tls.ca, identities, templates, findingsPerNode };
   const feeding = await startRole('sender', options, { core: FEEDING });
+  const isWatched = values.watched && role === 'collector';
+  if (isWatched) await feeding.ask({ do: 'watch', at: await measured.ask<number>({ do: 'watch' }) });
   const rows: Row[] = [];
   for (const phase of phases) {
     const prepared = await feeding.ask<{ changes: number }>({ do: 'prepare', phase, changes: changes / nodes });
     const before = await measured.ask<Mark>({ do: 'mark' });
     await feeding.ask({ do: 'send' });
+    if (isWatched) await feeding.ask({ do: 'seen', at: (await measured.ask<Mark>({ do: 'mark' })).events });
     const after = await measured.ask<Mark>({ do: 'mark' });
     const [cpuMs, wallMs] = [after.cpuMs - before.cpuMs, after.wallMs - before.wallMs];
     rows.push({ name, phase, changes: prepared.changes, cpuMs, wallMs, events: after.events - before.events });

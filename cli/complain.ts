@@ -1,6 +1,6 @@
+import { safe } from '../api/safe.ts';
 import { EXIT_FAILURE } from './command.ts';
 import type { Context, World } from './context.ts';
-import { safe } from './render/safe.ts';
 
 /** Says on standard error what went wrong and, if there is something, what to do. Answers the exit code. */
 export async function complain(

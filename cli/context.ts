@@ -13,6 +13,12 @@ export interface Output {
   readonly isTerminal: boolean;
 }
 
+/** Someone at a terminal. */
+export interface Person {
+  /** The line that is answered, without white space around it; empty where they end the input instead. */
+  readonly ask: (question: string) => Promise<string>;
+}
+
 /** The program that started this one and wants to hear from it: `plimsoll up`. */
 export interface Parent {
   readonly send: (message: unknown) => void;
@@ -24,6 +30,8 @@ export interface Parent {
 export interface World {
   readonly stdout: Output;
   readonly stderr: Output;
+  /** Undefined: there is nobody to ask. */
+  readonly person: Person | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
   readonly uid: number;

@@ -1,5 +1,5 @@
+import { safeJson } from '../api/safe.ts';
 import type { Context } from './context.ts';
-import { safeJson } from './render/safe.ts';
 import { renderTable } from './render/table.ts';
 import type { Cell, Column } from './render/table.ts';
 

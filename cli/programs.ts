@@ -4,6 +4,7 @@ import type { Finding } from '../posture/finding.ts';
 import type { Reported } from '../service/examination.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Address } from '../service/config/kind.ts';
+import type { PortHolders } from '../service/port-holder.ts';
 
 /**
  * The parts of the program that do not belong to the command line. `main.ts` hands them in; each is loaded when it is
@@ -62,17 +63,6 @@ export interface ExamineRequest {
   readonly settings: Settings;
   readonly signal: AbortSignal;
 }
-
-/** A process that listens on a port; what may not be seen of it is undefined. */
-export interface PortHolder {
-  readonly address: string;
-  readonly pid: number | undefined;
-  readonly name: string | undefined;
-}
-
-/** All that listen on a port, or why that cannot be seen. */
-export type PortHolders =
-  { readonly ok: true; readonly holders: readonly PortHolder[] } | { readonly ok: false; readonly reason: string };
 
 /** How to run a long-running part. */
 export interface RunRequest<R> {

@@ -2,7 +2,13 @@ import type { NodeRow, OutboxEvent } from './store/store.ts';
 
 /** Something that people who watch want to know at once. */
 export type FeedItem =
-  { readonly type: 'finding'; readonly event: OutboxEvent } | { readonly type: 'node'; readonly node: NodeRow };
+  | { readonly type: 'finding'; readonly event: OutboxEvent }
+  | { readonly type: 'node'; readonly node: NodeRow }
+  /** There is no such node any more. */
+  | { readonly type: 'nodeForgotten'; readonly nodeId: string };
+
+/** What is told of nodes. */
+export type NodeItem = Exclude<FeedItem, { readonly type: 'finding' }>;
 
 /** Live changes, from where they are committed to those who watch. A subscriber must not throw and must not block. */
 export interface Feed {
@@ -13,7 +19,7 @@ export interface Feed {
   readonly isWatched: () => boolean;
   /** Returns a function that ends the subscription, here and below. */
   readonly subscribe: (subscriber: (item: FeedItem) => void) => () => void;
-  readonly subscribeToNodes: (subscriber: (node: NodeRow) => void) => () => void;
+  readonly subscribeToNodes: (subscriber: (item: NodeItem) => void) => () => void;
   /** Told of the newest position, now and then more than once. */
   readonly subscribeToPositions: (subscriber: (position: number) => void) => () => void;
 }
@@ -21,7 +27,7 @@ export interface Feed {
 /** A feed within this process. */
 export function createFeed(): Feed {
   const items = new Set<(item: FeedItem) => void>();
-  const nodes = new Set<(node: NodeRow) => void>();
+  const nodes = new Set<(item: NodeItem) => void>();
   const positions = new Set<(position: number) => void>();
   const announce = (position: number): void => {
     for (const subscriber of positions) subscriber(position);
@@ -30,7 +36,7 @@ export function createFeed(): Feed {
     publish: (item) => {
       for (const subscriber of items) subscriber(item);
       if (item.type === 'finding') announce(item.event.position);
-      else for (const subscriber of nodes) subscriber(item.node);
+      else for (const subscriber of nodes) subscriber(item);
     },
     announce,
     isWatched: () => items.size > 0,

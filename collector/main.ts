@@ -15,6 +15,7 @@ import { createFeed } from './feed.ts';
 import type { Feed } from './feed.ts';
 import { ensureOperatorToken } from './operator-token.ts';
 import { createNodeLookup } from './node-lookup.ts';
+import { keepNodeRetention } from './node-retention.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
 import { startSessionServer } from './session/server.ts';
@@ -96,6 +97,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   for (const pump of pumps) steps.push({ name: `sink ${pump.status().name}`, close: () => pump.stop() });
   // The hub and the sessions need each other: the hub asks for them only once there are questions.
   let sessions: Sessions = NO_SESSIONS;
+  let forgetNode: SessionServer['forget'] = notYet;
   const queries = createQueryHub({ sessions: () => sessions, store, clock, log, limits: queryLimits(settings) });
   const sinks = () => pumps.map((pump) => pump.status());
   let addresses: CollectorReady = { api: settings.api, listen: settings.listen };
@@ -117,6 +119,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     feed,
     sinks,
     status,
+    forgetNode: (nodeId, by) => forgetNode(nodeId, by),
     clock,
     log,
     version,
@@ -141,10 +144,12 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   sessions = server.sessions;
   askAll = server.resync;
+  forgetNode = server.forget;
   steps.push(
     { name: 'sessions', close: () => server.close() },
     { name: 'drain', close: () => server.drain(DRAIN_SPREAD_MS) },
   );
+  startNodeRetention(options, server, steps);
   const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));
   const ready = { api: api.address, listen: { host: settings.listen.host, port } };
   addresses = ready;
@@ -162,6 +167,9 @@ function toText({ api, listen }: CollectorReady, consoleDirectory: string | unde
 }
 
 const NO_SESSIONS: Sessions = Object.freeze({ connected: () => [], send: () => false });
+
+const notYet: SessionServer['forget'] = () =>
+  Promise.resolve({ outcome: 'notNow', reason: 'the collector is still starting' });
 
 /** Makes the directory if need be, and takes it for this process: two collectors on one store would undo each other. */
 async function lockDirectory(path: string): Promise<{ readonly release: () => void }> {
@@ -204,6 +212,24 @@ function startUpkeep(
     await both;
   };
   steps.push({ name: 'upkeep', close });
+}
+
+/** Forgets nodes that are not heard of, where that is wanted: runs until the collector ends. */
+function startNodeRetention(
+  { settings, clock, log }: CollectorOptions,
+  { nodes, forget }: SessionServer,
+  steps: ClosingStep[],
+): void {
+  const retentionMs = settings.nodeRetention;
+  if (retentionMs === 'off') return;
+  const stop = new AbortController();
+  const intervalMs = RETENTION_INTERVAL_MS;
+  const kept = keepNodeRetention({ nodes, forget, retentionMs, intervalMs, clock, log, signal: stop.signal });
+  const close = async (): Promise<void> => {
+    stop.abort();
+    await kept;
+  };
+  steps.push({ name: 'node retention', close });
 }
 
 function queryLimits({ queryMaxRows, queryMaxBytes, queryDeadline }: Settings): typeof DEFAULT_QUERY_LIMITS {

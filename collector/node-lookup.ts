@@ -12,10 +12,22 @@ export type NodeLookup = () => Promise<(nodeId: string) => NodeRow | undefined>;
 export function createNodeLookup(store: Pick<Store, 'nodes'>, feed: Feed): NodeLookup {
   const rows = new Map<string, NodeRow>();
   let reading: Promise<void> | undefined;
-  feed.subscribeToNodes((node) => void rows.set(node.id, node));
+  feed.subscribeToNodes((item) => {
+    if (item.type === 'node') rows.set(item.node.id, item.node);
+    else rows.delete(item.nodeId);
+  });
   const read = async (): Promise<void> => {
-    // What the feed has told in the meantime is newer.
-    for (const node of await store.nodes()) if (!rows.has(node.id)) rows.set(node.id, node);
+    // What the feed has told in the meantime is newer; of nodes that were forgotten there is no row to tell by.
+    const forgotten = new Set<string>();
+    const stop = feed.subscribeToNodes((item) => {
+      if (item.type === 'nodeForgotten') forgotten.add(item.nodeId);
+    });
+    try {
+      for (const node of await store.nodes())
+        if (!rows.has(node.id) && !forgotten.has(node.id)) rows.set(node.id, node);
+    } finally {
+      stop();
+    }
   };
   return async () => {
     reading ??= read().catch((error: unknown) => {

@@ -1,6 +1,7 @@
+import { hasText } from '../api/finding-text.ts';
+import type { FleetFinding } from '../api/finding.ts';
 import { SEVERITIES, VERDICTS } from '../posture/verdict.ts';
 import type { Severity, Verdict } from '../posture/verdict.ts';
-import type { Finding } from './api/shape.ts';
 
 /** Which findings a list shows. Lists are alternatives, fields are combined, an empty field matches all. */
 export interface FindingFilter {
@@ -52,15 +53,15 @@ export function isUnfiltered(filter: FindingFilter): boolean {
   return writeFilter(filter) === '';
 }
 
-/** Would the API list this finding? As the store decides: of a text, only the case of ASCII letters does not matter. */
-export function matches(filter: FindingFilter, finding: Finding): boolean {
+/** Would the API list this finding? */
+export function matches(filter: FindingFilter, finding: FleetFinding): boolean {
   const { severities, verdicts, checks, nodes, text } = filter;
   return (
     oneOf(severities, finding.severity) &&
     oneOf(verdicts, finding.verdict) &&
     oneOf(checks, finding.check) &&
     (nodes.length === 0 || nodes.includes(finding.nodeId) || nodes.includes(finding.nodeName)) &&
-    (text.trim() === '' || textsOf(finding).some((part) => lower(part).includes(lower(text))))
+    (text.trim() === '' || hasText(finding, text))
   );
 }
 
@@ -71,15 +72,6 @@ export function toggled<T>(list: readonly T[], value: T): readonly T[] {
 
 function oneOf<T>(allowed: readonly T[], value: T): boolean {
   return allowed.length === 0 || allowed.includes(value);
-}
-
-function textsOf({ check, title, subject, reason, evidence }: Finding): readonly string[] {
-  const seen = evidence.flatMap((line) => [line.source, line.seen, line.expected]);
-  return [check, title, subject.name, reason ?? '', ...seen];
-}
-
-function lower(text: string): string {
-  return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 function distinct(values: readonly string[]): readonly string[] {

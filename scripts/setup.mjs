@@ -13,6 +13,7 @@ export const NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node');
 
 const SOURCES = [
   'posture',
+  'api',
   'proto',
   'agent',
   'collector',

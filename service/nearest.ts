@@ -1,4 +1,7 @@
-/** The known name that `word` was most likely meant to be; undefined if none is close. For "did you mean". */
+/**
+ * The known name that `word` was most likely meant to be; undefined if none is close. For "did you mean". Names of facts
+ * have a twin of it, `posture/query/nearest.ts`: neither of the two layers may import the other.
+ */
 export function nearestName(word: string, known: Iterable<string>): string | undefined {
   // A third of the letters may be wrong, at least two: more is guessing.
   let best = Math.max(2, Math.floor(word.length / 3)) + 1;

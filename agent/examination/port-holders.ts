@@ -1,19 +1,9 @@
+import type { PortHolder, PortHolders } from '../../service/port-holder.ts';
 import type { Host } from '../host/host.ts';
 import { parseTcpListeners } from '../inspector/proc/proc-net-tcp.ts';
 import { socketInodes } from '../inspector/proc/process-table.ts';
 import { readText } from '../inspector/read-text.ts';
 import { clip } from '../inspector/clip.ts';
-
-/** A process that listens on a port; what may not be seen of it is undefined. */
-export interface PortHolder {
-  readonly address: string;
-  readonly pid: number | undefined;
-  readonly name: string | undefined;
-}
-
-/** All that listen on a port, or why that cannot be seen. */
-export type PortHolders =
-  { readonly ok: true; readonly holders: readonly PortHolder[] } | { readonly ok: false; readonly reason: string };
 
 /** Each socket of the machine has some 150 bytes there. */
 const MAX_TABLE_BYTES = 16 * 1024 * 1024;

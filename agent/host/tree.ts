@@ -33,15 +33,15 @@ const HAS_FOREIGN_LINKS = /^\/(?:proc\/device-tree|sys\/fs\/bpf|sys\/kernel\/con
 // Reading these takes the lock of the process's memory map and can wait for what the process does meanwhile.
 const TAKES_MEMORY_LOCK = /^\/proc\/[^/]+\/(?:task\/[^/]+\/)?(?:auxv|cmdline|environ|maps|mem|numa_maps|pagemap|smaps)/;
 
-const MAGIC_LINK =
-  /^\/proc\/(?:[0-9]+|self|thread-self)\/(?:task\/[0-9]+\/)?(?:cwd|exe|root|(?:fd|map_files|ns)\/[^/]+)(\/|$)/;
+const MAGIC = String.raw`^/proc/(?:[0-9]+|self|thread-self)/(?:task/[0-9]+/)?(?:cwd|exe|root|(?:fd|map_files|ns)/[^/]+)`;
+const MAGIC_LINK = new RegExp(`${MAGIC}(?:/|$)`);
+const BENEATH_MAGIC_LINK = new RegExp(`${MAGIC}/`);
 
 /** Is the path one of the links of /proc that jump to what a process has open, or beneath one? */
 export const isMagic = (path: string): boolean => path.startsWith('/proc/') && MAGIC_LINK.test(path);
 
 /** Does the path lead on through such a link: `/proc/1/root/etc`, but not `/proc/1/root` itself? */
-export const leadsThroughMagic = (path: string): boolean =>
-  path.startsWith('/proc/') && MAGIC_LINK.exec(path)?.[1] === '/';
+export const leadsThroughMagic = (path: string): boolean => path.startsWith('/proc/') && BENEATH_MAGIC_LINK.test(path);
 
 /** Finds out where the node's file systems stand. Throws where the root does not exist: nothing could be read. */
 export function createTree(options: TreeOptions): Tree {

@@ -20,6 +20,13 @@ export interface VirtualFiles {
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 const SCRATCH_BYTES = 64 * 1024;
 
+/**
+ * The kernel writes these as one record, or as records of a few digits (fs/proc/array.c, kernel/cgroup/cgroup.c): what
+ * does not fill a page at once is all there is, and nobody needs to ask for the rest.
+ */
+const ONE_RECORD = /\/(?:\d+\/(?:cgroup|comm|stat|status)|sys\/fs\/cgroup\/.*)$/;
+const LESS_THAN_A_PAGE = 4000;
+
 /** One for each host: it owns the buffer that every read goes through. */
 export function createVirtualFiles(): VirtualFiles {
   const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -28,7 +35,7 @@ export function createVirtualFiles(): VirtualFiles {
       let file = -1;
       try {
         file = openSync(native, OPEN_FLAGS);
-        return readToEnd(file, maxBytes, scratch, known);
+        return readToEnd(file, ONE_RECORD.test(native) ? LESS_THAN_A_PAGE : 0, { maxBytes, scratch, known });
       } catch (error) {
         return failureFrom(error);
       } finally {
@@ -48,7 +55,14 @@ export function createVirtualFiles(): VirtualFiles {
   };
 }
 
-function readToEnd(file: number, maxBytes: number, scratch: Buffer, known: Buffer | undefined): Read<Buffer> {
+interface Reading {
+  readonly maxBytes: number;
+  readonly scratch: Buffer;
+  readonly known: Buffer | undefined;
+}
+
+/** A first read of less than `endsBelow` bytes was all. */
+function readToEnd(file: number, endsBelow: number, { maxBytes, scratch, known }: Reading): Read<Buffer> {
   let full: Buffer[] | undefined;
   let before = 0;
   let filled = 0;
@@ -62,6 +76,7 @@ function readToEnd(file: number, maxBytes: number, scratch: Buffer, known: Buffe
       before += filled;
       filled = 0;
     }
+    if (before + filled < endsBelow) break;
   }
   const isKnown = full === undefined && known?.length === filled && known.compare(scratch, 0, filled) === 0;
   if (isKnown) return { ok: true, value: known };

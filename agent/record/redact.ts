@@ -1,4 +1,6 @@
 import { REDACTED } from '../../posture/fact/image.ts';
+import { SECRET_FORMS } from '../../posture/secret.ts';
+import { CHANGED_PASSWORD } from '../inspector/redact.ts';
 
 /**
  * Words that a name of a secret ends with, or one of its parts at `_`, `-` and `.`: DB_PASSWORD, dbpassword, NPM-TOKEN,
@@ -17,15 +19,11 @@ export function isSecretName(name: string): boolean {
   return JOINED_KEY.test(name) || name.split(/[_.-]/).some((part) => SECRET_PART.test(part));
 }
 
-/** Secrets by their form, wherever they stand. */
-const SECRET_FORMS: readonly RegExp[] = [
-  /-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----|$)/g,
+/** Secrets by their form, wherever they stand; two that could be something else in a build step. */
+const FORMS: readonly RegExp[] = [
+  ...SECRET_FORMS.map(({ form }) => new RegExp(form, 'g')),
   // crypt(5), as in a shadow file.
   /\$(?:1|2[abxy]|5|6|7|y|gy|sha1|argon2(?:i|d|id))\$[^\s:"'\0]{8,}/g,
-  /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/g,
-  /\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{10,}|npm_\w{30,}|dckr_(?:pat|oat)_[\w-]{16,})/g,
-  /\b(?:[rs]k_live_\w{16,}|AIza[\w-]{35}|hv[bs]\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|SWMTKN-1-[\w-]{20,})/g,
-  /\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g,
   /(?<=\bbearer\s{1,8})[\w.~+/=-]{8,}/gi,
 ];
 
@@ -46,24 +44,26 @@ const AUTHORIZATION = /(\bauthorization["']?\s{0,8}[:=]\s{0,8}["']?(?:[\w-]{1,32
 /** `https://user:password@host`; a password may hold a slash or an @ that should have been escaped. */
 const USER_INFO =
   /(?<=:\/\/)(?:[^\s\0/?#"'<>@]{1,256}(?:@[^\s\0/?#"'<>@]{1,256}){0,4}|[^\s\0/?#"'<>@:]{1,256}:[^\s\0"'<>]{1,1024})@(?=[^\s\0@"'<>]+)/g;
-/** `curl -u user:password`, `mysql -ppassword`, `sshpass -p password`, `echo user:password | chpasswd`. */
+/** `curl -u user:password`, `mysql -ppassword`, `sshpass -p password`. */
 const USER_OPTION =
   /(\b(?:curl|wget|http)\b[^|;&\n]{0,512}?[\s\0](?:-u|--user)[\s\0=]?["']?[^\s\0:"']{1,256}:)([^\s\0"']+)/g;
 const SHORT_OPTION =
   /(\b(?:mysql\w{0,16}|mariadb[\w-]{0,16}|sshpass)\b[^|;&\n]{0,512}?[\s\0]-p[\s\0]?)([^\s\0-][^\s\0]*)/g;
-const CHANGED_PASSWORD =
-  /([A-Za-z_][\w-]{0,31}:)([^\s"':|]{1,256})(?=["']?\s{0,8}\|\s{0,8}(?:sudo\s{1,8})?chpasswd\b)/g;
 
 /**
  * `text` with each secret in it replaced by `mark`. Names stay, so that one can tell what was there. What was replaced
  * before keeps its mark.
+ *
+ * Unlike `redactSecrets` of the inspectors, which takes only what is surely a secret because each one is a finding, this
+ * takes what is likely one too; but it reads files of settings as well, so PasswordAuthentication must be no secret: a
+ * recorded node is judged like a live one.
  */
 export function redactText(text: string, mark = REDACTED): string {
   const markFor = (secret: string): string => (secret.includes(REDACTED) ? REDACTED : mark);
   const keepFirst = (whole: string, before: string, secret: string): string =>
     secret === '' ? whole : before + markFor(secret);
   let result = text;
-  for (const form of SECRET_FORMS) result = result.replaceAll(form, markFor);
+  for (const form of FORMS) result = result.replaceAll(form, markFor);
   result = result
     .replaceAll(USER_INFO, (info) => `${markFor(info)}@`)
     .replaceAll(AUTHORIZATION, keepFirst)

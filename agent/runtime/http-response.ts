@@ -114,10 +114,13 @@ export function createResponseReader({ onHead, onBody }: ResponseListener): Resp
       while (at < bytes.length && progress.state === 'reading') {
         if (place === 'sized' || place === 'chunk' || place === 'untilClose') at = takeBody(bytes, at);
         else {
-          const line = lines.take(bytes, at);
-          at = line.next;
-          if (line.tooLong) broken('the headers of the answer are too long');
-          else if (line.text !== undefined) onLine(line.text);
+          at = lines.take(bytes, at);
+          if (at === TOO_LONG) {
+            broken('the headers of the answer are too long');
+            return progress;
+          }
+          const line = lines.text();
+          if (line !== undefined) onLine(line);
         }
       }
       // What comes after a response that nobody asked for makes the next answer worthless.
@@ -168,31 +171,39 @@ function parseChunkSize(line: string): number | undefined {
   return match?.[1] === undefined ? undefined : Number.parseInt(match[1], 16);
 }
 
+/** Answered by `take` for more bytes than there may be. */
+const TOO_LONG = -1;
+
 interface Lines {
-  /** The next line from `from` on, without its end; no text: it goes on in the next bytes. */
-  readonly take: (
-    bytes: Buffer,
-    from: number,
-  ) => { readonly next: number; readonly text?: string; readonly tooLong?: true };
+  /** Takes a line from `from` on, or what there is of it; answers where the next begins. */
+  readonly take: (bytes: Buffer, from: number) => number;
+  /** The line that was taken, without its end; undefined: it goes on in the next bytes. */
+  readonly text: () => string | undefined;
   /** Forgets how much was taken; from now on at most `maxBytes` in all. */
   readonly restart: (maxBytes: number) => void;
 }
 
 function createLines(): Lines {
   let partial = '';
+  let text: string | undefined;
   let leftBytes = MAX_HEAD_BYTES;
   return {
     take: (bytes, from) => {
       const found = bytes.indexOf(0x0a, from);
       const next = found === -1 ? bytes.length : found + 1;
+      text = undefined;
       leftBytes -= next - from;
-      if (leftBytes < 0) return { next, tooLong: true };
-      partial += bytes.toString('latin1', from, found === -1 ? next : found);
-      if (found === -1) return { next };
-      const text = partial.endsWith('\r') ? partial.slice(0, -1) : partial;
-      partial = '';
-      return { next, text };
+      if (leftBytes < 0) return TOO_LONG;
+      const part = bytes.toString('latin1', from, found === -1 ? next : found);
+      if (found === -1) partial += part;
+      else {
+        const whole = partial === '' ? part : partial + part;
+        text = whole.endsWith('\r') ? whole.slice(0, -1) : whole;
+        partial = '';
+      }
+      return next;
     },
+    text: () => text,
     restart: (maxBytes) => {
       leftBytes = maxBytes;
     },

@@ -9,6 +9,8 @@ import { decodeAgentMessage } from '../../proto/fleet.ts';
 import { systemClock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Ask } from './roles.ts';
+import { serveEvents } from './watch.ts';
+import type { EventPort } from './watch.ts';
 
 /** CPU and wall time of a process up to now, and how many events it has made. */
 export interface Mark {
@@ -36,6 +38,7 @@ export async function collector({
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
   const feed = createFeed();
   let events = 0;
+  let watched: EventPort | undefined;
   // As sinks do. A reader of the event stream costs more: the events themselves are made then.
   feed.subscribeToPositions((position) => {
     events = Math.max(events, position);
@@ -52,7 +55,9 @@ export async function collector({
   });
   return async ({ do: what, phase }) => {
     if (what === 'mark') return mark(events);
+    if (what === 'watch') return (watched = await serveEvents(store, feed)).port;
     if (what === 'run') return phase === undefined ? server.address : await store.nodeState(phase);
+    watched?.close();
     await server.close();
     return await store.close();
   };

@@ -6,9 +6,11 @@ import { NODE } from '../../scripts/setup.mjs';
 
 /** What a process of the measurement is asked to do. */
 export interface Ask {
-  readonly do: 'prepare' | 'send' | 'end' | 'mark' | 'run';
+  readonly do: 'prepare' | 'send' | 'end' | 'mark' | 'run' | 'watch' | 'seen';
   readonly phase?: string;
   readonly changes?: number;
+  /** Of `watch`: where events are; of `seen`: wait for the event at this position. */
+  readonly at?: number;
   /** Wait until everything is committed. */
   readonly acked?: boolean;
 }

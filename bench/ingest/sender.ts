@@ -6,6 +6,8 @@ import type { Issued } from '../../service/tls/issue.ts';
 import { benchNode, readTemplates } from './changes.ts';
 import type { BenchNode, Phase, Traffic } from './changes.ts';
 import type { Ask } from './roles.ts';
+import { watchEvents } from './watch.ts';
+import type { Watcher } from './watch.ts';
 
 type Call = ClientDuplexStream<Buffer, CollectorMessage>;
 
@@ -26,6 +28,7 @@ export function sender(options: {
   const templates = readTemplates(options.templates);
   let links: readonly Link[] = [];
   let prepared: readonly Traffic[] = [];
+  let watcher: Watcher | undefined;
   return async (ask) => {
     if (ask.do === 'prepare') {
       if (links.length === 0)
@@ -44,6 +47,11 @@ export function sender(options: {
       await Promise.all(links.map((link, index) => send(link, prepared[index] as Traffic, ask.acked !== false)));
       return undefined;
     }
+    if (ask.do === 'watch') {
+      watcher = await watchEvents(ask.at ?? 0);
+      return undefined;
+    }
+    if (ask.do === 'seen') return await watcher?.seen(ask.at ?? 0);
     for (const { call } of links) call.end();
     return links.map(({ node }) => ({ nodeId: node.id, digest: node.digest(), findings: node.findings() }));
   };

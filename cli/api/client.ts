@@ -1,7 +1,8 @@
-import type { Parsed, Schema } from '../../posture/schema.ts';
+import { parseJson, readBounded } from '../../api/answer.ts';
+import { apiError } from '../../api/error.ts';
+import type { Schema } from '../../posture/schema.ts';
 import { formatAddress, loopbackOf } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
-import { apiError } from './shape.ts';
 
 /** How long an answer may take, beyond what the question itself waits for. */
 const DEADLINE_MS = 15_000;
@@ -33,6 +34,7 @@ export interface ApiClient {
   ) => Promise<ApiResult<T>>;
   /** `waitMs`: how long the collector itself may take. */
   readonly post: <T>(path: string, schema: Schema<T>, body: unknown, waitMs: number) => Promise<ApiResult<T>>;
+  readonly delete: <T>(path: string, schema: Schema<T>) => Promise<ApiResult<T>>;
   /** The raw answer of a stream, once its headers are there; the caller reads the body. */
   readonly stream: (
     path: string,
@@ -76,6 +78,7 @@ export function createApiClient({ address, token, signal }: ApiClientOptions): A
     get: (path, schema, query = {}) => ask(path + queryText(query), schema, { headers: { accept: JSON_TYPE } }, 0),
     post: (path, schema, body, waitMs) =>
       ask(path, schema, { method: 'POST', headers: { 'content-type': JSON_TYPE }, body: JSON.stringify(body) }, waitMs),
+    delete: (path, schema) => ask(path, schema, { method: 'DELETE', headers: { accept: JSON_TYPE } }, 0),
     stream: (path, headers, limit) => request(path, { headers }, AbortSignal.any([signal, limit])),
   };
 }
@@ -110,26 +113,12 @@ async function readRefusal(response: Response): Promise<ApiFailure> {
 }
 
 async function readText(response: Response): Promise<ApiResult<string>> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
   try {
-    for await (const chunk of response.body ?? []) {
-      size += chunk.byteLength;
-      if (size > MAX_ANSWER_BYTES) return broken('the collector gave an answer that is too large');
-      chunks.push(chunk);
-    }
+    return { ok: true, value: await readBounded(response, MAX_ANSWER_BYTES) };
   } catch (error) {
-    return unreachable(response.url, error);
-  }
-  return { ok: true, value: Buffer.concat(chunks).toString('utf8') };
-}
-
-/** The value of a JSON text, held to `schema`. */
-export function parseJson<T>(text: string, schema: Schema<T>): Parsed<T> {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    return { ok: false, problem: 'not JSON' };
+    return error instanceof RangeError
+      ? broken('the collector gave an answer that is too large')
+      : unreachable(response.url, error);
   }
 }
 

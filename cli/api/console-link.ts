@@ -1,7 +1,5 @@
-import * as s from '../../posture/schema.ts';
+import { consoleCode } from '../../api/sign-in.ts';
 import type { ApiClient, ApiResult } from './client.ts';
-
-const consoleCode = s.object({ code: s.string('', 512), expiresMs: s.integer() });
 
 /** The address that signs a person in to the console: once, and until `expiresMs`. */
 export interface ConsoleLink {

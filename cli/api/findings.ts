@@ -1,7 +1,7 @@
+import { findingPage } from '../../api/finding.ts';
+import type { FleetFinding } from '../../api/finding.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import type { ApiClient, ApiResult } from './client.ts';
-import { findingPage } from './shape.ts';
-import type { FleetFinding } from './shape.ts';
 
 /** Findings in one request. */
 const PAGE = 1_000;

@@ -1,8 +1,8 @@
+import { safeJson } from '../../api/safe.ts';
 import { connect } from '../api/connect.ts';
 import { askConsoleLink } from '../api/console-link.ts';
 import { defineCommand, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
-import { safeJson } from '../render/safe.ts';
 import { clockTime } from '../render/time.ts';
 
 export const console = defineCommand({

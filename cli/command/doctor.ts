@@ -1,10 +1,10 @@
+import { safeJson } from '../../api/safe.ts';
 import { EXAMINATION_GROUPS, carryOut } from '../../service/examination.ts';
 import type { Reported } from '../../service/examination.ts';
 import { defineCommand, EXIT_OK, EXIT_TROUBLE } from '../command.ts';
 import { findInstallation } from '../doctor/installation.ts';
 import { INSTALLATION_EXAMINATIONS } from '../doctor/registry.ts';
 import { countOutcomes, renderReport } from '../doctor/render.ts';
-import { safeJson } from '../render/safe.ts';
 
 export const doctor = defineCommand({
   name: 'doctor',

@@ -1,3 +1,5 @@
+import type { FleetFinding } from '../../api/finding.ts';
+import { safeJson } from '../../api/safe.ts';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
@@ -5,14 +7,12 @@ import { parseDuration } from '../../service/duration.ts';
 import { connect } from '../api/connect.ts';
 import { readFindings } from '../api/findings.ts';
 import type { FindingQuery } from '../api/findings.ts';
-import type { FleetFinding } from '../api/shape.ts';
 import { defineCommand, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import type { ShownFinding } from '../render/finding.ts';
 import { renderFindings } from '../render/finding-list.ts';
 import { nodeLabel } from '../render/node-label.ts';
-import { safeJson } from '../render/safe.ts';
 import { unknownCheck } from '../scan/known.ts';
 
 /** Findings that are read where nothing is said. */

@@ -1,12 +1,12 @@
+import { queryAnswers } from '../../api/query.ts';
+import type { QueryAnswer } from '../../api/query.ts';
+import { safe, safeJson } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import { connect } from '../api/connect.ts';
-import { queryAnswers } from '../api/shape.ts';
-import type { QueryAnswer } from '../api/shape.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import { nodeLabel } from '../render/node-label.ts';
-import { safe, safeJson } from '../render/safe.ts';
 import { dateTime, span } from '../render/time.ts';
 import { fit, wrapHard } from '../render/width.ts';
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
+import { safe } from '../../api/safe.ts';
 import { defineCommand, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
-import { safe } from '../render/safe.ts';
 
 export const record = defineCommand({
   name: 'record',

@@ -1,3 +1,4 @@
+import { safeJson } from '../../api/safe.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
@@ -8,7 +9,6 @@ import type { Context } from '../context.ts';
 import type { ScanOutcome } from '../programs.ts';
 import { compareFindings } from '../render/finding.ts';
 import { hasJoined, renderFindings } from '../render/finding-list.ts';
-import { safeJson } from '../render/safe.ts';
 import { describeNode } from '../scan/node.ts';
 import type { ScannedNode } from '../scan/node.ts';
 import { hintLines, reportHead } from '../scan/report.ts';

@@ -1,6 +1,6 @@
+import { sinkList } from '../../api/status.ts';
+import type { FleetSink } from '../../api/status.ts';
 import { connect } from '../api/connect.ts';
-import { sinkList } from '../api/shape.ts';
-import type { FleetSink } from '../api/shape.ts';
 import { defineCommand, EXIT_TROUBLE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
+import { safeJson } from '../../api/safe.ts';
+import { collectorStatus } from '../../api/status.ts';
+import type { FleetStatus } from '../../api/status.ts';
 import { lockHolder } from '../../service/lock.ts';
 import { sleep } from '../../service/clock.ts';
 import { connect } from '../api/connect.ts';
 import type { ApiClient, ApiFailure } from '../api/client.ts';
-import { collectorStatus } from '../api/shape.ts';
-import type { FleetStatus } from '../api/shape.ts';
 import { defineCommand, EXIT_OK, EXIT_TROUBLE, OUTPUT_OPTION } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
-import { safeJson } from '../render/safe.ts';
 import { renderStatus } from '../status/render.ts';
 
 /** How often a watched status is asked for. */

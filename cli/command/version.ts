@@ -1,5 +1,5 @@
+import { safeJson } from '../../api/safe.ts';
 import { defineCommand, EXIT_OK } from '../command.ts';
-import { safeJson } from '../render/safe.ts';
 
 export const version = defineCommand({
   name: 'version',

@@ -76,6 +76,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: BENCHMARKS.map(({ id }) => id) };
     case 'command':
       return { kind: 'words', words: COMMAND_NAMES };
+    case 'nodeAction':
+      return { kind: 'words', words: ['forget'] };
     case 'shell':
       return { kind: 'words', words: ['bash', 'zsh', 'fish'] };
   }

@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
+import { parseJson } from '../../api/answer.ts';
+import { collectorStatus } from '../../api/status.ts';
+import type { FleetStatus } from '../../api/status.ts';
 import { formatAddress, loopbackOf } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import { isOperatorToken } from '../../service/operator-token.ts';
-import { parseJson } from '../api/client.ts';
-import { collectorStatus } from '../api/shape.ts';
-import type { FleetStatus } from '../api/shape.ts';
 import { connectionReason } from './connection-reason.ts';
 import type { ConnectionReason } from './connection-reason.ts';
 

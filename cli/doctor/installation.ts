@@ -5,9 +5,9 @@ import { CONFIG_VARIABLE, DEFAULT_CONFIG_FILE, settingsOf } from '../../service/
 import type { LoadedSettings } from '../../service/config/load.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import type { Examination } from '../../service/examination.ts';
+import type { PortHolders } from '../../service/port-holder.ts';
 import type { Context, World } from '../context.ts';
 import { loadSettingsOf } from '../load-settings.ts';
-import type { PortHolders } from '../programs.ts';
 import { findRoles } from './roles.ts';
 import type { Roles } from './roles.ts';
 

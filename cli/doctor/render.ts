@@ -1,7 +1,7 @@
+import { safe } from '../../api/safe.ts';
 import { EXAMINATION_GROUPS } from '../../service/examination.ts';
 import type { Outcome, Reported } from '../../service/examination.ts';
 import type { Paint } from '../render/paint.ts';
-import { safe } from '../render/safe.ts';
 import { wrapHard } from '../render/width.ts';
 
 /** How a report is drawn. */

@@ -1,8 +1,8 @@
+import { safe } from '../../api/safe.ts';
 import type { SubjectKind } from '../../posture/finding.ts';
 import { evidenceLine, findingLabel } from './finding.ts';
 import type { ShownFinding } from './finding.ts';
 import type { Paint } from './paint.ts';
-import { safe } from './safe.ts';
 import { renderTable } from './table.ts';
 import type { Cell, Column } from './table.ts';
 import { fit } from './width.ts';

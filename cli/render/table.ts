@@ -1,4 +1,4 @@
-import { safe } from './safe.ts';
+import { safe } from '../../api/safe.ts';
 import { displayWidth, fit } from './width.ts';
 
 /** One column of a table. */

@@ -1,6 +1,6 @@
 import { BENCHMARKS } from '../../posture/benchmark/benchmark.ts';
-import type { ControlReference, Finding, Subject } from '../../posture/finding.ts';
-import type { Evidence, Severity, Verdict } from '../../posture/verdict.ts';
+import type { ControlReference, Finding } from '../../posture/finding.ts';
+import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { countFindings } from '../render/finding.ts';
 import type { ScannedNode } from './node.ts';
 
@@ -16,16 +16,8 @@ export interface ScanDocument {
 }
 
 /** One finding of the document. */
-export interface DocumentFinding {
-  readonly id: string;
-  readonly check: string;
-  readonly title: string;
-  readonly verdict: Verdict;
-  readonly severity: Severity;
-  readonly subject: Subject;
-  readonly evidence: readonly Evidence[];
+export interface DocumentFinding extends Finding {
   readonly controls: readonly ControlReference[];
-  readonly reason?: string;
 }
 
 /** Counts over all that was judged, whatever is shown of it. */

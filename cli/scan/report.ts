@@ -1,9 +1,9 @@
+import { safe } from '../../api/safe.ts';
 import { countFindings, countItems } from '../render/finding.ts';
 import type { FindingCounts, ShownFinding } from '../render/finding.ts';
 import { joinItems, unpainted } from '../render/lines.ts';
 import type { Painted } from '../render/lines.ts';
 import type { Paint } from '../render/paint.ts';
-import { safe } from '../render/safe.ts';
 import { seconds } from '../render/time.ts';
 import { displayWidth, wrap } from '../render/width.ts';
 import type { ScannedNode } from './node.ts';

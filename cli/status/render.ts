@@ -1,10 +1,10 @@
+import { safe } from '../../api/safe.ts';
+import type { FleetStatus } from '../../api/status.ts';
 import { formatBytes } from '../../service/bytes.ts';
-import type { FleetStatus } from '../api/shape.ts';
 import { joinItems, unpainted } from '../render/lines.ts';
 import type { Painted } from '../render/lines.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Paint } from '../render/paint.ts';
-import { safe } from '../render/safe.ts';
 import { renderTable } from '../render/table.ts';
 import type { Cell } from '../render/table.ts';
 import { dateTime, span } from '../render/time.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { safe } from '../../api/safe.ts';
 import * as s from '../../posture/schema.ts';
 import type { Context } from '../context.ts';
 import { createPaint } from '../render/paint.ts';
-import { safe } from '../render/safe.ts';
 import { clockTime } from '../render/time.ts';
 import { openLogFile } from './log-file.ts';
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { safe } from '../../api/safe.ts';
 import * as s from '../../posture/schema.ts';
 import { within } from '../../service/clock.ts';
 import { formatAddress } from '../../service/config/kind.ts';
@@ -11,7 +12,6 @@ import { askConsoleLink } from '../api/console-link.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
-import { safe } from '../render/safe.ts';
 import { agentArguments, collectorArguments } from './child-arguments.ts';
 import { createReporter } from './reporter.ts';
 import type { Reporter } from './reporter.ts';

@@ -1,8 +1,11 @@
+import type { FleetFinding } from '../../api/finding.ts';
+import { fleetNode } from '../../api/node.ts';
+import type { FleetNode } from '../../api/node.ts';
+import { queryAnswers } from '../../api/query.ts';
+import type { QueryAnswer } from '../../api/query.ts';
 import * as s from '../../posture/schema.ts';
 import type { ApiClient, ApiResult } from '../api/client.ts';
 import { readFindings } from '../api/findings.ts';
-import { fleetNode, queryAnswers } from '../api/shape.ts';
-import type { FleetFinding, FleetNode, QueryAnswer } from '../api/shape.ts';
 import type { ScannedNode } from '../scan/node.ts';
 import { renderFindings } from '../render/finding-list.ts';
 import { countLines, nodeLines } from '../scan/report.ts';

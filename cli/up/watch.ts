@@ -1,9 +1,9 @@
+import type { FindingEvent } from '../../api/finding.ts';
+import { safe } from '../../api/safe.ts';
 import type { ApiClient } from '../api/client.ts';
-import type { FindingEvent } from '../api/shape.ts';
 import { watchEvents } from '../api/watch.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
-import { safe } from '../render/safe.ts';
 import { clockTime } from '../render/time.ts';
 import { changeLine } from '../watch/line.ts';
 
@@ -38,12 +38,15 @@ export async function watchChanges(
         await stdout.write(`${paint.dim(clockTime(clock.now()))}  ${safe(name)} is ${state}\n`);
         break;
       }
+      case 'nodeForgotten':
+        connected.delete(item.nodeId);
+        break;
       case 'gap':
         await complain(context, `changes may be missing: ${item.reason}`, 'see: plimsoll findings');
         break;
       case 'lost':
         // The collector is started again, and the stream goes on where it broke off.
-        if (item.failure.kind === 'refused') await complain(context, item.failure.problem, item.failure.hint);
+        if (item.problem?.kind === 'refused') await complain(context, item.problem.problem, item.problem.hint);
         break;
     }
   }

@@ -1,11 +1,12 @@
+import { hasText } from '../../api/finding-text.ts';
+import type { FindingEvent } from '../../api/finding.ts';
+import { safeJson } from '../../api/safe.ts';
 import type { ApiClient } from '../api/client.ts';
 import type { FindingQuery } from '../api/findings.ts';
-import type { FindingEvent, FleetFinding } from '../api/shape.ts';
 import { watchEvents } from '../api/watch.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
-import { safeJson } from '../render/safe.ts';
 import { changeLine } from './line.ts';
 
 /** Prints changes that match `query` as they happen, until `signal` aborts or the collector refuses. */
@@ -36,11 +37,14 @@ export async function watchFindings(
         await complain(context, `changes may be missing: ${item.reason}`);
         break;
       case 'lost':
-        if (!told) await complain(context, item.failure.problem, item.failure.hint);
-        if (item.failure.kind === 'refused') return EXIT_FAILURE;
+        // A connection that broke is made again at once; what is worth telling is that this does not work.
+        if (item.problem === undefined) break;
+        if (!told) await complain(context, item.problem.problem, item.problem.hint);
+        if (item.problem.kind === 'refused') return EXIT_FAILURE;
         told = true;
         break;
       case 'node':
+      case 'nodeForgotten':
         break;
     }
   }
@@ -58,7 +62,7 @@ function matches(event: FindingEvent, query: FindingQuery): boolean {
     oneOf(query.severities, [finding.severity]) &&
     oneOf(query.kinds, [finding.subject.kind]) &&
     (query.subject === undefined || query.subject === finding.subject.id || query.subject === finding.subject.name) &&
-    (query.text === undefined || textOf(finding).includes(query.text.toLowerCase()))
+    (query.text === undefined || hasText(finding, query.text))
   );
 }
 
@@ -68,9 +72,4 @@ function oneOf(wanted: readonly string[], given: readonly string[]): boolean {
 
 function oneOfAreas(wanted: readonly string[], check: string): boolean {
   return wanted.some((word) => !word.includes('.') && check.startsWith(`${word}.`));
-}
-
-function textOf({ check, title, subject, reason, evidence }: FleetFinding): string {
-  const parts = evidence.flatMap(({ source, seen, expected }) => [source, seen, expected]);
-  return [check, title, subject.name, reason ?? '', ...parts].join('\n').toLowerCase();
 }

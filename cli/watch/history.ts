@@ -1,6 +1,7 @@
+import { historyPage } from '../../api/finding.ts';
+import type { HistoryEntry } from '../../api/finding.ts';
+import { nodeList } from '../../api/node.ts';
 import type { ApiClient, ApiResult } from '../api/client.ts';
-import { historyPage, nodeList } from '../api/shape.ts';
-import type { HistoryEntry } from '../api/shape.ts';
 import { EXIT_OK } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';

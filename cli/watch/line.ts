@@ -1,4 +1,4 @@
-import type { FindingEvent } from '../api/shape.ts';
+import type { FindingEvent } from '../../api/finding.ts';
 import { evidenceLine, findingLabel } from '../render/finding.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Paint } from '../render/paint.ts';
@@ -37,10 +37,15 @@ export function changeLine(event: FindingEvent, withNode: boolean, width: number
         ...node,
         { text: finding.check },
         { text: finding.subject.name, paint: paint.bold },
-        { text: action === 'resolved' && finding.verdict === 'fail' ? 'gone' : evidenceLine(finding) },
+        { text: outcomeOf(event) },
       ],
     ],
     width,
   );
   return line;
+}
+
+function outcomeOf({ action, cause, finding }: FindingEvent): string {
+  if (cause === 'nodeForgotten') return 'node forgotten';
+  return action === 'resolved' && finding.verdict === 'fail' ? 'gone' : evidenceLine(finding);
 }

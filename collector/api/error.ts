@@ -9,12 +9,16 @@ export const API_ERRORS = Object.freeze({
   crossSite: { status: 403, meaning: 'the request comes from a page of another site' },
   notFound: { status: 404, meaning: 'there is no such route, check or benchmark' },
   unknownNode: { status: 404, meaning: 'no node has this id or name' },
+  nodeConnected: { status: 409, meaning: 'the node is connected now: only one that is not can be forgotten' },
   ambiguousNode: { status: 409, meaning: 'several nodes have this name; use the id' },
   tooLarge: { status: 413, meaning: 'the request is larger than the API reads' },
   unsupportedMediaType: { status: 415, meaning: 'a body must be application/json' },
   tooManyRequests: { status: 429, meaning: 'too many wrong tokens or codes from this address; see Retry-After' },
   internal: { status: 500, meaning: 'a defect of the collector; its log says more' },
-  unavailable: { status: 503, meaning: 'the collector is closing, or has no place for one more stream' },
+  unavailable: {
+    status: 503,
+    meaning: 'the collector is closing, has no place for one more stream, or cannot store this now',
+  },
 } as const satisfies Record<string, { readonly status: number; readonly meaning: string }>);
 
 /** A code of {@link API_ERRORS}. */

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../service/clock.ts';
-import type { Feed, FeedItem } from '../feed.ts';
-import type { NodeRow, OutboxEvent, Store } from '../store/store.ts';
+import type { Feed, NodeItem } from '../feed.ts';
+import type { OutboxEvent, Store } from '../store/store.ts';
 import { presentEvent, presentNodeState } from './present.ts';
 import type { ControlLookup } from './present.ts';
 
@@ -10,7 +10,7 @@ const HEARTBEAT_MS = 15_000;
 /** Bytes that may wait for a reader before the stream stops pushing and lets the reader's pace decide. */
 const MAX_PENDING_BYTES = 256 * 1024;
 /** Events read from the outbox at a time while catching up. */
-const PAGE = 100;
+const PAGE = 200;
 /** A reader that takes nothing for so long is dropped. */
 const STALLED_MS = 30_000;
 /** A reader that does not catch up within this time is dropped: the outbox keeps events for longer, but not for ever. */
@@ -48,26 +48,30 @@ export function openEventStream(options: EventStreamOptions): EventStream {
     position: options.after ?? 0,
     claimed: options.after !== undefined,
     newest: 0,
-    live: options.after === undefined,
+    stopLive: undefined,
     over: false,
     changedNodes: new Map(),
   };
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   // Subscribed before the headers go out: who reads them can rely on seeing every later change.
-  const unsubscribe = feed.subscribe((item) => take(stream, options, item));
-  const stopHeartbeat = startHeartbeat(options);
+  const subscriptions = [
+    feed.subscribeToNodes((item) => takeNode(stream, options, item)),
+    feed.subscribeToPositions((position) => (stream.newest = Math.max(stream.newest, position))),
+    startHeartbeat(options),
+  ];
+  if (options.after === undefined) goLive(stream, options);
   response.once('close', () => {
     stream.over = true;
-    unsubscribe();
-    stopHeartbeat();
+    stream.stopLive?.();
+    for (const stop of subscriptions) stop();
     resolve();
   });
   response.on('error', () => response.destroy());
   response.on('drain', () => {
-    if (stream.live) sendChangedNodes(stream, options);
+    if (isLive(stream)) sendChangedNodes(stream, options);
   });
   response.write('retry: 1000\n\n');
-  if (!stream.live) void catchUp(stream, options);
+  if (!isLive(stream)) void catchUp(stream, options);
   return { end: () => finish(stream, options), closed };
 }
 
@@ -78,11 +82,11 @@ interface State {
   claimed: boolean;
   /** Highest position that the feed has shown. */
   newest: number;
-  /** False while the outbox is read. */
-  live: boolean;
+  /** Ends the subscription to events; undefined while the outbox is read: then nobody need make them. */
+  stopLive: (() => void) | undefined;
   over: boolean;
-  /** Latest state of nodes that changed while nothing could be sent; at most one entry a node. */
-  readonly changedNodes: Map<string, NodeRow>;
+  /** What is true now of nodes that changed while nothing could be sent; at most one entry a node. */
+  readonly changedNodes: Map<string, NodeItem>;
 }
 
 function startHeartbeat({ clock, response }: EventStreamOptions): () => void {
@@ -97,20 +101,32 @@ function startHeartbeat({ clock, response }: EventStreamOptions): () => void {
   return () => stop();
 }
 
-function take(stream: State, options: EventStreamOptions, item: FeedItem): void {
+function isLive({ stopLive }: State): boolean {
+  return stopLive !== undefined;
+}
+
+function goLive(stream: State, options: EventStreamOptions): void {
+  stream.stopLive = options.feed.subscribe((item) => {
+    if (item.type === 'finding') takeFinding(stream, options, item.event);
+  });
+}
+
+function takeNode(stream: State, options: EventStreamOptions, item: NodeItem): void {
   if (stream.over) return;
-  if (item.type === 'node') {
-    stream.changedNodes.set(item.node.id, item.node);
-    if (stream.live && !congested(options.response)) sendChangedNodes(stream, options);
+  stream.changedNodes.set(item.type === 'node' ? item.node.id : item.nodeId, item);
+  if (isLive(stream) && !congested(options.response)) sendChangedNodes(stream, options);
+}
+
+function takeFinding(stream: State, options: EventStreamOptions, event: OutboxEvent): void {
+  if (stream.over || (event.position <= stream.position && !stream.claimed)) return;
+  if (!congested(options.response)) {
+    options.response.write(textOf(stream, options, event));
     return;
   }
-  const { event } = item;
-  stream.newest = Math.max(stream.newest, event.position);
-  if (!stream.live) return;
-  if (event.position <= stream.position && !stream.claimed) return;
-  if (!congested(options.response)) return sendFinding(stream, options, event);
   // From now on the outbox is read, from the first event that was not sent.
-  stream.live = false;
+  stream.stopLive?.();
+  stream.stopLive = undefined;
+  stream.newest = Math.max(stream.newest, event.position);
   stream.position = event.position - 1;
   stream.claimed = false;
   void catchUp(stream, options);
@@ -126,7 +142,7 @@ async function catchUp(stream: State, options: EventStreamOptions): Promise<void
       const shown = stream.newest;
       const events = await store.outbox(stream.position, PAGE);
       if (stream.over) return;
-      for (const event of events) sendFinding(stream, options, event);
+      if (events.length > 0) response.write(events.map((event) => textOf(stream, options, event)).join(''));
       if (events.length === 0 && isUpToDate(stream, options, shown)) return;
       if (clock.monotonic() - started > MAX_BEHIND_MS)
         return finish(stream, options, 'this reader is slower than the changes; read the findings anew');
@@ -144,29 +160,31 @@ function isUpToDate(stream: State, options: EventStreamOptions, shown: number): 
       finish(stream, options, 'events were deleted before they were sent; read the findings anew');
     return stream.over;
   }
-  stream.live = true;
+  goLive(stream, options);
   sendChangedNodes(stream, options);
   return true;
 }
 
-function sendFinding(stream: State, { response, controlsOf }: EventStreamOptions, event: OutboxEvent): void {
+/** What the next event is on the wire; it counts as sent from then on. */
+function textOf(stream: State, { controlsOf }: EventStreamOptions, event: OutboxEvent): string {
   // The first event after a claimed position must be the next one; otherwise what was between is not there any more.
-  if (stream.claimed && event.position !== stream.position + 1) sendGap(response, stream.position, event.position);
+  const gap = stream.claimed && event.position !== stream.position + 1 ? gapText(stream.position, event.position) : '';
   const data = JSON.stringify(presentEvent(event, controlsOf));
-  response.write(`id: ${String(event.position)}\nevent: finding\ndata: ${data}\n\n`);
   stream.position = event.position;
   stream.claimed = false;
+  return `${gap}id: ${String(event.position)}\nevent: finding\ndata: ${data}\n\n`;
 }
 
-function sendGap(response: ServerResponse, after: number, next: number): void {
-  response.write(`event: gap\ndata: ${JSON.stringify({ after, next })}\n\n`);
+function gapText(after: number, next: number): string {
+  return `event: gap\ndata: ${JSON.stringify({ after, next })}\n\n`;
 }
 
 function sendChangedNodes(stream: State, { response }: EventStreamOptions): void {
-  for (const [id, node] of stream.changedNodes) {
+  for (const [id, item] of stream.changedNodes) {
     if (congested(response)) return;
     stream.changedNodes.delete(id);
-    response.write(`event: node\ndata: ${JSON.stringify(presentNodeState(node))}\n\n`);
+    const data = item.type === 'node' ? presentNodeState(item.node) : { nodeId: item.nodeId };
+    response.write(`event: ${item.type}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 }
 

@@ -11,7 +11,8 @@ export type ControlLookup = (check: string) => readonly ControlReference[];
 /** A finding as the API answers it. */
 export function presentFinding(stored: StoredFinding, controlsOf: ControlLookup): z.input<typeof findingSchema> {
   const { uid, id, nodeId, nodeName, check, title, verdict, severity, subject, reason } = stored;
-  return {
+  // No spread before other fields: see `toStoredFinding`.
+  const finding = {
     uid,
     id,
     nodeId,
@@ -22,23 +23,25 @@ export function presentFinding(stored: StoredFinding, controlsOf: ControlLookup)
     severity,
     subject: { kind: subject.kind, id: subject.id, name: subject.name },
     evidence: stored.evidence.map(({ source, seen, expected }) => ({ source, seen, expected })),
-    ...(reason === undefined ? {} : { reason }),
     controls: controlsOf(check).map(({ benchmark, control }) => ({ benchmark, control })),
     firstSeenMs: stored.firstSeenMs,
     changedMs: stored.changedMs,
   };
+  return reason === undefined ? finding : { ...finding, reason };
 }
 
 /** An event of a finding as the API sends it. */
 export function presentEvent(event: OutboxEvent, controlsOf: ControlLookup): z.input<typeof findingEventSchema> {
-  const { position, uid, action, atMs, previousVerdict } = event;
+  const { position, uid, action, cause, atMs, previousVerdict } = event;
+  const finding = presentFinding(event.finding, controlsOf);
   return {
     position,
     uid,
     action,
     atMs,
+    finding,
+    ...(cause === undefined ? {} : { cause }),
     ...(previousVerdict === undefined ? {} : { previousVerdict }),
-    finding: presentFinding(event.finding, controlsOf),
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../service/clock.ts';
 import type { QueryService } from '../query/query.ts';
+import type { ForgetOutcome } from '../session/forget.ts';
 import type { SinkStatus } from '../sink/pump.ts';
 import type { CollectorStatus } from '../status/collector-status.ts';
 import type { Store } from '../store/store.ts';
@@ -16,6 +17,8 @@ export interface ApiSources {
   readonly sinks: () => readonly SinkStatus[];
   /** How the collector is doing. Never rejects. */
   readonly status: () => Promise<CollectorStatus>;
+  /** Forgets the node with this id; `by`: who wants it, for the log. */
+  readonly forgetNode: (nodeId: string, by: string) => Promise<ForgetOutcome>;
   /** The benchmark controls that a check answers. */
   readonly controlsOf: ControlLookup;
   readonly signIn: SignIn;
@@ -55,7 +58,7 @@ export type Access = 'open' | Scope;
 
 /** What the document says of a route, and what the server needs to answer it. Paths in OpenAPI form: `/v1/nodes/{node}`. */
 interface RouteText {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   /** Unique; generated clients name their functions after it. */
   readonly operation: string;

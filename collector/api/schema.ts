@@ -1,11 +1,17 @@
 import { z } from 'zod';
+import type { ApiError } from '../../api/error.ts';
+import type { FindingEvent, FindingPage, FleetFinding, HistoryEntry, HistoryPage } from '../../api/finding.ts';
+import type { FleetNode, NodeDetail, NodeList, NodeState, Summary } from '../../api/node.ts';
+import type { Trend } from '../../api/trend.ts';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import type { Answers } from './answers.ts';
 import { API_ERROR_CODES } from './error.ts';
 
 /*
  * What the API answers, as schemas: the types of the handlers come from here, and so does the document at
- * /openapi.json. Times are milliseconds since 1970-01-01 UTC. Text that came from a node is data, whatever it contains.
+ * /openapi.json. What readers take the answers for stands in `api/`, and the compiler holds one to the other. Times are
+ * milliseconds since 1970-01-01 UTC. Text that came from a node is data, whatever it contains.
  */
 
 const time = (meaning: string): z.ZodNumber => z.int().min(0).describe(`${meaning}; milliseconds since 1970, UTC`);
@@ -20,6 +26,12 @@ export const subjectKindSchema = z.enum(SUBJECT_KINDS);
 /** opened, changed or resolved. */
 export const actionSchema = z.enum(['opened', 'changed', 'resolved']);
 
+/** Why a finding is resolved, where its node did not say so. */
+export const causeSchema = z
+  .enum(['nodeForgotten'])
+  .optional()
+  .describe('of `resolved`: nodeForgotten, the node was forgotten; absent: fixed, or gone with its subject');
+
 /** The one shape of every answer that is not a success. */
 export const errorSchema = z.strictObject({
   error: z.strictObject({
@@ -27,7 +39,7 @@ export const errorSchema = z.strictObject({
     message: z.string().describe('for people'),
     hint: z.string().optional().describe('what to do about it'),
   }),
-});
+}) satisfies Answers<ApiError>;
 
 /** What is judged. */
 export const subjectSchema = z.strictObject({
@@ -61,7 +73,7 @@ export const findingSchema = z.strictObject({
   controls: z.array(controlReferenceSchema).describe('benchmark controls that the check answers'),
   firstSeenMs: time('when it was first seen'),
   changedMs: time('when its content last changed'),
-});
+}) satisfies Answers<FleetFinding>;
 
 /** One page of findings. */
 export const findingPageSchema = z.strictObject({
@@ -72,23 +84,25 @@ export const findingPageSchema = z.strictObject({
     .min(0)
     .optional()
     .describe('all that match: with `total=true`, and with `text` or `subject` only where one page holds all'),
-});
+}) satisfies Answers<FindingPage>;
 
 /** Something that happened to a finding: what `/v1/events` sends as `finding`. */
 export const findingEventSchema = z.strictObject({
   position: count('position in the outbox; also the id of the event'),
   uid: z.string().describe('unique; stays the same when the event is sent again'),
-  action: actionSchema.describe('opened: first seen or seen again; resolved: fixed, or gone with its subject'),
+  action: actionSchema.describe('opened: first seen or seen again; resolved: it is not there any more'),
+  cause: causeSchema,
   atMs: time('when'),
   previousVerdict: verdictSchema.optional(),
   finding: findingSchema,
-});
+}) satisfies Answers<FindingEvent>;
 
 /** One entry of a finding's history. */
 export const historyEntrySchema = z.strictObject({
   position: count('grows with time'),
   atMs: time('when'),
   action: actionSchema,
+  cause: causeSchema,
   nodeId: z.string(),
   findingUid: z.string(),
   check: z.string(),
@@ -96,13 +110,13 @@ export const historyEntrySchema = z.strictObject({
   subjectName: z.string(),
   verdict: verdictSchema,
   severity: severitySchema,
-});
+}) satisfies Answers<HistoryEntry>;
 
 /** One page of history, newest first. */
 export const historyPageSchema = z.strictObject({
   entries: z.array(historyEntrySchema),
   cursor: z.string().optional().describe('there if more follow: pass it as `cursor`'),
-});
+}) satisfies Answers<HistoryPage>;
 
 const countsSchema = z.strictObject({
   verdicts: z.record(verdictSchema, count('findings')).describe('findings by verdict'),
@@ -122,7 +136,7 @@ export const trendSchema = z.strictObject({
       unknown: count('findings with the verdict unknown'),
     }),
   ),
-});
+}) satisfies Answers<Trend>;
 
 /** A node as it is: what `/v1/events` sends as `node`. */
 export const nodeStateSchema = z.strictObject({
@@ -144,13 +158,13 @@ export const nodeStateSchema = z.strictObject({
   agentRssBytes: count('resident memory of the agent'),
   agentCpuMs: count('CPU time of the agent since it started'),
   dropped: count('deltas that the agent had to drop; a resync heals what they said'),
-});
+}) satisfies Answers<NodeState>;
 
 /** A node with its counts of findings. */
-export const nodeSchema = nodeStateSchema.extend({ counts: countsSchema });
+export const nodeSchema = nodeStateSchema.extend({ counts: countsSchema }) satisfies Answers<FleetNode>;
 
 /** All nodes. */
-export const nodeListSchema = z.strictObject({ nodes: z.array(nodeSchema) });
+export const nodeListSchema = z.strictObject({ nodes: z.array(nodeSchema) }) satisfies Answers<NodeList>;
 
 /** A node with its containers. */
 export const nodeDetailSchema = nodeSchema.extend({
@@ -163,11 +177,11 @@ export const nodeDetailSchema = nodeSchema.extend({
       startedAt: z.string().describe('RFC 3339'),
     }),
   ),
-});
+}) satisfies Answers<NodeDetail>;
 
 /** The fleet at a glance. */
 export const summarySchema = z.strictObject({
   version: z.string().describe('version of the collector'),
   nodes: z.strictObject({ total: count('nodes'), connected: count('nodes'), offline: count('nodes') }),
   counts: countsSchema,
-});
+}) satisfies Answers<Summary>;

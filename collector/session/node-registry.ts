@@ -9,6 +9,14 @@ export interface NodeRegistry {
   readonly change: (nodeId: string, changes: Partial<NodeRow>) => void;
   /** As `change`, written at once: for what people wait to see. */
   readonly changeNow: (nodeId: string, changes: Partial<NodeRow>) => void;
+  /** Every row, as it is now. */
+  readonly rows: () => readonly NodeRow[];
+  /** Undefined for a node that was never seen. */
+  readonly find: (nodeId: string) => NodeRow | undefined;
+  /** Resolves once what is known of this node is written, if it can be: nothing is on its way to the store then. */
+  readonly written: (nodeId: string) => Promise<void>;
+  /** Lets go of a row that the store does not have any more. */
+  readonly remove: (nodeId: string) => void;
   /** Writes every row at once: the store has lost them. */
   readonly writeAll: () => void;
   /** Writes what is not written yet. */
@@ -81,6 +89,17 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
     changeNow: (nodeId, changes) => {
       change(nodeId, changes);
       writeNow(nodeId);
+    },
+    rows: () => [...rows.values()],
+    find: (nodeId) => rows.get(nodeId),
+    written: async (nodeId) => {
+      if (timers.has(nodeId)) writeNow(nodeId);
+      await writing;
+    },
+    remove: (nodeId) => {
+      timers.get(nodeId)?.();
+      timers.delete(nodeId);
+      rows.delete(nodeId);
     },
     writeAll: () => {
       for (const nodeId of rows.keys()) writeNow(nodeId);

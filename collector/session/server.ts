@@ -4,8 +4,10 @@ import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Feed } from '../feed.ts';
-import type { Store } from '../store/store.ts';
+import type { NodeRow, Store } from '../store/store.ts';
 import { createDeltaReader } from './delta-reader.ts';
+import { createNodeForgetting } from './forget.ts';
+import type { NodeForgetting } from './forget.ts';
 import { openListener } from './listener.ts';
 import type { ListenerTls } from './listener.ts';
 import { nodeIdentity } from './node-identity.ts';
@@ -38,6 +40,9 @@ export interface SessionServer {
   /** `host:port` with the real port. */
   readonly address: string;
   readonly sessions: Sessions;
+  /** What is known of every node, as it is now. */
+  readonly nodes: () => readonly NodeRow[];
+  readonly forget: NodeForgetting['forget'];
   /** Asks every node for all findings, and writes what is known of nodes: to be called when the store was replaced. */
   readonly resync: (reason: string) => void;
   /**
@@ -83,8 +88,19 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     nodes.changeNow(nodeId, { connected: false, offlineSinceMs: nowMs, lastSeenMs: nowMs });
     replies.onDisconnect(nodeId);
   };
+  const { forget, holdsUp } = createNodeForgetting({
+    store,
+    writer,
+    nodes,
+    feed,
+    hasSession: (nodeId) => open.has(nodeId),
+    isClosing: () => closing,
+    clock,
+    log,
+  });
   const readDelta = createDeltaReader();
-  const context = { store, writer, nodes, replies, budget, intake, readDelta, settings, clock, log, onOpen, onOver };
+  const parts = { store, writer, nodes, replies, budget, intake, readDelta, settings, clock, log };
+  const context = { ...parts, onOpen, onOver, holdsUp };
   const refusal = (): Ending | undefined => {
     if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };
     if (calls.size < settings.maxSessions) return undefined;
@@ -110,6 +126,8 @@ export async function startSessionServer(options: SessionServerOptions): Promise
       connected: () => [...open.values()].filter(({ answersQueries }) => answersQueries).map(({ nodeId }) => nodeId),
       send: (nodeId, message) => open.get(nodeId)?.send(message) ?? false,
     },
+    nodes: nodes.rows,
+    forget,
     resync: (reason) => {
       nodes.writeAll();
       for (const session of open.values()) session.resync(reason);

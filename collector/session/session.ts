@@ -33,6 +33,8 @@ export interface SessionContext extends ConversationContext {
   readonly readDelta: DeltaReader;
   /** Cuts the connection of a call. */
   readonly disconnect: (peer: string) => void;
+  /** What a session of this node has to wait for before it begins; undefined: nothing. */
+  readonly holdsUp: (nodeId: string) => Promise<void> | undefined;
   /** Called once the session has said Hello, and again when it is over. */
   readonly onOpen: (session: OpenSession) => void;
   readonly onOver: (session: OpenSession) => void;
@@ -67,6 +69,8 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     const greeting = hello ? readHello(hello) : 'a session begins with Hello';
     if (typeof greeting === 'string') return invalid(greeting);
     cancelTimeout();
+    for (let wait = context.holdsUp(nodeId); wait !== undefined; wait = context.holdsUp(nodeId)) await wait;
+    if (over.aborted) return undefined;
     // Before it is welcome there is nothing to ask: the Welcome does, if the store says so.
     const resync = (reason: string): void => held.conversation?.resync(reason);
     held.session = { nodeId, peer, answersQueries: greeting.answersQueries, send, resync, end };

@@ -46,7 +46,7 @@ export const DEFAULT_SESSION_SETTINGS: SessionSettings = Object.freeze({
   maxPartialBytes: 128 * 1024 * 1024,
   maxNodeFindings: 200_000,
   maxQueuedFindings: 20_000,
-  maxBatchFindings: 5000,
+  maxBatchFindings: 10_000,
   maxUnsentMessages: 256,
   nodeWriteMs: 1000,
   keepaliveMs: 60_000,

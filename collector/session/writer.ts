@@ -4,7 +4,7 @@ import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Feed } from '../feed.ts';
 import { isPassing } from '../store/error.ts';
-import type { Commit, CommitResult, Store } from '../store/store.ts';
+import type { Commit, CommitResult, ForgottenNode, Store } from '../store/store.ts';
 
 /** What came of a commit: the store's answer, or `failed`: it cannot be stored, now or later. */
 export type WriteOutcome = CommitResult | { readonly outcome: 'failed' };
@@ -17,6 +17,8 @@ export interface Writer {
    * nothing any more; what it has in the queue is stored all the same, before what the next session of its node brings.
    */
   readonly add: (commit: Commit, over: AbortSignal, settle: (outcome: WriteOutcome) => void) => Promise<void>;
+  /** Resolves once nothing of this node waits to be stored any more, or the writer is closed. */
+  readonly written: (nodeId: string) => Promise<void>;
   /** Ends once the transaction that is open now is over; what waits is dropped, and the nodes send it again. */
   readonly close: () => Promise<void>;
 }
@@ -38,6 +40,13 @@ interface Entry {
   readonly weight: number;
 }
 
+/**
+ * A transaction waits for what is on its way from the sockets: until so many turns of the event loop have brought nothing
+ * new, and at most so many in all. A turn takes microseconds, or as long as there is something to read.
+ */
+const QUIET_TURNS = 2;
+const MAX_TURNS = 16;
+
 /** A store that fails is tried again after up to this long. */
 const RETRY = Object.freeze({ baseMs: 100, capMs: 5000 });
 
@@ -46,6 +55,7 @@ export function createWriter(options: WriterOptions): Writer {
   const { maxQueuedFindings, maxBatchFindings } = options;
   const stop = new AbortController();
   const queue: Entry[] = [];
+  let batch: readonly Entry[] = [];
   /** Weight of the queue and of what is being written. */
   let weight = 0;
   let room = Promise.withResolvers<void>();
@@ -55,13 +65,22 @@ export function createWriter(options: WriterOptions): Writer {
     room.resolve();
     room = Promise.withResolvers();
   };
+  /** A turn reads little of each socket, and what is stored together shares pages and one wait for the disk. */
+  const gather = async (): Promise<void> => {
+    let [quiet, before] = [0, weight];
+    for (let turn = 0; turn < MAX_TURNS && quiet < QUIET_TURNS && weight < maxBatchFindings; turn += 1) {
+      await new Promise(setImmediate);
+      quiet = weight > before ? 0 : quiet + 1;
+      before = weight;
+    }
+  };
   const run = async (): Promise<void> => {
     while (queue.length > 0 && !stop.signal.aborted) {
-      // All that the sockets have now joins the same transaction.
-      await new Promise(setImmediate);
-      const batch = takeBatch(queue, maxBatchFindings);
+      await gather();
+      batch = takeBatch(queue, maxBatchFindings);
       await write(batch, { ...options, signal: stop.signal });
       for (const entry of batch) weight -= entry.weight;
+      batch = [];
       announceRoom();
     }
     running = undefined;
@@ -80,6 +99,10 @@ export function createWriter(options: WriterOptions): Writer {
       weight += own;
       queue.push({ commit, weight: own, settle: (outcome) => (over.aborted ? undefined : settle(outcome)) });
       running ??= run();
+    },
+    written: async (nodeId) => {
+      const isOfNode = ({ commit }: Entry): boolean => commit.nodeId === nodeId;
+      while (!stop.signal.aborted && (batch.some(isOfNode) || queue.some(isOfNode))) await room.promise;
     },
     close: async () => {
       stop.abort();
@@ -131,8 +154,8 @@ async function writeEach(batch: readonly Entry[], error: unknown, options: Write
   for (const entry of batch) await write([entry], options);
 }
 
-/** Events are made when they are read: for nobody it is not worth it. */
-function tell(feed: Feed, result: Extract<CommitResult, { readonly outcome: 'applied' }>): void {
+/** Tells what was stored. Events are made when they are read: for nobody it is not worth it. */
+export function tell(feed: Feed, result: Pick<ForgottenNode, 'events' | 'newest'>): void {
   if (feed.isWatched()) for (const event of result.events) feed.publish({ type: 'finding', event });
   else if (result.newest > 0) feed.announce(result.newest);
 }

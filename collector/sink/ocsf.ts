@@ -84,6 +84,7 @@ export function toOcsf(event: OutboxEvent, context: OcsfContext): OcsfEvent {
     unmapped: {
       verdict: finding.verdict,
       ...(event.previousVerdict === undefined ? {} : { previous_verdict: event.previousVerdict }),
+      ...(event.cause === undefined ? {} : { cause: event.cause }),
     },
   };
 }
@@ -115,8 +116,9 @@ function findingInfoOf({ atMs, finding }: OutboxEvent, check: Check | undefined)
 }
 
 /** A finding that is resolved with an open verdict went with its subject: the verdict is the last that was given. */
-function statusDetailOf({ action, finding }: OutboxEvent): string | undefined {
+function statusDetailOf({ action, cause, finding }: OutboxEvent): string | undefined {
   if (action !== 'resolved') return finding.reason;
+  if (cause === 'nodeForgotten') return 'the node was forgotten';
   const isOpen = finding.verdict === 'fail' || finding.verdict === 'unknown' || finding.verdict === 'manual';
   return isOpen ? `the ${finding.subject.kind} is gone` : 'fixed';
 }

@@ -79,7 +79,9 @@ function nodeTroubles(
       code: 'nodeOffline',
       subject: name,
       text: 'the agent of this node is not connected',
-      advice: 'on that node: does the agent run, and what does its log say? plimsoll doctor tries the connection',
+      advice:
+        'on that node: does the agent run, and what does its log say? plimsoll doctor tries the connection; ' +
+        'if it was retired: plimsoll nodes forget NODE',
     });
   if (presence === 'stale')
     troubles.push({

@@ -25,11 +25,10 @@ interface Work {
   readonly writer: EventWriter;
   readonly stream: NodeStream;
   readonly atMs: number;
-  readonly happened: Happened[];
+  readonly happened: Happening[];
+  /** Position of the last event of `happened`, which stand one after the other; 0: none. */
+  newest: number;
 }
-
-/** Something that happened, and the position of its event. */
-type Happened = readonly [happening: Happening, position: number];
 
 /** What applies batches of commits. */
 export interface Commits {
@@ -52,7 +51,7 @@ export function prepareCommits(db: DatabaseSync): Commits {
       const stream = streams.open(commit.nodeId);
       const refusal = refusalOf(stream, commit);
       if (refusal !== undefined) return refusal;
-      const work: Work = { table, keys, writer, stream, atMs: momentOf(commit), happened: [] };
+      const work: Work = { table, keys, writer, stream, atMs: momentOf(commit), happened: [], newest: 0 };
       if (commit.snapshot) applySnapshot(work, commit);
       else applyChange(work, commit);
       streams.advance(stream, commit);
@@ -80,13 +79,14 @@ function momentOf({ observedAtMs, receivedAtMs }: Commit): number {
 }
 
 /** Events are made of what happened when someone reads them: mostly nobody does. */
-function applied({ writer, stream, happened }: Work): CommitResult {
+function applied({ writer, stream, happened, newest }: Work): CommitResult {
   let events: readonly OutboxEvent[] | undefined;
+  const before = newest - happened.length;
   return {
     outcome: 'applied',
-    newest: happened.at(-1)?.[1] ?? 0,
+    newest,
     get events() {
-      events ??= happened.map(([happening, position]) => writer.read(stream, happening, position));
+      events ??= happened.map((happening, index) => writer.read(stream, happening, before + index + 1));
       return events;
     },
   };
@@ -124,22 +124,24 @@ function put(work: Work, finding: PackedFinding, key: number, known: Known | Kno
   const { check, subject, name, rank, hash, detail } = finding;
   if (known !== undefined && known[0] === hash) return;
   const firstSeenMs = known?.[2] ?? atMs;
-  const row = { check, subject, name, rank, hash, detail, firstSeenMs, changedMs: Math.max(atMs, firstSeenMs) };
+  const changedMs = Math.max(atMs, firstSeenMs);
   if (known === undefined) {
-    table.insert(key, stream.key, row);
+    table.insert(key, stream.key, finding, atMs);
     stream.findings += 1;
   } else {
-    table.update(key, row, known[1]);
+    table.update(key, finding, changedMs, known[1]);
     stream.digest = removeFromDigest(stream.digest, known[0]);
   }
   stream.digest = addToDigest(stream.digest, hash);
   const previous = known?.[1];
   const action = actionOf(previous, rank);
-  if (action !== undefined) happen(work, { action, atMs, previous, row });
+  if (action !== undefined)
+    happen(work, { action, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail });
 }
 
 function happen(work: Work, happening: Happening): void {
-  work.happened.push([happening, work.writer.write(work.stream, happening)]);
+  work.newest = work.writer.write(work.stream, happening);
+  work.happened.push(happening);
 }
 
 /** What a change of rank means to people; undefined where the finding neither was nor is open. */
@@ -160,5 +162,8 @@ function remove(work: Work, id: string): void {
   stream.findings -= 1;
   stream.digest = removeFromDigest(stream.digest, stored.hash);
   if (!isOpenRank(stored.rank)) return;
-  happen(work, { action: 'resolved', atMs, previous: stored.rank, row: { ...stored, ...names } });
+  const { check, subject } = names;
+  const { rank, firstSeenMs, changedMs, name, detail } = stored;
+  const action = 'resolved';
+  happen(work, { action, atMs, previous: rank, check, subject, rank, firstSeenMs, changedMs, name, detail });
 }

@@ -39,7 +39,7 @@ export function openConnection({ path, busyTimeoutMs, maxBytes }: ConnectionOpti
   try {
     createPrivate(path);
     if (!statSync(path).isFile()) throw new StoreError('cannotOpen', 'it is no regular file');
-    // Foreign keys are for people who read the schema: nothing deletes a node, and each event would look for its own.
+    // Foreign keys are for people who read the schema: a node goes after its last event, and each event would look for its own.
     db = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: false, defensive: true });
     db.exec(`PRAGMA page_size = ${String(PAGE_BYTES)}`);
     if (maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${String(Math.ceil(maxBytes / PAGE_BYTES))}`);

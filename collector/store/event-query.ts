@@ -1,8 +1,9 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
+import { toOutboxEvent } from './event-writer.ts';
 import { ofRank } from './rank.ts';
-import { eventUid, findingUid, toAction, toStoredFinding, toSubject, uidNumber } from './row.ts';
+import { findingUid, toAction, toSubject, uidNumber } from './row.ts';
 import type { ContentRow } from './row.ts';
 import type { HistoryEntry, HistoryFilter, HistoryPage, HistoryRange, OutboxEvent } from './store.ts';
 
@@ -22,6 +23,23 @@ const COLUMNS = `event.position, event.at AS atMs, event.action, event.check_id 
   event.previous, event.first_seen AS firstSeenMs, event.changed AS changedMs, event.name, event.detail,
   node.id AS nodeId, node.name AS nodeName`;
 
+/** A row as an array, in the order of COLUMNS. */
+type Values = readonly [
+  position: number,
+  atMs: number,
+  action: number,
+  check: string,
+  subject: string,
+  rank: number,
+  previous: number | null,
+  firstSeenMs: number,
+  changedMs: number,
+  name: string,
+  detail: string,
+  nodeId: string,
+  nodeName: string,
+];
+
 /** Prepares `Store.outbox`. */
 export function prepareOutbox(db: DatabaseSync): (position: number, limit: number) => readonly OutboxEvent[] {
   const storeId = String(db.prepare('SELECT id FROM store').get()?.['id']);
@@ -29,9 +47,11 @@ export function prepareOutbox(db: DatabaseSync): (position: number, limit: numbe
     `SELECT ${COLUMNS} FROM event JOIN node ON node.key = event.node
      WHERE event.position > max(?, (SELECT outbox_floor FROM store)) ORDER BY event.position LIMIT ?`,
   );
+  // Objects of node:sqlite are dictionaries: slow to make and slow to read.
+  select.setReturnArrays(true);
   return (position, limit) => {
     assertLimit(limit);
-    return (select.all(position, limit) as unknown as Row[]).map((row) => toEvent(row, storeId));
+    return (select.all(position, limit) as unknown as Values[]).map((values) => toEvent(values, storeId));
   };
 }
 
@@ -119,7 +139,7 @@ function toEntry(row: Row): HistoryEntry {
   return {
     position: row.position,
     atMs: row.atMs,
-    action: toAction(row.action),
+    ...toAction(row.action),
     nodeId: row.nodeId,
     findingUid: findingUid(row.nodeId, `${row.check}/${row.subject}`),
     check: row.check,
@@ -129,13 +149,11 @@ function toEntry(row: Row): HistoryEntry {
   };
 }
 
-function toEvent(row: Row, storeId: string): OutboxEvent {
-  const event = {
-    position: row.position,
-    uid: eventUid(storeId, row.position, row.atMs),
-    action: toAction(row.action),
-    atMs: row.atMs,
-    finding: toStoredFinding(row, { id: row.nodeId, name: row.nodeName }),
-  };
-  return row.previous === null ? event : { ...event, previousVerdict: ofRank(row.previous).verdict };
+function toEvent(values: Values, storeId: string): OutboxEvent {
+  const [position, atMs, stored, check, subject, rank, before, firstSeenMs, changedMs, name, detail, id, nodeName] =
+    values;
+  const { action, cause } = toAction(stored);
+  const previous = before ?? undefined;
+  const happening = { action, cause, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail };
+  return toOutboxEvent(happening, { id, name: nodeName }, storeId, position);
 }

@@ -1,17 +1,17 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { ofRank } from './rank.ts';
-import { actionNumber, eventUid, findingUid, toStoredFinding, uidNumber } from './row.ts';
+import { actionNumber, eventUid, findingNumber, toStoredFinding } from './row.ts';
 import type { ContentRow, NodeName } from './row.ts';
-import type { FindingAction, OutboxEvent } from './store.ts';
+import type { FindingAction, OutboxEvent, ResolvedBecause } from './store.ts';
 import { prepareTrendWriter } from './trend.ts';
 
-/** One thing that happened, before it has a place. */
-export interface Happening {
+/** One thing that happened to a finding, and what the finding says after it; before it has a place. */
+export interface Happening extends ContentRow {
   readonly action: FindingAction;
+  readonly cause?: ResolvedBecause | undefined;
   readonly atMs: number;
   /** Rank before; undefined for a finding that is new. */
   readonly previous: number | undefined;
-  readonly row: ContentRow;
 }
 
 /** Writes events within one transaction. */
@@ -35,21 +35,18 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
     let { position } = store;
     const trend = openTrend();
     return {
-      write: (node, { action, atMs, previous, row }) => {
+      write: (node, happening) => {
+        const { action, cause, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail } = happening;
         position += 1;
-        trend.note(atMs, action, previous, row.rank);
-        const { check, subject, rank, firstSeenMs, changedMs, name, detail } = row;
-        const finding = uidNumber(findingUid(node.id, `${check}/${subject}`));
-        const place = [position, atMs, actionNumber(action), node.key, finding] as const;
+        trend.note(atMs, action, previous, rank);
+        const finding = findingNumber(node.id, `${check}/${subject}`);
+        const [number, before] = [actionNumber(action, cause), previous ?? null];
         // As in finding-table.ts.
-        insert.get(...place, check, subject, rank, previous ?? null, firstSeenMs, changedMs, name, detail);
+        // prettier-ignore
+        insert.get(position, atMs, number, node.key, finding, check, subject, rank, before, firstSeenMs, changedMs, name, detail);
         return position;
       },
-      read: (node, { action, atMs, previous, row }, at) => {
-        const uid = eventUid(store.id, at, atMs);
-        const event = { position: at, uid, action, atMs, finding: toStoredFinding(row, node) };
-        return previous === undefined ? event : { ...event, previousVerdict: ofRank(previous).verdict };
-      },
+      read: (node, happening, at) => toOutboxEvent(happening, node, store.id, at),
       finish: () => {
         if (position === store.position) return;
         updateStore.run(position);
@@ -57,4 +54,15 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
       },
     };
   };
+}
+
+/** The event of a happening that stands at `position`. Without a spread where it can be; see `toStoredFinding`. */
+export function toOutboxEvent(happening: Happening, node: NodeName, storeId: string, position: number): OutboxEvent {
+  const { action, cause, atMs, previous } = happening;
+  const uid = eventUid(storeId, position, atMs);
+  const finding = toStoredFinding(happening, node);
+  if (cause === undefined && previous !== undefined)
+    return { position, uid, action, atMs, finding, previousVerdict: ofRank(previous).verdict };
+  const event = { position, uid, action, atMs, finding, ...(cause === undefined ? {} : { cause }) };
+  return previous === undefined ? event : { ...event, previousVerdict: ofRank(previous).verdict };
 }

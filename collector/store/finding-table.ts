@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { FINDINGS_OF_SUBJECT, CHECK_OF_FINDING } from './key-table.ts';
 import type { ContentRow } from './row.ts';
+import type { PackedFinding } from './store.ts';
 
 /** What must be known of a stored finding before it changes. An array: half the price of an object, on a hot path. */
 export type Known = readonly [hash: number, rank: number, firstSeenMs: number];
@@ -17,9 +18,10 @@ export interface FindingTable {
   /** All of one node by finding id. */
   readonly allKnown: (node: number) => ReadonlyMap<string, KnownAt>;
   readonly read: (key: number) => FindingRow | undefined;
-  readonly insert: (key: number, node: number, row: FindingRow) => void;
+  /** Writes a finding that is seen for the first time at `atMs`. */
+  readonly insert: (key: number, node: number, finding: PackedFinding, atMs: number) => void;
   /** Writes all but the time of the first sight; `previous` is the rank before. */
-  readonly update: (key: number, row: FindingRow, previous: number) => void;
+  readonly update: (key: number, finding: PackedFinding, changedMs: number, previous: number) => void;
   readonly remove: (key: number) => void;
 }
 
@@ -54,15 +56,15 @@ export function prepareFindingTable(db: DatabaseSync): FindingTable {
       return all;
     },
     read: (key) => select.get(key) as unknown as FindingRow | undefined,
-    insert: (key, node, { rank, hash, firstSeenMs, changedMs, name, detail }) => {
-      insert.get(key, node, rank, hash, firstSeenMs, changedMs, name, detail);
+    insert: (key, node, { rank, hash, name, detail }, atMs) => {
+      insert.get(key, node, rank, hash, atMs, atMs, name, detail);
     },
-    update: (key, { rank, hash, changedMs, name, detail }, previous) => {
+    update: (key, { rank, hash, name, detail }, changedMs, previous) => {
       if (rank === previous) updateContent.get(hash, changedMs, name, detail, key);
       else updateAll.get(rank, hash, changedMs, name, detail, key);
     },
     remove: (key) => {
-      remove.run(key);
+      remove.get(key);
     },
   };
 }

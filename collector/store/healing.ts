@@ -112,6 +112,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       nodeState: healing((store) => store.nodeState),
       putNode: healing((store) => store.putNode),
       nodes: healing((store) => store.nodes),
+      forget: healing((store) => store.forget),
       findings: healing((store) => store.findings),
       counts: healing((store) => store.counts),
       history: healing((store) => store.history),

@@ -12,7 +12,8 @@ const APPLICATION_ID = 0x504c494d;
  * row.ts. What one delta touches lies on few pages, which is what a commit costs: findings of one subject stand side by
  * side, and the index of `event` begins with the place of the event (16,384 a part), so that new entries go to its end
  * and not all over it. `event` is outbox and history in one: the outbox is what lies above `store.outbox_floor`.
- * `trend`: see trend.ts; minutes below `store.trend_floor` were deleted.
+ * `trend`: see trend.ts; minutes below `store.trend_floor` were deleted. event.action: 1 opened, 2 changed, 3 resolved,
+ * 4 resolved because its node was forgotten. `forgotten_node`: see forget.ts.
  */
 export const MIGRATIONS: readonly string[] = Object.freeze([
   `
@@ -146,6 +147,12 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
 
   DROP INDEX event_finding;
   CREATE INDEX event_finding ON event (position >> 14, node, finding);
+  `,
+  `
+  CREATE TABLE forgotten_node (
+    node INTEGER PRIMARY KEY REFERENCES node (key),
+    position INTEGER NOT NULL
+  ) STRICT;
   `,
 ]);
 

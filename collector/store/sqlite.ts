@@ -4,6 +4,7 @@ import { makeRoom, openConnection, relaxed, transaction } from './connection.ts'
 import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
 import { prepareCounts, prepareFindingQuery } from './finding-query.ts';
+import { prepareForget } from './forget.ts';
 import { prepareNodeTable } from './node-table.ts';
 import { prepareCursorTable, preparePrune } from './prune.ts';
 import type { NodeState, Store } from './store.ts';
@@ -42,6 +43,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const trend = prepareTrend(db);
   const outbox = prepareOutbox(db);
   const prune = preparePrune(db, cursors);
+  const forgetting = prepareForget(db);
 
   /** Every failure leaves as a StoreError, in the promise. */
   const guarded = async <T>(doing: string, work: () => T | Promise<T>): Promise<T> => {
@@ -68,7 +70,12 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     outbox: (position, limit) => guarded('read the outbox', () => outbox(position, limit)),
     cursor: (sink) => guarded('read a cursor', () => cursors.read(sink)),
     advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),
-    prune: (sinks, historyBeforeMs) => guarded('prune', () => prune(sinks, historyBeforeMs)),
+    forget: (nodeId, atMs) => guarded('forget a node', () => transaction(db, () => forgetting.apply(nodeId, atMs))),
+    prune: (sinks, historyBeforeMs) =>
+      guarded('prune', async () => {
+        await prune(sinks, historyBeforeMs);
+        if (db.isOpen) relaxed(db, forgetting.prune);
+      }),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
   };
 }

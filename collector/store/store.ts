@@ -12,6 +12,12 @@ export interface Store {
   readonly nodeState: (nodeId: string) => Promise<NodeState | undefined>;
   readonly putNode: (node: NodeRow) => Promise<void>;
   readonly nodes: () => Promise<readonly NodeRow[]>;
+  /**
+   * Forgets a node, in one transaction: its findings go, each open one with a `resolved` event of the cause
+   * `nodeForgotten` at `atMs`, and then it is one that was never seen. Its history stays as long as other history.
+   * Undefined: there is no such node.
+   */
+  readonly forget: (nodeId: string, atMs: number) => Promise<ForgottenNode | undefined>;
   /** Findings that match, worst first, then by check and subject; at most `limit`, continued by `cursor`. */
   readonly findings: (filter: FindingFilter) => Promise<FindingPage>;
   /** How many findings there are by node, verdict and severity. */
@@ -76,6 +82,17 @@ export type CommitResult =
   | { readonly outcome: 'applied'; readonly events: readonly OutboxEvent[]; readonly newest: number }
   | { readonly outcome: 'duplicate' }
   | { readonly outcome: 'gap'; readonly committed: number };
+
+/**
+ * What a node had that was forgotten. `findings`: how many; `resolved`: how many of them were open, each with one of
+ * `events`, in order, made when they are read; `newest`: position of the last one, 0 if there is none.
+ */
+export interface ForgottenNode {
+  readonly findings: number;
+  readonly resolved: number;
+  readonly events: readonly OutboxEvent[];
+  readonly newest: number;
+}
 
 /** Where a node's stream stands. `digest` is over all its stored findings (posture/digest.ts). */
 export interface NodeState {
@@ -168,12 +185,17 @@ export interface CountRow {
 /** opened: first seen, or seen again; changed: says something else; resolved: fixed or gone with its subject. */
 export type FindingAction = 'opened' | 'changed' | 'resolved';
 
+/** Why a finding is resolved, where neither its node nor its subject has to do with it. */
+export type ResolvedBecause = 'nodeForgotten';
+
 /** One thing that happened to a finding, and what sinks ship. `uid` is unique and stays the same when sent again. */
 export interface OutboxEvent {
   /** Counts up by at least one an event, over all nodes. */
   readonly position: number;
   readonly uid: string;
   readonly action: FindingAction;
+  /** Only of `resolved`, and mostly absent: what a node reports needs no other cause. */
+  readonly cause?: ResolvedBecause;
   readonly atMs: number;
   readonly finding: StoredFinding;
   /** The verdict before; undefined for a finding that is new. */
@@ -200,6 +222,8 @@ export interface HistoryEntry {
   readonly position: number;
   readonly atMs: number;
   readonly action: FindingAction;
+  /** As in an OutboxEvent. */
+  readonly cause?: ResolvedBecause;
   readonly nodeId: string;
   readonly findingUid: string;
   readonly check: string;

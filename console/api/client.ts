@@ -1,8 +1,8 @@
+import { parseJson, readBounded } from '../../api/answer.ts';
+import { apiError } from '../../api/error.ts';
+import { safe } from '../../api/safe.ts';
 import type * as s from '../../posture/schema.ts';
-import { safe } from '../text/safe.ts';
 import { wait } from '../wait.ts';
-import { readBounded } from './read-bounded.ts';
-import { apiError } from './shape.ts';
 
 /** Why there is no answer. `signedOut`: the session is over. `aborted`: nobody waits for it any more. */
 export interface Problem {
@@ -21,6 +21,7 @@ export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok
 export interface ApiClient {
   readonly get: <T>(path: string, schema: s.Schema<T>, signal?: AbortSignal) => Promise<Result<T>>;
   readonly post: <T>(path: string, schema: s.Schema<T>, request: PostRequest) => Promise<Result<T>>;
+  readonly delete: <T>(path: string, schema: s.Schema<T>) => Promise<Result<T>>;
   /** Opens a stream; no deadline but `signal`. */
   readonly stream: (path: string, lastEventId: string, signal: AbortSignal) => Promise<Result<Response>>;
 }
@@ -88,6 +89,7 @@ export function createApiClient({ fetch, token, onRefused }: ApiClientOptions): 
         body: JSON.stringify(body),
         signal: within(DEADLINE_MS + patienceMs, signal),
       }),
+    delete: (path, schema) => ask(path, schema, { method: 'DELETE', signal: within(DEADLINE_MS, undefined) }),
     stream: (path, lastEventId, signal) =>
       send(path, {
         signal,
@@ -116,15 +118,6 @@ async function readAnswer<T>(
   if (parsed.ok) return parsed;
   const message = `The answer of the collector could not be read (${safe(parsed.problem).slice(0, 300)}).`;
   return { ok: false, problem: problem('unreadable', message, 'Reload the page: it may be older than the collector.') };
-}
-
-/** A JSON text that must match `schema`. Never throws. */
-export function parseJson<T>(text: string, schema: s.Schema<T>): s.Parsed<T> {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    return { ok: false, problem: 'not JSON' };
-  }
 }
 
 async function refusal(response: Response): Promise<Problem> {

@@ -1,25 +1,22 @@
-import type * as s from '../../posture/schema.ts';
+import { parseJson } from '../../api/answer.ts';
+import { consoleSession } from '../../api/sign-in.ts';
+import type { ConsoleSession } from '../../api/sign-in.ts';
 import { createCell } from '../cell.ts';
 import type { Cell } from '../cell.ts';
-import { parseJson } from './client.ts';
 import type { ApiClient, Problem } from './client.ts';
-import { session as sessionSchema } from './shape.ts';
-
-/** A session of this browser. The operator token itself is never kept. */
-export type Session = s.Infer<typeof sessionSchema>;
 
 /** Why nobody is signed in. */
 export type SignedOutReason = 'never' | 'left' | 'expired' | 'refused';
 
 /** Who is signed in. */
 export type SessionState =
-  | { readonly signedIn: true; readonly session: Session }
+  | { readonly signedIn: true; readonly session: ConsoleSession }
   | { readonly signedIn: false; readonly reason: SignedOutReason };
 
 /** The session of this browser, kept over reloads and shared by its tabs until it expires. */
 export interface SessionKeeper {
   readonly state: Cell<SessionState>;
-  readonly begin: (session: Session) => void;
+  readonly begin: (session: ConsoleSession) => void;
   readonly end: (reason: SignedOutReason) => void;
   /** Reads again what another tab may have changed, and ends a session that has expired. */
   readonly refresh: () => void;
@@ -65,8 +62,8 @@ export function createSessionKeeper(storage: SessionStorage, now: () => number):
 export async function signIn(
   api: ApiClient,
   proof: { readonly code: string } | { readonly token: string },
-): Promise<{ readonly ok: true; readonly session: Session } | { readonly ok: false; readonly message: string }> {
-  const answer = await api.post('/v1/console/sessions', sessionSchema, { body: proof });
+): Promise<{ readonly ok: true; readonly session: ConsoleSession } | { readonly ok: false; readonly message: string }> {
+  const answer = await api.post('/v1/console/sessions', consoleSession, { body: proof });
   if (answer.ok) return { ok: true, session: answer.value };
   return { ok: false, message: signInMessage(answer.problem, 'code' in proof) };
 }
@@ -96,7 +93,7 @@ export function signInMessage(problem: Problem, byCode: boolean): string {
 function readStored(storage: SessionStorage, nowMs: number): SessionState | undefined {
   const text = attempt(() => storage.getItem(SESSION_KEY)) ?? null;
   if (text === null) return undefined;
-  const parsed = parseJson(text, sessionSchema);
+  const parsed = parseJson(text, consoleSession);
   if (!parsed.ok) return undefined;
   if (parsed.value.expiresMs <= nowMs) return { signedIn: false, reason: 'expired' };
   return { signedIn: true, session: parsed.value };

@@ -1,6 +1,6 @@
+import type { Check } from '../../api/check.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
-import type { Check } from '../api/shape.ts';
 
 /** Which checks are listed: all words of `text`, and one of the severities; empty fields match all. */
 export interface CheckFilter {

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { Check } from '../api/shape.ts';
+import type { Check } from '../../api/check.ts';
 
 /** What a check is about: why, what to do, where to read more, and the benchmark controls that it answers. */
 export function CheckText({ check, level }: { readonly check: Check; readonly level: 2 | 3 }): JSX.Element {

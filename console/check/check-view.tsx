@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { check as checkSchema } from '../api/shape.ts';
+import { check as checkSchema } from '../../api/check.ts';
 import { NO_FILTER } from '../filter.ts';
 import { matchCount } from '../findings/finding-list.ts';
 import { FindingRows } from '../findings/finding-rows.tsx';

@@ -1,18 +1,15 @@
 import type { JSX } from 'preact';
-import { SEVERITIES } from '../../posture/verdict.ts';
-import { checkList } from '../api/shape.ts';
-import type { Check } from '../api/shape.ts';
-import { toggled } from '../filter.ts';
+import { checkList } from '../../api/check.ts';
+import type { Check } from '../../api/check.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { useLoad } from '../hook/use-load.ts';
+import { SeverityChoices } from '../part/choices.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { SearchField } from '../part/search-field.tsx';
-import { SeverityMark, SeverityTag } from '../part/severity-tag.tsx';
-import { ToggleChip } from '../part/toggle-chip.tsx';
+import { SeverityTag } from '../part/severity-tag.tsx';
 import { checkHash, checksHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { count, counted } from '../text/format.ts';
-import { SEVERITY_WORDS } from '../words.ts';
 import { matchingChecks } from './check-filter.ts';
 import type { CheckFilter } from './check-filter.ts';
 
@@ -43,18 +40,7 @@ export function ChecksView({ filter }: { readonly filter: CheckFilter }): JSX.El
           onText={(text) => apply({ text })}
         />
         <div class="filter-groups">
-          <fieldset>
-            <legend>Severity</legend>
-            {SEVERITIES.map((severity) => (
-              <ToggleChip
-                key={severity}
-                isOn={filter.severities.includes(severity)}
-                onToggle={() => apply({ severities: toggled(filter.severities, severity) })}
-              >
-                <SeverityMark severity={severity} /> {SEVERITY_WORDS[severity]}
-              </ToggleChip>
-            ))}
-          </fieldset>
+          <SeverityChoices chosen={filter.severities} onChosen={(severities) => apply({ severities })} />
         </div>
       </div>
       {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}

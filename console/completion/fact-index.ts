@@ -1,4 +1,4 @@
-import type { FactField } from '../api/shape.ts';
+import type { FactField } from '../../api/fact.ts';
 
 /** The fields of all facts, by path: `containers[].seccomp.mode`. */
 export interface FactIndex {

@@ -1,4 +1,4 @@
-import type { FactField } from '../api/shape.ts';
+import type { FactField } from '../../api/fact.ts';
 import { MACROS, placeOfCaret } from './caret.ts';
 import type { CaretPlace, Variables } from './caret.ts';
 import { itemPath, lastName } from './fact-index.ts';

@@ -1,18 +1,17 @@
 import type { JSX } from 'preact';
-import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
-import { isUnfiltered, NO_FILTER, toggled } from '../filter.ts';
+import { safe } from '../../api/safe.ts';
+import { VERDICTS } from '../../posture/verdict.ts';
+import { isUnfiltered, NO_FILTER } from '../filter.ts';
 import type { FindingFilter } from '../filter.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { useCell } from '../hook/use-cell.ts';
+import { Choices, SeverityChoices } from '../part/choices.tsx';
 import { Outside } from '../part/outside.tsx';
 import { SearchField } from '../part/search-field.tsx';
-import { SeverityMark } from '../part/severity-tag.tsx';
-import { ToggleChip } from '../part/toggle-chip.tsx';
 import { VerdictMark } from '../part/verdict-tag.tsx';
 import { findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { safe } from '../text/safe.ts';
-import { SEVERITY_WORDS, VERDICT_WORDS } from '../words.ts';
+import { VERDICT_WORDS } from '../words.ts';
 
 /** What the list is narrowed by. The address always says the same, so that it can be copied. */
 export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.Element {
@@ -29,30 +28,19 @@ export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.E
       <details class="filter-more" open={matchMedia('(min-width: 800px)').matches}>
         <summary>Filters{active === 0 ? '' : ` (${String(active)})`}</summary>
         <div class="filter-groups">
-          <fieldset>
-            <legend>Severity</legend>
-            {SEVERITIES.map((severity) => (
-              <ToggleChip
-                key={severity}
-                isOn={filter.severities.includes(severity)}
-                onToggle={() => apply({ severities: toggled(filter.severities, severity) })}
-              >
-                <SeverityMark severity={severity} /> {SEVERITY_WORDS[severity]}
-              </ToggleChip>
-            ))}
-          </fieldset>
-          <fieldset>
-            <legend>Verdict</legend>
-            {VERDICTS.map((verdict) => (
-              <ToggleChip
-                key={verdict}
-                isOn={filter.verdicts.includes(verdict)}
-                onToggle={() => apply({ verdicts: toggled(filter.verdicts, verdict) })}
-              >
+          <SeverityChoices chosen={filter.severities} onChosen={(severities) => apply({ severities })} />
+          <Choices
+            legend="Verdict"
+            words={VERDICTS}
+            chosen={filter.verdicts}
+            onChosen={(verdicts) => apply({ verdicts })}
+          >
+            {(verdict) => (
+              <>
                 <VerdictMark verdict={verdict} /> {VERDICT_WORDS[verdict]}
-              </ToggleChip>
-            ))}
-          </fieldset>
+              </>
+            )}
+          </Choices>
           <NodeFilter filter={filter} onNodes={(nodes) => apply({ nodes })} />
           <CheckFilter filter={filter} onChecks={(checks) => apply({ checks })} />
           {isUnfiltered(filter) ? null : (

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
-import { check as checkSchema } from '../api/shape.ts';
-import type { Finding } from '../api/shape.ts';
+import { check as checkSchema } from '../../api/check.ts';
+import type { FleetFinding } from '../../api/finding.ts';
 import { CheckText } from '../check/check-text.tsx';
 import { useLoad } from '../hook/use-load.ts';
 import { CopyButton } from '../part/copy-button.tsx';
@@ -15,7 +15,7 @@ import { SUBJECT_WORDS, VERDICT_MEANINGS } from '../words.ts';
 import { FindingHistory } from './finding-history.tsx';
 
 /** All that is known of one finding: what was seen, since when, why it matters, and what to do. */
-export function FindingDetail({ finding }: { readonly finding: Finding }): JSX.Element {
+export function FindingDetail({ finding }: { readonly finding: FleetFinding }): JSX.Element {
   const { api } = useServices();
   const { check, title, verdict, severity, subject, nodeId, nodeName, evidence, reason } = finding;
   const text = useLoad(`check ${check}`, (signal) =>

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { historyPage } from '../api/shape.ts';
+import { historyPage } from '../../api/finding.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { LoadingNote, ProblemNote } from '../part/note.tsx';
 import { SeverityTag } from '../part/severity-tag.tsx';

@@ -1,12 +1,12 @@
+import type { FleetFinding, FindingEvent, FindingPage } from '../../api/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
-import type { Finding, FindingEvent, FindingPage } from '../api/shape.ts';
 import { matches } from '../filter.ts';
 import type { FindingFilter } from '../filter.ts';
 import { count, counted } from '../text/format.ts';
 
 /** The part of a filtered list that is loaded: always its beginning, in the API's order. */
 export interface FindingList {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly FleetFinding[];
   /** Where the next page starts; null: all are here. */
   readonly cursor: string | null;
   /** How many findings match; where `isExact` is false, at least so many. */
@@ -50,7 +50,7 @@ export function matchCount({ total, isExact }: FindingList): string {
 }
 
 /** The API's order: verdict, severity, check, subject. */
-export function compareFindings(one: Finding, other: Finding): number {
+export function compareFindings(one: FleetFinding, other: FleetFinding): number {
   return (
     VERDICTS.indexOf(one.verdict) - VERDICTS.indexOf(other.verdict) ||
     SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity) ||
@@ -70,7 +70,7 @@ function wasCounted(
   return matches(filter, { ...finding, verdict: previousVerdict });
 }
 
-function placeIn(findings: readonly Finding[], finding: Finding): number {
+function placeIn(findings: readonly FleetFinding[], finding: FleetFinding): number {
   let low = 0;
   let high = findings.length;
   while (low < high) {
@@ -82,11 +82,11 @@ function placeIn(findings: readonly Finding[], finding: Finding): number {
   return low;
 }
 
-function isOpen({ verdict }: Finding): boolean {
+function isOpen({ verdict }: FleetFinding): boolean {
   return verdict === 'fail' || verdict === 'unknown' || verdict === 'manual';
 }
 
-function subjectText({ subject }: Finding): string {
+function subjectText({ subject }: FleetFinding): string {
   return `${subject.kind}/${subject.id}`;
 }
 

@@ -1,8 +1,8 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { findingPage, historyPage } from '../../api/finding.ts';
+import type { FleetFinding } from '../../api/finding.ts';
 import type { ApiClient, Problem, Result } from '../api/client.ts';
-import { findingPage, historyPage } from '../api/shape.ts';
-import type { Finding } from '../api/shape.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
@@ -17,12 +17,12 @@ export function FindingPanel({
   onClose,
 }: {
   readonly place: FindingPlace;
-  readonly known: Finding | undefined;
+  readonly known: FleetFinding | undefined;
   readonly onClose: () => void;
 }): JSX.Element {
   const { api } = useServices();
   const panel = useRef<HTMLElement>(null);
-  const loaded = useLoad(`finding ${place.uid}`, async (signal): Promise<Result<Finding | undefined>> => {
+  const loaded = useLoad(`finding ${place.uid}`, async (signal): Promise<Result<FleetFinding | undefined>> => {
     if (known !== undefined) return { ok: true, value: known };
     return findFinding(api, place, signal);
   });
@@ -81,7 +81,7 @@ async function findFinding(
   api: ApiClient,
   { uid, identity }: FindingPlace,
   signal: AbortSignal,
-): Promise<Result<Finding | undefined>> {
+): Promise<Result<FleetFinding | undefined>> {
   if (identity !== undefined) return readFinding(api, uid, identity, signal);
   const past = await api.get(`/v1/history?limit=1&finding=${encodeURIComponent(uid)}`, historyPage, signal);
   if (!past.ok) return past;
@@ -96,7 +96,7 @@ async function readFinding(
   uid: string,
   { nodeId, check, subjectKind, subjectId }: FindingIdentity,
   signal: AbortSignal,
-): Promise<Result<Finding | undefined>> {
+): Promise<Result<FleetFinding | undefined>> {
   const query = new URLSearchParams({ node: nodeId, check, kind: subjectKind, subject: subjectId, limit: '100' });
   const page = await api.get(`/v1/findings?${query.toString()}`, findingPage, signal);
   if (page.ok) return { ok: true, value: page.value.findings.find((finding) => finding.uid === uid) };

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { Finding } from '../api/shape.ts';
+import type { FleetFinding } from '../../api/finding.ts';
 import type { FindingFilter } from '../filter.ts';
 import { Outside } from '../part/outside.tsx';
 import { Ago } from '../part/time-text.tsx';
@@ -16,7 +16,7 @@ export function FindingRow({
   isOpen,
   onFocus,
 }: {
-  readonly finding: Finding;
+  readonly finding: FleetFinding;
   readonly filter: FindingFilter;
   readonly index: number;
   readonly isActive: boolean;
@@ -52,6 +52,6 @@ export function FindingRow({
 }
 
 /** What decided, in few words: the first thing that was seen, or the reason. */
-function decisive({ evidence, reason }: Finding): string {
+function decisive({ evidence, reason }: FleetFinding): string {
   return evidence[0]?.seen ?? reason ?? '';
 }

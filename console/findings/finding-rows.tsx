@@ -1,6 +1,6 @@
 import type { JSX, TargetedKeyboardEvent } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { Finding } from '../api/shape.ts';
+import type { FleetFinding } from '../../api/finding.ts';
 import type { FindingFilter } from '../filter.ts';
 import { isUnfiltered } from '../filter.ts';
 import { EmptyNote, ProblemNote } from '../part/note.tsx';
@@ -83,7 +83,7 @@ export function FindingRows({
       {total === 0 && !isLoading && problem === undefined ? <NothingFound filter={filter} /> : null}
       <ul style={{ height: `${String(rows * ROW_HEIGHT)}px` }} aria-busy={isLoading} aria-label="Findings">
         {indexes(from, to, known === -1 ? undefined : active, findings.length).map((index) => {
-          const finding: Finding | undefined = findings[index];
+          const finding: FleetFinding | undefined = findings[index];
           return finding === undefined ? (
             <li key={`row ${String(index)}`} class="row row-waiting" style={placeOf(index)} aria-hidden="true" />
           ) : (

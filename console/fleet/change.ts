@@ -1,5 +1,6 @@
+import type { FindingEvent, HistoryEntry } from '../../api/finding.ts';
+import type { NodeState } from '../../api/node.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
-import type { FindingEvent, HistoryEntry, NodeState } from '../api/shape.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import { counted } from '../text/format.ts';
 

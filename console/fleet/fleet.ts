@@ -1,5 +1,6 @@
-import type { FleetNode, HistoryEntry, NodeState } from '../api/shape.ts';
-import type { LiveItem } from '../live/watch.ts';
+import type { HistoryEntry } from '../../api/finding.ts';
+import type { FleetNode, NodeState } from '../../api/node.ts';
+import type { LiveItem } from '../live/live.ts';
 import { changeOfEvent, changeOfHistory, changeOfNode } from './change.ts';
 import type { Change } from './change.ts';
 
@@ -19,6 +20,7 @@ const MAX_CHANGES = 50;
 /** The fleet after one live item; the same object where nothing differs. */
 export function reduceFleet(fleet: Fleet, item: LiveItem, nowMs: number): Fleet {
   if (item.type === 'finding') return withChange(fleet, changeOfEvent(item.event));
+  if (item.type === 'nodeForgotten') return { ...fleet, nodes: fleet.nodes.filter(({ id }) => id !== item.nodeId) };
   if (item.type !== 'node') return fleet;
   const known = fleet.nodes.find(({ id }) => id === item.node.id);
   const nodes = withNode(fleet.nodes, known, item.node);

@@ -1,6 +1,6 @@
+import type { Trend } from '../../api/trend.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
-import type { Trend } from '../api/shape.ts';
 import { count, counted } from '../text/format.ts';
 
 /** A time range that can be chosen. */

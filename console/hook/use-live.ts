@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
-import type { LiveItem } from '../live/watch.ts';
+import type { LiveItem } from '../live/live.ts';
 import { useServices } from '../services.ts';
 
 /** Calls `take` for every live item. */

@@ -1,8 +1,11 @@
-import type { ApiClient } from '../api/client.ts';
+import { watch } from '../../api/watch.ts';
+import type { WatchItem, WatchOptions } from '../../api/watch.ts';
+import type { ApiClient, Problem } from '../api/client.ts';
 import { createCell } from '../cell.ts';
 import type { Cell } from '../cell.ts';
-import { watch } from './watch.ts';
-import type { LiveItem, WatchOptions } from './watch.ts';
+
+/** What those who show changes hear. */
+export type LiveItem = WatchItem<Problem>;
 
 /** How the stream of changes is doing. */
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'signedOut';
@@ -18,9 +21,10 @@ export interface Live {
 
 /** How long the first reads wait for the stream. */
 const READY_MS = 400;
+const LONGEST_PAUSE_MS = 15_000;
 
 /** Starts to watch. */
-export function startLive(api: ApiClient, { wait, random }: Pick<WatchOptions, 'wait' | 'random'>): Live {
+export function startLive(api: ApiClient, { wait, random }: Pick<WatchOptions<Problem>, 'wait' | 'random'>): Live {
   const state = createCell<LiveState>('connecting');
   const subscribers = new Set<(item: LiveItem) => void>();
   const stop = new AbortController();
@@ -36,12 +40,11 @@ export function startLive(api: ApiClient, { wait, random }: Pick<WatchOptions, '
     for (const subscriber of subscribers) subscriber(item);
   };
   const run = async (): Promise<void> => {
-    const open: WatchOptions['open'] = (lastId, signal) => api.stream('/v1/events', lastId, signal);
-    for await (const item of watch({ open, wait, random, signal: stop.signal })) {
+    for await (const item of watchEvents(api, { wait, random, signal: stop.signal })) {
       if (item.type === 'connected') {
         state.set('live');
         resolve();
-        if (late) tell({ type: 'gap' });
+        if (late) tell({ type: 'gap', reason: 'what is shown was read before the stream was there' });
         late = false;
       }
       if (item.type === 'lost') state.set(item.problem?.kind === 'signedOut' ? 'signedOut' : 'reconnecting');
@@ -58,4 +61,19 @@ export function startLive(api: ApiClient, { wait, random }: Pick<WatchOptions, '
     ready,
     stop: () => stop.abort(),
   };
+}
+
+/** Changes as they happen, until `signal` aborts or the session is refused. */
+export function watchEvents(
+  { stream }: Pick<ApiClient, 'stream'>,
+  { wait, random, signal }: Pick<WatchOptions<Problem>, 'wait' | 'random' | 'signal'>,
+): AsyncGenerator<LiveItem, void, undefined> {
+  return watch<Problem>({
+    open: (lastEventId, limit) => stream('/v1/events', lastEventId, limit),
+    retryAfterMs: ({ kind, retryAfterMs }) => (kind === 'signedOut' ? undefined : retryAfterMs),
+    longestPauseMs: LONGEST_PAUSE_MS,
+    wait,
+    random,
+    signal,
+  });
 }

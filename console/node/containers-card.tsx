@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
-import type { NodeDetail } from '../api/shape.ts';
+import type { NodeDetail } from '../../api/node.ts';
 import { compareContainers } from '../compare/compare.ts';
 import type { ComparedContainer } from '../compare/compare.ts';
 import { CONTAINER_EXPRESSION, liveContainers } from '../compare/container.ts';

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { NodeState } from '../api/shape.ts';
+import type { NodeState } from '../../api/node.ts';
 import { Card } from '../part/card.tsx';
 import { bytes, count, dateTime } from '../text/format.ts';
 import { FactList } from './fact-list.tsx';

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { NodeDetail } from '../api/shape.ts';
+import type { NodeDetail } from '../../api/node.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card, Scroll } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { nodeDetail } from '../api/shape.ts';
+import { nodeDetail } from '../../api/node.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
@@ -9,11 +9,14 @@ import { FreshnessTag } from '../part/freshness-tag.tsx';
 import { Outside } from '../part/outside.tsx';
 import { useServices } from '../services.ts';
 import { ContainersCard } from './containers-card.tsx';
+import { ForgetCard } from './forget-card.tsx';
 import { IdentityCard } from './identity-card.tsx';
 import { LiveFactCards } from './live-fact-cards.tsx';
 import { NodeFindingsCard } from './node-findings-card.tsx';
 
 const RELOAD_EVERY_MS = 3000;
+const UNKNOWN = 'No node has this id or name.';
+const GONE = 'This node was forgotten.';
 
 /** One node: what it is, its kernel, its runtime, its containers and its findings. */
 export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
@@ -24,6 +27,7 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
   useReloadOn(
     (item) =>
       (item.type === 'node' && item.node.id === value?.id && item.node.containerCount !== value.containerCount) ||
+      (item.type === 'nodeForgotten' && item.nodeId === value?.id) ||
       (item.type === 'finding' && item.event.finding.nodeId === value?.id),
     reload,
     RELOAD_EVERY_MS,
@@ -40,13 +44,13 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
         <h1 tabIndex={-1}>
           <Outside text={value?.name ?? nodeId} />
         </h1>
-        {value === undefined ? null : <FreshnessTag node={live ?? value} />}
-        {value === undefined ? null : <FailureBar failures={value.counts.failures} />}
+        {value === undefined || isUnknown ? null : <FreshnessTag node={live ?? value} />}
+        {value === undefined || isUnknown ? null : <FailureBar failures={value.counts.failures} />}
       </div>
-      {isUnknown ? <EmptyNote>No node has this id or name.</EmptyNote> : null}
+      {isUnknown ? <EmptyNote>{value === undefined ? UNKNOWN : GONE}</EmptyNote> : null}
       {problem === undefined || isUnknown ? null : <ProblemNote problem={problem} onRetry={reload} />}
       {value === undefined && problem === undefined ? <LoadingNote what="the node" /> : null}
-      {value === undefined ? null : (
+      {value === undefined || isUnknown ? null : (
         <>
           <div class="node-grid">
             <IdentityCard node={{ ...value, ...live }} />
@@ -54,6 +58,7 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
           </div>
           <ContainersCard node={value} isConnected={(live ?? value).connected} />
           <NodeFindingsCard nodeId={value.id} />
+          {(live ?? value).connected ? null : <ForgetCard node={value} />}
         </>
       )}
     </>

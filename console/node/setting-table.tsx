@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
+import { safe } from '../../api/safe.ts';
 import type { Relation, Setting } from '../compare/setting.ts';
 import { Outside } from '../part/outside.tsx';
-import { safe } from '../text/safe.ts';
 
 /** What people read for each relation: a sign and words, so that nobody needs the colour. */
 const RELATIONS = Object.freeze({

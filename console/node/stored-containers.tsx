@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import type { NodeDetail } from '../api/shape.ts';
+import type { NodeDetail } from '../../api/node.ts';
 import { Scroll } from '../part/card.tsx';
 import { EmptyNote } from '../part/note.tsx';
 import { Outside } from '../part/outside.tsx';

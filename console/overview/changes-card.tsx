@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { historyPage } from '../api/shape.ts';
+import { historyPage } from '../../api/finding.ts';
 import type { Change } from '../fleet/change.ts';
 import { withHistory } from '../fleet/fleet.ts';
 import { useCell } from '../hook/use-cell.ts';

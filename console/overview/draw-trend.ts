@@ -1,6 +1,6 @@
 import uPlot from 'uplot';
+import type { Trend } from '../../api/trend.ts';
 import type { Severity } from '../../posture/verdict.ts';
-import type { Trend } from '../api/shape.ts';
 import { PLOTTED, trendColumns } from '../fleet/trend.ts';
 
 /** A plot on the page. */

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import type { FleetNode } from '../api/shape.ts';
+import type { FleetNode } from '../../api/node.ts';
 import { sortNodes } from '../fleet/fleet.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { Card, Scroll } from '../part/card.tsx';

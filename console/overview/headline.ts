@@ -1,4 +1,4 @@
-import type { Summary } from '../api/shape.ts';
+import type { Summary } from '../../api/node.ts';
 import { count, counted } from '../text/format.ts';
 
 /** How heavily the fleet is loaded: what the worst open failure is. */

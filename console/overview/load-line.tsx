@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { Summary } from '../api/shape.ts';
+import type { Summary } from '../../api/node.ts';
 import { fleetSentence, headline, loadOf } from './headline.ts';
 import type { Load } from './headline.ts';
 

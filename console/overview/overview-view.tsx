@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { summary } from '../api/shape.ts';
+import { summary } from '../../api/node.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { LoadingNote, ProblemNote } from '../part/note.tsx';
@@ -19,7 +19,11 @@ const RELOAD_EVERY_MS = 1500;
 export function OverviewView(): JSX.Element {
   const { api } = useServices();
   const loaded = useLoad('summary', (signal) => api.get('/v1/summary', summary, signal));
-  useReloadOn(({ type }) => type === 'finding' || type === 'node', loaded.reload, RELOAD_EVERY_MS);
+  useReloadOn(
+    ({ type }) => type === 'finding' || type === 'node' || type === 'nodeForgotten',
+    loaded.reload,
+    RELOAD_EVERY_MS,
+  );
   const { value, problem } = loaded;
   return (
     <>

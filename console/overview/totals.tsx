@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
+import type { Counts } from '../../api/part.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
-import type { Counts } from '../api/shape.ts';
 import { SeverityMark } from '../part/severity-tag.tsx';
 import { VerdictMark } from '../part/verdict-tag.tsx';
 import { findingsHash } from '../route.ts';

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { trend as trendSchema } from '../api/shape.ts';
+import { trend as trendSchema } from '../../api/trend.ts';
 import { PLOTTED, TREND_RANGES, trendSentence } from '../fleet/trend.ts';
 import type { TrendRange } from '../fleet/trend.ts';
 import { useReloadOn } from '../hook/use-live.ts';

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Trend } from '../api/shape.ts';
+import type { Trend } from '../../api/trend.ts';
 import { trendSentence } from '../fleet/trend.ts';
 import type { TrendRange } from '../fleet/trend.ts';
 import type { Plot } from './draw-trend.ts';

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { Trend } from '../api/shape.ts';
+import type { Trend } from '../../api/trend.ts';
 import { PLOTTED, trendRows } from '../fleet/trend.ts';
 import type { TrendRange } from '../fleet/trend.ts';
 import { Scroll } from '../part/card.tsx';

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { collectorStatus } from '../api/shape.ts';
-import type { Trouble } from '../api/shape.ts';
+import { troubleReport } from '../../api/trouble.ts';
+import type { Trouble } from '../../api/trouble.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { ProblemNote } from '../part/note.tsx';
@@ -19,7 +19,7 @@ const STEP_MS = 60_000;
 /** What does not work at the collector, its sinks and its agents, worst first. Nothing is drawn where all works. */
 export function TroublesCard(): JSX.Element | null {
   const { api } = useServices();
-  const { value, problem, reload } = useLoad('troubles', (signal) => api.get('/v1/status', collectorStatus, signal));
+  const { value, problem, reload } = useLoad('troubles', (signal) => api.get('/v1/status', troubleReport, signal));
   useReloadWithFleet(reload);
   if (problem !== undefined) return <ProblemNote problem={problem} onRetry={reload} />;
   if (value === undefined || value.troubles.length === 0) return null;

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { findingPage } from '../api/shape.ts';
+import { findingPage } from '../../api/finding.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card } from '../part/card.tsx';

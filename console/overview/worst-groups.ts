@@ -1,18 +1,18 @@
+import type { FindingPage } from '../../api/finding.ts';
+import type { FleetFinding } from '../../api/finding.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
-import type { FindingPage } from '../api/shape.ts';
-import type { Finding } from '../api/shape.ts';
 
 /** Failures of one check and one severity. */
 export interface WorstGroup {
-  readonly first: Finding;
-  readonly findings: readonly Finding[];
+  readonly first: FleetFinding;
+  readonly findings: readonly FleetFinding[];
   /** False: the page ended within it, so there may be more. */
   readonly isWhole: boolean;
 }
 
 /** The failures of a page that is sorted worst first, grouped by severity and check; at most `limit` groups. */
 export function worstGroups({ findings, cursor }: FindingPage, limit: number): readonly WorstGroup[] {
-  const groups = new Map<string, { readonly first: Finding; readonly findings: Finding[] }>();
+  const groups = new Map<string, { readonly first: FleetFinding; readonly findings: FleetFinding[] }>();
   for (const finding of findings) {
     const key = `${String(SEVERITIES.indexOf(finding.severity))} ${finding.check}`;
     const group = groups.get(key);

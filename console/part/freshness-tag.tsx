@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { NodeState } from '../api/shape.ts';
+import type { NodeState } from '../../api/node.ts';
 import { freshness } from '../fleet/fleet.ts';
 import { useNow } from '../hook/use-now.ts';
 import { ago, dateTime, span } from '../text/format.ts';

@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
+import { safe } from '../../api/safe.ts';
 import { count } from '../text/format.ts';
-import { clip, safe, safeLines } from '../text/safe.ts';
+import { clip, safeLines } from '../text/long-text.ts';
 
 /** Text from a node, a container or a file, in one line: escapes are visible, its direction stays its own. */
 export function Outside({ text }: { readonly text: string }): JSX.Element {

@@ -1,4 +1,4 @@
-import { safeJson } from '../text/safe.ts';
+import { safeJson } from '../../api/safe.ts';
 
 /** An answer as a table: one row an item. */
 export interface AnswerTable {

@@ -1,11 +1,11 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import type { QueryAnswer } from '../api/shape.ts';
+import type { QueryAnswer } from '../../api/query.ts';
+import { safe, safeJson } from '../../api/safe.ts';
 import { Scroll } from '../part/card.tsx';
 import { Outside, OutsideLines } from '../part/outside.tsx';
 import { nodeHash } from '../route.ts';
 import { clockTime, count, counted, dateTime } from '../text/format.ts';
-import { safe, safeJson } from '../text/safe.ts';
 import { answerTable } from './answer-table.ts';
 import type { AnswerTable } from './answer-table.ts';
 import type { QueryRecord } from './record.ts';

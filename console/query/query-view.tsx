@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { factList } from '../../api/fact.ts';
+import { queryAnswers } from '../../api/query.ts';
 import type { Problem } from '../api/client.ts';
-import { factList, queryAnswers } from '../api/shape.ts';
 import { indexFacts } from '../completion/fact-index.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { useLoad } from '../hook/use-load.ts';

@@ -1,4 +1,4 @@
-import type { QueryAnswer } from '../api/shape.ts';
+import type { QueryAnswer } from '../../api/query.ts';
 
 /** A query that was run on this page. */
 export interface QueryRecord {

@@ -1,11 +1,11 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { nodeList } from '../api/shape.ts';
+import { nodeList } from '../../api/node.ts';
+import { safe } from '../../api/safe.ts';
 import { announcement, changeOfEvent, changeOfNode } from '../fleet/change.ts';
 import type { Change } from '../fleet/change.ts';
 import { reduceFleet, withNodes } from '../fleet/fleet.ts';
 import { useLive, useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
-import { safe } from '../text/safe.ts';
 import { useServices } from '../services.ts';
 
 /** Changes are told to people who hear the page in one sentence for so long. */

@@ -1,8 +1,9 @@
 import type { JSX, TargetedSubmitEvent } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ConsoleSession } from '../../api/sign-in.ts';
 import type { ApiClient } from '../api/client.ts';
 import { signIn } from '../api/session.ts';
-import type { Session, SignedOutReason } from '../api/session.ts';
+import type { SignedOutReason } from '../api/session.ts';
 import { BrandMark } from '../part/brand-mark.tsx';
 
 const REASONS = Object.freeze({
@@ -23,7 +24,7 @@ export function SignIn({
   readonly api: ApiClient;
   readonly reason: SignedOutReason;
   readonly code: string | undefined;
-  readonly onSession: (session: Session) => void;
+  readonly onSession: (session: ConsoleSession) => void;
   readonly onCodeUsed: () => void;
 }): JSX.Element {
   const [message, setMessage] = useState('');

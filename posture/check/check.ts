@@ -18,6 +18,9 @@ interface CheckText {
   readonly references: readonly string[];
 }
 
+/** The texts of a check that is made from a rule: whoever makes it knows what documents the rule. */
+export type RuleText = Omit<CheckText, 'references'>;
+
 /** Judges the node or one of its daemons once. */
 export interface NodeCheck<N extends FactName = FactName> extends CheckText {
   readonly judges: 'node' | 'docker' | 'sshd';

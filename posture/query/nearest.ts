@@ -1,4 +1,7 @@
-/** The known name that `word` was most likely meant to be; undefined if none is close. For "did you mean". */
+/**
+ * The known name that `word` was most likely meant to be; undefined if none is close. As `service/nearest.ts`, which
+ * this layer may not import, but in any case, and stricter with short words: names of fields are short.
+ */
 function nearestOf(word: string, known: Iterable<string>): string | undefined {
   const wanted = word.toLowerCase().slice(0, 64);
   // A third of the letters may be wrong, or two of four: more is guessing.

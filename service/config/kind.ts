@@ -106,6 +106,16 @@ export function duration(least: string, most: string): Kind<number> {
   };
 }
 
+/** A duration, in milliseconds, or `off`, which `0` is another word for. */
+export function durationOrOff(least: string, most: string): Kind<number | 'off'> {
+  const { expects, read } = duration(least, most);
+  return {
+    name: 'duration',
+    expects: `${expects}, or off`,
+    read: (text, context) => (text === 'off' || text === '0' ? 'off' : read(text, context)),
+  };
+}
+
 /** A size, in bytes. */
 export function size(least: string, most: string): Kind<number> {
   const [minBytes, maxBytes] = [parseBytes(least) ?? 0, parseBytes(most) ?? 0];

@@ -2,6 +2,7 @@ import {
   address,
   dockerSocket,
   duration,
+  durationOrOff,
   hostName,
   hostNames,
   integer,
@@ -224,6 +225,13 @@ export const SETTINGS = Object.freeze({
     kind: duration('1h', '3650d'),
     default: '90d',
     description: 'How long the history of findings (opened, changed, resolved) is kept.',
+    programs: COLLECTOR,
+  },
+  'node-retention': {
+    kind: durationOrOff('1h', '3650d'),
+    default: 'off',
+    description:
+      'After so long without a word from it a node is forgotten, with its findings, as by `plimsoll nodes forget`; `off`: never by itself.',
     programs: COLLECTOR,
   },
   'query-max-rows': {

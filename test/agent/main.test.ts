@@ -4,29 +4,16 @@ import { join } from 'node:path';
 import t from 'tap';
 import { runAgent } from '../../agent/main.ts';
 import { systemClock } from '../../service/clock.ts';
-import { loadSettings } from '../../service/config/load.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
 import { ensureAuthority, ensureServerCertificate } from '../../service/tls/authority.ts';
 import { loadTlsFiles } from '../../service/tls/load-tls-files.ts';
+import { settingsWith } from '../fixture/settings.ts';
 import { emptyMemory, startTinyCollector } from './link/tiny-collector.ts';
 import { until } from './link/link-node.ts';
 
 const QUERY_WORKER = new URL('../../agent/query/worker.ts', import.meta.url);
 const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-
-async function settingsWith(flags: Record<string, string>): Promise<Settings> {
-  const loaded = await loadSettings({
-    programs: ['agent'],
-    flags,
-    environment: {},
-    readFile: () => Promise.resolve(undefined),
-    uid: 0,
-    home: '/root',
-  });
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  return loaded.settings;
-}
 
 function start(settings: Settings, log = SILENT) {
   const controller = new AbortController();
@@ -53,7 +40,10 @@ void t.test('a whole agent: judges this machine, sends it, answers a query, and 
   const collector = await startTinyCollector(await loadTlsFiles(files), emptyMemory());
   t.teardown(collector.kill);
 
-  const settings = await settingsWith({ 'data-dir': dataDir, collector: `127.0.0.1:${String(collector.port)}` });
+  const settings = await settingsWith('agent', {
+    'data-dir': dataDir,
+    collector: `127.0.0.1:${String(collector.port)}`,
+  });
   const agent = start(settings);
   await until('it is ready', () => agent.ready.length === 1);
   t.ok(collector.memory.findings.size > 100);
@@ -78,7 +68,10 @@ void t.test('a whole agent: judges this machine, sends it, answers a query, and 
 void t.test('without certificates it does not start, and says which file is missing', async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'plimsoll-agent-'));
   t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
-  await t.rejects(start(await settingsWith({ 'data-dir': dataDir })).running, { code: 'absent', message: /ca\.pem/ });
+  await t.rejects(start(await settingsWith('agent', { 'data-dir': dataDir })).running, {
+    code: 'absent',
+    message: /ca\.pem/,
+  });
 });
 
 void t.test('an agent that was killed is told of by the next one', async (t) => {
@@ -89,8 +82,8 @@ void t.test('an agent that was killed is told of by the next one', async (t) => 
   mkdirSync(join(dataDir, 'agent'));
   // No process has the number 0; what a killed one leaves names its own.
   writeFileSync(join(dataDir, 'agent', 'lock'), '0 1\n');
-  await t.rejects(start(await settingsWith({ 'data-dir': dataDir }), log).running, { code: 'absent' });
+  await t.rejects(start(await settingsWith('agent', { 'data-dir': dataDir }), log).running, { code: 'absent' });
   t.match(warnings, [/^the agent before this one did not end in order/]);
-  await t.rejects(start(await settingsWith({ 'data-dir': dataDir }), log).running, { code: 'absent' });
+  await t.rejects(start(await settingsWith('agent', { 'data-dir': dataDir }), log).running, { code: 'absent' });
   t.equal(warnings.length, 1, 'the second time it had ended in order');
 });

@@ -6,7 +6,7 @@ import { createLogger } from '../../service/pino-log.ts';
 import { listenForShutdown } from '../../service/shutdown.ts';
 import { VERSION } from './child-protocol.ts';
 import type { FromChild, ToChild } from './child-protocol.ts';
-import { createRandom } from './random.ts';
+import { createRandom } from '../fixture/random.ts';
 
 /*
  * The program of one process under test: the real agent or the real collector, as main.ts composes them, with a wall

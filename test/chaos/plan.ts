@@ -2,8 +2,8 @@ import { FLAVOURS } from './containers.ts';
 import type { Operation } from './containers.ts';
 import { NETWORK_FAULTS } from './proxy.ts';
 import type { NetworkFault } from './proxy.ts';
-import { createRandom } from './random.ts';
-import type { Random } from './random.ts';
+import { createRandom } from '../fixture/random.ts';
+import type { Random } from '../fixture/random.ts';
 
 /** The programs under test. */
 export type ProgramName = 'agent' | 'collector';

@@ -9,9 +9,11 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { runCollector } from '../../collector/main.ts';
 import type { CollectorReady } from '../../collector/main.ts';
+import { openSqliteStore } from '../../collector/store/sqlite.ts';
 import { systemClock } from '../../service/clock.ts';
 import { loadSettings } from '../../service/config/load.ts';
 import type { Logger } from '../../service/log.ts';
+import { commit, finding, nodeRow } from './store/fleet.ts';
 
 const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -78,6 +80,35 @@ void t.test('the first start makes what is missing, the second finds it', async 
   await second.ready;
   t.equal(readFileSync(join(directory, 'operator-token'), 'utf8').trim(), token, 'the token stays');
   await second.end();
+});
+
+void t.test('a node is forgotten while the collector runs: its events are shipped, with the reason', async (t) => {
+  const directory = directoryOf(t);
+  const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
+  await store.putNode(nodeRow({ connected: true, name: 'retired-1' }));
+  await store.commit([
+    commit({ sequence: 1, snapshot: true, put: [finding(), finding({ on: 'b', verdict: 'pass' })] }),
+  ]);
+  await store.close();
+  const running = await collector(t, { 'data-dir': directory });
+  const { api } = await running.ready;
+  const authorization = `Bearer ${readFileSync(join(directory, 'operator-token'), 'utf8').trim()}`;
+  const ask = async (path: string, method = 'GET'): Promise<unknown> =>
+    (await fetch(`http://127.0.0.1:${String(api.port)}${path}`, { method, headers: { authorization } })).json();
+  t.match(await ask('/v1/status'), { troubles: [{ code: 'nodeOffline', subject: 'retired-1' }] });
+  t.same(await ask('/v1/nodes/n1', 'DELETE'), { id: 'n1', name: 'retired-1', findings: 2, resolved: 1 });
+  t.match(await ask('/v1/nodes/n1', 'DELETE'), { error: { code: 'unknownNode' } });
+  t.match(await ask('/v1/status'), { nodes: { total: 0 }, troubles: [] });
+  t.match(await ask('/v1/history?limit=1'), { entries: [{ action: 'resolved', cause: 'nodeForgotten' }] });
+  await running.end();
+  const lines = readFileSync(join(directory, 'events.ndjson'), 'utf8').trimEnd().split('\n');
+  t.match(
+    lines.map((line) => JSON.parse(line) as unknown),
+    [
+      { activity_name: 'Create', device: { hostname: 'retired-1' } },
+      { activity_name: 'Close', status: 'Resolved', status_detail: 'the node was forgotten' },
+    ],
+  );
 });
 
 void t.test('the port for nodes takes nobody without a certificate of the fleet', async (t) => {

@@ -1,7 +1,8 @@
-import type { Finding, FindingEvent, FleetNode } from '../../console/api/shape.ts';
+import type { FleetFinding, FindingEvent } from '../../api/finding.ts';
+import type { FleetNode } from '../../api/node.ts';
 
 /** A finding as the page has it; what is not said is a failing sshd. */
-export function shown(over: Partial<Finding> = {}): Finding {
+export function shown(over: Partial<FleetFinding> = {}): FleetFinding {
   const check = over.check ?? 'ssh.root-login';
   const subject = over.subject ?? { kind: 'daemon', id: 'sshd', name: 'sshd' };
   return {
@@ -26,11 +27,11 @@ export function shown(over: Partial<Finding> = {}): Finding {
 /** Something that happened to a finding. */
 export function happened(
   action: FindingEvent['action'],
-  finding: Finding,
+  finding: FleetFinding,
   previousVerdict: FindingEvent['previousVerdict'] = null,
   position = 1,
 ): FindingEvent {
-  return { position, uid: `event-${String(position)}`, action, atMs: 2000, previousVerdict, finding };
+  return { position, uid: `event-${String(position)}`, action, cause: null, atMs: 2000, previousVerdict, finding };
 }
 
 /** A node as the page has it. */

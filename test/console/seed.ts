@@ -8,6 +8,7 @@ import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Verdict } from '../../posture/verdict.ts';
 import { nodeRow } from '../collector/store/fleet.ts';
+import { createRandom } from '../fixture/random.ts';
 
 /** Names that a hostile container may have. None may become anything but text. */
 export const HOSTILE = Object.freeze({
@@ -47,7 +48,7 @@ interface SeededNode {
 async function seedNode(store: Store, { index, name, nowMs }: SeededNode): Promise<number> {
   const id = `seeded-${String(index)}`;
   await store.putNode(rowOf(id, name, nowMs));
-  const random = numbers(index + 1);
+  const random = createRandom(index + 1).next;
   const findings = containerNames(index).flatMap((container) =>
     CHECKS.filter(({ judges }) => judges === 'container').map((check) => findingOf(check, container, random)),
   );
@@ -106,16 +107,5 @@ function findingOf(check: (typeof CHECKS)[number], container: string, random: ()
     subject,
     evidence: [{ source: '/proc/4121/status', seen: `Seccomp: 0 of ${container}`, expected: 'Seccomp: 2' }],
     ...(verdict === 'unknown' || verdict === 'manual' ? { reason: `nobody could look at ${container}` } : {}),
-  };
-}
-
-/** The same numbers for the same seed, 0 ≤ n < 1 (mulberry32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

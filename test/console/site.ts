@@ -7,13 +7,13 @@ import type { CollectorReady } from '../../collector/main.ts';
 import { buildConsole } from '../../scripts/build-console.mjs';
 import { systemClock } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
-import { loadSettings } from '../../service/config/load.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
 import { ensureAuthority } from '../../service/tls/authority.ts';
 import { issueCertificate } from '../../service/tls/issue.ts';
 import { startLinkNode } from '../agent/link/link-node.ts';
 import type { LinkNode } from '../agent/link/link-node.ts';
+import { settingsWith } from '../fixture/settings.ts';
 import { seedStore } from './seed.ts';
 
 /** A collector with its console, and what is connected to it. */
@@ -141,20 +141,4 @@ async function startAgent({ scope, clock }: ProgramScope, settings: Settings): P
     await over.catch(() => undefined);
   });
   return ready;
-}
-
-async function settingsWith(
-  program: 'agent' | 'collector',
-  flags: Readonly<Record<string, string>>,
-): Promise<Settings> {
-  const loaded = await loadSettings({
-    programs: [program],
-    flags,
-    environment: {},
-    readFile: () => Promise.resolve(undefined),
-    uid: 0,
-    home: '/root',
-  });
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  return loaded.settings;
 }

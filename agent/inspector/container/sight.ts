@@ -11,8 +11,8 @@ export interface Sight {
   readonly node: Surroundings;
   readonly questions: readonly HostQuestion[];
   readonly answers: readonly HostAnswer[];
-  /** What the `/proc/PID/status` among the questions said, in the order of the questions. */
-  readonly statuses: readonly string[];
+  /** For each question after the status of a thread: what it said of what is looked at. */
+  readonly statuses: readonly (string | undefined)[];
   /** Limits, of which those of the cgroups above are shared by many containers. */
   readonly limits: readonly (readonly [path: string, limit: Read<number>])[];
 }
@@ -29,24 +29,19 @@ const MAX_QUESTIONS = 64;
 const MAX_BYTES = 16 * 1024;
 
 const STATUS = /^\/proc\/\d+\/(?:task\/\d+\/)?status$/;
-const NOT_KEPT: HostAnswer = Object.freeze({ ok: true, value: '' });
 
 /** Notes what is asked about the container `id` through the view that it answers. */
 export function noteSight(view: NodeView, id: string): NotedView {
   const questions: HostQuestion[] = [];
   const answers: HostAnswer[] = [];
-  const statuses: string[] = [];
+  const statuses: (string | undefined)[] = [];
   const limits: [string, Read<number>][] = [];
   let bytes = 0;
   const note = <A extends HostAnswer>(question: HostQuestion, answer: A): A => {
     questions.push(question);
-    if (STATUS.test(question.path)) {
-      statuses.push(view.recall.word(statusText(answer)));
-      answers.push(NOT_KEPT);
-    } else {
-      bytes += answer.ok ? answer.value.length : 0;
-      answers.push(answer);
-    }
+    answers.push(answer);
+    statuses.push(STATUS.test(question.path) ? view.recall.word(statusText(answer)) : undefined);
+    bytes += answer.ok ? answer.value.length : 0;
     return answer;
   };
   const { host } = view;
@@ -85,14 +80,11 @@ export async function looksTheSame(view: NodeView, sight: Sight): Promise<boolea
   if (view.node !== sight.node) return false;
   const answers = await view.host.readMany(sight.questions, sight.answers);
   // Loops without iterators: this runs over every file of every container.
-  let status = 0;
   for (let index = 0; index < answers.length; index += 1) {
-    const before = sight.answers[index];
     const answer = answers[index] as HostAnswer;
-    if (before === NOT_KEPT) {
-      if (statusText(answer) !== sight.statuses[status]) return false;
-      status += 1;
-    } else if (answer !== before) return false;
+    if (answer === sight.answers[index]) continue;
+    const status = sight.statuses[index];
+    if (status === undefined || statusText(answer) !== status) return false;
   }
   for (let index = 0; index < sight.limits.length; index += 1) {
     const [path, before] = sight.limits[index] as Sight['limits'][number];

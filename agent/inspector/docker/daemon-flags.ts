@@ -1,6 +1,7 @@
 import { REDACTED } from '../../../posture/fact/image.ts';
+import { isSecretName } from '../../../posture/secret.ts';
 import { clip } from '../clip.ts';
-import { isSecretName, redactSecrets } from '../redact.ts';
+import { redactSecrets } from '../redact.ts';
 
 /** Flags of dockerd by long name, every value in order. */
 export type DaemonFlags = Readonly<Record<string, readonly string[]>>;

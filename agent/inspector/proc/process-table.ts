@@ -29,9 +29,11 @@ export async function findNodeProcesses(
   const pids = listed.value.filter((entry) => isDigit(entry.charCodeAt(0)));
   const comms = await host.readMany(pids.map((pid) => ({ ask: 'readFile', path: `/proc/${pid}/comm` })));
   const found = new Map<string, NodeProcess[]>();
-  for (const [index, comm] of comms.entries()) {
-    if (!comm.ok) continue;
-    const name = comm.value.toString().trimEnd();
+  // Without an iterator, and the end cut off by its length: this runs over every process of the node.
+  for (let index = 0; index < comms.length; index += 1) {
+    const comm = comms[index];
+    if (comm?.ok !== true) continue;
+    const name = comm.value.slice(0, -1).toString();
     if (!names.has(name)) continue;
     const process = await nodeProcess(host, Number(pids[index]), own);
     if (process !== undefined) found.set(name, [...(found.get(name) ?? []), process]);

@@ -1,3 +1,4 @@
+import { fitsPattern } from '../../../posture/check/ssh/wildcard.ts';
 import type { Host } from '../../host/host.ts';
 
 /** Directories that are looked into for one pattern. */
@@ -32,35 +33,12 @@ export async function expandGlob(host: Host, pattern: string): Promise<readonly 
 /** What stands for one character; a star stands for any number. */
 type Piece = '*' | ((character: string) => boolean);
 
-/** Takes time in proportion to both lengths, whatever the pattern. */
 function componentMatcher(component: string): (name: string) => boolean {
   const pieces = piecesOf(component);
   const takesHidden = component.startsWith('.');
-  return (name) => (takesHidden || !name.startsWith('.')) && fits(pieces, name);
-}
-
-function fits(pieces: readonly Piece[], name: string): boolean {
-  let position = 0;
-  let index = 0;
-  let star = -1;
-  let resume = 0;
-  while (index < name.length) {
-    const piece = pieces[position];
-    if (piece === '*') {
-      star = position;
-      resume = index;
-      position += 1;
-    } else if (piece?.(name.charAt(index)) === true) {
-      position += 1;
-      index += 1;
-    } else if (star >= 0) {
-      // Let the last star take one character more.
-      position = star + 1;
-      resume += 1;
-      index = resume;
-    } else return false;
-  }
-  return pieces.slice(position).every((piece) => piece === '*');
+  return (name) =>
+    (takesHidden || !name.startsWith('.')) &&
+    fitsPattern(pieces, name, (piece, character) => piece !== '*' && piece(character));
 }
 
 function piecesOf(component: string): readonly Piece[] {

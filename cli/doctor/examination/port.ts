@@ -8,9 +8,9 @@ import type { Address } from '../../../service/config/kind.ts';
 import { fine, problem, unknown } from '../../../service/examination.ts';
 import type { Examined } from '../../../service/examination.ts';
 import { lockHolder } from '../../../service/lock.ts';
+import type { PortHolder } from '../../../service/port-holder.ts';
 import { askApi } from '../ask-api.ts';
 import type { Installation, InstallationExamination } from '../installation.ts';
-import type { PortHolder } from '../../programs.ts';
 
 /** A port that a collector listens on, by the setting that names it. */
 type PortSetting = 'listen' | 'api';

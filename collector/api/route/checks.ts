@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { Check as ApiCheck } from '../../../api/check.ts';
 import type { Check } from '../../../posture/check/check.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
+import type { Answers } from '../answers.ts';
 import type { ControlLookup } from '../present.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 import { controlReferenceSchema, severitySchema } from '../schema.ts';
@@ -16,7 +18,7 @@ const checkSchema = z.strictObject({
   remediation: z.string(),
   references: z.array(z.string()),
   controls: z.array(controlReferenceSchema),
-});
+}) satisfies Answers<ApiCheck>;
 
 /** GET /v1/checks */
 export const listChecks = jsonRoute({

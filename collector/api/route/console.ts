@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { ConsoleCode, ConsoleSession } from '../../../api/sign-in.ts';
+import type { Answers } from '../answers.ts';
 import { answer, jsonRoute } from '../route.ts';
 
 const expiresMs = z.int().min(0).describe('until when it can be used; milliseconds since 1970, UTC');
@@ -15,7 +17,10 @@ export const createConsoleLink = jsonRoute({
   access: 'operator',
   refuses: ['invalidRequest', 'tooLarge', 'unsupportedMediaType'],
   body: z.strictObject({}),
-  answer: z.strictObject({ code: z.string().describe('what follows `#code=`'), expiresMs }),
+  answer: z.strictObject({
+    code: z.string().describe('what follows `#code=`'),
+    expiresMs,
+  }) satisfies Answers<ConsoleCode>,
   handle: (_input, { signIn }) => answer(signIn.issueCode()),
 });
 
@@ -34,6 +39,9 @@ export const openConsoleSession = jsonRoute({
     z.strictObject({ code: z.string().trim().min(1).max(512).describe('from a link; it can be used once') }),
     z.strictObject({ token: z.string().trim().min(1).max(1024).describe('the operator token') }),
   ]),
-  answer: z.strictObject({ token: z.string().describe('session token'), expiresMs }),
+  answer: z.strictObject({
+    token: z.string().describe('session token'),
+    expiresMs,
+  }) satisfies Answers<ConsoleSession>,
   handle: ({ body, address }, { signIn }) => signIn.openSession(body, address),
 });

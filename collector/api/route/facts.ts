@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { FactList } from '../../../api/fact.ts';
 import { factPaths } from '../../../posture/fact/path.ts';
+import type { Answers } from '../answers.ts';
 import { answer, jsonRoute } from '../route.ts';
 
 /** GET /v1/facts */
@@ -18,6 +20,6 @@ export const listFacts = jsonRoute({
         description: z.string().describe('empty where the name says it all'),
       }),
     ),
-  }),
+  }) satisfies Answers<FactList>,
   handle: () => answer({ facts: factPaths().map(({ path, type, doc }) => ({ path, type, description: doc })) }),
 });

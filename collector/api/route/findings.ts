@@ -95,10 +95,11 @@ export const listHistory = jsonRoute({
     };
     const page = await store.history(filter);
     const entries = page.entries.map(
-      ({ position, atMs, action, nodeId, findingUid, check, subjectKind, subjectName, verdict, severity }) => ({
+      ({ position, atMs, action, cause, nodeId, findingUid, check, subjectKind, subjectName, verdict, severity }) => ({
         position,
         atMs,
         action,
+        ...(cause === undefined ? {} : { cause }),
         nodeId,
         findingUid,
         check,

@@ -16,7 +16,9 @@ export const listNodes = jsonRoute({
   answer: nodeListSchema,
   handle: async (_input, { store }) => {
     const [nodes, counts] = await Promise.all([store.nodes(), store.counts()]);
-    return answer({ nodes: nodes.toSorted(byName).map((node) => presentNode(node, counts)) });
+    // Each node with its own: with the counts of all, ten thousand nodes would take ten seconds.
+    const countsOf = Map.groupBy(counts, ({ nodeId }) => nodeId);
+    return answer({ nodes: nodes.toSorted(byName).map((node) => presentNode(node, countsOf.get(node.id) ?? [])) });
   },
 });
 

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { FleetSink } from '../../../api/status.ts';
 import type { SinkStatus } from '../../sink/pump.ts';
+import type { Answers } from '../answers.ts';
 import { answer, jsonRoute } from '../route.ts';
 
 /** How one sink is doing. */
@@ -11,7 +13,7 @@ export const sinkStatusSchema = z.strictObject({
   lastError: z.string().describe('empty: none since the last success'),
   delivered: z.int().min(0).describe('events since the collector started; one that is sent again does not count again'),
   rejected: z.int().min(0).describe('events that the receiver will never accept, since the collector started'),
-});
+}) satisfies Answers<FleetSink>;
 
 /** GET /v1/sinks */
 export const listSinks = jsonRoute({

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { FleetStatus } from '../../../api/status.ts';
 import { TROUBLE_CODES } from '../../status/collector-status.ts';
 import type { CollectorStatus } from '../../status/collector-status.ts';
+import type { Answers } from '../answers.ts';
 import { answer, jsonRoute } from '../route.ts';
 import { presentSink, sinkStatusSchema } from './sinks.ts';
 
@@ -68,7 +70,7 @@ export const statusSchema = z.strictObject({
   }),
   sinks: z.array(sinkStatusSchema),
   troubles: z.array(troubleSchema).describe('what does not work, worst first; empty: everything works'),
-});
+}) satisfies Answers<FleetStatus>;
 
 /** GET /v1/status */
 export const getStatus = jsonRoute({

@@ -2,9 +2,9 @@ import type { DockerApi, DockerFact } from '../../fact/docker.ts';
 import { mapObserved, seen } from '../../observed.ts';
 import type { Observed } from '../../observed.ts';
 import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
-import type { Evidence, Judgement, Severity } from '../../verdict.ts';
+import type { Evidence, Judgement } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
-import type { NodeCheck } from '../check.ts';
+import type { NodeCheck, RuleText } from '../check.ts';
 import { quoteList } from '../evidence-text.ts';
 import { toldOf } from './told.ts';
 import type { SettingName, Told } from './told.ts';
@@ -26,12 +26,7 @@ export interface SettingRule extends SettingName {
 }
 
 /** The texts of a daemon check. */
-export interface DaemonCheckText {
-  readonly id: string;
-  readonly title: string;
-  readonly severity: Severity;
-  readonly rationale: string;
-  readonly remediation: string;
+export interface DaemonCheckText extends RuleText {
   readonly reference?: string;
 }
 

@@ -1,21 +1,12 @@
 import { REDACTED } from '../../fact/image.ts';
+import { isSecretName, SECRET_FORMS } from '../../secret.ts';
 import { judgeSteps, instructionOf } from '../build-step.ts';
 import { imageCheck } from '../check.ts';
 
-/** Names that are given to secrets, within a longer name: DB_PASSWORD, NPM_TOKEN. */
-const SECRET_NAME = /pass(?:word|wd|phrase)|secret|token|api_?key|access_?key|private_?key|credential/i;
-
-/** Names that only say where a secret is, and public keys. */
-const HARMLESS_NAME = /_(?:file|path|dir|url|id|name)$|public/i;
-
 /** Values that are secrets by their form. */
-const SECRET_VALUES: readonly (readonly [string, RegExp])[] = [
-  ['a private key', /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----/],
-  ['an AWS access key', /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/],
-  ['a GitHub token', /\b(?:gh[pousr]_\w{36}|github_pat_\w{22})/],
-  ['a GitLab token', /\bglpat-[\w-]{20}/],
-  ['a Slack token', /\bxox[abprs]-[\w-]{10}/],
-  ['a password in an address', /:\/\/[^\s:/@$]{1,64}:[^\s/@$]{1,128}@/],
+const SECRET_VALUES: typeof SECRET_FORMS = [
+  ...SECRET_FORMS,
+  { what: 'a password in an address', form: /:\/\/[^\s:/@$]{1,64}:[^\s/@$]{1,128}@/ },
 ];
 
 export const historySecret = imageCheck({
@@ -37,14 +28,14 @@ function secretIn(step: string): string | undefined {
   const instruction = instructionOf(step);
   const name = secretName(step);
   if (name !== undefined) return `${instruction} gives a value to ${name}`;
-  const kind = SECRET_VALUES.find(([, form]) => form.test(step))?.[0];
+  const kind = SECRET_VALUES.find(({ form }) => form.test(step))?.what;
   if (kind !== undefined) return `${instruction} holds ${kind}`;
   return step.includes(REDACTED) ? `${instruction} holds a value that was taken for a secret` : undefined;
 }
 
 function secretName(step: string): string | undefined {
   for (const [, name = '', value = ''] of step.matchAll(/\b([A-Za-z_]\w*)=(\S*)/g))
-    if (SECRET_NAME.test(name) && !HARMLESS_NAME.test(name) && isValue(value)) return name;
+    if (isSecretName(name) && isValue(value)) return name;
   return undefined;
 }
 

@@ -1,9 +1,9 @@
 import type { KernelFact, SysctlName } from '../../fact/kernel.ts';
 import type { Observed } from '../../observed.ts';
 import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
-import type { Judgement, Severity } from '../../verdict.ts';
+import type { Judgement } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
-import type { NodeCheck } from '../check.ts';
+import type { NodeCheck, RuleText } from '../check.ts';
 import { allOf } from '../combine.ts';
 import { quote } from '../evidence-text.ts';
 
@@ -21,12 +21,7 @@ export interface SysctlRule {
 }
 
 /** The texts of a sysctl check and its rules; every rule must hold. */
-export interface SysctlCheckText {
-  readonly id: string;
-  readonly title: string;
-  readonly severity: Severity;
-  readonly rationale: string;
-  readonly remediation: string;
+export interface SysctlCheckText extends RuleText {
   readonly reference?: string;
   readonly rules: readonly SysctlRule[];
 }

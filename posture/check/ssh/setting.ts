@@ -2,7 +2,7 @@ import type { SshContext, SshdFact } from '../../fact/sshd.ts';
 import { fail, failAs, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
-import type { NodeCheck } from '../check.ts';
+import type { NodeCheck, RuleText } from '../check.ts';
 import { allOf } from '../combine.ts';
 import { quote } from '../evidence-text.ts';
 
@@ -15,15 +15,6 @@ export interface Setting {
   readonly source: string;
 }
 
-/** The texts of an ssh check. */
-export interface SshCheckText {
-  readonly id: string;
-  readonly title: string;
-  readonly severity: Severity;
-  readonly rationale: string;
-  readonly remediation: string;
-}
-
 /**
  * A check of sshd under every condition: outside any Match, and inside each. The weakest decides. `keywords` as the
  * manual writes them; where one was not read, the answer is `unknown`. `optional` ones may be missing: no value then.
@@ -33,7 +24,7 @@ export function sshCheck<const K extends string, const M extends string = never>
   optional,
   judge,
   ...text
-}: SshCheckText & {
+}: RuleText & {
   readonly keywords: readonly K[];
   readonly optional?: readonly M[];
   readonly judge: (settings: Readonly<Record<K | M, Setting>>) => Judgement;
@@ -65,7 +56,7 @@ export function settingCheck({
   accepts,
   milder,
   ...text
-}: SshCheckText & {
+}: RuleText & {
   readonly keyword: string;
   readonly expected: string;
   readonly accepts: (value: string) => boolean;

@@ -1,11 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
+import { startEngine } from './engine-socket.ts';
 
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
 
@@ -14,27 +11,16 @@ async function engine(
   t: Test,
   onRequest: (socket: Socket, connection: number, request: number) => void,
 ): Promise<{ readonly endpoint: string; readonly connections: () => number }> {
-  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-transport-'));
-  const open = new Set<Socket>();
   let connections = 0;
-  const server = createServer((socket) => {
+  const path = await startEngine(t, (socket) => {
     connections += 1;
     const connection = connections;
     let requests = 0;
-    open.add(socket);
-    socket.on('error', () => socket.destroy());
     // A request of this client is one piece: it is short, and nothing else is on its way.
     socket.on('data', () => {
       requests += 1;
       onRequest(socket, connection, requests);
     });
-  });
-  const path = join(directory, 'engine.sock');
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  t.teardown(async () => {
-    for (const socket of open) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-    rmSync(directory, { recursive: true, force: true });
   });
   return { endpoint: `unix://${path}`, connections: () => connections };
 }

@@ -4,30 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
+import { startEngine } from './engine-socket.ts';
 import { noDockerd, startDockerd } from './own-dockerd.ts';
 import type { Socket } from 'node:net';
-import type { Test } from 'tap';
 import type { RuntimeEvent } from '../../../agent/runtime/runtime.ts';
-
-/** An engine that says whatever the test says, byte by byte. */
-async function fakeEngine(t: Test, onConnection: (socket: Socket) => void): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-engine-'));
-  const open = new Set<Socket>();
-  const server = createServer((socket) => {
-    open.add(socket);
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => open.delete(socket));
-    onConnection(socket);
-  });
-  const path = join(directory, 'engine.sock');
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  t.teardown(async () => {
-    for (const socket of open) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-    rmSync(directory, { recursive: true, force: true });
-  });
-  return path;
-}
 
 /** Sends `bytes` as soon as the request has come. */
 const answering = (bytes: string) => (socket: Socket) => void socket.once('data', () => socket.end(bytes));
@@ -40,7 +20,7 @@ const ask = async (path: string, limits: { timeoutMs?: number; maxBytes?: number
 
 void t.test('an answer', async (t) => {
   const requests: string[] = [];
-  const path = await fakeEngine(t, (socket) => {
+  const path = await startEngine(t, (socket) => {
     socket.once('data', (bytes: Buffer) => {
       requests.push(bytes.toString().split('\r\n')[0] ?? '');
       socket.end(http('200 OK', '{"a":[1,"ü"]}'));
@@ -70,7 +50,7 @@ void t.test('an answer', async (t) => {
 });
 
 void t.test('what is no name is never sent', async (t) => {
-  const path = await fakeEngine(t, () => t.fail('nothing is asked'));
+  const path = await startEngine(t, () => t.fail('nothing is asked'));
   const runtime = createDockerRuntime({ endpoint: `unix://${path}` });
   for (const name of ['', '../info', 'a/../../info', 'a b', 'a\r\nX: y', 'a?all=1', '-a', 'a'.repeat(513)]) {
     t.match(await runtime.inspectContainer(name), { ok: false, code: 'failed' }, JSON.stringify(name.slice(0, 20)));
@@ -103,27 +83,27 @@ void t.test('failures are values', async (t) => {
     ['', 'failed', /./],
   ];
   for (const [bytes, code, reason] of cases) {
-    const path = await fakeEngine(t, answering(bytes));
+    const path = await startEngine(t, answering(bytes));
     t.match(await ask(path), { ok: false, code, reason }, `${JSON.stringify(bytes.slice(0, 30))} is ${code}`);
   }
   t.match(await createDockerRuntime({ endpoint: 'tcp://127.0.0.1:2375' }).info(), { ok: false, code: 'failed' });
 });
 
 void t.test('nobody makes us wait or fills our memory', async (t) => {
-  const silent = await fakeEngine(t, () => {});
+  const silent = await startEngine(t, () => {});
   t.match(await ask(silent, { timeoutMs: 30 }), { ok: false, code: 'timeout' }, 'nothing is said');
 
-  const dripping = await fakeEngine(t, (socket) => {
+  const dripping = await startEngine(t, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n');
   });
   t.match(await ask(dripping, { timeoutMs: 100 }), { ok: false, code: 'timeout' }, 'the answer never ends');
 
   const body = JSON.stringify('x'.repeat(1000));
-  const exact = await fakeEngine(t, answering(http('200 OK', body)));
+  const exact = await startEngine(t, answering(http('200 OK', body)));
   t.match(await ask(exact, { maxBytes: body.length }), { ok: true });
   t.match(await ask(exact, { maxBytes: body.length - 1 }), { ok: false, code: 'tooLarge' });
 
-  const endless = await fakeEngine(t, (socket) => {
+  const endless = await startEngine(t, (socket) => {
     socket.write('HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n');
     const pour = (): void => {
       while (!socket.destroyed && socket.write(`8000\r\n${'y'.repeat(0x8000)}\r\n`));
@@ -135,7 +115,7 @@ void t.test('nobody makes us wait or fills our memory', async (t) => {
 });
 
 void t.test('not for us', { skip: process.getuid?.() === 0 ? false : 'needs root to take another user' }, async (t) => {
-  const path = await fakeEngine(t, answering(http('200 OK', '{}')));
+  const path = await startEngine(t, answering(http('200 OK', '{}')));
   chmodSync(join(path, '..'), 0o755);
   chmodSync(path, 0o600);
   await ask(path);
@@ -150,7 +130,7 @@ void t.test('not for us', { skip: process.getuid?.() === 0 ? false : 'needs root
 });
 
 void t.test('DOCKER_HOST is not ours to read', async (t) => {
-  const path = await fakeEngine(t, answering(http('200 OK', '{}')));
+  const path = await startEngine(t, answering(http('200 OK', '{}')));
   for (const value of ['tcp://127.0.0.1:1', 'nonsense://:::', 'ssh://nobody@127.0.0.1']) {
     process.env['DOCKER_HOST'] = value;
     process.env['DOCKER_CERT_PATH'] = '/none/such';
@@ -186,10 +166,10 @@ void t.test('events', async (t) => {
     { kind: 'daemon', action: 'reload', id: '9c' },
   ];
 
-  const whole = await fakeEngine(t, answering(`${STREAM}${all}{"Type":"cont`));
+  const whole = await startEngine(t, answering(`${STREAM}${all}{"Type":"cont`));
   t.strictSame(await follow(whole), { events: expected, reason: 'the engine ended the event stream' });
 
-  const drop = await fakeEngine(t, (socket) => {
+  const drop = await startEngine(t, (socket) => {
     socket.once('data', () => {
       socket.setNoDelay(true);
       const bytes = Buffer.from(STREAM + all);
@@ -214,13 +194,13 @@ void t.test('an event stream that is none', async (t) => {
     ['', /./],
   ];
   for (const [bytes, reason] of cases) {
-    const path = await fakeEngine(t, answering(bytes));
+    const path = await startEngine(t, answering(bytes));
     const ended = await follow(path);
     t.match(ended.reason, reason);
     t.strictSame(ended.events, []);
   }
   t.match((await follow('/none/such.sock')).reason, /no socket/);
-  const silent = await fakeEngine(t, () => {});
+  const silent = await startEngine(t, () => {});
   t.match((await follow(silent)).reason, /./, 'a stream that never begins ends too');
 });
 
@@ -229,7 +209,7 @@ void t.test('an aborted stream tells nothing more', async (t) => {
   const isClosed = new Promise<void>((resolve) => {
     closed = resolve;
   });
-  const path = await fakeEngine(t, (socket) => {
+  const path = await startEngine(t, (socket) => {
     socket.once('data', () => {
       socket.write(`${STREAM}{"Type":"container","Action":"start","Actor":{"ID":"1"}}\n`);
       socket.on('end', closed);

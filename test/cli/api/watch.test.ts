@@ -1,7 +1,8 @@
 import t from 'tap';
+import type { WatchItem } from '../../../api/watch.ts';
 import { createApiClient } from '../../../cli/api/client.ts';
+import type { ApiFailure } from '../../../cli/api/client.ts';
 import { watchEvents } from '../../../cli/api/watch.ts';
-import type { WatchItem } from '../../../cli/api/watch.ts';
 import { startApi } from '../../../collector/api/api.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { commit, finding, nodeRow } from '../../collector/store/fleet.ts';
@@ -19,6 +20,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       feed: server.feed,
       sinks: () => [],
       status: () => Promise.reject(new Error('nobody asks for it here')),
+      forgetNode: () => Promise.resolve({ outcome: 'unknown' }),
       clock: systemClock(),
       log: silent,
       version: '0.1.0',
@@ -26,7 +28,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
   const first = await start(0);
   const stop = new AbortController();
   const client = createApiClient({ address: first.address, token: TOKEN, signal: stop.signal });
-  const items: WatchItem[] = [];
+  const items: WatchItem<ApiFailure>[] = [];
   let wake = (): void => undefined;
   const watched = (async () => {
     for await (const item of watchEvents(client, { clock: systemClock(), signal: stop.signal, random: () => 0.1 })) {
@@ -37,7 +39,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
   const until = async (holds: () => boolean): Promise<void> => {
     while (!holds()) await new Promise<void>((resolve) => (wake = resolve));
   };
-  const count = (type: WatchItem['type']): number => items.filter((item) => item.type === type).length;
+  const count = (type: WatchItem<ApiFailure>['type']): number => items.filter((item) => item.type === type).length;
   await until(() => count('connected') === 1);
   await server.commit(commit({ sequence: 1, snapshot: true, put: [finding({ on: 'a' })] }));
   server.feed.publish({ type: 'node', node: nodeRow() });
@@ -85,8 +87,8 @@ void t.test('a wrong token ends the watch', async (t) => {
     token: 'wrong',
     signal: stop.signal,
   });
-  const items: WatchItem[] = [];
+  const items: WatchItem<ApiFailure>[] = [];
   for await (const item of watchEvents(client, { clock: systemClock(), signal: stop.signal, random: () => 0 }))
     items.push(item);
-  t.match(items, [{ type: 'lost', failure: { kind: 'refused' } }]);
+  t.match(items, [{ type: 'lost', problem: { kind: 'refused' } }]);
 });

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import t from 'tap';
-import { createEventParser } from '../../../cli/api/event-source.ts';
-import type { ServerEvent } from '../../../cli/api/event-source.ts';
+import { createEventParser } from '../../../api/event-source.ts';
+import type { ServerEvent } from '../../../api/event-source.ts';
 import { turnedClock } from '../../../service/turned-clock.ts';
 import { violations } from '../../fixture/json-schema.ts';
 import { commit, finding, nodeRow } from '../store/fleet.ts';
@@ -58,7 +58,8 @@ void t.test('changes come as they happen, and match the document', async (t) => 
   const reader = await read(server);
   await server.commit(commit({ sequence: 1, snapshot: true, put: [bad('c1'), bad('c2')] }));
   server.feed.publish({ type: 'node', node: nodeRow() });
-  const [first, second, third] = await reader.take(3);
+  server.feed.publish({ type: 'nodeForgotten', nodeId: 'n2' });
+  const [first, second, third, fourth] = await reader.take(4);
   t.match(first, { type: 'finding', id: '1' });
   t.match(second, { type: 'finding', id: '2' });
   t.match(third, { type: 'node', id: '2' }, 'a node has no position of its own');
@@ -71,7 +72,8 @@ void t.test('changes come as they happen, and match the document', async (t) => 
     };
   };
   const { oneOf } = document.paths['/v1/events'].get.responses[200].content['text/event-stream'].schema;
-  for (const event of [first, third]) {
+  t.match(fourth, { type: 'nodeForgotten', data: '{"nodeId":"n2"}' });
+  for (const event of [first, third, fourth]) {
     const schema = oneOf.find(({ title }) => title === event?.type);
     t.strictSame(violations(schema, JSON.parse(event?.data ?? ''), document), [], event?.type ?? '');
   }

@@ -32,7 +32,9 @@ export interface ApiServer {
 }
 
 /** What a test replaces. */
-export type ServerOptions = Partial<Pick<ApiOptions, 'queries' | 'sinks' | 'clock' | 'consoleDirectory'>> &
+export type ServerOptions = Partial<
+  Pick<ApiOptions, 'queries' | 'sinks' | 'forgetNode' | 'clock' | 'consoleDirectory'>
+> &
   Partial<Pick<StatusOptions, 'setAside' | 'addresses'>> & {
     readonly store?: (store: Store) => Store;
   };
@@ -64,6 +66,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     feed,
     sinks,
     status,
+    forgetNode: options.forgetNode ?? (() => Promise.resolve({ outcome: 'unknown' })),
     clock,
     log,
     version: '0.1.0',

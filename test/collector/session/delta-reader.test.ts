@@ -102,6 +102,27 @@ void t.test('what it reads is what a complete decoder reads; plain findings it a
   t.end();
 });
 
+void t.test('a text that is as long as the last one, or begins as it, is read for itself', (t) => {
+  const read = createDeltaReader();
+  const subjects = [
+    { kind: 'container', id: 'abc', name: 'one' },
+    { kind: 'container', id: 'abc', name: 'two' },
+    { kind: 'container', id: 'abd', name: 'two' },
+    { kind: 'container', id: 'abd', name: '' },
+    { kind: 'container', id: 'ab', name: '' },
+    { kind: 'container', id: 'ab/c', name: 'o' },
+    { kind: 'image', id: 'ab/c', name: 'on' },
+  ];
+  const put = subjects.map((subject) => ({ ...toWire(on('a')), subject }));
+  const bytes = encodeAgentMessage({ delta: { sequence: 1, last: true, put } });
+  t.same(
+    read(bytes)?.packed?.map(({ subject, name }) => `${subject} ${name}`),
+    subjects.map(({ kind, id, name }) => `${kind}/${id} ${name}`),
+  );
+  t.same(read(bytes), slowly(bytes));
+  t.end();
+});
+
 void t.test('bytes that were changed, cut or made up: the same, or left to the complete decoder', (t) => {
   const read = createDeltaReader();
   const changed = fc

@@ -69,6 +69,16 @@ await t.test('commits of many nodes share a transaction, and are settled in orde
   t.same(events, nodes, 'every event is on the feed');
 });
 
+await t.test('what comes turn by turn shares a transaction too', async (t) => {
+  const { add, transactions, outcomes } = await setUp(t);
+  for (let index = 0; index < 10; index += 1) {
+    await add(first(`n${String(index)}`));
+    await new Promise(setImmediate);
+  }
+  await until(() => outcomes.length === 10);
+  t.same(transactions, [10]);
+});
+
 await t.test('a transaction has a size, the queue has an end', async (t) => {
   const { add, path, transactions, outcomes } = await setUp(t, { maxQueuedFindings: 30, maxBatchFindings: 20 });
   const other = new DatabaseSync(path);

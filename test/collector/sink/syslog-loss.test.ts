@@ -3,6 +3,7 @@ import t from 'tap';
 import type { OpenedConnection } from '../../../collector/sink/syslog-connection.ts';
 import { createSyslogSink } from '../../../collector/sink/syslog.ts';
 import { systemClock } from '../../../service/clock.ts';
+import { createRandom } from '../../fixture/random.ts';
 import { events } from './events.ts';
 import { frameReader, parseMessage } from './rfc5424.ts';
 
@@ -15,17 +16,6 @@ import { frameReader, parseMessage } from './rfc5424.ts';
 const REPLAY = 20;
 /** Events that the receiver has read and not written down, at most: fewer than half the window. */
 const MEMORY = REPLAY / 2 - 1;
-
-/** Answers 0 ≤ x < 1, the same for the same seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 function modelReceiver(random: () => number, failures: number) {
   const disk = new Set<string>();
@@ -86,7 +76,7 @@ await t.test('whatever fails when, every event reaches the disk of the receiver'
   const all = events(1, 120);
   await fc.assert(
     fc.asyncProperty(fc.integer(), fc.integer({ min: 0, max: 40 }), async (seed, failures) => {
-      const random = randomOf(seed);
+      const random = createRandom(seed).next;
       const receiver = modelReceiver(random, failures);
       const sink = createSyslogSink({
         name: 'syslog',

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import t from 'tap';
-import { detailOf, eventUid, hashOf } from '../../../collector/store/row.ts';
+import { detailOf, eventUid, findingNumber, findingUid, hashOf, uidNumber } from '../../../collector/store/row.ts';
 import { findingHash } from '../../../posture/digest.ts';
 import { SEVERITIES, VERDICTS } from '../../../posture/verdict.ts';
 import { finding } from './fleet.ts';
@@ -28,6 +28,16 @@ void t.test('the hash that is made from the detail is the hash of the finding', 
       return hashOf(any, detailOf(any)) === findingHash(any);
     }),
     { numRuns: 2000 },
+  );
+  t.end();
+});
+
+void t.test('the number of a finding is the first 52 bits of its uid, which is SHA-256 of its node and its id', (t) => {
+  // printf 'n1\nfile.mode/node/n1' | sha256sum
+  t.match(findingUid('n1', 'file.mode/node/n1'), /^4a049588bbae3393b95d430c9833cf3f$/);
+  t.equal(findingNumber('n1', 'file.mode/node/n1'), 0x4a049588bbae3);
+  fc.assert(
+    fc.property(anyText, anyText, (nodeId, id) => findingNumber(nodeId, id) === uidNumber(findingUid(nodeId, id))),
   );
   t.end();
 });

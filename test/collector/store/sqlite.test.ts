@@ -210,6 +210,33 @@ await t.test('a file of version 1 is opened with all that it holds', async (t) =
   await again.close();
 });
 
+await t.test('nodes are forgotten: a full disk takes it back; rows go with the last of their history', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  const put = Array.from({ length: 300 }, (_, index) => finding({ on: `c${String(index)}` }));
+  const store = await openSqliteStore({ path });
+  await store.putNode(nodeRow());
+  await commitEvents(store, commit({ sequence: 1, snapshot: true, put }));
+  await store.close();
+  const { size } = statSync(path);
+  const small = await openSqliteStore({ path, maxBytes: size + 2 * 8192 });
+  await t.rejects(small.forget('n1', T0), { code: 'full', message: /forget a node/ });
+  t.match(await small.nodeState('n1'), { committedSequence: 1, findings: 300 });
+  t.equal((await small.outbox(0, 10_000)).length, 300, 'nothing was resolved');
+  await small.close();
+
+  const again = await openSqliteStore({ path });
+  t.match(await again.forget('n1', T0), { findings: 300, resolved: 300 });
+  const db = new DatabaseSync(path);
+  const rowsOf = (table: string): unknown => db.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.['rows'];
+  t.same(['finding', 'subject', 'node', 'event'].map(rowsOf), [0, 0, 1, 600]);
+  await again.prune(['ndjson'], T0 + 1);
+  t.equal(rowsOf('node'), 1, 'a sink has not seen its events yet');
+  await again.prune([], T0 + 1);
+  t.same(['node', 'event', 'forgotten_node'].map(rowsOf), [0, 0, 0]);
+  db.close();
+  await again.close();
+});
+
 await t.test('killed while committing: what was answered is there', async (t) => {
   const directory = t.testdir();
   const path = join(directory, 'store.sqlite');

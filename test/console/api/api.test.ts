@@ -3,9 +3,9 @@ import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import type { Test } from 'tap';
+import { summary } from '../../../api/node.ts';
 import { createApiClient } from '../../../console/api/client.ts';
 import { createSessionKeeper, SESSION_KEY, signIn } from '../../../console/api/session.ts';
-import { summary } from '../../../console/api/shape.ts';
 
 /** A collector that says whatever a test wants, over real HTTP. */
 async function clientOf(t: Test, listener: RequestListener, token: string | undefined = 'session') {

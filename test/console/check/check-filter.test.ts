@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Check } from '../../../console/api/shape.ts';
+import type { Check } from '../../../api/check.ts';
 import { matchingChecks } from '../../../console/check/check-filter.ts';
 import type { CheckFilter } from '../../../console/check/check-filter.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { Finding, FindingEvent } from '../../../console/api/shape.ts';
+import type { FleetFinding, FindingEvent } from '../../../api/finding.ts';
 import { matches, NO_FILTER } from '../../../console/filter.ts';
 import {
   appendPage,
@@ -14,13 +14,13 @@ import { ROW_HEIGHT, rowAfterKey, rowWindow, scrollToRow } from '../../../consol
 import { SEVERITIES, VERDICTS } from '../../../posture/verdict.ts';
 import { happened, shown } from '../finding.ts';
 
-const list = (...findings: readonly Finding[]): FindingList => ({
+const list = (...findings: readonly FleetFinding[]): FindingList => ({
   findings,
   cursor: null,
   total: findings.length,
   isExact: true,
 });
-const on = (id: string, over: Partial<Finding> = {}): Finding =>
+const on = (id: string, over: Partial<FleetFinding> = {}): FleetFinding =>
   shown({ subject: { kind: 'container', id, name: id }, ...over });
 const names = ({ findings }: FindingList): readonly string[] => findings.map(({ subject }) => subject.name);
 
@@ -72,7 +72,7 @@ void t.test('after any changes the list is what the API would list', async (t) =
   );
   fc.assert(
     fc.property(fc.array(finding, { maxLength: 30 }), filter, (changes, filter) => {
-      const fleet = new Map<string, Finding>();
+      const fleet = new Map<string, FleetFinding>();
       let state = list();
       for (const next of changes) {
         const event = eventOf(fleet.get(next.uid), next);
@@ -87,8 +87,8 @@ void t.test('after any changes the list is what the API would list', async (t) =
 });
 
 /** As the collector makes events: only what is open, or was, has one. */
-function eventOf(before: Finding | undefined, after: Finding): FindingEvent | undefined {
-  const isOpen = (one: Finding | undefined): boolean => ['fail', 'unknown', 'manual'].includes(one?.verdict ?? '');
+function eventOf(before: FleetFinding | undefined, after: FleetFinding): FindingEvent | undefined {
+  const isOpen = (one: FleetFinding | undefined): boolean => ['fail', 'unknown', 'manual'].includes(one?.verdict ?? '');
   if (!isOpen(before) && !isOpen(after)) return undefined;
   const action = isOpen(after) ? (isOpen(before) ? 'changed' : 'opened') : 'resolved';
   return happened(action, after, before?.verdict ?? null);

@@ -1,5 +1,7 @@
 import t from 'tap';
-import type { HistoryEntry, Summary, Trend } from '../../../console/api/shape.ts';
+import type { HistoryEntry } from '../../../api/finding.ts';
+import type { Summary } from '../../../api/node.ts';
+import type { Trend } from '../../../api/trend.ts';
 import { announcement, changeOfEvent, changeOfNode } from '../../../console/fleet/change.ts';
 import { freshness, NO_FLEET, reduceFleet, sortNodes, withHistory, withNodes } from '../../../console/fleet/fleet.ts';
 import { TREND_RANGES, trendColumns, trendRows, trendSentence } from '../../../console/fleet/trend.ts';
@@ -18,11 +20,13 @@ void t.test('live items change the fleet', async (t) => {
   t.match(lost.changes, [{ type: 'node', connected: false, atMs: 9500 }]);
   const back = reduceFleet(lost, { type: 'node', node: fleetNode() }, 10_000);
   t.match(back.changes, [{ connected: true, atMs: 10_000 }, { connected: false }]);
+  const forgotten = reduceFleet(back, { type: 'nodeForgotten', nodeId: 'n1' }, 10_500);
+  t.strictSame(forgotten, { ...back, nodes: [] }, 'there is no such node any more');
   const more = reduceFleet(back, { type: 'node', node: fleetNode({ id: 'n2', name: 'web-2' }) }, 11_000);
   t.match(more.nodes, [{ id: 'n1' }, { id: 'n2', counts: { failures: { high: 0 } } }]);
   const changed = reduceFleet(more, { type: 'finding', event: happened('opened', shown()) }, 12_000);
   t.match(changed.changes[0], { type: 'finding', action: 'opened', findingId: 'ssh.root-login/daemon/sshd' });
-  t.equal(reduceFleet(changed, { type: 'gap' }, 0), changed);
+  t.equal(reduceFleet(changed, { type: 'gap', reason: '' }, 0), changed);
   let many = changed;
   for (let position = 2; position < 100; position += 1)
     many = reduceFleet(many, { type: 'finding', event: happened('changed', shown(), 'fail', position) }, 0);
@@ -35,6 +39,7 @@ void t.test('the history stands behind what the page saw itself', async (t) => {
     position: 1,
     atMs: 2000,
     action: 'opened',
+    cause: null,
     nodeId,
     findingUid: uid,
     check,

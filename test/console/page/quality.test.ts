@@ -51,6 +51,11 @@ void t.test('looks and works well for everybody', { skip: noChromium }, async (t
       if (hash === '#/') await page.locator('.troubles').waitFor();
       await lookAround(t, page, hash);
     }
+    await go('#/nodes/seeded-0');
+    await page.getByRole('button', { name: 'Forget this node' }).click();
+    await page.getByRole('alertdialog').waitFor();
+    await lookAround(t, page, 'the question before a node is forgotten');
+    await page.keyboard.press('Escape');
     await go('#/findings?verdict=fail');
     await page.locator('.row-link').first().click();
     await page.locator('.detail .history').waitFor();

@@ -305,6 +305,53 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     );
   });
 
+  await t.test('a node is forgotten, by keyboard; whoever looks on sees it go', async (t) => {
+    // The live one, which has gone offline since; it calls itself web-3.
+    const before = faults.length;
+    const other = await openVisitor(browser, site);
+    t.teardown(other.close);
+    await enter(other, site);
+    const fleet = other.page.getByRole('table', { name: /Nodes with their state/ });
+    await fleet.getByRole('row', { name: /web-3/ }).waitFor();
+    const onlooker = await openVisitor(browser, site);
+    t.teardown(onlooker.close);
+    await enter(onlooker, site);
+    await onlooker.go('#/nodes/live-1');
+    await onlooker.page.getByRole('heading', { level: 1, name: 'web-3' }).waitFor();
+
+    await go(`#/nodes/${nodeId}`);
+    await page.getByRole('heading', { level: 1, name: 'this-machine' }).waitFor();
+    t.equal(await page.getByRole('button', { name: 'Forget this node' }).count(), 0, 'not one that is connected');
+    await go('#/nodes/live-1');
+    const button = page.getByRole('button', { name: 'Forget this node' });
+    await button.focus();
+    await page.keyboard.press('Enter');
+    const question = page.getByRole('alertdialog', { name: 'Forget web-3?' });
+    await question.waitFor();
+    t.match(await question.innerText(), /It has no open findings\. This cannot be undone/);
+    t.equal(await page.evaluate<string>('document.activeElement.innerText'), 'Keep it', 'the safe answer is at hand');
+    await page.keyboard.press('Escape');
+    await question.waitFor({ state: 'hidden' });
+    t.match(await page.evaluate<string>('document.activeElement.innerText'), /Forget this node/, 'back where it was');
+    t.ok(await isKnown(site, 'live-1'), 'nothing has happened');
+    await page.keyboard.press('Enter');
+    await question.waitFor();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.locator('[role=status]', { hasText: 'web-3 was forgotten.' }).waitFor({ state: 'attached' });
+    await page.getByRole('heading', { level: 1, name: /open|fails|judged/ }).waitFor();
+    await fleet.getByRole('row', { name: /web-3/ }).waitFor({ state: 'detached' });
+    await onlooker.page.getByText('This node was forgotten.').waitFor();
+    t.notOk(await isKnown(site, 'live-1'));
+    // A page that shows a node asks again for what is gone, which the browser reports by itself.
+    t.strictSame(
+      [...other.faults, ...onlooker.faults, ...faults.slice(before)].filter(
+        (fault) => !fault.includes('404 (Not Found)'),
+      ),
+      [],
+    );
+  });
+
   await t.test('a place that does not exist', async () => {
     await go('#/nowhere');
     await page.getByRole('heading', { name: 'There is no such view' }).waitFor();
@@ -320,6 +367,10 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
 async function troubleCount(site: { readonly url: string; readonly token: string }): Promise<number> {
   const { troubles } = (await (await get(site, '/v1/status')).json()) as { troubles: readonly unknown[] };
   return troubles.length;
+}
+
+async function isKnown(site: { readonly url: string; readonly token: string }, nodeId: string): Promise<boolean> {
+  return (await get(site, `/v1/nodes/${nodeId}`)).ok;
 }
 
 function get(site: { readonly url: string; readonly token: string }, path: string): Promise<Response> {

@@ -1,37 +1,9 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { ago, bytes, count, counted, shortId, span } from '../../../console/text/format.ts';
-import { clip, safe, safeJson, safeLines } from '../../../console/text/safe.ts';
+import { clip, safeLines } from '../../../console/text/long-text.ts';
 
-void t.test('what would change how a page reads becomes a visible escape', async (t) => {
-  const cases: readonly (readonly [string, string])[] = [
-    ['plain ünïcode 漢字', 'plain ünïcode 漢字'],
-    ['<img src=x>', '<img src=x>'],
-    ['\u001b[31m', '\\x1b[31m'],
-    ['a\u0000b\u007f\u009f', 'a\\x00b\\x7f\\x9f'],
-    ['a\nb\tc\r', 'a\\nb\\tc\\r'],
-    ['invoice\u202egnp.exe', 'invoice\\u202egnp.exe'],
-    ['\u2066x\u2069\u061c', '\\u2066x\\u2069\\u061c'],
-    ['a\u200bb\ufeff', 'a\\u200bb\\ufeff'],
-    ['\u{e0041}', '\\u{e0041}'],
-    ['\ud800', '\\ud800'],
-    ['\u2028\u2029', '\\u2028\\u2029'],
-    ['👩\u200d💻 ❤\ufe0f', '👩\u200d💻 ❤\ufe0f'],
-  ];
-  for (const [given, expected] of cases) t.equal(safe(given), expected);
+void t.test('of several lines only the line feeds stay', async (t) => {
   t.equal(safeLines('a\r\nb\u001b\n\tc'), 'a\nb\\x1b\n  c');
-});
-
-void t.test('JSON reads back as the same value, and holds nothing unsafe', async (t) => {
-  fc.assert(
-    fc.property(fc.jsonValue(), (value) => {
-      const text = safeJson(value, 2);
-      t.strictSame(JSON.parse(text), JSON.parse(JSON.stringify(value)));
-      t.notMatch(text, /(?!\n)[\p{Cc}\u200b\u202a-\u202e\u2066-\u2069]/u);
-    }),
-  );
-  t.equal(safeJson({ a: '\u202e' }), '{"a":"\\u202e"}');
-  t.equal(safeJson(undefined), 'null');
 });
 
 void t.test('a long text is cut between characters', async (t) => {

@@ -199,3 +199,16 @@ void t.test('receivers of syslog', async (t) => {
   for (const text of ['tls://user@host:1', 'tls://host:1/path', 'TLS://host', 'tls://::1:6514', 'tcp://a b'])
     t.equal((await problemsOf({ programs: ['collector'], flags: { 'sink-syslog': text } })).length, 1, text);
 });
+
+void t.test('how long nodes are kept that are not heard of', async (t) => {
+  const retention = async (text: string) =>
+    (await settingsOf({ programs: ['collector'], flags: { 'node-retention': text } })).settings.nodeRetention;
+  t.equal((await settingsOf({ programs: ['collector'] })).settings.nodeRetention, 'off', 'for ever');
+  t.equal(await retention('off'), 'off');
+  t.equal(await retention('0'), 'off');
+  t.equal(await retention('30d'), 30 * 86_400_000);
+  for (const text of ['', '0d', '59m', '4000d', 'never'])
+    t.match(await problemsOf({ programs: ['collector'], flags: { 'node-retention': text } }), [
+      /from 1h to 3650d, or off/,
+    ]);
+});

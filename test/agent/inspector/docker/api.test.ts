@@ -8,6 +8,8 @@ import {
 } from '../../../../agent/inspector/docker/api.ts';
 import { dockerApiSchema } from '../../../../posture/fact/docker.ts';
 import type { DockerApi } from '../../../../posture/fact/docker.ts';
+import { seen } from '../../../../posture/observed.ts';
+import { dockerApi } from '../../../fixture/facts.ts';
 import { recordedJson } from '../../../fixture/inspector/read.ts';
 
 function api(info: unknown, version?: unknown): DockerApi {
@@ -20,22 +22,7 @@ function api(info: unknown, version?: unknown): DockerApi {
 t.test('a recorded daemon, as `docker info` printed it', (t) => {
   const fact = api(recordedJson('docker/info.json'), recordedJson('docker/version.json'));
   t.ok(dockerApiSchema.parse(fact).ok);
-  t.same(fact, {
-    version: '26.1.5+dfsg1',
-    apiVersion: '1.45',
-    dataRoot: '/var/lib/docker',
-    storageDriver: 'overlay2',
-    loggingDriver: 'json-file',
-    cgroupDriver: 'cgroupfs',
-    defaultRuntime: 'runc',
-    securityOptions: [{ name: 'seccomp', options: { profile: 'builtin' } }],
-    insecureRegistries: [],
-    authorizationPlugins: [],
-    liveRestore: false,
-    debug: false,
-    experimental: false,
-    swarm: 'inactive',
-  });
+  t.same(seen(fact, 'GET /info'), dockerApi());
   t.end();
 });
 

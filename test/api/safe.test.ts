@@ -1,6 +1,6 @@
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import t from 'tap';
-import { safe, safeJson } from '../../../cli/render/safe.ts';
+import { safe, safeJson } from '../../api/safe.ts';
 
 /** Hostile text, and what a person must see. Code points by name, from the Unicode standard and ECMA-48. */
 const CASES: readonly (readonly [what: string, text: string, shown: string])[] = [
@@ -18,6 +18,9 @@ const CASES: readonly (readonly [what: string, text: string, shown: string])[] =
   ['line separator', 'a\u2028b', String.raw`a\u2028b`],
   ['tag characters', 'a\u{e0041}', String.raw`a\u{e0041}`],
   ['lone surrogate', 'a\ud800b', String.raw`a\ud800b`],
+  ['arabic letter mark', 'a\u061c', String.raw`a\u061c`],
+  ['markup is not for this to judge', '<img src=x>', '<img src=x>'],
+  ['joiners and variation selectors stay', '👩\u200d💻 ❤\ufe0f', '👩\u200d💻 ❤\ufe0f'],
   ['ordinary text', 'größe 日本 🐳 é', 'größe 日本 🐳 é'],
   ['a backslash stays', String.raw`C:\x`, String.raw`C:\x`],
 ];
@@ -27,7 +30,7 @@ for (const [what, text, shown] of CASES) t.equal(safe(text), shown, what);
 // What ECMA-48 and Unicode call controls, and what reorders text, written down again from the standards.
 const FORBIDDEN = /[\p{Cc}\p{Bidi_Control}\p{Cs}\u2028\u2029]/u;
 
-void t.test('whatever comes in, nothing comes out that a terminal obeys', (t) => {
+void t.test('whatever comes in, nothing comes out that a terminal obeys or that reorders a page', (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
       return !FORBIDDEN.test(safe(text));
@@ -46,5 +49,7 @@ void t.test('safe JSON reads back as the same value', (t) => {
   );
   const indented = safeJson({ name: 'a\u009bb', list: [1] }, 2);
   t.equal(indented, '{\n  "name": "a\\u009bb",\n  "list": [\n    1\n  ]\n}', 'line feeds of the layout stay');
+  t.equal(safeJson({ a: '\u202e' }), '{"a":"\\u202e"}');
+  t.equal(safeJson(undefined), 'null');
   t.end();
 });

@@ -1,12 +1,13 @@
 /**
- * What may not reach a terminal raw: controls (they move the cursor, colour, retitle, answer back), bidirectional
- * controls (they reorder what is read, CVE-2021-42574), what cannot be seen at all, line separators, lone surrogates,
- * and code points that are no characters. Joiners and variation selectors stay: scripts and emoji need them.
+ * What may neither reach a terminal raw (controls move the cursor, colour, retitle, answer back) nor change how a page
+ * reads: controls, bidirectional controls (they reorder what is read, CVE-2021-42574), what cannot be seen at all, line
+ * separators, lone surrogates, and code points that are no characters. Joiners and variation selectors stay: scripts
+ * and emoji need them.
  */
 const UNSAFE =
   /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}\p{Noncharacter_Code_Point}[\p{Default_Ignorable_Code_Point}--[\p{Join_Control}\p{Variation_Selector}]]]/gv;
 
-const FAMILIAR = new Map([
+const FAMILIAR: ReadonlyMap<string, string> = new Map([
   ['\n', '\\n'],
   ['\r', '\\r'],
   ['\t', '\\t'],
@@ -21,12 +22,12 @@ export function safe(text: string): string {
 }
 
 /**
- * A JSON text of `value` that is safe to print: JSON.stringify leaves C1 controls and bidirectional controls as they
+ * A JSON text of `value` that is safe to show: JSON.stringify leaves C1 controls and bidirectional controls as they
  * are, here they are `\u` escapes, which read back as the same value. `indent` as for JSON.stringify.
  */
 export function safeJson(value: unknown, indent?: number): string {
   // The line feeds of an indented text stand between tokens: they are ours.
-  return JSON.stringify(value, undefined, indent).replaceAll(UNSAFE, (character) =>
+  return (JSON.stringify(value, undefined, indent) ?? 'null').replaceAll(UNSAFE, (character) =>
     character === '\n' ? character : jsonEscape(character),
   );
 }
