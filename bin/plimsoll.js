@@ -16,7 +16,13 @@ const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
  * that saves, and that it costs no CPU.
  */
 const FRUGAL = Object.freeze({
-  flags: Object.freeze(['--max-semi-space-size=1', '--optimize-for-size', '--no-turbofan']),
+  flags: Object.freeze([
+    '--max-semi-space-size=1',
+    '--optimize-for-size',
+    '--heap-growing-percent=40',
+    '--no-maglev',
+    '--no-turbofan',
+  ]),
   environment: Object.freeze({ MALLOC_ARENA_MAX: '1' }),
 });
 

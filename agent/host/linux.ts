@@ -77,12 +77,15 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
         leadsThroughMagic,
       ),
   };
-  /** Synchronously where the kernel answers from memory; undefined for a question to any other file system. */
-  const askVirtual = (question: HostQuestion, before: HostAnswer | undefined): HostAnswer | undefined => {
-    const clean = cleanPath(question.path);
+  /** The path here of a question to a file system whose answers are memory; undefined for any other question. */
+  const virtualPath = ({ ask, path }: HostQuestion): string | undefined => {
+    const clean = cleanPath(path);
     if (!clean.ok || clean.value.includes('/..') || !tree.isVirtual(clean.value)) return undefined;
-    if ((question.ask === 'readLink' ? leadsThroughMagic : isMagic)(clean.value)) return magicLink();
-    const native = tree.toNative(clean.value);
+    return (ask === 'readLink' ? leadsThroughMagic : isMagic)(clean.value) ? undefined : tree.toNative(clean.value);
+  };
+  /** Of questions that are asked again; what a path means follows from its words alone. */
+  const known = new WeakMap<HostQuestion, string>();
+  const askVirtual = (native: string, question: HostQuestion, before: HostAnswer | undefined): HostAnswer => {
     switch (question.ask) {
       case 'readFile':
         return virtual.read(native, question.maxBytes ?? DEFAULT_MAX_BYTES, bytesOf(before));
@@ -95,13 +98,18 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
   return {
     ...single,
     readMany: async (questions, before) => {
+      const isStopping = signal?.aborted === true;
       // A loop without iterators: this runs over every file of every container.
       let answers: HostAnswer[] | undefined;
       for (let index = 0; index < questions.length; index += 1) {
         const question = questions[index] as HostQuestion;
         const last = before?.[index];
-        const asked = signal?.aborted === true ? undefined : askVirtual(question, last);
-        const answer = unlessSame(asked ?? (await readOne(single, question)), last);
+        const native = isStopping ? undefined : (known.get(question) ?? virtualPath(question));
+        if (native !== undefined && last !== undefined) known.set(question, native);
+        const answer = unlessSame(
+          native === undefined ? await readOne(single, question) : askVirtual(native, question, last),
+          last,
+        );
         if (answer !== last) answers ??= before?.slice(0, index) ?? [];
         answers?.push(answer);
       }
