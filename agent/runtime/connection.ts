@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { createResponseReader } from './http-response.ts';
 import type { Socket } from 'node:net';
-import type { Progress, ResponseListener, ResponseReader } from './http-response.ts';
+import type { Progress, ResponseListener } from './http-response.ts';
 
 /** Who waits for a response. Exactly one of `onEnd` and `onError` is called, and nothing after it. */
 export interface ResponseReceiver extends ResponseListener {
@@ -25,7 +25,10 @@ const READ_BYTES = 16 * 1024;
 /** Connects to a unix socket at once; what goes wrong with that shows at the first request. `onOver`: it is closed. */
 export function openConnection(socketPath: string, onOver: (connection: Connection) => void): Connection {
   let receiver: ResponseReceiver | undefined;
-  let reader: ResponseReader | undefined;
+  const reader = createResponseReader({
+    onHead: (status) => receiver?.onHead(status),
+    onBody: (part) => receiver?.onBody(part),
+  });
   let isClosed = false;
   let answered = false;
 
@@ -58,7 +61,7 @@ export function openConnection(socketPath: string, onOver: (connection: Connecti
       buffer: Buffer.allocUnsafeSlow(READ_BYTES),
       callback: (count, buffer) => {
         // An engine that speaks without being asked says nothing that we could use.
-        if (receiver === undefined || reader === undefined) close();
+        if (receiver === undefined) close();
         else {
           answered = true;
           advance(reader.push(Buffer.from(buffer.buffer, buffer.byteOffset, count)));
@@ -69,7 +72,7 @@ export function openConnection(socketPath: string, onOver: (connection: Connecti
   });
   socket.on('error', fail);
   socket.on('end', () => {
-    if (receiver === undefined || reader === undefined) close();
+    if (receiver === undefined) close();
     else advance(reader.end());
   });
   socket.on('close', () => fail(new Error('the connection was closed before the answer was complete')));
@@ -77,10 +80,7 @@ export function openConnection(socketPath: string, onOver: (connection: Connecti
   const connection: Connection = {
     get: (path, asking) => {
       receiver = asking;
-      reader = createResponseReader({
-        onHead: (status) => receiver?.onHead(status),
-        onBody: (part) => receiver?.onBody(part),
-      });
+      reader.restart();
       answered = false;
       socket.ref();
       socket.write(`GET ${path} HTTP/1.1\r\nHost: docker\r\nUser-Agent: plimsoll\r\n\r\n`, 'latin1');

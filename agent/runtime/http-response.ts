@@ -15,11 +15,13 @@ export type Progress =
   | { readonly state: 'over'; readonly reusable: boolean }
   | { readonly state: 'broken'; readonly problem: string };
 
-/** Reads one response off the bytes of a connection. */
+/** Reads one response after the other off the bytes of a connection. */
 export interface ResponseReader {
   readonly push: (bytes: Buffer) => Progress;
   /** The peer sends nothing more. */
   readonly end: () => Progress;
+  /** The next response is awaited. */
+  readonly restart: () => void;
 }
 
 /** Of the headers, and of the trailer, together. An engine sends some hundred bytes. */
@@ -133,6 +135,13 @@ export function createResponseReader({ onHead, onBody }: ResponseListener): Resp
       else broken('the connection was closed before the answer was complete');
       return progress;
     },
+    restart: () => {
+      place = 'head';
+      head = undefined;
+      left = 0;
+      progress = READING;
+      lines.restart(MAX_HEAD_BYTES);
+    },
   };
 }
 
@@ -142,10 +151,16 @@ function parseStatusLine(line: string): Head | undefined {
   return { status: Number(match[2]), length: undefined, chunked: false, keptOpen: match[1] === '1' };
 }
 
+const HEADER_LENGTHS: ReadonlySet<number> = new Set(
+  ['content-length', 'transfer-encoding', 'connection'].map(({ length }) => length),
+);
+
 /** Notes what a header says about the body; answers what is wrong with it. */
 function readHeader(line: string, head: Head): string | undefined {
   const colon = line.indexOf(':');
   if (colon < 1) return 'a header of the answer is not understood';
+  // Most headers are none of these: their names need not be made.
+  if (!HEADER_LENGTHS.has(colon)) return undefined;
   const value = line.slice(colon + 1).trim();
   switch (line.slice(0, colon).toLowerCase()) {
     case 'content-length': {
@@ -205,6 +220,7 @@ function createLines(): Lines {
     },
     text: () => text,
     restart: (maxBytes) => {
+      partial = '';
       leftBytes = maxBytes;
     },
   };

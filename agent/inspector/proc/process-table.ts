@@ -32,8 +32,8 @@ export async function findNodeProcesses(
   // Without an iterator, and the end cut off by its length: this runs over every process of the node.
   for (let index = 0; index < comms.length; index += 1) {
     const comm = comms[index];
-    if (comm?.ok !== true) continue;
-    const name = comm.value.slice(0, -1).toString();
+    if (comm?.ok !== true || !Buffer.isBuffer(comm.value)) continue;
+    const name = comm.value.toString('latin1', 0, comm.value.length - 1);
     if (!names.has(name)) continue;
     const process = await nodeProcess(host, Number(pids[index]), own);
     if (process !== undefined) found.set(name, [...(found.get(name) ?? []), process]);

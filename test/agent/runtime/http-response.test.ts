@@ -117,3 +117,28 @@ void t.test('no bytes make it throw, and no body goes beyond what came', (t) => 
   );
   t.end();
 });
+
+void t.test('after a restart the next response is read like a first', (t) => {
+  const responses = [
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nWiki\r\n0\r\n\r\n',
+    'HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno',
+    'HTTP/1.0 200 OK\r\n\r\nuntil the end',
+    'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na',
+  ];
+  let heard: string[] = [];
+  const reader = createResponseReader({
+    onHead: (status) => void heard.push(String(status)),
+    onBody: (part) => void heard.push(part.toString()),
+  });
+  for (const response of responses) {
+    heard = [];
+    reader.restart();
+    const pushed = reader.push(Buffer.from(response));
+    const progress = pushed.state === 'reading' ? reader.end() : pushed;
+    const alone = read(response, undefined, pushed.state === 'reading');
+    t.same(progress, alone.progress);
+    t.equal(heard.join(' ').trim(), `${String(alone.status)} ${alone.body}`.trim());
+  }
+  t.end();
+});
