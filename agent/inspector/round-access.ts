@@ -1,5 +1,6 @@
-import type { Host, HostAnswer } from '../host/host.ts';
+import type { Host, HostQuestion } from '../host/host.ts';
 import type { NodeAccess } from '../node-access.ts';
+import { sameValue } from '../same-value.ts';
 
 /** What several inspectors read in one round: the table of processes, the mounts and sockets of the node, its users. */
 const SHARED =
@@ -20,7 +21,8 @@ function rememberingHost(host: Host): Host {
   const list = remembering((path: string, maxEntries: number | undefined) =>
     host.list(path, maxEntries === undefined ? {} : { maxEntries }),
   );
-  const together = new Map<string, Promise<readonly HostAnswer[]>>();
+  const together: { readonly questions: readonly HostQuestion[]; readonly answers: ReturnType<Host['readMany']> }[] =
+    [];
   const stat = remembering((path: string) => host.stat(path));
   const readLink = remembering((path: string) => host.readLink(path));
   return {
@@ -31,13 +33,18 @@ function rememberingHost(host: Host): Host {
     readMany: (questions, before) => {
       if (before !== undefined || !questions.every(({ path }) => SHARED.test(path)))
         return host.readMany(questions, before);
-      const key = JSON.stringify(questions);
-      const known = together.get(key) ?? host.readMany(questions);
-      together.set(key, known);
-      return known;
+      const known = together.find((asked) => areSame(asked.questions, questions));
+      if (known !== undefined) return known.answers;
+      const answers = host.readMany(questions);
+      together.push({ questions, answers });
+      return answers;
     },
     watch: host.watch,
   };
+}
+
+function areSame(some: readonly HostQuestion[], others: readonly HostQuestion[]): boolean {
+  return some.length === others.length && some.every((one, index) => sameValue(one, others[index]));
 }
 
 /** Remembers answers for shared paths; a different bound is a different question. */

@@ -30,6 +30,11 @@ t.test('what inspectors share is read once a round, what they do not is read eac
     paths.map((path) => asked.filter((each) => each === path).length),
     [1, 2, 1, 2, 1],
   );
+  const names = [{ ask: 'readFile', path: '/proc/7/comm' }] as const;
+  const answers = await round.host.readMany(names);
+  t.match(answers, [{ ok: true }]);
+  t.equal(await round.host.readMany([...names]), answers, 'questions together too');
+  t.not(await round.host.readMany([{ ask: 'readFile', path: '/srv/x' }]), answers);
   t.match(await round.host.readFile('/etc/passwd', { maxBytes: 2 }), { ok: false, code: 'tooLarge' });
   t.match(await round.host.readFile('/etc/passwd'), { ok: true }, 'another bound is another question');
 });
