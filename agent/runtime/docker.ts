@@ -28,12 +28,12 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
   const connect = connector(endpoint, options.socketPath);
 
-  const getText = async (path: string): Promise<TextReply> => {
-    try {
-      return await ask(await connect(), path, { timeoutMs, maxBytes });
-    } catch (error) {
-      return failureFromConnection(error);
-    }
+  const limits = { timeoutMs, maxBytes };
+  const getText = (path: string): Promise<TextReply> => {
+    const connected = connect();
+    // Hundreds ask in a row: where the transport is there, no promise is waited for.
+    if (!(connected instanceof Promise)) return ask(connected, path, limits);
+    return connected.then((transport) => ask(transport, path, limits), failureFromConnection);
   };
   const getNamedText = (name: string, path: (encoded: string) => string): Promise<TextReply> =>
     NAME.test(name) && !name.includes('..')
@@ -62,14 +62,22 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   };
 }
 
-/** Makes the transport at the first call, and again when the socket is found at another place. */
-function connector(endpoint: string, socketPath: (() => Promise<string>) | undefined): () => Promise<Transport> {
+/**
+ * Makes the transport at the first call, and again when the socket is found at another place. A promise where it has to
+ * be looked for; one that rejects for an endpoint that is none.
+ */
+function connector(
+  endpoint: string,
+  socketPath: (() => Promise<string>) | undefined,
+): () => Transport | Promise<Transport> {
   let opened: { readonly path: string; readonly transport: Transport } | undefined;
-  return async () => {
-    if (!endpoint.startsWith(`${UNIX}/`)) throw new Error(`not a unix socket: ${endpoint}`);
-    const path = socketPath === undefined ? endpoint.slice(UNIX.length) : await socketPath();
+  const openAt = (path: string): Transport => {
     if (opened?.path !== path) opened = { path, transport: createTransport(path) };
     return opened.transport;
+  };
+  return () => {
+    if (!endpoint.startsWith(`${UNIX}/`)) return Promise.reject(new Error(`not a unix socket: ${endpoint}`));
+    return socketPath === undefined ? openAt(endpoint.slice(UNIX.length)) : socketPath().then(openAt);
   };
 }
 
@@ -116,7 +124,7 @@ interface Following {
 }
 
 /** Follows the stream of events until it is over, for whatever reason; resolves with the reason. */
-async function followEvents(connect: () => Promise<Transport>, following: Following): Promise<string> {
+async function followEvents(connect: () => Transport | Promise<Transport>, following: Following): Promise<string> {
   const path = `/events?${new URLSearchParams(eventQuery(Date.now())).toString()}`;
   try {
     return await follow(await connect(), path, following);

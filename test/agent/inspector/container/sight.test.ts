@@ -84,6 +84,16 @@ t.test('nothing changed: the very same fact', async (t) => {
   t.equal(await again(), first);
 });
 
+t.test('a map of users that is not written yet', async (t) => {
+  const { host, again, fresh } = await lookedAt(t);
+  host.replace({ '/proc/100/uid_map': '' });
+  const first = await again();
+  t.strictSame(first, await fresh());
+  host.replace({ '/proc/100/uid_map': '         0     100000      65536\n' });
+  t.strictSame(await again(), await fresh());
+  t.not(await again(), first);
+});
+
 t.test('counters and sizes of a process are no change', async (t) => {
   const { host, again } = await lookedAt(t);
   const first = await again();
@@ -110,7 +120,10 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string | undefine
     '/proc/100/mountinfo': `${recordedText('proc/default/mountinfo')}999 998 8:1 / /host rw - ext4 /dev/sda1 rw\n`,
   },
   'a mount table that is gone': { '/proc/100/mountinfo': undefined },
-  'a user namespace': { '/proc/100/uid_map': '         0     100000      65536\n' },
+  'a user namespace': {
+    '/proc/100/uid_map': '         0     100000      65536\n',
+    '/proc/100/ns/user': '-> user:[4026532777]',
+  },
   'the network of the node': { '/proc/100/ns/net': `-> net:[${String(INITIAL.net)}]` },
   'a node with another network': { '/proc/1/ns/ipc': '-> ipc:[4026532999]' },
   'its own limit': { [`${CGROUP}/pids.max`]: 'max\n' },
