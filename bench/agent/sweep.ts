@@ -10,20 +10,26 @@ import type { Program } from './programs.ts';
 const SWEPT = 'full round';
 /** A sweep lasts less than a second; by then it is over, and so is what V8 does after it. */
 const SETTLE_MS = 1500;
+/** Sweeps are at least eight seconds apart: what the agent does in most of that time belongs to no sweep. */
+const BETWEEN_MS = 4000;
+/** The first are those in which V8 learns what is called often. */
+const WARM_UP_SWEEPS = 2;
 
 /** The CPU of whole sweeps, and the memory after them; the agent sweeps every few seconds. */
 export async function measureSweeps(agent: Program, engine: Engine, sweeps: number): Promise<readonly Figure[]> {
   const costs: number[] = [];
   let before = cpuMs(agent.pid);
-  for (let seen = agent.logged(SWEPT); costs.length < sweeps;) {
+  for (let seen = agent.logged(SWEPT); costs.length < WARM_UP_SWEEPS + sweeps;) {
     await sleep(250);
     if (agent.logged(SWEPT) > seen) {
       await sleep(SETTLE_MS);
       costs.push(cpuMs(agent.pid) - before);
       seen = agent.logged(SWEPT);
+      await sleep(BETWEEN_MS);
       before = cpuMs(agent.pid);
     }
   }
+  costs.splice(0, WARM_UP_SWEEPS);
   const ids = await engine.running();
   const floors: number[] = [];
   for (let run = 0; run < sweeps; run += 1) floors.push(await inspectAll(engine.socket, ids));

@@ -23,7 +23,8 @@ export type Inspection =
 /** The part of a container fact that the runtime says. */
 type RuntimeSide = Pick<ContainerFact, 'id' | 'name' | 'image' | 'imageId' | 'pid' | 'startedAt' | 'declared'>;
 
-type Answer =
+/** What the runtime says about a container. */
+export type Answer =
   { readonly outcome: 'running'; readonly side: RuntimeSide } | Exclude<Inspection, { readonly outcome: 'running' }>;
 
 /** The kernel's side, and how it was seen; a sight of undefined is not kept. */
@@ -54,7 +55,7 @@ const STARTING = /^runc:\[\d:[A-Z]+\]$/;
 const START_WAITS_MS: readonly number[] = [20, 50, 100, 200, 400];
 
 /**
- * Inspects one container. Where the runtime fails to answer about one that was seen `before`, what it said then stands
+ * Inspects one container; `answer`: what the runtime says about it, asked just now. Where the runtime fails to answer about one that was seen `before`, what it said then stands
  * (it hardly ever changes) as long as its first process is there, and the kernel is read anew.
  */
 export async function inspectContainer(
@@ -62,14 +63,17 @@ export async function inspectContainer(
   view: NodeView,
   id: string,
   before?: ContainerFact,
+  answer?: Answer,
 ): Promise<Inspection> {
+  let told = answer;
   let lastPid = 0;
   let last: RuntimeSide | undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const answer = await ask(runtime, view, id);
-    if (answer.outcome === 'gone') return answer;
-    if (answer.outcome === 'failed') return inspectFromMemory(view, answer, before);
-    last = answer.side;
+    told ??= await askAbout(runtime, view, id);
+    if (told.outcome === 'gone') return told;
+    if (told.outcome === 'failed') return inspectFromMemory(view, told, before);
+    last = told.side;
+    told = undefined;
     const kept = await stillSo(view, last);
     if (kept !== undefined) return { outcome: 'running', container: kept };
     const reading = await readStarted(view, last, last.pid === lastPid, before);
@@ -156,7 +160,8 @@ async function readConfirmed(
   return kernel === undefined ? undefined : { kernel, sight: isRepeated ? undefined : sight() };
 }
 
-async function ask(runtime: ContainerRuntime, { recall }: NodeView, id: string): Promise<Answer> {
+/** Asks the runtime about one container. */
+export async function askAbout(runtime: ContainerRuntime, { recall }: NodeView, id: string): Promise<Answer> {
   const reply = await runtime.inspectContainer(id);
   if (!reply.ok) return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
   return recall.parsed(id, 'inspect', reply.json, toAnswer);

@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import { seen, unreadable } from '../../../posture/observed.ts';
 import type { ContainerFact, ContainersFact } from '../../../posture/fact/container.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
@@ -5,7 +6,7 @@ import type { Inspector } from '../inspector.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { observeReply, runtimeUnseen } from '../runtime-reply.ts';
-import { inspectContainer } from './container.ts';
+import { askAbout, inspectContainer } from './container.ts';
 import type { Inspection } from './container.ts';
 import { containerListSchema } from './inspect-answer.ts';
 import { createLimitReader } from './limits.ts';
@@ -13,6 +14,8 @@ import { viewNode } from './node-view.ts';
 
 /** More at a time makes the engine slower, not faster. */
 const CONCURRENCY = 6;
+/** So many take some milliseconds. */
+const LOOKS_IN_A_ROW = 32;
 const SOURCE = 'GET /containers/json';
 
 /**
@@ -36,9 +39,14 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
   if (listed.state !== 'seen') return listed;
   const before = seenBefore(known);
   const view = await viewNode(access);
-  const inspections = await mapBounded(listed.value, CONCURRENCY, ({ Id: id }) =>
-    inspectContainer(runtime, view, id, before.get(id)),
-  );
+  // First the engine about all, then the kernel: side by side they take each other's share of the processor.
+  const answers = await mapBounded(listed.value, CONCURRENCY, ({ Id: id }) => askAbout(runtime, view, id));
+  let looks = 0;
+  const inspections = await mapBounded([...listed.value.entries()], CONCURRENCY, async ([index, { Id: id }]) => {
+    // The kernel answers at once: without a pause nothing else would get its turn.
+    if ((looks += 1) % LOOKS_IN_A_ROW === 0) await immediate();
+    return inspectContainer(runtime, view, id, before.get(id), answers[index]);
+  });
   access.recall.keepOnly(new Set(listed.value.map(({ Id: id }) => id)));
   const containers: ContainerFact[] = [];
   for (const [index, inspection] of inspections.entries()) {
