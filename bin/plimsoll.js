@@ -12,8 +12,8 @@ const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 
 /**
  * How the agent is run: it stays for months beside what the node is for, so it is to be small rather than fast. A young
- * generation of 1 MiB, no optimising compiler (its code alone is 5 MiB), one arena of malloc. bench/README.md has what
- * that saves, and that it costs no CPU.
+ * generation of 1 MiB, a heap that grows by less than half before it is collected, no optimising compilers, one arena of
+ * malloc. bench/README.md has what each saves and costs.
  */
 const FRUGAL = Object.freeze({
   flags: Object.freeze([
