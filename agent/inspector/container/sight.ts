@@ -42,7 +42,7 @@ export function noteSight(view: NodeView, id: string): NotedView {
     if (question.path.endsWith('/uid_map') && answer.ok && answer.value.length > 0) return answer;
     questions.push(question);
     answers.push(answer);
-    statuses.push(STATUS.test(question.path) ? view.recall.word(statusText(answer)) : undefined);
+    statuses.push(STATUS.test(question.path) ? statusText(answer) : undefined);
     bytes += answer.ok ? answer.value.length : 0;
     return answer;
   };
