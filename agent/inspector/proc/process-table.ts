@@ -98,8 +98,11 @@ export async function heldSockets(
       pid,
       asked.map(([, descriptor]) => descriptor),
     );
-    if (held.ok && asked.every(([inode]) => held.value.has(inode)))
+    if (held.ok && asked.every(([inode]) => held.value.has(inode))) {
+      // One that is gone is asked for anew if its number comes again.
+      recall.keep(NODE_ITSELF, drawer, { process, held: new Map(asked), asked: inodes });
       return { ok: true, value: new Set(asked.map(([inode]) => inode)) };
+    }
   }
   const listed = await host.list(`/proc/${String(pid)}/fd`, { maxEntries: MAX_ENTRIES });
   if (!listed.ok) return listed;

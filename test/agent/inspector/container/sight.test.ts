@@ -1,14 +1,13 @@
 import t from 'tap';
 import type { Test } from 'tap';
 import { observeContainer } from '../../../../agent/inspector/observe.ts';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
 import type { ContainerFact } from '../../../../posture/fact/container.ts';
 import { seen } from '../../../../posture/observed.ts';
-import { noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { recordedInspect, recordedText } from '../../../fixture/inspector/read.ts';
 import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree, TreeHost } from '../../../fixture/inspector/tree.ts';
+import { accessOf } from '../../hostile/weak-node.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 
 /*
@@ -50,15 +49,7 @@ async function lookedAt(t: Test): Promise<Looked> {
   const host = treeHost(t, NODE);
   const inspect = { ...INSPECT, State: { ...(INSPECT['State'] as object), Pid: 100, Running: true } };
   const runtime = await serveDocker(t, { [`/containers/${ID}/json`]: inspect });
-  const access = (): NodeAccess => ({
-    host,
-    runtime,
-    prober: { probe: () => Promise.resolve({ ok: false, reason: 'nothing is probed here' }) },
-    inventory: () => Promise.resolve(nodeFact()),
-    agent: noAgent,
-    recall: createRecall(),
-    now: () => 0,
-  });
+  const access = (): NodeAccess => accessOf(host, runtime);
   const look = async (from: NodeAccess, before: ContainerFact | undefined): Promise<ContainerFact> => {
     const known = before === undefined ? {} : { containers: seen([before], 'test') };
     const observed = await observeContainer(from, known, ID);

@@ -32,8 +32,10 @@ t.test('those that a process holds, looked for once', async (t) => {
   t.same(await held(501, 777), { ok: true, value: new Set([501]) });
   t.same(await held(777), { ok: true, value: new Set() });
   t.equal(lists, 1, 'the descriptors are known');
+  t.same(await held(501, 777), { ok: true, value: new Set([501]) });
+  t.equal(lists, 2, 'one that was not asked for in between is looked for again');
   t.same(await held(501, 502), { ok: true, value: new Set([501, 502]) }, 'a socket that was not asked for before');
-  t.equal(lists, 2);
+  t.equal(lists, 3);
   host.replace({ '/proc/812/fd/7': '-> /tmp/log' });
   t.same(await held(501, 502), { ok: true, value: new Set([502]) }, 'closed, and its number given to a file');
   host.replace({
