@@ -48,7 +48,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const lockFile = join(directory, 'lock');
   const isLeftBehind = existsSync(lockFile);
   const lock = takeLock(lockFile);
-  if (!lock.ok) throw new Error(`another agent (pid ${String(lock.pid)}) uses ${directory}; see data-dir`);
+  if (!lock.ok) throw new Error(`another agent (${lock.holder}) uses ${directory}; see data-dir`);
   if (isLeftBehind)
     log.warn({ directory }, 'the agent before this one did not end in order: it was killed, or crashed');
   const budget = budgetOf(options);

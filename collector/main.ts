@@ -179,7 +179,7 @@ async function lockDirectory(path: string): Promise<{ readonly release: () => vo
     await makePrivateDirectory(path);
     const lock = takeLock(join(path, 'collector.lock'));
     if (lock.ok) return lock;
-    throw refused(`another collector (process ${String(lock.pid)}) uses ${path}`);
+    throw refused(`another collector (${lock.holder}) uses ${path}`);
   } catch (error) {
     if (error instanceof StartError) throw error;
     throw refused(`the data directory ${path} cannot be used: ${errorCode(error)}`, error);

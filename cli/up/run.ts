@@ -43,7 +43,7 @@ async function lockDirectory(dataDir: string): Promise<{ readonly release: () =>
   try {
     await makePrivateDirectory(join(dataDir, 'log'));
     const lock = takeLock(join(dataDir, 'up.lock'));
-    return lock.ok ? lock : `plimsoll up already runs on ${dataDir} (process ${String(lock.pid)})`;
+    return lock.ok ? lock : `plimsoll up already runs on ${dataDir} (${lock.holder})`;
   } catch (error) {
     return `${dataDir} cannot be used: ${errorCode(error)}`;
   }

@@ -49,7 +49,7 @@ void t.test('a whole agent: judges this machine, sends it, answers a query, and 
   t.ok(collector.memory.findings.size > 100);
   t.ok([...collector.memory.findings.values()].some(({ check }) => check === 'kernel.lockdown'));
   await until('an inventory', () => collector.messages.some(({ inventory }) => inventory !== undefined));
-  await t.rejects(start(settings).running, { message: /another agent \(pid \d+\)/ }, 'only one a data directory');
+  await t.rejects(start(settings).running, { message: /another agent \(process \d+\)/ }, 'only one a data directory');
 
   collector.call()?.write({ query: { id: 'q', expression: '1 + 1', deadlineMs: 10_000, maxRows: 10, maxBytes: 1000 } });
   await until('an answer', () => collector.results.some(({ last }) => last === true));

@@ -13,6 +13,9 @@ const LOCKS = Object.freeze([
   { name: 'an agent', path: ['agent', 'lock'] },
 ]);
 
+/** Only the kernel knows which of the two: `takeLock` asks it, but would change something. */
+const UNSEEN = 'or that runs in another PID namespace';
+
 /** Who uses the data directory now? */
 export const dataLock: InstallationExamination = Object.freeze({
   id: 'data.lock',
@@ -29,7 +32,7 @@ export const dataLock: InstallationExamination = Object.freeze({
       if (code === 'EACCES') return unknown(`${file}: ${code}`, AS_OWNER);
       if (code !== 'there') continue;
       const pid = lockHolder(file);
-      seen.push(pid === undefined ? `${name} was killed (the next takes over)` : `${name}, process ${String(pid)}`);
+      seen.push(pid === undefined ? `${name} that was killed, ${UNSEEN}` : `${name}, process ${String(pid)}`);
     }
     return fine(seen.length === 0 ? 'by nobody' : `by ${seen.join('; ')}`);
   },
