@@ -1,4 +1,4 @@
-import { toJson } from './line.ts';
+import { safeJson } from '../../api/safe.ts';
 import type { OcsfEvent } from './ocsf.ts';
 
 /**
@@ -12,7 +12,7 @@ export function* shorterVersions(event: OcsfEvent): Generator<OcsfEvent, void> {
     metadata: {
       ...objectAt(event, 'metadata'),
       is_truncated: true,
-      untruncated_size: Math.ceil(Buffer.byteLength(toJson(event)) / 1024),
+      untruncated_size: Math.ceil(Buffer.byteLength(safeJson(event)) / 1024),
     },
   };
   const withoutText = {
@@ -130,7 +130,7 @@ function cut(text: string, bytes: number): string {
 
 /** Bytes of a text within JSON, without its quotes. */
 function sizeOf(text: string): number {
-  return Buffer.byteLength(toJson(text)) - 2;
+  return Buffer.byteLength(safeJson(text)) - 2;
 }
 
 function pick(value: OcsfEvent, keys: readonly string[]): OcsfEvent {

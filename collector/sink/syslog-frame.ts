@@ -1,6 +1,6 @@
 import type { Severity } from '../../posture/verdict.ts';
 import type { OutboxEvent } from '../store/store.ts';
-import { toJson } from './line.ts';
+import { safeJson } from '../../api/safe.ts';
 import { shorterVersions } from './ocsf-shorter.ts';
 import type { OcsfEvent } from './ocsf.ts';
 import { formatMessage, frameOf } from './syslog-message.ts';
@@ -53,6 +53,6 @@ function messageOf({ uid, action, atMs, finding }: OutboxEvent, ocsf: OcsfEvent,
     msgId: `finding-${action}`,
     // The node is here too: some receivers put the sender's name in place of HOSTNAME.
     element: { id: ELEMENT, parameters: { node: nodeId, name: nodeName, uid, check, verdict, action } },
-    text: toJson(ocsf),
+    text: safeJson(ocsf),
   });
 }

@@ -1,3 +1,5 @@
+import { safe } from '../../api/safe.ts';
+
 /*
  * RFC 5424, section 6:  <PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG
  * Header fields are printable ASCII without spaces, of limited length, `-` where there is nothing to say.
@@ -76,13 +78,7 @@ function printable(text: string, limit: number): string {
   return text.slice(0, limit).replace(/[^!-~]/g, '_') || '-';
 }
 
-/** Controls, and halves of surrogate pairs, are no text that a receiver could show. */
-const UNFIT = /[\p{Cc}\p{Cs}\u2028\u2029]/gu;
-
-/** PARAM-VALUE: UTF-8; quote, backslash and closing bracket are escaped, and nothing else. */
+/** PARAM-VALUE: UTF-8, what is not safe to show as a visible escape; quote, backslash and bracket as the RFC has it. */
 function parameterValue(value: string): string {
-  return value
-    .slice(0, MAX_VALUE)
-    .replace(UNFIT, '\uFFFD')
-    .replace(/["\\\]]/g, '\\$&');
+  return safe(value.slice(0, MAX_VALUE)).replace(/["\\\]]/g, '\\$&');
 }

@@ -36,7 +36,7 @@ interface Starter {
 async function startStarter(t: Test, path: string, wrapper: readonly string[] = []): Promise<Starter> {
   const script = join(t.testdirName, 'starter.ts');
   writeFileSync(script, SCRIPT);
-  const [command = '', ...args] = [...wrapper, process.execPath, script, path];
+  const [command, ...args] = [...wrapper, process.execPath, script, path] as const;
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
