@@ -9,6 +9,22 @@ import { buildConsole } from './build-console.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
+/**
+ * dockerode gets its transport from agent/runtime/docker-modem.ts. What it loads for other transports, BuildKit and tar
+ * archives is left out of the bundle: a module without content takes its place.
+ */
+const leanDockerode = {
+  name: 'lean-dockerode',
+  setup({ onResolve, onLoad }) {
+    onResolve(
+      { filter: /^(?:docker-modem|tar-fs|@balena\/dockerignore|\.\/buildkit|\.\/session)$/ },
+      ({ path, importer }) =>
+        /[\\/]dockerode[\\/]lib[\\/]/.test(importer) ? { path, namespace: 'left-out' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};', loader: 'js' }));
+  },
+};
+
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 await build({
   absWorkingDir: root,
@@ -24,6 +40,7 @@ await build({
   legalComments: 'linked',
   metafile: false,
   logLevel: 'warning',
+  plugins: [leanDockerode],
   define: { __PLIMSOLL_VERSION__: JSON.stringify(version) },
   // CommonJS packages inside an ES module bundle still call require for Node's own modules.
   banner: {

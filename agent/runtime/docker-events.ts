@@ -11,14 +11,15 @@ const KINDS: ReadonlySet<string> = new Set([
   'image',
 ] satisfies RuntimeEvent['kind'][]);
 
-const FILTERS = JSON.stringify({ type: [...KINDS] });
-
 /**
- * The query of `GET /events` for the kinds that we use. The engine begins to listen only after it has answered, so what
- * happens around then would be lost: `sinceMs` (milliseconds since 1970) has it repeat what it still remembers.
+ * The parameters of `GET /events` for the kinds that are used. The engine begins to listen only after it has answered,
+ * so events around then would be lost: `sinceMs` (milliseconds since 1970) makes it repeat what it still remembers.
  */
-export function eventQuery(sinceMs: number): Readonly<Record<string, string>> {
-  return { filters: FILTERS, since: (sinceMs / 1000).toFixed(3) };
+export function eventParameters(sinceMs: number): {
+  readonly filters: { readonly type: readonly string[] };
+  readonly since: number;
+} {
+  return { filters: { type: [...KINDS] }, since: sinceMs / 1000 };
 }
 
 /** An event of `GET /events`: one JSON object a line. */

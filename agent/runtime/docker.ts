@@ -1,60 +1,54 @@
-import { createEventLines, eventQuery } from './docker-events.ts';
-import { createTransport } from './docker-transport.ts';
-import { createBody, failureFromConnection, parsedReply, replyFailure, textReply } from './reply.ts';
-import type { Transport } from './docker-transport.ts';
+import Docker from 'dockerode';
+import { createEventLines, eventParameters } from './docker-events.ts';
+import { createDockerModem } from './docker-modem.ts';
+import type { DockerModem } from './docker-modem.ts';
+import { parseEndpoint } from './engine-address.ts';
+import type { EngineAddress, EngineTls } from './engine-address.ts';
+import { failureFromConnection, parsedReply, replyFailure } from './reply.ts';
 import type { ContainerRuntime, Reply, RuntimeEvent, TextReply } from './runtime.ts';
 
-/** Which engine, and how patient to be with it. */
+/** Which engine, and the bounds of a call. */
 export interface DockerRuntimeOptions {
-  /** `unix:///var/run/docker.sock`; nothing else is spoken to. */
+  /** `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2376`. */
   readonly endpoint: string;
   /** For one call, and for the event stream to begin; default 5,000. */
   readonly timeoutMs?: number | undefined;
   /** Of one answer; default 8 MiB. */
   readonly maxBytes?: number | undefined;
-  /** Where the socket stands here, where that is not the path of the endpoint: under a host root. Asked at each call. */
+  /** Path of the socket in this mount namespace, where it is not the path of the endpoint. Called for each request. */
   readonly socketPath?: (() => Promise<string>) | undefined;
+  /** For a TCP endpoint: reads the certificates. Called until it succeeds once; rejects with what is wrong. */
+  readonly tls?: (() => Promise<EngineTls>) | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 5000;
 const DEFAULT_MAX_BYTES = 8 * 1024 * 1024;
-const UNIX = 'unix://';
 
-// Ids, names and image references (distribution/reference grammar). What else goes into a URL is no name.
+// Ids, names and image references (distribution/reference grammar). Anything else in a URL is not a name.
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:@/-]{0,511}$/;
 
-/** A Docker engine asked over its unix socket. Calls at the same time use a connection each: at most 8 at a time. */
+/** A Docker engine, asked through dockerode over {@link DockerModem}. Ask at most 8 things at a time. */
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
   const { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
-  const connect = connector(endpoint, options.socketPath);
-
-  const limits = { timeoutMs, maxBytes };
-  const getText = (path: string): Promise<TextReply> => {
-    const connected = connect();
-    // Hundreds ask in a row: where the transport is there, no promise is waited for.
-    if (!(connected instanceof Promise)) return ask(connected, path, limits);
-    return connected.then((transport) => ask(transport, path, limits), failureFromConnection);
-  };
-  const getNamedText = (name: string, path: (encoded: string) => string): Promise<TextReply> =>
+  const docker = createClient(createDockerModem(locator(options), { timeoutMs, maxBytes }));
+  const named = (name: string, ask: (encoded: string) => Promise<unknown>): Promise<TextReply> =>
     NAME.test(name) && !name.includes('..')
-      ? getText(path(encodeURIComponent(name)))
+      ? textOf(ask(encodeURIComponent(name)))
       : Promise.resolve(replyFailure('failed', 'not a name or id'));
-  const get = async (path: string): Promise<Reply> => parsedReply(await getText(path));
-  const getNamed = async (name: string, path: (encoded: string) => string): Promise<Reply> =>
-    parsedReply(await getNamedText(name, path));
+  const parsed = async (text: Promise<TextReply>): Promise<Reply> => parsedReply(await text);
 
   return {
     endpoint,
-    info: () => get('/info'),
-    version: () => get('/version'),
-    listContainers: () => get('/containers/json'),
-    inspectContainer: (id) => getNamedText(id, (name) => `/containers/${name}/json`),
-    inspectImage: (id) => getNamed(id, (name) => `/images/${name}/json`),
-    imageHistory: (id) => getNamed(id, (name) => `/images/${name}/history`),
-    inspectNetwork: (name) => getNamed(name, (encoded) => `/networks/${encoded}`),
+    info: () => parsed(textOf(docker.info())),
+    version: () => parsed(textOf(docker.version())),
+    listContainers: () => parsed(textOf(docker.listContainers())),
+    inspectContainer: (id) => named(id, (name) => docker.getContainer(name).inspect()),
+    inspectImage: (id) => parsed(named(id, (name) => docker.getImage(name).inspect())),
+    imageHistory: (id) => parsed(named(id, (name) => docker.getImage(name).history())),
+    inspectNetwork: (name) => parsed(named(name, (encoded) => docker.getNetwork(encoded).inspect())),
     events: (onEvent, onEnd, signal) => {
       const follow = async (): Promise<void> => {
-        const reason = await followEvents(connect, { onEvent, signal, timeoutMs });
+        const reason = await followEvents(docker, onEvent, signal);
         if (!signal.aborted) onEnd(reason);
       };
       void follow();
@@ -62,106 +56,59 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   };
 }
 
-/**
- * Makes the transport at the first call, and again when the socket is found at another place. A promise where it has to
- * be looked for; one that rejects for an endpoint that is none.
- */
-function connector(
-  endpoint: string,
-  socketPath: (() => Promise<string>) | undefined,
-): () => Transport | Promise<Transport> {
-  let opened: { readonly path: string; readonly transport: Transport } | undefined;
-  const openAt = (path: string): Transport => {
-    if (opened?.path !== path) opened = { path, transport: createTransport(path) };
-    return opened.transport;
+/** dockerode takes any modem, which its types do not say. */
+function createClient(modem: DockerModem): Docker {
+  return new Docker({ modem } as Docker.DockerOptions);
+}
+
+/** dockerode hands over what its modem answers: with ours a {@link TextReply}, whatever its types say. */
+function textOf(answer: Promise<unknown>): Promise<TextReply> {
+  return answer as Promise<TextReply>;
+}
+
+/** The address of the engine: a promise only where it has to be looked for. */
+function locator({ endpoint, socketPath, tls }: DockerRuntimeOptions): () => EngineAddress | Promise<EngineAddress> {
+  const address = parseEndpoint(endpoint);
+  if (address === undefined) return () => Promise.reject(new Error(`not an endpoint of Docker: ${endpoint}`));
+  if (address.kind === 'tcp') {
+    let loaded: EngineAddress | undefined = tls === undefined ? address : undefined;
+    const load = async (): Promise<EngineAddress> => (loaded = parseEndpoint(endpoint, await tls?.()) ?? address);
+    return () => loaded ?? load();
+  }
+  if (socketPath === undefined) return () => address;
+  let located = address;
+  return async () => {
+    const path = await socketPath();
+    // The same object as long as it is the same path: connections are kept by address.
+    if (located.path !== path) located = { kind: 'unix', path };
+    return located;
   };
-  return () => {
-    if (!endpoint.startsWith(`${UNIX}/`)) return Promise.reject(new Error(`not a unix socket: ${endpoint}`));
-    return socketPath === undefined ? openAt(endpoint.slice(UNIX.length)) : socketPath().then(openAt);
-  };
-}
-
-interface Limits {
-  readonly timeoutMs: number;
-  readonly maxBytes: number;
-}
-
-/** One exchange; after the deadline it answers `timeout`, and beyond the bound `tooLarge`, and the connection goes. */
-function ask(transport: Transport, path: string, { timeoutMs, maxBytes }: Limits): Promise<TextReply> {
-  return new Promise((resolve) => {
-    const body = createBody(maxBytes);
-    let status = 0;
-    const finish = (reply: TextReply): void => {
-      clearTimeout(timer);
-      resolve(reply);
-    };
-    const giveUp = (reply: TextReply): void => {
-      stop();
-      finish(reply);
-    };
-    const timer = setTimeout(
-      () => giveUp(replyFailure('timeout', `no answer within ${String(timeoutMs)} ms`)),
-      timeoutMs,
-    );
-    const stop = transport.get(path, {
-      onHead: (told) => {
-        status = told;
-      },
-      onBody: (part) => {
-        if (!body.add(part)) giveUp(replyFailure('tooLarge', `the answer has more than ${String(maxBytes)} bytes`));
-      },
-      onEnd: () => finish(textReply(status, body.bytes())),
-      onError: (error) => finish(failureFromConnection(error)),
-    });
-  });
-}
-
-interface Following {
-  readonly onEvent: (event: RuntimeEvent) => void;
-  readonly signal: AbortSignal;
-  /** For the stream to begin. */
-  readonly timeoutMs: number;
 }
 
 /** Follows the stream of events until it is over, for whatever reason; resolves with the reason. */
-async function followEvents(connect: () => Transport | Promise<Transport>, following: Following): Promise<string> {
-  const path = `/events?${new URLSearchParams(eventQuery(Date.now())).toString()}`;
+async function followEvents(
+  docker: Docker,
+  onEvent: (event: RuntimeEvent) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  let stream: NodeJS.ReadableStream;
   try {
-    return await follow(await connect(), path, following);
+    const parameters = { ...eventParameters(Date.now()), abortSignal: signal };
+    stream = await docker.getEvents(parameters as Docker.GetEventsOptions);
   } catch (error) {
     return failureFromConnection(error).reason;
   }
-}
-
-function follow(transport: Transport, path: string, { onEvent, signal, timeoutMs }: Following): Promise<string> {
-  return new Promise((resolve) => {
-    const lines = createEventLines((event) => {
-      if (!signal.aborted) onEvent(event);
-    });
-    const finish = (reason: string): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
-      resolve(reason);
-    };
-    const giveUp = (reason: string): void => {
-      stop();
-      finish(reason);
-    };
-    const abort = (): void => giveUp('no longer followed');
-    const timer = setTimeout(() => giveUp(`no answer within ${String(timeoutMs)} ms`), timeoutMs);
-    const stop = transport.get(path, {
-      onHead: (status) => {
-        clearTimeout(timer);
-        if (status !== 200) giveUp(`HTTP ${String(status)}`);
-      },
-      onBody: (part) => {
-        const problem = lines.push(part);
-        if (problem !== undefined) giveUp(problem);
-      },
-      onEnd: () => finish('the engine ended the event stream'),
-      onError: (error) => finish(failureFromConnection(error).reason),
-    });
-    signal.addEventListener('abort', abort);
-    if (signal.aborted) abort();
+  const lines = createEventLines((event) => {
+    if (!signal.aborted) onEvent(event);
   });
+  try {
+    for await (const part of stream) {
+      const problem = lines.push(part as Buffer);
+      // Leaving the loop closes the connection.
+      if (problem !== undefined) return problem;
+    }
+    return 'the engine ended the event stream';
+  } catch (error) {
+    return failureFromConnection(error).reason;
+  }
 }

@@ -27,27 +27,6 @@ export function failureFromConnection(error: unknown): ReplyFailure {
   }
 }
 
-/** The body of an answer as it comes in. */
-export interface Body {
-  /** Keeps a copy of the part; false: that would be more than is kept, and the answer is to be given up. */
-  readonly add: (part: Buffer) => boolean;
-  readonly bytes: () => Buffer;
-}
-
-/** A body of at most `maxBytes`. */
-export function createBody(maxBytes: number): Body {
-  const parts: Buffer[] = [];
-  let length = 0;
-  return {
-    add: (part) => {
-      length += part.length;
-      if (length <= maxBytes) parts.push(Buffer.from(part));
-      return length <= maxBytes;
-    },
-    bytes: () => (parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)),
-  };
-}
-
 /** A complete answer as it came, or the failure that its status says. */
 export function textReply(status: number, body: Buffer): TextReply {
   return status >= 200 && status <= 299 ? { ok: true, json: body } : failureFromStatus(status, body.toString('utf8'));

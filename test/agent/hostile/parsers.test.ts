@@ -76,12 +76,7 @@ const FEEDS: Readonly<Record<string, Feed>> = {
     const { push } = create(() => undefined) as { readonly push: (part: Buffer) => unknown };
     pieces(push, input.bytes);
   },
-  'runtime/http-response.ts createResponseReader': (create, input) => {
-    const reader = create({ onHead: () => undefined, onBody: () => undefined });
-    const { push, end } = reader as { readonly push: (part: Buffer) => unknown; readonly end: () => unknown };
-    pieces(push, input.bytes);
-    end();
-  },
+  'runtime/engine-address.ts parseEndpoint': (parse, { text }) => parse(`tcp://${text}`),
 };
 
 /** Whole files as the kernel and the engine write them, and lines that a parser goes further into. */
@@ -90,8 +85,6 @@ const SAMPLES: readonly string[] = [
     .map((name) => join(FIXTURES, name))
     .filter((path) => statSync(path).isFile() && !path.endsWith('.ts'))
     .map((path) => readFileSync(path, 'latin1')),
-  'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n',
-  'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}',
   '{"Type":"container","Action":"start","Actor":{"ID":"c","Attributes":{"container":"x"}}}\n',
   'Match User "a b",!c Address 10.0.0.0/8\nInclude /etc/ssh/*.conf\nPort=22\nCiphers +aes256-ctr\nLoginGraceTime 1h30m\n',
   '[Socket]\nListenStream=/run/docker.sock\\\n  x\n; comment\n[Install]\n',

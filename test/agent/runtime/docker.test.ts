@@ -86,7 +86,10 @@ void t.test('failures are values', async (t) => {
     const path = await startEngine(t, answering(bytes));
     t.match(await ask(path), { ok: false, code, reason }, `${JSON.stringify(bytes.slice(0, 30))} is ${code}`);
   }
-  t.match(await createDockerRuntime({ endpoint: 'tcp://127.0.0.1:2375' }).info(), { ok: false, code: 'failed' });
+  for (const endpoint of ['ssh://127.0.0.1', 'tcp://', 'tcp://a:0', 'unix://relative', 'fd://'])
+    t.match(await createDockerRuntime({ endpoint }).info(), { ok: false, code: 'failed', reason: /not an endpoint/ });
+  // Nobody listens on port 1 of loopback here.
+  t.match(await createDockerRuntime({ endpoint: 'tcp://127.0.0.1:1' }).info(), { ok: false, code: 'absent' });
 });
 
 void t.test('nobody makes us wait or fills our memory', async (t) => {

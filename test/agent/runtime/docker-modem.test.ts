@@ -1,8 +1,12 @@
-import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
+import { createDockerModem } from '../../../agent/runtime/docker-modem.ts';
 import { startEngine } from './engine-socket.ts';
+import { makeCertificates } from './engine-tls.ts';
 
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
 
@@ -81,4 +85,90 @@ void t.test('after a deadline the connection goes, and with it the late answer',
   t.match(await runtime.info(), { ok: false, code: 'timeout' });
   const patient = createDockerRuntime({ endpoint });
   t.strictSame(await patient.info(), { ok: true, value: {} });
+});
+
+void t.test(
+  'all kept connections were closed by a restart of the engine: each call still gets its answer',
+  async (t) => {
+    const { endpoint } = await engine(t, (socket, connection, request) => {
+      if (connection <= 4 && request > 1) socket.destroy();
+      else socket.write(ANSWER);
+    });
+    const runtime = createDockerRuntime({ endpoint });
+    const four = () => Promise.all([runtime.info(), runtime.version(), runtime.listContainers(), runtime.info()]);
+    await four();
+    for (const reply of await four()) t.match(reply, { ok: true });
+  },
+);
+
+void t.test('another protocol, or interim responses without end', async (t) => {
+  const upgrading = await engine(t, (socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
+  });
+  t.match(await createDockerRuntime({ endpoint: upgrading.endpoint, timeoutMs: 300 }).info(), { ok: false });
+  const interim = await engine(t, (socket) => {
+    const pour = (): void => {
+      while (!socket.destroyed && socket.write('HTTP/1.1 100 Continue\r\n\r\n'.repeat(100)));
+    };
+    socket.on('drain', pour);
+    pour();
+  });
+  t.match(await createDockerRuntime({ endpoint: interim.endpoint, timeoutMs: 300 }).info(), { ok: false });
+});
+
+void t.test('nothing but reading', (t) => {
+  const modem = createDockerModem(() => ({ kind: 'unix', path: '/none' }), { timeoutMs: 10, maxBytes: 10 });
+  modem.dial({ path: '/containers/create?', method: 'POST' }, (error) => {
+    t.match(error, { message: /only reads/ });
+    t.end();
+  });
+});
+
+void t.test('TCP with TLS: both sides show certificates of one authority', async (t) => {
+  const own = makeCertificates(t);
+  const other = makeCertificates(t);
+  const server = createServer(
+    {
+      ca: own.pem('ca.pem'),
+      cert: own.pem('server-cert.pem'),
+      key: own.pem('server-key.pem'),
+      requestCert: true,
+      rejectUnauthorized: true,
+    },
+    (_request, response) => response.end('{"a":1}'),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const endpoint = `tcp://127.0.0.1:${String(port)}`;
+  const client = (from: typeof own, ca = from) => ({
+    ca: ca.pem('ca.pem'),
+    cert: from.pem('cert.pem'),
+    key: from.pem('key.pem'),
+  });
+  const runtime = createDockerRuntime({ endpoint, tls: () => Promise.resolve(client(own)) });
+  t.strictSame(await runtime.info(), { ok: true, value: { a: 1 } });
+  t.strictSame(await runtime.version(), { ok: true, value: { a: 1 } });
+
+  const refused: readonly (readonly [string, ReturnType<typeof createDockerRuntime>])[] = [
+    [
+      'a client of another authority',
+      createDockerRuntime({ endpoint, tls: () => Promise.resolve(client(other, own)) }),
+    ],
+    [
+      'a server of another authority',
+      createDockerRuntime({ endpoint, tls: () => Promise.resolve(client(own, other)) }),
+    ],
+    [
+      'a certificate for another name',
+      createDockerRuntime({
+        endpoint: `tcp://localhost:${String(port)}`,
+        tls: () => Promise.resolve(client(own)),
+      }),
+    ],
+    ['plain HTTP', createDockerRuntime({ endpoint })],
+    ['no certificates', createDockerRuntime({ endpoint, tls: () => Promise.reject(new Error('cert.pem is missing')) })],
+  ];
+  for (const [what, refusing] of refused) t.match(await refusing.info(), { ok: false, code: 'failed' }, what);
 });

@@ -1,0 +1,185 @@
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { EngineAddress } from './engine-address.ts';
+import { failureFromConnection, replyFailure, textReply } from './reply.ts';
+import type { TextReply } from './runtime.ts';
+
+/** Bounds of one call. */
+export interface CallLimits {
+  /** For a whole answer, and for an event stream to begin. */
+  readonly timeoutMs: number;
+  /** Of one body. */
+  readonly maxBytes: number;
+}
+
+/** What dockerode asks of its modem: the part of docker-modem's `dial` options that a reading call uses. */
+interface DialOptions {
+  readonly path: string;
+  readonly method: string;
+  readonly isStream?: boolean;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly abortSignal?: AbortSignal;
+}
+
+/** A {@link TextReply}, or for a stream the response itself. */
+type DialCallback = (error: Error | null, value?: TextReply | IncomingMessage) => void;
+
+/** The transport under dockerode, in the place of docker-modem. */
+export interface DockerModem {
+  /** Sends a GET. A failed call is a value; only a stream that does not begin is an error. */
+  readonly dial: (options: DialOptions, callback: DialCallback) => void;
+}
+
+/** Connections that are kept for the next request. */
+const MAX_IDLE = 8;
+/** A round sends hundreds of requests in a row, and then none for minutes. */
+const IDLE_MS = 1000;
+/** An engine sends some hundred bytes; 16 KiB is also Node's own default. */
+const MAX_HEADER_BYTES = 16 * 1024;
+/** Errors of a kept connection that the engine closed before it read the request. */
+const STALE_CODES: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
+
+/** Opens a request for a path; `fresh`: on a connection of its own. */
+type OpenRequest = (path: string, fresh: boolean) => ClientRequest;
+
+/**
+ * A modem for dockerode over node:http and node:https: bounded bytes, a deadline for each call, kept connections. It
+ * sends GET requests only, so that nothing in this program can change anything in an engine. `locate` is called for
+ * each request; the connections are opened anew when the address is another one.
+ */
+export function createDockerModem(
+  locate: () => EngineAddress | Promise<EngineAddress>,
+  limits: CallLimits,
+): DockerModem {
+  let opened: { readonly address: EngineAddress; readonly open: OpenRequest } | undefined;
+  const openAt = (address: EngineAddress): OpenRequest => {
+    if (opened?.address !== address) opened = { address, open: requestOpener(address) };
+    return opened.open;
+  };
+  return {
+    dial: ({ path, method, isStream, options, abortSignal }, callback) => {
+      if (method !== 'GET') return callback(new Error(`${method} ${path}: this program only reads`));
+      const target = targetOf(path, options);
+      const send = (open: OpenRequest): void => {
+        if (isStream === true) openStream(open, { target, abortSignal, timeoutMs: limits.timeoutMs }, callback);
+        else exchange(open, target, limits, (reply) => callback(null, reply));
+      };
+      const fail = (error: unknown): void =>
+        isStream === true ? callback(error as Error) : callback(null, failureFromConnection(error));
+      // Hundreds of calls in a row: where the address is known at once, no promise is awaited.
+      const located = locate();
+      if (located instanceof Promise) located.then((address) => send(openAt(address)), fail);
+      else send(openAt(located));
+    },
+  };
+}
+
+/** dockerode ends a path that may have parameters with `?`; parameters that are objects are JSON. */
+function targetOf(path: string, parameters: DialOptions['options']): string {
+  if (!path.endsWith('?')) return path;
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters ?? {})) {
+    if (name === 'abortSignal' || value === undefined) continue;
+    query.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+  }
+  return query.size === 0 ? path.slice(0, -1) : path + query.toString();
+}
+
+function requestOpener(address: EngineAddress): OpenRequest {
+  const kept = { keepAlive: true, maxFreeSockets: MAX_IDLE, timeout: IDLE_MS } as const;
+  const common: RequestOptions = { headers: { 'user-agent': 'plimsoll' }, maxHeaderSize: MAX_HEADER_BYTES };
+  if (address.kind === 'tcp' && address.tls !== undefined) {
+    const https = process.getBuiltinModule('node:https');
+    const tls = { ...address.tls, minVersion: 'TLSv1.2' } as const;
+    const agent = new https.Agent({ ...kept, ...tls });
+    const options = { ...common, ...tls, host: address.host, port: address.port };
+    return (path, fresh) => https.request({ ...options, path, agent: fresh ? false : agent });
+  }
+  // An import would read every export of the module, among them WebSocket, which loads undici: 30 ms of CPU and 13 MB.
+  const http = process.getBuiltinModule('node:http');
+  const agent = new http.Agent(kept);
+  const place = address.kind === 'unix' ? { socketPath: address.path } : { host: address.host, port: address.port };
+  const options = { ...common, ...place };
+  return (path, fresh) => http.request({ ...options, path, agent: fresh ? false : agent });
+}
+
+/** A whole answer; after the deadline `timeout`, beyond the bound `tooLarge`, and the connection is closed. */
+function exchange(
+  open: OpenRequest,
+  target: string,
+  { timeoutMs, maxBytes }: CallLimits,
+  onReply: (reply: TextReply) => void,
+): void {
+  let request: ClientRequest;
+  let isOver = false;
+  const finish = (reply: TextReply): void => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    onReply(reply);
+  };
+  const giveUp = (reply: TextReply): void => {
+    finish(reply);
+    request.destroy();
+  };
+  const timer = setTimeout(
+    () => giveUp(replyFailure('timeout', `no answer within ${String(timeoutMs)} ms`)),
+    timeoutMs,
+  );
+  const send = (fresh: boolean): void => {
+    let hasAnswered = false;
+    request = open(target, fresh);
+    request.on('response', (response) => {
+      hasAnswered = true;
+      const parts: Buffer[] = [];
+      let length = 0;
+      response.on('data', (part: Buffer) => {
+        length += part.length;
+        if (length > maxBytes) giveUp(replyFailure('tooLarge', `the answer has more than ${String(maxBytes)} bytes`));
+        else parts.push(part);
+      });
+      response.on('end', () => finish(textReply(response.statusCode ?? 0, Buffer.concat(parts, length))));
+      response.on('error', () =>
+        finish(replyFailure('failed', 'the connection was closed before the answer was complete')),
+      );
+    });
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      // The engine closed a kept connection meanwhile. A GET may be sent twice.
+      const isStale = request.reusedSocket && !hasAnswered && STALE_CODES.has(error.code);
+      if (isStale && !isOver && !fresh) send(true);
+      else finish(failureFromConnection(error));
+    });
+    request.end();
+  };
+  send(false);
+}
+
+interface StreamOptions {
+  readonly target: string;
+  readonly abortSignal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+}
+
+/** A response as it begins; the caller reads it. The signal closes the connection. */
+function openStream(
+  open: OpenRequest,
+  { target, abortSignal, timeoutMs }: StreamOptions,
+  callback: DialCallback,
+): void {
+  const request = open(target, true);
+  const abort = (): void => void request.destroy(new Error('no longer followed'));
+  const timer = setTimeout(() => request.destroy(new Error(`no answer within ${String(timeoutMs)} ms`)), timeoutMs);
+  request.on('response', (response) => {
+    clearTimeout(timer);
+    if (response.statusCode === 200) return callback(null, response);
+    callback(new Error(`HTTP ${String(response.statusCode)}`));
+    request.destroy();
+  });
+  request.on('error', callback);
+  request.on('close', () => {
+    clearTimeout(timer);
+    abortSignal?.removeEventListener('abort', abort);
+  });
+  abortSignal?.addEventListener('abort', abort);
+  request.end();
+  if (abortSignal?.aborted === true) abort();
+}
