@@ -36,6 +36,8 @@ const RETRY_MS = 1000;
  */
 export function createSyslogSink({ name, clock, render, frame, open, replay }: SyslogOptions): Sink {
   const window = openWindow({ replay, maxBytes: MAX_UNCONFIRMED_BYTES, maxAgeMs: MAX_UNCONFIRMED_MS });
+  /** Time that the receiver took for what is unconfirmed. */
+  let busyMs = 0;
   let connection: SyslogConnection | undefined;
   let closed = false;
 
@@ -51,9 +53,20 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
   };
   /** Undefined: the receiver has read everything. */
   const confirm = async (): Promise<string | undefined> => {
-    const problem = await connection?.end();
+    const problem = await timed(() => connection?.end());
     if (problem === undefined) connection = undefined;
     return problem;
+  };
+  const timed = async <T>(work: () => Promise<T> | undefined): Promise<T | undefined> => {
+    const startMs = clock.monotonic();
+    const result = await work();
+    busyMs += clock.monotonic() - startMs;
+    return result;
+  };
+  const takeBusyMs = (): number => {
+    const taken = busyMs;
+    busyMs = 0;
+    return taken;
   };
   /** Undefined: all were handed over. */
   const write = async (frames: readonly Frame[]): Promise<string | undefined> => {
@@ -62,13 +75,14 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
       if (window.isFull(clock.monotonic())) {
         const problem = await confirm();
         if (problem !== undefined) return problem;
-        window.confirmed();
+        window.confirmed(clock.monotonic(), takeBusyMs());
       }
       const to = await connected();
       if (!to.ok) return to.reason;
-      const group = firstOf(rest, window.room());
+      const group = firstOf(rest, window.room(), Math.min(WRITE_BYTES, window.roomBytes()));
       for (const { position, bytes } of group) window.sent(position, bytes.length, clock.monotonic());
-      const problem = await to.connection.write(Buffer.concat(group.map(({ bytes }) => bytes)));
+      const bytes = Buffer.concat(group.map((frame) => frame.bytes));
+      const problem = await timed(() => to.connection.write(bytes));
       if (problem !== undefined) return problem;
       rest = rest.slice(group.length);
     }
@@ -76,13 +90,14 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
   };
   const settle = async (): Promise<string | undefined> => {
     const problem = await confirm();
-    if (problem === undefined) window.allSettled();
+    if (problem === undefined) window.allSettled(takeBusyMs());
     return problem;
   };
   const failed = (reason: string): SinkOutcome => {
     connection?.destroy();
     connection = undefined;
     window.lost();
+    busyMs = 0;
     return { outcome: 'retry', afterMs: RETRY_MS, reason, settled: window.settled() };
   };
   const send = async (batch: readonly OutboxEvent[]): Promise<SinkOutcome> => {
@@ -126,9 +141,9 @@ function framesOf(batch: readonly OutboxEvent[], ocsf: readonly OcsfEvent[], opt
   return { frames, tooLarge };
 }
 
-/** The first frames that are written at once: at least one, at most `room`. */
-function firstOf(frames: readonly Frame[], room: number): readonly Frame[] {
-  let left = WRITE_BYTES;
+/** The first frames that are written at once: at least one, at most `room` and `roomBytes`. */
+function firstOf(frames: readonly Frame[], room: number, roomBytes: number): readonly Frame[] {
+  let left = roomBytes;
   const end = frames.findIndex(({ bytes }, index) => (left -= bytes.length) < 0 && index > 0);
   return frames.slice(0, Math.max(1, Math.min(end === -1 ? frames.length : end, room)));
 }

@@ -16,7 +16,14 @@ export type Behaviour =
   /** Reads, but never answers the end of the other side. */
   | 'never-ends'
   /** Hangs up at once, in order. */
-  | 'hangs-up';
+  | 'hangs-up'
+  /** Reads to the end, but no more than `SLOW_BYTES` in each `SLOW_MS`. */
+  | 'reads-slowly';
+
+/** How fast a slow receiver reads. */
+export const SLOW_BYTES = 32 * 1024;
+/** See {@link SLOW_BYTES}. */
+export const SLOW_MS = 25;
 
 /** A receiver of syslog in this process. */
 export interface SyslogReceiver {
@@ -52,6 +59,8 @@ export async function startSyslogReceiver(tls?: TlsOptions): Promise<SyslogRecei
     if (behaviour === 'hangs-up') return void socket.end();
     if (behaviour === 'stalls') return void socket.pause();
     const read = frameReader();
+    const isSlow = behaviour === 'reads-slowly';
+    if (isSlow) readSlowly(socket);
     socket.on('data', (chunk) => {
       if (socket.destroyed) return;
       for (const message of read(chunk)) {
@@ -59,7 +68,7 @@ export async function startSyslogReceiver(tls?: TlsOptions): Promise<SyslogRecei
         onEvent(received.length);
       }
     });
-    if (behaviour === 'reads') socket.on('end', () => socket.end());
+    if (behaviour === 'reads' || isSlow) socket.on('end', () => socket.end());
   };
   const reset = (): void => {
     for (const socket of sockets) socket.resetAndDestroy();
@@ -102,4 +111,12 @@ export async function startSyslogReceiver(tls?: TlsOptions): Promise<SyslogRecei
     },
     start,
   };
+}
+
+/** After each chunk of at most 64 KiB the socket rests for as long as a slow receiver needs for it. */
+function readSlowly(socket: Socket): void {
+  socket.on('data', (chunk: Buffer) => {
+    socket.pause();
+    setTimeout(() => socket.resume(), (chunk.length / SLOW_BYTES) * SLOW_MS);
+  });
 }

@@ -146,6 +146,35 @@ await t.test('a receiver that stands still is noticed, without a reset', async (
   t.equal(receiver.connections(), before + 1, 'what is unconfirmed for 30 s is confirmed before more follows');
 });
 
+await t.test('a slow receiver with a backlog: the position moves, little is sent again', async (t) => {
+  const receiver = await receiverOf(t);
+  receiver.behave('reads-slowly');
+  // The deadlines of the sink pass 20 times faster, so that 1.3 MB/s count as 65 KB/s and its 20 s as one.
+  const sink = sinkTo(t, { port: receiver.port, clock: fasterClock(20), replay: 10_000 });
+  const evidence = [{ source: '/proc/1/status', seen: 'x'.repeat(3000), expected: '' }];
+  const all = events(1, 1500, { evidence });
+  let settled = 0;
+  let failures = 0;
+  for (let from = 0; from < all.length && failures < 20;) {
+    const outcome = await sink.send(all.slice(from, from + 500));
+    if ('settled' in outcome && outcome.settled !== undefined) settled = Math.max(settled, outcome.settled);
+    if (outcome.outcome !== 'ok') failures += 1;
+    from = outcome.outcome === 'ok' ? from + 500 : settled;
+  }
+  t.same(await sink.send([]), { outcome: 'ok', settled: 1500 });
+  t.equal(failures, 0, 'no window was too large for it');
+  t.same(receiver.uids(), uidsOf(1, 1500), 'each once, in order');
+});
+
+/** A clock on which `factor` seconds pass in one. */
+function fasterClock(factor: number): Clock {
+  return {
+    now: () => CLOCK.now() * factor,
+    monotonic: () => CLOCK.monotonic() * factor,
+    after: (delayMs, run) => CLOCK.after(delayMs / factor, run),
+  };
+}
+
 await t.test('what cannot be reached', async (t) => {
   const receiver = await startSyslogReceiver();
   await receiver.stop();
