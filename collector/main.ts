@@ -92,19 +92,28 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   steps.push({ name: 'store', close: () => store.close() });
   const feed = createFeed();
   startUpkeep(options, { store, feed }, steps);
-  const opened = await openSinks({ ...options, nodes: createNodeLookup(store, feed) });
+  const nodes = createNodeLookup(store, feed);
+  /** For reads that people trigger: these must not keep the store from committing. */
+  const readStore: Store = { ...store, nodes: nodes.all };
+  const opened = await openSinks({ ...options, nodes });
   const pumps = opened.map((sink) => startPump({ store, sink, feed, clock, log }));
   for (const pump of pumps) steps.push({ name: `sink ${pump.status().name}`, close: () => pump.stop() });
   // The hub and the sessions need each other: the hub asks for them only once there are questions.
   let sessions: Sessions = NO_SESSIONS;
   let forgetNode: SessionServer['forget'] = notYet;
-  const queries = createQueryHub({ sessions: () => sessions, store, clock, log, limits: queryLimits(settings) });
+  const queries = createQueryHub({
+    sessions: () => sessions,
+    store: readStore,
+    clock,
+    log,
+    limits: queryLimits(settings),
+  });
   const sinks = () => pumps.map((pump) => pump.status());
   let addresses: CollectorReady = { api: settings.api, listen: settings.listen };
   const status = createStatus({
     version,
     heartbeatMs: settings.heartbeatInterval,
-    store,
+    store: readStore,
     storePath: join(settings.dataDir, STORE_FILE),
     setAside,
     sinks,
@@ -114,7 +123,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const api = await startApi({
     listen: settings.api,
     token,
-    store,
+    store: readStore,
     queries,
     feed,
     sinks,

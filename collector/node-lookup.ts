@@ -1,13 +1,18 @@
 import type { Feed } from './feed.ts';
 import type { NodeRow, Store } from './store/store.ts';
 
-/** Resolves to what finds the row of a node by its id. */
-export type NodeLookup = () => Promise<(nodeId: string) => NodeRow | undefined>;
+/** Rows of all nodes, in memory. */
+export interface NodeLookup {
+  /** In no particular order. */
+  readonly all: () => Promise<readonly NodeRow[]>;
+  /** Resolves to a function that finds the row of a node by its id. */
+  readonly byId: () => Promise<(nodeId: string) => NodeRow | undefined>;
+}
 
 /**
- * Rows of nodes in memory, for whoever asks often: reading all of a fleet with its containers costs as much as
- * a thousand events. They are read from the store once, then the feed tells what changes. A read that fails rejects,
- * and the next call tries again.
+ * Rows of nodes in memory, for whoever asks often: reading all of a fleet with its containers from the store takes
+ * longer than committing a thousand events, and nodes wait for their acks meanwhile. The rows are read once, then the
+ * feed says what changes. A read that fails rejects, and the next call tries again.
  */
 export function createNodeLookup(store: Pick<Store, 'nodes'>, feed: Feed): NodeLookup {
   const rows = new Map<string, NodeRow>();
@@ -17,24 +22,32 @@ export function createNodeLookup(store: Pick<Store, 'nodes'>, feed: Feed): NodeL
     else rows.delete(item.nodeId);
   });
   const read = async (): Promise<void> => {
-    // What the feed has told in the meantime is newer; of nodes that were forgotten there is no row to tell by.
-    const forgotten = new Set<string>();
+    // What the feed said in the meantime is newer; of nodes that were removed there is no row to tell by.
+    const removed = new Set<string>();
     const stop = feed.subscribeToNodes((item) => {
-      if (item.type === 'nodeForgotten') forgotten.add(item.nodeId);
+      if (item.type === 'nodeForgotten') removed.add(item.nodeId);
     });
     try {
-      for (const node of await store.nodes())
-        if (!rows.has(node.id) && !forgotten.has(node.id)) rows.set(node.id, node);
+      for (const node of await store.nodes()) if (!rows.has(node.id) && !removed.has(node.id)) rows.set(node.id, node);
     } finally {
       stop();
     }
   };
-  return async () => {
+  const loaded = async (): Promise<void> => {
     reading ??= read().catch((error: unknown) => {
       reading = undefined;
       throw error;
     });
     await reading;
-    return (nodeId) => rows.get(nodeId);
+  };
+  return {
+    all: async () => {
+      await loaded();
+      return [...rows.values()];
+    },
+    byId: async () => {
+      await loaded();
+      return (nodeId) => rows.get(nodeId);
+    },
   };
 }

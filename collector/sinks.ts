@@ -37,7 +37,7 @@ export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
   const { settings, version, clock, nodes, standardOutput } = parts;
   const checks = new Map(CHECKS.map((check) => [check.id, check]));
   const render: Render = async (batch) => {
-    const context = { version, checks, node: await nodes(), nowMs: clock.now() };
+    const context = { version, checks, node: await nodes.byId(), nowMs: clock.now() };
     return batch.map((event) => toOcsf(event, context));
   };
   const { sinkNdjson, sinkSyslog } = settings;

@@ -16,7 +16,10 @@ import { createEventStreams } from './event-streams.ts';
 import type { EventStreams } from './event-streams.ts';
 import { openApiDocument } from './openapi.ts';
 import { createFailureLimit } from './failure-limit.ts';
+import { createReadQueue } from './read-queue.ts';
+import type { ReadQueue } from './read-queue.ts';
 import { parseRequest } from './request.ts';
+import { refuse } from './route.ts';
 import type { ApiSources, JsonRoute, Refusal, Route } from './route.ts';
 import { COMPONENTS, ROUTES } from './routes.ts';
 import { secretMatcher } from './secret.ts';
@@ -69,7 +72,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addHook('onRequest', async (_request, reply) => {
     reply.headers(SECURITY_HEADERS);
   });
-  for (const route of ROUTES) addRoute(server, route, { sources, guard, streams });
+  const reads = createReadQueue(options.clock);
+  for (const route of ROUTES) addRoute(server, route, { sources, guard, streams, reads });
   await addConsole(server, options.consoleDirectory, options.log);
   let document: string | undefined;
   server.get('/openapi.json', (_request, reply) => {
@@ -140,9 +144,10 @@ interface RouteParts {
   readonly sources: ApiSources & Pick<ApiOptions, 'clock' | 'log'>;
   readonly guard: TokenGuard;
   readonly streams: EventStreams;
+  readonly reads: ReadQueue;
 }
 
-function addRoute(server: FastifyInstance, route: Route, { sources, guard, streams }: RouteParts): void {
+function addRoute(server: FastifyInstance, route: Route, { sources, guard, streams, reads }: RouteParts): void {
   /** When the session of a request ends: a stream must not outlive it. */
   const sessionEnds = new WeakMap<FastifyRequest, number>();
   server.route({
@@ -156,7 +161,11 @@ function addRoute(server: FastifyInstance, route: Route, { sources, guard, strea
     handler: async (request, reply) => {
       const input = parseRequest(route, request, reply);
       if (!input.ok) return sendRefusal(reply, input);
-      if (route.kind === 'json') return answerJson(route, input.body, reply, sources);
+      if (route.kind === 'json') {
+        const answerRoute = (): Promise<FastifyReply> => answerJson(route, input.body, reply, sources);
+        if (route.method !== 'GET' || route.access === 'open') return answerRoute();
+        return reads.run(answerRoute, (retryAfterMs) => sendRefusal(reply, { ...BUSY, retryAfterMs }));
+      }
       const after = input.body.query['after'];
       const lastEventId = request.headers['last-event-id'];
       const opened = streams.open({ after, lastEventId, untilMs: sessionEnds.get(request) }, reply);
@@ -175,6 +184,8 @@ async function answerJson(
   if (!given.ok) return sendRefusal(reply, given);
   return reply.type(JSON_TYPE).send(JSON.stringify(given.body));
 }
+
+const BUSY = refuse('tooManyRequests', 'the collector is busy answering other requests');
 
 function sendRefusal(reply: FastifyReply, refusal: Refusal): FastifyReply {
   const { code, message, hint, retryAfterMs } = refusal;

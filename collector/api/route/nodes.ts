@@ -45,6 +45,7 @@ export const getNode = jsonRoute({
 
 /** The nodes that are meant by ids or names; each must mean at least one, and a name may mean several. */
 export async function findNodes(store: Store, wanted: readonly string[]): Promise<Answer<readonly NodeRow[]>> {
+  if (wanted.length === 0) return answer([]);
   const nodes = await store.nodes();
   const found = new Set<NodeRow>();
   for (const word of wanted) {

@@ -1,0 +1,58 @@
+import t from 'tap';
+import { createReadQueue } from '../../../collector/api/read-queue.ts';
+import type { Clock } from '../../../service/clock.ts';
+
+/** A clock that stands still but for what is waited for, and for `spend`. */
+function manualClock(): { readonly clock: Clock; readonly spend: (durationMs: number) => void } {
+  let nowMs = 0;
+  const spend = (durationMs: number): void => void (nowMs += durationMs);
+  const after = (delayMs: number, run: () => void): (() => void) => {
+    setImmediate(() => {
+      spend(delayMs);
+      run();
+    });
+    return () => undefined;
+  };
+  return { clock: { now: () => nowMs, monotonic: () => nowMs, after }, spend };
+}
+
+await t.test(
+  'many reads at once take at most half of the time, and those that would come too late are refused',
+  async (t) => {
+    const { clock, spend } = manualClock();
+    const queue = createReadQueue(clock);
+    const read = async (): Promise<string> => {
+      spend(40);
+      return 'read';
+    };
+    const outcomes = await Promise.all(
+      Array.from({ length: 200 }, () => queue.run(read, (ms) => `retry in ${String(ms)}`)),
+    );
+    const served = outcomes.filter((outcome) => outcome === 'read').length;
+    t.ok(served * 40 <= 100 + 40 + clock.monotonic() / 2, `${String(served)} reads in ${String(clock.monotonic())} ms`);
+    t.ok(served >= 60, `${String(served)} were served within five seconds`);
+    t.same(new Set(outcomes), new Set(['read', 'retry in 5000']));
+    t.equal(outcomes.lastIndexOf('read'), served - 1, 'in the order in which they came');
+  },
+);
+
+await t.test('a read that fails counts, rejects, and does not stop the next', async (t) => {
+  const { clock, spend } = manualClock();
+  const queue = createReadQueue(clock);
+  const failing = queue.run(
+    async () => {
+      spend(1000);
+      throw new Error('the store failed');
+    },
+    () => 'refused',
+  );
+  await t.rejects(failing, { message: 'the store failed' });
+  t.equal(
+    await queue.run(
+      async () => 'read',
+      () => 'refused',
+    ),
+    'read',
+  );
+  t.ok(clock.monotonic() >= 1000 + 1800, 'the next one waited until the long one was made up for');
+});
