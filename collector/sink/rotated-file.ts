@@ -45,6 +45,8 @@ export function openRotatedFile(options: RotatedFileOptions): RotatedFile {
     // Someone may have moved the file away (logrotate): what is written to it then, nobody finds.
     if (current !== undefined && current.inode !== (await inodeOf(path))) await close();
     current ??= await openForAppend(path);
+    // Someone may have truncated it (logrotate's copytruncate).
+    current.bytes = (await current.handle.stat()).size;
     return current;
   };
   const appendAll = async (lines: readonly string[]): Promise<void> => {
@@ -90,9 +92,14 @@ async function appendWhole(file: Current, bytes: Buffer): Promise<void> {
     file.bytes += bytes.length;
   } catch (error) {
     // If not even this works, the torn line is ended when the file is opened again.
-    await file.handle.truncate(file.bytes).catch(() => undefined);
+    await cutBack(file).catch(() => undefined);
     throw error;
   }
+}
+
+/** Removes what was appended; never extends a file that someone truncated meanwhile: that would fill it with NUL. */
+async function cutBack({ handle, bytes }: Current): Promise<void> {
+  if ((await handle.stat()).size > bytes) await handle.truncate(bytes);
 }
 
 async function openForAppend(path: string): Promise<Current> {

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -127,6 +127,14 @@ await t.test('a full disk', { skip: mounted ? false : 'no permission to mount a 
     execFileSync('rm', [join(directory, 'ballast')]);
     t.same(await sink.send(events(...many.slice(0, 1000))), { outcome: 'ok' });
     t.same(uids(path), ['a', ...many.slice(0, 1000)]);
+
+    truncateSync(path);
+    writeFileSync(join(directory, 'ballast'), Buffer.alloc(60 * 1024));
+    t.match(await sink.send(events(...many)), { outcome: 'retry', reason: /ENOSPC/ });
+    t.notOk(readFileSync(path).includes(0), 'a truncated file is not extended');
+    execFileSync('rm', [join(directory, 'ballast')]);
+    t.same(await sink.send(events('b')), { outcome: 'ok' });
+    t.same(uids(path), ['b']);
     await sink.close();
   } finally {
     execFileSync('umount', ['--lazy', directory]);
