@@ -19,7 +19,7 @@ export function notSeen(unseen: Unseen, ...evidence: readonly Evidence[]): Judge
 /** `pass` where every thread was read, otherwise `unknown`: one of the others may be weaker. */
 export function passOnEveryThread(container: ContainerFact, ...evidence: readonly Evidence[]): Judgement {
   if (container.complete) return pass(...evidence);
-  return unknownBecause('the container has more threads than are read, so not all of them were seen', ...evidence);
+  return unknownBecause(`not every thread was seen: ${container.incompleteReason}`, ...evidence);
 }
 
 /** Had the container ended before its first process could be read? */

@@ -100,6 +100,38 @@ export const mountSchema = s.object({
 /** See {@link mountSchema}. */
 export type Mount = s.Infer<typeof mountSchema>;
 
+const namespacesSchema = s.object({
+  cgroup: observed(namespaceSchema),
+  ipc: observed(namespaceSchema),
+  mnt: observed(namespaceSchema),
+  net: observed(namespaceSchema),
+  pid: observed(namespaceSchema),
+  user: observed(namespaceSchema),
+  uts: observed(namespaceSchema),
+});
+
+/** Threads of a container that run under the same user ids, label and namespaces. */
+export const securityContextSchema = s.object({
+  source: s.string('directory of one of these threads, `/proc/4121/task/4133`', 64),
+  threads: s.integer('how many threads'),
+  uids: s.list(s.integer(), 'real, effective, saved and file system user id as the node sees them', 4),
+  nested: s.boolean('in a user namespace below that of the container: its capabilities count in there only'),
+  capabilities: capabilitiesSchema,
+  lsmLabel: observed(s.string('', 1024)),
+  namespaces: namespacesSchema,
+});
+/** See {@link securityContextSchema}. */
+export type SecurityContext = s.Infer<typeof securityContextSchema>;
+
+/** The mounts in a mount namespace of a container that is not the one of its first process. */
+export const mountNamespaceSchema = s.object({
+  inode: s.integer('number of the namespace'),
+  host: s.boolean('is it the one of pid 1'),
+  mounts: observed(s.list(mountSchema, '', 20_000), '`mountinfo` of a thread in it'),
+});
+/** See {@link mountNamespaceSchema}. */
+export type MountNamespace = s.Infer<typeof mountNamespaceSchema>;
+
 /** One running container: what was asked for beside what the kernel enforces. */
 export const containerSchema = s.object(
   {
@@ -111,26 +143,29 @@ export const containerSchema = s.object(
     startedAt: s.string('RFC 3339', 64),
     declared: declaredSchema,
     processes: observed(s.integer(), 'processes in the cgroup of the container'),
-    complete: s.boolean('false: there were more threads than are read, so a pass cannot be given for all of them'),
+    complete: s.boolean('false: not every thread was read, so a pass cannot be given for all of them'),
+    incompleteReason: s.string('why it is not complete; empty where it is', 512),
     seccomp: observed(seccompSchema, '`/proc/PID/task/TID/status`, every thread of every process'),
     noNewPrivs: observed(s.boolean(), 'true: set on every thread'),
-    capabilities: observed(capabilitiesSchema),
+    capabilities: observed(
+      capabilitiesSchema,
+      'joined by OR over every thread that is in the user namespace of the container, not in one below it',
+    ),
     uid: observed(s.integer(), 'effective user id of the first process as the node sees it'),
+    uids: observed(s.list(s.integer(), '', 4), 'its real, effective, saved and file system user id'),
     uidMap: observed(
       s.list(s.object({ inside: s.integer(), outside: s.integer(), count: s.integer() }), '', 512),
       '`/proc/PID/uid_map`',
     ),
     lsmLabel: observed(s.string('', 1024), '`/proc/PID/attr/current`; absent where no module labels processes'),
-    namespaces: s.object({
-      cgroup: observed(namespaceSchema),
-      ipc: observed(namespaceSchema),
-      mnt: observed(namespaceSchema),
-      net: observed(namespaceSchema),
-      pid: observed(namespaceSchema),
-      user: observed(namespaceSchema),
-      uts: observed(namespaceSchema),
-    }),
+    namespaces: namespacesSchema,
+    otherContexts: s.list(
+      securityContextSchema,
+      'threads that differ from the first process in user ids, label or namespaces',
+      256,
+    ),
     mounts: observed(s.list(mountSchema, '', 20_000), '`/proc/PID/mountinfo`'),
+    mountNamespaces: s.list(mountNamespaceSchema, 'mount namespaces that other threads are in', 64),
     memoryMaxBytes: observed(s.integer(), 'memory limit of the cgroup or the nearest ancestor; -1: none'),
     pidsMax: observed(s.integer(), 'pids limit of the cgroup or the nearest ancestor; -1: none'),
     programs: observed(s.list(s.string('', 64), '', 4096), 'names (`comm`) of the processes, each once'),

@@ -10,6 +10,11 @@ export interface ContainerProcesses {
   readonly source: string;
   /** All of them were found. */
   readonly isComplete: boolean;
+  /**
+   * Lists them once more. Where there was one cgroup only, that one; `isThorough`: cgroups below it are looked for as
+   * well, since a process may have moved.
+   */
+  readonly listAgain: (isThorough: boolean) => Promise<ContainerProcesses>;
 }
 
 /** The container whose processes are looked for. */
@@ -54,7 +59,7 @@ export async function findProcesses(host: Host, question: ProcessQuestion): Prom
     // A cgroup that does not name the container may hold others too.
     if (directory === undefined || !directory.path.includes(question.id)) continue;
     const top = directory.path.slice(0, endOfId(directory.path, question.id));
-    const found = await readCgroup(host, top, hierarchy === '');
+    const found = await readCgroups(host, top, hierarchy === '');
     if (found !== undefined && found.pids.includes(question.init)) return found;
   }
   return descendants(host, question);
@@ -66,7 +71,8 @@ function endOfId(path: string, id: string): number {
   return slash === -1 ? path.length : slash;
 }
 
-async function readCgroup(host: Host, top: string, isUnified: boolean): Promise<ContainerProcesses | undefined> {
+/** undefined: the cgroup at the top cannot be read. */
+async function readCgroups(host: Host, top: string, isUnified: boolean): Promise<ContainerProcesses | undefined> {
   const pids = new Set<number>();
   const queue: { readonly path: string; readonly depth: number }[] = [{ path: top, depth: 0 }];
   let cgroups = 0;
@@ -91,7 +97,17 @@ async function readCgroup(host: Host, top: string, isUnified: boolean): Promise<
       break;
     }
   }
-  return { pids: [...pids].slice(0, MAX_PROCESSES), source: `${top}/cgroup.procs`, isComplete };
+  const source = `${top}/cgroup.procs`;
+  const found = { pids: [...pids].slice(0, MAX_PROCESSES), source, isComplete };
+  const listAgain = async (isThorough: boolean): Promise<ContainerProcesses> => {
+    if (isThorough || queue.length > 1 || !isComplete)
+      return (await readCgroups(host, top, isUnified)) ?? { ...found, pids: [], listAgain };
+    const again = new Set<number>();
+    const read = await readText(host, source);
+    const areVisible = read.ok && addPids(read.value, again);
+    return { pids: [...again].slice(0, MAX_PROCESSES), source, isComplete: areVisible, listAgain };
+  };
+  return { ...found, listAgain };
 }
 
 /** `cgroup.procs`: a number a line. false where a process is not visible in the pid namespace that we see: 0. */
@@ -122,7 +138,8 @@ async function childCgroups(host: Host, path: string, hasStat: boolean): Promise
  * The first process, what it started, and what stands beside it in the same cgroup under the same parent: `docker exec`
  * makes such ones. A process that was moved to another cgroup is not found this way.
  */
-async function descendants(host: Host, { init, cgroupText }: ProcessQuestion): Promise<ContainerProcesses> {
+async function descendants(host: Host, question: ProcessQuestion): Promise<ContainerProcesses> {
+  const { init, cgroupText } = question;
   const pids = new Set([init]);
   let isComplete = await addDescendants(host, pids);
   const status = await readText(host, `/proc/${String(init)}/status`);
@@ -135,7 +152,17 @@ async function descendants(host: Host, { init, cgroupText }: ProcessQuestion): P
       if (cgroup.ok && cgroup.value === cgroupText) pids.add(pid);
     }
   isComplete = (await addDescendants(host, pids)) && isComplete;
-  return { pids: [...pids], source: `/proc/${String(init)}/task/*/children`, isComplete };
+  return {
+    pids: [...pids],
+    source: `/proc/${String(init)}/task/*/children`,
+    isComplete,
+    listAgain: async () => {
+      // The number of the first process may belong to another by now.
+      const cgroup = await readText(host, `/proc/${String(init)}/cgroup`);
+      const again = await descendants(host, question);
+      return cgroup.ok && cgroup.value === cgroupText ? again : { ...again, pids: [] };
+    },
+  };
 }
 
 async function addDescendants(host: Host, pids: Set<number>): Promise<boolean> {

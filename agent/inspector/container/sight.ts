@@ -25,7 +25,7 @@ export interface NotedView {
 }
 
 /** A container with more processes changes at every look, and its answers would fill the memory. */
-const MAX_QUESTIONS = 64;
+const MAX_QUESTIONS = 160;
 const MAX_BYTES = 16 * 1024;
 
 const STATUS = /^\/proc\/\d+\/(?:task\/\d+\/)?status$/;

@@ -3,7 +3,7 @@ import type { Observed } from '../../../posture/observed.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
 import { clip } from '../clip.ts';
 import type { CapabilityWords } from '../proc/proc-status.ts';
-import type { ThreadReading, ThreadReadings } from './threads.ts';
+import type { ThreadProblem, ThreadReading } from './threads.ts';
 
 const MAX_PROGRAMS = 4096;
 
@@ -12,62 +12,76 @@ const STRENGTH = { 0: 0, 2: 1, 1: 2 } as const;
 const MODES = { 0: 'disabled', 1: 'strict', 2: 'filter' } as const;
 
 /** What the threads of a container say together. */
-export type ThreadFacts = Pick<ContainerFact, 'seccomp' | 'noNewPrivs' | 'capabilities' | 'programs'>;
+export type ThreadFacts = Pick<ContainerFact, 'seccomp' | 'noNewPrivs' | 'programs'>;
 
 /**
- * The weakest seccomp mode, no_new_privs only where every thread has it, and the union of the capability sets: one
- * thread that is less confined is enough for an attacker.
+ * The weakest seccomp mode, and no_new_privs only where every thread has it: one thread that is less confined is enough
+ * for an attacker.
  */
-export function toThreadFacts({ threads, problem }: ThreadReadings): ThreadFacts {
+export function toThreadFacts(threads: readonly ThreadReading[], problem: ThreadProblem | undefined): ThreadFacts {
   const first = threads[0];
   if (first === undefined) {
-    const nothing = unreadable(problem?.path ?? '/proc', problem?.reason ?? 'no live thread was seen');
-    return { seccomp: nothing, noNewPrivs: nothing, capabilities: nothing, programs: nothing };
+    const nothing = noThread(problem);
+    return { seccomp: nothing, noNewPrivs: nothing, programs: nothing };
   }
   const programs = new Set<string>();
   for (const { status } of threads) if (programs.size < MAX_PROGRAMS) programs.add(clip(status.name, 64));
   return {
     seccomp: weakestSeccomp(threads, first),
     noNewPrivs: noNewPrivs(threads, first),
-    capabilities: capabilities(threads, first),
-    programs: seen([...programs], first.path),
+    programs: seen([...programs], statusOf(first)),
   };
+}
+
+function noThread(problem: ThreadProblem | undefined): Observed<never> {
+  return unreadable(problem?.path ?? '/proc', problem?.reason ?? 'no live thread was seen');
+}
+
+function statusOf({ directory }: ThreadReading): string {
+  return `${directory}/status`;
 }
 
 function weakestSeccomp(threads: readonly ThreadReading[], first: ThreadReading): ContainerFact['seccomp'] {
   let weakest: { readonly mode: 0 | 1 | 2; readonly filters: number; readonly path: string } | undefined;
-  for (const { path, status } of threads) {
+  for (const thread of threads) {
+    const { status } = thread;
     const { seccomp: mode, filters } = status;
     if (mode === undefined) continue;
     const isWeaker =
       weakest === undefined ||
       STRENGTH[mode] < STRENGTH[weakest.mode] ||
       (mode === weakest.mode && filters < weakest.filters);
-    if (isWeaker) weakest = { mode, filters, path };
+    if (isWeaker) weakest = { mode, filters, path: statusOf(thread) };
   }
   // Without the line the kernel has no seccomp at all, and then no thread has it.
-  if (weakest === undefined) return absent(first.path);
+  if (weakest === undefined) return absent(statusOf(first));
   const { mode, filters, path } = weakest;
   return seen({ mode: MODES[mode], filters, threads: threads.length, weakest: path }, path);
 }
 
 function noNewPrivs(threads: readonly ThreadReading[], first: ThreadReading): Observed<boolean> {
-  for (const { path, status } of threads) {
-    if (status.noNewPrivs === undefined) return unreadable(path, 'this kernel does not say (no line NoNewPrivs)');
-    if (!status.noNewPrivs) return seen(false, path);
+  for (const thread of threads) {
+    if (thread.status.noNewPrivs === undefined)
+      return unreadable(statusOf(thread), 'this kernel does not say (no line NoNewPrivs)');
+    if (!thread.status.noNewPrivs) return seen(false, statusOf(thread));
   }
-  return seen(true, first.path);
+  return seen(true, statusOf(first));
 }
 
-function capabilities(threads: readonly ThreadReading[], first: ThreadReading): ContainerFact['capabilities'] {
+/** The union of the capability sets of some threads; the source is the last one that has what none before it had. */
+export function joinCapabilities(
+  threads: readonly ThreadReading[],
+  problem: ThreadProblem | undefined,
+): ContainerFact['capabilities'] {
+  const first = threads[0];
+  if (first === undefined) return noThread(problem);
   let union = first.status.capabilities;
-  let source = first.path;
-  for (const { path, status } of threads) {
-    const wider = joined(union, status.capabilities);
+  let source = statusOf(first);
+  for (const thread of threads) {
+    const wider = joined(union, thread.status.capabilities);
     if (wider === union) continue;
     union = wider;
-    // The place to look is the thread that has what none before it had.
-    source = path;
+    source = statusOf(thread);
   }
   const { inheritable, permitted, effective, bounding, ambient } = union;
   return seen({ effective, permitted, inheritable, bounding, ambient }, source);

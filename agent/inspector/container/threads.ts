@@ -1,111 +1,140 @@
-import type { Host } from '../../host/host.ts';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { parseProcStatus } from '../proc/proc-status.ts';
 import type { ProcStatus } from '../proc/proc-status.ts';
 import { readText } from '../read-text.ts';
+import type { NodeView } from './node-view.ts';
+import { readThreadContext } from './thread-context.ts';
+import type { ThreadContext } from './thread-context.ts';
 
 /** So many threads of one container are read; with more, the fact says that it is not complete. */
 export const MAX_THREADS = 2048;
+/** Threads that end before they are read cost as well. */
+const MAX_ATTEMPTS = 4 * MAX_THREADS;
+/** The kernel answers at once: without a pause nothing else would get its turn. */
+const ATTEMPTS_IN_A_ROW = 128;
+/** How often the threads of one process are listed until the list holds no thread that was not read. */
+const MAX_LISTINGS = 8;
 
-/** One live thread and the file that it was read from. */
+/** Why a container is not seen completely. */
+export const CHANGES_TOO_FAST = 'processes change faster than they can be read';
+
+/** One live thread and where it was read. */
 export interface ThreadReading {
-  readonly path: string;
+  /** `/proc/PID` of a main thread, `/proc/PID/task/TID` of another. */
+  readonly directory: string;
+  readonly pid: number;
   readonly status: ProcStatus;
+  readonly context: ThreadContext;
 }
 
-/** The threads of a container. */
-export interface ThreadReadings {
+/** Something of a process that could not be read. */
+export interface ThreadProblem {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** The live threads of one process; `problem`: the first of them that could not be read. */
+export interface ProcessReading {
   readonly threads: readonly ThreadReading[];
-  /** All of them were read. */
-  readonly isComplete: boolean;
-  /** The first thread that is there and could not be read. */
-  readonly problem: { readonly path: string; readonly reason: string } | undefined;
+  readonly problem: ThreadProblem | undefined;
+}
+
+/** Bounds what is read of one container. */
+export interface ReadingBudget {
+  /** Counts one attempt; false: there is no room for another thread. */
+  readonly take: () => Promise<boolean>;
+  /** A thread was read and is kept. */
+  readonly keep: () => void;
+}
+
+/** A budget for one look at one container. */
+export function createReadingBudget(): ReadingBudget {
+  let kept = 0;
+  let attempts = 0;
+  return {
+    take: async () => {
+      if (kept >= MAX_THREADS || attempts >= MAX_ATTEMPTS) return false;
+      attempts += 1;
+      if (attempts % ATTEMPTS_IN_A_ROW === 0) await immediate();
+      return true;
+    },
+    keep: () => {
+      kept += 1;
+    },
+  };
+}
+
+type View = Pick<NodeView, 'host' | 'node'>;
+
+/**
+ * Reads every thread of a process: seccomp, no_new_privs, capabilities and most namespaces belong to a thread. A process
+ * with one thread needs no listing. undefined: there is no such process. A zombie has no threads.
+ */
+export async function readProcess(view: View, pid: number, budget: ReadingBudget): Promise<ProcessReading | undefined> {
+  const directory = `/proc/${String(pid)}`;
+  if (!(await budget.take())) return { threads: [], problem: tooMany(directory) };
+  const main = await readThread(view, pid, directory);
+  if (main === undefined) return undefined;
+  if ('problem' in main) return { threads: [], problem: main.problem };
+  if (main.thread !== undefined) budget.keep();
+  if (main.threads > 1) return readAllThreads(view, pid, main.thread, budget);
+  return { threads: main.thread === undefined ? [] : [main.thread], problem: undefined };
 }
 
 /**
- * Reads every thread of `init` and then of `pids`: seccomp, no_new_privs and capabilities belong to a thread, not to a
- * process. A process with one thread needs one file. A thread that ends meanwhile is left out; undefined where `init`
- * itself is gone, and the container with it.
+ * Threads may start and end meanwhile, each in the place of the last: they are listed again until the list holds none
+ * that was not read. A main thread that ended before its threads stays as a zombie until the last of them ends.
  */
-export async function readThreads(
-  host: Host,
-  init: number,
-  pids: readonly number[],
-): Promise<ThreadReadings | undefined> {
-  const collected = createCollection();
-  if (!(await readProcess(host, init, collected))) return undefined;
-  for (const pid of pids) {
-    if (pid === init) continue;
-    if (collected.isFull()) break;
-    await readProcess(host, pid, collected);
+async function readAllThreads(
+  view: View,
+  pid: number,
+  main: ThreadReading | undefined,
+  budget: ReadingBudget,
+): Promise<ProcessReading | undefined> {
+  const tasks = `/proc/${String(pid)}/task`;
+  const known = new Map<string, ThreadReading | undefined>([[String(pid), main]]);
+  let problem: ThreadProblem | undefined;
+  const readings = (): readonly ThreadReading[] => [...known.values()].filter((thread) => thread !== undefined);
+  for (let listing = 0; listing < MAX_LISTINGS; listing += 1) {
+    const listed = await view.host.list(tasks, { maxEntries: 100_000 });
+    if (!listed.ok)
+      return listed.code === 'absent'
+        ? undefined
+        : { threads: readings(), problem: { path: tasks, reason: listed.reason } };
+    const fresh = listed.value.filter((thread) => !known.has(thread));
+    if (fresh.length === 0) return { threads: readings(), problem };
+    for (const thread of fresh) {
+      const directory = `${tasks}/${thread}`;
+      if (!(await budget.take())) return { threads: readings(), problem: tooMany(directory) };
+      const read = await readThread(view, pid, directory);
+      if (read === undefined) continue;
+      if ('problem' in read) problem ??= read.problem;
+      else if (read.thread !== undefined) budget.keep();
+      known.set(thread, 'problem' in read ? undefined : read.thread);
+    }
   }
-  return collected.readings();
+  return { threads: readings(), problem: problem ?? { path: tasks, reason: CHANGES_TOO_FAST } };
 }
 
-/** Does the process still live? One that may not be read does. */
-async function readProcess(host: Host, pid: number, into: Collection): Promise<boolean> {
-  const path = `/proc/${String(pid)}/status`;
-  const status = await readStatus(host, path, into);
-  if (status === undefined) return false;
-  if (status === 'unreadable') return true;
-  // A leader that ended before its threads stays as a zombie until the last of them ends.
-  if (!status.isDead) into.add(path, status);
-  if (status.threads > 1) await readOtherThreads(host, pid, into);
-  return !status.isDead || status.threads > 1;
-}
-
-async function readOtherThreads(host: Host, pid: number, into: Collection): Promise<void> {
-  const directory = `/proc/${String(pid)}/task`;
-  const listed = await host.list(directory, { maxEntries: 100_000 });
-  if (!listed.ok) {
-    if (listed.code !== 'absent') into.missed(directory, listed.reason);
-    return;
-  }
-  const leader = String(pid);
-  for (const thread of listed.value) {
-    if (thread === leader) continue;
-    if (into.isFull()) return;
-    const path = `${directory}/${thread}/status`;
-    const status = await readStatus(host, path, into);
-    if (status !== undefined && status !== 'unreadable' && !status.isDead) into.add(path, status);
-  }
-}
+type ThreadOutcome =
+  /** `thread` is undefined for a dead one; `threads`: how many its process has. */
+  { readonly thread: ThreadReading | undefined; readonly threads: number } | { readonly problem: ThreadProblem };
 
 /** undefined: gone. */
-async function readStatus(host: Host, path: string, into: Collection): Promise<ProcStatus | 'unreadable' | undefined> {
-  const read = await readText(host, path);
+async function readThread(view: View, pid: number, directory: string): Promise<ThreadOutcome | undefined> {
+  const path = `${directory}/status`;
+  const read = await readText(view.host, path);
   // A process that dies between open and read leaves an empty file.
   if (read.ok ? read.value === '' : read.code === 'absent') return undefined;
   const status = read.ok ? parseProcStatus(read.value) : undefined;
-  if (status !== undefined) return status;
-  into.missed(path, read.ok ? 'its content is not understood' : read.reason);
-  return 'unreadable';
+  if (status === undefined)
+    return { problem: { path, reason: read.ok ? 'its content is not understood' : read.reason } };
+  if (status.isDead) return { thread: undefined, threads: status.threads };
+  const context = await readThreadContext(view, directory);
+  if (context === undefined) return undefined;
+  return { thread: { directory, pid, status, context }, threads: status.threads };
 }
 
-interface Collection {
-  readonly add: (path: string, status: ProcStatus) => void;
-  readonly missed: (path: string, reason: string) => void;
-  /** Asked before one more is read: where there is no room for it, the collection is not complete. */
-  readonly isFull: () => boolean;
-  readonly readings: () => ThreadReadings;
-}
-
-function createCollection(): Collection {
-  const threads: ThreadReading[] = [];
-  let isComplete = true;
-  let problem: ThreadReadings['problem'];
-  return {
-    add: (path, status) => {
-      threads.push({ path, status });
-    },
-    missed: (path, reason) => {
-      isComplete = false;
-      problem ??= { path, reason };
-    },
-    isFull: () => {
-      if (threads.length < MAX_THREADS) return false;
-      isComplete = false;
-      return true;
-    },
-    readings: () => ({ threads, isComplete, problem }),
-  };
+function tooMany(path: string): ThreadProblem {
+  return { path, reason: `the container has more than ${String(MAX_THREADS)} threads` };
 }

@@ -46,7 +46,11 @@ export async function readNodeNamespaces(host: Host): Promise<NodeNamespaces> {
 
 /** One link of `/proc/PID/ns`, namespaces(7): `net:[4026531833]`. */
 export async function readNamespace(host: Host, pid: number | 'self', name: NamespaceName): Promise<Observed<number>> {
-  const path = `/proc/${String(pid)}/ns/${name}`;
+  return readNamespaceLink(host, `/proc/${String(pid)}/ns/${name}`);
+}
+
+/** The namespace behind one such link. */
+export async function readNamespaceLink(host: Host, path: string): Promise<Observed<number>> {
   const link = await host.readLink(path);
   if (!link.ok) return unseen(link, path);
   const inode = parseNamespaceLink(link.value);

@@ -10,6 +10,8 @@ export interface ProcStatus {
   readonly isDead: boolean;
   readonly parent: number;
   readonly effectiveUid: number;
+  /** Real, effective, saved and file system user id, in the user namespace of the reader. */
+  readonly uids: readonly number[];
   /** In how many nested pid namespaces it has a number, seen from the one of this procfs; 0: the kernel does not say. */
   readonly pidNamespaces: number;
   readonly threads: number;
@@ -56,14 +58,16 @@ export function parseProcStatus(text: string): ProcStatus | undefined {
   if (![inheritable, permitted, effective, bounding, ambient].every(isHexWord)) return undefined;
   const noNewPrivs = lines.next('NoNewPrivs');
   const seccomp = lines.next('Seccomp');
-  const effectiveUid = Number(uids.split('\t', 2)[1]);
+  const uidNumbers = uids.split('\t', 4).map(Number);
+  const effectiveUid = uidNumbers[1];
   const parentNumber = Number(parent);
-  if (!Number.isSafeInteger(effectiveUid) || !Number.isSafeInteger(parentNumber)) return undefined;
+  if (effectiveUid === undefined || ![...uidNumbers, parentNumber].every(Number.isSafeInteger)) return undefined;
   return {
     name,
     isDead: state.startsWith('Z') || state.startsWith('X'),
     parent: parentNumber,
     effectiveUid,
+    uids: uidNumbers,
     pidNamespaces: pidNumbers === undefined ? 0 : pidNumbers.split('\t').length,
     threads: count(threads) ?? 1,
     capabilities: { inheritable, permitted, effective, bounding, ambient },
