@@ -1,6 +1,7 @@
 import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck } from './check/check.ts';
 import type { ContainerFact } from './fact/container.ts';
 import type { FactName, Facts } from './fact/facts.ts';
+import type { Unobserved } from './fact/unobserved.ts';
 import type { Delta, FindingSet } from './delta.ts';
 import { findingId, sameContent } from './finding.ts';
 import type { Finding, Subject } from './finding.ts';
@@ -9,18 +10,23 @@ import { notApplicable, unknownBecause } from './verdict.ts';
 import type { Judgement } from './verdict.ts';
 
 /**
- * What changed since the last round. Of `containers`, only those whose id is listed changed; a fact named in `facts`
- * changed as a whole.
+ * What changed since the last round. Of `containers`, inspected or not, only those whose id is listed changed; a fact
+ * named in `facts` changed as a whole.
  */
 export interface Change {
   readonly facts: ReadonlySet<FactName>;
   readonly containers: ReadonlySet<string>;
 }
 
-/** Judges everything: one finding a check and subject; a check without a subject answers about the node. */
-export function judgeAll(checks: readonly Check[], facts: Facts): FindingSet {
+/**
+ * Judges everything: one finding a check and subject; a check without a subject answers about the node. Where the facts
+ * cannot list all subjects of a check, those that `before` has findings of are answered `unknown`, never left out.
+ */
+export function judgeAll(checks: readonly Check[], facts: Facts, before: FindingSet = new Map()): FindingSet {
+  const earlier = findingsOf(before, new Set(checks));
   const findings = new Map<string, Finding>();
-  for (const check of checks) for (const finding of judgeCheck(check, facts)) findings.set(finding.id, finding);
+  for (const check of checks)
+    for (const finding of judgeCheck(check, facts, earlier.get(check.id))) findings.set(finding.id, finding);
   return findings;
 }
 
@@ -30,32 +36,36 @@ export function judgeAll(checks: readonly Check[], facts: Facts): FindingSet {
  */
 export function judgeChange(checks: readonly Check[], facts: Facts, before: FindingSet, change: Change): Delta {
   const whole = new Set(checks.filter((check) => touches(check, change.facts)));
+  const earlier = findingsOf(before, whole);
   const judged = new Map<string, Finding>();
-  const gone = new Set(idsOf(before, whole));
+  const gone = new Set([...earlier.values()].flatMap((findings) => findings.map(({ id }) => id)));
   const changed = containersOf(facts, change.containers);
   for (const check of checks) {
-    if (whole.has(check)) for (const finding of judgeCheck(check, facts)) judged.set(finding.id, finding);
+    if (whole.has(check))
+      for (const finding of judgeCheck(check, facts, earlier.get(check.id))) judged.set(finding.id, finding);
     else if (check.judges === 'container' && changed.size > 0)
-      judgeChangedContainers(check, facts, changed, { judged, gone });
+      judgeChangedContainers(check, facts, changed, { before, judged, gone });
   }
   return deltaOf(before, judged, gone);
 }
 
-/** The ids of all findings of some checks. */
-function idsOf(findings: FindingSet, checks: ReadonlySet<Check>): readonly string[] {
-  if (checks.size === 0) return [];
-  const names = new Set([...checks].map((check) => check.id));
-  const ids: string[] = [];
+/** The findings of some checks, by check id. */
+function findingsOf(findings: FindingSet, checks: ReadonlySet<Check>): ReadonlyMap<string, readonly Finding[]> {
+  const found = new Map<string, Finding[]>();
+  if (checks.size === 0 || findings.size === 0) return found;
+  for (const check of checks) found.set(check.id, []);
   // oxlint-disable-next-line unicorn/no-array-for-each -- thousands of findings, and no pair is made for each
-  findings.forEach((finding, id) => {
-    if (names.has(finding.check)) ids.push(id);
-  });
-  return ids;
+  findings.forEach((finding) => found.get(finding.check)?.push(finding));
+  return found;
 }
 
-/** The containers with these ids; undefined: it is not there any more. */
-function containersOf(facts: Facts, ids: ReadonlySet<string>): ReadonlyMap<string, ContainerFact | undefined> {
-  const found = new Map<string, ContainerFact | undefined>([...ids].map((id) => [id, undefined]));
+/** What is known of a container: it was inspected, it could not be inspected, or it is not there any more. */
+type Looked = ContainerFact | Unobserved | undefined;
+
+/** The containers with these ids. */
+function containersOf(facts: Facts, ids: ReadonlySet<string>): ReadonlyMap<string, Looked> {
+  const found = new Map<string, Looked>([...ids].map((id) => [id, undefined]));
+  for (const entry of unobservedOf(facts, 'container')) if (ids.has(entry.id)) found.set(entry.id, entry);
   if (facts.containers.state === 'seen')
     for (const container of facts.containers.value) if (ids.has(container.id)) found.set(container.id, container);
   return found;
@@ -63,6 +73,7 @@ function containersOf(facts: Facts, ids: ReadonlySet<string>): ReadonlyMap<strin
 
 /** What came of judging again: findings, and ids of those that may be gone (unless they were judged). */
 interface Judged {
+  readonly before: FindingSet;
   readonly judged: Map<string, Finding>;
   readonly gone: Set<string>;
 }
@@ -70,15 +81,18 @@ interface Judged {
 function judgeChangedContainers(
   check: ContainerCheck,
   facts: Facts,
-  changed: ReadonlyMap<string, ContainerFact | undefined>,
-  { judged, gone }: Judged,
+  changed: ReadonlyMap<string, Looked>,
+  { before, judged, gone }: Judged,
 ): void {
+  const incomplete = incompleteBecause(check, facts);
   for (const [id, container] of changed) {
     const key = findingId(check.id, { kind: 'container', id, name: '' });
-    if (container === undefined) gone.add(key);
-    else judged.set(key, judgeContainer(check, facts, container));
+    const earlier = before.get(key);
+    if (container !== undefined) judged.set(key, judgeContainer(check, facts, container));
+    else if (incomplete !== undefined && earlier !== undefined) judged.set(key, unknownAs(check, earlier, incomplete));
+    else gone.add(key);
   }
-  const placeholder = missingSubject(check, facts, facts.containers, 'no container is running');
+  const placeholder = missingContainer(check, facts);
   const nodeKey = findingId(check.id, nodeSubject(facts));
   if (placeholder === undefined) gone.add(nodeKey);
   else judged.set(nodeKey, placeholder);
@@ -103,9 +117,9 @@ function touches(check: Check, facts: ReadonlySet<FactName>): boolean {
     case 'container':
       return facts.has('containers');
     case 'image':
-      return facts.has('images');
+      return facts.has('images') || facts.has('unobserved');
     case 'file':
-      return facts.has('files');
+      return facts.has('files') || FILE_BASES.some((name) => facts.has(name));
     case 'listener':
       return facts.has('listeners');
     case 'node':
@@ -115,7 +129,59 @@ function touches(check: Check, facts: ReadonlySet<FactName>): boolean {
   }
 }
 
-function judgeCheck(check: Check, facts: Facts): readonly Finding[] {
+/** The facts that say which files there are to judge. */
+const FILE_BASES: readonly FactName[] = ['docker', 'sshd'];
+
+/** `earlier`: the findings that this check has. */
+function judgeCheck(check: Check, facts: Facts, earlier: readonly Finding[] = []): readonly Finding[] {
+  const judged = judgeSubjects(check, facts);
+  const incomplete = earlier.length === 0 ? undefined : incompleteBecause(check, facts);
+  if (incomplete === undefined) return judged;
+  const known = new Set(judged.map(({ id }) => id));
+  const missing = earlier.filter(({ id, subject }) => subject.kind !== 'node' && !known.has(id));
+  return [...judged, ...missing.map((finding) => unknownAs(check, finding, incomplete))];
+}
+
+/** Why a check may have subjects that the facts do not list; undefined: the facts list all of them. */
+function incompleteBecause(check: Check, facts: Facts): string | undefined {
+  switch (check.judges) {
+    case 'node':
+    case 'docker':
+    case 'sshd':
+      return undefined;
+    case 'container':
+      return unreadReason(facts.containers, facts.unobserved);
+    case 'image': {
+      const { images, unobserved } = facts;
+      const isUser = ({ imageId }: Unobserved): boolean => imageId === '' || images.state !== 'seen';
+      const user = unobservedOf(facts, 'container').find(isUser);
+      const unknownUser = user && `container ${user.name || user.id} may use it: ${user.reason}`;
+      return unreadReason(images, unobserved) ?? unknownUser;
+    }
+    case 'file': {
+      const { docker, sshd } = facts;
+      const files = facts.files.filter(({ role }) => role === check.role).map(({ stat }) => stat);
+      const isOfSsh = check.role === 'sshdConfig' || check.role === 'sshHostKey';
+      return unreadReason(...(isOfSsh ? [sshd.present, sshd.contexts] : [docker.process, docker.file]), ...files);
+    }
+    case 'listener':
+      return unreadReason(facts.listeners);
+  }
+}
+
+/** The first of them that could not be read, with the reason. */
+function unreadReason(...observations: readonly Observed<unknown>[]): string | undefined {
+  for (const observation of observations)
+    if (observation.state === 'unreadable') return `${observation.source}: ${observation.reason}`;
+  return undefined;
+}
+
+/** An earlier finding about a subject that cannot be looked at now. */
+function unknownAs(check: Check, { subject }: Finding, reason: string): Finding {
+  return toFinding(check, subject, () => unknownBecause(`it could not be looked at again: ${reason}`));
+}
+
+function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
   switch (check.judges) {
     case 'node':
       return [toFinding(check, nodeSubject(facts), () => check.judge(facts))];
@@ -135,28 +201,64 @@ function judgeCheck(check: Check, facts: Facts): readonly Finding[] {
 }
 
 function judgeContainers(check: ContainerCheck, facts: Facts): readonly Finding[] {
-  const placeholder = missingSubject(check, facts, facts.containers, 'no container is running');
-  if (placeholder !== undefined || facts.containers.state !== 'seen') return placeholder ? [placeholder] : [];
-  return facts.containers.value.map((container) => judgeContainer(check, facts, container));
+  const placeholder = missingContainer(check, facts);
+  const inspected = facts.containers.state === 'seen' ? facts.containers.value : [];
+  const known = new Set(inspected.map(({ id }) => id));
+  const unobserved = unobservedOf(facts, 'container').filter(({ id }) => !known.has(id));
+  return [
+    ...(placeholder === undefined ? [] : [placeholder]),
+    ...inspected.map((container) => judgeContainer(check, facts, container)),
+    ...unobserved.map((container) => judgeContainer(check, facts, container)),
+  ];
 }
 
-function judgeContainer(check: ContainerCheck, facts: Facts, container: ContainerFact): Finding {
+/** The answer about the node where no container is listed, or not all of them. */
+function missingContainer(check: ContainerCheck, facts: Facts): Finding | undefined {
+  const { containers, unobserved } = facts;
+  if (containers.state !== 'unreadable' && unobservedOf(facts, 'container').length > 0) return undefined;
+  const isEmpty = containers.state === 'absent' || (containers.state === 'seen' && containers.value.length === 0);
+  const subjects = isEmpty && unobserved.state === 'unreadable' ? unobserved : containers;
+  return missingSubject(check, facts, subjects, 'no container is running');
+}
+
+function judgeContainer(check: ContainerCheck, facts: Facts, container: ContainerFact | Unobserved): Finding {
   const subject: Subject = { kind: 'container', id: container.id, name: container.name };
-  return toFinding(check, subject, () => check.judge(container, facts));
+  return toFinding(check, subject, () =>
+    'sinceMs' in container ? unobservedJudgement(container) : check.judge(container, facts),
+  );
+}
+
+function unobservedJudgement({ reason, sinceMs }: Unobserved): Judgement {
+  return unknownBecause(`it cannot be inspected since ${new Date(sinceMs).toISOString()}: ${reason}`);
+}
+
+function unobservedOf({ unobserved }: Facts, kind: Unobserved['kind']): readonly Unobserved[] {
+  return unobserved.state === 'seen' ? unobserved.value.filter((entry) => entry.kind === kind) : [];
 }
 
 function judgeImages(check: ImageCheck, facts: Facts): readonly Finding[] {
-  const placeholder = missingSubject(check, facts, facts.images, 'no image is in use');
-  if (placeholder !== undefined || facts.images.state !== 'seen') return placeholder ? [placeholder] : [];
-  return facts.images.value.map((image) =>
-    toFinding(check, { kind: 'image', id: image.id, name: image.name }, () => check.judge(image)),
+  const { images } = facts;
+  const unobserved = unobservedOf(facts, 'image').map((image) =>
+    toFinding(check, { kind: 'image', id: image.id, name: image.name }, () => unobservedJudgement(image)),
   );
+  if (images.state === 'seen' && images.value.length > 0)
+    return images.value
+      .map((image) => toFinding(check, { kind: 'image', id: image.id, name: image.name }, () => check.judge(image)))
+      .concat(unobserved);
+  const placeholder = unobserved.length === 0 ? missingSubject(check, facts, images, 'no image is in use') : undefined;
+  return placeholder === undefined ? unobserved : [placeholder];
 }
 
 function judgeFiles(check: FileCheck, facts: Facts): readonly Finding[] {
   const files = facts.files.filter((file) => file.role === check.role);
-  if (files.length === 0)
-    return [toFinding(check, nodeSubject(facts), () => notApplicable('no such file is configured on this node'))];
+  if (files.length === 0) {
+    const incomplete = incompleteBecause(check, facts);
+    const judge = (): Judgement =>
+      incomplete === undefined
+        ? notApplicable('no such file is configured on this node')
+        : unknownBecause(`whether there is such a file is not known: ${incomplete}`);
+    return [toFinding(check, nodeSubject(facts), judge)];
+  }
   return files.map((file) =>
     toFinding(check, { kind: 'file', id: file.path, name: file.path }, () => check.judge(file)),
   );

@@ -8,8 +8,8 @@ import { inspectorOf, INSPECTORS } from './registry.ts';
 import { forOneRound } from './round-access.ts';
 
 /**
- * Reads all facts. Each starts as soon as those that it needs are there. `before`: the facts of the last round; what
- * the runtime fails to say about a container now is taken from there.
+ * Reads all facts. Each starts as soon as those that it needs are there. `before`: the facts of the last round; which
+ * containers run where the runtime does not list them is taken from there.
  */
 export async function observeAll(access: NodeAccess, before?: Facts): Promise<Facts> {
   const round = forOneRound(access);
@@ -34,7 +34,7 @@ export async function observe<N extends FactName>(access: NodeAccess, known: Fac
 
 /**
  * Reads one container again. absent: it does not run any more. unreadable: it may run, but the runtime does not answer
- * about it and it is not among the `known` containers; then the whole `containers` fact is to be observed again.
+ * about it; then it is among the failed looks.
  */
 export async function observeContainer(
   access: NodeAccess,

@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
 import { sameValue } from '../same-value.ts';
+import { createFailedLooks } from './unobserved/failed-looks.ts';
+import type { FailedLooks } from './unobserved/failed-looks.ts';
 
 /**
  * What inspectors keep from one look to the next. Everything is read each time; but bytes that are the same as last time
@@ -30,6 +32,8 @@ export interface Recall {
   readonly forget: (subject: string) => void;
   /** All others, but the node itself, are gone. */
   readonly keepOnly: (subjects: ReadonlySet<string>) => void;
+  /** What could not be looked at. It is no cache: a look that failed must not be forgotten. */
+  readonly failed: FailedLooks;
 }
 
 /** Where values of one type are kept: one for each subject. */
@@ -115,5 +119,6 @@ export function createRecall(): Recall {
     keepOnly: (subjects) => {
       for (const subject of known.keys()) if (subject !== NODE_ITSELF && !subjects.has(subject)) known.delete(subject);
     },
+    failed: createFailedLooks(),
   };
 }

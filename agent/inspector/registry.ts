@@ -10,6 +10,7 @@ import { kernelInspector } from './kernel/inspect.ts';
 import { listenerInspector } from './listener/inspect.ts';
 import { nodeInspector } from './node/inspect.ts';
 import { sshdInspector } from './sshd/inspect.ts';
+import { unobservedInspector } from './unobserved/inspect.ts';
 
 /** An inspector of whichever fact. */
 export type AnyInspector = { readonly [N in FactName]: Inspector<N> }[FactName];
@@ -23,6 +24,7 @@ export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   dockerInspector,
   containerInspector,
   imageInspector,
+  unobservedInspector,
   sshdInspector,
   fileInspector,
   listenerInspector,

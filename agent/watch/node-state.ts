@@ -3,10 +3,10 @@ import { diff } from '../../posture/delta.ts';
 import type { Delta, FindingSet } from '../../posture/delta.ts';
 import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { judgeAll, judgeChange } from '../../posture/judge.ts';
 import type { Change } from '../../posture/judge.ts';
-import { sameValue } from '../same-value.ts';
 import { changeBetween, shareFacts } from './share.ts';
 
 /** What a node is known to be, and what that is judged to mean. */
@@ -28,10 +28,17 @@ export interface NodeState {
   readonly snapshot: () => NodeSnapshot | undefined;
   /** A whole round. Containers named in `fresher` were looked at after it began: they stay as they are. */
   readonly putRound: (facts: Facts, fresher: ReadonlySet<string>) => void;
-  /** One fact, as a whole. Answers whether it is another than before. */
-  readonly putFact: <N extends FactName>(name: N, fact: Facts[N]) => boolean;
-  /** One container; undefined: it does not run any more. Nothing happens while the containers are not known. */
-  readonly putContainer: (id: string, container: ContainerFact | undefined) => void;
+  /** Some facts, each as a whole, judged together. Answers the names of those that are others than before. */
+  readonly putFacts: (facts: Partial<Facts>) => readonly FactName[];
+  /** One container. Nothing happens while the containers are not known. */
+  readonly putContainer: (id: string, look: ContainerLook) => void;
+}
+
+/** What a look at one container gave. Neither of them: it does not run any more. */
+export interface ContainerLook {
+  readonly container?: ContainerFact;
+  /** It may run, but could not be inspected. */
+  readonly unobserved?: Unobserved;
 }
 
 /** What a state works with. */
@@ -40,9 +47,6 @@ export interface NodeStateOptions {
   readonly now: () => number;
   readonly onChange: (update: NodeUpdate) => void;
 }
-
-const NO_FACTS: ReadonlySet<FactName> = new Set();
-const NO_CONTAINERS: ReadonlySet<string> = new Set();
 
 /** A state that knows nothing yet. */
 export function createNodeState({ checks, now, onChange }: NodeStateOptions): NodeState {
@@ -65,19 +69,25 @@ export function createNodeState({ checks, now, onChange }: NodeStateOptions): No
       const whole = shareFacts(known.facts, keepFresher(facts, known.facts, fresher));
       judge(whole, changeBetween(known.facts, whole));
     },
-    putFact: (name, fact) => {
-      if (known === undefined || sameValue(known.facts[name], fact)) return false;
-      judge({ ...known.facts, [name]: fact }, { facts: new Set([name]), containers: NO_CONTAINERS });
-      return true;
+    putFacts: (some) => {
+      if (known === undefined) return [];
+      const { facts } = known;
+      const after = shareFacts(facts, { ...facts, ...some });
+      const changed = (Object.keys(some) as FactName[]).filter((name) => after[name] !== facts[name]);
+      if (changed.length > 0) judge(after, changeBetween(facts, after));
+      return changed;
     },
-    putContainer: (id, container) => {
+    putContainer: (id, { container, unobserved: entry }) => {
       if (known?.facts.containers.state !== 'seen') return;
-      const { containers } = known.facts;
-      const before = containers.value.find((candidate) => candidate.id === id);
-      if (sameValue(before, container)) return;
-      const value = replaced(containers.value, id, container);
-      const facts = { ...known.facts, containers: { ...containers, value } };
-      judge(facts, { facts: NO_FACTS, containers: new Set([id]) });
+      const { containers, unobserved } = known.facts;
+      const facts = {
+        ...known.facts,
+        containers: { ...containers, value: replaced(containers.value, id, container) },
+        unobserved: withContainers(unobserved, new Set([id]), entry === undefined ? [] : [entry]),
+      };
+      const after = shareFacts(known.facts, facts);
+      const change = changeBetween(known.facts, after);
+      if (change.facts.size + change.containers.size > 0) judge(after, change);
     },
   };
 }
@@ -92,10 +102,33 @@ function replaced(
   return containers.map((candidate) => (candidate.id === id ? container : candidate));
 }
 
+/** The fact with other entries for the containers with these ids. */
+function withContainers(
+  fact: UnobservedFact,
+  ids: ReadonlySet<string>,
+  entries: readonly Unobserved[],
+): UnobservedFact {
+  if (fact.state !== 'seen') return fact;
+  const others = fact.value.filter(({ kind, id }) => kind !== 'container' || !ids.has(id));
+  return { ...fact, value: [...others, ...entries].sort(byKey) };
+}
+
+function byKey(one: Unobserved, other: Unobserved): number {
+  return `${one.kind}/${one.id}` < `${other.kind}/${other.id}` ? -1 : 1;
+}
+
 /** The round read its list of containers some time ago; about those that sent events since, more is known already. */
 function keepFresher(round: Facts, current: Facts, fresher: ReadonlySet<string>): Facts {
   if (round.containers.state !== 'seen' || current.containers.state !== 'seen' || fresher.size === 0) return round;
   const kept = current.containers.value.filter(({ id }) => fresher.has(id));
   const others = round.containers.value.filter(({ id }) => !fresher.has(id));
-  return { ...round, containers: { ...round.containers, value: [...others, ...kept] } };
+  const unobserved =
+    current.unobserved.state === 'seen'
+      ? current.unobserved.value.filter(({ kind, id }) => kind === 'container' && fresher.has(id))
+      : [];
+  return {
+    ...round,
+    containers: { ...round.containers, value: [...others, ...kept] },
+    unobserved: withContainers(round.unobserved, fresher, unobserved),
+  };
 }

@@ -34,7 +34,7 @@ export function createPathWatch(host: Host, onStale: (facts: readonly FactName[]
 }
 
 /** Containers come and go, and no path hangs on them, nor on what changes with every round. */
-const NO_BASIS: ReadonlySet<FactName> = new Set(['agent', 'clock', 'containers']);
+const NO_BASIS: ReadonlySet<FactName> = new Set(['agent', 'clock', 'containers', 'unobserved']);
 
 function sameBasis(one: Facts, other: Facts): boolean {
   const names = Object.keys(one) as FactName[];

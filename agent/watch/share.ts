@@ -1,5 +1,6 @@
 import type { ContainerFact, ContainersFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.ts';
 import type { Change } from '../../posture/judge.ts';
 import { sameValue } from '../same-value.ts';
 
@@ -29,12 +30,21 @@ function shareContainers(before: ContainersFact, after: ContainersFact): Contain
 /** What is another object in `after` than it was in `before`. */
 export function changeBetween(before: Facts, after: Facts): Change {
   const facts = new Set<FactName>();
-  let containers: ReadonlySet<string> = new Set();
+  const containers = new Set<string>();
+  const addAll = (ids: Iterable<string>): void => {
+    for (const id of ids) containers.add(id);
+  };
   for (const name of Object.keys(after) as FactName[]) {
     if (before[name] === after[name]) continue;
-    const single = name === 'containers' ? changedContainers(before.containers, after.containers) : undefined;
-    if (single === undefined) facts.add(name);
-    else containers = single;
+    const ids = name === 'containers' ? changedContainers(before.containers, after.containers) : undefined;
+    if (ids === undefined) facts.add(name);
+    else addAll(ids);
+  }
+  if (facts.has('unobserved')) {
+    const ids = changedUnobserved(before.unobserved, after.unobserved);
+    // Which containers there are at all is then known in another way than before.
+    if (ids === undefined) facts.add('containers');
+    else addAll(ids);
   }
   return { facts, containers };
 }
@@ -50,6 +60,17 @@ function changedContainers(before: ContainersFact, after: ContainersFact): Reado
   }
   for (const id of gone.keys()) changed.add(id);
   return changed;
+}
+
+/** The same for those that could not be inspected. */
+function changedUnobserved(before: UnobservedFact, after: UnobservedFact): ReadonlySet<string> | undefined {
+  if (before.state !== 'seen' || after.state !== 'seen') return undefined;
+  const ids = (entries: readonly Unobserved[], others: readonly Unobserved[]): readonly string[] =>
+    entries
+      .filter(({ kind }) => kind === 'container')
+      .filter((entry) => !others.some((other) => sameValue(entry, other)))
+      .map(({ id }) => id);
+  return new Set([...ids(before.value, after.value), ...ids(after.value, before.value)]);
 }
 
 function byId(containers: readonly ContainerFact[]): Map<string, ContainerFact> {

@@ -1,5 +1,6 @@
 import type { Check } from '../../posture/check/check.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import type { Unobserved } from '../../posture/fact/unobserved.ts';
 import { orAborted } from '../../service/abort.ts';
 import { jittered } from '../../service/backoff.ts';
 import { within } from '../../service/clock.ts';
@@ -8,6 +9,7 @@ import type { Logger } from '../../service/log.ts';
 import { scopedClock } from '../../service/scoped-clock.ts';
 import type { Pace } from '../budget/pace.ts';
 import type { NodeAccess } from '../node-access.ts';
+import { imagesOf } from '../inspector/image/inspect.ts';
 import { observe, observeAll, observeContainer } from '../inspector/observe.ts';
 import { inspectorOf, INSPECTORS } from '../inspector/registry.ts';
 import type { RuntimeEvent } from '../runtime/runtime.ts';
@@ -49,7 +51,7 @@ export interface NodeWatch {
 const SWEEP_JITTER = 0.2;
 /** Every read has its own deadline; this one is for a defect that no other catches. */
 const READ_DEADLINE_MS = 2 * 60_000;
-/** After a round that could not read the containers although the runtime answers. */
+/** After a round that could not read the containers although the runtime answers, or one of them. */
 const RETRY_MS = 10_000;
 
 /**
@@ -110,19 +112,45 @@ export function watchNode(options: WatchOptions): NodeWatch {
     for (const id of looked) containers.touch(id);
     log.debug({ reason, durationMs: Math.round(clock.monotonic() - startedMs) }, 'full round');
     if (runtime.isLive() && facts.containers.state === 'unreadable') retryRound('the containers could not be read');
+    const failed = facts.containers.state === 'seen' ? failedContainers().map(({ id }) => id) : [];
+    for (const id of retries.keys()) if (!failed.includes(id)) retries.delete(id);
+    for (const id of failed) retryContainer(id);
   };
   const readFact = async (fact: FactName): Promise<void> => {
     const facts = state.snapshot()?.facts;
     if (facts === undefined) return;
-    const observed = await observe(access, facts, fact);
-    if (!signal.aborted && state.putFact(fact, observed)) lane.stale(dependentsOf(fact));
+    const observed = { [fact]: await observe(access, facts, fact) };
+    // An image that cannot be inspected goes from one fact to the other: they are judged together.
+    const unobserved =
+      fact === 'images' ? { unobserved: await observe(access, { ...facts, ...observed }, 'unobserved') } : {};
+    if (signal.aborted) return;
+    for (const changed of state.putFacts({ ...observed, ...unobserved })) lane.stale(dependentsOf(changed));
   };
+  const failedContainers = (): readonly Unobserved[] =>
+    access.recall.failed.list().filter(({ kind }) => kind === 'container');
   const look = async (id: string): Promise<void> => {
     const observed = await observeContainer(access, state.snapshot()?.facts ?? {}, id);
     if (signal.aborted) return;
-    if (observed.state === 'unreadable') return retryRound('a container could not be read');
-    state.putContainer(id, observed.state === 'seen' ? observed.value : undefined);
+    if (observed.state === 'seen') state.putContainer(id, { container: observed.value });
+    else {
+      const unobserved = failedContainers().find((entry) => entry.id === id);
+      state.putContainer(id, unobserved === undefined ? {} : { unobserved });
+    }
+    if (observed.state === 'unreadable') retryContainer(id);
+    else retries.delete(id);
     if (imagesDiffer(state.snapshot()?.facts)) lane.stale(['images']);
+  };
+  /** How often each was tried again that could not be inspected, and whether that is planned now. */
+  const retries = new Map<string, { count: number; isPlanned: boolean }>();
+  const retryContainer = (id: string): void => {
+    const retry = retries.get(id) ?? { count: 0, isPlanned: false };
+    if (retry.isPlanned) return;
+    // A container can see to it that it cannot be inspected: that must not cost more and more.
+    retries.set(id, { count: retry.count + 1, isPlanned: true });
+    clock.after(Math.min(RETRY_MS * 2 ** retry.count, sweepIntervalMs), () => {
+      retries.set(id, { count: retry.count + 1, isPlanned: false });
+      containers.touch(id);
+    });
   };
   const react = (event: RuntimeEvent): void => {
     const reaction = reactionTo(event);
@@ -192,12 +220,14 @@ function dependentsOf(fact: FactName): readonly FactName[] {
   );
 }
 
-/** Is an image in use that is not known, or known and not in use? */
+/** Is an image in use that was not looked at, or one that was looked at not in use? */
 function imagesDiffer(facts: Facts | undefined): boolean {
   if (facts?.containers.state !== 'seen' || facts.images.state !== 'seen') return facts?.images.state === 'unreadable';
-  const used = new Set(facts.containers.value.map(({ imageId }) => imageId).filter((id) => id !== ''));
-  const known = new Set(facts.images.value.map(({ id }) => id));
-  return used.size !== known.size || [...used].some((id) => !known.has(id));
+  const unobserved = facts.unobserved.state === 'seen' ? facts.unobserved.value : [];
+  const used = imagesOf(facts.containers.value, unobserved);
+  const looked = [...facts.images.value, ...unobserved.filter(({ kind }) => kind === 'image')];
+  const ids = new Set(looked.map(({ id }) => id));
+  return used.length !== ids.size || used.some((id) => !ids.has(id));
 }
 
 /** Do the facts speak of a runtime that answers? */

@@ -9,6 +9,7 @@ import { kernelSchema } from './kernel.ts';
 import { listenersSchema } from './listener.ts';
 import { nodeSchema } from './node.ts';
 import { sshdSchema } from './sshd.ts';
+import { unobservedListSchema } from './unobserved.ts';
 import type { AgentFact } from './agent.ts';
 import type { ClockFact } from './clock.ts';
 import type { ContainersFact } from './container.ts';
@@ -19,6 +20,7 @@ import type { KernelFact } from './kernel.ts';
 import type { ListenersFact } from './listener.ts';
 import type { NodeFact } from './node.ts';
 import type { SshdFact } from './sshd.ts';
+import type { UnobservedFact } from './unobserved.ts';
 
 /** All that is known of a node, by name. These are also the variables of a live query. */
 export interface Facts {
@@ -32,6 +34,7 @@ export interface Facts {
   readonly listeners: ListenersFact;
   readonly node: NodeFact;
   readonly sshd: SshdFact;
+  readonly unobserved: UnobservedFact;
 }
 
 /** The name of a fact. */
@@ -49,4 +52,5 @@ export const FACT_SCHEMAS = Object.freeze({
   listeners: listenersSchema,
   node: nodeSchema,
   sshd: sshdSchema,
+  unobserved: unobservedListSchema,
 } satisfies { [N in FactName]: Schema<Facts[N]> });

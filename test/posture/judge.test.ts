@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { CHECKS } from '../../posture/check/registry.ts';
@@ -6,10 +7,14 @@ import type { FindingSet } from '../../posture/delta.ts';
 import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import { findingContent } from '../../posture/finding.ts';
+import { changeBetween } from '../../agent/watch/share.ts';
+import type { FileFact } from '../../posture/fact/file.ts';
+import type { ListenerFact } from '../../posture/fact/listener.ts';
+import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.ts';
 import { judgeAll, judgeChange } from '../../posture/judge.ts';
 import { absent, seen, unreadable } from '../../posture/observed.ts';
 import { containerFact } from '../fixture/container.ts';
-import { factsOf } from '../fixture/facts.ts';
+import { factsOf, imageFact } from '../fixture/facts.ts';
 
 /** A container in one of a few states; the same name always has the same id. */
 const container = fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd'), uid: fc.constantFrom(0, 1000), pid: fc.nat(3) });
@@ -20,6 +25,110 @@ const containers = fc
       containerFact({ id: id.repeat(64), name: id, pid, uid: seen(uid, 'x') }),
     ),
   );
+
+/** Facts with several subjects of each kind, some of which could not be inspected. */
+const subjects = fc.record({
+  containers,
+  unobserved: fc.subarray(['e', 'f']),
+  images: fc.subarray(['1', '2', '3']),
+  files: fc.subarray(['/etc/docker/daemon.json', '/srv/tls/key.pem', '/srv/tls/ca.pem', '/etc/ssh/ssh_host_rsa_key']),
+  ports: fc.subarray([2375, 2376]),
+});
+type Subjects = typeof subjects extends fc.Arbitrary<infer S> ? S : never;
+
+function factsWith({ containers, unobserved, images, files, ports }: Subjects): Facts {
+  return factsOf({
+    containers: seen(containers, 'list'),
+    unobserved: seen(unobserved.map(unobservedContainer), 'engine'),
+    images: seen(
+      images.map((name) => imageFact({ id: `sha256:${name.repeat(64)}`, name })),
+      'images',
+    ),
+    files: files.map((path) => weakFile(path)),
+    listeners: seen(ports.map(openPort), 'sockets'),
+  });
+}
+
+function unobservedContainer(name: string): Unobserved {
+  const rest = { imageId: '', pid: 0, engine: 'unix:///run/docker.sock', sinceMs: 0, reason: 'no answer' };
+  return { kind: 'container', id: name.repeat(64), name, ...rest };
+}
+
+function withUnobserved(fact: UnobservedFact, names: readonly string[]): UnobservedFact {
+  return fact.state === 'seen' ? seen([...fact.value, ...names.map(unobservedContainer)], fact.source) : fact;
+}
+
+function weakFile(path: string): FileFact {
+  const roles: Readonly<Record<string, FileFact['role']>> = {
+    '/etc/docker/daemon.json': 'daemonJson',
+    '/srv/tls/key.pem': 'dockerServerKey',
+    '/srv/tls/ca.pem': 'dockerCaCertificate',
+  };
+  const stat = { realPath: path, kind: 'file', uid: 7, gid: 7, mode: 0o666, owner: '7', group: '7' } as const;
+  return { role: roles[path] ?? 'sshHostKey', path, stat: seen(stat, path), expectedGroup: '' };
+}
+
+function openPort(port: number): ListenerFact {
+  const id = `tcp:0.0.0.0:${String(port)}`;
+  const probe = unreadable(id, 'refused');
+  return { service: 'docker', id, address: '0.0.0.0', port, loopback: false, pid: 812, probe };
+}
+
+/** Ways in which a fact cannot be read any more, each with what the inspectors leave out then. */
+const FAULTS: Readonly<Record<string, (facts: Facts) => Partial<Facts>>> = {
+  'the list of containers': () => ({ containers: unreadable('list', 'no answer') }),
+  'each container': ({ containers: known, unobserved }) =>
+    known.state === 'seen'
+      ? {
+          containers: seen([], 'list'),
+          unobserved: withUnobserved(
+            unobserved,
+            known.value.map(({ name }) => name),
+          ),
+        }
+      : {},
+  images: () => ({ images: unreadable('images', 'no answer') }),
+  'images of unknown containers': ({ unobserved }) => ({
+    images: absent('images'),
+    unobserved: withUnobserved(unobserved, ['x']),
+  }),
+  unobserved: () => ({ unobserved: unreadable('/proc', 'denied') }),
+  listeners: () => ({ listeners: unreadable('sockets', 'denied') }),
+  dockerd: ({ docker, files }) => ({
+    docker: { ...docker, process: unreadable('/proc', 'denied') },
+    files: files.filter(({ role }) => !role.startsWith('dockerServer') && !role.startsWith('dockerCa')),
+  }),
+  'daemon.json': ({ docker, files }) => ({
+    docker: { ...docker, file: unreadable('/etc/docker/daemon.json', 'not JSON') },
+    files: files.filter(({ role }) => role === 'daemonJson' || role === 'sshHostKey'),
+  }),
+  sshd: ({ sshd, files }) => ({
+    sshd: { ...sshd, present: seen('running', 'x'), contexts: unreadable('/etc/ssh/sshd_config', 'denied') },
+    files: files.filter(({ role }) => role !== 'sshHostKey'),
+  }),
+};
+
+void t.test('what cannot be read any more resolves no finding', (t) => {
+  fc.assert(
+    fc.property(subjects, fc.subarray(Object.keys(FAULTS), { minLength: 1 }), (known, faults) => {
+      const before = factsWith(known);
+      const after: Facts = { ...before };
+      for (const fault of faults) Object.assign(after, FAULTS[fault]?.(after));
+      const old = judgeAll(CHECKS, before);
+      const change = changeBetween(before, after);
+      const next = apply(old, judgeChange(CHECKS, after, old, change));
+      assert.deepEqual(contentOf(next), contentOf(judgeAll(CHECKS, after, old)), 'the change says what the whole says');
+      for (const { id, verdict, subject } of old.values())
+        if (verdict !== 'pass' && verdict !== 'notApplicable' && subject.kind !== 'node')
+          assert.ok(next.has(id), `${id} after ${faults.join(', ')}`);
+      // What is read again ends what was kept.
+      const back = apply(next, judgeChange(CHECKS, before, next, changeBetween(after, before)));
+      assert.deepEqual(contentOf(back), contentOf(old), `all is as it was after ${faults.join(', ')}`);
+    }),
+    { numRuns: 60 },
+  );
+  t.end();
+});
 
 /** What is said, in an order that does not depend on who said it when. */
 function contentOf(findings: FindingSet): readonly string[] {
@@ -71,7 +180,7 @@ void t.test('facts that change as a whole', (t) => {
     const after = { ...base, ...change };
     const facts = new Set(Object.keys(change) as FactName[]);
     const delta = judgeChange(CHECKS, after, old, { facts, containers: new Set() });
-    t.same(contentOf(apply(old, delta)), contentOf(judgeAll(CHECKS, after)), [...facts].join());
+    t.same(contentOf(apply(old, delta)), contentOf(judgeAll(CHECKS, after, old)), [...facts].join());
   }
   const same = judgeChange(CHECKS, base, old, { facts: new Set(['docker']), containers: new Set() });
   t.same(same, { added: [], changed: [], gone: [] }, 'what says the same is no change');

@@ -55,8 +55,8 @@ const STARTING = /^runc:\[\d:[A-Z]+\]$/;
 const START_WAITS_MS: readonly number[] = [20, 50, 100, 200, 400];
 
 /**
- * Inspects one container; `answer`: what the runtime says about it, asked just now. Where the runtime fails to answer about one that was seen `before`, what it said then stands
- * (it hardly ever changes) as long as its first process is there, and the kernel is read anew.
+ * Inspects one container; `answer`: what the runtime says about it, asked just now. Where the runtime fails to answer,
+ * nothing is made up from what it said `before`: the container may have been started anew or changed meanwhile.
  */
 export async function inspectContainer(
   runtime: ContainerRuntime,
@@ -70,8 +70,7 @@ export async function inspectContainer(
   let last: RuntimeSide | undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     told ??= await askAbout(runtime, view, id);
-    if (told.outcome === 'gone') return told;
-    if (told.outcome === 'failed') return inspectFromMemory(view, told, before);
+    if (told.outcome !== 'running') return told;
     last = told.side;
     told = undefined;
     const kept = await stillSo(view, last);
@@ -103,16 +102,6 @@ function keep(
   const container = before !== undefined && sameValue(before, fresh) ? before : fresh;
   recall.keep(side.id, SIGHT, sight === undefined ? undefined : { side, sight, container });
   return container;
-}
-
-async function inspectFromMemory(
-  view: NodeView,
-  failed: Inspection,
-  before: ContainerFact | undefined,
-): Promise<Inspection> {
-  if (before === undefined) return failed;
-  const reading = await readStarted(view, before, false, before);
-  return reading === undefined ? failed : { outcome: 'running', container: { ...before, ...reading.kernel } };
 }
 
 /** The kernel's side once no process of the container is still being started. */

@@ -77,4 +77,10 @@ export const inspectSchema = s.object({
 export type InspectAnswer = s.Infer<typeof inspectSchema>;
 
 /** The running containers: `GET /containers/json`. */
-export const containerListSchema = s.list(s.object({ Id: s.string('', 128) }), '', 10_000);
+export const containerListSchema = s.list(
+  s.object({ Id: s.string('', 128), Names: texts, ImageID: s.withDefault(s.string('', 128), '') }),
+  '',
+  10_000,
+);
+/** An entry of {@link containerListSchema}. */
+export type ListedContainer = s.Infer<typeof containerListSchema>[number];

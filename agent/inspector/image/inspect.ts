@@ -1,6 +1,8 @@
 import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
+import type { ContainerFact } from '../../../posture/fact/container.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
+import type { Unobserved } from '../../../posture/fact/unobserved.ts';
 import type { ImageFact, ImagesFact } from '../../../posture/fact/image.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
 import type { NodeAccess } from '../../node-access.ts';
@@ -14,7 +16,8 @@ const SOURCE = 'GET /images/json';
 
 /**
  * The images that running containers use. An image is named by the digest of its content, so one that is among the
- * `known` images is taken from there; only its tags can have moved since.
+ * `known` images is taken from there; only its tags can have moved since. One that cannot be inspected is left out and
+ * noted among the failed looks.
  */
 export const imageInspector: Inspector<'images'> = {
   fact: 'images',
@@ -23,21 +26,37 @@ export const imageInspector: Inspector<'images'> = {
   watches: () => [],
 };
 
-async function inspectImages({ runtime }: NodeAccess, { containers, images }: Partial<Facts>): Promise<ImagesFact> {
+async function inspectImages(access: NodeAccess, { containers, images }: Partial<Facts>): Promise<ImagesFact> {
+  const { runtime, recall, now } = access;
   if (containers === undefined) return unreadable(SOURCE, 'the containers that use them are not known');
   if (containers.state !== 'seen') return containers;
-  const ids = [...new Set(containers.value.map(({ imageId }) => imageId))].filter((id) => id !== '');
+  const ids = imagesOf(containers.value, recall.failed.list());
   const before = new Map(images?.state === 'seen' ? images.value.map((image) => [image.id, image]) : []);
   const answers = await mapBounded(ids, CONCURRENCY, (id) => inspectImage(runtime, id, before.get(id)));
+  recall.failed.keepOnly('image', runtime.endpoint, new Set(ids));
   const found: ImageFact[] = [];
-  for (const answer of answers) {
+  for (const [index, answer] of answers.entries()) {
+    const id = ids[index] ?? '';
+    if (answer.state === 'unreadable') {
+      const reason = `${answer.source}: ${answer.reason}`;
+      const name = before.get(id)?.name ?? '';
+      recall.failed.record({ kind: 'image', id, name, imageId: '', pid: 0, engine: runtime.endpoint, reason }, now());
+      continue;
+    }
+    recall.failed.clear('image', id);
     // Removed by force while its container still runs: there is nothing left to judge.
-    if (answer.state === 'absent') continue;
-    // A list without it would look as if it were not in use.
-    if (answer.state === 'unreadable') return answer;
-    found.push(answer.value);
+    if (answer.state === 'seen') found.push(answer.value);
   }
   return seen(found, SOURCE);
+}
+
+/** Ids of the images that containers use, those that could not be inspected among them; each once. */
+export function imagesOf(
+  containers: readonly Pick<ContainerFact, 'imageId'>[],
+  unobserved: readonly Unobserved[],
+): readonly string[] {
+  const users = [...containers, ...unobserved.filter(({ kind }) => kind === 'container')];
+  return [...new Set(users.map(({ imageId }) => imageId))].filter((id) => id !== '');
 }
 
 async function inspectImage(

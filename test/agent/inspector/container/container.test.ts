@@ -193,20 +193,61 @@ t.test('kthreadd stands in for a pid 1 whose links may not be read', async (t) =
 
 t.test('the runtime fails to answer about one container', async (t) => {
   const host = treeHost(t, { ...NODE, ...containerProcess(100) });
-  const answers = { '/containers/json': [{ Id: ID }], [`/containers/${ID}/json`]: 500 };
-  const access = await accessTo(t, host, answers);
-  t.match(await observeContainer(access, {}, ID), { state: 'unreadable' });
-  t.match(await observe(access, factsOf({ containers: seen([], 'x') }), 'containers'), {
-    state: 'unreadable',
-    source: `GET /containers/${ID}/json`,
+  const other = 'ab'.repeat(32);
+  const answers: Record<string, unknown> = {
+    '/containers/json': [{ Id: other, Names: ['/silent'], ImageID: 'sha256:1' }, { Id: ID }],
+    [`/containers/${other}/json`]: 500,
+    [`/containers/${ID}/json`]: inspectAnswer(100),
+  };
+  let nowMs = 1000;
+  const access = { ...(await accessTo(t, host, answers)), now: () => nowMs };
+  const look = async (known: Facts): Promise<readonly [Facts, readonly string[]]> => {
+    const containers = await observe(access, known, 'containers');
+    const facts: Facts = { ...known, containers, unobserved: await observe(access, known, 'unobserved') };
+    return [facts, containers.state === 'seen' ? containers.value.map(({ id }) => id) : [containers.state]];
+  };
+  const [first, inspected] = await look(factsOf({ containers: seen([], 'x') }));
+  t.same(inspected, [ID], 'the other is inspected');
+  const expected = { kind: 'container', id: other, name: 'silent', imageId: 'sha256:1', sinceMs: 1000 };
+  t.match(first.unobserved, { state: 'seen', value: [{ ...expected, reason: /HTTP 500/ }] });
+
+  nowMs = 2000;
+  answers['/containers/json'] = 500;
+  const [second, unlisted] = await look(first);
+  t.same(unlisted, ['unreadable']);
+  t.match(second.unobserved, {
+    state: 'seen',
+    value: [
+      { ...expected, sinceMs: 1000 },
+      { id: ID, sinceMs: 2000 },
+    ],
   });
 
-  const working = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(100) });
-  const before = value(await observeContainer(working, {}, ID));
-  const known: Facts = factsOf({ containers: seen([{ ...before, complete: false }], 'x') });
-  const containers = await observe(access, known, 'containers');
-  t.match(containers, { state: 'seen' }, 'what was said before stands');
-  t.ok(containers.state === 'seen' && containers.value[0]?.complete, 'and the kernel is read anew');
+  answers['/containers/json'] = [{ Id: ID }];
+  const [third, back] = await look(second);
+  t.same(back, [ID]);
+  t.match(third.unobserved, { state: 'seen', value: [] });
+  t.equal(third.unobserved.state === 'seen' && third.unobserved.value.length, 0, 'the silent one has ended');
+
+  answers[`/containers/${ID}/json`] = 500;
+  t.match(await observeContainer(access, third, ID), { state: 'unreadable' }, 'nothing is said from memory');
+  t.match(await observe(access, third, 'unobserved'), { value: [{ id: ID, pid: 100, sinceMs: 2000 }] });
+});
+
+t.test('an engine that is gone leaves a container running, or not', async (t) => {
+  const host = treeHost(t, { ...NODE, ...containerProcess(100) });
+  const access = await accessTo(t, host, {
+    '/containers/json': [{ Id: ID }],
+    [`/containers/${ID}/json`]: inspectAnswer(100),
+  });
+  const known = factsOf({ containers: await observe(access, factsOf(), 'containers') });
+  const gone = { ...access, runtime: { ...access.runtime, listContainers: () => Promise.resolve(ABSENT) } };
+  gone.runtime = { ...gone.runtime, endpoint: 'unix:///run/none.sock' };
+  t.match(await observe(gone, known, 'containers'), { state: 'absent' });
+  t.match(await observe(gone, known, 'unobserved'), { value: [{ id: ID, reason: /its engine .* is gone/ }] });
+  host.replace({ '/proc/100/cgroup': '0::/user.slice\n' });
+  await observe(gone, factsOf({ containers: await observe(gone, known, 'containers') }), 'containers');
+  t.same(await observe(gone, known, 'unobserved'), { state: 'seen', value: [], source: 'container engine' });
 });
 
 t.test('one that ends while it is inspected does not hide the others', async (t) => {

@@ -87,8 +87,9 @@ t.test('images of running containers', async (t) => {
 
   const removed = await observe(await access({}), facts, 'images');
   t.same(removed, { state: 'seen', value: [], source: 'GET /images/json' });
-  const failing = await observe(await access({ [`/images/${ID}/json`]: 500 }), facts, 'images');
-  t.match(failing, { state: 'unreadable' });
+  const silent = await access({ [`/images/${ID}/json`]: 500 });
+  t.same(await observe(silent, facts, 'images'), { state: 'seen', value: [], source: 'GET /images/json' });
+  t.match(await observe(silent, facts, 'unobserved'), { value: [{ kind: 'image', id: ID, reason: /HTTP 500/ }] });
   const withoutHistory = await observe(await access({ [`/images/${ID}/json`]: IMAGE }), facts, 'images');
   t.match(withoutHistory, { state: 'seen', value: [{ history: { state: 'absent' } }] });
   const blind = factsOf({ containers: unreadable('GET /containers/json', 'no') });

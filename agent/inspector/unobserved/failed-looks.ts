@@ -1,0 +1,40 @@
+import type { Unobserved } from '../../../posture/fact/unobserved.ts';
+import { clip } from '../clip.ts';
+
+/** The containers and images about which the engine failed to answer, until it answers or they are gone. */
+export interface FailedLooks {
+  /** A look failed; the time of the first one stays, and what an earlier one knew of the subject. */
+  readonly record: (failed: Omit<Unobserved, 'sinceMs'>, nowMs: number) => void;
+  /** The subject was inspected, or is gone. */
+  readonly clear: (kind: Unobserved['kind'], id: string) => void;
+  /** All others of this kind and engine are gone. */
+  readonly keepOnly: (kind: Unobserved['kind'], engine: string, ids: ReadonlySet<string>) => void;
+  /** In an order that does not depend on when they failed. */
+  readonly list: () => readonly Unobserved[];
+}
+
+/** No failed look yet. One for each node that is looked at. */
+export function createFailedLooks(): FailedLooks {
+  const failed = new Map<string, Unobserved>();
+  const keyOf = (kind: string, id: string): string => `${kind}/${id}`;
+  return {
+    record: (look, nowMs) => {
+      const key = keyOf(look.kind, look.id);
+      const before = failed.get(key);
+      failed.set(key, {
+        ...look,
+        name: look.name || (before?.name ?? ''),
+        imageId: look.imageId || (before?.imageId ?? ''),
+        pid: look.pid || (before?.pid ?? 0),
+        sinceMs: before?.sinceMs ?? Math.trunc(nowMs),
+        reason: clip(look.reason, 1024),
+      });
+    },
+    clear: (kind, id) => void failed.delete(keyOf(kind, id)),
+    keepOnly: (kind, engine, ids) => {
+      for (const [key, look] of failed)
+        if (look.kind === kind && look.engine === engine && !ids.has(look.id)) failed.delete(key);
+    },
+    list: () => [...failed].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, look]) => look),
+  };
+}

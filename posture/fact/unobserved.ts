@@ -1,0 +1,27 @@
+import { observed } from '../observed.ts';
+import * as s from '../schema.ts';
+
+/** Something that is there and could not be inspected. Checks of its kind answer `unknown` about it. */
+export const unobservedSchema = s.object(
+  {
+    kind: s.oneOf(['container', 'engine', 'image']),
+    id: s.string('full id of a container or image; endpoint of an engine', 4096),
+    name: s.string('empty where it is not known', 1024),
+    imageId: s.string('of a container: `sha256:…`; empty where it is not known', 128),
+    pid: s.integer('first process as it was seen last; 0 where it is not known'),
+    engine: s.string('endpoint of the engine that was asked; empty: none', 4096),
+    sinceMs: s.integer('time of the first failed look, milliseconds since 1970, UTC'),
+    reason: s.string('why the last look failed', 1024),
+  },
+  'a container, engine or image that is there and could not be inspected',
+);
+/** See {@link unobservedSchema}. */
+export type Unobserved = s.Infer<typeof unobservedSchema>;
+
+/** All that is there and could not be inspected; unreadable where even that is not known. */
+export const unobservedListSchema = observed(
+  s.list(unobservedSchema, '', 20_000),
+  'containers, engines and images that are there and could not be inspected',
+);
+/** See {@link unobservedListSchema}. */
+export type UnobservedFact = s.Infer<typeof unobservedListSchema>;
