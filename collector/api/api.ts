@@ -4,6 +4,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
+import { createConnectionLimit } from '../connection-limit.ts';
+import type { ConnectionLimit } from '../connection-limit.ts';
 import type { Feed } from '../feed.ts';
 import { StoreError } from '../store/error.ts';
 import { admit, pathOf } from './admission.ts';
@@ -32,16 +34,25 @@ import type { TokenGuard } from './token.ts';
 /** Largest request body: an expression and a list of nodes fit many times over. */
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
-/** How long a client may take to send a request. */
+/** How long a client may take to send a request, and its headers, from its connection on. */
 const REQUEST_TIMEOUT_MS = 15_000;
 const HEADERS_TIMEOUT_MS = 10_000;
+/** How often Node looks for requests that take too long; its own default of 30 s would add to the time-outs. */
+const CHECK_INTERVAL_MS = 1_000;
 const KEEP_ALIVE_MS = 10_000;
 /** Longer than the longest live query: a client that takes nothing of an answer for so long is cut off. */
 const SILENT_SOCKET_MS = 6 * 60_000;
 /** How long requests may still run once the API closes. */
 const DRAIN_MS = 1_000;
-const MAX_CONNECTIONS = 256;
+/** Connections without an authenticated request; with one more, the oldest of these is closed. */
+const MAX_IDLE_CONNECTIONS = 256;
+/** All connections: what is beyond the idle ones has authenticated. */
+const MAX_CONNECTIONS = 1024;
+/** Connections that the kernel accepts for us at once: fewer than MAX_IDLE_CONNECTIONS, so that they do not close each other unread. */
+const BACKLOG = 128;
 const MAX_PARAMETER_LENGTH = 512;
+/** Requests of one connection that may be unanswered: clients and browsers send one after the other. */
+const MAX_PIPELINED = 4;
 
 /** What the API needs. */
 export interface ApiOptions extends Omit<ApiSources, 'controlsOf' | 'signIn'> {
@@ -69,11 +80,16 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const { guard, signIn } = createAccess(options);
   const sources = { ...options, controlsOf: indexControls(), signIn };
   const streams = createEventStreams(sources);
+  boundPipelining(server);
   server.addHook('onRequest', async (_request, reply) => {
     reply.headers(SECURITY_HEADERS);
   });
   const reads = createReadQueue(options.clock);
-  for (const route of ROUTES) addRoute(server, route, { sources, guard, streams, reads });
+  const connections = createConnectionLimit(MAX_IDLE_CONNECTIONS, (address) =>
+    options.log.debug({ address }, 'an idle connection made room for a new one'),
+  );
+  server.server.on('connection', connections.add);
+  for (const route of ROUTES) addRoute(server, route, { sources, guard, streams, reads, connections });
   await addConsole(server, options.consoleDirectory, options.log);
   let document: string | undefined;
   server.get('/openapi.json', (_request, reply) => {
@@ -90,7 +106,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   );
   server.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, options.log));
   server.addHook('preClose', () => streams.close());
-  await server.listen({ host: options.listen.host, port: options.listen.port });
+  await server.listen({ host: options.listen.host, port: options.listen.port, backlog: BACKLOG });
   const { port } = server.server.address() as AddressInfo;
   return {
     address: { host: options.listen.host, port },
@@ -128,7 +144,11 @@ function createServer(): FastifyInstance {
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    },
     // A path that cannot be decoded comes here without passing the hook.
     frameworkErrors: (error, _request, reply) =>
       void sendError(reply.headers(SECURITY_HEADERS), 'invalidRequest', error.message),
@@ -140,14 +160,32 @@ function createServer(): FastifyInstance {
   return server;
 }
 
+/**
+ * Closes a connection that asks again and again before it has read its answers: Node would make an answer for each
+ * request of a packet, which is a thousand times as many bytes, and keep them until they are read.
+ */
+function boundPipelining(server: FastifyInstance): void {
+  const unanswered = new WeakMap<Socket, number>();
+  server.addHook('onRequest', async ({ raw: { socket } }, reply) => {
+    const count = (unanswered.get(socket) ?? 0) + 1;
+    unanswered.set(socket, count);
+    reply.raw.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    if (count <= MAX_PIPELINED && !socket.destroyed) return;
+    reply.hijack();
+    socket.destroy();
+  });
+}
+
 interface RouteParts {
   readonly sources: ApiSources & Pick<ApiOptions, 'clock' | 'log'>;
   readonly guard: TokenGuard;
   readonly streams: EventStreams;
   readonly reads: ReadQueue;
+  readonly connections: ConnectionLimit;
 }
 
-function addRoute(server: FastifyInstance, route: Route, { sources, guard, streams, reads }: RouteParts): void {
+function addRoute(server: FastifyInstance, route: Route, parts: RouteParts): void {
+  const { sources, guard, streams, reads, connections } = parts;
   /** When the session of a request ends: a stream must not outlive it. */
   const sessionEnds = new WeakMap<FastifyRequest, number>();
   server.route({
@@ -156,6 +194,7 @@ function addRoute(server: FastifyInstance, route: Route, { sources, guard, strea
     onRequest: async (request, reply) => {
       const admitted = admit(route.access, request, { guard, log: sources.log });
       if (!admitted.ok) return sendRefusal(reply, admitted);
+      if (route.access !== 'open') reply.raw.once('close', connections.hold(request.raw.socket));
       if (admitted.body.untilMs !== undefined) sessionEnds.set(request, admitted.body.untilMs);
     },
     handler: async (request, reply) => {

@@ -1,0 +1,67 @@
+import type { Socket } from 'node:net';
+
+/**
+ * Bounds the connections of one port that have not shown who they are. Beyond the bound the oldest of them is closed,
+ * first of the address that has most, so a new one always gets in: whoever only connects, or is slow with a request,
+ * makes room for who has something to say.
+ */
+export interface ConnectionLimit {
+  /** Takes a connection that was just accepted. */
+  readonly add: (socket: Socket) => void;
+  /** The peer has authenticated: the connection is not closed until the result is called, and later than others after. */
+  readonly hold: (socket: Socket) => () => void;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly address: string;
+  /** How many hold it. */
+  held: number;
+  /** Somebody has held it. */
+  known: boolean;
+}
+
+/** A limit of `max` connections that nobody holds. `onClose` is told the address of each that is closed. */
+export function createConnectionLimit(max: number, onClose: (address: string) => void): ConnectionLimit {
+  /** Nobody holds these, the oldest first; of those that were held, since they were released. */
+  const idle = new Map<Socket, Connection>();
+  const all = new WeakMap<Socket, Connection>();
+  const makeRoom = (newest: Connection): void => {
+    if (idle.size <= max) return;
+    const { socket, address } = victimOf([...idle.values()].filter((one) => one !== newest)) ?? newest;
+    idle.delete(socket);
+    socket.destroy();
+    onClose(address);
+  };
+  return {
+    add: (socket) => {
+      const connection = { socket, address: socket.remoteAddress ?? '', held: 0, known: false };
+      all.set(socket, connection);
+      idle.set(socket, connection);
+      socket.once('close', () => idle.delete(socket));
+      makeRoom(connection);
+    },
+    hold: (socket) => {
+      const connection = all.get(socket);
+      if (connection === undefined) return () => undefined;
+      connection.held += 1;
+      connection.known = true;
+      idle.delete(socket);
+      return () => {
+        connection.held -= 1;
+        if (connection.held > 0 || socket.destroyed) return;
+        idle.set(socket, connection);
+        makeRoom(connection);
+      };
+    },
+  };
+}
+
+/** The oldest of the address with most connections that never authenticated; where all did, the oldest. */
+function victimOf(idle: readonly Connection[]): Connection | undefined {
+  const unknown = idle.filter(({ known }) => !known);
+  const counts = new Map<string, number>();
+  for (const { address } of unknown) counts.set(address, (counts.get(address) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return unknown.find(({ address }) => counts.get(address) === most) ?? idle[0];
+}
