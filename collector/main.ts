@@ -18,6 +18,7 @@ import { createNodeLookup } from './node-lookup.ts';
 import { keepNodeRetention } from './node-retention.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
+import { openPositionGuard } from './position-guard.ts';
 import { startSessionServer } from './session/server.ts';
 import type { SessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
@@ -29,6 +30,7 @@ import { createStatus } from './status/status.ts';
 import { openHealingStore } from './store/healing.ts';
 import { keepRetention } from './store/retention.ts';
 import type { Store } from './store/store.ts';
+import { observeWrites } from './store/write-health.ts';
 import { prepareTls } from './tls.ts';
 
 /** What a collector runs with. */
@@ -57,6 +59,7 @@ const DRAIN_SPREAD_MS = 500;
 const CLOSE_DEADLINE_MS = 8_000;
 const RETENTION_INTERVAL_MS = 60_000;
 const STORE_FILE = 'store.sqlite';
+const POSITION_FILE = 'store.position';
 
 /**
  * Runs a collector until `signal` aborts, then ends it in order. Rejects with StartError, TlsError or StoreError if it
@@ -79,18 +82,26 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const { settings, version, clock, log, onReady } = options;
   const lock = await lockDirectory(settings.dataDir);
   steps.push({ name: 'lock', close: lock.release });
-  const tls = await prepareTls(settings, hostname(), clock.now());
+  const storePath = join(settings.dataDir, STORE_FILE);
+  const tls = await prepareTls(settings, {
+    hostName: hostname(),
+    nowMs: clock.now(),
+    isUsed: existsSync(storePath) && existsSync(settings.tokenFile),
+  });
   const token = await ensureOperatorToken(settings.tokenFile);
   // The sessions need the store, and when it was replaced, it needs them.
   let askAll: SessionServer['resync'] = () => undefined;
-  const { store, setAside } = await openHealingStore({
-    path: join(settings.dataDir, STORE_FILE),
+  const healing = await openHealingStore({
+    path: storePath,
     clock,
     log,
     onReplaced: () => askAll('the collector has lost its store'),
   });
+  const { store, writeProblem } = observeWrites(healing.store);
   steps.push({ name: 'store', close: () => store.close() });
   const feed = createFeed();
+  const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, feed, clock, log });
+  steps.push({ name: 'position', close: guard.close });
   startUpkeep(options, { store, feed }, steps);
   const nodes = createNodeLookup(store, feed);
   /** For reads that people trigger: these must not keep the store from committing. */
@@ -114,8 +125,12 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     version,
     heartbeatMs: settings.heartbeatInterval,
     store: readStore,
-    storePath: join(settings.dataDir, STORE_FILE),
-    setAside,
+    storePath,
+    setAside: healing.setAside,
+    isInPlace: healing.isInPlace,
+    writeProblem,
+    restoredMs: guard.restoredMs,
+    requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
     addresses: () => toText(addresses, options.consoleDirectory),
     clock,
@@ -145,6 +160,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     store,
     feed,
     replies: queries.replies,
+    onNodeAhead: guard.nodeIsAhead,
     settings: { heartbeatIntervalMs },
     clock,
     log,

@@ -50,6 +50,7 @@ export async function collector({
     store,
     feed,
     replies,
+    onNodeAhead: () => Promise.resolve(),
     clock: systemClock(),
     log: COMPLAIN,
   });

@@ -48,9 +48,10 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
     due.delete(nodeId);
     const node = rows.get(nodeId);
     if (node === undefined) return;
+    // Whether it can be stored or not: that is how the node is.
+    feed.publish({ type: 'node', node });
     try {
       await store.putNode(node);
-      feed.publish({ type: 'node', node });
     } catch (error) {
       log.warn({ error, nodeId }, 'what is known of a node could not be written');
       writeLater(nodeId);

@@ -29,6 +29,8 @@ export interface SessionServerOptions {
   readonly store: Store;
   readonly feed: Feed;
   readonly replies: QueryReplies;
+  /** A node was acknowledged more than the store holds: the store was restored from a backup. */
+  readonly onNodeAhead: (nodeId: string) => Promise<void>;
   /** What differs from DEFAULT_SESSION_SETTINGS. */
   readonly settings?: Partial<SessionSettings>;
   readonly clock: Clock;
@@ -100,7 +102,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
   });
   const readDelta = createDeltaReader();
   const parts = { store, writer, nodes, replies, budget, intake, readDelta, settings, clock, log };
-  const context = { ...parts, onOpen, onOver, holdsUp };
+  const context = { ...parts, onOpen, onOver, holdsUp, onNodeAhead: options.onNodeAhead };
   const refusal = (): Ending | undefined => {
     if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };
     if (calls.size < settings.maxSessions) return undefined;

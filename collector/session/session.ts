@@ -33,6 +33,8 @@ export interface SessionContext extends ConversationContext {
   readonly readDelta: DeltaReader;
   /** Cuts the connection of a call. */
   readonly disconnect: (peer: string) => void;
+  /** The node was acknowledged more than the store holds. Resolves before anything of it may be committed. */
+  readonly onNodeAhead: (nodeId: string) => Promise<void>;
   /** What a session of this node has to wait for before it begins; undefined: nothing. */
   readonly holdsUp: (nodeId: string) => Promise<void> | undefined;
   /** Called once the session has said Hello, and again when it is over. */
@@ -123,7 +125,9 @@ async function welcome(
   const state = await context.store.nodeState(nodeId);
   const committed = state?.epoch === epoch ? state.committedSequence : 0;
   // The node may know of more than the store: then the store was restored from a backup.
-  const resync = state?.epoch !== epoch || ackedSequence > committed;
+  const isAhead = state?.epoch === epoch && ackedSequence > committed;
+  if (isAhead) await context.onNodeAhead(nodeId);
+  const resync = state?.epoch !== epoch || isAhead;
   context.log.info({ agentVersion, committed, resync }, 'session open');
   const { heartbeatIntervalMs } = context.settings;
   outbound.send({ welcome: { serverTimeMs: nowMs, committedSequence: committed, resync, heartbeatIntervalMs } });

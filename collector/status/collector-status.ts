@@ -2,6 +2,7 @@ import type { FreeSpace } from '../../service/free-space.ts';
 import type { SinkStatus } from '../sink/pump.ts';
 import type { SetAside } from '../store/set-aside.ts';
 import type { HistoryRange } from '../store/store.ts';
+import type { WriteProblem } from '../store/write-health.ts';
 import type { NodeHealth, NodePresence } from './freshness.ts';
 
 /** Where a collector listens, as text for people: `127.0.0.1:7443`. */
@@ -22,8 +23,14 @@ export interface StoreStatus {
   readonly findings: number;
   readonly history: HistoryRange | undefined;
   readonly setAside: SetAside | undefined;
-  /** Why it could not be read just now; empty: it could. */
+  /** Why it could not be read just now, or written the last time; empty: it could. */
   readonly problem: string;
+  /** What the problem is, where it was in writing. */
+  readonly writeProblem: WriteProblem | undefined;
+  /** The file that is open is not the one at the path any more. */
+  readonly isReplaced: boolean;
+  /** Since when it is known that the store was restored from a backup. */
+  readonly restoredMs: number | undefined;
 }
 
 /** How this process is doing. */
@@ -43,6 +50,8 @@ export interface CollectorStatus {
   readonly addresses: ListenAddresses;
   readonly process: ProcessStatus;
   readonly store: StoreStatus;
+  /** Files of keys and certificates that are missing, by path. */
+  readonly missingFiles: readonly string[];
   readonly heartbeatMs: number;
   readonly nodes: Readonly<Record<NodePresence, number>> & {
     readonly total: number;
@@ -58,6 +67,9 @@ export const TROUBLE_CODES = Object.freeze([
   'storeFailing',
   'storeSetAside',
   'storeSpace',
+  'storeReplaced',
+  'storeRestored',
+  'tlsFilesMissing',
   'sinkPaused',
   'sinkRetrying',
   'sinkRejected',

@@ -1,10 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../service/clock.ts';
+import { errorCode } from '../../service/files.ts';
 import { readFreeSpace } from '../../service/free-space.ts';
 import type { SinkStatus } from '../sink/pump.ts';
 import type { SetAside } from '../store/set-aside.ts';
 import type { HistoryRange, NodeRow, Store } from '../store/store.ts';
+import type { WriteProblem } from '../store/write-health.ts';
 import type { CollectorStatus, ListenAddresses, ProcessStatus } from './collector-status.ts';
 import { judgeNodes } from './freshness.ts';
 import type { NodeHealth, NodePresence } from './freshness.ts';
@@ -18,6 +20,12 @@ export interface StatusOptions {
   readonly storePath: string;
   /** Asked each time: the store knows it once it is open. */
   readonly setAside: () => SetAside | undefined;
+  /** Is the file that is open still the one at `storePath`? */
+  readonly isInPlace: () => boolean;
+  readonly writeProblem: () => WriteProblem | undefined;
+  readonly restoredMs: () => number | undefined;
+  /** Keys and certificates that the next start needs. */
+  readonly requiredFiles: readonly string[];
   readonly sinks: () => readonly SinkStatus[];
   /** Asked each time: ports that the system chooses are known late. */
   readonly addresses: () => ListenAddresses;
@@ -37,13 +45,15 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
   const startedMs = clock.now();
   return async () => {
     const nowMs = clock.now();
-    const [fleet, bytes, space] = await Promise.all([
+    const [fleet, bytes, space, missingFiles] = await Promise.all([
       readFleet(options.store),
       sizeOf(options.storePath),
       readFreeSpace(dirname(options.storePath)).catch(() => undefined),
+      findMissing(options.requiredFiles),
     ]);
     const judged = judgeNodes(fleet.nodes, { nowMs, heartbeatMs, overBudget: fleet.overBudget });
-    const { findings, history, problem } = fleet;
+    const { findings, history } = fleet;
+    const writeProblem = options.writeProblem();
     const status = {
       version,
       startedMs,
@@ -57,8 +67,12 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
         findings,
         history,
         setAside: options.setAside(),
-        problem,
+        problem: fleet.problem === '' ? (writeProblem?.message ?? '') : fleet.problem,
+        writeProblem: fleet.problem === '' ? writeProblem : undefined,
+        isReplaced: !options.isInPlace(),
+        restoredMs: options.restoredMs(),
       },
+      missingFiles,
       heartbeatMs,
       nodes: { ...countPresence(judged), total: judged.length, listed: judged.slice(0, MAX_LISTED) },
       sinks: sinks(),
@@ -100,6 +114,16 @@ function countPresence(nodes: readonly NodeHealth[]): Record<NodePresence, numbe
   const counts = { connected: 0, stale: 0, offline: 0 };
   for (const { presence } of nodes) counts[presence] += 1;
   return counts;
+}
+
+async function findMissing(paths: readonly string[]): Promise<readonly string[]> {
+  const isMissing = async (path: string): Promise<boolean> =>
+    stat(path).then(
+      () => false,
+      (error: unknown) => errorCode(error) === 'ENOENT',
+    );
+  const missing = await Promise.all(paths.map(isMissing));
+  return paths.filter((_path, index) => missing[index] === true);
 }
 
 async function sizeOf(path: string): Promise<number> {

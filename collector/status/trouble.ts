@@ -1,6 +1,7 @@
 import { formatBytes } from '../../service/bytes.ts';
 import { judgeFreeSpace } from '../../service/free-space.ts';
 import type { SinkStatus } from '../sink/pump.ts';
+import type { WriteProblem } from '../store/write-health.ts';
 import type { NodeHealth } from './freshness.ts';
 import type { CollectorStatus, StoreStatus, Trouble } from './collector-status.ts';
 
@@ -8,19 +9,58 @@ import type { CollectorStatus, StoreStatus, Trouble } from './collector-status.t
 export function findTroubles(status: Omit<CollectorStatus, 'troubles'>): readonly Trouble[] {
   return [
     ...storeTroubles(status.store),
+    ...fileTroubles(status),
     ...status.sinks.flatMap(sinkTroubles),
     ...status.nodes.listed.flatMap((node) => nodeTroubles(node, status)),
   ];
 }
 
-function storeTroubles({ path, problem, space, setAside }: StoreStatus): readonly Trouble[] {
+function fileTroubles({ store, missingFiles }: Omit<CollectorStatus, 'troubles'>): readonly Trouble[] {
+  const { path, isReplaced, restoredMs } = store;
   const troubles: Trouble[] = [];
+  if (isReplaced)
+    troubles.push({
+      code: 'storeReplaced',
+      subject: path,
+      text: 'the file of the store was removed or replaced while the collector uses it: what is stored now is lost when it ends',
+      advice: 'start the collector again; nodes then send their findings again, older history is gone',
+    });
+  if (restoredMs !== undefined)
+    troubles.push({
+      code: 'storeRestored',
+      subject: path,
+      text: 'the store is older than what was shipped from it: it was restored from a backup',
+      advice:
+        'nodes send their findings again; history between the backup and now is missing here, and sinks may have seen ' +
+        'findings open or close twice. This message ends with the next start',
+    });
+  if (missingFiles.length > 0)
+    troubles.push({
+      code: 'tlsFilesMissing',
+      subject: missingFiles[0] ?? '',
+      text: `keys or certificates are missing: ${missingFiles.join(', ')}`,
+      advice: 'restore them from a backup before the collector is started again: nodes trust this authority only',
+    });
+  return troubles;
+}
+
+/** What to do about a store that cannot be written, by the code of the failure. */
+const WRITE_ADVICE: Readonly<Partial<Record<WriteProblem['code'], string>>> = Object.freeze({
+  notWritable: 'mount the file system read-write, or make the file writable; nodes keep their changes until then',
+  full: 'make room, move it with --data-dir, or keep less history with --history-retention',
+  io: 'look at the disk (dmesg, smartctl); nodes keep their changes until it works again',
+  locked: 'another process holds the file: end it (fuser names it); nodes keep their changes until then',
+});
+
+function storeTroubles({ path, problem, writeProblem, space, setAside }: StoreStatus): readonly Trouble[] {
+  const troubles: Trouble[] = [];
+  const general = 'look into the log of the collector and at the disk; then start the collector again';
   if (problem !== '')
     troubles.push({
       code: 'storeFailing',
       subject: path,
-      text: `the store cannot be read: ${problem}`,
-      advice: 'look into the log of the collector and at the disk; then start the collector again',
+      text: `the store cannot be ${writeProblem === undefined ? 'read' : 'written'}: ${problem}`,
+      advice: (writeProblem === undefined ? undefined : WRITE_ADVICE[writeProblem.code]) ?? general,
     });
   if (setAside !== undefined)
     troubles.push({

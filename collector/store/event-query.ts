@@ -60,7 +60,7 @@ const PART_EVENTS = 16_384;
 
 /** Prepares `Store.history`. It throws StoreError `badFilter` and `badCursor`. */
 export function prepareHistory(db: DatabaseSync): (filter: HistoryFilter) => HistoryPage {
-  const selectRange = db.prepare('SELECT min(position) AS oldest, max(position) AS newest FROM event');
+  const selectNewestBefore = db.prepare('SELECT max(position) AS position FROM event WHERE position < ?');
   return (filter) => {
     assertLimit(filter.limit);
     const indexed = filter.nodes !== undefined || filter.findingUid !== undefined;
@@ -72,13 +72,16 @@ export function prepareHistory(db: DatabaseSync): (filter: HistoryFilter) => His
        ORDER BY event.position DESC LIMIT ?`,
     );
     if (!indexed) return toPage(statement.all(before, ...values, filter.limit + 1) as unknown as Row[], filter);
-    const { oldest, newest } = selectRange.get() as { oldest: number | null; newest: number | null };
+    const newestBefore = (position: number): number | undefined => {
+      const newest = selectNewestBefore.get(position)?.['position'];
+      return typeof newest === 'number' ? newest : undefined;
+    };
     const rows: Row[] = [];
-    const first = Math.floor((oldest ?? 0) / PART_EVENTS);
-    // Part by part, the newest first, until the page is full.
-    for (let part = Math.floor(Math.min(newest ?? 0, Number(before)) / PART_EVENTS); part >= first; part -= 1) {
+    // Part by part, the newest first, until the page is full. Positions can have jumped over many parts.
+    for (let position = newestBefore(Number(before)); position !== undefined && rows.length <= filter.limit;) {
+      const part = Math.floor(position / PART_EVENTS);
       rows.push(...(statement.all(before, part, ...values, filter.limit + 1 - rows.length) as unknown as Row[]));
-      if (rows.length > filter.limit) break;
+      position = newestBefore(part * PART_EVENTS);
     }
     return toPage(rows, filter);
   };

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
@@ -9,7 +10,7 @@ import type { SqliteStoreOptions } from './sqlite.ts';
 import type { Store } from './store.ts';
 
 /** What a store that heals itself needs. */
-export interface HealingStoreOptions extends Omit<SqliteStoreOptions, 'positionsAfter'> {
+export interface HealingStoreOptions extends SqliteStoreOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** The store is empty now: whoever has something to say must say it again. Not called for what was found at the start. */
@@ -21,6 +22,8 @@ export interface HealingStore {
   readonly store: Store;
   /** The newest damaged file that stands beside the store, also from an earlier run; undefined: there is none. */
   readonly setAside: () => SetAside | undefined;
+  /** Is the file that is open still the one at its path? */
+  readonly isInPlace: () => boolean;
 }
 
 /** A disk that damages everything must not make us begin anew all the time. */
@@ -38,6 +41,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
   const { path, clock, log, onReplaced } = options;
   let inner: Store | undefined;
   let opening: Promise<Store> | undefined;
+  let inode: number | undefined;
   /** Set while a new file is owed in place of one that was set aside. */
   let positionsAfter: number | undefined;
   let lastMs = -Infinity;
@@ -56,8 +60,12 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
     );
     positionsAfter = Math.max(clock.now() * POSITIONS_PER_MS, salvaged?.position ?? 0, positionsAfter ?? 0);
   };
-  const openFile = (): Promise<Store> =>
-    openSqliteStore(positionsAfter === undefined ? options : { ...options, positionsAfter });
+  const openFile = async (): Promise<Store> => {
+    const store = await openSqliteStore(options);
+    if (positionsAfter !== undefined) await store.raisePosition(positionsAfter);
+    inode = inodeOf(path);
+    return store;
+  };
   const open = async (): Promise<Store> => {
     try {
       return await openFile();
@@ -107,6 +115,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
   started = true;
   return {
     setAside: () => listSetAside(path)[0],
+    isInPlace: () => inode === inodeOf(path),
     store: {
       commit: healing((store) => store.commit),
       nodeState: healing((store) => store.nodeState),
@@ -121,12 +130,22 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       outbox: healing((store) => store.outbox),
       cursor: healing((store) => store.cursor),
       advance: healing((store) => store.advance),
+      raisePosition: healing((store) => store.raisePosition),
       prune: healing((store) => store.prune),
       close: async () => {
         await (inner ?? (await opening))?.close();
       },
     },
   };
+}
+
+/** Undefined where there is no file, or its directory cannot be read. */
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
 }
 
 function isDamage(error: unknown): boolean {

@@ -19,8 +19,6 @@ export interface SqliteStoreOptions {
   readonly busyTimeoutMs?: number;
   /** Largest size of the file; a commit beyond it fails with `full`. Default: what the disk has. */
   readonly maxBytes?: number;
-  /** Positions of events begin after this one, if the file is not beyond it already. */
-  readonly positionsAfter?: number;
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 500;
@@ -31,7 +29,6 @@ const DEFAULT_BUSY_TIMEOUT_MS = 500;
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
-  if (options.positionsAfter !== undefined) raisePosition(db, options.positionsAfter);
   const commits = prepareCommits(db);
   const streams = prepareStreamTable(db);
   const nodes = prepareNodeTable(db);
@@ -70,6 +67,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     outbox: (position, limit) => guarded('read the outbox', () => outbox(position, limit)),
     cursor: (sink) => guarded('read a cursor', () => cursors.read(sink)),
     advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),
+    raisePosition: (position) =>
+      guarded('raise the position', () => transaction(db, () => raisePosition(db, position))),
     forget: (nodeId, atMs) => guarded('forget a node', () => transaction(db, () => forgetting.apply(nodeId, atMs))),
     prune: (sinks, historyBeforeMs) =>
       guarded('prune', async () => {
@@ -80,8 +79,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   };
 }
 
-function raisePosition(db: DatabaseSync, position: number): void {
-  relaxed(db, () => db.prepare('UPDATE store SET position = max(position, ?)').run(position));
+function raisePosition(db: DatabaseSync, position: number): number {
+  const before = Number(db.prepare('SELECT position FROM store').get()?.['position']);
+  if (position > before) db.prepare('UPDATE store SET position = ?').run(position);
+  return before;
 }
 
 /** The state of a node that has committed something; a node that was only introduced has none. */

@@ -36,6 +36,8 @@ export interface Store {
   /** Position up to which a sink has delivered; 0 for a new sink. */
   readonly cursor: (sink: string) => Promise<number>;
   readonly advance: (sink: string, position: number) => Promise<void>;
+  /** Positions of later events come after `position`. Resolves to the newest position before the call. */
+  readonly raisePosition: (position: number) => Promise<number>;
   /** Deletes outbox events that every listed sink has passed, and history older than `historyBeforeMs`. */
   readonly prune: (sinks: readonly string[], historyBeforeMs: number) => Promise<void>;
   readonly close: () => Promise<void>;

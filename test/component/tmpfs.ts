@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -27,4 +27,32 @@ export function mountSmall(test: { readonly teardown: (run: () => void) => void 
     rmSync(directory, { recursive: true, force: true });
   });
   return directory;
+}
+
+/** Why no ext4 file system can be mounted here; false: it can. */
+export function cannotMountExt4(): string | false {
+  if (process.getuid?.() !== 0) return 'mounting a file system needs root';
+  if (!existsSync('/dev/loop-control')) return 'there are no loop devices';
+  return ['/usr/sbin/mkfs.ext4', '/sbin/mkfs.ext4'].some((path) => existsSync(path)) ? false : 'mkfs.ext4 is absent';
+}
+
+/** A small ext4 file system on a directory of its own, until the test is over. */
+export function mountExt4(test: { readonly teardown: (run: () => void) => void }): {
+  readonly directory: string;
+  readonly failReadOnly: () => void;
+} {
+  const place = mkdtempSync(join(tmpdir(), 'plimsoll-ext4-'));
+  const [image, directory] = [join(place, 'image'), join(place, 'mounted')];
+  test.teardown(() => rmSync(place, { recursive: true, force: true }));
+  mkdirSync(directory);
+  writeFileSync(image, '');
+  truncateSync(image, 32 * 1024 ** 2);
+  execFileSync('mkfs.ext4', ['-q', image], { stdio: 'ignore' });
+  execFileSync('mount', ['-o', 'loop', image, directory], { stdio: 'ignore' });
+  test.teardown(() => void execFileSync('umount', ['-l', directory]));
+  return {
+    directory,
+    // What the kernel does after an error of the disk (errors=remount-ro).
+    failReadOnly: () => void execFileSync('mount', ['-o', 'remount,abort', directory]),
+  };
 }

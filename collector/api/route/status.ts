@@ -20,7 +20,7 @@ const storeSchema = z.strictObject({
     .strictObject({ path: z.string(), atMs: time('when') })
     .optional()
     .describe('a damaged file that was put out of the way'),
-  problem: z.string().describe('why it could not be read just now; empty: it could'),
+  problem: z.string().describe('why it could not be read just now, or written the last time; empty: it could'),
 });
 
 const nodeHealthSchema = z.strictObject({

@@ -35,7 +35,9 @@ export interface ApiServer {
 export type ServerOptions = Partial<
   Pick<ApiOptions, 'queries' | 'sinks' | 'forgetNode' | 'clock' | 'consoleDirectory'>
 > &
-  Partial<Pick<StatusOptions, 'setAside' | 'addresses'>> & {
+  Partial<
+    Pick<StatusOptions, 'setAside' | 'addresses' | 'isInPlace' | 'writeProblem' | 'restoredMs' | 'requiredFiles'>
+  > & {
     readonly store?: (store: Store) => Store;
   };
 
@@ -54,6 +56,10 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     store,
     storePath: join(directory, 'store.sqlite'),
     setAside: options.setAside ?? (() => undefined),
+    isInPlace: options.isInPlace ?? (() => true),
+    writeProblem: options.writeProblem ?? (() => undefined),
+    restoredMs: options.restoredMs ?? (() => undefined),
+    requiredFiles: options.requiredFiles ?? [],
     sinks,
     addresses: options.addresses ?? (() => ({ nodes: '127.0.0.1:7443', api: '127.0.0.1:7480', console: '' })),
     clock,

@@ -31,6 +31,8 @@ export interface TestCollector {
   readonly item: (wanted: (item: FeedItem) => boolean) => Promise<FeedItem>;
   readonly results: readonly { readonly nodeId: string; readonly result: QueryResult }[];
   readonly disconnected: readonly string[];
+  /** Nodes that were acknowledged more than the store holds. */
+  readonly ahead: readonly string[];
   readonly lines: readonly Line[];
   /** Opens a session as this node. */
   readonly connect: (nodeId: string, over?: Partial<DialOptions>) => Promise<TestNode>;
@@ -54,6 +56,7 @@ export async function startCollector(
   });
   const results: { nodeId: string; result: QueryResult }[] = [];
   const disconnected: string[] = [];
+  const ahead: string[] = [];
   const lines: Line[] = [];
   const nodes: TestNode[] = [];
   const server = await startSessionServer({
@@ -65,6 +68,7 @@ export async function startCollector(
       onResult: (nodeId, result) => void results.push({ nodeId, result }),
       onDisconnect: (nodeId) => void disconnected.push(nodeId),
     },
+    onNodeAhead: (nodeId) => Promise.resolve(void ahead.push(nodeId)),
     settings: { nodeWriteMs: 1, ...settings },
     clock: systemClock(),
     log: collectLines(lines),
@@ -82,6 +86,7 @@ export async function startCollector(
     items,
     results,
     disconnected,
+    ahead,
     lines,
     item: async (wanted) => {
       for (;;) {

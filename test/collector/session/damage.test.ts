@@ -32,7 +32,16 @@ await t.test('a damaged store: the agent brings everything back, at a start and 
     const { store } = await openHealingStore({ path, clock, log, onReplaced });
     const replies = { onResult: () => undefined, onDisconnect: () => undefined };
     const listen = { host: '127.0.0.1', port };
-    const server = await startSessionServer({ listen, tls: tls.collector, store, feed, replies, clock, log });
+    const server = await startSessionServer({
+      listen,
+      tls: tls.collector,
+      store,
+      feed,
+      replies,
+      onNodeAhead: () => Promise.resolve(),
+      clock,
+      log,
+    });
     askAll = server.resync;
     return { server, store };
   };

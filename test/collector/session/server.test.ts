@@ -68,6 +68,7 @@ await t.test('started again after it was killed: nobody is connected', async (t)
     store: collector.store,
     feed: createFeed(),
     replies: { onResult: () => undefined, onDisconnect: () => undefined },
+    onNodeAhead: () => Promise.resolve(),
     clock: systemClock(),
     log: collectLines([]),
   });
@@ -86,6 +87,7 @@ await t.test('a port that is taken rejects with what the system says', async (t)
     store: collector.store,
     feed: createFeed(),
     replies: { onResult: () => undefined, onDisconnect: () => undefined },
+    onNodeAhead: () => Promise.resolve(),
     clock: systemClock(),
     log: collectLines([]),
   });

@@ -1,0 +1,176 @@
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import type { Test } from 'tap';
+import { ensureAuthority } from '../../service/tls/authority.ts';
+import { issueCertificate } from '../../service/tls/issue.ts';
+import { cannotMountExt4, mountExt4 } from '../component/tmpfs.ts';
+import { collector, directoryOf } from './run-collector.ts';
+import { dial } from './session/node.ts';
+import type { TestNode } from './session/node.ts';
+import { delta, hello, on, snapshot } from './session/words.ts';
+
+/** A collector in this directory, a node of its fleet, and what its operator sees. */
+async function start(t: Test, directory: string) {
+  const running = await collector(t, { 'data-dir': directory });
+  const { api, listen } = await running.ready;
+  const authorization = `Bearer ${readFileSync(join(directory, 'operator-token'), 'utf8').trim()}`;
+  const ask = async (path: string): Promise<Record<string, unknown>> => {
+    const answer = await fetch(`http://127.0.0.1:${String(api.port)}${path}`, { headers: { authorization } });
+    return (await answer.json()) as Record<string, unknown>;
+  };
+  const connect = async (acked: number): Promise<{ node: TestNode; committed: number; resync: boolean }> => {
+    const authority = await ensureAuthority(join(directory, 'tls'), Date.now());
+    const identity = await issueCertificate({ kind: 'node', nodeId: 'n1' }, authority, Date.now());
+    const node = dial({ address: `127.0.0.1:${String(listen.port)}`, ca: authority.certificatePem, identity });
+    t.teardown(node.close);
+    node.say(hello({ ackedSequence: acked }));
+    const { committedSequence, resync } = await node.hearA('welcome');
+    return { node, committed: committedSequence ?? 0, resync: resync === true };
+  };
+  const troubles = async (): Promise<readonly { code: string; advice: string; text: string }[]> =>
+    ((await ask('/v1/status'))['troubles'] as { code: string; advice: string; text: string }[]).filter(
+      ({ code }) => code !== 'storeSpace',
+    );
+  return { ...running, ask, connect, troubles };
+}
+
+/** Positions and uids of what was shipped, in order. */
+function shipped(directory: string): readonly { readonly uid: string; readonly position: number }[] {
+  const lines = readFileSync(join(directory, 'events.ndjson'), 'utf8').trimEnd().split('\n');
+  return lines.map((line) => {
+    const { uid } = (JSON.parse(line) as { metadata: { uid: string } }).metadata;
+    return { uid, position: parseInt(uid.split('-')[1] ?? '', 36) };
+  });
+}
+
+async function acked(node: TestNode, sequence: number): Promise<void> {
+  while ((await node.hearA('ack')).sequence !== sequence);
+}
+
+void t.test('a store that was restored from a backup: no position comes twice, and status says so', async (t) => {
+  const directory = directoryOf(t);
+  const first = await start(t, directory);
+  const { node } = await first.connect(0);
+  node.say(snapshot(1, [on('a')]));
+  await acked(node, 1);
+  node.close();
+  await first.end();
+  const backup = join(directory, 'backup.sqlite');
+  copyFileSync(join(directory, 'store.sqlite'), backup);
+
+  const second = await start(t, directory);
+  const later = await second.connect(1);
+  t.notOk(later.resync);
+  later.node.say(delta(2, [on('b'), on('c')], { gone: [on('a').id] }));
+  await acked(later.node, 2);
+  later.node.close();
+  await second.end();
+  const before = shipped(directory);
+  t.same(
+    before.map(({ position }) => position),
+    [1, 2, 3, 4],
+  );
+
+  copyFileSync(backup, join(directory, 'store.sqlite'));
+  const third = await start(t, directory);
+  t.match(await third.troubles(), [{ code: 'storeRestored', advice: /send their findings again/ }, {}]);
+  const restored = await third.connect(2);
+  t.ok(restored.resync, 'the node knows of more');
+  restored.node.say(snapshot(3, [on('b'), on('d')]));
+  await acked(restored.node, 3);
+  t.match(await third.ask('/v1/history?finding=0'), { entries: [] }, 'history is found across the jump');
+  t.equal(((await third.ask('/v1/history?node=n1')) as { entries: unknown[] }).entries.length, 4);
+  restored.node.close();
+  await third.end();
+  const after = shipped(directory).slice(before.length);
+  t.equal(after.length, 3, 'a is resolved, b and d are opened');
+  const [used, uids] = [new Set(before.map(({ position }) => position)), new Set(before.map(({ uid }) => uid))];
+  for (const { uid, position } of after) t.notOk(used.has(position) || uids.has(uid), uid);
+
+  const fourth = await start(t, directory);
+  t.notMatch(JSON.stringify(await fourth.troubles()), /storeRestored/, 'it is said until the next start');
+});
+
+void t.test('a whole directory that was restored: the first node that knows of more shows it', async (t) => {
+  const directory = directoryOf(t);
+  const first = await start(t, directory);
+  const { node } = await first.connect(0);
+  node.say(snapshot(1, [on('a')]));
+  await acked(node, 1);
+  t.same(await first.troubles(), []);
+  node.close();
+  const { node: again, resync } = await first.connect(7);
+  t.ok(resync);
+  t.match(await first.troubles(), [{ code: 'storeRestored' }]);
+  again.say(snapshot(8, [on('a'), on('b')]));
+  await acked(again, 8);
+  await first.end();
+  t.ok((shipped(directory).at(-1)?.position ?? 0) > 1e15, 'positions go on from the time');
+});
+
+void t.test('a store that is deleted while the collector runs', async (t) => {
+  const directory = directoryOf(t);
+  const running = await start(t, directory);
+  const { node } = await running.connect(0);
+  node.say(snapshot(1, [on('a')]));
+  await acked(node, 1);
+  for (const suffix of ['', '-wal', '-shm']) rmSync(join(directory, `store.sqlite${suffix}`), { force: true });
+  t.match(await running.troubles(), [
+    { code: 'storeReplaced', text: /removed or replaced/, advice: /start the collector/ },
+  ]);
+  node.close();
+  await running.end();
+  const used = shipped(directory);
+  const next = await start(t, directory);
+  t.match(await next.troubles(), [{ code: 'storeRestored' }]);
+  const { node: back } = await next.connect(1);
+  back.say(snapshot(2, [on('a')]));
+  await acked(back, 2);
+  await next.end();
+  const positions = shipped(directory).map(({ position }) => position);
+  t.equal(new Set(positions).size, used.length + 1, 'no position comes twice');
+});
+
+void t.test('an authority that is gone is not replaced without a word', async (t) => {
+  const directory = directoryOf(t);
+  const running = await start(t, directory);
+  const moved = `${directory}-tls`;
+  t.teardown(() => rmSync(moved, { recursive: true, force: true }));
+  renameSync(join(directory, 'tls'), moved);
+  t.match(await running.troubles(), [{ code: 'tlsFilesMissing', text: /ca\.pem/, advice: /restore them/ }]);
+  await running.end();
+  await t.rejects((await collector(t, { 'data-dir': directory })).ready, {
+    name: 'TlsError',
+    code: 'absent',
+    message: /used before: restore .*tls from a backup/,
+  });
+  t.notOk(existsSync(join(directory, 'tls', 'ca.pem')), 'nothing was made');
+  renameSync(moved, join(directory, 'tls'));
+  const next = await start(t, directory);
+  t.same(await next.troubles(), []);
+});
+
+void t.test(
+  'a file system that the kernel made read-only: the store is named, not the nodes',
+  { skip: cannotMountExt4() },
+  async (t) => {
+    const { directory, failReadOnly } = mountExt4(t);
+    const running = await start(t, directory);
+    const { node } = await running.connect(0);
+    node.say(snapshot(1, [on('a')]));
+    await acked(node, 1);
+    failReadOnly();
+    node.say(delta(2, [on('b')]));
+    const deadline = Date.now() + 15_000;
+    let told = await running.troubles();
+    while (told.length === 0 && Date.now() < deadline) {
+      await sleep(50);
+      told = await running.troubles();
+    }
+    t.match(told[0], { code: 'storeFailing', text: /cannot be written/, advice: /read-write|dmesg/ });
+    t.notMatch(JSON.stringify(told), /node(Offline|Stale)/, 'no node is blamed');
+    await running.end();
+  },
+);
