@@ -1,10 +1,11 @@
+import { readTrusted } from '../inspector/trusted-path.ts';
 import type { Host } from '../host/host.ts';
 
 const DEFAULT_CONFIG_FILE = '/etc/docker/daemon.json';
 const MAX_HOSTS = 64;
 
 /**
- * Where a dockerd listens (`unix:///run/x.sock`, `fd://`, `tcp://…`): its -H flags, otherwise `hosts` of its
+ * Where a dockerd of the node listens (`unix:///run/x.sock`, `fd://`, `tcp://…`): its -H flags, otherwise `hosts` of its
  * configuration file (dockerd refuses to start with both), otherwise its default. Empty where it does not show.
  */
 export async function hostsOf(host: Host, pid: number): Promise<readonly string[]> {
@@ -33,10 +34,10 @@ function valuesOf(words: readonly string[], names: readonly string[]): string[] 
 }
 
 async function configuredHosts(host: Host, path: string): Promise<readonly string[]> {
-  const read = await host.readFile(path);
+  const read = await readTrusted(host, path);
   if (!read.ok) return [];
   try {
-    const { hosts } = JSON.parse(read.value.toString('utf8')) as { hosts?: unknown };
+    const { hosts } = JSON.parse(read.value.bytes.toString('utf8')) as { hosts?: unknown };
     return Array.isArray(hosts) ? hosts.filter((entry) => typeof entry === 'string').slice(0, MAX_HOSTS) : [];
   } catch {
     // dockerd itself would not start with this file: it was changed since, and says nothing about the running one.

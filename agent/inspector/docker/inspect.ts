@@ -3,10 +3,10 @@ import type { Observed } from '../../../posture/observed.ts';
 import type { DockerFact, DockerFile, DockerProcess } from '../../../posture/fact/docker.ts';
 import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
-import { homeOf } from '../accounts.ts';
 import type { Inspector } from '../inspector.ts';
 import { unseen } from '../read-text.ts';
 import { observeReply, runtimeUnseen, socketPath } from '../runtime-reply.ts';
+import { readTrusted, statTrusted } from '../trusted-path.ts';
 import { infoSchema, networkSchema, parseInterContainer, toDockerApi, versionSchema } from './api.ts';
 import { parseDaemonJson } from './daemon-json.ts';
 import { readDockerProcesses } from './process.ts';
@@ -31,12 +31,16 @@ export const dockerInspector: Inspector<'docker'> = {
 async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   const { host, runtime } = access;
   const { endpoint } = runtime;
-  const [info, processes] = await Promise.all([runtime.info(), readDockerProcesses(access, endpoint)]);
+  const [info, processes, distrust] = await Promise.all([
+    runtime.info(),
+    readDockerProcesses(access, endpoint),
+    socketDistrust(host, endpoint),
+  ]);
   const file = await readConfig(host, processes.daemon);
-  if (!info.ok) {
-    const silent = await runtimeUnseen(host, endpoint, info);
+  const silent = info.ok ? distrust : await runtimeUnseen(host, endpoint, info);
+  if (silent !== undefined)
     return {
-      present: presence(silent, processes.daemon, endpoint),
+      present: info.ok ? seen(true, endpoint) : presence(silent, processes.daemon, endpoint),
       endpoint,
       api: silent,
       process: processes.daemon,
@@ -44,7 +48,6 @@ async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
       bridgeInterContainer: silent,
       userlandProxies: processes.proxies,
     };
-  }
   const [version, bridge] = await Promise.all([runtime.version(), runtime.inspectNetwork('bridge')]);
   const known = observeReply(version, versionSchema, 'GET /version');
   return {
@@ -57,6 +60,14 @@ async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
     file,
     bridgeInterContainer: mapObserved(observeReply(bridge, networkSchema, 'GET /networks/bridge'), parseInterContainer),
   };
+}
+
+/** Whoever can replace the socket may answer in the place of dockerd. undefined: only root can. */
+async function socketDistrust(host: Host, endpoint: string): Promise<Observed<never> | undefined> {
+  const path = socketPath(endpoint);
+  const stat = path === undefined ? undefined : await statTrusted(host, path);
+  if (stat === undefined || stat.ok || stat.code === 'absent' || stat.code === 'notRecorded') return undefined;
+  return unreadable(endpoint, `this socket is not the node's: ${stat.reason}`);
 }
 
 /** A daemon that answers has a process: where none is found, it is hidden from us, and so are its proxies. */
@@ -75,21 +86,12 @@ function presence(silent: Observed<never>, daemon: Observed<DockerProcess>, endp
 }
 
 async function readConfig(host: Host, daemon: Observed<DockerProcess>): Promise<Observed<DockerFile>> {
-  const path = await configPath(host, daemon);
-  const [read, stat] = await Promise.all([host.readFile(path, { maxBytes: MAX_CONFIG_BYTES }), host.stat(path)]);
+  const path = (daemon.state === 'seen' ? daemon.value.flags['config-file']?.at(-1) : undefined) ?? DEFAULT_CONFIG;
+  if (!path.startsWith('/')) return unreadable('--config-file', 'a relative path: where it leads is not known');
+  const read = await readTrusted(host, path, MAX_CONFIG_BYTES);
   if (!read.ok) return unseen(read, path);
-  if (!stat.ok) return unseen(stat, path);
-  const parsed = parseDaemonJson(read.value);
+  const { bytes, stat } = read.value;
+  const parsed = parseDaemonJson(bytes);
   if (!parsed.ok) return unreadable(path, parsed.problem);
-  return seen({ path, modifiedAtMs: stat.value.modifiedAtMs, keys: parsed.keys }, path);
-}
-
-/** A dockerd that does not run as root reads `~/.config/docker/daemon.json`, docs.docker.com/engine/security/rootless. */
-async function configPath(host: Host, daemon: Observed<DockerProcess>): Promise<string> {
-  if (daemon.state !== 'seen') return DEFAULT_CONFIG;
-  const told = daemon.value.flags['config-file']?.at(-1);
-  if (told?.startsWith('/') === true) return told;
-  if (daemon.value.uid === 0) return DEFAULT_CONFIG;
-  const home = await homeOf(host, daemon.value.uid);
-  return home === undefined ? DEFAULT_CONFIG : `${home}/.config/docker/daemon.json`;
+  return seen({ path, modifiedAtMs: stat.modifiedAtMs, keys: parsed.keys }, path);
 }

@@ -2,21 +2,20 @@ import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import type { ListenerFact, ListenersFact } from '../../../posture/fact/listener.ts';
-import type { Host, Read } from '../../host/host.ts';
+import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import type { ProbeOutcome, Prober } from '../../probe/prober.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { readNamespace } from '../proc/node-namespaces.ts';
-import { parseTcpListeners } from '../proc/proc-net-tcp.ts';
+import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import type { TcpListener } from '../proc/proc-net-tcp.ts';
 import { heldSockets } from '../proc/process-table.ts';
-import { readText, unseen } from '../read-text.ts';
+import { unseen } from '../read-text.ts';
 import { findUnit } from '../systemd/find-unit.ts';
 import { unitValues } from '../systemd/unit-file.ts';
 import { apiListeners, streamPorts } from './choose.ts';
 
-const MAX_TABLE_BYTES = 16 * 1024 * 1024;
 const MAX_LISTENERS = 256;
 
 /** The TCP ports of the Docker API, each with what a client without a certificate gets there. */
@@ -54,7 +53,7 @@ async function findListeners(access: NodeAccess, known: Partial<Facts>): Promise
   if (docker.process.state === 'unreadable') return unreadable(docker.process.source, docker.process.reason);
   const pid = docker.process.state === 'seen' ? docker.process.value.pid : 1;
   const source = `/proc/${String(pid)}/net/tcp`;
-  const table = await readListeners(host, pid);
+  const table = await readTcpListeners(host, pid);
   if (!table.ok) return unseen(table, source);
   const activated = table.value
     .filter(({ port }) => activatedPorts.includes(port))
@@ -77,17 +76,6 @@ async function findListeners(access: NodeAccess, known: Partial<Facts>): Promise
     [...held.map((listener) => ({ listener, pid })), ...activated.filter(({ listener }) => !isHeld(listener.inode))],
     source,
   );
-}
-
-/** The network of the process: a rootless dockerd has one of its own. */
-async function readListeners(host: Host, pid: number): Promise<Read<readonly TcpListener[]>> {
-  const directory = `/proc/${String(pid)}/net`;
-  const v4 = await readText(host, `${directory}/tcp`, MAX_TABLE_BYTES);
-  if (!v4.ok) return v4;
-  const v6 = await readText(host, `${directory}/tcp6`, MAX_TABLE_BYTES);
-  // A kernel without IPv6 has no such file.
-  if (!v6.ok && v6.code !== 'absent') return v6;
-  return { ok: true, value: [...parseTcpListeners(v4.value), ...(v6.ok ? parseTcpListeners(v6.value) : [])] };
 }
 
 /** Why the ports of dockerd cannot be reached from here; undefined where they can. */

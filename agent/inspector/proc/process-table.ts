@@ -2,61 +2,72 @@ import type { Host, Read } from '../../host/host.ts';
 import { readText } from '../read-text.ts';
 import { NODE_ITSELF } from '../recall.ts';
 import type { Drawer, Recall } from '../recall.ts';
-import { containerIds } from './cgroup.ts';
 import { parseStartTicks } from './proc-stat.ts';
-import { parseProcStatus } from './proc-status.ts';
 import type { ProcStatus } from './proc-status.ts';
 
 /** Upper bound of entries in /proc: the largest pid_max of a 64-bit kernel would be 4 Mi; no node runs that many. */
 const MAX_ENTRIES = 200_000;
 
-/** A process of the node itself: neither in a pid namespace below nor in the cgroup of a container. */
+/** A process by its number and what the kernel says of it. */
 export interface NodeProcess {
   readonly pid: number;
   readonly status: ProcStatus;
 }
 
-/** Processes that carry one of `names` as their `comm`, proc_pid_comm(5), and belong to the node itself. */
-export async function findNodeProcesses(
+/** A process whose `comm` or whose executable has a wanted name; not yet known to be what it calls itself. */
+export interface NamedProcess {
+  readonly pid: number;
+  readonly comm: string;
+  /** The link `/proc/PID/exe`, as it stands. */
+  readonly executable: Read<string>;
+}
+
+/**
+ * The processes of the machine whose `comm`, proc_pid_comm(5), or whose executable is called one of `names`. Everybody
+ * may choose their `comm`; a program that was started by another name still shows its file.
+ */
+export async function findNamedProcesses(
   host: Host,
   names: ReadonlySet<string>,
-): Promise<Read<ReadonlyMap<string, readonly NodeProcess[]>>> {
+): Promise<Read<readonly NamedProcess[]>> {
   const listed = await host.list('/proc', { maxEntries: MAX_ENTRIES });
   if (!listed.ok) return listed;
   if (!listed.value.includes('1'))
     return { ok: false, code: 'denied', reason: 'processes of others are hidden (hidepid on /proc)' };
-  const own = await idsOfPidOne(host);
   const pids = listed.value.filter((entry) => isDigit(entry.charCodeAt(0)));
-  const comms = await host.readMany(pids.map((pid) => ({ ask: 'readFile', path: `/proc/${pid}/comm` })));
-  const found = new Map<string, NodeProcess[]>();
-  // Without an iterator, and the end cut off by its length: this runs over every process of the node.
-  for (let index = 0; index < comms.length; index += 1) {
-    const comm = comms[index];
-    if (comm?.ok !== true || !Buffer.isBuffer(comm.value)) continue;
-    const name = comm.value.toString('latin1', 0, comm.value.length - 1);
-    if (!names.has(name)) continue;
-    const process = await nodeProcess(host, Number(pids[index]), own);
-    if (process !== undefined) found.set(name, [...(found.get(name) ?? []), process]);
+  const answers = await host.readMany(
+    pids.flatMap((pid) => [
+      { ask: 'readFile', path: `/proc/${pid}/comm` },
+      { ask: 'readLink', path: `/proc/${pid}/exe` },
+    ]),
+  );
+  const found: NamedProcess[] = [];
+  // Without an iterator, and the end cut off by its length: this runs over every process of the machine.
+  for (let index = 0; index < pids.length; index += 1) {
+    const read = answers[2 * index];
+    if (read?.ok !== true || !Buffer.isBuffer(read.value)) continue;
+    const comm = read.value.toString('latin1', 0, read.value.length - 1);
+    const executable = answers[2 * index + 1] as Read<string>;
+    if (names.has(comm) || (executable.ok && names.has(programName(executable.value))))
+      found.push({ pid: Number(pids[index]), comm, executable });
   }
   return { ok: true, value: found };
 }
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
 
-/** Containers that the whole node lives in, where it is itself one: their ids stand in every cgroup path. */
-async function idsOfPidOne(host: Host): Promise<ReadonlySet<string>> {
-  const cgroup = await readText(host, '/proc/1/cgroup');
-  return new Set(cgroup.ok ? containerIds(cgroup.value) : []);
+/** The kernel marks a program that was replaced while it runs, proc_pid_exe(5). */
+const DELETED = ' (deleted)';
+
+/** The path of an executable without the mark of a replaced one. */
+export function withoutDeleted(executable: string): string {
+  return executable.endsWith(DELETED) ? executable.slice(0, -DELETED.length) : executable;
 }
 
-async function nodeProcess(host: Host, pid: number, own: ReadonlySet<string>): Promise<NodeProcess | undefined> {
-  const read = await readText(host, `/proc/${String(pid)}/status`);
-  const status = read.ok ? parseProcStatus(read.value) : undefined;
-  if (status === undefined || status.isDead || status.pidNamespaces > 1) return undefined;
-  // With --pid=host a container shares the pid namespace of the node, but never its cgroup.
-  const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
-  const inContainer = cgroup.ok && containerIds(cgroup.value).some((id) => !own.has(id));
-  return inContainer ? undefined : { pid, status };
+/** The last component of the path of an executable. */
+export function programName(executable: string): string {
+  const path = withoutDeleted(executable);
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** Inodes of the sockets that a process holds: `socket:[18290]` behind `/proc/PID/fd/N`, proc_pid_fd(5). */

@@ -2,7 +2,7 @@ import { parseSshdLine } from './sshd-config.ts';
 
 /** What a command line of sshd says about its configuration. */
 export interface SshdOptions {
-  /** `-f`; the default of OpenSSH without. */
+  /** `-f`; the default of OpenSSH without. Where it is not absolute, it is not known which file that is. */
   readonly configPath: string;
   /** Lines of `-o`, and of `-p`, in order: they come before the file, so they win. */
   readonly options: readonly { readonly keyword: string; readonly args: readonly string[] }[];
@@ -11,12 +11,15 @@ export interface SshdOptions {
 /** Where sshd looks without `-f`. */
 export const DEFAULT_CONFIG = '/etc/ssh/sshd_config';
 
+/** A title in place of the arguments: the name that sshd was started by, which may be that of a link to it. */
+const TITLE = /^[^/\s]{1,255}: /;
+
 /** Is it the command line of an sshd that listens, rather than one that serves a connection (`sshd: deploy [priv]`)? */
 export function isListener(strings: readonly string[]): boolean {
   const [first = '', ...args] = strings;
-  if (first.startsWith('sshd: ')) return first.includes('[listener]');
+  if (TITLE.test(first)) return first.includes('[listener]');
   // With -i it serves the connection that systemd or inetd accepted.
-  return first.endsWith('sshd') && !args.some((arg) => /^-[46DGQRTdeqrtV]{0,16}i/.test(arg));
+  return !args.some((arg) => /^-[46DGQRTdeqrtV]{0,16}i/.test(arg));
 }
 
 /**
@@ -25,7 +28,7 @@ export function isListener(strings: readonly string[]): boolean {
  */
 export function parseSshdCommandLine(strings: readonly string[]): SshdOptions {
   const [first = ''] = strings;
-  const title = /^sshd: (.*?) ?\[listener\]/s.exec(first)?.[1];
+  const title = /^[^/\s]{1,255}: (.*?) ?\[listener\]/s.exec(first)?.[1];
   // sshd has no arguments but options, so what stands behind one in a title belongs to its value.
   const args = (title === undefined ? strings : title.split(/ (?=-)/)).slice(1);
   let configPath = DEFAULT_CONFIG;
@@ -42,7 +45,7 @@ export function parseSshdCommandLine(strings: readonly string[]): SshdOptions {
       value = args[index] ?? '';
     }
     const letter = arg.charAt(position);
-    if (letter === 'f' && value.startsWith('/')) configPath = value;
+    if (letter === 'f') configPath = value;
     else if (letter === 'p') options.push({ keyword: 'port', args: [value] });
     else if (letter === 'o') {
       const line = parseSshdLine(value);

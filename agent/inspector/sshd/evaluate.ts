@@ -10,8 +10,6 @@ export type Evaluation =
   | { readonly ok: true; readonly contexts: readonly SshContext[] }
   | { readonly ok: false; readonly place: string; readonly reason: string };
 
-/** Settings that are no keyword of KEYWORDS are kept up to this number in each context. */
-const MAX_SETTINGS = 250;
 /** More is not cut: a check would judge a part as if it were the whole. */
 const MAX_VALUES = 256;
 const MAX_VALUE_LENGTH = 4096;
@@ -33,6 +31,8 @@ interface ReadLine {
 export function evaluate(directives: readonly PlacedDirective[], blocks: readonly Condition[]): Evaluation {
   const lines: ReadLine[] = [];
   for (const { keyword: name, args, place, block } of directives) {
+    // What is not judged is not kept: a file that is none of sshd's may hold anything.
+    if (!Object.hasOwn(KEYWORDS, name)) continue;
     const keyword = keywordOf(name);
     const condition = blocks[block];
     // `Match all` always holds: sshd lets everything stand there.
@@ -87,13 +87,6 @@ function contextOf(condition: string, outside: Values, inside: Values): SshConte
   const settings: Record<string, SshSetting> = {};
   for (const [name, { fallback }] of Object.entries(KEYWORDS))
     settings[name] = bounded(inside.get(name) ?? outside.get(name) ?? { values: fallback, source: 'default' });
-  let size = Object.keys(settings).length;
-  for (const [name, setting] of [...inside, ...outside]) {
-    if (size >= MAX_SETTINGS) break;
-    if (Object.hasOwn(settings, name) || name === '__proto__') continue;
-    settings[name] = bounded(setting);
-    size += 1;
-  }
   return { condition: clip(condition, 4096), settings };
 }
 

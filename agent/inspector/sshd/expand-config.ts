@@ -1,5 +1,5 @@
 import type { Host } from '../../host/host.ts';
-import { readText } from '../read-text.ts';
+import { readTrusted } from '../trusted-path.ts';
 import { expandGlob } from './glob.ts';
 import { both, parseCondition } from './match-condition.ts';
 import type { Condition } from './match-condition.ts';
@@ -49,6 +49,7 @@ const SSH_DIRECTORY = '/etc/ssh';
  * holds to the next Match or the end of its file; an Include within a Match is conditional, and so is all in it.
  */
 export async function expandConfig(host: Host, mainPath: string): Promise<ExpandedConfig | ConfigProblem> {
+  if (!mainPath.startsWith('/')) return unreadableAt('-f', 'a relative path: where it leads is not known');
   const directives: PlacedDirective[] = [];
   const blocks: Condition[] = [];
   const files: ConfigFile[] = [];
@@ -87,7 +88,7 @@ export async function expandConfig(host: Host, mainPath: string): Promise<Expand
   ): Promise<ConfigProblem | undefined> => {
     for (const pattern of patterns) {
       const paths = await expandGlob(host, pattern.startsWith('/') ? pattern : `${SSH_DIRECTORY}/${pattern}`);
-      if (paths === undefined) return unreadableAt(place, `the directory of ${pattern} cannot be read`);
+      if (paths === undefined) return unreadableAt(place, 'a directory of this Include cannot be read');
       for (const path of paths) {
         const problem = await walk(path, block, depth + 1);
         if (problem === undefined) continue;
@@ -108,14 +109,14 @@ async function readLines(
   path: string,
   files: ConfigFile[],
 ): Promise<{ readonly directives: readonly Directive[] } | ConfigProblem> {
-  const read = await readText(host, path);
+  const read = await readTrusted(host, path);
   if (!read.ok) {
     const problem = read.code === 'absent' ? 'absent' : 'unreadable';
     return { problem, place: path, reason: read.reason };
   }
-  const stat = await host.stat(path);
-  files.push({ path, modifiedAtMs: stat.ok ? stat.value.modifiedAtMs : 0 });
-  const parsed = parseSshdConfig(read.value);
+  const { bytes, stat } = read.value;
+  files.push({ path, modifiedAtMs: stat.modifiedAtMs });
+  const parsed = parseSshdConfig(bytes.toString('utf8'));
   return parsed.ok ? parsed : unreadableAt(`${path}:${String(parsed.line)}`, parsed.problem);
 }
 

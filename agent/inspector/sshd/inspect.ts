@@ -5,16 +5,15 @@ import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
-import { parseNullTerminated } from '../proc/null-terminated.ts';
-import { parseBootTime, parseStartTicks, startedAtMs } from '../proc/proc-stat.ts';
-import { findNodeProcesses } from '../proc/process-table.ts';
-import { readText } from '../read-text.ts';
+import { refusalText } from '../proc/daemon-identity.ts';
 import { UNIT_DIRECTORIES } from '../systemd/find-unit.ts';
-import { DEFAULT_CONFIG, isListener, parseSshdCommandLine } from './command-line.ts';
+import { DEFAULT_CONFIG, parseSshdCommandLine } from './command-line.ts';
 import type { SshdOptions } from './command-line.ts';
 import { evaluate } from './evaluate.ts';
 import { expandConfig } from './expand-config.ts';
-import type { ExpandedConfig, PlacedDirective } from './expand-config.ts';
+import type { ConfigProblem, ExpandedConfig, PlacedDirective } from './expand-config.ts';
+import { findSshdListeners } from './listeners.ts';
+import type { SshdListener } from './listeners.ts';
 
 /** Names of the socket unit: Debian family, others. */
 const SOCKET_UNITS = ['ssh.socket', 'sshd.socket'];
@@ -36,29 +35,51 @@ export const sshdInspector: Inspector<'sshd'> = {
   ],
 };
 
-interface Listener {
-  readonly pid: number;
-  readonly startedAtMs: number;
-  readonly options: SshdOptions;
+/** What the processes that are called sshd say about the server of the node. */
+interface Server {
+  /** absent: none runs. unreadable: whether one runs is not known. */
+  readonly running: Observed<SshdListener>;
+  /** Why it is not known which configuration is in force. */
+  readonly doubt: string | undefined;
 }
 
 async function inspectSshd({ host }: NodeAccess): Promise<SshdFact> {
-  const listener = await findListener(host);
-  const options = listener.state === 'seen' ? listener.value.options : parseSshdCommandLine([]);
-  const config = await expandConfig(host, options.configPath);
+  const { running, doubt } = await findServer(host);
+  const options = running.state === 'seen' ? running.value.options : parseSshdCommandLine([]);
+  const config: ExpandedConfig | ConfigProblem =
+    doubt === undefined
+      ? await expandConfig(host, options.configPath)
+      : { problem: 'unreadable', place: running.source, reason: doubt };
   const hasConfig = 'directives' in config || config.problem !== 'absent';
   const files = 'directives' in config ? config.files : [];
   return {
-    present: await presence(host, listener, hasConfig),
+    present: await presence(host, running, hasConfig),
     contexts: contextsOf(config, options),
     files: files.map(({ path }) => clip(path, 4096)),
     modifiedAtMs: Math.max(0, ...files.map(({ modifiedAtMs }) => modifiedAtMs)),
-    startedAtMs: listener.state === 'seen' ? listener.value.startedAtMs : 0,
+    startedAtMs: running.state === 'seen' ? running.value.startedAtMs : 0,
   };
 }
 
+async function findServer(host: Host): Promise<Server> {
+  const found = await findSshdListeners(host);
+  if (!found.ok) return { running: unreadable('/proc', found.reason), doubt: undefined };
+  const { listeners } = found.value;
+  const source = '/proc/*/exe sshd';
+  // Root runs it in the namespaces of the node: it may well be the server, and its configuration is not known.
+  const doubt = refusalText(found.value, 'sshd', ['doubtful']);
+  const [first] = listeners;
+  if (first !== undefined) {
+    const running = seen(first, `/proc/${String(first.pid)}`);
+    const pids = listeners.map(({ pid }) => String(pid)).join(', ');
+    return { running, doubt: doubt ?? (listeners.length > 1 ? `several sshd listen (pid ${pids})` : undefined) };
+  }
+  const refused = doubt ?? refusalText(found.value, 'sshd', ['foreign']);
+  return { running: refused === undefined ? absent(source) : unreadable(source, refused), doubt };
+}
+
 function contextsOf(
-  config: Awaited<ReturnType<typeof expandConfig>>,
+  config: ExpandedConfig | ConfigProblem,
   { options, configPath }: SshdOptions,
 ): SshdFact['contexts'] {
   if (!('directives' in config))
@@ -76,12 +97,12 @@ function contextsOf(
     : unreadable(evaluation.place, `sshd would refuse this line: ${evaluation.reason}`);
 }
 
-async function presence(host: Host, listener: Observed<Listener>, hasConfig: boolean): Promise<SshdFact['present']> {
-  if (listener.state === 'seen') return seen('running', listener.source);
+async function presence(host: Host, running: Observed<SshdListener>, hasConfig: boolean): Promise<SshdFact['present']> {
+  if (running.state === 'seen') return seen('running', running.source);
   const socket = await enabledSocket(host);
   if (socket !== undefined) return seen('socketActivated', socket);
-  // The table of processes is closed to us: it may well run.
-  if (listener.state === 'unreadable') return listener;
+  // It may well run.
+  if (running.state === 'unreadable') return running;
   return hasConfig ? seen('installed', DEFAULT_CONFIG) : absent(DEFAULT_CONFIG);
 }
 
@@ -94,22 +115,4 @@ async function enabledSocket(host: Host): Promise<string | undefined> {
       if (link.ok) return path;
     }
   return undefined;
-}
-
-async function findListener(host: Host): Promise<Observed<Listener>> {
-  const found = await findNodeProcesses(host, new Set(['sshd']));
-  if (!found.ok) return unreadable('/proc', found.reason);
-  for (const { pid } of found.value.get('sshd') ?? []) {
-    const directory = `/proc/${String(pid)}`;
-    const cmdline = await readText(host, `${directory}/cmdline`);
-    const strings = cmdline.ok ? parseNullTerminated(cmdline.value) : [];
-    if (!isListener(strings)) continue;
-    const [stat, boot] = [await readText(host, `${directory}/stat`), await readText(host, '/proc/stat')];
-    const started = startedAtMs(
-      boot.ok ? parseBootTime(boot.value) : undefined,
-      stat.ok ? parseStartTicks(stat.value) : undefined,
-    );
-    return seen({ pid, startedAtMs: started, options: parseSshdCommandLine(strings) }, directory);
-  }
-  return absent('/proc/*/comm sshd');
 }

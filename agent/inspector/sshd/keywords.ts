@@ -86,7 +86,7 @@ const adding = (read: Reader, inMatch: boolean, ...fallback: readonly string[]):
 
 /**
  * The keywords that checks and other inspectors read, by lower-case name, with the defaults of OpenSSH. Distributions
- * change none of these in the program; they ship a file. Others are kept as they are written.
+ * change none of these in the program; they ship a file. Others are not kept.
  */
 export const KEYWORDS: Readonly<Record<string, Keyword>> = Object.freeze({
   acceptenv: adding(several, true),

@@ -46,7 +46,7 @@ export function parseSshdLine(line: string): Omit<Directive, 'line'> | { readonl
   if (keyword === '' || keyword.startsWith('#')) return undefined;
   const args = splitArguments(match[3] ?? '');
   if (args === undefined) return { problem: 'a quotation mark is missing' };
-  if (match[3] === '') return { problem: `${keyword} has no argument` };
+  if (match[3] === '') return { problem: 'the keyword has no argument' };
   return { keyword: Object.hasOwn(ALIASES, keyword) ? (ALIASES[keyword] ?? keyword) : keyword, args };
 }
 

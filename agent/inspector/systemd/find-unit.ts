@@ -1,5 +1,5 @@
 import type { Host, ReadFailure } from '../../host/host.ts';
-import { readText } from '../read-text.ts';
+import { readTrusted } from '../trusted-path.ts';
 import { parseUnitFile } from './unit-file.ts';
 import type { UnitSetting } from './unit-file.ts';
 
@@ -69,8 +69,8 @@ async function findDropIns(host: Host, name: string): Promise<Pick<Unit, 'dropIn
 async function readSettings(host: Host, paths: readonly string[]): Promise<readonly UnitSetting[]> {
   const settings: UnitSetting[] = [];
   for (const path of paths) {
-    const read = await readText(host, path, 256 * 1024);
-    if (read.ok) settings.push(...parseUnitFile(read.value));
+    const read = await readTrusted(host, path, 256 * 1024);
+    if (read.ok) settings.push(...parseUnitFile(read.value.bytes.toString('utf8')));
   }
   return settings;
 }

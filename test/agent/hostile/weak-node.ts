@@ -2,8 +2,9 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { nodeFact, noAgent } from '../../fixture/facts.ts';
 import type { Answers } from '../../fixture/inspector/docker-api.ts';
+import { DOCKER_SOCKET_INODE, NODE_TREE, processTree } from '../../fixture/inspector/daemon.ts';
 import { recordedJson, recordedText } from '../../fixture/inspector/read.ts';
-import { INITIAL, namespaceLinks, statusWith } from '../../fixture/inspector/tree.ts';
+import { statusWith } from '../../fixture/inspector/tree.ts';
 import type { Tree } from '../../fixture/inspector/tree.ts';
 import { createRecall } from '../../../agent/inspector/recall.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
@@ -51,25 +52,21 @@ export const WEAK_NODE: Tree = {
   [`${UNIT}/docker.service.d/10.conf`]: '[Service]\nLimitNOFILE=infinity\n',
   [`${UNIT}/docker.socket`]: '[Socket]\nListenStream=/run/docker.sock\nSocketGroup=docker\n',
   [`${UNIT}/ssh.service`]: '[Service]\nExecStart=/usr/sbin/sshd -D\n',
-  '/usr/sbin/dockerd': 'x',
   '/usr/bin/containerd': 'x',
   '/usr/bin/runc': 'x',
-  '/proc/1/comm': 'systemd\n',
+  ...NODE_TREE,
   '/proc/1/status': statusWith({ Name: 'systemd', NSpid: '1' }),
   '/proc/1/mountinfo': '30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n',
   '/proc/1/net/tcp': recordedText('net/tcp'),
   '/proc/1/net/tcp6': recordedText('net/tcp6'),
-  '/proc/40/comm': 'sshd\n',
-  '/proc/40/status': statusWith({ Name: 'sshd', NSpid: '40' }),
-  '/proc/40/cmdline': 'sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups\0',
-  '/proc/40/cgroup': '0::/system.slice/ssh.service\n',
-  '/proc/40/stat': `40 (sshd) ${'S '.padEnd(38, '0 ')}500 0\n`,
-  '/proc/812/comm': 'dockerd\n',
-  '/proc/812/status': statusWith({ Name: 'dockerd', NSpid: '812', Uid: '0\t0\t0\t0' }),
-  '/proc/812/cgroup': '0::/system.slice/docker.service\n',
-  '/proc/812/cmdline': 'dockerd\0-H\0fd://\0',
-  '/proc/812/environ': 'PATH=/usr/bin\0',
-  '/proc/812/stat': `812 (dockerd) ${'S '.padEnd(38, '0 ')}500 0\n`,
+  ...processTree(40, {
+    comm: 'sshd',
+    cmdline: 'sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups\0',
+    sockets: [1060],
+  }),
+  '/proc/40/net/tcp': recordedText('net/tcp'),
+  ...processTree(812, { cmdline: 'dockerd\0-H\0fd://\0', sockets: [DOCKER_SOCKET_INODE] }),
+  '/run/docker.sock': '',
   '/proc/stat': 'cpu 0 0\nbtime 1764000000\n',
   '/proc/cmdline': 'BOOT_IMAGE=/vmlinuz mitigations=off\n',
   '/proc/mounts': '',
@@ -95,7 +92,6 @@ export const WEAK_NODE: Tree = {
   '/sys/module/apparmor/parameters/enabled': 'N\n',
   '/sys/module/module/parameters/sig_enforce': 'N\n',
   '/sys/devices/system/cpu/vulnerabilities/meltdown': 'Vulnerable\n',
-  ...namespaceLinks(1, INITIAL),
 };
 
 /** What the daemon of that node answers. */
@@ -121,7 +117,7 @@ export function writeTree(root: string, tree: Tree): void {
 export function accessOf(host: Host, runtime: ContainerRuntime): NodeAccess {
   return {
     host,
-    runtime,
+    runtime: { ...runtime, endpoint: 'unix:///run/docker.sock' },
     prober: { probe: () => Promise.resolve({ ok: false, reason: 'nothing is probed here' }) },
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,

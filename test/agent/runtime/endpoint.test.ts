@@ -1,38 +1,46 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import { chooseEndpoint } from '../../../agent/runtime/endpoint.ts';
+import { NODE_TREE, processTree } from '../../fixture/inspector/daemon.ts';
+import type { MadeProcess } from '../../fixture/inspector/daemon.ts';
+import { treeHost } from '../../fixture/inspector/tree.ts';
+import type { Tree, TreeHost } from '../../fixture/inspector/tree.ts';
 import { noDockerd, startDockerd } from './own-dockerd.ts';
 import type { Test } from 'tap';
 import type { Host } from '../../../agent/host/host.ts';
 
-interface FakeProcess {
-  readonly comm?: string;
+interface FakeProcess extends Omit<MadeProcess, 'cmdline'> {
   readonly cmdline: readonly string[];
-  /** Number of its mount namespace; that of the node is 1. */
-  readonly mnt?: number;
+  /** Paths that a socket of it is bound to. */
+  readonly bound?: readonly string[];
 }
 
+const USUAL = '/run/docker.sock';
+
 /** A node of files: processes by pid, and daemon.json where it has one. */
-function node(t: Test, processes: Readonly<Record<string, FakeProcess>>, daemonJson?: string): Host {
-  const root = t.testdir({ proc: {}, etc: { docker: daemonJson === undefined ? {} : { 'daemon.json': daemonJson } } });
-  const all: Readonly<Record<string, FakeProcess>> = { '1': { comm: 'init', cmdline: [] }, ...processes };
-  for (const [pid, { comm = 'dockerd', cmdline, mnt = 1 }] of Object.entries(all)) {
-    const directory = join(root, 'proc', pid);
-    mkdirSync(join(directory, 'ns'), { recursive: true });
-    writeFileSync(join(directory, 'comm'), `${comm}\n`);
-    writeFileSync(join(directory, 'cmdline'), cmdline.map((word) => `${word}\0`).join(''));
-    symlinkSync(`mnt:[${String(mnt)}]`, join(directory, 'ns/mnt'));
+function node(t: Test, processes: Readonly<Record<string, FakeProcess>>, daemonJson?: string): TreeHost {
+  const tree: Tree[] = [];
+  for (const [pid, { cmdline, bound = [USUAL], ...made }] of Object.entries(processes)) {
+    const inodes = bound.map((_, index) => Number(pid) * 100 + index);
+    const line = (path: string, index: number): string =>
+      `00000000de66e4c4: 00000002 00000000 00010000 0001 01 ${String(inodes[index])} ${path}\n`;
+    const words = cmdline.map((word) => `${word}\0`).join('');
+    tree.push(
+      processTree(Number(pid), { sockets: inodes, unix: bound.map(line).join(''), cmdline: words, ...made }),
+      Object.fromEntries(bound.map((path) => [path, ''])),
+    );
   }
-  return createLinuxHost({ root });
+  const file = daemonJson === undefined ? {} : { '/etc/docker/daemon.json': daemonJson };
+  return treeHost(t, Object.assign({}, NODE_TREE, file, ...tree));
 }
 
 const choose = (host: Host, configured = '', dockerHost = ''): Promise<string> =>
   chooseEndpoint({ configured, dockerHost, host });
 
 void t.test('what is said goes first', async (t) => {
-  const host = node(t, { '5': { cmdline: ['dockerd', '-H', 'unix:///run/five.sock'] } });
+  const host = node(t, { '5': { cmdline: ['dockerd', '-H', 'unix:///run/five.sock'], bound: ['/run/five.sock'] } });
   t.equal(await choose(host, 'unix:///a.sock', 'unix:///b.sock'), 'unix:///a.sock');
   t.equal(await choose(host, '/a.sock'), 'unix:///a.sock', 'a bare path');
   t.equal(await choose(host, '', 'unix:///b.sock'), 'unix:///b.sock');
@@ -57,13 +65,14 @@ void t.test('ways in which dockerd is told', async (t) => {
   ];
   for (const [index, [flags, expected]] of cases.entries()) {
     await t.test(flags.join(' ') || 'no flag', async (t) => {
-      t.equal(await choose(node(t, { [String(index + 2)]: { cmdline: ['/usr/bin/dockerd', ...flags] } })), expected);
+      const dockerd = { cmdline: ['/usr/bin/dockerd', ...flags], bound: [USUAL, '/x.sock'] };
+      t.equal(await choose(node(t, { [String(index + 2)]: dockerd })), expected);
     });
   }
 });
 
 void t.test('hosts of the configuration file', async (t) => {
-  const plain = { '9': { cmdline: ['dockerd'] } };
+  const plain = { '9': { cmdline: ['dockerd'], bound: ['/j.sock'] } };
   await t.test('are used', async (t) => {
     t.equal(await choose(node(t, plain, '{"hosts":["unix:///j.sock"]}')), 'unix:///j.sock');
   });
@@ -72,25 +81,49 @@ void t.test('hosts of the configuration file', async (t) => {
       t.equal(await choose(node(t, plain, broken)), 'unix:///var/run/docker.sock');
     });
   }
+  await t.test('are not used where others can write it', async (t) => {
+    const host = node(t, plain, '{"hosts":["unix:///j.sock"]}');
+    chmodSync(join(host.root, 'etc/docker'), 0o777);
+    t.equal(await choose(host), 'unix:///var/run/docker.sock');
+  });
 });
 
 void t.test('which of several', async (t) => {
   await t.test('the one at the usual place', async (t) => {
     const host = node(t, {
-      '10': { cmdline: ['dockerd', '-H', 'unix:///tmp/build.sock'] },
+      '10': { cmdline: ['dockerd', '-H', 'unix:///tmp/build.sock'], bound: ['/tmp/build.sock'] },
       '11': { cmdline: ['dockerd', '-H', 'unix:///run/docker.sock'] },
     });
     t.equal(await choose(host), 'unix:///var/run/docker.sock');
   });
   await t.test('otherwise the first', async (t) => {
     const host = node(t, {
-      '10': { cmdline: ['dockerd', '-H', 'unix:///tmp/ten.sock'] },
-      '9': { cmdline: ['dockerd', '-H', 'unix:///tmp/nine.sock'] },
+      '10': { cmdline: ['dockerd', '-H', 'unix:///tmp/ten.sock'], bound: ['/tmp/ten.sock'] },
+      '9': { cmdline: ['dockerd', '-H', 'unix:///tmp/nine.sock'], bound: ['/tmp/nine.sock'] },
     });
     t.equal(await choose(host), 'unix:///tmp/nine.sock');
   });
-  await t.test('a process of a container that calls itself dockerd is none', async (t) => {
-    const host = node(t, { '10': { cmdline: ['dockerd', '-H', 'unix:///tmp/trap.sock'], mnt: 2 } });
+  await t.test('a process that only calls itself dockerd is none', async (t) => {
+    const impostors: readonly Partial<FakeProcess>[] = [
+      { namespaces: { mnt: 2 } },
+      { namespaces: { user: 2 } },
+      { status: { NSpid: '10\t7' } },
+      { status: { Uid: '1000\t1000\t1000\t1000' } },
+      { cgroup: `0::/docker/${'ab'.repeat(32)}\n` },
+      { exe: '/usr/bin/socat' },
+      { exe: '/home/ann/dockerd' },
+      { exe: null },
+      { bound: [] },
+    ];
+    for (const made of impostors) {
+      const trap = { cmdline: ['dockerd', '-H', 'unix:///run/trap.sock'], bound: ['/run/trap.sock'], ...made };
+      t.equal(await choose(node(t, { '10': trap })), 'unix:///var/run/docker.sock', JSON.stringify(made));
+    }
+  });
+  await t.test('a socket that others can replace leads nowhere', async (t) => {
+    const host = node(t, { '10': { cmdline: ['dockerd', '-H', 'unix:///srv/x.sock'], bound: ['/srv/x.sock'] } });
+    t.equal(await choose(host), 'unix:///srv/x.sock');
+    chmodSync(join(host.root, 'srv'), 0o777);
     t.equal(await choose(host), 'unix:///var/run/docker.sock');
   });
   await t.test('none at all', async (t) => {

@@ -7,8 +7,9 @@ import type { DockerFact } from '../../../../posture/fact/docker.ts';
 import { noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import type { Answers } from '../../../fixture/inspector/docker-api.ts';
+import { DOCKER_SOCKET_INODE, NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
 import { recordedJson } from '../../../fixture/inspector/read.ts';
-import { statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
+import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
 
 const ANSWERS: Answers = {
@@ -16,27 +17,25 @@ const ANSWERS: Answers = {
   '/version': recordedJson('docker/version.json'),
 };
 
-/** A dockerd whose descriptors cannot be read, as for an agent that is not root. */
-function dockerd(cmdline: string, uid = '0'): Tree {
-  return {
-    '/proc/812/comm': 'dockerd\n',
-    '/proc/812/status': statusWith({ Name: 'dockerd', NSpid: '812', Uid: `${uid}\t${uid}\t${uid}\t${uid}` }),
-    '/proc/812/cgroup': '0::/system.slice/docker.service\n',
-    '/proc/812/cmdline': cmdline,
-  };
-}
+/** A dockerd that holds the socket at the usual place. */
+const dockerd = (cmdline: string): Tree => ({
+  '/run/docker.sock': '',
+  ...processTree(812, { cmdline, sockets: [DOCKER_SOCKET_INODE] }),
+});
 
 /** `silent`: nobody listens at the endpoint. */
 async function dockerOf(t: Test, tree: Tree, answers: Answers, silent = false): Promise<DockerFact> {
-  const host = treeHost(t, { '/proc/1/comm': 'systemd\n', ...tree });
+  const host = treeHost(t, { ...NODE_TREE, ...tree });
   const runtime = await serveDocker(t, answers);
   const refused = { ok: false, code: 'absent', reason: 'nobody listens (ECONNREFUSED)' } as const;
   const fact = await dockerInspector.inspect(
     {
       host,
-      runtime: silent
-        ? { ...runtime, endpoint: 'unix:///run/docker.sock', info: () => Promise.resolve(refused) }
-        : runtime,
+      runtime: {
+        ...runtime,
+        endpoint: 'unix:///run/docker.sock',
+        ...(silent ? { info: () => Promise.resolve(refused) } : {}),
+      },
       prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
       inventory: () => Promise.resolve(nodeFact()),
       agent: noAgent,
@@ -81,8 +80,8 @@ t.test('an answer that is none', async (t) => {
 });
 
 t.test('daemon.json: where it is, and what is wrong with it', async (t) => {
-  const file = async (tree: Tree, cmdline = 'dockerd\0', uid = '0'): Promise<DockerFact['file']> =>
-    (await dockerOf(t, { ...dockerd(cmdline, uid), ...tree }, ANSWERS)).file;
+  const file = async (tree: Tree, cmdline = 'dockerd\0'): Promise<DockerFact['file']> =>
+    (await dockerOf(t, { ...dockerd(cmdline), ...tree }, ANSWERS)).file;
   t.match(await file({}), { state: 'absent', source: '/etc/docker/daemon.json' });
   t.match(await file({ '/etc/docker/daemon.json': '{"icc": false}' }), {
     state: 'seen',
@@ -91,8 +90,7 @@ t.test('daemon.json: where it is, and what is wrong with it', async (t) => {
   t.match(await file({ '/srv/d.json': '{}' }, 'dockerd\0--config-file\0/srv/d.json\0'), {
     value: { path: '/srv/d.json' },
   });
-  const home = { '/etc/passwd': 'ann:x:1000:1000::/home/ann:/bin/sh\n', '/home/ann/.config/docker/daemon.json': '{}' };
-  t.match(await file(home, 'dockerd\0', '1000'), { value: { path: '/home/ann/.config/docker/daemon.json' } });
+  t.match(await file({}, 'dockerd\0--config-file\0d.json\0'), { state: 'unreadable', reason: /relative/ });
 
   const wrong = (content: string | Uint8Array): Promise<DockerFact['file']> =>
     file({ '/etc/docker/daemon.json': content });

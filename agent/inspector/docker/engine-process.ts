@@ -1,0 +1,82 @@
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
+import type { Host, Read } from '../../host/host.ts';
+import type { NodeAccess } from '../../node-access.ts';
+import { refusalText } from '../proc/daemon-identity.ts';
+import type { DaemonProcess, Daemons } from '../proc/daemon-identity.ts';
+import { parseUnixListeners } from '../proc/proc-net-unix.ts';
+import { heldSockets } from '../proc/process-table.ts';
+import { readText } from '../read-text.ts';
+import { socketPath } from '../runtime-reply.ts';
+import { statTrusted } from '../trusted-path.ts';
+
+/** What is needed to find out who holds a socket. */
+export type SocketAccess = Pick<NodeAccess, 'host' | 'recall'>;
+
+/** The sockets of a node with very many connections. */
+const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The dockerd of the node that listens on `endpoint`: the one among `daemons` that holds the socket at this path, which
+ * nobody but root can replace. absent: no process of the node is called dockerd. unreadable: there is one or more, and
+ * it is not established that one of them listens there.
+ */
+export async function findEngineProcess(
+  access: SocketAccess,
+  daemons: Daemons,
+  endpoint: string,
+): Promise<Observed<DaemonProcess>> {
+  const source = '/proc/*/exe dockerd';
+  const { genuine } = daemons;
+  if (genuine.length === 0) {
+    const refused = refusalText(daemons, 'dockerd', ['doubtful', 'foreign']);
+    return refused === undefined ? absent(source) : unreadable(source, refused);
+  }
+  const path = socketPath(endpoint);
+  if (path === undefined) return unreadable(source, `which process listens on ${endpoint} is not known`);
+  const holders: DaemonProcess[] = [];
+  for (const daemon of genuine) {
+    const holds = await holdsSocket(access, daemon.pid, path);
+    if (!holds.ok) return unreadable(`/proc/${String(daemon.pid)}`, holds.reason);
+    if (holds.value) holders.push(daemon);
+  }
+  const [holder] = holders;
+  if (holder !== undefined && holders.length === 1) return seen(holder, `/proc/${String(holder.pid)}`);
+  const pids = (holder === undefined ? genuine : holders).map(({ pid }) => String(pid)).join(', ');
+  return unreadable(
+    source,
+    holder === undefined
+      ? `no dockerd of the node (pid ${pids}) holds the socket at ${path}`
+      : `several dockerd (pid ${pids}) hold a socket at ${path}`,
+  );
+}
+
+/**
+ * Does a process in the mount namespace of the node hold the listening socket at `path`? A failure where that cannot be
+ * seen, or where others than root could have put another socket there since.
+ */
+export async function holdsSocket(access: SocketAccess, pid: number, path: string): Promise<Read<boolean>> {
+  const { host } = access;
+  const socket = await statTrusted(host, path);
+  if (!socket.ok) return socket.code === 'absent' ? { ok: true, value: false } : socket;
+  // Its own view: sockets are listed by network namespace.
+  const table = await readText(host, `/proc/${String(pid)}/net/unix`, MAX_SOCKET_TABLE_BYTES);
+  if (!table.ok) return table;
+  const inodes = await boundInodes(host, table.value, path, socket.value.realPath);
+  if (inodes.size === 0) return { ok: true, value: false };
+  // Of several, all but the last were bound before the path was removed and made anew.
+  if (inodes.size > 1) return { ok: false, code: 'failed', reason: `several sockets are bound to ${path}` };
+  const held = await heldSockets(access, 'API', pid, inodes);
+  return held.ok ? { ok: true, value: held.value.size > 0 } : held;
+}
+
+/** /var/run is a link to /run: the path that was bound and the one that is asked may be written differently. */
+async function boundInodes(host: Host, table: string, path: string, realPath: string): Promise<ReadonlySet<number>> {
+  const name = path.slice(path.lastIndexOf('/'));
+  const inodes = new Set<number>();
+  for (const listener of parseUnixListeners(table, name)) {
+    const other = listener.path === path ? undefined : await host.stat(listener.path);
+    if (listener.path === path || (other?.ok === true && other.value.realPath === realPath)) inodes.add(listener.inode);
+  }
+  return inodes;
+}

@@ -1,0 +1,69 @@
+import type { Host, Read } from '../../host/host.ts';
+import { findDaemons, isStillRunning } from '../proc/daemon-identity.ts';
+import type { DaemonProcess, RefusedProcess } from '../proc/daemon-identity.ts';
+import { parseNullTerminated } from '../proc/null-terminated.ts';
+import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
+import { readTcpListeners } from '../proc/proc-net-tcp.ts';
+import { socketInodes } from '../proc/process-table.ts';
+import { readText } from '../read-text.ts';
+import { isListener, parseSshdCommandLine } from './command-line.ts';
+import type { SshdOptions } from './command-line.ts';
+
+/** An sshd of the node that waits for connections. */
+export interface SshdListener {
+  readonly pid: number;
+  /** Milliseconds since 1970; 0 where it could not be worked out. */
+  readonly startedAtMs: number;
+  readonly options: SshdOptions;
+}
+
+/** The processes that are called sshd. */
+export interface SshdProcesses {
+  /** By pid. Each holds a listening TCP socket that none before it holds. */
+  readonly listeners: readonly SshdListener[];
+  /** Those that were not established to be the node's: nothing that they name may be read. */
+  readonly refused: readonly RefusedProcess[];
+}
+
+/** Finds every sshd of the node that listens, whatever port and configuration it has. */
+export async function findSshdListeners(host: Host): Promise<Read<SshdProcesses>> {
+  const found = await findDaemons(host, 'sshd');
+  if (!found.ok) return found;
+  const { genuine, refused } = found.value;
+  const boot = genuine.length === 0 ? undefined : await readText(host, '/proc/stat');
+  const bootTime = boot?.ok === true ? parseBootTime(boot.value) : undefined;
+  const listeners: SshdListener[] = [];
+  const doubtful: RefusedProcess[] = [];
+  const known = new Set<number>();
+  // The oldest first: a child that is about to serve a connection still has the sockets of its parent.
+  for (const daemon of genuine.toSorted((one, other) => one.startTicks - other.startTicks)) {
+    const { pid, status, startTicks } = daemon;
+    const read = await readListener(host, daemon);
+    if (!read.ok) {
+      if (read.code !== 'absent') doubtful.push({ pid, status, kind: 'doubtful', reason: read.reason });
+      continue;
+    }
+    const { strings, inodes } = read.value;
+    if (inodes.every((inode) => known.has(inode)) || !(await isStillRunning(host, daemon))) continue;
+    for (const inode of inodes) known.add(inode);
+    listeners.push({ pid, startedAtMs: startedAtMs(bootTime, startTicks), options: parseSshdCommandLine(strings) });
+  }
+  return { ok: true, value: { listeners, refused: [...refused, ...doubtful] } };
+}
+
+/** The arguments of an sshd and the listening TCP sockets that it holds; none for one that serves a connection. */
+async function readListener(
+  host: Host,
+  { pid }: DaemonProcess,
+): Promise<Read<{ readonly strings: readonly string[]; readonly inodes: readonly number[] }>> {
+  const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
+  if (!cmdline.ok) return cmdline;
+  const strings = parseNullTerminated(cmdline.value);
+  if (!isListener(strings)) return { ok: true, value: { strings, inodes: [] } };
+  const held = await socketInodes(host, pid);
+  if (!held.ok) return held;
+  const table = await readTcpListeners(host, pid);
+  if (!table.ok) return table;
+  const inodes = table.value.map(({ inode }) => inode).filter((inode) => held.value.has(inode));
+  return { ok: true, value: { strings, inodes } };
+}
