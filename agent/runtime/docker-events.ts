@@ -1,7 +1,8 @@
 import * as s from '../../posture/schema.ts';
+import { createJsonFilter } from './json-filter.ts';
 import type { RuntimeEvent } from './runtime.ts';
 
-/** An event has some hundred bytes; one with all labels of a container some thousand. */
+/** An event has some hundred bytes without the labels of its container. */
 const MAX_LINE_BYTES = 1024 * 1024;
 
 const KINDS: ReadonlySet<string> = new Set([
@@ -53,6 +54,13 @@ export function parseEvent(line: string): { event?: RuntimeEvent; problem?: stri
   return { event: kind === 'network' && container !== '' ? { ...event, container } : event };
 }
 
+/** The fields that are read, by the number of objects around them. All labels of a container are attributes. */
+const FIELDS: readonly ReadonlySet<string>[] = [
+  new Set(['Type', 'Action', 'Actor']),
+  new Set(['ID', 'Attributes']),
+  new Set(['container']),
+];
+
 /** Cuts a stream of bytes into events. Never more than one line is held. */
 export interface EventLines {
   /** Takes bytes; answers what is wrong with them, after which nothing more is to be given. */
@@ -63,6 +71,7 @@ export interface EventLines {
 export function createEventLines(onEvent: (event: RuntimeEvent) => void): EventLines {
   const partial: Buffer[] = [];
   let partialBytes = 0;
+  const filter = createJsonFilter((depth, name) => FIELDS[depth - 1]?.has(name) === true);
   const takeLine = (line: string): string | undefined => {
     if (line.trim() === '') return undefined;
     const { event, problem } = parseEvent(line);
@@ -70,7 +79,8 @@ export function createEventLines(onEvent: (event: RuntimeEvent) => void): EventL
     return problem === undefined ? undefined : `the event stream is not understood: ${problem}`;
   };
   return {
-    push: (part) => {
+    push: (received) => {
+      const part = filter.push(received);
       let from = 0;
       for (let to = part.indexOf(0x0a); to !== -1; to = part.indexOf(0x0a, from)) {
         const line = Buffer.concat([...partial.splice(0), part.subarray(from, to)]).toString('utf8');
@@ -81,7 +91,7 @@ export function createEventLines(onEvent: (event: RuntimeEvent) => void): EventL
       }
       partialBytes += part.length - from;
       if (partialBytes > MAX_LINE_BYTES) return `an event has more than ${String(MAX_LINE_BYTES)} bytes`;
-      if (from < part.length) partial.push(Buffer.from(part.subarray(from)));
+      if (from < part.length) partial.push(part.subarray(from));
       return undefined;
     },
   };

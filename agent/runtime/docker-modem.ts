@@ -1,5 +1,7 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { EngineAddress } from './engine-address.ts';
+import { createJsonFilter } from './json-filter.ts';
+import type { FieldFilter, JsonFilter } from './json-filter.ts';
 import { failureFromConnection, replyFailure, textReply } from './reply.ts';
 import type { TextReply } from './runtime.ts';
 
@@ -7,7 +9,7 @@ import type { TextReply } from './runtime.ts';
 export interface CallLimits {
   /** For a whole answer, and for an event stream to begin. */
   readonly timeoutMs: number;
-  /** Of one body. */
+  /** Of one body; of a large one, of the fields that are read. */
   readonly maxBytes: number;
 }
 
@@ -29,6 +31,10 @@ export interface DockerModem {
   readonly dial: (options: DialOptions, callback: DialCallback) => void;
 }
 
+/** A larger answer is filtered while it comes in: {@link fieldsOf}. */
+const FILTERED_BYTES = 1024 * 1024;
+/** A filtered answer may be so many times larger than what is kept of it. */
+const MAX_FILTERED_RATIO = 32;
 /** Connections that are kept for the next request. */
 const MAX_IDLE = 8;
 /** A round sends hundreds of requests in a row, and then none for minutes. */
@@ -130,14 +136,12 @@ function exchange(
     request = open(target, fresh);
     request.on('response', (response) => {
       hasAnswered = true;
-      const parts: Buffer[] = [];
-      let length = 0;
+      const body = createBody(fieldsOf(target), maxBytes);
       response.on('data', (part: Buffer) => {
-        length += part.length;
-        if (length > maxBytes) giveUp(replyFailure('tooLarge', `the answer has more than ${String(maxBytes)} bytes`));
-        else parts.push(part);
+        const problem = body.add(part);
+        if (problem !== undefined) giveUp(replyFailure('tooLarge', problem));
       });
-      response.on('end', () => finish(textReply(response.statusCode ?? 0, Buffer.concat(parts, length))));
+      response.on('end', () => finish(textReply(response.statusCode ?? 0, body.bytes())));
       response.on('error', () =>
         finish(replyFailure('failed', 'the connection was closed before the answer was complete')),
       );
@@ -151,6 +155,67 @@ function exchange(
     request.end();
   };
   send(false);
+}
+
+/** A body as it comes in. */
+interface Body {
+  /** Answers why the body cannot be kept; undefined: it can. */
+  readonly add: (part: Buffer) => string | undefined;
+  readonly bytes: () => Buffer;
+}
+
+/** A body of at most `maxBytes`, of which only the fields count once it is large. */
+function createBody(fields: FieldFilter, maxBytes: number): Body {
+  let parts: Buffer[] = [];
+  let length = 0;
+  let received = 0;
+  let filter: JsonFilter | undefined;
+  const keep = (part: Buffer): void => {
+    parts.push(part);
+    length += part.length;
+  };
+  return {
+    add: (part) => {
+      received += part.length;
+      if (filter === undefined && received > Math.min(FILTERED_BYTES, maxBytes)) {
+        filter = createJsonFilter(fields);
+        const soFar = Buffer.concat(parts, length);
+        [parts, length] = [[], 0];
+        keep(filter.push(soFar));
+      }
+      keep(filter === undefined ? part : filter.push(part));
+      if (length > maxBytes) return `the answer has more than ${String(maxBytes)} bytes`;
+      const maxReceived = maxBytes * MAX_FILTERED_RATIO;
+      return received > maxReceived ? `the answer has more than ${String(maxReceived)} bytes` : undefined;
+    },
+    bytes: () => Buffer.concat(parts, length),
+  };
+}
+
+/** Fields that whoever starts a container or builds an image fills at will, and that no inspector reads. */
+const FREE_FIELDS: ReadonlySet<string> = new Set([
+  'Annotations',
+  'Args',
+  'Cmd',
+  'Entrypoint',
+  'Env',
+  'ExposedPorts',
+  'ExtraHosts',
+  'GraphDriver',
+  'Labels',
+  'Log',
+  'OnBuild',
+  'Sysctls',
+  'Volumes',
+]);
+/** What is read of an entry of the list of containers: there one container must not take the room of the others. */
+const LIST_FIELDS: ReadonlySet<string> = new Set(['Created', 'Id', 'Image', 'ImageID', 'Names', 'State', 'Status']);
+
+/** Which fields of a large answer are kept. */
+function fieldsOf(target: string): FieldFilter {
+  return target.startsWith('/containers/json')
+    ? (_depth, name) => LIST_FIELDS.has(name)
+    : (_depth, name) => !FREE_FIELDS.has(name);
 }
 
 interface StreamOptions {

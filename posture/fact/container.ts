@@ -58,7 +58,6 @@ export const declaredSchema = s.object({
   networks: s.list(s.string('', 256), 'names', 256),
   health: s.string('none, starting, healthy, unhealthy', 32),
   logDriver: s.string('', 64),
-  managedByKubelet: s.boolean('carries io.kubernetes.* labels'),
 });
 /** See {@link declaredSchema}. */
 export type Declared = s.Infer<typeof declaredSchema>;
@@ -168,6 +167,10 @@ export const containerSchema = s.object(
     mountNamespaces: s.list(mountNamespaceSchema, 'mount namespaces that other threads are in', 64),
     memoryMaxBytes: observed(s.integer(), 'memory limit of the cgroup or the nearest ancestor; -1: none'),
     pidsMax: observed(s.integer(), 'pids limit of the cgroup or the nearest ancestor; -1: none'),
+    podUid: s.string(
+      'uid of the pod whose cgroup the container is in and whose directory the kubelet made; empty: none. Labels do not count',
+      64,
+    ),
     programs: observed(s.list(s.string('', 64), '', 4096), 'names (`comm`) of the processes, each once'),
   },
   'a running container',

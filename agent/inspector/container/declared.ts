@@ -48,7 +48,6 @@ export function toDeclared(answer: InspectAnswer): Declared {
     networks: bounded(Object.keys(network?.Networks ?? {}), 256),
     health: clip(answer.State.Health?.Status ?? 'none', 32) || 'none',
     logDriver: clip(host.LogConfig?.Type ?? '', 64),
-    managedByKubelet: Object.keys(answer.Config.Labels).some((name) => name.startsWith('io.kubernetes.')),
   };
 }
 

@@ -36,7 +36,7 @@ const hostConfigSchema = s.object({
   LogConfig: s.nullable(s.object({ Type: text })),
 });
 
-/** What this program reads of `GET /containers/ID/json`. Env, Cmd and the values of labels are not looked at. */
+/** What this program reads of `GET /containers/ID/json`. Env, Cmd and labels are not looked at. */
 export const inspectSchema = s.object({
   Id: s.string('', 128),
   Name: text,
@@ -49,7 +49,7 @@ export const inspectSchema = s.object({
     StartedAt: s.withDefault(s.string('', 64), ''),
     Health: s.nullable(s.object({ Status: text })),
   }),
-  Config: s.object({ User: text, Image: text, Labels: s.withDefault(s.record(s.unknown()), {}) }),
+  Config: s.object({ User: text, Image: text }),
   HostConfig: hostConfigSchema,
   Mounts: s.withDefault(
     s.list(

@@ -2,7 +2,9 @@ import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { ContainerFact, NamespaceName } from '../../../posture/fact/container.ts';
 import { clip } from '../clip.ts';
+import type { Host } from '../../host/host.ts';
 import { parseProcCgroup } from '../proc/cgroup.ts';
+import type { CgroupEntry } from '../proc/cgroup.ts';
 import { parseUidMap } from '../proc/uid-map.ts';
 import { observeText } from '../read-text.ts';
 import { readContainerThreads } from './container-threads.ts';
@@ -31,6 +33,7 @@ export type KernelSide = Pick<
   | 'mountNamespaces'
   | 'memoryMaxBytes'
   | 'pidsMax'
+  | 'podUid'
   | 'programs'
 >;
 
@@ -51,12 +54,13 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
   const found = await readContainerThreads(view, { id, init: pid, cgroupText, entries, mounts: cgroups });
   if (found === undefined) return undefined;
   const { threads, problem } = found;
-  const [isNested, uidMap, mounts, memoryMaxBytes, pidsMax] = await Promise.all([
+  const [isNested, uidMap, mounts, memoryMaxBytes, pidsMax, podUid] = await Promise.all([
     readNested(view, threads),
     observeText(host, `/proc/${String(pid)}/uid_map`, parseUidMap),
     readMountNamespaces(view, { id, pid, threads }),
     effectiveLimit(view.limits.read, MEMORY_LIMIT, cgroups, entries),
     effectiveLimit(view.limits.read, PIDS_LIMIT, cgroups, entries),
+    readPodUid(host, entries),
   ]);
   const contexts = toSecurityContexts(view, { pid, threads, problem, isNested });
   const reason = problem === undefined ? (mounts.problem ?? contexts.problem) : `${problem.path}: ${problem.reason}`;
@@ -75,6 +79,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     mountNamespaces: mounts.others,
     memoryMaxBytes,
     pidsMax,
+    podUid,
   };
 }
 
@@ -110,6 +115,20 @@ export function unseenKernelSide(pid: number, reason?: string): KernelSide {
     mountNamespaces: [],
     memoryMaxBytes: at('cgroup'),
     pidsMax: at('cgroup'),
+    podUid: '',
     programs: at('status'),
   };
+}
+
+/** `/kubepods/burstable/podUID/ID`, or `…/kubepods-burstable-podUID.slice/docker-ID.scope` with `_` for `-`. */
+const POD_CGROUP = /\/kubepods[^/]*\/(?:[^/]+\/)*?(?:kubepods[\w-]*-)?pod([\da-f_-]{8,64})(?:\.slice)?\//;
+
+/** The pod that the kubelet put the container into: anyone who starts a container can give it labels of a pod. */
+async function readPodUid(host: Host, entries: readonly CgroupEntry[]): Promise<string> {
+  const cgroup = entries.find(({ path }) => POD_CGROUP.test(path));
+  const uid = POD_CGROUP.exec(cgroup?.path ?? '')?.[1]?.replaceAll('_', '-');
+  if (uid === undefined) return '';
+  // Only root can make it, and the kubelet does for each of its pods.
+  const listed = await host.list(`/var/lib/kubelet/pods/${uid}`);
+  return listed.ok ? uid : '';
 }

@@ -12,8 +12,8 @@ export const cgroupParent = containerCheck({
   references: ['https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent'],
   judges: 'container',
   needs: [],
-  judge: ({ declared }) => {
-    if (declared.managedByKubelet) return notApplicable('the kubelet puts containers below the cgroup of their pod');
+  judge: ({ declared, podUid }) => {
+    if (podUid !== '') return notApplicable('the kubelet puts containers below the cgroup of their pod');
     const parent = declared.cgroupParent;
     const evidence = {
       source: 'inspect HostConfig.CgroupParent',

@@ -13,8 +13,8 @@ export const health = containerCheck({
   references: ['https://docs.docker.com/reference/dockerfile/#healthcheck'],
   judges: 'container',
   needs: [],
-  judge: ({ declared }) => {
-    if (declared.managedByKubelet) return notApplicable('the probes of the pod test the health of this container');
+  judge: ({ declared, podUid }) => {
+    if (podUid !== '') return notApplicable('the probes of the pod test the health of this container');
     const evidence = { source: 'inspect State.Health.Status', seen: quote(declared.health), expected: 'healthy' };
     if (declared.health === 'unhealthy') return failAs('medium', evidence);
     return declared.health === 'healthy' || declared.health === 'starting' ? pass(evidence) : fail(evidence);

@@ -15,8 +15,8 @@ export const restartPolicy = containerCheck({
   references: ['https://docs.docker.com/engine/containers/start-containers-automatically/'],
   judges: 'container',
   needs: [],
-  judge: ({ declared }) => {
-    if (declared.managedByKubelet) return notApplicable('the kubelet decides when this container is started again');
+  judge: ({ declared, podUid }) => {
+    if (podUid !== '') return notApplicable('the kubelet decides when this container is started again');
     const { restartPolicy: name, restartMaximum } = declared;
     const isBounded = name === 'on-failure' && restartMaximum >= 1 && restartMaximum <= MAX_ATTEMPTS;
     const evidence = {

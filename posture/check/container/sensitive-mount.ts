@@ -63,9 +63,9 @@ function judgeMount({ paths, readOnly, evidence }: HostMount): Judgement {
   return failAs(readOnly ? readable : writable, ...evidence.map((line) => ({ ...line, expected: EXPECTED })));
 }
 
-function isSensitive(path: string, { declared }: ContainerFact, { api }: DockerFact): boolean {
+function isSensitive(path: string, { podUid }: ContainerFact, { api }: DockerFact): boolean {
   // The kubelet hands every pod its own directory below this one.
-  if (declared.managedByKubelet && path.startsWith('/var/lib/kubelet/pods/')) return false;
+  if (podUid !== '' && path.startsWith(`/var/lib/kubelet/pods/${podUid}/`)) return false;
   const roots = api.state === 'seen' ? [...SENSITIVE, api.value.dataRoot] : SENSITIVE;
   return roots.some((root) => isWithin(path, root) || isWithin(root, path));
 }

@@ -25,21 +25,24 @@ export const noDocker: string | false = (() => {
 })();
 
 /** A bridge of its own: a daemon that is told to have none removes docker0, on which containers of others may be. */
-const BRIDGE = 'plimsoll-test1';
-const BRIDGE_ADDRESS = '10.231.78.1/24';
+interface Bridge {
+  readonly name: string;
+  readonly address: string;
+}
+const BRIDGE: Bridge = { name: 'plimsoll-test1', address: '10.231.78.1/24' };
 
-function makeBridge(): boolean {
-  removeBridge();
+function makeBridge({ name, address }: Bridge): boolean {
+  removeBridge(name);
   const steps = [
-    ['link', 'add', BRIDGE, 'type', 'bridge'],
-    ['addr', 'add', BRIDGE_ADDRESS, 'dev', BRIDGE],
-    ['link', 'set', BRIDGE, 'up'],
+    ['link', 'add', name, 'type', 'bridge'],
+    ['addr', 'add', address, 'dev', name],
+    ['link', 'set', name, 'up'],
   ];
   return steps.every((args) => spawnSync('ip', args).status === 0);
 }
 
-function removeBridge(): void {
-  spawnSync('ip', ['link', 'del', BRIDGE]);
+function removeBridge(name: string): void {
+  spawnSync('ip', ['link', 'del', name]);
 }
 
 /** A daemon of the test's own that can be stopped and started again. */
@@ -47,15 +50,17 @@ export interface OwnDaemon {
   readonly socket: string;
   readonly start: () => Promise<void>;
   readonly stop: () => Promise<void>;
+  /** 0: it does not run. */
+  readonly pid: () => number;
   /** After the last stop: takes away what it needed outside of its directory. */
   readonly remove: () => void;
 }
 
 /** A daemon that does not run yet, in `directory`, with the image of `SOCKET`. */
-export function ownDaemon(directory: string): OwnDaemon {
+export function ownDaemon(directory: string, own: Bridge = BRIDGE): OwnDaemon {
   const socket = join(directory, 'docker.sock');
   let child: ChildProcess | undefined;
-  const bridge = makeBridge() ? BRIDGE : 'none';
+  const bridge = makeBridge(own) ? own.name : 'none';
   if (bridge === 'none' && existsSync('/sys/class/net/docker0')) throw new Error('docker0 belongs to another daemon');
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'daemon.json'), '{}');
@@ -85,6 +90,7 @@ export function ownDaemon(directory: string): OwnDaemon {
       await exited;
       rmSync(socket, { force: true });
     },
-    remove: removeBridge,
+    pid: () => child?.pid ?? 0,
+    remove: () => removeBridge(own.name),
   };
 }

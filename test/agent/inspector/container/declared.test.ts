@@ -22,7 +22,6 @@ t.test('what was asked for in recorded containers, against the options they were
     health: 'none',
     networks: ['none'],
     logDriver: 'json-file',
-    managedByKubelet: false,
   });
   t.match(declared(recordedInspect('privileged')), {
     privileged: true,
@@ -96,7 +95,6 @@ t.test('ports, health and labels', (t) => {
   const result = declared(answer);
   t.match(result, {
     health: 'unhealthy',
-    managedByKubelet: true,
     networks: ['bridge', 'shop'],
     capAdd: ['SYS_ADMIN', 'BPF'],
     pidsLimit: 0,

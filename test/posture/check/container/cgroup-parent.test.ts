@@ -7,7 +7,7 @@ judgeContainers(t, cgroupParent, [
   { name: 'set', container: { declared: { cgroupParent: '/system.slice' } }, verdict: 'fail', seen: ['/system.slice'] },
   {
     name: 'a pod',
-    container: { declared: { managedByKubelet: true, cgroupParent: '/kubepods/burstable/pod7f3e' } },
+    container: { podUid: '7f3e', declared: { cgroupParent: '/kubepods/burstable/pod7f3e' } },
     verdict: 'notApplicable',
   },
 ]);

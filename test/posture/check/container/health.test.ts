@@ -7,5 +7,5 @@ judgeContainers(t, health, [
   { name: 'healthy', container: { declared: { health: 'healthy' } }, verdict: 'pass', seen: ['healthy'] },
   { name: 'starting', container: { declared: { health: 'starting' } }, verdict: 'pass' },
   { name: 'unhealthy', container: { declared: { health: 'unhealthy' } }, verdict: 'fail', severity: 'medium' },
-  { name: 'a pod', container: { declared: { managedByKubelet: true } }, verdict: 'notApplicable' },
+  { name: 'a pod', container: { podUid: '7f3e' }, verdict: 'notApplicable' },
 ]);

@@ -14,7 +14,7 @@ judgeContainers(t, restartPolicy, [
   { name: 'unless-stopped', container: policy('unless-stopped'), verdict: 'fail' },
   {
     name: 'a pod',
-    container: { declared: { managedByKubelet: true, restartPolicy: 'always' } },
+    container: { podUid: '7f3e', declared: { restartPolicy: 'always' } },
     verdict: 'notApplicable',
     reason: /kubelet/,
   },

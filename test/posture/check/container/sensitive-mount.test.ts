@@ -140,16 +140,26 @@ judgeContainers(t, sensitiveMount, [
   {
     name: 'the directories that the kubelet makes for a pod',
     container: {
-      declared: {
-        managedByKubelet: true,
-        mounts: [bind('/var/lib/kubelet/pods/7f3e/etc-hosts', '/etc/hosts')],
-      },
+      podUid: '7f3e',
+      declared: { mounts: [bind('/var/lib/kubelet/pods/7f3e/etc-hosts', '/etc/hosts')] },
       mounts: seen(
         [...DEFAULT_MOUNTS, mountOf({ root: '/var/lib/kubelet/pods/7f3e/etc-hosts', mountPoint: '/etc/hosts' })],
         mountinfo,
       ),
     },
     verdict: 'pass',
+  },
+  {
+    name: 'the directory of another pod',
+    container: {
+      podUid: '7f3e',
+      declared: { mounts: [bind('/var/lib/kubelet/pods/0a1b/volumes/token', '/x')] },
+      mounts: seen(
+        [...DEFAULT_MOUNTS, mountOf({ root: '/var/lib/kubelet/pods/0a1b/volumes/token', mountPoint: '/x' })],
+        mountinfo,
+      ),
+    },
+    verdict: 'fail',
   },
   row(
     'the same directories, in a container that is none of its own',
