@@ -28,15 +28,14 @@ export function hasEnded(container: ContainerFact): boolean {
   return [capabilities, mounts, seccomp].every((observed) => observed.state === 'absent');
 }
 
-/** Does the container live in a user namespace of its own, so that its root is not the node's root? */
-export function hasOwnUserNamespace(container: ContainerFact): boolean {
-  const { namespaces, uidMap } = container;
-  if (namespaces.user.state === 'seen') return !namespaces.user.value.host;
-  if (uidMap.state !== 'seen') return false;
-  return !isIdentityMap(uidMap.value);
+/** The security label of the first process, and those of other threads that differ from it. */
+export function labelsOf({ lsmLabel, otherContexts }: ContainerFact): readonly Observed<string>[] {
+  const distinct = new Map<string, Observed<string>>();
+  for (const label of [lsmLabel, ...otherContexts.map((context) => context.lsmLabel)])
+    if (!distinct.has(textOf(label))) distinct.set(textOf(label), label);
+  return [...distinct.values()];
 }
 
-/** `0 0 4294967295`: the map of the initial user namespace. */
-function isIdentityMap(map: Extract<ContainerFact['uidMap'], { readonly state: 'seen' }>['value']): boolean {
-  return map.every(({ inside, outside }) => inside === outside) && map.some(({ count }) => count === 4294967295);
+function textOf(label: Observed<string>): string {
+  return label.state === 'seen' ? `seen ${label.value}` : label.state;
 }

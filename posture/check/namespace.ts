@@ -1,7 +1,7 @@
 import type { ContainerFact, NamespaceName } from '../fact/container.ts';
-import { fail, notApplicable, pass } from '../verdict.ts';
+import { fail, notApplicable } from '../verdict.ts';
 import type { Evidence, Judgement } from '../verdict.ts';
-import { notSeen } from './container-reading.ts';
+import { notSeen, passOnEveryThread } from './container-reading.ts';
 import { quote } from './evidence-text.ts';
 
 /** Which namespace is judged, and what was asked for: the field of `inspect` and its value. */
@@ -12,11 +12,11 @@ interface NamespaceQuestion {
 }
 
 /**
- * Does the container share a namespace with the node? The inode decides, so that `container:ID` is followed however
+ * Does a process of the container share a namespace with the node? The inode decides, so that `container:ID` is followed however
  * long the chain is. What was asked for decides where the inode could not be read, and fails by itself.
  */
 export function judgeNamespace(container: ContainerFact, { name, field, mode }: NamespaceQuestion): Judgement {
-  const observed = container.namespaces[name];
+  const observed = leastConfined(container, name);
   const declared: Evidence = {
     source: `inspect HostConfig.${field}`,
     seen: mode === '' ? 'nothing asked for' : quote(mode),
@@ -24,12 +24,23 @@ export function judgeNamespace(container: ContainerFact, { name, field, mode }: 
   };
   if (observed.state === 'seen') {
     const evidence = [namespaceEvidence(observed, name), declared];
-    return observed.value.host || mode === 'host' ? fail(...evidence) : pass(...evidence);
+    return observed.value.host || mode === 'host' ? fail(...evidence) : passOnEveryThread(container, ...evidence);
   }
   if (mode === 'host') return fail(declared);
   if (observed.state === 'absent' && othersWereSeen(container))
     return notApplicable(`this kernel has no ${name} namespaces`, declared);
   return notSeen(observed, declared);
+}
+
+/** The namespace of the node if any thread is in it, otherwise one that could not be read, otherwise that of the first process. */
+export function leastConfined(
+  container: ContainerFact,
+  name: NamespaceName,
+): ContainerFact['namespaces'][NamespaceName] {
+  const first = container.namespaces[name];
+  const all = [first, ...container.otherContexts.map(({ namespaces }) => namespaces[name])];
+  const ofNode = all.find((observed) => observed.state === 'seen' && observed.value.host);
+  return ofNode ?? all.find(({ state }) => state === 'unreadable') ?? first;
 }
 
 /** The line of evidence about a namespace that was read. */

@@ -1,7 +1,10 @@
 import type { ContainerFact } from '../../fact/container.ts';
-import { fail, pass, unknownBecause } from '../../verdict.ts';
+import type { Observed } from '../../observed.ts';
+import { fail, failAs, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
+import { allOf } from '../combine.ts';
+import { labelsOf, passOnEveryThread } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
 import { labelNotSeen, unlessActive } from '../security-module.ts';
 
@@ -26,19 +29,30 @@ export const apparmor = containerCheck({
 });
 
 function judgeProfile(container: ContainerFact): Judgement {
-  const { lsmLabel } = container;
   const profile = container.declared.apparmorProfile;
   const declared: Evidence = {
     source: 'inspect AppArmorProfile',
     seen: profile === '' ? 'none' : quote(profile),
     expected: EXPECTED,
   };
-  if (lsmLabel.state !== 'seen')
-    return profile === 'unconfined' ? fail(declared) : labelNotSeen(container, lsmLabel, declared);
-  const evidence = [{ source: lsmLabel.source, seen: quote(lsmLabel.value), expected: EXPECTED }, declared];
-  if (lsmLabel.value === 'unconfined') return fail(...evidence);
+  const judged = allOf(
+    'high',
+    labelsOf(container).map((label) => judgeLabel(container, label, declared)),
+  );
+  if (judged.verdict !== 'pass') return judged;
+  // What a process entered itself, the next one that is started with `docker exec` is not in.
+  return profile === 'unconfined'
+    ? failAs('medium', ...judged.evidence)
+    : passOnEveryThread(container, ...judged.evidence);
+}
+
+function judgeLabel(container: ContainerFact, label: Observed<string>, declared: Evidence): Judgement {
+  if (label.state !== 'seen')
+    return declared.seen === 'unconfined' ? fail(declared) : labelNotSeen(container, label, declared);
+  const evidence = [{ source: label.source, seen: quote(label.value), expected: EXPECTED }, declared];
+  if (label.value === 'unconfined') return fail(...evidence);
   // `docker-default (enforce)`: the profile and its mode, apparmor(7).
-  const mode = / \(([a-z]+)\)$/.exec(lsmLabel.value)?.[1];
-  if (mode === undefined) return unknownBecause(`${lsmLabel.source} holds no AppArmor label`, ...evidence);
+  const mode = / \(([a-z]+)\)$/.exec(label.value)?.[1];
+  if (mode === undefined) return unknownBecause(`${label.source} holds no AppArmor label`, ...evidence);
   return mode === 'enforce' || mode === 'kill' ? pass(...evidence) : fail(...evidence);
 }

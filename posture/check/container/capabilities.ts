@@ -3,8 +3,11 @@ import { failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
 import { beyondDefault, capabilityNames } from '../capability.ts';
 import { containerCheck } from '../check.ts';
-import { hasOwnUserNamespace, notSeen, passOnEveryThread } from '../container-reading.ts';
+import { notSeen, passOnEveryThread } from '../container-reading.ts';
+import { declaredExcess } from '../declared-privilege.ts';
 import { quoteList } from '../evidence-text.ts';
+import { leastConfined } from '../namespace.ts';
+import { userNamespaceOf } from '../user-remap.ts';
 
 /** Each of these alone is a known way to the node. */
 const CRITICAL = new Set(['SYS_ADMIN', 'SYS_MODULE', 'SYS_PTRACE', 'SYS_RAWIO', 'DAC_READ_SEARCH', 'BPF']);
@@ -34,6 +37,8 @@ const SETS: readonly (readonly [string, keyof Capabilities])[] = [
 
 /** The first of a list that is sorted by danger say enough; the word beside them holds the rest. */
 const MAX_NAMES = 8;
+/** A browser has a process for each page. */
+const MAX_EVIDENCE = 4;
 
 const EXPECTED = "none beyond Docker's 14 defaults";
 
@@ -50,31 +55,56 @@ export const capabilities = containerCheck({
     'https://man7.org/linux/man-pages/man7/capabilities.7.html',
   ],
   judges: 'container',
-  needs: [],
-  judge: (container) => {
-    const asked = declaredExcess(container);
+  needs: ['docker'],
+  judge: (container, { docker }) => {
+    const asked = declaredExcess(container.declared);
     const declared = declaredEvidence(container, asked);
     const observed = container.capabilities;
-    if (observed.state !== 'seen')
-      return asked.length > 0 ? failFor(container, asked, [declared]) : notSeen(observed, declared);
-    const kernel: Evidence[] = [];
-    const held = new Set<string>();
-    for (const [word, labels] of byWord(observed.value)) {
-      const names = capabilityNames(word);
-      if (names === undefined) return unknownBecause(`${observed.source}: ${labels} is not a hexadecimal word`);
-      const excess = worstFirst(beyondDefault(names));
-      for (const name of excess) held.add(name);
-      const seen = `${labels} ${word}`;
-      if (excess.length > 0)
-        kernel.push({ source: observed.source, seen: `${seen}: ${someOf(excess)}`, expected: EXPECTED });
-    }
-    if (held.size > 0) return failFor(container, [...held], [...kernel, declared]);
+    const where = userNamespaceOf(container, docker);
+    const failFor = (names: readonly string[], evidence: readonly Evidence[]): Judgement =>
+      failAs(severityOf(container, names, where), ...evidence);
+    if (observed.state !== 'seen') return asked.length > 0 ? failFor(asked, [declared]) : notSeen(observed, declared);
+    const own = excessOf(observed.value, observed.source);
+    if (own === undefined) return unknownBecause(`${observed.source}: a set is not a hexadecimal word`);
+    if (own.names.length > 0 && where !== 'self') return failFor(own.names, [...own.evidence, declared]);
     const word = { source: observed.source, seen: `CapBnd ${observed.value.bounding}`, expected: EXPECTED };
     // No process holds them now, but the next one that is started with `docker exec` does.
     if (asked.length > 0) return failAs('low', word, declared);
+    // What any user may give himself: power over nothing but that namespace, and more of the kernel to attack.
+    const nested = [...(where === 'self' ? own.evidence : []), ...nestedExcess(container)];
+    if (nested.length > 0) return failAs('low', ...nested.slice(0, MAX_EVIDENCE), declared);
     return passOnEveryThread(container, word, declared);
   },
 });
+
+/** What some sets hold beyond the defaults, worst first. */
+interface Excess {
+  readonly names: readonly string[];
+  readonly evidence: readonly Evidence[];
+}
+
+/** undefined where a set is no hexadecimal word. */
+function excessOf(sets: Capabilities, source: string, expected = EXPECTED): Excess | undefined {
+  const held = new Set<string>();
+  const evidence: Evidence[] = [];
+  for (const [word, labels] of byWord(sets)) {
+    const names = capabilityNames(word);
+    if (names === undefined) return undefined;
+    const excess = worstFirst(beyondDefault(names));
+    for (const name of excess) held.add(name);
+    if (excess.length > 0) evidence.push({ source, seen: `${labels} ${word}: ${someOf(excess)}`, expected });
+  }
+  return { names: [...held], evidence };
+}
+
+/** Capabilities of threads that are in a user namespace below that of the container. */
+function nestedExcess({ otherContexts }: ContainerFact): readonly Evidence[] {
+  const nested = otherContexts.filter((context) => context.nested);
+  return nested.flatMap(
+    ({ capabilities: sets, source }) =>
+      excessOf(sets, `${source}/status`, 'none, also not in a user namespace of its own')?.evidence ?? [],
+  );
+}
 
 /** The sets that hold the same word stand together: `CapEff, CapPrm, CapBnd`. */
 function byWord(sets: Capabilities): ReadonlyMap<string, string> {
@@ -86,17 +116,18 @@ function byWord(sets: Capabilities): ReadonlyMap<string, string> {
   return labels;
 }
 
-function failFor(container: ContainerFact, names: readonly string[], evidence: readonly Evidence[]): Judgement {
-  return failAs(severityOf(container, names), ...evidence);
-}
-
-function severityOf(container: ContainerFact, names: readonly string[]): Severity {
-  const onHostNetwork = container.namespaces.net.state === 'seen' && container.namespaces.net.value.host;
+function severityOf(
+  container: ContainerFact,
+  names: readonly string[],
+  where: ReturnType<typeof userNamespaceOf>,
+): Severity {
+  const net = leastConfined(container, 'net');
+  const onHostNetwork = net.state === 'seen' && net.value.host;
   const isCritical = names.some(
     (name) => name === 'ALL' || CRITICAL.has(name) || (name === 'NET_ADMIN' && onHostNetwork),
   );
   // In a user namespace of its own a container has power over that namespace only.
-  const own = hasOwnUserNamespace(container);
+  const own = where === 'remapped';
   if (isCritical) return own ? 'high' : 'critical';
   return names.some((name) => HIGH.has(name)) && !own ? 'high' : 'medium';
 }
@@ -109,18 +140,6 @@ function worstFirst(names: readonly string[]): readonly string[] {
 function someOf(names: readonly string[]): string {
   const left = names.length - MAX_NAMES;
   return left > 0 ? `${quoteList(names.slice(0, MAX_NAMES))} and ${String(left)} more` : quoteList(names);
-}
-
-/** What was asked for and is not among the defaults: `ALL` stands for itself. */
-function declaredExcess({ declared }: ContainerFact): readonly string[] {
-  const added = declared.capAdd.map(plainName);
-  const dropped = new Set(declared.capDrop.map(plainName));
-  const names = declared.privileged ? ['ALL', ...added] : added;
-  return [...new Set(beyondDefault(names))].filter((name) => !dropped.has(name));
-}
-
-function plainName(name: string): string {
-  return name.toUpperCase().replace(/^CAP_/, '');
 }
 
 function declaredEvidence({ declared }: ContainerFact, asked: readonly string[]): Evidence {

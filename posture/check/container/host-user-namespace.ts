@@ -1,10 +1,10 @@
-import type { DockerFact } from '../../fact/docker.ts';
-import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import { fail, notApplicable, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
-import { notSeen } from '../container-reading.ts';
+import { notSeen, passOnEveryThread } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
-import { namespaceEvidence } from '../namespace.ts';
+import { leastConfined, namespaceEvidence } from '../namespace.ts';
+import { remapEvidence } from '../user-remap.ts';
 
 export const hostUserNamespace = containerCheck({
   id: 'container.host-user-namespace',
@@ -26,32 +26,25 @@ export const hostUserNamespace = containerCheck({
       seen: mode === '' ? 'nothing asked for' : quote(mode),
       expected: 'not host',
     };
-    const observed = container.namespaces.user;
+    const first = container.namespaces.user;
+    const observed = leastConfined(container, 'user');
     const own = observed.state === 'seen' && !observed.value.host;
     const kernel = observed.state === 'seen' ? [namespaceEvidence(observed, 'user')] : [];
     if (mode === 'host') return fail(...kernel, declared);
-    if (own) return pass(...kernel, declared);
+    // The first process is in another one: it is not that the node has no remapping.
+    if (!own && observed.state === 'seen' && first.state === 'seen' && !first.value.host)
+      return fail(...kernel, namespaceEvidence(first, 'user'), declared);
     const remap = remapEvidence(docker);
+    if (own && remap !== 'off') return passOnEveryThread(container, ...kernel, declared);
     if (remap === undefined) {
       const { api } = docker;
       const reason = api.state === 'unreadable' ? api.reason : 'the daemon did not answer';
       return unknownBecause(`${api.source}: ${reason}, so it is not known whether user ids are remapped`, ...kernel);
     }
     if (remap === 'off')
-      // Then all containers share it, which is one setting of the daemon and not a fault of each container.
-      return notApplicable('the daemon remaps no user ids; daemon.userns-remap judges that', declared);
+      // Then all containers share it, which is one setting of the daemon and not a fault of each container. What a process
+      // made for itself is not what the next one is started in.
+      return notApplicable('the daemon remaps no user ids; daemon.userns-remap judges that', ...kernel, declared);
     return observed.state === 'seen' ? fail(...kernel, remap, declared) : notSeen(observed, remap, declared);
   },
 });
-
-/** How the daemon says that it remaps user ids; `off` where it does not, undefined where it could not be asked. */
-function remapEvidence({ api }: DockerFact): Evidence | 'off' | undefined {
-  if (api.state !== 'seen') return undefined;
-  const option = api.value.securityOptions.find(({ name }) => name === 'userns' || name === 'rootless');
-  if (option === undefined) return 'off';
-  return {
-    source: 'GET /info SecurityOptions',
-    seen: `name=${option.name}`,
-    expected: 'each container in a user namespace that is not the one of pid 1',
-  };
-}

@@ -1,8 +1,10 @@
 import type { ContainerFact, Mount } from '../../fact/container.ts';
+import type { Observed } from '../../observed.ts';
 import { fail, pass } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
-import { notSeen } from '../container-reading.ts';
+import { allOf } from '../combine.ts';
+import { notSeen, passOnEveryThread } from '../container-reading.ts';
 import { quoteList } from '../evidence-text.ts';
 import { mountAt } from '../mount.ts';
 
@@ -32,9 +34,13 @@ export const maskedPaths = containerCheck({
   needs: [],
   judge: (container) => {
     const declared = declaredEvidence(container);
-    const { mounts } = container;
-    if (mounts.state === 'seen') return judgeMounts(container, mounts.value, mounts.source, declared);
-    return asksForNone(container) ? fail(declared) : notSeen(mounts, declared);
+    const judgeOne = (mounts: Observed<readonly Mount[]>): Judgement => {
+      if (mounts.state === 'seen') return judgeMounts(container, mounts.value, mounts.source, declared);
+      return asksForNone(container) ? fail(declared) : notSeen(mounts, declared);
+    };
+    const { mounts, mountNamespaces } = container;
+    const judged = allOf('high', [mounts, ...mountNamespaces.map((namespace) => namespace.mounts)].map(judgeOne));
+    return judged.verdict === 'pass' ? passOnEveryThread(container, ...judged.evidence) : judged;
   },
 });
 

@@ -1,8 +1,9 @@
 import type { Declared } from '../../fact/container.ts';
-import { fail } from '../../verdict.ts';
+import { fail, failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { notSeen, passOnEveryThread } from '../container-reading.ts';
+import { daemonGivesNoNewPrivileges } from '../declared-privilege.ts';
 
 export const noNewPrivileges = containerCheck({
   id: 'container.no-new-privileges',
@@ -17,8 +18,8 @@ export const noNewPrivileges = containerCheck({
     'https://docs.kernel.org/userspace-api/no_new_privs.html',
   ],
   judges: 'container',
-  needs: [],
-  judge: (container) => {
+  needs: ['docker'],
+  judge: (container, { docker }) => {
     const { noNewPrivs } = container;
     const declared: Evidence = {
       source: 'inspect HostConfig.SecurityOpt',
@@ -29,7 +30,17 @@ export const noNewPrivileges = containerCheck({
       return container.declared.noNewPrivileges === false ? fail(declared) : notSeen(noNewPrivs, declared);
     const seen = `NoNewPrivs: ${noNewPrivs.value ? '1' : '0'}`;
     const kernel = { source: noNewPrivs.source, seen, expected: 'NoNewPrivs: 1 on every thread' };
-    return noNewPrivs.value ? passOnEveryThread(container, kernel, declared) : fail(kernel, declared);
+    if (!noNewPrivs.value) return fail(kernel, declared);
+    // What the processes set themselves, the next one that is started with `docker exec` does not have.
+    const isGiven = container.declared.noNewPrivileges ?? daemonGivesNoNewPrivileges(docker);
+    if (isGiven === false) return failAs('low', kernel, declared);
+    if (isGiven === undefined)
+      return unknownBecause(
+        'the daemon did not answer, so it is not known what it gives the next process',
+        kernel,
+        declared,
+      );
+    return passOnEveryThread(container, kernel, declared);
   },
 });
 

@@ -1,11 +1,13 @@
 import type { ContainerFact } from '../../fact/container.ts';
 import type { KernelFact } from '../../fact/kernel.ts';
-import { fail, failAs, pass } from '../../verdict.ts';
+import { fail, failAs } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { beyondDefault, capabilityNames, countBeyondDefault } from '../capability.ts';
 import { containerCheck } from '../check.ts';
-import { hasOwnUserNamespace, notSeen, passOnEveryThread } from '../container-reading.ts';
+import { notSeen, passOnEveryThread } from '../container-reading.ts';
+import { asksForNoSeccomp, declaredExcess } from '../declared-privilege.ts';
 import { seccompEvidence } from '../seccomp.ts';
+import { userNamespaceOf } from '../user-remap.ts';
 
 /** Highest capability of Linux since 5.9, CAP_CHECKPOINT_RESTORE: where `cap_last_cap` could not be read. */
 const CHECKPOINT_RESTORE = 40;
@@ -23,8 +25,8 @@ export const privileged = containerCheck({
     'https://man7.org/linux/man-pages/man7/capabilities.7.html',
   ],
   judges: 'container',
-  needs: ['kernel'],
-  judge: (container, { kernel }) => {
+  needs: ['kernel', 'docker'],
+  judge: (container, { kernel, docker }) => {
     const declared: Evidence = {
       source: 'inspect HostConfig.Privileged',
       seen: container.declared.privileged ? 'declared privileged' : 'not declared privileged',
@@ -32,16 +34,32 @@ export const privileged = containerCheck({
     };
     const { capabilities, seccomp } = container;
     const evidence = [...effectiveEvidence(container), ...seccompEvidence(container), declared];
+    const userNamespace = userNamespaceOf(container, docker);
     if (container.declared.privileged)
-      return hasOwnUserNamespace(container) ? failAs('high', ...evidence) : fail(...evidence);
-    if (hasOwnUserNamespace(container)) return pass(...evidence);
-    if (seccomp.state === 'seen' && seccomp.value.mode !== 'disabled') return passOnEveryThread(container, ...evidence);
-    if (capabilities.state !== 'seen') return notSeen(capabilities, ...evidence);
-    if (!isNearlyEverything(capabilities.value.effective, kernel)) return passOnEveryThread(container, ...evidence);
-    // Absent while the rest is there: a kernel without seccomp, so there is no filter.
-    return seccomp.state === 'unreadable' ? notSeen(seccomp, ...evidence) : fail(...evidence);
+      return userNamespace === 'remapped' ? failAs('high', ...evidence) : fail(...evidence);
+    if (userNamespace === 'remapped') return passOnEveryThread(container, ...evidence);
+    const hasFilter = seccomp.state === 'seen' && seccomp.value.mode !== 'disabled';
+    if (userNamespace === 'node' && !hasFilter) {
+      if (capabilities.state === 'seen' && isNearlyEverything(capabilities.value.effective, kernel))
+        // Absent while the rest is there: a kernel without seccomp, so there is no filter.
+        return seccomp.state === 'unreadable' ? notSeen(seccomp, ...evidence) : fail(...evidence);
+    }
+    // No process holds all of it now, but the next one that is started with `docker exec` does.
+    if (asksForEverything(container.declared)) return failAs('high', ...evidence, ALL_ASKED_FOR);
+    if (capabilities.state !== 'seen' && !hasFilter) return notSeen(capabilities, ...evidence);
+    return passOnEveryThread(container, ...evidence);
   },
 });
+
+const ALL_ASKED_FOR: Evidence = {
+  source: 'inspect HostConfig.CapAdd, SecurityOpt',
+  seen: 'ALL capabilities and no seccomp profile',
+  expected: 'not every capability without a filter',
+};
+
+function asksForEverything(declared: ContainerFact['declared']): boolean {
+  return declaredExcess(declared).includes('ALL') && asksForNoSeccomp(declared);
+}
 
 function effectiveEvidence({ capabilities }: ContainerFact): readonly Evidence[] {
   if (capabilities.state !== 'seen') return [];

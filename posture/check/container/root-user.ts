@@ -1,15 +1,15 @@
 import type { ContainerFact } from '../../fact/container.ts';
-import type { DockerFact } from '../../fact/docker.ts';
-import { fail, pass } from '../../verdict.ts';
+import { fail } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
-import { notSeen } from '../container-reading.ts';
+import { notSeen, passOnEveryThread } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
+import { remapEvidence } from '../user-remap.ts';
 import { isRootUser } from '../user.ts';
 
 export const rootUser = containerCheck({
   id: 'container.root-user',
-  title: 'The first process of a container is not root on the node',
+  title: 'No process of a container is root on the node',
   severity: 'high',
   rationale:
     'Root in a container is root on the node as soon as anything else gives way: a mounted file, a capability, a fault in the kernel. An ordinary user still has all of that ahead.',
@@ -28,16 +28,32 @@ export const rootUser = containerCheck({
       seen: user === '' ? 'not set, so root' : quote(user),
       expected: 'a user that is not root',
     };
-    const { uid } = container;
-    if (uid.state === 'seen') {
-      const seen = `Uid: ${String(uid.value)}`;
-      const kernel = { source: uid.source, seen, expected: 'an effective user id other than 0' };
-      if (uid.value === 0) return fail(kernel, declared);
-      return pass(kernel, ...mappedRoot(container, uid.value), declared);
+    const { uids } = container;
+    const root = rootContext(container);
+    if (root !== undefined) return fail(uidEvidence(root.uids, root.source), declared);
+    if (uids.state === 'seen') {
+      const kernel = uidEvidence(uids.value, uids.source);
+      return passOnEveryThread(container, kernel, ...mappedRoot(container, uids.value[EFFECTIVE] ?? -1), declared);
     }
-    return isRootUser(user) && isWithoutRemap(docker) ? fail(declared) : notSeen(uid, declared);
+    return isRootUser(user) && remapEvidence(docker) === 'off' ? fail(declared) : notSeen(uids, declared);
   },
 });
+
+/** Place of the effective id among the four of `/proc/PID/status`. */
+const EFFECTIVE = 1;
+
+/** The first thread that is root, or can become it again: any of its four ids is enough. */
+function rootContext({ uids, otherContexts }: ContainerFact): { uids: readonly number[]; source: string } | undefined {
+  const first = uids.state === 'seen' ? [{ uids: uids.value, source: uids.source }] : [];
+  const others = otherContexts.map((context) => ({ uids: context.uids, source: `${context.source}/status` }));
+  return [...first, ...others].find((context) => context.uids.includes(0));
+}
+
+function uidEvidence(uids: readonly number[], source: string): Evidence {
+  const areEqual = uids.every((uid) => uid === uids[0]);
+  const seen = areEqual ? String(uids[0]) : `${uids.join(' ')} (real, effective, saved, file system)`;
+  return { source, seen: `Uid: ${seen}`, expected: 'no user id 0' };
+}
 
 /** Where the user is root inside and the map makes it another one on the node: the line of the map. */
 function mappedRoot({ uidMap }: ContainerFact, uid: number): readonly Evidence[] {
@@ -46,9 +62,4 @@ function mappedRoot({ uidMap }: ContainerFact, uid: number): readonly Evidence[]
   if (line === undefined) return [];
   const seen = `${String(line.inside)} ${String(line.outside)} ${String(line.count)}`;
   return [{ source: uidMap.source, seen, expected: 'root inside is another user on the node' }];
-}
-
-function isWithoutRemap({ api }: DockerFact): boolean {
-  if (api.state !== 'seen') return false;
-  return !api.value.securityOptions.some(({ name }) => name === 'userns' || name === 'rootless');
 }

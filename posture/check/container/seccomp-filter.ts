@@ -1,8 +1,9 @@
 import type { Declared } from '../../fact/container.ts';
-import { fail } from '../../verdict.ts';
+import { fail, failAs } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { hasEnded, notSeen, passOnEveryThread } from '../container-reading.ts';
+import { asksForNoSeccomp, daemonGivesNoSeccomp } from '../declared-privilege.ts';
 import { quote } from '../evidence-text.ts';
 import { seccompEvidence } from '../seccomp.ts';
 
@@ -19,31 +20,38 @@ export const seccompFilter = containerCheck({
     'https://docs.kernel.org/userspace-api/seccomp_filter.html',
   ],
   judges: 'container',
-  needs: [],
-  judge: (container) => {
+  needs: ['docker'],
+  judge: (container, { docker }) => {
     const { seccomp } = container;
     const declared = declaredEvidence(container.declared);
     if (seccomp.state === 'seen') {
       const evidence = [...seccompEvidence(container), declared];
-      return seccomp.value.mode === 'disabled' ? fail(...evidence) : passOnEveryThread(container, ...evidence);
+      if (seccomp.value.mode === 'disabled') return fail(...evidence);
+      // A filter that the processes gave themselves, the next one that is started with `docker exec` does not have.
+      if (asksForNoSeccomp(container.declared)) return failAs('medium', ...evidence);
+      if (container.declared.seccompProfile === 'default' && daemonGivesNoSeccomp(docker))
+        return failAs('medium', ...evidence, DAEMON_UNCONFINED);
+      return passOnEveryThread(container, ...evidence);
     }
     if (seccomp.state === 'absent' && !hasEnded(container))
       return fail(
         { source: seccomp.source, seen: 'no line Seccomp: this kernel has no seccomp', expected: 'Seccomp: 2' },
         declared,
       );
-    if (asksForNone(container.declared)) return fail(declared);
+    if (asksForNoSeccomp(container.declared)) return fail(declared);
     return notSeen(seccomp, declared);
   },
 });
 
-function asksForNone({ privileged, seccompProfile }: Declared): boolean {
-  return seccompProfile === 'unconfined' || (privileged && seccompProfile !== 'custom');
-}
+const DAEMON_UNCONFINED: Evidence = {
+  source: 'GET /info SecurityOptions',
+  seen: 'name=seccomp,profile=unconfined',
+  expected: 'a profile',
+};
 
 function declaredEvidence(declared: Declared): Evidence {
   const expected = 'a profile';
-  if (declared.privileged && asksForNone(declared))
+  if (declared.privileged && asksForNoSeccomp(declared))
     return { source: 'inspect HostConfig.Privileged', seen: 'declared privileged, so no profile', expected };
   const profile = declared.seccompProfile === 'custom' ? 'a profile of its own' : quote(declared.seccompProfile);
   return { source: 'inspect HostConfig.SecurityOpt', seen: `declared ${profile}`, expected };

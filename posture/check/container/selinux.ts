@@ -1,9 +1,12 @@
 import type { ContainerFact } from '../../fact/container.ts';
 import type { KernelFact } from '../../fact/kernel.ts';
 import { mapObserved } from '../../observed.ts';
-import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import type { Observed } from '../../observed.ts';
+import { fail, failAs, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
+import { allOf } from '../combine.ts';
+import { labelsOf, passOnEveryThread } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
 import { labelNotSeen, unlessActive } from '../security-module.ts';
 
@@ -38,7 +41,7 @@ export const selinux = containerCheck({
   judge: (container, { kernel }) => {
     const own = mapObserved(kernel.selinux, (mode) => mode !== 'disabled');
     const answer = unlessActive({ name: 'SELinux', inList: 'selinux' }, kernel.lsm, own);
-    return answer ?? judgeMode(kernel.selinux) ?? judgeLabel(container);
+    return answer ?? judgeMode(kernel.selinux) ?? judgeLabels(container);
   },
 });
 
@@ -49,7 +52,7 @@ function judgeMode(mode: KernelFact['selinux']): Judgement | undefined {
   return fail({ source: mode.source, seen: mode.value, expected: 'enforcing' });
 }
 
-function judgeLabel(container: ContainerFact): Judgement {
+function judgeLabels(container: ContainerFact): Judgement {
   const { selinuxDisabled, selinuxLabel } = container.declared;
   const declared: Evidence = selinuxDisabled
     ? { source: 'inspect HostConfig.SecurityOpt', seen: 'label=disable', expected: 'no label=disable' }
@@ -58,12 +61,22 @@ function judgeLabel(container: ContainerFact): Judgement {
         seen: selinuxLabel === '' ? 'none' : quote(selinuxLabel),
         expected: EXPECTED,
       };
-  const { lsmLabel } = container;
-  if (lsmLabel.state !== 'seen') return selinuxDisabled ? fail(declared) : labelNotSeen(container, lsmLabel, declared);
-  const evidence = [{ source: lsmLabel.source, seen: quote(lsmLabel.value), expected: EXPECTED }, declared];
+  const judged = allOf(
+    'high',
+    labelsOf(container).map((label) => judgeLabel(container, label, declared)),
+  );
+  if (judged.verdict !== 'pass') return judged;
+  // What a process entered itself, the next one that is started with `docker exec` is not in.
+  return selinuxDisabled ? failAs('medium', ...judged.evidence) : passOnEveryThread(container, ...judged.evidence);
+}
+
+function judgeLabel(container: ContainerFact, label: Observed<string>, declared: Evidence): Judgement {
+  if (label.state !== 'seen')
+    return container.declared.selinuxDisabled ? fail(declared) : labelNotSeen(container, label, declared);
+  const evidence = [{ source: label.source, seen: quote(label.value), expected: EXPECTED }, declared];
   // user:role:type:level, where the level is `s0:c1,c2` or a range `s0-s0:c0.c1023`.
-  const [, , type, ...level] = lsmLabel.value.split(':');
-  if (type === undefined) return unknownBecause(`${lsmLabel.source} holds no SELinux label`, ...evidence);
+  const [, , type, ...level] = label.value.split(':');
+  if (type === undefined) return unknownBecause(`${label.source} holds no SELinux label`, ...evidence);
   const isConfined = !UNCONFINED.has(type) && /^s0:c\d+,c\d+$/.test(level.join(':'));
   return isConfined ? pass(...evidence) : fail(...evidence);
 }

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { apparmor } from '../../../../posture/check/container/apparmor.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
+import { otherContext } from '../../../fixture/container.ts';
 import { kernelFact } from '../../../fixture/facts.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 
@@ -83,5 +84,23 @@ judgeContainers(t, apparmor, [
       }),
     },
     verdict: 'unknown',
+  },
+  {
+    name: 'one process of several is unconfined',
+    facts,
+    container: {
+      declared,
+      lsmLabel: label('docker-default (enforce)'),
+      otherContexts: [otherContext({ lsmLabel: label('unconfined') })],
+    },
+    verdict: 'fail',
+    seen: ['unconfined', 'docker-default'],
+  },
+  {
+    name: 'the processes entered a profile themselves: the next one is in none',
+    facts,
+    container: { declared: { apparmorProfile: 'unconfined' }, lsmLabel: label('docker-default (enforce)') },
+    verdict: 'fail',
+    severity: 'medium',
   },
 ]);

@@ -2,7 +2,8 @@ import t from 'tap';
 import { capabilities } from '../../../../posture/check/container/capabilities.ts';
 import type { Capabilities } from '../../../../posture/fact/container.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
-import { namespaceOf } from '../../../fixture/container.ts';
+import { namespaceOf, otherContext } from '../../../fixture/container.ts';
+import { dockerApi, dockerFact } from '../../../fixture/facts.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 
 const NONE = '0000000000000000';
@@ -13,6 +14,8 @@ const sets = (changes: Partial<Capabilities>) =>
     { effective: DEFAULT, permitted: DEFAULT, inheritable: NONE, bounding: DEFAULT, ambient: NONE, ...changes },
     status,
   );
+const own = namespaceOf('user', 4026532300, false);
+const remap = { docker: dockerFact({ api: dockerApi({ securityOptions: [{ name: 'userns', options: {} }] }) }) };
 const all = (word: string) => sets({ effective: word, permitted: word, bounding: word });
 
 judgeContainers(t, capabilities, [
@@ -48,8 +51,9 @@ judgeContainers(t, capabilities, [
     seen: ['CapEff, CapPrm, CapBnd 00000000a82425fb: SYS_ADMIN', 'added SYS_ADMIN'],
   },
   {
-    name: 'SYS_ADMIN over a user namespace of its own',
-    container: { capabilities: all('00000000a82425fb'), namespaces: { user: namespaceOf('user', 4026532300, false) } },
+    name: 'SYS_ADMIN over the user namespace that the engine made',
+    facts: remap,
+    container: { capabilities: all('00000000a82425fb'), namespaces: { user: own } },
     verdict: 'fail',
     severity: 'high',
   },
@@ -101,4 +105,45 @@ judgeContainers(t, capabilities, [
   { name: 'gone', container: { capabilities: absent(status) }, verdict: 'unknown', reason: /ended/ },
   { name: 'no hexadecimal word', container: { capabilities: all('cap_sys_admin') }, verdict: 'unknown' },
   { name: 'not every thread was read', container: { complete: false }, verdict: 'unknown' },
+  {
+    name: 'all of them in a user namespace that the processes made for themselves',
+    container: { capabilities: all('000001ffffffffff'), namespaces: { user: own } },
+    verdict: 'fail',
+    severity: 'low',
+  },
+  {
+    name: 'a browser: a child with all of them in a user namespace of its own',
+    container: {
+      otherContexts: [
+        otherContext({
+          nested: true,
+          namespaces: { user: own },
+          capabilities: {
+            effective: '000001ffffffffff',
+            permitted: '000001ffffffffff',
+            inheritable: NONE,
+            bounding: '000001ffffffffff',
+            ambient: NONE,
+          },
+        }),
+      ],
+    },
+    verdict: 'fail',
+    severity: 'low',
+  },
+  {
+    name: 'added and dropped is added: so does the engine',
+    container: { declared: { capAdd: ['SYS_ADMIN'], capDrop: ['SYS_ADMIN'] }, capabilities: all('00000000a82425fb') },
+    verdict: 'fail',
+    severity: 'critical',
+  },
+  {
+    name: 'NET_ADMIN beside a thread that went into the network of the node',
+    container: {
+      capabilities: all('00000000a80435fb'),
+      otherContexts: [otherContext({ namespaces: { net: namespaceOf('net', 4026531833, true) } })],
+    },
+    verdict: 'fail',
+    severity: 'critical',
+  },
 ]);

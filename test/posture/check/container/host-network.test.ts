@@ -1,7 +1,7 @@
 import t from 'tap';
 import { hostNetwork } from '../../../../posture/check/container/host-network.ts';
 import { absent, unreadable } from '../../../../posture/observed.ts';
-import { namespaceOf } from '../../../fixture/container.ts';
+import { namespaceOf, otherContext } from '../../../fixture/container.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 
 const own = namespaceOf('net', 4026532999, false);
@@ -55,5 +55,25 @@ judgeContainers(t, hostNetwork, [
     container: { namespaces: { net: absent('/proc/4121/ns/net') }, declared: { networkMode: '' } },
     verdict: 'notApplicable',
     reason: /has no net namespaces/,
+  },
+  {
+    name: 'another process than the first went into it',
+    container: { otherContexts: [otherContext({ namespaces: { net: namespaceOf('net', 4026531833, true) } })] },
+    verdict: 'fail',
+    seen: ['net:[4026531833], the one of pid 1', 'bridge'],
+  },
+  {
+    name: 'of another process it is not known',
+    container: {
+      otherContexts: [otherContext({ namespaces: { net: unreadable('/proc/4150/ns/net', 'permission denied') } })],
+    },
+    verdict: 'unknown',
+    reason: /4150/,
+  },
+  {
+    name: 'not every thread was read',
+    container: { complete: false, incompleteReason: 'processes change faster than they can be read' },
+    verdict: 'unknown',
+    reason: /faster/,
   },
 ]);

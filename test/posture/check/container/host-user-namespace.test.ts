@@ -1,7 +1,7 @@
 import t from 'tap';
 import { hostUserNamespace } from '../../../../posture/check/container/host-user-namespace.ts';
 import { unreadable } from '../../../../posture/observed.ts';
-import { namespaceOf } from '../../../fixture/container.ts';
+import { namespaceOf, otherContext } from '../../../fixture/container.ts';
 import { dockerApi, dockerFact } from '../../../fixture/facts.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 
@@ -43,5 +43,16 @@ judgeContainers(t, hostUserNamespace, [
     facts: silent,
     container: { namespaces: own },
     verdict: 'pass',
+  },
+  {
+    name: 'the first process is in one of its own, another one is in that of the node',
+    container: { namespaces: own, otherContexts: [otherContext({})] },
+    verdict: 'fail',
+    seen: ['user:[4026531837], the one of pid 1', 'user:[4026532300]', 'nothing asked for'],
+  },
+  {
+    name: 'no remapping, and all processes are in one that they made',
+    container: { namespaces: own },
+    verdict: 'notApplicable',
   },
 ]);

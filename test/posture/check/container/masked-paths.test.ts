@@ -95,4 +95,20 @@ judgeContainers(t, maskedPaths, [
     verdict: 'fail',
     seen: ['none'],
   },
+  {
+    name: 'bare in another mount namespace',
+    container: {
+      mountNamespaces: [{ inode: 4026532777, host: false, mounts: seen(bare, '/proc/4150/mountinfo') }],
+    },
+    verdict: 'fail',
+    seen: [all, '11 masked, 5 read-only'],
+  },
+  {
+    name: 'another mount namespace that could not be read',
+    container: {
+      mountNamespaces: [{ inode: 4026532777, host: false, mounts: unreadable('/proc/4150/mountinfo', 'a chroot') }],
+    },
+    verdict: 'unknown',
+    reason: /4150.*a chroot/,
+  },
 ]);

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { privileged } from '../../../../posture/check/container/privileged.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
-import { namespaceOf } from '../../../fixture/container.ts';
+import { namespaceOf, otherContext } from '../../../fixture/container.ts';
+import { dockerApi, dockerFact } from '../../../fixture/facts.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 
 const words = (effective: string) =>
@@ -46,7 +47,8 @@ judgeContainers(t, privileged, [
     seen: ['declared privileged'],
   },
   {
-    name: 'asked for, but in a user namespace of its own',
+    name: 'asked for, but in the user namespace that the engine made',
+    facts: { docker: dockerFact({ api: dockerApi({ securityOptions: [{ name: 'rootless', options: {} }] }) }) },
     container: {
       declared: { privileged: true },
       namespaces: { user: namespaceOf('user', 4026532300, false) },
@@ -99,5 +101,26 @@ judgeContainers(t, privileged, [
     container: { complete: false, incompleteReason: 'the container has more threads than are read' },
     verdict: 'unknown',
     reason: /more threads/,
+  },
+  {
+    name: 'asked for, and its processes moved to a user namespace of their own',
+    container: { declared: { privileged: true }, namespaces: { user: namespaceOf('user', 4026532300, false) } },
+    verdict: 'fail',
+  },
+  {
+    name: 'the first process is in a user namespace of its own, another one is not',
+    container: {
+      declared: { privileged: true },
+      namespaces: { user: namespaceOf('user', 4026532300, false) },
+      otherContexts: [otherContext({})],
+    },
+    facts: { docker: dockerFact({ api: dockerApi({ securityOptions: [{ name: 'userns', options: {} }] }) }) },
+    verdict: 'fail',
+  },
+  {
+    name: 'no process holds everything, but the next one will',
+    container: { declared: { capAdd: ['ALL'], seccompProfile: 'unconfined' } },
+    verdict: 'fail',
+    severity: 'high',
   },
 ]);

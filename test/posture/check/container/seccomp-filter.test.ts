@@ -1,6 +1,7 @@
 import t from 'tap';
 import { seccompFilter } from '../../../../posture/check/container/seccomp-filter.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
+import { dockerApi, dockerFact } from '../../../fixture/facts.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 
 const mode = (word: 'disabled' | 'strict' | 'filter', weakest = '/proc/4121/status') =>
@@ -79,5 +80,23 @@ judgeContainers(t, seccompFilter, [
     container: { complete: false, incompleteReason: 'the container has more threads than are read' },
     verdict: 'unknown',
     reason: /more threads/,
+  },
+  {
+    name: 'a filter that the processes gave themselves: the next one has none',
+    container: { declared: { seccompProfile: 'unconfined' } },
+    verdict: 'fail',
+    severity: 'medium',
+    seen: ['Seccomp: 2', 'declared unconfined'],
+  },
+  {
+    name: 'the same under a daemon without a profile',
+    facts: {
+      docker: dockerFact({
+        api: dockerApi({ securityOptions: [{ name: 'seccomp', options: { profile: 'unconfined' } }] }),
+      }),
+    },
+    verdict: 'fail',
+    severity: 'medium',
+    seen: ['Seccomp: 2', 'declared default', 'name=seccomp,profile=unconfined'],
   },
 ]);

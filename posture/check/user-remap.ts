@@ -1,0 +1,34 @@
+import type { ContainerFact } from '../fact/container.ts';
+import type { DockerFact } from '../fact/docker.ts';
+import type { Evidence } from '../verdict.ts';
+
+/** How the daemon says that it remaps user ids; `off` where it does not, undefined where it could not be asked. */
+export function remapEvidence({ api }: DockerFact): Evidence | 'off' | undefined {
+  if (api.state !== 'seen') return undefined;
+  const option = api.value.securityOptions.find(({ name }) => name === 'userns' || name === 'rootless');
+  if (option === undefined) return 'off';
+  return {
+    source: 'GET /info SecurityOptions',
+    seen: `name=${option.name}`,
+    expected: 'each container in a user namespace that is not the one of pid 1',
+  };
+}
+
+/**
+ * In whose user namespace the processes of a container are: `node` if any of them is in that of pid 1; `remapped` if the
+ * engine put all of them into another one; `self` if they moved there themselves, while the engine starts the next one
+ * in that of the node.
+ */
+export function userNamespaceOf(container: ContainerFact, docker: DockerFact): 'node' | 'remapped' | 'self' {
+  const { namespaces, otherContexts, uidMap } = container;
+  const { user } = namespaces;
+  const isInNode = (observed: typeof user): boolean => observed.state === 'seen' && observed.value.host;
+  if (isInNode(user) || otherContexts.some((context) => isInNode(context.namespaces.user))) return 'node';
+  if (user.state !== 'seen' && (uidMap.state !== 'seen' || isIdentityMap(uidMap.value))) return 'node';
+  return remapEvidence(docker) === 'off' ? 'self' : 'remapped';
+}
+
+/** `0 0 4294967295`: the map of the initial user namespace. */
+function isIdentityMap(map: Extract<ContainerFact['uidMap'], { readonly state: 'seen' }>['value']): boolean {
+  return map.every(({ inside, outside }) => inside === outside) && map.some(({ count }) => count === 4294967295);
+}
