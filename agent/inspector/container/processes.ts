@@ -33,8 +33,13 @@ const MAX_CGROUPS = 256;
 const MAX_TRIED = 20_000;
 const MAX_DEPTH = 16;
 
-/** pids and memory are where container engines always put a process; the empty name is version 2. */
-const HIERARCHIES = ['', 'pids', 'memory', 'name=systemd', 'freezer', 'devices'];
+/**
+ * Version 2, and the hierarchy of version 1 in which engines always put a process. Where a node has both, a process that
+ * is in either belongs to the container.
+ */
+const BOTH = ['', 'pids'];
+/** Of version 1, where it has no pids. */
+const OTHERS = ['memory', 'name=systemd', 'freezer', 'devices'];
 
 /** Files of the pids hierarchy of version 1: whatever else stands beside them is a cgroup below. */
 const KNOWN_FILES = new Set([
@@ -54,15 +59,24 @@ const KNOWN_FILES = new Set([
  * are no descendants of the first process. Where no cgroup file system can be read: the descendants.
  */
 export async function findProcesses(host: Host, question: ProcessQuestion): Promise<ContainerProcesses> {
-  for (const hierarchy of HIERARCHIES) {
-    const directory = cgroupDirectory(question.mounts, question.entries, hierarchy);
-    // A cgroup that does not name the container may hold others too.
-    if (directory === undefined || !directory.path.includes(question.id)) continue;
-    const top = directory.path.slice(0, endOfId(directory.path, question.id));
-    const found = await readCgroups(host, top, hierarchy === '');
-    if (found !== undefined && found.pids.includes(question.init)) return found;
-  }
-  return descendants(host, question);
+  const tops = BOTH.flatMap((hierarchy) => topOf(question, hierarchy) ?? []);
+  const fallback = tops.length > 0 ? undefined : OTHERS.map((hierarchy) => topOf(question, hierarchy)).find(Boolean);
+  const all = fallback === undefined ? tops : [fallback];
+  const found = all.length === 0 ? undefined : await readCgroups(host, all);
+  return found?.pids.includes(question.init) === true ? found : descendants(host, question);
+}
+
+/** Where the cgroup of a container begins in one hierarchy. */
+interface CgroupTop {
+  readonly path: string;
+  readonly isUnified: boolean;
+}
+
+/** undefined: the hierarchy does not name the container there, so that the cgroup may hold others too. */
+function topOf({ mounts, entries, id }: ProcessQuestion, hierarchy: string): CgroupTop | undefined {
+  const directory = cgroupDirectory(mounts, entries, hierarchy);
+  if (directory === undefined || !directory.path.includes(id)) return undefined;
+  return { path: directory.path.slice(0, endOfId(directory.path, id)), isUnified: hierarchy === '' };
 }
 
 /** A process may sit below the cgroup of its container (systemd in a container does): the search starts at the top. */
@@ -71,14 +85,14 @@ function endOfId(path: string, id: string): number {
   return slash === -1 ? path.length : slash;
 }
 
-/** undefined: the cgroup at the top cannot be read. */
-async function readCgroups(host: Host, top: string, isUnified: boolean): Promise<ContainerProcesses | undefined> {
+/** undefined: a cgroup at the top cannot be read. */
+async function readCgroups(host: Host, tops: readonly CgroupTop[]): Promise<ContainerProcesses | undefined> {
   const pids = new Set<number>();
-  const queue: { readonly path: string; readonly depth: number }[] = [{ path: top, depth: 0 }];
+  const queue = tops.map((top) => ({ ...top, depth: 0 }));
   let cgroups = 0;
   let isComplete = true;
   // The queue grows while it is walked.
-  for (const { path, depth } of queue) {
+  for (const { path, isUnified, depth } of queue) {
     const read = await readText(host, `${path}/cgroup.procs`);
     if (!read.ok) {
       if (depth === 0) return undefined;
@@ -90,22 +104,28 @@ async function readCgroups(host: Host, top: string, isUnified: boolean): Promise
     if (!addPids(read.value, pids)) isComplete = false;
     const below = depth < MAX_DEPTH ? await childCgroups(host, path, isUnified) : undefined;
     if (below === undefined) isComplete = false;
-    else for (const name of below) queue.push({ path: `${path}/${name}`, depth: depth + 1 });
+    else for (const name of below) queue.push({ path: `${path}/${name}`, isUnified, depth: depth + 1 });
     if (cgroups >= MAX_CGROUPS || queue.length > MAX_TRIED || pids.size > MAX_PROCESSES) {
       // The last cgroup that fits may well be the last there is.
       isComplete = isComplete && queue.length === cgroups && pids.size <= MAX_PROCESSES;
       break;
     }
   }
-  const source = `${top}/cgroup.procs`;
-  const found = { pids: [...pids].slice(0, MAX_PROCESSES), source, isComplete };
+  const found = {
+    pids: [...pids].slice(0, MAX_PROCESSES),
+    source: `${tops[0]?.path ?? ''}/cgroup.procs`,
+    isComplete,
+  };
   const listAgain = async (isThorough: boolean): Promise<ContainerProcesses> => {
-    if (isThorough || queue.length > 1 || !isComplete)
-      return (await readCgroups(host, top, isUnified)) ?? { ...found, pids: [], listAgain };
+    if (isThorough || queue.length > tops.length || !isComplete)
+      return (await readCgroups(host, tops)) ?? { ...found, pids: [], listAgain };
     const again = new Set<number>();
-    const read = await readText(host, source);
-    const areVisible = read.ok && addPids(read.value, again);
-    return { pids: [...again].slice(0, MAX_PROCESSES), source, isComplete: areVisible, listAgain };
+    let areVisible = true;
+    for (const { path } of tops) {
+      const read = await readText(host, `${path}/cgroup.procs`);
+      if (!read.ok || !addPids(read.value, again)) areVisible = false;
+    }
+    return { ...found, pids: [...again].slice(0, MAX_PROCESSES), isComplete: areVisible, listAgain };
   };
   return { ...found, listAgain };
 }
