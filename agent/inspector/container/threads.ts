@@ -83,7 +83,9 @@ export async function readProcess(view: View, pid: number, budget: ReadingBudget
 
 /**
  * Threads may start and end meanwhile, each in the place of the last: they are listed again until the list holds none
- * that was not read. A main thread that ended before its threads stays as a zombie until the last of them ends.
+ * that was not read, and as many as the process says that it has. The kernel ends the list early where a thread ends
+ * while it is listed (fs/proc/base.c, next_tid). A main thread that ended before its threads stays as a zombie until the
+ * last of them ends.
  */
 async function readAllThreads(
   view: View,
@@ -102,18 +104,25 @@ async function readAllThreads(
         ? undefined
         : { threads: readings(), problem: { path: tasks, reason: listed.reason } };
     const fresh = listed.value.filter((thread) => !known.has(thread));
-    if (fresh.length === 0) return { threads: readings(), problem };
+    if (fresh.length === 0 && (await countThreads(view, pid)) === listed.value.length)
+      return { threads: readings(), problem };
     for (const thread of fresh) {
       const directory = `${tasks}/${thread}`;
       if (!(await budget.take())) return { threads: readings(), problem: tooMany(directory) };
       const read = await readThread(view, pid, directory);
-      if (read === undefined) continue;
+      // One that is ending may still be listed, and may have started another.
+      if (read === undefined || ('thread' in read && read.thread === undefined)) continue;
       if ('problem' in read) problem ??= read.problem;
-      else if (read.thread !== undefined) budget.keep();
+      else budget.keep();
       known.set(thread, 'problem' in read ? undefined : read.thread);
     }
   }
   return { threads: readings(), problem: problem ?? { path: tasks, reason: CHANGES_TOO_FAST } };
+}
+
+async function countThreads({ host }: View, pid: number): Promise<number | undefined> {
+  const read = await readText(host, `/proc/${String(pid)}/status`);
+  return read.ok ? parseProcStatus(read.value)?.threads : undefined;
 }
 
 type ThreadOutcome =
