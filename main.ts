@@ -8,6 +8,7 @@ import { personAt } from './cli/ask.ts';
 import type { Output, Parent, World } from './cli/context.ts';
 import type { Programs } from './cli/programs.ts';
 import { runCli } from './cli/run.ts';
+import { redactText } from './posture/redaction/redact.ts';
 import { systemClock } from './service/clock.ts';
 import type { Settings } from './service/config/settings.ts';
 import { listenForShutdown } from './service/shutdown.ts';
@@ -115,7 +116,7 @@ function createPrograms(script: string, frugality: Frugality, version: string): 
         import('./agent/main.ts'),
         import('./service/pino-log.ts'),
       ]);
-      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat });
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactText });
       return runAgent({ settings, version, clock, log, signal, onReady, queryWorker: queryWorkerUrl() });
     },
     collector: async ({ settings, signal, onReady }) => {
@@ -123,7 +124,7 @@ function createPrograms(script: string, frugality: Frugality, version: string): 
         import('./collector/main.ts'),
         import('./service/pino-log.ts'),
       ]);
-      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat });
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactText });
       const common = { settings, version, clock, log, signal, onReady };
       return runCollector({ ...common, standardOutput: process.stdout, consoleDirectory: consoleDirectory() });
     },

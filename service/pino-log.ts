@@ -5,6 +5,8 @@ export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** json: one object a line, as pino writes it. text: `TIME LEVEL message key=value …`. */
   readonly format: 'json' | 'text';
+  /** Takes secrets out of the texts among the fields of a line; default: they stay as they are. */
+  readonly redact?: (text: string) => string;
   /** Gets each line with its line feed; default: standard error. */
   readonly destination?: LogDestination;
 }
@@ -25,7 +27,7 @@ const REDACTED = ['token', 'key', 'authorization', 'password', 'secret', 'cookie
 ]);
 
 /** A logger on pino. Lines are written at once, so that the last one before a crash is there. */
-export async function createLogger({ level, format, destination }: LogOptions): Promise<Logger> {
+export async function createLogger({ level, format, destination, redact }: LogOptions): Promise<Logger> {
   // Loaded here: `scan` and the client commands never log.
   const { pino } = await import('pino');
   const sink = destination ?? pino.destination({ dest: 2, sync: true });
@@ -36,7 +38,10 @@ export async function createLogger({ level, format, destination }: LogOptions): 
       base: null,
       messageKey: 'message',
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => (redact === undefined ? fields : redactTexts(fields, redact)),
+      },
       redact: { paths: REDACTED, censor: '[redacted]' },
     },
     { write: (line: string) => sink.write(escapeUnsafe(render(line))) },
@@ -47,6 +52,15 @@ export async function createLogger({ level, format, destination }: LogOptions): 
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
   };
+}
+
+function redactTexts(
+  fields: Readonly<Record<string, unknown>>,
+  redact: (text: string) => string,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? redact(value) : value]),
+  );
 }
 
 /** One JSON line of pino as text. A line that is no JSON object is passed on as it is. */

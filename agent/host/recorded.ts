@@ -1,4 +1,4 @@
-import { REDACTED } from '../../posture/fact/image.ts';
+import { REDACTED } from '../../posture/redaction/secret-name.ts';
 import { keyOf } from '../record/answer.ts';
 import type { Answer, Question } from '../record/answer.ts';
 import { failure } from './failure.ts';

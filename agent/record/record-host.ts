@@ -1,6 +1,6 @@
 import { redactFile } from './redact-file.ts';
 import { readEach } from '../host/read-many.ts';
-import { redactText } from './redact.ts';
+import { redactText } from '../../posture/redaction/redact.ts';
 import type { Host, Read } from '../host/host.ts';
 import type { AnswerParts, Notes } from './notes.ts';
 

@@ -1,5 +1,4 @@
-import { redactJson } from './redact-json.ts';
-import { redactText } from './redact.ts';
+import { redactJson, redactText } from '../../posture/redaction/redact.ts';
 import type { Prober } from '../probe/prober.ts';
 import { parsedReply } from '../runtime/reply.ts';
 import type { ContainerRuntime, Reply } from '../runtime/runtime.ts';

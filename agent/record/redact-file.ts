@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { posix } from 'node:path';
-import { REDACTED } from '../../posture/fact/image.ts';
+import { redactJson, redactText, redactWords } from '../../posture/redaction/redact.ts';
+import { REDACTED } from '../../posture/redaction/secret-name.ts';
 import { parseBootParameters } from '../inspector/kernel/boot-parameters.ts';
-import { redactJson } from './redact-json.ts';
-import { redactText, redactWords } from './redact.ts';
 
 /** Files that are secrets as a whole: password hashes, private keys, stores of credentials. Wherever they stand. */
 const NEVER_RECORDED =

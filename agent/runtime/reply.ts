@@ -1,3 +1,4 @@
+import { redactText } from '../../posture/redaction/redact.ts';
 import type { Reply, ReplyFailure, ReplyFailureCode, TextReply } from './runtime.ts';
 
 /** Longest part of an engine's error message that is passed on. */
@@ -59,8 +60,9 @@ function messageOf(body: string): string {
   }
 }
 
+/** An engine repeats in its messages what it was asked for: addresses with passwords among it. */
 function clip(text: string): string {
-  return text
+  return redactText(text.slice(0, 16 * MAX_MESSAGE_LENGTH))
     .slice(0, MAX_MESSAGE_LENGTH)
     .replaceAll(/\p{Cc}+/gu, ' ')
     .trim();

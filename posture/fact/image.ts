@@ -1,9 +1,6 @@
 import { observed } from '../observed.ts';
 import * as s from '../schema.ts';
 
-/** Stands in a build step where a secret was taken out. */
-export const REDACTED = '[redacted]';
-
 /** One image that a running container uses, from `GET /images/ID/json` and `…/history`. */
 export const imageSchema = s.object(
   {
@@ -15,7 +12,14 @@ export const imageSchema = s.object(
     user: s.string('Config.User', 256),
     healthcheck: s.list(s.string('', 4096), 'Config.Healthcheck.Test; empty: none defined', 64),
     history: observed(
-      s.list(s.string(`build step; each secret in it replaced by \`${REDACTED}\``, 8192), '', 1024),
+      s.list(
+        s.string(
+          'build step; `[redacted]` stands for a secret, `[omitted]` for any other value of ENV or ARG, none of which is kept',
+          8192,
+        ),
+        '',
+        1024,
+      ),
       'build steps, oldest first',
     ),
   },

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { redactText } from '../../posture/redaction/redact.ts';
 import { createLogger } from '../../service/pino-log.ts';
 import type { LogOptions } from '../../service/pino-log.ts';
 
@@ -8,7 +9,7 @@ const UNSAFE =
   /[\u0000-\u001f\u007f-\u009f\u2028\u202a-\u202e\u2066-\u2069\u200b\ufeff]|\u{e0041}/u;
 
 async function linesOf(
-  options: Pick<LogOptions, 'level' | 'format'>,
+  options: Pick<LogOptions, 'level' | 'format' | 'redact'>,
   fields: Record<string, unknown>,
 ): Promise<string> {
   const lines: string[] = [];
@@ -32,6 +33,8 @@ void t.test('secrets are blanked at any of the first levels', async (t) => {
   const fields = { token: secret, http: { authorization: secret }, a: { b: { key: secret } } };
   t.notMatch(await linesOf({ level: 'info', format: 'json' }, fields), secret);
   t.notMatch(await linesOf({ level: 'info', format: 'text' }, fields), secret);
+  const reason = { reason: `https://me:${secret}@example.org refused` };
+  t.match(await linesOf({ level: 'info', format: 'json', redact: redactText }, reason), /\[redacted\]@example\.org/);
 });
 
 void t.test('no control character gets through, in either format', async (t) => {

@@ -1,7 +1,6 @@
-import { REDACTED } from '../../../posture/fact/image.ts';
-import { isSecretName } from '../../../posture/secret.ts';
+import { redactText } from '../../../posture/redaction/redact.ts';
+import { isSecretName, REDACTED } from '../../../posture/redaction/secret-name.ts';
 import { clip } from '../clip.ts';
-import { redactSecrets } from '../redact.ts';
 
 /** Flags of dockerd by long name, every value in order. */
 export type DaemonFlags = Readonly<Record<string, readonly string[]>>;
@@ -111,6 +110,6 @@ function readShort(arg: string, add: (name: string, value: string) => void): Rea
 function keepable(name: string, value: string): string {
   // Options of log drivers are `name=value`, and among them are tokens and keys of log services.
   const option = name === 'log-opt' ? value.slice(0, Math.max(0, value.indexOf('='))) : '';
-  const kept = option !== '' && isSecretName(option) ? `${option}=${REDACTED}` : redactSecrets(value);
+  const kept = option !== '' && isSecretName(option) ? `${option}=${REDACTED}` : redactText(value);
   return clip(kept, MAX_VALUE_LENGTH);
 }

@@ -1,3 +1,5 @@
+import { redactJson } from '../../../posture/redaction/redact.ts';
+
 /** What the content of daemon.json is, or what is wrong with it. */
 export type ParsedDaemonJson =
   | { readonly ok: true; readonly keys: Readonly<Record<string, unknown>> }
@@ -75,11 +77,11 @@ export function parseDaemonJson(bytes: Uint8Array): ParsedDaemonJson {
 
 function keptKeys(file: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const keys: Record<string, unknown> = {};
-  for (const key of KEPT) if (Object.hasOwn(file, key)) keys[key] = file[key];
+  for (const key of KEPT) if (Object.hasOwn(file, key)) keys[key] = redactJson(file[key]);
   // Of the options of log drivers only the address: others are tokens.
   const options = Object.hasOwn(file, 'log-opts') ? file['log-opts'] : undefined;
   if (typeof options === 'object' && options !== null && Object.hasOwn(options, 'syslog-address'))
-    keys['log-opts'] = { 'syslog-address': (options as Record<string, unknown>)['syslog-address'] };
+    keys['log-opts'] = { 'syslog-address': redactJson((options as Record<string, unknown>)['syslog-address']) };
   return keys;
 }
 

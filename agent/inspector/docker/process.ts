@@ -1,6 +1,7 @@
 import { seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { DockerProcess } from '../../../posture/fact/docker.ts';
+import { redactText } from '../../../posture/redaction/redact.ts';
 import type { Host, Read } from '../../host/host.ts';
 import { clip } from '../clip.ts';
 import { findDaemons, isStillRunning } from '../proc/daemon-identity.ts';
@@ -10,7 +11,6 @@ import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
 import { parseProcStatus } from '../proc/proc-status.ts';
 import { findNamedProcesses } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
-import { redactSecrets } from '../redact.ts';
 import { parseDaemonFlags } from './daemon-flags.ts';
 import { findEngineProcess } from './engine-process.ts';
 import type { SocketAccess } from './engine-process.ts';
@@ -86,7 +86,7 @@ function selectEnvironment(environ: Read<string>): DockerProcess['environment'] 
   if (!environ.ok) return selected;
   for (const entry of parseNullTerminated(environ.value)) {
     const name = ENVIRONMENT.find((known) => entry.startsWith(`${known}=`));
-    if (name !== undefined) selected[name] = clip(redactSecrets(entry.slice(name.length + 1)), 1024);
+    if (name !== undefined) selected[name] = clip(redactText(entry.slice(name.length + 1)), 1024);
   }
   return selected;
 }

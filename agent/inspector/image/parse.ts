@@ -1,12 +1,14 @@
 import * as s from '../../../posture/schema.ts';
 import type { ImageFact } from '../../../posture/fact/image.ts';
+import { redactBuildStep, redactWords } from '../../../posture/redaction/redact.ts';
 import { clip } from '../clip.ts';
-import { redactSecrets } from '../redact.ts';
 
 const text = s.withDefault(s.string(), '');
 const texts = s.withDefault(s.list(s.string()), []);
 const MAX_STEPS = 1024;
 const MAX_STEP_LENGTH = 8192;
+/** Longer texts are cut before they are redacted, further from the start than what is kept of them afterwards. */
+const MAX_READ_LENGTH = 64 * 1024;
 
 /** What this program reads of `GET /images/ID/json`. Newer engines leave out what is empty. */
 export const imageSchema = s.object({
@@ -31,7 +33,9 @@ export function toImage(answer: s.Infer<typeof imageSchema>): Omit<ImageFact, 'h
     digests,
     createdAt: clip(answer.Created, 64),
     user: clip(answer.Config?.User ?? '', 256),
-    healthcheck: (answer.Config?.Healthcheck?.Test ?? []).slice(0, 64).map((word) => clip(redactSecrets(word), 4096)),
+    healthcheck: redactWords(
+      (answer.Config?.Healthcheck?.Test ?? []).slice(0, 64).map((word) => clip(word, MAX_READ_LENGTH)),
+    ).map((word) => clip(word, 4096)),
   };
 }
 
@@ -40,7 +44,7 @@ export function toHistory(answer: s.Infer<typeof historySchema>): readonly strin
   // The engine answers with the newest first.
   return answer
     .slice(0, MAX_STEPS)
-    .map(({ CreatedBy }) => clip(redactSecrets(CreatedBy), MAX_STEP_LENGTH))
+    .map(({ CreatedBy }) => clip(redactBuildStep(clip(CreatedBy, MAX_READ_LENGTH)), MAX_STEP_LENGTH))
     .toReversed();
 }
 

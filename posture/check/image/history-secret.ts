@@ -1,13 +1,10 @@
-import { REDACTED } from '../../fact/image.ts';
-import { isSecretName, SECRET_FORMS } from '../../secret.ts';
+import { findSecrets } from '../../redaction/find-secrets.ts';
+import type { SecretSpan } from '../../redaction/span.ts';
 import { judgeSteps, instructionOf } from '../build-step.ts';
 import { imageCheck } from '../check.ts';
 
-/** Values that are secrets by their form. */
-const SECRET_VALUES: typeof SECRET_FORMS = [
-  ...SECRET_FORMS,
-  { what: 'a password in an address', form: /:\/\/[^\s:/@$]{1,64}:[^\s/@$]{1,128}@/ },
-];
+/** Kinds that are named in the evidence of one step. */
+const MAX_KINDS = 4;
 
 export const historySecret = imageCheck({
   id: 'image.history-secret',
@@ -23,24 +20,18 @@ export const historySecret = imageCheck({
   judge: (image) => judgeSteps(image, 'no secret', secretIn),
 });
 
-/** Says what kind of secret it is and under which name, but never quotes the step: the value must go no further. */
+/** Says how many secrets of which kind and under which names, but never quotes the step: a value must go no further. */
 function secretIn(step: string): string | undefined {
+  const secrets = findSecrets(step);
+  if (secrets.length === 0) return undefined;
+  const kinds = [...new Set(secrets.map(kindOf))];
+  const more = kinds.length > MAX_KINDS ? ` and ${String(kinds.length - MAX_KINDS)} more kinds` : '';
   const instruction = instructionOf(step);
-  const name = secretName(step);
-  if (name !== undefined) return `${instruction} gives a value to ${name}`;
-  const kind = SECRET_VALUES.find(({ form }) => form.test(step))?.what;
-  if (kind !== undefined) return `${instruction} holds ${kind}`;
-  return step.includes(REDACTED) ? `${instruction} holds a value that was taken for a secret` : undefined;
+  return `${instruction} holds ${count(secrets.length)}: ${kinds.slice(0, MAX_KINDS).join(', ')}${more}`;
 }
 
-function secretName(step: string): string | undefined {
-  for (const [, name = '', value = ''] of step.matchAll(/\b([A-Za-z_]\w*)=(\S*)/g))
-    if (isSecretName(name) && isValue(value)) return name;
-  return undefined;
-}
+const count = (secrets: number): string => (secrets === 1 ? '1 secret' : `${String(secrets)} secrets`);
 
-/** Empty and a reference to a variable are no value; quotes around them change nothing. */
-function isValue(value: string): boolean {
-  const plain = value.replace(/^["']|["']$/g, '');
-  return plain !== '' && !plain.startsWith('$');
+function kindOf({ what, name }: SecretSpan): string {
+  return name === undefined || what.includes(name) ? what : `${what} (${name})`;
 }
