@@ -78,4 +78,8 @@ export interface HostStat {
   readonly mode: number;
   readonly size: number;
   readonly modifiedAtMs: number;
+  /** `device:inode` of stat(2): the same for all names of one file. */
+  readonly fileId: string;
+  /** Names that the file has in its file system. */
+  readonly links: number;
 }

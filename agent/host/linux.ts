@@ -154,5 +154,7 @@ function toHostStat(realPath: string, stats: Stats): HostStat {
     mode: stats.mode & 0o7777,
     size: stats.size,
     modifiedAtMs: Math.trunc(stats.mtimeMs),
+    fileId: `${String(stats.dev)}:${String(stats.ino)}`,
+    links: stats.nlink,
   };
 }

@@ -57,6 +57,9 @@ export const answerSchema = s.object({
       mode: s.integer(),
       size: s.integer(),
       modifiedAtMs: s.integer(),
+      // Recordings of earlier versions do not have these.
+      fileId: s.withDefault(s.string('', 64), ''),
+      links: s.withDefault(s.integer(), 0),
     }),
   ),
   target: s.nullable(s.string('readLink', 8192)),

@@ -2,135 +2,166 @@ import type { ContainerFact, Declared, Mount } from '../fact/container.ts';
 import type { DockerFact } from '../fact/docker.ts';
 import type { Evidence } from '../verdict.ts';
 import { quote } from './evidence-text.ts';
-import { isWithin, mountLine } from './mount.ts';
+import { isWithin, joined, mountAt, mountLine } from './mount.ts';
 
 /** Something of the node that is mounted in a container. */
 export interface HostMount {
-  /** Paths on the node, /var/run written as /run: where the kernel says it comes from, and what was asked for. */
+  /** Paths on the node where the kernel has these files, and what was asked for, /var/run written as /run. */
   readonly paths: readonly string[];
+  /** false: it may be at other paths of the node than `paths`. */
+  readonly isResolved: boolean;
   readonly readOnly: boolean;
   /** The kernel's line first, then the declaration; what was expected is for the check to say. */
   readonly evidence: readonly Omit<Evidence, 'expected'>[];
 }
 
 /**
- * What a container sees of the node: declared binds, and everything of the node's file systems that mountinfo shows
- * beside them (a volume that is a bind in disguise, a mount that was added later). The engine's own files and plain
- * volumes are left out.
+ * What a container sees of the node: every mount whose files the node has too, whatever brought it there (a bind, a
+ * volume that is a bind in disguise, a mount that came later), kernel interfaces at other places than the usual ones,
+ * and declared binds that no line of mountinfo shows. The engine's own files and plain volumes are left out.
  */
 export function hostMounts(container: ContainerFact, docker: DockerFact): readonly HostMount[] {
-  const { mounts, declared } = container;
+  const { mounts, mountNamespaces, declared } = container;
+  const storage = engineStorage(container, docker);
   const lines = mounts.state === 'seen' ? mounts.value : [];
-  const top = new Map(lines.map((line) => [line.mountPoint, line]));
-  const binds = declared.mounts.filter(({ type }) => type === 'bind');
-  const prefixes = devicePrefixes(lines, top, binds, docker);
-  const found = binds.map((bind) => declaredMount(bind, top.get(bind.destination), mounts.source, prefixes));
-  const used = new Set(binds.map(({ destination }) => top.get(destination)));
-  // A tmpfs that is mounted whole is the container's own.
-  const ownDevices = new Set(lines.filter(({ root }) => root === '/').map(({ device }) => device));
-  for (const line of lines) {
-    // The root of the container comes from its image.
-    if (line.mountPoint === '/' || used.has(line) || isOfTheEngine(line)) continue;
-    const likely = isExplained(declared, line) ? undefined : likelyPath(line, ownDevices);
-    const path = pathOnNode(line, prefixes) ?? likely;
-    if (path === undefined || isAsDeclared(declared, line, path)) continue;
-    const evidence = [{ source: mounts.source, seen: mountLine(line) }];
-    found.push({ paths: [normalPath(path)], readOnly: line.readOnly, evidence });
-  }
+  const found: HostMount[] = [];
+  for (const table of [mounts, ...mountNamespaces.map((other) => other.mounts)])
+    for (const line of table.state === 'seen' ? table.value : []) {
+      const paths = foreignPaths(line, container, storage);
+      const isResolved = line.origin !== 'unresolved' || line.mountPoint === '/';
+      if (paths.length === 0 && isResolved) continue;
+      const evidence = lineEvidence(line, paths, table.source, declared);
+      found.push({ paths, isResolved, readOnly: line.readOnly, evidence });
+    }
+  const shown = new Set(lines.map(({ mountPoint }) => mountPoint));
+  for (const { type, source, destination, writable } of declared.mounts)
+    if (type === 'bind' && !shown.has(normalPath(destination)))
+      found.push({
+        paths: [normalPath(source)],
+        isResolved: true,
+        readOnly: !writable,
+        evidence: [declaredEvidence({ source, destination, writable })],
+      });
   return found;
 }
 
-type DeclaredMount = Declared['mounts'][number];
+/** The paths of a mount that are neither the container's own nor made by the engine for it. */
+function foreignPaths(line: Mount, container: ContainerFact, storage: string | undefined): readonly string[] {
+  const interfacePath = KERNEL_INTERFACES.get(line.fsType);
+  // The files are the same wherever such a file system is mounted.
+  if (interfacePath !== undefined)
+    return isUsualKernelMount(line, container) ? [] : [joined(interfacePath, line.root === '/' ? '' : line.root)];
+  // The root of the container comes from its image.
+  if (line.mountPoint === '/' && (line.fsType === 'overlay' || line.origin !== 'node')) return [];
+  if (line.origin === 'unresolved' && isUndeclaredDisk(line, container)) return ['/'];
+  return line.nodePaths.filter((path) => !isOfEngine(path, line, container, storage));
+}
 
-function declaredMount(
-  declared: DeclaredMount,
-  line: Mount | undefined,
-  mountinfo: string,
-  prefixes: ReadonlyMap<string, string>,
-): HostMount {
-  const { source, destination, writable } = declared;
-  const asked = {
+/** File systems through which the kernel is set and asked, and where the node has them. */
+const KERNEL_INTERFACES: ReadonlyMap<string, string> = new Map([
+  ['binfmt_misc', '/proc/sys/fs/binfmt_misc'],
+  ['cgroup', '/sys/fs/cgroup'],
+  ['cgroup2', '/sys/fs/cgroup'],
+  ['configfs', '/sys/kernel/config'],
+  ['debugfs', '/sys/kernel/debug'],
+  ['efivarfs', '/sys/firmware/efi/efivars'],
+  ['proc', '/proc'],
+  ['pstore', '/sys/fs/pstore'],
+  ['securityfs', '/sys/kernel/security'],
+  ['selinuxfs', '/sys/fs/selinux'],
+  ['sysfs', '/sys'],
+  ['tracefs', '/sys/kernel/tracing'],
+]);
+
+/**
+ * What every runtime mounts in a container: proc and sysfs at their places, and the cgroup of the container. What other
+ * checks judge there (masked paths, host namespaces, privileges) is not said twice.
+ */
+function isUsualKernelMount(
+  { fsType, root, mountPoint, readOnly, origin }: Mount,
+  { id, declared, namespaces }: ContainerFact,
+): boolean {
+  if (fsType === 'cgroup' || fsType === 'cgroup2') {
+    if (root.includes(id)) return true;
+    return readOnly && isWithin(mountPoint, '/sys/fs/cgroup') && !isAskedFor(declared, mountPoint);
+  }
+  const [usual, namespace] =
+    fsType === 'proc' ? ['/proc', namespaces.pid] : fsType === 'sysfs' ? ['/sys', namespaces.net] : [];
+  if (usual === undefined || namespace === undefined) return false;
+  // There is one proc for each pid namespace (before Linux 5.8) and one sysfs for each network namespace.
+  const isOwn = origin !== 'node' || (namespace.state === 'seen' && namespace.value.host);
+  return isOwn && mountPoint === joined(usual, root === '/' ? '' : root) && !isAskedFor(declared, mountPoint);
+}
+
+/** Is it at or below something that was asked for? */
+function isAskedFor({ mounts }: Declared, mountPoint: string): boolean {
+  return mounts.some(({ destination }) => isWithin(mountPoint, normalPath(destination)));
+}
+
+/** A disk that the node has not mounted may hold anything: it counts as all of the node. */
+function isUndeclaredDisk({ source, mountPoint }: Mount, { declared }: ContainerFact): boolean {
+  return source.startsWith('/dev/') && !isAskedFor(declared, mountPoint);
+}
+
+/** The directory below which the engine keeps containers and volumes; undefined where it is not known. */
+function engineStorage({ declared }: ContainerFact, { api }: DockerFact): string | undefined {
+  for (const file of declared.engineFiles) {
+    const storage = /^(\/.+)\/containers\/[0-9a-f]{64}\/[^/]+$/.exec(file)?.[1];
+    if (storage !== undefined) return storage;
+  }
+  return api.state === 'seen' ? api.value.dataRoot : undefined;
+}
+
+/** What the engine made for this container: its files, its memory files, its root and its volumes. */
+function isOfEngine(
+  path: string,
+  { mountPoint, readOnly }: Mount,
+  { id, declared, mounts }: ContainerFact,
+  storage: string | undefined,
+): boolean {
+  if (declared.engineFiles.includes(path)) return true;
+  if (mountPoint === '/sbin/docker-init')
+    return readOnly && /^\/usr\/.*\/(?:docker-init|tini|tini-static|catatonit)$/.test(path);
+  if (mountPoint === '/dev/shm' && declared.ipcMode === 'host') return path === '/dev/shm';
+  if (mountPoint === '/') return [storage, '/var/lib/containerd'].some((at) => at !== undefined && isWithin(path, at));
+  // A part of its root that it mounted elsewhere, as an engine in the container does.
+  const root = mounts.state === 'seen' ? mountAt(mounts.value, '/') : undefined;
+  if (root?.nodePaths.some((own) => own !== '/' && isWithin(path, own)) === true) return true;
+  if (storage === undefined) return false;
+  const joinedIpc = /^container:([0-9a-f]{64})$/.exec(declared.ipcMode)?.[1];
+  if (isWithin(path, `${storage}/containers/${id}/mounts`)) return true;
+  if (joinedIpc !== undefined && path === `${storage}/containers/${joinedIpc}/mounts/shm`) return true;
+  return declared.mounts.some(
+    ({ type, source }) => type === 'volume' && isWithin(source, storage) && isWithin(path, source),
+  );
+}
+
+function lineEvidence(
+  line: Mount,
+  paths: readonly string[],
+  source: string,
+  declared: Declared,
+): HostMount['evidence'] {
+  const asked = declared.mounts.find(
+    ({ type, destination }) => type === 'bind' && normalPath(destination) === line.mountPoint,
+  );
+  const onNode = paths.some((path) => path === line.root) ? [] : paths.slice(0, 2);
+  return [
+    { source, seen: mountLine(line) },
+    ...onNode.map((path) => ({ source: '/proc/1/mountinfo', seen: `${quote(path)} on the node` })),
+    ...(asked === undefined ? [] : [declaredEvidence(asked)]),
+  ];
+}
+
+function declaredEvidence({
+  source,
+  destination,
+  writable,
+}: Pick<Declared['mounts'][number], 'source' | 'destination' | 'writable'>): HostMount['evidence'][number] {
+  return {
     source: 'inspect Mounts',
     seen: `bind ${quote(source)} -> ${quote(destination)} ${writable ? 'rw' : 'ro'}`,
   };
-  if (line === undefined) return { paths: [normalPath(source)], readOnly: !writable, evidence: [asked] };
-  const path = pathOnNode(line, prefixes);
-  const paths = path === undefined ? [source] : [path, source];
-  return {
-    paths: [...new Set(paths.map(normalPath))],
-    readOnly: line.readOnly,
-    evidence: [{ source: mountinfo, seen: mountLine(line) }, asked],
-  };
-}
-
-/**
- * Where each file system of the node is mounted there. mountinfo of a container gives paths within a file system only;
- * what is known by both names (the engine's resolv.conf, declared binds) tells the difference.
- */
-function devicePrefixes(
-  lines: readonly Mount[],
-  top: ReadonlyMap<string, Mount>,
-  binds: readonly DeclaredMount[],
-  { api }: DockerFact,
-): ReadonlyMap<string, string> {
-  const prefixes = new Map<string, string>();
-  const learn = (line: Mount | undefined, path: string): void => {
-    if (line === undefined || prefixes.has(line.device)) return;
-    if (line.root === '/') prefixes.set(line.device, path === '/' ? '' : path);
-    else if (path.endsWith(line.root)) prefixes.set(line.device, path.slice(0, -line.root.length));
-  };
-  if (api.state === 'seen')
-    for (const line of lines) {
-      const file = ENGINE_FILE.exec(line.root);
-      if (file !== null) learn(line, `${api.value.dataRoot}${file[0]}`);
-    }
-  for (const { source, destination } of binds) learn(top.get(destination), source);
-  return prefixes;
-}
-
-function pathOnNode({ device, fsType, root }: Mount, prefixes: ReadonlyMap<string, string>): string | undefined {
-  // The device file system is one for the whole machine; the /dev of a container is a tmpfs.
-  if (fsType === 'devtmpfs') return root === '/' ? '/dev' : undefined;
-  if (KERNEL_FILE_SYSTEMS.has(fsType)) return undefined;
-  const prefix = prefixes.get(device);
-  if (prefix === undefined) return undefined;
-  return root === '/' ? prefix || '/' : prefix + root;
-}
-
-/** Each container has these by itself; those of the node are judged as the declared binds that they are. */
-const KERNEL_FILE_SYSTEMS = new Set(['proc', 'sysfs', 'cgroup', 'cgroup2', 'mqueue', 'devpts', 'overlay']);
-
-/**
- * resolv.conf, hostname and hosts, of this container or of the one whose network it joined, its secrets, and the small
- * init of `--init`.
- */
-const ENGINE_FILE = /\/containers\/[0-9a-f]{64}\/(?:resolv\.conf|hostname|hosts|mounts\/[^/]+)$/;
-
-function isOfTheEngine({ root, mountPoint, readOnly }: Mount): boolean {
-  return ENGINE_FILE.test(root) || (mountPoint === '/sbin/docker-init' && readOnly);
-}
-
-/** A volume whose files lie where the engine keeps them, or a mount of the node below a directory that was bound. */
-function isAsDeclared({ mounts }: Declared, { mountPoint }: Mount, path: string): boolean {
-  return mounts.some(({ type, source, destination }) => {
-    if (!isWithin(mountPoint, destination)) return false;
-    const below = mountPoint.slice(destination === '/' ? 0 : destination.length);
-    return (type === 'volume' || type === 'bind') && normalPath(source + below) === normalPath(path);
-  });
-}
-
-/** Is it below something that was asked for? */
-function isExplained({ mounts }: Declared, { mountPoint }: Mount): boolean {
-  return mounts.some(({ destination }) => isWithin(mountPoint, destination));
-}
-
-/**
- * Where a mount that nobody asked for comes from, as far as can be said: a disk may hold anything, so it counts as all
- * of the node; a part of a tmpfs that is not the container's own is most likely one of /run.
- */
-function likelyPath({ source, fsType, root, device }: Mount, ownDevices: ReadonlySet<string>): string | undefined {
-  if (source.startsWith('/dev/') && !KERNEL_FILE_SYSTEMS.has(fsType)) return '/';
-  return fsType === 'tmpfs' && root !== '/' && !ownDevices.has(device) ? `/run${root}` : undefined;
 }
 
 /** Without `..`, doubled and closing slashes; /var/run is a link to /run. */

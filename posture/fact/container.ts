@@ -46,6 +46,11 @@ export const declaredSchema = s.object({
     '',
     4096,
   ),
+  engineFiles: s.list(
+    s.string('', 4096),
+    'files that the engine made for the container: hostname, hosts, resolv.conf',
+    3,
+  ),
   ports: s.list(
     s.object({
       containerPort: s.string('`80/tcp`', 32),
@@ -88,13 +93,26 @@ const namespaceSchema = s.object({
 
 /** One line of `/proc/PID/mountinfo`. */
 export const mountSchema = s.object({
+  id: s.integer('number of the mount'),
+  parent: s.integer('number of the mount that it is mounted on'),
   root: s.string('path within the mounted file system', 4096),
   mountPoint: s.string('path in the container', 4096),
   readOnly: s.boolean('the mount itself is read-only (`ro` among its options)'),
-  shared: s.boolean('propagates to its peer group (`shared:N`)'),
+  shared: s.boolean('propagates to its peer group'),
+  peerGroup: s.integer('number of its peer group (`shared:N`); 0: none'),
   fsType: s.string('', 64),
   source: s.string('device or source', 4096),
   device: s.string('major:minor', 32),
+  sharedWithNode: s.boolean('propagates to mounts of the node (pid 1)'),
+  origin: s.oneOf(
+    ['container', 'node', 'unresolved'],
+    'container: a file system of its own; node: the node has it mounted too; unresolved: it cannot be said',
+  ),
+  nodePaths: s.list(
+    s.string('', 8192),
+    'every path of the node (pid 1) that leads to these files or a part of them',
+    64,
+  ),
 });
 /** See {@link mountSchema}. */
 export type Mount = s.Infer<typeof mountSchema>;
@@ -131,6 +149,15 @@ export const mountNamespaceSchema = s.object({
 /** See {@link mountNamespaceSchema}. */
 export type MountNamespace = s.Infer<typeof mountNamespaceSchema>;
 
+const controlSocketSchema = s.object({
+  path: s.string('on the node; `@…` where it is an abstract socket', 8192),
+  at: s.string('path in the container', 8192),
+  mount: s.integer('id of the mount that it is reached through; 0: none is needed'),
+  covered: s.boolean('another mount of the container covers it'),
+});
+/** A socket that controls a container engine, and where a container finds it. */
+export type ReachableSocket = s.Infer<typeof controlSocketSchema>;
+
 /** One running container: what was asked for beside what the kernel enforces. */
 export const containerSchema = s.object(
   {
@@ -165,6 +192,10 @@ export const containerSchema = s.object(
     ),
     mounts: observed(s.list(mountSchema, '', 20_000), '`/proc/PID/mountinfo`'),
     mountNamespaces: s.list(mountNamespaceSchema, 'mount namespaces that other threads are in', 64),
+    controlSockets: observed(
+      s.list(controlSocketSchema, '', 64),
+      'live control sockets of container engines that its mounts or its network make reachable',
+    ),
     memoryMaxBytes: observed(s.integer(), 'memory limit of the cgroup or the nearest ancestor; -1: none'),
     pidsMax: observed(s.integer(), 'pids limit of the cgroup or the nearest ancestor; -1: none'),
     podUid: s.string(

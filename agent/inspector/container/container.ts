@@ -6,8 +6,12 @@ import type { ContainerRuntime } from '../../runtime/runtime.ts';
 import { clip } from '../clip.ts';
 import { readText } from '../read-text.ts';
 import type { Drawer } from '../recall.ts';
+import type { MountTable } from '../proc/mount-table.ts';
+import { mayBeRenamed } from './control-sockets.ts';
+import type { ControlSockets } from './control-sockets.ts';
 import { toDeclared } from './declared.ts';
 import { inspectSchema } from './inspect-answer.ts';
+import { placeContainer } from './mount-placement.ts';
 import { readKernelSide, unseenKernelSide } from './kernel-side.ts';
 import type { KernelSide } from './kernel-side.ts';
 import type { NodeView } from './node-view.ts';
@@ -38,6 +42,8 @@ interface Kept {
   readonly side: RuntimeSide;
   readonly sight: Sight;
   readonly container: ContainerFact;
+  readonly nodeMounts: MountTable | undefined;
+  readonly sockets: ControlSockets;
 }
 
 const SIGHT: Drawer<Kept | undefined> = Object.freeze({ name: 'sight' });
@@ -88,19 +94,36 @@ export async function inspectContainer(
 /** The container as it was seen last, where the runtime and the kernel still say the same about it. */
 async function stillSo(view: NodeView, side: RuntimeSide): Promise<ContainerFact | undefined> {
   const kept = view.recall.kept(side.id, SIGHT);
-  return kept?.side === side && (await looksTheSame(view, kept.sight)) ? kept.container : undefined;
+  if (kept?.side !== side || !(await looksTheSame(view, kept.sight))) return undefined;
+  const isPlaced = kept.nodeMounts === mountTable(view) && kept.sockets === view.sockets;
+  if (isPlaced && !mayBeRenamed(view.sockets)) return kept.container;
+  const container = await placedAnew(view, kept.container);
+  view.recall.keep(side.id, SIGHT, { ...kept, container, nodeMounts: mountTable(view), sockets: view.sockets });
+  return container;
+}
+
+/** Where its mounts are on the node follows from the mounts and sockets of the node too, which change on their own. */
+async function placedAnew(view: NodeView, container: ContainerFact): Promise<ContainerFact> {
+  const placed = { ...container, ...(await placeContainer(view, container)) };
+  return sameValue(placed, container) ? container : placed;
+}
+
+function mountTable({ mounts }: NodeView): MountTable | undefined {
+  return mounts.ok ? mounts.value : undefined;
 }
 
 /** Of a container that reads as before there is one object: hundreds that say the same would fill the memory. */
 function keep(
-  { recall }: NodeView,
+  view: NodeView,
   side: RuntimeSide,
   { kernel, sight }: Reading,
   before: ContainerFact | undefined,
 ): ContainerFact {
   const fresh = { ...side, ...kernel };
   const container = before !== undefined && sameValue(before, fresh) ? before : fresh;
-  recall.keep(side.id, SIGHT, sight === undefined ? undefined : { side, sight, container });
+  const kept =
+    sight === undefined ? undefined : { side, sight, container, nodeMounts: mountTable(view), sockets: view.sockets };
+  view.recall.keep(side.id, SIGHT, kept);
   return container;
 }
 

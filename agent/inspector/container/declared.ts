@@ -44,6 +44,9 @@ export function toDeclared(answer: InspectAnswer): Declared {
     maskedPaths: bounded(host.MaskedPaths, 1024),
     readonlyPaths: bounded(host.ReadonlyPaths, 1024),
     mounts: toMounts(answer),
+    engineFiles: [answer.HostnamePath, answer.HostsPath, answer.ResolvConfPath]
+      .filter((path) => path !== '')
+      .map((path) => clip(path, 4096)),
     ports: toPorts(answer),
     networks: bounded(Object.keys(network?.Networks ?? {}), 256),
     health: clip(answer.State.Health?.Status ?? 'none', 32) || 'none',

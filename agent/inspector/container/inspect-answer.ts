@@ -43,6 +43,9 @@ export const inspectSchema = s.object({
   Image: s.withDefault(s.string('', 128), ''),
   AppArmorProfile: text,
   ProcessLabel: text,
+  HostnamePath: text,
+  HostsPath: text,
+  ResolvConfPath: text,
   State: s.object({
     Running: s.boolean(),
     Pid: s.integer(),

@@ -9,6 +9,7 @@ import type { NodeAccess } from '../../node-access.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
 import { clip } from '../clip.ts';
 import { mapBounded } from '../map-bounded.ts';
+import { readNodeMounts } from '../proc/node-mounts.ts';
 import { readText } from '../read-text.ts';
 import { observeReply, runtimeUnseen } from '../runtime-reply.ts';
 import { askAbout, inspectContainer } from './container.ts';
@@ -96,8 +97,10 @@ function askAboutAll(
 export async function inspectOneContainer(access: NodeAccess, known: Partial<Facts>, id: string): Promise<Inspection> {
   const surroundings = await access.recall.shortly('node', () => viewNode(access));
   // Limits are the container's own, and an event may be about them.
-  const view = { ...surroundings, limits: createLimitReader(access.host) };
   const before = seenBefore(known).get(id);
+  // One that was just started brought mounts to the node that the surroundings may not have yet.
+  const mounts = before === undefined ? await readNodeMounts(access, '1') : surroundings.mounts;
+  const view = { ...surroundings, mounts, limits: createLimitReader(access.host) };
   const inspection = await inspectContainer(access.runtime, view, id, before);
   if (inspection.outcome === 'gone') access.recall.forget(id);
   noteOutcome(access, { ...namesOf(before), id }, inspection);

@@ -10,6 +10,7 @@ import { observeText } from '../read-text.ts';
 import { readContainerThreads } from './container-threads.ts';
 import { effectiveLimit, MEMORY_LIMIT, PIDS_LIMIT } from './limits.ts';
 import { readMountNamespaces } from './mount-namespaces.ts';
+import { placeContainer } from './mount-placement.ts';
 import type { NodeView } from './node-view.ts';
 import { readNested, toSecurityContexts } from './security-contexts.ts';
 import { joinCapabilities, toThreadFacts } from './thread-facts.ts';
@@ -31,6 +32,7 @@ export type KernelSide = Pick<
   | 'otherContexts'
   | 'mounts'
   | 'mountNamespaces'
+  | 'controlSockets'
   | 'memoryMaxBytes'
   | 'pidsMax'
   | 'podUid'
@@ -75,8 +77,11 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     complete: reason === undefined,
     incompleteReason: clip(reason ?? '', 512),
     uidMap,
-    mounts: mounts.ofFirst,
-    mountNamespaces: mounts.others,
+    ...(await placeContainer(view, {
+      namespaces: contexts.facts.namespaces,
+      mounts: mounts.ofFirst,
+      mountNamespaces: mounts.others,
+    })),
     memoryMaxBytes,
     pidsMax,
     podUid,
@@ -113,6 +118,7 @@ export function unseenKernelSide(pid: number, reason?: string): KernelSide {
     otherContexts: [],
     mounts: at('mountinfo'),
     mountNamespaces: [],
+    controlSockets: at('mountinfo'),
     memoryMaxBytes: at('cgroup'),
     pidsMax: at('cgroup'),
     podUid: '',

@@ -3,8 +3,10 @@ import type { Observed } from '../../../posture/observed.ts';
 import type { Mount, MountNamespace } from '../../../posture/fact/container.ts';
 import { clip } from '../clip.ts';
 import { parseMountinfo } from '../proc/mountinfo.ts';
+import type { MountEntry } from '../proc/mountinfo.ts';
 import { MAX_MOUNTINFO_BYTES } from '../proc/node-mounts.ts';
 import { unseen } from '../read-text.ts';
+import { MAX_MOUNT_PATH_LENGTH, UNPLACED } from './mount-placement.ts';
 import type { NodeView } from './node-view.ts';
 import type { ThreadReading } from './threads.ts';
 
@@ -108,14 +110,19 @@ function toMounts(text: Buffer, word: (text: string) => string): readonly Mount[
   return entries.length > MAX_MOUNTS ? undefined : entries.map((entry) => toMount(entry, word));
 }
 
-function toMount(entry: ReturnType<typeof parseMountinfo>[number], word: (text: string) => string): Mount {
+/** As its mountinfo has it: where it is on the node is found out later. */
+function toMount(entry: MountEntry, word: (text: string) => string): Mount {
   return {
-    root: word(clip(entry.root, 4096)),
-    mountPoint: word(clip(entry.mountPoint, 4096)),
+    id: entry.id,
+    parent: entry.parent,
+    root: word(clip(entry.root, MAX_MOUNT_PATH_LENGTH)),
+    mountPoint: word(clip(entry.mountPoint, MAX_MOUNT_PATH_LENGTH)),
     readOnly: entry.readOnly,
-    shared: entry.shared,
+    shared: entry.peerGroup !== 0,
+    peerGroup: entry.peerGroup,
     fsType: word(clip(entry.fsType, 64)),
-    source: word(clip(entry.source, 4096)),
+    source: word(clip(entry.source, MAX_MOUNT_PATH_LENGTH)),
     device: word(clip(entry.device, 32)),
+    ...UNPLACED,
   };
 }

@@ -1,10 +1,13 @@
-import type { Host } from '../../host/host.ts';
+import type { Host, Read } from '../../host/host.ts';
 import { cgroupMounts } from '../proc/cgroup.ts';
 import type { CgroupMount } from '../proc/cgroup.ts';
+import type { MountTable } from '../proc/mount-table.ts';
 import { nodeMounts } from '../proc/node-mounts.ts';
 import { readNodeNamespaces } from '../proc/node-namespaces.ts';
 import type { NodeNamespaces } from '../proc/node-namespaces.ts';
 import type { Recall } from '../recall.ts';
+import { findControlSockets } from './control-sockets.ts';
+import type { ControlSockets } from './control-sockets.ts';
 import { createLimitReader } from './limits.ts';
 import type { LimitReader } from './limits.ts';
 
@@ -15,6 +18,10 @@ export interface NodeView {
   readonly limits: LimitReader;
   /** The same object as in the last round where it says the same. */
   readonly node: Surroundings;
+  /** The mounts of pid 1, which change with each container; the same object where they did not. */
+  readonly mounts: Read<MountTable>;
+  /** The same object where they did not change. */
+  readonly sockets: ControlSockets;
 }
 
 /** What the containers of a node are compared with, and where the kernel tells about them. */
@@ -32,11 +39,22 @@ export interface Surroundings {
 export async function viewNode({ host, recall }: { readonly host: Host; readonly recall: Recall }): Promise<NodeView> {
   const [namespaces, mounts, label] = await Promise.all([
     readNodeNamespaces(host),
-    readMounts({ host, recall }),
+    nodeMounts({ host, recall }, '1'),
     findLabelFile(host),
   ]);
-  const node: Surroundings = { namespaces, cgroups: mounts, labelFile: label };
-  return { host, recall, limits: createLimitReader(host), node: recall.steady('node', node) };
+  const [cgroups, sockets] = await Promise.all([
+    readCgroupMounts({ host, recall }, mounts),
+    findControlSockets({ host, recall }, mounts),
+  ]);
+  const node: Surroundings = { namespaces, cgroups, labelFile: label };
+  return {
+    host,
+    recall,
+    limits: createLimitReader(host),
+    node: recall.steady('node', node),
+    mounts,
+    sockets: recall.steady('control sockets', sockets),
+  };
 }
 
 /** Every process may read its own label. Without a module that labels processes the kernel answers EINVAL. */
@@ -48,11 +66,12 @@ async function findLabelFile(host: Host): Promise<Surroundings['labelFile']> {
 }
 
 /** From pid 1, whose paths are those of the node; else as the agent itself sees them. */
-async function readMounts(access: { readonly host: Host; readonly recall: Recall }): Promise<readonly CgroupMount[]> {
-  for (const pid of ['1', 'self'] as const) {
-    const read = await nodeMounts(access, pid);
-    const mounts = read.ok ? cgroupMounts(read.value) : [];
-    if (mounts.length > 0) return mounts;
-  }
-  return [];
+async function readCgroupMounts(
+  access: { readonly host: Host; readonly recall: Recall },
+  ofNode: Read<MountTable>,
+): Promise<readonly CgroupMount[]> {
+  const found = ofNode.ok ? cgroupMounts(ofNode.value.entries) : [];
+  if (found.length > 0) return found;
+  const own = await nodeMounts(access, 'self');
+  return own.ok ? cgroupMounts(own.value.entries) : [];
 }

@@ -83,7 +83,7 @@ async function readCgroupVersion(access: NodeAccess): Promise<Observed<number>> 
     read = await nodeMounts(access, 'self');
   }
   if (!read.ok) return unseen(read, source);
-  const found = cgroupVersion(read.value);
+  const found = cgroupVersion(read.value.entries);
   return found === undefined
     ? unreadable(source, 'no cgroup file system is mounted')
     : seen(found.version, found.mountPoint);

@@ -86,7 +86,7 @@ async function readSecureBoot(access: NodeAccess): Promise<Observed<boolean>> {
   }
   // In a container the directory is covered: empty there does not mean that the machine booted by BIOS.
   const mounts = await nodeMounts(access, 'self');
-  const isMasked = mounts.ok && mounts.value.some(({ mountPoint }) => mountPoint === '/sys/firmware');
+  const isMasked = mounts.ok && mounts.value.entries.some(({ mountPoint }) => mountPoint === '/sys/firmware');
   if (isMasked) return unreadable(SECURE_BOOT, '/sys/firmware is masked in this container');
   return efi.code === 'absent' ? absent('/sys/firmware/efi') : unreadable('/sys/firmware/efi', efi.reason);
 }

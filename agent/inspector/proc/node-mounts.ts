@@ -1,29 +1,38 @@
 import type { Host, Read } from '../../host/host.ts';
-import { readText } from '../read-text.ts';
+import { NODE_ITSELF } from '../recall.ts';
 import type { Recall } from '../recall.ts';
+import { createMountTable } from './mount-table.ts';
+import type { MountTable } from './mount-table.ts';
 import { parseMountinfo } from './mountinfo.ts';
-import type { MountEntry } from './mountinfo.ts';
 
 /** A table of mounts is longer than other files of /proc. */
 export const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
 
-/** Of the node's own mounts only these are asked for: the cgroup hierarchies, and what may cover the firmware. */
-const ASKED_FOR = /\bcgroup|\/sys\/firmware/;
+/** What reads and remembers. */
+interface Access {
+  readonly host: Host;
+  readonly recall: Recall;
+}
 
 /**
- * The cgroup file systems and what stands at /sys/firmware, as pid 1 or the agent itself has them mounted. The kernel
- * needs milliseconds to write this table where containers run, since each has a line in it: it is read once for all that
- * ask at about the same time, and only the lines that are asked for are parsed.
+ * The mounts of the node as pid 1 or the agent itself has them. The kernel needs milliseconds to write this table where
+ * containers run, since each has a line in it: it is read once for all that ask at about the same time.
  */
-export async function nodeMounts(
-  { host, recall }: { readonly host: Host; readonly recall: Recall },
-  pid: '1' | 'self',
-): Promise<Read<readonly MountEntry[]>> {
-  const path = `/proc/${pid}/mountinfo`;
-  return recall.shortly(path, async (): Promise<Read<readonly MountEntry[]>> => {
-    const read = await readText(host, path, MAX_MOUNTINFO_BYTES);
-    if (!read.ok) return read;
-    const lines = read.value.split('\n').filter((line) => ASKED_FOR.test(line));
-    return { ok: true, value: parseMountinfo(lines.join('\n')) };
-  });
+export function nodeMounts(access: Access, pid: '1' | 'self'): Promise<Read<MountTable>> {
+  return access.recall.shortly(pathOf(pid), () => readNodeMounts(access, pid));
+}
+
+/** The same as of now; parsed only where it changed. */
+export async function readNodeMounts({ host, recall }: Access, pid: '1' | 'self'): Promise<Read<MountTable>> {
+  const path = pathOf(pid);
+  const read = await host.readFile(path, { maxBytes: MAX_MOUNTINFO_BYTES });
+  if (!read.ok) return read;
+  const value = recall.parsed(NODE_ITSELF, path, read.value, (bytes) =>
+    createMountTable(parseMountinfo(bytes.toString('utf8'))),
+  );
+  return { ok: true, value };
+}
+
+function pathOf(pid: '1' | 'self'): string {
+  return `/proc/${pid}/mountinfo`;
 }

@@ -1,28 +1,22 @@
 import type { DockerFact } from '../../fact/docker.ts';
+import type { ContainerFact } from '../../fact/container.ts';
+import { absent, valueOr } from '../../observed.ts';
 import { fail, pass } from '../../verdict.ts';
+import type { Evidence } from '../../verdict.ts';
+import { capabilityNames } from '../capability.ts';
 import { containerCheck } from '../check.ts';
 import { notSeen } from '../container-reading.ts';
+import { quote } from '../evidence-text.ts';
 import { hostMounts } from '../host-mount.ts';
-import { isWithin } from '../mount.ts';
+import { isWithin, mountLine } from '../mount.ts';
 
-/** Default control sockets; /var/run is written as /run. */
-const SOCKETS = [
-  '/run/buildkit/buildkitd.sock',
+/** Declared paths that are or hold a control socket, for containers whose mounts cannot be read. */
+const DEFAULT_SOCKETS = [
   '/run/containerd/containerd.sock',
-  '/run/containerd/containerd.sock.ttrpc',
-  '/run/cri-dockerd.sock',
   '/run/crio/crio.sock',
   '/run/docker.sock',
-  '/run/docker/containerd/containerd.sock',
-  '/run/dockershim.sock',
-  '/run/k0s/containerd.sock',
-  '/run/k3s/containerd/containerd.sock',
   '/run/podman/podman.sock',
-  '/var/snap/docker/common/run/docker.sock',
-  '/var/snap/microk8s/common/run/containerd.sock',
 ];
-
-/** The same sockets elsewhere: of a rootless engine (/run/user/1000/docker.sock) or of a second one. */
 const NAME = /\/(?:docker|dockershim|cri-dockerd|containerd|crio|podman|buildkitd)\.sock(?:\.ttrpc)?$/;
 
 /** A container with `/` mounted has a line for everything below. */
@@ -42,17 +36,40 @@ export const runtimeSocket = containerCheck({
   judges: 'container',
   needs: ['docker'],
   judge: (container, { docker }) => {
-    const sockets = [...SOCKETS, ...endpointPath(docker)];
-    const found = hostMounts(container, docker).filter(({ paths }) =>
-      paths.some((path) => NAME.test(path) || sockets.some((socket) => isWithin(socket, path))),
-    );
-    const evidence = found.flatMap((mount) => mount.evidence.map((line) => ({ ...line, expected: EXPECTED })));
-    if (evidence.length > 0) return fail(...evidence.slice(0, MAX_EVIDENCE));
-    const { mounts } = container;
-    if (mounts.state !== 'seen') return notSeen(mounts);
-    return pass({ source: mounts.source, seen: 'none', expected: EXPECTED });
+    const { controlSockets: reached, mounts, mountNamespaces } = container;
+    if (reached.state !== 'seen') {
+      const declared = declaredSockets(container, docker);
+      return declared.length > 0 ? fail(...declared) : notSeen(reached);
+    }
+    const open = reached.value.filter(({ covered }) => !covered || canUnmount(container));
+    if (open.length === 0) return pass({ source: reached.source, seen: 'none', expected: EXPECTED });
+    const lines = [mounts, ...mountNamespaces.map((other) => other.mounts)].flatMap((table) => valueOr(table, []));
+    const evidence = open.flatMap(({ path, at, mount }): readonly Evidence[] => {
+      const line = lines.find(({ id }) => id === mount);
+      const socket = { source: reached.source, seen: `${quote(path)} of the node at ${quote(at)}`, expected: EXPECTED };
+      return line === undefined ? [socket] : [{ ...socket, seen: mountLine(line) }, socket];
+    });
+    return fail(...evidence.slice(0, MAX_EVIDENCE));
   },
 });
+
+/** What covers a socket holds only against those who cannot unmount it. */
+function canUnmount({ capabilities }: ContainerFact): boolean {
+  return (
+    capabilities.state !== 'seen' ||
+    [capabilities.value.effective, capabilities.value.bounding].some(
+      (set) => capabilityNames(set)?.includes('SYS_ADMIN') !== false,
+    )
+  );
+}
+
+function declaredSockets(container: ContainerFact, docker: DockerFact): readonly Evidence[] {
+  const sockets = [...DEFAULT_SOCKETS, ...endpointPath(docker)];
+  return hostMounts({ ...container, mounts: absent('mountinfo'), mountNamespaces: [] }, docker)
+    .filter(({ paths }) => paths.some((path) => NAME.test(path) || sockets.some((socket) => isWithin(socket, path))))
+    .flatMap(({ evidence }) => evidence.map((line) => ({ ...line, expected: EXPECTED })))
+    .slice(0, MAX_EVIDENCE);
+}
 
 /** The socket that the engine itself was asked on: `unix:///run/docker.sock`. */
 function endpointPath({ endpoint }: DockerFact): readonly string[] {

@@ -1,36 +1,16 @@
 import type { ContainerFact } from '../../fact/container.ts';
 import type { DockerFact } from '../../fact/docker.ts';
-import { failAs, pass } from '../../verdict.ts';
-import type { Judgement, Severity } from '../../verdict.ts';
+import { failAs, pass, severityRank, unknownBecause } from '../../verdict.ts';
+import type { Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { allOf } from '../combine.ts';
 import { notSeen } from '../container-reading.ts';
 import { hostMounts } from '../host-mount.ts';
 import type { HostMount } from '../host-mount.ts';
-import { isWithin } from '../mount.ts';
+import { sensitivityOf } from '../sensitive-path.ts';
 
-/** The system itself, what runs on it, who may log in to it, and the state of what runs containers. */
-const SENSITIVE = [
-  '/bin',
-  '/boot',
-  '/dev',
-  '/etc',
-  '/home',
-  '/lib',
-  '/lib32',
-  '/lib64',
-  '/libx32',
-  '/proc',
-  '/root',
-  '/run',
-  '/sbin',
-  '/sys',
-  '/usr',
-  '/var/lib/containerd',
-  '/var/lib/docker',
-  '/var/lib/etcd',
-  '/var/lib/kubelet',
-];
+/** Where engines keep their containers by default. */
+const ENGINE_ROOTS = ['/var/lib/containerd', '/var/lib/docker'];
 
 const EXPECTED = 'no sensitive directory of the node';
 
@@ -46,26 +26,30 @@ export const sensitiveMount = containerCheck({
   judges: 'container',
   needs: ['docker'],
   judge: (container, { docker }) => {
-    const found = hostMounts(container, docker).filter((mount) =>
-      mount.paths.some((path) => isSensitive(path, container, docker)),
-    );
-    if (found.length > 0) return allOf('high', found.map(judgeMount));
-    const { mounts } = container;
-    if (mounts.state !== 'seen') return notSeen(mounts);
+    const parts = hostMounts(container, docker)
+      .map((mount) => judgeMount(mount, container, docker))
+      .filter((part) => part !== undefined);
+    const { mounts, mountNamespaces } = container;
+    if (mounts.state !== 'seen') parts.push(notSeen(mounts));
+    for (const { mounts: others } of mountNamespaces) if (others.state === 'unreadable') parts.push(notSeen(others));
+    if (parts.length > 0) return allOf('high', parts);
     return pass({ source: mounts.source, seen: 'none', expected: EXPECTED });
   },
 });
 
-function judgeMount({ paths, readOnly, evidence }: HostMount): Judgement {
-  const isWholeNode = paths.includes('/');
-  const writable: Severity = isWholeNode ? 'critical' : 'high';
-  const readable: Severity = isWholeNode ? 'medium' : 'low';
-  return failAs(readOnly ? readable : writable, ...evidence.map((line) => ({ ...line, expected: EXPECTED })));
-}
-
-function isSensitive(path: string, { podUid }: ContainerFact, { api }: DockerFact): boolean {
-  // The kubelet hands every pod its own directory below this one.
-  if (podUid !== '' && path.startsWith(`/var/lib/kubelet/pods/${podUid}/`)) return false;
-  const roots = api.state === 'seen' ? [...SENSITIVE, api.value.dataRoot] : SENSITIVE;
-  return roots.some((root) => isWithin(path, root) || isWithin(root, path));
+function judgeMount(
+  { paths, isResolved, readOnly, evidence }: HostMount,
+  { podUid }: ContainerFact,
+  { api }: DockerFact,
+): Judgement | undefined {
+  const engineRoots = api.state === 'seen' ? [...ENGINE_ROOTS, api.value.dataRoot] : ENGINE_ROOTS;
+  const quoted = evidence.map((line) => ({ ...line, expected: EXPECTED }));
+  const severities = paths
+    // The kubelet hands every pod its own directory below this one.
+    .filter((path) => !(podUid !== '' && path.startsWith(`/var/lib/kubelet/pods/${podUid}/`)))
+    .map((path) => sensitivityOf(path, readOnly, engineRoots))
+    .filter((severity) => severity !== undefined)
+    .sort((one, other) => severityRank(one) - severityRank(other));
+  if (severities[0] !== undefined) return failAs(severities[0], ...quoted);
+  return isResolved ? undefined : unknownBecause('the path of a mount on the node is not known', ...quoted);
 }

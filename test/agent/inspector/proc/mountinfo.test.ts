@@ -12,11 +12,13 @@ import { recordedText, SEED } from '../../../fixture/inspector/read.ts';
 t.test('the example of proc_pid_mountinfo(5)', (t) => {
   t.same(parseMountinfo('36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n'), [
     {
+      id: 36,
+      parent: 35,
       device: '98:0',
       root: '/mnt1',
       mountPoint: '/mnt2',
       readOnly: false,
-      shared: false,
+      peerGroup: 0,
       fsType: 'ext3',
       source: '/dev/root',
       superOptions: 'rw,errors=continue',
@@ -47,7 +49,7 @@ t.test('optional fields and octal escapes', (t) => {
   const [mount] = parseMountinfo(
     '1 2 0:3 / /a\\011b\\134c\\012d rw shared:7 master:2 propagate_from:4 - ext4 a\\040b ro',
   );
-  t.match(mount, { mountPoint: '/a\tb\\c\nd', shared: true, readOnly: false, source: 'a b' });
+  t.match(mount, { mountPoint: '/a\tb\\c\nd', peerGroup: 7, readOnly: false, source: 'a b' });
   t.same(parseMountinfo('1 2 0:3 / /x rw\nnonsense\n'), []);
   t.end();
 });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { maskedPaths } from '../../../../posture/check/container/masked-paths.ts';
 import type { Mount } from '../../../../posture/fact/container.ts';
 import { seen, unreadable } from '../../../../posture/observed.ts';
-import { containerFact, DEFAULT_MOUNTS, mountOf } from '../../../fixture/container.ts';
+import { containerFact, DEFAULT_MOUNTS, mountOf, numbered } from '../../../fixture/container.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 
 const mountinfo = '/proc/4121/mountinfo';
@@ -49,7 +49,10 @@ judgeContainers(t, maskedPaths, [
   {
     name: '/proc/sys mounted again, writable',
     container: {
-      mounts: seen([...DEFAULT_MOUNTS, mountOf({ root: '/sys', mountPoint: '/proc/sys', fsType: 'proc' })], mountinfo),
+      mounts: seen(
+        numbered([...DEFAULT_MOUNTS, mountOf({ root: '/sys', mountPoint: '/proc/sys', fsType: 'proc' })]),
+        mountinfo,
+      ),
     },
     verdict: 'fail',
   },

@@ -8,6 +8,7 @@ import { judgeContainers } from '../../../fixture/verdict-table.ts';
 import type { ContainerRow } from '../../../fixture/verdict-table.ts';
 
 const mountinfo = '/proc/4121/mountinfo';
+const OTHER_ID = 'ab'.repeat(32);
 const bind = (source: string, destination: string, changes: Partial<Declared['mounts'][number]> = {}) => ({
   type: 'bind',
   source,
@@ -20,7 +21,7 @@ const row = (
   name: string,
   declared: Declared['mounts'],
   lines: readonly Mount[],
-  rest: Pick<ContainerRow, 'verdict' | 'severity' | 'seen' | 'facts'>,
+  rest: Pick<ContainerRow, 'verdict' | 'severity' | 'seen' | 'reason' | 'facts'>,
 ): ContainerRow => ({
   name,
   container: { declared: { mounts: declared }, mounts: seen([...DEFAULT_MOUNTS, ...lines], mountinfo) },
@@ -31,6 +32,7 @@ judgeContainers(t, sensitiveMount, [
   { name: "the default container has the engine's own files only", verdict: 'pass', seen: ['none'] },
   row('/etc, writable', [bind('/etc', '/x')], [mountOf({ root: '/etc', mountPoint: '/x' })], {
     verdict: 'fail',
+    severity: 'critical',
     seen: ['254:0 /etc /x rw - ext4 /dev/vda', 'bind /etc -> /x rw'],
   }),
   row(
@@ -52,7 +54,7 @@ judgeContainers(t, sensitiveMount, [
     ],
     {
       verdict: 'fail',
-      severity: 'medium',
+      severity: 'high',
       seen: ['254:0 / /host ro - ext4 /dev/vda', 'bind / -> /host ro'],
     },
   ),
@@ -62,6 +64,7 @@ judgeContainers(t, sensitiveMount, [
     [mountOf({ root: '/var/lib', mountPoint: '/x' })],
     {
       verdict: 'fail',
+      severity: 'critical',
     },
   ),
   row(
@@ -79,6 +82,7 @@ judgeContainers(t, sensitiveMount, [
     [mountOf({ root: '/etc', mountPoint: '/x' })],
     {
       verdict: 'fail',
+      severity: 'critical',
       seen: ['254:0 /etc /x rw - ext4 /dev/vda', 'bind /srv/link -> /x rw'],
     },
   ),
@@ -86,7 +90,7 @@ judgeContainers(t, sensitiveMount, [
     'declared writable, mounted read-only since',
     [bind('/etc', '/x')],
     [mountOf({ root: '/etc', mountPoint: '/x', readOnly: true })],
-    { verdict: 'fail', severity: 'low', seen: ['254:0 /etc /x ro - ext4 /dev/vda', 'bind /etc -> /x rw'] },
+    { verdict: 'fail', severity: 'high', seen: ['254:0 /etc /x ro - ext4 /dev/vda', 'bind /etc -> /x rw'] },
   ),
   row(
     'a volume of the engine',
@@ -98,20 +102,35 @@ judgeContainers(t, sensitiveMount, [
     'a volume that is a bind of /etc in disguise',
     [bind('/var/lib/docker/volumes/shop/_data', '/x', { type: 'volume' })],
     [mountOf({ root: '/etc', mountPoint: '/x' })],
-    { verdict: 'fail', seen: ['254:0 /etc /x rw - ext4 /dev/vda'] },
+    { verdict: 'fail', severity: 'critical', seen: ['254:0 /etc /x rw - ext4 /dev/vda'] },
   ),
   row('added after the start', [], [mountOf({ root: '/root', mountPoint: '/x' })], {
     verdict: 'fail',
+    severity: 'critical',
     seen: ['254:0 /root /x rw - ext4 /dev/vda'],
   }),
-  row('a disk that nobody asked for', [], [mountOf({ mountPoint: '/x', source: '/dev/sdb1', device: '8:17' })], {
-    verdict: 'fail',
-    severity: 'critical',
-  }),
+  row(
+    'a disk that nobody asked for',
+    [],
+    [mountOf({ mountPoint: '/x', source: '/dev/sdb1', device: '8:17', origin: 'unresolved' })],
+    {
+      verdict: 'fail',
+      severity: 'critical',
+    },
+  ),
   row(
     'the devices of the node',
     [],
-    [mountOf({ mountPoint: '/x', fsType: 'devtmpfs', source: 'udev', device: '0:6' })],
+    [
+      mountOf({
+        mountPoint: '/x',
+        fsType: 'devtmpfs',
+        source: 'udev',
+        device: '0:6',
+        origin: 'node',
+        nodePaths: ['/dev'],
+      }),
+    ],
     {
       verdict: 'fail',
     },
@@ -121,9 +140,43 @@ judgeContainers(t, sensitiveMount, [
     [bind('/srv', '/x')],
     [
       mountOf({ root: '/srv', mountPoint: '/x' }),
-      mountOf({ mountPoint: '/x/disk', source: '/dev/sdb1', device: '8:17' }),
+      mountOf({ mountPoint: '/x/disk', source: '/dev/sdb1', device: '8:17', origin: 'node', nodePaths: ['/srv/disk'] }),
     ],
     { verdict: 'pass' },
+  ),
+  row(
+    'a disk below a directory that was asked for, which the node has not mounted',
+    [bind('/srv', '/x')],
+    [
+      mountOf({ root: '/srv', mountPoint: '/x' }),
+      mountOf({ mountPoint: '/x/disk', source: '/dev/sdb1', device: '8:17', origin: 'unresolved' }),
+    ],
+    { verdict: 'unknown', seen: ['8:17 / /x/disk rw - ext4 /dev/sdb1'] },
+  ),
+  row(
+    'users on a disk of their own',
+    [bind('/home', '/x')],
+    [mountOf({ mountPoint: '/x', source: '/dev/sdb1', device: '8:17', origin: 'node', nodePaths: ['/home'] })],
+    {
+      verdict: 'fail',
+      severity: 'high',
+      seen: ['8:17 / /x rw - ext4 /dev/sdb1', '/home on the node', 'bind /home -> /x rw'],
+    },
+  ),
+  row(
+    'a volume that is /proc',
+    [bind('/var/lib/docker/volumes/p/_data', '/x', { type: 'volume' })],
+    [
+      mountOf({
+        mountPoint: '/x',
+        fsType: 'proc',
+        source: 'proc',
+        device: '0:61',
+        origin: 'node',
+        nodePaths: ['/var/lib/docker/volumes/p/_data'],
+      }),
+    ],
+    { verdict: 'fail', severity: 'critical', seen: ['0:61 / /x rw - proc proc', '/proc on the node'] },
   ),
   row(
     'the small init of --init',
@@ -135,7 +188,11 @@ judgeContainers(t, sensitiveMount, [
     'the state of an engine that is elsewhere',
     [bind('/data/docker', '/x')],
     [mountOf({ root: '/data/docker', mountPoint: '/x' })],
-    { verdict: 'fail', facts: { docker: dockerFact({ api: dockerApi({ dataRoot: '/data/docker' }) }) } },
+    {
+      verdict: 'fail',
+      severity: 'critical',
+      facts: { docker: dockerFact({ api: dockerApi({ dataRoot: '/data/docker' }) }) },
+    },
   ),
   {
     name: 'the directories that the kubelet makes for a pod',
@@ -160,12 +217,13 @@ judgeContainers(t, sensitiveMount, [
       ),
     },
     verdict: 'fail',
+    severity: 'critical',
   },
   row(
     'the same directories, in a container that is none of its own',
     [bind('/var/lib/kubelet/pods/7f3e', '/x')],
     [mountOf({ root: '/var/lib/kubelet/pods/7f3e', mountPoint: '/x' })],
-    { verdict: 'fail' },
+    { verdict: 'fail', severity: 'critical' },
   ),
   {
     name: 'a root that is a directory of the engine (the vfs driver)',
@@ -183,13 +241,88 @@ judgeContainers(t, sensitiveMount, [
   {
     name: 'the files of the container whose network it joined',
     container: {
+      declared: {
+        engineFiles: ['hostname', 'hosts', 'resolv.conf'].map(
+          (name) => `/var/lib/docker/containers/${OTHER_ID}/${name}`,
+        ),
+      },
       mounts: seen(
-        DEFAULT_MOUNTS.map((mount) => mountOf({ ...mount, root: mount.root.replace(CONTAINER_ID, 'ab'.repeat(32)) })),
+        DEFAULT_MOUNTS.map((mount) => {
+          const root = mount.root.replace(CONTAINER_ID, OTHER_ID);
+          return mount.fsType === 'ext4' ? mountOf({ ...mount, root, nodePaths: [root] }) : mount;
+        }),
         mountinfo,
       ),
     },
     verdict: 'pass',
   },
+  row(
+    'files that only look like those of the engine',
+    [],
+    [mountOf({ root: `/etc/containers/${CONTAINER_ID}/hosts`, mountPoint: '/x' })],
+    { verdict: 'fail' },
+  ),
+  row(
+    'a file of the node in the place of the small init',
+    [bind('/etc/shadow', '/sbin/docker-init', { writable: false })],
+    [mountOf({ root: '/etc/shadow', mountPoint: '/sbin/docker-init', readOnly: true })],
+    { verdict: 'fail', severity: 'high' },
+  ),
+  row(
+    'the cgroups of all',
+    [bind('/sys/fs/cgroup/pids', '/x')],
+    [
+      mountOf({
+        mountPoint: '/x',
+        fsType: 'cgroup',
+        source: 'cgroup',
+        device: '0:36',
+        origin: 'node',
+        nodePaths: ['/sys/fs/cgroup/pids'],
+      }),
+    ],
+    { verdict: 'fail' },
+  ),
+  row(
+    'the interface of the tracer, mounted by the container itself',
+    [],
+    [mountOf({ mountPoint: '/t', fsType: 'tracefs', source: 't', device: '0:12' })],
+    { verdict: 'fail', seen: ['0:12 / /t rw - tracefs t', '/sys/kernel/tracing on the node'] },
+  ),
+  row(
+    'memory files that all share who were started with --ipc host',
+    [],
+    [
+      mountOf({
+        root: '/',
+        mountPoint: '/dev/shm',
+        fsType: 'tmpfs',
+        device: '0:23',
+        origin: 'node',
+        nodePaths: ['/dev/shm'],
+      }),
+    ],
+    { verdict: 'fail' },
+  ),
+  row(
+    'a part of a file system that no path of the node leads to',
+    [],
+    [
+      mountOf({
+        root: '/@snapshots/1',
+        mountPoint: '/x',
+        device: '0:31',
+        fsType: 'btrfs',
+        source: 'none',
+        origin: 'unresolved',
+        nodePaths: [],
+      }),
+    ],
+    {
+      verdict: 'unknown',
+      reason: /path of a mount/,
+    },
+  ),
   {
     name: 'not readable',
     container: { mounts: unreadable(mountinfo, 'permission denied (EACCES)') },
@@ -203,6 +336,7 @@ judgeContainers(t, sensitiveMount, [
       mounts: unreadable(mountinfo, 'permission denied (EACCES)'),
     },
     verdict: 'fail',
+    severity: 'critical',
     seen: ['bind /usr/../etc/ -> /x rw'],
   },
 ]);
