@@ -9,8 +9,10 @@ export const sshConfiguration: NodeExamination = Object.freeze({
   group: 'node',
   title: 'sshd',
   examine: async ({ access, uid }: NodeSubject) => {
-    const { present, contexts, files } = await sshdInspector.inspect(access, {});
+    const { present, loads, contexts, files } = await sshdInspector.inspect(access, {});
     if (present.state === 'absent') return fine('no SSH server here');
+    if (loads.state === 'seen' && !loads.value.accepted)
+      return warning(`${loads.source}: sshd refuses this: ${loads.value.reason}`, 'see: sshd -t');
     if (contexts.state === 'unreadable')
       return unknown(`${contexts.source}: ${contexts.reason}`, uid === 0 ? 'see: sshd -t' : AS_ROOT);
     if (contexts.state === 'absent')

@@ -126,6 +126,7 @@ import { userfaultfd } from './kernel/userfaultfd.ts';
 import { yamaPtrace } from './kernel/yama-ptrace.ts';
 import { acceptEnvironment } from './ssh/accept-environment.ts';
 import { clientAlive } from './ssh/client-alive.ts';
+import { configurationLoads } from './ssh/configuration-loads.ts';
 import { emptyPasswords } from './ssh/empty-passwords.ts';
 import { forwarding } from './ssh/forwarding.ts';
 import { hostBasedAuthentication } from './ssh/host-based-authentication.ts';
@@ -274,6 +275,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   yamaPtrace,
   acceptEnvironment,
   clientAlive,
+  configurationLoads,
   emptyPasswords,
   forwarding,
   hostBasedAuthentication,

@@ -1,11 +1,12 @@
 import { parseSshdLine } from './sshd-config.ts';
+import type { Directive } from './sshd-config.ts';
 
 /** What a command line of sshd says about its configuration. */
 export interface SshdOptions {
   /** `-f`; the default of OpenSSH without. Where it is not absolute, it is not known which file that is. */
   readonly configPath: string;
-  /** Lines of `-o`, and of `-p`, in order: they come before the file, so they win. */
-  readonly options: readonly { readonly keyword: string; readonly args: readonly string[] }[];
+  /** Lines of `-o`, and of options that mean the same, in order: they come before the file, so they win. */
+  readonly options: readonly Omit<Directive, 'line'>[];
 }
 
 /** Where sshd looks without `-f`. */
@@ -32,12 +33,18 @@ export function parseSshdCommandLine(strings: readonly string[]): SshdOptions {
   // sshd has no arguments but options, so what stands behind one in a title belongs to its value.
   const args = (title === undefined ? strings : title.split(/ (?=-)/)).slice(1);
   let configPath = DEFAULT_CONFIG;
-  const options: { keyword: string; args: readonly string[] }[] = [];
+  const options: Omit<Directive, 'line'>[] = [];
+  const add = (keyword: string, value: string): void => {
+    options.push({ keyword, args: [value], rest: value });
+  };
   for (let index = 0; index < args.length; index += 1) {
     const arg = args[index] ?? '';
     if (arg === '--' || !arg.startsWith('-')) break;
     // Letters that take a value, from `sshd.c`: what follows the letter, or the next word.
     const position = arg.search(/[CEbcfghkopu]/);
+    const flags = position === -1 ? arg : arg.slice(0, position);
+    if (flags.includes('q')) add('loglevel', 'QUIET');
+    if (flags.includes('d')) add('loglevel', 'DEBUG');
     if (position === -1) continue;
     let value = arg.slice(position + 1).trimStart();
     if (value === '') {
@@ -46,9 +53,11 @@ export function parseSshdCommandLine(strings: readonly string[]): SshdOptions {
     }
     const letter = arg.charAt(position);
     if (letter === 'f') configPath = value;
-    else if (letter === 'p') options.push({ keyword: 'port', args: [value] });
+    else if (letter === 'p') add('port', value);
+    else if (letter === 'g') add('logingracetime', value);
+    else if (letter === 'h') add('hostkey', value);
     else if (letter === 'o') {
-      const line = parseSshdLine(value);
+      const line = parseSshdLine(value, 'words');
       if (line !== undefined && !('problem' in line)) options.push(line);
     }
   }

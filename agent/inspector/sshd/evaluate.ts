@@ -1,95 +1,150 @@
-import type { SshContext, SshSetting } from '../../../posture/fact/sshd.ts';
-import { clip } from '../clip.ts';
+import { ALGORITHM_KEYWORDS } from './algorithms.ts';
 import type { PlacedDirective } from './expand-config.ts';
-import { KEYWORDS, keywordOf } from './keywords.ts';
-import { implies } from './match-condition.ts';
-import type { Condition } from './match-condition.ts';
+import { CHALLENGE_RESPONSE, isSetByMatch, KBD_INTERACTIVE_SINCE, keywordOf } from './keywords.ts';
+import { fitsFamily } from './readers.ts';
+import type { SshdProgram } from './release.ts';
+import { offered } from './values.ts';
+import type { Line, Option, Options, Problem } from './values.ts';
 
-/** The contexts; or the line that sshd would refuse, so that this is not what runs. */
-export type Evaluation =
-  | { readonly ok: true; readonly contexts: readonly SshContext[] }
-  | { readonly ok: false; readonly place: string; readonly reason: string };
+const KBD_INTERACTIVE = 'kbdinteractiveauthentication';
 
-/** More is not cut: a check would judge a part as if it were the whole. */
-const MAX_VALUES = 256;
-const MAX_VALUE_LENGTH = 4096;
+/** What the lines are evaluated with. */
+export type Surroundings = Pick<Line, 'program' | 'homes' | 'services'>;
 
-type Values = Map<string, SshSetting>;
-
-/** A line after its arguments were read. */
-interface ReadLine {
-  readonly keyword: string;
-  readonly values: readonly string[];
+/** A problem and the line that has it. */
+export interface PlacedProblem extends Problem {
   readonly place: string;
-  readonly block: number;
+}
+
+/** What is set when sshd starts; or why it does not start. */
+export type Start =
+  { readonly ok: true; readonly options: Options } | { readonly ok: false; readonly problem: PlacedProblem };
+
+/**
+ * Reads all lines as sshd does when it starts: those outside of any Match, and in `Match all`, take effect, and the first
+ * of a keyword counts; all others are checked.
+ */
+export function evaluateStart(directives: readonly PlacedDirective[], surroundings: Surroundings): Start {
+  const options: Options = new Map();
+  const problems = readLines(directives, ({ isStart }) => isStart, options, surroundings);
+  turnOnInteractive(options, surroundings.program);
+  const problem = problems.find(({ kind }) => kind === 'refused') ?? problems[0] ?? startProblem(options, surroundings);
+  return problem === undefined ? { ok: true, options } : { ok: false, problem };
 }
 
 /**
- * Effective settings: of the lines outside of any Match the first of a keyword counts; in a Match block, over these,
- * the first among all blocks that hold. First comes the context outside, then one for each condition.
+ * The settings of connections for which `holds` says which blocks hold: what is set at the start, and over it the first
+ * line of each keyword among those blocks. undefined: sshd ends such connections.
  */
-export function evaluate(directives: readonly PlacedDirective[], blocks: readonly Condition[]): Evaluation {
-  const lines: ReadLine[] = [];
-  for (const { keyword: name, args, place, block } of directives) {
-    // What is not judged is not kept: a file that is none of sshd's may hold anything.
-    if (!Object.hasOwn(KEYWORDS, name)) continue;
-    const keyword = keywordOf(name);
-    const condition = blocks[block];
-    // `Match all` always holds: sshd lets everything stand there.
-    if (!keyword.inMatch && condition !== undefined && condition.criteria.size > 0)
-      return { ok: false, place, reason: `${name} may not stand in a Match block` };
-    const value = keyword.read(args);
-    if ('problem' in value) return { ok: false, place, reason: `${name} ${value.problem}` };
-    lines.push({ keyword: name, values: value.values, place, block });
+export function evaluateMatch(
+  directives: readonly PlacedDirective[],
+  holds: (block: number) => boolean,
+  start: Options,
+  surroundings: Surroundings,
+): Options | undefined {
+  const inside: Options = new Map();
+  const isActive = ({ block }: PlacedDirective): boolean => block !== -1 && holds(block);
+  if (readLines(directives.filter(isActive), isActive, inside, surroundings).length > 0) return undefined;
+  const options = new Map(start);
+  for (const [name, option] of inside) {
+    // sshd takes a pattern of variables from a Match as well, though the keyword is not allowed in most.
+    const isPattern = name === 'permituserenvironment' && !['yes', 'no'].includes(option.values[0] ?? '');
+    if (isSetByMatch(name) || isPattern) options.set(name, option);
   }
-  const excess = excessOf(lines);
-  if (excess !== undefined) return { ok: false, ...excess };
-  const outside = collect(lines.filter(({ block }) => block === -1));
-  const contexts = new Map<string, SshContext>();
-  contexts.set('', contextOf('', outside, overriding(lines, blocks, { text: '', criteria: new Map() })));
-  for (const condition of blocks) {
-    if (condition.criteria.size === 0 || contexts.has(condition.text)) continue;
-    contexts.set(condition.text, contextOf(condition.text, outside, overriding(lines, blocks, condition)));
-  }
-  return { ok: true, contexts: [...contexts.values()] };
+  return isEveryListTaken(options, surroundings) ? options : undefined;
 }
 
-/** What the blocks that hold under `condition` set. */
-function overriding(lines: readonly ReadLine[], blocks: readonly Condition[], condition: Condition): Values {
-  const holds = blocks.map((block) => implies(condition, block));
-  return collect(lines.filter(({ block }) => holds[block] === true));
+function readLines(
+  directives: readonly PlacedDirective[],
+  isActive: (directive: PlacedDirective) => boolean,
+  options: Options,
+  surroundings: Surroundings,
+): readonly PlacedProblem[] {
+  const problems: PlacedProblem[] = [];
+  for (const directive of directives) {
+    const problem = readLine(directive, isActive(directive), options, surroundings);
+    if (problem !== undefined) problems.push({ ...problem, place: directive.place });
+  }
+  return problems;
 }
 
-function collect(lines: readonly ReadLine[]): Values {
-  const settings: Values = new Map();
-  for (const { keyword, values, place } of lines) {
-    const before = settings.get(keyword);
-    if (before === undefined) settings.set(keyword, { values, source: place });
-    else if (keywordOf(keyword).accumulates === true)
-      settings.set(keyword, { values: [...before.values, ...values], source: before.source });
-  }
-  return settings;
+function readLine(
+  { keyword: written, args, rest, place, isStart }: PlacedDirective,
+  isActive: boolean,
+  options: Options,
+  surroundings: Surroundings,
+): Problem | undefined {
+  const keyword = keywordOf(written, surroundings.program);
+  if (keyword === undefined) return { kind: 'refused', text: 'sshd does not know the keyword' };
+  if (keyword === 'unknown') return { kind: 'unknown', text: 'it is not known whether this sshd knows the keyword' };
+  if (!keyword.inMatch && !isStart) return { kind: 'refused', text: `${written} is not allowed in a Match block` };
+  const left = [...args];
+  const line = { ...surroundings, keyword: keyword.name, args: left, rest, isActive, source: place, options };
+  const problem = keyword.read(line);
+  if (problem !== undefined) return { kind: problem.kind, text: `${written}: ${problem.text}` };
+  return left.length > 0 ? { kind: 'refused', text: `${written}: more arguments than sshd accepts` } : undefined;
 }
 
-/** The line with which a keyword comes to more than a fact can hold; counted over all blocks, which is never too few. */
-function excessOf(lines: readonly ReadLine[]): { readonly place: string; readonly reason: string } | undefined {
-  const counts = new Map<string, number>();
-  for (const { keyword, values, place } of lines) {
-    const count = (keywordOf(keyword).accumulates === true ? (counts.get(keyword) ?? 0) : 0) + values.length;
-    counts.set(keyword, count);
-    if (count > MAX_VALUES) return { place, reason: `more than ${String(MAX_VALUES)} values of ${keyword}` };
-    if (values.some((value) => value.length > MAX_VALUE_LENGTH)) return { place, reason: `${keyword} is too long` };
-  }
+/** Before 8.7, ChallengeResponseAuthentication, which is `yes` by default, turns KbdInteractiveAuthentication on. */
+function turnOnInteractive(options: Options, { release }: SshdProgram): void {
+  if (release === undefined || release >= KBD_INTERACTIVE_SINCE) return;
+  const { values, source } = options.get(CHALLENGE_RESPONSE) ?? { values: ['yes'], source: 'default' };
+  const isOn = values[0] === 'yes';
+  if (isOn || !options.has(KBD_INTERACTIVE)) options.set(KBD_INTERACTIVE, { values: [isOn ? 'yes' : 'no'], source });
+}
+
+/** What sshd checks when all lines are read. */
+function startProblem(options: Options, surroundings: Surroundings): PlacedProblem | undefined {
+  const refuse = (keyword: string, text: string): PlacedProblem => ({
+    kind: 'refused',
+    place: options.get(keyword)?.source ?? 'default',
+    text: `${keyword}: ${text}`,
+  });
+  const list = ALGORITHM_KEYWORDS.find((keyword) => !isListTaken(keyword, options, surroundings));
+  if (list !== undefined) return refuse(list, 'no algorithm is left, or a pattern has an exclamation mark');
+  for (const command of ['authorizedkeyscommand', 'authorizedprincipalscommand'])
+    if (!['none', ''].includes(valueOf(options, command, '').toLowerCase()) && !options.has(`${command}user`))
+      return refuse(command, `needs ${command}user`);
+  const methods = options.get('authenticationmethods')?.values ?? ['any'];
+  const isSatisfiable = (method: string): boolean => isEnabled(method.split(':', 1)[0] ?? '', options);
+  if (methods[0] !== 'any' && !methods.some((each) => each.split(',').every(isSatisfiable)))
+    return refuse('authenticationmethods', 'no list has only methods that are enabled');
+  const family = valueOf(options, 'addressfamily', 'any');
+  if (options.get('listenaddress')?.values.every((address) => fitsFamily(address, family)) === false)
+    return refuse('listenaddress', 'an address is not of the family of AddressFamily');
   return undefined;
 }
 
-function contextOf(condition: string, outside: Values, inside: Values): SshContext {
-  const settings: Record<string, SshSetting> = {};
-  for (const [name, { fallback }] of Object.entries(KEYWORDS))
-    settings[name] = bounded(inside.get(name) ?? outside.get(name) ?? { values: fallback, source: 'default' });
-  return { condition: clip(condition, 4096), settings };
+const valueOf = (options: Options, keyword: string, fallback: string): string =>
+  options.get(keyword)?.values[0] ?? fallback;
+
+function isEnabled(method: string, options: Options): boolean {
+  switch (method) {
+    case 'publickey':
+      return valueOf(options, 'pubkeyauthentication', 'yes') === 'yes';
+    case 'password':
+      return valueOf(options, 'passwordauthentication', 'yes') === 'yes';
+    case 'keyboard-interactive':
+      return valueOf(options, 'kbdinteractiveauthentication', 'yes') === 'yes';
+    case 'hostbased':
+      return valueOf(options, 'hostbasedauthentication', 'no') === 'yes';
+    case 'gssapi-with-mic':
+      return valueOf(options, 'gssapiauthentication', 'no') === 'yes';
+    case 'gssapi-keyex':
+      return valueOf(options, 'gssapikeyexchange', 'no') === 'yes';
+    default:
+      return true;
+  }
 }
 
-function bounded({ values, source }: SshSetting): SshSetting {
-  return { values, source: clip(source, 4096) };
+function isEveryListTaken(options: Options, surroundings: Surroundings): boolean {
+  return ALGORITHM_KEYWORDS.every((keyword) => isListTaken(keyword, options, surroundings));
+}
+
+function isListTaken(
+  keyword: (typeof ALGORITHM_KEYWORDS)[number],
+  options: ReadonlyMap<string, Option>,
+  { program }: Surroundings,
+): boolean {
+  return offered(keyword, options.get(keyword)?.values[0], program) !== undefined;
 }

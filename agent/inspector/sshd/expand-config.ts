@@ -1,19 +1,20 @@
 import type { Host } from '../../host/host.ts';
-import { readTrusted } from '../trusted-path.ts';
+import { readTrusted, statTrusted } from '../trusted-path.ts';
+import type { Surroundings } from './evaluate.ts';
 import { expandGlob } from './glob.ts';
-import { both, parseCondition } from './match-condition.ts';
+import { both, isAlways, parseCondition } from './match-condition.ts';
 import type { Condition } from './match-condition.ts';
-import { parseSshdConfig } from './sshd-config.ts';
-import type { Directive } from './sshd-config.ts';
+import { decodeBytes, parseSshdConfig } from './sshd-config.ts';
+import type { Directive, Splitting } from './sshd-config.ts';
 
-/** A line of the configuration, where it stands, and under which Match. */
-export interface PlacedDirective {
-  readonly keyword: string;
-  readonly args: readonly string[];
+/** A line of the configuration, where it is, and under which Match. */
+export interface PlacedDirective extends Omit<Directive, 'line'> {
   /** `/etc/ssh/sshd_config:12` */
   readonly place: string;
   /** Index among the blocks; -1 outside of any Match. */
   readonly block: number;
+  /** It takes effect when sshd starts: it is outside of any Match, or in one that always holds. */
+  readonly isStart: boolean;
 }
 
 /** A file that was read. */
@@ -29,9 +30,9 @@ export interface ExpandedConfig {
   readonly files: readonly ConfigFile[];
 }
 
-/** Where the configuration cannot be followed, and why. `absent`: the main file does not exist. */
+/** Why the configuration cannot be followed. `absent`: the main file does not exist; `refused`: sshd refuses it. */
 export interface ConfigProblem {
-  readonly problem: 'absent' | 'unreadable';
+  readonly problem: 'absent' | 'unreadable' | 'refused';
   readonly place: string;
   readonly reason: string;
 }
@@ -40,86 +41,125 @@ export interface ConfigProblem {
 const MAX_DEPTH = 16;
 const MAX_FILES = 1024;
 const MAX_DIRECTIVES = 50_000;
-const MAX_BLOCKS = 255;
+const MAX_BLOCKS = 4096;
 /** Where relative paths of Include start. */
 const SSH_DIRECTORY = '/etc/ssh';
+/** Release that brought Include, and the one that brought the splitting of today. */
+const INCLUDE_SINCE = 802;
+const WORDS_SINCE = 807;
+
+/** Where a line is: its block, and whether that holds when sshd starts. */
+interface Scope {
+  readonly block: number;
+  readonly isStart: boolean;
+}
 
 /**
- * Reads the configuration as sshd does: Include stands for the lines of the files it names, where it stands; a Match
- * holds to the next Match or the end of its file; an Include within a Match is conditional, and so is all in it.
+ * Reads the configuration as sshd does: Include is replaced by the lines of the files it names; a Match holds to the
+ * next Match or the end of its file; an Include within a Match is conditional, and so is all in it.
  */
-export async function expandConfig(host: Host, mainPath: string): Promise<ExpandedConfig | ConfigProblem> {
+export async function expandConfig(
+  host: Host,
+  mainPath: string,
+  { program, services }: Pick<Surroundings, 'program' | 'services'>,
+): Promise<ExpandedConfig | ConfigProblem> {
   if (!mainPath.startsWith('/')) return unreadableAt('-f', 'a relative path: where it leads is not known');
   const directives: PlacedDirective[] = [];
   const blocks: Condition[] = [];
   const files: ConfigFile[] = [];
+  const release = program.release ?? Number.POSITIVE_INFINITY;
+  const splitting = release >= WORDS_SINCE ? 'words' : 'delimiters';
 
-  /** What stands in the file, with `outer` as the block that is open where it is included. */
-  const walk = async (path: string, outer: number, depth: number): Promise<ConfigProblem | undefined> => {
-    if (depth > MAX_DEPTH) return unreadableAt(path, 'more than 16 includes within each other');
+  /** The lines of one file; `outer` is the scope in which it is included. */
+  const walk = async (path: string, outer: Scope, depth: number): Promise<ConfigProblem | undefined> => {
+    if (depth > MAX_DEPTH) return refusedAt(path, 'there are more than 16 includes within each other');
     if (files.length >= MAX_FILES) return unreadableAt(path, `more than ${String(MAX_FILES)} files`);
-    const lines = await readLines(host, path, files);
+    const lines = await readLines(host, path, files, splitting);
     if ('problem' in lines) return lines;
-    let block = outer;
-    for (const { keyword, args, line } of lines.directives) {
+    let scope = outer;
+    for (const { line, ...directive } of lines.directives) {
       const place = `${path}:${String(line)}`;
-      if (keyword === 'match') {
-        const inner = parseCondition(args);
-        if (inner === undefined) return unreadableAt(place, 'sshd does not know this condition');
-        const around = blocks[outer];
-        if (blocks.length === MAX_BLOCKS) return unreadableAt(place, `more than ${String(MAX_BLOCKS)} Match blocks`);
-        block = blocks.push(around === undefined ? inner : both(around, inner)) - 1;
-      } else if (keyword === 'include') {
-        const problem = await include(args, place, block, depth);
+      if (directive.keyword === 'match') {
+        const next = enterMatch(directive.args, outer, place);
+        if ('problem' in next) return next;
+        scope = next;
+      } else if (directive.keyword === 'include' && release >= INCLUDE_SINCE) {
+        const problem = await include(directive.args, place, scope, depth);
         if (problem !== undefined) return problem;
       } else {
         if (directives.length === MAX_DIRECTIVES) return unreadableAt(place, 'the configuration is too long');
-        directives.push({ keyword, args, place, block });
+        directives.push({ ...directive, ...scope, place });
       }
     }
     return undefined;
+  };
+
+  const enterMatch = (args: readonly string[], outer: Scope, place: string): Scope | ConfigProblem => {
+    const inner = parseCondition(args, program, services);
+    if ('kind' in inner)
+      return { problem: inner.kind === 'refused' ? 'refused' : 'unreadable', place, reason: inner.text };
+    if (blocks.length === MAX_BLOCKS) return unreadableAt(place, `more than ${String(MAX_BLOCKS)} Match blocks`);
+    const around = blocks[outer.block];
+    const block = blocks.push(around === undefined ? inner : both(around, inner)) - 1;
+    return { block, isStart: outer.isStart && isAlways(inner) };
   };
 
   const include = async (
     patterns: readonly string[],
     place: string,
-    block: number,
+    scope: Scope,
     depth: number,
   ): Promise<ConfigProblem | undefined> => {
+    if (patterns.length === 0 || patterns.includes('')) return refusedAt(place, 'Include names no file');
     for (const pattern of patterns) {
-      const paths = await expandGlob(host, pattern.startsWith('/') ? pattern : `${SSH_DIRECTORY}/${pattern}`);
-      if (paths === undefined) return unreadableAt(place, 'a directory of this Include cannot be read');
+      const paths = await expandGlob(host, absolutePattern(pattern));
+      if (paths === undefined) return unreadableAt(place, 'a directory of Include cannot be read');
       for (const path of paths) {
-        const problem = await walk(path, block, depth + 1);
+        const problem = await walk(path, scope, depth + 1);
         if (problem === undefined) continue;
         if (problem.problem !== 'absent') return problem;
-        // A name that does not exist, or a file that was removed meanwhile, is nothing; sshd stops at a dead link.
-        if ((await host.readLink(path)).ok) return unreadableAt(path, 'a link to a file that does not exist');
+        // A name that does not exist has no effect; sshd stops at a link to a file that does not exist.
+        if ((await host.readLink(path)).ok) return refusedAt(path, 'a link to a file that does not exist');
       }
     }
     return undefined;
   };
 
-  const problem = await walk(mainPath, -1, 0);
+  const problem = await walk(mainPath, { block: -1, isStart: true }, 0);
   return problem ?? { directives, blocks, files };
+}
+
+/** sshd does not expand `~` here: it is a name below the working directory of the service, `/`. */
+function absolutePattern(pattern: string): string {
+  const path = decodeBytes(pattern);
+  if (path.startsWith('/')) return path;
+  return path.startsWith('~') ? `/${path}` : `${SSH_DIRECTORY}/${path}`;
 }
 
 async function readLines(
   host: Host,
   path: string,
   files: ConfigFile[],
+  splitting: Splitting,
 ): Promise<{ readonly directives: readonly Directive[] } | ConfigProblem> {
+  if (path === '/dev/null') return { directives: [] };
   const read = await readTrusted(host, path);
   if (!read.ok) {
-    const problem = read.code === 'absent' ? 'absent' : 'unreadable';
-    return { problem, place: path, reason: read.reason };
+    // sshd opens a directory like a file, and finds no lines in it.
+    const stat = read.code === 'notRegular' ? await statTrusted(host, path) : read;
+    if (stat.ok && stat.value.kind === 'directory') return { directives: [] };
+    return { problem: read.code === 'absent' ? 'absent' : 'unreadable', place: path, reason: read.reason };
   }
   const { bytes, stat } = read.value;
   files.push({ path, modifiedAtMs: stat.modifiedAtMs });
-  const parsed = parseSshdConfig(bytes.toString('utf8'));
-  return parsed.ok ? parsed : unreadableAt(`${path}:${String(parsed.line)}`, parsed.problem);
+  const parsed = parseSshdConfig(bytes, splitting);
+  return parsed.ok ? parsed : refusedAt(`${path}:${String(parsed.line)}`, parsed.problem);
 }
 
 function unreadableAt(place: string, reason: string): ConfigProblem {
   return { problem: 'unreadable', place, reason };
+}
+
+function refusedAt(place: string, reason: string): ConfigProblem {
+  return { problem: 'refused', place, reason };
 }

@@ -6,11 +6,13 @@ const MAX_DIRECTORIES = 256;
 
 /**
  * Paths that a pattern of glob(7) names: `*`, `?` and `[…]` within one component, hidden files only where the pattern
- * starts with a dot, in byte order. A pattern without these is the path itself, whether it exists or not. undefined:
- * a directory cannot be read, or there are too many, so what the pattern names is not known.
+ * starts with a dot, in byte order. A pattern without these is the path itself, whether it exists or not. What ends in a
+ * slash can only be a directory: it names no file. undefined: a directory cannot be read, or there are too many, so what
+ * the pattern names is not known.
  */
 export async function expandGlob(host: Host, pattern: string): Promise<readonly string[] | undefined> {
   let found: readonly string[] = [''];
+  if (pattern.endsWith('/')) return [];
   const components = pattern.split('/').filter((component) => component !== '');
   for (const component of components) {
     if (!/[*?[]/.test(component)) {
@@ -45,15 +47,12 @@ function piecesOf(component: string): readonly Piece[] {
   const pieces: Piece[] = [];
   for (let index = 0; index < component.length; index += 1) {
     const character = component.charAt(index);
-    const isNegated = component[index + 1] === '!' || component[index + 1] === '^';
-    // A bracket right behind the opening one stands for itself.
-    const close = character === '[' ? component.indexOf(']', index + (isNegated ? 3 : 2)) : -1;
+    const set = character === '[' ? readSet(component, index) : undefined;
     if (character === '*') pieces.push('*');
     else if (character === '?') pieces.push(() => true);
-    else if (close !== -1) {
-      const set = component.slice(index + (isNegated ? 2 : 1), close);
-      pieces.push((each) => isInSet(set, each) !== isNegated);
-      index = close;
+    else if (set !== undefined) {
+      pieces.push(set.accepts);
+      index = set.end;
     } else {
       const literal = character === '\\' && index + 1 < component.length ? component.charAt((index += 1)) : character;
       pieces.push((each) => each === literal);
@@ -62,14 +61,49 @@ function piecesOf(component: string): readonly Piece[] {
   return pieces;
 }
 
-/** `a-z_`: ranges and single characters. */
-function isInSet(set: string, character: string): boolean {
-  for (let index = 0; index < set.length; index += 1) {
-    const first = set.charAt(index);
-    const isRange = set[index + 1] === '-' && index + 2 < set.length;
-    const last = isRange ? set.charAt(index + 2) : first;
-    if (character >= first && character <= last) return true;
+/** What stands for a class of characters, in the C locale. */
+const CLASSES: Readonly<Record<string, RegExp>> = Object.freeze({
+  alnum: /[a-z0-9]/i,
+  alpha: /[a-z]/i,
+  blank: /[ \t]/,
+  // eslint-disable-next-line no-control-regex
+  cntrl: /[\x00-\x1f\x7f]/,
+  digit: /[0-9]/,
+  graph: /[!-~]/,
+  lower: /[a-z]/,
+  print: /[ -~]/,
+  punct: /[!-/:-@[-`{-~]/,
+  space: /[ \t-\r]/,
+  upper: /[A-Z]/,
+  xdigit: /[0-9a-f]/i,
+});
+
+/**
+ * A bracket expression from its `[` on: single characters, ranges, `[:class:]`, negated by `!` or `^`; a bracket right
+ * behind the opening one is an ordinary character. undefined: it is not closed, so the `[` is an ordinary character.
+ */
+function readSet(
+  text: string,
+  start: number,
+): { readonly accepts: (character: string) => boolean; readonly end: number } | undefined {
+  const isNegated = text[start + 1] === '!' || text[start + 1] === '^';
+  const first = start + (isNegated ? 2 : 1);
+  const members: ((character: string) => boolean)[] = [];
+  for (let index = first; index < text.length; index += 1) {
+    if (text[index] === ']' && index > first)
+      return { accepts: (each) => members.some((member) => member(each)) !== isNegated, end: index };
+    const [name] = /^\[:([a-z]+):\]/.exec(text.slice(index))?.slice(1) ?? [];
+    if (name !== undefined) {
+      members.push((each) => CLASSES[name]?.test(each) === true);
+      index += name.length + 3;
+      continue;
+    }
+    if (text[index] === '\\' && index + 1 < text.length) index += 1;
+    const low = text.charAt(index);
+    const isRange = text[index + 1] === '-' && index + 2 < text.length && text[index + 2] !== ']';
+    const high = isRange ? text.charAt(index + 2) : low;
+    members.push((each) => each >= low && each <= high);
     if (isRange) index += 2;
   }
-  return false;
+  return undefined;
 }

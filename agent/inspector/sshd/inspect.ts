@@ -6,17 +6,19 @@ import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { refusalText } from '../proc/daemon-identity.ts';
-import { UNIT_DIRECTORIES } from '../systemd/find-unit.ts';
+import type { Recall } from '../recall.ts';
 import { DEFAULT_CONFIG, parseSshdCommandLine } from './command-line.ts';
-import type { SshdOptions } from './command-line.ts';
-import { evaluate } from './evaluate.ts';
-import { expandConfig } from './expand-config.ts';
-import type { ConfigProblem, ExpandedConfig, PlacedDirective } from './expand-config.ts';
+import { readConfiguration } from './configuration.ts';
+import type { SshdConfiguration } from './configuration.ts';
+import { enabledUnit } from './enabled-unit.ts';
 import { findSshdListeners } from './listeners.ts';
 import type { SshdListener } from './listeners.ts';
 
-/** Names of the socket unit: Debian family, others. */
-const SOCKET_UNITS = ['ssh.socket', 'sshd.socket'];
+/** Bounds of the fact. */
+const MAX_CONTEXTS = 256;
+const MAX_FILES = 1024;
+/** More are not judged. */
+const MAX_LISTENERS = 8;
 const DROP_IN_DIRECTORY = '/etc/ssh/sshd_config.d';
 
 /** The SSH server: its configuration as it reads it, and how it runs. */
@@ -37,28 +39,70 @@ export const sshdInspector: Inspector<'sshd'> = {
 
 /** What the processes that are called sshd say about the server of the node. */
 interface Server {
-  /** absent: none runs. unreadable: whether one runs is not known. */
-  readonly running: Observed<SshdListener>;
+  /** Those that listen. absent: none runs. unreadable: whether one runs is not known. */
+  readonly running: Observed<readonly SshdListener[]>;
   /** Why it is not known which configuration is in force. */
   readonly doubt: string | undefined;
 }
 
-async function inspectSshd({ host }: NodeAccess): Promise<SshdFact> {
+async function inspectSshd({ host, recall }: NodeAccess): Promise<SshdFact> {
   const { running, doubt } = await findServer(host);
-  const options = running.state === 'seen' ? running.value.options : parseSshdCommandLine([]);
-  const config: ExpandedConfig | ConfigProblem =
-    doubt === undefined
-      ? await expandConfig(host, options.configPath)
-      : { problem: 'unreadable', place: running.source, reason: doubt };
-  const hasConfig = 'directives' in config || config.problem !== 'absent';
-  const files = 'directives' in config ? config.files : [];
+  const listeners = running.state === 'seen' ? running.value : [];
+  const configurations =
+    doubt === undefined ? await readConfigurations(host, recall, listeners) : [doubtful(running.source, doubt)];
+  const files = configurations.flatMap((each) => each.files);
+  const [first] = configurations;
+  const source = running.source;
   return {
-    present: await presence(host, running, hasConfig),
-    contexts: contextsOf(config, options),
-    files: files.map(({ path }) => clip(path, 4096)),
+    present: await presence(
+      host,
+      running,
+      configurations.some(({ isPresent }) => isPresent),
+    ),
+    version: first?.version ?? absent(source),
+    loads: configurations.map(({ loads }) => loads).find(isNotAccepted) ?? first?.loads ?? absent(source),
+    contexts: joinContexts(configurations.map(({ contexts }) => contexts)) ?? absent(source),
+    files: [...new Set(files.map(({ path }) => clip(path, 4096)))].slice(0, MAX_FILES),
     modifiedAtMs: Math.max(0, ...files.map(({ modifiedAtMs }) => modifiedAtMs)),
-    startedAtMs: running.state === 'seen' ? running.value.startedAtMs : 0,
+    startedAtMs: Math.min(...listeners.map((each) => each.startedAtMs), listeners[0]?.startedAtMs ?? 0),
   };
+}
+
+/** What each sshd was started with, each once; where none runs, what the service reads. */
+function readConfigurations(
+  host: Host,
+  recall: Recall,
+  listeners: readonly SshdListener[],
+): Promise<readonly SshdConfiguration[]> {
+  const started = listeners.map(({ options, executable }) => ({
+    options,
+    executable: executable as string | undefined,
+  }));
+  const all = started.length === 0 ? [{ options: parseSshdCommandLine([]), executable: undefined }] : started;
+  const different = new Map(all.map((each) => [JSON.stringify(each), each]));
+  return Promise.all(
+    [...different.values()].map(({ options, executable }) => readConfiguration(host, recall, options, executable)),
+  );
+}
+
+function doubtful(source: string, reason: string): SshdConfiguration {
+  const unknown = unreadable(source, reason);
+  return { version: unknown, loads: unknown, contexts: unknown, isPresent: true, files: [] };
+}
+
+function isNotAccepted(loads: SshdFact['loads']): boolean {
+  return loads.state !== 'seen' || !loads.value.accepted;
+}
+
+/** The contexts of all: what holds for one sshd must hold for each. */
+function joinContexts(all: readonly SshdFact['contexts'][]): SshdFact['contexts'] | undefined {
+  const missing = all.find(({ state }) => state !== 'seen');
+  if (missing !== undefined) return missing;
+  const contexts = all.flatMap((each) => (each.state === 'seen' ? each.value : []));
+  const source = all[0]?.source ?? '';
+  return contexts.length > MAX_CONTEXTS
+    ? unreadable(source, 'there are too many Match blocks')
+    : seen(contexts, source);
 }
 
 async function findServer(host: Host): Promise<Server> {
@@ -70,49 +114,18 @@ async function findServer(host: Host): Promise<Server> {
   const doubt = refusalText(found.value, 'sshd', ['doubtful']);
   const [first] = listeners;
   if (first !== undefined) {
-    const running = seen(first, `/proc/${String(first.pid)}`);
-    const pids = listeners.map(({ pid }) => String(pid)).join(', ');
-    return { running, doubt: doubt ?? (listeners.length > 1 ? `several sshd listen (pid ${pids})` : undefined) };
+    const running = seen(listeners, `/proc/${String(first.pid)}`);
+    return { running, doubt: doubt ?? (listeners.length > MAX_LISTENERS ? 'too many sshd listen' : undefined) };
   }
   const refused = doubt ?? refusalText(found.value, 'sshd', ['foreign']);
   return { running: refused === undefined ? absent(source) : unreadable(source, refused), doubt };
 }
 
-function contextsOf(
-  config: ExpandedConfig | ConfigProblem,
-  { options, configPath }: SshdOptions,
-): SshdFact['contexts'] {
-  if (!('directives' in config))
-    return config.problem === 'absent' ? absent(config.place) : unreadable(config.place, config.reason);
-  const { directives, blocks }: ExpandedConfig = config;
-  const told = options.map(({ keyword, args }): PlacedDirective => ({
-    keyword,
-    args,
-    place: '-o on the command line',
-    block: -1,
-  }));
-  const evaluation = evaluate([...told, ...directives], blocks);
-  return evaluation.ok
-    ? seen(evaluation.contexts, configPath)
-    : unreadable(evaluation.place, `sshd would refuse this line: ${evaluation.reason}`);
-}
-
-async function presence(host: Host, running: Observed<SshdListener>, hasConfig: boolean): Promise<SshdFact['present']> {
+async function presence(host: Host, running: Server['running'], hasConfig: boolean): Promise<SshdFact['present']> {
   if (running.state === 'seen') return seen('running', running.source);
-  const socket = await enabledSocket(host);
-  if (socket !== undefined) return seen('socketActivated', socket);
+  const enabled = await enabledUnit(host);
+  if (enabled !== undefined) return seen(enabled.kind, enabled.path);
   // It may well run.
   if (running.state === 'unreadable') return running;
   return hasConfig ? seen('installed', DEFAULT_CONFIG) : absent(DEFAULT_CONFIG);
-}
-
-/** The link that `systemctl enable` makes, systemd.unit(5). */
-async function enabledSocket(host: Host): Promise<string | undefined> {
-  for (const unit of SOCKET_UNITS)
-    for (const directory of UNIT_DIRECTORIES) {
-      const path = `${directory}/sockets.target.wants/${unit}`;
-      const link = await host.readLink(path);
-      if (link.ok) return path;
-    }
-  return undefined;
 }

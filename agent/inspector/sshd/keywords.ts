@@ -1,176 +1,244 @@
-import { ALGORITHMS, assembleAlgorithms } from './algorithms.ts';
-import type { AlgorithmKeyword } from './algorithms.ts';
+import { ALGORITHM_KEYWORDS, KNOWN_RELEASES } from './algorithms.ts';
+import * as read from './readers.ts';
+import * as value from './values.ts';
+import type { Reader } from './values.ts';
 
-/** How the arguments of a keyword are read, and what it is when nobody sets it. */
+/** How a keyword is read, and where it may be used. */
 export interface Keyword {
-  readonly read: (args: readonly string[]) => Value;
-  readonly fallback: readonly string[];
-  /** It may stand in a Match block. */
+  /** Name of what is set: that of the keyword, or the one that it is an alias of. */
+  readonly name: string;
+  readonly read: Reader;
+  /** It may be used in a Match block; sshd then takes its value from there. */
   readonly inMatch: boolean;
-  /** Each line adds to those before, instead of the first one counting. */
-  readonly accumulates?: boolean;
+  /** First release that knows it; a number above all where only some distributions add it. */
+  readonly since: number;
 }
 
-/** The values of one line in the words of `sshd -T`, or why sshd refuses the line. */
-export type Value = { readonly values: readonly string[] } | { readonly problem: string };
+/** Known to some distributions alone: the program must hold the word. */
+const PATCHED = 9999;
 
-type Reader = Keyword['read'];
+/** Shorter words of the program are no keywords that a distribution adds: `host`, `user`. */
+const SHORTEST_ADDED = 8;
 
-/** Exactly one argument. */
-function single(read: (argument: string) => string | undefined): Reader {
-  return (args) => {
-    const [argument] = args;
-    if (argument === undefined || argument === '') return { problem: 'has no argument' };
-    if (args.length > 1) return { problem: 'has more than one argument' };
-    const value = read(argument);
-    return value === undefined ? { problem: 'has a value that sshd does not know' } : { values: [value] };
-  };
-}
+type Entry = readonly [reader: Reader, inMatch: boolean, since?: number, name?: string];
 
-/** One of some words, in any case; some mean the same as another. */
-function words(meanings: Readonly<Record<string, string>>): Reader {
-  return single((argument) => {
-    const word = argument.toLowerCase();
-    return Object.hasOwn(meanings, word) ? meanings[word] : undefined;
-  });
-}
+const any = (): boolean => true;
+const isVariable = (name: string): boolean => !name.includes('=');
+const forwarding = value.words({ yes: 'yes', all: 'yes', no: 'no', local: 'local', remote: 'remote' });
+/** Case matters here. */
+const tunnel = value.single((argument) =>
+  ['no', 'point-to-point', 'ethernet', 'yes'].includes(argument) ? argument : undefined,
+);
+const { yesNo, whole, time, text, adding, file } = value;
 
-const yesNo = words({ yes: 'yes', no: 'no' });
-const forwarding = words({ yes: 'yes', all: 'yes', no: 'no', local: 'local', remote: 'remote' });
-const whole = single((argument) => (/^\d{1,9}$/.test(argument) ? String(Number(argument)) : undefined));
-/** As many arguments as there are. */
-const several: Reader = (args) => (args.length === 0 ? { problem: 'has no argument' } : { values: args });
-const text = single((argument) => argument);
-
-const UNIT_SECONDS: Readonly<Record<string, number>> = Object.freeze({
-  '': 1,
-  s: 1,
-  m: 60,
-  h: 3600,
-  d: 86_400,
-  w: 604_800,
-});
-
-/** sshd_config(5), section TIME FORMATS: `90`, `1h30m`; in seconds. */
-const time = single((argument) => {
-  if (!/^(?:\d{1,9}[smhdw]?){1,16}$/i.test(argument)) return undefined;
-  let seconds = 0;
-  for (const [, digits = '', unit = ''] of argument.matchAll(/(\d{1,9})([smhdw]?)/gi))
-    seconds += Number(digits) * (UNIT_SECONDS[unit.toLowerCase()] ?? 1);
-  return String(seconds);
-});
-
-const LEVELS = ['QUIET', 'FATAL', 'ERROR', 'INFO', 'VERBOSE', 'DEBUG', 'DEBUG1', 'DEBUG2', 'DEBUG3'];
-const level = single((argument) => LEVELS.find((name) => name === argument.toUpperCase()));
-
-function algorithms(keyword: AlgorithmKeyword, inMatch: boolean): Keyword {
-  const known = ALGORITHMS[keyword];
-  return {
-    read: (args) => {
-      const value = text(args);
-      return 'problem' in value ? value : { values: [assembleAlgorithms(known, value.values[0] ?? '').join(',')] };
-    },
-    fallback: [known.defaults.join(',')],
-    inMatch,
-  };
-}
-
-const anywhere = (read: Reader, ...fallback: readonly string[]): Keyword => ({ read, fallback, inMatch: true });
-const globally = (read: Reader, ...fallback: readonly string[]): Keyword => ({ read, fallback, inMatch: false });
-const adding = (read: Reader, inMatch: boolean, ...fallback: readonly string[]): Keyword => ({
-  read,
-  fallback,
-  inMatch,
-  accumulates: true,
-});
-
-/**
- * The keywords that checks and other inspectors read, by lower-case name, with the defaults of OpenSSH. Distributions
- * change none of these in the program; they ship a file. Others are not kept.
- */
-export const KEYWORDS: Readonly<Record<string, Keyword>> = Object.freeze({
-  acceptenv: adding(several, true),
-  allowagentforwarding: anywhere(yesNo, 'yes'),
-  allowgroups: adding(several, true),
-  allowstreamlocalforwarding: anywhere(forwarding, 'yes'),
-  allowtcpforwarding: anywhere(forwarding, 'yes'),
-  allowusers: adding(several, true),
-  authenticationmethods: anywhere(several, 'any'),
-  authorizedkeyscommand: anywhere(text, 'none'),
-  authorizedkeyscommanduser: anywhere(text, 'none'),
-  authorizedkeysfile: anywhere(several, '.ssh/authorized_keys', '.ssh/authorized_keys2'),
-  casignaturealgorithms: algorithms('casignaturealgorithms', true),
-  ciphers: algorithms('ciphers', false),
-  clientalivecountmax: anywhere(whole, '3'),
-  clientaliveinterval: anywhere(time, '0'),
-  denygroups: adding(several, true),
-  denyusers: adding(several, true),
-  disableforwarding: anywhere(yesNo, 'no'),
-  exposeauthinfo: anywhere(yesNo, 'no'),
-  forcecommand: anywhere(several, 'none'),
-  gatewayports: anywhere(words({ yes: 'yes', no: 'no', clientspecified: 'clientspecified' }), 'no'),
-  gssapiauthentication: anywhere(yesNo, 'no'),
-  hostbasedacceptedalgorithms: algorithms('hostbasedacceptedalgorithms', true),
-  hostbasedauthentication: anywhere(yesNo, 'no'),
-  hostkey: adding(
-    text,
-    false,
-    '/etc/ssh/ssh_host_rsa_key',
-    '/etc/ssh/ssh_host_ecdsa_key',
-    '/etc/ssh/ssh_host_ed25519_key',
-  ),
-  hostkeyalgorithms: algorithms('hostkeyalgorithms', false),
-  ignorerhosts: anywhere(words({ yes: 'yes', no: 'no', 'shosts-only': 'shosts-only' }), 'yes'),
-  ignoreuserknownhosts: globally(yesNo, 'no'),
-  kbdinteractiveauthentication: anywhere(yesNo, 'yes'),
-  kerberosauthentication: anywhere(yesNo, 'no'),
-  kexalgorithms: algorithms('kexalgorithms', false),
-  listenaddress: adding(several, false),
-  logingracetime: globally(time, '120'),
-  loglevel: anywhere(level, 'INFO'),
-  macs: algorithms('macs', false),
-  maxauthtries: anywhere(whole, '6'),
-  maxsessions: anywhere(whole, '10'),
-  maxstartups: globally(text, '10:30:100'),
-  passwordauthentication: anywhere(yesNo, 'yes'),
-  permitemptypasswords: anywhere(yesNo, 'no'),
-  permitrootlogin: anywhere(
-    words({
+const ENTRIES: Readonly<Record<string, Entry>> = {
+  acceptenv: [adding(isVariable), true],
+  addressfamily: [value.words({ inet: 'inet', inet6: 'inet6', any: 'any' }), false],
+  afstokenpassing: [read.ignored, false],
+  allowagentforwarding: [yesNo, true],
+  allowgroups: [adding(any), true],
+  allowstreamlocalforwarding: [forwarding, true],
+  allowtcpforwarding: [forwarding, true],
+  allowusers: [adding(value.isUserPattern), true],
+  authenticationmethods: [read.authenticationMethods, true],
+  authorizedkeyscommand: [value.command, true],
+  authorizedkeyscommanduser: [text, true],
+  authorizedkeysfile2: [read.ignored, true],
+  authorizedkeysfile: [value.keyFiles, true],
+  authorizedprincipalscommand: [value.command, true],
+  authorizedprincipalscommanduser: [text, true],
+  authorizedprincipalsfile: [value.single((path, { homes }) => value.expandTilde(path, homes)), true],
+  banner: [file(), true],
+  channeltimeout: [read.noneOr(read.isChannelTimeout), true, 902],
+  checkmail: [read.ignored, false],
+  chrootdirectory: [text, true],
+  clientalivecountmax: [whole, true],
+  clientaliveinterval: [time, true],
+  compression: [value.words({ yes: 'yes', delayed: 'yes', no: 'no' }), false],
+  denygroups: [adding(any), true],
+  denyusers: [adding(value.isUserPattern), true],
+  disableforwarding: [yesNo, true],
+  dsaauthentication: [yesNo, false, 0, 'pubkeyauthentication'],
+  exposeauthinfo: [yesNo, true, 706],
+  fingerprinthash: [read.fingerprintHash, false],
+  forcecommand: [read.forceCommand, true],
+  gatewayports: [value.words({ yes: 'yes', no: 'no', clientspecified: 'clientspecified' }), true],
+  gssapiauthentication: [yesNo, true],
+  gssapicleanupcredentials: [yesNo, false],
+  gssapidelegatecredentials: [yesNo, false, 1003],
+  gssapistrictacceptorcheck: [yesNo, false],
+  hostbasedacceptedkeytypes: [
+    value.algorithmList('hostbasedacceptedalgorithms'),
+    true,
+    0,
+    'hostbasedacceptedalgorithms',
+  ],
+  hostbasedauthentication: [yesNo, true],
+  hostbasedusesnamefrompacketonly: [yesNo, true],
+  hostcertificate: [value.addingFile, false],
+  hostdsakey: [value.addingFile, false, 0, 'hostkey'],
+  hostkey: [value.addingFile, false],
+  hostkeyagent: [file('SSH_AUTH_SOCK'), false],
+  ignorerhosts: [value.words({ yes: 'yes', no: 'no', 'shosts-only': 'shosts-only' }), true],
+  ignoreuserknownhosts: [yesNo, false],
+  ipqos: [read.ipQos, true],
+  kbdinteractiveauthentication: [yesNo, true],
+  keepalive: [yesNo, false, 0, 'tcpkeepalive'],
+  kerberosauthentication: [yesNo, true],
+  kerberosgetafstoken: [read.ignored, false],
+  kerberosorlocalpasswd: [yesNo, false],
+  kerberostgtpassing: [read.ignored, false],
+  kerberosticketcleanup: [yesNo, false],
+  keyregenerationinterval: [read.ignored, false],
+  listenaddress: [read.listenAddress, false],
+  logingracetime: [time, false],
+  loglevel: [read.logLevel, true],
+  logverbose: [read.noneOr((each) => each !== ''), true, 805],
+  maxauthtries: [whole, true],
+  maxsessions: [whole, true],
+  maxstartups: [read.maxStartups, false],
+  modulifile: [file(), false, 806],
+  pamauthenticationviakbdint: [read.ignored, false],
+  pamservicename: [text, true, 908],
+  passwordauthentication: [yesNo, true],
+  permitemptypasswords: [yesNo, true],
+  permitlisten: [read.permitted(true), true, 708],
+  permitopen: [read.permitted(false), true],
+  permitrootlogin: [
+    value.words({
       yes: 'yes',
       no: 'no',
       'prohibit-password': 'prohibit-password',
       'without-password': 'prohibit-password',
       'forced-commands-only': 'forced-commands-only',
     }),
-    'prohibit-password',
-  ),
-  permittty: anywhere(yesNo, 'yes'),
-  permittunnel: anywhere(
-    words({ yes: 'yes', no: 'no', 'point-to-point': 'point-to-point', ethernet: 'ethernet' }),
-    'no',
-  ),
-  permituserenvironment: globally(text, 'no'),
-  permituserrc: anywhere(yesNo, 'yes'),
-  port: adding(whole, false, '22'),
-  pubkeyacceptedalgorithms: algorithms('pubkeyacceptedalgorithms', true),
-  pubkeyauthentication: anywhere(yesNo, 'yes'),
-  requiredrsasize: globally(whole, '1024'),
-  strictmodes: globally(yesNo, 'yes'),
-  syslogfacility: globally(
-    single((argument) => argument.toUpperCase()),
-    'AUTH',
-  ),
-  trustedusercakeys: anywhere(text, 'none'),
-  usedns: globally(yesNo, 'no'),
-  usepam: globally(yesNo, 'no'),
-  x11forwarding: anywhere(yesNo, 'no'),
-  x11uselocalhost: anywhere(yesNo, 'yes'),
+    true,
+  ],
+  permittty: [yesNo, true],
+  permittunnel: [tunnel, true],
+  permituserenvironment: [read.permitUserEnvironment, false],
+  permituserrc: [yesNo, true],
+  persourcemaxstartups: [read.perSourceMaxStartups, false, 805],
+  persourcenetblocksize: [read.perSourceNetBlockSize, false, 805],
+  persourcepenalties: [read.perSourcePenalties, false, 908],
+  persourcepenaltyexemptlist: [read.addressList, false, 908],
+  pidfile: [file(), false],
+  port: [read.port, false],
+  printlastlog: [yesNo, false],
+  printmotd: [yesNo, false],
+  protocol: [read.ignored, false],
+  pubkeyacceptedkeytypes: [value.algorithmList('pubkeyacceptedalgorithms'), true, 0, 'pubkeyacceptedalgorithms'],
+  pubkeyauthentication: [yesNo, true],
+  pubkeyauthoptions: [read.pubkeyAuthOptions, true, 802],
+  rdomain: [read.routingDomain, true, 707],
+  refuseconnection: [yesNo, true, 909],
+  rekeylimit: [read.rekeyLimit, true],
+  requiredrsasize: [whole, true, 901],
+  reversemappingcheck: [read.ignored, false],
+  revokedkeys: [file(), true],
+  rhostsauthentication: [read.ignored, false],
+  rhostsrsaauthentication: [read.ignored, true],
+  rsaauthentication: [read.ignored, true],
+  securitykeyprovider: [file('internal'), false, 802],
+  serverkeybits: [read.ignored, false],
+  setenv: [read.setEnv, true, 708],
+  sshdauthpath: [file(), false, 1000],
+  sshdsessionpath: [file(), false, 908],
+  streamlocalbindmask: [read.streamLocalBindMask, true],
+  streamlocalbindunlink: [yesNo, true],
+  strictmodes: [yesNo, false],
+  subsystem: [read.subsystem, true],
+  syslogfacility: [read.syslogFacility, false],
+  tcpkeepalive: [yesNo, false],
+  trustedusercakeys: [file(), true],
+  unusedconnectiontimeout: [read.unusedConnectionTimeout, true, 902],
+  usedns: [yesNo, false],
+  uselogin: [read.ignored, false],
+  usepam: [yesNo, false],
+  useprivilegeseparation: [read.ignored, false],
+  verifyreversemapping: [read.ignored, false],
+  versionaddendum: [read.versionAddendum, false],
+  x11displayoffset: [whole, true],
+  x11forwarding: [yesNo, true],
+  x11uselocalhost: [yesNo, true],
+  xauthlocation: [file(), false],
+  // Debian and its relatives, and the Red Hat family.
+  authorizedkeyscommandrunas: [read.ignored, true, PATCHED],
+  debianbanner: [yesNo, false, PATCHED],
+  gssapicleanupcreds: [yesNo, false, PATCHED, 'gssapicleanupcredentials'],
+  gssapienablek5users: [yesNo, true, PATCHED],
+  gssapikexalgorithms: [text, false, PATCHED],
+  gssapikeyexchange: [yesNo, false, PATCHED],
+  gssapistorecredentialsonrekey: [yesNo, false, PATCHED],
+  gssapiusesessioncredcache: [read.ignored, false, PATCHED],
+  gssusesessionccache: [read.ignored, false, PATCHED],
+  kerberosuniqueccache: [yesNo, false, PATCHED],
+  kerberosusekuserok: [yesNo, true, PATCHED],
+  permitblacklistedkeys: [read.ignored, false, PATCHED],
+  showpatchlevel: [yesNo, false, PATCHED],
+};
+
+const KEYWORDS: ReadonlyMap<string, Keyword> = keywordTable();
+
+function keywordTable(): ReadonlyMap<string, Keyword> {
+  const table = new Map<string, Keyword>();
+  for (const [keyword, [reader, inMatch, since = 0, name = keyword]] of Object.entries(ENTRIES))
+    table.set(keyword, { name, read: reader, inMatch, since });
+  for (const keyword of ALGORITHM_KEYWORDS)
+    table.set(keyword, {
+      name: keyword,
+      read: value.algorithmList(keyword),
+      inMatch: !['ciphers', 'macs', 'kexalgorithms', 'hostkeyalgorithms'].includes(keyword),
+      since: keyword === 'casignaturealgorithms' ? 709 : keyword.endsWith('acceptedalgorithms') ? 805 : 0,
+    });
+  return table;
+}
+
+/** Keywords whose use in a Match block came later than the keyword. */
+const IN_MATCH_SINCE: Readonly<Record<string, number>> = Object.freeze({
+  ignorerhosts: 803,
+  loglevel: 706,
+  subsystem: 905,
 });
 
-/** A keyword that is not listed: its arguments as they are, the first line counts. */
-export const OTHER_KEYWORD: Keyword = Object.freeze({ read: several, fallback: [], inMatch: true });
+/**
+ * The keyword by its lower-case name, as `program` has it; undefined: the program has no such keyword, `unknown`: it is
+ * not known whether it has.
+ */
+export function keywordOf(name: string, program: value.Line['program']): Keyword | 'unknown' | undefined {
+  const { release } = program;
+  const keyword = KEYWORDS.get(name);
+  if (name === 'challengeresponseauthentication' || name === 'skeyauthentication')
+    return challengeResponse(name, release);
+  if (keyword === undefined) {
+    if (release === undefined || release > KNOWN_RELEASES.newest) return 'unknown';
+    return program.holds(name) === false || name.length < SHORTEST_ADDED ? undefined : 'unknown';
+  }
+  if (keyword.since === PATCHED) {
+    const isHeld = program.holds(name);
+    return isHeld === undefined ? 'unknown' : isHeld ? keyword : undefined;
+  }
+  if (release === undefined) return keyword;
+  if (release < keyword.since) return undefined;
+  return release < (IN_MATCH_SINCE[name] ?? 0) ? { ...keyword, inMatch: false } : keyword;
+}
 
-/** The keyword by its lower-case name. */
-export function keywordOf(name: string): Keyword {
-  return (Object.hasOwn(KEYWORDS, name) ? KEYWORDS[name] : undefined) ?? OTHER_KEYWORD;
+/** Where a line with this old name is kept as well, if it is one of its own or could be. */
+export const CHALLENGE_RESPONSE = 'challengeresponseauthentication';
+/** First release in which the old name is another name of KbdInteractiveAuthentication. */
+export const KBD_INTERACTIVE_SINCE = 807;
+
+/** Another name of KbdInteractiveAuthentication since 8.7; before, an option of its own that turns it on as well. */
+function challengeResponse(name: string, release: number | undefined): Keyword {
+  const both: Reader = (line) =>
+    yesNo({ ...line, args: [...line.args] }) ?? yesNo({ ...line, keyword: CHALLENGE_RESPONSE });
+  if (release === undefined || release >= KBD_INTERACTIVE_SINCE)
+    return { name: 'kbdinteractiveauthentication', read: both, inMatch: true, since: 0 };
+  const isIgnored = name === 'skeyauthentication' && release >= 708;
+  return { name: CHALLENGE_RESPONSE, read: isIgnored ? read.ignored : yesNo, inMatch: false, since: 0 };
+}
+
+/** May a Match block change what is set under this name? */
+export function isSetByMatch(name: string): boolean {
+  return KEYWORDS.get(name.split('.', 1)[0] ?? '')?.inMatch === true;
 }

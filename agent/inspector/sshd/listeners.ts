@@ -14,6 +14,8 @@ export interface SshdListener {
   readonly pid: number;
   /** Milliseconds since 1970; 0 where it could not be worked out. */
   readonly startedAtMs: number;
+  /** Its program. */
+  readonly executable: string;
   readonly options: SshdOptions;
 }
 
@@ -37,7 +39,7 @@ export async function findSshdListeners(host: Host): Promise<Read<SshdProcesses>
   const known = new Set<number>();
   // The oldest first: a child that is about to serve a connection still has the sockets of its parent.
   for (const daemon of genuine.toSorted((one, other) => one.startTicks - other.startTicks)) {
-    const { pid, status, startTicks } = daemon;
+    const { pid, status, startTicks, executable } = daemon;
     const read = await readListener(host, daemon);
     if (!read.ok) {
       if (read.code !== 'absent') doubtful.push({ pid, status, kind: 'doubtful', reason: read.reason });
@@ -46,7 +48,12 @@ export async function findSshdListeners(host: Host): Promise<Read<SshdProcesses>
     const { strings, inodes } = read.value;
     if (inodes.every((inode) => known.has(inode)) || !(await isStillRunning(host, daemon))) continue;
     for (const inode of inodes) known.add(inode);
-    listeners.push({ pid, startedAtMs: startedAtMs(bootTime, startTicks), options: parseSshdCommandLine(strings) });
+    listeners.push({
+      pid,
+      executable,
+      startedAtMs: startedAtMs(bootTime, startTicks),
+      options: parseSshdCommandLine(strings),
+    });
   }
   return { ok: true, value: { listeners, refused: [...refused, ...doubtful] } };
 }

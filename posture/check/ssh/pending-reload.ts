@@ -1,6 +1,7 @@
 import { manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import { isoTime } from '../evidence-text.ts';
+import { withoutServer } from './setting.ts';
 
 /** Start times come from the boot time in whole seconds. */
 const TOLERANCE_MS = 1000;
@@ -16,9 +17,9 @@ export const pendingReload = nodeCheck({
   judges: 'sshd',
   needs: ['sshd'],
   judge: ({ sshd: { present, contexts, modifiedAtMs, startedAtMs, files } }) => {
-    if (present.state === 'absent') return notApplicable('no SSH server is on this node');
-    if (present.state === 'unreadable') return unknownBecause(`${present.source}: ${present.reason}`);
-    if (present.value === 'installed') return notApplicable('sshd is installed, but does not run');
+    const unserved = withoutServer(present);
+    if (unserved !== undefined || present.state !== 'seen') return unserved ?? unknownBecause(present.source);
+    if (present.value === 'enabled') return notApplicable('sshd is enabled, but does not run');
     if (present.value === 'socketActivated')
       return notApplicable('sshd is started for each connection, and reads its configuration then');
     if (contexts.state === 'unreadable') return unknownBecause(`${contexts.source}: ${contexts.reason}`);

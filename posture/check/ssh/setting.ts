@@ -1,4 +1,4 @@
-import type { SshContext, SshdFact } from '../../fact/sshd.ts';
+import type { JudgedKeyword, SshContext, SshdFact } from '../../fact/sshd.ts';
 import { fail, failAs, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
@@ -19,7 +19,7 @@ export interface Setting {
  * A check of sshd under every condition: outside any Match, and inside each. The weakest decides. `keywords` as the
  * manual writes them; where one was not read, the answer is `unknown`. `optional` ones may be missing: no value then.
  */
-export function sshCheck<const K extends string, const M extends string = never>({
+export function sshCheck<const K extends JudgedKeyword, const M extends JudgedKeyword = never>({
   keywords,
   optional,
   judge,
@@ -57,7 +57,7 @@ export function settingCheck({
   milder,
   ...text
 }: RuleText & {
-  readonly keyword: string;
+  readonly keyword: JudgedKeyword;
   readonly expected: string;
   readonly accepts: (value: string) => boolean;
   readonly milder?: (value: string) => Severity | undefined;
@@ -85,11 +85,19 @@ export function evidenceOf({ keyword, values, source }: Setting, expected: strin
   };
 }
 
+/** The answer where no SSH server runs or is enabled; undefined: one does. */
+export function withoutServer(present: SshdFact['present']): Judgement | undefined {
+  if (present.state === 'absent') return notApplicable('no SSH server is on this node');
+  if (present.state === 'unreadable') return unknownBecause(`${present.source}: ${present.reason}`);
+  if (present.value === 'installed') return notApplicable('sshd is installed, but neither runs nor is enabled');
+  return undefined;
+}
+
 type JudgeContext = (context: SshContext, global: SshContext) => Judgement;
 
 function judgeContexts({ present, contexts }: SshdFact, severity: Severity, judge: JudgeContext): Judgement {
-  if (present.state === 'absent') return notApplicable('no SSH server is on this node');
-  if (present.state === 'unreadable') return unknownBecause(`${present.source}: ${present.reason}`);
+  const unserved = withoutServer(present);
+  if (unserved !== undefined) return unserved;
   if (contexts.state === 'unreadable') return unknownBecause(`${contexts.source}: ${contexts.reason}`);
   const [global] = contexts.state === 'seen' ? contexts.value : [];
   if (contexts.state === 'absent' || global === undefined)
@@ -106,7 +114,7 @@ function settingOf(context: SshContext, global: SshContext, keyword: string): Se
   const outside = Object.hasOwn(global.settings, name) ? global.settings[name] : undefined;
   const setting = Object.hasOwn(context.settings, name) ? context.settings[name] : outside;
   if (setting === undefined) return undefined;
-  const inherited = context === global || setting.source === outside?.source;
+  const inherited = context.condition === '' || setting.source === outside?.source;
   const match = /^match\s/i.test(context.condition) ? context.condition : `Match ${context.condition}`;
   return {
     keyword,

@@ -1,7 +1,6 @@
-import { fail, failAs, pass } from '../../verdict.ts';
+import { fail, failAs, pass, unknownBecause } from '../../verdict.ts';
 import { evidenceOf, sshCheck } from './setting.ts';
 import type { Setting } from './setting.ts';
-import { matchesWildcard } from './wildcard.ts';
 
 const SHA1_SIGNATURE = /^ssh-(?:rsa|dss)(?:-cert-v0[01]@openssh\.com)?$/;
 /** What is weak, by keyword: CBC and older ciphers, SHA-1 and MD5, 64-bit authentication, SHA-1 signatures, DSA. */
@@ -14,10 +13,6 @@ const WEAK: ReadonlyMap<string, RegExp> = new Map([
   ['CASignatureAlgorithms', SHA1_SIGNATURE],
 ]);
 
-/** The weak ones among the defaults of every OpenSSH from 7.0 to 10 (myproposal.h): a `+`, `-` or `^` builds on them. */
-const WEAK_DEFAULTS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['MACs', ['umac-64-etm@openssh.com', 'hmac-sha1-etm@openssh.com', 'umac-64@openssh.com', 'hmac-sha1']],
-]);
 /** Weak by the rule, but not known to be broken as they are used in SSH. */
 const MILD = /^(?:umac-64|hmac-sha1(?:$|-etm))/;
 
@@ -44,22 +39,18 @@ export const weakAlgorithms = sshCheck({
     const shown = (bad.length > 0 ? bad : found).map(({ setting, weak }) =>
       evidenceOf(weak.length > 0 ? { ...setting, values: [weak.join(',')] } : setting, 'no outdated algorithm'),
     );
+    const missing = found.filter(({ setting }) => setting.values.length === 0);
+    if (bad.length === 0 && missing.length > 0)
+      return unknownBecause(
+        `what sshd offers as ${missing.map(({ setting }) => setting.keyword).join(', ')} depends on its version, which is not known`,
+      );
     if (bad.length === 0) return pass(...shown);
     return bad.every(({ weak }) => weak.every((name) => MILD.test(name))) ? failAs('low', ...shown) : fail(...shown);
   },
 });
 
-/** The weak algorithms that a setting leads to, in its own order. */
+/** The weak algorithms of a setting, in its own order; the fact holds lists in full. */
 function weakOf({ keyword, values }: Setting): readonly string[] {
-  const text = values.join(',').toLowerCase();
-  const names = text
-    .replace(/^[+\-^]/, '')
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
-  const weak = names.filter((name) => WEAK.get(keyword)?.test(name) === true);
-  const defaults = WEAK_DEFAULTS.get(keyword) ?? [];
-  if (names.length === 0) return defaults;
-  if (text.startsWith('-')) return defaults.filter((name) => !names.some((pattern) => matchesWildcard(pattern, name)));
-  return /^[+^]/.test(text) ? [...new Set([...weak, ...defaults])] : weak;
+  const names = values.join(',').toLowerCase().split(',');
+  return names.filter((name) => WEAK.get(keyword)?.test(name) === true);
 }

@@ -53,7 +53,12 @@ const FEEDS: Readonly<Record<string, Feed>> = {
   'inspector/kernel/parse.ts parseSecureBoot': bytes,
   'inspector/proc/proc-net-unix.ts parseUnixListeners': (parse, { text }) => parse(text, '/docker.sock'),
   'inspector/sshd/command-line.ts parseSshdCommandLine': words,
-  'inspector/sshd/match-condition.ts parseCondition': words,
+  'inspector/sshd/match-condition.ts parseCondition': (parse, { text }) =>
+    parse(text.split(/[\s\0]/), { release: 1000, version: text, holds: () => true }, new Map()),
+  'inspector/sshd/release.ts parseProgram': bytes,
+  'inspector/sshd/sshd-config.ts parseSshdConfig': (parse, input) => {
+    for (const splitting of ['words', 'delimiters']) parse(input.bytes, splitting);
+  },
   'record/redact-file.ts redactFile': (redact, input) => {
     for (const path of ['/etc/x.json', '/proc/cmdline', '/proc/7/environ', '/proc/7/cmdline', '/etc/passwd'])
       redact(path, input.bytes);

@@ -76,18 +76,111 @@ t.test('activated by its socket', async (t) => {
   t.match(fact.present, { state: 'seen', value: 'socketActivated', source: link });
 });
 
+t.test('enabled, and does not run', async (t) => {
+  const link = '/etc/systemd/system/multi-user.target.wants/sshd.service';
+  const enabled = { ...CONFIG, [link]: '-> /usr/lib/systemd/system/sshd.service' };
+  t.match((await sshdOf(t, enabled)).present, { state: 'seen', value: 'enabled', source: link });
+  const masked = { ...enabled, '/etc/systemd/system/sshd.service': '-> /dev/null' };
+  t.match((await sshdOf(t, masked)).present, { state: 'seen', value: 'installed' });
+});
+
 t.test('an sshd in a container is none of the node', async (t) => {
   t.match((await sshdOf(t, sshd(40, { status: { NSpid: '40\t7' } }))).present, { state: 'absent' });
 });
 
-t.test('a file that is included and cannot be read leaves nothing certain', async (t) => {
+t.test('a directory that is included has no lines', async (t) => {
   const fact = await sshdOf(t, { ...CONFIG, '/etc/ssh/sshd_config.d/50.conf/x': '' });
-  t.match(fact.contexts, { state: 'unreadable', source: '/etc/ssh/sshd_config.d/50.conf' });
+  t.match(value(fact, 'permitrootlogin'), { values: ['yes'] });
 });
 
-t.test('a file that sshd would refuse is not what runs', async (t) => {
+t.test('a file that sshd refuses is not what runs', async (t) => {
   const fact = await sshdOf(t, { '/etc/ssh/sshd_config': 'UsePAM yes\nPermitRootLogin maybe\n' });
-  t.match(fact.contexts, { state: 'unreadable', source: '/etc/ssh/sshd_config:2', reason: /permitrootlogin/ });
+  const source = '/etc/ssh/sshd_config:2';
+  t.match(fact.contexts, { state: 'unreadable', source, reason: /permitrootlogin/ });
+  t.match(fact.loads, { state: 'seen', source, value: { accepted: false, reason: /permitrootlogin/ } });
+  t.match((await sshdOf(t, CONFIG)).loads, { state: 'seen', value: { accepted: true } });
+});
+
+/** The program of one release, as far as it is looked at. */
+const program = (version: string, ...words: readonly string[]): Tree => ({
+  '/usr/sbin/sshd': ['\x7fELF', 'OpenSSH_6.6.1*', ...words, `OpenSSH_${version}`, ''].join('\0'),
+});
+
+t.test('a keyword that the program does not have', async (t) => {
+  const config = { '/etc/ssh/sshd_config': 'MaxAuthTries 2\nSecretWord hunter2\nGSSAPIKeyExchange no\n' };
+  const fact = await sshdOf(t, { ...config, ...program('10.0p2 Debian-7', 'gssapikeyexchange') });
+  t.match(fact.loads, { state: 'seen', source: '/etc/ssh/sshd_config:2', value: { accepted: false } });
+  t.notMatch(JSON.stringify(fact), /secretword|hunter2/i);
+  const patched = await sshdOf(t, { ...config, ...program('10.0p1', 'gssapikeyexchange', 'secretword') });
+  t.match(patched.loads, { state: 'unreadable', source: '/etc/ssh/sshd_config:2' }, 'a keyword that we do not know');
+  const newer = await sshdOf(t, { ...config, ...program('11.3p1', 'gssapikeyexchange') });
+  t.match(newer.loads, { state: 'unreadable', source: '/etc/ssh/sshd_config:2' });
+  const unknown = await sshdOf(t, config);
+  t.match(unknown.loads, { state: 'unreadable' }, 'no program, no version');
+  const plain = { '/etc/ssh/sshd_config': 'GSSAPIKeyExchange no\n', ...program('9.6p1') };
+  t.match((await sshdOf(t, plain)).loads, { state: 'seen', value: { accepted: false } });
+});
+
+t.test('defaults are those of the release', async (t) => {
+  const of = async (version: string, config: string): Promise<SshdFact> =>
+    sshdOf(t, { '/etc/ssh/sshd_config': config, ...program(version) });
+  // myproposal.h and servconf.c of each release.
+  const old = await of('8.4p1 Debian-5', '');
+  t.match(old.version, { state: 'seen', value: 'OpenSSH_8.4p1 Debian-5' });
+  t.match(value(old, 'pubkeyacceptedalgorithms'), { values: [/,ssh-rsa$/] });
+  t.match(value(old, 'kexalgorithms'), { values: [/^curve25519-sha256,.*,diffie-hellman-group14-sha256$/] });
+  t.match(value(await of('7.4p1', ''), 'kexalgorithms'), { values: [/diffie-hellman-group14-sha1$/] });
+  t.notMatch(value(await of('8.8p1', ''), 'pubkeyacceptedalgorithms'), { values: [/ssh-rsa$/] });
+  t.match(value(await of('9.9p2', ''), 'kexalgorithms'), { values: [/^sntrup761x25519-sha512,/] });
+  t.match(value(await of('10.5p1', ''), 'casignaturealgorithms'), { values: [/webauthn/] });
+  // Before 8.7 an option of its own, `yes` by default, which turns the other on.
+  const interactive = 'KbdInteractiveAuthentication no\n';
+  t.match(value(await of('8.4p1', interactive), 'kbdinteractiveauthentication'), { values: ['yes'] });
+  t.match(value(await of('8.7p1', interactive), 'kbdinteractiveauthentication'), { values: ['no'] });
+  const both = `${interactive}ChallengeResponseAuthentication no\n`;
+  t.match(value(await of('8.4p1', both), 'kbdinteractiveauthentication'), { values: ['no'] });
+  // Keywords and forms that came later.
+  for (const [version, line] of [
+    ['8.1p1', 'Include /etc/ssh/x\n'],
+    ['8.4p1', 'PubkeyAcceptedAlgorithms ssh-ed25519\n'],
+    ['8.6p1', 'MaxAuthTries 3 # few\n'],
+    ['9.0p1', 'RequiredRSASize 2048\n'],
+    ['9.8p1', 'Match User=x\n'],
+    ['9.8p1', 'Match invalid-user\n'],
+    ['7.5p1', 'Match User x\nLogLevel VERBOSE\n'],
+  ] as const)
+    t.match((await of(version, line)).loads, { state: 'seen', value: { accepted: false } }, `${version}: ${line}`);
+});
+
+t.test('without a version, what depends on it is left out', async (t) => {
+  const fact = await sshdOf(t, { '/etc/ssh/sshd_config': 'Ciphers aes128-ctr\nMACs -hmac-sha1\n' });
+  t.match(fact.version, { state: 'unreadable' });
+  t.match(value(fact, 'ciphers'), { values: ['aes128-ctr'] });
+  for (const name of ['macs', 'kexalgorithms', 'casignaturealgorithms']) t.equal(value(fact, name), undefined, name);
+  t.match(value(fact, 'maxauthtries'), { values: ['6'] });
+  const interactive = await sshdOf(t, { '/etc/ssh/sshd_config': 'KbdInteractiveAuthentication no\n' });
+  t.equal(value(interactive, 'kbdinteractiveauthentication'), undefined);
+});
+
+t.test('Match blocks that hold together are one more context', async (t) => {
+  const config = 'Match User deploy\nPasswordAuthentication no\nMatch Address 10.0.0.0/8\nPermitEmptyPasswords yes\n';
+  const fact = await sshdOf(t, { '/etc/ssh/sshd_config': config });
+  const contexts = fact.contexts.state === 'seen' ? fact.contexts.value : [];
+  t.same(
+    contexts.map(({ condition }) => condition),
+    ['', 'User deploy', 'Address 10.0.0.0/8', 'User deploy and Match Address 10.0.0.0/8'],
+  );
+  const groups = Array.from(
+    { length: 20 },
+    (_, index) => `Match Group g${String(index)}\nMaxAuthTries ${String(index)}\n`,
+  );
+  const many = await sshdOf(t, { '/etc/ssh/sshd_config': groups.join('') });
+  t.match(many.contexts, { state: 'unreadable', reason: /more combinations/ });
+});
+
+t.test('a password on a command line, and variables', async (t) => {
+  const config = 'ForceCommand mysql --password=hunter2\nSetEnv TOKEN=hunter2\n';
+  t.notMatch(JSON.stringify(await sshdOf(t, { '/etc/ssh/sshd_config': config })), /hunter2/);
 });
 
 t.test('a dead link among the included files: sshd stops there (asked of OpenSSH 10.0)', async (t) => {
@@ -98,18 +191,17 @@ t.test('a dead link among the included files: sshd stops there (asked of OpenSSH
 });
 
 t.test('more than a fact can hold is not judged by its beginning', async (t) => {
-  const names = Array.from({ length: 257 }, (_, index) => `A${String(index)}`);
-  const many = `AcceptEnv ${names.slice(0, 256).join(' ')}\n`;
-  t.match(await sshdOf(t, { '/etc/ssh/sshd_config': many }), { contexts: { state: 'seen' } });
+  const names = Array.from({ length: 4097 }, (_, index) => `A${String(index)}`);
+  const many = `AcceptEnv ${names.slice(0, 4096).join(' ')}\n`;
+  const full = await sshdOf(t, { '/etc/ssh/sshd_config': many });
+  t.match(value(full, 'acceptenv'), { values: { length: 4096 } });
   // sshd -T shows all of them, also the last.
-  t.match((await sshdOf(t, { '/etc/ssh/sshd_config': `${many}AcceptEnv LD_*\n` })).contexts, {
-    state: 'unreadable',
-    source: '/etc/ssh/sshd_config:2',
-    reason: /more than 256 values of acceptenv/,
-  });
-  const long = `TrustedUserCAKeys /${'x'.repeat(4096)}\n`;
-  t.match((await sshdOf(t, { '/etc/ssh/sshd_config': long })).contexts, { state: 'unreadable', reason: /too long/ });
-  const directories = Object.fromEntries(names.map((name) => [`/etc/ssh/d/${name}/x.conf`, '']));
+  const over = await sshdOf(t, { '/etc/ssh/sshd_config': `${many}AcceptEnv LD_*\n` });
+  t.equal(value(over, 'acceptenv'), undefined);
+  t.match(value(over, 'maxauthtries'), { values: ['6'] }, 'others are judged');
+  const long = await sshdOf(t, { '/etc/ssh/sshd_config': `TrustedUserCAKeys /${'x'.repeat(4096)}\n` });
+  t.equal(value(long, 'trustedusercakeys'), undefined);
+  const directories = Object.fromEntries(names.slice(0, 257).map((name) => [`/etc/ssh/d/${name}/x.conf`, '']));
   const scattered = { ...directories, '/etc/ssh/sshd_config': 'Include /etc/ssh/d/*/x.conf /etc/ssh/d/*/*.conf\n' };
   t.match((await sshdOf(t, scattered)).contexts, { state: 'unreadable' });
 });
@@ -150,10 +242,19 @@ t.test('an sshd whose program is not to be relied on, or not visible, leaves not
   }
 });
 
-t.test('two that listen: neither is chosen', async (t) => {
-  const second = { ...sshd(41), '/proc/41/fd/9': '-> socket:[1060]' };
-  const fact = await sshdOf(t, { ...CONFIG, ...RUNNING, ...second });
-  t.match(fact.contexts, { state: 'unreadable', reason: /40, 41/ });
+t.test('two that listen: both are judged', async (t) => {
+  const cmdline = '/usr/sbin/sshd\0-f\0/etc/ssh/other\0';
+  const second = { ...sshd(41, { cmdline }), '/proc/41/fd/9': '-> socket:[1060]' };
+  const other = { '/etc/ssh/other': 'PermitEmptyPasswords yes\n' };
+  const fact = await sshdOf(t, { ...CONFIG, ...RUNNING, ...second, ...other });
+  const contexts = fact.contexts.state === 'seen' ? fact.contexts.value : [];
+  t.same(
+    contexts.map(({ settings }) => settings['permitemptypasswords']?.values),
+    [['no'], ['yes']],
+  );
+  t.same(fact.files, ['/etc/ssh/sshd_config', '/etc/ssh/other']);
+  const gone = await sshdOf(t, { ...CONFIG, ...RUNNING, ...second });
+  t.match(gone, { loads: { state: 'absent', source: '/etc/ssh/other' }, contexts: { state: 'absent' } });
   const child = sshd(39, { startTicks: 9999 });
   t.match((await sshdOf(t, { ...CONFIG, ...RUNNING, ...child })).contexts, { state: 'seen' }, 'a fork is no second');
 });

@@ -1,0 +1,50 @@
+import type { Host } from '../../host/host.ts';
+import { NODE_ITSELF } from '../recall.ts';
+import type { Recall } from '../recall.ts';
+import { readTrusted } from '../trusted-path.ts';
+
+/** What is known of the program. */
+export interface SshdProgram {
+  /** `1000` for OpenSSH 10.0, `807` for 8.7; undefined where it is not known. */
+  readonly release: number | undefined;
+  /** `OpenSSH_10.0p2 Debian-7+deb13u4`: what `Match version` compares. */
+  readonly version: string | undefined;
+  /** Does the program hold this word? Keywords that distributions add are such words. undefined: not known. */
+  readonly holds: (word: string) => boolean | undefined;
+}
+
+/** A program of which nothing is known. */
+export const UNKNOWN_PROGRAM: SshdProgram = Object.freeze({
+  release: undefined,
+  version: undefined,
+  holds: () => undefined,
+});
+
+/** sshd has about 0.6 MB with libraries, and a few linked statically. */
+const MAX_PROGRAM_BYTES = 8 * 1024 * 1024;
+
+/** Where distributions install sshd. */
+const PATHS = ['/usr/sbin/sshd', '/usr/bin/sshd', '/usr/local/sbin/sshd'];
+
+/** Reads the version of an sshd from the program: at `path`, or where distributions install it. */
+export async function readProgram(host: Host, recall: Recall, path: string | undefined): Promise<SshdProgram> {
+  for (const candidate of path === undefined ? PATHS : [path]) {
+    const read = await readTrusted(host, candidate, MAX_PROGRAM_BYTES);
+    if (read.ok) return recall.parsed(NODE_ITSELF, candidate, read.value.bytes, parseProgram);
+    if (read.code !== 'absent') return UNKNOWN_PROGRAM;
+  }
+  return UNKNOWN_PROGRAM;
+}
+
+/** The version in a program, `OpenSSH_10.0p2 Debian-7`; patterns of versions, `OpenSSH_6.6.1*`, have no `p`. */
+export function parseProgram(bytes: Buffer): SshdProgram {
+  const text = bytes.toString('latin1');
+  const version = /\0OpenSSH_(\d{1,3})\.(\d{1,3})p\d{1,3}(?: [\x20-\x7e]{0,100})?(?=\0)/.exec(text);
+  if (version === null) return UNKNOWN_PROGRAM;
+  const words = new Set(Array.from(text.matchAll(/(?<=\0)[a-z0-9]{3,40}(?=\0)/g), ([word]) => word));
+  return {
+    release: Number(version[1]) * 100 + Number(version[2]),
+    version: version[0].slice(1),
+    holds: (word) => words.has(word),
+  };
+}
