@@ -7,7 +7,6 @@ import { makePrivateDirectory } from '../service/files.ts';
 import { takeLock } from '../service/lock.ts';
 import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
-import { loadTlsFiles } from '../service/tls/load-tls-files.ts';
 import { watchBudget } from './budget/budget-watch.ts';
 import type { BudgetWatch } from './budget/budget-watch.ts';
 import { reclaimMemory } from './budget/reclaim.ts';
@@ -17,9 +16,10 @@ import { inventoryOf } from './link/inventory.ts';
 import { createLink } from './link/session-client.ts';
 import { openSpool } from './link/spool.ts';
 import { openLiveNode } from './live-node.ts';
-import { ensureOwnCertificate } from './own-certificate.ts';
+import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
 import { createQueryAnswerer } from './query/query-answerer.ts';
 import type { NodeUpdate } from './watch/node-state.ts';
+import { openSubjectFile } from './watch/subject-file.ts';
 import { watchNode } from './watch/watch-node.ts';
 
 /** What an agent is run with. */
@@ -59,9 +59,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     const { id: nodeId, name } = await access.inventory();
     await ensureOwnCertificate(settings, nodeId, clock.now());
     // Missing or wrong certificates stop the start; later they only stop an attempt to connect.
-    await loadTls(settings);
+    await loadOwnCertificate(settings, nodeId);
     log.info({ nodeId, name, runtime: access.runtime.endpoint, checks: CHECKS.length }, 'agent started');
-    await watchAndReport(options, { access, budget, nodeId, nodeName: name, spoolDirectory: join(directory, 'spool') });
+    await watchAndReport(options, {
+      access,
+      budget,
+      nodeId,
+      nodeName: name,
+      spoolDirectory: join(directory, 'spool'),
+      subjectFile: join(directory, 'subjects.json'),
+    });
   } finally {
     budget.close();
     lock.release();
@@ -74,6 +81,7 @@ interface Node {
   readonly nodeId: string;
   readonly nodeName: string;
   readonly spoolDirectory: string;
+  readonly subjectFile: string;
 }
 
 async function watchAndReport(options: AgentOptions, node: Node): Promise<void> {
@@ -89,9 +97,10 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     // The first round and the first transfer take more than all that follows.
     void reclaimMemory();
   });
+  const subjects = openSubjectFile({ path: node.subjectFile, clock, log });
   const link = createLink({
     target: settings.collector,
-    loadTls: () => loadTls(settings),
+    loadTls: () => loadOwnCertificate(settings, node.nodeId),
     spool,
     answerer,
     inventory: () => inventoryOf(facts()),
@@ -109,9 +118,11 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   const watch = watchNode({
     access: node.access,
     checks: CHECKS,
+    earlier: subjects.earlier,
     onChange: (update) => {
       latest = update;
       link.publish(update.findings, update.delta, update.observedAtMs);
+      subjects.update(update.findings, update.delta);
       linked ??= link.run();
       budget.begin(() => watch.refresh('agent'));
     },
@@ -127,13 +138,10 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     { name: 'session', close: () => linked },
     { name: 'queries', close: answerer.close },
     { name: 'spool', close: spool.close },
+    { name: 'subjects', close: subjects.close },
   ];
   const unclosed = await closeInOrder(steps, { deadlineMs: CLOSE_DEADLINE_MS, clock, log });
   log.info({ unclosed }, 'agent ended');
-}
-
-function loadTls({ tlsCa, tlsCert, tlsKey }: Settings): ReturnType<typeof loadTlsFiles> {
-  return loadTlsFiles({ ca: tlsCa, cert: tlsCert, key: tlsKey });
 }
 
 function budgetOf({ settings, usage = processUsage, clock, log }: AgentOptions): BudgetWatch {

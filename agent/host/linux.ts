@@ -1,6 +1,6 @@
 import { failure, magicLink } from './failure.ts';
 import { kindOf, linkOrdinary, listOrdinary, readOrdinary, statOrdinary } from './ordinary-files.ts';
-import { createPatience } from './patience.ts';
+import { createPatience, MAX_OVERDUE } from './patience.ts';
 import { readOne, unlessSame } from './read-many.ts';
 import { cleanPath, createTree, isMagic, leadsThroughMagic } from './tree.ts';
 import { createVirtualFiles } from './virtual-files.ts';
@@ -8,6 +8,7 @@ import { createWatching } from './watch.ts';
 import type { Stats } from 'node:fs';
 import type { Logger } from '../../service/log.ts';
 import type { Host, HostAnswer, HostQuestion, HostStat, Read } from './host.ts';
+import type { Patience } from './patience.ts';
 import type { TreeOptions } from './tree.ts';
 
 /** How a Linux node is read. */
@@ -34,7 +35,10 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
   const { signal } = options;
   const tree = createTree(options);
   const virtual = createVirtualFiles();
-  const patience = createPatience(options.deadlineMs ?? DEFAULT_DEADLINE_MS);
+  const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
+  const ofFiles = createPatience(deadlineMs, MAX_OVERDUE.ofFiles);
+  const ofProcesses = createPatience(deadlineMs, MAX_OVERDUE.ofProcesses);
+  const patience: Patience = (path, work) => (path.startsWith('/proc/') ? ofProcesses : ofFiles)(path, work);
 
   /** Hands the cleaned path to the reader for its file system. */
   const route = <T>(

@@ -11,8 +11,10 @@ import { transmissible } from './transmissible.ts';
 /** What this node has told, or will tell, the collector: the findings as they are now, and the changes that wait. */
 export interface Ledger {
   /**
-   * The findings are now `findings`, which goes on to change with later calls; `delta` is what changed since the last call. The first call of a process cannot
-   * know what the collector knows: nothing is spooled, and a full transfer follows what waits from before.
+   * The findings are now `findings`, which goes on to change with later calls; `delta` is what changed since the last
+   * call. The first call of a process cannot know what the collector knows: nothing is spooled, and a full transfer
+   * follows what waits from before. Until that is committed, a finding of the first call that changes or goes is spooled
+   * first, so that the collector hears of it.
    */
   readonly publish: (findings: FindingSet, delta: Delta, observedAtMs: number) => void;
   /**
@@ -33,6 +35,9 @@ export function createLedger(spool: Spool, log: Logger): Ledger {
   let findings: FindingSet = new Map();
   let digest = EMPTY_DIGEST;
   let started = false;
+  /** Open findings of the first call that no committed transfer holds yet, and that were not spooled. */
+  let untold = new Map<string, Finding>();
+  let untoldAtMs = 0;
 
   const count = (finding: Finding): WireFinding | undefined => {
     const sent = transmissible(finding);
@@ -54,16 +59,35 @@ export function createLedger(spool: Spool, log: Logger): Ledger {
     return hashes.delete(id);
   };
 
+  /** Spools what the first call said of findings that are about to change or go. */
+  const tellFirst = ({ changed, gone }: Delta): void => {
+    if (untold.size === 0) return;
+    if (spool.status().resync === undefined) {
+      untold.clear();
+      return;
+    }
+    const put: WireFinding[] = [];
+    for (const id of [...changed.map((finding) => finding.id), ...gone]) {
+      const finding = untold.get(id);
+      if (finding !== undefined) put.push(...wireOf([finding]));
+      untold.delete(id);
+    }
+    if (put.length > 0) spool.append({ put, gone: [], observedAtMs: untoldAtMs });
+  };
+
   return {
     publish: (after, delta, observedAtMs) => {
       findings = after;
       if (!started) {
         started = true;
         for (const finding of after.values()) count(finding);
+        untold = new Map([...after].filter(([, { verdict }]) => verdict !== 'pass' && verdict !== 'notApplicable'));
+        untoldAtMs = observedAtMs;
         spool.requireResync('the agent was started');
         return;
       }
       if (deltaSize(delta) === 0) return;
+      tellFirst(delta);
       const gone = delta.gone.filter(discount).map((id) => shortened.get(id) ?? id);
       for (const id of delta.gone) shortened.delete(id);
       const put = [...delta.added, ...delta.changed].map(count).filter((wire) => wire !== undefined);

@@ -88,6 +88,7 @@ export function createSender({ stream, spool, ledger, clock, wake, committed }: 
   const sendAll = async (content: DeltaContent): Promise<boolean> => {
     // Before the first part: the ack may be here before we hear that the last one went out.
     sent = content.sequence;
+    spool.markSent(sent);
     for (const part of deltaParts(content)) {
       if (!(await stream.send({ delta: part }))) return false;
       progressMs = clock.monotonic();

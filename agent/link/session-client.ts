@@ -51,8 +51,8 @@ export function createLink(options: LinkOptions): Link {
   const ledger = createLedger(spool, log);
   const report = createFailureReport(options);
   let session: Session | undefined;
-  // Whatever is in the spool now may have been sent by the process before this one.
-  let past: SessionPast = { everSent: spool.status().last, refused: false };
+  // By the process before this one. A collector that has committed more knows another life of this directory.
+  let past: SessionPast = { everSent: spool.status().sent, refused: false };
 
   const attempt = async (): Promise<SessionOutcome | string> => {
     const dialled = await connect(options);

@@ -9,6 +9,8 @@ export interface SpoolMemory {
   readonly next: number;
   /** Up to here the collector has committed. */
   readonly acked: number;
+  /** Highest sequence that may have gone out. */
+  readonly sent: number;
   /** Why a full transfer is needed; null: none is. */
   readonly resync: string | null;
   /** The highest sequence that was lost; a snapshot after it heals. */
@@ -75,10 +77,18 @@ function readSlot(descriptor: number, index: number): Slot | undefined {
 }
 
 function parseMemory(json: string): SpoolMemory | undefined {
-  const { epoch, next, acked, resync, lostAt } = readJson(json);
+  const { epoch, next, acked, resync, lostAt, sent } = readJson(json);
   if (typeof epoch !== 'string' || !/^[0-9a-f-]{36}$/.test(epoch)) return undefined;
   if (!isSequence(next) || !isSequence(acked) || !isSequence(lostAt) || next < 1) return undefined;
-  return { epoch, next, acked, lostAt, resync: typeof resync === 'string' ? resync : null };
+  // A state of before this field was written: whatever there is may have gone out.
+  return {
+    epoch,
+    next,
+    acked,
+    lostAt,
+    sent: isSequence(sent) ? sent : next - 1,
+    resync: typeof resync === 'string' ? resync : null,
+  };
 }
 
 function readJson(json: string): Readonly<Record<string, unknown>> {

@@ -29,6 +29,8 @@ export interface Spool {
   readonly after: (sequence: number) => FindingDelta | undefined;
   /** All up to `sequence` is committed. */
   readonly ack: (sequence: number) => void;
+  /** The delta or snapshot with this sequence is about to go out: on disk before it does. */
+  readonly markSent: (sequence: number) => void;
   /** A full transfer is needed, for this reason. */
   readonly requireResync: (reason: string) => void;
   /**
@@ -47,10 +49,12 @@ export interface SpoolStatus {
   /** Sequence of the last delta or snapshot; 0: none. */
   readonly last: number;
   readonly acked: number;
+  /** Highest sequence that may have gone out, by this process or one before. */
+  readonly sent: number;
   /** Deltas that wait for an ack. */
   readonly pending: number;
   readonly bytes: number;
-  /** Deltas that could not be kept, since the start of the program. */
+  /** Deltas that were lost, since the start of the program: not kept, damaged, or passed over. At least so many. */
   readonly dropped: number;
   /** Damaged places that were found, since the start of the program. */
   readonly damaged: number;
@@ -102,10 +106,15 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
   };
 
   // Without its state the sequences of the segments mean nothing.
-  if (file.initial === undefined) clear();
+  if (file.initial === undefined) {
+    dropped += segments.waiting(0);
+    clear();
+  }
   remember({});
   // A file that was cut exactly between two records, or that is gone, looks whole: only the state knows better.
   const missing = memory.resync === null && Math.max(memory.acked, segments.last()) < memory.next - 1;
+  const kept = Math.max(memory.acked, segments.last());
+  if (segments.damaged() > 0 || missing) dropped += Math.max(1, memory.next - 1 - kept);
   if (segments.damaged() > 0) lose('a part of the spool was damaged', memory.next - 1);
   else if (missing) lose('deltas are missing', memory.next - 1);
 
@@ -114,6 +123,7 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
       epoch: memory.epoch,
       last: memory.next - 1,
       acked: memory.acked,
+      sent: memory.sent,
       pending: segments.waiting(memory.acked),
       bytes: segments.bytes(),
       dropped,
@@ -141,12 +151,14 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
     },
     after: (sequence) => {
       const before = segments.damaged();
+      const waiting = segments.waiting(sequence);
       const found: FindingDelta[] = [];
       const readable = guard('the spool could not be read', () => {
         const record = segments.after(sequence);
         if (record !== undefined) found.push(decodeDelta(record.payload));
       });
       if (readable && segments.damaged() === before) return found[0];
+      dropped += Math.max(1, waiting - segments.waiting(sequence));
       lose('a part of the spool was damaged', memory.next - 1);
       if (!readable) clear();
       return undefined;
@@ -158,6 +170,9 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
       remember({ acked: sequence, ...(healed ? { resync: null } : {}) });
       guard('a file of the spool could not be deleted', () => segments.forget(sequence));
     },
+    markSent: (sequence) => {
+      if (sequence > memory.sent) remember({ sent: sequence });
+    },
     requireResync: (reason) => lose(reason, memory.next - 1),
     beginSnapshot: (instead = false) => {
       snapshot = memory.next;
@@ -166,8 +181,14 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
       return snapshot;
     },
     skipTo: (sequence) => {
+      // The directory is a copy from before: what waits in it has sequences that stand for something else.
+      dropped += segments.waiting(memory.acked);
+      log.warn(
+        { committed: sequence, sent: memory.sent, dropped },
+        'the collector has committed more than this data directory has sent: it was restored from an old copy, or two agents use the certificate of one node. Stop the other agent',
+      );
       lose('the collector knows more of this node than the spool', sequence);
-      remember({ next: Math.max(memory.next, sequence + 1), acked: sequence });
+      remember({ next: Math.max(memory.next, sequence + 1), acked: sequence, sent: sequence });
       clear();
     },
     close: () => {
@@ -182,7 +203,7 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
 }
 
 function newMemory(): SpoolMemory {
-  return { epoch: randomUUID(), next: 1, acked: 0, resync: 'a new spool', lostAt: 0 };
+  return { epoch: randomUUID(), next: 1, acked: 0, sent: 0, resync: 'a new spool', lostAt: 0 };
 }
 
 /** The state is written less often than deltas are: the segments may know more. */

@@ -46,10 +46,12 @@ export interface NodeStateOptions {
   readonly checks: readonly Check[];
   readonly now: () => number;
   readonly onChange: (update: NodeUpdate) => void;
+  /** What had findings before this process: what the first round cannot see of it is judged `unknown`. */
+  readonly earlier?: FindingSet | undefined;
 }
 
 /** A state that knows nothing yet. */
-export function createNodeState({ checks, now, onChange }: NodeStateOptions): NodeState {
+export function createNodeState({ checks, now, onChange, earlier }: NodeStateOptions): NodeState {
   const findings = new Map<string, Finding>();
   let known: NodeSnapshot | undefined;
 
@@ -64,7 +66,7 @@ export function createNodeState({ checks, now, onChange }: NodeStateOptions): No
   return {
     snapshot: () => known,
     putRound: (facts, fresher) => {
-      if (known === undefined) return update(facts, diff(findings, judgeAll(checks, facts)));
+      if (known === undefined) return update(facts, diff(findings, judgeAll(checks, facts, earlier)));
       // Read it is, all of it; judged again is only what reads differently.
       const whole = shareFacts(known.facts, keepFresher(facts, known.facts, fresher));
       judge(whole, changeBetween(known.facts, whole));

@@ -2,6 +2,8 @@ import type { RuntimeEvent } from '../runtime/runtime.ts';
 
 /** What is to be done about an event of the runtime. */
 export type Reaction =
+  /** This container was started: look at it now, and again soon. */
+  | { readonly kind: 'start'; readonly id: string }
   /** Look at this container now. */
   | { readonly kind: 'container'; readonly id: string }
   /** A process was started in this container, or ended. */
@@ -10,14 +12,13 @@ export type Reaction =
   | { readonly kind: 'daemon' }
   | { readonly kind: 'nothing' };
 
+const START_ACTIONS: ReadonlySet<string> = new Set(['start', 'restart']);
 /**
  * Actions after which a container runs, does not run any more, or runs under other conditions
  * (docs.docker.com/reference/cli/docker/system/events). `start` comes when the runtime has started the process: its
  * seccomp filters, capabilities and label are in place by then.
  */
 const CONTAINER_ACTIONS: ReadonlySet<string> = new Set([
-  'start',
-  'restart',
   'die',
   'stop',
   'destroy',
@@ -36,6 +37,7 @@ const NOTHING: Reaction = Object.freeze({ kind: 'nothing' });
 export function reactionTo({ kind, action, id, container }: RuntimeEvent): Reaction {
   switch (kind) {
     case 'container':
+      if (START_ACTIONS.has(action)) return { kind: 'start', id };
       if (CONTAINER_ACTIONS.has(action)) return { kind: 'container', id };
       return EXEC_ACTIONS.has(action) ? { kind: 'exec', id } : NOTHING;
     case 'network':

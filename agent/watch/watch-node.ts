@@ -1,4 +1,5 @@
 import type { Check } from '../../posture/check/check.ts';
+import type { FindingSet } from '../../posture/delta.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import type { Unobserved } from '../../posture/fact/unobserved.ts';
 import { orAborted } from '../../service/abort.ts';
@@ -28,6 +29,8 @@ export interface WatchOptions {
   /** Told of every change, in order, the first full round first. Must not throw. */
   readonly onChange: (update: NodeUpdate) => void;
   readonly sweepIntervalMs: number;
+  /** What had findings before this process started. */
+  readonly earlier?: FindingSet | undefined;
   /** How fast to work; asked whenever there is something to do. */
   readonly pace: () => Pace;
   readonly clock: Clock;
@@ -49,6 +52,11 @@ export interface NodeWatch {
 
 /** A sweep is moved by up to this share, so that the nodes of a fleet do not sweep together. */
 const SWEEP_JITTER = 0.2;
+/** After the start of a container. */
+const LOOKS_AFTER_START_MS: readonly number[] = [3000, 30_000];
+const STALL_CHECK_MS = 5000;
+/** No work of this program takes so long at a stretch. */
+const STALL_MS = 5000;
 /** Every read has its own deadline; this one is for a defect that no other catches. */
 const READ_DEADLINE_MS = 2 * 60_000;
 /** After a round that could not read the containers although the runtime answers, or one of them. */
@@ -65,6 +73,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
   const state = createNodeState({
     checks: options.checks,
     now: clock.now,
+    earlier: options.earlier,
     onChange: (update) => {
       paths.follow(update.facts);
       options.onChange(update);
@@ -103,11 +112,13 @@ export function watchNode(options: WatchOptions): NodeWatch {
     const startedMs = clock.monotonic();
     const round = (rounds += 1);
     containers.takeLooked();
-    const facts = await observeAll(access, state.snapshot()?.facts);
+    const before = state.snapshot()?.facts;
+    const facts = await observeAll(access, before);
     const looked = containers.takeLooked();
     // A round that was given up as too late has been overtaken by another.
     if (signal.aborted || round !== rounds) return;
     state.putRound(facts, looked);
+    for (const id of justStarted(before, facts, clock.now())) lookAgain(id);
     // What was seen of them before the state knew of containers at all was lost.
     for (const id of looked) containers.touch(id);
     log.debug({ reason, durationMs: Math.round(clock.monotonic() - startedMs) }, 'full round');
@@ -152,9 +163,20 @@ export function watchNode(options: WatchOptions): NodeWatch {
       containers.touch(id);
     });
   };
+  /** An entrypoint sets itself up: it may give up rights and confine itself a moment after its start. */
+  const lookAgain = (id: string): void => {
+    for (const delayMs of LOOKS_AFTER_START_MS)
+      clock.after(delayMs, () => {
+        // At a slow pace the next sweep has to do.
+        if (pace().looksAtOnce > 0) containers.touch(id);
+      });
+  };
   const react = (event: RuntimeEvent): void => {
     const reaction = reactionTo(event);
     switch (reaction.kind) {
+      case 'start':
+        containers.touch(reaction.id);
+        return lookAgain(reaction.id);
       case 'container':
         return containers.touch(reaction.id);
       case 'exec':
@@ -188,12 +210,30 @@ export function watchNode(options: WatchOptions): NodeWatch {
     clock.after(jittered(sweepIntervalMs, SWEEP_JITTER, random), sweep);
   };
   sweep();
+  watchStalls(clock, (lateMs) => {
+    log.warn({ lateMs }, 'this process stood still: events may have been lost');
+    lane.round('this process stood still');
+  });
   const run = async (): Promise<void> => {
     await lane.run();
     paths.stop();
     clock.close();
   };
   return { snapshot: state.snapshot, refresh: (fact) => lane.stale([fact]), done: run() };
+}
+
+/**
+ * Calls `onStall` after this process, or the machine, stood still: the engine does not keep events for a reader that
+ * does not read. A wall clock that is set by hand looks the same, which costs one round.
+ */
+function watchStalls(clock: Clock, onStall: (lateMs: number) => void): void {
+  const [startedMs, wallMs] = [clock.monotonic(), clock.now()];
+  clock.after(STALL_CHECK_MS, () => {
+    // The monotonic clock goes on while the process is stopped, the wall clock also while the machine is.
+    const lateMs = Math.max(clock.monotonic() - startedMs, clock.now() - wallMs) - STALL_CHECK_MS;
+    if (lateMs >= STALL_MS) onStall(Math.round(lateMs));
+    watchStalls(clock, onStall);
+  });
 }
 
 /** A defect in one inspector must not end the watch: it is told, and the next round tries again. */
@@ -228,6 +268,15 @@ function imagesDiffer(facts: Facts | undefined): boolean {
   const looked = [...facts.images.value, ...unobserved.filter(({ kind }) => kind === 'image')];
   const ids = new Set(looked.map(({ id }) => id));
   return used.length !== ids.size || used.some((id) => !ids.has(id));
+}
+
+/** Containers that the last round did not know and that were started a moment before this one. */
+function justStarted(before: Facts | undefined, { containers }: Facts, nowMs: number): readonly string[] {
+  if (containers.state !== 'seen') return [];
+  const known = new Set(before?.containers.state === 'seen' ? before.containers.value.map(({ id }) => id) : []);
+  return containers.value
+    .filter(({ id, startedAt }) => !known.has(id) && nowMs - Date.parse(startedAt) < Math.max(...LOOKS_AFTER_START_MS))
+    .map(({ id }) => id);
 }
 
 /** Do the facts speak of a runtime that answers? */

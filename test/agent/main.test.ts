@@ -6,7 +6,7 @@ import { runAgent } from '../../agent/main.ts';
 import { systemClock } from '../../service/clock.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
-import { ensureAuthority, ensureServerCertificate } from '../../service/tls/authority.ts';
+import { ensureAuthority, ensureNodeCertificate, ensureServerCertificate } from '../../service/tls/authority.ts';
 import { loadTlsFiles } from '../../service/tls/load-tls-files.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { emptyMemory, startTinyCollector } from './link/tiny-collector.ts';
@@ -71,6 +71,19 @@ void t.test('without certificates it does not start, and says which file is miss
   await t.rejects(start(await settingsWith('agent', { 'data-dir': dataDir })).running, {
     code: 'absent',
     message: /ca\.pem/,
+  });
+});
+
+void t.test('a certificate of another node is refused, with what to do', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'plimsoll-agent-'));
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
+  const authority = await ensureAuthority(join(dataDir, 'elsewhere'), Date.now());
+  await ensureNodeCertificate(authority, 'node-7', Date.now());
+  const at = (name: string): string => join(dataDir, 'elsewhere', name);
+  const files = { 'tls-ca': at('ca.pem'), 'tls-cert': at('agent.pem'), 'tls-key': at('agent-key.pem') };
+  await t.rejects(start(await settingsWith('agent', { 'data-dir': dataDir, ...files })).running, {
+    code: 'mismatch',
+    message: /is for URI:spiffe:\/\/plimsoll\.local\/host\/node-7, but this node is .* Put a certificate/,
   });
 });
 

@@ -161,6 +161,39 @@ for (const fault of ['hang', 'break', 'endless', 'nonsense'] as const)
     t.notOk(wasResolved(node, broken) || wasResolved(node, other) || wasResolved(node, late));
   });
 
+void t.test('an agent that starts while the engine does not list its containers', { skip: noDocker }, async (t) => {
+  const id = run(t, SOCKET, '--privileged');
+  const before = await watched(t, { dockerHost: `unix://${SOCKET}` });
+  await until('the container', () => before.finding(PRIVILEGED, id)?.verdict === 'fail');
+  await before.stop();
+  let present: Fault = 'break';
+  const socket = await proxy(t, (url) => (url.includes('/containers/json') ? present : 'none'));
+  const earlier = new Map(before.watch.snapshot()?.findings);
+  const after = await watched(t, { dockerHost: `unix://${socket}`, sweepIntervalMs: 1000, earlier });
+  await until('the first round', () => after.watch.snapshot() !== undefined);
+  const missing = [...earlier.values()].filter(
+    ({ id: finding, subject }) => subject.kind !== 'node' && !after.updates[0]?.findings.has(finding),
+  );
+  t.same(missing, [], 'its first full transfer resolves nothing');
+  t.equal(after.finding(PRIVILEGED, id)?.verdict, 'unknown');
+  present = 'none';
+  await until('the list', () => after.finding(PRIVILEGED, id)?.verdict === 'fail');
+  docker(SOCKET, 'rm', '-f', id);
+  await until('its end', () => after.finding(PRIVILEGED, id) === undefined);
+});
+
+void t.test('an entrypoint that gives up root a second after its start', { skip: noDocker }, async (t) => {
+  const node = await watched(t, { dockerHost: `unix://${SOCKET}` });
+  await until('the first round', () => node.watch.snapshot() !== undefined);
+  const script = 'mkdir /etc; echo n:x:1000:1000::/:/bin/sh >/etc/passwd; sleep 1.5; exec busybox su n -c "sleep 1000"';
+  const name = `containment-${String(process.pid)}-entrypoint`;
+  const id = docker(SOCKET, 'run', '-d', '--network=none', '--name', name, IMAGE, 'sh', '-c', script);
+  t.teardown(() => docker(SOCKET, 'rm', '-f', id));
+  await until('the start', () => node.finding('container.root-user', id)?.verdict === 'fail');
+  await until('the second look', () => node.finding('container.root-user', id)?.verdict === 'pass');
+  t.same(verdicts(node, 'container.root-user', id), ['fail', 'pass']);
+});
+
 void t.test('a label of a pod excuses nothing', { skip: noDocker }, async (t) => {
   const id = run(
     t,

@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs';
 import t from 'tap';
 import type { QueryAnswerer } from '../../../agent/link/query-answerer.ts';
 import { digestOf } from '../../../posture/digest.ts';
@@ -53,6 +54,70 @@ void t.test('a collector that is away: work goes on, and what happened comes in 
   t.same(memory.log, ['s1', '2', '3', '4'], 'what was opened and closed meanwhile is told too');
   t.same(saidIn(memory), { a: '2' });
   t.same(second.violations, []);
+});
+
+void t.test('what ended before the first connection is told all the same', async (t) => {
+  const tls = await makeTls(t);
+  const memory = emptyMemory();
+  const directory = spoolDirectory(t);
+  const first = await startTinyCollector(tls.collector, memory);
+  const before = startLinkNode(t, { tls: tls.agent, port: first.port, directory, said: {} });
+  await until('the first transfer', () => before.spool.status().acked === 1);
+  await before.stop();
+  first.kill();
+  const said = { short: '0', long: '0', other: '0' };
+  const node = startLinkNode(t, { tls: tls.agent, port: first.port, directory, said });
+  node.say({ long: '0', other: '0' });
+  node.say({ long: '0', other: '1' });
+  node.say({ long: '0', other: '2' });
+  const second = await startTinyCollector(tls.collector, memory, { port: first.port });
+  t.teardown(second.kill);
+  await until('everything', () => node.spool.status().pending === 0 && node.spool.status().resync === undefined);
+  const told = second.messages.flatMap(({ delta }) => (delta === undefined || delta === null ? [] : [delta]));
+  const names = told.map(({ snapshot, put, gone }) =>
+    snapshot === true
+      ? 'all'
+      : `${(put ?? []).map(({ subject, evidence }) => `${subject?.name ?? ''}=${evidence?.[0]?.seen ?? ''}`).join()} -${String(gone?.length ?? 0)}`,
+  );
+  t.same(names, ['short=0 -0', ' -1', 'other=0 -0', 'other=1 -0', 'other=2 -0', 'all']);
+  t.same(saidIn(memory), { long: '0', other: '2' });
+  t.same(second.violations, []);
+});
+
+void t.test('a data directory restored from an old copy uses no sequence twice', async (t) => {
+  const tls = await makeTls(t);
+  const memory = emptyMemory();
+  const directory = spoolDirectory(t);
+  const copy = spoolDirectory(t);
+  const first = await startTinyCollector(tls.collector, memory);
+  const before = startLinkNode(t, { tls: tls.agent, port: first.port, directory, said: { a: '0' } });
+  await until('the first transfer', () => before.spool.status().acked === 1);
+  before.say({ a: '1' });
+  await until('a change', () => before.spool.status().acked === 2);
+  cpSync(directory, copy, { recursive: true });
+  for (const seen of ['2', '3', '4']) before.say({ a: seen });
+  await until('more changes', () => before.spool.status().acked === 5);
+  await before.stop();
+  first.kill();
+
+  // It works alone for a while, is started again, and has given out more sequences than the collector knows.
+  const alone = startLinkNode(t, { tls: tls.agent, port: first.port, directory: copy, said: { a: 'x' } });
+  for (const seen of ['y', 'z', 'yy', 'zz', 'yyy']) alone.say({ a: seen });
+  t.ok(alone.spool.status().last > 5);
+  await alone.stop();
+  const second = await startTinyCollector(tls.collector, memory, { port: first.port });
+  t.teardown(second.kill);
+  const restored = startLinkNode(t, { tls: tls.agent, port: first.port, directory: copy, said: { a: 'end' } });
+  await until('everything', () => restored.spool.status().resync === undefined);
+  t.same(saidIn(memory), { a: 'end' });
+  t.match(memory.log.at(-1), /^s\d+$/, 'a full transfer with a sequence of its own');
+  t.ok(Number(memory.log.at(-1)?.slice(1)) > 6, memory.log.join());
+  t.same(
+    memory.log.filter((entry) => entry.startsWith('duplicate')),
+    [],
+  );
+  t.ok(restored.spool.status().dropped >= 5, 'and what could not be told is counted');
+  t.ok(restored.logged.some((line) => line.includes('restored from an old copy')));
 });
 
 void t.test('an ack that is lost doubles nothing', async (t) => {
@@ -271,7 +336,7 @@ void t.test('a foreign collector is not spoken to, and the reason is told', asyn
   t.match(node.link.status().lastFailure, /certificate|self-signed|signature/i);
   t.equal(collector.messages.length, 0);
   node.say({ a: '1' });
-  t.equal(node.spool.status().pending, 1, 'it goes on working');
+  t.equal(node.spool.status().pending, 2, 'it goes on working: what was first, and what is now');
 });
 
 void t.test('a certificate of the right authority for another address is refused', async (t) => {

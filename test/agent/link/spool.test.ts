@@ -222,6 +222,7 @@ void t.test('any byte changed: a prefix comes back, nothing that was not written
         t.ok(found.length < written.length);
         t.same(found, written.slice(0, found.length));
         t.match(spool.status(), { damaged: 1, resync: /damaged/ });
+        t.ok(spool.status().dropped >= 1, 'the collector hears that something was lost');
         spool.close();
       } finally {
         rmSync(directory, { recursive: true });
@@ -244,6 +245,7 @@ void t.test('damage under a running spool is found when it is read', (t) => {
     ['one', 'two'],
   );
   t.match(spool.status(), { damaged: 1, pending: 2, resync: /damaged/ });
+  t.ok(spool.status().dropped >= 1);
   spool.close();
   t.end();
 });

@@ -197,7 +197,7 @@ void t.test('what events ask for', (t) => {
   const table = [
     [
       { kind: 'container', action: 'start', id: 'c' },
-      { kind: 'container', id: 'c' },
+      { kind: 'start', id: 'c' },
     ],
     [
       { kind: 'container', action: 'die', id: 'c' },

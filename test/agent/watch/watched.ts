@@ -5,6 +5,7 @@ import type { NodeUpdate } from '../../../agent/watch/node-state.ts';
 import { watchNode } from '../../../agent/watch/watch-node.ts';
 import type { NodeWatch } from '../../../agent/watch/watch-node.ts';
 import type { AgentFact } from '../../../posture/fact/agent.ts';
+import type { FindingSet } from '../../../posture/delta.ts';
 import type { Finding } from '../../../posture/finding.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import { systemClock } from '../../../service/clock.ts';
@@ -34,6 +35,7 @@ export async function watched(
     readonly sweepIntervalMs?: number;
     readonly pace?: () => Pace;
     readonly agent?: () => AgentFact;
+    readonly earlier?: FindingSet;
   },
 ): Promise<Watched> {
   const { dockerHost, hostRoot = '/', clock = systemClock(), sweepIntervalMs = 86_400_000 } = options;
@@ -51,6 +53,7 @@ export async function watched(
     access,
     checks: CHECKS,
     onChange,
+    earlier: options.earlier,
     sweepIntervalMs,
     pace,
     clock,
