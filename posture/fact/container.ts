@@ -30,7 +30,11 @@ export const declaredSchema = s.object({
   cpusetCpus: s.string('', 1024),
   restartPolicy: s.string('no, on-failure, always, unless-stopped', 32),
   restartMaximum: s.integer('MaximumRetryCount; 0: no bound'),
-  devices: s.list(s.string('path on the host', 4096), 'Devices', 1024),
+  devices: s.list(
+    s.object({ path: s.string('on the node', 4096), permissions: s.string('of `rwm`: read, write, mknod', 16) }),
+    'Devices',
+    1024,
+  ),
   deviceRequests: s.integer('number of DeviceRequests (GPUs …)'),
   deviceCgroupRules: s.list(s.string('', 256), '', 256),
   maskedPaths: s.list(s.string('', 1024), '', 256),
@@ -195,6 +199,10 @@ export const containerSchema = s.object(
     controlSockets: observed(
       s.list(controlSocketSchema, '', 64),
       'live control sockets of container engines that its mounts or its network make reachable',
+    ),
+    deviceRules: observed(
+      s.list(s.string('`c 1:3 rwm`', 64), '', 1024),
+      '`devices.list` of its cgroup; absent in version 2, where an eBPF program that cannot be read decides',
     ),
     memoryMaxBytes: observed(s.integer(), 'memory limit of the cgroup or the nearest ancestor; -1: none'),
     pidsMax: observed(s.integer(), 'pids limit of the cgroup or the nearest ancestor; -1: none'),

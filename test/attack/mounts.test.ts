@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +17,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { observeContainer } from '../../agent/inspector/observe.ts';
 import type { NodeAccess } from '../../agent/node-access.ts';
+import { devices } from '../../posture/check/container/devices.ts';
 import { runtimeSocket } from '../../posture/check/container/runtime-socket.ts';
 import { sensitiveMount } from '../../posture/check/container/sensitive-mount.ts';
 import type { ContainerFact } from '../../posture/fact/container.ts';
@@ -196,6 +207,23 @@ t.test('ways to the control socket of an engine', { skip: skip || noDockerd }, a
     const beside = seenContainer(await observeContainer(liveNode(docker.endpoint), {}, id));
     t.equal(judge(runtimeSocket, beside).verdict, 'fail', 'another process shows the mounts');
   });
+});
+
+t.test('devices', { skip: skip || !existsSync('/sys/fs/cgroup/devices') }, async (t) => {
+  const { docker, start, look } = scene(t);
+  const expect = async (t: Test, name: string, severity: string | undefined): Promise<void> => {
+    const judgement = judge(devices, await look(name));
+    const expected = severity === undefined ? { verdict: 'pass' } : { verdict: 'fail', severity };
+    t.match(judgement, expected, JSON.stringify(judgement));
+  };
+  const plain = await start();
+  await expect(t, plain, undefined);
+  await expect(t, await start('--device-cgroup-rule', 'b 7:* r'), 'high');
+  await expect(t, await start('--device', '/dev/null:/dev/x:r'), 'medium');
+  const cgroup = readFileSync(`/proc/${String(await docker.pid(plain))}/cgroup`, 'utf8');
+  const path = /:devices:(.*)$/m.exec(cgroup)?.[1] ?? '';
+  writeFileSync(`/sys/fs/cgroup/devices${path}/devices.allow`, 'a');
+  await expect(t, plain, 'critical');
 });
 
 t.test('a directory without a live socket is none', { skip }, async (t) => {

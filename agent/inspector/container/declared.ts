@@ -38,7 +38,10 @@ export function toDeclared(answer: InspectAnswer): Declared {
     cpusetCpus: clip(host.CpusetCpus, 1024),
     restartPolicy: clip(host.RestartPolicy?.Name === '' ? 'no' : (host.RestartPolicy?.Name ?? 'no'), 32),
     restartMaximum: host.RestartPolicy?.MaximumRetryCount ?? 0,
-    devices: host.Devices.slice(0, MAX_DEVICES).map(({ PathOnHost }) => clip(PathOnHost, 4096)),
+    devices: host.Devices.slice(0, MAX_DEVICES).map(({ PathOnHost, CgroupPermissions }) => ({
+      path: clip(PathOnHost, 4096),
+      permissions: clip(CgroupPermissions, 16),
+    })),
     deviceRequests: host.DeviceRequests.length,
     deviceCgroupRules: bounded(host.DeviceCgroupRules, 256),
     maskedPaths: bounded(host.MaskedPaths, 1024),

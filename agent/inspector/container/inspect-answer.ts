@@ -28,7 +28,7 @@ const hostConfigSchema = s.object({
   CpuQuota: integer,
   CpusetCpus: text,
   RestartPolicy: s.nullable(s.object({ Name: text, MaximumRetryCount: integer })),
-  Devices: s.withDefault(s.list(s.object({ PathOnHost: text })), []),
+  Devices: s.withDefault(s.list(s.object({ PathOnHost: text, CgroupPermissions: text })), []),
   DeviceRequests: s.withDefault(s.list(s.unknown()), []),
   DeviceCgroupRules: texts,
   MaskedPaths: texts,

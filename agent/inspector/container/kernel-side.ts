@@ -8,6 +8,7 @@ import type { CgroupEntry } from '../proc/cgroup.ts';
 import { parseUidMap } from '../proc/uid-map.ts';
 import { observeText } from '../read-text.ts';
 import { readContainerThreads } from './container-threads.ts';
+import { readDeviceRules } from './device-rules.ts';
 import { effectiveLimit, MEMORY_LIMIT, PIDS_LIMIT } from './limits.ts';
 import { readMountNamespaces } from './mount-namespaces.ts';
 import { placeContainer } from './mount-placement.ts';
@@ -33,6 +34,7 @@ export type KernelSide = Pick<
   | 'mounts'
   | 'mountNamespaces'
   | 'controlSockets'
+  | 'deviceRules'
   | 'memoryMaxBytes'
   | 'pidsMax'
   | 'podUid'
@@ -56,10 +58,11 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
   const found = await readContainerThreads(view, { id, init: pid, cgroupText, entries, mounts: cgroups });
   if (found === undefined) return undefined;
   const { threads, problem } = found;
-  const [isNested, uidMap, mounts, memoryMaxBytes, pidsMax, podUid] = await Promise.all([
+  const [isNested, uidMap, mounts, deviceRules, memoryMaxBytes, pidsMax, podUid] = await Promise.all([
     readNested(view, threads),
     observeText(host, `/proc/${String(pid)}/uid_map`, parseUidMap),
     readMountNamespaces(view, { id, pid, threads }),
+    readDeviceRules(view, id, entries),
     effectiveLimit(view.limits.read, MEMORY_LIMIT, cgroups, entries),
     effectiveLimit(view.limits.read, PIDS_LIMIT, cgroups, entries),
     readPodUid(host, entries),
@@ -82,6 +85,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
       mounts: mounts.ofFirst,
       mountNamespaces: mounts.others,
     })),
+    deviceRules,
     memoryMaxBytes,
     pidsMax,
     podUid,
@@ -119,6 +123,7 @@ export function unseenKernelSide(pid: number, reason?: string): KernelSide {
     mounts: at('mountinfo'),
     mountNamespaces: [],
     controlSockets: at('mountinfo'),
+    deviceRules: at('cgroup'),
     memoryMaxBytes: at('cgroup'),
     pidsMax: at('cgroup'),
     podUid: '',

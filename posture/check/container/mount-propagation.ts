@@ -1,3 +1,4 @@
+import type { ContainerFact, Mount } from '../../fact/container.ts';
 import { fail, failAs, pass } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
@@ -31,15 +32,25 @@ export const mountPropagation = containerCheck({
       seen: `${quote(source)} -> ${quote(destination)} ${propagation}`,
       expected: EXPECTED,
     }));
-    const { mounts } = container;
-    if (mounts.state !== 'seen') return asked.length > 0 ? fail(...declared) : notSeen(mounts);
-    const shared = mounts.value.filter((mount) => mount.shared);
-    const kernel = shared
-      .slice(0, MAX_LINES)
-      .map((mount): Evidence => ({ source: mounts.source, seen: mountLine(mount), expected: EXPECTED }));
-    if (asked.length > 0) return fail(...kernel, ...declared);
+    const { mounts, mountNamespaces } = container;
+    const tables = [mounts, ...mountNamespaces.map((other) => other.mounts)];
+    const withNode = tables.flatMap((table) => evidenceOf(table, ({ sharedWithNode }) => sharedWithNode));
+    if (withNode.length > 0) return fail(...withNode.slice(0, MAX_LINES), ...declared);
+    if (asked.length > 0) return fail(...evidenceOf(mounts, isShared).slice(0, MAX_LINES), ...declared);
+    const unreadable = tables.find(({ state }) => state === 'unreadable');
+    if (unreadable?.state === 'unreadable') return notSeen(unreadable);
+    if (mounts.state !== 'seen') return notSeen(mounts);
+    const shared = evidenceOf(mounts, isShared).slice(0, MAX_LINES);
     // Nobody asked: an init system or an engine in the container shares its mounts with its own children.
-    if (shared.length > 0) return failAs('low', ...kernel);
+    if (shared.length > 0) return failAs('low', ...shared);
     return pass({ source: mounts.source, seen: 'no shared mount', expected: EXPECTED });
   },
 });
+
+const isShared = ({ shared }: Mount): boolean => shared;
+
+function evidenceOf(mounts: ContainerFact['mounts'], matches: (mount: Mount) => boolean): readonly Evidence[] {
+  if (mounts.state !== 'seen') return [];
+  const { source, value } = mounts;
+  return value.filter(matches).map((mount) => ({ source, seen: mountLine(mount), expected: EXPECTED }));
+}

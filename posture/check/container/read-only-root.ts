@@ -29,6 +29,14 @@ export const readOnlyRoot = containerCheck({
     if (root === undefined)
       return notSeen({ state: 'unreadable', source: mounts.source, reason: 'no line for /' }, declared);
     const kernel = { source: mounts.source, seen: mountLine(root), expected: 'ro' };
-    return root.readOnly ? pass(kernel, declared) : fail(kernel, declared);
+    if (!root.readOnly) return fail(kernel, declared);
+    // Another process may see the same root through a mount of its own.
+    for (const { mounts: others } of container.mountNamespaces) {
+      if (others.state === 'unreadable') return notSeen(others, declared);
+      const same = others.state === 'seen' ? mountAt(others.value, '/') : undefined;
+      if (same !== undefined && !same.readOnly && same.device === root.device && same.root === root.root)
+        return fail({ source: others.source, seen: mountLine(same), expected: 'ro' }, declared);
+    }
+    return pass(kernel, declared);
   },
 });
