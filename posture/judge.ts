@@ -6,7 +6,7 @@ import type { Delta, FindingSet } from './delta.ts';
 import { findingId, sameContent } from './finding.ts';
 import type { Finding, Subject } from './finding.ts';
 import type { Observed } from './observed.ts';
-import { notApplicable, unknownBecause } from './verdict.ts';
+import { notApplicable, SEVERITIES, severityRank, unknownBecause } from './verdict.ts';
 import type { Judgement } from './verdict.ts';
 
 /**
@@ -218,14 +218,32 @@ function missingContainer(check: ContainerCheck, facts: Facts): Finding | undefi
   if (containers.state !== 'unreadable' && unobservedOf(facts, 'container').length > 0) return undefined;
   const isEmpty = containers.state === 'absent' || (containers.state === 'seen' && containers.value.length === 0);
   const subjects = isEmpty && unobserved.state === 'unreadable' ? unobserved : containers;
-  return missingSubject(check, facts, subjects, 'no container is running');
+  return missingSubject(check, facts, subjects, 'there is no container');
 }
 
 function judgeContainer(check: ContainerCheck, facts: Facts, container: ContainerFact | Unobserved): Finding {
   const subject: Subject = { kind: 'container', id: container.id, name: container.name };
   return toFinding(check, subject, () =>
-    'sinceMs' in container ? unobservedJudgement(container) : check.judge(container, facts),
+    'sinceMs' in container ? unobservedJudgement(container) : judgeDeclared(container, check, facts),
   );
+}
+
+/**
+ * A container that does not run is judged by what was asked for, since it can be started any time: what fails then is one
+ * degree milder, unless the engine is about to start it again. What nothing but the kernel could say is not applicable.
+ */
+function judgeDeclared(container: ContainerFact, check: ContainerCheck, facts: Facts): Judgement {
+  const judgement = check.judge(container, facts);
+  if (container.pid !== 0) return judgement;
+  const evidence = [
+    ...judgement.evidence,
+    { source: 'inspect State.Status', seen: `running: no (${container.state})`, expected: 'judged by its declaration' },
+  ];
+  const severity = judgement.severity ?? check.severity;
+  const rank = severityRank(severity) + (container.state === 'restarting' ? 0 : 1);
+  if (judgement.verdict !== 'fail' || rank >= severityRank('info'))
+    return notApplicable('the container does not run, and what was asked for shows nothing that fails', ...evidence);
+  return { ...judgement, severity: SEVERITIES[rank] ?? severity, evidence };
 }
 
 function unobservedJudgement({ reason, sinceMs }: Unobserved): Judgement {

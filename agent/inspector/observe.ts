@@ -33,7 +33,7 @@ export async function observe<N extends FactName>(access: NodeAccess, known: Fac
 }
 
 /**
- * Reads one container again. absent: it does not run any more. unreadable: it may run, but the runtime does not answer
+ * Reads one container again. absent: it is gone. unreadable: it may run, but the runtime does not answer
  * about it; then it is among the failed looks.
  */
 export async function observeContainer(
@@ -44,7 +44,7 @@ export async function observeContainer(
   const source = `GET /containers/${id}/json`;
   const inspection = await inspectOneContainer(access, known, id);
   switch (inspection.outcome) {
-    case 'running':
+    case 'found':
       return seen(inspection.container, source);
     case 'gone':
       return absent(source);

@@ -1,4 +1,5 @@
 import type { Facts } from '../../posture/fact/facts.ts';
+import { isRunning } from '../../posture/fact/container.ts';
 import { valueOr } from '../../posture/observed.ts';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import type { Inventory } from '../../proto/fleet.ts';
@@ -22,13 +23,15 @@ export function inventoryOf(facts: Facts): Inventory {
     securityModules: valueOr(kernel.lsm, []).join(','),
     containers: within(
       MAX_CONTAINER_BYTES,
-      valueOr(facts.containers, []).map(({ id, name, image, imageId, startedAt }) => ({
-        id,
-        name,
-        image,
-        imageId,
-        startedAt,
-      })),
+      valueOr(facts.containers, [])
+        .filter(isRunning)
+        .map(({ id, name, image, imageId, startedAt }) => ({
+          id,
+          name,
+          image,
+          imageId,
+          startedAt,
+        })),
     ),
     images: within(
       MAX_IMAGE_BYTES,

@@ -41,7 +41,11 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     endpoint,
     info: () => parsed(textOf(docker.info())),
     version: () => parsed(textOf(docker.version())),
-    listContainers: () => parsed(textOf(docker.listContainers())),
+    listContainers: async () => {
+      const all = await parsed(textOf(docker.listContainers({ all: true })));
+      // Those that ended long ago must not hide those that run.
+      return !all.ok && all.code === 'tooLarge' ? parsed(textOf(docker.listContainers())) : all;
+    },
     inspectContainer: (id) => named(id, (name) => docker.getContainer(name).inspect()),
     inspectImage: (id) => parsed(named(id, (name) => docker.getImage(name).inspect())),
     imageHistory: (id) => parsed(named(id, (name) => docker.getImage(name).history())),

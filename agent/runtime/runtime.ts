@@ -7,7 +7,7 @@ export interface ContainerRuntime {
   readonly endpoint: string;
   readonly info: () => Promise<Reply>;
   readonly version: () => Promise<Reply>;
-  /** Running containers: a list with at least `Id` each. */
+  /** Containers, running or not: a list with at least `Id` each. Where they are too many, the running ones. */
   readonly listContainers: () => Promise<Reply>;
   /** The answer is handed over unparsed: of most containers it says the same as the last time. */
   readonly inspectContainer: (id: string) => Promise<TextReply>;

@@ -14,11 +14,12 @@ export type Reaction =
 
 const START_ACTIONS: ReadonlySet<string> = new Set(['start', 'restart']);
 /**
- * Actions after which a container runs, does not run any more, or runs under other conditions
+ * Actions after which a container is there, runs, does not run any more, or runs under other conditions
  * (docs.docker.com/reference/cli/docker/system/events). `start` comes when the runtime has started the process: its
  * seccomp filters, capabilities and label are in place by then.
  */
 const CONTAINER_ACTIONS: ReadonlySet<string> = new Set([
+  'create',
   'die',
   'stop',
   'destroy',

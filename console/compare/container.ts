@@ -103,7 +103,7 @@ const EFFECTIVE = [
 
 /** The live query for {@link liveContainers}: only what is shown, so that hundreds of containers fit in an answer. */
 export const CONTAINER_EXPRESSION = [
-  'containers.map(c, {',
+  'containers.filter(c, c.pid > 0).map(c, {',
   EFFECTIVE.map((name) => `"${name}": c.${name}`).join(', '),
   ', "capabilities": c.capabilities, "lastCapability": kernel.capLastCap',
   ', "rootReadOnly": c.mounts.filter(m, m.mountPoint == "/").map(m, m.readOnly)',

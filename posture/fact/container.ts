@@ -162,14 +162,18 @@ const controlSocketSchema = s.object({
 /** A socket that controls a container engine, and where a container finds it. */
 export type ReachableSocket = s.Infer<typeof controlSocketSchema>;
 
-/** One running container: what was asked for beside what the kernel enforces. */
+/** One container: what was asked for beside what the kernel enforces. */
 export const containerSchema = s.object(
   {
     id: s.string('full id', 128),
     name: s.string('', 512),
     image: s.string('reference that it was started from', 1024),
     imageId: s.string('sha256:…', 128),
-    pid: s.integer('first process, in the pid namespace of the node'),
+    state: s.oneOf(
+      ['running', 'paused', 'restarting', 'created', 'exited', 'dead'],
+      'State.Status; `restarting`: it ended and is about to be started again',
+    ),
+    pid: s.integer('first process, in the pid namespace of the node; 0 where none runs'),
     startedAt: s.string('RFC 3339', 64),
     declared: declaredSchema,
     processes: observed(s.integer(), 'processes in the cgroup of the container'),
@@ -212,15 +216,23 @@ export const containerSchema = s.object(
     ),
     programs: observed(s.list(s.string('', 64), '', 4096), 'names (`comm`) of the processes, each once'),
   },
-  'a running container',
+  'a container; where it does not run, nothing but what was asked for is known',
 );
 /** See {@link containerSchema}. */
 export type ContainerFact = s.Infer<typeof containerSchema>;
 
-/** All running containers; unreadable where the runtime could not be asked, absent where there is no runtime. */
-export const containersSchema = observed(s.list(containerSchema, '', 10_000), 'running containers');
+/** All containers; unreadable where the runtime could not be asked, absent where there is no runtime. */
+export const containersSchema = observed(
+  s.list(containerSchema, '', 50_000),
+  'containers, running or not; of those that do not run the 1,000 newest',
+);
 /** See {@link containersSchema}. */
 export type ContainersFact = s.Infer<typeof containersSchema>;
+
+/** Does the container run, or is it about to be started again? */
+export function isRunning({ state }: Pick<ContainerFact, 'state'>): boolean {
+  return state === 'running' || state === 'paused' || state === 'restarting';
+}
 
 /** Namespace types of a container fact. */
 export type NamespaceName = keyof ContainerFact['namespaces'];

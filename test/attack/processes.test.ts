@@ -7,6 +7,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { observe, observeContainer } from '../../agent/inspector/observe.ts';
 import type { NodeAccess } from '../../agent/node-access.ts';
+import { judgeAll } from '../../posture/judge.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
@@ -216,6 +217,49 @@ t.test('a chroot hides the mounts', { skip }, async (t) => {
   await until(async () => (await others(attack)).length > 0);
   const { mounts } = await attack.look();
   t.ok(mounts.state === 'seen' && mounts.value.some(({ mountPoint }) => mountPoint === '/secret'));
+});
+
+t.test('a dangerous container that does not run, or not at this moment', { skip }, async (t) => {
+  if ('reason' in found) return;
+  const { docker } = found;
+  const options: Readonly<Record<string, readonly string[]>> = {
+    created: ['create'],
+    exited: ['run', '-d'],
+    restarting: ['run', '-d', '--restart', 'always'],
+    paused: ['run', '-d'],
+  };
+  const access = liveNode(docker.endpoint);
+  const facts = { ...factsOf(), docker: await observe(access, factsOf(), 'docker') };
+  for (const [state, [command = '', ...more]] of Object.entries(options)) {
+    const name = `plimsoll-test-${RUN}-${state}`;
+    t.teardown(() => docker.docker('rm', '-f', name));
+    const program = state === 'paused' ? ['sleep', '3600'] : ['sh', '-c', 'exit 1'];
+    const dangerous = [...more, '--name', name, '--privileged', '--network', 'host', '--pid', 'host'];
+    const id = await docker.docker(command, ...dangerous, TEST_IMAGE, ...program);
+    if (state === 'paused') await docker.docker('pause', name);
+    await until(async () => (await docker.docker('inspect', '-f', '{{.State.Status}}', name)) === state);
+    const containers = await observe(access, facts, 'containers');
+    const listed = containers.state === 'seen' ? containers.value.find((container) => container.id === id) : undefined;
+    // Between two starts it runs for a moment.
+    if (state !== 'restarting') t.equal(listed?.state, state);
+    t.ok(listed, `${state}: it is listed`);
+    if (listed === undefined) continue;
+    const findings = judgeAll(CHECKS, { ...facts, containers: { state: 'seen', value: [listed], source: '' } });
+    const verdictOf = (check: string): unknown =>
+      [...findings.values()].find((finding) => finding.check === `container.${check}` && finding.subject.id === id);
+    const isMild = state === 'created' || state === 'exited';
+    t.match(verdictOf('privileged'), { verdict: 'fail', severity: isMild ? 'high' : 'critical' }, state);
+    t.match(verdictOf('host-network'), { verdict: 'fail', severity: isMild ? 'medium' : 'high' }, state);
+    t.match(verdictOf('host-pid'), { verdict: 'fail' }, state);
+    if (!isMild) continue;
+    t.match(verdictOf('memory-limit'), { verdict: 'notApplicable' }, state);
+    t.match(verdictOf('privileged'), { evidence: [{}, { seen: `running: no (${state})` }] }, state);
+    await docker.docker('rename', name, `${name}-renamed`);
+    const renamed = await observe(access, { ...facts, containers }, 'containers');
+    const again = renamed.state === 'seen' ? renamed.value.find((container) => container.id === id) : undefined;
+    t.equal(again?.name, `${name}-renamed`);
+    await docker.docker('rename', `${name}-renamed`, name);
+  }
 });
 
 t.test('an agent that remembers sees what a fresh one sees', { skip }, async (t) => {

@@ -11,6 +11,7 @@ import { mayBeRenamed } from './control-sockets.ts';
 import type { ControlSockets } from './control-sockets.ts';
 import { toDeclared } from './declared.ts';
 import { inspectSchema } from './inspect-answer.ts';
+import type { InspectAnswer, ListedContainer } from './inspect-answer.ts';
 import { placeContainer } from './mount-placement.ts';
 import { readKernelSide, unseenKernelSide } from './kernel-side.ts';
 import type { KernelSide } from './kernel-side.ts';
@@ -20,16 +21,19 @@ import type { Sight } from './sight.ts';
 
 /** What came of inspecting one container. `failed`: it may well run, but the runtime did not tell about it. */
 export type Inspection =
-  | { readonly outcome: 'running'; readonly container: ContainerFact }
+  | { readonly outcome: 'found'; readonly container: ContainerFact }
   | { readonly outcome: 'gone' }
   | { readonly outcome: 'failed'; readonly reason: string };
 
 /** The part of a container fact that the runtime says. */
-type RuntimeSide = Pick<ContainerFact, 'id' | 'name' | 'image' | 'imageId' | 'pid' | 'startedAt' | 'declared'>;
+type RuntimeSide = Pick<
+  ContainerFact,
+  'id' | 'name' | 'image' | 'imageId' | 'state' | 'pid' | 'startedAt' | 'declared'
+>;
 
 /** What the runtime says about a container. */
 export type Answer =
-  { readonly outcome: 'running'; readonly side: RuntimeSide } | Exclude<Inspection, { readonly outcome: 'running' }>;
+  { readonly outcome: 'found'; readonly side: RuntimeSide } | Exclude<Inspection, { readonly outcome: 'found' }>;
 
 /** The kernel's side, and how it was seen; a sight of undefined is not kept. */
 interface Reading {
@@ -76,19 +80,39 @@ export async function inspectContainer(
   let last: RuntimeSide | undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     told ??= await askAbout(runtime, view, id);
-    if (told.outcome !== 'running') return told;
+    if (told.outcome !== 'found') return told;
+    if (told.side.pid === 0) return keepStopped(view, told.side, before);
     last = told.side;
     told = undefined;
     const kept = await stillSo(view, last);
-    if (kept !== undefined) return { outcome: 'running', container: kept };
+    if (kept !== undefined) return { outcome: 'found', container: kept };
     const reading = await readStarted(view, last, last.pid === lastPid, before);
-    if (reading !== undefined) return { outcome: 'running', container: keep(view, last, reading, before) };
+    if (reading !== undefined) return { outcome: 'found', container: keep(view, last, reading, before) };
     lastPid = last.pid;
   }
   // It starts again and again, faster than it can be looked at.
   return last === undefined
     ? { outcome: 'gone' }
-    : { outcome: 'running', container: { ...last, ...unseenKernelSide(last.pid) } };
+    : { outcome: 'found', container: { ...last, ...unseenKernelSide(last.pid) } };
+}
+
+/** What the runtime says of a container that does not run, for as long as it is listed as before. */
+const STOPPED: Drawer<Answer> = Object.freeze({ name: 'stopped' });
+
+function keepStopped({ recall }: NodeView, side: RuntimeSide, before: ContainerFact | undefined): Inspection {
+  recall.keep(side.id, STOPPED, { outcome: 'found', side });
+  const fresh = { ...side, ...unseenKernelSide(0, 'the container does not run') };
+  return { outcome: 'found', container: before !== undefined && sameValue(before, fresh) ? before : fresh };
+}
+
+/**
+ * What the runtime said of a container that did not run then and does not run now: nothing but `docker update` and
+ * `rename` changes it, and of these it sends events. undefined: it has to be asked.
+ */
+export function answerWhileStopped({ recall }: Pick<NodeView, 'recall'>, listed: ListedContainer): Answer | undefined {
+  const kept = recall.kept(listed.Id, STOPPED);
+  if (kept?.outcome !== 'found' || kept.side.state !== listed.State || listed.State === 'restarting') return undefined;
+  return listed.Names.includes(`/${kept.side.name}`) ? kept : undefined;
 }
 
 /** The container as it was seen last, where the runtime and the kernel still say the same about it. */
@@ -179,21 +203,32 @@ export async function askAbout(runtime: ContainerRuntime, { recall }: NodeView, 
   return recall.parsed(id, 'inspect', reply.json, toAnswer);
 }
 
+/** undefined: it is being removed, or between two states. */
+function stateOf({ Running, Paused, Pid, Status }: InspectAnswer['State']): ContainerFact['state'] | undefined {
+  if (Running && Pid > 0) return Paused ? 'paused' : 'running';
+  return STOPPED_STATES.find((state) => state === Status);
+}
+
+/** `created`: never started; `restarting`: it ended and is about to be started again; `dead`: not wholly removed. */
+const STOPPED_STATES = ['created', 'restarting', 'exited', 'dead'] as const;
+
 function toAnswer(json: Buffer): Answer {
   const reply = parsedReply({ ok: true, json });
   if (!reply.ok) return { outcome: 'failed', reason: reply.reason };
   const parsed = inspectSchema.parse(reply.value);
   if (!parsed.ok) return { outcome: 'failed', reason: `its answer is not understood: ${parsed.problem}` };
   const { value } = parsed;
-  if (!value.State.Running || value.State.Pid <= 0) return { outcome: 'gone' };
+  const state = stateOf(value.State);
+  if (state === undefined) return { outcome: 'gone' };
   return {
-    outcome: 'running',
+    outcome: 'found',
     side: {
       id: value.Id,
       name: clip(value.Name.replace(/^\//, ''), 512),
       image: clip(value.Config.Image, 1024),
       imageId: value.Image,
-      pid: value.State.Pid,
+      state,
+      pid: state === 'running' || state === 'paused' ? value.State.Pid : 0,
       startedAt: value.State.StartedAt,
       declared: toDeclared(value),
     },

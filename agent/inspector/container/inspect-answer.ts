@@ -5,6 +5,8 @@ const text = s.withDefault(s.string(), '');
 const integer = s.withDefault(s.integer(), 0);
 const flag = s.withDefault(s.boolean(), false);
 const texts = s.withDefault(s.list(s.string()), []);
+/** A node that builds keeps thousands that have ended. */
+const MAX_CONTAINERS = 50_000;
 /** A container can publish every port of every protocol. */
 const MAX_PORTS = 200_000;
 
@@ -48,6 +50,8 @@ export const inspectSchema = s.object({
   ResolvConfPath: text,
   State: s.object({
     Running: s.boolean(),
+    Paused: flag,
+    Status: text,
     Pid: s.integer(),
     StartedAt: s.withDefault(s.string('', 64), ''),
     Health: s.nullable(s.object({ Status: text })),
@@ -79,11 +83,11 @@ export const inspectSchema = s.object({
 /** See {@link inspectSchema}. */
 export type InspectAnswer = s.Infer<typeof inspectSchema>;
 
-/** The running containers: `GET /containers/json`. */
+/** All containers, running or not: `GET /containers/json?all=1`. */
 export const containerListSchema = s.list(
-  s.object({ Id: s.string('', 128), Names: texts, ImageID: s.withDefault(s.string('', 128), '') }),
+  s.object({ Id: s.string('', 128), Names: texts, State: text, ImageID: s.withDefault(s.string('', 128), '') }),
   '',
-  10_000,
+  MAX_CONTAINERS,
 );
 /** An entry of {@link containerListSchema}. */
 export type ListedContainer = s.Infer<typeof containerListSchema>[number];

@@ -12,7 +12,7 @@ import { mapBounded } from '../map-bounded.ts';
 import { readNodeMounts } from '../proc/node-mounts.ts';
 import { readText } from '../read-text.ts';
 import { observeReply, runtimeUnseen } from '../runtime-reply.ts';
-import { askAbout, inspectContainer } from './container.ts';
+import { answerWhileStopped, askAbout, inspectContainer } from './container.ts';
 import type { Answer, Inspection } from './container.ts';
 import { containerListSchema } from './inspect-answer.ts';
 import type { ListedContainer } from './inspect-answer.ts';
@@ -26,10 +26,14 @@ const CONCURRENCY = 6;
 const LOOKS_IN_A_ROW = 32;
 /** A round may ask for so long about its containers; then those that are left are unknown. */
 const ASKING_MS = 40_000;
-const SOURCE = 'GET /containers/json';
+const SOURCE = 'GET /containers/json?all=1';
+/** Containers that do not run and are kept. */
+const MAX_STOPPED = 1000;
+/** An entry without a state comes from an engine that lists running ones only. */
+const RUNNING: ReadonlySet<string> = new Set(['running', 'paused', 'restarting', '']);
 
 /**
- * The running containers. One that ends while it is inspected is left out. One that runs and about which the runtime
+ * The containers, running or not. One that ends while it is inspected is left out. One that runs and about which the runtime
  * does not answer is left out too, but noted among the failed looks, from where the fact `unobserved` takes it; so are
  * all that ran before where the runtime does not even list them.
  */
@@ -54,7 +58,7 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
   const before = seenBefore(known);
   const view = await viewNode(access);
   // First the engine about all, then the kernel: side by side they take each other's share of the processor.
-  const entries = failedLast(listed.value, recall.failed.list());
+  const entries = failedLast(withoutOldest(listed.value), recall.failed.list());
   const answers = await askAboutAll(runtime, view, entries);
   let looks = 0;
   const inspections = await mapBounded([...entries.entries()], CONCURRENCY, async ([index, { Id: id }]) => {
@@ -69,9 +73,15 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
   for (const [index, inspection] of inspections.entries()) {
     const entry = entries[index] as ListedContainer;
     noteOutcome(access, { ...namesOf(before.get(entry.Id) ?? entry), id: entry.Id }, inspection);
-    if (inspection.outcome === 'running') containers.push(inspection.container);
+    if (inspection.outcome === 'found') containers.push(inspection.container);
   }
   return seen(containers, SOURCE);
+}
+
+/** All that run, and of those that do not the ones that were made last: the engine lists them so. */
+function withoutOldest(entries: readonly ListedContainer[]): readonly ListedContainer[] {
+  let stopped = 0;
+  return entries.filter(({ State }) => RUNNING.has(State) || (stopped += 1) <= MAX_STOPPED);
 }
 
 /** Those that the engine is slow to answer about come last: the time that they take is not taken from others. */
@@ -88,9 +98,11 @@ function askAboutAll(
 ): Promise<readonly Answer[]> {
   const untilMs = performance.now() + ASKING_MS;
   const tooLate: Answer = { outcome: 'failed', reason: 'not asked: the engine is too slow to answer about all' };
-  return mapBounded(entries, CONCURRENCY, ({ Id: id }) =>
-    performance.now() < untilMs ? askAbout(runtime, view, id) : Promise.resolve(tooLate),
-  );
+  return mapBounded(entries, CONCURRENCY, (entry) => {
+    const known = answerWhileStopped(view, entry);
+    if (known !== undefined) return Promise.resolve(known);
+    return performance.now() < untilMs ? askAbout(runtime, view, entry.Id) : Promise.resolve(tooLate);
+  });
 }
 
 /** One container, by its id; `failed` where the runtime does not answer. */

@@ -95,7 +95,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
 /** Nothing of it could be seen, for one reason; or, without a reason, all of it is gone. */
 export function unseenKernelSide(pid: number, reason?: string): KernelSide {
   const at = (file: string): Observed<never> => {
-    const source = `/proc/${String(pid)}/${file}`;
+    const source = pid === 0 ? 'inspect State.Status' : `/proc/${String(pid)}/${file}`;
     return reason === undefined ? absent(source) : unreadable(source, reason);
   };
   const namespace = (name: NamespaceName): Observed<never> => at(`ns/${name}`);

@@ -1,5 +1,6 @@
 import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
+import { isRunning } from '../../../posture/fact/container.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import type { Unobserved } from '../../../posture/fact/unobserved.ts';
@@ -50,12 +51,12 @@ async function inspectImages(access: NodeAccess, { containers, images }: Partial
   return seen(found, SOURCE);
 }
 
-/** Ids of the images that containers use, those that could not be inspected among them; each once. */
+/** Ids of the images that running containers use, those that could not be inspected among them; each once. */
 export function imagesOf(
-  containers: readonly Pick<ContainerFact, 'imageId'>[],
+  containers: readonly Pick<ContainerFact, 'imageId' | 'state'>[],
   unobserved: readonly Unobserved[],
 ): readonly string[] {
-  const users = [...containers, ...unobserved.filter(({ kind }) => kind === 'container')];
+  const users = [...containers.filter(isRunning), ...unobserved.filter(({ kind }) => kind === 'container')];
   return [...new Set(users.map(({ imageId }) => imageId))].filter((id) => id !== '');
 }
 

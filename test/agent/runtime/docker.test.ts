@@ -40,7 +40,7 @@ void t.test('an answer', async (t) => {
     [
       '/info',
       '/version',
-      '/containers/json',
+      '/containers/json?all=true',
       '/containers/0af3/json',
       '/images/sha256%3A12ab/json',
       '/images/registry.example%3A5000%2Fteam%2Fapp%3A1/history',
