@@ -7,6 +7,14 @@ const hexSet = (doc: string): s.Schema<string> => s.string(doc, 32);
 export const declaredSchema = s.object({
   privileged: s.boolean(),
   seccompProfile: s.string('`default`, `unconfined`, or `custom` for a profile of its own', 64),
+  seccompSummary: s.nullable(
+    s.object({
+      defaultAction: s.string('defaultAction, `SCMP_ACT_ERRNO`', 64),
+      allowed: s.list(s.string('', 64), 'dangerous system calls that the profile allows without condition', 64),
+      withheld: s.integer('how many dangerous system calls it does not'),
+    }),
+    'of a custom profile; null: it is not understood, or there is none',
+  ),
   apparmorProfile: s.string('AppArmorProfile; empty where AppArmor is off', 256),
   selinuxLabel: s.string('ProcessLabel; empty where SELinux is off', 512),
   selinuxDisabled: s.boolean('label=disable was asked for'),

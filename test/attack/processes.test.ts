@@ -200,6 +200,29 @@ t.test('no_new_privs that a process set itself', { skip }, async (t) => {
   t.match(given, /0$/, 'the next process does not have it');
 });
 
+t.test('a seccomp profile that allows everything', { skip }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const profiles = {
+    all: { defaultAction: 'SCMP_ACT_ALLOW' },
+    'all but one': {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names: ['acct'], action: 'SCMP_ACT_ERRNO' }],
+    },
+    'most, logged': {
+      defaultAction: 'SCMP_ACT_LOG',
+      syscalls: [{ names: ['unshare'], action: 'SCMP_ACT_ERRNO', args: [{ index: 0, value: 1, op: 'SCMP_CMP_EQ' }] }],
+    },
+  };
+  for (const [name, profile] of Object.entries(profiles)) {
+    const path = join(directory, 'profile.json');
+    writeFileSync(path, JSON.stringify(profile));
+    const attack = await attacked(t, ['--security-opt', `seccomp=${path}`], 'exec sleep 3600');
+    t.equal(statusWord(attack.pid, 'Seccomp'), '2', 'to the kernel it looks like any other');
+    t.match(attack.judge('seccomp-filter', await attack.look()), { verdict: 'fail' }, name);
+  }
+});
+
 t.test('a chroot hides the mounts', { skip }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-'));
   t.teardown(() => rmSync(directory, { recursive: true }));

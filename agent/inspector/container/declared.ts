@@ -1,6 +1,7 @@
 import type { Declared } from '../../../posture/fact/container.ts';
 import { clip } from '../clip.ts';
 import type { InspectAnswer } from './inspect-answer.ts';
+import { summarizeProfile } from './seccomp-profile.ts';
 
 const MAX_PORTS = 8192;
 const MAX_MOUNTS = 4096;
@@ -15,6 +16,7 @@ export function toDeclared(answer: InspectAnswer): Declared {
     privileged: host.Privileged,
     // --privileged asks for no profile unless one is named beside it.
     seccompProfile: options.seccompProfile ?? (host.Privileged ? 'unconfined' : 'default'),
+    seccompSummary: options.seccompSummary,
     apparmorProfile: clip(answer.AppArmorProfile, 256),
     selinuxLabel: clip(answer.ProcessLabel, 512),
     selinuxDisabled: options.selinuxDisabled,
@@ -61,6 +63,7 @@ export function toDeclared(answer: InspectAnswer): Declared {
 export interface SecurityOptions {
   /** undefined: nothing was asked for. */
   readonly seccompProfile: 'default' | 'unconfined' | 'custom' | undefined;
+  readonly seccompSummary: Declared['seccompSummary'];
   readonly noNewPrivileges: boolean | null;
   readonly selinuxDisabled: boolean;
 }
@@ -71,17 +74,20 @@ export interface SecurityOptions {
  */
 export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
   let seccompProfile: SecurityOptions['seccompProfile'];
+  let seccompSummary: SecurityOptions['seccompSummary'] = null;
   let noNewPrivileges: boolean | null = null;
   let selinuxDisabled = false;
   for (const option of options) {
     const separator = option.search(/[=:]/);
     const name = separator === -1 ? option : option.slice(0, separator);
     const value = separator === -1 ? '' : option.slice(separator + 1);
-    if (name === 'seccomp') seccompProfile = profileWord(value);
-    else if (name === 'no-new-privileges') noNewPrivileges = separator === -1 || isTrue(value);
+    if (name === 'seccomp') {
+      seccompProfile = profileWord(value);
+      seccompSummary = seccompProfile === 'custom' ? summarizeProfile(value) : null;
+    } else if (name === 'no-new-privileges') noNewPrivileges = separator === -1 || isTrue(value);
     else if (name === 'label' && value === 'disable') selinuxDisabled = true;
   }
-  return { seccompProfile, noNewPrivileges, selinuxDisabled };
+  return { seccompProfile, seccompSummary, noNewPrivileges, selinuxDisabled };
 }
 
 function profileWord(value: string): 'default' | 'unconfined' | 'custom' {

@@ -58,7 +58,7 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
   const before = seenBefore(known);
   const view = await viewNode(access);
   // First the engine about all, then the kernel: side by side they take each other's share of the processor.
-  const entries = failedLast(withoutOldest(listed.value), recall.failed.list());
+  const entries = failedLast(runningFirst(listed.value), recall.failed.list());
   const answers = await askAboutAll(runtime, view, entries);
   let looks = 0;
   const inspections = await mapBounded([...entries.entries()], CONCURRENCY, async ([index, { Id: id }]) => {
@@ -78,10 +78,11 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
   return seen(containers, SOURCE);
 }
 
-/** All that run, and of those that do not the ones that were made last: the engine lists them so. */
-function withoutOldest(entries: readonly ListedContainer[]): readonly ListedContainer[] {
-  let stopped = 0;
-  return entries.filter(({ State }) => RUNNING.has(State) || (stopped += 1) <= MAX_STOPPED);
+/** All that run, then of those that do not the ones that were made last: the engine lists them so. */
+function runningFirst(entries: readonly ListedContainer[]): readonly ListedContainer[] {
+  const running = entries.filter(({ State }) => RUNNING.has(State));
+  const stopped = entries.filter(({ State }) => !RUNNING.has(State));
+  return [...running, ...stopped.slice(0, MAX_STOPPED)];
 }
 
 /** Those that the engine is slow to answer about come last: the time that they take is not taken from others. */

@@ -1,6 +1,6 @@
 import type { Declared } from '../../fact/container.ts';
-import { fail, failAs } from '../../verdict.ts';
-import type { Evidence } from '../../verdict.ts';
+import { fail, failAs, unknownBecause } from '../../verdict.ts';
+import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { hasEnded, notSeen, passOnEveryThread } from '../container-reading.ts';
 import { asksForNoSeccomp, daemonGivesNoSeccomp } from '../declared-privilege.ts';
@@ -31,7 +31,7 @@ export const seccompFilter = containerCheck({
       if (asksForNoSeccomp(container.declared)) return failAs('medium', ...evidence);
       if (container.declared.seccompProfile === 'default' && daemonGivesNoSeccomp(docker))
         return failAs('medium', ...evidence, DAEMON_UNCONFINED);
-      return passOnEveryThread(container, ...evidence);
+      return judgeCustomProfile(container.declared, evidence) ?? passOnEveryThread(container, ...evidence);
     }
     if (seccomp.state === 'absent' && !hasEnded(container))
       return fail(
@@ -39,9 +39,21 @@ export const seccompFilter = containerCheck({
         declared,
       );
     if (asksForNoSeccomp(container.declared)) return fail(declared);
-    return notSeen(seccomp, declared);
+    const custom = judgeCustomProfile(container.declared, [declared]);
+    return custom?.verdict === 'fail' ? custom : notSeen(seccomp, declared);
   },
 });
+
+/** To the kernel a filter that lets everything through looks like any other. undefined: there is nothing against it. */
+function judgeCustomProfile(
+  { seccompProfile, seccompSummary: summary }: Declared,
+  evidence: readonly Evidence[],
+): Judgement | undefined {
+  if (seccompProfile !== 'custom') return undefined;
+  if (summary === null) return unknownBecause('the text of its own seccomp profile is not understood', ...evidence);
+  if (summary.withheld === 0) return fail(...evidence);
+  return summary.withheld < summary.allowed.length ? failAs('medium', ...evidence) : undefined;
+}
 
 const DAEMON_UNCONFINED: Evidence = {
   source: 'GET /info SecurityOptions',
@@ -53,6 +65,16 @@ function declaredEvidence(declared: Declared): Evidence {
   const expected = 'a profile';
   if (declared.privileged && asksForNoSeccomp(declared))
     return { source: 'inspect HostConfig.Privileged', seen: 'declared privileged, so no profile', expected };
-  const profile = declared.seccompProfile === 'custom' ? 'a profile of its own' : quote(declared.seccompProfile);
-  return { source: 'inspect HostConfig.SecurityOpt', seen: `declared ${profile}`, expected };
+  const { seccompProfile, seccompSummary: summary } = declared;
+  if (seccompProfile !== 'custom' || summary === null) {
+    const profile = seccompProfile === 'custom' ? 'a profile of its own' : quote(seccompProfile);
+    return { source: 'inspect HostConfig.SecurityOpt', seen: `declared ${profile}`, expected };
+  }
+  const total = summary.withheld + summary.allowed.length;
+  const withheld = `withholds ${String(summary.withheld)} of ${String(total)} dangerous system calls`;
+  return {
+    source: 'inspect HostConfig.SecurityOpt',
+    seen: `declared a profile of its own: ${quote(summary.defaultAction)}, ${withheld}`,
+    expected: 'a profile that withholds most of them',
+  };
 }

@@ -59,7 +59,7 @@ t.test('what was asked for in recorded containers, against the options they were
 
 t.test('every form of a security option', (t) => {
   const of = parseSecurityOptions;
-  t.same(of([]), { seccompProfile: undefined, noNewPrivileges: null, selinuxDisabled: false });
+  t.same(of([]), { seccompProfile: undefined, seccompSummary: null, noNewPrivileges: null, selinuxDisabled: false });
   for (const option of ['seccomp=unconfined', 'seccomp:unconfined'])
     t.equal(of([option]).seccompProfile, 'unconfined', option);
   t.equal(of(['seccomp=builtin']).seccompProfile, 'default');

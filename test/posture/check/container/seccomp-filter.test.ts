@@ -7,13 +7,36 @@ import { judgeContainers } from '../../../fixture/verdict-table.ts';
 const mode = (word: 'disabled' | 'strict' | 'filter', weakest = '/proc/4121/status') =>
   seen({ mode: word, filters: word === 'filter' ? 1 : 0, threads: 3, weakest }, weakest);
 
+const custom = (defaultAction: string, allowed: number, withheld: number) => ({
+  seccompProfile: 'custom',
+  seccompSummary: { defaultAction, allowed: Array.from({ length: allowed }, () => 'bpf'), withheld },
+});
+
 judgeContainers(t, seccompFilter, [
   { name: 'the default profile', verdict: 'pass', seen: ['Seccomp: 2', 'declared default'] },
   {
     name: 'a profile of its own',
-    container: { declared: { seccompProfile: 'custom' } },
+    container: { declared: custom('SCMP_ACT_ERRNO', 0, 20) },
     verdict: 'pass',
-    seen: ['Seccomp: 2', 'declared a profile of its own'],
+    seen: ['Seccomp: 2', 'declared a profile of its own: SCMP_ACT_ERRNO, withholds 20 of 20 dangerous system calls'],
+  },
+  { name: 'one that allows everything', container: { declared: custom('SCMP_ACT_ALLOW', 20, 0) }, verdict: 'fail' },
+  {
+    name: 'one that allows nearly everything',
+    container: { declared: custom('SCMP_ACT_ALLOW', 19, 1) },
+    verdict: 'fail',
+    severity: 'medium',
+  },
+  {
+    name: 'one that is not understood',
+    container: { declared: { seccompProfile: 'custom' } },
+    verdict: 'unknown',
+    reason: /not understood/,
+  },
+  {
+    name: 'one that allows everything, in a container that does not run',
+    container: { declared: custom('SCMP_ACT_ALLOW', 20, 0), seccomp: unreadable('inspect State.Status', 'stopped') },
+    verdict: 'fail',
   },
   {
     name: 'strict mode',
