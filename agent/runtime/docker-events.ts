@@ -4,6 +4,8 @@ import type { RuntimeEvent } from './runtime.ts';
 
 /** An event has some hundred bytes without the labels of its container. */
 const MAX_LINE_BYTES = 1024 * 1024;
+/** The action of an exec holds the whole command; only its first word is used. */
+const MAX_STRING_BYTES = 4096;
 
 const KINDS: ReadonlySet<string> = new Set([
   'container',
@@ -71,7 +73,7 @@ export interface EventLines {
 export function createEventLines(onEvent: (event: RuntimeEvent) => void): EventLines {
   const partial: Buffer[] = [];
   let partialBytes = 0;
-  const filter = createJsonFilter((depth, name) => FIELDS[depth - 1]?.has(name) === true);
+  const filter = createJsonFilter((depth, name) => FIELDS[depth - 1]?.has(name) === true, MAX_STRING_BYTES);
   const takeLine = (line: string): string | undefined => {
     if (line.trim() === '') return undefined;
     const { event, problem } = parseEvent(line);

@@ -165,7 +165,7 @@ interface Body {
 }
 
 /** A body of at most `maxBytes`, of which only the fields count once it is large. */
-function createBody(fields: FieldFilter, maxBytes: number): Body {
+function createBody(fields: Fields, maxBytes: number): Body {
   let parts: Buffer[] = [];
   let length = 0;
   let received = 0;
@@ -178,7 +178,7 @@ function createBody(fields: FieldFilter, maxBytes: number): Body {
     add: (part) => {
       received += part.length;
       if (filter === undefined && received > Math.min(FILTERED_BYTES, maxBytes)) {
-        filter = createJsonFilter(fields);
+        filter = createJsonFilter(fields.isKept, fields.maxStringBytes);
         const soFar = Buffer.concat(parts, length);
         [parts, length] = [[], 0];
         keep(filter.push(soFar));
@@ -211,11 +211,16 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
 /** What is read of an entry of the list of containers: there one container must not take the room of the others. */
 const LIST_FIELDS: ReadonlySet<string> = new Set(['Created', 'Id', 'Image', 'ImageID', 'Names', 'State', 'Status']);
 
-/** Which fields of a large answer are kept. */
-function fieldsOf(target: string): FieldFilter {
+/** Which fields of a large answer are kept, and how much of their strings. */
+interface Fields {
+  readonly isKept: FieldFilter;
+  readonly maxStringBytes?: number;
+}
+
+function fieldsOf(target: string): Fields {
   return target.startsWith('/containers/json')
-    ? (_depth, name) => LIST_FIELDS.has(name)
-    : (_depth, name) => !FREE_FIELDS.has(name);
+    ? { isKept: (_depth, name) => LIST_FIELDS.has(name), maxStringBytes: 4096 }
+    : { isKept: (_depth, name) => !FREE_FIELDS.has(name) };
 }
 
 interface StreamOptions {

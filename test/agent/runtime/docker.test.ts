@@ -186,12 +186,28 @@ void t.test('events', async (t) => {
   t.strictSame((await follow(drop)).events, expected, 'in pieces of seven bytes');
 });
 
+void t.test('an event with a long command and many labels does not end the stream', async (t) => {
+  const labels = Object.fromEntries(
+    Array.from({ length: 20_001 }, (_, index) => [`label${String(index)}`, 'v'.repeat(100)]),
+  );
+  const action = `exec_start: ${'a'.repeat(2_000_000)}`;
+  const lines = [
+    { Type: 'container', Action: action, Actor: { ID: 'c1', Attributes: { ...labels, execID: 'x' } } },
+    { Type: 'network', Action: 'connect', Actor: { ID: 'n1', Attributes: { ...labels, container: 'c2' } } },
+  ].map((event) => `${JSON.stringify(event)}\n`);
+  const path = await startEngine(t, answering(STREAM + lines.join('')));
+  t.strictSame((await follow(path)).events, [
+    { kind: 'container', action: 'exec_start', id: 'c1' },
+    { kind: 'network', action: 'connect', id: 'n1', container: 'c2' },
+  ]);
+});
+
 void t.test('an event stream that is none', async (t) => {
   const cases: readonly (readonly [string, RegExp])[] = [
     [`${STREAM}garbage\n`, /not understood: a line that is not JSON/],
     [`${STREAM}{"Type":7}\n`, /not understood: .*Type/],
     [`${STREAM}[]\n`, /not understood/],
-    [`${STREAM}{"Type":"container","Action":"${'a'.repeat(1_100_000)}`, /more than 1048576 bytes/],
+    [`${STREAM}[${'1,'.repeat(600_000)}`, /more than 1048576 bytes/],
     [http('400 Bad Request', '{"message":"no"}'), /HTTP 400/],
     ['nonsense', /./],
     ['', /./],

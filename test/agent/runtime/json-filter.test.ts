@@ -6,8 +6,8 @@ import type { FieldFilter } from '../../../agent/runtime/json-filter.ts';
 import { SEED } from '../../fixture/inspector/read.ts';
 
 /** `text` in parts of these sizes, filtered. */
-function filtered(text: string, isKept: FieldFilter, size: number): string {
-  const filter = createJsonFilter(isKept);
+function filtered(text: string, isKept: FieldFilter, size: number, maxStringBytes?: number): string {
+  const filter = createJsonFilter(isKept, maxStringBytes);
   const bytes = Buffer.from(text);
   const parts: Buffer[] = [];
   for (let from = 0; from < bytes.length; from += size) parts.push(filter.push(bytes.subarray(from, from + size)));
@@ -54,6 +54,35 @@ t.test('what is left is the value without the fields, however it is cut and spac
           JSON.parse(filtered(JSON.stringify(json, undefined, space), byDepth, size)),
           without(json, byDepth),
         );
+      },
+    ),
+    SEED,
+  );
+  t.end();
+});
+
+t.test('long strings are cut between characters', (t) => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.integer({ min: 0, max: 60 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.boolean(),
+      (text, maxBytes, size, escaped) => {
+        const json = JSON.stringify([text, 1, text]);
+        // As Go writes it: everything that could be markup is escaped.
+        const sent = escaped
+          ? json.replaceAll(/[<>&A-Z]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+          : json;
+        const [first, number, last] = JSON.parse(filtered(sent, () => true, size, maxBytes)) as [
+          string,
+          number,
+          string,
+        ];
+        assert.ok(text.startsWith(first) || text.startsWith(first.replace(/[\uD800-\uDFFF]$/, '')));
+        assert.ok(Buffer.byteLength(JSON.stringify(first)) <= maxBytes + 14);
+        assert.deepEqual([number, last], [1, first]);
+        if (Buffer.byteLength(json) <= maxBytes && !escaped) assert.equal(first, text);
       },
     ),
     SEED,
