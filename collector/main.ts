@@ -112,6 +112,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   // The hub and the sessions need each other: the hub asks for them only once there are questions.
   let sessions: Sessions = NO_SESSIONS;
   let forgetNode: SessionServer['forget'] = notYet;
+  let nodeProblems: SessionServer['problems'] = () => [];
   const queries = createQueryHub({
     sessions: () => sessions,
     store: readStore,
@@ -132,6 +133,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     restoredMs: guard.restoredMs,
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
+    nodeProblems: () => nodeProblems(),
     addresses: () => toText(addresses, options.consoleDirectory),
     clock,
   });
@@ -170,6 +172,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   sessions = server.sessions;
   askAll = server.resync;
   forgetNode = server.forget;
+  nodeProblems = server.problems;
   steps.push(
     { name: 'sessions', close: () => server.close() },
     { name: 'drain', close: () => server.drain(DRAIN_SPREAD_MS) },

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Delta, FindingSet } from '../../posture/delta.ts';
 import { fullJitter } from '../../service/backoff.ts';
 import { sleep } from '../../service/clock.ts';
@@ -11,7 +12,7 @@ import { openStream } from './stream.ts';
 import type { Dialled } from './dial.ts';
 
 /** What the link to the collector works with. */
-export interface LinkOptions extends Omit<SessionOptions, 'ledger'> {
+export interface LinkOptions extends Omit<SessionOptions, 'ledger' | 'instance'> {
   /** The collector. */
   readonly target: Address;
   /** Read before each attempt, so that a renewed certificate is used. Rejections are told and tried again. */
@@ -50,6 +51,7 @@ export function createLink(options: LinkOptions): Link {
   const { spool, clock, random, signal, log } = options;
   const ledger = createLedger(spool, log);
   const report = createFailureReport(options);
+  const instance = randomUUID();
   let session: Session | undefined;
   // By the process before this one. A collector that has committed more knows another life of this directory.
   let past: SessionPast = { everSent: spool.status().sent, refused: false };
@@ -57,7 +59,7 @@ export function createLink(options: LinkOptions): Link {
   const attempt = async (): Promise<SessionOutcome | string> => {
     const dialled = await connect(options);
     if (typeof dialled === 'string') return dialled;
-    const held = holdSession(openStream(dialled.call), past, { ...options, ledger });
+    const held = holdSession(openStream(dialled.call), past, { ...options, ledger, instance });
     session = held;
     const stop = (): void => held.finish();
     signal.addEventListener('abort', stop, { once: true });

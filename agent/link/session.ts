@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly usage: () => Usage;
   readonly agentVersion: string;
   readonly nodeName: string;
+  /** Names this run of the process. */
+  readonly instance: string;
   /** Where the collector names no interval. */
   readonly heartbeatIntervalMs: number;
   readonly clock: Clock;
@@ -126,9 +128,10 @@ export function holdSession(stream: SessionStream, past: SessionPast, options: S
   };
 }
 
-function sayHello(stream: SessionStream, { spool, agentVersion, nodeName }: SessionOptions): void {
+function sayHello(stream: SessionStream, { spool, agentVersion, nodeName, instance }: SessionOptions): void {
   const { epoch, acked } = spool.status();
-  void stream.send({ hello: { agentVersion, nodeName, capabilities: ['query'], epoch, ackedSequence: acked } });
+  const capabilities = ['query'];
+  void stream.send({ hello: { agentVersion, nodeName, capabilities, epoch, ackedSequence: acked, instance } });
 }
 
 interface SenderParts {

@@ -43,7 +43,7 @@ export async function collector({
   feed.subscribeToPositions((position) => {
     events = Math.max(events, position);
   });
-  const replies = { onResult: () => undefined, onDisconnect: () => undefined };
+  const replies = { onResult: () => false, onDisconnect: () => undefined };
   const server = await startSessionServer({
     listen: LISTEN,
     tls,
@@ -73,6 +73,7 @@ export async function decoder({ tls }: { readonly tls: ListenerTls }): Promise<(
     settings: DEFAULT_SESSION_SETTINGS,
     clock: systemClock(),
     log: COMPLAIN,
+    sessionPeer: () => undefined,
     onSession: (call) => {
       call.on('data', (bytes: Buffer) => {
         const { hello, delta } = decodeAgentMessage(bytes);

@@ -106,9 +106,10 @@ export function createQueryHub(options: QueryHubOptions): QueryHub {
         const taken = pending.get(queryId)?.take(nodeId, result) ?? 'ignored';
         // We had to break off: the node need not send the rest.
         if (taken === 'refused') options.sessions().send(nodeId, { cancel: { queryId } });
-        if (taken !== 'ignored') return;
+        if (taken !== 'ignored') return true;
         ignored += 1;
         log.debug({ nodeId, queryId: queryId.slice(0, 64), ignored }, 'query result that nobody waits for');
+        return false;
       },
       onDisconnect: (nodeId) => {
         const sinceMs = clock.now();

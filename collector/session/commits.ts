@@ -1,6 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../../service/clock.ts';
 import type { WholeDelta } from './assembly.ts';
+import type { NodeState } from '../store/store.ts';
+import type { NodeQuota } from './node-quota.ts';
 import type { Outbound } from './outbound.ts';
 import type { Resync } from './resync.ts';
 import type { WriteOutcome, Writer } from './writer.ts';
@@ -19,19 +21,23 @@ export interface Commits {
 export interface CommitsOf {
   readonly nodeId: string;
   readonly epoch: string;
+  /** What the store knew of it at the beginning. */
+  readonly state: NodeState | undefined;
   readonly outbound: Outbound;
   readonly resync: Resync;
 }
 
 /** Stores the deltas of one session and answers each: with an Ack after its commit, or with a Resync. */
 export function openCommits(
-  { nodeId, epoch, outbound, resync }: CommitsOf,
-  { writer, clock }: { readonly writer: Writer; readonly clock: Clock },
+  { nodeId, epoch, state, outbound, resync }: CommitsOf,
+  { writer, quota, clock }: { readonly writer: Writer; readonly quota: NodeQuota; readonly clock: Clock },
 ): Commits {
   let pending = 0;
   let idle = Promise.withResolvers<void>();
   idle.resolve();
   let ackDue = 0;
+  /** The first transfer of a node that nobody knew is no flood, however much it has. */
+  let isFirst = state === undefined && quota.isNew();
 
   /** One Ack for all that one transaction has committed. */
   const ack = (sequence: number): void => {
@@ -45,6 +51,9 @@ export function openCommits(
   const answer = (sequence: number, result: WriteOutcome): void => {
     switch (result.outcome) {
       case 'applied':
+        if (isFirst) isFirst = false;
+        else quota.countEvents(result.count);
+        return ack(sequence);
       case 'duplicate':
         return ack(sequence);
       case 'gap':

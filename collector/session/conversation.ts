@@ -7,6 +7,7 @@ import { createAssembler } from './assembly.ts';
 import type { DeltaPart, PartialBudget, WholeDelta } from './assembly.ts';
 import { openCommits } from './commits.ts';
 import type { Commits } from './commits.ts';
+import type { NodeQuota } from './node-quota.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import { readHeartbeat, readInventory } from './node-words.ts';
 import type { Outbound } from './outbound.ts';
@@ -36,6 +37,7 @@ export interface ConversationContext {
   readonly nodes: NodeRegistry;
   readonly replies: QueryReplies;
   readonly budget: PartialBudget;
+  readonly quota: NodeQuota;
   readonly settings: SessionSettings;
   readonly clock: Clock;
   readonly log: Logger;
@@ -62,6 +64,7 @@ export function openConversation(beginning: Beginning, context: ConversationCont
   const commits = openCommits({ ...beginning, resync }, context);
   const receiveDelta = deltaReceiver({ ...beginning, resync, commits }, context);
 
+  let hasInventory = false;
   const onHeartbeat = async (heartbeat: Heartbeat): Promise<void> => {
     nodes.change(nodeId, { ...readHeartbeat(heartbeat), lastSeenMs: clock.now() });
     resync.heartbeat();
@@ -75,12 +78,16 @@ export function openConversation(beginning: Beginning, context: ConversationCont
     receive: async ({ hello, delta, inventory, heartbeat, queryResult }, bytes) => {
       if (hello) return { code: status.INVALID_ARGUMENT, details: 'a second Hello' };
       if (delta) return receiveDelta.take(delta, bytes);
+      const isAnswer = queryResult ? context.replies.onResult(nodeId, queryResult) : false;
+      if (!isAnswer) context.quota.countMessage(bytes);
       if (heartbeat) await onHeartbeat(heartbeat);
-      if (queryResult) context.replies.onResult(nodeId, queryResult);
       if (inventory) {
         const changes = readInventory(inventory);
         if (typeof changes === 'string') return { code: status.INVALID_ARGUMENT, details: changes };
-        nodes.changeNow(nodeId, { ...changes, lastSeenMs: clock.now() });
+        // At once only the first: a node that says it all the time is written no more often than others.
+        const change = hasInventory ? nodes.change : nodes.changeNow;
+        hasInventory = true;
+        change(nodeId, { ...changes, lastSeenMs: clock.now() });
       }
       // What is none of these comes from a later version, and is ignored.
       return undefined;
@@ -99,7 +106,7 @@ type Parts = Omit<Beginning, 'resync'> & { readonly resync: Resync; readonly com
 /** Takes deltas part by part and hands them on when they are whole. */
 function deltaReceiver(
   { nodeId, state, outbound, resync, commits }: Parts,
-  { store, budget, settings, clock }: ConversationContext,
+  { store, budget, quota, settings, clock }: ConversationContext,
 ): {
   readonly take: (part: DeltaPart, bytes: number) => Promise<Ending | undefined>;
   readonly release: () => void;
@@ -123,10 +130,12 @@ function deltaReceiver(
     findings = put.length + (snapshot ? 0 : findings);
     if (findings <= settings.maxNodeFindings) return undefined;
     const details = `this node would have more than ${String(settings.maxNodeFindings)} findings`;
+    quota.noteExcess(details);
     return { code: status.RESOURCE_EXHAUSTED, details };
   };
   return {
     take: async (part, bytes) => {
+      quota.countPart(bytes);
       const assembled = assembler.add(part, bytes);
       if (assembled.state === 'refused') return assembled.ending;
       if (assembled.state === 'partial') {
@@ -138,6 +147,7 @@ function deltaReceiver(
       if (resync.isOwed() && !delta.snapshot) return undefined;
       const excess = await tooMany(delta);
       if (excess !== undefined) return excess;
+      if (!quota.countChecks(delta.put)) return { code: status.RESOURCE_EXHAUSTED, details: 'too many checks' };
       if (delta.snapshot) resync.paid();
       await commits.add(delta);
       return undefined;

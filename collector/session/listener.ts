@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -7,6 +8,8 @@ import type { Clock } from '../../service/clock.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
+import { createConnectionLimit } from '../connection-limit.ts';
+import { nodeIdentity } from './node-identity.ts';
 import type { SessionSettings } from './settings.ts';
 import { SESSION_SERVICE } from './wire.ts';
 import type { SessionCall } from './wire.ts';
@@ -27,6 +30,8 @@ export interface ListenerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onSession: (call: SessionCall) => void;
+  /** Peer of the connection over which a node has its session. */
+  readonly sessionPeer: (nodeId: string) => string | undefined;
 }
 
 /** The open port. */
@@ -43,6 +48,10 @@ export interface Listener {
 
 /** One session is one stream; a few more for a client that dials again over the same connection. */
 const MAX_STREAMS_PER_CONNECTION = 4;
+/** Connections of one node: with one more, the oldest over which it has no session is cut. */
+const MAX_CONNECTIONS_PER_NODE = 4;
+/** Connections whose handshake is not finished: with one more, the oldest of them is cut. */
+const MAX_HANDSHAKES = 512;
 /** What a peer gets to take what was written to it, before its connection is cut. */
 const CLOSE_GRACE_MS = 500;
 /** Memory of one HTTP/2 connection in MiB: some messages of the largest size, in both directions. */
@@ -60,6 +69,7 @@ export async function openListener({
   clock,
   log,
   onSession,
+  sessionPeer,
 }: ListenerOptions): Promise<Listener> {
   const grpc = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -74,6 +84,9 @@ export async function openListener({
   grpc.addService(SESSION_SERVICE, { Session: onSession });
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Map<string, TLSSocket>();
+  const handshakes = createConnectionLimit(MAX_HANDSHAKES, (address) =>
+    log.debug({ address }, 'an unfinished handshake made room for a new connection'),
+  );
   const server = createServer({
     ...tls,
     minVersion: 'TLSv1.3',
@@ -84,9 +97,23 @@ export async function openListener({
   });
   // A node may be connecting again while its old connection is still held to be alive.
   server.maxConnections = settings.maxSessions * 2;
+  const nodePeers = createNodePeers(sessionPeer, (peer) => sockets.get(peer)?.destroy());
+  /** By address and port: the TLS socket does not say over which connection it runs. */
+  const raw = new Map<string, Socket>();
+  server.on('connection', (socket) => {
+    const peer = peerOf(socket);
+    raw.set(peer, socket);
+    socket.once('close', () => raw.delete(peer));
+    handshakes.add(socket);
+  });
   server.on('secureConnection', (socket) => {
-    const peer = `${String(socket.remoteAddress)}:${String(socket.remotePort)}`;
+    const peer = peerOf(socket);
+    const connection = raw.get(peer);
+    // For as long as it lives: whoever has a certificate is bounded by its node.
+    if (connection !== undefined) handshakes.hold(connection);
     sockets.set(peer, socket);
+    const identity = nodeIdentity(socket.getPeerX509Certificate()?.raw);
+    socket.once('close', nodePeers.add(identity.ok ? identity.nodeId : '', peer));
     socket.once('close', () => sockets.delete(peer));
     socket.on('error', (error) => log.debug({ peer, error }, 'a connection failed'));
     injector.injectConnection(socket);
@@ -116,6 +143,34 @@ export async function openListener({
       await closed;
       cancel();
       grpc.forceShutdown();
+    },
+  };
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${String(remoteAddress)}:${String(remotePort)}`;
+}
+
+/** Counts the connections of each node. `add` answers what is to be called when the connection is over. */
+function createNodePeers(
+  sessionPeer: ListenerOptions['sessionPeer'],
+  cut: (peer: string) => void,
+): { readonly add: (nodeId: string, peer: string) => () => void } {
+  const peers = new Map<string, Set<string>>();
+  return {
+    add: (nodeId, peer) => {
+      const own = peers.get(nodeId) ?? new Set<string>();
+      peers.set(nodeId, own.add(peer));
+      const inUse = sessionPeer(nodeId);
+      const oldest = [...own].find((one) => one !== inUse);
+      if (own.size > MAX_CONNECTIONS_PER_NODE && oldest !== undefined) {
+        own.delete(oldest);
+        cut(oldest);
+      }
+      return () => {
+        own.delete(peer);
+        if (own.size === 0 && peers.get(nodeId) === own) peers.delete(nodeId);
+      };
     },
   };
 }

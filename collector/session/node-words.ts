@@ -4,6 +4,8 @@ import type { NodeContainer, NodeRow } from '../store/store.ts';
 /** A Hello that makes sense. */
 export interface Greeting {
   readonly epoch: string;
+  /** Empty: an agent of a version that does not say. */
+  readonly instance: string;
   readonly ackedSequence: number;
   readonly nodeName: string;
   readonly agentVersion: string;
@@ -17,13 +19,16 @@ const MAX_CAPABILITIES = 64;
 const MAX_CONTAINERS = 10_000;
 
 /** What a Hello says, or what is wrong with it. Texts for people are cut to their bound. */
-export function readHello({ epoch, ackedSequence, nodeName, agentVersion, capabilities }: Hello): Greeting | string {
+export function readHello(hello: Hello): Greeting | string {
+  const { epoch, instance, ackedSequence, nodeName, agentVersion, capabilities } = hello;
   if (typeof epoch !== 'string' || epoch === '' || epoch.length > MAX_EPOCH) return 'Hello has no valid epoch';
+  if ((instance?.length ?? 0) > MAX_EPOCH) return 'Hello has no valid instance';
   const acked = ackedSequence ?? 0;
   if (!Number.isSafeInteger(acked) || acked < 0) return 'Hello has no valid acked_sequence';
   if ((capabilities?.length ?? 0) > MAX_CAPABILITIES) return 'Hello names too many capabilities';
   return {
     epoch,
+    instance: instance ?? '',
     ackedSequence: acked,
     nodeName: cut(nodeName, MAX_NAME),
     agentVersion: cut(agentVersion, MAX_NAME),

@@ -11,7 +11,12 @@ import type { NodeForgetting } from './forget.ts';
 import { openListener } from './listener.ts';
 import type { ListenerTls } from './listener.ts';
 import { nodeIdentity } from './node-identity.ts';
+import { createIdentityGuard } from './identity-guard.ts';
+import type { IdentityConflict } from './identity-guard.ts';
+import { createNodeQuotas, DEFAULT_QUOTA } from './node-quota.ts';
+import type { LimitedNode, NodeQuota, QuotaTerms } from './node-quota.ts';
 import { openNodeRegistry } from './node-registry.ts';
+import { createNodeStreams } from './node-streams.ts';
 import { holdSession } from './session.ts';
 import type { OpenSession } from './session.ts';
 import type { QueryReplies, Sessions } from './sessions.ts';
@@ -33,6 +38,8 @@ export interface SessionServerOptions {
   readonly onNodeAhead: (nodeId: string) => Promise<void>;
   /** What differs from DEFAULT_SESSION_SETTINGS. */
   readonly settings?: Partial<SessionSettings>;
+  /** What differs from DEFAULT_QUOTA. */
+  readonly quota?: Partial<QuotaTerms>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -44,6 +51,8 @@ export interface SessionServer {
   readonly sessions: Sessions;
   /** What is known of every node, as it is now. */
   readonly nodes: () => readonly NodeRow[];
+  /** Nodes whose identity two agents use, and nodes that send more than they may. */
+  readonly problems: () => readonly NodeProblem[];
   readonly forget: NodeForgetting['forget'];
   /** Asks every node for all findings, and writes what is known of nodes: to be called when the store was replaced. */
   readonly resync: (reason: string) => void;
@@ -55,6 +64,15 @@ export interface SessionServer {
   /** Ends every session; what was not committed the nodes send again. The store may be closed after it. */
   readonly close: () => Promise<void>;
 }
+
+/** Something about a node that its agent cannot know. */
+export type NodeProblem = IdentityConflict | LimitedNode;
+
+const OTHER_AGENT: Ending = Object.freeze({
+  code: status.ALREADY_EXISTS,
+  details:
+    'another agent uses the identity of this node and is connected: was its machine-id or data directory copied?',
+});
 
 /** What nodes get beyond the time that they were given, before a drain counts as done. */
 const DRAIN_GRACE_MS = 2000;
@@ -70,17 +88,22 @@ export async function startSessionServer(options: SessionServerOptions): Promise
   const budget = { bytes: 0 };
   const intake = createTurnstile();
   const open = new Map<string, OpenSession>();
+  const identities = createIdentityGuard(clock);
+  const quotas = createNodeQuotas({ ...DEFAULT_QUOTA, ...options.quota }, clock);
+  const streams = createNodeStreams();
   const calls = new Set<Promise<void>>();
   let closing = false;
 
-  const onOpen = (session: OpenSession): void => {
-    const { nodeId, peer } = session;
+  const onOpen = (session: OpenSession): Ending | undefined => {
+    const { nodeId, peer, run } = session;
     const old = open.get(nodeId);
+    if (!identities.admit(nodeId, run, old?.run)) return OTHER_AGENT;
     open.set(nodeId, session);
-    if (old === undefined) return;
+    if (old === undefined) return undefined;
     log.warn({ nodeId, peer, replaced: old.peer }, 'a second session of a node replaces the first');
     old.end({ code: status.ABORTED, details: 'replaced by a newer session of this node' });
     replies.onDisconnect(nodeId);
+    return undefined;
   };
   const onOver = (session: OpenSession): void => {
     const { nodeId } = session;
@@ -102,7 +125,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
   });
   const readDelta = createDeltaReader();
   const parts = { store, writer, nodes, replies, budget, intake, readDelta, settings, clock, log };
-  const context = { ...parts, onOpen, onOver, holdsUp, onNodeAhead: options.onNodeAhead };
+  const context = { ...parts, onOver, holdsUp, onNodeAhead: options.onNodeAhead };
   const refusal = (): Ending | undefined => {
     if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };
     if (calls.size < settings.maxSessions) return undefined;
@@ -110,17 +133,38 @@ export async function startSessionServer(options: SessionServerOptions): Promise
   };
   const onSession = (call: SessionCall): void => {
     const identity = nodeIdentity(call.getAuthContext().sslPeerCertificate?.raw);
-    const ending = identity.ok ? refusal() : { code: status.UNAUTHENTICATED, details: identity.problem };
+    const ending = identity.ok
+      ? (refusal() ?? excessOf(quotas.of(identity.nodeId)))
+      : { code: status.UNAUTHENTICATED, details: identity.problem };
     if (!identity.ok || ending !== undefined) {
       log.warn({ peer: call.getPeer(), ...ending }, 'a session was refused');
       call.emit('error', Object.assign(new Error(ending?.details), ending));
       return;
     }
-    const held = holdSession(call, identity.nodeId, { ...context, disconnect: listener.disconnect });
+    const { nodeId } = identity;
+    const stream = streams.add(nodeId);
+    const held = holdSession(call, nodeId, {
+      ...context,
+      quota: quotas.of(nodeId),
+      disconnect: listener.disconnect,
+      onStart: stream.onStart,
+      onOpen: (session) => onOpen(session) ?? stream.onOpen(),
+    });
     calls.add(held);
-    void held.finally(() => calls.delete(held));
+    void held.finally(() => {
+      calls.delete(held);
+      stream.remove();
+    });
   };
-  const listener = await openListener({ listen: options.listen, tls: options.tls, settings, clock, log, onSession });
+  const listener = await openListener({
+    listen: options.listen,
+    tls: options.tls,
+    settings,
+    clock,
+    log,
+    onSession,
+    sessionPeer: (nodeId) => open.get(nodeId)?.peer,
+  });
 
   return {
     address: listener.address,
@@ -129,6 +173,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
       send: (nodeId, message) => open.get(nodeId)?.send(message) ?? false,
     },
     nodes: nodes.rows,
+    problems: () => [...identities.conflicts(), ...quotas.limited()],
     forget,
     resync: (reason) => {
       nodes.writeAll();
@@ -152,6 +197,11 @@ export async function startSessionServer(options: SessionServerOptions): Promise
       await nodes.close();
     },
   };
+}
+
+function excessOf(quota: NodeQuota): Ending | undefined {
+  const details = quota.openSession();
+  return details === undefined ? undefined : { code: status.RESOURCE_EXHAUSTED, details };
 }
 
 async function within(done: Promise<unknown>, limitMs: number, clock: Clock): Promise<void> {

@@ -1,16 +1,20 @@
 import { status } from '@grpc/grpc-js';
 import type { CollectorMessage } from '../../proto/fleet.ts';
 import type { LogFields, Logger } from '../../service/log.ts';
+import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
+import { sleep } from '../../service/clock.ts';
 import { StoreError } from '../store/error.ts';
 import { openConversation } from './conversation.ts';
 import type { Conversation, ConversationContext } from './conversation.ts';
 import type { DeltaReader } from './delta-reader.ts';
+import type { AgentRun } from './identity-guard.ts';
+import type { NodeQuota } from './node-quota.ts';
 import { readHello } from './node-words.ts';
 import type { Greeting } from './node-words.ts';
 import { openOutbound } from './outbound.ts';
 import type { Outbound } from './outbound.ts';
 import type { Turnstile } from './turnstile.ts';
-import { isDelta, readMessage, readOneAtATime } from './wire.ts';
+import { boundMessages, isDelta, MAX_HELLO_BYTES, readMessage, readOneAtATime } from './wire.ts';
 import type { Ending, ReadMessage, SessionCall } from './wire.ts';
 
 /** A session that has said Hello. */
@@ -19,6 +23,8 @@ export interface OpenSession {
   /** Address of the other end, for the log. */
   readonly peer: string;
   readonly answersQueries: boolean;
+  /** Which run of which agent it is. */
+  readonly run: AgentRun;
   readonly send: (message: CollectorMessage) => boolean;
   /** Asks for all findings. */
   readonly resync: (reason: string) => void;
@@ -37,8 +43,11 @@ export interface SessionContext extends ConversationContext {
   readonly onNodeAhead: (nodeId: string) => Promise<void>;
   /** What a session of this node has to wait for before it begins; undefined: nothing. */
   readonly holdsUp: (nodeId: string) => Promise<void> | undefined;
-  /** Called once the session has said Hello, and again when it is over. */
-  readonly onOpen: (session: OpenSession) => void;
+  readonly quota: NodeQuota;
+  /** Called at once, with what ends the session. */
+  readonly onStart: (end: (ending: Ending) => void) => void;
+  /** Called once the session has said Hello; the answer is why it must end. `onOver` is called when it is over. */
+  readonly onOpen: (session: OpenSession) => Ending | undefined;
   readonly onOver: (session: OpenSession) => void;
 }
 
@@ -75,8 +84,12 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     if (over.aborted) return undefined;
     // Before it is welcome there is nothing to ask: the Welcome does, if the store says so.
     const resync = (reason: string): void => held.conversation?.resync(reason);
-    held.session = { nodeId, peer, answersQueries: greeting.answersQueries, send, resync, end };
-    context.onOpen(held.session);
+    const { answersQueries, epoch, instance } = greeting;
+    const session = { nodeId, peer, answersQueries, run: { epoch, instance, peer }, send, resync, end };
+    const refusal = context.onOpen(session);
+    if (refusal !== undefined) return refusal;
+    held.session = session;
+    boundMessages(call, MAX_MESSAGE_BYTES);
     held.conversation = await welcome(nodeId, { greeting, outbound }, { ...context, log });
     return undefined;
   };
@@ -86,9 +99,14 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     return held.conversation?.receive(message, bytes.length) ?? begin(message);
   };
   readOneAtATime(call);
+  boundMessages(call, MAX_HELLO_BYTES);
+  context.onStart(end);
   try {
     // The stream must not be destroyed when we stop reading: the status has still to go out.
     for await (const bytes of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      const next = context.quota.next(isDelta(bytes));
+      if ('excess' in next) end({ code: status.RESOURCE_EXHAUSTED, details: next.excess });
+      else if (next.waitMs > 0) await sleep(clock, next.waitMs, over);
       // Only one session at a time has findings in memory that are not in the writer's queue.
       const leave = isDelta(bytes) ? await context.intake.enter() : undefined;
       try {

@@ -10,6 +10,7 @@ export interface Sessions {
 
 /** What sessions hand on about live queries. */
 export interface QueryReplies {
-  readonly onResult: (nodeId: string, result: QueryResult) => void;
+  /** False: nobody waits for it. */
+  readonly onResult: (nodeId: string, result: QueryResult) => boolean;
   readonly onDisconnect: (nodeId: string) => void;
 }

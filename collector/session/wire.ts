@@ -51,3 +51,15 @@ export function readOneAtATime(call: SessionCall): void {
   const { _readableState: state } = call as { _readableState?: { highWaterMark?: number } };
   if (state?.highWaterMark !== undefined) state.highWaterMark = 1;
 }
+
+/** Most bytes of a Hello. Stated in fleet.proto. */
+export const MAX_HELLO_BYTES = 64 * 1024;
+
+/**
+ * Bounds the next messages of a call: grpc-js has one bound for all calls of a server, and would gather up to it before
+ * anything is known of the peer. Where its internals change, this does nothing.
+ */
+export function boundMessages(call: SessionCall, maxBytes: number): void {
+  const { decoder } = (call as { call?: { decoder?: { maxReadMessageLength?: number } } }).call ?? {};
+  if (decoder?.maxReadMessageLength !== undefined) decoder.maxReadMessageLength = maxBytes;
+}

@@ -1,4 +1,5 @@
 import type { FreeSpace } from '../../service/free-space.ts';
+import type { NodeProblem } from '../session/server.ts';
 import type { SinkStatus } from '../sink/pump.ts';
 import type { SetAside } from '../store/set-aside.ts';
 import type { HistoryRange } from '../store/store.ts';
@@ -57,6 +58,8 @@ export interface CollectorStatus {
     readonly total: number;
     /** Worst first, at most 500. */
     readonly listed: readonly NodeHealth[];
+    /** What sessions show of nodes that their agents cannot know. */
+    readonly problems: readonly NodeProblem[];
   };
   readonly sinks: readonly SinkStatus[];
   readonly troubles: readonly Trouble[];
@@ -75,6 +78,8 @@ export const TROUBLE_CODES = Object.freeze([
   'sinkRejected',
   'nodeOffline',
   'nodeStale',
+  'nodeIdentityConflict',
+  'nodeLimited',
   'agentDropped',
   'agentOverBudget',
 ] as const);

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import { readFreeSpace } from '../../service/free-space.ts';
+import type { NodeProblem } from '../session/server.ts';
 import type { SinkStatus } from '../sink/pump.ts';
 import type { SetAside } from '../store/set-aside.ts';
 import type { HistoryRange, NodeRow, Store } from '../store/store.ts';
@@ -27,6 +28,8 @@ export interface StatusOptions {
   /** Keys and certificates that the next start needs. */
   readonly requiredFiles: readonly string[];
   readonly sinks: () => readonly SinkStatus[];
+  /** Asked each time: see SessionServer. */
+  readonly nodeProblems: () => readonly NodeProblem[];
   /** Asked each time: ports that the system chooses are known late. */
   readonly addresses: () => ListenAddresses;
   readonly clock: Clock;
@@ -74,7 +77,12 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
       },
       missingFiles,
       heartbeatMs,
-      nodes: { ...countPresence(judged), total: judged.length, listed: judged.slice(0, MAX_LISTED) },
+      nodes: {
+        ...countPresence(judged),
+        total: judged.length,
+        listed: judged.slice(0, MAX_LISTED),
+        problems: options.nodeProblems(),
+      },
       sinks: sinks(),
     };
     return { ...status, troubles: findTroubles(status) };

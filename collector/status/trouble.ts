@@ -1,5 +1,6 @@
 import { formatBytes } from '../../service/bytes.ts';
 import { judgeFreeSpace } from '../../service/free-space.ts';
+import type { NodeProblem } from '../session/server.ts';
 import type { SinkStatus } from '../sink/pump.ts';
 import type { WriteProblem } from '../store/write-health.ts';
 import type { NodeHealth } from './freshness.ts';
@@ -11,6 +12,7 @@ export function findTroubles(status: Omit<CollectorStatus, 'troubles'>): readonl
     ...storeTroubles(status.store),
     ...fileTroubles(status),
     ...status.sinks.flatMap(sinkTroubles),
+    ...status.nodes.problems.map((problem) => problemTrouble(problem, status.nodes.listed)),
     ...status.nodes.listed.flatMap((node) => nodeTroubles(node, status)),
   ];
 }
@@ -146,4 +148,30 @@ function nodeTroubles(
       advice: `plimsoll explain agent.resource-budget --node ${id}`,
     });
   return troubles;
+}
+
+function problemTrouble(problem: NodeProblem, nodes: readonly NodeHealth[]): Trouble {
+  const subject = nodes.find(({ id }) => id === problem.nodeId)?.name ?? problem.nodeId;
+  switch (problem.kind) {
+    case 'identityConflict':
+      return {
+        code: 'nodeIdentityConflict',
+        subject,
+        text:
+          `two agents use the identity of this node: the one at ${problem.connected} has the session, ` +
+          `the one at ${problem.refused} was refused ${String(problem.attempts)} times`,
+        advice:
+          'one of them is a copy: give that machine a machine-id of its own (systemd-machine-id-setup), remove its ' +
+          'data directory, and let it have a new certificate; if you know of no copy, the certificate was stolen',
+      };
+    case 'limited':
+      return {
+        code: 'nodeLimited',
+        subject,
+        text: `the collector slows this node down: ${problem.reason}`,
+        advice:
+          'nothing is lost, it waits on the node: look at what starts and stops there all the time; if it is nothing, ' +
+          'somebody else may use its certificate',
+      };
+  }
 }

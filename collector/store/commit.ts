@@ -85,6 +85,7 @@ function applied({ writer, stream, happened, newest }: Work): CommitResult {
   return {
     outcome: 'applied',
     newest,
+    count: happened.length,
     get events() {
       events ??= happened.map((happening, index) => writer.read(stream, happening, before + index + 1));
       return events;

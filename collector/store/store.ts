@@ -76,12 +76,17 @@ export interface PackedFinding {
 
 /**
  * `applied`: stored; `events` are the changes that it made, in order (none if nothing differed), made when they are read;
- * `newest` is the position of the last one, 0 if there is none.
+ * `newest` is the position of the last one, 0 if there is none; `count` says how many there are.
  * `duplicate`: this sequence was already committed; nothing was done.
  * `gap`: sequences are missing before it; nothing was done, the node must resync.
  */
 export type CommitResult =
-  | { readonly outcome: 'applied'; readonly events: readonly OutboxEvent[]; readonly newest: number }
+  | {
+      readonly outcome: 'applied';
+      readonly events: readonly OutboxEvent[];
+      readonly newest: number;
+      readonly count: number;
+    }
   | { readonly outcome: 'duplicate' }
   | { readonly outcome: 'gap'; readonly committed: number };
 

@@ -36,7 +36,10 @@ export type ServerOptions = Partial<
   Pick<ApiOptions, 'queries' | 'sinks' | 'forgetNode' | 'clock' | 'consoleDirectory'>
 > &
   Partial<
-    Pick<StatusOptions, 'setAside' | 'addresses' | 'isInPlace' | 'writeProblem' | 'restoredMs' | 'requiredFiles'>
+    Pick<
+      StatusOptions,
+      'setAside' | 'addresses' | 'nodeProblems' | 'isInPlace' | 'writeProblem' | 'restoredMs' | 'requiredFiles'
+    >
   > & {
     readonly store?: (store: Store) => Store;
   };
@@ -61,6 +64,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     restoredMs: options.restoredMs ?? (() => undefined),
     requiredFiles: options.requiredFiles ?? [],
     sinks,
+    nodeProblems: options.nodeProblems ?? (() => []),
     addresses: options.addresses ?? (() => ({ nodes: '127.0.0.1:7443', api: '127.0.0.1:7480', console: '' })),
     clock,
   });

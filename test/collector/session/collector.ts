@@ -4,6 +4,7 @@ import { createFeed } from '../../../collector/feed.ts';
 import type { FeedItem } from '../../../collector/feed.ts';
 import { startSessionServer } from '../../../collector/session/server.ts';
 import type { SessionServer } from '../../../collector/session/server.ts';
+import type { QuotaTerms } from '../../../collector/session/node-quota.ts';
 import type { SessionSettings } from '../../../collector/session/settings.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Store } from '../../../collector/store/store.ts';
@@ -43,6 +44,7 @@ export async function startCollector(
   t: Test,
   settings: Partial<SessionSettings> = {},
   directory = t.testdir(),
+  quota: Partial<QuotaTerms> = {},
 ): Promise<TestCollector> {
   const path = join(directory, 'store.sqlite');
   const store = await openSqliteStore({ path, busyTimeoutMs: 5 });
@@ -65,11 +67,12 @@ export async function startCollector(
     store,
     feed,
     replies: {
-      onResult: (nodeId, result) => void results.push({ nodeId, result }),
+      onResult: (nodeId, result) => results.push({ nodeId, result }) > 0,
       onDisconnect: (nodeId) => void disconnected.push(nodeId),
     },
     onNodeAhead: (nodeId) => Promise.resolve(void ahead.push(nodeId)),
     settings: { nodeWriteMs: 1, ...settings },
+    quota,
     clock: systemClock(),
     log: collectLines(lines),
   });

@@ -30,7 +30,7 @@ await t.test('a damaged store: the agent brings everything back, at a start and 
     let askAll: SessionServer['resync'] = () => undefined;
     const onReplaced = (): void => askAll('the store was replaced');
     const { store } = await openHealingStore({ path, clock, log, onReplaced });
-    const replies = { onResult: () => undefined, onDisconnect: () => undefined };
+    const replies = { onResult: () => false, onDisconnect: () => undefined };
     const listen = { host: '127.0.0.1', port };
     const server = await startSessionServer({
       listen,

@@ -56,6 +56,10 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', rejected: 2 },
     ],
     setAside: () => ({ path: '/data/store.sqlite.damaged-1', atMs: T0 }),
+    nodeProblems: () => [
+      { kind: 'identityConflict', nodeId: 'n1', connected: '10.0.0.1:1', refused: '10.0.0.2:2', attempts: 3 },
+      { kind: 'limited', nodeId: 'n2', reason: 'this node changes more than it may' },
+    ],
     addresses: () => ({ nodes: 'n:1', api: 'a:1', console: 'http://127.0.0.1:7480/' }),
   });
   await server.store.putNode(nodeRow({ id: 'n1', name: 'web-1', lastSeenMs: T0 + 60_000, dropped: 4 }));
@@ -85,6 +89,8 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       'sinkPaused ndjson',
       'sinkRetrying syslog',
       'sinkRejected syslog',
+      'nodeIdentityConflict web-1',
+      'nodeLimited web-2',
       'nodeOffline web-2',
       'nodeStale web-3',
       'agentDropped web-1',

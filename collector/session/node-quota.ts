@@ -1,0 +1,164 @@
+import type { Clock } from '../../service/clock.ts';
+
+/** A node that sends more than it may. */
+export interface LimitedNode {
+  readonly kind: 'limited';
+  readonly nodeId: string;
+  /** What there was too much of. */
+  readonly reason: string;
+}
+
+/** What one node may still send. A node that is over it is slowed down, or refused until it may again: nothing is lost. */
+export interface NodeQuota {
+  /** Counts a session. Why it must not begin now; undefined: it may. */
+  readonly openSession: () => string | undefined;
+  /** How long to wait before the next message is read, or why its session must end; `isDelta`: it brings findings. */
+  readonly next: (isDelta: boolean) => { readonly waitMs: number } | { readonly excess: string };
+  /** Counts a message of so many bytes that brings no findings and that nobody asked for. */
+  readonly countMessage: (bytes: number) => void;
+  /** Counts a part of a delta, of so many bytes. */
+  readonly countPart: (bytes: number) => void;
+  /** True once: nobody has asked before. */
+  readonly isNew: () => boolean;
+  /** Counts events that a delta made. */
+  readonly countEvents: (events: number) => void;
+  /** Counts the checks of findings; false: more than a node can have. */
+  readonly countChecks: (findings: readonly { readonly check: string }[]) => boolean;
+  /** It has more findings than it may. */
+  readonly noteExcess: (reason: string) => void;
+}
+
+/** The quotas of all nodes. */
+export interface NodeQuotas {
+  readonly of: (nodeId: string) => NodeQuota;
+  /** Nodes that were over their quota within the last ten minutes. */
+  readonly limited: () => readonly LimitedNode[];
+}
+
+/** What a node may send: `burst` at once, and so much a second from then on. */
+export interface QuotaTerms {
+  readonly sessions: Rate;
+  /** Events that its findings make, one for each delta, and one for each 4 KiB of deltas. */
+  readonly changes: Rate;
+  /** Other messages: one each, and one for each 4 KiB. */
+  readonly messages: Rate;
+  /** Checks that its findings may name. */
+  readonly maxChecks: number;
+}
+
+interface Rate {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+/**
+ * Far above what a node does: a container that starts or stops makes some 40 events. A node that is restarted sends
+ * everything again and makes no event by it; the first transfer of a node that nobody knew does not count.
+ */
+export const DEFAULT_QUOTA: QuotaTerms = Object.freeze({
+  sessions: { burst: 60, perSecond: 0.5 },
+  changes: { burst: 30_000, perSecond: 200 },
+  messages: { burst: 4_000, perSecond: 1_000 },
+  maxChecks: 1_000,
+});
+
+const UNIT_BYTES = 4096;
+/** A session is slowed down by up to this; an agent gives up one in which nothing is confirmed for 60 s. */
+const MAX_WAIT_MS = 20_000;
+const TOLD_MS = 10 * 60_000;
+
+/** Quotas of nodes that have sent nothing yet. */
+export function createNodeQuotas(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>): NodeQuotas {
+  const quotas = new Map<string, NodeQuota>();
+  const limited = new Map<string, LimitedNode & { readonly atMs: number }>();
+  return {
+    of: (nodeId) => {
+      const note = (reason: string): void =>
+        void limited.set(nodeId, { kind: 'limited', nodeId, reason, atMs: clock.monotonic() });
+      const known = quotas.get(nodeId) ?? createQuota(terms, clock, note);
+      quotas.set(nodeId, known);
+      return known;
+    },
+    limited: () =>
+      [...limited.values()]
+        .filter(({ atMs }) => clock.monotonic() - atMs <= TOLD_MS)
+        .map(({ kind, nodeId, reason }) => ({ kind, nodeId, reason })),
+  };
+}
+
+function createQuota(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>, note: (reason: string) => void): NodeQuota {
+  const sessions = createBucket(terms.sessions, clock);
+  const changes = createBucket(terms.changes, clock);
+  const messages = createBucket(terms.messages, clock);
+  const checks = new Set<string>();
+  let isNew = true;
+  const refused = (reason: string): string => {
+    note(reason);
+    return reason;
+  };
+  const excessOfChanges = (): string | undefined => {
+    const waitMs = changes.waitMs();
+    if (waitMs <= MAX_WAIT_MS) return undefined;
+    return refused(`this node changes more than it may: come again in ${String(Math.ceil(waitMs / 1000))} s`);
+  };
+  return {
+    openSession: () => {
+      if (sessions.waitMs() > 0) return refused('this node opens sessions too often');
+      sessions.take(1);
+      return excessOfChanges();
+    },
+    next: (isDelta) => {
+      const excess = isDelta ? excessOfChanges() : undefined;
+      if (excess !== undefined) return { excess };
+      const [changesMs, messagesMs] = [isDelta ? changes.waitMs() : 0, messages.waitMs()];
+      if (changesMs > 0) note('this node changes more than it may');
+      if (messagesMs > 0) note('this node sends too many messages');
+      return { waitMs: Math.min(Math.max(changesMs, messagesMs), MAX_WAIT_MS) };
+    },
+    countMessage: (bytes) => messages.take(1 + bytes / UNIT_BYTES),
+    countPart: (bytes) => changes.take(1 + bytes / UNIT_BYTES),
+    isNew: () => {
+      const was = isNew;
+      isNew = false;
+      return was;
+    },
+    countEvents: changes.take,
+    countChecks: (findings) => {
+      for (const { check } of findings) {
+        checks.add(check);
+        if (checks.size <= terms.maxChecks) continue;
+        note(`its findings name more than ${String(terms.maxChecks)} checks`);
+        return false;
+      }
+      return true;
+    },
+    noteExcess: note,
+  };
+}
+
+interface Bucket {
+  readonly take: (units: number) => void;
+  /** Until what was taken is there; 0: it is. */
+  readonly waitMs: () => number;
+}
+
+/** A token bucket: it may be overdrawn, and then fills up again first. */
+function createBucket({ burst, perSecond }: Rate, clock: Pick<Clock, 'monotonic'>): Bucket {
+  let level = burst;
+  let atMs = clock.monotonic();
+  const fill = (): void => {
+    const nowMs = clock.monotonic();
+    level = Math.min(burst, level + ((nowMs - atMs) / 1000) * perSecond);
+    atMs = nowMs;
+  };
+  return {
+    take: (units) => {
+      fill();
+      level -= units;
+    },
+    waitMs: () => {
+      fill();
+      return level >= 0 ? 0 : (-level / perSecond) * 1000;
+    },
+  };
+}
