@@ -30,6 +30,8 @@ import { createStatus } from './status/status.ts';
 import { openHealingStore } from './store/healing.ts';
 import { keepRetention } from './store/retention.ts';
 import type { Store } from './store/store.ts';
+import { startVerification } from './store/verification.ts';
+import type { StoreVerification } from './store/verification.ts';
 import { observeWrites } from './store/write-health.ts';
 import { prepareTls } from './tls.ts';
 
@@ -102,7 +104,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const feed = createFeed();
   const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, feed, clock, log });
   steps.push({ name: 'position', close: guard.close });
-  startUpkeep(options, { store, feed }, steps);
+  const verification = startUpkeep(options, { store, feed }, steps);
   const nodes = createNodeLookup(store, feed);
   /** For reads that people trigger: these must not keep the store from committing. */
   const readStore: Store = { ...store, nodes: nodes.all };
@@ -133,7 +135,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     restoredMs: guard.restoredMs,
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
-    nodeProblems: () => nodeProblems(),
+    nodeProblems: () => [...verification.repaired(), ...nodeProblems()],
     addresses: () => toText(addresses, options.consoleDirectory),
     clock,
   });
@@ -214,16 +216,18 @@ async function lockDirectory(path: string): Promise<{ readonly release: () => vo
   }
 }
 
-/** What keeps the store small: runs until the collector ends. */
+/** What keeps the store small and sound: runs until the collector ends. */
 function startUpkeep(
   { settings, clock, log }: CollectorOptions,
   { store, feed }: { readonly store: Store; readonly feed: Feed },
   steps: ClosingStep[],
-): void {
+): StoreVerification {
   const stop = new AbortController();
   const { signal } = stop;
+  const verification = startVerification({ store, clock, log, signal });
   const sinks = [...sinkNames(settings), REPLAY_CURSOR];
-  const both = Promise.all([
+  const all = Promise.all([
+    verification.over,
     keepReplayWindow({ store, feed, clock, log, signal }),
     keepRetention({
       store,
@@ -237,9 +241,10 @@ function startUpkeep(
   ]);
   const close = async (): Promise<void> => {
     stop.abort();
-    await both;
+    await all;
   };
   steps.push({ name: 'upkeep', close });
+  return verification;
 }
 
 /** Forgets nodes that are not heard of, where that is wanted: runs until the collector ends. */

@@ -5,6 +5,7 @@ import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Feed } from '../feed.ts';
 import type { NodeRow, Store } from '../store/store.ts';
+import type { RepairedNode } from '../store/verification.ts';
 import { createDeltaReader } from './delta-reader.ts';
 import { createNodeForgetting } from './forget.ts';
 import type { NodeForgetting } from './forget.ts';
@@ -66,7 +67,7 @@ export interface SessionServer {
 }
 
 /** Something about a node that its agent cannot know. */
-export type NodeProblem = IdentityConflict | LimitedNode;
+export type NodeProblem = IdentityConflict | LimitedNode | RepairedNode;
 
 const OTHER_AGENT: Ending = Object.freeze({
   code: status.ALREADY_EXISTS,

@@ -80,6 +80,7 @@ export const TROUBLE_CODES = Object.freeze([
   'nodeStale',
   'nodeIdentityConflict',
   'nodeLimited',
+  'nodeRepaired',
   'agentDropped',
   'agentOverBudget',
 ] as const);

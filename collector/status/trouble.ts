@@ -164,6 +164,14 @@ function problemTrouble(problem: NodeProblem, nodes: readonly NodeHealth[]): Tro
           'one of them is a copy: give that machine a machine-id of its own (systemd-machine-id-setup), remove its ' +
           'data directory, and let it have a new certificate; if you know of no copy, the certificate was stolen',
       };
+    case 'repaired':
+      return {
+        code: 'nodeRepaired',
+        subject,
+        text: 'stored findings of this node were damaged, and it was asked for all of them',
+        advice:
+          'look at the disk of the collector (kernel log, smartctl): something other than it has changed the store',
+      };
     case 'limited':
       return {
         code: 'nodeLimited',

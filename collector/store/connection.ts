@@ -138,11 +138,11 @@ function assertWritable(db: DatabaseSync): void {
 /** Reads all, or what is small: tables that are looked into at every start, and hold little whatever the fleet does. */
 function assertUndamaged(db: DatabaseSync, whole: boolean): void {
   const small = db.prepare(
-    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('store', 'node', 'cursor')`,
+    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('store', 'node', 'cursor', 'check_name')`,
   );
   const checks = whole ? ['1'] : small.all().map(({ name }) => String(name));
   for (const check of checks) {
-    const verdict = db.prepare(`PRAGMA quick_check(${check})`).get()?.['quick_check'];
+    const verdict = db.prepare(`PRAGMA integrity_check(${check})`).get()?.['integrity_check'];
     if (verdict !== 'ok') throw new StoreError('damaged', `the file is damaged (${String(verdict)})`);
   }
 }

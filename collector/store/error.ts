@@ -54,6 +54,9 @@ const CODE_OF_RESULT: ReadonlyMap<number, StoreErrorCode> = new Map([
 export function toStoreError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
   const result = (error as { errcode?: unknown }).errcode;
+  // A number beyond 2^53: nobody writes one.
+  if ((error as NodeJS.ErrnoException).code === 'ERR_OUT_OF_RANGE')
+    return new StoreError('damaged', `cannot ${doing}: a row of the store holds a number that nobody wrote`, error);
   const code = typeof result === 'number' ? CODE_OF_RESULT.get(result & 0xff) : undefined;
   const message = error instanceof Error ? error.message : String(error);
   return new StoreError(code ?? 'internal', `cannot ${doing}: ${message}`, error);

@@ -132,6 +132,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       advance: healing((store) => store.advance),
       raisePosition: healing((store) => store.raisePosition),
       prune: healing((store) => store.prune),
+      verify: healing((store) => store.verify),
       close: async () => {
         await (inner ?? (await opening))?.close();
       },

@@ -1,6 +1,7 @@
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import { StoreError } from './error.ts';
 
 /**
  * A finding's place in "worst first", and how verdict and severity are stored: verdict * 5 + severity. These numbers
@@ -24,10 +25,10 @@ export function rankOf({ verdict, severity }: Pick<Finding, 'verdict' | 'severit
   return VERDICT_PLACE[verdict] * 5 + SEVERITY_PLACE[severity];
 }
 
-/** The verdict and severity of a stored rank; throws on a number that is none. */
+/** The verdict and severity of a stored rank; throws StoreError `damaged` on a number that is none. */
 export function ofRank(rank: number): { readonly verdict: Verdict; readonly severity: Severity } {
   const found = BY_RANK[rank];
-  if (found === undefined) throw new RangeError(`no rank ${String(rank)}`);
+  if (found === undefined) throw new StoreError('damaged', 'a row of the store has an unknown verdict');
   return found;
 }
 

@@ -108,7 +108,10 @@ export function detailOf(finding: Finding): string {
  * `findingHash(finding)`, made from its detail: both are JSON of the same strings, and writing them twice is a good part
  * of what a change costs.
  */
-export function hashOf({ id, title, verdict, severity, subject }: Finding, detail: string): number {
+export function hashOf(
+  { id, title, verdict, severity, subject }: Pick<Finding, 'id' | 'title' | 'verdict' | 'severity' | 'subject'>,
+  detail: string,
+): number {
   const titleText = JSON.stringify(title);
   const rest = detail.slice(1 + titleText.length);
   const head = `[${JSON.stringify(id)},${titleText},"${verdict}","${severity}",${JSON.stringify(subject.name)}`;

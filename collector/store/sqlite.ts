@@ -10,6 +10,7 @@ import { prepareCursorTable, preparePrune } from './prune.ts';
 import type { NodeState, Store } from './store.ts';
 import { prepareStreamTable } from './stream-table.ts';
 import { prepareTrend } from './trend.ts';
+import { prepareVerify } from './verify.ts';
 
 /** How to open a store on SQLite. */
 export interface SqliteStoreOptions {
@@ -29,18 +30,21 @@ const DEFAULT_BUSY_TIMEOUT_MS = 500;
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
-  const commits = prepareCommits(db);
-  const streams = prepareStreamTable(db);
-  const nodes = prepareNodeTable(db);
-  const cursors = prepareCursorTable(db);
-  const findings = prepareFindingQuery(db);
-  const counts = prepareCounts(db);
-  const history = prepareHistory(db);
-  const historyRange = prepareHistoryRange(db);
-  const trend = prepareTrend(db);
-  const outbox = prepareOutbox(db);
-  const prune = preparePrune(db, cursors);
-  const forgetting = prepareForget(db);
+  const {
+    commits,
+    streams,
+    nodes,
+    cursors,
+    findings,
+    counts,
+    history,
+    historyRange,
+    trend,
+    outbox,
+    prune,
+    forgetting,
+    verify,
+  } = prepareAll(db);
 
   /** Every failure leaves as a StoreError, in the promise. */
   const guarded = async <T>(doing: string, work: () => T | Promise<T>): Promise<T> => {
@@ -75,8 +79,49 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         await prune(sinks, historyBeforeMs);
         if (db.isOpen) relaxed(db, forgetting.prune);
       }),
+    verify: (nodeId) => guarded('verify the findings of a node', () => verify(nodeId)),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
   };
+}
+
+/** All statements. Throws StoreError `damaged` where the tables of the file are not ours any more. */
+function prepareAll(db: DatabaseSync) {
+  try {
+    const commits = prepareCommits(db);
+    const streams = prepareStreamTable(db);
+    const nodes = prepareNodeTable(db);
+    const cursors = prepareCursorTable(db);
+    const findings = prepareFindingQuery(db);
+    const counts = prepareCounts(db);
+    const history = prepareHistory(db);
+    const historyRange = prepareHistoryRange(db);
+    const trend = prepareTrend(db);
+    const outbox = prepareOutbox(db);
+    const prune = preparePrune(db, cursors);
+    const forgetting = prepareForget(db);
+    const verify = prepareVerify(db);
+    return {
+      commits,
+      streams,
+      nodes,
+      cursors,
+      findings,
+      counts,
+      history,
+      historyRange,
+      trend,
+      outbox,
+      prune,
+      forgetting,
+      verify,
+    };
+  } catch (error) {
+    db.close();
+    const failure = toStoreError(error, 'prepare the statements of the store');
+    // SQLITE_ERROR, https://www.sqlite.org/rescode.html: a table or a column is not there.
+    if ((error as { errcode?: unknown }).errcode !== 1) throw failure;
+    throw new StoreError('damaged', `the schema of the file is damaged: ${failure.message}`, error);
+  }
 }
 
 function raisePosition(db: DatabaseSync, position: number): number {

@@ -40,8 +40,17 @@ export interface Store {
   readonly raisePosition: (position: number) => Promise<number>;
   /** Deletes outbox events that every listed sink has passed, and history older than `historyBeforeMs`. */
   readonly prune: (sinks: readonly string[], historyBeforeMs: number) => Promise<void>;
+  /**
+   * Holds every row of a node against the hash that was stored with it, and their sum against the node's digest. Where
+   * they differ (a damaged file), the rows are marked and the node has no state any more, so that it is asked for all
+   * its findings; what it then sends replaces what was damaged. `sound`: nothing was changed. Undefined: no such node.
+   */
+  readonly verify: (nodeId: string) => Promise<Verification | undefined>;
   readonly close: () => Promise<void>;
 }
+
+/** What a verification of a node's rows found. */
+export type Verification = 'sound' | 'repaired';
 
 /** One delta of one node, whole. */
 export interface Commit {
