@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import type { Inspected } from './engine.ts';
+import type { Truth } from './kernel-reader.ts';
+import type { RandomContainer } from './random-container.ts';
+
+/** The verdicts of which one must be given. */
+export type Expected = readonly string[];
+
+/** All that an expectation is made from. */
+export interface Known {
+  readonly inspected: Inspected;
+  readonly truth: Truth;
+  readonly generated: RandomContainer;
+  readonly node: Readonly<Record<string, string>>;
+  /** Live control sockets of engines, by device and inode. */
+  readonly sockets: ReadonlySet<string>;
+  /** Names of the networks of the container whose network is joined. */
+  readonly joinedNetworks: readonly string[];
+}
+
+/** What Docker gives every container: moby, oci/caps/defaults.go. */
+const DEFAULT_CAPABILITIES = 0xa80425fbn;
+/** Devices that every container may use: moby, oci/defaults.go, and what runc adds. */
+const DEFAULT_DEVICES = new Set([
+  'c *:* m',
+  'b *:* m',
+  'c 1:3 rwm',
+  'c 1:5 rwm',
+  'c 1:7 rwm',
+  'c 1:8 rwm',
+  'c 1:9 rwm',
+  'c 5:0 rwm',
+  'c 5:1 rwm',
+  'c 5:2 rwm',
+  'c 136:* rwm',
+  'c 10:200 rwm',
+]);
+
+const PASS: Expected = ['pass'];
+const FAIL: Expected = ['fail'];
+const passIf = (isGood: boolean): Expected => (isGood ? PASS : FAIL);
+/** Not one word, but never a pass. */
+const NO_PASS: Expected = ['fail', 'unknown'];
+
+/** What each check of a container must say, by its id. */
+export const EXPECTATIONS: Readonly<Record<string, (known: Known) => Expected>> = {
+  'container.privileged': ({ inspected, truth, node }) => {
+    const all = BigInt(`0x${/^CapBnd:\s*(\w+)/m.exec(readFileSync('/proc/1/status', 'utf8'))?.[1] ?? '0'}`);
+    const isAll = truth.tasks.some(
+      (task) => task.seccomp === 0 && task.effective === all && task.namespaces['user'] === node['user'],
+    );
+    return passIf(!inspected.HostConfig.Privileged && !isAll);
+  },
+  'container.capabilities': ({ truth, node }) =>
+    passIf(
+      truth.tasks
+        .filter((task) => task.namespaces['user'] === node['user'])
+        .every((task) => task.capabilities.every((word) => (word & ~DEFAULT_CAPABILITIES) === 0n)),
+    ),
+  'container.seccomp-filter': ({ truth }) => passIf(truth.tasks.every((task) => task.seccomp !== 0)),
+  'container.no-new-privileges': ({ truth }) => passIf(truth.tasks.every((task) => task.noNewPrivileges)),
+  'container.host-network': (known) => passIf(!shares(known, 'net')),
+  'container.host-pid': (known) => passIf(!shares(known, 'pid')),
+  'container.host-ipc': (known) => passIf(!shares(known, 'ipc')),
+  'container.host-uts': (known) => passIf(!shares(known, 'uts')),
+  'container.host-cgroup-namespace': (known) => passIf(!shares(known, 'cgroup')),
+  'container.host-user-namespace': ({ generated }) =>
+    (generated.body['HostConfig'] as { UsernsMode?: string }).UsernsMode === 'host' ? FAIL : ['notApplicable'],
+  'container.root-user': ({ truth }) => passIf(truth.tasks.every((task) => task.uids.every((uid) => uid !== 0))),
+  'container.read-only-root': ({ truth, generated }) => {
+    if (generated.intruder) return NO_PASS;
+    const root = truth.mounts.findLast(({ mountPoint }) => mountPoint === '/');
+    return passIf(root?.options.includes('ro') === true);
+  },
+  'container.masked-paths': ({ truth, generated }) => {
+    if (generated.intruder) return NO_PASS;
+    const isBare = truth.isBare('/sys/firmware') || isWritable(truth, '/proc/sys');
+    return passIf(!isBare);
+  },
+  'container.mount-propagation': ({ truth, generated }) => {
+    if (generated.intruder) return ['pass', ...NO_PASS];
+    return passIf(truth.mounts.every(({ tags }) => !tags.some((tag) => tag.startsWith('shared:'))));
+  },
+  'container.memory-limit': ({ truth }) => passIf(truth.memoryBytes !== undefined && truth.memoryBytes < totalmem()),
+  'container.pids-limit': ({ truth }) => {
+    const most = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'));
+    return passIf(truth.pids !== undefined && truth.pids < most);
+  },
+  'container.cpu-limit': ({ inspected: { HostConfig: asked } }) => {
+    const count = cpus().length;
+    const quota = asked.CpuQuota > 0 ? asked.CpuQuota / (asked.CpuPeriod || 100_000) : 0;
+    const isShared = asked.CpuShares > 0 && asked.CpuShares !== 1024;
+    const isLess = (cores: number): boolean => cores > 0 && cores < count;
+    const isSubset = asked.CpusetCpus !== '' && asked.CpusetCpus.split(',').length < count;
+    return passIf(isShared || isLess(asked.NanoCpus / 1e9) || isLess(quota) || isSubset);
+  },
+  'container.devices': ({ truth, inspected }) => {
+    const extra = truth.devices?.filter((line) => !DEFAULT_DEVICES.has(line)) ?? [];
+    return passIf(extra.length === 0 && !inspected.HostConfig.Privileged);
+  },
+  'container.runtime-socket': ({ truth, sockets, generated }) =>
+    generated.intruder ? NO_PASS : passIf(!truth.seesSocket(sockets)),
+  'container.sensitive-mount': ({ generated }) => (generated.intruder ? NO_PASS : passIf(!generated.mountsSensitive)),
+  'container.restart-policy': ({ inspected: { HostConfig } }) => {
+    const { Name: name, MaximumRetryCount: most } = HostConfig.RestartPolicy;
+    return passIf(name === '' || name === 'no' || (name === 'on-failure' && most >= 1 && most <= 5));
+  },
+  'container.health': ({ generated }) => {
+    const health = generated.body['Healthcheck'] as { Test: readonly string[] } | undefined;
+    return passIf(health !== undefined && health.Test[0] !== 'NONE');
+  },
+  'container.cgroup-parent': ({ inspected }) => passIf(inspected.HostConfig.CgroupParent === ''),
+  'container.default-bridge': ({ inspected, joinedNetworks }) => {
+    const isJoined = inspected.HostConfig.NetworkMode.startsWith('container:');
+    const networks = isJoined ? joinedNetworks : Object.keys(inspected.NetworkSettings.Networks);
+    return passIf(!networks.includes('bridge'));
+  },
+  'container.port-bind-address': (known) => {
+    // An intruder in the network of the node publishes nothing for the container.
+    if (shares(known, 'net')) return ['notApplicable', 'unknown', ...(known.generated.intruder ? PASS : [])];
+    return passIf(
+      !publishedOf(known.inspected).some(({ HostIp }) => HostIp === '' || /^(0\.0\.0\.0|::)$/.test(HostIp)),
+    );
+  },
+  'container.privileged-port': (known) => {
+    if (shares(known, 'net')) return ['notApplicable', 'unknown', 'fail', ...(known.generated.intruder ? PASS : [])];
+    return passIf(!publishedOf(known.inspected).some(({ HostPort }) => Number(HostPort) < 1024));
+  },
+  'container.ssh-server': () => PASS,
+  'container.image-current': () => PASS,
+};
+
+function shares({ truth, node, generated }: Known, kind: string): boolean {
+  const asked = generated.body['HostConfig'] as Readonly<Record<string, unknown>>;
+  const field = { net: 'NetworkMode', pid: 'PidMode', ipc: 'IpcMode', uts: 'UTSMode', cgroup: 'CgroupnsMode' }[kind];
+  return (
+    truth.tasks.some((task) => task.namespaces[kind] === node[kind]) || (field !== undefined && asked[field] === 'host')
+  );
+}
+
+function publishedOf(inspected: Inspected): readonly { readonly HostIp: string; readonly HostPort: string }[] {
+  return Object.values(inspected.NetworkSettings.Ports ?? {}).flatMap((bindings) => bindings ?? []);
+}
+
+/** Is the deepest mount that covers this path writable? */
+function isWritable(truth: Truth, path: string): boolean {
+  const covering = truth.mounts
+    .filter(({ mountPoint }) => path === mountPoint || path.startsWith(`${mountPoint === '/' ? '' : mountPoint}/`))
+    .toSorted((one, other) => one.mountPoint.length - other.mountPoint.length);
+  return covering.at(-1)?.options.includes('rw') === true;
+}
