@@ -137,7 +137,12 @@ function unreachable(url: string, error: unknown): ApiFailure {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = (cause as { code?: unknown } | null)?.code;
   if ((error as { name?: unknown } | null)?.name === 'TimeoutError')
-    return { ok: false, kind: 'broken', problem: `the collector at ${url} did not answer in time` };
+    return {
+      ok: false,
+      kind: 'broken',
+      problem: `the collector at ${url} did not answer in time`,
+      hint: 'it may be overloaded, or its disk may not answer (frozen, or a network file system): see its log and dmesg',
+    };
   return {
     ok: false,
     kind: 'unreachable',
