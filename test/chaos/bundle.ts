@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { BUNDLE_OPTIONS } from '../../scripts/bundle-options.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -16,16 +17,7 @@ export async function bundleChild(): Promise<{ readonly script: string; readonly
     absWorkingDir: ROOT,
     entryPoints: { child: 'test/chaos/child.ts' },
     outdir: directory,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    logLevel: 'warning',
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    external: ['*.node', '@peculiar/x509', 'pino', 'reflect-metadata', 'yaml'],
+    ...BUNDLE_OPTIONS,
   });
   return { script: join(directory, 'child.js'), remove: () => rmSync(directory, { recursive: true, force: true }) };
 }

@@ -5,7 +5,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { testDocker } from '../component/docker.ts';
 import { differences, freshScan } from './comparison.ts';
-import { judgeLives, judgeProgram, judgeShipping } from './judge.ts';
+import { judgeLives, judgeProgram, judgeResolutions, judgeShipping } from './judge.ts';
 import { planOf } from './plan.ts';
 import type { PlanShape } from './plan.ts';
 import { play } from './play.ts';
@@ -81,7 +81,8 @@ async function one(t: Test, { shape, diskBytes }: Chaos, { endpoint, seed }: Eng
     t.ok(await isShipped(scene), 'everything was shipped');
     t.equal(await collector.stop(), 0, 'the collector ends in good order');
     await judgeShipping(t, scene);
-    if (diskBytes === undefined) judgeLives(t, scene);
+    judgeResolutions(t, scene, { isClockTrue: shape.clockJumps === undefined });
+    if (diskBytes === undefined && shape.engineFaults === undefined) judgeLives(t, scene);
     for (const program of [agent, collector])
       judgeProgram(t, program, { maxRssMib: MAX_RSS_MIB, mayFail: diskBytes !== undefined });
   } finally {

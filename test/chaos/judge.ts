@@ -60,6 +60,34 @@ export function judgeLives(t: Test, scene: Scene): void {
   t.same(missed, [], `all ${String(lives.length)} containers that lived for a while were seen`);
 }
 
+/**
+ * Holds what was resolved against the lives of containers: a finding that still says fail, unknown or manual is resolved
+ * because its container is gone, and never because something could not be seen. `isClockTrue`: the times can be compared.
+ */
+export function judgeResolutions(t: Test, scene: Scene, { isClockTrue }: { readonly isClockTrue: boolean }): void {
+  const { events } = readShipped(join(scene.collectorDirectory, 'events.ndjson'));
+  const lives = Map.groupBy(scene.containers.lives(), ({ id }) => id);
+  const gone = events.filter(
+    ({ activity_name: activity, unmapped }) => activity === 'Close' && isOpen(unmapped.verdict),
+  );
+  const wrong = gone.filter(({ time, resources }) => {
+    const own = lives.get(resources[0]?.uid ?? '') ?? [];
+    const runsAt = own.filter(({ startedMs, endedMs = Infinity }) =>
+      isClockTrue ? startedMs < time - CLOCK_SLACK_MS && time + CLOCK_SLACK_MS < endedMs : endedMs === Infinity,
+    );
+    return runsAt.length > 0;
+  });
+  const said = wrong.map(({ finding_info: finding, resources, time }) => ({
+    check: finding.analytic.uid,
+    resources,
+    time,
+  }));
+  t.same(said.slice(0, MAX_SAID), [], `none of ${String(gone.length)} findings was resolved while its container ran`);
+}
+
+/** How far the times of the test and of the agent may be apart. */
+const CLOCK_SLACK_MS = 1000;
+
 /** So long a container must have run while the agent did. */
 const TIME_TO_SEE_MS = 3000;
 

@@ -1,5 +1,7 @@
 import { FLAVOURS } from './containers.ts';
 import type { Operation } from './containers.ts';
+import { ENGINE_FAULTS } from './engine-proxy.ts';
+import type { EngineFault } from './engine-proxy.ts';
 import { NETWORK_FAULTS } from './proxy.ts';
 import type { NetworkFault } from './proxy.ts';
 import { createRandom } from '../fixture/random.ts';
@@ -12,6 +14,7 @@ export type ProgramName = 'agent' | 'collector';
 export type Fault =
   | { readonly kind: 'kill'; readonly program: ProgramName; readonly afterMs: number; readonly downMs: number }
   | { readonly kind: 'network'; readonly fault: NetworkFault; readonly forMs: number }
+  | { readonly kind: 'engine'; readonly fault: EngineFault; readonly forMs: number }
   | { readonly kind: 'fullDisk'; readonly of: ProgramName; readonly forMs: number }
   | { readonly kind: 'clock'; readonly programs: readonly ProgramName[]; readonly offsetMs: number };
 
@@ -25,6 +28,7 @@ export interface PlanShape {
   readonly collectorKills?: number;
   readonly agentKills?: number;
   readonly networkFaults?: number;
+  readonly engineFaults?: number;
   readonly fullStores?: number;
   readonly fullSpools?: number;
   readonly clockJumps?: number;
@@ -81,6 +85,10 @@ function faultsOf(random: Random, shape: PlanShape): readonly Fault[] {
     ...times(networkFaults, (index): Fault => {
       const fault = NETWORK_FAULTS[index % NETWORK_FAULTS.length] as NetworkFault;
       return { kind: 'network', fault, forMs: random.between(200, 1500) };
+    }),
+    ...times(shape.engineFaults ?? 0, (index): Fault => {
+      const fault = ENGINE_FAULTS[index % ENGINE_FAULTS.length] as EngineFault;
+      return { kind: 'engine', fault, forMs: random.between(500, 4000) };
     }),
     ...times(fullStores, (): Fault => ({ kind: 'fullDisk', of: 'collector', forMs: random.between(800, 3000) })),
     ...times(fullSpools, (): Fault => ({ kind: 'fullDisk', of: 'agent', forMs: random.between(800, 3000) })),

@@ -39,6 +39,8 @@ function targetOf(fault: Fault): string {
       return `process ${fault.program}`;
     case 'network':
       return 'network';
+    case 'engine':
+      return 'engine';
     case 'fullDisk':
       return `disk ${fault.of}`;
     case 'clock':
@@ -46,13 +48,15 @@ function targetOf(fault: Fault): string {
   }
 }
 
-async function suffer(fault: Fault, { programs, network, disks, isFull }: Scene): Promise<void> {
+async function suffer(fault: Fault, { programs, network, engine, disks, isFull }: Scene): Promise<void> {
   switch (fault.kind) {
     case 'kill':
       await pause(fault.afterMs);
       return programs[fault.program].kill(fault.downMs);
     case 'network':
       return network.suffer(fault.fault, fault.forMs);
+    case 'engine':
+      return engine.suffer(fault.fault, fault.forMs);
     case 'fullDisk': {
       const disk = disks[fault.of];
       if (disk === undefined) throw new Error(`no disk for the ${fault.of}`);

@@ -11,6 +11,8 @@ import { createContainers } from './containers.ts';
 import type { Containers } from './containers.ts';
 import { mountDisk } from './disk.ts';
 import type { Disk } from './disk.ts';
+import { startEngineProxy } from './engine-proxy.ts';
+import type { EngineProxy } from './engine-proxy.ts';
 import { createOperator } from './operator.ts';
 import type { Operator } from './operator.ts';
 import type { ProgramName } from './plan.ts';
@@ -23,6 +25,8 @@ import type { Proxy } from './proxy.ts';
 export interface Scene {
   readonly programs: Readonly<Record<ProgramName, Program>>;
   readonly network: Proxy;
+  /** What the agent takes for the engine. */
+  readonly engine: EngineProxy;
   readonly containers: Containers;
   /** Small disks under the data directories, where they were asked for. */
   readonly disks: Partial<Readonly<Record<ProgramName, Disk>>>;
@@ -58,10 +62,13 @@ export async function openScene(t: Test, options: SceneOptions): Promise<Scene |
   }
   const { script, remove } = await bundleChild();
   t.teardown(remove);
+  const enginePath = options.endpoint.slice('unix://'.length);
+  const engine = await startEngineProxy(join(base, 'engine.sock'), enginePath);
+  t.teardown(engine.close);
   const openNode = (): Promise<NodeAccess> =>
     openLiveNode({
       hostRoot: '/',
-      dockerHost: options.endpoint,
+      dockerHost: engine.endpoint,
       nodeName: '',
       dataDir: directories.agent,
       agentVersion: VERSION,
@@ -71,10 +78,7 @@ export async function openScene(t: Test, options: SceneOptions): Promise<Scene |
   const tls = await makeCertificates(join(base, 'tls'), (await node.inventory()).id);
   const network = await startProxy();
   t.teardown(network.close);
-  const containers = createContainers(
-    options.endpoint.slice('unix://'.length),
-    `${String(process.pid)}x${String(options.seed)}`,
-  );
+  const containers = createContainers(enginePath, `${String(process.pid)}x${String(options.seed)}`);
   t.teardown(containers.clear);
 
   const isFull = new Set<ProgramName>();
@@ -108,7 +112,7 @@ export async function openScene(t: Test, options: SceneOptions): Promise<Scene |
   });
   const agent = program('agent', {
     collector: `127.0.0.1:${String(network.port)}`,
-    'docker-host': options.endpoint,
+    'docker-host': engine.endpoint,
     // What happens must be noticed when it happens: no sweep makes up for what was missed.
     'sweep-interval': '7d',
   });
@@ -120,6 +124,7 @@ export async function openScene(t: Test, options: SceneOptions): Promise<Scene |
   return {
     programs,
     network,
+    engine,
     containers,
     disks,
     operator,
