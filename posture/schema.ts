@@ -106,8 +106,9 @@ export function record<T>(
       if (keys.length > maxItems) return bad(at, `at most ${String(maxItems)} entries`);
       // A null prototype: a key such as __proto__ from outside is an entry, not a prototype.
       const entries = Object.create(null) as Record<string, T>;
-      for (const key of keys) {
-        const parsed = item.parse(value[key], `${at}.${key.slice(0, 80)}`);
+      for (const [index, key] of keys.entries()) {
+        // The key itself is content, and a problem must not quote any.
+        const parsed = item.parse(value[key], `${at}{${String(index)}}`);
         if (!parsed.ok) return parsed;
         entries[key] = parsed.value;
       }

@@ -28,8 +28,11 @@ export async function parseConfigFile(text: string, path: string): Promise<FileE
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
   const [error] = document.errors;
-  if (error !== undefined)
-    return failed(problemAt(`${path}:${String(lines.linePos(error.pos[0]).line)}`, `not valid YAML: ${error.message}`));
+  if (error !== undefined) {
+    const { line, col } = lines.linePos(error.pos[0]);
+    // The message would quote the file, in which there may be a token.
+    return failed(problemAt(`${path}:${String(line)}:${String(col)}`, `not valid YAML (${error.code})`));
+  }
   if (document.contents === null) return { entries: new Map(), problems: [] };
   if (!isMap(document.contents)) return failed(problemAt(path, 'expected one setting a line, `name: value`'));
   const entries = new Map<string, FileEntry>();

@@ -119,6 +119,7 @@ async function identify(
     return refuse('container', 'it belongs to a container');
   if (parsed.uids.some((uid) => uid !== 0)) return refuse('foreign', userText(parsed.effectiveUid, name));
   const elsewhere = await namespaceRefusal(host, pid, view.namespaces);
+  if (elsewhere === 'ended' || (!executable.ok && executable.code === 'absent')) return undefined;
   if (elsewhere !== undefined) return refuse(elsewhere.kind, elsewhere.reason);
   if (!executable.ok) return refuse('doubtful', `its executable: ${executable.reason}`);
   const path = withoutDeleted(executable.value);
@@ -135,10 +136,12 @@ async function namespaceRefusal(
   host: Host,
   pid: number,
   { inodes }: NodeNamespaces,
-): Promise<Pick<RefusedProcess, 'kind' | 'reason'> | undefined> {
+): Promise<Pick<RefusedProcess, 'kind' | 'reason'> | 'ended' | undefined> {
   for (const [name, word] of REQUIRED) {
     const own = await readNamespace(host, pid, name);
     const node = inodes[name];
+    // A process has these links until it ends.
+    if (own.state === 'absent') return 'ended';
     if (own.state === 'seen' && node.state === 'seen') {
       if (own.value !== node.value)
         return { kind: 'foreign', reason: `it is not in the ${word} namespace of the node` };

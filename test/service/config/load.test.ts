@@ -101,10 +101,10 @@ void t.test('problems name the place, the setting, what is allowed and the neare
     /PLIMSOLL_COLLECTOR: collector: expected host:port/,
   ]);
   t.match(await problemsOf({ environment: { PLIMSOLL_CONFIG: '/no.yaml' } }), ['/no.yaml: there is no such file']);
-  t.match(await problemsOf({ files: { [DEFAULT_FILE]: 'a: [' } }), [/config\.yaml:1: not valid YAML/]);
+  t.match(await problemsOf({ files: { [DEFAULT_FILE]: 'a: [' } }), [/config\.yaml:1:\d+: not valid YAML \(/]);
   t.match(await problemsOf({ files: { [DEFAULT_FILE]: '- a' } }), [/expected one setting a line/]);
   t.match(await problemsOf({ files: { [DEFAULT_FILE]: 'color: never\ncolor: auto' } }), [
-    /config\.yaml:2: not valid YAML: .*unique/,
+    /config\.yaml:2:1: not valid YAML \(DUPLICATE_KEY\)/,
   ]);
 });
 
