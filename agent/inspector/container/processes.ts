@@ -102,6 +102,8 @@ async function readCgroups(host: Host, tops: readonly CgroupTop[]): Promise<Cont
     }
     cgroups += 1;
     if (!addPids(read.value, pids)) isComplete = false;
+    // What was moved below in version 1 alone is still in the list of version 2.
+    if (tops.length > 1 && !isUnified) continue;
     const below = depth < MAX_DEPTH ? await childCgroups(host, path, isUnified) : undefined;
     if (below === undefined) isComplete = false;
     else for (const name of below) queue.push({ path: `${path}/${name}`, isUnified, depth: depth + 1 });

@@ -28,6 +28,7 @@ export interface NotedView {
 const MAX_QUESTIONS = 160;
 const MAX_BYTES = 16 * 1024;
 
+const LISTING = /\/cgroup\.procs$/;
 const STATUS = /^\/proc\/\d+\/(?:task\/\d+\/)?status$/;
 
 /** Notes what is asked about the container `id` through the view that it answers. */
@@ -40,6 +41,9 @@ export function noteSight(view: NodeView, id: string): NotedView {
   const note = <A extends HostAnswer>(question: HostQuestion, answer: A): A => {
     // It is written once and then stays as long as its namespace (user_namespaces(7)), which is asked for: ns/user.
     if (question.path.endsWith('/uid_map') && answer.ok && answer.value.length > 0) return answer;
+    // The processes are listed before they are read and afterwards: to see that nothing changed, afterwards is enough.
+    const earlier = LISTING.test(question.path) ? questions.findIndex(({ path }) => path === question.path) : -1;
+    if (earlier !== -1) for (const list of [questions, answers, statuses]) list.splice(earlier, 1);
     questions.push(question);
     answers.push(answer);
     statuses.push(STATUS.test(question.path) ? statusText(answer) : undefined);
