@@ -59,6 +59,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
     nodeProblems: () => [
       { kind: 'identityConflict', nodeId: 'n1', connected: '10.0.0.1:1', refused: '10.0.0.2:2', attempts: 3 },
       { kind: 'limited', nodeId: 'n2', reason: 'this node changes more than it may' },
+      { kind: 'repaired', nodeId: 'n3' },
     ],
     addresses: () => ({ nodes: 'n:1', api: 'a:1', console: 'http://127.0.0.1:7480/' }),
   });
@@ -91,6 +92,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       'sinkRejected syslog',
       'nodeIdentityConflict web-1',
       'nodeLimited web-2',
+      'nodeRepaired web-3',
       'nodeOffline web-2',
       'nodeStale web-3',
       'agentDropped web-1',

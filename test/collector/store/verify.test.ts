@@ -7,10 +7,12 @@ import { StoreError } from '../../../collector/store/error.ts';
 import { openHealingStore } from '../../../collector/store/healing.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Store } from '../../../collector/store/store.ts';
+import { startVerification } from '../../../collector/store/verification.ts';
 import { digestOf } from '../../../posture/digest.ts';
 import { findingContent } from '../../../posture/finding.ts';
 import type { Finding } from '../../../posture/finding.ts';
 import { systemClock } from '../../../service/clock.ts';
+import { until } from '../../agent/link/link-node.ts';
 import { createRandom } from '../../fixture/random.ts';
 import { all, commit, finding, nodeRow } from './fleet.ts';
 
@@ -166,3 +168,27 @@ await t.test('a sound store is left as it is, also while commits come in between
   t.notOk(existsSync(`${path}.damaged`));
   await store.close();
 });
+
+await t.test(
+  'at the start every node is verified; one with damaged rows has no state until it sends all',
+  async (t) => {
+    const path = join(t.testdir(), 'store.sqlite');
+    await fill(path);
+    const db = new DatabaseSync(path);
+    db.exec(`UPDATE finding SET detail = replace(detail, 'CapEff', 'CapEfg') WHERE node = 2`);
+    db.close();
+    const store = await openSqliteStore({ path });
+    const stop = new AbortController();
+    const { repaired, over } = startVerification({ store, clock: systemClock(), log: SILENT, signal: stop.signal });
+    await until('it is noticed', () => repaired().length > 0);
+    t.same(repaired(), [{ kind: 'repaired', nodeId: 'n2' }]);
+    t.equal(await store.nodeState('n2'), undefined, 'its next heartbeat asks for everything');
+    t.match(await store.nodeState('n1'), { epoch: 'e1', committedSequence: 1 });
+    await meet(store, 'n2');
+    t.equal(await store.verify('n2'), 'sound');
+    t.same((await all(store)).map((one) => `${one.nodeId} ${findingContent(one)}`).sort(), EXPECTED);
+    stop.abort();
+    await over;
+    await store.close();
+  },
+);
