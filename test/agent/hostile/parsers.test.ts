@@ -42,7 +42,8 @@ const nothing: Feed = () => undefined;
 const FEEDS: Readonly<Record<string, Feed>> = {
   'inspector/container/declared.ts parseSecurityOptions': words,
   'inspector/container/declared.ts toDeclared': behind(inspectSchema),
-  // Reads what parseProcStatus answered.
+  // These read what parseProcStatus answered.
+  'inspector/container/security-contexts.ts toSecurityContexts': nothing,
   'inspector/container/thread-facts.ts toThreadFacts': nothing,
   'inspector/docker/api.ts parseInterContainer': behind(networkSchema),
   'inspector/docker/api.ts toDockerApi': behind(infoSchema),
@@ -71,6 +72,7 @@ const FEEDS: Readonly<Record<string, Feed>> = {
   'inspector/listener/choose.ts streamPorts': words,
   'inspector/proc/cgroup.ts cgroupMounts': (parse, { text }) => parse(parseMountinfo(text)),
   'inspector/proc/cgroup.ts containerIds': (parse, { text }) => parse(text),
+  'inspector/proc/mountinfo.ts overlayLayers': (parse, { text }) => parse(text),
   'inspector/sshd/algorithms.ts assembleAlgorithms': (parse, { text }) =>
     parse({ all: ['a', 'b'], defaults: ['a'] }, text),
   'inspector/sshd/command-line.ts isListener': words,
