@@ -145,7 +145,8 @@ function hasPath(handle: number, native: NativePath): boolean {
 
 const handlePath = (handle: number): string => `/proc/self/fd/${String(handle)}`;
 
-async function readToEnd(file: number, size: number, maxBytes: number): Promise<Read<Buffer>> {
+/** The bytes of an open file, which said to have `size` of them. */
+export async function readToEnd(file: number, size: number, maxBytes: number): Promise<Read<Buffer>> {
   let buffer = Buffer.allocUnsafe(Math.min(size === 0 ? FIRST_READ_BYTES : size + 1, maxBytes + 1));
   let filled = 0;
   for (;;) {

@@ -12,7 +12,7 @@ const DEFAULT_MAX_ENTRIES = 10_000;
  * A host that answers from a recording: what was asked when it was made, and `notRecorded` for all else. `files` is the
  * directory of the recording, which holds the contents. Nothing on it ever changes.
  */
-export function createRecordedHost(answers: ReadonlyMap<string, Answer>, files: Host): Host {
+export function createRecordedHost(answers: ReadonlyMap<string, Answer>, files: Pick<Host, 'readFile'>): Host {
   const find = (ask: Question, path: string): Read<Answer> => {
     const answer = answers.get(keyOf(ask, path));
     if (answer === undefined) return failure('notRecorded', 'nobody asked for it when the node was recorded');

@@ -1,9 +1,9 @@
 import { parsedReply, replyFailure } from '../runtime/reply.ts';
 import { keyOf } from './answer.ts';
-import type { Host } from '../host/host.ts';
 import type { Prober } from '../probe/prober.ts';
 import type { ContainerRuntime, Reply, ReplyFailureCode, TextReply } from '../runtime/runtime.ts';
 import type { Answer, Question } from './answer.ts';
+import type { RecordingFiles } from './recording-files.ts';
 
 const MAX_CONTENT_BYTES = 64 * 1024 * 1024;
 
@@ -11,7 +11,7 @@ const MAX_CONTENT_BYTES = 64 * 1024 * 1024;
 export function createRecordedRuntime(
   endpoint: string,
   answers: ReadonlyMap<string, Answer>,
-  files: Host,
+  files: RecordingFiles,
 ): ContainerRuntime {
   const askText = async (question: Question, of = ''): Promise<TextReply> => {
     const answer = answers.get(keyOf(question, of));

@@ -1,11 +1,11 @@
-import { createLinuxHost } from '../host/linux.ts';
 import { createRecall } from '../inspector/recall.ts';
 import { createRecordedHost } from '../host/recorded.ts';
 import { absent } from '../../posture/observed.ts';
 import { nodeSchema } from '../../posture/fact/node.ts';
 import { answerSchema, ANSWERS_FILE, keyOf, MANIFEST_FILE, manifestSchema, RECORDING_FORMAT } from './answer.ts';
+import { openRecordingFiles } from './recording-files.ts';
+import type { RecordingFiles } from './recording-files.ts';
 import { createRecordedProber, createRecordedRuntime } from './recorded-runtime.ts';
-import type { Host } from '../host/host.ts';
 import type { NodeFact } from '../../posture/fact/node.ts';
 import type * as s from '../../posture/schema.ts';
 import type { NodeAccess } from '../node-access.ts';
@@ -19,16 +19,13 @@ const MAX_MANIFEST_BYTES = 1024 * 1024;
 const MAX_ANSWERS_BYTES = 256 * 1024 * 1024;
 
 /**
- * Opens a directory that a recorder wrote. It may come from anybody: it is read through a host of its own whose root it
- * is, so that no name or link in it leads out, and every line is checked.
+ * Opens a directory that a recorder wrote. It may come from anybody: it must hold regular files and directories only,
+ * and every line is checked.
  */
 export async function openRecorded(directory: string): Promise<OpenedRecording> {
-  let files: Host;
-  try {
-    files = createLinuxHost({ root: directory });
-  } catch (error) {
-    return { ok: false, problem: `${directory}: ${(error as Error).message}` };
-  }
+  const opened = await openFiles(directory);
+  if (!opened.ok) return { ok: false, problem: `${directory}: ${opened.problem}` };
+  const files = opened.value;
   const manifest = await readManifest(files);
   if (!manifest.ok) return { ok: false, problem: `${directory}/${MANIFEST_FILE}: ${manifest.problem}` };
   const answers = await readAnswers(files);
@@ -48,13 +45,22 @@ export async function openRecorded(directory: string): Promise<OpenedRecording> 
   };
 }
 
+async function openFiles(directory: string): Promise<s.Parsed<RecordingFiles>> {
+  try {
+    const opened = await openRecordingFiles(directory);
+    return opened.ok ? opened : { ok: false, problem: opened.reason };
+  } catch (error) {
+    return { ok: false, problem: (error as Error).message };
+  }
+}
+
 interface Manifest {
   readonly recordedAtMs: number;
   readonly endpoint: string;
   readonly node: NodeFact;
 }
 
-async function readManifest(files: Host): Promise<s.Parsed<Manifest>> {
+async function readManifest(files: RecordingFiles): Promise<s.Parsed<Manifest>> {
   const read = await files.readFile(`/${MANIFEST_FILE}`, { maxBytes: MAX_MANIFEST_BYTES });
   if (!read.ok) return { ok: false, problem: `not a recording: ${read.reason}` };
   const value = parseJson(read.value.toString('utf8'));
@@ -67,7 +73,7 @@ async function readManifest(files: Host): Promise<s.Parsed<Manifest>> {
   return node.ok ? { ok: true, value: { ...manifest.value, node: node.value } } : node;
 }
 
-async function readAnswers(files: Host): Promise<s.Parsed<ReadonlyMap<string, Answer>>> {
+async function readAnswers(files: RecordingFiles): Promise<s.Parsed<ReadonlyMap<string, Answer>>> {
   const read = await files.readFile(`/${ANSWERS_FILE}`, { maxBytes: MAX_ANSWERS_BYTES });
   if (!read.ok) return { ok: false, problem: read.reason };
   const answers = new Map<string, Answer>();

@@ -1,4 +1,6 @@
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, writeFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ANSWERS_FILE, MANIFEST_FILE, RECORDING_FORMAT } from './answer.ts';
 import { contentPath, spareContentPath } from './content-path.ts';
@@ -21,37 +23,59 @@ export type Saved =
 
 /**
  * Writes a recording: `manifest.json`, `answers.ndjson` with one answer a line, and the contents as files below `host/`
- * and `runtime/` that a person can read. For the owner only (0700, 0600). The directory must be new or empty.
+ * and `runtime/` that a person can read. For the owner only (0700, 0600). The directory must be new, or an empty one of
+ * our own: root who writes into a directory of another user writes wherever that user's links lead.
  */
 export async function saveRecording(directory: string, recording: Recording): Promise<Saved> {
+  let handle: FileHandle | undefined;
   try {
-    const problem = await makeEmpty(directory);
+    await makeDirectory(directory);
+    handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    const problem = await takeEmpty(directory, handle);
     if (problem !== undefined) return { ok: false, problem };
-    const lines: string[] = [];
-    let bytes = 0;
-    for (const note of recording.notes.all()) {
-      const file = note.content === undefined ? null : await writeContent(directory, note, note.content);
-      lines.push(toLine({ ...note.answer, file }));
-      bytes += note.content?.length ?? 0;
-    }
-    await writeNew(join(directory, ANSWERS_FILE), lines.join(''));
-    await writeNew(join(directory, MANIFEST_FILE), toManifest(recording, lines.length));
-    return { ok: true, answers: lines.length, bytes, dropped: recording.notes.dropped() };
+    // The directory itself, whatever its name leads to meanwhile.
+    return await writeInto(`/proc/self/fd/${String(handle.fd)}`, recording);
   } catch (error) {
-    return { ok: false, problem: (error as Error).message };
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isLink = code === 'ELOOP' || code === 'ENOTDIR';
+    return { ok: false, problem: isLink ? `${directory} is not a directory (${code}); give a new one` : message };
+  } finally {
+    await handle?.close();
   }
 }
 
-async function makeEmpty(directory: string): Promise<string | undefined> {
+async function makeDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    const names = await readdir(directory);
-    if (names.length > 0) return `${directory} is not empty; give a new directory`;
-    await chmod(directory, 0o700);
   }
-  return undefined;
+}
+
+/** Makes the directory ours alone; or says why it cannot be used. */
+async function takeEmpty(directory: string, handle: FileHandle): Promise<string | undefined> {
+  const { uid } = await handle.stat();
+  if (uid !== process.geteuid?.())
+    return `${directory} belongs to another user (uid ${String(uid)}); give a new directory`;
+  const isEmpty = async (): Promise<boolean> => (await readdir(`/proc/self/fd/${String(handle.fd)}`)).length === 0;
+  const problem = `${directory} is not empty; give a new directory`;
+  if (!(await isEmpty())) return problem;
+  await handle.chmod(0o700);
+  // Nobody else can put anything there from now on.
+  return (await isEmpty()) ? undefined : problem;
+}
+
+async function writeInto(directory: string, recording: Recording): Promise<Saved> {
+  const lines: string[] = [];
+  let bytes = 0;
+  for (const note of recording.notes.all()) {
+    const file = note.content === undefined ? null : await writeContent(directory, note, note.content);
+    lines.push(toLine({ ...note.answer, file }));
+    bytes += note.content?.length ?? 0;
+  }
+  await writeNew(join(directory, ANSWERS_FILE), lines.join(''));
+  await writeNew(join(directory, MANIFEST_FILE), toManifest(recording, lines.length));
+  return { ok: true, answers: lines.length, bytes, dropped: recording.notes.dropped() };
 }
 
 async function writeContent(directory: string, { answer }: Note, content: Buffer): Promise<string> {

@@ -9,7 +9,7 @@ export const record = defineCommand({
   usage: ['record DIR [options]'],
   description: [
     'Writes what a scan of this node reads into DIR: files, directory listings, answers of the container runtime and of probes. Secrets are redacted as they are read. The recording can be judged on any machine with plimsoll scan --recorded DIR, attached to a bug report, or kept as a test.',
-    'DIR must not exist yet, or be empty. It is readable by its owner only.',
+    'DIR must not exist yet, or be an empty directory of your own. It is readable by its owner only.',
   ],
   operands: { min: 1, max: 1, completes: 'directory' },
   options: [],

@@ -64,8 +64,6 @@ const FEEDS: Readonly<Record<string, Feed>> = {
     for (const path of ['/etc/x.json', '/proc/cmdline', '/proc/7/environ', '/proc/7/cmdline', '/etc/passwd'])
       redact(path, input.bytes);
   },
-  'record/redact-json.ts redactJson': (redact, { json }) => redact(json),
-  'record/redact.ts redactWords': words,
   'runtime/reply.ts parsedReply': (parse, input) => parse({ ok: true, json: input.bytes }),
   // Those whose names do not say what they are.
   'inspector/accounts.ts namesOf': (parse, { text }) => parse(text),

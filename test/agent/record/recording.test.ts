@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -153,12 +155,24 @@ void t.test('where it is written', async (t) => {
   writeFileSync(join(base, 'full/mine'), 'precious');
   t.match(await recorder.save(join(base, 'full')), { ok: false, problem: /not empty/ });
   t.strictSame(readdirSync(join(base, 'full')), ['mine']);
-  t.match(await recorder.save(join(base, 'full/mine')), { ok: false, problem: /ENOTDIR/ });
+  t.match(await recorder.save(join(base, 'full/mine')), { ok: false, problem: /not a directory/ });
   t.match(await recorder.save(join(base, 'none/below')), { ok: false, problem: /ENOENT/ });
   mkdirSync(join(base, 'empty'));
   chmodSync(join(base, 'empty'), 0o755);
   t.match(await recorder.save(join(base, 'empty')), { ok: true });
   t.equal(statSync(join(base, 'empty')).mode & 0o777, 0o700);
+
+  mkdirSync(join(base, 'target'));
+  symlinkSync(join(base, 'target'), join(base, 'link'));
+  t.match(await recorder.save(join(base, 'link')), { ok: false, problem: /not a directory/ });
+  t.strictSame(readdirSync(join(base, 'target')), [], 'nothing is written through a link');
+  if (process.geteuid?.() === 0) {
+    mkdirSync(join(base, 'foreign'));
+    chownSync(join(base, 'foreign'), 1234, 1234);
+    t.match(await recorder.save(join(base, 'foreign')), { ok: false, problem: /belongs to another user \(uid 1234\)/ });
+    t.strictSame(readdirSync(join(base, 'foreign')), []);
+  }
+  t.match(await recorder.save(join(base, 'empty')), { ok: false, problem: /not empty/ }, 'also a recording of our own');
 });
 
 void t.test('no planted secret stands anywhere in the recording', async (t) => {
@@ -259,13 +273,31 @@ void t.test('a recording from a stranger', async (t) => {
     }
     await t.test('through a link', async (t) => {
       const directory = await make(t);
+      const access = await open(directory);
       rmSync(join(directory, 'host/etc/os-release'));
       symlinkSync('/etc/passwd', join(directory, 'host/etc/os-release'));
-      const access = await open(directory);
+      t.match(await openRecorded(directory), {
+        ok: false,
+        problem: /host\/etc\/os-release: a symbolic link; a recording holds regular files and directories only/,
+      });
       t.match(await access.host.readFile('/etc/os-release'), { ok: false, code: 'failed', reason: /damaged/ });
       renameSync(join(directory, 'host'), join(directory, 'gone'));
-      symlinkSync('/', join(directory, 'host'));
+      symlinkSync(join(directory, 'gone'), join(directory, 'host'));
       t.match(await access.host.readFile('/etc/os-release'), { ok: false, code: 'failed', reason: /damaged/ });
+    });
+    await t.test('to the processes of its reader', async (t) => {
+      const directory = await withAnswer(t, { ask: 'readFile', of: '/x', file: 'proc/self/environ', bytes: 1 });
+      for (const name of ['proc', 'host/proc', 'self']) {
+        symlinkSync(name === 'self' ? '/proc/self/environ' : '/proc', join(directory, name));
+        t.match(await openRecorded(directory), { ok: false, problem: new RegExp(`${name}: a symbolic link`) });
+        rmSync(join(directory, name));
+      }
+      t.match(await openRecorded(directory), { ok: true });
+    });
+    await t.test('and holds nothing but files', async (t) => {
+      const directory = await make(t);
+      execFileSync('mkfifo', [join(directory, 'host/etc/pipe')]);
+      t.match(await openRecorded(directory), { ok: false, problem: /host\/etc\/pipe: a fifo;/ });
     });
   });
 
