@@ -35,7 +35,7 @@ export function judgeAll(checks: readonly Check[], facts: Facts, before: Finding
  * not in it, so the object that `before` has can stay.
  */
 export function judgeChange(checks: readonly Check[], facts: Facts, before: FindingSet, change: Change): Delta {
-  const whole = new Set(checks.filter((check) => touches(check, change.facts)));
+  const whole = new Set(checks.filter((check) => touches(check, change)));
   const earlier = findingsOf(before, whole);
   const judged = new Map<string, Finding>();
   const gone = new Set([...earlier.values()].flatMap((findings) => findings.map(({ id }) => id)));
@@ -109,8 +109,8 @@ function deltaOf(before: FindingSet, judged: ReadonlyMap<string, Finding>, gone:
   return { added, changed, gone: [...gone].filter((id) => before.has(id) && !judged.has(id)) };
 }
 
-function touches(check: Check, facts: ReadonlySet<FactName>): boolean {
-  if (check.needs.some((name) => facts.has(name))) return true;
+function touches(check: Check, { facts, containers }: Change): boolean {
+  if (check.needs.some((name) => facts.has(name) || (name === 'containers' && containers.size > 0))) return true;
   // Identity and name of the node stand in findings about the node.
   if (facts.has('node')) return true;
   switch (check.judges) {
@@ -261,7 +261,9 @@ function judgeImages(check: ImageCheck, facts: Facts): readonly Finding[] {
   );
   if (images.state === 'seen' && images.value.length > 0)
     return images.value
-      .map((image) => toFinding(check, { kind: 'image', id: image.id, name: image.name }, () => check.judge(image)))
+      .map((image) =>
+        toFinding(check, { kind: 'image', id: image.id, name: image.name }, () => check.judge(image, facts)),
+      )
       .concat(unobserved);
   const placeholder = unobserved.length === 0 ? missingSubject(check, facts, images, 'no image is in use') : undefined;
   return placeholder === undefined ? unobserved : [placeholder];

@@ -1,4 +1,5 @@
 import type { ImageFact } from '../fact/image.ts';
+import { shellCommands } from '../redaction/shell-words.ts';
 import { fail, notApplicable, pass, unknownBecause } from '../verdict.ts';
 import type { Evidence, Judgement } from '../verdict.ts';
 import { quote } from './evidence-text.ts';
@@ -52,17 +53,29 @@ export function commandsOf(step: string): readonly (readonly string[])[] {
   if (instructionOf(step) !== 'RUN') return [];
   const text = plainStep(step);
   const shell = /(?:^|\s)\/(?:usr\/)?bin\/\w{0,4}sh(?:\s+(?:-\w+|pipefail))*?\s+-\w*c\s/.exec(text);
-  const script = shell === null ? text.replace(/^RUN\s/, '') : text.slice(shell.index + shell[0].length);
+  return commandsIn(shell === null ? text.replace(/^RUN\s/, '') : text.slice(shell.index + shell[0].length), 0);
+}
+
+/** A shell in a shell in a shell. */
+const MAX_DEPTH = 3;
+
+function commandsIn(script: string, depth: number): readonly (readonly string[])[] {
   const commands: (readonly string[])[] = [];
-  for (const part of script.split(/[;&|()\n]+/)) {
-    const words = part.split(/\s+/).filter((word) => word !== '');
-    const start = words.findIndex((word) => !PREFIX.test(word));
-    if (start >= 0) commands.push(words.slice(start));
+  for (const { words } of shellCommands(script)) {
+    const texts = words.map(({ text }) => text);
+    const start = texts.findIndex((word) => !PREFIX.test(word));
+    if (start < 0) continue;
+    const command = texts.slice(start);
+    commands.push(command);
+    // `sh -c '…'`: what is in the quotes is a script too.
+    const option = command.findIndex((word) => /^-\w*c$/.test(word));
+    const nested = /(?:^|\/)\w{0,4}sh$/.test(command[0] ?? '') && option > 0 ? command[option + 1] : undefined;
+    if (nested !== undefined && depth < MAX_DEPTH) commands.push(...commandsIn(nested, depth + 1));
   }
   return commands;
 }
 
-const PREFIX = /^(?:[A-Za-z_]\w*=.*|sudo|env|exec|time|if|then|else|elif|while|until|do|!|\{)$/;
+const PREFIX = /^(?:[A-Za-z_]\w*=.*|sudo|env|exec|time|if|then|else|elif|while|until|do|!|\{)$/s;
 
 /** A command as one line of evidence. */
 export function wordsOf(command: readonly string[]): string {

@@ -36,10 +36,10 @@ export interface ContainerCheck<N extends FactName = FactName> extends CheckText
 }
 
 /** Judges each image in use. */
-export interface ImageCheck extends CheckText {
+export interface ImageCheck<N extends FactName = FactName> extends CheckText {
   readonly judges: 'image';
-  readonly needs: readonly [];
-  readonly judge: (image: ImageFact) => Judgement;
+  readonly needs: readonly N[];
+  readonly judge: (image: ImageFact, facts: Pick<Facts, N>) => Judgement;
 }
 
 /** Judges each file that plays `role`. */
@@ -74,8 +74,8 @@ export function containerCheck<const N extends FactName>(check: ContainerCheck<N
   return Object.freeze(check);
 }
 
-/** Freezes an image check. */
-export function imageCheck(check: ImageCheck): ImageCheck {
+/** Freezes an image check whose `judge` sees exactly the facts that it `needs`. */
+export function imageCheck<const N extends FactName>(check: ImageCheck<N>): ImageCheck {
   return Object.freeze(check);
 }
 

@@ -9,16 +9,18 @@ interface LimitQuestion {
   readonly unit: string;
   readonly controller: string;
   readonly declared: Evidence;
+  /** What the machine has of it: a limit that is not below that is none. */
+  readonly machine: Observed<number>;
 }
 
 /**
  * Is there a finite limit (-1: none) on the container's cgroup or above it? The cgroup decides: a limit of the pod or
- * the slice counts, and one that was asked for but is not there does not.
+ * the slice counts, and one that was asked for but is not there does not; nor does one that the machine cannot reach.
  */
 export function judgeLimit(
   container: ContainerFact,
   limit: Observed<number>,
-  { unit, controller, declared }: LimitQuestion,
+  { unit, controller, declared, machine }: LimitQuestion,
 ): Judgement {
   const expected = 'a limit on the cgroup or above it';
   if (limit.state === 'absent' && !hasEnded(container))
@@ -27,5 +29,13 @@ export function judgeLimit(
   const isLimited = limit.value >= 0;
   const seen = isLimited ? `${String(limit.value)} ${unit}` : 'no limit';
   const kernel = { source: limit.source, seen, expected };
-  return isLimited ? pass(kernel, declared) : fail(kernel, declared);
+  if (!isLimited) return fail(kernel, declared);
+  if (machine.state !== 'seen') return notSeen(machine, kernel, declared);
+  if (limit.value < machine.value) return pass(kernel, declared);
+  const whole = {
+    source: machine.source,
+    seen: `the machine has ${String(machine.value)} ${unit}`,
+    expected: 'more than the limit',
+  };
+  return fail(kernel, whole, declared);
 }

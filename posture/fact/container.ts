@@ -35,6 +35,7 @@ export const declaredSchema = s.object({
   cpuShares: s.integer('0: default'),
   nanoCpus: s.integer('0: no limit'),
   cpuQuota: s.integer('0 or -1: no limit'),
+  cpuPeriod: s.integer('of the quota, in microseconds; 0: 100000'),
   cpusetCpus: s.string('', 1024),
   restartPolicy: s.string('no, on-failure, always, unless-stopped', 32),
   restartMaximum: s.integer('MaximumRetryCount; 0: no bound'),

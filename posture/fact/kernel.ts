@@ -69,6 +69,7 @@ export const SYSCTLS = [
   'kernel.kptr_restrict',
   'kernel.modules_disabled',
   'kernel.perf_event_paranoid',
+  'kernel.pid_max',
   'kernel.randomize_va_space',
   'kernel.sysrq',
   'kernel.unprivileged_bpf_disabled',

@@ -181,7 +181,10 @@ function valueSpan(text: string, word: ShellWord, name?: string): readonly Secre
   if (isHarmlessValue(value, kind, quote === "'") || start >= end) return NONE;
   // `$(` and a backquote begin a command of its own: what it prints is judged there.
   if (value === '$' && '(`'.includes(text.charAt(end))) return NONE;
-  return [{ start, end, what: OPTION_VALUE, ...(name === undefined ? {} : { name: name.replace(/^-+/, '') }) }];
+  const plainName = name?.replace(/^-+/, '');
+  return plainName === undefined
+    ? [{ start, end, what: OPTION_VALUE }]
+    : [{ start, end, what: `a value of ${plainName}`, name: plainName }];
 }
 
 /** What `echo` or `printf` hands to a program that reads a password, and lines that are handed to it in place. */

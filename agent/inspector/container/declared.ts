@@ -37,6 +37,7 @@ export function toDeclared(answer: InspectAnswer): Declared {
     cpuShares: host.CpuShares,
     nanoCpus: host.NanoCpus,
     cpuQuota: host.CpuQuota,
+    cpuPeriod: host.CpuPeriod,
     cpusetCpus: clip(host.CpusetCpus, 1024),
     restartPolicy: clip(host.RestartPolicy?.Name === '' ? 'no' : (host.RestartPolicy?.Name ?? 'no'), 32),
     restartMaximum: host.RestartPolicy?.MaximumRetryCount ?? 0,

@@ -28,6 +28,7 @@ const hostConfigSchema = s.object({
   CpuShares: integer,
   NanoCpus: integer,
   CpuQuota: integer,
+  CpuPeriod: integer,
   CpusetCpus: text,
   RestartPolicy: s.nullable(s.object({ Name: text, MaximumRetryCount: integer })),
   Devices: s.withDefault(s.list(s.object({ PathOnHost: text, CgroupPermissions: text })), []),

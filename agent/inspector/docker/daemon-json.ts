@@ -52,6 +52,15 @@ const KEPT = [
   'userns-remap',
 ] as const;
 
+/** Where log drivers send logs to. */
+const LOG_ADDRESSES: ReadonlySet<string> = new Set([
+  'awslogs-endpoint',
+  'fluentd-address',
+  'gelf-address',
+  'splunk-url',
+  'syslog-address',
+]);
+
 /**
  * daemon.json, dockerd(8): one JSON object in UTF-8 (a byte order mark is allowed), keys named like the long flags,
  * those of repeatable flags in the plural. An empty file means no setting.
@@ -78,10 +87,12 @@ export function parseDaemonJson(bytes: Uint8Array): ParsedDaemonJson {
 function keptKeys(file: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const keys: Record<string, unknown> = {};
   for (const key of KEPT) if (Object.hasOwn(file, key)) keys[key] = redactJson(file[key]);
-  // Of the options of log drivers only the address: others are tokens.
+  // Of the options of log drivers only the addresses: others are tokens.
   const options = Object.hasOwn(file, 'log-opts') ? file['log-opts'] : undefined;
-  if (typeof options === 'object' && options !== null && Object.hasOwn(options, 'syslog-address'))
-    keys['log-opts'] = { 'syslog-address': redactJson((options as Record<string, unknown>)['syslog-address']) };
+  if (typeof options === 'object' && options !== null) {
+    const addresses = Object.entries(options).filter(([name]) => LOG_ADDRESSES.has(name));
+    if (addresses.length > 0) keys['log-opts'] = redactJson(Object.fromEntries(addresses));
+  }
   return keys;
 }
 

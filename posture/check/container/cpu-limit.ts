@@ -15,24 +15,51 @@ export const cpuLimit = containerCheck({
   remediation: 'Start the container with --cpus, --cpu-shares, --cpu-quota or --cpuset-cpus.',
   references: ['https://docs.docker.com/engine/containers/resource_constraints/#cpu'],
   judges: 'container',
-  needs: [],
-  judge: (container) => {
-    const set = declaredLimits(container.declared);
-    const seen = set.length === 0 ? 'CpuShares, NanoCpus, CpuQuota and CpusetCpus are not set' : set.join(', ');
+  needs: ['node'],
+  judge: (container, { node }) => {
+    const { set, idle } = declaredLimits(container.declared, node.cpus);
+    const seen = [...set, ...idle].join(', ') || 'CpuShares, NanoCpus, CpuQuota and CpusetCpus are not set';
     const evidence = {
       source: 'inspect HostConfig',
       seen,
       expected: 'one of CpuShares, NanoCpus, CpuQuota, CpusetCpus',
     };
-    return set.length === 0 ? fail(evidence) : pass(evidence);
+    if (set.length > 0) return pass(evidence);
+    if (idle.length === 0) return fail(evidence);
+    const machine = { source: 'machine', seen: `${String(node.cpus)} processors`, expected: 'more than the limit' };
+    return fail(evidence, machine);
   },
 });
 
-function declaredLimits({ cpuShares, nanoCpus, cpuQuota, cpusetCpus }: Declared): readonly string[] {
+/** What docker uses where no period was asked for, in microseconds. */
+const DEFAULT_PERIOD = 100_000;
+
+/** What was set, and what was set and limits nothing because the machine has no more. */
+interface DeclaredLimits {
+  readonly set: readonly string[];
+  readonly idle: readonly string[];
+}
+
+function declaredLimits(declared: Declared, cpus: number): DeclaredLimits {
+  const { cpuShares, nanoCpus, cpuQuota, cpuPeriod, cpusetCpus } = declared;
   const set: string[] = [];
+  const idle: string[] = [];
+  // Where the number of processors is not known, every limit counts.
+  const add = (processors: number, text: string): void => void (cpus > 0 && processors >= cpus ? idle : set).push(text);
   if (cpuShares > 0 && cpuShares !== DEFAULT_SHARES) set.push(`CpuShares ${String(cpuShares)}`);
-  if (nanoCpus > 0) set.push(`NanoCpus ${String(nanoCpus)}`);
-  if (cpuQuota > 0) set.push(`CpuQuota ${String(cpuQuota)}`);
-  if (cpusetCpus !== '') set.push(`CpusetCpus ${quote(cpusetCpus)}`);
-  return set;
+  if (nanoCpus > 0) add(nanoCpus / 1e9, `NanoCpus ${String(nanoCpus)}`);
+  const period = cpuPeriod > 0 ? cpuPeriod : DEFAULT_PERIOD;
+  if (cpuQuota > 0) add(cpuQuota / period, `CpuQuota ${String(cpuQuota)} of ${String(period)}`);
+  if (cpusetCpus !== '') add(countCpus(cpusetCpus, cpus), `CpusetCpus ${quote(cpusetCpus)}`);
+  return { set, idle };
+}
+
+/** The processors in a list such as `0-2,5`, cpuset(7); of those that the machine has. */
+function countCpus(list: string, cpus: number): number {
+  const found = new Set<number>();
+  for (const part of list.split(',')) {
+    const [, first = '', last = first] = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(part) ?? [];
+    if (first !== '') for (let cpu = Number(first); cpu <= Number(last) && cpu < cpus; cpu += 1) found.add(cpu);
+  }
+  return found.size;
 }

@@ -21,7 +21,7 @@ export const imageCurrent = containerCheck({
       seen: quote(reference),
       expected: 'a version tag or a digest',
     };
-    if (isPinned(reference)) return pass(asked);
+    if (isPinned(reference, container.imageId)) return pass(asked);
     const name = familiarName(reference);
     if (name.endsWith(':latest')) return fail(asked);
     if (images.state !== 'seen') {
@@ -39,9 +39,14 @@ export const imageCurrent = containerCheck({
   },
 });
 
-/** By digest or by id nothing else can be meant: `name@sha256:…`, `sha256:…`, `ad213b78733c`. */
-function isPinned(reference: string): boolean {
-  return reference.includes('@sha256:') || /^(?:sha256:)?[0-9a-f]{12,64}$/.test(reference);
+/**
+ * By digest or by id nothing else can be meant: `name@sha256:…`, `sha256:…`, `ad213b78733c`. An image can be named like
+ * an id (`deadbeefcafe`), so a reference is one only where it is that of the image that runs.
+ */
+function isPinned(reference: string, imageId: string): boolean {
+  if (/@sha256:[0-9a-f]{64}$/.test(reference)) return true;
+  const digits = reference.replace(/^sha256:/, '');
+  return /^[0-9a-f]{4,64}$/.test(digits) && imageId.replace(/^sha256:/, '').startsWith(digits);
 }
 
 /** As the engine lists it: without the default registry and folder, with a tag. */

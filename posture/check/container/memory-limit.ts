@@ -1,3 +1,4 @@
+import { absent, seen as observedAs } from '../../observed.ts';
 import { containerCheck } from '../check.ts';
 import { judgeLimit } from '../limit.ts';
 
@@ -13,13 +14,14 @@ export const memoryLimit = containerCheck({
     'https://docs.kernel.org/admin-guide/cgroup-v2.html#memory',
   ],
   judges: 'container',
-  needs: [],
-  judge: (container) => {
+  needs: ['node'],
+  judge: (container, { node }) => {
     const { memoryBytes } = container.declared;
     const seen = memoryBytes > 0 ? `${String(memoryBytes)} bytes` : 'no limit asked for';
     return judgeLimit(container, container.memoryMaxBytes, {
       unit: 'bytes',
       controller: 'memory',
+      machine: node.memoryBytes > 0 ? observedAs(node.memoryBytes, '/proc/meminfo') : absent('/proc/meminfo'),
       declared: { source: 'inspect HostConfig.Memory', seen, expected: 'a limit' },
     });
   },

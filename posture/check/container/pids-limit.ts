@@ -1,3 +1,4 @@
+import { absent, mapObserved } from '../../observed.ts';
 import { containerCheck } from '../check.ts';
 import { judgeLimit } from '../limit.ts';
 
@@ -13,13 +14,14 @@ export const pidsLimit = containerCheck({
     'https://docs.kernel.org/admin-guide/cgroup-v2.html#pid',
   ],
   judges: 'container',
-  needs: [],
-  judge: (container) => {
+  needs: ['kernel'],
+  judge: (container, { kernel }) => {
     const { pidsLimit: asked } = container.declared;
     const seen = asked > 0 ? `${String(asked)} processes` : 'no limit asked for';
     return judgeLimit(container, container.pidsMax, {
       unit: 'processes',
       controller: 'pids',
+      machine: mapObserved(kernel.sysctls['kernel.pid_max'] ?? absent('/proc/sys/kernel/pid_max'), Number),
       declared: { source: 'inspect HostConfig.PidsLimit', seen, expected: 'a limit' },
     });
   },

@@ -6,8 +6,16 @@ import { toldOf } from './told.ts';
 
 /** Drivers that keep logs on the node only, or not at all. */
 const LOCAL: ReadonlySet<string> = new Set(['json-file', 'local', 'none', '']);
-/** Of all log options only the address of the syslog server is read: others may be tokens. */
-const ADDRESS = 'syslog-address=';
+/** The option with the address, by driver. Of all log options only these are read: others may be tokens. */
+const ADDRESS: Readonly<Record<string, string>> = Object.freeze({
+  syslog: 'syslog-address',
+  fluentd: 'fluentd-address',
+  gelf: 'gelf-address',
+  splunk: 'splunk-url',
+  awslogs: 'awslogs-endpoint',
+});
+/** Drivers that write to this node where no address is given. */
+const LOCAL_BY_DEFAULT: ReadonlySet<string> = new Set(['syslog', 'fluentd']);
 
 export const remoteLogging = daemonCheck({
   id: 'daemon.remote-logging',
@@ -28,31 +36,52 @@ export const remoteLogging = daemonCheck({
     });
     // Only an answer of the running daemon passes, so its driver is known here.
     if (judged.verdict !== 'pass' || docker.api.state !== 'seen') return judged;
-    switch (docker.api.value.loggingDriver) {
-      case 'journald':
-        return manual('journald keeps logs on the node: see whether it forwards them', ...judged.evidence);
-      case 'syslog':
-        return judgeSyslog(docker, judged);
-      default:
-        return judged;
-    }
+    const driver = docker.api.value.loggingDriver;
+    if (driver === 'journald')
+      return manual('journald keeps logs on the node: see whether it forwards them', ...judged.evidence);
+    return Object.hasOwn(ADDRESS, driver) ? judgeAddress(docker, driver, judged) : judged;
   },
 });
 
-function judgeSyslog(docker: DockerFact, judged: Judgement): Judgement {
-  const options = toldOf(docker, { flag: 'log-opt', key: 'log-opts', fromFile: addressOf }, []);
-  const address = options.known ? options.values.findLast((value) => value.startsWith(ADDRESS)) : undefined;
-  if (!options.known || address === undefined)
-    return manual('the syslog driver writes to the local syslog: see whether that forwards', ...judged.evidence);
-  const shown = toldEvidence({ ...options, seen: address }, 'syslog-address of another machine');
-  const remote = /^(?:tcp|udp|tcp\+tls):\/\/(?!localhost\b|127\.|\[::1\])/.test(address.slice(ADDRESS.length));
-  return remote
+function judgeAddress(docker: DockerFact, driver: string, judged: Judgement): Judgement {
+  const option = ADDRESS[driver] ?? '';
+  const options = toldOf(
+    docker,
+    { flag: 'log-opt', key: 'log-opts', fromFile: (value) => addressOf(value, option) },
+    [],
+  );
+  const prefix = `${option}=`;
+  const given = options.known ? options.values.findLast((value) => value.startsWith(prefix)) : undefined;
+  if (!options.known)
+    return manual(`where the ${driver} driver sends logs to was not seen: ${options.reason}`, ...judged.evidence);
+  if (given === undefined)
+    return LOCAL_BY_DEFAULT.has(driver)
+      ? manual(`the ${driver} driver writes to this node by default: see whether that forwards`, ...judged.evidence)
+      : judged;
+  const shown = toldEvidence({ ...options, seen: given }, `${option} of another machine`);
+  return isRemote(given.slice(prefix.length), driver)
     ? { ...judged, evidence: [...judged.evidence, shown] }
-    : manual('logs go to a syslog on this node: see whether that forwards them', ...judged.evidence, shown);
+    : manual(`logs go to a ${driver} receiver on this node: see whether it forwards them`, ...judged.evidence, shown);
 }
 
-function addressOf(value: unknown): readonly string[] {
-  if (typeof value !== 'object' || value === null || !('syslog-address' in value)) return [];
-  const address = value['syslog-address'];
-  return typeof address === 'string' ? [`${ADDRESS}${address}`] : [];
+/** `tcp://host:port`, `unix:///path`, and for fluentd `host:port` too. */
+function isRemote(address: string, driver: string): boolean {
+  const [, scheme = '', rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(address) ?? [];
+  if (/^(?:unix|unixgram|fd)$/i.test(scheme) || rest === '' || rest.startsWith('/')) return false;
+  if (scheme === '' && driver !== 'fluentd') return false;
+  const authority = rest.replace(/[/?#].*$/s, '').replace(/^.*@/s, '');
+  const host = authority.startsWith('[') ? authority.slice(1).replace(/\].*$/s, '') : authority.replace(/:\d*$/, '');
+  return !isThisMachine(host.toLowerCase().replace(/\.$/, ''));
+}
+
+/** Loopback and unspecified addresses (RFC 6890), also as IPv6 writes those of IPv4, and names of loopback (RFC 6761). */
+function isThisMachine(host: string): boolean {
+  if (host === '' || /(?:^|\.)localhost$|^localhost\.localdomain$|^ip6-(?:localhost|loopback)$/.test(host)) return true;
+  return /^(?:0x7f|0177|127)(?:[.]|$)|^(?:0|0\.0\.0\.0)$|^[0:]*:(?:0*1)?$|^[0:]*:ffff:(?:127\.|7f)/.test(host);
+}
+
+function addressOf(value: unknown, option: string): readonly string[] {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, option)) return [];
+  const address = (value as Readonly<Record<string, unknown>>)[option];
+  return typeof address === 'string' ? [`${option}=${address}`] : [];
 }

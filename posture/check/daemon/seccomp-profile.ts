@@ -12,7 +12,7 @@ export const seccompProfile = daemonCheck({
   rationale:
     'The profile of the daemon is what every container gets that asks for none: unconfined here opens all system calls to all of them, and inspect does not show it.',
   remediation:
-    'Remove "seccomp-profile" from daemon.json and --seccomp-profile from the flags, restart Docker and start the containers again; filters of running ones do not change.',
+    'Remove "seccomp-profile" from daemon.json and --seccomp-profile from the flags, restart Docker and create the containers anew (docker run, docker compose up --force-recreate): docker start keeps the profile that a container was created with.',
   reference: 'https://docs.docker.com/engine/security/seccomp/',
   judge: (docker) => {
     const judged = judgeSetting(docker, {

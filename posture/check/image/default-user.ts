@@ -1,4 +1,7 @@
-import { fail, pass } from '../../verdict.ts';
+import type { ContainerFact, ContainersFact } from '../../fact/container.ts';
+import type { ImageFact } from '../../fact/image.ts';
+import { fail, pass, unknownBecause } from '../../verdict.ts';
+import type { Evidence } from '../../verdict.ts';
 import { imageCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
 import { isRootUser } from '../user.ts';
@@ -13,13 +16,45 @@ export const defaultUser = imageCheck({
     'Create a user in the Dockerfile and end with USER 10001:10001; a number can also be verified by runAsNonRoot.',
   references: ['https://docs.docker.com/build/building/best-practices/#user'],
   judges: 'image',
-  needs: [],
-  judge: ({ id, user }) => {
+  needs: ['containers'],
+  judge: (image, { containers }) => {
+    const { id, user } = image;
     const evidence = {
       source: `inspect ${quote(id)} Config.User`,
       seen: user === '' ? 'not set, so root' : quote(user),
       expected: 'a user that is not root',
     };
-    return isRootUser(user) ? fail(evidence) : pass(evidence);
+    if (isRootUser(user)) return fail(evidence);
+    if (/^\+?\d+(?::|$)/.test(user)) return pass(evidence);
+    const shown = processesOf(image, containers);
+    const root = shown.find(({ isRoot }) => isRoot);
+    if (root !== undefined) return fail(root.evidence, evidence);
+    const other = shown[0];
+    if (other !== undefined) return pass(other.evidence, evidence);
+    return unknownBecause('the name is looked up in the image, and no container shows which user it is', evidence);
   },
 });
+
+interface Shown {
+  readonly isRoot: boolean;
+  readonly evidence: Evidence;
+}
+
+/** As whom the first processes run of those containers that nobody gave another user. */
+function processesOf({ id, user }: ImageFact, containers: ContainersFact): readonly Shown[] {
+  if (containers.state !== 'seen') return [];
+  return containers.value.flatMap((container) => {
+    const { imageId, declared, uid } = container;
+    if (imageId !== id || declared.user !== user || uid.state !== 'seen') return [];
+    const isRoot = insideUid(container, uid.value) === 0;
+    const seen = `Uid: ${String(uid.value)}`;
+    return [{ isRoot, evidence: { source: uid.source, seen, expected: 'a user other than root' } }];
+  });
+}
+
+/** The user as the container counts: its map, where it has one of its own, makes root another user of the node. */
+function insideUid({ uidMap }: ContainerFact, uid: number): number {
+  if (uidMap.state !== 'seen') return uid;
+  const line = uidMap.value.find(({ outside, count }) => uid >= outside && uid < outside + count);
+  return line === undefined ? uid : uid - line.outside + line.inside;
+}

@@ -1,20 +1,26 @@
 import { commandsOf, judgeSteps, wordsOf } from '../build-step.ts';
 import { imageCheck } from '../check.ts';
 
-/** Words that switch off the signature check of apt, dnf and yum, zypper and apk. */
-const SWITCHED_OFF = [
+/** Options of apt, dnf and yum, zypper, apk and rpm that switch off the signature check. */
+const OPTIONS: ReadonlySet<string> = new Set([
   '--allow-unauthenticated',
   '--allow-insecure-repositories',
   '--force-yes',
-  'AllowUnauthenticated=true',
-  'AllowInsecureRepositories=true',
-  'trusted=yes',
   '--nogpgcheck',
   '--no-gpgcheck',
+  '--no-gpg-check',
   '--no-gpg-checks',
-  'gpgcheck=0',
+  '--allow-unsigned-rpm',
   '--allow-untrusted',
-];
+  '--nosignature',
+]);
+/** Settings that do the same, as a value of an option or in a file of the package manager. */
+const SETTINGS =
+  /(?:AllowUnauthenticated|AllowInsecureRepositories|AllowWeakRepositories)[\s"']*[=\s][\s"']*(?:true|1|yes)|trusted\s*=\s*yes|gpgcheck\s*=\s*(?:0|no|false)/i;
+const TOOLS =
+  /^(?:apt|apt-get|aptitude|add-apt-repository|apt-add-repository|yum|yum-config-manager|dnf|dnf5|microdnf|tdnf|zypper|apk|rpm|debootstrap|mmdebstrap|xargs|nice|timeout|retry|eatmydata)$/;
+/** Where the settings of package managers are. */
+const FILES = /\/etc\/(?:apt|yum|dnf|zypp|tdnf)|\.repo\b|sources\.list|\/etc\/apk|apt\.conf/;
 
 export const packageSignatures = imageCheck({
   id: 'image.package-signatures',
@@ -31,8 +37,12 @@ export const packageSignatures = imageCheck({
 });
 
 function switchesOff(step: string): string | undefined {
-  const command = commandsOf(step).find((words) =>
-    words.some((word) => SWITCHED_OFF.some((option) => word.toLowerCase().includes(option.toLowerCase()))),
-  );
+  // Text that is only printed switches off nothing; written into a file of a package manager it does.
+  const isWritten = FILES.test(step);
+  const command = commandsOf(step).find((words) => {
+    const isTool = TOOLS.test((words[0] ?? '').replace(/^.*\//s, ''));
+    if (isTool && words.some((word) => OPTIONS.has(word.toLowerCase().replace(/=.*$/s, '')))) return true;
+    return (isTool || isWritten) && SETTINGS.test(words.join(' '));
+  });
   return command === undefined ? undefined : wordsOf(command);
 }

@@ -42,6 +42,25 @@ judgeContainers(t, imageCurrent, [
   },
   { name: 'by id', container: { image: 'ad213b78733c' }, facts: tagged(), verdict: 'pass' },
   {
+    name: 'by the whole id',
+    container: { image: 'sha256:ad213b78733cd9cdc46f1398ec4117a5c144ab6386b938b0fe61286b2983e81e' },
+    facts: tagged(),
+    verdict: 'pass',
+  },
+  {
+    name: 'a name that looks like an id',
+    container: { image: 'deadbeefcafe' },
+    facts: tagged('deadbeefcafe:latest'),
+    verdict: 'fail',
+  },
+  {
+    name: 'a tag that looks like an id',
+    container: { image: 'sha256:deadbeefcafe' },
+    facts: tagged(),
+    verdict: 'fail',
+    seen: ['none', 'sha256:deadbeefcafe'],
+  },
+  {
     name: 'images not readable',
     facts: { images: unreadable('GET /images/json', 'no answer within 5 s') },
     verdict: 'unknown',

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { memoryLimit } from '../../../../posture/check/container/memory-limit.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
+import { nodeFact } from '../../../fixture/facts.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 
 const file = '/sys/fs/cgroup/system.slice/docker-34d9.scope/memory.max';
@@ -24,6 +25,19 @@ judgeContainers(t, memoryLimit, [
     container: { declared: { memoryBytes: 67108864 } },
     verdict: 'fail',
     seen: ['no limit', '67108864 bytes'],
+  },
+  {
+    name: 'more than the machine has',
+    container: { declared: { memoryBytes: 966367641600 }, memoryMaxBytes: seen(966367641600, file) },
+    facts: { node: nodeFact({ memoryBytes: 8589934592 }) },
+    verdict: 'fail',
+    seen: ['966367641600 bytes', 'the machine has 8589934592 bytes', '966367641600 bytes'],
+  },
+  {
+    name: 'the memory of the machine is not known',
+    container: { memoryMaxBytes: seen(67108864, file) },
+    facts: { node: nodeFact({ memoryBytes: 0 }) },
+    verdict: 'unknown',
   },
   {
     name: 'no memory controller',

@@ -19,6 +19,12 @@ judgeContainers(t, pidsLimit, [
     container: { pidsMax: seen(4096, '/sys/fs/cgroup/kubepods.slice/pids.max') },
     verdict: 'pass',
   },
+  {
+    name: 'as many as the machine has numbers for',
+    container: { pidsMax: seen(32768, file) },
+    verdict: 'fail',
+    seen: ['32768 processes', 'the machine has 32768 processes', 'no limit asked for'],
+  },
   { name: 'asked for, but not in force', container: { declared: { pidsLimit: 50 } }, verdict: 'fail' },
   { name: 'no pids controller', container: { pidsMax: absent(file) }, verdict: 'fail' },
   {

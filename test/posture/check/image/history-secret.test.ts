@@ -2,7 +2,7 @@ import t from 'tap';
 import { historySecret } from '../../../../posture/check/image/history-secret.ts';
 import { seen, unreadable } from '../../../../posture/observed.ts';
 import { redactBuildStep } from '../../../../posture/redaction/redact.ts';
-import { imageFact } from '../../../fixture/facts.ts';
+import { factsOf, imageFact } from '../../../fixture/facts.ts';
 import { judgeImages } from '../../../fixture/verdict-table.ts';
 import { SECRET_TEXTS } from '../../redaction/corpus.ts';
 
@@ -44,7 +44,7 @@ judgeImages(t, historySecret, [
     name: 'an AWS key',
     image: steps('RUN /bin/sh -c aws configure set aws_access_key AKIAIOSFODNN7EXAMPLE # buildkit'),
     verdict: 'fail',
-    seen: ['RUN holds 1 secret: an AWS access key'],
+    seen: ['RUN holds 1 secret: an AWS access key (aws_access_key)'],
   },
   {
     name: 'a password in an address',
@@ -59,10 +59,10 @@ void t.test('what the engine takes out of a step is reported, with count and kin
     const step = redactBuildStep(
       `RUN ${text.replaceAll('§', text.startsWith('AKIA') ? 'CORRECT9HORS' : 'hunter2Xq7vT2mN9kLp')}`,
     );
-    t.match(historySecret.judge(imageFact(steps(step))), { verdict: 'fail' }, JSON.stringify(text));
+    t.match(historySecret.judge(imageFact(steps(step)), factsOf()), { verdict: 'fail' }, JSON.stringify(text));
   }
   const step = redactBuildStep(`RUN mysql -phunter2 && curl -u me:hunter2 x && echo AKIAIOSFODNN7EXAMPLE`);
-  t.match(historySecret.judge(imageFact(steps(step))), {
+  t.match(historySecret.judge(imageFact(steps(step)), factsOf()), {
     evidence: [{ seen: 'RUN holds 3 secrets: a secret option of a command, an AWS access key' }],
   });
 });
@@ -70,6 +70,7 @@ void t.test('what the engine takes out of a step is reported, with count and kin
 const secret = 'hunter2';
 const judged = historySecret.judge(
   imageFact(steps(`ENV DB_PASSWORD=${secret}`, `RUN curl https://bot:${secret}@git.example`)),
+  factsOf(),
 );
 t.equal(judged.verdict, 'fail');
 t.notMatch(JSON.stringify(judged), secret, 'a secret that slipped through goes no further');

@@ -17,10 +17,31 @@ judgeImages(t, packageSignatures, [
     'dnf install -y --nogpgcheck curl',
     'zypper --no-gpg-checks in curl',
     'apk add --allow-untrusted /tmp/app.apk',
+    'xargs apt-get install --force-yes',
+    '/usr/bin/dnf install --setopt=gpgcheck=0 curl',
   ].map((command) => ({
     name: command,
     image: steps(`/bin/sh -c true && ${command}`),
     verdict: 'fail' as const,
     seen: [command],
   })),
+  ...[
+    'echo "--no-gpg-check"',
+    "echo '--allow-unauthenticated is not allowed here'",
+    'grep -r -- --nogpgcheck /src || true',
+    'echo "set trusted=yes at your own risk" > /README',
+    'apt-get install -y curl && echo "do not use --force-yes"',
+  ].map((command) => ({ name: command, image: steps(`/bin/sh -c true && ${command}`), verdict: 'pass' as const })),
+  {
+    name: 'within the quotes of a shell',
+    image: steps('RUN /bin/sh -c bash -c "apt-get install -y --allow-unauthenticated curl" # buildkit'),
+    verdict: 'fail',
+  },
+  {
+    name: 'written by a pipe',
+    image: steps(
+      'RUN /bin/sh -c echo "deb [trusted=yes] http://d s main" | tee /etc/apt/sources.list.d/x.list # buildkit',
+    ),
+    verdict: 'fail',
+  },
 ]);
