@@ -66,7 +66,10 @@ export const capabilities = containerCheck({
     if (observed.state !== 'seen') return asked.length > 0 ? failFor(asked, [declared]) : notSeen(observed, declared);
     const own = excessOf(observed.value, observed.source);
     if (own === undefined) return unknownBecause(`${observed.source}: a set is not a hexadecimal word`);
-    if (own.names.length > 0 && where !== 'self') return failFor(own.names, [...own.evidence, declared]);
+    if (own.names.length > 0 && where !== 'self') {
+      const evidence = [...own.evidence, declared];
+      return isOutOfReach(container, observed.value) ? failAs('low', ...evidence) : failFor(own.names, evidence);
+    }
     const word = { source: observed.source, seen: `CapBnd ${observed.value.bounding}`, expected: EXPECTED };
     // No process holds them now, but the next one that is started with `docker exec` does.
     if (asked.length > 0) return failAs('low', word, declared);
@@ -76,6 +79,16 @@ export const capabilities = containerCheck({
     return passOnEveryThread(container, word, declared);
   },
 });
+
+/**
+ * Is what goes beyond the defaults in the bounding set only, while no thread may gain anything by execve? Such a
+ * capability stays out of reach (capabilities(7), no_new_privs(2)) but for what an engine starts in the container.
+ */
+function isOutOfReach({ noNewPrivs, complete }: ContainerFact, sets: Capabilities): boolean {
+  if (!complete || noNewPrivs.state !== 'seen' || !noNewPrivs.value) return false;
+  const others = SETS.filter(([, set]) => set !== 'bounding');
+  return others.every(([, set]) => beyondDefault(capabilityNames(sets[set]) ?? ['ALL']).length === 0);
+}
 
 /** What some sets hold beyond the defaults, worst first. */
 interface Excess {

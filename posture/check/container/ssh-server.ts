@@ -1,4 +1,4 @@
-import { fail } from '../../verdict.ts';
+import { fail, manual } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { notSeen, passOnEveryThread } from '../container-reading.ts';
 import { quoteList } from '../evidence-text.ts';
@@ -23,6 +23,16 @@ export const sshServer = containerCheck({
     const servers = programs.value.filter((program) => SERVERS.has(program));
     const expected = 'no SSH server among the processes';
     if (servers.length > 0) return fail({ source: programs.source, seen: quoteList(servers), expected });
-    return passOnEveryThread(container, { source: programs.source, seen: quoteList(programs.value), expected });
+    const names = { source: programs.source, seen: quoteList(programs.value), expected };
+    // A program can be called anything: what is published as the port of SSH is for a person to look at.
+    const published = container.declared.ports.filter(({ containerPort }) => containerPort === '22/tcp');
+    if (published.length === 0) return passOnEveryThread(container, names);
+    const ports = published.map(({ hostIp, hostPort }) => `${hostIp}:${String(hostPort)}`);
+    const port = {
+      source: 'inspect NetworkSettings.Ports',
+      seen: `22/tcp at ${quoteList(ports)}`,
+      expected: 'not published',
+    };
+    return manual('the port of SSH is published, and no program has the name of an SSH server', port, names);
   },
 });

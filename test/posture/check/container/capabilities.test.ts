@@ -51,6 +51,31 @@ judgeContainers(t, capabilities, [
     seen: ['CapEff, CapPrm, CapBnd 00000000a82425fb: SYS_ADMIN', 'added SYS_ADMIN'],
   },
   {
+    name: 'SYS_ADMIN in the bounding set only, which a setuid program still gives',
+    container: {
+      declared: { capAdd: ['SYS_ADMIN'] },
+      capabilities: sets({ effective: NONE, permitted: NONE, bounding: '00000000a82425fb' }),
+    },
+    verdict: 'fail',
+    severity: 'critical',
+  },
+  {
+    name: 'SYS_ADMIN in the bounding set only, and nothing can be gained by execve',
+    container: {
+      declared: { capAdd: ['SYS_ADMIN'] },
+      noNewPrivs: seen(true, status),
+      capabilities: sets({ effective: NONE, permitted: NONE, bounding: '00000000a82425fb' }),
+    },
+    verdict: 'fail',
+    severity: 'low',
+  },
+  {
+    name: 'SYS_ADMIN in use, although nothing can be gained',
+    container: { noNewPrivs: seen(true, status), capabilities: all('00000000a82425fb') },
+    verdict: 'fail',
+    severity: 'critical',
+  },
+  {
     name: 'SYS_ADMIN over the user namespace that the engine made',
     facts: remap,
     container: { capabilities: all('00000000a82425fb'), namespaces: { user: own } },

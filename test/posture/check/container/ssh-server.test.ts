@@ -22,5 +22,15 @@ judgeContainers(t, sshServer, [
     container: { programs: unreadable('/proc/4121/status', 'permission denied (EACCES)') },
     verdict: 'unknown',
   },
+  {
+    name: 'the port is published, whatever the program is called',
+    container: {
+      programs: programs('nginx'),
+      declared: { ports: [{ containerPort: '22/tcp', hostIp: '0.0.0.0', hostPort: 2222 }] },
+    },
+    verdict: 'manual',
+    seen: ['22/tcp at 0.0.0.0:2222', 'nginx'],
+    reason: /port of SSH/,
+  },
   { name: 'gone', container: { programs: absent('/proc/4121/status') }, verdict: 'unknown', reason: /ended/ },
 ]);
