@@ -223,7 +223,10 @@ export const containerSchema = s.object(
       'uid of the pod whose cgroup the container is in and whose directory the kubelet made; empty: none. Labels do not count',
       64,
     ),
-    programs: observed(s.list(s.string('', 64), '', 4096), 'names (`comm`) of the processes, each once'),
+    programs: observed(
+      s.list(s.string('', 64), '', 4096),
+      'names (`comm`) of the processes and of the files that they run (`exe`), each once',
+    ),
   },
   'a container; where it does not run, nothing but what was asked for is known',
 );

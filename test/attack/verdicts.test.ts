@@ -52,6 +52,12 @@ t.test('settings that limit nothing', { skip }, async (t) => {
   const guest = await start(t, docker, 'guest', '--network', `container:${gate}`);
   const parent = await start(t, docker, 'parent', ...none, '--cgroup-parent', '/plimsoll-test');
 
+  // A server that calls itself something else: the name of the process is that of the link that it was started by.
+  const hidden = `${RUN}-hidden`;
+  t.teardown(() => docker.docker('rm', '-f', hidden));
+  const script = 'cp /bin/busybox /sshd; ln -s /sshd /sleep; exec /sleep 3600';
+  await docker.docker('run', '-d', '--name', hidden, ...none, TEST_IMAGE, 'sh', '-c', script);
+
   // An image that names a user whom it maps to root, and one whose name looks like an id.
   const toor = `${RUN}-toor`;
   t.teardown(() => docker.docker('rmi', '-f', toor, 'deadbeefcafe'));
@@ -87,5 +93,9 @@ t.test('settings that limit nothing', { skip }, async (t) => {
   t.equal(verdict('container.default-bridge', small), 'pass');
   t.equal(verdict('container.cgroup-parent', parent), 'fail');
   t.equal(verdict('image.default-user', toor), 'fail', 'root by another name');
+  const init = await docker.docker('inspect', '-f', '{{.State.Pid}}', hidden);
+  t.equal(readFileSync(`/proc/${init}/comm`, 'utf8'), 'sleep\n');
+  t.equal(verdict('container.ssh-server', hidden), 'fail', 'the file that it runs is what it is');
+  t.equal(verdict('container.ssh-server', small), 'pass');
   t.equal(verdict('container.image-current', named), 'fail', 'no version is named');
 });

@@ -25,7 +25,11 @@ export function toThreadFacts(threads: readonly ThreadReading[], problem: Thread
     return { seccomp: nothing, noNewPrivs: nothing, programs: nothing };
   }
   const programs = new Set<string>();
-  for (const { status } of threads) if (programs.size < MAX_PROGRAMS) programs.add(clip(status.name, 64));
+  for (const { status, executable } of threads) {
+    if (programs.size >= MAX_PROGRAMS) break;
+    programs.add(clip(status.name, 64));
+    if (executable !== '') programs.add(clip(executable, 64));
+  }
   return {
     seccomp: weakestSeccomp(threads, first),
     noNewPrivs: noNewPrivs(threads, first),

@@ -25,6 +25,8 @@ export interface ThreadReading {
   readonly pid: number;
   readonly status: ProcStatus;
   readonly context: ThreadContext;
+  /** Name of the file that the process runs, without its directory; empty for other threads, or where it was not seen. */
+  readonly executable: string;
 }
 
 /** Something of a process that could not be read. */
@@ -141,7 +143,14 @@ async function readThread(view: View, pid: number, directory: string): Promise<T
   if (status.isDead) return { thread: undefined, threads: status.threads };
   const context = await readThreadContext(view, directory);
   if (context === undefined) return undefined;
-  return { thread: { directory, pid, status, context }, threads: status.threads };
+  const executable = directory === `/proc/${String(pid)}` ? await readExecutable(view, directory) : '';
+  return { thread: { directory, pid, status, context, executable }, threads: status.threads };
+}
+
+/** The name in `/proc/PID/exe`, which prctl and a link to the program do not change; a deleted file keeps its name. */
+async function readExecutable({ host }: View, directory: string): Promise<string> {
+  const link = await host.readLink(`${directory}/exe`);
+  return link.ok ? link.value.replace(/ \(deleted\)$/, '').replace(/^.*\//s, '') : '';
 }
 
 function tooMany(path: string): ThreadProblem {

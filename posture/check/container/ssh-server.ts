@@ -3,7 +3,7 @@ import { containerCheck } from '../check.ts';
 import { notSeen, passOnEveryThread } from '../container-reading.ts';
 import { quoteList } from '../evidence-text.ts';
 
-/** Names of SSH server processes as `/proc/PID/comm` shows them (15 characters at most). */
+/** Names of SSH server processes as `/proc/PID/comm` (15 characters at most) and `/proc/PID/exe` show them. */
 const SERVERS = new Set(['sshd', 'sshd-session', 'sshd-auth', 'dropbear', 'dropbearmulti', 'tinysshd']);
 
 export const sshServer = containerCheck({
