@@ -20,7 +20,7 @@ export function isListener(strings: readonly string[]): boolean {
   const [first = '', ...args] = strings;
   if (TITLE.test(first)) return first.includes('[listener]');
   // With -i it serves the connection that systemd or inetd accepted.
-  return !args.some((arg) => /^-[46DGQRTdeqrtV]{0,16}i/.test(arg));
+  return first !== '' && !args.some((arg) => /^-[46DGQRTdeqrtV]{0,16}i/.test(arg));
 }
 
 /**

@@ -92,12 +92,14 @@ function addressOutcomes(lists: readonly string[]): readonly (readonly boolean[]
       for (const value of [first - 1n, first, last, last + 1n]) add({ family: each.family, value });
     }
   }
-  for (const entry of entries)
-    if (typeof parseNetwork(entry) === 'string')
-      for (const text of patternSamples(entry, [...samples.keys()])) {
-        const address = parseAddress(text);
-        if (address !== undefined) add(address);
-      }
+  for (const entry of entries) {
+    if (typeof parseNetwork(entry) !== 'string' || octetNetworks(entry).length > 0) continue;
+    for (const text of patternSamples(entry, [...samples.keys()])) {
+      const address = parseAddress(text);
+      if (address !== undefined) add(address);
+    }
+    if (samples.size > MAX_COMBINATIONS) return undefined;
+  }
   if (samples.size * lists.length > MAX_COMBINATIONS * 10) return undefined;
   const outcomes = new Map<string, readonly boolean[]>();
   for (const address of samples.values()) {

@@ -1,5 +1,5 @@
 import { JUDGED_KEYWORDS } from '../../../posture/fact/sshd.ts';
-import type { SshContext, SshSetting } from '../../../posture/fact/sshd.ts';
+import type { SshContext } from '../../../posture/fact/sshd.ts';
 import { clip } from '../clip.ts';
 import { combinationsOf } from './connections.ts';
 import { evaluateMatch } from './evaluate.ts';
@@ -28,8 +28,10 @@ export function contextsOf(
   const combinations = combinationsOf(relevant.map((index) => blocks[index]).filter((block) => block !== undefined));
   if (combinations === undefined) return undefined;
   const isGlobal = (block: number): boolean => blocks[block] !== undefined && isAlways(blocks[block]);
-  const global = settingsOf(evaluateMatch(directives, isGlobal, start, surroundings) ?? start, surroundings.program);
-  const contexts = new Map([[judgedText(global), { condition: '', settings: global }]]);
+  const global = evaluateMatch(directives, isGlobal, start, surroundings) ?? start;
+  const contexts = new Map([
+    [judgedText(global), { condition: '', settings: settingsOf(global, surroundings.program) }],
+  ]);
   const ordered = combinations.map((bits) =>
     relevant.filter((_, position) => ((bits >> BigInt(position)) & 1n) === 1n),
   );
@@ -37,14 +39,16 @@ export function contextsOf(
     const holding = new Set(held);
     const options = evaluateMatch(directives, (block) => holding.has(block) || isGlobal(block), start, surroundings);
     if (options === undefined) continue;
-    const settings = settingsOf(options, surroundings.program);
-    const text = judgedText(settings);
+    const text = judgedText(options);
     if (contexts.has(text)) continue;
     if (contexts.size >= MAX_CONTEXTS) return undefined;
     const texts = held
       .map((index) => blocks[index])
       .flatMap((block) => (block === undefined || isAlways(block) ? [] : [block.text]));
-    contexts.set(text, { condition: clip(decodeBytes([...new Set(texts)].join(' and Match ')), 4096), settings });
+    contexts.set(text, {
+      condition: clip(decodeBytes([...new Set(texts)].join(' and Match ')), 4096),
+      settings: settingsOf(options, surroundings.program),
+    });
   }
   return [...contexts.values()];
 }
@@ -66,6 +70,6 @@ function relevantBlocks(
 
 const JUDGED: ReadonlySet<string> = new Set(JUDGED_KEYWORDS.map((keyword) => keyword.toLowerCase()));
 
-function judgedText(settings: Readonly<Record<string, SshSetting>>): string {
-  return JSON.stringify([...JUDGED].map((name) => settings[name]?.values));
+function judgedText(options: Options): string {
+  return JSON.stringify([...JUDGED].map((name) => options.get(name)?.values));
 }

@@ -51,7 +51,8 @@ export function evaluateMatch(
     const isPattern = name === 'permituserenvironment' && !['yes', 'no'].includes(option.values[0] ?? '');
     if (isSetByMatch(name) || isPattern) options.set(name, option);
   }
-  return isEveryListTaken(options, surroundings) ? options : undefined;
+  const lists = ALGORITHM_KEYWORDS.filter((keyword) => inside.has(keyword));
+  return lists.every((keyword) => isListTaken(keyword, options, surroundings)) ? options : undefined;
 }
 
 function readLines(
@@ -135,10 +136,6 @@ function isEnabled(method: string, options: Options): boolean {
     default:
       return true;
   }
-}
-
-function isEveryListTaken(options: Options, surroundings: Surroundings): boolean {
-  return ALGORITHM_KEYWORDS.every((keyword) => isListTaken(keyword, options, surroundings));
 }
 
 function isListTaken(

@@ -10,13 +10,13 @@ interface Pattern {
   readonly text: string;
 }
 
-/** More states are not followed. */
-const MAX_STATES = 20_000;
+/** Steps of the search for outcomes, about 0.2 s of them; more are not made. */
+const MAX_STEPS = 500_000;
 const MAX_GROUP_SETS = 4096;
 
 /**
  * All that texts which are not empty can make of some lists of patterns, each outcome once: one text may match several
- * lists, or none. Follows all patterns at once, one character at a time. undefined: there are too many states.
+ * lists, or none. Follows all patterns at once, one character at a time. undefined: that takes too many steps.
  */
 export function stringOutcomes(lists: readonly string[]): readonly Outcome[] | undefined {
   const patterns = lists.flatMap((list, index) => readPatterns(list, index));
@@ -29,12 +29,14 @@ export function stringOutcomes(lists: readonly string[]): readonly Outcome[] | u
   const seen = new Set<string>();
   const outcomes = new Map<string, Outcome>();
   const queue = [start];
+  let steps = 0;
   for (let state = queue.pop(); state !== undefined; state = queue.pop()) {
+    steps += (state.length + 1) * alphabet.length;
+    if (steps > MAX_STEPS) return undefined;
     for (const character of alphabet) {
       const next = advance(state, patterns, character);
       const key = keyOf(next);
       if (seen.has(key)) continue;
-      if (seen.size >= MAX_STATES) return undefined;
       seen.add(key);
       queue.push(next);
     }
@@ -108,14 +110,11 @@ export function groupOutcomes(lists: readonly string[]): readonly Outcome[] | un
   if (single === undefined) return undefined;
   const none: Outcome = lists.map(() => 0);
   const found = new Map([[none.join(), none]]);
-  const queue = [none];
-  for (let state = queue.pop(); state !== undefined; state = queue.pop())
-    for (const group of single) {
-      const next = state.map((before, index) => join(before, group[index] ?? 0));
-      if (found.has(next.join())) continue;
-      if (found.size >= MAX_GROUP_SETS) return undefined;
-      found.set(next.join(), next);
-      queue.push(next);
+  for (const group of single)
+    for (const before of found.values()) {
+      const both = before.map((outcome, index) => join(outcome, group[index] ?? 0));
+      found.set(both.join(), both);
+      if (found.size > MAX_GROUP_SETS) return undefined;
     }
   return [...found.values()];
 }
