@@ -4,7 +4,7 @@ import type { Surroundings } from './evaluate.ts';
 import { expandGlob } from './glob.ts';
 import { both, isAlways, parseCondition } from './match-condition.ts';
 import type { Condition } from './match-condition.ts';
-import { decodeBytes, parseSshdConfig } from './sshd-config.ts';
+import { decodeBytes, parseSshdConfig, WORDS_SINCE } from './sshd-config.ts';
 import type { Directive, Splitting } from './sshd-config.ts';
 
 /** A line of the configuration, where it is, and under which Match. */
@@ -44,9 +44,8 @@ const MAX_DIRECTIVES = 50_000;
 const MAX_BLOCKS = 4096;
 /** Where relative paths of Include start. */
 const SSH_DIRECTORY = '/etc/ssh';
-/** Release that brought Include, and the one that brought the splitting of today. */
+/** Release that brought Include. */
 const INCLUDE_SINCE = 802;
-const WORDS_SINCE = 807;
 
 /** Where a line is: its block, and whether that holds when sshd starts. */
 interface Scope {

@@ -357,13 +357,15 @@ const LEVELS: ReadonlySet<string> = new Set([
   'DEBUG2',
   'DEBUG3',
 ]);
-/** Names that mean the same as another, which `sshd -T` shows. */
-const SAME_LEVEL: Readonly<Record<string, string>> = Object.freeze({ QUIET: 'SILENT', DEBUG1: 'DEBUG' });
+/** Another name of QUIET that Debian adds, and shows. */
+const QUIET_OF_DEBIAN = 'SILENT';
 
 export const logLevel: Reader = (line) => {
   const name = lowerCase(line.args.shift() ?? '').toUpperCase();
-  if (!LEVELS.has(name)) return notAccepted;
-  setFirst(line, [SAME_LEVEL[name] ?? name]);
+  const isDebian = line.program.holds(QUIET_OF_DEBIAN) !== false;
+  if (!LEVELS.has(name) || (name === QUIET_OF_DEBIAN && !isDebian)) return notAccepted;
+  // DEBUG1 means the same as DEBUG.
+  setFirst(line, [name === 'DEBUG1' ? 'DEBUG' : name === 'QUIET' && isDebian ? QUIET_OF_DEBIAN : name]);
   return undefined;
 };
 

@@ -41,7 +41,7 @@ export function parseProgram(bytes: Buffer): SshdProgram {
   const text = bytes.toString('latin1');
   const version = /\0OpenSSH_(\d{1,3})\.(\d{1,3})p\d{1,3}(?: [\x20-\x7e]{0,100})?(?=\0)/.exec(text);
   if (version === null) return UNKNOWN_PROGRAM;
-  const words = new Set(Array.from(text.matchAll(/(?<=\0)[a-z0-9]{3,40}(?=\0)/g), ([word]) => word));
+  const words = new Set(Array.from(text.matchAll(/(?<=\0)[A-Za-z0-9]{3,40}(?=\0)/g), ([word]) => word));
   return {
     release: Number(version[1]) * 100 + Number(version[2]),
     version: version[0].slice(1),

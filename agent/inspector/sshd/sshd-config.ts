@@ -13,18 +13,20 @@ export type ParsedConfig =
   | { readonly ok: true; readonly directives: readonly Directive[] }
   | { readonly ok: false; readonly line: number; readonly problem: string };
 
-/** How arguments are split: `words` since OpenSSH 8.7; before, `"` quotes whole words and a `#` is a word like others. */
+/** How arguments are split: `words` since OpenSSH 8.7; before, `"` quotes whole words and `'` is a letter like others. */
 export type Splitting = 'words' | 'delimiters';
+/** Release that brought `words`. */
+export const WORDS_SINCE = 807;
 
 const WHITESPACE = ' \t\r\n';
 
 /**
  * A file as sshd loads it: leading white space of each line is dropped, and what follows a NUL in a line is dropped
- * together with the line's end, so that the next line continues it.
+ * together with the line's end, so that the next line continues it. Before 8.7, any `#` ends the line.
  */
 export function parseSshdConfig(bytes: Buffer, splitting: Splitting): ParsedConfig {
   const directives: Directive[] = [];
-  for (const [index, line] of loadedText(bytes).split('\n').entries()) {
+  for (const [index, line] of loadedText(bytes, splitting).split('\n').entries()) {
     const parsed = parseSshdLine(line, splitting);
     if (parsed === undefined) continue;
     if ('problem' in parsed) return { ok: false, line: index + 1, problem: parsed.problem };
@@ -33,9 +35,11 @@ export function parseSshdConfig(bytes: Buffer, splitting: Splitting): ParsedConf
   return { ok: true, directives };
 }
 
-function loadedText(bytes: Buffer): string {
+function loadedText(bytes: Buffer, splitting: Splitting): string {
   const lines = bytes.toString('latin1').split(/(?<=\n)/);
-  return lines.map((line) => line.replace(/^[ \t\r]+/, '').split('\0', 1)[0] ?? '').join('');
+  const read = lines.map((line) => line.split('\0', 1)[0] ?? '');
+  const kept = splitting === 'words' ? read : read.map((line) => line.replace(/#.*$/s, '\n'));
+  return kept.map((line) => line.replace(/^[ \t\r]+/, '')).join('');
 }
 
 /**
@@ -53,9 +57,10 @@ export function parseSshdLine(
   if (token === undefined || token.word === '' || token.word.startsWith('#')) return undefined;
   const { word, rest = '' } = token;
   if (rest === '') return { problem: 'a keyword without an argument' };
-  const args = splitting === 'words' ? splitArguments(rest) : splitAtDelimiters(rest);
+  const keyword = lowerCase(word);
+  const args = splitting === 'words' ? splitArguments(rest) : splitAtDelimiters(rest, keyword === 'setenv');
   if (args === undefined) return { problem: 'a missing quotation mark' };
-  return { keyword: lowerCase(word), rest, args };
+  return { keyword, rest, args };
 }
 
 /** The next word up to white space or one `=`, possibly quoted; undefined where a quotation mark is not closed. */
@@ -78,7 +83,9 @@ export function skipWhitespace(text: string): string {
   return text.replace(/^[ \t\r\n]+/, '');
 }
 
-function splitAtDelimiters(text: string): readonly string[] {
+/** SetEnv alone keeps its equals signs. */
+function splitAtDelimiters(text: string, keepsEquals: boolean): readonly string[] {
+  if (keepsEquals) return Array.from(text.matchAll(/(?:[^\s"]|"[^"]*")+/g), ([word]) => word.replaceAll('"', ''));
   const words: string[] = [];
   for (let rest: string | undefined = text; rest !== undefined;) {
     const token = takeToken(rest);

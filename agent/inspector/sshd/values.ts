@@ -3,7 +3,7 @@ import { algorithmsOf, assembleAlgorithms, isAlgorithmList } from './algorithms.
 import type { AlgorithmKeyword } from './algorithms.ts';
 import { MAX_INT, parseTime, parseWhole } from './numbers.ts';
 import type { SshdProgram } from './release.ts';
-import { lowerCase, skipWhitespace } from './sshd-config.ts';
+import { lowerCase, skipWhitespace, WORDS_SINCE } from './sshd-config.ts';
 
 /** A value that was set, and the line that set it. Text is one character a byte. */
 export interface Option {
@@ -98,7 +98,9 @@ export function several(
 ): Reader {
   return (line) => {
     const values = line.args.splice(0);
-    if (values.length === 0) return missing;
+    // Before 8.7, a line of a list that grows may be empty.
+    const mayBeEmpty = set === append && (line.program.release ?? WORDS_SINCE) < WORDS_SINCE;
+    if (values.length === 0) return mayBeEmpty ? undefined : missing;
     if (!values.every((value) => value !== '' && accepts(value, line))) return notAccepted;
     set(line, values);
     return undefined;

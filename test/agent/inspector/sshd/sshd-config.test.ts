@@ -34,9 +34,12 @@ t.test('lines', (t) => {
   t.end();
 });
 
-t.test('before OpenSSH 8.7, a comment behind a value and single quotes are ordinary words', (t) => {
-  t.match(parseSshdLine("Banner 'a b' # c", 'delimiters'), { args: ["'a", "b'", '#', 'c'] });
+t.test('before OpenSSH 8.7, a `#` ends the line wherever it is, and single quotes are letters', (t) => {
+  t.match(parseSshdLine("Banner 'a b' c", 'delimiters'), { args: ["'a", "b'", 'c'] });
   t.match(parseSshdLine('AllowUsers "a b"=c', 'delimiters'), { args: ['a b'] });
+  t.match(parseSshdConfig(Buffer.from('ForceCommand echo "a # b"\nMaxAuthTries 3 # c\n'), 'delimiters'), {
+    directives: [{ rest: 'echo "a' }, { args: ['3'] }],
+  });
   t.end();
 });
 
