@@ -8,6 +8,9 @@ import type { Line, Option, Options, Problem } from './values.ts';
 
 const KBD_INTERACTIVE = 'kbdinteractiveauthentication';
 
+/** Of these, `NONE` outside of a Match is shown as `none`. */
+const NONE_IN_ANY_CASE = ['authorizedprincipalsfile', 'channeltimeout', 'persourcepenaltyexemptlist'];
+
 /** What the lines are evaluated with. */
 export type Surroundings = Pick<Line, 'program' | 'homes' | 'services'>;
 
@@ -28,6 +31,10 @@ export function evaluateStart(directives: readonly PlacedDirective[], surroundin
   const options: Options = new Map();
   const problems = readLines(directives, ({ isStart }) => isStart, options, surroundings);
   turnOnInteractive(options, surroundings.program);
+  for (const name of NONE_IN_ANY_CASE) {
+    const option = options.get(name);
+    if (option?.values[0]?.toLowerCase() === 'none') options.set(name, { ...option, values: ['none'] });
+  }
   const problem = problems.find(({ kind }) => kind === 'refused') ?? problems[0] ?? startProblem(options, surroundings);
   return problem === undefined ? { ok: true, options } : { ok: false, problem };
 }

@@ -56,6 +56,7 @@ export const listenAddress: Reader = (line) => {
   const parts = isBare ? { host: argument, port: undefined } : splitHostPort(argument);
   // What is no name of a host cannot be resolved; whether a name can is not known here.
   if (parts === undefined || !/^[\w.:%[\]-]+$/.test(parts.host)) return notAccepted;
+  if (/^[\d.]+$/.test(parts.host) && parseAddress(parts.host) === undefined) return notAccepted;
   const portNumber = parts.port === undefined ? 1 : parsePort(parts.port, line.services);
   if (typeof portNumber === 'object') return portNumber;
   if (portNumber === undefined || portNumber === 0) return notAccepted;
