@@ -77,11 +77,15 @@ function withoutOwnSwitches({ PLIMSOLL_SOURCE: _source, ...environment }: NodeJS
 function createPrograms(script: string, frugality: Frugality, version: string): Programs {
   const clock = systemClock();
   const openLive = async (settings: Settings, signal: AbortSignal): Promise<Opened> => {
-    const { openLiveNode } = await import('./agent/live-node.ts');
+    const [{ openLiveNode }, { engineTlsPaths }] = await Promise.all([
+      import('./agent/live-node.ts'),
+      import('./agent/runtime/load-engine-tls.ts'),
+    ]);
     const { hostRoot, dockerHost, nodeName, dataDir } = settings;
     const now = (): number => clock.now();
     try {
-      const options = { hostRoot, dockerHost, nodeName, dataDir, agentVersion: version, now, signal };
+      const dockerTls = engineTlsPaths(settings);
+      const options = { hostRoot, dockerHost, dockerTls, nodeName, dataDir, agentVersion: version, now, signal };
       return { ok: true, access: await openLiveNode(options) };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

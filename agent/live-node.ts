@@ -4,19 +4,24 @@ import type { AgentFact } from '../posture/fact/agent.ts';
 import type { Logger } from '../service/log.ts';
 import { createLinuxHost } from './host/linux.ts';
 import type { Host } from './host/host.ts';
+import { socketPath } from './inspector/runtime-reply.ts';
 import { createRecall } from './inspector/recall.ts';
 import { createInventory } from './inventory/inventory.ts';
 import type { NodeAccess } from './node-access.ts';
 import { createProber } from './probe/tls-prober.ts';
 import { createDockerRuntime } from './runtime/docker.ts';
-import { chooseEndpoint } from './runtime/endpoint.ts';
+import { findEngines } from './runtime/engines.ts';
+import { loadEngineTls } from './runtime/load-engine-tls.ts';
+import type { EngineTlsPaths } from './runtime/load-engine-tls.ts';
 
 /** How this node is seen. */
 export interface LiveNodeOptions {
   /** Where the root directory of the node is seen from here. */
   readonly hostRoot: string;
-  /** `unix:///…`; empty: the socket of the dockerd that runs. */
+  /** Endpoints of engines, separated by commas, the first one first; empty: those of the dockerd that run. */
   readonly dockerHost: string;
+  /** Certificates for engines on TCP; without them those are spoken to in plain HTTP. */
+  readonly dockerTls?: EngineTlsPaths | undefined;
   /** Name that the operator chose; empty: the host name. */
   readonly nodeName: string;
   readonly dataDir: string;
@@ -31,28 +36,35 @@ export interface LiveNodeOptions {
 
 /** The node that this process runs on. Rejects where the host root does not exist. */
 export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess> {
-  const { hostRoot, dockerHost, nodeName, dataDir, agentVersion, signal, log, agent } = options;
+  const { hostRoot, dockerHost, dockerTls, nodeName, dataDir, agentVersion, signal, log, agent } = options;
   const host = createLinuxHost({ root: hostRoot, signal, log });
-  const endpoint = await chooseEndpoint({ configured: dockerHost, dockerHost: undefined, host });
+  const recall = createRecall();
+  const tls = dockerTls === undefined ? undefined : () => loadEngineTls(dockerTls);
+  const [runtime, engines] = await findEngines({
+    named: dockerHost.split(',').filter((endpoint) => endpoint !== ''),
+    access: { host, recall },
+    open: (endpoint) => createDockerRuntime({ endpoint, tls, socketPath: socketUnder(hostRoot, endpoint, host) }),
+  });
   const inventory = createInventory({ host, agentVersion, nodeIdFile: join(dataDir, 'agent', 'node-id') });
   return {
     host,
-    runtime: createDockerRuntime({ endpoint, socketPath: socketUnder(hostRoot, endpoint, host) }),
+    runtime,
+    engines,
     prober: createProber(),
     inventory: async () => {
       const node = await inventory();
       return nodeName === '' ? node : { ...node, name: nodeName };
     },
     agent: agent ?? (() => absent('plimsoll agent')),
-    recall: createRecall(),
+    recall,
     now: options.now,
   };
 }
 
 /** Under another root the socket is where its path, links resolved inside that root, is seen from here. */
 function socketUnder(hostRoot: string, endpoint: string, host: Host): (() => Promise<string>) | undefined {
-  if (hostRoot === '/') return undefined;
-  const path = endpoint.slice('unix://'.length);
+  const path = socketPath(endpoint);
+  if (hostRoot === '/' || path === undefined) return undefined;
   return async () => {
     const found = await host.stat(path);
     return join(hostRoot, found.ok ? found.value.realPath : path);

@@ -20,6 +20,7 @@ import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
 import { createQueryAnswerer } from './query/query-answerer.ts';
 import type { NodeUpdate } from './watch/node-state.ts';
 import { openSubjectFile } from './watch/subject-file.ts';
+import { engineTlsPaths } from './runtime/load-engine-tls.ts';
 import { watchNode } from './watch/watch-node.ts';
 
 /** What an agent is run with. */
@@ -54,7 +55,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const budget = budgetOf(options);
   try {
     const { hostRoot, dockerHost, nodeName, dataDir } = settings;
-    const node = { hostRoot, dockerHost, nodeName, dataDir, agentVersion: version };
+    const dockerTls = engineTlsPaths(settings);
+    const node = { hostRoot, dockerHost, dockerTls, nodeName, dataDir, agentVersion: version };
     const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent: budget.fact });
     const { id: nodeId, name } = await access.inventory();
     await ensureOwnCertificate(settings, nodeId, clock.now());

@@ -3,12 +3,15 @@ import type { NodeFact } from '../posture/fact/node.ts';
 import type { Host } from './host/host.ts';
 import type { Recall } from './inspector/recall.ts';
 import type { Prober } from './probe/prober.ts';
+import type { Engines } from './runtime/engines.ts';
 import type { ContainerRuntime } from './runtime/runtime.ts';
 
 /** All the ways in which inspectors see one node: live, or recorded in a directory. */
 export interface NodeAccess {
   readonly host: Host;
+  /** The engine that the fact `docker` is about. */
   readonly runtime: ContainerRuntime;
+  readonly engines: Engines;
   readonly prober: Prober;
   /** What the machine is. */
   readonly inventory: () => Promise<NodeFact>;

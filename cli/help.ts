@@ -90,8 +90,16 @@ function exitLines(command: Command): readonly string[] {
   const findings = command.options.some(({ name }) => name === 'fail-on')
     ? ['  1  a finding is as bad as --fail-on says, or worse']
     : [];
+  const unseen =
+    findings.length === 0 || !command.settings.includes('scan')
+      ? []
+      : [
+          '     or what was asked for could not be looked at: an engine that docker-host',
+          '     names does not answer, or containers run that could not be inspected',
+          '     (with --fail-on)',
+        ];
   const trouble = command.trouble === undefined ? [] : [`  1  ${command.trouble}`];
-  return ['  0  done', ...findings, ...trouble, '  2  wrong usage, or something outside did not work'];
+  return ['  0  done', ...findings, ...trouble, '  2  wrong usage, or something outside did not work', ...unseen];
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

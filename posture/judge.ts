@@ -1,4 +1,4 @@
-import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck } from './check/check.ts';
+import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck, NodeCheck } from './check/check.ts';
 import type { ContainerFact } from './fact/container.ts';
 import type { FactName, Facts } from './fact/facts.ts';
 import type { Unobserved } from './fact/unobserved.ts';
@@ -113,6 +113,8 @@ function touches(check: Check, { facts, containers }: Change): boolean {
   if (check.needs.some((name) => facts.has(name) || (name === 'containers' && containers.size > 0))) return true;
   // Identity and name of the node stand in findings about the node.
   if (facts.has('node')) return true;
+  // What needs the Docker daemon is judged for each of them.
+  if (facts.has('engines') && isPerEngine(check)) return true;
   switch (check.judges) {
     case 'container':
       return facts.has('containers');
@@ -127,6 +129,10 @@ function touches(check: Check, { facts, containers }: Change): boolean {
     case 'sshd':
       return false;
   }
+}
+
+function isPerEngine({ judges, needs }: Check): boolean {
+  return judges === 'docker' || needs.some((name) => name === 'docker');
 }
 
 /** The facts that say which files there are to judge. */
@@ -186,7 +192,7 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
     case 'node':
       return [toFinding(check, nodeSubject(facts), () => check.judge(facts))];
     case 'docker':
-      return [toFinding(check, { kind: 'daemon', id: 'docker', name: 'dockerd' }, () => check.judge(facts))];
+      return judgeEngines(check, facts);
     case 'sshd':
       return [toFinding(check, { kind: 'daemon', id: 'sshd', name: 'sshd' }, () => check.judge(facts))];
     case 'container':
@@ -198,6 +204,24 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
     case 'listener':
       return judgeListeners(check, facts);
   }
+}
+
+/** One finding for each Docker daemon. The id of the first does not depend on where it listens. */
+function judgeEngines(check: NodeCheck, facts: Facts): readonly Finding[] {
+  const first = toFinding(check, { kind: 'daemon', id: 'docker', name: 'dockerd' }, () => check.judge(facts));
+  const others = facts.engines.map((docker) => {
+    const { endpoint } = docker;
+    const subject: Subject = { kind: 'daemon', id: `docker:${endpoint}`, name: `dockerd ${endpoint}` };
+    return toFinding(check, subject, () => check.judge({ ...facts, docker }));
+  });
+  return [first, ...others];
+}
+
+/** A container is judged with the facts of the engine that runs it. */
+function factsOfEngine(facts: Facts, endpoint: string): Facts {
+  if (endpoint === facts.docker.endpoint) return facts;
+  const docker = facts.engines.find((engine) => engine.endpoint === endpoint);
+  return docker === undefined ? facts : { ...facts, docker };
 }
 
 function judgeContainers(check: ContainerCheck, facts: Facts): readonly Finding[] {
@@ -224,7 +248,9 @@ function missingContainer(check: ContainerCheck, facts: Facts): Finding | undefi
 function judgeContainer(check: ContainerCheck, facts: Facts, container: ContainerFact | Unobserved): Finding {
   const subject: Subject = { kind: 'container', id: container.id, name: container.name };
   return toFinding(check, subject, () =>
-    'sinceMs' in container ? unobservedJudgement(container) : judgeDeclared(container, check, facts),
+    'sinceMs' in container
+      ? unobservedJudgement(container)
+      : judgeDeclared(container, check, factsOfEngine(facts, container.engine)),
   );
 }
 

@@ -5,6 +5,7 @@ import type { Reported } from '../../service/examination.ts';
 import { kernelInspector } from '../inspector/kernel/inspect.ts';
 import { openLiveNode } from '../live-node.ts';
 import type { NodeAccess } from '../node-access.ts';
+import { engineTlsPaths } from '../runtime/load-engine-tls.ts';
 import { hostRoot } from './host-root.ts';
 import { NODE_EXAMINATIONS } from './registry.ts';
 
@@ -23,7 +24,8 @@ export async function examineNode(options: ExamineNodeOptions): Promise<readonly
   const { hostRoot: root, dockerHost, nodeName, dataDir } = settings;
   let access: NodeAccess;
   try {
-    const node = { hostRoot: root, dockerHost, nodeName, dataDir, agentVersion: version };
+    const dockerTls = engineTlsPaths(settings);
+    const node = { hostRoot: root, dockerHost, dockerTls, nodeName, dataDir, agentVersion: version };
     access = await openLiveNode({ ...node, now: clock.now, signal });
   } catch (error) {
     return unopened(root, error instanceof Error ? error.message : String(error));

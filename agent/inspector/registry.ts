@@ -3,6 +3,7 @@ import { agentInspector } from './agent/inspect.ts';
 import { clockInspector } from './clock/inspect.ts';
 import { containerInspector } from './container/inspect.ts';
 import { dockerInspector } from './docker/inspect.ts';
+import { enginesInspector } from './engines/inspect.ts';
 import { fileInspector } from './file/inspect.ts';
 import { imageInspector } from './image/inspect.ts';
 import type { Inspector } from './inspector.ts';
@@ -22,6 +23,7 @@ export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   nodeInspector,
   kernelInspector,
   dockerInspector,
+  enginesInspector,
   containerInspector,
   imageInspector,
   unobservedInspector,

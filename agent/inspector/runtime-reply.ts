@@ -1,7 +1,7 @@
 import { absent, seen, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { Schema } from '../../posture/schema.ts';
-import type { Host } from '../host/host.ts';
+import type { NodeAccess } from '../node-access.ts';
 import type { Reply, ReplyFailure } from '../runtime/runtime.ts';
 
 /** An answer of the runtime that fits `schema`; absent where the thing asked for is not there (HTTP 404). */
@@ -13,10 +13,15 @@ export function observeReply<T>(reply: Reply, schema: Schema<T>, source: string)
 
 /**
  * What it means that the runtime could not be asked: absent where there is not even a socket, so no runtime; unreadable
- * where there is one and nobody listens, or not to us: containers may well run.
+ * where there is one and nobody listens, or not to us: containers may well run. So it is where a person named the
+ * endpoint: what was asked for could not be looked at.
  */
-export async function runtimeUnseen(host: Host, endpoint: string, failure: ReplyFailure): Promise<Observed<never>> {
-  if (failure.code !== 'absent') return unreadable(endpoint, failure.reason);
+export async function runtimeUnseen(
+  { host, engines }: Pick<NodeAccess, 'host' | 'engines'>,
+  endpoint: string,
+  failure: ReplyFailure,
+): Promise<Observed<never>> {
+  if (failure.code !== 'absent' || engines.named.has(endpoint)) return unreadable(endpoint, failure.reason);
   const socket = await host.stat(socketPath(endpoint) ?? '/');
   return socket.ok || socket.code !== 'absent' ? unreadable(endpoint, failure.reason) : absent(endpoint);
 }

@@ -73,7 +73,12 @@ export const manifestSchema = s.object({
   format: s.integer('RECORDING_FORMAT'),
   recordedAtMs: s.integer('milliseconds since 1970'),
   endpoint: s.string('of the runtime', 4096),
+  named: s.withDefault(s.list(s.string('', 4096), 'endpoints that a person named', 64), []),
+  otherEndpoints: s.withDefault(s.list(s.string('', 4096), 'of further engines', 64), []),
 });
 
 /** What identifies an answer: the same question again replaces it. */
 export const keyOf = (ask: Question, of: string): string => `${ask} ${of}`;
+
+/** Stands before what the engines after the first were asked for. */
+export const enginePrefix = (endpoint: string): string => `${endpoint} `;

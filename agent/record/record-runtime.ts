@@ -2,12 +2,15 @@ import { redactJson, redactText } from '../../posture/redaction/redact.ts';
 import type { Prober } from '../probe/prober.ts';
 import { parsedReply } from '../runtime/reply.ts';
 import type { ContainerRuntime, Reply } from '../runtime/runtime.ts';
+import { enginePrefix } from './answer.ts';
 import type { Question } from './answer.ts';
+import type { Engines } from '../runtime/engines.ts';
 import type { Notes } from './notes.ts';
 
-/** The same runtime, its answers noted. */
-export function recordRuntime(runtime: ContainerRuntime, notes: Notes): ContainerRuntime {
-  const noting = async (ask: Question, of: string, asked: Promise<Reply>): Promise<Reply> => {
+/** The same runtime, its answers noted; `prefix` stands before each name where several runtimes are noted. */
+export function recordRuntime(runtime: ContainerRuntime, notes: Notes, prefix = ''): ContainerRuntime {
+  const noting = async (ask: Question, name: string, asked: Promise<Reply>): Promise<Reply> => {
+    const of = prefix + name;
     const reply = await asked;
     if (reply.ok) notes.add({ ask, of }, Buffer.from(`${JSON.stringify(redactJson(reply.value), null, 2)}\n`));
     else notes.add({ ask, of, code: reply.code, reason: redactText(reply.reason) });
@@ -27,6 +30,24 @@ export function recordRuntime(runtime: ContainerRuntime, notes: Notes): Containe
     imageHistory: (id) => noting('imageHistory', id, runtime.imageHistory(id)),
     inspectNetwork: (name) => noting('inspectNetwork', name, runtime.inspectNetwork(name)),
     events: runtime.events,
+  };
+}
+
+/** The same engines, the answers of all noted. */
+export function recordEngines(
+  { named, others }: Engines,
+  notes: Notes,
+): Engines & { readonly endpoints: () => string[] } {
+  const recorded = new Map<ContainerRuntime, ContainerRuntime>();
+  const recordedOf = (runtime: ContainerRuntime): ContainerRuntime => {
+    const known = recorded.get(runtime) ?? recordRuntime(runtime, notes, enginePrefix(runtime.endpoint));
+    recorded.set(runtime, known);
+    return known;
+  };
+  return {
+    named,
+    others: async () => (await others()).map(recordedOf),
+    endpoints: () => [...recorded.keys()].map(({ endpoint }) => endpoint),
   };
 }
 

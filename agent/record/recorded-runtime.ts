@@ -12,9 +12,10 @@ export function createRecordedRuntime(
   endpoint: string,
   answers: ReadonlyMap<string, Answer>,
   files: RecordingFiles,
+  prefix = '',
 ): ContainerRuntime {
   const askText = async (question: Question, of = ''): Promise<TextReply> => {
-    const answer = answers.get(keyOf(question, of));
+    const answer = answers.get(keyOf(question, prefix + of));
     if (answer === undefined) return replyFailure('notRecorded', 'nobody asked for it when the node was recorded');
     if (answer.code !== null) return replyFailure(toReplyCode(answer.code), answer.reason ?? '');
     const read = await files.readFile(`/${answer.file ?? ''}`, { maxBytes: MAX_CONTENT_BYTES });

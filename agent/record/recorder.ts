@@ -1,6 +1,6 @@
 import { createNotes } from './notes.ts';
 import { recordHost } from './record-host.ts';
-import { recordProber, recordRuntime } from './record-runtime.ts';
+import { recordEngines, recordProber, recordRuntime } from './record-runtime.ts';
 import { saveRecording } from './save.ts';
 import type { NodeAccess } from '../node-access.ts';
 import type { Saved } from './save.ts';
@@ -18,11 +18,13 @@ export interface Recorder {
  */
 export function createRecorder(access: NodeAccess): Recorder {
   const notes = createNotes();
+  const engines = recordEngines(access.engines, notes);
   let recordedAtMs: number | undefined;
   return {
     access: {
       host: recordHost(access.host, notes),
       runtime: recordRuntime(access.runtime, notes),
+      engines,
       prober: recordProber(access.prober, notes),
       inventory: access.inventory,
       agent: access.agent,
@@ -39,6 +41,8 @@ export function createRecorder(access: NodeAccess): Recorder {
         notes,
         recordedAtMs: recordedAtMs ?? access.now(),
         endpoint: access.runtime.endpoint,
+        named: [...access.engines.named],
+        otherEndpoints: engines.endpoints().sort(),
         node: await access.inventory(),
       }),
   };

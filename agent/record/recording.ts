@@ -2,9 +2,17 @@ import { createRecall } from '../inspector/recall.ts';
 import { createRecordedHost } from '../host/recorded.ts';
 import { absent } from '../../posture/observed.ts';
 import { nodeSchema } from '../../posture/fact/node.ts';
-import { answerSchema, ANSWERS_FILE, keyOf, MANIFEST_FILE, manifestSchema, RECORDING_FORMAT } from './answer.ts';
 import { openRecordingFiles } from './recording-files.ts';
 import type { RecordingFiles } from './recording-files.ts';
+import {
+  answerSchema,
+  ANSWERS_FILE,
+  enginePrefix,
+  keyOf,
+  MANIFEST_FILE,
+  manifestSchema,
+  RECORDING_FORMAT,
+} from './answer.ts';
 import { createRecordedProber, createRecordedRuntime } from './recorded-runtime.ts';
 import type { NodeFact } from '../../posture/fact/node.ts';
 import type * as s from '../../posture/schema.ts';
@@ -30,12 +38,14 @@ export async function openRecorded(directory: string): Promise<OpenedRecording> 
   if (!manifest.ok) return { ok: false, problem: `${directory}/${MANIFEST_FILE}: ${manifest.problem}` };
   const answers = await readAnswers(files);
   if (!answers.ok) return { ok: false, problem: `${directory}/${ANSWERS_FILE}: ${answers.problem}` };
-  const { recordedAtMs, endpoint, node } = manifest.value;
+  const { recordedAtMs, endpoint, named, otherEndpoints, node } = manifest.value;
+  const others = otherEndpoints.map((other) => createRecordedRuntime(other, answers.value, files, enginePrefix(other)));
   return {
     ok: true,
     access: {
       host: createRecordedHost(answers.value, files),
       runtime: createRecordedRuntime(endpoint, answers.value, files),
+      engines: { named: new Set(named), others: () => Promise.resolve(others) },
       prober: createRecordedProber(answers.value),
       inventory: () => Promise.resolve(node),
       agent: () => absent('plimsoll agent'),
@@ -57,6 +67,8 @@ async function openFiles(directory: string): Promise<s.Parsed<RecordingFiles>> {
 interface Manifest {
   readonly recordedAtMs: number;
   readonly endpoint: string;
+  readonly named: readonly string[];
+  readonly otherEndpoints: readonly string[];
   readonly node: NodeFact;
 }
 

@@ -13,6 +13,8 @@ export interface Recording {
   readonly notes: Notes;
   readonly recordedAtMs: number;
   readonly endpoint: string;
+  readonly named: readonly string[];
+  readonly otherEndpoints: readonly string[];
   readonly node: NodeFact;
 }
 
@@ -104,13 +106,18 @@ function toLine(answer: Answer): string {
   return `${JSON.stringify(answer, (_key, value: unknown) => (value === null ? undefined : value))}\n`;
 }
 
-function toManifest({ recordedAtMs, endpoint, node, notes }: Recording, answers: number): string {
+function toManifest(
+  { recordedAtMs, endpoint, named, otherEndpoints, node, notes }: Recording,
+  answers: number,
+): string {
   const manifest = {
     format: RECORDING_FORMAT,
     recordedAt: new Date(recordedAtMs).toISOString(),
     recordedAtMs,
     agentVersion: node.agentVersion,
     endpoint,
+    named,
+    otherEndpoints,
     answers,
     dropped: notes.dropped(),
     node,

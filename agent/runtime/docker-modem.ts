@@ -39,6 +39,8 @@ const MAX_FILTERED_RATIO = 32;
 const MAX_IDLE = 8;
 /** A round sends hundreds of requests in a row, and then none for minutes. */
 const IDLE_MS = 1000;
+/** A timer that fires so much too late says that this process did not run; then an answer gets as long again. */
+const STALL_MS = 500;
 /** An engine sends some hundred bytes; 16 KiB is also Node's own default. */
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Errors of a kept connection that the engine closed before it read the request. */
@@ -127,10 +129,15 @@ function exchange(
     finish(reply);
     request.destroy();
   };
-  const timer = setTimeout(
-    () => giveUp(replyFailure('timeout', `no answer within ${String(timeoutMs)} ms`)),
-    timeoutMs,
-  );
+  const startedMs = performance.now();
+  const expire = (): void => {
+    // A process that was stopped or starved finds its timer before the answer that came meanwhile.
+    const isLate = performance.now() - startedMs - timeoutMs > STALL_MS;
+    if (isLate) timer = setTimeout(giveUp, timeoutMs, tooLate);
+    else giveUp(tooLate);
+  };
+  const tooLate = replyFailure('timeout', `no answer within ${String(timeoutMs)} ms`);
+  let timer = setTimeout(expire, timeoutMs);
   const send = (fresh: boolean): void => {
     let hasAnswered = false;
     request = open(target, fresh);

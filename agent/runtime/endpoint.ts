@@ -1,51 +1,69 @@
-import { holdsSocket } from '../inspector/docker/engine-process.ts';
+import { holdsEndpoint } from '../inspector/docker/engine-process.ts';
 import { findDaemons } from '../inspector/proc/daemon-identity.ts';
-import { createRecall } from '../inspector/recall.ts';
+import type { Recall } from '../inspector/recall.ts';
 import { socketPath } from '../inspector/runtime-reply.ts';
 import { hostsOf } from './dockerd-hosts.ts';
+import { DEFAULT_ENDPOINT, isDefaultEndpoint, parseEndpoint } from './engine-address.ts';
 import type { Host } from '../host/host.ts';
 
-/** Where dockerd listens when nothing else is said. */
-const DEFAULT_ENDPOINT = 'unix:///var/run/docker.sock';
-/** /var/run is /run on every current distribution. */
-const DEFAULT_ALIASES: ReadonlySet<string> = new Set([DEFAULT_ENDPOINT, 'unix:///run/docker.sock']);
-
-/** What may say where the engine is. An empty string is nothing said. */
-export interface EndpointChoice {
-  /** The setting of this program. */
-  readonly configured: string | undefined;
-  /** DOCKER_HOST; used when it names a unix socket. */
-  readonly dockerHost: string | undefined;
+/** What is needed to find the engines of a node. */
+export interface EndpointAccess {
   readonly host: Host;
+  readonly recall: Recall;
 }
 
 /**
- * The engine's endpoint: the setting, then DOCKER_HOST, then a socket that a dockerd of the node holds, then the default.
- * A process that only calls itself dockerd leads nowhere: neither to its socket nor to the file that it names.
+ * One endpoint of each dockerd of the node that listens on none of the `asked` ones, the default first. A process that
+ * only calls itself dockerd leads nowhere: neither to its socket nor to the file that it names. undefined: the processes
+ * of the node cannot be seen.
  */
-export async function chooseEndpoint({ configured, dockerHost, host }: EndpointChoice): Promise<string> {
-  if (configured !== undefined && configured !== '') return withScheme(configured);
-  if (dockerHost?.startsWith('unix:///') === true) return dockerHost;
-  const daemons = await findDaemons(host, 'dockerd');
-  const access = { host, recall: createRecall() };
+export async function servedEndpoints(
+  access: EndpointAccess,
+  asked: ReadonlySet<string> = new Set(),
+): Promise<readonly string[] | undefined> {
+  const daemons = await findDaemons(access.host, 'dockerd');
+  if (!daemons.ok) return undefined;
+  const askedPlaces = new Set(await Promise.all([...asked].map((endpoint) => placeOf(access.host, endpoint))));
   const served: string[] = [];
-  for (const { pid } of daemons.ok ? daemons.value.genuine : [])
-    for (const endpoint of (await hostsOf(host, pid)).flatMap(toSocket)) {
-      const holds = await holdsSocket(access, pid, socketPath(endpoint) ?? '');
-      if (!holds.ok || !holds.value) continue;
-      // With several daemons the one at the usual place is the node's engine, whoever was started first.
-      if (DEFAULT_ALIASES.has(endpoint)) return DEFAULT_ENDPOINT;
-      served.push(endpoint);
-    }
-  return served[0] ?? DEFAULT_ENDPOINT;
+  for (const { pid } of daemons.value.genuine) {
+    const endpoints = await endpointsOf(access, pid);
+    const places = await Promise.all(endpoints.map((endpoint) => placeOf(access.host, endpoint)));
+    const [best] = endpoints;
+    if (best !== undefined && !places.some((place) => askedPlaces.has(place))) served.push(best);
+  }
+  // With several daemons the one at the usual place is the node's engine, whoever was started first.
+  return served.sort((one, other) => Number(other === DEFAULT_ENDPOINT) - Number(one === DEFAULT_ENDPOINT));
 }
 
-function withScheme(setting: string): string {
-  return setting.startsWith('/') ? `unix://${setting}` : setting;
+/** Where a dockerd of the node can be asked: the unix sockets that it holds, or else TCP on this machine. */
+async function endpointsOf(access: EndpointAccess, pid: number): Promise<readonly string[]> {
+  const hosts = await hostsOf(access.host, pid);
+  const sockets: string[] = [];
+  for (const endpoint of hosts.flatMap(toSocket)) {
+    const holds = await holdsEndpoint(access, pid, endpoint);
+    if (holds.ok && holds.value) sockets.push(isDefaultEndpoint(endpoint) ? DEFAULT_ENDPOINT : endpoint);
+  }
+  return sockets.length > 0 ? sockets : hosts.flatMap(toLocalTcp);
 }
 
 /** dockerd's own reading of a host: `unix://` alone and a socket handed over by systemd mean the usual place. */
 function toSocket(host: string): readonly string[] {
   if (host === 'unix://' || host.startsWith('fd://')) return [DEFAULT_ENDPOINT];
   return host.startsWith('unix:///') ? [host] : [];
+}
+
+/** A port that is bound to all addresses is reached through loopback. */
+function toLocalTcp(host: string): readonly string[] {
+  const address = parseEndpoint(host.replace(/^tcp:\/\/(?=:|$)/, 'tcp://127.0.0.1'));
+  if (address?.kind !== 'tcp') return [];
+  const name = address.host === '0.0.0.0' ? '127.0.0.1' : address.host === '::' ? '::1' : address.host;
+  return [`tcp://${name.includes(':') ? `[${name}]` : name}:${String(address.port)}`];
+}
+
+/** The same for two endpoints that lead to the same socket. */
+async function placeOf(host: Host, endpoint: string): Promise<string> {
+  const path = socketPath(endpoint);
+  if (path === undefined) return endpoint.replace('localhost', '127.0.0.1');
+  const stat = await host.stat(path);
+  return stat.ok ? stat.value.realPath : path;
 }

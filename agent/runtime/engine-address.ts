@@ -12,6 +12,14 @@ export type EngineAddress =
   /** Without `tls` it is spoken to in plain HTTP. */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls?: EngineTls | undefined };
 
+/** Where dockerd listens when nothing else is said. */
+export const DEFAULT_ENDPOINT = 'unix:///var/run/docker.sock';
+
+/** Is it the usual place? /var/run is /run on every current distribution. */
+export function isDefaultEndpoint(endpoint: string): boolean {
+  return endpoint === DEFAULT_ENDPOINT || endpoint === 'unix:///run/docker.sock';
+}
+
 /** Ports without and with TLS, docs.docker.com/reference/cli/dockerd. */
 const PLAIN_PORT = 2375;
 const TLS_PORT = 2376;

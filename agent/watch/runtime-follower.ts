@@ -88,3 +88,33 @@ export function followRuntime(options: RuntimeFollowerOptions): RuntimeFollower 
     },
   };
 }
+
+/** Followers of engines that come and go. */
+export interface FollowerSet {
+  /** Follows these engines, and no others any more. Answers whether one of them was not followed before. */
+  readonly set: (runtimes: readonly ContainerRuntime[]) => boolean;
+}
+
+/** A set that follows nobody yet. */
+export function createFollowerSet(
+  follow: (runtime: ContainerRuntime, signal: AbortSignal) => RuntimeFollower,
+  signal: AbortSignal,
+): FollowerSet {
+  const followed = new Map<ContainerRuntime, AbortController>();
+  return {
+    set: (runtimes) => {
+      for (const [runtime, controller] of followed) {
+        if (runtimes.includes(runtime)) continue;
+        controller.abort();
+        followed.delete(runtime);
+      }
+      const added = runtimes.filter((runtime) => !followed.has(runtime));
+      for (const runtime of added) {
+        const controller = new AbortController();
+        followed.set(runtime, controller);
+        follow(runtime, AbortSignal.any([controller.signal, signal]));
+      }
+      return added.length > 0;
+    },
+  };
+}

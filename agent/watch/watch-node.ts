@@ -13,13 +13,14 @@ import type { NodeAccess } from '../node-access.ts';
 import { imagesOf } from '../inspector/image/inspect.ts';
 import { observe, observeAll, observeContainer } from '../inspector/observe.ts';
 import { inspectorOf, INSPECTORS } from '../inspector/registry.ts';
-import type { RuntimeEvent } from '../runtime/runtime.ts';
+import type { ContainerRuntime, RuntimeEvent } from '../runtime/runtime.ts';
 import { createContainerLane } from './container-lane.ts';
 import { createFactLane } from './fact-lane.ts';
 import { createNodeState } from './node-state.ts';
 import type { NodeSnapshot, NodeUpdate } from './node-state.ts';
 import { createPathWatch } from './path-watch.ts';
-import { followRuntime } from './runtime-follower.ts';
+import { createFollowerSet, followRuntime } from './runtime-follower.ts';
+import type { RuntimeFollower } from './runtime-follower.ts';
 import { reactionTo } from './runtime-reaction.ts';
 
 /** What watching a node takes. */
@@ -119,6 +120,8 @@ export function watchNode(options: WatchOptions): NodeWatch {
     if (signal.aborted || round !== rounds) return;
     state.putRound(facts, looked);
     for (const id of justStarted(before, facts, clock.now())) lookAgain(id);
+    // What happened there since the round began was not told.
+    if (otherEngines.set(await access.engines.others())) lane.round('a further container engine is followed');
     // What was seen of them before the state knew of containers at all was lost.
     for (const id of looked) containers.touch(id);
     log.debug({ reason, durationMs: Math.round(clock.monotonic() - startedMs) }, 'full round');
@@ -138,7 +141,8 @@ export function watchNode(options: WatchOptions): NodeWatch {
     for (const changed of state.putFacts({ ...observed, ...unobserved })) lane.stale(dependentsOf(changed));
   };
   const failedContainers = (): readonly Unobserved[] =>
-    access.recall.failed.list().filter(({ kind }) => kind === 'container');
+    // Without an engine there is nobody to ask again: the next round looks at its processes.
+    access.recall.failed.list().filter(({ kind, engine }) => kind === 'container' && engine !== '');
   const look = async (id: string): Promise<void> => {
     const observed = await observeContainer(access, state.snapshot()?.facts ?? {}, id);
     if (signal.aborted) return;
@@ -182,24 +186,27 @@ export function watchNode(options: WatchOptions): NodeWatch {
       case 'exec':
         return containers.touchSeldom(reaction.id);
       case 'daemon':
-        return lane.stale(['docker']);
+        return lane.stale(['docker', 'engines']);
       case 'nothing':
     }
   };
 
   // First the events, then the round: what happens during the round is told.
-  const runtime = followRuntime({
-    runtime: access.runtime,
-    clock,
-    random,
-    signal,
-    log,
-    onEvent: react,
-    onReturn: () => lane.round('the container runtime is back'),
-    onUnreachable: () => {
-      if (showsRuntime(state.snapshot()?.facts)) lane.round('the container runtime does not answer');
-    },
-  });
+  const follow = (followed: ContainerRuntime, until: AbortSignal): RuntimeFollower =>
+    followRuntime({
+      runtime: followed,
+      clock,
+      random,
+      signal: until,
+      log,
+      onEvent: react,
+      onReturn: () => lane.round('the container runtime is back'),
+      onUnreachable: () => {
+        if (showsRuntime(state.snapshot()?.facts)) lane.round('the container runtime does not answer');
+      },
+    });
+  const runtime = follow(access.runtime, signal);
+  const otherEngines = createFollowerSet(follow, signal);
   let sweepsDue = 0;
   const sweep = (): void => {
     sweepsDue += 1;

@@ -3,7 +3,7 @@ import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { resolve } from 'node:path';
-import { defineCommand, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { complain } from '../complain.ts';
 import type { Context } from '../context.ts';
 import type { ScanOutcome } from '../programs.ts';
@@ -11,6 +11,7 @@ import { compareFindings } from '../render/finding.ts';
 import { hasJoined, renderFindings } from '../render/finding-list.ts';
 import { describeNode } from '../scan/node.ts';
 import type { ScannedNode } from '../scan/node.ts';
+import { isGateOpen, unansweredEngines } from '../scan/coverage.ts';
 import { hintLines, reportHead } from '../scan/report.ts';
 import { ALL_VERDICTS, isAbout, isAnswer, reaches, selectionOf } from '../scan/select.ts';
 
@@ -97,11 +98,31 @@ export const scan = defineCommand({
     if (!outcome.ok) return complain(context, outcome.problem, outcome.hint);
     const judged = outcome.findings.filter(scope.includes).toSorted(compareFindings);
     await print(context, outcome, judged);
+    const silent = recorded === undefined ? unansweredEngines(outcome.facts, settings.dockerHost) : [];
+    for (const { endpoint, reason } of silent)
+      await complain(context, `${endpoint} could not be asked: ${reason}`, 'docker-host or DOCKER_HOST names it');
+    if (silent.length > 0) return EXIT_FAILURE;
     const threshold = args.value('fail-on') as Severity | undefined;
-    const meant = judged.filter((finding) => isAbout(selectionOf(args), finding));
-    return threshold !== undefined && reaches(threshold, meant) ? EXIT_FINDINGS : EXIT_OK;
+    return threshold === undefined ? EXIT_OK : exitCodeFor(context, threshold, outcome, judged);
   },
 });
+
+/** The answer to `--fail-on`. What could not be looked at may fail too: that is not the same as nothing fails. */
+async function exitCodeFor(
+  context: Context,
+  threshold: Severity,
+  { facts }: Scanned,
+  judged: readonly Finding[],
+): Promise<number> {
+  const meant = judged.filter((finding) => isAbout(selectionOf(context.args), finding));
+  if (reaches(threshold, meant)) return EXIT_FINDINGS;
+  if (!isGateOpen(threshold, facts, meant)) return EXIT_OK;
+  return complain(
+    context,
+    `nothing that was looked at fails as badly as ${threshold}, but not everything could be looked at`,
+    'see: plimsoll scan --verdict unknown --verdict fail --check runtime --check container',
+  );
+}
 
 type Scanned = Extract<ScanOutcome, { ok: true }>;
 

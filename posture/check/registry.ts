@@ -124,6 +124,7 @@ import { unprivilegedBpf } from './kernel/unprivileged-bpf.ts';
 import { userNamespaces } from './kernel/user-namespaces.ts';
 import { userfaultfd } from './kernel/userfaultfd.ts';
 import { yamaPtrace } from './kernel/yama-ptrace.ts';
+import { unobserved } from './runtime/unobserved.ts';
 import { acceptEnvironment } from './ssh/accept-environment.ts';
 import { clientAlive } from './ssh/client-alive.ts';
 import { configurationLoads } from './ssh/configuration-loads.ts';
@@ -273,6 +274,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   userNamespaces,
   userfaultfd,
   yamaPtrace,
+  unobserved,
   acceptEnvironment,
   clientAlive,
   configurationLoads,

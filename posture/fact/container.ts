@@ -176,6 +176,7 @@ export const containerSchema = s.object(
   {
     id: s.string('full id', 128),
     name: s.string('', 512),
+    engine: s.string('endpoint of the engine that runs it', 4096),
     image: s.string('reference that it was started from', 1024),
     imageId: s.string('sha256:…', 128),
     state: s.oneOf(

@@ -3,6 +3,7 @@ import { agentSchema } from './agent.ts';
 import { clockSchema } from './clock.ts';
 import { containersSchema } from './container.ts';
 import { dockerSchema } from './docker.ts';
+import { enginesSchema } from './engines.ts';
 import { filesSchema } from './file.ts';
 import { imagesSchema } from './image.ts';
 import { kernelSchema } from './kernel.ts';
@@ -14,6 +15,7 @@ import type { AgentFact } from './agent.ts';
 import type { ClockFact } from './clock.ts';
 import type { ContainersFact } from './container.ts';
 import type { DockerFact } from './docker.ts';
+import type { EnginesFact } from './engines.ts';
 import type { FilesFact } from './file.ts';
 import type { ImagesFact } from './image.ts';
 import type { KernelFact } from './kernel.ts';
@@ -28,6 +30,7 @@ export interface Facts {
   readonly clock: ClockFact;
   readonly containers: ContainersFact;
   readonly docker: DockerFact;
+  readonly engines: EnginesFact;
   readonly files: FilesFact;
   readonly images: ImagesFact;
   readonly kernel: KernelFact;
@@ -46,6 +49,7 @@ export const FACT_SCHEMAS = Object.freeze({
   clock: clockSchema,
   containers: containersSchema,
   docker: dockerSchema,
+  engines: enginesSchema,
   files: filesSchema,
   images: imagesSchema,
   kernel: kernelSchema,

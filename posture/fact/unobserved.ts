@@ -1,11 +1,17 @@
 import { observed } from '../observed.ts';
 import * as s from '../schema.ts';
 
+/** The id of the entry that says that the processes of the node could not be seen: more may run. */
+export const PROCESSES_NOT_VISIBLE = '/proc';
+
 /** Something that is there and could not be inspected. Checks of its kind answer `unknown` about it. */
 export const unobservedSchema = s.object(
   {
     kind: s.oneOf(['container', 'engine', 'image']),
-    id: s.string('full id of a container or image; endpoint of an engine', 4096),
+    id: s.string(
+      'full id of a container or image; endpoint or process of an engine; `/proc`: whether more run could not be seen',
+      4096,
+    ),
     name: s.string('empty where it is not known', 1024),
     imageId: s.string('of a container: `sha256:…`; empty where it is not known', 128),
     pid: s.integer('first process as it was seen last; 0 where it is not known'),

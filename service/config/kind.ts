@@ -165,18 +165,38 @@ export function hostNames(): Kind<readonly string[]> {
   };
 }
 
-/** The socket of a Docker daemon of this machine: a remote one cannot be judged from here. Empty: to be found. */
-export function dockerSocket(): Kind<string> {
+/**
+ * Endpoints of Docker engines of this machine, separated by commas: one of another machine cannot be judged from here.
+ * Empty: to be found.
+ */
+export function dockerEndpoints(): Kind<string> {
   return {
-    name: 'socket',
-    expects: 'the socket of a Docker daemon of this machine such as unix:///var/run/docker.sock',
-    read: (text) => (text === '' || isUnixSocket(text) ? text : undefined),
+    name: 'endpoints',
+    expects:
+      'endpoints of Docker engines of this machine, separated by commas, such as unix:///var/run/docker.sock or tcp://127.0.0.1:2376',
+    read: (text) => {
+      const endpoints = text === '' ? [] : text.split(',');
+      return endpoints.length <= MAX_ENDPOINTS && endpoints.every(isEndpoint) ? text : undefined;
+    },
   };
 }
 
+const MAX_ENDPOINTS = 16;
+
+function isEndpoint(text: string): boolean {
+  return isUnixSocket(text) || /^tcp:\/\/(?:\[[\da-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?$/.test(text);
+}
+
+/** Is it an endpoint of this machine without doubt: a unix socket, or TCP on loopback? */
+export function isLocalEndpoint(text: string): boolean {
+  return (
+    isUnixSocket(text) || (isEndpoint(text) && /^tcp:\/\/(?:\[::1\]|localhost|127(?:\.\d{1,3}){3})(?::|$)/.test(text))
+  );
+}
+
 /** `unix:///path`, as DOCKER_HOST has it. */
-export function isUnixSocket(text: string): boolean {
-  return /^unix:\/\/\/[^\0]{1,4000}$/.test(text);
+function isUnixSocket(text: string): boolean {
+  return /^unix:\/\/\/[^\0,]{1,4000}$/.test(text);
 }
 
 function inRange(value: number | undefined, least: number, most: number): number | undefined {

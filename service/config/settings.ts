@@ -1,12 +1,12 @@
 import {
   address,
-  dockerSocket,
+  dockerEndpoints,
   duration,
   durationOrOff,
   hostName,
   hostNames,
   integer,
-  isUnixSocket,
+  isLocalEndpoint,
   path,
   pathOr,
   size,
@@ -14,7 +14,7 @@ import {
   word,
 } from './kind.ts';
 import type { Kind } from './kind.ts';
-import type { DefaultContext, DerivedDefault, Program, Setting } from './setting.ts';
+import type { BorrowedVariable, DefaultContext, DerivedDefault, Program, Setting } from './setting.ts';
 
 const SERVERS = ['agent', 'collector', 'up'] as const satisfies readonly Program[];
 const NODE = ['agent', 'up', 'scan'] as const satisfies readonly Program[];
@@ -100,15 +100,41 @@ export const SETTINGS = Object.freeze({
     programs: NODE,
   },
   'docker-host': {
-    kind: dockerSocket(),
+    kind: dockerEndpoints(),
     default: {
       from: () => '',
       text: 'the socket of the dockerd that runs here, `unix:///var/run/docker.sock` if none does',
     },
-    description: 'Docker daemon of this node.',
+    description:
+      'Docker engines of this node: endpoints separated by commas, the one that `docker` means in a query first. ' +
+      'An engine that is named here and does not answer is an error for `scan` (exit status 2). ' +
+      'Further dockerd of the node are found and judged too.',
     programs: NODE,
     // With an address of another machine DOCKER_HOST is meant for other programs.
-    borrowed: { name: 'DOCKER_HOST', translate: (value) => (isUnixSocket(value) ? value : undefined) },
+    borrowed: { name: 'DOCKER_HOST', translate: (value) => (isLocalEndpoint(value) ? value : undefined) },
+  },
+  'docker-tls-ca': {
+    kind: pathOr('off'),
+    default: 'off',
+    description:
+      'Certificate of the authority that signed the certificates of Docker engines on TCP (`ca.pem`). ' +
+      'With `docker-tls-cert` and `docker-tls-key`, TLS is used as by `docker --tlsverify`; `off`: plain HTTP.',
+    programs: NODE,
+    borrowed: certPathFile('ca.pem'),
+  },
+  'docker-tls-cert': {
+    kind: pathOr('off'),
+    default: 'off',
+    description: 'Client certificate for Docker engines on TCP (`cert.pem`).',
+    programs: NODE,
+    borrowed: certPathFile('cert.pem'),
+  },
+  'docker-tls-key': {
+    kind: pathOr('off'),
+    default: 'off',
+    description: 'Private key of that certificate (`key.pem`). A file that others can read is refused.',
+    programs: NODE,
+    borrowed: certPathFile('key.pem'),
   },
   'sweep-interval': {
     kind: duration('10s', '7d'),
@@ -293,6 +319,11 @@ function defaultDataDir({ uid, home, stateHome }: DefaultContext): string {
 
 function inDataDir(name: string): DerivedDefault {
   return { from: ({ dataDir }) => `${dataDir}/${name}`, text: `\`<data-dir>/${name}\`` };
+}
+
+/** The files that the Docker client looks for in DOCKER_CERT_PATH. */
+function certPathFile(name: string): BorrowedVariable {
+  return { name: 'DOCKER_CERT_PATH', translate: (value) => (value.startsWith('/') ? `${value}/${name}` : undefined) };
 }
 
 /** Agent and collector may share a data directory on one machine, and have different certificates in it. */

@@ -10,9 +10,10 @@ import type { Test } from 'tap';
 import { createLinuxHost } from '../../agent/host/linux.ts';
 import { findDaemons } from '../../agent/inspector/proc/daemon-identity.ts';
 import type { RefusedProcess } from '../../agent/inspector/proc/daemon-identity.ts';
+import { createRecall } from '../../agent/inspector/recall.ts';
 import { sshdInspector } from '../../agent/inspector/sshd/inspect.ts';
 import { findSshdListeners } from '../../agent/inspector/sshd/listeners.ts';
-import { chooseEndpoint } from '../../agent/runtime/endpoint.ts';
+import { servedEndpoints } from '../../agent/runtime/endpoint.ts';
 import { scanOnce } from '../../agent/scan.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import { liveNode } from '../agent/inspector/live-node.ts';
@@ -173,8 +174,8 @@ void t.test('a process that calls itself dockerd', { skip }, async (t) => {
     await t.test(name, async (t) => {
       const pid = await start(t, impostor);
       t.match(await refusalOf('dockerd', pid), { kind });
-      const endpoint = await chooseEndpoint({ configured: '', dockerHost: '', host: createLinuxHost() });
-      t.notMatch(endpoint, directory);
+      const endpoints = await servedEndpoints({ host: createLinuxHost(), recall: createRecall() });
+      t.notOk(endpoints?.some((endpoint) => endpoint.includes(directory)));
       rmSync(socket, { force: true });
     });
 

@@ -28,7 +28,7 @@ export type Inspection =
 /** The part of a container fact that the runtime says. */
 type RuntimeSide = Pick<
   ContainerFact,
-  'id' | 'name' | 'image' | 'imageId' | 'state' | 'pid' | 'startedAt' | 'declared'
+  'id' | 'name' | 'engine' | 'image' | 'imageId' | 'state' | 'pid' | 'startedAt' | 'declared'
 >;
 
 /** What the runtime says about a container. */
@@ -200,7 +200,7 @@ async function readConfirmed(
 export async function askAbout(runtime: ContainerRuntime, { recall }: NodeView, id: string): Promise<Answer> {
   const reply = await runtime.inspectContainer(id);
   if (!reply.ok) return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
-  return recall.parsed(id, 'inspect', reply.json, toAnswer);
+  return recall.parsed(id, 'inspect', reply.json, (json) => toAnswer(json, runtime.endpoint));
 }
 
 /** undefined: it is being removed, or between two states. */
@@ -212,7 +212,7 @@ function stateOf({ Running, Paused, Pid, Status }: InspectAnswer['State']): Cont
 /** `created`: never started; `restarting`: it ended and is about to be started again; `dead`: not wholly removed. */
 const STOPPED_STATES = ['created', 'restarting', 'exited', 'dead'] as const;
 
-function toAnswer(json: Buffer): Answer {
+function toAnswer(json: Buffer, engine: string): Answer {
   const reply = parsedReply({ ok: true, json });
   if (!reply.ok) return { outcome: 'failed', reason: reply.reason };
   const parsed = inspectSchema.parse(reply.value);
@@ -225,6 +225,7 @@ function toAnswer(json: Buffer): Answer {
     side: {
       id: value.Id,
       name: clip(value.Name.replace(/^\//, ''), 512),
+      engine,
       image: clip(value.Config.Image, 1024),
       imageId: value.Image,
       state,

@@ -6,7 +6,7 @@ import type { Facts } from '../../../posture/fact/facts.ts';
 import type { Unobserved } from '../../../posture/fact/unobserved.ts';
 import type { Inspector } from '../inspector.ts';
 import type { NodeAccess } from '../../node-access.ts';
-import type { ContainerRuntime } from '../../runtime/runtime.ts';
+import type { ContainerRuntime, Reply } from '../../runtime/runtime.ts';
 import { clip } from '../clip.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { readNodeMounts } from '../proc/node-mounts.ts';
@@ -45,20 +45,48 @@ export const containerInspector: Inspector<'containers'> = {
   watches: () => [],
 };
 
+/**
+ * The containers of all engines. An engine that does not list its containers is a failed look of its own where another
+ * one does; where none does, the answer is that of the first.
+ */
 async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Promise<ContainersFact> {
-  const { host, runtime, recall } = access;
+  const runtimes = [access.runtime, ...(await access.engines.others())];
+  const taken = new Set<string>();
+  const lists: ContainersFact[] = [];
+  // One after the other: side by side they take each other's share of the processor.
+  for (const runtime of runtimes) lists.push(await inspectEngine({ ...access, runtime }, known, taken));
+  access.recall.keepOnly(taken);
+  forgetOtherEngines(access, runtimes);
+  const answered = lists.filter((list) => list.state === 'seen');
+  const [first] = lists;
+  if (answered.length === 0 && first !== undefined) return first;
+  return seen(
+    answered.flatMap(({ value }) => value),
+    SOURCE,
+  );
+}
+
+/** `taken`: ids of containers of the engines before this one, which an engine cannot claim for itself. */
+async function inspectEngine(access: NodeAccess, known: Partial<Facts>, taken: Set<string>): Promise<ContainersFact> {
+  const { runtime, recall } = access;
   const reply = await runtime.listContainers();
   const listed = reply.ok
     ? observeReply(reply, containerListSchema, SOURCE)
-    : await runtimeUnseen(host, runtime.endpoint, reply);
+    : await runtimeUnseen(access, runtime.endpoint, reply);
   if (listed.state !== 'seen') {
-    await noteUnlisted(access, known, listed);
+    // Whether a person named the endpoint says nothing about the containers that ran.
+    const unnamed = { ...access, engines: { ...access.engines, named: new Set<string>() } };
+    const plain = reply.ok ? listed : await runtimeUnseen(unnamed, runtime.endpoint, reply);
+    if (plain.state !== 'seen') await noteUnlisted(access, known, plain);
+    noteEngine(access, listed, reply);
     return listed;
   }
+  recall.failed.clear('engine', runtime.endpoint);
   const before = seenBefore(known);
   const view = await viewNode(access);
+  const own = listed.value.filter(({ Id: id }) => !taken.has(id));
   // First the engine about all, then the kernel: side by side they take each other's share of the processor.
-  const entries = failedLast(runningFirst(listed.value), recall.failed.list());
+  const entries = failedLast(runningFirst(own), recall.failed.list());
   const answers = await askAboutAll(runtime, view, entries);
   let looks = 0;
   const inspections = await mapBounded([...entries.entries()], CONCURRENCY, async ([index, { Id: id }]) => {
@@ -67,7 +95,7 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
     return inspectContainer(runtime, view, id, before.get(id), answers[index]);
   });
   const ids = new Set(entries.map(({ Id: id }) => id));
-  recall.keepOnly(ids);
+  for (const id of ids) taken.add(id);
   recall.failed.keepOnly('container', runtime.endpoint, ids);
   const containers: ContainerFact[] = [];
   for (const [index, inspection] of inspections.entries()) {
@@ -114,10 +142,26 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
   // One that was just started brought mounts to the node that the surroundings may not have yet.
   const mounts = before === undefined ? await readNodeMounts(access, '1') : surroundings.mounts;
   const view = { ...surroundings, mounts, limits: createLimitReader(access.host) };
-  const inspection = await inspectContainer(access.runtime, view, id, before);
-  if (inspection.outcome === 'gone') access.recall.forget(id);
+  let inspection: Inspection = { outcome: 'gone' };
+  for (const runtime of await runtimesFor(access, before)) {
+    inspection = await inspectContainer(runtime, view, id, before);
+    if (inspection.outcome === 'gone') continue;
+    noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
+    return inspection;
+  }
+  access.recall.forget(id);
   noteOutcome(access, { ...namesOf(before), id }, inspection);
   return inspection;
+}
+
+/** The engines that may know a container; of one that was seen before only its own counts. */
+async function runtimesFor(
+  { runtime, engines }: NodeAccess,
+  before: ContainerFact | undefined,
+): Promise<readonly ContainerRuntime[]> {
+  if (before?.engine === runtime.endpoint) return [runtime];
+  const all = [runtime, ...(await engines.others())];
+  return before === undefined ? all : all.filter(({ endpoint }) => endpoint === before.engine);
 }
 
 /** What is known of a container that could not be inspected. */
@@ -144,18 +188,37 @@ function noteFailure({ recall, runtime, now }: NodeAccess, container: KnownConta
  */
 async function noteUnlisted(access: NodeAccess, known: Partial<Facts>, unlisted: Observed<never>): Promise<void> {
   const { recall, runtime, host } = access;
+  const before = [...seenBefore(known).values()].filter(({ engine }) => engine === runtime.endpoint);
   if (unlisted.state === 'unreadable') {
     const reason = `${unlisted.source}: ${unlisted.reason}`;
-    for (const container of seenBefore(known).values()) noteFailure(access, container, reason);
+    for (const container of before) noteFailure(access, container, reason);
     return;
   }
   const failed = recall.failed.list().filter(({ kind, engine }) => kind === 'container' && engine === runtime.endpoint);
-  for (const { id, name, imageId, pid } of [...seenBefore(known).values(), ...failed]) {
+  for (const { id, name, imageId, pid } of [...before, ...failed]) {
     const cgroup = pid === 0 ? undefined : await readText(host, `/proc/${String(pid)}/cgroup`);
     if (cgroup?.ok === true && cgroup.value.includes(id))
       noteFailure(access, { id, name, imageId, pid }, `it runs, but its engine ${runtime.endpoint} is gone`);
     else recall.failed.clear('container', id);
   }
+}
+
+/** An engine that is there and does not list its containers: others of them may run than were seen before. */
+function noteEngine({ recall, runtime, now }: NodeAccess, unlisted: Observed<never>, reply: Reply): void {
+  const { endpoint } = runtime;
+  // Nobody listens at that endpoint: what runs without an engine is found by its processes.
+  const isGone = !reply.ok && reply.code === 'absent';
+  if (isGone || unlisted.state !== 'unreadable') recall.failed.clear('engine', endpoint);
+  else {
+    const subject = { kind: 'engine', id: endpoint, name: `dockerd ${endpoint}`, imageId: '', pid: 0 } as const;
+    recall.failed.record({ ...subject, engine: endpoint, reason: unlisted.reason }, now());
+  }
+}
+
+/** Of an engine that is not asked any more, the processes of its containers tell. */
+function forgetOtherEngines({ recall }: NodeAccess, runtimes: readonly ContainerRuntime[]): void {
+  const endpoints = new Set(['', ...runtimes.map(({ endpoint }) => endpoint)]);
+  for (const { kind, id, engine } of recall.failed.list()) if (!endpoints.has(engine)) recall.failed.clear(kind, id);
 }
 
 function seenBefore({ containers }: Partial<Facts>): ReadonlyMap<string, ContainerFact> {

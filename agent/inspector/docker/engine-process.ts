@@ -4,10 +4,11 @@ import type { Host, Read } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { refusalText } from '../proc/daemon-identity.ts';
 import type { DaemonProcess, Daemons } from '../proc/daemon-identity.ts';
+import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import { parseUnixListeners } from '../proc/proc-net-unix.ts';
 import { heldSockets } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
-import { socketPath } from '../runtime-reply.ts';
+import { parseEndpoint } from '../../runtime/engine-address.ts';
 import { statTrusted } from '../trusted-path.ts';
 
 /** What is needed to find out who holds a socket. */
@@ -18,7 +19,7 @@ const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;
 
 /**
  * The dockerd of the node that listens on `endpoint`: the one among `daemons` that holds the socket at this path, which
- * nobody but root can replace. absent: no process of the node is called dockerd. unreadable: there is one or more, and
+ * nobody but root can replace, or the socket that is bound to this port. absent: no process of the node is called dockerd. unreadable: there is one or more, and
  * it is not established that one of them listens there.
  */
 export async function findEngineProcess(
@@ -32,11 +33,9 @@ export async function findEngineProcess(
     const refused = refusalText(daemons, 'dockerd', ['doubtful', 'foreign']);
     return refused === undefined ? absent(source) : unreadable(source, refused);
   }
-  const path = socketPath(endpoint);
-  if (path === undefined) return unreadable(source, `which process listens on ${endpoint} is not known`);
   const holders: DaemonProcess[] = [];
   for (const daemon of genuine) {
-    const holds = await holdsSocket(access, daemon.pid, path);
+    const holds = await holdsEndpoint(access, daemon.pid, endpoint);
     if (!holds.ok) return unreadable(`/proc/${String(daemon.pid)}`, holds.reason);
     if (holds.value) holders.push(daemon);
   }
@@ -46,16 +45,29 @@ export async function findEngineProcess(
   return unreadable(
     source,
     holder === undefined
-      ? `no dockerd of the node (pid ${pids}) holds the socket at ${path}`
-      : `several dockerd (pid ${pids}) hold a socket at ${path}`,
+      ? `no dockerd of the node (pid ${pids}) listens on ${endpoint}`
+      : `several dockerd (pid ${pids}) listen on ${endpoint}`,
   );
+}
+
+/** Does a process of the node hold the listening socket of an endpoint? A failure where that cannot be seen. */
+export async function holdsEndpoint(access: SocketAccess, pid: number, endpoint: string): Promise<Read<boolean>> {
+  const address = parseEndpoint(endpoint);
+  if (address?.kind === 'unix') return holdsSocket(access, pid, address.path);
+  if (address === undefined) return { ok: false, code: 'failed', reason: `${endpoint} is not an endpoint` };
+  const listeners = await readTcpListeners(access.host, pid);
+  if (!listeners.ok) return listeners;
+  const inodes = new Set(listeners.value.filter(({ port }) => port === address.port).map(({ inode }) => inode));
+  if (inodes.size === 0) return { ok: true, value: false };
+  const held = await heldSockets(access, `API ${String(pid)}`, pid, inodes);
+  return held.ok ? { ok: true, value: held.value.size > 0 } : held;
 }
 
 /**
  * Does a process in the mount namespace of the node hold the listening socket at `path`? A failure where that cannot be
  * seen, or where others than root could have put another socket there since.
  */
-export async function holdsSocket(access: SocketAccess, pid: number, path: string): Promise<Read<boolean>> {
+async function holdsSocket(access: SocketAccess, pid: number, path: string): Promise<Read<boolean>> {
   const { host } = access;
   const socket = await statTrusted(host, path);
   if (!socket.ok) return socket.code === 'absent' ? { ok: true, value: false } : socket;
@@ -66,7 +78,7 @@ export async function holdsSocket(access: SocketAccess, pid: number, path: strin
   if (inodes.size === 0) return { ok: true, value: false };
   // Of several, all but the last were bound before the path was removed and made anew.
   if (inodes.size > 1) return { ok: false, code: 'failed', reason: `several sockets are bound to ${path}` };
-  const held = await heldSockets(access, 'API', pid, inodes);
+  const held = await heldSockets(access, `API ${String(pid)}`, pid, inodes);
   return held.ok ? { ok: true, value: held.value.size > 0 } : held;
 }
 

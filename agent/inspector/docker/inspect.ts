@@ -3,6 +3,7 @@ import type { Observed } from '../../../posture/observed.ts';
 import type { DockerFact, DockerFile, DockerProcess } from '../../../posture/fact/docker.ts';
 import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
+import { isDefaultEndpoint } from '../../runtime/engine-address.ts';
 import type { Inspector } from '../inspector.ts';
 import { unseen } from '../read-text.ts';
 import { observeReply, runtimeUnseen, socketPath } from '../runtime-reply.ts';
@@ -21,14 +22,18 @@ export const dockerInspector: Inspector<'docker'> = {
   fact: 'docker',
   needs: [],
   inspect: inspectDocker,
-  watches: ({ docker }) => {
-    const socket = socketPath(docker.endpoint);
-    const file = docker.file.state === 'seen' ? docker.file.value.path : docker.file.source;
-    return [file, ...(socket === undefined ? [] : [socket])];
-  },
+  watches: ({ docker }) => watchedPathsOf(docker),
 };
 
-async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
+/** The files of a daemon whose change makes what is known of it stale. */
+export function watchedPathsOf(docker: DockerFact): readonly string[] {
+  const socket = socketPath(docker.endpoint);
+  const file = docker.file.state === 'seen' ? docker.file.value.path : docker.file.source;
+  return [file, ...(socket === undefined ? [] : [socket])];
+}
+
+/** The Docker daemon that `access.runtime` leads to. */
+export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   const { host, runtime } = access;
   const { endpoint } = runtime;
   const [info, processes, distrust] = await Promise.all([
@@ -36,8 +41,8 @@ async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
     readDockerProcesses(access, endpoint),
     socketDistrust(host, endpoint),
   ]);
-  const file = await readConfig(host, processes.daemon);
-  const silent = info.ok ? distrust : await runtimeUnseen(host, endpoint, info);
+  const file = await readConfig(host, processes.daemon, endpoint);
+  const silent = info.ok ? distrust : await runtimeUnseen(access, endpoint, info);
   if (silent !== undefined)
     return {
       present: info.ok ? seen(true, endpoint) : presence(silent, processes.daemon, endpoint),
@@ -85,7 +90,14 @@ function presence(silent: Observed<never>, daemon: Observed<DockerProcess>, endp
   return unreadable(endpoint, daemon.state === 'unreadable' ? daemon.reason : `${isThere}there is no such socket`);
 }
 
-async function readConfig(host: Host, daemon: Observed<DockerProcess>): Promise<Observed<DockerFile>> {
+async function readConfig(
+  host: Host,
+  daemon: Observed<DockerProcess>,
+  endpoint: string,
+): Promise<Observed<DockerFile>> {
+  // The usual file may be that of another dockerd.
+  if (daemon.state === 'unreadable' && !isDefaultEndpoint(endpoint))
+    return unreadable(DEFAULT_CONFIG, `whether the engine at ${endpoint} reads this file is not known`);
   const path = (daemon.state === 'seen' ? daemon.value.flags['config-file']?.at(-1) : undefined) ?? DEFAULT_CONFIG;
   if (!path.startsWith('/')) return unreadable('--config-file', 'a relative path: where it leads is not known');
   const read = await readTrusted(host, path, MAX_CONFIG_BYTES);

@@ -28,20 +28,27 @@ export const imageInspector: Inspector<'images'> = {
 };
 
 async function inspectImages(access: NodeAccess, { containers, images }: Partial<Facts>): Promise<ImagesFact> {
-  const { runtime, recall, now } = access;
+  const { runtime, engines, recall, now } = access;
   if (containers === undefined) return unreadable(SOURCE, 'the containers that use them are not known');
   if (containers.state !== 'seen') return containers;
   const ids = imagesOf(containers.value, recall.failed.list());
   const before = new Map(images?.state === 'seen' ? images.value.map((image) => [image.id, image]) : []);
-  const answers = await mapBounded(ids, CONCURRENCY, (id) => inspectImage(runtime, id, before.get(id)));
-  recall.failed.keepOnly('image', runtime.endpoint, new Set(ids));
+  const runtimes = [runtime, ...(await engines.others())];
+  const users = new Map(containers.value.map(({ imageId, engine }) => [imageId, engine]));
+  const runtimeOf = (id: string): ContainerRuntime =>
+    runtimes.find(({ endpoint }) => endpoint === users.get(id)) ?? runtime;
+  const answers = await mapBounded(ids, CONCURRENCY, (id) => inspectImage(runtimeOf(id), id, before.get(id)));
+  for (const { endpoint } of runtimes) recall.failed.keepOnly('image', endpoint, new Set(ids));
   const found: ImageFact[] = [];
   for (const [index, answer] of answers.entries()) {
     const id = ids[index] ?? '';
     if (answer.state === 'unreadable') {
       const reason = `${answer.source}: ${answer.reason}`;
       const name = before.get(id)?.name ?? '';
-      recall.failed.record({ kind: 'image', id, name, imageId: '', pid: 0, engine: runtime.endpoint, reason }, now());
+      recall.failed.record(
+        { kind: 'image', id, name, imageId: '', pid: 0, engine: runtimeOf(id).endpoint, reason },
+        now(),
+      );
       continue;
     }
     recall.failed.clear('image', id);

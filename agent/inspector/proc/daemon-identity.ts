@@ -11,7 +11,7 @@ import { findNamedProcesses, programName, withoutDeleted } from './process-table
 import type { NamedProcess, NodeProcess } from './process-table.ts';
 
 /** A daemon of the node, by the name of its program. */
-export type DaemonName = 'containerd' | 'dockerd' | 'sshd';
+export type DaemonName = 'containerd' | 'crio' | 'dockerd' | 'podman' | 'sshd';
 
 /** A process that was established to be a daemon of the node. */
 export interface DaemonProcess extends NodeProcess {

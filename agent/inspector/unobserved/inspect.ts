@@ -1,10 +1,110 @@
-import { seen } from '../../../posture/observed.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { seen, valueOr } from '../../../posture/observed.ts';
+import type { Facts } from '../../../posture/fact/facts.ts';
+import { PROCESSES_NOT_VISIBLE } from '../../../posture/fact/unobserved.ts';
+import type { Unobserved, UnobservedFact } from '../../../posture/fact/unobserved.ts';
+import type { ReadFailure } from '../../host/host.ts';
+import type { NodeAccess } from '../../node-access.ts';
+import type { ContainerRuntime } from '../../runtime/runtime.ts';
+import { containerListSchema } from '../container/inspect-answer.ts';
 import type { Inspector } from '../inspector.ts';
+import { mapBounded } from '../map-bounded.ts';
+import { observeReply } from '../runtime-reply.ts';
+import { findRunningContainers, isStillRunning } from './running-containers.ts';
+import type { RunningContainer } from './running-containers.ts';
+import { findUnaskedEngines } from './unasked-engines.ts';
+import type { UnaskedEngine } from './unasked-engines.ts';
 
-/** What the inspectors of containers and images failed to look at: they leave a note of each in `recall`. */
+/** A container or engine that starts or ends is seen by its processes a moment before or after its engine lists it. */
+const SECOND_LOOK_MS = 500;
+const CONCURRENCY = 4;
+const SOURCE = 'processes and container engines';
+/** With more, an engine is asked for its list only, not about each. */
+const MAX_ASKED = 64;
+
+/**
+ * What is there and could not be inspected: the failed looks that the inspectors of containers and images noted in
+ * `recall`, and the containers and engines that the kernel shows and no engine that was asked knows.
+ */
 export const unobservedInspector: Inspector<'unobserved'> = {
   fact: 'unobserved',
-  needs: ['containers', 'images'],
-  inspect: ({ recall }) => Promise.resolve(seen(recall.failed.list(), 'container engine')),
+  needs: ['containers', 'docker', 'engines', 'images'],
+  inspect: inspectUnobserved,
   watches: () => [],
 };
+
+async function inspectUnobserved(access: NodeAccess, known: Partial<Facts>): Promise<UnobservedFact> {
+  const { host, recall } = access;
+  const failed = recall.failed.list().filter(({ engine }) => engine !== '');
+  const ids = new Set(
+    [...(known.containers === undefined ? [] : valueOr(known.containers, [])), ...failed].map(({ id }) => id),
+  );
+  const first = await findRunningContainers(host, ids);
+  const engines = await findUnaskedEngines(host, known);
+  if (!first.ok || !engines.ok) {
+    const { reason } = first.ok ? (engines as ReadFailure) : first;
+    const hidden = {
+      kind: 'engine',
+      id: PROCESSES_NOT_VISIBLE,
+      name: '',
+      imageId: '',
+      pid: 0,
+      engine: '',
+      reason,
+    } as const;
+    // Those that were found before stay: they may run on.
+    recall.failed.record(hidden, access.now());
+    return seen(recall.failed.list(), SOURCE);
+  }
+  const isQuiet = first.value.length === 0 && engines.value.length === 0;
+  if (!isQuiet) await sleep(SECOND_LOOK_MS);
+  const containers = isQuiet ? [] : await stillUnknown(access, first.value);
+  const second = isQuiet ? engines : await findUnaskedEngines(host, known);
+  const again = new Set(second.ok ? second.value.map(({ pid }) => pid) : []);
+  note(access, 'container', containers.map(toContainer));
+  note(access, 'engine', engines.value.filter(({ pid }) => again.has(pid)).map(toEngine));
+  return seen(recall.failed.list(), SOURCE);
+}
+
+type Entry = Omit<Unobserved, 'sinceMs'>;
+
+/** What has no engine that could be asked carries none: entries of engines are those of other inspectors. */
+function note({ recall, now }: NodeAccess, kind: Unobserved['kind'], entries: readonly Entry[]): void {
+  for (const entry of entries) recall.failed.record(entry, now());
+  recall.failed.keepOnly(kind, '', new Set(entries.map(({ id }) => id)));
+}
+
+function toContainer({ id, name, pid, sign }: RunningContainer): Entry {
+  const reason = `it runs (${sign}), but no container engine that was asked knows it`;
+  return { kind: 'container', id, name: name || id.slice(0, 12), imageId: '', pid, engine: '', reason };
+}
+
+function toEngine({ pid, name, reason }: UnaskedEngine): Entry {
+  return { kind: 'engine', id: `${name} pid ${String(pid)}`, name, imageId: '', pid, engine: '', reason };
+}
+
+/** Those that still run and that no engine knows by now. */
+async function stillUnknown(
+  { host, runtime, engines }: NodeAccess,
+  candidates: readonly RunningContainer[],
+): Promise<readonly RunningContainer[]> {
+  const runtimes = [runtime, ...(await engines.others())];
+  const answering: ContainerRuntime[] = [];
+  const listed = new Set<string>();
+  for (const each of runtimes) {
+    const list = observeReply(await each.listContainers(), containerListSchema, each.endpoint);
+    if (list.state !== 'seen') continue;
+    answering.push(each);
+    for (const { Id } of list.value) listed.add(Id);
+  }
+  const unlisted = candidates.filter(({ id }) => !listed.has(id));
+  // The engine lists a container only after it has started its processes.
+  const isKnown = async ({ id }: RunningContainer): Promise<boolean> => {
+    for (const each of answering) if ((await each.inspectContainer(id)).ok) return true;
+    return false;
+  };
+  const isUnknown = async (candidate: RunningContainer): Promise<boolean> =>
+    (await isStillRunning(host, candidate)) && (unlisted.length > MAX_ASKED || !(await isKnown(candidate)));
+  const unknown = await mapBounded(unlisted, CONCURRENCY, isUnknown);
+  return unlisted.filter((_, index) => unknown[index]);
+}

@@ -10,6 +10,7 @@ import { createRecall } from '../../../agent/inspector/recall.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import type { Host } from '../../../agent/host/host.ts';
 import type { ContainerRuntime } from '../../../agent/runtime/runtime.ts';
+import { ONE_ENGINE } from '../../fixture/one-engine.ts';
 
 const UNIT = '/usr/lib/systemd/system';
 
@@ -121,6 +122,7 @@ export function accessOf(host: Host, runtime: ContainerRuntime): NodeAccess {
     prober: { probe: () => Promise.resolve({ ok: false, reason: 'nothing is probed here' }) },
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
+    engines: ONE_ENGINE,
     recall: createRecall(),
     now: () => Date.UTC(2026, 0, 2),
   };

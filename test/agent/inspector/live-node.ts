@@ -7,6 +7,7 @@ import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import { noAgent, nodeFact } from '../../fixture/facts.ts';
+import { ONE_ENGINE } from '../../fixture/one-engine.ts';
 
 /** This machine, with the real parts. */
 export function liveNode(endpoint: string): NodeAccess {
@@ -16,6 +17,7 @@ export function liveNode(endpoint: string): NodeAccess {
     prober: createProber({}),
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
+    engines: ONE_ENGINE,
     recall: createRecall(),
     now: Date.now,
   };

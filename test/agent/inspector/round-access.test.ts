@@ -5,6 +5,7 @@ import { forOneRound } from '../../../agent/inspector/round-access.ts';
 import { noAgent, nodeFact } from '../../fixture/facts.ts';
 import { serveDocker } from '../../fixture/inspector/docker-api.ts';
 import { treeHost } from '../../fixture/inspector/tree.ts';
+import { ONE_ENGINE } from '../../fixture/one-engine.ts';
 
 t.test('what inspectors share is read once a round, what they do not is read each time', async (t) => {
   const host = treeHost(t, { '/proc/7/comm': 'a\n', '/proc/7/mountinfo': 'x', '/etc/passwd': 'root', '/srv/x': 'x' });
@@ -21,6 +22,7 @@ t.test('what inspectors share is read once a round, what they do not is read eac
     prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
+    engines: ONE_ENGINE,
     recall: createRecall(),
     now: () => 0,
   });

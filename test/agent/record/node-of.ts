@@ -5,6 +5,7 @@ import type { NodeAccess } from '../../../agent/node-access.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
 import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
 import { noAgent } from '../../fixture/facts.ts';
+import { ONE_ENGINE } from '../../fixture/one-engine.ts';
 
 /** A live node around a host, with an engine at `endpoint`. */
 export function nodeOf(host: Host, endpoint = 'unix:///none/docker.sock'): NodeAccess {
@@ -14,6 +15,7 @@ export function nodeOf(host: Host, endpoint = 'unix:///none/docker.sock'): NodeA
     prober: createProber({ timeoutMs: 500 }),
     inventory: createInventory({ host, agentVersion: '1.2.3' }),
     agent: noAgent,
+    engines: ONE_ENGINE,
     recall: createRecall(),
     now: () => Date.UTC(2026, 0, 2),
   };

@@ -172,3 +172,11 @@ void t.test('TCP with TLS: both sides show certificates of one authority', async
   ];
   for (const [what, refusing] of refused) t.match(await refusing.info(), { ok: false, code: 'failed' }, what);
 });
+
+void t.test('a process that did not run for longer than the deadline still takes the answer', async (t) => {
+  const { endpoint } = await engine(t, (socket) => void socket.write(ANSWER));
+  const asked = createDockerRuntime({ endpoint, timeoutMs: 100 }).info();
+  const until = performance.now() + 800;
+  while (performance.now() < until);
+  t.match(await asked, { ok: true });
+});

@@ -2,7 +2,8 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
-import { chooseEndpoint } from '../../../agent/runtime/endpoint.ts';
+import { createRecall } from '../../../agent/inspector/recall.ts';
+import { servedEndpoints } from '../../../agent/runtime/endpoint.ts';
 import { NODE_TREE, processTree } from '../../fixture/inspector/daemon.ts';
 import type { MadeProcess } from '../../fixture/inspector/daemon.ts';
 import { treeHost } from '../../fixture/inspector/tree.ts';
@@ -36,16 +37,30 @@ function node(t: Test, processes: Readonly<Record<string, FakeProcess>>, daemonJ
   return treeHost(t, Object.assign({}, NODE_TREE, file, ...tree));
 }
 
-const choose = (host: Host, configured = '', dockerHost = ''): Promise<string> =>
-  chooseEndpoint({ configured, dockerHost, host });
+const served = async (host: Host, asked: readonly string[] = []): Promise<readonly string[]> =>
+  (await servedEndpoints({ host, recall: createRecall() }, new Set(asked))) ?? ['processes are not visible'];
 
-void t.test('what is said goes first', async (t) => {
-  const host = node(t, { '5': { cmdline: ['dockerd', '-H', 'unix:///run/five.sock'], bound: ['/run/five.sock'] } });
-  t.equal(await choose(host, 'unix:///a.sock', 'unix:///b.sock'), 'unix:///a.sock');
-  t.equal(await choose(host, '/a.sock'), 'unix:///a.sock', 'a bare path');
-  t.equal(await choose(host, '', 'unix:///b.sock'), 'unix:///b.sock');
-  t.equal(await choose(host, '', 'tcp://10.0.0.1:2375'), 'unix:///run/five.sock', 'another machine is not this node');
-  t.equal(await choose(host), 'unix:///run/five.sock');
+/** The first engine where nobody names one. */
+const choose = async (host: Host): Promise<string> => (await served(host))[0] ?? 'unix:///var/run/docker.sock';
+
+void t.test('one endpoint of each dockerd that is not asked already', async (t) => {
+  const host = node(t, {
+    '5': {
+      cmdline: ['dockerd', '-H', 'tcp://0.0.0.0:2376', '-H', 'unix:///run/five.sock'],
+      bound: ['/run/five.sock'],
+    },
+    '6': { cmdline: ['dockerd'] },
+    '7': { cmdline: ['dockerd', '-H', 'tcp://0.0.0.0:2377'], bound: [] },
+  });
+  const [usual, five, seven] = [
+    'unix:///var/run/docker.sock',
+    'unix:///run/five.sock',
+    'tcp://127.0.0.1:2377',
+  ] as const;
+  t.strictSame(await served(host), [usual, five, seven]);
+  t.strictSame(await served(host, ['unix:///run/docker.sock']), [five, seven], 'another name of the same socket');
+  t.strictSame(await served(host, ['unix:///run/five.sock']), [usual, seven]);
+  t.strictSame(await served(host, ['tcp://localhost:2377', 'unix:///typo']), [usual, five]);
 });
 
 void t.test('ways in which dockerd is told', async (t) => {
@@ -59,7 +74,9 @@ void t.test('ways in which dockerd is told', async (t) => {
     [['-H', 'tcp://0.0.0.0:2375', '-H', 'unix:///x.sock'], 'unix:///x.sock'],
     [['-H', 'fd://', '--containerd=/run/containerd/containerd.sock'], usual],
     [['-H', 'unix://'], usual],
-    [['-H', 'tcp://0.0.0.0:2375'], usual],
+    [['-H', 'tcp://0.0.0.0:2375'], 'tcp://127.0.0.1:2375'],
+    [['-H', 'tcp://:2376'], 'tcp://127.0.0.1:2376'],
+    [['-H', 'tcp://[::]:2376'], 'tcp://[::1]:2376'],
     [['-H'], usual],
     [[], usual],
   ];
@@ -127,7 +144,8 @@ void t.test('which of several', async (t) => {
     t.equal(await choose(host), 'unix:///var/run/docker.sock');
   });
   await t.test('none at all', async (t) => {
-    t.equal(await choose(createLinuxHost({ root: t.testdir({}) })), 'unix:///var/run/docker.sock');
+    t.strictSame(await served(node(t, {})), []);
+    t.strictSame(await served(createLinuxHost({ root: t.testdir({}) })), ['processes are not visible']);
   });
 });
 

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,8 @@ export interface OwnDockerd {
   readonly directory: string;
   readonly socketPath: string;
   readonly endpoint: string;
+  /** Resolves once it has ended. */
+  readonly exited: Promise<void>;
   /** Ends it and removes what it left. */
   readonly stop: () => Promise<void>;
 }
@@ -49,14 +51,26 @@ export async function startDockerd(flags: (directory: string) => readonly string
     directory,
     socketPath,
     endpoint: `unix://${socketPath}`,
+    exited,
     stop: async () => {
       child.kill('SIGTERM');
       await exited;
-      // dockerd mounts its data root onto itself, and may leave that behind when it is ended while it starts.
-      spawnSync('umount', [join(directory, 'data-root')], { stdio: 'ignore' });
+      unmountBelow(directory);
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * dockerd mounts its data root onto itself, and may leave that behind when it is ended while it starts; with
+ * --live-restore it leaves the mounts of its containers.
+ */
+function unmountBelow(directory: string): void {
+  const points = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((point) => point.startsWith(`${directory}/`));
+  for (const point of points.toReversed()) spawnSync('umount', ['-l', point], { stdio: 'ignore' });
 }
 
 function answers(socketPath: string): Promise<boolean> {

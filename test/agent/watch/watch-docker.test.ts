@@ -104,6 +104,9 @@ void t.test('after a storm the state is that of a fresh scan', { skip: noDocker 
   const options = { hostRoot: '/', dockerHost: `unix://${SOCKET}`, nodeName: '', dataDir: '/nonexistent' };
   const access = await openLiveNode({ ...options, agentVersion: '0.0.0-test', now: Date.now });
   await until('all that run', () => kept.every((id) => node.finding(PRIVILEGED, id) !== undefined));
+  // The storm was made without a turn for anything else in this process: what was being read ran out of time.
+  node.watch.refresh('docker');
+  await until('the daemon', () => node.watch.snapshot()?.facts.docker.api.state === 'seen');
   const ours = async (): Promise<readonly string[]> => {
     const { findings } = await scanOnce({ access, checks: CHECKS });
     return findings.filter(({ subject }) => kept.includes(subject.id)).map(({ id, verdict }) => `${id} ${verdict}`);
@@ -138,9 +141,9 @@ void t.test('a daemon that stops and comes back', { skip: noDocker, timeout: 90_
   await until('its container', () => node.finding(SECCOMP, id)?.verdict === 'pass');
 
   await daemon.stop();
-  await until('the loss', () => node.watch.snapshot()?.facts.containers.state !== 'seen');
-  t.equal(node.finding(SECCOMP, id), undefined, 'nothing is said about what cannot be seen any more');
-  await until('a word on that', () => node.finding(SECCOMP, nodeId) !== undefined);
+  await until('the loss', () => node.watch.snapshot()?.facts.docker.api.state !== 'seen');
+  // Another engine of this machine may still answer about its own.
+  await until('the end of its container', () => node.finding(SECCOMP, id) === undefined);
   t.not(node.finding(SECCOMP, nodeId)?.verdict, 'pass');
 
   await daemon.start();

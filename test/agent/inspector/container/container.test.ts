@@ -7,7 +7,7 @@ import type { NodeAccess } from '../../../../agent/node-access.ts';
 import { containerSchema } from '../../../../posture/fact/container.ts';
 import type { ContainerFact } from '../../../../posture/fact/container.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
-import { seen } from '../../../../posture/observed.ts';
+import { mapObserved, seen } from '../../../../posture/observed.ts';
 import type { Observed } from '../../../../posture/observed.ts';
 import { factsOf, noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { recordedInspect, recordedText } from '../../../fixture/inspector/read.ts';
@@ -15,6 +15,7 @@ import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/
 import type { Tree } from '../../../fixture/inspector/tree.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import type { Answers } from '../../../fixture/inspector/docker-api.ts';
+import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 const ID = String(recordedInspect('default')['Id']);
 const CGROUP_MOUNT = '31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n';
@@ -51,6 +52,7 @@ async function accessTo(t: Test, host: Host, answers: Answers): Promise<NodeAcce
     prober: { probe: () => Promise.resolve({ ok: false, reason: 'nothing is probed here' }) },
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
+    engines: ONE_ENGINE,
     recall: createRecall(),
     now: () => 0,
   };
@@ -240,14 +242,17 @@ t.test('an engine that is gone leaves a container running, or not', async (t) =>
     '/containers/json': [{ Id: ID }],
     [`/containers/${ID}/json`]: inspectAnswer(100),
   });
-  const known = factsOf({ containers: await observe(access, factsOf(), 'containers') });
+  const before = await observe(access, factsOf(), 'containers');
+  const engine = 'unix:///run/none.sock';
+  const known = factsOf({ containers: mapObserved(before, (list) => list.map((each) => ({ ...each, engine }))) });
   const gone = { ...access, runtime: { ...access.runtime, listContainers: () => Promise.resolve(ABSENT) } };
-  gone.runtime = { ...gone.runtime, endpoint: 'unix:///run/none.sock' };
+  gone.runtime = { ...gone.runtime, endpoint: engine };
   t.match(await observe(gone, known, 'containers'), { state: 'absent' });
   t.match(await observe(gone, known, 'unobserved'), { value: [{ id: ID, reason: /its engine .* is gone/ }] });
   host.replace({ '/proc/100/cgroup': '0::/user.slice\n' });
   await observe(gone, factsOf({ containers: await observe(gone, known, 'containers') }), 'containers');
-  t.same(await observe(gone, known, 'unobserved'), { state: 'seen', value: [], source: 'container engine' });
+  t.match(await observe(gone, known, 'unobserved'), { state: 'seen', value: [] });
+  t.equal(access.recall.failed.list().length, 0);
 });
 
 t.test('one that ends while it is inspected does not hide the others', async (t) => {

@@ -11,6 +11,7 @@ import { DOCKER_SOCKET_INODE, NODE_TREE, processTree } from '../../../fixture/in
 import { recordedJson } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
+import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 const ANSWERS: Answers = {
   '/info': recordedJson('docker/info.json'),
@@ -39,6 +40,7 @@ async function dockerOf(t: Test, tree: Tree, answers: Answers, silent = false): 
       prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
       inventory: () => Promise.resolve(nodeFact()),
       agent: noAgent,
+      engines: ONE_ENGINE,
       recall: createRecall(),
       now: () => 0,
     },

@@ -10,6 +10,7 @@ import { absent, seen } from '../../../../posture/observed.ts';
 import { dockerFact, factsOf, noAgent, nodeFact, sshdFact } from '../../../fixture/facts.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
+import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 const PROCESS: DockerProcess = {
   pid: 812,
@@ -125,6 +126,7 @@ t.test('a node', async (t) => {
     prober: { probe: () => Promise.resolve({ ok: false as const, reason: 'no' }) },
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
+    engines: ONE_ENGINE,
     recall: createRecall(),
     now: () => 0,
   };

@@ -14,6 +14,7 @@ import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { recordedText } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
+import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 const HELD = parseTcpListeners(`${recordedText('net/tcp')}${recordedText('net/tcp6')}`);
 
@@ -80,6 +81,7 @@ async function listenersOf(
     },
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
+    engines: ONE_ENGINE,
     recall: createRecall(),
     now: () => 0,
   };

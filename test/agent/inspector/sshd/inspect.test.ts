@@ -14,6 +14,7 @@ import type { MadeProcess } from '../../../fixture/inspector/daemon.ts';
 import { recordedText } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
+import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 async function sshdOf(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<SshdFact> {
   const host = treeHost(t, { ...NODE_TREE, ...tree });
@@ -25,6 +26,7 @@ async function sshdOf(t: Test, tree: Tree, change: (root: string) => void = () =
       prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
       inventory: () => Promise.resolve(nodeFact()),
       agent: noAgent,
+      engines: ONE_ENGINE,
       recall: createRecall(),
       now: () => 0,
     },

@@ -1,0 +1,20 @@
+import type { EnginesFact } from '../../../posture/fact/engines.ts';
+import type { NodeAccess } from '../../node-access.ts';
+import { inspectDocker, watchedPathsOf } from '../docker/inspect.ts';
+import type { Inspector } from '../inspector.ts';
+import { mapBounded } from '../map-bounded.ts';
+
+const CONCURRENCY = 4;
+
+/** The Docker daemons of the node beside the one that the fact `docker` is about. */
+export const enginesInspector: Inspector<'engines'> = {
+  fact: 'engines',
+  needs: [],
+  inspect: inspectEngines,
+  watches: ({ engines }) => engines.flatMap(watchedPathsOf),
+};
+
+async function inspectEngines(access: NodeAccess): Promise<EnginesFact> {
+  const others = await access.engines.others();
+  return mapBounded(others, CONCURRENCY, (runtime) => inspectDocker({ ...access, runtime }));
+}

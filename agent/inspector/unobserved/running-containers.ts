@@ -1,0 +1,168 @@
+import type { Host, Read } from '../../host/host.ts';
+import { clip } from '../clip.ts';
+import { parseNullTerminated } from '../proc/null-terminated.ts';
+import { parseProcStatus } from '../proc/proc-status.ts';
+import { findNamedProcesses } from '../proc/process-table.ts';
+import { readText } from '../read-text.ts';
+
+/** A container that the kernel shows, whatever an engine says. */
+export interface RunningContainer {
+  /** As its cgroup, or the program that supervises it, names it. */
+  readonly id: string;
+  readonly name: string;
+  /** A process of it; of one that is only known by its supervisor, that. */
+  readonly pid: number;
+  /** How it was recognised, for people. */
+  readonly sign: string;
+}
+
+/** More containers than that are not told apart on one node. */
+const MAX_CONTAINERS = 10_000;
+const MAX_ENTRIES = 200_000;
+
+/**
+ * Programs that stay beside a container as long as it runs. Cgroups name most containers; these name the others: `ctr`
+ * lets people choose ids, and podman and runc can do without cgroups.
+ */
+const SUPERVISORS: ReadonlySet<string> = new Set([
+  'containerd-shim',
+  'containerd-shim-runc-v1',
+  'containerd-shim-runc-v2',
+  'conmon',
+  'crun',
+  'runc',
+]);
+
+/** Ids of Docker, containerd, CRI-O and Podman; names of LXC and systemd-nspawn. */
+const CONTAINER_CGROUP = /[\da-f]{64}|(?<=\/lxc\.payload\.)[^/\n]+|(?<=\/systemd-nspawn@)[^/\n]+(?=\.service)/g;
+
+/**
+ * The containers whose processes the kernel shows, but those that are `known`. A process that is in the cgroup of a known
+ * container belongs to that, whatever other ids its cgroup has: an engine may run in a container.
+ */
+export async function findRunningContainers(
+  host: Host,
+  known: ReadonlySet<string>,
+): Promise<Read<readonly RunningContainer[]>> {
+  const listed = await host.list('/proc', { maxEntries: MAX_ENTRIES });
+  if (!listed.ok) return listed;
+  if (!listed.value.includes('1'))
+    return { ok: false, code: 'denied', reason: 'processes of others are hidden (hidepid on /proc)' };
+  const pids = listed.value.filter((entry) => /^\d/.test(entry));
+  const own = await ownIds(host);
+  const cgroups = await host.readMany(pids.map((pid) => ({ ask: 'readFile', path: `/proc/${pid}/cgroup` })));
+  const found = new Map<string, RunningContainer>();
+  // Processes that were started together have the same cgroup, and most belong to no container.
+  const seen = new Set<string>();
+  for (const [index, cgroup] of cgroups.entries()) {
+    if (!cgroup.ok || !Buffer.isBuffer(cgroup.value)) continue;
+    const text = cgroup.value.toString('latin1');
+    if (seen.has(text)) continue;
+    seen.add(text);
+    const id = strangerIn(text, known, own);
+    if (id === undefined || found.has(id) || found.size >= MAX_CONTAINERS) continue;
+    found.set(id, {
+      id: clip(id, 128),
+      name: '',
+      pid: Number(pids[index]),
+      sign: 'a cgroup of that name has processes',
+    });
+  }
+  for (const container of await findSupervised(host, known, own))
+    if (!found.has(container.id) && found.size < MAX_CONTAINERS) found.set(container.id, container);
+  return { ok: true, value: [...found.values()] };
+}
+
+/** Is a process still there, and in the cgroup or beside the supervisor that it was found by? */
+export async function isStillRunning(host: Host, { id, pid }: RunningContainer): Promise<boolean> {
+  const status = await readText(host, `/proc/${String(pid)}/status`);
+  const parsed = status.ok ? parseProcStatus(status.value) : undefined;
+  if (parsed === undefined || parsed.isDead) return false;
+  const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
+  if (cgroup.ok && cgroup.value.includes(id)) return true;
+  const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
+  return cmdline.ok && parseNullTerminated(cmdline.value).includes(id);
+}
+
+/** Containers that the node itself, or the agent, lives in: their ids stand in every cgroup path, or in the agent's. */
+async function ownIds(host: Host): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
+  for (const pid of ['1', 'self']) {
+    const cgroup = await readText(host, `/proc/${pid}/cgroup`);
+    for (const [id] of cgroup.ok ? cgroup.value.matchAll(CONTAINER_CGROUP) : []) ids.add(id);
+  }
+  return ids;
+}
+
+/** The innermost container that a cgroup names, unless one of those that it names is known. */
+function strangerIn(cgroup: string, known: ReadonlySet<string>, own: ReadonlySet<string>): string | undefined {
+  let stranger: string | undefined;
+  for (const [id] of cgroup.matchAll(CONTAINER_CGROUP)) {
+    if (known.has(id)) return undefined;
+    if (!own.has(id)) stranger = id;
+  }
+  return stranger;
+}
+
+async function findSupervised(
+  host: Host,
+  known: ReadonlySet<string>,
+  own: ReadonlySet<string>,
+): Promise<readonly RunningContainer[]> {
+  const named = await findNamedProcesses(host, SUPERVISORS);
+  const found: RunningContainer[] = [];
+  for (const { pid } of named.ok ? named.value : []) {
+    const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
+    const supervised = cmdline.ok ? supervisedBy(parseNullTerminated(cmdline.value)) : undefined;
+    if (supervised === undefined || known.has(supervised.id) || own.has(supervised.id)) continue;
+    const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
+    // A supervisor in a known container is one of an engine in that container.
+    if (cgroup.ok && (cgroup.value.match(CONTAINER_CGROUP) ?? []).some((id) => known.has(id))) continue;
+    const status = await readText(host, `/proc/${String(pid)}/status`);
+    // Any user may call a program so; of those the cgroups alone count.
+    if (!status.ok || parseProcStatus(status.value)?.effectiveUid !== 0) continue;
+    if (!(await hasChild(host, pid))) continue;
+    found.push({ ...supervised, pid, sign: `${supervised.program} supervises it` });
+  }
+  return found;
+}
+
+interface Supervised {
+  readonly id: string;
+  readonly name: string;
+  readonly program: string;
+}
+
+/**
+ * What a supervisor supervises: `containerd-shim-runc-v2 -namespace NS -id ID`, `conmon -c ID -n NAME`, `runc run ID`.
+ * undefined: a call of `runc` that does something else.
+ */
+export function supervisedBy(args: readonly string[]): Supervised | undefined {
+  const [path = ''] = args;
+  const program = clip(path.slice(path.lastIndexOf('/') + 1), 64);
+  const after = (...flags: readonly string[]): string => {
+    const at = args.findIndex((arg) => flags.includes(arg));
+    return at === -1 ? '' : clip(args[at + 1] ?? '', 128);
+  };
+  if (program.startsWith('containerd-shim')) {
+    const namespace = after('-namespace', '--namespace');
+    const id = after('-id', '--id');
+    return id === '' ? undefined : { id, name: namespace === '' ? id : `${namespace}/${id}`, program };
+  }
+  if (program === 'conmon') {
+    const id = after('-c', '--cid');
+    return id === '' ? undefined : { id, name: after('-n', '--name'), program };
+  }
+  const id = clip(args.at(-1) ?? '', 128);
+  return args.includes('run') && id !== 'run' && !id.startsWith('-') ? { id, name: id, program } : undefined;
+}
+
+/** A shim can outlive its container for a moment. */
+async function hasChild(host: Host, pid: number): Promise<boolean> {
+  const threads = await host.list(`/proc/${String(pid)}/task`);
+  for (const thread of threads.ok ? threads.value : []) {
+    const children = await readText(host, `/proc/${String(pid)}/task/${thread}/children`);
+    if (children.ok && children.value.trim() !== '') return true;
+  }
+  return false;
+}

@@ -1,0 +1,103 @@
+import t from 'tap';
+import { findRunningContainers, supervisedBy } from '../../../../agent/inspector/unobserved/running-containers.ts';
+import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
+import { treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree } from '../../../fixture/inspector/tree.ts';
+
+const A = 'a1'.repeat(32);
+const B = 'b2'.repeat(32);
+const C = 'c3'.repeat(32);
+
+const inCgroup = (pid: number, cgroup: string): Tree => processTree(pid, { comm: 'sleep', cgroup });
+
+async function found(t: Parameters<typeof treeHost>[0], tree: Tree, known: readonly string[] = []) {
+  const containers = await findRunningContainers(treeHost(t, { ...NODE_TREE, ...tree }), new Set(known));
+  return containers.ok ? containers.value.map(({ id, name, pid }) => [id.slice(0, 12), name, pid]) : containers.reason;
+}
+
+void t.test('cgroups as Docker, containerd, CRI-O, Podman, LXC and systemd-nspawn name them', async (t) => {
+  const cases: readonly (readonly [string, string])[] = [
+    [`0::/docker/${A}\n`, A.slice(0, 12)],
+    [`12:pids:/docker/${A}\n0::/\n`, A.slice(0, 12)],
+    [`0::/system.slice/docker-${A}.scope\n`, A.slice(0, 12)],
+    [`0::/kubepods.slice/kubepods-pod1f2e.slice/cri-containerd-${A}.scope\n`, A.slice(0, 12)],
+    [`0::/kubepods/besteffort/pod1f2e/crio-${A}\n`, A.slice(0, 12)],
+    [`0::/machine.slice/libpod-${A}.scope/container\n`, A.slice(0, 12)],
+    ['0::/lxc.payload.web/system.slice/x.service\n', 'web'],
+    ['0::/machine.slice/systemd-nspawn@web.service/payload\n', 'web'],
+  ];
+  for (const [index, [cgroup, id]] of cases.entries())
+    t.strictSame(await found(t, inCgroup(500 + index, cgroup)), [[id, '', 500 + index]], cgroup);
+});
+
+void t.test('what is no container', async (t) => {
+  for (const cgroup of [
+    '0::/system.slice/ssh.service\n',
+    '0::/user.slice/user-1000.slice/session-3.scope\n',
+    '0::/machine.slice/machine-qemu\\x2d1\\x2dvm.scope\n',
+    `0::/process_api/${A.slice(0, 32)}\n`,
+    '0::/\n',
+  ])
+    t.strictSame(await found(t, inCgroup(500, cgroup)), [], cgroup);
+});
+
+void t.test('a container that is known, and what runs in it', async (t) => {
+  const tree = {
+    ...inCgroup(500, `0::/docker/${A}\n`),
+    ...inCgroup(501, `0::/docker/${A}/docker/${B}\n`),
+    ...inCgroup(502, `0::/docker/${C}\n`),
+    ...inCgroup(503, `0::/docker/${C}\n`),
+  };
+  t.strictSame(await found(t, tree, [A]), [[C.slice(0, 12), '', 502]]);
+  t.strictSame(await found(t, tree, [A, C]), []);
+});
+
+void t.test('the container that the agent itself lives in', async (t) => {
+  const cgroup = `0::/docker/${A}\n`;
+  t.strictSame(await found(t, { ...inCgroup(500, cgroup), '/proc/self/cgroup': cgroup }), []);
+  t.strictSame(await found(t, { ...inCgroup(500, cgroup), '/proc/1/cgroup': cgroup }), [], 'the node is a container');
+});
+
+void t.test('supervisors name the containers that no cgroup names', async (t) => {
+  const words = (...args: readonly string[]): string => args.map((arg) => `${arg}\0`).join('');
+  const shim = (id: string): string =>
+    words('/usr/bin/containerd-shim-runc-v2', '-namespace', 'default', '-id', id, '-address', '/run/x.sock');
+  const task = { '/proc/600/task/600/children': '601 ' };
+  const running = { ...processTree(600, { comm: 'containerd-shim', cmdline: shim('web') }), ...task };
+  t.strictSame(await found(t, running), [['web', 'default/web', 600]]);
+  t.strictSame(await found(t, running, ['web']), []);
+  const ended = processTree(600, { comm: 'containerd-shim', cmdline: shim('web') });
+  t.strictSame(await found(t, ended), [], 'without a child there is no container');
+  const users = { status: { Uid: '1000\t1000\t1000\t1000' } };
+  const user = { ...processTree(600, { comm: 'containerd-shim', cmdline: shim('web'), ...users }), ...task };
+  t.strictSame(await found(t, user), [], 'anybody may call a program so');
+  const nested = {
+    ...processTree(600, { comm: 'containerd-shim', cmdline: shim('web'), cgroup: `0::/docker/${A}\n` }),
+  };
+  t.strictSame(await found(t, { ...nested, ...task }, [A]), [], 'of an engine in a known container');
+});
+
+void t.test('processes of others are hidden', async (t) => {
+  const containers = await findRunningContainers(treeHost(t, { '/proc/7/comm': 'sh\n' }), new Set());
+  t.match(containers, { ok: false, reason: /hidden/ });
+});
+
+void t.test('command lines of supervisors', (t) => {
+  const of = (line: string) => supervisedBy(line.split(' '));
+  t.match(of('/usr/bin/containerd-shim-runc-v2 -namespace moby -id 0af3 -address /x'), {
+    id: '0af3',
+    name: 'moby/0af3',
+  });
+  t.match(of('/usr/bin/conmon --api-version 1 -c 0af3 -u 0af3 -r /usr/bin/crun -n web'), { id: '0af3', name: 'web' });
+  t.match(of('runc --root /run/x run --bundle /b web'), { id: 'web' });
+  for (const other of [
+    'runc --root /run/x create web',
+    'runc init',
+    'runc run',
+    'runc run --help',
+    'conmon --version',
+    '',
+  ])
+    t.equal(of(other), undefined, other);
+  t.end();
+});
