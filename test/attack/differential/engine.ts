@@ -3,7 +3,7 @@ import { request } from 'node:http';
 /** What `GET /containers/ID/json` says, as far as the test reads it. */
 export interface Inspected {
   readonly Id: string;
-  readonly State: { readonly Pid: number; readonly Running: boolean };
+  readonly State: { readonly Pid: number; readonly Running: boolean; readonly Health?: { readonly Status: string } };
   readonly HostConfig: {
     readonly Privileged: boolean;
     readonly CapAdd: readonly string[] | null;

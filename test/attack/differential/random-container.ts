@@ -66,11 +66,22 @@ const sensitive =
 const SHELL = ['/bin/busybox', 'sh', '-c'];
 const GOOD_CAPABILITIES = ['CHOWN', 'KILL', 'NET_RAW', 'SETUID'];
 const BAD_CAPABILITIES = ['SYS_ADMIN', 'SYS_PTRACE', 'NET_ADMIN', 'SYS_MODULE', 'DAC_READ_SEARCH', 'BPF', 'SYSLOG'];
-/** Blocks one call, allows the rest. */
+/** Withholds what Docker's own profile withholds, as a list of what is not allowed. */
 const CUSTOM_PROFILE = JSON.stringify({
   defaultAction: 'SCMP_ACT_ALLOW',
-  syscalls: [{ names: ['mount', 'ptrace', 'keyctl'], action: 'SCMP_ACT_ERRNO' }],
+  syscalls: [
+    {
+      names: (
+        'acct add_key bpf clock_settime create_module delete_module finit_module fsconfig fsmount fsopen init_module ' +
+        'ioperm iopl kcmp kexec_file_load kexec_load keyctl mount move_mount name_to_handle_at nfsservctl ' +
+        'open_by_handle_at open_tree perf_event_open pivot_root process_vm_readv process_vm_writev ptrace quotactl ' +
+        'reboot request_key setns settimeofday swapoff swapon syslog umount2 unshare userfaultfd vhangup'
+      ).split(' '),
+      action: 'SCMP_ACT_ERRNO',
+    },
+  ],
 });
+const ALLOW_ALL_PROFILE = JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW' });
 
 /** Each dimension, and how likely it is to be set. */
 const DIMENSIONS: readonly (readonly [name: string, chance: number, apply: Apply])[] = [
@@ -82,6 +93,7 @@ const DIMENSIONS: readonly (readonly [name: string, chance: number, apply: Apply
   ['capDropSome', 0.1, host('CapDrop', ['NET_RAW'], ['MKNOD', 'AUDIT_WRITE'])],
   ['seccompUnconfined', 0.12, security('seccomp=unconfined')],
   ['seccompCustom', 0.08, security(`seccomp=${CUSTOM_PROFILE}`)],
+  ['seccompAllowsAll', 0.04, (d) => void d.security.splice(0, d.security.length, `seccomp=${ALLOW_ALL_PROFILE}`)],
   ['noNewPrivileges', 0.3, security('no-new-privileges', 'no-new-privileges:true', 'no-new-privileges=true')],
   ['noNewPrivilegesOff', 0.05, security('no-new-privileges:false')],
   ['labelDisable', 0.05, security('label=disable')],
