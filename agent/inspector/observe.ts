@@ -20,7 +20,7 @@ export async function observeAll(access: NodeAccess, before?: Facts): Promise<Fa
       const known = Object.assign(remembered(before, fact), ...parts) as Partial<Facts>;
       // A container that is asked about twice must not be answered from memory.
       const from = fact === 'containers' ? access : round;
-      return { [fact]: await inspectorOf(fact).inspect(from, known) };
+      return { [fact]: await inspectorOf(fact).inspect(from, known, round) };
     });
     running.set(fact, work);
   }
@@ -29,7 +29,8 @@ export async function observeAll(access: NodeAccess, before?: Facts): Promise<Fa
 
 /** Reads one fact again; the others are taken as `known` has them. */
 export async function observe<N extends FactName>(access: NodeAccess, known: Facts, fact: N): Promise<Facts[N]> {
-  return inspectorOf(fact).inspect(fact === 'containers' ? access : forOneRound(access), known);
+  const round = forOneRound(access);
+  return inspectorOf(fact).inspect(fact === 'containers' ? access : round, known, round);
 }
 
 /**

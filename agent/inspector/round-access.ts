@@ -44,7 +44,12 @@ function rememberingHost(host: Host): Host {
 }
 
 function areSame(some: readonly HostQuestion[], others: readonly HostQuestion[]): boolean {
-  return some.length === others.length && some.every((one, index) => sameValue(one, others[index]));
+  return some.length === others.length && some.every((one, index) => isSame(one, others[index] as HostQuestion));
+}
+
+/** Hundreds are compared for each question about all processes: by their paths first. */
+function isSame(one: HostQuestion, other: HostQuestion): boolean {
+  return one.path === other.path && one.ask === other.ask && sameValue(one, other);
 }
 
 /** Remembers answers for shared paths; a different bound is a different question. */

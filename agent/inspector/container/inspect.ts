@@ -49,12 +49,16 @@ export const containerInspector: Inspector<'containers'> = {
  * The containers of all engines. An engine that does not list its containers is a failed look of its own where another
  * one does; where none does, the answer is that of the first.
  */
-async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Promise<ContainersFact> {
+async function inspectContainers(
+  access: NodeAccess,
+  known: Partial<Facts>,
+  round: NodeAccess = access,
+): Promise<ContainersFact> {
   const runtimes = [access.runtime, ...(await access.engines.others())];
   const taken = new Set<string>();
   const lists: ContainersFact[] = [];
   // One after the other: side by side they take each other's share of the processor.
-  for (const runtime of runtimes) lists.push(await inspectEngine({ ...access, runtime }, known, taken));
+  for (const runtime of runtimes) lists.push(await inspectEngine({ ...access, runtime }, known, { taken, round }));
   access.recall.keepOnly(taken);
   forgetOtherEngines(access, runtimes);
   const answered = lists.filter((list) => list.state === 'seen');
@@ -66,8 +70,18 @@ async function inspectContainers(access: NodeAccess, known: Partial<Facts>): Pro
   );
 }
 
-/** `taken`: ids of containers of the engines before this one, which an engine cannot claim for itself. */
-async function inspectEngine(access: NodeAccess, known: Partial<Facts>, taken: Set<string>): Promise<ContainersFact> {
+/** What the engines of a node are inspected with. */
+interface Round {
+  /** Ids of containers of the engines before this one, which an engine cannot claim for itself. */
+  readonly taken: Set<string>;
+  readonly round: NodeAccess;
+}
+
+async function inspectEngine(
+  access: NodeAccess,
+  known: Partial<Facts>,
+  { taken, round }: Round,
+): Promise<ContainersFact> {
   const { runtime, recall } = access;
   const reply = await runtime.listContainers();
   const listed = reply.ok
@@ -83,7 +97,7 @@ async function inspectEngine(access: NodeAccess, known: Partial<Facts>, taken: S
   }
   recall.failed.clear('engine', runtime.endpoint);
   const before = seenBefore(known);
-  const view = await viewNode(access);
+  const view = await viewNode(access, round.host);
   const own = listed.value.filter(({ Id: id }) => !taken.has(id));
   // First the engine about all, then the kernel: side by side they take each other's share of the processor.
   const entries = failedLast(runningFirst(own), recall.failed.list());

@@ -35,17 +35,21 @@ export interface Surroundings {
   readonly labelFile: 'attr/apparmor/current' | 'attr/current' | undefined;
 }
 
-/** Looks at the node before its containers are inspected. */
-export async function viewNode({ host, recall }: { readonly host: Host; readonly recall: Recall }): Promise<NodeView> {
+/**
+ * Looks at the node before its containers are inspected. `around`: answers what other inspectors ask in the same round;
+ * the containers themselves are read through `host`.
+ */
+export async function viewNode(
+  { host, recall }: { readonly host: Host; readonly recall: Recall },
+  around: Host = host,
+): Promise<NodeView> {
+  const access = { host: around, recall };
   const [namespaces, mounts, label] = await Promise.all([
-    readNodeNamespaces(host),
-    nodeMounts({ host, recall }, '1'),
-    findLabelFile(host),
+    readNodeNamespaces(around),
+    nodeMounts(access, '1'),
+    findLabelFile(around),
   ]);
-  const [cgroups, sockets] = await Promise.all([
-    readCgroupMounts({ host, recall }, mounts),
-    findControlSockets({ host, recall }, mounts),
-  ]);
+  const [cgroups, sockets] = await Promise.all([readCgroupMounts(access, mounts), findControlSockets(access, mounts)]);
   const node: Surroundings = { namespaces, cgroups, labelFile: label };
   return {
     host,
