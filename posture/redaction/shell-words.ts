@@ -83,11 +83,11 @@ function createScanner(text: string, end: number): Scanner {
     while (position < end) {
       const character = text.charAt(position);
       if (character === '\\' && position + 1 < end) {
-        if (isLineEnd(text, position + 1)) position += text.charAt(position + 1) === '\r' ? 3 : 2;
-        else {
-          plain += text.charAt(position + 1);
-          position += 2;
-        }
+        // A shell would join what a continued line has on both sides. A line of other text that ends in a backslash must
+        // not hide the command on the next one.
+        if (isLineEnd(text, position + 1)) break;
+        plain += text.charAt(position + 1);
+        position += 2;
         continue;
       }
       const close = isQuote(position) ? closing(character, position) : -1;

@@ -115,7 +115,7 @@ void t.test('names that are commands for a terminal or a page', { timeout: 100_0
   const dataDir = mkdtempSync(join(tmpdir(), 'plm-'));
   t.teardown(() => [root, dataDir].forEach((directory) => rmSync(directory, { recursive: true, force: true })));
   evilNode(root);
-  mkdirSync(join(root, 'run'));
+  mkdirSync(join(root, 'run'), { recursive: true });
   await serveDocker(t, ANSWERS, join(root, 'run/docker.sock'));
   const node = [`--host-root=${root}`, '--docker-host=unix:///run/docker.sock', `--data-dir=${dataDir}`];
 

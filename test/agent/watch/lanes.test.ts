@@ -212,7 +212,10 @@ void t.test('what events ask for', (t) => {
       { kind: 'exec', id: 'c' },
     ],
     [{ kind: 'container', action: 'exec_create', id: 'c' }, { kind: 'nothing' }],
-    [{ kind: 'container', action: 'create', id: 'c' }, { kind: 'nothing' }],
+    [
+      { kind: 'container', action: 'create', id: 'c' },
+      { kind: 'container', id: 'c' },
+    ],
     [
       { kind: 'network', action: 'connect', id: 'n', container: 'c' },
       { kind: 'container', id: 'c' },

@@ -10,7 +10,6 @@ void t.test('after the process stood still a round is made at once', async (t) =
   const rounds = (): readonly string[] => node.logged.filter((line) => line.startsWith('full round'));
   await until('the first round', () => rounds().length === 1);
   jumpMs = 60_000;
-  await until('another', () => rounds().length === 2);
-  t.match(rounds()[1], /stood still/);
+  await until('a round for that reason', () => rounds().some((line) => line.includes('stood still')));
   t.ok(node.logged.some((line) => line.startsWith('this process stood still')));
 });

@@ -36,6 +36,8 @@ export async function watched(
     readonly pace?: () => Pace;
     readonly agent?: () => AgentFact;
     readonly earlier?: FindingSet;
+    /** Other engines of this machine are not looked at. */
+    readonly isAlone?: boolean;
   },
 ): Promise<Watched> {
   const { dockerHost, hostRoot = '/', clock = systemClock(), sweepIntervalMs = 86_400_000 } = options;
@@ -46,7 +48,9 @@ export async function watched(
   const add = (fields: object, message: string): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
   const log: Logger = { debug: add, info: add, warn: add, error: add };
   const node = { hostRoot, dockerHost, nodeName: '', dataDir: '/nonexistent', agentVersion: '0.0.0-test' };
-  const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent });
+  const opened = await openLiveNode({ ...node, now: clock.now, signal, log, agent });
+  const engines = { ...opened.engines, others: () => Promise.resolve([]) };
+  const access = options.isAlone === true ? { ...opened, engines } : opened;
   const updates: NodeUpdate[] = [];
   const onChange = (update: NodeUpdate): void => void updates.push(update);
   const watch = watchNode({
