@@ -23,8 +23,11 @@ export function safe(text: string): string {
 
 /** As UNSAFE, with the joiners and selectors and every other format character: in JSON an escape changes nothing. */
 const UNSAFE_IN_JSON = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}]/gv;
-/** What is not printable ASCII: most texts have little of it, and to look for it costs a twentieth. */
-const NOT_ASCII = /[^ -~]+/gu;
+/**
+ * What is not printable ASCII: most texts have little of it, and to look for it costs a twentieth. Within strings line
+ * feeds are escapes already; those of an indented text stand between tokens.
+ */
+const NOT_ASCII = /[^\n -~]+/gu;
 
 /**
  * A JSON text of `value` that is safe to show and to ship: JSON.stringify leaves C1 controls, bidirectional controls and
@@ -32,9 +35,8 @@ const NOT_ASCII = /[^ -~]+/gu;
  * JSON.stringify.
  */
 export function safeJson(value: unknown, indent?: number): string {
-  // The line feeds of an indented text stand between tokens: they are ours.
   return (JSON.stringify(value, undefined, indent) ?? 'null').replaceAll(NOT_ASCII, (text) =>
-    text.replaceAll(UNSAFE_IN_JSON, (character) => (character === '\n' ? character : jsonEscape(character))),
+    text.replaceAll(UNSAFE_IN_JSON, jsonEscape),
   );
 }
 

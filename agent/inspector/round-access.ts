@@ -4,7 +4,7 @@ import { sameValue } from '../same-value.ts';
 
 /** What several inspectors read in one round: the table of processes, the mounts and sockets of the node, its users. */
 const SHARED =
-  /^\/(?:proc(?:$|\/\d+\/(?:comm|exe|cgroup|status)(?:$|\/)|\/1\/|\/stat$)|etc\/|(?:usr\/|usr\/local\/)?lib\/systemd\/|run\/systemd\/)/;
+  /^\/(?:proc(?:$|\/\d+\/(?:comm|exe|cgroup|status|fd)(?:$|\/)|\/1\/|\/stat$)|etc\/|(?:usr\/|usr\/local\/)?lib\/systemd\/|run\/systemd\/)/;
 
 /**
  * The same access for the time of one round: what several inspectors ask of the host is read once, so that they judge

@@ -105,7 +105,10 @@ function requestOpener(address: EngineAddress): OpenRequest {
   // An import would read every export of the module, among them WebSocket, which loads undici: 30 ms of CPU and 13 MB.
   const http = process.getBuiltinModule('node:http');
   const agent = new http.Agent(kept);
-  const place = address.kind === 'unix' ? { socketPath: address.path } : { host: address.host, port: address.port };
+  const place =
+    address.kind === 'unix'
+      ? { socketPath: address.path, headers: { ...common.headers, host: 'docker' } }
+      : { host: address.host, port: address.port };
   const options = { ...common, ...place };
   return (path, fresh) => http.request({ ...options, path, agent: fresh ? false : agent });
 }
