@@ -92,9 +92,11 @@ function targetOf(path: string, parameters: DialOptions['options']): string {
   return query.size === 0 ? path.slice(0, -1) : path + query.toString();
 }
 
+const HEADERS = Object.freeze({ 'user-agent': 'plimsoll' });
+
 function requestOpener(address: EngineAddress): OpenRequest {
   const kept = { keepAlive: true, maxFreeSockets: MAX_IDLE, timeout: IDLE_MS } as const;
-  const common: RequestOptions = { headers: { 'user-agent': 'plimsoll' }, maxHeaderSize: MAX_HEADER_BYTES };
+  const common: RequestOptions = { headers: HEADERS, maxHeaderSize: MAX_HEADER_BYTES };
   if (address.kind === 'tcp' && address.tls !== undefined) {
     const https = process.getBuiltinModule('node:https');
     const tls = { ...address.tls, minVersion: 'TLSv1.2' } as const;
@@ -107,7 +109,7 @@ function requestOpener(address: EngineAddress): OpenRequest {
   const agent = new http.Agent(kept);
   const place =
     address.kind === 'unix'
-      ? { socketPath: address.path, headers: { ...common.headers, host: 'docker' } }
+      ? { socketPath: address.path, headers: { ...HEADERS, host: 'docker' } }
       : { host: address.host, port: address.port };
   const options = { ...common, ...place };
   return (path, fresh) => http.request({ ...options, path, agent: fresh ? false : agent });
