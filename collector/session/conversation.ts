@@ -65,11 +65,15 @@ export function openConversation(beginning: Beginning, context: ConversationCont
   const receiveDelta = deltaReceiver({ ...beginning, resync, commits }, context);
 
   let hasInventory = false;
+  /** A whole delta has come. */
+  let hasDelta = false;
   const onHeartbeat = async (heartbeat: Heartbeat): Promise<void> => {
     nodes.change(nodeId, { ...readHeartbeat(heartbeat), lastSeenMs: clock.now() });
     resync.heartbeat();
     if (resync.isOwed() || commits.pending() > 0) return;
     const state = await context.store.nodeState(nodeId);
+    // A node that was never seen may still be sending its first delta.
+    if (state === undefined && beginning.state === undefined && !hasDelta) return;
     const reason = state?.epoch === beginning.epoch ? divergence(heartbeat, state) : LOST;
     if (reason !== undefined) resync.ask(reason);
   };
@@ -77,7 +81,10 @@ export function openConversation(beginning: Beginning, context: ConversationCont
   return {
     receive: async ({ hello, delta, inventory, heartbeat, queryResult }, bytes) => {
       if (hello) return { code: status.INVALID_ARGUMENT, details: 'a second Hello' };
-      if (delta) return receiveDelta.take(delta, bytes);
+      if (delta) {
+        hasDelta ||= delta.last === true;
+        return receiveDelta.take(delta, bytes);
+      }
       const isAnswer = queryResult ? context.replies.onResult(nodeId, queryResult) : false;
       if (!isAnswer) context.quota.countMessage(bytes);
       if (heartbeat) await onHeartbeat(heartbeat);

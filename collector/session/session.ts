@@ -145,7 +145,9 @@ async function welcome(
   // The node may know of more than the store: then the store was restored from a backup.
   const isAhead = state?.epoch === epoch && ackedSequence > committed;
   if (isAhead) await context.onNodeAhead(nodeId);
-  const resync = state?.epoch !== epoch || isAhead;
+  // A node that was never seen sends what waits first, so that what ended before its first contact has a history.
+  const isNew = state === undefined && ackedSequence === 0;
+  const resync = !isNew && (state?.epoch !== epoch || isAhead);
   context.log.info({ agentVersion, committed, resync }, 'session open');
   const { heartbeatIntervalMs } = context.settings;
   outbound.send({ welcome: { serverTimeMs: nowMs, committedSequence: committed, resync, heartbeatIntervalMs } });

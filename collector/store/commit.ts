@@ -70,6 +70,8 @@ function refusalOf(stream: NodeStream, commit: Commit): CommitResult | undefined
   if (sameEpoch && commit.sequence <= stream.sequence) return { outcome: 'duplicate' };
   if (commit.snapshot) return undefined;
   if (sameEpoch && commit.sequence === stream.sequence + 1) return undefined;
+  // A node that was never seen begins at its beginning: what ended before its first snapshot has a history too.
+  if (stream.epoch === '' && commit.sequence === 1) return undefined;
   return { outcome: 'gap', committed: sameEpoch ? stream.sequence : 0 };
 }
 

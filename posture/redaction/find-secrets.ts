@@ -143,10 +143,15 @@ function userEnd(text: string, start: number): number | undefined {
   const authority = /^[^\s\0/?#"'<>\\`]*/.exec(window)?.[0] ?? '';
   const last = authority.lastIndexOf('@');
   if (last > 0) return start + last;
-  // A password may hold a slash that should have been escaped; a port before a path is none.
+  // A password may hold a slash that should have been escaped. What looks like a port before a path is one, unless what
+  // follows the `@` looks like a host: `http://me:1/x@proxy.example:3128/`, but `http://localhost:4873/pkg@1.2`.
   const colon = authority.indexOf(':');
-  if (colon === -1 || /^:\d{1,5}$/.test(authority.slice(colon)) || last === 0) return undefined;
-  const more = /^[^\s\0"'<>@]+@(?=[\w[])/.exec(window)?.[0];
+  if (colon === -1 || last === 0) return undefined;
+  const isPort = /^:\d{1,5}$/.test(authority.slice(colon));
+  const host = isPort
+    ? /^[^\s\0"'<>@]+[^/@\s]@(?=(?:[\w-]+\.)*[a-z][\w-]*(?:\.[a-z]{2,}|:\d))/i
+    : /^[^\s\0"'<>@]+@(?=[\w[])/;
+  const more = host.exec(window)?.[0];
   return more === undefined ? undefined : start + more.length - 1;
 }
 

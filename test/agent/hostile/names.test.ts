@@ -116,6 +116,7 @@ void t.test('names that are commands for a terminal or a page', { timeout: 100_0
   t.teardown(() => [root, dataDir].forEach((directory) => rmSync(directory, { recursive: true, force: true })));
   evilNode(root);
   mkdirSync(join(root, 'run'), { recursive: true });
+  rmSync(join(root, 'run/docker.sock'), { force: true });
   await serveDocker(t, ANSWERS, join(root, 'run/docker.sock'));
   const node = [`--host-root=${root}`, '--docker-host=unix:///run/docker.sock', `--data-dir=${dataDir}`];
 

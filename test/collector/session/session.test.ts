@@ -9,8 +9,8 @@ await t.test('a node tells its findings: acked once they are stored, seen on the
   const node = await collector.connect('n1');
   node.say(hello());
   const welcome = await node.hearA('welcome');
-  t.match(welcome, { resync: true, heartbeatIntervalMs: 30_000 });
-  t.notOk(welcome.committedSequence, 'nothing is committed');
+  t.match(welcome, { heartbeatIntervalMs: 30_000 });
+  t.notOk(welcome.committedSequence || welcome.resync, 'nothing is committed, and everything comes in its order');
   t.ok(Math.abs(Number(welcome.serverTimeMs) - Date.now()) < 60_000);
   node.say(snapshot(1, [on('a'), on('b', { verdict: 'pass' })]));
   t.match(await node.hearA('ack'), { sequence: 1 });
@@ -27,6 +27,29 @@ await t.test('a node tells its findings: acked once they are stored, seen on the
   t.same(told, ['opened a', 'resolved a', 'opened c']);
   node.call.end();
   t.match(await node.ended, { name: 'OK' });
+});
+
+await t.test('what ended before the first contact of a node has a history', async (t) => {
+  const collector = await startCollector(t);
+  const node = await collector.connect('n1');
+  node.say(hello());
+  await node.hearA('welcome');
+  node.say(delta(1, [on('short')]));
+  node.say(delta(2, [], { gone: [on('short').id] }));
+  node.say(heartbeat(2, []));
+  node.say(snapshot(3, [on('a')]));
+  // One ack can stand for several deltas; a request for everything would fail this.
+  while ((await node.hearA('ack')).sequence !== 3);
+  const { entries } = await collector.store.history({ limit: 10 });
+  t.same(
+    entries.map(({ action, subjectName }) => `${action} ${subjectName}`),
+    ['opened name-of-a', 'resolved name-of-short', 'opened name-of-short'],
+  );
+  const late = await collector.connect('n2');
+  late.say(hello());
+  await late.hearA('welcome');
+  late.say(delta(2, [on('b')]));
+  t.match(await late.hearA('resync'), { reason: /missing/ }, 'what it had dropped before is asked for as a whole');
 });
 
 await t.test('a delta in parts counts as one, and only when its last part is there', async (t) => {

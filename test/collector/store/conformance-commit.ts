@@ -20,9 +20,12 @@ export async function sequences(t: Test, store: Store): Promise<void> {
 }
 
 export async function epochs(t: Test, store: Store): Promise<void> {
-  t.same(await commitOne(store, commit({ sequence: 1, put: [finding()] })), { outcome: 'gap', committed: 0 });
+  t.same(await commitOne(store, commit({ sequence: 2, put: [finding()] })), { outcome: 'gap', committed: 0 });
+  const first = commit({ nodeId: 'new', sequence: 1, put: [finding()] });
+  t.match(await commitOne(store, first), { outcome: 'applied' }, 'the first delta of a node that was never seen');
   await commitEvents(store, commit({ sequence: 5, snapshot: true, put: [finding()] }));
   t.same(await commitOne(store, commit({ epoch: 'e2', sequence: 6 })), { outcome: 'gap', committed: 0 });
+  t.same(await commitOne(store, commit({ epoch: 'e2', sequence: 1 })), { outcome: 'gap', committed: 0 });
   t.match(await store.nodeState('n1'), { epoch: 'e1', committedSequence: 5 });
   await commitEvents(store, commit({ epoch: 'e2', sequence: 1, snapshot: true, put: [finding()] }));
   t.match(await store.nodeState('n1'), { epoch: 'e2', committedSequence: 1 });
@@ -126,7 +129,7 @@ export async function times(t: Test, store: Store): Promise<void> {
 export async function batches(t: Test, store: Store): Promise<void> {
   const results = await store.commit([
     commit({ sequence: 1, snapshot: true, put: [finding()] }),
-    commit({ nodeId: 'n2', sequence: 1, put: [finding()] }),
+    commit({ nodeId: 'n2', sequence: 3, put: [finding()] }),
     commit({ sequence: 2, put: [finding({ verdict: 'pass' })] }),
     commit({ sequence: 2 }),
     commit({ nodeId: 'n3', sequence: 4, snapshot: true, put: [finding()] }),
