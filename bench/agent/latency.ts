@@ -40,7 +40,8 @@ export async function measureLatency(options: LatencyOptions): Promise<readonly 
     ),
     follow({ ...options.api, path: '/v1/events', headers: { authorization: `Bearer ${options.token}` } }, (line) => {
       const [, id] = /^data: .*"kind":"container","id":"([0-9a-f]{64})"/.exec(line) ?? [];
-      if (id !== undefined && !rowAtMs.has(id)) rowAtMs.set(id, Date.now());
+      // A container that was made and not started has findings too.
+      if (id !== undefined && startedAtMs.has(id) && !rowAtMs.has(id)) rowAtMs.set(id, Date.now());
     }),
   ];
   const ids: string[] = [];
