@@ -116,14 +116,13 @@ export const EXPECTATIONS: Readonly<Record<string, (known: Known) => Expected>> 
     return passIf(!networks.includes('bridge'));
   },
   'container.port-bind-address': (known) => {
-    // An intruder in the network of the node publishes nothing for the container.
-    if (shares(known, 'net')) return ['notApplicable', 'unknown', ...(known.generated.intruder ? PASS : [])];
+    if (sharesNetwork(known)) return ['notApplicable', 'unknown'];
     return passIf(
       !publishedOf(known.inspected).some(({ HostIp }) => HostIp === '' || /^(0\.0\.0\.0|::)$/.test(HostIp)),
     );
   },
   'container.privileged-port': (known) => {
-    if (shares(known, 'net')) return ['notApplicable', 'unknown', 'fail', ...(known.generated.intruder ? PASS : [])];
+    if (sharesNetwork(known)) return ['notApplicable', 'unknown', 'fail'];
     return passIf(!publishedOf(known.inspected).some(({ HostPort }) => Number(HostPort) < 1024));
   },
   'container.ssh-server': () => PASS,
@@ -136,6 +135,13 @@ function shares({ truth, node, generated }: Known, kind: string): boolean {
   return (
     truth.tasks.some((task) => task.namespaces[kind] === node[kind]) || (field !== undefined && asked[field] === 'host')
   );
+}
+
+/** Is the container itself in the network of the node? An intruder in its cgroup publishes nothing for it. */
+function sharesNetwork(known: Known): boolean {
+  const { truth, inspected } = known;
+  const own = truth.tasks.filter(({ pid }) => pid === inspected.State.Pid);
+  return shares({ ...known, truth: { ...truth, tasks: own } }, 'net');
 }
 
 function publishedOf(inspected: Inspected): readonly { readonly HostIp: string; readonly HostPort: string }[] {
