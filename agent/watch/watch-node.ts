@@ -112,6 +112,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
   const readRound = async (reason: string): Promise<void> => {
     const startedMs = clock.monotonic();
     const round = (rounds += 1);
+    log.debug({ reason }, 'round started');
     containers.takeLooked();
     const before = state.snapshot()?.facts;
     const facts = await observeAll(access, before);

@@ -68,9 +68,10 @@ export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
   try {
     const collector = Promise.withResolvers<CollectorReady>();
     const agent = Promise.withResolvers<unknown>();
-    let rounds = 0;
+    let underWay = 0;
     const debug: Logger['debug'] = (fields, message) => {
-      if (message === 'full round') rounds += 1;
+      if (message === 'round started') underWay += 1;
+      if (message === 'full round') underWay = 0;
       options.log.debug(fields, message);
     };
     const log = { ...options.log, debug };
@@ -98,7 +99,7 @@ export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
     );
     await awaited(agent.promise, running, clock);
     const spool = join(directory, 'agent', 'spool');
-    return await live({ ...options, clock, engine, pid: process.pid ?? 1, spool, rounds: () => rounds });
+    return await live({ ...options, clock, engine, pid: process.pid ?? 1, spool, underWay: () => underWay > 0 });
   } finally {
     stopping.abort('over');
     const ended = Promise.allSettled(running);
@@ -115,8 +116,8 @@ interface Life extends DayOptions {
   readonly engine: SimulatedEngine;
   readonly pid: number;
   readonly spool: string;
-  /** Rounds that are over. */
-  readonly rounds: () => number;
+  /** Does a round run? */
+  readonly underWay: () => boolean;
 }
 
 async function live(life: Life): Promise<DayOutcome> {
@@ -140,9 +141,9 @@ async function live(life: Life): Promise<DayOutcome> {
 }
 
 /** Real time for what the last step set off, while the clock stands still. */
-async function quiet({ engine, rounds }: Life): Promise<void> {
+async function quiet({ engine, underWay }: Life): Promise<void> {
   const untilMs = performance.now() + MAX_WAIT_MS;
-  const isBusy = (): boolean => performance.now() - engine.askedMs() < QUIET_MS || engine.listed() > rounds();
+  const isBusy = (): boolean => performance.now() - engine.askedMs() < QUIET_MS || underWay();
   do await sleep(QUIET_MS);
   while (isBusy() && performance.now() < untilMs);
 }

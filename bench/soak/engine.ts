@@ -9,8 +9,6 @@ export interface SimulatedEngine {
   readonly running: () => readonly string[];
   /** When the last question came, on the monotonic clock of the process. */
   readonly askedMs: () => number;
-  /** How often all containers were asked for: that is how a round begins. */
-  readonly listed: () => number;
   readonly close: () => Promise<void>;
 }
 
@@ -25,11 +23,9 @@ export async function startEngine(socket: string): Promise<SimulatedEngine> {
   const followers = new Set<ServerResponse>();
   let started = 0;
   let askedMs = 0;
-  let listed = 0;
   const server = createServer((request, response) => {
     askedMs = performance.now();
     const path = request.url ?? '';
-    if (path === '/containers/json') listed += 1;
     if (path.startsWith('/events')) {
       response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
       followers.add(response);
@@ -59,7 +55,6 @@ export async function startEngine(socket: string): Promise<SimulatedEngine> {
     },
     running: () => [...containers.keys()],
     askedMs: () => askedMs,
-    listed: () => listed,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
