@@ -4,8 +4,8 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NodeAccess } from './agent/node-access.ts';
-import { personAt } from './cli/ask.ts';
-import type { Output, Parent, World } from './cli/context.ts';
+import { prompterAt } from './cli/prompt.ts';
+import type { Output, Parent, CliEnvironment } from './cli/context.ts';
 import type { Programs } from './cli/programs.ts';
 import { runCli } from './cli/run.ts';
 import { redactText } from './posture/redaction/redact.ts';
@@ -17,7 +17,7 @@ import { listenForShutdown } from './service/shutdown.ts';
 declare const __PLIMSOLL_VERSION__: string | undefined;
 
 /** How a process is started that is to be small: flags of V8 and environment variables. */
-export interface Frugality {
+export interface V8Tuning {
   readonly flags: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -26,7 +26,7 @@ export interface Frugality {
  * Runs the command that the process was started with, then ends the process. `script` starts this program again;
  * `frugality` is for an agent that is started.
  */
-export async function main(script: string, frugality: Frugality): Promise<void> {
+export async function main(script: string, frugality: V8Tuning): Promise<void> {
   const code = await runCli(process.argv.slice(2), createWorld(script, frugality)).catch(async (error: unknown) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     await outputOf(process.stderr).write(`plimsoll: this is a defect, please report it\n${text}\n`);
@@ -36,13 +36,13 @@ export async function main(script: string, frugality: Frugality): Promise<void> 
   process.stdout.write('', () => process.exit(code));
 }
 
-function createWorld(script: string, frugality: Frugality): World {
+function createWorld(script: string, frugality: V8Tuning): CliEnvironment {
   const version = ownVersion();
   const clock = systemClock();
   return {
     stdout: outputOf(process.stdout),
     stderr: outputOf(process.stderr),
-    person: personAt(process.stdin, process.stderr),
+    prompter: prompterAt(process.stdin, process.stderr),
     environment: withoutOwnSwitches(process.env),
     workingDirectory: process.cwd(),
     uid: process.geteuid?.() ?? 0,
@@ -74,7 +74,7 @@ function withoutOwnSwitches({ PLIMSOLL_SOURCE: _source, ...environment }: NodeJS
 }
 
 /** What commands start; each is loaded when it is called. */
-function createPrograms(script: string, frugality: Frugality, version: string): Programs {
+function createPrograms(script: string, frugality: V8Tuning, version: string): Programs {
   const clock = systemClock();
   const openLive = async (settings: Settings, signal: AbortSignal): Promise<Opened> => {
     const [{ openLiveNode }, { engineTlsPaths }] = await Promise.all([
@@ -133,12 +133,12 @@ function createPrograms(script: string, frugality: Frugality, version: string): 
       return runCollector({ ...common, standardOutput: process.stdout, consoleDirectory: consoleDirectory() });
     },
     examine: async ({ settings, signal }) => {
-      const { examineNode } = await import('./agent/examination/examine-node.ts');
-      return examineNode({ settings, version, uid: process.geteuid?.() ?? 0, clock, signal });
+      const { diagnoseNode } = await import('./agent/diagnostics/diagnose-node.ts');
+      return diagnoseNode({ settings, version, uid: process.geteuid?.() ?? 0, clock, signal });
     },
     portHolders: async (port, signal) => {
       const [{ findPortHolders }, { createLinuxHost }] = await Promise.all([
-        import('./agent/examination/port-holders.ts'),
+        import('./agent/diagnostics/port-holders.ts'),
         import('./agent/host/linux.ts'),
       ]);
       return findPortHolders(port, createLinuxHost({ root: '/', signal }));

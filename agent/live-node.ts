@@ -5,7 +5,7 @@ import type { Logger } from '../service/log.ts';
 import { createLinuxHost } from './host/linux.ts';
 import type { Host } from './host/host.ts';
 import { socketPath } from './inspector/runtime-reply.ts';
-import { createRecall } from './inspector/recall.ts';
+import { createParseCache } from './inspector/parse-cache.ts';
 import { createInventory } from './inventory/inventory.ts';
 import type { NodeAccess } from './node-access.ts';
 import { createProber } from './probe/tls-prober.ts';
@@ -38,11 +38,11 @@ export interface LiveNodeOptions {
 export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess> {
   const { hostRoot, dockerHost, dockerTls, nodeName, dataDir, agentVersion, signal, log, agent } = options;
   const host = createLinuxHost({ root: hostRoot, signal, log });
-  const recall = createRecall();
+  const cache = createParseCache();
   const tls = dockerTls === undefined ? undefined : () => loadEngineTls(dockerTls);
   const [runtime, engines] = await findEngines({
     named: dockerHost.split(',').filter((endpoint) => endpoint !== ''),
-    access: { host, recall },
+    access: { host, cache },
     open: (endpoint) => createDockerRuntime({ endpoint, tls, socketPath: socketUnder(hostRoot, endpoint, host) }),
   });
   const inventory = createInventory({ host, agentVersion, nodeIdFile: join(dataDir, 'agent', 'node-id') });
@@ -56,7 +56,7 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
       return nodeName === '' ? node : { ...node, name: nodeName };
     },
     agent: agent ?? (() => absent('plimsoll agent')),
-    recall,
+    cache,
     now: options.now,
   };
 }

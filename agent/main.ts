@@ -12,9 +12,9 @@ import type { BudgetWatch } from './budget/budget-watch.ts';
 import { reclaimMemory } from './budget/reclaim.ts';
 import { processUsage } from './budget/usage.ts';
 import type { Usage } from './budget/usage.ts';
-import { inventoryOf } from './link/inventory.ts';
-import { createLink } from './link/session-client.ts';
-import { openSpool } from './link/spool.ts';
+import { inventoryOf } from './transport/inventory.ts';
+import { createSessionClient } from './transport/session-client.ts';
+import { openSpool } from './transport/spool.ts';
 import { openLiveNode } from './live-node.ts';
 import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
 import { createQueryAnswerer } from './query/query-answerer.ts';
@@ -100,7 +100,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     void reclaimMemory();
   });
   const subjects = openSubjectFile({ path: node.subjectFile, clock, log });
-  const link = createLink({
+  const session = createSessionClient({
     target: settings.collector,
     loadTls: () => loadOwnCertificate(settings, node.nodeId),
     spool,
@@ -116,16 +116,16 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     signal,
     onCaughtUp,
   });
-  let linked: Promise<void> | undefined;
+  let running: Promise<void> | undefined;
   const watch = watchNode({
     access: node.access,
     checks: CHECKS,
     earlier: subjects.earlier,
     onChange: (update) => {
       latest = update;
-      link.publish(update.findings, update.delta, update.observedAtMs);
+      session.publish(update.findings, update.delta, update.observedAtMs);
       subjects.update(update.findings, update.delta);
-      linked ??= link.run();
+      running ??= session.run();
       budget.begin(() => watch.refresh('agent'));
     },
     sweepIntervalMs: settings.sweepInterval,
@@ -137,7 +137,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   });
   await watch.done;
   const steps = [
-    { name: 'session', close: () => linked },
+    { name: 'session', close: () => running },
     { name: 'queries', close: answerer.close },
     { name: 'spool', close: spool.close },
     { name: 'subjects', close: subjects.close },

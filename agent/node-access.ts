@@ -1,7 +1,7 @@
 import type { AgentFact } from '../posture/fact/agent.ts';
 import type { NodeFact } from '../posture/fact/node.ts';
 import type { Host } from './host/host.ts';
-import type { Recall } from './inspector/recall.ts';
+import type { ParseCache } from './inspector/parse-cache.ts';
 import type { Prober } from './probe/prober.ts';
 import type { Engines } from './runtime/engines.ts';
 import type { ContainerRuntime } from './runtime/runtime.ts';
@@ -18,7 +18,7 @@ export interface NodeAccess {
   /** What the running agent takes; absent where none runs. */
   readonly agent: () => AgentFact;
   /** What was parsed at the last look. */
-  readonly recall: Recall;
+  readonly cache: ParseCache;
   /** Milliseconds since 1970. A recorded node answers with the time of the recording. */
   readonly now: () => number;
 }

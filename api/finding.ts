@@ -4,7 +4,7 @@ import { control, severity, verdict } from './part.ts';
 
 const action = s.oneOf(['opened', 'changed', 'resolved']);
 /** Of `resolved`, why, where the node did not say so; null: fixed, or gone with its subject. */
-const cause = s.nullable(s.oneOf(['nodeForgotten']));
+const cause = s.nullable(s.oneOf(['nodeRemoved']));
 const subject = s.object({ kind: s.oneOf(SUBJECT_KINDS), id: s.string(), name: s.string() });
 const evidence = s.object({ source: s.string(), seen: s.string(), expected: s.string() });
 

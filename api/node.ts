@@ -50,20 +50,20 @@ export const nodeDetail = s.object({
 /** See {@link nodeDetail}. */
 export type NodeDetail = s.Infer<typeof nodeDetail>;
 
-/** There is no such node any more: what `/v1/events` sends as `nodeForgotten`. */
+/** There is no such node any more: what `/v1/events` sends as `nodeRemoved`. */
 export const goneNode = s.object({ nodeId: s.string() });
 /** See {@link goneNode}. */
 export type GoneNode = s.Infer<typeof goneNode>;
 
-/** A node that was forgotten: how many findings it had, and how many of them were open. */
-export const forgottenNode = s.object({
+/** A node that was removed: how many findings it had, and how many of them were open. */
+export const removedNode = s.object({
   id: s.string(),
   name: s.string(),
   findings: s.integer(),
   resolved: s.integer(),
 });
-/** See {@link forgottenNode}. */
-export type ForgottenNode = s.Infer<typeof forgottenNode>;
+/** See {@link removedNode}. */
+export type RemovedNode = s.Infer<typeof removedNode>;
 
 /** The fleet at a glance. */
 export const summary = s.object({

@@ -1,5 +1,5 @@
 import * as s from '../posture/schema.ts';
-import { troubles } from './trouble.ts';
+import { issues } from './issue.ts';
 
 const sinkStatus = s.object({
   name: s.string(),
@@ -54,7 +54,7 @@ export const collectorStatus = s.object({
     listed: s.list(nodeHealth, '', 1_000),
   }),
   sinks: s.list(sinkStatus, '', 1_000),
-  troubles,
+  issues,
 });
 /** See {@link collectorStatus}. */
 export type FleetStatus = s.Infer<typeof collectorStatus>;

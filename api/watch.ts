@@ -12,7 +12,7 @@ export type WatchItem<P> =
   | { readonly type: 'connected' }
   | { readonly type: 'finding'; readonly event: FindingEvent }
   | { readonly type: 'node'; readonly node: NodeState }
-  | { readonly type: 'nodeForgotten'; readonly nodeId: string }
+  | { readonly type: 'nodeRemoved'; readonly nodeId: string }
   /** Changes were missed, or may have been: read anew what is shown. */
   | { readonly type: 'gap'; readonly reason: string }
   /** There is no stream now. Without a problem: one that was there broke. */
@@ -104,7 +104,7 @@ function toItem({ type, data }: ServerEvent): WatchItem<never> | undefined {
       const parsed = parseJson(data, nodeState);
       return parsed.ok ? { type, node: parsed.value } : unread(parsed.problem);
     }
-    case 'nodeForgotten': {
+    case 'nodeRemoved': {
       const parsed = parseJson(data, goneNode);
       return parsed.ok ? { type, nodeId: parsed.value.nodeId } : unread(parsed.problem);
     }

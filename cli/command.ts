@@ -19,7 +19,7 @@ export interface Command {
   readonly examinesSettings?: true;
   readonly examples: readonly Example[];
   /** What exit status 1 means, where the command answers it without `--fail-on`. */
-  readonly trouble?: string;
+  readonly issue?: string;
   /** Does it, and answers the exit code. Expected failures are told on standard error, not thrown. */
   readonly run: (context: Context) => Promise<number>;
 }
@@ -56,7 +56,7 @@ export const EXIT_OK = 0;
 /** Findings at or over the threshold that was asked for. */
 export const EXIT_FINDINGS = 1;
 /** What was looked at is not in order. */
-export const EXIT_TROUBLE = 1;
+export const EXIT_ISSUES = 1;
 /** The command could not be understood, or something outside did not work. */
 export const EXIT_FAILURE = 2;
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../service/clock.ts';
 import type { Origin } from '../service/config/load.ts';
-import type { Problem } from '../service/config/problem.ts';
+import type { SettingProblem } from '../service/config/problem.ts';
 import type { SettingName, Settings } from '../service/config/settings.ts';
 import type { Arguments } from './arguments.ts';
 import type { Programs } from './programs.ts';
@@ -14,7 +14,7 @@ export interface Output {
 }
 
 /** Someone at a terminal. */
-export interface Person {
+export interface Prompter {
   /** The line that is answered, without white space around it; empty where they end the input instead. */
   readonly ask: (question: string) => Promise<string>;
 }
@@ -27,11 +27,11 @@ export interface Parent {
 }
 
 /** What the program was started with, and what it may use. `main.ts` makes it. */
-export interface World {
+export interface CliEnvironment {
   readonly stdout: Output;
   readonly stderr: Output;
   /** Undefined: there is nobody to ask. */
-  readonly person: Person | undefined;
+  readonly prompter: Prompter | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
   readonly uid: number;
@@ -51,12 +51,12 @@ export interface World {
 }
 
 /** What a command runs with. */
-export interface Context extends World {
+export interface Context extends CliEnvironment {
   readonly args: Arguments;
   readonly settings: Settings;
   readonly origins: ReadonlyMap<SettingName, Origin>;
   /** What is wrong with the settings; empty but for commands that examine them. */
-  readonly settingProblems: readonly Problem[];
+  readonly settingProblems: readonly SettingProblem[];
   /** What a person should know about the settings; told already, but for commands that examine them. */
   readonly settingWarnings: readonly string[];
   /** The flags of settings as they were given, and `config`: for programs that this one starts. */

@@ -98,8 +98,8 @@ function exitLines(command: Command): readonly string[] {
           '     names does not answer, or containers run that could not be inspected',
           '     (with --fail-on)',
         ];
-  const trouble = command.trouble === undefined ? [] : [`  1  ${command.trouble}`];
-  return ['  0  done', ...findings, ...trouble, '  2  wrong usage, or something outside did not work', ...unseen];
+  const issue = command.issue === undefined ? [] : [`  1  ${command.issue}`];
+  return ['  0  done', ...findings, ...issue, '  2  wrong usage, or something outside did not work', ...unseen];
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

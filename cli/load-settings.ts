@@ -1,6 +1,6 @@
 import type { Loaded } from '../service/config/load.ts';
 import type { Program } from '../service/config/setting.ts';
-import type { World } from './context.ts';
+import type { CliEnvironment } from './context.ts';
 
 /**
  * The settings of `programs` as they stand for this process. With none, only defaults: a command that uses no setting
@@ -9,7 +9,7 @@ import type { World } from './context.ts';
 export async function loadSettingsOf(
   programs: readonly Program[],
   flags: Readonly<Record<string, string>>,
-  { environment, uid, home, workingDirectory }: World,
+  { environment, uid, home, workingDirectory }: CliEnvironment,
 ): Promise<Loaded> {
   const [{ loadSettings }, { readConfigFile }] = await Promise.all([
     import('../service/config/load.ts'),

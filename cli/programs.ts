@@ -1,7 +1,7 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import type { Facts } from '../posture/fact/facts.ts';
 import type { Finding } from '../posture/finding.ts';
-import type { Reported } from '../service/examination.ts';
+import type { DiagnosticReport } from '../service/diagnostic.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Address } from '../service/config/kind.ts';
 import type { PortHolders } from '../service/port-holder.ts';
@@ -20,7 +20,7 @@ export interface Programs {
   /** Runs the collector until `signal` aborts. Rejects with what stopped it from starting. */
   readonly collector: (run: RunRequest<CollectorReady>) => Promise<void>;
   /** Examines what the agent needs of this node: its engine, and what it may see. Changes nothing. */
-  readonly examine: (request: ExamineRequest) => Promise<readonly Reported[]>;
+  readonly examine: (request: ExamineRequest) => Promise<readonly DiagnosticReport[]>;
   /** Who listens on a TCP port of this machine. Changes nothing. */
   readonly portHolders: (port: number, signal: AbortSignal) => Promise<PortHolders>;
   /** Starts this program again, as a child process. */

@@ -1,5 +1,5 @@
 import { EXIT_OK } from './command.ts';
-import { complain } from './complain.ts';
+import { printError } from './print-error.ts';
 import type { Context } from './context.ts';
 import type { RunRequest } from './programs.ts';
 
@@ -19,7 +19,7 @@ export async function runService<R>(
     await program({ settings, signal, onReady: (ready) => parent?.send({ ready }) });
     return EXIT_OK;
   } catch (error) {
-    return complain(context, problemOf(error), hintOf(error));
+    return printError(context, problemOf(error), hintOf(error));
   }
 }
 

@@ -1,11 +1,11 @@
-import type { Problem } from '../service/config/problem.ts';
+import type { SettingProblem } from '../service/config/problem.ts';
 import { parseArguments } from './arguments.ts';
 import type { ParsedArguments } from './arguments.ts';
 import { EXIT_FAILURE, EXIT_OK } from './command.ts';
 import type { Command } from './command.ts';
 import { COMMAND_NAMES, loadCommand } from './command/registry.ts';
-import { complain } from './complain.ts';
-import type { Context, World } from './context.ts';
+import { printError } from './print-error.ts';
+import type { Context, CliEnvironment } from './context.ts';
 import { renderCommandHelp, renderHelp } from './help.ts';
 import { loadSettingsOf } from './load-settings.ts';
 import { createPaint } from './render/paint.ts';
@@ -17,19 +17,19 @@ const MIN_COLUMNS = 40;
 const MAX_COLUMNS = 500;
 
 /** Runs the command that `argv` (without node and script) names. Answers the exit code. */
-export async function runCli(argv: readonly string[], world: World): Promise<number> {
+export async function runCli(argv: readonly string[], world: CliEnvironment): Promise<number> {
   const [word, ...rest] = argv;
   if (word === undefined || word === '--help' || word === '-h') return print(world, await renderHelp());
   const name = word === '--version' ? 'version' : word;
   const command = await loadCommand(name);
-  if (command === undefined) return complain(world, unknownCommandText(name, COMMAND_NAMES), 'see: plimsoll help');
+  if (command === undefined) return printError(world, unknownCommandText(name, COMMAND_NAMES), 'see: plimsoll help');
   return runCommand(command, rest, world);
 }
 
-async function runCommand(command: Command, argv: readonly string[], world: World): Promise<number> {
+async function runCommand(command: Command, argv: readonly string[], world: CliEnvironment): Promise<number> {
   const settingNames = await settingNamesOf(command);
   const parsed = parseArguments(command, settingNames, argv);
-  if (!parsed.ok) return complain(world, parsed.problem);
+  if (!parsed.ok) return printError(world, parsed.problem);
   if (parsed.help) return print(world, await renderCommandHelp(command));
   const context = await createContext(command, parsed, world);
   return typeof context === 'number' ? context : command.run(context);
@@ -39,14 +39,14 @@ async function runCommand(command: Command, argv: readonly string[], world: Worl
 async function createContext(
   command: Command,
   { args, settings: flags }: Extract<ParsedArguments, { ok: true }>,
-  world: World,
+  world: CliEnvironment,
 ): Promise<Context | number> {
   const loaded = await loadSettingsOf(command.settings, flags, world);
   if (!loaded.ok && command.examinesSettings !== true) return complainOfSettings(world, loaded.problems);
   const { settings, origins, warnings: settingWarnings } = loaded.ok ? loaded : loaded.rest;
   const settingProblems = loaded.ok ? [] : loaded.problems;
   if (command.examinesSettings !== true)
-    for (const warning of settingWarnings) await complain(world, `warning: ${warning}`);
+    for (const warning of settingWarnings) await printError(world, `warning: ${warning}`);
   const paint = createPaint({
     color: settings.color,
     isTerminal: world.stdout.isTerminal,
@@ -58,18 +58,18 @@ async function createContext(
   return { ...world, args, ...read, width, streamWidth, paint };
 }
 
-async function complainOfSettings(world: World, problems: readonly Problem[]): Promise<number> {
+async function complainOfSettings(world: CliEnvironment, problems: readonly SettingProblem[]): Promise<number> {
   const { describeProblem } = await import('../service/config/problem.ts');
-  for (const problem of problems) await complain(world, describeProblem(problem));
+  for (const problem of problems) await printError(world, describeProblem(problem));
   await world.stderr.write('  see: plimsoll config --help\n');
   return EXIT_FAILURE;
 }
 
-function isWidthGiven({ columns, environment }: World): boolean {
+function isWidthGiven({ columns, environment }: CliEnvironment): boolean {
   return columns !== undefined || environment['COLUMNS'] !== undefined;
 }
 
-function widthOf({ columns, environment }: World): number {
+function widthOf({ columns, environment }: CliEnvironment): number {
   const asked = /^[1-9]\d{0,4}$/.test(environment['COLUMNS'] ?? '') ? Number(environment['COLUMNS']) : DEFAULT_COLUMNS;
   return Math.min(MAX_COLUMNS, Math.max(MIN_COLUMNS, columns ?? asked));
 }
@@ -80,7 +80,7 @@ async function settingNamesOf(command: Command): Promise<readonly string[]> {
   return settingsOf(command.settings);
 }
 
-async function print(world: World, text: string): Promise<number> {
+async function print(world: CliEnvironment, text: string): Promise<number> {
   await world.stdout.write(text);
   return EXIT_OK;
 }

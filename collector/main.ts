@@ -11,8 +11,8 @@ import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { startApi } from './api/api.ts';
-import { createFeed } from './feed.ts';
-import type { Feed } from './feed.ts';
+import { createEventBus } from './event-bus.ts';
+import type { EventBus } from './event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
 import { createNodeLookup } from './node-lookup.ts';
 import { keepNodeRetention } from './node-retention.ts';
@@ -22,7 +22,7 @@ import { openPositionGuard } from './position-guard.ts';
 import { startSessionServer } from './session/server.ts';
 import type { SessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
-import { startPump } from './sink/pump.ts';
+import { startDeliveryWorker } from './sink/delivery-worker.ts';
 import { openSinks, sinkNames } from './sinks.ts';
 import { addressError, StartError } from './start-error.ts';
 import type { ListenAddresses } from './status/collector-status.ts';
@@ -101,7 +101,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   const { store, writeProblem } = observeWrites(healing.store);
   steps.push({ name: 'store', close: () => store.close() });
-  const feed = createFeed();
+  const feed = createEventBus();
   const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, feed, clock, log });
   steps.push({ name: 'position', close: guard.close });
   const verification = startUpkeep(options, { store, feed }, steps);
@@ -109,11 +109,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   /** For reads that people trigger: these must not keep the store from committing. */
   const readStore: Store = { ...store, nodes: nodes.all };
   const opened = await openSinks({ ...options, nodes });
-  const pumps = opened.map((sink) => startPump({ store, sink, feed, clock, log }));
-  for (const pump of pumps) steps.push({ name: `sink ${pump.status().name}`, close: () => pump.stop() });
+  const workers = opened.map((sink) => startDeliveryWorker({ store, sink, feed, clock, log }));
+  for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });
   // The hub and the sessions need each other: the hub asks for them only once there are questions.
   let sessions: Sessions = NO_SESSIONS;
-  let forgetNode: SessionServer['forget'] = notYet;
+  let removeNode: SessionServer['remove'] = notYet;
   let nodeProblems: SessionServer['problems'] = () => [];
   const queries = createQueryHub({
     sessions: () => sessions,
@@ -122,7 +122,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     log,
     limits: queryLimits(settings),
   });
-  const sinks = () => pumps.map((pump) => pump.status());
+  const sinks = () => workers.map((worker) => worker.status());
   let addresses: CollectorReady = { api: settings.api, listen: settings.listen };
   const status = createStatus({
     version,
@@ -147,7 +147,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     feed,
     sinks,
     status,
-    forgetNode: (nodeId, by) => forgetNode(nodeId, by),
+    removeNode: (nodeId, by) => removeNode(nodeId, by),
     clock,
     log,
     version,
@@ -173,7 +173,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   sessions = server.sessions;
   askAll = server.resync;
-  forgetNode = server.forget;
+  removeNode = server.remove;
   nodeProblems = server.problems;
   steps.push(
     { name: 'sessions', close: () => server.close() },
@@ -198,7 +198,7 @@ function toText({ api, listen }: CollectorReady, consoleDirectory: string | unde
 
 const NO_SESSIONS: Sessions = Object.freeze({ connected: () => [], send: () => false });
 
-const notYet: SessionServer['forget'] = () =>
+const notYet: SessionServer['remove'] = () =>
   Promise.resolve({ outcome: 'notNow', reason: 'the collector is still starting' });
 
 /** Makes the directory if need be, and takes it for this process: two collectors on one store would undo each other. */
@@ -219,7 +219,7 @@ async function lockDirectory(path: string): Promise<{ readonly release: () => vo
 /** What keeps the store small and sound: runs until the collector ends. */
 function startUpkeep(
   { settings, clock, log }: CollectorOptions,
-  { store, feed }: { readonly store: Store; readonly feed: Feed },
+  { store, feed }: { readonly store: Store; readonly feed: EventBus },
   steps: ClosingStep[],
 ): StoreVerification {
   const stop = new AbortController();
@@ -247,17 +247,17 @@ function startUpkeep(
   return verification;
 }
 
-/** Forgets nodes that are not heard of, where that is wanted: runs until the collector ends. */
+/** Removes nodes that are not heard of, where that is wanted: runs until the collector ends. */
 function startNodeRetention(
   { settings, clock, log }: CollectorOptions,
-  { nodes, forget }: SessionServer,
+  { nodes, remove }: SessionServer,
   steps: ClosingStep[],
 ): void {
   const retentionMs = settings.nodeRetention;
   if (retentionMs === 'off') return;
   const stop = new AbortController();
   const intervalMs = RETENTION_INTERVAL_MS;
-  const kept = keepNodeRetention({ nodes, forget, retentionMs, intervalMs, clock, log, signal: stop.signal });
+  const kept = keepNodeRetention({ nodes, remove, retentionMs, intervalMs, clock, log, signal: stop.signal });
   const close = async (): Promise<void> => {
     stop.abort();
     await kept;

@@ -1,4 +1,4 @@
-import type { Feed } from './feed.ts';
+import type { EventBus } from './event-bus.ts';
 import type { NodeRow, Store } from './store/store.ts';
 
 /** Rows of all nodes, in memory. */
@@ -14,7 +14,7 @@ export interface NodeLookup {
  * longer than committing a thousand events, and nodes wait for their acks meanwhile. The rows are read once, then the
  * feed says what changes. A read that fails rejects, and the next call tries again.
  */
-export function createNodeLookup(store: Pick<Store, 'nodes'>, feed: Feed): NodeLookup {
+export function createNodeLookup(store: Pick<Store, 'nodes'>, feed: EventBus): NodeLookup {
   const rows = new Map<string, NodeRow>();
   let reading: Promise<void> | undefined;
   feed.subscribeToNodes((item) => {
@@ -25,7 +25,7 @@ export function createNodeLookup(store: Pick<Store, 'nodes'>, feed: Feed): NodeL
     // What the feed said in the meantime is newer; of nodes that were removed there is no row to tell by.
     const removed = new Set<string>();
     const stop = feed.subscribeToNodes((item) => {
-      if (item.type === 'nodeForgotten') removed.add(item.nodeId);
+      if (item.type === 'nodeRemoved') removed.add(item.nodeId);
     });
     try {
       for (const node of await store.nodes()) if (!rows.has(node.id) && !removed.has(node.id)) rows.set(node.id, node);

@@ -2,14 +2,14 @@ import { jittered } from '../service/backoff.ts';
 import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Logger } from '../service/log.ts';
-import type { NodeForgetting } from './session/forget.ts';
+import type { NodeRemover } from './session/remove-node.ts';
 import type { NodeRow } from './store/store.ts';
 
 /** What node retention works with. */
 export interface NodeRetentionOptions {
   readonly nodes: () => readonly NodeRow[];
-  readonly forget: NodeForgetting['forget'];
-  /** A node that was not heard of for so long is forgotten. */
+  readonly remove: NodeRemover['remove'];
+  /** A node that was not heard of for so long is removed. */
   readonly retentionMs: number;
   readonly intervalMs: number;
   readonly clock: Clock;
@@ -17,7 +17,7 @@ export interface NodeRetentionOptions {
   readonly signal: AbortSignal;
 }
 
-/** Who forgets, for the log. */
+/** Who removes, for the log. */
 const BY = 'node-retention';
 /**
  * A collector that was down hears of nobody: all nodes get so long to come back, longer than the longest pause between
@@ -26,11 +26,11 @@ const BY = 'node-retention';
 const GRACE_MS = 3_600_000;
 
 /**
- * Forgets nodes that were not heard of for `retentionMs`, one after the other, at each interval (±20 %) until `signal`
+ * Removes nodes that were not heard of for `retentionMs`, one after the other, at each interval (±20 %) until `signal`
  * aborts, and not before everyone has had time to connect. What the store does not take is tried again next time.
  */
 export async function keepNodeRetention(options: NodeRetentionOptions): Promise<void> {
-  const { nodes, forget, retentionMs, intervalMs, clock, log, signal } = options;
+  const { nodes, remove, retentionMs, intervalMs, clock, log, signal } = options;
   await sleep(clock, Math.min(GRACE_MS, retentionMs), signal);
   while (!signal.aborted) {
     const beforeMs = clock.now() - retentionMs;
@@ -38,13 +38,13 @@ export async function keepNodeRetention(options: NodeRetentionOptions): Promise<
     try {
       for (const { id } of old) {
         if (signal.aborted) return;
-        const { outcome } = await forget(id, BY);
+        const { outcome } = await remove(id, BY);
         if (outcome === 'notNow') break;
         // Sessions get their turn in between: a whole fleet may be old at once.
         await new Promise(setImmediate);
       }
     } catch (error) {
-      log.warn({ error }, 'forgetting nodes that are not heard of failed');
+      log.warn({ error }, 'removing nodes that are not heard of failed');
     }
     await sleep(clock, jittered(intervalMs, 0.2, Math.random), signal);
   }

@@ -3,7 +3,7 @@ import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import { errorCode, PRIVATE_FILE, writeFileAtomic } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
-import type { Feed } from './feed.ts';
+import type { EventBus } from './event-bus.ts';
 import type { Store } from './store/store.ts';
 
 /** Sees to it that no position of an event is used twice, also after the store was restored from a backup. */
@@ -21,7 +21,7 @@ export interface PositionGuardOptions {
   /** File that holds the newest position, outside of the store. */
   readonly path: string;
   readonly store: Pick<Store, 'raisePosition'>;
-  readonly feed: Feed;
+  readonly feed: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
 }

@@ -1,7 +1,7 @@
 import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Logger } from '../service/log.ts';
-import type { Feed } from './feed.ts';
+import type { EventBus } from './event-bus.ts';
 import type { Store } from './store/store.ts';
 
 /** Names the cursor that keeps events in the outbox for readers of the event stream that come back. */
@@ -14,7 +14,7 @@ const STEP_MS = 60_000;
 /** What it works with. */
 export interface ReplayWindowOptions {
   readonly store: Pick<Store, 'advance'>;
-  readonly feed: Feed;
+  readonly feed: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;

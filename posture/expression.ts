@@ -8,7 +8,7 @@ import { toJson } from './query/json.ts';
 import type { Json } from './query/json.ts';
 import { widen } from './query/library-node.ts';
 import { suggestion } from './query/nearest.ts';
-import { Problem, problemText } from './query/problem.ts';
+import { QueryError, queryErrorText } from './query/problem.ts';
 import { translate } from './query/translate.ts';
 import type { CelNode, Language, Translation } from './query/translate.ts';
 import type { Program, Tree } from './query/tree.ts';
@@ -62,7 +62,7 @@ export function compileExpression(text: string): Compiled {
   try {
     return { ok: true, expression: compile(text) };
   } catch (error) {
-    return { ok: false, problem: problemText(error) };
+    return { ok: false, problem: queryErrorText(error) };
   }
 }
 
@@ -80,13 +80,13 @@ export function evaluate(expression: Expression, view: QueryView, maxRows = DEFA
     const value = toJson(truncated ? result.slice(0, rows) : result, run);
     return { ok: true, value, rows, truncated, unread: [...noted.values()] };
   } catch (error) {
-    return { ok: false, problem: problemText(error) };
+    return { ok: false, problem: queryErrorText(error) };
   }
 }
 
 function compile(text: string): Expression {
   if (text.length > MAX_EXPRESSION_LENGTH)
-    throw new Problem(`an expression has at most ${String(MAX_EXPRESSION_LENGTH)} characters`);
+    throw new QueryError(`an expression has at most ${String(MAX_EXPRESSION_LENGTH)} characters`);
   const source = sourceOf(text);
   const { variables, tree, tests } = check(text, source);
   // The library does not look at the field in has(…). It does in dyn(…), which has as many letters.
@@ -176,7 +176,7 @@ function check(text: string, source: Source): Translation {
   if (error !== undefined) throw refused(error, source);
   // Names that the library brings along for its own use.
   for (const name of translation.variables)
-    if (!source.table.variables.has(name)) throw new Problem(`there is no fact \`${name}\``);
+    if (!source.table.variables.has(name)) throw new QueryError(`there is no fact \`${name}\``);
   for (const [left, right] of translation.comparisons) {
     checkWord(left, right, source.table);
     checkWord(right, left, source.table);
@@ -198,13 +198,13 @@ function checkWord(field: CelNode, word: CelNode, table: TypeTable): void {
   const words = wordsOf(field, table);
   if (words === undefined || words.includes(word.args)) return;
   const known = suggestion(word.args, words);
-  throw new Problem(`\`${word.args.slice(0, 80)}\` is none of ${words.join(', ')}${known}`, word);
+  throw new QueryError(`\`${word.args.slice(0, 80)}\` is none of ${words.join(', ')}${known}`, word);
 }
 
-function refused(error: unknown, { text, table }: Source): Problem {
+function refused(error: unknown, { text, table }: Source): QueryError {
   const { code, node, range } = error as { code?: string; node?: CelNode; range?: { start: number; end: number } };
   const refusal = { code: code ?? '', summary: summaryOf(error), node };
-  return new Problem(explain(refusal, text, table), range);
+  return new QueryError(explain(refusal, text, table), range);
 }
 
 function summaryOf(error: unknown): string {

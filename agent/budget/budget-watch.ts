@@ -6,14 +6,14 @@ import { scopedClock } from '../../service/scoped-clock.ts';
 import { afterMeasuring, atFullSpeed } from './budget-state.ts';
 import type { BudgetState, Taken } from './budget-state.ts';
 import { createCpuWindow } from './cpu-window.ts';
-import { paceOf } from './pace.ts';
-import type { Pace } from './pace.ts';
+import { throttleProfileAt } from './throttle-profile.ts';
+import type { ThrottleProfile } from './throttle-profile.ts';
 import type { Usage } from './usage.ts';
 
 /** Measures what the agent takes, and slows it down while that is more than its budget. */
 export interface BudgetWatch {
   /** How fast the agent is to work now. */
-  readonly pace: () => Pace;
+  readonly pace: () => ThrottleProfile;
   /** What is known of the agent now. */
   readonly fact: () => AgentFact;
   /**
@@ -75,7 +75,7 @@ export function watchBudget(options: BudgetWatchOptions): BudgetWatch {
   tick();
 
   return {
-    pace: () => paceOf(state.slowdown.step),
+    pace: () => throttleProfileAt(state.slowdown.step),
     fact: () => seen(factOf(state, taken, budget), '/proc/self'),
     begin: (call) => {
       if (onChange !== undefined) return;
@@ -88,7 +88,7 @@ export function watchBudget(options: BudgetWatchOptions): BudgetWatch {
 }
 
 function factOf(state: BudgetState, taken: Taken, budget: Taken) {
-  const { level, sweepFactor } = paceOf(state.slowdown.step);
+  const { level, sweepFactor } = throttleProfileAt(state.slowdown.step);
   return {
     level,
     reason: state.reason,
@@ -109,7 +109,7 @@ function tell(
   after: BudgetState,
   { taken, budget }: { readonly taken: Taken; readonly budget: Taken },
 ): void {
-  const { level, sweepFactor } = paceOf(after.slowdown.step);
+  const { level, sweepFactor } = throttleProfileAt(after.slowdown.step);
   const reason = after.reason === 'none' ? before.reason : after.reason;
   const fields = { level, sweepFactor, reason, taken, budget };
   if (after.slowdown.step > before.slowdown.step) log.warn(fields, 'over its budget: the agent slows down');

@@ -1,4 +1,4 @@
-import { CRITICAL_STEP } from './pace.ts';
+import { CRITICAL_STEP } from './throttle-profile.ts';
 
 /** How far the agent is slowed down, and how long what was measured has spoken for a change. */
 export interface Slowdown {

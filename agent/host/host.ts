@@ -18,9 +18,9 @@ export interface Host {
    * `before` itself comes back: nothing needs to be parsed again.
    */
   readonly readMany: (
-    questions: readonly HostQuestion[],
-    before?: readonly HostAnswer[],
-  ) => Promise<readonly HostAnswer[]>;
+    questions: readonly ReadRequest[],
+    before?: readonly ReadResult[],
+  ) => Promise<readonly ReadResult[]>;
   /**
    * Calls `onChange` with one of `paths` when it, or what it leads to, may have changed: at the earliest possible
    * moment, possibly once too often, never too seldom. A path that does not exist yet is watched for. Bursts are
@@ -51,13 +51,13 @@ export type ReadFailureCode =
   | 'failed'; // anything else, the reason has the errno
 
 /** A question of `readMany`: one of the single questions with its bound. */
-export type HostQuestion =
-  | { readonly ask: 'readFile'; readonly path: string; readonly maxBytes?: number | undefined }
-  | { readonly ask: 'list'; readonly path: string; readonly maxEntries?: number | undefined }
-  | { readonly ask: 'readLink'; readonly path: string };
+export type ReadRequest =
+  | { readonly op: 'readFile'; readonly path: string; readonly maxBytes?: number | undefined }
+  | { readonly op: 'list'; readonly path: string; readonly maxEntries?: number | undefined }
+  | { readonly op: 'readLink'; readonly path: string };
 
 /** What the single question would have answered: bytes, names, or the text of a link. */
-export type HostAnswer = Read<Buffer | readonly string[] | string>;
+export type ReadResult = Read<Buffer | readonly string[] | string>;
 
 /** Bound of a file read; default 1 MiB. */
 export interface ReadLimits {

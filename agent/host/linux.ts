@@ -1,18 +1,18 @@
 import { failure, magicLink } from './failure.ts';
 import { kindOf, linkOrdinary, listOrdinary, readOrdinary, statOrdinary } from './ordinary-files.ts';
-import { createPatience, MAX_OVERDUE } from './patience.ts';
+import { createIoDeadline, MAX_OVERDUE } from './io-deadline.ts';
 import { readOne, unlessSame } from './read-many.ts';
-import { cleanPath, createTree, isMagic, leadsThroughMagic } from './tree.ts';
+import { cleanPath, createPathMapper, isMagic, leadsThroughMagic } from './path-mapper.ts';
 import { createVirtualFiles } from './virtual-files.ts';
 import { createWatching } from './watch.ts';
 import type { Stats } from 'node:fs';
 import type { Logger } from '../../service/log.ts';
-import type { Host, HostAnswer, HostQuestion, HostStat, Read } from './host.ts';
-import type { Patience } from './patience.ts';
-import type { TreeOptions } from './tree.ts';
+import type { Host, ReadResult, ReadRequest, HostStat, Read } from './host.ts';
+import type { IoDeadline } from './io-deadline.ts';
+import type { PathMapperOptions } from './path-mapper.ts';
 
 /** How a Linux node is read. */
-export interface LinuxHostOptions extends TreeOptions {
+export interface LinuxHostOptions extends PathMapperOptions {
   /** How long a file system may take; default 2,000. /proc and /sys do not wait for anyone. */
   readonly deadlineMs?: number | undefined;
   /** Changes within this time are told as one; default 100. */
@@ -33,12 +33,12 @@ const DEFAULT_MAX_WATCHES = 1024;
 /** A Linux node, read where it stands. Throws where `root` does not exist. */
 export function createLinuxHost(options: LinuxHostOptions = {}): Host {
   const { signal } = options;
-  const tree = createTree(options);
+  const tree = createPathMapper(options);
   const virtual = createVirtualFiles();
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
-  const ofFiles = createPatience(deadlineMs, MAX_OVERDUE.ofFiles);
-  const ofProcesses = createPatience(deadlineMs, MAX_OVERDUE.ofProcesses);
-  const patience: Patience = (path, work) => (path.startsWith('/proc/') ? ofProcesses : ofFiles)(path, work);
+  const ofFiles = createIoDeadline(deadlineMs, MAX_OVERDUE.ofFiles);
+  const ofProcesses = createIoDeadline(deadlineMs, MAX_OVERDUE.ofProcesses);
+  const withDeadline: IoDeadline = (path, work) => (path.startsWith('/proc/') ? ofProcesses : ofFiles)(path, work);
 
   /** Hands the cleaned path to the reader for its file system. */
   const route = <T>(
@@ -50,10 +50,10 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
     const clean = cleanPath(path);
     if (!clean.ok) return Promise.resolve(clean);
     if (signal?.aborted === true) return Promise.resolve(failure('failed', 'the program is stopping'));
-    if (clean.value.includes('/..')) return patience(path, () => onOrdinary(clean.value));
+    if (clean.value.includes('/..')) return withDeadline(path, () => onOrdinary(clean.value));
     if (isRefused(clean.value)) return Promise.resolve(magicLink());
     if (tree.isVirtual(clean.value)) return Promise.resolve(onVirtual(tree.toNative(clean.value)));
-    return patience(path, () => onOrdinary(clean.value));
+    return withDeadline(path, () => onOrdinary(clean.value));
   };
 
   const single: Pick<Host, 'readFile' | 'list' | 'readLink'> = {
@@ -82,15 +82,15 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
       ),
   };
   /** The path here of a question to a file system whose answers are memory; undefined for any other question. */
-  const virtualPath = ({ ask, path }: HostQuestion): string | undefined => {
+  const virtualPath = ({ op, path }: ReadRequest): string | undefined => {
     const clean = cleanPath(path);
     if (!clean.ok || clean.value.includes('/..') || !tree.isVirtual(clean.value)) return undefined;
-    return (ask === 'readLink' ? leadsThroughMagic : isMagic)(clean.value) ? undefined : tree.toNative(clean.value);
+    return (op === 'readLink' ? leadsThroughMagic : isMagic)(clean.value) ? undefined : tree.toNative(clean.value);
   };
   /** Of questions that are asked again; what a path means follows from its words alone. */
-  const known = new WeakMap<HostQuestion, string>();
-  const askVirtual = (native: string, question: HostQuestion, before: HostAnswer | undefined): HostAnswer => {
-    switch (question.ask) {
+  const known = new WeakMap<ReadRequest, string>();
+  const askVirtual = (native: string, question: ReadRequest, before: ReadResult | undefined): ReadResult => {
+    switch (question.op) {
       case 'readFile':
         return virtual.read(native, question.maxBytes ?? DEFAULT_MAX_BYTES, bytesOf(before));
       case 'list':
@@ -104,9 +104,9 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
     readMany: async (questions, before) => {
       const isStopping = signal?.aborted === true;
       // A loop without iterators: this runs over every file of every container.
-      let answers: HostAnswer[] | undefined;
+      let answers: ReadResult[] | undefined;
       for (let index = 0; index < questions.length; index += 1) {
-        const question = questions[index] as HostQuestion;
+        const question = questions[index] as ReadRequest;
         const last = before?.[index];
         const native = isStopping ? undefined : (known.get(question) ?? virtualPath(question));
         if (native !== undefined && last !== undefined) known.set(question, native);
@@ -136,7 +136,7 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
       ),
     watch: createWatching({
       tree,
-      patience,
+      withDeadline,
       burstMs: options.burstMs ?? DEFAULT_BURST_MS,
       maxWatches: options.maxWatches ?? DEFAULT_MAX_WATCHES,
       signal,
@@ -145,7 +145,7 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
   };
 }
 
-function bytesOf(answer: HostAnswer | undefined): Buffer | undefined {
+function bytesOf(answer: ReadResult | undefined): Buffer | undefined {
   return answer?.ok === true && Buffer.isBuffer(answer.value) ? answer.value : undefined;
 }
 

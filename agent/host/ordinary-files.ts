@@ -6,7 +6,7 @@ import { walk } from './walk.ts';
 import type { Dir, Stats } from 'node:fs';
 import type { Read } from './host.ts';
 import type { NativePath } from './native-path.ts';
-import type { Tree } from './tree.ts';
+import type { PathMapper } from './path-mapper.ts';
 
 const calls = {
   fstat: promisify(fstat),
@@ -30,7 +30,7 @@ interface Place {
 }
 
 /** The bytes of the regular file that `path` leads to. */
-export function readOrdinary(tree: Tree, path: string, maxBytes: number): Promise<Read<Buffer>> {
+export function readOrdinary(tree: PathMapper, path: string, maxBytes: number): Promise<Read<Buffer>> {
   return atPlace(tree, path, async ({ handle, stats }) => {
     if (!stats.isFile()) return failure('notRegular', `a ${kindOf(stats)}, not a regular file`);
     if (stats.size > maxBytes) return tooLarge(maxBytes);
@@ -45,7 +45,7 @@ export function readOrdinary(tree: Tree, path: string, maxBytes: number): Promis
 }
 
 /** The names in the directory that `path` leads to, sorted. */
-export function listOrdinary(tree: Tree, path: string, maxEntries: number): Promise<Read<readonly string[]>> {
+export function listOrdinary(tree: PathMapper, path: string, maxEntries: number): Promise<Read<readonly string[]>> {
   return atPlace(tree, path, async ({ handle, stats }) => {
     if (!stats.isDirectory()) return failure('absent', 'not a directory (ENOTDIR)');
     // Node types names of a directory that is read in this encoding as strings; they are buffers.
@@ -65,12 +65,12 @@ export function listOrdinary(tree: Tree, path: string, maxEntries: number): Prom
 }
 
 /** What stands at the end of `path`. */
-export function statOrdinary(tree: Tree, path: string): Promise<Read<{ realPath: string; stats: Stats }>> {
+export function statOrdinary(tree: PathMapper, path: string): Promise<Read<{ realPath: string; stats: Stats }>> {
   return atPlace(tree, path, ({ realPath, stats }) => Promise.resolve({ ok: true, value: { realPath, stats } }));
 }
 
 /** The text of the link at `path`; links before the last component are followed. */
-export async function linkOrdinary(tree: Tree, path: string): Promise<Read<string>> {
+export async function linkOrdinary(tree: PathMapper, path: string): Promise<Read<string>> {
   const slash = path.lastIndexOf('/');
   const name = path.slice(slash + 1);
   if (name === '' || name === '..') return failure('failed', 'not a symbolic link (EINVAL)');
@@ -86,7 +86,7 @@ export async function linkOrdinary(tree: Tree, path: string): Promise<Read<strin
 }
 
 /** Opens the place that `path` leads to, hands it to `use`, and lets go of it. */
-async function atPlace<T>(tree: Tree, path: string, use: (place: Place) => Promise<Read<T>>): Promise<Read<T>> {
+async function atPlace<T>(tree: PathMapper, path: string, use: (place: Place) => Promise<Read<T>>): Promise<Read<T>> {
   try {
     // Mostly there is no link on the way: then the place that the kernel finds has the very name that was asked for.
     const direct = await takeDirectly(tree, path);
@@ -102,7 +102,7 @@ async function atPlace<T>(tree: Tree, path: string, use: (place: Place) => Promi
   }
 }
 
-async function takeDirectly(tree: Tree, path: string): Promise<Place | undefined> {
+async function takeDirectly(tree: PathMapper, path: string): Promise<Place | undefined> {
   if (path.includes('/..')) return undefined;
   try {
     return await takePlace(tree, path);
@@ -123,7 +123,7 @@ async function useAndClose<T>(place: Place, use: (place: Place) => Promise<Read<
 }
 
 /** The place with exactly this path; undefined where a link stands on the way. */
-async function takePlace(tree: Tree, path: string): Promise<Place | undefined> {
+async function takePlace(tree: PathMapper, path: string): Promise<Place | undefined> {
   const native = pathToNative(tree.toNative(path));
   const handle = await calls.open(native, O_PATH | constants.O_NOFOLLOW);
   let kept = false;

@@ -1,12 +1,12 @@
-import type { Host, HostAnswer, HostQuestion } from './host.ts';
+import type { Host, ReadResult, ReadRequest } from './host.ts';
 
 /** `readMany` for a host whose answers come one by one. */
 export async function readEach(
   host: Pick<Host, 'readFile' | 'readLink' | 'list'>,
-  questions: readonly HostQuestion[],
-  before: readonly HostAnswer[] = [],
-): Promise<readonly HostAnswer[]> {
-  const answers: HostAnswer[] = [];
+  questions: readonly ReadRequest[],
+  before: readonly ReadResult[] = [],
+): Promise<readonly ReadResult[]> {
+  const answers: ReadResult[] = [];
   for (const [index, question] of questions.entries())
     answers.push(unlessSame(await readOne(host, question), before[index]));
   const areSame = before.length === answers.length && answers.every((answer, index) => answer === before[index]);
@@ -16,9 +16,9 @@ export async function readEach(
 /** One question of `readMany`. */
 export function readOne(
   host: Pick<Host, 'readFile' | 'readLink' | 'list'>,
-  question: HostQuestion,
-): Promise<HostAnswer> {
-  switch (question.ask) {
+  question: ReadRequest,
+): Promise<ReadResult> {
+  switch (question.op) {
     case 'readFile':
       return host.readFile(question.path, question.maxBytes === undefined ? {} : { maxBytes: question.maxBytes });
     case 'list':
@@ -29,11 +29,11 @@ export function readOne(
 }
 
 /** `before` where it says the same as `answer`. */
-export function unlessSame(answer: HostAnswer, before: HostAnswer | undefined): HostAnswer {
+export function unlessSame(answer: ReadResult, before: ReadResult | undefined): ReadResult {
   return before !== undefined && isSame(answer, before) ? before : answer;
 }
 
-function isSame(one: HostAnswer, other: HostAnswer): boolean {
+function isSame(one: ReadResult, other: ReadResult): boolean {
   if (!one.ok || !other.ok) return !one.ok && !other.ok && one.code === other.code && one.reason === other.reason;
   if (typeof one.value === 'string' || typeof other.value === 'string') return one.value === other.value;
   if (one.value === other.value) return true;

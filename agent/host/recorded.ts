@@ -1,6 +1,6 @@
 import { REDACTED } from '../../posture/redaction/secret-name.ts';
 import { keyOf } from '../record/answer.ts';
-import type { Answer, Question } from '../record/answer.ts';
+import type { RecordedLine, Question } from '../record/answer.ts';
 import { failure } from './failure.ts';
 import { readEach } from './read-many.ts';
 import type { Host, Read, ReadFailureCode } from './host.ts';
@@ -12,15 +12,15 @@ const DEFAULT_MAX_ENTRIES = 10_000;
  * A host that answers from a recording: what was asked when it was made, and `notRecorded` for all else. `files` is the
  * directory of the recording, which holds the contents. Nothing on it ever changes.
  */
-export function createRecordedHost(answers: ReadonlyMap<string, Answer>, files: Pick<Host, 'readFile'>): Host {
-  const find = (ask: Question, path: string): Read<Answer> => {
+export function createRecordedHost(answers: ReadonlyMap<string, RecordedLine>, files: Pick<Host, 'readFile'>): Host {
+  const find = (ask: Question, path: string): Read<RecordedLine> => {
     const answer = answers.get(keyOf(ask, path));
     if (answer === undefined) return failure('notRecorded', 'nobody asked for it when the node was recorded');
     return answer.code === null
       ? { ok: true, value: answer }
       : failure(toReadCode(answer.code), answer.reason ?? 'no reason was recorded');
   };
-  const pick = <T>(ask: Question, path: string, field: (answer: Answer) => T | null): Promise<Read<T>> => {
+  const pick = <T>(ask: Question, path: string, field: (answer: RecordedLine) => T | null): Promise<Read<T>> => {
     const found = find(ask, path);
     if (!found.ok) return Promise.resolve(found);
     const value = field(found.value);
@@ -57,6 +57,6 @@ export function createRecordedHost(answers: ReadonlyMap<string, Answer>, files: 
 
 const damaged = (reason: string): Read<never> => failure('failed', `the recording is damaged: ${reason}`);
 
-function toReadCode(code: NonNullable<Answer['code']>): ReadFailureCode {
+function toReadCode(code: NonNullable<RecordedLine['code']>): ReadFailureCode {
   return code === 'notFound' ? 'failed' : code;
 }

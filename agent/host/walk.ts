@@ -2,9 +2,9 @@ import { lstat, readlink } from 'node:fs';
 import { promisify } from 'node:util';
 import { failure, failureFrom, magicLink } from './failure.ts';
 import { nameFromBytes, pathToNative } from './native-path.ts';
-import { isMagic } from './tree.ts';
+import { isMagic } from './path-mapper.ts';
 import type { Read } from './host.ts';
-import type { Tree } from './tree.ts';
+import type { PathMapper } from './path-mapper.ts';
 
 /** Links that may be followed on the way to one path; Linux itself stops after 40 (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -34,7 +34,7 @@ export interface Walk {
  * Follows a path component by component. An absolute link starts again at the root of the node and `..` stops there,
  * so no link leads out. The outcome is the path without links; `absent`, `loop` and `denied` are told.
  */
-export async function walk(tree: Tree, path: string): Promise<Walk> {
+export async function walk(tree: PathMapper, path: string): Promise<Walk> {
   const steps: Step[] = [];
   const pending = componentsOf(path).toReversed();
   let real: string[] = [];
@@ -71,7 +71,7 @@ interface Found {
   readonly target: string | undefined;
 }
 
-async function lookUp(tree: Tree, directory: readonly string[], name: string): Promise<Read<Found>> {
+async function lookUp(tree: PathMapper, directory: readonly string[], name: string): Promise<Read<Found>> {
   const path = `/${[...directory, name].join('/')}`;
   const native = pathToNative(tree.toNative(path));
   try {

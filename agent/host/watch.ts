@@ -1,18 +1,18 @@
-import { createBurst } from './burst.ts';
-import { cleanPath } from './tree.ts';
+import { createDebouncer } from './debounce.ts';
+import { cleanPath } from './path-mapper.ts';
 import { walk } from './walk.ts';
 import { createWatcherPool } from './watcher-pool.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Host, Read } from './host.ts';
-import type { Patience } from './patience.ts';
-import type { Tree } from './tree.ts';
+import type { IoDeadline } from './io-deadline.ts';
+import type { PathMapper } from './path-mapper.ts';
 import type { Walk } from './walk.ts';
 import type { Interest, WatcherPool } from './watcher-pool.ts';
 
 /** What watching needs from its host. */
 export interface WatchingOptions {
-  readonly tree: Tree;
-  readonly patience: Patience;
+  readonly tree: PathMapper;
+  readonly withDeadline: IoDeadline;
   readonly burstMs: number;
   readonly maxWatches: number;
   readonly signal: AbortSignal | undefined;
@@ -39,23 +39,23 @@ export function createWatching(options: WatchingOptions): Host['watch'] {
       tree: options.tree,
       budget,
       log: options.log,
-      onEvent: (path) => burst.add(path),
+      onEvent: (path) => debouncer.add(path),
     });
     const arm = (path: string): Promise<number> => follow(options, pool, path, signal);
     // Only after the way to the path was followed again is it told: whatever happens later is then seen.
-    const burst = createBurst(options.burstMs, async (path) => {
+    const debouncer = createDebouncer(options.burstMs, async (path) => {
       await arm(path);
       if (!signal.aborted) onChange(path);
     });
     signal.addEventListener('abort', () => {
-      burst.close();
+      debouncer.close();
       pool.close();
     });
     const startedAtMs = Date.now();
     const start = async (path: string): Promise<void> => {
       // What changed after we were called but before the watch stood has sent no event.
       const changedAtMs = await arm(path);
-      if (!signal.aborted && changedAtMs >= startedAtMs - CLOCK_SLACK_MS) burst.add(path);
+      if (!signal.aborted && changedAtMs >= startedAtMs - CLOCK_SLACK_MS) debouncer.add(path);
     };
     if (!signal.aborted) for (const path of new Set(paths)) void start(path);
     return () => stop.abort();
@@ -64,7 +64,7 @@ export function createWatching(options: WatchingOptions): Host['watch'] {
 
 /** Watches all that decides where the path leads. Answers when the newest change of any of it was; 0: not known. */
 async function follow(
-  { tree, patience }: WatchingOptions,
+  { tree, withDeadline }: WatchingOptions,
   pool: WatcherPool,
   path: string,
   signal: AbortSignal,
@@ -73,7 +73,7 @@ async function follow(
   if (!clean.ok) return 0;
   let before = '';
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const walked = await patience(`watch ${path}`, async (): Promise<Read<Walk>> => {
+    const walked = await withDeadline(`watch ${path}`, async (): Promise<Read<Walk>> => {
       return { ok: true, value: await walk(tree, clean.value) };
     });
     if (signal.aborted || !walked.ok) return 0;
@@ -86,7 +86,7 @@ async function follow(
   return Date.now();
 }
 
-function interestsOf(tree: Tree, { outcome, steps }: Walk): Interest[] {
+function interestsOf(tree: PathMapper, { outcome, steps }: Walk): Interest[] {
   const identities = new Map(
     steps.map(({ directory, name, identity }) => [directory === '/' ? `/${name}` : `${directory}/${name}`, identity]),
   );

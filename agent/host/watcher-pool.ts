@@ -2,7 +2,7 @@ import { watch } from 'node:fs';
 import { nameFromBytes, pathToNative } from './native-path.ts';
 import type { FSWatcher } from 'node:fs';
 import type { Logger } from '../../service/log.ts';
-import type { Tree } from './tree.ts';
+import type { PathMapper } from './path-mapper.ts';
 
 /** One thing that a path depends on: a name in a directory, or (without a name) all that happens to the place. */
 export interface Interest {
@@ -25,7 +25,7 @@ interface Watched {
 }
 
 interface PoolOptions {
-  readonly tree: Tree;
+  readonly tree: PathMapper;
   /** How many more watches the host may open. */
   readonly budget: { left: number };
   readonly onEvent: (path: string) => void;

@@ -1,4 +1,4 @@
-import type { Host, HostQuestion } from '../host/host.ts';
+import type { Host, ReadRequest } from '../host/host.ts';
 import type { NodeAccess } from '../node-access.ts';
 import { sameValue } from '../same-value.ts';
 
@@ -21,8 +21,7 @@ function rememberingHost(host: Host): Host {
   const list = remembering((path: string, maxEntries: number | undefined) =>
     host.list(path, maxEntries === undefined ? {} : { maxEntries }),
   );
-  const together: { readonly questions: readonly HostQuestion[]; readonly answers: ReturnType<Host['readMany']> }[] =
-    [];
+  const together: { readonly questions: readonly ReadRequest[]; readonly answers: ReturnType<Host['readMany']> }[] = [];
   const stat = remembering((path: string) => host.stat(path));
   const readLink = remembering((path: string) => host.readLink(path));
   return {
@@ -43,13 +42,13 @@ function rememberingHost(host: Host): Host {
   };
 }
 
-function areSame(some: readonly HostQuestion[], others: readonly HostQuestion[]): boolean {
-  return some.length === others.length && some.every((one, index) => isSame(one, others[index] as HostQuestion));
+function areSame(some: readonly ReadRequest[], others: readonly ReadRequest[]): boolean {
+  return some.length === others.length && some.every((one, index) => isSame(one, others[index] as ReadRequest));
 }
 
 /** Hundreds are compared for each question about all processes: by their paths first. */
-function isSame(one: HostQuestion, other: HostQuestion): boolean {
-  return one.path === other.path && one.ask === other.ask && sameValue(one, other);
+function isSame(one: ReadRequest, other: ReadRequest): boolean {
+  return one.path === other.path && one.op === other.op && sameValue(one, other);
 }
 
 /** Remembers answers for shared paths; a different bound is a different question. */

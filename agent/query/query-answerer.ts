@@ -2,10 +2,10 @@ import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import type { Query } from '../../proto/fleet.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { Pace } from '../budget/pace.ts';
-import type { QueryAnswerer } from '../link/query-answerer.ts';
+import type { ThrottleProfile } from '../budget/throttle-profile.ts';
+import type { QueryAnswerer } from '../transport/query-answerer.ts';
 import { messagesOf } from './answer-messages.ts';
-import { createSlots } from './slots.ts';
+import { createSemaphore } from './semaphore.ts';
 import { createWorkerPool } from './worker-pool.ts';
 import type { QueryWorker } from './query-worker.ts';
 import type { WorkerReply } from './worker-protocol.ts';
@@ -15,7 +15,7 @@ export interface QueryAnswererOptions {
   /** What is known of the node now. */
   readonly facts: () => Facts;
   /** How many are evaluated at once, and how many wait for their turn: a node has other things to do. */
-  readonly pace: () => Pace;
+  readonly pace: () => ThrottleProfile;
   readonly clock: Clock;
   readonly log: Logger;
   /** Entry of the thread: worker.ts, or what it was bundled to. */
@@ -34,7 +34,7 @@ const OVER_BUDGET = 'the agent is far over its budget and answers no queries now
 /** Answers queries in threads that are stopped at the deadline, whatever they are doing. `close` ends the threads. */
 export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswerer & { readonly close: () => void } {
   const { clock, log, pace } = options;
-  const slots = createSlots(() => ({ most: pace().queriesAtOnce, mostWaiting: pace().queriesWaiting }));
+  const semaphore = createSemaphore(() => ({ most: pace().queriesAtOnce, mostWaiting: pace().queriesWaiting }));
   const pool = createWorkerPool(options.workerUrl, clock);
 
   const withWorker = async (stop: AbortSignal, use: (worker: QueryWorker) => Promise<WorkerReply>) => {
@@ -49,7 +49,7 @@ export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswere
   };
   const evaluate = async (query: Query, stop: AbortSignal): Promise<WorkerReply> => {
     if (pace().queriesAtOnce === 0) return refused(OVER_BUDGET);
-    const leave = await slots.enter(stop);
+    const leave = await semaphore.acquire(stop);
     if (leave === 'full') return refused(pace().level === 'normal' ? TOO_MANY : TOO_MANY_WHILE_SLOW);
     if (leave === 'aborted') return refused('the evaluation was stopped');
     try {

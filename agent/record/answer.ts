@@ -66,7 +66,7 @@ export const answerSchema = s.object({
   probe: s.nullable(probeSchema),
 });
 /** See {@link answerSchema}. */
-export type Answer = s.Infer<typeof answerSchema>;
+export type RecordedLine = s.Infer<typeof answerSchema>;
 
 /** {@link MANIFEST_FILE}, without the `node` fact that stands in it too. */
 export const manifestSchema = s.object({

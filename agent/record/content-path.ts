@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { pathToNative } from '../host/native-path.ts';
-import { isOfRuntime } from './notes.ts';
+import { isOfRuntime } from './recording-buffer.ts';
 import type { Question } from './answer.ts';
 
 // A name may have 255 bytes and a path 4,096 (limits.h); a recording may be unpacked below a long path.

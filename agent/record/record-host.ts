@@ -2,10 +2,10 @@ import { redactFile } from './redact-file.ts';
 import { readEach } from '../host/read-many.ts';
 import { redactText } from '../../posture/redaction/redact.ts';
 import type { Host, Read } from '../host/host.ts';
-import type { AnswerParts, Notes } from './notes.ts';
+import type { AnswerParts, RecordingBuffer } from './recording-buffer.ts';
 
 /** The same host, its answers noted. Files that are secrets as a whole are handed on but not noted. */
-export function recordHost(host: Host, notes: Notes): Host {
+export function recordHost(host: Host, notes: RecordingBuffer): Host {
   const noting = async <T>(
     question: Pick<AnswerParts, 'ask' | 'of'>,
     asked: Promise<Read<T>>,

@@ -5,10 +5,10 @@ import type { ContainerRuntime, Reply } from '../runtime/runtime.ts';
 import { enginePrefix } from './answer.ts';
 import type { Question } from './answer.ts';
 import type { Engines } from '../runtime/engines.ts';
-import type { Notes } from './notes.ts';
+import type { RecordingBuffer } from './recording-buffer.ts';
 
 /** The same runtime, its answers noted; `prefix` stands before each name where several runtimes are noted. */
-export function recordRuntime(runtime: ContainerRuntime, notes: Notes, prefix = ''): ContainerRuntime {
+export function recordRuntime(runtime: ContainerRuntime, notes: RecordingBuffer, prefix = ''): ContainerRuntime {
   const noting = async (ask: Question, name: string, asked: Promise<Reply>): Promise<Reply> => {
     const of = prefix + name;
     const reply = await asked;
@@ -36,7 +36,7 @@ export function recordRuntime(runtime: ContainerRuntime, notes: Notes, prefix = 
 /** The same engines, the answers of all noted. */
 export function recordEngines(
   { named, others }: Engines,
-  notes: Notes,
+  notes: RecordingBuffer,
 ): Engines & { readonly endpoints: () => string[] } {
   const recorded = new Map<ContainerRuntime, ContainerRuntime>();
   const recordedOf = (runtime: ContainerRuntime): ContainerRuntime => {
@@ -52,7 +52,7 @@ export function recordEngines(
 }
 
 /** The same prober, its answers noted. */
-export function recordProber(prober: Prober, notes: Notes): Prober {
+export function recordProber(prober: Prober, notes: RecordingBuffer): Prober {
   return {
     probe: async (address, port) => {
       const outcome = await prober.probe(address, port);

@@ -2,7 +2,7 @@ import { parsedReply, replyFailure } from '../runtime/reply.ts';
 import { keyOf } from './answer.ts';
 import type { Prober } from '../probe/prober.ts';
 import type { ContainerRuntime, Reply, ReplyFailureCode, TextReply } from '../runtime/runtime.ts';
-import type { Answer, Question } from './answer.ts';
+import type { RecordedLine, Question } from './answer.ts';
 import type { RecordingFiles } from './recording-files.ts';
 
 const MAX_CONTENT_BYTES = 64 * 1024 * 1024;
@@ -10,7 +10,7 @@ const MAX_CONTENT_BYTES = 64 * 1024 * 1024;
 /** A runtime that answers from a recording. It has no events. */
 export function createRecordedRuntime(
   endpoint: string,
-  answers: ReadonlyMap<string, Answer>,
+  answers: ReadonlyMap<string, RecordedLine>,
   files: RecordingFiles,
   prefix = '',
 ): ContainerRuntime {
@@ -46,7 +46,7 @@ export function createRecordedRuntime(
 }
 
 /** A prober that answers from a recording. */
-export function createRecordedProber(answers: ReadonlyMap<string, Answer>): Prober {
+export function createRecordedProber(answers: ReadonlyMap<string, RecordedLine>): Prober {
   return {
     probe: (address, port) => {
       const answer = answers.get(keyOf('probe', `${address} ${String(port)}`));
@@ -56,7 +56,7 @@ export function createRecordedProber(answers: ReadonlyMap<string, Answer>): Prob
   };
 }
 
-function toReplyCode(code: NonNullable<Answer['code']>): ReplyFailureCode {
+function toReplyCode(code: NonNullable<RecordedLine['code']>): ReplyFailureCode {
   switch (code) {
     case 'absent':
     case 'denied':

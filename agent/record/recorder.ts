@@ -1,4 +1,4 @@
-import { createNotes } from './notes.ts';
+import { createRecordingBuffer } from './recording-buffer.ts';
 import { recordHost } from './record-host.ts';
 import { recordEngines, recordProber, recordRuntime } from './record-runtime.ts';
 import { saveRecording } from './save.ts';
@@ -17,7 +17,7 @@ export interface Recorder {
  * they are noted. A node that is opened from what `save` writes answers the same.
  */
 export function createRecorder(access: NodeAccess): Recorder {
-  const notes = createNotes();
+  const notes = createRecordingBuffer();
   const engines = recordEngines(access.engines, notes);
   let recordedAtMs: number | undefined;
   return {
@@ -28,7 +28,7 @@ export function createRecorder(access: NodeAccess): Recorder {
       prober: recordProber(access.prober, notes),
       inventory: access.inventory,
       agent: access.agent,
-      recall: access.recall,
+      cache: access.cache,
       now: () => {
         const nowMs = access.now();
         // Facts are judged by the time of their round: the first that was asked for.

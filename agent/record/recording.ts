@@ -1,4 +1,4 @@
-import { createRecall } from '../inspector/recall.ts';
+import { createParseCache } from '../inspector/parse-cache.ts';
 import { createRecordedHost } from '../host/recorded.ts';
 import { absent } from '../../posture/observed.ts';
 import { nodeSchema } from '../../posture/fact/node.ts';
@@ -17,7 +17,7 @@ import { createRecordedProber, createRecordedRuntime } from './recorded-runtime.
 import type { NodeFact } from '../../posture/fact/node.ts';
 import type * as s from '../../posture/schema.ts';
 import type { NodeAccess } from '../node-access.ts';
-import type { Answer } from './answer.ts';
+import type { RecordedLine } from './answer.ts';
 
 /** A recorded node, or what is wrong with the recording. */
 export type OpenedRecording =
@@ -49,7 +49,7 @@ export async function openRecorded(directory: string): Promise<OpenedRecording> 
       prober: createRecordedProber(answers.value),
       inventory: () => Promise.resolve(node),
       agent: () => absent('plimsoll agent'),
-      recall: createRecall(),
+      cache: createParseCache(),
       now: () => recordedAtMs,
     },
   };
@@ -85,10 +85,10 @@ async function readManifest(files: RecordingFiles): Promise<s.Parsed<Manifest>> 
   return node.ok ? { ok: true, value: { ...manifest.value, node: node.value } } : node;
 }
 
-async function readAnswers(files: RecordingFiles): Promise<s.Parsed<ReadonlyMap<string, Answer>>> {
+async function readAnswers(files: RecordingFiles): Promise<s.Parsed<ReadonlyMap<string, RecordedLine>>> {
   const read = await files.readFile(`/${ANSWERS_FILE}`, { maxBytes: MAX_ANSWERS_BYTES });
   if (!read.ok) return { ok: false, problem: read.reason };
-  const answers = new Map<string, Answer>();
+  const answers = new Map<string, RecordedLine>();
   for (const [index, line] of read.value.toString('utf8').split('\n').entries()) {
     if (line === '') continue;
     const parsed = answerSchema.parse(parseJson(line));

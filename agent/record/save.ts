@@ -5,12 +5,12 @@ import { dirname, join } from 'node:path';
 import { ANSWERS_FILE, MANIFEST_FILE, RECORDING_FORMAT } from './answer.ts';
 import { contentPath, spareContentPath } from './content-path.ts';
 import type { NodeFact } from '../../posture/fact/node.ts';
-import type { Answer } from './answer.ts';
-import type { Note, Notes } from './notes.ts';
+import type { RecordedLine } from './answer.ts';
+import type { RecordedAnswer, RecordingBuffer } from './recording-buffer.ts';
 
 /** What a recording holds. */
 export interface Recording {
-  readonly notes: Notes;
+  readonly notes: RecordingBuffer;
   readonly recordedAtMs: number;
   readonly endpoint: string;
   readonly named: readonly string[];
@@ -80,7 +80,7 @@ async function writeInto(directory: string, recording: Recording): Promise<Saved
   return { ok: true, answers: lines.length, bytes, dropped: recording.notes.dropped() };
 }
 
-async function writeContent(directory: string, { answer }: Note, content: Buffer): Promise<string> {
+async function writeContent(directory: string, { answer }: RecordedAnswer, content: Buffer): Promise<string> {
   const path = contentPath(answer.ask, answer.of);
   try {
     await mkdir(join(directory, dirname(path)), { recursive: true, mode: 0o700 });
@@ -102,7 +102,7 @@ function writeNew(path: string, content: string | Buffer): Promise<void> {
 }
 
 /** Fields that say nothing are left out: the schema reads them as null. */
-function toLine(answer: Answer): string {
+function toLine(answer: RecordedLine): string {
   return `${JSON.stringify(answer, (_key, value: unknown) => (value === null ? undefined : value))}\n`;
 }
 

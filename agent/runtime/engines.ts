@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import type { Recall } from '../inspector/recall.ts';
+import type { ParseCache } from '../inspector/parse-cache.ts';
 import { servedEndpoints } from './endpoint.ts';
 import { DEFAULT_ENDPOINT } from './engine-address.ts';
 import type { ContainerRuntime } from './runtime.ts';
@@ -16,7 +16,7 @@ export interface Engines {
 export interface FindEnginesOptions {
   /** Endpoints that a person named, the first one first. */
   readonly named: readonly string[];
-  readonly access: { readonly host: Host; readonly recall: Recall };
+  readonly access: { readonly host: Host; readonly cache: ParseCache };
   readonly open: (endpoint: string) => ContainerRuntime;
 }
 
@@ -47,5 +47,5 @@ export async function findEngines(
     others = endpoints.slice(0, MAX_ENGINES).sort().map(runtimeAt);
     return others;
   };
-  return [first, { named: new Set(named), others: () => access.recall.shortly('engines', find) }];
+  return [first, { named: new Set(named), others: () => access.cache.memoizeFor('engines', find) }];
 }

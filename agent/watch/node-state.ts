@@ -7,7 +7,7 @@ import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.t
 import type { Finding } from '../../posture/finding.ts';
 import { judgeAll, judgeChange } from '../../posture/judge.ts';
 import type { Change } from '../../posture/judge.ts';
-import { changeBetween, shareFacts } from './share.ts';
+import { changeBetween, shareUnchanged } from './structural-sharing.ts';
 
 /** What a node is known to be, and what that is judged to mean. */
 export interface NodeSnapshot {
@@ -23,7 +23,7 @@ export interface NodeUpdate extends NodeSnapshot {
 }
 
 /** Holds the snapshot. What changes is judged at once, and only what is touched by it; then `onChange` is told. */
-export interface NodeState {
+export interface NodeModel {
   /** Undefined before the first round. */
   readonly snapshot: () => NodeSnapshot | undefined;
   /** A whole round. Containers named in `fresher` were looked at after it began: they stay as they are. */
@@ -42,7 +42,7 @@ export interface ContainerLook {
 }
 
 /** What a state works with. */
-export interface NodeStateOptions {
+export interface NodeModelOptions {
   readonly checks: readonly Check[];
   readonly now: () => number;
   readonly onChange: (update: NodeUpdate) => void;
@@ -51,7 +51,7 @@ export interface NodeStateOptions {
 }
 
 /** A state that knows nothing yet. */
-export function createNodeState({ checks, now, onChange, earlier }: NodeStateOptions): NodeState {
+export function createNodeModel({ checks, now, onChange, earlier }: NodeModelOptions): NodeModel {
   const findings = new Map<string, Finding>();
   let known: NodeSnapshot | undefined;
 
@@ -68,13 +68,13 @@ export function createNodeState({ checks, now, onChange, earlier }: NodeStateOpt
     putRound: (facts, fresher) => {
       if (known === undefined) return update(facts, diff(findings, judgeAll(checks, facts, earlier)));
       // Read it is, all of it; judged again is only what reads differently.
-      const whole = shareFacts(known.facts, keepFresher(facts, known.facts, fresher));
+      const whole = shareUnchanged(known.facts, keepFresher(facts, known.facts, fresher));
       judge(whole, changeBetween(known.facts, whole));
     },
     putFacts: (some) => {
       if (known === undefined) return [];
       const { facts } = known;
-      const after = shareFacts(facts, { ...facts, ...some });
+      const after = shareUnchanged(facts, { ...facts, ...some });
       const changed = (Object.keys(some) as FactName[]).filter((name) => after[name] !== facts[name]);
       if (changed.length > 0) judge(after, changeBetween(facts, after));
       return changed;
@@ -87,7 +87,7 @@ export function createNodeState({ checks, now, onChange, earlier }: NodeStateOpt
         containers: { ...containers, value: replaced(containers.value, id, container) },
         unobserved: withContainers(unobserved, new Set([id]), entry === undefined ? [] : [entry]),
       };
-      const after = shareFacts(known.facts, facts);
+      const after = shareUnchanged(known.facts, facts);
       const change = changeBetween(known.facts, after);
       if (change.facts.size + change.containers.size > 0) judge(after, change);
     },

@@ -8,20 +8,20 @@ import { within } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { scopedClock } from '../../service/scoped-clock.ts';
-import type { Pace } from '../budget/pace.ts';
+import type { ThrottleProfile } from '../budget/throttle-profile.ts';
 import type { NodeAccess } from '../node-access.ts';
 import { imagesOf } from '../inspector/image/inspect.ts';
 import { observe, observeAll, observeContainer } from '../inspector/observe.ts';
 import { inspectorOf, INSPECTORS } from '../inspector/registry.ts';
 import type { ContainerRuntime, RuntimeEvent } from '../runtime/runtime.ts';
-import { createContainerLane } from './container-lane.ts';
-import { createFactLane } from './fact-lane.ts';
-import { createNodeState } from './node-state.ts';
+import { createContainerQueue } from './container-queue.ts';
+import { createFactQueue } from './fact-queue.ts';
+import { createNodeModel } from './node-state.ts';
 import type { NodeSnapshot, NodeUpdate } from './node-state.ts';
 import { createPathWatch } from './path-watch.ts';
 import { createFollowerSet, followRuntime } from './runtime-follower.ts';
 import type { RuntimeFollower } from './runtime-follower.ts';
-import { reactionTo } from './runtime-reaction.ts';
+import { classifyEvent } from './classify-event.ts';
 
 /** What watching a node takes. */
 export interface WatchOptions {
@@ -33,7 +33,7 @@ export interface WatchOptions {
   /** What had findings before this process started. */
   readonly earlier?: FindingSet | undefined;
   /** How fast to work; asked whenever there is something to do. */
-  readonly pace: () => Pace;
+  readonly pace: () => ThrottleProfile;
   readonly clock: Clock;
   /** 0 ≤ x < 1 */
   readonly random: () => number;
@@ -71,7 +71,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
   const { access, log, random, signal, sweepIntervalMs, pace } = options;
   const clock = scopedClock(options.clock);
   const surroundings: Surroundings = { clock, log, signal };
-  const state = createNodeState({
+  const state = createNodeModel({
     checks: options.checks,
     now: clock.now,
     earlier: options.earlier,
@@ -80,22 +80,22 @@ export function watchNode(options: WatchOptions): NodeWatch {
       options.onChange(update);
     },
   });
-  const lane = createFactLane({
+  const queue = createFactQueue({
     clock,
     pace,
     signal,
     readRound: (reason) => guarded(`round: ${reason}`, () => readRound(reason), surroundings),
     readFact: (fact) => guarded(`fact ${fact}`, () => readFact(fact), surroundings),
   });
-  const containers = createContainerLane({
+  const containers = createContainerQueue({
     clock,
     pace,
     look: (id) => guarded('container', () => look(id), surroundings),
-    onOverflow: () => lane.round('containers changed'),
+    onOverflow: () => queue.enqueueRound('containers changed'),
   });
   const paths = createPathWatch(access.host, (facts, path) => {
     log.debug({ path, facts }, 'file changed');
-    lane.stale(facts);
+    queue.enqueueFacts(facts);
     if (facts.includes('docker')) runtime.poke();
   });
   let retrying = false;
@@ -104,7 +104,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
     retrying = true;
     clock.after(RETRY_MS, () => {
       retrying = false;
-      lane.round(reason);
+      queue.enqueueRound(reason);
     });
   };
 
@@ -113,18 +113,18 @@ export function watchNode(options: WatchOptions): NodeWatch {
     const startedMs = clock.monotonic();
     const round = (rounds += 1);
     log.debug({ reason }, 'round started');
-    containers.takeLooked();
+    containers.drain();
     const before = state.snapshot()?.facts;
     const facts = await observeAll(access, before);
-    const looked = containers.takeLooked();
+    const looked = containers.drain();
     // A round that was given up as too late has been overtaken by another.
     if (signal.aborted || round !== rounds) return;
     state.putRound(facts, looked);
     for (const id of justStarted(before, facts, clock.now())) lookAgain(id);
     // What happened there since the round began was not told.
-    if (otherEngines.set(await access.engines.others())) lane.round('a further container engine is followed');
+    if (otherEngines.set(await access.engines.others())) queue.enqueueRound('a further container engine is followed');
     // What was seen of them before the state knew of containers at all was lost.
-    for (const id of looked) containers.touch(id);
+    for (const id of looked) containers.enqueue(id);
     log.debug({ reason, durationMs: Math.round(clock.monotonic() - startedMs) }, 'full round');
     if (runtime.isLive() && facts.containers.state === 'unreadable') retryRound('the containers could not be read');
     const failed = facts.containers.state === 'seen' ? failedContainers().map(({ id }) => id) : [];
@@ -139,11 +139,11 @@ export function watchNode(options: WatchOptions): NodeWatch {
     const unobserved =
       fact === 'images' ? { unobserved: await observe(access, { ...facts, ...observed }, 'unobserved') } : {};
     if (signal.aborted) return;
-    for (const changed of state.putFacts({ ...observed, ...unobserved })) lane.stale(dependentsOf(changed));
+    for (const changed of state.putFacts({ ...observed, ...unobserved })) queue.enqueueFacts(dependentsOf(changed));
   };
   const failedContainers = (): readonly Unobserved[] =>
     // Without an engine there is nobody to ask again: the next round looks at its processes.
-    access.recall.failed.list().filter(({ kind, engine }) => kind === 'container' && engine !== '');
+    access.cache.failed.list().filter(({ kind, engine }) => kind === 'container' && engine !== '');
   const look = async (id: string): Promise<void> => {
     const observed = await observeContainer(access, state.snapshot()?.facts ?? {}, id);
     if (signal.aborted) return;
@@ -154,7 +154,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
     }
     if (observed.state === 'unreadable') retryContainer(id);
     else retries.delete(id);
-    if (imagesDiffer(state.snapshot()?.facts)) lane.stale(['images']);
+    if (imagesDiffer(state.snapshot()?.facts)) queue.enqueueFacts(['images']);
   };
   /** How often each was tried again that could not be inspected, and whether that is planned now. */
   const retries = new Map<string, { count: number; isPlanned: boolean }>();
@@ -165,7 +165,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
     retries.set(id, { count: retry.count + 1, isPlanned: true });
     clock.after(Math.min(RETRY_MS * 2 ** retry.count, sweepIntervalMs), () => {
       retries.set(id, { count: retry.count + 1, isPlanned: false });
-      containers.touch(id);
+      containers.enqueue(id);
     });
   };
   /** An entrypoint sets itself up: it may give up rights and confine itself a moment after its start. */
@@ -173,21 +173,21 @@ export function watchNode(options: WatchOptions): NodeWatch {
     for (const delayMs of LOOKS_AFTER_START_MS)
       clock.after(delayMs, () => {
         // At a slow pace the next sweep has to do.
-        if (pace().looksAtOnce > 0) containers.touch(id);
+        if (pace().looksAtOnce > 0) containers.enqueue(id);
       });
   };
   const react = (event: RuntimeEvent): void => {
-    const reaction = reactionTo(event);
+    const reaction = classifyEvent(event);
     switch (reaction.kind) {
       case 'start':
-        containers.touch(reaction.id);
+        containers.enqueue(reaction.id);
         return lookAgain(reaction.id);
       case 'container':
-        return containers.touch(reaction.id);
+        return containers.enqueue(reaction.id);
       case 'exec':
-        return containers.touchSeldom(reaction.id);
+        return containers.enqueueThrottled(reaction.id);
       case 'daemon':
-        return lane.stale(['docker', 'engines']);
+        return queue.enqueueFacts(['docker', 'engines']);
       case 'nothing':
     }
   };
@@ -201,9 +201,9 @@ export function watchNode(options: WatchOptions): NodeWatch {
       signal: until,
       log,
       onEvent: react,
-      onReturn: () => lane.round('the container runtime is back'),
+      onReturn: () => queue.enqueueRound('the container runtime is back'),
       onUnreachable: () => {
-        if (showsRuntime(state.snapshot()?.facts)) lane.round('the container runtime does not answer');
+        if (showsRuntime(state.snapshot()?.facts)) queue.enqueueRound('the container runtime does not answer');
       },
     });
   const runtime = follow(access.runtime, signal);
@@ -213,21 +213,21 @@ export function watchNode(options: WatchOptions): NodeWatch {
     sweepsDue += 1;
     if (sweepsDue >= pace().sweepFactor) {
       sweepsDue = 0;
-      lane.round('sweep');
+      queue.enqueueRound('sweep');
     }
     clock.after(jittered(sweepIntervalMs, SWEEP_JITTER, random), sweep);
   };
   sweep();
   watchStalls(clock, (lateMs) => {
     log.warn({ lateMs }, 'this process stood still: events may have been lost');
-    lane.round('this process stood still');
+    queue.enqueueRound('this process stood still');
   });
   const run = async (): Promise<void> => {
-    await lane.run();
+    await queue.run();
     paths.stop();
     clock.close();
   };
-  return { snapshot: state.snapshot, refresh: (fact) => lane.stale([fact]), done: run() };
+  return { snapshot: state.snapshot, refresh: (fact) => queue.enqueueFacts([fact]), done: run() };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createFeed } from '../../collector/feed.ts';
+import { createEventBus } from '../../collector/event-bus.ts';
 import { openListener } from '../../collector/session/listener.ts';
 import type { ListenerTls } from '../../collector/session/listener.ts';
 import { startSessionServer } from '../../collector/session/server.ts';
@@ -36,7 +36,7 @@ export async function collector({
   readonly directory: string;
 }): Promise<(ask: Ask) => Promise<unknown>> {
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
-  const feed = createFeed();
+  const feed = createEventBus();
   let events = 0;
   let watched: EventPort | undefined;
   // As sinks do. A reader of the event stream costs more: the events themselves are made then.
@@ -59,7 +59,7 @@ export async function collector({
   return async ({ do: what, phase }) => {
     if (what === 'mark') return mark(events);
     if (what === 'watch') return (watched = await serveEvents(store, feed)).port;
-    if (what === 'run') return phase === undefined ? server.address : await store.nodeState(phase);
+    if (what === 'run') return phase === undefined ? server.address : await store.replicationState(phase);
     watched?.close();
     await server.close();
     return await store.close();

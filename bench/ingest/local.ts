@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { createAssembler } from '../../collector/session/assembly.ts';
-import type { WholeDelta } from '../../collector/session/assembly.ts';
+import { createDeltaReassembler } from '../../collector/session/delta-reassembler.ts';
+import type { WholeDelta } from '../../collector/session/delta-reassembler.ts';
 import { createDeltaReader } from '../../collector/session/delta-reader.ts';
 import { DEFAULT_SESSION_SETTINGS } from '../../collector/session/settings.ts';
 import { openSqliteStore } from '../../collector/store/sqlite.ts';
@@ -42,8 +42,8 @@ export async function local(options: LocalOptions): Promise<(ask: Ask) => Promis
         else throw new Error(`a commit came to ${result.outcome}`);
       [batch, weight] = [[], 0];
     };
-    for (const { nodeId, assembler, message } of traffic.messages(budget)) {
-      const assembled = assembler.add(readDelta(message) ?? decodeAgentMessage(message).delta ?? {}, message.length);
+    for (const { nodeId, reassembler, message } of traffic.messages(budget)) {
+      const assembled = reassembler.add(readDelta(message) ?? decodeAgentMessage(message).delta ?? {}, message.length);
       if (assembled.state === 'refused') throw new Error(assembled.ending.details);
       if (assembled.state === 'partial') continue;
       batch.push(toCommit(nodeId, assembled.delta));
@@ -109,13 +109,13 @@ function localTraffic({ nodes, templates, findingsPerNode }: LocalOptions) {
     },
     /** The messages of all nodes, turn by turn. */
     messages: function* (budget: { bytes: number }) {
-      const assemblers = made.map(() => createAssembler(DEFAULT_SESSION_SETTINGS, budget));
+      const reassemblers = made.map(() => createDeltaReassembler(DEFAULT_SESSION_SETTINGS, budget));
       const rounds = Math.max(...prepared.map(({ messages }) => messages.length));
       for (let round = 0; round < rounds; round += 1)
         for (const [index, { messages }] of prepared.entries()) {
-          const [message, assembler] = [messages[round], assemblers[index]];
-          if (message !== undefined && assembler !== undefined)
-            yield { index, nodeId: nodes[index] ?? '', assembler, message };
+          const [message, reassembler] = [messages[round], reassemblers[index]];
+          if (message !== undefined && reassembler !== undefined)
+            yield { index, nodeId: nodes[index] ?? '', reassembler, message };
         }
     },
   };

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { indexControls } from '../../collector/api/controls.ts';
 import { openEventStream } from '../../collector/api/event-stream.ts';
-import type { Feed } from '../../collector/feed.ts';
+import type { EventBus } from '../../collector/event-bus.ts';
 import type { Store } from '../../collector/store/store.ts';
 import { systemClock } from '../../service/clock.ts';
 
@@ -15,7 +15,7 @@ export interface EventPort {
 }
 
 /** Serves the event stream as the API does, without its token. */
-export async function serveEvents(store: Store, feed: Feed): Promise<EventPort> {
+export async function serveEvents(store: Store, feed: EventBus): Promise<EventPort> {
   const clock = systemClock();
   const controlsOf = indexControls();
   const server = createServer((_request, response) => {

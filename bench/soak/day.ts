@@ -12,8 +12,8 @@ import { formatAddress } from '../../service/config/kind.ts';
 import { loadSettings } from '../../service/config/load.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
-import { turnedClock } from '../../service/turned-clock.ts';
-import type { TurnedClock } from '../../service/turned-clock.ts';
+import { createFakeClock } from '../../test/service/fake-clock.ts';
+import type { FakeClock } from '../../test/service/fake-clock.ts';
 import { startEngine } from './engine.ts';
 import type { SimulatedEngine } from './engine.ts';
 import type { Sample } from './trend.ts';
@@ -61,7 +61,7 @@ const DEADLINE_MS = 60_000;
 export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-soak-'));
   const process = spawn('sleep', ['86400'], { stdio: 'ignore' });
-  const clock = turnedClock(Date.now());
+  const clock = createFakeClock(Date.now());
   const stopping = new AbortController();
   const engine = await startEngine(join(directory, 'engine.sock'));
   const running: Promise<unknown>[] = [];
@@ -104,7 +104,7 @@ export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
     stopping.abort('over');
     const ended = Promise.allSettled(running);
     // They end by deadlines of their own, on the clock that we turn.
-    for (let waited = 0; waited < 50; waited += 1) await Promise.race([ended, clock.turn(200).then(() => sleep(5))]);
+    for (let waited = 0; waited < 50; waited += 1) await Promise.race([ended, clock.advance(200).then(() => sleep(5))]);
     process.kill('SIGKILL');
     await engine.close();
     rmSync(directory, { recursive: true, force: true });
@@ -112,7 +112,7 @@ export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
 }
 
 interface Life extends DayOptions {
-  readonly clock: TurnedClock;
+  readonly clock: FakeClock;
   readonly engine: SimulatedEngine;
   readonly pid: number;
   readonly spool: string;
@@ -130,7 +130,7 @@ async function live(life: Life): Promise<DayOutcome> {
     for (const id of engine.running().slice(0, churn)) engine.stop(id);
     for (let number = 0; number < churn; number += 1) engine.start(pid);
     started += churn;
-    await clock.turn(STEP_MS);
+    await clock.advance(STEP_MS);
     await quiet(life);
     if (step % stepsPerSample !== 0) continue;
     const sample = await look((step * STEP_MS) / 3_600_000, life);
@@ -152,7 +152,7 @@ async function look(hour: number, life: Life): Promise<Sample> {
   const { spool, clock } = life;
   // What is on its way arrives, and is acknowledged.
   for (let turn = 0; turn < 10; turn += 1) {
-    await clock.turn(100);
+    await clock.advance(100);
     await sleep(10);
   }
   await quiet(life);
@@ -183,7 +183,7 @@ function targetOf(link: string): string {
   }
 }
 
-async function awaited<T>(wanted: Promise<T>, running: readonly Promise<unknown>[], clock: TurnedClock): Promise<T> {
+async function awaited<T>(wanted: Promise<T>, running: readonly Promise<unknown>[], clock: FakeClock): Promise<T> {
   const failed = Promise.race(running).then(() => {
     throw new Error('it ended before it was ready');
   });
@@ -192,7 +192,7 @@ async function awaited<T>(wanted: Promise<T>, running: readonly Promise<unknown>
   void wanted.then(() => (isThere = true));
   const untilMs = performance.now() + DEADLINE_MS;
   while (!isThere && performance.now() < untilMs) {
-    await Promise.race([failed, clock.turn(20)]);
+    await Promise.race([failed, clock.advance(20)]);
     await Promise.race([failed, sleep(5)]);
   }
   return Promise.race([wanted, failed, sleep(0).then(() => Promise.reject(new Error('not ready in time')))]);

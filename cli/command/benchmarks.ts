@@ -1,7 +1,7 @@
 import { BENCHMARKS, findBenchmark } from '../../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
 import { unknownBenchmark } from '../scan/known.ts';
@@ -26,7 +26,7 @@ export const benchmarks = defineCommand({
     if (id === undefined) return listAll(context);
     const benchmark = findBenchmark(id);
     if (benchmark === undefined)
-      return complain(context, unknownBenchmark(id) ?? 'there is no such benchmark', 'see: plimsoll benchmarks');
+      return printError(context, unknownBenchmark(id) ?? 'there is no such benchmark', 'see: plimsoll benchmarks');
     return listControls(context, benchmark);
   },
 });

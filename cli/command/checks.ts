@@ -1,7 +1,7 @@
 import { CHECKS } from '../../posture/check/registry.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import { printListing } from '../print.ts';
 import { documentCheck } from '../scan/document-check.ts';
 import { unknownCheck } from '../scan/known.ts';
@@ -41,7 +41,7 @@ export const checks = defineCommand({
     const [wanted, severities] = [args.values('check'), args.values('severity')];
     for (const word of wanted) {
       const problem = unknownCheck(word);
-      if (problem !== undefined) return complain(context, problem, 'see: plimsoll checks');
+      if (problem !== undefined) return printError(context, problem, 'see: plimsoll checks');
     }
     const shown = CHECKS.filter(
       ({ id, severity }) =>

@@ -20,9 +20,12 @@ export const completion = defineCommand({
   run: async (context) => {
     const [word] = context.args.operands;
     const shell = SHELLS.find((known) => known === word);
-    const { complain } = await import('../complain.ts');
+    const { printError } = await import('../print-error.ts');
     if (shell === undefined)
-      return complain(context, `there is no script for ${JSON.stringify(word)}; there is one for ${SHELLS.join(', ')}`);
+      return printError(
+        context,
+        `there is no script for ${JSON.stringify(word)}; there is one for ${SHELLS.join(', ')}`,
+      );
     const [{ renderCompletion }, { describeProgram }] = await Promise.all([
       import('../completion/script.ts'),
       import('../completion/describe.ts'),

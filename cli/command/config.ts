@@ -1,11 +1,11 @@
 import { environmentName } from '../../service/config/setting.ts';
-import type { Program, Setting } from '../../service/config/setting.ts';
+import type { Program, SettingDefinition } from '../../service/config/setting.ts';
 import type { SettingName } from '../../service/config/settings.ts';
 import { describeProblem } from '../../service/config/problem.ts';
 import { SETTINGS } from '../../service/config/settings.ts';
 import { settingsOf } from '../../service/config/load.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { loadSettingsOf } from '../load-settings.ts';
 import { printListing } from '../print.ts';
@@ -42,7 +42,7 @@ export const config = defineCommand({
     const { args, paint } = context;
     const program = args.value('for') as Program | undefined;
     const loaded = await originsFor(context, program);
-    if (!loaded.ok) return complain(context, loaded.problem);
+    if (!loaded.ok) return printError(context, loaded.problem);
     const items = [...loaded.origins].map(([name, { origin, from, text }]) => {
       const { description } = SETTINGS[name];
       return { setting: name, value: text, origin, from, variable: environmentName(name), description };
@@ -77,6 +77,6 @@ async function originsFor(context: Context, program: Program | undefined): Promi
 
 /** What nothing means: `(the host name)`. */
 function emptyText(name: SettingName): string {
-  const setting: Setting<unknown> = SETTINGS[name];
+  const setting: SettingDefinition<unknown> = SETTINGS[name];
   return typeof setting.default === 'string' ? '(none)' : `(${setting.default.text.replaceAll('`', '')})`;
 }

@@ -1,9 +1,9 @@
 import { safeJson } from '../../api/safe.ts';
-import { EXAMINATION_GROUPS, carryOut } from '../../service/examination.ts';
-import type { Reported } from '../../service/examination.ts';
-import { defineCommand, EXIT_OK, EXIT_TROUBLE } from '../command.ts';
+import { DIAGNOSTIC_GROUPS, runDiagnostics } from '../../service/diagnostic.ts';
+import type { DiagnosticReport } from '../../service/diagnostic.ts';
+import { defineCommand, EXIT_OK, EXIT_ISSUES } from '../command.ts';
 import { findInstallation } from '../doctor/installation.ts';
-import { INSTALLATION_EXAMINATIONS } from '../doctor/registry.ts';
+import { INSTALLATION_DIAGNOSTICS } from '../doctor/registry.ts';
 import { countOutcomes, renderReport } from '../doctor/render.ts';
 
 export const doctor = defineCommand({
@@ -21,7 +21,7 @@ export const doctor = defineCommand({
   ],
   settings: ['collector', 'agent', 'up', 'scan', 'client'],
   examinesSettings: true,
-  trouble: 'there are problems; warnings do not count',
+  issue: 'there are problems; warnings do not count',
   examples: [
     { line: 'plimsoll doctor', meaning: 'before the first start, or when something does not work' },
     { line: 'sudo plimsoll doctor --data-dir /var/lib/plimsoll', meaning: 'as the user who runs the services' },
@@ -33,7 +33,7 @@ export const doctor = defineCommand({
     try {
       const installation = await findInstallation(context, over.signal);
       const [here, node] = await Promise.all([
-        carryOut(INSTALLATION_EXAMINATIONS, installation, clock),
+        runDiagnostics(INSTALLATION_DIAGNOSTICS, installation, clock),
         programs.examine({ settings: installation.agent, signal: over.signal }),
       ]);
       const reported = inOrder([...here, ...node]);
@@ -42,13 +42,13 @@ export const doctor = defineCommand({
           ? safeJson({ counts: countOutcomes(reported), examinations: reported }, 2)
           : renderReport(reported, { width, paint }).join('\n');
       await stdout.write(`${text}\n`);
-      return reported.some(({ outcome }) => outcome === 'problem') ? EXIT_TROUBLE : EXIT_OK;
+      return reported.some(({ outcome }) => outcome === 'problem') ? EXIT_ISSUES : EXIT_OK;
     } finally {
       over.abort();
     }
   },
 });
 
-function inOrder(reported: readonly Reported[]): readonly Reported[] {
-  return EXAMINATION_GROUPS.flatMap((group) => reported.filter((one) => one.group === group));
+function inOrder(reported: readonly DiagnosticReport[]): readonly DiagnosticReport[] {
+  return DIAGNOSTIC_GROUPS.flatMap((group) => reported.filter((one) => one.group === group));
 }

@@ -8,7 +8,7 @@ import type { FactName } from '../../posture/fact/facts.ts';
 import { connect } from '../api/connect.ts';
 import { readFindings } from '../api/findings.ts';
 import { defineCommand, EXIT_OK } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { compareFindings, findingLabel } from '../render/finding.ts';
 import { nodeLabel } from '../render/node-label.ts';
@@ -52,7 +52,7 @@ export const explain = defineCommand({
     const [id = ''] = args.operands;
     const check = CHECKS.find((known) => known.id === id);
     if (check === undefined)
-      return complain(context, unknownCheck(id) ?? `${id} is an area, not a check`, 'see: plimsoll checks');
+      return printError(context, unknownCheck(id) ?? `${id} is an area, not a check`, 'see: plimsoll checks');
     const found = await presentFindings(context, check.id);
     const document = documentCheck(check);
     if (args.value('output') === 'json') {
@@ -83,7 +83,7 @@ async function presentFindings(context: Context, check: string): Promise<readonl
   };
   const answer = client.ok ? await readFindings(client.value, query, MAX_FINDINGS) : client;
   if (answer.ok) return answer.value.findings.toSorted(compareFindings);
-  await complain(context, answer.problem, answer.hint);
+  await printError(context, answer.problem, answer.hint);
   return undefined;
 }
 

@@ -8,7 +8,7 @@ import { connect } from '../api/connect.ts';
 import { readFindings } from '../api/findings.ts';
 import type { FindingQuery } from '../api/findings.ts';
 import { defineCommand, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import type { ShownFinding } from '../render/finding.ts';
 import { renderFindings } from '../render/finding-list.ts';
@@ -70,11 +70,11 @@ export const findings = defineCommand({
   ],
   run: async (context) => {
     const wanted = readQuery(context);
-    if (!wanted.ok) return complain(context, wanted.problem, 'see: plimsoll findings --help');
+    if (!wanted.ok) return printError(context, wanted.problem, 'see: plimsoll findings --help');
     const { args } = context;
     const signal = args.has('watch') ? context.listenForShutdown() : new AbortController().signal;
     const client = await connect(context.settings, signal);
-    if (!client.ok) return complain(context, client.problem, client.hint);
+    if (!client.ok) return printError(context, client.problem, client.hint);
     if (args.has('watch')) {
       const { watchFindings } = await import('../watch/findings.ts');
       return watchFindings(context, client.value, wanted.query, signal);
@@ -84,7 +84,7 @@ export const findings = defineCommand({
       return printHistory(context, client.value, wanted);
     }
     const page = await readFindings(client.value, wanted.query, wanted.limit);
-    if (!page.ok) return complain(context, page.problem, page.hint);
+    if (!page.ok) return printError(context, page.problem, page.hint);
     await print(context, page.value.findings, page.value.more);
     const threshold = args.value('fail-on') as Severity | undefined;
     return threshold !== undefined && page.value.findings.some((finding) => reaches(finding, threshold))

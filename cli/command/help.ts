@@ -1,5 +1,5 @@
 import { defineCommand, EXIT_OK } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import { unknownCommandText } from '../unknown-command.ts';
 
 export const help = defineCommand({
@@ -23,7 +23,8 @@ export const help = defineCommand({
       return EXIT_OK;
     }
     const command = await loadCommand(name);
-    if (command === undefined) return complain(context, unknownCommandText(name, COMMAND_NAMES), 'see: plimsoll help');
+    if (command === undefined)
+      return printError(context, unknownCommandText(name, COMMAND_NAMES), 'see: plimsoll help');
     await context.stdout.write(await renderCommandHelp(command));
     return EXIT_OK;
   },

@@ -2,7 +2,7 @@ import { nodeList } from '../../api/node.ts';
 import type { FleetNode } from '../../api/node.ts';
 import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
 import { nodeLabel } from '../render/node-label.ts';
@@ -11,11 +11,11 @@ import { span } from '../render/time.ts';
 
 export const nodes = defineCommand({
   name: 'nodes',
-  summary: 'list the nodes of the fleet, or forget some',
-  usage: ['nodes [options]', 'nodes forget NODE… [options]', 'nodes forget --stale-for DURATION [options]'],
+  summary: 'list the nodes of the fleet, or remove some',
+  usage: ['nodes [options]', 'nodes remove NODE… [options]', 'nodes remove --stale-for DURATION [options]'],
   description: [
     'Asks the collector for every node that it knows: whether it is connected or since when it is not, what it runs, how many containers run there, and how many checks fail on it, by severity.',
-    'forget removes nodes that are not connected, by id or name, with their findings: each open one is resolved, in the history and for every sink. A node that comes back is a new one. See also the setting node-retention of the collector.',
+    'remove removes nodes that are not connected, by id or name, with their findings: each open one is resolved, in the history and for every sink. A node that comes back is a new one. See also the setting node-retention of the collector.',
   ],
   operands: { min: 0, max: 10_000, completes: 'nodeAction' },
   options: [
@@ -23,33 +23,34 @@ export const nodes = defineCommand({
     {
       name: 'stale-for',
       value: 'DURATION',
-      summary: 'forget: all nodes that were not heard of for so long, such as 7d or 12h',
+      summary: 'remove: all nodes that were not heard of for so long, such as 7d or 12h',
     },
-    { name: 'dry-run', summary: 'forget: only say what would be forgotten' },
-    { name: 'yes', summary: 'forget: do not ask; needed where there is no terminal' },
+    { name: 'dry-run', summary: 'remove: only say what would be removed' },
+    { name: 'yes', summary: 'remove: do not ask; needed where there is no terminal' },
   ],
   settings: ['client'],
   examples: [
     { line: 'plimsoll nodes', meaning: 'the fleet' },
     { line: 'plimsoll nodes --output ndjson', meaning: 'one JSON object a node' },
-    { line: 'plimsoll nodes forget web-7', meaning: 'web-7 was retired' },
-    { line: 'plimsoll nodes forget --stale-for 7d --dry-run', meaning: 'what has been gone for a week' },
+    { line: 'plimsoll nodes remove web-7', meaning: 'web-7 was retired' },
+    { line: 'plimsoll nodes remove --stale-for 7d --dry-run', meaning: 'what has been gone for a week' },
   ],
-  trouble: 'forget: a node was not forgotten, the list says why',
+  issue: 'remove: a node was not removed, the list says why',
   run: async (context) => {
     const { args, settings, clock } = context;
     const [action] = args.operands;
-    if (action === 'forget') {
-      const { forgetNodes } = await import('../nodes/forget.ts');
-      return forgetNodes(context);
+    // `forget` is what `remove` was called before; it stays for one version.
+    if (action === 'remove' || action === 'forget') {
+      const { removeNodes } = await import('../nodes/remove.ts');
+      return removeNodes(context);
     }
-    if (action !== undefined) return complain(context, `nodes does not know ${JSON.stringify(action)}`, SEE);
+    if (action !== undefined) return printError(context, `nodes does not know ${JSON.stringify(action)}`, SEE);
     const meant = ['stale-for', 'dry-run', 'yes'].find(args.has);
-    if (meant !== undefined) return complain(context, `--${meant} is for: plimsoll nodes forget`, SEE);
+    if (meant !== undefined) return printError(context, `--${meant} is for: plimsoll nodes remove`, SEE);
     const client = await connect(settings, new AbortController().signal);
-    if (!client.ok) return complain(context, client.problem, client.hint);
+    if (!client.ok) return printError(context, client.problem, client.hint);
     const answer = await client.value.get('/v1/nodes', nodeList);
-    if (!answer.ok) return complain(context, answer.problem, answer.hint);
+    if (!answer.ok) return printError(context, answer.problem, answer.hint);
     const { nodes: items } = answer.value;
     const nowMs = clock.now();
     await printListing(context, {

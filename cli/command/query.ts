@@ -4,7 +4,7 @@ import { safe, safeJson } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import { dateTime, span } from '../render/time.ts';
@@ -39,11 +39,11 @@ export const query = defineCommand({
   ],
   run: async (context) => {
     const request = readRequest(context);
-    if (!request.ok) return complain(context, request.problem);
+    if (!request.ok) return printError(context, request.problem);
     const client = await connect(context.settings, new AbortController().signal);
-    if (!client.ok) return complain(context, client.problem, client.hint);
+    if (!client.ok) return printError(context, client.problem, client.hint);
     const answer = await client.value.post('/v1/query', queryAnswers, request.body, request.body.deadlineMs);
-    if (!answer.ok) return complain(context, answer.problem, answer.hint);
+    if (!answer.ok) return printError(context, answer.problem, answer.hint);
     const { answers } = answer.value;
     await print(context, answers);
     const failed = answers.some(({ outcome }) => outcome === 'error' || outcome === 'timeout');

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { safe } from '../../api/safe.ts';
 import { defineCommand, EXIT_OK } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 
 export const record = defineCommand({
   name: 'record',
@@ -23,7 +23,7 @@ export const record = defineCommand({
     const [given = ''] = args.operands;
     const directory = resolve(workingDirectory, given);
     const outcome = await programs.record({ settings, directory, signal: context.listenForShutdown() });
-    if (!outcome.ok) return complain(context, outcome.problem, outcome.hint);
+    if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
     const { answers, bytes, dropped } = outcome;
     const left = dropped === 0 ? '' : `, ${String(dropped)} left out because they were too large`;
     await stdout.write(

@@ -4,7 +4,7 @@ import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { resolve } from 'node:path';
 import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import type { ScanOutcome } from '../programs.ts';
 import { compareFindings } from '../render/finding.ts';
@@ -87,7 +87,7 @@ export const scan = defineCommand({
   run: async (context: Context): Promise<number> => {
     const { args, settings, programs, workingDirectory } = context;
     const scope = await scopeOf(context);
-    if (!scope.ok) return complain(context, scope.problem, scope.hint);
+    if (!scope.ok) return printError(context, scope.problem, scope.hint);
     const recorded = args.value('recorded');
     const signal = context.listenForShutdown();
     const outcome = await programs.scan({
@@ -95,12 +95,12 @@ export const scan = defineCommand({
       recorded: recorded === undefined ? undefined : resolve(workingDirectory, recorded),
       signal,
     });
-    if (!outcome.ok) return complain(context, outcome.problem, outcome.hint);
+    if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
     const judged = outcome.findings.filter(scope.includes).toSorted(compareFindings);
     await print(context, outcome, judged);
     const silent = recorded === undefined ? unansweredEngines(outcome.facts, settings.dockerHost) : [];
     for (const { endpoint, reason } of silent)
-      await complain(context, `${endpoint} could not be asked: ${reason}`, 'docker-host or DOCKER_HOST names it');
+      await printError(context, `${endpoint} could not be asked: ${reason}`, 'docker-host or DOCKER_HOST names it');
     if (silent.length > 0) return EXIT_FAILURE;
     const threshold = args.value('fail-on') as Severity | undefined;
     return threshold === undefined ? EXIT_OK : exitCodeFor(context, threshold, outcome, judged);
@@ -117,7 +117,7 @@ async function exitCodeFor(
   const meant = judged.filter((finding) => isAbout(selectionOf(context.args), finding));
   if (reaches(threshold, meant)) return EXIT_FINDINGS;
   if (!isGateOpen(threshold, facts, meant)) return EXIT_OK;
-  return complain(
+  return printError(
     context,
     `nothing that was looked at fails as badly as ${threshold}, but not everything could be looked at`,
     'see: plimsoll scan --verdict unknown --verdict fail --check runtime --check container',

@@ -1,8 +1,8 @@
 import { sinkList } from '../../api/status.ts';
 import type { FleetSink } from '../../api/status.ts';
 import { connect } from '../api/connect.ts';
-import { defineCommand, EXIT_TROUBLE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { complain } from '../complain.ts';
+import { defineCommand, EXIT_ISSUES, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
 import type { Cell } from '../render/table.ts';
@@ -24,9 +24,9 @@ export const sinks = defineCommand({
   ],
   run: async (context) => {
     const client = await connect(context.settings, new AbortController().signal);
-    if (!client.ok) return complain(context, client.problem, client.hint);
+    if (!client.ok) return printError(context, client.problem, client.hint);
     const answer = await client.value.get('/v1/sinks', sinkList);
-    if (!answer.ok) return complain(context, answer.problem, answer.hint);
+    if (!answer.ok) return printError(context, answer.problem, answer.hint);
     const { sinks: items } = answer.value;
     await printListing(context, {
       document: { sinks: items },
@@ -43,7 +43,7 @@ export const sinks = defineCommand({
       rows: items.map((sink) => sinkRow(sink, context)),
       empty: 'Events are shipped nowhere: sink-ndjson and sink-syslog are off.',
     });
-    return items.every(({ state }) => state === 'ok') ? EXIT_OK : EXIT_TROUBLE;
+    return items.every(({ state }) => state === 'ok') ? EXIT_OK : EXIT_ISSUES;
   },
 });
 

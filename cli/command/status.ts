@@ -6,8 +6,8 @@ import { lockHolder } from '../../service/lock.ts';
 import { sleep } from '../../service/clock.ts';
 import { connect } from '../api/connect.ts';
 import type { ApiClient, ApiFailure } from '../api/client.ts';
-import { defineCommand, EXIT_OK, EXIT_TROUBLE, OUTPUT_OPTION } from '../command.ts';
-import { complain } from '../complain.ts';
+import { defineCommand, EXIT_OK, EXIT_ISSUES, OUTPUT_OPTION } from '../command.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { renderStatus } from '../status/render.ts';
 
@@ -27,10 +27,10 @@ export const status = defineCommand({
   operands: { min: 0, max: 0 },
   options: [{ name: 'watch', summary: 'show it again every 5 s, until Ctrl-C' }, OUTPUT_OPTION],
   settings: ['client'],
-  trouble: 'something does not work; it is named with what to do',
+  issue: 'something does not work; it is named with what to do',
   examples: [
     { line: 'plimsoll status', meaning: 'one look' },
-    { line: 'plimsoll status --output json', meaning: 'for a program; troubles is empty if everything works' },
+    { line: 'plimsoll status --output json', meaning: 'for a program; issues is empty if everything works' },
     { line: 'plimsoll status >/dev/null || echo see to it', meaning: 'in a periodic job' },
   ],
   run: async (context) => {
@@ -51,7 +51,7 @@ async function showOnce(context: Context, client: ApiClient): Promise<number> {
   const answer = await client.get('/v1/status', collectorStatus);
   if (!answer.ok) return complainOf(context, answer);
   await print(context, answer.value);
-  return answer.value.troubles.length === 0 ? EXIT_OK : EXIT_TROUBLE;
+  return answer.value.issues.length === 0 ? EXIT_OK : EXIT_ISSUES;
 }
 
 async function print(context: Context, answer: FleetStatus): Promise<void> {
@@ -76,7 +76,7 @@ async function complainOf(context: Context, { kind, problem, hint }: ApiFailure)
     holder === undefined
       ? undefined
       : `a collector (process ${String(holder)}) uses ${dataDir}: it is starting, hangs, or listens elsewhere (--api)`;
-  return complain(
+  return printError(
     context,
     problem,
     running ?? hint,

@@ -77,7 +77,7 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
     case 'command':
       return { kind: 'words', words: COMMAND_NAMES };
     case 'nodeAction':
-      return { kind: 'words', words: ['forget'] };
+      return { kind: 'words', words: ['remove'] };
     case 'shell':
       return { kind: 'words', words: ['bash', 'zsh', 'fish'] };
   }

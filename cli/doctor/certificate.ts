@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
-import { fine, problem, unknown, warning } from '../../service/examination.ts';
-import type { Examined } from '../../service/examination.ts';
+import { ok, problem, unknown, warning } from '../../service/diagnostic.ts';
+import type { DiagnosticResult } from '../../service/diagnostic.ts';
 import { readCertificate, readKey } from '../../service/tls/pem-file.ts';
 import type { CertificateFile, KeyFile } from '../../service/tls/pem-file.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
@@ -14,7 +14,7 @@ const SOON_MS = 30 * DAY_MS;
 export type ReadFile<T> =
   | { readonly state: 'read'; readonly file: T }
   | { readonly state: 'absent' }
-  | { readonly state: 'refused'; readonly examined: Examined };
+  | { readonly state: 'refused'; readonly examined: DiagnosticResult };
 
 /** The certificate in `path`. */
 export function openCertificate(path: string): Promise<ReadFile<CertificateFile>> {
@@ -36,7 +36,7 @@ async function openFile<T>(path: string, read: (path: string) => Promise<T | und
   }
 }
 
-function explain({ code, message }: TlsError, path: string): Examined {
+function explain({ code, message }: TlsError, path: string): DiagnosticResult {
   switch (code) {
     case 'exposed':
       return problem(
@@ -55,7 +55,11 @@ function explain({ code, message }: TlsError, path: string): Examined {
 }
 
 /** How long a certificate is good for. `renewal`: what makes a new one. */
-export function judgeValidity({ validFrom, validTo }: X509Certificate, nowMs: number, renewal: string): Examined {
+export function judgeValidity(
+  { validFrom, validTo }: X509Certificate,
+  nowMs: number,
+  renewal: string,
+): DiagnosticResult {
   const [fromMs, untilMs] = [Date.parse(validFrom), Date.parse(validTo)];
   if (nowMs < fromMs)
     return problem(
@@ -64,7 +68,7 @@ export function judgeValidity({ validFrom, validTo }: X509Certificate, nowMs: nu
     );
   if (nowMs >= untilMs) return problem(`expired on ${day(untilMs)}, ${days(nowMs - untilMs)} ago`, renewal);
   const seen = `valid until ${day(untilMs)}, ${days(untilMs - nowMs)} more`;
-  return untilMs - nowMs < SOON_MS ? warning(seen, renewal) : fine(seen);
+  return untilMs - nowMs < SOON_MS ? warning(seen, renewal) : ok(seen);
 }
 
 function day(atMs: number): string {

@@ -1,19 +1,19 @@
-import type { Problem } from '../../service/config/problem.ts';
+import type { SettingProblem } from '../../service/config/problem.ts';
 import type { Program } from '../../service/config/setting.ts';
 import { loopbackOf } from '../../service/config/kind.ts';
 import { CONFIG_VARIABLE, DEFAULT_CONFIG_FILE, settingsOf } from '../../service/config/load.ts';
 import type { LoadedSettings } from '../../service/config/load.ts';
 import type { Settings } from '../../service/config/settings.ts';
-import type { Examination } from '../../service/examination.ts';
+import type { Diagnostic } from '../../service/diagnostic.ts';
 import type { PortHolders } from '../../service/port-holder.ts';
-import type { Context, World } from '../context.ts';
+import type { Context, CliEnvironment } from '../context.ts';
 import { loadSettingsOf } from '../load-settings.ts';
 import { findRoles } from './roles.ts';
 import type { Roles } from './roles.ts';
 
 /** What is examined: one installation of the program on this machine. */
 export interface Installation extends Pick<
-  World,
+  CliEnvironment,
   'environment' | 'uid' | 'platform' | 'version' | 'installation' | 'clock'
 > {
   /** As a collector would have them. What is wrong has its default here. */
@@ -24,7 +24,7 @@ export interface Installation extends Pick<
   readonly configFile: string;
   /** Somebody named the configuration file. */
   readonly configNamed: boolean;
-  readonly settingProblems: readonly Problem[];
+  readonly settingProblems: readonly SettingProblem[];
   readonly settingWarnings: readonly string[];
   readonly portHolders: (port: number) => Promise<PortHolders>;
   /** Aborts when the examination is over. */
@@ -32,7 +32,7 @@ export interface Installation extends Pick<
 }
 
 /** One thing about an installation that can be looked at. */
-export type InstallationExamination = Examination<Installation>;
+export type InstallationDiagnostic = Diagnostic<Installation>;
 
 /** The installation that `context` belongs to. */
 export async function findInstallation(context: Context, signal: AbortSignal): Promise<Installation> {

@@ -1,28 +1,28 @@
-import { certificateAuthority } from './examination/certificate-authority.ts';
-import { agentCertificate, collectorCertificate } from './examination/certificate-leaf.ts';
-import { clockOfMachine } from './examination/clock.ts';
-import { clockSynchronisation } from './examination/clock-synchronisation.ts';
-import { collectorApi } from './examination/collector-api.ts';
-import { collectorConnection } from './examination/collector-connection.ts';
-import { dataDirectory } from './examination/data-directory.ts';
-import { dataFileSystem } from './examination/data-file-system.ts';
-import { dataLock } from './examination/data-lock.ts';
-import { dataSpace } from './examination/data-space.ts';
-import { dataStore } from './examination/data-store.ts';
-import { nodeVersion } from './examination/node-version.ts';
-import { operatorToken } from './examination/operator-token.ts';
-import { apiPort, nodesPort } from './examination/port.ts';
-import { programBuild } from './examination/program-build.ts';
-import { settingsEnvironment } from './examination/settings-environment.ts';
-import { settingsFile } from './examination/settings-file.ts';
-import { settingsValues } from './examination/settings-values.ts';
-import { sinkNdjson } from './examination/sink-ndjson.ts';
-import { sinkSyslog } from './examination/sink-syslog.ts';
-import { sinkSyslogFiles } from './examination/sink-syslog-files.ts';
-import type { InstallationExamination } from './installation.ts';
+import { certificateAuthority } from './diagnostics/certificate-authority.ts';
+import { agentCertificate, collectorCertificate } from './diagnostics/certificate-leaf.ts';
+import { clockOfMachine } from './diagnostics/clock.ts';
+import { clockSynchronisation } from './diagnostics/clock-synchronisation.ts';
+import { collectorApi } from './diagnostics/collector-api.ts';
+import { collectorConnection } from './diagnostics/collector-connection.ts';
+import { dataDirectory } from './diagnostics/data-directory.ts';
+import { dataFileSystem } from './diagnostics/data-file-system.ts';
+import { dataLock } from './diagnostics/data-lock.ts';
+import { dataSpace } from './diagnostics/data-space.ts';
+import { dataStore } from './diagnostics/data-store.ts';
+import { nodeVersion } from './diagnostics/node-version.ts';
+import { operatorToken } from './diagnostics/operator-token.ts';
+import { apiPort, nodesPort } from './diagnostics/port.ts';
+import { programBuild } from './diagnostics/program-build.ts';
+import { settingsEnvironment } from './diagnostics/settings-environment.ts';
+import { settingsFile } from './diagnostics/settings-file.ts';
+import { settingsValues } from './diagnostics/settings-values.ts';
+import { sinkNdjson } from './diagnostics/sink-ndjson.ts';
+import { sinkSyslog } from './diagnostics/sink-syslog.ts';
+import { sinkSyslogFiles } from './diagnostics/sink-syslog-files.ts';
+import type { InstallationDiagnostic } from './installation.ts';
 
 /** Every examination of an installation, in the order in which people read them. A test compares it with the files. */
-export const INSTALLATION_EXAMINATIONS: readonly InstallationExamination[] = Object.freeze([
+export const INSTALLATION_DIAGNOSTICS: readonly InstallationDiagnostic[] = Object.freeze([
   nodeVersion,
   programBuild,
   settingsFile,

@@ -1,6 +1,6 @@
 import { safe } from '../../api/safe.ts';
-import { EXAMINATION_GROUPS } from '../../service/examination.ts';
-import type { Outcome, Reported } from '../../service/examination.ts';
+import { DIAGNOSTIC_GROUPS } from '../../service/diagnostic.ts';
+import type { Outcome, DiagnosticReport } from '../../service/diagnostic.ts';
 import type { Paint } from '../render/paint.ts';
 import { wrapHard } from '../render/width.ts';
 
@@ -18,8 +18,8 @@ const TITLE_WIDTH = 21;
 const LEAD = 2 + LABEL_WIDTH + TITLE_WIDTH;
 
 /** The report as lines: group by group, then what it amounts to. */
-export function renderReport(reported: readonly Reported[], style: DoctorStyle): readonly string[] {
-  const groups = EXAMINATION_GROUPS.flatMap((group) => {
+export function renderReport(reported: readonly DiagnosticReport[], style: DoctorStyle): readonly string[] {
+  const groups = DIAGNOSTIC_GROUPS.flatMap((group) => {
     const members = reported.filter((one) => one.group === group);
     const head = members.length === 0 ? [] : [style.paint.bold(group)];
     return head.concat(members.flatMap((one) => entryLines(one, style)));
@@ -28,15 +28,18 @@ export function renderReport(reported: readonly Reported[], style: DoctorStyle):
 }
 
 /** How many there are of each outcome. */
-export function countOutcomes(reported: readonly Reported[]): Readonly<Record<Outcome, number>> {
+export function countOutcomes(reported: readonly DiagnosticReport[]): Readonly<Record<Outcome, number>> {
   const counts = { problem: 0, warning: 0, unknown: 0, ok: 0 };
   for (const { outcome } of reported) counts[outcome] += 1;
   return counts;
 }
 
-function entryLines({ outcome, title, seen, advice }: Reported, { width, paint }: DoctorStyle): readonly string[] {
+function entryLines(
+  { outcome, title, observed, advice }: DiagnosticReport,
+  { width, paint }: DoctorStyle,
+): readonly string[] {
   const room = Math.max(20, width - LEAD);
-  const [first = '', ...more] = wrapHard(safe(seen), room);
+  const [first = '', ...more] = wrapHard(safe(observed), room);
   const label = painted(outcome, paint)(outcome.padEnd(LABEL_WIDTH));
   return [
     `  ${label}${title.padEnd(TITLE_WIDTH)}${first}`.trimEnd(),
@@ -45,7 +48,7 @@ function entryLines({ outcome, title, seen, advice }: Reported, { width, paint }
   ];
 }
 
-function summaryLine(reported: readonly Reported[], { paint }: DoctorStyle): string {
+function summaryLine(reported: readonly DiagnosticReport[], { paint }: DoctorStyle): string {
   const counts = countOutcomes(reported);
   const words = OUTCOMES.filter((outcome) => counts[outcome] > 0).map((outcome) =>
     painted(outcome, paint)(`${String(counts[outcome])} ${plural(outcome, counts[outcome])}`),

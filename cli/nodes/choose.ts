@@ -9,7 +9,7 @@ export type Chosen =
 /** Ids that are named where a name is not enough. */
 const MAX_NAMED = 5;
 
-/** The nodes with these ids or names. A name must mean one node only: what is forgotten cannot be had back. */
+/** The nodes with these ids or names. A name must mean one node only: what is removed cannot be had back. */
 export function chooseByName(words: readonly string[], known: readonly FleetNode[]): Chosen {
   const chosen = new Map<string, FleetNode>();
   for (const word of words) {

@@ -26,7 +26,7 @@ const NAMED_SUBJECTS = 5;
 
 /** The status as lines: the collector, its store and sinks, the nodes, and what does not work. */
 export function renderStatus(status: FleetStatus, style: StatusStyle): readonly string[] {
-  return [...headLines(status, style), ...nodeLines(status, style), '', ...troubleLines(status.troubles, style)];
+  return [...headLines(status, style), ...nodeLines(status, style), '', ...issueLines(status.issues, style)];
 }
 
 function headLines(status: FleetStatus, style: StatusStyle): readonly string[] {
@@ -86,7 +86,7 @@ function sinkLines(sink: FleetStatus['sinks'][number], { width, paint }: StatusS
 }
 
 function nodeLines({ nodes, nowMs }: FleetStatus, { width, paint }: StatusStyle): readonly string[] {
-  const bad = nodes.listed.filter(hasTrouble);
+  const bad = nodes.listed.filter(hasIssue);
   const shown = nodes.listed.slice(0, Math.max(SHOWN_NODES, bad.length));
   if (shown.length === 0) return [];
   const rows = shown.map((node): readonly Cell[] => [
@@ -115,15 +115,15 @@ function nodeLines({ nodes, nowMs }: FleetStatus, { width, paint }: StatusStyle)
   ];
 }
 
-function troubleLines(troubles: FleetStatus['troubles'], { width, paint }: StatusStyle): readonly string[] {
-  if (troubles.length === 0) return [paint.good('Everything works.')];
-  const groups = [...Map.groupBy(troubles, ({ text, advice }) => `${text}\n${advice}`).values()];
-  const head = troubles.length === 1 ? '1 thing does not work:' : `${String(troubles.length)} things do not work:`;
+function issueLines(issues: FleetStatus['issues'], { width, paint }: StatusStyle): readonly string[] {
+  if (issues.length === 0) return [paint.good('Everything works.')];
+  const groups = [...Map.groupBy(issues, ({ text, advice }) => `${text}\n${advice}`).values()];
+  const head = issues.length === 1 ? '1 thing does not work:' : `${String(issues.length)} things do not work:`;
   return [paint.bad(head), ...groups.flatMap((group) => groupLines(group, width, paint))];
 }
 
-/** The same trouble of several nodes is told once. */
-function groupLines(group: FleetStatus['troubles'], width: number, paint: Paint): readonly string[] {
+/** The same issue of several nodes is told once. */
+function groupLines(group: FleetStatus['issues'], width: number, paint: Paint): readonly string[] {
   const [{ text, advice } = { text: '', advice: '' }] = group;
   const names = group.slice(0, NAMED_SUBJECTS).map(({ subject }) => fit(safe(subject), NAME_WIDTH));
   const more = group.length > names.length ? ` and ${String(group.length - names.length)} more` : '';
@@ -145,7 +145,7 @@ function joined(label: string, items: readonly Painted[], width: number, paint: 
   return lines.map(({ painted }, index) => paint.dim((index === 0 ? label : '').padEnd(LEAD)) + painted);
 }
 
-function hasTrouble({ presence, dropped, overBudget }: Health): boolean {
+function hasIssue({ presence, dropped, overBudget }: Health): boolean {
   return presence !== 'connected' || dropped > 0 || overBudget;
 }
 

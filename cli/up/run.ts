@@ -10,7 +10,7 @@ import { connect } from '../api/connect.ts';
 import type { ApiClient } from '../api/client.ts';
 import { askConsoleLink } from '../api/console-link.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { agentArguments, collectorArguments } from './child-arguments.ts';
 import { createReporter } from './reporter.ts';
@@ -28,7 +28,7 @@ export async function runUp(context: Context): Promise<number> {
   const { settings } = context;
   const signal = context.listenForShutdown();
   const lock = await lockDirectory(settings.dataDir);
-  if (typeof lock === 'string') return complain(context, lock, OTHER_DIRECTORY);
+  if (typeof lock === 'string') return printError(context, lock, OTHER_DIRECTORY);
   try {
     return await runBoth(context, signal);
   } finally {
@@ -64,7 +64,7 @@ async function runBoth(context: Context, signal: AbortSignal): Promise<number> {
     reporter.progress(`the collector listens on ${formatAddress(listen)}; starting the agent`);
     agent = startAgent(context, reporter, listen, stopAgent.signal);
     const client = await connect({ ...context.settings, api }, signal);
-    if (!client.ok) return await complain(context, client.problem, client.hint);
+    if (!client.ok) return await printError(context, client.problem, client.hint);
     const both = { collector, agent, client: client.value, api };
     return await watchBoth(context, reporter, both, signal);
   } finally {
@@ -98,7 +98,7 @@ async function watchBoth(context: Context, reporter: Reporter, both: Both, signa
   const until = AbortSignal.any([signal, watched.signal]);
   const node = agentReady.parse(ready);
   if (!node.ok)
-    await complain(context, 'the agent has not reported this node yet', `its log: ${reporter.logOf('agent')}`);
+    await printError(context, 'the agent has not reported this node yet', `its log: ${reporter.logOf('agent')}`);
   const changes = watchChanges(context, client, until, () =>
     printSummary(context, both, node.ok ? node.value.nodeId : undefined),
   );
@@ -118,7 +118,7 @@ async function watchBoth(context: Context, reporter: Reporter, both: Both, signa
 async function printSummary(context: Context, { client, api }: Both, nodeId: string | undefined): Promise<void> {
   const { stdout, settings, paint, width } = context;
   const summary = nodeId === undefined ? undefined : await readSummary(client, nodeId);
-  if (summary?.ok === false) await complain(context, summary.problem, summary.hint);
+  if (summary?.ok === false) await printError(context, summary.problem, summary.hint);
   const again = clientFlags(context, api);
   const lines = summary?.ok === true ? [...summaryLines(summary.value, { width, paint })] : [];
   const hidden = summary?.ok === true ? hiddenFailures(summary.value) : 0;

@@ -2,7 +2,7 @@ import type { FindingEvent } from '../../api/finding.ts';
 import { safe } from '../../api/safe.ts';
 import type { ApiClient } from '../api/client.ts';
 import { watchEvents } from '../api/watch.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { clockTime } from '../render/time.ts';
 import { changeLine } from '../watch/line.ts';
@@ -38,15 +38,15 @@ export async function watchChanges(
         await stdout.write(`${paint.dim(clockTime(clock.now()))}  ${safe(name)} is ${state}\n`);
         break;
       }
-      case 'nodeForgotten':
+      case 'nodeRemoved':
         connected.delete(item.nodeId);
         break;
       case 'gap':
-        await complain(context, `changes may be missing: ${item.reason}`, 'see: plimsoll findings');
+        await printError(context, `changes may be missing: ${item.reason}`, 'see: plimsoll findings');
         break;
       case 'lost':
         // The collector is started again, and the stream goes on where it broke off.
-        if (item.problem?.kind === 'refused') await complain(context, item.problem.problem, item.problem.hint);
+        if (item.problem?.kind === 'refused') await printError(context, item.problem.problem, item.problem.hint);
         break;
     }
   }

@@ -5,7 +5,7 @@ import type { ApiClient } from '../api/client.ts';
 import type { FindingQuery } from '../api/findings.ts';
 import { watchEvents } from '../api/watch.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { changeLine } from './line.ts';
 
@@ -34,17 +34,17 @@ export async function watchFindings(
         told = false;
         break;
       case 'gap':
-        await complain(context, `changes may be missing: ${item.reason}`);
+        await printError(context, `changes may be missing: ${item.reason}`);
         break;
       case 'lost':
         // A connection that broke is made again at once; what is worth telling is that this does not work.
         if (item.problem === undefined) break;
-        if (!told) await complain(context, item.problem.problem, item.problem.hint);
+        if (!told) await printError(context, item.problem.problem, item.problem.hint);
         if (item.problem.kind === 'refused') return EXIT_FAILURE;
         told = true;
         break;
       case 'node':
-      case 'nodeForgotten':
+      case 'nodeRemoved':
         break;
     }
   }

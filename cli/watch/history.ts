@@ -3,7 +3,7 @@ import type { HistoryEntry } from '../../api/finding.ts';
 import { nodeList } from '../../api/node.ts';
 import type { ApiClient, ApiResult } from '../api/client.ts';
 import { EXIT_OK } from '../command.ts';
-import { complain } from '../complain.ts';
+import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
 import { findingLabel } from '../render/finding.ts';
@@ -26,7 +26,7 @@ interface WantedHistory {
 export async function printHistory(context: Context, client: ApiClient, wanted: WantedHistory): Promise<number> {
   const { paint } = context;
   const read = await readHistory(client, wanted);
-  if (!read.ok) return complain(context, read.problem, read.hint);
+  if (!read.ok) return printError(context, read.problem, read.hint);
   const entries = read.value;
   const isTable = (context.args.value('output') ?? 'table') === 'table';
   const several = isTable && new Set(entries.map(({ nodeId }) => nodeId)).size > 1;

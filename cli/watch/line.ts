@@ -46,6 +46,6 @@ export function changeLine(event: FindingEvent, withNode: boolean, width: number
 }
 
 function outcomeOf({ action, cause, finding }: FindingEvent): string {
-  if (cause === 'nodeForgotten') return 'node forgotten';
+  if (cause === 'nodeRemoved') return 'node removed';
   return action === 'resolved' && finding.verdict === 'fail' ? 'gone' : evidenceLine(finding);
 }

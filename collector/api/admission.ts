@@ -3,7 +3,7 @@ import type { Logger } from '../../service/log.ts';
 import { isFromOtherSite } from './browser.ts';
 import type { Access } from './route.ts';
 import { answer, refuse } from './route.ts';
-import type { Answer } from './route.ts';
+import type { ApiResult } from './route.ts';
 import type { GuardAnswer, TokenGuard } from './token.ts';
 
 /** What lets requests in. */
@@ -18,7 +18,7 @@ export interface Admitted {
 }
 
 /** May `request` use a route with this access? What it must not is refused before its body is read. */
-export function admit(access: Access, request: FastifyRequest, { guard, log }: AdmissionOptions): Answer<Admitted> {
+export function admit(access: Access, request: FastifyRequest, { guard, log }: AdmissionOptions): ApiResult<Admitted> {
   if (isFromOtherSite(request.headers)) return refuse('crossSite', 'a page of another site may not ask this');
   if (access === 'open') return answer({ untilMs: undefined });
   const verdict = guard.admit(request.headers.authorization, request.ip, access);

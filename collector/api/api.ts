@@ -6,7 +6,7 @@ import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import { createConnectionLimit } from '../connection-limit.ts';
 import type { ConnectionLimit } from '../connection-limit.ts';
-import type { Feed } from '../feed.ts';
+import type { EventBus } from '../event-bus.ts';
 import { StoreError } from '../store/error.ts';
 import { admit, pathOf } from './admission.ts';
 import { SECURITY_HEADERS } from './browser.ts';
@@ -59,7 +59,7 @@ export interface ApiOptions extends Omit<ApiSources, 'controlsOf' | 'signIn'> {
   readonly listen: Address;
   /** The operator token: every route but the open ones asks for it, or for a session that it opened. */
   readonly token: string;
-  readonly feed: Feed;
+  readonly feed: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   /** Where the files of the console are; absent: `/` says how to build them. */

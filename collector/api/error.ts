@@ -9,7 +9,7 @@ export const API_ERRORS = Object.freeze({
   crossSite: { status: 403, meaning: 'the request comes from a page of another site' },
   notFound: { status: 404, meaning: 'there is no such route, check or benchmark' },
   unknownNode: { status: 404, meaning: 'no node has this id or name' },
-  nodeConnected: { status: 409, meaning: 'the node is connected now: only one that is not can be forgotten' },
+  nodeConnected: { status: 409, meaning: 'the node is connected now: only one that is not can be removed' },
   ambiguousNode: { status: 409, meaning: 'several nodes have this name; use the id' },
   tooLarge: { status: 413, meaning: 'the request is larger than the API reads' },
   unsupportedMediaType: { status: 415, meaning: 'a body must be application/json' },

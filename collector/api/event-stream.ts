@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../service/clock.ts';
-import type { Feed, NodeItem } from '../feed.ts';
+import type { EventBus, NodeItem } from '../event-bus.ts';
 import type { OutboxEvent, Store } from '../store/store.ts';
 import { presentEvent, presentNodeState } from './present.ts';
 import type { ControlLookup } from './present.ts';
@@ -22,7 +22,7 @@ const FAREWELL_MS = 5_000;
 export interface EventStreamOptions {
   readonly controlsOf: ControlLookup;
   readonly store: Pick<Store, 'outbox'>;
-  readonly feed: Feed;
+  readonly feed: EventBus;
   readonly response: ServerResponse;
   /** Replay what came after this position; undefined: only what comes from now on. */
   readonly after: number | undefined;

@@ -1,12 +1,12 @@
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../service/clock.ts';
-import type { Feed } from '../feed.ts';
+import type { EventBus } from '../event-bus.ts';
 import type { Store } from '../store/store.ts';
 import { openEventStream } from './event-stream.ts';
 import type { EventStream } from './event-stream.ts';
 import type { ControlLookup } from './present.ts';
 import { answer, refuse } from './route.ts';
-import type { Answer } from './route.ts';
+import type { ApiResult } from './route.ts';
 import { positionSchema } from './route/events.ts';
 
 /** Streams that may be open at a time. */
@@ -14,7 +14,7 @@ const MAX_STREAMS = 64;
 
 /** All open event streams of one API. */
 export interface EventStreams {
-  readonly open: (asked: StreamRequest, reply: FastifyReply) => Answer<undefined>;
+  readonly open: (asked: StreamRequest, reply: FastifyReply) => ApiResult<undefined>;
   /** Ends all of them. */
   readonly close: () => Promise<void>;
 }
@@ -32,7 +32,7 @@ export interface StreamRequest {
 /** What the streams need. */
 export interface EventStreamsOptions {
   readonly store: Store;
-  readonly feed: Feed;
+  readonly feed: EventBus;
   readonly clock: Clock;
   readonly controlsOf: ControlLookup;
 }

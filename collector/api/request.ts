@@ -1,13 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { answer, refuse } from './route.ts';
-import type { Answer, Fields, Route, RouteInput } from './route.ts';
+import type { ApiResult, Fields, Route, RouteInput } from './route.ts';
 
 /** A request that passed the schemas of its route. */
 export type ParsedRequest = RouteInput<Fields, Fields, z.ZodType>;
 
 /** Checks path, query and body against the schemas of `route`. The refusal names the first thing that is wrong. */
-export function parseRequest(route: Route, request: FastifyRequest, reply: FastifyReply): Answer<ParsedRequest> {
+export function parseRequest(route: Route, request: FastifyRequest, reply: FastifyReply): ApiResult<ParsedRequest> {
   const params = route.params.safeParse(request.params);
   if (!params.success) return refuse('invalidRequest', problem('path', params.error));
   const query = route.query.safeParse(withLists(route.query, request.query as Record<string, unknown>));

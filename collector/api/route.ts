@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Clock } from '../../service/clock.ts';
 import type { QueryService } from '../query/query.ts';
-import type { ForgetOutcome } from '../session/forget.ts';
-import type { SinkStatus } from '../sink/pump.ts';
+import type { NodeRemoval } from '../session/remove-node.ts';
+import type { SinkStatus } from '../sink/delivery-worker.ts';
 import type { CollectorStatus } from '../status/collector-status.ts';
 import type { Store } from '../store/store.ts';
 import type { ApiErrorCode } from './error.ts';
@@ -17,8 +17,8 @@ export interface ApiSources {
   readonly sinks: () => readonly SinkStatus[];
   /** How the collector is doing. Never rejects. */
   readonly status: () => Promise<CollectorStatus>;
-  /** Forgets the node with this id; `by`: who wants it, for the log. */
-  readonly forgetNode: (nodeId: string, by: string) => Promise<ForgetOutcome>;
+  /** Removes the node with this id; `by`: who wants it, for the log. */
+  readonly removeNode: (nodeId: string, by: string) => Promise<NodeRemoval>;
   /** The benchmark controls that a check answers. */
   readonly controlsOf: ControlLookup;
   readonly signIn: SignIn;
@@ -28,7 +28,7 @@ export interface ApiSources {
 }
 
 /** What a handler answers: a body, or a refusal by code. */
-export type Answer<A> = { readonly ok: true; readonly body: A } | Refusal;
+export type ApiResult<A> = { readonly ok: true; readonly body: A } | Refusal;
 
 /** Why there is no answer. */
 export interface Refusal {
@@ -80,7 +80,7 @@ export interface JsonRoute extends RouteText {
   readonly handle: (
     input: RouteInput<Fields, Fields, z.ZodType>,
     sources: ApiSources,
-  ) => Promise<Answer<unknown>> | Answer<unknown>;
+  ) => Promise<ApiResult<unknown>> | ApiResult<unknown>;
 }
 
 /** A route that answers a stream of server-sent events until one side ends it. */
@@ -116,7 +116,7 @@ export function jsonRoute<
     readonly handle: (
       input: RouteInput<P, Q, B>,
       sources: ApiSources,
-    ) => Promise<Answer<z.input<A>>> | Answer<z.input<A>>;
+    ) => Promise<ApiResult<z.input<A>>> | ApiResult<z.input<A>>;
   },
 ): JsonRoute {
   return Object.freeze({
@@ -132,7 +132,7 @@ export function jsonRoute<
 }
 
 /** The body of a success. */
-export function answer<A>(body: A): Answer<A> {
+export function answer<A>(body: A): ApiResult<A> {
   return { ok: true, body };
 }
 

@@ -6,7 +6,7 @@ import { createConsoleLink, openConsoleSession } from './route/console.ts';
 import { watchEvents } from './route/events.ts';
 import { listFacts } from './route/facts.ts';
 import { listFindings, listHistory } from './route/findings.ts';
-import { forgetNode } from './route/forget-node.ts';
+import { removeNode } from './route/remove-node.ts';
 import { getHealth } from './route/health.ts';
 import { getNode, listNodes } from './route/nodes.ts';
 import { askNodes } from './route/query.ts';
@@ -31,7 +31,7 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listHistory,
   listNodes,
   getNode,
-  forgetNode,
+  removeNode,
   askNodes,
   listSinks,
   getStatus,

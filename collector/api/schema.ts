@@ -28,9 +28,9 @@ export const actionSchema = z.enum(['opened', 'changed', 'resolved']);
 
 /** Why a finding is resolved, where its node did not say so. */
 export const causeSchema = z
-  .enum(['nodeForgotten'])
+  .enum(['nodeRemoved'])
   .optional()
-  .describe('of `resolved`: nodeForgotten, the node was forgotten; absent: fixed, or gone with its subject');
+  .describe('of `resolved`: nodeRemoved, the node was removed; absent: fixed, or gone with its subject');
 
 /** The one shape of every answer that is not a success. */
 export const errorSchema = z.strictObject({
@@ -128,7 +128,7 @@ export const trendSchema = z.strictObject({
   fromMs: time('as asked for'),
   toMs: time('as asked for; now, if that was later; otherwise the beginning of its minute'),
   stepMs: z.int().min(0).describe('between two points, in milliseconds'),
-  knownFromMs: time('there are no points from before this: nothing was known yet, or it was forgotten'),
+  knownFromMs: time('there are no points from before this: nothing was known yet, or it was removed'),
   points: z.array(
     z.strictObject({
       atMs: time('a multiple of `stepMs`; of the last one: `toMs`'),

@@ -2,7 +2,7 @@ import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import { answer, refuse } from './route.ts';
-import type { Answer } from './route.ts';
+import type { ApiResult } from './route.ts';
 import type { SessionTokens } from './session-token.ts';
 import { CODE_MS, createSignInCodes } from './sign-in-code.ts';
 
@@ -17,7 +17,7 @@ export interface SignIn {
   readonly openSession: (
     secret: SignInSecret,
     address: string,
-  ) => Answer<{ readonly token: string; readonly expiresMs: number }>;
+  ) => ApiResult<{ readonly token: string; readonly expiresMs: number }>;
 }
 
 /** What sign-in works with. */

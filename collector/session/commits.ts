@@ -1,9 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../../service/clock.ts';
-import type { WholeDelta } from './assembly.ts';
-import type { NodeState } from '../store/store.ts';
+import type { WholeDelta } from './delta-reassembler.ts';
+import type { ReplicationState } from '../store/store.ts';
 import type { NodeQuota } from './node-quota.ts';
-import type { Outbound } from './outbound.ts';
+import type { SendStream } from './send-stream.ts';
 import type { Resync } from './resync.ts';
 import type { WriteOutcome, Writer } from './writer.ts';
 
@@ -22,8 +22,8 @@ export interface CommitsOf {
   readonly nodeId: string;
   readonly epoch: string;
   /** What the store knew of it at the beginning. */
-  readonly state: NodeState | undefined;
-  readonly outbound: Outbound;
+  readonly state: ReplicationState | undefined;
+  readonly outbound: SendStream;
   readonly resync: Resync;
 }
 
@@ -57,7 +57,7 @@ export function openCommits(
       case 'duplicate':
         return ack(sequence);
       case 'gap':
-        if (!resync.isOwed()) resync.ask(`deltas after ${String(result.committed)} are missing`);
+        if (!resync.isPending()) resync.request(`deltas after ${String(result.committed)} are missing`);
         return;
       case 'failed':
         return outbound.end({ code: status.UNAVAILABLE, details: 'the collector cannot store what this node says' });

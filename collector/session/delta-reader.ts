@@ -2,7 +2,7 @@ import { NO_VARINT, readEnd, readVarint } from '../../proto/finding-places.ts';
 import type { Reading } from '../../proto/finding-places.ts';
 import { MAX_FINDINGS_PER_MESSAGE } from '../../proto/fleet.ts';
 import type { PackedFinding } from '../store/store.ts';
-import type { DeltaPart } from './assembly.ts';
+import type { DeltaPart } from './delta-reassembler.ts';
 import { createPacker } from './packer.ts';
 
 /**

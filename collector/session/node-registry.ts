@@ -1,6 +1,6 @@
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { Feed } from '../feed.ts';
+import type { EventBus } from '../event-bus.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 
 /** Keeps the rows of nodes: in memory as they are, in the store at intervals, on the feed whenever they are written. */
@@ -26,7 +26,7 @@ export interface NodeRegistry {
 /** What a registry needs. */
 export interface NodeRegistryOptions {
   readonly store: Pick<Store, 'nodes' | 'putNode'>;
-  readonly feed: Feed;
+  readonly feed: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   readonly writeMs: number;

@@ -4,7 +4,7 @@ import { isCheckId, MAX_ID_BYTES, MAX_TEXT, severityOf, verdictOf } from '../../
 import { createPlaces, EVIDENCE_PLACES, PLACE, readFindingPlaces } from '../../proto/finding-places.ts';
 import type { Reading } from '../../proto/finding-places.ts';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
-import { rankOf } from '../store/rank.ts';
+import { statusCodeOf } from '../store/status-code.ts';
 import type { PackedFinding } from '../store/store.ts';
 
 /**
@@ -97,7 +97,7 @@ export function createPacker(): Packer {
     if (subject === undefined || nameEnd < 0 || detailEnd < 0) return undefined;
     const name = names.read(memory, nameEnd);
     const detail = memory.toString('latin1', DETAIL, detailEnd);
-    return { check, subject, name, rank: judgement.rank, hash: hash.end(), detail };
+    return { check, subject, name, statusCode: judgement.rank, hash: hash.end(), detail };
   };
 }
 
@@ -115,7 +115,10 @@ function createJudgements(): (places: Int32Array) => Judgement | undefined {
   for (let index = 0; index < judgements.length; index += 1) {
     const [verdict, severity] = [verdictOf(Math.floor(index / MAX_NUMBER)), severityOf(index % MAX_NUMBER)];
     if (verdict === undefined || severity === undefined) continue;
-    judgements[index] = { rank: rankOf({ verdict, severity }), mark: Buffer.from(`","${verdict}","${severity}","`) };
+    judgements[index] = {
+      rank: statusCodeOf({ verdict, severity }),
+      mark: Buffer.from(`","${verdict}","${severity}","`),
+    };
   }
   return (places) => judgements[(places[PLACE.verdict] ?? 0) * MAX_NUMBER + (places[PLACE.severity] ?? 0)];
 }

@@ -1,10 +1,10 @@
 /** Whether a node owes all its findings. What comes before them has no place. */
 export interface Resync {
-  readonly isOwed: () => boolean;
+  readonly isPending: () => boolean;
   /** Asks for all findings. */
-  readonly ask: (reason: string) => void;
+  readonly request: (reason: string) => void;
   /** They came. */
-  readonly paid: () => void;
+  readonly received: () => void;
   /** A Heartbeat went by. A node that was asked a while ago is asked again. */
   readonly heartbeat: () => void;
 }
@@ -16,20 +16,20 @@ const PATIENCE = 3;
 export function createResync(isOwed: boolean, send: (reason: string) => void): Resync {
   let owed = isOwed;
   let heartbeats = 0;
-  const ask = (reason: string): void => {
+  const request = (reason: string): void => {
     owed = true;
     heartbeats = 0;
     send(reason);
   };
   return {
-    isOwed: () => owed,
-    ask,
-    paid: () => {
+    isPending: () => owed,
+    request,
+    received: () => {
       owed = false;
     },
     heartbeat: () => {
       heartbeats += 1;
-      if (owed && heartbeats >= PATIENCE) ask('all findings were asked for and did not come');
+      if (owed && heartbeats >= PATIENCE) request('all findings were asked for and did not come');
     },
   };
 }

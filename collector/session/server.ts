@@ -3,12 +3,12 @@ import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
-import type { Feed } from '../feed.ts';
+import type { EventBus } from '../event-bus.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 import type { RepairedNode } from '../store/verification.ts';
 import { createDeltaReader } from './delta-reader.ts';
-import { createNodeForgetting } from './forget.ts';
-import type { NodeForgetting } from './forget.ts';
+import { createNodeRemover } from './remove-node.ts';
+import type { NodeRemover } from './remove-node.ts';
 import { openListener } from './listener.ts';
 import type { ListenerTls } from './listener.ts';
 import { nodeIdentity } from './node-identity.ts';
@@ -23,7 +23,7 @@ import type { OpenSession } from './session.ts';
 import type { QueryReplies, Sessions } from './sessions.ts';
 import { DEFAULT_SESSION_SETTINGS } from './settings.ts';
 import type { SessionSettings } from './settings.ts';
-import { createTurnstile } from './turnstile.ts';
+import { createMutex } from './mutex.ts';
 import type { Ending, SessionCall } from './wire.ts';
 import { createWriter } from './writer.ts';
 
@@ -33,7 +33,7 @@ export interface SessionServerOptions {
   readonly listen: Address;
   readonly tls: ListenerTls;
   readonly store: Store;
-  readonly feed: Feed;
+  readonly feed: EventBus;
   readonly replies: QueryReplies;
   /** A node was acknowledged more than the store holds: the store was restored from a backup. */
   readonly onNodeAhead: (nodeId: string) => Promise<void>;
@@ -54,7 +54,7 @@ export interface SessionServer {
   readonly nodes: () => readonly NodeRow[];
   /** Nodes whose identity two agents use, and nodes that send more than they may. */
   readonly problems: () => readonly NodeProblem[];
-  readonly forget: NodeForgetting['forget'];
+  readonly remove: NodeRemover['remove'];
   /** Asks every node for all findings, and writes what is known of nodes: to be called when the store was replaced. */
   readonly resync: (reason: string) => void;
   /**
@@ -87,7 +87,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
   const nodes = await openNodeRegistry({ store, feed, clock, log, writeMs: settings.nodeWriteMs });
   const writer = createWriter({ ...settings, store, feed, clock, log });
   const budget = { bytes: 0 };
-  const intake = createTurnstile();
+  const intake = createMutex();
   const open = new Map<string, OpenSession>();
   const identities = createIdentityGuard(clock);
   const quotas = createNodeQuotas({ ...DEFAULT_QUOTA, ...options.quota }, clock);
@@ -114,7 +114,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     nodes.changeNow(nodeId, { connected: false, offlineSinceMs: nowMs, lastSeenMs: nowMs });
     replies.onDisconnect(nodeId);
   };
-  const { forget, holdsUp } = createNodeForgetting({
+  const { remove, holdsUp } = createNodeRemover({
     store,
     writer,
     nodes,
@@ -175,7 +175,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     },
     nodes: nodes.rows,
     problems: () => [...identities.conflicts(), ...quotas.limited()],
-    forget,
+    remove,
     resync: (reason) => {
       nodes.writeAll();
       for (const session of open.values()) session.resync(reason);

@@ -4,16 +4,16 @@ import type { LogFields, Logger } from '../../service/log.ts';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import { sleep } from '../../service/clock.ts';
 import { StoreError } from '../store/error.ts';
-import { openConversation } from './conversation.ts';
-import type { Conversation, ConversationContext } from './conversation.ts';
+import { createMessageHandler } from './message-handler.ts';
+import type { MessageHandler, MessageHandlerContext } from './message-handler.ts';
 import type { DeltaReader } from './delta-reader.ts';
 import type { AgentRun } from './identity-guard.ts';
 import type { NodeQuota } from './node-quota.ts';
-import { readHello } from './node-words.ts';
-import type { Greeting } from './node-words.ts';
-import { openOutbound } from './outbound.ts';
-import type { Outbound } from './outbound.ts';
-import type { Turnstile } from './turnstile.ts';
+import { parseHello } from './message-parsing.ts';
+import type { ParsedHello } from './message-parsing.ts';
+import { openSendStream } from './send-stream.ts';
+import type { SendStream } from './send-stream.ts';
+import type { Mutex } from './mutex.ts';
 import { boundMessages, isDelta, MAX_HELLO_BYTES, readMessage, readOneAtATime } from './wire.ts';
 import type { Ending, ReadMessage, SessionCall } from './wire.ts';
 
@@ -32,9 +32,9 @@ export interface OpenSession {
 }
 
 /** What a session needs, beside its call. */
-export interface SessionContext extends ConversationContext {
+export interface SessionContext extends MessageHandlerContext {
   /** Sessions hand their findings over one after the other. */
-  readonly intake: Turnstile;
+  readonly intake: Mutex;
   /** Reads deltas; its working memory is shared, since messages are read one at a time. */
   readonly readDelta: DeltaReader;
   /** Cuts the connection of a call. */
@@ -61,8 +61,8 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
   const { clock, settings } = context;
   const peer = call.getPeer();
   const log = withFields(context.log, { nodeId, peer });
-  const held: { session?: OpenSession; conversation?: Conversation } = {};
-  const outbound = openOutbound({
+  const held: { session?: OpenSession; handler?: MessageHandler } = {};
+  const outbound = openSendStream({
     call,
     maxUnsentMessages: settings.maxUnsentMessages,
     clock,
@@ -77,26 +77,26 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     end({ code: status.DEADLINE_EXCEEDED, details: `no Hello within ${String(settings.helloTimeoutMs)} ms` }),
   );
   const begin = async ({ hello }: ReadMessage): Promise<Ending | undefined> => {
-    const greeting = hello ? readHello(hello) : 'a session begins with Hello';
+    const greeting = hello ? parseHello(hello) : 'a session begins with Hello';
     if (typeof greeting === 'string') return invalid(greeting);
     cancelTimeout();
     for (let wait = context.holdsUp(nodeId); wait !== undefined; wait = context.holdsUp(nodeId)) await wait;
     if (over.aborted) return undefined;
     // Before it is welcome there is nothing to ask: the Welcome does, if the store says so.
-    const resync = (reason: string): void => held.conversation?.resync(reason);
+    const resync = (reason: string): void => held.handler?.resync(reason);
     const { answersQueries, epoch, instance } = greeting;
     const session = { nodeId, peer, answersQueries, run: { epoch, instance, peer }, send, resync, end };
     const refusal = context.onOpen(session);
     if (refusal !== undefined) return refusal;
     held.session = session;
     boundMessages(call, MAX_MESSAGE_BYTES);
-    held.conversation = await welcome(nodeId, { greeting, outbound }, { ...context, log });
+    held.handler = await welcome(nodeId, { greeting, outbound }, { ...context, log });
     return undefined;
   };
   const take = async (bytes: Buffer): Promise<Ending | undefined> => {
     const message = readMessage(bytes, context.readDelta);
     if (typeof message === 'string') return invalid(message);
-    return held.conversation?.receive(message, bytes.length) ?? begin(message);
+    return held.handler?.receive(message, bytes.length) ?? begin(message);
   };
   readOneAtATime(call);
   boundMessages(call, MAX_HELLO_BYTES);
@@ -108,7 +108,7 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
       if ('excess' in next) end({ code: status.RESOURCE_EXHAUSTED, details: next.excess });
       else if (next.waitMs > 0) await sleep(clock, next.waitMs, over);
       // Only one session at a time has findings in memory that are not in the writer's queue.
-      const leave = isDelta(bytes) ? await context.intake.enter() : undefined;
+      const leave = isDelta(bytes) ? await context.intake.acquire() : undefined;
       try {
         if (over.aborted) break;
         const ending = await take(bytes);
@@ -117,14 +117,14 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
         leave?.();
       }
     }
-    await held.conversation?.settled();
+    await held.handler?.settled();
     end({ code: status.OK, details: '' });
   } catch (error) {
     // Also thrown when the stream ends in any way but the node's own end.
     if (!call.cancelled && !over.aborted) end(endingOf(error, log));
   } finally {
     cancelTimeout();
-    held.conversation?.release();
+    held.handler?.release();
     end({ code: status.CANCELLED, details: 'the node is gone' });
   }
   await outbound.closed;
@@ -132,15 +132,15 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
 
 async function welcome(
   nodeId: string,
-  { greeting, outbound }: { readonly greeting: Greeting; readonly outbound: Outbound },
+  { greeting, outbound }: { readonly greeting: ParsedHello; readonly outbound: SendStream },
   context: SessionContext,
-): Promise<Conversation> {
+): Promise<MessageHandler> {
   const { epoch, ackedSequence, agentVersion, nodeName } = greeting;
   const nowMs = context.clock.now();
   const name = nodeName === '' ? nodeId : nodeName;
   // Before anything is awaited: the end of the session may come in between, and must have the last word.
   context.nodes.changeNow(nodeId, { name, agentVersion, connected: true, offlineSinceMs: 0, lastSeenMs: nowMs });
-  const state = await context.store.nodeState(nodeId);
+  const state = await context.store.replicationState(nodeId);
   const committed = state?.epoch === epoch ? state.committedSequence : 0;
   // The node may know of more than the store: then the store was restored from a backup.
   const isAhead = state?.epoch === epoch && ackedSequence > committed;
@@ -151,7 +151,7 @@ async function welcome(
   context.log.info({ agentVersion, committed, resync }, 'session open');
   const { heartbeatIntervalMs } = context.settings;
   outbound.send({ welcome: { serverTimeMs: nowMs, committedSequence: committed, resync, heartbeatIntervalMs } });
-  return openConversation({ nodeId, epoch, state, resync, outbound }, context);
+  return createMessageHandler({ nodeId, epoch, state, resync, outbound }, context);
 }
 
 function invalid(details: string): Ending {

@@ -1,7 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { decodeAgentMessage, FLEET_SERVICE } from '../../proto/fleet.ts';
 import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
-import type { DeltaPart } from './assembly.ts';
+import type { DeltaPart } from './delta-reassembler.ts';
 import type { DeltaReader } from './delta-reader.ts';
 
 /** The call of a session, seen from the collector. Messages come as bytes: they are read when their turn comes. */

@@ -2,9 +2,9 @@ import { fullJitter } from '../../service/backoff.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { Feed } from '../feed.ts';
+import type { EventBus } from '../event-bus.ts';
 import { isPassing } from '../store/error.ts';
-import type { Commit, CommitResult, ForgottenNode, Store } from '../store/store.ts';
+import type { Commit, CommitResult, RemovedNode, Store } from '../store/store.ts';
 
 /** What came of a commit: the store's answer, or `failed`: it cannot be stored, now or later. */
 export type WriteOutcome = CommitResult | { readonly outcome: 'failed' };
@@ -26,7 +26,7 @@ export interface Writer {
 /** What a writer needs; bounds as in SessionSettings. */
 export interface WriterOptions {
   readonly store: Pick<Store, 'commit'>;
-  readonly feed: Feed;
+  readonly feed: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   readonly maxQueuedFindings: number;
@@ -155,12 +155,12 @@ async function writeEach(batch: readonly Entry[], error: unknown, options: Write
 }
 
 /** Tells what was stored. Events are made when they are read: for nobody it is not worth it. */
-export function tell(feed: Feed, result: Pick<ForgottenNode, 'events' | 'newest'>): void {
+export function tell(feed: EventBus, result: Pick<RemovedNode, 'events' | 'newest'>): void {
   if (feed.isWatched()) for (const event of result.events) feed.publish({ type: 'finding', event });
   else if (result.newest > 0) feed.announce(result.newest);
 }
 
-function settleAll(batch: readonly Entry[], results: readonly CommitResult[], feed: Feed): void {
+function settleAll(batch: readonly Entry[], results: readonly CommitResult[], feed: EventBus): void {
   for (const [index, { settle }] of batch.entries()) {
     const result = results[index];
     if (result === undefined) throw new Error('the store answered fewer commits than it was given');

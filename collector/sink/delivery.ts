@@ -8,7 +8,7 @@ export interface Delivered {
   readonly batch: readonly OutboxEvent[];
   readonly rejected: readonly string[];
   /** Position up to which nothing will be asked for again; undefined: all that was taken so far. */
-  readonly settled: number | undefined;
+  readonly acknowledged: number | undefined;
 }
 
 /** How a batch ended: done, or what keeps the rest of it. */
@@ -50,18 +50,18 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
   const reject = async (batch: readonly OutboxEvent[], uids: readonly string[], reason: string): Promise<void> => {
     const rejected = batch.map(({ uid }) => uid).filter((uid) => uids.includes(uid));
     log.error({ sink: sink.name, events: uids, reason }, 'sink will never accept these events');
-    await onDelivered({ batch, rejected, settled: undefined });
+    await onDelivered({ batch, rejected, acknowledged: undefined });
   };
   const deliver = async (batch: readonly OutboxEvent[]): Promise<DeliveryEnd> => {
     const outcome = await send(batch);
     switch (outcome.outcome) {
       case 'ok':
-        await onDelivered({ batch, rejected: [], settled: outcome.settled });
+        await onDelivered({ batch, rejected: [], acknowledged: outcome.acknowledged });
         return { outcome: 'ok' };
       case 'retry': {
-        const { settled = 0 } = outcome;
-        const done = batch.filter(({ position }) => position <= settled);
-        if (settled > 0) await onDelivered({ batch: done, rejected: [], settled });
+        const { acknowledged = 0 } = outcome;
+        const done = batch.filter(({ position }) => position <= acknowledged);
+        if (acknowledged > 0) await onDelivered({ batch: done, rejected: [], acknowledged });
         return outcome;
       }
       case 'pause':

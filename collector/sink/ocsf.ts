@@ -16,7 +16,7 @@ export interface OcsfContext {
   /** Version of the collector. */
   readonly version: string;
   readonly checks: ReadonlyMap<string, Check>;
-  /** The node as it is known now; undefined for one that was forgotten. */
+  /** The node as it is known now; undefined for one that was removed. */
   readonly node: (nodeId: string) => NodeRow | undefined;
   readonly nowMs: number;
 }
@@ -118,7 +118,7 @@ function findingInfoOf({ atMs, finding }: OutboxEvent, check: Check | undefined)
 /** A finding that is resolved with an open verdict went with its subject: the verdict is the last that was given. */
 function statusDetailOf({ action, cause, finding }: OutboxEvent): string | undefined {
   if (action !== 'resolved') return finding.reason;
-  if (cause === 'nodeForgotten') return 'the node was forgotten';
+  if (cause === 'nodeRemoved') return 'the node was removed';
   const isOpen = finding.verdict === 'fail' || finding.verdict === 'unknown' || finding.verdict === 'manual';
   return isOpen ? `the ${finding.subject.kind} is gone` : 'fixed';
 }

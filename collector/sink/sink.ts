@@ -6,7 +6,7 @@ export interface Sink {
   readonly name: string;
   /**
    * Takes the next events, in order; one call at a time. An empty batch asks to settle what was taken before. After
-   * `retry` and `pause` whatever is not settled comes again, older batches too; after `close` the answer is `retry`.
+   * `retry` and `pause` whatever is not acknowledged comes again, older batches too; after `close` the answer is `retry`.
    */
   readonly send: (batch: readonly OutboxEvent[]) => Promise<SinkOutcome>;
   /** Lets go of the receiver, whatever it does; may be called again. */
@@ -14,14 +14,14 @@ export interface Sink {
 }
 
 /**
- * ok: all taken, and settled up to the position `settled` (absent: all of it). What is settled is never asked for
+ * ok: all taken, and acknowledged up to the position `acknowledged` (absent: all of it). What is acknowledged is never asked for
  * again; what is only taken may be, also after a restart of the collector.
- * retry: try again after that time, from `settled` on (absent: nothing more was settled); split: too large, send halves; reject: these event uids will never be accepted,
- * the rest was delivered and is settled; pause: stop until someone acts.
+ * retry: try again after that time, from `acknowledged` on (absent: nothing more was acknowledged); split: too large, send halves; reject: these event uids will never be accepted,
+ * the rest was delivered and is acknowledged; pause: stop until someone acts.
  */
 export type SinkOutcome =
-  | { readonly outcome: 'ok'; readonly settled?: number }
-  | { readonly outcome: 'retry'; readonly afterMs: number; readonly reason: string; readonly settled?: number }
+  | { readonly outcome: 'ok'; readonly acknowledged?: number }
+  | { readonly outcome: 'retry'; readonly afterMs: number; readonly reason: string; readonly acknowledged?: number }
   | { readonly outcome: 'split'; readonly reason: string }
   | { readonly outcome: 'reject'; readonly uids: readonly string[]; readonly reason: string }
   | { readonly outcome: 'pause'; readonly reason: string };

@@ -10,7 +10,7 @@ export interface WindowLimits {
 /** What was sent to a receiver, by position in the outbox, and what of it may be needed again. */
 export interface SyslogWindow {
   /** Position up to which nothing will be needed again. */
-  readonly settled: () => number;
+  readonly acknowledged: () => number;
   /** The receiver must confirm before more is sent. */
   readonly isFull: (nowMs: number) => boolean;
   /** Events that may still be sent before it is full. */
@@ -22,7 +22,7 @@ export interface SyslogWindow {
   readonly confirmed: (nowMs: number, busyMs: number) => void;
   /** The receiver has read everything and nothing more follows for now. */
   readonly allSettled: (busyMs: number) => void;
-  /** The connection was lost: all that is not settled will come again. */
+  /** The connection was lost: all that is not acknowledged will come again. */
   readonly lost: () => void;
 }
 
@@ -50,7 +50,7 @@ export function openWindow({ replay, maxBytes, maxAgeMs }: WindowLimits): Syslog
   const half = Math.max(1, Math.floor(replay / 2));
   let limit = half;
   let byteLimit = Math.min(FIRST_BYTES, maxBytes);
-  let [settled, newest, total] = [0, 0, 0];
+  let [acknowledged, newest, total] = [0, 0, 0];
   let confirmations: Confirmation[] = [];
   let [count, bytes, firstMs] = [0, 0, 0];
   const clear = (): void => {
@@ -63,7 +63,7 @@ export function openWindow({ replay, maxBytes, maxAgeMs }: WindowLimits): Syslog
     if (isMeasured) byteLimit = Math.min(maxBytes, byteLimit * 2, Math.max(1, Math.floor(readInTime)));
   };
   return {
-    settled: () => settled,
+    acknowledged: () => acknowledged,
     isFull: (nowMs) => count >= limit || bytes >= byteLimit || (count > 0 && nowMs - firstMs >= maxAgeMs),
     room: () => Math.max(0, limit - count),
     roomBytes: () => Math.max(0, byteLimit - bytes),
@@ -76,7 +76,7 @@ export function openWindow({ replay, maxBytes, maxAgeMs }: WindowLimits): Syslog
     confirmed: (nowMs, busyMs) => {
       total += count;
       const isSettled = (one: Confirmation): boolean => total - one.total >= limit || nowMs - one.atMs >= maxAgeMs;
-      settled = confirmations.findLast(isSettled)?.position ?? settled;
+      acknowledged = confirmations.findLast(isSettled)?.position ?? acknowledged;
       confirmations = confirmations.filter((one) => !isSettled(one));
       confirmations.push({ position: newest, total, atMs: nowMs });
       limit = Math.min(half, limit * 2);
@@ -84,7 +84,7 @@ export function openWindow({ replay, maxBytes, maxAgeMs }: WindowLimits): Syslog
       clear();
     },
     allSettled: (busyMs) => {
-      settled = Math.max(settled, newest);
+      acknowledged = Math.max(acknowledged, newest);
       confirmations = [];
       limit = half;
       grow(busyMs);
@@ -95,7 +95,7 @@ export function openWindow({ replay, maxBytes, maxAgeMs }: WindowLimits): Syslog
         limit = Math.max(1, Math.floor(limit / 2));
         byteLimit = Math.max(1, Math.floor(byteLimit / 2));
       }
-      newest = settled;
+      newest = acknowledged;
       confirmations = [];
       clear();
     },

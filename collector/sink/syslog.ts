@@ -26,13 +26,13 @@ const WRITE_BYTES = 64 * 1024;
 const MAX_UNCONFIRMED_BYTES = 4 * 1024 ** 2;
 /** While events keep coming, a receiver that is gone without a word is noticed after this time. */
 const MAX_UNCONFIRMED_MS = 30_000;
-/** No sooner is a receiver tried again; the pump waits longer and longer. */
+/** No sooner is a receiver tried again; the worker waits longer and longer. */
 const RETRY_MS = 1000;
 
 /**
  * RFC 5424 messages over TCP or TLS, counted in octets. Syslog acknowledges nothing, so a connection is ended in order
  * now and then, which only a receiver that has read everything answers in order; until then events are taken, but not
- * settled, and come again after a loss. No failure needs a person at this end: every one of them is tried again.
+ * acknowledged, and come again after a loss. No failure needs a person at this end: every one of them is tried again.
  */
 export function createSyslogSink({ name, clock, render, frame, open, replay }: SyslogOptions): Sink {
   const window = openWindow({ replay, maxBytes: MAX_UNCONFIRMED_BYTES, maxAgeMs: MAX_UNCONFIRMED_MS });
@@ -98,7 +98,7 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
     connection = undefined;
     window.lost();
     busyMs = 0;
-    return { outcome: 'retry', afterMs: RETRY_MS, reason, settled: window.settled() };
+    return { outcome: 'retry', afterMs: RETRY_MS, reason, acknowledged: window.acknowledged() };
   };
   const send = async (batch: readonly OutboxEvent[]): Promise<SinkOutcome> => {
     if (closed) return { outcome: 'retry', afterMs: RETRY_MS, reason: CLOSED };
@@ -109,7 +109,7 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
     const isLast = batch.length === 0 || tooLarge.length > 0;
     const problem = (await write(frames)) ?? (isLast ? await settle() : undefined);
     if (problem !== undefined) return failed(problem);
-    if (tooLarge.length === 0) return { outcome: 'ok', settled: window.settled() };
+    if (tooLarge.length === 0) return { outcome: 'ok', acknowledged: window.acknowledged() };
     const reason = `not even the summary of the event has at most ${String(frame.maxBytes)} bytes`;
     return { outcome: 'reject', uids: tooLarge, reason };
   };

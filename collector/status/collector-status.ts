@@ -1,7 +1,7 @@
 import type { FreeSpace } from '../../service/free-space.ts';
 import type { NodeProblem } from '../session/server.ts';
-import type { SinkStatus } from '../sink/pump.ts';
-import type { SetAside } from '../store/set-aside.ts';
+import type { SinkStatus } from '../sink/delivery-worker.ts';
+import type { QuarantinedFile } from '../store/quarantine.ts';
 import type { HistoryRange } from '../store/store.ts';
 import type { WriteProblem } from '../store/write-health.ts';
 import type { NodeHealth, NodePresence } from './freshness.ts';
@@ -23,7 +23,7 @@ export interface StoreStatus {
   readonly space: FreeSpace | undefined;
   readonly findings: number;
   readonly history: HistoryRange | undefined;
-  readonly setAside: SetAside | undefined;
+  readonly setAside: QuarantinedFile | undefined;
   /** Why it could not be read just now, or written the last time; empty: it could. */
   readonly problem: string;
   /** What the problem is, where it was in writing. */
@@ -62,11 +62,11 @@ export interface CollectorStatus {
     readonly problems: readonly NodeProblem[];
   };
   readonly sinks: readonly SinkStatus[];
-  readonly troubles: readonly Trouble[];
+  readonly issues: readonly Issue[];
 }
 
 /** Everything that can be wrong with a collector and its nodes. Closed list. */
-export const TROUBLE_CODES = Object.freeze([
+export const ISSUE_CODES = Object.freeze([
   'storeFailing',
   'storeSetAside',
   'storeSpace',
@@ -85,12 +85,12 @@ export const TROUBLE_CODES = Object.freeze([
   'agentOverBudget',
 ] as const);
 
-/** One of {@link TROUBLE_CODES}. */
-export type TroubleCode = (typeof TROUBLE_CODES)[number];
+/** One of {@link ISSUE_CODES}. */
+export type IssueCode = (typeof ISSUE_CODES)[number];
 
 /** Something that does not work. */
-export interface Trouble {
-  readonly code: TroubleCode;
+export interface Issue {
+  readonly code: IssueCode;
   /** The node by name, the sink by name, or the path of the store. */
   readonly subject: string;
   /** What is wrong, for people. */

@@ -4,14 +4,14 @@ import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import { readFreeSpace } from '../../service/free-space.ts';
 import type { NodeProblem } from '../session/server.ts';
-import type { SinkStatus } from '../sink/pump.ts';
-import type { SetAside } from '../store/set-aside.ts';
+import type { SinkStatus } from '../sink/delivery-worker.ts';
+import type { QuarantinedFile } from '../store/quarantine.ts';
 import type { HistoryRange, NodeRow, Store } from '../store/store.ts';
 import type { WriteProblem } from '../store/write-health.ts';
 import type { CollectorStatus, ListenAddresses, ProcessStatus } from './collector-status.ts';
 import { judgeNodes } from './freshness.ts';
 import type { NodeHealth, NodePresence } from './freshness.ts';
-import { findTroubles } from './trouble.ts';
+import { findIssues } from './find-issues.ts';
 
 /** What a status is put together from. */
 export interface StatusOptions {
@@ -20,7 +20,7 @@ export interface StatusOptions {
   readonly store: Pick<Store, 'nodes' | 'counts' | 'findings' | 'historyRange'>;
   readonly storePath: string;
   /** Asked each time: the store knows it once it is open. */
-  readonly setAside: () => SetAside | undefined;
+  readonly setAside: () => QuarantinedFile | undefined;
   /** Is the file that is open still the one at `storePath`? */
   readonly isInPlace: () => boolean;
   readonly writeProblem: () => WriteProblem | undefined;
@@ -85,7 +85,7 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
       },
       sinks: sinks(),
     };
-    return { ...status, troubles: findTroubles(status) };
+    return { ...status, issues: findIssues(status) };
   };
 }
 

@@ -1,16 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { addToDigest, removeFromDigest } from '../../posture/digest.ts';
 import { prepareEventWriter } from './event-writer.ts';
-import type { EventWriter, Happening } from './event-writer.ts';
+import type { EventWriter, FindingChange } from './event-writer.ts';
 import { prepareFindingTable } from './finding-table.ts';
 import type { FindingTable, Known, KnownAt } from './finding-table.ts';
 import { prepareKeys } from './key-table.ts';
 import type { Keys } from './key-table.ts';
-import { isOpenRank } from './rank.ts';
+import { isOpenStatus } from './status-code.ts';
 import { splitFindingId } from './row.ts';
 import type { Commit, CommitResult, FindingAction, OutboxEvent, PackedFinding } from './store.ts';
-import { prepareStreamTable } from './stream-table.ts';
-import type { NodeStream } from './stream-table.ts';
+import { prepareReplicationTable } from './replication-state.ts';
+import type { NodeStream } from './replication-state.ts';
 
 /**
  * A node's word on when it saw something is taken if that is not in the future and not older than this (a spool can
@@ -25,8 +25,8 @@ interface Work {
   readonly writer: EventWriter;
   readonly stream: NodeStream;
   readonly atMs: number;
-  readonly happened: Happening[];
-  /** Position of the last event of `happened`, which stand one after the other; 0: none. */
+  readonly changes: FindingChange[];
+  /** Position of the last event of `changes`, which stand one after the other; 0: none. */
   newest: number;
 }
 
@@ -35,12 +35,12 @@ export interface Commits {
   /** Must be called within a transaction. */
   readonly apply: (batch: readonly Commit[]) => readonly CommitResult[];
   /** Must be called when a transaction was taken back. */
-  readonly forget: () => void;
+  readonly rollback: () => void;
 }
 
 /** Prepares the statements. */
 export function prepareCommits(db: DatabaseSync): Commits {
-  const streams = prepareStreamTable(db);
+  const streams = prepareReplicationTable(db);
   const table = prepareFindingTable(db);
   const openWriter = prepareEventWriter(db);
   const allKeys = prepareKeys(db);
@@ -51,7 +51,7 @@ export function prepareCommits(db: DatabaseSync): Commits {
       const stream = streams.open(commit.nodeId);
       const refusal = refusalOf(stream, commit);
       if (refusal !== undefined) return refusal;
-      const work: Work = { table, keys, writer, stream, atMs: momentOf(commit), happened: [], newest: 0 };
+      const work: Work = { table, keys, writer, stream, atMs: momentOf(commit), changes: [], newest: 0 };
       if (commit.snapshot) applySnapshot(work, commit);
       else applyChange(work, commit);
       streams.advance(stream, commit);
@@ -61,7 +61,7 @@ export function prepareCommits(db: DatabaseSync): Commits {
     writer.finish();
     return results;
   };
-  return { apply, forget: allKeys.forget };
+  return { apply, rollback: allKeys.rollback };
 }
 
 /** Why a commit cannot come next; undefined if it can. A snapshot is whole by itself, so it heals any gap before it. */
@@ -80,16 +80,16 @@ function momentOf({ observedAtMs, receivedAtMs }: Commit): number {
   return age >= 0 && age <= MAX_OBSERVED_AGE_MS ? observedAtMs : receivedAtMs;
 }
 
-/** Events are made of what happened when someone reads them: mostly nobody does. */
-function applied({ writer, stream, happened, newest }: Work): CommitResult {
+/** Events are made of what changes when someone reads them: mostly nobody does. */
+function applied({ writer, stream, changes, newest }: Work): CommitResult {
   let events: readonly OutboxEvent[] | undefined;
-  const before = newest - happened.length;
+  const before = newest - changes.length;
   return {
     outcome: 'applied',
     newest,
-    count: happened.length,
+    count: changes.length,
     get events() {
-      events ??= happened.map((happening, index) => writer.read(stream, happening, before + index + 1));
+      events ??= changes.map((change, index) => writer.read(stream, change, before + index + 1));
       return events;
     },
   };
@@ -124,7 +124,7 @@ function idOf({ check, subject }: PackedFinding): string {
 
 function put(work: Work, finding: PackedFinding, key: number, known: Known | KnownAt | undefined): void {
   const { table, stream, atMs } = work;
-  const { check, subject, name, rank, hash, detail } = finding;
+  const { check, subject, name, statusCode, hash, detail } = finding;
   if (known !== undefined && known[0] === hash) return;
   const firstSeenMs = known?.[2] ?? atMs;
   const changedMs = Math.max(atMs, firstSeenMs);
@@ -137,20 +137,31 @@ function put(work: Work, finding: PackedFinding, key: number, known: Known | Kno
   }
   stream.digest = addToDigest(stream.digest, hash);
   const previous = known?.[1];
-  const action = actionOf(previous, rank);
+  const action = actionOf(previous, statusCode);
   if (action !== undefined)
-    happen(work, { action, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail });
+    recordChange(work, {
+      action,
+      atMs,
+      previous,
+      check,
+      subject,
+      rank: statusCode,
+      firstSeenMs,
+      changedMs,
+      name,
+      detail,
+    });
 }
 
-function happen(work: Work, happening: Happening): void {
-  work.newest = work.writer.write(work.stream, happening);
-  work.happened.push(happening);
+function recordChange(work: Work, change: FindingChange): void {
+  work.newest = work.writer.write(work.stream, change);
+  work.changes.push(change);
 }
 
 /** What a change of rank means to people; undefined where the finding neither was nor is open. */
 function actionOf(previous: number | undefined, rank: number): FindingAction | undefined {
-  const wasOpen = previous !== undefined && isOpenRank(previous);
-  if (isOpenRank(rank)) return wasOpen ? 'changed' : 'opened';
+  const wasOpen = previous !== undefined && isOpenStatus(previous);
+  if (isOpenStatus(rank)) return wasOpen ? 'changed' : 'opened';
   return wasOpen ? 'resolved' : undefined;
 }
 
@@ -164,9 +175,9 @@ function remove(work: Work, id: string): void {
   keys.removed(key);
   stream.findings -= 1;
   stream.digest = removeFromDigest(stream.digest, stored.hash);
-  if (!isOpenRank(stored.rank)) return;
+  if (!isOpenStatus(stored.rank)) return;
   const { check, subject } = names;
   const { rank, firstSeenMs, changedMs, name, detail } = stored;
   const action = 'resolved';
-  happen(work, { action, atMs, previous: rank, check, subject, rank, firstSeenMs, changedMs, name, detail });
+  recordChange(work, { action, atMs, previous: rank, check, subject, rank, firstSeenMs, changedMs, name, detail });
 }

@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
 import { toOutboxEvent } from './event-writer.ts';
-import { ofRank } from './rank.ts';
+import { fromStatusCode } from './status-code.ts';
 import { findingUid, toAction, toSubject, uidNumber } from './row.ts';
 import type { ContentRow } from './row.ts';
 import type { HistoryEntry, HistoryFilter, HistoryPage, HistoryRange, OutboxEvent } from './store.ts';
@@ -148,7 +148,7 @@ function toEntry(row: Row): HistoryEntry {
     check: row.check,
     subjectKind: subject.kind,
     subjectName: subject.name,
-    ...ofRank(row.rank),
+    ...fromStatusCode(row.rank),
   };
 }
 
@@ -157,6 +157,6 @@ function toEvent(values: Values, storeId: string): OutboxEvent {
     values;
   const { action, cause } = toAction(stored);
   const previous = before ?? undefined;
-  const happening = { action, cause, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail };
-  return toOutboxEvent(happening, { id, name: nodeName }, storeId, position);
+  const change = { action, cause, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail };
+  return toOutboxEvent(change, { id, name: nodeName }, storeId, position);
 }

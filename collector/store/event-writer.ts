@@ -1,12 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { ofRank } from './rank.ts';
+import { fromStatusCode } from './status-code.ts';
 import { actionNumber, eventUid, findingNumber, toStoredFinding } from './row.ts';
 import type { ContentRow, NodeName } from './row.ts';
 import type { FindingAction, OutboxEvent, ResolvedBecause } from './store.ts';
 import { prepareTrendWriter } from './trend.ts';
 
-/** One thing that happened to a finding, and what the finding says after it; before it has a place. */
-export interface Happening extends ContentRow {
+/** One thing that changes to a finding, and what the finding says after it; before it has a place. */
+export interface FindingChange extends ContentRow {
   readonly action: FindingAction;
   readonly cause?: ResolvedBecause | undefined;
   readonly atMs: number;
@@ -17,9 +17,9 @@ export interface Happening extends ContentRow {
 /** Writes events within one transaction. */
 export interface EventWriter {
   /** The position that it got. */
-  readonly write: (node: NodeName & { readonly key: number }, happening: Happening) => number;
-  /** The event that was written for `happening` at `position`. */
-  readonly read: (node: NodeName, happening: Happening, position: number) => OutboxEvent;
+  readonly write: (node: NodeName & { readonly key: number }, change: FindingChange) => number;
+  /** The event that was written for `change` at `position`. */
+  readonly read: (node: NodeName, change: FindingChange, position: number) => OutboxEvent;
   /** Must be called before the transaction ends: keeps the positions that were given. */
   readonly finish: () => void;
 }
@@ -35,8 +35,8 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
     let { position } = store;
     const trend = openTrend();
     return {
-      write: (node, happening) => {
-        const { action, cause, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail } = happening;
+      write: (node, change) => {
+        const { action, cause, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail } = change;
         position += 1;
         trend.note(atMs, action, previous, rank);
         const finding = findingNumber(node.id, `${check}/${subject}`);
@@ -46,7 +46,7 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
         insert.get(position, atMs, number, node.key, finding, check, subject, rank, before, firstSeenMs, changedMs, name, detail);
         return position;
       },
-      read: (node, happening, at) => toOutboxEvent(happening, node, store.id, at),
+      read: (node, change, at) => toOutboxEvent(change, node, store.id, at),
       finish: () => {
         if (position === store.position) return;
         updateStore.run(position);
@@ -56,13 +56,13 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
   };
 }
 
-/** The event of a happening that stands at `position`. Without a spread where it can be; see `toStoredFinding`. */
-export function toOutboxEvent(happening: Happening, node: NodeName, storeId: string, position: number): OutboxEvent {
-  const { action, cause, atMs, previous } = happening;
+/** The event of a change that stands at `position`. Without a spread where it can be; see `toStoredFinding`. */
+export function toOutboxEvent(change: FindingChange, node: NodeName, storeId: string, position: number): OutboxEvent {
+  const { action, cause, atMs, previous } = change;
   const uid = eventUid(storeId, position, atMs);
-  const finding = toStoredFinding(happening, node);
+  const finding = toStoredFinding(change, node);
   if (cause === undefined && previous !== undefined)
-    return { position, uid, action, atMs, finding, previousVerdict: ofRank(previous).verdict };
+    return { position, uid, action, atMs, finding, previousVerdict: fromStatusCode(previous).verdict };
   const event = { position, uid, action, atMs, finding, ...(cause === undefined ? {} : { cause }) };
-  return previous === undefined ? event : { ...event, previousVerdict: ofRank(previous).verdict };
+  return previous === undefined ? event : { ...event, previousVerdict: fromStatusCode(previous).verdict };
 }

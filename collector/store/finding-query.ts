@@ -3,7 +3,7 @@ import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
 import { CHECK_OF_FINDING, JOIN_TEXTS, SUBJECT_OF_FINDING } from './key-table.ts';
-import { ofRank, ranksOf } from './rank.ts';
+import { fromStatusCode, statusCodesOf } from './status-code.ts';
 import { detailParts, toStoredFinding } from './row.ts';
 import type { ContentRow } from './row.ts';
 import type { CountRow, FindingFilter, FindingPage, StoredFinding } from './store.ts';
@@ -41,7 +41,7 @@ export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) =
     const conditions = conditionsOf(filter);
     const found: Row[] = [];
     // Rank by rank: each is found through the index, and only the rows of one rank have to be sorted.
-    for (const rank of ranksOf(filter.verdicts, filter.severities)) {
+    for (const rank of statusCodesOf(filter.verdicts, filter.severities)) {
       if (after !== undefined && rank < Number(after[0])) continue;
       const from = after !== undefined && rank === after[0] ? [afterKey(after.slice(1))] : [];
       const statement = selectRank(db, [...conditions, ...from]);
@@ -60,7 +60,7 @@ function totalOf(db: DatabaseSync, filter: FindingFilter, page: FindingPage): { 
   const { verdicts, severities, text, subject, cursor } = filter;
   if (cursor === undefined && page.cursor === undefined) return { total: page.findings.length };
   if ((text !== undefined && text !== '') || subject !== undefined) return {};
-  const ranks = ranksOf(verdicts, severities);
+  const ranks = statusCodesOf(verdicts, severities);
   const conditions = conditionsOf(filter);
   const where = [`rank IN (${marks(ranks)})`, ...conditions.map(({ sql }) => sql)].join(' AND ');
   const statement = db.prepare(`SELECT count(*) AS total FROM finding INDEXED BY finding_rank WHERE ${where}`);
@@ -76,7 +76,7 @@ export function prepareCounts(db: DatabaseSync): () => readonly CountRow[] {
   );
   return () =>
     (select.all() as unknown as { nodeId: string; rank: number; count: number }[]).map(({ nodeId, rank, count }) => {
-      const { verdict, severity } = ofRank(rank);
+      const { verdict, severity } = fromStatusCode(rank);
       return { nodeId, verdict, severity, count };
     });
 }

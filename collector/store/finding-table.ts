@@ -56,12 +56,12 @@ export function prepareFindingTable(db: DatabaseSync): FindingTable {
       return all;
     },
     read: (key) => select.get(key) as unknown as FindingRow | undefined,
-    insert: (key, node, { rank, hash, name, detail }, atMs) => {
-      insert.get(key, node, rank, hash, atMs, atMs, name, detail);
+    insert: (key, node, { statusCode, hash, name, detail }, atMs) => {
+      insert.get(key, node, statusCode, hash, atMs, atMs, name, detail);
     },
-    update: (key, { rank, hash, name, detail }, changedMs, previous) => {
-      if (rank === previous) updateContent.get(hash, changedMs, name, detail, key);
-      else updateAll.get(rank, hash, changedMs, name, detail, key);
+    update: (key, { statusCode, hash, name, detail }, changedMs, previous) => {
+      if (statusCode === previous) updateContent.get(hash, changedMs, name, detail, key);
+      else updateAll.get(statusCode, hash, changedMs, name, detail, key);
     },
     remove: (key) => {
       remove.get(key);

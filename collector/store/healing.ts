@@ -3,8 +3,8 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { StoreError } from './error.ts';
-import { listSetAside, setAside } from './set-aside.ts';
-import type { SetAside } from './set-aside.ts';
+import { listQuarantined, quarantine } from './quarantine.ts';
+import type { QuarantinedFile } from './quarantine.ts';
 import { openSqliteStore } from './sqlite.ts';
 import type { SqliteStoreOptions } from './sqlite.ts';
 import type { Store } from './store.ts';
@@ -21,7 +21,7 @@ export interface HealingStoreOptions extends SqliteStoreOptions {
 export interface HealingStore {
   readonly store: Store;
   /** The newest damaged file that stands beside the store, also from an earlier run; undefined: there is none. */
-  readonly setAside: () => SetAside | undefined;
+  readonly setAside: () => QuarantinedFile | undefined;
   /** Is the file that is open still the one at its path? */
   readonly isInPlace: () => boolean;
 }
@@ -50,7 +50,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
   const putAside = (error: unknown): void => {
     if (clock.monotonic() - lastMs < MIN_INTERVAL_MS) throw error;
     lastMs = clock.monotonic();
-    const damaged = setAside(path, clock.now());
+    const damaged = quarantine(path, clock.now());
     const salvaged = salvage(damaged.path);
     const reason = error instanceof Error ? error.message : String(error);
     log.error(
@@ -114,14 +114,14 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
   await current();
   started = true;
   return {
-    setAside: () => listSetAside(path)[0],
+    setAside: () => listQuarantined(path)[0],
     isInPlace: () => inode === inodeOf(path),
     store: {
       commit: healing((store) => store.commit),
-      nodeState: healing((store) => store.nodeState),
+      replicationState: healing((store) => store.replicationState),
       putNode: healing((store) => store.putNode),
       nodes: healing((store) => store.nodes),
-      forget: healing((store) => store.forget),
+      removeNode: healing((store) => store.removeNode),
       findings: healing((store) => store.findings),
       counts: healing((store) => store.counts),
       history: healing((store) => store.history),

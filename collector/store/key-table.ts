@@ -33,8 +33,8 @@ export interface Keys {
   readonly finish: () => void;
 }
 
-/** Prepares keys. `open` is for the transaction that is open now; `forget` must be called if it is taken back. */
-export function prepareKeys(db: DatabaseSync): { readonly open: () => Keys; readonly forget: () => void } {
+/** Prepares keys. `open` is for the transaction that is open now; `rollback` must be called if it is taken back. */
+export function prepareKeys(db: DatabaseSync): { readonly open: () => Keys; readonly rollback: () => void } {
   const selectCheck = db.prepare('SELECT key FROM check_name WHERE id = ?');
   const insertCheck = db.prepare('INSERT INTO check_name (id) VALUES (?)');
   const selectSubject = db.prepare('SELECT key FROM subject WHERE node = ? AND text = ?');
@@ -103,5 +103,5 @@ export function prepareKeys(db: DatabaseSync): { readonly open: () => Keys; read
       },
     };
   };
-  return { open, forget: () => checks.clear() };
+  return { open, rollback: () => checks.clear() };
 }

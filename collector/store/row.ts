@@ -4,7 +4,7 @@ import { findingId, SUBJECT_KINDS } from '../../posture/finding.ts';
 import type { Finding, Subject } from '../../posture/finding.ts';
 import type { Evidence } from '../../posture/verdict.ts';
 import { StoreError } from './error.ts';
-import { ofRank, rankOf } from './rank.ts';
+import { fromStatusCode, statusCodeOf } from './status-code.ts';
 import type { FindingAction, PackedFinding, ResolvedBecause, StoredFinding } from './store.ts';
 
 /** A finding as the store takes it. */
@@ -14,7 +14,7 @@ export function packFinding(finding: Finding): PackedFinding {
     check: finding.check,
     subject: subjectText(finding.subject),
     name: finding.subject.name,
-    rank: rankOf(finding),
+    statusCode: statusCodeOf(finding),
     hash: hashOf(finding, detail),
     detail,
   };
@@ -143,7 +143,7 @@ export function toStoredFinding(row: ContentRow, node: NodeName): StoredFinding 
     evidence.push({ source: parts[index] ?? '', seen: parts[index + 1] ?? '', expected: parts[index + 2] ?? '' });
   // One title and triples: two more than a multiple of three means that a reason follows.
   const reason = parts.length % 3 === 2 ? parts.at(-1) : undefined;
-  const { verdict, severity } = ofRank(row.rank);
+  const { verdict, severity } = fromStatusCode(row.rank);
   const finding = {
     id,
     check: row.check,
@@ -170,19 +170,19 @@ export function toSubject({ subject, name }: Pick<ContentRow, 'subject' | 'name'
 
 const ACTION_NUMBER = { opened: 1, changed: 2, resolved: 3 } as const satisfies Record<FindingAction, number>;
 
-/** `resolved` with the cause `nodeForgotten`. */
-const RESOLVED_FORGOTTEN = 4;
+/** `resolved` with the cause `nodeRemoved`. */
+const RESOLVED_REMOVED = 4;
 
 /** An action, and why, as the tables hold it. */
 export function actionNumber(action: FindingAction, cause?: ResolvedBecause): number {
-  return cause === undefined ? ACTION_NUMBER[action] : RESOLVED_FORGOTTEN;
+  return cause === undefined ? ACTION_NUMBER[action] : RESOLVED_REMOVED;
 }
 
 type Action = { readonly action: FindingAction; readonly cause?: ResolvedBecause };
 
 const ACTION_OF: ReadonlyMap<number, Action> = new Map<number, Action>([
   ...Object.entries(ACTION_NUMBER).map(([action, stored]) => [stored, { action: action as FindingAction }] as const),
-  [RESOLVED_FORGOTTEN, { action: 'resolved', cause: 'nodeForgotten' }],
+  [RESOLVED_REMOVED, { action: 'resolved', cause: 'nodeRemoved' }],
 ]);
 
 /** The action of a stored number, and why. Throws StoreError `damaged` on one that nobody wrote. */

@@ -8,12 +8,12 @@ const APPLICATION_ID = 0x504c494d;
  * What turns a file of version n into one of version n + 1, from 0, the empty file. A migration that was released never
  * changes. The version stands in PRAGMA user_version.
  *
- * finding.rank: see rank.ts. finding.hash: posture/digest.ts. finding.key: key-table.ts. subject: `kind/id`. detail: see
+ * finding.rank: see status-code.ts. finding.hash: posture/digest.ts. finding.key: key-table.ts. subject: `kind/id`. detail: see
  * row.ts. What one delta touches lies on few pages, which is what a commit costs: findings of one subject stand side by
  * side, and the index of `event` begins with the place of the event (16,384 a part), so that new entries go to its end
  * and not all over it. `event` is outbox and history in one: the outbox is what lies above `store.outbox_floor`.
  * `trend`: see trend.ts; minutes below `store.trend_floor` were deleted. event.action: 1 opened, 2 changed, 3 resolved,
- * 4 resolved because its node was forgotten. `forgotten_node`: see forget.ts.
+ * 4 resolved because its node was removed. `removed_node`: see remove.ts.
  */
 export const MIGRATIONS: readonly string[] = Object.freeze([
   `
@@ -149,7 +149,7 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   CREATE INDEX event_finding ON event (position >> 14, node, finding);
   `,
   `
-  CREATE TABLE forgotten_node (
+  CREATE TABLE removed_node (
     node INTEGER PRIMARY KEY REFERENCES node (key),
     position INTEGER NOT NULL
   ) STRICT;

@@ -4,11 +4,11 @@ import { makeRoom, openConnection, relaxed, transaction } from './connection.ts'
 import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
 import { prepareCounts, prepareFindingQuery } from './finding-query.ts';
-import { prepareForget } from './forget.ts';
+import { prepareRemoveNode } from './remove-node.ts';
 import { prepareNodeTable } from './node-table.ts';
 import { prepareCursorTable, preparePrune } from './prune.ts';
-import type { NodeState, Store } from './store.ts';
-import { prepareStreamTable } from './stream-table.ts';
+import type { ReplicationState, Store } from './store.ts';
+import { prepareReplicationTable } from './replication-state.ts';
 import { prepareTrend } from './trend.ts';
 import { prepareVerify } from './verify.ts';
 
@@ -42,7 +42,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     trend,
     outbox,
     prune,
-    forgetting,
+    removing,
     verify,
   } = prepareAll(db);
 
@@ -59,8 +59,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   };
 
   return {
-    commit: (batch) => guarded('commit findings', () => transaction(db, () => commits.apply(batch), commits.forget)),
-    nodeState: (nodeId) => guarded('read the state of a node', () => toState(streams.find(nodeId))),
+    commit: (batch) => guarded('commit findings', () => transaction(db, () => commits.apply(batch), commits.rollback)),
+    replicationState: (nodeId) => guarded('read the state of a node', () => toState(streams.find(nodeId))),
     putNode: (node) => guarded('write a node', () => relaxed(db, () => nodes.put(node))),
     nodes: () => guarded('read the nodes', nodes.all),
     findings: (filter) => guarded('read findings', () => findings(filter)),
@@ -73,11 +73,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),
     raisePosition: (position) =>
       guarded('raise the position', () => transaction(db, () => raisePosition(db, position))),
-    forget: (nodeId, atMs) => guarded('forget a node', () => transaction(db, () => forgetting.apply(nodeId, atMs))),
+    removeNode: (nodeId, atMs) => guarded('remove a node', () => transaction(db, () => removing.apply(nodeId, atMs))),
     prune: (sinks, historyBeforeMs) =>
       guarded('prune', async () => {
         await prune(sinks, historyBeforeMs);
-        if (db.isOpen) relaxed(db, forgetting.prune);
+        if (db.isOpen) relaxed(db, removing.prune);
       }),
     verify: (nodeId) => guarded('verify the findings of a node', () => verify(nodeId)),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
@@ -88,7 +88,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 function prepareAll(db: DatabaseSync) {
   try {
     const commits = prepareCommits(db);
-    const streams = prepareStreamTable(db);
+    const streams = prepareReplicationTable(db);
     const nodes = prepareNodeTable(db);
     const cursors = prepareCursorTable(db);
     const findings = prepareFindingQuery(db);
@@ -98,7 +98,7 @@ function prepareAll(db: DatabaseSync) {
     const trend = prepareTrend(db);
     const outbox = prepareOutbox(db);
     const prune = preparePrune(db, cursors);
-    const forgetting = prepareForget(db);
+    const removing = prepareRemoveNode(db);
     const verify = prepareVerify(db);
     return {
       commits,
@@ -112,7 +112,7 @@ function prepareAll(db: DatabaseSync) {
       trend,
       outbox,
       prune,
-      forgetting,
+      removing,
       verify,
     };
   } catch (error) {
@@ -131,7 +131,7 @@ function raisePosition(db: DatabaseSync, position: number): number {
 }
 
 /** The state of a node that has committed something; a node that was only introduced has none. */
-function toState(stream: ReturnType<ReturnType<typeof prepareStreamTable>['find']>): NodeState | undefined {
+function toState(stream: ReturnType<ReturnType<typeof prepareReplicationTable>['find']>): ReplicationState | undefined {
   if (stream === undefined || stream.epoch === '') return undefined;
   const { epoch, sequence, digest, findings } = stream;
   return { epoch, committedSequence: sequence, digest, findings };

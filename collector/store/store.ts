@@ -9,15 +9,15 @@ export interface Store {
   /** Applies a batch in order, in one transaction. The answer has one entry a commit. Rejects if nothing was stored. */
   readonly commit: (batch: readonly Commit[]) => Promise<readonly CommitResult[]>;
   /** What is known of one node's session state; undefined for a node that was never seen. */
-  readonly nodeState: (nodeId: string) => Promise<NodeState | undefined>;
+  readonly replicationState: (nodeId: string) => Promise<ReplicationState | undefined>;
   readonly putNode: (node: NodeRow) => Promise<void>;
   readonly nodes: () => Promise<readonly NodeRow[]>;
   /**
-   * Forgets a node, in one transaction: its findings go, each open one with a `resolved` event of the cause
-   * `nodeForgotten` at `atMs`, and then it is one that was never seen. Its history stays as long as other history.
+   * Removes a node, in one transaction: its findings go, each open one with a `resolved` event of the cause
+   * `nodeRemoved` at `atMs`, and then it is one that was never seen. Its history stays as long as other history.
    * Undefined: there is no such node.
    */
-  readonly forget: (nodeId: string, atMs: number) => Promise<ForgottenNode | undefined>;
+  readonly removeNode: (nodeId: string, atMs: number) => Promise<RemovedNode | undefined>;
   /** Findings that match, worst first, then by check and subject; at most `limit`, continued by `cursor`. */
   readonly findings: (filter: FindingFilter) => Promise<FindingPage>;
   /** How many findings there are by node, verdict and severity. */
@@ -75,8 +75,8 @@ export interface PackedFinding {
   readonly subject: string;
   /** Name of the subject. */
   readonly name: string;
-  /** Verdict and severity, see rank.ts. */
-  readonly rank: number;
+  /** Verdict and severity, see status-code.ts. */
+  readonly statusCode: number;
   /** `findingHash`, see posture/digest.ts. */
   readonly hash: number;
   /** The rest of it, see row.ts. */
@@ -100,10 +100,10 @@ export type CommitResult =
   | { readonly outcome: 'gap'; readonly committed: number };
 
 /**
- * What a node had that was forgotten. `findings`: how many; `resolved`: how many of them were open, each with one of
+ * What a node had that was removed. `findings`: how many; `resolved`: how many of them were open, each with one of
  * `events`, in order, made when they are read; `newest`: position of the last one, 0 if there is none.
  */
-export interface ForgottenNode {
+export interface RemovedNode {
   readonly findings: number;
   readonly resolved: number;
   readonly events: readonly OutboxEvent[];
@@ -111,7 +111,7 @@ export interface ForgottenNode {
 }
 
 /** Where a node's stream stands. `digest` is over all its stored findings (posture/digest.ts). */
-export interface NodeState {
+export interface ReplicationState {
   readonly epoch: string;
   readonly committedSequence: number;
   readonly digest: number;
@@ -202,7 +202,7 @@ export interface CountRow {
 export type FindingAction = 'opened' | 'changed' | 'resolved';
 
 /** Why a finding is resolved, where neither its node nor its subject has to do with it. */
-export type ResolvedBecause = 'nodeForgotten';
+export type ResolvedBecause = 'nodeRemoved';
 
 /** One thing that happened to a finding, and what sinks ship. `uid` is unique and stays the same when sent again. */
 export interface OutboxEvent {

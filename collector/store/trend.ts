@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 import { StoreError } from './error.ts';
-import { ofRank, ranksOf } from './rank.ts';
+import { fromStatusCode, statusCodesOf } from './status-code.ts';
 import type { FindingAction, Trend, TrendPoint } from './store.ts';
 
 /*
@@ -22,8 +22,8 @@ const COLUMNS = Object.freeze([...SEVERITIES, 'unknown']);
 
 /** By rank; a rank beyond the end is not counted. */
 const COLUMN_OF_RANK: readonly number[] = Object.freeze([
-  ...ranksOf(['fail']).map((rank) => SEVERITIES.indexOf(ofRank(rank).severity)),
-  ...ranksOf(['unknown']).map(() => SEVERITIES.length),
+  ...statusCodesOf(['fail']).map((rank) => SEVERITIES.indexOf(fromStatusCode(rank).severity)),
+  ...statusCodesOf(['unknown']).map(() => SEVERITIES.length),
 ]);
 
 type Counts = number[];

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { transaction } from './connection.ts';
 import { StoreError } from './error.ts';
 import { CHECK_OF_FINDING, FINDINGS_OF_SUBJECT } from './key-table.ts';
-import { ofRank, ranksOf } from './rank.ts';
+import { fromStatusCode, statusCodesOf } from './status-code.ts';
 import { detailParts, hashOf, toSubject } from './row.ts';
 import type { Verification } from './store.ts';
 
@@ -55,7 +55,7 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
        total(hash & ${String(2 ** LOW_BITS - 1)}) AS low
      FROM subject CROSS JOIN finding ON ${FINDINGS_OF_SUBJECT} WHERE subject.node = ?`,
   );
-  const ranks = ranksOf().join(', ');
+  const ranks = statusCodesOf().join(', ');
   const countIndexed = db.prepare(
     `SELECT count(*) AS count FROM finding INDEXED BY finding_rank WHERE rank IN (${ranks}) AND node = ?`,
   );
@@ -107,7 +107,7 @@ function isSound({ check, subject, rank, hash, name, detail }: Row): boolean {
   try {
     const [title = ''] = detailParts(detail);
     const id = `${check}/${subject}`;
-    return hashOf({ id, title, ...ofRank(rank), subject: toSubject({ subject, name }) }, detail) === hash;
+    return hashOf({ id, title, ...fromStatusCode(rank), subject: toSubject({ subject, name }) }, detail) === hash;
   } catch {
     return false; // what cannot be read is not what was written
   }
@@ -115,7 +115,7 @@ function isSound({ check, subject, rank, hash, name, detail }: Row): boolean {
 
 /** Until its node sends it again, a damaged row must be readable. */
 function soundRank(rank: number): number {
-  return ranksOf().includes(rank) ? rank : Math.max(...ranksOf());
+  return statusCodesOf().includes(rank) ? rank : Math.max(...statusCodesOf());
 }
 
 function soundDetail(detail: string, subject: string): string {

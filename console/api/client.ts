@@ -5,7 +5,7 @@ import type * as s from '../../posture/schema.ts';
 import { wait } from '../wait.ts';
 
 /** Why there is no answer. `signedOut`: the session is over. `aborted`: nobody waits for it any more. */
-export interface Problem {
+export interface RequestFailure {
   readonly kind: 'signedOut' | 'limited' | 'notFound' | 'refused' | 'failed' | 'unreachable' | 'unreadable' | 'aborted';
   /** For people; holds no raw control characters. */
   readonly message: string;
@@ -15,7 +15,8 @@ export interface Problem {
 }
 
 /** An answer, or why there is none. */
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem };
+export type Result<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: RequestFailure };
 
 /** Speaks to the operator API of the collector that served the page. */
 export interface ApiClient {
@@ -120,7 +121,7 @@ async function readAnswer<T>(
   return { ok: false, problem: problem('unreadable', message, 'Reload the page: it may be older than the collector.') };
 }
 
-async function refusal(response: Response): Promise<Problem> {
+async function refusal(response: Response): Promise<RequestFailure> {
   const body = await readBounded(response, 64 * 1024).catch(() => '');
   const parsed = parseJson(body, apiError);
   const said = parsed.ok ? parsed.value.error : { message: `HTTP ${String(response.status)}`, hint: null };
@@ -129,14 +130,14 @@ async function refusal(response: Response): Promise<Problem> {
   return { ...problem(kindOf(response.status), safe(said.message), safe(said.hint ?? '')), retryAfterMs };
 }
 
-function kindOf(status: number): Problem['kind'] {
+function kindOf(status: number): RequestFailure['kind'] {
   if (status === 401) return 'signedOut';
   if (status === 404) return 'notFound';
   if (status === 429) return 'limited';
   return status >= 500 ? 'failed' : 'refused';
 }
 
-function brokenOff(error: unknown, signal: RequestInit['signal']): Problem {
+function brokenOff(error: unknown, signal: RequestInit['signal']): RequestFailure {
   const late = 'The collector took too long to answer.';
   if (signal?.aborted === true)
     return (signal.reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
@@ -146,6 +147,6 @@ function brokenOff(error: unknown, signal: RequestInit['signal']): Problem {
   return problem('unreachable', 'The collector cannot be reached.', 'Is it running, and is the way to it open?');
 }
 
-function problem(kind: Problem['kind'], message: string, hint: string): Problem {
+function problem(kind: RequestFailure['kind'], message: string, hint: string): RequestFailure {
   return { kind, message, hint, retryAfterMs: 0 };
 }

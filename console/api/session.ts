@@ -3,7 +3,7 @@ import { consoleSession } from '../../api/sign-in.ts';
 import type { ConsoleSession } from '../../api/sign-in.ts';
 import { createCell } from '../cell.ts';
 import type { Cell } from '../cell.ts';
-import type { ApiClient, Problem } from './client.ts';
+import type { ApiClient, RequestFailure } from './client.ts';
 
 /** Why nobody is signed in. */
 export type SignedOutReason = 'never' | 'left' | 'expired' | 'refused';
@@ -69,7 +69,7 @@ export async function signIn(
 }
 
 /** What a person reads when signing in did not work. */
-export function signInMessage(problem: Problem, byCode: boolean): string {
+export function signInMessage(problem: RequestFailure, byCode: boolean): string {
   switch (problem.kind) {
     case 'signedOut':
       return byCode

@@ -8,7 +8,7 @@ import { useFindingList } from '../findings/use-finding-list.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { SeverityTag } from '../part/severity-tag.tsx';
 import { checksHash, findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
@@ -29,10 +29,10 @@ export function CheckView({ checkId }: { readonly checkId: string }): JSX.Elemen
         <a href={checksHash()}>Checks</a> / check
       </p>
       <div class="title-line">
-        <h1 tabIndex={-1}>{value === undefined ? <Outside text={checkId} /> : value.title}</h1>
+        <h1 tabIndex={-1}>{value === undefined ? <UntrustedText text={checkId} /> : value.title}</h1>
         {value === undefined ? null : <SeverityTag severity={value.severity} />}
         <code class="title-id muted">
-          <Outside text={checkId} />
+          <UntrustedText text={checkId} />
         </code>
       </div>
       {isUnknown ? <EmptyNote>This collector knows no such check.</EmptyNote> : null}

@@ -8,12 +8,12 @@ import {
   privilegedSetting,
   seccompSetting,
 } from './security.ts';
-import type { Setting } from './setting.ts';
+import type { ComparedSetting } from './setting.ts';
 
 /** A container with each of its settings, declared beside effective. */
 export interface ComparedContainer {
   readonly container: LiveContainer;
-  readonly settings: readonly Setting[];
+  readonly settings: readonly ComparedSetting[];
   readonly differences: number;
   readonly unread: number;
   /** What is weak about it, each once. */

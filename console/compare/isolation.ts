@@ -1,10 +1,10 @@
 import { isRootUser } from '../../posture/check/user.ts';
 import type { LiveContainer } from './container.ts';
 import { relationOf, setting, unreadSetting, yesNo } from './setting.ts';
-import type { Setting } from './setting.ts';
+import type { ComparedSetting } from './setting.ts';
 
 /** The user of the first process as the node sees it, beside the one that was asked for. */
-export function userSetting({ declared, uid, uidMap }: LiveContainer): Setting {
+export function userSetting({ declared, uid, uidMap }: LiveContainer): ComparedSetting {
   const asked = declared.user === '' ? 'root (nothing declared)' : declared.user;
   if (uid === null) return unreadSetting('user', asked);
   const inside = isRootUser(declared.user) ? 0 : numericUser(declared.user);
@@ -29,7 +29,7 @@ const NAMESPACES = [
 ] as const;
 
 /** Each namespace: the one of the node, or its own. */
-export function namespaceSettings(container: LiveContainer): readonly Setting[] {
+export function namespaceSettings(container: LiveContainer): readonly ComparedSetting[] {
   return NAMESPACES.map(({ name, label, field }) => {
     const mode = container.declared[field];
     const asked = mode === '' ? 'nothing declared' : mode;
@@ -52,7 +52,7 @@ export function namespaceSettings(container: LiveContainer): readonly Setting[] 
 }
 
 /** Is the root mount read-only. */
-export function rootFileSystemSetting({ declared, rootReadOnly }: LiveContainer): Setting {
+export function rootFileSystemSetting({ declared, rootReadOnly }: LiveContainer): ComparedSetting {
   const asked = declared.readOnlyRoot ? 'read-only' : 'writable';
   // The last mount at a place is the one that is seen.
   const last = rootReadOnly?.at(-1);
@@ -70,7 +70,7 @@ export function limitSetting(
   name: string,
   { declared, effective }: { readonly declared: number; readonly effective: number | null },
   format: (value: number) => string,
-): Setting {
+): ComparedSetting {
   const asked = declared > 0 ? format(declared) : 'none';
   if (effective === null) return unreadSetting(name, asked);
   const now = effective >= 0 ? format(effective) : 'none';
@@ -81,7 +81,7 @@ export function limitSetting(
 }
 
 /** Is everything in it seen: with more threads than are read, nothing can be said of the others. */
-export function completeSetting({ complete }: LiveContainer): Setting | undefined {
+export function completeSetting({ complete }: LiveContainer): ComparedSetting | undefined {
   if (complete) return undefined;
   return setting('threads', yesNo(true), 'more than are read', { relation: 'unread' });
 }

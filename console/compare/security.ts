@@ -2,7 +2,7 @@ import { beyondDefault, capabilityNames, countBeyondDefault } from '../../postur
 import { counted } from '../text/format.ts';
 import type { LiveContainer } from './container.ts';
 import { relationOf, setting, unreadSetting, yesNo } from './setting.ts';
-import type { Setting } from './setting.ts';
+import type { ComparedSetting } from './setting.ts';
 
 /** The word of the 14 capabilities that Docker gives to a container that asks for nothing. */
 const DEFAULT_WORD = '00000000a80425fb';
@@ -16,7 +16,7 @@ const ALL_WORD = '000001ffffffffff';
 const MAX_NAMES = 6;
 
 /** Seccomp on the weakest thread, beside the profile that was asked for. */
-export function seccompSetting({ declared, seccomp }: LiveContainer): Setting {
+export function seccompSetting({ declared, seccomp }: LiveContainer): ComparedSetting {
   const isOff =
     declared.seccompProfile === 'unconfined' || (declared.privileged && declared.seccompProfile !== 'custom');
   const asked = declared.seccompProfile === 'custom' ? 'a profile of its own' : declared.seccompProfile;
@@ -36,7 +36,7 @@ export function seccompSetting({ declared, seccomp }: LiveContainer): Setting {
 }
 
 /** The bounding set, beside what the declared additions and drops amount to. */
-export function capabilitySetting(container: LiveContainer): Setting {
+export function capabilitySetting(container: LiveContainer): ComparedSetting {
   const { declared, capabilities } = container;
   const text = declaredCapabilities(declared);
   const bounding = capabilities === null ? undefined : capabilityNames(capabilities.bounding);
@@ -57,7 +57,7 @@ export function capabilitySetting(container: LiveContainer): Setting {
 }
 
 /** no_new_privs on every thread, beside what was asked for. */
-export function noNewPrivilegesSetting({ declared, noNewPrivs }: LiveContainer): Setting {
+export function noNewPrivilegesSetting({ declared, noNewPrivs }: LiveContainer): ComparedSetting {
   const asked = declared.noNewPrivileges === null ? 'not asked for' : yesNo(declared.noNewPrivileges);
   if (noNewPrivs === null) return unreadSetting('no-new-privileges', asked);
   const isSame = declared.noNewPrivileges === null || declared.noNewPrivileges === noNewPrivs;
@@ -67,7 +67,7 @@ export function noNewPrivilegesSetting({ declared, noNewPrivs }: LiveContainer):
 }
 
 /** Privileged is nothing that the kernel knows by name: it shows in the capabilities, of which hardly any is missing. */
-export function privilegedSetting({ declared, capabilities, lastCapability }: LiveContainer): Setting {
+export function privilegedSetting({ declared, capabilities, lastCapability }: LiveContainer): ComparedSetting {
   const asked = yesNo(declared.privileged);
   const names = capabilities === null ? undefined : capabilityNames(capabilities.bounding);
   if (names === undefined) return unreadSetting('privileged', asked);
@@ -86,7 +86,7 @@ export function privilegedSetting({ declared, capabilities, lastCapability }: Li
 }
 
 /** The label of the security module, beside the profile that was asked for. */
-export function labelSetting({ declared, lsmLabel }: LiveContainer): Setting {
+export function labelSetting({ declared, lsmLabel }: LiveContainer): ComparedSetting {
   const asked = [declared.apparmorProfile, declared.selinuxLabel].filter((text) => text !== '').join(' ');
   const text = asked === '' ? 'none' : asked;
   if (lsmLabel === null)

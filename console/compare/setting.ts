@@ -5,7 +5,7 @@
 export type Relation = 'same' | 'differs' | 'unread' | 'only';
 
 /** One setting of a container: declared beside effective, as people read it. The texts may come from outside. */
-export interface Setting {
+export interface ComparedSetting {
   readonly name: string;
   readonly declared: string;
   readonly effective: string;
@@ -24,18 +24,18 @@ interface Judged {
 }
 
 /** A setting that was read. */
-export function setting(name: string, declared: string, effective: string, judged: Judged): Setting {
+export function setting(name: string, declared: string, effective: string, judged: Judged): ComparedSetting {
   const { relation, difference = '', weakness = '' } = judged;
   return { name, declared, effective, relation, difference, weakness };
 }
 
 /** A setting that the kernel was not asked about, or not heard on. */
-export function unreadSetting(name: string, declared: string): Setting {
+export function unreadSetting(name: string, declared: string): ComparedSetting {
   return setting(name, declared, 'not read', { relation: 'unread' });
 }
 
 /** `same` where `isSame`, otherwise `differs` with the words for it. */
-export function relationOf(isSame: boolean, difference: string): Pick<Setting, 'relation' | 'difference'> {
+export function relationOf(isSame: boolean, difference: string): Pick<ComparedSetting, 'relation' | 'difference'> {
   return isSame ? { relation: 'same', difference: '' } : { relation: 'differs', difference };
 }
 

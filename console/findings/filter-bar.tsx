@@ -6,12 +6,12 @@ import type { FindingFilter } from '../filter.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { Choices, SeverityChoices } from '../part/choices.tsx';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { SearchField } from '../part/search-field.tsx';
 import { VerdictMark } from '../part/verdict-tag.tsx';
 import { findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { VERDICT_WORDS } from '../words.ts';
+import { VERDICT_LABELS } from '../labels.ts';
 
 /** What the list is narrowed by. The address always says the same, so that it can be copied. */
 export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.Element {
@@ -37,7 +37,7 @@ export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.E
           >
             {(verdict) => (
               <>
-                <VerdictMark verdict={verdict} /> {VERDICT_WORDS[verdict]}
+                <VerdictMark verdict={verdict} /> {VERDICT_LABELS[verdict]}
               </>
             )}
           </Choices>
@@ -103,7 +103,7 @@ function CheckFilter({
           aria-pressed="true"
           onClick={() => onChecks(filter.checks.filter((one) => one !== check))}
         >
-          <Outside text={check} /> <span aria-hidden="true">×</span>
+          <UntrustedText text={check} /> <span aria-hidden="true">×</span>
           <span class="visually-hidden">: remove this filter</span>
         </button>
       ))}

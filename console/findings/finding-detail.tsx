@@ -5,13 +5,13 @@ import { CheckText } from '../check/check-text.tsx';
 import { useLoad } from '../hook/use-load.ts';
 import { CopyButton } from '../part/copy-button.tsx';
 import { LoadingNote, ProblemNote } from '../part/note.tsx';
-import { Outside, OutsideCode } from '../part/outside.tsx';
+import { UntrustedText, UntrustedCode } from '../part/untrusted-text.tsx';
 import { SeverityTag } from '../part/severity-tag.tsx';
 import { Ago, Moment } from '../part/time-text.tsx';
 import { VerdictTag } from '../part/verdict-tag.tsx';
 import { checkHash, findingHash, nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { SUBJECT_WORDS, VERDICT_MEANINGS } from '../words.ts';
+import { SUBJECT_LABELS, VERDICT_MEANINGS } from '../labels.ts';
 import { FindingHistory } from './finding-history.tsx';
 
 /** All that is known of one finding: what was seen, since when, why it matters, and what to do. */
@@ -30,21 +30,21 @@ export function FindingDetail({ finding }: { readonly finding: FleetFinding }): 
         <span class="muted">{VERDICT_MEANINGS[verdict]}</span>
       </p>
       <dl class="facts">
-        <dt>{SUBJECT_WORDS[subject.kind]}</dt>
+        <dt>{SUBJECT_LABELS[subject.kind]}</dt>
         <dd>
           <strong>
-            <Outside text={subject.name} />
+            <UntrustedText text={subject.name} />
           </strong>
           {subject.id === subject.name ? null : (
             <span class="detail-id">
-              <OutsideCode text={subject.id} />
+              <UntrustedCode text={subject.id} />
             </span>
           )}
         </dd>
         <dt>Node</dt>
         <dd>
           <a href={nodeHash(nodeId)}>
-            <Outside text={nodeName} />
+            <UntrustedText text={nodeName} />
           </a>
         </dd>
         <dt>Check</dt>
@@ -64,7 +64,7 @@ export function FindingDetail({ finding }: { readonly finding: FleetFinding }): 
       </dl>
       {reason === null ? null : (
         <p class="reason">
-          <strong>Reason:</strong> <Outside text={reason} />
+          <strong>Reason:</strong> <UntrustedText text={reason} />
         </p>
       )}
       <h3>Evidence</h3>
@@ -75,17 +75,17 @@ export function FindingDetail({ finding }: { readonly finding: FleetFinding }): 
             <dl>
               <dt>Source</dt>
               <dd>
-                <OutsideCode text={source} />
+                <UntrustedCode text={source} />
               </dd>
               <dt>Seen</dt>
               <dd class="seen">
-                <OutsideCode text={seen} />
+                <UntrustedCode text={seen} />
               </dd>
               {expected === '' ? null : (
                 <>
                   <dt>Expected</dt>
                   <dd>
-                    <OutsideCode text={expected} />
+                    <UntrustedCode text={expected} />
                   </dd>
                 </>
               )}

@@ -6,7 +6,7 @@ import { SeverityTag } from '../part/severity-tag.tsx';
 import { Moment } from '../part/time-text.tsx';
 import { VerdictTag } from '../part/verdict-tag.tsx';
 import { useServices } from '../services.ts';
-import { ACTION_WORDS } from '../words.ts';
+import { ACTION_LABELS } from '../labels.ts';
 
 const SHOWN = 20;
 
@@ -24,7 +24,7 @@ export function FindingHistory({ uid, changedMs }: { readonly uid: string; reado
     <ol class="history">
       {value.entries.map(({ position, atMs, action, verdict, severity }) => (
         <li key={position}>
-          <Moment atMs={atMs} /> <strong>{ACTION_WORDS[action]}</strong> <VerdictTag verdict={verdict} />{' '}
+          <Moment atMs={atMs} /> <strong>{ACTION_LABELS[action]}</strong> <VerdictTag verdict={verdict} />{' '}
           {verdict === 'fail' ? <SeverityTag severity={severity} /> : null}
         </li>
       ))}

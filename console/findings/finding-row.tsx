@@ -1,11 +1,11 @@
 import type { JSX } from 'preact';
 import type { FleetFinding } from '../../api/finding.ts';
 import type { FindingFilter } from '../filter.ts';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { Ago } from '../part/time-text.tsx';
 import { FindingTag } from '../part/verdict-tag.tsx';
 import { findingHash } from '../route.ts';
-import { SUBJECT_WORDS } from '../words.ts';
+import { SUBJECT_LABELS } from '../labels.ts';
 
 /** One finding in a list: a link to its details. */
 export function FindingRow({
@@ -38,12 +38,12 @@ export function FindingRow({
       <span class="row-tag">
         <FindingTag verdict={verdict} severity={severity} />
       </span>
-      <span class="row-title">{isOneCheck ? <Outside text={subject.name} /> : title}</span>
+      <span class="row-title">{isOneCheck ? <UntrustedText text={subject.name} /> : title}</span>
       <span class="row-where">
-        {SUBJECT_WORDS[subject.kind]} {isOneCheck ? null : <Outside text={subject.name} />} on{' '}
-        <Outside text={nodeName} />
+        {SUBJECT_LABELS[subject.kind]} {isOneCheck ? null : <UntrustedText text={subject.name} />} on{' '}
+        <UntrustedText text={nodeName} />
       </span>
-      <span class="row-check">{isOneCheck ? <Outside text={decisive(finding)} /> : check}</span>
+      <span class="row-check">{isOneCheck ? <UntrustedText text={decisive(finding)} /> : check}</span>
       <span class="row-when">
         <Ago atMs={changedMs} />
       </span>

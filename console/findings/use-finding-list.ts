@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { findingPage } from '../../api/finding.ts';
-import type { Problem } from '../api/client.ts';
+import type { RequestFailure } from '../api/client.ts';
 import { writeFilter } from '../filter.ts';
 import type { FindingFilter } from '../filter.ts';
 import { useLive, useReloadOn } from '../hook/use-live.ts';
@@ -13,7 +13,7 @@ export interface FindingListState {
   readonly list: FindingList;
   /** Is the first page on its way. */
   readonly isLoading: boolean;
-  readonly problem: Problem | undefined;
+  readonly problem: RequestFailure | undefined;
   /** Reads on until row `index` is there. */
   readonly need: (index: number) => void;
   readonly reload: () => void;
@@ -27,7 +27,7 @@ interface State {
   readonly query: string;
   readonly list: FindingList;
   readonly isLoading: boolean;
-  readonly problem: Problem | undefined;
+  readonly problem: RequestFailure | undefined;
 }
 
 /** The list for a filter: read page by page, and kept up to date by the live events. */

@@ -20,7 +20,7 @@ const MAX_CHANGES = 50;
 /** The fleet after one live item; the same object where nothing differs. */
 export function reduceFleet(fleet: Fleet, item: LiveItem, nowMs: number): Fleet {
   if (item.type === 'finding') return withChange(fleet, changeOfEvent(item.event));
-  if (item.type === 'nodeForgotten') return { ...fleet, nodes: fleet.nodes.filter(({ id }) => id !== item.nodeId) };
+  if (item.type === 'nodeRemoved') return { ...fleet, nodes: fleet.nodes.filter(({ id }) => id !== item.nodeId) };
   if (item.type !== 'node') return fleet;
   const known = fleet.nodes.find(({ id }) => id === item.node.id);
   const nodes = withNode(fleet.nodes, known, item.node);

@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import type { Problem, Result } from '../api/client.ts';
+import type { RequestFailure, Result } from '../api/client.ts';
 import { useServices } from '../services.ts';
 
 /** Something that is read from the collector. An older value stays while it is read again. */
 export interface Loaded<T> {
   readonly value: T | undefined;
-  readonly problem: Problem | undefined;
+  readonly problem: RequestFailure | undefined;
   readonly isLoading: boolean;
   /** When `value` was read; 0: never. */
   readonly atMs: number;
@@ -15,7 +15,7 @@ export interface Loaded<T> {
 interface State<T> {
   readonly key: string;
   readonly value: T | undefined;
-  readonly problem: Problem | undefined;
+  readonly problem: RequestFailure | undefined;
   readonly isLoading: boolean;
   readonly atMs: number;
 }

@@ -1,11 +1,11 @@
 import { watch } from '../../api/watch.ts';
 import type { WatchItem, WatchOptions } from '../../api/watch.ts';
-import type { ApiClient, Problem } from '../api/client.ts';
+import type { ApiClient, RequestFailure } from '../api/client.ts';
 import { createCell } from '../cell.ts';
 import type { Cell } from '../cell.ts';
 
 /** What those who show changes hear. */
-export type LiveItem = WatchItem<Problem>;
+export type LiveItem = WatchItem<RequestFailure>;
 
 /** How the stream of changes is doing. */
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'signedOut';
@@ -24,7 +24,10 @@ const READY_MS = 400;
 const LONGEST_PAUSE_MS = 15_000;
 
 /** Starts to watch. */
-export function startLive(api: ApiClient, { wait, random }: Pick<WatchOptions<Problem>, 'wait' | 'random'>): Live {
+export function startLive(
+  api: ApiClient,
+  { wait, random }: Pick<WatchOptions<RequestFailure>, 'wait' | 'random'>,
+): Live {
   const state = createCell<LiveState>('connecting');
   const subscribers = new Set<(item: LiveItem) => void>();
   const stop = new AbortController();
@@ -66,9 +69,9 @@ export function startLive(api: ApiClient, { wait, random }: Pick<WatchOptions<Pr
 /** Changes as they happen, until `signal` aborts or the session is refused. */
 export function watchEvents(
   { stream }: Pick<ApiClient, 'stream'>,
-  { wait, random, signal }: Pick<WatchOptions<Problem>, 'wait' | 'random' | 'signal'>,
+  { wait, random, signal }: Pick<WatchOptions<RequestFailure>, 'wait' | 'random' | 'signal'>,
 ): AsyncGenerator<LiveItem, void, undefined> {
-  return watch<Problem>({
+  return watch<RequestFailure>({
     open: (lastEventId, limit) => stream('/v1/events', lastEventId, limit),
     retryAfterMs: ({ kind, retryAfterMs }) => (kind === 'signedOut' ? undefined : retryAfterMs),
     longestPauseMs: LONGEST_PAUSE_MS,

@@ -1,5 +1,5 @@
 import { queryAnswers } from '../../api/query.ts';
-import type { ApiClient, Problem } from '../api/client.ts';
+import type { ApiClient, RequestFailure } from '../api/client.ts';
 import type * as s from '../../posture/schema.ts';
 
 /** What came of asking one node. `late` and `error`: it is connected, but did not answer well. */
@@ -23,7 +23,9 @@ export async function askNode<T>(
   api: ApiClient,
   { nodeId, expression, schema }: NodeQuestion<T>,
   signal: AbortSignal,
-): Promise<{ readonly ok: true; readonly value: NodeAnswer<T> } | { readonly ok: false; readonly problem: Problem }> {
+): Promise<
+  { readonly ok: true; readonly value: NodeAnswer<T> } | { readonly ok: false; readonly problem: RequestFailure }
+> {
   const body = { expression, nodes: [nodeId], deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES };
   const answers = await api.post('/v1/query', queryAnswers, { body, patienceMs: DEADLINE_MS, signal });
   if (!answers.ok) return answers;

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useId, useState } from 'preact/hooks';
 import type { ComparedContainer } from '../compare/compare.ts';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { findingsHash } from '../route.ts';
 import { ago, counted, shortId } from '../text/format.ts';
 import { SettingTable } from './setting-table.tsx';
@@ -27,11 +27,11 @@ export function ContainerItem({
         <h3>
           <button type="button" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
             <span class="container-turn" aria-hidden="true" />
-            <Outside text={container.name} />
+            <UntrustedText text={container.name} />
           </button>
         </h3>
         <span class="container-image muted">
-          <Outside text={container.image} /> · {shortId(container.id)}
+          <UntrustedText text={container.image} /> · {shortId(container.id)}
           {Number.isNaN(startedMs) ? null : ` · started ${ago(startedMs, Date.now())}`}
         </span>
         <ul class="container-tags">
@@ -50,7 +50,7 @@ export function ContainerItem({
             <SettingTable name={container.name} settings={settings} />
             {own.map((line) => (
               <p key={line} class="unread-line">
-                not read: <Outside text={line} />
+                not read: <UntrustedText text={line} />
               </p>
             ))}
             <p>

@@ -8,7 +8,7 @@ import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
 import { clockTime, count, counted, dateTime } from '../text/format.ts';
 import { askNode } from './ask-node.ts';
@@ -58,7 +58,7 @@ export function ContainersCard({
       {answer === undefined && asked.problem === undefined ? <LoadingNote what="the containers from the node" /> : null}
       {answer?.outcome === 'failed' ? (
         <EmptyNote>
-          The node could not answer: <Outside text={answer.message} />. What is stored of it:
+          The node could not answer: <UntrustedText text={answer.message} />. What is stored of it:
         </EmptyNote>
       ) : null}
       {answer?.outcome === 'offline' ? (

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import type { FactRow } from './node-facts.ts';
 
 /** Names and values; what is weak is marked in words. */
@@ -10,7 +10,7 @@ export function FactList({ rows }: { readonly rows: readonly FactRow[] }): JSX.E
         <div key={name}>
           <dt>{name}</dt>
           <dd>
-            <Outside text={value} />
+            <UntrustedText text={value} />
             {weakness === '' ? null : <span class="weak"> {weakness}</span>}
           </dd>
         </div>

@@ -3,7 +3,7 @@ import type { NodeDetail } from '../../api/node.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card, Scroll } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
 import { dateTime } from '../text/format.ts';
 import { askNode } from './ask-node.ts';
@@ -74,7 +74,7 @@ function Fallback({
   return (
     <div class="note note-problem" role="alert">
       <p>
-        The node could not answer: <Outside text={answer.message ?? ''} />
+        The node could not answer: <UntrustedText text={answer.message ?? ''} />
       </p>
       <button type="button" class="button" onClick={asked.reload}>
         Ask again
@@ -101,11 +101,11 @@ function Sysctls({ sysctls }: { readonly sysctls: NodeFacts['kernel']['sysctls']
               <tr key={name}>
                 <th scope="row">
                   <code>
-                    <Outside text={name} />
+                    <UntrustedText text={name} />
                   </code>
                 </th>
                 <td>
-                  <Outside text={sysctls[name] ?? 'not there'} />
+                  <UntrustedText text={sysctls[name] ?? 'not there'} />
                 </td>
               </tr>
             ))}

@@ -6,17 +6,17 @@ import { useLoad } from '../hook/use-load.ts';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { FailureBar } from '../part/failure-bar.tsx';
 import { FreshnessTag } from '../part/freshness-tag.tsx';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
 import { ContainersCard } from './containers-card.tsx';
-import { ForgetCard } from './forget-card.tsx';
+import { RemoveCard } from './remove-card.tsx';
 import { IdentityCard } from './identity-card.tsx';
 import { LiveFactCards } from './live-fact-cards.tsx';
 import { NodeFindingsCard } from './node-findings-card.tsx';
 
 const RELOAD_EVERY_MS = 3000;
 const UNKNOWN = 'No node has this id or name.';
-const GONE = 'This node was forgotten.';
+const GONE = 'This node was removed.';
 
 /** One node: what it is, its kernel, its runtime, its containers and its findings. */
 export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
@@ -27,7 +27,7 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
   useReloadOn(
     (item) =>
       (item.type === 'node' && item.node.id === value?.id && item.node.containerCount !== value.containerCount) ||
-      (item.type === 'nodeForgotten' && item.nodeId === value?.id) ||
+      (item.type === 'nodeRemoved' && item.nodeId === value?.id) ||
       (item.type === 'finding' && item.event.finding.nodeId === value?.id),
     reload,
     RELOAD_EVERY_MS,
@@ -42,7 +42,7 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
       </p>
       <div class="title-line">
         <h1 tabIndex={-1}>
-          <Outside text={value?.name ?? nodeId} />
+          <UntrustedText text={value?.name ?? nodeId} />
         </h1>
         {value === undefined || isUnknown ? null : <FreshnessTag node={live ?? value} />}
         {value === undefined || isUnknown ? null : <FailureBar failures={value.counts.failures} />}
@@ -58,7 +58,7 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
           </div>
           <ContainersCard node={value} isConnected={(live ?? value).connected} />
           <NodeFindingsCard nodeId={value.id} />
-          {(live ?? value).connected ? null : <ForgetCard node={value} />}
+          {(live ?? value).connected ? null : <RemoveCard node={value} />}
         </>
       )}
     </>

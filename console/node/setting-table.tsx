@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { safe } from '../../api/safe.ts';
-import type { Relation, Setting } from '../compare/setting.ts';
-import { Outside } from '../part/outside.tsx';
+import type { Relation, ComparedSetting } from '../compare/setting.ts';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 
 /** What people read for each relation: a sign and words, so that nobody needs the colour. */
 const RELATIONS = Object.freeze({
@@ -17,7 +17,7 @@ export function SettingTable({
   settings,
 }: {
   readonly name: string;
-  readonly settings: readonly Setting[];
+  readonly settings: readonly ComparedSetting[];
 }): JSX.Element {
   return (
     <table class="settings">
@@ -35,10 +35,10 @@ export function SettingTable({
           <tr key={name} class={`setting setting-${relation}`}>
             <th scope="row">{name}</th>
             <td data-label="Declared">
-              <Outside text={declared} />
+              <UntrustedText text={declared} />
             </td>
             <td data-label="Effective">
-              <Outside text={effective} />
+              <UntrustedText text={effective} />
               {weakness === '' ? null : <span class="weak"> ! weak</span>}
             </td>
             <td data-label="Compared" class="relation">

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import type { NodeDetail } from '../../api/node.ts';
 import { Scroll } from '../part/card.tsx';
 import { EmptyNote } from '../part/note.tsx';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { count, shortId } from '../text/format.ts';
 
 /** Containers that are listed before somebody asks for all. */
@@ -31,18 +31,18 @@ export function StoredContainers({ containers }: { readonly containers: NodeDeta
             {shown.map(({ id, name, image, startedAt }) => (
               <tr key={id}>
                 <th scope="row">
-                  <Outside text={name} />
+                  <UntrustedText text={name} />
                 </th>
                 <td>
-                  <Outside text={image} />
+                  <UntrustedText text={image} />
                 </td>
                 <td>
                   <code>
-                    <Outside text={shortId(id)} />
+                    <UntrustedText text={shortId(id)} />
                   </code>
                 </td>
                 <td>
-                  <Outside text={startedAt.slice(0, 19).replace('T', ' ')} />
+                  <UntrustedText text={startedAt.slice(0, 19).replace('T', ' ')} />
                 </td>
               </tr>
             ))}

@@ -8,12 +8,12 @@ import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { Ago } from '../part/time-text.tsx';
 import { FindingTag, VerdictMark } from '../part/verdict-tag.tsx';
 import { findingHash, nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { ACTION_WORDS } from '../words.ts';
+import { ACTION_LABELS } from '../labels.ts';
 
 /** What stands beside the list decides how much of it is in view; the rest scrolls. */
 const SHOWN = 30;
@@ -54,12 +54,12 @@ function FindingChange({ change }: { readonly change: Extract<Change, { readonly
     <a href={href}>
       <span class="change-head">
         {action === 'resolved' ? <VerdictMark verdict="pass" /> : <FindingTag verdict={verdict} severity={severity} />}
-        <strong>{ACTION_WORDS[action]}</strong>
+        <strong>{ACTION_LABELS[action]}</strong>
         <Ago atMs={atMs} />
       </span>
       <span class="change-what">{check}</span>
       <span class="change-where">
-        <Outside text={subjectName} /> on <Outside text={nodeName} />
+        <UntrustedText text={subjectName} /> on <UntrustedText text={nodeName} />
       </span>
     </a>
   );
@@ -74,7 +74,7 @@ function NodeChange({ change }: { readonly change: Extract<Change, { readonly ty
         <Ago atMs={change.atMs} />
       </span>
       <span class="change-where">
-        <Outside text={change.nodeName} />
+        <UntrustedText text={change.nodeName} />
       </span>
     </a>
   );

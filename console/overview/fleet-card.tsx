@@ -7,7 +7,7 @@ import { Card, Scroll } from '../part/card.tsx';
 import { FailureBar } from '../part/failure-bar.tsx';
 import { FreshnessTag } from '../part/freshness-tag.tsx';
 import { EmptyNote } from '../part/note.tsx';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { count } from '../text/format.ts';
@@ -66,7 +66,7 @@ function NodeRow({ node }: { readonly node: FleetNode }): JSX.Element {
     <tr>
       <th scope="row">
         <a href={nodeHash(node.id)}>
-          <Outside text={node.name} />
+          <UntrustedText text={node.name} />
         </a>
       </th>
       <td>
@@ -76,9 +76,9 @@ function NodeRow({ node }: { readonly node: FleetNode }): JSX.Element {
         <FailureBar failures={node.counts.failures} />
       </td>
       <td class="number">{count(node.containerCount)}</td>
-      <td>{node.runtime === '' ? <span class="muted">none</span> : <Outside text={node.runtime} />}</td>
+      <td>{node.runtime === '' ? <span class="muted">none</span> : <UntrustedText text={node.runtime} />}</td>
       <td>
-        <Outside text={node.kernelRelease} />
+        <UntrustedText text={node.kernelRelease} />
       </td>
     </tr>
   );

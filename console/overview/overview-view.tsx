@@ -9,7 +9,7 @@ import { FleetCard } from './fleet-card.tsx';
 import { LoadLine } from './load-line.tsx';
 import { Totals } from './totals.tsx';
 import { TrendCard } from './trend-card.tsx';
-import { TroublesCard } from './troubles-card.tsx';
+import { IssuesCard } from './issues-card.tsx';
 import { WorstCard } from './worst-card.tsx';
 
 /** Counts are read again at most so often while things change. */
@@ -20,7 +20,7 @@ export function OverviewView(): JSX.Element {
   const { api } = useServices();
   const loaded = useLoad('summary', (signal) => api.get('/v1/summary', summary, signal));
   useReloadOn(
-    ({ type }) => type === 'finding' || type === 'node' || type === 'nodeForgotten',
+    ({ type }) => type === 'finding' || type === 'node' || type === 'nodeRemoved',
     loaded.reload,
     RELOAD_EVERY_MS,
   );
@@ -30,7 +30,7 @@ export function OverviewView(): JSX.Element {
       {value === undefined ? <h1 tabIndex={-1}>Overview</h1> : <LoadLine summary={value} />}
       {problem === undefined ? null : <ProblemNote problem={problem} onRetry={loaded.reload} />}
       {value === undefined && problem === undefined ? <LoadingNote what="the counts" /> : null}
-      <TroublesCard />
+      <IssuesCard />
       {value === undefined ? null : <Totals counts={value.counts} />}
       <div class="overview-grid">
         <TrendCard />

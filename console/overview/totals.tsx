@@ -5,7 +5,7 @@ import { SeverityMark } from '../part/severity-tag.tsx';
 import { VerdictMark } from '../part/verdict-tag.tsx';
 import { findingsHash } from '../route.ts';
 import { count } from '../text/format.ts';
-import { SEVERITY_WORDS, VERDICT_MEANINGS, VERDICT_WORDS } from '../words.ts';
+import { SEVERITY_LABELS, VERDICT_MEANINGS, VERDICT_LABELS } from '../labels.ts';
 
 /** Verdicts beside the failures, which are counted by severity. */
 const OTHER_VERDICTS = ['unknown', 'manual', 'pass', 'notApplicable'] as const;
@@ -24,7 +24,7 @@ export function Totals({ counts }: { readonly counts: Counts }): JSX.Element {
             >
               <span class="tile-count">{count(counts.failures[severity])}</span>
               <span class="tile-word">
-                <SeverityMark severity={severity} /> {SEVERITY_WORDS[severity]}
+                <SeverityMark severity={severity} /> {SEVERITY_LABELS[severity]}
                 <span class="visually-hidden"> failures open</span>
               </span>
             </a>
@@ -36,7 +36,7 @@ export function Totals({ counts }: { readonly counts: Counts }): JSX.Element {
           <li key={verdict}>
             <a href={findingsHash({ verdicts: [verdict] })} title={VERDICT_MEANINGS[verdict]}>
               <VerdictMark verdict={verdict} /> <strong>{count(counts.verdicts[verdict])}</strong>{' '}
-              {VERDICT_WORDS[verdict]}
+              {VERDICT_LABELS[verdict]}
             </a>
           </li>
         ))}

@@ -9,7 +9,7 @@ import { Card } from '../part/card.tsx';
 import { LoadingNote, ProblemNote } from '../part/note.tsx';
 import { SeverityMark } from '../part/severity-tag.tsx';
 import { useServices } from '../services.ts';
-import { SEVERITY_WORDS } from '../words.ts';
+import { SEVERITY_LABELS } from '../labels.ts';
 import { TrendPlot } from './trend-plot.tsx';
 import { TrendTable } from './trend-table.tsx';
 
@@ -49,7 +49,7 @@ export function TrendCard(): JSX.Element {
               {PLOTTED.map((severity) => (
                 <li key={severity} class={`sev-${severity}`}>
                   <span class={`legend-line legend-${severity}`} aria-hidden="true" />
-                  <SeverityMark severity={severity} /> {SEVERITY_WORDS[severity]}
+                  <SeverityMark severity={severity} /> {SEVERITY_LABELS[severity]}
                 </li>
               ))}
             </ul>

@@ -4,7 +4,7 @@ import { PLOTTED, trendRows } from '../fleet/trend.ts';
 import type { TrendRange } from '../fleet/trend.ts';
 import { Scroll } from '../part/card.tsx';
 import { count, dateTime } from '../text/format.ts';
-import { SEVERITY_WORDS } from '../words.ts';
+import { SEVERITY_LABELS } from '../labels.ts';
 
 /** Rows of the table: as many as people read. */
 const ROWS = 12;
@@ -20,7 +20,7 @@ export function TrendTable({ trend, range }: { readonly trend: Trend; readonly r
             <th scope="col">Time</th>
             {PLOTTED.map((severity) => (
               <th key={severity} scope="col" class="number">
-                {SEVERITY_WORDS[severity]}
+                {SEVERITY_LABELS[severity]}
               </th>
             ))}
             <th scope="col" class="number">

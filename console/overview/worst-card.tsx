@@ -4,12 +4,12 @@ import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { FindingTag } from '../part/verdict-tag.tsx';
 import { findingHash, findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { count } from '../text/format.ts';
-import { SUBJECT_WORDS } from '../words.ts';
+import { SUBJECT_LABELS } from '../labels.ts';
 import { worstGroups } from './worst-groups.ts';
 import type { WorstGroup } from './worst-groups.ts';
 
@@ -59,11 +59,11 @@ function Worst({ group }: { readonly group: WorstGroup }): JSX.Element {
       <span class="worst-title">{title}</span>
       <span class="worst-where">
         {isOne ? '' : `${count(findings.length)}${isWhole ? '' : ' or more'}: `}
-        {isOne ? `${SUBJECT_WORDS[subject.kind]} ` : null}
+        {isOne ? `${SUBJECT_LABELS[subject.kind]} ` : null}
         {findings.slice(0, NAMED).map(({ uid, subject, nodeName }, index) => (
           <span key={uid}>
             {index === 0 ? '' : ', '}
-            <Outside text={subject.name} /> on <Outside text={nodeName} />
+            <UntrustedText text={subject.name} /> on <UntrustedText text={nodeName} />
           </span>
         ))}
         {findings.length > NAMED ? ' …' : null}

@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 import { toggled } from '../filter.ts';
-import { SEVERITY_WORDS } from '../words.ts';
+import { SEVERITY_LABELS } from '../labels.ts';
 import { SeverityMark } from './severity-tag.tsx';
 import { ToggleChip } from './toggle-chip.tsx';
 
@@ -45,7 +45,7 @@ export function SeverityChoices({
     <Choices legend="Severity" words={SEVERITIES} chosen={chosen} onChosen={onChosen}>
       {(severity) => (
         <>
-          <SeverityMark severity={severity} /> {SEVERITY_WORDS[severity]}
+          <SeverityMark severity={severity} /> {SEVERITY_LABELS[severity]}
         </>
       )}
     </Choices>

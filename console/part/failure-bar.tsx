@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import type { Severity } from '../../posture/verdict.ts';
 import { PLOTTED } from '../fleet/trend.ts';
 import { count } from '../text/format.ts';
-import { SEVERITY_WORDS } from '../words.ts';
+import { SEVERITY_LABELS } from '../labels.ts';
 import { SeverityMark } from './severity-tag.tsx';
 
 /** Failures by severity: the shape and the number of each that there is. */
@@ -12,10 +12,10 @@ export function FailureBar({ failures }: { readonly failures: Readonly<Record<Se
   return (
     <ul class="failure-bar">
       {present.map((severity) => (
-        <li key={severity} class={`sev-${severity}`} title={SEVERITY_WORDS[severity]}>
+        <li key={severity} class={`sev-${severity}`} title={SEVERITY_LABELS[severity]}>
           <SeverityMark severity={severity} />
           {count(failures[severity])}
-          <span class="visually-hidden"> {SEVERITY_WORDS[severity]}</span>
+          <span class="visually-hidden"> {SEVERITY_LABELS[severity]}</span>
         </li>
       ))}
     </ul>

@@ -1,12 +1,12 @@
 import type { ComponentChildren, JSX } from 'preact';
-import type { Problem } from '../api/client.ts';
+import type { RequestFailure } from '../api/client.ts';
 
 /** Why something is not shown, what to do, and a way to try again. */
 export function ProblemNote({
   problem,
   onRetry,
 }: {
-  readonly problem: Problem;
+  readonly problem: RequestFailure;
   readonly onRetry?: () => void;
 }): JSX.Element | null {
   if (problem.kind === 'aborted') return null;

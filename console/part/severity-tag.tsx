@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { Severity } from '../../posture/verdict.ts';
-import { SEVERITY_WORDS } from '../words.ts';
+import { SEVERITY_LABELS } from '../labels.ts';
 
 /** A shape of its own for each severity, so that nobody needs the colour: the fuller, the worse. */
 const SHAPES = Object.freeze({
@@ -25,7 +25,7 @@ export function SeverityTag({ severity }: { readonly severity: Severity }): JSX.
   return (
     <span class={`tag tag-sev sev-${severity}`}>
       <SeverityMark severity={severity} />
-      {SEVERITY_WORDS[severity]}
+      {SEVERITY_LABELS[severity]}
     </span>
   );
 }

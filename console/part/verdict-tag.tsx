@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
-import { VERDICT_WORDS } from '../words.ts';
+import { VERDICT_LABELS } from '../labels.ts';
 import { SeverityTag } from './severity-tag.tsx';
 
 const SIGNS = Object.freeze({
@@ -26,7 +26,7 @@ export function VerdictTag({ verdict }: { readonly verdict: Verdict }): JSX.Elem
   return (
     <span class={`tag tag-ver ver-${verdict}`}>
       <VerdictMark verdict={verdict} />
-      {VERDICT_WORDS[verdict]}
+      {VERDICT_LABELS[verdict]}
     </span>
   );
 }

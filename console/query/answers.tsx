@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import type { QueryAnswer } from '../../api/query.ts';
 import { safe, safeJson } from '../../api/safe.ts';
 import { Scroll } from '../part/card.tsx';
-import { Outside, OutsideLines } from '../part/outside.tsx';
+import { UntrustedText, UntrustedLines } from '../part/untrusted-text.tsx';
 import { nodeHash } from '../route.ts';
 import { clockTime, count, counted, dateTime } from '../text/format.ts';
 import { answerTable } from './answer-table.ts';
@@ -44,7 +44,7 @@ function Answer({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
       <header class="card-head">
         <h2>
           <a href={nodeHash(nodeId)}>
-            <Outside text={nodeName} />
+            <UntrustedText text={nodeName} />
           </a>
         </h2>
         <span class="card-aside">
@@ -63,7 +63,7 @@ function Answer({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
           <ul>
             {unread.map((line) => (
               <li key={line}>
-                <Outside text={line} />
+                <UntrustedText text={line} />
               </li>
             ))}
           </ul>
@@ -81,7 +81,7 @@ function Offline({ answers }: { readonly answers: readonly QueryAnswer[] }): JSX
         {answers.map(({ nodeId, nodeName, sinceMs }) => (
           <li key={nodeId}>
             <a href={nodeHash(nodeId)}>
-              <Outside text={nodeName} />
+              <UntrustedText text={nodeName} />
             </a>
             {sinceMs === 0 ? '' : ` since ${dateTime(sinceMs)}`}
           </li>
@@ -98,7 +98,7 @@ function Value({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
     case 'error':
       return (
         <p class="answer-problem">
-          <strong>Error:</strong> <Outside text={answer.error} />
+          <strong>Error:</strong> <UntrustedText text={answer.error} />
         </p>
       );
     case 'timeout':
@@ -108,7 +108,7 @@ function Value({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
     case 'ok': {
       const table = answerTable(answer.value);
       return table === undefined ? (
-        <OutsideLines text={safeJson(answer.value, 2)} />
+        <UntrustedLines text={safeJson(answer.value, 2)} />
       ) : (
         <Table table={table} name={answer.nodeName} />
       );
@@ -127,7 +127,7 @@ function Table({ table, name }: { readonly table: AnswerTable; readonly name: st
             <tr>
               {table.columns.map((column) => (
                 <th key={column} scope="col">
-                  <Outside text={column} />
+                  <UntrustedText text={column} />
                 </th>
               ))}
             </tr>
@@ -137,7 +137,7 @@ function Table({ table, name }: { readonly table: AnswerTable; readonly name: st
               <tr key={index}>
                 {cells.map((cell, column) => (
                   <td key={table.columns[column]}>
-                    {cell === null ? <span class="muted">–</span> : <Outside text={cell} />}
+                    {cell === null ? <span class="muted">–</span> : <UntrustedText text={cell} />}
                   </td>
                 ))}
               </tr>

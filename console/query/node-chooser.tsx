@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { toggled } from '../filter.ts';
 import { sortNodes } from '../fleet/fleet.ts';
 import { useCell } from '../hook/use-cell.ts';
-import { Outside } from '../part/outside.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
 import { counted } from '../text/format.ts';
 
@@ -26,7 +26,7 @@ export function NodeChooser({
         {nodes.map(({ id, name, connected }) => (
           <label key={id}>
             <input type="checkbox" checked={chosen.includes(id)} onChange={() => onChosen(toggled(chosen, id))} />{' '}
-            <Outside text={name} /> {connected ? null : <span class="muted">offline</span>}
+            <UntrustedText text={name} /> {connected ? null : <span class="muted">offline</span>}
           </label>
         ))}
         {chosen.length === 0 ? null : (

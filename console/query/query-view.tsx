@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { factList } from '../../api/fact.ts';
 import { queryAnswers } from '../../api/query.ts';
-import type { Problem } from '../api/client.ts';
+import type { RequestFailure } from '../api/client.ts';
 import { indexFacts } from '../completion/fact-index.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { useLoad } from '../hook/use-load.ts';
@@ -31,7 +31,7 @@ export function QueryView({ expression: given }: { readonly expression: string }
   const [nodes, setNodes] = useState<readonly string[]>([]);
   const [deadlineMs, setDeadlineMs] = useState(DEFAULT_DEADLINE_MS);
   const [shown, setShown] = useState<QueryRecord | undefined>(undefined);
-  const [problem, setProblem] = useState<Problem | undefined>(undefined);
+  const [problem, setProblem] = useState<RequestFailure | undefined>(undefined);
   const running = useRef<AbortController>(undefined);
   const [isRunning, setRunning] = useState(false);
   const facts = useLoad('facts', (signal) => api.get('/v1/facts', factList, signal));

@@ -1,7 +1,7 @@
 import { MAX_LENGTH } from './budget.ts';
 import { decide } from './logic.ts';
 import type { Truth } from './logic.ts';
-import { Problem } from './problem.ts';
+import { QueryError } from './problem.ts';
 import type { Run } from './run.ts';
 import type { Program, Span } from './tree.ts';
 import { isMissing, Unread } from './unread.ts';
@@ -34,7 +34,7 @@ export function apply(name: string, program: Program, application: Application):
   if (typeof result === 'string') run.budget.spendString(result.length);
   if (Array.isArray(result)) run.budget.spendItems(result.length);
   if (typeof result === 'bigint' && (result > MAX_INTEGER || result < -MAX_INTEGER - 1n))
-    throw new Problem('integer overflow', at);
+    throw new QueryError('integer overflow', at);
   return result;
 }
 
@@ -59,7 +59,7 @@ function isIn(args: readonly unknown[], program: Program, application: Applicati
   if (isMissing(item)) return item;
   if (among instanceof Map) return among.has(item);
   if (typeof among === 'object') return typeof item === 'string' && Object.hasOwn(among, item);
-  throw new Problem('`in` looks into a list or a map', application.at);
+  throw new QueryError('`in` looks into a list or a map', application.at);
 }
 
 function firstMissing(values: readonly unknown[]): null | Unread | undefined {
@@ -84,7 +84,8 @@ function refuseGrowth(name: string, args: readonly unknown[], at: Span): void {
   const [first, second] = args;
   if (name === '+' && lengthOf(first) + lengthOf(second) > MAX_LENGTH) throw tooLong(at);
   if (name === 'join' && joinedLength(first, second) > MAX_LENGTH) throw tooLong(at);
-  if (name === 'matches' && lengthOf(second) > MAX_PATTERN) throw new Problem('a regular expression is too long', at);
+  if (name === 'matches' && lengthOf(second) > MAX_PATTERN)
+    throw new QueryError('a regular expression is too long', at);
 }
 
 function lengthOf(value: unknown): number {
@@ -97,14 +98,14 @@ function joinedLength(list: unknown, separator: unknown): number {
   return characters;
 }
 
-function tooLong(at: Span): Problem {
-  return new Problem('a string or a list grows too long', at, true);
+function tooLong(at: Span): QueryError {
+  return new QueryError('a string or a list grows too long', at, true);
 }
 
 function carryOut(program: Program, args: readonly unknown[], at: Span): unknown {
   try {
     return program(args);
   } catch (error) {
-    throw new Problem(error instanceof Error ? error.message : 'it cannot be computed', at);
+    throw new QueryError(error instanceof Error ? error.message : 'it cannot be computed', at);
   }
 }

@@ -1,4 +1,4 @@
-import { Problem } from './problem.ts';
+import { QueryError } from './problem.ts';
 
 /** Work that one evaluation may do: steps, list items and parts of strings, each about as dear as another. */
 const MAX_UNITS = 4_000_000;
@@ -32,16 +32,16 @@ export function createBudget(): Budget {
   let left = MAX_UNITS;
   const spend = (units: number): void => {
     left -= units;
-    if (left < 0) throw new Problem('the expression is too expensive: ask for less', undefined, true);
+    if (left < 0) throw new QueryError('the expression is too expensive: ask for less', undefined, true);
   };
   return {
     spend,
     spendString: (characters) => {
-      if (characters > MAX_LENGTH) throw new Problem('a string grows too long', undefined, true);
+      if (characters > MAX_LENGTH) throw new QueryError('a string grows too long', undefined, true);
       spend(Math.ceil(characters / CHARACTERS_PER_UNIT));
     },
     spendItems: (items) => {
-      if (items > MAX_LENGTH) throw new Problem('a list grows too long', undefined, true);
+      if (items > MAX_LENGTH) throw new QueryError('a list grows too long', undefined, true);
       spend(UNITS_PER_LIST + items);
     },
     spendMap: (entries) => spend(UNITS_PER_MAP + entries * UNITS_PER_ENTRY),

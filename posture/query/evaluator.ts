@@ -1,6 +1,6 @@
 import { apply } from './apply.ts';
 import { decide, truth } from './logic.ts';
-import { Problem } from './problem.ts';
+import { QueryError } from './problem.ts';
 import type { Run, Scope } from './run.ts';
 import type { Span, Tree } from './tree.ts';
 import { isMissing } from './unread.ts';
@@ -62,7 +62,7 @@ export function evaluateTree(tree: Tree, scope: Scope | undefined, run: Run): un
 function lookUp(name: string, at: Span, scope: Scope | undefined, run: Run): unknown {
   for (let inner = scope; inner !== undefined; inner = inner.outer) if (inner.name === name) return inner.value;
   const value = run.variables.get(name);
-  if (value === undefined) throw new Problem(`there is no fact \`${name}\``, at);
+  if (value === undefined) throw new QueryError(`there is no fact \`${name}\``, at);
   return value;
 }
 
@@ -70,7 +70,7 @@ function lookUp(name: string, at: Span, scope: Scope | undefined, run: Run): unk
 function fieldOf(of: unknown, field: string, at: Span): unknown {
   if (isMissing(of)) return of;
   if (of instanceof Map) return (of as ReadonlyMap<unknown, unknown>).get(field) ?? null;
-  if (!isRecord(of)) throw new Problem(`only objects and maps have a field \`${field}\``, at);
+  if (!isRecord(of)) throw new QueryError(`only objects and maps have a field \`${field}\``, at);
   return Object.hasOwn(of, field) ? (of[field] ?? null) : null;
 }
 
@@ -79,12 +79,12 @@ function entryOf(of: unknown, key: unknown, at: Span): unknown {
   if (isMissing(of)) return of;
   if (isMissing(key)) return key;
   if (Array.isArray(of)) {
-    if (typeof key !== 'bigint') throw new Problem('a list is indexed by an integer', at);
+    if (typeof key !== 'bigint') throw new QueryError('a list is indexed by an integer', at);
     return (of as readonly unknown[])[Number(key)] ?? null;
   }
   if (of instanceof Map) return (of as ReadonlyMap<unknown, unknown>).get(key) ?? null;
   if (isRecord(of) && typeof key === 'string') return Object.hasOwn(of, key) ? (of[key] ?? null) : null;
-  throw new Problem('only lists and maps can be indexed', at);
+  throw new QueryError('only lists and maps can be indexed', at);
 }
 
 /** CEL, "Aggregate Values": keys are int, bool or string (uint is not needed here), and none stands twice. */
@@ -92,8 +92,8 @@ function mapOf(entries: readonly (readonly [unknown, unknown])[], at: Span): Rea
   const map = new Map<unknown, unknown>();
   for (const [key, item] of entries) {
     if (!['string', 'bigint', 'boolean'].includes(typeof key))
-      throw new Problem('a key of a map is a string, an integer or true or false', at);
-    if (map.has(key)) throw new Problem('a key of a map stands twice', at);
+      throw new QueryError('a key of a map is a string, an integer or true or false', at);
+    if (map.has(key)) throw new QueryError('a key of a map stands twice', at);
     map.set(key, item);
   }
   return map;

@@ -1,4 +1,4 @@
-import { Problem } from './problem.ts';
+import { QueryError } from './problem.ts';
 import type { Run } from './run.ts';
 import { Unread } from './unread.ts';
 
@@ -15,7 +15,7 @@ const MAX_DEPTH = 64;
  */
 export function toJson(value: unknown, run: Run, depth = 0): Json {
   run.budget.spend(1);
-  if (depth > MAX_DEPTH) throw new Problem('the answer is nested too deep', undefined, true);
+  if (depth > MAX_DEPTH) throw new QueryError('the answer is nested too deep', undefined, true);
   if (value instanceof Unread) return noted(value, run);
   if (value === null || typeof value === 'boolean') return value;
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);

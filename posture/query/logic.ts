@@ -1,4 +1,4 @@
-import { Problem } from './problem.ts';
+import { QueryError } from './problem.ts';
 import type { Span } from './tree.ts';
 import { isMissing, Unread } from './unread.ts';
 
@@ -8,7 +8,7 @@ export type Truth = boolean | null | Unread;
 /** `value` as one of the values of logic; throws a Problem for anything else. */
 export function truth(value: unknown, at: Span): Truth {
   if (typeof value === 'boolean' || isMissing(value)) return value;
-  throw new Problem('a condition must be true or false', at);
+  throw new QueryError('a condition must be true or false', at);
 }
 
 /**
@@ -18,14 +18,14 @@ export function truth(value: unknown, at: Span): Truth {
  */
 export function decide<T>(decisive: boolean, items: Iterable<T>, judge: (item: T) => Truth): Truth {
   let open: Truth = !decisive;
-  let failure: Problem | undefined;
+  let failure: QueryError | undefined;
   for (const item of items) {
     try {
       const judged = judge(item);
       if (judged === decisive) return decisive;
       if (isMissing(judged)) open = lessKnown(open, judged);
     } catch (error) {
-      if (!(error instanceof Problem) || error.final) throw error;
+      if (!(error instanceof QueryError) || error.final) throw error;
       failure ??= error;
     }
   }

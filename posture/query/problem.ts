@@ -1,7 +1,7 @@
 import type { Span } from './tree.ts';
 
 /** Why an expression does not compile or cannot be evaluated. Thrown within posture/query only, and caught there. */
-export class Problem extends Error {
+export class QueryError extends Error {
   /** What it is about; undefined where no place can be named. */
   readonly at: Span | undefined;
   /** True: a limit was reached, so nothing may go on as if this part of the expression did not matter. */
@@ -16,8 +16,8 @@ export class Problem extends Error {
 }
 
 /** The problem for people, in one line with its place: `there is no fact foo (at character 12)`. */
-export function problemText(error: unknown): string {
-  if (error instanceof Problem) {
+export function queryErrorText(error: unknown): string {
+  if (error instanceof QueryError) {
     return error.at === undefined ? error.message : `${error.message} (at character ${String(error.at.start + 1)})`;
   }
   // The engine ran out of stack or of what a string may hold: the expression asks for too much.

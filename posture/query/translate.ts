@@ -1,5 +1,5 @@
 import { suggestion } from './nearest.ts';
-import { Problem } from './problem.ts';
+import { QueryError } from './problem.ts';
 import type { Program, Span, Tree, Walk } from './tree.ts';
 
 /** A node of the syntax tree as the CEL parser makes it. What `args` holds depends on `op`. */
@@ -70,7 +70,7 @@ function visit(pass: Pass, node: CelNode, outer: Place): Tree {
   const at = spanOf(node);
   const isLiteral = node.op === 'list' || node.op === 'map';
   const place = { ...outer, depth: outer.depth + 1, inner: outer.inner || isLiteral };
-  if (place.depth > MAX_DEPTH) throw new Problem(`the expression is more than ${String(MAX_DEPTH)} levels deep`, at);
+  if (place.depth > MAX_DEPTH) throw new QueryError(`the expression is more than ${String(MAX_DEPTH)} levels deep`, at);
   const args = node.args as readonly CelNode[];
   const child = (index: number): Tree => visit(pass, args[index] as CelNode, place);
   if (isLiteral && (outer.inner || args.length === 0)) pass.literals.push(node);
@@ -102,7 +102,7 @@ function visit(pass: Pass, node: CelNode, outer: Place): Tree {
       return method(pass, node, place);
     default:
       if (BINARY.has(node.op)) return binary(pass, node, place);
-      throw new Problem(`\`${node.op}\` cannot be used here`, at);
+      throw new QueryError(`\`${node.op}\` cannot be used here`, at);
   }
 }
 
@@ -149,7 +149,7 @@ function call(pass: Pass, node: CelNode, place: Place): Tree {
   const { functions } = pass.language;
   if (name === 'has') return test(pass, node, args, place);
   if (name === 'bytes') throw noBytes(at);
-  if (!functions.has(name)) throw new Problem(`there is no function \`${name}\`${suggestion(name, functions)}`, at);
+  if (!functions.has(name)) throw new QueryError(`there is no function \`${name}\`${suggestion(name, functions)}`, at);
   const trees = args.map((arg) => visit(pass, arg, place));
   return apply(pass, node, name, `${name}(${parameters(0, trees.length)})`, trees);
 }
@@ -157,7 +157,7 @@ function call(pass: Pass, node: CelNode, place: Place): Tree {
 function test(pass: Pass, node: CelNode, args: readonly CelNode[], place: Place): Tree {
   const at = spanOf(node);
   const [tested] = args;
-  if (args.length !== 1 || tested?.op !== '.') throw new Problem('has takes one field: `has(kernel.lockdown)`', at);
+  if (args.length !== 1 || tested?.op !== '.') throw new QueryError('has takes one field: `has(kernel.lockdown)`', at);
   const [of, field] = tested.args as readonly [CelNode, string];
   pass.tests.push(at);
   return { kind: 'has', at, of: visit(pass, of, place), field };
@@ -170,7 +170,7 @@ function method(pass: Pass, node: CelNode, place: Place): Tree {
   const { methods } = pass.language;
   if (!methods.has(name)) {
     const known = suggestion(name, [...methods, ...WALKS]);
-    throw new Problem(`there is no function \`${name}\`${known}`, { start: receiver.end + 1, end: node.end });
+    throw new QueryError(`there is no function \`${name}\`${known}`, { start: receiver.end + 1, end: node.end });
   }
   const trees = [receiver, ...args].map((arg) => visit(pass, arg, place));
   return apply(pass, node, name, `a0.${name}(${parameters(1, trees.length)})`, trees);
@@ -180,7 +180,7 @@ function bind(pass: Pass, node: CelNode, args: readonly CelNode[], place: Place)
   const at = spanOf(node);
   const [variable, value, body] = args;
   if (args.length !== 3 || variable?.op !== 'id' || value === undefined || body === undefined)
-    throw new Problem('cel.bind takes a name, its value and an expression', at);
+    throw new QueryError('cel.bind takes a name, its value and an expression', at);
   const name = String(variable.args);
   const inner = { ...place, bound: [...place.bound, name], inner: true };
   return { kind: 'bind', at, variable: name, value: visit(pass, value, place), body: visit(pass, body, inner) };
@@ -192,10 +192,10 @@ function walk(pass: Pass, node: CelNode, place: Place): Tree {
   const [variable, first, second] = args;
   const fits = args.length === 2 || (name === 'map' && args.length === 3);
   if (!fits || variable?.op !== 'id' || first === undefined)
-    throw new Problem(`${name} takes a name and an expression: \`list.${name}(x, …)\``, at);
+    throw new QueryError(`${name} takes a name and an expression: \`list.${name}(x, …)\``, at);
   const bound = String(variable.args);
   const inner = { ...place, nesting: place.nesting + 1, bound: [...place.bound, bound], inner: true };
-  if (inner.nesting > MAX_NESTING) throw new Problem(`more than ${String(MAX_NESTING)} lists within lists`, at);
+  if (inner.nesting > MAX_NESTING) throw new QueryError(`more than ${String(MAX_NESTING)} lists within lists`, at);
   const [condition, transform] = name === 'map' && second === undefined ? [undefined, first] : [first, second];
   return {
     kind: 'walk',
@@ -226,11 +226,11 @@ function isNullLiteral(node: CelNode): boolean {
 
 function literal(value: unknown, at: Span): unknown {
   if (value instanceof Uint8Array) throw noBytes(at);
-  if (typeof value === 'bigint' && value > MAX_INTEGER) throw new Problem('an integer has at most 64 bits', at);
+  if (typeof value === 'bigint' && value > MAX_INTEGER) throw new QueryError('an integer has at most 64 bits', at);
   return value;
 }
 
 /** Bytes live outside of the heap that bounds an evaluation, and no fact holds any. */
-function noBytes(at: Span): Problem {
-  return new Problem('bytes cannot be used in a query', at);
+function noBytes(at: Span): QueryError {
+  return new QueryError('bytes cannot be used in a query', at);
 }

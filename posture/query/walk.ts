@@ -1,6 +1,6 @@
 import { decide, lessKnown, truth } from './logic.ts';
 import type { Truth } from './logic.ts';
-import { Problem } from './problem.ts';
+import { QueryError } from './problem.ts';
 import type { Run } from './run.ts';
 import type { Tree } from './tree.ts';
 import { isMissing, Unread } from './unread.ts';
@@ -41,7 +41,7 @@ function itemsOf(over: unknown, tree: WalkTree): readonly unknown[] {
   if (Array.isArray(over)) return over;
   if (over instanceof Map) return [...(over as ReadonlyMap<unknown, unknown>).keys()];
   if (typeof over === 'object' && over !== null) return Object.keys(over);
-  throw new Problem(`${tree.walk} walks a list or the keys of a map`, tree.over.at);
+  throw new QueryError(`${tree.walk} walks a list or the keys of a map`, tree.over.at);
 }
 
 /** The items that `judge` finds true. Those that it could not judge for want of reading are left out and noted. */

@@ -1,6 +1,6 @@
 import { CONFIG_VARIABLE, DEFAULT_CONFIG_FILE } from './load.ts';
 import { environmentName } from './setting.ts';
-import type { Setting } from './setting.ts';
+import type { SettingDefinition } from './setting.ts';
 import { SETTING_NAMES, SETTINGS } from './settings.ts';
 
 /** The page docs/configuration.md, Markdown, derived from the table of settings. */
@@ -24,7 +24,7 @@ The file is YAML, one setting a line: \`${DEFAULT_CONFIG_FILE}\` if it exists, o
 what is allowed. \`plimsoll config\` shows every value and where it comes from.
 `;
 
-function section(name: string, setting: Setting<unknown>): string {
+function section(name: string, setting: SettingDefinition<unknown>): string {
   const rows = [
     `- environment: \`${environmentName(name)}\``,
     `- value: ${setting.kind.expects}`,
@@ -35,11 +35,11 @@ function section(name: string, setting: Setting<unknown>): string {
   return `## ${name}\n\n${setting.description}\n\n${rows.join('\n')}\n`;
 }
 
-function defaultText({ default: value }: Setting<unknown>): string {
+function defaultText({ default: value }: SettingDefinition<unknown>): string {
   if (typeof value !== 'string') return value.text;
   return value === '' ? 'none' : `\`${value}\``;
 }
 
-function programText(program: Setting<unknown>['programs'][number]): string {
+function programText(program: SettingDefinition<unknown>['programs'][number]): string {
   return program === 'client' ? 'commands that ask a collector' : `\`plimsoll ${program}\``;
 }

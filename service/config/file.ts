@@ -1,10 +1,10 @@
-import type { Problem } from './problem.ts';
+import type { SettingProblem } from './problem.ts';
 import { problemAt } from './problem.ts';
 
 /** Scalars of a configuration file by key, each with the place where it stands (`/etc/plimsoll/config.yaml:3`). */
 export interface FileEntries {
   readonly entries: ReadonlyMap<string, FileEntry>;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly SettingProblem[];
 }
 
 /** One `key: value`. */
@@ -36,7 +36,7 @@ export async function parseConfigFile(text: string, path: string): Promise<FileE
   if (document.contents === null) return { entries: new Map(), problems: [] };
   if (!isMap(document.contents)) return failed(problemAt(path, 'expected one setting a line, `name: value`'));
   const entries = new Map<string, FileEntry>();
-  const problems: Problem[] = [];
+  const problems: SettingProblem[] = [];
   for (const { key, value } of document.contents.items) {
     const offset = isScalar(key) ? (key.range?.[0] ?? 0) : 0;
     const place = `${path}:${String(lines.linePos(offset).line)}`;
@@ -57,6 +57,6 @@ function scalarText(scalar: { readonly value: unknown; readonly source?: string 
   return undefined;
 }
 
-function failed(problem: Problem): FileEntries {
+function failed(problem: SettingProblem): FileEntries {
   return { entries: new Map(), problems: [problem] };
 }

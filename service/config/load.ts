@@ -2,9 +2,9 @@ import { nearestName } from '../nearest.ts';
 import { parseConfigFile } from './file.ts';
 import type { FileEntries } from './file.ts';
 import { problemAt, quoted } from './problem.ts';
-import type { Problem } from './problem.ts';
+import type { SettingProblem } from './problem.ts';
 import { environmentName } from './setting.ts';
-import type { Program, Setting } from './setting.ts';
+import type { Program, SettingDefinition } from './setting.ts';
 import { SETTING_NAMES, SETTINGS } from './settings.ts';
 import type { SettingName, Settings } from './settings.ts';
 
@@ -28,7 +28,7 @@ export type Loaded =
   | ({ readonly ok: true } & LoadedSettings)
   | {
       readonly ok: false;
-      readonly problems: readonly Problem[];
+      readonly problems: readonly SettingProblem[];
       /** Defaults in place of what is wrong: for who looks into it. Nothing may be run with them. */
       readonly rest: LoadedSettings;
     };
@@ -62,12 +62,12 @@ const OTHER_VARIABLES = /^PLIMSOLL_(?:CONFIG$|TEST_|BENCH_)/;
 /** Works out every setting: flag, else environment, else file, else default. Never rejects. */
 export async function loadSettings(request: LoadRequest): Promise<Loaded> {
   const file = await readConfig(request);
-  const problems: Problem[] = [...file.problems, ...unknownKeys(file), ...unknownFlags(request)];
+  const problems: SettingProblem[] = [...file.problems, ...unknownKeys(file), ...unknownFlags(request)];
   const values: Record<string, unknown> = {};
   const origins = new Map<SettingName, Origin>();
   let dataDir = '';
   for (const name of SETTING_NAMES) {
-    const setting: Setting<unknown> = SETTINGS[name];
+    const setting: SettingDefinition<unknown> = SETTINGS[name];
     const origin = originOf(name, setting, { request, file, dataDir });
     const value = setting.kind.read(origin.text, request);
     if (value === undefined)
@@ -91,7 +91,7 @@ interface Sources {
   readonly dataDir: string;
 }
 
-function originOf(name: SettingName, setting: Setting<unknown>, { request, file, dataDir }: Sources): Origin {
+function originOf(name: SettingName, setting: SettingDefinition<unknown>, { request, file, dataDir }: Sources): Origin {
   const flag = request.flags[name];
   if (flag !== undefined) return { origin: 'flag', from: `--${name}`, text: flag };
   const variable = environmentName(name);
@@ -104,7 +104,7 @@ function originOf(name: SettingName, setting: Setting<unknown>, { request, file,
   return defaultOrigin(setting, request, dataDir);
 }
 
-function defaultOrigin(setting: Setting<unknown>, request: LoadRequest, dataDir: string): Origin {
+function defaultOrigin(setting: SettingDefinition<unknown>, request: LoadRequest, dataDir: string): Origin {
   if (typeof setting.default === 'string') return { origin: 'default', from: '', text: setting.default };
   const { uid, home, programs } = request;
   const stateHome = request.environment['XDG_STATE_HOME'] ?? '';
@@ -112,7 +112,7 @@ function defaultOrigin(setting: Setting<unknown>, request: LoadRequest, dataDir:
 }
 
 function borrowedText(
-  { borrowed }: Setting<unknown>,
+  { borrowed }: SettingDefinition<unknown>,
   environment: LoadRequest['environment'],
 ): Pick<Origin, 'from' | 'text'> | undefined {
   const value = borrowed === undefined ? '' : (environment[borrowed.name] ?? '');
@@ -136,13 +136,13 @@ async function readConfig(request: LoadRequest): Promise<FileEntries & { readonl
   }
 }
 
-function unknownKeys(file: FileEntries): readonly Problem[] {
+function unknownKeys(file: FileEntries): readonly SettingProblem[] {
   return [...file.entries]
     .filter(([key]) => !isSettingName(key))
     .map(([key, { place }]) => problemAt(place, unknownText(key, SETTING_NAMES), key.slice(0, 80)));
 }
 
-function unknownFlags({ flags, programs }: LoadRequest): readonly Problem[] {
+function unknownFlags({ flags, programs }: LoadRequest): readonly SettingProblem[] {
   const allowed = settingsOf(programs);
   return Object.keys(flags)
     .filter((flag) => flag !== 'config' && flags[flag] !== undefined && !allowed.includes(flag as SettingName))
@@ -173,7 +173,7 @@ function isSettingName(name: string): name is SettingName {
 /** The names of the settings that one of `programs` uses. */
 export function settingsOf(programs: readonly Program[]): readonly SettingName[] {
   return SETTING_NAMES.filter((name) => {
-    const setting: Setting<unknown> = SETTINGS[name];
+    const setting: SettingDefinition<unknown> = SETTINGS[name];
     return setting.programs.some((program) => programs.includes(program));
   });
 }

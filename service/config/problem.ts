@@ -1,5 +1,5 @@
 /** Something wrong with the configuration. */
-export interface Problem {
+export interface SettingProblem {
   /** Where it stands: `/etc/plimsoll/config.yaml:3`, `PLIMSOLL_LISTEN`, `--listen`. */
   readonly place: string;
   /** The setting, or what was written in its place; empty where the problem is the file itself. */
@@ -9,12 +9,12 @@ export interface Problem {
 }
 
 /** A problem at one place. */
-export function problemAt(place: string, text: string, setting = ''): Problem {
+export function problemAt(place: string, text: string, setting = ''): SettingProblem {
   return { place, setting, text };
 }
 
 /** One line for people, without control characters: `/etc/plimsoll/config.yaml:3: listn: unknown setting …`. */
-export function describeProblem({ place, setting, text }: Problem): string {
+export function describeProblem({ place, setting, text }: SettingProblem): string {
   const line = [place, setting, text].filter((part) => part !== '').join(': ');
   // oxlint-disable-next-line no-control-regex -- taking them out is the point
   return line.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '\uFFFD');

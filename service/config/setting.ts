@@ -4,7 +4,7 @@ import type { Kind } from './kind.ts';
 export type Program = 'agent' | 'collector' | 'up' | 'scan' | 'client';
 
 /** One setting. Its name is the flag, the key in the file and, as `PLIMSOLL_…`, the environment variable. */
-export interface Setting<T> {
+export interface SettingDefinition<T> {
   readonly kind: Kind<T>;
   /** In the notation that a user would write. */
   readonly default: string | DerivedDefault;

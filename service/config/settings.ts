@@ -14,7 +14,7 @@ import {
   word,
 } from './kind.ts';
 import type { Kind } from './kind.ts';
-import type { BorrowedVariable, DefaultContext, DerivedDefault, Program, Setting } from './setting.ts';
+import type { BorrowedVariable, DefaultContext, DerivedDefault, Program, SettingDefinition } from './setting.ts';
 
 const SERVERS = ['agent', 'collector', 'up'] as const satisfies readonly Program[];
 const NODE = ['agent', 'up', 'scan'] as const satisfies readonly Program[];
@@ -257,7 +257,7 @@ export const SETTINGS = Object.freeze({
     kind: durationOrOff('1h', '3650d'),
     default: 'off',
     description:
-      'After so long without a word from it a node is forgotten, with its findings, as by `plimsoll nodes forget`; `off`: never by itself.',
+      'After so long without a word from it a node is removed, with its findings, as by `plimsoll nodes remove`; `off`: never by itself.',
     programs: COLLECTOR,
   },
   'query-max-rows': {
@@ -297,7 +297,7 @@ export const SETTINGS = Object.freeze({
     programs: ['up', 'scan', 'client'],
     borrowed: { name: 'NO_COLOR', translate: () => 'never' },
   },
-} satisfies Record<string, Setting<unknown>>);
+} satisfies Record<string, SettingDefinition<unknown>>);
 
 /** The name of a setting. */
 export type SettingName = keyof typeof SETTINGS;

@@ -9,8 +9,8 @@ import type { Logger } from '../../service/log.ts';
 import { ensureAuthority, ensureNodeCertificate, ensureServerCertificate } from '../../service/tls/authority.ts';
 import { loadTlsFiles } from '../../service/tls/load-tls-files.ts';
 import { settingsWith } from '../fixture/settings.ts';
-import { emptyMemory, startTinyCollector } from './link/tiny-collector.ts';
-import { until } from './link/link-node.ts';
+import { emptyMemory, startTinyCollector } from './transport/tiny-collector.ts';
+import { until } from './transport/link-node.ts';
 
 const QUERY_WORKER = new URL('../../agent/query/worker.ts', import.meta.url);
 const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -3,12 +3,12 @@ import { checkList } from '../../api/check.ts';
 import { apiError } from '../../api/error.ts';
 import { factList } from '../../api/fact.ts';
 import { findingEvent, findingPage, historyPage } from '../../api/finding.ts';
-import { forgottenNode, nodeDetail, nodeList, nodeState, summary } from '../../api/node.ts';
+import { removedNode, nodeDetail, nodeList, nodeState, summary } from '../../api/node.ts';
 import { queryAnswers } from '../../api/query.ts';
 import { consoleCode, consoleSession } from '../../api/sign-in.ts';
 import { collectorStatus, sinkList } from '../../api/status.ts';
 import { trend } from '../../api/trend.ts';
-import { troubleReport } from '../../api/trouble.ts';
+import { issueReport } from '../../api/issue.ts';
 import { openApiDocument } from '../../collector/api/openapi.ts';
 import { COMPONENTS, ROUTES } from '../../collector/api/routes.ts';
 import type { Schema, Shape } from '../../posture/schema.ts';
@@ -99,13 +99,13 @@ const READ: readonly (readonly [what: string, schema: Schema<unknown>, json: Jso
   ['history', historyPage, answerOf('get', '/v1/history')],
   ['nodes', nodeList, answerOf('get', '/v1/nodes')],
   ['node', nodeDetail, answerOf('get', '/v1/nodes/{node}')],
-  ['forgotten node', forgottenNode, answerOf('delete', '/v1/nodes/{id}')],
+  ['removed node', removedNode, answerOf('delete', '/v1/nodes/{id}')],
   ['summary', summary, answerOf('get', '/v1/summary')],
   ['query', queryAnswers, answerOf('post', '/v1/query')],
   ['console link', consoleCode, answerOf('post', '/v1/console/links')],
   ['console session', consoleSession, answerOf('post', '/v1/console/sessions')],
   ['status', collectorStatus, answerOf('get', '/v1/status')],
-  ['troubles', troubleReport, answerOf('get', '/v1/status')],
+  ['issues', issueReport, answerOf('get', '/v1/status')],
   ['sinks', sinkList, answerOf('get', '/v1/sinks')],
   ['trend', trend, answerOf('get', '/v1/trend')],
   ['event of a finding', findingEvent, { $ref: '#/components/schemas/FindingEvent' }],

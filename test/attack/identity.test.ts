@@ -10,7 +10,7 @@ import type { Test } from 'tap';
 import { createLinuxHost } from '../../agent/host/linux.ts';
 import { findDaemons } from '../../agent/inspector/proc/daemon-identity.ts';
 import type { RefusedProcess } from '../../agent/inspector/proc/daemon-identity.ts';
-import { createRecall } from '../../agent/inspector/recall.ts';
+import { createParseCache } from '../../agent/inspector/parse-cache.ts';
 import { sshdInspector } from '../../agent/inspector/sshd/inspect.ts';
 import { findSshdListeners } from '../../agent/inspector/sshd/listeners.ts';
 import { servedEndpoints } from '../../agent/runtime/endpoint.ts';
@@ -174,7 +174,7 @@ void t.test('a process that calls itself dockerd', { skip }, async (t) => {
     await t.test(name, async (t) => {
       const pid = await start(t, impostor);
       t.match(await refusalOf('dockerd', pid), { kind });
-      const endpoints = await servedEndpoints({ host: createLinuxHost(), recall: createRecall() });
+      const endpoints = await servedEndpoints({ host: createLinuxHost(), cache: createParseCache() });
       t.notOk(endpoints?.some((endpoint) => endpoint.includes(directory)));
       rmSync(socket, { force: true });
     });

@@ -13,11 +13,11 @@ import type { Test } from 'tap';
 import { DEFAULT_QUOTA } from '../../collector/session/node-quota.ts';
 import { issueCertificate } from '../../service/tls/issue.ts';
 import type { Issued } from '../../service/tls/issue.ts';
-import { startLinkNode, until } from '../agent/link/link-node.ts';
+import { startLinkNode, until } from '../agent/transport/link-node.ts';
 import { startCollector } from '../collector/session/collector.ts';
 import type { TestCollector } from '../collector/session/collector.ts';
 import { dial } from '../collector/session/node.ts';
-import { delta, heartbeat, hello, on, snapshot } from '../collector/session/words.ts';
+import { delta, heartbeat, hello, on, snapshot } from '../collector/session/messages.ts';
 import { all } from '../collector/store/fleet.ts';
 
 interface Process {
@@ -212,7 +212,11 @@ await t.test('events without end: slowed down, refused, told, and nothing lost',
   t.ok(events <= 2_000 + 100 * seconds + 2_000, `${String(events)} events in ${seconds.toFixed(1)} s`);
   t.match(collector.server.problems(), [{ kind: 'limited', nodeId: 'n1', reason: /changes more than it may/ }]);
   const acked = flooding.heard().flatMap(({ ack }) => ack?.sequence ?? []);
-  t.equal((await collector.store.nodeState('n1'))?.committedSequence, Math.max(...acked), 'what is acked is stored');
+  t.equal(
+    (await collector.store.replicationState('n1'))?.committedSequence,
+    Math.max(...acked),
+    'what is acked is stored',
+  );
 });
 
 await t.test('a whole node at first sight is no flood; toggling its epoch is', async (t) => {

@@ -88,7 +88,7 @@ t.test('a recording that leads to its reader', async (t) => {
     await recorder.access.host.readFile('/etc/os-release');
     t.match(await recorder.save(directory), { ok: true });
     const answer = {
-      ask: 'readFile',
+      op: 'readFile',
       of: '/etc/docker/daemon.json',
       file: name.replace(/proc$/, 'proc/self/environ'),
       bytes: 1,

@@ -26,7 +26,7 @@ export interface Chaos {
 const SEED = 20_261;
 /** Room for the slowest machine; the whole takes a minute on two cores. */
 const TIMEOUT_MS = 300_000;
-/** A session that went dead without a word is given up after half a minute (agent/link/dial.ts). */
+/** A session that went dead without a word is given up after half a minute (agent/transport/dial.ts). */
 const SETTLE_MS = 60_000;
 /** Both hold 100 MiB of Node and its heap; what they keep for themselves is bounded by their settings. */
 const MAX_RSS_MIB = 256;

@@ -1,4 +1,4 @@
-import { transmissible } from '../../agent/link/transmissible.ts';
+import { fitToWire } from '../../agent/transport/wire-limits.ts';
 import type { NodeAccess } from '../../agent/node-access.ts';
 import { scanOnce } from '../../agent/scan.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
@@ -23,7 +23,7 @@ export async function freshScan(open: () => Promise<NodeAccess>): Promise<Readon
   const { containers } = facts;
   if (containers.state === 'unreadable')
     throw new Error(`the scan could not see ${containers.source}: ${containers.reason}`);
-  const read = findings.map((finding) => transmissible(finding)?.read).filter((finding) => finding !== undefined);
+  const read = findings.map((finding) => fitToWire(finding)?.read).filter((finding) => finding !== undefined);
   return new Map(read.map((finding) => [finding.id, finding]));
 }
 

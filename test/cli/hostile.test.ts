@@ -112,7 +112,7 @@ void t.test('names that are long, wide, invisible or full of controls stay in th
   t.match(pages['explain container.privileged --node n2']?.stdout, /^CRITICAL {2}shop-db on 漢字/m);
 });
 
-void t.test('of many nodes with one trouble only some are named', async (t) => {
+void t.test('of many nodes with one issue only some are named', async (t) => {
   const server = await startServer(t);
   const directory = temporaryDirectory(t);
   writeFileSync(join(directory, 'operator-token'), TOKEN, { mode: 0o600 });

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import t from 'tap';
 import { takeLock } from '../../service/lock.ts';
-import { turnedClock } from '../../service/turned-clock.ts';
+import { createFakeClock } from '../service/fake-clock.ts';
 import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow, T0 } from '../collector/store/fleet.ts';
 import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.ts';
 
 void t.test('one look at a fleet, and the exit status', async (t) => {
-  const clock = turnedClock(T0);
+  const clock = createFakeClock(T0);
   let state: 'ok' | 'paused' = 'ok';
   const server = await startServer(t, {
     clock,
@@ -27,7 +27,7 @@ void t.test('one look at a fleet, and the exit status', async (t) => {
   const flags = ['--api', `127.0.0.1:${String(server.port)}`, '--data-dir', directory];
   await server.store.putNode(nodeRow({ agentRssBytes: 83_886_080 }));
   await server.commit(commit({ sequence: 1, snapshot: true, put: [finding()] }));
-  await clock.turn(61_000);
+  await clock.advance(61_000);
 
   const well = await plimsoll(['status', ...flags]);
   t.equal(well.stderr, '');
@@ -50,7 +50,7 @@ void t.test('one look at a fleet, and the exit status', async (t) => {
   t.match(json, { nowMs: T0 + 61_000, nodes: { connected: 1 }, store: { findings: 1 } });
 
   state = 'paused';
-  await clock.turn(60_000);
+  await clock.advance(60_000);
   const ill = await plimsoll(['status', ...flags]);
   t.equal(ill.code, 1);
   t.match(ill.stdout, /^ {2}ndjson: this sink has stopped:\n {4}see to that/m);

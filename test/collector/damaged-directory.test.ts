@@ -9,7 +9,7 @@ import { cannotMountExt4, mountExt4 } from '../component/tmpfs.ts';
 import { collector, directoryOf } from './run-collector.ts';
 import { dial } from './session/node.ts';
 import type { TestNode } from './session/node.ts';
-import { delta, hello, on, snapshot } from './session/words.ts';
+import { delta, hello, on, snapshot } from './session/messages.ts';
 
 /** A collector in this directory, a node of its fleet, and what its operator sees. */
 async function start(t: Test, directory: string) {
@@ -29,11 +29,11 @@ async function start(t: Test, directory: string) {
     const { committedSequence, resync } = await node.hearA('welcome');
     return { node, committed: committedSequence ?? 0, resync: resync === true };
   };
-  const troubles = async (): Promise<readonly { code: string; advice: string; text: string }[]> =>
-    ((await ask('/v1/status'))['troubles'] as { code: string; advice: string; text: string }[]).filter(
+  const issues = async (): Promise<readonly { code: string; advice: string; text: string }[]> =>
+    ((await ask('/v1/status'))['issues'] as { code: string; advice: string; text: string }[]).filter(
       ({ code }) => code !== 'storeSpace',
     );
-  return { ...running, ask, connect, troubles };
+  return { ...running, ask, connect, issues };
 }
 
 /** Positions and uids of what was shipped, in order. */
@@ -75,7 +75,7 @@ void t.test('a store that was restored from a backup: no position comes twice, a
 
   copyFileSync(backup, join(directory, 'store.sqlite'));
   const third = await start(t, directory);
-  t.match(await third.troubles(), [{ code: 'storeRestored', advice: /send their findings again/ }, {}]);
+  t.match(await third.issues(), [{ code: 'storeRestored', advice: /send their findings again/ }, {}]);
   const restored = await third.connect(2);
   t.ok(restored.resync, 'the node knows of more');
   restored.node.say(snapshot(3, [on('b'), on('d')]));
@@ -90,7 +90,7 @@ void t.test('a store that was restored from a backup: no position comes twice, a
   for (const { uid, position } of after) t.notOk(used.has(position) || uids.has(uid), uid);
 
   const fourth = await start(t, directory);
-  t.notMatch(JSON.stringify(await fourth.troubles()), /storeRestored/, 'it is said until the next start');
+  t.notMatch(JSON.stringify(await fourth.issues()), /storeRestored/, 'it is said until the next start');
 });
 
 void t.test('a whole directory that was restored: the first node that knows of more shows it', async (t) => {
@@ -99,11 +99,11 @@ void t.test('a whole directory that was restored: the first node that knows of m
   const { node } = await first.connect(0);
   node.say(snapshot(1, [on('a')]));
   await acked(node, 1);
-  t.same(await first.troubles(), []);
+  t.same(await first.issues(), []);
   node.close();
   const { node: again, resync } = await first.connect(7);
   t.ok(resync);
-  t.match(await first.troubles(), [{ code: 'storeRestored' }]);
+  t.match(await first.issues(), [{ code: 'storeRestored' }]);
   again.say(snapshot(8, [on('a'), on('b')]));
   await acked(again, 8);
   await first.end();
@@ -117,14 +117,14 @@ void t.test('a store that is deleted while the collector runs', async (t) => {
   node.say(snapshot(1, [on('a')]));
   await acked(node, 1);
   for (const suffix of ['', '-wal', '-shm']) rmSync(join(directory, `store.sqlite${suffix}`), { force: true });
-  t.match(await running.troubles(), [
+  t.match(await running.issues(), [
     { code: 'storeReplaced', text: /removed or replaced/, advice: /start the collector/ },
   ]);
   node.close();
   await running.end();
   const used = shipped(directory);
   const next = await start(t, directory);
-  t.match(await next.troubles(), [{ code: 'storeRestored' }]);
+  t.match(await next.issues(), [{ code: 'storeRestored' }]);
   const { node: back } = await next.connect(1);
   back.say(snapshot(2, [on('a')]));
   await acked(back, 2);
@@ -139,7 +139,7 @@ void t.test('an authority that is gone is not replaced without a word', async (t
   const moved = `${directory}-tls`;
   t.teardown(() => rmSync(moved, { recursive: true, force: true }));
   renameSync(join(directory, 'tls'), moved);
-  t.match(await running.troubles(), [{ code: 'tlsFilesMissing', text: /ca\.pem/, advice: /restore them/ }]);
+  t.match(await running.issues(), [{ code: 'tlsFilesMissing', text: /ca\.pem/, advice: /restore them/ }]);
   await running.end();
   await t.rejects((await collector(t, { 'data-dir': directory })).ready, {
     name: 'TlsError',
@@ -149,7 +149,7 @@ void t.test('an authority that is gone is not replaced without a word', async (t
   t.notOk(existsSync(join(directory, 'tls', 'ca.pem')), 'nothing was made');
   renameSync(moved, join(directory, 'tls'));
   const next = await start(t, directory);
-  t.same(await next.troubles(), []);
+  t.same(await next.issues(), []);
 });
 
 void t.test(
@@ -164,10 +164,10 @@ void t.test(
     failReadOnly();
     node.say(delta(2, [on('b')]));
     const deadline = Date.now() + 15_000;
-    let told = await running.troubles();
+    let told = await running.issues();
     while (told.length === 0 && Date.now() < deadline) {
       await sleep(50);
-      told = await running.troubles();
+      told = await running.issues();
     }
     t.match(told[0], { code: 'storeFailing', text: /cannot be written/, advice: /read-write|dmesg/ });
     t.notMatch(JSON.stringify(told), /node(Offline|Stale)/, 'no node is blamed');

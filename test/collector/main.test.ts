@@ -37,7 +37,7 @@ void t.test('the first start makes what is missing, the second finds it', async 
   await second.end();
 });
 
-void t.test('a node is forgotten while the collector runs: its events are shipped, with the reason', async (t) => {
+void t.test('a node is removed while the collector runs: its events are shipped, with the reason', async (t) => {
   const directory = directoryOf(t);
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
   await store.putNode(nodeRow({ connected: true, name: 'retired-1' }));
@@ -50,11 +50,11 @@ void t.test('a node is forgotten while the collector runs: its events are shippe
   const authorization = `Bearer ${readFileSync(join(directory, 'operator-token'), 'utf8').trim()}`;
   const ask = async (path: string, method = 'GET'): Promise<unknown> =>
     (await fetch(`http://127.0.0.1:${String(api.port)}${path}`, { method, headers: { authorization } })).json();
-  t.match(await ask('/v1/status'), { troubles: [{ code: 'nodeOffline', subject: 'retired-1' }] });
+  t.match(await ask('/v1/status'), { issues: [{ code: 'nodeOffline', subject: 'retired-1' }] });
   t.same(await ask('/v1/nodes/n1', 'DELETE'), { id: 'n1', name: 'retired-1', findings: 2, resolved: 1 });
   t.match(await ask('/v1/nodes/n1', 'DELETE'), { error: { code: 'unknownNode' } });
-  t.match(await ask('/v1/status'), { nodes: { total: 0 }, troubles: [] });
-  t.match(await ask('/v1/history?limit=1'), { entries: [{ action: 'resolved', cause: 'nodeForgotten' }] });
+  t.match(await ask('/v1/status'), { nodes: { total: 0 }, issues: [] });
+  t.match(await ask('/v1/history?limit=1'), { entries: [{ action: 'resolved', cause: 'nodeRemoved' }] });
   const delivered = async (): Promise<unknown> =>
     ((await ask('/v1/sinks')) as { readonly sinks: readonly { readonly delivered: number }[] }).sinks[0]?.delivered;
   for (let tries = 0; tries < 500 && (await delivered()) !== 2; tries += 1)
@@ -65,7 +65,7 @@ void t.test('a node is forgotten while the collector runs: its events are shippe
     lines.map((line) => JSON.parse(line) as unknown),
     [
       { activity_name: 'Create', device: { hostname: 'retired-1' } },
-      { activity_name: 'Close', status: 'Resolved', status_detail: 'the node was forgotten' },
+      { activity_name: 'Close', status: 'Resolved', status_detail: 'the node was removed' },
     ],
   );
 });

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
-import { createFeed } from '../../collector/feed.ts';
+import { createEventBus } from '../../collector/event-bus.ts';
 import { keepNodeRetention } from '../../collector/node-retention.ts';
-import { createNodeForgetting } from '../../collector/session/forget.ts';
+import { createNodeRemover } from '../../collector/session/remove-node.ts';
 import { openNodeRegistry } from '../../collector/session/node-registry.ts';
 import { createWriter } from '../../collector/session/writer.ts';
 import { openSqliteStore } from '../../collector/store/sqlite.ts';
-import { turnedClock } from '../../service/turned-clock.ts';
+import { createFakeClock } from '../service/fake-clock.ts';
 import { collectLines } from './session/collector.ts';
 import type { Line } from './session/collector.ts';
 import { commit, commitEvents, finding, nodeRow, T0 } from './store/fleet.ts';
@@ -15,13 +15,13 @@ import { commit, commitEvents, finding, nodeRow, T0 } from './store/fleet.ts';
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 
-await t.test('nodes that are not heard of are forgotten, each with a line', async (t) => {
+await t.test('nodes that are not heard of are removed, each with a line', async (t) => {
   const path = join(t.testdir(), 'store.sqlite');
   const store = await openSqliteStore({ path, busyTimeoutMs: 1 });
-  const clock = turnedClock(T0);
+  const clock = createFakeClock(T0);
   const lines: Line[] = [];
   const log = collectLines(lines);
-  const feed = createFeed();
+  const feed = createEventBus();
   for (const [id, days] of [
     ['gone', 40],
     ['back', 40],
@@ -32,7 +32,7 @@ await t.test('nodes that are not heard of are forgotten, each with a line', asyn
   }
   const nodes = await openNodeRegistry({ store, feed, clock, log, writeMs: 1000 });
   const writer = createWriter({ store, feed, clock, log, maxQueuedFindings: 100, maxBatchFindings: 100 });
-  const { forget } = createNodeForgetting({
+  const { remove } = createNodeRemover({
     store,
     writer,
     nodes,
@@ -46,7 +46,7 @@ await t.test('nodes that are not heard of are forgotten, each with a line', asyn
   const retentionMs = 30 * DAY_MS;
   const over = keepNodeRetention({
     nodes: nodes.rows,
-    forget,
+    remove,
     retentionMs,
     intervalMs: 60_000,
     clock,
@@ -54,27 +54,27 @@ await t.test('nodes that are not heard of are forgotten, each with a line', asyn
     signal: stop.signal,
   });
   const left = async (): Promise<readonly string[]> => (await store.nodes()).map(({ id }) => id);
-  await clock.turn(HOUR_MS - 1000);
+  await clock.advance(HOUR_MS - 1000);
   t.same(await left(), ['back', 'gone', 'young'], 'the collector may have been down: they have an hour to come back');
   nodes.changeNow('back', { connected: true, lastSeenMs: clock.now() });
   const lock = new DatabaseSync(path);
   lock.exec('BEGIN IMMEDIATE');
-  await clock.turn(2000);
+  await clock.advance(2000);
   t.same(await left(), ['back', 'gone', 'young'], 'the store takes nothing now');
   lock.exec('ROLLBACK');
   lock.close();
-  await clock.turn(2 * 60_000);
+  await clock.advance(2 * 60_000);
   t.same(await left(), ['back', 'young']);
-  await clock.turn(DAY_MS);
+  await clock.advance(DAY_MS);
   t.same(await left(), ['back'], 'its time has come');
   t.match(
-    lines.filter(({ message }) => message === 'node forgotten').map(({ fields }) => fields),
+    lines.filter(({ message }) => message === 'node removed').map(({ fields }) => fields),
     [
       { nodeId: 'gone', name: 'gone', findings: 1, resolved: 1, by: 'node-retention', lastSeenMs: T0 - 40 * DAY_MS },
       { nodeId: 'young' },
     ],
   );
-  const resolved = (await store.outbox(0, 100)).filter(({ cause }) => cause === 'nodeForgotten');
+  const resolved = (await store.outbox(0, 100)).filter(({ cause }) => cause === 'nodeRemoved');
   t.same(
     resolved.map(({ finding }) => finding.nodeId),
     ['gone', 'young'],

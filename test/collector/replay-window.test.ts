@@ -1,14 +1,14 @@
 import t from 'tap';
-import { createFeed } from '../../collector/feed.ts';
+import { createEventBus } from '../../collector/event-bus.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from '../../collector/replay-window.ts';
 import type { OutboxEvent } from '../../collector/store/store.ts';
-import { turnedClock } from '../../service/turned-clock.ts';
+import { createFakeClock } from '../service/fake-clock.ts';
 
 const MINUTE = 60_000;
 const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 void t.test('the cursor stands where the newest event was ten minutes ago', async (t) => {
-  const [clock, feed, stop] = [turnedClock(), createFeed(), new AbortController()];
+  const [clock, feed, stop] = [createFakeClock(), createEventBus(), new AbortController()];
   const advanced: number[] = [];
   const advance = (name: string, position: number): Promise<void> => {
     t.equal(name, REPLAY_CURSOR);
@@ -18,27 +18,33 @@ void t.test('the cursor stands where the newest event was ten minutes ago', asyn
   const publish = (position: number): void => feed.publish({ type: 'finding', event: { position } as OutboxEvent });
   const over = keepReplayWindow({ store: { advance }, feed, clock, log: SILENT, signal: stop.signal });
   publish(5);
-  await clock.turn(3 * MINUTE);
+  await clock.advance(3 * MINUTE);
   publish(9);
-  await clock.turn(7 * MINUTE);
+  await clock.advance(7 * MINUTE);
   t.strictSame(advanced, [], 'nothing is ten minutes old yet: it was first looked at after a minute');
-  await clock.turn(MINUTE);
+  await clock.advance(MINUTE);
   t.strictSame(advanced, [5]);
-  await clock.turn(20 * MINUTE);
+  await clock.advance(20 * MINUTE);
   t.equal(advanced.at(-1), 9);
   clock.jump(-3_600_000);
   publish(12);
-  await clock.turn(12 * MINUTE);
+  await clock.advance(12 * MINUTE);
   t.equal(advanced.at(-1), 12, 'a clock that is set back changes nothing');
   stop.abort();
   await over;
 });
 
 void t.test('nothing is said to have passed before anything came', async (t) => {
-  const [clock, stop] = [turnedClock(), new AbortController()];
+  const [clock, stop] = [createFakeClock(), new AbortController()];
   const advance = (): Promise<void> => Promise.reject(new Error('called'));
-  const over = keepReplayWindow({ store: { advance }, feed: createFeed(), clock, log: SILENT, signal: stop.signal });
-  await clock.turn(60 * MINUTE);
+  const over = keepReplayWindow({
+    store: { advance },
+    feed: createEventBus(),
+    clock,
+    log: SILENT,
+    signal: stop.signal,
+  });
+  await clock.advance(60 * MINUTE);
   stop.abort();
   await t.resolves(over);
 });

@@ -11,8 +11,8 @@ import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
 import { ensureAuthority } from '../../service/tls/authority.ts';
 import { issueCertificate } from '../../service/tls/issue.ts';
-import { startLinkNode } from '../agent/link/link-node.ts';
-import type { LinkNode } from '../agent/link/link-node.ts';
+import { startLinkNode } from '../agent/transport/link-node.ts';
+import type { LinkNode } from '../agent/transport/link-node.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { seedStore } from './seed.ts';
 

@@ -7,7 +7,7 @@ import type { FindingSet } from '../../posture/delta.ts';
 import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import { findingContent } from '../../posture/finding.ts';
-import { changeBetween } from '../../agent/watch/share.ts';
+import { changeBetween } from '../../agent/watch/structural-sharing.ts';
 import type { FileFact } from '../../posture/fact/file.ts';
 import type { ListenerFact } from '../../posture/fact/listener.ts';
 import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.ts';

@@ -1,9 +1,9 @@
 import t from 'tap';
 import { sleep, systemClock, within } from '../../service/clock.ts';
-import { turnedClock } from '../../service/turned-clock.ts';
+import { createFakeClock } from './fake-clock.ts';
 
 void t.test('a turned clock runs what is due, in order, at its time', async (t) => {
-  const clock = turnedClock(1000);
+  const clock = createFakeClock(1000);
   const seen: string[] = [];
   clock.after(20, () => seen.push(`b ${String(clock.now())}`));
   clock.after(10, () => {
@@ -12,9 +12,9 @@ void t.test('a turned clock runs what is due, in order, at its time', async (t) 
   });
   const cancel = clock.after(12, () => seen.push('never'));
   cancel();
-  await clock.turn(19);
+  await clock.advance(19);
   t.same(seen, ['a 1010', 'c 1015']);
-  await clock.turn(1);
+  await clock.advance(1);
   t.same(seen, ['a 1010', 'c 1015', 'b 1020']);
   clock.jump(-3_600_000);
   t.equal(clock.now(), 1020 - 3_600_000);
@@ -23,10 +23,10 @@ void t.test('a turned clock runs what is due, in order, at its time', async (t) 
 });
 
 void t.test('sleep ends with its time or its signal', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const controller = new AbortController();
   const first = sleep(clock, 1000, controller.signal);
-  await clock.turn(1000);
+  await clock.advance(1000);
   await first;
   const second = sleep(clock, 1000, controller.signal);
   controller.abort();
@@ -36,14 +36,14 @@ void t.test('sleep ends with its time or its signal', async (t) => {
 });
 
 void t.test('within answers late, and passes results and failures on', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   t.equal(await within(clock, 100, Promise.resolve('in time'), () => 'late'), 'in time');
   await t.rejects(
     within(clock, 100, Promise.reject(new Error('broken')), () => 'late'),
     { message: 'broken' },
   );
   const late = within(clock, 100, new Promise<string>(() => undefined), () => 'late');
-  await clock.turn(100);
+  await clock.advance(100);
   t.equal(await late, 'late');
 });
 

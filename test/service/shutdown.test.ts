@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Logger } from '../../service/log.ts';
 import { closeInOrder } from '../../service/shutdown.ts';
-import { turnedClock } from '../../service/turned-clock.ts';
+import { createFakeClock } from './fake-clock.ts';
 
 const MODULE = fileURLToPath(new URL('../../service/shutdown.ts', import.meta.url));
 /** A real process: says ready, tells of the first signal and then stays. */
@@ -44,7 +44,7 @@ void t.test('SIGTERM of a parent after Ctrl-C is no impatience', async (t) => {
 });
 
 void t.test('closes in order, and passes over what fails or hangs', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const done: string[] = [];
   const warned: unknown[] = [];
   const log: Logger = {
@@ -62,7 +62,7 @@ void t.test('closes in order, and passes over what fails or hangs', async (t) =>
     ],
     { deadlineMs: 1000, clock, log },
   );
-  await clock.turn(1000);
+  await clock.advance(1000);
   t.same(await closing, ['broken', 'hanging']);
   t.same(done, ['link', 'store']);
   t.same(warned, ['broken', 'hanging']);

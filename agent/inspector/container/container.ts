@@ -5,7 +5,7 @@ import { parsedReply } from '../../runtime/reply.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
 import { clip } from '../clip.ts';
 import { readText } from '../read-text.ts';
-import type { Drawer } from '../recall.ts';
+import type { CacheKey } from '../parse-cache.ts';
 import type { MountTable } from '../proc/mount-table.ts';
 import { mayBeRenamed } from './control-sockets.ts';
 import type { ControlSockets } from './control-sockets.ts';
@@ -16,8 +16,8 @@ import { placeContainer } from './mount-placement.ts';
 import { readKernelSide, unseenKernelSide } from './kernel-side.ts';
 import type { KernelSide } from './kernel-side.ts';
 import type { NodeView } from './node-view.ts';
-import { looksTheSame, noteSight } from './sight.ts';
-import type { Sight } from './sight.ts';
+import { isUnchanged, recordReads } from './read-set.ts';
+import type { ReadSet } from './read-set.ts';
 
 /** What came of inspecting one container. `failed`: it may well run, but the runtime did not tell about it. */
 export type Inspection =
@@ -32,25 +32,25 @@ type RuntimeSide = Pick<
 >;
 
 /** What the runtime says about a container. */
-export type Answer =
+export type RuntimeAnswer =
   { readonly outcome: 'found'; readonly side: RuntimeSide } | Exclude<Inspection, { readonly outcome: 'found' }>;
 
-/** The kernel's side, and how it was seen; a sight of undefined is not kept. */
+/** The kernel's side, and how it was seen; a readSet of undefined is not kept. */
 interface Reading {
   readonly kernel: KernelSide;
-  readonly sight: Sight | undefined;
+  readonly readSet: ReadSet | undefined;
 }
 
 /** How a container was seen, kept until it is looked at again. */
 interface Kept {
   readonly side: RuntimeSide;
-  readonly sight: Sight;
+  readonly readSet: ReadSet;
   readonly container: ContainerFact;
   readonly nodeMounts: MountTable | undefined;
   readonly sockets: ControlSockets;
 }
 
-const SIGHT: Drawer<Kept | undefined> = Object.freeze({ name: 'sight' });
+const KEPT: CacheKey<Kept | undefined> = Object.freeze({ name: 'readSet' });
 
 /** A process may end, and its number go to another, between the runtime's answer and the look at /proc. */
 const MAX_ATTEMPTS = 3;
@@ -73,7 +73,7 @@ export async function inspectContainer(
   view: NodeView,
   id: string,
   before?: ContainerFact,
-  answer?: Answer,
+  answer?: RuntimeAnswer,
 ): Promise<Inspection> {
   let told = answer;
   let lastPid = 0;
@@ -97,10 +97,10 @@ export async function inspectContainer(
 }
 
 /** What the runtime says of a container that does not run, for as long as it is listed as before. */
-const STOPPED: Drawer<Answer> = Object.freeze({ name: 'stopped' });
+const STOPPED: CacheKey<RuntimeAnswer> = Object.freeze({ name: 'stopped' });
 
-function keepStopped({ recall }: NodeView, side: RuntimeSide, before: ContainerFact | undefined): Inspection {
-  recall.keep(side.id, STOPPED, { outcome: 'found', side });
+function keepStopped({ cache }: NodeView, side: RuntimeSide, before: ContainerFact | undefined): Inspection {
+  cache.set(side.id, STOPPED, { outcome: 'found', side });
   const fresh = { ...side, ...unseenKernelSide(0, 'the container does not run') };
   return { outcome: 'found', container: before !== undefined && sameValue(before, fresh) ? before : fresh };
 }
@@ -109,20 +109,23 @@ function keepStopped({ recall }: NodeView, side: RuntimeSide, before: ContainerF
  * What the runtime said of a container that did not run then and does not run now: nothing but `docker update` and
  * `rename` changes it, and of these it sends events. undefined: it has to be asked.
  */
-export function answerWhileStopped({ recall }: Pick<NodeView, 'recall'>, listed: ListedContainer): Answer | undefined {
-  const kept = recall.kept(listed.Id, STOPPED);
+export function answerWhileStopped(
+  { cache }: Pick<NodeView, 'cache'>,
+  listed: ListedContainer,
+): RuntimeAnswer | undefined {
+  const kept = cache.get(listed.Id, STOPPED);
   if (kept?.outcome !== 'found' || kept.side.state !== listed.State || listed.State === 'restarting') return undefined;
   return listed.Names.includes(`/${kept.side.name}`) ? kept : undefined;
 }
 
 /** The container as it was seen last, where the runtime and the kernel still say the same about it. */
 async function stillSo(view: NodeView, side: RuntimeSide): Promise<ContainerFact | undefined> {
-  const kept = view.recall.kept(side.id, SIGHT);
-  if (kept?.side !== side || !(await looksTheSame(view, kept.sight))) return undefined;
+  const kept = view.cache.get(side.id, KEPT);
+  if (kept?.side !== side || !(await isUnchanged(view, kept.readSet))) return undefined;
   const isPlaced = kept.nodeMounts === mountTable(view) && kept.sockets === view.sockets;
   if (isPlaced && !mayBeRenamed(view.sockets)) return kept.container;
   const container = await placedAnew(view, kept.container);
-  view.recall.keep(side.id, SIGHT, { ...kept, container, nodeMounts: mountTable(view), sockets: view.sockets });
+  view.cache.set(side.id, KEPT, { ...kept, container, nodeMounts: mountTable(view), sockets: view.sockets });
   return container;
 }
 
@@ -140,14 +143,16 @@ function mountTable({ mounts }: NodeView): MountTable | undefined {
 function keep(
   view: NodeView,
   side: RuntimeSide,
-  { kernel, sight }: Reading,
+  { kernel, readSet }: Reading,
   before: ContainerFact | undefined,
 ): ContainerFact {
   const fresh = { ...side, ...kernel };
   const container = before !== undefined && sameValue(before, fresh) ? before : fresh;
   const kept =
-    sight === undefined ? undefined : { side, sight, container, nodeMounts: mountTable(view), sockets: view.sockets };
-  view.recall.keep(side.id, SIGHT, kept);
+    readSet === undefined
+      ? undefined
+      : { side, readSet, container, nodeMounts: mountTable(view), sockets: view.sockets };
+  view.cache.set(side.id, KEPT, kept);
   return container;
 }
 
@@ -182,25 +187,25 @@ async function readConfirmed(
   { id, pid }: Pick<RuntimeSide, 'id' | 'pid'>,
   isRepeated: boolean,
 ): Promise<Reading | undefined> {
-  const { view, sight } = noteSight(plain, id);
+  const { view, readSet } = recordReads(plain, id);
   const cgroup = await readText(view.host, `/proc/${String(pid)}/cgroup`);
   const isGone = !cgroup.ok && cgroup.code === 'absent';
   const isNamed = cgroup.ok && cgroup.value.includes(id);
   if ((isGone || !isNamed) && !isRepeated) return undefined;
-  const unseen = (reason: string): Reading => ({ kernel: unseenKernelSide(pid, reason), sight: undefined });
+  const unseen = (reason: string): Reading => ({ kernel: unseenKernelSide(pid, reason), readSet: undefined });
   if (isGone) return unseen('the runtime says that it runs, but it is not visible here (pid namespace, hidepid)');
   if (!isNamed && !view.node.namespaces.seesAll)
     return unseen('its cgroup does not name the container, so it may be another process');
   const kernel = await readKernelSide(view, { id, pid, cgroupText: cgroup.ok ? cgroup.value : '' });
   // What only the second word of the runtime confirmed is to be confirmed again.
-  return kernel === undefined ? undefined : { kernel, sight: isRepeated ? undefined : sight() };
+  return kernel === undefined ? undefined : { kernel, readSet: isRepeated ? undefined : readSet() };
 }
 
 /** Asks the runtime about one container. */
-export async function askAbout(runtime: ContainerRuntime, { recall }: NodeView, id: string): Promise<Answer> {
+export async function askAbout(runtime: ContainerRuntime, { cache }: NodeView, id: string): Promise<RuntimeAnswer> {
   const reply = await runtime.inspectContainer(id);
   if (!reply.ok) return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
-  return recall.parsed(id, 'inspect', reply.json, (json) => toAnswer(json, runtime.endpoint));
+  return cache.parsed(id, 'inspect', reply.json, (json) => toAnswer(json, runtime.endpoint));
 }
 
 /** undefined: it is being removed, or between two states. */
@@ -212,7 +217,7 @@ function stateOf({ Running, Paused, Pid, Status }: InspectAnswer['State']): Cont
 /** `created`: never started; `restarting`: it ended and is about to be started again; `dead`: not wholly removed. */
 const STOPPED_STATES = ['created', 'restarting', 'exited', 'dead'] as const;
 
-function toAnswer(json: Buffer, engine: string): Answer {
+function toAnswer(json: Buffer, engine: string): RuntimeAnswer {
   const reply = parsedReply({ ok: true, json });
   if (!reply.ok) return { outcome: 'failed', reason: reply.reason };
   const parsed = inspectSchema.parse(reply.value);

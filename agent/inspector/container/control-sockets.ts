@@ -10,7 +10,7 @@ import { findNamedProcesses, heldSockets } from '../proc/process-table.ts';
 import { parseUnixListeners } from '../proc/proc-net-unix.ts';
 import type { UnixListener } from '../proc/proc-net-unix.ts';
 import { readText } from '../read-text.ts';
-import type { Recall } from '../recall.ts';
+import type { ParseCache } from '../parse-cache.ts';
 
 /** The sockets through which the container engines of a node are controlled. */
 export interface ControlSockets {
@@ -73,7 +73,7 @@ const MAX_ENTRIES = 2000;
 
 interface Access {
   readonly host: Host;
-  readonly recall: Recall;
+  readonly cache: ParseCache;
 }
 
 /** Finds the live control sockets of a node whose mounts are `mounts`. */

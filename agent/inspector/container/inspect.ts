@@ -13,7 +13,7 @@ import { readNodeMounts } from '../proc/node-mounts.ts';
 import { readText } from '../read-text.ts';
 import { observeReply, runtimeUnseen } from '../runtime-reply.ts';
 import { answerWhileStopped, askAbout, inspectContainer } from './container.ts';
-import type { Answer, Inspection } from './container.ts';
+import type { RuntimeAnswer, Inspection } from './container.ts';
 import { containerListSchema } from './inspect-answer.ts';
 import type { ListedContainer } from './inspect-answer.ts';
 import { createLimitReader } from './limits.ts';
@@ -59,7 +59,7 @@ async function inspectContainers(
   const lists: ContainersFact[] = [];
   // One after the other: side by side they take each other's share of the processor.
   for (const runtime of runtimes) lists.push(await inspectEngine({ ...access, runtime }, known, { taken, round }));
-  access.recall.keepOnly(taken);
+  access.cache.retain(taken);
   forgetOtherEngines(access, runtimes);
   const answered = lists.filter((list) => list.state === 'seen');
   const [first] = lists;
@@ -82,7 +82,7 @@ async function inspectEngine(
   known: Partial<Facts>,
   { taken, round }: Round,
 ): Promise<ContainersFact> {
-  const { runtime, recall } = access;
+  const { runtime, cache } = access;
   const reply = await runtime.listContainers();
   const listed = reply.ok
     ? observeReply(reply, containerListSchema, SOURCE)
@@ -95,12 +95,12 @@ async function inspectEngine(
     noteEngine(access, listed, reply);
     return listed;
   }
-  recall.failed.clear('engine', runtime.endpoint);
+  cache.failed.clear('engine', runtime.endpoint);
   const before = seenBefore(known);
   const view = await viewNode(access, round.host);
   const own = listed.value.filter(({ Id: id }) => !taken.has(id));
   // First the engine about all, then the kernel: side by side they take each other's share of the processor.
-  const entries = failedLast(runningFirst(own), recall.failed.list());
+  const entries = failedLast(runningFirst(own), cache.failed.list());
   const answers = await askAboutAll(runtime, view, entries);
   let looks = 0;
   const inspections = await mapBounded([...entries.entries()], CONCURRENCY, async ([index, { Id: id }]) => {
@@ -110,7 +110,7 @@ async function inspectEngine(
   });
   const ids = new Set(entries.map(({ Id: id }) => id));
   for (const id of ids) taken.add(id);
-  recall.failed.keepOnly('container', runtime.endpoint, ids);
+  cache.failed.keepOnly('container', runtime.endpoint, ids);
   const containers: ContainerFact[] = [];
   for (const [index, inspection] of inspections.entries()) {
     const entry = entries[index] as ListedContainer;
@@ -138,9 +138,9 @@ function askAboutAll(
   runtime: ContainerRuntime,
   view: NodeView,
   entries: readonly ListedContainer[],
-): Promise<readonly Answer[]> {
+): Promise<readonly RuntimeAnswer[]> {
   const untilMs = performance.now() + ASKING_MS;
-  const tooLate: Answer = { outcome: 'failed', reason: 'not asked: the engine is too slow to answer about all' };
+  const tooLate: RuntimeAnswer = { outcome: 'failed', reason: 'not asked: the engine is too slow to answer about all' };
   return mapBounded(entries, CONCURRENCY, (entry) => {
     const known = answerWhileStopped(view, entry);
     if (known !== undefined) return Promise.resolve(known);
@@ -150,7 +150,7 @@ function askAboutAll(
 
 /** One container, by its id; `failed` where the runtime does not answer. */
 export async function inspectOneContainer(access: NodeAccess, known: Partial<Facts>, id: string): Promise<Inspection> {
-  const surroundings = await access.recall.shortly('node', () => viewNode(access));
+  const surroundings = await access.cache.memoizeFor('node', () => viewNode(access));
   // Limits are the container's own, and an event may be about them.
   const before = seenBefore(known).get(id);
   // One that was just started brought mounts to the node that the surroundings may not have yet.
@@ -163,7 +163,7 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
     noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
     return inspection;
   }
-  access.recall.forget(id);
+  access.cache.delete(id);
   noteOutcome(access, { ...namesOf(before), id }, inspection);
   return inspection;
 }
@@ -189,11 +189,11 @@ function namesOf(container: ContainerFact | ListedContainer | undefined): Omit<K
 
 function noteOutcome(access: NodeAccess, container: KnownContainer, inspection: Inspection): void {
   if (inspection.outcome === 'failed') noteFailure(access, container, inspection.reason);
-  else access.recall.failed.clear('container', container.id);
+  else access.cache.failed.clear('container', container.id);
 }
 
-function noteFailure({ recall, runtime, now }: NodeAccess, container: KnownContainer, reason: string): void {
-  recall.failed.record({ kind: 'container', ...container, engine: runtime.endpoint, reason }, now());
+function noteFailure({ cache, runtime, now }: NodeAccess, container: KnownContainer, reason: string): void {
+  cache.failed.record({ kind: 'container', ...container, engine: runtime.endpoint, reason }, now());
 }
 
 /**
@@ -201,38 +201,38 @@ function noteFailure({ recall, runtime, now }: NodeAccess, container: KnownConta
  * do as long as their first process does: an engine that ends can leave its containers running.
  */
 async function noteUnlisted(access: NodeAccess, known: Partial<Facts>, unlisted: Observed<never>): Promise<void> {
-  const { recall, runtime, host } = access;
+  const { cache, runtime, host } = access;
   const before = [...seenBefore(known).values()].filter(({ engine }) => engine === runtime.endpoint);
   if (unlisted.state === 'unreadable') {
     const reason = `${unlisted.source}: ${unlisted.reason}`;
     for (const container of before) noteFailure(access, container, reason);
     return;
   }
-  const failed = recall.failed.list().filter(({ kind, engine }) => kind === 'container' && engine === runtime.endpoint);
+  const failed = cache.failed.list().filter(({ kind, engine }) => kind === 'container' && engine === runtime.endpoint);
   for (const { id, name, imageId, pid } of [...before, ...failed]) {
     const cgroup = pid === 0 ? undefined : await readText(host, `/proc/${String(pid)}/cgroup`);
     if (cgroup?.ok === true && cgroup.value.includes(id))
       noteFailure(access, { id, name, imageId, pid }, `it runs, but its engine ${runtime.endpoint} is gone`);
-    else recall.failed.clear('container', id);
+    else cache.failed.clear('container', id);
   }
 }
 
 /** An engine that is there and does not list its containers: others of them may run than were seen before. */
-function noteEngine({ recall, runtime, now }: NodeAccess, unlisted: Observed<never>, reply: Reply): void {
+function noteEngine({ cache, runtime, now }: NodeAccess, unlisted: Observed<never>, reply: Reply): void {
   const { endpoint } = runtime;
   // Nobody listens at that endpoint: what runs without an engine is found by its processes.
   const isGone = !reply.ok && reply.code === 'absent';
-  if (isGone || unlisted.state !== 'unreadable') recall.failed.clear('engine', endpoint);
+  if (isGone || unlisted.state !== 'unreadable') cache.failed.clear('engine', endpoint);
   else {
     const subject = { kind: 'engine', id: endpoint, name: `dockerd ${endpoint}`, imageId: '', pid: 0 } as const;
-    recall.failed.record({ ...subject, engine: endpoint, reason: unlisted.reason }, now());
+    cache.failed.record({ ...subject, engine: endpoint, reason: unlisted.reason }, now());
   }
 }
 
 /** Of an engine that is not asked any more, the processes of its containers tell. */
-function forgetOtherEngines({ recall }: NodeAccess, runtimes: readonly ContainerRuntime[]): void {
+function forgetOtherEngines({ cache }: NodeAccess, runtimes: readonly ContainerRuntime[]): void {
   const endpoints = new Set(['', ...runtimes.map(({ endpoint }) => endpoint)]);
-  for (const { kind, id, engine } of recall.failed.list()) if (!endpoints.has(engine)) recall.failed.clear(kind, id);
+  for (const { kind, id, engine } of cache.failed.list()) if (!endpoints.has(engine)) cache.failed.clear(kind, id);
 }
 
 function seenBefore({ containers }: Partial<Facts>): ReadonlyMap<string, ContainerFact> {

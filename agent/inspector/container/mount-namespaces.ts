@@ -42,7 +42,7 @@ export async function readMountNamespaces(
     const inode = mountNamespaceOf(thread);
     if (inode !== undefined && inode !== own) groups.set(inode, [...(groups.get(inode) ?? []), thread]);
   }
-  const parse = (text: Buffer): readonly Mount[] | undefined => toMounts(text, view.recall.word);
+  const parse = (text: Buffer): readonly Mount[] | undefined => toMounts(text, view.cache.intern);
   const others: MountNamespace[] = [];
   const ofNode = view.node.namespaces.inodes.mnt;
   for (const [inode, group] of [...groups].slice(0, MAX_NAMESPACES)) {
@@ -50,7 +50,7 @@ export async function readMountNamespaces(
     others.push({ inode, host: ofNode.state === 'seen' && ofNode.value === inode, mounts });
   }
   const group = own === undefined ? [] : threads.filter((thread) => mountNamespaceOf(thread) === own);
-  const parseOnce = (text: Buffer): readonly Mount[] | undefined => view.recall.parsed(id, 'mountinfo', text, parse);
+  const parseOnce = (text: Buffer): readonly Mount[] | undefined => view.cache.parsed(id, 'mountinfo', text, parse);
   return {
     ofFirst:
       group.length > 0

@@ -5,7 +5,7 @@ import type { MountTable } from '../proc/mount-table.ts';
 import { nodeMounts } from '../proc/node-mounts.ts';
 import { readNodeNamespaces } from '../proc/node-namespaces.ts';
 import type { NodeNamespaces } from '../proc/node-namespaces.ts';
-import type { Recall } from '../recall.ts';
+import type { ParseCache } from '../parse-cache.ts';
 import { findControlSockets } from './control-sockets.ts';
 import type { ControlSockets } from './control-sockets.ts';
 import { createLimitReader } from './limits.ts';
@@ -14,7 +14,7 @@ import type { LimitReader } from './limits.ts';
 /** What is the same for all containers of a node: read once a round, then used for each. */
 export interface NodeView {
   readonly host: Host;
-  readonly recall: Recall;
+  readonly cache: ParseCache;
   readonly limits: LimitReader;
   /** The same object as in the last round where it says the same. */
   readonly node: Surroundings;
@@ -40,10 +40,10 @@ export interface Surroundings {
  * the containers themselves are read through `host`.
  */
 export async function viewNode(
-  { host, recall }: { readonly host: Host; readonly recall: Recall },
+  { host, cache }: { readonly host: Host; readonly cache: ParseCache },
   around: Host = host,
 ): Promise<NodeView> {
-  const access = { host: around, recall };
+  const access = { host: around, cache };
   const [namespaces, mounts, label] = await Promise.all([
     readNodeNamespaces(around),
     nodeMounts(access, '1'),
@@ -53,11 +53,11 @@ export async function viewNode(
   const node: Surroundings = { namespaces, cgroups, labelFile: label };
   return {
     host,
-    recall,
+    cache,
     limits: createLimitReader(host),
-    node: recall.steady('node', node),
+    node: cache.canonical('node', node),
     mounts,
-    sockets: recall.steady('control sockets', sockets),
+    sockets: cache.canonical('control sockets', sockets),
   };
 }
 
@@ -71,7 +71,7 @@ async function findLabelFile(host: Host): Promise<Surroundings['labelFile']> {
 
 /** From pid 1, whose paths are those of the node; else as the agent itself sees them. */
 async function readCgroupMounts(
-  access: { readonly host: Host; readonly recall: Recall },
+  access: { readonly host: Host; readonly cache: ParseCache },
   ofNode: Read<MountTable>,
 ): Promise<readonly CgroupMount[]> {
   const found = ofNode.ok ? cgroupMounts(ofNode.value.entries) : [];

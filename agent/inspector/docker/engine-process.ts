@@ -12,7 +12,7 @@ import { parseEndpoint } from '../../runtime/engine-address.ts';
 import { statTrusted } from '../trusted-path.ts';
 
 /** What is needed to find out who holds a socket. */
-export type SocketAccess = Pick<NodeAccess, 'host' | 'recall'>;
+export type SocketAccess = Pick<NodeAccess, 'host' | 'cache'>;
 
 /** The sockets of a node with very many connections. */
 const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;

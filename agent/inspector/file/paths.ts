@@ -1,7 +1,7 @@
 import type { DockerFact } from '../../../posture/fact/docker.ts';
 import type { FileRole } from '../../../posture/fact/file.ts';
 import type { SshdFact } from '../../../posture/fact/sshd.ts';
-import { toldTexts } from '../docker/told.ts';
+import { configuredTexts } from '../docker/configured-texts.ts';
 import { socketPath } from '../runtime-reply.ts';
 import { unitValues } from '../systemd/unit-file.ts';
 import type { UnitSetting } from '../systemd/unit-file.ts';
@@ -68,7 +68,7 @@ export function sshPaths(sshd: SshdFact): readonly RolePath[] {
 
 /** The endpoint that was asked, and each unix socket that dockerd was told to listen on. */
 function socketPaths(docker: DockerFact, socketUnit: readonly UnitSetting[]): readonly RolePath[] {
-  const hosts = toldTexts(docker, 'host', 'hosts');
+  const hosts = configuredTexts(docker, 'host', 'hosts');
   const isActivated = hosts.some((host) => host.startsWith('fd://'));
   const streams = isActivated
     ? unitValues(socketUnit, 'Socket', 'ListenStream').filter((stream) => stream.startsWith('/'))
@@ -76,7 +76,7 @@ function socketPaths(docker: DockerFact, socketUnit: readonly UnitSetting[]): re
   const paths = [socketPath(docker.endpoint), ...hosts.map(socketPath), ...streams];
   // For a socket that systemd made, dockerd itself does not set the group.
   const activatedGroup = isActivated ? (unitValues(socketUnit, 'Socket', 'SocketGroup').at(-1) ?? 'root') : undefined;
-  const group = toldTexts(docker, 'group').at(-1) ?? activatedGroup ?? 'docker';
+  const group = configuredTexts(docker, 'group').at(-1) ?? activatedGroup ?? 'docker';
   const isRootless = docker.process.state === 'seen' && docker.process.value.uid !== 0;
   return paths
     .filter((path) => path !== undefined)
@@ -89,8 +89,9 @@ function socketPaths(docker: DockerFact, socketUnit: readonly UnitSetting[]): re
  */
 function tlsPaths(docker: DockerFact, home: string): readonly RolePath[] {
   const environment = docker.process.state === 'seen' ? docker.process.value.environment : {};
-  const isOn = (name: string): boolean => toldTexts(docker, name).some((value) => value !== 'false' && value !== '0');
-  const verifies = toldTexts(docker, 'tlsverify').length > 0 || (environment['DOCKER_TLS_VERIFY'] ?? '') !== '';
+  const isOn = (name: string): boolean =>
+    configuredTexts(docker, name).some((value) => value !== 'false' && value !== '0');
+  const verifies = configuredTexts(docker, 'tlsverify').length > 0 || (environment['DOCKER_TLS_VERIFY'] ?? '') !== '';
   const usesTls = verifies || isOn('tls');
   const directory = environment['DOCKER_CERT_PATH'] ?? environment['DOCKER_CONFIG'] ?? `${home}/.docker`;
   const roles: readonly (readonly [FileRole, string, string])[] = [
@@ -99,7 +100,7 @@ function tlsPaths(docker: DockerFact, home: string): readonly RolePath[] {
     ['dockerServerKey', 'tlskey', 'key.pem'],
   ];
   return roles.flatMap(([role, flag, name]): readonly RolePath[] => {
-    const told = toldTexts(docker, flag).at(-1);
+    const told = configuredTexts(docker, flag).at(-1);
     if (told?.startsWith('/') === true) return [{ role, path: told }];
     if (!usesTls || !directory.startsWith('/')) return [];
     // Without verification a CA that is not there is not used.
@@ -117,10 +118,10 @@ function binaryPath(role: FileRole, known: string, name: string): readonly RoleP
 
 /** The socket that dockerd was given, else the usual ones: of the system, of a containerd that dockerd started, of k3s. */
 function containerdSockets(docker: DockerFact): readonly RolePath[] {
-  const told = toldTexts(docker, 'containerd').at(-1);
+  const told = configuredTexts(docker, 'containerd').at(-1);
   const role = 'containerdSocket';
   if (told?.startsWith('/') === true) return [{ role, path: told }];
-  const execRoot = toldTexts(docker, 'exec-root').at(-1) ?? '/var/run/docker';
+  const execRoot = configuredTexts(docker, 'exec-root').at(-1) ?? '/var/run/docker';
   return [
     `${execRoot}/containerd/containerd.sock`,
     '/run/containerd/containerd.sock',

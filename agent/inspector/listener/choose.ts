@@ -1,6 +1,6 @@
 import type { ContainerFact } from '../../../posture/fact/container.ts';
 import type { DockerFact } from '../../../posture/fact/docker.ts';
-import { toldTexts } from '../docker/told.ts';
+import { configuredTexts } from '../docker/configured-texts.ts';
 import type { TcpListener } from '../proc/proc-net-tcp.ts';
 
 /** Ports of a swarm manager, docs.docker.com/engine/swarm: cluster management and gossip, with TLS of their own. */
@@ -20,10 +20,10 @@ export interface PortQuestion {
  */
 export function apiListeners(held: readonly TcpListener[], question: PortQuestion): readonly TcpListener[] {
   const { docker, containers, activatedPorts } = question;
-  const told = new Set([...toldTexts(docker, 'host', 'hosts').flatMap(tcpPort), ...activatedPorts]);
+  const told = new Set([...configuredTexts(docker, 'host', 'hosts').flatMap(tcpPort), ...activatedPorts]);
   const other = new Set([
-    ...toldTexts(docker, 'metrics-addr').flatMap(portOf),
-    ...toldTexts(docker, 'network-diagnostic-port').flatMap(portOf),
+    ...configuredTexts(docker, 'metrics-addr').flatMap(portOf),
+    ...configuredTexts(docker, 'network-diagnostic-port').flatMap(portOf),
     ...(docker.api.state === 'seen' && docker.api.value.swarm !== 'inactive' ? SWARM_PORTS : []),
     ...containers.flatMap(({ declared }) => declared.ports.map(({ hostPort }) => hostPort)),
   ]);

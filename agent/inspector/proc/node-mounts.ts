@@ -1,6 +1,6 @@
 import type { Host, Read } from '../../host/host.ts';
-import { NODE_ITSELF } from '../recall.ts';
-import type { Recall } from '../recall.ts';
+import { NODE_SUBJECT } from '../parse-cache.ts';
+import type { ParseCache } from '../parse-cache.ts';
 import { createMountTable } from './mount-table.ts';
 import type { MountTable } from './mount-table.ts';
 import { parseMountinfo } from './mountinfo.ts';
@@ -11,7 +11,7 @@ export const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
 /** What reads and remembers. */
 interface Access {
   readonly host: Host;
-  readonly recall: Recall;
+  readonly cache: ParseCache;
 }
 
 /**
@@ -19,15 +19,15 @@ interface Access {
  * containers run, since each has a line in it: it is read once for all that ask at about the same time.
  */
 export function nodeMounts(access: Access, pid: '1' | 'self'): Promise<Read<MountTable>> {
-  return access.recall.shortly(pathOf(pid), () => readNodeMounts(access, pid));
+  return access.cache.memoizeFor(pathOf(pid), () => readNodeMounts(access, pid));
 }
 
 /** The same as of now; parsed only where it changed. */
-export async function readNodeMounts({ host, recall }: Access, pid: '1' | 'self'): Promise<Read<MountTable>> {
+export async function readNodeMounts({ host, cache }: Access, pid: '1' | 'self'): Promise<Read<MountTable>> {
   const path = pathOf(pid);
   const read = await host.readFile(path, { maxBytes: MAX_MOUNTINFO_BYTES });
   if (!read.ok) return read;
-  const value = recall.parsed(NODE_ITSELF, path, read.value, (bytes) =>
+  const value = cache.parsed(NODE_SUBJECT, path, read.value, (bytes) =>
     createMountTable(parseMountinfo(bytes.toString('utf8'))),
   );
   return { ok: true, value };

@@ -1,7 +1,7 @@
 import type { Host, Read } from '../../host/host.ts';
 import { readText } from '../read-text.ts';
-import { NODE_ITSELF } from '../recall.ts';
-import type { Drawer, Recall } from '../recall.ts';
+import { NODE_SUBJECT } from '../parse-cache.ts';
+import type { CacheKey, ParseCache } from '../parse-cache.ts';
 import { parseStartTicks } from './proc-stat.ts';
 import type { ProcStatus } from './proc-status.ts';
 
@@ -37,8 +37,8 @@ export async function findNamedProcesses(
   const pids = listed.value.filter((entry) => isDigit(entry.charCodeAt(0)));
   const answers = await host.readMany(
     pids.flatMap((pid) => [
-      { ask: 'readFile', path: `/proc/${pid}/comm` },
-      { ask: 'readLink', path: `/proc/${pid}/exe` },
+      { op: 'readFile', path: `/proc/${pid}/comm` },
+      { op: 'readLink', path: `/proc/${pid}/exe` },
     ]),
   );
   const found: NamedProcess[] = [];
@@ -91,17 +91,17 @@ interface KnownSockets {
 /**
  * Those of the listening sockets `inodes` that a process holds. A daemon may have thousands of descriptors: they are all
  * looked at only for a socket that was not asked for before. One that it did not hold it does not come to hold: it makes
- * its own, or is started with it. `recall` keeps that for each `purpose`.
+ * its own, or is started with it. `cache` keeps that for each `purpose`.
  */
 export async function heldSockets(
-  { host, recall }: { readonly host: Host; readonly recall: Recall },
+  { host, cache }: { readonly host: Host; readonly cache: ParseCache },
   purpose: string,
   pid: number,
   inodes: ReadonlySet<number>,
 ): Promise<Read<ReadonlySet<number>>> {
-  const drawer: Drawer<KnownSockets> = { name: `sockets: ${purpose}` };
+  const key: CacheKey<KnownSockets> = { name: `sockets: ${purpose}` };
   const process = await identityOf(host, pid);
-  const known = recall.kept(NODE_ITSELF, drawer);
+  const known = cache.get(NODE_SUBJECT, key);
   if (process !== undefined && known?.process === process && isSubset(inodes, known.asked)) {
     const asked = [...known.held].filter(([inode]) => inodes.has(inode));
     const held = await socketsBehind(
@@ -111,7 +111,7 @@ export async function heldSockets(
     );
     if (held.ok && asked.every(([inode]) => held.value.has(inode))) {
       // One that is gone is asked for anew if its number comes again.
-      recall.keep(NODE_ITSELF, drawer, { process, held: new Map(asked), asked: inodes });
+      cache.set(NODE_SUBJECT, key, { process, held: new Map(asked), asked: inodes });
       return { ok: true, value: new Set(asked.map(([inode]) => inode)) };
     }
   }
@@ -120,7 +120,7 @@ export async function heldSockets(
   const all = await socketsBehind(host, pid, listed.value);
   if (!all.ok) return all;
   const held = new Map([...all.value].filter(([inode]) => inodes.has(inode)));
-  if (process !== undefined) recall.keep(NODE_ITSELF, drawer, { process, held, asked: inodes });
+  if (process !== undefined) cache.set(NODE_SUBJECT, key, { process, held, asked: inodes });
   return { ok: true, value: new Set(held.keys()) };
 }
 
@@ -142,7 +142,7 @@ async function socketsBehind(
   descriptors: readonly string[],
 ): Promise<Read<ReadonlyMap<number, string>>> {
   const paths = descriptors.map((descriptor) => `/proc/${String(pid)}/fd/${descriptor}`);
-  const links = await host.readMany(paths.map((path) => ({ ask: 'readLink', path })));
+  const links = await host.readMany(paths.map((path) => ({ op: 'readLink', path })));
   const found = new Map<number, string>();
   for (const [index, link] of links.entries()) {
     // A descriptor that was closed meanwhile is no loss; one that we may not see makes the answer worthless.

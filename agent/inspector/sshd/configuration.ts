@@ -3,7 +3,7 @@ import type { SshdFact } from '../../../posture/fact/sshd.ts';
 import type { Host } from '../../host/host.ts';
 import { clip } from '../clip.ts';
 import { readText } from '../read-text.ts';
-import type { Recall } from '../recall.ts';
+import type { ParseCache } from '../parse-cache.ts';
 import type { SshdOptions } from './command-line.ts';
 import { contextsOf } from './contexts.ts';
 import { evaluateStart } from './evaluate.ts';
@@ -35,11 +35,11 @@ type Evaluated =
 /** Reads the configuration of an sshd that was started with `options`; `executable` is its program, if it runs. */
 export async function readConfiguration(
   host: Host,
-  recall: Recall,
+  cache: ParseCache,
   options: SshdOptions,
   executable: string | undefined,
 ): Promise<SshdConfiguration> {
-  const program = await readProgram(host, recall, executable);
+  const program = await readProgram(host, cache, executable);
   let surroundings: Surroundings = { program, homes: new Map(), services: undefined };
   let evaluated = await evaluate(host, options, surroundings);
   const { reason } = { reason: '', ...evaluated };

@@ -32,7 +32,7 @@ function linksOf(type: string, targets: readonly string[]): readonly string[] {
  * undefined: nothing does.
  */
 export async function enabledUnit(host: Host): Promise<EnabledUnit | undefined> {
-  const links = await host.readMany(LINKS.map(({ path }) => ({ ask: 'readLink', path })));
+  const links = await host.readMany(LINKS.map(({ path }) => ({ op: 'readLink', path })));
   for (const [index, link] of LINKS.entries()) {
     if (links[index]?.ok !== true) continue;
     const masked = await host.readLink(`/etc/systemd/system/${link.path.slice(link.path.lastIndexOf('/') + 1)}`);

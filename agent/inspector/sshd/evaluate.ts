@@ -4,7 +4,7 @@ import { CHALLENGE_RESPONSE, isSetByMatch, KBD_INTERACTIVE_SINCE, keywordOf } fr
 import { fitsFamily } from './readers.ts';
 import type { SshdProgram } from './release.ts';
 import { offered } from './values.ts';
-import type { Line, Option, Options, Problem } from './values.ts';
+import type { Line, Option, Options, ConfigError } from './values.ts';
 
 const KBD_INTERACTIVE = 'kbdinteractiveauthentication';
 
@@ -15,7 +15,7 @@ const NONE_IN_ANY_CASE = ['authorizedprincipalsfile', 'channeltimeout', 'persour
 export type Surroundings = Pick<Line, 'program' | 'homes' | 'services'>;
 
 /** A problem and the line that has it. */
-export interface PlacedProblem extends Problem {
+export interface PlacedProblem extends ConfigError {
   readonly place: string;
 }
 
@@ -81,7 +81,7 @@ function readLine(
   isActive: boolean,
   options: Options,
   surroundings: Surroundings,
-): Problem | undefined {
+): ConfigError | undefined {
   const keyword = keywordOf(written, surroundings.program);
   if (keyword === undefined) return { kind: 'refused', text: 'sshd does not know the keyword' };
   if (keyword === 'unknown') return { kind: 'unknown', text: 'it is not known whether this sshd knows the keyword' };

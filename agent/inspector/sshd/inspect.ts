@@ -6,7 +6,7 @@ import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { refusalText } from '../proc/daemon-identity.ts';
-import type { Recall } from '../recall.ts';
+import type { ParseCache } from '../parse-cache.ts';
 import { DEFAULT_CONFIG, parseSshdCommandLine } from './command-line.ts';
 import { readConfiguration } from './configuration.ts';
 import type { SshdConfiguration } from './configuration.ts';
@@ -45,11 +45,11 @@ interface Server {
   readonly doubt: string | undefined;
 }
 
-async function inspectSshd({ host, recall }: NodeAccess): Promise<SshdFact> {
+async function inspectSshd({ host, cache }: NodeAccess): Promise<SshdFact> {
   const { running, doubt } = await findServer(host);
   const listeners = running.state === 'seen' ? running.value : [];
   const configurations =
-    doubt === undefined ? await readConfigurations(host, recall, listeners) : [doubtful(running.source, doubt)];
+    doubt === undefined ? await readConfigurations(host, cache, listeners) : [doubtful(running.source, doubt)];
   const files = configurations.flatMap((each) => each.files);
   const [first] = configurations;
   const source = running.source;
@@ -71,7 +71,7 @@ async function inspectSshd({ host, recall }: NodeAccess): Promise<SshdFact> {
 /** What each sshd was started with, each once; where none runs, what the service reads. */
 function readConfigurations(
   host: Host,
-  recall: Recall,
+  cache: ParseCache,
   listeners: readonly SshdListener[],
 ): Promise<readonly SshdConfiguration[]> {
   const started = listeners.map(({ options, executable }) => ({
@@ -81,7 +81,7 @@ function readConfigurations(
   const all = started.length === 0 ? [{ options: parseSshdCommandLine([]), executable: undefined }] : started;
   const different = new Map(all.map((each) => [JSON.stringify(each), each]));
   return Promise.all(
-    [...different.values()].map(({ options, executable }) => readConfiguration(host, recall, options, executable)),
+    [...different.values()].map(({ options, executable }) => readConfiguration(host, cache, options, executable)),
   );
 }
 

@@ -4,7 +4,7 @@ import type { Services } from './readers.ts';
 import type { SshdProgram } from './release.ts';
 import { lowerCase } from './sshd-config.ts';
 import { refused } from './values.ts';
-import type { Problem } from './values.ts';
+import type { ConfigError } from './values.ts';
 import { matchesPatternList } from './wildcard.ts';
 
 /** A Match line: its criteria, all of which must hold. `Match all` has none. */
@@ -32,7 +32,11 @@ const CRITERIA: ReadonlyMap<string, number> = new Map([
 const NEWER_FORMS = 909;
 
 /** `Match User deploy Address 10.0.0.0/8`, sshd_config(5): criteria in pairs, or `all` alone. */
-export function parseCondition(args: readonly string[], program: SshdProgram, services: Services): Condition | Problem {
+export function parseCondition(
+  args: readonly string[],
+  program: SshdProgram,
+  services: Services,
+): Condition | ConfigError {
   const criteria = new Map<string, readonly string[]>();
   const words = [...args];
   const release = program.release ?? Number.POSITIVE_INFINITY;
@@ -75,7 +79,7 @@ function listProblem(
   list: string,
   { version }: SshdProgram,
   services: Services,
-): Problem | undefined {
+): ConfigError | undefined {
   if (criterion.endsWith('address') && !isAddressList(list)) return wrongCriteria;
   if (criterion === 'version' && version === undefined)
     return { kind: 'unknown', text: 'the version that the Match line names is not known' };

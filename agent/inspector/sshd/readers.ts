@@ -2,7 +2,7 @@ import { isAddressList, parseAddress } from './address.ts';
 import { MAX_INT, parseScaled, parseTime, parseWhole, scanInteger } from './numbers.ts';
 import { lowerCase, skipWhitespace } from './sshd-config.ts';
 import { refused, setFirst, setLast, several, time } from './values.ts';
-import type { Line, Problem, Reader } from './values.ts';
+import type { Line, ConfigError, Reader } from './values.ts';
 
 /** Readers of keywords that have a form of their own. */
 
@@ -15,10 +15,10 @@ const MAX_PORTS = 256;
 export type Services = ReadonlyMap<string, number> | undefined;
 
 /** That names of services would have to be known. */
-export const SERVICE_NAMES_MISSING: Problem = { kind: 'unknown', text: 'the port is the name of a service' };
+export const SERVICE_NAMES_MISSING: ConfigError = { kind: 'unknown', text: 'the port is the name of a service' };
 
 /** A port, as a number or as the name of a service. */
-export function parsePort(text: string, services: Services): number | Problem | undefined {
+export function parsePort(text: string, services: Services): number | ConfigError | undefined {
   const port = parseWhole(text, 0, 65_535);
   if (port !== undefined || !/[a-z]/i.test(text)) return port;
   return services === undefined ? SERVICE_NAMES_MISSING : services.get(text);
@@ -146,7 +146,7 @@ export const perSourcePenalties: Reader = (line) => {
   return undefined;
 };
 
-function penaltyProblem(argument: string, { program: { release } }: Line): Problem | undefined {
+function penaltyProblem(argument: string, { program: { release } }: Line): ConfigError | undefined {
   if (OVERFLOWS.has(argument)) return undefined;
   const [, name = '', value = ''] = /^([^:]*):(.*)$/s.exec(argument) ?? [];
   if (name === 'max-sources4' || name === 'max-sources6')

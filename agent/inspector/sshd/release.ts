@@ -1,6 +1,6 @@
 import type { Host } from '../../host/host.ts';
-import { NODE_ITSELF } from '../recall.ts';
-import type { Recall } from '../recall.ts';
+import { NODE_SUBJECT } from '../parse-cache.ts';
+import type { ParseCache } from '../parse-cache.ts';
 import { readTrusted } from '../trusted-path.ts';
 
 /** What is known of the program. */
@@ -27,10 +27,10 @@ const MAX_PROGRAM_BYTES = 8 * 1024 * 1024;
 const PATHS = ['/usr/sbin/sshd', '/usr/bin/sshd', '/usr/local/sbin/sshd'];
 
 /** Reads the version of an sshd from the program: at `path`, or where distributions install it. */
-export async function readProgram(host: Host, recall: Recall, path: string | undefined): Promise<SshdProgram> {
+export async function readProgram(host: Host, cache: ParseCache, path: string | undefined): Promise<SshdProgram> {
   for (const candidate of path === undefined ? PATHS : [path]) {
     const read = await readTrusted(host, candidate, MAX_PROGRAM_BYTES);
-    if (read.ok) return recall.parsed(NODE_ITSELF, candidate, read.value.bytes, parseProgram);
+    if (read.ok) return cache.parsed(NODE_SUBJECT, candidate, read.value.bytes, parseProgram);
     if (read.code !== 'absent') return UNKNOWN_PROGRAM;
   }
   return UNKNOWN_PROGRAM;

@@ -15,7 +15,7 @@ export interface Option {
 export type Options = Map<string, Option>;
 
 /** Why a line cannot be taken: sshd refuses it, or it is not known whether it does. */
-export interface Problem {
+export interface ConfigError {
   readonly kind: 'refused' | 'unknown';
   readonly text: string;
 }
@@ -39,9 +39,9 @@ export interface Line {
 }
 
 /** Reads one line into its options. */
-export type Reader = (line: Line) => Problem | undefined;
+export type Reader = (line: Line) => ConfigError | undefined;
 
-export const refused = (text: string): Problem => ({ kind: 'refused', text });
+export const refused = (text: string): ConfigError => ({ kind: 'refused', text });
 const missing = refused('an argument is missing');
 const notAccepted = refused('sshd does not accept the value');
 
@@ -66,7 +66,7 @@ function append({ isActive, options, source, keyword }: Line, values: readonly s
 }
 
 /** Takes one argument that is not empty. */
-export function single(read: (argument: string, line: Line) => string | Problem | undefined): Reader {
+export function single(read: (argument: string, line: Line) => string | ConfigError | undefined): Reader {
   return (line) => {
     const argument = line.args.shift() ?? '';
     if (argument === '') return missing;
@@ -117,10 +117,10 @@ export function isUserPattern(pattern: string): boolean {
 }
 
 /** That home directories would have to be known. */
-export const HOME_MISSING: Problem = { kind: 'unknown', text: 'the home directory of a user is not known' };
+export const HOME_MISSING: ConfigError = { kind: 'unknown', text: 'the home directory of a user is not known' };
 
 /** A path with `~` expanded; a user who is not in passwd(5) may be known to another service. */
-export function expandTilde(path: string, homes: ReadonlyMap<string, string>): string | Problem {
+export function expandTilde(path: string, homes: ReadonlyMap<string, string>): string | ConfigError {
   const match = /^~([^/]*)\/*(.*)$/s.exec(path);
   if (match === null) return path;
   const [, user = '', rest = ''] = match;
@@ -130,7 +130,7 @@ export function expandTilde(path: string, homes: ReadonlyMap<string, string>): s
 }
 
 /** An absolute path; relative ones start at the working directory of sshd, which is `/` for a service. */
-function absolute(path: string, { homes }: Line): string | Problem {
+function absolute(path: string, { homes }: Line): string | ConfigError {
   if (lowerCase(path) === 'none') return 'none';
   const expanded = expandTilde(path, homes);
   return typeof expanded !== 'string' || expanded.startsWith('/') ? expanded : `//${expanded}`;

@@ -24,7 +24,7 @@ const MAX_ASKED = 64;
 
 /**
  * What is there and could not be inspected: the failed looks that the inspectors of containers and images noted in
- * `recall`, and the containers and engines that the kernel shows and no engine that was asked knows.
+ * `cache`, and the containers and engines that the kernel shows and no engine that was asked knows.
  */
 export const unobservedInspector: Inspector<'unobserved'> = {
   fact: 'unobserved',
@@ -34,8 +34,8 @@ export const unobservedInspector: Inspector<'unobserved'> = {
 };
 
 async function inspectUnobserved(access: NodeAccess, known: Partial<Facts>): Promise<UnobservedFact> {
-  const { host, recall } = access;
-  const failed = recall.failed.list().filter(({ engine }) => engine !== '');
+  const { host, cache } = access;
+  const failed = cache.failed.list().filter(({ engine }) => engine !== '');
   const ids = new Set(
     [...(known.containers === undefined ? [] : valueOr(known.containers, [])), ...failed].map(({ id }) => id),
   );
@@ -53,8 +53,8 @@ async function inspectUnobserved(access: NodeAccess, known: Partial<Facts>): Pro
       reason,
     } as const;
     // Those that were found before stay: they may run on.
-    recall.failed.record(hidden, access.now());
-    return seen(recall.failed.list(), SOURCE);
+    cache.failed.record(hidden, access.now());
+    return seen(cache.failed.list(), SOURCE);
   }
   const isQuiet = first.value.length === 0 && engines.value.length === 0;
   if (!isQuiet) await sleep(SECOND_LOOK_MS);
@@ -63,15 +63,15 @@ async function inspectUnobserved(access: NodeAccess, known: Partial<Facts>): Pro
   const again = new Set(second.ok ? second.value.map(({ pid }) => pid) : []);
   note(access, 'container', containers.map(toContainer));
   note(access, 'engine', engines.value.filter(({ pid }) => again.has(pid)).map(toEngine));
-  return seen(recall.failed.list(), SOURCE);
+  return seen(cache.failed.list(), SOURCE);
 }
 
 type Entry = Omit<Unobserved, 'sinceMs'>;
 
 /** What has no engine that could be asked carries none: entries of engines are those of other inspectors. */
-function note({ recall, now }: NodeAccess, kind: Unobserved['kind'], entries: readonly Entry[]): void {
-  for (const entry of entries) recall.failed.record(entry, now());
-  recall.failed.keepOnly(kind, '', new Set(entries.map(({ id }) => id)));
+function note({ cache, now }: NodeAccess, kind: Unobserved['kind'], entries: readonly Entry[]): void {
+  for (const entry of entries) cache.failed.record(entry, now());
+  cache.failed.keepOnly(kind, '', new Set(entries.map(({ id }) => id)));
 }
 
 function toContainer({ id, name, pid, sign }: RunningContainer): Entry {

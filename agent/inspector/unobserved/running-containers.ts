@@ -50,7 +50,7 @@ export async function findRunningContainers(
     return { ok: false, code: 'denied', reason: 'processes of others are hidden (hidepid on /proc)' };
   const pids = listed.value.filter((entry) => /^\d/.test(entry));
   const own = await ownIds(host);
-  const cgroups = await host.readMany(pids.map((pid) => ({ ask: 'readFile', path: `/proc/${pid}/cgroup` })));
+  const cgroups = await host.readMany(pids.map((pid) => ({ op: 'readFile', path: `/proc/${pid}/cgroup` })));
   const found = new Map<string, RunningContainer>();
   // Processes that were started together have the same cgroup, and most belong to no container.
   const seen = new Set<string>();

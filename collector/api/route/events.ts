@@ -18,7 +18,7 @@ export const watchEvents = Object.freeze<StreamRoute>({
   description:
     'Server-sent events. `finding`: something happened to a finding; the id of the event is its position, and a ' +
     'connection with `Last-Event-ID` (or `after`) first gets what came since then, as far as the collector still ' +
-    'has it, without a gap or a double. `node`: a node came, went or changed. `nodeForgotten`: there is no such node ' +
+    'has it, without a gap or a double. `node`: a node came, went or changed. `nodeRemoved`: there is no such node ' +
     'any more. `gap`: what came between two positions is not there any more; read the findings anew. `overflow`: this reader is dropped, ' +
     'and why. A comment every 15 s says that the stream is alive.',
   access: 'signedIn',
@@ -29,7 +29,7 @@ export const watchEvents = Object.freeze<StreamRoute>({
   events: {
     finding: findingEventSchema,
     node: nodeStateSchema,
-    nodeForgotten: z.strictObject({ nodeId: z.string() }) satisfies Answers<GoneNode>,
+    nodeRemoved: z.strictObject({ nodeId: z.string() }) satisfies Answers<GoneNode>,
     gap: z.strictObject({ after: positionSchema, next: positionSchema }),
     overflow: z.strictObject({ reason: z.string() }),
   },

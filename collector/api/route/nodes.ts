@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { NodeRow, Store } from '../../store/store.ts';
 import { presentNode, presentNodeDetail } from '../present.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
-import type { Answer } from '../route.ts';
+import type { ApiResult } from '../route.ts';
 import { nodeDetailSchema, nodeListSchema } from '../schema.ts';
 
 /** GET /v1/nodes */
@@ -44,7 +44,7 @@ export const getNode = jsonRoute({
 });
 
 /** The nodes that are meant by ids or names; each must mean at least one, and a name may mean several. */
-export async function findNodes(store: Store, wanted: readonly string[]): Promise<Answer<readonly NodeRow[]>> {
+export async function findNodes(store: Store, wanted: readonly string[]): Promise<ApiResult<readonly NodeRow[]>> {
   if (wanted.length === 0) return answer([]);
   const nodes = await store.nodes();
   const found = new Set<NodeRow>();
@@ -57,7 +57,7 @@ export async function findNodes(store: Store, wanted: readonly string[]): Promis
   return answer([...found]);
 }
 
-function unknownNode(word: string): Answer<never> {
+function unknownNode(word: string): ApiResult<never> {
   return refuse('unknownNode', `no node has the id or name ${JSON.stringify(word)}`, 'GET /v1/nodes lists them');
 }
 

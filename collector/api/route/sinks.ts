@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { FleetSink } from '../../../api/status.ts';
-import type { SinkStatus } from '../../sink/pump.ts';
+import type { SinkStatus } from '../../sink/delivery-worker.ts';
 import type { Answers } from '../answers.ts';
 import { answer, jsonRoute } from '../route.ts';
 

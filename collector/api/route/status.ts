@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { FleetStatus } from '../../../api/status.ts';
-import { TROUBLE_CODES } from '../../status/collector-status.ts';
+import { ISSUE_CODES } from '../../status/collector-status.ts';
 import type { CollectorStatus } from '../../status/collector-status.ts';
 import type { Answers } from '../answers.ts';
 import { answer, jsonRoute } from '../route.ts';
@@ -37,8 +37,8 @@ const nodeHealthSchema = z.strictObject({
   overBudget: z.boolean().describe('the agent takes more memory or CPU than it may'),
 });
 
-const troubleSchema = z.strictObject({
-  code: z.enum(TROUBLE_CODES),
+const issueSchema = z.strictObject({
+  code: z.enum(ISSUE_CODES),
   subject: z.string().describe('name of the node or sink, or path of the store'),
   text: z.string().describe('what is wrong, for people'),
   advice: z.string().describe('what to do about it'),
@@ -69,7 +69,7 @@ export const statusSchema = z.strictObject({
     listed: z.array(nodeHealthSchema).describe('worst first, at most 500'),
   }),
   sinks: z.array(sinkStatusSchema),
-  troubles: z.array(troubleSchema).describe('what does not work, worst first; empty: everything works'),
+  issues: z.array(issueSchema).describe('what does not work, worst first; empty: everything works'),
 }) satisfies Answers<FleetStatus>;
 
 /** GET /v1/status */
@@ -88,7 +88,7 @@ export const getStatus = jsonRoute({
 
 /** Every field by name: what the inside adds does not leave by accident. */
 function presentStatus(status: CollectorStatus): z.input<typeof statusSchema> {
-  const { version, startedMs, nowMs, addresses, process, store, heartbeatMs, nodes, sinks, troubles } = status;
+  const { version, startedMs, nowMs, addresses, process, store, heartbeatMs, nodes, sinks, issues } = status;
   const { path, bytes, space, findings, history, setAside, problem } = store;
   return {
     version,
@@ -128,6 +128,6 @@ function presentStatus(status: CollectorStatus): z.input<typeof statusSchema> {
       })),
     },
     sinks: sinks.map(presentSink),
-    troubles: troubles.map(({ code, subject, text, advice }) => ({ code, subject, text, advice })),
+    issues: issues.map(({ code, subject, text, advice }) => ({ code, subject, text, advice })),
   };
 }

@@ -1,6 +1,6 @@
 import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import { daemonCheck, toldEvidence, unseenReason } from './setting.ts';
-import { toldOf } from './told.ts';
+import { configuredValueOf } from './configured-value.ts';
 
 export const baseDeviceSize = daemonCheck({
   id: 'daemon.base-device-size',
@@ -12,7 +12,7 @@ export const baseDeviceSize = daemonCheck({
     if (docker.api.state !== 'seen') return unknownBecause(unseenReason(docker.api));
     const { storageDriver } = docker.api.value;
     if (storageDriver !== 'devicemapper') return notApplicable(`the storage driver is ${storageDriver}`);
-    const told = toldOf(docker, { flag: 'storage-opt', key: 'storage-opts' }, []);
+    const told = configuredValueOf(docker, { flag: 'storage-opt', key: 'storage-opts' }, []);
     if (!told.known) return unknownBecause(told.reason);
     const evidence = toldEvidence(told, 'no dm.basesize');
     if (told.values.some((value) => value.startsWith('dm.basesize'))) return fail(evidence);

@@ -1,6 +1,6 @@
 import { fail, manual, pass, unknownBecause } from '../../verdict.ts';
 import { daemonCheck, toldEvidence } from './setting.ts';
-import { toldOf } from './told.ts';
+import { configuredValueOf } from './configured-value.ts';
 
 /** Open files and processes: the two that a container exhausts for the whole node. */
 const WANTED = ['nofile', 'nproc'];
@@ -15,7 +15,7 @@ export const defaultUlimits = daemonCheck({
     'Set nofile and nproc in "default-ulimits" in daemon.json, for example {"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 65536}}, and restart Docker.',
   reference: 'https://docs.docker.com/reference/cli/dockerd/#default-ulimit-settings',
   judge: (docker) => {
-    const told = toldOf(docker, { flag: 'default-ulimit', key: 'default-ulimits', fromFile: written }, []);
+    const told = configuredValueOf(docker, { flag: 'default-ulimit', key: 'default-ulimits', fromFile: written }, []);
     if (!told.known) return unknownBecause(told.reason);
     const evidence = toldEvidence(told, 'finite nofile and nproc');
     const limits = WANTED.map((name) => hardLimit(told.values, name));

@@ -3,8 +3,8 @@ import type { Evidence } from '../../verdict.ts';
 import { quoteList } from '../evidence-text.ts';
 import { isLoopbackRegistry } from './loopback-registry.ts';
 import { securityOption, toldEvidence } from './setting.ts';
-import { isOn, toldOf } from './told.ts';
-import type { SettingName } from './told.ts';
+import { isOn, configuredValueOf } from './configured-value.ts';
+import type { SettingName } from './configured-value.ts';
 
 /** A setting whose running value can be set against what dockerd was told. */
 interface Comparable extends SettingName {
@@ -33,7 +33,7 @@ export function differences(docker: DockerFact): readonly Evidence[] {
   const found: Evidence[] = [];
   for (const setting of COMPARABLE) {
     const running = setting.running(docker.api.value, docker);
-    const told = toldOf(docker, setting, setting.whenUnset);
+    const told = configuredValueOf(docker, setting, setting.whenUnset);
     if (running === undefined || !told.known || setting.same(running, told.values)) continue;
     const expected = 'the same as the running daemon';
     found.push({ source: setting.source, seen: quoteList(running), expected: told.seen }, toldEvidence(told, expected));

@@ -1,5 +1,5 @@
 import { fromApi, settingCheck } from './setting.ts';
-import { isOn } from './told.ts';
+import { isOn } from './configured-value.ts';
 
 export const experimental = settingCheck({
   id: 'daemon.experimental',

@@ -1,6 +1,6 @@
 import { fail, pass } from '../../verdict.ts';
 import { daemonCheck, judgeSetting, liveSwitch, toldEvidence } from './setting.ts';
-import { isOn, toldOf } from './told.ts';
+import { isOn, configuredValueOf } from './configured-value.ts';
 
 const EXPECTED = 'enable_icc: false';
 
@@ -26,7 +26,7 @@ export const icc = daemonCheck({
     });
     if (judged.verdict !== 'pass') return judged;
     // dockerd keeps containers apart with packet filter rules: told to write none, it keeps nobody apart.
-    const filter = toldOf(docker, { flag: 'iptables' }, ['true']);
+    const filter = configuredValueOf(docker, { flag: 'iptables' }, ['true']);
     if (!filter.known || isOn(filter.values) !== false) return judged;
     return fail(...judged.evidence, toldEvidence(filter, 'iptables not false, without which icc has no effect'));
   },

@@ -1,5 +1,5 @@
 import { settingCheck } from './setting.ts';
-import { isOn } from './told.ts';
+import { isOn } from './configured-value.ts';
 
 export const iptables = settingCheck({
   id: 'daemon.iptables',

@@ -1,6 +1,6 @@
 import { notApplicable } from '../../verdict.ts';
 import { daemonCheck, fromApi, judgeSetting } from './setting.ts';
-import { isOn } from './told.ts';
+import { isOn } from './configured-value.ts';
 
 export const liveRestore = daemonCheck({
   id: 'daemon.live-restore',

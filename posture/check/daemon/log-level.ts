@@ -1,6 +1,6 @@
 import { allOf } from '../combine.ts';
 import { daemonCheck, fromApi, judgeSetting } from './setting.ts';
-import { isOn } from './told.ts';
+import { isOn } from './configured-value.ts';
 
 export const logLevel = daemonCheck({
   id: 'daemon.log-level',

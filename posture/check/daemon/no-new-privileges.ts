@@ -1,5 +1,5 @@
 import { fromApi, securityOption, settingCheck } from './setting.ts';
-import { isOn } from './told.ts';
+import { isOn } from './configured-value.ts';
 
 export const noNewPrivileges = settingCheck({
   id: 'daemon.no-new-privileges',

@@ -4,7 +4,7 @@ import type { Evidence } from '../../verdict.ts';
 import { isoTime } from '../evidence-text.ts';
 import { differences, saidTwice } from './difference.ts';
 import { daemonCheck } from './setting.ts';
-import { pendingText, processReason } from './told.ts';
+import { pendingText, processReason } from './configured-value.ts';
 
 const EXPECTED = 'daemon.json older than the running daemon';
 

@@ -2,7 +2,7 @@ import type { DockerFact } from '../../fact/docker.ts';
 import { manual } from '../../verdict.ts';
 import type { Judgement } from '../../verdict.ts';
 import { daemonCheck, fromApi, judgeSetting, toldEvidence } from './setting.ts';
-import { toldOf } from './told.ts';
+import { configuredValueOf } from './configured-value.ts';
 
 /** Drivers that keep logs on the node only, or not at all. */
 const LOCAL: ReadonlySet<string> = new Set(['json-file', 'local', 'none', '']);
@@ -45,7 +45,7 @@ export const remoteLogging = daemonCheck({
 
 function judgeAddress(docker: DockerFact, driver: string, judged: Judgement): Judgement {
   const option = ADDRESS[driver] ?? '';
-  const options = toldOf(
+  const options = configuredValueOf(
     docker,
     { flag: 'log-opt', key: 'log-opts', fromFile: (value) => addressOf(value, option) },
     [],

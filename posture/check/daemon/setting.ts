@@ -6,8 +6,8 @@ import type { Evidence, Judgement } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import type { NodeCheck, RuleText } from '../check.ts';
 import { quoteList } from '../evidence-text.ts';
-import { toldOf } from './told.ts';
-import type { SettingName, Told } from './told.ts';
+import { configuredValueOf } from './configured-value.ts';
+import type { SettingName, ConfiguredValue } from './configured-value.ts';
 
 /** What the running daemon itself says about a setting: the values, and the words for people. */
 export interface Live {
@@ -57,7 +57,7 @@ export function daemonCheck({
  * running daemon is so.
  */
 export function judgeSetting(docker: DockerFact, rule: SettingRule): Judgement {
-  const told = toldOf(docker, rule, rule.whenUnset);
+  const told = configuredValueOf(docker, rule, rule.whenUnset);
   const live = rule.live?.(docker);
   if (live?.state === 'seen') {
     const evidence = { source: live.source, seen: live.value.seen, expected: rule.expected };
@@ -75,7 +75,7 @@ export function judgeSetting(docker: DockerFact, rule: SettingRule): Judgement {
 }
 
 /** What dockerd was told, as evidence, with the times where it is newer than the running daemon. */
-export function toldEvidence(told: Told & { readonly known: true }, expected: string): Evidence {
+export function toldEvidence(told: ConfiguredValue & { readonly known: true }, expected: string): Evidence {
   const { source, doubt } = told;
   return { source, seen: doubt === '' ? told.seen : `${told.seen} (${doubt})`, expected };
 }
@@ -104,7 +104,7 @@ export function unseenReason(live: Exclude<Observed<unknown>, { state: 'seen' }>
 }
 
 /** What was asked for, where the answer would be another one: a change that waits for a restart, or was ignored. */
-function difference(told: Told, rule: SettingRule, good: boolean): Evidence | undefined {
+function difference(told: ConfiguredValue, rule: SettingRule, good: boolean): Evidence | undefined {
   if (!told.known || rule.accepts(told.values) === good) return undefined;
   // A built-in value is no wish of anybody, unless a newer file has taken the wish back.
   if (told.origin === 'default' && told.doubt === '') return undefined;

@@ -1,6 +1,6 @@
 import { seen } from '../../observed.ts';
 import { settingCheck } from './setting.ts';
-import { isOn } from './told.ts';
+import { isOn } from './configured-value.ts';
 
 export const userlandProxy = settingCheck({
   id: 'daemon.userland-proxy',

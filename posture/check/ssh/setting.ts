@@ -7,7 +7,7 @@ import { allOf } from '../combine.ts';
 import { quote } from '../evidence-text.ts';
 
 /** One effective setting: `value` is the first value in lower case, as sshd compares words; empty where there is none. */
-export interface Setting {
+export interface SshSetting {
   readonly keyword: string;
   readonly values: readonly string[];
   readonly value: string;
@@ -27,7 +27,7 @@ export function sshCheck<const K extends JudgedKeyword, const M extends JudgedKe
 }: RuleText & {
   readonly keywords: readonly K[];
   readonly optional?: readonly M[];
-  readonly judge: (settings: Readonly<Record<K | M, Setting>>) => Judgement;
+  readonly judge: (settings: Readonly<Record<K | M, SshSetting>>) => Judgement;
 }): NodeCheck {
   return nodeCheck({
     ...text,
@@ -36,7 +36,7 @@ export function sshCheck<const K extends JudgedKeyword, const M extends JudgedKe
     needs: ['sshd'],
     judge: ({ sshd }) =>
       judgeContexts(sshd, text.severity, (context, global) => {
-        const settings: Record<string, Setting> = {};
+        const settings: Record<string, SshSetting> = {};
         for (const keyword of [...keywords, ...(optional ?? [])]) {
           const setting = settingOf(context, global, keyword);
           if (setting !== undefined) settings[keyword] = setting;
@@ -44,7 +44,7 @@ export function sshCheck<const K extends JudgedKeyword, const M extends JudgedKe
             return unknownBecause(`what ${keyword} is was not read from the configuration of sshd`);
           else settings[keyword] = { keyword, values: [], value: '', source: 'default' };
         }
-        return judge(settings as Record<K | M, Setting>);
+        return judge(settings as Record<K | M, SshSetting>);
       }),
   });
 }
@@ -77,7 +77,7 @@ export function settingCheck({
 }
 
 /** A setting as evidence: `PermitRootLogin yes`, at the line that decided. */
-export function evidenceOf({ keyword, values, source }: Setting, expected: string): Evidence {
+export function evidenceOf({ keyword, values, source }: SshSetting, expected: string): Evidence {
   return {
     source,
     seen: quote(values.length === 0 ? `${keyword} is not set` : `${keyword} ${values.join(' ')}`),
@@ -109,7 +109,7 @@ function judgeContexts({ present, contexts }: SshdFact, severity: Severity, judg
 }
 
 /** What a Match block does not set stays as it is outside. */
-function settingOf(context: SshContext, global: SshContext, keyword: string): Setting | undefined {
+function settingOf(context: SshContext, global: SshContext, keyword: string): SshSetting | undefined {
   const name = keyword.toLowerCase();
   const outside = Object.hasOwn(global.settings, name) ? global.settings[name] : undefined;
   const setting = Object.hasOwn(context.settings, name) ? context.settings[name] : outside;

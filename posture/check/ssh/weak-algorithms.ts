@@ -1,6 +1,6 @@
 import { fail, failAs, pass, unknownBecause } from '../../verdict.ts';
 import { evidenceOf, sshCheck } from './setting.ts';
-import type { Setting } from './setting.ts';
+import type { SshSetting } from './setting.ts';
 
 const SHA1_SIGNATURE = /^ssh-(?:rsa|dss)(?:-cert-v0[01]@openssh\.com)?$/;
 /** What is weak, by keyword: CBC and older ciphers, SHA-1 and MD5, 64-bit authentication, SHA-1 signatures, DSA. */
@@ -50,7 +50,7 @@ export const weakAlgorithms = sshCheck({
 });
 
 /** The weak algorithms of a setting, in its own order; the fact holds lists in full. */
-function weakOf({ keyword, values }: Setting): readonly string[] {
+function weakOf({ keyword, values }: SshSetting): readonly string[] {
   const names = values.join(',').toLowerCase().split(',');
   return names.filter((name) => WEAK.get(keyword)?.test(name) === true);
 }

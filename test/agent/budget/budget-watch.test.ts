@@ -5,13 +5,13 @@ import { processUsage } from '../../../agent/budget/usage.ts';
 import { agentSchema } from '../../../posture/fact/agent.ts';
 import type { AgentFact } from '../../../posture/fact/agent.ts';
 import type { Logger } from '../../../service/log.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 
 const MIB = 1024 * 1024;
 
 /** A budget of 100 MiB and 5 %, over what the test says is taken. */
 function watching() {
-  const clock = turnedClock(Date.UTC(2026, 0, 1));
+  const clock = createFakeClock(Date.UTC(2026, 0, 1));
   const taken = { rssBytes: 50 * MIB, cpuShare: 0.01, cpuMs: 0, atMs: 0 };
   const logged: { readonly level: string; readonly message: string; readonly fields: object }[] = [];
   const logger = (level: string) => (fields: object, message: string) => void logged.push({ level, message, fields });
@@ -40,12 +40,12 @@ void t.test('what starting takes does not count', async (t) => {
   const { clock, taken, watch, logged } = watching();
   taken.rssBytes = 300 * MIB;
   taken.cpuShare = 1;
-  await clock.turn(10 * 60_000);
+  await clock.advance(10 * 60_000);
   t.equal(valueOf(watch.fact()).level, 'normal');
   taken.rssBytes = 50 * MIB;
   taken.cpuShare = 0.01;
   watch.begin(() => t.fail('within budget'));
-  await clock.turn(10 * 60_000);
+  await clock.advance(10 * 60_000);
   t.equal(valueOf(watch.fact()).cpuMillicores, 10);
   t.same(logged, []);
   watch.close();
@@ -57,9 +57,9 @@ void t.test('over its CPU budget: slows down, says so, and recovers', async (t) 
   const paces: number[] = [];
   watch.begin(() => paces.push(watch.pace().sweepFactor));
   watch.begin(() => t.fail('the first one counts'));
-  await clock.turn(60_000);
+  await clock.advance(60_000);
   taken.cpuShare = 0.2;
-  await clock.turn(5 * 60_000);
+  await clock.advance(5 * 60_000);
   t.same(paces, [2, 4, 8, 16]);
   const slow = valueOf(watch.fact());
   t.match(slow, { level: 'critical', reason: 'cpu', cpuMillicores: 200, cpuBudgetMillicores: 50, sweepFactor: 16 });
@@ -67,7 +67,7 @@ void t.test('over its CPU budget: slows down, says so, and recovers', async (t) 
   t.ok(slow.sinceMs > Date.UTC(2026, 0, 1, 0, 1) && slow.sinceMs < Date.UTC(2026, 0, 1, 0, 2, 30));
   t.equal(agentSchema.parse(watch.fact()).ok, true);
   taken.cpuShare = 0.01;
-  await clock.turn(6 * 60_000);
+  await clock.advance(6 * 60_000);
   t.same(paces, [2, 4, 8, 16, 8, 4, 2, 1]);
   t.match(valueOf(watch.fact()), { level: 'normal', reason: 'none', highestCpuMillicores: 0, cpuMillicores: 10 });
   t.same(
@@ -86,14 +86,14 @@ void t.test('over its memory budget: memory is asked back first, and again every
   const { clock, taken, watch, reclaims } = watching();
   watch.begin(() => undefined);
   taken.rssBytes = 101 * MIB;
-  await clock.turn(10_000);
+  await clock.advance(10_000);
   t.equal(reclaims(), 1);
   t.equal(valueOf(watch.fact()).level, 'normal', 'it may have been garbage');
   taken.rssBytes = 70 * MIB;
-  await clock.turn(600_000);
+  await clock.advance(600_000);
   t.equal(valueOf(watch.fact()).level, 'normal');
   taken.rssBytes = 130 * MIB;
-  await clock.turn(600_000);
+  await clock.advance(600_000);
   t.match(valueOf(watch.fact()), {
     level: 'throttled',
     reason: 'memory',

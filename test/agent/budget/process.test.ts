@@ -7,8 +7,8 @@ import t from 'tap';
 import { ensureAuthority, ensureServerCertificate } from '../../../service/tls/authority.ts';
 import { loadTlsFiles } from '../../../service/tls/load-tls-files.ts';
 import { environmentOf, PROGRAM } from '../../cli/process.ts';
-import { emptyMemory, startTinyCollector } from '../link/tiny-collector.ts';
-import type { TinyCollector } from '../link/tiny-collector.ts';
+import { emptyMemory, startTinyCollector } from '../transport/tiny-collector.ts';
+import type { TinyCollector } from '../transport/tiny-collector.ts';
 
 const DEADLINE_MS = 75_000;
 

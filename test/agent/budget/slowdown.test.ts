@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import t from 'tap';
-import { CRITICAL_STEP, FULL_PACE, paceOf } from '../../../agent/budget/pace.ts';
+import { CRITICAL_STEP, UNTHROTTLED, throttleProfileAt } from '../../../agent/budget/throttle-profile.ts';
 import { AT_FULL_SPEED, nextSlowdown } from '../../../agent/budget/slowdown.ts';
 import type { Load, Slowdown } from '../../../agent/budget/slowdown.ts';
 
@@ -20,7 +20,7 @@ void t.test('slows down after half a minute, then once a minute, as far as it go
   const { steps: taken, last } = steps(AT_FULL_SPEED, OVER_CPU, 27);
   const expected = [0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4];
   t.same(taken, expected);
-  t.equal(paceOf(last.step).level, 'critical');
+  t.equal(throttleProfileAt(last.step).level, 'critical');
   t.end();
 });
 
@@ -52,11 +52,11 @@ void t.test('memory alone slows down so far, in danger further, and back when it
 });
 
 void t.test('the pace only ever gets slower with the step', (t) => {
-  t.equal(paceOf(0), FULL_PACE);
-  t.equal(paceOf(99), paceOf(CRITICAL_STEP));
-  t.equal(paceOf(-1), FULL_PACE);
+  t.equal(throttleProfileAt(0), UNTHROTTLED);
+  t.equal(throttleProfileAt(99), throttleProfileAt(CRITICAL_STEP));
+  t.equal(throttleProfileAt(-1), UNTHROTTLED);
   for (let step = 1; step <= CRITICAL_STEP; step += 1) {
-    const [before, after] = [paceOf(step - 1), paceOf(step)];
+    const [before, after] = [throttleProfileAt(step - 1), throttleProfileAt(step)];
     t.equal(after.sweepFactor, before.sweepFactor * 2);
     t.ok(after.roundIntervalMs > before.roundIntervalMs);
     t.ok(after.factIntervalMs > before.factIntervalMs);

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import t from 'tap';
 import type { Test } from 'tap';
 import { buildFixtureTree } from './fixture-tree.ts';
-import type { Host, HostAnswer, HostQuestion, HostStat, Read, ReadFailureCode } from '../../../agent/host/host.ts';
+import type { Host, ReadResult, ReadRequest, HostStat, Read, ReadFailureCode } from '../../../agent/host/host.ts';
 
 /** One question to a host, and what any implementation must answer. Paths are those of the fixture tree. */
 interface Question {
@@ -10,7 +10,7 @@ interface Question {
   readonly ask: (host: Host, at: (path: string) => string) => Promise<Read<unknown>>;
   readonly want: Want;
   /** The same question for `readMany`; none for `stat`. */
-  readonly question?: (at: (path: string) => string) => HostQuestion;
+  readonly question?: (at: (path: string) => string) => ReadRequest;
 }
 
 type Want = { readonly code: ReadFailureCode } | { readonly value: unknown } | { readonly stat: Partial<HostStat> };
@@ -19,13 +19,13 @@ const read = (path: string, want: Want, maxBytes?: number): Question => ({
   title: `readFile ${JSON.stringify(path.slice(0, 60))}${maxBytes === undefined ? '' : ` of at most ${String(maxBytes)}`}`,
   ask: (host, at) => host.readFile(at(path), maxBytes === undefined ? undefined : { maxBytes }),
   want,
-  question: (at) => ({ ask: 'readFile', path: at(path), maxBytes }),
+  question: (at) => ({ op: 'readFile', path: at(path), maxBytes }),
 });
 const list = (path: string, want: Want, maxEntries?: number): Question => ({
   title: `list ${path}${maxEntries === undefined ? '' : ` of at most ${String(maxEntries)}`}`,
   ask: (host, at) => host.list(at(path), maxEntries === undefined ? undefined : { maxEntries }),
   want,
-  question: (at) => ({ ask: 'list', path: at(path), maxEntries }),
+  question: (at) => ({ op: 'list', path: at(path), maxEntries }),
 });
 const stat = (path: string, want: Want): Question => ({
   title: `stat ${path}`,
@@ -36,7 +36,7 @@ const readLink = (path: string, want: Want): Question => ({
   title: `readLink ${path}`,
   ask: (host, at) => host.readLink(at(path)),
   want,
-  question: (at) => ({ ask: 'readLink', path: at(path) }),
+  question: (at) => ({ op: 'readLink', path: at(path) }),
 });
 
 const text = (value: string): Want => ({ value: Buffer.from(value) });
@@ -138,7 +138,7 @@ export function hostConformance(
       'readMany: the answers of the single questions, in order; the very same where nothing changed',
       async (t) => {
         const wanted: Read<unknown>[] = [];
-        const questions: HostQuestion[] = [];
+        const questions: ReadRequest[] = [];
         for (const { ask, question } of QUESTIONS) {
           if (question === undefined) continue;
           questions.push(question(at));
@@ -151,7 +151,7 @@ export function hostConformance(
         t.strictSame(turned, wanted.toReversed(), 'what was answered before is no answer to another question');
         t.same(await host.readMany([]), []);
         const [first] = answers;
-        t.equal((await host.readMany(questions.slice(0, 2), [first as HostAnswer]))[0], first, 'also one by one');
+        t.equal((await host.readMany(questions.slice(0, 2), [first as ReadResult]))[0], first, 'also one by one');
       },
     );
     await t.test('watch can be ended, and nothing is asked of it', (t) => {

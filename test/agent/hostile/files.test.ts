@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import { observeAll } from '../../../agent/inspector/observe.ts';
-import { createNotes } from '../../../agent/record/notes.ts';
+import { createRecordingBuffer } from '../../../agent/record/recording-buffer.ts';
 import { recordHost } from '../../../agent/record/record-host.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import { FACT_SCHEMAS } from '../../../posture/fact/facts.ts';
@@ -67,7 +67,7 @@ void t.test('in the place of every file that is read stands something else', { t
     return { facts, findings: judgeAll(CHECKS, facts) };
   };
 
-  const notes = createNotes();
+  const notes = createRecordingBuffer();
   await observeAll(accessOf(recordHost(createLinuxHost({ root }), notes), runtime));
   const asked = [...notes.all()].filter(({ answer }) => answer.ask === 'readFile' && answer.code === null);
   const paths = asked.map(({ answer }) => answer.of);

@@ -12,8 +12,8 @@ import { environmentOf, plimsoll, PROGRAM } from '../../cli/process.ts';
 import { serveDocker } from '../../fixture/inspector/docker-api.ts';
 import { recordedInspect, recordedJson, recordedText } from '../../fixture/inspector/read.ts';
 import { namespaceLinks, statusWith } from '../../fixture/inspector/tree.ts';
-import { emptyMemory, startTinyCollector } from '../link/tiny-collector.ts';
-import type { TinyCollector } from '../link/tiny-collector.ts';
+import { emptyMemory, startTinyCollector } from '../transport/tiny-collector.ts';
+import type { TinyCollector } from '../transport/tiny-collector.ts';
 import { until } from '../watch/watched.ts';
 import { WEAK_ANSWERS, WEAK_NODE, writeTree } from './weak-node.ts';
 

@@ -38,7 +38,7 @@ const behind =
   };
 const nothing: Feed = () => undefined;
 
-/** How those are called that do not take one text. A parser that is not here is called with a text: none is forgotten. */
+/** How those are called that do not take one text. A parser that is not here is called with a text: none is removed. */
 const FEEDS: Readonly<Record<string, Feed>> = {
   'inspector/container/declared.ts parseSecurityOptions': words,
   'inspector/container/declared.ts toDeclared': behind(inspectSchema),

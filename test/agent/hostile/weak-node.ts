@@ -6,7 +6,7 @@ import { DOCKER_SOCKET_INODE, NODE_TREE, processTree } from '../../fixture/inspe
 import { recordedJson, recordedText } from '../../fixture/inspector/read.ts';
 import { statusWith } from '../../fixture/inspector/tree.ts';
 import type { Tree } from '../../fixture/inspector/tree.ts';
-import { createRecall } from '../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import type { Host } from '../../../agent/host/host.ts';
 import type { ContainerRuntime } from '../../../agent/runtime/runtime.ts';
@@ -123,7 +123,7 @@ export function accessOf(host: Host, runtime: ContainerRuntime): NodeAccess {
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,
-    recall: createRecall(),
+    cache: createParseCache(),
     now: () => Date.UTC(2026, 0, 2),
   };
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
-import { createRecall } from '../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
 import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
@@ -18,7 +18,7 @@ export function liveNode(endpoint: string): NodeAccess {
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,
-    recall: createRecall(),
+    cache: createParseCache(),
     now: Date.now,
   };
 }

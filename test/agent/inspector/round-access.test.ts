@@ -1,6 +1,6 @@
 import t from 'tap';
 import { mapBounded } from '../../../agent/inspector/map-bounded.ts';
-import { createRecall } from '../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
 import { forOneRound } from '../../../agent/inspector/round-access.ts';
 import { noAgent, nodeFact } from '../../fixture/facts.ts';
 import { serveDocker } from '../../fixture/inspector/docker-api.ts';
@@ -23,7 +23,7 @@ t.test('what inspectors share is read once a round, what they do not is read eac
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,
-    recall: createRecall(),
+    cache: createParseCache(),
     now: () => 0,
   });
   const paths = ['/proc/7/comm', '/proc/7/mountinfo', '/etc/passwd', '/srv/x', '/proc/8/comm'];
@@ -32,11 +32,11 @@ t.test('what inspectors share is read once a round, what they do not is read eac
     paths.map((path) => asked.filter((each) => each === path).length),
     [1, 2, 1, 2, 1],
   );
-  const names = [{ ask: 'readFile', path: '/proc/7/comm' }] as const;
+  const names = [{ op: 'readFile', path: '/proc/7/comm' }] as const;
   const answers = await round.host.readMany(names);
   t.match(answers, [{ ok: true }]);
   t.equal(await round.host.readMany([...names]), answers, 'questions together too');
-  t.not(await round.host.readMany([{ ask: 'readFile', path: '/srv/x' }]), answers);
+  t.not(await round.host.readMany([{ op: 'readFile', path: '/srv/x' }]), answers);
   t.match(await round.host.readFile('/etc/passwd', { maxBytes: 2 }), { ok: false, code: 'tooLarge' });
   t.match(await round.host.readFile('/etc/passwd'), { ok: true }, 'another bound is another question');
 });

@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import t from 'tap';
-import { FULL_PACE, paceOf } from '../../../agent/budget/pace.ts';
+import { UNTHROTTLED, throttleProfileAt } from '../../../agent/budget/throttle-profile.ts';
 import { createQueryAnswerer } from '../../../agent/query/query-answerer.ts';
 import { createWorkerPool } from '../../../agent/query/worker-pool.ts';
 import { seen, unreadable } from '../../../posture/observed.ts';
@@ -8,7 +8,7 @@ import { MAX_MESSAGE_BYTES } from '../../../proto/fleet.ts';
 import type { Query, QueryResult } from '../../../proto/fleet.ts';
 import { systemClock } from '../../../service/clock.ts';
 import type { Logger } from '../../../service/log.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { containerFact } from '../../fixture/container.ts';
 import { factsOf } from '../../fixture/facts.ts';
 
@@ -32,7 +32,7 @@ const FACTS = factsOf({
 
 const answerer = createQueryAnswerer({
   facts: () => FACTS,
-  pace: () => FULL_PACE,
+  pace: () => UNTHROTTLED,
   clock: systemClock(),
   log: silent,
   workerUrl: WORKER,
@@ -157,7 +157,7 @@ await t.test('hostile queries end in an error, not in the end of the agent', asy
 await t.test('a thread that cannot start is an error', async (t) => {
   const broken = createQueryAnswerer({
     facts: () => FACTS,
-    pace: () => FULL_PACE,
+    pace: () => UNTHROTTLED,
     clock: systemClock(),
     log: silent,
     workerUrl: new URL('./absent.ts', import.meta.url),
@@ -174,7 +174,7 @@ await t.test('a defect of the agent is an error', async (t) => {
   };
   const broken = createQueryAnswerer({
     facts,
-    pace: () => FULL_PACE,
+    pace: () => UNTHROTTLED,
     clock: systemClock(),
     log: silent,
     workerUrl: WORKER,
@@ -186,17 +186,17 @@ await t.test('a defect of the agent is an error', async (t) => {
 });
 
 await t.test('threads are kept for a while', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const pool = createWorkerPool(WORKER, clock);
   const first = pool.take();
   pool.give(first);
-  await clock.turn(4_999);
+  await clock.advance(4_999);
   t.ok(first.alive());
   t.equal(pool.take(), first, 'the same thread takes the next query');
-  await clock.turn(60_000);
+  await clock.advance(60_000);
   t.ok(first.alive(), 'a busy thread is not idle');
   pool.give(first);
-  await clock.turn(5_000);
+  await clock.advance(5_000);
   t.notOk(first.alive());
   const second = pool.take();
   t.not(second, first);
@@ -209,7 +209,7 @@ await t.test('an agent over its budget answers one after the other, far over it 
   let steps = 1;
   const slow = createQueryAnswerer({
     facts: () => FACTS,
-    pace: () => paceOf(steps),
+    pace: () => throttleProfileAt(steps),
     clock: systemClock(),
     log: silent,
     workerUrl: WORKER,

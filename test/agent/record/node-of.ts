@@ -1,5 +1,5 @@
 import type { Host } from '../../../agent/host/host.ts';
-import { createRecall } from '../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
 import { createInventory } from '../../../agent/inventory/inventory.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
@@ -16,7 +16,7 @@ export function nodeOf(host: Host, endpoint = 'unix:///none/docker.sock'): NodeA
     inventory: createInventory({ host, agentVersion: '1.2.3' }),
     agent: noAgent,
     engines: ONE_ENGINE,
-    recall: createRecall(),
+    cache: createParseCache(),
     now: () => Date.UTC(2026, 0, 2),
   };
 }

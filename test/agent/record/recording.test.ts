@@ -16,7 +16,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
-import { createNotes } from '../../../agent/record/notes.ts';
+import { createRecordingBuffer } from '../../../agent/record/recording-buffer.ts';
 import { parsedReply } from '../../../agent/runtime/reply.ts';
 import { createRecorder } from '../../../agent/record/recorder.ts';
 import { openRecorded } from '../../../agent/record/recording.ts';
@@ -347,7 +347,7 @@ void t.test('a recording from a stranger', async (t) => {
 });
 
 void t.test('bounds', (t) => {
-  const notes = createNotes({ maxNotes: 2, maxContentBytes: 10 });
+  const notes = createRecordingBuffer({ maxNotes: 2, maxContentBytes: 10 });
   notes.add({ ask: 'readFile', of: '/a' }, Buffer.alloc(6));
   notes.add({ ask: 'readFile', of: '/b' }, Buffer.alloc(6));
   t.equal(notes.dropped(), 1, 'too many bytes');

@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
-import { createRecall } from '../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
 import { servedEndpoints } from '../../../agent/runtime/endpoint.ts';
 import { NODE_TREE, processTree } from '../../fixture/inspector/daemon.ts';
 import type { MadeProcess } from '../../fixture/inspector/daemon.ts';
@@ -38,7 +38,7 @@ function node(t: Test, processes: Readonly<Record<string, FakeProcess>>, daemonJ
 }
 
 const served = async (host: Host, asked: readonly string[] = []): Promise<readonly string[]> =>
-  (await servedEndpoints({ host, recall: createRecall() }, new Set(asked))) ?? ['processes are not visible'];
+  (await servedEndpoints({ host, cache: createParseCache() }, new Set(asked))) ?? ['processes are not visible'];
 
 /** The first engine where nobody names one. */
 const choose = async (host: Host): Promise<string> => (await served(host))[0] ?? 'unix:///var/run/docker.sock';

@@ -8,7 +8,7 @@ import { CHECKS } from '../../../posture/check/registry.ts';
 import { diff } from '../../../posture/delta.ts';
 import { judgeAll } from '../../../posture/judge.ts';
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { containerFact } from '../../fixture/container.ts';
 import { factsOf } from '../../fixture/facts.ts';
 
@@ -18,7 +18,7 @@ function fileOf(test: Test) {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-subjects-'));
   test.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const path = join(directory, 'subjects.json');
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const warnings: string[] = [];
   const silent = (): void => undefined;
   const log = {
@@ -37,7 +37,7 @@ void t.test('an agent that starts while the engine is silent resolves nothing', 
   const containers = ['a', 'b'].map((name) => containerFact({ id: name.repeat(64), name }));
   const findings = judgeAll(CHECKS, factsOf({ containers: seen(containers, 'list') }));
   first.update(findings, diff(NOTHING, findings));
-  await clock.turn(200);
+  await clock.advance(200);
   t.equal(statSync(path).mode & 0o777, 0o600);
   t.ok(readFileSync(path).length < 8000, 'one line a subject, not one a finding');
 
@@ -75,7 +75,7 @@ void t.test('what is on the disk may be anything, and the disk may be full', asy
   const findings = judgeAll(CHECKS, factsOf());
   for (let time = 0; time < 2; time += 1) {
     file.update(findings, diff(NOTHING, findings));
-    await clock.turn(200);
+    await clock.advance(200);
   }
   file.close();
   t.equal(warnings.length, 1, 'it is said once');

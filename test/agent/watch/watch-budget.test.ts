@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { watchBudget } from '../../../agent/budget/budget-watch.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { until, watched } from './watched.ts';
 
 const MIB = 1024 * 1024;
@@ -11,7 +11,7 @@ const BUDGET = 'agent.resource-budget';
 const SWEEP_MS = 15 * 60_000;
 
 void t.test('over its budget the agent sweeps more seldom and says so; then all is as before', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const hostRoot = mkdtempSync(join(tmpdir(), 'plimsoll-watch-'));
   t.teardown(() => rmSync(hostRoot, { recursive: true, force: true }));
   mkdirSync(join(hostRoot, 'etc'));
@@ -39,7 +39,7 @@ void t.test('over its budget the agent sweeps more seldom and says so; then all 
   t.equal(finding()?.verdict, 'pass');
 
   budget.begin(() => node.watch.refresh('agent'));
-  await clock.turn(30_000);
+  await clock.advance(30_000);
   await until('the finding', () => finding()?.verdict === 'fail');
   t.match(finding(), {
     severity: 'medium',
@@ -49,22 +49,22 @@ void t.test('over its budget the agent sweeps more seldom and says so; then all 
   t.equal(rounds(), 1, 'a fact was read, not the whole node');
 
   // 60 MiB are 60 times the budget: four steps, the last after some three and a half minutes, then every 16th sweep.
-  await clock.turn(5 * 60_000);
+  await clock.advance(5 * 60_000);
   await until('all steps', () => finding()?.severity === 'high');
   const before = rounds();
-  await clock.turn(14 * SWEEP_MS);
+  await clock.advance(14 * SWEEP_MS);
   t.equal(rounds(), before, 'no sweep in three and a half hours');
-  await clock.turn(2 * SWEEP_MS);
+  await clock.advance(2 * SWEEP_MS);
   await until('the sweep', () => rounds() === before + 1);
   const changes = node.ever(BUDGET, '0123456789abcdef0123456789abcdef').length;
   t.equal(changes, 5, 'one for the first round and one a step: what is measured in between changes no finding');
 
   rssBytes = MIB / 2;
-  await clock.turn(5 * 60_000);
+  await clock.advance(5 * 60_000);
   await until('its end', () => finding()?.verdict === 'pass');
   const after = rounds();
   for (let sweep = 0; sweep < 3; sweep += 1) {
-    await clock.turn(SWEEP_MS);
+    await clock.advance(SWEEP_MS);
     await until('a sweep', () => rounds() === after + sweep + 1);
   }
   await node.stop();

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { until, watched } from './watched.ts';
 
 function fixtureRoot(test: { readonly teardown: (run: () => void) => void }): string {
@@ -33,22 +33,22 @@ void t.test('a file that changes is judged again, without a round', async (t) =>
 });
 
 void t.test('a sweep comes in its time, and says nothing where nothing changed', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const options = { dockerHost: 'unix:///var/run/docker.sock', hostRoot: fixtureRoot(t), clock };
   const node = await watched(t, { ...options, sweepIntervalMs: 900_000 });
   const rounds = (): number => node.logged.filter((line) => line.startsWith('full round')).length;
   await until('the first round', () => rounds() === 1);
   t.ok((node.updates[0]?.delta.added.length ?? 0) > 100);
-  await clock.turn(899_000);
+  await clock.advance(899_000);
   const before = rounds();
-  await clock.turn(1000);
+  await clock.advance(1000);
   await until('the sweep', () => rounds() === before + 1);
   t.same(node.updates.at(-1)?.delta, { added: [], changed: [], gone: [] });
   t.equal(node.updates.at(-1)?.findings, node.updates[0]?.findings, 'the same set, not another that is equal');
 });
 
 void t.test('it ends when it is told to, and leaves nothing behind', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const node = await watched(t, { dockerHost: 'unix:///var/run/docker.sock', hostRoot: fixtureRoot(t), clock });
   await until('the first round', () => node.watch.snapshot() !== undefined);
   await node.stop();

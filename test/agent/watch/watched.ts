@@ -1,5 +1,5 @@
-import { FULL_PACE } from '../../../agent/budget/pace.ts';
-import type { Pace } from '../../../agent/budget/pace.ts';
+import { UNTHROTTLED } from '../../../agent/budget/throttle-profile.ts';
+import type { ThrottleProfile } from '../../../agent/budget/throttle-profile.ts';
 import { openLiveNode } from '../../../agent/live-node.ts';
 import type { NodeUpdate } from '../../../agent/watch/node-state.ts';
 import { watchNode } from '../../../agent/watch/watch-node.ts';
@@ -33,7 +33,7 @@ export async function watched(
     readonly hostRoot?: string;
     readonly clock?: Clock;
     readonly sweepIntervalMs?: number;
-    readonly pace?: () => Pace;
+    readonly pace?: () => ThrottleProfile;
     readonly agent?: () => AgentFact;
     readonly earlier?: FindingSet;
     /** Other engines of this machine are not looked at. */
@@ -41,7 +41,7 @@ export async function watched(
   },
 ): Promise<Watched> {
   const { dockerHost, hostRoot = '/', clock = systemClock(), sweepIntervalMs = 86_400_000 } = options;
-  const { pace = () => FULL_PACE, agent = noAgent } = options;
+  const { pace = () => UNTHROTTLED, agent = noAgent } = options;
   const controller = new AbortController();
   const { signal } = controller;
   const logged: string[] = [];

@@ -20,7 +20,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       feed: server.feed,
       sinks: () => [],
       status: () => Promise.reject(new Error('nobody asks for it here')),
-      forgetNode: () => Promise.resolve({ outcome: 'unknown' }),
+      removeNode: () => Promise.resolve({ outcome: 'unknown' }),
       clock: systemClock(),
       log: silent,
       version: '0.1.0',

@@ -3,10 +3,10 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { certificateAuthority } from '../../../cli/doctor/examination/certificate-authority.ts';
-import { agentCertificate, collectorCertificate } from '../../../cli/doctor/examination/certificate-leaf.ts';
-import { sinkSyslogFiles } from '../../../cli/doctor/examination/sink-syslog-files.ts';
-import type { Examined } from '../../../service/examination.ts';
+import { certificateAuthority } from '../../../cli/doctor/diagnostics/certificate-authority.ts';
+import { agentCertificate, collectorCertificate } from '../../../cli/doctor/diagnostics/certificate-leaf.ts';
+import { sinkSyslogFiles } from '../../../cli/doctor/diagnostics/sink-syslog-files.ts';
+import type { DiagnosticResult } from '../../../service/diagnostic.ts';
 import { ensureAuthority, ensureNodeCertificate, ensureServerCertificate } from '../../../service/tls/authority.ts';
 import { issueCertificate } from '../../../service/tls/issue.ts';
 import type { Issued } from '../../../service/tls/issue.ts';
@@ -30,7 +30,7 @@ async function madeFleet(t: Test, ageDays = 0) {
   };
   const examine = async (over: Readonly<Record<string, string>> = {}) => {
     const installation = await installationOf({ 'data-dir': dataDir, ...over });
-    const of = async (one: typeof collectorCertificate): Promise<Examined> => one.examine(installation);
+    const of = async (one: typeof collectorCertificate): Promise<DiagnosticResult> => one.run(installation);
     return {
       authority: await of(certificateAuthority),
       collector: await of(collectorCertificate),
@@ -50,19 +50,19 @@ void t.test('as a first start makes them', async (t) => {
   const { tls, examine } = await madeFleet(t);
   const found = await examine();
   const end = endOf(join(tls, 'agent.pem'));
-  if (end !== undefined) t.match(found.agent.seen, `valid until ${end},`);
+  if (end !== undefined) t.match(found.agent.observed, `valid until ${end},`);
   t.match(found.authority, {
     outcome: 'ok',
-    seen: /^valid until \d{4}-\d\d-\d\d, 36(49|50) days more; its key is here$/,
+    observed: /^valid until \d{4}-\d\d-\d\d, 36(49|50) days more; its key is here$/,
   });
-  t.match(found.collector, { outcome: 'ok', seen: /, 36[45] days more$/ });
-  t.match(found.agent, { outcome: 'ok', seen: /, 36[45] days more; node node-7$/ });
+  t.match(found.collector, { outcome: 'ok', observed: /, 36[45] days more$/ });
+  t.match(found.agent, { outcome: 'ok', observed: /, 36[45] days more; node node-7$/ });
 });
 
 void t.test('before any start there is nothing, and nothing wrong', async (t) => {
   const installation = await installationOf({ 'data-dir': directoryOf(t) });
   for (const one of [certificateAuthority, collectorCertificate, agentCertificate])
-    t.match(await one.examine(installation), { outcome: 'ok', seen: /^none yet/ });
+    t.match(await one.run(installation), { outcome: 'ok', observed: /^none yet/ });
 });
 
 void t.test('expired, nearly so, and not valid yet', async (t) => {
@@ -71,17 +71,20 @@ void t.test('expired, nearly so, and not valid yet', async (t) => {
   t.match(expired.authority, { outcome: 'ok' });
   t.match(expired.agent, {
     outcome: 'problem',
-    seen: /^expired on \d{4}-\d\d-\d\d, 3[45] days ago$/,
+    observed: /^expired on \d{4}-\d\d-\d\d, 3[45] days ago$/,
     advice: 'start the agent again: it makes a new one',
   });
-  t.match((await (await madeFleet(t, 345)).examine()).collector, { outcome: 'warning', seen: /, (19|20) days more$/ });
+  t.match((await (await madeFleet(t, 345)).examine()).collector, {
+    outcome: 'warning',
+    observed: /, (19|20) days more$/,
+  });
   const early = await (await madeFleet(t, -2)).examine();
   t.match(early.authority, {
     outcome: 'problem',
-    seen: /^valid from .* clock has not reached/,
+    observed: /^valid from .* clock has not reached/,
     advice: /set the clock/,
   });
-  t.match((await (await madeFleet(t, 4_000)).examine()).authority, { outcome: 'problem', seen: /^expired on/ });
+  t.match((await (await madeFleet(t, 4_000)).examine()).authority, { outcome: 'problem', observed: /^expired on/ });
 });
 
 void t.test('what does not belong together', async (t) => {
@@ -90,25 +93,31 @@ void t.test('what does not belong together', async (t) => {
   put('agent', await issueCertificate({ kind: 'node', nodeId: 'n' }, other, Date.now()));
   t.match((await examine()).agent, {
     outcome: 'problem',
-    seen: /agent\.pem was not signed by the authority in .*ca\.pem$/,
+    observed: /agent\.pem was not signed by the authority in .*ca\.pem$/,
   });
   put('agent', await issueCertificate({ kind: 'server', names: NAMES }, authority, Date.now()));
-  t.match((await examine()).agent, { outcome: 'problem', seen: /no certificate of a node/ });
+  t.match((await examine()).agent, { outcome: 'problem', observed: /no certificate of a node/ });
   writeFileSync(join(tls, 'agent-key.pem'), readFileSync(join(tls, 'ca-key.pem')));
-  t.match((await examine()).agent, { outcome: 'problem', seen: /agent-key\.pem is not the key of the certificate in/ });
+  t.match((await examine()).agent, {
+    outcome: 'problem',
+    observed: /agent-key\.pem is not the key of the certificate in/,
+  });
   writeFileSync(join(tls, 'ca-key.pem'), other.keyPem);
-  t.match((await examine()).authority, { outcome: 'problem', seen: /ca-key\.pem is not the key of the authority$/ });
+  t.match((await examine()).authority, {
+    outcome: 'problem',
+    observed: /ca-key\.pem is not the key of the authority$/,
+  });
   writeFileSync(
     join(tls, 'ca.pem'),
     (await issueCertificate({ kind: 'node', nodeId: 'n' }, other, Date.now())).certificatePem,
   );
-  t.match((await examine()).authority, { outcome: 'problem', seen: /is no certificate of an authority/ });
+  t.match((await examine()).authority, { outcome: 'problem', observed: /is no certificate of an authority/ });
   writeFileSync(join(tls, 'collector.pem'), 'nonsense');
-  t.match((await examine()).collector, { outcome: 'problem', seen: /collector\.pem holds no certificate in PEM/ });
+  t.match((await examine()).collector, { outcome: 'problem', observed: /collector\.pem holds no certificate in PEM/ });
   rmSync(join(tls, 'collector.pem'));
   t.match((await examine()).collector, {
     outcome: 'problem',
-    seen: /collector\.pem is missing, although its key is there/,
+    observed: /collector\.pem is missing, although its key is there/,
   });
 });
 
@@ -117,11 +126,14 @@ void t.test('what others can read or write', async (t) => {
   chmodSync(join(tls, 'collector-key.pem'), 0o640);
   t.match((await examine()).collector, {
     outcome: 'problem',
-    seen: /^others than its owner can read the private key .*collector-key\.pem$/,
+    observed: /^others than its owner can read the private key .*collector-key\.pem$/,
     advice: /^if nobody did: chmod 600 .*collector-key\.pem; otherwise remove it/,
   });
   chmodSync(tls, 0o777);
-  t.match((await examine()).authority, { outcome: 'problem', seen: /tls has mode 0777: others can replace its keys$/ });
+  t.match((await examine()).authority, {
+    outcome: 'problem',
+    observed: /tls has mode 0777: others can replace its keys$/,
+  });
 });
 
 void t.test('a certificate that does not name the address of the collector', async (t) => {
@@ -129,7 +141,7 @@ void t.test('a certificate that does not name the address of the collector', asy
   const { collector } = await examine({ listen: '192.0.2.7:7443', 'tls-names': 'fleet.example.net' });
   t.match(collector, {
     outcome: 'warning',
-    seen: /does not name 192\.0\.2\.7, fleet\.example\.net: nodes/,
+    observed: /does not name 192\.0\.2\.7, fleet\.example\.net: nodes/,
     advice: 'start the collector again: it makes a new one',
   });
 });
@@ -138,29 +150,32 @@ void t.test('a node that has no authority of its own', async (t) => {
   const dataDir = directoryOf(t);
   mkdirSync(join(dataDir, 'agent'));
   const installation = await installationOf({ 'data-dir': dataDir });
-  t.match(await certificateAuthority.examine(installation), { outcome: 'problem', advice: /^bring ca\.pem here/ });
-  t.match(await agentCertificate.examine(installation), { outcome: 'problem', advice: /^bring a certificate/ });
-  t.match(await collectorCertificate.examine(installation), { outcome: 'ok' });
+  t.match(await certificateAuthority.run(installation), { outcome: 'problem', advice: /^bring ca\.pem here/ });
+  t.match(await agentCertificate.run(installation), { outcome: 'problem', advice: /^bring a certificate/ });
+  t.match(await collectorCertificate.run(installation), { outcome: 'ok' });
 });
 
 void t.test('the files for a receiver of syslog', async (t) => {
   const { tls } = await madeFleet(t);
   const file = (name: string): string => join(tls, name);
   const look = async (flags: Readonly<Record<string, string>>) =>
-    sinkSyslogFiles.examine(await installationOf({ 'sink-syslog': 'tls://192.0.2.1', ...flags }));
-  t.match(await look({ 'sink-syslog': 'off' }), { outcome: 'ok', seen: 'none needed' });
-  t.match(await look({}), { outcome: 'ok', seen: 'authorities of this machine' });
+    sinkSyslogFiles.run(await installationOf({ 'sink-syslog': 'tls://192.0.2.1', ...flags }));
+  t.match(await look({ 'sink-syslog': 'off' }), { outcome: 'ok', observed: 'none needed' });
+  t.match(await look({}), { outcome: 'ok', observed: 'authorities of this machine' });
   const pair = { 'sink-syslog-cert': file('agent.pem'), 'sink-syslog-key': file('agent-key.pem') };
-  t.match(await look({ ...pair, 'sink-syslog-ca': file('ca.pem') }), { outcome: 'ok', seen: /ca\.pem; valid until/ });
+  t.match(await look({ ...pair, 'sink-syslog-ca': file('ca.pem') }), {
+    outcome: 'ok',
+    observed: /ca\.pem; valid until/,
+  });
   t.match(await look({ ...pair, 'sink-syslog-ca': file('none.pem') }), {
     outcome: 'problem',
-    seen: /none\.pem is missing$/,
+    observed: /none\.pem is missing$/,
   });
-  t.match(await look({ 'sink-syslog-cert': file('agent.pem') }), { outcome: 'problem', seen: /^only one of/ });
+  t.match(await look({ 'sink-syslog-cert': file('agent.pem') }), { outcome: 'problem', observed: /^only one of/ });
   t.match(await look({ ...pair, 'sink-syslog-key': file('collector-key.pem') }), {
     outcome: 'problem',
-    seen: /collector-key\.pem is not the key of the certificate in .*agent\.pem$/,
+    observed: /collector-key\.pem is not the key of the certificate in .*agent\.pem$/,
   });
   chmodSync(file('agent-key.pem'), 0o644);
-  t.match(await look(pair), { outcome: 'problem', seen: /^others than its owner can read the private key/ });
+  t.match(await look(pair), { outcome: 'problem', observed: /^others than its owner can read the private key/ });
 });

@@ -5,18 +5,18 @@ import t from 'tap';
 import { renderReport } from '../../../cli/doctor/render.ts';
 import { createPaint } from '../../../cli/render/paint.ts';
 import { displayWidth } from '../../../cli/render/width.ts';
-import type { Reported } from '../../../service/examination.ts';
+import type { DiagnosticReport } from '../../../service/diagnostic.ts';
 import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from '../process.ts';
 
 interface Report {
   readonly counts: Readonly<Record<string, number>>;
-  readonly examinations: readonly Reported[];
+  readonly examinations: readonly DiagnosticReport[];
 }
 
 async function reportOf(args: readonly string[], extra: Readonly<Record<string, string>> = {}) {
   const run = await plimsoll(['doctor', '--output', 'json', ...args], extra);
   const report = JSON.parse(run.stdout) as Report;
-  const of = (id: string): Reported | undefined => report.examinations.find((one) => one.id === id);
+  const of = (id: string): DiagnosticReport | undefined => report.examinations.find((one) => one.id === id);
   return { run, report, of };
 }
 
@@ -57,12 +57,12 @@ void t.test('beside a collector and an agent that run, and after they have ended
   t.equal(run.stderr, '');
   t.match(of('data.lock'), {
     outcome: 'ok',
-    seen: /^by plimsoll up, process \d+; a collector, process \d+; an agent, /,
+    observed: /^by plimsoll up, process \d+; a collector, process \d+; an agent, /,
   });
-  t.match(of('port.listen'), { outcome: 'ok', seen: /held by our collector/ });
-  t.match(of('port.api'), { outcome: 'ok', seen: /held by our collector/ });
-  t.match(of('collector.connection'), { outcome: 'ok', seen: /both certificates accepted$/ });
-  t.match(of('collector.api')?.seen, new RegExp(`^${api.replaceAll('.', '\\.')} answers and takes the token`));
+  t.match(of('port.listen'), { outcome: 'ok', observed: /held by our collector/ });
+  t.match(of('port.api'), { outcome: 'ok', observed: /held by our collector/ });
+  t.match(of('collector.connection'), { outcome: 'ok', observed: /both certificates accepted$/ });
+  t.match(of('collector.api')?.observed, new RegExp(`^${api.replaceAll('.', '\\.')} answers and takes the token`));
   for (const id of ['certificate.authority', 'certificate.collector', 'certificate.agent', 'token.file', 'data.store'])
     t.equal(of(id)?.outcome, 'ok', id);
   const token = readFileSync(join(directory, 'operator-token'), 'utf8').trim();
@@ -88,13 +88,13 @@ void t.test('wrong settings are what it is for', async (t) => {
   t.equal(typo.run.stderr, '', 'it is told in the report');
   t.match(typo.of('settings.values'), {
     outcome: 'problem',
-    seen: `${file}:1: listn: unknown setting; did you mean listen?; ${file}:2: api: expected host:port such as 127.0.0.1:7443 or [::1]:7443, got "nowhere"`,
+    observed: `${file}:1: listn: unknown setting; did you mean listen?; ${file}:2: api: expected host:port such as 127.0.0.1:7443 or [::1]:7443, got "nowhere"`,
   });
   t.match(typo.of('settings.environment'), {
     outcome: 'warning',
-    seen: 'PLIMSOLL_DATADIR is set but means nothing; did you mean PLIMSOLL_DATA_DIR?',
+    observed: 'PLIMSOLL_DATADIR is set but means nothing; did you mean PLIMSOLL_DATA_DIR?',
   });
-  t.match(typo.of('port.api'), { seen: /^127\.0\.0\.1:7480/ }, 'a default in its place');
+  t.match(typo.of('port.api'), { observed: /^127\.0\.0\.1:7480/ }, 'a default in its place');
   t.equal((await plimsoll(['doctor', '--nonsense'])).code, 2);
   t.equal((await plimsoll(['doctor', 'x'])).code, 2);
 });
@@ -131,16 +131,16 @@ void t.test('another user is told what it may not see', { skip: cannotBecome }, 
 });
 
 void t.test('what was seen is shown safely, in its column', (t) => {
-  const reported: readonly Reported[] = [
+  const reported: readonly DiagnosticReport[] = [
     {
       id: 'data.directory',
       group: 'data directory',
       title: 'directory',
       outcome: 'problem',
-      seen: `/data/${'x'.repeat(100)}\u001b[2J`,
+      observed: `/data/${'x'.repeat(100)}\u001b[2J`,
       advice: `chmod 700 /data/${'x'.repeat(60)}`,
     },
-    { id: 'node.rights', group: 'node', title: 'rights', outcome: 'ok', seen: 'root', advice: '' },
+    { id: 'node.rights', group: 'node', title: 'rights', outcome: 'ok', observed: 'root', advice: '' },
   ];
   const plain = createPaint({ color: 'never', isTerminal: false, terminal: undefined });
   t.strictSame(renderReport(reported, { width: 80, paint: plain }), [

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { findPortHolders } from '../../../agent/examination/port-holders.ts';
+import { findPortHolders } from '../../../agent/diagnostics/port-holders.ts';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import type { Installation } from '../../../cli/doctor/installation.ts';
 import { findRoles } from '../../../cli/doctor/roles.ts';

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { dialNodesPort } from '../../../cli/doctor/dial-nodes-port.ts';
-import { collectorApi } from '../../../cli/doctor/examination/collector-api.ts';
-import { collectorConnection } from '../../../cli/doctor/examination/collector-connection.ts';
-import { apiPort, nodesPort } from '../../../cli/doctor/examination/port.ts';
-import { sinkSyslog } from '../../../cli/doctor/examination/sink-syslog.ts';
+import { collectorApi } from '../../../cli/doctor/diagnostics/collector-api.ts';
+import { collectorConnection } from '../../../cli/doctor/diagnostics/collector-connection.ts';
+import { apiPort, nodesPort } from '../../../cli/doctor/diagnostics/port.ts';
+import { sinkSyslog } from '../../../cli/doctor/diagnostics/sink-syslog.ts';
 import { takeLock } from '../../../service/lock.ts';
 import type { Issued } from '../../../service/tls/issue.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { startServer, TOKEN } from '../../collector/api/server.ts';
 import { startCollector } from '../../collector/session/collector.ts';
 import type { TestCollector } from '../../collector/session/collector.ts';
@@ -49,39 +49,47 @@ void t.test('ports: free, ours, of somebody else', async (t) => {
   const free = await closedAddress();
   const look = async (flags: Readonly<Record<string, string>>, uid = 0) => {
     const installation = await installationOf({ 'data-dir': dataDir, ...flags }, { uid });
-    return { listen: await nodesPort.examine(installation), api: await apiPort.examine(installation) };
+    return { listen: await nodesPort.run(installation), api: await apiPort.run(installation) };
   };
   t.match(await look({ listen: free, api: '127.0.0.1:0' }), {
-    listen: { outcome: 'ok', seen: `${free} is free` },
-    api: { outcome: 'ok', seen: /the system chooses/ },
+    listen: { outcome: 'ok', observed: `${free} is free` },
+    api: { outcome: 'ok', observed: /the system chooses/ },
   });
   const taken = await listening(t, createTcpServer());
   const port = taken.split(':')[1] ?? '';
   const mine = new RegExp(`^\\S+ is held by node (process ${String(process.pid)})`.replaceAll(/[()]/g, '\\$&'));
-  t.match(await look({ listen: taken }), { listen: { outcome: 'problem', seen: mine, advice: /--listen HOST:PORT$/ } });
-  t.match(await look({ listen: `0.0.0.0:${port}` }), { listen: { outcome: 'problem', seen: mine } }, 'every address');
+  t.match(await look({ listen: taken }), {
+    listen: { outcome: 'problem', observed: mine, advice: /--listen HOST:PORT$/ },
+  });
+  t.match(
+    await look({ listen: `0.0.0.0:${port}` }),
+    { listen: { outcome: 'problem', observed: mine } },
+    'every address',
+  );
   t.match(await look({ listen: `127.0.0.2:${port}` }), { listen: { outcome: 'ok' } }, 'another address');
   const lock = takeLock(join(dataDir, 'collector.lock'));
-  t.match(await look({ listen: taken }), { listen: { outcome: 'ok', seen: /held by our collector/ } });
+  t.match(await look({ listen: taken }), { listen: { outcome: 'ok', observed: /held by our collector/ } });
   if (lock.ok) lock.release();
-  t.match(await look({ listen: '192.0.2.1:7443' }), { listen: { outcome: 'problem', seen: /no such address/ } });
-  t.match(await look({ listen: 'no.such.name.invalid:7443' }), { listen: { outcome: 'problem', seen: /no machine/ } });
+  t.match(await look({ listen: '192.0.2.1:7443' }), { listen: { outcome: 'problem', observed: /no such address/ } });
+  t.match(await look({ listen: 'no.such.name.invalid:7443' }), {
+    listen: { outcome: 'problem', observed: /no machine/ },
+  });
 
   const server = await startServer(t);
   const api = `127.0.0.1:${String(server.port)}`;
-  t.match(await look({ api }), { api: { outcome: 'problem', seen: /a collector of another data directory$/ } });
+  t.match(await look({ api }), { api: { outcome: 'problem', observed: /a collector of another data directory$/ } });
   writeFileSync(join(dataDir, 'operator-token'), TOKEN, { mode: 0o600 });
-  t.match(await look({ api }), { api: { outcome: 'ok', seen: /the collector that takes our token/ } });
+  t.match(await look({ api }), { api: { outcome: 'ok', observed: /the collector that takes our token/ } });
 });
 
 void t.test('the operator API', async (t) => {
   const dataDir = directoryOf(t);
   const look = async (api: string, over: Parameters<typeof installationOf>[1] = {}) =>
-    collectorApi.examine(await installationOf({ 'data-dir': dataDir, api }, over));
+    collectorApi.run(await installationOf({ 'data-dir': dataDir, api }, over));
   const closed = await closedAddress();
-  t.match(await look(closed), { outcome: 'warning', seen: `${closed}: nobody listens there (ECONNREFUSED)` });
+  t.match(await look(closed), { outcome: 'warning', observed: `${closed}: nobody listens there (ECONNREFUSED)` });
   const lock = takeLock(join(dataDir, 'collector.lock'));
-  t.match(await look(closed), { outcome: 'problem', seen: /although a collector \(process \d+\) uses/ });
+  t.match(await look(closed), { outcome: 'problem', observed: /although a collector \(process \d+\) uses/ });
   if (lock.ok) lock.release();
   const shown: (string | undefined)[] = [];
   const web = await listening(
@@ -92,33 +100,33 @@ void t.test('the operator API', async (t) => {
     }),
   );
   writeFileSync(join(dataDir, 'operator-token'), TOKEN, { mode: 0o600 });
-  t.match(await look(web), { outcome: 'problem', seen: /answers, but is no collector \(HTTP 200\)$/ });
+  t.match(await look(web), { outcome: 'problem', observed: /answers, but is no collector \(HTTP 200\)$/ });
   t.strictSame(shown, [undefined], 'another program is not shown the token');
   rmSync(join(dataDir, 'operator-token'));
   const silent = await listening(t, silentServer(t));
-  t.match(await look(silent), { outcome: 'warning', seen: `${silent}: no answer in time` });
+  t.match(await look(silent), { outcome: 'warning', observed: `${silent}: no answer in time` });
 
   const server = await startServer(t);
   const api = `127.0.0.1:${String(server.port)}`;
-  t.match(await look(api), { outcome: 'unknown', seen: /answers at .*, but no token/ });
+  t.match(await look(api), { outcome: 'unknown', observed: /answers at .*, but no token/ });
   const token = join(dataDir, 'operator-token');
   writeFileSync(token, `${TOKEN}wrong`, { mode: 0o600 });
   t.match(await look(api), {
     outcome: 'problem',
-    seen: `the collector at ${api} does not accept the token in ${token}`,
+    observed: `the collector at ${api} does not accept the token in ${token}`,
   });
   writeFileSync(token, TOKEN);
   const good = await look(api);
   // The disk of whoever runs this may be nearly full: then the collector says so.
-  t.ok(good.outcome === 'ok' || /1 thing|one thing/.test(good.seen), good.seen);
+  t.ok(good.outcome === 'ok' || /1 thing|one thing/.test(good.observed), good.observed);
   t.match(await look(api, { version: '9.9.9' }), {
     outcome: 'warning',
-    seen: /runs version 0\.1\.0, this is 9\.9\.9$/,
+    observed: /runs version 0\.1\.0, this is 9\.9\.9$/,
   });
-  const ahead = turnedClock(Date.now() + 2 * 3_600_000 + 60_000);
+  const ahead = createFakeClock(Date.now() + 2 * 3_600_000 + 60_000);
   t.match(await look(api, { clock: ahead }), {
     outcome: 'warning',
-    seen: "the clock here is 2 h ahead of the collector's",
+    observed: "the clock here is 2 h ahead of the collector's",
   });
 });
 
@@ -141,7 +149,7 @@ async function examineConnection(
   over: { ca?: string; address?: string } = {},
 ) {
   const dataDir = nodeDirectory(t, over.ca ?? collector.fleet.authority.certificatePem, identity);
-  return collectorConnection.examine(
+  return collectorConnection.run(
     await installationOf({ 'data-dir': dataDir, collector: over.address ?? collector.server.address }),
   );
 }
@@ -153,50 +161,50 @@ void t.test('the connection of a node, and why it does not come about', async (t
   const port = server.address.split(':').at(-1) ?? '';
   t.match(await examineConnection(t, collector, good), {
     outcome: 'ok',
-    seen: /^127\.0\.0\.1:\d+ in \d+ ms: TLS 1\.3, both certificates accepted$/,
+    observed: /^127\.0\.0\.1:\d+ in \d+ ms: TLS 1\.3, both certificates accepted$/,
   });
   t.strictSame(await collector.store.nodes(), [], 'it leaves no trace at the collector');
   const foreign = await newFleet();
   t.match(await examineConnection(t, collector, await foreign.node('n1'), { ca: foreign.authority.certificatePem }), {
     outcome: 'problem',
-    seen: /its certificate is not of the authority that is trusted here \([A-Z_]+\)$/,
+    observed: /its certificate is not of the authority that is trusted here \([A-Z_]+\)$/,
     advice: 'bring ca.pem of that collector here',
   });
   t.match(await examineConnection(t, collector, await fleet.node('n1', Date.now() - 2 * YEAR_MS)), {
     outcome: 'problem',
-    seen: /hung up after it saw our certificate|our certificate has expired/,
+    observed: /hung up after it saw our certificate|our certificate has expired/,
   });
   t.match(await examineConnection(t, collector, good, { address: `127.0.0.3:${port}` }), {
     outcome: /warning|problem/,
-    seen: /ECONNREFUSED|does not name this address/,
+    observed: /ECONNREFUSED|does not name this address/,
   });
   const closed = await closedAddress();
   t.match(await examineConnection(t, collector, good, { address: closed }), {
     outcome: 'warning',
-    seen: `${closed}: nobody listens there (ECONNREFUSED)`,
+    observed: `${closed}: nobody listens there (ECONNREFUSED)`,
   });
   t.match(await examineConnection(t, collector, good, { address: 'no.such.name.invalid:7443' }), {
     outcome: 'problem',
-    seen: /there is no machine with this name|could not be looked up/,
+    observed: /there is no machine with this name|could not be looked up/,
   });
   const plain = await listening(t, createServer());
   t.match(await examineConnection(t, collector, good, { address: plain }), {
     outcome: 'problem',
-    seen: /speaks no TLS|connection was cut/,
+    observed: /speaks no TLS|connection was cut/,
   });
   const silent = await listening(t, silentServer(t));
   t.match(await examineConnection(t, collector, good, { address: silent }), {
     outcome: 'problem',
-    seen: /no answer in time/,
+    observed: /no answer in time/,
   });
-  t.match(await collectorConnection.examine(await installationOf({ 'data-dir': directoryOf(t) })), {
+  t.match(await collectorConnection.run(await installationOf({ 'data-dir': directoryOf(t) })), {
     outcome: 'ok',
-    seen: 'no agent is kept here',
+    observed: 'no agent is kept here',
   });
   const broken = nodeDirectory(t, 'nonsense', good);
-  t.match(await collectorConnection.examine(await installationOf({ 'data-dir': broken })), {
+  t.match(await collectorConnection.run(await installationOf({ 'data-dir': broken })), {
     outcome: 'unknown',
-    seen: /was not tried: .*ca\.pem holds no certificate/,
+    observed: /was not tried: .*ca\.pem holds no certificate/,
   });
 });
 
@@ -225,15 +233,15 @@ void t.test('a collector whose certificate names another address, or has expired
 });
 
 void t.test('a receiver of syslog', async (t) => {
-  const look = async (receiver: string) => sinkSyslog.examine(await installationOf({ 'sink-syslog': receiver }));
-  t.match(await look('off'), { outcome: 'ok', seen: 'off' });
+  const look = async (receiver: string) => sinkSyslog.run(await installationOf({ 'sink-syslog': receiver }));
+  t.match(await look('off'), { outcome: 'ok', observed: 'off' });
   const open = await listening(
     t,
     createTcpServer((socket) => void socket.destroy()),
   );
-  t.match(await look(`tls://${open}`), { outcome: 'ok', seen: `tls://${open} takes connections` });
-  t.match(await look(`tcp://${open}`), { outcome: 'warning', seen: /nothing is encrypted/ });
+  t.match(await look(`tls://${open}`), { outcome: 'ok', observed: `tls://${open} takes connections` });
+  t.match(await look(`tcp://${open}`), { outcome: 'warning', observed: /nothing is encrypted/ });
   const closed = await closedAddress();
-  t.match(await look(`tcp://${closed}`), { outcome: 'problem', seen: /nobody listens there \(ECONNREFUSED\)/ });
-  t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', seen: /no machine|looked up/ });
+  t.match(await look(`tcp://${closed}`), { outcome: 'problem', observed: /nobody listens there \(ECONNREFUSED\)/ });
+  t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', observed: /no machine|looked up/ });
 });

@@ -13,20 +13,20 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { dataDirectory } from '../../../cli/doctor/examination/data-directory.ts';
-import { dataFileSystem } from '../../../cli/doctor/examination/data-file-system.ts';
-import { dataLock } from '../../../cli/doctor/examination/data-lock.ts';
-import { dataSpace } from '../../../cli/doctor/examination/data-space.ts';
-import { dataStore } from '../../../cli/doctor/examination/data-store.ts';
-import { operatorToken } from '../../../cli/doctor/examination/operator-token.ts';
-import { sinkNdjson } from '../../../cli/doctor/examination/sink-ndjson.ts';
-import type { InstallationExamination } from '../../../cli/doctor/installation.ts';
+import { dataDirectory } from '../../../cli/doctor/diagnostics/data-directory.ts';
+import { dataFileSystem } from '../../../cli/doctor/diagnostics/data-file-system.ts';
+import { dataLock } from '../../../cli/doctor/diagnostics/data-lock.ts';
+import { dataSpace } from '../../../cli/doctor/diagnostics/data-space.ts';
+import { dataStore } from '../../../cli/doctor/diagnostics/data-store.ts';
+import { operatorToken } from '../../../cli/doctor/diagnostics/operator-token.ts';
+import { sinkNdjson } from '../../../cli/doctor/diagnostics/sink-ndjson.ts';
+import type { InstallationDiagnostic } from '../../../cli/doctor/installation.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import { takeLock } from '../../../service/lock.ts';
 import { directoryOf, installationOf } from './installation.ts';
 
-async function examine(one: InstallationExamination, flags: Readonly<Record<string, string>>) {
-  return one.examine(await installationOf(flags));
+async function examine(one: InstallationDiagnostic, flags: Readonly<Record<string, string>>) {
+  return one.run(await installationOf(flags));
 }
 
 /** Mounts a file system of 4 MiB; false where this user may not. */
@@ -52,30 +52,33 @@ void t.test('the data directory', async (t) => {
   const uid = String(process.getuid?.());
   t.strictSame(await examine(dataDirectory, { 'data-dir': path }), {
     outcome: 'ok',
-    seen: `${path}, mode 0700, owner ${uid}, writable`,
+    observed: `${path}, mode 0700, owner ${uid}, writable`,
     advice: '',
   });
   chmodSync(path, 0o770);
   t.match(await examine(dataDirectory, { 'data-dir': path }), {
     outcome: 'problem',
-    seen: /mode 0770.*others can put files in it/,
+    observed: /mode 0770.*others can put files in it/,
     advice: `chmod 700 ${path}`,
   });
   chmodSync(path, 0o700);
-  t.match(await examine(dataDirectory, { 'data-dir': join(path, 'a', 'b') }), { outcome: 'ok', seen: /not there yet/ });
+  t.match(await examine(dataDirectory, { 'data-dir': join(path, 'a', 'b') }), {
+    outcome: 'ok',
+    observed: /not there yet/,
+  });
   t.strictSame(readdirSync(path), [], 'and it still is not there');
   writeFileSync(join(path, 'file'), '');
   t.match(await examine(dataDirectory, { 'data-dir': join(path, 'file') }), {
     outcome: 'problem',
-    seen: /no directory/,
+    observed: /no directory/,
   });
   t.match(await examine(dataDirectory, { 'data-dir': join(path, 'file', 'x') }), { outcome: 'problem' });
-  t.match(await examine(dataFileSystem, { 'data-dir': '/proc/plimsoll' }), { outcome: 'problem', seen: /^procfs/ });
+  t.match(await examine(dataFileSystem, { 'data-dir': '/proc/plimsoll' }), { outcome: 'problem', observed: /^procfs/ });
   if (process.getuid?.() === 0) {
     chownSync(path, 65_534, 65_534);
     t.match(await examine(dataDirectory, { 'data-dir': path }), {
       outcome: 'warning',
-      seen: /owner 65534: not of the user/,
+      observed: /owner 65534: not of the user/,
     });
   }
 });
@@ -85,20 +88,23 @@ void t.test('a file system that is full', { skip: cannotMount }, async (t) => {
   const dataDir = join(small, 'data');
   t.match(await examine(dataSpace, { 'data-dir': dataDir }), {
     outcome: 'problem',
-    seen: '200 KiB of 4 MiB: changes can soon not be stored any more',
+    observed: '200 KiB of 4 MiB: changes can soon not be stored any more',
     advice: /make room/,
   });
-  t.match(await examine(dataFileSystem, { 'data-dir': dataDir }), { outcome: 'warning', seen: /^tmpfs: it is gone/ });
+  t.match(await examine(dataFileSystem, { 'data-dir': dataDir }), {
+    outcome: 'warning',
+    observed: /^tmpfs: it is gone/,
+  });
   t.match(await examine(sinkNdjson, { 'data-dir': dataDir }), {
     outcome: 'problem',
-    seen: /events\.ndjson, 200 KiB free/,
+    observed: /events\.ndjson, 200 KiB free/,
   });
   t.notOk(existsSync(dataDir));
 });
 
 void t.test('who uses the directory', async (t) => {
   const path = directoryOf(t);
-  t.match(await examine(dataLock, { 'data-dir': path }), { outcome: 'ok', seen: 'by nobody' });
+  t.match(await examine(dataLock, { 'data-dir': path }), { outcome: 'ok', observed: 'by nobody' });
   const lock = takeLock(join(path, 'collector.lock'));
   if (!lock.ok) throw new Error('somebody else has it');
   mkdirSync(join(path, 'agent'));
@@ -107,7 +113,7 @@ void t.test('who uses the directory', async (t) => {
   const before = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();
   t.match(await examine(dataLock, { 'data-dir': path }), {
     outcome: 'ok',
-    seen: `by a collector, process ${String(process.pid)}; an agent that was killed, or that runs in another PID namespace`,
+    observed: `by a collector, process ${String(process.pid)}; an agent that was killed, or that runs in another PID namespace`,
   });
   t.strictSame(readdirSync(path, { recursive: true, encoding: 'utf8' }).sort(), before, 'locks are only looked at');
   lock.release();
@@ -117,24 +123,24 @@ void t.test('the store', async (t) => {
   const path = directoryOf(t);
   const file = join(path, 'store.sqlite');
   const look = () => examine(dataStore, { 'data-dir': path });
-  t.match(await look(), { outcome: 'ok', seen: /^none yet/ });
+  t.match(await look(), { outcome: 'ok', observed: /^none yet/ });
   await (await openSqliteStore({ path: file })).close();
-  t.match(await look(), { outcome: 'ok', seen: /KiB in .*store\.sqlite$/ });
+  t.match(await look(), { outcome: 'ok', observed: /KiB in .*store\.sqlite$/ });
   for (const name of ['2026-06-01T00-00-00.000Z', '2026-06-02T00-00-00.000Z', '2026-06-02T00-00-00.000Z-wal'])
     writeFileSync(`${file}.damaged-${name}`, '');
   t.match(await look(), {
     outcome: 'warning',
-    seen: /a damaged one was set aside: .*store\.sqlite\.damaged-2026-06-02T00-00-00\.000Z$/,
+    observed: /a damaged one was set aside: .*store\.sqlite\.damaged-2026-06-02T00-00-00\.000Z$/,
   });
   chmodSync(file, 0o644);
   t.match(await look(), {
     outcome: 'warning',
-    seen: /mode 0644: others can read all findings/,
+    observed: /mode 0644: others can read all findings/,
     advice: `chmod 600 ${file}`,
   });
   chmodSync(file, 0o600);
   writeFileSync(file, 'SQLite format 3\0'.padEnd(200, 'x'));
-  t.match(await look(), { outcome: 'problem', seen: /no database of this program/ });
+  t.match(await look(), { outcome: 'problem', observed: /no database of this program/ });
 });
 
 void t.test('the operator token: its shape is told, never its content', async (t) => {
@@ -146,31 +152,31 @@ void t.test('the operator token: its shape is told, never its content', async (t
     t.notMatch(JSON.stringify(examined), /S3cret/);
     return examined;
   };
-  t.match(await look(), { outcome: 'ok', seen: /not there yet/ });
+  t.match(await look(), { outcome: 'ok', observed: /not there yet/ });
   writeFileSync(file, `${secret}\n`, { mode: 0o600 });
-  t.match(await look(), { outcome: 'ok', seen: `${file}, mode 0600` });
+  t.match(await look(), { outcome: 'ok', observed: `${file}, mode 0600` });
   chmodSync(file, 0o644);
-  t.match(await look(), { outcome: 'problem', seen: /mode 0644: others can read it/, advice: /chmod 600/ });
+  t.match(await look(), { outcome: 'problem', observed: /mode 0644: others can read it/, advice: /chmod 600/ });
   chmodSync(file, 0o600);
   for (const content of ['S3cret', 'S3cret with spaces and more than thirty-two characters', '', '\0'.repeat(64)]) {
     writeFileSync(file, content);
-    t.match(await look(), { outcome: 'problem', seen: /holds no token/ }, JSON.stringify(content));
+    t.match(await look(), { outcome: 'problem', observed: /holds no token/ }, JSON.stringify(content));
   }
   const fifo = join(path, 'fifo');
   execFileSync('mkfifo', [fifo]);
   symlinkSync(fifo, join(path, 'link'));
-  t.match(await examine(operatorToken, { 'token-file': join(path, 'link') }), { seen: /no regular file/ });
+  t.match(await examine(operatorToken, { 'token-file': join(path, 'link') }), { observed: /no regular file/ });
 });
 
 void t.test('where events are written', async (t) => {
   const path = directoryOf(t);
-  t.match(await examine(sinkNdjson, { 'data-dir': path }), { outcome: 'ok', seen: /events\.ndjson, .* free$/ });
-  t.match(await examine(sinkNdjson, { 'data-dir': path, 'sink-ndjson': 'off' }), { outcome: 'ok', seen: 'off' });
+  t.match(await examine(sinkNdjson, { 'data-dir': path }), { outcome: 'ok', observed: /events\.ndjson, .* free$/ });
+  t.match(await examine(sinkNdjson, { 'data-dir': path, 'sink-ndjson': 'off' }), { outcome: 'ok', observed: 'off' });
   t.match(await examine(sinkNdjson, { 'data-dir': path, 'sink-ndjson': '-' }), { outcome: 'ok' });
   t.match(await examine(sinkNdjson, { 'sink-ndjson': join(path, 'none', 'events') }), {
     outcome: 'problem',
-    seen: /none is not there/,
+    observed: /none is not there/,
   });
   t.match(await examine(sinkNdjson, { 'sink-ndjson': '/proc/events' }), { outcome: 'problem' });
-  t.match(await examine(sinkNdjson, { 'sink-ndjson': path }), { outcome: 'problem', seen: /no regular file/ });
+  t.match(await examine(sinkNdjson, { 'sink-ndjson': path }), { outcome: 'problem', observed: /no regular file/ });
 });

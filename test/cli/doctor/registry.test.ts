@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { NODE_EXAMINATIONS } from '../../../agent/examination/registry.ts';
-import { INSTALLATION_EXAMINATIONS } from '../../../cli/doctor/registry.ts';
-import { EXAMINATION_GROUPS } from '../../../service/examination.ts';
+import { NODE_DIAGNOSTICS } from '../../../agent/diagnostics/registry.ts';
+import { INSTALLATION_DIAGNOSTICS } from '../../../cli/doctor/registry.ts';
+import { DIAGNOSTIC_GROUPS } from '../../../service/diagnostic.ts';
 
 interface Described {
   readonly id: string;
@@ -30,21 +30,21 @@ async function examinationsIn(directory: string, other: readonly string[]): Prom
 void t.test('the registries have every examination that there is a file for', async (t) => {
   const others = ['examine-node.ts', 'node-subject.ts', 'port-holders.ts', 'registry.ts'];
   const ids = (list: readonly Described[]): readonly string[] => list.map(({ id }) => id).sort();
-  t.strictSame(ids(await examinationsIn('cli/doctor/examination', [])), ids(INSTALLATION_EXAMINATIONS));
-  t.strictSame(ids(await examinationsIn('agent/examination', others)), ids(NODE_EXAMINATIONS));
+  t.strictSame(ids(await examinationsIn('cli/doctor/diagnostics', [])), ids(INSTALLATION_DIAGNOSTICS));
+  t.strictSame(ids(await examinationsIn('agent/diagnostics', others)), ids(NODE_DIAGNOSTICS));
 });
 
 void t.test('each is one of its kind, in a known group, with a title that fits its column', (t) => {
-  const all: readonly Described[] = [...INSTALLATION_EXAMINATIONS, ...NODE_EXAMINATIONS];
+  const all: readonly Described[] = [...INSTALLATION_DIAGNOSTICS, ...NODE_DIAGNOSTICS];
   t.equal(new Set(all.map(({ id }) => id)).size, all.length);
   t.equal(new Set(all.map(({ group, title }) => `${group}/${title}`)).size, all.length);
   for (const examination of all) {
     t.match(examination.id, /^[a-z]+\.[a-z-]+$/);
     t.ok(examination.title.length <= 20, examination.title);
-    t.ok((EXAMINATION_GROUPS as readonly string[]).includes(examination.group), examination.group);
+    t.ok((DIAGNOSTIC_GROUPS as readonly string[]).includes(examination.group), examination.group);
     t.ok(Object.isFrozen(examination));
   }
-  for (const group of EXAMINATION_GROUPS)
+  for (const group of DIAGNOSTIC_GROUPS)
     t.ok(
       all.some((one) => one.group === group),
       group,

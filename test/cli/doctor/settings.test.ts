@@ -2,26 +2,25 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { clockOfMachine } from '../../../cli/doctor/examination/clock.ts';
-import { clockSynchronisation } from '../../../cli/doctor/examination/clock-synchronisation.ts';
-import { nodeVersion } from '../../../cli/doctor/examination/node-version.ts';
-import { programBuild } from '../../../cli/doctor/examination/program-build.ts';
-import { settingsEnvironment } from '../../../cli/doctor/examination/settings-environment.ts';
-import { settingsFile } from '../../../cli/doctor/examination/settings-file.ts';
-import { settingsValues } from '../../../cli/doctor/examination/settings-values.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { clockOfMachine } from '../../../cli/doctor/diagnostics/clock.ts';
+import { clockSynchronisation } from '../../../cli/doctor/diagnostics/clock-synchronisation.ts';
+import { nodeVersion } from '../../../cli/doctor/diagnostics/node-version.ts';
+import { programBuild } from '../../../cli/doctor/diagnostics/program-build.ts';
+import { settingsEnvironment } from '../../../cli/doctor/diagnostics/settings-environment.ts';
+import { settingsFile } from '../../../cli/doctor/diagnostics/settings-file.ts';
+import { settingsValues } from '../../../cli/doctor/diagnostics/settings-values.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { directoryOf, installationOf } from './installation.ts';
 
 void t.test('the configuration file', async (t) => {
   const configFile = join(directoryOf(t), 'config.yaml');
-  const look = async (configNamed: boolean) =>
-    settingsFile.examine(await installationOf({}, { configFile, configNamed }));
-  t.match(await look(false), { outcome: 'ok', seen: `none (${configFile} is not there)` });
+  const look = async (configNamed: boolean) => settingsFile.run(await installationOf({}, { configFile, configNamed }));
+  t.match(await look(false), { outcome: 'ok', observed: `none (${configFile} is not there)` });
   t.match(await look(true), { outcome: 'problem', advice: /--config/ });
   writeFileSync(configFile, '', { mode: 0o640 });
-  t.match(await look(true), { outcome: 'ok', seen: configFile });
+  t.match(await look(true), { outcome: 'ok', observed: configFile });
   chmodSync(configFile, 0o666);
-  t.match(await look(true), { outcome: 'problem', seen: /mode 0666/, advice: `chmod go-w ${configFile}` });
+  t.match(await look(true), { outcome: 'problem', observed: /mode 0666/, advice: `chmod go-w ${configFile}` });
 });
 
 void t.test('values that are wrong, and variables that mean nothing', async (t) => {
@@ -31,35 +30,35 @@ void t.test('values that are wrong, and variables that mean nothing', async (t) 
     { place: `${configFile}:2`, setting: 'listn', text: 'unknown setting; did you mean listen?' },
   ];
   const wrong = await installationOf({}, { configFile, settingProblems });
-  t.match(await settingsValues.examine(wrong), {
+  t.match(await settingsValues.run(wrong), {
     outcome: 'problem',
-    seen: `${configFile}:2: listn: unknown setting; did you mean listen?`,
+    observed: `${configFile}:2: listn: unknown setting; did you mean listen?`,
   });
-  t.match(await settingsValues.examine(await installationOf({})), { outcome: 'ok' });
+  t.match(await settingsValues.run(await installationOf({})), { outcome: 'ok' });
   const environment = { PLIMSOLL_DATADIR: '/x', DOCKER_HOST: 'tcp://192.0.2.1:2375', HOME: '/root' };
   const settingWarnings = [
     `${configFile} is not used, it could not be read: EACCES`,
     'PLIMSOLL_DATADIR is set but means nothing; did you mean PLIMSOLL_DATA_DIR?',
   ];
   const typo = await installationOf({}, { configFile, environment, settingWarnings });
-  const found = await settingsEnvironment.examine(typo);
+  const found = await settingsEnvironment.run(typo);
   t.equal(found.outcome, 'warning');
   t.match(
-    found.seen,
+    found.observed,
     /^PLIMSOLL_DATADIR is set but means nothing; did you mean PLIMSOLL_DATA_DIR\?; DOCKER_HOST is tcp:/,
   );
   const good = await installationOf(
     {},
     { environment: { PLIMSOLL_LISTEN: '127.0.0.1:1', PLIMSOLL_API: '127.0.0.1:2' } },
   );
-  t.match(await settingsEnvironment.examine(good), { outcome: 'ok', seen: 'PLIMSOLL_API, PLIMSOLL_LISTEN' });
+  t.match(await settingsEnvironment.run(good), { outcome: 'ok', observed: 'PLIMSOLL_API, PLIMSOLL_LISTEN' });
 });
 
 void t.test('the program', async (t) => {
   const platform = { system: 'linux', architecture: 'x64' };
   const node = async (version: string) =>
-    nodeVersion.examine(await installationOf({}, { platform: { ...platform, node: version } }));
-  t.match(await node('v24.0.0'), { outcome: 'ok', seen: 'v24.0.0 on linux x64' });
+    nodeVersion.run(await installationOf({}, { platform: { ...platform, node: version } }));
+  t.match(await node('v24.0.0'), { outcome: 'ok', observed: 'v24.0.0 on linux x64' });
   t.match(await node('v25.1.0'), { outcome: 'ok' });
   t.match(await node('v22.9.0'), { outcome: 'problem' });
 
@@ -70,22 +69,22 @@ void t.test('the program', async (t) => {
     utimesSync(join(directory, name), 1_000_000, 1_000_000);
   }
   const build = async (bundled: boolean) =>
-    programBuild.examine(await installationOf({}, { installation: { directory, bundled } }));
-  t.match(await build(true), { outcome: 'ok', seen: `0.1.0, from the bundle in ${directory}/dist` });
+    programBuild.run(await installationOf({}, { installation: { directory, bundled } }));
+  t.match(await build(true), { outcome: 'ok', observed: `0.1.0, from the bundle in ${directory}/dist` });
   utimesSync(join(directory, 'cli/notes.md'), 2_000_000, 2_000_000);
   t.match(await build(true), { outcome: 'ok' }, 'what is no source does not count');
   utimesSync(join(directory, 'cli/command/scan.ts'), 2_000_000, 2_000_000);
-  t.match(await build(true), { outcome: 'warning', seen: /older than cli\/command\/scan\.ts$/ });
-  t.match(await build(false), { outcome: 'ok', seen: `0.1.0, from source in ${directory}` });
+  t.match(await build(true), { outcome: 'warning', observed: /older than cli\/command\/scan\.ts$/ });
+  t.match(await build(false), { outcome: 'ok', observed: `0.1.0, from source in ${directory}` });
 });
 
 void t.test('the clock', async (t) => {
   const at = async (iso: string) =>
-    clockOfMachine.examine(await installationOf({}, { clock: turnedClock(Date.parse(iso)) }));
-  t.match(await at('2026-11-25T14:03:09Z'), { outcome: 'ok', seen: '2026-11-25 14:03 UTC' });
+    clockOfMachine.run(await installationOf({}, { clock: createFakeClock(Date.parse(iso)) }));
+  t.match(await at('2026-11-25T14:03:09Z'), { outcome: 'ok', observed: '2026-11-25 14:03 UTC' });
   for (const wrong of ['1970-01-01T00:00:09Z', '2025-12-31T23:59:59Z', '2046-01-01T00:00:00Z'])
-    t.match(await at(wrong), { outcome: 'problem', seen: /cannot be$/ }, wrong);
-  const { outcome } = await clockSynchronisation.examine(await installationOf({}));
+    t.match(await at(wrong), { outcome: 'problem', observed: /cannot be$/ }, wrong);
+  const { outcome } = await clockSynchronisation.run(await installationOf({}));
   const leaves = ['/run/systemd/timesync/synchronized'].filter((path) => {
     try {
       execFileSync('test', ['-e', path]);

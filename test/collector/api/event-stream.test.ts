@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import t from 'tap';
 import { createEventParser } from '../../../api/event-source.ts';
 import type { ServerEvent } from '../../../api/event-source.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { violations } from '../../fixture/json-schema.ts';
 import { commit, finding, nodeRow } from '../store/fleet.ts';
 import { startServer, TOKEN } from './server.ts';
@@ -58,7 +58,7 @@ void t.test('changes come as they happen, and match the document', async (t) => 
   const reader = await read(server);
   await server.commit(commit({ sequence: 1, snapshot: true, put: [bad('c1'), bad('c2')] }));
   server.feed.publish({ type: 'node', node: nodeRow() });
-  server.feed.publish({ type: 'nodeForgotten', nodeId: 'n2' });
+  server.feed.publish({ type: 'nodeRemoved', nodeId: 'n2' });
   const [first, second, third, fourth] = await reader.take(4);
   t.match(first, { type: 'finding', id: '1' });
   t.match(second, { type: 'finding', id: '2' });
@@ -72,7 +72,7 @@ void t.test('changes come as they happen, and match the document', async (t) => 
     };
   };
   const { oneOf } = document.paths['/v1/events'].get.responses[200].content['text/event-stream'].schema;
-  t.match(fourth, { type: 'nodeForgotten', data: '{"nodeId":"n2"}' });
+  t.match(fourth, { type: 'nodeRemoved', data: '{"nodeId":"n2"}' });
   for (const event of [first, third, fourth]) {
     const schema = oneOf.find(({ title }) => title === event?.type);
     t.strictSame(violations(schema, JSON.parse(event?.data ?? ''), document), [], event?.type ?? '');
@@ -130,11 +130,11 @@ void t.test('a reader that remembers a store that is no more sees the new one', 
 });
 
 void t.test('a stream that is silent says that it is alive', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const server = await startServer(t, { clock });
   const reader = await read(server);
-  await clock.turn(15_000);
-  await clock.turn(15_000);
+  await clock.advance(15_000);
+  await clock.advance(15_000);
   server.feed.publish({ type: 'node', node: nodeRow() });
   await reader.take(1);
   t.equal(reader.text().split(': heartbeat\n\n').length - 1, 2);
@@ -189,12 +189,12 @@ function dechunk(text: string): string {
 }
 
 void t.test('a reader that takes nothing is dropped and told so', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const server = await startServer(t, { clock });
   const socket = await openSilent(server);
   const ids = Array.from({ length: 1_000 }, (_, index) => `c${String(index)}`);
   await server.commit(commit({ sequence: 1, snapshot: true, put: ids.map(large) }));
-  await clock.turn(31_000);
+  await clock.advance(31_000);
   let tail = '';
   for await (const chunk of socket) {
     tail = (tail + (chunk as Buffer).toString('latin1')).slice(-1_000);

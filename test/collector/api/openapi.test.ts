@@ -107,14 +107,14 @@ void t.test('real answers match the document', async (t) => {
         rejected: 0,
       },
     ],
-    forgetNode: () => Promise.resolve({ outcome: 'forgotten', node: nodeRow(), findings: 2, resolved: 1 }),
+    removeNode: () => Promise.resolve({ outcome: 'removed', node: nodeRow(), findings: 2, resolved: 1 }),
   });
   await server.store.putNode(nodeRow());
   await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 }));
   const put = [finding(), finding({ on: 'x', verdict: 'unknown', reason: 'not readable' })];
   await server.commit(commit({ nodeId: 'n3', sequence: 1, snapshot: true, put: [finding()] }));
   await server.commit(commit({ sequence: 1, snapshot: true, put }));
-  await server.store.forget('n3', T0);
+  await server.store.removeNode('n3', T0);
   const whole = await document(server.fetch);
   /** A request for each route; `path` has its parameters filled in. */
   const requests: Readonly<Record<string, { readonly path: string; readonly init?: RequestInit }>> = {
@@ -122,7 +122,7 @@ void t.test('real answers match the document', async (t) => {
     getSummary: { path: '/v1/summary' },
     listNodes: { path: '/v1/nodes' },
     getNode: { path: '/v1/nodes/n1' },
-    forgetNode: {
+    removeNode: {
       path: '/v1/nodes/n2',
       init: { method: 'DELETE', headers: { authorization: `Bearer ${TOKEN}` } },
     },

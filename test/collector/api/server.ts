@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { startApi } from '../../../collector/api/api.ts';
 import type { ApiOptions } from '../../../collector/api/api.ts';
-import { createFeed } from '../../../collector/feed.ts';
-import type { Feed } from '../../../collector/feed.ts';
+import { createEventBus } from '../../../collector/event-bus.ts';
+import type { EventBus } from '../../../collector/event-bus.ts';
 import { createStatus } from '../../../collector/status/status.ts';
 import type { StatusOptions } from '../../../collector/status/status.ts';
 import type { QueryRequest, QueryResponse } from '../../../collector/query/query.ts';
@@ -22,7 +22,7 @@ export interface ApiServer {
   readonly url: string;
   readonly port: number;
   readonly store: Store;
-  readonly feed: Feed;
+  readonly feed: EventBus;
   readonly logged: readonly { readonly level: string; readonly fields: LogFields; readonly message: string }[];
   /** Requests with the right token unless `init` says otherwise. */
   readonly fetch: (path: string, init?: RequestInit) => Promise<Response>;
@@ -33,7 +33,7 @@ export interface ApiServer {
 
 /** What a test replaces. */
 export type ServerOptions = Partial<
-  Pick<ApiOptions, 'queries' | 'sinks' | 'forgetNode' | 'clock' | 'consoleDirectory'>
+  Pick<ApiOptions, 'queries' | 'sinks' | 'removeNode' | 'clock' | 'consoleDirectory'>
 > &
   Partial<
     Pick<
@@ -49,7 +49,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-api-'));
   const real = await openSqliteStore({ path: join(directory, 'store.sqlite') });
   const store = options.store?.(real) ?? real;
-  const feed = createFeed();
+  const feed = createEventBus();
   const { log, logged } = recordingLog();
   const sinks = options.sinks ?? (() => []);
   const clock = options.clock ?? systemClock();
@@ -76,7 +76,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     feed,
     sinks,
     status,
-    forgetNode: options.forgetNode ?? (() => Promise.resolve({ outcome: 'unknown' })),
+    removeNode: options.removeNode ?? (() => Promise.resolve({ outcome: 'unknown' })),
     clock,
     log,
     version: '0.1.0',

@@ -3,7 +3,7 @@ import t from 'tap';
 import { MAX_FAILURES } from '../../../collector/api/failure-limit.ts';
 import { SESSION_MS } from '../../../collector/api/session-token.ts';
 import { CODE_MS, MAX_CODES } from '../../../collector/api/sign-in-code.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { startServer, TOKEN } from './server.ts';
 import type { ApiServer } from './server.ts';
 
@@ -32,7 +32,7 @@ const askLink = (server: ApiServer, token = TOKEN) => post(server, '/v1/console/
 const openSession = (server: ApiServer, secret: object) => post(server, '/v1/console/sessions', secret);
 
 void t.test('a link signs in once, and the session reads everything but asks for no link', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const server = await startServer(t, { clock });
   const link = await askLink(server);
   t.equal(link.status, 200);
@@ -53,7 +53,7 @@ void t.test('a link signs in once, and the session reads everything but asks for
   const pasted = await openSession(server, { token: ` ${TOKEN}\n` });
   t.equal(pasted.status, 200, 'the operator token, pasted by a person');
   t.not(pasted.body.token, TOKEN);
-  await clock.turn(SESSION_MS);
+  await clock.advance(SESSION_MS);
   const over = await server.fetch('/v1/nodes', { headers: bearer(token) });
   t.equal(over.status, 401);
   t.match(await over.json(), { error: { code: 'unauthorized', message: 'this session is over' } });
@@ -65,7 +65,7 @@ void t.test('a link signs in once, and the session reads everything but asks for
 });
 
 void t.test('codes end: with time, with too many of them, and never by the wall clock', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const server = await startServer(t, { clock });
   const codes: string[] = [];
   for (let count = 0; count <= MAX_CODES; count += 1) codes.push((await askLink(server)).body.code ?? '');
@@ -74,9 +74,9 @@ void t.test('codes end: with time, with too many of them, and never by the wall 
   t.equal((await openSession(server, { code: codes[1] })).status, 200);
   clock.jump(24 * 3_600_000);
   t.equal((await openSession(server, { code: codes[2] })).status, 200, 'the clock was set ahead');
-  await clock.turn(CODE_MS - 1);
+  await clock.advance(CODE_MS - 1);
   t.equal((await openSession(server, { code: codes[3] })).status, 200, 'to the last millisecond');
-  await clock.turn(1);
+  await clock.advance(1);
   t.equal((await openSession(server, { code: codes[4] })).status, 401, 'too old');
 });
 
@@ -172,14 +172,14 @@ void t.test('a name that was bound to this address leads to nothing (DNS rebindi
 });
 
 void t.test('an event stream ends with its session', async (t) => {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const server = await startServer(t, { clock });
   const { token } = (await openSession(server, { token: TOKEN })).body;
-  await clock.turn(SESSION_MS - 1_000);
+  await clock.advance(SESSION_MS - 1_000);
   const response = await server.fetch('/v1/events', { headers: bearer(token ?? '') });
   t.equal(response.status, 200);
   const text = response.text();
-  await clock.turn(1_000);
+  await clock.advance(1_000);
   t.match(await text, /^retry: 1000\n\n/, 'the end of the body came');
   t.equal((await server.fetch('/v1/events', { headers: bearer(token ?? '') })).status, 401);
 });

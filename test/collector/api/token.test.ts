@@ -3,12 +3,12 @@ import { createFailureLimit, FAILURE_WINDOW_MS, MAX_FAILURES } from '../../../co
 import { secretMatcher } from '../../../collector/api/secret.ts';
 import { createSessionTokens } from '../../../collector/api/session-token.ts';
 import { createTokenGuard } from '../../../collector/api/token.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 
 const RIGHT = 'right-token-right-token-right-token';
 
 function guarded() {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const sessions = createSessionTokens(RIGHT);
   const guard = createTokenGuard({
     isOperatorToken: secretMatcher(RIGHT),
@@ -21,10 +21,10 @@ function guarded() {
   return { clock, sessions, guard, outcomeOf };
 }
 
-void t.test('failures are counted by address and forgotten after the window', async (t) => {
+void t.test('failures are counted by address and removed after the window', async (t) => {
   const { clock, sessions, outcomeOf } = guarded();
   for (let count = 0; count < MAX_FAILURES; count += 1) t.equal(outcomeOf('Bearer wrong'), 'refused');
-  await clock.turn(1_000);
+  await clock.advance(1_000);
   t.equal(outcomeOf('Bearer wrong'), 'limited');
   t.equal(outcomeOf('Bearer wrong', 'b'), 'refused', 'another address');
   t.equal(outcomeOf(undefined), 'refused', 'no token guesses nothing');
@@ -32,11 +32,11 @@ void t.test('failures are counted by address and forgotten after the window', as
   t.equal(outcomeOf(`Bearer ${sessions.issue(clock.now()).token}`), 'welcome', 'nor is a session locked out');
   clock.jump(3 * FAILURE_WINDOW_MS);
   t.equal(outcomeOf('Bearer wrong'), 'limited', 'setting the clock ahead does not help');
-  await clock.turn(FAILURE_WINDOW_MS - 1_000);
+  await clock.advance(FAILURE_WINDOW_MS - 1_000);
   t.equal(outcomeOf('Bearer wrong'), 'refused', 'a new window');
 });
 
-void t.test('many addresses do not fill the memory, the oldest are forgotten', (t) => {
+void t.test('many addresses do not fill the memory, the oldest are removed', (t) => {
   const { outcomeOf } = guarded();
   for (let count = 0; count <= MAX_FAILURES; count += 1) outcomeOf('Bearer wrong', 'first');
   t.equal(outcomeOf('Bearer wrong', 'first'), 'limited');
@@ -52,9 +52,9 @@ void t.test('a session may do all but what the operator token itself is for', as
   t.same(admit('signedIn'), { outcome: 'welcome', untilMs: expiresMs });
   t.same(admit('operator'), { outcome: 'refused', reason: 'operatorOnly' });
   t.same(guard.admit(`Bearer ${RIGHT}`, 'a', 'operator'), { outcome: 'welcome', untilMs: undefined });
-  await clock.turn(expiresMs - clock.now() - 1);
+  await clock.advance(expiresMs - clock.now() - 1);
   t.equal(admit('signedIn').outcome, 'welcome', 'to its last millisecond');
-  await clock.turn(1);
+  await clock.advance(1);
   for (let count = 0; count <= MAX_FAILURES; count += 1)
     t.same(admit('signedIn'), { outcome: 'refused', reason: 'sessionOver' }, 'a session that is over guesses nothing');
 });

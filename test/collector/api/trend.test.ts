@@ -1,7 +1,7 @@
 import t from 'tap';
 import { factPaths } from '../../../posture/fact/path.ts';
 import { compileExpression } from '../../../posture/expression.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { commit, finding, T0 } from '../store/fleet.ts';
 import { startServer } from './server.ts';
 
@@ -18,7 +18,7 @@ interface Trend {
 
 void t.test('counts at the end of steps that stay where they are', async (t) => {
   // T0 is midnight, UTC.
-  const clock = turnedClock(T0 + 6 * HOUR_MS + 90_000);
+  const clock = createFakeClock(T0 + 6 * HOUR_MS + 90_000);
   const server = await startServer(t, { clock });
   const trend = async (query = ''): Promise<Trend> => (await (await server.fetch(`/v1/trend${query}`)).json()) as Trend;
   const nothing = await trend();

@@ -5,8 +5,8 @@ import type { QueryRequest, QueryResponse } from '../../../collector/query/query
 import type { NodeRow } from '../../../collector/store/store.ts';
 import { seen, unreadable } from '../../../posture/observed.ts';
 import type { Query, QueryResult } from '../../../proto/fleet.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
-import type { TurnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
+import type { FakeClock } from '../../service/fake-clock.ts';
 import { containerFact } from '../../fixture/container.ts';
 import { factsOf, kernelFact } from '../../fixture/facts.ts';
 import { connectFleet, nodeRow, realNode, silent } from '../../fixture/query-fleet.ts';
@@ -45,7 +45,7 @@ const LOST = nodeRow('id-lost', 'lost-9', { connected: false, offlineSinceMs: 1_
 interface Setting {
   readonly hub: QueryHub;
   readonly fleet: TestFleet;
-  readonly clock: TurnedClock;
+  readonly clock: FakeClock;
 }
 
 function setUp(
@@ -53,7 +53,7 @@ function setUp(
   rows: readonly NodeRow[],
   limits: Partial<QueryLimits> = {},
 ): Setting {
-  const clock = turnedClock();
+  const clock = createFakeClock();
   const fleet = connectFleet(nodes, () => hub.replies);
   const hub = createQueryHub({
     sessions: () => fleet.sessions,
@@ -149,9 +149,9 @@ await t.test('a silent node is a timeout once its answer could have travelled', 
   ]);
   let done = false;
   const asked = hub.ask(request('1', { deadlineMs: 5_000 }), never).finally(() => (done = true));
-  await clock.turn(6_999);
+  await clock.advance(6_999);
   t.notOk(done);
-  await clock.turn(1);
+  await clock.advance(1);
   t.match(answersOf(await asked), [
     { outcome: 'ok', nodeId: 'id-db', value: 1 },
     { outcome: 'timeout', nodeId: 'id-web', deadlineMs: 5_000 },
@@ -181,7 +181,7 @@ await t.test('bounds of the collector', async (t) => {
 await t.test('a node that is lost while it is waited for is offline', async (t) => {
   const { hub, fleet, clock } = setUp({ 'id-web': mute }, [WEB]);
   const asked = hub.ask(request('1'), never);
-  await clock.turn(1_000);
+  await clock.advance(1_000);
   fleet.disconnect('id-web');
   t.match(answersOf(await asked), [{ outcome: 'offline', nodeId: 'id-web', sinceMs: clock.now() }]);
 });
@@ -190,7 +190,7 @@ await t.test('when nobody waits any more, nodes are told', async (t) => {
   const { hub, fleet, clock } = setUp({ 'id-web': mute }, [WEB]);
   const caller = new AbortController();
   const asked = hub.ask(request('1'), caller.signal);
-  await clock.turn(10);
+  await clock.advance(10);
   caller.abort();
   t.match(answersOf(await asked), [{ outcome: 'error', nodeId: 'id-web' }]);
   t.ok(fleet.sent.get('id-web')?.[1]?.cancel);
@@ -201,19 +201,19 @@ await t.test('only so many at once', async (t) => {
   const { hub, clock } = setUp({ 'id-web': mute }, [WEB], { maxConcurrent: 2 });
   const caller = new AbortController();
   const first = [hub.ask(request('1'), caller.signal), hub.ask(request('1'), caller.signal)];
-  await clock.turn(1);
+  await clock.advance(1);
   t.match(answersOf(await hub.ask(request('1'), never)), [{ outcome: 'error', error: /too many queries/ }]);
   caller.abort();
   await Promise.all(first);
   const again = hub.ask(request('1', { deadlineMs: 1 }), never);
-  await clock.turn(2_001);
+  await clock.advance(2_001);
   t.match(answersOf(await again), [{ outcome: 'timeout' }], 'room again');
 });
 
 await t.test('results that were not asked for are ignored and counted', async (t) => {
   const { hub, fleet, clock } = setUp({ 'id-web': mute, 'id-db': mute }, [WEB, DATABASE]);
   const asked = hub.ask(request('1', { nodes: ['web-3'] }), never);
-  await clock.turn(1);
+  await clock.advance(1);
   const id = fleet.sent.get('id-web')?.[0]?.query?.id ?? '';
   const answer = { chunk: Buffer.from('2'), last: true };
   hub.replies.onResult('id-db', { queryId: id, ...answer });

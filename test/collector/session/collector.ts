@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { createFeed } from '../../../collector/feed.ts';
-import type { FeedItem } from '../../../collector/feed.ts';
+import { createEventBus } from '../../../collector/event-bus.ts';
+import type { BusItem } from '../../../collector/event-bus.ts';
 import { startSessionServer } from '../../../collector/session/server.ts';
 import type { SessionServer } from '../../../collector/session/server.ts';
 import type { QuotaTerms } from '../../../collector/session/node-quota.ts';
@@ -27,9 +27,9 @@ export interface TestCollector {
   readonly store: Store;
   readonly path: string;
   readonly fleet: Fleet;
-  readonly items: readonly FeedItem[];
+  readonly items: readonly BusItem[];
   /** Resolves with the first item, past or future, that `wanted` accepts. */
-  readonly item: (wanted: (item: FeedItem) => boolean) => Promise<FeedItem>;
+  readonly item: (wanted: (item: BusItem) => boolean) => Promise<BusItem>;
   readonly results: readonly { readonly nodeId: string; readonly result: QueryResult }[];
   readonly disconnected: readonly string[];
   /** Nodes that were acknowledged more than the store holds. */
@@ -49,8 +49,8 @@ export async function startCollector(
   const path = join(directory, 'store.sqlite');
   const store = await openSqliteStore({ path, busyTimeoutMs: 5 });
   const fleet = await newFleet();
-  const feed = createFeed();
-  const items: FeedItem[] = [];
+  const feed = createEventBus();
+  const items: BusItem[] = [];
   const waiting = new Set<() => void>();
   feed.subscribe((item) => {
     items.push(item);

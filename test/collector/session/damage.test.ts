@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import t from 'tap';
-import { createFeed } from '../../../collector/feed.ts';
-import type { FeedItem } from '../../../collector/feed.ts';
+import { createEventBus } from '../../../collector/event-bus.ts';
+import type { BusItem } from '../../../collector/event-bus.ts';
 import { startSessionServer } from '../../../collector/session/server.ts';
 import type { SessionServer } from '../../../collector/session/server.ts';
 import { openHealingStore } from '../../../collector/store/healing.ts';
 import { findingContent } from '../../../posture/finding.ts';
 import { systemClock } from '../../../service/clock.ts';
-import { finding as said, startLinkNode, until } from '../../agent/link/link-node.ts';
-import { makeTls } from '../../agent/link/tiny-collector.ts';
+import { finding as said, startLinkNode, until } from '../../agent/transport/link-node.ts';
+import { makeTls } from '../../agent/transport/tiny-collector.ts';
 import { DAMAGE, damageOpenFile } from '../store/damage.ts';
 import { all } from '../store/fleet.ts';
 import { collectLines } from './collector.ts';
@@ -20,12 +20,12 @@ await t.test('a damaged store: the agent brings everything back, at a start and 
   const tls = await makeTls(t);
   const path = join(t.testdir(), 'store.sqlite');
   const lines: Line[] = [];
-  const events: FeedItem[] = [];
+  const events: BusItem[] = [];
 
   const start = async (port: number) => {
     const clock = systemClock();
     const log = collectLines(lines);
-    const feed = createFeed();
+    const feed = createEventBus();
     feed.subscribe((item) => void (item.type === 'finding' && events.push(item)));
     let askAll: SessionServer['resync'] = () => undefined;
     const onReplaced = (): void => askAll('the store was replaced');
@@ -73,7 +73,7 @@ await t.test('a damaged store: the agent brings everything back, at a start and 
   collector = await start(port);
   await restored('damaged while the collector was down');
 
-  // The first damage was a moment ago; a collector that is started again forgets that.
+  // The first damage was a moment ago; a collector that is started again removes that.
   await collector.server.close();
   await collector.store.close();
   collector = await start(port);

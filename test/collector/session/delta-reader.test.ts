@@ -8,7 +8,7 @@ import { SEVERITIES, VERDICTS } from '../../../posture/verdict.ts';
 import { fromWire, toWire } from '../../../proto/finding-codec.ts';
 import { decodeAgentMessage, encodeAgentMessage } from '../../../proto/fleet.ts';
 import type { FindingDelta } from '../../../proto/fleet.ts';
-import { hello, on } from './words.ts';
+import { hello, on } from './messages.ts';
 
 const plain = fc.string({ unit: 'grapheme-ascii', maxLength: 60 }).map((text) => text.replaceAll(/["\\]/g, '_'));
 const any = fc.oneof(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { cannotMount, mountSmall } from '../../component/tmpfs.ts';
 import { startCollector } from './collector.ts';
-import { delta, hello, on, snapshot } from './words.ts';
+import { delta, hello, on, snapshot } from './messages.ts';
 
 /** Takes all that is left of a file system. */
 function fill(path: string): void {
@@ -41,7 +41,7 @@ await t.test('a disk that fills up and is freed', { skip: cannotMount() }, async
     );
   const tries = (): number => collector.lines.filter(({ message }) => /trying again/.test(message)).length;
   while (tries() < 4) await new Promise((resolve) => setTimeout(resolve, 10));
-  const committed = (await collector.store.nodeState('n1'))?.committedSequence ?? 0;
+  const committed = (await collector.store.replicationState('n1'))?.committedSequence ?? 0;
   const acked = Math.max(1, ...node.heard().map(({ ack }) => ack?.sequence ?? 0));
   t.ok(committed < last, `${String(committed)} are stored`);
   t.ok(acked <= committed, 'nothing is acked that is not stored');
@@ -58,7 +58,7 @@ await t.test('a disk that fills up and is freed', { skip: cannotMount() }, async
   rmSync(join(directory, 'filler'));
   let sequence = acked;
   while (sequence < last) sequence = Math.max(sequence, (await node.hearA('ack')).sequence ?? 0);
-  t.match(await collector.store.nodeState('n1'), { committedSequence: last, findings: 1 + (last - 1) * 200 });
+  t.match(await collector.store.replicationState('n1'), { committedSequence: last, findings: 1 + (last - 1) * 200 });
   t.ok(collector.lines.some(({ message }) => message === 'the store works again'));
   t.same(collector.server.sessions.connected(), ['n1'], 'in the same session');
 });

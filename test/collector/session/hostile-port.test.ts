@@ -10,7 +10,7 @@ import type { Test } from 'tap';
 import { encodeAgentMessage, MAX_MESSAGE_BYTES } from '../../../proto/fleet.ts';
 import { startCollector } from './collector.ts';
 import type { TestCollector } from './collector.ts';
-import { hello } from './words.ts';
+import { hello } from './messages.ts';
 
 const PATH = '/plimsoll.v1.Fleet/Session';
 

@@ -7,7 +7,7 @@ import type { AgentMessage } from '../../../proto/fleet.ts';
 import { toWire } from '../../../proto/finding-codec.ts';
 import { all } from '../store/fleet.ts';
 import { startCollector } from './collector.ts';
-import { delta, hello, on, snapshot } from './words.ts';
+import { delta, hello, on, snapshot } from './messages.ts';
 
 await t.test('what breaks the contract ends the session, and the node is told why', async (t) => {
   const collector = await startCollector(t);
@@ -124,7 +124,7 @@ await t.test('bounds: a message, a delta, all deltas, a node', async (t) => {
   next.say(hello());
   next.say(snapshot(1, half));
   await next.hearA('welcome');
-  t.match(await next.hearA('ack'), { sequence: 1 }, 'what was unfinished is forgotten with its session');
+  t.match(await next.hearA('ack'), { sequence: 1 }, 'what was unfinished is removed with its session');
 
   const full = await collector.connect('n3');
   full.say(hello());

@@ -1,11 +1,11 @@
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
-import { createFeed } from '../../../collector/feed.ts';
+import { createEventBus } from '../../../collector/event-bus.ts';
 import { startSessionServer } from '../../../collector/session/server.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { all, nodeRow, T0 } from '../store/fleet.ts';
 import { collectLines, startCollector } from './collector.ts';
-import { delta, heartbeat, hello, on, snapshot } from './words.ts';
+import { delta, heartbeat, hello, on, snapshot } from './messages.ts';
 
 await t.test('a store that fails for a while: no ack before the commit, no session lost', async (t) => {
   const collector = await startCollector(t);
@@ -66,7 +66,7 @@ await t.test('started again after it was killed: nobody is connected', async (t)
       key: collector.fleet.server.keyPem,
     },
     store: collector.store,
-    feed: createFeed(),
+    feed: createEventBus(),
     replies: { onResult: () => false, onDisconnect: () => undefined },
     onNodeAhead: () => Promise.resolve(),
     clock: systemClock(),
@@ -85,7 +85,7 @@ await t.test('a port that is taken rejects with what the system says', async (t)
     listen: { host, port: Number(port) },
     tls: { ca: authority.certificatePem, cert: server.certificatePem, key: server.keyPem },
     store: collector.store,
-    feed: createFeed(),
+    feed: createEventBus(),
     replies: { onResult: () => false, onDisconnect: () => undefined },
     onNodeAhead: () => Promise.resolve(),
     clock: systemClock(),

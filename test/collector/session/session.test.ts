@@ -2,7 +2,7 @@ import t from 'tap';
 import { toWire } from '../../../proto/finding-codec.ts';
 import { all } from '../store/fleet.ts';
 import { startCollector } from './collector.ts';
-import { delta, heartbeat, hello, on, snapshot } from './words.ts';
+import { delta, heartbeat, hello, on, snapshot } from './messages.ts';
 
 await t.test('a node tells its findings: acked once they are stored, seen on the feed', async (t) => {
   const collector = await startCollector(t);
@@ -14,7 +14,7 @@ await t.test('a node tells its findings: acked once they are stored, seen on the
   t.ok(Math.abs(Number(welcome.serverTimeMs) - Date.now()) < 60_000);
   node.say(snapshot(1, [on('a'), on('b', { verdict: 'pass' })]));
   t.match(await node.hearA('ack'), { sequence: 1 });
-  t.match(await collector.store.nodeState('n1'), { epoch: 'e1', committedSequence: 1, findings: 2 });
+  t.match(await collector.store.replicationState('n1'), { epoch: 'e1', committedSequence: 1, findings: 2 });
   node.say(delta(2, [on('c')], { gone: [on('a').id] }));
   t.match(await node.hearA('ack'), { sequence: 2 });
   t.match(await all(collector.store), [
@@ -63,7 +63,7 @@ await t.test('a delta in parts counts as one, and only when its last part is the
   part(1, ['c']);
   node.say(heartbeat(0, []));
   await collector.item((item) => item.type === 'node' && item.node.agentRssBytes === 1);
-  t.equal(await collector.store.nodeState('n1'), undefined, 'nothing yet');
+  t.equal(await collector.store.replicationState('n1'), undefined, 'nothing yet');
   part(2, [], true);
   t.match(await node.hearA('ack'), { sequence: 9 });
   t.equal((await all(collector.store)).length, 3);

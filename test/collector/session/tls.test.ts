@@ -7,7 +7,7 @@ import type { Issued } from '../../../service/tls/issue.ts';
 import { startCollector } from './collector.ts';
 import type { TestCollector } from './collector.ts';
 import { dial, newFleet } from './node.ts';
-import { hello } from './words.ts';
+import { hello } from './messages.ts';
 
 const YEAR_MS = 365 * 86_400_000;
 

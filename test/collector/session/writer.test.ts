@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createFeed } from '../../../collector/feed.ts';
+import { createEventBus } from '../../../collector/event-bus.ts';
 import { createWriter } from '../../../collector/session/writer.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Commit, Store } from '../../../collector/store/store.ts';
@@ -18,7 +18,7 @@ async function setUp(t: Test, { maxQueuedFindings = 1000, maxBatchFindings = 100
   const store = await openSqliteStore({ path, busyTimeoutMs: 1 });
   const lines: Line[] = [];
   const events: string[] = [];
-  const feed = createFeed();
+  const feed = createEventBus();
   feed.subscribe((item) => void (item.type === 'finding' && events.push(item.event.finding.nodeId)));
   /** The real store, with the sizes of its transactions written down. */
   const transactions: number[] = [];
@@ -139,8 +139,8 @@ await t.test('a session that is over hears nothing, but what it said is stored',
   await add(first('n3'));
   await until(() => outcomes.length > 0);
   t.same(outcomes, ['n3 1 applied']);
-  t.ok(await store.nodeState('n1'));
-  t.equal(await store.nodeState('n2'), undefined, 'said after its end');
+  t.ok(await store.replicationState('n1'));
+  t.equal(await store.replicationState('n2'), undefined, 'said after its end');
 });
 
 await t.test('closed while the store is locked: ends, and nothing is answered', async (t) => {

@@ -9,7 +9,7 @@ import { event, events, ocsfOf, uidOf } from './events.ts';
 export interface SinkUnderTest {
   /** A new sink to the receiver, as a collector that starts has it. Whoever opens it closes it. */
   readonly open: () => Sink;
-  /** Everything that has arrived, in order, what came twice twice. Called once all was settled. */
+  /** Everything that has arrived, in order, what came twice twice. Called once all was acknowledged. */
   readonly received: () => readonly OcsfEvent[] | Promise<readonly OcsfEvent[]>;
   /** Makes the receiver unavailable: whatever it has not kept is gone. */
   readonly interrupt: () => void | Promise<void>;
@@ -44,8 +44,8 @@ async function inOrder(t: Test, { open, received }: SinkUnderTest): Promise<void
   ] as const) {
     const outcome = await sink.send(all.slice(from, to));
     if (outcome.outcome !== 'ok') return void t.fail(`ok was expected: ${JSON.stringify(outcome)}`);
-    const { settled } = outcome;
-    if (settled !== undefined && settled > to) t.fail('settled what was not yet sent');
+    const { acknowledged } = outcome;
+    if (acknowledged !== undefined && acknowledged > to) t.fail('acknowledged what was not yet sent');
   }
   t.match(await settleOf(sink, 1200), { outcome: 'ok' });
   t.same(
@@ -113,21 +113,21 @@ async function sameAgain(t: Test, { open, received }: SinkUnderTest): Promise<vo
 async function outage(t: Test, { open, received, interrupt, restore }: SinkUnderTest): Promise<void> {
   const all = events(1, 300);
   let sink = open();
-  let settled = 0;
+  let acknowledged = 0;
   const note = (outcome: Awaited<ReturnType<Sink['send']>>, upTo: number): boolean => {
-    if (outcome.outcome === 'ok') settled = Math.max(settled, outcome.settled ?? upTo);
+    if (outcome.outcome === 'ok') acknowledged = Math.max(acknowledged, outcome.acknowledged ?? upTo);
     return outcome.outcome === 'ok';
   };
   note(await sink.send(all.slice(0, 100)), 100);
   await interrupt();
   let taken = 100;
-  // Buffers may take a little more; what matters is that it is not settled.
+  // Buffers may take a little more; what matters is that it is not acknowledged.
   for (let times = 0; times < 20; times += 1) {
     const outcome = await sink.send(all.slice(taken, taken + 10));
     if (note(outcome, taken + 10)) taken = Math.min(taken + 10, 290);
     else {
       t.match(outcome, { outcome: /^(retry|pause)$/, reason: /\S/ });
-      taken = settled;
+      taken = acknowledged;
       // A collector whose sink was paused is started again.
       if (outcome.outcome === 'pause') {
         await sink.close();
@@ -139,7 +139,7 @@ async function outage(t: Test, { open, received, interrupt, restore }: SinkUnder
     if (times === 19) t.fail('it never says that the receiver is away');
   }
   await restore();
-  await sendAll(sink, all.slice(settled));
+  await sendAll(sink, all.slice(acknowledged));
   await sink.close();
   const uids = new Set((await received()).map(uidOf));
   t.same(
@@ -173,27 +173,28 @@ async function closeInFlight(t: Test, { open, received }: SinkUnderTest): Promis
   t.equal(new Set((await received()).map(uidOf)).size, 500);
 }
 
-/** Sends events as the port asks it of its callers: what is not settled comes again after a failure. */
+/** Sends events as the port asks it of its callers: what is not acknowledged comes again after a failure. */
 export async function sendAll(sink: Sink, all: readonly OutboxEvent[]): Promise<void> {
-  let settled = 0;
+  let acknowledged = 0;
   let taken = 0;
-  for (let attempts = 0; settled < all.length; attempts += 1) {
+  for (let attempts = 0; acknowledged < all.length; attempts += 1) {
     if (attempts > 200) throw new Error('it does not come to an end');
     const batch = all.slice(taken, taken + 500);
     const outcome = await sink.send(batch);
-    const upTo = outcome.outcome === 'ok' || outcome.outcome === 'retry' ? outcome.settled : undefined;
+    const upTo = outcome.outcome === 'ok' || outcome.outcome === 'retry' ? outcome.acknowledged : undefined;
     if (outcome.outcome === 'ok') taken += batch.length;
-    if (outcome.outcome === 'ok' && upTo === undefined) settled = taken;
-    if (upTo !== undefined) settled = Math.max(settled, all.filter(({ position }) => position <= upTo).length);
-    if (outcome.outcome !== 'ok') taken = settled;
-    // The time a real pump waits for the receiver to be back.
+    if (outcome.outcome === 'ok' && upTo === undefined) acknowledged = taken;
+    if (upTo !== undefined)
+      acknowledged = Math.max(acknowledged, all.filter(({ position }) => position <= upTo).length);
+    if (outcome.outcome !== 'ok') taken = acknowledged;
+    // The time a real worker waits for the receiver to be back.
     if (outcome.outcome !== 'ok') await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
 async function settleOf(sink: Sink, upTo: number): ReturnType<Sink['send']> {
   const outcome = await sink.send([]);
-  if (outcome.outcome === 'ok' && outcome.settled !== undefined && outcome.settled !== upTo)
-    throw new Error(`settled ${String(outcome.settled)} in place of ${String(upTo)}`);
+  if (outcome.outcome === 'ok' && outcome.acknowledged !== undefined && outcome.acknowledged !== upTo)
+    throw new Error(`acknowledged ${String(outcome.acknowledged)} in place of ${String(upTo)}`);
   return outcome;
 }

@@ -138,10 +138,10 @@ await t.test('what an event says', async (t) => {
   const fixed = toOcsf(event('resolved', { verdict: 'pass' }, { previousVerdict: 'fail' }), context);
   t.match(fixed, { activity_id: 3, status_id: 4, status_detail: 'fixed', compliance: { status_id: 1 } });
   const gone = toOcsf(event('resolved', {}, { previousVerdict: 'fail' }), context);
-  const forgotten = toOcsf(event('resolved', {}, { previousVerdict: 'fail', cause: 'nodeForgotten' }), context);
-  t.match(forgotten, {
-    status_detail: 'the node was forgotten',
-    unmapped: { verdict: 'fail', previous_verdict: 'fail', cause: 'nodeForgotten' },
+  const removed = toOcsf(event('resolved', {}, { previousVerdict: 'fail', cause: 'nodeRemoved' }), context);
+  t.match(removed, {
+    status_detail: 'the node was removed',
+    unmapped: { verdict: 'fail', previous_verdict: 'fail', cause: 'nodeRemoved' },
   });
   t.match(gone, { status_id: 4, status_detail: 'the container is gone', compliance: { status_id: 3 } });
   const again = toOcsf(event('opened'), { ...context, nowMs: T0 + 90_000 });

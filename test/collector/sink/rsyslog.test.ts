@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createFeed } from '../../../collector/feed.ts';
+import { createEventBus } from '../../../collector/event-bus.ts';
 import type { OcsfEvent } from '../../../collector/sink/ocsf.ts';
-import { startPump } from '../../../collector/sink/pump.ts';
+import { startDeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
 import { openSyslogConnection } from '../../../collector/sink/syslog-connection.ts';
 import { loadSyslogTls } from '../../../collector/sink/syslog-tls.ts';
@@ -69,10 +69,10 @@ function sinkTo(receiver: Rsyslog, paths?: Paths, replay = 1000): Sink {
 const ocsfIn = (receiver: Rsyslog): readonly OcsfEvent[] =>
   receiver.raw().map((raw) => JSON.parse(parseMessage(raw).text) as OcsfEvent);
 
-/** A store whose findings change, and a pump that brings their events to rsyslogd. */
+/** A store whose findings change, and a worker that brings their events to rsyslogd. */
 async function collectorTo(t: Test, directory: string, sink: Sink) {
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
-  const feed = createFeed();
+  const feed = createEventBus();
   const lines: Line[] = [];
   const sent: OutboxEvent[] = [];
   const state: Finding[] = [];
@@ -86,12 +86,12 @@ async function collectorTo(t: Test, directory: string, sink: Sink) {
     for (const one of made) feed.publish({ type: 'finding', event: one });
   };
   // Without jitter a receiver that is back is found soon.
-  const pump = startPump({ store, sink, feed, clock, log: collectLines(lines), random: () => 0 });
+  const worker = startDeliveryWorker({ store, sink, feed, clock, log: collectLines(lines), random: () => 0 });
   t.teardown(async () => {
-    await pump.stop();
+    await worker.stop();
     await store.close();
   });
-  return { store, pump, happen, sent, lines };
+  return { store, worker, happen, sent, lines };
 }
 
 const missing = (sent: readonly OutboxEvent[], found: readonly OcsfEvent[]): readonly string[] => {
@@ -116,7 +116,7 @@ for (const driver of ['gtls', 'ossl'] as const) {
         const sink = sinkTo(receiver, paths);
         t.match(await sink.send(events(1, 3)), {
           outcome: 'retry',
-          settled: 0,
+          acknowledged: 0,
           reason: /certificate.*sink-syslog-cert/,
         });
         await sink.close();
@@ -132,7 +132,7 @@ for (const driver of ['gtls', 'ossl'] as const) {
       });
       t.equal((await sink.send(batch.slice(0, 400))).outcome, 'ok');
       t.equal((await sink.send(batch.slice(400))).outcome, 'ok');
-      t.match(await sink.send([]), { outcome: 'ok', settled: 700 });
+      t.match(await sink.send([]), { outcome: 'ok', acknowledged: 700 });
       t.same(ocsfIn(receiver), JSON.parse(JSON.stringify(batch.map(ocsfOf))), 'what was confirmed is there at once');
       const [first] = receiver.fields();
       t.match(first, {
@@ -184,24 +184,24 @@ await t.test('rsyslogd is down while events happen, twice', { skip: skipSecure }
   const { tls, ca, permitted } = await certificates(directory, 'gtls');
   const receiver = await startRsyslog(secure.program, directory, tls);
   t.teardown(() => receiver.stop());
-  const { happen, sent, pump, store } = await collectorTo(t, directory, sinkTo(receiver, { ca, ...permitted }));
+  const { happen, sent, worker, store } = await collectorTo(t, directory, sinkTo(receiver, { ca, ...permitted }));
   await happen(50);
   await until(() => receiver.raw().length >= 50);
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     await receiver.stop(signal);
     for (let times = 0; times < 10; times += 1) await happen(30);
-    await until(() => pump.status().state === 'retrying');
-    t.match(pump.status(), { lastError: /nothing listens there|ended the connection|broke/ });
+    await until(() => worker.status().state === 'retrying');
+    t.match(worker.status(), { lastError: /nothing listens there|ended the connection|broke/ });
     await receiver.start();
     await until(() => missing(sent, ocsfIn(receiver)).length === 0, 30_000);
   }
   t.same(missing(sent, ocsfIn(receiver)), []);
   t.equal(sent.length, 650);
   // It counts once the sink has answered, which may be after the receiver has written.
-  await until(() => pump.status().delivered >= 650);
-  t.equal(pump.status().delivered, 650, 'what was sent again is counted once');
-  await pump.stop();
-  t.equal(await store.cursor('syslog'), sent.at(-1)?.position, 'the last events were settled at the end');
+  await until(() => worker.status().delivered >= 650);
+  t.equal(worker.status().delivered, 650, 'what was sent again is counted once');
+  await worker.stop();
+  t.equal(await store.cursor('syslog'), sent.at(-1)?.position, 'the last events were acknowledged at the end');
 });
 
 await t.test('rsyslogd is killed again and again in the midst of events', { skip }, async (t) => {

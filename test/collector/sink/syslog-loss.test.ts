@@ -86,15 +86,15 @@ await t.test('whatever fails when, every event reaches the disk of the receiver'
         open: receiver.open,
         replay: REPLAY,
       });
-      let [settled, taken] = [0, 0];
-      for (let steps = 0; settled < all.length; steps += 1) {
+      let [acknowledged, taken] = [0, 0];
+      for (let steps = 0; acknowledged < all.length; steps += 1) {
         if (steps > 5000) return false;
         // Only at the end there is nothing more to come: the receiver has had time to write everything down.
         const batch = all.slice(taken, taken + 1 + Math.floor(random() * 30));
         const outcome = await sink.send(batch);
         if (outcome.outcome !== 'ok' && outcome.outcome !== 'retry') return false;
-        settled = Math.max(settled, outcome.settled ?? 0);
-        taken = outcome.outcome === 'ok' ? taken + batch.length : settled;
+        acknowledged = Math.max(acknowledged, outcome.acknowledged ?? 0);
+        taken = outcome.outcome === 'ok' ? taken + batch.length : acknowledged;
       }
       await sink.close();
       const disk = receiver.disk();

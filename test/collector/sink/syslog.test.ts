@@ -12,7 +12,7 @@ import { createSyslogSink } from '../../../collector/sink/syslog.ts';
 import { systemClock } from '../../../service/clock.ts';
 import type { Clock } from '../../../service/clock.ts';
 import { issueCertificate } from '../../../service/tls/issue.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { sendAll } from './conformance.ts';
 import { event, events, render } from './events.ts';
 import { startSyslogReceiver } from './syslog-receiver.ts';
@@ -49,16 +49,16 @@ async function receiverOf(t: Test) {
 
 const uidsOf = (from: number, to: number): readonly string[] => events(from, to).map(({ uid }) => uid);
 
-await t.test('one connection for many batches; what is settled lags half a window behind', async (t) => {
+await t.test('one connection for many batches; what is acknowledged lags half a window behind', async (t) => {
   const receiver = await receiverOf(t);
   const sink = sinkTo(t, { port: receiver.port, replay: 20 });
-  t.same(await sink.send(events(1, 4)), { outcome: 'ok', settled: 0 });
-  t.same(await sink.send(events(5, 9)), { outcome: 'ok', settled: 0 });
+  t.same(await sink.send(events(1, 4)), { outcome: 'ok', acknowledged: 0 });
+  t.same(await sink.send(events(5, 9)), { outcome: 'ok', acknowledged: 0 });
   t.equal(receiver.connections(), 1);
-  t.same(await sink.send(events(10, 15)), { outcome: 'ok', settled: 0 }, 'ten were confirmed');
+  t.same(await sink.send(events(10, 15)), { outcome: 'ok', acknowledged: 0 }, 'ten were confirmed');
   t.equal(receiver.connections(), 2);
-  t.same(await sink.send(events(16, 25)), { outcome: 'ok', settled: 10 }, 'twenty were, ten of them before that');
-  t.same(await sink.send([]), { outcome: 'ok', settled: 25 }, 'nothing more to come: all');
+  t.same(await sink.send(events(16, 25)), { outcome: 'ok', acknowledged: 10 }, 'twenty were, ten of them before that');
+  t.same(await sink.send([]), { outcome: 'ok', acknowledged: 25 }, 'nothing more to come: all');
   t.same(receiver.uids(), uidsOf(1, 25));
 });
 
@@ -101,7 +101,7 @@ await t.test('a receiver that ends the connection by itself: taken events come a
   t.match(outcome, { outcome: 'retry', reason: /ended the connection/ });
   outcome = await sink.send(events(1, 3));
   t.equal(outcome.outcome, 'ok');
-  t.same(await sink.send([]), { outcome: 'ok', settled: 3 });
+  t.same(await sink.send([]), { outcome: 'ok', acknowledged: 3 });
 
   receiver.behave('hangs-up');
   const away = sinkTo(t, { port: receiver.port });
@@ -111,7 +111,7 @@ await t.test('a receiver that ends the connection by itself: taken events come a
 
 await t.test('a receiver that stands still is noticed, without a reset', async (t) => {
   const receiver = await receiverOf(t);
-  const clock = turnedClock();
+  const clock = createFakeClock();
   /** Turns the clock while real sockets do their part. */
   const turn = async <T>(outcome: Promise<T>): Promise<T> => {
     let isOver = false;
@@ -119,13 +119,13 @@ await t.test('a receiver that stands still is noticed, without a reset', async (
     outcome.then(over, over);
     while (!isOver) {
       await new Promise((resolve) => setTimeout(resolve, 1));
-      await clock.turn(250);
+      await clock.advance(250);
     }
     return outcome;
   };
   receiver.behave('never-ends');
   const patient = sinkTo(t, { port: receiver.port, clock });
-  t.same(await turn(patient.send(events(1, 3))), { outcome: 'ok', settled: 0 });
+  t.same(await turn(patient.send(events(1, 3))), { outcome: 'ok', acknowledged: 0 });
   t.match(await turn(patient.send([])), { outcome: 'retry', reason: /has not read to the end for 20 s/ });
 
   receiver.behave('stalls');
@@ -141,7 +141,7 @@ await t.test('a receiver that stands still is noticed, without a reset', async (
   const slow = sinkTo(t, { port: receiver.port, clock });
   await turn(slow.send(events(1, 1)));
   const before = receiver.connections();
-  await clock.turn(31_000);
+  await clock.advance(31_000);
   await turn(slow.send(events(2, 2)));
   t.equal(receiver.connections(), before + 1, 'what is unconfirmed for 30 s is confirmed before more follows');
 });
@@ -153,15 +153,16 @@ await t.test('a slow receiver with a backlog: the position moves, little is sent
   const sink = sinkTo(t, { port: receiver.port, clock: fasterClock(20), replay: 10_000 });
   const evidence = [{ source: '/proc/1/status', seen: 'x'.repeat(3000), expected: '' }];
   const all = events(1, 1500, { evidence });
-  let settled = 0;
+  let acknowledged = 0;
   let failures = 0;
   for (let from = 0; from < all.length && failures < 20;) {
     const outcome = await sink.send(all.slice(from, from + 500));
-    if ('settled' in outcome && outcome.settled !== undefined) settled = Math.max(settled, outcome.settled);
+    if ('acknowledged' in outcome && outcome.acknowledged !== undefined)
+      acknowledged = Math.max(acknowledged, outcome.acknowledged);
     if (outcome.outcome !== 'ok') failures += 1;
-    from = outcome.outcome === 'ok' ? from + 500 : settled;
+    from = outcome.outcome === 'ok' ? from + 500 : acknowledged;
   }
-  t.same(await sink.send([]), { outcome: 'ok', settled: 1500 });
+  t.same(await sink.send([]), { outcome: 'ok', acknowledged: 1500 });
   t.equal(failures, 0, 'no window was too large for it');
   t.same(receiver.uids(), uidsOf(1, 1500), 'each once, in order');
 });
@@ -182,7 +183,7 @@ await t.test('what cannot be reached', async (t) => {
   t.match(refused, {
     outcome: 'retry',
     afterMs: 1000,
-    settled: 0,
+    acknowledged: 0,
     reason: `127.0.0.1:${String(receiver.port)}: nothing listens there (ECONNREFUSED)`,
   });
   const unknown = await sinkTo(t, { host: 'no-such-host.invalid', port: 1 }).send(events(1, 1));
@@ -255,7 +256,7 @@ await t.test('a receiver that speaks: ignored; one that speaks garbage for TLS: 
   const { port } = talker.address() as AddressInfo;
   const sink = sinkTo(t, { port });
   t.equal((await sink.send(events(1, 2))).outcome, 'ok');
-  t.same(await sink.send([]), { outcome: 'ok', settled: 2 });
+  t.same(await sink.send([]), { outcome: 'ok', acknowledged: 2 });
   const opened: OpenedConnection = await openSyslogConnection({
     address: { host: '127.0.0.1', port },
     clock: CLOCK,

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import t from 'tap';
-import { TROUBLE_CODES } from '../../../collector/status/collector-status.ts';
+import { ISSUE_CODES } from '../../../collector/status/collector-status.ts';
 import { StoreError } from '../../../collector/store/error.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { startServer } from '../api/server.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 
@@ -11,17 +11,17 @@ interface Status {
   readonly [field: string]: unknown;
   readonly store: Readonly<Record<string, unknown>> & { readonly path: string; readonly freeBytes: number };
   readonly process: { readonly pid: number; readonly rssBytes: number; readonly cpuMs: number };
-  readonly troubles: readonly { readonly code: string; readonly subject: string; readonly advice: string }[];
+  readonly issues: readonly { readonly code: string; readonly subject: string; readonly advice: string }[];
 }
 
 const SINK = { position: 7, behind: 0, state: 'ok', lastError: '', delivered: 7, rejected: 0 } as const;
 
 void t.test('a fleet where everything works', async (t) => {
-  const clock = turnedClock(T0);
+  const clock = createFakeClock(T0);
   const server = await startServer(t, { clock, sinks: () => [{ ...SINK, name: 'ndjson' }] });
   await server.store.putNode(nodeRow());
   await server.commit(commit({ sequence: 1, snapshot: true, put: [finding(), finding({ on: 'x', verdict: 'pass' })] }));
-  await clock.turn(60_000);
+  await clock.advance(60_000);
   const status = (await (await server.fetch('/v1/status')).json()) as Status;
   t.match(status, {
     version: '0.1.0',
@@ -31,7 +31,7 @@ void t.test('a fleet where everything works', async (t) => {
     heartbeatMs: 30_000,
     nodes: { total: 1, connected: 1, stale: 0, offline: 0, listed: [{ id: 'n1', presence: 'connected' }] },
     sinks: [{ name: 'ndjson', state: 'ok' }],
-    troubles: [],
+    issues: [],
   });
   t.match(status.store, { findings: 2, historyFromMs: T0, historyToMs: T0, problem: '' });
   const { path, freeBytes } = status.store;
@@ -48,7 +48,7 @@ void t.test('a fleet where everything works', async (t) => {
 });
 
 void t.test('each thing that does not work is named, with what to do', async (t) => {
-  const clock = turnedClock(T0);
+  const clock = createFakeClock(T0);
   const server = await startServer(t, {
     clock,
     sinks: () => [
@@ -74,7 +74,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       put: [finding({ check: 'agent.resource-budget', subject: { kind: 'node', id: 'n1', name: 'web-1' } })],
     }),
   );
-  await clock.turn(120_000);
+  await clock.advance(120_000);
   const status = (await (await server.fetch('/v1/status')).json()) as Status;
   t.match(status, {
     addresses: { console: 'http://127.0.0.1:7480/' },
@@ -82,7 +82,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
     nodes: { total: 3, connected: 1, stale: 1, offline: 1 },
   });
   // The disk of whoever runs this may be nearly full.
-  const told = status.troubles.filter(({ code }) => code !== 'storeSpace');
+  const told = status.issues.filter(({ code }) => code !== 'storeSpace');
   t.strictSame(
     told.map(({ code, subject }) => `${code} ${subject}`),
     [
@@ -101,7 +101,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
   );
   for (const { advice, code } of told) t.ok(advice.length > 20, code);
   t.strictSame(
-    told.map(({ code }) => code).filter((code) => !(TROUBLE_CODES as readonly string[]).includes(code)),
+    told.map(({ code }) => code).filter((code) => !(ISSUE_CODES as readonly string[]).includes(code)),
     [],
   );
 });
@@ -117,7 +117,7 @@ void t.test('a store that fails is part of the answer', async (t) => {
   t.equal(response.status, 200);
   const status = (await response.json()) as Status;
   t.match(status.store, { problem: 'cannot count: disk I/O error', findings: 0 });
-  t.match(status.troubles[0], { code: 'storeFailing', subject: status.store.path });
+  t.match(status.issues[0], { code: 'storeFailing', subject: status.store.path });
 });
 
 void t.test('a node cannot put words into a line that is there to be copied', async (t) => {
@@ -131,7 +131,7 @@ void t.test('a node cannot put words into a line that is there to be copied', as
     }),
   );
   const status = (await (await server.fetch('/v1/status')).json()) as Status;
-  const advice = status.troubles.map((trouble) => trouble.advice);
+  const advice = status.issues.map((issue) => issue.advice);
   t.ok(advice.includes('plimsoll explain agent.resource-budget --node n1'), advice.join('\n'));
   t.notMatch(advice.join(), /reboot/);
 });

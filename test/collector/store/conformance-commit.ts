@@ -5,7 +5,7 @@ import type { OutboxEvent, Store } from '../../../collector/store/store.ts';
 import { all, commit, commitEvents, commitOne, finding, T0 } from './fleet.ts';
 
 export async function sequences(t: Test, store: Store): Promise<void> {
-  t.equal(await store.nodeState('n1'), undefined, 'never seen');
+  t.equal(await store.replicationState('n1'), undefined, 'never seen');
   t.match(await commitOne(store, commit({ sequence: 7, snapshot: true, put: [finding()] })), { outcome: 'applied' });
   t.match(await commitOne(store, commit({ sequence: 8 })), { outcome: 'applied', events: [] }, 'empty, but counted');
   t.same(await commitOne(store, commit({ sequence: 8, put: [finding({ on: 'x' })] })), { outcome: 'duplicate' });
@@ -16,7 +16,11 @@ export async function sequences(t: Test, store: Store): Promise<void> {
   });
   t.equal((await all(store)).length, 1, 'neither changed anything');
   t.match(await commitOne(store, commit({ sequence: 20, snapshot: true, put: [finding()] })), { outcome: 'applied' });
-  t.match(await store.nodeState('n1'), { epoch: 'e1', committedSequence: 20, findings: 1 }, 'a snapshot heals a gap');
+  t.match(
+    await store.replicationState('n1'),
+    { epoch: 'e1', committedSequence: 20, findings: 1 },
+    'a snapshot heals a gap',
+  );
 }
 
 export async function epochs(t: Test, store: Store): Promise<void> {
@@ -26,9 +30,9 @@ export async function epochs(t: Test, store: Store): Promise<void> {
   await commitEvents(store, commit({ sequence: 5, snapshot: true, put: [finding()] }));
   t.same(await commitOne(store, commit({ epoch: 'e2', sequence: 6 })), { outcome: 'gap', committed: 0 });
   t.same(await commitOne(store, commit({ epoch: 'e2', sequence: 1 })), { outcome: 'gap', committed: 0 });
-  t.match(await store.nodeState('n1'), { epoch: 'e1', committedSequence: 5 });
+  t.match(await store.replicationState('n1'), { epoch: 'e1', committedSequence: 5 });
   await commitEvents(store, commit({ epoch: 'e2', sequence: 1, snapshot: true, put: [finding()] }));
-  t.match(await store.nodeState('n1'), { epoch: 'e2', committedSequence: 1 });
+  t.match(await store.replicationState('n1'), { epoch: 'e2', committedSequence: 1 });
 }
 
 export async function lifecycle(t: Test, store: Store): Promise<void> {
@@ -102,12 +106,12 @@ export async function snapshots(t: Test, store: Store): Promise<void> {
     'resolved b',
   ]);
   t.equal((await store.findings({ nodes: ['n2'], limit: 10 })).findings.length, 1, 'another node is not touched');
-  t.match(await store.nodeState('n1'), { digest: digestOf([c, changed]), findings: 2 });
+  t.match(await store.replicationState('n1'), { digest: digestOf([c, changed]), findings: 2 });
   const twice = [finding({ on: 'c', evidence: [] }), c];
   t.same(await commitEvents(store, commit({ epoch: 'e2', sequence: 2, snapshot: true, put: [...twice, changed] })), []);
-  t.match(await store.nodeState('n1'), { digest: digestOf([c, changed]) }, 'named twice: the last counts');
+  t.match(await store.replicationState('n1'), { digest: digestOf([c, changed]) }, 'named twice: the last counts');
   await commitEvents(store, commit({ epoch: 'e2', sequence: 3, snapshot: true }));
-  t.match(await store.nodeState('n1'), { digest: 0, findings: 0 });
+  t.match(await store.replicationState('n1'), { digest: 0, findings: 0 });
 }
 
 export async function times(t: Test, store: Store): Promise<void> {

@@ -153,8 +153,8 @@ export async function nodes(t: Test, store: Store): Promise<void> {
     nodeRow(),
     nodeRow({ id: 'n0', name: 'web-2', containers: [], connected: false, offlineSinceMs: T0 }),
   ]);
-  t.match(await store.nodeState('n1'), { committedSequence: 1, findings: 1 }, 'its stream is not touched');
-  t.equal(await store.nodeState('n0'), undefined, 'introduced, but nothing committed');
+  t.match(await store.replicationState('n1'), { committedSequence: 1, findings: 1 }, 'its stream is not touched');
+  t.equal(await store.replicationState('n0'), undefined, 'introduced, but nothing committed');
   await store.putNode(nodeRow({ firstSeenMs: T0 + 99, lastSeenMs: T0 + 99, dropped: 3 }));
   t.match((await store.nodes())[0], { firstSeenMs: T0, lastSeenMs: T0 + 99, dropped: 3 }, 'first seen once');
   t.match((await all(store))[0], { nodeName: 'web-1' });

@@ -52,7 +52,7 @@ export async function randomChanges(t: Test, store: Store): Promise<void> {
     const contents = (findings: Iterable<Finding>): string => [...findings].map(findingContent).sort().join('\n');
     for (const [node, set] of sets) {
       const stored = (await store.findings({ nodes: [node], limit: 10_000 })).findings;
-      const state = await store.nodeState(node);
+      const state = await store.replicationState(node);
       if (contents(stored) !== contents(set.values())) return false;
       if (state?.digest !== digestOf(set.values()) || state.findings !== set.size) return false;
     }

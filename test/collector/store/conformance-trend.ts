@@ -105,7 +105,7 @@ export async function trendAtTheEdges(t: Test, store: Store): Promise<void> {
   t.same(await store.trend([T0 + hour + 1]).then(({ knownFromMs }) => knownFromMs), T0 + 30 * MINUTE_MS);
   t.same(await failuresAt(T0 + 2 * hour), [1], 'later moments keep their counts');
   await store.prune([], T0 + 20 * MINUTE_MS);
-  t.equal((await store.trend([])).knownFromMs, T0 + 30 * MINUTE_MS, 'what was forgotten stays forgotten');
+  t.equal((await store.trend([])).knownFromMs, T0 + 30 * MINUTE_MS, 'what was removed stays removed');
 
   for (const wrong of [[2, 1], [-1], [1.5], [Number.NaN], Array.from({ length: 501 }, () => 1)])
     await t.rejects(store.trend(wrong), { code: 'badFilter' });

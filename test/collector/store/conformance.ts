@@ -1,7 +1,7 @@
 import type { Test } from 'tap';
 import type { Store } from '../../../collector/store/store.ts';
 import { batches, epochs, gone, lifecycle, sequences, snapshots, times } from './conformance-commit.ts';
-import { forgets, forgottenHistory, forgottenNodesComeBack } from './conformance-forget.ts';
+import { removes, forgottenHistory, removedNodesComeBack } from './conformance-remove-node.ts';
 import { history, historyRange, outbox } from './conformance-outbox.ts';
 import { counts, filters, literalText, nodes, pages, refusals } from './conformance-query.ts';
 import { randomChanges } from './conformance-random.ts';
@@ -32,9 +32,9 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('findings: worst first, pages without loss or doubles while rows change', pages);
   await check('counts', counts);
   await check('nodes', nodes);
-  await check('a node is forgotten: what was open is resolved, nothing is left', forgets);
-  await check('a node that was forgotten comes back as a new one', forgottenNodesComeBack);
-  await check('the history of a node that was forgotten goes with all history', forgottenHistory);
+  await check('a node is removed: what was open is resolved, nothing is left', removes);
+  await check('a node that was removed comes back as a new one', removedNodesComeBack);
+  await check('the history of a node that was removed goes with all history', forgottenHistory);
   await check('outbox, cursors and prune', outbox);
   await check('history', history);
   await check('how far back history goes', historyRange);

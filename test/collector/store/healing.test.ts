@@ -6,8 +6,8 @@ import t from 'tap';
 import { openHealingStore } from '../../../collector/store/healing.ts';
 import { MIGRATIONS } from '../../../collector/store/schema.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
-import { turnedClock } from '../../../service/turned-clock.ts';
-import type { TurnedClock } from '../../../service/turned-clock.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
+import type { FakeClock } from '../../service/fake-clock.ts';
 import { cannotMount, mountSmall } from '../../component/tmpfs.ts';
 import { collectLines } from '../session/collector.ts';
 import type { Line } from '../session/collector.ts';
@@ -15,7 +15,7 @@ import { storeConformance } from './conformance.ts';
 import { DAMAGE, damageOpenFile, overwrite } from './damage.ts';
 import { all, commit, commitEvents, commitOne, finding, nodeRow, T0 } from './fleet.ts';
 
-async function open(path: string, clock: TurnedClock = turnedClock(T0)) {
+async function open(path: string, clock: FakeClock = createFakeClock(T0)) {
   const lines: Line[] = [];
   const replaced: number[] = [];
   const onReplaced = (): void => void replaced.push(clock.now());
@@ -156,7 +156,7 @@ await t.test('a disk that damages everything: three files are kept, and once a m
   for (let round = 1; round <= 5; round += 1) {
     damageOpenFile(path);
     if (round > 1) await t.rejects(write(round), { code: 'damaged' }, 'too soon');
-    await clock.turn(61_000);
+    await clock.advance(61_000);
     await write(round);
   }
   t.equal(replaced.length, 5);

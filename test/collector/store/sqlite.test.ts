@@ -25,7 +25,7 @@ await t.test('a file keeps everything, and belongs to its owner', async (t) => {
   await first.close();
   await t.rejects(first.nodes(), { code: 'closed' });
   const second = await openSqliteStore({ path });
-  t.match(await second.nodeState('n1'), { epoch: 'e1', committedSequence: 1 });
+  t.match(await second.replicationState('n1'), { epoch: 'e1', committedSequence: 1 });
   t.same(await second.outbox(0, 10), events, 'with the same uids');
   t.equal(await second.cursor('ndjson'), 1);
   await second.close();
@@ -97,7 +97,7 @@ await t.test('a disk that fills up: the whole batch is taken back, later it work
     small.commit([commit({ sequence: 2, put: [finding({ on: 'fits' })] }), commit({ sequence: 3, put })]),
     { code: 'full' },
   );
-  t.match(await small.nodeState('n1'), { committedSequence: 1, findings: 1 }, 'nothing of the batch is there');
+  t.match(await small.replicationState('n1'), { committedSequence: 1, findings: 1 }, 'nothing of the batch is there');
   await commitEvents(small, commit({ sequence: 2, put: [finding({ on: 'fits' })] }));
   await small.close();
 });
@@ -126,7 +126,11 @@ await t.test('a small disk: the WAL leaves room, and gives back what it took', {
   writeFileSync(join(directory, 'filler'), Buffer.alloc(bavail * bsize));
   await t.rejects(write(), { code: 'full' });
   await write();
-  t.equal((await store.nodeState('n1'))?.committedSequence, sequence, 'the next one has what the WAL had before');
+  t.equal(
+    (await store.replicationState('n1'))?.committedSequence,
+    sequence,
+    'the next one has what the WAL had before',
+  );
   await store.close();
 });
 
@@ -195,7 +199,7 @@ await t.test('a file of version 1 is opened with all that it holds', async (t) =
     findings: await all(store),
     counts: await store.counts(),
     nodes: await store.nodes(),
-    states: [await store.nodeState('n1'), await store.nodeState('n2')],
+    states: [await store.replicationState('n1'), await store.replicationState('n2')],
     outbox: await store.outbox(0, 10_000),
     history: await store.history({ nodes: ['n2'], limit: 10_000 }),
     cursor: await store.cursor('ndjson'),
@@ -210,7 +214,7 @@ await t.test('a file of version 1 is opened with all that it holds', async (t) =
   await again.close();
 });
 
-await t.test('nodes are forgotten: a full disk takes it back; rows go with the last of their history', async (t) => {
+await t.test('nodes are removed: a full disk takes it back; rows go with the last of their history', async (t) => {
   const path = join(t.testdir(), 'store.sqlite');
   const put = Array.from({ length: 300 }, (_, index) => finding({ on: `c${String(index)}` }));
   const store = await openSqliteStore({ path });
@@ -219,20 +223,20 @@ await t.test('nodes are forgotten: a full disk takes it back; rows go with the l
   await store.close();
   const { size } = statSync(path);
   const small = await openSqliteStore({ path, maxBytes: size + 2 * 8192 });
-  await t.rejects(small.forget('n1', T0), { code: 'full', message: /forget a node/ });
-  t.match(await small.nodeState('n1'), { committedSequence: 1, findings: 300 });
+  await t.rejects(small.removeNode('n1', T0), { code: 'full', message: /remove a node/ });
+  t.match(await small.replicationState('n1'), { committedSequence: 1, findings: 300 });
   t.equal((await small.outbox(0, 10_000)).length, 300, 'nothing was resolved');
   await small.close();
 
   const again = await openSqliteStore({ path });
-  t.match(await again.forget('n1', T0), { findings: 300, resolved: 300 });
+  t.match(await again.removeNode('n1', T0), { findings: 300, resolved: 300 });
   const db = new DatabaseSync(path);
   const rowsOf = (table: string): unknown => db.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.['rows'];
   t.same(['finding', 'subject', 'node', 'event'].map(rowsOf), [0, 0, 1, 600]);
   await again.prune(['ndjson'], T0 + 1);
   t.equal(rowsOf('node'), 1, 'a sink has not seen its events yet');
   await again.prune([], T0 + 1);
-  t.same(['node', 'event', 'forgotten_node'].map(rowsOf), [0, 0, 0]);
+  t.same(['node', 'event', 'removed_node'].map(rowsOf), [0, 0, 0]);
   db.close();
   await again.close();
 });
@@ -262,7 +266,7 @@ await t.test('killed while committing: what was answered is there', async (t) =>
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   t.equal(child.signalCode, 'SIGKILL');
   const store = await openSqliteStore({ path });
-  const state = await store.nodeState('n1');
+  const state = await store.replicationState('n1');
   t.ok(answered >= 200 && (state?.committedSequence ?? 0) >= answered, `${String(answered)} answered`);
   t.equal((await all(store)).length, state?.findings);
   await store.close();

@@ -12,7 +12,7 @@ import { digestOf } from '../../../posture/digest.ts';
 import { findingContent } from '../../../posture/finding.ts';
 import type { Finding } from '../../../posture/finding.ts';
 import { systemClock } from '../../../service/clock.ts';
-import { until } from '../../agent/link/link-node.ts';
+import { until } from '../../agent/transport/link-node.ts';
 import { createRandom } from '../../fixture/random.ts';
 import { all, commit, finding, nodeRow } from './fleet.ts';
 
@@ -45,7 +45,7 @@ async function fill(path: string): Promise<void> {
 /** What a collector and a node do when they meet: heartbeat, and a full transfer where the digests differ. */
 async function meet(store: Store, nodeId: string): Promise<void> {
   const put = findingsOf(nodeId);
-  const state = await store.nodeState(nodeId);
+  const state = await store.replicationState(nodeId);
   const isSame =
     state?.epoch === 'e1' &&
     state.committedSequence === 1 &&
@@ -160,11 +160,15 @@ await t.test('a sound store is left as it is, also while commits come in between
   await fill(path);
   const store = await openSqliteStore({ path });
   t.equal(await store.verify('nobody'), undefined);
-  const before = await store.nodeState('n1');
+  const before = await store.replicationState('n1');
   const verified = store.verify('n1');
   await store.commit([commit({ nodeId: 'n1', sequence: 2, put: [finding({ on: 'while-it-runs' })] })]);
   t.equal(await verified, 'sound');
-  t.match(await store.nodeState('n1'), { epoch: 'e1', committedSequence: 2, findings: (before?.findings ?? 0) + 1 });
+  t.match(await store.replicationState('n1'), {
+    epoch: 'e1',
+    committedSequence: 2,
+    findings: (before?.findings ?? 0) + 1,
+  });
   t.notOk(existsSync(`${path}.damaged`));
   await store.close();
 });
@@ -182,8 +186,8 @@ await t.test(
     const { repaired, over } = startVerification({ store, clock: systemClock(), log: SILENT, signal: stop.signal });
     await until('it is noticed', () => repaired().length > 0);
     t.same(repaired(), [{ kind: 'repaired', nodeId: 'n2' }]);
-    t.equal(await store.nodeState('n2'), undefined, 'its next heartbeat asks for everything');
-    t.match(await store.nodeState('n1'), { epoch: 'e1', committedSequence: 1 });
+    t.equal(await store.replicationState('n2'), undefined, 'its next heartbeat asks for everything');
+    t.match(await store.replicationState('n1'), { epoch: 'e1', committedSequence: 1 });
     await meet(store, 'n2');
     t.equal(await store.verify('n2'), 'sound');
     t.same((await all(store)).map((one) => `${one.nodeId} ${findingContent(one)}`).sort(), EXPECTED);

@@ -25,7 +25,7 @@ const SCHEMA = `
   DROP INDEX event_finding;
   CREATE INDEX event_finding ON event (node, finding);
   DROP TABLE trend;
-  DROP TABLE forgotten_node;
+  DROP TABLE removed_node;
   ALTER TABLE store DROP COLUMN trend_floor;
   PRAGMA user_version = 1;
 `;

@@ -20,8 +20,8 @@ void t.test('live items change the fleet', async (t) => {
   t.match(lost.changes, [{ type: 'node', connected: false, atMs: 9500 }]);
   const back = reduceFleet(lost, { type: 'node', node: fleetNode() }, 10_000);
   t.match(back.changes, [{ connected: true, atMs: 10_000 }, { connected: false }]);
-  const forgotten = reduceFleet(back, { type: 'nodeForgotten', nodeId: 'n1' }, 10_500);
-  t.strictSame(forgotten, { ...back, nodes: [] }, 'there is no such node any more');
+  const removed = reduceFleet(back, { type: 'nodeRemoved', nodeId: 'n1' }, 10_500);
+  t.strictSame(removed, { ...back, nodes: [] }, 'there is no such node any more');
   const more = reduceFleet(back, { type: 'node', node: fleetNode({ id: 'n2', name: 'web-2' }) }, 11_000);
   t.match(more.nodes, [{ id: 'n1' }, { id: 'n2', counts: { failures: { high: 0 } } }]);
   const changed = reduceFleet(more, { type: 'finding', event: happened('opened', shown()) }, 12_000);

@@ -1,15 +1,15 @@
 import t from 'tap';
-import type { Problem, Result } from '../../../console/api/client.ts';
+import type { RequestFailure, Result } from '../../../console/api/client.ts';
 import { startLive, watchEvents } from '../../../console/live/live.ts';
 import type { LiveItem } from '../../../console/live/live.ts';
 import { happened, shown } from '../finding.ts';
 
-const REFUSED: Problem = { kind: 'signedOut', message: 'no', hint: '', retryAfterMs: 0 };
-const BUSY: Problem = { ...REFUSED, kind: 'failed', retryAfterMs: 9000 };
+const REFUSED: RequestFailure = { kind: 'signedOut', message: 'no', hint: '', retryAfterMs: 0 };
+const BUSY: RequestFailure = { ...REFUSED, kind: 'failed', retryAfterMs: 9000 };
 const EVENT = `id: 4\nevent: finding\ndata: ${JSON.stringify(happened('opened', shown(), null, 4))}\n\n`;
 
 /** A collector that answers each connection with the next of these, and then refuses the session. */
-function scripted(answers: readonly (string | Problem)[]) {
+function scripted(answers: readonly (string | RequestFailure)[]) {
   const asked: string[] = [];
   const waited: number[] = [];
   const stream = (path: string, lastId: string): Promise<Result<Response>> => {

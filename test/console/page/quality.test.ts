@@ -48,13 +48,13 @@ void t.test('looks and works well for everybody', { skip: noChromium }, async (t
     )) {
       await go(hash);
       await page.locator(there).first().waitFor();
-      if (hash === '#/') await page.locator('.troubles').waitFor();
+      if (hash === '#/') await page.locator('.issues').waitFor();
       await lookAround(t, page, hash);
     }
     await go('#/nodes/seeded-0');
-    await page.getByRole('button', { name: 'Forget this node' }).click();
+    await page.getByRole('button', { name: 'Remove this node' }).click();
     await page.getByRole('alertdialog').waitFor();
-    await lookAround(t, page, 'the question before a node is forgotten');
+    await lookAround(t, page, 'the question before a node is removed');
     await page.keyboard.press('Escape');
     await go('#/findings?verdict=fail');
     await page.locator('.row-link').first().click();

@@ -87,18 +87,15 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
   });
 
   await t.test('what does not work is said, as the collector says it', async (t) => {
-    const total = await troubleCount(site);
-    const troubles = page.getByRole('region', { name: `${String(total)} things do not work` });
-    await troubles.waitFor();
+    const total = await issueCount(site);
+    const issues = page.getByRole('region', { name: `${String(total)} things do not work` });
+    await issues.waitFor();
     // Five nodes are offline: one line each, and once what to do about it.
-    t.equal(await troubles.getByRole('listitem').count(), 5);
-    await troubles
-      .getByRole('listitem')
-      .filter({ hasText: 'web-1: the agent of this node is not connected' })
-      .waitFor();
-    await troubles.getByText(HOSTILE.markup).waitFor();
-    t.equal(await troubles.getByText(/plimsoll doctor tries the connection/).count(), 1);
-    t.equal(await troubles.getByText('plimsoll status').count(), total > 5 ? 1 : 0);
+    t.equal(await issues.getByRole('listitem').count(), 5);
+    await issues.getByRole('listitem').filter({ hasText: 'web-1: the agent of this node is not connected' }).waitFor();
+    await issues.getByText(HOSTILE.markup).waitFor();
+    t.equal(await issues.getByText(/plimsoll doctor tries the connection/).count(), 1);
+    t.equal(await issues.getByText('plimsoll status').count(), total > 5 ? 1 : 0);
     calm(t);
   });
 
@@ -112,11 +109,11 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await changes.getByText('resolved').first().waitFor();
     await live.stop();
     await changes.getByText('went offline').waitFor();
-    const total = await troubleCount(site);
-    const troubles = page.getByRole('region', { name: `${String(total)} things do not work` });
-    await troubles.getByText(`and ${String(total - 5)} more: plimsoll status`).waitFor();
-    t.equal(await troubles.getByRole('listitem').count(), 5);
-    await troubles.getByRole('link', { name: 'web-1' }).click();
+    const total = await issueCount(site);
+    const issues = page.getByRole('region', { name: `${String(total)} things do not work` });
+    await issues.getByText(`and ${String(total - 5)} more: plimsoll status`).waitFor();
+    t.equal(await issues.getByRole('listitem').count(), 5);
+    await issues.getByRole('link', { name: 'web-1' }).click();
     await page.getByRole('heading', { level: 1, name: 'web-1' }).waitFor();
     calm(t);
   });
@@ -305,7 +302,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     );
   });
 
-  await t.test('a node is forgotten, by keyboard; whoever looks on sees it go', async (t) => {
+  await t.test('a node is removed, by keyboard; whoever looks on sees it go', async (t) => {
     // The live one, which has gone offline since; it calls itself web-3.
     const before = faults.length;
     const other = await openVisitor(browser, site);
@@ -321,27 +318,27 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
 
     await go(`#/nodes/${nodeId}`);
     await page.getByRole('heading', { level: 1, name: 'this-machine' }).waitFor();
-    t.equal(await page.getByRole('button', { name: 'Forget this node' }).count(), 0, 'not one that is connected');
+    t.equal(await page.getByRole('button', { name: 'Remove this node' }).count(), 0, 'not one that is connected');
     await go('#/nodes/live-1');
-    const button = page.getByRole('button', { name: 'Forget this node' });
+    const button = page.getByRole('button', { name: 'Remove this node' });
     await button.focus();
     await page.keyboard.press('Enter');
-    const question = page.getByRole('alertdialog', { name: 'Forget web-3?' });
+    const question = page.getByRole('alertdialog', { name: 'Remove web-3?' });
     await question.waitFor();
     t.match(await question.innerText(), /It has no open findings\. This cannot be undone/);
     t.equal(await page.evaluate<string>('document.activeElement.innerText'), 'Keep it', 'the safe answer is at hand');
     await page.keyboard.press('Escape');
     await question.waitFor({ state: 'hidden' });
-    t.match(await page.evaluate<string>('document.activeElement.innerText'), /Forget this node/, 'back where it was');
+    t.match(await page.evaluate<string>('document.activeElement.innerText'), /Remove this node/, 'back where it was');
     t.ok(await isKnown(site, 'live-1'), 'nothing has happened');
     await page.keyboard.press('Enter');
     await question.waitFor();
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
-    await page.locator('[role=status]', { hasText: 'web-3 was forgotten.' }).waitFor({ state: 'attached' });
+    await page.locator('[role=status]', { hasText: 'web-3 was removed.' }).waitFor({ state: 'attached' });
     await page.getByRole('heading', { level: 1, name: /open|fails|judged/ }).waitFor();
     await fleet.getByRole('row', { name: /web-3/ }).waitFor({ state: 'detached' });
-    await onlooker.page.getByText('This node was forgotten.').waitFor();
+    await onlooker.page.getByText('This node was removed.').waitFor();
     t.notOk(await isKnown(site, 'live-1'));
     // A page that shows a node asks again for what is gone, which the browser reports by itself.
     t.strictSame(
@@ -364,9 +361,9 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
 });
 
 /** What the collector itself counts: at least the nodes that are offline. */
-async function troubleCount(site: { readonly url: string; readonly token: string }): Promise<number> {
-  const { troubles } = (await (await get(site, '/v1/status')).json()) as { troubles: readonly unknown[] };
-  return troubles.length;
+async function issueCount(site: { readonly url: string; readonly token: string }): Promise<number> {
+  const { issues } = (await (await get(site, '/v1/status')).json()) as { issues: readonly unknown[] };
+  return issues.length;
 }
 
 async function isKnown(site: { readonly url: string; readonly token: string }, nodeId: string): Promise<boolean> {

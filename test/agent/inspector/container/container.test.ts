@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Test } from 'tap';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { observe, observeContainer } from '../../../../agent/inspector/observe.ts';
 import type { Host } from '../../../../agent/host/host.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
@@ -53,7 +53,7 @@ async function accessTo(t: Test, host: Host, answers: Answers): Promise<NodeAcce
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,
-    recall: createRecall(),
+    cache: createParseCache(),
     now: () => 0,
   };
 }
@@ -252,7 +252,7 @@ t.test('an engine that is gone leaves a container running, or not', async (t) =>
   host.replace({ '/proc/100/cgroup': '0::/user.slice\n' });
   await observe(gone, factsOf({ containers: await observe(gone, known, 'containers') }), 'containers');
   t.match(await observe(gone, known, 'unobserved'), { state: 'seen', value: [] });
-  t.equal(access.recall.failed.list().length, 0);
+  t.equal(access.cache.failed.list().length, 0);
 });
 
 t.test('one that ends while it is inspected does not hide the others', async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Test } from 'tap';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { dockerInspector } from '../../../../agent/inspector/docker/inspect.ts';
 import { dockerSchema } from '../../../../posture/fact/docker.ts';
 import type { DockerFact } from '../../../../posture/fact/docker.ts';
@@ -41,7 +41,7 @@ async function dockerOf(t: Test, tree: Tree, answers: Answers, silent = false): 
       inventory: () => Promise.resolve(nodeFact()),
       agent: noAgent,
       engines: ONE_ENGINE,
-      recall: createRecall(),
+      cache: createParseCache(),
       now: () => 0,
     },
     {},

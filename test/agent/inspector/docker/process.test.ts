@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Test } from 'tap';
 import { readDockerProcesses } from '../../../../agent/inspector/docker/process.ts';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { DOCKER_SOCKET_INODE, NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
 import { recordedText } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
@@ -12,7 +12,7 @@ const INODE = DOCKER_SOCKET_INODE;
 const NODE: Tree = { ...NODE_TREE, '/run/docker.sock': '' };
 
 const read = (t: Test, tree: Tree): ReturnType<typeof readDockerProcesses> =>
-  readDockerProcesses({ host: treeHost(t, { ...NODE, ...tree }), recall: createRecall() }, ENDPOINT);
+  readDockerProcesses({ host: treeHost(t, { ...NODE, ...tree }), cache: createParseCache() }, ENDPOINT);
 
 t.test('the dockerd that holds the socket, whatever the path is called', async (t) => {
   const { daemon, proxies } = await read(t, {
@@ -67,7 +67,7 @@ t.test('a dockerd in a container is none of the node', async (t) => {
     '/proc/1/cgroup': `0::/docker/${'ab'.repeat(32)}/init.scope\n`,
   });
   t.match(
-    (await readDockerProcesses({ host: nested, recall: createRecall() }, ENDPOINT)).daemon,
+    (await readDockerProcesses({ host: nested, cache: createParseCache() }, ENDPOINT)).daemon,
     { state: 'seen' },
     'but a node may be a container',
   );
@@ -79,7 +79,7 @@ t.test('cri-dockerd and a name that only begins alike are not it', async (t) => 
 
 t.test('processes of others are hidden', async (t) => {
   const host = treeHost(t, processTree(812));
-  t.match((await readDockerProcesses({ host, recall: createRecall() }, ENDPOINT)).daemon, {
+  t.match((await readDockerProcesses({ host, cache: createParseCache() }, ENDPOINT)).daemon, {
     state: 'unreadable',
     reason: /hidepid/,
   });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { fileInspector } from '../../../../agent/inspector/file/inspect.ts';
 import { dockerPaths, registryDirectory, sshPaths } from '../../../../agent/inspector/file/paths.ts';
 import { namesOf } from '../../../../agent/inspector/accounts.ts';
@@ -127,7 +127,7 @@ t.test('a node', async (t) => {
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,
-    recall: createRecall(),
+    cache: createParseCache(),
     now: () => 0,
   };
   const files = await fileInspector.inspect(access, facts);

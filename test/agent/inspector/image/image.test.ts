@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { historySchema, imageSchema, toHistory, toImage } from '../../../../agent/inspector/image/parse.ts';
 import { observe } from '../../../../agent/inspector/observe.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
@@ -70,7 +70,7 @@ t.test('images of running containers', async (t) => {
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,
-    recall: createRecall(),
+    cache: createParseCache(),
     now: () => 0,
   });
   const answers = {

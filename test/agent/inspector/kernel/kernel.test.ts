@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { parseBootParameters } from '../../../../agent/inspector/kernel/boot-parameters.ts';
 import { kernelInspector } from '../../../../agent/inspector/kernel/inspect.ts';
 import * as parse from '../../../../agent/inspector/kernel/parse.ts';
@@ -88,7 +88,7 @@ async function kernelOf(t: Test, tree: Tree): Promise<KernelFact> {
       inventory: () => Promise.resolve(nodeFact()),
       agent: noAgent,
       engines: ONE_ENGINE,
-      recall: createRecall(),
+      cache: createParseCache(),
       now: () => 0,
     },
     {},

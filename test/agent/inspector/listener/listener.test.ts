@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Test } from 'tap';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { apiListeners, streamPorts } from '../../../../agent/inspector/listener/choose.ts';
 import { listenerInspector } from '../../../../agent/inspector/listener/inspect.ts';
 import { parseTcpListeners } from '../../../../agent/inspector/proc/proc-net-tcp.ts';
@@ -82,7 +82,7 @@ async function listenersOf(
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,
-    recall: createRecall(),
+    cache: createParseCache(),
     now: () => 0,
   };
   const fact = await listenerInspector.inspect(access, facts);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { heldSockets } from '../../../../agent/inspector/proc/process-table.ts';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
 
@@ -25,7 +25,7 @@ t.test('those that a process holds, looked for once', async (t) => {
         return host.list(path);
       },
     },
-    recall: createRecall(),
+    cache: createParseCache(),
   };
   const held = (...inodes: number[]): Promise<unknown> => heldSockets(access, 'test', 812, new Set(inodes));
   t.same(await held(501, 777), { ok: true, value: new Set([501]) });
@@ -48,5 +48,5 @@ t.test('those that a process holds, looked for once', async (t) => {
 
 t.test('descriptors that are not for us', async (t) => {
   const host = treeHost(t, { '/proc/812/stat': stat(9127) });
-  t.match(await heldSockets({ host, recall: createRecall() }, 'test', 812, new Set([1])), { ok: false });
+  t.match(await heldSockets({ host, cache: createParseCache() }, 'test', 812, new Set([1])), { ok: false });
 });

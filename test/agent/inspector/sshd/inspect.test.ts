@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { parseTcpListeners } from '../../../../agent/inspector/proc/proc-net-tcp.ts';
-import { createRecall } from '../../../../agent/inspector/recall.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { sshdInspector } from '../../../../agent/inspector/sshd/inspect.ts';
 import { sshdSchema } from '../../../../posture/fact/sshd.ts';
 import type { SshdFact } from '../../../../posture/fact/sshd.ts';
@@ -27,7 +27,7 @@ async function sshdOf(t: Test, tree: Tree, change: (root: string) => void = () =
       inventory: () => Promise.resolve(nodeFact()),
       agent: noAgent,
       engines: ONE_ENGINE,
-      recall: createRecall(),
+      cache: createParseCache(),
       now: () => 0,
     },
     {},

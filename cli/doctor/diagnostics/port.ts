@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises';
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { formatAddress } from '../../../service/config/kind.ts';
+import type { Address } from '../../../service/config/kind.ts';
+import { ok, problem, unknown } from '../../../service/diagnostic.ts';
+import type { DiagnosticResult } from '../../../service/diagnostic.ts';
+import { lockHolder } from '../../../service/lock.ts';
+import type { PortHolder } from '../../../service/port-holder.ts';
+import { askApi } from '../ask-api.ts';
+import type { Installation, InstallationDiagnostic } from '../installation.ts';
+
+/** A port that a collector listens on, by the setting that names it. */
+type PortSetting = 'listen' | 'api';
+
+/** The port for nodes. */
+export const nodesPort = portExamination('listen');
+/** The port for operators. */
+export const apiPort = portExamination('api');
+
+function portExamination(setting: PortSetting): InstallationDiagnostic {
+  return Object.freeze({
+    id: `port.${setting}`,
+    group: 'ports',
+    title: setting === 'listen' ? 'for nodes' : 'for operators',
+    run: (installation: Installation) => examinePort(setting, installation),
+  });
+}
+
+async function examinePort(setting: PortSetting, installation: Installation): Promise<DiagnosticResult> {
+  const { roles, collector } = installation;
+  const address = collector[setting];
+  const text = formatAddress(address);
+  if (roles.agent && !roles.collector) return ok('no collector is kept here');
+  if (address.port === 0) return ok(`${text}: the system chooses a free one`);
+  const held = await installation.portHolders(address.port);
+  if (!held.ok) return unknown(`${text}: ${held.reason}`, 'is /proc mounted?');
+  const holders = held.holders.filter((holder) => overlaps(holder.address, address.host));
+  if (holders.length > 0) return examineHeld(setting, holders, installation);
+  const ip = isIP(address.host) === 0 ? await addressOf(address.host) : address.host;
+  const choose = `choose another: --${setting} HOST:PORT`;
+  if (ip === undefined) return problem(`${text}: there is no machine with this name`, choose);
+  if (!isOwnAddress(ip)) return problem(`${text}: this machine has no such address`, choose);
+  if (!(await mayListen(address, installation.uid)))
+    return problem(`${text}: user ${String(installation.uid)} may not listen on ports this low`, choose);
+  return ok(`${text} is free`);
+}
+
+async function examineHeld(
+  setting: PortSetting,
+  holders: readonly PortHolder[],
+  { collector, signal }: Installation,
+): Promise<DiagnosticResult> {
+  const address = collector[setting];
+  const text = formatAddress(address);
+  const pids = holders.map(({ pid }) => pid).filter((pid) => pid !== undefined);
+  const own = lockHolder(join(collector.dataDir, 'collector.lock'));
+  if (own !== undefined && pids.includes(own)) return ok(`${text}, held by our collector (process ${String(own)})`);
+  const answer = setting === 'api' ? await askApi(address, collector.tokenFile, signal) : undefined;
+  const [first] = holders;
+  const who =
+    first?.pid === undefined ? 'another program' : `${first.name ?? 'a program'} (process ${String(first.pid)})`;
+  const advice = `end what listens there, or choose another: --${setting} HOST:PORT`;
+  if (answer?.kind === 'collector') return ok(`${text}, held by the collector that takes our token`);
+  if (answer?.kind === 'closed')
+    return problem(`${text} is held by ${who}: a collector of another data directory`, advice);
+  if (first?.pid === undefined)
+    return unknown(`${text} is held by a process that this user may not see`, `as root, this names it; ${advice}`);
+  return problem(`${text} is held by ${who}`, advice);
+}
+
+/** Would listening on `wanted` collide with who listens on `held`? */
+function overlaps(held: string, wanted: string): boolean {
+  const isAny = (address: string): boolean => address === '0.0.0.0' || address === '::';
+  if (isAny(held) || isAny(wanted)) return true;
+  const plain = held.replace(/^::ffff:/, '');
+  return plain === wanted || (isIP(wanted) === 0 && (plain === '127.0.0.1' || plain === '::1'));
+}
+
+async function addressOf(name: string): Promise<string | undefined> {
+  return lookup(name).then(
+    ({ address }) => address,
+    () => undefined,
+  );
+}
+
+function isOwnAddress(ip: string): boolean {
+  // All of 127.0.0.0/8 is ours, although only one of it is listed.
+  if (ip === '0.0.0.0' || ip === '::' || ip.startsWith('127.')) return true;
+  return Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === ip));
+}
+
+/** CAP_NET_BIND_SERVICE in linux/capability.h. */
+const BIND_CAPABILITY = 10n;
+
+async function mayListen({ port }: Address, uid: number): Promise<boolean> {
+  if (uid === 0) return true;
+  const first = Number(await readFile('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'latin1').catch(() => '1024'));
+  if (port >= first) return true;
+  const status = await readFile('/proc/self/status', 'latin1').catch(() => '');
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]{16})$/m.exec(status)?.[1] ?? '0'}`);
+  return ((effective >> BIND_CAPABILITY) & 1n) === 1n;
+}

@@ -1,0 +1,73 @@
+import type { Heartbeat, Hello, Inventory } from '../../proto/fleet.ts';
+import type { NodeContainer, NodeRow } from '../store/store.ts';
+
+/** A Hello that makes sense. */
+export interface ParsedHello {
+  readonly epoch: string;
+  /** Empty: an agent of a version that does not say. */
+  readonly instance: string;
+  readonly ackedSequence: number;
+  readonly nodeName: string;
+  readonly agentVersion: string;
+  readonly answersQueries: boolean;
+}
+
+const MAX_EPOCH = 128;
+const MAX_NAME = 256;
+const MAX_REFERENCE = 1024;
+const MAX_CAPABILITIES = 64;
+const MAX_CONTAINERS = 10_000;
+
+/** What a Hello says, or what is wrong with it. Texts for people are cut to their bound. */
+export function parseHello(hello: Hello): ParsedHello | string {
+  const { epoch, instance, ackedSequence, nodeName, agentVersion, capabilities } = hello;
+  if (typeof epoch !== 'string' || epoch === '' || epoch.length > MAX_EPOCH) return 'Hello has no valid epoch';
+  if ((instance?.length ?? 0) > MAX_EPOCH) return 'Hello has no valid instance';
+  const acked = ackedSequence ?? 0;
+  if (!Number.isSafeInteger(acked) || acked < 0) return 'Hello has no valid acked_sequence';
+  if ((capabilities?.length ?? 0) > MAX_CAPABILITIES) return 'Hello names too many capabilities';
+  return {
+    epoch,
+    instance: instance ?? '',
+    ackedSequence: acked,
+    nodeName: cut(nodeName, MAX_NAME),
+    agentVersion: cut(agentVersion, MAX_NAME),
+    answersQueries: capabilities?.includes('query') === true,
+  };
+}
+
+/** What an Inventory changes in the node's row, or what is wrong with it. */
+export function parseInventory(inventory: Inventory): Partial<NodeRow> | string {
+  const containers = inventory.containers ?? [];
+  if (containers.length > MAX_CONTAINERS) return `Inventory has more than ${String(MAX_CONTAINERS)} containers`;
+  return {
+    operatingSystem: cut(inventory.operatingSystem, MAX_NAME),
+    kernelRelease: cut(inventory.kernelRelease, MAX_NAME),
+    architecture: cut(inventory.architecture, MAX_NAME),
+    cpus: count(inventory.cpus),
+    memoryBytes: count(inventory.memoryBytes),
+    runtime: cut(inventory.runtime, MAX_NAME),
+    securityModules: cut(inventory.securityModules, MAX_REFERENCE),
+    containers: containers.map((container): NodeContainer => ({
+      id: cut(container.id, MAX_NAME),
+      name: cut(container.name, MAX_NAME),
+      image: cut(container.image, MAX_REFERENCE),
+      imageId: cut(container.imageId, MAX_NAME),
+      startedAt: cut(container.startedAt, MAX_NAME),
+    })),
+  };
+}
+
+/** What a Heartbeat changes in the node's row. */
+export function parseHeartbeat({ rssBytes, cpuMs, dropped }: Heartbeat): Partial<NodeRow> {
+  return { agentRssBytes: count(rssBytes), agentCpuMs: count(cpuMs), dropped: count(dropped) };
+}
+
+function cut(text: string | null | undefined, maxLength: number): string {
+  return (text ?? '').slice(0, maxLength).toWellFormed();
+}
+
+/** Numbers for people: what cannot be one reads as 0. */
+function count(value: number | null | undefined): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0;
+}

@@ -1,0 +1,185 @@
+import { formatBytes } from '../../service/bytes.ts';
+import { judgeFreeSpace } from '../../service/free-space.ts';
+import type { NodeProblem } from '../session/server.ts';
+import type { SinkStatus } from '../sink/delivery-worker.ts';
+import type { WriteProblem } from '../store/write-health.ts';
+import type { NodeHealth } from './freshness.ts';
+import type { CollectorStatus, StoreStatus, Issue } from './collector-status.ts';
+
+/** What does not work, worst first. Nodes that are not listed are counted in `nodes` only. */
+export function findIssues(status: Omit<CollectorStatus, 'issues'>): readonly Issue[] {
+  return [
+    ...storeIssues(status.store),
+    ...fileIssues(status),
+    ...status.sinks.flatMap(sinkIssues),
+    ...status.nodes.problems.map((problem) => problemIssue(problem, status.nodes.listed)),
+    ...status.nodes.listed.flatMap((node) => nodeIssues(node, status)),
+  ];
+}
+
+function fileIssues({ store, missingFiles }: Omit<CollectorStatus, 'issues'>): readonly Issue[] {
+  const { path, isReplaced, restoredMs } = store;
+  const issues: Issue[] = [];
+  if (isReplaced)
+    issues.push({
+      code: 'storeReplaced',
+      subject: path,
+      text: 'the file of the store was removed or replaced while the collector uses it: what is stored now is lost when it ends',
+      advice: 'start the collector again; nodes then send their findings again, older history is gone',
+    });
+  if (restoredMs !== undefined)
+    issues.push({
+      code: 'storeRestored',
+      subject: path,
+      text: 'the store is older than what was shipped from it: it was restored from a backup',
+      advice:
+        'nodes send their findings again; history between the backup and now is missing here, and sinks may have seen ' +
+        'findings open or close twice. This message ends with the next start',
+    });
+  if (missingFiles.length > 0)
+    issues.push({
+      code: 'tlsFilesMissing',
+      subject: missingFiles[0] ?? '',
+      text: `keys or certificates are missing: ${missingFiles.join(', ')}`,
+      advice: 'restore them from a backup before the collector is started again: nodes trust this authority only',
+    });
+  return issues;
+}
+
+/** What to do about a store that cannot be written, by the code of the failure. */
+const WRITE_ADVICE: Readonly<Partial<Record<WriteProblem['code'], string>>> = Object.freeze({
+  notWritable: 'mount the file system read-write, or make the file writable; nodes keep their changes until then',
+  full: 'make room, move it with --data-dir, or keep less history with --history-retention',
+  io: 'look at the disk (dmesg, smartctl); nodes keep their changes until it works again',
+  locked: 'another process holds the file: end it (fuser names it); nodes keep their changes until then',
+});
+
+function storeIssues({ path, problem, writeProblem, space, setAside }: StoreStatus): readonly Issue[] {
+  const issues: Issue[] = [];
+  const general = 'look into the log of the collector and at the disk; then start the collector again';
+  if (problem !== '')
+    issues.push({
+      code: 'storeFailing',
+      subject: path,
+      text: `the store cannot be ${writeProblem === undefined ? 'read' : 'written'}: ${problem}`,
+      advice: (writeProblem === undefined ? undefined : WRITE_ADVICE[writeProblem.code]) ?? general,
+    });
+  if (setAside !== undefined)
+    issues.push({
+      code: 'storeSetAside',
+      subject: path,
+      text: `a damaged store was set aside as ${setAside.path}`,
+      advice: 'nodes have sent their findings again, but older history is in that file only: keep or remove it',
+    });
+  const verdict = space === undefined ? 'enough' : judgeFreeSpace(space);
+  if (space !== undefined && verdict !== 'enough')
+    issues.push({
+      code: 'storeSpace',
+      subject: path,
+      text:
+        verdict === 'none'
+          ? `the disk is full, or nearly: ${formatBytes(space.freeBytes)} are free`
+          : `only ${formatBytes(space.freeBytes)} are free on the disk`,
+      advice: 'make room, move it with --data-dir, or keep less history with --history-retention',
+    });
+  return issues;
+}
+
+function sinkIssues({ name, state, lastError, rejected }: SinkStatus): readonly Issue[] {
+  const issues: Issue[] = [];
+  if (state === 'paused')
+    issues.push({
+      code: 'sinkPaused',
+      subject: name,
+      text: `this sink has stopped: ${lastError}`,
+      advice: 'see to that, then start the collector again: what waits is delivered then',
+    });
+  if (state === 'retrying')
+    issues.push({
+      code: 'sinkRetrying',
+      subject: name,
+      text: `this sink does not get rid of its events: ${lastError}`,
+      advice: 'see to its receiver; events wait in the store and go out once it takes them',
+    });
+  if (rejected > 0)
+    issues.push({
+      code: 'sinkRejected',
+      subject: name,
+      text: `the receiver refused ${String(rejected)} event${rejected === 1 ? '' : 's'} for good`,
+      advice: 'the log of the collector names them and says why',
+    });
+  return issues;
+}
+
+function nodeIssues(
+  { id, name, presence, dropped, overBudget }: NodeHealth,
+  { heartbeatMs }: Pick<CollectorStatus, 'heartbeatMs'>,
+): readonly Issue[] {
+  const issues: Issue[] = [];
+  if (presence === 'offline')
+    issues.push({
+      code: 'nodeOffline',
+      subject: name,
+      text: 'the agent of this node is not connected',
+      advice:
+        'on that node: does the agent run, and what does its log say? plimsoll doctor tries the connection; ' +
+        'if it was retired: plimsoll nodes remove NODE',
+    });
+  if (presence === 'stale')
+    issues.push({
+      code: 'nodeStale',
+      subject: name,
+      text: `three heartbeats of this node are missing (one every ${String(Math.round(heartbeatMs / 1000))} s)`,
+      advice: 'on that node: is it overloaded or cut off? Its log and plimsoll doctor tell more',
+    });
+  if (dropped > 0)
+    issues.push({
+      code: 'agentDropped',
+      subject: name,
+      text: `the agent had to drop ${String(dropped)} change${dropped === 1 ? '' : 's'}`,
+      advice: 'a full transfer has healed or will heal it; if that comes again, raise spool-max-bytes or free its disk',
+    });
+  if (overBudget)
+    issues.push({
+      code: 'agentOverBudget',
+      subject: name,
+      text: 'the agent takes more memory or CPU than it may, and has slowed down',
+      // By its id: a name may hold anything, and this line is there to be copied into a shell.
+      advice: `plimsoll explain agent.resource-budget --node ${id}`,
+    });
+  return issues;
+}
+
+function problemIssue(problem: NodeProblem, nodes: readonly NodeHealth[]): Issue {
+  const subject = nodes.find(({ id }) => id === problem.nodeId)?.name ?? problem.nodeId;
+  switch (problem.kind) {
+    case 'identityConflict':
+      return {
+        code: 'nodeIdentityConflict',
+        subject,
+        text:
+          `two agents use the identity of this node: the one at ${problem.connected} has the session, ` +
+          `the one at ${problem.refused} was refused ${String(problem.attempts)} times`,
+        advice:
+          'one of them is a copy: give that machine a machine-id of its own (systemd-machine-id-setup), remove its ' +
+          'data directory, and let it have a new certificate; if you know of no copy, the certificate was stolen',
+      };
+    case 'repaired':
+      return {
+        code: 'nodeRepaired',
+        subject,
+        text: 'stored findings of this node were damaged, and it was asked for all of them',
+        advice:
+          'look at the disk of the collector (kernel log, smartctl): something other than it has changed the store',
+      };
+    case 'limited':
+      return {
+        code: 'nodeLimited',
+        subject,
+        text: `the collector slows this node down: ${problem.reason}`,
+        advice:
+          'nothing is lost, it waits on the node: look at what starts and stops there all the time; if it is nothing, ' +
+          'somebody else may use its certificate',
+      };
+  }
+}

@@ -1,0 +1,45 @@
+import type { Finding } from '../../posture/finding.ts';
+import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import type { Severity, Verdict } from '../../posture/verdict.ts';
+import { StoreError } from './error.ts';
+
+/**
+ * A finding's place in "worst first", and how verdict and severity are stored: verdict * 5 + severity. These numbers
+ * stand in files: they may be added to, never changed.
+ */
+const VERDICT_PLACE = { fail: 0, unknown: 1, manual: 2, pass: 3, notApplicable: 4 } as const satisfies Record<
+  Verdict,
+  number
+>;
+const SEVERITY_PLACE = { critical: 0, high: 1, medium: 2, low: 3, info: 4 } as const satisfies Record<Severity, number>;
+
+/** Ranks below this are open: fail, unknown and manual ask for someone's attention. */
+const FIRST_CLOSED_RANK = VERDICT_PLACE.pass * 5;
+
+const BY_RANK: readonly { readonly verdict: Verdict; readonly severity: Severity }[] = VERDICTS.flatMap((verdict) =>
+  SEVERITIES.map((severity) => ({ verdict, severity })),
+).sort((one, other) => statusCodeOf(one) - statusCodeOf(other));
+
+/** 0 (a critical failure) to 24. */
+export function statusCodeOf({ verdict, severity }: Pick<Finding, 'verdict' | 'severity'>): number {
+  return VERDICT_PLACE[verdict] * 5 + SEVERITY_PLACE[severity];
+}
+
+/** The verdict and severity of a stored rank; throws StoreError `damaged` on a number that is none. */
+export function fromStatusCode(rank: number): { readonly verdict: Verdict; readonly severity: Severity } {
+  const found = BY_RANK[rank];
+  if (found === undefined) throw new StoreError('damaged', 'a row of the store has an unknown verdict');
+  return found;
+}
+
+/** Does a finding of this rank ask for attention? */
+export function isOpenStatus(rank: number): boolean {
+  return rank < FIRST_CLOSED_RANK;
+}
+
+/** The ranks that have one of the verdicts and one of the severities, worst first; an absent list allows all. */
+export function statusCodesOf(verdicts?: readonly Verdict[], severities?: readonly Severity[]): readonly number[] {
+  return BY_RANK.filter(
+    ({ verdict, severity }) => (verdicts?.includes(verdict) ?? true) && (severities?.includes(severity) ?? true),
+  ).map(statusCodeOf);
+}

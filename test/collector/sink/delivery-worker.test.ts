@@ -1,0 +1,275 @@
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { createEventBus } from '../../../collector/event-bus.ts';
+import { startDeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
+import type { DeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
+import type { Sink, SinkOutcome } from '../../../collector/sink/sink.ts';
+import { openSqliteStore } from '../../../collector/store/sqlite.ts';
+import type { OutboxEvent } from '../../../collector/store/store.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
+import { collectLines } from '../session/collector.ts';
+import type { Line } from '../session/collector.ts';
+import { commit, commitEvents, finding } from '../store/fleet.ts';
+
+type Answer = SinkOutcome | 'hang' | Error;
+
+/** A receiver that does what it is told, answer by answer, and then takes everything. */
+function receiver(answers: Answer[] = []) {
+  const batches: (readonly string[])[] = [];
+  let closed = false;
+  let hanging = Promise.withResolvers<SinkOutcome>();
+  const sink: Sink = {
+    name: 'receiver',
+    send: async (batch) => {
+      batches.push(batch.map(({ finding }) => finding.subject.id));
+      const answer = answers.shift() ?? { outcome: 'ok' };
+      if (answer === 'hang') {
+        hanging = Promise.withResolvers();
+        return hanging.promise;
+      }
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    close: async () => void (closed = true),
+  };
+  return { sink, batches, isClosed: () => closed, letGo: () => hanging.resolve({ outcome: 'ok' }) };
+}
+
+async function setUp(t: Test, answers: Answer[] = [], before: readonly string[] = []) {
+  const store = await openSqliteStore({ path: join(t.testdir(), 'store.sqlite') });
+  const feed = createEventBus();
+  const clock = createFakeClock();
+  const lines: Line[] = [];
+  const to = receiver(answers);
+  let sequence = 0;
+  const happen = async (...names: readonly string[]): Promise<readonly OutboxEvent[]> => {
+    sequence += 1;
+    const put = names.map((on) => finding({ on }));
+    const made = await commitEvents(store, commit({ sequence, snapshot: sequence === 1, put: [...known, ...put] }));
+    known.push(...put);
+    for (const event of made) feed.publish({ type: 'finding', event });
+    return made;
+  };
+  const known: ReturnType<typeof finding>[] = [];
+  if (before.length > 0) await happen(...before);
+  const workers: DeliveryWorker[] = [];
+  const start = (): DeliveryWorker => {
+    // Jitter that takes the whole time: what a test waits for is then known.
+    const worker = startDeliveryWorker({
+      store,
+      sink: to.sink,
+      feed,
+      clock,
+      log: collectLines(lines),
+      random: () => 0.999_999,
+    });
+    workers.push(worker);
+    return worker;
+  };
+  t.teardown(async () => {
+    to.letGo();
+    await Promise.all(workers.map((worker) => worker.stop()));
+    await store.close();
+  });
+  return { ...to, store, clock, lines, happen, start };
+}
+
+await t.test('what is in the outbox first, then what happens, in order', async (t) => {
+  const { batches, happen, start, clock, store, isClosed } = await setUp(t, [], ['a', 'b']);
+  const worker = start();
+  await clock.advance(0);
+  t.same(batches, [['a', 'b']]);
+  await happen('c');
+  await happen('d', 'e');
+  await clock.advance(0);
+  t.same(batches.flat(), ['a', 'b', 'c', 'd', 'e'], 'woken by the feed, no time has passed');
+  const position = await store.cursor('receiver');
+  t.match(worker.status(), {
+    name: 'receiver',
+    state: 'ok',
+    delivered: 5,
+    rejected: 0,
+    behind: 0,
+    lastError: '',
+    position,
+  });
+  await worker.stop();
+  t.ok(isClosed());
+  await happen('f');
+  const next = start();
+  await clock.advance(0);
+  t.same(batches.at(-1), ['f'], 'a new worker goes on where the old one ended');
+  t.equal(next.status().delivered, 1);
+});
+
+await t.test('what another collector stores is found without being told', async (t) => {
+  const { batches, start, clock, store } = await setUp(t);
+  start();
+  await clock.advance(0);
+  await commitEvents(store, commit({ nodeId: 'n9', sequence: 1, snapshot: true, put: [finding({ on: 'silent' })] }));
+  await clock.advance(29_000);
+  t.same(batches, []);
+  await clock.advance(2000);
+  t.same(batches, [['silent']]);
+});
+
+await t.test('retry: the same events again, later and later', async (t) => {
+  const retry = { outcome: 'retry', afterMs: 0, reason: 'ECONNREFUSED' } as const;
+  const slow = { ...retry, afterMs: 20_000 };
+  const { batches, start, clock, lines } = await setUp(t, [retry, retry, slow], ['a']);
+  const worker = start();
+  await clock.advance(0);
+  t.match(worker.status(), { state: 'retrying', lastError: 'ECONNREFUSED', behind: 1, position: 0, delivered: 0 });
+  await clock.advance(499);
+  t.equal(batches.length, 2, 'up to 0.5 s');
+  await clock.advance(998);
+  t.equal(batches.length, 2);
+  await clock.advance(2);
+  t.equal(batches.length, 3, 'up to 1 s');
+  await clock.advance(19_000);
+  t.equal(batches.length, 3, 'as long as the receiver asks for');
+  await clock.advance(1001);
+  t.same(batches, [['a'], ['a'], ['a'], ['a']]);
+  t.match(worker.status(), { state: 'ok', lastError: '', delivered: 1 });
+  t.equal(lines.filter(({ level }) => level === 'warn').length, 3);
+});
+
+await t.test('split: halves, and what was delivered is not sent again', async (t) => {
+  const split = { outcome: 'split', reason: '413' } as const;
+  const retry = { outcome: 'retry', afterMs: 0, reason: 'later' } as const;
+  const { batches, start, clock, store } = await setUp(t, [split, { outcome: 'ok' }, retry], ['a', 'b', 'c', 'd', 'e']);
+  const worker = start();
+  await clock.advance(0);
+  t.same(batches, [
+    ['a', 'b', 'c', 'd', 'e'],
+    ['a', 'b', 'c'],
+    ['d', 'e'],
+  ]);
+  t.match(worker.status(), { state: 'retrying', delivered: 3, behind: 2 });
+  t.equal(await store.cursor('receiver'), worker.status().position);
+  await clock.advance(500);
+  t.same(batches.at(-1), ['d', 'e']);
+  t.match(worker.status(), { state: 'ok', delivered: 5, behind: 0 });
+});
+
+await t.test('one event that is too large alone is passed, counted and named in the log', async (t) => {
+  const split = { outcome: 'split', reason: 'too large' } as const;
+  const { batches, start, clock, store, lines } = await setUp(t, [split, split], ['a', 'b']);
+  const worker = start();
+  await clock.advance(0);
+  t.same(batches, [['a', 'b'], ['a'], ['b']]);
+  t.match(worker.status(), { delivered: 1, rejected: 1, state: 'ok', behind: 0 });
+  const [first] = await store.outbox(0, 1);
+  const told = lines.find(({ level }) => level === 'error');
+  t.match(told?.fields, { events: [first?.uid], reason: 'too large' });
+});
+
+await t.test('reject: the named events are passed, the rest was delivered', async (t) => {
+  const answers: Answer[] = [];
+  const { start, clock, store } = await setUp(t, answers, ['a', 'b', 'c']);
+  const [, second] = await store.outbox(0, 3);
+  answers.push({ outcome: 'reject', uids: [second?.uid ?? '', 'unknown'], reason: 'mapper_parsing_exception' });
+  const worker = start();
+  await clock.advance(0);
+  t.match(worker.status(), { delivered: 2, rejected: 1, behind: 0, state: 'ok' });
+});
+
+await t.test('pause: nothing is sent until someone acts', async (t) => {
+  const { batches, start, clock } = await setUp(t, [{ outcome: 'pause', reason: '401' }], ['a']);
+  const worker = start();
+  await clock.advance(3_600_000);
+  t.same(batches, [['a']]);
+  t.match(worker.status(), { state: 'paused', lastError: '401', behind: 1 });
+  worker.resume();
+  await clock.advance(0);
+  t.same(batches, [['a'], ['a']]);
+  t.match(worker.status(), { state: 'ok', delivered: 1 });
+});
+
+await t.test('a sink with a defect, a store that fails: tried again', async (t) => {
+  const { batches, start, clock, lines } = await setUp(t, [new TypeError('a defect')], ['a']);
+  const worker = start();
+  await clock.advance(0);
+  t.match(worker.status(), { state: 'retrying', lastError: 'a defect' });
+  await clock.advance(500);
+  t.same(batches, [['a'], ['a']]);
+  t.ok(lines.length > 0);
+});
+
+await t.test('a sink that does not answer: reported, never sent to twice at once, stop does not hang', async (t) => {
+  const { batches, start, clock, isClosed, letGo } = await setUp(t, ['hang', 'hang'], ['a']);
+  const worker = start();
+  await clock.advance(31_000);
+  t.match(worker.status(), { state: 'retrying', lastError: 'no answer for 30000 ms' });
+  await clock.advance(600_000);
+  t.equal(batches.length, 1);
+  letGo();
+  await clock.advance(0);
+  t.match(worker.status(), { state: 'ok', delivered: 1, lastError: '' });
+  await worker.stop();
+
+  const stuck = await setUp(t, ['hang'], ['b']);
+  const second = stuck.start();
+  await stuck.clock.advance(0);
+  const stopped = second.stop();
+  await stuck.clock.advance(5001);
+  await stopped;
+  t.ok(stuck.isClosed());
+  t.ok(isClosed());
+});
+
+await t.test(
+  'what was taken and not acknowledged: the cursor waits for it, and it comes again after a failure',
+  async (t) => {
+    const answers: Answer[] = [];
+    const { batches, happen, start, clock, store } = await setUp(t, answers, ['a', 'b']);
+    const positions = (await store.outbox(0, 10)).map(({ position }) => position);
+    answers.push({ outcome: 'ok', acknowledged: 0 });
+    const worker = start();
+    await clock.advance(0);
+    t.match(worker.status(), { position: 0, delivered: 2, behind: 0, state: 'ok' });
+    t.equal(await store.cursor('receiver'), 0);
+
+    answers.push({ outcome: 'ok', acknowledged: positions[0] ?? 0 });
+    await happen('c');
+    await clock.advance(0);
+    t.same(batches, [['a', 'b'], ['c']]);
+    t.equal(await store.cursor('receiver'), positions[0], 'a part was acknowledged');
+
+    answers.push({ outcome: 'retry', afterMs: 0, reason: 'reset' }, { outcome: 'ok', acknowledged: 0 });
+    await clock.advance(4999);
+    t.equal(batches.length, 2);
+    await clock.advance(1);
+    t.same(batches.at(-1), [], 'nothing has come for five seconds: it is asked to settle');
+    t.match(worker.status(), { state: 'retrying', lastError: 'reset' });
+    await clock.advance(500);
+    t.same(batches.at(-1), ['b', 'c'], 'after a failure, from the cursor on');
+    t.match(worker.status(), { state: 'ok', delivered: 3 }, 'and not counted twice');
+
+    answers.push({ outcome: 'retry', afterMs: 0, reason: 'reset', acknowledged: positions[1] ?? 0 });
+    await happen('d');
+    await clock.advance(0);
+    t.equal(await store.cursor('receiver'), positions[1], 'what was acknowledged before the failure');
+    answers.push({ outcome: 'ok', acknowledged: positions[1] ?? 0 });
+    await clock.advance(500);
+    t.same(batches.at(-1), ['c', 'd']);
+    await clock.advance(5000);
+    t.same(batches.at(-1), []);
+    t.match(worker.status(), { delivered: 4 });
+    t.equal(await store.cursor('receiver'), (await store.outbox(0, 10)).at(-1)?.position, 'all is acknowledged');
+    const before = batches.length;
+    await clock.advance(20_000);
+    t.equal(batches.length, before, 'and not asked for again');
+  },
+);
+
+await t.test('the end: the last events are acknowledged', async (t) => {
+  const { batches, start, clock, store } = await setUp(t, [{ outcome: 'ok', acknowledged: 0 }], ['a']);
+  const worker = start();
+  await clock.advance(0);
+  t.equal(await store.cursor('receiver'), 0);
+  await worker.stop();
+  t.same(batches, [['a'], []]);
+  t.ok((await store.cursor('receiver')) > 0);
+});

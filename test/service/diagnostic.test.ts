@@ -1,0 +1,54 @@
+import t from 'tap';
+import {
+  runDiagnostics,
+  DIAGNOSTIC_DEADLINE_MS,
+  ok,
+  problem,
+  unknown,
+  warning,
+  worstResult,
+} from '../../service/diagnostic.ts';
+import type { Diagnostic } from '../../service/diagnostic.ts';
+import { createFakeClock } from './fake-clock.ts';
+
+const examination = (id: string, run: Diagnostic<string>['run']): Diagnostic<string> => ({
+  id,
+  group: 'node',
+  title: id,
+  run,
+});
+
+void t.test('all at the same time, in order, each within its deadline', async (t) => {
+  const clock = createFakeClock();
+  const carried = runDiagnostics(
+    [
+      examination('hangs', () => new Promise(() => undefined)),
+      examination('fine', (subject) => ok(`saw ${subject}`)),
+      examination('rejects', () => Promise.reject(new Error('EIO: i/o error'))),
+      examination('throws', () => {
+        throw new TypeError('a defect');
+      }),
+    ],
+    'it',
+    clock,
+  );
+  await clock.advance(DIAGNOSTIC_DEADLINE_MS);
+  const told = (await carried).map(({ id, outcome, observed }) => `${id}: ${outcome}: ${observed}`);
+  t.strictSame(told, [
+    'hangs: unknown: no answer within 2 s',
+    'fine: ok: saw it',
+    'rejects: unknown: the examination itself failed: EIO: i/o error',
+    'throws: unknown: the examination itself failed: a defect',
+  ]);
+  t.equal(clock.waiting(), 0, 'no timer is left');
+});
+
+void t.test('the worst counts, with all that is as bad', (t) => {
+  t.strictSame(worstResult([ok('a'), ok(''), ok('b')]), ok('a; b'));
+  t.strictSame(worstResult([ok('a'), warning('w', 'do'), unknown('u', 'look')]), unknown('u', 'look'));
+  t.strictSame(
+    worstResult([problem('p', 'x'), unknown('u'), problem('q', 'x'), problem('r', 'y')]),
+    problem('p; q; r', 'x; y'),
+  );
+  t.end();
+});
