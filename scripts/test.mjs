@@ -1,11 +1,14 @@
 // `npm test`: set-up, components, one Docker daemon for the whole run, then every test. Arguments after `--` are test
 // files. Ends with a line `N passed, N failed[, N skipped]`; skipped are single tests and absent components.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { provideComponents } from './components.mjs';
 import { startDockerd } from './dockerd.mjs';
 import { NODE, ROOT, setUp } from './setup.mjs';
+
+/** Files that are run once more. */
+const MAX_AGAIN = 5;
 
 setUp();
 const strict = process.env.CI === 'true';
@@ -16,22 +19,44 @@ const daemon =
   absent.includes('docker') || absent.includes('busybox') ? { reason: 'docker is absent' } : await startDockerd();
 if (daemon.socket === undefined) process.stderr.write(`test: no Docker daemon (${daemon.reason})\n`);
 
-const report = join(ROOT, '.tap', 'report.tap');
 mkdirSync(join(ROOT, '.tap'), { recursive: true });
-const code = await runTap(files, report);
+const counts = await runTests(files, 'report.tap');
+// A file that fails beside others gets one more run by itself, and the log names it: timing of a busy machine is told
+// apart from a defect, and neither is hidden. Where many fail, the machine is not the reason.
+for (const { file, names } of counts.failures.length > MAX_AGAIN ? [] : [...counts.failures]) {
+  if (file === '') continue;
+  process.stdout.write(`failed, is run once more alone: ${file}\n`);
+  const again = await runTests([file], 'report-again.tap');
+  if (again.failed > 0) continue;
+  process.stdout.write(`unstable, passed when it ran alone: ${names.join('; ')}\n`);
+  counts.failed -= names.length;
+  counts.failures = counts.failures.filter((failure) => failure.file !== file);
+}
+for (const { names } of counts.failures) for (const name of names) process.stdout.write(`not ok: ${name}\n`);
 await daemon.stop?.();
 
-const counts = await count(report);
 const withoutComponent = new Set(absent);
 if (daemon.socket === undefined) withoutComponent.add('docker');
 for (const [reason, times] of counts.reasons) process.stdout.write(`skipped ${times} × ${reason}\n`);
 for (const name of withoutComponent)
   process.stdout.write(`skipped component ${name}${strict ? ': a failure with CI=true' : ''}\n`);
-const failed =
-  counts.failed + (strict ? withoutComponent.size + counts.skipped : 0) + (code !== 0 && counts.failed === 0 ? 1 : 0);
+const failed = counts.failed + (strict ? withoutComponent.size + counts.skipped : 0);
 const skipped = strict ? 0 : counts.skipped + withoutComponent.size;
 process.stdout.write(`${counts.passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
 process.exit(failed > 0 || counts.passed === 0 ? 1 : 0);
+
+/** Runs these files and counts; a run that fails without a failed assertion counts as one failure of no file. */
+async function runTests(testFiles, reportName) {
+  const report = join(ROOT, '.tap', reportName);
+  rmSync(report, { force: true });
+  const code = await runTap(testFiles, report);
+  const totals = await count(report);
+  if (code !== 0 && totals.failed === 0) {
+    totals.failed = 1;
+    totals.failures.push({ file: '', names: [`the test runner exited with ${code} although every assertion passed`] });
+  }
+  return totals;
+}
 
 function runTap(testFiles, output) {
   const environment = { ...process.env, PLIMSOLL_TEST_ABSENT: absent.join(',') };
@@ -48,10 +73,18 @@ function runTap(testFiles, output) {
 
 /** Counts assertions, not files and not the lines that close a subtest. */
 async function count(path) {
-  const totals = { passed: 0, failed: 0, skipped: 0, reasons: new Map() };
+  const totals = {
+    passed: 0,
+    failed: 0,
+    skipped: 0,
+    reasons: new Map(),
+    /** @type {{ file: string, names: string[] }[]} A file and the names of its failed assertions. */
+    failures: [],
+  };
   if (!existsSync(path)) return totals;
+  const text = readFileSync(path, 'utf8');
   const { Parser } = await import('tap-parser');
-  for (const [kind, assertion] of Parser.parse(readFileSync(path, 'utf8'), { flat: true })) {
+  for (const [kind, assertion] of Parser.parse(text, { flat: true })) {
     if (kind === 'assert') tally(totals, assertion);
   }
   return totals;
@@ -63,7 +96,13 @@ function tally(totals, assertion) {
     const reason = typeof assertion.skip === 'string' ? assertion.skip : assertion.name;
     totals.reasons.set(reason, (totals.reasons.get(reason) ?? 0) + 1);
   } else if (assertion.ok) totals.passed += 1;
-  else totals.failed += 1;
+  else {
+    totals.failed += 1;
+    const [file] = assertion.name.split(' > ');
+    const failure = totals.failures.find((each) => each.file === file);
+    if (failure === undefined) totals.failures.push({ file, names: [assertion.name] });
+    else failure.names.push(assertion.name);
+  }
 }
 
 function testFiles(directory) {
