@@ -79,7 +79,7 @@ function createPrograms(script: string, frugality: V8Tuning, version: string): P
   const openLive = async (settings: Settings, signal: AbortSignal): Promise<Opened> => {
     const [{ openLiveNode }, { engineTlsPaths }] = await Promise.all([
       import('./agent/live-node.ts'),
-      import('./agent/runtime/load-engine-tls.ts'),
+      import('./agent/runtime/docker/load-engine-tls.ts'),
     ]);
     const { hostRoot, dockerHost, nodeName, dataDir } = settings;
     const now = (): number => clock.now();

@@ -9,10 +9,10 @@ import { createParseCache } from './inspector/parse-cache.ts';
 import { createInventory } from './inventory/inventory.ts';
 import type { NodeAccess } from './node-access.ts';
 import { createProber } from './probe/tls-prober.ts';
-import { createDockerRuntime } from './runtime/docker.ts';
+import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { findEngines } from './runtime/engines.ts';
-import { loadEngineTls } from './runtime/load-engine-tls.ts';
-import type { EngineTlsPaths } from './runtime/load-engine-tls.ts';
+import { loadEngineTls } from './runtime/docker/load-engine-tls.ts';
+import type { EngineTlsPaths } from './runtime/docker/load-engine-tls.ts';
 
 /** How this node is seen. */
 export interface LiveNodeOptions {

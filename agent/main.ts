@@ -20,7 +20,7 @@ import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
 import { createQueryAnswerer } from './query/query-answerer.ts';
 import type { NodeUpdate } from './watch/node-state.ts';
 import { openSubjectFile } from './watch/subject-file.ts';
-import { engineTlsPaths } from './runtime/load-engine-tls.ts';
+import { engineTlsPaths } from './runtime/docker/load-engine-tls.ts';
 import { watchNode } from './watch/watch-node.ts';
 
 /** What an agent is run with. */

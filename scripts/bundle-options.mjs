@@ -1,7 +1,7 @@
 // How the program is bundled, for scripts/build.mjs and for tests that bundle parts of it.
 
 /**
- * dockerode gets its transport from agent/runtime/docker-modem.ts. What it loads for other transports, BuildKit and tar
+ * dockerode gets its transport from agent/runtime/docker/modem.ts. What it loads for other transports, BuildKit and tar
  * archives is left out of the bundle: a module without content takes its place.
  */
 const leanDockerode = {

@@ -5,7 +5,7 @@ import type { DiagnosticReport } from '../../service/diagnostic.ts';
 import { kernelInspector } from '../inspector/kernel/inspect.ts';
 import { openLiveNode } from '../live-node.ts';
 import type { NodeAccess } from '../node-access.ts';
-import { engineTlsPaths } from '../runtime/load-engine-tls.ts';
+import { engineTlsPaths } from '../runtime/docker/load-engine-tls.ts';
 import { hostRoot } from './host-root.ts';
 import { NODE_DIAGNOSTICS } from './registry.ts';
 

@@ -1,6 +1,6 @@
 import { ok, problem, warning } from '../../service/diagnostic.ts';
 import type { DiagnosticResult } from '../../service/diagnostic.ts';
-import { versionSchema } from '../inspector/docker/api.ts';
+import { versionSchema } from '../runtime/docker/engine.ts';
 import { clip } from '../inspector/clip.ts';
 import type { ReplyFailure } from '../runtime/runtime.ts';
 import type { NodeDiagnostic, NodeSubject } from './node-subject.ts';

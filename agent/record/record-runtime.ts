@@ -1,6 +1,6 @@
 import { redactJson, redactText } from '../../posture/redaction/redact.ts';
 import type { Prober } from '../probe/prober.ts';
-import { parsedReply } from '../runtime/reply.ts';
+import { parsedReply } from '../runtime/docker/reply.ts';
 import type { ContainerRuntime, Reply } from '../runtime/runtime.ts';
 import { enginePrefix } from './answer.ts';
 import type { Question } from './answer.ts';

@@ -1,4 +1,4 @@
-import { parsedReply, replyFailure } from '../runtime/reply.ts';
+import { parsedReply, replyFailure } from '../runtime/docker/reply.ts';
 import { keyOf } from './answer.ts';
 import type { Prober } from '../probe/prober.ts';
 import type { ContainerRuntime, Reply, ReplyFailureCode, TextReply } from '../runtime/runtime.ts';

@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
 import type { ParseCache } from '../inspector/parse-cache.ts';
-import { servedEndpoints } from './endpoint.ts';
-import { DEFAULT_ENDPOINT } from './engine-address.ts';
+import { servedEndpoints } from './docker/served-endpoints.ts';
+import { DEFAULT_ENDPOINT } from './docker/engine-address.ts';
 import type { ContainerRuntime } from './runtime.ts';
 
 /** The engines of a node beside its first one, `NodeAccess.runtime`. */

@@ -49,7 +49,7 @@ const OBJECT_SPACES: ReadonlySet<string> = new Set([
 const QUIET_MS = 4;
 /** Other engines of the machine are looked at too, and one may be stopped: a question to it takes its deadline. */
 const MAX_WAIT_MS = 30_000;
-/** Connections to the engine are kept for a second of real time (agent/runtime/docker-modem.ts). */
+/** Connections to the engine are kept for a second of real time (agent/runtime/docker/modem.ts). */
 const CONNECTIONS_CLOSE_MS = 1200;
 const DEADLINE_MS = 60_000;
 

@@ -13,7 +13,7 @@ import type { RefusedProcess } from '../../agent/inspector/proc/daemon-identity.
 import { createParseCache } from '../../agent/inspector/parse-cache.ts';
 import { sshdInspector } from '../../agent/inspector/sshd/inspect.ts';
 import { findSshdListeners } from '../../agent/inspector/sshd/listeners.ts';
-import { servedEndpoints } from '../../agent/runtime/endpoint.ts';
+import { servedEndpoints } from '../../agent/runtime/docker/served-endpoints.ts';
 import { scanOnce } from '../../agent/scan.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import { liveNode } from '../agent/inspector/live-node.ts';

@@ -23,7 +23,7 @@ import { sensitiveMount } from '../../posture/check/container/sensitive-mount.ts
 import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { Judgement } from '../../posture/verdict.ts';
 import { liveNode, seenContainer } from '../agent/inspector/live-node.ts';
-import { noDockerd, startDockerd } from '../agent/runtime/own-dockerd.ts';
+import { noDockerd, startDockerd } from '../agent/runtime/docker/own-dockerd.ts';
 import { testDocker } from '../component/docker.ts';
 import type { TestDocker } from '../component/docker.ts';
 import { cannotMount, mountSmall } from '../component/tmpfs.ts';

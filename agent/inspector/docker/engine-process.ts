@@ -8,7 +8,7 @@ import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import { parseUnixListeners } from '../proc/proc-net-unix.ts';
 import { heldSockets } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
-import { parseEndpoint } from '../../runtime/engine-address.ts';
+import { parseEndpoint } from '../../runtime/docker/engine-address.ts';
 import { statTrusted } from '../trusted-path.ts';
 
 /** What is needed to find out who holds a socket. */

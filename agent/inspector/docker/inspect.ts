@@ -3,12 +3,18 @@ import type { Observed } from '../../../posture/observed.ts';
 import type { DockerFact, DockerFile, DockerProcess } from '../../../posture/fact/docker.ts';
 import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
-import { isDefaultEndpoint } from '../../runtime/engine-address.ts';
+import { isDefaultEndpoint } from '../../runtime/docker/engine-address.ts';
 import type { Inspector } from '../inspector.ts';
 import { unseen } from '../read-text.ts';
 import { observeReply, runtimeUnseen, socketPath } from '../runtime-reply.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
-import { infoSchema, networkSchema, parseInterContainer, toDockerApi, versionSchema } from './api.ts';
+import {
+  infoSchema,
+  networkSchema,
+  parseInterContainer,
+  toDockerApi,
+  versionSchema,
+} from '../../runtime/docker/engine.ts';
 import { parseDaemonJson } from './daemon-json.ts';
 import { readDockerProcesses } from './process.ts';
 import type { DockerProcesses } from './process.ts';

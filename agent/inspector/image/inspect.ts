@@ -10,7 +10,7 @@ import type { NodeAccess } from '../../node-access.ts';
 import type { Inspector } from '../inspector.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { observeReply } from '../runtime-reply.ts';
-import { historySchema, imageSchema, toHistory, toImage } from './parse.ts';
+import { historySchema, imageSchema, toHistory, toImage } from '../../runtime/docker/image.ts';
 
 const CONCURRENCY = 6;
 const SOURCE = 'GET /images/json';

@@ -6,7 +6,7 @@ import type { Unobserved, UnobservedFact } from '../../../posture/fact/unobserve
 import type { ReadFailure } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
-import { containerListSchema } from '../container/inspect-answer.ts';
+import { containerListSchema } from '../../runtime/docker/container-schema.ts';
 import type { Inspector } from '../inspector.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { observeReply } from '../runtime-reply.ts';

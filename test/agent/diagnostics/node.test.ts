@@ -20,7 +20,7 @@ import { securityFiles } from '../../../agent/diagnostics/security-files.ts';
 import { sshConfiguration } from '../../../agent/diagnostics/ssh-configuration.ts';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import { kernelInspector } from '../../../agent/inspector/kernel/inspect.ts';
-import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
+import { createDockerRuntime } from '../../../agent/runtime/docker/docker-runtime.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { loadSettings } from '../../../service/config/load.ts';
 import { testDocker } from '../../component/docker.ts';

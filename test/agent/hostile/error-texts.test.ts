@@ -1,13 +1,13 @@
 import * as fc from 'fast-check';
 import t from 'tap';
-import { inspectSchema } from '../../../agent/inspector/container/inspect-answer.ts';
-import { infoSchema, networkSchema, versionSchema } from '../../../agent/inspector/docker/api.ts';
+import { inspectSchema } from '../../../agent/runtime/docker/container-schema.ts';
+import { infoSchema, networkSchema, versionSchema } from '../../../agent/runtime/docker/engine.ts';
 import { parseDaemonJson } from '../../../agent/inspector/docker/daemon-json.ts';
-import { historySchema, imageSchema } from '../../../agent/inspector/image/parse.ts';
+import { historySchema, imageSchema } from '../../../agent/runtime/docker/image.ts';
 import { observeReply } from '../../../agent/inspector/runtime-reply.ts';
 import { sshdInspector } from '../../../agent/inspector/sshd/inspect.ts';
-import { parseEvent } from '../../../agent/runtime/docker-events.ts';
-import { parsedReply } from '../../../agent/runtime/reply.ts';
+import { parseEvent } from '../../../agent/runtime/docker/events.ts';
+import { parsedReply } from '../../../agent/runtime/docker/reply.ts';
 import type { Schema } from '../../../posture/schema.ts';
 import { parseConfigFile } from '../../../service/config/file.ts';
 import { NODE_TREE } from '../../fixture/inspector/daemon.ts';

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { inspectSchema } from '../../../agent/inspector/container/inspect-answer.ts';
-import { infoSchema, networkSchema } from '../../../agent/inspector/docker/api.ts';
-import { historySchema, imageSchema } from '../../../agent/inspector/image/parse.ts';
+import { inspectSchema } from '../../../agent/runtime/docker/container-schema.ts';
+import { infoSchema, networkSchema } from '../../../agent/runtime/docker/engine.ts';
+import { historySchema, imageSchema } from '../../../agent/runtime/docker/image.ts';
 import { parseMountinfo } from '../../../agent/inspector/proc/mountinfo.ts';
 import type { Schema } from '../../../posture/schema.ts';
 import { SEED } from '../../fixture/inspector/read.ts';
@@ -40,17 +40,17 @@ const nothing: Feed = () => undefined;
 
 /** How those are called that do not take one text. A parser that is not here is called with a text: none is removed. */
 const FEEDS: Readonly<Record<string, Feed>> = {
-  'inspector/container/declared.ts parseSecurityOptions': words,
-  'inspector/container/declared.ts toDeclared': behind(inspectSchema),
+  'runtime/docker/declared.ts parseSecurityOptions': words,
+  'runtime/docker/declared.ts toDeclared': behind(inspectSchema),
   // These read what parseProcStatus answered.
   'inspector/container/security-contexts.ts toSecurityContexts': nothing,
   'inspector/container/thread-facts.ts toThreadFacts': nothing,
-  'inspector/docker/api.ts parseInterContainer': behind(networkSchema),
-  'inspector/docker/api.ts toDockerApi': behind(infoSchema),
+  'runtime/docker/engine.ts parseInterContainer': behind(networkSchema),
+  'runtime/docker/engine.ts toDockerApi': behind(infoSchema),
   'inspector/docker/daemon-flags.ts parseDaemonFlags': words,
   'inspector/docker/daemon-json.ts parseDaemonJson': bytes,
-  'inspector/image/parse.ts toHistory': behind(historySchema),
-  'inspector/image/parse.ts toImage': behind(imageSchema),
+  'runtime/docker/image.ts toHistory': behind(historySchema),
+  'runtime/docker/image.ts toImage': behind(imageSchema),
   'inspector/kernel/parse.ts parseSecureBoot': bytes,
   'inspector/proc/proc-net-unix.ts parseUnixListeners': (parse, { text }) => parse(text, '/docker.sock'),
   'inspector/sshd/command-line.ts parseSshdCommandLine': words,
@@ -64,7 +64,7 @@ const FEEDS: Readonly<Record<string, Feed>> = {
     for (const path of ['/etc/x.json', '/proc/cmdline', '/proc/7/environ', '/proc/7/cmdline', '/etc/passwd'])
       redact(path, input.bytes);
   },
-  'runtime/reply.ts parsedReply': (parse, input) => parse({ ok: true, json: input.bytes }),
+  'runtime/docker/reply.ts parsedReply': (parse, input) => parse({ ok: true, json: input.bytes }),
   // Those whose names do not say what they are.
   'inspector/accounts.ts namesOf': (parse, { text }) => parse(text),
   'inspector/listener/choose.ts streamPorts': words,
@@ -77,11 +77,11 @@ const FEEDS: Readonly<Record<string, Feed>> = {
   'inspector/sshd/sshd-config.ts splitArguments': (parse, { text }) => parse(text),
   'inspector/sshd/wildcard.ts matchesPatternList': (match, { text }) => match(text, text.slice(0, 64)),
   'record/content-path.ts contentPath': (path, { text }) => path('readFile', text),
-  'runtime/docker-events.ts createEventLines': (create, input) => {
+  'runtime/docker/events.ts createEventLines': (create, input) => {
     const { push } = create(() => undefined) as { readonly push: (part: Buffer) => unknown };
     pieces(push, input.bytes);
   },
-  'runtime/engine-address.ts parseEndpoint': (parse, { text }) => parse(`tcp://${text}`),
+  'runtime/docker/engine-address.ts parseEndpoint': (parse, { text }) => parse(`tcp://${text}`),
 };
 
 /** Whole files as the kernel and the engine write them, and lines that a parser goes further into. */

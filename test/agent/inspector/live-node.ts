@@ -3,7 +3,7 @@ import { createLinuxHost } from '../../../agent/host/linux.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
-import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
+import { createDockerRuntime } from '../../../agent/runtime/docker/docker-runtime.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import { noAgent, nodeFact } from '../../fixture/facts.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { observeAll } from '../../../agent/inspector/observe.ts';
 import { TEST_IMAGE, testDocker } from '../../component/docker.ts';
-import { noDockerd, startDockerd } from '../runtime/own-dockerd.ts';
+import { noDockerd, startDockerd } from '../runtime/docker/own-dockerd.ts';
 import { liveNode, statusWord, told } from './live-node.ts';
 
 const found = testDocker();

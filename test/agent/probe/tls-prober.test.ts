@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import t from 'tap';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
-import { noDockerd, startDockerd } from '../runtime/own-dockerd.ts';
+import { noDockerd, startDockerd } from '../runtime/docker/own-dockerd.ts';
 import { makeCredentials, VALID_DAYS } from './certificates.ts';
 import type { AddressInfo, Server } from 'node:net';
 import type { TlsOptions } from 'node:tls';

@@ -3,7 +3,7 @@ import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
 import { createInventory } from '../../../agent/inventory/inventory.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
-import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
+import { createDockerRuntime } from '../../../agent/runtime/docker/docker-runtime.ts';
 import { noAgent } from '../../fixture/facts.ts';
 import { ONE_ENGINE } from '../../fixture/one-engine.ts';
 

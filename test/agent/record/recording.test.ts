@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import { createRecordingBuffer } from '../../../agent/record/recording-buffer.ts';
-import { parsedReply } from '../../../agent/runtime/reply.ts';
+import { parsedReply } from '../../../agent/runtime/docker/reply.ts';
 import { createRecorder } from '../../../agent/record/recorder.ts';
 import { openRecorded } from '../../../agent/record/recording.ts';
 import { nodeOf } from './node-of.ts';

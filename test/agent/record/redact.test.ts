@@ -1,7 +1,7 @@
 import { assert, constantFrom, property, string, stringMatching, tuple } from 'fast-check';
 import t from 'tap';
 import { redactFile } from '../../../agent/record/redact-file.ts';
-import { toHistory } from '../../../agent/inspector/image/parse.ts';
+import { toHistory } from '../../../agent/runtime/docker/image.ts';
 import { redactJson, redactText } from '../../../posture/redaction/redact.ts';
 import { SECRET_PLACES } from './secret-places.ts';
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { historySchema, imageSchema, toHistory, toImage } from '../../../../agent/inspector/image/parse.ts';
+import { historySchema, imageSchema, toHistory, toImage } from '../../../../agent/runtime/docker/image.ts';
 import { observe } from '../../../../agent/inspector/observe.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
 import { imageSchema as factSchema } from '../../../../posture/fact/image.ts';

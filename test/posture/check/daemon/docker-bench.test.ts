@@ -6,7 +6,7 @@ import {
   parseInterContainer,
   toDockerApi,
   versionSchema,
-} from '../../../../agent/inspector/docker/api.ts';
+} from '../../../../agent/runtime/docker/engine.ts';
 import { parseDaemonFlags } from '../../../../agent/inspector/docker/daemon-flags.ts';
 import { findBenchmark } from '../../../../posture/benchmark/benchmark.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';

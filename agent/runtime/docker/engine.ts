@@ -1,6 +1,6 @@
 import * as s from '../../../posture/schema.ts';
 import type { DockerApi } from '../../../posture/fact/docker.ts';
-import { clip } from '../clip.ts';
+import { clip } from '../../inspector/clip.ts';
 
 const text = s.withDefault(s.string(), '');
 const flag = s.withDefault(s.boolean(), false);

@@ -5,7 +5,7 @@ import {
   parseSecurityOption,
   toDockerApi,
   versionSchema,
-} from '../../../../agent/inspector/docker/api.ts';
+} from '../../../../agent/runtime/docker/engine.ts';
 import { dockerApiSchema } from '../../../../posture/fact/docker.ts';
 import type { DockerApi } from '../../../../posture/fact/docker.ts';
 import { seen } from '../../../../posture/observed.ts';

@@ -1,6 +1,6 @@
 import type { Declared } from '../../../posture/fact/container.ts';
-import { clip } from '../clip.ts';
-import type { InspectAnswer } from './inspect-answer.ts';
+import { clip } from '../../inspector/clip.ts';
+import type { InspectAnswer } from './container-schema.ts';
 import { summarizeProfile } from './seccomp-profile.ts';
 
 const MAX_PORTS = 8192;

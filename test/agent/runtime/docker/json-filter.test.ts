@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { createJsonFilter } from '../../../agent/runtime/json-filter.ts';
-import type { FieldFilter } from '../../../agent/runtime/json-filter.ts';
-import { SEED } from '../../fixture/inspector/read.ts';
+import { createJsonFilter } from '../../../../agent/runtime/docker/json-filter.ts';
+import type { FieldFilter } from '../../../../agent/runtime/docker/json-filter.ts';
+import { SEED } from '../../../fixture/inspector/read.ts';
 
 /** `text` in parts of these sizes, filtered. */
 function filtered(text: string, isKept: FieldFilter, size: number, maxStringBytes?: number): string {

@@ -1,11 +1,11 @@
 import Docker from 'dockerode';
-import { createEventLines, eventParameters } from './docker-events.ts';
-import { createDockerModem } from './docker-modem.ts';
-import type { DockerModem } from './docker-modem.ts';
+import { createEventLines, eventParameters } from './events.ts';
+import { createDockerModem } from './modem.ts';
+import type { DockerModem } from './modem.ts';
 import { parseEndpoint } from './engine-address.ts';
 import type { EngineAddress, EngineTls } from './engine-address.ts';
 import { failureFromConnection, parsedReply, replyFailure } from './reply.ts';
-import type { ContainerRuntime, Reply, RuntimeEvent, TextReply } from './runtime.ts';
+import type { ContainerRuntime, Reply, RuntimeEvent, TextReply } from '../runtime.ts';
 
 /** Which engine, and the bounds of a call. */
 export interface DockerRuntimeOptions {

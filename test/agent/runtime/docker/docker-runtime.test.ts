@@ -3,11 +3,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
+import { createDockerRuntime } from '../../../../agent/runtime/docker/docker-runtime.ts';
 import { startEngine } from './engine-socket.ts';
 import { noDockerd, startDockerd } from './own-dockerd.ts';
 import type { Socket } from 'node:net';
-import type { RuntimeEvent } from '../../../agent/runtime/runtime.ts';
+import type { RuntimeEvent } from '../../../../agent/runtime/runtime.ts';
 
 /** Sends `bytes` as soon as the request has come. */
 const answering = (bytes: string) => (socket: Socket) => void socket.once('data', () => socket.end(bytes));

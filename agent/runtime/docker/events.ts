@@ -1,6 +1,6 @@
-import * as s from '../../posture/schema.ts';
+import * as s from '../../../posture/schema.ts';
 import { createJsonFilter } from './json-filter.ts';
-import type { RuntimeEvent } from './runtime.ts';
+import type { RuntimeEvent } from '../runtime.ts';
 
 /** An event has some hundred bytes without the labels of its container. */
 const MAX_LINE_BYTES = 1024 * 1024;

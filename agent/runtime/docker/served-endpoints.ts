@@ -1,10 +1,10 @@
-import { holdsEndpoint } from '../inspector/docker/engine-process.ts';
-import { findDaemons } from '../inspector/proc/daemon-identity.ts';
-import type { ParseCache } from '../inspector/parse-cache.ts';
-import { socketPath } from '../inspector/runtime-reply.ts';
+import { holdsEndpoint } from '../../inspector/docker/engine-process.ts';
+import { findDaemons } from '../../inspector/proc/daemon-identity.ts';
+import type { ParseCache } from '../../inspector/parse-cache.ts';
+import { socketPath } from '../../inspector/runtime-reply.ts';
 import { hostsOf } from './dockerd-hosts.ts';
 import { DEFAULT_ENDPOINT, isDefaultEndpoint, parseEndpoint } from './engine-address.ts';
-import type { Host } from '../host/host.ts';
+import type { Host } from '../../host/host.ts';
 
 /** What is needed to find the engines of a node. */
 export interface EndpointAccess {

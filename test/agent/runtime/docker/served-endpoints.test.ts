@@ -1,16 +1,16 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { createLinuxHost } from '../../../agent/host/linux.ts';
-import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
-import { servedEndpoints } from '../../../agent/runtime/endpoint.ts';
-import { NODE_TREE, processTree } from '../../fixture/inspector/daemon.ts';
-import type { MadeProcess } from '../../fixture/inspector/daemon.ts';
-import { treeHost } from '../../fixture/inspector/tree.ts';
-import type { Tree, TreeHost } from '../../fixture/inspector/tree.ts';
+import { createLinuxHost } from '../../../../agent/host/linux.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { servedEndpoints } from '../../../../agent/runtime/docker/served-endpoints.ts';
+import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
+import type { MadeProcess } from '../../../fixture/inspector/daemon.ts';
+import { treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree, TreeHost } from '../../../fixture/inspector/tree.ts';
 import { noDockerd, startDockerd } from './own-dockerd.ts';
 import type { Test } from 'tap';
-import type { Host } from '../../../agent/host/host.ts';
+import type { Host } from '../../../../agent/host/host.ts';
 
 interface FakeProcess extends Omit<MadeProcess, 'cmdline'> {
   readonly cmdline: readonly string[];

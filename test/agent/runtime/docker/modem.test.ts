@@ -3,8 +3,8 @@ import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createDockerRuntime } from '../../../agent/runtime/docker.ts';
-import { createDockerModem } from '../../../agent/runtime/docker-modem.ts';
+import { createDockerRuntime } from '../../../../agent/runtime/docker/docker-runtime.ts';
+import { createDockerModem } from '../../../../agent/runtime/docker/modem.ts';
 import { startEngine } from './engine-socket.ts';
 import { makeCertificates } from './engine-tls.ts';
 

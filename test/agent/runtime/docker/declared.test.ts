@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import t from 'tap';
-import { parseSecurityOptions, toDeclared } from '../../../../agent/inspector/container/declared.ts';
-import { inspectSchema } from '../../../../agent/inspector/container/inspect-answer.ts';
+import { parseSecurityOptions, toDeclared } from '../../../../agent/runtime/docker/declared.ts';
+import { inspectSchema } from '../../../../agent/runtime/docker/container-schema.ts';
 import { declaredSchema } from '../../../../posture/fact/container.ts';
 import type { Declared } from '../../../../posture/fact/container.ts';
 import { recordedInspect, SEED } from '../../../fixture/inspector/read.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { summarizeProfile } from '../../../../agent/inspector/container/seccomp-profile.ts';
+import { summarizeProfile } from '../../../../agent/runtime/docker/seccomp-profile.ts';
 
 const errno = (syscalls: unknown): string => JSON.stringify({ defaultAction: 'SCMP_ACT_ERRNO', syscalls });
 const allow = (syscalls: unknown): string => JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls });

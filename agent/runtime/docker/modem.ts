@@ -3,7 +3,7 @@ import type { EngineAddress } from './engine-address.ts';
 import { createJsonFilter } from './json-filter.ts';
 import type { FieldFilter, JsonFilter } from './json-filter.ts';
 import { failureFromConnection, replyFailure, textReply } from './reply.ts';
-import type { TextReply } from './runtime.ts';
+import type { TextReply } from '../runtime.ts';
 
 /** Bounds of one call. */
 export interface CallLimits {

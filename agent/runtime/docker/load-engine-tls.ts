@@ -1,6 +1,6 @@
-import type { Settings } from '../../service/config/settings.ts';
-import { TlsError } from '../../service/tls/tls-error.ts';
-import { readCertificate, readKey } from '../../service/tls/pem-file.ts';
+import type { Settings } from '../../../service/config/settings.ts';
+import { TlsError } from '../../../service/tls/tls-error.ts';
+import { readCertificate, readKey } from '../../../service/tls/pem-file.ts';
 import type { EngineTls } from './engine-address.ts';
 
 /** Where the certificates for engines on TCP are: settings docker-tls-ca, docker-tls-cert and docker-tls-key. */

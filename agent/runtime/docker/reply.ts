@@ -1,5 +1,5 @@
-import { redactText } from '../../posture/redaction/redact.ts';
-import type { Reply, ReplyFailure, ReplyFailureCode, TextReply } from './runtime.ts';
+import { redactText } from '../../../posture/redaction/redact.ts';
+import type { Reply, ReplyFailure, ReplyFailureCode, TextReply } from '../runtime.ts';
 
 /** Longest part of an engine's error message that is passed on. */
 const MAX_MESSAGE_LENGTH = 300;

@@ -1,5 +1,5 @@
-import { readTrusted } from '../inspector/trusted-path.ts';
-import type { Host } from '../host/host.ts';
+import { readTrusted } from '../../inspector/trusted-path.ts';
+import type { Host } from '../../host/host.ts';
 
 const DEFAULT_CONFIG_FILE = '/etc/docker/daemon.json';
 const MAX_HOSTS = 64;

@@ -1,7 +1,7 @@
 import * as s from '../../../posture/schema.ts';
 import type { ImageFact } from '../../../posture/fact/image.ts';
 import { redactBuildStep, redactWords } from '../../../posture/redaction/redact.ts';
-import { clip } from '../clip.ts';
+import { clip } from '../../inspector/clip.ts';
 
 const text = s.withDefault(s.string(), '');
 const texts = s.withDefault(s.list(s.string()), []);
