@@ -2,9 +2,9 @@ import { findingContent } from './finding.ts';
 import type { Finding } from './finding.ts';
 
 /**
- * A digest of a node's findings that both ends can keep up to date change by change: the sum, modulo 2^53, of one hash
- * a finding. Order does not matter. It finds divergence by accident (a lost message, a damaged row); it is no defence
- * against someone who forges findings, which is what mutual TLS is for.
+ * A digest of a node's findings that both sides update change by change: the sum, modulo 2^53, of one hash per finding.
+ * Order does not matter. It detects accidental divergence (a lost message, a damaged row). It does not protect against
+ * forged findings; mutual TLS does.
  */
 export const EMPTY_DIGEST = 0;
 
@@ -16,7 +16,14 @@ export function findingHash(finding: Finding): number {
   return hashOfContent(findingContent(finding));
 }
 
-/** The hash of a finding's content (`findingContent`). Two murmur3-style lanes over UTF-16 units. */
+/**
+ * The 53-bit hash of a finding's content (`findingContent`). Of n UTF-16 units, with * modulo 2^32 and unsigned shifts:
+ * low = 0x9e3779b9 ^ n and
+ * high = 0x85ebca6b ^ n; for each unit u, low = (low ^ u) * 0x9e3779b1 and high = (high ^ u) * 0x5f356495; then
+ * first = (low ^ low >> 16) * 0x85ebca6b ^ (high ^ high >> 13) * 0xc2b2ae35 and
+ * second = (high ^ high >> 16) * 0x85ebca6b ^ (first ^ first >> 13) * 0xc2b2ae35. The hash is
+ * (second >> 11) * 2^32 + first.
+ */
 export function hashOfContent(text: string): number {
   let low = 0x9e3779b9 ^ text.length;
   let high = 0x85ebca6b ^ text.length;

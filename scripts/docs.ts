@@ -43,23 +43,26 @@ function checkSection(check: Check): string {
 }
 
 function factsPage(): string {
-  const rows = factPaths().map(({ path, type, doc }) => `| \`${path}\` | ${type} | ${doc.replaceAll('|', '\\|')} |`);
+  // A bar ends a cell, in code too; without code, `<object>` would be read as HTML.
+  const rows = factPaths().map(
+    ({ path, type, doc }) => `| ${[`\`${path}\``, `\`${type}\``, doc].map(escapeBars).join(' | ')} |`,
+  );
   return [
     '# Facts',
     GENERATED,
-    'What an agent knows of its node, and the variables of `plimsoll query`. A value that could not be read is `null` in a query, and `unread` says why.',
-    ['| field | type | what it is |', '|---|---|---|', ...rows].join('\n'),
+    'What an agent reads from its host, and the variables of `plimsoll query`. A value that could not be read is `null` in a query, and `unread` says why.',
+    ['| field | type | description |', '|---|---|---|', ...rows].join('\n'),
   ].join('\n\n');
 }
 
-function configurationPage(): string {
-  return renderConfigurationPage();
+function escapeBars(cell: string): string {
+  return cell.replaceAll('|', '\\|');
 }
 
 const pages = {
   'docs/checks.md': checksPage(),
   'docs/facts.md': factsPage(),
-  'docs/configuration.md': configurationPage(),
+  'docs/configuration.md': renderConfigurationPage(),
 };
 const onlyCheck = process.argv.includes('--check');
 let stale = 0;

@@ -11,6 +11,7 @@ export const liveContainer = s.object({
   pid: s.integer(),
   processes: s.nullable(s.integer()),
   complete: s.boolean(),
+  incompleteReason: s.string(),
   declared: s.object({
     privileged: s.boolean(),
     seccompProfile: s.string(),
@@ -91,6 +92,7 @@ const EFFECTIVE = [
   'pid',
   'processes',
   'complete',
+  'incompleteReason',
   'seccomp',
   'noNewPrivs',
   'uid',

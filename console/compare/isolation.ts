@@ -1,6 +1,6 @@
 import { isRootUser } from '../../posture/check/user.ts';
 import type { LiveContainer } from './container.ts';
-import { relationOf, setting, unreadSetting, yesNo } from './setting.ts';
+import { relationOf, setting, unreadSetting } from './setting.ts';
 import type { ComparedSetting } from './setting.ts';
 
 /** The user of the first process as the node sees it, beside the one that was asked for. */
@@ -80,10 +80,10 @@ export function limitSetting(
   return setting(name, asked, now, { ...relationOf(isSame, 'declared, but not in force') });
 }
 
-/** Is everything in it seen: with more threads than are read, nothing can be said of the others. */
-export function completeSetting({ complete }: LiveContainer): ComparedSetting | undefined {
+/** Why not every thread was read; undefined for a complete container. */
+export function completeSetting({ complete, incompleteReason }: LiveContainer): ComparedSetting | undefined {
   if (complete) return undefined;
-  return setting('threads', yesNo(true), 'more than are read', { relation: 'unread' });
+  return setting('threads', 'all', `not all read: ${incompleteReason}`, { relation: 'unread' });
 }
 
 function numericUser(user: string): number | undefined {

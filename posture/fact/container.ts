@@ -4,79 +4,82 @@ import * as s from '../schema.ts';
 const hexSet = (doc: string): s.Schema<string> => s.string(doc, 32);
 
 /** What was asked for: the runtime's own record (`GET /containers/ID/json`). */
-export const declaredSchema = s.object({
-  privileged: s.boolean(),
-  seccompProfile: s.string('`default`, `unconfined`, or `custom` for a profile of its own', 64),
-  seccompSummary: s.nullable(
-    s.object({
-      defaultAction: s.string('defaultAction, `SCMP_ACT_ERRNO`', 64),
-      allowed: s.list(s.string('', 64), 'dangerous system calls that the profile allows without condition', 64),
-      withheld: s.integer('how many dangerous system calls it does not'),
-    }),
-    'of a custom profile; null: it is not understood, or there is none',
-  ),
-  apparmorProfile: s.string('AppArmorProfile; empty where AppArmor is off', 256),
-  selinuxLabel: s.string('ProcessLabel; empty where SELinux is off', 512),
-  selinuxDisabled: s.boolean('label=disable was asked for'),
-  noNewPrivileges: s.nullable(s.boolean('null: nothing was asked for, the daemon decides')),
-  capAdd: s.list(s.string('', 64), 'names without CAP_, upper case', 128),
-  capDrop: s.list(s.string('', 64), 'names without CAP_, upper case', 128),
-  user: s.string('Config.User', 256),
-  readOnlyRoot: s.boolean(),
-  networkMode: s.string('', 256),
-  pidMode: s.string('', 256),
-  ipcMode: s.string('', 256),
-  utsMode: s.string('', 256),
-  usernsMode: s.string('', 256),
-  cgroupnsMode: s.string('', 256),
-  cgroupParent: s.string('', 1024),
-  memoryBytes: s.integer('0: no limit'),
-  pidsLimit: s.integer('0 or -1: no limit'),
-  cpuShares: s.integer('0: default'),
-  nanoCpus: s.integer('0: no limit'),
-  cpuQuota: s.integer('0 or -1: no limit'),
-  cpuPeriod: s.integer('of the quota, in microseconds; 0: 100000'),
-  cpusetCpus: s.string('', 1024),
-  restartPolicy: s.string('no, on-failure, always, unless-stopped', 32),
-  restartMaximum: s.integer('MaximumRetryCount; 0: no bound'),
-  devices: s.list(
-    s.object({ path: s.string('on the node', 4096), permissions: s.string('of `rwm`: read, write, mknod', 16) }),
-    'Devices',
-    1024,
-  ),
-  deviceRequests: s.integer('number of DeviceRequests (GPUs …)'),
-  deviceCgroupRules: s.list(s.string('', 256), '', 256),
-  maskedPaths: s.list(s.string('', 1024), '', 256),
-  readonlyPaths: s.list(s.string('', 1024), '', 256),
-  mounts: s.list(
-    s.object({
-      type: s.string('bind, volume, tmpfs …', 32),
-      source: s.string('path on the host', 4096),
-      destination: s.string('path in the container', 4096),
-      writable: s.boolean(),
-      propagation: s.string('', 32),
-    }),
-    '',
-    4096,
-  ),
-  engineFiles: s.list(
-    s.string('', 4096),
-    'files that the engine made for the container: hostname, hosts, resolv.conf',
-    3,
-  ),
-  ports: s.list(
-    s.object({
-      containerPort: s.string('`80/tcp`', 32),
-      hostIp: s.string('', 64),
-      hostPort: s.integer(),
-    }),
-    'published ports',
-    8192,
-  ),
-  networks: s.list(s.string('', 256), 'names', 256),
-  health: s.string('none, starting, healthy, unhealthy', 32),
-  logDriver: s.string('', 64),
-});
+export const declaredSchema = s.object(
+  {
+    privileged: s.boolean('HostConfig.Privileged'),
+    seccompProfile: s.string('`default`, `unconfined`, or `custom` for a profile of its own', 64),
+    seccompSummary: s.nullable(
+      s.object({
+        defaultAction: s.string('defaultAction, `SCMP_ACT_ERRNO`', 64),
+        allowed: s.list(s.string('', 64), 'dangerous system calls that the profile allows without condition', 64),
+        withheld: s.integer('how many dangerous system calls it does not'),
+      }),
+      'of a custom profile; null: it is not understood, or there is none',
+    ),
+    apparmorProfile: s.string('AppArmorProfile; empty where AppArmor is off', 256),
+    selinuxLabel: s.string('ProcessLabel; empty where SELinux is off', 512),
+    selinuxDisabled: s.boolean('label=disable was asked for'),
+    noNewPrivileges: s.nullable(s.boolean('null: nothing was asked for, the daemon decides')),
+    capAdd: s.list(s.string('', 64), 'names without CAP_, upper case', 128),
+    capDrop: s.list(s.string('', 64), 'names without CAP_, upper case', 128),
+    user: s.string('Config.User', 256),
+    readOnlyRoot: s.boolean('HostConfig.ReadonlyRootfs'),
+    networkMode: s.string('HostConfig.NetworkMode: `bridge`, `host`, `none`, `container:ID` or a network', 256),
+    pidMode: s.string('HostConfig.PidMode: empty, `host` or `container:ID`', 256),
+    ipcMode: s.string('HostConfig.IpcMode: `private`, `shareable`, `host`, `none` or `container:ID`', 256),
+    utsMode: s.string('HostConfig.UTSMode: empty or `host`', 256),
+    usernsMode: s.string('HostConfig.UsernsMode: empty or `host`', 256),
+    cgroupnsMode: s.string('HostConfig.CgroupnsMode: `private`, `host`, or empty for the default of the daemon', 256),
+    cgroupParent: s.string('HostConfig.CgroupParent; empty for the default', 1024),
+    memoryBytes: s.integer('0: no limit'),
+    pidsLimit: s.integer('0 or -1: no limit'),
+    cpuShares: s.integer('0: default'),
+    nanoCpus: s.integer('0: no limit'),
+    cpuQuota: s.integer('0 or -1: no limit'),
+    cpuPeriod: s.integer('of the quota, in microseconds; 0: 100000'),
+    cpusetCpus: s.string('HostConfig.CpusetCpus: `0-2,5`; empty for no restriction', 1024),
+    restartPolicy: s.string('no, on-failure, always, unless-stopped', 32),
+    restartMaximum: s.integer('MaximumRetryCount; 0: no bound'),
+    devices: s.list(
+      s.object({ path: s.string('on the node', 4096), permissions: s.string('of `rwm`: read, write, mknod', 16) }),
+      'Devices',
+      1024,
+    ),
+    deviceRequests: s.integer('number of DeviceRequests (GPUs …)'),
+    deviceCgroupRules: s.list(s.string('', 256), 'HostConfig.DeviceCgroupRules: `c 1:3 rwm`', 256),
+    maskedPaths: s.list(s.string('', 1024), 'HostConfig.MaskedPaths: paths that the runtime hides', 256),
+    readonlyPaths: s.list(s.string('', 1024), 'HostConfig.ReadonlyPaths: paths that the runtime mounts read-only', 256),
+    mounts: s.list(
+      s.object({
+        type: s.string('bind, volume, tmpfs …', 32),
+        source: s.string('path on the host', 4096),
+        destination: s.string('path in the container', 4096),
+        writable: s.boolean('false for a read-only mount'),
+        propagation: s.string('rprivate, private, rshared, shared, rslave or slave', 32),
+      }),
+      'Mounts: binds, volumes and tmpfs',
+      4096,
+    ),
+    engineFiles: s.list(
+      s.string('', 4096),
+      'files that the engine made for the container: hostname, hosts, resolv.conf',
+      3,
+    ),
+    ports: s.list(
+      s.object({
+        containerPort: s.string('`80/tcp`', 32),
+        hostIp: s.string('address of the host that the port is bound to; empty for all', 64),
+        hostPort: s.integer('port of the host; 0 until the engine has chosen one'),
+      }),
+      'published ports',
+      8192,
+    ),
+    networks: s.list(s.string('', 256), 'names of the networks that the container is attached to', 256),
+    health: s.string('none, starting, healthy, unhealthy', 32),
+    logDriver: s.string('HostConfig.LogConfig.Type', 64),
+  },
+  'what the runtime was asked for: its own record of the container',
+);
 /** See {@link declaredSchema}. */
 export type Declared = s.Infer<typeof declaredSchema>;
 
@@ -89,19 +92,22 @@ export const seccompSchema = s.object({
 });
 
 /** Capability sets as hex words of the kernel, joined by OR over all threads that were read. */
-export const capabilitiesSchema = s.object({
-  effective: hexSet('CapEff'),
-  permitted: hexSet('CapPrm'),
-  inheritable: hexSet('CapInh'),
-  bounding: hexSet('CapBnd'),
-  ambient: hexSet('CapAmb'),
-});
+export const capabilitiesSchema = s.object(
+  {
+    effective: hexSet('CapEff'),
+    permitted: hexSet('CapPrm'),
+    inheritable: hexSet('CapInh'),
+    bounding: hexSet('CapBnd'),
+    ambient: hexSet('CapAmb'),
+  },
+  'capability sets as hexadecimal words',
+);
 /** See {@link capabilitiesSchema}. */
 export type Capabilities = s.Infer<typeof capabilitiesSchema>;
 
 const namespaceSchema = s.object({
-  inode: s.integer('number of the namespace'),
-  host: s.boolean('is it the one of pid 1'),
+  inode: s.integer('inode number of the namespace'),
+  host: s.boolean('true for the namespace of pid 1'),
 });
 
 /** One line of `/proc/PID/mountinfo`. */
@@ -113,7 +119,7 @@ export const mountSchema = s.object({
   readOnly: s.boolean('the mount itself is read-only (`ro` among its options)'),
   shared: s.boolean('propagates to its peer group'),
   peerGroup: s.integer('number of its peer group (`shared:N`); 0: none'),
-  fsType: s.string('', 64),
+  fsType: s.string('file system type, `ext4`', 64),
   source: s.string('device or source', 4096),
   device: s.string('major:minor', 32),
   sharedWithNode: s.boolean('propagates to mounts of the node (pid 1)'),
@@ -130,15 +136,18 @@ export const mountSchema = s.object({
 /** See {@link mountSchema}. */
 export type Mount = s.Infer<typeof mountSchema>;
 
-const namespacesSchema = s.object({
-  cgroup: observed(namespaceSchema),
-  ipc: observed(namespaceSchema),
-  mnt: observed(namespaceSchema),
-  net: observed(namespaceSchema),
-  pid: observed(namespaceSchema),
-  user: observed(namespaceSchema),
-  uts: observed(namespaceSchema),
-});
+const namespacesSchema = s.object(
+  {
+    cgroup: observed(namespaceSchema, 'cgroup namespace'),
+    ipc: observed(namespaceSchema, 'IPC namespace'),
+    mnt: observed(namespaceSchema, 'mount namespace'),
+    net: observed(namespaceSchema, 'network namespace'),
+    pid: observed(namespaceSchema, 'PID namespace'),
+    user: observed(namespaceSchema, 'user namespace'),
+    uts: observed(namespaceSchema, 'UTS namespace'),
+  },
+  'namespaces by type, from `/proc/PID/ns`',
+);
 
 /** Threads of a container that run under the same user ids, label and namespaces. */
 export const securityContextSchema = s.object({
@@ -147,7 +156,10 @@ export const securityContextSchema = s.object({
   uids: s.list(s.integer(), 'real, effective, saved and file system user id as the node sees them', 4),
   nested: s.boolean('in a user namespace below that of the container: its capabilities count in there only'),
   capabilities: capabilitiesSchema,
-  lsmLabel: observed(s.string('', 1024)),
+  lsmLabel: observed(
+    s.string('', 1024),
+    '`/proc/PID/attr/current`; absent without a security module that labels processes',
+  ),
   namespaces: namespacesSchema,
 });
 /** See {@link securityContextSchema}. */
@@ -155,8 +167,8 @@ export type SecurityContext = s.Infer<typeof securityContextSchema>;
 
 /** The mounts in a mount namespace of a container that is not the one of its first process. */
 export const mountNamespaceSchema = s.object({
-  inode: s.integer('number of the namespace'),
-  host: s.boolean('is it the one of pid 1'),
+  inode: s.integer('inode number of the namespace'),
+  host: s.boolean('true for the namespace of pid 1'),
   mounts: observed(s.list(mountSchema, '', 20_000), '`mountinfo` of a thread in it'),
 });
 /** See {@link mountNamespaceSchema}. */
@@ -175,7 +187,7 @@ export type ReachableSocket = s.Infer<typeof controlSocketSchema>;
 export const containerSchema = s.object(
   {
     id: s.string('full id', 128),
-    name: s.string('', 512),
+    name: s.string('name of the container, without the leading slash', 512),
     engine: s.string('endpoint of the engine that runs it', 4096),
     image: s.string('reference that it was started from', 1024),
     imageId: s.string('sha256:…', 128),
@@ -198,7 +210,15 @@ export const containerSchema = s.object(
     uid: observed(s.integer(), 'effective user id of the first process as the node sees it'),
     uids: observed(s.list(s.integer(), '', 4), 'its real, effective, saved and file system user id'),
     uidMap: observed(
-      s.list(s.object({ inside: s.integer(), outside: s.integer(), count: s.integer() }), '', 512),
+      s.list(
+        s.object({
+          inside: s.integer('first user id inside the container'),
+          outside: s.integer('the user id of the host that it is mapped to'),
+          count: s.integer('number of consecutive ids'),
+        }),
+        '',
+        512,
+      ),
       '`/proc/PID/uid_map`',
     ),
     lsmLabel: observed(s.string('', 1024), '`/proc/PID/attr/current`; absent where no module labels processes'),

@@ -3,22 +3,22 @@ import * as s from '../schema.ts';
 
 /** One seccomp, user-namespace … entry of `GET /info` SecurityOptions: `name=seccomp,profile=builtin`. */
 const securityOption = s.object({
-  name: s.string('', 64),
-  options: s.record(s.string('', 1024), '', 16),
+  name: s.string('name of the option: `seccomp`, `apparmor`, `selinux`, `userns`, `rootless` …', 64),
+  options: s.record(s.string('', 1024), 'further settings of the option: `profile` of `seccomp`', 16),
 });
 
 /** What `GET /info` and `GET /version` say: the daemon as it runs. */
 export const dockerApiSchema = s.object({
   version: s.string('engine version', 128),
-  apiVersion: s.string('', 32),
+  apiVersion: s.string('newest API version that the engine supports, `1.45`', 32),
   dataRoot: s.string('DockerRootDir', 4096),
-  storageDriver: s.string('', 128),
+  storageDriver: s.string('Driver: `overlay2`', 128),
   loggingDriver: s.string('default log driver', 128),
-  cgroupDriver: s.string('', 64),
-  defaultRuntime: s.string('', 256),
+  cgroupDriver: s.string('CgroupDriver: `cgroupfs`, `systemd` or `none`', 64),
+  defaultRuntime: s.string('DefaultRuntime: `runc`', 256),
   securityOptions: s.list(securityOption, 'SecurityOptions, taken apart', 64),
   insecureRegistries: s.list(s.string('', 1024), 'CIDRs and names trusted without TLS, loopback left out', 1024),
-  authorizationPlugins: s.list(s.string('', 256), '', 64),
+  authorizationPlugins: s.list(s.string('', 256), 'Plugins.Authorization: names of the authorization plugins', 64),
   liveRestore: s.boolean('LiveRestoreEnabled'),
   debug: s.boolean('Debug'),
   experimental: s.boolean('ExperimentalBuild'),
@@ -29,10 +29,10 @@ export type DockerApi = s.Infer<typeof dockerApiSchema>;
 
 /** The running daemon process, from `/proc/PID`. */
 export const dockerProcessSchema = s.object({
-  pid: s.integer(),
+  pid: s.integer('process id in the PID namespace of the host'),
   uid: s.integer('effective user id'),
   startedAtMs: s.integer('milliseconds since 1970; 0 when it could not be worked out'),
-  executable: s.string('', 4096),
+  executable: s.string('`/proc/PID/exe`', 4096),
   flags: s.record(
     s.list(s.string('', 1024), '', 256),
     'command-line flags by long name without dashes; every value in order; a bare flag has the value `true`',
@@ -45,8 +45,8 @@ export type DockerProcess = s.Infer<typeof dockerProcessSchema>;
 
 /** daemon.json: only the keys that checks read are kept, so no credential of it goes further. */
 export const dockerFileSchema = s.object({
-  path: s.string('', 4096),
-  modifiedAtMs: s.integer(),
+  path: s.string('path of the file on the host', 4096),
+  modifiedAtMs: s.integer('last modification, milliseconds since 1970'),
   keys: s.record(s.unknown(), 'values as in the file', 128),
 });
 /** See {@link dockerFileSchema}. */

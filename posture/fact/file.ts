@@ -27,10 +27,10 @@ export type FileRole = (typeof FILE_ROLES)[number];
 
 /** Owner and mode after symbolic links were followed inside the host root. */
 export const fileStatSchema = s.object({
-  realPath: s.string('', 4096),
-  kind: s.oneOf(['file', 'directory', 'socket', 'fifo', 'device', 'other']),
-  uid: s.integer(),
-  gid: s.integer(),
+  realPath: s.string('path after symbolic links were followed', 4096),
+  kind: s.oneOf(['file', 'directory', 'socket', 'fifo', 'device', 'other'], 'file type'),
+  uid: s.integer('user id of the owner'),
+  gid: s.integer('id of the group'),
   mode: s.integer('permission bits, `mode & 07777`'),
   owner: s.string('user name in the host `/etc/passwd`, otherwise the number', 256),
   group: s.string('group name in the host `/etc/group`, otherwise the number', 256),
@@ -39,9 +39,9 @@ export const fileStatSchema = s.object({
 /** A file whose owner and mode matter. */
 export const fileSchema = s.object(
   {
-    role: s.oneOf(FILE_ROLES),
+    role: s.oneOf(FILE_ROLES, 'what the file is for'),
     path: s.string('as the configuration names it', 4096),
-    stat: observed(fileStatSchema),
+    stat: observed(fileStatSchema, 'owner, group and mode; absent where the file does not exist'),
     expectedGroup: s.string('for the Docker socket: the group that the daemon is told to use; otherwise empty', 256),
   },
   'a file whose owner and mode matter',

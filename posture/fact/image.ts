@@ -6,7 +6,7 @@ export const imageSchema = s.object(
   {
     id: s.string('sha256:… of the configuration', 128),
     name: s.string('first tag or digest reference, otherwise the short id', 1024),
-    tags: s.list(s.string('', 1024), '', 1024),
+    tags: s.list(s.string('', 1024), 'RepoTags: `shop/db:16`', 1024),
     digests: s.list(s.string('', 1024), 'repository digests', 1024),
     createdAt: s.string('RFC 3339', 64),
     user: s.string('Config.User', 256),

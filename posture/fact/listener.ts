@@ -12,14 +12,15 @@ export const probeSchema = s.object({
   versions: s.list(s.string('`TLSv1.2` …', 16), 'TLS versions that the port accepts', 8),
   certificate: s.nullable(
     s.object({
-      subject: s.string('', 1024),
-      issuer: s.string('', 1024),
-      notBeforeMs: s.integer(),
-      notAfterMs: s.integer(),
+      subject: s.string('distinguished name of the subject', 1024),
+      issuer: s.string('distinguished name of the issuer', 1024),
+      notBeforeMs: s.integer('start of validity, milliseconds since 1970'),
+      notAfterMs: s.integer('end of validity, milliseconds since 1970'),
       keyType: s.string('rsa, ec, ed25519 …', 32),
-      keyBits: s.integer('0 where the type says it all'),
-      selfSigned: s.boolean(),
+      keyBits: s.integer('size of the key in bits; 0 for types of one size'),
+      selfSigned: s.boolean('true if the certificate is signed by its own key'),
     }),
+    'server certificate; null without TLS',
   ),
 });
 /** See {@link probeSchema}. */
@@ -31,10 +32,10 @@ export const listenerSchema = s.object(
     service: s.oneOf(['docker'], 'whose port it is'),
     id: s.string('`tcp:0.0.0.0:2376`', 128),
     address: s.string('bound address, `0.0.0.0`, `::`, `127.0.0.1`', 64),
-    port: s.integer(),
+    port: s.integer('TCP port number'),
     loopback: s.boolean('bound to loopback only'),
-    pid: s.integer('owner; 0 where it could not be told'),
-    probe: observed(probeSchema),
+    pid: s.integer('process that owns the socket; 0 if unknown'),
+    probe: observed(probeSchema, 'what a connection without a client certificate found'),
   },
   'a listening TCP port of a node service',
 );

@@ -7,7 +7,7 @@ export const PROCESSES_NOT_VISIBLE = '/proc';
 /** Something that is there and could not be inspected. Checks of its kind answer `unknown` about it. */
 export const unobservedSchema = s.object(
   {
-    kind: s.oneOf(['container', 'engine', 'image']),
+    kind: s.oneOf(['container', 'engine', 'image'], 'what could not be inspected'),
     id: s.string(
       'full id of a container or image; endpoint or process of an engine; `/proc`: whether more run could not be seen',
       4096,

@@ -13,6 +13,7 @@ const PLAIN: LiveContainer = {
   pid: 4121,
   processes: 1,
   complete: true,
+  incompleteReason: '',
   declared: {
     privileged: false,
     seccompProfile: 'default',
@@ -171,6 +172,11 @@ void t.test('what the kernel enforces, where it differs', async (t) => {
 });
 
 void t.test('texts are what people look for', async (t) => {
+  const incompleteReason = '/proc/4121/task/4130/status: permission denied (EACCES)';
+  t.match(settingOf('threads', { complete: false, incompleteReason }), {
+    declared: 'all',
+    effective: `not all read: ${incompleteReason}`,
+  });
   t.match(settingOf('capabilities', {}), { declared: 'default set', effective: '14' });
   t.match(settingOf('capabilities', { declared: { capDrop: ['ALL'], capAdd: ['CAP_CHOWN'] } }), {
     declared: 'without ALL, with CHOWN',

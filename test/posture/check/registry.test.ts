@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -7,6 +7,7 @@ import { CHECKS } from '../../../posture/check/registry.ts';
 
 const AREAS = ['container', 'daemon', 'file', 'image', 'kernel', 'ssh', 'tls'];
 const checkDirectory = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'posture', 'check');
+const testDirectory = dirname(fileURLToPath(import.meta.url));
 const ids = CHECKS.map((check) => check.id);
 
 void t.test('the registry is sorted and has each id once', async (t) => {
@@ -40,6 +41,14 @@ void t.test('every check says what it is, why, and what to do', async (t) => {
     t.ok(check.title.length > 10 && check.rationale.length > 30 && check.remediation.length > 20, check.id);
     for (const reference of check.references) t.match(reference, /^https:\/\//);
   }
+});
+
+void t.test('every check has a test, which imports it or names its id', async (t) => {
+  const tests = readdirSync(testDirectory, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  );
+  const text = tests.map((name) => readFileSync(join(testDirectory, name), 'utf8')).join('');
+  for (const id of ids) t.ok(text.includes(`/check/${id.replace('.', '/')}.ts'`) || text.includes(`'${id}'`), id);
 });
 
 void t.test('every check that a benchmark names exists', async (t) => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { compileExpression } from '../../../posture/expression.ts';
 import { FACT_SCHEMAS } from '../../../posture/fact/facts.ts';
@@ -32,5 +33,21 @@ await t.test('every path is an expression that compiles', async (t) => {
   for (const { path } of paths) {
     const expression = path.replaceAll('[]', '[0]').replaceAll('["…"]', '["x"]');
     t.match(compileExpression(expression), { ok: true }, expression);
+  }
+});
+
+await t.test('every path has a description', async (t) => {
+  for (const { path, doc } of paths) t.match(doc, /\S/, path);
+});
+
+await t.test('the page has one well-formed row for each path', async (t) => {
+  const page = readFileSync(new URL('../../../docs/facts.md', import.meta.url), 'utf8');
+  const rows = page.split('\n').filter((line) => line.startsWith('|'));
+  t.equal(rows.length, paths.length + 2, 'a row a path, the head and the line below it');
+  for (const row of rows) {
+    // GFM, section Tables: a bar ends a cell unless a backslash stands before it.
+    const cells = row.slice(1, -1).split(/(?<!\\)\|/);
+    t.equal(cells.length, 3, row);
+    for (const cell of cells) t.match(cell, /\S/, row);
   }
 });

@@ -86,6 +86,17 @@ t.test('enabled, and does not run', async (t) => {
   t.match((await sshdOf(t, masked)).present, { state: 'seen', value: 'installed' });
 });
 
+t.test('enabled where no init system follows the link', async (t) => {
+  const link = '/etc/systemd/system/multi-user.target.wants/ssh.service';
+  const enabled = { ...CONFIG, [link]: '-> /usr/lib/systemd/system/ssh.service' };
+  const presentWith = async (tree: Tree): Promise<unknown> => (await sshdOf(t, { ...enabled, ...tree })).present;
+  t.match(await presentWith({ '/proc/1/comm': 'tini\n' }), { state: 'seen', value: 'installed' });
+  for (const comm of ['init', 'systemd'])
+    t.match(await presentWith({ '/proc/1/comm': `${comm}\n` }), { value: 'enabled' }, comm);
+  const booted = { '/proc/1/comm': 'tini\n', '/run/systemd/system/x': '' };
+  t.match(await presentWith(booted), { value: 'enabled' }, 'systemd under another name');
+});
+
 t.test('an sshd in a container is none of the node', async (t) => {
   t.match((await sshdOf(t, sshd(40, { status: { NSpid: '40\t7' } }))).present, { state: 'absent' });
 });

@@ -1,0 +1,160 @@
+import t from 'tap';
+import { authorizationPlugin } from '../../../../posture/check/daemon/authorization-plugin.ts';
+import { cgroupParent } from '../../../../posture/check/daemon/cgroup-parent.ts';
+import { defaultUlimits } from '../../../../posture/check/daemon/default-ulimits.ts';
+import { noNewPrivileges } from '../../../../posture/check/daemon/no-new-privileges.ts';
+import { rootless } from '../../../../posture/check/daemon/rootless.ts';
+import { seccompProfile } from '../../../../posture/check/daemon/seccomp-profile.ts';
+import { usernsRemap } from '../../../../posture/check/daemon/userns-remap.ts';
+import type { DockerFact } from '../../../../posture/fact/docker.ts';
+import {
+  ABSENT,
+  AFTER,
+  BLIND,
+  PENDING,
+  api,
+  docker,
+  file,
+  flags,
+  noApi,
+  options,
+} from '../../../fixture/docker-rows.ts';
+import { judgeNodes } from '../../../fixture/node-table.ts';
+
+judgeNodes(t, usernsRemap, [
+  { name: 'default', facts: docker(), verdict: 'fail', seen: ['neither name=userns nor name=rootless'] },
+  {
+    name: 'remapped',
+    facts: docker(options(['seccomp', 'builtin'], ['userns'])),
+    verdict: 'pass',
+    seen: ['name=userns'],
+  },
+  { name: 'rootless counts', facts: docker(options(['rootless'])), verdict: 'pass', seen: ['name=rootless'] },
+  {
+    name: 'in the file only',
+    facts: docker(file({ 'userns-remap': 'default' }, AFTER)),
+    verdict: 'fail',
+    seen: ['neither name=userns nor name=rootless', `"userns-remap": "default" (${PENDING})`],
+  },
+  ABSENT,
+  BLIND,
+]);
+
+judgeNodes(t, rootless, [
+  { name: 'root', facts: docker(), verdict: 'manual', seen: ['Uid: 0', 'no name=rootless'] },
+  { name: 'listed', facts: docker(options(['rootless'])), verdict: 'pass' },
+  { name: 'another user', facts: docker(flags({}, 1000)), verdict: 'pass', seen: ['Uid: 1000'] },
+  // userns-remap is something else.
+  { name: 'remapped', facts: docker(options(['userns'])), verdict: 'manual' },
+  { name: 'API for others only, another user', facts: docker(noApi, flags({}, 1000)), verdict: 'pass' },
+  ABSENT,
+  BLIND,
+]);
+
+judgeNodes(t, noNewPrivileges, [
+  { name: 'default', facts: docker(), verdict: 'fail' },
+  { name: 'listed', facts: docker(options(['no-new-privileges'])), verdict: 'pass' },
+  {
+    name: 'by flag, on an engine that does not list it',
+    facts: docker(flags({ 'no-new-privileges': ['true'] })),
+    verdict: 'pass',
+  },
+  // The text of the flag is enough for docker-bench.
+  { name: 'false by flag', facts: docker(flags({ 'no-new-privileges': ['false'] })), verdict: 'fail' },
+  { name: 'in the file', facts: docker(file({ 'no-new-privileges': true })), verdict: 'pass' },
+  {
+    name: 'in a newer file',
+    facts: docker(file({ 'no-new-privileges': true }, AFTER)),
+    verdict: 'unknown',
+    reason: /pending restart/,
+  },
+  ABSENT,
+  BLIND,
+]);
+
+judgeNodes(t, seccompProfile, [
+  { name: 'builtin', facts: docker(), verdict: 'pass', seen: ['name=seccomp,profile=builtin'] },
+  // What engines before 23 call it; docker-bench knows nothing else.
+  { name: 'default', facts: docker(options(['seccomp', 'default'])), verdict: 'pass' },
+  { name: 'unconfined', facts: docker(options(['seccomp', 'unconfined'])), verdict: 'fail', severity: 'high' },
+  { name: 'no seccomp at all', facts: docker(options(['apparmor'])), verdict: 'fail', seen: ['no name=seccomp'] },
+  {
+    name: 'its own',
+    facts: docker(options(['seccomp', '/etc/docker/s.json'])),
+    verdict: 'manual',
+    seen: ['name=seccomp,profile=/etc/docker/s.json'],
+  },
+  {
+    name: 'API for others only, proved by the flags',
+    facts: docker(noApi, flags({ 'seccomp-profile': ['unconfined'] })),
+    verdict: 'fail',
+    seen: ['--seccomp-profile=unconfined'],
+    sources: ['/proc/812/cmdline'],
+  },
+  {
+    name: 'API for others only, proved by the file',
+    facts: docker(noApi, file({ 'seccomp-profile': 'unconfined' })),
+    verdict: 'fail',
+  },
+  { name: 'API for others only', facts: docker(noApi), verdict: 'unknown', reason: /GET \/info: permission denied/ },
+  {
+    name: 'unconfined after the next restart',
+    facts: docker(file({ 'seccomp-profile': 'unconfined' }, AFTER)),
+    verdict: 'pass',
+    seen: ['name=seccomp,profile=builtin', `"seccomp-profile": "unconfined" (${PENDING})`],
+  },
+  ABSENT,
+  BLIND,
+]);
+
+judgeNodes(t, authorizationPlugin, [
+  { name: 'none', facts: docker(), verdict: 'fail', seen: ['none'] },
+  { name: 'one', facts: docker(api({ authorizationPlugins: ['opa'] })), verdict: 'pass', seen: ['opa'] },
+  // Configured but not loaded: docker-bench lets it pass.
+  {
+    name: 'in the file, not loaded',
+    facts: docker(file({ 'authorization-plugins': ['opa'] })),
+    verdict: 'fail',
+    seen: ['none', '"authorization-plugins": ["opa"]'],
+  },
+  ABSENT,
+  BLIND,
+]);
+
+judgeNodes(t, cgroupParent, [
+  { name: 'default', facts: docker(), verdict: 'pass' },
+  { name: 'another by flag', facts: docker(flags({ 'cgroup-parent': ['/tenant'] })), verdict: 'fail' },
+  // docker-bench never sees this one.
+  {
+    name: 'another in the file',
+    facts: docker(file({ 'cgroup-parent': 'tenant.slice' })),
+    verdict: 'fail',
+    severity: 'low',
+  },
+  { name: 'the default, said aloud', facts: docker(file({ 'cgroup-parent': 'system.slice' })), verdict: 'pass' },
+  ABSENT,
+  BLIND,
+]);
+
+const limits = (nofile: number, nproc: number): Pick<DockerFact, 'file'> =>
+  file({
+    'default-ulimits': {
+      nofile: { Name: 'nofile', Soft: 1024, Hard: nofile },
+      nproc: { Name: 'nproc', Soft: 512, Hard: nproc },
+    },
+  });
+judgeNodes(t, defaultUlimits, [
+  { name: 'unset', facts: docker(), verdict: 'manual', reason: /limits/ },
+  { name: 'both', facts: docker(limits(65_536, 4096)), verdict: 'pass' },
+  {
+    name: 'by flags',
+    facts: docker(flags({ 'default-ulimit': ['nofile=1024:65536', 'nproc=4096'] })),
+    verdict: 'pass',
+  },
+  // The value is not looked at by docker-bench.
+  { name: 'infinite', facts: docker(limits(65_536, -1)), verdict: 'fail' },
+  { name: 'one only', facts: docker(flags({ 'default-ulimit': ['nofile=1024:2048'] })), verdict: 'manual' },
+  { name: 'not a map', facts: docker(file({ 'default-ulimits': 'nofile=1' })), verdict: 'manual' },
+  ABSENT,
+  BLIND,
+]);
