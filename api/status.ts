@@ -42,7 +42,7 @@ export const collectorStatus = s.object({
     findings: s.integer(),
     historyFromMs: s.nullable(s.integer()),
     historyToMs: s.nullable(s.integer()),
-    setAside: s.nullable(s.object({ path: s.string(), atMs: s.integer() })),
+    quarantined: s.nullable(s.object({ path: s.string(), atMs: s.integer() })),
     problem: s.string(),
   }),
   heartbeatMs: s.integer(),

@@ -24,7 +24,7 @@ export interface EventBus {
   readonly subscribeToPositions: (subscriber: (position: number) => void) => () => void;
 }
 
-/** A feed within this process. */
+/** An event bus within this process. */
 export function createEventBus(): EventBus {
   const items = new Set<(item: BusItem) => void>();
   const nodes = new Set<(item: NodeItem) => void>();

@@ -101,15 +101,15 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   const { store, writeProblem } = observeWrites(healing.store);
   steps.push({ name: 'store', close: () => store.close() });
-  const feed = createEventBus();
-  const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, feed, clock, log });
+  const eventBus = createEventBus();
+  const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, eventBus, clock, log });
   steps.push({ name: 'position', close: guard.close });
-  const verification = startUpkeep(options, { store, feed }, steps);
-  const nodes = createNodeLookup(store, feed);
+  const verification = startUpkeep(options, { store, eventBus }, steps);
+  const nodes = createNodeLookup(store, eventBus);
   /** For reads that people trigger: these must not keep the store from committing. */
   const readStore: Store = { ...store, nodes: nodes.all };
   const opened = await openSinks({ ...options, nodes });
-  const workers = opened.map((sink) => startDeliveryWorker({ store, sink, feed, clock, log }));
+  const workers = opened.map((sink) => startDeliveryWorker({ store, sink, eventBus, clock, log }));
   for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });
   // The hub and the sessions need each other: the hub asks for them only once there are questions.
   let sessions: Sessions = NO_SESSIONS;
@@ -129,7 +129,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     heartbeatMs: settings.heartbeatInterval,
     store: readStore,
     storePath,
-    setAside: healing.setAside,
+    quarantined: healing.quarantined,
     isInPlace: healing.isInPlace,
     writeProblem,
     restoredMs: guard.restoredMs,
@@ -144,7 +144,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     token,
     store: readStore,
     queries,
-    feed,
+    eventBus,
     sinks,
     status,
     removeNode: (nodeId, by) => removeNode(nodeId, by),
@@ -162,7 +162,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     listen: settings.listen,
     tls,
     store,
-    feed,
+    eventBus,
     replies: queries.replies,
     onNodeAhead: guard.nodeIsAhead,
     settings: { heartbeatIntervalMs },
@@ -219,7 +219,7 @@ async function lockDirectory(path: string): Promise<{ readonly release: () => vo
 /** What keeps the store small and sound: runs until the collector ends. */
 function startUpkeep(
   { settings, clock, log }: CollectorOptions,
-  { store, feed }: { readonly store: Store; readonly feed: EventBus },
+  { store, eventBus }: { readonly store: Store; readonly eventBus: EventBus },
   steps: ClosingStep[],
 ): StoreVerification {
   const stop = new AbortController();
@@ -228,7 +228,7 @@ function startUpkeep(
   const sinks = [...sinkNames(settings), REPLAY_CURSOR];
   const all = Promise.all([
     verification.over,
-    keepReplayWindow({ store, feed, clock, log, signal }),
+    keepReplayWindow({ store, eventBus, clock, log, signal }),
     keepRetention({
       store,
       sinks,

@@ -10,21 +10,21 @@ export interface NodeLookup {
 }
 
 /**
- * Rows of nodes in memory, for whoever asks often: reading all of a fleet with its containers from the store takes
- * longer than committing a thousand events, and nodes wait for their acks meanwhile. The rows are read once, then the
- * feed says what changes. A read that fails rejects, and the next call tries again.
+ * Caches the rows of all nodes for frequent readers: reading a fleet with its containers from the store takes longer
+ * than committing a thousand events, and delays acknowledgements. The rows are read once and then updated from the
+ * event bus. A failed read rejects; the next call tries again.
  */
-export function createNodeLookup(store: Pick<Store, 'nodes'>, feed: EventBus): NodeLookup {
+export function createNodeLookup(store: Pick<Store, 'nodes'>, eventBus: EventBus): NodeLookup {
   const rows = new Map<string, NodeRow>();
   let reading: Promise<void> | undefined;
-  feed.subscribeToNodes((item) => {
+  eventBus.subscribeToNodes((item) => {
     if (item.type === 'node') rows.set(item.node.id, item.node);
     else rows.delete(item.nodeId);
   });
   const read = async (): Promise<void> => {
-    // What the feed said in the meantime is newer; of nodes that were removed there is no row to tell by.
+    // What the event bus published in the meantime is newer. A removed node has no row that would show it.
     const removed = new Set<string>();
-    const stop = feed.subscribeToNodes((item) => {
+    const stop = eventBus.subscribeToNodes((item) => {
       if (item.type === 'nodeRemoved') removed.add(item.nodeId);
     });
     try {

@@ -21,7 +21,7 @@ export interface PositionGuardOptions {
   /** File that holds the newest position, outside of the store. */
   readonly path: string;
   readonly store: Pick<Store, 'raisePosition'>;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -35,7 +35,7 @@ const POSITIONS_PER_MS = 1000;
  * from a backup, or deleted: its next positions were shipped before, with other events. They are skipped.
  */
 export async function openPositionGuard(options: PositionGuardOptions): Promise<PositionGuard> {
-  const { path, store, feed, clock, log } = options;
+  const { path, store, eventBus, clock, log } = options;
   let restoredMs: number | undefined;
   let newest = 0;
   let written = await readPosition(path);
@@ -60,7 +60,7 @@ export async function openPositionGuard(options: PositionGuardOptions): Promise<
   const before = await store.raisePosition(0);
   if (before < written) await skip(`its newest position is ${String(before)}, ${String(written)} was reached before`);
   newest = before;
-  const unsubscribe = feed.subscribeToPositions((position) => (newest = Math.max(newest, position)));
+  const unsubscribe = eventBus.subscribeToPositions((position) => (newest = Math.max(newest, position)));
   const stop = new AbortController();
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {

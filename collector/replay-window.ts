@@ -14,17 +14,17 @@ const STEP_MS = 60_000;
 /** What it works with. */
 export interface ReplayWindowOptions {
   readonly store: Pick<Store, 'advance'>;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
 /** Moves {@link REPLAY_CURSOR} to what was the newest position ten minutes ago, until `signal` aborts. */
-export async function keepReplayWindow({ store, feed, clock, log, signal }: ReplayWindowOptions): Promise<void> {
+export async function keepReplayWindow({ store, eventBus, clock, log, signal }: ReplayWindowOptions): Promise<void> {
   let newest = 0;
   const marks: { readonly atMs: number; readonly position: number }[] = [];
-  const unsubscribe = feed.subscribeToPositions((position) => {
+  const unsubscribe = eventBus.subscribeToPositions((position) => {
     newest = Math.max(newest, position);
   });
   while (!signal.aborted) {

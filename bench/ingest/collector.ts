@@ -36,11 +36,11 @@ export async function collector({
   readonly directory: string;
 }): Promise<(ask: Ask) => Promise<unknown>> {
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
-  const feed = createEventBus();
+  const eventBus = createEventBus();
   let events = 0;
   let watched: EventPort | undefined;
   // As sinks do. A reader of the event stream costs more: the events themselves are made then.
-  feed.subscribeToPositions((position) => {
+  eventBus.subscribeToPositions((position) => {
     events = Math.max(events, position);
   });
   const replies = { onResult: () => false, onDisconnect: () => undefined };
@@ -48,7 +48,7 @@ export async function collector({
     listen: LISTEN,
     tls,
     store,
-    feed,
+    eventBus,
     replies,
     onNodeAhead: () => Promise.resolve(),
     // The store is measured, not what keeps a flood away from it.
@@ -58,7 +58,7 @@ export async function collector({
   });
   return async ({ do: what, phase }) => {
     if (what === 'mark') return mark(events);
-    if (what === 'watch') return (watched = await serveEvents(store, feed)).port;
+    if (what === 'watch') return (watched = await serveEvents(store, eventBus)).port;
     if (what === 'run') return phase === undefined ? server.address : await store.replicationState(phase);
     watched?.close();
     await server.close();

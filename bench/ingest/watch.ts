@@ -15,12 +15,12 @@ export interface EventPort {
 }
 
 /** Serves the event stream as the API does, without its token. */
-export async function serveEvents(store: Store, feed: EventBus): Promise<EventPort> {
+export async function serveEvents(store: Store, eventBus: EventBus): Promise<EventPort> {
   const clock = systemClock();
   const controlsOf = indexControls();
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'text/event-stream; charset=utf-8');
-    openEventStream({ store, feed, response, clock, controlsOf, after: undefined });
+    openEventStream({ store, eventBus, response, clock, controlsOf, after: undefined });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const close = (): void => {

@@ -58,7 +58,7 @@ function headLines(status: FleetStatus, style: StatusStyle): readonly string[] {
 }
 
 function storeLines(store: FleetStatus['store'], style: StatusStyle): readonly string[] {
-  const { path, bytes, freeBytes, findings, historyFromMs, historyToMs, setAside } = store;
+  const { path, bytes, freeBytes, findings, historyFromMs, historyToMs, quarantined } = store;
   const free = freeBytes === null ? [] : [`${formatBytes(freeBytes)} free`];
   const history =
     historyFromMs === null || historyToMs === null
@@ -67,9 +67,9 @@ function storeLines(store: FleetStatus['store'], style: StatusStyle): readonly s
   return [
     ...row('store', [path, formatBytes(bytes), ...free], style),
     ...row('', [`${String(findings)} finding${findings === 1 ? '' : 's'}`, history], style),
-    ...(setAside === null
+    ...(quarantined === null
       ? []
-      : row('', [`damaged file set aside ${dateTime(setAside.atMs)}: ${setAside.path}`], style)),
+      : row('', [`damaged file quarantined ${dateTime(quarantined.atMs)}: ${quarantined.path}`], style)),
   ];
 }
 

@@ -59,7 +59,7 @@ export interface ApiOptions extends Omit<ApiSources, 'controlsOf' | 'signIn'> {
   readonly listen: Address;
   /** The operator token: every route but the open ones asks for it, or for a session that it opened. */
   readonly token: string;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   /** Where the files of the console are; absent: `/` says how to build them. */

@@ -22,7 +22,7 @@ const FAREWELL_MS = 5_000;
 export interface EventStreamOptions {
   readonly controlsOf: ControlLookup;
   readonly store: Pick<Store, 'outbox'>;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly response: ServerResponse;
   /** Replay what came after this position; undefined: only what comes from now on. */
   readonly after: number | undefined;
@@ -43,7 +43,7 @@ export interface EventStream {
  * pace, so that memory stays bounded; one that stalls is dropped with an `overflow` event and can resume by its last id.
  */
 export function openEventStream(options: EventStreamOptions): EventStream {
-  const { response, feed } = options;
+  const { response, eventBus } = options;
   const stream: State = {
     position: options.after ?? 0,
     claimed: options.after !== undefined,
@@ -55,8 +55,8 @@ export function openEventStream(options: EventStreamOptions): EventStream {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   // Subscribed before the headers go out: who reads them can rely on seeing every later change.
   const subscriptions = [
-    feed.subscribeToNodes((item) => takeNode(stream, options, item)),
-    feed.subscribeToPositions((position) => (stream.newest = Math.max(stream.newest, position))),
+    eventBus.subscribeToNodes((item) => takeNode(stream, options, item)),
+    eventBus.subscribeToPositions((position) => (stream.newest = Math.max(stream.newest, position))),
     startHeartbeat(options),
   ];
   if (options.after === undefined) goLive(stream, options);
@@ -80,7 +80,7 @@ interface State {
   position: number;
   /** True while `position` is only the reader's word: a store that was replaced counts from the start again. */
   claimed: boolean;
-  /** Highest position that the feed has shown. */
+  /** Highest position published on the event bus. */
   newest: number;
   /** Ends the subscription to events; undefined while the outbox is read: then nobody need make them. */
   stopLive: (() => void) | undefined;
@@ -106,7 +106,7 @@ function isLive({ stopLive }: State): boolean {
 }
 
 function goLive(stream: State, options: EventStreamOptions): void {
-  stream.stopLive = options.feed.subscribe((item) => {
+  stream.stopLive = options.eventBus.subscribe((item) => {
     if (item.type === 'finding') takeFinding(stream, options, item.event);
   });
 }
@@ -152,10 +152,10 @@ async function catchUp(stream: State, options: EventStreamOptions): Promise<void
   }
 }
 
-/** The outbox holds nothing after what was sent. `shown` is the highest position that the feed had shown before. */
+/** The outbox holds nothing after what was sent. `shown` is the highest position that was published before. */
 function isUpToDate(stream: State, options: EventStreamOptions, shown: number): boolean {
   if (!stream.claimed && stream.newest > stream.position) {
-    // A commit stands in the outbox before the feed shows it: what was shown and is not there was deleted.
+    // A commit is in the outbox before its events are published: what was published and is absent was deleted.
     if (shown > stream.position)
       finish(stream, options, 'events were deleted before they were sent; read the findings anew');
     return stream.over;

@@ -32,13 +32,13 @@ export interface StreamRequest {
 /** What the streams need. */
 export interface EventStreamsOptions {
   readonly store: Store;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly controlsOf: ControlLookup;
 }
 
 /** Keeps the event streams of one API: bounded in number, ended together. */
-export function createEventStreams({ store, feed, clock, controlsOf }: EventStreamsOptions): EventStreams {
+export function createEventStreams({ store, eventBus, clock, controlsOf }: EventStreamsOptions): EventStreams {
   const streams = new Set<EventStream>();
   return {
     open: ({ after, lastEventId, untilMs }, reply) => {
@@ -57,7 +57,7 @@ export function createEventStreams({ store, feed, clock, controlsOf }: EventStre
       response.setHeader('x-accel-buffering', 'no');
       const stream = openEventStream({
         store,
-        feed,
+        eventBus,
         response,
         clock,
         controlsOf,

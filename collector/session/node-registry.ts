@@ -3,7 +3,7 @@ import type { Logger } from '../../service/log.ts';
 import type { EventBus } from '../event-bus.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 
-/** Keeps the rows of nodes: in memory as they are, in the store at intervals, on the feed whenever they are written. */
+/** Holds the rows of nodes in memory, writes them to the store at intervals and publishes each row that it writes. */
 export interface NodeRegistry {
   /** Changes a row; it is written within `writeMs`. A node that was never seen gets one. */
   readonly change: (nodeId: string, changes: Partial<NodeRow>) => void;
@@ -26,7 +26,7 @@ export interface NodeRegistry {
 /** What a registry needs. */
 export interface NodeRegistryOptions {
   readonly store: Pick<Store, 'nodes' | 'putNode'>;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   readonly writeMs: number;
@@ -37,7 +37,7 @@ export interface NodeRegistryOptions {
  * killed have been offline since they were last seen. Rejects if the store cannot be read.
  */
 export async function openNodeRegistry(options: NodeRegistryOptions): Promise<NodeRegistry> {
-  const { store, feed, clock, log, writeMs } = options;
+  const { store, eventBus, clock, log, writeMs } = options;
   const rows = new Map((await store.nodes()).map((node) => [node.id, node]));
   const timers = new Map<string, () => void>();
   /** Nodes whose row is about to be written: one write says all that has changed until then. */
@@ -49,7 +49,7 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
     const node = rows.get(nodeId);
     if (node === undefined) return;
     // Whether it can be stored or not: that is how the node is.
-    feed.publish({ type: 'node', node });
+    eventBus.publish({ type: 'node', node });
     try {
       await store.putNode(node);
     } catch (error) {

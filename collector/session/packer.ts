@@ -97,13 +97,13 @@ export function createPacker(): Packer {
     if (subject === undefined || nameEnd < 0 || detailEnd < 0) return undefined;
     const name = names.read(memory, nameEnd);
     const detail = memory.toString('latin1', DETAIL, detailEnd);
-    return { check, subject, name, statusCode: judgement.rank, hash: hash.end(), detail };
+    return { check, subject, name, statusCode: judgement.statusCode, hash: hash.end(), detail };
   };
 }
 
 /** A verdict with a severity, and what stands for it in a content: `","verdict","severity","`. */
 interface Judgement {
-  readonly rank: number;
+  readonly statusCode: number;
   readonly mark: Uint8Array;
 }
 
@@ -116,7 +116,7 @@ function createJudgements(): (places: Int32Array) => Judgement | undefined {
     const [verdict, severity] = [verdictOf(Math.floor(index / MAX_NUMBER)), severityOf(index % MAX_NUMBER)];
     if (verdict === undefined || severity === undefined) continue;
     judgements[index] = {
-      rank: statusCodeOf({ verdict, severity }),
+      statusCode: statusCodeOf({ verdict, severity }),
       mark: Buffer.from(`","${verdict}","${severity}","`),
     };
   }

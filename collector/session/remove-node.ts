@@ -32,7 +32,7 @@ export interface NodeRemoverOptions {
   readonly store: Pick<Store, 'removeNode'>;
   readonly writer: Pick<Writer, 'written'>;
   readonly nodes: NodeRegistry;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly hasSession: (nodeId: string) => boolean;
   readonly isClosing: () => boolean;
   readonly clock: Clock;
@@ -47,7 +47,7 @@ const PATIENCE_MS = 5000;
  * stored first: after it, a snapshot that waits there would bring back findings of a node that nobody knows.
  */
 export function createNodeRemover(options: NodeRemoverOptions): NodeRemover {
-  const { store, writer, nodes, feed, hasSession, isClosing, clock, log } = options;
+  const { store, writer, nodes, eventBus, hasSession, isClosing, clock, log } = options;
   const underWay = new Map<string, Promise<void>>();
 
   const removeNow = async (node: NodeRow, by: string): Promise<NodeRemoval> => {
@@ -59,8 +59,8 @@ export function createNodeRemover(options: NodeRemoverOptions): NodeRemover {
     if (hasSession(id)) return { outcome: 'connected', node };
     const removed = await store.removeNode(id, clock.now());
     nodes.remove(id);
-    if (removed !== undefined) tell(feed, removed);
-    feed.publish({ type: 'nodeRemoved', nodeId: id });
+    if (removed !== undefined) tell(eventBus, removed);
+    eventBus.publish({ type: 'nodeRemoved', nodeId: id });
     const { findings, resolved } = removed ?? { findings: 0, resolved: 0 };
     log.info({ nodeId: id, name, lastSeenMs, findings, resolved, by }, 'node removed');
     return { outcome: 'removed', node, findings, resolved };

@@ -33,7 +33,7 @@ export interface SessionServerOptions {
   readonly listen: Address;
   readonly tls: ListenerTls;
   readonly store: Store;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly replies: QueryReplies;
   /** A node was acknowledged more than the store holds: the store was restored from a backup. */
   readonly onNodeAhead: (nodeId: string) => Promise<void>;
@@ -82,10 +82,10 @@ const CLOSE_GRACE_MS = 1000;
 
 /** Opens the port for nodes. Rejects if the port cannot be opened or the store cannot be read. */
 export async function startSessionServer(options: SessionServerOptions): Promise<SessionServer> {
-  const { store, feed, replies, clock, log } = options;
+  const { store, eventBus, replies, clock, log } = options;
   const settings: SessionSettings = { ...DEFAULT_SESSION_SETTINGS, ...options.settings };
-  const nodes = await openNodeRegistry({ store, feed, clock, log, writeMs: settings.nodeWriteMs });
-  const writer = createWriter({ ...settings, store, feed, clock, log });
+  const nodes = await openNodeRegistry({ store, eventBus, clock, log, writeMs: settings.nodeWriteMs });
+  const writer = createWriter({ ...settings, store, eventBus, clock, log });
   const budget = { bytes: 0 };
   const intake = createMutex();
   const open = new Map<string, OpenSession>();
@@ -118,7 +118,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     store,
     writer,
     nodes,
-    feed,
+    eventBus,
     hasSession: (nodeId) => open.has(nodeId),
     isClosing: () => closing,
     clock,

@@ -26,7 +26,7 @@ export interface Writer {
 /** What a writer needs; bounds as in SessionSettings. */
 export interface WriterOptions {
   readonly store: Pick<Store, 'commit'>;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   readonly maxQueuedFindings: number;
@@ -50,7 +50,7 @@ const MAX_TURNS = 16;
 /** A store that fails is tried again after up to this long. */
 const RETRY = Object.freeze({ baseMs: 100, capMs: 5000 });
 
-/** A writer on `store`. Events go to the feed after their commit and before the commit is settled. */
+/** A writer on `store`. Events are published after their commit and before `settle` is called. */
 export function createWriter(options: WriterOptions): Writer {
   const { maxQueuedFindings, maxBatchFindings } = options;
   const stop = new AbortController();
@@ -139,7 +139,7 @@ async function write(batch: readonly Entry[], options: WriteOptions): Promise<vo
       continue;
     }
     if (attempt > 0) log.info({ attempt, commits: batch.length }, 'the store works again');
-    return settleAll(batch, results, options.feed);
+    return settleAll(batch, results, options.eventBus);
   }
 }
 
@@ -155,16 +155,16 @@ async function writeEach(batch: readonly Entry[], error: unknown, options: Write
 }
 
 /** Tells what was stored. Events are made when they are read: for nobody it is not worth it. */
-export function tell(feed: EventBus, result: Pick<RemovedNode, 'events' | 'newest'>): void {
-  if (feed.isWatched()) for (const event of result.events) feed.publish({ type: 'finding', event });
-  else if (result.newest > 0) feed.announce(result.newest);
+export function tell(eventBus: EventBus, result: Pick<RemovedNode, 'events' | 'newest'>): void {
+  if (eventBus.isWatched()) for (const event of result.events) eventBus.publish({ type: 'finding', event });
+  else if (result.newest > 0) eventBus.announce(result.newest);
 }
 
-function settleAll(batch: readonly Entry[], results: readonly CommitResult[], feed: EventBus): void {
+function settleAll(batch: readonly Entry[], results: readonly CommitResult[], eventBus: EventBus): void {
   for (const [index, { settle }] of batch.entries()) {
     const result = results[index];
     if (result === undefined) throw new Error('the store answered fewer commits than it was given');
-    if (result.outcome === 'applied') tell(feed, result);
+    if (result.outcome === 'applied') tell(eventBus, result);
     settle(result);
   }
 }

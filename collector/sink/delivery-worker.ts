@@ -26,7 +26,7 @@ export interface SinkStatus {
 export interface DeliveryWorkerOptions {
   readonly store: Pick<Store, 'outbox' | 'cursor' | 'advance'>;
   readonly sink: Sink;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random?: () => number;
@@ -45,7 +45,7 @@ export interface DeliveryWorker {
 const BATCH = 500;
 /** Waits between attempts, with full jitter. */
 const BACKOFF = Object.freeze({ baseMs: 500, capMs: 60_000 });
-/** The feed wakes the worker; another collector on the same store does not, so it looks by itself now and then. */
+/** Longest wait for the event bus before the outbox is read again anyway. */
 const IDLE_MS = 30_000;
 /** Once nothing has come for so long, what the sink has taken is acknowledged. */
 const SETTLE_MS = 5000;
@@ -79,13 +79,13 @@ const NOTHING_YET: Progress = Object.freeze({
 
 /** Starts delivering. Events that came while the collector was down are delivered first. */
 export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWorker {
-  const { store, sink, feed, clock, log } = options;
+  const { store, sink, eventBus, clock, log } = options;
   const stopped = new AbortController();
   const progress: Progress = { ...NOTHING_YET };
   let known = false;
   let wake = new AbortController();
   let resumed = new AbortController();
-  const unsubscribe = feed.subscribeToPositions(() => wake.abort());
+  const unsubscribe = eventBus.subscribeToPositions(() => wake.abort());
   const pause = (limitMs: number, until: AbortController): Promise<void> =>
     sleep(clock, limitMs, AbortSignal.any([until.signal, stopped.signal]));
   const recordFailure = (state: Progress['state'], reason: string): void => {

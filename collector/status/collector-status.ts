@@ -23,7 +23,7 @@ export interface StoreStatus {
   readonly space: FreeSpace | undefined;
   readonly findings: number;
   readonly history: HistoryRange | undefined;
-  readonly setAside: QuarantinedFile | undefined;
+  readonly quarantined: QuarantinedFile | undefined;
   /** Why it could not be read just now, or written the last time; empty: it could. */
   readonly problem: string;
   /** What the problem is, where it was in writing. */
@@ -68,7 +68,7 @@ export interface CollectorStatus {
 /** Everything that can be wrong with a collector and its nodes. Closed list. */
 export const ISSUE_CODES = Object.freeze([
   'storeFailing',
-  'storeSetAside',
+  'storeQuarantined',
   'storeSpace',
   'storeReplaced',
   'storeRestored',

@@ -54,7 +54,7 @@ const WRITE_ADVICE: Readonly<Partial<Record<WriteProblem['code'], string>>> = Ob
   locked: 'another process holds the file: end it (fuser names it); nodes keep their changes until then',
 });
 
-function storeIssues({ path, problem, writeProblem, space, setAside }: StoreStatus): readonly Issue[] {
+function storeIssues({ path, problem, writeProblem, space, quarantined }: StoreStatus): readonly Issue[] {
   const issues: Issue[] = [];
   const general = 'look into the log of the collector and at the disk; then start the collector again';
   if (problem !== '')
@@ -64,11 +64,11 @@ function storeIssues({ path, problem, writeProblem, space, setAside }: StoreStat
       text: `the store cannot be ${writeProblem === undefined ? 'read' : 'written'}: ${problem}`,
       advice: (writeProblem === undefined ? undefined : WRITE_ADVICE[writeProblem.code]) ?? general,
     });
-  if (setAside !== undefined)
+  if (quarantined !== undefined)
     issues.push({
-      code: 'storeSetAside',
+      code: 'storeQuarantined',
       subject: path,
-      text: `a damaged store was set aside as ${setAside.path}`,
+      text: `a damaged store was quarantined as ${quarantined.path}`,
       advice: 'nodes have sent their findings again, but older history is in that file only: keep or remove it',
     });
   const verdict = space === undefined ? 'enough' : judgeFreeSpace(space);

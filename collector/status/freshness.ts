@@ -46,7 +46,10 @@ export function judgeNodes(nodes: readonly NodeRow[], terms: FreshnessTerms): re
       dropped: node.dropped,
       overBudget: terms.overBudget.has(node.id),
     }))
-    .sort((one, other) => rank(one) - rank(other) || one.lastSeenMs - other.lastSeenMs || (one.id < other.id ? -1 : 1));
+    .sort(
+      (one, other) =>
+        urgency(one) - urgency(other) || one.lastSeenMs - other.lastSeenMs || (one.id < other.id ? -1 : 1),
+    );
 }
 
 function presenceOf({ connected, lastSeenMs }: NodeRow, { nowMs, heartbeatMs }: FreshnessTerms): NodePresence {
@@ -54,7 +57,7 @@ function presenceOf({ connected, lastSeenMs }: NodeRow, { nowMs, heartbeatMs }: 
   return nowMs - lastSeenMs > MISSED_HEARTBEATS * heartbeatMs + GRACE_MS ? 'stale' : 'connected';
 }
 
-function rank({ presence, dropped, overBudget }: NodeHealth): number {
+function urgency({ presence, dropped, overBudget }: NodeHealth): number {
   if (presence === 'offline') return 0;
   if (presence === 'stale') return 1;
   return dropped > 0 || overBudget ? 2 : 3;

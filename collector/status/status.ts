@@ -20,7 +20,7 @@ export interface StatusOptions {
   readonly store: Pick<Store, 'nodes' | 'counts' | 'findings' | 'historyRange'>;
   readonly storePath: string;
   /** Asked each time: the store knows it once it is open. */
-  readonly setAside: () => QuarantinedFile | undefined;
+  readonly quarantined: () => QuarantinedFile | undefined;
   /** Is the file that is open still the one at `storePath`? */
   readonly isInPlace: () => boolean;
   readonly writeProblem: () => WriteProblem | undefined;
@@ -69,7 +69,7 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
         space,
         findings,
         history,
-        setAside: options.setAside(),
+        quarantined: options.quarantined(),
         problem: fleet.problem === '' ? (writeProblem?.message ?? '') : fleet.problem,
         writeProblem: fleet.problem === '' ? writeProblem : undefined,
         isReplaced: !options.isInPlace(),

@@ -145,7 +145,7 @@ function put(work: Work, finding: PackedFinding, key: number, known: Known | Kno
       previous,
       check,
       subject,
-      rank: statusCode,
+      statusCode,
       firstSeenMs,
       changedMs,
       name,
@@ -158,10 +158,10 @@ function recordChange(work: Work, change: FindingChange): void {
   work.changes.push(change);
 }
 
-/** What a change of rank means to people; undefined where the finding neither was nor is open. */
-function actionOf(previous: number | undefined, rank: number): FindingAction | undefined {
+/** What a change of status code means to people; undefined where the finding neither was nor is open. */
+function actionOf(previous: number | undefined, statusCode: number): FindingAction | undefined {
   const wasOpen = previous !== undefined && isOpenStatus(previous);
-  if (isOpenStatus(rank)) return wasOpen ? 'changed' : 'opened';
+  if (isOpenStatus(statusCode)) return wasOpen ? 'changed' : 'opened';
   return wasOpen ? 'resolved' : undefined;
 }
 
@@ -175,9 +175,20 @@ function remove(work: Work, id: string): void {
   keys.removed(key);
   stream.findings -= 1;
   stream.digest = removeFromDigest(stream.digest, stored.hash);
-  if (!isOpenStatus(stored.rank)) return;
+  if (!isOpenStatus(stored.statusCode)) return;
   const { check, subject } = names;
-  const { rank, firstSeenMs, changedMs, name, detail } = stored;
+  const { statusCode, firstSeenMs, changedMs, name, detail } = stored;
   const action = 'resolved';
-  recordChange(work, { action, atMs, previous: rank, check, subject, rank, firstSeenMs, changedMs, name, detail });
+  recordChange(work, {
+    action,
+    atMs,
+    previous: statusCode,
+    check,
+    subject,
+    statusCode,
+    firstSeenMs,
+    changedMs,
+    name,
+    detail,
+  });
 }

@@ -19,8 +19,8 @@ interface Row extends ContentRow {
   readonly nodeName: string;
 }
 
-const COLUMNS = `event.position, event.at AS atMs, event.action, event.check_id AS "check", event.subject, event.rank,
-  event.previous, event.first_seen AS firstSeenMs, event.changed AS changedMs, event.name, event.detail,
+const COLUMNS = `event.position, event.at AS atMs, event.action, event.check_id AS "check", event.subject,
+  event.status_code AS statusCode, event.previous, event.first_seen AS firstSeenMs, event.changed AS changedMs, event.name, event.detail,
   node.id AS nodeId, node.name AS nodeName`;
 
 /** A row as an array, in the order of COLUMNS. */
@@ -30,7 +30,7 @@ type Values = readonly [
   action: number,
   check: string,
   subject: string,
-  rank: number,
+  statusCode: number,
   previous: number | null,
   firstSeenMs: number,
   changedMs: number,
@@ -148,15 +148,28 @@ function toEntry(row: Row): HistoryEntry {
     check: row.check,
     subjectKind: subject.kind,
     subjectName: subject.name,
-    ...fromStatusCode(row.rank),
+    ...fromStatusCode(row.statusCode),
   };
 }
 
 function toEvent(values: Values, storeId: string): OutboxEvent {
-  const [position, atMs, stored, check, subject, rank, before, firstSeenMs, changedMs, name, detail, id, nodeName] =
-    values;
+  const [
+    position,
+    atMs,
+    stored,
+    check,
+    subject,
+    statusCode,
+    before,
+    firstSeenMs,
+    changedMs,
+    name,
+    detail,
+    id,
+    nodeName,
+  ] = values;
   const { action, cause } = toAction(stored);
   const previous = before ?? undefined;
-  const change = { action, cause, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail };
+  const change = { action, cause, atMs, previous, check, subject, statusCode, firstSeenMs, changedMs, name, detail };
   return toOutboxEvent(change, { id, name: nodeName }, storeId, position);
 }

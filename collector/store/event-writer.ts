@@ -10,7 +10,7 @@ export interface FindingChange extends ContentRow {
   readonly action: FindingAction;
   readonly cause?: ResolvedBecause | undefined;
   readonly atMs: number;
-  /** Rank before; undefined for a finding that is new. */
+  /** Status code before; undefined for a finding that is new. */
   readonly previous: number | undefined;
 }
 
@@ -36,14 +36,15 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
     const trend = openTrend();
     return {
       write: (node, change) => {
-        const { action, cause, atMs, previous, check, subject, rank, firstSeenMs, changedMs, name, detail } = change;
+        const { action, cause, atMs, previous, check, subject, statusCode, firstSeenMs, changedMs, name, detail } =
+          change;
         position += 1;
-        trend.note(atMs, action, previous, rank);
+        trend.note(atMs, action, previous, statusCode);
         const finding = findingNumber(node.id, `${check}/${subject}`);
         const [number, before] = [actionNumber(action, cause), previous ?? null];
         // As in finding-table.ts.
         // prettier-ignore
-        insert.get(position, atMs, number, node.key, finding, check, subject, rank, before, firstSeenMs, changedMs, name, detail);
+        insert.get(position, atMs, number, node.key, finding, check, subject, statusCode, before, firstSeenMs, changedMs, name, detail);
         return position;
       },
       read: (node, change, at) => toOutboxEvent(change, node, store.id, at),

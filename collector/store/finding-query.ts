@@ -40,14 +40,14 @@ export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) =
       filter.cursor === undefined ? undefined : readCursor(filter.cursor, ['number', 'string', 'string', 'number']);
     const conditions = conditionsOf(filter);
     const found: Row[] = [];
-    // Rank by rank: each is found through the index, and only the rows of one rank have to be sorted.
-    for (const rank of statusCodesOf(filter.verdicts, filter.severities)) {
-      if (after !== undefined && rank < Number(after[0])) continue;
-      const from = after !== undefined && rank === after[0] ? [afterKey(after.slice(1))] : [];
-      const statement = selectRank(db, [...conditions, ...from]);
+    // Code by code: each is found through the index, and only the rows of one code have to be sorted.
+    for (const statusCode of statusCodesOf(filter.verdicts, filter.severities)) {
+      if (after !== undefined && statusCode < Number(after[0])) continue;
+      const from = after !== undefined && statusCode === after[0] ? [afterKey(after.slice(1))] : [];
+      const statement = selectByStatus(db, [...conditions, ...from]);
       const values = [...conditions, ...from].flatMap((condition) => condition.values);
       // One more than asked for tells whether a page follows.
-      found.push(...(statement.all(rank, ...values, filter.limit + 1 - found.length) as unknown as Row[]));
+      found.push(...(statement.all(statusCode, ...values, filter.limit + 1 - found.length) as unknown as Row[]));
       if (found.length > filter.limit) break;
     }
     const page = toPage(found, filter.limit);
@@ -60,25 +60,28 @@ function totalOf(db: DatabaseSync, filter: FindingFilter, page: FindingPage): { 
   const { verdicts, severities, text, subject, cursor } = filter;
   if (cursor === undefined && page.cursor === undefined) return { total: page.findings.length };
   if ((text !== undefined && text !== '') || subject !== undefined) return {};
-  const ranks = statusCodesOf(verdicts, severities);
+  const codes = statusCodesOf(verdicts, severities);
   const conditions = conditionsOf(filter);
-  const where = [`rank IN (${marks(ranks)})`, ...conditions.map(({ sql }) => sql)].join(' AND ');
-  const statement = db.prepare(`SELECT count(*) AS total FROM finding INDEXED BY finding_rank WHERE ${where}`);
-  return { total: Number(statement.get(...ranks, ...conditions.flatMap(({ values }) => values))?.['total']) };
+  const where = [`status_code IN (${marks(codes)})`, ...conditions.map(({ sql }) => sql)].join(' AND ');
+  const statement = db.prepare(`SELECT count(*) AS total FROM finding INDEXED BY finding_status WHERE ${where}`);
+  return { total: Number(statement.get(...codes, ...conditions.flatMap(({ values }) => values))?.['total']) };
 }
 
 /** Prepares `Store.counts`. */
 export function prepareCounts(db: DatabaseSync): () => readonly CountRow[] {
   const select = db.prepare(
-    `SELECT node.id AS nodeId, counted.rank AS rank, counted.count AS count
-     FROM (SELECT node, rank, count(*) AS count FROM finding INDEXED BY finding_rank GROUP BY rank, node) AS counted
-     JOIN node ON node.key = counted.node ORDER BY node.id, counted.rank`,
+    `SELECT node.id AS nodeId, counted.status_code AS statusCode, counted.count AS count
+     FROM (SELECT node, status_code, count(*) AS count FROM finding INDEXED BY finding_status
+       GROUP BY status_code, node) AS counted
+     JOIN node ON node.key = counted.node ORDER BY node.id, counted.status_code`,
   );
   return () =>
-    (select.all() as unknown as { nodeId: string; rank: number; count: number }[]).map(({ nodeId, rank, count }) => {
-      const { verdict, severity } = fromStatusCode(rank);
-      return { nodeId, verdict, severity, count };
-    });
+    (select.all() as unknown as { nodeId: string; statusCode: number; count: number }[]).map(
+      ({ nodeId, statusCode, count }) => {
+        const { verdict, severity } = fromStatusCode(statusCode);
+        return { nodeId, verdict, severity, count };
+      },
+    );
 }
 
 function assertFilter({ limit, text }: FindingFilter): void {
@@ -88,15 +91,15 @@ function assertFilter({ limit, text }: FindingFilter): void {
     throw new StoreError('badFilter', `text must have at most ${String(MAX_TEXT)} characters`);
 }
 
-function selectRank(db: DatabaseSync, conditions: readonly Condition[]): StatementSync {
+function selectByStatus(db: DatabaseSync, conditions: readonly Condition[]): StatementSync {
   const where = conditions.map(({ sql }) => ` AND ${sql}`).join('');
   return db.prepare(
     `SELECT node.key AS nodeKey, node.id AS nodeId, node.name AS nodeName, found.*
      FROM (
-       SELECT finding.node AS owner, check_name.id AS "check", subject.text AS subject, rank,
+       SELECT finding.node AS owner, check_name.id AS "check", subject.text AS subject, status_code AS statusCode,
          first_seen AS firstSeenMs, changed AS changedMs, name, detail
-       FROM finding INDEXED BY finding_rank ${JOIN_TEXTS}
-       WHERE rank = ?${where} ORDER BY check_name.id, subject.text, finding.node LIMIT ?
+       FROM finding INDEXED BY finding_status ${JOIN_TEXTS}
+       WHERE status_code = ?${where} ORDER BY check_name.id, subject.text, finding.node LIMIT ?
      ) AS found
      JOIN node ON node.key = found.owner ORDER BY found."check", found.subject, found.owner`,
   );
@@ -163,5 +166,5 @@ function toPage(found: readonly Row[], limit: number): FindingPage {
   });
   const last = found[limit - 1];
   if (found.length <= limit || last === undefined) return { findings };
-  return { findings, cursor: writeCursor([last.rank, last.check, last.subject, last.nodeKey]) };
+  return { findings, cursor: writeCursor([last.statusCode, last.check, last.subject, last.nodeKey]) };
 }

@@ -4,7 +4,7 @@ import type { ContentRow } from './row.ts';
 import type { PackedFinding } from './store.ts';
 
 /** What must be known of a stored finding before it changes. An array: half the price of an object, on a hot path. */
-export type Known = readonly [hash: number, rank: number, firstSeenMs: number];
+export type Known = readonly [hash: number, statusCode: number, firstSeenMs: number];
 
 /** As {@link Known}, with where it is. */
 export type KnownAt = readonly [...Known, key: number];
@@ -20,7 +20,7 @@ export interface FindingTable {
   readonly read: (key: number) => FindingRow | undefined;
   /** Writes a finding that is seen for the first time at `atMs`. */
   readonly insert: (key: number, node: number, finding: PackedFinding, atMs: number) => void;
-  /** Writes all but the time of the first sight; `previous` is the rank before. */
+  /** Writes all but the time of the first sight; `previous` is the status code before. */
   readonly update: (key: number, finding: PackedFinding, changedMs: number, previous: number) => void;
   readonly remove: (key: number) => void;
 }
@@ -28,19 +28,20 @@ export interface FindingTable {
 /** Prepares the statements. */
 export function prepareFindingTable(db: DatabaseSync): FindingTable {
   const selectAll = db.prepare(
-    `SELECT check_name.id, subject.text, finding.hash, finding.rank, finding.first_seen, finding.key FROM subject
+    `SELECT check_name.id, subject.text, finding.hash, finding.status_code, finding.first_seen, finding.key FROM subject
      CROSS JOIN finding ON ${FINDINGS_OF_SUBJECT} CROSS JOIN check_name ON check_name.key = ${CHECK_OF_FINDING}
      WHERE subject.node = ?`,
   );
-  const selectKnown = db.prepare('SELECT hash, rank, first_seen FROM finding WHERE key = ?');
+  const selectKnown = db.prepare('SELECT hash, status_code, first_seen FROM finding WHERE key = ?');
   const select = db.prepare(
-    `SELECT rank, hash, first_seen AS firstSeenMs, changed AS changedMs, name, detail FROM finding WHERE key = ?`,
+    `SELECT status_code AS statusCode, hash, first_seen AS firstSeenMs, changed AS changedMs, name, detail
+     FROM finding WHERE key = ?`,
   );
   const insert = db.prepare('INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
   // Two statements, because naming an indexed column costs a write to the index even where its value stays.
   const updateContent = db.prepare('UPDATE finding SET hash = ?, changed = ?, name = ?, detail = ? WHERE key = ?');
   const updateAll = db.prepare(
-    'UPDATE finding SET rank = ?, hash = ?, changed = ?, name = ?, detail = ? WHERE key = ?',
+    'UPDATE finding SET status_code = ?, hash = ?, changed = ?, name = ?, detail = ? WHERE key = ?',
   );
   const remove = db.prepare('DELETE FROM finding WHERE key = ?');
   // What writes is called with `get`, which answers nothing: `run` makes an object each time.

@@ -9,54 +9,54 @@ import { openSqliteStore } from './sqlite.ts';
 import type { SqliteStoreOptions } from './sqlite.ts';
 import type { Store } from './store.ts';
 
-/** What a store that heals itself needs. */
+/** Options of a self-healing store. */
 export interface HealingStoreOptions extends SqliteStoreOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  /** The store is empty now: whoever has something to say must say it again. Not called for what was found at the start. */
+  /** Called when a new file replaced a damaged one: every node must send its findings again. Not called at the start. */
   readonly onReplaced: () => void;
 }
 
-/** The store, and what became of damaged files. */
+/** The store, and the state of its file. */
 export interface HealingStore {
   readonly store: Store;
-  /** The newest damaged file that stands beside the store, also from an earlier run; undefined: there is none. */
-  readonly setAside: () => QuarantinedFile | undefined;
+  /** The newest quarantined file beside the store, also from an earlier run. */
+  readonly quarantined: () => QuarantinedFile | undefined;
   /** Is the file that is open still the one at its path? */
   readonly isInPlace: () => boolean;
 }
 
-/** A disk that damages everything must not make us begin anew all the time. */
+/** Limits how often a disk that damages every file gets a new one. */
 const MIN_INTERVAL_MS = 60_000;
-/** Positions of a new file count from the time in microseconds: no store before it has come that far. */
+/** Positions of a new file start at the time in microseconds, which is beyond those of any store before it. */
 const POSITIONS_PER_MS = 1000;
 
 /**
- * Opens the store; a file that is damaged, now or whenever that is noticed, is set aside, a new one takes its place, and
- * what was being done is done with that. Findings come back when the nodes send them; history and events that no sink
- * has delivered yet are in the file that was set aside only. Rejects with StoreError as `openSqliteStore` does, but not
- * for damage: a file of a later version or of another program is left where it is.
+ * Opens the store. When damage is detected, now or later, the file is renamed, a new one takes its place and the call
+ * is repeated on that. Findings come back when the nodes send them; history and undelivered events remain in the
+ * renamed file only. Rejects with StoreError as `openSqliteStore` does, except for damage. A file of a later version or
+ * of another program is not touched.
  */
 export async function openHealingStore(options: HealingStoreOptions): Promise<HealingStore> {
   const { path, clock, log, onReplaced } = options;
   let inner: Store | undefined;
   let opening: Promise<Store> | undefined;
   let inode: number | undefined;
-  /** Set while a new file is owed in place of one that was set aside. */
+  /** Set from the quarantine of a file until the new one is open. */
   let positionsAfter: number | undefined;
   let lastMs = -Infinity;
   let started = false;
 
-  const putAside = (error: unknown): void => {
+  const quarantineFile = (error: unknown): void => {
     if (clock.monotonic() - lastMs < MIN_INTERVAL_MS) throw error;
     lastMs = clock.monotonic();
     const damaged = quarantine(path, clock.now());
     const salvaged = salvage(damaged.path);
     const reason = error instanceof Error ? error.message : String(error);
     log.error(
-      { reason, setAside: damaged.path, undelivered: salvaged?.undelivered ?? 'cannot be told' },
-      'the store is damaged and was set aside; a new one begins empty, nodes send their findings again, ' +
-        'history and events that were not delivered are in the old file only',
+      { reason, quarantined: damaged.path, undelivered: salvaged?.undelivered ?? 'unknown' },
+      'the store is damaged and was quarantined; a new one starts empty and nodes send their findings again. ' +
+        'History and undelivered events are in the old file only',
     );
     positionsAfter = Math.max(clock.now() * POSITIONS_PER_MS, salvaged?.position ?? 0, positionsAfter ?? 0);
   };
@@ -71,7 +71,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       return await openFile();
     } catch (error) {
       if (!isDamage(error)) throw error;
-      putAside(error);
+      quarantineFile(error);
       return openFile();
     }
   };
@@ -89,12 +89,12 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       opening = undefined;
     }
   };
-  /** The store in place of one that is damaged. */
+  /** Replaces a damaged store, once for all callers. */
   const replace = async (damaged: Store, error: unknown): Promise<Store> => {
     if (inner === damaged) {
-      putAside(error);
+      quarantineFile(error);
       inner = undefined;
-      // It may not even be able to close.
+      // Closing a damaged file can fail.
       await damaged.close().catch(() => undefined);
     }
     return current();
@@ -114,7 +114,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
   await current();
   started = true;
   return {
-    setAside: () => listQuarantined(path)[0],
+    quarantined: () => listQuarantined(path)[0],
     isInPlace: () => inode === inodeOf(path),
     store: {
       commit: healing((store) => store.commit),
@@ -153,7 +153,7 @@ function isDamage(error: unknown): boolean {
   return error instanceof StoreError && error.code === 'damaged';
 }
 
-/** What a damaged file still tells of positions: the newest, and how many events each sink had not taken. */
+/** Reads from a damaged file, if possible: the newest position, and how many events each sink had not acknowledged. */
 function salvage(
   path: string,
 ): { readonly position: number; readonly undelivered: Readonly<Record<string, number>> } | undefined {
@@ -171,6 +171,6 @@ function salvage(
       db.close();
     }
   } catch {
-    return undefined; // it is damaged: the log then says nothing about them
+    return undefined; // too damaged: the log then says `unknown`
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/** A damaged file of the store that was put out of the way. */
+/** A damaged file of the store that was renamed. */
 export interface QuarantinedFile {
   readonly path: string;
   readonly atMs: number;
@@ -15,7 +15,7 @@ const KEPT = 3;
 const MARK = '.damaged-';
 const TIME = /^(\d{4}-\d\d-\d\dT\d\d)-(\d\d)-(\d\d\.\d{3}Z)$/;
 
-/** Renames the files of the database at `path`, and deletes the oldest that were set aside. Throws what the system says. */
+/** Renames the files of the database at `path`, and deletes the oldest quarantined ones. Throws the error of the system. */
 export function quarantine(path: string, nowMs: number): QuarantinedFile {
   // Two in one millisecond would overwrite each other.
   let atMs = nowMs;
@@ -28,7 +28,7 @@ export function quarantine(path: string, nowMs: number): QuarantinedFile {
   return { path: place, atMs };
 }
 
-/** What stands beside the database at `path`, newest first. Throws what the system says. */
+/** The quarantined files beside the database at `path`, newest first. Throws the error of the system. */
 export function listQuarantined(path: string): readonly QuarantinedFile[] {
   const start = basename(path) + MARK;
   return readdirSync(dirname(path))

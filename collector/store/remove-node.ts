@@ -20,8 +20,8 @@ export interface NodeRemovalStatement {
   readonly prune: () => void;
 }
 
-/** The ranks of open findings are the lowest. */
-const OPEN_RANKS = statusCodesOf().filter(isOpenStatus).length;
+/** The status codes of open findings are the lowest. */
+const OPEN_CODES = statusCodesOf().filter(isOpenStatus).length;
 
 /** Of the row only what history shows stays. */
 const EMPTY_ROW = `epoch = '', sequence = 0, digest = 0, findings = 0, introduced = 0, agent_version = '',
@@ -35,10 +35,10 @@ export function prepareRemoveNode(db: DatabaseSync): NodeRemovalStatement {
   const openWriter = prepareEventWriter(db);
   const selectIntroduced = db.prepare('SELECT introduced FROM node WHERE key = ?');
   const selectOpen = db.prepare(
-    `SELECT check_name.id AS "check", subject.text AS subject, finding.rank, finding.first_seen AS firstSeenMs,
-       finding.changed AS changedMs, finding.name, finding.detail
+    `SELECT check_name.id AS "check", subject.text AS subject, finding.status_code AS statusCode,
+       finding.first_seen AS firstSeenMs, finding.changed AS changedMs, finding.name, finding.detail
      FROM subject CROSS JOIN finding ON ${FINDINGS_OF_SUBJECT} CROSS JOIN check_name ON check_name.key = ${CHECK_OF_FINDING}
-     WHERE subject.node = ? AND finding.rank < ${String(OPEN_RANKS)} ORDER BY finding.rank, finding.key`,
+     WHERE subject.node = ? AND finding.status_code < ${String(OPEN_CODES)} ORDER BY finding.status_code, finding.key`,
   );
   const removeFindings = db.prepare(
     `DELETE FROM finding WHERE key IN (
@@ -63,7 +63,13 @@ export function prepareRemoveNode(db: DatabaseSync): NodeRemovalStatement {
       if (node.epoch === '' && selectIntroduced.get(node.key)?.['introduced'] !== 1) return undefined;
       const writer = openWriter();
       const changes = (selectOpen.all(node.key) as unknown as ContentRow[]).map((row) => {
-        const resolved: FindingChange = { ...row, action: 'resolved', cause: 'nodeRemoved', atMs, previous: row.rank };
+        const resolved: FindingChange = {
+          ...row,
+          action: 'resolved',
+          cause: 'nodeRemoved',
+          atMs,
+          previous: row.statusCode,
+        };
         return [resolved, writer.write(node, resolved)] as const;
       });
       writer.finish();

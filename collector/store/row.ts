@@ -25,7 +25,7 @@ export interface ContentRow {
   readonly check: string;
   /** `kind/id`. */
   readonly subject: string;
-  readonly rank: number;
+  readonly statusCode: number;
   readonly firstSeenMs: number;
   readonly changedMs: number;
   readonly name: string;
@@ -143,7 +143,7 @@ export function toStoredFinding(row: ContentRow, node: NodeName): StoredFinding 
     evidence.push({ source: parts[index] ?? '', seen: parts[index + 1] ?? '', expected: parts[index + 2] ?? '' });
   // One title and triples: two more than a multiple of three means that a reason follows.
   const reason = parts.length % 3 === 2 ? parts.at(-1) : undefined;
-  const { verdict, severity } = fromStatusCode(row.rank);
+  const { verdict, severity } = fromStatusCode(row.statusCode);
   const finding = {
     id,
     check: row.check,

@@ -5,15 +5,16 @@ import { StoreError } from './error.ts';
 const APPLICATION_ID = 0x504c494d;
 
 /**
- * What turns a file of version n into one of version n + 1, from 0, the empty file. A migration that was released never
- * changes. The version stands in PRAGMA user_version.
+ * The SQL that turns a file of version n into one of version n + 1, from 0, the empty file. A migration that was
+ * released never changes. PRAGMA user_version holds the version.
  *
- * finding.rank: see status-code.ts. finding.hash: posture/digest.ts. finding.key: key-table.ts. subject: `kind/id`. detail: see
- * row.ts. What one delta touches lies on few pages, which is what a commit costs: findings of one subject stand side by
- * side, and the index of `event` begins with the place of the event (16,384 a part), so that new entries go to its end
- * and not all over it. `event` is outbox and history in one: the outbox is what lies above `store.outbox_floor`.
- * `trend`: see trend.ts; minutes below `store.trend_floor` were deleted. event.action: 1 opened, 2 changed, 3 resolved,
- * 4 resolved because its node was removed. `removed_node`: see remove.ts.
+ * finding.status_code: status-code.ts. finding.hash: posture/digest.ts. finding.key: key-table.ts. subject.text:
+ * `kind/id`. detail: row.ts. event.action: `actionNumber` in row.ts. trend: trend.ts; minutes below `store.trend_floor`
+ * were deleted. removed_node: remove-node.ts. `event` is both history and outbox: the outbox is the part above
+ * `store.outbox_floor`.
+ *
+ * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
+ * starts with a group of 16,384 positions, so that new entries are added at its end.
  */
 export const MIGRATIONS: readonly string[] = Object.freeze([
   `
@@ -21,9 +22,10 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     only INTEGER PRIMARY KEY CHECK (only = 1),
     id TEXT NOT NULL,
     position INTEGER NOT NULL,
-    outbox_floor INTEGER NOT NULL
+    outbox_floor INTEGER NOT NULL,
+    trend_floor INTEGER NOT NULL
   ) STRICT;
-  INSERT INTO store (only, id, position, outbox_floor) VALUES (1, lower(hex(randomblob(6))), 0, 0);
+  INSERT INTO store VALUES (1, lower(hex(randomblob(6))), 0, 0, 0);
 
   CREATE TABLE node (
     key INTEGER PRIMARY KEY,
@@ -51,20 +53,32 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     agent_cpu_ms INTEGER NOT NULL DEFAULT 0,
     dropped INTEGER NOT NULL DEFAULT 0
   ) STRICT;
+  CREATE TABLE removed_node (
+    node INTEGER PRIMARY KEY REFERENCES node (key),
+    position INTEGER NOT NULL
+  ) STRICT;
 
-  CREATE TABLE finding (
+  CREATE TABLE check_name (
+    key INTEGER PRIMARY KEY CHECK (key < 1048576),
+    id TEXT NOT NULL UNIQUE
+  ) STRICT;
+  CREATE TABLE subject (
+    key INTEGER PRIMARY KEY CHECK (key < 8589934592),
     node INTEGER NOT NULL REFERENCES node (key),
-    subject TEXT NOT NULL,
-    check_id TEXT NOT NULL,
-    rank INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    UNIQUE (node, text)
+  ) STRICT;
+  CREATE TABLE finding (
+    key INTEGER PRIMARY KEY,
+    node INTEGER NOT NULL REFERENCES node (key),
+    status_code INTEGER NOT NULL,
     hash INTEGER NOT NULL,
     first_seen INTEGER NOT NULL,
     changed INTEGER NOT NULL,
     name TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    PRIMARY KEY (node, subject, check_id)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX finding_rank ON finding (rank, node);
+    detail TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX finding_status ON finding (status_code, node);
 
   CREATE TABLE event (
     position INTEGER PRIMARY KEY,
@@ -74,22 +88,18 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     finding INTEGER NOT NULL,
     check_id TEXT NOT NULL,
     subject TEXT NOT NULL,
-    rank INTEGER NOT NULL,
+    status_code INTEGER NOT NULL,
     previous INTEGER,
     first_seen INTEGER NOT NULL,
     changed INTEGER NOT NULL,
     name TEXT NOT NULL,
     detail TEXT NOT NULL
   ) STRICT;
-  CREATE INDEX event_finding ON event (node, finding);
-
+  CREATE INDEX event_finding ON event (position >> 14, node, finding);
   CREATE TABLE cursor (
     sink TEXT PRIMARY KEY,
     position INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  `,
-  `
-  ALTER TABLE store ADD COLUMN trend_floor INTEGER NOT NULL DEFAULT 0;
   CREATE TABLE trend (
     minute INTEGER PRIMARY KEY,
     critical INTEGER NOT NULL,
@@ -98,60 +108,6 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     low INTEGER NOT NULL,
     info INTEGER NOT NULL,
     unknown INTEGER NOT NULL
-  ) STRICT;
-  INSERT INTO trend SELECT at / 60000,
-    sum((action <> 3 AND rank = 0) - coalesce(previous = 0, 0)),
-    sum((action <> 3 AND rank = 1) - coalesce(previous = 1, 0)),
-    sum((action <> 3 AND rank = 2) - coalesce(previous = 2, 0)),
-    sum((action <> 3 AND rank = 3) - coalesce(previous = 3, 0)),
-    sum((action <> 3 AND rank = 4) - coalesce(previous = 4, 0)),
-    sum((action <> 3 AND rank BETWEEN 5 AND 9) - coalesce(previous BETWEEN 5 AND 9, 0))
-  FROM event GROUP BY at / 60000;
-  UPDATE store SET trend_floor = (SELECT at / 60000 + 1 FROM event ORDER BY position LIMIT 1)
-  WHERE (SELECT min(position) FROM event) > 1;
-  `,
-  `
-  CREATE TABLE check_name (
-    key INTEGER PRIMARY KEY CHECK (key < 1048576),
-    id TEXT NOT NULL UNIQUE
-  ) STRICT;
-  INSERT INTO check_name (id) SELECT DISTINCT check_id FROM finding ORDER BY check_id;
-
-  CREATE TABLE subject (
-    key INTEGER PRIMARY KEY CHECK (key < 8589934592),
-    node INTEGER NOT NULL REFERENCES node (key),
-    text TEXT NOT NULL,
-    UNIQUE (node, text)
-  ) STRICT;
-  INSERT INTO subject (node, text) SELECT DISTINCT node, subject FROM finding ORDER BY node, subject;
-
-  DROP INDEX finding_rank;
-  ALTER TABLE finding RENAME TO old_finding;
-  CREATE TABLE finding (
-    key INTEGER PRIMARY KEY,
-    node INTEGER NOT NULL,
-    rank INTEGER NOT NULL,
-    hash INTEGER NOT NULL,
-    first_seen INTEGER NOT NULL,
-    changed INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    detail TEXT NOT NULL
-  ) STRICT;
-  INSERT INTO finding
-  SELECT (subject.key << 20) + check_name.key, old.node, rank, hash, first_seen, changed, name, detail
-  FROM old_finding AS old
-  CROSS JOIN subject ON subject.node = old.node AND subject.text = old.subject
-  CROSS JOIN check_name ON check_name.id = old.check_id;
-  DROP TABLE old_finding;
-  CREATE INDEX finding_rank ON finding (rank, node);
-
-  DROP INDEX event_finding;
-  CREATE INDEX event_finding ON event (position >> 14, node, finding);
-  `,
-  `
-  CREATE TABLE removed_node (
-    node INTEGER PRIMARY KEY REFERENCES node (key),
-    position INTEGER NOT NULL
   ) STRICT;
   `,
 ]);

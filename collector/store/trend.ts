@@ -20,9 +20,9 @@ const PRUNE_CHUNK = 5_000;
 /** The columns of the table, and the counts in this order everywhere here: failures by severity, then unknown. */
 const COLUMNS = Object.freeze([...SEVERITIES, 'unknown']);
 
-/** By rank; a rank beyond the end is not counted. */
-const COLUMN_OF_RANK: readonly number[] = Object.freeze([
-  ...statusCodesOf(['fail']).map((rank) => SEVERITIES.indexOf(fromStatusCode(rank).severity)),
+/** By status code; a code beyond the end is not counted. */
+const COLUMN_OF_CODE: readonly number[] = Object.freeze([
+  ...statusCodesOf(['fail']).map((statusCode) => SEVERITIES.indexOf(fromStatusCode(statusCode).severity)),
   ...statusCodesOf(['unknown']).map(() => SEVERITIES.length),
 ]);
 
@@ -30,8 +30,8 @@ type Counts = number[];
 
 /** Gathers what one transaction changes, by minute. */
 export interface TrendWriter {
-  /** A finding went from one rank to another; `previous` undefined: it is new; action `resolved`: it is not open now. */
-  readonly note: (atMs: number, action: FindingAction, previous: number | undefined, rank: number) => void;
+  /** A finding went from one status code to another; `previous` undefined: it is new; action `resolved`: it is not open now. */
+  readonly note: (atMs: number, action: FindingAction, previous: number | undefined, statusCode: number) => void;
   /** Must be called before the transaction ends. */
   readonly finish: () => void;
 }
@@ -45,8 +45,8 @@ export function prepareTrendWriter(db: DatabaseSync): () => TrendWriter {
   return () => {
     const minutes = new Map<number, Counts>();
     return {
-      note: (atMs, action, previous, rank) => {
-        const [from, to] = [columnOf(previous), action === 'resolved' ? undefined : columnOf(rank)];
+      note: (atMs, action, previous, statusCode) => {
+        const [from, to] = [columnOf(previous), action === 'resolved' ? undefined : columnOf(statusCode)];
         if (from === to) return;
         const minute = Math.floor(atMs / MINUTE_MS);
         const counts = minutes.get(minute) ?? zeros();
@@ -64,8 +64,8 @@ export function prepareTrendWriter(db: DatabaseSync): () => TrendWriter {
 /** Prepares `Store.trend`. It throws StoreError `badFilter`. */
 export function prepareTrend(db: DatabaseSync): (momentsMs: readonly number[]) => Trend {
   const selectNow = db.prepare(
-    `SELECT rank, count(*) AS count FROM finding INDEXED BY finding_rank
-     WHERE rank < ${String(COLUMN_OF_RANK.length)} GROUP BY rank`,
+    `SELECT status_code AS statusCode, count(*) AS count FROM finding INDEXED BY finding_status
+     WHERE status_code < ${String(COLUMN_OF_CODE.length)} GROUP BY status_code`,
   );
   const sums = COLUMNS.map((name) => `coalesce(sum(${name}), 0)`).join(', ');
   const selectSum = db.prepare(`SELECT ${sums} FROM trend WHERE minute >= ? AND minute < ?`);
@@ -77,8 +77,8 @@ export function prepareTrend(db: DatabaseSync): (momentsMs: readonly number[]) =
   return (momentsMs) => {
     assertMoments(momentsMs);
     const counts = zeros();
-    for (const { rank, count } of selectNow.all() as unknown as { rank: number; count: number }[]) {
-      const column = columnOf(rank);
+    for (const { statusCode, count } of selectNow.all() as unknown as { statusCode: number; count: number }[]) {
+      const column = columnOf(statusCode);
       if (column !== undefined) counts[column] = (counts[column] ?? 0) + count;
     }
     // From now back into the past.
@@ -111,9 +111,9 @@ export function prepareTrendPrune(db: DatabaseSync): (beforeMs: number) => boole
   };
 }
 
-/** The column that counts a rank; undefined for what passes, does not apply, or is for a person to judge. */
-function columnOf(rank: number | undefined): number | undefined {
-  return rank === undefined ? undefined : COLUMN_OF_RANK[rank];
+/** The column that counts a status code; undefined for what passes, does not apply, or is for a person to judge. */
+function columnOf(statusCode: number | undefined): number | undefined {
+  return statusCode === undefined ? undefined : COLUMN_OF_CODE[statusCode];
 }
 
 function zeros(): Counts {

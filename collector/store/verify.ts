@@ -16,7 +16,7 @@ interface Row {
   readonly check: string | null;
   readonly subject: string;
   readonly indexed: string;
-  readonly rank: number;
+  readonly statusCode: number;
   readonly hash: number;
   readonly name: string;
   readonly detail: string;
@@ -41,7 +41,7 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
   // By the bytes of the text: damaged ones are no UTF-8, and would not come back as they are.
   const selectPage = db.prepare(
     `SELECT finding.key, finding.node, check_name.id AS "check", subject.text AS subject, entry.text AS indexed,
-       rank, iif(hash BETWEEN 0 AND ${String(Number.MAX_SAFE_INTEGER)}, hash, -1) AS hash, name, detail
+       status_code AS statusCode, iif(hash BETWEEN 0 AND ${String(Number.MAX_SAFE_INTEGER)}, hash, -1) AS hash, name, detail
      FROM (SELECT key, text FROM subject WHERE node = ?1 AND text > CAST(?2 AS TEXT) ORDER BY text LIMIT ?3) AS entry
      CROSS JOIN subject ON subject.key = entry.key CROSS JOIN finding ON ${FINDINGS_OF_SUBJECT}
      LEFT JOIN check_name ON check_name.key = ${CHECK_OF_FINDING}`,
@@ -55,11 +55,11 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
        total(hash & ${String(2 ** LOW_BITS - 1)}) AS low
      FROM subject CROSS JOIN finding ON ${FINDINGS_OF_SUBJECT} WHERE subject.node = ?`,
   );
-  const ranks = statusCodesOf().join(', ');
+  const codes = statusCodesOf().join(', ');
   const countIndexed = db.prepare(
-    `SELECT count(*) AS count FROM finding INDEXED BY finding_rank WHERE rank IN (${ranks}) AND node = ?`,
+    `SELECT count(*) AS count FROM finding INDEXED BY finding_status WHERE status_code IN (${codes}) AND node = ?`,
   );
-  const mark = db.prepare('UPDATE finding SET hash = ?, rank = ?, detail = ? WHERE key = ?');
+  const mark = db.prepare('UPDATE finding SET hash = ?, status_code = ?, detail = ? WHERE key = ?');
   const reset = db.prepare(`UPDATE node SET epoch = '', sequence = 0, digest = ?, findings = ? WHERE key = ?`);
   const sumsOf = (node: number): Sums => selectSums.get(node) as unknown as Sums;
 
@@ -69,8 +69,8 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
     const wrong = rows.filter((row) => row.hash !== NO_HASH && !isSound(row));
     if (wrong.length > 0)
       transaction(db, () => {
-        for (const { key, rank, detail, subject } of wrong)
-          mark.run(NO_HASH, soundRank(rank), soundDetail(detail, subject), key);
+        for (const { key, statusCode, detail, subject } of wrong)
+          mark.run(NO_HASH, soundStatusCode(statusCode), soundDetail(detail, subject), key);
       });
     return wrong.length;
   };
@@ -102,20 +102,20 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
 }
 
 /** Does a row hold what its hash was made of? */
-function isSound({ check, subject, rank, hash, name, detail }: Row): boolean {
+function isSound({ check, subject, statusCode, hash, name, detail }: Row): boolean {
   if (check === null) return false;
   try {
     const [title = ''] = detailParts(detail);
     const id = `${check}/${subject}`;
-    return hashOf({ id, title, ...fromStatusCode(rank), subject: toSubject({ subject, name }) }, detail) === hash;
+    return hashOf({ id, title, ...fromStatusCode(statusCode), subject: toSubject({ subject, name }) }, detail) === hash;
   } catch {
     return false; // what cannot be read is not what was written
   }
 }
 
 /** Until its node sends it again, a damaged row must be readable. */
-function soundRank(rank: number): number {
-  return statusCodesOf().includes(rank) ? rank : Math.max(...statusCodesOf());
+function soundStatusCode(statusCode: number): number {
+  return statusCodesOf().includes(statusCode) ? statusCode : Math.max(...statusCodesOf());
 }
 
 function soundDetail(detail: string, subject: string): string {

@@ -21,7 +21,7 @@ await t.test('nodes that are not heard of are removed, each with a line', async 
   const clock = createFakeClock(T0);
   const lines: Line[] = [];
   const log = collectLines(lines);
-  const feed = createEventBus();
+  const eventBus = createEventBus();
   for (const [id, days] of [
     ['gone', 40],
     ['back', 40],
@@ -30,13 +30,13 @@ await t.test('nodes that are not heard of are removed, each with a line', async 
     await store.putNode(nodeRow({ id, name: id, connected: false, lastSeenMs: T0 - days * DAY_MS }));
     await commitEvents(store, commit({ nodeId: id, sequence: 1, snapshot: true, put: [finding()] }));
   }
-  const nodes = await openNodeRegistry({ store, feed, clock, log, writeMs: 1000 });
-  const writer = createWriter({ store, feed, clock, log, maxQueuedFindings: 100, maxBatchFindings: 100 });
+  const nodes = await openNodeRegistry({ store, eventBus, clock, log, writeMs: 1000 });
+  const writer = createWriter({ store, eventBus, clock, log, maxQueuedFindings: 100, maxBatchFindings: 100 });
   const { remove } = createNodeRemover({
     store,
     writer,
     nodes,
-    feed,
+    eventBus,
     hasSession: (nodeId) => nodes.find(nodeId)?.connected === true,
     isClosing: () => false,
     clock,

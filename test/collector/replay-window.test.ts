@@ -8,15 +8,15 @@ const MINUTE = 60_000;
 const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 void t.test('the cursor stands where the newest event was ten minutes ago', async (t) => {
-  const [clock, feed, stop] = [createFakeClock(), createEventBus(), new AbortController()];
+  const [clock, eventBus, stop] = [createFakeClock(), createEventBus(), new AbortController()];
   const advanced: number[] = [];
   const advance = (name: string, position: number): Promise<void> => {
     t.equal(name, REPLAY_CURSOR);
     advanced.push(position);
     return Promise.resolve();
   };
-  const publish = (position: number): void => feed.publish({ type: 'finding', event: { position } as OutboxEvent });
-  const over = keepReplayWindow({ store: { advance }, feed, clock, log: SILENT, signal: stop.signal });
+  const publish = (position: number): void => eventBus.publish({ type: 'finding', event: { position } as OutboxEvent });
+  const over = keepReplayWindow({ store: { advance }, eventBus, clock, log: SILENT, signal: stop.signal });
   publish(5);
   await clock.advance(3 * MINUTE);
   publish(9);
@@ -39,7 +39,7 @@ void t.test('nothing is said to have passed before anything came', async (t) => 
   const advance = (): Promise<void> => Promise.reject(new Error('called'));
   const over = keepReplayWindow({
     store: { advance },
-    feed: createEventBus(),
+    eventBus: createEventBus(),
     clock,
     log: SILENT,
     signal: stop.signal,

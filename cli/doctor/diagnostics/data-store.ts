@@ -13,7 +13,7 @@ const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
 const APPLICATION_ID = { offset: 68, value: 0x504c494d };
 
-/** Is the file of the store what it should be, and was a damaged one set aside? */
+/** Is the file of the store what it should be, and was a damaged one quarantined? */
 export const dataStore: InstallationDiagnostic = Object.freeze({
   id: 'data.store',
   group: 'data directory',
@@ -27,7 +27,7 @@ export const dataStore: InstallationDiagnostic = Object.freeze({
     const [latest] = aside.sort().toReversed();
     if (latest === undefined) return examined;
     return warning(
-      `${examined.observed}; a damaged one was set aside: ${join(dataDir, latest)}`,
+      `${examined.observed}; a damaged one was quarantined: ${join(dataDir, latest)}`,
       'findings came back from the nodes; history from before is in that file only: keep or remove it',
     );
   },

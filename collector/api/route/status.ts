@@ -16,10 +16,10 @@ const storeSchema = z.strictObject({
   findings: count('findings of all nodes'),
   historyFromMs: time('oldest entry of the history').optional(),
   historyToMs: time('newest entry of the history').optional(),
-  setAside: z
+  quarantined: z
     .strictObject({ path: z.string(), atMs: time('when') })
     .optional()
-    .describe('a damaged file that was put out of the way'),
+    .describe('a damaged file of the store, renamed'),
   problem: z.string().describe('why it could not be read just now, or written the last time; empty: it could'),
 });
 
@@ -89,7 +89,7 @@ export const getStatus = jsonRoute({
 /** Every field by name: what the inside adds does not leave by accident. */
 function presentStatus(status: CollectorStatus): z.input<typeof statusSchema> {
   const { version, startedMs, nowMs, addresses, process, store, heartbeatMs, nodes, sinks, issues } = status;
-  const { path, bytes, space, findings, history, setAside, problem } = store;
+  const { path, bytes, space, findings, history, quarantined, problem } = store;
   return {
     version,
     startedMs,
@@ -106,7 +106,7 @@ function presentStatus(status: CollectorStatus): z.input<typeof statusSchema> {
       ...(space === undefined ? {} : { freeBytes: space.freeBytes }),
       findings,
       ...(history === undefined ? {} : { historyFromMs: history.oldestMs, historyToMs: history.newestMs }),
-      ...(setAside === undefined ? {} : { setAside: { path: setAside.path, atMs: setAside.atMs } }),
+      ...(quarantined === undefined ? {} : { quarantined: { path: quarantined.path, atMs: quarantined.atMs } }),
       problem,
     },
     heartbeatMs,

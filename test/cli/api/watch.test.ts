@@ -17,7 +17,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       token: TOKEN,
       store: server.store,
       queries: { ask: () => Promise.resolve({ outcome: 'answered', answers: [] }) },
-      feed: server.feed,
+      eventBus: server.eventBus,
       sinks: () => [],
       status: () => Promise.reject(new Error('nobody asks for it here')),
       removeNode: () => Promise.resolve({ outcome: 'unknown' }),
@@ -42,7 +42,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
   const count = (type: WatchItem<ApiFailure>['type']): number => items.filter((item) => item.type === type).length;
   await until(() => count('connected') === 1);
   await server.commit(commit({ sequence: 1, snapshot: true, put: [finding({ on: 'a' })] }));
-  server.feed.publish({ type: 'node', node: nodeRow() });
+  server.eventBus.publish({ type: 'node', node: nodeRow() });
   await until(() => count('finding') === 1 && count('node') === 1);
   await first.close();
   await until(() => count('lost') > 0);
@@ -67,10 +67,10 @@ void t.test('what is gone from the outbox is told', async (t) => {
   await server.commit(commit({ sequence: 1, snapshot: true, put: ids.map((id) => finding({ on: id })) }));
   await server.store.prune([], 0);
   const response = await server.fetch('/v1/events?after=1');
-  const { store, feed } = server;
+  const { store, eventBus } = server;
   const later = await store.commit([commit({ sequence: 2, put: [finding({ on: 'd' })] })]);
   for (const result of later)
-    if (result.outcome === 'applied') for (const event of result.events) feed.publish({ type: 'finding', event });
+    if (result.outcome === 'applied') for (const event of result.events) eventBus.publish({ type: 'finding', event });
   let text = '';
   for await (const chunk of response.body ?? []) {
     text += Buffer.from(chunk as Uint8Array).toString('utf8');

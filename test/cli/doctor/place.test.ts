@@ -130,7 +130,7 @@ void t.test('the store', async (t) => {
     writeFileSync(`${file}.damaged-${name}`, '');
   t.match(await look(), {
     outcome: 'warning',
-    observed: /a damaged one was set aside: .*store\.sqlite\.damaged-2026-06-02T00-00-00\.000Z$/,
+    observed: /a damaged one was quarantined: .*store\.sqlite\.damaged-2026-06-02T00-00-00\.000Z$/,
   });
   chmodSync(file, 0o644);
   t.match(await look(), {

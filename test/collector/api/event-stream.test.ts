@@ -57,8 +57,8 @@ void t.test('changes come as they happen, and match the document', async (t) => 
   const server = await startServer(t);
   const reader = await read(server);
   await server.commit(commit({ sequence: 1, snapshot: true, put: [bad('c1'), bad('c2')] }));
-  server.feed.publish({ type: 'node', node: nodeRow() });
-  server.feed.publish({ type: 'nodeRemoved', nodeId: 'n2' });
+  server.eventBus.publish({ type: 'node', node: nodeRow() });
+  server.eventBus.publish({ type: 'nodeRemoved', nodeId: 'n2' });
   const [first, second, third, fourth] = await reader.take(4);
   t.match(first, { type: 'finding', id: '1' });
   t.match(second, { type: 'finding', id: '2' });
@@ -135,7 +135,7 @@ void t.test('a stream that is silent says that it is alive', async (t) => {
   const reader = await read(server);
   await clock.advance(15_000);
   await clock.advance(15_000);
-  server.feed.publish({ type: 'node', node: nodeRow() });
+  server.eventBus.publish({ type: 'node', node: nodeRow() });
   await reader.take(1);
   t.equal(reader.text().split(': heartbeat\n\n').length - 1, 2);
   reader.leave();

@@ -22,7 +22,7 @@ export interface ApiServer {
   readonly url: string;
   readonly port: number;
   readonly store: Store;
-  readonly feed: EventBus;
+  readonly eventBus: EventBus;
   readonly logged: readonly { readonly level: string; readonly fields: LogFields; readonly message: string }[];
   /** Requests with the right token unless `init` says otherwise. */
   readonly fetch: (path: string, init?: RequestInit) => Promise<Response>;
@@ -38,7 +38,7 @@ export type ServerOptions = Partial<
   Partial<
     Pick<
       StatusOptions,
-      'setAside' | 'addresses' | 'nodeProblems' | 'isInPlace' | 'writeProblem' | 'restoredMs' | 'requiredFiles'
+      'quarantined' | 'addresses' | 'nodeProblems' | 'isInPlace' | 'writeProblem' | 'restoredMs' | 'requiredFiles'
     >
   > & {
     readonly store?: (store: Store) => Store;
@@ -49,7 +49,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-api-'));
   const real = await openSqliteStore({ path: join(directory, 'store.sqlite') });
   const store = options.store?.(real) ?? real;
-  const feed = createEventBus();
+  const eventBus = createEventBus();
   const { log, logged } = recordingLog();
   const sinks = options.sinks ?? (() => []);
   const clock = options.clock ?? systemClock();
@@ -58,7 +58,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     heartbeatMs: 30_000,
     store,
     storePath: join(directory, 'store.sqlite'),
-    setAside: options.setAside ?? (() => undefined),
+    quarantined: options.quarantined ?? (() => undefined),
     isInPlace: options.isInPlace ?? (() => true),
     writeProblem: options.writeProblem ?? (() => undefined),
     restoredMs: options.restoredMs ?? (() => undefined),
@@ -73,7 +73,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     token: TOKEN,
     store,
     queries: options.queries ?? { ask: answerNothing },
-    feed,
+    eventBus,
     sinks,
     status,
     removeNode: options.removeNode ?? (() => Promise.resolve({ outcome: 'unknown' })),
@@ -96,14 +96,15 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     url,
     port: api.address.port,
     store,
-    feed,
+    eventBus,
     logged,
     close,
     fetch: (path, init = {}) =>
       fetch(url + path, { ...init, headers: init.headers ?? { authorization: `Bearer ${TOKEN}` } }),
     commit: async (commit) => {
       for (const result of await store.commit([commit]))
-        if (result.outcome === 'applied') for (const event of result.events) feed.publish({ type: 'finding', event });
+        if (result.outcome === 'applied')
+          for (const event of result.events) eventBus.publish({ type: 'finding', event });
     },
   };
 }

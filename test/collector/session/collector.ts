@@ -49,10 +49,10 @@ export async function startCollector(
   const path = join(directory, 'store.sqlite');
   const store = await openSqliteStore({ path, busyTimeoutMs: 5 });
   const fleet = await newFleet();
-  const feed = createEventBus();
+  const eventBus = createEventBus();
   const items: BusItem[] = [];
   const waiting = new Set<() => void>();
-  feed.subscribe((item) => {
+  eventBus.subscribe((item) => {
     items.push(item);
     for (const wake of waiting) wake();
   });
@@ -65,7 +65,7 @@ export async function startCollector(
     listen: { host: '127.0.0.1', port: 0 },
     tls: { ca: fleet.authority.certificatePem, cert: fleet.server.certificatePem, key: fleet.server.keyPem },
     store,
-    feed,
+    eventBus,
     replies: {
       onResult: (nodeId, result) => results.push({ nodeId, result }) > 0,
       onDisconnect: (nodeId) => void disconnected.push(nodeId),

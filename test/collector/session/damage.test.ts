@@ -25,8 +25,8 @@ await t.test('a damaged store: the agent brings everything back, at a start and 
   const start = async (port: number) => {
     const clock = systemClock();
     const log = collectLines(lines);
-    const feed = createEventBus();
-    feed.subscribe((item) => void (item.type === 'finding' && events.push(item)));
+    const eventBus = createEventBus();
+    eventBus.subscribe((item) => void (item.type === 'finding' && events.push(item)));
     let askAll: SessionServer['resync'] = () => undefined;
     const onReplaced = (): void => askAll('the store was replaced');
     const { store } = await openHealingStore({ path, clock, log, onReplaced });
@@ -36,7 +36,7 @@ await t.test('a damaged store: the agent brings everything back, at a start and 
       listen,
       tls: tls.collector,
       store,
-      feed,
+      eventBus,
       replies,
       onNodeAhead: () => Promise.resolve(),
       clock,
@@ -91,7 +91,7 @@ await t.test('a damaged store: the agent brings everything back, at a start and 
   await all(collector.store);
   await restored('damaged while it runs, noticed by someone who reads; the node had nothing new to say');
 
-  t.equal(lines.filter(({ message }) => /damaged and was set aside/.test(message)).length, 3);
+  t.equal(lines.filter(({ message }) => /damaged and was quarantined/.test(message)).length, 3);
   t.same(
     positions(),
     [...new Set(positions())].sort((one, other) => one - other),

@@ -18,8 +18,8 @@ async function setUp(t: Test, { maxQueuedFindings = 1000, maxBatchFindings = 100
   const store = await openSqliteStore({ path, busyTimeoutMs: 1 });
   const lines: Line[] = [];
   const events: string[] = [];
-  const feed = createEventBus();
-  feed.subscribe((item) => void (item.type === 'finding' && events.push(item.event.finding.nodeId)));
+  const eventBus = createEventBus();
+  eventBus.subscribe((item) => void (item.type === 'finding' && events.push(item.event.finding.nodeId)));
   /** The real store, with the sizes of its transactions written down. */
   const transactions: number[] = [];
   const counted: Pick<Store, 'commit'> = {
@@ -31,7 +31,7 @@ async function setUp(t: Test, { maxQueuedFindings = 1000, maxBatchFindings = 100
   const clock = systemClock();
   const writer = createWriter({
     store: counted,
-    feed,
+    eventBus,
     clock,
     log: collectLines(lines),
     maxQueuedFindings,
@@ -66,7 +66,7 @@ await t.test('commits of many nodes share a transaction, and are settled in orde
     outcomes,
     nodes.map((nodeId) => `${nodeId} 1 applied`),
   );
-  t.same(events, nodes, 'every event is on the feed');
+  t.same(events, nodes, 'every event is on the eventBus');
 });
 
 await t.test('what comes turn by turn shares a transaction too', async (t) => {

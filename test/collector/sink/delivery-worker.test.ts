@@ -38,7 +38,7 @@ function receiver(answers: Answer[] = []) {
 
 async function setUp(t: Test, answers: Answer[] = [], before: readonly string[] = []) {
   const store = await openSqliteStore({ path: join(t.testdir(), 'store.sqlite') });
-  const feed = createEventBus();
+  const eventBus = createEventBus();
   const clock = createFakeClock();
   const lines: Line[] = [];
   const to = receiver(answers);
@@ -48,7 +48,7 @@ async function setUp(t: Test, answers: Answer[] = [], before: readonly string[] 
     const put = names.map((on) => finding({ on }));
     const made = await commitEvents(store, commit({ sequence, snapshot: sequence === 1, put: [...known, ...put] }));
     known.push(...put);
-    for (const event of made) feed.publish({ type: 'finding', event });
+    for (const event of made) eventBus.publish({ type: 'finding', event });
     return made;
   };
   const known: ReturnType<typeof finding>[] = [];
@@ -59,7 +59,7 @@ async function setUp(t: Test, answers: Answer[] = [], before: readonly string[] 
     const worker = startDeliveryWorker({
       store,
       sink: to.sink,
-      feed,
+      eventBus,
       clock,
       log: collectLines(lines),
       random: () => 0.999_999,
@@ -83,7 +83,7 @@ await t.test('what is in the outbox first, then what happens, in order', async (
   await happen('c');
   await happen('d', 'e');
   await clock.advance(0);
-  t.same(batches.flat(), ['a', 'b', 'c', 'd', 'e'], 'woken by the feed, no time has passed');
+  t.same(batches.flat(), ['a', 'b', 'c', 'd', 'e'], 'woken by the eventBus, no time has passed');
   const position = await store.cursor('receiver');
   t.match(worker.status(), {
     name: 'receiver',

@@ -72,7 +72,7 @@ const ocsfIn = (receiver: Rsyslog): readonly OcsfEvent[] =>
 /** A store whose findings change, and a worker that brings their events to rsyslogd. */
 async function collectorTo(t: Test, directory: string, sink: Sink) {
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
-  const feed = createEventBus();
+  const eventBus = createEventBus();
   const lines: Line[] = [];
   const sent: OutboxEvent[] = [];
   const state: Finding[] = [];
@@ -83,10 +83,10 @@ async function collectorTo(t: Test, directory: string, sink: Sink) {
     for (let index = 0; index < count; index += 1) state.push(finding({ on: `c${String(state.length)}-日本"]\\` }));
     const made = await commitEvents(store, commit({ sequence, snapshot: sequence === 1, put: state.slice(-count) }));
     sent.push(...made);
-    for (const one of made) feed.publish({ type: 'finding', event: one });
+    for (const one of made) eventBus.publish({ type: 'finding', event: one });
   };
   // Without jitter a receiver that is back is found soon.
-  const worker = startDeliveryWorker({ store, sink, feed, clock, log: collectLines(lines), random: () => 0 });
+  const worker = startDeliveryWorker({ store, sink, eventBus, clock, log: collectLines(lines), random: () => 0 });
   t.teardown(async () => {
     await worker.stop();
     await store.close();

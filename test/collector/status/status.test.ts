@@ -55,7 +55,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       { ...SINK, name: 'ndjson', state: 'paused', lastError: 'no space left' },
       { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', rejected: 2 },
     ],
-    setAside: () => ({ path: '/data/store.sqlite.damaged-1', atMs: T0 }),
+    quarantined: () => ({ path: '/data/store.sqlite.damaged-1', atMs: T0 }),
     nodeProblems: () => [
       { kind: 'identityConflict', nodeId: 'n1', connected: '10.0.0.1:1', refused: '10.0.0.2:2', attempts: 3 },
       { kind: 'limited', nodeId: 'n2', reason: 'this node changes more than it may' },
@@ -78,7 +78,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
   const status = (await (await server.fetch('/v1/status')).json()) as Status;
   t.match(status, {
     addresses: { console: 'http://127.0.0.1:7480/' },
-    store: { setAside: { path: '/data/store.sqlite.damaged-1', atMs: T0 } },
+    store: { quarantined: { path: '/data/store.sqlite.damaged-1', atMs: T0 } },
     nodes: { total: 3, connected: 1, stale: 1, offline: 1 },
   });
   // The disk of whoever runs this may be nearly full.
@@ -86,7 +86,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
   t.strictSame(
     told.map(({ code, subject }) => `${code} ${subject}`),
     [
-      `storeSetAside ${status.store.path}`,
+      `storeQuarantined ${status.store.path}`,
       'sinkPaused ndjson',
       'sinkRetrying syslog',
       'sinkRejected syslog',

@@ -34,25 +34,25 @@ async function writeStore(path: string): Promise<number> {
   return events.at(-1)?.position ?? 0;
 }
 
-function setAsideOf(path: string): readonly string[] {
+function quarantinedBeside(path: string): readonly string[] {
   return readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.damaged-`));
 }
 
 await storeConformance(t, async (t) => (await open(join(t.testdir(), 'store.sqlite'))).store);
 
 for (const [name, damage] of Object.entries(DAMAGE)) {
-  await t.test(`${name}: told at the start, set aside, and the store works`, async (t) => {
+  await t.test(`${name}: reported at the start, quarantined, and the store works`, async (t) => {
     const path = join(t.testdir(), 'store.sqlite');
     const position = await writeStore(path);
     damage(path);
     const bytes = readFileSync(path);
-    const { store, setAside, lines, replaced } = await open(path);
-    t.equal(setAside()?.path, `${path}.damaged-2026-06-01T00-00-00.000Z`);
-    t.equal(setAside()?.atMs, T0);
-    t.ok(bytes.equals(readFileSync(setAside()?.path ?? '')), 'the damaged file is as it was');
+    const { store, quarantined, lines, replaced } = await open(path);
+    t.equal(quarantined()?.path, `${path}.damaged-2026-06-01T00-00-00.000Z`);
+    t.equal(quarantined()?.atMs, T0);
+    t.ok(bytes.equals(readFileSync(quarantined()?.path ?? '')), 'the damaged file is as it was');
     t.equal(statSync(path).mode & 0o777, 0o600);
     const [line] = lines;
-    t.match(line, { level: 'error', message: /damaged .* set aside/, fields: { setAside: setAside()?.path } });
+    t.match(line, { level: 'error', message: /damaged .* quarantined/, fields: { quarantined: quarantined()?.path } });
     t.same(replaced, [], 'nobody is there yet who could be asked');
     t.same(await all(store), []);
     t.match(await commitOne(store, commit({ sequence: 2, put: [finding()] })), { outcome: 'gap' }, 'a resync follows');
@@ -61,7 +61,7 @@ for (const [name, damage] of Object.entries(DAMAGE)) {
     t.same(await store.outbox(position, 10), [event], 'who has read up to there goes on');
     await store.close();
     const again = await open(path);
-    t.match(again.setAside(), { atMs: T0 }, 'known as long as the file is there');
+    t.match(again.quarantined(), { atMs: T0 }, 'known as long as the file is there');
     t.same((await all(again.store)).length, 1);
     t.same(again.lines, []);
     await again.store.close();
@@ -87,9 +87,9 @@ await t.test('a WAL full of garbage: what it held is gone, the rest is there', a
   const path = join(t.testdir(), 'store.sqlite');
   await writeStore(path);
   writeFileSync(`${path}-wal`, Buffer.alloc(100_000, 0xa5));
-  const { store, setAside } = await open(path);
+  const { store, quarantined } = await open(path);
   t.equal((await all(store)).length, 500);
-  t.equal(setAside(), undefined);
+  t.equal(quarantined(), undefined);
   await store.close();
 });
 
@@ -124,14 +124,14 @@ await t.test('a read-only file system', { skip: cannotMount() }, async (t) => {
   await writeStore(path);
   execFileSync('mount', ['-o', 'remount,ro', directory]);
   await t.rejects(open(path), { code: 'notWritable', message: /the file system is read-only/ });
-  t.same(setAsideOf(path), []);
+  t.same(quarantinedBeside(path), []);
 });
 
 await t.test('damage that is noticed while it runs: replaced, and what was being done is done', async (t) => {
   for (const using of ['commit', 'findings'] as const) {
     const path = join(t.testdir(), 'store.sqlite');
     const position = await writeStore(path);
-    const { store, setAside, replaced, lines } = await open(path);
+    const { store, quarantined, replaced, lines } = await open(path);
     damageOpenFile(path);
     if (using === 'findings') t.same(await all(store), []);
     else {
@@ -141,7 +141,7 @@ await t.test('damage that is noticed while it runs: replaced, and what was being
       t.ok((event?.position ?? 0) > position);
     }
     t.same(replaced, [T0], 'the nodes are asked');
-    t.ok(existsSync(setAside()?.path ?? ''));
+    t.ok(existsSync(quarantined()?.path ?? ''));
     t.equal(lines.filter(({ level }) => level === 'error').length, 1);
     await store.close();
   }
@@ -160,6 +160,6 @@ await t.test('a disk that damages everything: three files are kept, and once a m
     await write(round);
   }
   t.equal(replaced.length, 5);
-  t.equal(setAsideOf(path).filter((name) => !/-(wal|shm)$/.test(name)).length, 3);
+  t.equal(quarantinedBeside(path).filter((name) => !/-(wal|shm)$/.test(name)).length, 3);
   await store.close();
 });

@@ -7,11 +7,9 @@ import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
 import { migrate, MIGRATIONS } from '../../../collector/store/schema.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
-import type { Store } from '../../../collector/store/store.ts';
 import { cannotMount, mountSmall } from '../../component/tmpfs.ts';
 import { storeConformance } from './conformance.ts';
 import { all, commit, commitEvents, finding, nodeRow, T0 } from './fleet.ts';
-import { makeVersion1 } from './version-1.ts';
 
 await storeConformance(t, (t) => openSqliteStore({ path: join(t.testdir(), 'store.sqlite') }));
 
@@ -149,69 +147,6 @@ await t.test('migrations go forward, step by step, all or nothing', async (t) =>
   migrate(db, [...MIGRATIONS, next, 'CREATE TABLE whole (a)']);
   t.same(db.prepare('PRAGMA user_version').get(), { user_version: MIGRATIONS.length + 2 });
   db.close();
-});
-
-await t.test('a file from before there was a trend has one from its history', async (t) => {
-  const path = join(t.testdir(), 'store.sqlite');
-  const store = await openSqliteStore({ path });
-  const at = (atMs: number) => ({ observedAtMs: atMs, receivedAtMs: atMs });
-  const put = [finding(), finding({ on: 'c2', severity: 'low' }), finding({ on: 'c3', verdict: 'unknown' })];
-  await commitEvents(store, commit({ sequence: 1, snapshot: true, put, ...at(T0) }));
-  const changed = [finding({ severity: 'high' }), finding({ on: 'c2', verdict: 'pass', severity: 'low' })];
-  const gone = [finding({ on: 'c3' }).id];
-  await commitEvents(store, commit({ sequence: 2, put: changed, gone, ...at(T0 + 90_000) }));
-  const moments = [T0, T0 + 60_000, T0 + 120_000];
-  const before = await store.trend(moments);
-  t.match(before.points[1], { failures: { critical: 1, high: 0, low: 1 }, unknown: 1 });
-  t.match(before.points[2], { failures: { critical: 0, high: 1, low: 0 }, unknown: 0 });
-  await store.close();
-  makeVersion1(path);
-  const again = await openSqliteStore({ path });
-  t.same(await again.trend(moments), before);
-  await again.close();
-  makeVersion1(path, 'DELETE FROM event WHERE position = 1');
-  const late = await openSqliteStore({ path });
-  t.equal((await late.trend([])).knownFromMs, T0 + 60_000, 'history that was deleted is not made up');
-  await late.close();
-});
-
-await t.test('a file of version 1 is opened with all that it holds', async (t) => {
-  const path = join(t.testdir(), 'store.sqlite');
-  const store = await openSqliteStore({ path });
-  for (const nodeId of ['n1', 'n2']) {
-    await store.putNode(nodeRow({ id: nodeId }));
-    const kinds = ['container', 'file', 'node'] as const;
-    const put = Array.from({ length: 300 }, (_, index) =>
-      finding({
-        check: `area.check-${String(index % 7)}`,
-        kind: kinds[index % 3] ?? 'node',
-        on: `/a/${String(index)}`,
-        verdict: index % 2 === 0 ? 'fail' : 'pass',
-      }),
-    );
-    await commitEvents(store, commit({ nodeId, sequence: 1, snapshot: true, put }));
-    const changed = finding({ check: 'area.check-0', on: '/a/0', evidence: [] });
-    const gone = [put[6]?.id ?? ''];
-    await commitEvents(store, commit({ nodeId, sequence: 2, put: [changed], gone }));
-  }
-  await store.advance('ndjson', 3);
-  const contents = async (store: Store): Promise<unknown> => ({
-    findings: await all(store),
-    counts: await store.counts(),
-    nodes: await store.nodes(),
-    states: [await store.replicationState('n1'), await store.replicationState('n2')],
-    outbox: await store.outbox(0, 10_000),
-    history: await store.history({ nodes: ['n2'], limit: 10_000 }),
-    cursor: await store.cursor('ndjson'),
-  });
-  const before = await contents(store);
-  await store.close();
-  makeVersion1(path);
-  const again = await openSqliteStore({ path });
-  t.same(await contents(again), before);
-  const next = finding({ check: 'area.check-0', on: '/a/0', verdict: 'pass' });
-  t.match(await commitEvents(again, commit({ sequence: 3, put: [next] })), [{ action: 'resolved' }], 'and goes on');
-  await again.close();
 });
 
 await t.test('nodes are removed: a full disk takes it back; rows go with the last of their history', async (t) => {

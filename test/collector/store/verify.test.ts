@@ -62,7 +62,7 @@ function contentsOf(findings: readonly (Finding & { readonly nodeId: string })[]
 const EXPECTED = NODES.flatMap((nodeId) => findingsOf(nodeId).map((one) => `${nodeId} ${findingContent(one)}`)).sort();
 
 /**
- * What became of a damaged file after a start, verification, and a meeting with every node: `equal`, `set aside`,
+ * What became of a damaged file after a start, verification, and a meeting with every node: `equal`, `quarantined`,
  * `refused`, or what is wrong.
  */
 async function recovered(path: string): Promise<string> {
@@ -82,7 +82,7 @@ async function recovered(path: string): Promise<string> {
     }
     const isAside = readdirSync(dirname(path)).some((name) => name.startsWith(`${basename(path)}.damaged-`));
     const found = contentsOf(await all(store));
-    if (JSON.stringify(found) === JSON.stringify(EXPECTED)) return isAside ? 'set aside' : 'equal';
+    if (JSON.stringify(found) === JSON.stringify(EXPECTED)) return isAside ? 'quarantined' : 'equal';
     return `silently wrong: ${String(found.length)} findings, ${found.find((one) => !EXPECTED.includes(one)) ?? 'one is missing'}`;
   } catch (error) {
     return error instanceof StoreError ? `fails: ${error.message}` : String(error);
@@ -116,7 +116,7 @@ await t.test(`flipped bytes in a stopped store, ${String(TRIES)} tries: never si
     flip(path, createRandom(seed).next, 1 + (seed % 4) * 5);
     const outcome = await recovered(path);
     outcomes[outcome.split(':')[0] ?? ''] = (outcomes[outcome.split(':')[0] ?? ''] ?? 0) + 1;
-    if (!['equal', 'set aside', 'refused'].includes(outcome)) wrong.push(`seed ${String(seed)}: ${outcome}`);
+    if (!['equal', 'quarantined', 'refused'].includes(outcome)) wrong.push(`seed ${String(seed)}: ${outcome}`);
   }
   t.comment(JSON.stringify(outcomes));
   t.same(wrong, []);
@@ -126,8 +126,8 @@ await t.test(`flipped bytes in a stopped store, ${String(TRIES)} tries: never si
 const CELLS: Readonly<Record<string, string>> = {
   'text of a detail': `UPDATE finding SET detail = replace(detail, 'CapEff', 'CapEfg') WHERE key = $KEY`,
   'a detail that is no JSON': `UPDATE finding SET detail = replace(detail, '[', 'x') WHERE key = $KEY`,
-  'a verdict': `UPDATE finding SET rank = 15 WHERE key = $KEY`,
-  'a verdict that does not exist': `UPDATE finding SET rank = 77 WHERE key = $KEY`,
+  'a verdict': `UPDATE finding SET status_code = 15 WHERE key = $KEY`,
+  'a verdict that does not exist': `UPDATE finding SET status_code = 77 WHERE key = $KEY`,
   'a name': `UPDATE finding SET name = 'other' WHERE key = $KEY`,
   'a hash': `UPDATE finding SET hash = hash + 1 WHERE key = $KEY`,
   'a hash beyond what a double holds': `UPDATE finding SET hash = hash + 9007199254740992 WHERE key = $KEY`,
@@ -151,7 +151,7 @@ await t.test('damaged cells that SQLite does not see', async (t) => {
     const key = String(db.prepare('SELECT key FROM finding WHERE node = 1 LIMIT 1 OFFSET 30').get()?.['key']);
     db.exec(sql.replaceAll('$KEY', key));
     db.close();
-    t.match(await recovered(path), /^(?:equal|set aside)$/, what);
+    t.match(await recovered(path), /^(?:equal|quarantined)$/, what);
   }
 });
 
