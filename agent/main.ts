@@ -18,6 +18,7 @@ import { openSpool } from './transport/spool.ts';
 import { openLiveNode } from './live-node.ts';
 import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
 import { createQueryAnswerer } from './query/query-answerer.ts';
+import { createNodeStatusReader } from './status/read-node-status.ts';
 import type { NodeUpdate } from './watch/node-state.ts';
 import { openSubjectFile } from './watch/subject-file.ts';
 import { engineTlsPaths } from './runtime/docker/load-engine-tls.ts';
@@ -93,7 +94,15 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   let latest: NodeUpdate | undefined;
   // Only asked by a session, and there is none before the first update.
   const facts = () => ({ ...(latest as NodeUpdate).facts, agent: budget.fact() });
-  const answerer = createQueryAnswerer({ facts, pace: budget.pace, clock, log, workerUrl: options.queryWorker });
+  const nodeStatus = createNodeStatusReader(node.access);
+  const answerer = createQueryAnswerer({
+    facts,
+    nodeStatus,
+    pace: budget.pace,
+    clock,
+    log,
+    workerUrl: options.queryWorker,
+  });
   const onCaughtUp = createOnce(() => {
     options.onReady?.({ nodeId: node.nodeId });
     // The first round and the first transfer take more than all that follows.

@@ -1,12 +1,12 @@
-import { FACT_SCHEMAS } from './fact/facts.ts';
-import type { Facts } from './fact/facts.ts';
+import { QUERY_SCHEMAS } from './fact/facts.ts';
+import type { QueryFacts } from './fact/facts.ts';
 import type { Observed } from './observed.ts';
 import { Unread } from './query/unread.ts';
 import { UNREAD_VARIABLE } from './query/types.ts';
 import type { Shape } from './schema.ts';
 
 /**
- * Facts as the variables of a query. What was seen stands as its value: integers as BigInt (CEL `int`), objects and
+ * Facts as the variables of a query. What was seen stands as its value: integers as BigInt (CEL `int`), other numbers as they are (CEL `double`), objects and
  * records without a prototype. What is absent is null, a list or record of which nothing is there is empty. What could
  * not be read is an {@link Unread}, and stands by path and reason in the variable `unread`.
  */
@@ -18,11 +18,11 @@ export interface QueryView {
 const MAX_DEPTH = 32;
 
 /** The view of these facts. A fact that is left out is no variable; `unread` speaks of the given ones only. */
-export function project(facts: Partial<Facts>): QueryView {
+export function project(facts: Partial<QueryFacts>): QueryView {
   const unread = Object.create(null) as Record<string, string>;
   const variables = new Map<string, unknown>();
-  for (const [name, { shape }] of Object.entries(FACT_SCHEMAS)) {
-    const fact: unknown = facts[name as keyof Facts];
+  for (const [name, { shape }] of Object.entries(QUERY_SCHEMAS)) {
+    const fact: unknown = facts[name as keyof QueryFacts];
     if (fact !== undefined) variables.set(name, projectValue(fact, shape, name, unread));
   }
   variables.set(UNREAD_VARIABLE, unread);
@@ -50,6 +50,7 @@ function projectValue(value: unknown, shape: Shape, path: string, unread: Record
     case 'unknown':
       return projectUnknown(value, 0);
     case 'string':
+    case 'number':
     case 'boolean':
     case 'oneOf':
       return value;

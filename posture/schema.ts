@@ -18,7 +18,7 @@ export type Infer<S> = S extends Schema<infer T> ? T : never;
 
 /** What a schema accepts, as data. `doc` is one sentence for people; empty where the name says it all. */
 export type Shape =
-  | { readonly kind: 'string' | 'integer' | 'boolean' | 'unknown'; readonly doc: string }
+  | { readonly kind: 'string' | 'integer' | 'number' | 'boolean' | 'unknown'; readonly doc: string }
   | { readonly kind: 'oneOf'; readonly doc: string; readonly values: readonly string[] }
   | { readonly kind: 'list' | 'record' | 'nullable' | 'observed'; readonly doc: string; readonly item: Shape }
   | { readonly kind: 'object'; readonly doc: string; readonly fields: Readonly<Record<string, Shape>> };
@@ -49,6 +49,14 @@ export function integer(doc = ''): Schema<number> {
   return {
     shape: { kind: 'integer', doc },
     parse: (value, at = '') => (Number.isSafeInteger(value) ? good(value as number) : bad(at, 'an integer')),
+  };
+}
+
+/** A finite number, which may have decimals. */
+export function number(doc = ''): Schema<number> {
+  return {
+    shape: { kind: 'number', doc },
+    parse: (value, at = '') => (Number.isFinite(value) ? good(value as number) : bad(at, 'a number')),
   };
 }
 

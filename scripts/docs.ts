@@ -50,7 +50,7 @@ function factsPage(): string {
   return [
     '# Facts',
     GENERATED,
-    'What an agent reads from its host, and the variables of `plimsoll query`. A value that could not be read is `null` in a query, and `unread` says why.',
+    'What an agent reads from its host, and the variables of `plimsoll query`. A value that could not be read is `null` in a query, and `unread` says why. `nodeStatus` is read when a query names it; all others are as the agent last read them.',
     ['| field | type | description |', '|---|---|---|', ...rows].join('\n'),
   ].join('\n\n');
 }

@@ -1,3 +1,5 @@
+import type { FileSystem } from '../../posture/fact/node-status.ts';
+
 /**
  * The `Host` port: the only way in which the program sees the files of a node. Every path is absolute and resolved
  * inside the host root: a symbolic link, absolute or relative, never leads out of it. Every call is bounded and
@@ -10,6 +12,8 @@ export interface Host {
   readonly list: (path: string, limits?: ListLimits) => Promise<Read<readonly string[]>>;
   /** Owner, mode and kind of what the path leads to, links followed inside the root. */
   readonly stat: (path: string) => Promise<Read<HostStat>>;
+  /** Size and free room of the file system that the path leads to, links followed inside the root. Not of /proc or /sys. */
+  readonly fileSystem: (path: string) => Promise<Read<FileSystem>>;
   /** The text of a symbolic link, as it stands: `pid:[4026531836]`, `/usr/bin/dockerd`. */
   readonly readLink: (path: string) => Promise<Read<string>>;
   /**

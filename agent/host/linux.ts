@@ -1,5 +1,12 @@
 import { failure, magicLink } from './failure.ts';
-import { kindOf, linkOrdinary, listOrdinary, readOrdinary, statOrdinary } from './ordinary-files.ts';
+import {
+  fileSystemOrdinary,
+  kindOf,
+  linkOrdinary,
+  listOrdinary,
+  readOrdinary,
+  statOrdinary,
+} from './ordinary-files.ts';
 import { createIoDeadline, MAX_OVERDUE } from './io-deadline.ts';
 import { readOne, unlessSame } from './read-many.ts';
 import { cleanPath, createPathMapper, isMagic, leadsThroughMagic } from './path-mapper.ts';
@@ -133,6 +140,12 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
           const found = await statOrdinary(tree, clean);
           return found.ok ? { ok: true, value: toHostStat(found.value.realPath, found.value.stats) } : found;
         },
+      ),
+    fileSystem: (path) =>
+      route(
+        path,
+        () => failure('failed', 'a file system of the kernel has no size'),
+        (clean) => fileSystemOrdinary(tree, clean),
       ),
     watch: createWatching({
       tree,

@@ -1,9 +1,10 @@
-import { closeSync, constants, fstat, open, opendir, read, readlink, readlinkSync } from 'node:fs';
+import { closeSync, constants, fstat, open, opendir, read, readlink, readlinkSync, statfs } from 'node:fs';
 import { promisify } from 'node:util';
 import { failure, failureFrom } from './failure.ts';
 import { nameFromBytes, pathToNative } from './native-path.ts';
 import { walk } from './walk.ts';
 import type { Dir, Stats } from 'node:fs';
+import type { FileSystem } from '../../posture/fact/node-status.ts';
 import type { Read } from './host.ts';
 import type { NativePath } from './native-path.ts';
 import type { PathMapper } from './path-mapper.ts';
@@ -14,6 +15,7 @@ const calls = {
   opendir: promisify(opendir),
   read: promisify(read),
   readlink: promisify(readlink),
+  statfs: promisify(statfs),
 };
 
 // O_PATH of open(2): a handle on the place that opens nothing, so that a FIFO does not block and a device (a watchdog,
@@ -67,6 +69,19 @@ export function listOrdinary(tree: PathMapper, path: string, maxEntries: number)
 /** What stands at the end of `path`. */
 export function statOrdinary(tree: PathMapper, path: string): Promise<Read<{ realPath: string; stats: Stats }>> {
   return atPlace(tree, path, ({ realPath, stats }) => Promise.resolve({ ok: true, value: { realPath, stats } }));
+}
+
+/** The file system that `path` leads to. */
+export function fileSystemOrdinary(tree: PathMapper, path: string): Promise<Read<FileSystem>> {
+  return atPlace(tree, path, async ({ handle }) => {
+    const { bsize, frsize, blocks, bavail, files, ffree } = await calls.statfs(handlePath(handle));
+    // Blocks are counted in fragments; kernels before 2.6 report none.
+    const unit = frsize > 0 ? frsize : bsize;
+    return {
+      ok: true,
+      value: { totalBytes: blocks * unit, availableBytes: bavail * unit, totalFiles: files, availableFiles: ffree },
+    };
+  });
 }
 
 /** The text of the link at `path`; links before the last component are followed. */

@@ -38,6 +38,7 @@ function rememberingHost(host: Host): Host {
       together.push({ questions, answers });
       return answers;
     },
+    fileSystem: host.fileSystem,
     watch: host.watch,
   };
 }

@@ -1,6 +1,7 @@
 import * as os from 'node:os';
 import { nodeId } from './node-id.ts';
 import { operatingSystem } from './os-release.ts';
+import { totalMemory } from './system-information.ts';
 import { detectVirtualization } from './virtualization.ts';
 import type { NodeFact } from '../../posture/fact/node.ts';
 import type { Host } from '../host/host.ts';
@@ -32,19 +33,6 @@ async function readInventory({ host, agentVersion, nodeIdFile }: InventoryOption
     effectiveUid: process.geteuid?.() ?? -1,
     agentVersion,
   };
-}
-
-/**
- * Of systeminformation only `mem` is used, and only its file is loaded: on Linux it reads `/proc/meminfo`. All others
- * that could tell something here start processes (seen with `strace -f -e execve`: osInfo runs hostname and cat; cpu
- * lscpu; system and memLayout dmidecode; uuid, time, versions, fsSize, blockDevices, networkInterfaces, currentLoad
- * shells of their own), and this agent starts none. Those facts are read here from files.
- */
-async function totalMemory(): Promise<number> {
-  // The default export: a bundler does not see the names that a CommonJS module exports.
-  const { default: memory } = await import('systeminformation/lib/memory.js');
-  const { total } = await memory.mem();
-  return total;
 }
 
 /** The agent's own host name is that of the node only in the same UTS namespace; otherwise what the node has on disk. */

@@ -1,7 +1,7 @@
 import { compileExpression, evaluate } from '../../posture/expression.ts';
 import type { Expression } from '../../posture/expression.ts';
-import { FACT_SCHEMAS } from '../../posture/fact/facts.ts';
-import type { FactName } from '../../posture/fact/facts.ts';
+import { FACT_SCHEMAS, QUERY_SCHEMAS } from '../../posture/fact/facts.ts';
+import type { QueryFactName } from '../../posture/fact/facts.ts';
 import { project } from '../../posture/projection.ts';
 import { UNREAD_VARIABLE } from '../../posture/query/types.ts';
 import { jsonText } from './json-text.ts';
@@ -32,10 +32,10 @@ function evaluateText(
   return { kind: 'answer', bytes, rows, truncated: truncated || evaluated.truncated, unread: evaluated.unread };
 }
 
-/** Who asks what could not be read asks about all facts. */
-function factsOf(expression: Expression): readonly FactName[] {
-  const names = Object.keys(FACT_SCHEMAS) as FactName[];
-  return expression.variables.has(UNREAD_VARIABLE) ? names : names.filter((name) => expression.variables.has(name));
+/** The facts that an expression needs. `unread` needs all that are stored; it does not cause a read of the node. */
+function factsOf({ variables }: Expression): readonly QueryFactName[] {
+  const names = Object.keys(QUERY_SCHEMAS) as QueryFactName[];
+  return names.filter((name) => variables.has(name) || (variables.has(UNREAD_VARIABLE) && name in FACT_SCHEMAS));
 }
 
 function failed(problem: string): WorkerReply {

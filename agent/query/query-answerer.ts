@@ -1,4 +1,5 @@
-import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import type { Facts, QueryFactName, QueryFacts } from '../../posture/fact/facts.ts';
+import type { NodeStatusFact } from '../../posture/fact/node-status.ts';
 import type { Query } from '../../proto/fleet.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
@@ -14,6 +15,8 @@ import type { WorkerReply } from './worker-protocol.ts';
 export interface QueryAnswererOptions {
   /** What is known of the node now. */
   readonly facts: () => Facts;
+  /** Reads how the node is doing now; called only for a query that names it. Must not reject. */
+  readonly nodeStatus: () => Promise<NodeStatusFact>;
   /** How many are evaluated at once, and how many wait for their turn: a node has other things to do. */
   readonly pace: () => ThrottleProfile;
   readonly clock: Clock;
@@ -53,7 +56,7 @@ export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswere
     if (leave === 'full') return refused(pace().level === 'normal' ? TOO_MANY : TOO_MANY_WHILE_SLOW);
     if (leave === 'aborted') return refused('the evaluation was stopped');
     try {
-      return await withWorker(stop, (worker) => evaluateIn(worker, query, options.facts));
+      return await withWorker(stop, (worker) => evaluateIn(worker, query, options));
     } finally {
       leave();
     }
@@ -77,17 +80,28 @@ export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswere
   };
 }
 
-async function evaluateIn(worker: QueryWorker, query: Query, facts: () => Facts): Promise<WorkerReply> {
+async function evaluateIn(
+  worker: QueryWorker,
+  query: Query,
+  sources: Pick<QueryAnswererOptions, 'facts' | 'nodeStatus'>,
+): Promise<WorkerReply> {
   const compiled = await worker.ask({ kind: 'compile', expression: query.expression ?? '' });
   if (compiled.kind !== 'compiled') return compiled;
   const maxRows = within(query.maxRows, ROWS);
   const maxBytes = within(query.maxBytes, BYTES);
-  return worker.ask({ kind: 'evaluate', facts: pick(facts(), compiled.needs), maxRows, maxBytes });
+  const facts = await readFacts(sources, compiled.needs);
+  return worker.ask({ kind: 'evaluate', facts, maxRows, maxBytes });
 }
 
-/** Only what the expression needs is copied to the thread. */
-function pick(facts: Facts, names: readonly FactName[]): Partial<Facts> {
-  return Object.fromEntries(names.map((name) => [name, facts[name]]));
+/** Only what the expression needs is read, and copied to the thread. */
+async function readFacts(
+  { facts, nodeStatus }: Pick<QueryAnswererOptions, 'facts' | 'nodeStatus'>,
+  names: readonly QueryFactName[],
+): Promise<Partial<QueryFacts>> {
+  const stored = facts();
+  const picked: Record<string, unknown> = {};
+  for (const name of names) picked[name] = name === 'nodeStatus' ? await nodeStatus() : stored[name];
+  return picked;
 }
 
 function refused(problem: string): WorkerReply {
@@ -100,7 +114,7 @@ function lateReply(deadlineMs: number): WorkerReply {
 
 /** A query must be answered even if we have a defect. */
 function defect(error: unknown): WorkerReply {
-  return { kind: 'failed', problem: `the agent has a defect, please report it (${String(error).slice(0, 200)})` };
+  return { kind: 'failed', problem: `internal error of the agent, please report it (${String(error).slice(0, 200)})` };
 }
 
 /** A number of the query within its bounds; 0 is what the wire has for a number that was not set. */

@@ -1,4 +1,4 @@
-import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import type { QueryFactName, QueryFacts } from '../../posture/fact/facts.ts';
 
 /** What the worker thread is asked, one after the other: to compile, then to evaluate what it compiled last. */
 export type WorkerRequest =
@@ -6,14 +6,14 @@ export type WorkerRequest =
   | {
       readonly kind: 'evaluate';
       /** Those that the expression needs. */
-      readonly facts: Partial<Facts>;
+      readonly facts: Partial<QueryFacts>;
       readonly maxRows: number;
       readonly maxBytes: number;
     };
 
 /** What the worker thread says, once to each request. */
 export type WorkerReply =
-  | { readonly kind: 'compiled'; readonly needs: readonly FactName[] }
+  | { readonly kind: 'compiled'; readonly needs: readonly QueryFactName[] }
   | {
       readonly kind: 'answer';
       /** JSON in UTF-8. */

@@ -39,6 +39,7 @@ export function recordHost(host: Host, notes: RecordingBuffer): Host {
       const question = { ask: 'stat', of: path } as const;
       return noting(question, host.stat(path), (stat) => notes.add({ ...question, stat }));
     },
+    fileSystem: host.fileSystem,
     // One by one, so that each is noted.
     readMany: (questions, before) => readEach(single, questions, before),
     watch: host.watch,

@@ -18,7 +18,7 @@ export const query = defineCommand({
   summary: 'ask nodes a live question',
   usage: ["query 'EXPRESSION' [options]"],
   description: [
-    'Sends a CEL expression to all nodes, or to chosen ones, which evaluate it over their facts as they are now. The facts are variables: clock, containers, docker, files, images, kernel, listeners, node, sshd. An expression that does not compile is refused before anything is sent.',
+    'Sends a CEL expression to all nodes, or to chosen ones, which evaluate it over their facts. The facts are variables: containers, docker, files, images, kernel, listeners, node, nodeStatus, sshd and others; docs/facts.md lists their fields. nodeStatus (load, memory, disks, containers by state) is read for the query, the others are as the agent last saw them. An expression that does not compile is refused before anything is sent.',
     'Each node answers in a block of its own: its value, an error, that it did not answer in time, or since when it is offline. What a node could not read and the answer would have needed stands below. The exit status is 0 if at least one node answered and none failed or was late.',
   ],
   operands: { min: 1, max: 1 },

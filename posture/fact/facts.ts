@@ -9,6 +9,7 @@ import { imagesSchema } from './image.ts';
 import { kernelSchema } from './kernel.ts';
 import { listenersSchema } from './listener.ts';
 import { nodeSchema } from './node.ts';
+import { nodeStatusSchema } from './node-status.ts';
 import { sshdSchema } from './sshd.ts';
 import { unobservedListSchema } from './unobserved.ts';
 import type { AgentFact } from './agent.ts';
@@ -21,10 +22,11 @@ import type { ImagesFact } from './image.ts';
 import type { KernelFact } from './kernel.ts';
 import type { ListenersFact } from './listener.ts';
 import type { NodeFact } from './node.ts';
+import type { NodeStatusFact } from './node-status.ts';
 import type { SshdFact } from './sshd.ts';
 import type { UnobservedFact } from './unobserved.ts';
 
-/** All that is known of a node, by name. These are also the variables of a live query. */
+/** All that is known of a node, by name. Checks judge these; a round reads them all. */
 export interface Facts {
   readonly agent: AgentFact;
   readonly clock: ClockFact;
@@ -58,3 +60,17 @@ export const FACT_SCHEMAS = Object.freeze({
   sshd: sshdSchema,
   unobserved: unobservedListSchema,
 } satisfies { [N in FactName]: Schema<Facts[N]> });
+
+/** The variables of a live query: all facts, and what is read only when a query names it. */
+export interface QueryFacts extends Facts {
+  readonly nodeStatus: NodeStatusFact;
+}
+
+/** The name of a variable of a live query. */
+export type QueryFactName = keyof QueryFacts;
+
+/** The schema of each variable of a live query, in no particular order. */
+export const QUERY_SCHEMAS = Object.freeze({
+  ...FACT_SCHEMAS,
+  nodeStatus: nodeStatusSchema,
+} satisfies { [N in QueryFactName]: Schema<QueryFacts[N]> });

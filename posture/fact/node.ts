@@ -1,6 +1,6 @@
 import * as s from '../schema.ts';
 
-/** The machine itself, from systeminformation, `/etc/os-release` and `/proc`. Does not change between sweeps. */
+/** The machine: what does not change while the agent runs. How it is doing now is {@link import('./node-status.ts').nodeStatusSchema}. */
 export const nodeSchema = s.object(
   {
     id: s.string('machine id (`/etc/machine-id`), or a generated id kept in the data directory', 256),

@@ -1,6 +1,6 @@
 import { presentShape, UNREAD_VARIABLE } from '../query/types.ts';
 import type { Shape } from '../schema.ts';
-import { FACT_SCHEMAS } from './facts.ts';
+import { QUERY_SCHEMAS } from './facts.ts';
 
 /**
  * Something that a query can name. `path` is written as in an expression, with `[]` for an item of a list and `["…"]`
@@ -16,7 +16,7 @@ export interface FactPath {
 /** All that queries can name, in the order of the schemas. */
 export function factPaths(): readonly FactPath[] {
   const paths: FactPath[] = [];
-  for (const [name, { shape }] of Object.entries(FACT_SCHEMAS)) collect(shape, name, paths);
+  for (const [name, { shape }] of Object.entries(QUERY_SCHEMAS)) collect(shape, name, paths);
   paths.push({
     path: UNREAD_VARIABLE,
     type: 'map<string, string>',
@@ -45,6 +45,7 @@ function collectWithin(shape: Shape, path: string, paths: FactPath[]): void {
     case 'string':
     case 'oneOf':
     case 'integer':
+    case 'number':
     case 'boolean':
     case 'unknown':
       return;
@@ -61,6 +62,8 @@ function typeText(shape: Shape): string {
   switch (shape.kind) {
     case 'integer':
       return 'int';
+    case 'number':
+      return 'double';
     case 'boolean':
       return 'bool';
     case 'unknown':

@@ -1,4 +1,4 @@
-import { FACT_SCHEMAS } from '../fact/facts.ts';
+import { QUERY_SCHEMAS } from '../fact/facts.ts';
 import type { Shape } from '../schema.ts';
 
 /** Name of the variable that says what could not be read: a map from path to reason. */
@@ -22,7 +22,7 @@ export interface FieldType {
 export function typeTable(): TypeTable {
   const objects = new Map<string, ReadonlyMap<string, FieldType>>();
   const variables = new Map<string, string>();
-  for (const [name, { shape }] of Object.entries(FACT_SCHEMAS)) variables.set(name, celType(shape, name, objects));
+  for (const [name, { shape }] of Object.entries(QUERY_SCHEMAS)) variables.set(name, celType(shape, name, objects));
   variables.set(UNREAD_VARIABLE, 'map<string, string>');
   return { objects, variables };
 }
@@ -39,6 +39,8 @@ function celType(shape: Shape, path: string, objects: Map<string, ReadonlyMap<st
       return 'string';
     case 'integer':
       return 'int';
+    case 'number':
+      return 'double';
     case 'boolean':
       return 'bool';
     case 'unknown':

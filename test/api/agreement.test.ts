@@ -55,6 +55,7 @@ function disagreements(shape: Shape, json: Json, at: string): readonly string[] 
       return [];
     case 'string':
     case 'integer':
+    case 'number':
     case 'boolean':
       return json.type === shape.kind ? [] : [`${at}: ${String(json.type)} instead of ${shape.kind}`];
     case 'oneOf': {

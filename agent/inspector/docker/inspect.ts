@@ -74,7 +74,7 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
 }
 
 /** Whoever can replace the socket may answer in the place of dockerd. undefined: only root can. */
-async function socketDistrust(host: Host, endpoint: string): Promise<Observed<never> | undefined> {
+export async function socketDistrust(host: Host, endpoint: string): Promise<Observed<never> | undefined> {
   const path = socketPath(endpoint);
   const stat = path === undefined ? undefined : await statTrusted(host, path);
   if (stat === undefined || stat.ok || stat.code === 'absent' || stat.code === 'notRecorded') return undefined;

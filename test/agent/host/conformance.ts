@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { execFileSync } from 'node:child_process';
 import t from 'tap';
 import type { Test } from 'tap';
 import { buildFixtureTree } from './fixture-tree.ts';
@@ -154,6 +155,22 @@ export function hostConformance(
         t.equal((await host.readMany(questions.slice(0, 2), [first as ReadResult]))[0], first, 'also one by one');
       },
     );
+    await t.test('the file system of a path, links followed; a recording has none', async (t) => {
+      const [direct, linked] = [await host.fileSystem(at('/etc/app')), await host.fileSystem(at('/links/directory'))];
+      if (direct.ok) {
+        const [totalBytes, totalFiles] = execFileSync('df', ['--output=size,itotal', '-B1', tree.directory])
+          .toString()
+          .trim()
+          .split('\n')
+          .slice(-1)
+          .flatMap((line) => line.trim().split(/\s+/))
+          .map(Number);
+        t.match(direct.value, { totalBytes, totalFiles });
+        t.match(linked, { ok: true, value: { totalBytes, totalFiles } });
+        t.match(await host.fileSystem(at('/etc/none')), { ok: false, code: 'absent' });
+        t.match(await host.fileSystem(at('/links/self')), { ok: false, code: 'loop' });
+      } else t.match([direct, linked], [{ code: 'notRecorded' }, { code: 'notRecorded' }]);
+    });
     await t.test('watch can be ended, and nothing is asked of it', (t) => {
       const stop = host.watch([at('/etc/app/plain.conf'), at('/none/yet')], () => t.fail('nothing changed'));
       stop();

@@ -10,11 +10,12 @@ import { systemClock } from '../../../service/clock.ts';
 import type { Logger } from '../../../service/log.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { containerFact } from '../../fixture/container.ts';
-import { factsOf } from '../../fixture/facts.ts';
+import { factsOf, nodeStatusFact } from '../../fixture/facts.ts';
 
 const WORKER = new URL('../../../agent/query/worker.ts', import.meta.url);
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const never = new AbortController().signal;
+const nodeStatus = () => Promise.resolve(nodeStatusFact());
 
 /** 200 containers, as a busy node has; one died while it was read. */
 const FACTS = factsOf({
@@ -30,8 +31,10 @@ const FACTS = factsOf({
   ),
 });
 
+let reads = 0;
 const answerer = createQueryAnswerer({
   facts: () => FACTS,
+  nodeStatus: () => Promise.resolve(((reads += 1), nodeStatusFact())),
   pace: () => UNTHROTTLED,
   clock: systemClock(),
   log: silent,
@@ -73,6 +76,20 @@ await t.test('answers', async (t) => {
   });
   t.match(await ask({ expression: 'kernel.lockdwn' }), { last: true, error: /did you mean `lockdown`/ });
   t.match(await ask({}), { last: true, error: /ends too early/ }, 'a query without an expression');
+});
+
+await t.test('the status of the node is read for a query that names it, and for no other', async (t) => {
+  await ask({ expression: 'kernel.lockdown' });
+  await ask({ expression: 'unread' });
+  t.equal(reads, 0);
+  const answer = await ask({ expression: 'nodeStatus' });
+  t.equal(reads, 1);
+  t.match(answer.value, { uptimeSeconds: 86_400, load: { oneMinute: 0.42 }, pressure: { io: null }, processes: null });
+  t.same(answer.unread, ['nodeStatus.processes: /proc: only the processes of one pid namespace are visible']);
+  t.match(await ask({ expression: 'nodeStatus.load.oneMinute > 1.5 * 2.0' }), { value: false });
+  t.match(await ask({ expression: 'nodeStatus.pressure.cpu.some.avg10 > 5' }), { value: true }, 'with an int, too');
+  t.match(await ask({ expression: 'nodeStatus.pressure.io.some.avg10' }), { value: null }, 'not measured');
+  t.equal(reads, 4);
 });
 
 await t.test('in chunks', async (t) => {
@@ -157,6 +174,7 @@ await t.test('hostile queries end in an error, not in the end of the agent', asy
 await t.test('a thread that cannot start is an error', async (t) => {
   const broken = createQueryAnswerer({
     facts: () => FACTS,
+    nodeStatus,
     pace: () => UNTHROTTLED,
     clock: systemClock(),
     log: silent,
@@ -174,6 +192,7 @@ await t.test('a defect of the agent is an error', async (t) => {
   };
   const broken = createQueryAnswerer({
     facts,
+    nodeStatus,
     pace: () => UNTHROTTLED,
     clock: systemClock(),
     log: silent,
@@ -181,7 +200,7 @@ await t.test('a defect of the agent is an error', async (t) => {
   });
   for (let round = 0; round < 3; round += 1)
     for await (const result of broken.answer({ id: 'q', expression: '1' }, never))
-      t.match(result, { last: true, error: /the agent has a defect, please report it \(Error: not yet\)/ });
+      t.match(result, { last: true, error: /internal error of the agent, please report it \(Error: not yet\)/ });
   broken.close();
 });
 
@@ -209,6 +228,7 @@ await t.test('an agent over its budget answers one after the other, far over it 
   let steps = 1;
   const slow = createQueryAnswerer({
     facts: () => FACTS,
+    nodeStatus,
     pace: () => throttleProfileAt(steps),
     clock: systemClock(),
     log: silent,

@@ -1,0 +1,158 @@
+import { networkInterfaces } from 'node:os';
+import { mapObserved, seen, unreadable } from '../../posture/observed.ts';
+import type { Observed } from '../../posture/observed.ts';
+import type { EngineStatus, FileSystem, NodeStatusFact } from '../../posture/fact/node-status.ts';
+import * as s from '../../posture/schema.ts';
+import { processUsage } from '../budget/usage.ts';
+import type { Host } from '../host/host.ts';
+import { clip } from '../inspector/clip.ts';
+import { socketDistrust } from '../inspector/docker/inspect.ts';
+import { parseBootTime } from '../inspector/proc/proc-stat.ts';
+import { readNodeNamespaces } from '../inspector/proc/node-namespaces.ts';
+import { observeText, unseen } from '../inspector/read-text.ts';
+import { observeReply, runtimeUnseen } from '../inspector/runtime-reply.ts';
+import { memoryUsage, openFiles } from '../inventory/system-information.ts';
+import type { NodeAccess } from '../node-access.ts';
+import { ownAddresses } from '../probe/own-address.ts';
+import { parseEndpoint } from '../runtime/docker/engine-address.ts';
+import type { ContainerRuntime } from '../runtime/runtime.ts';
+import { parseLoad, parsePressure, parseUptime } from './parse.ts';
+
+/** For each answer of an engine, a file system or a library. Two of them follow one another at most. */
+const DEADLINE_MS = 1500;
+/** As where containers are read. */
+const MAX_PROCESSES = 200_000;
+/** `/proc/stat` has a line for each processor and a number for each interrupt. */
+const MAX_STAT_BYTES = 4 * 1024 * 1024;
+/** systemd-timesyncd.service(8): touched each time a server sets the clock, removed at boot. */
+const CLOCK_SET = '/run/systemd/timesync/synchronized';
+
+/** What this program reads of `GET /info` here. */
+const infoSchema = s.object({
+  ContainersRunning: s.integer(),
+  ContainersPaused: s.integer(),
+  ContainersStopped: s.integer(),
+  DockerRootDir: s.withDefault(s.string(), ''),
+});
+
+/**
+ * A function that reads how the node is doing. It takes at most some 3 s, whatever hangs, and never rejects; calls that
+ * overlap share one read, so that many queries cost as much as one.
+ */
+export function createNodeStatusReader(access: NodeAccess): () => Promise<NodeStatusFact> {
+  let running: Promise<NodeStatusFact> | undefined;
+  return () => {
+    running ??= readNodeStatus(access).finally(() => (running = undefined));
+    return running;
+  };
+}
+
+async function readNodeStatus(access: NodeAccess): Promise<NodeStatusFact> {
+  const { host } = access;
+  const pressure = (name: string) => observeText(host, `/proc/pressure/${name}`, parsePressure);
+  const [bootSeconds, uptimeSeconds, load, usage, files, processes, rootFileSystem, engines, clockSetAtMs, ...stalls] =
+    await Promise.all([
+      observeText(host, '/proc/stat', parseBootTime, MAX_STAT_BYTES),
+      observeText(host, '/proc/uptime', parseUptime),
+      observeText(host, '/proc/loadavg', parseLoad),
+      withinDeadline('/proc/meminfo', memoryUsage()),
+      withinDeadline('/proc/sys/fs/file-nr', openFiles()),
+      countProcesses(host),
+      observeFileSystem(host, '/'),
+      readEngines(access),
+      observeClockSet(host),
+      pressure('cpu'),
+      pressure('memory'),
+      pressure('io'),
+    ]);
+  const [cpu, memory, io] = stalls;
+  return {
+    readAtMs: Math.trunc(access.now()),
+    bootedAtMs: mapObserved(bootSeconds, (seconds) => seconds * 1000),
+    uptimeSeconds,
+    load,
+    memory: 'state' in usage ? usage : usage.memory,
+    swap: 'state' in usage ? usage : usage.swap,
+    pressure: { cpu, memory, io },
+    openFiles: files,
+    processes,
+    rootFileSystem,
+    engines,
+    clockSetAtMs,
+    agent: mapObserved(access.agent(), ({ cpuMillicores }) => ({ rssBytes: processUsage().rssBytes, cpuMillicores })),
+  };
+}
+
+/** What `work` resolves to; unreadable where it takes too long or fails. */
+async function withinDeadline<T>(source: string, work: Promise<T>): Promise<T | Observed<never>> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Observed<never>>((resolve) => {
+    const reason = `no answer within ${String(DEADLINE_MS)} ms`;
+    timer = setTimeout(() => resolve(unreadable(source, reason)), DEADLINE_MS);
+  });
+  const failed = (error: unknown): Observed<never> => unreadable(source, clip(String(error), 200));
+  return Promise.race([work.catch(failed), late]).finally(() => clearTimeout(timer));
+}
+
+/** Processes of the machine; of a pid namespace alone their number says nothing about it. */
+async function countProcesses(host: Host): Promise<Observed<number>> {
+  const listed = await host.list('/proc', { maxEntries: MAX_PROCESSES });
+  if (!listed.ok) return unseen(listed, '/proc');
+  if (!listed.value.includes('1')) return unreadable('/proc', 'processes of other users are hidden (hidepid)');
+  const { seesAll } = await readNodeNamespaces(host);
+  if (!seesAll) return unreadable('/proc', 'only the processes of one pid namespace are visible');
+  return seen(listed.value.filter((name) => /^\d+$/.test(name)).length, '/proc');
+}
+
+async function observeFileSystem(host: Host, path: string): Promise<Observed<FileSystem>> {
+  const read = await withinDeadline(path, host.fileSystem(path));
+  if ('state' in read) return read;
+  return read.ok ? seen(read.value, path) : unseen(read, path);
+}
+
+async function observeClockSet(host: Host): Promise<Observed<number>> {
+  const stat = await host.stat(CLOCK_SET);
+  return stat.ok ? seen(stat.value.modifiedAtMs, CLOCK_SET) : unseen(stat, CLOCK_SET);
+}
+
+async function readEngines(access: NodeAccess): Promise<readonly EngineStatus[]> {
+  const runtimes = [access.runtime, ...(await access.engines.others())];
+  return Promise.all(runtimes.map((runtime) => readEngine(access, runtime)));
+}
+
+async function readEngine(access: NodeAccess, runtime: ContainerRuntime): Promise<EngineStatus> {
+  const { endpoint } = runtime;
+  const info = await withinDeadline(endpoint, askEngine(access, runtime));
+  const dataRoot = mapObserved(info, ({ DockerRootDir }) => clip(DockerRootDir, 4096));
+  return {
+    endpoint,
+    containers: mapObserved(info, ({ ContainersRunning, ContainersPaused, ContainersStopped }) => ({
+      running: ContainersRunning,
+      paused: ContainersPaused,
+      stopped: ContainersStopped,
+    })),
+    dataRoot,
+    dataFileSystem: dataRoot.state === 'seen' ? await dataFileSystem(access, endpoint, dataRoot.value) : dataRoot,
+  };
+}
+
+async function askEngine(access: NodeAccess, runtime: ContainerRuntime): Promise<Observed<s.Infer<typeof infoSchema>>> {
+  const { endpoint } = runtime;
+  const distrust = await socketDistrust(access.host, endpoint);
+  if (distrust !== undefined) return distrust;
+  const info = await runtime.info();
+  return info.ok ? observeReply(info, infoSchema, 'GET /info') : runtimeUnseen(access, endpoint, info);
+}
+
+/** An engine on another machine has its data there. */
+async function dataFileSystem({ host }: NodeAccess, endpoint: string, path: string): Promise<Observed<FileSystem>> {
+  const address = parseEndpoint(endpoint);
+  const isHere =
+    address?.kind === 'unix' ||
+    (address?.kind === 'tcp' &&
+      (address.host === 'localhost' || ownAddresses(address.host, networkInterfaces()).length > 0));
+  if (!isHere) return unreadable(path, `whether the engine at ${endpoint} runs on this machine is not known`);
+  return path.startsWith('/')
+    ? observeFileSystem(host, path)
+    : unreadable('GET /info', 'the engine reports no data root');
+}
