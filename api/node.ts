@@ -14,6 +14,8 @@ const nodeFields = {
   securityModules: s.string(),
   containerCount: s.integer(),
   connected: s.boolean(),
+  /** `stale`: connected, but heartbeats are missing; judged by the collector's clock. */
+  presence: s.oneOf(['connected', 'stale', 'offline']),
   firstSeenMs: s.integer(),
   lastSeenMs: s.integer(),
   offlineSinceMs: s.integer(),

@@ -148,6 +148,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     sinks,
     status,
     removeNode: (nodeId, by) => removeNode(nodeId, by),
+    heartbeatMs: settings.heartbeatInterval,
     clock,
     log,
     version,

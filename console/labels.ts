@@ -12,11 +12,11 @@ export const VERDICT_LABELS = Object.freeze({
 
 /** One sentence for each verdict. */
 export const VERDICT_MEANINGS = Object.freeze({
-  fail: 'It is not as it should be.',
-  unknown: 'It could not be looked at, so nothing is claimed.',
-  manual: 'A person must decide.',
-  pass: 'It is as it should be.',
-  notApplicable: 'The question does not arise here.',
+  fail: 'Check failed.',
+  unknown: 'Could not be read, so nothing is claimed.',
+  manual: 'Needs manual review.',
+  pass: 'Check passed.',
+  notApplicable: 'Not applicable to this subject.',
 } satisfies Record<Verdict, string>);
 
 /** What people read for each severity. */

@@ -27,6 +27,8 @@ export interface EventStreamOptions {
   /** Replay what came after this position; undefined: only what comes from now on. */
   readonly after: number | undefined;
   readonly clock: Clock;
+  /** How often nodes send a heartbeat. */
+  readonly heartbeatMs: number;
 }
 
 /** One open stream. */
@@ -179,11 +181,12 @@ function gapText(after: number, next: number): string {
   return `event: gap\ndata: ${JSON.stringify({ after, next })}\n\n`;
 }
 
-function sendChangedNodes(stream: State, { response }: EventStreamOptions): void {
+function sendChangedNodes(stream: State, { response, clock, heartbeatMs }: EventStreamOptions): void {
   for (const [id, item] of stream.changedNodes) {
     if (congested(response)) return;
     stream.changedNodes.delete(id);
-    const data = item.type === 'node' ? presentNodeState(item.node) : { nodeId: item.nodeId };
+    const data =
+      item.type === 'node' ? presentNodeState(item.node, { nowMs: clock.now(), heartbeatMs }) : { nodeId: item.nodeId };
     response.write(`event: ${item.type}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 }

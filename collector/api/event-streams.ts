@@ -35,10 +35,12 @@ export interface EventStreamsOptions {
   readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly controlsOf: ControlLookup;
+  readonly heartbeatMs: number;
 }
 
 /** Keeps the event streams of one API: bounded in number, ended together. */
-export function createEventStreams({ store, eventBus, clock, controlsOf }: EventStreamsOptions): EventStreams {
+export function createEventStreams(options: EventStreamsOptions): EventStreams {
+  const { clock } = options;
   const streams = new Set<EventStream>();
   return {
     open: ({ after, lastEventId, untilMs }, reply) => {
@@ -56,11 +58,8 @@ export function createEventStreams({ store, eventBus, clock, controlsOf }: Event
       // Proxies that buffer would hold the events back.
       response.setHeader('x-accel-buffering', 'no');
       const stream = openEventStream({
-        store,
-        eventBus,
+        ...options,
         response,
-        clock,
-        controlsOf,
         after: resumed?.data ?? (after as number | undefined),
       });
       streams.add(stream);

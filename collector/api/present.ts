@@ -2,6 +2,8 @@ import type { z } from 'zod';
 import type { ControlReference } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import { presenceOf } from '../status/freshness.ts';
+import type { FreshnessTerms } from '../status/freshness.ts';
 import type { CountRow, NodeRow, OutboxEvent, StoredFinding } from '../store/store.ts';
 import type { findingEventSchema, findingSchema, nodeDetailSchema, nodeSchema, nodeStateSchema } from './schema.ts';
 
@@ -45,8 +47,11 @@ export function presentEvent(event: OutboxEvent, controlsOf: ControlLookup): z.i
   };
 }
 
+/** What the presence of a node is judged by. */
+export type PresenceTerms = Pick<FreshnessTerms, 'nowMs' | 'heartbeatMs'>;
+
 /** A node as it is, without what is counted over it. */
-export function presentNodeState(node: NodeRow): z.input<typeof nodeStateSchema> {
+export function presentNodeState(node: NodeRow, terms: PresenceTerms): z.input<typeof nodeStateSchema> {
   return {
     id: node.id,
     name: node.name,
@@ -60,6 +65,7 @@ export function presentNodeState(node: NodeRow): z.input<typeof nodeStateSchema>
     securityModules: node.securityModules,
     containerCount: node.containers.length,
     connected: node.connected,
+    presence: presenceOf(node, terms),
     firstSeenMs: node.firstSeenMs,
     lastSeenMs: node.lastSeenMs,
     offlineSinceMs: node.offlineSinceMs,
@@ -70,14 +76,22 @@ export function presentNodeState(node: NodeRow): z.input<typeof nodeStateSchema>
 }
 
 /** A node as the API lists it. `counts` are those of all nodes; its own are picked out. */
-export function presentNode(node: NodeRow, counts: readonly CountRow[]): z.input<typeof nodeSchema> {
-  return { ...presentNodeState(node), counts: presentCounts(counts.filter((row) => row.nodeId === node.id)) };
+export function presentNode(
+  node: NodeRow,
+  counts: readonly CountRow[],
+  terms: PresenceTerms,
+): z.input<typeof nodeSchema> {
+  return { ...presentNodeState(node, terms), counts: presentCounts(counts.filter((row) => row.nodeId === node.id)) };
 }
 
 /** A node with its containers. */
-export function presentNodeDetail(node: NodeRow, counts: readonly CountRow[]): z.input<typeof nodeDetailSchema> {
+export function presentNodeDetail(
+  node: NodeRow,
+  counts: readonly CountRow[],
+  terms: PresenceTerms,
+): z.input<typeof nodeDetailSchema> {
   return {
-    ...presentNode(node, counts),
+    ...presentNode(node, counts, terms),
     containers: node.containers.map(({ id, name, image, imageId, startedAt }) => ({
       id,
       name,

@@ -23,6 +23,8 @@ export interface ApiSources {
   readonly controlsOf: ControlLookup;
   readonly signIn: SignIn;
   readonly clock: Clock;
+  /** How often nodes send a heartbeat: what their presence is judged by. */
+  readonly heartbeatMs: number;
   /** Version of the collector. */
   readonly version: string;
 }

@@ -151,7 +151,10 @@ export const nodeStateSchema = z.strictObject({
   runtime: z.string().describe('container engine and version; empty: none'),
   securityModules: z.string().describe('active security modules; empty: could not be read'),
   containerCount: count('running containers'),
-  connected: z.boolean(),
+  connected: z.boolean().describe('has a session'),
+  presence: z
+    .enum(['connected', 'stale', 'offline'])
+    .describe('stale: has a session, but three heartbeats and 5 s have passed without a message'),
   firstSeenMs: time('first session'),
   lastSeenMs: time('last message'),
   offlineSinceMs: time('when the node was lost; 0 while connected'),

@@ -52,7 +52,11 @@ export function judgeNodes(nodes: readonly NodeRow[], terms: FreshnessTerms): re
     );
 }
 
-function presenceOf({ connected, lastSeenMs }: NodeRow, { nowMs, heartbeatMs }: FreshnessTerms): NodePresence {
+/** The presence of one node by the collector's clock. */
+export function presenceOf(
+  { connected, lastSeenMs }: Pick<NodeRow, 'connected' | 'lastSeenMs'>,
+  { nowMs, heartbeatMs }: Pick<FreshnessTerms, 'nowMs' | 'heartbeatMs'>,
+): NodePresence {
   if (!connected) return 'offline';
   return nowMs - lastSeenMs > MISSED_HEARTBEATS * heartbeatMs + GRACE_MS ? 'stale' : 'connected';
 }

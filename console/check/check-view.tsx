@@ -2,7 +2,6 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { check as checkSchema } from '../../api/check.ts';
 import { NO_FILTER } from '../filter.ts';
-import { matchCount } from '../findings/finding-list.ts';
 import { FindingRows } from '../findings/finding-rows.tsx';
 import { useFindingList } from '../findings/use-finding-list.ts';
 import { useLoad } from '../hook/use-load.ts';
@@ -48,7 +47,7 @@ export function CheckView({ checkId }: { readonly checkId: string }): JSX.Elemen
           <Card
             className="card-list"
             title="Findings of this check"
-            aside={<a href={findingsHash(filter)}>{matchCount(found.list)}</a>}
+            aside={<a href={findingsHash(filter)}>{found.count}</a>}
           >
             <FindingRows found={found} filter={filter} openUid={undefined} />
           </Card>

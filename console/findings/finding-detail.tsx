@@ -68,7 +68,7 @@ export function FindingDetail({ finding }: { readonly finding: FleetFinding }): 
         </p>
       )}
       <h3>Evidence</h3>
-      {evidence.length === 0 ? <p class="muted">There is none beside the reason.</p> : null}
+      {evidence.length === 0 ? <p class="muted">No evidence besides the reason.</p> : null}
       <ol class="evidence">
         {evidence.map(({ source, seen, expected }, index) => (
           <li key={`${String(index)} ${source}`}>
@@ -77,7 +77,7 @@ export function FindingDetail({ finding }: { readonly finding: FleetFinding }): 
               <dd>
                 <UntrustedCode text={source} />
               </dd>
-              <dt>Seen</dt>
+              <dt>Actual</dt>
               <dd class="seen">
                 <UntrustedCode text={seen} />
               </dd>

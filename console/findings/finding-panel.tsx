@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { findingPage, historyPage } from '../../api/finding.ts';
-import type { FleetFinding } from '../../api/finding.ts';
+import type { FleetFinding, HistoryEntry } from '../../api/finding.ts';
 import type { ApiClient, RequestFailure, Result } from '../api/client.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
@@ -9,6 +9,7 @@ import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import type { FindingIdentity, FindingPlace } from '../route.ts';
 import { useServices } from '../services.ts';
 import { FindingDetail } from './finding-detail.tsx';
+import { PastFinding } from './past-finding.tsx';
 
 /** The details of one finding, beside the list. Escape closes them and goes back to the row. */
 export function FindingPanel({
@@ -22,13 +23,14 @@ export function FindingPanel({
 }): JSX.Element {
   const { api } = useServices();
   const panel = useRef<HTMLElement>(null);
-  const loaded = useLoad(`finding ${place.uid}`, async (signal): Promise<Result<FleetFinding | undefined>> => {
-    if (known !== undefined) return { ok: true, value: known };
+  const loaded = useLoad(`finding ${place.uid}`, async (signal): Promise<Result<Found>> => {
+    if (known !== undefined) return { ok: true, value: { current: known } };
     return findFinding(api, place, signal);
   });
   useReloadOn((item) => item.type === 'finding' && item.event.finding.uid === place.uid, loaded.reload, 500);
-  const finding = known ?? loaded.value;
-  const isThere = finding !== undefined;
+  const finding = known ?? loaded.value?.current;
+  const last = loaded.value?.last;
+  const isThere = (finding ?? last) !== undefined;
   useEffect(() => {
     if (isThere) panel.current?.querySelector<HTMLElement>('h2')?.focus({ preventScroll: true });
   }, [isThere]);
@@ -48,11 +50,9 @@ export function FindingPanel({
           <span aria-hidden="true">←</span> Close <kbd>Esc</kbd>
         </button>
       </div>
-      {finding === undefined ? (
-        <Missing problem={loaded.problem} isLoading={loaded.isLoading} onRetry={loaded.reload} />
-      ) : (
-        <FindingDetail finding={finding} />
-      )}
+      {finding === undefined ? null : <FindingDetail finding={finding} />}
+      {finding !== undefined || last === undefined ? null : <PastFinding last={last} />}
+      {isThere ? null : <Missing problem={loaded.problem} isLoading={loaded.isLoading} onRetry={loaded.reload} />}
     </section>
   );
 }
@@ -70,25 +70,38 @@ function Missing({
   if (isLoading) return <LoadingNote what="the finding" />;
   return (
     <EmptyNote>
-      <h2 tabIndex={-1}>This finding is not there</h2>
-      It is gone with its subject, or the link is wrong.
+      <h2 tabIndex={-1}>This finding is not known</h2>
+      The link is wrong, or the finding was resolved before the history that the collector keeps.
     </EmptyNote>
   );
 }
 
-/** Finds one by its identity; without it, the history may still know the uid. */
+/** A finding as it is, or the newest entry of its history if it is gone. */
+interface Found {
+  readonly current?: FleetFinding;
+  readonly last?: HistoryEntry;
+}
+
+/** Finds one by its identity, or by what the history says of its uid. */
 async function findFinding(
   api: ApiClient,
   { uid, identity }: FindingPlace,
   signal: AbortSignal,
-): Promise<Result<FleetFinding | undefined>> {
-  if (identity !== undefined) return readFinding(api, uid, identity, signal);
+): Promise<Result<Found>> {
+  const known = identity === undefined ? undefined : await readFinding(api, uid, identity, signal);
+  if (known !== undefined && (!known.ok || known.value.current !== undefined)) return known;
   const past = await api.get(`/v1/history?limit=1&finding=${encodeURIComponent(uid)}`, historyPage, signal);
   if (!past.ok) return past;
-  const [entry] = past.value.entries;
-  if (entry === undefined) return { ok: true, value: undefined };
-  const { nodeId, check, subjectKind, subjectName } = entry;
-  return readFinding(api, uid, { nodeId, check, subjectKind, subjectId: subjectName }, signal);
+  const [last] = past.value.entries;
+  if (last === undefined) return { ok: true, value: {} };
+  // A link that carries no identity: only the history names the subject.
+  const { nodeId, check, subjectKind, subjectName } = last;
+  const current =
+    identity === undefined
+      ? await readFinding(api, uid, { nodeId, check, subjectKind, subjectId: subjectName }, signal)
+      : undefined;
+  if (current !== undefined && (!current.ok || current.value.current !== undefined)) return current;
+  return { ok: true, value: { last } };
 }
 
 async function readFinding(
@@ -96,9 +109,11 @@ async function readFinding(
   uid: string,
   { nodeId, check, subjectKind, subjectId }: FindingIdentity,
   signal: AbortSignal,
-): Promise<Result<FleetFinding | undefined>> {
+): Promise<Result<Found>> {
   const query = new URLSearchParams({ node: nodeId, check, kind: subjectKind, subject: subjectId, limit: '100' });
   const page = await api.get(`/v1/findings?${query.toString()}`, findingPage, signal);
-  if (page.ok) return { ok: true, value: page.value.findings.find((finding) => finding.uid === uid) };
-  return page.problem.kind === 'notFound' || page.problem.kind === 'refused' ? { ok: true, value: undefined } : page;
+  if (!page.ok)
+    return page.problem.kind === 'notFound' || page.problem.kind === 'refused' ? { ok: true, value: {} } : page;
+  const current = page.value.findings.find((finding) => finding.uid === uid);
+  return { ok: true, value: current === undefined ? {} : { current } };
 }

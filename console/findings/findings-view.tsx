@@ -6,7 +6,6 @@ import type { FindingPlace } from '../route.ts';
 import { FilterBar } from './filter-bar.tsx';
 import { FindingPanel } from './finding-panel.tsx';
 import { FindingRows } from './finding-rows.tsx';
-import { matchCount } from './finding-list.ts';
 import { useFindingList } from './use-finding-list.ts';
 
 /** All findings that match, and beside them the details of one. */
@@ -31,7 +30,7 @@ export function FindingsView({
         <div class="findings-head">
           <h1 tabIndex={-1}>Findings</h1>
           <p class="findings-count" role="status">
-            {found.isLoading ? 'Reading …' : matchCount(found.list)}
+            {found.count}
           </p>
         </div>
         <FilterBar filter={filter} />

@@ -3,9 +3,9 @@ import { findingPage } from '../../api/finding.ts';
 import type { RequestFailure } from '../api/client.ts';
 import { writeFilter } from '../filter.ts';
 import type { FindingFilter } from '../filter.ts';
-import { useLive, useReloadOn } from '../hook/use-live.ts';
+import { isGap, useLive, useReloadOn } from '../hook/use-live.ts';
 import { useServices } from '../services.ts';
-import { appendPage, applyEvent, EMPTY_LIST } from './finding-list.ts';
+import { appendPage, applyEvent, EMPTY_LIST, matchCount } from './finding-list.ts';
 import type { FindingList } from './finding-list.ts';
 
 /** A filtered list on the page. */
@@ -14,6 +14,8 @@ export interface FindingListState {
   /** Is the first page on its way. */
   readonly isLoading: boolean;
   readonly problem: RequestFailure | undefined;
+  /** How many match, for people; says so while that was not read. */
+  readonly count: string;
   /** Reads on until row `index` is there. */
   readonly need: (index: number) => void;
   readonly reload: () => void;
@@ -90,7 +92,7 @@ export function useFindingList(filter: FindingFilter): FindingListState {
     latest.current = { ...latest.current, list: applyEvent(latest.current.list, item.event, filter) };
     setState(latest.current);
   });
-  useReloadOn(() => false, start, 2000);
+  useReloadOn(isGap, start, 2000);
 
   const need = useCallback(
     (index: number) => {
@@ -106,6 +108,8 @@ export function useFindingList(filter: FindingFilter): FindingListState {
     },
     [read],
   );
-  const { list, isLoading, problem } = state;
-  return { list, isLoading: isLoading || state.query !== query, problem, need, reload: start };
+  const { list, problem } = state;
+  const isLoading = state.isLoading || state.query !== query;
+  const count = isLoading ? 'Reading …' : problem === undefined ? matchCount(list) : 'not read';
+  return { list, isLoading, problem, count, need, reload: start };
 }

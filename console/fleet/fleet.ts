@@ -3,16 +3,22 @@ import type { FleetNode, NodeState } from '../../api/node.ts';
 import type { LiveItem } from '../live/live.ts';
 import { changeOfEvent, changeOfHistory, changeOfNode } from './change.ts';
 import type { Change } from './change.ts';
+import { PLOTTED } from './trend.ts';
+
+/** A node, and its counts once they were read. */
+export type FleetEntry = NodeState & { readonly counts: FleetNode['counts'] | undefined };
 
 /** The fleet as the page shows it. */
 export interface Fleet {
-  readonly nodes: readonly FleetNode[];
+  /** False until the nodes were read once: `nodes` then holds only those that the live stream named. */
+  readonly isRead: boolean;
+  readonly nodes: readonly FleetEntry[];
   /** What just changed, newest first. */
   readonly changes: readonly Change[];
 }
 
-/** Nothing is known. */
-export const NO_FLEET: Fleet = Object.freeze({ nodes: [], changes: [] });
+/** Nothing was read yet. */
+export const NO_FLEET: Fleet = Object.freeze({ isRead: false, nodes: [], changes: [] });
 
 /** Changes that are kept. */
 const MAX_CHANGES = 50;
@@ -30,7 +36,7 @@ export function reduceFleet(fleet: Fleet, item: LiveItem, nowMs: number): Fleet 
 
 /** The fleet with nodes and their counts as they were just read. */
 export function withNodes(fleet: Fleet, nodes: readonly FleetNode[]): Fleet {
-  return { ...fleet, nodes };
+  return { ...fleet, isRead: true, nodes };
 }
 
 /** The fleet with what happened before the page was opened, behind what it saw itself. */
@@ -45,13 +51,9 @@ export function withHistory(fleet: Fleet, entries: readonly HistoryEntry[]): Fle
 }
 
 /** Nodes that need a look first: lost ones, then by failures, worst severity first, then by name. */
-export function sortNodes(nodes: readonly FleetNode[]): readonly FleetNode[] {
-  const weight = ({ counts: { failures } }: FleetNode): readonly number[] => [
-    failures.critical,
-    failures.high,
-    failures.medium,
-    failures.low,
-  ];
+export function sortNodes(nodes: readonly FleetEntry[]): readonly FleetEntry[] {
+  const weight = ({ counts }: FleetEntry): readonly number[] =>
+    PLOTTED.map((severity) => counts?.failures[severity] ?? 0);
   return nodes.toSorted((one, other) => {
     if (one.connected !== other.connected) return one.connected ? 1 : -1;
     const [mine, theirs] = [weight(one), weight(other)];
@@ -61,28 +63,12 @@ export function sortNodes(nodes: readonly FleetNode[]): readonly FleetNode[] {
   });
 }
 
-/** How a node's connection stands. `stale`: connected, but nothing was heard for three heartbeats. */
-export type Freshness = 'connected' | 'stale' | 'offline';
-
-/** Three heartbeats of the default interval of 15 s. */
-const STALE_MS = 45_000;
-
-/** See {@link Freshness}. */
-export function freshness(
-  { connected, lastSeenMs }: Pick<NodeState, 'connected' | 'lastSeenMs'>,
-  nowMs: number,
-): Freshness {
-  if (!connected) return 'offline';
-  return nowMs - lastSeenMs > STALE_MS ? 'stale' : 'connected';
-}
-
-const NO_COUNTS: FleetNode['counts'] = Object.freeze({
-  verdicts: { fail: 0, unknown: 0, manual: 0, pass: 0, notApplicable: 0 },
-  failures: { critical: 0, high: 0, medium: 0, low: 0, info: 0 },
-});
-
-function withNode(nodes: readonly FleetNode[], known: FleetNode | undefined, state: NodeState): readonly FleetNode[] {
-  const node = { ...state, counts: known?.counts ?? NO_COUNTS };
+function withNode(
+  nodes: readonly FleetEntry[],
+  known: FleetEntry | undefined,
+  state: NodeState,
+): readonly FleetEntry[] {
+  const node = { ...state, counts: known?.counts };
   if (known === undefined) return [...nodes, node];
   return nodes.map((other) => (other === known ? node : other));
 }

@@ -12,7 +12,7 @@ export function useLive(take: (item: LiveItem) => void): void {
 
 /**
  * Calls `reload` after live items that concern it: soon, but not more often than every `atMostEveryMs`, however many
- * come. A gap always concerns it.
+ * come.
  */
 export function useReloadOn(concerns: (item: LiveItem) => boolean, reload: () => void, atMostEveryMs: number): void {
   const latest = useRef(reload);
@@ -21,7 +21,7 @@ export function useReloadOn(concerns: (item: LiveItem) => boolean, reload: () =>
   const lastMs = useRef(Number.NEGATIVE_INFINITY);
   useEffect(() => () => clearTimeout(timer.current), []);
   useLive((item) => {
-    if (timer.current !== undefined || !(item.type === 'gap' || concerns(item))) return;
+    if (timer.current !== undefined || !concerns(item)) return;
     const waitMs = Math.max(300, lastMs.current + atMostEveryMs - performance.now());
     timer.current = setTimeout(() => {
       timer.current = undefined;
@@ -29,4 +29,9 @@ export function useReloadOn(concerns: (item: LiveItem) => boolean, reload: () =>
       latest.current();
     }, waitMs);
   });
+}
+
+/** Changes were missed, or may have been: everything on the page must be read again. */
+export function isGap({ type }: LiveItem): boolean {
+  return type === 'gap';
 }

@@ -32,13 +32,14 @@ export function startLive(
   const subscribers = new Set<(item: LiveItem) => void>();
   const stop = new AbortController();
   const { promise: ready, resolve } = Promise.withResolvers<void>();
-  let late = false;
-  const bePatient = async (): Promise<void> => {
+  /** Something may have been read while there was no stream, or could not be read at all. */
+  let isBehind = false;
+  const waitForStream = async (): Promise<void> => {
     await wait(READY_MS, stop.signal);
-    late = state.get() !== 'live';
+    isBehind ||= state.get() !== 'live';
     resolve();
   };
-  void bePatient();
+  void waitForStream();
   const tell = (item: LiveItem): void => {
     for (const subscriber of subscribers) subscriber(item);
   };
@@ -47,10 +48,13 @@ export function startLive(
       if (item.type === 'connected') {
         state.set('live');
         resolve();
-        if (late) tell({ type: 'gap', reason: 'what is shown was read before the stream was there' });
-        late = false;
+        if (isBehind) tell({ type: 'gap', reason: 'the connection was lost, or came late' });
+        isBehind = false;
       }
-      if (item.type === 'lost') state.set(item.problem?.kind === 'signedOut' ? 'signedOut' : 'reconnecting');
+      if (item.type === 'lost') {
+        isBehind = true;
+        state.set(item.problem?.kind === 'signedOut' ? 'signedOut' : 'reconnecting');
+      }
       tell(item);
     }
   };

@@ -4,7 +4,6 @@ import { historyPage } from '../../api/finding.ts';
 import type { Change } from '../fleet/change.ts';
 import { withHistory } from '../fleet/fleet.ts';
 import { useCell } from '../hook/use-cell.ts';
-import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
@@ -23,7 +22,6 @@ export function ChangesCard(): JSX.Element {
   const { api, fleet } = useServices();
   const { changes, nodes } = useCell(fleet);
   const past = useLoad('changes', (signal) => api.get(`/v1/history?limit=${String(SHOWN)}`, historyPage, signal));
-  useReloadOn(() => false, past.reload, 5000);
   // The history knows nodes by id only: their names come with the nodes.
   const isNamed = nodes.length > 0;
   useEffect(() => {

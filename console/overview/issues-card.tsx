@@ -19,7 +19,7 @@ const STEP_MS = 60_000;
 /** What does not work at the collector, its sinks and its agents, worst first. Nothing is drawn where all works. */
 export function IssuesCard(): JSX.Element | null {
   const { api } = useServices();
-  const { value, problem, reload } = useLoad('issues', (signal) => api.get('/v1/status', issueReport, signal));
+  const { value, problem, reload } = useLoad('issues', (signal) => api.get('/v1/status', issueReport, signal), STEP_MS);
   useReloadWithFleet(reload);
   if (problem !== undefined) return <ProblemNote problem={problem} onRetry={reload} />;
   if (value === undefined || value.issues.length === 0) return null;
@@ -64,25 +64,17 @@ function IssueSubject({ issue: { code, subject } }: { readonly issue: Issue }): 
   );
 }
 
-/** Calls `reload` once a node is new, lost or back, when the stream of changes is back, and every minute. */
+/** Calls `reload` once a node is new, lost, silent or back. */
 function useReloadWithFleet(reload: () => void): void {
-  const { fleet, live } = useServices();
-  const { nodes } = useCell(fleet);
-  const isLive = useCell(live.state) === 'live';
-  const connected = nodes.filter((node) => node.connected).length;
-  const key = isLive && nodes.length > 0 ? `${String(connected)} of ${String(nodes.length)}` : undefined;
-  const isFirst = useRef(true);
+  const { fleet } = useServices();
+  const { nodes, isRead } = useCell(fleet);
+  const key = isRead ? nodes.map(({ id, presence }) => `${id} ${presence}`).join('\n') : undefined;
+  const read = useRef(key);
   useEffect(() => {
-    if (key === undefined) return undefined;
-    if (isFirst.current) {
-      isFirst.current = false;
-      return undefined;
-    }
+    const isFirst = read.current === undefined;
+    read.current = key;
+    if (key === undefined || isFirst) return undefined;
     const timer = setTimeout(reload, SETTLE_MS);
     return () => clearTimeout(timer);
   }, [key, reload]);
-  useEffect(() => {
-    const timer = setInterval(reload, STEP_MS);
-    return () => clearInterval(timer);
-  }, [reload]);
 }

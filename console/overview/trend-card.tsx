@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { trend as trendSchema } from '../../api/trend.ts';
 import { PLOTTED, TREND_RANGES, trendSentence } from '../fleet/trend.ts';
 import type { TrendRange } from '../fleet/trend.ts';
@@ -25,16 +25,16 @@ export function TrendCard(): JSX.Element {
   const { api } = useServices();
   const [range, setRange] = useState(DEFAULT_RANGE);
   const [isTable, setTable] = useState(false);
-  const loaded = useLoad(`trend ${range.id}`, (signal) => {
-    // Without an end the collector answers up to now, to the millisecond; a past end would be the last whole minute.
-    const query = new URLSearchParams({ fromMs: String(Date.now() - range.durationMs), points: String(POINTS) });
-    return api.get(`/v1/trend?${query.toString()}`, trendSchema, signal);
-  });
+  const loaded = useLoad(
+    `trend ${range.id}`,
+    (signal) => {
+      // Without an end the collector answers up to now, to the millisecond; a past end would be the last whole minute.
+      const query = new URLSearchParams({ fromMs: String(Date.now() - range.durationMs), points: String(POINTS) });
+      return api.get(`/v1/trend?${query.toString()}`, trendSchema, signal);
+    },
+    STEP_MS,
+  );
   useReloadOn(({ type }) => type === 'finding', loaded.reload, RELOAD_EVERY_MS);
-  useEffect(() => {
-    const timer = setInterval(loaded.reload, STEP_MS);
-    return () => clearInterval(timer);
-  }, [loaded.reload]);
   const { value, problem } = loaded;
   return (
     <Card className="card-trend" title="Open failures over time" aside={<Ranges range={range} onRange={setRange} />}>

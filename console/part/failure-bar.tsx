@@ -5,8 +5,13 @@ import { count } from '../text/format.ts';
 import { SEVERITY_LABELS } from '../labels.ts';
 import { SeverityMark } from './severity-tag.tsx';
 
-/** Failures by severity: the shape and the number of each that there is. */
-export function FailureBar({ failures }: { readonly failures: Readonly<Record<Severity, number>> }): JSX.Element {
+/** Failures by severity: the shape and the number of each that there is. Undefined: not read yet. */
+export function FailureBar({
+  failures,
+}: {
+  readonly failures: Readonly<Record<Severity, number>> | undefined;
+}): JSX.Element {
+  if (failures === undefined) return <span class="muted">…</span>;
   const present = PLOTTED.filter((severity) => failures[severity] > 0);
   if (present.length === 0) return <span class="muted">none</span>;
   return (

@@ -4,6 +4,7 @@ import { safe } from '../../api/safe.ts';
 import { announcement, changeOfEvent, changeOfNode } from '../fleet/change.ts';
 import type { Change } from '../fleet/change.ts';
 import { reduceFleet, withNodes } from '../fleet/fleet.ts';
+import type { Fleet } from '../fleet/fleet.ts';
 import { useLive, useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { useServices } from '../services.ts';
@@ -12,15 +13,21 @@ import { useServices } from '../services.ts';
 const ANNOUNCE_EVERY_MS = 5000;
 /** Counts of all nodes are read again at most so often. */
 const COUNT_EVERY_MS = 3000;
+/** A node that falls silent sends no event: the collector notices within its heartbeats. */
+const PRESENCE_MS = 30_000;
 
 /** Keeps the fleet up to date for all views, and says what changed. Draws nothing. */
 export function FleetKeeper(): null {
   const { api, fleet, announce } = useServices();
-  const nodes = useLoad('nodes', (signal) => api.get('/v1/nodes', nodeList, signal));
+  const nodes = useLoad('nodes', (signal) => api.get('/v1/nodes', nodeList, signal), PRESENCE_MS);
   useEffect(() => {
     if (nodes.value !== undefined) fleet.set(withNodes(fleet.get(), nodes.value.nodes));
   }, [nodes.value, fleet]);
-  useReloadOn(({ type }) => type === 'finding', nodes.reload, COUNT_EVERY_MS);
+  useReloadOn(
+    (item) => item.type === 'finding' || (item.type === 'node' && isNew(fleet.get(), item.node.id)),
+    nodes.reload,
+    COUNT_EVERY_MS,
+  );
   const pending = useRef<Change[]>([]);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
@@ -39,4 +46,8 @@ export function FleetKeeper(): null {
     }, ANNOUNCE_EVERY_MS);
   });
   return null;
+}
+
+function isNew({ nodes }: Fleet, nodeId: string): boolean {
+  return nodes.every(({ id, counts }) => id !== nodeId || counts === undefined);
 }

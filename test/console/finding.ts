@@ -49,6 +49,7 @@ export function fleetNode(over: Partial<FleetNode> = {}): FleetNode {
     securityModules: 'lockdown,capability',
     containerCount: 1,
     connected: true,
+    presence: 'connected',
     firstSeenMs: 0,
     lastSeenMs: 1000,
     offlineSinceMs: 0,

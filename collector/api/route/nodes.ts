@@ -14,11 +14,14 @@ export const listNodes = jsonRoute({
   description: 'Every node that ever had a session, by name, with its counts of findings.',
   refuses: [],
   answer: nodeListSchema,
-  handle: async (_input, { store }) => {
+  handle: async (_input, { store, clock, heartbeatMs }) => {
     const [nodes, counts] = await Promise.all([store.nodes(), store.counts()]);
     // Each node with its own: with the counts of all, ten thousand nodes would take ten seconds.
     const countsOf = Map.groupBy(counts, ({ nodeId }) => nodeId);
-    return answer({ nodes: nodes.toSorted(byName).map((node) => presentNode(node, countsOf.get(node.id) ?? [])) });
+    const terms = { nowMs: clock.now(), heartbeatMs };
+    return answer({
+      nodes: nodes.toSorted(byName).map((node) => presentNode(node, countsOf.get(node.id) ?? [], terms)),
+    });
   },
 });
 
@@ -32,14 +35,14 @@ export const getNode = jsonRoute({
   refuses: ['unknownNode', 'ambiguousNode', 'invalidRequest'],
   params: z.strictObject({ node: z.string().min(1).max(256).describe('id or name') }),
   answer: nodeDetailSchema,
-  handle: async ({ params }, { store }) => {
+  handle: async ({ params }, { store, clock, heartbeatMs }) => {
     const found = await findNodes(store, [params.node]);
     if (!found.ok) return found;
     const [node, ...others] = found.body;
     if (node === undefined) return unknownNode(params.node);
     if (others.length > 0)
       return refuse('ambiguousNode', `${String(others.length + 1)} nodes are called ${params.node}`, 'use its id');
-    return answer(presentNodeDetail(node, await store.counts()));
+    return answer(presentNodeDetail(node, await store.counts(), { nowMs: clock.now(), heartbeatMs }));
   },
 });
 

@@ -23,6 +23,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       removeNode: () => Promise.resolve({ outcome: 'unknown' }),
       clock: systemClock(),
       log: silent,
+      heartbeatMs: 30_000,
       version: '0.1.0',
     });
   const first = await start(0);

@@ -3,6 +3,7 @@ import t from 'tap';
 import { API_ERRORS } from '../../../collector/api/error.ts';
 import { ROUTES } from '../../../collector/api/routes.ts';
 import { MAX_FAILURES } from '../../../collector/api/failure-limit.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { commit, commitOne, finding, nodeRow, T0 } from '../store/fleet.ts';
 import { startServer, TOKEN } from './server.ts';
 
@@ -144,6 +145,25 @@ void t.test('bytes that are no request are answered in the same shape', async (t
   t.match(await send('\u0016\r\n\r\n'), /\r\ncontent-security-policy: default-src 'none'/);
   const huge = await send(`GET /healthz HTTP/1.1\r\nHost: x\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`);
   t.match(huge, /^HTTP\/1\.1 431 [\s\S]*"code":"tooLarge"/);
+});
+
+void t.test('the collector judges by its own clock whether a node is stale', async (t) => {
+  const clock = createFakeClock(T0);
+  const server = await startServer(t, { clock });
+  await server.store.putNode(nodeRow({ id: 'n1', connected: true, lastSeenMs: T0 }));
+  const presence = async (): Promise<unknown> => {
+    const { nodes } = (await (await server.fetch('/v1/nodes')).json()) as { nodes: readonly { presence: string }[] };
+    const one = (await (await server.fetch('/v1/nodes/n1')).json()) as { presence: string };
+    t.equal(nodes[0]?.presence, one.presence);
+    return one.presence;
+  };
+  // A heartbeat comes every 30 s here: three of them, and five seconds.
+  clock.advance(94_000);
+  t.equal(await presence(), 'connected');
+  clock.advance(2_000);
+  t.equal(await presence(), 'stale');
+  await server.store.putNode(nodeRow({ id: 'n1', connected: false, lastSeenMs: T0 }));
+  t.equal(await presence(), 'offline');
 });
 
 void t.test('the fleet', async (t) => {

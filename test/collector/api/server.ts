@@ -77,6 +77,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     sinks,
     status,
     removeNode: options.removeNode ?? (() => Promise.resolve({ outcome: 'unknown' })),
+    heartbeatMs: 30_000,
     clock,
     log,
     version: '0.1.0',

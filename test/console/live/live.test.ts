@@ -56,3 +56,16 @@ void t.test('who shows changes hears them all, and how the stream is doing', asy
   );
   live.stop();
 });
+
+void t.test('after every lost connection, everything is read again', async (t) => {
+  const { stream, wait } = scripted([{ ...REFUSED, kind: 'unreachable' }, EVENT, EVENT]);
+  const never = (): Promise<never> => Promise.reject(new Error('nobody asks for it'));
+  const live = startLive({ stream, get: never, post: never, delete: never }, { wait, random: () => 0 });
+  const heard: LiveItem['type'][] = [];
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  live.subscribe(({ type }) => heard.push(type));
+  live.state.subscribe((state) => (state === 'signedOut' ? resolve() : undefined));
+  await ended;
+  t.strictSame(heard.slice(0, 8), ['lost', 'gap', 'connected', 'finding', 'lost', 'gap', 'connected', 'finding']);
+  live.stop();
+});

@@ -127,6 +127,15 @@ void t.test('looks and works well for everybody', { skip: noChromium }, async (t
     way.open();
     await page.getByText('live', { exact: true }).waitFor();
     await changes.getByText('meanwhile').first().waitFor();
+    way.close();
+    await page.getByText('reconnecting').waitFor();
+    await page.evaluate(`location.hash = '#/findings?verdict=fail'`);
+    await page.getByText('not read', { exact: true }).waitFor();
+    t.equal(await page.getByText(/^0 matches/).count(), 0, 'no count that was not read');
+    way.open();
+    await page.getByText('live', { exact: true }).waitFor();
+    await page.getByText(/^\d,\d{3} matches$/).waitFor();
+    t.equal(await page.getByRole('alert').count(), 0, 'what failed meanwhile was read again');
     t.strictSame(
       visitor.faults.filter((fault) => !fault.includes('net::ERR_')),
       [],

@@ -107,6 +107,17 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await page.locator('[role=status]', { hasText: /\d+ findings? opened;.* worst: / }).waitFor({ state: 'attached' });
     live.say({});
     await changes.getByText('resolved').first().waitFor();
+    // Its container is gone, so the finding is: the link shows what it was.
+    await changes
+      .getByRole('link', { name: /resolved/ })
+      .first()
+      .click();
+    const panel = page.getByRole('region', { name: 'Details of the finding' });
+    await panel.getByText('The node does not report this finding any more').waitFor();
+    await panel.getByRole('heading', { level: 2, name: 'Every thread of every container runs' }).waitFor();
+    await panel.locator('.history li').nth(1).waitFor();
+    t.equal(await panel.locator('.history li').count(), 2, 'opened and resolved');
+    await go('#/');
     await live.stop();
     await changes.getByText('went offline').waitFor();
     const total = await issueCount(site);
@@ -169,7 +180,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await page.goto(`${site.url}/#/findings/${/findings\/(\w+)/.exec(link)?.[1] ?? ''}`);
     await panel.getByText('Seccomp: 2').waitFor();
     await go('#/findings/0000000000000000');
-    await page.getByText('This finding is not there').waitFor();
+    await page.getByText('This finding is not known').waitFor();
     await go('#/findings?text=nothing-has-this-text');
     await page.getByText('No finding matches these filters.').waitFor();
     calm(t);
