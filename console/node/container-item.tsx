@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useId, useState } from 'preact/hooks';
-import type { ComparedContainer } from '../compare/compare.ts';
+import type { ComparedContainer } from '../../posture/compare/compare.ts';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { findingsHash } from '../route.ts';
 import { ago, counted, shortId } from '../text/format.ts';

@@ -1,16 +1,16 @@
 import type { JSX } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import type { NodeDetail } from '../../api/node.ts';
-import { compareContainers } from '../compare/compare.ts';
-import type { ComparedContainer } from '../compare/compare.ts';
-import { CONTAINER_EXPRESSION, liveContainers } from '../compare/container.ts';
+import { compareContainers } from '../../posture/compare/compare.ts';
+import type { ComparedContainer } from '../../posture/compare/compare.ts';
+import { CONTAINER_EXPRESSION, liveContainers } from '../../posture/compare/container.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
-import { clockTime, count, counted, dateTime } from '../text/format.ts';
+import { bytes, clockTime, count, counted, dateTime } from '../text/format.ts';
 import { askNode } from './ask-node.ts';
 import { ContainerItem } from './container-item.tsx';
 import { StoredContainers } from './stored-containers.tsx';
@@ -38,7 +38,7 @@ export function ContainersCard({
   );
   const answer = asked.value;
   const containers = answer?.outcome === 'ok' ? answer.value : undefined;
-  const compared = useMemo(() => compareContainers(containers ?? []), [containers]);
+  const compared = useMemo(() => compareContainers(containers ?? [], { bytes, count }), [containers]);
   const aside =
     answer?.outcome === 'ok' ? (
       <>

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { safe } from '../../api/safe.ts';
-import type { Relation, ComparedSetting } from '../compare/setting.ts';
+import type { Relation, ComparedSetting } from '../../posture/compare/setting.ts';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 
 /** What people read for each relation: a sign and words, so that nobody needs the colour. */

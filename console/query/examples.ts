@@ -18,7 +18,7 @@ export const EXAMPLES: readonly Example[] = Object.freeze([
       '  .map(c, {"name": c.name, "image": c.image, "declared": c.declared.seccompProfile, "thread": c.seccomp.weakest})',
   },
   {
-    title: 'Who runs as root of the node',
+    title: 'Containers that run as root on the host',
     expression: 'containers.filter(c, c.uid == 0).map(c, {"name": c.name, "image": c.image, "user": c.declared.user})',
   },
   {

@@ -1,16 +1,15 @@
-import { beyondDefault, capabilityNames, countBeyondDefault } from '../../posture/check/capability.ts';
-import { counted } from '../text/format.ts';
+import { beyondDefault, capabilityNames, countBeyondDefault } from '../check/capability.ts';
 import type { LiveContainer } from './container.ts';
-import { relationOf, setting, unreadSetting, yesNo } from './setting.ts';
+import { counted, relationOf, setting, unreadSetting, yesNo } from './setting.ts';
 import type { ComparedSetting } from './setting.ts';
 
-/** The word of the 14 capabilities that Docker gives to a container that asks for nothing. */
-const DEFAULT_WORD = '00000000a80425fb';
+/** Bitmask of the 14 capabilities that Docker gives to a container that asks for nothing. */
+const DEFAULT_MASK = '00000000a80425fb';
 
 /** CAP_CHECKPOINT_RESTORE: the highest that kernels up to 6.18 know; where a kernel does not say. */
 const LAST_CAPABILITY = 40;
 /** All of them. */
-const ALL_WORD = '000001ffffffffff';
+const ALL_MASK = '000001ffffffffff';
 
 /** Capabilities that are named in a cell; the rest is counted. */
 const MAX_NAMES = 6;
@@ -19,7 +18,7 @@ const MAX_NAMES = 6;
 export function seccompSetting({ declared, seccomp }: LiveContainer): ComparedSetting {
   const isOff =
     declared.seccompProfile === 'unconfined' || (declared.privileged && declared.seccompProfile !== 'custom');
-  const asked = declared.seccompProfile === 'custom' ? 'a profile of its own' : declared.seccompProfile;
+  const asked = declared.seccompProfile === 'custom' ? 'custom profile' : declared.seccompProfile;
   const text =
     declared.privileged && isOff ? 'none (privileged)' : asked === 'unconfined' ? 'none (unconfined)' : asked;
   if (seccomp === null) return unreadSetting('seccomp', text);
@@ -29,7 +28,7 @@ export function seccompSetting({ declared, seccomp }: LiveContainer): ComparedSe
   return setting('seccomp', text, `${effective}, weakest of ${counted(seccomp.threads, 'thread')}`, {
     ...relationOf(
       isFiltered !== isOff,
-      isFiltered ? 'stricter than declared' : 'a filter was declared, none is in force',
+      isFiltered ? 'stricter than declared' : 'a filter was declared, but none is in force',
     ),
     weakness: isFiltered ? '' : 'no seccomp filter',
   });
@@ -66,7 +65,7 @@ export function noNewPrivilegesSetting({ declared, noNewPrivs }: LiveContainer):
   });
 }
 
-/** Privileged is nothing that the kernel knows by name: it shows in the capabilities, of which hardly any is missing. */
+/** The kernel has no flag for privileged: it shows in the bounding set, which then lacks hardly any capability. */
 export function privilegedSetting({ declared, capabilities, lastCapability }: LiveContainer): ComparedSetting {
   const asked = yesNo(declared.privileged);
   const names = capabilities === null ? undefined : capabilityNames(capabilities.bounding);
@@ -74,12 +73,12 @@ export function privilegedSetting({ declared, capabilities, lastCapability }: Li
   const last = lastCapability ?? LAST_CAPABILITY;
   const holdsAll = isNearlyAll(names, last);
   const some = `${String(names.length)} of ${String(last + 1)} capabilities`;
-  // Who asks for all capabilities by name is told so, and what is in force is no surprise.
+  // A container that adds ALL was declared to have them.
   const isAsked = declared.privileged || declared.capAdd.map(plainName).includes('ALL');
-  return setting('privileged', asked, holdsAll ? `as good as: ${some}` : `no: ${some}`, {
+  return setting('privileged', asked, holdsAll ? `effectively: ${some}` : `no: ${some}`, {
     ...relationOf(
       holdsAll === declared.privileged || (holdsAll && isAsked),
-      holdsAll ? 'as powerful as privileged, though not declared so' : 'declared, but capabilities are missing',
+      holdsAll ? 'as powerful as privileged, but not declared' : 'declared, but capabilities are missing',
     ),
     weakness: declared.privileged || holdsAll ? 'privileged' : '',
   });
@@ -117,9 +116,9 @@ function expectedCapabilities(
 ): ReadonlySet<string> {
   const add = new Set(capAdd.map(plainName));
   const drop = new Set(capDrop.map(plainName));
-  const all = isNearlyAll(held, last) ? held : (capabilityNames(ALL_WORD) ?? []).slice(0, last + 1);
+  const all = isNearlyAll(held, last) ? held : (capabilityNames(ALL_MASK) ?? []).slice(0, last + 1);
   if (privileged) return new Set(all);
-  const base = add.has('ALL') ? all : drop.has('ALL') ? [] : (capabilityNames(DEFAULT_WORD) ?? []);
+  const base = add.has('ALL') ? all : drop.has('ALL') ? [] : (capabilityNames(DEFAULT_MASK) ?? []);
   const names = new Set(base.filter((name) => !drop.has(name)));
   for (const name of add) if (name !== 'ALL') names.add(name);
   return names;

@@ -1,8 +1,8 @@
-import * as s from '../../posture/schema.ts';
+import * as s from '../schema.ts';
 
 const namespace = s.nullable(s.object({ host: s.boolean(), inode: s.integer() }));
 
-/** A container as the page asks for it: what was declared, and what the kernel enforces. Null: not there or not read. */
+/** A container as a live query returns it: declared settings, and what the kernel enforces. Null: absent or not read. */
 export const liveContainer = s.object({
   id: s.string(),
   name: s.string(),
@@ -61,7 +61,7 @@ export const liveContainer = s.object({
 /** See {@link liveContainer}. */
 export type LiveContainer = s.Infer<typeof liveContainer>;
 
-/** All containers of a node; null where there is no runtime or it could not be asked. */
+/** All containers of a node; null without a container engine, or where it could not be read. */
 export const liveContainers = s.nullable(s.list(liveContainer, '', 10_000));
 
 const DECLARED = [

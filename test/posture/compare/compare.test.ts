@@ -1,8 +1,11 @@
 import t from 'tap';
-import { compareContainer, compareContainers } from '../../../console/compare/compare.ts';
-import { CONTAINER_EXPRESSION, liveContainer } from '../../../console/compare/container.ts';
-import type { LiveContainer } from '../../../console/compare/container.ts';
+import { bytes, count } from '../../../console/text/format.ts';
+import { compareContainer, compareContainers } from '../../../posture/compare/compare.ts';
+import { CONTAINER_EXPRESSION, liveContainer } from '../../../posture/compare/container.ts';
+import type { LiveContainer } from '../../../posture/compare/container.ts';
 import { compileExpression } from '../../../posture/expression.ts';
+
+const FORMAT = { bytes, count };
 
 /** A container as `docker run busybox sleep 1` gives it on a kernel without security modules. */
 const PLAIN: LiveContainer = {
@@ -62,21 +65,21 @@ const container = ({ declared, ...over }: Over): LiveContainer => ({
   declared: { ...PLAIN.declared, ...declared },
 });
 const settingOf = (name: string, over: Over) => {
-  const found = compareContainer(container(over)).settings.find((setting) => setting.name === name);
+  const found = compareContainer(container(over), FORMAT).settings.find((setting) => setting.name === name);
   if (found === undefined) throw new Error(`no setting ${name}`);
   return found;
 };
 
 void t.test('a plain container is as declared', async (t) => {
-  const { differences, unread, weaknesses } = compareContainer(PLAIN);
-  t.strictSame([differences, unread, weaknesses], [0, 0, ['root of the node']]);
+  const { differences, unread, weaknesses } = compareContainer(PLAIN, FORMAT);
+  t.strictSame([differences, unread, weaknesses], [0, 0, ['root on the host']]);
 });
 
 void t.test('what the kernel enforces, where it differs', async (t) => {
   const off = { mode: 'disabled', filters: 0, threads: 3, weakest: '/proc/4121/task/4133/status' } as const;
   const all = { effective: '000001ffffffffff', bounding: '000001ffffffffff' };
   const cases: readonly (readonly [string, Over, string, string])[] = [
-    ['seccomp', { seccomp: off }, 'differs', 'a filter was declared, none is in force'],
+    ['seccomp', { seccomp: off }, 'differs', 'a filter was declared, but none is in force'],
     ['seccomp', { seccomp: off, declared: { seccompProfile: 'unconfined' } }, 'same', ''],
     ['seccomp', { seccomp: off, declared: { privileged: true } }, 'same', ''],
     ['seccomp', { declared: { seccompProfile: 'unconfined' } }, 'differs', 'stricter than declared'],
@@ -110,7 +113,7 @@ void t.test('what the kernel enforces, where it differs', async (t) => {
       'fewer than declared: CHOWN',
     ],
     ['capabilities', { capabilities: { effective: 'x', bounding: 'x' } }, 'unread', ''],
-    ['privileged', { capabilities: all }, 'differs', 'as powerful as privileged, though not declared so'],
+    ['privileged', { capabilities: all }, 'differs', 'as powerful as privileged, but not declared'],
     ['privileged', { capabilities: all, declared: { capAdd: ['ALL'] } }, 'same', ''],
     // A virtual machine without CAP_SYS_RESOURCE (24).
     [
@@ -138,7 +141,7 @@ void t.test('what the kernel enforces, where it differs', async (t) => {
       'PID namespace',
       { namespaces: { ...PLAIN.namespaces, pid: { host: true, inode: 1 } } },
       'differs',
-      'shared with the node',
+      'shared with the host',
     ],
     [
       'PID namespace',
@@ -191,7 +194,7 @@ void t.test('who differs stands first, then who is weak', async (t) => {
   const calm = container({ name: 'calm', uid: 1000, declared: { user: '1000' } });
   const differing = container({ name: 'zz', declared: { readOnlyRoot: true } });
   t.strictSame(
-    compareContainers([calm, container({ name: 'a' }), differing]).map(({ container: { name } }) => name),
+    compareContainers([calm, container({ name: 'a' }), differing], FORMAT).map(({ container: { name } }) => name),
     ['zz', 'a', 'calm'],
   );
 });

@@ -1,16 +1,16 @@
-import { isRootUser } from '../../posture/check/user.ts';
+import { isRootUser } from '../check/user.ts';
 import type { LiveContainer } from './container.ts';
 import { relationOf, setting, unreadSetting } from './setting.ts';
 import type { ComparedSetting } from './setting.ts';
 
-/** The user of the first process as the node sees it, beside the one that was asked for. */
+/** The user of the first process in the user namespace of the host, beside the declared one. */
 export function userSetting({ declared, uid, uidMap }: LiveContainer): ComparedSetting {
   const asked = declared.user === '' ? 'root (nothing declared)' : declared.user;
   if (uid === null) return unreadSetting('user', asked);
   const inside = isRootUser(declared.user) ? 0 : numericUser(declared.user);
   const mapped = inside === undefined ? undefined : outsideOf(inside, uidMap ?? []);
-  const effective = uid === 0 ? 'uid 0: root of the node' : `uid ${String(uid)}`;
-  const weakness = uid === 0 ? 'root of the node' : '';
+  const effective = uid === 0 ? 'uid 0: root on the host' : `uid ${String(uid)}`;
+  const weakness = uid === 0 ? 'root on the host' : '';
   if (mapped === undefined) return setting('user', asked, effective, { relation: 'only', weakness });
   return setting('user', asked, effective, {
     ...relationOf(mapped === uid, uid === 0 ? 'became root' : 'changed its user after the start'),
@@ -18,7 +18,7 @@ export function userSetting({ declared, uid, uidMap }: LiveContainer): ComparedS
   });
 }
 
-/** The namespaces that a container can share with the node, with the field that asks for it. */
+/** The namespaces that a container can share with the host, with the field that declares it. */
 const NAMESPACES = [
   { name: 'user', label: 'user namespace', field: 'usernsMode' },
   { name: 'pid', label: 'PID namespace', field: 'pidMode' },
@@ -28,33 +28,33 @@ const NAMESPACES = [
   { name: 'cgroup', label: 'cgroup namespace', field: 'cgroupnsMode' },
 ] as const;
 
-/** Each namespace: the one of the node, or its own. */
+/** Each namespace: that of the host, or the container's own. */
 export function namespaceSettings(container: LiveContainer): readonly ComparedSetting[] {
   return NAMESPACES.map(({ name, label, field }) => {
     const mode = container.declared[field];
     const asked = mode === '' ? 'nothing declared' : mode;
     const observed = container.namespaces[name];
     if (observed === null) return unreadSetting(label, asked);
-    const effective = observed.host ? 'the one of the node' : 'its own';
+    const effective = observed.host ? "the host's" : 'own';
     // Without the mode `host` it is the daemon that decides about users and cgroups.
     const isDaemons = mode === '' && (name === 'user' || name === 'cgroup');
     const isFollowed = mode.startsWith('container:');
-    const weakness = observed.host && name !== 'user' && name !== 'cgroup' ? `${name} of the node` : '';
+    const weakness = observed.host && name !== 'user' && name !== 'cgroup' ? `host ${name} namespace` : '';
     if (isDaemons || isFollowed) return setting(label, asked, effective, { relation: 'only', weakness });
     return setting(label, asked, effective, {
       ...relationOf(
         (mode === 'host') === observed.host,
-        observed.host ? 'shared with the node' : 'not shared with the node',
+        observed.host ? 'shared with the host' : 'not shared with the host',
       ),
       weakness,
     });
   });
 }
 
-/** Is the root mount read-only. */
+/** Whether the root mount is read-only. */
 export function rootFileSystemSetting({ declared, rootReadOnly }: LiveContainer): ComparedSetting {
   const asked = declared.readOnlyRoot ? 'read-only' : 'writable';
-  // The last mount at a place is the one that is seen.
+  // Of several mounts at one mount point, the last one is visible.
   const last = rootReadOnly?.at(-1);
   if (last === undefined) return unreadSetting('root file system', asked);
   return setting('root file system', asked, last ? 'read-only' : 'writable', {

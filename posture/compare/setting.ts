@@ -1,10 +1,10 @@
 /**
- * How what is in force relates to what was declared. `unread`: the kernel could not be asked, so nothing is claimed.
- * `only`: nothing was declared that could be compared.
+ * How the effective value relates to the declared one. `unread`: it could not be read, so nothing is claimed. `only`:
+ * nothing was declared that could be compared.
  */
 export type Relation = 'same' | 'differs' | 'unread' | 'only';
 
-/** One setting of a container: declared beside effective, as people read it. The texts may come from outside. */
+/** One setting of a container: declared beside effective, as text for people. The texts may come from the node. */
 export interface ComparedSetting {
   readonly name: string;
   readonly declared: string;
@@ -12,11 +12,11 @@ export interface ComparedSetting {
   readonly relation: Relation;
   /** Where they differ: in which way. Otherwise empty. */
   readonly difference: string;
-  /** What is weak about what is in force, in two or three words; empty: nothing is. */
+  /** The weakness of the effective value, in two or three words; empty: none. */
   readonly weakness: string;
 }
 
-/** What a setting says beyond its two sides. */
+/** How the two values of a setting relate. */
 interface Judged {
   readonly relation: Relation;
   readonly difference?: string;
@@ -29,7 +29,7 @@ export function setting(name: string, declared: string, effective: string, judge
   return { name, declared, effective, relation, difference, weakness };
 }
 
-/** A setting that the kernel was not asked about, or not heard on. */
+/** A setting whose effective value could not be read. */
 export function unreadSetting(name: string, declared: string): ComparedSetting {
   return setting(name, declared, 'not read', { relation: 'unread' });
 }
@@ -42,4 +42,9 @@ export function relationOf(isSame: boolean, difference: string): Pick<ComparedSe
 /** `yes` or `no`. */
 export function yesNo(value: boolean): string {
   return value ? 'yes' : 'no';
+}
+
+/** A count with its word: `1 filter`, `3 filters`. `plural` where an s is not enough. */
+export function counted(value: number, one: string, plural = `${one}s`): string {
+  return `${String(value)} ${value === 1 ? one : plural}`;
 }
