@@ -158,9 +158,9 @@ void t.test('the collector judges by its own clock whether a node is stale', asy
     return one.presence;
   };
   // A heartbeat comes every 30 s here: three of them, and five seconds.
-  clock.advance(94_000);
+  await clock.advance(94_000);
   t.equal(await presence(), 'connected');
-  clock.advance(2_000);
+  await clock.advance(2_000);
   t.equal(await presence(), 'stale');
   await server.store.putNode(nodeRow({ id: 'n1', connected: false, lastSeenMs: T0 }));
   t.equal(await presence(), 'offline');
