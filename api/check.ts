@@ -1,13 +1,13 @@
 import * as s from '../posture/schema.ts';
-import { control, severity } from './part.ts';
+import { control, count, severity } from './part.ts';
 
 /** A check, as documentation. */
 export const check = s.object({
   id: s.string(),
   title: s.string(),
   severity,
-  judges: s.string(),
-  needs: s.list(s.string(), '', 64),
+  judges: s.openOneOf(['node', 'docker', 'sshd', 'container', 'image', 'file', 'listener']),
+  needs: s.list(s.string(), 'facts that it reads besides what it judges', 64),
   rationale: s.string(),
   remediation: s.string(),
   references: s.list(s.string(), '', 64),
@@ -18,3 +18,30 @@ export type Check = s.Infer<typeof check>;
 
 /** All checks. */
 export const checkList = s.object({ checks: s.list(check, '', 10_000) });
+
+/** All benchmarks, and how many controls of each are mapped. */
+export const benchmarkList = s.object({
+  benchmarks: s.list(
+    s.object({
+      id: s.string(),
+      title: s.string(),
+      controls: count('controls of the benchmark'),
+      answered: count('controls that are mapped to checks'),
+    }),
+  ),
+});
+
+/** One benchmark with its controls. */
+export const benchmark = s.object({
+  id: s.string(),
+  title: s.string(),
+  controls: s.list(
+    s.object({
+      id: s.string(),
+      title: s.string(),
+      level: s.integer(),
+      checks: s.list(s.string(), 'all of them must pass'),
+      why: s.nullable(s.string(), 'why the control is not mapped to a check'),
+    }),
+  ),
+});

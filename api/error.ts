@@ -1,8 +1,29 @@
 import * as s from '../posture/schema.ts';
 
-/** An answer that is no success; the texts are for people. `code` is not held to a list: a newer collector may know more. */
+/** Codes of refusals. A client decides by the code; the collector gives each its HTTP status. */
+export const API_ERROR_CODES = Object.freeze([
+  'invalidRequest',
+  'invalidExpression',
+  'unauthorized',
+  'crossSite',
+  'notFound',
+  'unknownNode',
+  'nodeConnected',
+  'ambiguousNode',
+  'tooLarge',
+  'unsupportedMediaType',
+  'tooManyRequests',
+  'internal',
+  'unavailable',
+] as const);
+
+/** An answer that is no success. Readers accept any code: a newer collector may know more. */
 export const apiError = s.object({
-  error: s.object({ code: s.string('', 64), message: s.string(), hint: s.nullable(s.string()) }),
+  error: s.object({
+    code: s.openOneOf(API_ERROR_CODES),
+    message: s.string('for people'),
+    hint: s.nullable(s.string(), 'what to do about it'),
+  }),
 });
 /** See {@link apiError}. */
 export type ApiError = s.Infer<typeof apiError>;

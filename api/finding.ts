@@ -1,17 +1,32 @@
 import { SUBJECT_KINDS } from '../posture/finding.ts';
 import * as s from '../posture/schema.ts';
-import { control, severity, verdict } from './part.ts';
+import { control, count, severity, time, verdict } from './part.ts';
 
-const action = s.oneOf(['opened', 'changed', 'resolved']);
-/** Of `resolved`, why, where the node did not say so; null: fixed, or gone with its subject. */
-const cause = s.nullable(s.oneOf(['nodeRemoved']));
-const subject = s.object({ kind: s.oneOf(SUBJECT_KINDS), id: s.string(), name: s.string() });
-const evidence = s.object({ source: s.string(), seen: s.string(), expected: s.string() });
+const action = s.oneOf(
+  ['opened', 'changed', 'resolved'],
+  'opened: first seen, or seen again; resolved: fixed, or gone with its subject',
+);
+const cause = s.nullable(
+  s.oneOf(['nodeRemoved']),
+  'of `resolved`: nodeRemoved, the node was removed; absent: fixed, or gone with its subject',
+);
+/** Kind of what is judged. */
+export const subjectKind = s.oneOf(SUBJECT_KINDS);
+const subject = s.object({
+  kind: subjectKind,
+  id: s.string('stable within its kind on the node: full container id, image digest, path'),
+  name: s.string('for people'),
+});
+const evidence = s.object({
+  source: s.string('where it was read: `/proc/4121/status`'),
+  seen: s.string('what was read'),
+  expected: s.string('what was expected instead'),
+});
 
 /** One finding of the fleet. `reason` is null where the evidence says it all. */
 export const fleetFinding = s.object({
-  uid: s.string(),
-  id: s.string(),
+  uid: s.string('unique in the fleet; never changes for (node, check, subject)'),
+  id: s.string('unique on the node: `check/kind/subject id`'),
   nodeId: s.string(),
   nodeName: s.string(),
   check: s.string(),
@@ -20,10 +35,10 @@ export const fleetFinding = s.object({
   severity,
   subject,
   evidence: s.list(evidence, '', 64),
-  reason: s.nullable(s.string()),
-  controls: s.list(control, '', 256),
-  firstSeenMs: s.integer(),
-  changedMs: s.integer(),
+  reason: s.nullable(s.string(), 'why; always present for unknown, notApplicable and manual'),
+  controls: s.list(control, 'benchmark controls that the check answers', 256),
+  firstSeenMs: time('when it was first seen'),
+  changedMs: time('when its content last changed'),
 });
 /** See {@link fleetFinding}. */
 export type FleetFinding = s.Infer<typeof fleetFinding>;
@@ -31,19 +46,22 @@ export type FleetFinding = s.Infer<typeof fleetFinding>;
 /** One page of findings; `cursor` is null on the last, `total` where it was not asked for. */
 export const findingPage = s.object({
   findings: s.list(fleetFinding, '', 10_000),
-  cursor: s.nullable(s.string()),
-  total: s.nullable(s.integer()),
+  cursor: s.nullable(s.string(), 'present if more follow: pass it as `cursor`'),
+  total: s.nullable(
+    count(),
+    'all that match: with `total=true`, and with `text` or `subject` only where one page holds all',
+  ),
 });
 /** See {@link findingPage}. */
 export type FindingPage = s.Infer<typeof findingPage>;
 
 /** Something that happened to a finding. `previousVerdict` is null where it is new. */
 export const findingEvent = s.object({
-  position: s.integer(),
-  uid: s.string(),
+  position: count('position in the outbox; also the id of the event'),
+  uid: s.string('unique; stays the same when the event is sent again'),
   action,
   cause,
-  atMs: s.integer(),
+  atMs: time('when'),
   previousVerdict: s.nullable(verdict),
   finding: fleetFinding,
 });
@@ -52,14 +70,14 @@ export type FindingEvent = s.Infer<typeof findingEvent>;
 
 /** One entry of the history. */
 export const historyEntry = s.object({
-  position: s.integer(),
-  atMs: s.integer(),
+  position: count('grows with time'),
+  atMs: time('when'),
   action,
   cause,
   nodeId: s.string(),
   findingUid: s.string(),
   check: s.string(),
-  subjectKind: s.oneOf(SUBJECT_KINDS),
+  subjectKind,
   subjectName: s.string(),
   verdict,
   severity,
@@ -68,6 +86,9 @@ export const historyEntry = s.object({
 export type HistoryEntry = s.Infer<typeof historyEntry>;
 
 /** One page of history, newest first; `cursor` is null on the last. */
-export const historyPage = s.object({ entries: s.list(historyEntry, '', 10_000), cursor: s.nullable(s.string()) });
+export const historyPage = s.object({
+  entries: s.list(historyEntry, '', 10_000),
+  cursor: s.nullable(s.string(), 'present if more follow: pass it as `cursor`'),
+});
 /** See {@link historyPage}. */
 export type HistoryPage = s.Infer<typeof historyPage>;

@@ -1,14 +1,36 @@
 import * as s from '../posture/schema.ts';
 
-/**
- * Something that does not work. `subject`: a node or a sink by name, or the path of the store. `code` is not held to a
- * list: a newer collector may know more.
- */
-export const issue = s.object({ code: s.string('', 64), subject: s.string(), text: s.string(), advice: s.string() });
+/** Codes of issues. */
+export const ISSUE_CODES = Object.freeze([
+  'storeFailing',
+  'storeQuarantined',
+  'storeSpace',
+  'storeReplaced',
+  'storeRestored',
+  'tlsFilesMissing',
+  'sinkPaused',
+  'sinkRetrying',
+  'sinkRejected',
+  'nodeOffline',
+  'nodeStale',
+  'nodeIdentityConflict',
+  'nodeLimited',
+  'nodeRepaired',
+  'agentDropped',
+  'agentOverBudget',
+] as const);
+
+/** Something that does not work. Readers accept any code: a newer collector may know more. */
+export const issue = s.object({
+  code: s.openOneOf(ISSUE_CODES),
+  subject: s.string('name of the node or sink, or path of the store'),
+  text: s.string('what is wrong, for people'),
+  advice: s.string('what to do about it'),
+});
 /** See {@link issue}. */
 export type Issue = s.Infer<typeof issue>;
 
 /** What does not work, worst first. */
-export const issues = s.list(issue, '', 10_000);
-/** How the collector is doing, for those who only show what does not work. */
+export const issues = s.list(issue, 'what does not work, worst first; empty: everything works', 10_000);
+/** The issues of {@link collectorStatus}, for readers that show nothing else of it. */
 export const issueReport = s.object({ issues });

@@ -1,5 +1,5 @@
 import * as s from '../posture/schema.ts';
-import { counts } from './part.ts';
+import { count, counts, time } from './part.ts';
 
 const nodeFields = {
   id: s.string(),
@@ -8,23 +8,25 @@ const nodeFields = {
   operatingSystem: s.string(),
   kernelRelease: s.string(),
   architecture: s.string(),
-  cpus: s.integer(),
-  memoryBytes: s.integer(),
-  runtime: s.string(),
-  securityModules: s.string(),
-  containerCount: s.integer(),
-  connected: s.boolean(),
-  /** `stale`: connected, but heartbeats are missing; judged by the collector's clock. */
-  presence: s.oneOf(['connected', 'stale', 'offline']),
-  firstSeenMs: s.integer(),
-  lastSeenMs: s.integer(),
-  offlineSinceMs: s.integer(),
-  agentRssBytes: s.integer(),
-  agentCpuMs: s.integer(),
-  dropped: s.integer(),
+  cpus: count('logical processors'),
+  memoryBytes: count('memory in bytes'),
+  runtime: s.string('container engine and version; empty: none'),
+  securityModules: s.string('active security modules; empty: could not be read'),
+  containerCount: count('running containers'),
+  connected: s.boolean('has a session'),
+  presence: s.oneOf(
+    ['connected', 'stale', 'offline'],
+    'stale: has a session, but three heartbeats and 5 s have passed without a message; offline: no session',
+  ),
+  firstSeenMs: time('first session'),
+  lastSeenMs: time('last message'),
+  offlineSinceMs: time('when the connection was lost; 0 while connected'),
+  agentRssBytes: count('resident memory of the agent'),
+  agentCpuMs: count('CPU time of the agent since it started'),
+  dropped: count('deltas that the agent had to drop; a resync restores what they reported'),
 };
 
-/** A node as events tell it. */
+/** A node as `/v1/events` sends it. */
 export const nodeState = s.object(nodeFields);
 /** See {@link nodeState}. */
 export type NodeState = s.Infer<typeof nodeState>;
@@ -39,12 +41,18 @@ export const nodeList = s.object({ nodes: s.list(fleetNode, '', 100_000) });
 /** See {@link nodeList}. */
 export type NodeList = s.Infer<typeof nodeList>;
 
-/** A node with its containers as they were last reported; `startedAt` is RFC 3339. */
+/** A node with its containers as they were last reported. */
 export const nodeDetail = s.object({
   ...nodeFields,
   counts,
   containers: s.list(
-    s.object({ id: s.string(), name: s.string(), image: s.string(), imageId: s.string(), startedAt: s.string() }),
+    s.object({
+      id: s.string(),
+      name: s.string(),
+      image: s.string(),
+      imageId: s.string(),
+      startedAt: s.string('RFC 3339'),
+    }),
     '',
     10_000,
   ),
@@ -52,25 +60,25 @@ export const nodeDetail = s.object({
 /** See {@link nodeDetail}. */
 export type NodeDetail = s.Infer<typeof nodeDetail>;
 
-/** There is no such node any more: what `/v1/events` sends as `nodeRemoved`. */
+/** A node was removed: what `/v1/events` sends as `nodeRemoved`. */
 export const goneNode = s.object({ nodeId: s.string() });
 /** See {@link goneNode}. */
 export type GoneNode = s.Infer<typeof goneNode>;
 
-/** A node that was removed: how many findings it had, and how many of them were open. */
+/** A node that was removed. */
 export const removedNode = s.object({
   id: s.string(),
   name: s.string(),
-  findings: s.integer(),
-  resolved: s.integer(),
+  findings: count('findings that the node had'),
+  resolved: count('those among them that were open'),
 });
 /** See {@link removedNode}. */
 export type RemovedNode = s.Infer<typeof removedNode>;
 
 /** The fleet at a glance. */
 export const summary = s.object({
-  version: s.string(),
-  nodes: s.object({ total: s.integer(), connected: s.integer(), offline: s.integer() }),
+  version: s.string('version of the collector'),
+  nodes: s.object({ total: count(), connected: count(), offline: count() }),
   counts,
 });
 /** See {@link summary}. */

@@ -3,9 +3,16 @@ import { SEVERITIES, VERDICTS } from '../posture/verdict.ts';
 import type { Severity, Verdict } from '../posture/verdict.ts';
 
 /*
- * Parts that several answers of the operator API have. Everything that comes over the network passes the schemas of this
- * folder before it is believed; fields that are not named in them are dropped.
+ * Parts that several answers of the operator API have. The schemas of this folder are the only description of the
+ * answers: the collector types its handlers with them and documents them at /openapi.json, the CLI and the console
+ * accept nothing that does not pass them. A field that is `nullable` is left out of an answer where it has no value.
+ * Readers drop fields that are not named. Text that came from a node is data, whatever it contains.
  */
+
+/** A point in time, in milliseconds since 1970-01-01 UTC. */
+export const time = (meaning: string): s.Schema<number> => s.integer(`${meaning}; milliseconds since 1970, UTC`, 0);
+/** A number that is not negative. */
+export const count = (meaning = ''): s.Schema<number> => s.integer(meaning, 0);
 
 /** One of the five verdicts. */
 export const verdict = s.oneOf(VERDICTS);
@@ -15,13 +22,16 @@ export const severity = s.oneOf(SEVERITIES);
 export const control = s.object({ benchmark: s.string(), control: s.string() });
 
 /** Failures by severity. */
-export const failures = s.object(eachOf<Severity>(SEVERITIES));
+export const failures = s.object(eachOf<Severity>(SEVERITIES), 'findings with the verdict fail, by severity');
 /** Findings by verdict, and failures by severity. */
-export const counts = s.object({ verdicts: s.object(eachOf<Verdict>(VERDICTS)), failures });
+export const counts = s.object({
+  verdicts: s.object(eachOf<Verdict>(VERDICTS), 'findings by verdict'),
+  failures,
+});
 /** See {@link counts}. */
 export type Counts = s.Infer<typeof counts>;
 
-/** A number for each name; 0 where there is none. */
+/** A number for each name. */
 function eachOf<K extends string>(names: readonly K[]): Record<K, s.Schema<number>> {
-  return Object.fromEntries(names.map((name) => [name, s.withDefault(s.integer(), 0)])) as Record<K, s.Schema<number>>;
+  return Object.fromEntries(names.map((name) => [name, count()])) as Record<K, s.Schema<number>>;
 }

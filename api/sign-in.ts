@@ -1,11 +1,14 @@
 import * as s from '../posture/schema.ts';
+import { time } from './part.ts';
 
-/** What signs a person in to the console, once and until `expiresMs`. */
-export const consoleCode = s.object({ code: s.string('', 512), expiresMs: s.integer() });
+const expiresMs = time('until when it can be used');
+
+/** A code that signs a person in to the console, once. */
+export const consoleCode = s.object({ code: s.string('what follows `#code=`', 512), expiresMs });
 /** See {@link consoleCode}. */
 export type ConsoleCode = s.Infer<typeof consoleCode>;
 
-/** A session of the console that was signed in to. */
-export const consoleSession = s.object({ token: s.string('', 4096), expiresMs: s.integer() });
+/** A session of the console. */
+export const consoleSession = s.object({ token: s.string('session token', 4096), expiresMs });
 /** See {@link consoleSession}. */
 export type ConsoleSession = s.Infer<typeof consoleSession>;

@@ -1,59 +1,74 @@
 import * as s from '../posture/schema.ts';
 import { issues } from './issue.ts';
+import { count, time } from './part.ts';
 
 const sinkStatus = s.object({
   name: s.string(),
   state: s.oneOf(['ok', 'retrying', 'paused']),
-  position: s.integer(),
-  behind: s.integer(),
-  lastError: s.string(),
-  delivered: s.integer(),
-  rejected: s.integer(),
+  position: count('position of the last event that will not be sent again'),
+  behind: count('events that wait, counted up to a batch'),
+  lastError: s.string('empty: none since the last success'),
+  delivered: count('events since the collector started; one that is sent again does not count again'),
+  rejected: count('events that the receiver will never accept, since the collector started'),
 });
-/** Where events are shipped to. */
+/** A sink and its delivery status. */
 export type FleetSink = s.Infer<typeof sinkStatus>;
 
+const sinks = s.list(sinkStatus, '', 1_000);
 /** All sinks. */
-export const sinkList = s.object({ sinks: s.list(sinkStatus, '', 1_000) });
+export const sinkList = s.object({ sinks });
 
 const nodeHealth = s.object({
   id: s.string(),
   name: s.string(),
-  presence: s.oneOf(['connected', 'stale', 'offline']),
-  lastSeenMs: s.integer(),
+  presence: s.oneOf(
+    ['connected', 'stale', 'offline'],
+    'stale: the session is open, but three heartbeats are missing; offline: no session',
+  ),
+  lastSeenMs: time('last message'),
   agentVersion: s.string(),
-  agentRssBytes: s.integer(),
-  agentCpuMs: s.integer(),
-  dropped: s.integer(),
-  overBudget: s.boolean(),
+  agentRssBytes: count('resident memory of the agent'),
+  agentCpuMs: count('CPU time of the agent since it started'),
+  dropped: count('deltas that the agent had to drop; a resync restores what they reported'),
+  overBudget: s.boolean('the agent uses more memory or CPU than its budget'),
 });
 
-/** How the collector is doing. */
+const store = s.object({
+  path: s.string(),
+  bytes: count('size of its files together'),
+  freeBytes: s.nullable(count(), 'free space of the file system'),
+  findings: count('findings of all nodes'),
+  historyFromMs: s.nullable(time('oldest entry of the history')),
+  historyToMs: s.nullable(time('newest entry of the history')),
+  quarantined: s.nullable(s.object({ path: s.string(), atMs: time('when') }), 'a damaged file of the store, renamed'),
+  problem: s.string('why the last read or write failed; empty: it worked'),
+});
+
+/** The state of the collector. All times are of its own clock, `nowMs`. */
 export const collectorStatus = s.object({
-  version: s.string(),
-  startedMs: s.integer(),
-  nowMs: s.integer(),
-  addresses: s.object({ nodes: s.string(), api: s.string(), console: s.nullable(s.string()) }),
-  process: s.object({ pid: s.integer(), rssBytes: s.integer(), cpuMs: s.integer() }),
-  store: s.object({
-    path: s.string(),
-    bytes: s.integer(),
-    freeBytes: s.nullable(s.integer()),
-    findings: s.integer(),
-    historyFromMs: s.nullable(s.integer()),
-    historyToMs: s.nullable(s.integer()),
-    quarantined: s.nullable(s.object({ path: s.string(), atMs: s.integer() })),
-    problem: s.string(),
+  version: s.string('version of the collector'),
+  startedMs: time('start of the collector'),
+  nowMs: time('the clock of the collector, which all times here are of'),
+  addresses: s.object({
+    nodes: s.string('where nodes connect: `127.0.0.1:7443`'),
+    api: s.string('where this API listens'),
+    console: s.nullable(s.string(), 'URL of the web console, if it is served'),
   }),
-  heartbeatMs: s.integer(),
+  process: s.object({
+    pid: count('process id'),
+    rssBytes: count('resident memory'),
+    cpuMs: count('CPU time since the start'),
+  }),
+  store,
+  heartbeatMs: count('interval of heartbeats'),
   nodes: s.object({
-    total: s.integer(),
-    connected: s.integer(),
-    stale: s.integer(),
-    offline: s.integer(),
-    listed: s.list(nodeHealth, '', 1_000),
+    total: count('nodes'),
+    connected: count('nodes with recent heartbeats'),
+    stale: count('nodes whose heartbeats are missing'),
+    offline: count('nodes without a session'),
+    listed: s.list(nodeHealth, 'worst first, at most 500', 1_000),
   }),
-  sinks: s.list(sinkStatus, '', 1_000),
+  sinks,
   issues,
 });
 /** See {@link collectorStatus}. */

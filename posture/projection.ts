@@ -48,6 +48,7 @@ function projectValue(value: unknown, shape: Shape, path: string, unread: Record
     case 'integer':
       return Number.isSafeInteger(value) ? BigInt(value as number) : value;
     case 'unknown':
+    case 'union':
       return projectUnknown(value, 0);
     case 'string':
     case 'number':

@@ -1,7 +1,7 @@
 /**
  * A small schema language: what a value from outside must look like before the program believes it, and the
- * documentation of each field. Written here because `posture` imports nothing; it covers what facts and runtime
- * answers need and no more.
+ * documentation of each field. Written here because `posture` imports nothing; it covers what facts, answers of the
+ * container engine and the operator API need and no more.
  */
 
 /** The outcome of `parse`: the value, or what was wrong and where (`.State.Pid: expected an integer`). */
@@ -18,10 +18,24 @@ export type Infer<S> = S extends Schema<infer T> ? T : never;
 
 /** What a schema accepts, as data. `doc` is one sentence for people; empty where the name says it all. */
 export type Shape =
-  | { readonly kind: 'string' | 'integer' | 'number' | 'boolean' | 'unknown'; readonly doc: string }
-  | { readonly kind: 'oneOf'; readonly doc: string; readonly values: readonly string[] }
-  | { readonly kind: 'list' | 'record' | 'nullable' | 'observed'; readonly doc: string; readonly item: Shape }
-  | { readonly kind: 'object'; readonly doc: string; readonly fields: Readonly<Record<string, Shape>> };
+  | ({ readonly kind: 'string' | 'integer' | 'number' } & Bounds & Documented)
+  | ({ readonly kind: 'boolean' | 'unknown' } & Documented)
+  | ({ readonly kind: 'oneOf'; readonly values: readonly string[] } & Documented)
+  | ({ readonly kind: 'list' | 'record' | 'nullable' | 'observed'; readonly item: Shape } & Bounds & Documented)
+  | ({ readonly kind: 'object'; readonly fields: Readonly<Record<string, Shape>> } & Documented)
+  | ({ readonly kind: 'union'; readonly items: readonly Shape[] } & Documented);
+
+interface Documented {
+  readonly doc: string;
+  /** Stands in for a missing value. */
+  readonly preset?: unknown;
+}
+
+/** Limits that documentation names: of a number, of the length of a string, of the items of a list. */
+interface Bounds {
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
 
 /** Bounds that hold where a schema states none of its own. */
 const DEFAULT_MAX_LENGTH = 64 * 1024;
@@ -34,21 +48,28 @@ const bad = (at: string, expected: string): { ok: false; problem: string } => ({
 });
 
 /** A string of at most `maxLength` UTF-16 units. */
-export function string(doc = '', maxLength = DEFAULT_MAX_LENGTH): Schema<string> {
+export function string(doc = '', maxLength?: number): Schema<string> {
+  const most = maxLength ?? DEFAULT_MAX_LENGTH;
   return {
-    shape: { kind: 'string', doc },
+    shape: { kind: 'string', doc, ...(maxLength !== undefined && { maximum: maxLength }) },
     parse: (value, at = '') => {
       if (typeof value !== 'string') return bad(at, 'a string');
-      return value.length <= maxLength ? good(value) : bad(at, `at most ${String(maxLength)} characters`);
+      return value.length <= most ? good(value) : bad(at, `at most ${String(most)} characters`);
     },
   };
 }
 
-/** An integer within the safe range. */
-export function integer(doc = ''): Schema<number> {
+/** An integer within the safe range, at least `minimum` and at most `maximum` where they are given. */
+export function integer(doc = '', minimum?: number, maximum?: number): Schema<number> {
+  const bounds = { ...(minimum !== undefined && { minimum }), ...(maximum !== undefined && { maximum }) };
   return {
-    shape: { kind: 'integer', doc },
-    parse: (value, at = '') => (Number.isSafeInteger(value) ? good(value as number) : bad(at, 'an integer')),
+    shape: { kind: 'integer', doc, ...bounds },
+    parse: (value, at = '') => {
+      if (!Number.isSafeInteger(value)) return bad(at, 'an integer');
+      const number = value as number;
+      if (minimum !== undefined && number < minimum) return bad(at, `at least ${String(minimum)}`);
+      return maximum !== undefined && number > maximum ? bad(at, `at most ${String(maximum)}`) : good(number);
+    },
   };
 }
 
@@ -82,13 +103,33 @@ export function oneOf<const V extends string>(values: readonly V[], doc = ''): S
   };
 }
 
-/** A list of at most `maxItems`. */
-export function list<T>(item: Schema<T>, doc = '', maxItems = DEFAULT_MAX_ITEMS): Schema<readonly T[]> {
+/** Documented as one of these words; accepts any other, which a newer sender may know. */
+export function openOneOf(values: readonly string[], doc = ''): Schema<string> {
+  return { ...string(doc, 64), shape: { kind: 'oneOf', doc, values } };
+}
+
+/** The first of `items` that accepts the value. */
+export function union<const I extends readonly Schema<unknown>[]>(items: I, doc = ''): Schema<Infer<I[number]>> {
   return {
-    shape: { kind: 'list', doc, item: item.shape },
+    shape: { kind: 'union', doc, items: items.map(({ shape }) => shape) },
+    parse: (value, at = '') => {
+      for (const item of items) {
+        const parsed = item.parse(value, at);
+        if (parsed.ok) return parsed as Parsed<Infer<I[number]>>;
+      }
+      return bad(at, `one of ${String(items.length)} documented forms`);
+    },
+  };
+}
+
+/** A list of at most `maxItems`. */
+export function list<T>(item: Schema<T>, doc = '', maxItems?: number): Schema<readonly T[]> {
+  const most = maxItems ?? DEFAULT_MAX_ITEMS;
+  return {
+    shape: { kind: 'list', doc, item: item.shape, ...(maxItems !== undefined && { maximum: maxItems }) },
     parse: (value, at = '') => {
       if (!Array.isArray(value)) return bad(at, 'a list');
-      if (value.length > maxItems) return bad(at, `at most ${String(maxItems)} items`);
+      if (value.length > most) return bad(at, `at most ${String(most)} items`);
       const items: T[] = [];
       for (let index = 0; index < value.length; index += 1) {
         const parsed = item.parse(value[index], `${at}[${String(index)}]`);
@@ -136,7 +177,7 @@ export function nullable<T>(item: Schema<T>, doc = ''): Schema<T | null> {
 /** `item`, or `fallback` where the field is missing or null: for answers that leave out empty fields. */
 export function withDefault<T>(item: Schema<T>, fallback: T): Schema<T> {
   return {
-    shape: item.shape,
+    shape: { ...item.shape, preset: fallback },
     parse: (value, at = '') => (value === null || value === undefined ? good(fallback) : item.parse(value, at)),
   };
 }

@@ -1,5 +1,5 @@
 import { queryAnswers } from '../../api/query.ts';
-import type { QueryAnswer } from '../../api/query.ts';
+import type { AnswerOf, QueryAnswer } from '../../api/query.ts';
 import { safe, safeJson } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import { connect } from '../api/connect.ts';
@@ -75,30 +75,14 @@ function readRequest({
 
 async function print(context: Context, answers: readonly QueryAnswer[]): Promise<void> {
   const { args, stdout } = context;
-  const plain = answers.map(documentAnswer);
   switch (args.value('output') ?? 'table') {
     case 'json':
-      return stdout.write(`${safeJson({ answers: plain }, 2)}\n`);
+      return stdout.write(`${safeJson({ answers }, 2)}\n`);
     case 'ndjson':
-      return stdout.write(plain.map((answer) => `${safeJson(answer)}\n`).join(''));
+      return stdout.write(answers.map((answer) => `${safeJson(answer)}\n`).join(''));
     default:
       if (answers.length === 0) return stdout.write('No node has connected yet.\n');
       return stdout.write(answers.map((answer) => `${block(answer, context).join('\n')}\n`).join('\n'));
-  }
-}
-
-/** Only the fields that belong to the outcome. */
-function documentAnswer(answer: QueryAnswer): Readonly<Record<string, unknown>> {
-  const { outcome, nodeId, nodeName, value, rows, truncated, unread, error, deadlineMs, sinceMs } = answer;
-  switch (outcome) {
-    case 'ok':
-      return { outcome, nodeId, nodeName, value, rows, truncated, unread };
-    case 'error':
-      return { outcome, nodeId, nodeName, error };
-    case 'timeout':
-      return { outcome, nodeId, nodeName, deadlineMs };
-    case 'offline':
-      return { outcome, nodeId, nodeName, sinceMs };
   }
 }
 
@@ -128,7 +112,7 @@ function block(answer: QueryAnswer, { paint, clock, width }: Context): readonly 
 
 const CUT = '  (cut: there are more)';
 
-function rowsText({ value, rows }: QueryAnswer): string {
+function rowsText({ value, rows }: AnswerOf<'ok'>): string {
   return Array.isArray(value) ? `  ${String(rows)} row${rows === 1 ? '' : 's'}` : '';
 }
 

@@ -2,7 +2,7 @@ import type { FleetFinding } from '../../api/finding.ts';
 import { fleetNode } from '../../api/node.ts';
 import type { FleetNode } from '../../api/node.ts';
 import { queryAnswers } from '../../api/query.ts';
-import type { QueryAnswer } from '../../api/query.ts';
+import type { AnswerOf } from '../../api/query.ts';
 import * as s from '../../posture/schema.ts';
 import type { ApiClient, ApiResult } from '../api/client.ts';
 import { readFindings } from '../api/findings.ts';
@@ -79,7 +79,7 @@ async function readKernel(client: ApiClient, nodeId: string): Promise<KernelStat
   return first?.outcome === 'ok' ? kernelOf(first) : NOTHING_KNOWN;
 }
 
-function kernelOf({ value, unread }: QueryAnswer): KernelState {
+function kernelOf({ value, unread }: AnswerOf<'ok'>): KernelState {
   const parsed = kernelState.parse(value);
   if (!parsed.ok) return NOTHING_KNOWN;
   const { lsm, lockdown, selinux, apparmor } = parsed.value;

@@ -1,7 +1,9 @@
-/**
- * Every way in which the operator API says no: the closed list of codes, with the HTTP status of each. Clients decide
- * by the code, people read the message, and the hint says what to do.
- */
+import type { API_ERROR_CODES } from '../../api/error.ts';
+
+/** A code of a refusal. */
+export type ApiErrorCode = (typeof API_ERROR_CODES)[number];
+
+/** The HTTP status of each refusal, and what it means. */
 export const API_ERRORS = Object.freeze({
   invalidRequest: { status: 400, meaning: 'a parameter or the body is not as described' },
   invalidExpression: { status: 400, meaning: 'the expression of a live query does not compile; nothing was sent' },
@@ -19,13 +21,7 @@ export const API_ERRORS = Object.freeze({
     status: 503,
     meaning: 'the collector is closing, has no place for one more stream, or cannot store this now',
   },
-} as const satisfies Record<string, { readonly status: number; readonly meaning: string }>);
-
-/** A code of {@link API_ERRORS}. */
-export type ApiErrorCode = keyof typeof API_ERRORS;
-
-/** All codes, as the API documents them. */
-export const API_ERROR_CODES = Object.freeze(Object.keys(API_ERRORS)) as readonly ApiErrorCode[];
+} as const satisfies Record<ApiErrorCode, { readonly status: number; readonly meaning: string }>);
 
 /** The body of every answer that is not a success. */
 export interface ApiErrorBody {

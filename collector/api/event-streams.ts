@@ -45,9 +45,8 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
   return {
     open: ({ after, lastEventId, untilMs }, reply) => {
       // An empty id is what a browser sends that has seen no event yet.
-      const resumed =
-        lastEventId === undefined || lastEventId === '' ? undefined : positionSchema.safeParse(lastEventId);
-      if (resumed?.success === false) return refuse('invalidRequest', 'Last-Event-ID: not a position of this API');
+      const resumed = lastEventId === undefined || lastEventId === '' ? undefined : positionSchema.parse(lastEventId);
+      if (resumed?.ok === false) return refuse('invalidRequest', 'Last-Event-ID: not a position of this API');
       if (streams.size >= MAX_STREAMS)
         return refuse('unavailable', `${String(MAX_STREAMS)} event streams are open already`, 'close one');
       reply.hijack();
@@ -60,7 +59,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
       const stream = openEventStream({
         ...options,
         response,
-        after: resumed?.data ?? (after as number | undefined),
+        after: resumed?.value ?? (after as number | null) ?? undefined,
       });
       streams.add(stream);
       const cancelEnd = untilMs === undefined ? undefined : clock.after(untilMs - clock.now(), stream.end);

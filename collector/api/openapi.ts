@@ -1,11 +1,10 @@
-import { z } from 'zod';
+import type { Schema, Shape } from '../../posture/schema.ts';
+import { apiError } from '../../api/error.ts';
 import { API_ERRORS } from './error.ts';
 import type { ApiErrorCode } from './error.ts';
 import type { Access, Fields, Route } from './route.ts';
-import { errorSchema } from './schema.ts';
-
-/** A JSON value that is an object. */
-type Json = Readonly<Record<string, unknown>>;
+import { componentPath, toJsonSchema } from './json-schema.ts';
+import type { Json } from './json-schema.ts';
 
 /** Refusals that any route can answer, and those that any route behind the token can answer besides. */
 const ALWAYS: readonly ApiErrorCode[] = ['internal', 'crossSite'];
@@ -17,16 +16,15 @@ const BEHIND_TOKEN: readonly ApiErrorCode[] = ['unauthorized', 'tooManyRequests'
  */
 export function openApiDocument(
   routes: readonly Route[],
-  components: Readonly<Record<string, z.ZodType>>,
+  components: Readonly<Record<string, Schema<unknown>>>,
   version: string,
 ): Json {
-  const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries({ ...components, Error: errorSchema })) registry.add(schema, { id });
-  const generated = z.toJSONSchema(registry, { uri: componentPath, io: 'output' });
+  const named = Object.entries({ ...components, Error: apiError });
+  const names = new Map(named.map(([name, { shape }]) => [shape, name]));
   const paths: Record<string, Record<string, Json>> = {};
   for (const route of routes) {
     const path = (paths[route.path] ??= {});
-    path[route.method.toLowerCase()] = operation(route, registry);
+    path[route.method.toLowerCase()] = operation(route, names);
   }
   return {
     openapi: '3.1.1',
@@ -43,7 +41,7 @@ export function openApiDocument(
         operatorToken: { type: 'http', scheme: 'bearer' },
         consoleSession: { type: 'http', scheme: 'bearer', description: 'of `POST /v1/console/sessions`' },
       },
-      schemas: Object.fromEntries(Object.entries(generated.schemas).map(([id, schema]) => [id, withoutHead(schema)])),
+      schemas: Object.fromEntries(named.map(([name, { shape }]) => [name, toJsonSchema(shape, names)])),
     },
   };
 }
@@ -54,9 +52,9 @@ const SECURITY = Object.freeze({
   operator: [{ operatorToken: [] }],
 } satisfies Record<Access, readonly Json[]>);
 
-type Components = ReturnType<typeof z.registry<{ id: string }>>;
+type Names = ReadonlyMap<Shape, string>;
 
-function operation(route: Route, components: Components): Json {
+function operation(route: Route, names: Names): Json {
   const codes = [...new Set([...route.refuses, ...(route.access === 'open' ? [] : BEHIND_TOKEN), ...ALWAYS])];
   return {
     operationId: route.operation,
@@ -69,23 +67,23 @@ function operation(route: Route, components: Components): Json {
       : {
           requestBody: {
             required: true,
-            content: { 'application/json': { schema: render(route.body, components, 'input') } },
+            content: { 'application/json': { schema: toJsonSchema(route.body.shape, names) } },
           },
         }),
-    responses: { 200: success(route, components), ...refusals(codes) },
+    responses: { 200: success(route, names), ...refusals(codes) },
   };
 }
 
-function success(route: Route, components: Components): Json {
+function success(route: Route, names: Names): Json {
   if (route.kind === 'json')
     return {
       description: route.summary,
-      content: { 'application/json': { schema: render(route.answer, components, 'output') } },
+      content: { 'application/json': { schema: reference(route.answer.shape, names) } },
     };
   // OpenAPI 3.1 has no words for server-sent events: the schema is that of one event's data, by its type.
   const events = Object.entries(route.events).map(([type, schema]) => ({
     title: type,
-    allOf: [render(schema, components, 'output')],
+    allOf: [reference(schema.shape, names)],
   }));
   return { description: route.summary, content: { 'text/event-stream': { schema: { oneOf: events } } } };
 }
@@ -105,26 +103,22 @@ function refusals(codes: readonly ApiErrorCode[]): Json {
   return responses;
 }
 
-function parameters(fields: Fields, place: 'path' | 'query'): readonly Json[] {
-  const { properties = {} } = z.toJSONSchema(fields, { io: 'output' });
-  return Object.entries(properties).map(([name, schema]) => {
-    const { description, ...rest } = schema as { description?: string };
-    const required = place === 'path' || !(fields.shape[name] as z.ZodType).safeParse(undefined).success;
+function parameters({ shape }: Fields, place: 'path' | 'query'): readonly Json[] {
+  const { properties, required } = toJsonSchema(shape, new Map()) as {
+    readonly properties: Readonly<Record<string, Json>>;
+    readonly required: readonly string[];
+  };
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+    name,
+    in: place,
+    required: required.includes(name),
     // Not there rather than empty: JSON.stringify leaves an undefined field out.
-    return { name, in: place, required, description, schema: rest };
-  });
+    description,
+    schema,
+  }));
 }
 
-function render(schema: z.ZodType, metadata: Components, io: 'input' | 'output'): Json {
-  const { $defs: _defs, ...rest } = z.toJSONSchema(schema, { metadata, io });
-  return JSON.parse(JSON.stringify(withoutHead(rest)).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json;
-}
-
-function withoutHead(schema: Json): Json {
-  const { $schema: _schema, $id: _id, ...rest } = schema;
-  return rest;
-}
-
-function componentPath(id: string): string {
-  return `#/components/schemas/${id}`;
+function reference(shape: Shape, names: Names): Json {
+  const name = names.get(shape);
+  return name === undefined ? toJsonSchema(shape, names) : { $ref: componentPath(name) };
 }

@@ -1,20 +1,21 @@
-import type { z } from 'zod';
+import type { FindingEvent, FleetFinding } from '../../api/finding.ts';
+import type { FleetNode, NodeDetail, NodeState } from '../../api/node.ts';
 import type { ControlReference } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { presenceOf } from '../status/freshness.ts';
 import type { FreshnessTerms } from '../status/freshness.ts';
 import type { CountRow, NodeRow, OutboxEvent, StoredFinding } from '../store/store.ts';
-import type { findingEventSchema, findingSchema, nodeDetailSchema, nodeSchema, nodeStateSchema } from './schema.ts';
+import type { Sent } from './route.ts';
 
 /** The benchmark controls that a check answers. */
 export type ControlLookup = (check: string) => readonly ControlReference[];
 
 /** A finding as the API answers it. */
-export function presentFinding(stored: StoredFinding, controlsOf: ControlLookup): z.input<typeof findingSchema> {
+export function presentFinding(stored: StoredFinding, controlsOf: ControlLookup): Sent<FleetFinding> {
   const { uid, id, nodeId, nodeName, check, title, verdict, severity, subject, reason } = stored;
   // No spread before other fields: see `toStoredFinding`.
-  const finding = {
+  return {
     uid,
     id,
     nodeId,
@@ -25,33 +26,24 @@ export function presentFinding(stored: StoredFinding, controlsOf: ControlLookup)
     severity,
     subject: { kind: subject.kind, id: subject.id, name: subject.name },
     evidence: stored.evidence.map(({ source, seen, expected }) => ({ source, seen, expected })),
+    reason,
     controls: controlsOf(check).map(({ benchmark, control }) => ({ benchmark, control })),
     firstSeenMs: stored.firstSeenMs,
     changedMs: stored.changedMs,
   };
-  return reason === undefined ? finding : { ...finding, reason };
 }
 
 /** An event of a finding as the API sends it. */
-export function presentEvent(event: OutboxEvent, controlsOf: ControlLookup): z.input<typeof findingEventSchema> {
+export function presentEvent(event: OutboxEvent, controlsOf: ControlLookup): Sent<FindingEvent> {
   const { position, uid, action, cause, atMs, previousVerdict } = event;
-  const finding = presentFinding(event.finding, controlsOf);
-  return {
-    position,
-    uid,
-    action,
-    atMs,
-    finding,
-    ...(cause === undefined ? {} : { cause }),
-    ...(previousVerdict === undefined ? {} : { previousVerdict }),
-  };
+  return { position, uid, action, cause, atMs, previousVerdict, finding: presentFinding(event.finding, controlsOf) };
 }
 
 /** What the presence of a node is judged by. */
 export type PresenceTerms = Pick<FreshnessTerms, 'nowMs' | 'heartbeatMs'>;
 
 /** A node as it is, without what is counted over it. */
-export function presentNodeState(node: NodeRow, terms: PresenceTerms): z.input<typeof nodeStateSchema> {
+export function presentNodeState(node: NodeRow, terms: PresenceTerms): Sent<NodeState> {
   return {
     id: node.id,
     name: node.name,
@@ -76,20 +68,12 @@ export function presentNodeState(node: NodeRow, terms: PresenceTerms): z.input<t
 }
 
 /** A node as the API lists it. `counts` are those of all nodes; its own are picked out. */
-export function presentNode(
-  node: NodeRow,
-  counts: readonly CountRow[],
-  terms: PresenceTerms,
-): z.input<typeof nodeSchema> {
+export function presentNode(node: NodeRow, counts: readonly CountRow[], terms: PresenceTerms): Sent<FleetNode> {
   return { ...presentNodeState(node, terms), counts: presentCounts(counts.filter((row) => row.nodeId === node.id)) };
 }
 
 /** A node with its containers. */
-export function presentNodeDetail(
-  node: NodeRow,
-  counts: readonly CountRow[],
-  terms: PresenceTerms,
-): z.input<typeof nodeDetailSchema> {
+export function presentNodeDetail(node: NodeRow, counts: readonly CountRow[], terms: PresenceTerms): Sent<NodeDetail> {
   return {
     ...presentNode(node, counts, terms),
     containers: node.containers.map(({ id, name, image, imageId, startedAt }) => ({

@@ -1,46 +1,44 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import type { Schema, Shape } from '../../posture/schema.ts';
 import { answer, refuse } from './route.ts';
-import type { ApiResult, Fields, Route, RouteInput } from './route.ts';
+import type { ApiResult, Route, RouteInput } from './route.ts';
 
 /** A request that passed the schemas of its route. */
-export type ParsedRequest = RouteInput<Fields, Fields, z.ZodType>;
+export type ParsedRequest = RouteInput<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>, unknown>;
 
 /** Checks path, query and body against the schemas of `route`. The refusal names the first thing that is wrong. */
 export function parseRequest(route: Route, request: FastifyRequest, reply: FastifyReply): ApiResult<ParsedRequest> {
-  const params = route.params.safeParse(request.params);
-  if (!params.success) return refuse('invalidRequest', problem('path', params.error));
-  const query = route.query.safeParse(withLists(route.query, request.query as Record<string, unknown>));
-  if (!query.success) return refuse('invalidRequest', problem('query', query.error), 'GET /openapi.json describes it');
-  const body = (route.body ?? z.unknown()).safeParse(request.body);
-  if (!body.success) return refuse('invalidRequest', problem('body', body.error), 'GET /openapi.json describes it');
+  const params = parsePart('path', request.params, route.params);
+  if (!params.ok) return params;
+  const query = parsePart('query', request.query, route.query);
+  if (!query.ok) return query;
+  const body = route.body === undefined ? answer(undefined) : parsePart('body', request.body, route.body);
+  if (!body.ok) return body;
   return answer({
-    params: params.data,
-    query: query.data,
-    body: body.data,
+    params: params.body,
+    query: query.body,
+    body: body.body,
     signal: abandoned(reply),
     address: request.ip,
   });
 }
 
-/** A parameter that may be repeated is a list also where it stands once. */
-function withLists(fields: Fields, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(query).map(([name, value]) => {
-      const field = Object.hasOwn(fields.shape, name) ? fields.shape[name] : undefined;
-      return [name, isList(field) && !Array.isArray(value) ? [value] : value];
-    }),
-  );
+/** As the schema of an answer, but a field that it does not name is refused: it is likely misspelt. */
+function parsePart<T>(place: string, value: unknown, schema: Schema<T>): ApiResult<T> {
+  const parsed = schema.parse(value, place);
+  const problem = parsed.ok ? unknownField(place, value, schema.shape) : parsed.problem;
+  if (parsed.ok && problem === undefined) return answer(parsed.value);
+  return refuse('invalidRequest', (problem ?? '').slice(0, 500), 'GET /openapi.json describes it');
 }
 
-function isList(field: unknown): boolean {
-  return field instanceof z.ZodOptional ? isList(field.unwrap()) : field instanceof z.ZodArray;
-}
-
-function problem(place: string, error: z.ZodError): string {
-  const [issue] = error.issues;
-  if (issue === undefined) return `${place}: not valid`;
-  return [place, ...issue.path.map(String)].join('.').slice(0, 200) + `: ${issue.message.slice(0, 500)}`;
+function unknownField(place: string, value: unknown, shape: Shape): string | undefined {
+  if (shape.kind === 'union') {
+    const problems = shape.items.map((item) => unknownField(place, value, item));
+    return problems.includes(undefined) ? undefined : problems[0];
+  }
+  const fields = shape.kind === 'object' ? shape.fields : {};
+  const unknown = Object.keys(value ?? {}).find((name) => !Object.hasOwn(fields, name));
+  return unknown === undefined ? undefined : `${place}: unknown field ${JSON.stringify(unknown.slice(0, 100))}`;
 }
 
 /** Aborts when the client goes away before it has its answer. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as s from '../../posture/schema.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { QueryService } from '../query/query.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
@@ -42,14 +42,25 @@ export interface Refusal {
   readonly retryAfterMs?: number;
 }
 
-/** Fields of a request, each with its schema. */
-export type Fields = z.ZodObject;
+/**
+ * `T` as it goes over the wire: what a reader finds null is left out. A handler's answer is typed by it, so that a field
+ * that is missing or renamed does not build.
+ */
+export type Sent<T> = T extends readonly (infer Item)[]
+  ? readonly Sent<Item>[]
+  : T extends object
+    ? { readonly [K in keyof T as IsLeftOut<T[K]> extends true ? never : K]: Sent<T[K]> } & {
+        readonly [K in keyof T as IsLeftOut<T[K]> extends true ? K : never]?: Sent<NonNullable<T[K]>> | undefined;
+      }
+    : T;
+
+type IsLeftOut<T> = unknown extends T ? false : null extends T ? true : false;
 
 /** What a handler gets: everything in it passed its schema. `signal` aborts when the client is gone. */
-export interface RouteInput<P extends Fields, Q extends Fields, B extends z.ZodType> {
-  readonly params: z.output<P>;
-  readonly query: z.output<Q>;
-  readonly body: z.output<B>;
+export interface RouteInput<P, Q, B> {
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
   readonly signal: AbortSignal;
   /** Address of the peer. */
   readonly address: string;
@@ -77,10 +88,10 @@ export interface JsonRoute extends RouteText {
   readonly params: Fields;
   readonly query: Fields;
   /** Schema of the body of a POST. */
-  readonly body: z.ZodType | undefined;
-  readonly answer: z.ZodType;
+  readonly body: s.Schema<unknown> | undefined;
+  readonly answer: s.Schema<unknown>;
   readonly handle: (
-    input: RouteInput<Fields, Fields, z.ZodType>,
+    input: RouteInput<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>, unknown>,
     sources: ApiSources,
   ) => Promise<ApiResult<unknown>> | ApiResult<unknown>;
 }
@@ -93,43 +104,41 @@ export interface StreamRoute extends RouteText {
   readonly query: Fields;
   readonly body: undefined;
   /** Schema of the data of each event, by event type. */
-  readonly events: Readonly<Record<string, z.ZodType>>;
+  readonly events: Readonly<Record<string, s.Schema<unknown>>>;
 }
 
 /** One route of the API. */
 export type Route = JsonRoute | StreamRoute;
 
+/** Fields of a request, each with its schema; any other is refused. */
+export type Fields = s.Schema<Readonly<Record<string, unknown>>>;
+
 /** A request without parameters: any that comes is refused. */
-export const NO_FIELDS = z.strictObject({});
+export const NO_FIELDS = s.object({});
 
 /** Ties the types of a JSON route together; what is left out asks for nothing. */
-export function jsonRoute<
-  A extends z.ZodType,
-  P extends Fields = z.ZodObject<{}>,
-  Q extends Fields = z.ZodObject<{}>,
-  B extends z.ZodType = z.ZodUndefined,
->(
+export function jsonRoute<A, P = {}, Q = {}, B = undefined>(
   route: RouteText & {
     readonly access?: Access;
-    readonly params?: P;
-    readonly query?: Q;
-    readonly body?: B;
-    readonly answer: A;
+    readonly params?: s.Schema<P>;
+    readonly query?: s.Schema<Q>;
+    readonly body?: s.Schema<B>;
+    readonly answer: s.Schema<A>;
     readonly handle: (
       input: RouteInput<P, Q, B>,
       sources: ApiSources,
-    ) => Promise<ApiResult<z.input<A>>> | ApiResult<z.input<A>>;
+    ) => Promise<ApiResult<Sent<NoInfer<A>>>> | ApiResult<Sent<NoInfer<A>>>;
   },
 ): JsonRoute {
-  return Object.freeze({
+  return Object.freeze<JsonRoute>({
     ...route,
     kind: 'json',
     access: route.access ?? 'signedIn',
-    params: route.params ?? NO_FIELDS,
-    query: route.query ?? NO_FIELDS,
+    params: (route.params as Fields | undefined) ?? NO_FIELDS,
+    query: (route.query as Fields | undefined) ?? NO_FIELDS,
     body: route.body,
-    // The compiler lets a method be less general than declared: the server parses with exactly these schemas first.
-    handle: route.handle,
+    // The server parses with exactly these schemas first.
+    handle: route.handle as JsonRoute['handle'],
   });
 }
 

@@ -1,4 +1,6 @@
-import type { z } from 'zod';
+import { fleetFinding, findingEvent, historyEntry } from '../../api/finding.ts';
+import { fleetNode, nodeState } from '../../api/node.ts';
+import type { Schema } from '../../posture/schema.ts';
 import type { Route } from './route.ts';
 import { getBenchmark, listBenchmarks } from './route/benchmarks.ts';
 import { getCheck, listChecks } from './route/checks.ts';
@@ -14,7 +16,6 @@ import { listSinks } from './route/sinks.ts';
 import { getStatus } from './route/status.ts';
 import { getSummary } from './route/summary.ts';
 import { getTrend } from './route/trend.ts';
-import { findingEventSchema, findingSchema, historyEntrySchema, nodeSchema, nodeStateSchema } from './schema.ts';
 
 /** Every route, by path. */
 export const ROUTES: readonly Route[] = Object.freeze([
@@ -40,10 +41,10 @@ export const ROUTES: readonly Route[] = Object.freeze([
 ]);
 
 /** Schemas that have a name in the document. */
-export const COMPONENTS: Readonly<Record<string, z.ZodType>> = Object.freeze({
-  Finding: findingSchema,
-  FindingEvent: findingEventSchema,
-  HistoryEntry: historyEntrySchema,
-  Node: nodeSchema,
-  NodeState: nodeStateSchema,
+export const COMPONENTS: Readonly<Record<string, Schema<unknown>>> = Object.freeze({
+  Finding: fleetFinding,
+  FindingEvent: findingEvent,
+  HistoryEntry: historyEntry,
+  Node: fleetNode,
+  NodeState: nodeState,
 });

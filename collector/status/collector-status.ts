@@ -1,3 +1,4 @@
+import type { ISSUE_CODES } from '../../api/issue.ts';
 import type { FreeSpace } from '../../service/free-space.ts';
 import type { NodeProblem } from '../session/server.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
@@ -64,26 +65,6 @@ export interface CollectorStatus {
   readonly sinks: readonly SinkStatus[];
   readonly issues: readonly Issue[];
 }
-
-/** Everything that can be wrong with a collector and its nodes. Closed list. */
-export const ISSUE_CODES = Object.freeze([
-  'storeFailing',
-  'storeQuarantined',
-  'storeSpace',
-  'storeReplaced',
-  'storeRestored',
-  'tlsFilesMissing',
-  'sinkPaused',
-  'sinkRetrying',
-  'sinkRejected',
-  'nodeOffline',
-  'nodeStale',
-  'nodeIdentityConflict',
-  'nodeLimited',
-  'nodeRepaired',
-  'agentDropped',
-  'agentOverBudget',
-] as const);
 
 /** One of {@link ISSUE_CODES}. */
 export type IssueCode = (typeof ISSUE_CODES)[number];

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import type { QueryAnswer } from '../../api/query.ts';
+import type { AnswerOf, QueryAnswer } from '../../api/query.ts';
 import { safe, safeJson } from '../../api/safe.ts';
 import { Scroll } from '../part/card.tsx';
 import { UntrustedText, UntrustedLines } from '../part/untrusted-text.tsx';
@@ -20,7 +20,7 @@ const ORDER = ['ok', 'error', 'timeout'] as const;
 export function Answers({ record }: { readonly record: QueryRecord }): JSX.Element {
   const { answers, atMs, tookMs } = record;
   const good = answers.filter(({ outcome }) => outcome === 'ok').length;
-  const offline = answers.filter(({ outcome }) => outcome === 'offline');
+  const offline = answers.filter((answer) => answer.outcome === 'offline');
   const sorted = ORDER.flatMap((outcome) => answers.filter((answer) => answer.outcome === outcome));
   return (
     <section class="answers" aria-label="Answers">
@@ -38,7 +38,8 @@ export function Answers({ record }: { readonly record: QueryRecord }): JSX.Eleme
 }
 
 function Answer({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
-  const { nodeId, nodeName, outcome, value, rows, truncated, unread } = answer;
+  const { nodeId, nodeName, outcome } = answer;
+  const [truncated, unread] = answer.outcome === 'ok' ? [answer.truncated, answer.unread] : [false, []];
   return (
     <section class={`card answer answer-${outcome}`} aria-label={`Answer of ${safe(nodeName)}`}>
       <header class="card-head">
@@ -48,7 +49,7 @@ function Answer({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
           </a>
         </h2>
         <span class="card-aside">
-          {Array.isArray(value) && outcome === 'ok' ? counted(rows, 'row') : OUTCOMES[outcome]}
+          {answer.outcome === 'ok' && Array.isArray(answer.value) ? counted(answer.rows, 'row') : OUTCOMES[outcome]}
         </span>
       </header>
       {truncated ? (
@@ -73,7 +74,7 @@ function Answer({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
   );
 }
 
-function Offline({ answers }: { readonly answers: readonly QueryAnswer[] }): JSX.Element {
+function Offline({ answers }: { readonly answers: readonly AnswerOf<'offline'>[] }): JSX.Element {
   return (
     <section class="card answer" aria-label="Nodes that are offline">
       <h2>{counted(answers.length, 'node')} offline</h2>

@@ -48,6 +48,7 @@ function collectWithin(shape: Shape, path: string, paths: FactPath[]): void {
     case 'number':
     case 'boolean':
     case 'unknown':
+    case 'union':
       return;
   }
 }
@@ -67,6 +68,7 @@ function typeText(shape: Shape): string {
     case 'boolean':
       return 'bool';
     case 'unknown':
+    case 'union':
       return 'dyn';
     case 'oneOf':
       return shape.values.map((word) => `"${word}"`).join(' | ');

@@ -44,6 +44,7 @@ function celType(shape: Shape, path: string, objects: Map<string, ReadonlyMap<st
     case 'boolean':
       return 'bool';
     case 'unknown':
+    case 'union':
       return 'dyn';
     case 'observed':
     case 'nullable':

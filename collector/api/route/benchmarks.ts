@@ -1,8 +1,8 @@
-import { z } from 'zod';
+import { benchmark, benchmarkList } from '../../../api/check.ts';
+import * as s from '../../../posture/schema.ts';
+import { text } from '../parameter.ts';
 import { BENCHMARKS, findBenchmark } from '../../../posture/benchmark/benchmark.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
-
-const count = z.int().min(0);
 
 /** GET /v1/benchmarks */
 export const listBenchmarks = jsonRoute({
@@ -12,16 +12,7 @@ export const listBenchmarks = jsonRoute({
   summary: 'All benchmarks',
   description: 'The published benchmarks that checks are mapped to, and how much of each is answered.',
   refuses: [],
-  answer: z.strictObject({
-    benchmarks: z.array(
-      z.strictObject({
-        id: z.string(),
-        title: z.string(),
-        controls: count.describe('controls of the benchmark'),
-        answered: count.describe('controls that checks answer'),
-      }),
-    ),
-  }),
+  answer: benchmarkList,
   handle: () =>
     answer({
       benchmarks: BENCHMARKS.map(({ id, title, controls }) => ({
@@ -41,32 +32,20 @@ export const getBenchmark = jsonRoute({
   summary: 'One benchmark',
   description: 'Every control with the checks that answer it, or why none does.',
   refuses: ['notFound', 'invalidRequest'],
-  params: z.strictObject({ benchmark: z.string().min(1).max(128).describe('`cis-docker-1.8.0`') }),
-  answer: z.strictObject({
-    id: z.string(),
-    title: z.string(),
-    controls: z.array(
-      z.strictObject({
-        id: z.string(),
-        title: z.string(),
-        level: z.int(),
-        checks: z.array(z.string()).describe('all of them must pass'),
-        why: z.string().optional().describe('why no check answers it'),
-      }),
-    ),
-  }),
+  params: s.object({ benchmark: text('`cis-docker-1.8.0`', 128) }),
+  answer: benchmark,
   handle: ({ params }) => {
-    const benchmark = findBenchmark(params.benchmark);
-    if (benchmark === undefined)
+    const found = findBenchmark(params.benchmark);
+    if (found === undefined)
       return refuse(
         'notFound',
         `there is no benchmark ${JSON.stringify(params.benchmark)}`,
         'GET /v1/benchmarks lists them',
       );
-    const controls = benchmark.controls.map(({ id, title, level, checks, why }) => {
-      const control = { id, title, level, checks: [...checks] };
-      return why === undefined ? control : { ...control, why };
+    return answer({
+      id: found.id,
+      title: found.title,
+      controls: found.controls.map(({ id, title, level, checks, why }) => ({ id, title, level, checks, why })),
     });
-    return answer({ id: benchmark.id, title: benchmark.title, controls });
   },
 });

@@ -1,9 +1,7 @@
-import { z } from 'zod';
-import type { ConsoleCode, ConsoleSession } from '../../../api/sign-in.ts';
-import type { Answers } from '../answers.ts';
+import { consoleCode, consoleSession } from '../../../api/sign-in.ts';
+import * as s from '../../../posture/schema.ts';
+import { text } from '../parameter.ts';
 import { answer, jsonRoute } from '../route.ts';
-
-const expiresMs = z.int().min(0).describe('until when it can be used; milliseconds since 1970, UTC');
 
 /** POST /v1/console/links */
 export const createConsoleLink = jsonRoute({
@@ -16,11 +14,8 @@ export const createConsoleLink = jsonRoute({
     'ends with the collector. A session cannot ask for one: only the operator token can.',
   access: 'operator',
   refuses: ['invalidRequest', 'tooLarge', 'unsupportedMediaType'],
-  body: z.strictObject({}),
-  answer: z.strictObject({
-    code: z.string().describe('what follows `#code=`'),
-    expiresMs,
-  }) satisfies Answers<ConsoleCode>,
+  body: s.object({}),
+  answer: consoleCode,
   handle: (_input, { signIn }) => answer(signIn.issueCode()),
 });
 
@@ -35,13 +30,11 @@ export const openConsoleSession = jsonRoute({
     'but `/v1/console/links`, for twelve hours, and ends earlier when the operator token is changed.',
   access: 'open',
   refuses: ['invalidRequest', 'unauthorized', 'tooManyRequests', 'tooLarge', 'unsupportedMediaType'],
-  body: z.union([
-    z.strictObject({ code: z.string().trim().min(1).max(512).describe('from a link; it can be used once') }),
-    z.strictObject({ token: z.string().trim().min(1).max(1024).describe('the operator token') }),
+  body: s.union([
+    s.object({ code: text('from a link; it can be used once', 512) }),
+    s.object({ token: text('the operator token', 1024) }),
   ]),
-  answer: z.strictObject({
-    token: z.string().describe('session token'),
-    expiresMs,
-  }) satisfies Answers<ConsoleSession>,
-  handle: ({ body, address }, { signIn }) => signIn.openSession(body, address),
+  answer: consoleSession,
+  handle: ({ body, address }, { signIn }) =>
+    signIn.openSession('code' in body ? { code: body.code.trim() } : { token: body.token.trim() }, address),
 });

@@ -1,12 +1,13 @@
-import { z } from 'zod';
-import type { GoneNode } from '../../../api/node.ts';
-import type { Answers } from '../answers.ts';
+import { findingEvent } from '../../../api/finding.ts';
+import { goneNode, nodeState } from '../../../api/node.ts';
+import { count } from '../../../api/part.ts';
+import * as s from '../../../posture/schema.ts';
+import { numeric } from '../parameter.ts';
 import type { StreamRoute } from '../route.ts';
 import { NO_FIELDS } from '../route.ts';
-import { findingEventSchema, nodeStateSchema } from '../schema.ts';
 
 /** Position in the outbox, as `after` or as Last-Event-ID. */
-export const positionSchema = z.coerce.number().int().min(0);
+export const positionSchema = numeric('position of the last event that was read', 0);
 
 /** GET /v1/events */
 export const watchEvents = Object.freeze<StreamRoute>({
@@ -24,13 +25,13 @@ export const watchEvents = Object.freeze<StreamRoute>({
   access: 'signedIn',
   refuses: ['invalidRequest', 'unavailable'],
   params: NO_FIELDS,
-  query: z.strictObject({ after: positionSchema.optional().describe('position of the last event that was seen') }),
+  query: s.object({ after: s.nullable(positionSchema) }),
   body: undefined,
   events: {
-    finding: findingEventSchema,
-    node: nodeStateSchema,
-    nodeRemoved: z.strictObject({ nodeId: z.string() }) satisfies Answers<GoneNode>,
-    gap: z.strictObject({ after: positionSchema, next: positionSchema }),
-    overflow: z.strictObject({ reason: z.string() }),
+    finding: findingEvent,
+    node: nodeState,
+    nodeRemoved: goneNode,
+    gap: s.object({ after: count(), next: count() }),
+    overflow: s.object({ reason: s.string() }),
   },
 });

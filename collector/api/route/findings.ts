@@ -1,35 +1,22 @@
-import { z } from 'zod';
+import { findingPage, historyPage, subjectKind } from '../../../api/finding.ts';
+import { severity, verdict } from '../../../api/part.ts';
+import * as s from '../../../posture/schema.ts';
 import type { FindingFilter, HistoryFilter } from '../../store/store.ts';
 import { presentFinding } from '../present.ts';
+import { flag, numeric, repeated, text } from '../parameter.ts';
 import { answer, jsonRoute } from '../route.ts';
-import { findingPageSchema, historyPageSchema, severitySchema, subjectKindSchema, verdictSchema } from '../schema.ts';
 import { findNodes } from './nodes.ts';
 
 /** Findings or entries in one page: what is asked for where nothing is said, and the most that can be. */
 const DEFAULT_LIMIT = 500;
 const MAX_LIMIT = 10_000;
 
-const word = z.string().min(1).max(4096);
-const severalWords = (meaning: string): z.ZodOptional<z.ZodArray<z.ZodString>> =>
-  z.array(word).max(100).optional().describe(`${meaning}; may be repeated`);
-const limit = z.coerce.number().int().min(1).max(MAX_LIMIT).default(DEFAULT_LIMIT).describe('entries in one page');
-const cursor = z.string().min(1).max(1024).optional().describe('`cursor` of the page before');
-
-const findingQuery = z.strictObject({
-  node: severalWords('id or name of a node'),
-  check: severalWords('check id'),
-  verdict: z.array(verdictSchema).max(5).optional().describe('may be repeated'),
-  severity: z.array(severitySchema).max(5).optional().describe('may be repeated'),
-  kind: z.array(subjectKindSchema).max(6).optional().describe('kind of subject; may be repeated'),
-  subject: word.optional().describe('id or name of the subject, exactly'),
-  text: z.string().min(1).max(256).optional().describe('found in check, title, subject, reason or evidence'),
-  limit,
-  cursor,
-  total: z
-    .stringbool({ truthy: ['true'], falsy: ['false'] })
-    .optional()
-    .describe('also count all that match'),
-});
+const word = (doc: string): s.Schema<string> => text(doc, 4096);
+const severalWords = (doc: string): s.Schema<readonly string[] | null> => repeated(word(''), doc, 100);
+const page = {
+  limit: s.withDefault(numeric('entries in one page', 1, MAX_LIMIT), DEFAULT_LIMIT),
+  cursor: s.nullable(text('`cursor` of the page before', 1024)),
+};
 
 /** GET /v1/findings */
 export const listFindings = jsonRoute({
@@ -39,38 +26,40 @@ export const listFindings = jsonRoute({
   summary: 'Findings, worst first',
   description: 'Parameters are combined; the values of one that is repeated are alternatives.',
   refuses: ['invalidRequest', 'unknownNode'],
-  query: findingQuery,
-  answer: findingPageSchema,
+  query: s.object({
+    node: severalWords('id or name of a node'),
+    check: severalWords('check id'),
+    verdict: repeated(verdict, '', 5),
+    severity: repeated(severity, '', 5),
+    kind: repeated(subjectKind, 'kind of subject', 6),
+    subject: s.nullable(word('id or name of the subject, exactly')),
+    text: s.nullable(text('contained in check, title, subject, reason or evidence', 256)),
+    ...page,
+    total: s.nullable(flag('also count all that match')),
+  }),
+  answer: findingPage,
   handle: async ({ query }, { store, controlsOf }) => {
     const nodes = await findNodes(store, query.node ?? []);
     if (!nodes.ok) return nodes;
     const filter: FindingFilter = {
       limit: query.limit,
-      ...(query.node === undefined ? {} : { nodes: nodes.body.map((node) => node.id) }),
-      ...(query.check === undefined ? {} : { checks: query.check }),
-      ...(query.verdict === undefined ? {} : { verdicts: query.verdict }),
-      ...(query.severity === undefined ? {} : { severities: query.severity }),
-      ...(query.kind === undefined ? {} : { subjectKinds: query.kind }),
-      ...(query.subject === undefined ? {} : { subject: query.subject }),
-      ...(query.text === undefined ? {} : { text: query.text }),
-      ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
-      ...(query.total === undefined ? {} : { counted: query.total }),
+      ...(query.node === null ? {} : { nodes: nodes.body.map((node) => node.id) }),
+      ...(query.check === null ? {} : { checks: query.check }),
+      ...(query.verdict === null ? {} : { verdicts: query.verdict }),
+      ...(query.severity === null ? {} : { severities: query.severity }),
+      ...(query.kind === null ? {} : { subjectKinds: query.kind }),
+      ...(query.subject === null ? {} : { subject: query.subject }),
+      ...(query.text === null ? {} : { text: query.text }),
+      ...(query.cursor === null ? {} : { cursor: query.cursor }),
+      ...(query.total === null ? {} : { counted: query.total }),
     };
     const { findings, cursor, total } = await store.findings(filter);
     return answer({
       findings: findings.map((finding) => presentFinding(finding, controlsOf)),
-      ...(cursor === undefined ? {} : { cursor }),
-      ...(total === undefined ? {} : { total }),
+      cursor,
+      total,
     });
   },
-});
-
-const historyQuery = z.strictObject({
-  node: severalWords('id or name of a node'),
-  finding: word.optional().describe('uid of a finding'),
-  since: z.coerce.number().int().min(0).optional().describe('milliseconds since 1970, UTC'),
-  limit,
-  cursor,
 });
 
 /** GET /v1/history */
@@ -81,25 +70,30 @@ export const listHistory = jsonRoute({
   summary: 'What happened to findings, newest first',
   description: 'Opened, changed and resolved, as far back as the collector keeps it.',
   refuses: ['invalidRequest', 'unknownNode'],
-  query: historyQuery,
-  answer: historyPageSchema,
+  query: s.object({
+    node: severalWords('id or name of a node'),
+    finding: s.nullable(word('uid of a finding')),
+    since: s.nullable(numeric('milliseconds since 1970, UTC', 0)),
+    ...page,
+  }),
+  answer: historyPage,
   handle: async ({ query }, { store }) => {
     const nodes = await findNodes(store, query.node ?? []);
     if (!nodes.ok) return nodes;
     const filter: HistoryFilter = {
       limit: query.limit,
-      ...(query.node === undefined ? {} : { nodes: nodes.body.map((node) => node.id) }),
-      ...(query.finding === undefined ? {} : { findingUid: query.finding }),
-      ...(query.since === undefined ? {} : { sinceMs: query.since }),
-      ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+      ...(query.node === null ? {} : { nodes: nodes.body.map((node) => node.id) }),
+      ...(query.finding === null ? {} : { findingUid: query.finding }),
+      ...(query.since === null ? {} : { sinceMs: query.since }),
+      ...(query.cursor === null ? {} : { cursor: query.cursor }),
     };
-    const page = await store.history(filter);
-    const entries = page.entries.map(
+    const { entries: found, cursor } = await store.history(filter);
+    const entries = found.map(
       ({ position, atMs, action, cause, nodeId, findingUid, check, subjectKind, subjectName, verdict, severity }) => ({
         position,
         atMs,
         action,
-        ...(cause === undefined ? {} : { cause }),
+        cause,
         nodeId,
         findingUid,
         check,
@@ -109,6 +103,6 @@ export const listHistory = jsonRoute({
         severity,
       }),
     );
-    return answer(page.cursor === undefined ? { entries } : { entries, cursor: page.cursor });
+    return answer({ entries, cursor });
   },
 });

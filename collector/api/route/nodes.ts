@@ -1,9 +1,10 @@
-import { z } from 'zod';
+import { nodeDetail, nodeList } from '../../../api/node.ts';
+import * as s from '../../../posture/schema.ts';
 import type { NodeRow, Store } from '../../store/store.ts';
 import { presentNode, presentNodeDetail } from '../present.ts';
+import { text } from '../parameter.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 import type { ApiResult } from '../route.ts';
-import { nodeDetailSchema, nodeListSchema } from '../schema.ts';
 
 /** GET /v1/nodes */
 export const listNodes = jsonRoute({
@@ -13,7 +14,7 @@ export const listNodes = jsonRoute({
   summary: 'All nodes',
   description: 'Every node that ever had a session, by name, with its counts of findings.',
   refuses: [],
-  answer: nodeListSchema,
+  answer: nodeList,
   handle: async (_input, { store, clock, heartbeatMs }) => {
     const [nodes, counts] = await Promise.all([store.nodes(), store.counts()]);
     // Each node with its own: with the counts of all, ten thousand nodes would take ten seconds.
@@ -33,8 +34,8 @@ export const getNode = jsonRoute({
   summary: 'One node',
   description: 'One node, by id or name, with its running containers.',
   refuses: ['unknownNode', 'ambiguousNode', 'invalidRequest'],
-  params: z.strictObject({ node: z.string().min(1).max(256).describe('id or name') }),
-  answer: nodeDetailSchema,
+  params: s.object({ node: text('id or name', 256) }),
+  answer: nodeDetail,
   handle: async ({ params }, { store, clock, heartbeatMs }) => {
     const found = await findNodes(store, [params.node]);
     if (!found.ok) return found;

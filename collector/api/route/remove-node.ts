@@ -1,6 +1,6 @@
-import { z } from 'zod';
-import type { RemovedNode } from '../../../api/node.ts';
-import type { Answers } from '../answers.ts';
+import { removedNode } from '../../../api/node.ts';
+import * as s from '../../../posture/schema.ts';
+import { text } from '../parameter.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 
 /** DELETE /v1/nodes/{id} */
@@ -13,13 +13,8 @@ export const removeNode = jsonRoute({
     'Removes a node that is not connected, with its findings. Each open one is resolved, in the history and for every ' +
     'sink, with the cause `nodeRemoved`; the history itself stays. A node that comes back is a new one.',
   refuses: ['unknownNode', 'nodeConnected', 'unavailable', 'invalidRequest'],
-  params: z.strictObject({ id: z.string().min(1).max(256).describe('id; a name will not do') }),
-  answer: z.strictObject({
-    id: z.string(),
-    name: z.string(),
-    findings: z.int().min(0).describe('findings that the node had'),
-    resolved: z.int().min(0).describe('those among them that were open'),
-  }) satisfies Answers<RemovedNode>,
+  params: s.object({ id: text('id; a name is refused', 256) }),
+  answer: removedNode,
   handle: async ({ params: { id }, address }, { removeNode }) => {
     const given = await removeNode(id, address);
     switch (given.outcome) {

@@ -1,6 +1,6 @@
+import { summary } from '../../../api/node.ts';
 import { presentCounts } from '../present.ts';
 import { answer, jsonRoute } from '../route.ts';
-import { summarySchema } from '../schema.ts';
 
 /** GET /v1/summary */
 export const getSummary = jsonRoute({
@@ -10,7 +10,7 @@ export const getSummary = jsonRoute({
   summary: 'The fleet at a glance',
   description: 'How many nodes there are, how many of them are connected, and counts of findings over all of them.',
   refuses: [],
-  answer: summarySchema,
+  answer: summary,
   handle: async (_input, { store, version }) => {
     const [nodes, counts] = await Promise.all([store.nodes(), store.counts()]);
     const connected = nodes.filter((node) => node.connected).length;

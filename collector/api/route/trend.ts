@@ -1,14 +1,13 @@
-import { z } from 'zod';
+import { trend } from '../../../api/trend.ts';
+import * as s from '../../../posture/schema.ts';
+import { numeric } from '../parameter.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
-import { trendSchema } from '../schema.ts';
 
 /** The store keeps changes by the minute. */
 const MINUTE_MS = 60_000;
 const DEFAULT_SPAN_MS = 24 * 60 * MINUTE_MS;
 const DEFAULT_POINTS = 96;
 const MAX_POINTS = 500;
-
-const moment = z.coerce.number().int().min(0).optional();
 
 /** GET /v1/trend */
 export const getTrend = jsonRoute({
@@ -20,12 +19,12 @@ export const getTrend = jsonRoute({
     'How many findings failed, by severity, and how many were unknown, at the end of each step. The steps are multiples ' +
     'of a minute and begin at the same times whenever they are asked for; the last point is the end of the span.',
   refuses: ['invalidRequest'],
-  query: z.strictObject({
-    fromMs: moment.describe('begin of the span; a day before its end where nothing is said'),
-    toMs: moment.describe('end of the span; now where nothing is said, or where it lies in the future'),
-    points: z.coerce.number().int().min(2).max(MAX_POINTS).default(DEFAULT_POINTS).describe('most points'),
+  query: s.object({
+    fromMs: s.nullable(numeric('', 0), 'begin of the span; default: a day before its end'),
+    toMs: s.nullable(numeric('', 0), 'end of the span; default, and where it is in the future: now'),
+    points: s.withDefault(numeric('largest number of points', 2, MAX_POINTS), DEFAULT_POINTS),
   }),
-  answer: trendSchema,
+  answer: trend,
   handle: async ({ query }, { store, clock }) => {
     const nowMs = clock.now();
     const asked = query.toMs ?? nowMs;

@@ -90,7 +90,7 @@ void t.test('what is wrong is said in one shape', async (t) => {
     [server.fetch('/v1/benchmarks/none'), 'notFound', /no benchmark "none"/],
     [server.fetch('/v1/findings?limit=0'), 'invalidRequest', /query\.limit/],
     [server.fetch('/v1/findings?limit=10001'), 'invalidRequest', /query\.limit/],
-    [server.fetch('/v1/findings?verdict=bad'), 'invalidRequest', /query\.verdict\.0/],
+    [server.fetch('/v1/findings?verdict=bad'), 'invalidRequest', /query\.verdict\[0\]/],
     [server.fetch('/v1/findings?colour=red'), 'invalidRequest', /colour/],
     [server.fetch('/v1/findings?cursor=nonsense'), 'invalidRequest', /./],
     [server.fetch('/v1/findings?node=none'), 'unknownNode', /none/],

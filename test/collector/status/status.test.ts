@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import t from 'tap';
-import { ISSUE_CODES } from '../../../collector/status/collector-status.ts';
+import { ISSUE_CODES } from '../../../api/issue.ts';
 import { StoreError } from '../../../collector/store/error.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { startServer } from '../api/server.ts';
