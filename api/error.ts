@@ -25,5 +25,3 @@ export const apiError = s.object({
     hint: s.nullable(s.string(), 'what to do about it'),
   }),
 });
-/** See {@link apiError}. */
-export type ApiError = s.Infer<typeof apiError>;

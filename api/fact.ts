@@ -11,5 +11,3 @@ export type FactField = s.Infer<typeof factField>;
 
 /** All fields. */
 export const factList = s.object({ facts: s.list(factField, '', 10_000) });
-/** See {@link factList}. */
-export type FactList = s.Infer<typeof factList>;

@@ -90,5 +90,3 @@ export const historyPage = s.object({
   entries: s.list(historyEntry, '', 10_000),
   cursor: s.nullable(s.string(), 'present if more follow: pass it as `cursor`'),
 });
-/** See {@link historyPage}. */
-export type HistoryPage = s.Infer<typeof historyPage>;

@@ -38,8 +38,6 @@ export type FleetNode = s.Infer<typeof fleetNode>;
 
 /** All nodes. */
 export const nodeList = s.object({ nodes: s.list(fleetNode, '', 100_000) });
-/** See {@link nodeList}. */
-export type NodeList = s.Infer<typeof nodeList>;
 
 /** A node with its containers as they were last reported. */
 export const nodeDetail = s.object({
@@ -62,8 +60,6 @@ export type NodeDetail = s.Infer<typeof nodeDetail>;
 
 /** A node was removed: what `/v1/events` sends as `nodeRemoved`. */
 export const goneNode = s.object({ nodeId: s.string() });
-/** See {@link goneNode}. */
-export type GoneNode = s.Infer<typeof goneNode>;
 
 /** A node that was removed. */
 export const removedNode = s.object({
@@ -72,8 +68,6 @@ export const removedNode = s.object({
   findings: count('findings that the node had'),
   resolved: count('those among them that were open'),
 });
-/** See {@link removedNode}. */
-export type RemovedNode = s.Infer<typeof removedNode>;
 
 /** The fleet at a glance. */
 export const summary = s.object({

@@ -5,8 +5,6 @@ const expiresMs = time('until when it can be used');
 
 /** A code that signs a person in to the console, once. */
 export const consoleCode = s.object({ code: s.string('what follows `#code=`', 512), expiresMs });
-/** See {@link consoleCode}. */
-export type ConsoleCode = s.Infer<typeof consoleCode>;
 
 /** A session of the console. */
 export const consoleSession = s.object({ token: s.string('session token', 4096), expiresMs });
