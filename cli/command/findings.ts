@@ -48,7 +48,11 @@ export const findings = defineCommand({
       summary: 'findings about this kind of subject',
     },
     { name: 'subject', value: 'NAME', summary: 'findings about the subject with this name or id' },
-    { name: 'text', value: 'TEXT', summary: 'findings whose check, title, subject, reason or evidence contains this' },
+    {
+      name: 'text',
+      value: 'TEXT',
+      summary: 'findings with each of these words in check, title, subject, reason or evidence',
+    },
     { name: 'limit', value: 'NUMBER', summary: `at most so many; default ${String(DEFAULT_LIMIT)}` },
     {
       name: 'fail-on',

@@ -14,6 +14,7 @@ import { addConsole } from './console-pages.ts';
 import { indexControls } from './controls.ts';
 import { API_ERRORS, errorBody } from './error.ts';
 import type { ApiErrorCode } from './error.ts';
+import { compressAnswer } from './content-encoding.ts';
 import { createEventStreams } from './event-streams.ts';
 import type { EventStreams } from './event-streams.ts';
 import { openApiDocument } from './openapi.ts';
@@ -84,6 +85,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addHook('onRequest', async (_request, reply) => {
     reply.headers(SECURITY_HEADERS);
   });
+  server.addHook('onSend', compressAnswer);
   const reads = createReadQueue(options.clock);
   const connections = createConnectionLimit(MAX_IDLE_CONNECTIONS, (address) =>
     options.log.debug({ address }, 'an idle connection made room for a new one'),

@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 
@@ -8,6 +9,12 @@ export type Encoding = (typeof ENCODINGS)[number];
 
 /** Smaller answers do not get noticeably smaller. */
 const MIN_BYTES = 1024;
+/**
+ * Files are compressed once, answers for each request. Level 1 makes 6.7 MB of findings 16 times smaller in 7 ms (br) or
+ * 13 ms (gzip); level 4 saves a sixth more and takes six times as long.
+ */
+const FILE_LEVEL = 9;
+const ANSWER_LEVEL = 1;
 /** Images and fonts of these kinds are packed by themselves. */
 const PACKED_TYPE = /^(?:image\/(?:png|webp)|font\/)/;
 
@@ -43,21 +50,38 @@ export function packed(bytes: Buffer, type: string): PackedBytes {
     as: (encoding) => {
       const known = made.get(encoding);
       if (known !== undefined) return known;
-      const making = pack(bytes, encoding).then((result) => ({ encoding, bytes: result }));
+      const making = pack(bytes, encoding, FILE_LEVEL).then((result) => ({ encoding, bytes: result }));
       made.set(encoding, making);
       return making;
     },
   };
 }
 
-function pack(bytes: Buffer, encoding: Encoding): Promise<Buffer> {
+/**
+ * Compresses an answer that is made for one request, where the request allows it. Safe from attacks that read a secret
+ * off the compressed length (BREACH): these need an answer that holds a secret beside text of the attacker's choice.
+ * The token comes in a header that no other site can send, and no answer holds a secret but those of a sign-in, which
+ * are shorter than {@link MIN_BYTES}. Event streams are not answers: they bypass this.
+ */
+export async function compressAnswer(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+  if (typeof payload !== 'string') return payload;
+  reply.header('vary', 'accept-encoding');
+  if (payload.length < MIN_BYTES) return payload;
+  const encoding = chooseEncoding(request.headers['accept-encoding']);
+  if (encoding === 'identity') return payload;
+  const bytes = await pack(Buffer.from(payload), encoding, ANSWER_LEVEL);
+  reply.header('content-encoding', encoding).header('content-length', bytes.length);
+  return bytes;
+}
+
+function pack(bytes: Buffer, encoding: Encoding, level: number): Promise<Buffer> {
   switch (encoding) {
     case 'br':
       return promisify(brotliCompress)(bytes, {
-        params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+        params: { [constants.BROTLI_PARAM_QUALITY]: level, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
       });
     case 'gzip':
-      return promisify(gzip)(bytes, { level: 9 });
+      return promisify(gzip)(bytes, { level });
     case 'identity':
       return Promise.resolve(bytes);
   }

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
+import { searchWords } from '../../api/finding-text.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
 import { CHECK_OF_FINDING, JOIN_TEXTS, SUBJECT_OF_FINDING } from './key-table.ts';
@@ -12,6 +13,8 @@ import type { CountRow, FindingFilter, FindingPage, StoredFinding } from './stor
 const MAX_LIMIT = 10_000;
 /** Longest text to look for. */
 const MAX_TEXT = 1000;
+/** Most words in it: each is looked for in every row. */
+const MAX_WORDS = 16;
 /** Name of the SQL function that tells whether one of the strings of a detail holds a text. */
 const HOLDS = 'detail_holds';
 
@@ -59,7 +62,7 @@ export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) =
 function totalOf(db: DatabaseSync, filter: FindingFilter, page: FindingPage): { readonly total?: number } {
   const { verdicts, severities, text, subject, cursor } = filter;
   if (cursor === undefined && page.cursor === undefined) return { total: page.findings.length };
-  if ((text !== undefined && text !== '') || subject !== undefined) return {};
+  if (searchWords(text ?? '').length > 0 || subject !== undefined) return {};
   const codes = statusCodesOf(verdicts, severities);
   const conditions = conditionsOf(filter);
   const where = [`status_code IN (${marks(codes)})`, ...conditions.map(({ sql }) => sql)].join(' AND ');
@@ -89,6 +92,8 @@ function assertFilter({ limit, text }: FindingFilter): void {
     throw new StoreError('badFilter', `limit must be 1 to ${String(MAX_LIMIT)}`);
   if (text !== undefined && text.length > MAX_TEXT)
     throw new StoreError('badFilter', `text must have at most ${String(MAX_TEXT)} characters`);
+  if (searchWords(text ?? '').length > MAX_WORDS)
+    throw new StoreError('badFilter', `text must have at most ${String(MAX_WORDS)} words`);
 }
 
 function selectByStatus(db: DatabaseSync, conditions: readonly Condition[]): StatementSync {
@@ -134,17 +139,20 @@ function conditionsOf({ nodes, checks, subjectKinds, subject, text }: FindingFil
       values: [subject, ...texts],
     });
   }
-  if (text !== undefined && text !== '') {
-    // In the detail the text stands as JSON has it.
-    const inDetail = likeHolds(JSON.stringify(text).slice(1, -1));
-    // LIKE ends at NUL, which is in no name and no check id.
-    const inName = text.includes('\0') ? null : likeHolds(text);
-    conditions.push({
-      sql: `(check_name.id LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' OR (detail LIKE ? ESCAPE '\\' AND ${HOLDS}(detail, ?)))`,
-      values: [inName, inName, inDetail, text],
-    });
-  }
+  for (const word of searchWords(text ?? '')) conditions.push(holdsWord(word));
   return conditions;
+}
+
+/** The word is in the check, the name of the subject, or one of the strings of the detail. */
+function holdsWord(word: string): Condition {
+  // The detail is JSON text.
+  const inDetail = likeHolds(JSON.stringify(word).slice(1, -1));
+  // LIKE ends at NUL, which is in no name and no check id.
+  const inName = word.includes('\0') ? null : likeHolds(word);
+  return {
+    sql: `(check_name.id LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' OR (detail LIKE ? ESCAPE '\\' AND ${HOLDS}(detail, ?)))`,
+    values: [inName, inName, inDetail, word],
+  };
 }
 
 function marks(values: readonly unknown[]): string {

@@ -171,7 +171,7 @@ export interface FindingFilter {
   readonly subjectKinds?: readonly SubjectKind[];
   /** Subject id or name, exactly. */
   readonly subject?: string;
-  /** Found in check, title, subject name, reason or evidence; case does not matter. */
+  /** At most 16 words, each found in check, title, subject name, reason or evidence; case does not matter. */
   readonly text?: string;
   /** At most 10,000. */
   readonly limit: number;

@@ -1,4 +1,5 @@
 import type { Check } from '../../api/check.ts';
+import { searchWords } from '../../api/finding-text.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 
@@ -29,10 +30,7 @@ export function writeCheckFilter({ text, severities }: CheckFilter): string {
 
 /** The checks that match, worst first, then by id. Searches id, title, explanation, facts and controls. */
 export function matchingChecks(checks: readonly Check[], { text, severities }: CheckFilter): readonly Check[] {
-  const words = text
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== '');
+  const words = searchWords(text.toLowerCase());
   return checks
     .filter((check) => severities.length === 0 || severities.includes(check.severity))
     .filter((check) => {

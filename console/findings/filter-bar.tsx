@@ -21,7 +21,7 @@ export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.E
     <div class="filters" role="search" aria-label="Findings">
       <SearchField
         text={filter.text}
-        label="Text in check, title, subject, reason or evidence"
+        label="Words in check, title, subject, reason or evidence"
         placeholder="Search check, title, subject, evidence"
         onText={(text) => apply({ text })}
       />

@@ -101,6 +101,8 @@ void t.test('a filter matches what the API would list', async (t) => {
     [{ nodes: ['n1'] }, true],
     [{ nodes: ['web-2'] }, false],
     [{ text: 'PERMITROOTLOGIN' }, true],
+    [{ text: 'sshd permitrootlogin' }, true],
+    [{ text: 'sshd elsewhere' }, false],
     [{ text: 'elsewhere' }, false],
   ];
   for (const [filter, expected] of cases)

@@ -33,7 +33,7 @@ export const listFindings = jsonRoute({
     severity: repeated(severity, '', 5),
     kind: repeated(subjectKind, 'kind of subject', 6),
     subject: s.nullable(word('id or name of the subject, exactly')),
-    text: s.nullable(text('contained in check, title, subject, reason or evidence', 256)),
+    text: s.nullable(text('words, each contained in check, title, subject, reason or evidence', 256)),
     ...page,
     total: s.nullable(flag('also count all that match')),
   }),

@@ -1,4 +1,8 @@
+import { get } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import t from 'tap';
 import { API_ERRORS } from '../../../collector/api/error.ts';
 import { ROUTES } from '../../../collector/api/routes.ts';
@@ -164,6 +168,32 @@ void t.test('the collector judges by its own clock whether a node is stale', asy
   t.equal(await presence(), 'stale');
   await server.store.putNode(nodeRow({ id: 'n1', connected: false, lastSeenMs: T0 }));
   t.equal(await presence(), 'offline');
+});
+
+void t.test('answers are compressed for who accepts it, event streams and short answers are not', async (t) => {
+  const server = await startServer(t);
+  const authorization = `Bearer ${TOKEN}`;
+  const ask = (path: string, encoding: string): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const headers = { authorization, 'accept-encoding': encoding };
+      get({ port: server.port, host: '127.0.0.1', path, headers }, resolve).on('error', reject);
+    });
+  const plain = await buffer(await ask('/v1/checks', 'identity'));
+  for (const [encoding, decompress] of [['br', brotliDecompressSync] as const, ['gzip', gunzipSync] as const]) {
+    const response = await ask('/v1/checks', encoding);
+    const body = await buffer(response);
+    t.equal(response.headers['content-encoding'], encoding);
+    t.equal(response.headers.vary, 'accept-encoding');
+    t.equal(Number(response.headers['content-length']), body.length);
+    t.ok(body.length * 3 < plain.length, `${encoding}: ${String(body.length)} of ${String(plain.length)} bytes`);
+    t.ok(decompress(body).equals(plain), 'the same answer');
+  }
+  t.equal((await ask('/v1/checks', 'br;q=0, zstd')).headers['content-encoding'], undefined);
+  t.equal((await ask('/v1/summary', 'br, gzip')).headers['content-encoding'], undefined, 'short');
+  t.equal((await ask('/v1/nodes/none', 'br, gzip')).headers['content-encoding'], undefined, 'a refusal');
+  const events = await ask('/v1/events', 'br, gzip');
+  t.equal(events.headers['content-encoding'], undefined, 'an event arrives when it happens');
+  events.destroy();
 });
 
 void t.test('the fleet', async (t) => {

@@ -36,6 +36,8 @@ export async function filters(t: Test, store: Store): Promise<void> {
   t.equal(await found({ text: 'LOCKDOWN is' }), 'n1:n1', 'title, whatever the case');
   t.equal(await found({ text: 'kernel.' }), 'n1:n1', 'check');
   t.equal(await found({ text: 'because of 100%' }), 'n1:b', 'reason');
+  t.equal(await found({ text: ' 100%  NAME-OF ' }), 'n1:b', 'words in any order, each somewhere');
+  t.equal(await found({ text: '100% name-of-a' }), '', 'all of them');
   t.equal(await found({ text: 'capeff', subjectKinds: ['file'] }), 'n1:/var/run/docker.sock', 'evidence');
   t.equal(await found({ text: 'name-of-b' }), 'n1:b', 'subject name');
   for (const text of ['100_', 'CAP%ADMIN', 'CAP_SYS_ADMI_', '1%%', '%', ',', '[', ']', '"', String.raw`\ `])
@@ -58,7 +60,9 @@ export async function literalText(t: Test, store: Store): Promise<void> {
       sequence += 1;
       await store.commit([commit({ sequence, snapshot: true, put })]);
       const fold = (text: string): string => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
-      const holds = ['x.y', title, 's', seen, expected, reason].some((text) => fold(text).includes(fold(wanted)));
+      const parts = ['x.y', title, 's', seen, expected, reason].map(fold);
+      const words = fold(wanted).split(/\s+/);
+      const holds = words.every((word) => parts.some((part) => part.includes(word)));
       const { findings } = await store.findings({ text: wanted, limit: 1 });
       return (findings.length === 1) === holds;
     }),
@@ -173,4 +177,6 @@ export async function refusals(t: Test, store: Store): Promise<void> {
     await t.rejects(store.outbox(0, limit), { code: 'badFilter' });
   }
   await t.rejects(store.findings({ limit: 1, text: 'x'.repeat(1001) }), { code: 'badFilter' });
+  const words = Array.from({ length: 17 }, (_, index) => String(index)).join(' ');
+  await t.rejects(store.findings({ limit: 1, text: words }), { code: 'badFilter' });
 }
