@@ -25,15 +25,6 @@ export function diff(before: FindingSet, after: FindingSet): Delta {
   return { added, changed, gone };
 }
 
-/** `before` with `delta` applied. Applying one delta twice gives the same set. */
-export function apply(before: FindingSet, delta: Delta): FindingSet {
-  const after = new Map(before);
-  for (const id of delta.gone) after.delete(id);
-  for (const finding of delta.added) after.set(finding.id, finding);
-  for (const finding of delta.changed) after.set(finding.id, finding);
-  return after;
-}
-
 /** How many findings a delta touches. */
 export function deltaSize(delta: Delta): number {
   return delta.added.length + delta.changed.length + delta.gone.length;

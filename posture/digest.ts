@@ -41,60 +41,6 @@ function finished(one: number, other: number): number {
   return (high >>> 11) * 2 ** 32 + (low >>> 0);
 }
 
-/** `hashOfContent` for contents that are ASCII and come in pieces, one content after the other. */
-export interface PieceHash {
-  /** Begins a content of this many bytes. */
-  readonly begin: (length: number) => void;
-  /** Takes the next piece and copies it to `to` in the memory. Answers where the copy ends. */
-  readonly add: (piece: Uint8Array, to: number) => number;
-  /** As `add`, of what stands from `start` to `end` in `bytes`. -1: it has a byte that is not allowed. */
-  readonly addText: (bytes: Uint8Array, start: number, end: number, to: number) => number;
-  /** The hash of all pieces since `begin`. */
-  readonly end: () => number;
-}
-
-/**
- * `memory`: where pieces are copied to; `allowed`: 0 for each byte that is not. To look at a byte and to copy it costs
- * nothing here: the hash waits four cycles for its own last step.
- */
-export function createPieceHash(memory: Uint8Array, allowed: Uint8Array): PieceHash {
-  const lanes = new Int32Array(2);
-  return {
-    begin: (length) => {
-      lanes[0] = 0x9e3779b9 ^ length;
-      lanes[1] = 0x85ebca6b ^ length;
-    },
-    add: (piece, to) => {
-      let low = lanes[0] ?? 0;
-      let high = lanes[1] ?? 0;
-      for (let at = 0; at < piece.length; at += 1) {
-        const unit = piece[at] ?? 0;
-        memory[to + at] = unit;
-        low = Math.imul(low ^ unit, 0x9e3779b1);
-        high = Math.imul(high ^ unit, 0x5f356495);
-      }
-      lanes[0] = low;
-      lanes[1] = high;
-      return to + piece.length;
-    },
-    addText: (bytes, start, end, to) => {
-      let low = lanes[0] ?? 0;
-      let high = lanes[1] ?? 0;
-      for (let at = start; at < end; at += 1) {
-        const unit = bytes[at] ?? 0;
-        if (allowed[unit] === 0) return -1;
-        memory[to + at - start] = unit;
-        low = Math.imul(low ^ unit, 0x9e3779b1);
-        high = Math.imul(high ^ unit, 0x5f356495);
-      }
-      lanes[0] = low;
-      lanes[1] = high;
-      return to + end - start;
-    },
-    end: () => finished(lanes[0] ?? 0, lanes[1] ?? 0),
-  };
-}
-
 /** The digest after a finding with this hash came in. */
 export function addToDigest(digest: number, hash: number): number {
   const sum = digest - MODULUS + hash;

@@ -9,9 +9,9 @@ import type { plimsoll } from './generated/fleet.js';
 export type WireFinding = plimsoll.v1.Finding.$Properties;
 
 /** Bounds of what a node may say about one finding; see fleet.proto. */
-export const MAX_ID_BYTES = 4096;
+const MAX_ID_BYTES = 4096;
 /** In UTF-16 units. */
-export const MAX_TEXT = 16 * 1024;
+const MAX_TEXT = 16 * 1024;
 const MAX_EVIDENCE = 32;
 
 const VERDICT_NUMBER = { pass: 1, fail: 2, notApplicable: 3, unknown: 4, manual: 5 } as const satisfies Record<
@@ -26,17 +26,17 @@ const VERDICT_NAME = new Map(Object.entries(VERDICT_NUMBER).map(([name, code]) =
 const SEVERITY_NAME = new Map(Object.entries(SEVERITY_NUMBER).map(([name, code]) => [code, name as Severity]));
 
 /** The verdict that a number on the wire means; undefined: none. */
-export function verdictOf(wire: number | undefined): Verdict | undefined {
+function verdictOf(wire: number | undefined): Verdict | undefined {
   return VERDICT_NAME.get(wire as 1);
 }
 
 /** The severity that a number on the wire means; undefined: none. */
-export function severityOf(wire: number | undefined): Severity | undefined {
+function severityOf(wire: number | undefined): Severity | undefined {
   return SEVERITY_NAME.get(wire as 1);
 }
 
 /** Can this be the id of a check? */
-export function isCheckId(text: string): boolean {
+function isCheckId(text: string): boolean {
   return text.length <= 128 && /^[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9.-]*$/.test(text);
 }
 

@@ -1,6 +1,6 @@
 import './plain-numbers.ts';
-import './read-text.ts';
 import { plimsoll } from './generated/fleet.js';
+import { TextReader } from './text-reader.ts';
 
 const { v1 } = plimsoll;
 
@@ -35,7 +35,7 @@ export function encodeAgentMessage(message: AgentMessage): Buffer {
 
 /** A message from a node; throws on bytes that are no such message. */
 export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
-  return v1.AgentMessage.decode(bytes);
+  return v1.AgentMessage.decode(new TextReader(bufferOf(bytes)));
 }
 
 /** The bytes of a message from the collector. */
@@ -45,7 +45,7 @@ export function encodeCollectorMessage(message: CollectorMessage): Buffer {
 
 /** A message from the collector; throws on bytes that are no such message. */
 export function decodeCollectorMessage(bytes: Uint8Array): CollectorMessage {
-  return v1.CollectorMessage.decode(bytes);
+  return v1.CollectorMessage.decode(new TextReader(bufferOf(bytes)));
 }
 
 /** The bytes of a delta on its own, for the spool. */
@@ -55,7 +55,7 @@ export function encodeDelta(delta: FindingDelta): Buffer {
 
 /** A delta read back from the spool; throws on bytes that are none. */
 export function decodeDelta(bytes: Uint8Array): FindingDelta {
-  return v1.FindingDelta.decode(bytes);
+  return v1.FindingDelta.decode(new TextReader(bufferOf(bytes)));
 }
 
 /** protobufjs makes its own stubs, but they do not stream: this is the definition that grpc-js takes. */

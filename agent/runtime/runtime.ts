@@ -51,10 +51,10 @@ export type ReplyFailureCode =
 
 /** One event that says that a container's state may have changed. */
 export interface RuntimeEvent {
-  readonly kind: 'container' | 'daemon' | 'network' | 'image';
+  readonly kind: 'container' | 'daemon' | 'network';
   /** `start`, `die`, `exec_start`, `update`, `reload` … */
   readonly action: string;
-  /** Id of the container, network or image. */
+  /** Id of the container, network or daemon. */
   readonly id: string;
   /** Of a network event: id of the container that was connected or disconnected. */
   readonly container?: string;

@@ -45,7 +45,5 @@ export function classifyEvent({ kind, action, id, container }: RuntimeEvent): Ev
       return NETWORK_ACTIONS.has(action) && container !== undefined ? { kind: 'container', id: container } : NOTHING;
     case 'daemon':
       return action === 'reload' ? { kind: 'daemon' } : NOTHING;
-    case 'image':
-      return NOTHING;
   }
 }

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createDeltaReassembler } from '../../collector/session/delta-reassembler.ts';
 import type { WholeDelta } from '../../collector/session/delta-reassembler.ts';
-import { createDeltaReader } from '../../collector/session/delta-reader.ts';
 import { DEFAULT_SESSION_SETTINGS } from '../../collector/session/settings.ts';
 import { openSqliteStore } from '../../collector/store/sqlite.ts';
 import type { Commit } from '../../collector/store/store.ts';
@@ -28,7 +27,6 @@ export async function local(options: LocalOptions): Promise<(ask: Ask) => Promis
   const { maxBatchFindings } = DEFAULT_SESSION_SETTINGS;
   const budget = { bytes: 0 };
   let newest = 0;
-  const readDelta = createDeltaReader();
   return async (ask) => {
     if (ask.do === 'prepare') return traffic.prepare(ask);
     if (ask.do === 'end') return await store.close();
@@ -43,7 +41,7 @@ export async function local(options: LocalOptions): Promise<(ask: Ask) => Promis
       [batch, weight] = [[], 0];
     };
     for (const { nodeId, reassembler, message } of traffic.messages(budget)) {
-      const assembled = reassembler.add(readDelta(message) ?? decodeAgentMessage(message).delta ?? {}, message.length);
+      const assembled = reassembler.add(decodeAgentMessage(message).delta ?? {}, message.length);
       if (assembled.state === 'refused') throw new Error(assembled.ending.details);
       if (assembled.state === 'partial') continue;
       batch.push(toCommit(nodeId, assembled.delta));

@@ -22,13 +22,10 @@ export type Assembled =
   | { readonly state: 'whole'; readonly delta: WholeDelta }
   | { readonly state: 'refused'; readonly ending: Ending };
 
-/** A part of a delta; findings that are read and checked already are `packed`. */
-export type DeltaPart = FindingDelta & { readonly packed?: readonly PackedFinding[] };
-
 /** Puts the deltas of one session together. */
 export interface DeltaReassembler {
   /** Takes the next part, which took `bytes` on the wire. */
-  readonly add: (part: DeltaPart, bytes: number) => Assembled;
+  readonly add: (part: FindingDelta, bytes: number) => Assembled;
   /** Forgets the unfinished delta, when the session is over. */
   readonly release: () => void;
 }
@@ -100,11 +97,10 @@ function begin(unfinished: Unfinished | undefined, part: FindingDelta): Unfinish
 }
 
 /** Undefined if all is well. A finding that cannot be read is a defect of the agent: the whole delta is refused. */
-function addFindings(delta: Unfinished, { packed, put, gone }: DeltaPart): string | undefined {
+function addFindings(delta: Unfinished, { put, gone }: FindingDelta): string | undefined {
   const [puts, gones] = [put ?? [], gone ?? []];
   if (puts.length > MAX_FINDINGS_PER_MESSAGE || gones.length > MAX_FINDINGS_PER_MESSAGE)
     return `a message has more than ${String(MAX_FINDINGS_PER_MESSAGE)} findings`;
-  if (packed !== undefined) for (const finding of packed) delta.put.push(finding);
   for (const [index, wire] of puts.entries()) {
     const read = fromWire(wire);
     if (!read.ok) return `finding ${String(index)} of delta ${String(delta.sequence)}: ${read.problem}`;

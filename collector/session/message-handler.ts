@@ -1,10 +1,10 @@
 import { status } from '@grpc/grpc-js';
-import type { Heartbeat } from '../../proto/fleet.ts';
+import type { AgentMessage, FindingDelta, Heartbeat } from '../../proto/fleet.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { ReplicationState, Store } from '../store/store.ts';
 import { createDeltaReassembler } from './delta-reassembler.ts';
-import type { DeltaPart, PartialBudget, WholeDelta } from './delta-reassembler.ts';
+import type { PartialBudget, WholeDelta } from './delta-reassembler.ts';
 import { openCommits } from './commits.ts';
 import type { Commits } from './commits.ts';
 import type { NodeQuota } from './node-quota.ts';
@@ -15,13 +15,13 @@ import { createResync } from './resync.ts';
 import type { Resync } from './resync.ts';
 import type { QueryReplies } from './sessions.ts';
 import type { SessionSettings } from './settings.ts';
-import type { Ending, ReadMessage } from './wire.ts';
+import type { Ending } from './wire.ts';
 import type { Writer } from './writer.ts';
 
 /** What a node says after its Hello, and what comes of it. */
 export interface MessageHandler {
   /** Takes the next message, `bytes` long on the wire; it must have resolved before the next. */
-  readonly receive: (message: ReadMessage, bytes: number) => Promise<Ending | undefined>;
+  readonly receive: (message: AgentMessage, bytes: number) => Promise<Ending | undefined>;
   /** Resolves once every delta that was received is answered, or the session is over. */
   readonly settled: () => Promise<void>;
   /** Asks for all findings. */
@@ -115,7 +115,7 @@ function deltaReceiver(
   { nodeId, state, outbound, resync, commits }: Parts,
   { store, budget, quota, settings, clock }: MessageHandlerContext,
 ): {
-  readonly take: (part: DeltaPart, bytes: number) => Promise<Ending | undefined>;
+  readonly take: (part: FindingDelta, bytes: number) => Promise<Ending | undefined>;
   readonly release: () => void;
 } {
   const reassembler = createDeltaReassembler(settings, budget);

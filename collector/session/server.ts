@@ -6,7 +6,6 @@ import type { Logger } from '../../service/log.ts';
 import type { EventBus } from '../event-bus.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 import type { RepairedNode } from '../store/verification.ts';
-import { createDeltaReader } from './delta-reader.ts';
 import { createNodeRemover } from './remove-node.ts';
 import type { NodeRemover } from './remove-node.ts';
 import { openListener } from './listener.ts';
@@ -124,8 +123,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     clock,
     log,
   });
-  const readDelta = createDeltaReader();
-  const parts = { store, writer, nodes, replies, budget, intake, readDelta, settings, clock, log };
+  const parts = { store, writer, nodes, replies, budget, intake, settings, clock, log };
   const context = { ...parts, onOver, holdsUp, onNodeAhead: options.onNodeAhead };
   const refusal = (): Ending | undefined => {
     if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };

@@ -1,12 +1,11 @@
 import { status } from '@grpc/grpc-js';
-import type { CollectorMessage } from '../../proto/fleet.ts';
+import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
 import type { LogFields, Logger } from '../../service/log.ts';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import { sleep } from '../../service/clock.ts';
 import { StoreError } from '../store/error.ts';
 import { createMessageHandler } from './message-handler.ts';
 import type { MessageHandler, MessageHandlerContext } from './message-handler.ts';
-import type { DeltaReader } from './delta-reader.ts';
 import type { AgentRun } from './identity-guard.ts';
 import type { NodeQuota } from './node-quota.ts';
 import { parseHello } from './message-parsing.ts';
@@ -15,7 +14,7 @@ import { openSendStream } from './send-stream.ts';
 import type { SendStream } from './send-stream.ts';
 import type { Mutex } from './mutex.ts';
 import { boundMessages, isDelta, MAX_HELLO_BYTES, readMessage, readOneAtATime } from './wire.ts';
-import type { Ending, ReadMessage, SessionCall } from './wire.ts';
+import type { Ending, SessionCall } from './wire.ts';
 
 /** A session that has said Hello. */
 export interface OpenSession {
@@ -35,8 +34,6 @@ export interface OpenSession {
 export interface SessionContext extends MessageHandlerContext {
   /** Sessions hand their findings over one after the other. */
   readonly intake: Mutex;
-  /** Reads deltas; its working memory is shared, since messages are read one at a time. */
-  readonly readDelta: DeltaReader;
   /** Cuts the connection of a call. */
   readonly disconnect: (peer: string) => void;
   /** The node was acknowledged more than the store holds. Resolves before anything of it may be committed. */
@@ -76,7 +73,7 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
   const cancelTimeout = clock.after(settings.helloTimeoutMs, () =>
     end({ code: status.DEADLINE_EXCEEDED, details: `no Hello within ${String(settings.helloTimeoutMs)} ms` }),
   );
-  const begin = async ({ hello }: ReadMessage): Promise<Ending | undefined> => {
+  const begin = async ({ hello }: AgentMessage): Promise<Ending | undefined> => {
     const greeting = hello ? parseHello(hello) : 'a session begins with Hello';
     if (typeof greeting === 'string') return invalid(greeting);
     cancelTimeout();
@@ -94,7 +91,7 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     return undefined;
   };
   const take = async (bytes: Buffer): Promise<Ending | undefined> => {
-    const message = readMessage(bytes, context.readDelta);
+    const message = readMessage(bytes);
     if (typeof message === 'string') return invalid(message);
     return held.handler?.receive(message, bytes.length) ?? begin(message);
   };

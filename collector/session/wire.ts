@@ -1,8 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { decodeAgentMessage, FLEET_SERVICE } from '../../proto/fleet.ts';
 import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
-import type { DeltaPart } from './delta-reassembler.ts';
-import type { DeltaReader } from './delta-reader.ts';
 
 /** The call of a session, seen from the collector. Messages come as bytes: they are read when their turn comes. */
 export type SessionCall = ServerDuplexStream<Buffer, CollectorMessage>;
@@ -21,13 +19,8 @@ export const SESSION_SERVICE = Object.freeze({
   Session: { ...FLEET_SERVICE.Session, requestDeserialize: (bytes: Buffer) => bytes },
 } as const);
 
-/** What a node says, as far as it is read. */
-export type ReadMessage = Omit<AgentMessage, 'delta'> & { readonly delta?: DeltaPart | null };
-
-/** A message, or what is wrong with its bytes. Most are deltas, which `readDelta` reads at a fraction of the price. */
-export function readMessage(bytes: Buffer, readDelta: DeltaReader): ReadMessage | string {
-  const delta = isDelta(bytes) ? readDelta(bytes) : undefined;
-  if (delta !== undefined) return { delta };
+/** Decodes a message; returns the reason if the bytes are no message. */
+export function readMessage(bytes: Buffer): AgentMessage | string {
   try {
     return decodeAgentMessage(bytes);
   } catch (error) {

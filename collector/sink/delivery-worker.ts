@@ -35,8 +35,6 @@ export interface DeliveryWorkerOptions {
 /** Moves events from the outbox to one sink, at least once each, in order. */
 export interface DeliveryWorker {
   readonly status: () => SinkStatus;
-  /** Goes on after a pause: someone has seen to what the sink could not. */
-  readonly resume: () => void;
   /** Ends after the batch that is under way, acknowledged, or soon if the sink does not answer; the sink is closed then. */
   readonly stop: () => Promise<void>;
 }
@@ -84,10 +82,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
   const progress: Progress = { ...NOTHING_YET };
   let known = false;
   let wake = new AbortController();
-  let resumed = new AbortController();
   const unsubscribe = eventBus.subscribeToPositions(() => wake.abort());
-  const pause = (limitMs: number, until: AbortController): Promise<void> =>
-    sleep(clock, limitMs, AbortSignal.any([until.signal, stopped.signal]));
   const recordFailure = (state: Progress['state'], reason: string): void => {
     Object.assign(progress, { state, lastError: reason });
     log.warn({ sink: sink.name, reason }, state === 'paused' ? 'sink is paused' : 'sink did not take events');
@@ -121,7 +116,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     progress.behind = batch.length;
     if (batch.length === 0) {
       const isSettled = progress.accepted === progress.position;
-      await pause(isSettled ? IDLE_MS : SETTLE_MS, wake);
+      await sleep(clock, isSettled ? IDLE_MS : SETTLE_MS, AbortSignal.any([wake.signal, stopped.signal]));
       if (isSettled || wake.signal.aborted || stopped.signal.aborted) return undefined;
     }
     const end = await delivery.deliver(batch);
@@ -135,8 +130,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     }
     if (end.outcome === 'pause') {
       recordFailure('paused', end.reason);
-      resumed = new AbortController();
-      while (!resumed.signal.aborted && !stopped.signal.aborted) await pause(IDLE_MS, resumed);
+      while (!stopped.signal.aborted) await sleep(clock, IDLE_MS, stopped.signal);
     }
     return undefined;
   };
@@ -172,7 +166,6 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
       const { position, behind, state, lastError, delivered, rejected } = progress;
       return { name: sink.name, position, behind, state, lastError, delivered, rejected };
     },
-    resume: () => resumed.abort(),
     stop: async () => {
       unsubscribe();
       stopped.abort();

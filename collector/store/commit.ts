@@ -107,7 +107,7 @@ function applySnapshot(work: Work, commit: Commit): void {
   }
 }
 
-/** As posture/delta.ts `apply`: what is gone first, so that a finding that is both gone and put is there in the end. */
+/** What is gone goes first, so that a finding that is both gone and put remains. */
 function applyChange(work: Work, commit: Commit): void {
   const { table, keys, stream } = work;
   const kept = new Set(commit.gone.length > 0 ? commit.put.map(idOf) : []);

@@ -69,11 +69,6 @@ export async function ensureNodeCertificate(authority: Authority, nodeId: string
   return ensureLeaf(authority, { name: 'agent', subject: { kind: 'node', nodeId }, nowMs });
 }
 
-/** A key and a certificate for one node; nothing is written. Throws {@link TlsError} for an id that cannot be one. */
-export async function issueNodeCertificate(authority: Issuer, nodeId: string, nowMs: number): Promise<Issued> {
-  return issueCertificate({ kind: 'node', nodeId }, authority, nowMs);
-}
-
 /** Names under which a collector that listens on `listenHost` can be reached from its own machine, and `further`. */
 export function serverNames(listenHost: string, hostName: string, further: readonly string[]): readonly string[] {
   const wildcard = listenHost === '0.0.0.0' || listenHost === '::';

@@ -1,10 +1,11 @@
 import * as fc from 'fast-check';
 import t from 'tap';
-import { apply, deltaSize, diff } from '../../posture/delta.ts';
+import { deltaSize, diff } from '../../posture/delta.ts';
 import type { FindingSet } from '../../posture/delta.ts';
 import { findingContent, findingId, SUBJECT_KINDS } from '../../posture/finding.ts';
 import type { Finding, SubjectKind } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import { applyDelta } from './apply-delta.ts';
 
 type Said = Omit<Finding, 'id' | 'subject' | 'reason'> & {
   readonly kind: SubjectKind;
@@ -55,8 +56,8 @@ void t.test('the difference applied to the old state gives the new one, once or 
   fc.assert(
     fc.property(twoSets, ([before, after]) => {
       const delta = diff(before, after);
-      const once = apply(before, delta);
-      return contents(once) === contents(after) && contents(apply(once, delta)) === contents(after);
+      const once = applyDelta(before, delta);
+      return contents(once) === contents(after) && contents(applyDelta(once, delta)) === contents(after);
     }),
     { numRuns: 500 },
   );
@@ -91,7 +92,7 @@ void t.test('sets are not changed, and equal sets have no difference', (t) => {
     fc.property(twoSets, ([before, after]) => {
       const [one, other] = [contents(before), contents(after)];
       const delta = diff(before, after);
-      apply(before, delta);
+      applyDelta(before, delta);
       const copy = new Map([...after].map(([id, finding]) => [id, structuredClone(finding)]));
       return contents(before) === one && contents(after) === other && deltaSize(diff(after, copy)) === 0;
     }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { CHECKS } from '../../posture/check/registry.ts';
-import { apply, diff } from '../../posture/delta.ts';
+import { diff } from '../../posture/delta.ts';
 import type { FindingSet } from '../../posture/delta.ts';
 import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
@@ -15,6 +15,7 @@ import { judgeAll, judgeChange } from '../../posture/judge.ts';
 import { absent, seen, unreadable } from '../../posture/observed.ts';
 import { containerFact } from '../fixture/container.ts';
 import { factsOf, imageFact } from '../fixture/facts.ts';
+import { applyDelta } from './apply-delta.ts';
 
 /** A container in one of a few states; the same name always has the same id. */
 const container = fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd'), uid: fc.constantFrom(0, 1000), pid: fc.nat(3) });
@@ -116,13 +117,13 @@ void t.test('what cannot be read any more resolves no finding', (t) => {
       for (const fault of faults) Object.assign(after, FAULTS[fault]?.(after));
       const old = judgeAll(CHECKS, before);
       const change = changeBetween(before, after);
-      const next = apply(old, judgeChange(CHECKS, after, old, change));
+      const next = applyDelta(old, judgeChange(CHECKS, after, old, change));
       assert.deepEqual(contentOf(next), contentOf(judgeAll(CHECKS, after, old)), 'the change says what the whole says');
       for (const { id, verdict, subject } of old.values())
         if (verdict !== 'pass' && verdict !== 'notApplicable' && subject.kind !== 'node')
           assert.ok(next.has(id), `${id} after ${faults.join(', ')}`);
       // What is read again ends what was kept.
-      const back = apply(next, judgeChange(CHECKS, before, next, changeBetween(after, before)));
+      const back = applyDelta(next, judgeChange(CHECKS, before, next, changeBetween(after, before)));
       assert.deepEqual(contentOf(back), contentOf(old), `all is as it was after ${faults.join(', ')}`);
     }),
     { numRuns: 60 },
@@ -157,7 +158,7 @@ void t.test('judging what changed gives what judging everything gives', (t) => {
         gone.toSorted(),
       ];
       t.same(ids(delta), ids(whole));
-      t.same(contentOf(apply(old, delta)), contentOf(judgeAll(CHECKS, after)));
+      t.same(contentOf(applyDelta(old, delta)), contentOf(judgeAll(CHECKS, after)));
     }),
     { numRuns: 25 },
   );
@@ -180,7 +181,7 @@ void t.test('facts that change as a whole', (t) => {
     const after = { ...base, ...change };
     const facts = new Set(Object.keys(change) as FactName[]);
     const delta = judgeChange(CHECKS, after, old, { facts, containers: new Set() });
-    t.same(contentOf(apply(old, delta)), contentOf(judgeAll(CHECKS, after, old)), [...facts].join());
+    t.same(contentOf(applyDelta(old, delta)), contentOf(judgeAll(CHECKS, after, old)), [...facts].join());
   }
   const same = judgeChange(CHECKS, base, old, { facts: new Set(['docker']), containers: new Set() });
   t.same(same, { added: [], changed: [], gone: [] }, 'what says the same is no change');

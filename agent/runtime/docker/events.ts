@@ -7,12 +7,7 @@ const MAX_LINE_BYTES = 1024 * 1024;
 /** The action of an exec holds the whole command; only its first word is used. */
 const MAX_STRING_BYTES = 4096;
 
-const KINDS: ReadonlySet<string> = new Set([
-  'container',
-  'daemon',
-  'network',
-  'image',
-] satisfies RuntimeEvent['kind'][]);
+const KINDS: ReadonlySet<string> = new Set(['container', 'daemon', 'network'] satisfies RuntimeEvent['kind'][]);
 
 /**
  * The parameters of `GET /events` for the kinds that are used. The engine begins to listen only after it has answered,

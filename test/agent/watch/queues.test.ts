@@ -232,7 +232,6 @@ void t.test('what events ask for', (t) => {
     ],
     [{ kind: 'network', action: 'connect', id: 'n' }, { kind: 'nothing' }],
     [{ kind: 'daemon', action: 'reload', id: 'd' }, { kind: 'daemon' }],
-    [{ kind: 'image', action: 'tag', id: 'i' }, { kind: 'nothing' }],
   ] as const;
   for (const [event, reaction] of table) t.same(classifyEvent(event), reaction, `${event.kind} ${event.action}`);
   t.end();

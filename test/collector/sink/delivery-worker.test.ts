@@ -175,16 +175,17 @@ await t.test('reject: the named events are passed, the rest was delivered', asyn
   t.match(worker.status(), { delivered: 2, rejected: 1, behind: 0, state: 'ok' });
 });
 
-await t.test('pause: nothing is sent until someone acts', async (t) => {
+await t.test('pause: nothing is sent until the collector is started again', async (t) => {
   const { batches, start, clock } = await setUp(t, [{ outcome: 'pause', reason: '401' }], ['a']);
   const worker = start();
   await clock.advance(3_600_000);
   t.same(batches, [['a']]);
   t.match(worker.status(), { state: 'paused', lastError: '401', behind: 1 });
-  worker.resume();
+  await worker.stop();
+  const next = start();
   await clock.advance(0);
   t.same(batches, [['a'], ['a']]);
-  t.match(worker.status(), { state: 'ok', delivered: 1 });
+  t.match(next.status(), { state: 'ok', delivered: 1 });
 });
 
 await t.test('a sink with a defect, a store that fails: tried again', async (t) => {

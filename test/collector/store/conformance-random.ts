@@ -1,6 +1,5 @@
 import * as fc from 'fast-check';
 import type { Test } from 'tap';
-import { apply } from '../../../posture/delta.ts';
 import type { FindingSet } from '../../../posture/delta.ts';
 import { digestOf } from '../../../posture/digest.ts';
 import { findingContent, SUBJECT_KINDS } from '../../../posture/finding.ts';
@@ -8,6 +7,7 @@ import type { Finding } from '../../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../../posture/verdict.ts';
 import type { Commit, Store } from '../../../collector/store/store.ts';
 import { commit, finding } from './fleet.ts';
+import { applyDelta } from '../../posture/apply-delta.ts';
 
 /** Changes as an agent makes them, over few subjects so that they meet. */
 const anyChange = fc.record({
@@ -45,7 +45,7 @@ export async function randomChanges(t: Test, store: Store): Promise<void> {
       const whole = snapshot || sequence === 1;
       batch.push(commit({ nodeId: node, sequence, snapshot: whole, put, gone: whole ? [] : gone }));
       sequences.set(node, sequence);
-      sets.set(node, apply(whole ? new Map() : before, { added: put, changed: [], gone: whole ? [] : gone }));
+      sets.set(node, applyDelta(whole ? new Map() : before, { added: put, changed: [], gone: whole ? [] : gone }));
     }
     const results = await store.commit(batch);
     if (results.some(({ outcome }) => outcome !== 'applied')) return false;

@@ -11,10 +11,10 @@ import {
   ensureAuthority,
   ensureNodeCertificate,
   ensureServerCertificate,
-  issueNodeCertificate,
   serverNames,
 } from '../../../service/tls/authority.ts';
 import { loadTlsFiles } from '../../../service/tls/load-tls-files.ts';
+import { issueCertificate } from '../../../service/tls/issue.ts';
 
 const NOW = Date.now();
 const DAY = 86_400_000;
@@ -56,7 +56,9 @@ void t.test('certificates say what RFC 5280 and SPIFFE want', async (t) => {
   t.equal(ca.ca, true);
   t.equal(ca.publicKey.asymmetricKeyDetails?.namedCurve, 'prime256v1');
   t.ok(Date.parse(ca.validTo) - NOW > 3649 * DAY);
-  const node = new X509Certificate((await issueNodeCertificate(authority, 'node-7', NOW)).certificatePem);
+  const node = new X509Certificate(
+    (await issueCertificate({ kind: 'node', nodeId: 'node-7' }, authority, NOW)).certificatePem,
+  );
   t.equal(node.subjectAltName, 'URI:spiffe://plimsoll.local/host/node-7');
   t.same(node.keyUsage, ['1.3.6.1.5.5.7.3.2'], 'id-kp-clientAuth and nothing else');
   t.equal(node.ca, false);
@@ -106,7 +108,7 @@ void t.test('both ends agree on TLS 1.3 with them, and refuse a foreign node', a
   t.equal(answer, 'hello URI:spiffe://plimsoll.local/host/a1b2');
 
   const foreign = await ensureAuthority(freshDirectory(t), NOW);
-  const { certificatePem, keyPem } = await issueNodeCertificate(foreign, 'a1b2', NOW);
+  const { certificatePem, keyPem } = await issueCertificate({ kind: 'node', nodeId: 'a1b2' }, foreign, NOW);
   const stranger = connect({ host: '127.0.0.1', port, ca: own.ca, cert: certificatePem, key: keyPem });
   // In TLS 1.3 a client learns of its refusal after its handshake: as an alert, a reset or the end.
   t.equal(await readAll(stranger).catch(() => ''), '', 'it is told nothing');
@@ -128,7 +130,7 @@ void t.test('leaves are made anew when little time is left, names differ or the 
   t.equal(await ensureServerCertificate(authority, ['localhost'], NOW), true, 'not valid yet: the clock was ahead');
   await ensureNodeCertificate(authority, 'one', NOW);
   t.equal(await ensureNodeCertificate(authority, 'two', NOW), true, 'another node');
-  const other = await issueNodeCertificate(authority, 'two', NOW);
+  const other = await issueCertificate({ kind: 'node', nodeId: 'two' }, authority, NOW);
   writeFileSync(join(directory, 'agent-key.pem'), other.keyPem);
   t.equal(await ensureNodeCertificate(authority, 'two', NOW), true, 'a key of another certificate');
 });
@@ -144,7 +146,7 @@ void t.test('what cannot be used is refused, with the file and what to do', asyn
   await t.rejects(ensureAuthority(directory, NOW), { code: 'exposed', message: /chmod 700/ });
   chmodSync(directory, 0o700);
   await t.rejects(ensureAuthority(directory, NOW + 4000 * DAY), { code: 'expired' });
-  await t.rejects(issueNodeCertificate(authority, '../etc', NOW), { code: 'name' });
+  await t.rejects(issueCertificate({ kind: 'node', nodeId: '../etc' }, authority, NOW), { code: 'name' });
   await t.rejects(loadTlsFiles({ ca: join(directory, 'ca.pem'), cert: join(directory, 'agent.pem'), key }), {
     code: 'absent',
     message: /agent\.pem/,
