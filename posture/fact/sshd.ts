@@ -69,7 +69,10 @@ export const sshdSchema = s.object(
       s.oneOf(['running', 'socketActivated', 'enabled', 'installed']),
       'enabled: its service starts at boot; installed: it neither runs nor is enabled; absent: no configuration, no process, no unit',
     ),
-    version: observed(s.string('`OpenSSH_10.0p2 Debian-7`', 256), 'version in the program; decides the defaults'),
+    version: observed(
+      s.string('`OpenSSH_10.0p2 Debian-7`', 256),
+      'version in the program, or of its package where the program cannot be read; decides the defaults',
+    ),
     loads: observed(sshdLoadSchema, 'does sshd accept the configuration? The source is the line that it refuses'),
     contexts: observed(
       s.list(

@@ -111,7 +111,8 @@ function withoutSettings({
   }
 }
 
-function versionOf({ version }: SshdProgram, source: string): SshdFact['version'] {
+function versionOf({ version, packaged }: SshdProgram, source: string): SshdFact['version'] {
+  if (packaged !== undefined) return seen(clip(packaged.version, 256), packaged.source);
   return version === undefined ? unreadable(source, 'its version was not found') : seen(clip(version, 256), source);
 }
 

@@ -1,19 +1,23 @@
 import type { Host } from '../../host/host.ts';
 import { NODE_SUBJECT } from '../parse-cache.ts';
 import type { ParseCache } from '../parse-cache.ts';
-import { readTrusted } from '../trusted-path.ts';
+import { readTrusted, statTrusted } from '../trusted-path.ts';
+import { readPackagedRelease } from './packaged-release.ts';
+import type { PackagedRelease } from './packaged-release.ts';
 
-/** What is known of the program. */
+/** What is known about the program. */
 export interface SshdProgram {
-  /** `1000` for OpenSSH 10.0, `807` for 8.7; undefined where it is not known. */
+  /** `1000` for OpenSSH 10.0, `807` for 8.7; undefined: not known. */
   readonly release: number | undefined;
   /** `OpenSSH_10.0p2 Debian-7+deb13u4`: what `Match version` compares. */
   readonly version: string | undefined;
+  /** Where the program itself cannot be read: its package. The release is from there then. */
+  readonly packaged?: PackagedRelease;
   /** Does the program hold this word? Keywords that distributions add are such words. undefined: not known. */
   readonly holds: (word: string) => boolean | undefined;
 }
 
-/** A program of which nothing is known. */
+/** A program about which nothing is known. */
 export const UNKNOWN_PROGRAM: SshdProgram = Object.freeze({
   release: undefined,
   version: undefined,
@@ -26,14 +30,24 @@ const MAX_PROGRAM_BYTES = 8 * 1024 * 1024;
 /** Where distributions install sshd. */
 const PATHS = ['/usr/sbin/sshd', '/usr/bin/sshd', '/usr/local/sbin/sshd'];
 
-/** Reads the version of an sshd from the program: at `path`, or where distributions install it. */
+/**
+ * Reads the version of an sshd from the program: at `path`, or where distributions install it. Where the
+ * program is there and cannot be read (only root may, or it is too large), its package gives the release.
+ */
 export async function readProgram(host: Host, cache: ParseCache, path: string | undefined): Promise<SshdProgram> {
   for (const candidate of path === undefined ? PATHS : [path]) {
     const read = await readTrusted(host, candidate, MAX_PROGRAM_BYTES);
     if (read.ok) return cache.parsed(NODE_SUBJECT, candidate, read.value.bytes, parseProgram);
-    if (read.code !== 'absent') return UNKNOWN_PROGRAM;
+    if (read.code !== 'absent') return packagedProgram(host, candidate);
   }
   return UNKNOWN_PROGRAM;
+}
+
+/** A file that others can write, or that is no file, is not what the package installed. */
+async function packagedProgram(host: Host, path: string): Promise<SshdProgram> {
+  const stat = await statTrusted(host, path);
+  const packaged = stat.ok && stat.value.kind === 'file' ? await readPackagedRelease(host, path) : undefined;
+  return packaged === undefined ? UNKNOWN_PROGRAM : { ...UNKNOWN_PROGRAM, release: packaged.release, packaged };
 }
 
 /** The version in a program, `OpenSSH_10.0p2 Debian-7`; patterns of versions, `OpenSSH_6.6.1*`, have no `p`. */
