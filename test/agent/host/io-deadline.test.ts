@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Test } from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import { createIoDeadline } from '../../../agent/host/io-deadline.ts';
 import type { Read } from '../../../agent/host/host.ts';
@@ -46,19 +47,29 @@ else:
     libc.umount2(sys.argv[1].encode(), 2)
 `;
 
+/** A Python program that mounts a file system by hand; `end` takes both away. */
+async function startDeaf(t: Test, program: string) {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-deaf-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const python = spawn('python3', ['-c', program, directory], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const first = await new Promise<string>((resolve) => {
+    python.stdout.once('data', (bytes: Buffer) => resolve(bytes.toString().trim()));
+    python.once('error', (error) => resolve(`no ${error.message}`));
+  });
+  const end = async (): Promise<void> => {
+    python.stdin.end();
+    if (python.exitCode === null) await new Promise((resolve) => python.once('close', resolve));
+  };
+  return { directory, first, end };
+}
+
 const canMount = process.getuid?.() === 0 && existsSync('/dev/fuse');
 
 void t.test('a hung file system', { skip: canMount ? false : 'needs root and /dev/fuse' }, async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-deaf-'));
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  const python = spawn('python3', ['-c', DEAF_FILE_SYSTEM, directory], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const first = await new Promise<string>((resolve) => {
-    python.stdout.once('data', (bytes: Buffer) => resolve(bytes.toString()));
-    python.once('error', (error) => resolve(`no ${error.message}`));
-  });
+  const { directory, first, end } = await startDeaf(t, DEAF_FILE_SYSTEM);
   try {
     if (!first.startsWith('mounted')) {
-      t.pass('a mount of our own', { skip: `could not mount: ${first.trim()}` });
+      t.pass('a mount of our own', { skip: `could not mount: ${first}` });
       return;
     }
     const host = createLinuxHost({ deadlineMs: 100 });
@@ -68,7 +79,89 @@ void t.test('a hung file system', { skip: canMount ? false : 'needs root and /de
     t.match(await host.readFile('/proc/self/cmdline'), { ok: true }, 'processes are still read');
     host.watch([`${directory}/file`], () => t.fail('nothing changed'))();
   } finally {
-    python.stdin.end();
-    if (python.exitCode === null) await new Promise((resolve) => python.once('close', resolve));
+    await end();
   }
 });
+
+// A process can see to it that nobody can read its memory: it waits for a file system of its own while it holds the lock
+// of its memory map. The server reads a page of zeros and never says that it is written (linux/fuse.h, version 7.31).
+const DEAF_PROCESS = `
+import ctypes, os, struct, sys, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+where = sys.argv[1]
+fd = os.open('/dev/fuse', os.O_RDWR)
+data = ('fd=%d,rootmode=40000,user_id=0,group_id=0' % fd).encode()
+if libc.mount(b'deaf', where.encode(), b'fuse', 0, data) != 0:
+    print('no', os.strerror(ctypes.get_errno()), flush=True)
+    sys.exit()
+
+INIT, LOOKUP, GETATTR, OPEN, READ, WRITE, FORGET, INTERRUPT = 26, 1, 3, 14, 15, 16, 2, 36
+
+def attributes(inode):
+    mode, size = (0o40755, 0) if inode == 1 else (0o100644, 4096)
+    return struct.pack('<6Q3I7I', inode, size, 8, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+
+def answer(opcode, inode):
+    if opcode == INIT: return struct.pack('<4I2H2I2H8I', 7, 31, 0, 0, 0, 0, 4096, 1, 1, 0, *[0] * 8)
+    if opcode == LOOKUP: return struct.pack('<4Q2I', 2, 0, 3600, 3600, 0, 0) + attributes(2)
+    if opcode == GETATTR: return struct.pack('<Q2I', 3600, 0, 0) + attributes(inode)
+    if opcode == OPEN: return struct.pack('<Q2I', 0, 0, 0)
+    return bytes(4096) if opcode == READ else b''
+
+def serve():
+    while True:
+        try: request = os.read(fd, 1 << 17)
+        except OSError: return
+        size, opcode, unique, inode = struct.unpack_from('<2I2Q', request)
+        if opcode in (WRITE, FORGET, INTERRUPT): continue
+        body = answer(opcode, inode)
+        os.write(fd, struct.pack('<IiQ', 16 + len(body), 0, unique) + body)
+
+threading.Thread(target=serve, daemon=True).start()
+child = os.fork()
+if child == 0:
+    length = ctypes.c_size_t(4096)
+    libc.mmap.restype = ctypes.c_void_p
+    page = ctypes.c_void_p(libc.mmap(None, length, 3, 1, os.open(where + '/page', os.O_RDWR), ctypes.c_long(0)))
+    libc.memset(page, 1, length)
+    # Written back for ever; changed meanwhile, which waits for that; unmapped, which waits with the lock.
+    for call, *args in ((libc.msync, page, length, 4), (libc.memset, page, 2, length), (libc.munmap, page, length)):
+        threading.Thread(target=call, args=args, daemon=True).start()
+        time.sleep(0.2)
+    os.write(1, ('mounted %d\\n' % os.getpid()).encode())
+    libc.pause()
+sys.stdin.read()
+os.kill(child, 9)
+libc.umount2(where.encode(), 3)
+`;
+
+void t.test(
+  'a process whose memory does not answer',
+  { skip: canMount ? false : 'needs root and /dev/fuse' },
+  async (t) => {
+    const deaf = await startDeaf(t, DEAF_PROCESS);
+    const pid = Number(/^mounted (\d+)/.exec(deaf.first)?.[1]);
+    try {
+      if (!(pid > 0)) {
+        t.pass('a mount of our own', { skip: `could not mount: ${deaf.first}` });
+        return;
+      }
+      const host = createLinuxHost({ deadlineMs: 100 });
+      const fileOf = (name: string): string => `/proc/${String(pid)}/${name}`;
+      t.match(await host.readFile(fileOf('cmdline')), {
+        ok: false,
+        code: 'timeout',
+        reason: 'no answer within 100 ms',
+      });
+      for (const name of ['cmdline', 'environ', 'maps', 'auxv'])
+        t.match(await host.readFile(fileOf(name)), { ok: false, code: 'timeout' }, `${name} costs no further thread`);
+      t.match(await host.readFile(fileOf('status')), { ok: true }, 'what needs no memory of it is read');
+      t.match(await host.readFile('/proc/self/environ'), { ok: false, code: 'timeout', reason: /not read: / });
+      const many = Array.from({ length: 8 }, () => host.readFile('/etc/passwd'));
+      for (const read of await Promise.all(many)) t.match(read, { ok: true }, 'files are read as before');
+      t.match(await host.fileSystem('/'), { ok: true });
+    } finally {
+      await deaf.end();
+    }
+  },
+);
