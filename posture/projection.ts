@@ -2,7 +2,7 @@ import { QUERY_SCHEMAS } from './fact/facts.ts';
 import type { QueryFacts } from './fact/facts.ts';
 import type { Observed } from './observed.ts';
 import { Unread } from './query/unread.ts';
-import { UNREAD_VARIABLE } from './query/types.ts';
+import { UNREAD_VARIABLE } from './query/fact-types.ts';
 import type { Shape } from './schema.ts';
 
 /**

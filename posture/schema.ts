@@ -21,7 +21,8 @@ export type Shape =
   | ({ readonly kind: 'string' | 'integer' | 'number' } & Bounds & Documented)
   | ({ readonly kind: 'boolean' | 'unknown' } & Documented)
   | ({ readonly kind: 'oneOf'; readonly values: readonly string[] } & Documented)
-  | ({ readonly kind: 'list' | 'record' | 'nullable' | 'observed'; readonly item: Shape } & Bounds & Documented)
+  | ({ readonly kind: 'list' | 'nullable' | 'observed'; readonly item: Shape } & Bounds & Documented)
+  | ({ readonly kind: 'record'; readonly item: Shape; readonly onDemand?: readonly string[] } & Bounds & Documented)
   | ({ readonly kind: 'object'; readonly fields: Readonly<Record<string, Shape>> } & Documented)
   | ({ readonly kind: 'union'; readonly items: readonly Shape[] } & Documented);
 
@@ -35,6 +36,11 @@ interface Documented {
 interface Bounds {
   readonly minimum?: number;
   readonly maximum?: number;
+}
+
+/** The shape beneath what may be missing. */
+export function presentShape(shape: Shape): Shape {
+  return shape.kind === 'observed' || shape.kind === 'nullable' ? presentShape(shape.item) : shape;
 }
 
 /** Bounds that hold where a schema states none of its own. */
@@ -141,14 +147,18 @@ export function list<T>(item: Schema<T>, doc = '', maxItems?: number): Schema<re
   };
 }
 
-/** A map from any string to `item`, of at most `maxItems` entries. */
+/**
+ * A map from any string to `item`, of at most `maxItems` entries. `onDemand`: the keys that are always collected, where
+ * others are read when a query names them.
+ */
 export function record<T>(
   item: Schema<T>,
   doc = '',
   maxItems = DEFAULT_MAX_ITEMS,
+  onDemand?: readonly string[],
 ): Schema<Readonly<Record<string, T>>> {
   return {
-    shape: { kind: 'record', doc, item: item.shape },
+    shape: { kind: 'record', doc, item: item.shape, ...(onDemand === undefined ? {} : { onDemand }) },
     parse: (value, at = '') => {
       if (!isPlainObject(value)) return bad(at, 'an object');
       const keys = Object.keys(value);

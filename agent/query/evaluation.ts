@@ -3,7 +3,7 @@ import type { Expression } from '../../posture/expression.ts';
 import { FACT_SCHEMAS, QUERY_SCHEMAS } from '../../posture/fact/facts.ts';
 import type { QueryFactName } from '../../posture/fact/facts.ts';
 import { project } from '../../posture/projection.ts';
-import { UNREAD_VARIABLE } from '../../posture/query/types.ts';
+import { UNREAD_VARIABLE } from '../../posture/query/fact-types.ts';
 import { jsonText } from './json-text.ts';
 import type { WorkerReply, WorkerRequest } from './worker-protocol.ts';
 

@@ -1,6 +1,48 @@
 import { observed } from '../observed.ts';
 import * as s from '../schema.ts';
 
+/** The sysctls that the kernel fact holds. A check may name no other. */
+export const SYSCTLS = [
+  'dev.tty.ldisc_autoload',
+  'dev.tty.legacy_tiocsti',
+  'fs.protected_fifos',
+  'fs.protected_hardlinks',
+  'fs.protected_regular',
+  'fs.protected_symlinks',
+  'fs.suid_dumpable',
+  'kernel.apparmor_restrict_unprivileged_userns',
+  'kernel.core_pattern',
+  'kernel.dmesg_restrict',
+  'kernel.io_uring_disabled',
+  'kernel.kexec_load_disabled',
+  'kernel.kptr_restrict',
+  'kernel.modules_disabled',
+  'kernel.perf_event_paranoid',
+  'kernel.pid_max',
+  'kernel.randomize_va_space',
+  'kernel.sysrq',
+  'kernel.unprivileged_bpf_disabled',
+  'kernel.unprivileged_userns_clone',
+  'kernel.yama.ptrace_scope',
+  'net.core.bpf_jit_harden',
+  'net.ipv4.conf.all.route_localnet',
+  'net.ipv4.tcp_syncookies',
+  'user.max_user_namespaces',
+  'vm.mmap_min_addr',
+  'vm.unprivileged_userfaultfd',
+] as const;
+/** One of {@link SYSCTLS}. */
+export type SysctlName = (typeof SYSCTLS)[number];
+
+/** Part of a name: `eth0`, `route_localnet`. */
+const SYSCTL_PART = /^[a-z0-9_][a-z0-9_@:-]*$/i;
+
+/** Can this be the name of a sysctl, with its parts separated by points? No part leads out of `/proc/sys`. */
+export function isSysctlName(name: string): boolean {
+  const parts = name.split('.');
+  return name.length <= 128 && parts.length >= 2 && parts.length <= 10 && parts.every((part) => SYSCTL_PART.test(part));
+}
+
 /** The kernel's security state, from `/proc` and `/sys` only. */
 export const kernelSchema = s.object(
   {
@@ -34,8 +76,9 @@ export const kernelSchema = s.object(
     ),
     sysctls: s.record(
       observed(s.string('', 1024)),
-      'live values by name, `kernel.kptr_restrict`; from `/proc/sys`',
+      'live values by name, `kernel.kptr_restrict`; from `/proc/sys`; a query reads any other that it names',
       256,
+      SYSCTLS,
     ),
     cpuVulnerabilities: observed(
       s.record(s.string('', 1024), '', 256),
@@ -51,36 +94,3 @@ export const kernelSchema = s.object(
 );
 /** See {@link kernelSchema}. */
 export type KernelFact = s.Infer<typeof kernelSchema>;
-
-/** The sysctls that the kernel fact holds. A check may name no other. */
-export const SYSCTLS = [
-  'dev.tty.ldisc_autoload',
-  'dev.tty.legacy_tiocsti',
-  'fs.protected_fifos',
-  'fs.protected_hardlinks',
-  'fs.protected_regular',
-  'fs.protected_symlinks',
-  'fs.suid_dumpable',
-  'kernel.apparmor_restrict_unprivileged_userns',
-  'kernel.core_pattern',
-  'kernel.dmesg_restrict',
-  'kernel.io_uring_disabled',
-  'kernel.kexec_load_disabled',
-  'kernel.kptr_restrict',
-  'kernel.modules_disabled',
-  'kernel.perf_event_paranoid',
-  'kernel.pid_max',
-  'kernel.randomize_va_space',
-  'kernel.sysrq',
-  'kernel.unprivileged_bpf_disabled',
-  'kernel.unprivileged_userns_clone',
-  'kernel.yama.ptrace_scope',
-  'net.core.bpf_jit_harden',
-  'net.ipv4.conf.all.route_localnet',
-  'net.ipv4.tcp_syncookies',
-  'user.max_user_namespaces',
-  'vm.mmap_min_addr',
-  'vm.unprivileged_userfaultfd',
-] as const;
-/** One of {@link SYSCTLS}. */
-export type SysctlName = (typeof SYSCTLS)[number];

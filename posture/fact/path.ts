@@ -1,4 +1,5 @@
-import { presentShape, UNREAD_VARIABLE } from '../query/types.ts';
+import { UNREAD_VARIABLE } from '../query/fact-types.ts';
+import { presentShape } from '../schema.ts';
 import type { Shape } from '../schema.ts';
 import { QUERY_SCHEMAS } from './facts.ts';
 

@@ -1,4 +1,4 @@
-import { QueryError } from './problem.ts';
+import { QueryError } from './query-error.ts';
 
 /** Work that one evaluation may do: steps, list items and parts of strings, each about as dear as another. */
 const MAX_UNITS = 4_000_000;
@@ -17,11 +17,11 @@ export const MAX_LENGTH = 512 * 1024;
 
 /** What is left of the work that one evaluation may do. */
 export interface Budget {
-  /** Throws a final Problem when nothing is left. */
+  /** Throws a final QueryError when nothing is left. */
   readonly spend: (units: number) => void;
-  /** Spends what a string of this length costs; throws a final Problem if it is too long. */
+  /** Spends what a string of this length costs; throws a final QueryError if it is too long. */
   readonly spendString: (characters: number) => void;
-  /** Spends what a list of this length costs; throws a final Problem if it is too long. */
+  /** Spends what a list of this length costs; throws a final QueryError if it is too long. */
   readonly spendItems: (items: number) => void;
   /** Spends what a map with so many entries costs. */
   readonly spendMap: (entries: number) => void;

@@ -1,6 +1,8 @@
-import { QueryError } from './problem.ts';
-import type { Run } from './run.ts';
+import { valueText } from './functions/conversions.ts';
+import { QueryError } from './query-error.ts';
+import type { Run } from './evaluation-run.ts';
 import { Unread } from './unread.ts';
+import { kindOf, mapEntries } from './values.ts';
 
 /** A JSON value, its objects without a prototype. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -11,7 +13,7 @@ const MAX_DEPTH = 64;
 /**
  * `value` in JSON as CEL converts it ("JSON Data Conversion"): integers beyond what JSON holds exactly as decimal
  * strings, numbers that JSON lacks as `NaN` and `Infinity`, timestamps in RFC 3339, durations as `90s`. What could not
- * be read is null, and noted.
+ * be read or computed is null, and noted.
  */
 export function toJson(value: unknown, run: Run, depth = 0): Json {
   run.budget.spend(1);
@@ -42,28 +44,16 @@ function integerJson(value: bigint): number | string {
 }
 
 function objectJson(value: object, run: Run, depth: number): Json {
-  if (value instanceof Date) return value.toISOString();
-  const entries = value instanceof Map ? (value as ReadonlyMap<unknown, unknown>).entries() : recordEntries(value);
-  if (entries === undefined) return ownTypeJson(value);
-  run.budget.spendMap(value instanceof Map ? value.size : Object.keys(value).length);
+  const kind = kindOf(value);
+  // A time, a span of time, an address or a type is its text.
+  if (kind === 'uint') return integerJson(BigInt(valueText(value)));
+  if (kind !== 'map') return valueText(value);
+  const entries = mapEntries(value);
+  run.budget.spendMap(entries.length);
   const fields = Object.create(null) as Record<string, Json>;
   for (const [key, item] of entries) {
     run.budget.spendString(String(key).length);
     fields[String(key)] = toJson(item, run, depth + 1);
   }
   return fields;
-}
-
-function recordEntries(value: object): Iterable<[string, unknown]> | undefined {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype ? Object.entries(value) : undefined;
-}
-
-/** An unsigned integer is its value, a type its name, a duration its text. */
-function ownTypeJson(value: object): Json {
-  const own: unknown = value.valueOf();
-  if (typeof own === 'bigint') return integerJson(own);
-  if ('name' in value && typeof value.name === 'string') return value.name;
-  const { toString } = value as { readonly toString: () => string };
-  return toString.call(value).slice(0, 256);
 }

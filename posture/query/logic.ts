@@ -1,39 +1,31 @@
-import { QueryError } from './problem.ts';
 import type { Span } from './tree.ts';
-import { isMissing, Unread } from './unread.ts';
+import { Failure, isMissing, Unread } from './unread.ts';
 
-/** The values of logic here: true, false, and not to be told. */
+/** The values of logic here: true, false, and not known. */
 export type Truth = boolean | null | Unread;
 
-/** `value` as one of the values of logic; throws a Problem for anything else. */
+/** `value` as one of the values of logic; anything else is a failure. */
 export function truth(value: unknown, at: Span): Truth {
-  if (typeof value === 'boolean' || isMissing(value)) return value;
-  throw new QueryError('a condition must be true or false', at);
+  return typeof value === 'boolean' || isMissing(value) ? value : new Failure('a condition must be true or false', at);
 }
 
 /**
  * `||` and `exists` (decisive true), `&&` and `all` (decisive false): one item decides, whatever the others are, even
- * where they fail. Where none decides, the first failure is thrown, otherwise what cannot be told is the answer: CEL,
+ * where they fail. Where none decides, the first failure is the answer, then what could not be read, then null: CEL,
  * "Logical Operators" and "Macros".
  */
 export function decide<T>(decisive: boolean, items: Iterable<T>, judge: (item: T) => Truth): Truth {
   let open: Truth = !decisive;
-  let failure: QueryError | undefined;
   for (const item of items) {
-    try {
-      const judged = judge(item);
-      if (judged === decisive) return decisive;
-      if (isMissing(judged)) open = lessKnown(open, judged);
-    } catch (error) {
-      if (!(error instanceof QueryError) || error.final) throw error;
-      failure ??= error;
-    }
+    const judged = judge(item);
+    if (judged === decisive) return decisive;
+    if (isMissing(judged)) open = lessKnown(open, judged);
   }
-  if (failure !== undefined) throw failure;
   return open;
 }
 
-/** Of two answers that leave it open, the one that says what could not be read. */
+/** Of two answers that leave it open, the one that says most about why. */
 export function lessKnown(open: Truth, judged: null | Unread): Truth {
+  if (open instanceof Failure || judged instanceof Failure) return open instanceof Failure ? open : judged;
   return open instanceof Unread ? open : judged;
 }

@@ -1,5 +1,8 @@
+import type { Span } from './tree.ts';
+
 /**
- * Stands in a view for a fact that could not be read. It is a class so that nothing that came as data can pass for it.
+ * Stands for a value that is not known, in a view for a fact that could not be read. It is a class so that nothing that
+ * came as data can pass for it.
  */
 export class Unread {
   /** `containers[shop-db].seccomp` */
@@ -13,7 +16,17 @@ export class Unread {
   }
 }
 
-/** Can it be told? Null stands for what is not there, {@link Unread} for what could not be read. */
+/** Stands for a part of an expression that has no value: a division by zero, a text that is no number. */
+export class Failure extends Unread {
+  readonly at: Span;
+
+  constructor(reason: string, at: Span) {
+    super('', reason);
+    this.at = at;
+  }
+}
+
+/** Is it not known? Null stands for what is absent, {@link Unread} for what could not be read or computed. */
 export function isMissing(value: unknown): value is null | Unread {
   return value === null || value instanceof Unread;
 }

@@ -141,7 +141,7 @@ const SPECIFICATION: readonly (readonly [string, unknown])[] = [
   ["timestamp('2009-02-13T23:31:30Z').getDate()", 13],
   ["duration('1h').getMinutes()", 60],
   // To JSON: "JSON Data Conversion".
-  ["timestamp('2009-02-13T23:31:30Z')", '2009-02-13T23:31:30.000Z'],
+  ["timestamp('2009-02-13T23:31:30Z')", '2009-02-13T23:31:30Z'],
   ["duration('90s')", '90s'],
   ["double('NaN')", 'NaN'],
   ["-double('inf')", '-Infinity'],
@@ -157,13 +157,13 @@ await t.test('errors of the specification', async (t) => {
   t.match(answer('5 % 0'), /^✗ modulo by zero/);
   t.match(answer('9223372036854775807 + 1'), /^✗ integer overflow/);
   t.match(answer('9223372036854775808'), /^✗ an integer has at most 64 bits/);
-  t.match(answer('{"a": 1, "a": 2}'), /^✗ a key of a map stands twice/);
+  t.match(answer('{"a": 1, "a": 2}'), /^✗ the key a is twice in a map/);
   t.match(answer('[1, 2, 3].all(e, 6 / (2 - e) != 17)'), /^✗ division by zero/);
   t.match(answer('1 / 0 == 1 || false'), /^✗ division by zero/);
   t.match(answer('dyn(1) > "a"'), /^✗ no such overload: int > string/);
   t.match(answer('dyn("a") ? 1 : 2'), /^✗ a condition must be true or false/);
-  t.match(answer('"a".matches("(")'), /^✗ Invalid regular expression/);
-  t.match(answer('int("x")'), /^✗ int\(\) type error/);
+  t.match(answer('"a".matches("(")'), /^✗ `\(` is not a regular expression of RE2/);
+  t.match(answer('int("x")'), /^✗ int\(\) cannot convert `x`/);
   t.match(answer('int(1e300)'), /^✗ integer overflow/);
 });
 
@@ -266,7 +266,7 @@ await t.test('slips are found before anything is evaluated', async (t) => {
     ['"integrity', 'unterminated string (at character 1)'],
     ['', 'the expression ends too early (at character 1)'],
     ['foo(1)', 'there is no function `foo` (at character 1)'],
-    ['cel', 'there is no fact `cel`'],
+    ['cel', 'there is no fact `cel` (at character 1)'],
     ['b"x"', 'bytes cannot be used in a query (at character 1)'],
     ['bytes("x")', 'bytes cannot be used in a query (at character 1)'],
   ];
@@ -294,12 +294,15 @@ await t.test('bounds', async (t) => {
 
 await t.test('what grows without end is stopped', async (t) => {
   const text = `["${'a'.repeat(50)}"]`;
-  t.match(answer(`${text}${'.map(a, a + a)'.repeat(30)}.map(a, a.size())`), /✗ a string or a list grows too long/);
-  t.match(answer(`[containers]${'.map(a, a + a)'.repeat(40)}.size()`), /✗ a string or a list grows too long/);
+  t.match(answer(`${text}${'.map(a, a + a)'.repeat(30)}.map(a, a.size())`), /✗ a (string|list) grows too long/);
+  t.match(answer(`[containers]${'.map(a, a + a)'.repeat(40)}.size()`), /✗ a (string|list) grows too long/);
   t.match(answer(`[1]${'.map(a, [a, a])'.repeat(40)}`), /✗ the expression is too expensive/);
   t.match(answer(`[1]${'.map(a, [a, a])'.repeat(30)} == [1]${'.map(a, [a, a])'.repeat(30)}`), /✗ .*too expensive/);
-  t.match(answer(`${text}${'.map(a, a + a)'.repeat(12)}.map(a, [a, a, a, a].join(a))`), /✗ a string or a list grows/);
-  t.match(answer(`${text}${'.map(a, a + a)'.repeat(6)}.map(a, "b".matches(a))`), /✗ a regular expression is too long/);
+  t.match(answer(`${text}${'.map(a, a + a)'.repeat(12)}.map(a, [a, a, a, a].join(a))`), /✗ a string grows too long/);
+  t.match(
+    answer(`${text}${'.map(a, a + a)'.repeat(6)}.map(a, "b".matches(a))`),
+    /✗ a regular expression has at most 1024 characters/,
+  );
   const decided = `[0, 0].all(x, true || [1]${'.map(a, [a, a])'.repeat(40)}.size() == 1)`;
   t.equal(answer(decided), true, 'what decides is not evaluated further');
 });
@@ -355,7 +358,7 @@ await t.test('keys from outside stay keys', async (t) => {
   const whole = answer('docker.file.keys', facts) as object;
   t.equal(Object.getPrototypeOf(whole), null);
   t.equal(JSON.stringify(whole), '{"__proto__":{"polluted":true},"constructor":1}');
-  t.equal(answer('kernel["__proto__"]'), '✗ no such key: __proto__ (at character 1)');
+  t.equal(answer('kernel["__proto__"]'), '✗ kernel has no field `__proto__` (at character 8)');
 });
 
 await t.test('which facts an expression names', async (t) => {

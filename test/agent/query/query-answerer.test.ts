@@ -42,8 +42,8 @@ const answerer = createQueryAnswerer({
 });
 t.teardown(() => answerer.close());
 
-/** Backtracks for longer than anybody waits: every way to split the letters is tried. */
-const ENDLESS = '["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"].map(s, s.matches("^(a+)+$"))';
+/** Takes seconds: patterns that stand for 100,000 characters, each another one. */
+const ENDLESS = `lists.range(100).map(i, "x".matches("${'(x{1000})'.repeat(100)}" + string(i)))`;
 
 async function messages(query: Query, signal = never): Promise<readonly QueryResult[]> {
   const all: QueryResult[] = [];

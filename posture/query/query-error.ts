@@ -9,7 +9,7 @@ export class QueryError extends Error {
 
   constructor(message: string, at?: Span, final = false) {
     super(message);
-    this.name = 'Problem';
+    this.name = 'QueryError';
     this.at = at;
     this.final = final;
   }
@@ -17,9 +17,12 @@ export class QueryError extends Error {
 
 /** The problem for people, in one line with its place: `there is no fact foo (at character 12)`. */
 export function queryErrorText(error: unknown): string {
-  if (error instanceof QueryError) {
-    return error.at === undefined ? error.message : `${error.message} (at character ${String(error.at.start + 1)})`;
-  }
+  if (error instanceof QueryError) return placed(error.message, error.at);
   // The engine ran out of stack or of what a string may hold: the expression asks for too much.
   return error instanceof Error ? `the expression cannot be evaluated: ${error.message}` : 'unknown error';
+}
+
+/** A message with its place in the expression, counted from 1. */
+export function placed(message: string, at: Span | undefined): string {
+  return at === undefined ? message : `${message} (at character ${String(at.start + 1)})`;
 }

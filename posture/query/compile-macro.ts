@@ -1,0 +1,146 @@
+import { requireBool, spanOf } from './compilation.ts';
+import type { Compilation, Place, Typed } from './compilation.ts';
+import type { CelNode } from './parser.ts';
+import { QueryError } from './query-error.ts';
+import type { Span, Walk } from './tree.ts';
+import { DYN, simple } from './type.ts';
+import type { CelType } from './type.ts';
+
+/** Macros within the bodies of macros: the work grows with this power of a list's length. */
+const MAX_NESTING = 4;
+
+/** How a macro is written: `x`, `k`, `v` are names, `p` a condition, `t` what becomes of an item, `n` a number. */
+const FORMS: Readonly<Record<Walk, readonly string[]>> = {
+  all: ['x, p', 'k, v, p'],
+  exists: ['x, p', 'k, v, p'],
+  exists_one: ['x, p', 'k, v, p'],
+  existsOne: ['x, p', 'k, v, p'],
+  filter: ['x, p'],
+  map: ['x, t', 'x, p, t'],
+  transformList: ['k, v, t', 'k, v, p, t'],
+  transformMap: ['k, v, t', 'k, v, p, t'],
+  transformMapEntry: ['k, v, t', 'k, v, p, t'],
+  groupBy: ['x, t'],
+  sortBy: ['x, t'],
+  topBy: ['x, t, n'],
+};
+
+/** Names of all macros that are written as methods. */
+export const MACRO_NAMES: readonly string[] = [...Object.keys(FORMS), 'bind'];
+
+/** Is a method of this name a macro? `namespace` is the name before it, where it is one. */
+export function isMacro(name: string, namespace: string, count: number): boolean {
+  // `list.exists(…)` is always a macro; other names could be methods too.
+  return (name === 'bind' && namespace === 'cel') || (Object.hasOwn(FORMS, name) && count >= 0);
+}
+
+/** A macro: `list.filter(x, …)` and the like, or `cel.bind`. */
+export function compileMacro(pass: Compilation, node: CelNode, place: Place): Typed {
+  const [name] = node.args as readonly [string];
+  return name === 'bind' ? bind(pass, node, place) : walk(pass, node, place);
+}
+
+function bind(pass: Compilation, node: CelNode, place: Place): Typed {
+  const at = spanOf(node);
+  const [, , args] = node.args as readonly [string, CelNode, readonly CelNode[]];
+  const [variable, value, body] = args;
+  if (args.length !== 3 || variable?.op !== 'id' || value === undefined || body === undefined)
+    throw new QueryError('cel.bind takes a name, its value and an expression', at);
+  const name = String(variable.args);
+  const bound = pass.visit(pass, value, place);
+  const inner = pass.visit(pass, body, { ...place, bound: new Map([...place.bound, [name, bound.type]]) });
+  return { tree: { kind: 'bind', at, variable: name, value: bound.tree, body: inner.tree }, type: inner.type };
+}
+
+/** The arguments of a macro by what they are for. */
+interface Parts {
+  readonly variables: readonly string[];
+  readonly condition: CelNode | undefined;
+  readonly transform: CelNode | undefined;
+  readonly count: CelNode | undefined;
+}
+
+function walk(pass: Compilation, node: CelNode, place: Place): Typed {
+  const [name, receiver, args] = node.args as readonly [Walk, CelNode, readonly CelNode[]];
+  const at = spanOf(node);
+  const parts = partsOf(name, args, at);
+  const over = pass.visit(pass, receiver, place);
+  const items = itemTypes(over, name, parts.variables.length);
+  const nesting = place.nesting + 1;
+  if (nesting > MAX_NESTING) throw new QueryError(`more than ${String(MAX_NESTING)} lists within lists`, at);
+  const bound = new Map([
+    ...place.bound,
+    ...parts.variables.map((each, index) => [each, items[index] ?? DYN] as const),
+  ]);
+  const within = (part: CelNode): Typed => pass.visit(pass, part, { ...place, nesting, bound });
+  const condition = parts.condition && within(parts.condition);
+  const transform = parts.transform && within(parts.transform);
+  const count = parts.count && pass.visit(pass, parts.count, place);
+  return {
+    type: resultType(name, over.type, items, transform?.type ?? DYN),
+    tree: {
+      kind: 'walk',
+      at,
+      walk: name,
+      over: over.tree,
+      variables: parts.variables,
+      condition: condition && requireBool(condition),
+      transform: transform?.tree,
+      count: count?.tree,
+    },
+  };
+}
+
+function partsOf(name: Walk, args: readonly CelNode[], at: Span): Parts {
+  const forms = FORMS[name];
+  const form = forms.map((each) => each.split(', ')).find((letters) => fitsForm(letters, args));
+  if (form === undefined) {
+    const example = `\`list.${name}(${(forms[0] ?? '').replace(/[pt].*/, '…')})\``;
+    throw new QueryError(`${name} takes a name and an expression: ${example}`, at);
+  }
+  const part = (letter: string): CelNode | undefined => args[form.indexOf(letter)];
+  const variables = args.filter((_, index) => 'xkv'.includes(form[index] ?? '')).map((each) => String(each.args));
+  if (new Set(variables).size < variables.length) throw new QueryError('both names are the same', at);
+  return { variables, condition: part('p'), transform: part('t'), count: part('n') };
+}
+
+function fitsForm(letters: readonly string[], args: readonly CelNode[]): boolean {
+  return (
+    letters.length === args.length &&
+    letters.every((letter, index) => !'xkv'.includes(letter) || args[index]?.op === 'id')
+  );
+}
+
+/** The types of the variables. Throws where there is nothing to walk. */
+function itemTypes({ tree, type }: Typed, name: Walk, count: number): readonly CelType[] {
+  if (type.kind === 'list') return count === 2 ? [simple('int'), type.item] : [type.item];
+  if (type.kind === 'map') return [type.key, type.value];
+  if (type.kind === 'object') return [simple('string'), DYN];
+  if (type.kind === 'dyn' || type.kind === 'null_type') return [DYN, DYN];
+  throw new QueryError(`${name} walks a list or the keys of a map`, tree.at);
+}
+
+function resultType(name: Walk, over: CelType, items: readonly CelType[], made: CelType): CelType {
+  const [first = DYN] = items;
+  const list: CelType = { kind: 'list', item: over.kind === 'list' ? over.item : first };
+  switch (name) {
+    case 'all':
+    case 'exists':
+    case 'exists_one':
+    case 'existsOne':
+      return simple('bool');
+    case 'filter':
+    case 'sortBy':
+    case 'topBy':
+      return list;
+    case 'map':
+    case 'transformList':
+      return { kind: 'list', item: made };
+    case 'transformMap':
+      return { kind: 'map', key: first, value: made };
+    case 'transformMapEntry':
+      return made.kind === 'map' ? made : { kind: 'map', key: DYN, value: DYN };
+    case 'groupBy':
+      return { kind: 'map', key: made, value: list };
+  }
+}

@@ -1,0 +1,51 @@
+import { QUERY_SCHEMAS } from '../fact/facts.ts';
+import type { Shape } from '../schema.ts';
+import { DYN, simple } from './type.ts';
+import type { CelType } from './type.ts';
+import { viewShape } from './view-shape.ts';
+
+/** Name of the variable that says what could not be read: a map from path to reason. */
+export const UNREAD_VARIABLE = 'unread';
+
+/** The CEL type of each variable of a query: the facts as {@link viewShape} shows them, and `unread`. */
+export function factTypes(): ReadonlyMap<string, CelType> {
+  const variables = new Map<string, CelType>();
+  for (const [name, { shape }] of Object.entries(QUERY_SCHEMAS)) variables.set(name, celType(shape, name));
+  variables.set(UNREAD_VARIABLE, { kind: 'map', key: simple('string'), value: simple('string') });
+  return variables;
+}
+
+function celType(stored: Shape, path: string): CelType {
+  const shape = viewShape(stored);
+  switch (shape.kind) {
+    case 'string':
+      return simple('string');
+    case 'oneOf':
+      return { kind: 'string', words: shape.values };
+    case 'integer':
+      return simple('int');
+    case 'number':
+      return simple('double');
+    case 'boolean':
+      return simple('bool');
+    case 'unknown':
+    case 'union':
+      return DYN;
+    // Missing values are of any type, so types do not speak of them.
+    case 'observed':
+    case 'nullable':
+      return celType(shape.item, path);
+    case 'list':
+      return { kind: 'list', item: celType(shape.item, `${path}.item`) };
+    case 'record': {
+      const map = { kind: 'map', key: simple('string'), value: celType(shape.item, `${path}.value`) } as const;
+      return shape.onDemand === undefined ? map : { ...map, onDemand: shape.onDemand };
+    }
+    case 'object': {
+      const fields = Object.entries(shape.fields).map(
+        ([name, field]) => [name, celType(field, `${path}.${name}`)] as const,
+      );
+      return { kind: 'object', path, fields: new Map(fields) };
+    }
+  }
+}
