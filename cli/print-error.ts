@@ -12,3 +12,11 @@ export async function printError(
   await world.stderr.write(`${lines.map(safe).join('\n')}\n`);
   return EXIT_FAILURE;
 }
+
+/** Prints why a request to the collector failed. Answers the exit code. */
+export function printFailure(
+  world: Pick<CliEnvironment, 'stderr'>,
+  { message, hint }: { readonly message: string; readonly hint: string },
+): Promise<number> {
+  return printError(world, message, hint === '' ? undefined : hint);
+}

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { ApiClient } from './api/client.ts';
+import type { ApiClient } from '../api/client.ts';
 import type { SessionKeeper } from './api/session.ts';
 import { useCell } from './hook/use-cell.ts';
 import { readSignInCode } from './route.ts';

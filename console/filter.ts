@@ -1,4 +1,4 @@
-import { hasText } from '../api/finding-text.ts';
+import { hasText } from '../api/finding-list.ts';
 import type { FleetFinding } from '../api/finding.ts';
 import { SEVERITIES, VERDICTS } from '../posture/verdict.ts';
 import type { Severity, Verdict } from '../posture/verdict.ts';

@@ -1,14 +1,22 @@
 import { render } from 'preact';
-import { createApiClient } from './api/client.ts';
+import { createApiClient } from '../api/client.ts';
+import { wait } from '../api/wait.ts';
+import { FAILURE_TEXTS } from './api/failure-texts.ts';
 import { createSessionKeeper } from './api/session.ts';
 import { App } from './app.tsx';
 import { applyTheme, readTheme } from './theme.ts';
 import './style.css';
 
+/** How long until a GET that was broken off is repeated. */
+const REPEAT_MS = 300;
+
 applyTheme(readTheme());
 const session = createSessionKeeper(localStorage, () => Date.now());
 const api = createApiClient({
-  fetch: (path, init) => fetch(path, init),
+  fetch: (path, init) => fetch(path, { ...init, cache: 'no-store', credentials: 'omit' }),
+  // A browser breaks off its requests when the machine's interfaces change, as they do when a container starts.
+  beforeRepeat: (signal) => wait(REPEAT_MS, signal),
+  texts: FAILURE_TEXTS,
   token: () => {
     const state = session.state.get();
     return state.signedIn ? state.session.token : undefined;

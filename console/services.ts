@@ -1,6 +1,6 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { ApiClient } from './api/client.ts';
+import type { ApiClient } from '../api/client.ts';
 import type { SessionKeeper } from './api/session.ts';
 import type { Cell } from './cell.ts';
 import type { Fleet } from './fleet/fleet.ts';

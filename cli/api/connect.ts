@@ -1,30 +1,81 @@
 import { open } from 'node:fs/promises';
+import { createApiClient } from '../../api/client.ts';
+import type { ApiClient, FailureTexts, Result } from '../../api/client.ts';
+import * as s from '../../posture/schema.ts';
+import { formatAddress, loopbackOf } from '../../service/config/kind.ts';
+import type { Address } from '../../service/config/kind.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import { errorCode } from '../../service/files.ts';
-import { createApiClient } from './client.ts';
-import type { ApiClient, ApiResult } from './client.ts';
-import * as s from '../../posture/schema.ts';
 
-/** A token is 43 characters; what is longer is another file. */
+/** A token is 43 characters; a longer file is not a token. */
 const MAX_TOKEN_BYTES = 1024;
 
-/** A client for the collector that the settings name, with the token that they name. */
-export async function connect(settings: Settings, signal: AbortSignal): Promise<ApiResult<ApiClient>> {
-  const token = await readToken(settings.tokenFile);
-  const address = settings.api;
-  if (token.ok) return { ok: true, value: createApiClient({ address, token: token.value, signal }) };
-  // No collector is the likelier reason for a missing token, and the more useful thing to hear.
-  const health = await createApiClient({ address, token: '', signal }).get('/healthz', s.object({}));
-  return !health.ok && health.kind === 'unreachable' ? health : token;
+/** A client of the operator API, and where it sends its requests: `http://127.0.0.1:7480`. */
+export interface CliClient extends ApiClient {
+  readonly url: string;
 }
 
-async function readToken(path: string): Promise<ApiResult<string>> {
+/** What a client needs. `signal` ends every request of it. */
+export interface CliClientOptions {
+  readonly address: Address;
+  readonly token: string;
+  readonly signal: AbortSignal;
+}
+
+/** A client of the operator API at `address`. */
+export function createCliClient({ address, token, signal }: CliClientOptions): CliClient {
+  const url = `http://${formatAddress(loopbackOf(address))}`;
+  const client = createApiClient({
+    fetch: (path, init) => fetch(url + path, { ...init, signal: AbortSignal.any([signal, init.signal ?? signal]) }),
+    token: () => token,
+    texts: failureTexts(url),
+  });
+  return { url, ...client };
+}
+
+/** A client for the collector that the settings name, with the token that they name. */
+export async function connect(settings: Settings, signal: AbortSignal): Promise<Result<CliClient>> {
+  const token = await readToken(settings.tokenFile);
+  const address = settings.api;
+  if (token.ok) return { ok: true, value: createCliClient({ address, token: token.value, signal }) };
+  // A collector that does not run is the likelier reason for a missing token, and the more useful message.
+  const health = await createCliClient({ address, token: '', signal }).get('/healthz', s.object({}));
+  return !health.ok && health.problem.kind === 'unreachable' ? health : token;
+}
+
+function failureTexts(url: string): FailureTexts {
+  return {
+    unreachable: (error) => {
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      const code = (cause as { code?: unknown } | null)?.code;
+      return [
+        `no collector answers at ${url}${typeof code === 'string' ? ` (${code})` : ''}`,
+        'start one with: plimsoll up   or name another with --api HOST:PORT',
+      ];
+    },
+    signedOut: [
+      'the collector does not accept this operator token',
+      'name the token file of that collector with --token-file or its --data-dir',
+    ],
+    late: [
+      `the collector at ${url} did not answer in time`,
+      'it may be overloaded, or its disk may hang (frozen, or a network file system): see its log and dmesg',
+    ],
+    tooLarge: ['the answer of the collector is too large', ''],
+    unreadable: (problem) => [
+      `the answer of the collector has a form that this version does not understand (${problem})`,
+      '',
+    ],
+  };
+}
+
+async function readToken(path: string): Promise<Result<string>> {
   try {
     const file = await open(path, 'r');
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_TOKEN_BYTES), 0, MAX_TOKEN_BYTES, 0);
       const token = buffer.toString('latin1', 0, bytesRead).trim();
-      return /^[\w\-.~+/=]+$/.test(token) ? { ok: true, value: token } : unusable(path, 'it holds no token');
+      return /^[\w\-.~+/=]+$/.test(token) ? { ok: true, value: token } : unusable(path, 'it contains no token');
     } finally {
       await file.close();
     }
@@ -33,14 +84,11 @@ async function readToken(path: string): Promise<ApiResult<string>> {
   }
 }
 
-function unusable(path: string, reason: string): ApiResult<never> {
-  return {
-    ok: false,
-    kind: 'refused',
-    problem: `the operator token could not be read from ${path}: ${reason}`,
-    hint:
-      reason === 'EACCES'
-        ? 'only the user who runs the collector may read it: become that user, or copy the token'
-        : 'the collector makes it at its first start; name it with --token-file or --data-dir',
-  };
+function unusable(path: string, reason: string): Result<never> {
+  const hint =
+    reason === 'EACCES'
+      ? 'only the user who runs the collector may read it: become that user, or copy the token'
+      : 'the collector creates it at its first start; name it with --token-file or --data-dir';
+  const message = `the operator token could not be read from ${path}: ${reason}`;
+  return { ok: false, problem: { kind: 'refused', message, hint, retryAfterMs: 0 } };
 }

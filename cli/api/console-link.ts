@@ -1,5 +1,6 @@
 import { consoleCode } from '../../api/sign-in.ts';
-import type { ApiClient, ApiResult } from './client.ts';
+import type { Result } from '../../api/client.ts';
+import type { CliClient } from './connect.ts';
 
 /** The address that signs a person in to the console: once, and until `expiresMs`. */
 export interface ConsoleLink {
@@ -8,8 +9,8 @@ export interface ConsoleLink {
 }
 
 /** Asks the collector for a link. It is as good as the token for five minutes: it must not get into a log. */
-export async function askConsoleLink(client: ApiClient): Promise<ApiResult<ConsoleLink>> {
-  const answer = await client.post('/v1/console/links', consoleCode, {}, 0);
+export async function askConsoleLink(client: CliClient): Promise<Result<ConsoleLink>> {
+  const answer = await client.post('/v1/console/links', consoleCode, { body: {} });
   if (!answer.ok) return answer;
   const { code, expiresMs } = answer.value;
   return { ok: true, value: { url: `${client.url}/#code=${encodeURIComponent(code)}`, expiresMs } };

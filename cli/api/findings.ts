@@ -1,7 +1,8 @@
 import { findingPage } from '../../api/finding.ts';
 import type { FleetFinding } from '../../api/finding.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
-import type { ApiClient, ApiResult } from './client.ts';
+import { withQuery } from '../../api/client.ts';
+import type { ApiClient, Result } from '../../api/client.ts';
 
 /** Findings in one request. */
 const PAGE = 1_000;
@@ -29,22 +30,25 @@ export async function readFindings(
   client: ApiClient,
   query: FindingQuery,
   limit: number,
-): Promise<ApiResult<FoundFindings>> {
+): Promise<Result<FoundFindings>> {
   const findings: FleetFinding[] = [];
   let cursor: string | null = null;
   do {
-    const page: ApiResult<{ readonly findings: readonly FleetFinding[]; readonly cursor: string | null }> =
-      await client.get('/v1/findings', findingPage, {
-        node: query.nodes,
-        check: query.checks.flatMap(withArea),
-        verdict: query.verdicts,
-        severity: query.severities,
-        kind: query.kinds,
-        subject: query.subject,
-        text: query.text,
-        limit: Math.min(PAGE, limit - findings.length),
-        cursor: cursor ?? undefined,
-      });
+    const page: Result<{ readonly findings: readonly FleetFinding[]; readonly cursor: string | null }> =
+      await client.get(
+        withQuery('/v1/findings', {
+          node: query.nodes,
+          check: query.checks.flatMap(withArea),
+          verdict: query.verdicts,
+          severity: query.severities,
+          kind: query.kinds,
+          subject: query.subject,
+          text: query.text,
+          limit: Math.min(PAGE, limit - findings.length),
+          cursor: cursor ?? undefined,
+        }),
+        findingPage,
+      );
     if (!page.ok) return page;
     findings.push(...page.value.findings);
     cursor = page.value.cursor;

@@ -2,7 +2,7 @@ import { watch } from '../../api/watch.ts';
 import type { WatchItem } from '../../api/watch.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
-import type { ApiClient, ApiFailure } from './client.ts';
+import type { ApiClient, RequestFailure } from '../../api/client.ts';
 
 const LONGEST_PAUSE_MS = 10_000;
 
@@ -17,17 +17,18 @@ export interface WatchEventsOptions {
 export function watchEvents(
   client: ApiClient,
   { clock, signal, random }: WatchEventsOptions,
-): AsyncGenerator<WatchItem<ApiFailure>, void, undefined> {
-  return watch<ApiFailure>({
-    open: async (lastEventId, limit) => {
-      const resume = lastEventId === '' ? {} : { 'last-event-id': lastEventId };
-      const opened = await client.stream('/v1/events', { accept: 'text/event-stream', ...resume }, limit);
-      return opened.ok ? opened : { ok: false, problem: opened };
-    },
-    retryAfterMs: ({ kind }) => (kind === 'refused' ? undefined : 0),
+): AsyncGenerator<WatchItem<RequestFailure>, void, undefined> {
+  return watch<RequestFailure>({
+    open: (lastEventId, limit) => client.stream('/v1/events', lastEventId, limit),
+    retryAfterMs: ({ kind, retryAfterMs }) => (isFinal(kind) ? undefined : retryAfterMs),
     longestPauseMs: LONGEST_PAUSE_MS,
     wait: (ms, until) => sleep(clock, ms, until),
     random,
     signal,
   });
+}
+
+/** The same request would be refused again. */
+export function isFinal(kind: RequestFailure['kind']): boolean {
+  return kind === 'signedOut' || kind === 'refused' || kind === 'notFound';
 }

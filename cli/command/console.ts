@@ -2,8 +2,8 @@ import { safeJson } from '../../api/safe.ts';
 import { connect } from '../api/connect.ts';
 import { askConsoleLink } from '../api/console-link.ts';
 import { defineCommand, EXIT_OK } from '../command.ts';
-import { printError } from '../print-error.ts';
-import { clockTime } from '../render/time.ts';
+import { printFailure } from '../print-error.ts';
+import { clockTime } from '../../api/format.ts';
 
 export const console = defineCommand({
   name: 'console',
@@ -30,9 +30,9 @@ export const console = defineCommand({
   run: async (context) => {
     const { args, settings, stdout, stderr } = context;
     const client = await connect(settings, new AbortController().signal);
-    if (!client.ok) return printError(context, client.problem, client.hint);
+    if (!client.ok) return printFailure(context, client.problem);
     const link = await askConsoleLink(client.value);
-    if (!link.ok) return printError(context, link.problem, link.hint);
+    if (!link.ok) return printFailure(context, link.problem);
     const { url, expiresMs } = link.value;
     if (args.value('output') === 'json') {
       await stdout.write(`${safeJson({ url, expiresMs }, 2)}\n`);

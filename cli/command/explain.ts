@@ -1,3 +1,4 @@
+import { compareByName } from '../../api/finding-list.ts';
 import type { FleetFinding } from '../../api/finding.ts';
 import { safe, safeJson } from '../../api/safe.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
@@ -8,9 +9,9 @@ import type { FactName } from '../../posture/fact/facts.ts';
 import { connect } from '../api/connect.ts';
 import { readFindings } from '../api/findings.ts';
 import { defineCommand, EXIT_OK } from '../command.ts';
-import { printError } from '../print-error.ts';
+import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import { compareFindings, findingLabel } from '../render/finding.ts';
+import { findingLabel } from '../render/finding.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import { displayWidth, fit, wrap, wrapHard } from '../render/width.ts';
 import { documentCheck } from '../scan/document-check.ts';
@@ -82,8 +83,8 @@ async function presentFindings(context: Context, check: string): Promise<readonl
     text: undefined,
   };
   const answer = client.ok ? await readFindings(client.value, query, MAX_FINDINGS) : client;
-  if (answer.ok) return answer.value.findings.toSorted(compareFindings);
-  await printError(context, answer.problem, answer.hint);
+  if (answer.ok) return answer.value.findings.toSorted(compareByName);
+  await printFailure(context, answer.problem);
   return undefined;
 }
 

@@ -8,7 +8,7 @@ import { connect } from '../api/connect.ts';
 import { readFindings } from '../api/findings.ts';
 import type { FindingQuery } from '../api/findings.ts';
 import { defineCommand, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { printError } from '../print-error.ts';
+import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import type { ShownFinding } from '../render/finding.ts';
 import { renderFindings } from '../render/finding-list.ts';
@@ -78,7 +78,7 @@ export const findings = defineCommand({
     const { args } = context;
     const signal = args.has('watch') ? context.listenForShutdown() : new AbortController().signal;
     const client = await connect(context.settings, signal);
-    if (!client.ok) return printError(context, client.problem, client.hint);
+    if (!client.ok) return printFailure(context, client.problem);
     if (args.has('watch')) {
       const { watchFindings } = await import('../watch/findings.ts');
       return watchFindings(context, client.value, wanted.query, signal);
@@ -88,7 +88,7 @@ export const findings = defineCommand({
       return printHistory(context, client.value, wanted);
     }
     const page = await readFindings(client.value, wanted.query, wanted.limit);
-    if (!page.ok) return printError(context, page.problem, page.hint);
+    if (!page.ok) return printFailure(context, page.problem);
     await print(context, page.value.findings, page.value.more);
     const threshold = args.value('fail-on') as Severity | undefined;
     return threshold !== undefined && page.value.findings.some((finding) => reaches(finding, threshold))

@@ -2,12 +2,12 @@ import { nodeList } from '../../api/node.ts';
 import type { FleetNode } from '../../api/node.ts';
 import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { printError } from '../print-error.ts';
+import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Cell } from '../render/table.ts';
-import { span } from '../render/time.ts';
+import { span } from '../../api/format.ts';
 
 export const nodes = defineCommand({
   name: 'nodes',
@@ -48,9 +48,9 @@ export const nodes = defineCommand({
     const meant = ['stale-for', 'dry-run', 'yes'].find(args.has);
     if (meant !== undefined) return printError(context, `--${meant} is for: plimsoll nodes remove`, SEE);
     const client = await connect(settings, new AbortController().signal);
-    if (!client.ok) return printError(context, client.problem, client.hint);
+    if (!client.ok) return printFailure(context, client.problem);
     const answer = await client.value.get('/v1/nodes', nodeList);
-    if (!answer.ok) return printError(context, answer.problem, answer.hint);
+    if (!answer.ok) return printFailure(context, answer.problem);
     const { nodes: items } = answer.value;
     const nowMs = clock.now();
     await printListing(context, {

@@ -4,10 +4,10 @@ import { safe, safeJson } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { printError } from '../print-error.ts';
+import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { nodeLabel } from '../render/node-label.ts';
-import { dateTime, span } from '../render/time.ts';
+import { dateTime, span } from '../../api/format.ts';
 import { fit, wrapHard } from '../render/width.ts';
 
 /** How long a query waits for a node where nothing is said. */
@@ -41,9 +41,12 @@ export const query = defineCommand({
     const request = readRequest(context);
     if (!request.ok) return printError(context, request.problem);
     const client = await connect(context.settings, new AbortController().signal);
-    if (!client.ok) return printError(context, client.problem, client.hint);
-    const answer = await client.value.post('/v1/query', queryAnswers, request.body, request.body.deadlineMs);
-    if (!answer.ok) return printError(context, answer.problem, answer.hint);
+    if (!client.ok) return printFailure(context, client.problem);
+    const answer = await client.value.post('/v1/query', queryAnswers, {
+      body: request.body,
+      patienceMs: request.body.deadlineMs,
+    });
+    if (!answer.ok) return printFailure(context, answer.problem);
     const { answers } = answer.value;
     await print(context, answers);
     const failed = answers.some(({ outcome }) => outcome === 'error' || outcome === 'timeout');

@@ -1,3 +1,4 @@
+import { compareByName } from '../../api/finding-list.ts';
 import { safeJson } from '../../api/safe.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
@@ -7,7 +8,6 @@ import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } fr
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import type { ScanOutcome } from '../programs.ts';
-import { compareFindings } from '../render/finding.ts';
 import { hasJoined, renderFindings } from '../render/finding-list.ts';
 import { describeNode } from '../scan/node.ts';
 import type { ScannedNode } from '../scan/node.ts';
@@ -96,7 +96,7 @@ export const scan = defineCommand({
       signal,
     });
     if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
-    const judged = outcome.findings.filter(scope.includes).toSorted(compareFindings);
+    const judged = outcome.findings.filter(scope.includes).toSorted(compareByName);
     await print(context, outcome, judged);
     const silent = recorded === undefined ? unansweredEngines(outcome.facts, settings.dockerHost) : [];
     for (const { endpoint, reason } of silent)

@@ -2,7 +2,7 @@ import { sinkList } from '../../api/status.ts';
 import type { FleetSink } from '../../api/status.ts';
 import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_ISSUES, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
-import { printError } from '../print-error.ts';
+import { printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
 import type { Cell } from '../render/table.ts';
@@ -24,9 +24,9 @@ export const sinks = defineCommand({
   ],
   run: async (context) => {
     const client = await connect(context.settings, new AbortController().signal);
-    if (!client.ok) return printError(context, client.problem, client.hint);
+    if (!client.ok) return printFailure(context, client.problem);
     const answer = await client.value.get('/v1/sinks', sinkList);
-    if (!answer.ok) return printError(context, answer.problem, answer.hint);
+    if (!answer.ok) return printFailure(context, answer.problem);
     const { sinks: items } = answer.value;
     await printListing(context, {
       document: { sinks: items },

@@ -5,7 +5,8 @@ import type { FleetStatus } from '../../api/status.ts';
 import { lockHolder } from '../../service/lock.ts';
 import { sleep } from '../../service/clock.ts';
 import { connect } from '../api/connect.ts';
-import type { ApiClient, ApiFailure } from '../api/client.ts';
+import { isFinal } from '../api/watch.ts';
+import type { ApiClient, RequestFailure } from '../../api/client.ts';
 import { defineCommand, EXIT_OK, EXIT_ISSUES, OUTPUT_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
@@ -37,7 +38,7 @@ export const status = defineCommand({
     const isWatched = context.args.has('watch');
     const signal = isWatched ? context.listenForShutdown() : new AbortController().signal;
     const client = await connect(context.settings, signal);
-    if (!client.ok) return complainOf(context, client);
+    if (!client.ok) return complainOf(context, client.problem);
     let code = await showOnce(context, client.value);
     while (isWatched && !signal.aborted) {
       await sleep(context.clock, WATCH_MS, signal);
@@ -49,7 +50,7 @@ export const status = defineCommand({
 
 async function showOnce(context: Context, client: ApiClient): Promise<number> {
   const answer = await client.get('/v1/status', collectorStatus);
-  if (!answer.ok) return complainOf(context, answer);
+  if (!answer.ok) return complainOf(context, answer.problem);
   await print(context, answer.value);
   return answer.value.issues.length === 0 ? EXIT_OK : EXIT_ISSUES;
 }
@@ -69,16 +70,16 @@ async function print(context: Context, answer: FleetStatus): Promise<void> {
 }
 
 /** What was tried, what is known about it here, and what to do. */
-async function complainOf(context: Context, { kind, problem, hint }: ApiFailure): Promise<number> {
+async function complainOf(context: Context, { kind, message, hint }: RequestFailure): Promise<number> {
   const { dataDir, tokenFile } = context.settings;
-  const holder = kind === 'refused' ? undefined : lockHolder(join(dataDir, 'collector.lock'));
+  const holder = isFinal(kind) ? undefined : lockHolder(join(dataDir, 'collector.lock'));
   const running =
     holder === undefined
       ? undefined
       : `a collector (process ${String(holder)}) uses ${dataDir}: it is starting, hangs, or listens elsewhere (--api)`;
   return printError(
     context,
-    problem,
+    message,
     running ?? hint,
     `tried with the token in ${tokenFile}`,
     'plimsoll doctor examines this machine and says what is wrong',

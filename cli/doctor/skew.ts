@@ -1,6 +1,6 @@
 import { warning } from '../../service/diagnostic.ts';
 import type { DiagnosticResult } from '../../service/diagnostic.ts';
-import { span } from '../render/time.ts';
+import { span } from '../../api/format.ts';
 
 /** A date in HTTP has whole seconds, and an answer takes a moment; beyond this, certificates and history suffer. */
 const MAX_SKEW_MS = 60_000;

@@ -2,15 +2,15 @@ import { removedNode, nodeList } from '../../api/node.ts';
 import type { FleetNode } from '../../api/node.ts';
 import { safe } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
-import type { ApiClient, ApiFailure } from '../api/client.ts';
+import type { ApiClient, RequestFailure } from '../../api/client.ts';
 import { connect } from '../api/connect.ts';
 import { EXIT_OK, EXIT_ISSUES } from '../command.ts';
-import { printError } from '../print-error.ts';
+import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Cell } from '../render/table.ts';
-import { span } from '../render/time.ts';
+import { span } from '../../api/format.ts';
 import { fit } from '../render/width.ts';
 import { chooseByName, chooseStale } from './choose.ts';
 import type { Chosen } from './choose.ts';
@@ -41,9 +41,9 @@ export async function removeNodes(context: Context): Promise<number> {
   if ((words.length === 0) === (staleMs === undefined))
     return printError(context, 'say which nodes: by id or name, or with --stale-for', 'see: plimsoll nodes --help');
   const client = await connect(settings, new AbortController().signal);
-  if (!client.ok) return printError(context, client.problem, client.hint);
+  if (!client.ok) return printFailure(context, client.problem);
   const list = await client.value.get('/v1/nodes', nodeList);
-  if (!list.ok) return printError(context, list.problem, list.hint);
+  if (!list.ok) return printFailure(context, list.problem);
   const known = list.value.nodes;
   const chosen: Chosen =
     staleMs === undefined
@@ -61,23 +61,24 @@ export async function removeNodes(context: Context): Promise<number> {
   }
   const { results, failure } = await removeEach(client.value, nodes);
   const code = await print(context, results);
-  return failure === undefined ? code : printError(context, failure.problem, failure.hint);
+  return failure === undefined ? code : printFailure(context, failure);
 }
 
 /** One after the other; what is refused is a result, anything else ends it. */
 async function removeEach(
   client: ApiClient,
   nodes: readonly FleetNode[],
-): Promise<{ readonly results: readonly Result[]; readonly failure?: ApiFailure }> {
+): Promise<{ readonly results: readonly Result[]; readonly failure?: RequestFailure }> {
   const results: Result[] = [];
   for (const node of nodes) {
     const { id, name, lastSeenMs } = node;
     const answer = await client.delete(`/v1/nodes/${encodeURIComponent(id)}`, removedNode);
-    if (!answer.ok && answer.kind !== 'refused') return { results, failure: answer };
     if (answer.ok) {
       const { findings, resolved } = answer.value;
       results.push({ id, name, lastSeenMs, outcome: 'removed', findings, resolved });
-    } else results.push({ ...foresee(node), outcome: 'refused', resolved: 0, problem: answer.problem });
+    } else if (['refused', 'notFound', 'failed'].includes(answer.problem.kind))
+      results.push({ ...foresee(node), outcome: 'refused', resolved: 0, problem: answer.problem.message });
+    else return { results, failure: answer.problem };
   }
   return { results };
 }

@@ -1,5 +1,6 @@
+import { counted } from '../../api/format.ts';
+import { SUBJECT_LABELS } from '../../api/labels.ts';
 import { safe } from '../../api/safe.ts';
-import type { SubjectKind } from '../../posture/finding.ts';
 import { evidenceLine, findingLabel } from './finding.ts';
 import type { ShownFinding } from './finding.ts';
 import type { Paint } from './paint.ts';
@@ -80,21 +81,12 @@ function joinedEntry(group: readonly [ShownFinding, ...ShownFinding[]], style: L
   const [first] = group;
   const { cells } = entryOf(first, style);
   const kinds = new Set(group.map(({ subject }) => subject.kind));
-  const word = kinds.size === 1 ? SUBJECT_WORDS[first.subject.kind] : 'subjects';
+  const word = kinds.size === 1 ? SUBJECT_LABELS[first.subject.kind] : 'subject';
   return {
-    cells: [...cells.slice(0, -1), { text: `${String(group.length)} ${word}`, paint: style.paint.bold }],
+    cells: [...cells.slice(0, -1), { text: counted(group.length, word), paint: style.paint.bold }],
     evidence: group.map(({ subject }) => subject.name).join(', '),
   };
 }
-
-const SUBJECT_WORDS = Object.freeze({
-  node: 'nodes',
-  daemon: 'daemons',
-  container: 'containers',
-  image: 'images',
-  file: 'files',
-  listener: 'ports',
-} satisfies Record<SubjectKind, string>);
 
 type Group = readonly [ShownFinding, ...ShownFinding[]];
 

@@ -1,5 +1,6 @@
 import type { Finding } from '../../posture/finding.ts';
-import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
+import { VERDICT_LABELS } from '../../api/labels.ts';
+import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import type { Painted } from './lines.ts';
 import type { Paint } from './paint.ts';
@@ -10,32 +11,12 @@ export type ShownFinding = Pick<Finding, 'check' | 'verdict' | 'severity' | 'sub
   readonly reason?: string | null;
 };
 
-/** What people read for each verdict. */
-export const VERDICT_WORDS = Object.freeze({
-  pass: 'passed',
-  fail: 'failed',
-  notApplicable: 'not applicable',
-  unknown: 'unknown',
-  manual: 'manual',
-} satisfies Record<Verdict, string>);
-
-/** Worst first: failures by severity, then what could not be judged, then what a person must decide, then the rest. */
-export function compareFindings(one: ShownFinding, other: ShownFinding): number {
-  return (
-    VERDICTS.indexOf(one.verdict) - VERDICTS.indexOf(other.verdict) ||
-    severityRank(one.severity) - severityRank(other.severity) ||
-    compareText(one.check, other.check) ||
-    compareText(one.subject.name, other.subject.name) ||
-    compareText(one.subject.id, other.subject.id)
-  );
-}
-
 /** The longest label of a failure is CRITICAL: lists whose labels are all shorter look the same. */
 const LABEL_WIDTH = 8;
 
 /** The label of a finding: its severity where it fails, otherwise its verdict; at least {@link LABEL_WIDTH} cells. */
 export function findingLabel({ verdict, severity }: Pick<ShownFinding, 'verdict' | 'severity'>, paint: Paint): Cell {
-  const text = (verdict === 'fail' ? severity : VERDICT_WORDS[verdict]).toUpperCase().padEnd(LABEL_WIDTH);
+  const text = (verdict === 'fail' ? severity : VERDICT_LABELS[verdict]).toUpperCase().padEnd(LABEL_WIDTH);
   return {
     text,
     paint: (shown) => (verdict === 'fail' ? paint.severity(severity, shown) : paint.verdict(verdict, shown)),
@@ -77,15 +58,11 @@ export function countItems({ verdicts, failures }: FindingCounts, paint: Paint):
   );
   const rest = (['pass', 'notApplicable', 'unknown', 'manual'] as const)
     .filter((verdict) => verdict !== 'manual' || verdicts.manual > 0)
-    .map((verdict) => item(VERDICT_WORDS[verdict], verdicts[verdict], (text) => paint.verdict(verdict, text)));
+    .map((verdict) => item(VERDICT_LABELS[verdict], verdicts[verdict], (text) => paint.verdict(verdict, text)));
   return [...severities, ...rest];
 }
 
 function item(word: string, count: number, paint: (text: string) => string): Painted {
   const plain = `${word} ${String(count)}`;
   return { plain, painted: count === 0 ? plain : paint(plain) };
-}
-
-function compareText(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -4,7 +4,7 @@ import type { FindingCounts, ShownFinding } from '../render/finding.ts';
 import { joinItems, unpainted } from '../render/lines.ts';
 import type { Painted } from '../render/lines.ts';
 import type { Paint } from '../render/paint.ts';
-import { seconds } from '../render/time.ts';
+import { seconds } from '../../api/format.ts';
 import { displayWidth, wrap } from '../render/width.ts';
 import type { ScannedNode } from './node.ts';
 

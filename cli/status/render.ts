@@ -7,7 +7,7 @@ import { nodeLabel } from '../render/node-label.ts';
 import type { Paint } from '../render/paint.ts';
 import { renderTable } from '../render/table.ts';
 import type { Cell } from '../render/table.ts';
-import { dateTime, span } from '../render/time.ts';
+import { dateTime, span } from '../../api/format.ts';
 import { fit, wrapHard } from '../render/width.ts';
 
 /** How a status is drawn. */

@@ -3,7 +3,7 @@ import { safe } from '../../api/safe.ts';
 import * as s from '../../posture/schema.ts';
 import type { Context } from '../context.ts';
 import { createPaint } from '../render/paint.ts';
-import { clockTime } from '../render/time.ts';
+import { clockTime } from '../../api/format.ts';
 import { openLogFile } from './log-file.ts';
 
 /** What `up` says on standard error, and where the lines of its children go. */

@@ -7,10 +7,10 @@ import type { Address } from '../../service/config/kind.ts';
 import { errorCode, makePrivateDirectory } from '../../service/files.ts';
 import { takeLock } from '../../service/lock.ts';
 import { connect } from '../api/connect.ts';
-import type { ApiClient } from '../api/client.ts';
+import type { CliClient } from '../api/connect.ts';
 import { askConsoleLink } from '../api/console-link.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
-import { printError } from '../print-error.ts';
+import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { agentArguments, collectorArguments } from './child-arguments.ts';
 import { createReporter } from './reporter.ts';
@@ -64,7 +64,7 @@ async function runBoth(context: Context, signal: AbortSignal): Promise<number> {
     reporter.progress(`the collector listens on ${formatAddress(listen)}; starting the agent`);
     agent = startAgent(context, reporter, listen, stopAgent.signal);
     const client = await connect({ ...context.settings, api }, signal);
-    if (!client.ok) return await printError(context, client.problem, client.hint);
+    if (!client.ok) return await printFailure(context, client.problem);
     const both = { collector, agent, client: client.value, api };
     return await watchBoth(context, reporter, both, signal);
   } finally {
@@ -81,7 +81,7 @@ async function runBoth(context: Context, signal: AbortSignal): Promise<number> {
 interface Both {
   readonly collector: Supervised;
   readonly agent: Supervised;
-  readonly client: ApiClient;
+  readonly client: CliClient;
   readonly api: Address;
 }
 
@@ -118,7 +118,7 @@ async function watchBoth(context: Context, reporter: Reporter, both: Both, signa
 async function printSummary(context: Context, { client, api }: Both, nodeId: string | undefined): Promise<void> {
   const { stdout, settings, paint, width } = context;
   const summary = nodeId === undefined ? undefined : await readSummary(client, nodeId);
-  if (summary?.ok === false) await printError(context, summary.problem, summary.hint);
+  if (summary?.ok === false) await printFailure(context, summary.problem);
   const again = clientFlags(context, api);
   const lines = summary?.ok === true ? [...summaryLines(summary.value, { width, paint })] : [];
   const hidden = summary?.ok === true ? hiddenFailures(summary.value) : 0;
@@ -145,7 +145,7 @@ async function printSummary(context: Context, { client, api }: Both, nodeId: str
 }
 
 /** The link to the console. It signs in whoever opens it first, so it is not for a journal that others read too. */
-async function consoleLines({ environment, paint }: Context, client: ApiClient, again: string): Promise<string[]> {
+async function consoleLines({ environment, paint }: Context, client: CliClient, again: string): Promise<string[]> {
   const command = `plimsoll console${again}`;
   const link = environment['JOURNAL_STREAM'] === undefined ? await askConsoleLink(client) : undefined;
   if (link?.ok !== true) return [`console       ${command}   prints a link`];

@@ -4,7 +4,7 @@ import type { FleetNode } from '../../api/node.ts';
 import { queryAnswers } from '../../api/query.ts';
 import type { AnswerOf } from '../../api/query.ts';
 import * as s from '../../posture/schema.ts';
-import type { ApiClient, ApiResult } from '../api/client.ts';
+import type { ApiClient, Result } from '../../api/client.ts';
 import { readFindings } from '../api/findings.ts';
 import type { ScannedNode } from '../scan/node.ts';
 import { renderFindings } from '../render/finding-list.ts';
@@ -26,7 +26,7 @@ interface NodeSummary {
 }
 
 /** Asks the collector for what a person wants to know of one node first. */
-export async function readSummary(client: ApiClient, nodeId: string): Promise<ApiResult<NodeSummary>> {
+export async function readSummary(client: ApiClient, nodeId: string): Promise<Result<NodeSummary>> {
   const node = await client.get(`/v1/nodes/${encodeURIComponent(nodeId)}`, fleetNode);
   if (!node.ok) return node;
   const query = { nodes: [nodeId], checks: [], verdicts: ['fail'], severities: [], kinds: [] };
@@ -74,7 +74,7 @@ const NOTHING_KNOWN: KernelState = Object.freeze({
 /** The kernel's state as the node has it now: a live query, since the collector keeps findings and not facts. */
 async function readKernel(client: ApiClient, nodeId: string): Promise<KernelState> {
   const body = { expression: KERNEL_EXPRESSION, nodes: [nodeId], deadlineMs: QUERY_DEADLINE_MS };
-  const answer = await client.post('/v1/query', queryAnswers, body, QUERY_DEADLINE_MS);
+  const answer = await client.post('/v1/query', queryAnswers, { body, patienceMs: QUERY_DEADLINE_MS });
   const [first] = answer.ok ? answer.value.answers : [];
   return first?.outcome === 'ok' ? kernelOf(first) : NOTHING_KNOWN;
 }

@@ -1,10 +1,10 @@
 import type { FindingEvent } from '../../api/finding.ts';
 import { safe } from '../../api/safe.ts';
-import type { ApiClient } from '../api/client.ts';
-import { watchEvents } from '../api/watch.ts';
-import { printError } from '../print-error.ts';
+import type { ApiClient } from '../../api/client.ts';
+import { isFinal, watchEvents } from '../api/watch.ts';
+import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import { clockTime } from '../render/time.ts';
+import { clockTime } from '../../api/format.ts';
 import { changeLine } from '../watch/line.ts';
 
 /**
@@ -46,7 +46,7 @@ export async function watchChanges(
         break;
       case 'lost':
         // The collector is started again, and the stream goes on where it broke off.
-        if (item.problem?.kind === 'refused') await printError(context, item.problem.problem, item.problem.hint);
+        if (item.problem !== undefined && isFinal(item.problem.kind)) await printFailure(context, item.problem);
         break;
     }
   }

@@ -1,18 +1,18 @@
-import { hasText } from '../../api/finding-text.ts';
+import { hasText } from '../../api/finding-list.ts';
 import type { FindingEvent } from '../../api/finding.ts';
 import { safeJson } from '../../api/safe.ts';
-import type { ApiClient } from '../api/client.ts';
+import type { CliClient } from '../api/connect.ts';
 import type { FindingQuery } from '../api/findings.ts';
-import { watchEvents } from '../api/watch.ts';
+import { isFinal, watchEvents } from '../api/watch.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
-import { printError } from '../print-error.ts';
+import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { changeLine } from './line.ts';
 
 /** Prints changes that match `query` as they happen, until `signal` aborts or the collector refuses. */
 export async function watchFindings(
   context: Context,
-  client: ApiClient,
+  client: CliClient,
   query: FindingQuery,
   signal: AbortSignal,
 ): Promise<number> {
@@ -39,8 +39,8 @@ export async function watchFindings(
       case 'lost':
         // A connection that broke is made again at once; what is worth telling is that this does not work.
         if (item.problem === undefined) break;
-        if (!told) await printError(context, item.problem.problem, item.problem.hint);
-        if (item.problem.kind === 'refused') return EXIT_FAILURE;
+        if (!told) await printFailure(context, item.problem);
+        if (isFinal(item.problem.kind)) return EXIT_FAILURE;
         told = true;
         break;
       case 'node':

@@ -1,16 +1,17 @@
 import { historyPage } from '../../api/finding.ts';
 import type { HistoryEntry } from '../../api/finding.ts';
 import { nodeList } from '../../api/node.ts';
-import type { ApiClient, ApiResult } from '../api/client.ts';
+import { withQuery } from '../../api/client.ts';
+import type { ApiClient, Result } from '../../api/client.ts';
 import { EXIT_OK } from '../command.ts';
-import { printError } from '../print-error.ts';
+import { printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../print.ts';
 import { findingLabel } from '../render/finding.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Paint } from '../render/paint.ts';
 import type { Cell } from '../render/table.ts';
-import { dateTime } from '../render/time.ts';
+import { dateTime } from '../../api/format.ts';
 
 /** Entries in one request. */
 const PAGE = 1_000;
@@ -26,7 +27,7 @@ interface WantedHistory {
 export async function printHistory(context: Context, client: ApiClient, wanted: WantedHistory): Promise<number> {
   const { paint } = context;
   const read = await readHistory(client, wanted);
-  if (!read.ok) return printError(context, read.problem, read.hint);
+  if (!read.ok) return printFailure(context, read.problem);
   const entries = read.value;
   const isTable = (context.args.value('output') ?? 'table') === 'table';
   const several = isTable && new Set(entries.map(({ nodeId }) => nodeId)).size > 1;
@@ -61,17 +62,20 @@ async function readNames(client: ApiClient): Promise<ReadonlyMap<string, string>
 async function readHistory(
   client: ApiClient,
   { query, limit, sinceMs }: WantedHistory,
-): Promise<ApiResult<readonly HistoryEntry[]>> {
+): Promise<Result<readonly HistoryEntry[]>> {
   const entries: HistoryEntry[] = [];
   let cursor: string | null = null;
   do {
-    const page: ApiResult<{ readonly entries: readonly HistoryEntry[]; readonly cursor: string | null }> =
-      await client.get('/v1/history', historyPage, {
-        node: query.nodes,
-        since: sinceMs,
-        limit: Math.min(PAGE, limit - entries.length),
-        cursor: cursor ?? undefined,
-      });
+    const page: Result<{ readonly entries: readonly HistoryEntry[]; readonly cursor: string | null }> =
+      await client.get(
+        withQuery('/v1/history', {
+          node: query.nodes,
+          since: sinceMs,
+          limit: Math.min(PAGE, limit - entries.length),
+          cursor: cursor ?? undefined,
+        }),
+        historyPage,
+      );
     if (!page.ok) return page;
     entries.push(...page.value.entries);
     cursor = page.value.cursor;

@@ -3,7 +3,7 @@ import { evidenceLine, findingLabel } from '../render/finding.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Paint } from '../render/paint.ts';
 import { renderTable } from '../render/table.ts';
-import { clockTime } from '../render/time.ts';
+import { clockTime } from '../../api/format.ts';
 
 /**
  * One change as one line: `14:03:09  opened    CRITICAL  container.privileged  shop-worker  CapEff 1ff…`. With

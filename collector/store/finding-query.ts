@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
-import { searchWords } from '../../api/finding-text.ts';
+import { searchWords } from '../../api/finding-list.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
 import { CHECK_OF_FINDING, JOIN_TEXTS, SUBJECT_OF_FINDING } from './key-table.ts';

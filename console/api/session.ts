@@ -3,7 +3,7 @@ import { consoleSession } from '../../api/sign-in.ts';
 import type { ConsoleSession } from '../../api/sign-in.ts';
 import { createCell } from '../cell.ts';
 import type { Cell } from '../cell.ts';
-import type { ApiClient, RequestFailure } from './client.ts';
+import type { ApiClient, RequestFailure } from '../../api/client.ts';
 
 /** Why nobody is signed in. */
 export type SignedOutReason = 'never' | 'left' | 'expired' | 'refused';

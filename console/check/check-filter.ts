@@ -1,5 +1,5 @@
 import type { Check } from '../../api/check.ts';
-import { searchWords } from '../../api/finding-text.ts';
+import { searchWords } from '../../api/finding-list.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 

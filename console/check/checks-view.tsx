@@ -9,7 +9,7 @@ import { SearchField } from '../part/search-field.tsx';
 import { SeverityTag } from '../part/severity-tag.tsx';
 import { checkHash, checksHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { count, counted } from '../text/format.ts';
+import { count, counted } from '../../api/format.ts';
 import { matchingChecks } from './check-filter.ts';
 import type { CheckFilter } from './check-filter.ts';
 

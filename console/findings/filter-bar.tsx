@@ -11,7 +11,7 @@ import { SearchField } from '../part/search-field.tsx';
 import { VerdictMark } from '../part/verdict-tag.tsx';
 import { findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { VERDICT_LABELS } from '../labels.ts';
+import { VERDICT_LABELS } from '../../api/labels.ts';
 
 /** What the list is narrowed by. The address always says the same, so that it can be copied. */
 export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.Element {

@@ -11,7 +11,7 @@ import { Ago, Moment } from '../part/time-text.tsx';
 import { VerdictTag } from '../part/verdict-tag.tsx';
 import { checkHash, findingHash, nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { SUBJECT_LABELS, VERDICT_MEANINGS } from '../labels.ts';
+import { SUBJECT_LABELS, VERDICT_MEANINGS } from '../../api/labels.ts';
 import { FindingHistory } from './finding-history.tsx';
 
 /** All that is known of one finding: what was seen, since when, why it matters, and what to do. */

@@ -6,7 +6,7 @@ import { SeverityTag } from '../part/severity-tag.tsx';
 import { Moment } from '../part/time-text.tsx';
 import { VerdictTag } from '../part/verdict-tag.tsx';
 import { useServices } from '../services.ts';
-import { ACTION_LABELS } from '../labels.ts';
+import { ACTION_LABELS } from '../../api/labels.ts';
 
 const SHOWN = 20;
 

@@ -1,8 +1,8 @@
 import type { FleetFinding, FindingEvent, FindingPage } from '../../api/finding.ts';
-import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import { compareFindings } from '../../api/finding-list.ts';
 import { matches } from '../filter.ts';
 import type { FindingFilter } from '../filter.ts';
-import { count, counted } from '../text/format.ts';
+import { count, counted } from '../../api/format.ts';
 
 /** The part of a filtered list that is loaded: always its beginning, in the API's order. */
 export interface FindingList {
@@ -49,17 +49,6 @@ export function matchCount({ total, isExact }: FindingList): string {
   return isExact ? counted(total, 'match', 'matches') : `${count(total)} or more matches`;
 }
 
-/** The API's order: verdict, severity, check, subject. */
-export function compareFindings(one: FleetFinding, other: FleetFinding): number {
-  return (
-    VERDICTS.indexOf(one.verdict) - VERDICTS.indexOf(other.verdict) ||
-    SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity) ||
-    compareText(one.check, other.check) ||
-    compareText(subjectText(one), subjectText(other)) ||
-    compareText(one.nodeId, other.nodeId)
-  );
-}
-
 /** Was a finding that is not loaded among those that were counted? Its severity before is not known: taken as now. */
 function wasCounted(
   { finding, action }: FindingEvent,
@@ -84,12 +73,4 @@ function placeIn(findings: readonly FleetFinding[], finding: FleetFinding): numb
 
 function isOpen({ verdict }: FleetFinding): boolean {
   return verdict === 'fail' || verdict === 'unknown' || verdict === 'manual';
-}
-
-function subjectText({ subject }: FleetFinding): string {
-  return `${subject.kind}/${subject.id}`;
-}
-
-function compareText(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

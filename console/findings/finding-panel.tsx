@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { findingPage, historyPage } from '../../api/finding.ts';
 import type { FleetFinding, HistoryEntry } from '../../api/finding.ts';
-import type { ApiClient, RequestFailure, Result } from '../api/client.ts';
+import type { ApiClient, RequestFailure, Result } from '../../api/client.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';

@@ -5,7 +5,7 @@ import { UntrustedText } from '../part/untrusted-text.tsx';
 import { Ago } from '../part/time-text.tsx';
 import { FindingTag } from '../part/verdict-tag.tsx';
 import { findingHash } from '../route.ts';
-import { SUBJECT_LABELS } from '../labels.ts';
+import { SUBJECT_LABELS } from '../../api/labels.ts';
 
 /** One finding in a list: a link to its details. */
 export function FindingRow({

@@ -4,7 +4,7 @@ import type { FleetFinding } from '../../api/finding.ts';
 import type { FindingFilter } from '../filter.ts';
 import { isUnfiltered } from '../filter.ts';
 import { EmptyNote, ProblemNote } from '../part/note.tsx';
-import { counted } from '../text/format.ts';
+import { counted } from '../../api/format.ts';
 import { FindingRow } from './finding-row.tsx';
 import type { FindingListState } from './use-finding-list.ts';
 import { MAX_ROWS, ROW_HEIGHT, rowAfterKey, rowWindow, scrollToRow } from './window.ts';

@@ -4,7 +4,7 @@ import type { HistoryEntry } from '../../api/finding.ts';
 import { CheckText } from '../check/check-text.tsx';
 import { useCell } from '../hook/use-cell.ts';
 import { useLoad } from '../hook/use-load.ts';
-import { SUBJECT_LABELS } from '../labels.ts';
+import { SUBJECT_LABELS } from '../../api/labels.ts';
 import { Ago } from '../part/time-text.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { FindingTag } from '../part/verdict-tag.tsx';

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { findingPage } from '../../api/finding.ts';
-import type { RequestFailure } from '../api/client.ts';
+import type { RequestFailure } from '../../api/client.ts';
 import { writeFilter } from '../filter.ts';
 import type { FindingFilter } from '../filter.ts';
 import { isGap, useLive, useReloadOn } from '../hook/use-live.ts';

@@ -2,7 +2,7 @@ import type { FindingEvent, HistoryEntry } from '../../api/finding.ts';
 import type { NodeState } from '../../api/node.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
-import { counted } from '../text/format.ts';
+import { counted } from '../../api/format.ts';
 
 /** Something that happened in the fleet. Its texts come from outside. */
 export type Change =

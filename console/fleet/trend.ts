@@ -1,7 +1,7 @@
 import type { Trend } from '../../api/trend.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
-import { count, counted } from '../text/format.ts';
+import { count, counted } from '../../api/format.ts';
 
 /** A time range that can be chosen. */
 export interface TrendRange {

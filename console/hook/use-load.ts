@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import type { RequestFailure, Result } from '../api/client.ts';
+import type { RequestFailure, Result } from '../../api/client.ts';
 import { useServices } from '../services.ts';
 import { isGap, useReloadOn } from './use-live.ts';
 

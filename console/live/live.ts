@@ -1,6 +1,6 @@
 import { watch } from '../../api/watch.ts';
 import type { WatchItem, WatchOptions } from '../../api/watch.ts';
-import type { ApiClient, RequestFailure } from '../api/client.ts';
+import type { ApiClient, RequestFailure } from '../../api/client.ts';
 import { createCell } from '../cell.ts';
 import type { Cell } from '../cell.ts';
 

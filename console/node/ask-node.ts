@@ -1,5 +1,5 @@
 import { queryAnswers } from '../../api/query.ts';
-import type { ApiClient, RequestFailure } from '../api/client.ts';
+import type { ApiClient, RequestFailure } from '../../api/client.ts';
 import type * as s from '../../posture/schema.ts';
 
 /** What came of asking one node. `late` and `error`: it is connected, but did not answer well. */

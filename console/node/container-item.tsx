@@ -3,7 +3,7 @@ import { useId, useState } from 'preact/hooks';
 import type { ComparedContainer } from '../../posture/compare/compare.ts';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { findingsHash } from '../route.ts';
-import { ago, counted, shortId } from '../text/format.ts';
+import { ago, counted, shortId } from '../../api/format.ts';
 import { SettingTable } from './setting-table.tsx';
 
 /** One container: what is weak about it at a glance, and all its settings on demand. */

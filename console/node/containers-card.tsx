@@ -10,7 +10,7 @@ import { Card } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
-import { bytes, clockTime, count, counted, dateTime } from '../text/format.ts';
+import { bytes, clockTime, count, counted, dateTime } from '../../api/format.ts';
 import { askNode } from './ask-node.ts';
 import { ContainerItem } from './container-item.tsx';
 import { StoredContainers } from './stored-containers.tsx';

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import type { NodeState } from '../../api/node.ts';
 import { Card } from '../part/card.tsx';
-import { bytes, count, dateTime } from '../text/format.ts';
+import { bytes, count, dateTime } from '../../api/format.ts';
 import { FactList } from './fact-list.tsx';
 
 /** What the collector itself knows of a node. */

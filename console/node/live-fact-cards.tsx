@@ -5,7 +5,7 @@ import { Card, Scroll } from '../part/card.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
-import { dateTime } from '../text/format.ts';
+import { dateTime } from '../../api/format.ts';
 import { askNode } from './ask-node.ts';
 import { FactList } from './fact-list.tsx';
 import { kernelRows, NODE_EXPRESSION, nodeFacts, runtimeRows } from './node-facts.ts';

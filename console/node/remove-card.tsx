@@ -3,12 +3,12 @@ import { useId, useRef, useState } from 'preact/hooks';
 import { removedNode } from '../../api/node.ts';
 import type { FleetNode } from '../../api/node.ts';
 import { safe } from '../../api/safe.ts';
-import type { RequestFailure } from '../api/client.ts';
+import type { RequestFailure } from '../../api/client.ts';
 import { Card } from '../part/card.tsx';
 import { ProblemNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
-import { counted } from '../text/format.ts';
+import { counted } from '../../api/format.ts';
 
 /** For a node that is not connected: a way to have the collector remove it, after a question. */
 export function RemoveCard({ node }: { readonly node: FleetNode }): JSX.Element {

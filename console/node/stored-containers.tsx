@@ -4,7 +4,7 @@ import type { NodeDetail } from '../../api/node.ts';
 import { Scroll } from '../part/card.tsx';
 import { EmptyNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
-import { count, shortId } from '../text/format.ts';
+import { count, shortId } from '../../api/format.ts';
 
 /** Containers that are listed before somebody asks for all. */
 const SHOWN = 20;

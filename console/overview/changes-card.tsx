@@ -12,7 +12,7 @@ import { Ago } from '../part/time-text.tsx';
 import { FindingTag, VerdictMark } from '../part/verdict-tag.tsx';
 import { findingHash, nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { ACTION_LABELS } from '../labels.ts';
+import { ACTION_LABELS } from '../../api/labels.ts';
 
 /** What stands beside the list decides how much of it is in view; the rest scrolls. */
 const SHOWN = 30;

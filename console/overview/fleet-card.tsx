@@ -10,7 +10,7 @@ import { EmptyNote, LoadingNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { count, counted } from '../text/format.ts';
+import { count, counted } from '../../api/format.ts';
 
 /** Nodes that are listed before somebody asks for all. */
 const SHOWN = 50;

@@ -1,5 +1,5 @@
 import type { Summary } from '../../api/node.ts';
-import { count, counted } from '../text/format.ts';
+import { count, counted } from '../../api/format.ts';
 
 /** How heavily the fleet is loaded: what the worst open failure is. */
 export type Load = 'critical' | 'high' | 'some' | 'none' | 'unseen';

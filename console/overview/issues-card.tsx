@@ -8,7 +8,7 @@ import { ProblemNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { count, counted } from '../text/format.ts';
+import { count, counted } from '../../api/format.ts';
 
 /** Issues that are listed; `plimsoll status` lists all. */
 const SHOWN = 5;

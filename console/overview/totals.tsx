@@ -4,8 +4,8 @@ import { SEVERITIES } from '../../posture/verdict.ts';
 import { SeverityMark } from '../part/severity-tag.tsx';
 import { VerdictMark } from '../part/verdict-tag.tsx';
 import { findingsHash } from '../route.ts';
-import { count } from '../text/format.ts';
-import { SEVERITY_LABELS, VERDICT_MEANINGS, VERDICT_LABELS } from '../labels.ts';
+import { count } from '../../api/format.ts';
+import { SEVERITY_LABELS, VERDICT_MEANINGS, VERDICT_LABELS } from '../../api/labels.ts';
 
 /** Verdicts beside the failures, which are counted by severity. */
 const OTHER_VERDICTS = ['unknown', 'manual', 'pass', 'notApplicable'] as const;

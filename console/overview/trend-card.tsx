@@ -9,7 +9,7 @@ import { Card } from '../part/card.tsx';
 import { LoadingNote, ProblemNote } from '../part/note.tsx';
 import { SeverityMark } from '../part/severity-tag.tsx';
 import { useServices } from '../services.ts';
-import { SEVERITY_LABELS } from '../labels.ts';
+import { SEVERITY_LABELS } from '../../api/labels.ts';
 import { TrendPlot } from './trend-plot.tsx';
 import { TrendTable } from './trend-table.tsx';
 

@@ -3,8 +3,8 @@ import type { Trend } from '../../api/trend.ts';
 import { PLOTTED, trendRows } from '../fleet/trend.ts';
 import type { TrendRange } from '../fleet/trend.ts';
 import { Scroll } from '../part/card.tsx';
-import { count, dateTime } from '../text/format.ts';
-import { SEVERITY_LABELS } from '../labels.ts';
+import { count, dateTime } from '../../api/format.ts';
+import { SEVERITY_LABELS } from '../../api/labels.ts';
 
 /** Rows of the table: as many as people read. */
 const ROWS = 12;

@@ -8,8 +8,8 @@ import { UntrustedText } from '../part/untrusted-text.tsx';
 import { FindingTag } from '../part/verdict-tag.tsx';
 import { findingHash, findingsHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { count } from '../text/format.ts';
-import { SUBJECT_LABELS } from '../labels.ts';
+import { count } from '../../api/format.ts';
+import { SUBJECT_LABELS } from '../../api/labels.ts';
 import { worstGroups } from './worst-groups.ts';
 import type { WorstGroup } from './worst-groups.ts';
 

@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 import { toggled } from '../filter.ts';
-import { SEVERITY_LABELS } from '../labels.ts';
+import { SEVERITY_LABELS } from '../../api/labels.ts';
 import { SeverityMark } from './severity-tag.tsx';
 import { ToggleChip } from './toggle-chip.tsx';
 

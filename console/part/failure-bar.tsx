@@ -1,8 +1,8 @@
 import type { JSX } from 'preact';
 import type { Severity } from '../../posture/verdict.ts';
 import { PLOTTED } from '../fleet/trend.ts';
-import { count } from '../text/format.ts';
-import { SEVERITY_LABELS } from '../labels.ts';
+import { count } from '../../api/format.ts';
+import { SEVERITY_LABELS } from '../../api/labels.ts';
 import { SeverityMark } from './severity-tag.tsx';
 
 /** Failures by severity: the shape and the number of each that there is. Undefined: not read yet. */

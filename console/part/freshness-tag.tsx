@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import type { NodeState } from '../../api/node.ts';
 import { useNow } from '../hook/use-now.ts';
-import { ago, dateTime, span } from '../text/format.ts';
+import { ago, dateTime, span } from '../../api/format.ts';
 
 /** Whether a node is connected, by the judgement of the collector, and when it was last heard or since when it is offline. */
 export function FreshnessTag({ node }: { readonly node: NodeState }): JSX.Element {

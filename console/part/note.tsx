@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
-import type { RequestFailure } from '../api/client.ts';
+import type { RequestFailure } from '../../api/client.ts';
 
 /** Why something is not shown, what to do, and a way to try again. */
 export function ProblemNote({

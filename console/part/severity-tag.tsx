@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { Severity } from '../../posture/verdict.ts';
-import { SEVERITY_LABELS } from '../labels.ts';
+import { SEVERITY_LABELS } from '../../api/labels.ts';
 
 /** A shape of its own for each severity, so that nobody needs the colour: the fuller, the worse. */
 const SHAPES = Object.freeze({

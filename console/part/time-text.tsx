@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useNow } from '../hook/use-now.ts';
-import { ago, dateTime } from '../text/format.ts';
+import { ago, dateTime } from '../../api/format.ts';
 
 /** How long ago something was; the exact time stands in the tooltip. */
 export function Ago({ atMs }: { readonly atMs: number }): JSX.Element {

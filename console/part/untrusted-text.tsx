@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { safe } from '../../api/safe.ts';
-import { count } from '../text/format.ts';
+import { count } from '../../api/format.ts';
 import { clip, safeLines } from '../text/long-text.ts';
 
 /** Text from a node, a container or a file, in one line: escapes are visible, its direction stays its own. */

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
-import { VERDICT_LABELS } from '../labels.ts';
+import { VERDICT_LABELS } from '../../api/labels.ts';
 import { SeverityTag } from './severity-tag.tsx';
 
 const SIGNS = Object.freeze({

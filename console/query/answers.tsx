@@ -5,7 +5,7 @@ import { safe, safeJson } from '../../api/safe.ts';
 import { Scroll } from '../part/card.tsx';
 import { UntrustedText, UntrustedLines } from '../part/untrusted-text.tsx';
 import { nodeHash } from '../route.ts';
-import { clockTime, count, counted, dateTime } from '../text/format.ts';
+import { clockTime, count, counted, dateTime } from '../../api/format.ts';
 import { answerTable } from './answer-table.ts';
 import type { AnswerTable } from './answer-table.ts';
 import type { QueryRecord } from './record.ts';

@@ -3,7 +3,7 @@ import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hook
 import type { FactIndex } from '../completion/fact-index.ts';
 import { accept, suggest } from '../completion/suggest.ts';
 import type { Suggestions } from '../completion/suggest.ts';
-import { counted } from '../text/format.ts';
+import { counted } from '../../api/format.ts';
 import { SuggestionList } from './suggestion-list.tsx';
 
 /** Longest expression that the API takes. */

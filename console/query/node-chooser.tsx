@@ -4,7 +4,7 @@ import { sortNodes } from '../fleet/fleet.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
-import { counted } from '../text/format.ts';
+import { counted } from '../../api/format.ts';
 
 /** Which nodes are asked; none chosen: all. */
 export function NodeChooser({

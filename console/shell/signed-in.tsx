@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { ApiClient } from '../api/client.ts';
+import type { ApiClient } from '../../api/client.ts';
 import type { SessionKeeper } from '../api/session.ts';
 import { createCell } from '../cell.ts';
 import type { Cell } from '../cell.ts';
@@ -12,7 +12,7 @@ import type { QueryRecord } from '../query/record.ts';
 import { readRoute } from '../route.ts';
 import { ServicesContext } from '../services.ts';
 import type { Services } from '../services.ts';
-import { wait } from '../wait.ts';
+import { wait } from '../../api/wait.ts';
 import { FleetKeeper } from './fleet-keeper.tsx';
 import { Header } from './header.tsx';
 import { View } from './view.tsx';

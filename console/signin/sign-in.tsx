@@ -1,7 +1,7 @@
 import type { JSX, TargetedSubmitEvent } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConsoleSession } from '../../api/sign-in.ts';
-import type { ApiClient } from '../api/client.ts';
+import type { ApiClient } from '../../api/client.ts';
 import { signIn } from '../api/session.ts';
 import type { SignedOutReason } from '../api/session.ts';
 import { BrandMark } from '../part/brand-mark.tsx';

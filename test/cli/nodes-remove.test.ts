@@ -69,7 +69,7 @@ await t.test('nodes are chosen by name, id or age; nothing goes before all is cl
     [['remove', 'old', 'frehs', '--yes'], /no node has the id or name frehs; did you mean fresh\?/],
     [['remove', 'old', 'twin', '--yes'], /2 nodes are called twin; use an id: twin-1, twin-2/],
     [['remove', 'old'], /no terminal to ask on\n {2}to go without asking: --yes/],
-    [['remove'], /nodes does not know "remove"/],
+    [['retire'], /nodes does not know "retire"/],
     [['--yes'], /--yes is for: plimsoll nodes remove/],
   ];
   for (const [args, problem] of refused) {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { renderFindings } from '../../cli/render/finding-list.ts';
-import { compareFindings } from '../../cli/render/finding.ts';
+import { compareByName } from '../../api/finding-list.ts';
 import { createPaint } from '../../cli/render/paint.ts';
 import { displayWidth } from '../../cli/render/width.ts';
 import { describeNode } from '../../cli/scan/node.ts';
@@ -89,7 +89,7 @@ void t.test('what could not be read is told apart from what is not there', (t) =
 });
 
 t.strictSame(
-  renderFindings(FINDINGS.toSorted(compareFindings), { ...at(80), joined: true }),
+  renderFindings(FINDINGS.toSorted(compareByName), { ...at(80), joined: true }),
   [
     'CRITICAL  container.privileged      shop-worker',
     '          CapEff: 000001ffffffffff in /proc/4121/status, inspect HostConfig.Sec…',

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { ok, unknown } from '../../../service/diagnostic.ts';
-import { span } from '../../render/time.ts';
+import { span } from '../../../api/format.ts';
 import type { Installation, InstallationDiagnostic } from '../installation.ts';
 
 /** systemd-timesyncd.service(8): touched each time the clock was set by a server, removed at boot. */

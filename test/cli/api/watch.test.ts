@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { WatchItem } from '../../../api/watch.ts';
-import { createApiClient } from '../../../cli/api/client.ts';
-import type { ApiFailure } from '../../../cli/api/client.ts';
+import type { RequestFailure } from '../../../api/client.ts';
+import { createCliClient } from '../../../cli/api/connect.ts';
 import { watchEvents } from '../../../cli/api/watch.ts';
 import { startApi } from '../../../collector/api/api.ts';
 import { systemClock } from '../../../service/clock.ts';
@@ -28,8 +28,8 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
     });
   const first = await start(0);
   const stop = new AbortController();
-  const client = createApiClient({ address: first.address, token: TOKEN, signal: stop.signal });
-  const items: WatchItem<ApiFailure>[] = [];
+  const client = createCliClient({ address: first.address, token: TOKEN, signal: stop.signal });
+  const items: WatchItem<RequestFailure>[] = [];
   let wake = (): void => undefined;
   const watched = (async () => {
     for await (const item of watchEvents(client, { clock: systemClock(), signal: stop.signal, random: () => 0.1 })) {
@@ -40,7 +40,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
   const until = async (holds: () => boolean): Promise<void> => {
     while (!holds()) await new Promise<void>((resolve) => (wake = resolve));
   };
-  const count = (type: WatchItem<ApiFailure>['type']): number => items.filter((item) => item.type === type).length;
+  const count = (type: WatchItem<RequestFailure>['type']): number => items.filter((item) => item.type === type).length;
   await until(() => count('connected') === 1);
   await server.commit(commit({ sequence: 1, snapshot: true, put: [finding({ on: 'a' })] }));
   server.eventBus.publish({ type: 'node', node: nodeRow() });
@@ -83,13 +83,13 @@ void t.test('what is gone from the outbox is told', async (t) => {
 void t.test('a wrong token ends the watch', async (t) => {
   const server = await startServer(t);
   const stop = new AbortController();
-  const client = createApiClient({
+  const client = createCliClient({
     address: { host: '127.0.0.1', port: server.port },
     token: 'wrong',
     signal: stop.signal,
   });
-  const items: WatchItem<ApiFailure>[] = [];
+  const items: WatchItem<RequestFailure>[] = [];
   for await (const item of watchEvents(client, { clock: systemClock(), signal: stop.signal, random: () => 0 }))
     items.push(item);
-  t.match(items, [{ type: 'lost', problem: { kind: 'refused' } }]);
+  t.match(items, [{ type: 'lost', problem: { kind: 'signedOut' } }]);
 });

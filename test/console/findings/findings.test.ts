@@ -1,14 +1,9 @@
+import { compareFindings } from '../../../api/finding-list.ts';
 import fc from 'fast-check';
 import t from 'tap';
 import type { FleetFinding, FindingEvent } from '../../../api/finding.ts';
 import { matches, NO_FILTER } from '../../../console/filter.ts';
-import {
-  appendPage,
-  applyEvent,
-  compareFindings,
-  EMPTY_LIST,
-  matchCount,
-} from '../../../console/findings/finding-list.ts';
+import { appendPage, applyEvent, EMPTY_LIST, matchCount } from '../../../console/findings/finding-list.ts';
 import type { FindingList } from '../../../console/findings/finding-list.ts';
 import { ROW_HEIGHT, rowAfterKey, rowWindow, scrollToRow } from '../../../console/findings/window.ts';
 import { SEVERITIES, VERDICTS } from '../../../posture/verdict.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { RequestFailure, Result } from '../../../console/api/client.ts';
+import type { RequestFailure, Result } from '../../../api/client.ts';
 import { startLive, watchEvents } from '../../../console/live/live.ts';
 import type { LiveItem } from '../../../console/live/live.ts';
 import { happened, shown } from '../finding.ts';

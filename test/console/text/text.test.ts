@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ago, bytes, count, counted, shortId, span } from '../../../console/text/format.ts';
+import { ago, bytes, count, counted, shortId, span } from '../../../api/format.ts';
 import { clip, safeLines } from '../../../console/text/long-text.ts';
 
 void t.test('of several lines only the line feeds stay', async (t) => {

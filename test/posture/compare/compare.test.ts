@@ -1,5 +1,5 @@
 import t from 'tap';
-import { bytes, count } from '../../../console/text/format.ts';
+import { bytes, count } from '../../../api/format.ts';
 import { compareContainer, compareContainers } from '../../../posture/compare/compare.ts';
 import { CONTAINER_EXPRESSION, liveContainer } from '../../../posture/compare/container.ts';
 import type { LiveContainer } from '../../../posture/compare/container.ts';

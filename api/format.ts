@@ -13,18 +13,23 @@ export function span(durationMs: number): string {
   return `${String(Math.floor(positive / size))} ${unit}`;
 }
 
+/** Seconds with one decimal: `2.1 s`. */
+export function seconds(durationMs: number): string {
+  return `${(durationMs / 1000).toFixed(1)} s`;
+}
+
 /** How long ago: `just now`, `3 min ago`; a clock that is ahead of ours says `just now`. */
 export function ago(atMs: number, nowMs: number): string {
   return nowMs - atMs < 5000 ? 'just now' : `${span(nowMs - atMs)} ago`;
 }
 
-/** Date and time of day on the clock of this browser: `2026-11-25 14:03:09`. */
+/** Date and time of day on the clock of this machine: `2026-11-25 14:03:09`. */
 export function dateTime(atMs: number): string {
   const date = new Date(atMs);
   return `${String(date.getFullYear())}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clockTime(atMs)}`;
 }
 
-/** Time of day on the clock of this browser: `14:03:09`. */
+/** Time of day on the clock of this machine: `14:03:09`. */
 export function clockTime(atMs: number): string {
   const date = new Date(atMs);
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');

@@ -3,9 +3,10 @@ import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import type { Test } from 'tap';
-import { summary } from '../../../api/node.ts';
-import { createApiClient } from '../../../console/api/client.ts';
-import { createSessionKeeper, SESSION_KEY, signIn } from '../../../console/api/session.ts';
+import { summary } from '../../api/node.ts';
+import { createApiClient } from '../../api/client.ts';
+import { FAILURE_TEXTS } from '../../console/api/failure-texts.ts';
+import { createSessionKeeper, SESSION_KEY, signIn } from '../../console/api/session.ts';
 
 /** A collector that says whatever a test wants, over real HTTP. */
 async function clientOf(t: Test, listener: RequestListener, token: string | undefined = 'session') {
@@ -15,8 +16,9 @@ async function clientOf(t: Test, listener: RequestListener, token: string | unde
   const origin = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
   let refused = 0;
   const api = createApiClient({
-    // Node's fetch knows no cache.
-    fetch: (path, { cache: _cache, ...init }) => fetch(origin + path, init),
+    fetch: (path, init) => fetch(origin + path, init),
+    beforeRepeat: () => Promise.resolve(),
+    texts: FAILURE_TEXTS,
     token: () => token,
     onRefused: () => (refused += 1),
   });
