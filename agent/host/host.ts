@@ -23,7 +23,7 @@ export interface Host {
    */
   readonly readMany: (
     questions: readonly ReadRequest[],
-    before?: readonly ReadResult[],
+    before?: readonly (ReadResult | undefined)[],
   ) => Promise<readonly ReadResult[]>;
   /**
    * Calls `onChange` with one of `paths` when it, or what it leads to, may have changed: at the earliest possible

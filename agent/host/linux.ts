@@ -10,7 +10,8 @@ import {
 import { createIoDeadline, MAX_OVERDUE } from './io-deadline.ts';
 import { readOne, unlessSame } from './read-many.ts';
 import { cleanPath, createPathMapper, isMagic, leadsThroughMagic } from './path-mapper.ts';
-import { createVirtualFiles } from './virtual-files.ts';
+import { createVirtualFiles, virtualFile } from './virtual-files.ts';
+import type { VirtualFile } from './virtual-files.ts';
 import { createWatching } from './watch.ts';
 import type { Stats } from 'node:fs';
 import type { Logger } from '../../service/log.ts';
@@ -68,7 +69,7 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
       const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
       return route(
         path,
-        (native) => virtual.read(native, maxBytes),
+        (native) => virtual.read(virtualFile(native), maxBytes),
         (clean) => readOrdinary(tree, clean, maxBytes),
       );
     },
@@ -88,22 +89,23 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
         leadsThroughMagic,
       ),
   };
-  /** The path here of a question to a file system whose answers are memory; undefined for any other question. */
-  const virtualPath = ({ op, path }: ReadRequest): string | undefined => {
+  /** The file that a request is about, where its file system answers from memory; undefined for any other request. */
+  const virtualFileOf = ({ op, path }: ReadRequest): VirtualFile | undefined => {
     const clean = cleanPath(path);
     if (!clean.ok || clean.value.includes('/..') || !tree.isVirtual(clean.value)) return undefined;
-    return (op === 'readLink' ? leadsThroughMagic : isMagic)(clean.value) ? undefined : tree.toNative(clean.value);
+    const isRefused = (op === 'readLink' ? leadsThroughMagic : isMagic)(clean.value);
+    return isRefused ? undefined : virtualFile(tree.toNative(clean.value));
   };
-  /** Of questions that are asked again; what a path means follows from its words alone. */
-  const known = new WeakMap<ReadRequest, string>();
-  const askVirtual = (native: string, question: ReadRequest, before: ReadResult | undefined): ReadResult => {
+  /** Of requests that are made again: which file a path means follows from its text alone. */
+  const known = new WeakMap<ReadRequest, VirtualFile>();
+  const readVirtual = (file: VirtualFile, question: ReadRequest, before: ReadResult | undefined): ReadResult => {
     switch (question.op) {
       case 'readFile':
-        return virtual.read(native, question.maxBytes ?? DEFAULT_MAX_BYTES, bytesOf(before));
+        return virtual.read(file, question.maxBytes ?? DEFAULT_MAX_BYTES, bytesOf(before));
       case 'list':
-        return virtual.list(native, question.maxEntries ?? DEFAULT_MAX_ENTRIES);
+        return virtual.list(file.native, question.maxEntries ?? DEFAULT_MAX_ENTRIES);
       case 'readLink':
-        return virtual.link(native);
+        return virtual.link(file.native);
     }
   };
   return {
@@ -115,16 +117,17 @@ export function createLinuxHost(options: LinuxHostOptions = {}): Host {
       for (let index = 0; index < questions.length; index += 1) {
         const question = questions[index] as ReadRequest;
         const last = before?.[index];
-        const native = isStopping ? undefined : (known.get(question) ?? virtualPath(question));
-        if (native !== undefined && last !== undefined) known.set(question, native);
+        const file = isStopping ? undefined : (known.get(question) ?? virtualFileOf(question));
+        if (file !== undefined) known.set(question, file);
         const answer = unlessSame(
-          native === undefined ? await readOne(single, question) : askVirtual(native, question, last),
+          file === undefined ? await readOne(single, question) : readVirtual(file, question, last),
           last,
         );
-        if (answer !== last) answers ??= before?.slice(0, index) ?? [];
+        // Those before this one were the same, so there is an earlier result for each.
+        if (answer !== last) answers ??= (before?.slice(0, index) ?? []) as ReadResult[];
         answers?.push(answer);
       }
-      return answers ?? before ?? [];
+      return answers ?? (before as readonly ReadResult[] | undefined) ?? [];
     },
     stat: (path) =>
       route(

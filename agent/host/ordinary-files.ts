@@ -89,15 +89,10 @@ export async function linkOrdinary(tree: PathMapper, path: string): Promise<Read
   const slash = path.lastIndexOf('/');
   const name = path.slice(slash + 1);
   if (name === '' || name === '..') return failure('failed', 'not a symbolic link (EINVAL)');
-  const directory = await walk(tree, path.slice(0, slash));
-  if (!directory.outcome.ok) return directory.outcome;
-  const parent = directory.outcome.value === '/' ? '' : directory.outcome.value;
-  try {
-    const native = pathToNative(tree.toNative(`${parent}/${name}`));
+  return atPlace(tree, path.slice(0, slash) || '/', async ({ handle }) => {
+    const native = pathToNative(`${handlePath(handle)}/${name}`);
     return { ok: true, value: nameFromBytes(await calls.readlink(native, { encoding: 'buffer' })) };
-  } catch (error) {
-    return failureFrom(error);
-  }
+  });
 }
 
 /** Opens the place that `path` leads to, hands it to `use`, and lets go of it. */

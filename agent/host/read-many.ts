@@ -4,13 +4,13 @@ import type { Host, ReadResult, ReadRequest } from './host.ts';
 export async function readEach(
   host: Pick<Host, 'readFile' | 'readLink' | 'list'>,
   questions: readonly ReadRequest[],
-  before: readonly ReadResult[] = [],
+  before: readonly (ReadResult | undefined)[] = [],
 ): Promise<readonly ReadResult[]> {
   const answers: ReadResult[] = [];
   for (const [index, question] of questions.entries())
     answers.push(unlessSame(await readOne(host, question), before[index]));
   const areSame = before.length === answers.length && answers.every((answer, index) => answer === before[index]);
-  return areSame ? before : answers;
+  return areSame ? (before as readonly ReadResult[]) : answers;
 }
 
 /** One question of `readMany`. */

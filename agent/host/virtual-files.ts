@@ -9,12 +9,19 @@ import type { Stats } from 'node:fs';
  * end; and a short read is not the end (seq_file gives whole records).
  */
 export interface VirtualFiles {
-  /** `known`: what it said earlier; those very bytes where it says the same, and no memory is taken then. */
-  readonly read: (native: string, maxBytes: number, known?: Buffer) => Read<Buffer>;
+  /** `known`: what the file held earlier; the same object is returned where it still holds the same. */
+  readonly read: (file: VirtualFile, maxBytes: number, known?: Buffer) => Read<Buffer>;
   readonly list: (native: string, maxEntries: number) => Read<readonly string[]>;
   readonly link: (native: string) => Read<string>;
   /** The path without links, and what stands there. */
   readonly stat: (native: string) => Read<{ readonly realNative: string; readonly stats: Stats }>;
+}
+
+/** A path of procfs or sysfs, and how it is read. */
+export interface VirtualFile {
+  readonly native: string;
+  /** A first read of fewer bytes returns the whole file; 0: only an empty read ends it. */
+  readonly endsBelow: number;
 }
 
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -27,15 +34,20 @@ const SCRATCH_BYTES = 64 * 1024;
 const ONE_RECORD = /\/(?:\d+\/(?:cgroup|comm|stat|status)|sys\/fs\/cgroup\/.*)$/;
 const LESS_THAN_A_PAGE = 4000;
 
+/** How the file at a path is read. */
+export function virtualFile(native: string): VirtualFile {
+  return { native, endsBelow: ONE_RECORD.test(native) ? LESS_THAN_A_PAGE : 0 };
+}
+
 /** One for each host: it owns the buffer that every read goes through. */
 export function createVirtualFiles(): VirtualFiles {
   const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   return {
-    read: (native, maxBytes, known) => {
+    read: ({ native, endsBelow }, maxBytes, known) => {
       let file = -1;
       try {
         file = openSync(native, OPEN_FLAGS);
-        return readToEnd(file, ONE_RECORD.test(native) ? LESS_THAN_A_PAGE : 0, { maxBytes, scratch, known });
+        return readToEnd(file, endsBelow, { maxBytes, scratch, known });
       } catch (error) {
         return failureFrom(error);
       } finally {
@@ -61,7 +73,6 @@ interface Reading {
   readonly known: Buffer | undefined;
 }
 
-/** A first read of less than `endsBelow` bytes was all. */
 function readToEnd(file: number, endsBelow: number, { maxBytes, scratch, known }: Reading): Read<Buffer> {
   let full: Buffer[] | undefined;
   let before = 0;

@@ -5,21 +5,22 @@ import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import type { NodeAccess } from '../node-access.ts';
 import { inspectOneContainer } from './container/inspect.ts';
 import { inspectorOf, INSPECTORS } from './registry.ts';
-import { forOneRound } from './round-access.ts';
+
+/** What is looked at twice must not be answered from memory the second time. */
+const LOOKS_TWICE: ReadonlySet<FactName> = new Set(['containers', 'unobserved']);
 
 /**
  * Reads all facts. Each starts as soon as those that it needs are there. `before`: the facts of the last round; which
  * containers run where the runtime does not list them is taken from there.
  */
 export async function observeAll(access: NodeAccess, before?: Facts): Promise<Facts> {
-  const round = forOneRound(access);
+  const round = { ...access, host: access.cache.openRound(access.host) };
   const running = new Map<FactName, Promise<Partial<Facts>>>();
   for (const { fact, needs } of INSPECTORS) {
     const needed = needs.map((name) => running.get(name) ?? Promise.resolve({}));
     const work = Promise.all(needed).then(async (parts) => {
       const known = Object.assign(remembered(before, fact), ...parts) as Partial<Facts>;
-      // A container that is asked about twice must not be answered from memory.
-      const from = fact === 'containers' ? access : round;
+      const from = LOOKS_TWICE.has(fact) ? access : round;
       return { [fact]: await inspectorOf(fact).inspect(from, known, round) };
     });
     running.set(fact, work);
@@ -29,8 +30,8 @@ export async function observeAll(access: NodeAccess, before?: Facts): Promise<Fa
 
 /** Reads one fact again; the others are taken as `known` has them. */
 export async function observe<N extends FactName>(access: NodeAccess, known: Facts, fact: N): Promise<Facts[N]> {
-  const round = forOneRound(access);
-  return inspectorOf(fact).inspect(fact === 'containers' ? access : round, known, round);
+  const round = { ...access, host: access.cache.openRound(access.host) };
+  return inspectorOf(fact).inspect(LOOKS_TWICE.has(fact) ? access : round, known, round);
 }
 
 /**

@@ -1,13 +1,15 @@
 import { hash } from 'node:crypto';
 import { sameValue } from '../same-value.ts';
+import { createRoundMemory } from './round-memory.ts';
+import type { RoundMemory } from './round-memory.ts';
 import { createFailedLooks } from './unobserved/failed-looks.ts';
 import type { FailedLooks } from './unobserved/failed-looks.ts';
 
 /**
- * What inspectors keep from one look to the next. Everything is read each time; but bytes that are the same as last time
- * are not parsed again, and what they were parsed to is the same object.
+ * Everything that inspectors remember. It saves work and never decides: a round reads the node anew, and only what was
+ * made of the same bytes is taken from here. With and without it the facts are equal.
  */
-export interface ParseCache {
+export interface ParseCache extends RoundMemory {
   /**
    * What `parse` makes of the bytes that were read at `place` of `subject`. `parse` must depend on the bytes alone, and
    * what it answers must not be changed.
@@ -78,6 +80,7 @@ export function createParseCache(): ParseCache {
     return fresh;
   };
   return {
+    ...createRoundMemory(),
     parsed: <T>(subject: string, place: string, bytes: Buffer, parse: (bytes: Buffer) => T): T => {
       const digest = hash('sha256', bytes, 'base64');
       const places = about(subject).parsed;

@@ -46,7 +46,7 @@ export function recordEngines(
   };
   return {
     named,
-    others: async () => (await others()).map(recordedOf),
+    others: async (host) => (await others(host)).map(recordedOf),
     endpoints: () => [...recorded.keys()].map(({ endpoint }) => endpoint),
   };
 }

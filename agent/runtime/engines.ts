@@ -8,8 +8,8 @@ import type { ContainerRuntime } from './runtime.ts';
 export interface Engines {
   /** Endpoints that a person named. That nothing answers there is an error, not the absence of an engine. */
   readonly named: ReadonlySet<string>;
-  /** The others as they are now, sorted by endpoint; the same object for the same endpoint. */
-  readonly others: () => Promise<readonly ContainerRuntime[]>;
+  /** The others as they are now, seen through `host`, sorted by endpoint; the same object for the same endpoint. */
+  readonly others: (host: Host) => Promise<readonly ContainerRuntime[]>;
 }
 
 /** What engines are found with. */
@@ -39,13 +39,13 @@ export async function findEngines(
   };
   const first = runtimeAt(named[0] ?? (await servedEndpoints(access))?.[0] ?? DEFAULT_ENDPOINT);
   let others: readonly ContainerRuntime[] = [];
-  const find = async (): Promise<readonly ContainerRuntime[]> => {
-    const served = await servedEndpoints(access, new Set([first.endpoint, ...named]));
+  const find = async (host: Host): Promise<readonly ContainerRuntime[]> => {
+    const served = await servedEndpoints({ ...access, host }, new Set([first.endpoint, ...named]));
     // While it cannot be seen which dockerd run, those that were known stay.
     if (served === undefined) return others;
     const endpoints = [...new Set([...named, ...served])].filter((endpoint) => endpoint !== first.endpoint);
     others = endpoints.slice(0, MAX_ENGINES).sort().map(runtimeAt);
     return others;
   };
-  return [first, { named: new Set(named), others: () => access.cache.memoizeFor('engines', find) }];
+  return [first, { named: new Set(named), others: (host) => access.cache.memoizeFor('engines', () => find(host)) }];
 }

@@ -122,7 +122,8 @@ export function watchNode(options: WatchOptions): NodeWatch {
     state.putRound(facts, looked);
     for (const id of justStarted(before, facts, clock.now())) lookAgain(id);
     // What happened there since the round began was not told.
-    if (otherEngines.set(await access.engines.others())) queue.enqueueRound('a further container engine is followed');
+    if (otherEngines.set(await access.engines.others(access.host)))
+      queue.enqueueRound('a further container engine is followed');
     // What was seen of them before the state knew of containers at all was lost.
     for (const id of looked) containers.enqueue(id);
     log.debug({ reason, durationMs: Math.round(clock.monotonic() - startedMs) }, 'full round');

@@ -20,8 +20,10 @@ export function mountAt<M extends MountPosition>(mounts: readonly M[], path: str
     if (siblings === undefined) children.set(mount.parent, [mount]);
     else siblings.push(mount);
   }
-  const ids = new Set(mounts.map(({ id }) => id));
-  let current = mounts.find(({ id, parent, mountPoint }) => mountPoint === '/' && (parent === id || !ids.has(parent)));
+  const roots = mounts.filter(({ mountPoint }) => mountPoint === '/');
+  const outside = new Set(roots.map(({ parent }) => parent));
+  for (const { id } of mounts) outside.delete(id);
+  let current = roots.find(({ id, parent }) => parent === id || outside.has(parent));
   // Each mount is visited once: a table that was changed while it was read could otherwise lead in a circle.
   for (const visited = new Set<M>(); current !== undefined;) {
     visited.add(current);

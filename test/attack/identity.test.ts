@@ -99,7 +99,7 @@ function programs(t: Test, name: string): Readonly<Record<'safe' | 'open' | 'nob
 }
 
 async function refusalOf(name: 'sshd' | 'dockerd', pid: number): Promise<RefusedProcess | undefined> {
-  const found = await findDaemons(createLinuxHost(), name);
+  const found = await findDaemons({ host: createLinuxHost(), cache: createParseCache() }, name);
   if (!found.ok) throw new Error(found.reason);
   const { genuine, refused } = found.value;
   return genuine.some((daemon) => daemon.pid === pid) ? undefined : refused.find((process) => process.pid === pid);
@@ -252,7 +252,7 @@ void t.test('real servers', { skip: noSshd }, async (t) => {
     await start(t, { comm: 'sshd', title: title(join(directory, 'none')), wrapper: AS_NOBODY });
     const first = await startSshd(t, directory, ['MaxAuthTries 3']);
     const second = await startSshd(t, directory, ['MaxAuthTries 4']);
-    const found = await findSshdListeners(createLinuxHost());
+    const found = await findSshdListeners({ host: createLinuxHost(), cache: createParseCache() });
     const listeners = found.ok ? found.value.listeners : [];
     const own = listeners.filter(({ pid }) => [first.pid, second.pid].includes(pid));
     t.same(

@@ -21,9 +21,15 @@ import type { ReadSet } from './read-set.ts';
 
 /** What came of inspecting one container. `failed`: it may well run, but the runtime did not tell about it. */
 export type Inspection =
-  | { readonly outcome: 'found'; readonly container: ContainerFact }
+  | { readonly outcome: 'found'; readonly container: ContainerFact; readonly firstProcess?: ConfirmedProcess }
   | { readonly outcome: 'gone' }
   | { readonly outcome: 'failed'; readonly reason: string };
+
+/** The first process of a container that runs: its cgroup names the container. */
+export interface ConfirmedProcess {
+  readonly pid: number;
+  readonly parent: number;
+}
 
 /** The part of a container fact that the runtime says. */
 type RuntimeSide = Pick<
@@ -39,6 +45,7 @@ export type RuntimeAnswer =
 interface Reading {
   readonly kernel: KernelSide;
   readonly readSet: ReadSet | undefined;
+  readonly firstProcess?: ConfirmedProcess;
 }
 
 /** How a container was seen, kept until it is looked at again. */
@@ -46,6 +53,7 @@ interface Kept {
   readonly side: RuntimeSide;
   readonly readSet: ReadSet;
   readonly container: ContainerFact;
+  readonly firstProcess: ConfirmedProcess | undefined;
   readonly nodeMounts: MountTable | undefined;
   readonly sockets: ControlSockets;
 }
@@ -85,15 +93,19 @@ export async function inspectContainer(
     last = told.side;
     told = undefined;
     const kept = await stillSo(view, last);
-    if (kept !== undefined) return { outcome: 'found', container: kept };
+    if (kept !== undefined) return found(kept.container, kept.firstProcess);
     const reading = await readStarted(view, last, last.pid === lastPid, before);
-    if (reading !== undefined) return { outcome: 'found', container: keep(view, last, reading, before) };
+    if (reading !== undefined) return found(keep(view, last, reading, before), reading.firstProcess);
     lastPid = last.pid;
   }
   // It starts again and again, faster than it can be looked at.
   return last === undefined
     ? { outcome: 'gone' }
     : { outcome: 'found', container: { ...last, ...unseenKernelSide(last.pid) } };
+}
+
+function found(container: ContainerFact, firstProcess: ConfirmedProcess | undefined): Inspection {
+  return { outcome: 'found', container, ...(firstProcess === undefined ? {} : { firstProcess }) };
 }
 
 /** What the runtime says of a container that does not run, for as long as it is listed as before. */
@@ -119,14 +131,15 @@ export function answerWhileStopped(
 }
 
 /** The container as it was seen last, where the runtime and the kernel still say the same about it. */
-async function stillSo(view: NodeView, side: RuntimeSide): Promise<ContainerFact | undefined> {
+async function stillSo(view: NodeView, side: RuntimeSide): Promise<Kept | undefined> {
   const kept = view.cache.get(side.id, KEPT);
   if (kept?.side !== side || !(await isUnchanged(view, kept.readSet))) return undefined;
   const isPlaced = kept.nodeMounts === mountTable(view) && kept.sockets === view.sockets;
-  if (isPlaced && !mayBeRenamed(view.sockets)) return kept.container;
+  if (isPlaced && !mayBeRenamed(view.sockets)) return kept;
   const container = await placedAnew(view, kept.container);
-  view.cache.set(side.id, KEPT, { ...kept, container, nodeMounts: mountTable(view), sockets: view.sockets });
-  return container;
+  const placed = { ...kept, container, nodeMounts: mountTable(view), sockets: view.sockets };
+  view.cache.set(side.id, KEPT, placed);
+  return placed;
 }
 
 /** Where its mounts are on the node follows from the mounts and sockets of the node too, which change on their own. */
@@ -143,7 +156,7 @@ function mountTable({ mounts }: NodeView): MountTable | undefined {
 function keep(
   view: NodeView,
   side: RuntimeSide,
-  { kernel, readSet }: Reading,
+  { kernel, readSet, firstProcess }: Reading,
   before: ContainerFact | undefined,
 ): ContainerFact {
   const fresh = { ...side, ...kernel };
@@ -151,7 +164,7 @@ function keep(
   const kept =
     readSet === undefined
       ? undefined
-      : { side, readSet, container, nodeMounts: mountTable(view), sockets: view.sockets };
+      : { side, readSet, container, firstProcess, nodeMounts: mountTable(view), sockets: view.sockets };
   view.cache.set(side.id, KEPT, kept);
   return container;
 }
@@ -196,9 +209,15 @@ async function readConfirmed(
   if (isGone) return unseen('the runtime says that it runs, but it is not visible here (pid namespace, hidepid)');
   if (!isNamed && !view.node.namespaces.seesAll)
     return unseen('its cgroup does not name the container, so it may be another process');
-  const kernel = await readKernelSide(view, { id, pid, cgroupText: cgroup.ok ? cgroup.value : '' });
-  // What only the second word of the runtime confirmed is to be confirmed again.
-  return kernel === undefined ? undefined : { kernel, readSet: isRepeated ? undefined : readSet() };
+  const reading = await readKernelSide(view, { id, pid, cgroupText: cgroup.ok ? cgroup.value : '' });
+  if (reading === undefined) return undefined;
+  const { kernel, parent } = reading;
+  // What only the second answer of the runtime confirmed is to be confirmed again.
+  return {
+    kernel,
+    readSet: isRepeated ? undefined : readSet(),
+    ...(isNamed ? { firstProcess: { pid, parent } } : {}),
+  };
 }
 
 /** Asks the runtime about one container. */

@@ -7,10 +7,10 @@ import type { FileLocation, MountTable } from '../proc/mount-table.ts';
 import { readNamespace } from '../proc/node-namespaces.ts';
 import { parseProcStatus } from '../proc/proc-status.ts';
 import { findNamedProcesses, heldSockets } from '../proc/process-table.ts';
+import type { ProcessAccess } from '../proc/process-table.ts';
 import { parseUnixListeners } from '../proc/proc-net-unix.ts';
 import type { UnixListener } from '../proc/proc-net-unix.ts';
 import { readText } from '../read-text.ts';
-import type { ParseCache } from '../parse-cache.ts';
 
 /** The sockets through which the container engines of a node are controlled. */
 export interface ControlSockets {
@@ -71,13 +71,8 @@ const MAX_USERS = 1000;
 /** Directory entries that are compared for one mount in the search for further names of a socket. */
 const MAX_ENTRIES = 2000;
 
-interface Access {
-  readonly host: Host;
-  readonly cache: ParseCache;
-}
-
 /** Finds the live control sockets of a node whose mounts are `mounts`. */
-export async function findControlSockets(access: Access, mounts: Read<MountTable>): Promise<ControlSockets> {
+export async function findControlSockets(access: ProcessAccess, mounts: Read<MountTable>): Promise<ControlSockets> {
   const { host } = access;
   const none = { sockets: [], abstract: [] };
   if (!mounts.ok) return { ...none, problem: `/proc/1/mountinfo: ${mounts.reason}` };
@@ -106,12 +101,12 @@ export async function findControlSockets(access: Access, mounts: Read<MountTable
 }
 
 async function heldByEngines(
-  access: Access,
+  access: ProcessAccess,
   listeners: readonly UnixListener[],
 ): Promise<{ readonly paths: readonly string[]; readonly problem: string | undefined }> {
   const candidates = listeners.filter(({ path }) => path.startsWith('/') && !isWithin(path, SHIM_DIRECTORY));
   if (candidates.length === 0) return { paths: [], problem: undefined };
-  const engines = await findEngines(access.host);
+  const engines = await findEngines(access);
   if (!engines.ok) return { paths: [], problem: engines.reason };
   const paths: string[] = [];
   let problem: string | undefined;
@@ -129,8 +124,9 @@ async function heldByEngines(
  * Processes with the name of an engine in the mount namespace of the node, where the paths of their sockets are paths
  * of the node. Anyone can give a process such a name: those of root come first.
  */
-async function findEngines(host: Host): Promise<Read<readonly number[]>> {
-  const named = await findNamedProcesses(host, ENGINES);
+async function findEngines(access: ProcessAccess): Promise<Read<readonly number[]>> {
+  const { host } = access;
+  const named = await findNamedProcesses(access, ENGINES);
   if (!named.ok) return named;
   const ofNode = await readNamespace(host, 1, 'mnt');
   const root: number[] = [];

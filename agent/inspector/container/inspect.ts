@@ -10,6 +10,7 @@ import type { ContainerRuntime, Reply } from '../../runtime/runtime.ts';
 import { clip } from '../clip.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { readNodeMounts } from '../proc/node-mounts.ts';
+import { firstProcesses } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
 import { observeReply, runtimeUnseen } from '../runtime-reply.ts';
 import { answerWhileStopped, askAbout, inspectContainer } from './container.ts';
@@ -54,7 +55,7 @@ async function inspectContainers(
   known: Partial<Facts>,
   round: NodeAccess = access,
 ): Promise<ContainersFact> {
-  const runtimes = [access.runtime, ...(await access.engines.others())];
+  const runtimes = [access.runtime, ...(await access.engines.others(round.host))];
   const taken = new Set<string>();
   const lists: ContainersFact[] = [];
   // One after the other: side by side they take each other's share of the processor.
@@ -112,10 +113,13 @@ async function inspectEngine(
   for (const id of ids) taken.add(id);
   cache.failed.keepOnly('container', runtime.endpoint, ids);
   const containers: ContainerFact[] = [];
+  const first = await firstProcesses(round);
   for (const [index, inspection] of inspections.entries()) {
     const entry = entries[index] as ListedContainer;
     noteOutcome(access, { ...namesOf(before.get(entry.Id) ?? entry), id: entry.Id }, inspection);
-    if (inspection.outcome === 'found') containers.push(inspection.container);
+    if (inspection.outcome !== 'found') continue;
+    containers.push(inspection.container);
+    if (inspection.firstProcess !== undefined) first.set(inspection.firstProcess.pid, inspection.firstProcess.parent);
   }
   return seen(containers, SOURCE);
 }
@@ -170,11 +174,11 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
 
 /** The engines that may know a container; of one that was seen before only its own counts. */
 async function runtimesFor(
-  { runtime, engines }: NodeAccess,
+  { host, runtime, engines }: NodeAccess,
   before: ContainerFact | undefined,
 ): Promise<readonly ContainerRuntime[]> {
   if (before?.engine === runtime.endpoint) return [runtime];
-  const all = [runtime, ...(await engines.others())];
+  const all = [runtime, ...(await engines.others(host))];
   return before === undefined ? all : all.filter(({ endpoint }) => endpoint === before.engine);
 }
 

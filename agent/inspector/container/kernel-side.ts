@@ -49,8 +49,15 @@ export interface FirstProcess {
   readonly cgroupText: string;
 }
 
+/** What the kernel says about a container. */
+interface KernelReading {
+  readonly kernel: KernelSide;
+  /** Of the first process; 0 where it could not be read. */
+  readonly parent: number;
+}
+
 /** Everything the kernel says about a container; undefined where its first process is gone. */
-export async function readKernelSide(view: NodeView, first: FirstProcess): Promise<KernelSide | undefined> {
+export async function readKernelSide(view: NodeView, first: FirstProcess): Promise<KernelReading | undefined> {
   const { host } = view;
   const { cgroups } = view.node;
   const { id, pid, cgroupText } = first;
@@ -69,7 +76,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
   ]);
   const contexts = toSecurityContexts(view, { pid, threads, problem, isNested });
   const reason = problem === undefined ? (mounts.problem ?? contexts.problem) : `${problem.path}: ${problem.reason}`;
-  return {
+  const kernel: KernelSide = {
     ...toThreadFacts(threads, problem),
     ...contexts.facts,
     capabilities: joinCapabilities(
@@ -90,6 +97,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     pidsMax,
     podUid,
   };
+  return { kernel, parent: threads[0]?.pid === pid ? threads[0].status.parent : 0 };
 }
 
 /** Nothing of it could be seen, for one reason; or, without a reason, all of it is gone. */

@@ -59,7 +59,7 @@ export async function holdsEndpoint(access: SocketAccess, pid: number, endpoint:
   if (!listeners.ok) return listeners;
   const inodes = new Set(listeners.value.filter(({ port }) => port === address.port).map(({ inode }) => inode));
   if (inodes.size === 0) return { ok: true, value: false };
-  const held = await heldSockets(access, `API ${String(pid)}`, pid, inodes);
+  const held = await heldSockets(access, `API ${String(pid)} ${endpoint}`, pid, inodes);
   return held.ok ? { ok: true, value: held.value.size > 0 } : held;
 }
 
@@ -78,7 +78,7 @@ async function holdsSocket(access: SocketAccess, pid: number, path: string): Pro
   if (inodes.size === 0) return { ok: true, value: false };
   // Of several, all but the last were bound before the path was removed and made anew.
   if (inodes.size > 1) return { ok: false, code: 'failed', reason: `several sockets are bound to ${path}` };
-  const held = await heldSockets(access, `API ${String(pid)}`, pid, inodes);
+  const held = await heldSockets(access, `API ${String(pid)} ${path}`, pid, inodes);
   return held.ok ? { ok: true, value: held.value.size > 0 } : held;
 }
 

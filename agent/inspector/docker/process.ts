@@ -30,7 +30,7 @@ export interface DockerProcesses {
 /** Finds the dockerd of the node that listens on `endpoint`, and the port proxies that it started. */
 export async function readDockerProcesses(access: SocketAccess, endpoint: string): Promise<DockerProcesses> {
   const { host } = access;
-  const found = await findDaemons(host, 'dockerd');
+  const found = await findDaemons(access, 'dockerd');
   if (!found.ok) {
     const nothing = unreadable('/proc', found.reason);
     return { daemon: nothing, proxies: nothing };
@@ -39,18 +39,18 @@ export async function readDockerProcesses(access: SocketAccess, endpoint: string
   if (chosen.state !== 'seen') return { daemon: chosen, proxies: chosen };
   const [daemon, proxies] = await Promise.all([
     describe(host, chosen.value),
-    countChildren(host, PROXY, chosen.value.pid),
+    countChildren(access, PROXY, chosen.value.pid),
   ]);
   return { daemon, proxies };
 }
 
 /** A process of dockerd is what dockerd started: the name alone is anybody's. */
-async function countChildren(host: Host, name: string, parent: number): Promise<Observed<number>> {
-  const found = await findNamedProcesses(host, new Set([name]));
+async function countChildren(access: SocketAccess, name: string, parent: number): Promise<Observed<number>> {
+  const found = await findNamedProcesses(access, new Set([name]));
   if (!found.ok) return unreadable('/proc', found.reason);
   let count = 0;
   for (const { pid } of found.value) {
-    const read = await readText(host, `/proc/${String(pid)}/status`);
+    const read = await readText(access.host, `/proc/${String(pid)}/status`);
     const status = read.ok ? parseProcStatus(read.value) : undefined;
     if (status !== undefined && !status.isDead && status.parent === parent) count += 1;
   }

@@ -15,6 +15,6 @@ export const enginesInspector: Inspector<'engines'> = {
 };
 
 async function inspectEngines(access: NodeAccess): Promise<EnginesFact> {
-  const others = await access.engines.others();
+  const others = await access.engines.others(access.host);
   return mapBounded(others, CONCURRENCY, (runtime) => inspectDocker({ ...access, runtime }));
 }

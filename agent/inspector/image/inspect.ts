@@ -33,7 +33,7 @@ async function inspectImages(access: NodeAccess, { containers, images }: Partial
   if (containers.state !== 'seen') return containers;
   const ids = imagesOf(containers.value, cache.failed.list());
   const before = new Map(images?.state === 'seen' ? images.value.map((image) => [image.id, image]) : []);
-  const runtimes = [runtime, ...(await engines.others())];
+  const runtimes = [runtime, ...(await engines.others(access.host))];
   const users = new Map(containers.value.map(({ imageId, engine }) => [imageId, engine]));
   const runtimeOf = (id: string): ContainerRuntime =>
     runtimes.find(({ endpoint }) => endpoint === users.get(id)) ?? runtime;

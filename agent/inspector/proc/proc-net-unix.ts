@@ -16,15 +16,26 @@ const ACCEPTS_CONNECTIONS = 0x10000;
  */
 export function parseUnixListeners(text: string, suffix: string): readonly UnixListener[] {
   const listeners: UnixListener[] = [];
-  for (const line of text.split('\n')) {
-    // There is a socket for each container and more: only the few that may be meant are looked at closely.
-    if (!line.endsWith(suffix)) continue;
-    const match = /^[\da-f]{1,16}: [\da-f]{8} [\da-f]{8} ([\da-f]{8}) [\da-f]{4} [\da-f]{2} +(\d{1,15}) (.+)$/i.exec(
-      line,
-    );
-    if (match?.[1] === undefined || match[3] === undefined) continue;
-    if ((Number.parseInt(match[1], 16) & ACCEPTS_CONNECTIONS) === 0) continue;
-    listeners.push({ inode: Number(match[2]), path: match[3] });
+  // There are a socket or two for each container: a line is copied only where it can be meant.
+  for (let start = 0, colon = -1; start < text.length;) {
+    const newline = text.indexOf('\n', start);
+    const end = newline === -1 ? text.length : newline;
+    if (colon < start) colon = text.indexOf(':', start);
+    if (colon === -1) break;
+    const flagsAt = colon + AFTER_ADDRESS;
+    if (text.startsWith(suffix, end - suffix.length) && acceptsConnections(text.slice(flagsAt, flagsAt + 8))) {
+      const match = LINE.exec(text.slice(start, end));
+      if (match?.[2] !== undefined) listeners.push({ inode: Number(match[1]), path: match[2] });
+    }
+    start = end + 1;
   }
   return listeners;
+}
+
+const LINE = /^[\da-f]{1,16}: [\da-f]{8} [\da-f]{8} [\da-f]{8} [\da-f]{4} [\da-f]{2} +(\d{1,15}) (.+)$/i;
+/** From the colon to the flags: ` 00000002 00000000 `, after it. */
+const AFTER_ADDRESS = ': 00000002 00000000 '.length;
+
+function acceptsConnections(flags: string): boolean {
+  return (Number.parseInt(flags, 16) & ACCEPTS_CONNECTIONS) !== 0;
 }

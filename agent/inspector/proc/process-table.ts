@@ -1,4 +1,4 @@
-import type { Host, Read } from '../../host/host.ts';
+import type { Host, Read, ReadRequest, ReadResult } from '../../host/host.ts';
 import { readText } from '../read-text.ts';
 import { NODE_SUBJECT } from '../parse-cache.ts';
 import type { CacheKey, ParseCache } from '../parse-cache.ts';
@@ -14,44 +14,114 @@ export interface NodeProcess {
   readonly status: ProcStatus;
 }
 
-/** A process whose `comm` or whose executable has a wanted name; not yet known to be what it calls itself. */
+/** A process and the two names that it has; not yet known to be what it calls itself. */
 export interface NamedProcess {
   readonly pid: number;
+  /** proc_pid_comm(5). Every process chooses its own. */
   readonly comm: string;
-  /** The link `/proc/PID/exe`, as it stands. */
+  /** The link `/proc/PID/exe`, as the kernel shows it. */
   readonly executable: Read<string>;
+  /** The last component of that link, without the mark of a replaced program; empty where it cannot be read. */
+  readonly program: string;
+}
+
+/** What reads and remembers. */
+export interface ProcessAccess {
+  readonly host: Host;
+  readonly cache: ParseCache;
 }
 
 /**
- * The processes of the machine whose `comm`, proc_pid_comm(5), or whose executable is called one of `names`. Everybody
- * may choose their `comm`; a program that was started by another name still shows its file.
+ * Every process of the machine that did not end while it was read, by pid. In a round the table is read once. Fails where
+ * /proc hides the processes of others.
+ */
+export function readProcessTable(access: ProcessAccess): Promise<Read<readonly NamedProcess[]>> {
+  return access.cache.shared(access.host, 'processes', () => readProcesses(access));
+}
+
+/**
+ * The processes whose `comm` or whose executable is called one of `names`. A program that was started by another name
+ * still shows its file; one of several programs in one file has its name in `comm` only.
  */
 export async function findNamedProcesses(
-  host: Host,
+  access: ProcessAccess,
   names: ReadonlySet<string>,
 ): Promise<Read<readonly NamedProcess[]>> {
+  const table = await readProcessTable(access);
+  if (!table.ok) return table;
+  return { ok: true, value: table.value.filter(({ comm, program }) => names.has(comm) || names.has(program)) };
+}
+
+/** For the first process of a container, its parent. */
+export type FirstProcesses = ReadonlyMap<number, number>;
+
+/**
+ * The first processes of containers that were read in this round, each in the cgroup of its container. The inspector of
+ * containers adds to it; outside of a round it is empty.
+ */
+export function firstProcesses({ host, cache }: ProcessAccess): Promise<Map<number, number>> {
+  return cache.shared(host, 'first processes of containers', () => Promise.resolve(new Map()));
+}
+
+/** A process as it was read last: both names are read again each time, since a process can take another program. */
+interface KnownProcess {
+  readonly requests: readonly [comm: ReadRequest, executable: ReadRequest];
+  readonly results: readonly [comm: ReadResult, executable: ReadResult];
+  /** undefined: it had ended. */
+  readonly process: NamedProcess | undefined;
+}
+
+const KNOWN: CacheKey<ReadonlyMap<string, KnownProcess>> = Object.freeze({ name: 'processes' });
+
+async function readProcesses({ host, cache }: ProcessAccess): Promise<Read<readonly NamedProcess[]>> {
   const listed = await host.list('/proc', { maxEntries: MAX_ENTRIES });
   if (!listed.ok) return listed;
   if (!listed.value.includes('1'))
     return { ok: false, code: 'denied', reason: 'processes of others are hidden (hidepid on /proc)' };
   const pids = listed.value.filter((entry) => isDigit(entry.charCodeAt(0)));
-  const answers = await host.readMany(
-    pids.flatMap((pid) => [
-      { op: 'readFile', path: `/proc/${pid}/comm` },
-      { op: 'readLink', path: `/proc/${pid}/exe` },
-    ]),
-  );
-  const found: NamedProcess[] = [];
-  // Without an iterator, and the end cut off by its length: this runs over every process of the machine.
-  for (let index = 0; index < pids.length; index += 1) {
-    const read = answers[2 * index];
-    if (read?.ok !== true || !Buffer.isBuffer(read.value)) continue;
-    const comm = read.value.toString('latin1', 0, read.value.length - 1);
-    const executable = answers[2 * index + 1] as Read<string>;
-    if (names.has(comm) || (executable.ok && names.has(programName(executable.value))))
-      found.push({ pid: Number(pids[index]), comm, executable });
+  const before = cache.get(NODE_SUBJECT, KNOWN);
+  const requests: ReadRequest[] = [];
+  const earlier: (ReadResult | undefined)[] = [];
+  for (const pid of pids) {
+    const known = before?.get(pid);
+    requests.push(...(known?.requests ?? requestsFor(pid)));
+    earlier.push(known?.results[0], known?.results[1]);
   }
-  return { ok: true, value: found };
+  const results = await host.readMany(requests, earlier);
+  const after = new Map<string, KnownProcess>();
+  const processes: NamedProcess[] = [];
+  for (const [index, pid] of pids.entries()) {
+    const [comm, executable] = [results[2 * index] as ReadResult, results[2 * index + 1] as ReadResult];
+    let known = before?.get(pid);
+    if (known?.results[0] !== comm || known.results[1] !== executable)
+      known = {
+        requests: [requests[2 * index] as ReadRequest, requests[2 * index + 1] as ReadRequest],
+        results: [comm, executable],
+        process: toNamedProcess(Number(pid), comm, executable as Read<string>),
+      };
+    after.set(pid, known);
+    if (known.process !== undefined) processes.push(known.process);
+  }
+  cache.set(NODE_SUBJECT, KNOWN, after);
+  return { ok: true, value: processes };
+}
+
+function requestsFor(pid: string): KnownProcess['requests'] {
+  return [
+    { op: 'readFile', path: `/proc/${pid}/comm` },
+    { op: 'readLink', path: `/proc/${pid}/exe` },
+  ];
+}
+
+function toNamedProcess(pid: number, comm: ReadResult, executable: Read<string>): NamedProcess | undefined {
+  if (!comm.ok || !Buffer.isBuffer(comm.value)) return undefined;
+  return {
+    pid,
+    // Without the newline at its end.
+    comm: comm.value.toString('latin1', 0, comm.value.length - 1),
+    executable,
+    program: executable.ok ? programName(executable.value) : '',
+  };
 }
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
@@ -94,7 +164,7 @@ interface KnownSockets {
  * its own, or is started with it. `cache` keeps that for each `purpose`.
  */
 export async function heldSockets(
-  { host, cache }: { readonly host: Host; readonly cache: ParseCache },
+  { host, cache }: ProcessAccess,
   purpose: string,
   pid: number,
   inodes: ReadonlySet<number>,

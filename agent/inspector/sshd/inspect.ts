@@ -7,6 +7,7 @@ import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { refusalText } from '../proc/daemon-identity.ts';
 import type { ParseCache } from '../parse-cache.ts';
+import type { ProcessAccess } from '../proc/process-table.ts';
 import { DEFAULT_CONFIG, parseSshdCommandLine } from './command-line.ts';
 import { readConfiguration } from './configuration.ts';
 import type { SshdConfiguration } from './configuration.ts';
@@ -46,7 +47,7 @@ interface Server {
 }
 
 async function inspectSshd({ host, cache }: NodeAccess): Promise<SshdFact> {
-  const { running, doubt } = await findServer(host);
+  const { running, doubt } = await findServer({ host, cache });
   const listeners = running.state === 'seen' ? running.value : [];
   const configurations =
     doubt === undefined ? await readConfigurations(host, cache, listeners) : [doubtful(running.source, doubt)];
@@ -105,8 +106,8 @@ function joinContexts(all: readonly SshdFact['contexts'][]): SshdFact['contexts'
     : seen(contexts, source);
 }
 
-async function findServer(host: Host): Promise<Server> {
-  const found = await findSshdListeners(host);
+async function findServer(access: ProcessAccess): Promise<Server> {
+  const found = await findSshdListeners(access);
   if (!found.ok) return { running: unreadable('/proc', found.reason), doubt: undefined };
   const { listeners } = found.value;
   const source = '/proc/*/exe sshd';

@@ -5,6 +5,7 @@ import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
 import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import { socketInodes } from '../proc/process-table.ts';
+import type { ProcessAccess } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
 import { isListener, parseSshdCommandLine } from './command-line.ts';
 import type { SshdOptions } from './command-line.ts';
@@ -28,8 +29,9 @@ export interface SshdProcesses {
 }
 
 /** Finds every sshd of the node that listens, whatever port and configuration it has. */
-export async function findSshdListeners(host: Host): Promise<Read<SshdProcesses>> {
-  const found = await findDaemons(host, 'sshd');
+export async function findSshdListeners(access: ProcessAccess): Promise<Read<SshdProcesses>> {
+  const { host } = access;
+  const found = await findDaemons(access, 'sshd');
   if (!found.ok) return found;
   const { genuine, refused } = found.value;
   const boot = genuine.length === 0 ? undefined : await readText(host, '/proc/stat');

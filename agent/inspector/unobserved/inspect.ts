@@ -9,6 +9,7 @@ import type { ContainerRuntime } from '../../runtime/runtime.ts';
 import { containerListSchema } from '../../runtime/docker/container-schema.ts';
 import type { Inspector } from '../inspector.ts';
 import { mapBounded } from '../map-bounded.ts';
+import { firstProcesses } from '../proc/process-table.ts';
 import { observeReply } from '../runtime-reply.ts';
 import { findRunningContainers, isStillRunning } from './running-containers.ts';
 import type { RunningContainer } from './running-containers.ts';
@@ -33,14 +34,19 @@ export const unobservedInspector: Inspector<'unobserved'> = {
   watches: () => [],
 };
 
-async function inspectUnobserved(access: NodeAccess, known: Partial<Facts>): Promise<UnobservedFact> {
-  const { host, cache } = access;
+/** The second look is answered by `access`, which remembers nothing of the first. */
+async function inspectUnobserved(
+  access: NodeAccess,
+  known: Partial<Facts>,
+  round: NodeAccess = access,
+): Promise<UnobservedFact> {
+  const { cache } = access;
   const failed = cache.failed.list().filter(({ engine }) => engine !== '');
   const ids = new Set(
     [...(known.containers === undefined ? [] : valueOr(known.containers, [])), ...failed].map(({ id }) => id),
   );
-  const first = await findRunningContainers(host, ids);
-  const engines = await findUnaskedEngines(host, known);
+  const first = await findRunningContainers(round, { ids, firstProcesses: await firstProcesses(round) });
+  const engines = await findUnaskedEngines(round, known);
   if (!first.ok || !engines.ok) {
     const { reason } = first.ok ? (engines as ReadFailure) : first;
     const hidden = {
@@ -59,7 +65,7 @@ async function inspectUnobserved(access: NodeAccess, known: Partial<Facts>): Pro
   const isQuiet = first.value.length === 0 && engines.value.length === 0;
   if (!isQuiet) await sleep(SECOND_LOOK_MS);
   const containers = isQuiet ? [] : await stillUnknown(access, first.value);
-  const second = isQuiet ? engines : await findUnaskedEngines(host, known);
+  const second = isQuiet ? engines : await findUnaskedEngines(access, known);
   const again = new Set(second.ok ? second.value.map(({ pid }) => pid) : []);
   note(access, 'container', containers.map(toContainer));
   note(access, 'engine', engines.value.filter(({ pid }) => again.has(pid)).map(toEngine));
@@ -88,7 +94,7 @@ async function stillUnknown(
   { host, runtime, engines }: NodeAccess,
   candidates: readonly RunningContainer[],
 ): Promise<readonly RunningContainer[]> {
-  const runtimes = [runtime, ...(await engines.others())];
+  const runtimes = [runtime, ...(await engines.others(host))];
   const answering: ContainerRuntime[] = [];
   const listed = new Set<string>();
   for (const each of runtimes) {

@@ -2,7 +2,8 @@ import type { Host, Read } from '../../host/host.ts';
 import { clip } from '../clip.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseProcStatus } from '../proc/proc-status.ts';
-import { findNamedProcesses } from '../proc/process-table.ts';
+import { readProcessTable } from '../proc/process-table.ts';
+import type { FirstProcesses, NamedProcess, ProcessAccess } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
 
 /** A container that the kernel shows, whatever an engine says. */
@@ -18,7 +19,6 @@ export interface RunningContainer {
 
 /** More containers than that are not told apart on one node. */
 const MAX_CONTAINERS = 10_000;
-const MAX_ENTRIES = 200_000;
 
 /**
  * Programs that stay beside a container as long as it runs. Cgroups name most containers; these name the others: `ctr`
@@ -36,21 +36,29 @@ const SUPERVISORS: ReadonlySet<string> = new Set([
 /** Ids of Docker, containerd, CRI-O and Podman; names of LXC and systemd-nspawn. */
 const CONTAINER_CGROUP = /[\da-f]{64}|(?<=\/lxc\.payload\.)[^/\n]+|(?<=\/systemd-nspawn@)[^/\n]+(?=\.service)/g;
 
+/** The containers that are not searched for. */
+export interface KnownContainers {
+  readonly ids: ReadonlySet<string>;
+  /** First processes of them that were read in this round, each in the cgroup of its container, with their parents. */
+  readonly firstProcesses: FirstProcesses;
+}
+
 /**
- * The containers whose processes the kernel shows, but those that are `known`. A process that is in the cgroup of a known
+ * The containers whose processes the kernel shows, but the known ones. A process that is in the cgroup of a known
  * container belongs to that, whatever other ids its cgroup has: an engine may run in a container.
  */
 export async function findRunningContainers(
-  host: Host,
-  known: ReadonlySet<string>,
+  access: ProcessAccess,
+  known: KnownContainers,
 ): Promise<Read<readonly RunningContainer[]>> {
-  const listed = await host.list('/proc', { maxEntries: MAX_ENTRIES });
-  if (!listed.ok) return listed;
-  if (!listed.value.includes('1'))
-    return { ok: false, code: 'denied', reason: 'processes of others are hidden (hidepid on /proc)' };
-  const pids = listed.value.filter((entry) => /^\d/.test(entry));
+  const { host } = access;
+  const table = await readProcessTable(access);
+  if (!table.ok) return table;
   const own = await ownIds(host);
-  const cgroups = await host.readMany(pids.map((pid) => ({ op: 'readFile', path: `/proc/${pid}/cgroup` })));
+  const supervisors = supervisorsAmong(table.value, known.firstProcesses);
+  const isSettled = ({ pid }: NamedProcess): boolean => known.firstProcesses.has(pid) || supervisors.ofKnown.has(pid);
+  const pids = table.value.filter((process) => !isSettled(process)).map(({ pid }) => pid);
+  const cgroups = await host.readMany(pids.map((pid) => ({ op: 'readFile', path: `/proc/${String(pid)}/cgroup` })));
   const found = new Map<string, RunningContainer>();
   // Processes that were started together have the same cgroup, and most belong to no container.
   const seen = new Set<string>();
@@ -59,18 +67,36 @@ export async function findRunningContainers(
     const text = cgroup.value.toString('latin1');
     if (seen.has(text)) continue;
     seen.add(text);
-    const id = strangerIn(text, known, own);
+    const id = strangerIn(text, known.ids, own);
     if (id === undefined || found.has(id) || found.size >= MAX_CONTAINERS) continue;
     found.set(id, {
       id: clip(id, 128),
       name: '',
-      pid: Number(pids[index]),
+      pid: pids[index] ?? 0,
       sign: 'a cgroup of that name has processes',
     });
   }
-  for (const container of await findSupervised(host, known, own))
+  for (const container of await findSupervised(host, supervisors.others, known.ids, own))
     if (!found.has(container.id) && found.size < MAX_CONTAINERS) found.set(container.id, container);
   return { ok: true, value: [...found.values()] };
+}
+
+/**
+ * The supervisors, apart by whether the first process of a known container is a child of theirs. A supervisor is started
+ * for one container, or for the containers of one pod, all of which its engine lists.
+ */
+function supervisorsAmong(
+  table: readonly NamedProcess[],
+  firstProcesses: FirstProcesses,
+): { readonly ofKnown: ReadonlySet<number>; readonly others: readonly number[] } {
+  const parents = new Set(firstProcesses.values());
+  const ofKnown = new Set<number>();
+  const others: number[] = [];
+  for (const { pid, comm, program } of table) {
+    if (SUPERVISORS.has(program) && parents.has(pid)) ofKnown.add(pid);
+    else if (SUPERVISORS.has(comm) || SUPERVISORS.has(program)) others.push(pid);
+  }
+  return { ofKnown, others };
 }
 
 /** Is a process still there, and in the cgroup or beside the supervisor that it was found by? */
@@ -106,12 +132,12 @@ function strangerIn(cgroup: string, known: ReadonlySet<string>, own: ReadonlySet
 
 async function findSupervised(
   host: Host,
+  supervisors: readonly number[],
   known: ReadonlySet<string>,
   own: ReadonlySet<string>,
 ): Promise<readonly RunningContainer[]> {
-  const named = await findNamedProcesses(host, SUPERVISORS);
   const found: RunningContainer[] = [];
-  for (const { pid } of named.ok ? named.value : []) {
+  for (const pid of supervisors) {
     const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
     const supervised = cmdline.ok ? supervisedBy(parseNullTerminated(cmdline.value)) : undefined;
     if (supervised === undefined || known.has(supervised.id) || own.has(supervised.id)) continue;

@@ -4,6 +4,7 @@ import type { Host, Read } from '../../host/host.ts';
 import { findDaemons } from '../proc/daemon-identity.ts';
 import type { DaemonName } from '../proc/daemon-identity.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
+import type { ProcessAccess } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
 
 /** A container engine of the node that was not asked, or did not answer. */
@@ -20,9 +21,12 @@ const OTHERS = ['containerd', 'crio', 'podman'] as const satisfies readonly Daem
  * The engines of the node that no answer came from: a dockerd that listens nowhere that could be asked, a containerd
  * without Docker, CRI-O, and the API service of Podman. Containers that they run are found one by one, by their processes.
  */
-export async function findUnaskedEngines(host: Host, known: Partial<Facts>): Promise<Read<readonly UnaskedEngine[]>> {
+export async function findUnaskedEngines(
+  access: ProcessAccess,
+  known: Partial<Facts>,
+): Promise<Read<readonly UnaskedEngine[]>> {
   const asked = [...(known.docker === undefined ? [] : [known.docker]), ...(known.engines ?? [])];
-  const dockerd = await findDaemons(host, 'dockerd');
+  const dockerd = await findDaemons(access, 'dockerd');
   if (!dockerd.ok) return dockerd;
   const found: UnaskedEngine[] = [];
   for (const { pid } of dockerd.value.genuine) {
@@ -32,9 +36,9 @@ export async function findUnaskedEngines(host: Host, known: Partial<Facts>): Pro
   const hasDocker = asked.some(({ api }) => api.state === 'seen');
   for (const name of OTHERS) {
     if (name === 'containerd' && hasDocker) continue;
-    const daemons = await findDaemons(host, name);
+    const daemons = await findDaemons(access, name);
     for (const { pid } of daemons.ok ? daemons.value.genuine : [])
-      if (name !== 'podman' || (await isPodmanService(host, pid)))
+      if (name !== 'podman' || (await isPodmanService(access.host, pid)))
         found.push({ pid, name, reason: 'it runs, and this program does not speak to it' });
   }
   return { ok: true, value: found };

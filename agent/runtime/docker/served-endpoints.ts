@@ -21,7 +21,7 @@ export async function servedEndpoints(
   access: EndpointAccess,
   asked: ReadonlySet<string> = new Set(),
 ): Promise<readonly string[] | undefined> {
-  const daemons = await findDaemons(access.host, 'dockerd');
+  const daemons = await findDaemons(access, 'dockerd');
   if (!daemons.ok) return undefined;
   const askedPlaces = new Set(await Promise.all([...asked].map((endpoint) => placeOf(access.host, endpoint))));
   const served: string[] = [];

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { findRunningContainers, supervisedBy } from '../../../../agent/inspector/unobserved/running-containers.ts';
 import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
@@ -10,8 +11,14 @@ const C = 'c3'.repeat(32);
 
 const inCgroup = (pid: number, cgroup: string): Tree => processTree(pid, { comm: 'sleep', cgroup });
 
-async function found(t: Parameters<typeof treeHost>[0], tree: Tree, known: readonly string[] = []) {
-  const containers = await findRunningContainers(treeHost(t, { ...NODE_TREE, ...tree }), new Set(known));
+async function found(
+  t: Parameters<typeof treeHost>[0],
+  tree: Tree,
+  known: readonly string[] = [],
+  firstProcesses: ReadonlyMap<number, number> = new Map(),
+) {
+  const access = { host: treeHost(t, { ...NODE_TREE, ...tree }), cache: createParseCache() };
+  const containers = await findRunningContainers(access, { ids: new Set(known), firstProcesses });
   return containers.ok ? containers.value.map(({ id, name, pid }) => [id.slice(0, 12), name, pid]) : containers.reason;
 }
 
@@ -77,8 +84,26 @@ void t.test('supervisors name the containers that no cgroup names', async (t) =>
   t.strictSame(await found(t, { ...nested, ...task }, [A]), [], 'of an engine in a known container');
 });
 
+void t.test('the supervisor of a known container is its parent, and runs the program of a supervisor', async (t) => {
+  const words = (id: string): string => `containerd-shim\0-namespace\0default\0-id\0${id}\0`;
+  const supervisor = (pid: number, id: string, exe = '/usr/bin/containerd-shim-runc-v2'): Tree => ({
+    ...processTree(pid, { comm: 'containerd-shim', exe, cmdline: words(id) }),
+    [`/proc/${String(pid)}/task/${String(pid)}/children`]: `${String(pid + 1)} `,
+  });
+  const tree = { ...supervisor(600, 'web'), ...inCgroup(601, `0::/docker/${A}\n`) };
+  t.strictSame(await found(t, tree, [A], new Map([[601, 600]])), [], 'of the known container');
+  t.strictSame(await found(t, tree, [A]), [['web', 'default/web', 600]], 'not known to be');
+  const other = { ...tree, ...supervisor(700, 'hidden') };
+  t.strictSame(await found(t, other, [A], new Map([[601, 600]])), [['hidden', 'default/hidden', 700]]);
+  const renamed = { ...supervisor(600, 'web', '/tmp/x'), ...inCgroup(601, `0::/docker/${A}\n`) };
+  t.strictSame(await found(t, renamed, [A], new Map([[601, 600]])), [['web', 'default/web', 600]], 'by its name only');
+  const stranger = { ...tree, ...inCgroup(602, `0::/docker/${B}\n`) };
+  t.strictSame(await found(t, stranger, [A], new Map([[601, 600]])), [[B.slice(0, 12), '', 602]]);
+});
+
 void t.test('processes of others are hidden', async (t) => {
-  const containers = await findRunningContainers(treeHost(t, { '/proc/7/comm': 'sh\n' }), new Set());
+  const access = { host: treeHost(t, { '/proc/7/comm': 'sh\n' }), cache: createParseCache() };
+  const containers = await findRunningContainers(access, { ids: new Set(), firstProcesses: new Map() });
   t.match(containers, { ok: false, reason: /hidden/ });
 });
 
