@@ -116,7 +116,7 @@ async function observeClockSet(host: Host): Promise<Observed<number>> {
 }
 
 async function readEngines(access: NodeAccess): Promise<readonly EngineStatus[]> {
-  const runtimes = [access.runtime, ...(await access.engines.others())];
+  const runtimes = [access.runtime, ...(await access.engines.others(access.host))];
   return Promise.all(runtimes.map((runtime) => readEngine(access, runtime)));
 }
 
