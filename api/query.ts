@@ -3,6 +3,13 @@ import { count, time } from './part.ts';
 
 const node = { nodeId: s.string(), nodeName: s.string() };
 
+/** Why there is no answer of a node. */
+export const unanswered = [
+  s.object({ outcome: s.oneOf(['error']), ...node, error: s.string() }),
+  s.object({ outcome: s.oneOf(['timeout']), ...node, deadlineMs: count('how long the collector waited') }),
+  s.object({ outcome: s.oneOf(['offline']), ...node, sinceMs: time('when the connection was lost') }),
+] as const;
+
 /** One node's answer to a query, by outcome. */
 export const queryAnswer = s.union([
   s.object({
@@ -13,9 +20,7 @@ export const queryAnswer = s.union([
     truncated: s.boolean('rows or bytes beyond a limit were left out'),
     unread: s.list(s.string(), 'what the expression needed and the node could not read', 1000),
   }),
-  s.object({ outcome: s.oneOf(['error']), ...node, error: s.string() }),
-  s.object({ outcome: s.oneOf(['timeout']), ...node, deadlineMs: count('how long the collector waited') }),
-  s.object({ outcome: s.oneOf(['offline']), ...node, sinceMs: time('when the connection was lost') }),
+  ...unanswered,
 ]);
 /** See {@link queryAnswer}. */
 export type QueryAnswer = s.Infer<typeof queryAnswer>;

@@ -204,7 +204,7 @@ function addRoute(server: FastifyInstance, route: Route, parts: RouteParts): voi
       if (!input.ok) return sendRefusal(reply, input);
       if (route.kind === 'json') {
         const answerRoute = (): Promise<FastifyReply> => answerJson(route, input.body, reply, sources);
-        if (route.method !== 'GET' || route.access === 'open') return answerRoute();
+        if (route.method !== 'GET' || route.access === 'open' || route.asksNodes) return answerRoute();
         return reads.run(answerRoute, (retryAfterMs) => sendRefusal(reply, { ...BUSY, retryAfterMs }));
       }
       const after = input.body.query['after'];

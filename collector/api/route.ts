@@ -90,6 +90,8 @@ export interface JsonRoute extends RouteText {
   /** Schema of the body of a POST. */
   readonly body: s.Schema<unknown> | undefined;
   readonly answer: s.Schema<unknown>;
+  /** Its time is spent waiting for nodes, not reading the store. */
+  readonly asksNodes: boolean;
   readonly handle: (
     input: RouteInput<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>, unknown>,
     sources: ApiSources,
@@ -124,6 +126,7 @@ export function jsonRoute<A, P = {}, Q = {}, B = undefined>(
     readonly query?: s.Schema<Q>;
     readonly body?: s.Schema<B>;
     readonly answer: s.Schema<A>;
+    readonly asksNodes?: true;
     readonly handle: (
       input: RouteInput<P, Q, B>,
       sources: ApiSources,
@@ -137,6 +140,7 @@ export function jsonRoute<A, P = {}, Q = {}, B = undefined>(
     params: (route.params as Fields | undefined) ?? NO_FIELDS,
     query: (route.query as Fields | undefined) ?? NO_FIELDS,
     body: route.body,
+    asksNodes: route.asksNodes ?? false,
     // The server parses with exactly these schemas first.
     handle: route.handle as JsonRoute['handle'],
   });

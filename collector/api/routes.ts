@@ -10,6 +10,7 @@ import { listFacts } from './route/facts.ts';
 import { listFindings, listHistory } from './route/findings.ts';
 import { removeNode } from './route/remove-node.ts';
 import { getHealth } from './route/health.ts';
+import { getNodeStatus } from './route/node-status.ts';
 import { getNode, listNodes } from './route/nodes.ts';
 import { askNodes } from './route/query.ts';
 import { listSinks } from './route/sinks.ts';
@@ -32,6 +33,7 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listHistory,
   listNodes,
   getNode,
+  getNodeStatus,
   removeNode,
   askNodes,
   listSinks,

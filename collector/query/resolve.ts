@@ -5,16 +5,23 @@ import type { NodeRow } from '../store/store.ts';
 export type Resolved =
   { readonly ok: true; readonly nodes: readonly NodeRow[] } | { readonly ok: false; readonly error: string };
 
+/** Characters of an id that are enough where no other id begins with them. */
+const MIN_PREFIX = 6;
+
 /**
- * The nodes with these ids or names, each once, in the order of their names; no names: all nodes. A name that several
- * nodes share means all of them.
+ * The nodes that these words mean, each once, in the order of their names; no words: all nodes. A word is an id, or a
+ * name, or the beginning of an id. One that fits several nodes means all of them: what a node calls itself must not
+ * hide another one.
  */
-export function resolveNodes(names: readonly string[], known: readonly NodeRow[]): Resolved {
-  if (names.length === 0) return { ok: true, nodes: sorted(known) };
+export function resolveNodes(words: readonly string[], known: readonly NodeRow[]): Resolved {
+  if (words.length === 0) return { ok: true, nodes: sorted(known) };
   const meant = new Map<string, NodeRow>();
-  for (const name of names) {
-    const matching = known.filter((node) => node.id === name || node.name === name);
-    if (matching.length === 0) return { ok: false, error: unknownNode(name, known) };
+  for (const word of words) {
+    const byId = known.filter((node) => node.id === word);
+    const isMeant = ({ id, name }: NodeRow): boolean =>
+      name === word || (word.length >= MIN_PREFIX && id.startsWith(word));
+    const matching = byId.length > 0 ? byId : known.filter(isMeant);
+    if (matching.length === 0) return { ok: false, error: unknownNode(word, known) };
     for (const node of matching) meant.set(node.id, node);
   }
   return { ok: true, nodes: sorted([...meant.values()]) };
@@ -23,7 +30,7 @@ export function resolveNodes(names: readonly string[], known: readonly NodeRow[]
 function unknownNode(name: string, known: readonly NodeRow[]): string {
   const candidates = known.flatMap((node) => [node.name, node.id]);
   const nearest = nearestName(name, candidates);
-  return `there is no node \`${name}\`${nearest === undefined ? '' : `; did you mean \`${nearest}\`?`}`;
+  return `no node has the id or name ${JSON.stringify(name)}${nearest === undefined ? '' : `; did you mean ${JSON.stringify(nearest)}?`}`;
 }
 
 function sorted(nodes: readonly NodeRow[]): readonly NodeRow[] {

@@ -1,5 +1,6 @@
 import { nodeDetail, nodeList } from '../../../api/node.ts';
 import * as s from '../../../posture/schema.ts';
+import { resolveNodes } from '../../query/resolve.ts';
 import type { NodeRow, Store } from '../../store/store.ts';
 import { presentNode, presentNodeDetail } from '../present.ts';
 import { text } from '../parameter.ts';
@@ -32,37 +33,33 @@ export const getNode = jsonRoute({
   path: '/v1/nodes/{node}',
   operation: 'getNode',
   summary: 'One node',
-  description: 'One node, by id or name, with its running containers.',
+  description: 'One node with its running containers.',
   refuses: ['unknownNode', 'ambiguousNode', 'invalidRequest'],
-  params: s.object({ node: text('id or name', 256) }),
+  params: s.object({ node: text('id, at least 6 characters of its beginning, or name', 256) }),
   answer: nodeDetail,
   handle: async ({ params }, { store, clock, heartbeatMs }) => {
-    const found = await findNodes(store, [params.node]);
+    const found = await findNode(store, params.node);
     if (!found.ok) return found;
-    const [node, ...others] = found.body;
-    if (node === undefined) return unknownNode(params.node);
-    if (others.length > 0)
-      return refuse('ambiguousNode', `${String(others.length + 1)} nodes are called ${params.node}`, 'use its id');
-    return answer(presentNodeDetail(node, await store.counts(), { nowMs: clock.now(), heartbeatMs }));
+    return answer(presentNodeDetail(found.body, await store.counts(), { nowMs: clock.now(), heartbeatMs }));
   },
 });
 
-/** The nodes that are meant by ids or names; each must mean at least one, and a name may mean several. */
-export async function findNodes(store: Store, wanted: readonly string[]): Promise<ApiResult<readonly NodeRow[]>> {
-  if (wanted.length === 0) return answer([]);
-  const nodes = await store.nodes();
-  const found = new Set<NodeRow>();
-  for (const word of wanted) {
-    const byId = nodes.filter((node) => node.id === word);
-    const meant = byId.length > 0 ? byId : nodes.filter((node) => node.name === word);
-    if (meant.length === 0) return unknownNode(word);
-    for (const node of meant) found.add(node);
-  }
-  return answer([...found]);
+/** The node with this id, beginning of an id, or name; the word must mean one. */
+export async function findNode(store: Store, word: string): Promise<ApiResult<NodeRow>> {
+  const found = await findNodes(store, [word]);
+  if (!found.ok) return found;
+  const [node, ...others] = found.body;
+  if (node === undefined) return refuse('unknownNode', 'no node was named', 'GET /v1/nodes lists them');
+  if (others.length > 0)
+    return refuse('ambiguousNode', `${String(others.length + 1)} nodes are called ${word}`, 'use its id');
+  return answer(node);
 }
 
-function unknownNode(word: string): ApiResult<never> {
-  return refuse('unknownNode', `no node has the id or name ${JSON.stringify(word)}`, 'GET /v1/nodes lists them');
+/** The nodes that these words mean; each must mean at least one, and a name may mean several. */
+export async function findNodes(store: Store, words: readonly string[]): Promise<ApiResult<readonly NodeRow[]>> {
+  if (words.length === 0) return answer([]);
+  const resolved = resolveNodes(words, await store.nodes());
+  return resolved.ok ? answer(resolved.nodes) : refuse('unknownNode', resolved.error, 'GET /v1/nodes lists them');
 }
 
 function byName(one: NodeRow, other: NodeRow): number {

@@ -122,6 +122,7 @@ void t.test('real answers match the document', async (t) => {
     getSummary: { path: '/v1/summary' },
     listNodes: { path: '/v1/nodes' },
     getNode: { path: '/v1/nodes/n1' },
+    getNodeStatus: { path: '/v1/nodes/n1/status' },
     removeNode: {
       path: '/v1/nodes/n2',
       init: { method: 'DELETE', headers: { authorization: `Bearer ${TOKEN}` } },

@@ -127,11 +127,11 @@ await t.test('what cannot be asked is not sent', async (t) => {
   });
   t.same(await hub.ask(request('kernel.lockdown', { nodes: ['web-3', 'web-4'] }), never), {
     outcome: 'unknownNode',
-    error: 'there is no node `web-4`; did you mean `web-3`?',
+    error: 'no node has the id or name "web-4"; did you mean "web-3"?',
   });
   t.match(await hub.ask(request('1', { nodes: ['elsewhere-in-the-world'] }), never), {
     outcome: 'unknownNode',
-    error: 'there is no node `elsewhere-in-the-world`',
+    error: 'no node has the id or name "elsewhere-in-the-world"',
   });
   t.equal(fleet.sent.size, 0);
   t.match(
