@@ -1,3 +1,4 @@
+import { findingTitle } from './check/check.ts';
 import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck, NodeCheck } from './check/check.ts';
 import type { ContainerFact } from './fact/container.ts';
 import type { FactName, Facts } from './fact/facts.ts';
@@ -351,7 +352,7 @@ function toFinding(check: Check, subject: Subject, judge: () => Judgement): Find
   const finding = {
     id: findingId(check.id, subject),
     check: check.id,
-    title: check.title,
+    title: findingTitle(check, judgement.verdict),
     verdict: judgement.verdict,
     severity: judgement.severity ?? check.severity,
     subject,

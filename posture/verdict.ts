@@ -1,10 +1,10 @@
-/** The five answers of a check. `unknown`: we could not look. `manual`: a person must decide. */
+/** The five answers of a check. `unknown`: it could not be read. `manual`: a person must decide. */
 export type Verdict = 'pass' | 'fail' | 'notApplicable' | 'unknown' | 'manual';
 
 /** All verdicts, in the order in which people want to read them. */
 export const VERDICTS = ['fail', 'unknown', 'manual', 'pass', 'notApplicable'] as const satisfies readonly Verdict[];
 
-/** How bad it is when the check fails. */
+/** How much harm a failure can do. */
 export type Severity = 'critical' | 'high' | 'medium' | 'low' | 'info';
 
 /** All severities, worst first. */
@@ -15,7 +15,7 @@ export function severityRank(severity: Severity): number {
   return SEVERITIES.indexOf(severity);
 }
 
-/** One thing that was seen: where (`/proc/4121/status`), what it said, and what was expected instead. */
+/** One observation: its source (`/proc/4121/status`), the actual value, and the expected one. */
 export interface Evidence {
   readonly source: string;
   readonly seen: string;
@@ -23,8 +23,9 @@ export interface Evidence {
 }
 
 /**
- * What a check answers for one subject. `reason` is required by `unknown`, `notApplicable` and `manual`, and says in
- * one sentence why. `severity` overrides the check's own where the case is milder or worse.
+ * The answer of a check about one subject. `reason` is one sentence for people: what a failure means here, or why there
+ * is no pass and no failure; only a pass has none. `evidence` is the proof. `severity` is set where the failure is not
+ * the worst that the check can find.
  */
 export interface Judgement {
   readonly verdict: Verdict;
@@ -33,27 +34,27 @@ export interface Judgement {
   readonly severity?: Severity;
 }
 
-/** It is as it should be. */
+/** The subject is as required. */
 export function pass(...evidence: readonly Evidence[]): Judgement {
   return { verdict: 'pass', evidence };
 }
 
-/** It is not as it should be. */
-export function fail(...evidence: readonly Evidence[]): Judgement {
-  return { verdict: 'fail', evidence };
+/** The subject is not as required; `reason` says what that means here: `docker.sock of the host is mounted at /x`. */
+export function fail(reason: string, ...evidence: readonly Evidence[]): Judgement {
+  return { verdict: 'fail', evidence, reason };
 }
 
-/** It is not as it should be, but worse or milder than the check's own severity says. */
-export function failAs(severity: Severity, ...evidence: readonly Evidence[]): Judgement {
-  return { verdict: 'fail', evidence, severity };
+/** As {@link fail}, with one of the severities that the check lists in `severityLevels`. */
+export function failAs(severity: Severity, reason: string, ...evidence: readonly Evidence[]): Judgement {
+  return { verdict: 'fail', evidence, reason, severity };
 }
 
-/** We could not look; `reason` says what could not be read and why. */
+/** The subject could not be read; `reason` says what and why. */
 export function unknownBecause(reason: string, ...evidence: readonly Evidence[]): Judgement {
   return { verdict: 'unknown', evidence, reason };
 }
 
-/** The question does not arise here; `reason` says why. */
+/** The check does not apply to the subject; `reason` says why. */
 export function notApplicable(reason: string, ...evidence: readonly Evidence[]): Judgement {
   return { verdict: 'notApplicable', evidence, reason };
 }

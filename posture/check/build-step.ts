@@ -4,21 +4,27 @@ import { fail, notApplicable, pass, unknownBecause } from '../verdict.ts';
 import type { Evidence, Judgement } from '../verdict.ts';
 import { quote } from './evidence-text.ts';
 
-/** What is wrong with one build step, in a few words; nothing where it is right. */
+/** What is wrong with one build step, in a few words; undefined if nothing is. */
 type StepJudge = (step: string, before: readonly string[]) => string | undefined;
 
 /** One image may repeat the same fault in hundreds of steps. */
 const MAX_EVIDENCE = 8;
 
-/** Fails with each step about which `wrong` has something to say. Steps are oldest first. */
-export function judgeSteps({ history }: ImageFact, expected: string, wrong: StepJudge): Judgement {
+/** A rule about build steps: `meaning` of a step that breaks it, the evidence expected, and what is wrong with a step. */
+interface StepRule {
+  readonly meaning: string;
+  readonly expected: string;
+  readonly wrong: StepJudge;
+}
+
+/** Fails with each step that breaks the rule. Steps are oldest first. */
+export function judgeSteps({ history }: ImageFact, { meaning, expected, wrong }: StepRule): Judgement {
   if (history.state !== 'seen') {
     const reason = history.state === 'unreadable' ? history.reason : 'the engine has no history of this image';
     return unknownBecause(`${history.source}: ${reason}`);
   }
   const steps = history.value;
-  if (steps.every((step) => step === ''))
-    return notApplicable('the image was imported: it does not say how it was built');
+  if (steps.every((step) => step === '')) return notApplicable('the image was imported and has no build steps');
   const evidence: Evidence[] = [];
   for (const [index, step] of steps.entries()) {
     const seen = wrong(step, steps.slice(0, index));
@@ -26,8 +32,9 @@ export function judgeSteps({ history }: ImageFact, expected: string, wrong: Step
     evidence.push({ source: `${history.source} step ${String(index + 1)}`, seen: quote(seen), expected });
     if (evidence.length === MAX_EVIDENCE) break;
   }
-  if (evidence.length > 0) return fail(...evidence);
-  return pass({ source: history.source, seen: `${String(steps.length)} steps, none of them`, expected });
+  const [first] = evidence;
+  if (first !== undefined) return fail(`${meaning}: ${first.seen}`, ...evidence);
+  return pass({ source: history.source, seen: `${String(steps.length)} steps without a match`, expected });
 }
 
 /** The kind of a step: `RUN`, `ADD`, `COPY` …; empty where it does not say. */

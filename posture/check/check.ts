@@ -3,13 +3,25 @@ import type { FactName, Facts } from '../fact/facts.ts';
 import type { FileFact, FileRole } from '../fact/file.ts';
 import type { ImageFact } from '../fact/image.ts';
 import type { ListenerFact } from '../fact/listener.ts';
-import type { Judgement, Severity } from '../verdict.ts';
+import type { Judgement, Severity, Verdict } from '../verdict.ts';
 
-/** What every check says about itself. `id` is `area.what-is-judged`, and the path of its file. */
+/** The severity of some failures of a check, and when they have it: `without TLS`. */
+export interface SeverityLevel {
+  readonly severity: Severity;
+  readonly when: string;
+}
+
+/** The documentation of a check. `id` is `area.subject-of-the-check`, and the path of its file. */
 interface CheckText {
   readonly id: string;
+  /** What holds where the check passes, at most 64 characters: `Container is not privileged`. */
   readonly title: string;
+  /** What is wrong where it fails. Differs from `title` within 40 characters, where lists may cut both. */
+  readonly failTitle: string;
+  /** Severity of a failure; the worst one where `severityLevels` lists several. */
   readonly severity: Severity;
+  /** All severities that a failure can have, worst first. Left out where there is one. */
+  readonly severityLevels?: readonly SeverityLevel[];
   /** Why it matters: what an attacker or an accident gains when it fails. */
   readonly rationale: string;
   /** What to do, concretely. */
@@ -58,8 +70,26 @@ export interface ListenerCheck<N extends FactName = FactName> extends CheckText 
   readonly judge: (listener: ListenerFact, facts: Pick<Facts, N>) => Judgement;
 }
 
-/** A check: what is right, why, what to do, and a pure function that judges. */
+/** A check: its documentation, and a pure function that judges facts. */
 export type Check = NodeCheck | ContainerCheck | ImageCheck | FileCheck | ListenerCheck;
+
+/** Before the title of a finding that claims neither that `title` holds nor that it does not. */
+const TITLE_PREFIXES = Object.freeze({
+  unknown: 'Not verified: ',
+  manual: 'Needs review: ',
+  notApplicable: 'Not applicable: ',
+});
+
+/** The title of a finding: what is wrong where the check fails, what holds where it passes, otherwise no claim. */
+export function findingTitle({ title, failTitle }: CheckText, verdict: Verdict): string {
+  if (verdict === 'fail') return failTitle;
+  return verdict === 'pass' ? title : `${TITLE_PREFIXES[verdict]}${title}`;
+}
+
+/** `high`, or `up to high` for a check whose failures have several severities. */
+export function severityText({ severity, severityLevels }: Pick<CheckText, 'severity' | 'severityLevels'>): string {
+  return severityLevels === undefined ? severity : `up to ${severity}`;
+}
 
 /**
  * Freezes a node check whose `judge` sees exactly the facts that it `needs`. The widening is safe: the judge is

@@ -148,7 +148,7 @@ function lineEvidence(
   const onNode = paths.some((path) => path === line.root) ? [] : paths.slice(0, 2);
   return [
     { source, seen: mountLine(line) },
-    ...onNode.map((path) => ({ source: '/proc/1/mountinfo', seen: `${quote(path)} on the node` })),
+    ...onNode.map((path) => ({ source: '/proc/1/mountinfo', seen: `${quote(path)} on the host` })),
     ...(asked === undefined ? [] : [declaredEvidence(asked)]),
   ];
 }

@@ -4,19 +4,30 @@ import type { Evidence, Judgement } from '../verdict.ts';
 import { notSeen, passOnEveryThread } from './container-reading.ts';
 import { quote } from './evidence-text.ts';
 
-/** Which namespace is judged, and what was asked for: the field of `inspect` and its value. */
+/** The namespace to judge, and its declaration: the field of `inspect` and its value. */
 interface NamespaceQuestion {
   readonly name: NamespaceName;
   readonly field: string;
   readonly mode: string;
 }
 
+const LABELS = Object.freeze({
+  cgroup: 'cgroup',
+  ipc: 'IPC',
+  mnt: 'mount',
+  net: 'network',
+  pid: 'PID',
+  user: 'user',
+  uts: 'UTS',
+} satisfies Record<NamespaceName, string>);
+
 /**
- * Does a process of the container share a namespace with the node? The inode decides, so that `container:ID` is followed however
- * long the chain is. What was asked for decides where the inode could not be read, and fails by itself.
+ * Does a process of the container share a namespace with the host? The inode decides, also through `container:ID`. The
+ * declaration decides where the inode could not be read, and a declared `host` always fails.
  */
 export function judgeNamespace(container: ContainerFact, { name, field, mode }: NamespaceQuestion): Judgement {
   const observed = leastConfined(container, name);
+  const asked = `the container was declared with the ${LABELS[name]} namespace of the host`;
   const declared: Evidence = {
     source: `inspect HostConfig.${field}`,
     seen: mode === '' ? 'nothing asked for' : quote(mode),
@@ -24,15 +35,16 @@ export function judgeNamespace(container: ContainerFact, { name, field, mode }: 
   };
   if (observed.state === 'seen') {
     const evidence = [namespaceEvidence(observed, name), declared];
-    return observed.value.host || mode === 'host' ? fail(...evidence) : passOnEveryThread(container, ...evidence);
+    if (observed.value.host) return fail(`a process is in the ${LABELS[name]} namespace of the host`, ...evidence);
+    return mode === 'host' ? fail(asked, ...evidence) : passOnEveryThread(container, ...evidence);
   }
-  if (mode === 'host') return fail(declared);
+  if (mode === 'host') return fail(asked, declared);
   if (observed.state === 'absent' && othersWereSeen(container))
     return notApplicable(`this kernel has no ${name} namespaces`, declared);
   return notSeen(observed, declared);
 }
 
-/** The namespace of the node if any thread is in it, otherwise one that could not be read, otherwise that of the first process. */
+/** The namespace of the host if any thread is in it, else one that could not be read, else that of the first process. */
 export function leastConfined(
   container: ContainerFact,
   name: NamespaceName,
@@ -56,7 +68,7 @@ export function namespaceEvidence(
   };
 }
 
-/** One kind is absent while others are there: the kernel was built without it. */
+/** One kind is absent while others exist: the kernel was built without it. */
 function othersWereSeen(container: ContainerFact): boolean {
   return Object.values(container.namespaces).some((namespace) => namespace.state === 'seen');
 }

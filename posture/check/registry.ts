@@ -49,42 +49,7 @@ import { storageDriver } from './daemon/storage-driver.ts';
 import { swarm } from './daemon/swarm.ts';
 import { userlandProxy } from './daemon/userland-proxy.ts';
 import { usernsRemap } from './daemon/userns-remap.ts';
-import { containerdBinaryMode } from './file/containerd-binary-mode.ts';
-import { containerdBinaryOwner } from './file/containerd-binary-owner.ts';
-import { containerdConfigMode } from './file/containerd-config-mode.ts';
-import { containerdConfigOwner } from './file/containerd-config-owner.ts';
-import { containerdSocketMode } from './file/containerd-socket-mode.ts';
-import { containerdSocketOwner } from './file/containerd-socket-owner.ts';
-import { daemonJsonMode } from './file/daemon-json-mode.ts';
-import { daemonJsonOwner } from './file/daemon-json-owner.ts';
-import { defaultDockerMode } from './file/default-docker-mode.ts';
-import { defaultDockerOwner } from './file/default-docker-owner.ts';
-import { dockerCaCertificateMode } from './file/docker-ca-certificate-mode.ts';
-import { dockerCaCertificateOwner } from './file/docker-ca-certificate-owner.ts';
-import { dockerConfigDirectoryMode } from './file/docker-config-directory-mode.ts';
-import { dockerConfigDirectoryOwner } from './file/docker-config-directory-owner.ts';
-import { dockerServerCertificateMode } from './file/docker-server-certificate-mode.ts';
-import { dockerServerCertificateOwner } from './file/docker-server-certificate-owner.ts';
-import { dockerServerKeyMode } from './file/docker-server-key-mode.ts';
-import { dockerServerKeyOwner } from './file/docker-server-key-owner.ts';
-import { dockerServiceMode } from './file/docker-service-mode.ts';
-import { dockerServiceOwner } from './file/docker-service-owner.ts';
-import { dockerSocketMode } from './file/docker-socket-mode.ts';
-import { dockerSocketOwner } from './file/docker-socket-owner.ts';
-import { dockerSocketUnitMode } from './file/docker-socket-unit-mode.ts';
-import { dockerSocketUnitOwner } from './file/docker-socket-unit-owner.ts';
-import { dockerdBinaryMode } from './file/dockerd-binary-mode.ts';
-import { dockerdBinaryOwner } from './file/dockerd-binary-owner.ts';
-import { registryCertificateMode } from './file/registry-certificate-mode.ts';
-import { registryCertificateOwner } from './file/registry-certificate-owner.ts';
-import { runcBinaryMode } from './file/runc-binary-mode.ts';
-import { runcBinaryOwner } from './file/runc-binary-owner.ts';
-import { sshHostKeyMode } from './file/ssh-host-key-mode.ts';
-import { sshHostKeyOwner } from './file/ssh-host-key-owner.ts';
-import { sshdConfigMode } from './file/sshd-config-mode.ts';
-import { sshdConfigOwner } from './file/sshd-config-owner.ts';
-import { sysconfigDockerMode } from './file/sysconfig-docker-mode.ts';
-import { sysconfigDockerOwner } from './file/sysconfig-docker-owner.ts';
+import { FILE_CHECKS } from './file/file-checks.ts';
 import { addInstruction } from './image/add-instruction.ts';
 import { defaultUser } from './image/default-user.ts';
 import { healthcheck } from './image/healthcheck.ts';
@@ -199,42 +164,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   swarm,
   userlandProxy,
   usernsRemap,
-  containerdBinaryMode,
-  containerdBinaryOwner,
-  containerdConfigMode,
-  containerdConfigOwner,
-  containerdSocketMode,
-  containerdSocketOwner,
-  daemonJsonMode,
-  daemonJsonOwner,
-  defaultDockerMode,
-  defaultDockerOwner,
-  dockerCaCertificateMode,
-  dockerCaCertificateOwner,
-  dockerConfigDirectoryMode,
-  dockerConfigDirectoryOwner,
-  dockerServerCertificateMode,
-  dockerServerCertificateOwner,
-  dockerServerKeyMode,
-  dockerServerKeyOwner,
-  dockerServiceMode,
-  dockerServiceOwner,
-  dockerSocketMode,
-  dockerSocketOwner,
-  dockerSocketUnitMode,
-  dockerSocketUnitOwner,
-  dockerdBinaryMode,
-  dockerdBinaryOwner,
-  registryCertificateMode,
-  registryCertificateOwner,
-  runcBinaryMode,
-  runcBinaryOwner,
-  sshHostKeyMode,
-  sshHostKeyOwner,
-  sshdConfigMode,
-  sshdConfigOwner,
-  sysconfigDockerMode,
-  sysconfigDockerOwner,
+  ...FILE_CHECKS,
   addInstruction,
   defaultUser,
   healthcheck,

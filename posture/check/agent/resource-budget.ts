@@ -12,26 +12,31 @@ const MIB = 1024 * 1024;
 
 export const resourceBudget = nodeCheck({
   id: 'agent.resource-budget',
-  title: 'The agent stays within its memory and CPU budget',
-  severity: 'medium',
+  title: 'Agent stays within its CPU and memory budget',
+  failTitle: 'Agent exceeds its CPU or memory budget',
+  severity: 'high',
+  severityLevels: [
+    { severity: 'high', when: 'the agent is at its lowest speed' },
+    { severity: 'medium', when: 'the agent is throttled' },
+  ],
   rationale:
-    'An agent over its budget takes from the workloads of the node, so it slows down: changes are told later, and a container that lives for seconds may go unseen. Somebody who starts containers without end can bring that about.',
+    'An agent over its budget takes resources from the workloads of the host, so it slows down: it reports changes later and can miss a container that lives for seconds. A user who starts containers without end can cause this.',
   remediation:
-    'See what keeps it busy: many containers, containers that restart without end, or a file that is written all the time. If the node is simply large, raise agent-memory-budget or agent-cpu-budget.',
+    'Find the cause: many containers, containers that restart without end, or a file that is written constantly. On a large host, raise agent-memory-budget or agent-cpu-budget.',
   references: ['https://man7.org/linux/man-pages/man5/proc_pid_status.5.html'],
   judges: 'node',
   needs: ['agent'],
   judge: ({ agent }) => {
-    if (agent.state === 'absent') return notApplicable('no agent is running: the node was looked at once');
+    if (agent.state === 'absent') return notApplicable('a single scan has no resource budget');
     if (agent.state === 'unreadable') return unknownBecause(`${agent.source}: ${agent.reason}`);
     const { value } = agent;
     switch (value.level) {
       case 'normal':
         return pass(...withinBudget(value));
       case 'throttled':
-        return fail(...overBudget(value));
+        return fail(overBudgetText(value), ...overBudget(value));
       case 'critical':
-        return failAs('high', ...overBudget(value));
+        return failAs('high', overBudgetText(value), ...overBudget(value));
     }
   },
 });
@@ -43,6 +48,17 @@ function withinBudget(agent: SeenAgent): readonly Evidence[] {
     { source: MEMORY, seen, expected: mostMemory(agent) },
     { source: CPU, seen, expected: mostCpu(agent) },
   ];
+}
+
+const EXCEEDED = Object.freeze({
+  none: 'its budget',
+  memory: 'its memory budget',
+  cpu: 'its CPU budget',
+  memoryAndCpu: 'its memory and CPU budgets',
+} satisfies Record<SeenAgent['reason'], string>);
+
+function overBudgetText({ reason, sweepFactor }: SeenAgent): string {
+  return `the agent exceeded ${EXCEEDED[reason]} and sweeps ${String(sweepFactor)} times less often`;
 }
 
 function overBudget(agent: SeenAgent): readonly Evidence[] {
@@ -60,8 +76,8 @@ function overBudget(agent: SeenAgent): readonly Evidence[] {
       seen: `up to ${percent(agent.highestCpuMillicores)} ${since}`,
       expected: mostCpu(agent),
     });
-  const seen = `${agent.level}: sweeps ${String(agent.sweepFactor)} times as far apart, changes told later`;
-  return [...evidence, { source: 'pace of the agent', seen, expected: 'full speed' }];
+  const seen = `${agent.level}: sweeps ${String(agent.sweepFactor)} times less often, changes reported later`;
+  return [...evidence, { source: 'speed of the agent', seen, expected: 'full speed' }];
 }
 
 function mostMemory({ rssBudgetBytes }: SeenAgent): string {

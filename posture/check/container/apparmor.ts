@@ -12,12 +12,17 @@ const EXPECTED = 'a profile in enforce mode';
 
 export const apparmor = containerCheck({
   id: 'container.apparmor',
-  title: 'AppArmor confines every container',
+  title: 'AppArmor confines every process',
+  failTitle: 'AppArmor does not confine every process',
   severity: 'high',
+  severityLevels: [
+    { severity: 'high', when: 'a process is not confined' },
+    { severity: 'medium', when: 'the processes confine themselves, but docker exec starts others unconfined' },
+  ],
   rationale:
-    'A profile keeps even root in the container from mounting file systems and from writing to the parts of /proc and /sys that reach the kernel. Unconfined or in complain mode it stops nothing.',
+    'A profile keeps even root in the container from mounting file systems and from writing to parts of /proc and /sys that control the kernel. An unconfined process, or a profile in complain mode, is not restricted.',
   remediation:
-    'Start the container without --security-opt apparmor=unconfined and without --privileged; switch a profile in complain mode to enforce with aa-enforce.',
+    'Start the container without --security-opt apparmor=unconfined and without --privileged. Switch a profile in complain mode to enforce with aa-enforce.',
   references: [
     'https://docs.docker.com/engine/security/apparmor/',
     'https://docs.kernel.org/admin-guide/LSM/apparmor.html',
@@ -40,19 +45,23 @@ function judgeProfile(container: ContainerFact): Judgement {
     labelsOf(container).map((label) => judgeLabel(container, label, declared)),
   );
   if (judged.verdict !== 'pass') return judged;
-  // What a process entered itself, the next one that is started with `docker exec` is not in.
+  // `docker exec` does not start a process in a profile that others entered themselves.
   return profile === 'unconfined'
-    ? failAs('medium', ...judged.evidence)
+    ? failAs('medium', 'docker exec starts the next process unconfined', ...judged.evidence)
     : passOnEveryThread(container, ...judged.evidence);
 }
 
 function judgeLabel(container: ContainerFact, label: Observed<string>, declared: Evidence): Judgement {
   if (label.state !== 'seen')
-    return declared.seen === 'unconfined' ? fail(declared) : labelNotSeen(container, label, declared);
+    return declared.seen === 'unconfined'
+      ? fail('the container was started without an AppArmor profile', declared)
+      : labelNotSeen(container, label, declared);
   const evidence = [{ source: label.source, seen: quote(label.value), expected: EXPECTED }, declared];
-  if (label.value === 'unconfined') return fail(...evidence);
+  if (label.value === 'unconfined') return fail('a process runs without an AppArmor profile', ...evidence);
   // `docker-default (enforce)`: the profile and its mode, apparmor(7).
   const mode = / \(([a-z]+)\)$/.exec(label.value)?.[1];
-  if (mode === undefined) return unknownBecause(`${label.source} holds no AppArmor label`, ...evidence);
-  return mode === 'enforce' || mode === 'kill' ? pass(...evidence) : fail(...evidence);
+  if (mode === undefined) return unknownBecause(`${label.source} does not contain an AppArmor label`, ...evidence);
+  return mode === 'enforce' || mode === 'kill'
+    ? pass(...evidence)
+    : fail(`the AppArmor profile is in ${mode} mode and blocks nothing`, ...evidence);
 }

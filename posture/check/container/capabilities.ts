@@ -9,10 +9,10 @@ import { quoteList } from '../evidence-text.ts';
 import { leastConfined } from '../namespace.ts';
 import { userNamespaceOf } from '../user-remap.ts';
 
-/** Each of these alone is a known way to the node. */
+/** Each of these alone is a known way to control the host. */
 const CRITICAL = new Set(['SYS_ADMIN', 'SYS_MODULE', 'SYS_PTRACE', 'SYS_RAWIO', 'DAC_READ_SEARCH', 'BPF']);
 
-/** These reach beyond the container, but do not take the node over by themselves. */
+/** These act beyond the container, but do not give control of the host alone. */
 const HIGH = new Set([
   'NET_ADMIN',
   'PERFMON',
@@ -35,7 +35,7 @@ const SETS: readonly (readonly [string, keyof Capabilities])[] = [
   ['CapAmb', 'ambient'],
 ];
 
-/** The first of a list that is sorted by danger say enough; the word beside them holds the rest. */
+/** Names that are listed, worst first; the hexadecimal word beside them holds all. */
 const MAX_NAMES = 8;
 /** A browser has a process for each page. */
 const MAX_EVIDENCE = 4;
@@ -44,12 +44,25 @@ const EXPECTED = "none beyond Docker's 14 defaults";
 
 export const capabilities = containerCheck({
   id: 'container.capabilities',
-  title: 'Containers hold no capability beyond the default set of the engine',
-  severity: 'high',
+  title: 'Container has only default capabilities',
+  failTitle: 'Container has extra capabilities',
+  severity: 'critical',
+  severityLevels: [
+    {
+      severity: 'critical',
+      when: 'a capability gives control of the host, such as SYS_ADMIN, SYS_MODULE or SYS_PTRACE',
+    },
+    {
+      severity: 'high',
+      when: 'a capability acts beyond the container, such as NET_ADMIN; or control of the host is limited by user namespace remapping',
+    },
+    { severity: 'medium', when: 'other capabilities' },
+    { severity: 'low', when: 'no process holds them now, or only in a user namespace of its own' },
+  ],
   rationale:
-    "Each capability is a part of root's power over the whole node. Some are enough to leave the container, and the bounding set decides what any program in it can still obtain.",
+    "Each capability is a part of root's power over the whole host. Some are enough to leave the container. The bounding set decides what any program in it can still obtain.",
   remediation:
-    'Remove --cap-add for what the program does not need; better, start from --cap-drop ALL and add back one by one.',
+    'Remove --cap-add for what the program does not need. Better, start from --cap-drop ALL and add single capabilities.',
   references: [
     'https://docs.docker.com/engine/security/#linux-kernel-capabilities',
     'https://man7.org/linux/man-pages/man7/capabilities.7.html',
@@ -61,21 +74,33 @@ export const capabilities = containerCheck({
     const declared = declaredEvidence(container, asked);
     const observed = container.capabilities;
     const where = userNamespaceOf(container, docker);
-    const failFor = (names: readonly string[], evidence: readonly Evidence[]): Judgement =>
-      failAs(severityOf(container, names, where), ...evidence);
-    if (observed.state !== 'seen') return asked.length > 0 ? failFor(asked, [declared]) : notSeen(observed, declared);
+    const failFor = (names: readonly string[], reason: string, evidence: readonly Evidence[]): Judgement =>
+      failAs(severityOf(container, names, where), `${reason} ${someOf(worstFirst(names))}`, ...evidence);
+    if (observed.state !== 'seen')
+      return asked.length > 0
+        ? failFor(asked, 'the container was started with', [declared])
+        : notSeen(observed, declared);
     const own = excessOf(observed.value, observed.source);
-    if (own === undefined) return unknownBecause(`${observed.source}: a set is not a hexadecimal word`);
+    if (own === undefined) return unknownBecause(`${observed.source}: a capability set is not a hexadecimal word`);
     if (own.names.length > 0 && where !== 'self') {
       const evidence = [...own.evidence, declared];
-      return isOutOfReach(container, observed.value) ? failAs('low', ...evidence) : failFor(own.names, evidence);
+      return isOutOfReach(container, observed.value)
+        ? failAs('low', 'only the bounding set holds extra capabilities, out of reach under no_new_privs', ...evidence)
+        : failFor(own.names, 'processes of the container hold or can obtain', evidence);
     }
     const word = { source: observed.source, seen: `CapBnd ${observed.value.bounding}`, expected: EXPECTED };
-    // No process holds them now, but the next one that is started with `docker exec` does.
-    if (asked.length > 0) return failAs('low', word, declared);
-    // What any user may give himself: power over nothing but that namespace, and more of the kernel to attack.
+    // No process holds them now, but the next one that `docker exec` starts does.
+    if (asked.length > 0)
+      return failAs('low', `docker exec starts the next process with ${someOf(worstFirst(asked))}`, word, declared);
+    // Any user can obtain these: they apply to that namespace only, but expose more of the kernel.
     const nested = [...(where === 'self' ? own.evidence : []), ...nestedExcess(container)];
-    if (nested.length > 0) return failAs('low', ...nested.slice(0, MAX_EVIDENCE), declared);
+    if (nested.length > 0)
+      return failAs(
+        'low',
+        'a process holds extra capabilities in a user namespace that it created',
+        ...nested.slice(0, MAX_EVIDENCE),
+        declared,
+      );
     return passOnEveryThread(container, word, declared);
   },
 });
@@ -96,7 +121,7 @@ interface Excess {
   readonly evidence: readonly Evidence[];
 }
 
-/** undefined where a set is no hexadecimal word. */
+/** undefined where a set is not a hexadecimal word. */
 function excessOf(sets: Capabilities, source: string, expected = EXPECTED): Excess | undefined {
   const held = new Set<string>();
   const evidence: Evidence[] = [];
@@ -119,7 +144,7 @@ function nestedExcess({ otherContexts }: ContainerFact): readonly Evidence[] {
   );
 }
 
-/** The sets that hold the same word stand together: `CapEff, CapPrm, CapBnd`. */
+/** Labels of the sets by word; sets with the same word share an entry: `CapEff, CapPrm, CapBnd`. */
 function byWord(sets: Capabilities): ReadonlyMap<string, string> {
   const labels = new Map<string, string>();
   for (const [label, set] of SETS) {
@@ -139,7 +164,7 @@ function severityOf(
   const isCritical = names.some(
     (name) => name === 'ALL' || CRITICAL.has(name) || (name === 'NET_ADMIN' && onHostNetwork),
   );
-  // In a user namespace of its own a container has power over that namespace only.
+  // In its own user namespace a container has power over that namespace only.
   const own = where === 'remapped';
   if (isCritical) return own ? 'high' : 'critical';
   return names.some((name) => HIGH.has(name)) && !own ? 'high' : 'medium';

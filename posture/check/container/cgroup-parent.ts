@@ -6,34 +6,37 @@ import { quote } from '../evidence-text.ts';
 
 export const cgroupParent = containerCheck({
   id: 'container.cgroup-parent',
-  title: 'No container is put below another cgroup',
+  title: 'Container is in the default cgroup parent',
+  failTitle: 'Container has a non-default cgroup parent',
   severity: 'low',
   rationale:
-    'The cgroup above a container sets the limits that hold for it. Moved elsewhere it may escape those meant for containers, or use up those of node services.',
+    'The parent cgroup sets limits for all its members. Under another parent, a container can escape the limits for containers or use up those of host services.',
   remediation:
-    'Start the container without --cgroup-parent, and dockerd without cgroup-parent; or waive the finding where the slice was made for it.',
+    'Start the container without --cgroup-parent, and dockerd without cgroup-parent; or waive the finding if the slice was created for the container.',
   references: ['https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent'],
   judges: 'container',
   needs: [],
   judge: (container) => {
     const { declared } = container;
-    if (container.podUid !== '') return notApplicable('the kubelet puts containers below the cgroup of their pod');
+    if (container.podUid !== '') return notApplicable('the kubelet places containers below the cgroup of their pod');
     const asked = declared.cgroupParent;
     const evidence: Evidence = {
       source: 'inspect HostConfig.CgroupParent',
       seen: asked === '' ? 'not set' : quote(asked),
       expected: 'not set',
     };
-    if (asked !== '') return fail(evidence);
-    // The default of the daemon does not show in what was asked for, but in where the container is.
+    if (asked !== '') return fail(`the container was started with the cgroup parent ${quote(asked)}`, evidence);
+    // The inspect answer does not show the default of the daemon; the cgroup of the processes does.
     const parent = effectiveParent(container);
-    if (parent === undefined) return unknownBecause('the cgroup of the container was not seen', evidence);
+    if (parent === undefined) return unknownBecause('the cgroup of the container could not be read', evidence);
     const kernel: Evidence = {
       source: parent.source,
       seen: quote(parent.path),
       expected: 'below the cgroup that the engine uses by default',
     };
-    return STANDARD.test(parent.path) ? pass(kernel, evidence) : fail(kernel, evidence);
+    return STANDARD.test(parent.path)
+      ? pass(kernel, evidence)
+      : fail('the daemon places containers below another cgroup than its default', kernel, evidence);
   },
 });
 

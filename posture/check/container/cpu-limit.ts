@@ -3,15 +3,16 @@ import { fail, pass } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
 
-/** The share that the kernel gives where nothing was asked for. */
+/** The weight of a container that requests none. */
 const DEFAULT_SHARES = 1024;
 
 export const cpuLimit = containerCheck({
   id: 'container.cpu-limit',
-  title: 'Every container has a share, quota or set of processors',
+  title: 'CPU weight or limit is set',
+  failTitle: 'No effective CPU weight or limit is set',
   severity: 'low',
   rationale:
-    'Without a share or quota a busy container competes on equal terms with everything else on the node and can starve it.',
+    'Without a weight or limit a busy container competes on equal terms with everything else on the host and can starve it.',
   remediation: 'Start the container with --cpus, --cpu-shares, --cpu-quota or --cpuset-cpus.',
   references: ['https://docs.docker.com/engine/containers/resource_constraints/#cpu'],
   judges: 'container',
@@ -25,16 +26,16 @@ export const cpuLimit = containerCheck({
       expected: 'one of CpuShares, NanoCpus, CpuQuota, CpusetCpus',
     };
     if (set.length > 0) return pass(evidence);
-    if (idle.length === 0) return fail(evidence);
-    const machine = { source: 'machine', seen: `${String(node.cpus)} processors`, expected: 'more than the limit' };
-    return fail(evidence, machine);
+    if (idle.length === 0) return fail('the container can use every CPU with normal weight', evidence);
+    const host = { source: 'host', seen: `${String(node.cpus)} processors`, expected: 'more than the limit' };
+    return fail('the CPU limit is not below the processors of the host', evidence, host);
   },
 });
 
-/** What docker uses where no period was asked for, in microseconds. */
+/** Default period in microseconds. */
 const DEFAULT_PERIOD = 100_000;
 
-/** What was set, and what was set and limits nothing because the machine has no more. */
+/** Limits that have an effect (`set`), and limits that are not below what the host has (`idle`). */
 interface DeclaredLimits {
   readonly set: readonly string[];
   readonly idle: readonly string[];
@@ -44,7 +45,7 @@ function declaredLimits(declared: Declared, cpus: number): DeclaredLimits {
   const { cpuShares, nanoCpus, cpuQuota, cpuPeriod, cpusetCpus } = declared;
   const set: string[] = [];
   const idle: string[] = [];
-  // Where the number of processors is not known, every limit counts.
+  // If the number of processors is unknown, every limit counts.
   const add = (processors: number, text: string): void => void (cpus > 0 && processors >= cpus ? idle : set).push(text);
   if (cpuShares > 0 && cpuShares !== DEFAULT_SHARES) set.push(`CpuShares ${String(cpuShares)}`);
   if (nanoCpus > 0) add(nanoCpus / 1e9, `NanoCpus ${String(nanoCpus)}`);
@@ -54,7 +55,7 @@ function declaredLimits(declared: Declared, cpus: number): DeclaredLimits {
   return { set, idle };
 }
 
-/** The processors in a list such as `0-2,5`, cpuset(7); of those that the machine has. */
+/** Number of processors of the host in a list such as `0-2,5`, cpuset(7). */
 function countCpus(list: string, cpus: number): number {
   const found = new Set<number>();
   for (const part of list.split(',')) {

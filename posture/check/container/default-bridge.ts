@@ -5,10 +5,11 @@ import { quote, quoteList } from '../evidence-text.ts';
 
 export const defaultBridge = containerCheck({
   id: 'container.default-bridge',
-  title: 'No container is attached to the default bridge',
+  title: 'Container does not use the default bridge',
+  failTitle: 'Container uses the default bridge network',
   severity: 'low',
   rationale:
-    'On the default bridge every container that was started without a network meets every other; there is no name resolution and no way to keep applications apart.',
+    'All containers that were started without a network share the default bridge. It has no name resolution and does not separate applications.',
   remediation:
     'Create a network for each application (docker network create) and attach its containers with --network.',
   references: ['https://docs.docker.com/engine/network/drivers/bridge/'],
@@ -19,7 +20,7 @@ export const defaultBridge = containerCheck({
     const { networkMode } = container.declared;
     if (owner === undefined) {
       const evidence = { source: 'inspect HostConfig.NetworkMode', seen: quote(networkMode), expected: EXPECTED };
-      return unknownBecause('the container whose network it joined was not seen', evidence);
+      return unknownBecause('the container whose network it joined was not inspected', evidence);
     }
     const { networks } = owner.declared;
     const joined = owner === container ? '' : ` of ${quote(owner.name)}, whose network it joined`;
@@ -28,7 +29,9 @@ export const defaultBridge = containerCheck({
       seen: `${quoteList(networks)}${joined}`,
       expected: EXPECTED,
     };
-    return networks.includes('bridge') ? fail(evidence) : pass(evidence);
+    return networks.includes('bridge')
+      ? fail('the container shares the default bridge with all containers without a network of their own', evidence)
+      : pass(evidence);
   },
 });
 

@@ -6,8 +6,8 @@ import { allOf } from '../combine.ts';
 import { notSeen } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
 
-/** Memory, kernel log and disks of the node: the node itself, by another name. */
-const NODE_ITSELF = /^\/dev\/(?:mem|kmem|port|kmsg|mapper|disk|block|(?:sd|hd|vd|xvd)[a-z]|nvme\d|dm-\d|md\d|loop)/;
+/** Memory, kernel log and disks: access to these is access to the whole host. */
+const HOST_ITSELF = /^\/dev\/(?:mem|kmem|port|kmsg|mapper|disk|block|(?:sd|hd|vd|xvd)[a-z]|nvme\d|dm-\d|md\d|loop)/;
 /** The same by number, devices.txt: mem, kmem, port, kmsg. */
 const MEMORY = new Set(['1:1', '1:2', '1:4', '1:11']);
 
@@ -16,12 +16,18 @@ const USUAL = new Set(['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '
 
 export const devices = containerCheck({
   id: 'container.devices',
-  title: 'No container is given devices of the node',
-  severity: 'medium',
+  title: 'Only default devices are accessible',
+  failTitle: 'Devices beyond the default set are accessible',
+  severity: 'critical',
+  severityLevels: [
+    { severity: 'critical', when: 'all devices are accessible' },
+    { severity: 'high', when: 'a disk, the memory or the kernel log of the host is accessible' },
+    { severity: 'medium', when: 'another device is accessible' },
+  ],
   rationale:
-    'A device passes by the file system and the kernel interfaces that confine a container: from a disk of the node, all its files can be read and changed.',
+    'Access to a device bypasses the file system and the kernel interfaces that confine a container: through a disk of the host, all its files can be read and changed.',
   remediation:
-    'Start the container without --device, --device-cgroup-rule and --gpus, or waive the finding for a node whose purpose that is. Devices that are only read need the permission r alone.',
+    'Start the container without --device, --device-cgroup-rule and --gpus, or waive the finding for a host with that purpose. Give devices that are only read the permission r.',
   references: ['https://docs.docker.com/reference/cli/docker/container/run/#device'],
   judges: 'container',
   needs: [],
@@ -42,18 +48,21 @@ export const devices = containerCheck({
 });
 
 /**
- * A rule of the devices cgroup, `c 1:3 rwm`; undefined where it gives nothing of the node. Who may only make a device
- * node (m) cannot open it.
+ * Judges a rule of the devices cgroup, `c 1:3 rwm`; undefined for a default device. The permission to create a device
+ * node (m) alone does not allow opening it.
  */
 function judgeRule(rule: string, source: string): Judgement | undefined {
   const match = /^([abc]) (\*|\d+):(\*|\d+) ([rwm]+)$/.exec(rule.trim());
   const evidence = { source, seen: quote(rule), expected: 'the usual devices only' };
-  if (match === null) return unknownBecause('a rule of the devices cgroup is not understood', evidence);
+  if (match === null) return unknownBecause('a rule of the devices cgroup has an unknown form', evidence);
   const [, type, major = '', minor = '', access = ''] = match;
   const number = `${major}:${minor}`;
   if (!/[rw]/.test(access) || (type === 'c' && USUAL.has(number))) return undefined;
-  if (type === 'a' || major === '*') return failAs('critical', evidence);
-  return failAs(type === 'b' || MEMORY.has(number) || number === '1:*' ? 'high' : 'medium', evidence);
+  if (type === 'a' || major === '*') return failAs('critical', 'all devices of the host are accessible', evidence);
+  if (type === 'b') return failAs('high', `the disk with device number ${number} is accessible`, evidence);
+  if (MEMORY.has(number) || number === '1:*')
+    return failAs('high', 'memory or kernel log of the host is accessible', evidence);
+  return failAs('medium', `the device with number ${number} is accessible`, evidence);
 }
 
 function declaredParts({
@@ -62,17 +71,28 @@ function declaredParts({
   deviceRequests,
   deviceCgroupRules,
 }: Declared): readonly (Judgement | undefined)[] {
-  const found = (severity: Severity, field: string, seen: string): Judgement =>
-    failAs(severity, { source: `inspect HostConfig.${field}`, seen, expected: 'none' });
+  const found = (severity: Severity, field: string, meaning: string, seen: string): Judgement =>
+    failAs(severity, meaning, { source: `inspect HostConfig.${field}`, seen, expected: 'none' });
   return [
-    privileged ? found('critical', 'Privileged', 'declared privileged, so all devices') : undefined,
+    privileged
+      ? found('critical', 'Privileged', 'all devices of the host are accessible', 'declared privileged, so all devices')
+      : undefined,
     ...devices.map(({ path, permissions }) =>
-      found(NODE_ITSELF.test(path) ? 'high' : 'medium', 'Devices', `${quote(path)} ${permissions}`.trim()),
+      found(
+        HOST_ITSELF.test(path) ? 'high' : 'medium',
+        'Devices',
+        `the device ${quote(path)} of the host is accessible`,
+        `${quote(path)} ${permissions}`.trim(),
+      ),
     ),
-    deviceRequests > 0 ? found('medium', 'DeviceRequests', `${String(deviceRequests)} requested`) : undefined,
+    deviceRequests > 0
+      ? found('medium', 'DeviceRequests', 'devices such as GPUs are accessible', `${String(deviceRequests)} requested`)
+      : undefined,
     ...deviceCgroupRules.map((rule) => {
       const judged = judgeRule(rule, 'inspect HostConfig.DeviceCgroupRules');
-      return judged?.verdict === 'unknown' ? found('medium', 'DeviceCgroupRules', quote(rule)) : judged;
+      return judged?.verdict === 'unknown'
+        ? found('medium', 'DeviceCgroupRules', 'a device rule was added', quote(rule))
+        : judged;
     }),
   ];
 }

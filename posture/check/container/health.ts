@@ -4,19 +4,26 @@ import { quote } from '../evidence-text.ts';
 
 export const health = containerCheck({
   id: 'container.health',
-  title: 'The health of every container is tested, and is good',
-  severity: 'low',
+  title: 'Health check is defined and not failing',
+  failTitle: 'Health check is missing or failing',
+  severity: 'medium',
+  severityLevels: [
+    { severity: 'medium', when: 'the container is unhealthy' },
+    { severity: 'low', when: 'no health check is defined' },
+  ],
   rationale:
-    'A process that runs but answers nothing looks well to the engine; only a health check tells the difference.',
+    'The engine takes a process that runs but does not answer for healthy. Only a health check detects the difference.',
   remediation:
-    'Define HEALTHCHECK in the image or start the container with --health-cmd. Where it is unhealthy, read its log with docker inspect.',
+    'Define HEALTHCHECK in the image or start the container with --health-cmd. If it is unhealthy, read its log with docker inspect.',
   references: ['https://docs.docker.com/reference/dockerfile/#healthcheck'],
   judges: 'container',
   needs: [],
   judge: ({ declared, podUid }) => {
     if (podUid !== '') return notApplicable('the probes of the pod test the health of this container');
     const evidence = { source: 'inspect State.Health.Status', seen: quote(declared.health), expected: 'healthy' };
-    if (declared.health === 'unhealthy') return failAs('medium', evidence);
-    return declared.health === 'healthy' || declared.health === 'starting' ? pass(evidence) : fail(evidence);
+    if (declared.health === 'unhealthy') return failAs('medium', 'the health check of the container fails', evidence);
+    return declared.health === 'healthy' || declared.health === 'starting'
+      ? pass(evidence)
+      : fail('nothing tests whether the container works', evidence);
   },
 });

@@ -3,10 +3,11 @@ import { judgeNamespace } from '../namespace.ts';
 
 export const hostNetwork = containerCheck({
   id: 'container.host-network',
-  title: 'No container shares the network of the node',
+  title: 'Container does not use the host network',
+  failTitle: 'Container uses the host network',
   severity: 'high',
   rationale:
-    "Inside the node's network namespace a process reaches services that listen on loopback only and abstract sockets, can take any port, and sees the traffic of the node.",
+    'In the network namespace of the host a process reaches abstract sockets and services that listen only on loopback, can bind any port, and sees the traffic of the host.',
   remediation:
     'Start the container without --network host, attach it to a network of its own and publish the ports that it serves.',
   references: [

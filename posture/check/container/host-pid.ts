@@ -3,10 +3,11 @@ import { judgeNamespace } from '../namespace.ts';
 
 export const hostPid = containerCheck({
   id: 'container.host-pid',
-  title: 'No container sees the processes of the node',
+  title: 'Container does not share the host PID namespace',
+  failTitle: 'Container shares the host PID namespace',
   severity: 'high',
   rationale:
-    "In the node's pid namespace a container reads the environment and open files of every process through /proc, and may signal or trace them.",
+    'In the PID namespace of the host a container reads the environment and open files of every process through /proc, and may signal or trace them.',
   remediation:
     'Start the container without --pid host. A debugging container can join one other container with --pid container:NAME.',
   references: ['https://man7.org/linux/man-pages/man7/pid_namespaces.7.html'],

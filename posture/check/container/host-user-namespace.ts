@@ -8,10 +8,11 @@ import { remapEvidence } from '../user-remap.ts';
 
 export const hostUserNamespace = containerCheck({
   id: 'container.host-user-namespace',
-  title: 'No container opts out of user-namespace remapping',
+  title: 'No process runs in the host user namespace',
+  failTitle: 'A process runs in the host user namespace',
   severity: 'medium',
   rationale:
-    'With remapping, root in a container is an ordinary user on the node. A container that asks for the user namespace of the node gives that up: its root is root.',
+    'With remapping, root in a container is an unprivileged user of the host. In the user namespace of the host, root in the container is root of the host.',
   remediation: 'Start the container without --userns host.',
   references: [
     'https://docs.docker.com/engine/security/userns-remap/',
@@ -30,21 +31,27 @@ export const hostUserNamespace = containerCheck({
     const observed = leastConfined(container, 'user');
     const own = observed.state === 'seen' && !observed.value.host;
     const kernel = observed.state === 'seen' ? [namespaceEvidence(observed, 'user')] : [];
-    if (mode === 'host') return fail(...kernel, declared);
-    // The first process is in another one: it is not that the node has no remapping.
+    if (mode === 'host') return fail('the container was started with --userns host', ...kernel, declared);
+    // The first process is in another namespace, so the daemon does remap user ids.
     if (!own && observed.state === 'seen' && first.state === 'seen' && !first.value.host)
-      return fail(...kernel, namespaceEvidence(first, 'user'), declared);
+      return fail(
+        'a process of the container is in the user namespace of the host',
+        ...kernel,
+        namespaceEvidence(first, 'user'),
+        declared,
+      );
     const remap = remapEvidence(docker);
     if (own && remap !== 'off') return passOnEveryThread(container, ...kernel, declared);
     if (remap === undefined) {
       const { api } = docker;
       const reason = api.state === 'unreadable' ? api.reason : 'the daemon did not answer';
-      return unknownBecause(`${api.source}: ${reason}, so it is not known whether user ids are remapped`, ...kernel);
+      return unknownBecause(`${api.source}: ${reason}, so user id remapping is unknown`, ...kernel);
     }
     if (remap === 'off')
-      // Then all containers share it, which is one setting of the daemon and not a fault of each container. What a process
-      // made for itself is not what the next one is started in.
+      // All containers share one setting of the daemon. A namespace that a process created does not apply to the next one.
       return notApplicable('the daemon remaps no user ids; daemon.userns-remap judges that', ...kernel, declared);
-    return observed.state === 'seen' ? fail(...kernel, remap, declared) : notSeen(observed, remap, declared);
+    return observed.state === 'seen'
+      ? fail('the daemon remaps user ids, but not those of this container', ...kernel, remap, declared)
+      : notSeen(observed, remap, declared);
   },
 });

@@ -5,12 +5,13 @@ import { quote, quoteList } from '../evidence-text.ts';
 
 export const imageCurrent = containerCheck({
   id: 'container.image-current',
-  title: 'Every container runs the image that its reference names',
+  title: 'Image reference is specific and current',
+  failTitle: 'Image reference is outdated or uses latest',
   severity: 'low',
   rationale:
-    'When a tag was pulled or built again, containers that were started before still run the old image, with the faults that the new one repairs. A reference to latest does not even say which version is meant.',
+    'After a tag was pulled or built again, containers that were started before still run the old image, with the defects that the new one repairs. A reference to latest does not name a version.',
   remediation:
-    'Start the container again from the current image, and refer to images by a version tag or, better, by digest.',
+    'Start the container again from the current image. Refer to images by a version tag or, better, by digest.',
   references: ['https://docs.docker.com/build/building/best-practices/#pin-base-image-versions'],
   judges: 'container',
   needs: ['images'],
@@ -23,7 +24,7 @@ export const imageCurrent = containerCheck({
     };
     if (isPinned(reference, container.imageId)) return pass(asked);
     const name = familiarName(reference);
-    if (name.endsWith(':latest')) return fail(asked);
+    if (name.endsWith(':latest')) return fail('the reference of the image does not name a version', asked);
     if (images.state !== 'seen') {
       const reason = images.state === 'unreadable' ? images.reason : 'absent';
       return unknownBecause(`${images.source}: ${reason}`, asked);
@@ -35,7 +36,9 @@ export const imageCurrent = containerCheck({
       seen: quoteList(image.tags),
       expected: quote(reference),
     };
-    return image.tags.map(familiarName).includes(name) ? pass(tags, asked) : fail(tags, asked);
+    return image.tags.map(familiarName).includes(name)
+      ? pass(tags, asked)
+      : fail('the tag names another image now; the container runs the old one', tags, asked);
   },
 });
 

@@ -8,11 +8,11 @@ import { notSeen, passOnEveryThread } from '../container-reading.ts';
 import { quoteList } from '../evidence-text.ts';
 import { mountAt } from '../mount.ts';
 
-/** On every kernel that runs containers; one of them bare shows that the runtime left out the masks. */
+/** On every kernel that runs containers: if one of them is uncovered, the runtime applied no masks. */
 const ALWAYS_MASKED = ['/sys/firmware'];
 const ALWAYS_READ_ONLY = ['/proc/sys'];
 
-/** Only on kernels that were built with them: not mounted over may mean not there. */
+/** Only on kernels that were built with them: an uncovered path may not exist. */
 const USUALLY_MASKED = ['/proc/kcore', '/proc/keys', '/proc/timer_list'];
 const USUALLY_READ_ONLY = ['/proc/sysrq-trigger'];
 
@@ -20,10 +20,11 @@ const EXPECTED = 'masked or read-only';
 
 export const maskedPaths = containerCheck({
   id: 'container.masked-paths',
-  title: 'The dangerous parts of /proc and /sys are masked in every container',
+  title: 'Sensitive paths of /proc and /sys are masked',
+  failTitle: 'Sensitive paths of /proc or /sys are exposed',
   severity: 'high',
   rationale:
-    'Unmasked, /proc/kcore and /proc/keys show memory and keys of the node, and a writable /proc/sys changes the kernel for all: a core pattern written there starts a program on the node.',
+    'Unmasked, /proc/kcore and /proc/keys expose memory and keys of the host, and a writable /proc/sys changes kernel settings of the host: a core pattern that is written there starts a program on the host.',
   remediation:
     'Start the container without --security-opt systempaths=unconfined and without --privileged; on Kubernetes leave procMount at Default.',
   references: [
@@ -36,7 +37,9 @@ export const maskedPaths = containerCheck({
     const declared = declaredEvidence(container);
     const judgeOne = (mounts: Observed<readonly Mount[]>): Judgement => {
       if (mounts.state === 'seen') return judgeMounts(container, mounts.value, mounts.source, declared);
-      return asksForNone(container) ? fail(declared) : notSeen(mounts, declared);
+      return asksForNone(container)
+        ? fail('the container was started without masked paths', declared)
+        : notSeen(mounts, declared);
     };
     const { mounts, mountNamespaces } = container;
     const judged = allOf('high', [mounts, ...mountNamespaces.map((namespace) => namespace.mounts)].map(judgeOne));
@@ -56,17 +59,22 @@ function judgeMounts(
   const usually = [...USUALLY_MASKED.filter(bareMasked), ...USUALLY_READ_ONLY.filter(bareReadOnly)];
   const { maskedPaths: masked, readonlyPaths } = container.declared;
   const asked = [...masked, ...readonlyPaths];
-  // Where the runtime was asked to cover a path and did not, the node has no such path.
+  // A path that the runtime was asked to cover and did not cover does not exist on the host.
   const left = asked.length === 0 ? [] : usually.filter((path) => !asked.includes(path));
   const bare = always.length > 0 ? [...always, ...usually] : left;
-  if (bare.length > 0) return fail({ source, seen: `not covered: ${quoteList(bare)}`, expected: EXPECTED }, declared);
+  if (bare.length > 0)
+    return fail(
+      `the container can access ${quoteList(bare)} of the host`,
+      { source, seen: `not covered: ${quoteList(bare)}`, expected: EXPECTED },
+      declared,
+    );
   const covered = [...ALWAYS_MASKED, ...ALWAYS_READ_ONLY, ...USUALLY_MASKED, ...USUALLY_READ_ONLY].filter(
     (path) => !usually.includes(path),
   );
   return pass({ source, seen: `covered: ${quoteList(covered)}`, expected: EXPECTED }, declared);
 }
 
-/** Does the path show what the kernel has there? A mask is another file system on top: an empty tmpfs, or /dev/null. */
+/** Is the path not masked? A mask is another file system on top: an empty tmpfs, or /dev/null. */
 function isBare(mounts: readonly Mount[], path: string): boolean {
   const mount = mountAt(mounts, path);
   return mount !== undefined && (mount.fsType === 'proc' || mount.fsType === 'sysfs');

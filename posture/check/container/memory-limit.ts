@@ -4,11 +4,12 @@ import { judgeLimit } from '../limit.ts';
 
 export const memoryLimit = containerCheck({
   id: 'container.memory-limit',
-  title: 'The memory of every container is limited',
+  title: 'Memory of the container is limited',
+  failTitle: 'Memory of the container is not limited',
   severity: 'medium',
   rationale:
-    'One container without a limit can use up the memory of the node, and the kernel then ends processes of others.',
-  remediation: 'Start the container with --memory, or put it below a cgroup that has a limit.',
+    'A container without a limit can use up the memory of the host. The kernel then kills processes of others.',
+  remediation: 'Start the container with --memory, or place it below a cgroup that has a limit.',
   references: [
     'https://docs.docker.com/engine/containers/resource_constraints/#memory',
     'https://docs.kernel.org/admin-guide/cgroup-v2.html#memory',

@@ -8,17 +8,22 @@ import { mountLine } from '../mount.ts';
 
 const EXPECTED = 'private or slave';
 
-/** A container with shared propagation often has it on all mounts; a few show it. */
+/** A container with shared propagation often has it on all mounts; a few prove it. */
 const MAX_LINES = 4;
 
 export const mountPropagation = containerCheck({
   id: 'container.mount-propagation',
-  title: 'No mount of a container propagates to the node',
+  title: 'No mount uses shared propagation',
+  failTitle: 'Container has shared mount propagation',
   severity: 'medium',
+  severityLevels: [
+    { severity: 'medium', when: 'a mount propagates to the host or was declared shared' },
+    { severity: 'low', when: 'mounts are shared inside the container only' },
+  ],
   rationale:
-    'What a container mounts below a shared mount appears on the node and in other containers as well, where it can cover files that they trust.',
+    'What a container mounts below a shared mount appears on the host and in other containers, where it can cover files that they trust.',
   remediation:
-    'Mount with rprivate (the default) or rslave. Storage plugins that must mount for others are the exception to waive.',
+    'Mount with rprivate (the default) or rslave. Waive the finding for storage plugins that must mount for others.',
   references: [
     'https://docs.docker.com/engine/storage/bind-mounts/#configure-bind-propagation',
     'https://docs.kernel.org/filesystems/sharedsubtree.html',
@@ -34,15 +39,21 @@ export const mountPropagation = containerCheck({
     }));
     const { mounts, mountNamespaces } = container;
     const tables = [mounts, ...mountNamespaces.map((other) => other.mounts)];
-    const withNode = tables.flatMap((table) => evidenceOf(table, ({ sharedWithNode }) => sharedWithNode));
-    if (withNode.length > 0) return fail(...withNode.slice(0, MAX_LINES), ...declared);
-    if (asked.length > 0) return fail(...evidenceOf(mounts, isShared).slice(0, MAX_LINES), ...declared);
+    const withHost = tables.flatMap((table) => evidenceOf(table, ({ sharedWithNode }) => sharedWithNode));
+    if (withHost.length > 0)
+      return fail('mounts of the container propagate to the host', ...withHost.slice(0, MAX_LINES), ...declared);
+    if (asked.length > 0)
+      return fail(
+        'a mount was declared with shared propagation',
+        ...evidenceOf(mounts, isShared).slice(0, MAX_LINES),
+        ...declared,
+      );
     const unreadable = tables.find(({ state }) => state === 'unreadable');
     if (unreadable?.state === 'unreadable') return notSeen(unreadable);
     if (mounts.state !== 'seen') return notSeen(mounts);
     const shared = evidenceOf(mounts, isShared).slice(0, MAX_LINES);
-    // Nobody asked: an init system or an engine in the container shares its mounts with its own children.
-    if (shared.length > 0) return failAs('low', ...shared);
+    // Not declared: an init system or an engine in the container shares its mounts with its children.
+    if (shared.length > 0) return failAs('low', 'processes of the container share mounts with each other', ...shared);
     return pass({ source: mounts.source, seen: 'no shared mount', expected: EXPECTED });
   },
 });

@@ -7,10 +7,15 @@ import { daemonGivesNoNewPrivileges } from '../declared-privilege.ts';
 
 export const noNewPrivileges = containerCheck({
   id: 'container.no-new-privileges',
-  title: 'No process of a container can gain privileges',
+  title: 'Processes cannot gain privileges',
+  failTitle: 'Processes can gain new privileges',
   severity: 'medium',
+  severityLevels: [
+    { severity: 'medium', when: 'a process can gain privileges' },
+    { severity: 'low', when: 'only a process that docker exec starts can gain privileges' },
+  ],
   rationale:
-    'Without no_new_privs, a setuid or file-capability program in the image gives an intruder root or capabilities that the service itself had dropped.',
+    'Without no_new_privs, a set-user-ID or file-capability program in the image gives an intruder root or capabilities that the service had dropped.',
   remediation:
     'Start the container with --security-opt no-new-privileges, or set "no-new-privileges": true in daemon.json for all new containers.',
   references: [
@@ -27,16 +32,19 @@ export const noNewPrivileges = containerCheck({
       expected: 'no-new-privileges',
     };
     if (noNewPrivs.state !== 'seen')
-      return container.declared.noNewPrivileges === false ? fail(declared) : notSeen(noNewPrivs, declared);
+      return container.declared.noNewPrivileges === false
+        ? fail('the container was started with no-new-privileges=false', declared)
+        : notSeen(noNewPrivs, declared);
     const seen = `NoNewPrivs: ${noNewPrivs.value ? '1' : '0'}`;
     const kernel = { source: noNewPrivs.source, seen, expected: 'NoNewPrivs: 1 on every thread' };
-    if (!noNewPrivs.value) return fail(kernel, declared);
-    // What the processes set themselves, the next one that is started with `docker exec` does not have.
+    if (!noNewPrivs.value) return fail('a set-user-ID program raises the privileges of a process', kernel, declared);
+    // `docker exec` does not set what the processes set themselves.
     const isGiven = container.declared.noNewPrivileges ?? daemonGivesNoNewPrivileges(docker);
-    if (isGiven === false) return failAs('low', kernel, declared);
+    if (isGiven === false)
+      return failAs('low', 'docker exec starts the next process without no_new_privs', kernel, declared);
     if (isGiven === undefined)
       return unknownBecause(
-        'the daemon did not answer, so it is not known what it gives the next process',
+        'the daemon did not answer, so its default for the next process is unknown',
         kernel,
         declared,
       );

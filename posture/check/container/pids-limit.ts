@@ -4,10 +4,11 @@ import { judgeLimit } from '../limit.ts';
 
 export const pidsLimit = containerCheck({
   id: 'container.pids-limit',
-  title: 'The number of processes of every container is limited',
+  title: 'Number of processes is limited',
+  failTitle: 'Number of processes is not limited',
   severity: 'medium',
   rationale:
-    'A fork bomb in a container without a limit takes all process ids of the node, and then nobody can start a process there to end it.',
+    'A fork bomb in a container without a limit uses up all process ids of the host. Then no process can be started there to stop it.',
   remediation: 'Start the container with --pids-limit, 200 for example; on Kubernetes set podPidsLimit of the kubelet.',
   references: [
     'https://docs.docker.com/reference/cli/docker/container/run/#pids-limit',

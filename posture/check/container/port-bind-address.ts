@@ -5,18 +5,18 @@ import { publishedPorts, usesHostNetwork } from '../published-port.ts';
 
 export const portBindAddress = containerCheck({
   id: 'container.port-bind-address',
-  title: 'Published ports are bound to one address of the node',
+  title: 'No port is published on all host addresses',
+  failTitle: 'Ports are published on all host addresses',
   severity: 'medium',
   rationale:
-    'A port that is bound to all addresses answers on every network of the node, also those that come later; the rules that publish it come before those of most host firewalls.',
+    'A port that is bound to all addresses is reachable on every network of the host, including networks that are added later. Its packet filter rules precede those of most host firewalls.',
   remediation:
     'Publish with an address (-p 10.0.0.5:8080:80, or 127.0.0.1 behind a local proxy), or set "ip" in daemon.json as the default.',
   references: ['https://docs.docker.com/engine/network/port-publishing/'],
   judges: 'container',
   needs: [],
   judge: (container) => {
-    if (usesHostNetwork(container))
-      return notApplicable('the container uses the network of the node and publishes nothing');
+    if (usesHostNetwork(container)) return notApplicable('the container uses the host network and publishes no ports');
     const ports = publishedPorts(container.declared);
     const open = ports.filter(({ hostIps }) => hostIps.some(isAnyAddress));
     const evidence = {
@@ -28,7 +28,9 @@ export const portBindAddress = containerCheck({
       ),
       expected: 'a specific address',
     };
-    return open.length > 0 ? fail(evidence) : pass(evidence);
+    return open.length > 0
+      ? fail('published ports are reachable on every network of the host', evidence)
+      : pass(evidence);
   },
 });
 

@@ -8,12 +8,13 @@ const FIRST_UNPRIVILEGED = 1024;
 
 export const privilegedPort = containerCheck({
   id: 'container.privileged-port',
-  title: 'No container publishes a port below 1024 of the node',
+  title: 'No host port below 1024 is published',
+  failTitle: 'Host port below 1024 is published',
   severity: 'medium',
   rationale:
-    'Clients trust that what answers on a low port was started by the administrator of the machine. The engine, which is root, gives such a port to any container that asks.',
+    'Clients trust that the administrator of the host started the service behind a low port. The engine, which is root, gives such a port to any container.',
   remediation:
-    'Publish on 1024 or above (-p 8443:443) behind a load balancer or reverse proxy, or waive the finding for a container whose purpose the port is.',
+    'Publish on 1024 or above (-p 8443:443) behind a load balancer or reverse proxy, or waive the finding for a container that exists to serve this port.',
   references: [
     'https://docs.docker.com/engine/network/port-publishing/',
     'https://docs.kernel.org/networking/ip-sysctl.html',
@@ -22,9 +23,7 @@ export const privilegedPort = containerCheck({
   needs: [],
   judge: (container) => {
     if (usesHostNetwork(container))
-      return unknownBecause(
-        'the container uses the network of the node, and its own listening ports are not told apart',
-      );
+      return unknownBecause('the container uses the host network, where its listening ports cannot be identified');
     const ports = publishedPorts(container.declared);
     const low = ports.filter(({ hostPort }) => hostPort < FIRST_UNPRIVILEGED);
     const evidence = {
@@ -32,6 +31,6 @@ export const privilegedPort = containerCheck({
       seen: quoteList((low.length > 0 ? low : ports).map(({ label }) => label)),
       expected: 'host ports from 1024 up',
     };
-    return low.length > 0 ? fail(evidence) : pass(evidence);
+    return low.length > 0 ? fail(`the container occupies a privileged port of the host`, evidence) : pass(evidence);
   },
 });

@@ -14,12 +14,17 @@ const CHECKPOINT_RESTORE = 40;
 
 export const privileged = containerCheck({
   id: 'container.privileged',
-  title: 'No container runs privileged',
+  title: 'Container is not privileged',
+  failTitle: 'Container runs privileged',
   severity: 'critical',
+  severityLevels: [
+    { severity: 'critical', when: 'the container controls the host' },
+    { severity: 'high', when: 'user namespace remapping limits it, or only the next process would be privileged' },
+  ],
   rationale:
-    'A privileged container has every capability, no seccomp filter and all devices of the node: whoever controls it controls the node. All capabilities without a seccomp filter amount to the same, however they were asked for.',
+    'A privileged container has every capability, no seccomp filter and all devices of the host: control of the container is control of the host. All capabilities without a seccomp filter amount to the same, however they were requested.',
   remediation:
-    'Start the container without --privileged. Give it the single capability (--cap-add) or device (--device) that it needs instead.',
+    'Start the container without --privileged. Give it the single capability (--cap-add) or device (--device) that it needs.',
   references: [
     'https://docs.docker.com/reference/cli/docker/container/run/#privileged',
     'https://man7.org/linux/man-pages/man7/capabilities.7.html',
@@ -36,16 +41,26 @@ export const privileged = containerCheck({
     const evidence = [...effectiveEvidence(container), ...seccompEvidence(container), declared];
     const userNamespace = userNamespaceOf(container, docker);
     if (container.declared.privileged)
-      return userNamespace === 'remapped' ? failAs('high', ...evidence) : fail(...evidence);
+      return userNamespace === 'remapped'
+        ? failAs('high', 'the container was started with --privileged; user namespace remapping limits it', ...evidence)
+        : fail('the container was started with --privileged and controls the host', ...evidence);
     if (userNamespace === 'remapped') return passOnEveryThread(container, ...evidence);
     const hasFilter = seccomp.state === 'seen' && seccomp.value.mode !== 'disabled';
     if (userNamespace === 'node' && !hasFilter) {
       if (capabilities.state === 'seen' && isNearlyEverything(capabilities.value.effective, kernel))
         // Absent while the rest is there: a kernel without seccomp, so there is no filter.
-        return seccomp.state === 'unreadable' ? notSeen(seccomp, ...evidence) : fail(...evidence);
+        return seccomp.state === 'unreadable'
+          ? notSeen(seccomp, ...evidence)
+          : fail('its processes hold nearly every capability without a seccomp filter', ...evidence);
     }
-    // No process holds all of it now, but the next one that is started with `docker exec` does.
-    if (asksForEverything(container.declared)) return failAs('high', ...evidence, ALL_ASKED_FOR);
+    // No process holds all of it now, but the next one that `docker exec` starts does.
+    if (asksForEverything(container.declared))
+      return failAs(
+        'high',
+        'docker exec starts the next process with every capability and without a seccomp filter',
+        ...evidence,
+        ALL_ASKED_FOR,
+      );
     if (capabilities.state !== 'seen' && !hasFilter) return notSeen(capabilities, ...evidence);
     return passOnEveryThread(container, ...evidence);
   },
@@ -68,9 +83,8 @@ function effectiveEvidence({ capabilities }: ContainerFact): readonly Evidence[]
 }
 
 /**
- * Not all ones: a node may itself lack some capabilities (a virtual machine without CAP_SYS_RESOURCE), and what is
- * missing there, privileged containers miss too. Three quarters of what Docker withholds, CAP_SYS_ADMIN among them, is
- * nothing that one asks for by name.
+ * Not all ones: a host may lack some capabilities itself (a virtual machine without CAP_SYS_RESOURCE), which its
+ * privileged containers lack too. Nobody requests by name three quarters of what Docker withholds with CAP_SYS_ADMIN.
  */
 function isNearlyEverything(effective: string, kernel: Pick<KernelFact, 'capLastCap'>): boolean {
   const excess = beyondDefault(capabilityNames(effective) ?? []);

@@ -4,12 +4,15 @@ import { containerCheck } from '../check.ts';
 import { notSeen } from '../container-reading.ts';
 import { mountAt, mountLine } from '../mount.ts';
 
+const WRITABLE = 'processes can replace programs of the container';
+
 export const readOnlyRoot = containerCheck({
   id: 'container.read-only-root',
-  title: 'The root file system of every container is read-only',
+  title: 'Root file system is read-only',
+  failTitle: 'Root file system is writable',
   severity: 'medium',
   rationale:
-    'On a writable root an intruder can replace programs, drop tools and leave them for the next start. Read-only, what runs is what was built.',
+    'On a writable root file system an intruder can replace programs and leave tools for the next start. On a read-only one, the programs are those of the image.',
   remediation:
     'Start the container with --read-only and give it --tmpfs /tmp or a volume for the few directories that it writes to.',
   references: ['https://docs.docker.com/reference/cli/docker/container/run/#read-only'],
@@ -23,19 +26,23 @@ export const readOnlyRoot = containerCheck({
       expected: 'read-only',
     };
     const { mounts } = container;
-    // What was not asked for does not come by itself: that alone is proof enough.
-    if (mounts.state !== 'seen') return asked ? notSeen(mounts, declared) : fail(declared);
+    // No engine mounts the root read-only unless requested, so the declaration is proof enough.
+    if (mounts.state !== 'seen') return asked ? notSeen(mounts, declared) : fail(WRITABLE, declared);
     const root = mountAt(mounts.value, '/');
     if (root === undefined)
       return notSeen({ state: 'unreadable', source: mounts.source, reason: 'no line for /' }, declared);
     const kernel = { source: mounts.source, seen: mountLine(root), expected: 'ro' };
-    if (!root.readOnly) return fail(kernel, declared);
-    // Another process may see the same root through a mount of its own.
+    if (!root.readOnly) return fail(WRITABLE, kernel, declared);
+    // Another process may have a mount of its own of the same root.
     for (const { mounts: others } of container.mountNamespaces) {
       if (others.state === 'unreadable') return notSeen(others, declared);
       const same = others.state === 'seen' ? mountAt(others.value, '/') : undefined;
       if (same !== undefined && !same.readOnly && same.device === root.device && same.root === root.root)
-        return fail({ source: others.source, seen: mountLine(same), expected: 'ro' }, declared);
+        return fail(
+          'another process of the container sees the root file system writable',
+          { source: others.source, seen: mountLine(same), expected: 'ro' },
+          declared,
+        );
     }
     return pass(kernel, declared);
   },

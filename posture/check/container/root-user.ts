@@ -9,12 +9,13 @@ import { isRootUser } from '../user.ts';
 
 export const rootUser = containerCheck({
   id: 'container.root-user',
-  title: 'No process of a container is root on the node',
+  title: 'No process runs as root of the host',
+  failTitle: 'A process runs as root of the host',
   severity: 'high',
   rationale:
-    'Root in a container is root on the node as soon as anything else gives way: a mounted file, a capability, a fault in the kernel. An ordinary user still has all of that ahead.',
+    'Root in a container is root on the host as soon as another protection fails: a mounted file, a capability, a defect in the kernel.',
   remediation:
-    'Set USER in the image or start the container with --user 10001:10001; where the program needs root inside, turn on user-namespace remapping for the daemon.',
+    'Set USER in the image or start the container with --user 10001:10001. If the program needs root inside, enable user namespace remapping for the daemon.',
   references: [
     'https://docs.docker.com/build/building/best-practices/#user',
     'https://docs.docker.com/engine/security/userns-remap/',
@@ -30,19 +31,22 @@ export const rootUser = containerCheck({
     };
     const { uids } = container;
     const root = rootContext(container);
-    if (root !== undefined) return fail(uidEvidence(root.uids, root.source), declared);
+    if (root !== undefined)
+      return fail('a process has the user id 0 of the host', uidEvidence(root.uids, root.source), declared);
     if (uids.state === 'seen') {
       const kernel = uidEvidence(uids.value, uids.source);
       return passOnEveryThread(container, kernel, ...mappedRoot(container, uids.value[EFFECTIVE] ?? -1), declared);
     }
-    return isRootUser(user) && remapEvidence(docker) === 'off' ? fail(declared) : notSeen(uids, declared);
+    return isRootUser(user) && remapEvidence(docker) === 'off'
+      ? fail('the container is started as root, and the daemon remaps no user ids', declared)
+      : notSeen(uids, declared);
   },
 });
 
 /** Place of the effective id among the four of `/proc/PID/status`. */
 const EFFECTIVE = 1;
 
-/** The first thread that is root, or can become it again: any of its four ids is enough. */
+/** The first thread that is root or can become root again: any of its four ids is enough. */
 function rootContext({ uids, otherContexts }: ContainerFact): { uids: readonly number[]; source: string } | undefined {
   const first = uids.state === 'seen' ? [{ uids: uids.value, source: uids.source }] : [];
   const others = otherContexts.map((context) => ({ uids: context.uids, source: `${context.source}/status` }));
@@ -55,11 +59,11 @@ function uidEvidence(uids: readonly number[], source: string): Evidence {
   return { source, seen: `Uid: ${seen}`, expected: 'no user id 0' };
 }
 
-/** Where the user is root inside and the map makes it another one on the node: the line of the map. */
+/** The line of the map that makes root inside another user of the host. */
 function mappedRoot({ uidMap }: ContainerFact, uid: number): readonly Evidence[] {
   if (uidMap.state !== 'seen') return [];
   const line = uidMap.value.find(({ inside, outside }) => inside === 0 && outside === uid);
   if (line === undefined) return [];
   const seen = `${String(line.inside)} ${String(line.outside)} ${String(line.count)}`;
-  return [{ source: uidMap.source, seen, expected: 'root inside is another user on the node' }];
+  return [{ source: uidMap.source, seen, expected: 'root inside is another user on the host' }];
 }

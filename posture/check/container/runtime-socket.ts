@@ -26,12 +26,13 @@ const EXPECTED = 'no control socket of a container engine';
 
 export const runtimeSocket = containerCheck({
   id: 'container.runtime-socket',
-  title: 'No control socket of a container engine is mounted in a container',
+  title: 'No container engine socket is reachable',
+  failTitle: 'Container engine socket is reachable',
   severity: 'critical',
   rationale:
-    'Who can connect to the socket can start a privileged container with the disk of the node in it. A read-only mount does not help: connecting is not writing.',
+    'A process that can connect to the socket can start a privileged container that mounts the disk of the host. A read-only mount does not prevent that: connecting is not writing.',
   remediation:
-    'Remove the mount of the socket and of directories that hold it (/run, /var/run, /). A program that must ask the engine gets a proxy that lets through only the calls it needs.',
+    'Remove the mount of the socket and of directories that contain it (/run, /var/run, /). For a program that must query the engine, use a proxy that admits only the calls it needs.',
   references: ['https://docs.docker.com/engine/security/protect-access/'],
   judges: 'container',
   needs: ['docker'],
@@ -39,21 +40,25 @@ export const runtimeSocket = containerCheck({
     const { controlSockets: reached, mounts, mountNamespaces } = container;
     if (reached.state !== 'seen') {
       const declared = declaredSockets(container, docker);
-      return declared.length > 0 ? fail(...declared) : notSeen(reached);
+      return declared.length > 0
+        ? fail('a control socket of a container engine is mounted', ...declared)
+        : notSeen(reached);
     }
     const open = reached.value.filter(({ covered }) => !covered || canUnmount(container));
     if (open.length === 0) return pass({ source: reached.source, seen: 'none', expected: EXPECTED });
     const lines = [mounts, ...mountNamespaces.map((other) => other.mounts)].flatMap((table) => valueOr(table, []));
     const evidence = open.flatMap(({ path, at, mount }): readonly Evidence[] => {
       const line = lines.find(({ id }) => id === mount);
-      const socket = { source: reached.source, seen: `${quote(path)} of the node at ${quote(at)}`, expected: EXPECTED };
+      const socket = { source: reached.source, seen: `${quote(path)} of the host at ${quote(at)}`, expected: EXPECTED };
       return line === undefined ? [socket] : [{ ...socket, seen: mountLine(line) }, socket];
     });
-    return fail(...evidence.slice(0, MAX_EVIDENCE));
+    const { path = '', at = '' } = open[0] ?? {};
+    const reason = `the container can control the engine through ${quote(path)} of the host at ${quote(at)}`;
+    return fail(reason, ...evidence.slice(0, MAX_EVIDENCE));
   },
 });
 
-/** What covers a socket holds only against those who cannot unmount it. */
+/** A mount over a socket protects it only from processes that cannot unmount it. */
 function canUnmount({ capabilities }: ContainerFact): boolean {
   return (
     capabilities.state !== 'seen' ||

@@ -9,12 +9,20 @@ import { seccompEvidence } from '../seccomp.ts';
 
 export const seccompFilter = containerCheck({
   id: 'container.seccomp-filter',
-  title: 'Every thread of every container runs under a seccomp filter',
+  title: 'Seccomp protection is effective',
+  failTitle: 'Seccomp protection is missing or weak',
   severity: 'high',
+  severityLevels: [
+    { severity: 'high', when: 'a process has no filter, or the profile allows every dangerous system call' },
+    {
+      severity: 'medium',
+      when: 'only the next process has no filter, or the profile allows most dangerous system calls',
+    },
+  ],
   rationale:
-    'Without a filter a container may use every system call of the kernel, also those in which most ways out of containers were found.',
+    'Without a filter a container can use every system call of the kernel, including those in which most container escapes were found.',
   remediation:
-    'Start the container without --security-opt seccomp=unconfined and without --privileged. Where neither was asked for, the daemon itself was started without a profile: remove "seccomp-profile" from daemon.json and --seccomp-profile from its command line.',
+    'Start the container without --security-opt seccomp=unconfined and without --privileged. If neither was used, the daemon itself has no profile: remove "seccomp-profile" from daemon.json and --seccomp-profile from its command line.',
   references: [
     'https://docs.docker.com/engine/security/seccomp/',
     'https://docs.kernel.org/userspace-api/seccomp_filter.html',
@@ -26,34 +34,40 @@ export const seccompFilter = containerCheck({
     const declared = declaredEvidence(container.declared);
     if (seccomp.state === 'seen') {
       const evidence = [...seccompEvidence(container), declared];
-      if (seccomp.value.mode === 'disabled') return fail(...evidence);
-      // A filter that the processes gave themselves, the next one that is started with `docker exec` does not have.
-      if (asksForNoSeccomp(container.declared)) return failAs('medium', ...evidence);
+      if (seccomp.value.mode === 'disabled') return fail('a process runs without a seccomp filter', ...evidence);
+      // `docker exec` does not apply a filter that the processes set themselves.
+      if (asksForNoSeccomp(container.declared)) return failAs('medium', NEXT_UNFILTERED, ...evidence);
       if (container.declared.seccompProfile === 'default' && daemonGivesNoSeccomp(docker))
-        return failAs('medium', ...evidence, DAEMON_UNCONFINED);
+        return failAs('medium', NEXT_UNFILTERED, ...evidence, DAEMON_UNCONFINED);
       return judgeCustomProfile(container.declared, evidence) ?? passOnEveryThread(container, ...evidence);
     }
     if (seccomp.state === 'absent' && !hasEnded(container))
       return fail(
+        'this kernel has no seccomp',
         { source: seccomp.source, seen: 'no line Seccomp: this kernel has no seccomp', expected: 'Seccomp: 2' },
         declared,
       );
-    if (asksForNoSeccomp(container.declared)) return fail(declared);
+    if (asksForNoSeccomp(container.declared))
+      return fail('the container was started without a seccomp profile', declared);
     const custom = judgeCustomProfile(container.declared, [declared]);
     return custom?.verdict === 'fail' ? custom : notSeen(seccomp, declared);
   },
 });
 
-/** To the kernel a filter that lets everything through looks like any other. undefined: there is nothing against it. */
+/** The kernel does not show that a filter allows everything; the text of the profile does. undefined: it is effective. */
 function judgeCustomProfile(
   { seccompProfile, seccompSummary: summary }: Declared,
   evidence: readonly Evidence[],
 ): Judgement | undefined {
   if (seccompProfile !== 'custom') return undefined;
-  if (summary === null) return unknownBecause('the text of its own seccomp profile is not understood', ...evidence);
-  if (summary.withheld === 0) return fail(...evidence);
-  return summary.withheld < summary.allowed.length ? failAs('medium', ...evidence) : undefined;
+  if (summary === null) return unknownBecause('its own seccomp profile could not be parsed', ...evidence);
+  if (summary.withheld === 0) return fail('its own seccomp profile allows every dangerous system call', ...evidence);
+  return summary.withheld < summary.allowed.length
+    ? failAs('medium', 'its own seccomp profile allows most dangerous system calls', ...evidence)
+    : undefined;
 }
+
+const NEXT_UNFILTERED = 'docker exec starts the next process without a seccomp filter';
 
 const DAEMON_UNCONFINED: Evidence = {
   source: 'GET /info SecurityOptions',

@@ -12,7 +12,7 @@ import { labelNotSeen, unlessActive } from '../security-module.ts';
 
 const EXPECTED = 'a container type with a pair of categories, container_t:s0:c1,c2';
 
-/** Types that the policy does not confine, or that belong to the node. */
+/** Types that the policy does not confine, or that belong to the host. */
 const UNCONFINED = new Set([
   'spc_t',
   'unconfined_t',
@@ -26,10 +26,15 @@ const UNCONFINED = new Set([
 
 export const selinux = containerCheck({
   id: 'container.selinux',
-  title: 'SELinux confines every container',
+  title: 'SELinux confines every process',
+  failTitle: 'SELinux does not confine every process',
   severity: 'high',
+  severityLevels: [
+    { severity: 'high', when: 'a process is not confined' },
+    { severity: 'medium', when: 'the processes confine themselves, but docker exec starts others without a label' },
+  ],
   rationale:
-    'The type keeps a process that left its container from the files and processes of the node; the pair of categories keeps containers from one another.',
+    'The type keeps a process that escaped its container from the files and processes of the host. The pair of categories separates containers from one another.',
   remediation:
     'Set "selinux-enabled": true in daemon.json, and start the container without --security-opt label=disable and without --privileged.',
   references: [
@@ -45,11 +50,15 @@ export const selinux = containerCheck({
   },
 });
 
-/** Nothing where the kernel enforces: otherwise no label confines anything. */
+/** undefined where the kernel enforces; otherwise no label confines a process. */
 function judgeMode(mode: KernelFact['selinux']): Judgement | undefined {
   if (mode.state !== 'seen' || mode.value === 'enforcing') return undefined;
   if (mode.value === 'disabled') return notApplicable('SELinux is disabled');
-  return fail({ source: mode.source, seen: mode.value, expected: 'enforcing' });
+  return fail('SELinux is permissive and blocks nothing', {
+    source: mode.source,
+    seen: mode.value,
+    expected: 'enforcing',
+  });
 }
 
 function judgeLabels(container: ContainerFact): Judgement {
@@ -66,17 +75,27 @@ function judgeLabels(container: ContainerFact): Judgement {
     labelsOf(container).map((label) => judgeLabel(container, label, declared)),
   );
   if (judged.verdict !== 'pass') return judged;
-  // What a process entered itself, the next one that is started with `docker exec` is not in.
-  return selinuxDisabled ? failAs('medium', ...judged.evidence) : passOnEveryThread(container, ...judged.evidence);
+  // `docker exec` does not start a process with a label that others entered themselves.
+  return selinuxDisabled
+    ? failAs('medium', 'docker exec starts the next process without a label', ...judged.evidence)
+    : passOnEveryThread(container, ...judged.evidence);
 }
 
 function judgeLabel(container: ContainerFact, label: Observed<string>, declared: Evidence): Judgement {
   if (label.state !== 'seen')
-    return container.declared.selinuxDisabled ? fail(declared) : labelNotSeen(container, label, declared);
+    return container.declared.selinuxDisabled
+      ? fail('the container was started with label=disable', declared)
+      : labelNotSeen(container, label, declared);
   const evidence = [{ source: label.source, seen: quote(label.value), expected: EXPECTED }, declared];
   // user:role:type:level, where the level is `s0:c1,c2` or a range `s0-s0:c0.c1023`.
   const [, , type, ...level] = label.value.split(':');
-  if (type === undefined) return unknownBecause(`${label.source} holds no SELinux label`, ...evidence);
+  if (type === undefined) return unknownBecause(`${label.source} does not contain an SELinux label`, ...evidence);
   const isConfined = !UNCONFINED.has(type) && /^s0:c\d+,c\d+$/.test(level.join(':'));
-  return isConfined ? pass(...evidence) : fail(...evidence);
+  if (isConfined) return pass(...evidence);
+  return fail(
+    UNCONFINED.has(type)
+      ? `a process runs with the type ${quote(type)}, which SELinux does not confine`
+      : 'a process has no category pair that separates it from other containers',
+    ...evidence,
+  );
 }

@@ -5,6 +5,7 @@ import type { Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { allOf } from '../combine.ts';
 import { notSeen } from '../container-reading.ts';
+import { quote } from '../evidence-text.ts';
 import { hostMounts } from '../host-mount.ts';
 import type { HostMount } from '../host-mount.ts';
 import { sensitivityOf } from '../sensitive-path.ts';
@@ -12,16 +13,23 @@ import { sensitivityOf } from '../sensitive-path.ts';
 /** Where engines keep their containers by default. */
 const ENGINE_ROOTS = ['/var/lib/containerd', '/var/lib/docker'];
 
-const EXPECTED = 'no sensitive directory of the node';
+const EXPECTED = 'no sensitive path of the host';
 
 export const sensitiveMount = containerCheck({
   id: 'container.sensitive-mount',
-  title: 'No sensitive directory of the node is mounted in a container',
-  severity: 'high',
+  title: 'No sensitive host path is mounted',
+  failTitle: 'Sensitive host path is mounted',
+  severity: 'critical',
+  severityLevels: [
+    { severity: 'critical', when: 'the container can change programs, accounts or services of the host' },
+    { severity: 'high', when: 'it can change settings or state, or read secrets' },
+    { severity: 'medium', when: 'it can change other files, or read settings' },
+    { severity: 'low', when: 'it can read files without secrets' },
+  ],
   rationale:
-    'Who can write to /etc, /usr, /root or the state of the engine owns the node, and who can read them has its secrets. A mount passes by everything else that confines the container.',
+    'Write access to /etc, /usr, /root or the state of the engine is control of the host, and read access exposes its secrets. A mount bypasses everything else that confines the container.',
   remediation:
-    'Mount the one file or directory that the program needs, from a place made for it or a named volume, and read-only where reading is enough.',
+    'Mount only the file or directory that the program needs, from a dedicated place or a named volume, and read-only where reading is enough.',
   references: ['https://docs.docker.com/engine/storage/bind-mounts/'],
   judges: 'container',
   needs: ['docker'],
@@ -44,12 +52,20 @@ function judgeMount(
 ): Judgement | undefined {
   const engineRoots = api.state === 'seen' ? [...ENGINE_ROOTS, api.value.dataRoot] : ENGINE_ROOTS;
   const quoted = evidence.map((line) => ({ ...line, expected: EXPECTED }));
-  const severities = paths
-    // The kubelet hands every pod its own directory below this one.
+  const sensitive = paths
+    // The kubelet mounts a directory below this one in every pod.
     .filter((path) => !(podUid !== '' && path.startsWith(`/var/lib/kubelet/pods/${podUid}/`)))
-    .map((path) => sensitivityOf(path, readOnly, engineRoots))
-    .filter((severity) => severity !== undefined)
-    .sort((one, other) => severityRank(one) - severityRank(other));
-  if (severities[0] !== undefined) return failAs(severities[0], ...quoted);
-  return isResolved ? undefined : unknownBecause('the path of a mount on the node is not known', ...quoted);
+    .flatMap((path) => {
+      const severity = sensitivityOf(path, readOnly, engineRoots);
+      return severity === undefined ? [] : [{ path, severity }];
+    })
+    .sort((one, other) => severityRank(one.severity) - severityRank(other.severity));
+  const [worst] = sensitive;
+  if (worst !== undefined)
+    return failAs(
+      worst.severity,
+      `${quote(worst.path)} of the host is mounted ${readOnly ? 'read-only' : 'read-write'}`,
+      ...quoted,
+    );
+  return isResolved ? undefined : unknownBecause('the host path of a mount is unknown', ...quoted);
 }

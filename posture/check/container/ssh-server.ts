@@ -8,10 +8,11 @@ const SERVERS = new Set(['sshd', 'sshd-session', 'sshd-auth', 'dropbear', 'dropb
 
 export const sshServer = containerCheck({
   id: 'container.ssh-server',
-  title: 'No container runs an SSH server',
+  title: 'No SSH server runs in the container',
+  failTitle: 'SSH server runs in the container',
   severity: 'medium',
   rationale:
-    'A shell service in a container is a second way in, with keys and accounts that nobody manages and logins that the log of the node does not show.',
+    'An SSH server in a container is a second way in, with unmanaged keys and accounts and with logins that the log of the host does not show.',
   remediation:
     'Remove the SSH server from the image. Use docker exec or kubectl exec, which are authorised and logged.',
   references: ['https://docs.docker.com/reference/cli/docker/container/exec/'],
@@ -22,9 +23,14 @@ export const sshServer = containerCheck({
     if (programs.state !== 'seen') return notSeen(programs);
     const servers = programs.value.filter((program) => SERVERS.has(program));
     const expected = 'no SSH server among the processes';
-    if (servers.length > 0) return fail({ source: programs.source, seen: quoteList(servers), expected });
+    if (servers.length > 0)
+      return fail(`the SSH server ${quoteList(servers)} runs in the container`, {
+        source: programs.source,
+        seen: quoteList(servers),
+        expected,
+      });
     const names = { source: programs.source, seen: quoteList(programs.value), expected };
-    // A program can be called anything: what is published as the port of SSH is for a person to look at.
+    // A server can have any program name, so a person must review a published SSH port.
     const published = container.declared.ports.filter(({ containerPort }) => containerPort === '22/tcp');
     if (published.length === 0) return passOnEveryThread(container, names);
     const ports = published.map(({ hostIp, hostPort }) => `${hostIp}:${String(hostPort)}`);
@@ -33,6 +39,10 @@ export const sshServer = containerCheck({
       seen: `22/tcp at ${quoteList(ports)}`,
       expected: 'not published',
     };
-    return manual('the port of SSH is published, and no program has the name of an SSH server', port, names);
+    return manual(
+      'the SSH port is published, but no program has the name of an SSH server: find out what listens there',
+      port,
+      names,
+    );
   },
 });

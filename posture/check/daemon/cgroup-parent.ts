@@ -5,15 +5,17 @@ const DEFAULTS: ReadonlySet<string> = new Set(['', '/docker', 'docker', 'system.
 
 export const cgroupParent = settingCheck({
   id: 'daemon.cgroup-parent',
-  title: 'Containers start in the default control group',
+  title: 'Default cgroup parent is used',
+  failTitle: 'Cgroup parent of the daemon was changed',
   severity: 'low',
   rationale:
-    'Under another parent, containers share limits with what else runs there, or escape the limits that were set for containers on the default parent.',
+    'Under another parent, containers share limits with other processes, or escape the limits that apply to containers on the default parent.',
   remediation:
-    'Remove "cgroup-parent" from daemon.json and --cgroup-parent from the flags of dockerd, unless somebody sized that control group for containers.',
+    'Remove "cgroup-parent" from daemon.json and --cgroup-parent from the flags of dockerd, unless that cgroup is sized for containers.',
   rule: {
     flag: 'cgroup-parent',
     whenUnset: [''],
+    problem: 'containers do not start below the default cgroup',
     expected: 'not set',
     accepts: (values) => DEFAULTS.has(values.at(-1) ?? ''),
   },

@@ -4,15 +4,15 @@ import { isoTime, quote, quoteList } from '../evidence-text.ts';
 /** A setting of dockerd by its long flag and its key in daemon.json. */
 export interface SettingName {
   readonly flag: string;
-  /** Where it differs from the flag: lists are plural in the file. */
+  /** If it differs from the flag: lists are plural in the file. */
   readonly key?: string;
-  /** How a value of the file reads as values of the flag; without it, a scalar is one value and a list several. */
+  /** Converts a value of the file to values of the flag; without it, a scalar is one value and a list several. */
   readonly fromFile?: (value: unknown) => readonly string[];
 }
 
 /**
- * What dockerd was told about one setting. `doubt` says why the running daemon may have been told something else, and
- * is empty where it cannot: a flag of its process, or a file that is older than the process.
+ * The configured value of one setting. `doubt` says why the running daemon may have another value; it is empty for a
+ * flag of its process, and for a file that is older than the process.
  */
 export type ConfiguredValue =
   | {
@@ -25,15 +25,12 @@ export type ConfiguredValue =
     }
   | { readonly known: false; readonly reason: string };
 
-/**
- * Start times come from the boot time in whole seconds, and dockerd reads its file after it has started: what is
- * nearer than this says nothing.
- */
+/** Start times come from the boot time in whole seconds, and dockerd reads its file after its start. */
 const TOLERANCE_MS = 1000;
 
 /**
- * What dockerd was told: by a flag of its process, otherwise by daemon.json, otherwise by nobody (`whenUnset`; null
- * where the built-in value is chosen at start). A setting cannot stand in both: dockerd does not start then.
+ * The value from a flag of the process, otherwise from daemon.json, otherwise the built-in one (`whenUnset`; null where
+ * dockerd chooses it at start). dockerd does not start with a setting in both.
  */
 export function configuredValueOf(
   docker: DockerFact,
@@ -63,7 +60,7 @@ export function configuredValueOf(
       origin: 'file',
       values,
       source: file.value.path,
-      // Where only a part of the value was read, only that part is shown: the rest may hold a token.
+      // If only a part of the value was read, only that part is shown: the rest may contain a token.
       seen: name.fromFile === undefined ? quote(`"${key}": ${text(value)}`) : `"${key}": ${quoteList(values)}`,
       doubt: fileDoubt(docker),
     };
@@ -81,7 +78,7 @@ export function configuredValueOf(
   };
 }
 
-/** Both times, where daemon.json was modified after the running daemon had started; otherwise nothing. */
+/** Both times if daemon.json was modified after the running daemon started; otherwise undefined. */
 export function pendingText({ process, file }: DockerFact): string | undefined {
   if (process.state !== 'seen' || file.state !== 'seen' || process.value.startedAtMs === 0) return undefined;
   if (file.value.modifiedAtMs <= process.value.startedAtMs + TOLERANCE_MS) return undefined;
@@ -89,7 +86,7 @@ export function pendingText({ process, file }: DockerFact): string | undefined {
   return `pending restart: ${path} was modified ${isoTime(modifiedAtMs)}, dockerd started ${isoTime(process.value.startedAtMs)}`;
 }
 
-/** The last value as a switch, read as Go's `strconv.ParseBool` does; nothing where it is none. */
+/** The last value as a boolean, parsed like Go's `strconv.ParseBool`; undefined where it is not one. */
 export function isOn(values: readonly string[]): boolean | undefined {
   const value = values.at(-1);
   if (value === undefined) return undefined;
@@ -97,7 +94,7 @@ export function isOn(values: readonly string[]): boolean | undefined {
   return ['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(value) ? false : undefined;
 }
 
-/** Why the process of dockerd says nothing. */
+/** Why the process of dockerd could not be read. */
 export function processReason({ process }: DockerFact): string {
   return process.state === 'unreadable'
     ? `${process.source}: ${process.reason}`
@@ -111,7 +108,7 @@ export function commandLine(pid: number): string {
 
 function fileDoubt(docker: DockerFact): string {
   if (docker.process.state !== 'seen')
-    return `whether the running daemon was started with this file cannot be told: ${processReason(docker)}`;
+    return `it is unknown whether the running daemon was started with this file: ${processReason(docker)}`;
   return pendingText(docker) ?? '';
 }
 

@@ -1,28 +1,30 @@
 import { fail, manual, pass, unknownBecause } from '../../verdict.ts';
-import { daemonCheck, toldEvidence } from './setting.ts';
+import { daemonCheck, configuredEvidence } from './setting.ts';
 import { configuredValueOf } from './configured-value.ts';
 
-/** Open files and processes: the two that a container exhausts for the whole node. */
+/** Open files and processes: the two that a container can exhaust for the whole host. */
 const WANTED = ['nofile', 'nproc'];
 
 export const defaultUlimits = daemonCheck({
   id: 'daemon.default-ulimits',
-  title: 'Default limits of containers are set deliberately',
+  title: 'Default ulimits are finite',
+  failTitle: 'Default ulimits are unlimited',
   severity: 'low',
   rationale:
-    'Without limits of their own, containers inherit those of dockerd, which its unit sets to infinity: one of them can use up the processes or files of the node.',
+    'Without ulimits of their own, containers inherit those of dockerd, which its unit sets to infinity: one container can use up the processes or files of the host.',
   remediation:
     'Set nofile and nproc in "default-ulimits" in daemon.json, for example {"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 65536}}, and restart Docker.',
   reference: 'https://docs.docker.com/reference/cli/dockerd/#default-ulimit-settings',
   judge: (docker) => {
-    const told = configuredValueOf(docker, { flag: 'default-ulimit', key: 'default-ulimits', fromFile: written }, []);
-    if (!told.known) return unknownBecause(told.reason);
-    const evidence = toldEvidence(told, 'finite nofile and nproc');
-    const limits = WANTED.map((name) => hardLimit(told.values, name));
-    if (limits.some((limit) => limit !== undefined && limit < 0)) return fail(evidence);
+    const value = configuredValueOf(docker, { flag: 'default-ulimit', key: 'default-ulimits', fromFile: written }, []);
+    if (!value.known) return unknownBecause(value.reason);
+    const evidence = configuredEvidence(value, 'finite nofile and nproc');
+    const limits = WANTED.map((name) => hardLimit(value.values, name));
+    if (limits.some((limit) => limit !== undefined && limit < 0))
+      return fail('a container can use up the files or processes of the host', evidence);
     if (limits.includes(undefined))
-      return manual('containers inherit limits of dockerd: see /proc/PID/limits of one of them', evidence);
-    return told.doubt === '' ? pass(evidence) : unknownBecause(told.doubt, evidence);
+      return manual('containers inherit limits of dockerd: check /proc/PID/limits of one of them', evidence);
+    return value.doubt === '' ? pass(evidence) : unknownBecause(value.doubt, evidence);
   },
 });
 

@@ -2,47 +2,50 @@ import type { DockerApi, DockerFact } from '../../fact/docker.ts';
 import type { Evidence } from '../../verdict.ts';
 import { quoteList } from '../evidence-text.ts';
 import { isLoopbackRegistry } from './loopback-registry.ts';
-import { securityOption, toldEvidence } from './setting.ts';
+import { configuredEvidence, securityOption } from './setting.ts';
 import { isOn, configuredValueOf } from './configured-value.ts';
 import type { SettingName } from './configured-value.ts';
 
-/** A setting whose running value can be set against what dockerd was told. */
+/** A setting whose running value can be compared with the configured one. */
 interface Comparable extends SettingName {
   readonly source: string;
-  /** Null where dockerd chooses at start, so that only a wish can differ. */
+  /** Null where dockerd chooses at start: then only a configured value can differ. */
   readonly whenUnset: readonly string[] | null;
-  /** The value that runs; nothing where this daemon does not say. */
+  /** The running value; undefined where this daemon does not report it. */
   readonly running: (api: DockerApi, docker: DockerFact) => readonly string[] | undefined;
-  readonly same: (running: readonly string[], told: readonly string[]) => boolean;
+  readonly same: (running: readonly string[], configured: readonly string[]) => boolean;
 }
 
 type Same = Comparable['same'];
-const sameSwitch: Same = (running, told) => isOn(running) === isOn(told);
-const sameText: Same = (running, told) => running.at(-1) === told.at(-1);
-const sameSet: Same = (running, told) => running.toSorted().join('\n') === told.toSorted().join('\n');
-/** Where the daemon writes values in another way than they were given, only some or none can be compared. */
-const sameKind: Same = (running, told) => running.some(counts) === told.some(counts);
+const sameSwitch: Same = (running, configured) => isOn(running) === isOn(configured);
+const sameText: Same = (running, configured) => running.at(-1) === configured.at(-1);
+const sameSet: Same = (running, configured) => running.toSorted().join('\n') === configured.toSorted().join('\n');
+/** For values that the daemon rewrites: compares only whether there are any. */
+const sameKind: Same = (running, configured) => running.some(counts) === configured.some(counts);
 
 function counts(value: string): boolean {
   return value !== '' && !isLoopbackRegistry(value);
 }
 
-/** What the running daemon does, beside what its flags and daemon.json say, for each setting where the two differ. */
+/** The running value and the configured one, for each setting where they differ. */
 export function differences(docker: DockerFact): readonly Evidence[] {
   if (docker.api.state !== 'seen') return [];
   const found: Evidence[] = [];
   for (const setting of COMPARABLE) {
     const running = setting.running(docker.api.value, docker);
-    const told = configuredValueOf(docker, setting, setting.whenUnset);
-    if (running === undefined || !told.known || setting.same(running, told.values)) continue;
+    const configured = configuredValueOf(docker, setting, setting.whenUnset);
+    if (running === undefined || !configured.known || setting.same(running, configured.values)) continue;
     const expected = 'the same as the running daemon';
-    found.push({ source: setting.source, seen: quoteList(running), expected: told.seen }, toldEvidence(told, expected));
+    found.push(
+      { source: setting.source, seen: quoteList(running), expected: configured.seen },
+      configuredEvidence(configured, expected),
+    );
   }
   return found;
 }
 
-/** Settings that stand both in the flags and in daemon.json: dockerd will not start again like that. */
-export function saidTwice({ process, file }: DockerFact): readonly Evidence[] {
+/** Settings that are both a flag and in daemon.json: dockerd will not start again. */
+export function duplicateSettings({ process, file }: DockerFact): readonly Evidence[] {
   if (process.state !== 'seen' || file.state !== 'seen') return [];
   const { flags, pid } = process.value;
   const twice = Object.keys(file.value.keys).filter((key) => key !== 'runtimes' && Object.hasOwn(flags, flagOf(key)));
@@ -157,7 +160,7 @@ const COMPARABLE: readonly Comparable[] = [
     flag: 'userns-remap',
     source: 'GET /info SecurityOptions userns',
     whenUnset: [''],
-    // A rootless daemon is in a user namespace without having been told.
+    // A rootless daemon is in a user namespace without this setting.
     running: (api) =>
       securityOption(api, 'rootless') === undefined
         ? [securityOption(api, 'userns') === undefined ? '' : 'name=userns']

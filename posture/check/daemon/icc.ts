@@ -1,17 +1,18 @@
 import { fail, pass } from '../../verdict.ts';
-import { daemonCheck, judgeSetting, liveSwitch, toldEvidence } from './setting.ts';
+import { daemonCheck, judgeSetting, liveSwitch, configuredEvidence } from './setting.ts';
 import { isOn, configuredValueOf } from './configured-value.ts';
 
 const EXPECTED = 'enable_icc: false';
+const PROBLEM = 'containers on the default bridge reach every port of each other';
 
 export const icc = daemonCheck({
   id: 'daemon.icc',
-  title: 'Containers on the default bridge cannot talk to each other',
+  title: 'Containers on the default bridge are isolated',
+  failTitle: 'Containers on the default bridge can communicate',
   severity: 'medium',
-  rationale:
-    'On one open bridge, a container that was taken over reaches every port of all its neighbours, published or not.',
+  rationale: 'On an open bridge, a compromised container reaches every port of all its neighbours, published or not.',
   remediation:
-    'Set "icc": false in daemon.json (or --icc=false) and restart Docker; give containers that belong together a network of their own (docker network create).',
+    'Set "icc": false in daemon.json (or --icc=false) and restart Docker. Put containers that belong together on a network of their own (docker network create).',
   reference: 'https://docs.docker.com/engine/network/drivers/bridge/',
   judge: (docker) => {
     const { bridgeInterContainer: bridge } = docker;
@@ -20,14 +21,19 @@ export const icc = daemonCheck({
     const judged = judgeSetting(docker, {
       flag: 'icc',
       whenUnset: ['true'],
+      problem: PROBLEM,
       expected: EXPECTED,
       accepts: (values) => isOn(values) === false,
       live: () => liveSwitch(bridge, (on) => `com.docker.network.bridge.enable_icc: ${String(on)}`),
     });
     if (judged.verdict !== 'pass') return judged;
-    // dockerd keeps containers apart with packet filter rules: told to write none, it keeps nobody apart.
+    // dockerd separates containers with packet filter rules: without them, the setting has no effect.
     const filter = configuredValueOf(docker, { flag: 'iptables' }, ['true']);
     if (!filter.known || isOn(filter.values) !== false) return judged;
-    return fail(...judged.evidence, toldEvidence(filter, 'iptables not false, without which icc has no effect'));
+    return fail(
+      'icc is disabled, but dockerd writes no packet filter rules that enforce it',
+      ...judged.evidence,
+      configuredEvidence(filter, 'iptables not false, without which icc has no effect'),
+    );
   },
 });

@@ -3,16 +3,18 @@ import { isOn } from './configured-value.ts';
 
 export const iptables = settingCheck({
   id: 'daemon.iptables',
-  title: 'The daemon may write packet filter rules',
+  title: 'Docker manages its packet filter rules',
+  failTitle: 'Docker does not manage packet filter rules',
   severity: 'medium',
   rationale:
-    'Told to keep its hands off the packet filter, dockerd no longer separates networks from each other, and what an administrator writes by hand is soon out of step with the containers.',
+    'Without its own packet filter rules, dockerd does not separate networks from each other, and rules that are maintained by hand soon differ from the containers.',
   remediation:
-    'Remove "iptables": false from daemon.json (or --iptables=false from the flags) and restart Docker. Put rules of your own into the DOCKER-USER chain.',
+    'Remove "iptables": false from daemon.json (or --iptables=false from the flags) and restart Docker. Put your own rules into the DOCKER-USER chain.',
   reference: 'https://docs.docker.com/engine/network/packet-filtering-firewalls/',
   rule: {
     flag: 'iptables',
     whenUnset: ['true'],
+    problem: 'dockerd writes no packet filter rules',
     expected: 'not false',
     accepts: (values) => isOn(values) !== false,
   },

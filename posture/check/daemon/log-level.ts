@@ -4,18 +4,20 @@ import { isOn } from './configured-value.ts';
 
 export const logLevel = daemonCheck({
   id: 'daemon.log-level',
-  title: 'The daemon logs at level info',
+  title: 'Daemon log level is info',
+  failTitle: 'Daemon log level is not info',
   severity: 'low',
   rationale:
-    'Above info, the messages that an investigation needs are missing; at debug, requests with what is in them fill the log.',
+    'Above info, messages that an investigation needs are missing. At debug, requests and their content fill the log.',
   remediation: 'Remove log-level and debug from daemon.json and from the flags of dockerd, or set "log-level": "info".',
   reference: 'https://docs.docker.com/engine/daemon/logs/',
   judge: (docker) =>
     allOf('low', [
-      // Debug beats every level, and can be switched on at run time.
+      // Debug overrides every level and can be enabled at run time.
       judgeSetting(docker, {
         flag: 'debug',
         whenUnset: ['false'],
+        problem: 'debug logging is enabled',
         expected: 'debug off',
         accepts: (values) => isOn(values) === false,
         live: () => fromApi(docker, 'Debug', ({ debug }) => [String(debug)]),
@@ -23,6 +25,7 @@ export const logLevel = daemonCheck({
       judgeSetting(docker, {
         flag: 'log-level',
         whenUnset: ['info'],
+        problem: 'the daemon does not log at level info',
         expected: 'info',
         accepts: (values) => values.at(-1) === 'info',
       }),

@@ -2,7 +2,7 @@ import type { DockerFact } from '../../fact/docker.ts';
 import { fail, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { isoTime } from '../evidence-text.ts';
-import { differences, saidTwice } from './difference.ts';
+import { differences, duplicateSettings } from './difference.ts';
 import { daemonCheck } from './setting.ts';
 import { pendingText, processReason } from './configured-value.ts';
 
@@ -10,27 +10,33 @@ const EXPECTED = 'daemon.json older than the running daemon';
 
 export const pendingRestart = daemonCheck({
   id: 'daemon.pending-restart',
-  title: 'The running daemon is the one that is configured',
+  title: 'Running daemon matches its configuration',
+  failTitle: 'Running daemon differs from its configuration',
   severity: 'medium',
   rationale:
-    'A daemon.json that was changed but not applied hides what the node will be after its next restart, and makes a hardened file look like a hardened node.',
-  remediation:
-    'Restart Docker at a time of your choice (systemctl restart docker), after dockerd --validate, or take the change back.',
+    'A daemon.json that was changed but not applied hides how the host will be configured after its next restart: a hardened file is mistaken for a hardened host.',
+  remediation: 'Run dockerd --validate, then restart Docker (systemctl restart docker), or revert the change.',
   reference: 'https://docs.docker.com/engine/daemon/',
   judge: (docker) => {
-    const twice = saidTwice(docker);
+    const twice = duplicateSettings(docker);
     const found = [...twice, ...differences(docker)];
     const times = timesOf(docker);
-    if (found.length > 0) return fail(...found, ...times);
+    if (twice.length > 0)
+      return fail('dockerd will not start again: a setting is both a flag and in daemon.json', ...found, ...times);
+    if (found.length > 0)
+      return fail('settings of the running daemon differ from flags or daemon.json', ...found, ...times);
     const { file, process } = docker;
-    if (file.state === 'absent') return notApplicable('there is no daemon.json');
+    if (file.state === 'absent') return notApplicable('daemon.json does not exist');
     if (file.state === 'unreadable') return unknownBecause(`${file.source}: ${file.reason}`);
     if (process.state !== 'seen') return unknownBecause(processReason(docker));
     if (process.value.startedAtMs === 0)
       return unknownBecause(`${process.source}: the start time of dockerd could not be worked out`);
     const pending = pendingText(docker);
     if (pending === undefined) return pass(...times);
-    return manual('no setting that can be compared differs; restart Docker, or see what was changed', ...times);
+    return manual(
+      'daemon.json was modified after the start, but no comparable setting differs: restart Docker',
+      ...times,
+    );
   },
 });
 

@@ -1,10 +1,10 @@
 import type { DockerFact } from '../../fact/docker.ts';
 import { manual } from '../../verdict.ts';
 import type { Judgement } from '../../verdict.ts';
-import { daemonCheck, fromApi, judgeSetting, toldEvidence } from './setting.ts';
+import { daemonCheck, fromApi, judgeSetting, configuredEvidence } from './setting.ts';
 import { configuredValueOf } from './configured-value.ts';
 
-/** Drivers that keep logs on the node only, or not at all. */
+/** Drivers that store logs on the host only, or not at all. */
 const LOCAL: ReadonlySet<string> = new Set(['json-file', 'local', 'none', '']);
 /** The option with the address, by driver. Of all log options only these are read: others may be tokens. */
 const ADDRESS: Readonly<Record<string, string>> = Object.freeze({
@@ -14,15 +14,16 @@ const ADDRESS: Readonly<Record<string, string>> = Object.freeze({
   splunk: 'splunk-url',
   awslogs: 'awslogs-endpoint',
 });
-/** Drivers that write to this node where no address is given. */
+/** Drivers that write to this host without an address. */
 const LOCAL_BY_DEFAULT: ReadonlySet<string> = new Set(['syslog', 'fluentd']);
 
 export const remoteLogging = daemonCheck({
   id: 'daemon.remote-logging',
-  title: 'Container logs leave the node',
+  title: 'Container logs are sent to another host',
+  failTitle: 'Container logs stay on the host',
   severity: 'low',
   rationale:
-    'Logs that stand only on the node are gone with the container, or with the intruder who became root there.',
+    'Logs that are stored only on the host are lost with the container, or deleted by an intruder with root access.',
   remediation:
     'Set a driver that ships logs ("log-driver": syslog with a remote syslog-address, fluentd, gelf …) in daemon.json and restart Docker; or collect the json-file logs with a shipper, and waive this finding.',
   reference: 'https://docs.docker.com/engine/logging/configure/',
@@ -30,15 +31,16 @@ export const remoteLogging = daemonCheck({
     const judged = judgeSetting(docker, {
       flag: 'log-driver',
       whenUnset: ['json-file'],
+      problem: 'the log driver stores logs on this host only',
       expected: 'a driver that sends logs elsewhere',
       accepts: (values) => !LOCAL.has(values.at(-1) ?? ''),
       live: () => fromApi(docker, 'LoggingDriver', (api) => [api.loggingDriver]),
     });
-    // Only an answer of the running daemon passes, so its driver is known here.
+    // Only a value of the running daemon passes, so its driver is known here.
     if (judged.verdict !== 'pass' || docker.api.state !== 'seen') return judged;
     const driver = docker.api.value.loggingDriver;
     if (driver === 'journald')
-      return manual('journald keeps logs on the node: see whether it forwards them', ...judged.evidence);
+      return manual('journald stores logs on the host: find out whether it forwards them', ...judged.evidence);
     return Object.hasOwn(ADDRESS, driver) ? judgeAddress(docker, driver, judged) : judged;
   },
 });
@@ -53,15 +55,22 @@ function judgeAddress(docker: DockerFact, driver: string, judged: Judgement): Ju
   const prefix = `${option}=`;
   const given = options.known ? options.values.findLast((value) => value.startsWith(prefix)) : undefined;
   if (!options.known)
-    return manual(`where the ${driver} driver sends logs to was not seen: ${options.reason}`, ...judged.evidence);
+    return manual(`find out where the ${driver} driver sends logs: ${options.reason}`, ...judged.evidence);
   if (given === undefined)
     return LOCAL_BY_DEFAULT.has(driver)
-      ? manual(`the ${driver} driver writes to this node by default: see whether that forwards`, ...judged.evidence)
+      ? manual(
+          `the ${driver} driver writes to this host by default: find out whether that forwards logs`,
+          ...judged.evidence,
+        )
       : judged;
-  const shown = toldEvidence({ ...options, seen: given }, `${option} of another machine`);
+  const shown = configuredEvidence({ ...options, seen: given }, `${option} of another host`);
   return isRemote(given.slice(prefix.length), driver)
     ? { ...judged, evidence: [...judged.evidence, shown] }
-    : manual(`logs go to a ${driver} receiver on this node: see whether it forwards them`, ...judged.evidence, shown);
+    : manual(
+        `logs go to a ${driver} receiver on this host: find out whether it forwards them`,
+        ...judged.evidence,
+        shown,
+      );
 }
 
 /** `tcp://host:port`, `unix:///path`, and for fluentd `host:port` too. */

@@ -5,12 +5,13 @@ const EXPECTED = 'name=rootless, or a user id other than 0';
 
 export const rootless = daemonCheck({
   id: 'daemon.rootless',
-  title: 'The daemon runs without root where that is possible',
+  title: 'Daemon runs without root privileges',
+  failTitle: 'Daemon runs as root',
   severity: 'low',
   rationale:
-    'A flaw in a daemon that runs as root gives away the node; in a rootless one it gives away one account. Rootless mode has limits of its own, so somebody must weigh it.',
+    'A flaw in a daemon that runs as root exposes the whole host; in a rootless daemon it exposes one account. Rootless mode has limitations, so the decision is yours.',
   remediation:
-    'Try dockerd-rootless-setuptool.sh install for an account of its own, and move the containers that work there.',
+    'Run dockerd-rootless-setuptool.sh install for a dedicated account, and move the containers that work there.',
   reference: 'https://docs.docker.com/engine/security/rootless/',
   judge: ({ api, process }) => {
     const evidence = [];
@@ -25,6 +26,6 @@ export const rootless = daemonCheck({
       evidence.push({ source: 'GET /info SecurityOptions', seen, expected: EXPECTED });
       if (found) return pass(...evidence);
     } else if (evidence.length === 0) return unknownBecause(unseenReason(api));
-    return manual('decide whether this node could do with a rootless daemon', ...evidence);
+    return manual('decide whether this host can use a rootless daemon', ...evidence);
   },
 });

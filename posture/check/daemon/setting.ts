@@ -9,19 +9,21 @@ import { quoteList } from '../evidence-text.ts';
 import { configuredValueOf } from './configured-value.ts';
 import type { SettingName, ConfiguredValue } from './configured-value.ts';
 
-/** What the running daemon itself says about a setting: the values, and the words for people. */
+/** The value of a setting in the running daemon, and its text for people. */
 export interface Live {
   readonly values: readonly string[];
   readonly seen: string;
 }
 
-/** What one setting of dockerd must be, and where it shows. */
+/** The required value of one dockerd setting, and where to read it. */
 export interface SettingRule extends SettingName {
-  /** What dockerd does when nobody says anything; null where it chooses at start. */
+  /** The built-in value; null where dockerd chooses it at start. */
   readonly whenUnset: readonly string[] | null;
   readonly expected: string;
+  /** What it means that the setting is not as expected. */
+  readonly problem: string;
   readonly accepts: (values: readonly string[]) => boolean;
-  /** The setting on the running daemon; nothing where this engine does not say. */
+  /** The value in the running daemon; undefined where this engine does not report it. */
   readonly live?: (docker: DockerFact) => Observed<Live> | undefined;
 }
 
@@ -35,7 +37,7 @@ export function settingCheck({ rule, ...text }: DaemonCheckText & { readonly rul
   return daemonCheck({ ...text, judge: (docker) => judgeSetting(docker, rule) });
 }
 
-/** A check of dockerd that does not arise where Docker is absent. */
+/** A check of dockerd that does not apply where Docker is absent. */
 export function daemonCheck({
   judge,
   reference,
@@ -47,40 +49,39 @@ export function daemonCheck({
     judges: 'docker',
     needs: ['docker'],
     judge: ({ docker }) =>
-      docker.present.state === 'absent' ? notApplicable('Docker is not on this node') : judge(docker),
+      docker.present.state === 'absent' ? notApplicable('Docker is not installed on this host') : judge(docker),
   });
 }
 
 /**
- * Judges a setting, effective state first: what the running daemon says, then its flags, then daemon.json, then the
- * built-in value. Where the first cannot be read, the others can prove a failure; a pass needs the proof that the
- * running daemon is so.
+ * Judges a setting, effective state first: the running daemon, then its flags, then daemon.json, then the built-in
+ * value. If the first cannot be read, the others can prove a failure; a pass needs proof from the running daemon.
  */
 export function judgeSetting(docker: DockerFact, rule: SettingRule): Judgement {
-  const told = configuredValueOf(docker, rule, rule.whenUnset);
+  const configured = configuredValueOf(docker, rule, rule.whenUnset);
   const live = rule.live?.(docker);
   if (live?.state === 'seen') {
     const evidence = { source: live.source, seen: live.value.seen, expected: rule.expected };
     const good = rule.accepts(live.value.values);
-    const other = difference(told, rule, good);
+    const other = difference(configured, rule, good);
     const all = other === undefined ? [evidence] : [evidence, other];
-    return good ? pass(...all) : fail(...all);
+    return good ? pass(...all) : fail(rule.problem, ...all);
   }
   const liveReason = live === undefined ? undefined : unseenReason(live);
-  if (!told.known) return unknownBecause(liveReason ?? told.reason);
-  const evidence = toldEvidence(told, rule.expected);
-  if (!rule.accepts(told.values)) return fail(evidence);
-  const doubt = liveReason ?? told.doubt;
+  if (!configured.known) return unknownBecause(liveReason ?? configured.reason);
+  const evidence = configuredEvidence(configured, rule.expected);
+  if (!rule.accepts(configured.values)) return fail(rule.problem, evidence);
+  const doubt = liveReason ?? configured.doubt;
   return doubt === '' ? pass(evidence) : unknownBecause(doubt, evidence);
 }
 
-/** What dockerd was told, as evidence, with the times where it is newer than the running daemon. */
-export function toldEvidence(told: ConfiguredValue & { readonly known: true }, expected: string): Evidence {
-  const { source, doubt } = told;
-  return { source, seen: doubt === '' ? told.seen : `${told.seen} (${doubt})`, expected };
+/** A configured value as evidence, with both times if it is newer than the running daemon. */
+export function configuredEvidence(value: ConfiguredValue & { readonly known: true }, expected: string): Evidence {
+  const { source, seen: text, doubt } = value;
+  return { source, seen: doubt === '' ? text : `${text} (${doubt})`, expected };
 }
 
-/** One value of `GET /info`, as the live side of a setting; `describe` where the values alone say too little. */
+/** One value of `GET /info`, as the live side of a setting; `describe` makes its text for people. */
 export function fromApi(
   docker: DockerFact,
   field: string,
@@ -93,22 +94,22 @@ export function fromApi(
   return seen({ values, seen: describe(values) }, `GET /info ${field}`);
 }
 
-/** A security option by name as `GET /info` has it, or nothing where the daemon lists none of that name. */
+/** A security option of `GET /info` by name; undefined where the daemon does not list it. */
 export function securityOption(api: DockerApi, name: string): DockerApi['securityOptions'][number] | undefined {
   return api.securityOptions.find((option) => option.name === name);
 }
 
-/** Why the running daemon does not say. */
+/** Why the value of the running daemon is unknown. */
 export function unseenReason(live: Exclude<Observed<unknown>, { state: 'seen' }>): string {
   return live.state === 'unreadable' ? `${live.source}: ${live.reason}` : `${live.source} is absent`;
 }
 
-/** What was asked for, where the answer would be another one: a change that waits for a restart, or was ignored. */
-function difference(told: ConfiguredValue, rule: SettingRule, good: boolean): Evidence | undefined {
-  if (!told.known || rule.accepts(told.values) === good) return undefined;
-  // A built-in value is no wish of anybody, unless a newer file has taken the wish back.
-  if (told.origin === 'default' && told.doubt === '') return undefined;
-  return toldEvidence(told, rule.expected);
+/** The configured value if it would be judged differently: a change before a restart, or one that was ignored. */
+function difference(configured: ConfiguredValue, rule: SettingRule, good: boolean): Evidence | undefined {
+  if (!configured.known || rule.accepts(configured.values) === good) return undefined;
+  // A built-in value was not configured, unless a newer file no longer sets another one.
+  if (configured.origin === 'default' && configured.doubt === '') return undefined;
+  return configuredEvidence(configured, rule.expected);
 }
 
 /** The same observation of a switch, as the live side of a setting. */

@@ -4,15 +4,17 @@ import { isOn } from './configured-value.ts';
 
 export const userlandProxy = settingCheck({
   id: 'daemon.userland-proxy',
-  title: 'Published ports do without the userland proxy',
+  title: 'Userland proxy is disabled',
+  failTitle: 'Userland proxy is enabled',
   severity: 'low',
   rationale:
-    'docker-proxy runs as root once for each published port, hides the address of the client from the container, and does what the kernel does without it.',
+    'docker-proxy runs as root once for each published port, hides the address of the client from the container, and does what the kernel can do without it.',
   remediation: 'Set "userland-proxy": false in daemon.json and restart Docker.',
   reference: 'https://docs.docker.com/engine/network/packet-filtering-firewalls/',
   rule: {
     flag: 'userland-proxy',
     whenUnset: ['true'],
+    problem: 'docker-proxy forwards published ports as root',
     expected: 'false',
     accepts: (values) => isOn(values) === false,
     // Running proxies show what is in force; none may only mean that no port is published.

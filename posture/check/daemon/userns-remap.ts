@@ -2,16 +2,18 @@ import { fromApi, securityOption, settingCheck } from './setting.ts';
 
 export const usernsRemap = settingCheck({
   id: 'daemon.userns-remap',
-  title: 'Root in a container is not root of the node',
+  title: 'Container root is mapped to another user',
+  failTitle: 'Container root is root of the host',
   severity: 'medium',
   rationale:
-    'Without user-namespace remapping, a process that is root in its container is root of the node the moment it escapes.',
+    'Without user namespace remapping, a process that is root in its container is root of the host as soon as it escapes.',
   remediation:
-    'Set "userns-remap": "default" in daemon.json and restart Docker (images and containers start afresh in a new data directory), or run the daemon rootless.',
+    'Set "userns-remap": "default" in daemon.json and restart Docker (images and containers start empty in a new data directory), or run the daemon rootless.',
   reference: 'https://docs.docker.com/engine/security/userns-remap/',
   rule: {
     flag: 'userns-remap',
     whenUnset: [''],
+    problem: 'root in a container is root of the host',
     expected: 'name=userns or name=rootless',
     accepts: (values) => (values.at(-1) ?? '') !== '',
     live: (docker) =>

@@ -3,16 +3,22 @@ import { imageCheck } from '../check.ts';
 
 export const addInstruction = imageCheck({
   id: 'image.add-instruction',
-  title: 'Files come into images by COPY, not by ADD',
+  title: 'Build steps use COPY instead of ADD',
+  failTitle: 'Build steps use ADD instead of COPY',
   severity: 'low',
   rationale:
-    'ADD fetches from the network without a check of what came, and unpacks archives, which may write outside the directory that was meant.',
+    'ADD downloads without verifying the content and unpacks archives, which may write outside the intended directory.',
   remediation:
-    'Use COPY for files of the build context; for the network, RUN with a download whose digest is verified, or ADD --checksum=sha256:….',
+    'Use COPY for files of the build context. For downloads use RUN and verify the digest, or ADD --checksum=sha256:….',
   references: ['https://docs.docker.com/build/building/best-practices/#add-or-copy'],
   judges: 'image',
   needs: [],
-  judge: (image) => judgeSteps(image, 'no ADD but that of the base file system', unneededAdd),
+  judge: (image) =>
+    judgeSteps(image, {
+      meaning: 'a build step uses ADD where COPY is enough',
+      expected: 'no ADD except for the base file system',
+      wrong: unneededAdd,
+    }),
 });
 
 function unneededAdd(step: string, before: readonly string[]): string | undefined {

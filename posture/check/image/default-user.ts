@@ -8,12 +8,12 @@ import { isRootUser } from '../user.ts';
 
 export const defaultUser = imageCheck({
   id: 'image.default-user',
-  title: 'Images name a user that is not root',
+  title: 'Image user is not root',
+  failTitle: 'Image user is root',
   severity: 'medium',
   rationale:
-    'What the image says is what runs when nobody says otherwise: an image without a user makes every container of it root.',
-  remediation:
-    'Create a user in the Dockerfile and end with USER 10001:10001; a number can also be verified by runAsNonRoot.',
+    'The user of the image applies unless the container sets another one: without it, every container of the image runs as root.',
+  remediation: 'Create a user in the Dockerfile and end with USER 10001:10001. runAsNonRoot can verify a number.',
   references: ['https://docs.docker.com/build/building/best-practices/#user'],
   judges: 'image',
   needs: ['containers'],
@@ -24,14 +24,14 @@ export const defaultUser = imageCheck({
       seen: user === '' ? 'not set, so root' : quote(user),
       expected: 'a user that is not root',
     };
-    if (isRootUser(user)) return fail(evidence);
+    if (isRootUser(user)) return fail(`containers of the image run as root unless they set a user`, evidence);
     if (/^\+?\d+(?::|$)/.test(user)) return pass(evidence);
     const shown = processesOf(image, containers);
     const root = shown.find(({ isRoot }) => isRoot);
-    if (root !== undefined) return fail(root.evidence, evidence);
+    if (root !== undefined) return fail(`the user ${quote(user)} of the image is root`, root.evidence, evidence);
     const other = shown[0];
     if (other !== undefined) return pass(other.evidence, evidence);
-    return unknownBecause('the name is looked up in the image, and no container shows which user it is', evidence);
+    return unknownBecause('the user is a name, and no running container shows its id', evidence);
   },
 });
 
@@ -40,7 +40,7 @@ interface Shown {
   readonly evidence: Evidence;
 }
 
-/** As whom the first processes run of those containers that nobody gave another user. */
+/** The users of the first processes of containers that run with the user of the image. */
 function processesOf({ id, user }: ImageFact, containers: ContainersFact): readonly Shown[] {
   if (containers.state !== 'seen') return [];
   return containers.value.flatMap((container) => {

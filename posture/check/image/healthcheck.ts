@@ -4,12 +4,13 @@ import { quote } from '../evidence-text.ts';
 
 export const healthcheck = imageCheck({
   id: 'image.healthcheck',
-  title: 'Every image defines a health check',
+  title: 'Image defines a health check',
+  failTitle: 'Image defines no health check',
   severity: 'low',
   rationale:
-    'The image knows best how its service is asked whether it works. Without a check, a container that hangs is taken for one that runs.',
+    'The image knows best how to test its service. Without a check, a container that hangs is taken for healthy.',
   remediation:
-    'Add HEALTHCHECK to the Dockerfile with a command that asks the service itself. Where only pods are made of the image, their probes do this: waive the finding.',
+    'Add HEALTHCHECK to the Dockerfile with a command that queries the service. If the image is used only in pods, their probes do this: waive the finding.',
   references: ['https://docs.docker.com/reference/dockerfile/#healthcheck'],
   judges: 'image',
   needs: [],
@@ -18,7 +19,11 @@ export const healthcheck = imageCheck({
     const expected = 'a command';
     // `NONE` switches off the check of the base image.
     if (test.length === 0 || test[0] === 'NONE' || test[0] === '')
-      return fail({ source, seen: test[0] === 'NONE' ? 'NONE' : 'not set', expected });
+      return fail('nothing tests whether the service works', {
+        source,
+        seen: test[0] === 'NONE' ? 'NONE' : 'not set',
+        expected,
+      });
     return pass({ source, seen: quote(test.join(' ')), expected });
   },
 });

@@ -3,24 +3,30 @@ import type { SecretSpan } from '../../redaction/span.ts';
 import { judgeSteps, instructionOf } from '../build-step.ts';
 import { imageCheck } from '../check.ts';
 
-/** Kinds that are named in the evidence of one step. */
+/** Kinds of secrets that the evidence of one step names. */
 const MAX_KINDS = 4;
 
 export const historySecret = imageCheck({
   id: 'image.history-secret',
-  title: 'No secret stands in the build steps of an image',
+  title: 'No secret found in the build steps',
+  failTitle: 'Build steps contain secrets',
   severity: 'high',
   rationale:
-    'Values of ARG and ENV and the text of RUN stay in the image: whoever can pull it reads them with docker history.',
+    'Values of ARG and ENV and the text of RUN stay in the image: everyone who can pull it can read them with docker history.',
   remediation:
-    'Build with RUN --mount=type=secret, give secrets to containers when they run, and change those that are already in an image.',
+    'Build with RUN --mount=type=secret, pass secrets to containers at run time, and change those that are already in an image.',
   references: ['https://docs.docker.com/build/building/secrets/'],
   judges: 'image',
   needs: [],
-  judge: (image) => judgeSteps(image, 'no secret', secretIn),
+  judge: (image) =>
+    judgeSteps(image, {
+      meaning: 'everyone who can pull the image can read its secrets',
+      expected: 'no secret',
+      wrong: secretIn,
+    }),
 });
 
-/** Says how many secrets of which kind and under which names, but never quotes the step: a value must go no further. */
+/** Number, kinds and names of the secrets in a step. Never quotes the step: a finding must not contain a value. */
 function secretIn(step: string): string | undefined {
   const secrets = findSecrets(step);
   if (secrets.length === 0) return undefined;

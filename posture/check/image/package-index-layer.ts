@@ -29,15 +29,21 @@ const WITH_VALUE = new Set(['-o', '--option', '-c', '-t', '-R', '--root', '-X', 
 
 export const packageIndexLayer = imageCheck({
   id: 'image.package-index-layer',
-  title: 'No build step refreshes a package index without installing from it',
+  title: 'Package index is updated with the install',
+  failTitle: 'Package index is updated in a separate step',
   severity: 'low',
   rationale:
-    'The builder caches such a step on its own: months later, packages are still installed from the old index, with faults that were long repaired.',
+    'The builder caches such a step separately: months later, packages are still installed from the old index, with vulnerabilities that were fixed long ago.',
   remediation: 'Write both into one step: RUN apt-get update && apt-get install -y … && rm -rf /var/lib/apt/lists/*.',
   references: ['https://docs.docker.com/build/building/best-practices/#apt-get'],
   judges: 'image',
   needs: [],
-  judge: (image) => judgeSteps(image, 'refresh and install in one step', loneRefresh),
+  judge: (image) =>
+    judgeSteps(image, {
+      meaning: 'a cached package index outlives its step',
+      expected: 'update and install in one step',
+      wrong: loneRefresh,
+    }),
 });
 
 /** The command that refreshes an index which this step does not use. */

@@ -24,16 +24,21 @@ const FILES = /\/etc\/(?:apt|yum|dnf|zypp|tdnf)|\.repo\b|sources\.list|\/etc\/ap
 
 export const packageSignatures = imageCheck({
   id: 'image.package-signatures',
-  title: 'No build step installs packages without checking their signature',
+  title: 'Package signatures are checked in the build',
+  failTitle: 'Package signature check is disabled in the build',
   severity: 'medium',
-  rationale:
-    'Without the check, whoever answers for the mirror or sits on the way to it chooses the programs that the image contains.',
+  rationale: 'Without the check, an attacker who controls the mirror or the network chooses the programs in the image.',
   remediation:
-    'Add the key of the repository in the build and leave the check on; do not use --allow-unauthenticated, --nogpgcheck, --allow-untrusted or trusted=yes.',
+    'Add the key of the repository in the build and keep the check enabled. Do not use --allow-unauthenticated, --nogpgcheck, --allow-untrusted or trusted=yes.',
   references: ['https://wiki.debian.org/SecureApt', 'https://dnf.readthedocs.io/en/latest/conf_ref.html'],
   judges: 'image',
   needs: [],
-  judge: (image) => judgeSteps(image, 'the signature check left on', switchesOff),
+  judge: (image) =>
+    judgeSteps(image, {
+      meaning: 'a build step installs packages without verifying them',
+      expected: 'signature check enabled',
+      wrong: switchesOff,
+    }),
 });
 
 function switchesOff(step: string): string | undefined {

@@ -6,18 +6,19 @@ import { quoteList } from '../evidence-text.ts';
 
 /** The profiles that runtimes load for containers that ask for none: Docker, containerd and CRI-O. */
 const RUNTIME_PROFILES: ReadonlySet<string> = new Set(['docker-default', 'cri-containerd.apparmor.d', 'crio-default']);
-/** `kill` enforces, and ends the process on top. */
+/** `kill` enforces and kills the process. */
 const ENFORCING: ReadonlySet<string> = new Set(['enforce', 'kill']);
 const EXPECTED = "the runtime's default profile loaded, in enforce mode";
 
 export const apparmorProfiles = nodeCheck({
   id: 'kernel.apparmor-profiles',
-  title: 'The AppArmor profile for containers is loaded and enforced',
+  title: 'AppArmor profile of the runtime is enforced',
+  failTitle: 'AppArmor profile of the runtime is not enforced',
   severity: 'high',
   rationale:
-    'AppArmor being on protects no container by itself: without the profile of the runtime, or with it in complain mode, containers run unconfined.',
+    'AppArmor alone protects no container: without the profile of the runtime, or with it in complain mode, containers run unconfined.',
   remediation:
-    'Install apparmor (with apparmor_parser) and restart the runtime, which loads its profile; aa-enforce it where it is in complain mode.',
+    'Install apparmor (with apparmor_parser) and restart the runtime, which loads its profile. Run aa-enforce on a profile in complain mode.',
   references: ['https://docs.docker.com/engine/security/apparmor/'],
   judges: 'node',
   needs: ['kernel', 'docker'],
@@ -35,8 +36,18 @@ export const apparmorProfiles = nodeCheck({
       expected: EXPECTED,
     };
     if (own.length === 0 && docker.present.state === 'absent')
-      return notApplicable('no container runtime has loaded a profile, and Docker is not on this node', evidence);
-    return own.length > 0 && own.every(({ mode }) => ENFORCING.has(mode)) ? pass(evidence) : fail(evidence);
+      return notApplicable(
+        'no container runtime has loaded a profile, and Docker is not installed on this host',
+        evidence,
+      );
+    return own.length > 0 && own.every(({ mode }) => ENFORCING.has(mode))
+      ? pass(evidence)
+      : fail(
+          own.length === 0
+            ? 'no container runtime has loaded its AppArmor profile'
+            : 'the AppArmor profile of the container runtime blocks nothing',
+          evidence,
+        );
   },
 });
 

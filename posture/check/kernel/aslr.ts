@@ -2,11 +2,12 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const aslr = sysctlCheck({
   id: 'kernel.aslr',
-  title: 'Address space is fully randomised',
+  title: 'Address space layout is fully randomised',
+  failTitle: 'Address space layout is not fully randomised',
   severity: 'medium',
   rationale: 'With a fixed layout a memory bug becomes a working exploit at the first attempt.',
   remediation:
-    'sysctl -w kernel.randomize_va_space=2, and the same line in a file below /etc/sysctl.d so that it survives a restart. Also take norandmaps off the kernel command line.',
+    'Run sysctl -w kernel.randomize_va_space=2, and add the line to a file below /etc/sysctl.d to keep it after a restart. Also remove norandmaps from the kernel command line.',
   rules: [
     {
       name: 'kernel.randomize_va_space',

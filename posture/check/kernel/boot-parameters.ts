@@ -18,17 +18,18 @@ const WEAKENING: readonly (readonly [name: string, value: string])[] = [
   ['module.sig_enforce', '0'],
 ];
 
-/** A shell as first process is a root login without a password at the next boot. */
+/** A shell as first process is a root shell without a password at the next boot. */
 const SHELLS: ReadonlySet<string> = new Set(['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'busybox']);
 
 export const bootParameters = nodeCheck({
   id: 'kernel.boot-parameters',
-  title: 'The kernel was not booted with protections switched off',
+  title: 'No boot parameter disables a protection',
+  failTitle: 'Boot parameters disable kernel protections',
   severity: 'high',
   rationale:
-    'One word on the kernel command line takes away what the rest of the node relies on: address randomisation, CPU mitigations, mandatory access control, the audit trail.',
+    'One word on the kernel command line removes protections that the whole host relies on: address randomisation, CPU mitigations, mandatory access control, the audit trail.',
   remediation:
-    'Take the named parameters out of the boot loader (GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub or grub2-mkconfig) and restart.',
+    'Remove the named parameters from the boot loader (GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub or grub2-mkconfig) and restart.',
   references: ['https://docs.kernel.org/admin-guide/kernel-parameters.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -40,7 +41,7 @@ export const bootParameters = nodeCheck({
     const evidence = { source: commandLine.source, expected: 'no parameter that switches a protection off' };
     return weak.length === 0
       ? pass({ ...evidence, seen: 'none of them' })
-      : fail({ ...evidence, seen: quoteList(weak) });
+      : fail(`the kernel was booted with ${quoteList(weak)}`, { ...evidence, seen: quoteList(weak) });
   },
 });
 
@@ -59,7 +60,7 @@ function weakening(parameters: Parameters): readonly string[] {
   return weak;
 }
 
-/** Switching one security module off is what a node does that uses the other. */
+/** A host that uses one security module disables the other, which is no weakness. */
 function accessControlOff({ lsm }: KernelFact, parameters: Parameters): readonly string[] {
   const active = lsm.state === 'seen' ? lsm.value : [];
   const off: string[] = [];

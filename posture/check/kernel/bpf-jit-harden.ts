@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const bpfJitHarden = sysctlCheck({
   id: 'kernel.bpf-jit-harden',
-  title: 'Compiled BPF programs are hardened',
+  title: 'BPF JIT hardening is enabled',
+  failTitle: 'BPF JIT hardening is disabled',
   severity: 'low',
   rationale:
-    "Without hardening, constants of a BPF program become machine code as they are: a way to place code of an attacker's choice in kernel memory.",
+    'Without hardening, constants of a BPF program become machine code unchanged, which lets an attacker place chosen code in kernel memory.',
   remediation:
-    'sysctl -w net.core.bpf_jit_harden=1, and the same line in a file below /etc/sysctl.d so that it survives a restart. The value 2 covers root as well and costs throughput where the network plugin is built on eBPF.',
+    'Run sysctl -w net.core.bpf_jit_harden=1, and add the line to a file below /etc/sysctl.d to keep it after a restart. The value 2 covers root as well and reduces throughput of network plugins that use eBPF.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/net.html',
   rules: [
     {

@@ -4,19 +4,24 @@ import { nodeCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
 import { sysctlOf } from './sysctl.ts';
 
-/** Where packages install programs, and only root writes. */
+/** Where packages install programs and only root can write. */
 const PROGRAM_DIRECTORIES = ['/usr/', '/bin/', '/sbin/', '/lib/', '/lib64/'];
-/** Where processes other than root, and containers, can write: a helper there is the trace of an escape. */
+/** Where unprivileged processes and containers can write: a helper there indicates a container escape. */
 const WRITABLE_DIRECTORIES = ['/proc/', '/tmp/', '/var/', '/run/', '/dev/', '/home/', '/mnt/'];
 
 export const corePattern = nodeCheck({
   id: 'kernel.core-pattern',
-  title: 'Core dumps go to a safe place',
-  severity: 'medium',
+  title: 'Core dumps go to a safe location',
+  failTitle: 'Core dumps go to an unsafe location',
+  severity: 'high',
+  severityLevels: [
+    { severity: 'high', when: 'the helper is in a directory that others can write to' },
+    { severity: 'low', when: 'the pattern is relative' },
+  ],
   rationale:
-    'When a process in a container crashes, the kernel runs the piped helper as root of the node, outside the container: setting this pattern is a well-known way out. A relative pattern writes memory into whatever directory the process was in.',
+    'When a process in a container crashes, the kernel runs the piped helper as root of the host, outside the container: setting this pattern is a known container escape. A relative pattern writes memory into the current directory of the process.',
   remediation:
-    'Set kernel.core_pattern to an absolute path in a directory of root, or to the helper of a package (systemd-coredump, apport). A helper below /tmp, /var or /proc that nobody here installed means that a container has been root.',
+    'Set kernel.core_pattern to an absolute path in a directory of root, or to the helper of a package (systemd-coredump, apport). An unknown helper below /tmp, /var or /proc means that a container has had root access to the host.',
   references: ['https://man7.org/linux/man-pages/man5/core.5.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -31,15 +36,18 @@ export const corePattern = nodeCheck({
       expected: 'an absolute path, or the helper of a package',
     };
     if (pattern.startsWith('|')) return judgeHelper(pattern.slice(1).trim(), evidence);
-    return pattern.startsWith('/') ? pass(evidence) : failAs('low', evidence);
+    return pattern.startsWith('/')
+      ? pass(evidence)
+      : failAs('low', 'core dumps are written to the current directory of the process', evidence);
   },
 });
 
 function judgeHelper(command: string, evidence: Evidence): Judgement {
-  // A path that climbs (`/usr/../tmp/x`) is what it climbs to, and no package writes one.
-  if (command.includes('/../') || startsWithAny(command, WRITABLE_DIRECTORIES)) return failAs('high', evidence);
+  // `/usr/../tmp/x` is in /tmp, and no package sets such a path.
+  if (command.includes('/../') || startsWithAny(command, WRITABLE_DIRECTORIES))
+    return failAs('high', 'the kernel runs a helper as root from a directory that others can write to', evidence);
   if (startsWithAny(command, PROGRAM_DIRECTORIES)) return pass(evidence);
-  return manual('find out which package the helper program belongs to', evidence);
+  return manual('find out which package contains the helper program', evidence);
 }
 
 function startsWithAny(text: string, prefixes: readonly string[]): boolean {

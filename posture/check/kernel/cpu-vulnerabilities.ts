@@ -3,17 +3,22 @@ import type { Evidence } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
 
-/** How one line of the kernel is to be read. `partly`: mitigated, but one clause of the line says vulnerable. */
+/** The meaning of one line of the kernel. `partly`: mitigated, but one clause of the line says vulnerable. */
 type Reading = 'vulnerable' | 'partly' | 'unknown' | 'fine';
 
 export const cpuVulnerabilities = nodeCheck({
   id: 'kernel.cpu-vulnerabilities',
-  title: 'Known flaws of the processor are mitigated',
+  title: 'Known CPU vulnerabilities are mitigated',
+  failTitle: 'CPU vulnerabilities are not fully mitigated',
   severity: 'medium',
+  severityLevels: [
+    { severity: 'medium', when: 'the kernel reports a vulnerability without mitigation' },
+    { severity: 'low', when: 'a mitigation is incomplete' },
+  ],
   rationale:
-    'An unmitigated processor flaw lets a container read memory of the node or of its neighbours, whatever else confines it.',
+    'An unmitigated CPU vulnerability lets a container read memory of the host or of other containers, whatever else confines it.',
   remediation:
-    'Update kernel and microcode, take mitigations=off off the kernel command line, and restart; in a virtual machine, the host must pass on the new processor features.',
+    'Update kernel and microcode, remove mitigations=off from the kernel command line, and restart. For a virtual machine, the hypervisor must pass on the new CPU features.',
   references: ['https://docs.kernel.org/admin-guide/hw-vuln/index.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -27,8 +32,10 @@ export const cpuVulnerabilities = nodeCheck({
       const text = (found.value[name] ?? '').trim();
       lines[read(text)].push({ source: `${found.source}/${name}`, seen: quote(text), expected: 'not vulnerable' });
     }
-    if (lines.vulnerable.length > 0) return fail(...lines.vulnerable, ...lines.partly);
-    if (lines.partly.length > 0) return failAs('low', ...lines.partly);
+    if (lines.vulnerable.length > 0)
+      return fail(`the CPU is vulnerable to ${names(lines.vulnerable)}`, ...lines.vulnerable, ...lines.partly);
+    if (lines.partly.length > 0)
+      return failAs('low', `mitigations are incomplete: ${names(lines.partly)}`, ...lines.partly);
     if (lines.unknown.length > 0)
       return unknownBecause(
         `the kernel cannot tell whether it is vulnerable: ${names(lines.unknown)}`,

@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const dmesgRestrict = sysctlCheck({
   id: 'kernel.dmesg-restrict',
-  title: 'The kernel log is for privileged processes only',
+  title: 'Kernel log is restricted to privileged users',
+  failTitle: 'Kernel log is readable by all users',
   severity: 'low',
   rationale:
-    'The kernel log tells addresses, devices and crashes of other containers: useful to somebody who prepares an escape.',
+    'The kernel log shows addresses, devices and crashes of other containers, which helps to prepare an escape.',
   remediation:
-    'sysctl -w kernel.dmesg_restrict=1, and the same line in a file below /etc/sysctl.d so that it survives a restart.',
+    'Run sysctl -w kernel.dmesg_restrict=1, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
   rules: [
     {
       name: 'kernel.dmesg_restrict',

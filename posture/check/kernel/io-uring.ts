@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const ioUring = sysctlCheck({
   id: 'kernel.io-uring',
-  title: 'io_uring is not open to every process',
+  title: 'io_uring is restricted',
+  failTitle: 'io_uring is available to all processes',
   severity: 'low',
   rationale:
-    'io_uring passes by the filters and the audit trail that are built on system calls, and has led to many kernel exploits.',
+    'io_uring bypasses filters and audit trails that are based on system calls, and has been the source of many kernel exploits.',
   remediation:
-    'sysctl -w kernel.io_uring_disabled=1, and the same line in a file below /etc/sysctl.d so that it survives a restart. With 1 only members of kernel.io_uring_group may use it, with 2 nobody.',
+    'Run sysctl -w kernel.io_uring_disabled=1, and add the line to a file below /etc/sysctl.d to keep it after a restart. With 1 only members of kernel.io_uring_group may use it, with 2 nobody.',
   rules: [
     {
       name: 'kernel.io_uring_disabled',

@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const kexecLoad = sysctlCheck({
   id: 'kernel.kexec-load',
-  title: 'No other kernel can be loaded at run time',
+  title: 'Loading another kernel is disabled',
+  failTitle: 'Loading another kernel is possible',
   severity: 'low',
   rationale:
-    'With kexec, root replaces the running kernel by one of his own, past Secure Boot and lockdown. A container that became root of the node stays there for good.',
+    'With kexec, root replaces the running kernel, bypassing Secure Boot and lockdown. An attacker who escaped a container can stay permanently.',
   remediation:
-    'sysctl -w kernel.kexec_load_disabled=1, and the same line in a file below /etc/sysctl.d so that it survives a restart. Not where kdump is used: it must be loaded first.',
+    'Run sysctl -w kernel.kexec_load_disabled=1, and add the line to a file below /etc/sysctl.d to keep it after a restart. Not where kdump is used: it must be loaded first.',
   rules: [
     {
       name: 'kernel.kexec_load_disabled',

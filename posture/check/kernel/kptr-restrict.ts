@@ -3,11 +3,12 @@ import { sysctlCheck } from './sysctl.ts';
 export const kptrRestrict = sysctlCheck({
   id: 'kernel.kptr-restrict',
   title: 'Kernel addresses are hidden',
+  failTitle: 'Kernel addresses are not hidden',
   severity: 'medium',
   rationale:
-    'Addresses in /proc/kallsyms and the like spare an attacker the guess where the kernel lies in memory, which is what address randomisation is worth.',
+    'Addresses in /proc/kallsyms and similar files reveal where the kernel is in memory, which defeats address randomisation.',
   remediation:
-    'sysctl -w kernel.kptr_restrict=1, and the same line in a file below /etc/sysctl.d so that it survives a restart. The value 2 hides them from root as well.',
+    'Run sysctl -w kernel.kptr_restrict=1, and add the line to a file below /etc/sysctl.d to keep it after a restart. The value 2 hides them from root as well.',
   rules: [
     {
       name: 'kernel.kptr_restrict',

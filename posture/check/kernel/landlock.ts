@@ -4,12 +4,12 @@ import { quoteList } from '../evidence-text.ts';
 
 export const landlock = nodeCheck({
   id: 'kernel.landlock',
-  title: 'Programs can confine themselves with Landlock',
+  title: 'Landlock is available',
+  failTitle: 'Landlock is not available',
   severity: 'low',
   rationale:
-    'Runtimes and services that use Landlock silently run without that confinement on a kernel that does not offer it.',
-  remediation:
-    'Add landlock to the lsm= list on the kernel command line, on a kernel from 5.13 on that has it built in.',
+    'Runtimes and services that use Landlock run without that confinement, and without a warning, on a kernel that does not offer it.',
+  remediation: 'Add landlock to the lsm= list on the kernel command line of a kernel from 5.13 with Landlock built in.',
   references: ['https://docs.kernel.org/userspace-api/landlock.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -21,6 +21,8 @@ export const landlock = nodeCheck({
       seen: quoteList(lsm.value),
       expected: 'landlock among the active modules',
     };
-    return lsm.value.includes('landlock') ? pass(evidence) : fail(evidence);
+    return lsm.value.includes('landlock')
+      ? pass(evidence)
+      : fail('programs cannot confine themselves with Landlock', evidence);
   },
 });

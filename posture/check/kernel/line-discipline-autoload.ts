@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const lineDisciplineAutoload = sysctlCheck({
   id: 'kernel.line-discipline-autoload',
-  title: 'Terminal line disciplines are not loaded on demand',
+  title: 'TTY line disciplines are not auto-loaded',
+  failTitle: 'TTY line disciplines are auto-loaded',
   severity: 'low',
   rationale:
-    'Old, rarely tested line disciplines are kernel modules that any process with a terminal can pull in; several have had holes.',
+    'Line disciplines are old, rarely tested kernel modules that any process with a terminal can load. Several have had vulnerabilities.',
   remediation:
-    'sysctl -w dev.tty.ldisc_autoload=0, and the same line in a file below /etc/sysctl.d so that it survives a restart.',
+    'Run sysctl -w dev.tty.ldisc_autoload=0, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
   reference: 'https://docs.kernel.org/driver-api/tty/tty_ldisc.html',
   rules: [
     {

@@ -3,12 +3,13 @@ import { nodeCheck } from '../check.ts';
 
 export const lockdown = nodeCheck({
   id: 'kernel.lockdown',
-  title: 'Kernel lockdown is on',
+  title: 'Kernel lockdown is enabled',
+  failTitle: 'Kernel lockdown is not enabled',
   severity: 'medium',
   rationale:
-    'Without lockdown, root changes the running kernel as he likes (unsigned modules, /dev/mem, kexec): a container that became root of the node can hide in it.',
+    'Without lockdown, root can change the running kernel (unsigned modules, /dev/mem, kexec): an attacker who escaped a container can hide in it.',
   remediation:
-    'Boot with lockdown=integrity, with Secure Boot on. The level confidentiality also blocks the kernel probes that eBPF sensors need.',
+    'Boot with lockdown=integrity and Secure Boot. The level confidentiality also blocks the kernel probes that eBPF sensors need.',
   references: ['https://man7.org/linux/man-pages/man7/kernel_lockdown.7.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -20,11 +21,15 @@ export const lockdown = nodeCheck({
       case 'absent':
         // Only a readable list of modules proves that securityfs is there and the kernel has no lockdown.
         return lsm.state === 'seen'
-          ? fail({ source: lockdown.source, seen: 'this kernel has no lockdown', expected })
+          ? fail('this kernel has no lockdown', {
+              source: lockdown.source,
+              seen: 'this kernel has no lockdown',
+              expected,
+            })
           : unknownBecause(`${lockdown.source} does not exist: securityfs may not be mounted`);
       case 'seen': {
         const evidence = { source: lockdown.source, seen: `[${lockdown.value}]`, expected };
-        return lockdown.value === 'none' ? fail(evidence) : pass(evidence);
+        return lockdown.value === 'none' ? fail('root can change the running kernel', evidence) : pass(evidence);
       }
     }
   },

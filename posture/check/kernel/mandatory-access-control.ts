@@ -9,9 +9,10 @@ const EXPECTED = 'apparmor or selinux among the active modules';
 export const mandatoryAccessControl = nodeCheck({
   id: 'kernel.mandatory-access-control',
   title: 'AppArmor or SELinux is active',
+  failTitle: 'Neither AppArmor nor SELinux is active',
   severity: 'high',
   rationale:
-    'Without mandatory access control nothing holds a process that left its container as root: file permissions do not bind root.',
+    'Without mandatory access control nothing restricts a process that escaped its container as root: file permissions do not bind root.',
   remediation:
     'Boot with AppArmor (Debian, Ubuntu, SUSE: apparmor=1 security=apparmor, package apparmor) or SELinux (Red Hat family: SELINUX=enforcing), and check /sys/kernel/security/lsm after the restart.',
   references: ['https://docs.kernel.org/admin-guide/LSM/index.html'],
@@ -22,9 +23,9 @@ export const mandatoryAccessControl = nodeCheck({
       const evidence = { source: kernel.lsm.source, seen: quoteList(kernel.lsm.value), expected: EXPECTED };
       return kernel.lsm.value.some((name) => name === 'apparmor' || name === 'selinux')
         ? pass(evidence)
-        : fail(evidence);
+        : fail('no security module restricts processes of root', evidence);
     }
-    // The list stands in securityfs, which is often not mounted: its absence is no proof of anything.
+    // The list is in securityfs, which is often not mounted: its absence proves nothing.
     const other = otherProof(kernel);
     if (other !== undefined) return pass(other);
     return unknownBecause(

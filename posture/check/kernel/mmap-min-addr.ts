@@ -2,12 +2,12 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const mmapMinAddr = sysctlCheck({
   id: 'kernel.mmap-min-addr',
-  title: 'The lowest addresses cannot be mapped',
+  title: 'Low memory addresses cannot be mapped',
+  failTitle: 'Low memory addresses can be mapped',
   severity: 'low',
-  rationale:
-    'Where the first pages can be mapped, a null pointer bug of the kernel reads what an attacker has put there.',
+  rationale: 'If the first pages can be mapped, a null pointer bug of the kernel reads data of the attacker.',
   remediation:
-    'sysctl -w vm.mmap_min_addr=65536, and the same line in a file below /etc/sysctl.d so that it survives a restart.',
+    'Run sysctl -w vm.mmap_min_addr=65536, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/vm.html',
   rules: [
     {

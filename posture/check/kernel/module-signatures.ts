@@ -6,12 +6,13 @@ const EXPECTED = 'Y, or lockdown, or module loading disabled';
 
 export const moduleSignatures = nodeCheck({
   id: 'kernel.module-signatures',
-  title: 'The kernel loads signed modules only',
+  title: 'Kernel loads only signed modules',
+  failTitle: 'Kernel loads unsigned modules',
   severity: 'medium',
   rationale:
-    'A process that may load modules and became root of the node writes its own kernel code: no other protection holds against that, and nothing sees it.',
+    'An attacker with root access who may load modules runs code in the kernel: no other protection applies there, and nothing observes it.',
   remediation:
-    'Boot with module.sig_enforce=1 or lockdown=integrity, with own modules (nvidia, zfs) signed by an enrolled key; or set kernel.modules_disabled=1 once all modules are loaded.',
+    'Boot with module.sig_enforce=1 or lockdown=integrity, and sign your own modules (nvidia, zfs) with an enrolled key; or set kernel.modules_disabled=1 after all modules are loaded.',
   references: ['https://docs.kernel.org/admin-guide/module-signing.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -27,10 +28,10 @@ export const moduleSignatures = nodeCheck({
     if (enforced.state === 'unreadable') return unknownBecause(`${enforced.source}: ${enforced.reason}`);
     if (enforced.state === 'seen' && enforced.value)
       return pass({ source: enforced.source, seen: 'Y', expected: EXPECTED });
-    // What could not be read might be what enforces it.
+    // A value that could not be read may be the one that enforces signatures.
     for (const other of [lockdown, disabled])
       if (other.state === 'unreadable') return unknownBecause(`${other.source}: ${other.reason}`);
-    return fail({
+    return fail('root can load unsigned code into the kernel', {
       source: enforced.source,
       seen: enforced.state === 'seen' ? 'N' : 'this kernel cannot verify signatures',
       expected: EXPECTED,

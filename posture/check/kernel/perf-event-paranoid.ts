@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const perfEventParanoid = sysctlCheck({
   id: 'kernel.perf-event-paranoid',
-  title: 'Unprivileged processes cannot profile the kernel',
+  title: 'Performance events are restricted',
+  failTitle: 'Performance events are not restricted',
   severity: 'low',
   rationale:
-    'Performance counters leak what the kernel and other processes do, and the interface has had its own share of holes.',
+    'Performance counters reveal what the kernel and other processes do, and the interface has had vulnerabilities of its own.',
   remediation:
-    'sysctl -w kernel.perf_event_paranoid=2, and the same line in a file below /etc/sysctl.d so that it survives a restart. Debian and Ubuntu kernels know 3 and 4, which forbid it altogether.',
+    'Run sysctl -w kernel.perf_event_paranoid=2, and add the line to a file below /etc/sysctl.d to keep it after a restart. Debian and Ubuntu kernels know 3 and 4, which forbid it altogether.',
   reference: 'https://docs.kernel.org/admin-guide/perf-security.html',
   rules: [
     {

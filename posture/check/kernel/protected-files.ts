@@ -2,11 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const protectedFiles = sysctlCheck({
   id: 'kernel.protected-files',
-  title: 'Files and pipes in shared directories are protected',
+  title: 'FIFOs and files in shared directories are protected',
+  failTitle: 'FIFOs or files in shared directories are unprotected',
   severity: 'medium',
   rationale:
-    'A privileged program that opens a known name in /tmp for writing can be given a pipe or a file that belongs to the attacker.',
-  remediation: 'sysctl -w fs.protected_fifos=1 fs.protected_regular=2, and the same lines below /etc/sysctl.d.',
+    'If a privileged program opens a known name in /tmp for writing, an attacker can have placed a FIFO or a file there.',
+  remediation:
+    'Run sysctl -w fs.protected_fifos=1 fs.protected_regular=2, and add both lines to a file below /etc/sysctl.d.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/fs.html',
   rules: [
     {

@@ -3,10 +3,11 @@ import { sysctlCheck } from './sysctl.ts';
 export const protectedLinks = sysctlCheck({
   id: 'kernel.protected-links',
   title: 'Links in shared directories are protected',
+  failTitle: 'Links in shared directories are unprotected',
   severity: 'medium',
-  rationale:
-    'In /tmp, a link that an attacker has placed leads a privileged program to a file that it never meant to touch.',
-  remediation: 'sysctl -w fs.protected_symlinks=1 fs.protected_hardlinks=1, and the same lines below /etc/sysctl.d.',
+  rationale: 'A link that an attacker placed in /tmp directs a privileged program to another file.',
+  remediation:
+    'Run sysctl -w fs.protected_symlinks=1 fs.protected_hardlinks=1, and add both lines to a file below /etc/sysctl.d.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/fs.html',
   rules: [
     {

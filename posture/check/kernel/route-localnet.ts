@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const routeLocalnet = sysctlCheck({
   id: 'kernel.route-localnet',
-  title: 'Loopback addresses are not reachable from outside',
+  title: 'Loopback addresses are not routed',
+  failTitle: 'Loopback addresses are routed',
   severity: 'medium',
   rationale:
-    'With route_localnet, neighbours on the network reach services that listen on 127.0.0.1 and trust it (CVE-2020-8558).',
+    'With route_localnet, other hosts on the network reach services that listen on 127.0.0.1 and trust it (CVE-2020-8558).',
   remediation:
-    'sysctl -w net.ipv4.conf.all.route_localnet=0, and the same line in a file below /etc/sysctl.d so that it survives a restart. kube-proxy in iptables mode sets it: turn off iptables.localhostNodePorts there.',
+    'Run sysctl -w net.ipv4.conf.all.route_localnet=0, and add the line to a file below /etc/sysctl.d to keep it after a restart. kube-proxy in iptables mode sets it: disable iptables.localhostNodePorts there.',
   reference: 'https://docs.kernel.org/networking/ip-sysctl.html',
   rules: [
     {

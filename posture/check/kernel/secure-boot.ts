@@ -3,12 +3,13 @@ import { nodeCheck } from '../check.ts';
 
 export const secureBoot = nodeCheck({
   id: 'kernel.secure-boot',
-  title: 'UEFI Secure Boot is on',
+  title: 'Secure Boot is enabled',
+  failTitle: 'Secure Boot is disabled',
   severity: 'medium',
   rationale:
-    'Without Secure Boot, whoever was root once can exchange the boot loader or the kernel and keep the node for good.',
+    'Without Secure Boot, an attacker who once had root access can replace the boot loader or the kernel and keep control of the host.',
   remediation:
-    'Turn Secure Boot on in the firmware (or in the settings of the virtual machine) with the keys of the distribution enrolled.',
+    'Enable Secure Boot in the firmware (or in the settings of the virtual machine) with the keys of the distribution enrolled.',
   references: ['https://uefi.org/specs/UEFI/2.10/32_Secure_Boot_and_Driver_Signing.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -16,6 +17,6 @@ export const secureBoot = nodeCheck({
     if (state.state === 'unreadable') return unknownBecause(`${state.source}: ${state.reason}`);
     if (state.state === 'absent') return notApplicable('this machine did not boot by UEFI');
     const evidence = { source: state.source, seen: `SecureBoot ${state.value ? '1' : '0'}`, expected: 'SecureBoot 1' };
-    return state.value ? pass(evidence) : fail(evidence);
+    return state.value ? pass(evidence) : fail('the firmware starts any boot loader and kernel', evidence);
   },
 });

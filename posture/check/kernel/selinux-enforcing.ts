@@ -5,12 +5,17 @@ import { nodeCheck } from '../check.ts';
 
 export const selinuxEnforcing = nodeCheck({
   id: 'kernel.selinux-enforcing',
-  title: 'SELinux enforces its policy, now and after the next boot',
+  title: 'SELinux is permanently enforcing',
+  failTitle: 'SELinux is not permanently enforcing',
   severity: 'high',
+  severityLevels: [
+    { severity: 'high', when: 'SELinux is not enforcing now' },
+    { severity: 'medium', when: 'SELinux is enforcing now, but not after the next boot' },
+  ],
   rationale:
-    'A permissive SELinux only writes down what a container should not have been able to do; a mode that was changed by hand is gone, or back, after a restart.',
+    'A permissive SELinux only logs what a container should not have been able to do. A mode that was changed by hand ends with the next restart.',
   remediation:
-    'Set SELINUX=enforcing in /etc/selinux/config, take enforcing=0 and selinux=0 off the kernel command line, relabel and restart; setenforce 1 for now.',
+    'Set SELINUX=enforcing in /etc/selinux/config, remove enforcing=0 and selinux=0 from the kernel command line, relabel and restart. Until then run setenforce 1.',
   references: ['https://man7.org/linux/man-pages/man8/selinux.8.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -31,23 +36,28 @@ export const selinuxEnforcing = nodeCheck({
 function judgeActive(kernel: KernelFact, mode: 'enforcing' | 'permissive', source: string): Judgement {
   const live: Evidence = { source, seen: mode, expected: 'enforcing' };
   const configured = configuredMode(kernel);
-  if (mode === 'permissive') return configured === undefined ? fail(live) : fail(live, configured);
+  if (mode === 'permissive')
+    return fail('SELinux is permissive and blocks nothing', live, ...(configured === undefined ? [] : [configured]));
   const parameter = weakParameter(kernel);
-  if (parameter !== undefined) return failAs('medium', live, parameter);
+  if (parameter !== undefined)
+    return failAs('medium', 'a boot parameter disables SELinux at the next boot', live, parameter);
   if (configured === undefined) return pass(live);
-  return configured.seen === 'SELINUX=enforcing' ? pass(live, configured) : failAs('medium', live, configured);
+  return configured.seen === 'SELINUX=enforcing'
+    ? pass(live, configured)
+    : failAs('medium', 'SELinux will not enforce its policy after the next boot', live, configured);
 }
 
-/** SELinux is not in force: wrong only where this node is meant to have it. */
+/** SELinux is not active: a failure only on a host that is configured to use it. */
 function judgeInactive(kernel: KernelFact, source: string, seen: string): Judgement {
   const configured = configuredMode(kernel);
-  if (configured?.seen === 'SELINUX=enforcing') return fail({ source, seen, expected: 'enforcing' }, configured);
+  if (configured?.seen === 'SELINUX=enforcing')
+    return fail('SELinux is configured but not active', { source, seen, expected: 'enforcing' }, configured);
   if (kernel.lsm.state === 'seen' && kernel.lsm.value.includes('selinux'))
     return unknownBecause(`${source}: SELinux is active, but its mode is not visible (selinuxfs is not mounted)`);
-  // Without the list of modules, an SELinux whose file system is not mounted would look the same.
+  // Without the list of modules, an active SELinux whose file system is not mounted looks the same.
   if (kernel.lsm.state !== 'seen' && kernel.selinux.state === 'absent' && configured !== undefined)
-    return unknownBecause(`${kernel.lsm.source} cannot tell whether SELinux is active`);
-  return notApplicable('SELinux is not used on this node; see kernel.mandatory-access-control');
+    return unknownBecause(`${kernel.lsm.source} could not be read, so it is unknown whether SELinux is active`);
+  return notApplicable('SELinux is not used on this host; see kernel.mandatory-access-control');
 }
 
 function configuredMode({ selinuxConfigured }: KernelFact): Evidence | undefined {

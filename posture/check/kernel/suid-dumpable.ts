@@ -7,12 +7,13 @@ const EXPECTED = '0, or 2 with a core pattern that is absolute or a pipe';
 
 export const suidDumpable = nodeCheck({
   id: 'kernel.suid-dumpable',
-  title: 'Privileged programs leave no core dumps to others',
+  title: 'Core dumps of setuid programs are safe',
+  failTitle: 'Core dumps of setuid programs are exposed',
   severity: 'medium',
   rationale:
-    'The core dump of a set-id program holds what it read as root: password hashes, keys. Its owner may read it, and may choose where it lands.',
+    'The core dump of a set-user-ID program contains what it read as root: password hashes, keys. The user who runs it may read the dump and choose its location.',
   remediation:
-    'sysctl -w fs.suid_dumpable=0, and the same line below /etc/sysctl.d. Where systemd-coredump collects dumps, the value 2 is fine.',
+    'Run sysctl -w fs.suid_dumpable=0, and add the line to a file below /etc/sysctl.d. If systemd-coredump collects dumps, the value 2 is accepted.',
   references: ['https://docs.kernel.org/admin-guide/sysctl/fs.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -30,6 +31,8 @@ export const suidDumpable = nodeCheck({
     if (pattern.state === 'unreadable') return unknownBecause(`${pattern.source}: ${pattern.reason}`, own);
     const text = pattern.state === 'seen' ? pattern.value.trim() : '';
     const place = { source: pattern.source, seen: `kernel.core_pattern = ${quote(text)}`, expected: EXPECTED };
-    return text.startsWith('|') || text.startsWith('/') ? pass(own, place) : fail(own, place);
+    return text.startsWith('|') || text.startsWith('/')
+      ? pass(own, place)
+      : fail('users can choose where core dumps of root are written', own, place);
   },
 });

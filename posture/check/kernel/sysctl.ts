@@ -7,16 +7,13 @@ import type { NodeCheck, RuleText } from '../check.ts';
 import { allOf } from '../combine.ts';
 import { quote } from '../evidence-text.ts';
 
-/** What one sysctl must be. */
+/** The required value of one sysctl. */
 export interface SysctlRule {
   readonly name: SysctlName;
   /** For people: `1 or 2`. */
   readonly expected: string;
   readonly accepts: (value: number) => boolean;
-  /**
-   * What it means that this kernel has no such sysctl: `fail`, or the reason why the question does not arise.
-   * A kernel leaves out the switch together with the feature, or is older than the switch.
-   */
+  /** The verdict without this sysctl. A kernel lacks the switch together with the feature, or is older than the switch. */
   readonly whenAbsent: 'fail' | { readonly notApplicable: string };
 }
 
@@ -26,7 +23,7 @@ export interface SysctlCheckText extends RuleText {
   readonly rules: readonly SysctlRule[];
 }
 
-/** A check of live sysctl values: what the kernel says now, not what a file below /etc asks for. */
+/** A check of live sysctl values, not of files below /etc. */
 export function sysctlCheck({ rules, reference, ...text }: SysctlCheckText): NodeCheck {
   return nodeCheck({
     ...text,
@@ -41,7 +38,7 @@ export function sysctlCheck({ rules, reference, ...text }: SysctlCheckText): Nod
   });
 }
 
-/** The live value of a sysctl. One that the fact does not hold was not looked at, which is not the same as absent. */
+/** The live value of a sysctl. One that the fact lacks was not read, which is not the same as absent. */
 export function sysctlOf(kernel: KernelFact, name: SysctlName): Observed<string> {
   const source = `/proc/sys/${name.replaceAll('.', '/')}`;
   return Object.hasOwn(kernel.sysctls, name)
@@ -57,7 +54,9 @@ export function judgeSysctl(kernel: KernelFact, rule: SysctlRule): Judgement {
       return unknownBecause(`${live.source}: ${live.reason}`);
     case 'absent': {
       const evidence = { source: live.source, seen: 'this kernel has no such setting', expected: rule.expected };
-      return rule.whenAbsent === 'fail' ? fail(evidence) : notApplicable(rule.whenAbsent.notApplicable, evidence);
+      return rule.whenAbsent === 'fail'
+        ? fail(`this kernel has no setting ${rule.name}`, evidence)
+        : notApplicable(rule.whenAbsent.notApplicable, evidence);
     }
     case 'seen': {
       const text = live.value.trim();
@@ -67,7 +66,9 @@ export function judgeSysctl(kernel: KernelFact, rule: SysctlRule): Judgement {
         expected: rule.expected,
       };
       if (!/^-?\d{1,15}$/.test(text)) return unknownBecause(`${live.source} does not hold a number`, evidence);
-      return rule.accepts(Number(text)) ? pass(evidence) : fail(evidence);
+      return rule.accepts(Number(text))
+        ? pass(evidence)
+        : fail(`${rule.name} is ${text}; expected: ${rule.expected}`, evidence);
     }
   }
 }

@@ -5,12 +5,13 @@ const HARMLESS = 4 | 8 | 16;
 
 export const sysrq = sysctlCheck({
   id: 'kernel.sysrq',
-  title: 'The magic SysRq key does no harm',
+  title: 'SysRq key is restricted',
+  failTitle: 'SysRq key allows harmful functions',
   severity: 'low',
   rationale:
-    'On a console, SysRq kills processes, remounts file systems and reboots without a login; with access to /proc/sysrq-trigger so does a container.',
+    'On a console, SysRq kills processes, remounts file systems and reboots without a login. A container with access to /proc/sysrq-trigger can do the same.',
   remediation:
-    'sysctl -w kernel.sysrq=0, and the same line in a file below /etc/sysctl.d so that it survives a restart. A mask of 4 (secure attention), 8 (dumps) and 16 (sync) is accepted.',
+    'Run sysctl -w kernel.sysrq=0, and add the line to a file below /etc/sysctl.d to keep it after a restart. A mask of 4 (secure attention), 8 (dumps) and 16 (sync) is accepted.',
   reference: 'https://docs.kernel.org/admin-guide/sysrq.html',
   rules: [
     {

@@ -1,21 +1,22 @@
 import { fail, pass, unknownBecause } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 
-/** Bits of Documentation/admin-guide/tainted-kernels.rst that stand for code the distribution did not vouch for. */
+/** Bits of Documentation/admin-guide/tainted-kernels.rst for code that the distribution did not sign. */
 const FOREIGN: readonly (readonly [bit: number, letter: string, meaning: string])[] = [
   [1, 'F', 'a module was force loaded'],
-  [12, 'O', 'a module from outside the kernel tree is loaded'],
-  [13, 'E', 'an unsigned module is loaded'],
+  [12, 'O', 'a module from outside the kernel tree was loaded'],
+  [13, 'E', 'an unsigned module was loaded'],
 ];
 
 export const tainted = nodeCheck({
   id: 'kernel.tainted',
-  title: 'No foreign or unsigned code runs in the kernel',
+  title: 'Kernel is not tainted by modules',
+  failTitle: 'Kernel is tainted by modules',
   severity: 'medium',
   rationale:
-    'A module that nobody signed is how a rootkit stays, and how untested code crashes the node. The mark remains until the next boot, even where the module is gone.',
+    'Unsigned modules are how rootkits persist and how untested code crashes the host. The mark remains until the next boot, even after the module is unloaded.',
   remediation:
-    'Look for modules marked (O), (E) or (F) in /proc/modules. Where they belong there (nvidia, zfs), sign them and note the exception; otherwise treat the node as taken over.',
+    'Look for modules marked (O), (E) or (F) in /proc/modules. Sign those that you expect (nvidia, zfs) and waive the finding; otherwise treat the host as compromised.',
   references: ['https://docs.kernel.org/admin-guide/tainted-kernels.html'],
   judges: 'node',
   needs: ['kernel'],
@@ -29,7 +30,9 @@ export const tainted = nodeCheck({
       seen: found.length === 0 ? String(state.value) : `${String(state.value)} (${meanings})`,
       expected: 'bits 1 (F), 12 (O) and 13 (E) clear',
     };
-    return found.length === 0 ? pass(evidence) : fail(evidence);
+    return found.length === 0
+      ? pass(evidence)
+      : fail(`since boot: ${found.map(([, , meaning]) => meaning).join('; ')}`, evidence);
   },
 });
 

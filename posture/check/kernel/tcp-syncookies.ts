@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const tcpSyncookies = sysctlCheck({
   id: 'kernel.tcp-syncookies',
-  title: 'SYN cookies are on',
+  title: 'TCP SYN cookies are enabled',
+  failTitle: 'TCP SYN cookies are disabled',
   severity: 'low',
   rationale:
-    'Without them a small flood of half-open connections fills the queue of a service and shuts everybody out.',
+    'Without them a small flood of half-open connections fills the queue of a service, which then refuses all clients.',
   remediation:
-    'sysctl -w net.ipv4.tcp_syncookies=1, and the same line in a file below /etc/sysctl.d so that it survives a restart.',
+    'Run sysctl -w net.ipv4.tcp_syncookies=1, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
   reference: 'https://docs.kernel.org/networking/ip-sysctl.html',
   rules: [
     {

@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const terminalInjection = sysctlCheck({
   id: 'kernel.terminal-injection',
-  title: 'A process cannot type into its terminal',
+  title: 'Terminal input injection is blocked',
+  failTitle: 'Terminal input injection is possible',
   severity: 'low',
   rationale:
-    'With TIOCSTI, a program in a container that was started with the terminal of its administrator types commands into the shell of the administrator.',
+    'With TIOCSTI, a program in a container that was started with the terminal of an administrator types commands into the shell of the administrator.',
   remediation:
-    'sysctl -w dev.tty.legacy_tiocsti=0, and the same line in a file below /etc/sysctl.d so that it survives a restart.',
+    'Run sysctl -w dev.tty.legacy_tiocsti=0, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
   reference: 'https://man7.org/linux/man-pages/man2/TIOCSTI.2const.html',
   rules: [
     {

@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const unprivilegedBpf = sysctlCheck({
   id: 'kernel.unprivileged-bpf',
-  title: 'Unprivileged processes cannot load BPF programs',
+  title: 'BPF is restricted to privileged processes',
+  failTitle: 'BPF is open to unprivileged processes',
   severity: 'high',
   rationale:
-    'The BPF verifier has had many holes that lead from an ordinary account to the kernel, and BPF programs help to exploit speculative execution.',
+    'Many vulnerabilities of the BPF verifier led from an unprivileged account to the kernel, and BPF programs help to exploit speculative execution.',
   remediation:
-    'sysctl -w kernel.unprivileged_bpf_disabled=2, and the same line in a file below /etc/sysctl.d so that it survives a restart. The value 1 is as good and cannot be taken back before the next boot.',
+    'Run sysctl -w kernel.unprivileged_bpf_disabled=2, and add the line to a file below /etc/sysctl.d to keep it after a restart. The value 1 is equally strict and cannot be reverted before the next boot.',
   rules: [
     {
       name: 'kernel.unprivileged_bpf_disabled',

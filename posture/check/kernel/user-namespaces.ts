@@ -4,7 +4,7 @@ import { nodeCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
 import { sysctlOf } from './sysctl.ts';
 
-/** Each of these alone keeps unprivileged processes from new user namespaces; Debian and Ubuntu have one of their own. */
+/** Each of these alone denies user namespaces to unprivileged processes; Debian and Ubuntu have one each. */
 const SWITCHES: readonly (readonly [name: SysctlName, blocking: string])[] = [
   ['user.max_user_namespaces', '0'],
   ['kernel.unprivileged_userns_clone', '0'],
@@ -14,10 +14,11 @@ const EXPECTED = SWITCHES.map(([name, blocking]) => `${name} = ${blocking}`).joi
 
 export const userNamespaces = nodeCheck({
   id: 'kernel.user-namespaces',
-  title: 'Unprivileged processes cannot create user namespaces',
+  title: 'User namespaces are restricted',
+  failTitle: 'User namespaces are open to all users',
   severity: 'medium',
   rationale:
-    'In a user namespace of its own an ordinary process holds all capabilities, and reaches parts of the kernel (netfilter, file systems) in which most recent privilege escalations were found.',
+    'In a new user namespace an unprivileged process holds all capabilities, and reaches parts of the kernel (netfilter, file systems) in which most recent privilege escalations were found.',
   remediation:
     'Ubuntu: kernel.apparmor_restrict_unprivileged_userns=1. Debian: kernel.unprivileged_userns_clone=0. Elsewhere: user.max_user_namespaces=0, but not with rootless runtimes or pods with hostUsers: false.',
   references: ['https://man7.org/linux/man-pages/man7/user_namespaces.7.html'],
@@ -25,7 +26,7 @@ export const userNamespaces = nodeCheck({
   needs: ['kernel', 'docker'],
   judge: ({ kernel, docker }) => {
     if (docker.api.state === 'seen' && docker.api.value.securityOptions.some(({ name }) => name === 'rootless'))
-      return notApplicable('a rootless Docker daemon runs here and needs them');
+      return notApplicable('a rootless Docker daemon on this host needs them');
     const evidence = [];
     const unread: string[] = [];
     for (const [name, blocking] of SWITCHES) {
@@ -39,6 +40,6 @@ export const userNamespaces = nodeCheck({
     const [reason] = unread;
     if (reason !== undefined) return unknownBecause(reason, ...evidence);
     if (evidence.length === 0) return notApplicable('this kernel has no user namespaces');
-    return fail(...evidence);
+    return fail('every user can create a user namespace and hold all capabilities in it', ...evidence);
   },
 });

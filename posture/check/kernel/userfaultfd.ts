@@ -2,12 +2,13 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const userfaultfd = sysctlCheck({
   id: 'kernel.userfaultfd',
-  title: 'Unprivileged processes cannot stall the kernel with userfaultfd',
+  title: 'userfaultfd is restricted',
+  failTitle: 'userfaultfd is open to all processes',
   severity: 'low',
   rationale:
-    'userfaultfd lets a process stop the kernel in the middle of a copy for as long as it likes: the favourite way to win a race in an exploit.',
+    'userfaultfd lets a process pause the kernel in the middle of a copy for any time, which exploits use to win races.',
   remediation:
-    'sysctl -w vm.unprivileged_userfaultfd=0, and the same line in a file below /etc/sysctl.d so that it survives a restart.',
+    'Run sysctl -w vm.unprivileged_userfaultfd=0, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/vm.html',
   rules: [
     {

@@ -2,10 +2,11 @@ import { sysctlCheck } from './sysctl.ts';
 
 export const yamaPtrace = sysctlCheck({
   id: 'kernel.yama-ptrace',
-  title: 'A process cannot attach to any process of its user',
+  title: 'ptrace is restricted by Yama',
+  failTitle: 'ptrace is not restricted by Yama',
   severity: 'medium',
   rationale:
-    'Without Yama, one process that was taken over reads memory and keys out of every other process of the same user, agents and shells among them.',
+    'Without Yama, a compromised process reads memory and keys of every other process of the same user, including agents and shells.',
   remediation:
     'Boot with yama among the security modules (lsm=…,yama on the kernel command line where it is built in), then set kernel.yama.ptrace_scope=1 below /etc/sysctl.d.',
   reference: 'https://docs.kernel.org/admin-guide/LSM/Yama.html',

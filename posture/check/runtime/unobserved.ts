@@ -5,17 +5,18 @@ import type { Evidence } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
 
-/** More would make the finding longer, not clearer. */
+/** Entries that one finding lists. */
 const MAX_EVIDENCE = 20;
 
 export const unobserved = nodeCheck({
   id: 'runtime.unobserved',
-  title: 'Every container and container engine of the host is inspected',
+  title: 'All containers and engines are inspected',
+  failTitle: 'Some containers or engines are not inspected',
   severity: 'high',
   rationale:
-    'A container that runs without being inspected is judged by no check: whatever it may do on the host stays unnoticed. That is so for containers of an engine that is stopped, hangs, refuses the agent or was never asked, and for containers that were started without an engine.',
+    'No check judges a container that is not inspected: what it can do on the host stays unnoticed. This affects containers of an engine that is stopped, hangs or refuses the agent, and containers that were started without an engine.',
   remediation:
-    'Start the engine, or give the agent access to it: docker-host names the endpoints, docker-tls-ca, docker-tls-cert and docker-tls-key the certificates for an engine on TCP. Stop containers that no engine of yours has started (ctr, runc, podman), or accept them with a waiver.',
+    'Start the engine, or give the agent access to it: docker-host names the endpoints; docker-tls-ca, docker-tls-cert and docker-tls-key name the certificates for an engine on TCP. Stop containers that none of your engines has started (ctr, runc, podman), or waive the finding.',
   references: [
     'https://docs.docker.com/engine/daemon/live-restore/',
     'https://docs.docker.com/engine/security/protect-access/',
@@ -31,12 +32,15 @@ export const unobserved = nodeCheck({
     if (entries.length === 0 && hidden !== undefined) return unknownBecause(`${hidden.id}: ${hidden.reason}`);
     if (entries.length === 0)
       return pass({ source: fact.source, seen: 'no other container or engine', expected: 'all are inspected' });
-    // Engines first: one of them explains many containers.
+    // Engines first: an engine that is not inspected explains many containers.
     const ordered = entries.toSorted((one, other) => rank(one) - rank(other) || (one.id < other.id ? -1 : 1));
     const shown = ordered.slice(0, MAX_EVIDENCE).map(evidenceOf);
-    if (ordered.length === shown.length) return fail(...shown);
+    const [first] = shown;
+    const rest = ordered.length - 1;
+    const reason = `not inspected: ${first?.seen ?? ''}${rest === 0 ? '' : `; and ${String(rest)} more`}`;
+    if (ordered.length === shown.length) return fail(reason, ...shown);
     const more = `and ${String(ordered.length - shown.length)} more`;
-    return fail(...shown, { source: fact.source, seen: more, expected: 'all are inspected' });
+    return fail(reason, ...shown, { source: fact.source, seen: more, expected: 'all are inspected' });
   },
 });
 

@@ -5,10 +5,11 @@ import { withoutServer } from './setting.ts';
 
 export const configurationLoads = nodeCheck({
   id: 'ssh.configuration-loads',
-  title: 'sshd starts with the configuration that is on disk',
+  title: 'sshd accepts its configuration',
+  failTitle: 'sshd rejects its configuration',
   severity: 'medium',
   rationale:
-    'sshd stops at a line that it does not accept: a reload or the next boot leaves the node without SSH, and until then the running sshd has an older configuration than the files say.',
+    'sshd exits at a line that it does not accept: a reload or the next boot leaves the host without SSH, and until then the running sshd uses an older configuration than the files contain.',
   remediation: 'Run sshd -t, correct the line that it names, and reload sshd.',
   references: ['https://man.openbsd.org/sshd_config'],
   judges: 'sshd',
@@ -18,9 +19,15 @@ export const configurationLoads = nodeCheck({
     if (unserved !== undefined) return unserved;
     if (loads.state === 'unreadable') return unknownBecause(`${loads.source}: ${loads.reason}`);
     const expected = 'sshd accepts every line';
-    if (loads.state === 'absent') return fail({ source: loads.source, seen: 'the file does not exist', expected });
+    if (loads.state === 'absent')
+      return fail('sshd does not start without its configuration file', {
+        source: loads.source,
+        seen: 'the file does not exist',
+        expected,
+      });
     const { accepted, reason } = loads.value;
     const seen = accepted ? 'every line is accepted' : quote(`refused: ${reason}`);
-    return accepted ? pass({ source: loads.source, seen, expected }) : fail({ source: loads.source, seen, expected });
+    const evidence = { source: loads.source, seen, expected };
+    return accepted ? pass(evidence) : fail('sshd does not start again with this configuration', evidence);
   },
 });

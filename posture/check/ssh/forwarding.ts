@@ -1,14 +1,15 @@
 import { fail, pass } from '../../verdict.ts';
-import { evidenceOf, sshCheck } from './setting.ts';
+import { evidenceOf, inEffect, sshCheck } from './setting.ts';
 
 export const forwarding = sshCheck({
   id: 'ssh.forwarding',
-  title: 'SSH forwards neither ports nor sockets nor agents',
+  title: 'SSH forwarding is disabled',
+  failTitle: 'SSH forwarding is enabled',
   severity: 'medium',
   rationale:
-    'An account that may forward sockets needs no docker command on the node: it forwards docker.sock to its own machine. Forwarded ports lead past the firewall, forwarded agents lend keys to whoever is root here.',
+    'An account that may forward sockets can forward docker.sock to another machine. Forwarded ports bypass the firewall, and root on this host can use forwarded agents.',
   remediation:
-    'Set DisableForwarding yes, and allow single kinds in a Match block for those who need them; reload sshd.',
+    'Set DisableForwarding yes, allow single kinds in a Match block for those who need them, and reload sshd.',
   keywords: [
     'DisableForwarding',
     'AllowTcpForwarding',
@@ -20,11 +21,11 @@ export const forwarding = sshCheck({
   judge: ({ DisableForwarding: all, GatewayPorts: gateway, AllowTcpForwarding: ports, ...others }) => {
     if (all.value === 'yes') return pass(evidenceOf(all, 'yes'));
     const { AllowStreamLocalForwarding: sockets, AllowAgentForwarding: agents, PermitTunnel: tunnel } = others;
-    // Sockets first: on a container node they are the worst. Gateway ports are nothing without forwarded ports.
+    // Sockets first: on a container host they are the worst. Gateway ports have no effect without forwarded ports.
     const kinds = ports.value === 'no' ? [sockets, ports, agents, tunnel] : [sockets, ports, gateway, agents, tunnel];
     const open = kinds.filter(({ value }) => value !== 'no');
     return open.length === 0
       ? pass(...kinds.map((kind) => evidenceOf(kind, 'no')))
-      : fail(...open.map((kind) => evidenceOf(kind, 'no')));
+      : fail(`forwarding is possible: ${open.map(inEffect).join(', ')}`, ...open.map((kind) => evidenceOf(kind, 'no')));
   },
 });

@@ -3,10 +3,11 @@ import { settingCheck } from './setting.ts';
 
 export const loginGraceTime = settingCheck({
   id: 'ssh.login-grace-time',
-  title: 'Connections that do not log in are closed soon',
+  title: 'Login time is limited to 60 seconds',
+  failTitle: 'Login time is not limited to 60 seconds',
   severity: 'medium',
   rationale:
-    'Connections that wait for a login hold a process each, and a handful of them keep everybody else out. 0 means that they may wait for ever.',
+    'Each connection that waits for a login occupies a process; a few of them lock all others out. The value 0 means no limit.',
   remediation: 'Set LoginGraceTime 60 (or less, but not 0) and reload sshd.',
   keyword: 'LoginGraceTime',
   expected: '1 to 60 seconds',

@@ -2,12 +2,13 @@ import { settingCheck } from './setting.ts';
 
 export const maxAuthTries = settingCheck({
   id: 'ssh.max-auth-tries',
-  title: 'A connection allows few attempts to log in',
+  title: 'Login attempts per connection are limited to 4',
+  failTitle: 'Login attempts per connection exceed 4',
   severity: 'low',
   rationale:
-    'Each further attempt a connection makes guessing cheaper, and failures are logged only after half of them.',
+    'Every further attempt per connection makes guessing cheaper, and failures are logged only after half of them.',
   remediation:
-    'Set MaxAuthTries 4 and reload sshd. An agent with many keys uses up attempts: give such clients IdentitiesOnly yes.',
+    'Set MaxAuthTries 4 and reload sshd. An agent with many keys uses up attempts: set IdentitiesOnly yes for such clients.',
   keyword: 'MaxAuthTries',
   expected: '4 or fewer',
   accepts: (value) => /^\d{1,9}$/.test(value) && Number(value) <= 4,

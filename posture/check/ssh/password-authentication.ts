@@ -4,11 +4,13 @@ import { evidenceOf, sshCheck } from './setting.ts';
 
 export const passwordAuthentication = sshCheck({
   id: 'ssh.password-authentication',
-  title: 'Nobody logs in over SSH with a password alone',
+  title: 'A password alone is not enough for SSH',
+  failTitle: 'A password alone is enough for SSH',
   severity: 'high',
-  rationale: 'Passwords are guessed, reused and phished; an SSH port that takes them is under attack the day it opens.',
+  rationale:
+    'Passwords are guessed, reused and phished. An SSH port that accepts them is attacked as soon as it is reachable.',
   remediation:
-    'Set PasswordAuthentication no, in Match blocks and in drop-ins too (cloud images bring one that says yes), once everybody has a key; reload sshd.',
+    'Set PasswordAuthentication no, including Match blocks and drop-ins (cloud images have one that says yes), when everyone has a key, and reload sshd.',
   keywords: ['PasswordAuthentication'],
   optional: ['AuthenticationMethods'],
   judge: ({ PasswordAuthentication: password, AuthenticationMethods: methods }) => {
@@ -16,6 +18,6 @@ export const passwordAuthentication = sshCheck({
     if (password.value === 'no') return pass(evidence);
     return onlyBehindKey(methods.values, 'password')
       ? pass(evidence, evidenceOf(methods, 'publickey in every alternative'))
-      : fail(evidence);
+      : fail(`a password alone is enough to log in${password.scope}`, evidence);
   },
 });

@@ -8,11 +8,11 @@ const TOLERANCE_MS = 1000;
 
 export const pendingReload = nodeCheck({
   id: 'ssh.pending-reload',
-  title: 'sshd runs with the configuration that is on disk',
+  title: 'sshd runs with its current configuration',
+  failTitle: 'sshd runs with an outdated configuration',
   severity: 'low',
-  rationale:
-    'A hardened file that sshd has not read yet protects nothing, and a softened one waits for the next restart.',
-  remediation: 'sshd -t, then systemctl reload ssh (sshd on the Red Hat family).',
+  rationale: 'A hardened file has no effect before sshd reads it, and a weakened one takes effect at the next restart.',
+  remediation: 'Run sshd -t, then systemctl reload ssh (sshd on the Red Hat family).',
   references: ['https://man.openbsd.org/sshd'],
   judges: 'sshd',
   needs: ['sshd'],
@@ -21,17 +21,17 @@ export const pendingReload = nodeCheck({
     if (unserved !== undefined || present.state !== 'seen') return unserved ?? unknownBecause(present.source);
     if (present.value === 'enabled') return notApplicable('sshd is enabled, but does not run');
     if (present.value === 'socketActivated')
-      return notApplicable('sshd is started for each connection, and reads its configuration then');
+      return notApplicable('sshd starts for each connection and reads its configuration then');
     if (contexts.state === 'unreadable') return unknownBecause(`${contexts.source}: ${contexts.reason}`);
     if (startedAtMs === 0 || modifiedAtMs === 0)
-      return unknownBecause('the start of sshd or the time of its files could not be worked out');
+      return unknownBecause('the start time of sshd or the modification time of its files is unknown');
     const evidence = {
       source: files[0] ?? present.source,
       seen: `modified ${isoTime(modifiedAtMs)}, sshd started ${isoTime(startedAtMs)}`,
       expected: 'no file newer than the running sshd',
     };
     if (modifiedAtMs <= startedAtMs + TOLERANCE_MS) return pass(evidence);
-    // A reload keeps the process and its start time, so this is no proof.
-    return manual('a file is newer than the running sshd: reload it, unless that was done', evidence);
+    // A reload keeps the process and its start time, so this proves nothing.
+    return manual('a file is newer than the running sshd: reload sshd if that was not done', evidence);
   },
 });

@@ -9,11 +9,16 @@ const WITHOUT_PASSWORD: ReadonlySet<string> = new Set([
 
 export const rootLogin = settingCheck({
   id: 'ssh.root-login',
-  title: 'root cannot log in over SSH',
+  title: 'Root login over SSH is disabled',
+  failTitle: 'Root login over SSH is enabled',
   severity: 'high',
+  severityLevels: [
+    { severity: 'high', when: 'root can log in with a password' },
+    { severity: 'low', when: 'root can log in with a key only' },
+  ],
   rationale:
-    'Each node has an account root, so it is the one that is guessed; and what is done as root directly is done by nobody in the audit trail.',
-  remediation: 'Set PermitRootLogin no, in Match blocks too, reload sshd, and use accounts of people with sudo.',
+    'Every host has the account root, so attackers guess it first, and the audit trail does not show who acted as root.',
+  remediation: 'Set PermitRootLogin no, including Match blocks, reload sshd, and use personal accounts with sudo.',
   keyword: 'PermitRootLogin',
   expected: 'no',
   accepts: (value) => value === 'no',

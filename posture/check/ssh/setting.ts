@@ -6,13 +6,15 @@ import type { NodeCheck, RuleText } from '../check.ts';
 import { allOf } from '../combine.ts';
 import { quote } from '../evidence-text.ts';
 
-/** One effective setting: `value` is the first value in lower case, as sshd compares words; empty where there is none. */
+/** One effective setting: `value` is the first value in lower case, as sshd compares words; empty without a value. */
 export interface SshSetting {
   readonly keyword: string;
   readonly values: readonly string[];
   readonly value: string;
-  /** The deciding line, and the Match block where that decides: `/etc/ssh/sshd_config:12 (Match User deploy)`. */
+  /** The deciding line and Match block: `/etc/ssh/sshd_config:12 (Match User deploy)`. */
   readonly source: string;
+  /** ` for Match User deploy` where a Match block decides; otherwise empty. */
+  readonly scope: string;
 }
 
 /**
@@ -41,15 +43,15 @@ export function sshCheck<const K extends JudgedKeyword, const M extends JudgedKe
           const setting = settingOf(context, global, keyword);
           if (setting !== undefined) settings[keyword] = setting;
           else if (keywords.includes(keyword as K))
-            return unknownBecause(`what ${keyword} is was not read from the configuration of sshd`);
-          else settings[keyword] = { keyword, values: [], value: '', source: 'default' };
+            return unknownBecause(`${keyword} could not be read from the configuration of sshd`);
+          else settings[keyword] = { keyword, values: [], value: '', source: 'default', scope: '' };
         }
         return judge(settings as Record<K | M, SshSetting>);
       }),
   });
 }
 
-/** A check of one keyword. `milder` gives the severity of values that are wrong but do less harm. */
+/** A check of one keyword. `milder` returns the severity of wrong values that do less harm. */
 export function settingCheck({
   keyword,
   expected,
@@ -67,13 +69,20 @@ export function settingCheck({
     keywords: [keyword],
     judge: (settings) => {
       const setting = settings[keyword];
-      if (setting === undefined) return unknownBecause(`${keyword} was not read`);
+      if (setting === undefined) return unknownBecause(`${keyword} could not be read`);
       const evidence = evidenceOf(setting, expected);
       if (accepts(setting.value)) return pass(evidence);
       const severity = milder?.(setting.value);
-      return severity === undefined ? fail(evidence) : failAs(severity, evidence);
+      const reason = inEffect(setting);
+      return severity === undefined ? fail(reason, evidence) : failAs(severity, reason, evidence);
     },
   });
+}
+
+/** What a setting means, as a sentence: `sshd uses PermitRootLogin yes for Match User deploy`. */
+export function inEffect(setting: SshSetting): string {
+  const { seen } = evidenceOf(setting, '');
+  return setting.values.length === 0 ? seen : `sshd uses ${seen}${setting.scope}`;
 }
 
 /** A setting as evidence: `PermitRootLogin yes`, at the line that decided. */
@@ -85,9 +94,9 @@ export function evidenceOf({ keyword, values, source }: SshSetting, expected: st
   };
 }
 
-/** The answer where no SSH server runs or is enabled; undefined: one does. */
+/** The judgement if no SSH server runs or is enabled; undefined if one does. */
 export function withoutServer(present: SshdFact['present']): Judgement | undefined {
-  if (present.state === 'absent') return notApplicable('no SSH server is on this node');
+  if (present.state === 'absent') return notApplicable('no SSH server is installed on this host');
   if (present.state === 'unreadable') return unknownBecause(`${present.source}: ${present.reason}`);
   if (present.value === 'installed') return notApplicable('sshd is installed, but neither runs nor is enabled');
   return undefined;
@@ -101,14 +110,21 @@ function judgeContexts({ present, contexts }: SshdFact, severity: Severity, judg
   if (contexts.state === 'unreadable') return unknownBecause(`${contexts.source}: ${contexts.reason}`);
   const [global] = contexts.state === 'seen' ? contexts.value : [];
   if (contexts.state === 'absent' || global === undefined)
-    return unknownBecause(`${contexts.source}: there is no configuration to read`);
-  return allOf(
+    return unknownBecause(`${contexts.source}: the configuration does not exist`);
+  const judged = allOf(
     severity,
     contexts.value.map((context) => judge(context, global)),
   );
+  if (present.state !== 'seen' || present.value !== 'enabled') return judged;
+  const notRunning = {
+    source: present.source,
+    seen: 'sshd is enabled, but does not run',
+    expected: 'judged by its configuration',
+  };
+  return { ...judged, evidence: [...judged.evidence, notRunning] };
 }
 
-/** What a Match block does not set stays as it is outside. */
+/** A setting that a Match block leaves out keeps its global value. */
 function settingOf(context: SshContext, global: SshContext, keyword: string): SshSetting | undefined {
   const name = keyword.toLowerCase();
   const outside = Object.hasOwn(global.settings, name) ? global.settings[name] : undefined;
@@ -121,5 +137,6 @@ function settingOf(context: SshContext, global: SshContext, keyword: string): Ss
     values: setting.values,
     value: (setting.values[0] ?? '').toLowerCase(),
     source: inherited ? setting.source : `${setting.source} (${quote(match)})`,
+    scope: inherited ? '' : ` for ${quote(match)}`,
   };
 }

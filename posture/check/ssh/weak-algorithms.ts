@@ -1,4 +1,5 @@
 import { fail, failAs, pass, unknownBecause } from '../../verdict.ts';
+import { quoteList } from '../evidence-text.ts';
 import { evidenceOf, sshCheck } from './setting.ts';
 import type { SshSetting } from './setting.ts';
 
@@ -18,10 +19,15 @@ const MILD = /^(?:umac-64|hmac-sha1(?:$|-etm))/;
 
 export const weakAlgorithms = sshCheck({
   id: 'ssh.weak-algorithms',
-  title: 'SSH offers no outdated cryptography',
+  title: 'SSH offers no weak algorithms',
+  failTitle: 'SSH offers weak algorithms',
   severity: 'medium',
+  severityLevels: [
+    { severity: 'medium', when: 'an algorithm is known to be broken' },
+    { severity: 'low', when: 'an algorithm is outdated but not known to be broken in SSH' },
+  ],
   rationale:
-    'What the server still offers, somebody in between may talk a client down to: CBC ciphers leak plain text, SHA-1 signatures can be forged at a price that falls each year.',
+    'An attacker on the network can make a client use any algorithm that the server still offers: CBC ciphers leak plain text, and forging SHA-1 signatures becomes cheaper every year.',
   remediation:
     'Remove the named algorithms from Ciphers, MACs, KexAlgorithms, HostKeyAlgorithms and PubkeyAcceptedAlgorithms, or subtract them: MACs -*sha1*,umac-64*. On the Red Hat family use update-crypto-policies. Reload sshd.',
   keywords: [],
@@ -42,10 +48,13 @@ export const weakAlgorithms = sshCheck({
     const missing = found.filter(({ setting }) => setting.values.length === 0);
     if (bad.length === 0 && missing.length > 0)
       return unknownBecause(
-        `what sshd offers as ${missing.map(({ setting }) => setting.keyword).join(', ')} depends on its version, which is not known`,
+        `the defaults of ${missing.map(({ setting }) => setting.keyword).join(', ')} depend on the version of sshd, which is unknown`,
       );
     if (bad.length === 0) return pass(...shown);
-    return bad.every(({ weak }) => weak.every((name) => MILD.test(name))) ? failAs('low', ...shown) : fail(...shown);
+    const reason = `sshd accepts ${quoteList(bad.flatMap(({ weak }) => weak))}`;
+    return bad.every(({ weak }) => weak.every((name) => MILD.test(name)))
+      ? failAs('low', reason, ...shown)
+      : fail(reason, ...shown);
   },
 });
 

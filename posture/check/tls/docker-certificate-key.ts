@@ -15,11 +15,12 @@ const BROKEN: ReadonlySet<string> = new Set(['dsa']);
 
 export const dockerCertificateKey = listenerCheck({
   id: 'tls.docker-certificate-key',
-  title: "The key of Docker's TCP port is long enough",
+  title: 'TLS key of the Docker port is strong',
+  failTitle: 'TLS key of the Docker port is weak',
   severity: 'high',
-  rationale: 'A key that can be worked out lets somebody else pose as this daemon and read what clients send it.',
+  rationale: 'An attacker who can compute the key can impersonate this daemon and read what clients send.',
   remediation:
-    'Make a new key (EC P-256, or RSA with 2048 bits and more), have it certified by the private CA, and restart Docker.',
+    'Create a new key (EC P-256, or RSA with 2048 bits or more), have the private CA certify it, and restart Docker.',
   references: ['https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final'],
   judges: 'listener',
   service: 'docker',
@@ -34,9 +35,11 @@ export const dockerCertificateKey = listenerCheck({
         seen: keyBits === 0 ? keyType : `${keyType} ${String(keyBits)}`,
         expected: 'rsa 2048, ec 256 or more, or ed25519',
       };
-      if (BROKEN.has(keyType)) return fail(evidence);
-      if (least === undefined) return unknownBecause(`${source}: unknown kind of key`, evidence);
-      if (least > 0 && keyBits === 0) return unknownBecause(`${source}: the size of the key did not show`, evidence);
-      return keyBits >= least ? pass(evidence) : fail(evidence);
+      if (BROKEN.has(keyType)) return fail(`${keyType} keys are withdrawn`, evidence);
+      if (least === undefined) return unknownBecause(`${source}: unknown key type`, evidence);
+      if (least > 0 && keyBits === 0) return unknownBecause(`${source}: unknown key size`, evidence);
+      return keyBits >= least
+        ? pass(evidence)
+        : fail(`an attacker may be able to compute a key of ${String(keyBits)} bits`, evidence);
     }),
 });

@@ -3,18 +3,23 @@ import { listenerCheck } from '../check.ts';
 import { isoTime } from '../evidence-text.ts';
 import { judgeTls } from './probed.ts';
 
-/** Time enough to renew by hand. */
+/** Enough to renew by hand. */
 const WARNING_DAYS = 30;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 export const dockerCertificateValidity = listenerCheck({
   id: 'tls.docker-certificate-validity',
-  title: "The certificate of Docker's TCP port is valid, and for a while yet",
+  title: 'Docker TLS certificate is valid for 30 days',
+  failTitle: 'Docker TLS certificate is invalid or expires soon',
   severity: 'high',
+  severityLevels: [
+    { severity: 'high', when: 'the certificate is not valid now' },
+    { severity: 'medium', when: 'the certificate expires within 30 days' },
+  ],
   rationale:
-    'With an expired certificate clients fail, or are told to skip verification, and then nobody notices the server that stands in between.',
+    'With an expired certificate clients fail, or users disable verification, which hides an attacker in between.',
   remediation:
-    'Issue a new server certificate from the private CA of the clients, put it where tlscert points, and restart Docker.',
+    'Issue a new server certificate from the private CA of the clients, store it where tlscert points, and restart Docker.',
   references: ['https://docs.docker.com/engine/security/protect-access/'],
   judges: 'listener',
   service: 'docker',
@@ -28,7 +33,11 @@ export const dockerCertificateValidity = listenerCheck({
         seen: `valid from ${isoTime(notBeforeMs)} to ${isoTime(notAfterMs)}`,
         expected: `valid at ${isoTime(clock.nowMs)}, and for ${String(WARNING_DAYS)} days more`,
       };
-      if (clock.nowMs < notBeforeMs || clock.nowMs > notAfterMs) return fail(evidence);
-      return notAfterMs - clock.nowMs < WARNING_DAYS * DAY_MS ? failAs('medium', evidence) : pass(evidence);
+      if (clock.nowMs > notAfterMs) return fail(`the certificate expired at ${isoTime(notAfterMs)}`, evidence);
+      if (clock.nowMs < notBeforeMs)
+        return fail(`the certificate is not valid before ${isoTime(notBeforeMs)}`, evidence);
+      return notAfterMs - clock.nowMs < WARNING_DAYS * DAY_MS
+        ? failAs('medium', `the certificate expires at ${isoTime(notAfterMs)}`, evidence)
+        : pass(evidence);
     }),
 });

@@ -9,12 +9,17 @@ const EXPECTED = 'a client without a certificate is refused';
 
 export const dockerClientCert = listenerCheck({
   id: 'tls.docker-client-cert',
-  title: "Docker's TCP port refuses clients without a certificate",
+  title: 'Docker port requires a client certificate',
+  failTitle: 'Docker port accepts clients without certificate',
   severity: 'critical',
+  severityLevels: [
+    { severity: 'critical', when: 'the port is reachable from other hosts' },
+    { severity: 'high', when: 'the port listens on loopback only' },
+  ],
   rationale:
-    'Everybody who reaches this port without a certificate is root on the node: one request starts a container with the root file system in it. Such ports are found and abused within hours.',
+    'Everyone who reaches this port without a certificate has root access to the host: one request starts a container that mounts the root file system. Such ports are found and abused within hours.',
   remediation:
-    'Remove the tcp:// host from daemon.json, the flags and docker.socket, and use ssh:// contexts; or set tlsverify with tlscacert, tlscert and tlskey. tlsverify: false still turns encryption on, but admits everybody.',
+    'Remove the tcp:// host from daemon.json, the flags and docker.socket, and use ssh:// contexts; or set tlsverify with tlscacert, tlscert and tlskey. tlsverify: false still enables encryption, but admits everyone.',
   references: ['https://docs.docker.com/engine/security/protect-access/'],
   judges: 'listener',
   service: 'docker',
@@ -32,7 +37,7 @@ function judgeAnswer(listener: ListenerFact, probe: Probe, source: string): Judg
     case 'http':
       return open(listener, { ...answered, seen: `${answered.seen} (clear text)` });
     case 'other':
-      return unknownBecause(`${source}: the port speaks neither HTTP nor TLS`);
+      return unknownBecause(`${source}: the port uses neither HTTP nor TLS`);
     case 'tls':
       break;
   }
@@ -45,12 +50,18 @@ function judgeAnswer(listener: ListenerFact, probe: Probe, source: string): Judg
       return open(listener, answered);
     case 'unknown':
       return unknownBecause(
-        `${source}: whether a client certificate is required did not show (${quote(probe.answer)})`,
+        `${source}: it is unknown whether a client certificate is required (${quote(probe.answer)})`,
       );
   }
 }
 
-/** On loopback it is root for every account and every container on the network of the node, but for nobody else. */
+/** Only local accounts and containers on the host network reach a port on loopback. */
 function open(listener: ListenerFact, evidence: Evidence): Judgement {
-  return listener.loopback ? failAs('high', evidence) : fail(evidence);
+  return listener.loopback
+    ? failAs(
+        'high',
+        'every account and every container on the host network has root access through this port',
+        evidence,
+      )
+    : fail('everyone who can reach this port has root access to the host', evidence);
 }

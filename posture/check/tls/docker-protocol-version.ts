@@ -8,12 +8,13 @@ const CURRENT: ReadonlySet<string> = new Set(['TLSv1.2', 'TLSv1.3']);
 
 export const dockerProtocolVersion = listenerCheck({
   id: 'tls.docker-protocol-version',
-  title: "Docker's TCP port speaks TLS 1.2 or later only",
+  title: 'Docker port offers only TLS 1.2 or later',
+  failTitle: 'Docker port offers outdated TLS versions',
   severity: 'medium',
   rationale:
-    'Older versions of TLS rest on hashes and modes that are broken; somebody on the way may talk both ends down to them.',
+    'Older versions of TLS use broken hashes and modes. An attacker on the network may downgrade both ends to them.',
   remediation:
-    'Update the engine: current ones offer nothing below TLS 1.2. Where a proxy stands before dockerd, set its minimum version.',
+    'Update the engine: current ones offer nothing below TLS 1.2. If a proxy precedes dockerd, set its minimum version.',
   references: ['https://www.rfc-editor.org/rfc/rfc8996'],
   judges: 'listener',
   service: 'docker',
@@ -22,6 +23,8 @@ export const dockerProtocolVersion = listenerCheck({
     judgeTls(listener, ({ versions }, source) => {
       if (versions.length === 0) return unknownBecause(`${source}: no TLS version was accepted`);
       const evidence = { source, seen: quoteList(versions), expected: 'TLSv1.2 and TLSv1.3 only' };
-      return versions.every((version) => CURRENT.has(version)) ? pass(evidence) : fail(evidence);
+      return versions.every((version) => CURRENT.has(version))
+        ? pass(evidence)
+        : fail(`clients can be downgraded to ${quoteList(versions.filter((each) => !CURRENT.has(each)))}`, evidence);
     }),
 });

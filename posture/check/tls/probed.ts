@@ -2,7 +2,7 @@ import type { ListenerFact, Probe } from '../../fact/listener.ts';
 import { notApplicable, unknownBecause } from '../../verdict.ts';
 import type { Judgement } from '../../verdict.ts';
 
-/** Judges what the probe of a port found, by its source; `unknown` where the probe found nothing out. */
+/** Judges the result of the probe of a port; `unknown` without a result. */
 export function judgeProbe(listener: ListenerFact, judge: (probe: Probe, source: string) => Judgement): Judgement {
   const { probe } = listener;
   switch (probe.state) {
@@ -15,14 +15,14 @@ export function judgeProbe(listener: ListenerFact, judge: (probe: Probe, source:
   }
 }
 
-/** As {@link judgeProbe}, for questions about TLS: they do not arise on a port that speaks clear text. */
+/** As {@link judgeProbe}, for checks of TLS: they do not apply to a port without TLS. */
 export function judgeTls(listener: ListenerFact, judge: (probe: Probe, source: string) => Judgement): Judgement {
   return judgeProbe(listener, (probe, source) => {
     switch (probe.protocol) {
       case 'http':
-        return notApplicable('the port speaks clear text; see tls.docker-client-cert');
+        return notApplicable('the port uses no TLS; see tls.docker-client-cert');
       case 'other':
-        return unknownBecause(`${source}: the port speaks neither HTTP nor TLS`);
+        return unknownBecause(`${source}: the port uses neither HTTP nor TLS`);
       case 'tls':
         return judge(probe, source);
     }

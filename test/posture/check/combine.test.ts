@@ -11,15 +11,20 @@ t.equal(allOf('low', [notApplicable('x'), pass(at('1'))]).verdict, 'pass', 'what
 t.equal(allOf('low', [notApplicable('x'), notApplicable('y')]).verdict, 'notApplicable');
 t.equal(allOf('low', [pass(at('1')), manual('x')]).verdict, 'manual');
 t.match(allOf('low', [manual('x'), unknownBecause('y'), pass()]), { verdict: 'unknown', reason: 'y' });
-t.equal(allOf('low', [unknownBecause('y'), fail(at('1'))]).verdict, 'fail', 'one proof of failure is enough');
+t.equal(allOf('low', [unknownBecause('y'), fail('1', at('1'))]).verdict, 'fail', 'one proof of failure is enough');
 
 void t.test('the worst failure decides the severity and comes first', (t) => {
-  const judged = allOf('medium', [failAs('low', at('1')), fail(at('2')), failAs('high', at('3')), pass(at('4'))]);
-  t.strictSame(judged, { verdict: 'fail', severity: 'high', evidence: [at('3'), at('2'), at('1')] });
-  t.equal(allOf('medium', [failAs('low', at('1')), fail(at('2'))]).severity, undefined, 'that of the check');
+  const judged = allOf('medium', [
+    failAs('low', '1', at('1')),
+    fail('2', at('2')),
+    failAs('high', '3', at('3')),
+    pass(at('4')),
+  ]);
+  t.strictSame(judged, { verdict: 'fail', reason: '3', severity: 'high', evidence: [at('3'), at('2'), at('1')] });
+  t.equal(allOf('medium', [failAs('low', '1', at('1')), fail('2', at('2'))]).severity, undefined, 'that of the check');
   t.end();
 });
 
-t.strictSame(allOf('low', [fail(at('1')), fail(at('1'))]).evidence, [at('1')], 'each piece once');
-const many = Array.from({ length: 300 }, (_, index) => fail(at(String(index))));
+t.strictSame(allOf('low', [fail('1', at('1')), fail('1', at('1'))]).evidence, [at('1')], 'each piece once');
+const many = Array.from({ length: 300 }, (_, index) => fail('x', at(String(index))));
 t.equal(allOf('low', many).evidence.length, 8, 'bounded');

@@ -33,7 +33,10 @@ judgeNodes(t, resourceBudget, [
     name: 'memory, by a byte',
     facts: agent({ ...slow, reason: 'memory' }),
     verdict: 'fail',
-    seen: ['up to 128.1 MiB since 2026-11-25T11:00:00Z', 'throttled: sweeps 4 times as far apart, changes told later'],
+    seen: [
+      'up to 128.1 MiB since 2026-11-25T11:00:00Z',
+      'throttled: sweeps 4 times less often, changes reported later',
+    ],
     sources: ['/proc/self/status VmRSS of the agent'],
   },
   {
@@ -42,7 +45,7 @@ judgeNodes(t, resourceBudget, [
     verdict: 'fail',
     seen: [
       'up to 6.3 % of a core since 2026-11-25T11:00:00Z',
-      'throttled: sweeps 4 times as far apart, changes told later',
+      'throttled: sweeps 4 times less often, changes reported later',
     ],
     sources: ['/proc/self/stat utime and stime of the agent'],
   },
@@ -54,14 +57,14 @@ judgeNodes(t, resourceBudget, [
     seen: [
       'up to 300 MiB since 2026-11-25T11:00:00Z',
       'up to 6.3 % of a core since 2026-11-25T11:00:00Z',
-      'critical: sweeps 16 times as far apart, changes told later',
+      'critical: sweeps 16 times less often, changes reported later',
     ],
   },
   {
     name: 'a scan',
     facts: { agent: absent('plimsoll agent') },
     verdict: 'notApplicable',
-    reason: /no agent is running/,
+    reason: /single scan/,
   },
   {
     name: 'not to be told',

@@ -21,7 +21,7 @@ judgeContainers(t, cgroupParent, [
     name: 'not set, and the cgroup not seen',
     container: { processes: unreadable('/proc/4121/cgroup', 'permission denied (EACCES)') },
     verdict: 'unknown',
-    reason: /not seen/,
+    reason: /could not be read/,
   },
   { name: 'set', container: { declared: { cgroupParent: '/system.slice' } }, verdict: 'fail', seen: ['/system.slice'] },
   {

@@ -44,7 +44,7 @@ judgeContainers(t, defaultBridge, [
     container: joining('a'.repeat(64)),
     facts: others(),
     verdict: 'unknown',
-    reason: /not seen/,
+    reason: /not inspected/,
   },
   {
     name: 'a ring',

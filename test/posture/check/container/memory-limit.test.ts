@@ -31,7 +31,7 @@ judgeContainers(t, memoryLimit, [
     container: { declared: { memoryBytes: 966367641600 }, memoryMaxBytes: seen(966367641600, file) },
     facts: { node: nodeFact({ memoryBytes: 8589934592 }) },
     verdict: 'fail',
-    seen: ['966367641600 bytes', 'the machine has 8589934592 bytes', '966367641600 bytes'],
+    seen: ['966367641600 bytes', 'the host has 8589934592 bytes', '966367641600 bytes'],
   },
   {
     name: 'the memory of the machine is not known',

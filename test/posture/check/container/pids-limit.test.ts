@@ -23,7 +23,7 @@ judgeContainers(t, pidsLimit, [
     name: 'as many as the machine has numbers for',
     container: { pidsMax: seen(32768, file) },
     verdict: 'fail',
-    seen: ['32768 processes', 'the machine has 32768 processes', 'no limit asked for'],
+    seen: ['32768 processes', 'the host has 32768 processes', 'no limit asked for'],
   },
   { name: 'asked for, but not in force', container: { declared: { pidsLimit: 50 } }, verdict: 'fail' },
   { name: 'no pids controller', container: { pidsMax: absent(file) }, verdict: 'fail' },

@@ -31,6 +31,6 @@ judgeContainers(t, privilegedPort, [
     name: 'the network of the node',
     container: { namespaces: { net: namespaceOf('net', 4026531833, true) } },
     verdict: 'unknown',
-    reason: /not told apart/,
+    reason: /cannot be identified/,
   },
 ]);

@@ -29,7 +29,7 @@ judgeContainers(t, runtimeSocket, [
     name: 'a socket, read-only',
     container: reached(),
     verdict: 'fail',
-    seen: ['0:25 /docker.sock /x ro - tmpfs tmpfs', '/run/docker.sock of the node at /x'],
+    seen: ['0:25 /docker.sock /x ro - tmpfs tmpfs', '/run/docker.sock of the host at /x'],
   },
   { name: 'covered, for good', container: reached({ covered: true }), verdict: 'pass' },
   {
@@ -46,7 +46,7 @@ judgeContainers(t, runtimeSocket, [
     name: 'an abstract socket in the network of the node',
     container: reached({ path: '@/containerd-shim/x.sock', at: '@/containerd-shim/x.sock', mount: 0 }),
     verdict: 'fail',
-    seen: ['@/containerd-shim/x.sock of the node at @/containerd-shim/x.sock'],
+    seen: ['@/containerd-shim/x.sock of the host at @/containerd-shim/x.sock'],
   },
   { name: 'declared, but no socket is there', container: { declared: declared('/run/podman') }, verdict: 'pass' },
   {

@@ -31,7 +31,7 @@ judgeContainers(t, seccompFilter, [
     name: 'one that is not understood',
     container: { declared: { seccompProfile: 'custom' } },
     verdict: 'unknown',
-    reason: /not understood/,
+    reason: /could not be parsed/,
   },
   {
     name: 'one that allows everything, in a container that does not run',

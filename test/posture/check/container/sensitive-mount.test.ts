@@ -131,9 +131,7 @@ judgeContainers(t, sensitiveMount, [
         nodePaths: ['/dev'],
       }),
     ],
-    {
-      verdict: 'fail',
-    },
+    { verdict: 'fail', severity: 'high' },
   ),
   row(
     'a disk of its own below a directory that was asked for',
@@ -160,7 +158,7 @@ judgeContainers(t, sensitiveMount, [
     {
       verdict: 'fail',
       severity: 'high',
-      seen: ['8:17 / /x rw - ext4 /dev/sdb1', '/home on the node', 'bind /home -> /x rw'],
+      seen: ['8:17 / /x rw - ext4 /dev/sdb1', '/home on the host', 'bind /home -> /x rw'],
     },
   ),
   row(
@@ -176,7 +174,7 @@ judgeContainers(t, sensitiveMount, [
         nodePaths: ['/var/lib/docker/volumes/p/_data'],
       }),
     ],
-    { verdict: 'fail', severity: 'critical', seen: ['0:61 / /x rw - proc proc', '/proc on the node'] },
+    { verdict: 'fail', severity: 'critical', seen: ['0:61 / /x rw - proc proc', '/proc on the host'] },
   ),
   row(
     'the small init of --init',
@@ -260,7 +258,7 @@ judgeContainers(t, sensitiveMount, [
     'files that only look like those of the engine',
     [],
     [mountOf({ root: `/etc/containers/${CONTAINER_ID}/hosts`, mountPoint: '/x' })],
-    { verdict: 'fail' },
+    { verdict: 'fail', severity: 'high' },
   ),
   row(
     'a file of the node in the place of the small init',
@@ -281,13 +279,13 @@ judgeContainers(t, sensitiveMount, [
         nodePaths: ['/sys/fs/cgroup/pids'],
       }),
     ],
-    { verdict: 'fail' },
+    { verdict: 'fail', severity: 'high' },
   ),
   row(
     'the interface of the tracer, mounted by the container itself',
     [],
     [mountOf({ mountPoint: '/t', fsType: 'tracefs', source: 't', device: '0:12' })],
-    { verdict: 'fail', seen: ['0:12 / /t rw - tracefs t', '/sys/kernel/tracing on the node'] },
+    { verdict: 'fail', severity: 'high', seen: ['0:12 / /t rw - tracefs t', '/sys/kernel/tracing on the host'] },
   ),
   row(
     'memory files that all share who were started with --ipc host',
@@ -302,7 +300,7 @@ judgeContainers(t, sensitiveMount, [
         nodePaths: ['/dev/shm'],
       }),
     ],
-    { verdict: 'fail' },
+    { verdict: 'fail', severity: 'high' },
   ),
   row(
     'a part of a file system that no path of the node leads to',

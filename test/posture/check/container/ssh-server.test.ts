@@ -30,7 +30,7 @@ judgeContainers(t, sshServer, [
     },
     verdict: 'manual',
     seen: ['22/tcp at 0.0.0.0:2222', 'nginx'],
-    reason: /port of SSH/,
+    reason: /SSH port/,
   },
   { name: 'gone', container: { programs: absent('/proc/4121/status') }, verdict: 'unknown', reason: /ended/ },
 ]);

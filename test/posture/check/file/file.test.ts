@@ -2,13 +2,6 @@ import t from 'tap';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import type { FileCheck } from '../../../../posture/check/check.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
-import { dockerSocketMode } from '../../../../posture/check/file/docker-socket-mode.ts';
-import { dockerSocketOwner } from '../../../../posture/check/file/docker-socket-owner.ts';
-import { dockerServerKeyMode } from '../../../../posture/check/file/docker-server-key-mode.ts';
-import { dockerServiceMode } from '../../../../posture/check/file/docker-service-mode.ts';
-import { registryCertificateMode } from '../../../../posture/check/file/registry-certificate-mode.ts';
-import { sshHostKeyMode } from '../../../../posture/check/file/ssh-host-key-mode.ts';
-import { sshHostKeyOwner } from '../../../../posture/check/file/ssh-host-key-owner.ts';
 import type { FileFact } from '../../../../posture/fact/file.ts';
 import { judgeFileRows } from '../../../fixture/node-table.ts';
 
@@ -136,12 +129,20 @@ function unjudged({ role }: FileCheck): Parameters<typeof judgeFileRows>[2] {
 }
 
 const socket = '/var/run/docker.sock';
-judgeFileRows(t, dockerSocketMode, [
+judgeFileRows(t, checkOf('file.docker-socket-mode'), [
   {
     name: 'open to everybody is critical',
     file: fileOf('dockerSocket', socket, { kind: 'socket', mode: 0o666, realPath: '/run/docker.sock' }),
     verdict: 'fail',
     severity: 'critical',
+    reason: /^\/var\/run\/docker\.sock: others can read and write$/,
+  },
+  {
+    name: 'each excess right is named',
+    file: fileOf('dockerSocket', socket, { kind: 'socket', mode: 0o7773 }),
+    verdict: 'fail',
+    reason:
+      /: others can write and execute, its group can execute, its owner can execute, set-user-ID is set, set-group-ID is set, the sticky bit is set$/,
   },
 ]);
 
@@ -152,7 +153,7 @@ const groups: readonly (readonly [name: string, group: string, expected: string,
   ['the usual group where another is configured', 'docker', 'operators', 'fail'],
   ['a group that nobody chose', 'users', 'docker', 'fail'],
 ];
-judgeFileRows(t, dockerSocketOwner, [
+judgeFileRows(t, checkOf('file.docker-socket-owner'), [
   ...groups.map(([name, group, expectedGroup, verdict]) => ({
     name,
     file: fileOf('dockerSocket', socket, { kind: 'socket', mode: 0o660, gid: 106, group }, expectedGroup),
@@ -169,10 +170,11 @@ judgeFileRows(t, dockerSocketOwner, [
     name: 'or to another user, which is wrong',
     file: fileOf('dockerSocket', '/run/user/1000/docker.sock', { uid: 1001, gid: 1001, owner: 'you', group: 'you' }),
     verdict: 'fail',
+    reason: /^\/run\/user\/1000\/docker\.sock belongs to user you and group you$/,
   },
 ]);
 
-judgeFileRows(t, dockerServerKeyMode, [
+judgeFileRows(t, checkOf('file.docker-server-key-mode'), [
   {
     name: '0600 is milder: the benchmark wants 0400, but nobody else can read it',
     file: fileOf('dockerServerKey', '/etc/docker/key.pem', { mode: 0o600 }),
@@ -182,7 +184,7 @@ judgeFileRows(t, dockerServerKeyMode, [
 ]);
 
 const certificates = '/etc/docker/certs.d/registry.example:5000';
-judgeFileRows(t, registryCertificateMode, [
+judgeFileRows(t, checkOf('file.registry-certificate-mode'), [
   {
     name: 'a client key that everybody can read',
     file: fileOf('dockerRegistryCertificate', `${certificates}/client.key`, { mode: 0o444 }),
@@ -200,7 +202,7 @@ judgeFileRows(t, registryCertificateMode, [
   },
 ]);
 
-judgeFileRows(t, dockerServiceMode, [
+judgeFileRows(t, checkOf('file.docker-service-mode'), [
   {
     name: 'a masked unit leads to /dev/null',
     file: fileOf('dockerServiceUnit', '/etc/systemd/system/docker.service', {
@@ -214,7 +216,7 @@ judgeFileRows(t, dockerServiceMode, [
 ]);
 
 const hostKey = '/etc/ssh/ssh_host_ed25519_key';
-judgeFileRows(t, sshHostKeyMode, [
+judgeFileRows(t, checkOf('file.ssh-host-key-mode'), [
   {
     name: 'Red Hat 8: readable for the signing helper',
     file: fileOf('sshHostKey', hostKey, { mode: 0o640, gid: 996, group: 'ssh_keys' }),
@@ -226,7 +228,7 @@ judgeFileRows(t, sshHostKeyMode, [
     verdict: 'fail',
   },
 ]);
-judgeFileRows(t, sshHostKeyOwner, [
+judgeFileRows(t, checkOf('file.ssh-host-key-owner'), [
   {
     name: 'Red Hat 8: group ssh_keys',
     file: fileOf('sshHostKey', hostKey, { gid: 996, group: 'ssh_keys' }),
@@ -236,7 +238,10 @@ judgeFileRows(t, sshHostKeyOwner, [
 
 void t.test('evidence names where a link leads', (t) => {
   const file = fileOf('dockerSocket', socket, { kind: 'socket', mode: 0o660, realPath: '/run/docker.sock' });
-  t.equal(dockerSocketMode.judge(file).evidence[0]?.source, 'stat /var/run/docker.sock -> /run/docker.sock');
+  t.equal(
+    checkOf('file.docker-socket-mode').judge(file).evidence[0]?.source,
+    'stat /var/run/docker.sock -> /run/docker.sock',
+  );
   t.end();
 });
 

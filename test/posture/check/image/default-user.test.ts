@@ -27,7 +27,7 @@ judgeImages(t, defaultUser, [
     verdict: 'pass' as const,
     seen: [user],
   })),
-  { name: 'a name', image: { user: 'app' }, verdict: 'unknown', reason: /no container shows/ },
+  { name: 'a name', image: { user: 'app' }, verdict: 'unknown', reason: /no running container shows/ },
   { name: 'a name that runs as another user', image: { user: 'app' }, facts: running(1000), verdict: 'pass' },
   {
     name: 'another name of root',

@@ -356,7 +356,7 @@ judgeNodes(t, tainted, [
     name: 'O',
     facts: taint(4096),
     verdict: 'fail',
-    seen: ['4096 (O: a module from outside the kernel tree is loaded)'],
+    seen: ['4096 (O: a module from outside the kernel tree was loaded)'],
   },
   { name: 'nvidia without a signature', facts: taint(1 + 4096 + 8192), verdict: 'fail' },
   { name: 'forced', facts: taint(2), verdict: 'fail' },

@@ -118,7 +118,7 @@ const EMPTY: NodeRow = {
   name: 'keyword not read',
   facts: fact({ contexts: seen([{ condition: '', settings: {} }], CONFIG) }),
   verdict: 'unknown',
-  reason: /was not read/,
+  reason: /could not be read/,
 };
 
 type Row = readonly [lines: Lines, verdict: Verdict, severity?: Severity];
@@ -395,7 +395,7 @@ judgeNodes(t, weakAlgorithms, [
     name: 'defaults of a version that is not known',
     facts: fact({ contexts: seen([{ condition: '', settings: {} }], CONFIG) }),
     verdict: 'unknown',
-    reason: /Ciphers, MACs.*depends on its version/,
+    reason: /Ciphers, MACs.*depend on the version/,
   },
   {
     name: 'what is weak is weak, whatever else is not known',

@@ -65,7 +65,7 @@ const CLEAR_TEXT: ListenerRow = {
   name: 'clear text',
   listener: listener(HTTP),
   verdict: 'notApplicable',
-  reason: /clear text/,
+  reason: /uses no TLS/,
 };
 
 judgeListenerRows(t, dockerClientCert, [
