@@ -4,8 +4,14 @@ import { control, count, severity } from './part.ts';
 /** A check, as documentation. */
 export const check = s.object({
   id: s.string(),
-  title: s.string(),
+  title: s.string('what holds where the check passes'),
+  failTitle: s.string('what is wrong where it fails'),
   severity,
+  severityLevels: s.list(
+    s.object({ severity, when: s.string('which failures have it') }),
+    'severities of failures, worst first; empty: every failure has `severity`, otherwise `severity` is the worst',
+    8,
+  ),
   judges: s.openOneOf(['node', 'docker', 'sshd', 'container', 'image', 'file', 'listener']),
   needs: s.list(s.string(), 'facts that it reads besides what it judges', 64),
   rationale: s.string(),

@@ -23,19 +23,22 @@ const evidence = s.object({
   expected: s.string('what was expected instead'),
 });
 
-/** One finding of the fleet. `reason` is null where the evidence says it all. */
+/** One finding of the fleet. `reason` is null for a pass. */
 export const fleetFinding = s.object({
   uid: s.string('unique in the fleet; never changes for (node, check, subject)'),
   id: s.string('unique on the node: `check/kind/subject id`'),
   nodeId: s.string(),
   nodeName: s.string(),
   check: s.string(),
-  title: s.string(),
+  title: s.string('what is wrong where the check fails, what holds where it passes; otherwise no claim, with a prefix'),
   verdict,
   severity,
   subject,
   evidence: s.list(evidence, '', 64),
-  reason: s.nullable(s.string(), 'why; always present for unknown, notApplicable and manual'),
+  reason: s.nullable(
+    s.string(),
+    'one sentence: what a failure means, or why it is unknown, manual or not applicable; absent for a pass',
+  ),
   controls: s.list(control, 'benchmark controls that the check answers', 256),
   firstSeenMs: time('when it was first seen'),
   changedMs: time('when its content last changed'),

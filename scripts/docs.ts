@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { controlsOf } from '../posture/benchmark/benchmark.ts';
+import { severityText } from '../posture/check/check.ts';
 import type { Check } from '../posture/check/check.ts';
 import { CHECKS } from '../posture/check/registry.ts';
 import { factPaths } from '../posture/fact/path.ts';
@@ -17,7 +18,7 @@ function checksPage(): string {
   const parts = [
     '# Checks',
     GENERATED,
-    `${String(CHECKS.length)} checks. Each answers in every round, for each subject, with \`pass\`, \`fail\`, \`notApplicable\`, \`unknown\` or \`manual\`. \`plimsoll explain ID\` shows the same in the terminal.`,
+    `${String(CHECKS.length)} checks. Each answers in every round, for each subject, with \`pass\`, \`fail\`, \`notApplicable\`, \`unknown\` or \`manual\`. The title of a finding says what holds (pass) or what is wrong (fail). For the other verdicts it claims neither: \`Not verified:\` (unknown), \`Needs review:\` (manual) or \`Not applicable:\` precedes the title of a pass. A container that does not run is judged by its declaration, one severity level milder. \`plimsoll explain ID\` shows this page for one check in the terminal.`,
     [...areas].map(([area, checks]) => `- ${area}: ${checks.map(linkTo).join(', ')}`).join('\n'),
   ];
   for (const [area, checks] of areas) parts.push(`## ${area}`, ...checks.map(checkSection));
@@ -32,7 +33,11 @@ function checkSection(check: Check): string {
   const controls = controlsOf(check.id).map(({ benchmark, control }) => `${benchmark} ${control}`);
   return [
     `### ${check.id}`,
-    `**${check.title}.** Severity ${check.severity}; judges ${check.judges === 'docker' || check.judges === 'sshd' ? `the daemon (${check.judges})` : `each ${check.judges}`}.`,
+    `Passes: **${check.title}.** Fails: **${check.failTitle}.**`,
+    `Severity ${severityText(check)}; judges ${check.judges === 'docker' || check.judges === 'sshd' ? `the daemon (${check.judges})` : `each ${check.judges}`}.`,
+    ...(check.severityLevels === undefined
+      ? []
+      : [check.severityLevels.map(({ severity, when }) => `- ${severity}: ${when}`).join('\n')]),
     check.rationale,
     `_What to do:_ ${check.remediation}`,
     [

@@ -1,4 +1,5 @@
 import { CHECKS } from '../../posture/check/registry.ts';
+import { severityText } from '../../posture/check/check.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
@@ -11,7 +12,7 @@ export const checks = defineCommand({
   summary: 'list what is judged',
   usage: ['checks [options]'],
   description: [
-    'Lists every check with its severity and what is right. plimsoll explain CHECK says why and what to do.',
+    'Lists every check with its severity and what holds where it passes. plimsoll explain CHECK says why and what to do.',
   ],
   operands: { min: 0, max: 0 },
   options: [
@@ -27,7 +28,7 @@ export const checks = defineCommand({
       value: 'SEVERITY',
       choices: SEVERITIES,
       repeated: true,
-      summary: 'only checks of this severity',
+      summary: 'only checks whose failures can have this severity',
     },
     OUTPUT_OPTION,
   ],
@@ -44,19 +45,19 @@ export const checks = defineCommand({
       if (problem !== undefined) return printError(context, problem, 'see: plimsoll checks');
     }
     const shown = CHECKS.filter(
-      ({ id, severity }) =>
+      ({ id, severity, severityLevels = [{ severity }] }) =>
         (wanted.length === 0 || wanted.some((word) => id === word || id.startsWith(`${word}.`))) &&
-        (severities.length === 0 || severities.includes(severity)),
+        (severities.length === 0 || severityLevels.some((level) => severities.includes(level.severity))),
     );
     const items = shown.map(documentCheck);
     await printListing(context, {
       document: { checks: items },
       items,
-      columns: [{ title: 'CHECK', min: 24 }, { title: 'SEVERITY' }, { title: 'WHAT IS RIGHT' }],
-      rows: shown.map(({ id, severity, title }) => [
-        { text: id },
-        { text: severity, paint: (text) => paint.severity(severity, text) },
-        { text: title },
+      columns: [{ title: 'CHECK', min: 24 }, { title: 'SEVERITY' }, { title: 'PASSES WHEN' }],
+      rows: shown.map((check) => [
+        { text: check.id },
+        { text: severityText(check), paint: (text) => paint.severity(check.severity, text) },
+        { text: check.title },
       ]),
       empty: 'No such check.',
     });

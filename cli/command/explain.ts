@@ -2,6 +2,7 @@ import { compareByName } from '../../api/finding-list.ts';
 import type { FleetFinding } from '../../api/finding.ts';
 import { safe, safeJson } from '../../api/safe.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
+import { severityText } from '../../posture/check/check.ts';
 import type { Check } from '../../posture/check/check.ts';
 import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
 import { FACT_SCHEMAS } from '../../posture/fact/facts.ts';
@@ -23,10 +24,10 @@ const MAX_FINDINGS = 100;
 
 export const explain = defineCommand({
   name: 'explain',
-  summary: 'what a check judges, why it matters and what to do',
+  summary: 'explain a check: when it fails, why it matters and what to do',
   usage: ['explain CHECK [options]'],
   description: [
-    'Says what is right, why it matters, what is read to judge it, what to do when it fails, where that is documented, and which benchmark controls it answers.',
+    'Prints when a check passes and fails, what decides the severity, why it matters, what to do, which facts it reads, its references and its benchmark controls.',
     'With --node or --subject the present findings follow, with all their evidence, as the collector has them.',
   ],
   operands: { min: 1, max: 1, completes: 'check' },
@@ -68,7 +69,7 @@ export const explain = defineCommand({
   },
 });
 
-/** What the collector has; undefined where nobody asked, or where it could not be asked, which is said. */
+/** Findings of the collector; undefined without --node and --subject, or after an error, which is printed. */
 async function presentFindings(context: Context, check: string): Promise<readonly FleetFinding[] | undefined> {
   const { args, settings } = context;
   if (!args.has('node') && !args.has('subject')) return undefined;
@@ -95,8 +96,10 @@ function page(check: Check, document: DocumentCheck, { width, paint }: Context):
     ...wrap(text, width - 2).map((line) => `  ${line}`),
   ];
   return [
-    `${paint.bold(check.id)}  ${paint.severity(check.severity, check.severity.toUpperCase())}`,
-    ...wrap(check.title, width),
+    `${paint.bold(check.id)}  ${paint.severity(check.severity, severityText(check).toUpperCase())}`,
+    ...wrap(`Passes: ${check.title}`, width),
+    ...wrap(`Fails: ${check.failTitle}`, width),
+    ...severityLines(check, width, paint.bold('Severity')),
     ...paragraph('Why', check.rationale),
     ...paragraph('What to do', check.remediation),
     '',
@@ -109,7 +112,16 @@ function page(check: Check, document: DocumentCheck, { width, paint }: Context):
   ];
 }
 
-/** The facts behind a check: what it judges, then what it needs besides. */
+/** What decides the severity of a failure; nothing where there is one severity. */
+function severityLines({ severityLevels, judges }: Check, width: number, title: string): readonly string[] {
+  if (severityLevels === undefined) return [];
+  const levels = severityLevels.map(({ severity, when }) => `${severity}: ${when}`);
+  if (judges === 'container')
+    levels.push('A container that does not run is judged by its declaration, one level milder.');
+  return ['', title, ...levels.flatMap((level) => wrap(level, width - 2).map((line) => `  ${line}`))];
+}
+
+/** The facts that a check reads: its subject, then the others. */
 function readLines(check: Check, width: number): readonly string[] {
   const judged: Readonly<Record<Check['judges'], FactName>> = {
     node: 'node',

@@ -23,12 +23,17 @@ export function findingLabel({ verdict, severity }: Pick<ShownFinding, 'verdict'
   };
 }
 
-/** One line of evidence: the decisive reading and where it stood, then what stands beside it; or the reason. */
+/** The meaning of a finding in one line; of a failure the proof follows, of a pass the proof is all. */
 export function evidenceLine({ verdict, evidence, reason }: ShownFinding): string {
-  const isReasoned = verdict !== 'fail' && verdict !== 'pass';
-  if (isReasoned && reason !== undefined && reason !== null && reason !== '') return reason;
-  const [first, ...others] = evidence;
-  if (first === undefined) return reason ?? '';
+  const meaning = reason ?? '';
+  const proof = proofOf(evidence);
+  if (meaning === '') return proof;
+  return verdict === 'fail' && proof !== '' ? `${meaning}: ${proof}` : meaning;
+}
+
+/** The decisive reading and its source, then further readings. */
+function proofOf([first, ...others]: ShownFinding['evidence']): string {
+  if (first === undefined) return '';
   const beside = others.slice(0, 2).map(({ source, seen }) => (source === first.source ? seen : `${source}: ${seen}`));
   const place = first.source === 'default' ? 'by default' : `in ${first.source}`;
   return [`${first.seen} ${place}`, ...beside].join(', ');

@@ -1,13 +1,19 @@
 import { controlsOf } from '../../posture/benchmark/benchmark.ts';
-import type { Check } from '../../posture/check/check.ts';
+import type { Check, SeverityLevel } from '../../posture/check/check.ts';
 import type { ControlReference } from '../../posture/finding.ts';
 import type { Severity } from '../../posture/verdict.ts';
 
 /** A check as documents have it. */
 export interface DocumentCheck {
   readonly id: string;
+  /** What holds where it passes. */
   readonly title: string;
+  /** What is wrong where it fails. */
+  readonly failTitle: string;
+  /** The worst that a failure can have. */
   readonly severity: Severity;
+  /** Severities of failures, worst first, and when they apply; empty: every failure has `severity`. */
+  readonly severityLevels: readonly SeverityLevel[];
   readonly judges: Check['judges'];
   /** Facts that it reads besides what it judges. */
   readonly needs: readonly string[];
@@ -19,6 +25,18 @@ export interface DocumentCheck {
 
 /** `check` without its function. */
 export function documentCheck(check: Check): DocumentCheck {
-  const { id, title, severity, judges, needs, rationale, remediation, references } = check;
-  return { id, title, severity, judges, needs, rationale, remediation, references, controls: controlsOf(id) };
+  const {
+    id,
+    title,
+    failTitle,
+    severity,
+    severityLevels = [],
+    judges,
+    needs,
+    rationale,
+    remediation,
+    references,
+  } = check;
+  const texts = { rationale, remediation, references };
+  return { id, title, failTitle, severity, severityLevels, judges, needs, ...texts, controls: controlsOf(id) };
 }

@@ -111,7 +111,8 @@ function findingInfoOf({ atMs, finding }: OutboxEvent, check: Check | undefined)
     last_seen_time: Math.max(atMs, finding.firstSeenMs),
     modified_time: finding.changedMs,
     data_sources: [...new Set(finding.evidence.map(({ source }) => source))],
-    analytic: { uid: finding.check, name: finding.title, type_id: RULE, type: 'Rule' },
+    // The name of the rule does not depend on the verdict.
+    analytic: { uid: finding.check, name: check?.title ?? finding.check, type_id: RULE, type: 'Rule' },
   };
 }
 

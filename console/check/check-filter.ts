@@ -32,7 +32,7 @@ export function writeCheckFilter({ text, severities }: CheckFilter): string {
 export function matchingChecks(checks: readonly Check[], { text, severities }: CheckFilter): readonly Check[] {
   const words = searchWords(text.toLowerCase());
   return checks
-    .filter((check) => severities.length === 0 || severities.includes(check.severity))
+    .filter((check) => severities.length === 0 || isOneOf(severities, check))
     .filter((check) => {
       const whole = textOf(check);
       return words.every((word) => whole.includes(word));
@@ -43,7 +43,11 @@ export function matchingChecks(checks: readonly Check[], { text, severities }: C
     });
 }
 
-function textOf({ id, title, rationale, remediation, judges, needs, controls }: Check): string {
+function isOneOf(severities: readonly Severity[], { severity, severityLevels }: Check): boolean {
+  return severities.includes(severity) || severityLevels.some((level) => severities.includes(level.severity));
+}
+
+function textOf({ id, title, failTitle, rationale, remediation, judges, needs, controls }: Check): string {
   const named = controls.map(({ benchmark, control }) => `${benchmark} ${control}`);
-  return [id, title, rationale, remediation, judges, ...needs, ...named].join('\n').toLowerCase();
+  return [id, title, failTitle, rationale, remediation, judges, ...needs, ...named].join('\n').toLowerCase();
 }

@@ -7,6 +7,17 @@ export function CheckText({ check, level }: { readonly check: Check; readonly le
   const read = [...new Set([check.judges, ...check.needs])];
   return (
     <div class="check-text">
+      <Heading>When it fails</Heading>
+      <p>{check.failTitle}</p>
+      {check.severityLevels.length === 0 ? null : (
+        <ul>
+          {check.severityLevels.map(({ severity, when }) => (
+            <li key={severity}>
+              <strong>{severity}:</strong> {when}
+            </li>
+          ))}
+        </ul>
+      )}
       <Heading>Why it matters</Heading>
       <p>{check.rationale}</p>
       <Heading>What to do</Heading>

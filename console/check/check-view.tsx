@@ -29,7 +29,9 @@ export function CheckView({ checkId }: { readonly checkId: string }): JSX.Elemen
       </p>
       <div class="title-line">
         <h1 tabIndex={-1}>{value === undefined ? <UntrustedText text={checkId} /> : value.title}</h1>
-        {value === undefined ? null : <SeverityTag severity={value.severity} />}
+        {value === undefined ? null : (
+          <SeverityTag severity={value.severity} isWorst={value.severityLevels.length > 0} />
+        )}
         <code class="title-id muted">
           <UntrustedText text={checkId} />
         </code>

@@ -59,14 +59,18 @@ export function ChecksView({ filter }: { readonly filter: CheckFilter }): JSX.El
   );
 }
 
-function CheckRow({ check: { id, title, severity, judges, controls } }: { readonly check: Check }): JSX.Element {
+function CheckRow({
+  check: { id, title, severity, severityLevels, judges, controls },
+}: {
+  readonly check: Check;
+}): JSX.Element {
   // The versions of a benchmark mostly give a control the same number.
   const named = [
     ...new Set(controls.map(({ benchmark, control }) => `${benchmark.replace(/-[\d.]+$/, '')} ${control}`)),
   ];
   return (
     <a href={checkHash(id)}>
-      <SeverityTag severity={severity} />
+      <SeverityTag severity={severity} isWorst={severityLevels.length > 0} />
       <span class="checks-title">{title}</span>
       <span class="checks-id">{id}</span>
       <span class="checks-judges">

@@ -51,7 +51,7 @@ export function FindingRow({
   );
 }
 
-/** What decided, in few words: the first thing that was seen, or the reason. */
+/** The meaning of the finding, or of a pass the first thing that was read. */
 function decisive({ evidence, reason }: FleetFinding): string {
-  return evidence[0]?.seen ?? reason ?? '';
+  return reason ?? evidence[0]?.seen ?? '';
 }

@@ -20,11 +20,18 @@ export function SeverityMark({ severity }: { readonly severity: Severity }): JSX
   );
 }
 
-/** A severity: shape and word. */
-export function SeverityTag({ severity }: { readonly severity: Severity }): JSX.Element {
+/** A severity: shape and word. `isWorst`: the worst of several. */
+export function SeverityTag({
+  severity,
+  isWorst = false,
+}: {
+  readonly severity: Severity;
+  readonly isWorst?: boolean;
+}): JSX.Element {
   return (
     <span class={`tag tag-sev sev-${severity}`}>
       <SeverityMark severity={severity} />
+      {isWorst ? 'up to ' : ''}
       {SEVERITY_LABELS[severity]}
     </span>
   );

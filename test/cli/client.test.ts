@@ -190,8 +190,11 @@ void t.test('explain, with what was seen', async (t) => {
   await seed(server);
   const page = await run('explain', 'container.seccomp-filter', '--subject', 'shop-db');
   t.equal(page.code, 0);
-  t.match(page.stdout, /^container\.seccomp-filter {2}HIGH\n/);
-  for (const title of ['Why', 'What to do', 'What is read', 'Where to read more', 'Benchmarks'])
+  t.match(
+    page.stdout,
+    /^container\.seccomp-filter {2}UP TO HIGH\nPasses: Seccomp protection is effective\nFails: Seccomp protection is missing or weak\n/,
+  );
+  for (const title of ['Severity', 'Why', 'What to do', 'What is read', 'Where to read more', 'Benchmarks'])
     t.match(page.stdout, `\n${title}\n`);
   t.ok(
     page.stdout.endsWith(

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { openSqliteStore } from '../../collector/store/sqlite.ts';
 import { packFinding } from '../../collector/store/row.ts';
 import type { NodeRow, Store } from '../../collector/store/store.ts';
+import { findingTitle } from '../../posture/check/check.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import { findingId } from '../../posture/finding.ts';
 import type { Finding } from '../../posture/finding.ts';
@@ -101,7 +102,7 @@ function findingOf(check: (typeof CHECKS)[number], container: string, random: ()
   return {
     id: findingId(check.id, subject),
     check: check.id,
-    title: check.title,
+    title: findingTitle(check, verdict),
     verdict,
     severity,
     subject,

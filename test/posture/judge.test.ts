@@ -187,3 +187,16 @@ void t.test('facts that change as a whole', (t) => {
   t.same(same, { added: [], changed: [], gone: [] }, 'what says the same is no change');
   t.end();
 });
+
+void t.test('a title claims what the verdict says, and every answer but a pass has a reason', (t) => {
+  const container = containerFact({ declared: { privileged: true }, seccomp: unreadable('/proc/7/status', 'denied') });
+  const all = judgeAll(CHECKS, factsOf({ containers: seen([container], 'x') }));
+  for (const { id, title, verdict, reason, check } of all.values()) {
+    const [known] = CHECKS.filter((each) => each.id === check);
+    const isClaim = title === (verdict === 'fail' ? known?.failTitle : known?.title);
+    t.equal(isClaim, verdict === 'fail' || verdict === 'pass', `${id} ${verdict}: ${title}`);
+    t.equal(reason === undefined, verdict === 'pass', `${id} ${verdict}: reason`);
+  }
+  t.equal(all.get(`container.privileged/container/${container.id}`)?.title, 'Container runs privileged');
+  t.end();
+});

@@ -41,7 +41,9 @@ function presentCheck(check: Check, controlsOf: ControlLookup): ApiCheck {
   return {
     id: check.id,
     title: check.title,
+    failTitle: check.failTitle,
     severity: check.severity,
+    severityLevels: check.severityLevels ?? [],
     judges: check.judges,
     needs: check.needs,
     rationale: check.rationale,

@@ -6,6 +6,8 @@ import type { CheckFilter } from '../../../console/check/check-filter.ts';
 function checkOf(id: string, severity: Check['severity'], more: Partial<Check> = {}): Check {
   const plain = {
     title: id,
+    failTitle: `not ${id}`,
+    severityLevels: [],
     judges: 'container',
     rationale: '',
     remediation: '',
@@ -19,7 +21,13 @@ function checkOf(id: string, severity: Check['severity'], more: Partial<Check> =
 const CHECKS = [
   checkOf('ssh.root-login', 'high', { title: 'Root cannot sign in', judges: 'sshd' }),
   checkOf('container.health', 'low', { controls: [{ benchmark: 'cis-docker-1.8.0', control: '4.6' }] }),
-  checkOf('container.privileged', 'critical', { rationale: 'A Privileged container has all devices.' }),
+  checkOf('container.privileged', 'critical', {
+    severityLevels: [
+      { severity: 'critical', when: 'it controls the host' },
+      { severity: 'medium', when: 'it does not' },
+    ],
+    rationale: 'A Privileged container has all devices.',
+  }),
   checkOf('daemon.live-restore', 'low', { judges: 'docker', needs: ['kernel'] }),
 ];
 
@@ -34,6 +42,7 @@ void t.test('all words must be found, in any field and any case; the worst stand
     [{ text: 'nothing has this' }, []],
     [{ severities: ['low', 'critical'] }, ['container.privileged', 'container.health', 'daemon.live-restore']],
     [{ severities: ['low'], text: 'live' }, ['daemon.live-restore']],
+    [{ severities: ['medium'] }, ['container.privileged']],
     [{ severities: ['info'] }, []],
   ];
   for (const [filter, ids] of cases)

@@ -114,7 +114,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
       .click();
     const panel = page.getByRole('region', { name: 'Details of the finding' });
     await panel.getByText('The node does not report this finding any more').waitFor();
-    await panel.getByRole('heading', { level: 2, name: 'Every thread of every container runs' }).waitFor();
+    await panel.getByRole('heading', { level: 2, name: 'Seccomp protection is' }).waitFor();
     await panel.locator('.history li').nth(1).waitFor();
     t.equal(await panel.locator('.history li').count(), 2, 'opened and resolved');
     await go('#/');
@@ -222,9 +222,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
   });
 
   await t.test('a check: explanation and its findings', async (t) => {
-    await page
-      .getByRole('heading', { level: 1, name: 'Every thread of every container runs under a seccomp filter' })
-      .waitFor();
+    await page.getByRole('heading', { level: 1, name: 'Seccomp protection is effective' }).waitFor();
     await page.getByRole('heading', { name: 'What to do' }).waitFor();
     await page.getByText('https://docs.docker.com/engine/security/seccomp/').waitFor();
     await page.locator('.row-link').first().waitFor();

@@ -26,6 +26,7 @@ import { judgeNodes } from '../../../fixture/node-table.ts';
 import type { NodeRow } from '../../../fixture/node-table.ts';
 
 const CONFIG = '/etc/ssh/sshd_config';
+const RUNNING = seen('running' as const, '/proc/611');
 
 /** Defaults of `sshd -T` of OpenSSH 10.0p2, for the keywords that checks read. */
 const DEFAULTS: Readonly<Record<string, readonly string[]>> = {
@@ -77,17 +78,17 @@ function context(condition: string, base: SshContext['settings'], lines: Lines, 
 }
 
 /** A running sshd with these lines from line 1 on, and those of one Match block from line 101 on. */
-function sshd(lines: Lines, match: Lines = {}, condition = ''): Partial<Facts> {
+function sshd(lines: Lines, match: Lines = {}, condition = '', present: SshdFact['present'] = RUNNING): Partial<Facts> {
   const defaults = Object.entries(DEFAULTS).map(
     ([keyword, values]) => [keyword, { values, source: 'default' }] as const,
   );
   const global = context('', Object.fromEntries(defaults), lines, 1);
   const contexts = condition === '' ? [global] : [global, context(condition, global.settings, match, 101)];
-  return fact({ contexts: seen(contexts, CONFIG) });
+  return fact({ present, contexts: seen(contexts, CONFIG) });
 }
 
 function fact(overrides: Partial<SshdFact>): Partial<Facts> {
-  return { sshd: sshdFact({ present: seen('running', '/proc/611'), ...overrides }) };
+  return { sshd: sshdFact({ present: RUNNING, ...overrides }) };
 }
 
 /** What every check answers where there is no sshd, or where it cannot be read. */
@@ -147,6 +148,14 @@ judgeNodes(t, rootLogin, [
     severity: 'high',
     seen: ['PermitRootLogin yes'],
     sources: [`${CONFIG}:101 (Match Address 10.0.0.0/8)`],
+    reason: /^sshd uses PermitRootLogin yes for Match Address 10\.0\.0\.0\/8$/,
+  },
+  {
+    name: 'enabled, but not running: the configuration is judged, and the evidence says so',
+    facts: sshd({ PermitRootLogin: 'yes' }, {}, '', seen('enabled', '/etc/systemd/system')),
+    verdict: 'fail',
+    seen: ['PermitRootLogin yes', 'sshd is enabled, but does not run'],
+    reason: /^sshd uses PermitRootLogin yes$/,
   },
   {
     name: 'of a second sshd',
