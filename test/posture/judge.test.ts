@@ -192,7 +192,7 @@ void t.test('a title claims what the verdict says, and every answer but a pass h
   const container = containerFact({ declared: { privileged: true }, seccomp: unreadable('/proc/7/status', 'denied') });
   const all = judgeAll(CHECKS, factsOf({ containers: seen([container], 'x') }));
   for (const { id, title, verdict, reason, check } of all.values()) {
-    const [known] = CHECKS.filter((each) => each.id === check);
+    const known = CHECKS.find((each) => each.id === check);
     const isClaim = title === (verdict === 'fail' ? known?.failTitle : known?.title);
     t.equal(isClaim, verdict === 'fail' || verdict === 'pass', `${id} ${verdict}: ${title}`);
     t.equal(reason === undefined, verdict === 'pass', `${id} ${verdict}: reason`);
