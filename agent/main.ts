@@ -17,6 +17,7 @@ import { createSessionClient } from './transport/session-client.ts';
 import { openSpool } from './transport/spool.ts';
 import { openLiveNode } from './live-node.ts';
 import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
+import { readSysctlsOnDemand } from './inspector/kernel/sysctls.ts';
 import { createQueryAnswerer } from './query/query-answerer.ts';
 import { createNodeStatusReader } from './status/read-node-status.ts';
 import type { NodeUpdate } from './watch/node-state.ts';
@@ -98,6 +99,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   const answerer = createQueryAnswerer({
     facts,
     nodeStatus,
+    readSysctls: (names) => readSysctlsOnDemand(node.access.host, names),
     pace: budget.pace,
     clock,
     log,

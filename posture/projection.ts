@@ -1,14 +1,17 @@
+import { capabilityNames } from './check/capability.ts';
 import { QUERY_SCHEMAS } from './fact/facts.ts';
 import type { QueryFacts } from './fact/facts.ts';
 import type { Observed } from './observed.ts';
 import { Unread } from './query/unread.ts';
+import { hasModeBits, modeBits, viewMode } from './query/view-shape.ts';
 import { UNREAD_VARIABLE } from './query/fact-types.ts';
 import type { Shape } from './schema.ts';
 
 /**
- * Facts as the variables of a query. What was seen stands as its value: integers as BigInt (CEL `int`), other numbers as they are (CEL `double`), objects and
- * records without a prototype. What is absent is null, a list or record of which nothing is there is empty. What could
- * not be read is an {@link Unread}, and stands by path and reason in the variable `unread`.
+ * Facts as the variables of a query. What was seen is its value: integers as BigInt (CEL `int`), other numbers as they
+ * are (CEL `double`), objects and records without a prototype, capabilities by name and file modes as octal text. What
+ * is absent is null; an absent list or record is empty. What could not be read is an {@link Unread}, and is listed by
+ * path and reason in the variable `unread`.
  */
 export interface QueryView {
   readonly variables: ReadonlyMap<string, unknown>;
@@ -42,20 +45,39 @@ function projectValue(value: unknown, shape: Shape, path: string, unread: Record
     case 'record':
       return mapFields(value, (item, key) => projectValue(item, shape.item, `${path}[${key}]`, unread));
     case 'object':
-      return mapFields(shape.fields, (field, name) =>
-        projectValue((value as Record<string, unknown>)[name], field as Shape, `${path}.${name}`, unread),
-      );
+      return projectObject(value as Record<string, unknown>, shape, path, unread);
     case 'integer':
+      if (shape.view === 'mode') return viewMode(value as number);
       return Number.isSafeInteger(value) ? BigInt(value as number) : value;
     case 'unknown':
     case 'union':
       return projectUnknown(value, 0);
     case 'string':
+      return shape.view === 'capabilities' ? projectCapabilities(value as string, path, unread) : value;
     case 'number':
     case 'boolean':
     case 'oneOf':
       return value;
   }
+}
+
+function projectObject(
+  value: Readonly<Record<string, unknown>>,
+  shape: Extract<Shape, { readonly kind: 'object' }>,
+  path: string,
+  unread: Record<string, string>,
+): Record<string, unknown> {
+  const fields = mapFields(shape.fields, (field, name) =>
+    projectValue(value[name], field as Shape, `${path}.${name}`, unread),
+  );
+  return hasModeBits(shape) ? Object.assign(fields, modeBits(value['mode'] as number)) : fields;
+}
+
+function projectCapabilities(word: string, path: string, unread: Record<string, string>): unknown {
+  const names = capabilityNames(word);
+  if (names !== undefined) return names;
+  unread[path] = 'the word of the kernel is not hexadecimal';
+  return new Unread(path, unread[path]);
 }
 
 function projectObserved(

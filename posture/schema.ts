@@ -30,6 +30,8 @@ interface Documented {
   readonly doc: string;
   /** Stands in for a missing value. */
   readonly preset?: unknown;
+  /** How queries show it where they do not show it as it is stored: names of capabilities, octal text. */
+  readonly view?: 'capabilities' | 'mode';
 }
 
 /** Limits that documentation names: of a number, of the length of a string, of the items of a list. */
@@ -190,6 +192,11 @@ export function withDefault<T>(item: Schema<T>, fallback: T): Schema<T> {
     shape: { ...item.shape, preset: fallback },
     parse: (value, at = '') => (value === null || value === undefined ? good(fallback) : item.parse(value, at)),
   };
+}
+
+/** `item`, which queries show in another form. */
+export function shownAs<T>(view: 'capabilities' | 'mode', item: Schema<T>): Schema<T> {
+  return { ...item, shape: { ...item.shape, view } };
 }
 
 /** An object with these fields; further fields are dropped. */

@@ -14,7 +14,9 @@ export function createEvaluation(): (request: WorkerRequest) => WorkerReply {
     if (request.kind === 'compile') {
       const compiled = compileExpression(request.expression);
       expression = compiled.ok ? compiled.expression : undefined;
-      return compiled.ok ? { kind: 'compiled', needs: factsOf(compiled.expression) } : failed(compiled.problem);
+      if (!compiled.ok) return failed(compiled.problem);
+      const sysctls = [...compiled.expression.sysctls];
+      return { kind: 'compiled', needs: factsOf(compiled.expression), sysctls };
     }
     return expression === undefined ? failed('there is no expression to evaluate') : evaluateText(expression, request);
   };

@@ -1,4 +1,5 @@
 import type { Facts, QueryFactName, QueryFacts } from '../../posture/fact/facts.ts';
+import type { KernelFact } from '../../posture/fact/kernel.ts';
 import type { NodeStatusFact } from '../../posture/fact/node-status.ts';
 import type { Query } from '../../proto/fleet.ts';
 import type { Clock } from '../../service/clock.ts';
@@ -17,6 +18,8 @@ export interface QueryAnswererOptions {
   readonly facts: () => Facts;
   /** Reads how the node is doing now; called only for a query that names it. Must not reject. */
   readonly nodeStatus: () => Promise<NodeStatusFact>;
+  /** Reads sysctls that a query names and that the facts do not hold. Must not reject. */
+  readonly readSysctls: (names: readonly string[]) => Promise<KernelFact['sysctls']>;
   /** How many are evaluated at once, and how many wait for their turn: a node has other things to do. */
   readonly pace: () => ThrottleProfile;
   readonly clock: Clock;
@@ -80,27 +83,28 @@ export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswere
   };
 }
 
-async function evaluateIn(
-  worker: QueryWorker,
-  query: Query,
-  sources: Pick<QueryAnswererOptions, 'facts' | 'nodeStatus'>,
-): Promise<WorkerReply> {
+/** Where the facts of a query come from. */
+type FactSources = Pick<QueryAnswererOptions, 'facts' | 'nodeStatus' | 'readSysctls'>;
+
+async function evaluateIn(worker: QueryWorker, query: Query, sources: FactSources): Promise<WorkerReply> {
   const compiled = await worker.ask({ kind: 'compile', expression: query.expression ?? '' });
   if (compiled.kind !== 'compiled') return compiled;
   const maxRows = within(query.maxRows, ROWS);
   const maxBytes = within(query.maxBytes, BYTES);
-  const facts = await readFacts(sources, compiled.needs);
+  const facts = await readFacts(sources, compiled);
   return worker.ask({ kind: 'evaluate', facts, maxRows, maxBytes });
 }
 
 /** Only what the expression needs is read, and copied to the thread. */
 async function readFacts(
-  { facts, nodeStatus }: Pick<QueryAnswererOptions, 'facts' | 'nodeStatus'>,
-  names: readonly QueryFactName[],
+  { facts, nodeStatus, readSysctls }: FactSources,
+  { needs, sysctls }: { readonly needs: readonly QueryFactName[]; readonly sysctls: readonly string[] },
 ): Promise<Partial<QueryFacts>> {
   const stored = facts();
   const picked: Record<string, unknown> = {};
-  for (const name of names) picked[name] = name === 'nodeStatus' ? await nodeStatus() : stored[name];
+  for (const name of needs) picked[name] = name === 'nodeStatus' ? await nodeStatus() : stored[name];
+  if (sysctls.length > 0)
+    picked['kernel'] = { ...stored.kernel, sysctls: { ...stored.kernel.sysctls, ...(await readSysctls(sysctls)) } };
   return picked;
 }
 

@@ -13,7 +13,12 @@ export type WorkerRequest =
 
 /** What the worker thread says, once to each request. */
 export type WorkerReply =
-  | { readonly kind: 'compiled'; readonly needs: readonly QueryFactName[] }
+  | {
+      readonly kind: 'compiled';
+      readonly needs: readonly QueryFactName[];
+      /** Sysctls to read for it. */
+      readonly sysctls: readonly string[];
+    }
   | {
       readonly kind: 'answer';
       /** JSON in UTF-8. */

@@ -18,7 +18,7 @@ export const query = defineCommand({
   summary: 'ask nodes a live question',
   usage: ["query 'EXPRESSION' [options]"],
   description: [
-    'Sends a CEL expression to all nodes, or to chosen ones, which evaluate it over their facts. The facts are variables: containers, docker, files, images, kernel, listeners, node, nodeStatus, sshd and others; docs/facts.md lists their fields. nodeStatus (load, memory, disks, containers by state) is read for the query, the others are as the agent last saw them. An expression that does not compile is refused before anything is sent.',
+    'Sends a CEL expression to all nodes, or to chosen ones, which evaluate it over their facts. The facts are variables: containers, docker, files, images, kernel, listeners, node, nodeStatus, sshd and others; docs/facts.md lists their fields, docs/query.md the functions. nodeStatus (load, memory, disks, containers by state) is read for the query, the others are as the agent last saw them. An expression that does not compile is refused before anything is sent.',
     'Each node answers in a block of its own: its value, an error, that it did not answer in time, or since when it is offline. What a node could not read and the answer would have needed stands below. The exit status is 0 if at least one node answered and none failed or was late.',
   ],
   operands: { min: 1, max: 1 },
@@ -34,6 +34,22 @@ export const query = defineCommand({
     {
       line: "plimsoll query 'containers.filter(c, c.declared.privileged).map(c, c.name)'",
       meaning: 'names of containers that run privileged',
+    },
+    {
+      line: `plimsoll query "containers.filter(c, 'SYS_ADMIN' in c.capabilities.effective).map(c, c.name)"`,
+      meaning: 'those that hold a capability',
+    },
+    {
+      line: "plimsoll query 'containers.groupBy(c, c.image).transformMap(image, list, list.size())'",
+      meaning: 'how many containers each image has',
+    },
+    {
+      line: 'plimsoll query \'files.filter(f, f.stat.worldWritable).map(f, f.path + " " + f.stat.mode)\'',
+      meaning: 'files that everyone can write to, with their modes',
+    },
+    {
+      line: 'plimsoll query \'kernel.sysctls["net.ipv4.ip_forward"]\'',
+      meaning: 'a setting of the kernel, read for the query',
     },
     { line: "plimsoll query 'sshd.present' --node web-3 --output json", meaning: 'one node, for a program' },
   ],

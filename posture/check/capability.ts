@@ -1,5 +1,5 @@
 /** Names by bit number, without CAP_, as in Linux `include/uapi/linux/capability.h`. */
-const NAMES = [
+export const CAPABILITY_NAMES = [
   'CHOWN',
   'DAC_OVERRIDE',
   'DAC_READ_SEARCH',
@@ -71,7 +71,7 @@ export function capabilityNames(word: string): readonly string[] | undefined {
   // A word has more bits than a double is exact for.
   let bits = BigInt(`0x${word}`);
   for (let bit = 0; bits !== 0n; bit += 1, bits >>= 1n)
-    if ((bits & 1n) === 1n) names.push(NAMES[bit] ?? `CAP_${String(bit)}`);
+    if ((bits & 1n) === 1n) names.push(CAPABILITY_NAMES[bit] ?? `CAP_${String(bit)}`);
   return names;
 }
 

@@ -1,7 +1,7 @@
 import { observed } from '../observed.ts';
 import * as s from '../schema.ts';
 
-const hexSet = (doc: string): s.Schema<string> => s.string(doc, 32);
+const hexSet = (doc: string): s.Schema<string> => s.shownAs('capabilities', s.string(doc, 32));
 
 /** What was asked for: the runtime's own record (`GET /containers/ID/json`). */
 export const declaredSchema = s.object(

@@ -31,7 +31,7 @@ export const fileStatSchema = s.object({
   kind: s.oneOf(['file', 'directory', 'socket', 'fifo', 'device', 'other'], 'file type'),
   uid: s.integer('user id of the owner'),
   gid: s.integer('id of the group'),
-  mode: s.integer('permission bits, `mode & 07777`'),
+  mode: s.shownAs('mode', s.integer('permission bits, `mode & 07777`')),
   owner: s.string('user name in the host `/etc/passwd`, otherwise the number', 256),
   group: s.string('group name in the host `/etc/group`, otherwise the number', 256),
 });

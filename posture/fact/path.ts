@@ -1,6 +1,7 @@
 import { UNREAD_VARIABLE } from '../query/fact-types.ts';
 import { presentShape } from '../schema.ts';
 import type { Shape } from '../schema.ts';
+import { viewShape } from '../query/view-shape.ts';
 import { QUERY_SCHEMAS } from './facts.ts';
 
 /**
@@ -14,6 +15,9 @@ export interface FactPath {
   readonly doc: string;
 }
 
+/** More words than this are not listed as a type. */
+const MAX_WORDS = 20;
+
 /** All that queries can name, in the order of the schemas. */
 export function factPaths(): readonly FactPath[] {
   const paths: FactPath[] = [];
@@ -26,13 +30,15 @@ export function factPaths(): readonly FactPath[] {
   return paths;
 }
 
-function collect(shape: Shape, path: string, paths: FactPath[]): void {
+function collect(stored: Shape, path: string, paths: FactPath[]): void {
+  const shape = viewShape(stored);
   const present = presentShape(shape);
   paths.push({ path, type: present === shape ? typeText(present) : `${typeText(present)} | null`, doc: docOf(shape) });
   collectWithin(present, path, paths);
 }
 
-function collectWithin(shape: Shape, path: string, paths: FactPath[]): void {
+function collectWithin(stored: Shape, path: string, paths: FactPath[]): void {
+  const shape = viewShape(stored);
   switch (shape.kind) {
     case 'object':
       for (const [name, field] of Object.entries(shape.fields)) collect(field, `${path}.${name}`, paths);
@@ -72,7 +78,7 @@ function typeText(shape: Shape): string {
     case 'union':
       return 'dyn';
     case 'oneOf':
-      return shape.values.map((word) => `"${word}"`).join(' | ');
+      return shape.values.length > MAX_WORDS ? 'string' : shape.values.map((word) => `"${word}"`).join(' | ');
     case 'list':
       return `list<${typeText(presentShape(shape.item))}>`;
     case 'record':

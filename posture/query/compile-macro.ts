@@ -1,5 +1,6 @@
 import { requireBool, spanOf } from './compilation.ts';
 import type { Compilation, Place, Typed } from './compilation.ts';
+import { MACROS } from './macros.ts';
 import type { CelNode } from './parser.ts';
 import { QueryError } from './query-error.ts';
 import type { Span, Walk } from './tree.ts';
@@ -9,29 +10,12 @@ import type { CelType } from './type.ts';
 /** Macros within the bodies of macros: the work grows with this power of a list's length. */
 const MAX_NESTING = 4;
 
-/** How a macro is written: `x`, `k`, `v` are names, `p` a condition, `t` what becomes of an item, `n` a number. */
-const FORMS: Readonly<Record<Walk, readonly string[]>> = {
-  all: ['x, p', 'k, v, p'],
-  exists: ['x, p', 'k, v, p'],
-  exists_one: ['x, p', 'k, v, p'],
-  existsOne: ['x, p', 'k, v, p'],
-  filter: ['x, p'],
-  map: ['x, t', 'x, p, t'],
-  transformList: ['k, v, t', 'k, v, p, t'],
-  transformMap: ['k, v, t', 'k, v, p, t'],
-  transformMapEntry: ['k, v, t', 'k, v, p, t'],
-  groupBy: ['x, t'],
-  sortBy: ['x, t'],
-  topBy: ['x, t, n'],
-};
-
 /** Names of all macros that are written as methods. */
-export const MACRO_NAMES: readonly string[] = [...Object.keys(FORMS), 'bind'];
+export const MACRO_NAMES: readonly string[] = [...Object.keys(MACROS), 'bind'];
 
 /** Is a method of this name a macro? `namespace` is the name before it, where it is one. */
-export function isMacro(name: string, namespace: string, count: number): boolean {
-  // `list.exists(…)` is always a macro; other names could be methods too.
-  return (name === 'bind' && namespace === 'cel') || (Object.hasOwn(FORMS, name) && count >= 0);
+export function isMacro(name: string, namespace: string): boolean {
+  return Object.hasOwn(MACROS, name) || (name === 'bind' && namespace === 'cel');
 }
 
 /** A macro: `list.filter(x, …)` and the like, or `cel.bind`. */
@@ -92,7 +76,7 @@ function walk(pass: Compilation, node: CelNode, place: Place): Typed {
 }
 
 function partsOf(name: Walk, args: readonly CelNode[], at: Span): Parts {
-  const forms = FORMS[name];
+  const { forms } = MACROS[name];
   const form = forms.map((each) => each.split(', ')).find((letters) => fitsForm(letters, args));
   if (form === undefined) {
     const example = `\`list.${name}(${(forms[0] ?? '').replace(/[pt].*/, '…')})\``;

@@ -174,7 +174,9 @@ function fieldType(pass: Compilation, { tree, type }: Typed, field: string, at: 
 function requestSysctl(pass: Compilation, name: string, collected: readonly string[], at: Span): void {
   if (collected.includes(name)) return;
   if (!isSysctlName(name)) {
-    const example = suggestion(name, collected) || ': write it as in `kernel.sysctls["net.ipv4.ip_forward"]`';
+    const whole = collected.find((each) => each.endsWith(`.${name}`));
+    const meant = whole === undefined ? suggestion(name, collected) : `; did you mean \`${whole}\`?`;
+    const example = meant || ': write it as in `kernel.sysctls["net.ipv4.ip_forward"]`';
     throw new QueryError(`\`${name.slice(0, 80)}\` is not the name of a sysctl${example}`, at);
   }
   pass.sysctls.add(name);
@@ -310,7 +312,7 @@ function method(pass: Compilation, node: CelNode, place: Place): Typed {
   const [name, receiver, args] = node.args as readonly [string, CelNode, readonly CelNode[]];
   const at = spanOf(node);
   const namespace = receiver.op === 'id' && !place.bound.has(String(receiver.args)) ? String(receiver.args) : '';
-  if (isMacro(name, namespace, args.length)) return compileMacro(pass, node, place);
+  if (isMacro(name, namespace)) return compileMacro(pass, node, place);
   if (NAMESPACES.has(namespace) && !pass.types.has(namespace)) {
     const trees = args.map((arg) => visit(pass, arg, place));
     return apply(pass, `${namespace}.${name}`, trees, at);

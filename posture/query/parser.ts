@@ -18,11 +18,14 @@ export function parse(text: string): CelNode {
     return new Environment({ limits: LIMITS }).parse(text).ast;
   } catch (error) {
     const { range, summary, message } = error as { range?: Span; summary?: unknown; message?: unknown };
-    throw new QueryError(problemOf(String(summary ?? message)) + syntaxHint(text, range?.start), range);
+    const problem = problemOf(String(summary ?? message), text.slice(range?.start, range?.end));
+    throw new QueryError(problem + syntaxHint(text, range?.start), range);
   }
 }
 
-function problemOf(summary: string): string {
+function problemOf(summary: string, at: string): string {
+  // The library names the last letter of a word that it did not expect.
+  if (summary.startsWith('Unexpected character')) return `unexpected \`${at.slice(0, 40)}\``;
   const [line = ''] = summary.split('\n');
   const text = line.replace('Unexpected token: EOF', 'the expression ends too early').replace('got EOF', 'got the end');
   return text.slice(0, 1).toLowerCase() + text.slice(1, 500);

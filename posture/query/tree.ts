@@ -7,23 +7,19 @@ export interface Span {
 }
 
 /** The macros that walk a list, or the entries of a map. */
-export type Walk = (typeof WALKS)[number];
-
-/** All {@link Walk}s. */
-export const WALKS = [
-  'all',
-  'exists',
-  'exists_one',
-  'existsOne',
-  'filter',
-  'map',
-  'transformList',
-  'transformMap',
-  'transformMapEntry',
-  'groupBy',
-  'sortBy',
-  'topBy',
-] as const;
+export type Walk =
+  | 'all'
+  | 'exists'
+  | 'exists_one'
+  | 'existsOne'
+  | 'filter'
+  | 'groupBy'
+  | 'map'
+  | 'sortBy'
+  | 'topBy'
+  | 'transformList'
+  | 'transformMap'
+  | 'transformMapEntry';
 
 /** An expression that was parsed and checked, ready to be evaluated. */
 export type Tree = { readonly at: Span } & (

@@ -269,8 +269,80 @@ await t.test('slips are found before anything is evaluated', async (t) => {
     ['cel', 'there is no fact `cel` (at character 1)'],
     ['b"x"', 'bytes cannot be used in a query (at character 1)'],
     ['bytes("x")', 'bytes cannot be used in a query (at character 1)'],
+    [
+      'containers.filter(c, "CAP_SYS_ADMIN" in c.capabilities.effective)',
+      '`CAP_SYS_ADMIN` is none of the words that it can be; did you mean `SYS_ADMIN`? (at character 22)',
+    ],
+    ['kernel["lockdwn"]', 'kernel has no field `lockdwn`; did you mean `lockdown`? (at character 8)'],
+    [
+      'kernel.sysctls["kptr_restrict"]',
+      '`kptr_restrict` is not the name of a sysctl; did you mean `kernel.kptr_restrict`? (at character 16)',
+    ],
+    // As other languages write it.
+    ['node.cpus = 2', 'unexpected `=`: use `==` to compare (at character 11)'],
+    ['true and false', 'unexpected `and`: use `&&` for and (at character 6)'],
+    ['true or false', 'unexpected `or`: use `||` for or (at character 6)'],
+    ['not true', 'unexpected `true`: use `!` for not (at character 5)'],
+    [
+      'containers.filter(c => true)',
+      'unexpected `=`: a macro takes a name and an expression: `list.filter(x, x > 1)` (at character 21)',
+    ],
+    ['1 <> 2', 'unexpected token: GT: use `!=` to compare (at character 4)'],
+    ['kernel.lockdown is null', 'unexpected `is`: use `==` to compare: `x == null` (at character 17)'],
   ];
   for (const [expression, problem] of slips) t.same(compileExpression(expression), { ok: false, problem }, expression);
+});
+
+await t.test('one part that fails does not fail the whole answer', async (t) => {
+  t.equal(answer('int("x")'), '✗ int() cannot convert `x` (at character 1)', 'unless it is the whole answer');
+  t.same(answer('["1", "x", "3"].map(s, int(s))'), [1, null, 3]);
+  t.same(notes('["1", "x", "3"].map(s, int(s))'), ['int(s): int() cannot convert `x`']);
+  t.same(answer('["1", "x", "3"].filter(s, int(s) > 1)'), ['3']);
+  t.same(notes('["1", "x", "3"].filter(s, int(s) > 1)'), ['int(s): int() cannot convert `x`']);
+  t.equal(answer('["1", "x", "3"].exists(s, int(s) > 2)'), true, 'one decides');
+  t.match(answer('["1", "x", "3"].all(s, int(s) > 0)'), /^✗ int\(\) cannot convert/, 'nothing decides');
+  t.match(answer('["1", "x"].map(s, int(s)).sum()'), /^✗ int\(\) cannot convert/, 'no sum without it');
+  t.same(answer('{"a": int("x"), "b": 1}'), { a: null, b: 1 });
+  t.match(answer('has(int("x"))'), /^✗ int/);
+  t.match(answer('int("x") == null'), /^✗ int/, 'a failure is not absent');
+  const secret = 's'.repeat(2000);
+  for (const note of notes(`["${secret}"].map(s, int(s))`)) t.ok(note.length <= 512);
+});
+
+await t.test('has() of any expression', async (t) => {
+  t.equal(answer('has(docker.file.path)'), false);
+  t.equal(answer('has(kernel.lsm[0])'), true);
+  t.equal(answer('has(kernel.lsm[99])'), false);
+  t.equal(answer('has(kernel.sysctls["kernel.kptr_restrict"])'), true);
+  t.equal(answer('has(containers)'), true);
+  t.equal(answer('has(containers.filter(c, c.name == "dead")[0].uid)'), false);
+  t.match(answer('has()'), /^✗ has takes one expression/);
+});
+
+await t.test('aggregates know what was not read', async (t) => {
+  t.equal(answer('containers.map(c, c.uid).sum()'), null);
+  t.same(notes('containers.map(c, c.uid).max()'), [`containers[dead].uid: ${NOTE}`]);
+  t.same(answer('containers.sortBy(c, c.uid).map(c, c.name).last()'), 'dead', 'what is not known comes last');
+  t.same(notes('containers.sortBy(c, c.uid).map(c, c.name)'), [`containers[dead].uid: ${NOTE}`]);
+  t.equal(answer('containers.topBy(c, c.uid, 5).size()'), 2);
+  t.same(answer('containers.groupBy(c, c.seccomp.mode).transformMap(k, v, v.map(c, c.name))'), {
+    disabled: ['open'],
+    filter: ['host'],
+  });
+  t.same(notes('containers.groupBy(c, c.seccomp.mode).size()'), [`containers[dead].seccomp: ${NOTE}`]);
+  t.equal(answer('[1, null, 2].sum()'), 3, 'what is absent does not count');
+  t.equal(answer('[].min()'), null);
+});
+
+await t.test('integers are exact and text counts in code points', async (t) => {
+  t.equal(answer('9007199254740993 + 0'), '9007199254740993');
+  t.equal(answer('9007199254740993 == 9007199254740992.0'), false);
+  t.equal(answer('"😀a".size()'), 2);
+  t.equal(answer('"😀a".charAt(1)'), 'a');
+  t.equal(answer('"😀a".reverse()'), 'a😀');
+  t.equal(answer('"😀a".indexOf("a")'), 1);
+  t.equal(answer('"😀".matches("^.$")'), true);
+  t.equal(answer('"\\uFFFD" < "😀"'), true, 'in the order of code points');
 });
 
 await t.test('bounds', async (t) => {

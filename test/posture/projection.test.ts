@@ -55,6 +55,35 @@ await t.test('absent, unreadable and null', async (t) => {
   );
 });
 
+await t.test('capabilities by name, modes as octal text with their bits', async (t) => {
+  // 0x80000000a: CAP_DAC_OVERRIDE (1), CAP_FOWNER (3) and CAP_CHECKPOINT_RESTORE is 40; 35 is CAP_WAKE_ALARM.
+  const capabilities = {
+    effective: '000000080000000a',
+    permitted: '0',
+    inheritable: '0',
+    bounding: 'zz',
+    ambient: '0',
+  };
+  const stat = { realPath: '/x', kind: 'file', uid: 0, gid: 0, mode: 0o4664, owner: 'root', group: 'root' } as const;
+  const { variables } = project(
+    factsOf({
+      containers: seen([containerFact({ name: 'c', capabilities: seen(capabilities, '/proc/1') })], 'x'),
+      files: [{ role: 'sshdConfig', path: '/x', stat: seen(stat, '/x'), expectedGroup: '' }],
+    }),
+  );
+  const [container] = variables.get('containers') as readonly Record<string, Record<string, unknown>>[];
+  t.same(container?.['capabilities']?.['effective'], ['DAC_OVERRIDE', 'FOWNER', 'WAKE_ALARM']);
+  t.same(container?.['capabilities']?.['permitted'], []);
+  t.ok(container?.['capabilities']?.['bounding'] instanceof Unread, 'a word that is none is not an empty set');
+  const [file] = variables.get('files') as readonly Record<string, Record<string, unknown>>[];
+  const { mode, groupReadable, groupWritable, worldReadable, worldWritable, setuid, setgid, sticky } =
+    file?.['stat'] ?? {};
+  t.same(
+    [mode, groupReadable, groupWritable, worldReadable, worldWritable, setuid, setgid, sticky],
+    ['4664', true, true, true, false, true, false, false],
+  );
+});
+
 await t.test('values of no known shape', async (t) => {
   let deep: unknown = 1;
   for (let level = 0; level < 100; level += 1) deep = [deep];

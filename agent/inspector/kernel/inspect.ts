@@ -1,17 +1,17 @@
 import { seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import { SYSCTLS } from '../../../posture/fact/kernel.ts';
-import type { KernelFact, SysctlName } from '../../../posture/fact/kernel.ts';
+import type { KernelFact } from '../../../posture/fact/kernel.ts';
 import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { nodeMounts } from '../proc/node-mounts.ts';
-import { outsideOfNode, readNodeNamespaces } from '../proc/node-namespaces.ts';
 import { observeText, readText, unseen } from '../read-text.ts';
 import { parseBootParameters } from './boot-parameters.ts';
 import { readLsmState } from './lsm-state.ts';
 import { cgroupVersion, parseNumber, parseSwitch, parseWords } from './parse.ts';
+import { readSysctls } from './sysctls.ts';
 
 const VULNERABILITIES = '/sys/devices/system/cpu/vulnerabilities';
 
@@ -31,35 +31,13 @@ async function inspectKernel(access: NodeAccess): Promise<KernelFact> {
     ...(await readLsmState(access)),
     seccompActions: await observeText(host, '/proc/sys/kernel/seccomp/actions_avail', parseWords),
     commandLine: await observeText(host, '/proc/cmdline', parseBootParameters),
-    sysctls: await readSysctls(host),
+    sysctls: await readSysctls(host, SYSCTLS),
     cpuVulnerabilities: await readVulnerabilities(host),
     tainted: await observeText(host, '/proc/sys/kernel/tainted', parseNumber),
     moduleSignatureEnforced: await observeText(host, '/sys/module/module/parameters/sig_enforce', parseSwitch),
     capLastCap: await observeText(host, '/proc/sys/kernel/cap_last_cap', parseNumber),
     cgroupVersion: await readCgroupVersion(access),
   };
-}
-
-async function readSysctls(host: Host): Promise<KernelFact['sysctls']> {
-  const namespaces = await readNodeNamespaces(host);
-  const outsideNetwork = await outsideOfNode(host, namespaces, 'net');
-  const outsideUsers = await outsideOfNode(host, namespaces, 'user');
-  const sysctls: Record<string, Observed<string>> = {};
-  for (const name of SYSCTLS) {
-    const path = `/proc/sys/${name.replaceAll('.', '/')}`;
-    const outside = reasonFor(name, outsideNetwork, outsideUsers);
-    sysctls[name] =
-      outside === undefined
-        ? await observeText(host, path, (text) => clip(text.trimEnd(), 1024))
-        : unreadable(path, outside);
-  }
-  return sysctls;
-}
-
-/** net.* are per network namespace, user.* per user namespace: the agent reads those of its own. */
-function reasonFor(name: SysctlName, network: string | undefined, users: string | undefined): string | undefined {
-  if (name.startsWith('net.')) return network;
-  return name.startsWith('user.') ? users : undefined;
 }
 
 async function readVulnerabilities(host: Host): Promise<KernelFact['cpuVulnerabilities']> {

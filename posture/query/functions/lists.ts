@@ -13,6 +13,9 @@ import { checkDuration } from './time.ts';
 
 type List = readonly unknown[];
 
+/** What an integer costs beside its place in a list: each is an object of its own. */
+const UNITS_PER_INTEGER = 3;
+
 function size(value: unknown): bigint {
   if (typeof value === 'string') return BigInt(countCharacters(value));
   if (Array.isArray(value)) return BigInt(value.length);
@@ -83,6 +86,7 @@ function flatten(items: List, levels: bigint | Budget, budget?: Budget): List {
 function range(count: bigint, budget: Budget): List {
   if (count < 0n) throw new QueryError('a number of items is not negative');
   budget.spendItems(Number(count));
+  budget.spend(Number(count) * UNITS_PER_INTEGER);
   return Array.from({ length: Number(count) }, (_, index) => BigInt(index));
 }
 

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import t from 'tap';
 import { UNTHROTTLED, throttleProfileAt } from '../../../agent/budget/throttle-profile.ts';
+import { createLinuxHost } from '../../../agent/host/linux.ts';
+import { readSysctlsOnDemand } from '../../../agent/inspector/kernel/sysctls.ts';
 import { createQueryAnswerer } from '../../../agent/query/query-answerer.ts';
 import { createWorkerPool } from '../../../agent/query/worker-pool.ts';
 import { seen, unreadable } from '../../../posture/observed.ts';
@@ -16,6 +19,7 @@ const WORKER = new URL('../../../agent/query/worker.ts', import.meta.url);
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const never = new AbortController().signal;
 const nodeStatus = () => Promise.resolve(nodeStatusFact());
+const readSysctls = (names: readonly string[]) => readSysctlsOnDemand(createLinuxHost(), names);
 
 /** 200 containers, as a busy node has; one died while it was read. */
 const FACTS = factsOf({
@@ -35,6 +39,7 @@ let reads = 0;
 const answerer = createQueryAnswerer({
   facts: () => FACTS,
   nodeStatus: () => Promise.resolve(((reads += 1), nodeStatusFact())),
+  readSysctls,
   pace: () => UNTHROTTLED,
   clock: systemClock(),
   log: silent,
@@ -90,6 +95,22 @@ await t.test('the status of the node is read for a query that names it, and for 
   t.match(await ask({ expression: 'nodeStatus.pressure.cpu.some.avg10 > 5' }), { value: true }, 'with an int, too');
   t.match(await ask({ expression: 'nodeStatus.pressure.io.some.avg10' }), { value: null }, 'not measured');
   t.equal(reads, 4);
+});
+
+await t.test('sysctls that the facts do not hold are read for the query', async (t) => {
+  const swappiness = readFileSync('/proc/sys/vm/swappiness', 'utf8').trim();
+  t.match(await ask({ expression: 'kernel.sysctls["vm.swappiness"]' }), { value: swappiness, unread: [] });
+  t.match(await ask({ expression: 'int(kernel.sysctls["fs.nr_open"]) > 1000' }), { value: true });
+  const absent = await ask({ expression: 'kernel.sysctls["vm.swapiness"]' });
+  t.match(
+    absent,
+    { value: null, unread: [/^kernel\.sysctls\[vm\.swapiness\]: .*no such sysctl/] },
+    'a slip is no null',
+  );
+  t.match(await ask({ expression: 'kernel.sysctls["kernel.kptr_restrict"]' }), { value: '0' }, 'of the facts');
+  t.match(await ask({ expression: 'kernel.sysctls["vm/../../../etc/shadow"]' }), {
+    error: /is not the name of a sysctl/,
+  });
 });
 
 await t.test('in chunks', async (t) => {
@@ -161,6 +182,19 @@ await t.test('hostile queries end in an error, not in the end of the agent', asy
     'containers.map(a, containers.map(b, containers.map(c, {"a": {"b": {"c": 1}}})))',
     'containers.map(a, containers.map(b, a.name + b.name)).map(l, l.join(l.join()))',
     'cel.bind(x, containers.map(a, containers.map(b, kernel)), x)',
+    // What functions make out of little.
+    'lists.range(9223372036854775807)',
+    'lists.range(500000).map(i, lists.range(500000))',
+    'lists.range(700).map(i, lists.range(700)).flatten().map(i, lists.range(i))',
+    `${text}${'.map(a, a + a)'.repeat(13)}.map(a, a.replace("", a))`,
+    `${text}${'.map(a, a + a)'.repeat(13)}.map(a, a.replace("a", a))`,
+    `${text}${'.map(a, a + a)'.repeat(12)}.map(a, "%s%s%s%s".format([a, a, a, a]))`,
+    `lists.range(2000).map(i, ${text}${'.map(a, a + a)'.repeat(8)}.map(a, "%s".format([[a, a, a, a]])))`,
+    `${text}${'.map(a, a + a)'.repeat(13)}.map(a, strings.quote(a).reverse().split("").join(a))`,
+    `[[1]]${'.map(a, [a, a].flatten())'.repeat(40)}`,
+    'lists.range(500000).sortBy(i, string(500000 - i)).groupBy(i, i)',
+    'lists.range(500000).map(i, timestamp(i).getHours("Europe/Berlin"))',
+    'lists.range(2000).map(i, lists.range(2000).distinct())',
   ];
   for (const expression of hostile)
     t.match(
@@ -175,6 +209,7 @@ await t.test('a thread that cannot start is an error', async (t) => {
   const broken = createQueryAnswerer({
     facts: () => FACTS,
     nodeStatus,
+    readSysctls,
     pace: () => UNTHROTTLED,
     clock: systemClock(),
     log: silent,
@@ -193,6 +228,7 @@ await t.test('a defect of the agent is an error', async (t) => {
   const broken = createQueryAnswerer({
     facts,
     nodeStatus,
+    readSysctls,
     pace: () => UNTHROTTLED,
     clock: systemClock(),
     log: silent,
@@ -229,6 +265,7 @@ await t.test('an agent over its budget answers one after the other, far over it 
   const slow = createQueryAnswerer({
     facts: () => FACTS,
     nodeStatus,
+    readSysctls,
     pace: () => throttleProfileAt(steps),
     clock: systemClock(),
     log: silent,

@@ -1,0 +1,61 @@
+import { isSysctlName } from '../../../posture/fact/kernel.ts';
+import { unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
+import { redactText } from '../../../posture/redaction/redact.ts';
+import { isSecretName, REDACTED } from '../../../posture/redaction/secret-name.ts';
+import type { Host } from '../../host/host.ts';
+import { clip } from '../clip.ts';
+import { outsideOfNode, readNodeNamespaces } from '../proc/node-namespaces.ts';
+import { observeText } from '../read-text.ts';
+
+/** UTF-16 units of a value that are kept, and bytes of a file that are read. */
+const MAX_VALUE = 1024;
+const MAX_BYTES = 64 * 1024;
+
+/**
+ * The values of sysctls by name, from `/proc/sys`. A name that is none, and a sysctl of another namespace than the
+ * node's, is unreadable. Keys such as `net.ipv4.tcp_fastopen_key` are redacted.
+ */
+export async function readSysctls(
+  host: Host,
+  names: readonly string[],
+): Promise<Readonly<Record<string, Observed<string>>>> {
+  const namespaces = await readNodeNamespaces(host);
+  const outsideNetwork = await outsideOfNode(host, namespaces, 'net');
+  const outsideUsers = await outsideOfNode(host, namespaces, 'user');
+  const sysctls: Record<string, Observed<string>> = {};
+  for (const name of names) {
+    const outside = reasonFor(name, outsideNetwork, outsideUsers);
+    const path = `/proc/sys/${name.replaceAll('.', '/')}`;
+    sysctls[name] =
+      outside === undefined
+        ? await observeText(host, path, (text) => valueOf(name, text), MAX_BYTES)
+        : unreadable(path, outside);
+  }
+  return sysctls;
+}
+
+/**
+ * Sysctls that a query names and that the kernel fact does not hold. One that the kernel does not have is unreadable,
+ * not absent: most likely its name is a slip.
+ */
+export async function readSysctlsOnDemand(host: Host, names: readonly string[]): ReturnType<typeof readSysctls> {
+  const read = await readSysctls(host, names);
+  const answered = Object.entries(read).map(([name, observed]) => {
+    const isAbsent = observed.state === 'absent';
+    return [name, isAbsent ? unreadable(observed.source, 'the kernel of this node has no such sysctl') : observed];
+  });
+  return Object.fromEntries(answered) as Awaited<ReturnType<typeof readSysctls>>;
+}
+
+function valueOf(name: string, text: string): string {
+  const value = clip(text.trimEnd(), MAX_VALUE);
+  return isSecretName(name) && value !== '' ? REDACTED : redactText(value);
+}
+
+/** net.* are per network namespace, user.* per user namespace: the agent reads those of its own. */
+function reasonFor(name: string, network: string | undefined, users: string | undefined): string | undefined {
+  if (!isSysctlName(name)) return 'it is not the name of a sysctl';
+  if (name.startsWith('net.')) return network;
+  return name.startsWith('user.') ? users : undefined;
+}
