@@ -15,6 +15,7 @@ import type { Usage } from './budget/usage.ts';
 import { inventoryOf } from './transport/inventory.ts';
 import { createSessionClient } from './transport/session-client.ts';
 import { openSpool } from './transport/spool.ts';
+import { joinFleet, keepCertificateRenewed } from './enrollment/join.ts';
 import { openLiveNode } from './live-node.ts';
 import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
 import { readSysctlsOnDemand } from './inspector/kernel/sysctls.ts';
@@ -62,6 +63,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent: budget.fact });
     const { id: nodeId, name } = await access.inventory();
     await ensureOwnCertificate(settings, nodeId, clock.now());
+    await joinFleet(settings, nodeId, log);
     // Missing or wrong certificates stop the start; later they only stop an attempt to connect.
     await loadOwnCertificate(settings, nodeId);
     log.info({ nodeId, name, runtime: access.runtime.endpoint, checks: CHECKS.length }, 'agent started');
@@ -146,8 +148,10 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     signal,
     log,
   });
+  const renewal = keepCertificateRenewed({ settings, nodeId: node.nodeId, clock, random: Math.random, log, signal });
   await watch.done;
   const steps = [
+    { name: 'renewal', close: () => renewal },
     { name: 'session', close: () => running },
     { name: 'queries', close: answerer.close },
     { name: 'spool', close: spool.close },

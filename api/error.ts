@@ -8,6 +8,8 @@ export const API_ERROR_CODES = Object.freeze([
   'crossSite',
   'notFound',
   'unknownNode',
+  'unknownToken',
+  'enrolmentOff',
   'nodeConnected',
   'ambiguousNode',
   'tooLarge',

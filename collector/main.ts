@@ -14,6 +14,7 @@ import { startApi } from './api/api.ts';
 import { createEventBus } from './event-bus.ts';
 import type { EventBus } from './event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
+import { openNodeAdmission } from './enrollment/open.ts';
 import { createNodeLookup } from './node-lookup.ts';
 import { keepNodeRetention } from './node-retention.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
@@ -54,6 +55,8 @@ export interface CollectorOptions {
 export interface CollectorReady {
   readonly api: Address;
   readonly listen: Address;
+  /** Absent where nodes cannot enrol. */
+  readonly enroll?: Address;
 }
 
 /** How long nodes have to go when the collector ends, and each part to close. */
@@ -91,6 +94,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     isUsed: existsSync(storePath) && existsSync(settings.tokenFile),
   });
   const token = await ensureOperatorToken(settings.tokenFile);
+  const admission = await openNodeAdmission({ settings, tls, clock, log });
+  steps.push({ name: 'enrolment', close: admission.close });
   // The sessions need the store, and when it was replaced, it needs them.
   let askAll: SessionServer['resync'] = () => undefined;
   const healing = await openHealingStore({
@@ -115,6 +120,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   let sessions: Sessions = NO_SESSIONS;
   let removeNode: SessionServer['remove'] = notYet;
   let nodeProblems: SessionServer['problems'] = () => [];
+  let disconnectRevoked: SessionServer['disconnectRevoked'] = () => undefined;
   const queries = createQueryHub({
     sessions: () => sessions,
     store: readStore,
@@ -148,6 +154,16 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     sinks,
     status,
     removeNode: (nodeId, by) => removeNode(nodeId, by),
+    admission: {
+      tokens: admission.tokens,
+      caHash: admission.caHash,
+      addresses: () => addresses,
+      revoke: async (nodeId, by) => {
+        await admission.revocations.revoke(nodeId, clock.now());
+        log.warn({ nodeId, by }, 'the certificates of a node were revoked');
+        disconnectRevoked(nodeId);
+      },
+    },
     heartbeatMs: settings.heartbeatInterval,
     clock,
     log,
@@ -166,6 +182,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     eventBus,
     replies: queries.replies,
     onNodeAhead: guard.nodeIsAhead,
+    isRevoked: admission.revocations.isRevoked,
     settings: { heartbeatIntervalMs },
     clock,
     log,
@@ -176,13 +193,19 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   askAll = server.resync;
   removeNode = server.remove;
   nodeProblems = server.problems;
+  disconnectRevoked = server.disconnectRevoked;
   steps.push(
     { name: 'sessions', close: () => server.close() },
     { name: 'drain', close: () => server.drain(DRAIN_SPREAD_MS) },
   );
+  const enroll = await admission.listen((nodeId) => server.nodes().some(({ id }) => id === nodeId));
   startNodeRetention(options, server, steps);
   const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));
-  const ready = { api: api.address, listen: { host: settings.listen.host, port } };
+  const ready = {
+    api: api.address,
+    listen: { host: settings.listen.host, port },
+    ...(enroll === undefined ? {} : { enroll }),
+  };
   addresses = ready;
   log.info({ listen: formatAddress(ready.listen), api: formatAddress(ready.api) }, 'collector is ready');
   onReady(ready);

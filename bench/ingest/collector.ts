@@ -45,6 +45,7 @@ export async function collector({
   });
   const replies = { onResult: () => false, onDisconnect: () => undefined };
   const server = await startSessionServer({
+    isRevoked: () => false,
     listen: LISTEN,
     tls,
     store,

@@ -12,10 +12,16 @@ import { span } from '../../api/format.ts';
 export const nodes = defineCommand({
   name: 'nodes',
   summary: 'list the nodes of the fleet, or remove some',
-  usage: ['nodes [options]', 'nodes remove NODE… [options]', 'nodes remove --stale-for DURATION [options]'],
+  usage: [
+    'nodes [options]',
+    'nodes remove NODE… [options]',
+    'nodes remove --stale-for DURATION [options]',
+    'nodes revoke NODE… [options]',
+  ],
   description: [
     'Asks the collector for every node that it knows: whether it is connected or since when it is not, what it runs, how many containers run there, and how many checks fail on it, by severity.',
     'remove removes nodes that are not connected, by id or name, with their findings: each open one is resolved, in the history and for every sink. A node that comes back is a new one. See also the setting node-retention of the collector.',
+    'revoke refuses every certificate that was issued to the nodes until now and ends their sessions, within seconds. A revoked node comes back only with a join token that was created for it.',
   ],
   operands: { min: 0, max: 10_000, completes: 'nodeAction' },
   options: [
@@ -43,6 +49,10 @@ export const nodes = defineCommand({
     if (action === 'remove' || action === 'forget') {
       const { removeNodes } = await import('../nodes/remove.ts');
       return removeNodes(context);
+    }
+    if (action === 'revoke') {
+      const { revokeNodes } = await import('../nodes/revoke.ts');
+      return revokeNodes(context);
     }
     if (action !== undefined) return printError(context, `nodes does not know ${JSON.stringify(action)}`, SEE);
     const meant = ['stale-for', 'dry-run', 'yes'].find(args.has);

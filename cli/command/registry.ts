@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   explain: async () => (await import('./explain.ts')).explain,
   findings: async () => (await import('./findings.ts')).findings,
   help: async () => (await import('./help.ts')).help,
+  'join-token': async () => (await import('./join-token.ts')).joinToken,
   nodes: async () => (await import('./nodes.ts')).nodes,
   query: async () => (await import('./query.ts')).query,
   record: async () => (await import('./record.ts')).record,

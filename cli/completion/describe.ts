@@ -77,7 +77,9 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
     case 'command':
       return { kind: 'words', words: COMMAND_NAMES };
     case 'nodeAction':
-      return { kind: 'words', words: ['remove'] };
+      return { kind: 'words', words: ['remove', 'revoke'] };
+    case 'joinTokenAction':
+      return { kind: 'words', words: ['create', 'list', 'delete'] };
     case 'shell':
       return { kind: 'words', words: ['bash', 'zsh', 'fish'] };
   }

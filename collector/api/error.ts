@@ -12,6 +12,8 @@ export const API_ERRORS = Object.freeze({
   notFound: { status: 404, meaning: 'there is no such route, check or benchmark' },
   unknownNode: { status: 404, meaning: 'no node has this id or name' },
   nodeConnected: { status: 409, meaning: 'the node is connected now: only one that is not can be removed' },
+  unknownToken: { status: 404, meaning: 'no join token has this id' },
+  enrolmentOff: { status: 409, meaning: 'the setting enroll of the collector is off' },
   ambiguousNode: { status: 409, meaning: 'several nodes have this name; use the id' },
   tooLarge: { status: 413, meaning: 'the request is larger than the API reads' },
   unsupportedMediaType: { status: 415, meaning: 'a body must be application/json' },

@@ -1,5 +1,7 @@
 import * as s from '../../posture/schema.ts';
 import type { Clock } from '../../service/clock.ts';
+import type { Address } from '../../service/config/kind.ts';
+import type { JoinTokens } from '../enrollment/join-tokens.ts';
 import type { QueryService } from '../query/query.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
@@ -19,6 +21,7 @@ export interface ApiSources {
   readonly status: () => Promise<CollectorStatus>;
   /** Removes the node with this id; `by`: who wants it, for the log. */
   readonly removeNode: (nodeId: string, by: string) => Promise<NodeRemoval>;
+  readonly admission: AdmissionSource;
   /** The benchmark controls that a check answers. */
   readonly controlsOf: ControlLookup;
   readonly signIn: SignIn;
@@ -27,6 +30,17 @@ export interface ApiSources {
   readonly heartbeatMs: number;
   /** Version of the collector. */
   readonly version: string;
+}
+
+/** Who may be a node of the fleet. */
+export interface AdmissionSource {
+  readonly tokens: Pick<JoinTokens, 'all' | 'create' | 'remove'>;
+  /** Hash of the public key of the CA. */
+  readonly caHash: string;
+  /** Where nodes connect and enrol; `enroll` is absent where they cannot. */
+  readonly addresses: () => { readonly listen: Address; readonly enroll?: Address };
+  /** Revokes every certificate of the node and ends its session; `by`: the caller, for the log. */
+  readonly revoke: (nodeId: string, by: string) => Promise<void>;
 }
 
 /** What a handler answers: a body, or a refusal by code. */

@@ -9,6 +9,7 @@ import { watchEvents } from './route/events.ts';
 import { listFacts } from './route/facts.ts';
 import { listFindings, listHistory } from './route/findings.ts';
 import { removeNode } from './route/remove-node.ts';
+import { createJoinToken, deleteJoinToken, listJoinTokens, revokeNode } from './route/join-tokens.ts';
 import { getHealth } from './route/health.ts';
 import { getNodeStatus } from './route/node-status.ts';
 import { getNode, listNodes } from './route/nodes.ts';
@@ -31,10 +32,14 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listFacts,
   listFindings,
   listHistory,
+  listJoinTokens,
+  createJoinToken,
+  deleteJoinToken,
   listNodes,
   getNode,
   getNodeStatus,
   removeNode,
+  revokeNode,
   askNodes,
   listSinks,
   getStatus,

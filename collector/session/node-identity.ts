@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 
-/** Which node a certificate names, or why it names none. */
+/** Which node a certificate names and for which time (milliseconds since 1970), or why it names none. */
 export type NodeIdentity =
-  { readonly ok: true; readonly nodeId: string } | { readonly ok: false; readonly problem: string };
+  | { readonly ok: true; readonly nodeId: string; readonly validFromMs: number; readonly validToMs: number }
+  | { readonly ok: false; readonly problem: string };
 
 /** The characters of a SPIFFE path segment (SPIFFE-ID, 2.2). */
 const NODE_URI = /^URI:spiffe:\/\/plimsoll\.local\/host\/([A-Za-z0-9._-]{1,200})$/;
@@ -23,7 +24,12 @@ export function nodeIdentity(raw: Uint8Array | undefined): NodeIdentity {
   const nodeId = NODE_URI.exec(uris[0] ?? '')?.[1];
   if (nodeId === undefined || nodeId === '.' || nodeId === '..')
     return no('the URI name of the certificate is no node');
-  return { ok: true, nodeId };
+  return {
+    ok: true,
+    nodeId,
+    validFromMs: Date.parse(certificate.validFrom),
+    validToMs: Date.parse(certificate.validTo),
+  };
 }
 
 function no(problem: string): NodeIdentity {

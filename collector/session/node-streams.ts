@@ -14,6 +14,8 @@ export interface NodeStreamEntry {
 export interface NodeStreams {
   /** A new one. If there are two already, the oldest that has not said Hello ends: whoever says it at once gets in. */
   readonly add: (nodeId: string) => NodeStreamEntry;
+  /** Ends every stream of the node. */
+  readonly endAll: (nodeId: string, ending: Ending) => void;
 }
 
 /** One session, and one that is to replace it. */
@@ -33,6 +35,9 @@ interface Stream {
 export function createNodeStreams(): NodeStreams {
   const nodes = new Map<string, Set<Stream>>();
   return {
+    endAll: (nodeId, ending) => {
+      for (const { end } of nodes.get(nodeId) ?? []) end(ending);
+    },
     add: (nodeId) => {
       const own = nodes.get(nodeId) ?? new Set<Stream>();
       nodes.set(nodeId, own);

@@ -11,6 +11,7 @@ import type { NodeRemover } from './remove-node.ts';
 import { openListener } from './listener.ts';
 import type { ListenerTls } from './listener.ts';
 import { nodeIdentity } from './node-identity.ts';
+import type { NodeIdentity } from './node-identity.ts';
 import { createIdentityGuard } from './identity-guard.ts';
 import type { IdentityConflict } from './identity-guard.ts';
 import { createNodeQuotas, DEFAULT_QUOTA } from './node-quota.ts';
@@ -36,6 +37,8 @@ export interface SessionServerOptions {
   readonly replies: QueryReplies;
   /** A node was acknowledged more than the store holds: the store was restored from a backup. */
   readonly onNodeAhead: (nodeId: string) => Promise<void>;
+  /** Is a certificate of this node revoked, whose validity starts at `validFromMs`? */
+  readonly isRevoked: (nodeId: string, validFromMs: number) => boolean;
   /** What differs from DEFAULT_SESSION_SETTINGS. */
   readonly settings?: Partial<SessionSettings>;
   /** What differs from DEFAULT_QUOTA. */
@@ -54,6 +57,8 @@ export interface SessionServer {
   /** Nodes whose identity two agents use, and nodes that send more than they may. */
   readonly problems: () => readonly NodeProblem[];
   readonly remove: NodeRemover['remove'];
+  /** Ends every stream of a node whose certificate was revoked. */
+  readonly disconnectRevoked: (nodeId: string) => void;
   /** Asks every node for all findings, and writes what is known of nodes: to be called when the store was replaced. */
   readonly resync: (reason: string) => void;
   /**
@@ -65,6 +70,8 @@ export interface SessionServer {
   readonly close: () => Promise<void>;
 }
 
+type KnownIdentity = Extract<NodeIdentity, { readonly ok: true }>;
+
 /** Something about a node that its agent cannot know. */
 export type NodeProblem = IdentityConflict | LimitedNode | RepairedNode;
 
@@ -73,6 +80,19 @@ const OTHER_AGENT: Ending = Object.freeze({
   details:
     'another agent uses the identity of this node and is connected: was its machine-id or data directory copied?',
 });
+
+const REVOKED: Ending = Object.freeze({
+  code: status.UNAUTHENTICATED,
+  details: 'the certificate of this node was revoked; enrol the node again with a new join token',
+});
+
+const EXPIRED: Ending = Object.freeze({
+  code: status.UNAUTHENTICATED,
+  details: 'the certificate of this session has expired; connect again with a renewed one',
+});
+
+/** Longest wait until the expiry of a certificate is checked again: timers hold 24 days at most. */
+const EXPIRY_CHECK_MS = 6 * 3_600_000;
 
 /** What nodes get beyond the time that they were given, before a drain counts as done. */
 const DRAIN_GRACE_MS = 2000;
@@ -130,29 +150,36 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     if (calls.size < settings.maxSessions) return undefined;
     return { code: status.RESOURCE_EXHAUSTED, details: 'the collector has as many sessions as it can hold' };
   };
+  const revocation = ({ nodeId, validFromMs }: KnownIdentity): Ending | undefined =>
+    options.isRevoked(nodeId, validFromMs) ? REVOKED : undefined;
   const onSession = (call: SessionCall): void => {
     const identity = nodeIdentity(call.getAuthContext().sslPeerCertificate?.raw);
     const ending = identity.ok
-      ? (refusal() ?? excessOf(quotas.of(identity.nodeId)))
+      ? (refusal() ?? revocation(identity) ?? excessOf(quotas.of(identity.nodeId)))
       : { code: status.UNAUTHENTICATED, details: identity.problem };
     if (!identity.ok || ending !== undefined) {
       log.warn({ peer: call.getPeer(), ...ending }, 'a session was refused');
       call.emit('error', Object.assign(new Error(ending?.details), ending));
       return;
     }
-    const { nodeId } = identity;
+    const { nodeId, validToMs } = identity;
     const stream = streams.add(nodeId);
+    let cancelExpiry = (): void => undefined;
     const held = holdSession(call, nodeId, {
       ...context,
       quota: quotas.of(nodeId),
       disconnect: listener.disconnect,
-      onStart: stream.onStart,
+      onStart: (end) => {
+        stream.onStart(end);
+        cancelExpiry = atTime(validToMs, clock, () => end(EXPIRED));
+      },
       onOpen: (session) => onOpen(session) ?? stream.onOpen(),
     });
     calls.add(held);
     void held.finally(() => {
       calls.delete(held);
       stream.remove();
+      cancelExpiry();
     });
   };
   const listener = await openListener({
@@ -174,6 +201,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     nodes: nodes.rows,
     problems: () => [...identities.conflicts(), ...quotas.limited()],
     remove,
+    disconnectRevoked: (nodeId) => streams.endAll(nodeId, REVOKED),
     resync: (reason) => {
       nodes.writeAll();
       for (const session of open.values()) session.resync(reason);
@@ -201,6 +229,18 @@ export async function startSessionServer(options: SessionServerOptions): Promise
 function excessOf(quota: NodeQuota): Ending | undefined {
   const details = quota.openSession();
   return details === undefined ? undefined : { code: status.RESOURCE_EXHAUSTED, details };
+}
+
+/** Calls `act` once the wall clock has reached `atMs`; the result cancels it. */
+function atTime(atMs: number, clock: Clock, act: () => void): () => void {
+  let cancel = (): void => undefined;
+  const wait = (): void => {
+    const leftMs = atMs - clock.now();
+    if (leftMs <= 0) act();
+    else cancel = clock.after(Math.min(leftMs, EXPIRY_CHECK_MS), wait);
+  };
+  wait();
+  return () => cancel();
 }
 
 async function within(done: Promise<unknown>, limitMs: number, clock: Clock): Promise<void> {

@@ -53,6 +53,34 @@ export function address(): Kind<Address> {
   return { name: 'address', expects: 'host:port such as 127.0.0.1:7443 or [::1]:7443', read: readAddress };
 }
 
+/** `host:port`, or `off`. */
+export function addressOrOff(): Kind<Address | 'off'> {
+  const { expects } = address();
+  return {
+    name: 'address',
+    expects: `${expects}, or off`,
+    read: (text) => (text === 'off' ? text : readAddress(text)),
+  };
+}
+
+/** A join token as `plimsoll join-token create` prints it, or nothing. */
+export function joinToken(): Kind<string> {
+  return {
+    name: 'token',
+    expects: 'a join token as plimsoll join-token create prints it',
+    read: (text) => (text === '' || /^[a-z0-9]{10}\.[A-Za-z0-9_-]{43}$/.test(text) ? text : undefined),
+  };
+}
+
+/** The hash of a public key, or nothing. */
+export function keyHash(): Kind<string> {
+  return {
+    name: 'hash',
+    expects: 'sha256: and 64 hexadecimal digits',
+    read: (text) => (text === '' || /^sha256:[0-9a-f]{64}$/.test(text) ? text : undefined),
+  };
+}
+
 function readAddress(text: string): Address | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];

@@ -56,6 +56,9 @@ export const DEFAULT_CONFIG_FILE = '/etc/plimsoll/config.yaml';
 /** Names the configuration file, as `--config` does. */
 export const CONFIG_VARIABLE = 'PLIMSOLL_CONFIG';
 
+/** Shown in place of a secret. */
+const HIDDEN = '(hidden)';
+
 /** Variables of ours that are no settings: switches of the test suite and of the benchmarks. */
 const OTHER_VARIABLES = /^PLIMSOLL_(?:CONFIG$|TEST_|BENCH_)/;
 
@@ -72,12 +75,19 @@ export async function loadSettings(request: LoadRequest): Promise<Loaded> {
     const value = setting.kind.read(origin.text, request);
     if (value === undefined)
       problems.push(
-        problemAt(origin.from || 'default', `expected ${setting.kind.expects}, got ${quoted(origin.text)}`, name),
+        problemAt(
+          origin.from || 'default',
+          `expected ${setting.kind.expects}${setting.secret === true ? '' : `, got ${quoted(origin.text)}`}`,
+          name,
+        ),
       );
     const usable = value ?? setting.kind.read(defaultOrigin(setting, request, dataDir).text, request);
     // data-dir is the first of the table: the defaults of others are built on it.
     if (name === 'data-dir') dataDir = typeof usable === 'string' ? usable : origin.text;
-    if (setting.programs.some((program) => request.programs.includes(program))) origins.set(name, origin);
+    if (setting.programs.some((program) => request.programs.includes(program))) {
+      const isHidden = setting.secret === true && origin.text !== '';
+      origins.set(name, isHidden ? { ...origin, text: HIDDEN } : origin);
+    }
     values[camelCase(name)] = usable;
   }
   const warnings = [...file.warnings, ...unknownVariables(request.environment)];

@@ -11,6 +11,8 @@ export interface SettingDefinition<T> {
   /** One or two sentences for people. */
   readonly description: string;
   readonly programs: readonly Program[];
+  /** The value is never shown, in no list, log or error. */
+  readonly secret?: true;
   /** A variable of another program that is honoured too: before the default, after everything else. */
   readonly borrowed?: BorrowedVariable;
 }

@@ -1,5 +1,6 @@
 import {
   address,
+  addressOrOff,
   dockerEndpoints,
   duration,
   durationOrOff,
@@ -7,6 +8,8 @@ import {
   hostNames,
   integer,
   isLocalEndpoint,
+  joinToken,
+  keyHash,
   path,
   pathOr,
   size,
@@ -59,6 +62,39 @@ export const SETTINGS = Object.freeze({
     kind: address(),
     default: '127.0.0.1:7443',
     description: 'Collector that the agent connects to.',
+    programs: ['agent'],
+  },
+  enroll: {
+    kind: addressOrOff(),
+    default: 'off',
+    description:
+      'Address on which the collector enrols new nodes (HTTPS) and renews their certificates, such as `0.0.0.0:7444`; `off`: no further nodes can join.',
+    programs: COLLECTOR,
+  },
+  join: {
+    kind: addressOrOff(),
+    default: 'off',
+    description:
+      'Enrolment address of the collector (its setting `enroll`). The agent gets its first certificate there with a join token, and renews it there every day.',
+    programs: ['agent'],
+  },
+  'join-token': {
+    kind: joinToken(),
+    default: '',
+    description: 'Join token, used once for the first certificate. `join-token-file` keeps it out of the process list.',
+    programs: ['agent'],
+    secret: true,
+  },
+  'join-token-file': {
+    kind: pathOr('off'),
+    default: 'off',
+    description: 'File with the join token.',
+    programs: ['agent'],
+  },
+  'join-ca-hash': {
+    kind: keyHash(),
+    default: '',
+    description: 'Hash of the public key of the CA of the fleet, printed with the join token; no other CA is accepted.',
     programs: ['agent'],
   },
   'node-name': {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import type * as X509 from '@peculiar/x509';
 import { TlsError } from './tls-error.ts';
@@ -19,15 +20,16 @@ export interface Issuer {
 export type CertificateSubject =
   | { readonly kind: 'authority' }
   | { readonly kind: 'server'; readonly names: readonly string[] }
-  | { readonly kind: 'node'; readonly nodeId: string };
+  | { readonly kind: 'node'; readonly nodeId: string; readonly validityMs?: number };
 
 const YEAR_MS = 365 * 86_400_000;
-/** Validity by kind. Leaves live a year until nodes enrol and renew by themselves. */
+/** Validity by kind, where the subject does not say otherwise. */
 const VALIDITY_MS = Object.freeze({ authority: 10 * YEAR_MS, server: YEAR_MS, node: YEAR_MS });
-/** Certificates count from a little earlier, for machines whose clock is behind. */
-const CLOCK_SKEW_MS = 5 * 60_000;
+/** Certificates are valid from a little earlier, for machines whose clock is behind. */
+export const CLOCK_SKEW_MS = 5 * 60_000;
 
-const ALGORITHM = Object.freeze({ name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' });
+/** EC P-256 with SHA-256, for every key and signature. */
+export const ALGORITHM = Object.freeze({ name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' });
 
 /** The identity of a node in its certificate: `spiffe://plimsoll.local/host/<id>`. Throws {@link TlsError}. */
 export function nodeUri(nodeId: string): string {
@@ -46,12 +48,33 @@ export async function issueCertificate(
   issuer: Issuer | undefined,
   nowMs: number,
 ): Promise<Issued> {
-  // Loaded here: in nearly every start of the program there is nothing to make. The first must come before the second.
-  await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
   const { subtle } = globalThis.crypto;
   const keys = await subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const signer = issuer === undefined ? undefined : await readIssuer(x509, issuer);
+  const certificatePem = await certificateFor(subject, {
+    publicKey: keys.publicKey,
+    issuer: issuer ?? keys.privateKey,
+    nowMs,
+  });
+  const keyDer = Buffer.from(await subtle.exportKey('pkcs8', keys.privateKey));
+  return { certificatePem, keyPem: pem('PRIVATE KEY', keyDer) };
+}
+
+/** What a certificate is made from; a private key as `issuer` makes it sign itself. */
+interface CertificateSource {
+  readonly publicKey: webcrypto.CryptoKey;
+  readonly issuer: Issuer | webcrypto.CryptoKey;
+  readonly nowMs: number;
+}
+
+/** Makes a certificate for a public key, as PEM. */
+export async function certificateFor(
+  subject: CertificateSubject,
+  { publicKey, issuer, nowMs }: CertificateSource,
+): Promise<string> {
+  // Loaded on demand: most starts of the program issue nothing. The first import must come before the second.
+  await import('reflect-metadata');
+  const x509 = await import('@peculiar/x509');
+  const signer = 'certificatePem' in issuer ? await readIssuer(x509, issuer) : undefined;
   const name = [{ CN: [commonName(subject)] }];
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
@@ -59,18 +82,19 @@ export async function issueCertificate(
     // An authority is its own issuer.
     issuer: signer === undefined ? name : signer.certificate.subject,
     notBefore: new Date(nowMs - CLOCK_SKEW_MS),
-    notAfter: new Date(nowMs + VALIDITY_MS[subject.kind]),
+    notAfter: new Date(
+      nowMs + (('validityMs' in subject ? subject.validityMs : undefined) ?? VALIDITY_MS[subject.kind]),
+    ),
     signingAlgorithm: ALGORITHM,
-    publicKey: keys.publicKey,
-    signingKey: signer === undefined ? keys.privateKey : signer.key,
+    publicKey,
+    signingKey: signer === undefined ? (issuer as webcrypto.CryptoKey) : signer.key,
     extensions: [
       ...extensionsOf(x509, subject),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(signer?.certificate.publicKey ?? keys.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(signer?.certificate.publicKey ?? publicKey),
     ],
   });
-  const keyDer = Buffer.from(await subtle.exportKey('pkcs8', keys.privateKey));
-  return { certificatePem: `${certificate.toString('pem')}\n`, keyPem: pem('PRIVATE KEY', keyDer) };
+  return `${certificate.toString('pem')}\n`;
 }
 
 async function readIssuer(x509: typeof X509, { certificatePem, keyPem }: Issuer) {
@@ -122,7 +146,8 @@ function serialNumber(): string {
   return bytes.toString('hex');
 }
 
-function pem(label: string, der: Buffer): string {
+/** PEM text of DER bytes (RFC 7468). */
+export function pem(label: string, der: Buffer): string {
   const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }

@@ -21,6 +21,16 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       sinks: () => [],
       status: () => Promise.reject(new Error('nobody asks for it here')),
       removeNode: () => Promise.resolve({ outcome: 'unknown' }),
+      admission: {
+        tokens: {
+          all: () => [],
+          create: () => Promise.reject(new Error('not here')),
+          remove: () => Promise.resolve(false),
+        },
+        caHash: '',
+        addresses: () => ({ listen: { host: '127.0.0.1', port: 0 } }),
+        revoke: () => Promise.resolve(),
+      },
       clock: systemClock(),
       log: silent,
       heartbeatMs: 30_000,

@@ -55,7 +55,10 @@ void t.test('every route is in the document, and nothing else', async (t) => {
         `${path}: path parameters`,
       );
       t.ok(named.every(({ required }) => required));
-      const ways = { '/healthz': 0, '/v1/console/sessions': 0, '/v1/console/links': 1 }[path] ?? 2;
+      // What makes a node of the fleet, or ends one, needs the operator token itself.
+      const ways = /^\/v1\/(?:console\/links|join-tokens.*|nodes\/.*\/revoke)$/.test(path)
+        ? 1
+        : ({ '/healthz': 0, '/v1/console/sessions': 0 }[path] ?? 2);
       t.equal(operation.security.length, ways, `${path}: operator token, or a session too`);
       t.equal('401' in operation.responses, path !== '/healthz', `${path}: 401`);
     }
@@ -109,6 +112,8 @@ void t.test('real answers match the document', async (t) => {
     ],
     removeNode: () => Promise.resolve({ outcome: 'removed', node: nodeRow(), findings: 2, resolved: 1 }),
   });
+  const created = await server.fetch('/v1/join-tokens', posted({ ttlMs: 60_000 }));
+  const token = { id: ((await created.json()) as { token: string }).token.split('.')[0] ?? '' };
   await server.store.putNode(nodeRow());
   await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 }));
   const put = [finding(), finding({ on: 'x', verdict: 'unknown', reason: 'not readable' })];
@@ -137,6 +142,13 @@ void t.test('real answers match the document', async (t) => {
     getStatus: { path: '/v1/status' },
     listFacts: { path: '/v1/facts' },
     getTrend: { path: `/v1/trend?fromMs=${String(T0 - 3_600_000)}&toMs=${String(T0 + 3_600_000)}&points=8` },
+    listJoinTokens: { path: '/v1/join-tokens' },
+    createJoinToken: { path: '/v1/join-tokens', init: posted({}) },
+    deleteJoinToken: {
+      path: `/v1/join-tokens/${token.id}`,
+      init: { method: 'DELETE', headers: { authorization: `Bearer ${TOKEN}` } },
+    },
+    revokeNode: { path: '/v1/nodes/n1/revoke', init: posted({}) },
     createConsoleLink: { path: '/v1/console/links', init: posted({}) },
     openConsoleSession: { path: '/v1/console/sessions', init: posted({ token: TOKEN }) },
     askNodes: {

@@ -6,6 +6,7 @@ import { startApi } from '../../../collector/api/api.ts';
 import type { ApiOptions } from '../../../collector/api/api.ts';
 import { createEventBus } from '../../../collector/event-bus.ts';
 import type { EventBus } from '../../../collector/event-bus.ts';
+import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
 import { createStatus } from '../../../collector/status/status.ts';
 import type { StatusOptions } from '../../../collector/status/status.ts';
 import type { QueryRequest, QueryResponse } from '../../../collector/query/query.ts';
@@ -33,7 +34,7 @@ export interface ApiServer {
 
 /** What a test replaces. */
 export type ServerOptions = Partial<
-  Pick<ApiOptions, 'queries' | 'sinks' | 'removeNode' | 'clock' | 'consoleDirectory'>
+  Pick<ApiOptions, 'queries' | 'sinks' | 'removeNode' | 'admission' | 'clock' | 'consoleDirectory'>
 > &
   Partial<
     Pick<
@@ -77,6 +78,12 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     sinks,
     status,
     removeNode: options.removeNode ?? (() => Promise.resolve({ outcome: 'unknown' })),
+    admission: options.admission ?? {
+      tokens: await openJoinTokens(join(directory, 'join-tokens.json'), clock),
+      caHash: `sha256:${'0'.repeat(64)}`,
+      addresses: () => ({ listen: { host: '127.0.0.1', port: 7443 }, enroll: { host: '127.0.0.1', port: 7444 } }),
+      revoke: () => Promise.resolve(),
+    },
     heartbeatMs: 30_000,
     clock,
     log,
@@ -114,7 +121,7 @@ function answerNothing(_request: QueryRequest): Promise<QueryResponse> {
   return Promise.resolve({ outcome: 'answered', answers: [] });
 }
 
-function recordingLog(): { readonly log: Logger; readonly logged: ApiServer['logged'] } {
+export function recordingLog(): { readonly log: Logger; readonly logged: ApiServer['logged'] } {
   const logged: { level: string; fields: LogFields; message: string }[] = [];
   const at = (level: string) => (fields: LogFields, message: string) => void logged.push({ level, fields, message });
   return { log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }, logged };

@@ -35,6 +35,8 @@ export interface TestCollector {
   /** Nodes that were acknowledged more than the store holds. */
   readonly ahead: readonly string[];
   readonly lines: readonly Line[];
+  /** Nodes whose certificates are revoked; a test adds to it. */
+  readonly revoked: Set<string>;
   /** Opens a session as this node. */
   readonly connect: (nodeId: string, over?: Partial<DialOptions>) => Promise<TestNode>;
 }
@@ -61,7 +63,9 @@ export async function startCollector(
   const ahead: string[] = [];
   const lines: Line[] = [];
   const nodes: TestNode[] = [];
+  const revoked = new Set<string>();
   const server = await startSessionServer({
+    isRevoked: (nodeId) => revoked.has(nodeId),
     listen: { host: '127.0.0.1', port: 0 },
     tls: { ca: fleet.authority.certificatePem, cert: fleet.server.certificatePem, key: fleet.server.keyPem },
     store,
@@ -91,6 +95,7 @@ export async function startCollector(
     disconnected,
     ahead,
     lines,
+    revoked,
     item: async (wanted) => {
       for (;;) {
         const found = items.find(wanted);

@@ -33,6 +33,7 @@ await t.test('a damaged store: the agent brings everything back, at a start and 
     const replies = { onResult: () => false, onDisconnect: () => undefined };
     const listen = { host: '127.0.0.1', port };
     const server = await startSessionServer({
+      isRevoked: () => false,
       listen,
       tls: tls.collector,
       store,

@@ -27,16 +27,16 @@ const node = (id: string): { type: 'url'; value: string } => ({
 });
 
 await t.test('one URI name of our trust domain', async (t) => {
-  t.same(nodeIdentity(await certificate([node('web-3.example_A')])), { ok: true, nodeId: 'web-3.example_A' });
+  t.match(nodeIdentity(await certificate([node('web-3.example_A')])), { ok: true, nodeId: 'web-3.example_A' });
   const beside = [{ type: 'dns', value: 'web-3' } as const, node('n1')];
-  t.same(nodeIdentity(await certificate(beside)), { ok: true, nodeId: 'n1' }, 'other names do not matter');
+  t.match(nodeIdentity(await certificate(beside)), { ok: true, nodeId: 'n1' }, 'other names do not matter');
   const ours = await issueCertificate(
     { kind: 'node', nodeId: '3b1c9f6e0d4a4c0c8f6e7a5b2d1c0e9f' },
     await issueCertificate({ kind: 'authority' }, undefined, Date.now()),
     Date.now(),
   );
   const { raw } = new X509Certificate(ours.certificatePem);
-  t.same(nodeIdentity(raw), { ok: true, nodeId: '3b1c9f6e0d4a4c0c8f6e7a5b2d1c0e9f' });
+  t.match(nodeIdentity(raw), { ok: true, nodeId: '3b1c9f6e0d4a4c0c8f6e7a5b2d1c0e9f' });
 });
 
 await t.test('everything else is no node', async (t) => {

@@ -59,6 +59,7 @@ await t.test('started again after it was killed: nobody is connected', async (t)
   await collector.server.close();
   await collector.store.putNode(nodeRow({ connected: true, lastSeenMs: T0 + 5 }));
   const server = await startSessionServer({
+    isRevoked: () => false,
     listen: { host: '127.0.0.1', port: 0 },
     tls: {
       ca: collector.fleet.authority.certificatePem,
@@ -82,6 +83,7 @@ await t.test('a port that is taken rejects with what the system says', async (t)
   const [host = '', port] = collector.server.address.split(':');
   const { authority, server } = collector.fleet;
   const again = startSessionServer({
+    isRevoked: () => false,
     listen: { host, port: Number(port) },
     tls: { ca: authority.certificatePem, cert: server.certificatePem, key: server.keyPem },
     store: collector.store,

@@ -1,0 +1,183 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { request } from 'node:https';
+import { connect } from 'node:tls';
+import type { DetailedPeerCertificate } from 'node:tls';
+import * as s from '../../posture/schema.ts';
+import { formatAddress } from '../../service/config/kind.ts';
+import type { Address } from '../../service/config/kind.ts';
+import { nodeUri } from '../../service/tls/issue.ts';
+import { publicKeyPin } from '../../service/tls/signing-request.ts';
+
+/** A certificate that a collector issued, with the CA that signed it, as PEM text. */
+export interface IssuedCertificate {
+  readonly certificatePem: string;
+  readonly authorityPem: string;
+}
+
+/** The outcome of a request to the enrolment listener. `reason` is for people and says what to do where that is known. */
+export type EnrollmentOutcome<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+
+/** Credentials of a request: the trusted CA, and for a renewal our certificate and key. */
+interface Credentials {
+  readonly ca: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+const DEADLINE_MS = 15_000;
+const MAX_RESPONSE_BYTES = 64 * 1024;
+/** Certificates of a chain that are looked at. */
+const MAX_CHAIN = 8;
+
+const issuedSchema = s.object({ certificate: s.string('', 16_384), authority: s.string('', 16_384) });
+const errorSchema = s.object({ error: s.object({ code: s.string('', 64), message: s.string('', 1_000) }) });
+
+/**
+ * Fetches the CA of the collector at `address` over a connection that proves nothing, and returns it if its public key has
+ * the hash `pin` (`sha256:` and 64 hexadecimal digits). Nothing secret is sent over this connection.
+ */
+export function fetchAuthority(address: Address, pin: string): Promise<EnrollmentOutcome<string>> {
+  const { promise, resolve } = Promise.withResolvers<EnrollmentOutcome<string>>();
+  const fail = (reason: string): void => resolve({ ok: false, reason });
+  const socket = connect({
+    host: address.host,
+    port: address.port,
+    minVersion: 'TLSv1.3',
+    // Decided by the pin, before anything is sent.
+    rejectUnauthorized: false,
+    timeout: DEADLINE_MS,
+  });
+  const timer = setTimeout(() => {
+    fail(`${formatAddress(address)} did not complete a TLS handshake within ${String(DEADLINE_MS / 1000)} s`);
+    socket.destroy();
+  }, DEADLINE_MS);
+  socket.on('error', (error: NodeJS.ErrnoException) =>
+    fail(`cannot connect to ${formatAddress(address)}: ${error.code ?? error.message}`),
+  );
+  socket.once('secureConnect', () => {
+    const authority = chainOf(socket.getPeerCertificate(true)).find((pem) => isPinned(pem, pin));
+    if (authority === undefined)
+      fail(
+        `no certificate that ${formatAddress(address)} presents has the key hash ${pin}: check --join-ca-hash, or someone intercepts the connection`,
+      );
+    else resolve({ ok: true, value: authority });
+    socket.destroy();
+  });
+  void promise.finally(() => clearTimeout(timer));
+  return promise;
+}
+
+/** Exchanges a join token for a certificate for `nodeId`. */
+export function requestEnrollment(
+  address: Address,
+  ca: string,
+  body: { readonly joinToken: string; readonly nodeId: string; readonly csr: string },
+): Promise<EnrollmentOutcome<IssuedCertificate>> {
+  return requestCertificate({ address, path: '/v1/enroll' }, { ca }, body);
+}
+
+/** Requests a new certificate for the node that `credentials` name. */
+export function requestRenewal(
+  address: Address,
+  credentials: Required<Credentials>,
+  csr: string,
+): Promise<EnrollmentOutcome<IssuedCertificate>> {
+  return requestCertificate({ address, path: '/v1/renew' }, credentials, { csr });
+}
+
+/** Why an issued certificate cannot be used for this key, node and CA; undefined: it can. */
+export function problemOfIssued(
+  { certificatePem, authorityPem }: IssuedCertificate,
+  { keyPem, nodeId, ca }: { readonly keyPem: string; readonly nodeId: string; readonly ca: string },
+): string | undefined {
+  try {
+    const [certificate, authority] = [new X509Certificate(certificatePem), new X509Certificate(ca)];
+    if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) return 'the certificate is for another key';
+    if (!certificate.verify(authority.publicKey)) return 'the certificate is not signed by the CA';
+    if (certificate.subjectAltName !== `URI:${nodeUri(nodeId)}`) return 'the certificate is for another node';
+    return publicKeyPin(authorityPem) === publicKeyPin(ca) ? undefined : 'the collector has another CA';
+  } catch {
+    return 'the response holds no valid certificate';
+  }
+}
+
+async function requestCertificate(
+  target: { readonly address: Address; readonly path: string },
+  credentials: Credentials,
+  body: unknown,
+): Promise<EnrollmentOutcome<IssuedCertificate>> {
+  const response = await postJson(target, credentials, JSON.stringify(body));
+  if (!response.ok) return response;
+  const { status, json } = response.value;
+  const issued = issuedSchema.parse(json);
+  if (status === 200 && issued.ok)
+    return { ok: true, value: { certificatePem: issued.value.certificate, authorityPem: issued.value.authority } };
+  const refused = errorSchema.parse(json);
+  return {
+    ok: false,
+    reason: refused.ok ? refused.value.error.message : `unexpected response, HTTP ${String(status)}`,
+  };
+}
+
+interface JsonResponse {
+  readonly status: number;
+  readonly json: unknown;
+}
+
+function postJson(
+  { address, path }: { readonly address: Address; readonly path: string },
+  credentials: Credentials,
+  body: string,
+): Promise<EnrollmentOutcome<JsonResponse>> {
+  const { promise, resolve } = Promise.withResolvers<EnrollmentOutcome<JsonResponse>>();
+  const fail = (reason: string): void => resolve({ ok: false, reason: `${formatAddress(address)}: ${reason}` });
+  const call = request({
+    ...credentials,
+    host: address.host,
+    port: address.port,
+    path,
+    method: 'POST',
+    agent: false,
+    minVersion: 'TLSv1.3',
+    headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+    signal: AbortSignal.timeout(DEADLINE_MS),
+  });
+  call.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+  call.on('response', (response) => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    response.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes <= MAX_RESPONSE_BYTES) parts.push(part);
+      else response.destroy(new Error('the response is too large'));
+    });
+    response.on('error', (error) => fail(error.message));
+    response.on('end', () => {
+      try {
+        const json = JSON.parse(Buffer.concat(parts).toString('utf8')) as unknown;
+        resolve({ ok: true, value: { status: response.statusCode ?? 0, json } });
+      } catch {
+        fail(`the response is not JSON (HTTP ${String(response.statusCode)})`);
+      }
+    });
+  });
+  call.end(body);
+  return promise;
+}
+
+function chainOf(leaf: DetailedPeerCertificate): readonly string[] {
+  const chain: string[] = [];
+  let certificate: DetailedPeerCertificate | undefined = leaf;
+  for (let depth = 0; depth < MAX_CHAIN && certificate?.raw !== undefined; depth += 1) {
+    chain.push(new X509Certificate(certificate.raw).toString());
+    const issuer: DetailedPeerCertificate = certificate.issuerCertificate;
+    certificate = issuer === certificate ? undefined : issuer;
+  }
+  return chain;
+}
+
+function isPinned(pem: string, pin: string): boolean {
+  const certificate = new X509Certificate(pem);
+  return certificate.ca && publicKeyPin(pem) === pin;
+}

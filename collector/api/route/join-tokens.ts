@@ -1,0 +1,96 @@
+import { createdJoinToken, deletedJoinToken, joinTokenList, revokedNode } from '../../../api/join-token.ts';
+import * as s from '../../../posture/schema.ts';
+import { MAX_TOKEN_TTL_MS } from '../../enrollment/join-tokens.ts';
+import { text } from '../parameter.ts';
+import { answer, jsonRoute, refuse } from '../route.ts';
+
+/** The characters of an id in the certificate of a node. */
+const NODE_ID = /^[A-Za-z0-9._-]{1,200}$/;
+
+/** GET /v1/join-tokens */
+export const listJoinTokens = jsonRoute({
+  method: 'GET',
+  path: '/v1/join-tokens',
+  operation: 'listJoinTokens',
+  summary: 'Join tokens',
+  description: 'Every join token of the last days, without its secret: when it expires, and which node has used it.',
+  access: 'operator',
+  refuses: [],
+  answer: joinTokenList,
+  handle: (_input, { admission }) =>
+    answer({ tokens: admission.tokens.all().map(({ hash: _hash, ...token }) => token) }),
+});
+
+/** POST /v1/join-tokens */
+export const createJoinToken = jsonRoute({
+  method: 'POST',
+  path: '/v1/join-tokens',
+  operation: 'createJoinToken',
+  summary: 'Creates a join token',
+  description:
+    'A join token enrols one host: the agent exchanges it for a certificate. It works once, until it expires. The ' +
+    'collector keeps only a hash, so the token cannot be shown again.',
+  access: 'operator',
+  refuses: ['enrolmentOff', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
+  body: s.object({
+    ttlMs: s.withDefault(s.integer('lifetime in milliseconds', 60_000, MAX_TOKEN_TTL_MS), 3_600_000),
+    nodeId: s.withDefault(
+      s.string('the only node that may use it: needed for a node that the collector knows already', 200),
+      '',
+    ),
+  }),
+  answer: createdJoinToken,
+  handle: async ({ body }, { admission }) => {
+    if (body.nodeId !== '' && !NODE_ID.test(body.nodeId))
+      return refuse('invalidRequest', 'nodeId: letters, digits, dots, dashes and underscores only');
+    const { listen, enroll } = admission.addresses();
+    if (enroll === undefined)
+      return refuse('enrolmentOff', 'this collector enrols no nodes', 'start it with --enroll HOST:PORT');
+    const { token, text } = await admission.tokens.create({ ttlMs: body.ttlMs, nodeId: body.nodeId });
+    const { caHash } = admission;
+    const { expiresMs } = token;
+    return answer({ token: text, caHash, expiresMs, listenPort: listen.port, enrollPort: enroll.port });
+  },
+});
+
+/** DELETE /v1/join-tokens/{id} */
+export const deleteJoinToken = jsonRoute({
+  method: 'DELETE',
+  path: '/v1/join-tokens/{id}',
+  operation: 'deleteJoinToken',
+  summary: 'Deletes a join token',
+  description: 'A deleted token cannot be used. The certificate of a node that has used it stays valid.',
+  access: 'operator',
+  refuses: ['unknownToken', 'invalidRequest'],
+  params: s.object({ id: text('the part of the token before the dot', 64) }),
+  answer: deletedJoinToken,
+  handle: async ({ params: { id } }, { admission }) =>
+    (await admission.tokens.remove(id))
+      ? answer({ id })
+      : refuse('unknownToken', `no join token has the id ${id}`, 'GET /v1/join-tokens lists them'),
+});
+
+/** POST /v1/nodes/{id}/revoke */
+export const revokeNode = jsonRoute({
+  method: 'POST',
+  path: '/v1/nodes/{id}/revoke',
+  operation: 'revokeNode',
+  summary: 'Revokes the certificates of a node',
+  description:
+    'Every certificate that was issued to this node until now is refused from now on, and its session ends. The node ' +
+    'keeps its findings; it comes back only with a join token that was created for it.',
+  access: 'operator',
+  refuses: ['unknownNode', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
+  params: s.object({ id: text('id; a name is refused', 200) }),
+  body: s.object({}),
+  answer: revokedNode,
+  handle: async ({ params: { id }, address }, { admission, store }) => {
+    // One that was enrolled and has not connected yet is known by its token only.
+    const isKnown =
+      (await store.nodes()).some((node) => node.id === id) ||
+      admission.tokens.all().some(({ usedBy }) => usedBy === id);
+    if (!isKnown) return refuse('unknownNode', `no node has the id ${JSON.stringify(id)}`, 'GET /v1/nodes lists them');
+    await admission.revoke(id, address);
+    return answer({ id });
+  },
+});

@@ -1,0 +1,162 @@
+import { X509Certificate } from 'node:crypto';
+import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { fastify } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import * as s from '../../posture/schema.ts';
+import type { Clock } from '../../service/clock.ts';
+import type { Address } from '../../service/config/kind.ts';
+import type { Logger } from '../../service/log.ts';
+import { MAX_CSR_LENGTH } from '../../service/tls/signing-request.ts';
+import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
+import { createFailureLimit } from '../api/failure-limit.ts';
+import { createConnectionLimit } from '../connection-limit.ts';
+import { nodeIdentity } from '../session/node-identity.ts';
+import type { Enrollment, EnrollmentResult } from './enrollment.ts';
+
+/** What the enrolment listener works with. */
+export interface EnrollmentServerOptions {
+  /** Port 0 takes a free one. */
+  readonly listen: Address;
+  readonly tls: TlsFiles;
+  readonly enrollment: Enrollment;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The open listener. */
+export interface EnrollmentServer {
+  readonly address: Address;
+  readonly close: () => Promise<void>;
+}
+
+/** A request holds a token, a signing request and names. */
+const MAX_BODY_BYTES = 16 * 1024;
+const MAX_CONNECTIONS = 512;
+/** Connections without a finished request; with one more, the oldest is closed. */
+const MAX_IDLE_CONNECTIONS = 256;
+/** For how long a node may renew a certificate after its expiry. */
+const RENEWAL_GRACE_MS = 7 * 86_400_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+const csr = s.string('', MAX_CSR_LENGTH);
+const enrollBody = s.object({ joinToken: s.string('', 200), nodeId: s.string('', 200), csr });
+const renewBody = s.object({ csr });
+
+/**
+ * Opens the enrolment listener: HTTPS with TLS 1.3, the certificate of the collector, and the CA's own certificate in the
+ * chain, so that a node can hold it to the hash that it was given. `POST /v1/enroll` takes a join token, `POST /v1/renew`
+ * a client certificate of the CA. Rejects with the error of the operating system if the port cannot be opened.
+ */
+export async function startEnrollmentServer(options: EnrollmentServerOptions): Promise<EnrollmentServer> {
+  const { listen, tls, clock, log } = options;
+  const server = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: 1_000,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    https: {
+      ca: tls.ca,
+      cert: `${tls.cert}\n${tls.ca}`,
+      key: tls.key,
+      minVersion: 'TLSv1.3',
+      // Joining nodes have no certificate yet; a renewal looks at `authorized`.
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 2_000,
+    },
+  });
+  server.server.maxConnections = MAX_CONNECTIONS;
+  const connections = createConnectionLimit(MAX_IDLE_CONNECTIONS, (address) =>
+    log.debug({ address }, 'an idle connection made room for a new one'),
+  );
+  server.server.on('connection', (socket: Socket) => connections.add(socket));
+  server.server.on('tlsClientError', (_error: Error, socket: TLSSocket) => void socket.destroy());
+  addRoutes(server, options);
+  await server.listen({ host: listen.host, port: listen.port });
+  const { port } = server.server.address() as AddressInfo;
+  log.info({ listen: `${listen.host}:${String(port)}` }, 'enrolment listener is ready');
+  return {
+    address: { host: listen.host, port },
+    close: async () => {
+      const cancel = clock.after(1_000, () => server.server.closeAllConnections());
+      await server.close();
+      cancel();
+    },
+  };
+}
+
+function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: EnrollmentServerOptions): void {
+  const failures = createFailureLimit();
+  const answer = (reply: FastifyReply, request: FastifyRequest, result: EnrollmentResult): FastifyReply => {
+    if (result.ok) return reply.send({ certificate: result.certificatePem, authority: result.authorityPem });
+    log.warn({ peer: request.ip, code: result.code, reason: result.reason }, 'a certificate was refused');
+    if (result.code !== 'unauthorized') return refuse(reply, result.code, result.reason);
+    const limit = failures.note(request.ip, clock.monotonic());
+    if (limit.outcome === 'refused') return refuse(reply, 'unauthorized', result.reason);
+    return refuse(reply.header('retry-after', Math.ceil(limit.retryAfterMs / 1000)), 'limited', 'too many failures');
+  };
+  server.post('/v1/enroll', async (request, reply) => {
+    const body = enrollBody.parse(request.body);
+    if (!body.ok) return refuse(reply, 'invalid', 'the body must have joinToken, nodeId and csr');
+    return answer(reply, request, await enrollment.enroll(body.value));
+  });
+  server.post('/v1/renew', async (request, reply) => {
+    const body = renewBody.parse(request.body);
+    if (!body.ok) return refuse(reply, 'invalid', 'the body must have csr');
+    const socket = request.raw.socket as TLSSocket;
+    const certificate = acceptedCertificate(socket, tls.ca, clock.now());
+    const identity = nodeIdentity(certificate?.raw);
+    if (!identity.ok || certificate === undefined)
+      return answer(reply, request, {
+        ok: false,
+        code: 'unauthorized',
+        reason: identity.ok ? 'no client certificate' : identity.problem,
+      });
+    const validFromMs = Date.parse(certificate.validFrom);
+    return answer(
+      reply,
+      request,
+      await enrollment.renew({ nodeId: identity.nodeId, validFromMs, csr: body.value.csr }),
+    );
+  });
+  server.setNotFoundHandler((_request, reply) => refuse(reply, 'notFound', 'only /v1/enroll and /v1/renew exist here'));
+  server.setErrorHandler((error, _request, reply) => {
+    const status = (error as { statusCode?: number }).statusCode ?? 500;
+    if (status < 500) return refuse(reply, 'invalid', 'the request is malformed');
+    log.error({ err: error }, 'enrolment request failed');
+    return refuse(reply, 'internal', 'the collector failed to respond; its log has the reason');
+  });
+}
+
+/**
+ * The client certificate that TLS has verified; also one that expired less than {@link RENEWAL_GRACE_MS} ago: a machine
+ * that was off for a weekend must not need a person to come back. OpenSSL reports only the last of several errors, so an
+ * expired certificate of anyone can show up as just expired: the signature of the CA is verified here.
+ */
+function acceptedCertificate(socket: TLSSocket, ca: string, nowMs: number): X509Certificate | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (socket.authorized || certificate === undefined) return certificate;
+  const untilMs = Date.parse(certificate.validTo);
+  if (untilMs > nowMs || untilMs + RENEWAL_GRACE_MS <= nowMs) return undefined;
+  return certificate.verify(new X509Certificate(ca).publicKey) ? certificate : undefined;
+}
+
+const STATUS = Object.freeze({
+  invalid: 400,
+  unauthorized: 401,
+  notFound: 404,
+  nodeExists: 409,
+  limited: 429,
+  internal: 500,
+});
+
+function refuse(reply: FastifyReply, code: keyof typeof STATUS, message: string): FastifyReply {
+  return reply.code(STATUS[code]).send({ error: { code, message } });
+}

@@ -1,0 +1,73 @@
+import { createHash, X509Certificate } from 'node:crypto';
+import type { webcrypto } from 'node:crypto';
+import { ALGORITHM, certificateFor, pem } from './issue.ts';
+import type { Issuer } from './issue.ts';
+import { TlsError } from './tls-error.ts';
+
+/** A certificate signing request (PKCS#10, RFC 2986) and the private key that it is signed with, as PEM text. */
+export interface SigningRequest {
+  readonly csrPem: string;
+  readonly keyPem: string;
+}
+
+/** A request for an EC P-256 key is about 400 bytes. */
+export const MAX_CSR_LENGTH = 4096;
+
+/** An enrolled node renews its certificate every day: one that was stolen is worth little for long. */
+export const NODE_VALIDITY_MS = 86_400_000;
+
+/** Generates a key (EC P-256) and a signing request for it. The request names nobody: the issuer decides the subject. */
+export async function createSigningRequest(): Promise<SigningRequest> {
+  const x509 = await loadX509();
+  const { subtle } = globalThis.crypto;
+  const keys = await subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: ALGORITHM });
+  const keyDer = Buffer.from(await subtle.exportKey('pkcs8', keys.privateKey));
+  return { csrPem: `${request.toString('pem')}\n`, keyPem: pem('PRIVATE KEY', keyDer) };
+}
+
+/**
+ * Issues a node certificate, in PEM, for the key of a signing request. Subject, names and extensions of the request are
+ * ignored: the certificate names `nodeId`, which the caller has verified. Throws {@link TlsError} `invalid` for a request
+ * that is malformed, not signed by its own key, or for another kind of key than EC P-256.
+ */
+export async function signNodeRequest(csrPem: string, nodeId: string, issuer: Issuer, nowMs: number): Promise<string> {
+  if (csrPem.length > MAX_CSR_LENGTH) throw invalid('it is too long');
+  const x509 = await loadX509();
+  const publicKey = await verifiedKey(x509, csrPem);
+  return certificateFor({ kind: 'node', nodeId, validityMs: NODE_VALIDITY_MS }, { publicKey, issuer, nowMs });
+}
+
+/** SHA-256 of the public key (SubjectPublicKeyInfo, DER) of a certificate: `sha256:` and 64 hexadecimal digits. */
+export function publicKeyPin(certificatePem: string): string {
+  const der = new X509Certificate(certificatePem).publicKey.export({ type: 'spki', format: 'der' });
+  return `sha256:${createHash('sha256').update(der).digest('hex')}`;
+}
+
+async function verifiedKey(x509: Awaited<ReturnType<typeof loadX509>>, csrPem: string): Promise<webcrypto.CryptoKey> {
+  try {
+    const request = new x509.Pkcs10CertificateRequest(csrPem);
+    // Fails for every key that is not on this curve.
+    const key = await request.publicKey.export(ALGORITHM, ['verify']);
+    if (await request.verify()) return key;
+  } catch (cause) {
+    throw new TlsError(
+      'invalid',
+      'the signing request cannot be used: it is not a PKCS#10 request for an EC P-256 key',
+      {
+        cause,
+      },
+    );
+  }
+  throw invalid('its signature is wrong');
+}
+
+function invalid(reason: string): TlsError {
+  return new TlsError('invalid', `the signing request cannot be used: ${reason}`);
+}
+
+/** Loaded on demand: most starts of the program sign nothing. The first import must come before the second. */
+async function loadX509() {
+  await import('reflect-metadata');
+  return import('@peculiar/x509');
+}

@@ -1,0 +1,138 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { joinFleet, keepCertificateRenewed } from '../../../agent/enrollment/join.ts';
+import type { JoinSettings } from '../../../agent/enrollment/join.ts';
+import { formatAddress } from '../../../service/config/kind.ts';
+import type { Address } from '../../../service/config/kind.ts';
+import type { Logger } from '../../../service/log.ts';
+import { collector, directoryOf } from '../../collector/run-collector.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
+
+/** A real collector that enrols nodes, and what its API answers about join tokens. */
+async function startCollector(t: Test, enroll = '127.0.0.1:0', directory = directoryOf(t)) {
+  const running = await collector(t, { 'data-dir': directory, enroll });
+  const { api, enroll: address } = await running.ready;
+  const authorization = `Bearer ${readFileSync(join(directory, 'operator-token'), 'utf8').trim()}`;
+  const post = async (path: string, body: unknown) => {
+    const response = await fetch(`http://${formatAddress(api)}${path}`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, body: (await response.json()) as { token?: string; caHash?: string } };
+  };
+  const createToken = async (nodeId?: string): Promise<{ readonly joinToken: string; readonly joinCaHash: string }> => {
+    const { body } = await post('/v1/join-tokens', nodeId === undefined ? {} : { nodeId });
+    return { joinToken: body.token ?? '', joinCaHash: body.caHash ?? '' };
+  };
+  return { ...running, directory, address: address as Address, post, createToken };
+}
+
+function settingsFor(t: Test, address: Address, over: Partial<JoinSettings> = {}): JoinSettings {
+  const directory = join(directoryOf(t), 'tls');
+  const own = { tlsCa: `${directory}/ca.pem`, tlsCert: `${directory}/agent.pem`, tlsKey: `${directory}/agent-key.pem` };
+  return { join: address, joinToken: '', joinTokenFile: 'off', joinCaHash: '', ...own, ...over };
+}
+
+function collectLog(): { readonly log: Logger; readonly lines: string[] } {
+  const lines: string[] = [];
+  const note = (fields: unknown, message: string): void =>
+    void lines.push(
+      `${message} ${JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? value.message : value))}`,
+    );
+  return { lines, log: { debug: note, info: note, warn: note, error: note } };
+}
+
+const certificateOf = ({ tlsCert }: JoinSettings): X509Certificate => new X509Certificate(readFileSync(tlsCert));
+
+void t.test('a node joins, and starts again without a token', async (t) => {
+  const fleet = await startCollector(t);
+  const { log, lines } = collectLog();
+  const token = await fleet.createToken();
+  const settings = settingsFor(t, fleet.address, token);
+  await joinFleet(settings, 'web-1', log);
+  t.equal(certificateOf(settings).subjectAltName, 'URI:spiffe://plimsoll.local/host/web-1');
+  t.equal(statSync(settings.tlsKey).mode & 0o777, 0o600);
+  t.equal(
+    readFileSync(settings.tlsCa, 'utf8').trim(),
+    readFileSync(join(fleet.directory, 'tls/ca.pem'), 'utf8').trim(),
+  );
+  t.notMatch(lines.join(), token.joinToken.split('.')[1] ?? 'x', 'the token is not logged');
+
+  const before = certificateOf(settings).serialNumber;
+  await joinFleet(settings, 'web-1', log);
+  await joinFleet({ ...settings, joinToken: '' }, 'web-1', log);
+  t.equal(certificateOf(settings).serialNumber, before, 'the certificate stays');
+
+  const stale = { ...settings, joinToken: `${'a'.repeat(10)}.${'A'.repeat(43)}` };
+  await joinFleet(stale, 'web-1', log);
+  t.equal(certificateOf(settings).serialNumber, before, 'a token that is refused stops no enrolled node');
+  t.match(lines.at(-1), /keeps its certificate/);
+
+  await joinFleet({ ...settings, ...(await fleet.createToken('web-1')) }, 'web-1', log);
+  t.not(certificateOf(settings).serialNumber, before, 'a new token for this node enrols it again');
+});
+
+void t.test('what stops a node from joining is said, with what to do', async (t) => {
+  const fleet = await startCollector(t);
+  const { log } = collectLog();
+  const token = await fleet.createToken();
+  const file = join(directoryOf(t), 'token');
+  writeFileSync(file, `${token.joinToken}\n`);
+  const cases: readonly (readonly [Partial<JoinSettings>, RegExp])[] = [
+    [{}, /set --join-token and --join-ca-hash/],
+    [{ ...token, joinCaHash: `sha256:${'0'.repeat(64)}` }, /check --join-ca-hash/],
+    [{ ...token, joinToken: `${'a'.repeat(10)}.${'A'.repeat(43)}` }, /not valid; create one/],
+    [{ ...token, join: { host: '127.0.0.1', port: 1 } }, /cannot connect to 127\.0\.0\.1:1: ECONNREFUSED/],
+    [{ ...token, joinTokenFile: join(file, 'none') }, /could not be read: ENOTDIR/],
+  ];
+  for (const [over, message] of cases)
+    await t.rejects(joinFleet(settingsFor(t, fleet.address, over), 'web-1', log), { message }, String(message));
+  const settings = settingsFor(t, fleet.address, { joinCaHash: token.joinCaHash, joinTokenFile: file });
+  await joinFleet(settings, 'web-1', log);
+  t.ok(certificateOf(settings), 'the token may be in a file');
+  await t.rejects(joinFleet(settingsFor(t, fleet.address, token), 'web-2', log), /used before/);
+});
+
+void t.test('a certificate is renewed at 60 % of its time, also after an hour without the collector', async (t) => {
+  const fleet = await startCollector(t);
+  const { log, lines } = collectLog();
+  const settings = settingsFor(t, fleet.address, await fleet.createToken());
+  await joinFleet(settings, 'web-1', log);
+  const first = certificateOf(settings).serialNumber;
+  const clock = createFakeClock(Date.now());
+  const stop = new AbortController();
+  const { signal } = stop;
+  const renewal = keepCertificateRenewed({ settings, nodeId: 'web-1', clock, random: () => 0.5, log, signal });
+  t.teardown(() => stop.abort());
+  const pass = async (minutes: number): Promise<void> => {
+    for (let step = 0; step < minutes / 10; step += 1) {
+      // Only once the renewal waits for time: files and sockets take real time.
+      for (let tries = 0; tries < 1_000 && clock.waiting() === 0; tries += 1)
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      await clock.advance(10 * 60_000);
+    }
+  };
+  await pass(14 * 60);
+  t.equal(certificateOf(settings).serialNumber, first, 'not before');
+  await fleet.end();
+  await pass(90);
+  t.equal(certificateOf(settings).serialNumber, first, 'the collector is away');
+  t.match(lines.at(-1), /tries again.*ECONNREFUSED/);
+  const again = await startCollector(t, formatAddress(fleet.address), fleet.directory);
+  for (let tries = 0; tries < 100 && certificateOf(settings).serialNumber === first; tries += 1) await pass(10);
+  t.not(certificateOf(settings).serialNumber, first, 'renewed once it is back');
+  t.equal(certificateOf(settings).subjectAltName, 'URI:spiffe://plimsoll.local/host/web-1');
+
+  t.match(await again.post('/v1/nodes/nobody/revoke', {}), { status: 404 });
+  t.match(await again.post('/v1/nodes/web-1/revoke', {}), { status: 200 }, 'known by its token, before any session');
+  const second = certificateOf(settings).serialNumber;
+  await pass(16 * 60);
+  t.equal(certificateOf(settings).serialNumber, second, 'a revoked certificate is not renewed');
+  t.match(lines.join('\n'), /tries again.*revoked/);
+  stop.abort();
+  await renewal;
+});

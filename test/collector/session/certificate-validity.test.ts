@@ -1,0 +1,42 @@
+import { status } from '@grpc/grpc-js';
+import t from 'tap';
+import { issueCertificate } from '../../../service/tls/issue.ts';
+import { startCollector } from './collector.ts';
+import { hello } from './messages.ts';
+
+void t.test('a revoked certificate ends open sessions, and no new one begins', async (t) => {
+  const collector = await startCollector(t);
+  const [open, silent, other] = await Promise.all([
+    collector.connect('web-1'),
+    collector.connect('web-1'),
+    collector.connect('db-1'),
+  ]);
+  open.say(hello());
+  await open.hearA('welcome');
+  other.say(hello());
+  await other.hearA('welcome');
+  collector.revoked.add('web-1');
+  const startedMs = performance.now();
+  collector.server.disconnectRevoked('web-1');
+  for (const node of [open, silent])
+    t.match(await node.ended, { code: status.UNAUTHENTICATED, details: /revoked; enrol the node again/ });
+  t.ok(performance.now() - startedMs < 2_000, 'within seconds');
+  const again = await collector.connect('web-1');
+  again.say(hello());
+  t.match(await again.ended, { code: status.UNAUTHENTICATED, details: /revoked/ });
+  t.same(collector.server.sessions.connected(), ['db-1'], 'other nodes stay connected');
+});
+
+void t.test('a session ends when its certificate expires', async (t) => {
+  const collector = await startCollector(t);
+  // The shortest that OpenSSL still accepts at the handshake: it ends two seconds from now.
+  const identity = await issueCertificate(
+    { kind: 'node', nodeId: 'web-1', validityMs: 3_000 },
+    collector.fleet.authority,
+    Date.now(),
+  );
+  const node = await collector.connect('web-1', { identity });
+  node.say(hello());
+  await node.hearA('welcome');
+  t.match(await node.ended, { code: status.UNAUTHENTICATED, details: /has expired; connect again/ });
+});
