@@ -54,8 +54,8 @@ export interface RecordRequest {
 
 /** What came of a recording. */
 export type RecordOutcome =
-  /** `answers`: what was noted; `dropped`: contents that were too large to keep. */
-  | { readonly ok: true; readonly answers: number; readonly bytes: number; readonly dropped: number }
+  /** `results`: what was noted; `dropped`: contents that were too large to keep. */
+  | { readonly ok: true; readonly results: number; readonly bytes: number; readonly dropped: number }
   | { readonly ok: false; readonly problem: string; readonly hint?: string };
 
 /** What to examine. */

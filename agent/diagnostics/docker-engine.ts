@@ -1,6 +1,5 @@
 import { ok, problem, warning } from '../../service/diagnostic.ts';
 import type { DiagnosticResult } from '../../service/diagnostic.ts';
-import { versionSchema } from '../runtime/docker/engine.ts';
 import { clip } from '../inspector/clip.ts';
 import type { ReplyFailure } from '../runtime/runtime.ts';
 import type { NodeDiagnostic, NodeSubject } from './node-subject.ts';
@@ -19,11 +18,10 @@ export const dockerEngine: NodeDiagnostic = Object.freeze({
     const tookMs = Math.round(performance.now() - startedMs);
     const place = runtime.endpoint;
     if (!reply.ok) return refused(reply, { place, dockerHostGiven, uid });
-    const version = versionSchema.parse(reply.value);
-    if (!version.ok || version.value.Version === '')
+    const { version, apiVersion } = reply.value;
+    if (version === '')
       return problem(`what answers at ${place} is no Docker engine`, 'name the socket of dockerd with --docker-host');
-    const { Version, ApiVersion } = version.value;
-    const seen = `${clip(Version, 64)}, API ${clip(ApiVersion, 16)}, answered in ${String(tookMs)} ms at ${place}`;
+    const seen = `${clip(version, 64)}, API ${clip(apiVersion, 16)}, answered in ${String(tookMs)} ms at ${place}`;
     return tookMs < SLOW_MS ? ok(seen) : warning(seen, 'the engine is slow to answer: is the machine overloaded?');
   },
 });

@@ -43,7 +43,7 @@ export async function observeContainer(
   known: Partial<Facts>,
   id: string,
 ): Promise<Observed<ContainerFact>> {
-  const source = `GET /containers/${id}/json`;
+  const source = `container ${id}`;
   const inspection = await inspectOneContainer(access, known, id);
   switch (inspection.outcome) {
     case 'found':

@@ -1,15 +1,7 @@
-import { absent, seen, unreadable } from '../../posture/observed.ts';
+import { absent, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
-import type { Schema } from '../../posture/schema.ts';
 import type { NodeAccess } from '../node-access.ts';
-import type { Reply, ReplyFailure } from '../runtime/runtime.ts';
-
-/** An answer of the runtime that fits `schema`; absent where the thing asked for is not there (HTTP 404). */
-export function observeReply<T>(reply: Reply, schema: Schema<T>, source: string): Observed<T> {
-  if (!reply.ok) return reply.code === 'notFound' ? absent(source) : unreadable(source, reply.reason);
-  const parsed = schema.parse(reply.value);
-  return parsed.ok ? seen(parsed.value, source) : unreadable(source, `the answer is not understood: ${parsed.problem}`);
-}
+import type { ReplyFailure } from '../runtime/runtime.ts';
 
 /**
  * What it means that the runtime could not be asked: absent where there is not even a socket, so no runtime; unreadable

@@ -1,27 +1,29 @@
 import { createHash } from 'node:crypto';
 import { pathToNative } from '../host/native-path.ts';
-import { isOfRuntime } from './recording-buffer.ts';
-import type { Question } from './answer.ts';
+import { isRuntimeOperation } from './recorded-result.ts';
+import type { Operation } from './recorded-result.ts';
 
 // A name may have 255 bytes and a path 4,096 (limits.h); a recording may be unpacked below a long path.
 const MAX_NAME_LENGTH = 200;
 const MAX_PATH_LENGTH = 2048;
 
 /**
- * Where in a recording the content of an answer stands: `host/etc/os-release`, `runtime/inspectContainer/0af3….json`.
+ * Path of the content of a result within a recording: `host/etc/os-release`, `runtime/inspectContainer/0af3….json`.
  * Letters, digits and a few signs stay, all else is `%XX`, so no name means anything to a file system or a terminal.
  */
-export function contentPath(ask: Question, of: string): string {
-  const top = isOfRuntime(ask) ? 'runtime' : 'host';
-  const names = isOfRuntime(ask) ? [ask, ...(of === '' ? [] : [of.replaceAll('/', '%2F')])] : of.split('/');
+export function contentPath(op: Operation, target: string): string {
+  const top = isRuntimeOperation(op) ? 'runtime' : 'host';
+  const names = isRuntimeOperation(op)
+    ? [op, ...(target === '' ? [] : [target.replaceAll('/', '%2F')])]
+    : target.split('/');
   const path = [top, ...names.filter((name) => name !== '').map(safeName)].join('/');
-  if (path.length > MAX_PATH_LENGTH) return spareContentPath(ask, of);
+  if (path.length > MAX_PATH_LENGTH) return spareContentPath(op, target);
   return top === 'runtime' ? `${path}.json` : path;
 }
 
-/** A place that no path of {@link contentPath} can be, for content whose own place is taken. */
-export function spareContentPath(ask: Question, of: string): string {
-  return `%other/${digest(`${ask} ${of}`)}`;
+/** A path that {@link contentPath} never returns, for content whose own path is taken. */
+export function spareContentPath(op: Operation, target: string): string {
+  return `%other/${digest(`${op} ${target}`)}`;
 }
 
 function safeName(name: string): string {

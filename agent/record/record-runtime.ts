@@ -1,64 +1,63 @@
 import { redactJson, redactText } from '../../posture/redaction/redact.ts';
 import type { Prober } from '../probe/prober.ts';
-import { parsedReply } from '../runtime/docker/reply.ts';
-import type { ContainerRuntime, Reply } from '../runtime/runtime.ts';
-import { enginePrefix } from './answer.ts';
-import type { Question } from './answer.ts';
 import type { Engines } from '../runtime/engines.ts';
+import type { ContainerRuntime, Reply } from '../runtime/runtime.ts';
+import { enginePrefix } from './recorded-result.ts';
+import type { RecordedEngine, RuntimeOperation } from './recorded-result.ts';
 import type { RecordingBuffer } from './recording-buffer.ts';
 
-/** The same runtime, its answers noted; `prefix` stands before each name where several runtimes are noted. */
-export function recordRuntime(runtime: ContainerRuntime, notes: RecordingBuffer, prefix = ''): ContainerRuntime {
-  const noting = async (ask: Question, name: string, asked: Promise<Reply>): Promise<Reply> => {
-    const of = prefix + name;
-    const reply = await asked;
-    if (reply.ok) notes.add({ ask, of }, Buffer.from(`${JSON.stringify(redactJson(reply.value), null, 2)}\n`));
-    else notes.add({ ask, of, code: reply.code, reason: redactText(reply.reason) });
+/** The same runtime, its replies recorded; `prefix` precedes each target where several runtimes are recorded. */
+export function recordRuntime(runtime: ContainerRuntime, buffer: RecordingBuffer, prefix = ''): ContainerRuntime {
+  const record = async <T>(op: RuntimeOperation, name: string, replying: Promise<Reply<T>>): Promise<Reply<T>> => {
+    const reply = await replying;
+    const result = { op, target: prefix + name, source: redactText(reply.source) };
+    if (reply.ok) buffer.add(result, Buffer.from(`${JSON.stringify(redactJson(reply.value), null, 2)}\n`));
+    else buffer.add({ ...result, code: reply.code, reason: redactText(reply.reason) });
     return reply;
   };
   return {
+    name: runtime.name,
     endpoint: runtime.endpoint,
-    info: () => noting('info', '', runtime.info()),
-    version: () => noting('version', '', runtime.version()),
-    listContainers: () => noting('listContainers', '', runtime.listContainers()),
-    inspectContainer: async (id) => {
-      const reply = await runtime.inspectContainer(id);
-      await noting('inspectContainer', id, Promise.resolve(parsedReply(reply)));
-      return reply;
-    },
-    inspectImage: (id) => noting('inspectImage', id, runtime.inspectImage(id)),
-    imageHistory: (id) => noting('imageHistory', id, runtime.imageHistory(id)),
-    inspectNetwork: (name) => noting('inspectNetwork', name, runtime.inspectNetwork(name)),
+    version: () => record('version', '', runtime.version()),
+    engine: () => record('engine', '', runtime.engine()),
+    listContainers: () => record('listContainers', '', runtime.listContainers()),
+    inspectContainer: (id) => record('inspectContainer', id, runtime.inspectContainer(id)),
+    inspectImage: (id) => record('inspectImage', id, runtime.inspectImage(id)),
     events: runtime.events,
   };
 }
 
-/** The same engines, the answers of all noted. */
+/** The same engines, the replies of all recorded. */
 export function recordEngines(
   { named, others }: Engines,
-  notes: RecordingBuffer,
-): Engines & { readonly endpoints: () => string[] } {
-  const recorded = new Map<ContainerRuntime, ContainerRuntime>();
-  const recordedOf = (runtime: ContainerRuntime): ContainerRuntime => {
-    const known = recorded.get(runtime) ?? recordRuntime(runtime, notes, enginePrefix(runtime.endpoint));
-    recorded.set(runtime, known);
-    return known;
+  buffer: RecordingBuffer,
+): Engines & { readonly recorded: () => RecordedEngine[] } {
+  const recorders = new Map<ContainerRuntime, ContainerRuntime>();
+  const recorderOf = (runtime: ContainerRuntime): ContainerRuntime => {
+    const recorder = recorders.get(runtime) ?? recordRuntime(runtime, buffer, enginePrefix(runtime.endpoint));
+    recorders.set(runtime, recorder);
+    return recorder;
   };
   return {
     named,
-    others: async (host) => (await others(host)).map(recordedOf),
-    endpoints: () => [...recorded.keys()].map(({ endpoint }) => endpoint),
+    others: async (host) => (await others(host)).map(recorderOf),
+    recorded: () => [...recorders.keys()].map(toRecordedEngine),
   };
 }
 
-/** The same prober, its answers noted. */
-export function recordProber(prober: Prober, notes: RecordingBuffer): Prober {
+/** How the manifest names a runtime. */
+export function toRecordedEngine({ name, endpoint }: ContainerRuntime): RecordedEngine {
+  return { runtime: name, endpoint };
+}
+
+/** The same prober, its results recorded. */
+export function recordProber(prober: Prober, buffer: RecordingBuffer): Prober {
   return {
     probe: async (address, port) => {
       const outcome = await prober.probe(address, port);
-      const question = { ask: 'probe', of: `${address} ${String(port)}` } as const;
-      if (outcome.ok) notes.add({ ...question, probe: outcome.value });
-      else notes.add({ ...question, code: 'failed', reason: redactText(outcome.reason) });
+      const result = { op: 'probe', target: `${address} ${String(port)}` } as const;
+      if (outcome.ok) buffer.add({ ...result, probe: outcome.value });
+      else buffer.add({ ...result, code: 'failed', reason: redactText(outcome.reason) });
       return outcome;
     },
   };

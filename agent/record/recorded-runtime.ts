@@ -1,42 +1,65 @@
-import { parsedReply, replyFailure } from '../runtime/docker/reply.ts';
-import { keyOf } from './answer.ts';
+import { runtimeContainerSchema } from '../../posture/fact/container.ts';
+import type { RuntimeContainer } from '../../posture/fact/container.ts';
+import { imageSchema } from '../../posture/fact/image.ts';
+import { list } from '../../posture/schema.ts';
+import type { Schema } from '../../posture/schema.ts';
 import type { Prober } from '../probe/prober.ts';
-import type { ContainerRuntime, Reply, ReplyFailureCode, TextReply } from '../runtime/runtime.ts';
-import type { RecordedLine, Question } from './answer.ts';
+import {
+  engineInfoSchema,
+  listedContainerSchema,
+  MAX_CONTAINERS,
+  replyFailure,
+  runtimeVersionSchema,
+} from '../runtime/runtime.ts';
+import type { ContainerRuntime, Reply, ReplyFailureCode } from '../runtime/runtime.ts';
+import { keyOf } from './recorded-result.ts';
+import type { RecordedEngine, RecordedResult, RuntimeOperation } from './recorded-result.ts';
 import type { RecordingFiles } from './recording-files.ts';
 
 const MAX_CONTENT_BYTES = 64 * 1024 * 1024;
 
-/** A runtime that answers from a recording. It has no events. */
+const listSchema = list(listedContainerSchema, '', MAX_CONTAINERS);
+
+/** A runtime that replies from a recording. It has no events. */
 export function createRecordedRuntime(
-  endpoint: string,
-  answers: ReadonlyMap<string, RecordedLine>,
+  { runtime: name, endpoint }: RecordedEngine,
+  results: ReadonlyMap<string, RecordedResult>,
   files: RecordingFiles,
   prefix = '',
 ): ContainerRuntime {
-  const askText = async (question: Question, of = ''): Promise<TextReply> => {
-    const answer = answers.get(keyOf(question, prefix + of));
-    if (answer === undefined) return replyFailure('notRecorded', 'nobody asked for it when the node was recorded');
-    if (answer.code !== null) return replyFailure(toReplyCode(answer.code), answer.reason ?? '');
-    const read = await files.readFile(`/${answer.file ?? ''}`, { maxBytes: MAX_CONTENT_BYTES });
-    if (!read.ok) return replyFailure('failed', `the recording is damaged: ${read.reason}`);
-    return { ok: true, json: read.value };
+  const read = async <T>(op: RuntimeOperation, schema: Schema<T>, target = ''): Promise<Reply<T>> => {
+    const result = results.get(keyOf(op, prefix + target));
+    if (result === undefined)
+      return replyFailure('notRecorded', 'this was not read when the node was recorded', `${name} ${op}`);
+    const source = result.source ?? `${name} ${op}`;
+    if (result.code !== null) return replyFailure(toReplyCode(result.code), result.reason ?? '', source);
+    const content = await files.readFile(`/${result.file ?? ''}`, { maxBytes: MAX_CONTENT_BYTES });
+    const parsed = content.ok ? parseContent(content.value, schema) : ({ ok: false, problem: content.reason } as const);
+    return parsed.ok
+      ? { ok: true, value: parsed.value, source }
+      : replyFailure('failed', `the recording is damaged: ${parsed.problem}`, source);
   };
-  const ask = async (question: Question, of = ''): Promise<Reply> => {
-    const reply = parsedReply(await askText(question, of));
-    return reply.ok || reply.reason !== 'the answer is not JSON'
-      ? reply
-      : replyFailure('failed', 'the recording is damaged: not JSON');
+  const inspectContainer = async (id: string): Promise<Reply<RuntimeContainer>> => {
+    const reply = await read('inspectContainer', runtimeContainerSchema, id);
+    if (!reply.ok) return reply;
+    // What identifies a container is not for the recording to say.
+    return reply.value.id.startsWith(id)
+      ? { ...reply, value: { ...reply.value, runtime: name, engine: endpoint } }
+      : replyFailure('failed', 'the recording is damaged: it has another container here', reply.source);
   };
+  const inspected = new Map<string, Promise<Reply<RuntimeContainer>>>();
   return {
+    name,
     endpoint,
-    info: () => ask('info'),
-    version: () => ask('version'),
-    listContainers: () => ask('listContainers'),
-    inspectContainer: (id) => askText('inspectContainer', id),
-    inspectImage: (id) => ask('inspectImage', id),
-    imageHistory: (id) => ask('imageHistory', id),
-    inspectNetwork: (name) => ask('inspectNetwork', name),
+    version: () => read('version', runtimeVersionSchema),
+    engine: () => read('engine', engineInfoSchema),
+    listContainers: () => read('listContainers', listSchema),
+    inspectContainer: (id) => {
+      const reply = inspected.get(id) ?? inspectContainer(id);
+      if (results.has(keyOf('inspectContainer', prefix + id))) inspected.set(id, reply);
+      return reply;
+    },
+    inspectImage: (id) => read('inspectImage', imageSchema, id),
     events: (_onEvent, onEnd, signal) => {
       queueMicrotask(() => {
         if (!signal.aborted) onEnd('a recorded node has no events');
@@ -45,29 +68,25 @@ export function createRecordedRuntime(
   };
 }
 
-/** A prober that answers from a recording. */
-export function createRecordedProber(answers: ReadonlyMap<string, RecordedLine>): Prober {
+function parseContent<T>(content: Buffer, schema: Schema<T>): ReturnType<Schema<T>['parse']> {
+  try {
+    return schema.parse(JSON.parse(content.toString('utf8')));
+  } catch {
+    return { ok: false, problem: 'not JSON' };
+  }
+}
+
+/** A prober that replies from a recording. */
+export function createRecordedProber(results: ReadonlyMap<string, RecordedResult>): Prober {
   return {
     probe: (address, port) => {
-      const answer = answers.get(keyOf('probe', `${address} ${String(port)}`));
-      if (answer?.probe) return Promise.resolve({ ok: true, value: answer.probe });
-      return Promise.resolve({ ok: false, reason: answer?.reason ?? 'not probed when the node was recorded' });
+      const result = results.get(keyOf('probe', `${address} ${String(port)}`));
+      if (result?.probe) return Promise.resolve({ ok: true, value: result.probe });
+      return Promise.resolve({ ok: false, reason: result?.reason ?? 'not probed when the node was recorded' });
     },
   };
 }
 
-function toReplyCode(code: NonNullable<RecordedLine['code']>): ReplyFailureCode {
-  switch (code) {
-    case 'absent':
-    case 'denied':
-    case 'notFound':
-    case 'timeout':
-    case 'tooLarge':
-    case 'notRecorded':
-      return code;
-    case 'notRegular':
-    case 'loop':
-    case 'failed':
-      return 'failed';
-  }
+function toReplyCode(code: NonNullable<RecordedResult['code']>): ReplyFailureCode {
+  return code === 'notRegular' || code === 'loop' ? 'failed' : code;
 }

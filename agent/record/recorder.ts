@@ -1,31 +1,31 @@
 import { createRecordingBuffer } from './recording-buffer.ts';
 import { recordHost } from './record-host.ts';
-import { recordEngines, recordProber, recordRuntime } from './record-runtime.ts';
+import { recordEngines, recordProber, recordRuntime, toRecordedEngine } from './record-runtime.ts';
 import { saveRecording } from './save.ts';
 import type { NodeAccess } from '../node-access.ts';
 import type { Saved } from './save.ts';
 
-/** A node that is seen through `access` while every answer is noted. */
+/** Records every result that is read through `access`. */
 export interface Recorder {
   readonly access: NodeAccess;
-  /** Writes what was noted into a directory, which must be new or empty. */
+  /** Writes the results into a directory, which must be new or empty. */
   readonly save: (directory: string) => Promise<Saved>;
 }
 
 /**
- * Notes every answer of a node, those that say that something is absent or denied included, with secrets taken out as
- * they are noted. A node that is opened from what `save` writes answers the same.
+ * Records every result of a node, failures included, with secrets removed before they are kept. A node that is opened
+ * from what `save` writes gives the same results.
  */
 export function createRecorder(access: NodeAccess): Recorder {
-  const notes = createRecordingBuffer();
-  const engines = recordEngines(access.engines, notes);
+  const buffer = createRecordingBuffer();
+  const engines = recordEngines(access.engines, buffer);
   let recordedAtMs: number | undefined;
   return {
     access: {
-      host: recordHost(access.host, notes),
-      runtime: recordRuntime(access.runtime, notes),
+      host: recordHost(access.host, buffer),
+      runtime: recordRuntime(access.runtime, buffer),
       engines,
-      prober: recordProber(access.prober, notes),
+      prober: recordProber(access.prober, buffer),
       inventory: access.inventory,
       agent: access.agent,
       cache: access.cache,
@@ -38,11 +38,11 @@ export function createRecorder(access: NodeAccess): Recorder {
     },
     save: async (directory) =>
       saveRecording(directory, {
-        notes,
+        buffer,
         recordedAtMs: recordedAtMs ?? access.now(),
-        endpoint: access.runtime.endpoint,
+        engine: toRecordedEngine(access.runtime),
         named: [...access.engines.named],
-        otherEndpoints: engines.endpoints().sort(),
+        otherEngines: engines.recorded().sort((one, other) => (one.endpoint < other.endpoint ? -1 : 1)),
         node: await access.inventory(),
       }),
   };

@@ -1,69 +1,67 @@
-import { keyOf } from './answer.ts';
-import type { RecordedLine, Question } from './answer.ts';
+import { keyOf } from './recorded-result.ts';
+import type { RecordedResult } from './recorded-result.ts';
 
-/** One answer, and the content that goes into a file of its own. */
-export interface RecordedAnswer {
-  readonly answer: RecordedLine;
+/** One result, and the content that is written to a file of its own. */
+export interface RecordedItem {
+  readonly result: RecordedResult;
   readonly content: Buffer | undefined;
 }
 
-/** What was noted of a node. */
+/** The results that were recorded of a node. */
 export interface RecordingBuffer {
-  readonly add: (answer: AnswerParts, content?: Buffer) => void;
-  readonly all: () => Iterable<RecordedAnswer>;
-  /** Answers that were not noted because there were too many. */
+  readonly add: (result: ResultParts, content?: Buffer) => void;
+  readonly all: () => Iterable<RecordedItem>;
+  /** Number of results that were not recorded because the limits were reached. */
   readonly dropped: () => number;
 }
 
-/** The question, and of the other fields those that matter. */
-export type AnswerParts = Pick<RecordedLine, 'ask' | 'of'> & Partial<RecordedLine>;
+/** The operation, and the other fields that it has. */
+export type ResultParts = Pick<RecordedResult, 'op' | 'target'> & Partial<RecordedResult>;
 
-const MAX_NOTES = 500_000;
+const MAX_RESULTS = 500_000;
 const MAX_CONTENT_BYTES = 256 * 1024 * 1024;
 
 /** Bounds of a recording; for tests. */
 export interface RecordingBufferLimits {
-  readonly maxNotes?: number;
+  readonly maxResults?: number;
   readonly maxContentBytes?: number;
 }
 
-/** An empty recording. Of the same question the last answer stays. */
+/** An empty recording. A later result of the same operation replaces the earlier one. */
 export function createRecordingBuffer({
-  maxNotes = MAX_NOTES,
+  maxResults = MAX_RESULTS,
   maxContentBytes = MAX_CONTENT_BYTES,
 }: RecordingBufferLimits = {}): RecordingBuffer {
-  const notes = new Map<string, RecordedAnswer>();
+  const items = new Map<string, RecordedItem>();
   let contentBytes = 0;
   let dropped = 0;
   return {
-    add: ({ ask, of, ...parts }, content) => {
-      const key = keyOf(ask, of);
-      const before = notes.get(key);
-      // The same file may be read with different bounds: what was seen of it is worth more than that it was too large.
-      if (parts.code === 'tooLarge' && before !== undefined && before.answer.code === null) return;
+    add: ({ op, target, ...parts }, content) => {
+      const key = keyOf(op, target);
+      const before = items.get(key);
+      // The same file may be read with different bounds: its content is worth more than that it was too large.
+      if (parts.code === 'tooLarge' && before !== undefined && before.result.code === null) return;
       const grown = contentBytes + (content?.length ?? 0) - (before?.content?.length ?? 0);
-      if ((before === undefined && notes.size >= maxNotes) || grown > maxContentBytes) {
+      if ((before === undefined && items.size >= maxResults) || grown > maxContentBytes) {
         dropped += 1;
         return;
       }
       contentBytes = grown;
-      notes.set(key, { answer: { ask, of, ...NOTHING, ...parts }, content });
+      items.set(key, { result: { op, target, ...NOTHING, ...parts }, content });
     },
-    all: () => notes.values(),
+    all: () => items.values(),
     dropped: () => dropped,
   };
 }
 
-const NOTHING: Omit<RecordedLine, 'ask' | 'of'> = {
+const NOTHING: Omit<RecordedResult, 'op' | 'target'> = {
   code: null,
   reason: null,
+  source: null,
   file: null,
   bytes: null,
   names: null,
   stat: null,
-  target: null,
+  link: null,
   probe: null,
 };
-
-/** Questions whose content is kept as JSON of the runtime. */
-export const isOfRuntime = (ask: Question): boolean => !['readFile', 'list', 'stat', 'readLink', 'probe'].includes(ask);

@@ -1,30 +1,30 @@
 import { createParseCache } from '../inspector/parse-cache.ts';
-import { createRecordedHost } from '../host/recorded.ts';
+import { createRecordedHost } from './recorded-host.ts';
 import { absent } from '../../posture/observed.ts';
 import { nodeSchema } from '../../posture/fact/node.ts';
 import { openRecordingFiles } from './recording-files.ts';
 import type { RecordingFiles } from './recording-files.ts';
 import {
-  answerSchema,
-  ANSWERS_FILE,
+  resultSchema,
+  RESULTS_FILE,
   enginePrefix,
   keyOf,
   MANIFEST_FILE,
   manifestSchema,
   RECORDING_FORMAT,
-} from './answer.ts';
+} from './recorded-result.ts';
 import { createRecordedProber, createRecordedRuntime } from './recorded-runtime.ts';
 import type { NodeFact } from '../../posture/fact/node.ts';
 import type * as s from '../../posture/schema.ts';
 import type { NodeAccess } from '../node-access.ts';
-import type { RecordedLine } from './answer.ts';
+import type { RecordedResult } from './recorded-result.ts';
 
 /** A recorded node, or what is wrong with the recording. */
 export type OpenedRecording =
   { readonly ok: true; readonly access: NodeAccess } | { readonly ok: false; readonly problem: string };
 
 const MAX_MANIFEST_BYTES = 1024 * 1024;
-const MAX_ANSWERS_BYTES = 256 * 1024 * 1024;
+const MAX_RESULTS_BYTES = 256 * 1024 * 1024;
 
 /**
  * Opens a directory that a recorder wrote. It may come from anybody: it must hold regular files and directories only,
@@ -36,17 +36,19 @@ export async function openRecorded(directory: string): Promise<OpenedRecording> 
   const files = opened.value;
   const manifest = await readManifest(files);
   if (!manifest.ok) return { ok: false, problem: `${directory}/${MANIFEST_FILE}: ${manifest.problem}` };
-  const answers = await readAnswers(files);
-  if (!answers.ok) return { ok: false, problem: `${directory}/${ANSWERS_FILE}: ${answers.problem}` };
-  const { recordedAtMs, endpoint, named, otherEndpoints, node } = manifest.value;
-  const others = otherEndpoints.map((other) => createRecordedRuntime(other, answers.value, files, enginePrefix(other)));
+  const results = await readResults(files);
+  if (!results.ok) return { ok: false, problem: `${directory}/${RESULTS_FILE}: ${results.problem}` };
+  const { recordedAtMs, engine, otherEngines, named, node } = manifest.value;
+  const others = otherEngines.map((other) =>
+    createRecordedRuntime(other, results.value, files, enginePrefix(other.endpoint)),
+  );
   return {
     ok: true,
     access: {
-      host: createRecordedHost(answers.value, files),
-      runtime: createRecordedRuntime(endpoint, answers.value, files),
+      host: createRecordedHost(results.value, files),
+      runtime: createRecordedRuntime(engine, results.value, files),
       engines: { named: new Set(named), others: () => Promise.resolve(others) },
-      prober: createRecordedProber(answers.value),
+      prober: createRecordedProber(results.value),
       inventory: () => Promise.resolve(node),
       agent: () => absent('plimsoll agent'),
       cache: createParseCache(),
@@ -64,13 +66,7 @@ async function openFiles(directory: string): Promise<s.Parsed<RecordingFiles>> {
   }
 }
 
-interface Manifest {
-  readonly recordedAtMs: number;
-  readonly endpoint: string;
-  readonly named: readonly string[];
-  readonly otherEndpoints: readonly string[];
-  readonly node: NodeFact;
-}
+type Manifest = s.Infer<typeof manifestSchema> & { readonly node: NodeFact };
 
 async function readManifest(files: RecordingFiles): Promise<s.Parsed<Manifest>> {
   const read = await files.readFile(`/${MANIFEST_FILE}`, { maxBytes: MAX_MANIFEST_BYTES });
@@ -85,17 +81,17 @@ async function readManifest(files: RecordingFiles): Promise<s.Parsed<Manifest>> 
   return node.ok ? { ok: true, value: { ...manifest.value, node: node.value } } : node;
 }
 
-async function readAnswers(files: RecordingFiles): Promise<s.Parsed<ReadonlyMap<string, RecordedLine>>> {
-  const read = await files.readFile(`/${ANSWERS_FILE}`, { maxBytes: MAX_ANSWERS_BYTES });
+async function readResults(files: RecordingFiles): Promise<s.Parsed<ReadonlyMap<string, RecordedResult>>> {
+  const read = await files.readFile(`/${RESULTS_FILE}`, { maxBytes: MAX_RESULTS_BYTES });
   if (!read.ok) return { ok: false, problem: read.reason };
-  const answers = new Map<string, RecordedLine>();
+  const results = new Map<string, RecordedResult>();
   for (const [index, line] of read.value.toString('utf8').split('\n').entries()) {
     if (line === '') continue;
-    const parsed = answerSchema.parse(parseJson(line));
+    const parsed = resultSchema.parse(parseJson(line));
     if (!parsed.ok) return { ok: false, problem: `line ${String(index + 1)}: ${parsed.problem}` };
-    answers.set(keyOf(parsed.value.ask, parsed.value.of), parsed.value);
+    results.set(keyOf(parsed.value.op, parsed.value.target), parsed.value);
   }
-  return { ok: true, value: answers };
+  return { ok: true, value: results };
 }
 
 function parseJson(text: string): unknown {

@@ -2,29 +2,29 @@ import { constants } from 'node:fs';
 import { mkdir, open, readdir, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ANSWERS_FILE, MANIFEST_FILE, RECORDING_FORMAT } from './answer.ts';
+import { RESULTS_FILE, MANIFEST_FILE, RECORDING_FORMAT } from './recorded-result.ts';
 import { contentPath, spareContentPath } from './content-path.ts';
 import type { NodeFact } from '../../posture/fact/node.ts';
-import type { RecordedLine } from './answer.ts';
-import type { RecordedAnswer, RecordingBuffer } from './recording-buffer.ts';
+import type { RecordedEngine, RecordedResult } from './recorded-result.ts';
+import type { RecordingBuffer } from './recording-buffer.ts';
 
 /** What a recording holds. */
 export interface Recording {
-  readonly notes: RecordingBuffer;
+  readonly buffer: RecordingBuffer;
   readonly recordedAtMs: number;
-  readonly endpoint: string;
+  readonly engine: RecordedEngine;
+  readonly otherEngines: readonly RecordedEngine[];
   readonly named: readonly string[];
-  readonly otherEndpoints: readonly string[];
   readonly node: NodeFact;
 }
 
-/** What became of a recording. `dropped`: answers that there was no room for. */
+/** The outcome of writing a recording. `dropped`: results that exceeded its limits. */
 export type Saved =
-  | { readonly ok: true; readonly answers: number; readonly bytes: number; readonly dropped: number }
+  | { readonly ok: true; readonly results: number; readonly bytes: number; readonly dropped: number }
   | { readonly ok: false; readonly problem: string };
 
 /**
- * Writes a recording: `manifest.json`, `answers.ndjson` with one answer a line, and the contents as files below `host/`
+ * Writes a recording: `manifest.json`, `results.ndjson` with one result a line, and the contents as files below `host/`
  * and `runtime/` that a person can read. For the owner only (0700, 0600). The directory must be new, or an empty one of
  * our own: root who writes into a directory of another user writes wherever that user's links lead.
  */
@@ -70,18 +70,18 @@ async function takeEmpty(directory: string, handle: FileHandle): Promise<string 
 async function writeInto(directory: string, recording: Recording): Promise<Saved> {
   const lines: string[] = [];
   let bytes = 0;
-  for (const note of recording.notes.all()) {
-    const file = note.content === undefined ? null : await writeContent(directory, note, note.content);
-    lines.push(toLine({ ...note.answer, file }));
-    bytes += note.content?.length ?? 0;
+  for (const { result, content } of recording.buffer.all()) {
+    const file = content === undefined ? null : await writeContent(directory, result, content);
+    lines.push(toLine({ ...result, file }));
+    bytes += content?.length ?? 0;
   }
-  await writeNew(join(directory, ANSWERS_FILE), lines.join(''));
+  await writeNew(join(directory, RESULTS_FILE), lines.join(''));
   await writeNew(join(directory, MANIFEST_FILE), toManifest(recording, lines.length));
-  return { ok: true, answers: lines.length, bytes, dropped: recording.notes.dropped() };
+  return { ok: true, results: lines.length, bytes, dropped: recording.buffer.dropped() };
 }
 
-async function writeContent(directory: string, { answer }: RecordedAnswer, content: Buffer): Promise<string> {
-  const path = contentPath(answer.ask, answer.of);
+async function writeContent(directory: string, { op, target }: RecordedResult, content: Buffer): Promise<string> {
+  const path = contentPath(op, target);
   try {
     await mkdir(join(directory, dirname(path)), { recursive: true, mode: 0o700 });
     await writeNew(join(directory, path), content);
@@ -91,7 +91,7 @@ async function writeContent(directory: string, { answer }: RecordedAnswer, conte
     const { code = '' } = error as NodeJS.ErrnoException;
     if (!['EEXIST', 'ENOTDIR', 'EISDIR'].includes(code)) throw error;
   }
-  const spare = spareContentPath(answer.ask, answer.of);
+  const spare = spareContentPath(op, target);
   await mkdir(join(directory, dirname(spare)), { recursive: true, mode: 0o700 });
   await writeNew(join(directory, spare), content);
   return spare;
@@ -102,24 +102,21 @@ function writeNew(path: string, content: string | Buffer): Promise<void> {
 }
 
 /** Fields that say nothing are left out: the schema reads them as null. */
-function toLine(answer: RecordedLine): string {
-  return `${JSON.stringify(answer, (_key, value: unknown) => (value === null ? undefined : value))}\n`;
+function toLine(result: RecordedResult): string {
+  return `${JSON.stringify(result, (_key, value: unknown) => (value === null ? undefined : value))}\n`;
 }
 
-function toManifest(
-  { recordedAtMs, endpoint, named, otherEndpoints, node, notes }: Recording,
-  answers: number,
-): string {
+function toManifest({ recordedAtMs, engine, otherEngines, named, node, buffer }: Recording, results: number): string {
   const manifest = {
     format: RECORDING_FORMAT,
     recordedAt: new Date(recordedAtMs).toISOString(),
     recordedAtMs,
     agentVersion: node.agentVersion,
-    endpoint,
+    engine,
+    otherEngines,
     named,
-    otherEndpoints,
-    answers,
-    dropped: notes.dropped(),
+    results,
+    dropped: buffer.dropped(),
     node,
   };
   return `${JSON.stringify(manifest, null, 2)}\n`;

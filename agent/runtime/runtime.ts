@@ -1,23 +1,36 @@
+import * as s from '../../posture/schema.ts';
+import { absent, observed, seen, unreadable } from '../../posture/observed.ts';
+import type { Observed } from '../../posture/observed.ts';
+import { CONTAINER_STATES } from '../../posture/fact/container.ts';
+import type { RuntimeContainer } from '../../posture/fact/container.ts';
+import { dockerApiSchema } from '../../posture/fact/docker.ts';
+import { containerCountsSchema } from '../../posture/fact/node-status.ts';
+import type { ImageFact } from '../../posture/fact/image.ts';
+
 /**
- * The `ContainerRuntime` port: a container engine asked over its API. Answers are bytes from outside: `unknown` until
- * an inspector's schema accepts them. Every call has a deadline and a bound, and answers with a value.
+ * The `ContainerRuntime` port: a container runtime, read over its API. An adapter parses the answers of its runtime and
+ * returns the values of facts, bounded and with secrets removed. Every call has a deadline; no call throws or rejects.
  */
 export interface ContainerRuntime {
-  /** `unix:///var/run/docker.sock` */
+  /** Name of the runtime, for facts: `docker`. At most 32 characters. */
+  readonly name: string;
+  /** Where it is reached: `unix:///var/run/docker.sock`. */
   readonly endpoint: string;
-  readonly info: () => Promise<Reply>;
-  readonly version: () => Promise<Reply>;
-  /** Containers, running or not: a list with at least `Id` each. Where they are too many, the running ones. */
-  readonly listContainers: () => Promise<Reply>;
-  /** The answer is handed over unparsed: of most containers it says the same as the last time. */
-  readonly inspectContainer: (id: string) => Promise<TextReply>;
-  readonly inspectImage: (id: string) => Promise<Reply>;
-  readonly imageHistory: (id: string) => Promise<Reply>;
-  readonly inspectNetwork: (name: string) => Promise<Reply>;
+  /** The cheapest call: it also tells whether the runtime answers. */
+  readonly version: () => Promise<Reply<RuntimeVersion>>;
+  readonly engine: () => Promise<Reply<EngineInfo>>;
+  /** All containers; where they exceed the bounds of the adapter, the running ones. */
+  readonly listContainers: () => Promise<Reply<readonly ListedContainer[]>>;
   /**
-   * Calls `onEvent` for each event of containers and the daemon from the moment of the call, perhaps some from just
-   * before it, until `signal` aborts; `onEnd` once the stream is over for another reason (the daemon stopped, the
-   * connection broke).
+   * A container by its full id. `notFound` also for one that is being removed. The value is the same object for as long
+   * as the runtime says the same about the container.
+   */
+  readonly inspectContainer: (id: string) => Promise<Reply<RuntimeContainer>>;
+  /** An image by its id, with the build steps of its history. */
+  readonly inspectImage: (id: string) => Promise<Reply<ImageFact>>;
+  /**
+   * Calls `onEvent` for each event from the moment of the call, perhaps also some from just before it, until `signal`
+   * aborts; calls `onEnd` once if the stream ends for another reason (the runtime stopped, the connection broke).
    */
   readonly events: (
     onEvent: (event: RuntimeEvent) => void,
@@ -26,36 +39,76 @@ export interface ContainerRuntime {
   ) => void;
 }
 
-/** The outcome of a call. */
-export type Reply = { readonly ok: true; readonly value: unknown } | ReplyFailure;
+/** The outcome of a call. `source` names the call as evidence does: `GET /info`. */
+export type Reply<T> = { readonly ok: true; readonly value: T; readonly source: string } | ReplyFailure;
 
-/** The outcome of a call whose answer is handed over as it came: JSON text, as yet unread. */
-export type TextReply = { readonly ok: true; readonly json: Buffer } | ReplyFailure;
-
-/** A call that did not work. `reason` is for people. */
+/** A call that failed. `reason` is for people and contains no secret. */
 export interface ReplyFailure {
   readonly ok: false;
   readonly code: ReplyFailureCode;
   readonly reason: string;
+  readonly source: string;
 }
 
-/** Why a call did not work. Closed list. */
-export type ReplyFailureCode =
-  | 'absent' // no socket, or nobody listens on it
-  | 'denied' // the socket is there but not for us
-  | 'notFound' // HTTP 404: the container or image is gone
-  | 'timeout'
-  | 'tooLarge'
-  | 'notRecorded'
-  | 'failed';
+/** Why a call failed. Closed list. */
+export const REPLY_FAILURE_CODES = [
+  'absent', // no socket, or nobody listens on it
+  'denied', // the socket is there but not for us
+  'notFound', // the container or image does not exist
+  'timeout',
+  'tooLarge',
+  'notRecorded', // only of a recorded runtime
+  'malformed', // the runtime answered, and the adapter does not understand the answer
+  'failed', // anything else
+] as const;
+/** See {@link REPLY_FAILURE_CODES}. */
+export type ReplyFailureCode = (typeof REPLY_FAILURE_CODES)[number];
 
-/** One event that says that a container's state may have changed. */
-export interface RuntimeEvent {
-  readonly kind: 'container' | 'daemon' | 'network';
-  /** `start`, `die`, `exec_start`, `update`, `reload` … */
-  readonly action: string;
-  /** Id of the container, network or daemon. */
-  readonly id: string;
-  /** Of a network event: id of the container that was connected or disconnected. */
-  readonly container?: string;
+/** A failed call as a value. */
+export function replyFailure(code: ReplyFailureCode, reason: string, source: string): ReplyFailure {
+  return { ok: false, code, reason, source };
 }
+
+/** A reply as an observation: absent where the container or image does not exist. */
+export function observeReply<T>(reply: Reply<T>): Observed<T> {
+  if (reply.ok) return seen(reply.value, reply.source);
+  return reply.code === 'notFound' ? absent(reply.source) : unreadable(reply.source, reply.reason);
+}
+
+/** Version of the engine and of its API; empty where the runtime does not say. */
+export const runtimeVersionSchema = s.object({ version: s.string('', 128), apiVersion: s.string('', 32) });
+/** See {@link runtimeVersionSchema}. */
+export type RuntimeVersion = s.Infer<typeof runtimeVersionSchema>;
+
+/** The engine as it runs. */
+export const engineInfoSchema = s.object({
+  api: dockerApiSchema,
+  containers: observed(containerCountsSchema, 'number of containers by state'),
+  bridgeInterContainer: observed(s.boolean(), 'whether containers on the default network can connect to each other'),
+});
+/** See {@link engineInfoSchema}. */
+export type EngineInfo = s.Infer<typeof engineInfoSchema>;
+
+/** A node that builds keeps thousands of containers that have ended. */
+export const MAX_CONTAINERS = 50_000;
+
+/** What the list of containers says about one. */
+export const listedContainerSchema = s.object({
+  id: s.string('full id', 128),
+  names: s.list(s.string('', 512), 'without a leading slash; empty where the list gives none', 64),
+  state: s.oneOf([...CONTAINER_STATES, 'other'], '`other`: between two states'),
+  imageId: s.string('empty where the list does not give it', 128),
+});
+/** See {@link listedContainerSchema}. */
+export type ListedContainer = s.Infer<typeof listedContainerSchema>;
+
+/** A change that a runtime reports. */
+export type RuntimeEvent =
+  /** The container was started: its seccomp filter, capabilities and label are in place. */
+  | { readonly kind: 'containerStarted'; readonly id: string }
+  /** The container was created, changed its state or settings, or was removed. */
+  | { readonly kind: 'containerChanged'; readonly id: string }
+  /** A further process was started in the container by the runtime, or ended. */
+  | { readonly kind: 'execChanged'; readonly id: string }
+  /** The engine has reloaded its configuration. */
+  | { readonly kind: 'engineReloaded' };

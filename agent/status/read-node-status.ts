@@ -2,7 +2,6 @@ import { networkInterfaces } from 'node:os';
 import { mapObserved, seen, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { EngineStatus, FileSystem, NodeStatusFact } from '../../posture/fact/node-status.ts';
-import * as s from '../../posture/schema.ts';
 import { processUsage } from '../budget/usage.ts';
 import type { Host } from '../host/host.ts';
 import { clip } from '../inspector/clip.ts';
@@ -10,12 +9,13 @@ import { socketDistrust } from '../inspector/docker/inspect.ts';
 import { parseBootTime } from '../inspector/proc/proc-stat.ts';
 import { readNodeNamespaces } from '../inspector/proc/node-namespaces.ts';
 import { observeText, unseen } from '../inspector/read-text.ts';
-import { observeReply, runtimeUnseen } from '../inspector/runtime-reply.ts';
+import { runtimeUnseen } from '../inspector/runtime-reply.ts';
 import { memoryUsage, openFiles } from '../inventory/system-information.ts';
 import type { NodeAccess } from '../node-access.ts';
 import { ownAddresses } from '../probe/own-address.ts';
 import { parseEndpoint } from '../runtime/docker/engine-address.ts';
-import type { ContainerRuntime } from '../runtime/runtime.ts';
+import { observeReply } from '../runtime/runtime.ts';
+import type { ContainerRuntime, EngineInfo } from '../runtime/runtime.ts';
 import { parseLoad, parsePressure, parseUptime } from './parse.ts';
 
 /** For each answer of an engine, a file system or a library. Two of them follow one another at most. */
@@ -26,14 +26,6 @@ const MAX_PROCESSES = 200_000;
 const MAX_STAT_BYTES = 4 * 1024 * 1024;
 /** systemd-timesyncd.service(8): touched each time a server sets the clock, removed at boot. */
 const CLOCK_SET = '/run/systemd/timesync/synchronized';
-
-/** What this program reads of `GET /info` here. */
-const infoSchema = s.object({
-  ContainersRunning: s.integer(),
-  ContainersPaused: s.integer(),
-  ContainersStopped: s.integer(),
-  DockerRootDir: s.withDefault(s.string(), ''),
-});
 
 /**
  * A function that reads how the node is doing. It takes at most some 3 s, whatever hangs, and never rejects; calls that
@@ -122,37 +114,35 @@ async function readEngines(access: NodeAccess): Promise<readonly EngineStatus[]>
 
 async function readEngine(access: NodeAccess, runtime: ContainerRuntime): Promise<EngineStatus> {
   const { endpoint } = runtime;
-  const info = await withinDeadline(endpoint, askEngine(access, runtime));
-  const dataRoot = mapObserved(info, ({ DockerRootDir }) => clip(DockerRootDir, 4096));
+  const info = await withinDeadline(endpoint, observeEngine(access, runtime));
+  const dataRoot = mapObserved(info, ({ api }) => api.dataRoot);
   return {
     endpoint,
-    containers: mapObserved(info, ({ ContainersRunning, ContainersPaused, ContainersStopped }) => ({
-      running: ContainersRunning,
-      paused: ContainersPaused,
-      stopped: ContainersStopped,
-    })),
+    containers: info.state === 'seen' ? info.value.containers : info,
     dataRoot,
-    dataFileSystem: dataRoot.state === 'seen' ? await dataFileSystem(access, endpoint, dataRoot.value) : dataRoot,
+    dataFileSystem: dataRoot.state === 'seen' ? await dataFileSystem(access, endpoint, dataRoot) : dataRoot,
   };
 }
 
-async function askEngine(access: NodeAccess, runtime: ContainerRuntime): Promise<Observed<s.Infer<typeof infoSchema>>> {
+async function observeEngine(access: NodeAccess, runtime: ContainerRuntime): Promise<Observed<EngineInfo>> {
   const { endpoint } = runtime;
   const distrust = await socketDistrust(access.host, endpoint);
   if (distrust !== undefined) return distrust;
-  const info = await runtime.info();
-  return info.ok ? observeReply(info, infoSchema, 'GET /info') : runtimeUnseen(access, endpoint, info);
+  const engine = await runtime.engine();
+  return engine.ok || engine.code === 'malformed' ? observeReply(engine) : runtimeUnseen(access, endpoint, engine);
 }
 
 /** An engine on another machine has its data there. */
-async function dataFileSystem({ host }: NodeAccess, endpoint: string, path: string): Promise<Observed<FileSystem>> {
+async function dataFileSystem(
+  { host }: NodeAccess,
+  endpoint: string,
+  { value: path, source }: { readonly value: string; readonly source: string },
+): Promise<Observed<FileSystem>> {
   const address = parseEndpoint(endpoint);
   const isHere =
     address?.kind === 'unix' ||
     (address?.kind === 'tcp' &&
       (address.host === 'localhost' || ownAddresses(address.host, networkInterfaces()).length > 0));
   if (!isHere) return unreadable(path, `whether the engine at ${endpoint} runs on this machine is not known`);
-  return path.startsWith('/')
-    ? observeFileSystem(host, path)
-    : unreadable('GET /info', 'the engine reports no data root');
+  return path.startsWith('/') ? observeFileSystem(host, path) : unreadable(source, 'the engine reports no data root');
 }

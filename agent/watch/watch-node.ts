@@ -21,7 +21,6 @@ import type { NodeSnapshot, NodeUpdate } from './node-state.ts';
 import { createPathWatch } from './path-watch.ts';
 import { createFollowerSet, followRuntime } from './runtime-follower.ts';
 import type { RuntimeFollower } from './runtime-follower.ts';
-import { classifyEvent } from './classify-event.ts';
 
 /** What watching a node takes. */
 export interface WatchOptions {
@@ -178,18 +177,16 @@ export function watchNode(options: WatchOptions): NodeWatch {
       });
   };
   const react = (event: RuntimeEvent): void => {
-    const reaction = classifyEvent(event);
-    switch (reaction.kind) {
-      case 'start':
-        containers.enqueue(reaction.id);
-        return lookAgain(reaction.id);
-      case 'container':
-        return containers.enqueue(reaction.id);
-      case 'exec':
-        return containers.enqueueThrottled(reaction.id);
-      case 'daemon':
+    switch (event.kind) {
+      case 'containerStarted':
+        containers.enqueue(event.id);
+        return lookAgain(event.id);
+      case 'containerChanged':
+        return containers.enqueue(event.id);
+      case 'execChanged':
+        return containers.enqueueThrottled(event.id);
+      case 'engineReloaded':
         return queue.enqueueFacts(['docker', 'engines']);
-      case 'nothing':
     }
   };
 

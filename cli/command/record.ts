@@ -8,7 +8,7 @@ export const record = defineCommand({
   summary: 'record this node into a directory, to be judged elsewhere',
   usage: ['record DIR [options]'],
   description: [
-    'Writes what a scan of this node reads into DIR: files, directory listings, answers of the container runtime and of probes. Secrets are redacted as they are read. The recording can be judged on any machine with plimsoll scan --recorded DIR, attached to a bug report, or kept as a test.',
+    'Writes what a scan of this node reads into DIR: files, directory listings, replies of the container runtime and results of probes. Secrets are redacted as they are read. The recording can be judged on any machine with plimsoll scan --recorded DIR, attached to a bug report, or kept as a test.',
     'DIR must not exist yet, or be an empty directory of your own. It is readable by its owner only.',
   ],
   operands: { min: 1, max: 1, completes: 'directory' },
@@ -24,10 +24,10 @@ export const record = defineCommand({
     const directory = resolve(workingDirectory, given);
     const outcome = await programs.record({ settings, directory, signal: context.listenForShutdown() });
     if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
-    const { answers, bytes, dropped } = outcome;
+    const { results, bytes, dropped } = outcome;
     const left = dropped === 0 ? '' : `, ${String(dropped)} left out because they were too large`;
     await stdout.write(
-      `recorded ${String(answers)} answers (${String(Math.ceil(bytes / 1024))} KiB) into ${safe(directory)}${left}\n` +
+      `recorded ${String(results)} results (${String(Math.ceil(bytes / 1024))} KiB) into ${safe(directory)}${left}\n` +
         `judge it: plimsoll scan --recorded ${safe(given)}\n`,
     );
     return EXIT_OK;

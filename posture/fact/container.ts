@@ -3,7 +3,10 @@ import * as s from '../schema.ts';
 
 const hexSet = (doc: string): s.Schema<string> => s.shownAs('capabilities', s.string(doc, 32));
 
-/** What was asked for: the runtime's own record (`GET /containers/ID/json`). */
+/** States of a container. `created`: never started; `dead`: not completely removed. */
+export const CONTAINER_STATES = ['running', 'paused', 'restarting', 'created', 'exited', 'dead'] as const;
+
+/** What was asked for: the runtime's own record of the container. */
 export const declaredSchema = s.object(
   {
     privileged: s.boolean('HostConfig.Privileged'),
@@ -183,21 +186,36 @@ const controlSocketSchema = s.object({
 /** A socket that controls a container engine, and where a container finds it. */
 export type ReachableSocket = s.Infer<typeof controlSocketSchema>;
 
+const runtimeFields = {
+  id: s.string('full id', 128),
+  name: s.string('name of the container, without the leading slash', 512),
+  runtime: s.string('name of the container runtime: `docker`', 32),
+  engine: s.string('endpoint of the engine that runs it', 4096),
+  pod: s.string('name of its pod, from the runtime itself; empty on Docker. Labels do not count', 256),
+  namespace: s.string('namespace of its pod; empty on Docker', 256),
+  workload: s.string('name of what started its pod; empty on Docker', 256),
+  image: s.string('reference that it was started from', 1024),
+  imageId: s.string('sha256:…', 128),
+  state: s.oneOf(CONTAINER_STATES, '`restarting`: it ended and is about to be started again'),
+  pid: s.integer('first process, in the pid namespace of the node; 0 where none runs'),
+  startedAt: s.string('RFC 3339', 64),
+  declared: declaredSchema,
+  sources: s.record(
+    s.string('', 128),
+    'where the runtime gives the state, the image and each value of `declared`, by field',
+    64,
+  ),
+};
+
+/** The part of a container fact that the runtime gives. */
+export const runtimeContainerSchema = s.object(runtimeFields);
+/** See {@link runtimeContainerSchema}. */
+export type RuntimeContainer = s.Infer<typeof runtimeContainerSchema>;
+
 /** One container: what was asked for beside what the kernel enforces. */
 export const containerSchema = s.object(
   {
-    id: s.string('full id', 128),
-    name: s.string('name of the container, without the leading slash', 512),
-    engine: s.string('endpoint of the engine that runs it', 4096),
-    image: s.string('reference that it was started from', 1024),
-    imageId: s.string('sha256:…', 128),
-    state: s.oneOf(
-      ['running', 'paused', 'restarting', 'created', 'exited', 'dead'],
-      'State.Status; `restarting`: it ended and is about to be started again',
-    ),
-    pid: s.integer('first process, in the pid namespace of the node; 0 where none runs'),
-    startedAt: s.string('RFC 3339', 64),
-    declared: declaredSchema,
+    ...runtimeFields,
     processes: observed(s.integer(), 'processes in the cgroup of the container'),
     complete: s.boolean('false: not every thread was read, so a pass cannot be given for all of them'),
     incompleteReason: s.string('why it is not complete; empty where it is', 512),
@@ -263,7 +281,7 @@ export const containersSchema = observed(
 export type ContainersFact = s.Infer<typeof containersSchema>;
 
 /** Does the container run, or is it about to be started again? */
-export function isRunning({ state }: Pick<ContainerFact, 'state'>): boolean {
+export function isRunning({ state }: { readonly state: string }): boolean {
   return state === 'running' || state === 'paused' || state === 'restarting';
 }
 

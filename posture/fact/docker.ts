@@ -59,6 +59,7 @@ export const dockerSchema = s.object(
       s.boolean(),
       'true: answers on its socket; absent: neither socket nor daemon process; unreadable: there, but not for us',
     ),
+    runtime: s.string('name of the container runtime: `docker`', 32),
     endpoint: s.string('socket that was asked, `unix:///var/run/docker.sock`', 4096),
     api: observed(dockerApiSchema, '`GET /info` and `GET /version`'),
     process: observed(dockerProcessSchema, 'the dockerd process'),

@@ -29,17 +29,17 @@ export const fileSystemSchema = s.object({
 /** See {@link fileSystemSchema}. */
 export type FileSystem = s.Infer<typeof fileSystemSchema>;
 
+/** Number of containers of an engine, by state. */
+export const containerCountsSchema = s.object({
+  running: s.integer('running containers'),
+  paused: s.integer('paused containers'),
+  stopped: s.integer('containers that are created, exited or dead'),
+});
+
 const engineStatusSchema = s.object({
   endpoint: s.string('`unix:///var/run/docker.sock`', 4096),
-  containers: observed(
-    s.object({
-      running: s.integer('ContainersRunning'),
-      paused: s.integer('ContainersPaused'),
-      stopped: s.integer('ContainersStopped: created, exited or dead'),
-    }),
-    'number of containers by state, `GET /info`',
-  ),
-  dataRoot: observed(s.string('', 4096), 'directory of images, volumes and containers (DockerRootDir)'),
+  containers: observed(containerCountsSchema, 'number of containers by state'),
+  dataRoot: observed(s.string('', 4096), 'directory of images, volumes and containers'),
   dataFileSystem: observed(fileSystemSchema, 'file system of the data root'),
 });
 /** See {@link engineStatusSchema}. */

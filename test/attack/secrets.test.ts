@@ -89,11 +89,11 @@ t.test('a recording that leads to its reader', async (t) => {
     t.match(await recorder.save(directory), { ok: true });
     const answer = {
       op: 'readFile',
-      of: '/etc/docker/daemon.json',
+      target: '/etc/docker/daemon.json',
       file: name.replace(/proc$/, 'proc/self/environ'),
       bytes: 1,
     };
-    writeFileSync(join(directory, 'answers.ndjson'), `${JSON.stringify(answer)}\n`);
+    writeFileSync(join(directory, 'results.ndjson'), `${JSON.stringify(answer)}\n`);
     mkdirSync(join(directory, 'host'), { recursive: true });
     symlinkSync(target, join(directory, name));
     const { code, stdout, stderr } = await plimsoll(['scan', '--recorded', directory], { READER_TOKEN: PLANTED });

@@ -40,7 +40,7 @@ void t.test('this machine, live and recorded', async (t) => {
 
   const recorded = await plimsoll(['record', directory]);
   t.equal(recorded.code, 0, recorded.stderr);
-  t.match(recorded.stdout, /^recorded \d+ answers \(\d+ KiB\) into .*\njudge it: plimsoll scan --recorded /);
+  t.match(recorded.stdout, /^recorded \d+ results \(\d+ KiB\) into .*\njudge it: plimsoll scan --recorded /);
   const again = await plimsoll(['record', directory]);
   t.equal(again.code, 2, 'a recording is never written over');
   const scan = (...args: readonly string[]) => plimsoll(['scan', '--recorded', directory, ...args]);

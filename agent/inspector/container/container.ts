@@ -1,17 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ContainerFact } from '../../../posture/fact/container.ts';
+import type { ContainerFact, RuntimeContainer } from '../../../posture/fact/container.ts';
 import { sameValue } from '../../same-value.ts';
-import { parsedReply } from '../../runtime/docker/reply.ts';
-import type { ContainerRuntime } from '../../runtime/runtime.ts';
-import { clip } from '../clip.ts';
+import type { ContainerRuntime, ListedContainer } from '../../runtime/runtime.ts';
 import { readText } from '../read-text.ts';
 import type { CacheKey } from '../parse-cache.ts';
 import type { MountTable } from '../proc/mount-table.ts';
 import { mayBeRenamed } from './control-sockets.ts';
 import type { ControlSockets } from './control-sockets.ts';
-import { toDeclared } from '../../runtime/docker/declared.ts';
-import { inspectSchema } from '../../runtime/docker/container-schema.ts';
-import type { InspectAnswer, ListedContainer } from '../../runtime/docker/container-schema.ts';
 import { placeContainer } from './mount-placement.ts';
 import { readKernelSide, unseenKernelSide } from './kernel-side.ts';
 import type { KernelSide } from './kernel-side.ts';
@@ -31,15 +26,9 @@ export interface ConfirmedProcess {
   readonly parent: number;
 }
 
-/** The part of a container fact that the runtime says. */
-type RuntimeSide = Pick<
-  ContainerFact,
-  'id' | 'name' | 'engine' | 'image' | 'imageId' | 'state' | 'pid' | 'startedAt' | 'declared'
->;
-
 /** What the runtime says about a container. */
 export type RuntimeAnswer =
-  { readonly outcome: 'found'; readonly side: RuntimeSide } | Exclude<Inspection, { readonly outcome: 'found' }>;
+  { readonly outcome: 'found'; readonly side: RuntimeContainer } | Exclude<Inspection, { readonly outcome: 'found' }>;
 
 /** The kernel's side, and how it was seen; a readSet of undefined is not kept. */
 interface Reading {
@@ -50,7 +39,7 @@ interface Reading {
 
 /** How a container was seen, kept until it is looked at again. */
 interface Kept {
-  readonly side: RuntimeSide;
+  readonly side: RuntimeContainer;
   readonly readSet: ReadSet;
   readonly container: ContainerFact;
   readonly firstProcess: ConfirmedProcess | undefined;
@@ -85,9 +74,9 @@ export async function inspectContainer(
 ): Promise<Inspection> {
   let told = answer;
   let lastPid = 0;
-  let last: RuntimeSide | undefined;
+  let last: RuntimeContainer | undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    told ??= await askAbout(runtime, view, id);
+    told ??= await askAbout(runtime, id);
     if (told.outcome !== 'found') return told;
     if (told.side.pid === 0) return keepStopped(view, told.side, before);
     last = told.side;
@@ -111,7 +100,7 @@ function found(container: ContainerFact, firstProcess: ConfirmedProcess | undefi
 /** What the runtime says of a container that does not run, for as long as it is listed as before. */
 const STOPPED: CacheKey<RuntimeAnswer> = Object.freeze({ name: 'stopped' });
 
-function keepStopped({ cache }: NodeView, side: RuntimeSide, before: ContainerFact | undefined): Inspection {
+function keepStopped({ cache }: NodeView, side: RuntimeContainer, before: ContainerFact | undefined): Inspection {
   cache.set(side.id, STOPPED, { outcome: 'found', side });
   const fresh = { ...side, ...unseenKernelSide(0, 'the container does not run') };
   return { outcome: 'found', container: before !== undefined && sameValue(before, fresh) ? before : fresh };
@@ -125,13 +114,13 @@ export function answerWhileStopped(
   { cache }: Pick<NodeView, 'cache'>,
   listed: ListedContainer,
 ): RuntimeAnswer | undefined {
-  const kept = cache.get(listed.Id, STOPPED);
-  if (kept?.outcome !== 'found' || kept.side.state !== listed.State || listed.State === 'restarting') return undefined;
-  return listed.Names.includes(`/${kept.side.name}`) ? kept : undefined;
+  const kept = cache.get(listed.id, STOPPED);
+  if (kept?.outcome !== 'found' || kept.side.state !== listed.state || listed.state === 'restarting') return undefined;
+  return listed.names.includes(kept.side.name) ? kept : undefined;
 }
 
 /** The container as it was seen last, where the runtime and the kernel still say the same about it. */
-async function stillSo(view: NodeView, side: RuntimeSide): Promise<Kept | undefined> {
+async function stillSo(view: NodeView, side: RuntimeContainer): Promise<Kept | undefined> {
   const kept = view.cache.get(side.id, KEPT);
   if (kept?.side !== side || !(await isUnchanged(view, kept.readSet))) return undefined;
   const isPlaced = kept.nodeMounts === mountTable(view) && kept.sockets === view.sockets;
@@ -155,7 +144,7 @@ function mountTable({ mounts }: NodeView): MountTable | undefined {
 /** Of a container that reads as before there is one object: hundreds that say the same would fill the memory. */
 function keep(
   view: NodeView,
-  side: RuntimeSide,
+  side: RuntimeContainer,
   { kernel, readSet, firstProcess }: Reading,
   before: ContainerFact | undefined,
 ): ContainerFact {
@@ -172,7 +161,7 @@ function keep(
 /** The kernel's side once no process of the container is still being started. */
 async function readStarted(
   view: NodeView,
-  side: Pick<RuntimeSide, 'id' | 'pid'>,
+  side: Pick<RuntimeContainer, 'id' | 'pid'>,
   isRepeated: boolean,
   before: ContainerFact | undefined,
 ): Promise<Reading | undefined> {
@@ -197,7 +186,7 @@ function isStarting({ programs }: Pick<ContainerFact, 'programs'>): boolean {
  */
 async function readConfirmed(
   plain: NodeView,
-  { id, pid }: Pick<RuntimeSide, 'id' | 'pid'>,
+  { id, pid }: Pick<RuntimeContainer, 'id' | 'pid'>,
   isRepeated: boolean,
 ): Promise<Reading | undefined> {
   const { view, readSet } = recordReads(plain, id);
@@ -221,41 +210,8 @@ async function readConfirmed(
 }
 
 /** Asks the runtime about one container. */
-export async function askAbout(runtime: ContainerRuntime, { cache }: NodeView, id: string): Promise<RuntimeAnswer> {
+export async function askAbout(runtime: ContainerRuntime, id: string): Promise<RuntimeAnswer> {
   const reply = await runtime.inspectContainer(id);
-  if (!reply.ok) return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
-  return cache.parsed(id, 'inspect', reply.json, (json) => toAnswer(json, runtime.endpoint));
-}
-
-/** undefined: it is being removed, or between two states. */
-function stateOf({ Running, Paused, Pid, Status }: InspectAnswer['State']): ContainerFact['state'] | undefined {
-  if (Running && Pid > 0) return Paused ? 'paused' : 'running';
-  return STOPPED_STATES.find((state) => state === Status);
-}
-
-/** `created`: never started; `restarting`: it ended and is about to be started again; `dead`: not wholly removed. */
-const STOPPED_STATES = ['created', 'restarting', 'exited', 'dead'] as const;
-
-function toAnswer(json: Buffer, engine: string): RuntimeAnswer {
-  const reply = parsedReply({ ok: true, json });
-  if (!reply.ok) return { outcome: 'failed', reason: reply.reason };
-  const parsed = inspectSchema.parse(reply.value);
-  if (!parsed.ok) return { outcome: 'failed', reason: `its answer is not understood: ${parsed.problem}` };
-  const { value } = parsed;
-  const state = stateOf(value.State);
-  if (state === undefined) return { outcome: 'gone' };
-  return {
-    outcome: 'found',
-    side: {
-      id: value.Id,
-      name: clip(value.Name.replace(/^\//, ''), 512),
-      engine,
-      image: clip(value.Config.Image, 1024),
-      imageId: value.Image,
-      state,
-      pid: state === 'running' || state === 'paused' ? value.State.Pid : 0,
-      startedAt: value.State.StartedAt,
-      declared: toDeclared(value),
-    },
-  };
+  if (reply.ok) return { outcome: 'found', side: reply.value };
+  return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
 }

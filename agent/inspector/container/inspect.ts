@@ -1,22 +1,21 @@
 import { setImmediate as immediate } from 'node:timers/promises';
-import { seen } from '../../../posture/observed.ts';
+import { absent, seen } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
+import { isRunning } from '../../../posture/fact/container.ts';
 import type { ContainerFact, ContainersFact } from '../../../posture/fact/container.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import type { Unobserved } from '../../../posture/fact/unobserved.ts';
 import type { Inspector } from '../inspector.ts';
 import type { NodeAccess } from '../../node-access.ts';
-import type { ContainerRuntime, Reply } from '../../runtime/runtime.ts';
-import { clip } from '../clip.ts';
+import { observeReply } from '../../runtime/runtime.ts';
+import type { ContainerRuntime, ListedContainer, Reply } from '../../runtime/runtime.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { readNodeMounts } from '../proc/node-mounts.ts';
 import { firstProcesses } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
-import { observeReply, runtimeUnseen } from '../runtime-reply.ts';
+import { runtimeUnseen } from '../runtime-reply.ts';
 import { answerWhileStopped, askAbout, inspectContainer } from './container.ts';
 import type { RuntimeAnswer, Inspection } from './container.ts';
-import { containerListSchema } from '../../runtime/docker/container-schema.ts';
-import type { ListedContainer } from '../../runtime/docker/container-schema.ts';
 import { createLimitReader } from './limits.ts';
 import { viewNode } from './node-view.ts';
 import type { NodeView } from './node-view.ts';
@@ -27,11 +26,8 @@ const CONCURRENCY = 6;
 const LOOKS_IN_A_ROW = 32;
 /** A round may ask for so long about its containers; then those that are left are unknown. */
 const ASKING_MS = 40_000;
-const SOURCE = 'GET /containers/json?all=1';
 /** Containers that do not run and are kept. */
 const MAX_STOPPED = 1000;
-/** An entry without a state comes from an engine that lists running ones only. */
-const RUNNING: ReadonlySet<string> = new Set(['running', 'paused', 'restarting', '']);
 
 /**
  * The containers, running or not. One that ends while it is inspected is left out. One that runs and about which the runtime
@@ -63,11 +59,11 @@ async function inspectContainers(
   access.cache.retain(taken);
   forgetOtherEngines(access, runtimes);
   const answered = lists.filter((list) => list.state === 'seen');
-  const [first] = lists;
-  if (answered.length === 0 && first !== undefined) return first;
+  const [first] = answered;
+  if (first === undefined) return lists[0] ?? absent(access.runtime.endpoint);
   return seen(
     answered.flatMap(({ value }) => value),
-    SOURCE,
+    first.source,
   );
 }
 
@@ -85,9 +81,7 @@ async function inspectEngine(
 ): Promise<ContainersFact> {
   const { runtime, cache } = access;
   const reply = await runtime.listContainers();
-  const listed = reply.ok
-    ? observeReply(reply, containerListSchema, SOURCE)
-    : await runtimeUnseen(access, runtime.endpoint, reply);
+  const listed = reply.ok ? observeReply(reply) : await runtimeUnseen(access, runtime.endpoint, reply);
   if (listed.state !== 'seen') {
     // Whether a person named the endpoint says nothing about the containers that ran.
     const unnamed = { ...access, engines: { ...access.engines, named: new Set<string>() } };
@@ -99,35 +93,35 @@ async function inspectEngine(
   cache.failed.clear('engine', runtime.endpoint);
   const before = seenBefore(known);
   const view = await viewNode(access, round.host);
-  const own = listed.value.filter(({ Id: id }) => !taken.has(id));
+  const own = listed.value.filter(({ id }) => !taken.has(id));
   // First the engine about all, then the kernel: side by side they take each other's share of the processor.
   const entries = failedLast(runningFirst(own), cache.failed.list());
   const answers = await askAboutAll(runtime, view, entries);
   let looks = 0;
-  const inspections = await mapBounded([...entries.entries()], CONCURRENCY, async ([index, { Id: id }]) => {
+  const inspections = await mapBounded([...entries.entries()], CONCURRENCY, async ([index, { id }]) => {
     // The kernel answers at once: without a pause nothing else would get its turn.
     if ((looks += 1) % LOOKS_IN_A_ROW === 0) await immediate();
     return inspectContainer(runtime, view, id, before.get(id), answers[index]);
   });
-  const ids = new Set(entries.map(({ Id: id }) => id));
+  const ids = new Set(entries.map(({ id }) => id));
   for (const id of ids) taken.add(id);
   cache.failed.keepOnly('container', runtime.endpoint, ids);
   const containers: ContainerFact[] = [];
   const first = await firstProcesses(round);
   for (const [index, inspection] of inspections.entries()) {
     const entry = entries[index] as ListedContainer;
-    noteOutcome(access, { ...namesOf(before.get(entry.Id) ?? entry), id: entry.Id }, inspection);
+    noteOutcome(access, { ...namesOf(before.get(entry.id) ?? entry), id: entry.id }, inspection);
     if (inspection.outcome !== 'found') continue;
     containers.push(inspection.container);
     if (inspection.firstProcess !== undefined) first.set(inspection.firstProcess.pid, inspection.firstProcess.parent);
   }
-  return seen(containers, SOURCE);
+  return seen(containers, listed.source);
 }
 
 /** All that run, then of those that do not the ones that were made last: the engine lists them so. */
 function runningFirst(entries: readonly ListedContainer[]): readonly ListedContainer[] {
-  const running = entries.filter(({ State }) => RUNNING.has(State));
-  const stopped = entries.filter(({ State }) => !RUNNING.has(State));
+  const running = entries.filter(isRunning);
+  const stopped = entries.filter((entry) => !isRunning(entry));
   return [...running, ...stopped.slice(0, MAX_STOPPED)];
 }
 
@@ -135,7 +129,7 @@ function runningFirst(entries: readonly ListedContainer[]): readonly ListedConta
 function failedLast(entries: readonly ListedContainer[], failed: readonly Unobserved[]): readonly ListedContainer[] {
   if (failed.length === 0) return entries;
   const slow = new Set(failed.map(({ id }) => id));
-  return [...entries.filter(({ Id: id }) => !slow.has(id)), ...entries.filter(({ Id: id }) => slow.has(id))];
+  return [...entries.filter(({ id }) => !slow.has(id)), ...entries.filter(({ id }) => slow.has(id))];
 }
 
 function askAboutAll(
@@ -148,7 +142,7 @@ function askAboutAll(
   return mapBounded(entries, CONCURRENCY, (entry) => {
     const known = answerWhileStopped(view, entry);
     if (known !== undefined) return Promise.resolve(known);
-    return performance.now() < untilMs ? askAbout(runtime, view, entry.Id) : Promise.resolve(tooLate);
+    return performance.now() < untilMs ? askAbout(runtime, entry.id) : Promise.resolve(tooLate);
   });
 }
 
@@ -188,7 +182,7 @@ type KnownContainer = Pick<Unobserved, 'id' | 'name' | 'imageId' | 'pid'>;
 function namesOf(container: ContainerFact | ListedContainer | undefined): Omit<KnownContainer, 'id'> {
   if (container === undefined) return { name: '', imageId: '', pid: 0 };
   if ('pid' in container) return { name: container.name, imageId: container.imageId, pid: container.pid };
-  return { name: clip((container.Names[0] ?? '').replace(/^\//, ''), 512), imageId: container.ImageID, pid: 0 };
+  return { name: container.names[0] ?? '', imageId: container.imageId, pid: 0 };
 }
 
 function noteOutcome(access: NodeAccess, container: KnownContainer, inspection: Inspection): void {
@@ -222,7 +216,7 @@ async function noteUnlisted(access: NodeAccess, known: Partial<Facts>, unlisted:
 }
 
 /** An engine that is there and does not list its containers: others of them may run than were seen before. */
-function noteEngine({ cache, runtime, now }: NodeAccess, unlisted: Observed<never>, reply: Reply): void {
+function noteEngine({ cache, runtime, now }: NodeAccess, unlisted: Observed<never>, reply: Reply<unknown>): void {
   const { endpoint } = runtime;
   // Nobody listens at that endpoint: what runs without an engine is found by its processes.
   const isGone = !reply.ok && reply.code === 'absent';

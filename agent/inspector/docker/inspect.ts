@@ -1,4 +1,4 @@
-import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { DockerFact, DockerFile, DockerProcess } from '../../../posture/fact/docker.ts';
 import type { Host } from '../../host/host.ts';
@@ -6,15 +6,8 @@ import type { NodeAccess } from '../../node-access.ts';
 import { isDefaultEndpoint } from '../../runtime/docker/engine-address.ts';
 import type { Inspector } from '../inspector.ts';
 import { unseen } from '../read-text.ts';
-import { observeReply, runtimeUnseen, socketPath } from '../runtime-reply.ts';
+import { runtimeUnseen, socketPath } from '../runtime-reply.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
-import {
-  infoSchema,
-  networkSchema,
-  parseInterContainer,
-  toDockerApi,
-  versionSchema,
-} from '../../runtime/docker/engine.ts';
 import { parseDaemonJson } from './daemon-json.ts';
 import { readDockerProcesses } from './process.ts';
 import type { DockerProcesses } from './process.ts';
@@ -41,36 +34,25 @@ export function watchedPathsOf(docker: DockerFact): readonly string[] {
 /** The Docker daemon that `access.runtime` leads to. */
 export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   const { host, runtime } = access;
-  const { endpoint } = runtime;
-  const [info, processes, distrust] = await Promise.all([
-    runtime.info(),
+  const { name, endpoint } = runtime;
+  const [engine, processes, distrust] = await Promise.all([
+    runtime.engine(),
     readDockerProcesses(access, endpoint),
     socketDistrust(host, endpoint),
   ]);
   const file = await readConfig(host, processes.daemon, endpoint);
-  const silent = info.ok ? distrust : await runtimeUnseen(access, endpoint, info);
-  if (silent !== undefined)
-    return {
-      present: info.ok ? seen(true, endpoint) : presence(silent, processes.daemon, endpoint),
-      endpoint,
-      api: silent,
-      process: processes.daemon,
-      file,
-      bridgeInterContainer: silent,
-      userlandProxies: processes.proxies,
-    };
-  const [version, bridge] = await Promise.all([runtime.version(), runtime.inspectNetwork('bridge')]);
-  const known = observeReply(version, versionSchema, 'GET /version');
-  return {
-    present: seen(true, endpoint),
-    endpoint,
-    api: mapObserved(observeReply(info, infoSchema, 'GET /info'), (value) =>
-      toDockerApi(value, known.state === 'seen' ? known.value : undefined),
-    ),
-    ...visible(processes),
-    file,
-    bridgeInterContainer: mapObserved(observeReply(bridge, networkSchema, 'GET /networks/bridge'), parseInterContainer),
-  };
+  const isThere = engine.ok || engine.code === 'malformed';
+  const unusable = isThere ? distrust : await runtimeUnseen(access, endpoint, engine);
+  const present =
+    unusable === undefined || isThere ? seen(true, endpoint) : presence(unusable, processes.daemon, endpoint);
+  const common = { present, runtime: name, endpoint, file };
+  if (!engine.ok || unusable !== undefined) {
+    const silent = unusable ?? unreadable(engine.source, engine.ok ? '' : engine.reason);
+    const { daemon, proxies } = processes;
+    return { ...common, api: silent, process: daemon, bridgeInterContainer: silent, userlandProxies: proxies };
+  }
+  const { api, bridgeInterContainer } = engine.value;
+  return { ...common, api: seen(api, engine.source), ...visible(processes), bridgeInterContainer };
 }
 
 /** Whoever can replace the socket may answer in the place of dockerd. undefined: only root can. */

@@ -1,19 +1,18 @@
-import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
+import { seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import { isRunning } from '../../../posture/fact/container.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import type { Unobserved } from '../../../posture/fact/unobserved.ts';
 import type { ImageFact, ImagesFact } from '../../../posture/fact/image.ts';
+import { observeReply } from '../../runtime/runtime.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import type { Inspector } from '../inspector.ts';
 import { mapBounded } from '../map-bounded.ts';
-import { observeReply } from '../runtime-reply.ts';
-import { historySchema, imageSchema, toHistory, toImage } from '../../runtime/docker/image.ts';
 
 const CONCURRENCY = 6;
-const SOURCE = 'GET /images/json';
+const SOURCE = 'images of running containers';
 
 /**
  * The images that running containers use. An image is named by the digest of its content, so one that is among the
@@ -72,10 +71,6 @@ async function inspectImage(
   id: string,
   before: ImageFact | undefined,
 ): Promise<Observed<ImageFact>> {
-  if (before?.history.state === 'seen') return seen(before, `GET /images/${id}/json`);
-  const [inspected, history] = await Promise.all([runtime.inspectImage(id), runtime.imageHistory(id)]);
-  const image = observeReply(inspected, imageSchema, `GET /images/${id}/json`);
-  if (image.state !== 'seen') return image.state === 'absent' ? absent(image.source) : image;
-  const steps = mapObserved(observeReply(history, historySchema, `GET /images/${id}/history`), toHistory);
-  return mapObserved(image, (value) => ({ ...toImage(value), history: steps }));
+  if (before?.history.state === 'seen') return seen(before, before.history.source);
+  return observeReply(await runtime.inspectImage(id));
 }

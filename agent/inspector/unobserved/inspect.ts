@@ -6,11 +6,9 @@ import type { Unobserved, UnobservedFact } from '../../../posture/fact/unobserve
 import type { ReadFailure } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
-import { containerListSchema } from '../../runtime/docker/container-schema.ts';
 import type { Inspector } from '../inspector.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { firstProcesses } from '../proc/process-table.ts';
-import { observeReply } from '../runtime-reply.ts';
 import { findRunningContainers, isStillRunning } from './running-containers.ts';
 import type { RunningContainer } from './running-containers.ts';
 import { findUnaskedEngines } from './unasked-engines.ts';
@@ -98,10 +96,10 @@ async function stillUnknown(
   const answering: ContainerRuntime[] = [];
   const listed = new Set<string>();
   for (const each of runtimes) {
-    const list = observeReply(await each.listContainers(), containerListSchema, each.endpoint);
-    if (list.state !== 'seen') continue;
+    const list = await each.listContainers();
+    if (!list.ok) continue;
     answering.push(each);
-    for (const { Id } of list.value) listed.add(Id);
+    for (const { id } of list.value) listed.add(id);
   }
   const unlisted = candidates.filter(({ id }) => !listed.has(id));
   // The engine lists a container only after it has started its processes.

@@ -1,12 +1,11 @@
 import * as s from '../../../posture/schema.ts';
+import { MAX_CONTAINERS } from '../runtime.ts';
 
 /** A field of an answer that is left out, or null, where there is nothing to say. */
 const text = s.withDefault(s.string(), '');
 const integer = s.withDefault(s.integer(), 0);
 const flag = s.withDefault(s.boolean(), false);
 const texts = s.withDefault(s.list(s.string()), []);
-/** A node that builds keeps thousands that have ended. */
-const MAX_CONTAINERS = 50_000;
 /** A container can publish every port of every protocol. */
 const MAX_PORTS = 200_000;
 
@@ -84,11 +83,11 @@ export const inspectSchema = s.object({
 /** See {@link inspectSchema}. */
 export type InspectAnswer = s.Infer<typeof inspectSchema>;
 
-/** All containers, running or not: `GET /containers/json?all=1`. */
+/** What this program reads of `GET /containers/json`. */
 export const containerListSchema = s.list(
   s.object({ Id: s.string('', 128), Names: texts, State: text, ImageID: s.withDefault(s.string('', 128), '') }),
   '',
   MAX_CONTAINERS,
 );
 /** An entry of {@link containerListSchema}. */
-export type ListedContainer = s.Infer<typeof containerListSchema>[number];
+export type ContainerEntry = s.Infer<typeof containerListSchema>[number];

@@ -8,7 +8,51 @@ const MAX_MOUNTS = 4096;
 const MAX_LIST = 256;
 const MAX_DEVICES = 1024;
 
-/** What was asked for, from the runtime's own record. */
+/** Where `docker inspect` shows the state, the image and each value of `declared`; the same object for all containers. */
+export const DECLARED_SOURCES: Readonly<Record<string, string>> = Object.freeze({
+  state: 'inspect State.Status',
+  image: 'inspect Config.Image',
+  privileged: 'inspect HostConfig.Privileged',
+  seccompProfile: 'inspect HostConfig.SecurityOpt',
+  seccompSummary: 'inspect HostConfig.SecurityOpt',
+  apparmorProfile: 'inspect AppArmorProfile',
+  selinuxLabel: 'inspect ProcessLabel',
+  selinuxDisabled: 'inspect HostConfig.SecurityOpt',
+  noNewPrivileges: 'inspect HostConfig.SecurityOpt',
+  capAdd: 'inspect HostConfig.CapAdd',
+  capDrop: 'inspect HostConfig.CapDrop',
+  user: 'inspect Config.User',
+  readOnlyRoot: 'inspect HostConfig.ReadonlyRootfs',
+  networkMode: 'inspect HostConfig.NetworkMode',
+  pidMode: 'inspect HostConfig.PidMode',
+  ipcMode: 'inspect HostConfig.IpcMode',
+  utsMode: 'inspect HostConfig.UTSMode',
+  usernsMode: 'inspect HostConfig.UsernsMode',
+  cgroupnsMode: 'inspect HostConfig.CgroupnsMode',
+  cgroupParent: 'inspect HostConfig.CgroupParent',
+  memoryBytes: 'inspect HostConfig.Memory',
+  pidsLimit: 'inspect HostConfig.PidsLimit',
+  cpuShares: 'inspect HostConfig.CpuShares',
+  nanoCpus: 'inspect HostConfig.NanoCpus',
+  cpuQuota: 'inspect HostConfig.CpuQuota',
+  cpuPeriod: 'inspect HostConfig.CpuPeriod',
+  cpusetCpus: 'inspect HostConfig.CpusetCpus',
+  restartPolicy: 'inspect HostConfig.RestartPolicy',
+  restartMaximum: 'inspect HostConfig.RestartPolicy',
+  devices: 'inspect HostConfig.Devices',
+  deviceRequests: 'inspect HostConfig.DeviceRequests',
+  deviceCgroupRules: 'inspect HostConfig.DeviceCgroupRules',
+  maskedPaths: 'inspect HostConfig.MaskedPaths',
+  readonlyPaths: 'inspect HostConfig.ReadonlyPaths',
+  mounts: 'inspect Mounts',
+  engineFiles: 'inspect HostnamePath, HostsPath, ResolvConfPath',
+  ports: 'inspect NetworkSettings.Ports',
+  networks: 'inspect NetworkSettings.Networks',
+  health: 'inspect State.Health.Status',
+  logDriver: 'inspect HostConfig.LogConfig.Type',
+} satisfies Record<keyof Declared | 'state' | 'image', string>);
+
+/** What was asked for, from the engine's record of the container. */
 export function toDeclared(answer: InspectAnswer): Declared {
   const { HostConfig: host, NetworkSettings: network } = answer;
   const options = parseSecurityOptions(host.SecurityOpt);

@@ -2,10 +2,28 @@ import Docker from 'dockerode';
 import { createEventLines, eventParameters } from './events.ts';
 import { createDockerModem } from './modem.ts';
 import type { DockerModem } from './modem.ts';
-import { parseEndpoint } from './engine-address.ts';
+import { parseEndpoint, RUNTIME_NAME } from './engine-address.ts';
 import type { EngineAddress, EngineTls } from './engine-address.ts';
-import { failureFromConnection, parsedReply, replyFailure } from './reply.ts';
-import type { ContainerRuntime, Reply, RuntimeEvent, TextReply } from '../runtime.ts';
+import { toContainer, toListedContainer } from './container.ts';
+import { containerListSchema, inspectSchema } from './container-schema.ts';
+import {
+  infoSchema,
+  networkSchema,
+  parseInterContainer,
+  toContainerCounts,
+  toDockerApi,
+  toVersion,
+  versionSchema,
+} from './engine.ts';
+import { historySchema, imageSchema, toHistory, toImage } from './image.ts';
+import { failedReply, failureFromConnection, parseReply, rawFailure } from './reply.ts';
+import type { RawReply } from './reply.ts';
+import { createReplyCache } from './reply-cache.ts';
+import { observeReply } from '../runtime.ts';
+import type { ContainerRuntime, EngineInfo, ListedContainer, Reply, RuntimeEvent } from '../runtime.ts';
+import { mapObserved } from '../../../posture/observed.ts';
+import type { RuntimeContainer } from '../../../posture/fact/container.ts';
+import type { ImageFact } from '../../../posture/fact/image.ts';
 
 /** Which engine, and the bounds of a call. */
 export interface DockerRuntimeOptions {
@@ -27,29 +45,31 @@ const DEFAULT_MAX_BYTES = 8 * 1024 * 1024;
 // Ids, names and image references (distribution/reference grammar). Anything else in a URL is not a name.
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:@/-]{0,511}$/;
 
-/** A Docker engine, asked through dockerode over {@link DockerModem}. Ask at most 8 things at a time. */
+/** A Docker engine, read through dockerode over {@link DockerModem}. Call at most 8 methods at a time. */
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
   const { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
   const docker = createClient(createDockerModem(locator(options), { timeoutMs, maxBytes }));
-  const named = (name: string, ask: (encoded: string) => Promise<unknown>): Promise<TextReply> =>
-    NAME.test(name) && !name.includes('..')
-      ? textOf(ask(encodeURIComponent(name)))
-      : Promise.resolve(replyFailure('failed', 'not a name or id'));
-  const parsed = async (text: Promise<TextReply>): Promise<Reply> => parsedReply(await text);
-
+  const inspected = createReplyCache<RuntimeContainer>();
+  const version: ContainerRuntime['version'] = async () =>
+    mapReply(parseReply(await rawOf(docker.version()), versionSchema, 'GET /version'), toVersion);
   return {
+    name: RUNTIME_NAME,
     endpoint,
-    info: () => parsed(textOf(docker.info())),
-    version: () => parsed(textOf(docker.version())),
+    version,
+    engine: () => readEngine(docker, version),
     listContainers: async () => {
-      const all = await parsed(textOf(docker.listContainers({ all: true })));
-      // Those that ended long ago must not hide those that run.
-      return !all.ok && all.code === 'tooLarge' ? parsed(textOf(docker.listContainers())) : all;
+      const list = await listContainers(docker);
+      if (list.ok) inspected.retain(new Set(list.value.map(({ id }) => id)));
+      return list;
     },
-    inspectContainer: (id) => named(id, (name) => docker.getContainer(name).inspect()),
-    inspectImage: (id) => parsed(named(id, (name) => docker.getImage(name).inspect())),
-    imageHistory: (id) => parsed(named(id, (name) => docker.getImage(name).history())),
-    inspectNetwork: (name) => parsed(named(name, (encoded) => docker.getNetwork(encoded).inspect())),
+    inspectContainer: async (id) => {
+      const source = `GET /containers/${id}/json`;
+      const raw = await named(id, (name) => docker.getContainer(name).inspect());
+      if (!raw.ok) return failedReply(raw, source);
+      // Most containers say the same as at the last call.
+      return inspected.get(id, raw.json, () => toContainer(parseReply(raw, inspectSchema, source), id, endpoint));
+    },
+    inspectImage: (id) => inspectImage(docker, id),
     events: (onEvent, onEnd, signal) => {
       const follow = async (): Promise<void> => {
         const reason = await followEvents(docker, onEvent, signal);
@@ -60,14 +80,58 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   };
 }
 
+async function readEngine(docker: Docker, readVersion: ContainerRuntime['version']): Promise<Reply<EngineInfo>> {
+  const info = parseReply(await rawOf(docker.info()), infoSchema, 'GET /info');
+  if (!info.ok) return info;
+  const [version, network] = await Promise.all([readVersion(), rawOf(docker.getNetwork('bridge').inspect())]);
+  const bridge = observeReply(parseReply(network, networkSchema, 'GET /networks/bridge'));
+  return mapReply(info, (value) => ({
+    api: toDockerApi(value, version.ok ? version.value : undefined),
+    containers: toContainerCounts(value, info.source),
+    bridgeInterContainer: mapObserved(bridge, parseInterContainer),
+  }));
+}
+
+async function listContainers(docker: Docker): Promise<Reply<readonly ListedContainer[]>> {
+  const source = 'GET /containers/json?all=1';
+  const all = parseReply(await rawOf(docker.listContainers({ all: true })), containerListSchema, source);
+  // Those that ended long ago must not hide those that run.
+  const list =
+    !all.ok && all.code === 'tooLarge'
+      ? parseReply(await rawOf(docker.listContainers()), containerListSchema, 'GET /containers/json')
+      : all;
+  return mapReply(list, (entries) => entries.map(toListedContainer));
+}
+
+async function inspectImage(docker: Docker, id: string): Promise<Reply<ImageFact>> {
+  const [inspected, history] = await Promise.all([
+    named(id, (name) => docker.getImage(name).inspect()),
+    named(id, (name) => docker.getImage(name).history()),
+  ]);
+  const steps = observeReply(parseReply(history, historySchema, `GET /images/${id}/history`));
+  const image = parseReply(inspected, imageSchema, `GET /images/${id}/json`);
+  return mapReply(image, (value) => ({ ...toImage(value), history: mapObserved(steps, toHistory) }));
+}
+
+function mapReply<T, U>(reply: Reply<T>, change: (value: T) => U): Reply<U> {
+  return reply.ok ? { ...reply, value: change(reply.value) } : reply;
+}
+
+/** A call about a container or image; what is not a name is never sent. */
+function named(name: string, call: (encoded: string) => Promise<unknown>): Promise<RawReply> {
+  return NAME.test(name) && !name.includes('..')
+    ? rawOf(call(encodeURIComponent(name)))
+    : Promise.resolve(rawFailure('failed', 'not a name or id'));
+}
+
 /** dockerode takes any modem, which its types do not say. */
 function createClient(modem: DockerModem): Docker {
   return new Docker({ modem } as Docker.DockerOptions);
 }
 
-/** dockerode hands over what its modem answers: with ours a {@link TextReply}, whatever its types say. */
-function textOf(answer: Promise<unknown>): Promise<TextReply> {
-  return answer as Promise<TextReply>;
+/** dockerode hands over what its modem answers: with ours a {@link RawReply}, whatever its types say. */
+function rawOf(answer: Promise<unknown>): Promise<RawReply> {
+  return answer as Promise<RawReply>;
 }
 
 /** The address of the engine: a promise only where it has to be looked for. */

@@ -12,7 +12,10 @@ export type EngineAddress =
   /** Without `tls` it is spoken to in plain HTTP. */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls?: EngineTls | undefined };
 
-/** Where dockerd listens when nothing else is said. */
+/** Name of the runtime in facts. */
+export const RUNTIME_NAME = 'docker';
+
+/** Where dockerd listens by default. */
 export const DEFAULT_ENDPOINT = 'unix:///var/run/docker.sock';
 
 /** Is it the usual place? /var/run is /run on every current distribution. */

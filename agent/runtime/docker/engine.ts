@@ -1,6 +1,9 @@
 import * as s from '../../../posture/schema.ts';
 import type { DockerApi } from '../../../posture/fact/docker.ts';
+import { containerCountsSchema } from '../../../posture/fact/node-status.ts';
+import { seen, unreadable } from '../../../posture/observed.ts';
 import { clip } from '../../inspector/clip.ts';
+import type { EngineInfo, RuntimeVersion } from '../runtime.ts';
 
 const text = s.withDefault(s.string(), '');
 const flag = s.withDefault(s.boolean(), false);
@@ -8,6 +11,9 @@ const texts = s.withDefault(s.list(s.string()), []);
 
 /** What this program reads of `GET /info`. */
 export const infoSchema = s.object({
+  ContainersRunning: s.unknown(),
+  ContainersPaused: s.unknown(),
+  ContainersStopped: s.unknown(),
   ServerVersion: text,
   DockerRootDir: text,
   Driver: text,
@@ -34,14 +40,16 @@ export const versionSchema = s.object({ Version: text, ApiVersion: text });
 /** What this program reads of `GET /networks/bridge`. */
 export const networkSchema = s.object({ Options: s.withDefault(s.record(s.string()), {}) });
 
-/** The answers in the words of the fact; `version` is missing where only that call failed. */
-export function toDockerApi(
-  info: s.Infer<typeof infoSchema>,
-  version: s.Infer<typeof versionSchema> | undefined,
-): DockerApi {
+/** The version as the port has it. */
+export function toVersion({ Version, ApiVersion }: s.Infer<typeof versionSchema>): RuntimeVersion {
+  return { version: clip(Version, 128), apiVersion: clip(ApiVersion, 32) };
+}
+
+/** The engine as the fact has it; `version` is undefined where only that call failed. */
+export function toDockerApi(info: s.Infer<typeof infoSchema>, version: RuntimeVersion | undefined): DockerApi {
   return {
-    version: clip(info.ServerVersion === '' ? (version?.Version ?? '') : info.ServerVersion, 128),
-    apiVersion: clip(version?.ApiVersion ?? '', 32),
+    version: info.ServerVersion === '' ? (version?.version ?? '') : clip(info.ServerVersion, 128),
+    apiVersion: version?.apiVersion ?? '',
     dataRoot: clip(info.DockerRootDir, 4096),
     storageDriver: clip(info.Driver, 128),
     loggingDriver: clip(info.LoggingDriver, 128),
@@ -55,6 +63,13 @@ export function toDockerApi(
     experimental: info.ExperimentalBuild,
     swarm: clip(info.Swarm?.LocalNodeState ?? '', 32) || 'inactive',
   };
+}
+
+/** The counters of containers, which no check needs: where they are not understood, the rest of the answer still counts. */
+export function toContainerCounts(info: s.Infer<typeof infoSchema>, source: string): EngineInfo['containers'] {
+  const { ContainersRunning: running, ContainersPaused: paused, ContainersStopped: stopped } = info;
+  const counts = containerCountsSchema.parse({ running, paused, stopped });
+  return counts.ok ? seen(counts.value, source) : unreadable(source, `the answer is not understood: ${counts.problem}`);
 }
 
 /** `name=seccomp,profile=builtin`; engines before 17.03 answer with the bare name. */

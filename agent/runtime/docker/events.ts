@@ -7,17 +7,17 @@ const MAX_LINE_BYTES = 1024 * 1024;
 /** The action of an exec holds the whole command; only its first word is used. */
 const MAX_STRING_BYTES = 4096;
 
-const KINDS: ReadonlySet<string> = new Set(['container', 'daemon', 'network'] satisfies RuntimeEvent['kind'][]);
+const TYPES: readonly string[] = ['container', 'daemon', 'network'];
 
 /**
- * The parameters of `GET /events` for the kinds that are used. The engine begins to listen only after it has answered,
+ * The parameters of `GET /events` for the types that are used. The engine begins to listen only after it has answered,
  * so events around then would be lost: `sinceMs` (milliseconds since 1970) makes it repeat what it still remembers.
  */
 export function eventParameters(sinceMs: number): {
   readonly filters: { readonly type: readonly string[] };
   readonly since: number;
 } {
-  return { filters: { type: [...KINDS] }, since: sinceMs / 1000 };
+  return { filters: { type: TYPES }, since: sinceMs / 1000 };
 }
 
 /** An event of `GET /events`: one JSON object a line. */
@@ -32,7 +32,7 @@ const eventSchema = s.object({
   }),
 });
 
-/** A line as an event; undefined for a kind that nobody asked for, or what is wrong with it. */
+/** A line as an event; neither field for one that nothing follows from, `problem` for one that is not understood. */
 export function parseEvent(line: string): { event?: RuntimeEvent; problem?: string } {
   let value: unknown;
   try {
@@ -42,13 +42,51 @@ export function parseEvent(line: string): { event?: RuntimeEvent; problem?: stri
   }
   const parsed = eventSchema.parse(value);
   if (!parsed.ok) return { problem: parsed.problem };
-  const { Type: kind, Action, Actor } = parsed.value;
-  if (!KINDS.has(kind)) return {};
-  // After the colon stands detail: the command of an exec, secrets of its arguments included.
+  const { Type: type, Action, Actor } = parsed.value;
+  // Detail follows the colon: the command of an exec, secrets of its arguments included.
   const [action = ''] = Action.split(':', 1);
-  const event = { kind: kind as RuntimeEvent['kind'], action: action.slice(0, 64), id: Actor.ID };
-  const { container } = Actor.Attributes;
-  return { event: kind === 'network' && container !== '' ? { ...event, container } : event };
+  const event = classifyEvent(type, action, Actor);
+  return event === undefined ? {} : { event };
+}
+
+const START_ACTIONS: ReadonlySet<string> = new Set(['start', 'restart']);
+/**
+ * Actions after which a container is there, runs, does not run any more, or runs under other conditions
+ * (docs.docker.com/reference/cli/docker/system/events). `start` comes when the engine has started the process.
+ */
+const CONTAINER_ACTIONS: ReadonlySet<string> = new Set([
+  'create',
+  'die',
+  'stop',
+  'destroy',
+  'pause',
+  'unpause',
+  'rename',
+  'update',
+  'health_status',
+]);
+const EXEC_ACTIONS: ReadonlySet<string> = new Set(['exec_start', 'exec_die']);
+const NETWORK_ACTIONS: ReadonlySet<string> = new Set(['connect', 'disconnect']);
+
+function classifyEvent(
+  type: string,
+  action: string,
+  { ID: id, Attributes }: s.Infer<typeof eventSchema>['Actor'],
+): RuntimeEvent | undefined {
+  switch (type) {
+    case 'container':
+      if (START_ACTIONS.has(action)) return { kind: 'containerStarted', id };
+      if (CONTAINER_ACTIONS.has(action)) return { kind: 'containerChanged', id };
+      return EXEC_ACTIONS.has(action) ? { kind: 'execChanged', id } : undefined;
+    case 'network':
+      return NETWORK_ACTIONS.has(action) && Attributes.container !== ''
+        ? { kind: 'containerChanged', id: Attributes.container }
+        : undefined;
+    case 'daemon':
+      return action === 'reload' ? { kind: 'engineReloaded' } : undefined;
+    default:
+      return undefined;
+  }
 }
 
 /** The fields that are read, by the number of objects around them. All labels of a container are attributes. */
@@ -58,13 +96,13 @@ const FIELDS: readonly ReadonlySet<string>[] = [
   new Set(['container']),
 ];
 
-/** Cuts a stream of bytes into events. Never more than one line is held. */
+/** Splits a stream of bytes into events. Holds at most one line. */
 export interface EventLines {
-  /** Takes bytes; answers what is wrong with them, after which nothing more is to be given. */
+  /** Takes bytes; returns what is wrong with them, after which no more may be pushed. */
   readonly push: (part: Buffer) => string | undefined;
 }
 
-/** Tells `onEvent` each event as soon as its line is complete. */
+/** Calls `onEvent` for each event as soon as its line is complete. */
 export function createEventLines(onEvent: (event: RuntimeEvent) => void): EventLines {
   const partial: Buffer[] = [];
   let partialBytes = 0;

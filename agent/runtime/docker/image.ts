@@ -2,6 +2,7 @@ import * as s from '../../../posture/schema.ts';
 import type { ImageFact } from '../../../posture/fact/image.ts';
 import { redactBuildStep, redactWords } from '../../../posture/redaction/redact.ts';
 import { clip } from '../../inspector/clip.ts';
+import { RUNTIME_NAME } from './engine-address.ts';
 
 const text = s.withDefault(s.string(), '');
 const texts = s.withDefault(s.list(s.string()), []);
@@ -22,12 +23,19 @@ export const imageSchema = s.object({
 /** What this program reads of `GET /images/ID/history`. */
 export const historySchema = s.list(s.object({ CreatedBy: text }), '', 100_000);
 
+const SOURCES: ImageFact['sources'] = Object.freeze({
+  user: 'inspect Config.User',
+  healthcheck: 'inspect Config.Healthcheck.Test',
+  tags: 'inspect RepoTags',
+});
+
 /** An image without its history. */
 export function toImage(answer: s.Infer<typeof imageSchema>): Omit<ImageFact, 'history'> {
   const tags = named(answer.RepoTags);
   const digests = named(answer.RepoDigests);
   return {
     id: answer.Id,
+    runtime: RUNTIME_NAME,
     name: tags[0] ?? digests[0] ?? shortId(answer.Id),
     tags,
     digests,
@@ -36,6 +44,7 @@ export function toImage(answer: s.Infer<typeof imageSchema>): Omit<ImageFact, 'h
     healthcheck: redactWords(
       (answer.Config?.Healthcheck?.Test ?? []).slice(0, 64).map((word) => clip(word, MAX_READ_LENGTH)),
     ).map((word) => clip(word, 4096)),
+    sources: SOURCES,
   };
 }
 

@@ -2,8 +2,8 @@ import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { EngineAddress } from './engine-address.ts';
 import { createJsonFilter } from './json-filter.ts';
 import type { FieldFilter, JsonFilter } from './json-filter.ts';
-import { failureFromConnection, replyFailure, textReply } from './reply.ts';
-import type { TextReply } from '../runtime.ts';
+import { failureFromConnection, rawFailure, rawReply } from './reply.ts';
+import type { RawReply } from './reply.ts';
 
 /** Bounds of one call. */
 export interface CallLimits {
@@ -22,8 +22,8 @@ interface DialOptions {
   readonly abortSignal?: AbortSignal;
 }
 
-/** A {@link TextReply}, or for a stream the response itself. */
-type DialCallback = (error: Error | null, value?: TextReply | IncomingMessage) => void;
+/** A {@link RawReply}, or for a stream the response itself. */
+type DialCallback = (error: Error | null, value?: RawReply | IncomingMessage) => void;
 
 /** The transport under dockerode, in the place of docker-modem. */
 export interface DockerModem {
@@ -120,17 +120,17 @@ function exchange(
   open: OpenRequest,
   target: string,
   { timeoutMs, maxBytes }: CallLimits,
-  onReply: (reply: TextReply) => void,
+  onReply: (reply: RawReply) => void,
 ): void {
   let request: ClientRequest;
   let isOver = false;
-  const finish = (reply: TextReply): void => {
+  const finish = (reply: RawReply): void => {
     if (isOver) return;
     isOver = true;
     clearTimeout(timer);
     onReply(reply);
   };
-  const giveUp = (reply: TextReply): void => {
+  const giveUp = (reply: RawReply): void => {
     finish(reply);
     request.destroy();
   };
@@ -141,7 +141,7 @@ function exchange(
     if (isLate) timer = setTimeout(giveUp, timeoutMs, tooLate);
     else giveUp(tooLate);
   };
-  const tooLate = replyFailure('timeout', `no answer within ${String(timeoutMs)} ms`);
+  const tooLate = rawFailure('timeout', `no answer within ${String(timeoutMs)} ms`);
   let timer = setTimeout(expire, timeoutMs);
   const send = (fresh: boolean): void => {
     let hasAnswered = false;
@@ -151,11 +151,11 @@ function exchange(
       const body = createBody(fieldsOf(target), maxBytes);
       response.on('data', (part: Buffer) => {
         const problem = body.add(part);
-        if (problem !== undefined) giveUp(replyFailure('tooLarge', problem));
+        if (problem !== undefined) giveUp(rawFailure('tooLarge', problem));
       });
-      response.on('end', () => finish(textReply(response.statusCode ?? 0, body.bytes())));
+      response.on('end', () => finish(rawReply(response.statusCode ?? 0, body.bytes())));
       response.on('error', () =>
-        finish(replyFailure('failed', 'the connection was closed before the answer was complete')),
+        finish(rawFailure('failed', 'the connection was closed before the answer was complete')),
       );
     });
     request.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,53 +1,78 @@
 import { redactText } from '../../../posture/redaction/redact.ts';
-import type { Reply, ReplyFailure, ReplyFailureCode, TextReply } from '../runtime.ts';
+import type { Parsed, Schema } from '../../../posture/schema.ts';
+import { replyFailure } from '../runtime.ts';
+import type { Reply, ReplyFailure, ReplyFailureCode } from '../runtime.ts';
 
 /** Longest part of an engine's error message that is passed on. */
 const MAX_MESSAGE_LENGTH = 300;
 
-/** A call that did not work, as a value. */
-export function replyFailure(code: ReplyFailureCode, reason: string): ReplyFailure {
+/** The response to one request: the body of a successful one, as yet unparsed, or why there is none. */
+export type RawReply = { readonly ok: true; readonly json: Buffer } | RawFailure;
+
+/** A request that failed. */
+export interface RawFailure {
+  readonly ok: false;
+  readonly code: ReplyFailureCode;
+  readonly reason: string;
+}
+
+/** A failed request as a value. */
+export function rawFailure(code: ReplyFailureCode, reason: string): RawFailure {
   return { ok: false, code, reason };
 }
 
 /** What a failed connection means. */
-export function failureFromConnection(error: unknown): ReplyFailure {
+export function failureFromConnection(error: unknown): RawFailure {
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return replyFailure('absent', `no socket (${code})`);
+      return rawFailure('absent', `no socket (${code})`);
     case 'ECONNREFUSED':
-      return replyFailure('absent', `nobody listens on the socket (${code})`);
+      return rawFailure('absent', `nobody listens on the socket (${code})`);
     case 'EACCES':
     case 'EPERM':
-      return replyFailure('denied', `permission denied (${code})`);
+      return rawFailure('denied', `permission denied (${code})`);
     case undefined:
-      return replyFailure('failed', clip(message));
+      return rawFailure('failed', clipMessage(message));
     default:
-      return replyFailure('failed', `${clip(message)} (${code})`);
+      return rawFailure('failed', `${clipMessage(message)} (${code})`);
   }
 }
 
-/** A complete answer as it came, or the failure that its status says. */
-export function textReply(status: number, body: Buffer): TextReply {
+/** A complete response: its body, or the failure that its status says. */
+export function rawReply(status: number, body: Buffer): RawReply {
   return status >= 200 && status <= 299 ? { ok: true, json: body } : failureFromStatus(status, body.toString('utf8'));
 }
 
-/** What a text says; a text that is no JSON is a failure. */
-export function parsedReply(reply: TextReply): Reply {
-  if (!reply.ok) return reply;
-  try {
-    return { ok: true, value: JSON.parse(reply.json.toString('utf8')) as unknown };
-  } catch {
-    return replyFailure('failed', 'the answer is not JSON');
-  }
+/** The value that a response carries; a failure where it is not JSON, or not what `schema` accepts. */
+export function parseReply<T>(raw: RawReply, schema: Schema<T>, source: string): Reply<T> {
+  if (!raw.ok) return failedReply(raw, source);
+  const parsed = parseJson(raw.json, schema);
+  return parsed.ok ? { ok: true, value: parsed.value, source } : replyFailure('malformed', parsed.problem, source);
 }
 
-function failureFromStatus(status: number, body: string): ReplyFailure {
-  const reason = `HTTP ${String(status)}: ${clip(messageOf(body))}`;
-  if (status === 404) return replyFailure('notFound', reason);
+/** A failed request as the failure of a call. */
+export function failedReply({ code, reason }: RawFailure, source: string): ReplyFailure {
+  return replyFailure(code, reason, source);
+}
+
+function parseJson<T>(json: Buffer, schema: Schema<T>): Parsed<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json.toString('utf8'));
+  } catch {
+    return { ok: false, problem: 'the answer is not JSON' };
+  }
+  const parsed = schema.parse(value);
+  return parsed.ok ? parsed : { ok: false, problem: `the answer is not understood: ${parsed.problem}` };
+}
+
+function failureFromStatus(status: number, body: string): RawFailure {
+  const reason = `HTTP ${String(status)}: ${clipMessage(messageOf(body))}`;
+  if (status === 404) return rawFailure('notFound', reason);
   // An authorisation plugin of the engine refuses with 403.
-  return replyFailure(status === 401 || status === 403 ? 'denied' : 'failed', reason);
+  return rawFailure(status === 401 || status === 403 ? 'denied' : 'failed', reason);
 }
 
 // The engine says what went wrong as {"message": "..."}.
@@ -61,7 +86,7 @@ function messageOf(body: string): string {
 }
 
 /** An engine repeats in its messages what it was asked for: addresses with passwords among it. */
-function clip(text: string): string {
+function clipMessage(text: string): string {
   return redactText(text.slice(0, 16 * MAX_MESSAGE_LENGTH))
     .slice(0, MAX_MESSAGE_LENGTH)
     .replaceAll(/\p{Cc}+/gu, ' ')

@@ -4,10 +4,9 @@ import { inspectSchema } from '../../../agent/runtime/docker/container-schema.ts
 import { infoSchema, networkSchema, versionSchema } from '../../../agent/runtime/docker/engine.ts';
 import { parseDaemonJson } from '../../../agent/inspector/docker/daemon-json.ts';
 import { historySchema, imageSchema } from '../../../agent/runtime/docker/image.ts';
-import { observeReply } from '../../../agent/inspector/runtime-reply.ts';
 import { sshdInspector } from '../../../agent/inspector/sshd/inspect.ts';
 import { parseEvent } from '../../../agent/runtime/docker/events.ts';
-import { parsedReply } from '../../../agent/runtime/docker/reply.ts';
+import { parseReply } from '../../../agent/runtime/docker/reply.ts';
 import type { Schema } from '../../../posture/schema.ts';
 import { parseConfigFile } from '../../../service/config/file.ts';
 import { NODE_TREE } from '../../fixture/inspector/daemon.ts';
@@ -70,7 +69,10 @@ void t.test('texts: a problem never quotes what is in them', (t) => {
   const parsers: Readonly<Record<string, readonly [fc.Arbitrary<string>, (text: string) => unknown]>> = {
     'daemon.json': [marked(DAEMON_JSON, ''), (text) => parseDaemonJson(Buffer.from(text))],
     'an event': [marked(EVENT), parseEvent],
-    'an answer': [marked(EVENT, DAEMON_JSON), (text) => parsedReply({ ok: true, json: Buffer.from(text) })],
+    'an answer': [
+      marked(EVENT, DAEMON_JSON),
+      (text) => parseReply({ ok: true, json: Buffer.from(text) }, versionSchema, 'GET /x'),
+    ],
   };
   for (const [name, [texts, parse]] of Object.entries(parsers)) {
     fc.assert(
@@ -95,7 +97,10 @@ void t.test('answers of the engine: a problem never quotes what is in them', (t)
     fc.assert(
       fc.property(
         markedValue(sample),
-        (value) => !complaint(observeReply({ ok: true, value }, schema, 'GET /x')).includes(MARKER),
+        (value) =>
+          !complaint(parseReply({ ok: true, json: Buffer.from(JSON.stringify(value)) }, schema, 'GET /x')).includes(
+            MARKER,
+          ),
       ),
       SEED,
     );

@@ -69,8 +69,8 @@ void t.test('in the place of every file that is read stands something else', { t
 
   const notes = createRecordingBuffer();
   await observeAll(accessOf(recordHost(createLinuxHost({ root }), notes), runtime));
-  const asked = [...notes.all()].filter(({ answer }) => answer.ask === 'readFile' && answer.code === null);
-  const paths = asked.map(({ answer }) => answer.of);
+  const asked = [...notes.all()].filter(({ result }) => result.op === 'readFile' && result.code === null);
+  const paths = asked.map(({ result }) => result.target);
   t.ok(paths.length > 40, `${String(paths.length)} files are read`);
   const before = await look();
   t.ok([...before.findings.values()].filter(({ verdict }) => verdict === 'fail').length > 40, 'most is wrong on it');

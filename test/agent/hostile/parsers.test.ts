@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { inspectSchema } from '../../../agent/runtime/docker/container-schema.ts';
-import { infoSchema, networkSchema } from '../../../agent/runtime/docker/engine.ts';
+import { containerListSchema, inspectSchema } from '../../../agent/runtime/docker/container-schema.ts';
+import { infoSchema, networkSchema, versionSchema } from '../../../agent/runtime/docker/engine.ts';
 import { historySchema, imageSchema } from '../../../agent/runtime/docker/image.ts';
 import { parseMountinfo } from '../../../agent/inspector/proc/mountinfo.ts';
 import type { Schema } from '../../../posture/schema.ts';
@@ -46,6 +46,7 @@ const FEEDS: Readonly<Record<string, Feed>> = {
   'inspector/container/security-contexts.ts toSecurityContexts': nothing,
   'inspector/container/thread-facts.ts toThreadFacts': nothing,
   'runtime/docker/engine.ts parseInterContainer': behind(networkSchema),
+  'runtime/docker/engine.ts toContainerCounts': behind(infoSchema),
   'runtime/docker/engine.ts toDockerApi': behind(infoSchema),
   'inspector/docker/daemon-flags.ts parseDaemonFlags': words,
   'inspector/docker/daemon-json.ts parseDaemonJson': bytes,
@@ -64,7 +65,17 @@ const FEEDS: Readonly<Record<string, Feed>> = {
     for (const path of ['/etc/x.json', '/proc/cmdline', '/proc/7/environ', '/proc/7/cmdline', '/etc/passwd'])
       redact(path, input.bytes);
   },
-  'runtime/docker/reply.ts parsedReply': (parse, input) => parse({ ok: true, json: input.bytes }),
+  'runtime/docker/reply.ts parseReply': (parse, input) => parse({ ok: true, json: input.bytes }, inspectSchema, ''),
+  'runtime/docker/container.ts toContainer': (convert, { json }) => {
+    const parsed = inspectSchema.parse(json);
+    if (parsed.ok) convert({ ok: true, value: parsed.value, source: '' }, '', 'unix:///x');
+  },
+  'runtime/docker/container.ts toListedContainer': (convert, { json }) => {
+    const parsed = containerListSchema.parse(json);
+    if (parsed.ok) for (const entry of parsed.value) convert(entry);
+  },
+  'runtime/docker/engine.ts toVersion': behind(versionSchema),
+  'record/record-runtime.ts toRecordedEngine': nothing,
   // Those whose names do not say what they are.
   'inspector/accounts.ts namesOf': (parse, { text }) => parse(text),
   'inspector/listener/choose.ts streamPorts': words,

@@ -17,7 +17,6 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import { createRecordingBuffer } from '../../../agent/record/recording-buffer.ts';
-import { parsedReply } from '../../../agent/runtime/docker/reply.ts';
 import { createRecorder } from '../../../agent/record/recorder.ts';
 import { openRecorded } from '../../../agent/record/recording.ts';
 import { nodeOf } from './node-of.ts';
@@ -62,7 +61,13 @@ void t.test('a recorded node answers as the live one did, and nothing else', asy
   const endpoint = await engine(t, {
     '/info': { Name: 'n', SecurityOptions: ['name=seccomp,profile=builtin'] },
     '/containers/json': [{ Id: 'c1' }],
-    '/containers/c1/json': { Id: 'c1', HostConfig: { Privileged: true, Memory: 2 ** 53 - 1 } },
+    '/containers/c1/json': {
+      Id: 'c1',
+      State: { Running: true, Pid: 7 },
+      Config: {},
+      HostConfig: { Privileged: true, Memory: 2 ** 53 - 1 },
+    },
+    '/version': { Version: '1' },
     '/images/sha256%3Aaa/json': { Id: 'sha256:aa' },
     '/images/sha256%3Aaa/history': [{ CreatedBy: 'RUN x' }],
   });
@@ -82,18 +87,19 @@ void t.test('a recorded node answers as the live one did, and nothing else', asy
     await host.stat('/etc/os-release'),
     await host.stat('/etc/shadow'),
     await host.readLink('/etc/os-release'),
-    await runtime.info(),
+    await runtime.engine(),
     await runtime.version(),
     await runtime.listContainers(),
-    parsedReply(await runtime.inspectContainer('c1')),
+    await runtime.inspectContainer('c1'),
     await runtime.inspectContainer('../c1'),
     await runtime.inspectImage('sha256:aa'),
-    await runtime.imageHistory('sha256:aa'),
+    await runtime.inspectImage('sha256:bb'),
     await prober.probe('127.0.0.1', port),
     await prober.probe('192.0.2.1', port),
     await inventory(),
     now(),
     runtime.endpoint,
+    runtime.name,
   ];
   const directory = join(temporaryDirectory(t), 'recording');
   const recorder = createRecorder(nodeOf(createLinuxHost({ root }), endpoint));
@@ -103,9 +109,9 @@ void t.test('a recorded node answers as the live one did, and nothing else', asy
   t.match(saved, { ok: true, dropped: 0 });
 
   const recorded = await open(directory);
-  const answers = JSON.stringify(await ask(recorded));
+  const results = JSON.stringify(await ask(recorded));
   // What the engine says in an error is text of its own: a secret in it is gone.
-  t.strictSame(JSON.parse(answers), JSON.parse(JSON.stringify(live).replaceAll(SECRET, '[redacted]')));
+  t.strictSame(JSON.parse(results), JSON.parse(JSON.stringify(live).replaceAll(SECRET, '[redacted]')));
 
   t.match(await recorded.host.readFile('/etc/shadow'), { ok: false, code: 'notRecorded' });
   t.match(await recorded.host.readFile('/etc/closed'), { ok: false, code: 'notRecorded' });
@@ -136,11 +142,11 @@ void t.test('the directory: for a person to read, for nobody else', async (t) =>
     format: 1,
     recordedAt: '2026-',
     agentVersion: '1.2.3',
-    answers: 4,
+    results: 4,
     node: { operatingSystem: 'Test' },
   });
-  const lines = readFileSync(join(directory, 'answers.ndjson'), 'utf8').trim().split('\n');
-  t.ok(lines.includes('{"ask":"readFile","of":"/etc/os-release","file":"host/etc/os-release","bytes":10}'));
+  const lines = readFileSync(join(directory, 'results.ndjson'), 'utf8').trim().split('\n');
+  t.ok(lines.includes('{"op":"readFile","target":"/etc/os-release","file":"host/etc/os-release","bytes":10}'));
   for (const path of everyFile(directory)) t.equal(statSync(path).mode & 0o777, 0o600, path.slice(directory.length));
   for (const path of ['', 'host', 'host/etc']) t.equal(statSync(join(directory, path)).mode & 0o777, 0o700, path);
   const reread = await open(directory);
@@ -206,14 +212,17 @@ void t.test('no planted secret stands anywhere in the recording', async (t) => {
     '/info': { HttpProxy: `http://me:${SECRET}@proxy`, Labels: [`api_key=${SECRET}`] },
     '/containers/json': [{ Id: 'c', Command: `app --password ${SECRET}`, Labels: { 'x.token': SECRET } }],
     '/containers/c/json': {
+      Id: 'c',
+      Mounts: texts.map((Source) => ({ Source })),
       Args: ['--secret', SECRET, ...texts],
       Config: { Env: [`HARMLESS=${SECRET}`, `B=${SECRET}=${SECRET}`], Cmd: texts, Labels: { password: SECRET } },
-      HostConfig: { LogConfig: { Config: { 'splunk-token': SECRET } } },
-      State: { Health: { Log: [{ Output: texts.join('\n') }] } },
+      HostConfig: { CgroupParent: texts.join(' '), LogConfig: { Config: { 'splunk-token': SECRET } } },
+      State: { Running: true, Pid: 7, Health: { Log: [{ Output: texts.join('\n') }] } },
     },
-    '/images/i/json': { Config: { Env: [`A=${SECRET}`], Healthcheck: { Test: ['CMD', ...texts] } } },
+    '/images/i/json': { Id: 'i', Config: { Env: [`A=${SECRET}`], Healthcheck: { Test: ['CMD', ...texts] } } },
     '/images/i/history': texts.map((text) => ({ CreatedBy: text, Comment: text })),
-    '/networks/n': { Options: { secret: SECRET } },
+    '/networks/bridge': { Options: { secret: SECRET } },
+    '/version': { Version: '1' },
   });
   const recorder = createRecorder(nodeOf(createLinuxHost({ root }), endpoint));
   const { host, runtime } = recorder.access;
@@ -222,8 +231,9 @@ void t.test('no planted secret stands anywhere in the recording', async (t) => {
     t.ok((await host.readFile(path)).ok, path);
     await host.stat(path);
   }
-  await Promise.all([runtime.info(), runtime.version(), runtime.listContainers(), runtime.inspectContainer('c')]);
-  await Promise.all([runtime.inspectImage('i'), runtime.imageHistory('i'), runtime.inspectNetwork('n')]);
+  await Promise.all([runtime.engine(), runtime.version(), runtime.listContainers()]);
+  for (const reply of await Promise.all([runtime.inspectContainer('c'), runtime.inspectImage('i')]))
+    t.match(reply, { ok: true });
   const directory = join(temporaryDirectory(t), 'recording');
   t.match(await recorder.save(directory), { ok: true });
 
@@ -246,13 +256,13 @@ void t.test('a recording from a stranger', async (t) => {
     const root = t.testdir({ etc: { 'os-release': 'NAME=Test\n' } });
     const recorder = createRecorder(nodeOf(createLinuxHost({ root })));
     await recorder.access.host.readFile('/etc/os-release');
-    await recorder.access.runtime.info();
+    await recorder.access.runtime.engine();
     await recorder.save(directory);
     return directory;
   };
   const withAnswer = async (t: Test, answer: object): Promise<string> => {
     const directory = await make(t);
-    writeFileSync(join(directory, 'answers.ndjson'), `${JSON.stringify(answer)}\n`);
+    writeFileSync(join(directory, 'results.ndjson'), `${JSON.stringify(answer)}\n`);
     return directory;
   };
 
@@ -265,7 +275,7 @@ void t.test('a recording from a stranger', async (t) => {
       '',
       'host',
     ]) {
-      const answer = { ask: 'readFile', of: '/x', file, bytes: 1 };
+      const answer = { op: 'readFile', target: '/x', file, bytes: 1 };
       await t.test(JSON.stringify(file), async (t) => {
         const access = await open(await withAnswer(t, answer));
         t.match(await access.host.readFile('/x'), { ok: false, code: 'failed', reason: /damaged/ });
@@ -286,7 +296,7 @@ void t.test('a recording from a stranger', async (t) => {
       t.match(await access.host.readFile('/etc/os-release'), { ok: false, code: 'failed', reason: /damaged/ });
     });
     await t.test('to the processes of its reader', async (t) => {
-      const directory = await withAnswer(t, { ask: 'readFile', of: '/x', file: 'proc/self/environ', bytes: 1 });
+      const directory = await withAnswer(t, { op: 'readFile', target: '/x', file: 'proc/self/environ', bytes: 1 });
       for (const name of ['proc', 'host/proc', 'self']) {
         symlinkSync(name === 'self' ? '/proc/self/environ' : '/proc', join(directory, name));
         t.match(await openRecorded(directory), { ok: false, problem: new RegExp(`${name}: a symbolic link`) });
@@ -305,22 +315,22 @@ void t.test('a recording from a stranger', async (t) => {
     const bad: readonly (readonly [object | string, RegExp])[] = [
       ['{', /line 1: value: expected an object/],
       ['7', /line 1/],
-      [{ ask: 'rm', of: '/' }, /\.ask/],
-      [{ ask: 'stat', of: '/', stat: { kind: 'file' } }, /\.stat/],
-      [{ ask: 'list', of: '/', names: [1] }, /\.names/],
-      [{ ask: 'stat', of: '/', code: 'gone' }, /\.code/],
-      [{ ask: 'stat', of: 'x'.repeat(10_000) }, /\.of/],
+      [{ op: 'rm', target: '/' }, /\.op/],
+      [{ op: 'stat', target: '/', stat: { kind: 'file' } }, /\.stat/],
+      [{ op: 'list', target: '/', names: [1] }, /\.names/],
+      [{ op: 'stat', target: '/', code: 'gone' }, /\.code/],
+      [{ op: 'stat', target: 'x'.repeat(10_000) }, /\.target/],
     ];
     for (const [answer, problem] of bad) {
       await t.test(String(problem), async (t) => {
         const directory = await withAnswer(t, {});
         const line = typeof answer === 'string' ? answer : JSON.stringify(answer);
-        writeFileSync(join(directory, 'answers.ndjson'), `${line}\n`);
+        writeFileSync(join(directory, 'results.ndjson'), `${line}\n`);
         t.match(await openRecorded(directory), { ok: false, problem });
       });
     }
     await t.test('an answer without its field', async (t) => {
-      const access = await open(await withAnswer(t, { ask: 'stat', of: '/' }));
+      const access = await open(await withAnswer(t, { op: 'stat', target: '/' }));
       t.match(await access.host.stat('/'), { ok: false, code: 'failed', reason: /damaged/ });
     });
   });
@@ -341,22 +351,22 @@ void t.test('a recording from a stranger', async (t) => {
       t.match(await openRecorded(directory), { ok: false, problem });
     }
     writeFileSync(join(directory, 'manifest.json'), manifest);
-    rmSync(join(directory, 'answers.ndjson'));
-    t.match(await openRecorded(directory), { ok: false, problem: /answers\.ndjson/ });
+    rmSync(join(directory, 'results.ndjson'));
+    t.match(await openRecorded(directory), { ok: false, problem: /results\.ndjson/ });
   });
 });
 
 void t.test('bounds', (t) => {
-  const notes = createRecordingBuffer({ maxNotes: 2, maxContentBytes: 10 });
-  notes.add({ ask: 'readFile', of: '/a' }, Buffer.alloc(6));
-  notes.add({ ask: 'readFile', of: '/b' }, Buffer.alloc(6));
-  t.equal(notes.dropped(), 1, 'too many bytes');
-  notes.add({ ask: 'readFile', of: '/a' }, Buffer.alloc(10));
-  notes.add({ ask: 'stat', of: '/a' });
-  notes.add({ ask: 'stat', of: '/b' });
-  t.equal(notes.dropped(), 2, 'too many answers');
-  notes.add({ ask: 'readFile', of: '/a', code: 'tooLarge', reason: '' });
-  t.equal([...notes.all()][0]?.answer.code, null, 'what was seen stays');
-  t.equal([...notes.all()].length, 2);
+  const buffer = createRecordingBuffer({ maxResults: 2, maxContentBytes: 10 });
+  buffer.add({ op: 'readFile', target: '/a' }, Buffer.alloc(6));
+  buffer.add({ op: 'readFile', target: '/b' }, Buffer.alloc(6));
+  t.equal(buffer.dropped(), 1, 'too many bytes');
+  buffer.add({ op: 'readFile', target: '/a' }, Buffer.alloc(10));
+  buffer.add({ op: 'stat', target: '/a' });
+  buffer.add({ op: 'stat', target: '/b' });
+  t.equal(buffer.dropped(), 2, 'too many answers');
+  buffer.add({ op: 'readFile', target: '/a', code: 'tooLarge', reason: '' });
+  t.equal([...buffer.all()][0]?.result.code, null, 'what was seen stays');
+  t.equal([...buffer.all()].length, 2);
   t.end();
 });

@@ -11,6 +11,7 @@ import type { NodeStatusFact } from '../../../posture/fact/node-status.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import { seen } from '../../../posture/observed.ts';
 import { testDocker } from '../../component/docker.ts';
+import { dockerApi } from '../../fixture/facts.ts';
 import { treeHost } from '../../fixture/inspector/tree.ts';
 import { liveNode } from '../inspector/live-node.ts';
 import { startEngine } from '../runtime/docker/engine-socket.ts';
@@ -131,7 +132,11 @@ void t.test('answers that are not understood, and data roots that lead elsewhere
   t.match(await engineOf({ ...INFO, DockerRootDir: '/proc/1/root/etc' }), { dataFileSystem: { state: 'unreadable' } });
   const remote = {
     ...createDockerRuntime({ endpoint: 'tcp://192.0.2.7:2375' }),
-    info: () => Promise.resolve({ ok: true, value: INFO } as const),
+    engine: () => {
+      const containers = seen({ running: 1, paused: 0, stopped: 2 }, 'test');
+      const engine = { api: value(dockerApi()), containers, bridgeInterContainer: seen(true, 'test') };
+      return Promise.resolve({ ok: true, value: engine, source: 'test' } as const);
+    },
   };
   const [engine] = (await read({ runtime: remote })).engines;
   t.match(engine, {

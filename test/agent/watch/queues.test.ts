@@ -3,7 +3,6 @@ import { UNTHROTTLED, throttleProfileAt } from '../../../agent/budget/throttle-p
 import type { ThrottleProfile } from '../../../agent/budget/throttle-profile.ts';
 import { createContainerQueue } from '../../../agent/watch/container-queue.ts';
 import { createFactQueue } from '../../../agent/watch/fact-queue.ts';
-import { classifyEvent } from '../../../agent/watch/classify-event.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 
 const pace = (): ThrottleProfile => UNTHROTTLED;
@@ -201,38 +200,4 @@ void t.test('slowed down: rounds and facts at a distance, and none removed', asy
   t.same(read.slice(4), ['round containers changed'], 'as soon as the pace is another, which makes a fact stale');
   controller.abort();
   await running;
-});
-
-void t.test('what events ask for', (t) => {
-  const table = [
-    [
-      { kind: 'container', action: 'start', id: 'c' },
-      { kind: 'start', id: 'c' },
-    ],
-    [
-      { kind: 'container', action: 'die', id: 'c' },
-      { kind: 'container', id: 'c' },
-    ],
-    [
-      { kind: 'container', action: 'update', id: 'c' },
-      { kind: 'container', id: 'c' },
-    ],
-    [
-      { kind: 'container', action: 'exec_start', id: 'c' },
-      { kind: 'exec', id: 'c' },
-    ],
-    [{ kind: 'container', action: 'exec_create', id: 'c' }, { kind: 'nothing' }],
-    [
-      { kind: 'container', action: 'create', id: 'c' },
-      { kind: 'container', id: 'c' },
-    ],
-    [
-      { kind: 'network', action: 'connect', id: 'n', container: 'c' },
-      { kind: 'container', id: 'c' },
-    ],
-    [{ kind: 'network', action: 'connect', id: 'n' }, { kind: 'nothing' }],
-    [{ kind: 'daemon', action: 'reload', id: 'd' }, { kind: 'daemon' }],
-  ] as const;
-  for (const [event, reaction] of table) t.same(classifyEvent(event), reaction, `${event.kind} ${event.action}`);
-  t.end();
 });

@@ -275,7 +275,7 @@ t.test('no runtime, and a runtime that does not answer, are two things', async (
   t.match(await observe(none, factsOf(), 'containers'), { state: 'unreadable' });
 });
 
-const ABSENT = { ok: false, code: 'absent', reason: 'connection refused (ECONNREFUSED)' } as const;
+const ABSENT = { ok: false, code: 'absent', reason: 'connection refused (ECONNREFUSED)', source: 'list' } as const;
 
 t.test('a list that is no list', async (t) => {
   const access = await accessTo(t, treeHost(t, NODE), { '/containers/json': { Id: 'x' } });

@@ -49,7 +49,7 @@ async function lookedAt(t: Test): Promise<Looked> {
   const host = treeHost(t, NODE);
   const inspect = { ...INSPECT, State: { ...(INSPECT['State'] as object), Pid: 100, Running: true } };
   const runtime = await serveDocker(t, { [`/containers/${ID}/json`]: inspect });
-  const access = (): NodeAccess => accessOf(host, runtime);
+  const access = (): NodeAccess => ({ ...accessOf(host, runtime), runtime });
   const look = async (from: NodeAccess, before: ContainerFact | undefined): Promise<ContainerFact> => {
     const known = before === undefined ? {} : { containers: seen([before], 'test') };
     const observed = await observeContainer(from, known, ID);

@@ -28,14 +28,14 @@ const dockerd = (cmdline: string): Tree => ({
 async function dockerOf(t: Test, tree: Tree, answers: Answers, silent = false): Promise<DockerFact> {
   const host = treeHost(t, { ...NODE_TREE, ...tree });
   const runtime = await serveDocker(t, answers);
-  const refused = { ok: false, code: 'absent', reason: 'nobody listens (ECONNREFUSED)' } as const;
+  const refused = { ok: false, code: 'absent', reason: 'nobody listens (ECONNREFUSED)', source: 'GET /info' } as const;
   const fact = await dockerInspector.inspect(
     {
       host,
       runtime: {
         ...runtime,
         endpoint: 'unix:///run/docker.sock',
-        ...(silent ? { info: () => Promise.resolve(refused) } : {}),
+        ...(silent ? { engine: () => Promise.resolve(refused) } : {}),
       },
       prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
       inventory: () => Promise.resolve(nodeFact()),

@@ -26,12 +26,14 @@ function image(answer: unknown): ReturnType<typeof toImage> {
 t.test('a recorded image', (t) => {
   t.same(image(IMAGE), {
     id: ID,
+    runtime: 'docker',
     name: 'plimsoll-test/busybox:1',
     tags: ['plimsoll-test/busybox:1'],
     digests: [],
     createdAt: '2026-11-25T10:36:58.541002831Z',
     user: '',
     healthcheck: [],
+    sources: { user: 'inspect Config.User', healthcheck: 'inspect Config.Healthcheck.Test', tags: 'inspect RepoTags' },
   });
   t.end();
 });
@@ -92,9 +94,9 @@ t.test('images of running containers', async (t) => {
   t.same(again, images, 'a digest that is known is not asked for again');
 
   const removed = await observe(await access({}), facts, 'images');
-  t.same(removed, { state: 'seen', value: [], source: 'GET /images/json' });
+  t.same(removed, { state: 'seen', value: [], source: 'images of running containers' });
   const silent = await access({ [`/images/${ID}/json`]: 500 });
-  t.same(await observe(silent, facts, 'images'), { state: 'seen', value: [], source: 'GET /images/json' });
+  t.same(await observe(silent, facts, 'images'), { state: 'seen', value: [], source: 'images of running containers' });
   t.match(await observe(silent, facts, 'unobserved'), {
     // The tree of this test has no processes.
     value: [

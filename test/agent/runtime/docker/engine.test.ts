@@ -4,6 +4,7 @@ import {
   parseInterContainer,
   parseSecurityOption,
   toDockerApi,
+  toVersion,
   versionSchema,
 } from '../../../../agent/runtime/docker/engine.ts';
 import { dockerApiSchema } from '../../../../posture/fact/docker.ts';
@@ -16,7 +17,7 @@ function api(info: unknown, version?: unknown): DockerApi {
   const parsed = infoSchema.parse(info);
   if (!parsed.ok) throw new Error(parsed.problem);
   const known = version === undefined ? undefined : versionSchema.parse(version);
-  return toDockerApi(parsed.value, known?.ok === true ? known.value : undefined);
+  return toDockerApi(parsed.value, known?.ok === true ? toVersion(known.value) : undefined);
 }
 
 t.test('a recorded daemon, as `docker info` printed it', (t) => {

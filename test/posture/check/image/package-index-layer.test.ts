@@ -1,7 +1,7 @@
 import t from 'tap';
 import { packageIndexLayer } from '../../../../posture/check/image/package-index-layer.ts';
 import { seen, unreadable } from '../../../../posture/observed.ts';
-import { factsOf } from '../../../fixture/facts.ts';
+import { factsOf, imageFact } from '../../../fixture/facts.ts';
 import { judgeImages } from '../../../fixture/verdict-table.ts';
 import type { ImageRow } from '../../../fixture/verdict-table.ts';
 
@@ -66,5 +66,5 @@ const history = seen(
 t.equal(packageIndexLayer.judge({ ...bounded(), history }, factsOf()).evidence.length, 8, 'evidence is bounded');
 
 function bounded() {
-  return { id: 'sha256:ad21', name: '', tags: [], digests: [], createdAt: '', user: '', healthcheck: [] };
+  return imageFact({ id: 'sha256:ad21' });
 }

@@ -1,30 +1,30 @@
 import { REDACTED } from '../../posture/redaction/secret-name.ts';
-import { keyOf } from '../record/answer.ts';
-import type { RecordedLine, Question } from '../record/answer.ts';
-import { failure } from './failure.ts';
-import { readEach } from './read-many.ts';
-import type { Host, Read, ReadFailureCode } from './host.ts';
+import { failure } from '../host/failure.ts';
+import { readEach } from '../host/read-many.ts';
+import type { Host, Read, ReadFailureCode } from '../host/host.ts';
+import { keyOf } from './recorded-result.ts';
+import type { HostOperation, RecordedResult } from './recorded-result.ts';
 
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 const DEFAULT_MAX_ENTRIES = 10_000;
 
 /**
- * A host that answers from a recording: what was asked when it was made, and `notRecorded` for all else. `files` is the
- * directory of the recording, which holds the contents. Nothing on it ever changes.
+ * A host that replies from a recording: the results that were recorded, and `notRecorded` for everything else. `files`
+ * reads the directory of the recording, which holds the contents. Nothing on it ever changes.
  */
-export function createRecordedHost(answers: ReadonlyMap<string, RecordedLine>, files: Pick<Host, 'readFile'>): Host {
-  const find = (ask: Question, path: string): Read<RecordedLine> => {
-    const answer = answers.get(keyOf(ask, path));
-    if (answer === undefined) return failure('notRecorded', 'nobody asked for it when the node was recorded');
-    return answer.code === null
-      ? { ok: true, value: answer }
-      : failure(toReadCode(answer.code), answer.reason ?? 'no reason was recorded');
+export function createRecordedHost(results: ReadonlyMap<string, RecordedResult>, files: Pick<Host, 'readFile'>): Host {
+  const find = (op: HostOperation, path: string): Read<RecordedResult> => {
+    const result = results.get(keyOf(op, path));
+    if (result === undefined) return failure('notRecorded', 'this was not read when the node was recorded');
+    return result.code === null
+      ? { ok: true, value: result }
+      : failure(toReadCode(result.code), result.reason ?? 'no reason was recorded');
   };
-  const pick = <T>(ask: Question, path: string, field: (answer: RecordedLine) => T | null): Promise<Read<T>> => {
-    const found = find(ask, path);
+  const pick = <T>(op: HostOperation, path: string, field: (result: RecordedResult) => T | null): Promise<Read<T>> => {
+    const found = find(op, path);
     if (!found.ok) return Promise.resolve(found);
     const value = field(found.value);
-    return Promise.resolve(value === null ? damaged('no answer') : { ok: true, value });
+    return Promise.resolve(value === null ? damaged('no result') : { ok: true, value });
   };
   const single: Pick<Host, 'readFile' | 'list' | 'readLink'> = {
     readFile: async (path, limits) => {
@@ -45,20 +45,20 @@ export function createRecordedHost(answers: ReadonlyMap<string, RecordedLine>, f
       }
       return found;
     },
-    readLink: (path) => pick('readLink', path, ({ target }) => target),
+    readLink: (path) => pick('readLink', path, ({ link }) => link),
   };
   return {
     ...single,
     stat: (path) => pick('stat', path, ({ stat }) => stat),
     // Different at every moment, and no check judges it.
     fileSystem: () => Promise.resolve(failure('notRecorded', 'free room is not recorded')),
-    readMany: (questions, before) => readEach(single, questions, before),
+    readMany: (requests, previous) => readEach(single, requests, previous),
     watch: () => () => {},
   };
 }
 
 const damaged = (reason: string): Read<never> => failure('failed', `the recording is damaged: ${reason}`);
 
-function toReadCode(code: NonNullable<RecordedLine['code']>): ReadFailureCode {
-  return code === 'notFound' ? 'failed' : code;
+function toReadCode(code: NonNullable<RecordedResult['code']>): ReadFailureCode {
+  return code === 'notFound' || code === 'malformed' ? 'failed' : code;
 }
