@@ -35,7 +35,7 @@ void t.test('an answer', async (t) => {
   await runtime.inspectContainer('0af3');
   await runtime.inspectImage('registry.example:5000/team/app:1');
   // The paths of the Engine API reference; a name is one percent-encoded segment.
-  t.strictSame(requests.map((line) => line.split(' ')[1]).sort(), [
+  t.strictSame(requests.map((line) => line.split(' ')[1] ?? '').sort(), [
     '/containers/0af3/json',
     '/containers/json?all=true',
     '/images/registry.example%3A5000%2Fteam%2Fapp%3A1/history',
