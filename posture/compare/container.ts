@@ -40,7 +40,9 @@ export const liveContainer = s.object({
     }),
   ),
   noNewPrivs: s.nullable(s.boolean()),
-  capabilities: s.nullable(s.object({ effective: s.string(), bounding: s.string() })),
+  capabilities: s.nullable(
+    s.object({ effective: s.nullable(s.list(s.string())), bounding: s.nullable(s.list(s.string())) }),
+  ),
   uid: s.nullable(s.integer()),
   uidMap: s.nullable(s.list(s.object({ inside: s.integer(), outside: s.integer(), count: s.integer() }))),
   lsmLabel: s.nullable(s.string()),

@@ -38,9 +38,8 @@ export function seccompSetting({ declared, seccomp }: LiveContainer): ComparedSe
 export function capabilitySetting(container: LiveContainer): ComparedSetting {
   const { declared, capabilities } = container;
   const text = declaredCapabilities(declared);
-  const bounding = capabilities === null ? undefined : capabilityNames(capabilities.bounding);
-  const effective = capabilities === null ? undefined : capabilityNames(capabilities.effective);
-  if (bounding === undefined || effective === undefined) return unreadSetting('capabilities', text);
+  const { bounding = null, effective = null } = capabilities ?? {};
+  if (bounding === null || effective === null) return unreadSetting('capabilities', text);
   const expected = expectedCapabilities(declared, bounding, container.lastCapability ?? LAST_CAPABILITY);
   const more = bounding.filter((name) => !expected.has(name));
   const fewer = [...expected].filter((name) => !bounding.includes(name));
@@ -68,8 +67,8 @@ export function noNewPrivilegesSetting({ declared, noNewPrivs }: LiveContainer):
 /** The kernel has no flag for privileged: it shows in the bounding set, which then lacks hardly any capability. */
 export function privilegedSetting({ declared, capabilities, lastCapability }: LiveContainer): ComparedSetting {
   const asked = yesNo(declared.privileged);
-  const names = capabilities === null ? undefined : capabilityNames(capabilities.bounding);
-  if (names === undefined) return unreadSetting('privileged', asked);
+  const names = capabilities?.bounding ?? null;
+  if (names === null) return unreadSetting('privileged', asked);
   const last = lastCapability ?? LAST_CAPABILITY;
   const holdsAll = isNearlyAll(names, last);
   const some = `${String(names.length)} of ${String(last + 1)} capabilities`;
