@@ -1,6 +1,6 @@
 import { SUBJECT_KINDS } from '../posture/finding.ts';
 import * as s from '../posture/schema.ts';
-import { control, count, severity, time, verdict } from './part.ts';
+import { control, count, counts, severity, time, verdict } from './part.ts';
 
 const action = s.oneOf(
   ['opened', 'changed', 'resolved'],
@@ -57,6 +57,31 @@ export const findingPage = s.object({
 });
 /** See {@link findingPage}. */
 export type FindingPage = s.Infer<typeof findingPage>;
+
+/** What findings can be grouped by. */
+export const GROUP_BY = ['check', 'node', 'container', 'image'] as const;
+/** See {@link GROUP_BY}. */
+export type GroupBy = (typeof GROUP_BY)[number];
+
+/** Findings that have something in common. Which of the fields have a value depends on what they are grouped by. */
+export const findingGroup = s.object({
+  check: s.nullable(s.string()),
+  nodeId: s.nullable(s.string()),
+  nodeName: s.nullable(s.string()),
+  subject: s.nullable(subject, 'the container'),
+  image: s.nullable(s.object({ id: s.string(), name: s.string('reference that a container was started from') })),
+  counts,
+});
+/** See {@link findingGroup}. */
+export type FindingGroup = s.Infer<typeof findingGroup>;
+
+/** Groups, worst first. */
+export const findingGroups = s.object({
+  groups: s.list(findingGroup, '', 10_000),
+  more: s.boolean('there are more groups than were asked for'),
+});
+/** See {@link findingGroups}. */
+export type FindingGroups = s.Infer<typeof findingGroups>;
 
 /** Something that happened to a finding. `previousVerdict` is null where it is new. */
 export const findingEvent = s.object({

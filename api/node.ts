@@ -61,6 +61,19 @@ export type NodeDetail = s.Infer<typeof nodeDetail>;
 /** A node was removed: what `/v1/events` sends as `nodeRemoved`. */
 export const goneNode = s.object({ nodeId: s.string() });
 
+/** An image that containers run, wherever they do. */
+export const imageUse = s.object({
+  id: s.string('sha256:… of the configuration'),
+  names: s.list(s.string(), 'references that containers were started from', 1000),
+  containers: s.list(
+    s.object({ nodeId: s.string(), nodeName: s.string(), id: s.string(), name: s.string(), image: s.string() }),
+    'running containers',
+    100_000,
+  ),
+});
+/** See {@link imageUse}. */
+export type ImageUse = s.Infer<typeof imageUse>;
+
 /** A node that was removed. */
 export const removedNode = s.object({
   id: s.string(),

@@ -1,5 +1,7 @@
 import { hasText } from '../api/finding-list.ts';
 import type { FleetFinding } from '../api/finding.ts';
+import { SUBJECT_KINDS } from '../posture/finding.ts';
+import type { SubjectKind } from '../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../posture/verdict.ts';
 import type { Severity, Verdict } from '../posture/verdict.ts';
 
@@ -10,6 +12,9 @@ export interface FindingFilter {
   readonly checks: readonly string[];
   /** Ids or names of nodes. */
   readonly nodes: readonly string[];
+  readonly kinds: readonly SubjectKind[];
+  /** Id or name of the subject, exactly. */
+  readonly subject: string;
   readonly text: string;
 }
 
@@ -19,12 +24,18 @@ export const NO_FILTER: FindingFilter = Object.freeze({
   verdicts: [],
   checks: [],
   nodes: [],
+  kinds: [],
+  subject: '',
   text: '',
 });
+
+/** Matches what asks for attention. */
+export const OPEN_FILTER: FindingFilter = { ...NO_FILTER, verdicts: ['fail', 'unknown', 'manual'] };
 
 /** Bounds of the API. */
 const MAX_VALUES = 100;
 const MAX_TEXT = 256;
+const MAX_SUBJECT = 4096;
 
 /** The filter that the query part of a hash names. Words that are none are left out, so that an old link still works. */
 export function readFilter(params: URLSearchParams): FindingFilter {
@@ -33,17 +44,21 @@ export function readFilter(params: URLSearchParams): FindingFilter {
     verdicts: VERDICTS.filter((verdict) => params.getAll('verdict').includes(verdict)),
     checks: distinct(params.getAll('check')),
     nodes: distinct(params.getAll('node')),
+    kinds: SUBJECT_KINDS.filter((kind) => params.getAll('kind').includes(kind)),
+    subject: (params.get('subject') ?? '').slice(0, MAX_SUBJECT),
     text: (params.get('text') ?? '').slice(0, MAX_TEXT),
   };
 }
 
 /** The query part for a filter, without `?`; empty for {@link NO_FILTER}. The API takes the same parameters. */
-export function writeFilter({ severities, verdicts, checks, nodes, text }: FindingFilter): string {
+export function writeFilter({ severities, verdicts, checks, nodes, kinds, subject, text }: FindingFilter): string {
   const params = new URLSearchParams();
   for (const severity of severities) params.append('severity', severity);
   for (const verdict of verdicts) params.append('verdict', verdict);
   for (const check of checks) params.append('check', check);
   for (const node of nodes) params.append('node', node);
+  for (const kind of kinds) params.append('kind', kind);
+  if (subject !== '') params.append('subject', subject);
   if (text.trim() !== '') params.append('text', text.slice(0, MAX_TEXT));
   return params.toString();
 }
@@ -55,12 +70,14 @@ export function isUnfiltered(filter: FindingFilter): boolean {
 
 /** Would the API list this finding? */
 export function matches(filter: FindingFilter, finding: FleetFinding): boolean {
-  const { severities, verdicts, checks, nodes, text } = filter;
+  const { severities, verdicts, checks, nodes, kinds, subject, text } = filter;
   return (
     oneOf(severities, finding.severity) &&
     oneOf(verdicts, finding.verdict) &&
     oneOf(checks, finding.check) &&
     (nodes.length === 0 || nodes.includes(finding.nodeId) || nodes.includes(finding.nodeName)) &&
+    oneOf(kinds, finding.subject.kind) &&
+    (subject === '' || subject === finding.subject.id || subject === finding.subject.name) &&
     (text.trim() === '' || hasText(finding, text))
   );
 }

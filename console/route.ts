@@ -1,3 +1,5 @@
+import { GROUP_BY } from '../api/finding.ts';
+import type { GroupBy } from '../api/finding.ts';
 import { readCheckFilter, writeCheckFilter } from './check/check-filter.ts';
 import type { CheckFilter } from './check/check-filter.ts';
 import { NO_FILTER, readFilter, writeFilter } from './filter.ts';
@@ -7,13 +9,32 @@ import type { FindingFilter } from './filter.ts';
 export type Route =
   | { readonly view: 'overview' }
   | { readonly view: 'node'; readonly nodeId: string }
-  /** `open`: the finding whose details are open beside the list. */
-  | { readonly view: 'findings'; readonly filter: FindingFilter; readonly open: FindingPlace | undefined }
+  | { readonly view: 'container'; readonly nodeId: string; readonly containerId: string }
+  | { readonly view: 'image'; readonly imageId: string }
+  /** `nodeId`: only what happened there; empty: everywhere. */
+  | { readonly view: 'history'; readonly nodeId: string }
+  /** `group`: what the findings are counted by. `open`: the finding whose details are open beside the list. */
+  | {
+      readonly view: 'findings';
+      readonly filter: FindingFilter;
+      readonly group: GroupBy | undefined;
+      readonly open: FindingPlace | undefined;
+    }
   | { readonly view: 'checks'; readonly filter: CheckFilter }
   | { readonly view: 'check'; readonly checkId: string }
-  /** `expression`: what stands in the editor at first. */
-  | { readonly view: 'query'; readonly expression: string }
+  | { readonly view: 'query'; readonly query: QueryPlace }
   | { readonly view: 'unknown'; readonly path: string };
+
+/** A query in an address. */
+export interface QueryPlace {
+  readonly expression: string;
+  /** Ids or names of the nodes to ask; empty: all. */
+  readonly nodes: readonly string[];
+  /** Undefined: the usual deadline. */
+  readonly deadlineMs: number | undefined;
+  /** Whether the query runs when the address is opened: so a link shows the answer of now. */
+  readonly isRun: boolean;
+}
 
 /**
  * Where a finding is. The uid names it; the API finds it by node, check and subject, which a link therefore carries
@@ -42,13 +63,22 @@ export function readRoute(hash: string): Route {
     case '':
       return { view: 'overview' };
     case 'nodes':
-      return name === '' ? { view: 'overview' } : { view: 'node', nodeId: name };
+      return nodeRoute(rest);
+    case 'images':
+      return name === '' ? { view: 'unknown', path } : { view: 'image', imageId: name };
+    case 'history':
+      return { view: 'history', nodeId: params.get('node') ?? '' };
     case 'findings':
-      return { view: 'findings', filter: readFilter(params), open: placeOf(name, params.get('of') ?? '') };
+      return {
+        view: 'findings',
+        filter: readFilter(params),
+        group: GROUP_BY.find((by) => by === params.get('group')),
+        open: placeOf(name, params.get('of') ?? ''),
+      };
     case 'checks':
       return name === '' ? { view: 'checks', filter: readCheckFilter(params) } : { view: 'check', checkId: name };
     case 'query':
-      return { view: 'query', expression: params.get('expression') ?? '' };
+      return { view: 'query', query: readQuery(params) };
     default:
       return { view: 'unknown', path };
   }
@@ -59,9 +89,28 @@ export function nodeHash(nodeId: string): string {
   return `#/nodes/${encodeURIComponent(nodeId)}`;
 }
 
-/** The hash for a list of findings. */
-export function findingsHash(filter: Partial<FindingFilter> = {}): string {
-  return withQuery('#/findings', writeFilter({ ...NO_FILTER, ...filter }));
+/** The hash for a container of a node. */
+export function containerHash(nodeId: string, containerId: string): string {
+  return `${nodeHash(nodeId)}/containers/${encodeURIComponent(containerId)}`;
+}
+
+/** The hash for an image. */
+export function imageHash(imageId: string): string {
+  return `#/images/${encodeURIComponent(imageId)}`;
+}
+
+/** The hash for the history of all nodes, or of one. */
+export function historyHash(nodeId = ''): string {
+  return withQuery('#/history', nodeId === '' ? '' : new URLSearchParams({ node: nodeId }).toString());
+}
+
+/** The hash for a list of findings, or for groups of them. */
+export function findingsHash(filter: Partial<FindingFilter> = {}, group?: GroupBy): string {
+  const by = group === undefined ? '' : `group=${group}`;
+  return withQuery(
+    '#/findings',
+    [writeFilter({ ...NO_FILTER, ...filter }), by].filter((part) => part !== '').join('&'),
+  );
 }
 
 /** The hash for one finding, beside the list that `filter` gives. */
@@ -84,14 +133,48 @@ export function checkHash(checkId: string): string {
   return `#/checks/${encodeURIComponent(checkId)}`;
 }
 
-/** The hash for the query editor with an expression in it. */
-export function queryHash(expression = ''): string {
-  return withQuery('#/query', expression === '' ? '' : new URLSearchParams({ expression }).toString());
+/** The hash for the query editor with a query in it. */
+export function queryHash({
+  expression = '',
+  nodes = [],
+  deadlineMs,
+  isRun = false,
+}: Partial<QueryPlace> = {}): string {
+  const params = new URLSearchParams();
+  if (expression !== '') params.set('expression', expression);
+  for (const node of nodes) params.append('node', node);
+  if (deadlineMs !== undefined) params.set('deadlineMs', String(deadlineMs));
+  if (isRun) params.set('run', '1');
+  return withQuery('#/query', params.toString());
 }
 
 /** The one-time code of a sign-in link (`#code=…`); undefined if the hash is none. */
 export function readSignInCode(hash: string): string | undefined {
   return /^#code=([\w-]{1,256})$/.exec(hash)?.[1];
+}
+
+/** Bounds of what a link can put into the editor; those of the API. */
+const MAX_EXPRESSION = 4096;
+const MAX_NODES = 100;
+const MAX_DEADLINE_MS = 60_000;
+
+function readQuery(params: URLSearchParams): QueryPlace {
+  const deadlineMs = Number(params.get('deadlineMs') ?? Number.NaN);
+  return {
+    expression: (params.get('expression') ?? '').slice(0, MAX_EXPRESSION),
+    nodes: [...new Set(params.getAll('node').filter((node) => node !== ''))].slice(0, MAX_NODES),
+    deadlineMs:
+      Number.isInteger(deadlineMs) && deadlineMs > 0 && deadlineMs <= MAX_DEADLINE_MS ? deadlineMs : undefined,
+    isRun: params.get('run') === '1',
+  };
+}
+
+/** `nodes/NODE` or `nodes/NODE/containers/CONTAINER`. */
+function nodeRoute([node = '', kind, ...id]: readonly string[]): Route {
+  const nodeId = decode(node);
+  if (nodeId === '') return { view: 'overview' };
+  if (kind === 'containers' && id.length > 0) return { view: 'container', nodeId, containerId: decode(id.join('/')) };
+  return { view: 'node', nodeId: decode([node, ...(kind === undefined ? [] : [kind]), ...id].join('/')) };
 }
 
 /** `of` is `node/check/kind/subject id`; the subject's id may hold slashes. */

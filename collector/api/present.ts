@@ -5,7 +5,7 @@ import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { presenceOf } from '../status/freshness.ts';
 import type { FreshnessTerms } from '../status/freshness.ts';
-import type { CountRow, NodeRow, OutboxEvent, StoredFinding } from '../store/store.ts';
+import type { CountRow, NodeRow, OutboxEvent, StatusCount, StoredFinding } from '../store/store.ts';
 import type { Sent } from './route.ts';
 
 /** The benchmark controls that a check answers. */
@@ -87,7 +87,7 @@ export function presentNodeDetail(node: NodeRow, counts: readonly CountRow[], te
 }
 
 /** Sums of counts: every verdict and every severity has an entry. */
-export function presentCounts(rows: readonly CountRow[]): {
+export function presentCounts(rows: readonly StatusCount[]): {
   verdicts: Record<Verdict, number>;
   failures: Record<Severity, number>;
 } {

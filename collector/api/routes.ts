@@ -7,12 +7,12 @@ import { getCheck, listChecks } from './route/checks.ts';
 import { createConsoleLink, openConsoleSession } from './route/console.ts';
 import { watchEvents } from './route/events.ts';
 import { listFacts } from './route/facts.ts';
-import { listFindings, listHistory } from './route/findings.ts';
+import { listFindingGroups, listFindings, listHistory } from './route/findings.ts';
 import { removeNode } from './route/remove-node.ts';
 import { createJoinToken, deleteJoinToken, listJoinTokens, revokeNode } from './route/join-tokens.ts';
 import { getHealth } from './route/health.ts';
 import { getNodeStatus } from './route/node-status.ts';
-import { getNode, listNodes } from './route/nodes.ts';
+import { getImage, getNode, listNodes } from './route/nodes.ts';
 import { askNodes } from './route/query.ts';
 import { listSinks } from './route/sinks.ts';
 import { getStatus } from './route/status.ts';
@@ -31,6 +31,7 @@ export const ROUTES: readonly Route[] = Object.freeze([
   watchEvents,
   listFacts,
   listFindings,
+  listFindingGroups,
   listHistory,
   listJoinTokens,
   createJoinToken,
@@ -38,6 +39,7 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listNodes,
   getNode,
   getNodeStatus,
+  getImage,
   removeNode,
   revokeNode,
   askNodes,

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
 import { toOutboxEvent } from './event-writer.ts';
@@ -63,6 +64,8 @@ export function prepareHistory(db: DatabaseSync): (filter: HistoryFilter) => His
   const selectNewestBefore = db.prepare('SELECT max(position) AS position FROM event WHERE position < ?');
   return (filter) => {
     assertLimit(filter.limit);
+    if (filter.subject !== undefined && filter.nodes === undefined)
+      throw new StoreError('badFilter', 'the history of a subject needs its node');
     const indexed = filter.nodes !== undefined || filter.findingUid !== undefined;
     const { conditions, values } = conditionsOf(filter);
     const [before = Number.MAX_SAFE_INTEGER] = filter.cursor === undefined ? [] : readCursor(filter.cursor, ['number']);
@@ -88,7 +91,7 @@ export function prepareHistory(db: DatabaseSync): (filter: HistoryFilter) => His
 }
 
 /** The conditions of a filter but its cursor, in the order of the index; the value of the part comes first. */
-function conditionsOf({ nodes, findingUid, sinceMs }: HistoryFilter): {
+function conditionsOf({ nodes, findingUid, subject, sinceMs }: HistoryFilter): {
   readonly conditions: readonly string[];
   readonly values: readonly SQLInputValue[];
 } {
@@ -104,6 +107,11 @@ function conditionsOf({ nodes, findingUid, sinceMs }: HistoryFilter): {
   if (findingUid !== undefined) {
     conditions.push('event.finding = ?');
     values.push(uidNumber(findingUid) || 0);
+  }
+  if (subject !== undefined) {
+    const texts = SUBJECT_KINDS.map((kind) => `${kind}/${subject}`);
+    conditions.push(`(event.name = ? OR event.subject IN (${texts.map(() => '?').join(', ')}))`);
+    values.push(subject, ...texts);
   }
   if (sinceMs !== undefined) {
     conditions.push('event.at >= ?');

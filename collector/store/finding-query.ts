@@ -87,7 +87,8 @@ export function prepareCounts(db: DatabaseSync): () => readonly CountRow[] {
     );
 }
 
-function assertFilter({ limit, text }: FindingFilter): void {
+/** Throws StoreError `badFilter` for a filter that is out of bounds. */
+export function assertFilter({ limit, text }: Pick<FindingFilter, 'limit' | 'text'>): void {
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
     throw new StoreError('badFilter', `limit must be 1 to ${String(MAX_LIMIT)}`);
   if (text !== undefined && text.length > MAX_TEXT)
@@ -114,7 +115,14 @@ function afterKey(key: readonly SQLInputValue[]): Condition {
   return { sql: '(check_name.id, subject.text, finding.node) > (?, ?, ?)', values: key };
 }
 
-function conditionsOf({ nodes, checks, subjectKinds, subject, text }: FindingFilter): readonly Condition[] {
+/** What a filter asks of `finding`, besides verdicts and severities; with a text also of `check_name`. */
+export function conditionsOf({
+  nodes,
+  checks,
+  subjectKinds,
+  subject,
+  text,
+}: Omit<FindingFilter, 'limit'>): readonly Condition[] {
   const conditions: Condition[] = [];
   if (nodes !== undefined)
     conditions.push({ sql: `finding.node IN (SELECT key FROM node WHERE id IN (${marks(nodes)}))`, values: nodes });

@@ -123,6 +123,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       nodes: healing((store) => store.nodes),
       removeNode: healing((store) => store.removeNode),
       findings: healing((store) => store.findings),
+      findingGroups: healing((store) => store.findingGroups),
       counts: healing((store) => store.counts),
       history: healing((store) => store.history),
       historyRange: healing((store) => store.historyRange),

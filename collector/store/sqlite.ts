@@ -3,6 +3,7 @@ import { prepareCommits } from './commit.ts';
 import { makeRoom, openConnection, relaxed, transaction } from './connection.ts';
 import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
+import { prepareFindingGroups } from './finding-groups.ts';
 import { prepareCounts, prepareFindingQuery } from './finding-query.ts';
 import { prepareRemoveNode } from './remove-node.ts';
 import { prepareNodeTable } from './node-table.ts';
@@ -36,6 +37,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     nodes,
     cursors,
     findings,
+    findingGroups,
     counts,
     history,
     historyRange,
@@ -64,6 +66,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     putNode: (node) => guarded('write a node', () => relaxed(db, () => nodes.put(node))),
     nodes: () => guarded('read the nodes', nodes.all),
     findings: (filter) => guarded('read findings', () => findings(filter)),
+    findingGroups: (filter) => guarded('count findings', () => findingGroups(filter)),
     counts: () => guarded('count findings', counts),
     history: (filter) => guarded('read history', () => history(filter)),
     historyRange: () => guarded('read the range of history', historyRange),
@@ -92,6 +95,7 @@ function prepareAll(db: DatabaseSync) {
     const nodes = prepareNodeTable(db);
     const cursors = prepareCursorTable(db);
     const findings = prepareFindingQuery(db);
+    const findingGroups = prepareFindingGroups(db);
     const counts = prepareCounts(db);
     const history = prepareHistory(db);
     const historyRange = prepareHistoryRange(db);
@@ -106,6 +110,7 @@ function prepareAll(db: DatabaseSync) {
       nodes,
       cursors,
       findings,
+      findingGroups,
       counts,
       history,
       historyRange,

@@ -1,4 +1,4 @@
-import type { Finding, SubjectKind } from '../../posture/finding.ts';
+import type { Finding, Subject, SubjectKind } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 
 /**
@@ -20,6 +20,8 @@ export interface Store {
   readonly removeNode: (nodeId: string, atMs: number) => Promise<RemovedNode | undefined>;
   /** Findings that match, worst first, then by check and subject; at most `limit`, continued by `cursor`. */
   readonly findings: (filter: FindingFilter) => Promise<FindingPage>;
+  /** Findings that match, counted by what they have in common, worst group first; at most `limit`. */
+  readonly findingGroups: (filter: FindingGroupFilter) => Promise<readonly FindingGroup[]>;
   /** How many findings there are by node, verdict and severity. */
   readonly counts: () => Promise<readonly CountRow[]>;
   /** What happened to findings, newest first. */
@@ -190,12 +192,31 @@ export interface FindingPage {
   readonly total?: number;
 }
 
-/** A count of findings. */
-export interface CountRow {
-  readonly nodeId: string;
+/** How many findings have a verdict and a severity. */
+export interface StatusCount {
   readonly verdict: Verdict;
   readonly severity: Severity;
   readonly count: number;
+}
+
+/** A count of the findings of a node. */
+export interface CountRow extends StatusCount {
+  readonly nodeId: string;
+}
+
+/** Which findings are counted, and by what. `subject`: a container, image … of one node. */
+export interface FindingGroupFilter extends Omit<FindingFilter, 'cursor' | 'counted'> {
+  readonly by: 'check' | 'node' | 'subject';
+}
+
+/** Findings that have something in common: the check, the node, or node and subject. */
+export interface FindingGroup {
+  readonly check?: string;
+  readonly nodeId?: string;
+  readonly nodeName?: string;
+  readonly subject?: Subject;
+  /** Only counts that are not 0. */
+  readonly statusCounts: readonly StatusCount[];
 }
 
 /** opened: first seen, or seen again; changed: says something else; resolved: fixed or gone with its subject. */
@@ -222,6 +243,8 @@ export interface OutboxEvent {
 export interface HistoryFilter {
   readonly nodes?: readonly string[];
   readonly findingUid?: string;
+  /** Id or name of the subject, exactly; only together with `nodes`. */
+  readonly subject?: string;
   readonly sinceMs?: number;
   readonly limit: number;
   readonly cursor?: string;

@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import type { GroupBy } from '../../api/finding.ts';
 import { safe } from '../../api/safe.ts';
 import { VERDICTS } from '../../posture/verdict.ts';
 import { isUnfiltered, NO_FILTER } from '../filter.ts';
@@ -14,9 +15,16 @@ import { useServices } from '../services.ts';
 import { VERDICT_LABELS } from '../../api/labels.ts';
 
 /** What the list is narrowed by. The address always says the same, so that it can be copied. */
-export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.Element {
-  const apply = (change: Partial<FindingFilter>): void => replaceHash(findingsHash({ ...filter, ...change }));
+export function FilterBar({
+  filter,
+  group,
+}: {
+  readonly filter: FindingFilter;
+  readonly group: GroupBy | undefined;
+}): JSX.Element {
+  const apply = (change: Partial<FindingFilter>): void => replaceHash(findingsHash({ ...filter, ...change }, group));
   const active = filter.severities.length + filter.verdicts.length + filter.checks.length + filter.nodes.length;
+  const isOneSubject = filter.subject !== '' || filter.kinds.length > 0;
   return (
     <div class="filters" role="search" aria-label="Findings">
       <SearchField
@@ -42,9 +50,15 @@ export function FilterBar({ filter }: { readonly filter: FindingFilter }): JSX.E
             )}
           </Choices>
           <NodeFilter filter={filter} onNodes={(nodes) => apply({ nodes })} />
+          {isOneSubject ? (
+            <RemoveChip
+              text={filter.subject === '' ? filter.kinds.join(', ') : filter.subject}
+              onRemove={() => apply({ subject: '', kinds: [] })}
+            />
+          ) : null}
           <CheckFilter filter={filter} onChecks={(checks) => apply({ checks })} />
           {isUnfiltered(filter) ? null : (
-            <button type="button" class="link" onClick={() => replaceHash(findingsHash(NO_FILTER))}>
+            <button type="button" class="link" onClick={() => replaceHash(findingsHash(NO_FILTER, group))}>
               Clear all filters
             </button>
           )}
@@ -96,17 +110,17 @@ function CheckFilter({
     <fieldset>
       <legend>Check</legend>
       {filter.checks.map((check) => (
-        <button
-          key={check}
-          type="button"
-          class="chip"
-          aria-pressed="true"
-          onClick={() => onChecks(filter.checks.filter((one) => one !== check))}
-        >
-          <UntrustedText text={check} /> <span aria-hidden="true">×</span>
-          <span class="visually-hidden">: remove this filter</span>
-        </button>
+        <RemoveChip key={check} text={check} onRemove={() => onChecks(filter.checks.filter((one) => one !== check))} />
       ))}
     </fieldset>
+  );
+}
+
+function RemoveChip({ text, onRemove }: { readonly text: string; readonly onRemove: () => void }): JSX.Element {
+  return (
+    <button type="button" class="chip chip-remove" aria-pressed="true" onClick={onRemove}>
+      <UntrustedText text={text} /> <span aria-hidden="true">×</span>
+      <span class="visually-hidden">: remove this filter</span>
+    </button>
   );
 }

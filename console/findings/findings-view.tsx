@@ -3,17 +3,23 @@ import { useCallback, useRef } from 'preact/hooks';
 import type { FindingFilter } from '../filter.ts';
 import { findingsHash } from '../route.ts';
 import type { FindingPlace } from '../route.ts';
+import { GROUP_BY } from '../../api/finding.ts';
+import type { GroupBy } from '../../api/finding.ts';
+import { replaceHash } from '../hook/use-hash.ts';
 import { FilterBar } from './filter-bar.tsx';
+import { FindingGroups, GROUP_LABELS } from './finding-groups.tsx';
 import { FindingPanel } from './finding-panel.tsx';
 import { FindingRows } from './finding-rows.tsx';
 import { useFindingList } from './use-finding-list.ts';
 
-/** All findings that match, and beside them the details of one. */
+/** All findings that match, as a list with the details of one beside it, or counted in groups. */
 export function FindingsView({
   filter,
+  group,
   open,
 }: {
   readonly filter: FindingFilter;
+  readonly group: GroupBy | undefined;
   readonly open: FindingPlace | undefined;
 }): JSX.Element {
   const found = useFindingList(filter);
@@ -32,10 +38,15 @@ export function FindingsView({
           <p class="findings-count" role="status">
             {found.count}
           </p>
+          <GroupChooser filter={filter} group={group} />
         </div>
-        <FilterBar filter={filter} />
+        <FilterBar filter={filter} group={group} />
         <div ref={list} class="findings-list">
-          <FindingRows found={found} filter={filter} openUid={open?.uid} />
+          {group === undefined ? (
+            <FindingRows found={found} filter={filter} openUid={open?.uid} />
+          ) : (
+            <FindingGroups filter={filter} by={group} />
+          )}
         </div>
       </div>
       {open === undefined ? null : (
@@ -47,5 +58,37 @@ export function FindingsView({
         />
       )}
     </div>
+  );
+}
+
+function GroupChooser({
+  filter,
+  group,
+}: {
+  readonly filter: FindingFilter;
+  readonly group: GroupBy | undefined;
+}): JSX.Element {
+  return (
+    <label class="filter-select findings-group">
+      Group by
+      <select
+        value={group ?? ''}
+        onChange={(event) =>
+          replaceHash(
+            findingsHash(
+              filter,
+              GROUP_BY.find((by) => by === event.currentTarget.value),
+            ),
+          )
+        }
+      >
+        <option value="">nothing</option>
+        {GROUP_BY.map((by) => (
+          <option key={by} value={by}>
+            {GROUP_LABELS[by]}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }

@@ -1,5 +1,6 @@
 import type { FindingEvent, HistoryEntry } from '../../api/finding.ts';
 import type { NodeState } from '../../api/node.ts';
+import type { SubjectKind } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import { counted } from '../../api/format.ts';
@@ -15,6 +16,7 @@ export type Change =
       readonly verdict: Verdict;
       readonly severity: Severity;
       readonly check: string;
+      readonly subjectKind: SubjectKind;
       readonly subjectName: string;
       readonly nodeId: string;
       readonly nodeName: string;
@@ -42,6 +44,7 @@ export function changeOfEvent({ position, atMs, action, finding }: FindingEvent)
     verdict,
     severity,
     check,
+    subjectKind: subject.kind,
     subjectName: subject.name,
     nodeId,
     nodeName,
@@ -52,7 +55,7 @@ export function changeOfEvent({ position, atMs, action, finding }: FindingEvent)
 
 /** An entry of the history, whose position is that of the event. */
 export function changeOfHistory(entry: HistoryEntry, nodeName: string): Change {
-  const { position, atMs, action, verdict, severity, check, subjectName, nodeId, findingUid } = entry;
+  const { position, atMs, action, verdict, severity, check, subjectKind, subjectName, nodeId, findingUid } = entry;
   return {
     type: 'finding',
     key: `finding ${String(position)}`,
@@ -61,6 +64,7 @@ export function changeOfHistory(entry: HistoryEntry, nodeName: string): Change {
     verdict,
     severity,
     check,
+    subjectKind,
     subjectName,
     nodeId,
     nodeName,

@@ -20,8 +20,8 @@ export interface Fleet {
 /** Nothing was read yet. */
 export const NO_FLEET: Fleet = Object.freeze({ isRead: false, nodes: [], changes: [] });
 
-/** Changes that are kept. */
-const MAX_CHANGES = 50;
+/** Changes that are kept: some starts of containers, each with all its findings. */
+const MAX_CHANGES = 500;
 
 /** The fleet after one live item; the same object where nothing differs. */
 export function reduceFleet(fleet: Fleet, item: LiveItem, nowMs: number): Fleet {

@@ -2,16 +2,18 @@ import type { JSX } from 'preact';
 import { useId, useState } from 'preact/hooks';
 import type { ComparedContainer } from '../../posture/compare/compare.ts';
 import { UntrustedText } from '../part/untrusted-text.tsx';
-import { findingsHash } from '../route.ts';
+import { containerHash } from '../route.ts';
 import { ago, counted, shortId } from '../../api/format.ts';
 import { SettingTable } from './setting-table.tsx';
 
-/** One container: what is weak about it at a glance, and all its settings on demand. */
+/** One container: its weaknesses, and all its settings on demand. */
 export function ContainerItem({
+  nodeId,
   compared,
   unread,
   isOpen,
 }: {
+  readonly nodeId: string;
   readonly compared: ComparedContainer;
   readonly unread: readonly string[];
   readonly isOpen: boolean;
@@ -54,7 +56,9 @@ export function ContainerItem({
               </p>
             ))}
             <p>
-              <a href={findingsHash({ text: container.name })}>Findings that name this container</a>
+              <a href={containerHash(nodeId, container.id)}>
+                Mounts, ports, devices, findings and history of this container
+              </a>
             </p>
           </>
         ) : null}

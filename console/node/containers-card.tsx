@@ -58,32 +58,33 @@ export function ContainersCard({
       {answer === undefined && asked.problem === undefined ? <LoadingNote what="the containers from the node" /> : null}
       {answer?.outcome === 'failed' ? (
         <EmptyNote>
-          The node could not answer: <UntrustedText text={answer.message} />. What is stored of it:
+          The node could not answer: <UntrustedText text={answer.message} />. Stored containers:
         </EmptyNote>
       ) : null}
       {answer?.outcome === 'offline' ? (
         <EmptyNote>
-          The node is offline{answer.sinceMs === 0 ? '' : ` since ${dateTime(answer.sinceMs)}`}: nobody can ask its
-          kernel. What is stored of it:
+          The node is offline{answer.sinceMs === 0 ? '' : ` since ${dateTime(answer.sinceMs)}`}. Stored containers:
         </EmptyNote>
       ) : null}
-      {answer !== undefined && answer.outcome !== 'ok' ? <StoredContainers containers={node.containers} /> : null}
-      {containers === null ? <EmptyNote>There is no container runtime that could be asked.</EmptyNote> : null}
-      {containers?.length === 0 ? <EmptyNote>No container runs on this node.</EmptyNote> : null}
+      {answer !== undefined && answer.outcome !== 'ok' ? <StoredContainers node={node} /> : null}
+      {containers === null ? <EmptyNote>No container engine answers on this node.</EmptyNote> : null}
+      {containers?.length === 0 ? <EmptyNote>No running containers.</EmptyNote> : null}
       {compared.length === 0 ? null : (
-        <Compared compared={compared} unread={answer?.outcome === 'ok' ? answer.unread : []} />
+        <Compared nodeId={node.id} compared={compared} unread={answer?.outcome === 'ok' ? answer.unread : []} />
       )}
       {answer?.outcome === 'ok' && answer.truncated ? (
-        <EmptyNote>The answer was cut: there are more containers than fit in it.</EmptyNote>
+        <EmptyNote>The answer is truncated: the node has more containers than fit into it.</EmptyNote>
       ) : null}
     </Card>
   );
 }
 
 function Compared({
+  nodeId,
   compared,
   unread,
 }: {
+  readonly nodeId: string;
   readonly compared: readonly ComparedContainer[];
   readonly unread: readonly string[];
 }): JSX.Element {
@@ -95,12 +96,12 @@ function Compared({
       <p class="containers-sentence">
         {counted(compared.length, 'container')} running;{' '}
         {differing === 0
-          ? 'what the kernel enforces is what was declared.'
-          : `in ${count(differing)} the kernel enforces something else than was declared.`}
+          ? 'the kernel enforces what was declared.'
+          : `${count(differing)} of them differ from what was declared.`}
       </p>
       <ul class="containers">
         {shown.map((one, index) => (
-          <ContainerItem key={one.container.id} compared={one} unread={unread} isOpen={index === 0} />
+          <ContainerItem key={one.container.id} nodeId={nodeId} compared={one} unread={unread} isOpen={index === 0} />
         ))}
       </ul>
       {shown.length < compared.length ? (

@@ -1,5 +1,8 @@
 import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { nodeDetail } from '../../api/node.ts';
+import { NO_FILTER } from '../filter.ts';
+import { FindingsCard } from '../findings/findings-card.tsx';
 import { useCell } from '../hook/use-cell.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
@@ -12,7 +15,6 @@ import { ContainersCard } from './containers-card.tsx';
 import { RemoveCard } from './remove-card.tsx';
 import { IdentityCard } from './identity-card.tsx';
 import { LiveFactCards } from './live-fact-cards.tsx';
-import { NodeFindingsCard } from './node-findings-card.tsx';
 
 const RELOAD_EVERY_MS = 3000;
 const UNKNOWN = 'No node has this id or name.';
@@ -57,10 +59,15 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
             <LiveFactCards node={value} isConnected={(live ?? value).connected} />
           </div>
           <ContainersCard node={value} isConnected={(live ?? value).connected} />
-          <NodeFindingsCard nodeId={value.id} />
+          <NodeFindings nodeId={value.id} />
           {(live ?? value).connected ? null : <RemoveCard node={value} />}
         </>
       )}
     </>
   );
+}
+
+function NodeFindings({ nodeId }: { readonly nodeId: string }): JSX.Element {
+  const filter = useMemo(() => ({ ...NO_FILTER, nodes: [nodeId], verdicts: ['fail' as const] }), [nodeId]);
+  return <FindingsCard title="Failures on this node" filter={filter} />;
 }

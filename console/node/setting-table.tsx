@@ -26,7 +26,7 @@ export function SettingTable({
         <tr>
           <th scope="col">Setting</th>
           <th scope="col">Declared</th>
-          <th scope="col">Effective: the kernel's word</th>
+          <th scope="col">Effective</th>
           <th scope="col">Compared</th>
         </tr>
       </thead>

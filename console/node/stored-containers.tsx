@@ -1,59 +1,31 @@
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
 import type { NodeDetail } from '../../api/node.ts';
-import { Scroll } from '../part/card.tsx';
+import { DataTable } from '../part/data-table.tsx';
 import { EmptyNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
-import { count, shortId } from '../../api/format.ts';
-
-/** Containers that are listed before somebody asks for all. */
-const SHOWN = 20;
+import { containerHash, imageHash } from '../route.ts';
+import { shortId } from '../../api/format.ts';
 
 /** The containers that a node last reported. */
-export function StoredContainers({ containers }: { readonly containers: NodeDetail['containers'] }): JSX.Element {
-  const [isWhole, setWhole] = useState(false);
-  const shown = isWhole ? containers : containers.slice(0, SHOWN);
+export function StoredContainers({ node: { id, containers } }: { readonly node: NodeDetail }): JSX.Element {
   if (containers.length === 0) return <EmptyNote>No container was running when the node was last heard.</EmptyNote>;
   return (
-    <>
-      <Scroll label="Stored containers">
-        <table class="stored">
-          <caption class="visually-hidden">Containers that the node last reported</caption>
-          <thead>
-            <tr>
-              <th scope="col">Container</th>
-              <th scope="col">Image</th>
-              <th scope="col">Id</th>
-              <th scope="col">Started</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map(({ id, name, image, startedAt }) => (
-              <tr key={id}>
-                <th scope="row">
-                  <UntrustedText text={name} />
-                </th>
-                <td>
-                  <UntrustedText text={image} />
-                </td>
-                <td>
-                  <code>
-                    <UntrustedText text={shortId(id)} />
-                  </code>
-                </td>
-                <td>
-                  <UntrustedText text={startedAt.slice(0, 19).replace('T', ' ')} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
-      {shown.length < containers.length ? (
-        <button type="button" class="link" onClick={() => setWhole(true)}>
-          Show all {count(containers.length)} containers
-        </button>
-      ) : null}
-    </>
+    <DataTable
+      label="Containers that the node last reported"
+      columns={['Container', 'Image', 'Id', 'Started']}
+      rows={containers.map((container) => ({
+        key: container.id,
+        cells: [
+          <a href={containerHash(id, container.id)}>
+            <UntrustedText text={container.name} />
+          </a>,
+          <a href={imageHash(container.imageId)}>
+            <UntrustedText text={container.image} />
+          </a>,
+          shortId(container.id),
+          container.startedAt.slice(0, 19).replace('T', ' '),
+        ],
+      }))}
+    />
   );
 }

@@ -1,19 +1,13 @@
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
 import type { AnswerOf, QueryAnswer } from '../../api/query.ts';
-import { safe, safeJson } from '../../api/safe.ts';
-import { Scroll } from '../part/card.tsx';
-import { UntrustedText, UntrustedLines } from '../part/untrusted-text.tsx';
+import { safe } from '../../api/safe.ts';
+import { UntrustedText } from '../part/untrusted-text.tsx';
+import { ValueView } from '../part/value-view.tsx';
 import { nodeHash } from '../route.ts';
 import { clockTime, count, counted, dateTime } from '../../api/format.ts';
-import { answerTable } from './answer-table.ts';
-import type { AnswerTable } from './answer-table.ts';
 import type { QueryRecord } from './record.ts';
 
-/** Rows of a table before somebody asks for all. */
-const SHOWN = 200;
-
-/** Who answered stands first; nodes that are offline are told together. */
+/** Answers come first; nodes that are offline share one block. */
 const ORDER = ['ok', 'error', 'timeout'] as const;
 
 /** The answers of all nodes that were asked, one block each. */
@@ -26,7 +20,7 @@ export function Answers({ record }: { readonly record: QueryRecord }): JSX.Eleme
     <section class="answers" aria-label="Answers">
       <p class="muted">
         {answers.length === 0
-          ? 'No node has connected yet, so nobody was asked.'
+          ? 'No node has connected yet.'
           : `${counted(good, 'node')} answered of ${count(answers.length)}, in ${count(tookMs)} ms, at ${clockTime(atMs)}.`}
       </p>
       {sorted.map((answer) => (
@@ -54,7 +48,7 @@ function Answer({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
       </header>
       {truncated ? (
         <p class="note note-empty">
-          <strong>Cut:</strong> there is more than the answer could hold.
+          <strong>Truncated:</strong> the answer reached its size limit. Narrow the query.
         </p>
       ) : null}
       <Value answer={answer} />
@@ -106,51 +100,7 @@ function Value({ answer }: { readonly answer: QueryAnswer }): JSX.Element {
       return <p class="answer-problem">No answer within {count(answer.deadlineMs)} ms.</p>;
     case 'offline':
       return <p class="answer-problem">The node is offline.</p>;
-    case 'ok': {
-      const table = answerTable(answer.value);
-      return table === undefined ? (
-        <UntrustedLines text={safeJson(answer.value, 2)} />
-      ) : (
-        <Table table={table} name={answer.nodeName} />
-      );
-    }
+    case 'ok':
+      return <ValueView value={answer.value} label={`Rows of ${answer.nodeName}`} />;
   }
-}
-
-function Table({ table, name }: { readonly table: AnswerTable; readonly name: string }): JSX.Element {
-  const [isWhole, setWhole] = useState(false);
-  const rows = isWhole ? table.rows : table.rows.slice(0, SHOWN);
-  return (
-    <>
-      <Scroll label={`Rows of ${safe(name)}`}>
-        <table>
-          <thead>
-            <tr>
-              {table.columns.map((column) => (
-                <th key={column} scope="col">
-                  <UntrustedText text={column} />
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((cells, index) => (
-              <tr key={index}>
-                {cells.map((cell, column) => (
-                  <td key={table.columns[column]}>
-                    {cell === null ? <span class="muted">–</span> : <UntrustedText text={cell} />}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
-      {rows.length < table.rows.length ? (
-        <button type="button" class="link" onClick={() => setWhole(true)}>
-          Show all {count(table.rows.length)} rows
-        </button>
-      ) : null}
-    </>
-  );
 }

@@ -4,10 +4,13 @@ import { factList } from '../../api/fact.ts';
 import { queryAnswers } from '../../api/query.ts';
 import type { RequestFailure } from '../../api/client.ts';
 import { indexFacts } from '../completion/fact-index.ts';
+import { replaceHash } from '../hook/use-hash.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { CopyButton } from '../part/copy-button.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { queryHash } from '../route.ts';
+import type { QueryPlace } from '../route.ts';
 import { useServices } from '../services.ts';
 import { counted } from '../../api/format.ts';
 import { Answers } from './answers.tsx';
@@ -21,25 +24,40 @@ import type { QueryRecord } from './record.ts';
 
 /** Bounds of an answer that a page can show; the collector may cap them further. */
 const MAX_BYTES = 4 * 1024 * 1024;
-const DEADLINES_MS = [1000, 2000, DEFAULT_DEADLINE_MS, 10_000, 30_000];
+const DEADLINES_MS: readonly number[] = [1000, 2000, DEFAULT_DEADLINE_MS, 10_000, 30_000];
 
-/** A live question to nodes. */
-export function QueryView({ expression: given }: { readonly expression: string }): JSX.Element {
+/** A live query of nodes. The address holds the query, so that a link gives its answer of now. */
+export function QueryView({ place }: { readonly place: QueryPlace }): JSX.Element {
   const { api, queries, announce, fleet } = useServices();
   const records = useCell(queries);
-  const [expression, setExpression] = useState(given === '' ? (records[0]?.expression ?? '') : given);
-  const [nodes, setNodes] = useState<readonly string[]>([]);
-  const [deadlineMs, setDeadlineMs] = useState(DEFAULT_DEADLINE_MS);
+  const [expression, setExpression] = useState(
+    place.expression === '' ? (records[0]?.expression ?? '') : place.expression,
+  );
+  const [nodes, setNodes] = useState<readonly string[]>(place.nodes);
+  const [deadlineMs, setDeadlineMs] = useState(place.deadlineMs ?? DEFAULT_DEADLINE_MS);
   const [shown, setShown] = useState<QueryRecord | undefined>(undefined);
   const [problem, setProblem] = useState<RequestFailure | undefined>(undefined);
   const running = useRef<AbortController>(undefined);
+  const own = useRef('');
   const [isRunning, setRunning] = useState(false);
   const facts = useLoad('facts', (signal) => api.get('/v1/facts', factList, signal));
   const index = useMemo(() => indexFacts(facts.value?.facts ?? []), [facts.value]);
   useEffect(() => () => running.current?.abort(), []);
 
-  const run = async (asked: string): Promise<void> => {
+  const run = async (
+    asked: string,
+    from: Pick<QueryPlace, 'nodes' | 'deadlineMs'> = { nodes, deadlineMs },
+  ): Promise<void> => {
     if (asked.trim() === '') return;
+    const { nodes, deadlineMs = DEFAULT_DEADLINE_MS } = from;
+    const hash = queryHash({
+      expression: asked,
+      nodes,
+      deadlineMs: deadlineMs === DEFAULT_DEADLINE_MS ? undefined : deadlineMs,
+      isRun: true,
+    });
+    own.current = hash;
+    replaceHash(hash);
     running.current?.abort();
     const controller = new AbortController();
     running.current = controller;
@@ -66,6 +84,18 @@ export function QueryView({ expression: given }: { readonly expression: string }
     const good = answers.filter(({ outcome }) => outcome === 'ok').length;
     announce(`${counted(good, 'node')} answered of ${String(answers.length)}`);
   };
+  const hash = queryHash(place);
+  useEffect(() => {
+    // The address that this view wrote itself.
+    if (own.current === hash) return;
+    own.current = hash;
+    if (place.expression !== '') {
+      setExpression(place.expression);
+      setNodes(place.nodes);
+      setDeadlineMs(place.deadlineMs ?? DEFAULT_DEADLINE_MS);
+    }
+    if (place.isRun) void run(place.expression, place);
+  }, [hash]);
   const cancel = (): void => {
     running.current?.abort();
     setRunning(false);
@@ -97,7 +127,7 @@ export function QueryView({ expression: given }: { readonly expression: string }
             <label class="filter-select">
               Deadline
               <select value={String(deadlineMs)} onChange={(event) => setDeadlineMs(Number(event.currentTarget.value))}>
-                {DEADLINES_MS.map((ms) => (
+                {[...new Set([...DEADLINES_MS, deadlineMs])].map((ms) => (
                   <option key={ms} value={String(ms)}>
                     {ms / 1000} s
                   </option>

@@ -1,14 +1,15 @@
 import type { JSX } from 'preact';
 import { BrandMark } from '../part/brand-mark.tsx';
-import { checksHash, findingsHash, queryHash } from '../route.ts';
+import { checksHash, findingsHash, historyHash, queryHash } from '../route.ts';
 import type { Route } from '../route.ts';
 import { useServices } from '../services.ts';
 import { LiveBadge } from './live-badge.tsx';
 import { ThemeButton } from './theme-button.tsx';
 
 const PLACES = Object.freeze([
-  { label: 'Overview', href: '#/', views: ['overview', 'node'] },
+  { label: 'Overview', href: '#/', views: ['overview', 'node', 'container', 'image'] },
   { label: 'Findings', href: findingsHash({ verdicts: ['fail'] }), views: ['findings'] },
+  { label: 'History', href: historyHash(), views: ['history'] },
   { label: 'Checks', href: checksHash(), views: ['checks', 'check'] },
   { label: 'Query', href: queryHash(), views: ['query'] },
 ] satisfies readonly { readonly label: string; readonly href: string; readonly views: readonly Route['view'][] }[]);

@@ -2,7 +2,10 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { CheckView } from '../check/check-view.tsx';
 import { ChecksView } from '../check/checks-view.tsx';
+import { ContainerView } from '../container/container-view.tsx';
 import { FindingsView } from '../findings/findings-view.tsx';
+import { HistoryView } from '../history/history-view.tsx';
+import { ImageView } from '../image/image-view.tsx';
 import { NodeView } from '../node/node-view.tsx';
 import { OverviewView } from '../overview/overview-view.tsx';
 import { EmptyNote } from '../part/note.tsx';
@@ -12,6 +15,9 @@ import type { Route } from '../route.ts';
 const TITLES = Object.freeze({
   overview: 'Overview',
   node: 'Node',
+  container: 'Container',
+  image: 'Image',
+  history: 'History',
   findings: 'Findings',
   checks: 'Checks',
   check: 'Check',
@@ -37,14 +43,20 @@ export function View({ route }: { readonly route: Route }): JSX.Element {
       return <OverviewView />;
     case 'node':
       return <NodeView key={route.nodeId} nodeId={route.nodeId} />;
+    case 'container':
+      return <ContainerView key={`${route.nodeId} ${route.containerId}`} {...route} />;
+    case 'image':
+      return <ImageView key={route.imageId} imageId={route.imageId} />;
+    case 'history':
+      return <HistoryView nodeId={route.nodeId} />;
     case 'findings':
-      return <FindingsView filter={route.filter} open={route.open} />;
+      return <FindingsView filter={route.filter} group={route.group} open={route.open} />;
     case 'checks':
       return <ChecksView filter={route.filter} />;
     case 'check':
       return <CheckView key={route.checkId} checkId={route.checkId} />;
     case 'query':
-      return <QueryView key={route.expression} expression={route.expression} />;
+      return <QueryView place={route.query} />;
     case 'unknown':
       return (
         <>
@@ -62,10 +74,15 @@ function placeOf(route: Route): string {
   switch (route.view) {
     case 'node':
       return `node ${route.nodeId}`;
+    case 'container':
+      return `container ${route.nodeId} ${route.containerId}`;
+    case 'image':
+      return `image ${route.imageId}`;
     case 'check':
       return `check ${route.checkId}`;
     case 'overview':
     case 'findings':
+    case 'history':
     case 'checks':
     case 'query':
     case 'unknown':

@@ -105,12 +105,71 @@ const EFFECTIVE = [
   'pidsMax',
 ];
 
-/** The live query for {@link liveContainers}: only what is shown, so that hundreds of containers fit in an answer. */
-export const CONTAINER_EXPRESSION = [
-  'containers.filter(c, c.pid > 0).map(c, {',
+/** What a live query returns of a container `c` for {@link liveContainer}: only what is compared. */
+const PROJECTION = [
+  '{',
   EFFECTIVE.map((name) => `"${name}": c.${name}`).join(', '),
   ', "capabilities": c.capabilities, "lastCapability": kernel.capLastCap',
   ', "rootReadOnly": c.mounts.filter(m, m.mountPoint == "/").map(m, m.readOnly)',
   `, "declared": {${DECLARED.map((name) => `"${name}": c.declared.${name}`).join(', ')}}`,
-  '})',
+  '}',
 ].join('');
+
+/** The live query for {@link liveContainers}, small enough that hundreds of containers fit in an answer. */
+export const CONTAINER_EXPRESSION = `containers.filter(c, c.pid > 0).map(c, ${PROJECTION})`;
+
+/** One container with its mounts, ports and devices. */
+export const containerDetail = s.object({
+  live: liveContainer,
+  state: s.string(),
+  engine: s.string(),
+  imageId: s.string(),
+  restartPolicy: s.string(),
+  declaredMounts: s.list(
+    s.object({
+      type: s.string(),
+      source: s.string(),
+      destination: s.string(),
+      writable: s.boolean(),
+      propagation: s.string(),
+    }),
+    '',
+    4096,
+  ),
+  mounts: s.nullable(
+    s.list(
+      s.object({
+        mountPoint: s.string(),
+        fsType: s.string(),
+        readOnly: s.boolean(),
+        origin: s.string(),
+        nodePaths: s.list(s.string(), '', 64),
+      }),
+      '',
+      20_000,
+    ),
+  ),
+  ports: s.list(s.object({ containerPort: s.string(), hostIp: s.string(), hostPort: s.integer() }), '', 8192),
+  networks: s.list(s.string(), '', 256),
+  devices: s.list(s.object({ path: s.string(), permissions: s.string() }), '', 1024),
+  deviceRules: s.nullable(s.list(s.string(), '', 1024)),
+  controlSockets: s.nullable(s.list(s.object({ path: s.string(), at: s.string() }), '', 64)),
+});
+/** See {@link containerDetail}. */
+export type ContainerDetail = s.Infer<typeof containerDetail>;
+
+/** The answer to {@link containerDetailExpression}: empty where the node has no such container. */
+export const containerDetails = s.nullable(s.list(containerDetail, '', 16));
+
+const DETAIL = [
+  `"live": ${PROJECTION}`,
+  ...['state', 'engine', 'imageId', 'mounts', 'deviceRules', 'controlSockets'].map((name) => `"${name}": c.${name}`),
+  ...['restartPolicy', 'ports', 'networks', 'devices'].map((name) => `"${name}": c.declared.${name}`),
+  '"declaredMounts": c.declared.mounts',
+].join(', ');
+
+/** The live query for {@link containerDetails}. Undefined for an id that no engine gives. */
+export function containerDetailExpression(id: string): string | undefined {
+  // Within these characters a CEL string needs no escape.
+  return /^[\w.:-]{1,128}$/.test(id) ? `containers.filter(c, c.id == "${id}").map(c, {${DETAIL}})` : undefined;
+}

@@ -6,14 +6,19 @@ import {
   checkHash,
   checksHash,
   findingHash,
+  containerHash,
   findingsHash,
+  imageHash,
   nodeHash,
   queryHash,
   readRoute,
   readSignInCode,
 } from '../../console/route.ts';
+import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import { shown } from './finding.ts';
+
+const NO_QUERY = { expression: '', nodes: [], deadlineMs: undefined, isRun: false };
 
 void t.test('each view has its hash', async (t) => {
   const cases: readonly (readonly [string, object])[] = [
@@ -27,12 +32,27 @@ void t.test('each view has its hash', async (t) => {
       { view: 'checks', filter: { text: '5.5 tls', severities: ['high'] } },
     ],
     ['#/checks/ssh.root-login', { view: 'check', checkId: 'ssh.root-login' }],
-    ['#/query', { view: 'query', expression: '' }],
-    ['#/query?expression=1%20%2B%201', { view: 'query', expression: '1 + 1' }],
+    ['#/nodes/e08d/containers/0a1b', { view: 'container', nodeId: 'e08d', containerId: '0a1b' }],
+    ['#/nodes/e08d/containers', { view: 'node', nodeId: 'e08d/containers' }],
+    ['#/images/sha256%3Aab', { view: 'image', imageId: 'sha256:ab' }],
+    ['#/images/', { view: 'unknown', path: '/images/' }],
+    ['#/history?node=n1', { view: 'history', nodeId: 'n1' }],
+    ['#/query', { view: 'query', query: NO_QUERY }],
+    ['#/query?expression=1%20%2B%201', { view: 'query', query: { ...NO_QUERY, expression: '1 + 1' } }],
+    [
+      '#/query?expression=x&node=a&node=b&node=a&deadlineMs=2000&run=1',
+      { view: 'query', query: { expression: 'x', nodes: ['a', 'b'], deadlineMs: 2000, isRun: true } },
+    ],
+    ['#/query?deadlineMs=9999999999&run=yes', { view: 'query', query: NO_QUERY }],
+    ['#/findings?group=image', { view: 'findings', filter: NO_FILTER, group: 'image', open: undefined }],
+    ['#/findings?group=odd', { view: 'findings', filter: NO_FILTER, group: undefined, open: undefined }],
     ['#/elsewhere', { view: 'unknown', path: '/elsewhere' }],
     ['#/checks/%E0%A4%A', { view: 'check', checkId: '%E0%A4%A' }],
-    ['#/findings', { view: 'findings', filter: NO_FILTER, open: undefined }],
-    ['#/findings/u1', { view: 'findings', filter: NO_FILTER, open: { uid: 'u1', identity: undefined } }],
+    ['#/findings', { view: 'findings', filter: NO_FILTER, group: undefined, open: undefined }],
+    [
+      '#/findings/u1',
+      { view: 'findings', filter: NO_FILTER, group: undefined, open: { uid: 'u1', identity: undefined } },
+    ],
   ];
   for (const [hash, route] of cases) t.strictSame(readRoute(hash), route, hash);
 });
@@ -44,6 +64,8 @@ void t.test('filters stand in the hash, as a person would write them', async (t)
     verdicts: ['fail'],
     checks: [],
     nodes: ['web-1'],
+    kinds: [],
+    subject: '',
     text: 'a&b',
   });
   t.equal(findingsHash({ severities: ['high'], text: 'a b' }), '#/findings?severity=high&text=a+b');
@@ -60,6 +82,8 @@ void t.test('what is written is read back, whatever it holds', async (t) => {
       verdicts: fc.subarray([...VERDICTS]),
       checks: words,
       nodes: words,
+      kinds: fc.subarray([...SUBJECT_KINDS]),
+      subject: fc.string({ maxLength: 40, unit: 'binary' }),
       text: fc.string({ maxLength: 40, unit: 'binary' }).filter((text) => text.trim() !== '' || text === ''),
     },
     { noNullPrototype: true },
@@ -77,13 +101,21 @@ void t.test('what is written is read back, whatever it holds', async (t) => {
       t.strictSame(readRoute(hash), {
         view: 'findings',
         filter,
+        group: undefined,
         open: { uid, identity: { nodeId, check, subjectKind: 'container', subjectId } },
       });
       t.strictSame(readRoute(nodeHash(nodeId)), { view: 'node', nodeId });
       t.strictSame(readRoute(checkHash(check)), { view: 'check', checkId: check });
       const { text, severities } = filter;
       t.strictSame(readRoute(checksHash({ text, severities })), { view: 'checks', filter: { text, severities } });
-      t.strictSame(readRoute(queryHash(subjectId)), { view: 'query', expression: subjectId });
+      t.strictSame(readRoute(containerHash(nodeId, subjectId)), {
+        view: 'container',
+        nodeId,
+        containerId: subjectId,
+      });
+      t.strictSame(readRoute(imageHash(uid)), { view: 'image', imageId: uid });
+      const query = { expression: subjectId, nodes: [nodeId], deadlineMs: 1000, isRun: true };
+      t.strictSame(readRoute(queryHash(query)), { view: 'query', query });
     }),
     { numRuns: 40 },
   );
@@ -104,6 +136,9 @@ void t.test('a filter matches what the API would list', async (t) => {
     [{ text: 'sshd permitrootlogin' }, true],
     [{ text: 'sshd elsewhere' }, false],
     [{ text: 'elsewhere' }, false],
+    [{ kinds: ['daemon'], subject: 'sshd' }, true],
+    [{ kinds: ['container'] }, false],
+    [{ subject: 'ssh' }, false],
   ];
   for (const [filter, expected] of cases)
     t.equal(matches({ ...NO_FILTER, ...filter }, finding), expected, JSON.stringify(filter));

@@ -1,15 +1,19 @@
-import { findingPage, historyPage, subjectKind } from '../../../api/finding.ts';
+import { findingGroups, findingPage, GROUP_BY, historyPage, subjectKind } from '../../../api/finding.ts';
 import { severity, verdict } from '../../../api/part.ts';
 import * as s from '../../../posture/schema.ts';
-import type { FindingFilter, HistoryFilter } from '../../store/store.ts';
+import type { FindingFilter, HistoryFilter, Store } from '../../store/store.ts';
+import { groupFindings } from '../group-findings.ts';
 import { presentFinding } from '../present.ts';
 import { flag, numeric, repeated, text } from '../parameter.ts';
-import { answer, jsonRoute } from '../route.ts';
+import { answer, jsonRoute, refuse } from '../route.ts';
+import type { ApiResult } from '../route.ts';
 import { findNodes } from './nodes.ts';
 
 /** Findings or entries in one page: what is asked for where nothing is said, and the most that can be. */
 const DEFAULT_LIMIT = 500;
 const MAX_LIMIT = 10_000;
+const DEFAULT_GROUPS = 200;
+const MAX_GROUPS = 1000;
 
 const word = (doc: string): s.Schema<string> => text(doc, 4096);
 const severalWords = (doc: string): s.Schema<readonly string[] | null> => repeated(word(''), doc, 100);
@@ -17,6 +21,35 @@ const page = {
   limit: s.withDefault(numeric('entries in one page', 1, MAX_LIMIT), DEFAULT_LIMIT),
   cursor: s.nullable(text('`cursor` of the page before', 1024)),
 };
+
+const filterFields = {
+  node: severalWords('id or name of a node'),
+  check: severalWords('check id'),
+  verdict: repeated(verdict, '', 5),
+  severity: repeated(severity, '', 5),
+  kind: repeated(subjectKind, 'kind of subject', 6),
+  subject: s.nullable(word('id or name of the subject, exactly')),
+  text: s.nullable(text('words, each contained in check, title, subject, reason or evidence', 256)),
+};
+const filterFieldsSchema = s.object(filterFields);
+
+/** The filter of the store for these parameters, without a limit. */
+async function filterOf(
+  store: Store,
+  query: s.Infer<typeof filterFieldsSchema>,
+): Promise<ApiResult<Omit<FindingFilter, 'limit'>>> {
+  const nodes = await findNodes(store, query.node ?? []);
+  if (!nodes.ok) return nodes;
+  return answer({
+    ...(query.node === null ? {} : { nodes: nodes.body.map((node) => node.id) }),
+    ...(query.check === null ? {} : { checks: query.check }),
+    ...(query.verdict === null ? {} : { verdicts: query.verdict }),
+    ...(query.severity === null ? {} : { severities: query.severity }),
+    ...(query.kind === null ? {} : { subjectKinds: query.kind }),
+    ...(query.subject === null ? {} : { subject: query.subject }),
+    ...(query.text === null ? {} : { text: query.text }),
+  });
+}
 
 /** GET /v1/findings */
 export const listFindings = jsonRoute({
@@ -27,38 +60,49 @@ export const listFindings = jsonRoute({
   description: 'Parameters are combined; the values of one that is repeated are alternatives.',
   refuses: ['invalidRequest', 'unknownNode'],
   query: s.object({
-    node: severalWords('id or name of a node'),
-    check: severalWords('check id'),
-    verdict: repeated(verdict, '', 5),
-    severity: repeated(severity, '', 5),
-    kind: repeated(subjectKind, 'kind of subject', 6),
-    subject: s.nullable(word('id or name of the subject, exactly')),
-    text: s.nullable(text('words, each contained in check, title, subject, reason or evidence', 256)),
+    ...filterFields,
     ...page,
     total: s.nullable(flag('also count all that match')),
   }),
   answer: findingPage,
   handle: async ({ query }, { store, controlsOf }) => {
-    const nodes = await findNodes(store, query.node ?? []);
-    if (!nodes.ok) return nodes;
-    const filter: FindingFilter = {
+    const filter = await filterOf(store, query);
+    if (!filter.ok) return filter;
+    const { findings, cursor, total } = await store.findings({
+      ...filter.body,
       limit: query.limit,
-      ...(query.node === null ? {} : { nodes: nodes.body.map((node) => node.id) }),
-      ...(query.check === null ? {} : { checks: query.check }),
-      ...(query.verdict === null ? {} : { verdicts: query.verdict }),
-      ...(query.severity === null ? {} : { severities: query.severity }),
-      ...(query.kind === null ? {} : { subjectKinds: query.kind }),
-      ...(query.subject === null ? {} : { subject: query.subject }),
-      ...(query.text === null ? {} : { text: query.text }),
       ...(query.cursor === null ? {} : { cursor: query.cursor }),
       ...(query.total === null ? {} : { counted: query.total }),
-    };
-    const { findings, cursor, total } = await store.findings(filter);
+    });
     return answer({
       findings: findings.map((finding) => presentFinding(finding, controlsOf)),
       cursor,
       total,
     });
+  },
+});
+
+/** GET /v1/findings/groups */
+export const listFindingGroups = jsonRoute({
+  method: 'GET',
+  path: '/v1/findings/groups',
+  operation: 'listFindingGroups',
+  summary: 'Findings counted by check, node, container or image',
+  description:
+    'Counts the findings that match, worst group first. `image` counts the findings of an image and of the containers ' +
+    'that run it now, on all nodes; containers that do not run are in no group then.',
+  refuses: ['invalidRequest', 'unknownNode'],
+  query: s.object({
+    by: s.oneOf(GROUP_BY, 'what the findings of a group have in common'),
+    ...filterFields,
+    limit: s.withDefault(numeric('most groups', 1, MAX_GROUPS), DEFAULT_GROUPS),
+  }),
+  answer: findingGroups,
+  handle: async ({ query }, { store }) => {
+    const filter = await filterOf(store, query);
+    if (!filter.ok) return filter;
+    const groups = await groupFindings(store, filter.body, { by: query.by, limit: query.limit + 1 });
+    return answer({ groups: groups.slice(0, query.limit), more: groups.length > query.limit });
   },
 });
 
@@ -73,17 +117,21 @@ export const listHistory = jsonRoute({
   query: s.object({
     node: severalWords('id or name of a node'),
     finding: s.nullable(word('uid of a finding')),
+    subject: s.nullable(word('id or name of the subject, exactly; only together with `node`')),
     since: s.nullable(numeric('milliseconds since 1970, UTC', 0)),
     ...page,
   }),
   answer: historyPage,
   handle: async ({ query }, { store }) => {
+    if (query.subject !== null && query.node === null)
+      return refuse('invalidRequest', 'query.subject: the history of a subject needs its node', 'add node=ID');
     const nodes = await findNodes(store, query.node ?? []);
     if (!nodes.ok) return nodes;
     const filter: HistoryFilter = {
       limit: query.limit,
       ...(query.node === null ? {} : { nodes: nodes.body.map((node) => node.id) }),
       ...(query.finding === null ? {} : { findingUid: query.finding }),
+      ...(query.subject === null ? {} : { subject: query.subject }),
       ...(query.since === null ? {} : { sinceMs: query.since }),
       ...(query.cursor === null ? {} : { cursor: query.cursor }),
     };

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import t from 'tap';
+import type { FindingGroups, HistoryEntry } from '../../../api/finding.ts';
 import { API_ERRORS } from '../../../collector/api/error.ts';
 import { ROUTES } from '../../../collector/api/routes.ts';
 import { MAX_FAILURES } from '../../../collector/api/failure-limit.ts';
@@ -195,6 +196,71 @@ void t.test('answers are compressed for who accepts it, event streams and short 
   t.equal(events.headers['content-encoding'], undefined, 'an event arrives when it happens');
   events.destroy();
 });
+
+void t.test(
+  'findings by check, node, container and image; where an image runs; the history of a subject',
+  async (t) => {
+    const server = await startServer(t);
+    const container = (id: string, imageId: string) => ({
+      id,
+      name: `name-of-${id}`,
+      image: `i:${imageId}`,
+      imageId,
+      startedAt: '',
+    });
+    await server.store.putNode(
+      nodeRow({ id: 'n1', name: 'web-1', containers: [container('c1', 's:1'), container('c2', 's:2')] }),
+    );
+    await server.store.putNode(nodeRow({ id: 'n2', name: 'web-2', containers: [container('c3', 's:1')] }));
+    const low = { check: 'x.y', severity: 'low' } as const;
+    await server.commit(
+      commit({
+        sequence: 1,
+        snapshot: true,
+        nodeId: 'n1',
+        put: [finding({ on: 'c1' }), finding({ on: 'c2', ...low }), finding({ on: 'gone' })],
+      }),
+    );
+    await server.commit(
+      commit({
+        sequence: 1,
+        snapshot: true,
+        nodeId: 'n2',
+        put: [finding({ on: 'c3' }), finding({ kind: 'image', on: 's:1', ...low })],
+      }),
+    );
+    const groups = async (query: string): Promise<readonly string[]> => {
+      const answer = (await (await server.fetch(`/v1/findings/groups?${query}`)).json()) as FindingGroups;
+      return answer.groups.map(({ check, nodeName, subject, image, counts: { failures } }) =>
+        [check, nodeName, subject?.name, image?.id, failures.critical, failures.low]
+          .filter((part) => part !== undefined)
+          .join(' '),
+      );
+    };
+    t.strictSame(await groups('by=check'), ['container.privileged 3 0', 'x.y 0 2']);
+    t.strictSame(await groups('by=node'), ['web-1 2 1', 'web-2 1 1']);
+    t.strictSame(await groups('by=container&node=n1&limit=2'), ['web-1 name-of-c1 1 0', 'web-1 name-of-gone 1 0']);
+    t.strictSame(await groups('by=image'), ['s:1 2 1', 's:2 0 1'], 'of the image, and of the containers that run it');
+    t.strictSame(await groups('by=image&kind=image'), ['s:1 0 1']);
+    t.strictSame(await groups('by=container&kind=image'), []);
+    t.match(await (await server.fetch('/v1/findings/groups?by=node&limit=1')).json(), { more: true });
+    t.equal((await errorOf(await server.fetch('/v1/findings/groups?by=colour'))).code, 'invalidRequest');
+    t.match(await (await server.fetch('/v1/images/s:1')).json(), {
+      names: ['i:s:1'],
+      containers: [
+        { nodeName: 'web-1', id: 'c1' },
+        { nodeName: 'web-2', id: 'c3' },
+      ],
+    });
+    t.equal((await errorOf(await server.fetch('/v1/images/s:9'))).code, 'notFound');
+    const past = (await (await server.fetch('/v1/history?node=n1&subject=c1')).json()) as {
+      entries: readonly HistoryEntry[];
+    };
+    t.match(past.entries, [{ subjectName: 'name-of-c1', action: 'opened' }]);
+    t.equal(past.entries.length, 1);
+    t.equal((await errorOf(await server.fetch('/v1/history?subject=c1'))).code, 'invalidRequest');
+  },
+);
 
 void t.test('the fleet', async (t) => {
   const server = await startServer(t);

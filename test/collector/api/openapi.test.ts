@@ -133,6 +133,8 @@ void t.test('real answers match the document', async (t) => {
       init: { method: 'DELETE', headers: { authorization: `Bearer ${TOKEN}` } },
     },
     listFindings: { path: '/v1/findings?limit=1&total=true' },
+    listFindingGroups: { path: '/v1/findings/groups?by=container' },
+    getImage: { path: `/v1/images/${nodeRow().containers[0]?.imageId ?? ''}` },
     listHistory: { path: '/v1/history?limit=1' },
     listChecks: { path: '/v1/checks' },
     getCheck: { path: '/v1/checks/container.privileged' },

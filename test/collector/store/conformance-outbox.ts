@@ -83,6 +83,14 @@ export async function history(t: Test, store: Store): Promise<void> {
   t.equal(await actions({ findingUid: 'no uid' }), '');
   t.equal(await actions({ nodes: ['n2'] }), 'n2 opened, n2 opened');
   t.equal(await actions({ sinceMs: T0 + 1 }), 'n1 resolved');
+  t.equal(
+    await actions({ nodes: ['n1'], subject: 'name-of-a' }),
+    'n1 resolved, n1 opened',
+    'by the name of the subject',
+  );
+  t.equal(await actions({ nodes: ['n1'], subject: 'a' }), 'n1 resolved, n1 opened', 'by its id');
+  t.equal(await actions({ nodes: ['n1'], subject: 'name-of' }), '', 'exactly');
+  await t.rejects(store.history({ limit: 1, subject: 'a' }), { code: 'badFilter' });
   const positions: number[] = [];
   let cursor: string | undefined;
   do {

@@ -45,6 +45,58 @@ export async function filters(t: Test, store: Store): Promise<void> {
   t.equal(await found({ text: '' }), await found({}), 'an empty text is in everything');
 }
 
+/** Counted in groups by the store, and by hand from the list of the same findings. */
+export async function groups(t: Test, store: Store): Promise<void> {
+  await store.putNode(nodeRow());
+  const put = ['a', 'b', 'c'].flatMap((on, index) =>
+    ['container.privileged', 'container.seccomp-filter', 'x.y'].map((check, place) =>
+      finding({ check, on, verdict: VERDICTS[(index + place) % 5] ?? 'fail', severity: SEVERITIES[index] ?? 'low' }),
+    ),
+  );
+  const image = finding({ check: 'image.healthcheck', kind: 'image', on: 'sha256:1', reason: 'none of a' });
+  await store.commit([
+    commit({ sequence: 1, snapshot: true, put: [...put, image] }),
+    commit({ nodeId: 'n2', sequence: 1, snapshot: true, put: [finding({ on: 'a' })] }),
+  ]);
+  const keyOf = {
+    check: ({ check }: StoredFinding) => check,
+    node: ({ nodeId }: StoredFinding) => nodeId,
+    subject: ({ nodeId, subject }: StoredFinding) => `${nodeId} ${subject.kind}/${subject.id} ${subject.name}`,
+  };
+  const filtersToTry = [
+    {},
+    { verdicts: ['fail'] },
+    { nodes: ['n1'], text: 'name-of-a' },
+    { subjectKinds: ['image'] },
+  ] as const;
+  for (const by of ['check', 'node', 'subject'] as const)
+    for (const filter of filtersToTry) {
+      const { findings } = await store.findings({ ...filter, limit: 100 });
+      const expected = [...Map.groupBy(findings, keyOf[by])].map(([key, members]) => `${key}: ${countText(members)}`);
+      const found = (await store.findingGroups({ ...filter, by, limit: 100 })).map((group) => {
+        const { check = '', nodeId = '', subject } = group;
+        const key = {
+          check,
+          node: nodeId,
+          subject: `${nodeId} ${subject?.kind ?? ''}/${subject?.id ?? ''} ${subject?.name ?? ''}`,
+        }[by];
+        const rows = group.statusCounts.flatMap((row) => Array.from({ length: row.count }, () => row));
+        return `${key}: ${countText(rows)}`;
+      });
+      t.strictSame(found.toSorted(), expected.toSorted(), `by ${by} of ${JSON.stringify(filter)}`);
+    }
+  const [worst] = await store.findingGroups({ by: 'node', limit: 1 });
+  t.equal(worst?.nodeId, 'n1', 'the worst first, no more than asked for');
+  await t.rejects(store.findingGroups({ by: 'node', limit: 0 }), { code: 'badFilter' });
+}
+
+function countText(rows: readonly Pick<StoredFinding, 'verdict' | 'severity'>[]): string {
+  return rows
+    .map(({ verdict, severity }) => `${verdict} ${severity}`)
+    .toSorted()
+    .join(', ');
+}
+
 export async function literalText(t: Test, store: Store): Promise<void> {
   const anyText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 });
   const spiked = fc.oneof(

@@ -3,7 +3,7 @@ import type { Store } from '../../../collector/store/store.ts';
 import { batches, epochs, gone, lifecycle, sequences, snapshots, times } from './conformance-commit.ts';
 import { removes, forgottenHistory, removedNodesComeBack } from './conformance-remove-node.ts';
 import { history, historyRange, outbox } from './conformance-outbox.ts';
-import { counts, filters, literalText, nodes, pages, refusals } from './conformance-query.ts';
+import { counts, filters, groups, literalText, nodes, pages, refusals } from './conformance-query.ts';
 import { randomChanges } from './conformance-random.ts';
 import { trend, trendAtTheEdges } from './conformance-trend.ts';
 
@@ -30,6 +30,7 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('findings: filters', filters);
   await check('findings: any text is looked for literally', literalText);
   await check('findings: worst first, pages without loss or doubles while rows change', pages);
+  await check('findings: groups', groups);
   await check('counts', counts);
   await check('nodes', nodes);
   await check('a node is removed: what was open is resolved, nothing is left', removes);

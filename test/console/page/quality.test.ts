@@ -10,6 +10,7 @@ import { startSite } from '../site.ts';
 import type { Site } from '../site.ts';
 import { lookAround } from './look.ts';
 import { enter, openVisitor } from './visitor.ts';
+import type { Visitor } from './visitor.ts';
 import { openWay } from './way.ts';
 
 t.setTimeout(115_000);
@@ -20,6 +21,8 @@ const VIEWS = (nodeId: string, containers: string): readonly (readonly [string, 
   [`#/nodes/${nodeId}`, containers],
   ['#/nodes/seeded-0', '.card-containers table'],
   ['#/findings', '.row-link'],
+  ['#/findings?group=container', '.groups table'],
+  ['#/history', '.change-group'],
   ['#/checks', '.checks'],
   ['#/checks/container.privileged', '.row-link'],
   ['#/query?expression=kernel.lockdown', 'textarea'],
@@ -50,6 +53,14 @@ void t.test('looks and works well for everybody', { skip: noChromium }, async (t
       await page.locator(there).first().waitFor();
       if (hash === '#/') await page.locator('.issues').waitFor();
       await lookAround(t, page, hash);
+    }
+    if ('docker' in docker) {
+      const link = page.getByRole('link', { name: 'This image on all nodes' });
+      await openContainer(visitor, nodeId, 'plimsoll-test-axe-priv');
+      await lookAround(t, page, 'a container');
+      await link.click();
+      await page.getByRole('table', { name: 'Build steps, oldest first' }).waitFor();
+      await lookAround(t, page, 'an image');
     }
     await go('#/nodes/seeded-0');
     await page.getByRole('button', { name: 'Remove this node' }).click();
@@ -150,6 +161,20 @@ void t.test('looks and works well for everybody', { skip: noChromium }, async (t
     await visitor.close();
   });
 });
+
+/** Goes to the page of a container from the page of its node. */
+async function openContainer({ page, go }: Visitor, nodeId: string, name: string): Promise<void> {
+  await go(`#/nodes/${nodeId}`);
+  const item = page.getByRole('listitem').filter({ has: page.getByRole('button', { name }) });
+  await item.waitFor();
+  const link = item.getByRole('link', { name: /^Mounts, ports/ });
+  if (!(await link.isVisible())) await item.getByRole('button').first().click();
+  await link.click();
+  await page.getByRole('heading', { level: 1, name }).waitFor();
+  await page.getByRole('table', { name: /^Settings of/ }).waitFor();
+  await page.locator('.row-link').first().waitFor();
+  await page.locator('.change').first().waitFor();
+}
 
 /** One that is as it was declared, one that holds more, and one that was declared to hold everything. */
 async function startContainers(t: Test, docker: TestDocker): Promise<void> {

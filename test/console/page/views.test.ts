@@ -106,7 +106,8 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await changes.getByText('invoice\\u202egnp.exe').first().waitFor();
     await page.locator('[role=status]', { hasText: /\d+ findings? opened;.* worst: / }).waitFor({ state: 'attached' });
     live.say({});
-    await changes.getByText('resolved').first().waitFor();
+    // What one subject does within seconds is one entry.
+    await changes.locator('summary', { hasText: 'container came and went' }).first().click();
     // Its container is gone, so the finding is: the link shows what it was.
     await changes
       .getByRole('link', { name: /resolved/ })
@@ -145,7 +146,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
 
     await page.getByRole('button', { name: 'failed' }).click();
     await page.getByRole('button', { name: 'critical' }).click();
-    await page.getByLabel('Node').selectOption({ label: 'web-1' });
+    await page.locator('.filter-groups').getByLabel('Node').selectOption({ label: 'web-1' });
     await page.getByRole('searchbox').fill('PRIVILEGED');
     await page.waitForURL(/text=PRIVILEGED/);
     await page.getByText(/^\d+ match(es)?$/).waitFor();
@@ -183,6 +184,39 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await page.getByText('This finding is not known').waitFor();
     await go('#/findings?text=nothing-has-this-text');
     await page.getByText('No finding matches these filters.').waitFor();
+    calm(t);
+  });
+
+  await t.test('findings in groups, and what the address says of them', async (t) => {
+    await go('#/findings?verdict=fail');
+    await page.getByLabel('Group by').selectOption('node');
+    await page.waitForURL(/findings\?verdict=fail&group=node$/);
+    const groups = page.getByRole('table', { name: 'Findings by node' });
+    const row = groups.getByRole('row', { name: /^web-1/ });
+    const total = await row.getByRole('link').last().innerText();
+    await row.getByRole('link').last().click();
+    await page.getByText(`${total} matches`, { exact: true }).waitFor();
+    await page.waitForURL(/verdict=fail&node=seeded-0$/);
+    await page.getByLabel('Group by').selectOption('container');
+    const containers = page.getByRole('table', { name: 'Findings by container' });
+    await containers
+      .getByRole('row', { name: /^shop-0-/ })
+      .first()
+      .waitFor();
+    t.equal(await containers.getByRole('row', { name: /web-2/ }).count(), 0, 'filters hold for groups');
+    calm(t);
+  });
+
+  await t.test('the history: what happened, and older changes on demand', async (t) => {
+    await page.getByRole('link', { name: 'History', exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: 'History' }).waitFor();
+    await page.getByLabel('Node').selectOption({ label: 'web-1' });
+    await page.waitForURL(/history\?node=seeded-0$/);
+    await page.locator('.change').first().waitFor();
+    const before = await page.locator('.change').count();
+    await page.getByRole('button', { name: 'Show older changes' }).click();
+    await page.locator('.change').nth(before).waitFor();
+    t.equal(await page.locator('.change', { hasText: 'web-2' }).count(), 0, 'of this node only');
     calm(t);
   });
 
@@ -265,6 +299,34 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
       .filter({ has: page.getByRole('button', { name: 'plimsoll-test-console-priv' }) });
     await priv.getByText('no seccomp filter').first().waitFor();
     await priv.getByText(TEST_IMAGE).waitFor();
+    const link = priv.getByRole('link', { name: /^Mounts, ports/ });
+    if (!(await link.isVisible())) await priv.getByRole('button').first().click();
+    await link.click();
+    calm(t);
+  });
+
+  await t.test('one container: settings, devices, findings, history; and its image', { skip: noDocker }, async (t) => {
+    await page.getByRole('heading', { level: 1, name: 'plimsoll-test-console-priv' }).waitFor();
+    t.match(page.url(), new RegExp(`#/nodes/${nodeId}/containers/[0-9a-f]{64}$`));
+    await page.getByRole('table', { name: /^Settings of plimsoll-test-console-priv/ }).waitFor();
+    await page
+      .getByRole('region', { name: /^Open findings/ })
+      .getByText('container.privileged')
+      .waitFor();
+    const history = page.getByRole('region', { name: 'History', exact: true });
+    await history
+      .getByText(/container (re)?started/)
+      .first()
+      .waitFor();
+    await page.getByRole('link', { name: 'This image on all nodes' }).click();
+    await page.getByRole('heading', { level: 1, name: TEST_IMAGE }).waitFor();
+    await page.getByRole('table', { name: 'Build steps, oldest first' }).waitFor();
+    await page.getByRole('link', { name: 'plimsoll-test-console-odd' }).click();
+    await page.getByRole('heading', { level: 1, name: 'plimsoll-test-console-odd' }).waitFor();
+    await go(`#/nodes/${nodeId}/containers/${'0'.repeat(64)}`);
+    await page.getByText('No engine of this node has this container any more.').waitFor();
+    await go('#/nodes/seeded-0/containers/' + encodeURIComponent('a" || true'));
+    await page.getByText('No engine of this node has this container any more.').waitFor();
     calm(t);
   });
 
@@ -294,6 +356,16 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
       0,
       'only the chosen node was asked',
     );
+    t.match(page.url(), /query\?expression=kernel\.sysctls.*&node=.*&run=1$/);
+    const link = page.url();
+    await page.goto('about:blank');
+    await page.goto(link);
+    await mine.getByRole('row', { name: /kernel.kptr_restrict/ }).waitFor();
+    await field.fill('{"a": [{"b": {"c": 1}}], "d": []}');
+    await field.press('Control+Enter');
+    const nested = mine.getByRole('table', { name: 'Rows of this-machine, a', exact: true });
+    await nested.getByRole('table').getByRole('row', { name: 'c 1' }).waitFor();
+    await mine.getByText('empty list').waitFor();
 
     await field.fill('kernel.lokdown');
     await field.press('Control+Enter');

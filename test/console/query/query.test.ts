@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import t from 'tap';
-import { answerTable } from '../../../console/query/answer-table.ts';
+import { valueTable } from '../../../console/part/value-table.ts';
 import { commandLine, shellWord } from '../../../console/query/command-line.ts';
 import { EXAMPLES } from '../../../console/query/examples.ts';
 import { withRecord } from '../../../console/query/record.ts';
@@ -12,25 +12,25 @@ void t.test('every example compiles', async (t) => {
   for (const { title, expression } of EXAMPLES) t.match(compileExpression(expression), { ok: true }, title);
 });
 
-void t.test('objects are rows, anything else is JSON', async (t) => {
+void t.test('a list of objects is a table', async (t) => {
   t.strictSame(
-    answerTable([
+    valueTable([
       { name: 'a', uid: 0 },
       { name: 'b', ports: ['80/tcp'] },
     ]),
     {
       columns: ['name', 'uid', 'ports'],
       rows: [
-        ['a', '0', null],
-        ['b', null, '["80/tcp"]'],
+        ['a', 0, undefined],
+        ['b', undefined, ['80/tcp']],
       ],
     },
   );
   for (const value of [null, 'x', 1, [], ['a'], [{ a: 1 }, 2], [[]], [{}], { a: 1 }])
-    t.equal(answerTable(value), undefined);
+    t.equal(valueTable(value), undefined);
   const wide = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`c${String(index)}`, index]));
-  t.equal(answerTable([wide]), undefined, 'what is wider is better read as JSON');
-  t.strictSame(answerTable([JSON.parse('{"__proto__": 1}')]), { columns: ['__proto__'], rows: [['1']] });
+  t.equal(valueTable([wide]), undefined, 'what is wider is better read as JSON');
+  t.strictSame(valueTable([JSON.parse('{"__proto__": 1}')]), { columns: ['__proto__'], rows: [[1]] });
 });
 
 void t.test('a shell reads the command as it was meant', async (t) => {

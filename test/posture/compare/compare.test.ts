@@ -2,7 +2,7 @@ import t from 'tap';
 import { capabilityNames } from '../../../posture/check/capability.ts';
 import { bytes, count } from '../../../api/format.ts';
 import { compareContainer, compareContainers } from '../../../posture/compare/compare.ts';
-import { CONTAINER_EXPRESSION, liveContainer } from '../../../posture/compare/container.ts';
+import { CONTAINER_EXPRESSION, containerDetailExpression, liveContainer } from '../../../posture/compare/container.ts';
 import type { LiveContainer } from '../../../posture/compare/container.ts';
 import { compileExpression } from '../../../posture/expression.ts';
 
@@ -187,6 +187,9 @@ void t.test('who differs stands first, then who is weak', async (t) => {
 
 void t.test('the question compiles, and asks for all that is shown', async (t) => {
   t.match(compileExpression(CONTAINER_EXPRESSION), { ok: true });
+  t.match(compileExpression(containerDetailExpression('ab'.repeat(32)) ?? ''), { ok: true });
+  for (const id of ['', 'a"b', "a'b", 'a\\b', 'a)', 'a b', 'é', 'x'.repeat(129)])
+    t.equal(containerDetailExpression(id), undefined, `an id that could end the string: ${id}`);
   for (const name of Object.keys(PLAIN)) t.ok(CONTAINER_EXPRESSION.includes(`"${name}":`), name);
   for (const name of Object.keys(PLAIN.declared)) t.ok(CONTAINER_EXPRESSION.includes(`"${name}":`), name);
   t.match(liveContainer.parse(PLAIN), { ok: true });
