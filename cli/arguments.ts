@@ -10,7 +10,7 @@ export interface Arguments {
   readonly has: (name: string) => boolean;
   /** The value of an option that may be given once. */
   readonly value: (name: string) => string | undefined;
-  /** The values of an option that may be given several times, commas taken apart. */
+  /** The values of an option that may be repeated; commas separate values too. */
   readonly values: (name: string) => readonly string[];
 }
 
@@ -24,8 +24,10 @@ export type ParsedArguments =
     }
   | { readonly ok: false; readonly problem: string };
 
-/** Every command answers these. */
-export const COMMON_OPTIONS: readonly Option[] = Object.freeze([{ name: 'help', summary: 'show this page' }]);
+/** Options of every command. */
+export const COMMON_OPTIONS: readonly Option[] = Object.freeze([
+  { name: 'help', short: 'h', summary: 'show this page' },
+]);
 
 /** `--config`, for commands with settings. */
 export const CONFIG_OPTION: Option = Object.freeze({
@@ -35,8 +37,8 @@ export const CONFIG_OPTION: Option = Object.freeze({
 });
 
 /**
- * Takes `argv` (without the command's name) apart. `settings` are the names of settings that the command takes as
- * flags; their values are checked where all settings are.
+ * Parses `argv` (without the command's name). `settings` are the names of settings that the command takes as flags;
+ * their values are checked with all settings.
  */
 export function parseArguments(
   command: Command,
@@ -61,10 +63,11 @@ export function parseArguments(
     const option = all.find(({ name }) => name === token.name);
     const problem = option === undefined ? unknownOption(command, token.rawName, all) : misuse(option, token, given);
     if (problem !== undefined) return { ok: false, problem };
-    given.set(token.name, [...(given.get(token.name) ?? []), token.value ?? '']);
+    const values = option === undefined ? [] : valuesOf(option, token.value ?? '');
+    given.set(token.name, [...(given.get(token.name) ?? []), ...values]);
   }
   const help = given.has('help');
-  const problem = help ? undefined : checkOperands(command, operands);
+  const problem = help ? undefined : (checkOperands(command, operands) ?? checkTogether(own, given));
   if (problem !== undefined) return { ok: false, problem };
   const flags: Record<string, string> = {};
   for (const name of ['config', ...settings]) if (given.has(name)) flags[name] = given.get(name)?.at(-1) ?? '';
@@ -76,18 +79,18 @@ function argumentsOf(given: ReadonlyMap<string, readonly string[]>, operands: re
     operands,
     has: (name) => given.has(name),
     value: (name) => given.get(name)?.at(-1),
-    values: (name) => (given.get(name) ?? []).flatMap(takeApart),
+    values: (name) => given.get(name) ?? [],
   };
 }
 
 function configOf(options: readonly Option[]): ParseArgsOptionsConfig {
   return Object.fromEntries(
-    options.map(({ name, value }) => [
+    options.map(({ name, value, short }) => [
       name,
       {
         type: value === undefined ? ('boolean' as const) : ('string' as const),
         multiple: true,
-        ...(name === 'help' ? { short: 'h' } : {}),
+        ...(short === undefined ? {} : { short }),
       },
     ]),
   );
@@ -106,15 +109,39 @@ function misuse(option: Option, token: OptionToken, given: ReadonlyMap<string, u
   if (option.repeated !== true && given.has(option.name)) return `${flag} is given twice`;
   const { choices } = option;
   if (choices === undefined) return undefined;
-  const words = option.repeated === true ? takeApart(token.value) : [token.value];
-  const wrong = words.find((word) => !choices.includes(word));
-  return wrong === undefined
-    ? undefined
-    : `${flag}: ${JSON.stringify(wrong)} is none of ${choices.join(', ')}${suggest(wrong, choices)}`;
+  const wrong = wordsOf(option, token.value).find((word) => choiceOf(choices, word) === undefined);
+  if (wrong === undefined) return undefined;
+  return `${flag}: ${JSON.stringify(wrong)} is none of ${choices.join(', ')}${suggest(wrong, choices)}`;
 }
 
-function takeApart(value: string): readonly string[] {
-  return value.split(',').filter((part) => part !== '');
+/** The values of one token: choices as they are written in the table, whatever their case. */
+function valuesOf(option: Option, value: string): readonly string[] {
+  const { choices } = option;
+  const words = wordsOf(option, value);
+  return choices === undefined ? words : words.map((word) => choiceOf(choices, word) ?? word);
+}
+
+function wordsOf({ value, repeated }: Option, text: string): readonly string[] {
+  if (value === undefined) return [''];
+  return repeated === true ? text.split(',').filter((part) => part !== '') : [text];
+}
+
+function choiceOf(choices: readonly string[], word: string): string | undefined {
+  const found = choices.find((choice) =>
+    choice.endsWith('=') ? word.startsWith(choice) : choice.toLowerCase() === word.toLowerCase(),
+  );
+  return found?.endsWith('=') === true ? word : found;
+}
+
+/** What is wrong with the combination of options. */
+function checkTogether(options: readonly Option[], given: ReadonlyMap<string, unknown>): string | undefined {
+  for (const { name, excludes = [], needs } of options) {
+    if (!given.has(name)) continue;
+    const other = excludes.find((one) => given.has(one));
+    if (other !== undefined) return `--${name} and --${other} exclude each other`;
+    if (needs !== undefined && !given.has(needs)) return `--${name} is for --${needs} only`;
+  }
+  return undefined;
 }
 
 function unknownOption(command: Command, rawName: string, options: readonly Option[]): string {

@@ -6,67 +6,109 @@ export interface Command {
   readonly name: string;
   /** One line, for the list of commands. */
   readonly summary: string;
-  /** What stands after `plimsoll` on the command line, one line a form. */
+  /** What follows `plimsoll` on the command line, one line per form. */
   readonly usage: readonly string[];
   /** Paragraphs for `--help`. */
   readonly description: readonly string[];
-  /** Arguments that are no options: how many, and what completes them. */
+  /** Arguments that are not options: how many, and what completes them. */
   readonly operands: Operands;
   readonly options: readonly Option[];
-  /** Whose settings it uses: those are options too. Empty: no setting is loaded. */
+  /** Whose settings it uses: those are options too. Empty: it loads none. */
   readonly settings: readonly Program[];
-  /** Runs also where settings are wrong, with defaults in their place: it is what finds out about them. */
+  /** Runs also with wrong settings, with defaults in their place: it reports them itself. */
   readonly examinesSettings?: true;
   readonly examples: readonly Example[];
   /** What exit status 1 means, where the command answers it without `--fail-on`. */
   readonly issue?: string;
-  /** Does it, and answers the exit code. Expected failures are told on standard error, not thrown. */
+  /** Runs it and returns the exit code. Expected failures are printed on standard error, not thrown. */
   readonly run: (context: Context) => Promise<number>;
 }
 
-/** Arguments that are no options. */
+/** Arguments that are not options. */
 export interface Operands {
   readonly min: number;
   readonly max: number;
   readonly completes?: 'check' | 'command' | 'benchmark' | 'shell' | 'directory' | 'nodeAction' | 'joinTokenAction';
 }
 
-/** One option of a command that is no setting. */
+/** One option of a command that is not a setting. */
 export interface Option {
   readonly name: string;
+  /** One letter. */
+  readonly short?: string;
   /** What the value is called, `DIR`; without it the option takes none. */
   readonly value?: string;
-  /** The only values that are allowed. */
+  /** The only values that are allowed, in upper or lower case. One that ends in `=` is followed by any text. */
   readonly choices?: readonly string[];
+  /** Options that cannot be given together with this one. */
+  readonly excludes?: readonly string[];
+  /** The option that this one belongs to: without it, it is an error. */
+  readonly needs?: string;
   /** May be given several times, or once with commas. */
   readonly repeated?: boolean;
   /** What completes its value, where that is no choice. */
-  readonly completes?: 'check' | 'benchmark' | 'directory';
+  readonly completes?: 'check' | 'benchmark' | 'directory' | 'node' | 'subject';
   readonly summary: string;
 }
 
-/** One line of shell, and what it is good for. */
+/** One line of shell, and what it does. */
 export interface Example {
   readonly line: string;
   readonly meaning: string;
 }
 
-/** Nothing to complain about. */
+/** Success. */
 export const EXIT_OK = 0;
-/** Findings at or over the threshold that was asked for. */
+/** A finding reaches the threshold of `--fail-on`. */
 export const EXIT_FINDINGS = 1;
-/** What was looked at is not in order. */
+/** The command found an issue. */
 export const EXIT_ISSUES = 1;
-/** The command could not be understood, or something outside did not work. */
+/** Wrong usage, or something outside failed. */
 export const EXIT_FAILURE = 2;
 
-/** `--output`, for commands that print data. */
-export const OUTPUT_OPTION: Option = Object.freeze({
-  name: 'output',
-  value: 'FORMAT',
-  choices: ['table', 'json', 'ndjson'],
-  summary: 'table: for people (default); json: one document; ndjson: one object a line',
+const FORMATS = Object.freeze({
+  table: 'table: for people (default)',
+  wide: 'wide: a table with more columns',
+  json: 'json: one document',
+  ndjson: 'ndjson: one object per line',
+  csv: 'csv: RFC 4180, with a header',
+  name: 'name: one name per line',
+  'jsonpath=': "jsonpath=TEMPLATE: as in kubectl, such as jsonpath='{.items[*].id}'",
 });
+
+/** `--output` with some of the formats. */
+export function outputOption(...formats: readonly (keyof typeof FORMATS)[]): Option {
+  return Object.freeze({
+    name: 'output',
+    short: 'o',
+    value: 'FORMAT',
+    choices: formats,
+    summary: formats.map((format) => FORMATS[format]).join('; '),
+  });
+}
+
+/** `--output` of commands that print a list. */
+export const OUTPUT_OPTION = outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'jsonpath=');
+
+/** `--quiet`, for commands whose exit status is an answer. */
+export const QUIET_OPTION: Option = Object.freeze({
+  name: 'quiet',
+  short: 'q',
+  summary: 'print nothing; the exit status is the answer',
+  excludes: ['output'],
+});
+
+/** `--node`, for commands that choose nodes. */
+export function nodeOption(summary: string): Option {
+  return Object.freeze({
+    name: 'node',
+    short: 'n',
+    value: 'NODE',
+    repeated: true,
+    completes: 'node',
+    summary: `${summary}, by name or id; an id may be shortened`,
+  });
+}
 
 /** Freezes a command. */
 export function defineCommand(command: Command): Command {

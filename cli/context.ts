@@ -4,6 +4,7 @@ import type { SettingProblem } from '../service/config/problem.ts';
 import type { SettingName, Settings } from '../service/config/settings.ts';
 import type { Arguments } from './arguments.ts';
 import type { Programs } from './programs.ts';
+import type { Template } from './output/jsonpath.ts';
 import type { Paint } from './render/paint.ts';
 
 /** A stream for text: standard output or standard error. */
@@ -63,7 +64,9 @@ export interface Context extends CliEnvironment {
   readonly settingFlags: Readonly<Record<string, string>>;
   /** Cells of a line. */
   readonly width: number;
-  /** Cells of a line of a stream, which into a file or a pipe is not cut to a page. */
-  readonly streamWidth: number;
+  /** Cells of a line of a table: those of the terminal; unlimited in a file or a pipe. */
+  readonly tableWidth: number;
   readonly paint: Paint;
+  /** The template of `--output jsonpath=…`. */
+  readonly template: Template | undefined;
 }

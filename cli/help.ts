@@ -15,18 +15,32 @@ export async function renderHelp(): Promise<string> {
     .filter((command) => command !== undefined)
     .map(({ name, summary }) => `  ${name.padEnd(longest)}  ${summary}`);
   return `${[
-    'plimsoll - the effective security posture of container nodes',
+    'plimsoll - the security posture that the kernel enforces on container nodes',
     '',
     'USAGE',
     '  plimsoll COMMAND [options]',
+    '  plimsoll [options] COMMAND',
     '',
     'COMMANDS',
     ...lines,
     '',
+    ...section('COMMON OPTIONS', [
+      '  -o, --output FORMAT    table, wide, json, ndjson, csv, name, jsonpath=TEMPLATE',
+      '  -n, --node NODE        choose nodes by name or id',
+      '  -v, --verdict VERDICT  choose findings by verdict',
+      '  -w, --watch            print changes until Ctrl-C',
+      '  -q, --quiet            print nothing; the exit status is the answer',
+      '  -h, --help             describe a command, its options and examples',
+    ]),
+    ...section('EXIT STATUS', [
+      '  0  success',
+      '  1  findings reach --fail-on, or there are issues',
+      '  2  wrong usage, or something outside failed',
+    ]),
     ...section('EXAMPLES', [
       '  plimsoll scan                judge this machine once',
-      '  plimsoll up                  a collector and an agent here, and every change',
-      '  plimsoll COMMAND --help      what a command does, its options and examples',
+      '  plimsoll up                  run a collector and an agent on this machine',
+      '  plimsoll COMMAND --help      describe a command',
     ]),
   ].join('\n')}\n`;
 }
@@ -78,28 +92,27 @@ async function settingsSection(command: Command): Promise<readonly string[]> {
   return section('SETTINGS', [...indent(sources, 2), ...lines, ...describeOption(CONFIG_OPTION)]);
 }
 
-function describeOption({ name, value, choices, repeated, summary }: Option): readonly string[] {
-  const short = name === 'help' ? '-h, ' : '';
-  const words = choices === undefined ? '' : ` One of: ${choices.join(', ')}.`;
+function describeOption({ name, short, value, choices, repeated, summary }: Option): readonly string[] {
+  const letter = short === undefined ? '' : `-${short}, `;
+  const words = choices === undefined || name === 'output' ? '' : ` One of: ${choices.join(', ')}.`;
   const several = repeated === true ? ' May be repeated.' : '';
   const text = summary.endsWith('.') ? summary : `${summary}.`;
-  return [`  ${short}--${name}${value === undefined ? '' : ` ${value}`}`, ...indent(text + words + several, 6)];
+  return [`  ${letter}--${name}${value === undefined ? '' : ` ${value}`}`, ...indent(text + words + several, 6)];
 }
 
 function exitLines(command: Command): readonly string[] {
   const findings = command.options.some(({ name }) => name === 'fail-on')
-    ? ['  1  a finding is as bad as --fail-on says, or worse']
+    ? ['  1  a finding reaches the severity of --fail-on']
     : [];
   const unseen =
     findings.length === 0 || !command.settings.includes('scan')
       ? []
       : [
-          '     or what was asked for could not be looked at: an engine that docker-host',
-          '     names does not answer, or containers run that could not be inspected',
-          '     (with --fail-on)',
+          '     or not everything could be read: an engine that docker-host names does not',
+          '     answer, or (with --fail-on) running containers could not be inspected',
         ];
   const issue = command.issue === undefined ? [] : [`  1  ${command.issue}`];
-  return ['  0  done', ...findings, ...issue, '  2  wrong usage, or something outside did not work', ...unseen];
+  return ['  0  success', ...findings, ...issue, '  2  wrong usage, or something outside failed', ...unseen];
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

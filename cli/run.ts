@@ -8,22 +8,41 @@ import { printError } from './print-error.ts';
 import type { Context, CliEnvironment } from './context.ts';
 import { renderCommandHelp, renderHelp } from './help.ts';
 import { loadSettingsOf } from './load-settings.ts';
+import type { Template } from './output/jsonpath.ts';
 import { createPaint } from './render/paint.ts';
 import { unknownCommandText } from './unknown-command.ts';
 
-/** Width of a page where nobody says how wide it is, and the least that a table can be drawn in. */
+/** Default width of text, and the limits of a width that is given. */
 const DEFAULT_COLUMNS = 80;
 const MIN_COLUMNS = 40;
 const MAX_COLUMNS = 500;
 
 /** Runs the command that `argv` (without node and script) names. Answers the exit code. */
 export async function runCli(argv: readonly string[], world: CliEnvironment): Promise<number> {
-  const [word, ...rest] = argv;
+  const [word, ...rest] = await commandFirst(argv);
   if (word === undefined || word === '--help' || word === '-h') return print(world, await renderHelp());
-  const name = word === '--version' ? 'version' : word;
+  const name = word === '--version' || word === '-v' || word === '-V' ? 'version' : word;
   const command = await loadCommand(name);
   if (command === undefined) return printError(world, unknownCommandText(name, COMMAND_NAMES), 'see: plimsoll help');
   return runCommand(command, rest, world);
+}
+
+/** `argv` with the command before its options, where options come first: `-o json nodes`. */
+async function commandFirst(argv: readonly string[]): Promise<readonly string[]> {
+  const [first = ''] = argv;
+  if (!first.startsWith('-') || argv.length === 1) return argv;
+  const commands = await Promise.all(COMMAND_NAMES.map(loadCommand));
+  const { settingsOf } = await import('../service/config/load.ts');
+  const withValue = new Set<string>(['--config']);
+  for (const { options, settings } of commands.filter((command) => command !== undefined)) {
+    for (const name of settingsOf(settings)) withValue.add(`--${name}`);
+    for (const { name, short, value } of options)
+      if (value !== undefined) withValue.add(`--${name}`).add(`-${short ?? name}`);
+  }
+  let index = 0;
+  while (argv[index]?.startsWith('-') === true) index += withValue.has(argv[index] ?? '') ? 2 : 1;
+  const command = argv[index];
+  return command === undefined ? argv : [command, ...argv.slice(0, index), ...argv.slice(index + 1)];
 }
 
 async function runCommand(command: Command, argv: readonly string[], world: CliEnvironment): Promise<number> {
@@ -31,8 +50,22 @@ async function runCommand(command: Command, argv: readonly string[], world: CliE
   const parsed = parseArguments(command, settingNames, argv);
   if (!parsed.ok) return printError(world, parsed.problem);
   if (parsed.help) return print(world, await renderCommandHelp(command));
-  const context = await createContext(command, parsed, world);
-  return typeof context === 'number' ? context : command.run(context);
+  const template = await templateOf(parsed.args.value('output'));
+  if (typeof template === 'string') return printError(world, `--output jsonpath: ${template}`);
+  const silent = { ...world, stdout: { isTerminal: false, write: () => Promise.resolve() } };
+  const context = await createContext(command, parsed, parsed.args.has('quiet') ? silent : world);
+  return typeof context === 'number' ? context : command.run({ ...context, template });
+}
+
+/** The parsed template of `jsonpath=…`, or what is wrong with it. */
+async function templateOf(output: string | undefined): Promise<Template | string | undefined> {
+  if (output?.startsWith('jsonpath=') !== true) return undefined;
+  const { parseTemplate } = await import('./output/jsonpath.ts');
+  try {
+    return parseTemplate(output.slice('jsonpath='.length));
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** The context, or the exit code where the settings are wrong. */
@@ -53,9 +86,9 @@ async function createContext(
     terminal: world.environment['TERM'],
   });
   const width = widthOf(world);
-  const streamWidth = isWidthGiven(world) ? width : MAX_COLUMNS;
+  const tableWidth = isWidthGiven(world) ? width : Infinity;
   const read = { settings, origins, settingProblems, settingWarnings, settingFlags: flags };
-  return { ...world, args, ...read, width, streamWidth, paint };
+  return { ...world, args, ...read, width, tableWidth, paint, template: undefined };
 }
 
 async function complainOfSettings(world: CliEnvironment, problems: readonly SettingProblem[]): Promise<number> {
@@ -66,7 +99,7 @@ async function complainOfSettings(world: CliEnvironment, problems: readonly Sett
 }
 
 function isWidthGiven({ columns, environment }: CliEnvironment): boolean {
-  return columns !== undefined || environment['COLUMNS'] !== undefined;
+  return columns !== undefined || (environment['COLUMNS'] ?? '') !== '';
 }
 
 function widthOf({ columns, environment }: CliEnvironment): number {

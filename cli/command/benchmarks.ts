@@ -3,7 +3,7 @@ import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import { printListing } from '../print.ts';
+import { printListing } from '../output/listing.ts';
 import { unknownBenchmark } from '../scan/known.ts';
 
 export const benchmarks = defineCommand({
@@ -41,6 +41,7 @@ async function listAll(context: Context): Promise<number> {
   await printListing(context, {
     document: { benchmarks: items },
     items,
+    names: items.map(({ id }) => id),
     columns: [
       { title: 'BENCHMARK', min: 20 },
       { title: 'CONTROLS', align: 'right' },
@@ -63,6 +64,7 @@ async function listControls(context: Context, benchmark: Benchmark): Promise<num
   await printListing(context, {
     document: benchmark,
     items: benchmark.controls,
+    names: benchmark.controls.map(({ id }) => id),
     columns: [{ title: 'CONTROL' }, { title: 'WHAT IT ASKS FOR' }, { title: 'ANSWERED BY', min: 24, max: 40 }],
     rows: benchmark.controls.map(({ id, title, checks, why }) => [
       { text: id },

@@ -3,16 +3,16 @@ import { severityText } from '../../posture/check/check.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
-import { printListing } from '../print.ts';
+import { printListing } from '../output/listing.ts';
 import { documentCheck } from '../scan/document-check.ts';
 import { unknownCheck } from '../scan/known.ts';
 
 export const checks = defineCommand({
   name: 'checks',
-  summary: 'list what is judged',
+  summary: 'list the checks',
   usage: ['checks [options]'],
   description: [
-    'Lists every check with its severity and what holds where it passes. plimsoll explain CHECK says why and what to do.',
+    'Lists every check with its severity and the condition under which it passes. plimsoll explain CHECK shows the rationale and the remediation.',
   ],
   operands: { min: 0, max: 0 },
   options: [
@@ -53,13 +53,20 @@ export const checks = defineCommand({
     await printListing(context, {
       document: { checks: items },
       items,
-      columns: [{ title: 'CHECK', min: 24 }, { title: 'SEVERITY' }, { title: 'PASSES WHEN' }],
+      names: items.map(({ id }) => id),
+      columns: [
+        { title: 'CHECK', min: 24 },
+        { title: 'SEVERITY' },
+        { title: 'JUDGES', wide: true },
+        { title: 'PASSES WHEN' },
+      ],
       rows: shown.map((check) => [
         { text: check.id },
         { text: severityText(check), paint: (text) => paint.severity(check.severity, text) },
+        { text: check.judges },
         { text: check.title },
       ]),
-      empty: 'No such check.',
+      empty: 'No matching checks.',
     });
     return EXIT_OK;
   },

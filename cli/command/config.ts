@@ -8,7 +8,7 @@ import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { loadSettingsOf } from '../load-settings.ts';
-import { printListing } from '../print.ts';
+import { printListing } from '../output/listing.ts';
 
 const PROGRAMS = Object.freeze(['agent', 'collector', 'up', 'scan', 'client'] as const satisfies readonly Program[]);
 
@@ -50,13 +50,20 @@ export const config = defineCommand({
     await printListing(context, {
       document: { settings: items },
       items,
-      columns: [{ title: 'SETTING', min: 12 }, { title: 'VALUE', min: 16 }, { title: 'FROM' }],
-      rows: items.map(({ setting, value, origin, from }) => [
+      names: items.map(({ setting }) => setting),
+      columns: [
+        { title: 'SETTING', min: 12 },
+        { title: 'VALUE', min: 16 },
+        { title: 'FROM' },
+        { title: 'VARIABLE', wide: true },
+      ],
+      rows: items.map(({ setting, value, origin, from, variable }) => [
         { text: setting },
         value === '' ? { text: emptyText(setting), paint: paint.dim } : { text: value },
         origin === 'default' ? { text: 'default', paint: paint.dim } : { text: from },
+        { text: variable },
       ]),
-      empty: 'No setting.',
+      empty: 'No settings.',
     });
     return EXIT_OK;
   },

@@ -1,24 +1,22 @@
-import { safeJson } from '../../api/safe.ts';
+import { isTable, printDocument } from '../output/listing.ts';
 import { DIAGNOSTIC_GROUPS, runDiagnostics } from '../../service/diagnostic.ts';
 import type { DiagnosticReport } from '../../service/diagnostic.ts';
-import { defineCommand, EXIT_OK, EXIT_ISSUES } from '../command.ts';
+import { defineCommand, EXIT_OK, EXIT_ISSUES, outputOption, QUIET_OPTION } from '../command.ts';
 import { findInstallation } from '../doctor/installation.ts';
 import { INSTALLATION_DIAGNOSTICS } from '../doctor/registry.ts';
 import { countOutcomes, renderReport } from '../doctor/render.ts';
 
 export const doctor = defineCommand({
   name: 'doctor',
-  summary: 'examine this machine and installation',
+  summary: 'diagnose this machine and installation',
   usage: ['doctor [options]'],
   description: [
-    'Looks at everything that the program needs here, and says for each what it saw and what to do: the program itself, its settings, the data directory, certificates, the operator token, ports, the collector as operators and nodes reach it, Docker, what an agent may see of this node, the clock, and the sinks. It takes some seconds at most; no collector has to run.',
-    'Nothing is changed, and no secret is shown. What this user may not see is told as unknown: run it as the user who runs the collector or agent, with the same settings.',
-    'ok: as it should be; warning: it works, but look at it; problem: it does not work; unknown: it could not be seen.',
+    'Examines what the program needs on this machine and shows for each what was observed and what to do: the program itself, its settings, the data directory, certificates, the operator token, ports, the connection to the collector, Docker, the permissions of the agent, the clock, and the sinks. It takes a few seconds. No collector has to run.',
+    'It changes nothing and shows no secrets. What this user may not read is reported as unknown: run it as the user who runs the collector or the agent, with the same settings.',
+    'ok: no problem; warning: it works, but needs attention; problem: it does not work; unknown: it could not be read.',
   ],
   operands: { min: 0, max: 0 },
-  options: [
-    { name: 'output', value: 'FORMAT', choices: ['table', 'json'], summary: 'table: for people (default); json' },
-  ],
+  options: [outputOption('table', 'json', 'jsonpath='), QUIET_OPTION],
   settings: ['collector', 'agent', 'up', 'scan', 'client'],
   examinesSettings: true,
   issue: 'there are problems; warnings do not count',
@@ -28,7 +26,7 @@ export const doctor = defineCommand({
     { line: 'plimsoll doctor --output json', meaning: 'for a program, or for a report of a defect' },
   ],
   run: async (context) => {
-    const { args, stdout, width, paint, clock, programs } = context;
+    const { stdout, width, paint, clock, programs } = context;
     const over = new AbortController();
     try {
       const installation = await findInstallation(context, over.signal);
@@ -37,11 +35,8 @@ export const doctor = defineCommand({
         programs.examine({ settings: installation.agent, signal: over.signal }),
       ]);
       const reported = inOrder([...here, ...node]);
-      const text =
-        args.value('output') === 'json'
-          ? safeJson({ counts: countOutcomes(reported), examinations: reported }, 2)
-          : renderReport(reported, { width, paint }).join('\n');
-      await stdout.write(`${text}\n`);
+      if (isTable(context)) await stdout.write(`${renderReport(reported, { width, paint }).join('\n')}\n`);
+      else await printDocument(context, { counts: countOutcomes(reported), examinations: reported }, reported);
       return reported.some(({ outcome }) => outcome === 'problem') ? EXIT_ISSUES : EXIT_OK;
     } finally {
       over.abort();

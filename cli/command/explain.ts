@@ -1,6 +1,5 @@
 import { compareByName } from '../../api/finding-list.ts';
 import type { FleetFinding } from '../../api/finding.ts';
-import { safe, safeJson } from '../../api/safe.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import { severityText } from '../../posture/check/check.ts';
 import type { Check } from '../../posture/check/check.ts';
@@ -8,18 +7,20 @@ import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
 import { FACT_SCHEMAS } from '../../posture/fact/facts.ts';
 import type { FactName } from '../../posture/fact/facts.ts';
 import { connect } from '../api/connect.ts';
-import { readFindings } from '../api/findings.ts';
-import { defineCommand, EXIT_OK } from '../command.ts';
+import { ANY_FINDING, readFindings } from '../api/findings.ts';
+import { resolveNodes } from '../nodes/choose.ts';
+import { isTable, printDocument } from '../output/listing.ts';
+import type { Result } from '../../api/client.ts';
+import { defineCommand, EXIT_OK, nodeOption, outputOption } from '../command.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import { findingLabel } from '../render/finding.ts';
-import { nodeLabel } from '../render/node-label.ts';
-import { displayWidth, fit, wrap, wrapHard } from '../render/width.ts';
+import { findingBlock } from '../render/finding.ts';
+import { wrap } from '../render/width.ts';
 import { documentCheck } from '../scan/document-check.ts';
 import type { DocumentCheck } from '../scan/document-check.ts';
 import { unknownCheck } from '../scan/known.ts';
 
-/** Present findings that are shown. */
+/** Most findings that are shown. */
 const MAX_FINDINGS = 100;
 
 export const explain = defineCommand({
@@ -28,25 +29,25 @@ export const explain = defineCommand({
   usage: ['explain CHECK [options]'],
   description: [
     'Prints when a check passes and fails, what decides the severity, why it matters, what to do, which facts it reads, its references and its benchmark controls.',
-    'With --node or --subject the present findings follow, with all their evidence, as the collector has them.',
+    'With --node or --subject it also prints the current findings with all their evidence, read from the collector.',
   ],
   operands: { min: 1, max: 1, completes: 'check' },
   options: [
-    { name: 'node', value: 'NODE', repeated: true, summary: 'show its findings on this node, by name or id' },
-    { name: 'subject', value: 'NAME', summary: 'show its findings about this subject, by name or id' },
+    nodeOption('show its findings on this node'),
     {
-      name: 'output',
-      value: 'FORMAT',
-      choices: ['table', 'json'],
-      summary: 'table: for people (default); json: one document',
+      name: 'subject',
+      value: 'NAME',
+      completes: 'subject',
+      summary: 'show its findings about this subject, by name or id',
     },
+    outputOption('table', 'json', 'jsonpath='),
   ],
   settings: ['client'],
   examples: [
     { line: 'plimsoll explain container.seccomp-filter', meaning: 'what to do about it' },
     {
       line: 'plimsoll explain container.seccomp-filter --subject shop-db',
-      meaning: 'and what was seen on this container',
+      meaning: 'with the evidence for this container',
     },
   ],
   run: async (context) => {
@@ -55,38 +56,31 @@ export const explain = defineCommand({
     const check = CHECKS.find((known) => known.id === id);
     if (check === undefined)
       return printError(context, unknownCheck(id) ?? `${id} is an area, not a check`, 'see: plimsoll checks');
-    const found = await presentFindings(context, check.id);
+    const read = await readCurrent(context, check.id);
+    const found = read?.ok === true ? read.value : undefined;
     const document = documentCheck(check);
-    if (args.value('output') === 'json') {
-      const whole = found === undefined ? document : { ...document, findings: found };
-      await stdout.write(`${safeJson(whole, 2)}\n`);
-      return EXIT_OK;
+    if (!isTable(context))
+      await printDocument(context, found === undefined ? document : { ...document, findings: found });
+    else {
+      const lines = [...page(check, document, context), ...(found ?? []).flatMap((one) => findingBlock(one, context))];
+      if (found?.length === 0) lines.push('', 'The collector has no matching finding.');
+      await stdout.write(`${lines.join('\n')}\n`);
     }
-    const lines = [...page(check, document, context), ...(found ?? []).flatMap((one) => findingLines(one, context))];
-    if (found?.length === 0) lines.push('', 'The collector has no such finding.');
-    await stdout.write(`${lines.join('\n')}\n`);
-    return EXIT_OK;
+    return read?.ok === false ? printFailure(context, read.problem) : EXIT_OK;
   },
 });
 
-/** Findings of the collector; undefined without --node and --subject, or after an error, which is printed. */
-async function presentFindings(context: Context, check: string): Promise<readonly FleetFinding[] | undefined> {
+/** The findings that the collector has; undefined where none were asked for. */
+async function readCurrent(context: Context, check: string): Promise<Result<readonly FleetFinding[]> | undefined> {
   const { args, settings } = context;
   if (!args.has('node') && !args.has('subject')) return undefined;
   const client = await connect(settings, new AbortController().signal);
-  const query = {
-    nodes: args.values('node'),
-    checks: [check],
-    verdicts: [],
-    severities: [],
-    kinds: [],
-    subject: args.value('subject'),
-    text: undefined,
-  };
-  const answer = client.ok ? await readFindings(client.value, query, MAX_FINDINGS) : client;
-  if (answer.ok) return answer.value.findings.toSorted(compareByName);
-  await printFailure(context, answer.problem);
-  return undefined;
+  if (!client.ok) return client;
+  const nodes = await resolveNodes(client.value, args.values('node'));
+  if (!nodes.ok) return nodes;
+  const query = { ...ANY_FINDING, nodes: nodes.value, checks: [check], subject: args.value('subject') };
+  const read = await readFindings(client.value, query, MAX_FINDINGS);
+  return read.ok ? { ok: true, value: read.value.findings.toSorted(compareByName) } : read;
 }
 
 function page(check: Check, document: DocumentCheck, { width, paint }: Context): readonly string[] {
@@ -145,25 +139,4 @@ function controlLines({ controls }: DocumentCheck, width: number, title: string)
     return wrap(`${benchmark} ${control} ${entry?.title ?? ''}`, width - 2).map((line) => `  ${line}`);
   });
   return ['', title, ...lines];
-}
-
-function findingLines(finding: FleetFinding, { paint, width }: Context): readonly string[] {
-  const { text, paint: colour } = findingLabel(finding, paint);
-  const word = text.trimEnd();
-  const node = nodeLabel(finding.nodeName, finding.nodeId);
-  // Both names are to be seen, however long the first is.
-  const room = width - word.length - ' on '.length - 2;
-  const shownNode = fit(safe(node), Math.max(16, room - displayWidth(safe(finding.subject.name))));
-  const shownSubject = fit(safe(finding.subject.name), room - displayWidth(shownNode));
-  const head = `${colour?.(word) ?? word}  ${paint.bold(shownSubject)} on ${shownNode}`;
-  const reason = finding.reason ?? '';
-  return [
-    '',
-    head,
-    ...(reason === '' ? [] : wrapHard(safe(reason), width - 2).map((line) => `  ${line}`)),
-    ...finding.evidence.flatMap(({ source, seen, expected }) => [
-      ...wrapHard(`${safe(source)}: ${safe(seen)}`, width - 2).map((line) => `  ${line}`),
-      ...(expected === '' ? [] : wrapHard(`expected: ${safe(expected)}`, width - 4).map((line) => `    ${line}`)),
-    ]),
-  ];
 }

@@ -1,36 +1,39 @@
+import { nodeDetail } from '../../api/node.ts';
 import type { FleetFinding } from '../../api/finding.ts';
-import { safeJson } from '../../api/safe.ts';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 import { parseDuration } from '../../service/duration.ts';
 import { connect } from '../api/connect.ts';
-import { readFindings } from '../api/findings.ts';
+import type { CliClient } from '../api/connect.ts';
+import { describeMissingSubject, readFindings } from '../api/findings.ts';
 import type { FindingQuery } from '../api/findings.ts';
-import { defineCommand, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { defineCommand, EXIT_FINDINGS, EXIT_OK, nodeOption, OUTPUT_OPTION, QUIET_OPTION } from '../command.ts';
+import { resolveNodes } from '../nodes/choose.ts';
+import { BY_OPTION, printFindings } from '../output/finding-listing.ts';
+import { isTable } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import type { ShownFinding } from '../render/finding.ts';
-import { renderFindings } from '../render/finding-list.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import { unknownCheck } from '../scan/known.ts';
 
-/** Findings that are read where nothing is said. */
+/** Default of `--limit`. */
 const DEFAULT_LIMIT = 1_000;
 const MAX_LIMIT = 100_000;
 
 export const findings = defineCommand({
   name: 'findings',
-  summary: 'list the findings of the fleet, or watch them change',
-  usage: ['findings [options]', 'findings --watch [options]', 'findings --history [options]'],
+  summary: 'list the findings of the fleet, one finding, or changes',
+  usage: ['findings [options]', 'findings UID [options]', 'findings --watch [options]', 'findings --history [options]'],
   description: [
-    'Asks the collector for findings, worst first. Without --verdict a table shows what fails, JSON shows all. Options are combined; the values of one that is repeated are alternatives.',
-    'With --watch nothing is listed: each change that matches is printed as it happens, until Ctrl-C. A connection that breaks is made again without losing a change.',
-    'With --history the collector tells what was opened, changed and resolved, newest first; of the options that choose, only --node and --since count there.',
+    'Lists the findings that the collector has, worst first. Without --verdict a table shows failures, other formats show all. Different options are combined; the values of a repeated option are alternatives.',
+    'With UID it shows one finding with all its evidence and its history, also after it was resolved. The UID may be shortened to its first 8 characters.',
+    'With --watch it prints each matching change as it happens, until Ctrl-C. After a lost connection it continues without losing a change.',
+    'With --history it lists what was opened, changed and resolved, newest first.',
   ],
-  operands: { min: 0, max: 0 },
+  operands: { min: 0, max: 1 },
   options: [
-    { name: 'node', value: 'NODE', repeated: true, summary: 'findings of this node, by name or id' },
+    nodeOption('findings of this node'),
     {
       name: 'check',
       value: 'CHECK',
@@ -38,7 +41,14 @@ export const findings = defineCommand({
       completes: 'check',
       summary: 'findings of this check, or of an area such as ssh',
     },
-    { name: 'verdict', value: 'VERDICT', choices: VERDICTS, repeated: true, summary: 'findings with this verdict' },
+    {
+      name: 'verdict',
+      short: 'v',
+      value: 'VERDICT',
+      choices: VERDICTS,
+      repeated: true,
+      summary: 'findings with this verdict',
+    },
     { name: 'severity', value: 'SEVERITY', choices: SEVERITIES, repeated: true, summary: 'findings of this severity' },
     {
       name: 'kind',
@@ -47,67 +57,113 @@ export const findings = defineCommand({
       repeated: true,
       summary: 'findings about this kind of subject',
     },
-    { name: 'subject', value: 'NAME', summary: 'findings about the subject with this name or id' },
+    {
+      name: 'container',
+      value: 'NAME',
+      completes: 'subject',
+      excludes: ['subject', 'kind'],
+      summary: 'findings about this container, by name or id; the id may be shortened',
+    },
+    {
+      name: 'subject',
+      value: 'NAME',
+      completes: 'subject',
+      summary: 'findings about this subject of any kind, by name or id; the id may be shortened',
+    },
     {
       name: 'text',
       value: 'TEXT',
-      summary: 'findings with each of these words in check, title, subject, reason or evidence',
+      excludes: ['history'],
+      summary:
+        'findings that contain each of these words, anywhere in check, title, subject, reason and evidence together',
     },
-    { name: 'limit', value: 'NUMBER', summary: `at most so many; default ${String(DEFAULT_LIMIT)}` },
+    { name: 'limit', value: 'NUMBER', summary: `maximum number; default ${String(DEFAULT_LIMIT)}` },
+    BY_OPTION,
     {
       name: 'fail-on',
       value: 'SEVERITY',
       choices: SEVERITIES,
-      summary: 'exit with 1 if something that matches fails as badly as this, or worse',
+      excludes: ['watch', 'history'],
+      summary: 'exit with status 1 if a matching finding fails with this severity or a worse one',
     },
-    { name: 'watch', summary: 'print changes as they happen' },
-    { name: 'history', summary: 'list what happened, newest first' },
-    { name: 'since', value: 'DURATION', summary: 'with --history: only what happened within this time, such as 24h' },
+    { name: 'watch', short: 'w', excludes: ['history', 'limit'], summary: 'print changes as they happen' },
+    { name: 'history', summary: 'list changes, newest first' },
+    { name: 'since', value: 'DURATION', needs: 'history', summary: 'only changes within this time, such as 24h' },
     OUTPUT_OPTION,
+    QUIET_OPTION,
   ],
   settings: ['client'],
   examples: [
-    { line: 'plimsoll findings --severity critical,high', meaning: 'the worst of the fleet' },
-    { line: 'plimsoll findings --node web-3 --verdict unknown', meaning: 'what could not be judged on one node' },
-    { line: 'plimsoll findings --watch --output ndjson', meaning: 'a stream of changes for a program' },
-    { line: 'plimsoll findings --history --since 24h', meaning: 'what changed since yesterday' },
+    { line: 'plimsoll findings --severity critical,high', meaning: 'the worst findings of the fleet' },
+    { line: 'plimsoll findings -n web-3 -v unknown', meaning: 'what could not be judged on one node' },
+    { line: 'plimsoll findings --by image', meaning: 'which images have the worst findings' },
+    { line: "plimsoll findings -o jsonpath='{.items[*].check}'", meaning: 'the checks, for a script' },
+    { line: 'plimsoll findings --watch -o ndjson', meaning: 'a stream of changes for a program' },
+    { line: 'plimsoll findings --history --since 24h --severity high', meaning: 'changes of the last day' },
   ],
   run: async (context) => {
     const wanted = readQuery(context);
     if (!wanted.ok) return printError(context, wanted.problem, 'see: plimsoll findings --help');
     const { args } = context;
     const signal = args.has('watch') ? context.listenForShutdown() : new AbortController().signal;
-    const client = await connect(context.settings, signal);
-    if (!client.ok) return printFailure(context, client.problem);
+    const connected = await connect(context.settings, signal);
+    if (!connected.ok) return printFailure(context, connected.problem);
+    const client = connected.value;
+    const [uid] = args.operands;
+    if (uid !== undefined) {
+      const { showFinding } = await import('../findings/show-finding.ts');
+      return showFinding(context, client, uid);
+    }
+    const nodes = await resolveNodes(client, wanted.query.nodes);
+    if (!nodes.ok) return printFailure(context, nodes.problem);
+    const query = { ...wanted.query, nodes: nodes.value };
     if (args.has('watch')) {
       const { watchFindings } = await import('../watch/findings.ts');
-      return watchFindings(context, client.value, wanted.query, signal);
+      return watchFindings(context, client, query, signal);
     }
     if (args.has('history')) {
       const { printHistory } = await import('../watch/history.ts');
-      return printHistory(context, client.value, wanted);
+      return printHistory(context, client, { ...wanted, query });
     }
-    const page = await readFindings(client.value, wanted.query, wanted.limit);
-    if (!page.ok) return printFailure(context, page.problem);
-    await print(context, page.value.findings, page.value.more);
-    const threshold = args.value('fail-on') as Severity | undefined;
-    return threshold !== undefined && page.value.findings.some((finding) => reaches(finding, threshold))
-      ? EXIT_FINDINGS
-      : EXIT_OK;
+    return list(context, client, query, wanted.limit);
   },
 });
+
+async function list(context: Context, client: CliClient, query: FindingQuery, limit: number): Promise<number> {
+  const { args, stderr } = context;
+  const page = await readFindings(client, query, limit);
+  if (!page.ok) return printFailure(context, page.problem);
+  const { findings: found, more } = page.value;
+  if (found.length === 0 && query.subject !== undefined) {
+    const problem = await describeMissingSubject(client, query);
+    if (problem !== undefined) return printError(context, problem);
+  }
+  const images = args.value('by') === 'image' ? await readImages(client, found) : new Map<string, string>();
+  await printFindings(context, {
+    findings: found,
+    document: { findings: found, more },
+    items: found,
+    nameOf: ({ uid }) => uid,
+    nodeOf: ({ nodeName, nodeId }) => nodeLabel(nodeName, nodeId),
+    imageOf: ({ nodeId, subject }) => images.get(`${nodeId} ${subject.id}`) ?? '',
+    joined: false,
+    empty: 'No matching findings.',
+  });
+  if (more) await stderr.write(`plimsoll: more than ${String(limit)} findings match; raise --limit to see them\n`);
+  const threshold = args.value('fail-on') as Severity | undefined;
+  return threshold !== undefined && found.some((finding) => reaches(finding, threshold)) ? EXIT_FINDINGS : EXIT_OK;
+}
 
 type Wanted =
   | { readonly ok: true; readonly query: FindingQuery; readonly limit: number; readonly sinceMs: number | undefined }
   | { readonly ok: false; readonly problem: string };
 
-function readQuery({ args, clock }: Context): Wanted {
-  if (args.has('watch') && args.has('history'))
-    return { ok: false, problem: '--watch and --history exclude each other' };
+function readQuery(context: Context): Wanted {
+  const { args, clock } = context;
   const since = args.value('since');
   const sinceMs = since === undefined ? 0 : parseDuration(since);
   if (sinceMs === undefined) return { ok: false, problem: '--since: expected a duration such as 30m or 24h' };
-  const limitText = args.value('limit') ?? String(DEFAULT_LIMIT);
+  const limitText = args.value('limit') ?? String(args.has('by') ? MAX_LIMIT : DEFAULT_LIMIT);
   const limit = /^\d{1,6}$/.test(limitText) ? Number(limitText) : 0;
   if (limit < 1 || limit > MAX_LIMIT)
     return { ok: false, problem: `--limit: expected a number from 1 to ${String(MAX_LIMIT)}` };
@@ -116,8 +172,7 @@ function readQuery({ args, clock }: Context): Wanted {
     if (problem !== undefined) return { ok: false, problem };
   }
   const verdicts = args.values('verdict');
-  const isTable = (args.value('output') ?? 'table') === 'table';
-  const preset = isTable && !args.has('watch') ? ['fail'] : [];
+  const container = args.value('container');
   return {
     ok: true,
     limit,
@@ -125,31 +180,33 @@ function readQuery({ args, clock }: Context): Wanted {
     query: {
       nodes: args.values('node'),
       checks: args.values('check'),
-      verdicts: verdicts.length > 0 ? verdicts : preset,
+      verdicts: verdicts.length > 0 ? verdicts : presetVerdicts(context),
       severities: args.values('severity'),
-      kinds: args.values('kind'),
-      subject: args.value('subject'),
+      kinds: container === undefined ? args.values('kind') : ['container'],
+      subject: container ?? args.value('subject'),
       text: args.value('text'),
     },
   };
+}
+
+/** The verdicts where none is chosen; empty: all. */
+function presetVerdicts(context: Context): readonly string[] {
+  const { args } = context;
+  if (args.has('watch') || args.has('history') || !isTable(context)) return [];
+  return args.has('by') ? ['fail', 'unknown', 'manual'] : ['fail'];
 }
 
 function reaches({ verdict, severity }: FleetFinding, threshold: Severity): boolean {
   return verdict === 'fail' && severityRank(severity) <= severityRank(threshold);
 }
 
-async function print(context: Context, found: readonly FleetFinding[], more: boolean): Promise<void> {
-  const { args, stdout, stderr, width, paint } = context;
-  const isTable = (args.value('output') ?? 'table') === 'table';
-  if (isTable) {
-    const nodes = new Map<ShownFinding, string>(
-      found.map((finding) => [finding, nodeLabel(finding.nodeName, finding.nodeId)]),
-    );
-    const several = new Set(nodes.values()).size > 1;
-    const style = { width, paint, joined: false };
-    const lines = renderFindings(found, several ? { ...style, nodeOf: (one) => nodes.get(one) ?? '' } : style);
-    await stdout.write(`${found.length === 0 ? 'No such finding.' : lines.join('\n')}\n`);
-  } else if (args.value('output') === 'json') await stdout.write(`${safeJson({ findings: found, more }, 2)}\n`);
-  else await stdout.write(found.map((finding) => `${safeJson(finding)}\n`).join(''));
-  if (more) await stderr.write('plimsoll: there are more; ask for them with --limit\n');
+/** Images of running containers, by node and container id. A node that cannot be read has none. */
+async function readImages(client: CliClient, found: readonly FleetFinding[]): Promise<ReadonlyMap<string, string>> {
+  const images = new Map<string, string>();
+  const about = found.filter(({ subject }) => subject.kind === 'container');
+  for (const nodeId of new Set(about.map((finding) => finding.nodeId))) {
+    const node = await client.get(`/v1/nodes/${encodeURIComponent(nodeId)}`, nodeDetail);
+    if (node.ok) for (const { id, image } of node.value.containers) images.set(`${nodeId} ${id}`, image);
+  }
+  return images;
 }

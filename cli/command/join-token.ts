@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import { createdJoinToken, deletedJoinToken, joinTokenList } from '../../api/join-token.ts';
 import type { JoinTokenInfo } from '../../api/join-token.ts';
-import { safeJson } from '../../api/safe.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import { parseDuration } from '../../service/duration.ts';
 import type { ApiClient } from '../../api/client.ts';
@@ -9,7 +8,7 @@ import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
 import { printError, printFailure } from '../print-error.ts';
-import { printListing } from '../print.ts';
+import { isTable, printDocument, printListing } from '../output/listing.ts';
 import { clockTime, dateTime } from '../../api/format.ts';
 
 const SEE = 'see: plimsoll join-token --help';
@@ -73,12 +72,12 @@ async function create(client: ApiClient, context: Context): Promise<number> {
     `--join-token ${token}`,
     `--join-ca-hash ${caHash}`,
   ];
-  if ((args.value('output') ?? 'table') === 'table')
+  if (isTable(context))
     await stdout.write(
       `Run on the new host, as root:\n\n  ${command.join(' \\\n    ')}\n\n` +
         `The token works once, until ${clockTime(expiresMs)}.\n`,
     );
-  else await stdout.write(`${safeJson({ token, caHash, expiresMs, command: command.join(' ') })}\n`);
+  else await printDocument(context, { token, caHash, expiresMs, command: command.join(' ') });
   return EXIT_OK;
 }
 
@@ -90,6 +89,7 @@ async function list(client: ApiClient, context: Context): Promise<number> {
   await printListing(context, {
     document: { tokens: items },
     items,
+    names: items.map(({ id }) => id),
     columns: [
       { title: 'ID' },
       { title: 'CREATED' },

@@ -4,10 +4,10 @@ import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import { printListing } from '../print.ts';
+import { printListing } from '../output/listing.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Cell } from '../render/table.ts';
-import { span } from '../../api/format.ts';
+import { dateTime, span } from '../../api/format.ts';
 
 export const nodes = defineCommand({
   name: 'nodes',
@@ -19,8 +19,8 @@ export const nodes = defineCommand({
     'nodes revoke NODE… [options]',
   ],
   description: [
-    'Asks the collector for every node that it knows: whether it is connected or since when it is not, what it runs, how many containers run there, and how many checks fail on it, by severity.',
-    'remove removes nodes that are not connected, by id or name, with their findings: each open one is resolved, in the history and for every sink. A node that comes back is a new one. See also the setting node-retention of the collector.',
+    'Lists the nodes that the collector knows: whether each is connected, its container engine, the number of running containers, and the number of failed checks by severity.',
+    'remove removes nodes that are not connected, with their findings. Open findings are resolved, in the history and for every sink. A node that connects again is a new node. See also the setting node-retention of the collector.',
     'revoke refuses every certificate that was issued to the nodes until now and ends their sessions, within seconds. A revoked node comes back only with a join token that was created for it.',
   ],
   operands: { min: 0, max: 10_000, completes: 'nodeAction' },
@@ -29,19 +29,19 @@ export const nodes = defineCommand({
     {
       name: 'stale-for',
       value: 'DURATION',
-      summary: 'remove: all nodes that were not heard of for so long, such as 7d or 12h',
+      summary: 'remove: all nodes that sent nothing for this long, such as 7d or 12h',
     },
-    { name: 'dry-run', summary: 'remove: only say what would be removed' },
-    { name: 'yes', summary: 'remove: do not ask; needed where there is no terminal' },
+    { name: 'dry-run', summary: 'remove: only show what would be removed' },
+    { name: 'yes', short: 'y', summary: 'remove: do not ask for confirmation; required without a terminal' },
   ],
   settings: ['client'],
   examples: [
     { line: 'plimsoll nodes', meaning: 'the fleet' },
-    { line: 'plimsoll nodes --output ndjson', meaning: 'one JSON object a node' },
-    { line: 'plimsoll nodes remove web-7', meaning: 'web-7 was retired' },
-    { line: 'plimsoll nodes remove --stale-for 7d --dry-run', meaning: 'what has been gone for a week' },
+    { line: 'plimsoll nodes -o wide', meaning: 'with ids, operating systems and agent versions' },
+    { line: 'plimsoll nodes remove web-7', meaning: 'after web-7 was retired' },
+    { line: 'plimsoll nodes remove --stale-for 7d --dry-run', meaning: 'which nodes have been silent for a week' },
   ],
-  issue: 'remove: a node was not removed, the list says why',
+  issue: 'remove: a node was not removed; the list shows why',
   run: async (context) => {
     const { args, settings, clock } = context;
     const [action] = args.operands;
@@ -66,16 +66,22 @@ export const nodes = defineCommand({
     await printListing(context, {
       document: { nodes: items },
       items,
+      names: items.map(({ name, id }) => nodeLabel(name, id)),
       columns: [
-        // What tells nodes from each other gives last; short titles leave it the room.
+        // The name is cut last: it tells nodes apart.
         { title: 'NODE', min: 24 },
         { title: 'STATE', min: 13 },
+        { title: 'ID', wide: true },
         { title: 'RUNTIME' },
         { title: 'RUNNING', align: 'right' },
         { title: 'CRIT', align: 'right' },
         { title: 'HIGH', align: 'right' },
         { title: 'MED', align: 'right' },
         { title: 'LOW', align: 'right' },
+        { title: 'OPERATING SYSTEM', wide: true },
+        { title: 'KERNEL', wide: true },
+        { title: 'AGENT', wide: true },
+        { title: 'LAST SEEN', wide: true },
       ],
       rows: items.map((node) => nodeRow(node, nowMs, context)),
       empty: 'No node has connected yet.',
@@ -91,17 +97,22 @@ function nodeRow(node: FleetNode, nowMs: number, { paint }: Context): readonly C
   const severity = (name: 'critical' | 'high' | 'medium' | 'low'): Cell =>
     failures[name] === 0
       ? { text: '0', paint: paint.dim }
-      : { text: String(failures[name]), paint: (text) => paint.severity(name, text) };
+      : { text: String(failures[name]), value: failures[name], paint: (text) => paint.severity(name, text) };
   return [
     { text: nodeLabel(node.name, node.id), paint: paint.bold },
     node.connected
       ? { text: 'connected', paint: paint.good }
-      : { text: `offline ${span(nowMs - node.offlineSinceMs)}`, paint: paint.bad },
+      : { text: `offline ${span(nowMs - node.offlineSinceMs)}`, value: 'offline', paint: paint.bad },
+    { text: node.id },
     { text: node.runtime === '' ? 'no docker' : node.runtime.replace(/\+.*/, '') },
-    { text: String(node.containerCount) },
+    { text: String(node.containerCount), value: node.containerCount },
     severity('critical'),
     severity('high'),
     severity('medium'),
     severity('low'),
+    { text: node.operatingSystem },
+    { text: node.kernelRelease },
+    { text: node.agentVersion },
+    { text: dateTime(node.lastSeenMs), value: new Date(node.lastSeenMs).toISOString() },
   ];
 }

@@ -2,31 +2,33 @@ import { queryAnswers } from '../../api/query.ts';
 import type { AnswerOf, QueryAnswer } from '../../api/query.ts';
 import { safe, safeJson } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
+import { resolveNodes } from '../nodes/choose.ts';
+import { isTable, printDocument } from '../output/listing.ts';
 import { connect } from '../api/connect.ts';
-import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { defineCommand, EXIT_FAILURE, EXIT_OK, nodeOption, outputOption } from '../command.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import { dateTime, span } from '../../api/format.ts';
 import { fit, wrapHard } from '../render/width.ts';
 
-/** How long a query waits for a node where nothing is said. */
+/** Default of `--deadline`. */
 const DEFAULT_DEADLINE_MS = 5_000;
 
 export const query = defineCommand({
   name: 'query',
-  summary: 'ask nodes a live question',
+  summary: 'evaluate an expression on nodes',
   usage: ["query 'EXPRESSION' [options]"],
   description: [
-    'Sends a CEL expression to all nodes, or to chosen ones, which evaluate it over their facts. The facts are variables: containers, docker, files, images, kernel, listeners, node, nodeStatus, sshd and others; docs/facts.md lists their fields, docs/query.md the functions. nodeStatus (load, memory, disks, containers by state) is read for the query, the others are as the agent last saw them. An expression that does not compile is refused before anything is sent.',
-    'Each node answers in a block of its own: its value, an error, that it did not answer in time, or since when it is offline. What a node could not read and the answer would have needed stands below. The exit status is 0 if at least one node answered and none failed or was late.',
+    'Sends a CEL expression to all nodes, or to chosen ones, which evaluate it over their facts. The facts are variables: containers, docker, files, images, kernel, listeners, node, nodeStatus, sshd and others; docs/facts.md lists their fields, docs/query.md the functions. nodeStatus (load, memory, disks, containers by state) is read for the query, the others are as the agent last saw them. An expression that does not compile is refused before it is sent.',
+    'For each node it prints the value, an error, a timeout, or since when the node is offline, and below that the facts that the expression needs and the node could not read. The exit status is 0 if at least one node answered and none failed or timed out.',
   ],
   operands: { min: 1, max: 1 },
   options: [
-    { name: 'node', value: 'NODE', repeated: true, summary: 'ask this node, by name or id; default: all' },
+    nodeOption('only this node'),
     { name: 'deadline', value: 'DURATION', summary: 'how long to wait for a node, such as 500ms or 10s; default 5s' },
-    { name: 'max-rows', value: 'NUMBER', summary: 'most rows from one node; default 1000' },
-    OUTPUT_OPTION,
+    { name: 'max-rows', value: 'NUMBER', summary: 'maximum number of rows per node; default 1000' },
+    outputOption('table', 'json', 'ndjson', 'jsonpath='),
   ],
   settings: ['client'],
   examples: [
@@ -51,15 +53,17 @@ export const query = defineCommand({
       line: 'plimsoll query \'kernel.sysctls["net.ipv4.ip_forward"]\'',
       meaning: 'a setting of the kernel, read for the query',
     },
-    { line: "plimsoll query 'sshd.present' --node web-3 --output json", meaning: 'one node, for a program' },
+    { line: "plimsoll query 'sshd.present' -n web-3 -o json", meaning: 'one node, for a program' },
   ],
   run: async (context) => {
     const request = readRequest(context);
     if (!request.ok) return printError(context, request.problem);
     const client = await connect(context.settings, new AbortController().signal);
     if (!client.ok) return printFailure(context, client.problem);
+    const nodes = await resolveNodes(client.value, request.body.nodes);
+    if (!nodes.ok) return printFailure(context, nodes.problem);
     const answer = await client.value.post('/v1/query', queryAnswers, {
-      body: request.body,
+      body: { ...request.body, nodes: nodes.value },
       patienceMs: request.body.deadlineMs,
     });
     if (!answer.ok) return printFailure(context, answer.problem);
@@ -93,33 +97,27 @@ function readRequest({
 }
 
 async function print(context: Context, answers: readonly QueryAnswer[]): Promise<void> {
-  const { args, stdout } = context;
-  switch (args.value('output') ?? 'table') {
-    case 'json':
-      return stdout.write(`${safeJson({ answers }, 2)}\n`);
-    case 'ndjson':
-      return stdout.write(answers.map((answer) => `${safeJson(answer)}\n`).join(''));
-    default:
-      if (answers.length === 0) return stdout.write('No node has connected yet.\n');
-      return stdout.write(answers.map((answer) => `${block(answer, context).join('\n')}\n`).join('\n'));
-  }
+  const { stdout } = context;
+  if (!isTable(context)) return printDocument(context, { answers }, answers);
+  if (answers.length === 0) return stdout.write('No node has connected yet.\n');
+  return stdout.write(answers.map((answer) => `${block(answer, context).join('\n')}\n`).join('\n'));
 }
 
 function block(answer: QueryAnswer, { paint, clock, width }: Context): readonly string[] {
   const [rows, cut] = answer.outcome === 'ok' ? [rowsText(answer), answer.truncated ? CUT : ''] : ['', ''];
   const room = width - rows.length - cut.length;
   const name = paint.bold(fit(safe(nodeLabel(answer.nodeName, answer.nodeId)), room));
-  const told = (label: string, text: string, colour: (text: string) => string): readonly string[] =>
+  const labelled = (label: string, text: string, colour: (text: string) => string): readonly string[] =>
     wrapHard(`${label}: ${safe(text)}`, width - 4).map((line, index) =>
       index === 0 ? `  ${colour(line.slice(0, label.length))}${line.slice(label.length)}` : `    ${line}`,
     );
   switch (answer.outcome) {
     case 'ok': {
-      const unread = answer.unread.flatMap((entry) => told('not read', entry, paint.dim));
+      const unread = answer.unread.flatMap((entry) => labelled('not read', entry, paint.dim));
       return [`${name}${paint.dim(rows)}${paint.bad(cut)}`, ...valueLines(answer.value), ...unread];
     }
     case 'error':
-      return [name, ...told('error', answer.error, paint.bad)];
+      return [name, ...labelled('error', answer.error, paint.bad)];
     case 'timeout':
       return [name, `  ${paint.bad('no answer')} within ${String(answer.deadlineMs)} ms`];
     case 'offline': {
@@ -129,13 +127,13 @@ function block(answer: QueryAnswer, { paint, clock, width }: Context): readonly 
   }
 }
 
-const CUT = '  (cut: there are more)';
+const CUT = '  (truncated)';
 
 function rowsText({ value, rows }: AnswerOf<'ok'>): string {
   return Array.isArray(value) ? `  ${String(rows)} row${rows === 1 ? '' : 's'}` : '';
 }
 
-/** A list stands one item a line, anything else as JSON. */
+/** A list has one item per line; anything else is indented JSON. */
 function valueLines(value: unknown): readonly string[] {
   const lines = Array.isArray(value) ? value.map((item) => safeJson(item)) : safeJson(value, 2).split('\n');
   return lines.map((line) => `  ${line}`);

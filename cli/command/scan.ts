@@ -1,36 +1,39 @@
 import { compareByName } from '../../api/finding-list.ts';
-import { safeJson } from '../../api/safe.ts';
+import type { Facts } from '../../posture/fact/facts.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { resolve } from 'node:path';
-import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION, QUIET_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import type { ScanOutcome } from '../programs.ts';
-import { hasJoined, renderFindings } from '../render/finding-list.ts';
+import { BY_OPTION, findingLines, printFindings } from '../output/finding-listing.ts';
+import { isTable } from '../output/listing.ts';
+import { hasJoined } from '../render/finding-list.ts';
 import { describeNode } from '../scan/node.ts';
 import type { ScannedNode } from '../scan/node.ts';
 import { isGateOpen, unansweredEngines } from '../scan/coverage.ts';
 import { hintLines, reportHead } from '../scan/report.ts';
-import { ALL_VERDICTS, isAbout, isAnswer, reaches, selectionOf } from '../scan/select.ts';
+import { ALL_VERDICTS, isAbout, isAnswer, reaches, selectionOf, unknownSubject } from '../scan/select.ts';
 
 export const scan = defineCommand({
   name: 'scan',
-  summary: 'judge this machine once and print what is wrong',
+  summary: 'judge this machine once and print what fails',
   usage: ['scan [options]'],
   description: [
-    'Reads the kernel, the container runtime, every running container, the SSH server and the files of this node, judges them, and prints the failures, worst first, with the decisive evidence. Nothing is written, no process is started, no collector is needed.',
-    'What could not be read is unknown, with the reason, and never a pass: root sees most. Counts are over everything that was judged; the options below choose what is printed. Many subjects of one mild check stand in one line, unless --check, --subject or --container asks for them.',
+    'Reads the kernel, the container runtime, every running container, the SSH server and the files of this host, judges them, and prints the failures, worst first, with the decisive evidence. It writes nothing, starts no process and needs no collector.',
+    'Anything unreadable is reported as unknown, never as a pass. Run it as root for full coverage. Counts include everything that was judged; the options below choose what is printed. Many subjects of one check of low or medium severity share a line, unless --check, --subject or --container selects them.',
   ],
   operands: { min: 0, max: 0 },
   options: [
     {
       name: 'verdict',
+      short: 'v',
       value: 'VERDICT',
       choices: VERDICTS,
       repeated: true,
-      summary: 'print findings with this verdict; default: fail as a table, all as json',
+      summary: 'print findings with this verdict; default: fail in a table, all in other formats',
     },
     {
       name: 'severity',
@@ -46,7 +49,13 @@ export const scan = defineCommand({
       completes: 'check',
       summary: 'print findings of this check, or of an area such as ssh',
     },
-    { name: 'container', value: 'NAME', repeated: true, summary: 'print findings about this container, by name or id' },
+    {
+      name: 'container',
+      value: 'NAME',
+      repeated: true,
+      completes: 'subject',
+      summary: 'print findings about this container, by name or id; the id may be shortened',
+    },
     {
       name: 'subject',
       value: 'NAME',
@@ -57,21 +66,23 @@ export const scan = defineCommand({
       name: 'benchmark',
       value: 'ID',
       completes: 'benchmark',
-      summary: 'judge only by the checks that this benchmark names; see: plimsoll benchmarks',
+      summary: 'judge only by the checks of this benchmark; see: plimsoll benchmarks',
     },
     {
       name: 'fail-on',
       value: 'SEVERITY',
       choices: SEVERITIES,
-      summary: 'exit with 1 if something that was asked for fails as badly as this, or worse',
+      summary: 'exit with status 1 if a selected finding fails with this severity or a worse one',
     },
     {
       name: 'recorded',
       value: 'DIR',
       completes: 'directory',
-      summary: 'judge a node that plimsoll record captured, instead of this one',
+      summary: 'judge a recording of plimsoll record instead of this machine',
     },
+    BY_OPTION,
     OUTPUT_OPTION,
+    QUIET_OPTION,
   ],
   settings: ['scan'],
   examples: [
@@ -97,17 +108,19 @@ export const scan = defineCommand({
     });
     if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
     const judged = outcome.findings.filter(scope.includes).toSorted(compareByName);
+    const missing = unknownSubject(context.args, judged);
+    if (missing !== undefined) return printError(context, missing);
     await print(context, outcome, judged);
     const silent = recorded === undefined ? unansweredEngines(outcome.facts, settings.dockerHost) : [];
     for (const { endpoint, reason } of silent)
-      await printError(context, `${endpoint} could not be asked: ${reason}`, 'docker-host or DOCKER_HOST names it');
+      await printError(context, `${endpoint} could not be read: ${reason}`, 'docker-host or DOCKER_HOST names it');
     if (silent.length > 0) return EXIT_FAILURE;
     const threshold = args.value('fail-on') as Severity | undefined;
     return threshold === undefined ? EXIT_OK : exitCodeFor(context, threshold, outcome, judged);
   },
 });
 
-/** The answer to `--fail-on`. What could not be looked at may fail too: that is not the same as nothing fails. */
+/** The exit code for `--fail-on`. What could not be read may fail too: that is not a pass. */
 async function exitCodeFor(
   context: Context,
   threshold: Severity,
@@ -119,7 +132,7 @@ async function exitCodeFor(
   if (!isGateOpen(threshold, facts, meant)) return EXIT_OK;
   return printError(
     context,
-    `nothing that was looked at fails as badly as ${threshold}, but not everything could be looked at`,
+    `no finding reaches ${threshold}, but not everything could be read`,
     'see: plimsoll scan --verdict unknown --verdict fail --check runtime --check container',
   );
 }
@@ -127,17 +140,34 @@ async function exitCodeFor(
 type Scanned = Extract<ScanOutcome, { ok: true }>;
 
 async function print(context: Context, { facts, durationMs }: Scanned, judged: readonly Finding[]): Promise<void> {
-  const { args, stdout } = context;
-  const output = args.value('output') ?? 'table';
-  const preset: readonly Verdict[] = output === 'table' ? ['fail'] : ALL_VERDICTS;
+  const { args } = context;
   const selection = selectionOf(args);
+  const preset: readonly Verdict[] = !isTable(context)
+    ? ALL_VERDICTS
+    : args.has('by')
+      ? ['fail', 'unknown', 'manual']
+      : ['fail'];
   const shown = judged.filter((finding) => isAbout(selection, finding) && isAnswer(selection, finding, preset));
   const node = describeNode(facts);
-  if (output === 'table') return printTable(context, { node, judged, shown, durationMs });
+  if ((args.value('output') ?? 'table') === 'table' && !args.has('by'))
+    return printTable(context, { node, judged, shown, durationMs });
   const { documentFindings, scanDocument } = await import('../scan/document.ts');
-  if (output === 'json') return stdout.write(`${safeJson(scanDocument(node, judged, shown, durationMs), 2)}\n`);
-  const toDocument = documentFindings();
-  for (const finding of shown) await stdout.write(`${safeJson(toDocument(finding))}\n`);
+  const images = imagesOf(facts);
+  return printFindings(context, {
+    findings: shown,
+    document: scanDocument(node, judged, shown, durationMs),
+    items: shown.map(documentFindings()),
+    nameOf: ({ id }) => id,
+    nodeOf: () => node.name,
+    imageOf: ({ subject }) => images.get(subject.id) ?? '',
+    joined: false,
+    empty: 'No matching findings.',
+  });
+}
+
+/** Images of the containers by id. */
+function imagesOf({ containers }: Facts): ReadonlyMap<string, string> {
+  return new Map(containers.state === 'seen' ? containers.value.map(({ id, image }) => [id, image]) : []);
 }
 
 interface Printed {
@@ -150,7 +180,7 @@ interface Printed {
 async function printTable(context: Context, { node, judged, shown, durationMs }: Printed): Promise<void> {
   const { args, stdout } = context;
   const joined = !['check', 'subject', 'container'].some(args.has);
-  const body = renderFindings(shown, { ...context, joined });
+  const body = findingLines(context, { findings: shown, nodeOf: () => node.name, joined });
   const lines = [
     ...reportHead(node, judged, durationMs, context),
     '',
@@ -167,15 +197,15 @@ function hints({ args }: Context, node: ScannedNode, judged: readonly Finding[],
   const count = (verdict: Verdict): number => judged.filter((finding) => finding.verdict === verdict).length;
   const found: string[] = [];
   const failed = shown.find(({ verdict }) => verdict === 'fail') ?? shown[0];
-  if (shown.length === 0) found.push(judged.length === 0 ? 'Nothing was judged.' : 'Nothing to show: no such finding.');
+  if (shown.length === 0) found.push(judged.length === 0 ? 'Nothing was judged.' : 'No matching findings.');
   if (count('unknown') > 0 && !verdicts.has('unknown'))
     found.push(
       `${String(count('unknown'))} could not be judged${node.effectiveUid === 0 ? '' : ' (not root)'}: ${again} --verdict unknown`,
     );
   if (count('manual') > 0 && !verdicts.has('manual'))
-    found.push(`${String(count('manual'))} need a person to decide: ${again} --verdict manual`);
+    found.push(`${String(count('manual'))} need manual review: ${again} --verdict manual`);
   if (hasJoined(shown) && !['check', 'subject', 'container'].some(args.has))
-    found.push(`Every subject of one check: ${again} --check CHECK`);
+    found.push(`All subjects of one check: ${again} --check CHECK`);
   if (failed !== undefined) found.push(`What to do about one: plimsoll explain ${failed.check}`);
   return found;
 }

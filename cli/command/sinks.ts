@@ -1,26 +1,26 @@
 import { sinkList } from '../../api/status.ts';
 import type { FleetSink } from '../../api/status.ts';
 import { connect } from '../api/connect.ts';
-import { defineCommand, EXIT_ISSUES, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { defineCommand, EXIT_ISSUES, EXIT_OK, OUTPUT_OPTION, QUIET_OPTION } from '../command.ts';
 import { printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import { printListing } from '../print.ts';
+import { printListing } from '../output/listing.ts';
 import type { Cell } from '../render/table.ts';
 
 export const sinks = defineCommand({
   name: 'sinks',
-  summary: 'where events are shipped to, and how that goes',
+  summary: 'list the sinks and their delivery status',
   usage: ['sinks [options]'],
   description: [
-    'Asks the collector for its sinks: whether each takes events, how many wait for it, how many it took since the collector started, how many it will never accept, and what it said last. POSITION is the last event that will not be sent again.',
-    'The exit status is 0 if every sink is ok, 1 if one is retrying or paused.',
+    'Asks the collector for its sinks. For each it shows whether the sink accepts events, how many events wait, how many were delivered and how many were rejected since the collector started, and the last error. POSITION is the last event that will not be sent again.',
   ],
   operands: { min: 0, max: 0 },
-  options: [OUTPUT_OPTION],
+  options: [OUTPUT_OPTION, QUIET_OPTION],
+  issue: 'a sink is retrying or paused',
   settings: ['client'],
   examples: [
     { line: 'plimsoll sinks', meaning: 'every sink' },
-    { line: 'plimsoll sinks --output ndjson', meaning: 'one JSON object a sink' },
+    { line: 'plimsoll sinks --output ndjson', meaning: 'one JSON object per sink' },
   ],
   run: async (context) => {
     const client = await connect(context.settings, new AbortController().signal);
@@ -31,6 +31,7 @@ export const sinks = defineCommand({
     await printListing(context, {
       document: { sinks: items },
       items,
+      names: items.map(({ name }) => name),
       columns: [
         { title: 'SINK' },
         { title: 'STATE' },
@@ -55,7 +56,7 @@ function sinkRow(sink: FleetSink, { paint }: Context): readonly Cell[] {
   return [
     { text: name, paint: paint.bold },
     { text: state, paint: state === 'ok' ? paint.good : paint.bad },
-    { text: behind < COUNTED_UP_TO ? String(behind) : `${String(behind)}+` },
+    { text: behind < COUNTED_UP_TO ? String(behind) : `${String(behind)}+`, value: behind },
     { text: String(delivered) },
     { text: String(rejected), ...(rejected > 0 && { paint: paint.bad }) },
     { text: String(position) },

@@ -1,15 +1,13 @@
 import { safeJson } from '../../api/safe.ts';
-import { defineCommand, EXIT_OK } from '../command.ts';
+import { defineCommand, EXIT_OK, outputOption } from '../command.ts';
 
 export const version = defineCommand({
   name: 'version',
   summary: 'print the version',
-  usage: ['version [--output table|json]'],
+  usage: ['version [options]'],
   description: ['Prints the version of this program and of the Node.js that it runs on.'],
   operands: { min: 0, max: 0 },
-  options: [
-    { name: 'output', value: 'FORMAT', choices: ['table', 'json'], summary: 'table: one line (default); json' },
-  ],
+  options: [outputOption('table', 'json')],
   settings: [],
   examples: [{ line: 'plimsoll version --output json', meaning: 'for a program' }],
   run: async ({ args, stdout, version, platform }) => {

@@ -80,6 +80,9 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['remove', 'revoke'] };
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
+    case 'node':
+    case 'subject':
+      return { kind: 'anything' };
     case 'shell':
       return { kind: 'words', words: ['bash', 'zsh', 'fish'] };
   }

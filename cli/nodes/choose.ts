@@ -1,44 +1,67 @@
+import { nodeList } from '../../api/node.ts';
+import type { ApiClient, Result } from '../../api/client.ts';
 import type { FleetNode } from '../../api/node.ts';
 import { nearestName } from '../../service/nearest.ts';
 import { nodeLabel } from '../render/node-label.ts';
 
-/** The nodes that are meant, each once, or why that cannot be told. */
+/** The nodes that were named, each once, or what is wrong with a name. */
 export type Chosen =
   { readonly ok: true; readonly nodes: readonly FleetNode[] } | { readonly ok: false; readonly problem: string };
 
-/** Ids that are named where a name is not enough. */
-const MAX_NAMED = 5;
+/** Ids that are listed where a name is not enough. */
+const MAX_LISTED = 5;
+/** Shortest beginning of an id that stands for it. */
+const MIN_PREFIX = 4;
 
-/** The nodes with these ids or names. A name must mean one node only: what is removed cannot be had back. */
-export function chooseByName(words: readonly string[], known: readonly FleetNode[]): Chosen {
+/**
+ * The nodes with these ids, names or beginnings of ids; a beginning must fit one node only. So must a name if `isUnique`:
+ * for what cannot be undone.
+ */
+export function chooseByName(words: readonly string[], known: readonly FleetNode[], isUnique: boolean): Chosen {
   const chosen = new Map<string, FleetNode>();
   for (const word of words) {
-    const byId = known.filter(({ id }) => id === word);
-    const [node, ...others] = byId.length > 0 ? byId : known.filter(({ name }) => name === word);
-    if (node === undefined) return { ok: false, problem: unknown(word, known) };
-    if (others.length > 0) return { ok: false, problem: ambiguous(word, [node, ...others]) };
-    chosen.set(node.id, node);
+    const exact = known.filter(({ id }) => id === word);
+    const named = exact.length > 0 ? exact : known.filter(({ name }) => name === word);
+    const isPrefix = named.length === 0 && word.length >= MIN_PREFIX;
+    const found = isPrefix ? known.filter(({ id }) => id.startsWith(word)) : named;
+    if (found.length === 0) return { ok: false, problem: unknownNode(word, known) };
+    if (found.length > 1 && (isPrefix || isUnique)) return { ok: false, problem: ambiguous(word, found, isPrefix) };
+    for (const node of found) chosen.set(node.id, node);
   }
   return { ok: true, nodes: [...chosen.values()] };
 }
 
-/** Nodes that are not connected and were not heard of for `staleMs`, longest unheard first. */
+/** The ids of the nodes that `words` name, for a query; none: without a request. */
+export async function resolveNodes(client: ApiClient, words: readonly string[]): Promise<Result<readonly string[]>> {
+  if (words.length === 0) return { ok: true, value: [] };
+  const list = await client.get('/v1/nodes', nodeList);
+  if (!list.ok) return list;
+  const chosen = chooseByName(words, list.value.nodes, false);
+  if (chosen.ok) return { ok: true, value: chosen.nodes.map(({ id }) => id) };
+  return {
+    ok: false,
+    problem: { kind: 'refused', message: chosen.problem, hint: 'see: plimsoll nodes', retryAfterMs: 0 },
+  };
+}
+
+/** Nodes that are not connected and sent nothing for `staleMs`, longest silent first. */
 export function chooseStale(staleMs: number, nowMs: number, known: readonly FleetNode[]): readonly FleetNode[] {
   return known
     .filter(({ connected, lastSeenMs }) => !connected && nowMs - lastSeenMs >= staleMs)
     .toSorted((one, other) => one.lastSeenMs - other.lastSeenMs);
 }
 
-function unknown(word: string, known: readonly FleetNode[]): string {
+function unknownNode(word: string, known: readonly FleetNode[]): string {
   const nearest = nearestName(
     word,
     known.flatMap(({ name, id }) => [name, id]),
   );
-  return `no node has the id or name ${word}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
+  return `no node has the id or name ${JSON.stringify(word)}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
 }
 
-function ambiguous(word: string, nodes: readonly FleetNode[]): string {
-  const ids = nodes.slice(0, MAX_NAMED).map(({ id }) => id);
+function ambiguous(word: string, nodes: readonly FleetNode[], isPrefix: boolean): string {
+  const ids = nodes.slice(0, MAX_LISTED).map(({ id }) => id);
   const more = nodes.length > ids.length ? ', …' : '';
-  return `${String(nodes.length)} nodes are called ${nodeLabel(word, word)}; use an id: ${ids.join(', ')}${more}`;
+  const what = isPrefix ? `ids of nodes start with ${word}` : `nodes are called ${nodeLabel(word, word)}`;
+  return `${String(nodes.length)} ${what}; use an id: ${ids.join(', ')}${more}`;
 }

@@ -7,7 +7,7 @@ import { connect } from '../api/connect.ts';
 import { EXIT_OK, EXIT_ISSUES } from '../command.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import { printListing } from '../print.ts';
+import { printListing } from '../output/listing.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Cell } from '../render/table.ts';
 import { span } from '../../api/format.ts';
@@ -37,9 +37,9 @@ export async function removeNodes(context: Context): Promise<number> {
   const staleFor = args.value('stale-for');
   const staleMs = parseDuration(staleFor ?? '');
   if (staleFor !== undefined && (staleMs === undefined || staleMs <= 0))
-    return printError(context, `--stale-for: ${JSON.stringify(staleFor)} is no duration such as 7d, 12h or 30m`);
+    return printError(context, `--stale-for: ${JSON.stringify(staleFor)} is not a duration such as 7d, 12h or 30m`);
   if ((words.length === 0) === (staleMs === undefined))
-    return printError(context, 'say which nodes: by id or name, or with --stale-for', 'see: plimsoll nodes --help');
+    return printError(context, 'no node is named: give ids or names, or --stale-for', 'see: plimsoll nodes --help');
   const client = await connect(settings, new AbortController().signal);
   if (!client.ok) return printFailure(context, client.problem);
   const list = await client.value.get('/v1/nodes', nodeList);
@@ -47,14 +47,18 @@ export async function removeNodes(context: Context): Promise<number> {
   const known = list.value.nodes;
   const chosen: Chosen =
     staleMs === undefined
-      ? chooseByName(words, known)
+      ? chooseByName(words, known, true)
       : { ok: true, nodes: chooseStale(staleMs, context.clock.now(), known) };
   if (!chosen.ok) return printError(context, chosen.problem);
   const { nodes } = chosen;
   if (args.has('dry-run')) return print(context, nodes.map(foresee));
   if (nodes.length > 0 && !args.has('yes')) {
     if (context.prompter === undefined)
-      return printError(context, 'this asks first, and there is no terminal to ask on', 'to go without asking: --yes');
+      return printError(
+        context,
+        'this asks for confirmation, and there is no terminal',
+        'to remove without asking: --yes',
+      );
     await context.stderr.write(describe(nodes, context));
     if (!/^y(es)?$/i.test(await context.prompter.ask(question(nodes))))
       return printError(context, 'nothing was removed');
@@ -97,6 +101,7 @@ async function print(context: Context, results: readonly Result[]): Promise<numb
   await printListing(context, {
     document: { nodes: results },
     items: results,
+    names: results.map(({ name, id }) => nodeLabel(name, id)),
     columns: [
       { title: 'NODE', min: 24 },
       { title: 'LAST SEEN', min: 9 },
@@ -104,7 +109,7 @@ async function print(context: Context, results: readonly Result[]): Promise<numb
       { title: 'OUTCOME', min: 17 },
     ],
     rows: results.map((result) => rowOf(result, nowMs, context)),
-    empty: 'There is no such node.',
+    empty: 'No matching nodes.',
   });
   return results.some(({ outcome }) => outcome === 'refused') ? EXIT_ISSUES : EXIT_OK;
 }

@@ -17,7 +17,7 @@ export async function revokeNodes(context: Context): Promise<number> {
   if (!client.ok) return printFailure(context, client.problem);
   const list = await client.value.get('/v1/nodes', nodeList);
   if (!list.ok) return printFailure(context, list.problem);
-  const chosen = chooseByName(words, list.value.nodes);
+  const chosen = chooseByName(words, list.value.nodes, true);
   if (!chosen.ok) return printError(context, chosen.problem);
   for (const { id, name } of chosen.nodes) {
     const answer = await client.value.post(`/v1/nodes/${encodeURIComponent(id)}/revoke`, revokedNode, { body: {} });

@@ -31,9 +31,10 @@ interface Entry {
   readonly evidence: string;
 }
 
-/** The findings as lines, in the given order: label, check, subject, and the decisive evidence. */
+/** The findings as lines below a header, in the given order: label, check, subject, and the decisive evidence. */
 export function renderFindings(findings: readonly ShownFinding[], style: ListStyle): readonly string[] {
   const { width, paint, joined } = style;
+  if (findings.length === 0) return [];
   const entries = groupsOf(findings).flatMap((group) =>
     joined && isJoined(group) ? [joinedEntry(group, style)] : group.map((finding) => entryOf(finding, style)),
   );
@@ -42,16 +43,17 @@ export function renderFindings(findings: readonly ShownFinding[], style: ListSty
     const rows = entries.map(({ cells, evidence }) => [...cells, { text: evidence }]);
     return renderTable([...columns, EVIDENCE], rows, width);
   }
-  const heads = renderTable(
+  const [header = '', ...heads] = renderTable(
     columns,
     entries.map(({ cells }) => cells),
     width,
   );
   const indent = ' '.repeat(EVIDENCE_INDENT);
-  return heads.flatMap((head, index) => {
+  const lines = heads.flatMap((head, index) => {
     const evidence = fit(safe(entries[index]?.evidence ?? ''), width - EVIDENCE_INDENT);
     return evidence === '' ? [head] : [head, indent + paint.dim(evidence)];
   });
+  return [header, ...lines];
 }
 
 /** Does {@link renderFindings} join subjects among these? */
@@ -59,11 +61,11 @@ export function hasJoined(findings: readonly ShownFinding[]): boolean {
   return groupsOf(findings).some(isJoined);
 }
 
-const NODE: Column = Object.freeze({ min: 8, max: 16 });
-const LABEL: Column = Object.freeze({ min: 8 });
-const CHECK: Column = Object.freeze({ min: 36 });
-const SUBJECT: Column = Object.freeze({ min: 8, max: 24 });
-const EVIDENCE: Column = Object.freeze({ min: 16 });
+const NODE: Column = Object.freeze({ title: 'NODE', min: 8, max: 16 });
+const LABEL: Column = Object.freeze({ title: 'RESULT', min: 8 });
+const CHECK: Column = Object.freeze({ title: 'CHECK', min: 36 });
+const SUBJECT: Column = Object.freeze({ title: 'SUBJECT', min: 8, max: 24 });
+const EVIDENCE: Column = Object.freeze({ title: 'EVIDENCE', min: 16 });
 
 function entryOf(finding: ShownFinding, { paint, nodeOf }: ListStyle): Entry {
   return {

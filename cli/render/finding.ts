@@ -2,6 +2,10 @@ import type { Finding } from '../../posture/finding.ts';
 import { VERDICT_LABELS } from '../../api/labels.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { FleetFinding } from '../../api/finding.ts';
+import { safe } from '../../api/safe.ts';
+import { nodeLabel } from './node-label.ts';
+import { displayWidth, fit, wrapHard } from './width.ts';
 import type { Painted } from './lines.ts';
 import type { Paint } from './paint.ts';
 import type { Cell } from './table.ts';
@@ -70,4 +74,29 @@ export function countItems({ verdicts, failures }: FindingCounts, paint: Paint):
 function item(word: string, count: number, paint: (text: string) => string): Painted {
   const plain = `${word} ${String(count)}`;
   return { plain, painted: count === 0 ? plain : paint(plain) };
+}
+
+/** A finding with all its evidence, as lines. */
+export function findingBlock(
+  finding: FleetFinding,
+  { paint, width }: { readonly paint: Paint; readonly width: number },
+): readonly string[] {
+  const { text, paint: colour } = findingLabel(finding, paint);
+  const word = text.trimEnd();
+  const node = nodeLabel(finding.nodeName, finding.nodeId);
+  // Both names must be visible, however long the first is.
+  const room = width - word.length - ' on '.length - 2;
+  const shownNode = fit(safe(node), Math.max(16, room - displayWidth(safe(finding.subject.name))));
+  const shownSubject = fit(safe(finding.subject.name), room - displayWidth(shownNode));
+  const head = `${colour?.(word) ?? word}  ${paint.bold(shownSubject)} on ${shownNode}`;
+  const reason = finding.reason ?? '';
+  return [
+    '',
+    head,
+    ...(reason === '' ? [] : wrapHard(safe(reason), width - 2).map((line) => `  ${line}`)),
+    ...finding.evidence.flatMap(({ source, seen, expected }) => [
+      ...wrapHard(`${safe(source)}: ${safe(seen)}`, width - 2).map((line) => `  ${line}`),
+      ...(expected === '' ? [] : wrapHard(`expected: ${safe(expected)}`, width - 4).map((line) => `    ${line}`)),
+    ]),
+  ];
 }

@@ -3,9 +3,11 @@ import { displayWidth, fit } from './width.ts';
 
 /** One column of a table. */
 export interface Column {
-  /** Stands above it; a table whose columns have none has no head. */
+  /** The header; a table whose columns have none has no header line. */
   readonly title?: string;
   readonly align?: 'left' | 'right';
+  /** Shown in wide tables and CSV only. */
+  readonly wide?: true;
   /** Cells below which it is not cut, while another column can still give; default 8. */
   readonly min?: number;
   /** Most cells that it takes while others want room. */
@@ -16,6 +18,8 @@ export interface Column {
 export interface Cell {
   readonly text: string;
   readonly paint?: (text: string) => string;
+  /** What CSV has in place of the text. */
+  readonly value?: string | number;
 }
 
 /** Between two columns. */

@@ -1,12 +1,13 @@
 import type { Finding } from '../../posture/finding.ts';
 import { severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import { nearestName } from '../../service/nearest.ts';
 import type { Arguments } from '../arguments.ts';
 
-/** Which findings of a scan are meant. Lists are alternatives; an empty one matches all. */
+/** Which findings of a scan are selected. Lists are alternatives; an empty one matches all. */
 export interface Selection {
   readonly checks: readonly string[];
-  /** Ids or names of subjects of any kind; a container's id may be shortened to 12 or more digits. */
+  /** Ids or names of subjects of any kind; the id of a container may be shortened to 4 or more digits. */
   readonly subjects: readonly string[];
   readonly containers: readonly string[];
   readonly verdicts: readonly Verdict[];
@@ -45,6 +46,23 @@ export function reaches(threshold: Severity, findings: Iterable<Finding>): boole
   return false;
 }
 
+/** What is wrong with a subject or container that no finding is about. */
+export function unknownSubject(args: Arguments, judged: readonly Finding[]): string | undefined {
+  for (const option of ['container', 'subject'])
+    for (const word of args.values(option)) {
+      const isContainer = option === 'container';
+      const possible = judged.filter(({ subject }) => !isContainer || subject.kind === 'container');
+      if (possible.some((finding) => isSubject(word, finding))) continue;
+      const nearest = nearestName(
+        word,
+        possible.map(({ subject }) => subject.name),
+      );
+      const meant = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+      return `no ${isContainer ? 'container' : 'subject'} has the name or id ${JSON.stringify(word)}${meant}`;
+    }
+  return undefined;
+}
+
 /** Every verdict. */
 export const ALL_VERDICTS: readonly Verdict[] = VERDICTS;
 
@@ -55,5 +73,5 @@ function isCheck(wanted: string, check: string): boolean {
 
 function isSubject(wanted: string, { subject: { kind, id, name } }: Finding): boolean {
   if (wanted === id || wanted === name) return true;
-  return kind === 'container' && /^[0-9a-f]{12,64}$/.test(wanted) && id.startsWith(wanted);
+  return kind === 'container' && /^[0-9a-f]{4,64}$/.test(wanted) && id.startsWith(wanted);
 }

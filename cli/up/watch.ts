@@ -17,7 +17,7 @@ export async function watchChanges(
   signal: AbortSignal,
   onConnected: () => Promise<void>,
 ): Promise<void> {
-  const { stdout, clock, streamWidth, paint } = context;
+  const { stdout, clock, tableWidth, paint } = context;
   const connected = new Map<string, boolean>();
   let greeted = false;
   for await (const item of watchEvents(client, { clock, signal, random: Math.random })) {
@@ -27,7 +27,7 @@ export async function watchChanges(
         greeted = true;
         break;
       case 'finding':
-        if (concernsFailure(item.event)) await stdout.write(`${changeLine(item.event, false, streamWidth, paint)}\n`);
+        if (concernsFailure(item.event)) await stdout.write(`${changeLine(item.event, false, tableWidth, paint)}\n`);
         break;
       case 'node': {
         const { id, name, connected: isConnected } = item.node;

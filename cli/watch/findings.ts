@@ -16,7 +16,7 @@ export async function watchFindings(
   query: FindingQuery,
   signal: AbortSignal,
 ): Promise<number> {
-  const { stdout, stderr, clock, args, streamWidth, paint } = context;
+  const { stdout, stderr, clock, args, tableWidth, paint } = context;
   const isTable = (args.value('output') ?? 'table') === 'table';
   let told = false;
   for await (const item of watchEvents(client, { clock, signal, random: Math.random })) {
@@ -24,7 +24,7 @@ export async function watchFindings(
       case 'finding': {
         if (!matches(item.event, query)) break;
         const line = isTable
-          ? changeLine(item.event, query.nodes.length !== 1, streamWidth, paint)
+          ? changeLine(item.event, query.nodes.length !== 1, tableWidth, paint)
           : safeJson(item.event);
         await stdout.write(`${line}\n`);
         break;

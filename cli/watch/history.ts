@@ -1,84 +1,94 @@
-import { historyPage } from '../../api/finding.ts';
 import type { HistoryEntry } from '../../api/finding.ts';
 import { nodeList } from '../../api/node.ts';
-import { withQuery } from '../../api/client.ts';
-import type { ApiClient, Result } from '../../api/client.ts';
+import type { ApiClient } from '../../api/client.ts';
+import { dateTime } from '../../api/format.ts';
+import { readHistory } from '../api/findings.ts';
+import type { FindingQuery } from '../api/findings.ts';
 import { EXIT_OK } from '../command.ts';
 import { printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import { printListing } from '../print.ts';
+import { printListing } from '../output/listing.ts';
 import { findingLabel } from '../render/finding.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Paint } from '../render/paint.ts';
-import type { Cell } from '../render/table.ts';
-import { dateTime } from '../../api/format.ts';
-
-/** Entries in one request. */
-const PAGE = 1_000;
+import type { Cell, Column } from '../render/table.ts';
 
 /** Which part of the history. */
 interface WantedHistory {
-  readonly query: { readonly nodes: readonly string[] };
+  readonly query: FindingQuery;
   readonly limit: number;
   readonly sinceMs: number | undefined;
 }
 
-/** Prints what happened to findings, newest first. Answers the exit code. */
+/** Prints changes of findings, newest first. Returns the exit code. */
 export async function printHistory(context: Context, client: ApiClient, wanted: WantedHistory): Promise<number> {
-  const { paint } = context;
-  const read = await readHistory(client, wanted);
+  const { query, limit, sinceMs } = wanted;
+  const read = await readHistory(
+    client,
+    { nodes: query.nodes, sinceMs, isWanted: (entry) => isWanted(entry, query) },
+    limit,
+  );
   if (!read.ok) return printFailure(context, read.problem);
-  const entries = read.value;
-  const isTable = (context.args.value('output') ?? 'table') === 'table';
-  const several = isTable && new Set(entries.map(({ nodeId }) => nodeId)).size > 1;
-  const names = several ? await readNames(client) : new Map<string, string>();
+  await printEntries(context, client, read.value);
+  return EXIT_OK;
+}
+
+/** Prints entries of the history; the node of each where there are several. */
+export async function printEntries(
+  context: Context,
+  client: ApiClient,
+  entries: readonly HistoryEntry[],
+): Promise<void> {
+  const format = context.args.value('output') ?? 'table';
+  const isNamed = format !== 'table' || new Set(entries.map(({ nodeId }) => nodeId)).size > 1;
+  const names = isNamed ? await readNames(client) : new Map<string, string>();
+  const columns: readonly Column[] = [
+    { title: 'TIME', min: 19 },
+    { title: 'CHANGE', min: 8 },
+    { title: 'RESULT', min: 8 },
+    ...(isNamed ? [{ title: 'NODE', min: 8, max: 16 }] : []),
+    { title: 'CHECK', min: 20 },
+    { title: 'SUBJECT' },
+    { title: 'FINDING', wide: true },
+  ];
   await printListing(context, {
     document: { entries },
     items: entries,
-    columns: [{ min: 19 }, { min: 8 }, { min: 8 }, ...(several ? [{ min: 8, max: 16 }] : []), { min: 20 }, {}],
-    rows: entries.map((entry) => rowOf(entry, several ? (names.get(entry.nodeId) ?? entry.nodeId) : undefined, paint)),
-    empty: 'Nothing happened.',
+    names: entries.map(({ findingUid }) => findingUid),
+    columns,
+    rows: entries.map((entry) =>
+      rowOf(entry, isNamed ? (names.get(entry.nodeId) ?? entry.nodeId) : undefined, context.paint),
+    ),
+    empty: 'No changes.',
   });
-  return EXIT_OK;
+}
+
+/** As the API chooses findings; the verdict is the one after the change. */
+function isWanted(entry: HistoryEntry, { checks, verdicts, severities, kinds, subject }: FindingQuery): boolean {
+  const { check, verdict, severity, subjectKind, subjectName } = entry;
+  return (
+    (checks.length === 0 || checks.some((word) => word === check || check.startsWith(`${word}.`))) &&
+    (verdicts.length === 0 || verdicts.includes(verdict)) &&
+    (severities.length === 0 || severities.includes(severity)) &&
+    (kinds.length === 0 || kinds.includes(subjectKind)) &&
+    (subject === undefined || subject === subjectName)
+  );
 }
 
 function rowOf(entry: HistoryEntry, node: string | undefined, paint: Paint): readonly Cell[] {
   return [
-    { text: dateTime(entry.atMs), paint: paint.dim },
+    { text: dateTime(entry.atMs), value: new Date(entry.atMs).toISOString(), paint: paint.dim },
     { text: entry.action, paint: entry.action === 'resolved' ? paint.good : paint.bold },
     findingLabel(entry, paint),
     ...(node === undefined ? [] : [{ text: node, paint: paint.dim }]),
     { text: entry.check },
     { text: entry.subjectName, paint: paint.bold },
+    { text: entry.findingUid },
   ];
 }
 
-/** Names of nodes by id: history knows ids only. Where they cannot be had, the ids are shown. */
+/** Names of nodes by id: the history has ids only. Where they cannot be read, the ids are shown. */
 async function readNames(client: ApiClient): Promise<ReadonlyMap<string, string>> {
   const answer = await client.get('/v1/nodes', nodeList);
   return new Map(answer.ok ? answer.value.nodes.map(({ id, name }) => [id, nodeLabel(name, id)]) : []);
-}
-
-async function readHistory(
-  client: ApiClient,
-  { query, limit, sinceMs }: WantedHistory,
-): Promise<Result<readonly HistoryEntry[]>> {
-  const entries: HistoryEntry[] = [];
-  let cursor: string | null = null;
-  do {
-    const page: Result<{ readonly entries: readonly HistoryEntry[]; readonly cursor: string | null }> =
-      await client.get(
-        withQuery('/v1/history', {
-          node: query.nodes,
-          since: sinceMs,
-          limit: Math.min(PAGE, limit - entries.length),
-          cursor: cursor ?? undefined,
-        }),
-        historyPage,
-      );
-    if (!page.ok) return page;
-    entries.push(...page.value.entries);
-    cursor = page.value.cursor;
-  } while (cursor !== null && entries.length < limit);
-  return { ok: true, value: entries };
 }

@@ -66,7 +66,10 @@ const PROBLEMS: readonly (readonly [argv: readonly string[], problem: RegExp])[]
   [['--severty', 'high'], /scan has no option "--severty"; did you mean --severity\?/],
   [['--data-dri', '/x'], /did you mean --data-dir\?/],
   [['-x'], /no option "-x"; see: plimsoll scan --help/],
-  [['--output', 'jsn'], /--output: "jsn" is none of table, json, ndjson; did you mean json\?/],
+  [
+    ['--output', 'jsn'],
+    /--output: "jsn" is none of table, wide, json, ndjson, csv, name, jsonpath=; did you mean json\?/,
+  ],
   [['--severity', 'high,loww'], /"loww" is none of critical, high, low; did you mean low\?/],
   [['--severity'], /--severity needs a value: --severity SEVERITY/],
   [['--subject='], /--subject needs a value/],

@@ -23,8 +23,20 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
   t.strictSame(complete('plimsoll', 'co'), ['collector', 'completion', 'config', 'console']);
   t.strictSame(complete('plimsoll', 'scan', '--ver'), ['--verdict']);
   t.strictSame(complete('plimsoll', 'scan', '--verdict', ''), ['fail', 'unknown', 'manual', 'pass', 'notApplicable']);
-  t.strictSame(complete('plimsoll', 'scan', '--output', '=', 'j'), ['json'], 'bash splits --output=j at the sign');
-  t.strictSame(complete('plimsoll', 'scan', '--output', '='), ['table', 'json', 'ndjson']);
+  t.strictSame(
+    complete('plimsoll', 'scan', '--output', '=', 'j'),
+    ['json', 'jsonpath='],
+    'bash splits --output=j at the sign',
+  );
+  t.strictSame(complete('plimsoll', 'scan', '--output', '='), [
+    'table',
+    'wide',
+    'json',
+    'ndjson',
+    'csv',
+    'name',
+    'jsonpath=',
+  ]);
   t.strictSame(
     complete('plimsoll', 'explain', 'tls.'),
     CHECKS.map(({ id }) => id).filter((id) => id.startsWith('tls.')),

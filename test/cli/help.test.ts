@@ -105,5 +105,5 @@ void t.test('help works whatever stands in the configuration, and loads none of 
     NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tracer)}`,
   });
   t.match(traced.stderr, /cli\/command\/scan\.ts/, 'what is loaded is seen');
-  t.notMatch(traced.stderr, /fastify|grpc-js|dockerode|node_modules\/zod|node_modules\/pino/);
+  t.notMatch(traced.stderr, /fastify|grpc-js|dockerode|node_modules\/pino/);
 });

@@ -105,7 +105,7 @@ void t.test('names that are long, wide, invisible or full of controls stay in th
   t.match(pages['nodes']?.stdout, /^n{23,}… /m, 'enough of a name to tell nodes from each other');
   t.match(pages['findings']?.stdout, /^n4 .*shop-db$/m);
   t.match(pages['findings --history --limit 16']?.stdout, / n4 +container\.privileged +shop-db$/m, 'whose history');
-  t.match(pages['query 1']?.stdout, /^n+… {2}1 row {2}\(cut: there are more\)$/m);
+  t.match(pages['query 1']?.stdout, /^n+… {2}1 row {2}\(truncated\)$/m);
   t.match(pages['query 1']?.stdout, /^n4\n {2}offline since 2026-06-01 00:00:00 \(\d+ d\)$/m);
   t.match(pages['query 1']?.stdout, String.raw`  "evil\u001b]0;owned\u0007\u202e\nx\u009b2J"`, 'a value is JSON');
   t.match(pages['status']?.stdout, String.raw`evil\x1b]0;owned\x07\u202e\nx\x9b2J`);

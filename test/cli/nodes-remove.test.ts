@@ -62,13 +62,13 @@ async function fleet(t: Test, days: Readonly<Record<string, number>>) {
 await t.test('nodes are chosen by name, id or age; nothing goes before all is clear', async (t) => {
   const { run, left } = await fleet(t, { old: 9, older: 30, fresh: 1, 'twin-1': 2, 'twin-2': 2 });
   const refused: readonly (readonly [args: readonly string[], problem: RegExp])[] = [
-    [['remove'], /say which nodes/],
-    [['remove', 'old', '--stale-for', '7d'], /say which nodes/],
-    [['remove', '--stale-for', 'week'], /--stale-for: "week" is no duration/],
-    [['remove', '--stale-for', '0d'], /no duration/],
-    [['remove', 'old', 'frehs', '--yes'], /no node has the id or name frehs; did you mean fresh\?/],
+    [['remove'], /no node is named/],
+    [['remove', 'old', '--stale-for', '7d'], /no node is named/],
+    [['remove', '--stale-for', 'week'], /--stale-for: "week" is not a duration/],
+    [['remove', '--stale-for', '0d'], /not a duration/],
+    [['remove', 'old', 'frehs', '--yes'], /no node has the id or name "frehs"; did you mean fresh\?/],
     [['remove', 'old', 'twin', '--yes'], /2 nodes are called twin; use an id: twin-1, twin-2/],
-    [['remove', 'old'], /no terminal to ask on\n {2}to go without asking: --yes/],
+    [['remove', 'old'], /there is no terminal\n {2}to remove without asking: --yes/],
     [['retire'], /nodes does not know "retire"/],
     [['--yes'], /--yes is for: plimsoll nodes remove/],
   ];
@@ -109,7 +109,7 @@ await t.test('nodes are chosen by name, id or age; nothing goes before all is cl
     ].join('\n'),
   );
   t.same(await left(), ['twin-1']);
-  t.match(await run('remove', '--stale-for', '7d'), { code: 0, stdout: 'There is no such node.\n' }, 'nothing to ask');
+  t.match(await run('remove', '--stale-for', '7d'), { code: 0, stdout: 'No matching nodes.\n' }, 'nothing to ask');
 });
 
 await t.test('on a terminal it asks', { skip: hasScript ? false : 'script is absent' }, async (t) => {

@@ -21,6 +21,7 @@ export function environmentOf(extra: Readonly<Record<string, string>> = {}): Rec
     PATH: process.env['PATH'] ?? '',
     HOME: '/nonexistent',
     TZ: 'UTC',
+    COLUMNS: '80',
     PLIMSOLL_SOURCE: '1',
     PLIMSOLL_CONFIG: fileURLToPath(new URL('empty.yaml', import.meta.url)),
     ...extra,

@@ -91,6 +91,7 @@ void t.test('what could not be read is told apart from what is not there', (t) =
 t.strictSame(
   renderFindings(FINDINGS.toSorted(compareByName), { ...at(80), joined: true }),
   [
+    'RESULT    CHECK                     SUBJECT',
     'CRITICAL  container.privileged      shop-worker',
     '          CapEff: 000001ffffffffff in /proc/4121/status, inspect HostConfig.Sec…',
     'HIGH      container.seccomp-filter  shop-db',
@@ -108,6 +109,7 @@ t.strictSame(
 t.strictSame(
   renderFindings(FINDINGS.slice(0, 3), { ...at(120), joined: true }),
   [
+    'RESULT    CHECK                     SUBJECT      EVIDENCE',
     'CRITICAL  container.privileged      shop-worker  CapEff: 000001ffffffffff in /proc/4121/status, inspect HostConfig.Secu…',
     'HIGH      container.seccomp-filter  shop-db      Seccomp: 0 in /proc/4121/status, inspect HostConfig.SecurityOpt: decla…',
     'MEDIUM    container.memory-limit    shop-a       memory.max: max in /proc/4121/status, inspect HostConfig.SecurityOpt:…',
