@@ -22,9 +22,15 @@ export type Shape =
   | ({ readonly kind: 'boolean' | 'unknown' } & Documented)
   | ({ readonly kind: 'oneOf'; readonly values: readonly string[] } & Documented)
   | ({ readonly kind: 'list' | 'nullable' | 'observed'; readonly item: Shape } & Bounds & Documented)
-  | ({ readonly kind: 'record'; readonly item: Shape; readonly onDemand?: readonly string[] } & Bounds & Documented)
+  | ({ readonly kind: 'record'; readonly item: Shape; readonly keys?: CollectedKeys } & Bounds & Documented)
   | ({ readonly kind: 'object'; readonly fields: Readonly<Record<string, Shape>> } & Documented)
   | ({ readonly kind: 'union'; readonly items: readonly Shape[] } & Documented);
+
+/** The keys of a record that are collected. `onDemand`: others are read when a query names them. */
+export interface CollectedKeys {
+  readonly collected: readonly string[];
+  readonly onDemand: boolean;
+}
 
 interface Documented {
   readonly doc: string;
@@ -150,17 +156,17 @@ export function list<T>(item: Schema<T>, doc = '', maxItems?: number): Schema<re
 }
 
 /**
- * A map from any string to `item`, of at most `maxItems` entries. `onDemand`: the keys that are always collected, where
- * others are read when a query names them.
+ * A map from any string to `item`, of at most `maxItems` entries. `keys`: where not
+ * every key that there is on a node is collected.
  */
 export function record<T>(
   item: Schema<T>,
   doc = '',
   maxItems = DEFAULT_MAX_ITEMS,
-  onDemand?: readonly string[],
+  keys?: CollectedKeys,
 ): Schema<Readonly<Record<string, T>>> {
   return {
-    shape: { kind: 'record', doc, item: item.shape, ...(onDemand === undefined ? {} : { onDemand }) },
+    shape: { kind: 'record', doc, item: item.shape, ...(keys === undefined ? {} : { keys }) },
     parse: (value, at = '') => {
       if (!isPlainObject(value)) return bad(at, 'an object');
       const keys = Object.keys(value);

@@ -43,6 +43,72 @@ export function isSysctlName(name: string): boolean {
   return name.length <= 128 && parts.length >= 2 && parts.length <= 10 && parts.every((part) => SYSCTL_PART.test(part));
 }
 
+/**
+ * Boot parameters that the kernel fact holds: those that decide about security,
+ * Documentation/admin-guide/kernel-parameters.txt. Others are not kept: a boot loader can pass keys of disks and of
+ * installers on this line.
+ */
+export const BOOT_PARAMETERS: readonly string[] = [
+  'apparmor',
+  'audit',
+  'bpf_jit_harden',
+  'cgroup_no_v1',
+  'debugfs',
+  'enforcing',
+  'gather_data_sampling',
+  'hash_pointers',
+  'ima_appraise',
+  'ima_policy',
+  'init',
+  'init_on_alloc',
+  'init_on_free',
+  'intel_iommu',
+  'amd_iommu',
+  'iommu',
+  'kpti',
+  'kvm.nx_huge_pages',
+  'l1tf',
+  'lockdown',
+  'lsm',
+  'mds',
+  'mitigations',
+  'mmio_stale_data',
+  'module.sig_enforce',
+  'no_hash_pointers',
+  'noexec',
+  'noexec32',
+  'nokaslr',
+  'nopti',
+  'norandmaps',
+  'nosmap',
+  'nosmep',
+  'nosmt',
+  'nospec_store_bypass_disable',
+  'nospectre_v1',
+  'nospectre_v2',
+  'page_alloc.shuffle',
+  'page_poison',
+  'page_table_check',
+  'pti',
+  'randomize_kstack_offset',
+  'reg_file_data_sampling',
+  'retbleed',
+  'security',
+  'selinux',
+  'slab_nomerge',
+  'slub_debug',
+  'spec_rstack_overflow',
+  'spec_store_bypass_disable',
+  'spectre_bhi',
+  'spectre_v2',
+  'spectre_v2_user',
+  'srbds',
+  'systemd.unified_cgroup_hierarchy',
+  'tsx',
+  'tsx_async_abort',
+  'vsyscall',
+];
+
 /** The kernel's security state, from `/proc` and `/sys` only. */
 export const kernelSchema = s.object(
   {
@@ -71,14 +137,14 @@ export const kernelSchema = s.object(
       'seccomp actions of this kernel, `/proc/sys/kernel/seccomp/actions_avail`; absent: no seccomp',
     ),
     commandLine: observed(
-      s.record(s.string('', 256), '', 64),
+      s.record(s.string('', 256), '', 64, { collected: BOOT_PARAMETERS, onDemand: false }),
       'boot parameters that matter for security, `/proc/cmdline`; others are not kept, they may hold secrets',
     ),
     sysctls: s.record(
       observed(s.string('', 1024)),
       'live values by name, `kernel.kptr_restrict`; from `/proc/sys`; a query reads any other that it names',
       256,
-      SYSCTLS,
+      { collected: SYSCTLS, onDemand: true },
     ),
     cpuVulnerabilities: observed(
       s.record(s.string('', 1024), '', 256),

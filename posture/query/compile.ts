@@ -5,6 +5,7 @@ import { compileMacro, isMacro, MACRO_NAMES } from './compile-macro.ts';
 import { overloadsOf, overloadText } from './functions/definition.ts';
 import type { Overload } from './functions/definition.ts';
 import { functionTable, NAMESPACES } from './functions/registry.ts';
+import type { CollectedKeys } from '../schema.ts';
 import { suggestion } from './nearest.ts';
 import type { CelNode } from './parser.ts';
 import { QueryError } from './query-error.ts';
@@ -155,7 +156,7 @@ function fieldType(pass: Compilation, { tree, type }: Typed, field: string, at: 
   const what = pass.text.slice(tree.at.start, tree.at.end).slice(0, 80);
   if (type.kind === 'dyn' || type.kind === 'null_type') return DYN;
   if (type.kind === 'map') {
-    if (type.onDemand !== undefined) requestSysctl(pass, field, type.onDemand, at);
+    if (type.keys !== undefined) requestKey(pass, field, type.keys, at);
     return type.value;
   }
   if (type.kind === 'list')
@@ -170,9 +171,13 @@ function fieldType(pass: Compilation, { tree, type }: Typed, field: string, at: 
   return known;
 }
 
-/** A sysctl that the facts do not hold is read when the query is evaluated, if its name can be one. */
-function requestSysctl(pass: Compilation, name: string, collected: readonly string[], at: Span): void {
+/** A sysctl that the facts do not hold is read for the query, if its name can be one; other keys are refused. */
+function requestKey(pass: Compilation, name: string, { collected, onDemand }: CollectedKeys, at: Span): void {
   if (collected.includes(name)) return;
+  if (!onDemand) {
+    const key = `\`${name.slice(0, 80)}\``;
+    throw new QueryError(`${key} is not collected, so it is not known${suggestion(name, collected)}`, at);
+  }
   if (!isSysctlName(name)) {
     const whole = collected.find((each) => each.endsWith(`.${name}`));
     const meant = whole === undefined ? suggestion(name, collected) : `; did you mean \`${whole}\`?`;
@@ -200,8 +205,8 @@ function index(pass: Compilation, node: CelNode, [of, key]: readonly [Typed, Typ
   if (type.kind !== 'map') throw new QueryError('only lists and maps can be indexed', at);
   if (!areComparable(type.key, key.type))
     throw new QueryError(`${typeText(type)} has no keys of type ${typeText(key.type)}`, at);
-  const uncollected = 'it is not collected: write the name of the sysctl as a constant text';
-  return { tree: tree(type.onDemand === undefined ? undefined : uncollected), type: type.value };
+  const uncollected = 'it is not collected, or only where its name is written as a constant text';
+  return { tree: tree(type.keys === undefined ? undefined : uncollected), type: type.value };
 }
 
 function listNode(items: readonly Typed[], at: Span): Typed {

@@ -39,7 +39,7 @@ function celType(stored: Shape, path: string): CelType {
       return { kind: 'list', item: celType(shape.item, `${path}.item`) };
     case 'record': {
       const map = { kind: 'map', key: simple('string'), value: celType(shape.item, `${path}.value`) } as const;
-      return shape.onDemand === undefined ? map : { ...map, onDemand: shape.onDemand };
+      return shape.keys === undefined ? map : { ...map, keys: shape.keys };
     }
     case 'object': {
       const fields = Object.entries(shape.fields).map(

@@ -1,17 +1,19 @@
+import type { CollectedKeys } from '../schema.ts';
+
 /*
  * The types of CEL as data, how they are written (`list<string>`), and whether a value of one fits where another is
  * wanted. Missing values are of any type, so `dyn` and `null` fit everywhere.
  */
 
 /**
- * A type of CEL. `words`: the only texts that a string can be. `onDemand`: the keys that a map holds where others are
- * read when a query names them. `parameter`: a type variable of a signature.
+ * A type of CEL. `words`: the only texts that a string can be. `keys`: where a map does not
+ * hold every key that there is on a node. `parameter`: a type variable of a signature.
  */
 export type CelType =
   | { readonly kind: SimpleKind }
   | { readonly kind: 'string'; readonly words?: readonly string[] }
   | { readonly kind: 'list'; readonly item: CelType }
-  | { readonly kind: 'map'; readonly key: CelType; readonly value: CelType; readonly onDemand?: readonly string[] }
+  | { readonly kind: 'map'; readonly key: CelType; readonly value: CelType; readonly keys?: CollectedKeys }
   | { readonly kind: 'object'; readonly path: string; readonly fields: ReadonlyMap<string, CelType> }
   | { readonly kind: 'parameter'; readonly name: string };
 

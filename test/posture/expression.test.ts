@@ -278,6 +278,10 @@ await t.test('slips are found before anything is evaluated', async (t) => {
       'kernel.sysctls["kptr_restrict"]',
       '`kptr_restrict` is not the name of a sysctl; did you mean `kernel.kptr_restrict`? (at character 16)',
     ],
+    [
+      'kernel.commandLine["mitigation"]',
+      '`mitigation` is not collected, so it is not known; did you mean `mitigations`? (at character 20)',
+    ],
     // As other languages write it.
     ['node.cpus = 2', 'unexpected `=`: use `==` to compare (at character 11)'],
     ['true and false', 'unexpected `and`: use `&&` for and (at character 6)'],
