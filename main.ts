@@ -8,7 +8,7 @@ import { prompterAt } from './cli/prompt.ts';
 import type { Output, Parent, CliEnvironment } from './cli/context.ts';
 import type { Programs } from './cli/programs.ts';
 import { runCli } from './cli/run.ts';
-import { redactText } from './posture/redaction/redact.ts';
+import { redactJson } from './posture/redaction/redact.ts';
 import { systemClock } from './service/clock.ts';
 import type { Settings } from './service/config/settings.ts';
 import { listenForShutdown } from './service/shutdown.ts';
@@ -120,7 +120,7 @@ function createPrograms(script: string, frugality: V8Tuning, version: string): P
         import('./agent/main.ts'),
         import('./service/pino-log.ts'),
       ]);
-      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactText });
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
       return runAgent({ settings, version, clock, log, signal, onReady, queryWorker: queryWorkerUrl() });
     },
     collector: async ({ settings, signal, onReady }) => {
@@ -128,7 +128,7 @@ function createPrograms(script: string, frugality: V8Tuning, version: string): P
         import('./collector/main.ts'),
         import('./service/pino-log.ts'),
       ]);
-      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactText });
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
       const common = { settings, version, clock, log, signal, onReady };
       return runCollector({ ...common, standardOutput: process.stdout, consoleDirectory: consoleDirectory() });
     },

@@ -3,6 +3,7 @@ import * as s from '../posture/schema.ts';
 /** Codes of issues. */
 export const ISSUE_CODES = Object.freeze([
   'storeFailing',
+  'diskFailing',
   'storeQuarantined',
   'storeSpace',
   'storeReplaced',
@@ -16,6 +17,7 @@ export const ISSUE_CODES = Object.freeze([
   'nodeIdentityConflict',
   'nodeLimited',
   'nodeRepaired',
+  'agentRestored',
   'agentDropped',
   'agentOverBudget',
 ] as const);

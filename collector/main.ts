@@ -11,10 +11,12 @@ import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { startApi } from './api/api.ts';
-import { createEventBus } from './event-bus.ts';
-import type { EventBus } from './event-bus.ts';
+import { createEventBus } from './store/event-bus.ts';
+import type { EventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
 import { openNodeAdmission } from './enrollment/open.ts';
+import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
+import type { DiskProbe } from './disk-probe.ts';
 import { createNodeLookup } from './node-lookup.ts';
 import { keepNodeRetention } from './node-retention.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
@@ -49,6 +51,8 @@ export interface CollectorOptions {
   readonly standardOutput: NodeJS.WritableStream;
   /** Directory with the files of the console; absent: it is not served. */
   readonly consoleDirectory?: string | undefined;
+  /** Times of the disk probe; default: {@link DISK_PROBE}. */
+  readonly diskProbe?: Partial<Record<keyof typeof DISK_PROBE, number>>;
 }
 
 /** Where the collector listens; ports are never 0. */
@@ -65,6 +69,7 @@ const CLOSE_DEADLINE_MS = 8_000;
 const RETENTION_INTERVAL_MS = 60_000;
 const STORE_FILE = 'store.sqlite';
 const POSITION_FILE = 'store.position';
+const PROBE_FILE = 'disk-probe';
 
 /**
  * Runs a collector until `signal` aborts, then ends it in order. Rejects with StartError, TlsError or StoreError if it
@@ -104,7 +109,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     log,
     onReplaced: () => askAll('the collector has lost its store'),
   });
-  const { store, writeProblem } = observeWrites(healing.store);
+  const disk = startProbe(options, steps);
+  const { store, writeProblem } = observeWrites(healing.store, disk.isHung);
   steps.push({ name: 'store', close: () => store.close() });
   const eventBus = createEventBus();
   const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, eventBus, clock, log });
@@ -138,6 +144,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     quarantined: healing.quarantined,
     isInPlace: healing.isInPlace,
     writeProblem,
+    diskProblem: disk.problem,
     restoredMs: guard.restoredMs,
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
@@ -238,6 +245,19 @@ async function lockDirectory(path: string): Promise<{ readonly release: () => vo
     if (error instanceof StartError) throw error;
     throw refused(`the data directory ${path} cannot be used: ${errorCode(error)}`, error);
   }
+}
+
+/** Probes the disk of the data directory until the collector ends. */
+function startProbe({ settings, clock, log, diskProbe }: CollectorOptions, steps: ClosingStep[]): DiskProbe {
+  const stop = new AbortController();
+  const path = join(settings.dataDir, PROBE_FILE);
+  const probe = startDiskProbe({ ...DISK_PROBE, ...diskProbe, path, clock, log, signal: stop.signal });
+  const close = async (): Promise<void> => {
+    stop.abort();
+    await probe.over;
+  };
+  steps.push({ name: 'disk probe', close });
+  return probe;
 }
 
 /** What keeps the store small and sound: runs until the collector ends. */

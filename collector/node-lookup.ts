@@ -1,4 +1,4 @@
-import type { EventBus } from './event-bus.ts';
+import type { EventBus } from './store/event-bus.ts';
 import type { NodeRow, Store } from './store/store.ts';
 
 /** Rows of all nodes, in memory. */

@@ -9,7 +9,7 @@ import type { NodeRow } from './store/store.ts';
 export interface NodeRetentionOptions {
   readonly nodes: () => readonly NodeRow[];
   readonly remove: NodeRemover['remove'];
-  /** A node that was not heard of for so long is removed. */
+  /** A node without contact for this long is removed. */
   readonly retentionMs: number;
   readonly intervalMs: number;
   readonly clock: Clock;
@@ -20,8 +20,8 @@ export interface NodeRetentionOptions {
 /** Who removes, for the log. */
 const BY = 'node-retention';
 /**
- * A collector that was down hears of nobody: all nodes get so long to come back, longer than the longest pause between
- * two of their attempts.
+ * After a restart of the collector no node is connected. All get this time to reconnect, longer than the longest pause
+ * between two attempts.
  */
 const GRACE_MS = 3_600_000;
 
@@ -44,7 +44,7 @@ export async function keepNodeRetention(options: NodeRetentionOptions): Promise<
         await new Promise(setImmediate);
       }
     } catch (error) {
-      log.warn({ error }, 'removing nodes that are not heard of failed');
+      log.warn({ error }, 'a node without contact could not be removed; it is tried again');
     }
     await sleep(clock, jittered(intervalMs, 0.2, Math.random), signal);
   }

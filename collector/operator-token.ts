@@ -11,7 +11,7 @@ const MAX_BYTES = 1024;
 
 /**
  * The bearer token of the operator API: from `path`, or made there (256 random bits, base64url, mode 0600) if there is
- * none. Throws {@link StartError} for one that others can read, or that is none.
+ * none. Throws {@link StartError} if others can read it or it is not a valid token.
  */
 export async function ensureOperatorToken(path: string): Promise<string> {
   try {

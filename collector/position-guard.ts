@@ -3,7 +3,7 @@ import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import { errorCode, PRIVATE_FILE, writeFileAtomic } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
-import type { EventBus } from './event-bus.ts';
+import type { EventBus } from './store/event-bus.ts';
 import type { Store } from './store/store.ts';
 
 /** Sees to it that no position of an event is used twice, also after the store was restored from a backup. */

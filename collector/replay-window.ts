@@ -1,7 +1,7 @@
 import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Logger } from '../service/log.ts';
-import type { EventBus } from './event-bus.ts';
+import type { EventBus } from './store/event-bus.ts';
 import type { Store } from './store/store.ts';
 
 /** Names the cursor that keeps events in the outbox for readers of the event stream that come back. */

@@ -5,8 +5,8 @@ export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** json: one object a line, as pino writes it. text: `TIME LEVEL message key=value …`. */
   readonly format: 'json' | 'text';
-  /** Takes secrets out of the texts among the fields of a line; default: they stay as they are. */
-  readonly redact?: (text: string) => string;
+  /** Removes secrets from the fields of a line, at any depth. */
+  readonly redact: (fields: Readonly<Record<string, unknown>>) => unknown;
   /** Gets each line with its line feed; default: standard error. */
   readonly destination?: LogDestination;
 }
@@ -15,16 +15,6 @@ export interface LogOptions {
 export interface LogDestination {
   readonly write: (line: string) => void;
 }
-
-/**
- * Fields that are blanked if one ever gets into a log line. Only the second line of defence: secrets are redacted
- * where they are read.
- */
-const REDACTED = ['token', 'key', 'authorization', 'password', 'secret', 'cookie'].flatMap((name) => [
-  name,
-  `*.${name}`,
-  `*.*.${name}`,
-]);
 
 /** A logger on pino. Lines are written at once, so that the last one before a crash is there. */
 export async function createLogger({ level, format, destination, redact }: LogOptions): Promise<Logger> {
@@ -40,9 +30,11 @@ export async function createLogger({ level, format, destination, redact }: LogOp
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: {
         level: (label) => ({ level: label }),
-        log: (fields) => (redact === undefined ? fields : redactTexts(fields, redact)),
+        log: (fields) => {
+          const named = Object.entries(fields).map(([name, value]) => [name, plain(value)]);
+          return redact(Object.fromEntries(named) as Record<string, unknown>) as Record<string, unknown>;
+        },
       },
-      redact: { paths: REDACTED, censor: '[redacted]' },
     },
     { write: (line: string) => sink.write(escapeUnsafe(render(line))) },
   );
@@ -54,13 +46,20 @@ export async function createLogger({ level, format, destination, redact }: LogOp
   };
 }
 
-function redactTexts(
-  fields: Readonly<Record<string, unknown>>,
-  redact: (text: string) => string,
-): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? redact(value) : value]),
-  );
+/** Causes of an error that are logged. */
+const MAX_CAUSES = 5;
+
+/** An error as an object: JSON leaves out its message and cause. Only one without a code, a defect, has its stack. */
+function plain(value: unknown, depth = 0): unknown {
+  if (!(value instanceof Error)) return value;
+  const { name, message, stack, cause } = value;
+  const { code } = value as NodeJS.ErrnoException;
+  return {
+    name,
+    message,
+    ...(code === undefined ? { stack } : { code }),
+    ...(cause === undefined || depth === MAX_CAUSES ? {} : { cause: plain(cause, depth + 1) }),
+  };
 }
 
 /** One JSON line of pino as text. A line that is no JSON object is passed on as it is. */

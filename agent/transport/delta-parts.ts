@@ -2,7 +2,7 @@ import { MAX_FINDINGS_PER_MESSAGE, MAX_MESSAGE_BYTES } from '../../proto/fleet.t
 import type { FindingDelta } from '../../proto/fleet.ts';
 import type { WireFinding } from '../../proto/finding-codec.ts';
 
-/** Room for what stands around the findings in a message. */
+/** Bytes of a message besides its findings. */
 const ENVELOPE_BYTES = 1024;
 /** Most bytes of findings, or of identities, in one part. */
 export const MAX_PART_BYTES = MAX_MESSAGE_BYTES - ENVELOPE_BYTES;

@@ -8,7 +8,7 @@ import type { DeltaContent } from './delta-parts.ts';
 import type { Spool } from './spool.ts';
 import { fitToWire } from './wire-limits.ts';
 
-/** What this node has told, or will tell, the collector: the findings as they are now, and the changes that wait. */
+/** What the collector knows or will receive of this node: the current findings and the waiting changes. */
 export interface DeltaPublisher {
   /**
    * The findings are now `findings`, which goes on to change with later calls; `delta` is what changed since the last
@@ -36,8 +36,8 @@ export function createDeltaPublisher(spool: Spool, log: Logger): DeltaPublisher 
   let digest = EMPTY_DIGEST;
   let started = false;
   /** Open findings of the first call that no committed transfer holds yet, and that were not spooled. */
-  let untold = new Map<string, Finding>();
-  let untoldAtMs = 0;
+  let unsent = new Map<string, Finding>();
+  let unsentAtMs = 0;
 
   const count = (finding: Finding): WireFinding | undefined => {
     const sent = fitToWire(finding);
@@ -60,19 +60,19 @@ export function createDeltaPublisher(spool: Spool, log: Logger): DeltaPublisher 
   };
 
   /** Spools what the first call said of findings that are about to change or go. */
-  const tellFirst = ({ changed, gone }: Delta): void => {
-    if (untold.size === 0) return;
+  const spoolFirst = ({ changed, gone }: Delta): void => {
+    if (unsent.size === 0) return;
     if (spool.status().resync === undefined) {
-      untold.clear();
+      unsent.clear();
       return;
     }
     const put: WireFinding[] = [];
     for (const id of [...changed.map((finding) => finding.id), ...gone]) {
-      const finding = untold.get(id);
+      const finding = unsent.get(id);
       if (finding !== undefined) put.push(...wireOf([finding]));
-      untold.delete(id);
+      unsent.delete(id);
     }
-    if (put.length > 0) spool.append({ put, gone: [], observedAtMs: untoldAtMs });
+    if (put.length > 0) spool.append({ put, gone: [], observedAtMs: unsentAtMs });
   };
 
   return {
@@ -81,13 +81,13 @@ export function createDeltaPublisher(spool: Spool, log: Logger): DeltaPublisher 
       if (!started) {
         started = true;
         for (const finding of after.values()) count(finding);
-        untold = new Map([...after].filter(([, { verdict }]) => verdict !== 'pass' && verdict !== 'notApplicable'));
-        untoldAtMs = observedAtMs;
+        unsent = new Map([...after].filter(([, { verdict }]) => verdict !== 'pass' && verdict !== 'notApplicable'));
+        unsentAtMs = observedAtMs;
         spool.requireResync('the agent was started');
         return;
       }
       if (deltaSize(delta) === 0) return;
-      tellFirst(delta);
+      spoolFirst(delta);
       const gone = delta.gone.filter(discount).map((id) => shortened.get(id) ?? id);
       for (const id of delta.gone) shortened.delete(id);
       const put = [...delta.added, ...delta.changed].map(count).filter((wire) => wire !== undefined);
@@ -102,7 +102,7 @@ export function createDeltaPublisher(spool: Spool, log: Logger): DeltaPublisher 
   };
 }
 
-/** Made one at a time: a snapshot of a large node is sent in parts, and is not to stand in memory twice. */
+/** Made one at a time: a snapshot of a large node is sent in parts, which should not be in memory twice. */
 function* wireOf(findings: readonly Finding[]): Generator<WireFinding> {
   for (const finding of findings) {
     const sent = fitToWire(finding);

@@ -6,8 +6,8 @@ import { FLEET_SERVICE, MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
+import { trackSockets } from '../../service/grpc-internals.ts';
 import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
-import { trackSockets } from './socket-tracker.ts';
 
 /** One connection with one call on it. */
 export interface Dialled {
@@ -41,7 +41,7 @@ export function dial(target: Address, tls: TlsFiles, keepalive = KEEPALIVE): Dia
   );
   const destroySockets = trackSockets(secure);
   const client = new Client(formatAddress(target), secure, {
-    // An address must not stand where a handshake mentions a name (RFC 6066, section 3).
+    // The server name of a handshake must not be an address (RFC 6066, section 3).
     ...(isIP(target.host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'collector' }),
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,

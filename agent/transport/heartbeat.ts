@@ -39,10 +39,10 @@ export function startHeartbeat(options: HeartbeatOptions): () => void {
   const tick = (): void => {
     // Also where nothing changes on the node: a socket that takes nothing and breaks without a word shows nowhere else.
     if (sendingMs !== undefined && clock.monotonic() - sendingMs > PROGRESS_DEADLINE_MS)
-      return stream.cancel(`nothing was taken for ${String(PROGRESS_DEADLINE_MS)} ms`);
+      return stream.cancel(`the collector accepted nothing for ${String(PROGRESS_DEADLINE_MS)} ms`);
     const { outstanding, progressMs } = sender.status();
     if (outstanding && clock.monotonic() - progressMs > PROGRESS_DEADLINE_MS)
-      return stream.cancel(`nothing was confirmed for ${String(PROGRESS_DEADLINE_MS)} ms`);
+      return stream.cancel(`the collector confirmed nothing for ${String(PROGRESS_DEADLINE_MS)} ms`);
     void beat();
     clock.after(intervalMs, tick);
   };

@@ -9,7 +9,7 @@ import type { Notifier } from '../../service/notifier.ts';
 /**
  * Sends deltas of one session in order. The rule that holds always: after sequence n comes n + 1, or a snapshot. A
  * sequence that is missing belonged to a snapshot that was not committed, or to a delta that was lost. Either way a
- * snapshot is needed; before it what happened meanwhile is told, with an empty delta in each missing place.
+ * snapshot is needed; before it the waiting deltas are sent, with an empty delta for each missing sequence.
  */
 export interface Sender {
   /** Runs until the stream is over; then `notifier` must be called once more. */

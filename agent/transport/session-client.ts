@@ -15,7 +15,7 @@ import type { Dialled } from './dial.ts';
 export interface SessionClientOptions extends Omit<SessionOptions, 'publisher' | 'instance'> {
   /** The collector. */
   readonly target: Address;
-  /** Read before each attempt, so that a renewed certificate is used. Rejections are told and tried again. */
+  /** Read before each attempt, so that a renewed certificate is used. Rejections are logged and tried again. */
   readonly loadTls: () => Promise<TlsFiles>;
   readonly signal: AbortSignal;
 }
@@ -32,7 +32,7 @@ export interface SessionClient {
   readonly status: () => LinkStatus;
 }
 
-/** Where the link stands. */
+/** The state of the link. */
 export interface LinkStatus {
   readonly connected: boolean;
   /** Why the last session ended or could not begin; empty: there was none. */
@@ -43,7 +43,7 @@ export interface LinkStatus {
 const INVALID_ARGUMENT = 3;
 
 const BACKOFF = Object.freeze({ baseMs: 250, capMs: 30_000 });
-/** A session that lasted so long ends a row of failures. */
+/** A session that lasted this long resets the backoff. */
 const STABLE_MS = 10_000;
 
 /** A link that is not connected yet. */

@@ -66,7 +66,7 @@ interface ActiveSession {
 }
 
 const WELCOME_DEADLINE_MS = 10_000;
-/** After we said that nothing more comes, the collector has so long to end the session. */
+/** Deadline of the collector to end the session after this side has ended. */
 const FINISH_DEADLINE_MS = 2000;
 const [MIN_HEARTBEAT_MS, MAX_HEARTBEAT_MS] = [1000, 10 * 60_000];
 const MAX_DRAIN_MS = 10 * 60_000;
@@ -105,7 +105,7 @@ export function holdSession(stream: SessionStream, past: SessionPast, options: S
     if (sender.status().caughtUp) options.onCaughtUp();
   };
   stream.onMessage(onMessage);
-  sayHello(stream, options);
+  sayHello(stream, past, options);
   clock.after(WELCOME_DEADLINE_MS, () => {
     if (active === undefined) stream.cancel(`no Welcome within ${String(WELCOME_DEADLINE_MS)} ms`);
   });
@@ -128,10 +128,11 @@ export function holdSession(stream: SessionStream, past: SessionPast, options: S
   };
 }
 
-function sayHello(stream: SessionStream, { spool, agentVersion, nodeName, instance }: SessionOptions): void {
-  const { epoch, acked } = spool.status();
-  const capabilities = ['query'];
-  void stream.send({ hello: { agentVersion, nodeName, capabilities, epoch, ackedSequence: acked, instance } });
+function sayHello(stream: SessionStream, past: SessionPast, options: SessionOptions): void {
+  const { spool, agentVersion, nodeName, instance } = options;
+  const { epoch, acked: ackedSequence } = spool.status();
+  const hello = { agentVersion, nodeName, capabilities: ['query'], epoch, ackedSequence, instance };
+  void stream.send({ hello: { ...hello, sentSequence: past.everSent } });
 }
 
 interface SenderParts {

@@ -31,7 +31,7 @@ export function encodeRecord(sequence: number, payload: Buffer): Buffer {
   return record;
 }
 
-/** What stands at `offset`: a record, the end, or damage (a torn write, a flipped bit, something else altogether). */
+/** Reads at `offset`: a record, the end, or damage (a torn write, a flipped bit, something else altogether). */
 export function readRecord(descriptor: number, offset: number): SpoolRecord | 'end' | 'damaged' {
   const header = Buffer.allocUnsafe(HEADER_BYTES);
   const got = readFully(descriptor, header, offset);

@@ -5,7 +5,7 @@ import { encodeRecord, readRecord } from './spool-record.ts';
 export interface Segment {
   readonly path: string;
   readonly descriptor: number;
-  /** Bytes of whole records; what may stand behind them is no record. */
+  /** Bytes of whole records; bytes after them are not a record. */
   bytes: number;
   records: number;
   /** Sequence of the last record; 0: there is none. */

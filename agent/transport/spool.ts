@@ -35,7 +35,7 @@ export interface Spool {
   readonly requireResync: (reason: string) => void;
   /**
    * Takes a sequence for a snapshot, which itself is not kept here. What waits stays until that is committed: should it
-   * not be, it is still told what happened in between. `instead`: the snapshot is sent instead of what waits, which goes.
+   * not be, these deltas still report what happened. `instead`: the snapshot replaces what waits, which is deleted.
    */
   readonly beginSnapshot: (instead?: boolean) => number;
   /** The collector knows sequences of this epoch that we do not: go on after them, with a full transfer. */
@@ -43,7 +43,7 @@ export interface Spool {
   readonly close: () => void;
 }
 
-/** Where the spool stands. */
+/** The state of the spool. */
 export interface SpoolStatus {
   readonly epoch: string;
   /** Sequence of the last delta or snapshot; 0: none. */
@@ -181,11 +181,12 @@ export function openSpool({ directory, maxBytes, clock, log }: SpoolOptions): Sp
       return snapshot;
     },
     skipTo: (sequence) => {
-      // The directory is a copy from before: what waits in it has sequences that stand for something else.
+      // The directory is an old copy: the collector knows the sequences that wait in it with other contents.
       dropped += segments.waiting(memory.acked);
       log.warn(
         { committed: sequence, sent: memory.sent, dropped },
-        'the collector has committed more than this data directory has sent: it was restored from an old copy, or two agents use the certificate of one node. Stop the other agent',
+        'the collector has committed more than this data directory has sent: it was restored from an old copy, lost its ' +
+          'last writes in a power cut, or two agents use the certificate of one node: then stop the other agent',
       );
       lose('the collector knows more of this node than the spool', sequence);
       remember({ next: Math.max(memory.next, sequence + 1), acked: sequence, sent: sequence });

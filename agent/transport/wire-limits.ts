@@ -11,7 +11,7 @@ export interface FittedFinding {
 
 /**
  * What of a finding goes over the wire: texts within their bounds, and no more evidence than fits one message.
- * Undefined where the collector would refuse it, which is a defect of a check: an identity that is none.
+ * Undefined where the collector would refuse it, which is a defect of a check: an invalid identity.
  */
 export function fitToWire(finding: Finding): FittedFinding | undefined {
   const wire = toWire(finding);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createEventBus } from '../../collector/event-bus.ts';
+import { createEventBus } from '../../collector/store/event-bus.ts';
 import { openListener } from '../../collector/session/listener.ts';
 import type { ListenerTls } from '../../collector/session/listener.ts';
 import { startSessionServer } from '../../collector/session/server.ts';

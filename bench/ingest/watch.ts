@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { indexControls } from '../../collector/api/controls.ts';
 import { openEventStream } from '../../collector/api/event-stream.ts';
-import type { EventBus } from '../../collector/event-bus.ts';
+import type { EventBus } from '../../collector/store/event-bus.ts';
 import type { Store } from '../../collector/store/store.ts';
 import { systemClock } from '../../service/clock.ts';
 

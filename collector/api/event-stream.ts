@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../service/clock.ts';
-import type { EventBus, NodeItem } from '../event-bus.ts';
+import type { EventBus, NodeItem } from '../store/event-bus.ts';
 import type { OutboxEvent, Store } from '../store/store.ts';
 import { presentEvent, presentNodeState } from './present.ts';
 import type { ControlLookup } from './present.ts';

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../service/clock.ts';
-import type { EventBus } from '../event-bus.ts';
+import type { EventBus } from '../store/event-bus.ts';
 import type { Store } from '../store/store.ts';
 import { openEventStream } from './event-stream.ts';
 import type { EventStream } from './event-stream.ts';

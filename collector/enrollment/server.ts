@@ -10,7 +10,7 @@ import type { Logger } from '../../service/log.ts';
 import { MAX_CSR_LENGTH } from '../../service/tls/signing-request.ts';
 import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
 import { createFailureLimit } from '../api/failure-limit.ts';
-import { createConnectionLimit } from '../connection-limit.ts';
+import { createConnectionLimit } from '../session/connection-limit.ts';
 import { nodeIdentity } from '../session/node-identity.ts';
 import type { Enrollment, EnrollmentResult } from './enrollment.ts';
 

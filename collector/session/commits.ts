@@ -11,13 +11,13 @@ import type { WriteOutcome, Writer } from './writer.ts';
 export interface Commits {
   /** Resolves once the delta is in the writer's queue. */
   readonly add: (delta: WholeDelta) => Promise<void>;
-  /** How many are not answered yet. */
+  /** Number of deltas that are not answered yet. */
   readonly pending: () => number;
   /** Resolves once all are answered, or the session is over. */
   readonly settled: () => Promise<void>;
 }
 
-/** Whose deltas they are, and who is told what came of them. */
+/** The session that the deltas belong to. */
 export interface CommitsOf {
   readonly nodeId: string;
   readonly epoch: string;
@@ -36,7 +36,7 @@ export function openCommits(
   let idle = Promise.withResolvers<void>();
   idle.resolve();
   let ackDue = 0;
-  /** The first transfer of a node that nobody knew is no flood, however much it has. */
+  /** The first transfer of a new node does not count against its quota. */
   let isFirst = state === undefined && quota.isNew();
 
   /** One Ack for all that one transaction has committed. */
@@ -60,7 +60,10 @@ export function openCommits(
         if (!resync.isPending()) resync.request(`deltas after ${String(result.committed)} are missing`);
         return;
       case 'failed':
-        return outbound.end({ code: status.UNAVAILABLE, details: 'the collector cannot store what this node says' });
+        return outbound.end({
+          code: status.UNAVAILABLE,
+          details: 'the collector cannot store a delta of this node; its log has the reason',
+        });
     }
   };
   const settle = (sequence: number, result: WriteOutcome): void => {

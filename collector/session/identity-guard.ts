@@ -20,7 +20,7 @@ export interface IdentityConflict {
   readonly attempts: number;
 }
 
-/** Sees to it that of two agents with one identity the first keeps the session as long as it lives. */
+/** Of two agents with one identity, the first keeps the session as long as it lives. */
 export interface IdentityGuard {
   /**
    * May `newcomer` have the session of this node, which `current` has? An agent that dials again or was started again
@@ -31,8 +31,8 @@ export interface IdentityGuard {
   readonly conflicts: () => readonly IdentityConflict[];
 }
 
-/** A conflict is told for this long after the last refusal: agents try at least every 30 s. */
-const TOLD_MS = 10 * 60_000;
+/** How long a conflict is reported after the last refusal: agents try at least every 30 s. */
+const REPORTED_MS = 10 * 60_000;
 /** Processes of one node that are remembered as replaced. */
 const MAX_REPLACED = 16;
 
@@ -44,7 +44,7 @@ interface NodeRuns {
   conflict: (IdentityConflict & { readonly atMs: number }) | undefined;
 }
 
-/** A guard that has seen nobody. */
+/** A guard without known agents. */
 export function createIdentityGuard(clock: Pick<Clock, 'monotonic'>): IdentityGuard {
   const nodes = new Map<string, NodeRuns>();
   const runsOf = (nodeId: string): NodeRuns => {
@@ -73,7 +73,7 @@ export function createIdentityGuard(clock: Pick<Clock, 'monotonic'>): IdentityGu
     },
     conflicts: () =>
       [...nodes.values()].flatMap(({ conflict }) => {
-        if (conflict === undefined || clock.monotonic() - conflict.atMs > TOLD_MS) return [];
+        if (conflict === undefined || clock.monotonic() - conflict.atMs > REPORTED_MS) return [];
         const { kind, nodeId, connected, refused, attempts } = conflict;
         return { kind, nodeId, connected, refused, attempts };
       }),

@@ -8,7 +8,7 @@ import type { Clock } from '../../service/clock.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
-import { createConnectionLimit } from '../connection-limit.ts';
+import { createConnectionLimit } from './connection-limit.ts';
 import { nodeIdentity } from './node-identity.ts';
 import type { SessionSettings } from './settings.ts';
 import { SESSION_SERVICE } from './wire.ts';

@@ -18,15 +18,15 @@ import type { SessionSettings } from './settings.ts';
 import type { Ending } from './wire.ts';
 import type { Writer } from './writer.ts';
 
-/** What a node says after its Hello, and what comes of it. */
+/** Handles the messages of a node after its Hello. */
 export interface MessageHandler {
-  /** Takes the next message, `bytes` long on the wire; it must have resolved before the next. */
+  /** Handles the next message, of `bytes` on the wire; resolves before the next may be passed. */
   readonly receive: (message: AgentMessage, bytes: number) => Promise<Ending | undefined>;
   /** Resolves once every delta that was received is answered, or the session is over. */
   readonly settled: () => Promise<void>;
   /** Asks for all findings. */
   readonly resync: (reason: string) => void;
-  /** Lets go of an unfinished delta. */
+  /** Discards an unfinished delta. */
   readonly release: () => void;
 }
 
@@ -96,7 +96,7 @@ export function createMessageHandler(beginning: SessionStart, context: MessageHa
         hasInventory = true;
         change(nodeId, { ...changes, lastSeenMs: clock.now() });
       }
-      // What is none of these comes from a later version, and is ignored.
+      // Anything else is from a later version and is ignored.
       return undefined;
     },
     settled: commits.settled,

@@ -7,6 +7,8 @@ export interface ParsedHello {
   /** Empty: an agent of a version that does not say. */
   readonly instance: string;
   readonly ackedSequence: number;
+  /** Undefined: the agent does not send it. */
+  readonly sentSequence: number | undefined;
   readonly nodeName: string;
   readonly agentVersion: string;
   readonly answersQueries: boolean;
@@ -20,7 +22,7 @@ const MAX_CONTAINERS = 10_000;
 
 /** What a Hello says, or what is wrong with it. Texts for people are cut to their bound. */
 export function parseHello(hello: Hello): ParsedHello | string {
-  const { epoch, instance, ackedSequence, nodeName, agentVersion, capabilities } = hello;
+  const { epoch, instance, ackedSequence, sentSequence, nodeName, agentVersion, capabilities } = hello;
   if (typeof epoch !== 'string' || epoch === '' || epoch.length > MAX_EPOCH) return 'Hello has no valid epoch';
   if ((instance?.length ?? 0) > MAX_EPOCH) return 'Hello has no valid instance';
   const acked = ackedSequence ?? 0;
@@ -30,6 +32,7 @@ export function parseHello(hello: Hello): ParsedHello | string {
     epoch,
     instance: instance ?? '',
     ackedSequence: acked,
+    sentSequence: sentSequence ?? undefined,
     nodeName: cut(nodeName, MAX_NAME),
     agentVersion: cut(agentVersion, MAX_NAME),
     answersQueries: capabilities?.includes('query') === true,

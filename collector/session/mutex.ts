@@ -1,10 +1,10 @@
-/** Lets one in at a time, in the order in which they came. */
+/** Mutual exclusion, first come, first served. */
 export interface Mutex {
-  /** Resolves when it is the caller's turn, with what ends it. */
+  /** Resolves to the function that releases the lock. */
   readonly acquire: () => Promise<() => void>;
 }
 
-/** A turnstile that nobody is in. */
+/** An unlocked mutex. */
 export function createMutex(): Mutex {
   let last: Promise<void> = Promise.resolve();
   return {

@@ -17,7 +17,7 @@ export function nodeIdentity(raw: Uint8Array | undefined): NodeIdentity {
   const certificate = new X509Certificate(raw);
   if (certificate.ca) return no('this is the certificate of an authority');
   const names = certificate.subjectAltName ?? '';
-  // Node quotes a name that holds a separator: such a name is none of ours, and could look like two.
+  // Node quotes a name that holds a separator: it cannot be one of ours, and could look like two.
   if (names.includes('"')) return no('a name in the certificate has characters that no node id has');
   const uris = names.split(', ').filter((name) => name.startsWith('URI:'));
   if (uris.length !== 1) return no(`the certificate has ${String(uris.length)} URI names, not one`);

@@ -1,14 +1,14 @@
 import type { Clock } from '../../service/clock.ts';
 
-/** A node that sends more than it may. */
+/** A node that exceeds its quota. */
 export interface LimitedNode {
   readonly kind: 'limited';
   readonly nodeId: string;
-  /** What there was too much of. */
+  /** Which quota was exceeded. */
   readonly reason: string;
 }
 
-/** What one node may still send. A node that is over it is slowed down, or refused until it may again: nothing is lost. */
+/** The quota of one node. A node over its quota is slowed down or refused for a while; nothing is lost. */
 export interface NodeQuota {
   /** Counts a session. Why it must not begin now; undefined: it may. */
   readonly openSession: () => string | undefined;
@@ -65,7 +65,7 @@ export const DEFAULT_QUOTA: QuotaTerms = Object.freeze({
 const UNIT_BYTES = 4096;
 /** A session is slowed down by up to this; an agent gives up one in which nothing is confirmed for 60 s. */
 const MAX_WAIT_MS = 20_000;
-const TOLD_MS = 10 * 60_000;
+const REPORTED_MS = 10 * 60_000;
 
 /** Quotas of nodes that have sent nothing yet. */
 export function createNodeQuotas(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>): NodeQuotas {
@@ -81,7 +81,7 @@ export function createNodeQuotas(terms: QuotaTerms, clock: Pick<Clock, 'monotoni
     },
     limited: () =>
       [...limited.values()]
-        .filter(({ atMs }) => clock.monotonic() - atMs <= TOLD_MS)
+        .filter(({ atMs }) => clock.monotonic() - atMs <= REPORTED_MS)
         .map(({ kind, nodeId, reason }) => ({ kind, nodeId, reason })),
   };
 }
@@ -99,7 +99,7 @@ function createQuota(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>, note: (
   const excessOfChanges = (): string | undefined => {
     const waitMs = changes.waitMs();
     if (waitMs <= MAX_WAIT_MS) return undefined;
-    return refused(`this node changes more than it may: come again in ${String(Math.ceil(waitMs / 1000))} s`);
+    return refused(`this node exceeds its quota of changes: come again in ${String(Math.ceil(waitMs / 1000))} s`);
   };
   return {
     openSession: () => {
@@ -111,7 +111,7 @@ function createQuota(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>, note: (
       const excess = isDelta ? excessOfChanges() : undefined;
       if (excess !== undefined) return { excess };
       const [changesMs, messagesMs] = [isDelta ? changes.waitMs() : 0, messages.waitMs()];
-      if (changesMs > 0) note('this node changes more than it may');
+      if (changesMs > 0) note('this node exceeds its quota of changes');
       if (messagesMs > 0) note('this node sends too many messages');
       return { waitMs: Math.min(Math.max(changesMs, messagesMs), MAX_WAIT_MS) };
     },
@@ -138,7 +138,7 @@ function createQuota(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>, note: (
 
 interface Bucket {
   readonly take: (units: number) => void;
-  /** Until what was taken is there; 0: it is. */
+  /** Time until the bucket is no longer overdrawn; 0: now. */
   readonly waitMs: () => number;
 }
 

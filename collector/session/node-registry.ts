@@ -1,23 +1,23 @@
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { EventBus } from '../event-bus.ts';
+import type { EventBus } from '../store/event-bus.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 
 /** Holds the rows of nodes in memory, writes them to the store at intervals and publishes each row that it writes. */
 export interface NodeRegistry {
-  /** Changes a row; it is written within `writeMs`. A node that was never seen gets one. */
+  /** Changes a row, or creates it; it is written within `writeMs`. */
   readonly change: (nodeId: string, changes: Partial<NodeRow>) => void;
-  /** As `change`, written at once: for what people wait to see. */
+  /** As `change`, written at once. */
   readonly changeNow: (nodeId: string, changes: Partial<NodeRow>) => void;
   /** Every row, as it is now. */
   readonly rows: () => readonly NodeRow[];
   /** Undefined for a node that was never seen. */
   readonly find: (nodeId: string) => NodeRow | undefined;
-  /** Resolves once what is known of this node is written, if it can be: nothing is on its way to the store then. */
+  /** Resolves once the row of this node is written, if it can be. */
   readonly written: (nodeId: string) => Promise<void>;
-  /** Lets go of a row that the store does not have any more. */
+  /** Removes the row of a node that was removed from the store. */
   readonly remove: (nodeId: string) => void;
-  /** Writes every row at once: the store has lost them. */
+  /** Writes every row at once, to a new store. */
   readonly writeAll: () => void;
   /** Writes what is not written yet. */
   readonly close: () => Promise<void>;
@@ -48,12 +48,12 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
     due.delete(nodeId);
     const node = rows.get(nodeId);
     if (node === undefined) return;
-    // Whether it can be stored or not: that is how the node is.
+    // Before the write, which may fail: readers see the current state.
     eventBus.publish({ type: 'node', node });
     try {
       await store.putNode(node);
     } catch (error) {
-      log.warn({ error, nodeId }, 'what is known of a node could not be written');
+      log.warn({ error, nodeId }, 'the row of a node could not be written; it is tried again');
       writeLater(nodeId);
     }
   };
@@ -108,7 +108,7 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
     close: async () => {
       for (const nodeId of timers.keys()) writeNow(nodeId);
       await writing;
-      // What could not be written now is told by the next session.
+      // What could not be written now is known again with the next session.
       for (const cancel of timers.values()) cancel();
     },
   };

@@ -1,7 +1,7 @@
 import { within } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { EventBus } from '../event-bus.ts';
+import type { EventBus } from '../store/event-bus.ts';
 import { isPassing } from '../store/error.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 import type { NodeRegistry } from './node-registry.ts';
@@ -9,9 +9,9 @@ import { tell } from './writer.ts';
 import type { Writer } from './writer.ts';
 
 /**
- * What came of removing a node. `removed`: it had so many findings, of which those that were open are `resolved`;
- * `unknown`: there is none; `connected`: a node that speaks to us is not removed; `notNow`: nothing was changed, and
- * it can be tried again.
+ * The result of removing a node. `removed`: with its number of findings, and how many of them were open and are now
+ * resolved; `unknown`: no such node; `connected`: a connected node is not removed; `notNow`: nothing was changed, try
+ * again.
  */
 export type NodeRemoval =
   | { readonly outcome: 'removed'; readonly node: NodeRow; readonly findings: number; readonly resolved: number }
@@ -21,7 +21,7 @@ export type NodeRemoval =
 
 /** Removes nodes that have no session. */
 export interface NodeRemover {
-  /** `by`: who wants it, for the log. Rejects with what the store throws, but for what passes by itself. */
+  /** `by`: who wants it, for the log. Rejects with the error of the store, unless that is temporary. */
   readonly remove: (nodeId: string, by: string) => Promise<NodeRemoval>;
   /** A session of this node may begin once this resolves; undefined: at once. */
   readonly holdsUp: (nodeId: string) => Promise<void> | undefined;
@@ -39,8 +39,8 @@ export interface NodeRemoverOptions {
   readonly log: Logger;
 }
 
-/** How long a store that takes nothing is waited for: a session of the node waits as long. */
-const PATIENCE_MS = 5000;
+/** Deadline of the pending writes of the node; a new session of the node waits as long. */
+const WRITE_DEADLINE_MS = 5000;
 
 /**
  * Removes one node after the other of those that are asked for. What its last session has left in the writer's queue is
@@ -53,7 +53,7 @@ export function createNodeRemover(options: NodeRemoverOptions): NodeRemover {
   const removeNow = async (node: NodeRow, by: string): Promise<NodeRemoval> => {
     const { id, name, lastSeenMs } = node;
     const written = Promise.all([writer.written(id), nodes.written(id)]).then(() => true);
-    if (!(await within(clock, PATIENCE_MS, written, () => false)))
+    if (!(await within(clock, WRITE_DEADLINE_MS, written, () => false)))
       return notNow('the store does not take what this node has said');
     if (isClosing()) return notNow('the collector is going down');
     if (hasSession(id)) return { outcome: 'connected', node };

@@ -1,35 +1,35 @@
-/** Whether a node owes all its findings. What comes before them has no place. */
+/** Whether all findings of a node were requested. Deltas that arrive before them are ignored. */
 export interface Resync {
   readonly isPending: () => boolean;
-  /** Asks for all findings. */
+  /** Requests all findings. */
   readonly request: (reason: string) => void;
-  /** They came. */
+  /** The snapshot arrived. */
   readonly received: () => void;
-  /** A Heartbeat went by. A node that was asked a while ago is asked again. */
+  /** Counts a Heartbeat; after three without a snapshot it is requested again. */
   readonly heartbeat: () => void;
 }
 
 /** Heartbeats without a snapshot after which a node is asked again. */
-const PATIENCE = 3;
+const MAX_HEARTBEATS = 3;
 
-/** `isOwed`: the Welcome has asked already. `send` asks. */
-export function createResync(isOwed: boolean, send: (reason: string) => void): Resync {
-  let owed = isOwed;
+/** `isRequested`: by the Welcome. `send` sends the request. */
+export function createResync(isRequested: boolean, send: (reason: string) => void): Resync {
+  let pending = isRequested;
   let heartbeats = 0;
   const request = (reason: string): void => {
-    owed = true;
+    pending = true;
     heartbeats = 0;
     send(reason);
   };
   return {
-    isPending: () => owed,
+    isPending: () => pending,
     request,
     received: () => {
-      owed = false;
+      pending = false;
     },
     heartbeat: () => {
       heartbeats += 1;
-      if (owed && heartbeats >= PATIENCE) request('all findings were asked for and did not come');
+      if (pending && heartbeats >= MAX_HEARTBEATS) request('all findings were asked for and did not come');
     },
   };
 }

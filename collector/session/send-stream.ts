@@ -11,7 +11,7 @@ export interface SendStream {
   readonly end: (ending: Ending) => void;
   /** Aborted once the session is over. */
   readonly over: AbortSignal;
-  /** Resolves once the node was told, or cut off. */
+  /** Resolves once the status is sent or the connection is cut. */
   readonly closed: Promise<void>;
 }
 
@@ -37,8 +37,8 @@ export function openSendStream({ call, maxUnsentMessages, clock, disconnect, onE
     if (over.signal.aborted) return;
     over.abort();
     onEnd(ending);
-    const cancelFarewell = clock.after(CLOSE_GRACE_MS, disconnect);
-    void closed.then(cancelFarewell);
+    const cancelCut = clock.after(CLOSE_GRACE_MS, disconnect);
+    void closed.then(cancelCut);
     // grpc-js answers an error on the stream with the status that the error carries.
     if (ending.code === status.OK) call.end();
     else call.emit('error', Object.assign(new Error(ending.details), ending));

@@ -3,7 +3,7 @@ import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
-import type { EventBus } from '../event-bus.ts';
+import type { EventBus } from '../store/event-bus.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 import type { RepairedNode } from '../store/verification.ts';
 import { createNodeRemover } from './remove-node.ts';
@@ -54,7 +54,7 @@ export interface SessionServer {
   readonly sessions: Sessions;
   /** What is known of every node, as it is now. */
   readonly nodes: () => readonly NodeRow[];
-  /** Nodes whose identity two agents use, and nodes that send more than they may. */
+  /** Nodes whose identity two agents use, that exceed their quota, or whose data directory was restored. */
   readonly problems: () => readonly NodeProblem[];
   readonly remove: NodeRemover['remove'];
   /** Ends every stream of a node whose certificate was revoked. */
@@ -72,8 +72,14 @@ export interface SessionServer {
 
 type KnownIdentity = Extract<NodeIdentity, { readonly ok: true }>;
 
-/** Something about a node that its agent cannot know. */
-export type NodeProblem = IdentityConflict | LimitedNode | RepairedNode;
+/** A node whose data directory was restored from an old copy. */
+interface RestoredNode {
+  readonly kind: 'restored';
+  readonly nodeId: string;
+}
+
+/** A problem of a node that the collector detects. */
+export type NodeProblem = IdentityConflict | LimitedNode | RepairedNode | RestoredNode;
 
 const OTHER_AGENT: Ending = Object.freeze({
   code: status.ALREADY_EXISTS,
@@ -112,6 +118,8 @@ export async function startSessionServer(options: SessionServerOptions): Promise
   const quotas = createNodeQuotas({ ...DEFAULT_QUOTA, ...options.quota }, clock);
   const streams = createNodeStreams();
   const calls = new Set<Promise<void>>();
+  /** Since the start of the collector. */
+  const restored = new Map<string, RestoredNode>();
   let closing = false;
 
   const onOpen = (session: OpenSession): Ending | undefined => {
@@ -144,7 +152,11 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     log,
   });
   const parts = { store, writer, nodes, replies, budget, intake, settings, clock, log };
-  const context = { ...parts, onOver, holdsUp, onNodeAhead: options.onNodeAhead };
+  const onNodeRestored = (nodeId: string): void => {
+    if (!restored.has(nodeId)) log.warn({ nodeId }, 'the data directory of this agent is an old copy');
+    restored.set(nodeId, { kind: 'restored', nodeId });
+  };
+  const context = { ...parts, onOver, holdsUp, onNodeAhead: options.onNodeAhead, onNodeRestored };
   const refusal = (): Ending | undefined => {
     if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };
     if (calls.size < settings.maxSessions) return undefined;
@@ -199,7 +211,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
       send: (nodeId, message) => open.get(nodeId)?.send(message) ?? false,
     },
     nodes: nodes.rows,
-    problems: () => [...identities.conflicts(), ...quotas.limited()],
+    problems: () => [...identities.conflicts(), ...quotas.limited(), ...restored.values()],
     remove,
     disconnectRevoked: (nodeId) => streams.endAll(nodeId, REVOKED),
     resync: (reason) => {

@@ -3,6 +3,7 @@ import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
 import type { LogFields, Logger } from '../../service/log.ts';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import { sleep } from '../../service/clock.ts';
+import { limitMessages, readOneAtATime } from '../../service/grpc-internals.ts';
 import { StoreError } from '../store/error.ts';
 import { createMessageHandler } from './message-handler.ts';
 import type { MessageHandler, MessageHandlerContext } from './message-handler.ts';
@@ -13,7 +14,7 @@ import type { ParsedHello } from './message-parsing.ts';
 import { openSendStream } from './send-stream.ts';
 import type { SendStream } from './send-stream.ts';
 import type { Mutex } from './mutex.ts';
-import { boundMessages, isDelta, MAX_HELLO_BYTES, readMessage, readOneAtATime } from './wire.ts';
+import { isDelta, MAX_HELLO_BYTES, readMessage } from './wire.ts';
 import type { Ending, SessionCall } from './wire.ts';
 
 /** A session that has said Hello. */
@@ -38,6 +39,8 @@ export interface SessionContext extends MessageHandlerContext {
   readonly disconnect: (peer: string) => void;
   /** The node was acknowledged more than the store holds. Resolves before anything of it may be committed. */
   readonly onNodeAhead: (nodeId: string) => Promise<void>;
+  /** The data directory of the node was restored: it has sent less than the store holds. */
+  readonly onNodeRestored: (nodeId: string) => void;
   /** What a session of this node has to wait for before it begins; undefined: nothing. */
   readonly holdsUp: (nodeId: string) => Promise<void> | undefined;
   readonly quota: NodeQuota;
@@ -86,7 +89,7 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     const refusal = context.onOpen(session);
     if (refusal !== undefined) return refusal;
     held.session = session;
-    boundMessages(call, MAX_MESSAGE_BYTES);
+    limitMessages(call, MAX_MESSAGE_BYTES);
     held.handler = await welcome(nodeId, { greeting, outbound }, { ...context, log });
     return undefined;
   };
@@ -96,7 +99,7 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     return held.handler?.receive(message, bytes.length) ?? begin(message);
   };
   readOneAtATime(call);
-  boundMessages(call, MAX_HELLO_BYTES);
+  limitMessages(call, MAX_HELLO_BYTES);
   context.onStart(end);
   try {
     // The stream must not be destroyed when we stop reading: the status has still to go out.
@@ -132,7 +135,7 @@ async function welcome(
   { greeting, outbound }: { readonly greeting: ParsedHello; readonly outbound: SendStream },
   context: SessionContext,
 ): Promise<MessageHandler> {
-  const { epoch, ackedSequence, agentVersion, nodeName } = greeting;
+  const { epoch, ackedSequence, sentSequence, agentVersion, nodeName } = greeting;
   const nowMs = context.clock.now();
   const name = nodeName === '' ? nodeId : nodeName;
   // Before anything is awaited: the end of the session may come in between, and must have the last word.
@@ -142,6 +145,7 @@ async function welcome(
   // The node may know of more than the store: then the store was restored from a backup.
   const isAhead = state?.epoch === epoch && ackedSequence > committed;
   if (isAhead) await context.onNodeAhead(nodeId);
+  if (sentSequence !== undefined && sentSequence < committed) context.onNodeRestored(nodeId);
   // A node that was never seen sends what waits first, so that what ended before its first contact has a history.
   const isNew = state === undefined && ackedSequence === 0;
   const resync = !isNew && (state?.epoch !== epoch || isAhead);
@@ -157,11 +161,11 @@ function invalid(details: string): Ending {
 
 function endingOf(error: unknown, log: Logger): Ending {
   if (error instanceof StoreError) {
-    log.error({ error }, 'the store does not answer');
+    log.error({ error }, 'the store cannot be read');
     return { code: status.UNAVAILABLE, details: 'the collector cannot read its store' };
   }
   log.error({ error }, 'a session failed');
-  return { code: status.INTERNAL, details: 'the collector has a defect' };
+  return { code: status.INTERNAL, details: 'internal error of the collector; its log has the details' };
 }
 
 function withFields(log: Logger, always: LogFields): Logger {

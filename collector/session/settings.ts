@@ -16,7 +16,7 @@ export interface SessionSettings {
   readonly maxDeltaBytes: number;
   /** A delta whose last part is not there by then ends its session. */
   readonly deltaTimeoutMs: number;
-  /** Bytes of unfinished deltas of all sessions together; a session that needs more is told to come again. */
+  /** Bytes of unfinished deltas of all sessions together; a session that needs more is refused for now. */
   readonly maxPartialBytes: number;
   /** Findings that one node may have. */
   readonly maxNodeFindings: number;

@@ -2,7 +2,7 @@ import { fullJitter } from '../../service/backoff.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { EventBus } from '../event-bus.ts';
+import type { EventBus } from '../store/event-bus.ts';
 import { isPassing } from '../store/error.ts';
 import type { Commit, CommitResult, RemovedNode, Store } from '../store/store.ts';
 

@@ -2,22 +2,22 @@ import { fullJitter } from '../../service/backoff.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { EventBus } from '../event-bus.ts';
+import type { EventBus } from '../store/event-bus.ts';
 import type { OutboxEvent, Store } from '../store/store.ts';
 import { openDelivery } from './delivery.ts';
 import type { Delivered } from './delivery.ts';
 import type { Sink } from './sink.ts';
 
-/** How a sink is doing. `behind`: events that wait for it, counted up to a batch. */
+/** The delivery status of a sink. `behind`: events that wait for it, counted up to a batch. */
 export interface SinkStatus {
   readonly name: string;
-  /** What is acknowledged: a collector that starts again goes on after it. */
+  /** Acknowledged: after a restart the collector continues after it. */
   readonly position: number;
   readonly behind: number;
   readonly state: 'ok' | 'retrying' | 'paused';
-  /** The last problem; empty if there was none since the last success. */
+  /** The last problem; empty after a success. */
   readonly lastError: string;
-  /** Since the collector started; an event that is sent again does not count again. */
+  /** Since the start of the collector; an event that is sent again is counted once. */
   readonly delivered: number;
   readonly rejected: number;
 }
@@ -32,30 +32,30 @@ export interface DeliveryWorkerOptions {
   readonly random?: () => number;
 }
 
-/** Moves events from the outbox to one sink, at least once each, in order. */
+/** Delivers events from the outbox to one sink, in order and at least once. */
 export interface DeliveryWorker {
   readonly status: () => SinkStatus;
-  /** Ends after the batch that is under way, acknowledged, or soon if the sink does not answer; the sink is closed then. */
+  /** Ends after the current batch, acknowledged, or after a grace period if the sink does not answer; closes the sink. */
   readonly stop: () => Promise<void>;
 }
 
-/** Events read at a time. A sink that cannot take as many says so (`split`). */
+/** Events in a batch. A sink that cannot accept as many answers `split`. */
 const BATCH = 500;
 /** Waits between attempts, with full jitter. */
 const BACKOFF = Object.freeze({ baseMs: 500, capMs: 60_000 });
 /** Longest wait for the event bus before the outbox is read again anyway. */
 const IDLE_MS = 30_000;
-/** Once nothing has come for so long, what the sink has taken is acknowledged. */
-const SETTLE_MS = 5000;
-/** What a sink that does not answer gets when the collector ends. */
+/** Without new events for this long, the sink is asked to acknowledge what it has accepted. */
+const ACKNOWLEDGE_MS = 5000;
+/** Grace period of a sink that does not answer when the collector ends. */
 const STOP_GRACE_MS = 5000;
 
 interface Progress {
-  /** Settled, and where the cursor stands. */
+  /** Acknowledged: the position of the cursor. */
   position: number;
-  /** Taken: where the next batch begins. */
+  /** Accepted: the next batch starts after it. */
   accepted: number;
-  /** The furthest that was ever taken: what comes before it has been counted. */
+  /** Highest position ever accepted: events up to it are counted. */
   counted: number;
   behind: number;
   state: SinkStatus['state'];
@@ -85,7 +85,12 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
   const unsubscribe = eventBus.subscribeToPositions(() => wake.abort());
   const recordFailure = (state: Progress['state'], reason: string): void => {
     Object.assign(progress, { state, lastError: reason });
-    log.warn({ sink: sink.name, reason }, state === 'paused' ? 'sink is paused' : 'sink did not take events');
+    log.warn(
+      { sink: sink.name, reason },
+      state === 'paused'
+        ? 'the sink is paused until the collector is started again'
+        : 'the sink did not accept events; they are sent again',
+    );
   };
   const delivery = openDelivery({
     sink,
@@ -108,19 +113,19 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     onSilence: (silentMs) => recordFailure('retrying', `no answer for ${String(silentMs)} ms`),
   });
 
-  /** One batch, if there is one: how long to wait before the next. */
+  /** Delivers a batch, if there is one; returns how long to wait before the next attempt. */
   const step = async (failures: number): Promise<number | undefined> => {
     if (!known) progress.position = progress.accepted = progress.counted = await store.cursor(sink.name);
     known = true;
     const batch: readonly OutboxEvent[] = await store.outbox(progress.accepted, BATCH);
     progress.behind = batch.length;
     if (batch.length === 0) {
-      const isSettled = progress.accepted === progress.position;
-      await sleep(clock, isSettled ? IDLE_MS : SETTLE_MS, AbortSignal.any([wake.signal, stopped.signal]));
-      if (isSettled || wake.signal.aborted || stopped.signal.aborted) return undefined;
+      const isAcknowledged = progress.accepted === progress.position;
+      await sleep(clock, isAcknowledged ? IDLE_MS : ACKNOWLEDGE_MS, AbortSignal.any([wake.signal, stopped.signal]));
+      if (isAcknowledged || wake.signal.aborted || stopped.signal.aborted) return undefined;
     }
     const end = await delivery.deliver(batch);
-    // What was taken and not acknowledged is asked for again.
+    // Accepted events that were not acknowledged are sent again.
     if (end.outcome !== 'ok') progress.accepted = progress.position;
     progress.behind = batch.filter(({ position }) => position > progress.accepted).length;
     if (end.outcome === 'ok') Object.assign(progress, { state: 'ok', lastError: '' });
@@ -144,7 +149,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
       try {
         waitMs = await step(failures);
       } catch (error) {
-        // The store failed, or the sink has a defect; either way the events stay where they are.
+        // The store failed or the sink has a defect: the events stay in the outbox.
         progress.accepted = progress.position;
         recordFailure('retrying', error instanceof Error ? error.message : String(error));
         waitMs = backoff(failures);
@@ -153,13 +158,13 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
       if (waitMs !== undefined) await sleep(clock, waitMs, stopped.signal);
     }
   };
-  const settle = async (): Promise<void> => {
+  const acknowledge = async (): Promise<void> => {
     if (progress.accepted === progress.position) return;
     const end = await delivery.deliver([]);
     if (end.outcome !== 'ok') log.warn({ sink: sink.name, reason: end.reason }, 'the last events will be sent again');
   };
   const over = run()
-    .then(settle)
+    .then(acknowledge)
     .catch((error: unknown) => log.warn({ sink: sink.name, error }, 'the last events will be sent again'));
   return {
     status: () => {

@@ -3,20 +3,20 @@ import type { Logger } from '../../service/log.ts';
 import type { OutboxEvent } from '../store/store.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 
-/** Events that a sink has taken, in order, and those among them that it will never accept. */
+/** Events that a sink has accepted, in order, and those that it will never accept. */
 export interface Delivered {
   readonly batch: readonly OutboxEvent[];
   readonly rejected: readonly string[];
-  /** Position up to which nothing will be asked for again; undefined: all that was taken so far. */
+  /** Position up to which nothing is sent again; undefined: everything accepted so far. */
   readonly acknowledged: number | undefined;
 }
 
-/** How a batch ended: done, or what keeps the rest of it. */
+/** How a batch ended: delivered, or why the rest of it was not. */
 export type DeliveryEnd = { readonly outcome: 'ok' } | Extract<SinkOutcome, { readonly outcome: 'retry' | 'pause' }>;
 
-/** Brings batches to one sink. */
+/** Delivers batches to one sink. */
 export interface Delivery {
-  /** Delivers a batch in order; an empty one settles what was taken before. One at a time. */
+  /** Delivers a batch in order; an empty one requests acknowledgement of what was accepted. One at a time. */
   readonly deliver: (batch: readonly OutboxEvent[]) => Promise<DeliveryEnd>;
 }
 
@@ -25,18 +25,18 @@ export interface DeliveryOptions {
   readonly sink: Sink;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Awaited for each part of a batch that is done with, before the next is sent. */
+  /** Awaited after each delivered part of a batch, before the next is sent. */
   readonly onDelivered: (delivered: Delivered) => Promise<void>;
-  /** The sink has not answered for so long. Its answer is waited for: two sends at once would mix their events. */
+  /** The sink has not answered for `silentMs`. Nothing else is sent meanwhile: it would mix with these events. */
   readonly onSilence: (silentMs: number) => void;
 }
 
-/** An answer that takes longer than this is reported. */
+/** A missing answer is reported after this time. */
 const SILENCE_MS = 30_000;
 
 /**
- * Halves what is too large, and passes what the sink rejects: a rejected event is logged by its uid and counted, and
- * not sent again. (A list of them that can be read and replayed is still to come.)
+ * Halves a batch that is too large and skips events that the sink rejects: these are logged by uid, counted and not
+ * sent again.
  */
 export function openDelivery({ sink, clock, log, onDelivered, onSilence }: DeliveryOptions): Delivery {
   const send = async (batch: readonly OutboxEvent[]): Promise<SinkOutcome> => {
@@ -49,7 +49,7 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
   };
   const reject = async (batch: readonly OutboxEvent[], uids: readonly string[], reason: string): Promise<void> => {
     const rejected = batch.map(({ uid }) => uid).filter((uid) => uids.includes(uid));
-    log.error({ sink: sink.name, events: uids, reason }, 'sink will never accept these events');
+    log.error({ sink: sink.name, events: uids, reason }, 'the sink rejected these events; they are not sent again');
     await onDelivered({ batch, rejected, acknowledged: undefined });
   };
   const deliver = async (batch: readonly OutboxEvent[]): Promise<DeliveryEnd> => {

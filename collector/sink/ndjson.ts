@@ -18,12 +18,12 @@ export interface NdjsonOptions {
   readonly render: (batch: readonly OutboxEvent[]) => Promise<readonly OcsfEvent[]>;
 }
 
-/** A full, read-only or absent disk is looked at again after this time: nobody tells us when it is back. */
+/** A full, read-only or absent disk is looked at again after this time: there is no notification of its return. */
 const RETRY_MS = 5000;
 
 /**
  * One JSON object a line, UTF-8, no byte-order mark. A batch counts as delivered once it is on the disk (fdatasync), or
- * once the stream has taken it: what reads a pipe may still lose it. A stream that its reader has closed pauses the
+ * once the stream has accepted it: the reader of a pipe may still lose it. A stream that its reader has closed pauses the
  * sink, since it cannot be opened again.
  */
 export function createNdjsonSink({ name, target, render }: NdjsonOptions): Sink {

@@ -137,7 +137,7 @@ function complianceOf({ finding }: OutboxEvent): OcsfEvent {
   };
 }
 
-/** The container stands beside the evidence: at the device, it would mean that the node itself is a container. */
+/** The container is next to the evidence: in the device, it would mean that the node itself is a container. */
 function evidencesOf({ finding }: OutboxEvent, node: NodeRow | undefined): readonly OcsfEvent[] {
   const container = finding.subject.kind === 'container' ? containerOf(finding, node) : undefined;
   return finding.evidence.map(({ source, seen, expected }) => ({

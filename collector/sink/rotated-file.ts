@@ -7,7 +7,7 @@ import { errorCode, PRIVATE_FILE, syncDirectory } from '../../service/files.ts';
 /** Where lines go, and when a new file is begun. */
 export interface RotatedFileOptions {
   readonly path: string;
-  /** A file that would grow beyond this is set aside as `path.1`; the older ones move up. */
+  /** A file that would grow beyond this is renamed to `path.1`; the older ones move up. */
   readonly maxBytes: number;
   /** Files that are kept beside the current one; 0: the full file is deleted. */
   readonly keep: number;
@@ -18,7 +18,7 @@ export interface RotatedFile {
   /**
    * Appends lines, each with its newline, and waits until they are on the disk (fdatasync). Rejects with the error of
    * the system if they are not; a line that was written in part is then cut off again. Lines that went to a file that
-   * was full before the failure stay there, and are appended a second time by whoever tries again.
+   * was full before the failure stay there, and are appended again by the next attempt.
    */
   readonly append: (lines: readonly string[]) => Promise<void>;
   readonly close: () => Promise<void>;
@@ -103,7 +103,7 @@ async function cutBack({ handle, bytes }: Current): Promise<void> {
 }
 
 async function openForAppend(path: string): Promise<Current> {
-  // Non-blocking, so that a FIFO at this path is told and does not hang.
+  // Non-blocking, so that a FIFO at this path is an error instead of blocking.
   const { O_RDWR, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
   const handle = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK, PRIVATE_FILE);
   try {

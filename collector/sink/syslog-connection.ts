@@ -19,7 +19,7 @@ export interface SyslogConnection {
   readonly destroy: () => void;
 }
 
-/** A connection, or why there is none. */
+/** A connection, or why it could not be opened. */
 export type OpenedConnection =
   { readonly ok: true; readonly connection: SyslogConnection } | { readonly ok: false; readonly reason: string };
 
@@ -32,7 +32,7 @@ export interface SyslogConnectionOptions {
 }
 
 const CONNECT_MS = 10_000;
-/** A receiver that takes nothing for so long, or does not end the connection, is given up. */
+/** Deadlines of a write and of the end of a connection. */
 const WRITE_MS = 20_000;
 const END_MS = 20_000;
 /** An idle connection is probed by the kernel after this time. */
@@ -145,7 +145,7 @@ function connectionOn(socket: Socket, parts: ConnectionParts): SyslogConnection 
     end: async () => {
       /*
        * Syslog has no acknowledgement. But a receiver ends its side only after it has read up to our end, and the
-       * kernel resets the connection of one that goes away with something unread. What must not be taken for an answer
+       * kernel resets the connection of one that goes away with something unread. What must not count as an answer
        * is an end that was under way before ours: the pause lets it arrive.
        */
       await pause();

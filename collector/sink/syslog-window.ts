@@ -21,7 +21,7 @@ export interface SyslogWindow {
   /** The receiver has read everything. `busyMs`: time spent in writing and in waiting for the confirmation. */
   readonly confirmed: (nowMs: number, busyMs: number) => void;
   /** The receiver has read everything and nothing more follows for now. */
-  readonly allSettled: (busyMs: number) => void;
+  readonly allAcknowledged: (busyMs: number) => void;
   /** The connection was lost: all that is not acknowledged will come again. */
   readonly lost: () => void;
 }
@@ -39,7 +39,7 @@ interface Confirmation {
 }
 
 /**
- * Confirmation is requested for every half window of events. It settles what was confirmed half a window or
+ * Confirmation is requested for every half window of events. It acknowledges what was confirmed half a window or
  * `maxAgeMs` before: a receiver that is killed may have read events that it had not yet written to its disk.
  *
  * A window that the receiver cannot read before the deadline of a confirmation would be sent again for ever. So windows
@@ -75,15 +75,15 @@ export function openWindow({ replay, maxBytes, maxAgeMs }: WindowLimits): Syslog
     },
     confirmed: (nowMs, busyMs) => {
       total += count;
-      const isSettled = (one: Confirmation): boolean => total - one.total >= limit || nowMs - one.atMs >= maxAgeMs;
-      acknowledged = confirmations.findLast(isSettled)?.position ?? acknowledged;
-      confirmations = confirmations.filter((one) => !isSettled(one));
+      const isAcknowledged = (one: Confirmation): boolean => total - one.total >= limit || nowMs - one.atMs >= maxAgeMs;
+      acknowledged = confirmations.findLast(isAcknowledged)?.position ?? acknowledged;
+      confirmations = confirmations.filter((one) => !isAcknowledged(one));
       confirmations.push({ position: newest, total, atMs: nowMs });
       limit = Math.min(half, limit * 2);
       grow(busyMs);
       clear();
     },
-    allSettled: (busyMs) => {
+    allAcknowledged: (busyMs) => {
       acknowledged = Math.max(acknowledged, newest);
       confirmations = [];
       limit = half;

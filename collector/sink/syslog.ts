@@ -20,7 +20,7 @@ export interface SyslogOptions {
   readonly replay: number;
 }
 
-/** What is written at a time: each of these must be taken within the deadline of a write. */
+/** Bytes of one write, which has a deadline. */
 const WRITE_BYTES = 64 * 1024;
 /** Most bytes that are sent before the receiver must confirm. */
 const MAX_UNCONFIRMED_BYTES = 4 * 1024 ** 2;
@@ -31,7 +31,7 @@ const RETRY_MS = 1000;
 
 /**
  * RFC 5424 messages over TCP or TLS, counted in octets. Syslog acknowledges nothing, so a connection is ended in order
- * now and then, which only a receiver that has read everything answers in order; until then events are taken, but not
+ * now and then, which only a receiver that has read everything answers in order; until then events are accepted, but not
  * acknowledged, and come again after a loss. No failure needs a person at this end: every one of them is tried again.
  */
 export function createSyslogSink({ name, clock, render, frame, open, replay }: SyslogOptions): Sink {
@@ -64,9 +64,9 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
     return result;
   };
   const takeBusyMs = (): number => {
-    const taken = busyMs;
+    const elapsedMs = busyMs;
     busyMs = 0;
-    return taken;
+    return elapsedMs;
   };
   /** Undefined: all were handed over. */
   const write = async (frames: readonly Frame[]): Promise<string | undefined> => {
@@ -88,9 +88,9 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
     }
     return undefined;
   };
-  const settle = async (): Promise<string | undefined> => {
+  const acknowledge = async (): Promise<string | undefined> => {
     const problem = await confirm();
-    if (problem === undefined) window.allSettled(takeBusyMs());
+    if (problem === undefined) window.allAcknowledged(takeBusyMs());
     return problem;
   };
   const failed = (reason: string): SinkOutcome => {
@@ -107,7 +107,7 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
     const ocsf = batch.length === 0 ? [] : await render(batch);
     const { frames, tooLarge } = framesOf(batch, ocsf, frame);
     const isLast = batch.length === 0 || tooLarge.length > 0;
-    const problem = (await write(frames)) ?? (isLast ? await settle() : undefined);
+    const problem = (await write(frames)) ?? (isLast ? await acknowledge() : undefined);
     if (problem !== undefined) return failed(problem);
     if (tooLarge.length === 0) return { outcome: 'ok', acknowledged: window.acknowledged() };
     const reason = `not even the summary of the event has at most ${String(frame.maxBytes)} bytes`;

@@ -29,6 +29,8 @@ export interface StoreStatus {
   readonly problem: string;
   /** What the problem is, where it was in writing. */
   readonly writeProblem: WriteProblem | undefined;
+  /** Why the last probe of its disk failed. */
+  readonly diskProblem: string | undefined;
   /** The file that is open is not the one at the path any more. */
   readonly isReplaced: boolean;
   /** Since when it is known that the store was restored from a backup. */

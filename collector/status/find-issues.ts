@@ -54,15 +54,24 @@ const WRITE_ADVICE: Readonly<Partial<Record<WriteProblem['code'], string>>> = Ob
   locked: 'another process holds the file: end it (fuser names it); nodes keep their changes until then',
 });
 
-function storeIssues({ path, problem, writeProblem, space, quarantined }: StoreStatus): readonly Issue[] {
+function storeIssues({ path, problem, writeProblem, diskProblem, space, quarantined }: StoreStatus): readonly Issue[] {
   const issues: Issue[] = [];
-  const general = 'look into the log of the collector and at the disk; then start the collector again';
+  const general = 'check the log of the collector and the disk; then start the collector again';
   if (problem !== '')
     issues.push({
       code: 'storeFailing',
       subject: path,
       text: `the store cannot be ${writeProblem === undefined ? 'read' : 'written'}: ${problem}`,
       advice: (writeProblem === undefined ? undefined : WRITE_ADVICE[writeProblem.code]) ?? general,
+    });
+  else if (diskProblem !== undefined)
+    issues.push({
+      code: 'diskFailing',
+      subject: path,
+      text: `the disk of the data directory does not complete writes: ${diskProblem}`,
+      advice:
+        'look at the disk and its mount (dmesg, findmnt); a frozen file system: fsfreeze --unfreeze MOUNTPOINT. ' +
+        'Nodes keep their changes until it works again',
     });
   if (quarantined !== undefined)
     issues.push({
@@ -92,14 +101,14 @@ function sinkIssues({ name, state, lastError, rejected }: SinkStatus): readonly 
       code: 'sinkPaused',
       subject: name,
       text: `this sink has stopped: ${lastError}`,
-      advice: 'see to that, then start the collector again: what waits is delivered then',
+      advice: 'fix the cause, then start the collector again: waiting events are delivered then',
     });
   if (state === 'retrying')
     issues.push({
       code: 'sinkRetrying',
       subject: name,
-      text: `this sink does not get rid of its events: ${lastError}`,
-      advice: 'see to its receiver; events wait in the store and go out once it takes them',
+      text: `delivery to this sink is failing: ${lastError}`,
+      advice: 'check its receiver; events wait in the store and are sent once it accepts them',
     });
   if (rejected > 0)
     issues.push({
@@ -130,7 +139,7 @@ function nodeIssues(
       code: 'nodeStale',
       subject: name,
       text: `three heartbeats of this node are missing (one every ${String(Math.round(heartbeatMs / 1000))} s)`,
-      advice: 'on that node: is it overloaded or cut off? Its log and plimsoll doctor tell more',
+      advice: 'on that node: is it overloaded or cut off? Read its log, and run plimsoll doctor there',
     });
   if (dropped > 0)
     issues.push({
@@ -171,6 +180,16 @@ function problemIssue(problem: NodeProblem, nodes: readonly NodeHealth[]): Issue
         text: 'stored findings of this node were damaged, and it was asked for all of them',
         advice:
           'look at the disk of the collector (kernel log, smartctl): something other than it has changed the store',
+      };
+    case 'restored':
+      return {
+        code: 'agentRestored',
+        subject,
+        text: 'the data directory of this agent is an old copy: the collector has committed later changes of this node',
+        advice:
+          'after a restore or a power cut of the node you need not do anything: its findings were sent again, changes ' +
+          'that waited in the copy were dropped. Otherwise two machines use one data directory: give each its own. ' +
+          'This message ends with the next start of the collector',
       };
     case 'limited':
       return {

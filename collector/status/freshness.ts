@@ -3,7 +3,7 @@ import type { NodeRow } from '../store/store.ts';
 /** connected: heard of lately. stale: its session is open, but heartbeats are missing. offline: it has no session. */
 export type NodePresence = 'connected' | 'stale' | 'offline';
 
-/** How one node's agent is doing, as far as the collector knows. */
+/** The state of one node's agent, as far as the collector knows. */
 export interface NodeHealth {
   readonly id: string;
   readonly name: string;
@@ -36,7 +36,7 @@ export function judgeNodes(nodes: readonly NodeRow[], terms: FreshnessTerms): re
   return nodes
     .map((node) => ({
       id: node.id,
-      // Some name must stand in what people are told.
+      // Messages need a name.
       name: node.name.trim() === '' ? node.id : node.name,
       presence: presenceOf(node, terms),
       lastSeenMs: node.lastSeenMs,

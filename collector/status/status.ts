@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { within } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import { readFreeSpace } from '../../service/free-space.ts';
@@ -24,6 +25,8 @@ export interface StatusOptions {
   /** Is the file that is open still the one at `storePath`? */
   readonly isInPlace: () => boolean;
   readonly writeProblem: () => WriteProblem | undefined;
+  /** Why the last probe of the disk failed. */
+  readonly diskProblem: () => string | undefined;
   readonly restoredMs: () => number | undefined;
   /** Keys and certificates that the next start needs. */
   readonly requiredFiles: readonly string[];
@@ -37,6 +40,8 @@ export interface StatusOptions {
 
 /** Nodes in one answer. A fleet may have thousands; those that need a look come first. */
 const MAX_LISTED = 500;
+/** Deadline of reads of file attributes. */
+const FILES_DEADLINE_MS = 2000;
 /** SQLite keeps up to two files beside its own. */
 const STORE_SUFFIXES = ['', '-wal', '-shm'];
 /** The check by which an agent reports about itself. */
@@ -50,9 +55,12 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
     const nowMs = clock.now();
     const [fleet, bytes, space, missingFiles] = await Promise.all([
       readFleet(options.store),
-      sizeOf(options.storePath),
-      readFreeSpace(dirname(options.storePath)).catch(() => undefined),
-      findMissing(options.requiredFiles),
+      // A hung file system can block these, each in a thread of the pool.
+      within(clock, FILES_DEADLINE_MS, sizeOf(options.storePath), () => 0),
+      within(clock, FILES_DEADLINE_MS, readFreeSpace(dirname(options.storePath)), () => undefined).catch(
+        () => undefined,
+      ),
+      within(clock, FILES_DEADLINE_MS, findMissing(options.requiredFiles), () => []),
     ]);
     const judged = judgeNodes(fleet.nodes, { nowMs, heartbeatMs, overBudget: fleet.overBudget });
     const { findings, history } = fleet;
@@ -72,6 +80,7 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
         quarantined: options.quarantined(),
         problem: fleet.problem === '' ? (writeProblem?.message ?? '') : fleet.problem,
         writeProblem: fleet.problem === '' ? writeProblem : undefined,
+        diskProblem: options.diskProblem(),
         isReplaced: !options.isInPlace(),
         restoredMs: options.restoredMs(),
       },

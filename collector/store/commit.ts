@@ -13,8 +13,8 @@ import { prepareReplicationTable } from './replication-state.ts';
 import type { NodeStream } from './replication-state.ts';
 
 /**
- * A node's word on when it saw something is taken if that is not in the future and not older than this (a spool can
- * wait long for its collector). Otherwise the clock of that node is wrong, and the time of arrival counts.
+ * The time of a node counts if it is not in the future and not older than this (a spool can wait long for its
+ * collector). Otherwise the clock of that node is wrong, and the time of arrival counts.
  */
 const MAX_OBSERVED_AGE_MS = 30 * 24 * 60 * 60 * 1000;
 
@@ -26,7 +26,7 @@ interface Work {
   readonly stream: NodeStream;
   readonly atMs: number;
   readonly changes: FindingChange[];
-  /** Position of the last event of `changes`, which stand one after the other; 0: none. */
+  /** Position of the last event of `changes`, which have consecutive positions; 0: none. */
   newest: number;
 }
 
@@ -34,7 +34,7 @@ interface Work {
 export interface Commits {
   /** Must be called within a transaction. */
   readonly apply: (batch: readonly Commit[]) => readonly CommitResult[];
-  /** Must be called when a transaction was taken back. */
+  /** Must be called when a transaction was rolled back. */
   readonly rollback: () => void;
 }
 
@@ -64,7 +64,7 @@ export function prepareCommits(db: DatabaseSync): Commits {
   return { apply, rollback: allKeys.rollback };
 }
 
-/** Why a commit cannot come next; undefined if it can. A snapshot is whole by itself, so it heals any gap before it. */
+/** Why a commit cannot come next; undefined if it can. A snapshot is complete, so no gap before it matters. */
 function refusalOf(stream: NodeStream, commit: Commit): CommitResult | undefined {
   const sameEpoch = stream.epoch === commit.epoch;
   if (sameEpoch && commit.sequence <= stream.sequence) return { outcome: 'duplicate' };

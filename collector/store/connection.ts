@@ -7,13 +7,13 @@ import { assertVersion, migrate, MIGRATIONS } from './schema.ts';
 /** How to open a file. */
 export interface ConnectionOptions {
   readonly path: string;
-  /** How long a call waits for another process that holds the file; the whole program waits with it. */
+  /** How long a call waits for another process that holds the file; this blocks the process. */
   readonly busyTimeoutMs: number;
   /** Largest size of the file. */
   readonly maxBytes?: number;
 }
 
-/** Files up to this size are read through at the start, about 0.1 s: damage is then told before anything builds on it. */
+/** Files up to this size are read through at the start, about 0.1 s: so damage is detected before anything uses the file. */
 const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
 /** Holds about 20 findings; measured 10 % faster than SQLite's own 4 KiB. Only a new file takes it. */
 const PAGE_BYTES = 8192;
@@ -71,7 +71,7 @@ export function transaction<T>(db: DatabaseSync, work: () => T, onUndone?: () =>
     db.exec('COMMIT');
     return result;
   } catch (error) {
-    // SQLite has rolled back by itself after some errors (disk full, out of memory).
+    // SQLite rolls back itself after some errors (disk full, out of memory).
     rollBack(db);
     onUndone?.();
     throw error;

@@ -11,7 +11,7 @@ export function writeCursor(key: readonly CursorPart[]): string {
   return Buffer.from(JSON.stringify(key)).toString('base64url');
 }
 
-/** The key in a cursor, of these types. Throws StoreError `badCursor`: it came from a caller's caller. */
+/** The key in a cursor, of these types. Throws StoreError `badCursor`: it comes from a user. */
 export function readCursor(cursor: string, types: readonly ('string' | 'number')[]): readonly CursorPart[] {
   const key = cursor.length <= MAX_CURSOR ? parse(Buffer.from(cursor, 'base64url').toString()) : undefined;
   if (!Array.isArray(key) || key.length !== types.length || key.some((part, index) => typeof part !== types[index]))
@@ -23,6 +23,6 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // told by the caller, together with a key of the wrong shape
+    return undefined; // the caller reports it, together with a key of the wrong shape
   }
 }

@@ -2,7 +2,7 @@
  * What can go wrong with a store. locked: another process holds the file; full: no space left; notWritable: read-only
  * file or file system; io: the disk failed; cannotOpen: no such directory, no permission; damaged: not readable as a
  * database any more; notOurs: a database of another program; newerVersion: written by a later version; closed: used
- * after close; badCursor, badFilter: the caller's page or filter is none; internal: a defect of this program.
+ * after close; badCursor, badFilter: the page or filter of the caller is not valid; internal: a defect of this program.
  */
 export type StoreErrorCode =
   | 'locked'
@@ -29,7 +29,7 @@ export class StoreError extends Error {
   }
 }
 
-/** Failures that can pass by themselves: trying again later makes sense. */
+/** Temporary failures: a retry makes sense. */
 const PASSING: ReadonlySet<StoreErrorCode> = new Set(['locked', 'full', 'notWritable', 'io']);
 
 /** Can the same call succeed later, without anyone changing the call? */
@@ -54,9 +54,13 @@ const CODE_OF_RESULT: ReadonlyMap<number, StoreErrorCode> = new Map([
 export function toStoreError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
   const result = (error as { errcode?: unknown }).errcode;
-  // A number beyond 2^53: nobody writes one.
+  // A number beyond 2^53, which the store never writes.
   if ((error as NodeJS.ErrnoException).code === 'ERR_OUT_OF_RANGE')
-    return new StoreError('damaged', `cannot ${doing}: a row of the store holds a number that nobody wrote`, error);
+    return new StoreError(
+      'damaged',
+      `cannot ${doing}: a row of the store holds a number that was never written`,
+      error,
+    );
   const code = typeof result === 'number' ? CODE_OF_RESULT.get(result & 0xff) : undefined;
   const message = error instanceof Error ? error.message : String(error);
   return new StoreError(code ?? 'internal', `cannot ${doing}: ${message}`, error);

@@ -57,7 +57,7 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
   };
 }
 
-/** The event of a change that stands at `position`. Without a spread where it can be; see `toStoredFinding`. */
+/** The event of a change at `position`. Without a spread where it can be; see `toStoredFinding`. */
 export function toOutboxEvent(change: FindingChange, node: NodeName, storeId: string, position: number): OutboxEvent {
   const { action, cause, atMs, previous } = change;
   const uid = eventUid(storeId, position, atMs);

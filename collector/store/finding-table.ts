@@ -18,9 +18,9 @@ export interface FindingTable {
   /** All of one node by finding id. */
   readonly allKnown: (node: number) => ReadonlyMap<string, KnownAt>;
   readonly read: (key: number) => FindingRow | undefined;
-  /** Writes a finding that is seen for the first time at `atMs`. */
+  /** Inserts a finding, first seen at `atMs`. */
   readonly insert: (key: number, node: number, finding: PackedFinding, atMs: number) => void;
-  /** Writes all but the time of the first sight; `previous` is the status code before. */
+  /** Updates everything but `firstSeenMs`; `previous` is the status code before. */
   readonly update: (key: number, finding: PackedFinding, changedMs: number, previous: number) => void;
   readonly remove: (key: number) => void;
 }

@@ -33,7 +33,7 @@ export interface Keys {
   readonly finish: () => void;
 }
 
-/** Prepares keys. `open` is for the transaction that is open now; `rollback` must be called if it is taken back. */
+/** Prepares keys. `open` is for the transaction that is open now; `rollback` must be called if it is rolled back. */
 export function prepareKeys(db: DatabaseSync): { readonly open: () => Keys; readonly rollback: () => void } {
   const selectCheck = db.prepare('SELECT key FROM check_name WHERE id = ?');
   const insertCheck = db.prepare('INSERT INTO check_name (id) VALUES (?)');

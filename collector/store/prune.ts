@@ -27,14 +27,14 @@ export function prepareCursorTable(db: DatabaseSync): CursorTable {
 
 /**
  * Prepares `Store.prune`. An event that every listed sink has passed leaves the outbox at once; its row stays as history
- * until it is old enough. Rows go in order of position, so an old row waits for older ones that are still kept.
+ * until it is old enough. Rows go in order of position, so an old row is kept as long as older ones are.
  */
 export function preparePrune(
   db: DatabaseSync,
   cursors: CursorTable,
 ): (sinks: readonly string[], historyBeforeMs: number) => Promise<void> {
   const selectPosition = db.prepare('SELECT position FROM store');
-  const raiseFloor = db.prepare('UPDATE store SET outbox_floor = max(outbox_floor, ?)');
+  const raiseFloor = db.prepare('UPDATE store SET outbox_floor = ?1 WHERE outbox_floor < ?1');
   const selectFirstKept = db.prepare(
     `SELECT min(
        (SELECT outbox_floor + 1 FROM store),

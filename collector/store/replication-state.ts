@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Commit } from './store.ts';
 
-/** Where one node's stream stands, and the sums over its findings, which change with each of them. */
+/** The replication state of one node, with the sums over its findings. */
 export interface NodeStream {
   readonly key: number;
   readonly id: string;

@@ -58,8 +58,8 @@ export function findingNumber(nodeId: string, id: string): number {
 }
 
 /**
- * Unique over stores and times, the same whenever the event is sent. The time stands in it because a store that was
- * restored from a backup gives positions a second time.
+ * Unique over stores and times, the same whenever the event is sent. It contains the time because a store that was
+ * restored from a backup assigns positions again.
  */
 export function eventUid(storeId: string, position: number, atMs: number): string {
   return `${storeId}-${base36(position)}-${base36(atMs)}`;
@@ -84,7 +84,7 @@ export function subjectText(subject: Subject): string {
   return `${subject.kind}/${subject.id}`;
 }
 
-/** Check and subject text of a finding's id (`check/kind/id`); undefined where it is none. */
+/** Check and subject text of a finding's id (`check/kind/id`); undefined if it is not valid. */
 export function splitFindingId(id: string): { readonly check: string; readonly subject: string } | undefined {
   const slash = id.indexOf('/');
   if (slash < 1) return undefined;

@@ -17,7 +17,7 @@ import { prepareVerify } from './verify.ts';
 export interface SqliteStoreOptions {
   /** File; created with mode 0600 if it is absent. Its directory must exist. */
   readonly path: string;
-  /** How long a call waits for another process that holds the file; the whole program waits with it. */
+  /** How long a call waits for another process that holds the file; this blocks the process. */
   readonly busyTimeoutMs?: number;
   /** Largest size of the file; a commit beyond it fails with `full`. Default: what the disk has. */
   readonly maxBytes?: number;

@@ -4,8 +4,8 @@ import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { StoreError } from './error.ts';
 
 /**
- * A finding's place in "worst first", and how verdict and severity are stored: verdict * 5 + severity. These numbers
- * stand in files: they may be added to, never changed.
+ * Verdict and severity as one number, verdict * 5 + severity, which sorts worst first. These numbers are stored: they
+ * may be added to, never changed.
  */
 const VERDICT_PLACE = { fail: 0, unknown: 1, manual: 2, pass: 3, notApplicable: 4 } as const satisfies Record<
   Verdict,
@@ -25,7 +25,7 @@ export function statusCodeOf({ verdict, severity }: Pick<Finding, 'verdict' | 's
   return VERDICT_PLACE[verdict] * 5 + SEVERITY_PLACE[severity];
 }
 
-/** The verdict and severity of a stored code; throws StoreError `damaged` on a number that is none. */
+/** The verdict and severity of a stored code; throws StoreError `damaged` on an unknown number. */
 export function fromStatusCode(statusCode: number): { readonly verdict: Verdict; readonly severity: Severity } {
   const found = BY_STATUS_CODE[statusCode];
   if (found === undefined) throw new StoreError('damaged', 'a row of the store has an unknown verdict');

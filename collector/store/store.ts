@@ -3,7 +3,7 @@ import type { Severity, Verdict } from '../../posture/verdict.ts';
 
 /**
  * The `Store` port: the fleet's posture and its history. `commit` is one transaction over a batch: findings, history
- * and outbox events stand together or not at all. Rows are keyed by (node, check, subject).
+ * and outbox events are stored together or not at all. Rows are keyed by (node, check, subject).
  */
 export interface Store {
   /** Applies a batch in order, in one transaction. The answer has one entry a commit. Rejects if nothing was stored. */
@@ -26,7 +26,7 @@ export interface Store {
   readonly counts: () => Promise<readonly CountRow[]>;
   /** What happened to findings, newest first. */
   readonly history: (filter: HistoryFilter) => Promise<HistoryPage>;
-  /** How far back history goes; undefined where there is none. */
+  /** How far back history goes; undefined without history. */
   readonly historyRange: () => Promise<HistoryRange | undefined>;
   /**
    * How many findings failed or were unknown at each of these moments (wall clock, ascending, at most 500). A moment
@@ -112,7 +112,7 @@ export interface RemovedNode {
   readonly newest: number;
 }
 
-/** Where a node's stream stands. `digest` is over all its stored findings (posture/digest.ts). */
+/** The replication state of a node. `digest` is over all its stored findings (posture/digest.ts). */
 export interface ReplicationState {
   readonly epoch: string;
   readonly committedSequence: number;

@@ -1,28 +1,37 @@
+import { StoreError, toStoreError } from './error.ts';
 import type { StoreErrorCode } from './error.ts';
-import { toStoreError } from './error.ts';
 import type { Store } from './store.ts';
 
-/** Why the store could not be written the last time that something was to be written. */
+/** Why the last write to the store failed. */
 export interface WriteProblem {
   readonly code: StoreErrorCode;
   readonly message: string;
 }
 
-/** A store, and how writing to it goes. */
+/** A store whose writes are observed. */
 export interface ObservedStore {
   readonly store: Store;
-  /** Undefined: the last write worked. */
+  /** Undefined: the last write succeeded. */
   readonly writeProblem: () => WriteProblem | undefined;
 }
 
-/** Observes the writes to `store`; callers who retry on their own are otherwise the only ones who know. */
-export function observeWrites(store: Store): ObservedStore {
+/**
+ * Remembers why the last write to `store` failed; callers that retry do not report it. While `isDiskHung`, writes reject
+ * with StoreError `io` at once: SQLite would block the event loop until the disk answers.
+ */
+export function observeWrites(store: Store, isDiskHung: () => boolean): ObservedStore {
   let problem: WriteProblem | undefined;
+  const gated =
+    <A extends readonly unknown[], R>(write: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      if (isDiskHung()) throw new StoreError('io', 'cannot write to the store: the disk does not answer');
+      return write(...args);
+    };
   const observed =
     <A extends readonly unknown[], R>(write: (...args: A) => Promise<R>) =>
     async (...args: A): Promise<R> => {
       try {
-        const result = await write(...args);
+        const result = await gated(write)(...args);
         problem = undefined;
         return result;
       } catch (error) {
@@ -37,6 +46,9 @@ export function observeWrites(store: Store): ObservedStore {
       commit: observed(store.commit),
       putNode: observed(store.putNode),
       advance: observed(store.advance),
+      removeNode: gated(store.removeNode),
+      prune: gated(store.prune),
+      verify: gated(store.verify),
     },
     writeProblem: () => problem,
   };

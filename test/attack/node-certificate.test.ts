@@ -210,7 +210,7 @@ await t.test('events without end: slowed down, refused, told, and nothing lost',
   const seconds = (performance.now() - started) / 1000;
   const events = await eventsOf(collector);
   t.ok(events <= 2_000 + 100 * seconds + 2_000, `${String(events)} events in ${seconds.toFixed(1)} s`);
-  t.match(collector.server.problems(), [{ kind: 'limited', nodeId: 'n1', reason: /changes more than it may/ }]);
+  t.match(collector.server.problems(), [{ kind: 'limited', nodeId: 'n1', reason: /exceeds its quota of changes/ }]);
   const acked = flooding.heard().flatMap(({ ack }) => ack?.sequence ?? []);
   t.equal(
     (await collector.store.replicationState('n1'))?.committedSequence,

@@ -3,6 +3,7 @@ import { systemClock } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import { loadSettings } from '../../service/config/load.ts';
 import { createLogger } from '../../service/pino-log.ts';
+import { redactJson } from '../../posture/redaction/redact.ts';
 import { listenForShutdown } from '../../service/shutdown.ts';
 import { VERSION } from './child-protocol.ts';
 import type { FromChild, ToChild } from './child-protocol.ts';
@@ -25,7 +26,7 @@ async function main(program: 'agent' | 'collector', flags: string): Promise<void
   process.once('disconnect', () => process.exit(9));
   try {
     const settings = await settingsOf(program, flags);
-    const log = await createLogger({ level: settings.logLevel, format: 'json' });
+    const log = await createLogger({ level: settings.logLevel, format: 'json', redact: redactJson });
     const { signal } = listenForShutdown(process);
     const common = { settings, version: VERSION, clock: movableClock(), log, signal };
     if (program === 'agent') {

@@ -53,7 +53,7 @@ void t.test('one look at a fleet, and the exit status', async (t) => {
   await clock.advance(60_000);
   const ill = await plimsoll(['status', ...flags]);
   t.equal(ill.code, 1);
-  t.match(ill.stdout, /^ {2}ndjson: this sink has stopped:\n {4}see to that/m);
+  t.match(ill.stdout, /^ {2}ndjson: this sink has stopped:\n {4}fix the cause/m);
   t.match(ill.stdout, /^ {2}web-1: three heartbeats of this node are missing \(one every 30 s\)\n {4}on that node/m);
   t.match(ill.stdout, /^nodes {6}0 connected, 1 stale$/m);
 });

@@ -12,20 +12,22 @@ import type { TestNode } from './session/node.ts';
 import { delta, hello, on, snapshot } from './session/messages.ts';
 
 /** A collector in this directory, a node of its fleet, and what its operator sees. */
-async function start(t: Test, directory: string) {
-  const running = await collector(t, { 'data-dir': directory });
+async function start(t: Test, directory: string, more: Parameters<typeof collector>[2] = {}) {
+  const running = await collector(t, { 'data-dir': directory }, more);
   const { api, listen } = await running.ready;
   const authorization = `Bearer ${readFileSync(join(directory, 'operator-token'), 'utf8').trim()}`;
   const ask = async (path: string): Promise<Record<string, unknown>> => {
     const answer = await fetch(`http://127.0.0.1:${String(api.port)}${path}`, { headers: { authorization } });
     return (await answer.json()) as Record<string, unknown>;
   };
-  const connect = async (acked: number): Promise<{ node: TestNode; committed: number; resync: boolean }> => {
+  const connect = async (
+    said: Parameters<typeof hello>[0],
+  ): Promise<{ node: TestNode; committed: number; resync: boolean }> => {
     const authority = await ensureAuthority(join(directory, 'tls'), Date.now());
     const identity = await issueCertificate({ kind: 'node', nodeId: 'n1' }, authority, Date.now());
     const node = dial({ address: `127.0.0.1:${String(listen.port)}`, ca: authority.certificatePem, identity });
     t.teardown(node.close);
-    node.say(hello({ ackedSequence: acked }));
+    node.say(hello(said));
     const { committedSequence, resync } = await node.hearA('welcome');
     return { node, committed: committedSequence ?? 0, resync: resync === true };
   };
@@ -52,7 +54,7 @@ async function acked(node: TestNode, sequence: number): Promise<void> {
 void t.test('a store that was restored from a backup: no position comes twice, and status says so', async (t) => {
   const directory = directoryOf(t);
   const first = await start(t, directory);
-  const { node } = await first.connect(0);
+  const { node } = await first.connect({ ackedSequence: 0 });
   node.say(snapshot(1, [on('a')]));
   await acked(node, 1);
   node.close();
@@ -61,7 +63,7 @@ void t.test('a store that was restored from a backup: no position comes twice, a
   copyFileSync(join(directory, 'store.sqlite'), backup);
 
   const second = await start(t, directory);
-  const later = await second.connect(1);
+  const later = await second.connect({ ackedSequence: 1 });
   t.notOk(later.resync);
   later.node.say(delta(2, [on('b'), on('c')], { gone: [on('a').id] }));
   await acked(later.node, 2);
@@ -76,7 +78,7 @@ void t.test('a store that was restored from a backup: no position comes twice, a
   copyFileSync(backup, join(directory, 'store.sqlite'));
   const third = await start(t, directory);
   t.match(await third.issues(), [{ code: 'storeRestored', advice: /send their findings again/ }, {}]);
-  const restored = await third.connect(2);
+  const restored = await third.connect({ ackedSequence: 2 });
   t.ok(restored.resync, 'the node knows of more');
   restored.node.say(snapshot(3, [on('b'), on('d')]));
   await acked(restored.node, 3);
@@ -96,12 +98,12 @@ void t.test('a store that was restored from a backup: no position comes twice, a
 void t.test('a whole directory that was restored: the first node that knows of more shows it', async (t) => {
   const directory = directoryOf(t);
   const first = await start(t, directory);
-  const { node } = await first.connect(0);
+  const { node } = await first.connect({ ackedSequence: 0 });
   node.say(snapshot(1, [on('a')]));
   await acked(node, 1);
   t.same(await first.issues(), []);
   node.close();
-  const { node: again, resync } = await first.connect(7);
+  const { node: again, resync } = await first.connect({ ackedSequence: 7 });
   t.ok(resync);
   t.match(await first.issues(), [{ code: 'storeRestored' }]);
   again.say(snapshot(8, [on('a'), on('b')]));
@@ -110,10 +112,27 @@ void t.test('a whole directory that was restored: the first node that knows of m
   t.ok((shipped(directory).at(-1)?.position ?? 0) > 1e15, 'positions go on from the time');
 });
 
+void t.test('an agent whose data directory is an old copy is named', async (t) => {
+  const running = await start(t, directoryOf(t));
+  const { node } = await running.connect({ ackedSequence: 0, sentSequence: 0 });
+  node.say(snapshot(1, [on('a')]));
+  node.say(delta(2, [on('b')]));
+  await acked(node, 2);
+  node.close();
+  // The last ack was lost: nothing unusual.
+  (await running.connect({ ackedSequence: 1, sentSequence: 2 })).node.close();
+  t.notMatch(JSON.stringify(await running.issues()), /agentRestored/);
+  (await running.connect({ ackedSequence: 1, sentSequence: 1 })).node.close();
+  t.match(
+    (await running.issues()).filter(({ code }) => code === 'agentRestored'),
+    [{ text: /old copy/, advice: /need not do anything.*give each its own/ }],
+  );
+});
+
 void t.test('a store that is deleted while the collector runs', async (t) => {
   const directory = directoryOf(t);
   const running = await start(t, directory);
-  const { node } = await running.connect(0);
+  const { node } = await running.connect({ ackedSequence: 0 });
   node.say(snapshot(1, [on('a')]));
   await acked(node, 1);
   for (const suffix of ['', '-wal', '-shm']) rmSync(join(directory, `store.sqlite${suffix}`), { force: true });
@@ -125,7 +144,7 @@ void t.test('a store that is deleted while the collector runs', async (t) => {
   const used = shipped(directory);
   const next = await start(t, directory);
   t.match(await next.issues(), [{ code: 'storeRestored' }]);
-  const { node: back } = await next.connect(1);
+  const { node: back } = await next.connect({ ackedSequence: 1 });
   back.say(snapshot(2, [on('a')]));
   await acked(back, 2);
   await next.end();
@@ -158,7 +177,7 @@ void t.test(
   async (t) => {
     const { directory, failReadOnly } = mountExt4(t);
     const running = await start(t, directory);
-    const { node } = await running.connect(0);
+    const { node } = await running.connect({ ackedSequence: 0 });
     node.say(snapshot(1, [on('a')]));
     await acked(node, 1);
     failReadOnly();
@@ -171,6 +190,44 @@ void t.test(
     }
     t.match(told[0], { code: 'storeFailing', text: /cannot be written/, advice: /read-write|dmesg/ });
     t.notMatch(JSON.stringify(told), /node(Offline|Stale)/, 'no node is blamed');
+    await running.end();
+  },
+);
+
+void t.test(
+  'a frozen file system: status says so, nothing hangs, and everything goes on after the thaw',
+  { skip: cannotMountExt4() },
+  async (t) => {
+    const { directory, freeze } = mountExt4(t);
+    const running = await start(t, directory, { diskProbe: { intervalMs: 100, deadlineMs: 300 } });
+    const { node } = await running.connect({ ackedSequence: 0 });
+    node.say(snapshot(1, [on('a')]));
+    await acked(node, 1);
+    // Rows of nodes are written a second later, events when the sink has taken them.
+    await sleep(1500);
+    t.same(await running.issues(), []);
+    const thaw = freeze();
+    t.teardown(thaw);
+    const frozen = Date.now();
+    let found = await running.issues();
+    while (found.length === 0 && Date.now() < frozen + 10_000) {
+      await sleep(50);
+      found = await running.issues();
+    }
+    t.match(found, [{ code: 'diskFailing', text: /no answer for/, advice: /fsfreeze --unfreeze/ }]);
+
+    node.say(delta(2, [on('b')]));
+    await sleep(500);
+    const asked = Date.now();
+    t.match(await running.issues(), [{ code: 'storeFailing', text: /the disk does not answer/ }]);
+    t.match(await running.ask('/v1/findings'), { findings: [{}] }, 'reads go on');
+    t.ok(Date.now() - asked < 2000, 'the collector answers at once');
+    t.ok(Date.now() - frozen < 19_000, 'still frozen');
+    thaw();
+    await acked(node, 2);
+    await sleep(200);
+    t.same(await running.issues(), []);
+    node.close();
     await running.end();
   },
 );

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
-import { createEventBus } from '../../collector/event-bus.ts';
+import { createEventBus } from '../../collector/store/event-bus.ts';
 import { keepNodeRetention } from '../../collector/node-retention.ts';
 import { createNodeRemover } from '../../collector/session/remove-node.ts';
 import { openNodeRegistry } from '../../collector/session/node-registry.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createEventBus } from '../../collector/event-bus.ts';
+import { createEventBus } from '../../collector/store/event-bus.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from '../../collector/replay-window.ts';
 import type { OutboxEvent } from '../../collector/store/store.ts';
 import { createFakeClock } from '../service/fake-clock.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { runCollector } from '../../collector/main.ts';
-import type { CollectorReady } from '../../collector/main.ts';
+import type { CollectorOptions, CollectorReady } from '../../collector/main.ts';
 import { systemClock } from '../../service/clock.ts';
 import { loadSettings } from '../../service/config/load.ts';
 import type { Logger } from '../../service/log.ts';
@@ -18,7 +18,11 @@ export function directoryOf(t: Test): string {
 }
 
 /** Runs a collector on free ports; `ready` rejects with what stopped it from starting. */
-export async function collector(t: Test, flags: Readonly<Record<string, string>>) {
+export async function collector(
+  t: Test,
+  flags: Readonly<Record<string, string>>,
+  more: Pick<CollectorOptions, 'diskProbe'> = {},
+) {
   const loaded = await loadSettings({
     programs: ['collector'],
     flags: { listen: '127.0.0.1:0', api: '127.0.0.1:0', ...flags },
@@ -31,6 +35,7 @@ export async function collector(t: Test, flags: Readonly<Record<string, string>>
   const stop = new AbortController();
   const { promise: ready, resolve, reject } = Promise.withResolvers<CollectorReady>();
   const over = runCollector({
+    ...more,
     settings: loaded.settings,
     version: '0.1.0',
     clock: systemClock(),

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +40,8 @@ export function cannotMountExt4(): string | false {
 export function mountExt4(test: { readonly teardown: (run: () => void) => void }): {
   readonly directory: string;
   readonly failReadOnly: () => void;
+  /** Blocks every write until the result is called, or 20 s are over: a process that hangs cannot call it. */
+  readonly freeze: () => () => void;
 } {
   const place = mkdtempSync(join(tmpdir(), 'plimsoll-ext4-'));
   const [image, directory] = [join(place, 'image'), join(place, 'mounted')];
@@ -54,5 +56,11 @@ export function mountExt4(test: { readonly teardown: (run: () => void) => void }
     directory,
     // What the kernel does after an error of the disk (errors=remount-ro).
     failReadOnly: () => void execFileSync('mount', ['-o', 'remount,abort', directory]),
+    freeze: () => {
+      const thaw = `fsfreeze --unfreeze ${directory} 2>/dev/null`;
+      spawn('sh', ['-c', `sleep 20; ${thaw}`], { detached: true, stdio: 'ignore' }).unref();
+      execFileSync('fsfreeze', ['--freeze', directory]);
+      return () => void spawnSync('sh', ['-c', thaw]);
+    },
   };
 }

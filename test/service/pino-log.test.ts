@@ -1,5 +1,5 @@
 import t from 'tap';
-import { redactText } from '../../posture/redaction/redact.ts';
+import { redactJson } from '../../posture/redaction/redact.ts';
 import { createLogger } from '../../service/pino-log.ts';
 import type { LogOptions } from '../../service/pino-log.ts';
 
@@ -9,11 +9,15 @@ const UNSAFE =
   /[\u0000-\u001f\u007f-\u009f\u2028\u202a-\u202e\u2066-\u2069\u200b\ufeff]|\u{e0041}/u;
 
 async function linesOf(
-  options: Pick<LogOptions, 'level' | 'format' | 'redact'>,
+  options: Pick<LogOptions, 'level' | 'format'>,
   fields: Record<string, unknown>,
 ): Promise<string> {
   const lines: string[] = [];
-  const log = await createLogger({ ...options, destination: { write: (line) => lines.push(line) } });
+  const log = await createLogger({
+    ...options,
+    redact: redactJson,
+    destination: { write: (line) => lines.push(line) },
+  });
   log.debug({}, 'not wanted');
   log.warn(fields, 'something happened');
   return lines.join('');
@@ -28,13 +32,35 @@ void t.test('JSON: one object a line with level, time and message', async (t) =>
   t.match(line['time'], /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 });
 
-void t.test('secrets are blanked at any of the first levels', async (t) => {
-  const secret = 'c0ffee-secret';
-  const fields = { token: secret, http: { authorization: secret }, a: { b: { key: secret } } };
-  t.notMatch(await linesOf({ level: 'info', format: 'json' }, fields), secret);
-  t.notMatch(await linesOf({ level: 'info', format: 'text' }, fields), secret);
-  const reason = { reason: `https://me:${secret}@example.org refused` };
-  t.match(await linesOf({ level: 'info', format: 'json', redact: redactText }, reason), /\[redacted\]@example\.org/);
+void t.test(
+  'secrets are removed at any depth, by the name of a field, on a command line and in an address',
+  async (t) => {
+    const secret = 'c0ffee-secret';
+    const fields = {
+      token: secret,
+      http: { authorization: `Bearer ${secret}` },
+      a: { b: [{ password: secret }] },
+      command: ['mysql', '--password', secret],
+      reason: `https://me:${secret}@example.org refused`,
+      error: new Error(`cannot open https://me:${secret}@example.org`, { cause: new Error(`PASSWORD=${secret}`) }),
+    };
+    for (const format of ['json', 'text'] as const) {
+      const line = await linesOf({ level: 'info', format }, fields);
+      t.notMatch(line, secret, format);
+      t.match(line, /\[redacted\]@example\.org refused/, 'the rest stays');
+    }
+  },
+);
+
+void t.test('an error keeps what it says, with its causes; only a defect has a stack', async (t) => {
+  const cause = Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
+  const error = new TypeError('a defect', { cause });
+  const line = JSON.parse(await linesOf({ level: 'info', format: 'json' }, { error, nodeId: 'n1' })) as {
+    error: { stack: string; cause: object };
+  };
+  t.match(line, { nodeId: 'n1', error: { name: 'TypeError', message: 'a defect' } });
+  t.match(line.error.stack, /pino-log\.test\.ts/);
+  t.strictSame(line.error.cause, { name: 'Error', message: 'EROFS: read-only file system', code: 'EROFS' });
 });
 
 void t.test('no control character gets through, in either format', async (t) => {

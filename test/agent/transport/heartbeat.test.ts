@@ -33,5 +33,5 @@ void t.test('a connection that takes nothing any more is given up, also where no
   await clock.advance(90_000);
   t.same(cancelled, [], 'for a minute after the first heartbeat it is only slow');
   await clock.advance(30_000);
-  t.same(cancelled, ['nothing was taken for 60000 ms']);
+  t.same(cancelled, ['the collector accepted nothing for 60000 ms']);
 });

@@ -118,6 +118,7 @@ void t.test('a data directory restored from an old copy uses no sequence twice',
   );
   t.ok(restored.spool.status().dropped >= 5, 'and what could not be told is counted');
   t.ok(restored.logged.some((line) => line.includes('restored from an old copy')));
+  t.equal(second.messages.find(({ hello }) => hello)?.hello?.sentSequence, 2, 'what the copy knows to be sent');
 });
 
 void t.test('an ack that is lost doubles nothing', async (t) => {
@@ -311,7 +312,7 @@ void t.test('a collector that says nothing, or confirms nothing, is left', async
   await clock.advance(30_000);
   await until('the transfer', () => collector.memory.committed === 1);
   await clock.advance(71_000);
-  await until('it is given up', () => node.link.status().lastFailure.includes('nothing was confirmed'));
+  await until('it is given up', () => node.link.status().lastFailure.includes('confirmed nothing'));
 });
 
 void t.test('what the collector refuses is not said again and again', async (t) => {

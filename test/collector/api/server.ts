@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { startApi } from '../../../collector/api/api.ts';
 import type { ApiOptions } from '../../../collector/api/api.ts';
-import { createEventBus } from '../../../collector/event-bus.ts';
-import type { EventBus } from '../../../collector/event-bus.ts';
 import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
+import { createEventBus } from '../../../collector/store/event-bus.ts';
+import type { EventBus } from '../../../collector/store/event-bus.ts';
 import { createStatus } from '../../../collector/status/status.ts';
 import type { StatusOptions } from '../../../collector/status/status.ts';
 import type { QueryRequest, QueryResponse } from '../../../collector/query/query.ts';
@@ -39,7 +39,14 @@ export type ServerOptions = Partial<
   Partial<
     Pick<
       StatusOptions,
-      'quarantined' | 'addresses' | 'nodeProblems' | 'isInPlace' | 'writeProblem' | 'restoredMs' | 'requiredFiles'
+      | 'quarantined'
+      | 'addresses'
+      | 'nodeProblems'
+      | 'isInPlace'
+      | 'writeProblem'
+      | 'diskProblem'
+      | 'restoredMs'
+      | 'requiredFiles'
     >
   > & {
     readonly store?: (store: Store) => Store;
@@ -62,6 +69,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     quarantined: options.quarantined ?? (() => undefined),
     isInPlace: options.isInPlace ?? (() => true),
     writeProblem: options.writeProblem ?? (() => undefined),
+    diskProblem: options.diskProblem ?? (() => undefined),
     restoredMs: options.restoredMs ?? (() => undefined),
     requiredFiles: options.requiredFiles ?? [],
     sinks,

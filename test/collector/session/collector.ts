@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { createEventBus } from '../../../collector/event-bus.ts';
-import type { BusItem } from '../../../collector/event-bus.ts';
+import { createEventBus } from '../../../collector/store/event-bus.ts';
+import type { BusItem } from '../../../collector/store/event-bus.ts';
 import { startSessionServer } from '../../../collector/session/server.ts';
 import type { SessionServer } from '../../../collector/session/server.ts';
 import type { QuotaTerms } from '../../../collector/session/node-quota.ts';

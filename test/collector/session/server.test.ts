@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
-import { createEventBus } from '../../../collector/event-bus.ts';
+import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { startSessionServer } from '../../../collector/session/server.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { all, nodeRow, T0 } from '../store/fleet.ts';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createEventBus } from '../../../collector/event-bus.ts';
+import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { createWriter } from '../../../collector/session/writer.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Commit, Store } from '../../../collector/store/store.ts';

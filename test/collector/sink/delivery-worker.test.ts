@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createEventBus } from '../../../collector/event-bus.ts';
+import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { startDeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
 import type { DeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
 import type { Sink, SinkOutcome } from '../../../collector/sink/sink.ts';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createEventBus } from '../../../collector/event-bus.ts';
+import { createEventBus } from '../../../collector/store/event-bus.ts';
 import type { OcsfEvent } from '../../../collector/sink/ocsf.ts';
 import { startDeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';

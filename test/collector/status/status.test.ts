@@ -55,11 +55,13 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       { ...SINK, name: 'ndjson', state: 'paused', lastError: 'no space left' },
       { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', rejected: 2 },
     ],
+    diskProblem: () => 'no answer for 40 s',
     quarantined: () => ({ path: '/data/store.sqlite.damaged-1', atMs: T0 }),
     nodeProblems: () => [
       { kind: 'identityConflict', nodeId: 'n1', connected: '10.0.0.1:1', refused: '10.0.0.2:2', attempts: 3 },
       { kind: 'limited', nodeId: 'n2', reason: 'this node changes more than it may' },
       { kind: 'repaired', nodeId: 'n3' },
+      { kind: 'restored', nodeId: 'n3' },
     ],
     addresses: () => ({ nodes: 'n:1', api: 'a:1', console: 'http://127.0.0.1:7480/' }),
   });
@@ -86,6 +88,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
   t.strictSame(
     told.map(({ code, subject }) => `${code} ${subject}`),
     [
+      `diskFailing ${status.store.path}`,
       `storeQuarantined ${status.store.path}`,
       'sinkPaused ndjson',
       'sinkRetrying syslog',
@@ -93,6 +96,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       'nodeIdentityConflict web-1',
       'nodeLimited web-2',
       'nodeRepaired web-3',
+      'agentRestored web-3',
       'nodeOffline web-2',
       'nodeStale web-3',
       'agentDropped web-1',

@@ -1,14 +1,13 @@
 import type { Socket } from 'node:net';
 
 /**
- * Bounds the connections of one port that have not shown who they are. Beyond the bound the oldest of them is closed,
- * first of the address that has most, so a new one always gets in: whoever only connects, or is slow with a request,
- * makes room for who has something to say.
+ * Limits the unauthenticated connections of one port. At the limit the oldest of the address with most connections is
+ * closed, so that a new one is always accepted: idle and slow peers cannot keep others out.
  */
 export interface ConnectionLimit {
-  /** Takes a connection that was just accepted. */
+  /** Adds a connection that was just accepted. */
   readonly add: (socket: Socket) => void;
-  /** The peer has authenticated: the connection is not closed until the result is called, and later than others after. */
+  /** The peer has authenticated: the connection is kept until the result is called, and closed after others later. */
   readonly hold: (socket: Socket) => () => void;
 }
 
@@ -21,7 +20,7 @@ interface Connection {
   known: boolean;
 }
 
-/** A limit of `max` connections that nobody holds. `onClose` is told the address of each that is closed. */
+/** A limit of `max` unauthenticated connections. `onClose` is called with the address of each that is closed. */
 export function createConnectionLimit(max: number, onClose: (address: string) => void): ConnectionLimit {
   /** Nobody holds these, the oldest first; of those that were held, since they were released. */
   const idle = new Map<Socket, Connection>();

@@ -1,26 +1,25 @@
-import type { NodeRow, OutboxEvent } from './store/store.ts';
+import type { NodeRow, OutboxEvent } from './store.ts';
 
-/** Something that people who watch want to know at once. */
+/** A live change. */
 export type BusItem =
   | { readonly type: 'finding'; readonly event: OutboxEvent }
   | { readonly type: 'node'; readonly node: NodeRow }
-  /** There is no such node any more. */
   | { readonly type: 'nodeRemoved'; readonly nodeId: string };
 
-/** What is told of nodes. */
+/** A change of a node. */
 export type NodeItem = Exclude<BusItem, { readonly type: 'finding' }>;
 
-/** Live changes, from where they are committed to those who watch. A subscriber must not throw and must not block. */
+/** Publishes committed changes to subscribers in this process. A subscriber must not throw or block. */
 export interface EventBus {
   readonly publish: (item: BusItem) => void;
-  /** As publishing every event up to this position, for those who want no more than that: when nobody watches. */
+  /** Publishes only the newest position, where nobody subscribes to the events themselves. */
   readonly announce: (position: number) => void;
-  /** Does anyone want the items themselves? Then events must be published, not only announced. */
+  /** Whether anyone subscribes to items: then events must be published, not only announced. */
   readonly isWatched: () => boolean;
-  /** Returns a function that ends the subscription, here and below. */
+  /** Each of these returns a function that ends the subscription. */
   readonly subscribe: (subscriber: (item: BusItem) => void) => () => void;
   readonly subscribeToNodes: (subscriber: (item: NodeItem) => void) => () => void;
-  /** Told of the newest position, now and then more than once. */
+  /** Called with the newest position, possibly more than once. */
   readonly subscribeToPositions: (subscriber: (position: number) => void) => () => void;
 }
 
