@@ -6,18 +6,26 @@ const hexSet = (doc: string): s.Schema<string> => s.shownAs('capabilities', s.st
 /** States of a container. `created`: never started; `dead`: not completely removed. */
 export const CONTAINER_STATES = ['running', 'paused', 'restarting', 'created', 'exited', 'dead'] as const;
 
+/** What a seccomp profile allows of the system calls that Docker's default profile withholds. */
+export const seccompSummarySchema = s.object(
+  {
+    defaultAction: s.string('defaultAction, `SCMP_ACT_ERRNO`', 64),
+    allowed: s.list(s.string('', 64), 'dangerous system calls that the profile allows without condition', 64),
+    withheld: s.integer('number of dangerous system calls that it does not allow'),
+  },
+  'what the profile allows of the system calls that the default profile withholds',
+);
+/** See {@link seccompSummarySchema}. */
+export type SeccompSummary = s.Infer<typeof seccompSummarySchema>;
+
 /** What was asked for: the runtime's own record of the container. */
 export const declaredSchema = s.object(
   {
     privileged: s.boolean('HostConfig.Privileged'),
     seccompProfile: s.string('`default`, `unconfined`, or `custom` for a profile of its own', 64),
     seccompSummary: s.nullable(
-      s.object({
-        defaultAction: s.string('defaultAction, `SCMP_ACT_ERRNO`', 64),
-        allowed: s.list(s.string('', 64), 'dangerous system calls that the profile allows without condition', 64),
-        withheld: s.integer('how many dangerous system calls it does not'),
-      }),
-      'of a custom profile; null: it is not understood, or there is none',
+      seccompSummarySchema,
+      'of a custom profile; null: it could not be parsed, or there is no custom profile',
     ),
     apparmorProfile: s.string('AppArmorProfile; empty where AppArmor is off', 256),
     selinuxLabel: s.string('ProcessLabel; empty where SELinux is off', 512),

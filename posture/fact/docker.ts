@@ -1,5 +1,6 @@
 import { observed } from '../observed.ts';
 import * as s from '../schema.ts';
+import { seccompSummarySchema } from './container.ts';
 
 /** One seccomp, user-namespace … entry of `GET /info` SecurityOptions: `name=seccomp,profile=builtin`. */
 const securityOption = s.object({
@@ -52,6 +53,14 @@ export const dockerFileSchema = s.object({
 /** See {@link dockerFileSchema}. */
 export type DockerFile = s.Infer<typeof dockerFileSchema>;
 
+/** The file with the seccomp profile of the daemon. */
+export const dockerSeccompFileSchema = s.object({
+  modifiedAtMs: s.integer('last modification, milliseconds since 1970'),
+  summary: seccompSummarySchema,
+});
+/** See {@link dockerSeccompFileSchema}. */
+export type DockerSeccompFile = s.Infer<typeof dockerSeccompFileSchema>;
+
 /** The Docker daemon of the node. */
 export const dockerSchema = s.object(
   {
@@ -65,6 +74,10 @@ export const dockerSchema = s.object(
     process: observed(dockerProcessSchema, 'the dockerd process'),
     file: observed(dockerFileSchema, 'daemon.json, from `--config-file` or `/etc/docker/daemon.json`'),
     bridgeInterContainer: observed(s.boolean(), 'can containers on the default bridge talk: `GET /networks/bridge`'),
+    seccompFile: observed(
+      dockerSeccompFileSchema,
+      'custom seccomp profile for containers without one of their own, from the file that `GET /info` names; absent: none or no such file',
+    ),
     userlandProxies: observed(s.integer(), 'running docker-proxy processes'),
   },
   'the Docker daemon',

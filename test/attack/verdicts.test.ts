@@ -82,7 +82,7 @@ t.test('settings that limit nothing', { skip }, async (t) => {
     t.equal(verdict(check, large), 'fail', `${check}: beyond the machine`);
     t.match(
       JSON.stringify(of(check, large)?.evidence),
-      /the machine has|processors/,
+      /the host has|processors/,
       `${check}: the machine is evidence`,
     );
     t.equal(verdict(check, small), 'pass', `${check}: a real limit`);

@@ -1,6 +1,12 @@
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
-import type { DockerFact, DockerFile, DockerProcess } from '../../../posture/fact/docker.ts';
+import type {
+  DockerApi,
+  DockerFact,
+  DockerFile,
+  DockerProcess,
+  DockerSeccompFile,
+} from '../../../posture/fact/docker.ts';
 import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { isDefaultEndpoint } from '../../runtime/docker/engine-address.ts';
@@ -8,6 +14,7 @@ import type { Inspector } from '../inspector.ts';
 import { unseen } from '../read-text.ts';
 import { runtimeUnseen, socketPath } from '../runtime-reply.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
+import { summarizeProfile } from '../../runtime/docker/seccomp-profile.ts';
 import { parseDaemonJson } from './daemon-json.ts';
 import { readDockerProcesses } from './process.ts';
 import type { DockerProcesses } from './process.ts';
@@ -15,6 +22,8 @@ import type { DockerProcesses } from './process.ts';
 const DEFAULT_CONFIG = '/etc/docker/daemon.json';
 /** No real daemon.json comes near. */
 const MAX_CONFIG_BYTES = 256 * 1024;
+/** The default profile of the engine has about 15 KB. */
+const MAX_PROFILE_BYTES = 1024 * 1024;
 
 /** The Docker daemon: what it answers, what its process shows, what its file says. */
 export const dockerInspector: Inspector<'docker'> = {
@@ -28,7 +37,8 @@ export const dockerInspector: Inspector<'docker'> = {
 export function watchedPathsOf(docker: DockerFact): readonly string[] {
   const socket = socketPath(docker.endpoint);
   const file = docker.file.state === 'seen' ? docker.file.value.path : docker.file.source;
-  return [file, ...(socket === undefined ? [] : [socket])];
+  const profile = docker.seccompFile.state === 'seen' ? [docker.seccompFile.source] : [];
+  return [file, ...(socket === undefined ? [] : [socket]), ...profile];
 }
 
 /** The Docker daemon that `access.runtime` leads to. */
@@ -49,10 +59,12 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   if (!engine.ok || unusable !== undefined) {
     const silent = unusable ?? unreadable(engine.source, engine.ok ? '' : engine.reason);
     const { daemon, proxies } = processes;
-    return { ...common, api: silent, process: daemon, bridgeInterContainer: silent, userlandProxies: proxies };
+    const hidden = { api: silent, bridgeInterContainer: silent, seccompFile: silent };
+    return { ...common, ...hidden, process: daemon, userlandProxies: proxies };
   }
   const { api, bridgeInterContainer } = engine.value;
-  return { ...common, api: seen(api, engine.source), ...visible(processes), bridgeInterContainer };
+  const seccompFile = await readSeccompFile(host, api);
+  return { ...common, api: seen(api, engine.source), ...visible(processes), bridgeInterContainer, seccompFile };
 }
 
 /** Whoever can replace the socket may answer in the place of dockerd. undefined: only root can. */
@@ -76,6 +88,21 @@ function presence(silent: Observed<never>, daemon: Observed<DockerProcess>, endp
   if (silent.state === 'unreadable') return unreadable(endpoint, `${isThere}${silent.reason}`);
   if (daemon.state === 'absent') return absent(endpoint);
   return unreadable(endpoint, daemon.state === 'unreadable' ? daemon.reason : `${isThere}there is no such socket`);
+}
+
+/** Profiles that are not files: the built-in one by both of its names, and none. */
+const NOT_FILES: ReadonlySet<string> = new Set(['', 'builtin', 'default', 'unconfined']);
+
+/** The profile file of the running daemon: what containers get that declare no profile of their own. */
+async function readSeccompFile(host: Host, api: DockerApi): Promise<Observed<DockerSeccompFile>> {
+  const path = api.securityOptions.find(({ name }) => name === 'seccomp')?.options['profile'] ?? '';
+  if (NOT_FILES.has(path)) return absent('GET /info SecurityOptions');
+  if (!path.startsWith('/')) return unreadable('GET /info SecurityOptions', 'the profile has a relative path');
+  const read = await readTrusted(host, path, MAX_PROFILE_BYTES);
+  if (!read.ok) return unseen(read, path);
+  const summary = summarizeProfile(read.value.bytes.toString('utf8'));
+  if (summary === null) return unreadable(path, 'it is not a seccomp profile');
+  return seen({ modifiedAtMs: read.value.stat.modifiedAtMs, summary }, path);
 }
 
 async function readConfig(

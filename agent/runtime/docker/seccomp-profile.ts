@@ -1,4 +1,4 @@
-import type { Declared } from '../../../posture/fact/container.ts';
+import type { SeccompSummary } from '../../../posture/fact/container.ts';
 import * as s from '../../../posture/schema.ts';
 
 /** A larger text is no profile: the default one of the engine has some 15 KB. */
@@ -6,7 +6,7 @@ const MAX_PROFILE_CHARACTERS = 1024 * 1024;
 
 /**
  * System calls that the default profile of Docker withholds from a container without further capabilities, and that
- * reach the whole node: docs.docker.com/engine/security/seccomp.
+ * affect the whole host: docs.docker.com/engine/security/seccomp.
  */
 const WITHHELD: readonly string[] = [
   'acct',
@@ -60,8 +60,8 @@ const profileSchema = s.object({
 });
 type Rule = s.Infer<typeof profileSchema>['syscalls'][number];
 
-/** What a profile of its own withholds; null where its text is not understood. */
-export function summarizeProfile(text: string): Declared['seccompSummary'] {
+/** What a custom profile withholds; null where its text cannot be parsed. */
+export function summarizeProfile(text: string): SeccompSummary | null {
   const profile = text.length > MAX_PROFILE_CHARACTERS ? undefined : parseProfile(text);
   if (profile === undefined) return null;
   const allowedBy = new Set<string>();

@@ -5,7 +5,7 @@ import { containerCheck } from '../check.ts';
 import { hasEnded, notSeen, passOnEveryThread } from '../container-reading.ts';
 import { asksForNoSeccomp, daemonGivesNoSeccomp } from '../declared-privilege.ts';
 import { quote } from '../evidence-text.ts';
-import { seccompEvidence } from '../seccomp.ts';
+import { judgeSummary, seccompEvidence, summaryText } from '../seccomp.ts';
 
 export const seccompFilter = containerCheck({
   id: 'container.seccomp-filter',
@@ -61,10 +61,7 @@ function judgeCustomProfile(
 ): Judgement | undefined {
   if (seccompProfile !== 'custom') return undefined;
   if (summary === null) return unknownBecause('its own seccomp profile could not be parsed', ...evidence);
-  if (summary.withheld === 0) return fail('its own seccomp profile allows every dangerous system call', ...evidence);
-  return summary.withheld < summary.allowed.length
-    ? failAs('medium', 'its own seccomp profile allows most dangerous system calls', ...evidence)
-    : undefined;
+  return judgeSummary(summary, 'its own seccomp profile', evidence);
 }
 
 const NEXT_UNFILTERED = 'docker exec starts the next process without a seccomp filter';
@@ -84,11 +81,9 @@ function declaredEvidence(declared: Declared): Evidence {
     const profile = seccompProfile === 'custom' ? 'a profile of its own' : quote(seccompProfile);
     return { source: 'inspect HostConfig.SecurityOpt', seen: `declared ${profile}`, expected };
   }
-  const total = summary.withheld + summary.allowed.length;
-  const withheld = `withholds ${String(summary.withheld)} of ${String(total)} dangerous system calls`;
   return {
     source: 'inspect HostConfig.SecurityOpt',
-    seen: `declared a profile of its own: ${quote(summary.defaultAction)}, ${withheld}`,
+    seen: `declared a profile of its own: ${summaryText(summary)}`,
     expected: 'a profile that withholds most of them',
   };
 }

@@ -26,7 +26,7 @@ export type ConfiguredValue =
   | { readonly known: false; readonly reason: string };
 
 /** Start times come from the boot time in whole seconds, and dockerd reads its file after its start. */
-const TOLERANCE_MS = 1000;
+export const START_TOLERANCE_MS = 1000;
 
 /**
  * The value from a flag of the process, otherwise from daemon.json, otherwise the built-in one (`whenUnset`; null where
@@ -81,7 +81,7 @@ export function configuredValueOf(
 /** Both times if daemon.json was modified after the running daemon started; otherwise undefined. */
 export function pendingText({ process, file }: DockerFact): string | undefined {
   if (process.state !== 'seen' || file.state !== 'seen' || process.value.startedAtMs === 0) return undefined;
-  if (file.value.modifiedAtMs <= process.value.startedAtMs + TOLERANCE_MS) return undefined;
+  if (file.value.modifiedAtMs <= process.value.startedAtMs + START_TOLERANCE_MS) return undefined;
   const { modifiedAtMs, path } = file.value;
   return `pending restart: ${path} was modified ${isoTime(modifiedAtMs)}, dockerd started ${isoTime(process.value.startedAtMs)}`;
 }

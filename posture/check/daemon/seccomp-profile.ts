@@ -1,5 +1,9 @@
-import { manual } from '../../verdict.ts';
+import type { DockerFact } from '../../fact/docker.ts';
+import { manual, pass, unknownBecause } from '../../verdict.ts';
+import type { Evidence, Judgement } from '../../verdict.ts';
 import { quote } from '../evidence-text.ts';
+import { judgeSummary, summaryText } from '../seccomp.ts';
+import { START_TOLERANCE_MS } from './configured-value.ts';
 import { daemonCheck, fromApi, judgeSetting, securityOption } from './setting.ts';
 
 /** `builtin` since engine 23, `default` before. */
@@ -10,6 +14,10 @@ export const seccompProfile = daemonCheck({
   title: 'Daemon applies an effective seccomp profile',
   failTitle: 'Daemon applies no effective seccomp profile',
   severity: 'high',
+  severityLevels: [
+    { severity: 'high', when: 'containers get no filter, or one that allows every dangerous system call' },
+    { severity: 'medium', when: 'the profile allows most dangerous system calls' },
+  ],
   rationale:
     'Containers without a profile of their own get the profile of the daemon: unconfined here opens all system calls to all of them, and inspect does not show it.',
   remediation:
@@ -37,7 +45,24 @@ export const seccompProfile = daemonCheck({
     if (judged.verdict !== 'pass' || docker.api.state !== 'seen') return judged;
     const profile = securityOption(docker.api.value, 'seccomp')?.options['profile'] ?? '';
     if (BUILT_IN.has(profile)) return judged;
-    const reason = profile === '' ? 'the daemon does not name its profile' : 'the daemon uses a custom profile';
-    return manual(`${reason}: find out what it allows`, ...judged.evidence);
+    if (profile === '')
+      return manual('the daemon does not name its profile: find out what it allows', ...judged.evidence);
+    return judgeFile(docker, judged.evidence);
   },
 });
+
+/** dockerd reads the file at its start, so a file that is newer says nothing about the running daemon. */
+function judgeFile({ seccompFile: file, process }: DockerFact, named: readonly Evidence[]): Judgement {
+  if (file.state === 'unreadable') return unknownBecause(`${file.source}: ${file.reason}`, ...named);
+  if (file.state === 'absent') return unknownBecause(`${file.source}: the profile does not exist any more`, ...named);
+  const { modifiedAtMs, summary } = file.value;
+  const evidence = [
+    ...named,
+    { source: file.source, seen: summaryText(summary), expected: 'a profile that withholds most of them' },
+  ];
+  if (process.state !== 'seen' || process.value.startedAtMs === 0)
+    return unknownBecause('the start time of dockerd is unknown, so the file may not be its profile', ...evidence);
+  if (modifiedAtMs > process.value.startedAtMs + START_TOLERANCE_MS)
+    return unknownBecause(`${file.source} was modified after dockerd had read it`, ...evidence);
+  return judgeSummary(summary, 'the seccomp profile of the daemon', evidence) ?? pass(...evidence);
+}

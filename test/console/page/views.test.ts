@@ -245,12 +245,12 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     t.equal(await list.getByRole('listitem').count(), CHECKS.length);
     t.match(await list.getByRole('listitem').first().innerText(), /critical/, 'the worst stands first');
     await page.getByRole('button', { name: 'high' }).click();
-    await page.getByRole('searchbox').fill('seccomp THREAD');
-    await page.waitForURL(/checks\?severity=high&text=seccomp\+THREAD$/);
+    await page.getByRole('searchbox').fill('seccomp PROTECTION');
+    await page.waitForURL(/checks\?severity=high&text=seccomp\+PROTECTION$/);
     await page.getByText(`1 of ${String(CHECKS.length)} checks`).waitFor();
     await page.getByRole('searchbox').fill('nothing has this text');
     await page.getByText('No check matches these filters.').waitFor();
-    await page.getByRole('searchbox').fill('seccomp THREAD');
+    await page.getByRole('searchbox').fill('seccomp PROTECTION');
     await list.getByRole('link', { name: /container.seccomp-filter/ }).click();
     calm(t);
   });

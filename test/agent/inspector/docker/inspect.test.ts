@@ -102,6 +102,30 @@ t.test('daemon.json: where it is, and what is wrong with it', async (t) => {
   t.match(await file({ '/etc/docker/daemon.json/x': '' }), { state: 'unreadable' });
 });
 
+t.test('the profile file of the daemon', async (t) => {
+  const path = '/etc/docker/s.json';
+  const info = recordedJson('docker/info.json') as Readonly<Record<string, unknown>>;
+  const profileOf = async (tree: Tree, profile = path): Promise<DockerFact> => {
+    const answers = { ...ANSWERS, '/info': { ...info, SecurityOptions: [`name=seccomp,profile=${profile}`] } };
+    return dockerOf(t, { ...dockerd('dockerd\0'), ...tree }, answers);
+  };
+  const open = await profileOf({ [path]: '{"defaultAction": "SCMP_ACT_ALLOW"}' });
+  t.match(open.seccompFile, { source: path, value: { summary: { defaultAction: 'SCMP_ACT_ALLOW', withheld: 0 } } });
+  t.ok(dockerInspector.watches({ docker: open } as never).includes(path), 'it is watched');
+  const strict = await profileOf({ [path]: '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}' });
+  t.match(strict.seccompFile, { value: { summary: { allowed: [] } } });
+
+  t.match((await profileOf({}, 'builtin')).seccompFile, { state: 'absent', source: 'GET /info SecurityOptions' });
+  t.match((await profileOf({})).seccompFile, { state: 'absent', source: path });
+  t.match((await profileOf({}, 's.json')).seccompFile, { state: 'unreadable', reason: /relative/ });
+  for (const text of ['', '{}', '[]', 'null', '{"defaultAction": 7}', '{"syscalls": []}'])
+    t.match((await profileOf({ [path]: text })).seccompFile, { state: 'unreadable', reason: /not a seccomp/ }, text);
+  const large = `{"defaultAction": "SCMP_ACT_ALLOW", "x": "${'y'.repeat(1024 * 1024)}"}`;
+  t.match((await profileOf({ [path]: large })).seccompFile, { state: 'unreadable', reason: /more than/ });
+  const elsewhere = await profileOf({ '/tmp/s.json': '{"defaultAction": "SCMP_ACT_ERRNO"}', [path]: '-> /proc/1/x' });
+  t.match(elsewhere.seccompFile, { state: 'unreadable', reason: /\/proc/ });
+});
+
 t.test('what is watched', async (t) => {
   const fact = await dockerOf(t, {}, {}, true);
   t.same(dockerInspector.watches({ docker: fact } as never), ['/etc/docker/daemon.json', '/run/docker.sock']);

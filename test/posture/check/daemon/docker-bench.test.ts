@@ -110,6 +110,7 @@ function recordedDocker(): DockerFact {
     file: absent('/etc/docker/daemon.json'),
     bridgeInterContainer: seen(parseInterContainer(parsed(networkSchema, bridge)), 'GET /networks/bridge'),
     // No container of the recording publishes a port.
+    seccompFile: absent('GET /info SecurityOptions'),
     userlandProxies: seen(0, '/proc'),
   };
 }

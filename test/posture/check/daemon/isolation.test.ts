@@ -7,9 +7,11 @@ import { rootless } from '../../../../posture/check/daemon/rootless.ts';
 import { seccompProfile } from '../../../../posture/check/daemon/seccomp-profile.ts';
 import { usernsRemap } from '../../../../posture/check/daemon/userns-remap.ts';
 import type { DockerFact } from '../../../../posture/fact/docker.ts';
+import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import {
   ABSENT,
   AFTER,
+  BEFORE,
   BLIND,
   PENDING,
   api,
@@ -17,6 +19,7 @@ import {
   file,
   flags,
   noApi,
+  noProcess,
   options,
 } from '../../../fixture/docker-rows.ts';
 import { judgeNodes } from '../../../fixture/node-table.ts';
@@ -72,17 +75,58 @@ judgeNodes(t, noNewPrivileges, [
   BLIND,
 ]);
 
+const PROFILE_FILE = options(['seccomp', '/etc/docker/s.json']);
+
+/** A profile file by the number of dangerous system calls that it withholds and allows. */
+function profile(withheld: number, allowed: number, modifiedAtMs = BEFORE): Pick<DockerFact, 'seccompFile'> {
+  const summary = {
+    defaultAction: allowed > withheld ? 'SCMP_ACT_ALLOW' : 'SCMP_ACT_ERRNO',
+    allowed: Array.from({ length: allowed }, (_, index) => `call${String(index)}`),
+    withheld,
+  };
+  return { seccompFile: seen({ modifiedAtMs, summary }, '/etc/docker/s.json') };
+}
+
 judgeNodes(t, seccompProfile, [
   { name: 'builtin', facts: docker(), verdict: 'pass', seen: ['name=seccomp,profile=builtin'] },
   // What engines before 23 call it; docker-bench knows nothing else.
   { name: 'default', facts: docker(options(['seccomp', 'default'])), verdict: 'pass' },
   { name: 'unconfined', facts: docker(options(['seccomp', 'unconfined'])), verdict: 'fail', severity: 'high' },
   { name: 'no seccomp at all', facts: docker(options(['apparmor'])), verdict: 'fail', seen: ['no name=seccomp'] },
+  { name: 'a profile that is not named', facts: docker(options(['seccomp'])), verdict: 'manual' },
   {
-    name: 'its own',
-    facts: docker(options(['seccomp', '/etc/docker/s.json'])),
-    verdict: 'manual',
-    seen: ['name=seccomp,profile=/etc/docker/s.json'],
+    name: 'a file that allows everything',
+    facts: docker(PROFILE_FILE, profile(0, 27)),
+    verdict: 'fail',
+    severity: 'high',
+    seen: ['name=seccomp,profile=/etc/docker/s.json', 'SCMP_ACT_ALLOW, withholds 0 of 27 dangerous system calls'],
+    reason: /^the seccomp profile of the daemon allows every dangerous system call$/,
+  },
+  { name: 'a file that allows most', facts: docker(PROFILE_FILE, profile(3, 24)), verdict: 'fail', severity: 'medium' },
+  { name: 'a file that withholds most', facts: docker(PROFILE_FILE, profile(24, 3)), verdict: 'pass' },
+  {
+    name: 'a file that was modified after the start, however strict',
+    facts: docker(PROFILE_FILE, profile(27, 0, AFTER)),
+    verdict: 'unknown',
+    reason: /modified after dockerd had read it/,
+  },
+  {
+    name: 'a file, and no process that says when it was read',
+    facts: docker(PROFILE_FILE, profile(27, 0), noProcess),
+    verdict: 'unknown',
+    reason: /start time of dockerd is unknown/,
+  },
+  {
+    name: 'a file that others can write',
+    facts: docker(PROFILE_FILE, { seccompFile: unreadable('/etc/docker/s.json', 'writable by uid 1000') }),
+    verdict: 'unknown',
+    reason: /s\.json: writable by uid 1000/,
+  },
+  {
+    name: 'a file that is gone',
+    facts: docker(PROFILE_FILE, { seccompFile: absent('/etc/docker/s.json') }),
+    verdict: 'unknown',
+    reason: /does not exist any more/,
   },
   {
     name: 'API for others only, proved by the flags',
