@@ -55,7 +55,7 @@ export function sameContent(one: Finding, other: Finding): boolean {
 export function findingContent(finding: Finding): string {
   const parts = [finding.id, finding.title, finding.verdict, finding.severity, finding.subject.name];
   for (const { source, seen, expected } of finding.evidence) parts.push(source, seen, expected);
-  // The reason stands last and only where there is one: a list of evidence has a length divisible by three.
+  // A reason, where there is one, comes last: the list of evidence has a length divisible by three.
   if (finding.reason !== undefined) parts.push(finding.reason);
   return JSON.stringify(parts);
 }

@@ -112,7 +112,7 @@ function deltaOf(before: FindingSet, judged: ReadonlyMap<string, Finding>, gone:
 
 function touches(check: Check, { facts, containers }: Change): boolean {
   if (check.needs.some((name) => facts.has(name) || (name === 'containers' && containers.size > 0))) return true;
-  // Identity and name of the node stand in findings about the node.
+  // Findings about the node contain its identity and name.
   if (facts.has('node')) return true;
   // What needs the Docker daemon is judged for each of them.
   if (facts.has('engines') && isPerEngine(check)) return true;
@@ -185,7 +185,7 @@ function unreadReason(...observations: readonly Observed<unknown>[]): string | u
 
 /** An earlier finding about a subject that cannot be looked at now. */
 function unknownAs(check: Check, { subject }: Finding, reason: string): Finding {
-  return toFinding(check, subject, () => unknownBecause(`it could not be looked at again: ${reason}`));
+  return toFinding(check, subject, () => unknownBecause(`it could not be read again: ${reason}`));
 }
 
 function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
@@ -269,7 +269,7 @@ function judgeDeclared(container: ContainerFact, check: ContainerCheck, facts: F
   const severity = judgement.severity ?? check.severity;
   const rank = severityRank(severity) + (container.state === 'restarting' ? 0 : 1);
   if (judgement.verdict !== 'fail' || rank >= severityRank('info'))
-    return notApplicable('the container does not run, and what was asked for shows nothing that fails', ...evidence);
+    return notApplicable('the container does not run, and its declaration shows no failure', ...evidence);
   return { ...judgement, severity: SEVERITIES[rank] ?? severity, evidence };
 }
 
@@ -302,8 +302,8 @@ function judgeFiles(check: FileCheck, facts: Facts): readonly Finding[] {
     const incomplete = incompleteBecause(check, facts);
     const judge = (): Judgement =>
       incomplete === undefined
-        ? notApplicable('no such file is configured on this node')
-        : unknownBecause(`whether there is such a file is not known: ${incomplete}`);
+        ? notApplicable('no such file is configured on this host')
+        : unknownBecause(`it is unknown whether such a file exists: ${incomplete}`);
     return [toFinding(check, nodeSubject(facts), judge)];
   }
   return files.map((file) =>
@@ -367,6 +367,6 @@ function judgeSafely(judge: () => Judgement): Judgement {
     return judge();
   } catch (error) {
     const message = error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error';
-    return unknownBecause(`this check has a defect, please report it (${message})`);
+    return unknownBecause(`internal error in this check, please report it (${message})`);
   }
 }

@@ -1,7 +1,7 @@
 import { notApplicable, severityRank } from '../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../verdict.ts';
 
-/** At most so many pieces of evidence stand in one finding. */
+/** Pieces of evidence in one finding. */
 const MAX_EVIDENCE = 8;
 
 /** From the answer that decides to the answer that counts least. */

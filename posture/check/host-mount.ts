@@ -4,7 +4,7 @@ import type { Evidence } from '../verdict.ts';
 import { quote } from './evidence-text.ts';
 import { isWithin, joined, mountAt, mountLine } from './mount.ts';
 
-/** Something of the node that is mounted in a container. */
+/** Something of the host that is mounted in a container. */
 export interface HostMount {
   /** Paths on the node where the kernel has these files, and what was asked for, /var/run written as /run. */
   readonly paths: readonly string[];

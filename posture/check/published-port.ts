@@ -7,7 +7,7 @@ interface PublishedPort {
   readonly hostIps: readonly string[];
 }
 
-/** Published ports; the engine lists one entry an address family, here they stand together. Port 0 is not bound yet. */
+/** Published ports; the engine lists one entry an address family, here they share one entry. Port 0 is not bound yet. */
 export function publishedPorts({ ports }: Declared): readonly PublishedPort[] {
   const byLabel = new Map<string, { hostPort: number; hostIps: string[] }>();
   for (const { containerPort, hostIp, hostPort } of ports) {

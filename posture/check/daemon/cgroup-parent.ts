@@ -1,6 +1,6 @@
 import { settingCheck } from './setting.ts';
 
-/** What dockerd uses where nobody says anything: by the cgroupfs driver, and by the systemd driver. */
+/** Defaults of dockerd: of the cgroupfs driver, and of the systemd driver. */
 const DEFAULTS: ReadonlySet<string> = new Set(['', '/docker', 'docker', 'system.slice']);
 
 export const cgroupParent = settingCheck({

@@ -127,7 +127,7 @@ function problemsOf(before: Round, after: Round): readonly string[] {
   if (text.includes(SECRET)) problems.push('a file outside of the root was read');
   if (text.includes('PATH=')) problems.push('the environment of a process was read');
   for (const [id, { verdict, reason, evidence }] of after.findings) {
-    if (reason?.includes('this check has a defect') === true) problems.push(`${id}: ${reason}`);
+    if (reason?.includes('internal error in this check') === true) problems.push(`${id}: ${reason}`);
     if (verdict === 'pass' && before.findings.get(id)?.verdict === 'fail')
       problems.push(`${id} passes now: ${JSON.stringify(evidence)}`);
   }
