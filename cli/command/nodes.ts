@@ -11,15 +11,17 @@ import { dateTime, span } from '../../api/format.ts';
 
 export const nodes = defineCommand({
   name: 'nodes',
-  summary: 'list the nodes of the fleet, or remove some',
+  summary: 'list the nodes of the fleet, show one, or remove some',
   usage: [
     'nodes [options]',
+    'nodes show NODE [options]',
     'nodes remove NODE… [options]',
     'nodes remove --stale-for DURATION [options]',
     'nodes revoke NODE… [options]',
   ],
   description: [
     'Lists the nodes that the collector knows: whether each is connected, its container engine, the number of running containers, and the number of failed checks by severity.',
+    'show prints one node, by id (6 characters or more of it are enough) or name: identity, status, containers, and findings by severity. Its agent reads the status (uptime, load, memory, pressure, disks, clock) for the answer. For a node that is offline, show prints what is stored and its age.',
     'remove removes nodes that are not connected, with their findings. Open findings are resolved, in the history and for every sink. A node that connects again is a new node. See also the setting node-retention of the collector.',
     'revoke refuses every certificate that was issued to the nodes until now and ends their sessions, within seconds. A revoked node comes back only with a join token that was created for it.',
   ],
@@ -38,10 +40,11 @@ export const nodes = defineCommand({
   examples: [
     { line: 'plimsoll nodes', meaning: 'the fleet' },
     { line: 'plimsoll nodes -o wide', meaning: 'with ids, operating systems and agent versions' },
+    { line: 'plimsoll nodes show web-3', meaning: 'one node and how it is doing now' },
     { line: 'plimsoll nodes remove web-7', meaning: 'after web-7 was retired' },
     { line: 'plimsoll nodes remove --stale-for 7d --dry-run', meaning: 'which nodes have been silent for a week' },
   ],
-  issue: 'remove: a node was not removed; the list shows why',
+  issue: 'show: the node is offline or its agent did not answer; remove: a node was not removed, the list shows why',
   run: async (context) => {
     const { args, settings, clock } = context;
     const [action] = args.operands;
@@ -53,6 +56,10 @@ export const nodes = defineCommand({
     if (action === 'revoke') {
       const { revokeNodes } = await import('../nodes/revoke.ts');
       return revokeNodes(context);
+    }
+    if (action === 'show') {
+      const { showNode } = await import('../nodes/show.ts');
+      return showNode(context);
     }
     if (action !== undefined) return printError(context, `nodes does not know ${JSON.stringify(action)}`, SEE);
     const meant = ['stale-for', 'dry-run', 'yes'].find(args.has);

@@ -77,7 +77,7 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
     case 'command':
       return { kind: 'words', words: COMMAND_NAMES };
     case 'nodeAction':
-      return { kind: 'words', words: ['remove', 'revoke'] };
+      return { kind: 'words', words: ['show', 'remove', 'revoke'] };
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
     case 'node':

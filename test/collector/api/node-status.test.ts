@@ -1,37 +1,26 @@
 import t from 'tap';
 import type { Test } from 'tap';
 import { nodeStatus, nodeStatusAnswer } from '../../../api/node-status.ts';
-import { createQueryHub, DEFAULT_QUERY_LIMITS } from '../../../collector/query/hub.ts';
-import type { QueryHub } from '../../../collector/query/hub.ts';
 import type { Query, QueryResult } from '../../../proto/fleet.ts';
-import { systemClock } from '../../../service/clock.ts';
 import { factsOf, nodeStatusFact } from '../../fixture/facts.ts';
 import { violations } from '../../fixture/json-schema.ts';
-import { connectFleet, realNode, silent } from '../../fixture/query-fleet.ts';
+import { realNode } from '../../fixture/query-fleet.ts';
 import type { NodeBehaviour } from '../../fixture/query-fleet.ts';
 import { nodeRow } from '../store/fleet.ts';
-import { startServer } from './server.ts';
+import { startAskingServer } from './asking-server.ts';
 import type { ApiServer } from './server.ts';
 
 const ID = '8f1d0c6be2a54c0e9b7a3a1f5d2e4c60';
 const web = realNode(factsOf());
 t.teardown(() => web.close());
 
-/** A server that asks nodes over the wire. */
+/** A server with two nodes, of which those in `nodes` are asked over the wire. */
 async function serverWith(
   t: Test,
   nodes: Readonly<Record<string, NodeBehaviour>>,
   maxDeadlineMs = 200,
 ): Promise<ApiServer> {
-  const fleet = connectFleet(nodes, () => hub.replies);
-  const hub: QueryHub = createQueryHub({
-    sessions: () => fleet.sessions,
-    store: { nodes: () => server.store.nodes() },
-    clock: systemClock(),
-    log: silent,
-    limits: { ...DEFAULT_QUERY_LIMITS, maxDeadlineMs },
-  });
-  const server = await startServer(t, { queries: hub });
+  const server = await startAskingServer(t, nodes, maxDeadlineMs);
   await server.store.putNode(nodeRow({ id: ID, name: 'web-3' }));
   await server.store.putNode(nodeRow({ id: '8f1d0cff', name: 'db-1', connected: false, offlineSinceMs: 1234 }));
   return server;

@@ -1,0 +1,33 @@
+import { nodeDetail } from '../../api/node.ts';
+import { nodeStatusAnswer } from '../../api/node-status.ts';
+import { safeJson } from '../../api/safe.ts';
+import { connect } from '../api/connect.ts';
+import { EXIT_ISSUES, EXIT_OK } from '../command.ts';
+import type { Context } from '../context.ts';
+import { printError, printFailure } from '../print-error.ts';
+import { renderNode } from './render-node.ts';
+
+/** `plimsoll nodes show NODE`: what is stored about one node, and how it is doing now. */
+export async function showNode(context: Context): Promise<number> {
+  const { args, settings, stdout, width, paint, clock } = context;
+  const [, word, ...others] = args.operands;
+  if (word === undefined || others.length > 0)
+    return printError(context, 'nodes show needs one node', 'usage: plimsoll nodes show NODE; see: plimsoll nodes');
+  const client = await connect(settings, new AbortController().signal);
+  if (!client.ok) return printFailure(context, client.problem);
+  const path = `/v1/nodes/${encodeURIComponent(word)}`;
+  const node = await client.value.get(path, nodeDetail);
+  if (!node.ok) return printFailure(context, node.problem);
+  // By its id: the name may belong to several a moment later.
+  const status = await client.value.get(`/v1/nodes/${encodeURIComponent(node.value.id)}/status`, nodeStatusAnswer);
+  if (!status.ok) return printFailure(context, status.problem);
+  const output = args.value('output') ?? 'table';
+  if (output === 'table') {
+    const lines = renderNode(node.value, status.value, { width, paint, nowMs: clock.now() });
+    await stdout.write(`${lines.join('\n')}\n`);
+  } else {
+    const document = { node: node.value, status: status.value };
+    await stdout.write(`${output === 'json' ? safeJson(document, 2) : safeJson(document)}\n`);
+  }
+  return status.value.outcome === 'ok' ? EXIT_OK : EXIT_ISSUES;
+}
