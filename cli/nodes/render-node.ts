@@ -33,11 +33,9 @@ export function renderNode(node: NodeDetail, answer: NodeStatusAnswer, style: No
     ['Containers', containerRows(node, answer)],
     ['Findings', findingRows(node, style)],
   ];
-  return sections.flatMap(([title, rows], index) => [
-    ...(index === 0 ? [] : ['']),
-    style.paint.bold(safe(title)),
-    ...rows.flatMap((row) => rowLines(row, style)),
-  ]);
+  return sections
+    .flatMap(([title, rows]) => ['', style.paint.bold(safe(title))].concat(rows.flatMap((row) => rowLines(row, style))))
+    .slice(1);
 }
 
 function identityRows(node: NodeDetail): readonly Row[] {
@@ -47,7 +45,7 @@ function identityRows(node: NodeDetail): readonly Row[] {
     { name: 'system', value: node.operatingSystem },
     { name: 'kernel', value: `${node.kernelRelease} (${hardware.join(', ')})` },
     { name: 'engine', value: node.runtime === '' ? 'none' : node.runtime },
-    { name: 'agent', value: node.agentVersion },
+    { name: 'agent version', value: node.agentVersion },
     { name: 'first seen', value: dateTime(node.firstSeenMs) },
   ];
 }

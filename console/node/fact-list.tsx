@@ -7,7 +7,7 @@ export function FactList({ rows }: { readonly rows: readonly FactRow[] }): JSX.E
   return (
     <dl class="facts">
       {rows.map(({ name, value, weakness }) => (
-        <div key={name}>
+        <div key={`${name} ${value}`}>
           <dt>{name}</dt>
           <dd>
             <UntrustedText text={value} />

@@ -15,6 +15,7 @@ import { ContainersCard } from './containers-card.tsx';
 import { RemoveCard } from './remove-card.tsx';
 import { IdentityCard } from './identity-card.tsx';
 import { LiveFactCards } from './live-fact-cards.tsx';
+import { StatusCard } from './status-card.tsx';
 
 const RELOAD_EVERY_MS = 3000;
 const UNKNOWN = 'No node has this id or name.';
@@ -56,6 +57,7 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
         <>
           <div class="node-grid">
             <IdentityCard node={{ ...value, ...live }} />
+            <StatusCard nodeId={value.id} isConnected={(live ?? value).connected} />
             <LiveFactCards node={value} isConnected={(live ?? value).connected} />
           </div>
           <ContainersCard node={value} isConnected={(live ?? value).connected} />

@@ -266,8 +266,8 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
   await t.test('a node that is offline: since when, and what is stored', async (t) => {
     await go('#/nodes/seeded-0');
     await page
+      .getByRole('region', { name: 'Status', exact: true })
       .getByText(/The node is offline since \d{4}-\d\d-\d\d/)
-      .first()
       .waitFor();
     await page.getByRole('table', { name: 'Containers that the node last reported' }).getByText('shop-1-0').waitFor();
     await page.locator('.row-link').first().waitFor();
@@ -281,6 +281,11 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await kernel.getByText('lockdown').first().waitFor();
     await kernel.getByText('kernel settings').click();
     await kernel.getByText('kernel.kptr_restrict').waitFor();
+    const status = page.getByRole('region', { name: 'Status', exact: true });
+    await status.getByText(/ of \d+ GiB available$/).waitFor();
+    await status.getByText(/^equals that of the collector within \d+ ms/).waitFor();
+    await status.getByRole('button', { name: 'Read again' }).click();
+    await status.getByText(/ of a core$/).waitFor();
     calm(t);
   });
 
