@@ -264,8 +264,19 @@ export const containerSchema = s.object(
       s.list(s.string('`c 1:3 rwm`', 64), '', 1024),
       '`devices.list` of its cgroup; absent in version 2, where an eBPF program that cannot be read decides',
     ),
-    memoryMaxBytes: observed(s.integer(), 'memory limit of the cgroup or the nearest ancestor; -1: none'),
-    pidsMax: observed(s.integer(), 'pids limit of the cgroup or the nearest ancestor; -1: none'),
+    memoryMaxBytes: observed(s.integer(), 'lowest memory limit of the cgroup and its ancestors; -1: none'),
+    pidsMax: observed(s.integer(), 'lowest pids limit of the cgroup and its ancestors; -1: none'),
+    cpu: s.object(
+      {
+        maxMillicores: observed(
+          s.integer(),
+          'lowest CPU quota of the cgroup and its ancestors, in thousandths of a processor; -1: none',
+        ),
+        weightPermille: observed(s.integer(), 'weight of the cgroup, in thousandths of the default weight'),
+        processors: observed(s.integer(), 'number of processors that the cgroup may run on'),
+      },
+      'what the cgroup gets of the processors',
+    ),
     podUid: s.string(
       'uid of the pod whose cgroup the container is in and whose directory the kubelet made; empty: none. Labels do not count',
       64,

@@ -9,7 +9,16 @@ import { parseUidMap } from '../proc/uid-map.ts';
 import { observeText } from '../read-text.ts';
 import { readContainerThreads } from './container-threads.ts';
 import { readDeviceRules } from './device-rules.ts';
-import { effectiveLimit, MEMORY_LIMIT, PIDS_LIMIT } from './limits.ts';
+import {
+  containerEntries,
+  CPU_LIMIT,
+  CPU_SET,
+  CPU_WEIGHT,
+  effectiveLimit,
+  MEMORY_LIMIT,
+  PIDS_LIMIT,
+} from './limits.ts';
+import type { Limit } from './limits.ts';
 import { readMountNamespaces } from './mount-namespaces.ts';
 import { placeContainer } from './mount-placement.ts';
 import type { NodeView } from './node-view.ts';
@@ -37,6 +46,7 @@ export type KernelSide = Pick<
   | 'deviceRules'
   | 'memoryMaxBytes'
   | 'pidsMax'
+  | 'cpu'
   | 'podUid'
   | 'programs'
 >;
@@ -65,13 +75,12 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
   const found = await readContainerThreads(view, { id, init: pid, cgroupText, entries, mounts: cgroups });
   if (found === undefined) return undefined;
   const { threads, problem } = found;
-  const [isNested, uidMap, mounts, deviceRules, memoryMaxBytes, pidsMax, podUid] = await Promise.all([
+  const [isNested, uidMap, mounts, deviceRules, limits, podUid] = await Promise.all([
     readNested(view, threads),
     observeText(host, `/proc/${String(pid)}/uid_map`, parseUidMap),
     readMountNamespaces(view, { id, pid, threads }),
     readDeviceRules(view, id, entries),
-    effectiveLimit(view.limits.read, MEMORY_LIMIT, cgroups, entries),
-    effectiveLimit(view.limits.read, PIDS_LIMIT, cgroups, entries),
+    readLimits(view, containerEntries(entries, id)),
     readPodUid(host, entries),
   ]);
   const contexts = toSecurityContexts(view, { pid, threads, problem, isNested });
@@ -93,11 +102,25 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
       mountNamespaces: mounts.others,
     })),
     deviceRules,
-    memoryMaxBytes,
-    pidsMax,
+    ...limits,
     podUid,
   };
   return { kernel, parent: threads[0]?.pid === pid ? threads[0].status.parent : 0 };
+}
+
+async function readLimits(
+  { limits, node }: NodeView,
+  entries: readonly CgroupEntry[],
+): Promise<Pick<KernelSide, 'memoryMaxBytes' | 'pidsMax' | 'cpu'>> {
+  const read = (limit: Limit): Promise<Observed<number>> => effectiveLimit(limits.read, limit, node.cgroups, entries);
+  const [memoryMaxBytes, pidsMax, maxMillicores, weightPermille, processors] = await Promise.all([
+    read(MEMORY_LIMIT),
+    read(PIDS_LIMIT),
+    read(CPU_LIMIT),
+    read(CPU_WEIGHT),
+    read(CPU_SET),
+  ]);
+  return { memoryMaxBytes, pidsMax, cpu: { maxMillicores, weightPermille, processors } };
 }
 
 /** Nothing of it could be seen, for one reason; or, without a reason, all of it is gone. */
@@ -134,6 +157,7 @@ export function unseenKernelSide(pid: number, reason?: string): KernelSide {
     deviceRules: at('cgroup'),
     memoryMaxBytes: at('cgroup'),
     pidsMax: at('cgroup'),
+    cpu: { maxMillicores: at('cgroup'), weightPermille: at('cgroup'), processors: at('cgroup') },
     podUid: '',
     programs: at('status'),
   };

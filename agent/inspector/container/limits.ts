@@ -17,6 +17,8 @@ export interface Limit {
   readonly controller: string;
   readonly unifiedFile: string;
   readonly legacyFile: string;
+  /** The value of a cgroup without the file. Ancestors do not count then; otherwise the lowest limit does. */
+  readonly ownDefault?: number;
 }
 
 /** Bytes of memory, cgroup-v2.rst and cgroup-v1/memory.rst. */
@@ -30,6 +32,26 @@ export const PIDS_LIMIT: Limit = Object.freeze({
   controller: 'pids',
   unifiedFile: 'pids.max',
   legacyFile: 'pids.max',
+});
+
+/** Thousandths of a processor, cgroup-v2.rst and scheduler/sched-bwc.rst. */
+export const CPU_LIMIT: Limit = Object.freeze({
+  controller: 'cpu',
+  unifiedFile: 'cpu.max',
+  legacyFile: 'cpu.cfs_quota_us',
+});
+/** Thousandths of the default weight, which is 100 in version 2 and 1024 in version 1. */
+export const CPU_WEIGHT: Limit = Object.freeze({
+  controller: 'cpu',
+  unifiedFile: 'cpu.weight',
+  legacyFile: 'cpu.shares',
+  ownDefault: 1000,
+});
+/** Number of processors, cgroup-v2.rst and cgroup-v1/cpusets.rst. */
+export const CPU_SET: Limit = Object.freeze({
+  controller: 'cpuset',
+  unifiedFile: 'cpuset.cpus.effective',
+  legacyFile: 'cpuset.effective_cpus',
 });
 
 /** Deeper than any engine nests a container. */
@@ -54,9 +76,18 @@ export function createLimitReader(host: Host): LimitReader {
   };
 }
 
+/** The cgroup of the container itself: its processes may have made others below it and set limits there. */
+export function containerEntries(entries: readonly CgroupEntry[], id: string): readonly CgroupEntry[] {
+  return entries.map((entry) => {
+    const at = entry.path.indexOf(id);
+    const end = at === -1 ? -1 : entry.path.indexOf('/', at + id.length);
+    return end === -1 ? entry : { controllers: entry.controllers, path: entry.path.slice(0, end) };
+  });
+}
+
 /**
- * The limit of a cgroup, or of the nearest ancestor that has one; -1 where none has. A controller that is not switched
- * on for a cgroup has no file there.
+ * The lowest limit of a cgroup and its ancestors; -1 where none has one. A controller that is not enabled for a cgroup
+ * has no file there.
  */
 export async function effectiveLimit(
   read: LimitReader['read'],
@@ -71,28 +102,71 @@ export async function effectiveLimit(
     return unreadable(`${file} of the cgroup`, 'the cgroup file system is not mounted where the agent can read it');
   let { path } = directory;
   let nearest: string | undefined;
+  let lowest: { readonly value: number; readonly source: string } | undefined;
   for (let depth = 0; depth < MAX_ANCESTORS; depth += 1) {
     const source = `${path}/${file}`;
     const value = await read(source);
     if (!value.ok && value.code !== 'absent') return unreadable(source, value.reason);
+    if (limit.ownDefault !== undefined) return seen(value.ok ? value.value : limit.ownDefault, source);
     if (value.ok) {
       nearest ??= source;
-      if (value.value >= 0) return seen(value.value, source);
+      if (value.value >= 0 && value.value < (lowest?.value ?? Number.POSITIVE_INFINITY))
+        lowest = { value: value.value, source };
     }
     if (path.length <= directory.top.length) break;
     path = path.slice(0, path.lastIndexOf('/'));
   }
-  return seen(-1, nearest ?? `${directory.path}/${file}`);
+  return lowest === undefined ? seen(-1, nearest ?? `${directory.path}/${file}`) : seen(lowest.value, lowest.source);
 }
 
-/** One limit file. */
+/** One limit file. A CPU quota of version 1 has its period in a file of its own. */
 export async function readLimit(host: Host, path: string): Promise<Read<number>> {
-  const read = await readText(host, path);
+  const slash = path.lastIndexOf('/');
+  const name = path.slice(slash + 1);
+  const [read, period] = await Promise.all([
+    readText(host, path),
+    name === CPU_LIMIT.legacyFile ? readText(host, `${path.slice(0, slash)}/cpu.cfs_period_us`) : undefined,
+  ]);
   if (!read.ok) return read;
-  const value = parseLimit(read.value);
+  if (period?.ok === false) return { ...period, code: 'failed' };
+  const parse = PARSERS[name] ?? parseLimit;
+  const value = parse(period === undefined ? read.value : `${read.value.trim()} ${period.value.trim()}`);
   return value === undefined
     ? { ok: false, code: 'failed', reason: 'its content is not understood' }
     : { ok: true, value };
+}
+
+/** Files that hold something else than one limit. */
+const PARSERS: Readonly<Record<string, (text: string) => number | undefined>> = Object.freeze({
+  [CPU_LIMIT.unifiedFile]: parseQuota,
+  [CPU_LIMIT.legacyFile]: parseQuota,
+  [CPU_WEIGHT.unifiedFile]: (text) => parseWeight(text, 100),
+  [CPU_WEIGHT.legacyFile]: (text) => parseWeight(text, 1024),
+  [CPU_SET.unifiedFile]: countProcessors,
+  [CPU_SET.legacyFile]: countProcessors,
+});
+
+/** `50000 100000`, quota and period in microseconds, in thousandths of a processor; `max 100000` or `-1 100000`: -1. */
+export function parseQuota(text: string): number | undefined {
+  const match = /^(max|-1|\d{1,15}) (\d{1,15})$/.exec(text.trim());
+  if (match === null || Number(match[2]) === 0) return undefined;
+  const quota = Number(match[1]);
+  return quota >= 0 ? Math.round((quota * 1000) / Number(match[2])) : -1;
+}
+
+function parseWeight(text: string, normal: number): number | undefined {
+  return /^\d{1,9}\s*$/.test(text) ? Math.round((Number(text) * 1000) / normal) : undefined;
+}
+
+/** The number of processors in `0-2,5`, cpuset(7). */
+export function countProcessors(text: string): number | undefined {
+  let count = 0;
+  for (const part of text.trim().split(',')) {
+    const [, first = '', last = first] = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part) ?? [];
+    if (first === '' || Number(last) < Number(first)) return undefined;
+    count += Number(last) - Number(first) + 1;
+  }
+  return count;
 }
 
 /**

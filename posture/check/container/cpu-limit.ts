@@ -1,6 +1,9 @@
 import type { Declared } from '../../fact/container.ts';
+import type { Observed } from '../../observed.ts';
 import { fail, pass } from '../../verdict.ts';
+import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
+import { notSeen } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
 
 /** The weight of a container that requests none. */
@@ -19,18 +22,57 @@ export const cpuLimit = containerCheck({
   needs: ['node'],
   judge: (container, { node }) => {
     const { set, idle } = declaredLimits(container.declared, node.cpus);
-    const seen = [...set, ...idle].join(', ') || 'CpuShares, NanoCpus, CpuQuota and CpusetCpus are not set';
-    const evidence = {
+    const declared = {
       source: 'inspect HostConfig',
-      seen,
+      seen: [...set, ...idle].join(', ') || 'CpuShares, NanoCpus, CpuQuota and CpusetCpus are not set',
       expected: 'one of CpuShares, NanoCpus, CpuQuota, CpusetCpus',
     };
-    if (set.length > 0) return pass(evidence);
-    if (idle.length === 0) return fail('the container can use every CPU with normal weight', evidence);
-    const host = { source: 'host', seen: `${String(node.cpus)} processors`, expected: 'more than the limit' };
-    return fail('the CPU limit is not below the processors of the host', evidence, host);
+    const { maxMillicores, weightPermille, processors } = container.cpu;
+    // A container that does not run has no cgroup.
+    if (maxMillicores.state === 'absent') return set.length > 0 ? pass(declared) : failed(node.cpus, idle, [declared]);
+    // If the number of processors is unknown, every limit counts.
+    const cpus = node.cpus > 0 ? node.cpus : Number.POSITIVE_INFINITY;
+    const limits: readonly CpuLimit[] = [
+      {
+        limit: maxMillicores,
+        isEffective: (value) => value >= 0 && value < cpus * 1000,
+        text: (value) => (value < 0 ? 'no quota' : `${String(value / 1000)} processors`),
+      },
+      {
+        limit: weightPermille,
+        isEffective: (value) => value !== 1000,
+        text: (value) => `${String(value / 10)} % of the default weight`,
+      },
+      { limit: processors, isEffective: (value) => value < cpus, text: (value) => `${String(value)} processors` },
+    ];
+    const effective = limits.filter(({ limit, isEffective }) => limit.state === 'seen' && isEffective(limit.value));
+    if (effective.length > 0) return pass(...effective.flatMap(evidenceOf), declared);
+    const unseen = limits.map(({ limit }) => limit).find((limit) => limit.state !== 'seen');
+    if (unseen !== undefined) return notSeen(unseen, declared);
+    return failed(node.cpus, [...set, ...idle], [...limits.flatMap(evidenceOf), declared]);
   },
 });
+
+/** One of the ways in which a cgroup limits its processes. */
+interface CpuLimit {
+  readonly limit: Observed<number>;
+  readonly isEffective: (value: number) => boolean;
+  readonly text: (value: number) => string;
+}
+
+function evidenceOf({ limit, text }: CpuLimit): readonly Evidence[] {
+  if (limit.state !== 'seen') return [];
+  return [
+    { source: limit.source, seen: text(limit.value), expected: 'less than the processors of the host, or a weight' },
+  ];
+}
+
+/** `idle`: what was declared and has no effect. */
+function failed(cpus: number, idle: readonly string[], evidence: readonly Evidence[]): Judgement {
+  if (idle.length === 0) return fail('the container can use every CPU with normal weight', ...evidence);
+  const host = { source: 'host', seen: `${String(cpus)} processors`, expected: 'more than the limit' };
+  return fail('the declared CPU limit is not below what the host has, or is not in force', ...evidence, host);
+}
 
 /** Default period in microseconds. */
 const DEFAULT_PERIOD = 100_000;

@@ -18,7 +18,7 @@ const VARIANTS: Readonly<Record<string, readonly string[]>> = {
   unconfined: [...noNetwork, '--security-opt', 'seccomp=unconfined'],
   shared: ['--network', 'host', '--pid', 'host', '--ipc', 'host', '--uts', 'host', '--userns', 'host'],
   capabilities: [...noNetwork, '--cap-add', 'NET_ADMIN', '--cap-drop', 'CHOWN', '--security-opt', 'no-new-privileges'],
-  limits: [...noNetwork, '--memory', '64m', '--pids-limit', '50'],
+  limits: [...noNetwork, '--memory', '64m', '--pids-limit', '50', '--cpus', '0.5', '--cpuset-cpus', '0'],
   'read-only': [...noNetwork, '--read-only', '--user', '1000:1000'],
 };
 
@@ -87,6 +87,11 @@ function expected(t: Tap, variant: string, container: ContainerFact): void {
   t.match(container.noNewPrivs, { value: variant === 'capabilities' });
   t.match(container.memoryMaxBytes, { value: variant === 'limits' ? 64 * 1024 * 1024 : -1 });
   t.match(container.pidsMax, { value: variant === 'limits' ? 50 : -1 });
+  t.match(container.cpu, {
+    maxMillicores: { value: variant === 'limits' ? 500 : -1 },
+    weightPermille: { value: 1000 },
+    processors: { value: variant === 'limits' ? 1 : Number(told('nproc', '--all')) },
+  });
   t.match(container.uid, { value: variant === 'read-only' ? 1000 : 0 });
   const root = container.mounts.state === 'seen' && container.mounts.value.find(({ mountPoint }) => mountPoint === '/');
   t.match(root, { readOnly: variant === 'read-only' });

@@ -1,9 +1,15 @@
 import t from 'tap';
 import {
+  containerEntries,
+  countProcessors,
+  CPU_LIMIT,
+  CPU_SET,
+  CPU_WEIGHT,
   createLimitReader,
   effectiveLimit,
   MEMORY_LIMIT,
   parseLimit,
+  parseQuota,
   PIDS_LIMIT,
 } from '../../../../agent/inspector/container/limits.ts';
 import { parseProcCgroup } from '../../../../agent/inspector/proc/cgroup.ts';
@@ -57,6 +63,70 @@ t.test('version 1 with its own file, and no limit anywhere', async (t) => {
   const { read } = createLimitReader(host);
   t.match(await effectiveLimit(read, MEMORY_LIMIT, LEGACY, entries), { state: 'seen', value: -1 });
   t.match(await effectiveLimit(read, PIDS_LIMIT, LEGACY, entries), { state: 'seen', value: 50 });
+});
+
+// Documentation/admin-guide/cgroup-v2.rst, scheduler/sched-bwc.rst and cgroup-v1/cpusets.rst of Linux.
+t.test('quotas and lists of processors', (t) => {
+  t.equal(parseQuota('max 100000\n'), -1);
+  t.equal(parseQuota('-1 100000'), -1);
+  t.equal(parseQuota('50000 100000\n'), 500);
+  t.equal(parseQuota('150000 50000'), 3000);
+  for (const text of ['', '50000', '50000 0', 'x 100000', '50000 100000 1']) t.equal(parseQuota(text), undefined, text);
+  t.equal(countProcessors('0\n'), 1);
+  t.equal(countProcessors('0-2,5\n'), 4);
+  for (const text of ['', '0-', '3-1', '0;1', 'all']) t.equal(countProcessors(text), undefined, text);
+  t.end();
+});
+
+t.test('processors in version 2: the lowest quota counts, and the weight of the cgroup itself', async (t) => {
+  const host = treeHost(t, {
+    '/sys/fs/cgroup/cpuset.cpus.effective': '0-7\n',
+    '/sys/fs/cgroup/a/cpu.max': '100000 100000\n',
+    '/sys/fs/cgroup/a/cpu.weight': '50\n',
+    '/sys/fs/cgroup/a/cpuset.cpus.effective': '0-3\n',
+    '/sys/fs/cgroup/a/c1/cpu.max': '400000 100000\n',
+    '/sys/fs/cgroup/a/c1/cpu.weight': '100\n',
+  });
+  const { read } = createLimitReader(host);
+  const entries = parseProcCgroup('0::/a/c1\n');
+  t.match(await effectiveLimit(read, CPU_LIMIT, UNIFIED, entries), { value: 1000, source: '/sys/fs/cgroup/a/cpu.max' });
+  t.match(await effectiveLimit(read, CPU_WEIGHT, UNIFIED, entries), { value: 1000 });
+  t.match(await effectiveLimit(read, CPU_SET, UNIFIED, entries), { value: 4 });
+  t.match(await effectiveLimit(read, CPU_WEIGHT, UNIFIED, parseProcCgroup('0::/b')), { value: 1000 }, 'not enabled');
+});
+
+t.test('processors in version 1', async (t) => {
+  const cpu = (path: string) => `/sys/fs/cgroup/cpu/docker/${path}`;
+  const host = treeHost(t, {
+    [cpu('c1/cpu.cfs_quota_us')]: '50000\n',
+    [cpu('c1/cpu.cfs_period_us')]: '100000\n',
+    [cpu('c1/cpu.shares')]: '512\n',
+    [cpu('cpu.cfs_quota_us')]: '-1\n',
+    [cpu('cpu.cfs_period_us')]: '100000\n',
+    [cpu('c2/cpu.cfs_quota_us')]: '50000\n',
+    '/sys/fs/cgroup/cpuset/docker/c1/cpuset.effective_cpus': '0,2\n',
+  });
+  const mounts = ['cpu', 'cpuset'].map((name) => ({
+    controllers: [name],
+    mountPoint: `/sys/fs/cgroup/${name}`,
+    root: '/',
+  }));
+  const { read } = createLimitReader(host);
+  const of = (id: string) => parseProcCgroup(`4:cpu:/docker/${id}\n5:cpuset:/docker/${id}\n`);
+  t.match(await effectiveLimit(read, CPU_LIMIT, mounts, of('c1')), { state: 'seen', value: 500 });
+  t.match(await effectiveLimit(read, CPU_WEIGHT, mounts, of('c1')), { value: 500 });
+  t.match(await effectiveLimit(read, CPU_SET, mounts, of('c1')), { value: 2 });
+  t.match(await effectiveLimit(read, CPU_LIMIT, mounts, of('c2')), { state: 'unreadable' }, 'a quota without a period');
+});
+
+t.test('limits that a container makes for itself below its own cgroup do not count', (t) => {
+  const id = 'ab'.repeat(32);
+  const paths = [`/docker/${id}/init.scope`, `/system.slice/docker-${id}.scope/x/y`, `/docker/${id}`, '/user.slice'];
+  t.same(
+    paths.map((path) => containerEntries(parseProcCgroup(`0::${path}\n`), id)[0]?.path),
+    [`/docker/${id}`, `/system.slice/docker-${id}.scope`, `/docker/${id}`, '/user.slice'],
+  );
+  t.end();
 });
 
 t.test('what cannot be seen is not "no limit"', async (t) => {
