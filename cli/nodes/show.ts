@@ -1,9 +1,9 @@
 import { nodeDetail } from '../../api/node.ts';
 import { nodeStatusAnswer } from '../../api/node-status.ts';
-import { safeJson } from '../../api/safe.ts';
 import { connect } from '../api/connect.ts';
 import { EXIT_ISSUES, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
+import { isTable, printDocument } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import { renderNode } from './render-node.ts';
 
@@ -13,6 +13,9 @@ export async function showNode(context: Context): Promise<number> {
   const [, word, ...others] = args.operands;
   if (word === undefined || others.length > 0)
     return printError(context, 'nodes show needs one node', 'usage: plimsoll nodes show NODE; see: plimsoll nodes');
+  const output = args.value('output') ?? '';
+  if (['csv', 'name'].includes(output))
+    return printError(context, `nodes show has no output ${output}`, 'use table, json, ndjson or jsonpath=TEMPLATE');
   const client = await connect(settings, new AbortController().signal);
   if (!client.ok) return printFailure(context, client.problem);
   const path = `/v1/nodes/${encodeURIComponent(word)}`;
@@ -21,13 +24,9 @@ export async function showNode(context: Context): Promise<number> {
   // By its id: the name may belong to several a moment later.
   const status = await client.value.get(`/v1/nodes/${encodeURIComponent(node.value.id)}/status`, nodeStatusAnswer);
   if (!status.ok) return printFailure(context, status.problem);
-  const output = args.value('output') ?? 'table';
-  if (output === 'table') {
+  if (isTable(context)) {
     const lines = renderNode(node.value, status.value, { width, paint, nowMs: clock.now() });
     await stdout.write(`${lines.join('\n')}\n`);
-  } else {
-    const document = { node: node.value, status: status.value };
-    await stdout.write(`${output === 'json' ? safeJson(document, 2) : safeJson(document)}\n`);
-  }
+  } else await printDocument(context, { node: node.value, status: status.value });
   return status.value.outcome === 'ok' ? EXIT_OK : EXIT_ISSUES;
 }

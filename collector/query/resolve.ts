@@ -6,7 +6,7 @@ export type Resolved =
   { readonly ok: true; readonly nodes: readonly NodeRow[] } | { readonly ok: false; readonly error: string };
 
 /** Characters of an id that are enough where no other id begins with them. */
-const MIN_PREFIX = 6;
+const MIN_PREFIX = 4;
 
 /**
  * The nodes that these words mean, each once, in the order of their names; no words: all nodes. A word is an id, or a

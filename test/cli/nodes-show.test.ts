@@ -78,6 +78,10 @@ void t.test('for a program', async (t) => {
   const { node, status } = JSON.parse(stdout) as Record<string, unknown>;
   t.ok(nodeDetail.parse(node).ok);
   t.match(nodeStatusAnswer.parse(status), { ok: true, value: { outcome: 'ok', status: { uptimeSeconds: 86_400 } } });
+  t.match(await run('show', ID, '-o', 'jsonpath={.node.name} {.status.status.uptimeSeconds}'), {
+    stdout: /^web-3 86400\n?$/,
+  });
+  t.match(await run('show', ID, '-o', 'csv'), { code: 2, stderr: /nodes show has no output csv/ });
   t.equal((await run('show', ID, '--output', 'ndjson')).stdout.trimEnd().split('\n').length, 1);
 });
 

@@ -22,7 +22,7 @@ export const getNodeStatus = jsonRoute({
     'Asks the agent of the node for uptime, load, memory, pressure, free room, containers by state and what it uses ' +
     'itself. Answers within 7 s; where the node is offline or does not answer, `outcome` says so and there is no status.',
   refuses: ['unknownNode', 'ambiguousNode', 'invalidRequest'],
-  params: s.object({ node: text('id, at least 6 characters of its beginning, or name', 256) }),
+  params: s.object({ node: text('id, at least 4 characters of its beginning, or name', 256) }),
   asksNodes: true,
   answer: nodeStatusAnswer,
   handle: async ({ params, signal }, { store, queries, clock }) => {

@@ -35,7 +35,7 @@ export const getNode = jsonRoute({
   summary: 'One node',
   description: 'One node with its running containers.',
   refuses: ['unknownNode', 'ambiguousNode', 'invalidRequest'],
-  params: s.object({ node: text('id, at least 6 characters of its beginning, or name', 256) }),
+  params: s.object({ node: text('id, at least 4 characters of its beginning, or name', 256) }),
   answer: nodeDetail,
   handle: async ({ params }, { store, clock, heartbeatMs }) => {
     const found = await findNode(store, params.node);

@@ -68,7 +68,7 @@ void t.test('by id, by the beginning of an id, and what is not one node', async 
   const server = await serverWith(t, {});
   for (const word of [ID, ID.slice(0, 8), 'web-3']) t.match(await statusOf(server, word), { body: { nodeId: ID } });
   t.match(await statusOf(server, '8f1d0c'), { status: 409, body: { error: { code: 'ambiguousNode' } } });
-  t.match(await statusOf(server, '8f1d0'), { status: 404 }, 'five characters are a name');
+  t.match(await statusOf(server, '8f1'), { status: 404 }, 'three characters are a name');
   t.match(await statusOf(server, 'web-4'), {
     status: 404,
     body: { error: { code: 'unknownNode', message: 'no node has the id or name "web-4"; did you mean "web-3"?' } },
