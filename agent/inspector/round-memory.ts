@@ -1,8 +1,11 @@
 import type { Host } from '../host/host.ts';
 
 /** What several inspectors read in one round: processes, the mounts and sockets of the node, its users and units. */
-const SHARED =
+const SHARED_CONTENT =
   /^\/(?:proc(?:$|\/\d+\/(?:cgroup|status|fd)(?:$|\/)|\/1\/|\/stat$)|etc\/|(?:usr\/|usr\/local\/)?lib\/systemd\/|run\/systemd\/)/;
+
+/** The way to a file outside of /proc: the same directories lead to many files. */
+const SHARED_WAY = /^\/(?!proc\/)/;
 
 /** Answers that are kept for one round, so that all inspectors of the round judge one state of the node. */
 export interface RoundMemory {
@@ -33,14 +36,16 @@ export function createRoundMemory(): RoundMemory {
 }
 
 function rememberingHost(host: Host): Host {
-  const readFile = remembering((path: string, maxBytes: number | undefined) =>
+  const isContentShared = (path: string): boolean => SHARED_CONTENT.test(path);
+  const isWayShared = (path: string): boolean => SHARED_WAY.test(path) || SHARED_CONTENT.test(path);
+  const readFile = remembering(isContentShared, (path: string, maxBytes: number | undefined) =>
     host.readFile(path, maxBytes === undefined ? {} : { maxBytes }),
   );
-  const list = remembering((path: string, maxEntries: number | undefined) =>
+  const list = remembering(isContentShared, (path: string, maxEntries: number | undefined) =>
     host.list(path, maxEntries === undefined ? {} : { maxEntries }),
   );
-  const stat = remembering((path: string) => host.stat(path));
-  const readLink = remembering((path: string) => host.readLink(path));
+  const stat = remembering(isWayShared, (path: string) => host.stat(path));
+  const readLink = remembering(isWayShared, (path: string) => host.readLink(path));
   return {
     ...host,
     readFile: (path, limits) => readFile(path, limits?.maxBytes),
@@ -52,11 +57,12 @@ function rememberingHost(host: Host): Host {
 
 /** Remembers answers for shared paths; a different bound is a different question. */
 function remembering<T>(
+  isShared: (path: string) => boolean,
   ask: (path: string, limit: number | undefined) => Promise<T>,
 ): (path: string, limit: number | undefined) => Promise<T> {
   const known = new Map<string, Promise<T>>();
   return (path, limit) => {
-    if (!SHARED.test(path)) return ask(path, limit);
+    if (!isShared(path)) return ask(path, limit);
     const key = `${String(limit)}:${path}`;
     const before = known.get(key);
     if (before !== undefined) return before;

@@ -14,7 +14,9 @@ interface MountPosition {
  */
 export function mountAt<M extends MountPosition>(mounts: readonly M[], path: string): M | undefined {
   const children = new Map<number, M[]>();
-  for (const mount of mounts) {
+  // Without an iterator: the table of a node with many containers has many hundred lines.
+  for (let index = 0; index < mounts.length; index += 1) {
+    const mount = mounts[index] as M;
     if (!isWithin(path, mount.mountPoint)) continue;
     const siblings = children.get(mount.parent);
     if (siblings === undefined) children.set(mount.parent, [mount]);
@@ -22,7 +24,7 @@ export function mountAt<M extends MountPosition>(mounts: readonly M[], path: str
   }
   const roots = mounts.filter(({ mountPoint }) => mountPoint === '/');
   const outside = new Set(roots.map(({ parent }) => parent));
-  for (const { id } of mounts) outside.delete(id);
+  for (let index = 0; index < mounts.length; index += 1) outside.delete((mounts[index] as M).id);
   let current = roots.find(({ id, parent }) => parent === id || outside.has(parent));
   // Each mount is visited once: a table that was changed while it was read could otherwise lead in a circle.
   for (const visited = new Set<M>(); current !== undefined;) {

@@ -84,23 +84,22 @@ async function readProcesses({ host, cache }: ProcessAccess): Promise<Read<reado
   const earlier: (ReadResult | undefined)[] = [];
   for (const pid of pids) {
     const known = before?.get(pid);
-    requests.push(...(known?.requests ?? requestsFor(pid)));
+    const [comm, executable] = known?.requests ?? requestsFor(pid);
+    requests.push(comm, executable);
     earlier.push(known?.results[0], known?.results[1]);
   }
   const results = await host.readMany(requests, earlier);
   const after = new Map<string, KnownProcess>();
   const processes: NamedProcess[] = [];
-  for (const [index, pid] of pids.entries()) {
+  for (let index = 0; index < pids.length; index += 1) {
+    const pid = pids[index] as string;
     const [comm, executable] = [results[2 * index] as ReadResult, results[2 * index + 1] as ReadResult];
-    let known = before?.get(pid);
-    if (known?.results[0] !== comm || known.results[1] !== executable)
-      known = {
-        requests: [requests[2 * index] as ReadRequest, requests[2 * index + 1] as ReadRequest],
-        results: [comm, executable],
-        process: toNamedProcess(Number(pid), comm, executable as Read<string>),
-      };
-    after.set(pid, known);
-    if (known.process !== undefined) processes.push(known.process);
+    const known = before?.get(pid);
+    const isSame = known !== undefined && known.results[0] === comm && known.results[1] === executable;
+    const process = isSame ? known.process : toNamedProcess(Number(pid), comm, executable as Read<string>);
+    const asked = [requests[2 * index] as ReadRequest, requests[2 * index + 1] as ReadRequest] as const;
+    after.set(pid, isSame ? known : { requests: asked, results: [comm, executable], process });
+    if (process !== undefined) processes.push(process);
   }
   cache.set(NODE_SUBJECT, KNOWN, after);
   return { ok: true, value: processes };

@@ -12,19 +12,44 @@ const NAMES = ['ssh', 'sshd'];
 /** Targets that are reached at boot. */
 const SERVICE_TARGETS = ['multi-user.target', 'default.target', 'graphical.target', 'basic.target'];
 
-/** All links that would enable a unit, with what they start. */
-const LINKS: readonly EnabledUnit[] = [
-  ...linksOf('socket', ['sockets.target']).map((path) => ({ kind: 'socketActivated' as const, path })),
-  ...linksOf('service', SERVICE_TARGETS).map((path) => ({ kind: 'enabled' as const, path })),
-  { kind: 'enabled', path: '/etc/runlevels/default/sshd' },
-];
+/** A link that would enable a unit, below one of the directories that hold units. */
+interface EnablingLink extends EnabledUnit {
+  readonly unitDirectory: string;
+  /** Name in that directory: `multi-user.target.wants`. */
+  readonly dependencies: string;
+}
 
-function linksOf(type: string, targets: readonly string[]): readonly string[] {
-  return UNIT_DIRECTORIES.flatMap((directory) =>
-    targets.flatMap((target) =>
-      ['wants', 'requires'].flatMap((kind) => NAMES.map((name) => `${directory}/${target}.${kind}/${name}.${type}`)),
-    ),
+const LINKS: readonly EnablingLink[] = [
+  ...linksOf('socketActivated', 'socket', ['sockets.target']),
+  ...linksOf('enabled', 'service', SERVICE_TARGETS),
+];
+const OPENRC_LINK: EnabledUnit = { kind: 'enabled', path: '/etc/runlevels/default/sshd' };
+
+function linksOf(kind: EnabledUnit['kind'], type: string, targets: readonly string[]): readonly EnablingLink[] {
+  return UNIT_DIRECTORIES.flatMap((unitDirectory) =>
+    targets
+      .flatMap((target) => [`${target}.wants`, `${target}.requires`])
+      .flatMap((dependencies) =>
+        NAMES.map((name) => ({
+          kind,
+          unitDirectory,
+          dependencies,
+          path: `${unitDirectory}/${dependencies}/${name}.${type}`,
+        })),
+      ),
   );
+}
+
+/** The links that can exist: a list of five directories saves looking for a hundred links one by one. */
+async function possibleLinks(host: Host): Promise<readonly EnabledUnit[]> {
+  const listed = new Map<string, ReadonlySet<string> | undefined>();
+  for (const directory of UNIT_DIRECTORIES) {
+    const list = await host.list(directory);
+    if (list.ok) listed.set(directory, new Set(list.value));
+    else if (list.code === 'absent') listed.set(directory, new Set());
+  }
+  const links = LINKS.filter(({ unitDirectory, dependencies }) => listed.get(unitDirectory)?.has(dependencies) ?? true);
+  return [...links, OPENRC_LINK];
 }
 
 /**
@@ -32,8 +57,9 @@ function linksOf(type: string, targets: readonly string[]): readonly string[] {
  * no init system runs that would follow the link; undefined: sshd is not enabled.
  */
 export async function enabledUnit(host: Host): Promise<EnabledUnit | undefined> {
-  const links = await host.readMany(LINKS.map(({ path }) => ({ op: 'readLink', path })));
-  const enabled = LINKS.filter((_, index) => links[index]?.ok === true);
+  const possible = await possibleLinks(host);
+  const links = await host.readMany(possible.map(({ path }) => ({ op: 'readLink', path })));
+  const enabled = possible.filter((_, index) => links[index]?.ok === true);
   if (enabled.length === 0 || (await hasNoInit(host))) return undefined;
   for (const link of enabled) {
     const masked = await host.readLink(`/etc/systemd/system/${link.path.slice(link.path.lastIndexOf('/') + 1)}`);
