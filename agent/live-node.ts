@@ -6,6 +6,7 @@ import { createLinuxHost } from './host/linux.ts';
 import type { Host } from './host/host.ts';
 import { socketPath } from './inspector/runtime-reply.ts';
 import { createParseCache } from './inspector/parse-cache.ts';
+import { createFailedLooks } from './inspector/unobserved/failed-looks.ts';
 import { createInventory } from './inventory/inventory.ts';
 import type { NodeAccess } from './node-access.ts';
 import { createProber } from './probe/tls-prober.ts';
@@ -57,6 +58,7 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
     },
     agent: agent ?? (() => absent('plimsoll agent')),
     cache,
+    failedLooks: createFailedLooks(),
     now: options.now,
   };
 }

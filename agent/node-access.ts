@@ -2,6 +2,7 @@ import type { AgentFact } from '../posture/fact/agent.ts';
 import type { NodeFact } from '../posture/fact/node.ts';
 import type { Host } from './host/host.ts';
 import type { ParseCache } from './inspector/parse-cache.ts';
+import type { FailedLooks } from './inspector/unobserved/failed-looks.ts';
 import type { Prober } from './probe/prober.ts';
 import type { Engines } from './runtime/engines.ts';
 import type { ContainerRuntime } from './runtime/runtime.ts';
@@ -17,8 +18,10 @@ export interface NodeAccess {
   readonly inventory: () => Promise<NodeFact>;
   /** What the running agent takes; absent where none runs. */
   readonly agent: () => AgentFact;
-  /** What was parsed at the last look. */
+  /** What inspectors remember to save work. */
   readonly cache: ParseCache;
+  /** What could not be inspected, until it can be or is gone. */
+  readonly failedLooks: FailedLooks;
   /** Milliseconds since 1970. A recorded node answers with the time of the recording. */
   readonly now: () => number;
 }

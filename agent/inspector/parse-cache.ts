@@ -2,40 +2,37 @@ import { hash } from 'node:crypto';
 import { sameValue } from '../same-value.ts';
 import { createRoundMemory } from './round-memory.ts';
 import type { RoundMemory } from './round-memory.ts';
-import { createFailedLooks } from './unobserved/failed-looks.ts';
-import type { FailedLooks } from './unobserved/failed-looks.ts';
 
 /**
- * Everything that inspectors remember. It saves work and never decides: a round reads the node anew, and only what was
- * made of the same bytes is taken from here. With and without it the facts are equal.
+ * Everything that inspectors remember, in one place. It saves work and decides nothing: each look reads the node, and
+ * what is taken from here was made of the same bytes. A cache that is switched off remembers nothing, and the facts are
+ * equal to those with one that is switched on; a test holds the inspectors to that.
  */
 export interface ParseCache extends RoundMemory {
   /**
    * What `parse` makes of the bytes that were read at `place` of `subject`. `parse` must depend on the bytes alone, and
-   * what it answers must not be changed.
+   * what it returns must not be changed.
    */
   readonly parsed: <T>(subject: string, place: string, bytes: Buffer, parse: (bytes: Buffer) => T) => T;
   /**
-   * The text, of which there is then only one in memory: mount tables of hundreds of containers consist of the same
-   * words, and a piece of a text would keep the whole text alive.
+   * An equal text that is in memory once: mount tables of hundreds of containers consist of the same words, and a slice
+   * of a text keeps the whole text alive.
    */
   readonly intern: (text: string) => string;
   /**
-   * What `read` answers, for a moment: events come in bursts, and each is about a container while the node around it is
-   * the same.
+   * What `read` returns, for at most 2 s: events come in bursts, and each is about a container while the node around it
+   * is the same. A failure is not remembered.
    */
   readonly memoizeFor: <T>(place: string, read: () => Promise<T>) => Promise<T>;
-  /** `value`, or the object that stood for `place` before where that says the same. */
+  /** `value`, or an equal object that was returned for `place` before. */
   readonly canonical: <T>(place: string, value: T) => T;
-  /** What was kept last for `subject` in this key. */
+  /** What was set last for `subject`, with what is needed to see whether it still holds. */
   readonly get: <T>(subject: string, key: CacheKey<T>) => T | undefined;
   readonly set: <T>(subject: string, key: CacheKey<T>, value: T) => void;
-  /** The subject is gone. */
+  /** Removes what is kept for a subject that is gone. */
   readonly delete: (subject: string) => void;
-  /** All others, but the node itself, are gone. */
+  /** Removes what is kept for all other subjects, except the node itself. */
   readonly retain: (subjects: ReadonlySet<string>) => void;
-  /** What could not be looked at. It is no cache: a look that failed must not be forgotten. */
-  readonly failed: FailedLooks;
 }
 
 /** Where values of one type are kept: one for each subject. */
@@ -45,52 +42,40 @@ export interface CacheKey<T> {
   readonly holds?: T;
 }
 
-interface Parsed {
-  readonly digest: string;
-  readonly value: unknown;
-}
-
-interface Subject {
-  readonly parsed: Map<string, Parsed>;
-  readonly kept: Map<string, unknown>;
+/** What a cache is made with. */
+export interface ParseCacheOptions {
+  /** false: nothing is remembered; for comparison in tests. Default: true. */
+  readonly enabled?: boolean;
 }
 
 /** The subject of what is kept about the node as a whole. */
 export const NODE_SUBJECT = '';
 
-/** Subjects whose end nobody told would stay for ever. */
-const MAX_SUBJECTS = 10_000;
-/** So long the node around the containers is taken for the same; a round takes as long. */
-const SHORTLY_MS = 2000;
-/** The words of a node with 200 containers are some thousand. */
+/** An empty cache. One for each node that is inspected. */
+export function createParseCache({ enabled = true }: ParseCacheOptions = {}): ParseCache {
+  return enabled ? { ...createRoundMemory(), ...createTexts(), ...createMoments(), ...createSubjects() } : DISABLED;
+}
+
+/** Holds no state. */
+const DISABLED: ParseCache = Object.freeze({
+  openRound: (host) => host,
+  shared: (_host, _place, read) => read(),
+  parsed: (_subject, _place, bytes, parse) => parse(bytes),
+  intern: (text) => text,
+  memoizeFor: (_place, read) => read(),
+  canonical: (_place, value) => value,
+  get: () => undefined,
+  set: () => undefined,
+  delete: () => undefined,
+  retain: () => undefined,
+} satisfies ParseCache);
+
+/** A node with 200 containers has some thousand words. */
 const MAX_WORDS = 10_000;
 
-/** Remembers nothing yet. One for each node that is looked at. */
-export function createParseCache(): ParseCache {
-  const known = new Map<string, Subject>();
-  const moments = new Map<string, { readonly readMs: number; readonly value: Promise<unknown> }>();
-  const steady = new Map<string, unknown>();
+function createTexts(): Pick<ParseCache, 'intern'> {
   let words = new Map<string, string>();
-  const about = (subject: string): Subject => {
-    const before = known.get(subject);
-    if (before !== undefined) return before;
-    if (known.size >= MAX_SUBJECTS) known.clear();
-    const fresh: Subject = { parsed: new Map(), kept: new Map() };
-    known.set(subject, fresh);
-    return fresh;
-  };
   return {
-    ...createRoundMemory(),
-    parsed: <T>(subject: string, place: string, bytes: Buffer, parse: (bytes: Buffer) => T): T => {
-      const digest = hash('sha256', bytes, 'base64');
-      const places = about(subject).parsed;
-      const before = places.get(place);
-      // The place decides what is parsed, so what stands there is of the same type.
-      if (before?.digest === digest) return before.value as T;
-      const value = parse(bytes);
-      places.set(place, { digest, value });
-      return value;
-    },
     intern: (text) => {
       const known = words.get(text);
       if (known !== undefined) return known;
@@ -100,20 +85,62 @@ export function createParseCache(): ParseCache {
       words.set(own, own);
       return own;
     },
+  };
+}
+
+/** A round takes about as long. */
+const MEMOIZE_MS = 2000;
+
+function createMoments(): Pick<ParseCache, 'memoizeFor' | 'canonical'> {
+  const moments = new Map<string, { readonly readMs: number; readonly value: Promise<unknown> }>();
+  const values = new Map<string, unknown>();
+  return {
     memoizeFor: <T>(place: string, read: () => Promise<T>): Promise<T> => {
       const nowMs = performance.now();
       const before = moments.get(place);
-      if (before !== undefined && nowMs - before.readMs < SHORTLY_MS) return before.value as Promise<T>;
+      if (before !== undefined && nowMs - before.readMs < MEMOIZE_MS) return before.value as Promise<T>;
       const value = read();
       moments.set(place, { readMs: nowMs, value });
       value.catch(() => moments.delete(place));
       return value;
     },
     canonical: <T>(place: string, value: T): T => {
-      const before = steady.get(place);
+      const before = values.get(place);
       // The place decides about the type.
       if (sameValue(before, value)) return before as T;
-      steady.set(place, value);
+      values.set(place, value);
+      return value;
+    },
+  };
+}
+
+interface Subject {
+  readonly parsed: Map<string, { readonly digest: string; readonly value: unknown }>;
+  readonly kept: Map<string, unknown>;
+}
+
+/** Bounds what stays of subjects whose end was never reported. */
+const MAX_SUBJECTS = 10_000;
+
+function createSubjects(): Pick<ParseCache, 'parsed' | 'get' | 'set' | 'delete' | 'retain'> {
+  const known = new Map<string, Subject>();
+  const about = (subject: string): Subject => {
+    const before = known.get(subject);
+    if (before !== undefined) return before;
+    if (known.size >= MAX_SUBJECTS) known.clear();
+    const fresh: Subject = { parsed: new Map(), kept: new Map() };
+    known.set(subject, fresh);
+    return fresh;
+  };
+  return {
+    parsed: <T>(subject: string, place: string, bytes: Buffer, parse: (bytes: Buffer) => T): T => {
+      const digest = hash('sha256', bytes, 'base64');
+      const places = about(subject).parsed;
+      const before = places.get(place);
+      // The place decides what is parsed, so what was parsed there is of the same type.
+      if (before?.digest === digest) return before.value as T;
+      const value = parse(bytes);
+      places.set(place, { digest, value });
       return value;
     },
     get: <T>(subject: string, { name }: CacheKey<T>) => known.get(subject)?.kept.get(name) as T | undefined,
@@ -122,6 +149,5 @@ export function createParseCache(): ParseCache {
     retain: (subjects) => {
       for (const subject of known.keys()) if (subject !== NODE_SUBJECT && !subjects.has(subject)) known.delete(subject);
     },
-    failed: createFailedLooks(),
   };
 }

@@ -29,6 +29,7 @@ export function createRecorder(access: NodeAccess): Recorder {
       inventory: access.inventory,
       agent: access.agent,
       cache: access.cache,
+      failedLooks: access.failedLooks,
       now: () => {
         const nowMs = access.now();
         // Facts are judged by the time of their round: the first that was asked for.

@@ -1,4 +1,5 @@
 import { createParseCache } from '../inspector/parse-cache.ts';
+import { createFailedLooks } from '../inspector/unobserved/failed-looks.ts';
 import { createRecordedHost } from './recorded-host.ts';
 import { absent } from '../../posture/observed.ts';
 import { nodeSchema } from '../../posture/fact/node.ts';
@@ -52,6 +53,7 @@ export async function openRecorded(directory: string): Promise<OpenedRecording> 
       inventory: () => Promise.resolve(node),
       agent: () => absent('plimsoll agent'),
       cache: createParseCache(),
+      failedLooks: createFailedLooks(),
       now: () => recordedAtMs,
     },
   };

@@ -143,7 +143,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
   };
   const failedContainers = (): readonly Unobserved[] =>
     // Without an engine there is nobody to ask again: the next round looks at its processes.
-    access.cache.failed.list().filter(({ kind, engine }) => kind === 'container' && engine !== '');
+    access.failedLooks.list().filter(({ kind, engine }) => kind === 'container' && engine !== '');
   const look = async (id: string): Promise<void> => {
     const observed = await observeContainer(access, state.snapshot()?.facts ?? {}, id);
     if (signal.aborted) return;

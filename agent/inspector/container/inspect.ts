@@ -79,7 +79,7 @@ async function inspectEngine(
   known: Partial<Facts>,
   { taken, round }: Round,
 ): Promise<ContainersFact> {
-  const { runtime, cache } = access;
+  const { runtime, failedLooks } = access;
   const reply = await runtime.listContainers();
   const listed = reply.ok ? observeReply(reply) : await runtimeUnseen(access, runtime.endpoint, reply);
   if (listed.state !== 'seen') {
@@ -90,12 +90,12 @@ async function inspectEngine(
     noteEngine(access, listed, reply);
     return listed;
   }
-  cache.failed.clear('engine', runtime.endpoint);
+  failedLooks.clear('engine', runtime.endpoint);
   const before = seenBefore(known);
   const view = await viewNode(access, round.host);
   const own = listed.value.filter(({ id }) => !taken.has(id));
   // First the engine about all, then the kernel: side by side they take each other's share of the processor.
-  const entries = failedLast(runningFirst(own), cache.failed.list());
+  const entries = failedLast(runningFirst(own), failedLooks.list());
   const answers = await askAboutAll(runtime, view, entries);
   let looks = 0;
   const inspections = await mapBounded([...entries.entries()], CONCURRENCY, async ([index, { id }]) => {
@@ -105,7 +105,7 @@ async function inspectEngine(
   });
   const ids = new Set(entries.map(({ id }) => id));
   for (const id of ids) taken.add(id);
-  cache.failed.keepOnly('container', runtime.endpoint, ids);
+  failedLooks.keepOnly('container', runtime.endpoint, ids);
   const containers: ContainerFact[] = [];
   const first = await firstProcesses(round);
   for (const [index, inspection] of inspections.entries()) {
@@ -187,11 +187,11 @@ function namesOf(container: ContainerFact | ListedContainer | undefined): Omit<K
 
 function noteOutcome(access: NodeAccess, container: KnownContainer, inspection: Inspection): void {
   if (inspection.outcome === 'failed') noteFailure(access, container, inspection.reason);
-  else access.cache.failed.clear('container', container.id);
+  else access.failedLooks.clear('container', container.id);
 }
 
-function noteFailure({ cache, runtime, now }: NodeAccess, container: KnownContainer, reason: string): void {
-  cache.failed.record({ kind: 'container', ...container, engine: runtime.endpoint, reason }, now());
+function noteFailure({ failedLooks, runtime, now }: NodeAccess, container: KnownContainer, reason: string): void {
+  failedLooks.record({ kind: 'container', ...container, engine: runtime.endpoint, reason }, now());
 }
 
 /**
@@ -199,38 +199,38 @@ function noteFailure({ cache, runtime, now }: NodeAccess, container: KnownContai
  * do as long as their first process does: an engine that ends can leave its containers running.
  */
 async function noteUnlisted(access: NodeAccess, known: Partial<Facts>, unlisted: Observed<never>): Promise<void> {
-  const { cache, runtime, host } = access;
+  const { failedLooks, runtime, host } = access;
   const before = [...seenBefore(known).values()].filter(({ engine }) => engine === runtime.endpoint);
   if (unlisted.state === 'unreadable') {
     const reason = `${unlisted.source}: ${unlisted.reason}`;
     for (const container of before) noteFailure(access, container, reason);
     return;
   }
-  const failed = cache.failed.list().filter(({ kind, engine }) => kind === 'container' && engine === runtime.endpoint);
+  const failed = failedLooks.list().filter(({ kind, engine }) => kind === 'container' && engine === runtime.endpoint);
   for (const { id, name, imageId, pid } of [...before, ...failed]) {
     const cgroup = pid === 0 ? undefined : await readText(host, `/proc/${String(pid)}/cgroup`);
     if (cgroup?.ok === true && cgroup.value.includes(id))
       noteFailure(access, { id, name, imageId, pid }, `it runs, but its engine ${runtime.endpoint} is gone`);
-    else cache.failed.clear('container', id);
+    else failedLooks.clear('container', id);
   }
 }
 
 /** An engine that is there and does not list its containers: others of them may run than were seen before. */
-function noteEngine({ cache, runtime, now }: NodeAccess, unlisted: Observed<never>, reply: Reply<unknown>): void {
+function noteEngine({ failedLooks, runtime, now }: NodeAccess, unlisted: Observed<never>, reply: Reply<unknown>): void {
   const { endpoint } = runtime;
   // Nobody listens at that endpoint: what runs without an engine is found by its processes.
   const isGone = !reply.ok && reply.code === 'absent';
-  if (isGone || unlisted.state !== 'unreadable') cache.failed.clear('engine', endpoint);
+  if (isGone || unlisted.state !== 'unreadable') failedLooks.clear('engine', endpoint);
   else {
     const subject = { kind: 'engine', id: endpoint, name: `dockerd ${endpoint}`, imageId: '', pid: 0 } as const;
-    cache.failed.record({ ...subject, engine: endpoint, reason: unlisted.reason }, now());
+    failedLooks.record({ ...subject, engine: endpoint, reason: unlisted.reason }, now());
   }
 }
 
 /** Of an engine that is not asked any more, the processes of its containers tell. */
-function forgetOtherEngines({ cache }: NodeAccess, runtimes: readonly ContainerRuntime[]): void {
+function forgetOtherEngines({ failedLooks }: NodeAccess, runtimes: readonly ContainerRuntime[]): void {
   const endpoints = new Set(['', ...runtimes.map(({ endpoint }) => endpoint)]);
-  for (const { kind, id, engine } of cache.failed.list()) if (!endpoints.has(engine)) cache.failed.clear(kind, id);
+  for (const { kind, id, engine } of failedLooks.list()) if (!endpoints.has(engine)) failedLooks.clear(kind, id);
 }
 
 function seenBefore({ containers }: Partial<Facts>): ReadonlyMap<string, ContainerFact> {

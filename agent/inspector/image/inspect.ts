@@ -27,30 +27,30 @@ export const imageInspector: Inspector<'images'> = {
 };
 
 async function inspectImages(access: NodeAccess, { containers, images }: Partial<Facts>): Promise<ImagesFact> {
-  const { runtime, engines, cache, now } = access;
+  const { runtime, engines, failedLooks, now } = access;
   if (containers === undefined) return unreadable(SOURCE, 'the containers that use them are not known');
   if (containers.state !== 'seen') return containers;
-  const ids = imagesOf(containers.value, cache.failed.list());
+  const ids = imagesOf(containers.value, failedLooks.list());
   const before = new Map(images?.state === 'seen' ? images.value.map((image) => [image.id, image]) : []);
   const runtimes = [runtime, ...(await engines.others(access.host))];
   const users = new Map(containers.value.map(({ imageId, engine }) => [imageId, engine]));
   const runtimeOf = (id: string): ContainerRuntime =>
     runtimes.find(({ endpoint }) => endpoint === users.get(id)) ?? runtime;
   const answers = await mapBounded(ids, CONCURRENCY, (id) => inspectImage(runtimeOf(id), id, before.get(id)));
-  for (const { endpoint } of runtimes) cache.failed.keepOnly('image', endpoint, new Set(ids));
+  for (const { endpoint } of runtimes) failedLooks.keepOnly('image', endpoint, new Set(ids));
   const found: ImageFact[] = [];
   for (const [index, answer] of answers.entries()) {
     const id = ids[index] ?? '';
     if (answer.state === 'unreadable') {
       const reason = `${answer.source}: ${answer.reason}`;
       const name = before.get(id)?.name ?? '';
-      cache.failed.record(
+      failedLooks.record(
         { kind: 'image', id, name, imageId: '', pid: 0, engine: runtimeOf(id).endpoint, reason },
         now(),
       );
       continue;
     }
-    cache.failed.clear('image', id);
+    failedLooks.clear('image', id);
     // Removed by force while its container still runs: there is nothing left to judge.
     if (answer.state === 'seen') found.push(answer.value);
   }

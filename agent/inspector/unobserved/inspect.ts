@@ -22,8 +22,7 @@ const SOURCE = 'processes and container engines';
 const MAX_ASKED = 64;
 
 /**
- * What is there and could not be inspected: the failed looks that the inspectors of containers and images noted in
- * `cache`, and the containers and engines that the kernel shows and no engine that was asked knows.
+ * What is there and could not be inspected: the failed looks that the inspectors of containers and images recorded, and the containers and engines that the kernel shows and no engine that was asked knows.
  */
 export const unobservedInspector: Inspector<'unobserved'> = {
   fact: 'unobserved',
@@ -38,8 +37,8 @@ async function inspectUnobserved(
   known: Partial<Facts>,
   round: NodeAccess = access,
 ): Promise<UnobservedFact> {
-  const { cache } = access;
-  const failed = cache.failed.list().filter(({ engine }) => engine !== '');
+  const { failedLooks } = access;
+  const failed = failedLooks.list().filter(({ engine }) => engine !== '');
   const ids = new Set(
     [...(known.containers === undefined ? [] : valueOr(known.containers, [])), ...failed].map(({ id }) => id),
   );
@@ -57,8 +56,8 @@ async function inspectUnobserved(
       reason,
     } as const;
     // Those that were found before stay: they may run on.
-    cache.failed.record(hidden, access.now());
-    return seen(cache.failed.list(), SOURCE);
+    failedLooks.record(hidden, access.now());
+    return seen(failedLooks.list(), SOURCE);
   }
   const isQuiet = first.value.length === 0 && engines.value.length === 0;
   if (!isQuiet) await sleep(SECOND_LOOK_MS);
@@ -67,15 +66,15 @@ async function inspectUnobserved(
   const again = new Set(second.ok ? second.value.map(({ pid }) => pid) : []);
   note(access, 'container', containers.map(toContainer));
   note(access, 'engine', engines.value.filter(({ pid }) => again.has(pid)).map(toEngine));
-  return seen(cache.failed.list(), SOURCE);
+  return seen(failedLooks.list(), SOURCE);
 }
 
 type Entry = Omit<Unobserved, 'sinceMs'>;
 
 /** What has no engine that could be asked carries none: entries of engines are those of other inspectors. */
-function note({ cache, now }: NodeAccess, kind: Unobserved['kind'], entries: readonly Entry[]): void {
-  for (const entry of entries) cache.failed.record(entry, now());
-  cache.failed.keepOnly(kind, '', new Set(entries.map(({ id }) => id)));
+function note({ failedLooks, now }: NodeAccess, kind: Unobserved['kind'], entries: readonly Entry[]): void {
+  for (const entry of entries) failedLooks.record(entry, now());
+  failedLooks.keepOnly(kind, '', new Set(entries.map(({ id }) => id)));
 }
 
 function toContainer({ id, name, pid, sign }: RunningContainer): Entry {

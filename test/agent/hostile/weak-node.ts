@@ -7,6 +7,7 @@ import { recordedJson, recordedText } from '../../fixture/inspector/read.ts';
 import { statusWith } from '../../fixture/inspector/tree.ts';
 import type { Tree } from '../../fixture/inspector/tree.ts';
 import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../agent/inspector/unobserved/failed-looks.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import type { Host } from '../../../agent/host/host.ts';
 import type { ContainerRuntime } from '../../../agent/runtime/runtime.ts';
@@ -124,6 +125,7 @@ export function accessOf(host: Host, runtime: ContainerRuntime): NodeAccess {
     agent: noAgent,
     engines: ONE_ENGINE,
     cache: createParseCache(),
+    failedLooks: createFailedLooks(),
     now: () => Date.UTC(2026, 0, 2),
   };
 }

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../agent/inspector/unobserved/failed-looks.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
 import { createDockerRuntime } from '../../../agent/runtime/docker/docker-runtime.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
@@ -19,6 +20,7 @@ export function liveNode(endpoint: string): NodeAccess {
     agent: noAgent,
     engines: ONE_ENGINE,
     cache: createParseCache(),
+    failedLooks: createFailedLooks(),
     now: Date.now,
   };
 }

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { createParseCache, NODE_SUBJECT } from '../../../agent/inspector/parse-cache.ts';
+import { treeHost } from '../../fixture/inspector/tree.ts';
 import type { CacheKey } from '../../../agent/inspector/parse-cache.ts';
 
 t.test('the same bytes are parsed once, other bytes again', (t) => {
@@ -77,4 +78,27 @@ t.test('steady: one object as long as it says the same', (t) => {
   t.not(canonical('y', { list: [1, 2] }), first);
   t.same(canonical('x', { list: [2] }), { list: [2] });
   t.end();
+});
+
+t.test('switched off: nothing is remembered', async (t) => {
+  const cache = createParseCache({ enabled: false });
+  const key: CacheKey<number> = { name: 'number' };
+  let calls = 0;
+  const count = (): number => (calls += 1);
+  const read = (): Promise<number> => Promise.resolve(count());
+  cache.set('a', key, 1);
+  t.equal(cache.get('a', key), undefined);
+  for (let time = 0; time < 2; time += 1) {
+    cache.parsed('a', 'x', Buffer.from('x'), count);
+    await cache.memoizeFor('x', read);
+  }
+  t.equal(calls, 4);
+  const host = treeHost(t, {});
+  t.equal(cache.openRound(host), host);
+  t.same([await cache.shared(host, 'x', read), await cache.shared(host, 'x', read)], [5, 6]);
+  const list = { list: [1] };
+  cache.canonical('x', list);
+  const other = { list: [1] };
+  t.equal(cache.canonical('x', other), other);
+  t.equal(cache.intern('text'), 'text');
 });

@@ -1,5 +1,6 @@
 import type { Host } from '../../../agent/host/host.ts';
 import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../agent/inspector/unobserved/failed-looks.ts';
 import { createInventory } from '../../../agent/inventory/inventory.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
@@ -17,6 +18,7 @@ export function nodeOf(host: Host, endpoint = 'unix:///none/docker.sock'): NodeA
     agent: noAgent,
     engines: ONE_ENGINE,
     cache: createParseCache(),
+    failedLooks: createFailedLooks(),
     now: () => Date.UTC(2026, 0, 2),
   };
 }

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Test } from 'tap';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { observe, observeContainer } from '../../../../agent/inspector/observe.ts';
 import type { Host } from '../../../../agent/host/host.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
@@ -54,6 +55,7 @@ async function accessTo(t: Test, host: Host, answers: Answers): Promise<NodeAcce
     agent: noAgent,
     engines: ONE_ENGINE,
     cache: createParseCache(),
+    failedLooks: createFailedLooks(),
     now: () => 0,
   };
 }
@@ -252,7 +254,7 @@ t.test('an engine that is gone leaves a container running, or not', async (t) =>
   host.replace({ '/proc/100/cgroup': '0::/user.slice\n' });
   await observe(gone, factsOf({ containers: await observe(gone, known, 'containers') }), 'containers');
   t.match(await observe(gone, known, 'unobserved'), { state: 'seen', value: [] });
-  t.equal(access.cache.failed.list().length, 0);
+  t.equal(access.failedLooks.list().length, 0);
 });
 
 t.test('one that ends while it is inspected does not hide the others', async (t) => {

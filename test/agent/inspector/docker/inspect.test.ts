@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Test } from 'tap';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { dockerInspector } from '../../../../agent/inspector/docker/inspect.ts';
 import { dockerSchema } from '../../../../posture/fact/docker.ts';
 import type { DockerFact } from '../../../../posture/fact/docker.ts';
@@ -42,6 +43,7 @@ async function dockerOf(t: Test, tree: Tree, answers: Answers, silent = false): 
       agent: noAgent,
       engines: ONE_ENGINE,
       cache: createParseCache(),
+      failedLooks: createFailedLooks(),
       now: () => 0,
     },
     {},

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { fileInspector } from '../../../../agent/inspector/file/inspect.ts';
 import { dockerPaths, registryDirectory, sshPaths } from '../../../../agent/inspector/file/paths.ts';
 import { namesOf } from '../../../../agent/inspector/accounts.ts';
@@ -128,6 +129,7 @@ t.test('a node', async (t) => {
     agent: noAgent,
     engines: ONE_ENGINE,
     cache: createParseCache(),
+    failedLooks: createFailedLooks(),
     now: () => 0,
   };
   const files = await fileInspector.inspect(access, facts);

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { historySchema, imageSchema, toHistory, toImage } from '../../../../agent/runtime/docker/image.ts';
 import { observe } from '../../../../agent/inspector/observe.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
@@ -73,6 +74,7 @@ t.test('images of running containers', async (t) => {
     agent: noAgent,
     engines: ONE_ENGINE,
     cache: createParseCache(),
+    failedLooks: createFailedLooks(),
     now: () => 0,
   });
   const answers = {

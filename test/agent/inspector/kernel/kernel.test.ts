@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { parseBootParameters } from '../../../../agent/inspector/kernel/boot-parameters.ts';
 import { kernelInspector } from '../../../../agent/inspector/kernel/inspect.ts';
 import * as parse from '../../../../agent/inspector/kernel/parse.ts';
@@ -89,6 +90,7 @@ async function kernelOf(t: Test, tree: Tree): Promise<KernelFact> {
       agent: noAgent,
       engines: ONE_ENGINE,
       cache: createParseCache(),
+      failedLooks: createFailedLooks(),
       now: () => 0,
     },
     {},

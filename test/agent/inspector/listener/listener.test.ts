@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Test } from 'tap';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { apiListeners, streamPorts } from '../../../../agent/inspector/listener/choose.ts';
 import { listenerInspector } from '../../../../agent/inspector/listener/inspect.ts';
 import { parseTcpListeners } from '../../../../agent/inspector/proc/proc-net-tcp.ts';
@@ -83,6 +84,7 @@ async function listenersOf(
     agent: noAgent,
     engines: ONE_ENGINE,
     cache: createParseCache(),
+    failedLooks: createFailedLooks(),
     now: () => 0,
   };
   const fact = await listenerInspector.inspect(access, facts);

@@ -4,6 +4,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { parseTcpListeners } from '../../../../agent/inspector/proc/proc-net-tcp.ts';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { sshdInspector } from '../../../../agent/inspector/sshd/inspect.ts';
 import { sshdSchema } from '../../../../posture/fact/sshd.ts';
 import type { SshdFact } from '../../../../posture/fact/sshd.ts';
@@ -28,6 +29,7 @@ async function sshdOf(t: Test, tree: Tree, change: (root: string) => void = () =
       agent: noAgent,
       engines: ONE_ENGINE,
       cache: createParseCache(),
+      failedLooks: createFailedLooks(),
       now: () => 0,
     },
     {},
