@@ -12,12 +12,12 @@ const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 
 /**
  * How the agent is run: it stays for months beside what the node is for, so it is to be small rather than fast. A young
- * generation of 1 MiB, a heap that grows by less than half before it is collected, no optimising compilers, one arena of
+ * generation of 2 MiB, a heap that grows by less than half before it is collected, no optimising compilers, one arena of
  * malloc. bench/README.md has what each saves and costs.
  */
 const FRUGAL = Object.freeze({
   flags: Object.freeze([
-    '--max-semi-space-size=1',
+    '--max-semi-space-size=2',
     '--optimize-for-size',
     '--heap-growing-percent=40',
     '--no-maglev',

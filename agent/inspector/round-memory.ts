@@ -2,7 +2,7 @@ import type { Host } from '../host/host.ts';
 
 /** What several inspectors read in one round: processes, the mounts and sockets of the node, its users and units. */
 const SHARED_CONTENT =
-  /^\/(?:proc(?:$|\/\d+\/(?:cgroup|status|fd)(?:$|\/)|\/1\/|\/stat$)|etc\/|(?:usr\/|usr\/local\/)?lib\/systemd\/|run\/systemd\/)/;
+  /^\/(?:proc(?:$|\/\d+\/(?:cgroup|cmdline|status|fd|net)(?:$|\/)|\/1\/|\/stat$)|etc\/|(?:usr\/|usr\/local\/)?lib\/systemd\/|run\/systemd\/)/;
 
 /** The way to a file outside of /proc: the same directories lead to many files. */
 const SHARED_WAY = /^\/(?!proc\/)/;

@@ -40,15 +40,24 @@ function linksOf(kind: EnabledUnit['kind'], type: string, targets: readonly stri
   );
 }
 
-/** The links that can exist: a list of five directories saves looking for a hundred links one by one. */
+/** The links whose directories exist: a look at each directory saves a look for each link, and most do not exist. */
 async function possibleLinks(host: Host): Promise<readonly EnabledUnit[]> {
-  const listed = new Map<string, ReadonlySet<string> | undefined>();
-  for (const directory of UNIT_DIRECTORIES) {
-    const list = await host.list(directory);
-    if (list.ok) listed.set(directory, new Set(list.value));
-    else if (list.code === 'absent') listed.set(directory, new Set());
+  const seen = new Set<string>();
+  const links: EnabledUnit[] = [];
+  for (const unitDirectory of UNIT_DIRECTORIES) {
+    const directory = await host.stat(unitDirectory);
+    // `/lib` is `/usr/lib` on most distributions. What cannot be read is asked link by link.
+    const place = directory.ok ? directory.value.realPath : unitDirectory;
+    if (seen.has(place) || (!directory.ok && directory.code === 'absent')) continue;
+    seen.add(place);
+    for (const [dependencies, below] of Map.groupBy(
+      LINKS.filter((link) => link.unitDirectory === unitDirectory),
+      (link) => link.dependencies,
+    )) {
+      const stat = await host.stat(`${unitDirectory}/${dependencies}`);
+      if (stat.ok || stat.code !== 'absent') links.push(...below);
+    }
   }
-  const links = LINKS.filter(({ unitDirectory, dependencies }) => listed.get(unitDirectory)?.has(dependencies) ?? true);
   return [...links, OPENRC_LINK];
 }
 
