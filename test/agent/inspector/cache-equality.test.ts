@@ -157,11 +157,11 @@ async function idOf(docker: TestDocker, name: string): Promise<string> {
 
 function ownPart({ containers, unobserved, sshd, images }: Facts, ids: readonly string[]): OwnPart {
   const own = containers.state === 'seen' ? containers.value.filter(({ id }) => ids.includes(id)) : [];
-  const imageIds = own.map(({ imageId }) => imageId);
+  const imageIds = new Set(own.map(({ imageId }) => imageId));
   return {
     containers: own.toSorted((one, other) => (one.id < other.id ? -1 : 1)),
     unobserved: unobserved.state === 'seen' ? unobserved.value.filter(({ id }) => ids.includes(id)) : [unobserved],
     sshd,
-    images: images.state === 'seen' ? images.value.filter(({ id }) => imageIds.includes(id)) : [images],
+    images: images.state === 'seen' ? images.value.filter(({ id }) => imageIds.has(id)) : [images],
   };
 }
