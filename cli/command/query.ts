@@ -38,16 +38,16 @@ export const query = defineCommand({
       meaning: 'names of containers that run privileged',
     },
     {
-      line: `plimsoll query "containers.filter(c, 'SYS_ADMIN' in c.capabilities.effective).map(c, c.name)"`,
+      line: `plimsoll query "containers.filter(c, 'SYS_ADMIN' in c.capabilities.effective)"`,
       meaning: 'those that hold a capability',
     },
     {
-      line: "plimsoll query 'containers.groupBy(c, c.image).transformMap(image, list, list.size())'",
+      line: "plimsoll query 'containers.groupBy(c, c.image).transformMap(i, l, l.size())'",
       meaning: 'how many containers each image has',
     },
     {
-      line: 'plimsoll query \'files.filter(f, f.stat.worldWritable).map(f, f.path + " " + f.stat.mode)\'',
-      meaning: 'files that everyone can write to, with their modes',
+      line: "plimsoll query 'files.filter(f, f.stat.worldWritable).map(f, f.path)'",
+      meaning: 'files that everyone can write to',
     },
     {
       line: 'plimsoll query \'kernel.sysctls["net.ipv4.ip_forward"]\'',
