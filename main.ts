@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NodeAccess } from './agent/node-access.ts';
+import { describeInvocation } from './cli/invocation.ts';
 import { prompterAt } from './cli/prompt.ts';
 import type { Output, Parent, CliEnvironment } from './cli/context.ts';
 import type { Programs } from './cli/programs.ts';
@@ -29,7 +30,7 @@ export interface V8Tuning {
 export async function main(script: string, frugality: V8Tuning): Promise<void> {
   const code = await runCli(process.argv.slice(2), createWorld(script, frugality)).catch(async (error: unknown) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    await outputOf(process.stderr).write(`plimsoll: this is a defect, please report it\n${text}\n`);
+    await outputOf(process.stderr).write(`plimsoll: internal error, please report it\n${text}\n`);
     return 2;
   });
   // Something that still holds a handle must not keep a finished command alive.
@@ -51,6 +52,11 @@ function createWorld(script: string, frugality: V8Tuning): CliEnvironment {
     version,
     platform: { node: process.version, system: process.platform, architecture: process.arch },
     installation: { directory: dirname(dirname(script)), bundled: typeof __PLIMSOLL_VERSION__ === 'string' },
+    invocation: describeInvocation({
+      script: process.argv[1] ?? script,
+      environment: process.env,
+      workingDirectory: process.cwd(),
+    }),
     parent: parentOf(),
     clock,
     programs: createPrograms(script, frugality, version),

@@ -44,6 +44,8 @@ export interface CliEnvironment {
   readonly platform: { readonly node: string; readonly system: string; readonly architecture: string };
   /** Directory of the program, and whether it runs as one bundle; otherwise from source. */
   readonly installation: { readonly directory: string; readonly bundled: boolean };
+  /** What to type to run the program again: `plimsoll`, `npx plimsoll`, `./bin/plimsoll.js`. */
+  readonly invocation: string;
   readonly parent: Parent | undefined;
   readonly clock: Clock;
   readonly programs: Programs;

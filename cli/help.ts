@@ -100,7 +100,8 @@ function describeOption({ name, short, value, choices, repeated, summary }: Opti
   return [`  ${letter}--${name}${value === undefined ? '' : ` ${value}`}`, ...indent(text + words + several, 6)];
 }
 
-function exitLines(command: Command): readonly string[] {
+/** What each exit status of `command` means, one per line. */
+export function exitLines(command: Command): readonly string[] {
   const findings = command.options.some(({ name }) => name === 'fail-on')
     ? ['  1  a finding reaches the severity of --fail-on']
     : [];

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { renderManual } from '../cli/man.ts';
 import { controlsOf } from '../posture/benchmark/benchmark.ts';
 import { severityText } from '../posture/check/check.ts';
 import type { Check } from '../posture/check/check.ts';
@@ -70,12 +71,14 @@ const pages = {
   'docs/facts.md': factsPage(),
   'docs/query.md': queryPage(GENERATED),
   'docs/configuration.md': renderConfigurationPage(),
+  'man/plimsoll.1': await renderManual(),
 };
 const onlyCheck = process.argv.includes('--check');
 let stale = 0;
 for (const [name, text] of Object.entries(pages)) {
   const path = join(ROOT, name);
-  const formatted = await format(text, { ...(await resolveConfig(path)), parser: 'markdown' });
+  const isMarkdown = name.endsWith('.md');
+  const formatted = isMarkdown ? await format(text, { ...(await resolveConfig(path)), parser: 'markdown' }) : text;
   if (existsSync(path) && readFileSync(path, 'utf8') === formatted) continue;
   if (onlyCheck) {
     console.error(`${name} is stale: run npm run docs`);

@@ -1,4 +1,5 @@
 import { defineCommand, EXIT_OK } from '../command.ts';
+import { printError } from '../print-error.ts';
 
 const SHELLS = Object.freeze(['bash', 'zsh', 'fish'] as const);
 
@@ -7,9 +8,9 @@ export const completion = defineCommand({
   summary: 'print a completion script for bash, zsh or fish',
   usage: ['completion bash|zsh|fish'],
   description: [
-    'Prints a script that completes commands, options, their values, and the ids of checks and benchmarks. It is made for this version: print it again after an update.',
+    'Prints a script that completes commands, options, their values, and the ids of checks and benchmarks. It asks the collector for the names of nodes and containers (plimsoll completion names node|container), with the settings of the environment and the configuration file. The script is made for this version: print it again after an update.',
   ],
-  operands: { min: 1, max: 1, completes: 'shell' },
+  operands: { min: 1, max: 2, completes: 'shell' },
   options: [],
   settings: [],
   examples: [
@@ -18,14 +19,14 @@ export const completion = defineCommand({
     { line: 'plimsoll completion fish > ~/.config/fish/completions/plimsoll.fish', meaning: 'fish' },
   ],
   run: async (context) => {
-    const [word] = context.args.operands;
+    const [word, kind] = context.args.operands;
+    if (word === 'names' && (kind === 'node' || kind === 'container')) {
+      const { printNames } = await import('../completion/names.ts');
+      return printNames(context, kind);
+    }
     const shell = SHELLS.find((known) => known === word);
-    const { printError } = await import('../print-error.ts');
-    if (shell === undefined)
-      return printError(
-        context,
-        `there is no script for ${JSON.stringify(word)}; there is one for ${SHELLS.join(', ')}`,
-      );
+    if (shell === undefined || kind !== undefined)
+      return printError(context, `no script for ${JSON.stringify(word)}; give one of: ${SHELLS.join(', ')}`);
     const [{ renderCompletion }, { describeProgram }] = await Promise.all([
       import('../completion/script.ts'),
       import('../completion/describe.ts'),

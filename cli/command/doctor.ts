@@ -26,7 +26,7 @@ export const doctor = defineCommand({
     { line: 'plimsoll doctor --output json', meaning: 'for a program, or for a report of a defect' },
   ],
   run: async (context) => {
-    const { stdout, width, paint, clock, programs } = context;
+    const { stdout, width, paint, invocation, clock, programs } = context;
     const over = new AbortController();
     try {
       const installation = await findInstallation(context, over.signal);
@@ -35,7 +35,7 @@ export const doctor = defineCommand({
         programs.examine({ settings: installation.agent, signal: over.signal }),
       ]);
       const reported = inOrder([...here, ...node]);
-      if (isTable(context)) await stdout.write(`${renderReport(reported, { width, paint }).join('\n')}\n`);
+      if (isTable(context)) await stdout.write(`${renderReport(reported, { width, paint, invocation }).join('\n')}\n`);
       else await printDocument(context, { counts: countOutcomes(reported), examinations: reported }, reported);
       return reported.some(({ outcome }) => outcome === 'problem') ? EXIT_ISSUES : EXIT_OK;
     } finally {

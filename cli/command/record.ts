@@ -28,7 +28,7 @@ export const record = defineCommand({
     const left = dropped === 0 ? '' : `, ${String(dropped)} left out because they were too large`;
     await stdout.write(
       `recorded ${String(results)} results (${String(Math.ceil(bytes / 1024))} KiB) into ${safe(directory)}${left}\n` +
-        `judge it: plimsoll scan --recorded ${safe(given)}\n`,
+        `judge it: ${context.invocation} scan --recorded ${safe(given)}\n`,
     );
     return EXIT_OK;
   },

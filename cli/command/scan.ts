@@ -14,6 +14,7 @@ import { hasJoined } from '../render/finding-list.ts';
 import { describeNode } from '../scan/node.ts';
 import type { ScannedNode } from '../scan/node.ts';
 import { isGateOpen, unansweredEngines } from '../scan/coverage.ts';
+import { asTyped } from '../invocation.ts';
 import { hintLines, reportHead } from '../scan/report.ts';
 import { ALL_VERDICTS, isAbout, isAnswer, reaches, selectionOf, unknownSubject } from '../scan/select.ts';
 
@@ -185,7 +186,7 @@ async function printTable(context: Context, { node, judged, shown, durationMs }:
     ...reportHead(node, judged, durationMs, context),
     '',
     ...(body.length > 0 ? [...body, ''] : []),
-    ...hints(context, node, judged, shown).flatMap((hint) => hintLines(hint, context)),
+    ...hints(context, node, judged, shown).flatMap((hint) => hintLines(asTyped(hint, context.invocation), context)),
   ];
   await stdout.write(`${lines.join('\n')}\n`);
 }

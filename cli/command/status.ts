@@ -60,10 +60,10 @@ async function showOnce(context: Context, client: ApiClient): Promise<number> {
 }
 
 async function print(context: Context, answer: FleetStatus): Promise<void> {
-  const { args, stdout, width, paint } = context;
+  const { args, stdout, width, paint, invocation } = context;
   if (!isTable(context)) return printDocument(context, answer);
   const clear = args.has('watch') && stdout.isTerminal ? CLEAR : '';
-  return stdout.write(`${clear}${renderStatus(answer, { width, paint }).join('\n')}\n`);
+  return stdout.write(`${clear}${renderStatus(answer, { width, paint, invocation }).join('\n')}\n`);
 }
 
 /** Prints what was tried, what is known about it on this machine, and what to do. */

@@ -30,6 +30,8 @@ export interface DescribedOption {
 /** What can stand somewhere. */
 export type Completion =
   | { readonly kind: 'words'; readonly words: readonly string[] }
+  /** Names that the collector is asked for when they are completed. */
+  | { readonly kind: 'names'; readonly of: 'node' | 'container' }
   | { readonly kind: 'directory' | 'file' | 'anything' | 'nothing' };
 
 /** Describes every command, its options and settings. */
@@ -81,8 +83,9 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
     case 'node':
+      return { kind: 'names', of: 'node' };
     case 'subject':
-      return { kind: 'anything' };
+      return { kind: 'names', of: 'container' };
     case 'shell':
       return { kind: 'words', words: ['bash', 'zsh', 'fish'] };
   }

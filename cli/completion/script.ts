@@ -49,6 +49,8 @@ function bashReply(completion: Completion): string {
   switch (completion.kind) {
     case 'words':
       return bashWords(quote(completion.words.join(' ')));
+    case 'names':
+      return `mapfile -t COMPREPLY < <(compgen -W "$(${namesCommand(completion.of)})" -- "$word")`;
     case 'directory':
       return 'compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$word")';
     case 'file':
@@ -100,6 +102,8 @@ function zshAction(completion: Completion): string {
   switch (completion.kind) {
     case 'words':
       return `(${completion.words.join(' ')})`;
+    case 'names':
+      return `{compadd -- \${(f)"$(${namesCommand(completion.of)})"}}`;
     case 'directory':
       return '_files -/';
     case 'file':
@@ -135,6 +139,8 @@ function fishOption({ name, summary, value }: DescribedOption): string {
       return text;
     case 'words':
       return `${text} -x -a ${quote(value.words.join(' '))}`;
+    case 'names':
+      return `${text} -x -a '(${namesCommand(value.of)})'`;
     case 'directory':
       return `${text} -x -a '(__fish_complete_directories)'`;
     case 'file':
@@ -143,6 +149,11 @@ function fishOption({ name, summary, value }: DescribedOption): string {
     case 'nothing':
       return `${text} -x`;
   }
+}
+
+/** Prints names, one per line, made only of characters that mean nothing to a shell: bash expands them. */
+function namesCommand(kind: 'node' | 'container'): string {
+  return `plimsoll completion names ${kind} 2>/dev/null`;
 }
 
 /** A word of a POSIX shell, whatever it contains. */

@@ -10,7 +10,7 @@ import type { ConnectionReason } from './connection-reason.ts';
 
 /** What answers at the address of the operator API. */
 export type ApiAnswer =
-  /** A collector that took the token; undefined: of a version that does not tell its status. */
+  /** A collector that took the token; undefined: it gave no status that can be read. */
   | { readonly kind: 'collector'; readonly status: FleetStatus | undefined; readonly dateMs: number }
   /** A collector; the token was not accepted, or there was none to show. */
   | { readonly kind: 'closed'; readonly tokenShown: boolean; readonly dateMs: number }
@@ -44,9 +44,9 @@ export async function askApi(address: Address, tokenFile: string, signal: AbortS
     if (asksForToken(response)) return { kind: 'closed', tokenShown: true, dateMs };
     // A collector that does not know this path is of an older version.
     if (response.status === 404) return { kind: 'collector', status: undefined, dateMs };
-    const parsed = parseJson(text, collectorStatus);
-    if (response.status === 200 && parsed.ok) return { kind: 'collector', status: parsed.value, dateMs };
-    return { kind: 'foreign', status: response.status };
+    // So is one whose status has another form; one that is busy or whose store fails answers with an error.
+    const parsed = response.status === 200 ? parseJson(text, collectorStatus) : undefined;
+    return { kind: 'collector', status: parsed?.ok === true ? parsed.value : undefined, dateMs };
   } catch (error) {
     return { kind: 'silent', reason: connectionReason(error) };
   }

@@ -1,3 +1,4 @@
+import { asTyped } from '../invocation.ts';
 import { safe } from '../../api/safe.ts';
 import { DIAGNOSTIC_GROUPS } from '../../service/diagnostic.ts';
 import type { Outcome, DiagnosticReport } from '../../service/diagnostic.ts';
@@ -8,6 +9,8 @@ import { wrapHard } from '../render/width.ts';
 export interface DoctorStyle {
   readonly width: number;
   readonly paint: Paint;
+  /** See {@link asTyped}. */
+  readonly invocation: string;
 }
 
 /** Worst first. */
@@ -36,7 +39,7 @@ export function countOutcomes(reported: readonly DiagnosticReport[]): Readonly<R
 
 function entryLines(
   { outcome, title, observed, advice }: DiagnosticReport,
-  { width, paint }: DoctorStyle,
+  { width, paint, invocation }: DoctorStyle,
 ): readonly string[] {
   const room = Math.max(20, width - LEAD);
   const [first = '', ...more] = wrapHard(safe(observed), room);
@@ -44,7 +47,9 @@ function entryLines(
   return [
     `  ${label}${title.padEnd(TITLE_WIDTH)}${first}`.trimEnd(),
     ...more.map((line) => ' '.repeat(LEAD) + line),
-    ...wrapHard(safe(advice), room - 2).map((line, index) => `${' '.repeat(LEAD)}${index === 0 ? '→ ' : '  '}${line}`),
+    ...wrapHard(asTyped(safe(advice), invocation), room - 2).map(
+      (line, index) => `${' '.repeat(LEAD)}${index === 0 ? '→ ' : '  '}${line}`,
+    ),
   ];
 }
 

@@ -1,4 +1,5 @@
 import { safe } from '../../api/safe.ts';
+import { asTyped } from '../invocation.ts';
 import type { FleetStatus } from '../../api/status.ts';
 import { formatBytes } from '../../service/bytes.ts';
 import { joinItems, unpainted } from '../render/lines.ts';
@@ -14,6 +15,8 @@ import { fit, wrapHard } from '../render/width.ts';
 export interface StatusStyle {
   readonly width: number;
   readonly paint: Paint;
+  /** See {@link asTyped}. */
+  readonly invocation: string;
 }
 
 type Health = FleetStatus['nodes']['listed'][number];
@@ -85,7 +88,7 @@ function sinkLines(sink: FleetStatus['sinks'][number], { width, paint }: StatusS
   return [...joined('sink', items, width, paint), ...error];
 }
 
-function nodeLines({ nodes, nowMs }: FleetStatus, { width, paint }: StatusStyle): readonly string[] {
+function nodeLines({ nodes, nowMs }: FleetStatus, { width, paint, invocation }: StatusStyle): readonly string[] {
   const bad = nodes.listed.filter(hasIssue);
   const shown = nodes.listed.slice(0, Math.max(SHOWN_NODES, bad.length));
   if (shown.length === 0) return [];
@@ -111,25 +114,26 @@ function nodeLines({ nodes, nowMs }: FleetStatus, { width, paint }: StatusStyle)
   return [
     '',
     ...renderTable(columns, rows, width),
-    ...(more > 0 ? [paint.dim(`${String(more)} more: plimsoll nodes`)] : []),
+    ...(more > 0 ? [paint.dim(`${String(more)} more: ${invocation} nodes`)] : []),
   ];
 }
 
-function issueLines(issues: FleetStatus['issues'], { width, paint }: StatusStyle): readonly string[] {
-  if (issues.length === 0) return [paint.good('Everything works.')];
+function issueLines(issues: FleetStatus['issues'], style: StatusStyle): readonly string[] {
+  const { paint } = style;
+  if (issues.length === 0) return [paint.good('No issues.')];
   const groups = [...Map.groupBy(issues, ({ text, advice }) => `${text}\n${advice}`).values()];
-  const head = issues.length === 1 ? '1 thing does not work:' : `${String(issues.length)} things do not work:`;
-  return [paint.bad(head), ...groups.flatMap((group) => groupLines(group, width, paint))];
+  const head = issues.length === 1 ? '1 issue:' : `${String(issues.length)} issues:`;
+  return [paint.bad(head), ...groups.flatMap((group) => groupLines(group, style))];
 }
 
-/** The same issue of several nodes is told once. */
-function groupLines(group: FleetStatus['issues'], width: number, paint: Paint): readonly string[] {
+/** The same issue of several nodes is shown once. */
+function groupLines(group: FleetStatus['issues'], { width, paint, invocation }: StatusStyle): readonly string[] {
   const [{ text, advice } = { text: '', advice: '' }] = group;
   const names = group.slice(0, NAMED_SUBJECTS).map(({ subject }) => fit(safe(subject), NAME_WIDTH));
   const more = group.length > names.length ? ` and ${String(group.length - names.length)} more` : '';
   return [
     ...wrapHard(`${names.join(', ')}${more}: ${safe(text)}`, width - 2).map((line) => `  ${line}`),
-    ...wrapHard(safe(advice), width - 4).map((line) => `    ${paint.dim(line)}`),
+    ...wrapHard(asTyped(safe(advice), invocation), width - 4).map((line) => `    ${paint.dim(line)}`),
   ];
 }
 

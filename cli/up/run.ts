@@ -126,17 +126,18 @@ async function printSummary(context: Context, { client, api }: Both, nodeId: str
   if (blind > 0)
     lines.push(
       paint.dim(
-        `${String(blind)} could not be judged${context.uid === 0 ? '' : ' (not root)'}: plimsoll findings --verdict unknown${again}`,
+        `${String(blind)} could not be judged${context.uid === 0 ? '' : ' (not root)'}: ${context.invocation} findings --verdict unknown${again}`,
       ),
     );
-  if (hidden > 0) lines.push(paint.dim(`${String(hidden)} more fail: plimsoll findings${again}`));
+  if (hidden > 0) lines.push(paint.dim(`${String(hidden)} more fail: ${context.invocation} findings${again}`));
   await stdout.write(
     `${[
       ...lines,
       '',
       ...(await consoleLines(context, client, again)),
       `operator API  http://${formatAddress(api)}   token in ${safe(settings.tokenFile)}`,
-      `ask it        plimsoll findings${again}`,
+      `ask it        ${context.invocation} findings${again}`,
+      ...(context.invocation === 'plimsoll' ? [] : [pathHint(context)]),
       `logs          ${safe(join(settings.dataDir, 'log'))}`,
       'watching for changes, Ctrl-C ends it',
       '',
@@ -144,9 +145,19 @@ async function printSummary(context: Context, { client, api }: Both, nodeId: str
   );
 }
 
+/** How to have the program on the PATH. */
+function pathHint({ installation }: Context): string {
+  const script = join(installation.directory, 'bin', 'plimsoll.js');
+  return `on the PATH   ln -s ${safe(script)} /usr/local/bin/plimsoll`;
+}
+
 /** The link to the console. It signs in whoever opens it first, so it is not for a journal that others read too. */
-async function consoleLines({ environment, paint }: Context, client: CliClient, again: string): Promise<string[]> {
-  const command = `plimsoll console${again}`;
+async function consoleLines(
+  { environment, paint, invocation }: Context,
+  client: CliClient,
+  again: string,
+): Promise<string[]> {
+  const command = `${invocation} console${again}`;
   const link = environment['JOURNAL_STREAM'] === undefined ? await askConsoleLink(client) : undefined;
   if (link?.ok !== true) return [`console       ${command}   prints a link`];
   return [`console       ${link.value.url}`, paint.dim(`              opens once, within 5 min; another: ${command}`)];

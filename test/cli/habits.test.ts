@@ -1,10 +1,11 @@
+import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow, T0 } from '../collector/store/fleet.ts';
-import { plimsoll, temporaryDirectory } from './process.ts';
+import { environmentOf, plimsoll, temporaryDirectory } from './process.ts';
 import type { Run } from './process.ts';
 
 const EVIL = 'evil\u001b]0;owned\u0007\u202e\nx\u009b2J';
@@ -175,6 +176,25 @@ await t.test('one fleet', async (t) => {
     });
   });
 
+  await t.test('completion offers names that mean nothing to a shell, and no others', async (t) => {
+    await server.store.putNode(nodeRow({ id: 'n4', name: '$(touch pwned)', containers: [] }));
+    const [, api = '', , dataDir = ''] = flags;
+    const settings = { PLIMSOLL_API: api, PLIMSOLL_DATA_DIR: dataDir };
+    t.match(await plimsoll(['completion', 'names', 'node'], settings), { code: 0, stdout: 'web-3\n', stderr: '' });
+    t.match(await plimsoll(['completion', 'names', 'container'], settings), { code: 0, stdout: 'shop-db\n' });
+    t.match(await plimsoll(['completion', 'names', 'node'], { PLIMSOLL_API: '127.0.0.1:9' }), {
+      stdout: '',
+      stderr: '',
+    });
+    const { stdout: script } = await plimsoll(['completion', 'bash']);
+    const body = `${script}\nCOMP_WORDS=(plimsoll findings --node we)\nCOMP_CWORD=3\n_plimsoll\nprintf '%s\\n' "\${COMPREPLY[@]}"`;
+    const bash = await new Promise<string>((resolve) =>
+      execFile('bash', ['--norc', '-c', body], { env: environmentOf(settings) }, (_error, stdout) => resolve(stdout)),
+    );
+    t.equal(bash, 'web-3\n');
+    await server.store.removeNode('n4', T0);
+  });
+
   await t.test('options that do not go together', async (t) => {
     for (const [args, problem] of [
       ['--since 24h', /--since is for --history only/],
@@ -209,4 +229,13 @@ await t.test('one fleet', async (t) => {
     t.equal(high.stdout.split('\n').length, 4, 'header, resolved, opened');
     t.equal((await run('findings', '--history', '--check', 'kernel', '-o', 'ndjson')).stdout.split('\n').length, 2);
   });
+});
+
+await t.test('hints name the program as it was started', async (t) => {
+  const absent = (extra: Readonly<Record<string, string>>): Promise<Run> =>
+    plimsoll(['nodes', '--api', '127.0.0.1:9', '--token-file', '/nonexistent'], extra);
+  t.match((await absent({})).stderr, /start one with: plimsoll up/, 'it is on the PATH');
+  t.match((await absent({ npm_command: 'exec' })).stderr, /start one with: npx plimsoll up/);
+  const path = (process.env['PATH'] ?? '').replaceAll(/[^:]*plimsoll-path[^:]*:/g, '');
+  t.match((await absent({ PATH: path })).stderr, /start one with: \S*bin\/plimsoll\.js up/);
 });

@@ -62,7 +62,7 @@ void t.test('what is not there is answered with what was probably meant, and exi
       /there is no benchmark "cis-docker-1\.8"; did you mean cis-docker-1\.8\.0\?/,
     ],
     [['explain', 'ssh'], /ssh is an area, not a check/],
-    [['completion', 'tcsh'], /there is one for bash, zsh, fish/],
+    [['completion', 'tcsh'], /give one of: bash, zsh, fish/],
     [['query'], /query needs an argument/],
     [['query', '1', '--deadline', 'soon'], /--deadline: expected a duration/],
     [['findings', '--limit', '0'], /--limit: expected a number from 1/],

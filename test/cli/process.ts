@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,11 @@ import type { Test } from 'tap';
 
 /** The program as a shell starts it. */
 export const PROGRAM = fileURLToPath(new URL('../../bin/plimsoll.js', import.meta.url));
+
+/** A directory for the PATH that has the program, so that hints call it by its name. */
+const PATH_DIRECTORY = mkdtempSync(join(tmpdir(), 'plimsoll-path-'));
+symlinkSync(PROGRAM, join(PATH_DIRECTORY, 'plimsoll'));
+process.on('exit', () => rmSync(PATH_DIRECTORY, { recursive: true, force: true }));
 
 /** What came of a run. */
 export interface Run {
@@ -18,7 +23,7 @@ export interface Run {
 /** An environment of the test's own: no configuration of this machine, no colour, 80 columns. */
 export function environmentOf(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
-    PATH: process.env['PATH'] ?? '',
+    PATH: `${PATH_DIRECTORY}:${process.env['PATH'] ?? ''}`,
     HOME: '/nonexistent',
     TZ: 'UTC',
     COLUMNS: '80',

@@ -62,18 +62,20 @@ function judgeCollector(
 ): DiagnosticResult {
   const skew = judgeSkew(dateMs, own.nowMs);
   if (skew !== undefined) return skew;
-  const theirs = status?.version ?? 'unknown';
+  if (status === undefined)
+    return warning(
+      `${address} accepts the token, but gave no status that this version can read`,
+      'it may be busy or of another version: try again, and see its log',
+    );
+  const theirs = status.version;
   if (theirs !== own.version)
     return warning(
       `${address} runs version ${theirs.slice(0, 40)}, this is ${own.version}`,
       'start the collector again to run the newer one',
     );
-  const issues = status?.issues.length ?? 0;
-  const seen = `${address} answers and takes the token`;
+  const issues = status.issues.length;
+  const seen = `${address} answers and accepts the token`;
   return issues === 0
     ? ok(seen)
-    : warning(
-        `${seen}; ${issues === 1 ? 'one thing does' : `${String(issues)} things do`} not work`,
-        'plimsoll status',
-      );
+    : warning(`${seen}; it reports ${issues === 1 ? '1 issue' : `${String(issues)} issues`}`, 'plimsoll status');
 }

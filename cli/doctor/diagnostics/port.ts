@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import type { FleetStatus } from '../../../api/status.ts';
 import { formatAddress } from '../../../service/config/kind.ts';
 import type { Address } from '../../../service/config/kind.ts';
 import { ok, problem, unknown } from '../../../service/diagnostic.ts';
@@ -58,17 +59,22 @@ async function examineHeld(
   const pids = holders.map(({ pid }) => pid).filter((pid) => pid !== undefined);
   const own = lockHolder(join(collector.dataDir, 'collector.lock'));
   if (own !== undefined && pids.includes(own)) return ok(`${text}, held by our collector (process ${String(own)})`);
-  const answer = setting === 'api' ? await askApi(address, collector.tokenFile, signal) : undefined;
+  const answer = await askApi(collector.api, collector.tokenFile, signal);
   const [first] = holders;
   const who =
     first?.pid === undefined ? 'another program' : `${first.name ?? 'a program'} (process ${String(first.pid)})`;
   const advice = `end what listens there, or choose another: --${setting} HOST:PORT`;
-  if (answer?.kind === 'collector') return ok(`${text}, held by the collector that takes our token`);
-  if (answer?.kind === 'closed')
+  const isOurs = answer.kind === 'collector' && (setting === 'api' || listensOn(answer.status, address.port));
+  if (isOurs) return ok(`${text}, held by the collector that accepts our token`);
+  if (setting === 'api' && answer.kind === 'closed')
     return problem(`${text} is held by ${who}: a collector of another data directory`, advice);
   if (first?.pid === undefined)
     return unknown(`${text} is held by a process that this user may not see`, `as root, this names it; ${advice}`);
   return problem(`${text} is held by ${who}`, advice);
+}
+
+function listensOn(status: FleetStatus | undefined, port: number): boolean {
+  return status?.addresses.nodes.endsWith(`:${String(port)}`) === true;
 }
 
 /** Would listening on `wanted` collide with who listens on `held`? */

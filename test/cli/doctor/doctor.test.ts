@@ -62,7 +62,7 @@ void t.test('beside a collector and an agent that run, and after they have ended
   t.match(of('port.listen'), { outcome: 'ok', observed: /held by our collector/ });
   t.match(of('port.api'), { outcome: 'ok', observed: /held by our collector/ });
   t.match(of('collector.connection'), { outcome: 'ok', observed: /both certificates accepted$/ });
-  t.match(of('collector.api')?.observed, new RegExp(`^${api.replaceAll('.', '\\.')} answers and takes the token`));
+  t.match(of('collector.api')?.observed, new RegExp(`^${api.replaceAll('.', '\\.')} answers and accepts the token`));
   for (const id of ['certificate.authority', 'certificate.collector', 'certificate.agent', 'token.file', 'data.store'])
     t.equal(of(id)?.outcome, 'ok', id);
   const token = readFileSync(join(directory, 'operator-token'), 'utf8').trim();
@@ -143,7 +143,7 @@ void t.test('what was seen is shown safely, in its column', (t) => {
     { id: 'node.rights', group: 'node', title: 'rights', outcome: 'ok', observed: 'root', advice: '' },
   ];
   const plain = createPaint({ color: 'never', isTerminal: false, terminal: undefined });
-  t.strictSame(renderReport(reported, { width: 80, paint: plain }), [
+  t.strictSame(renderReport(reported, { width: 80, paint: plain, invocation: 'plimsoll' }), [
     'data directory',
     `  problem  directory            /data/${'x'.repeat(42)}`,
     `                                ${'x'.repeat(48)}`,
@@ -157,6 +157,7 @@ void t.test('what was seen is shown safely, in its column', (t) => {
     '1 problem, 1 ok',
   ]);
   const coloured = renderReport(reported, {
+    invocation: 'plimsoll',
     width: 80,
     paint: createPaint({ color: 'always', isTerminal: false, terminal: undefined }),
   });
