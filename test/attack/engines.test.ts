@@ -57,7 +57,7 @@ void t.test('a socket that is not there is not the clean state of another docker
 
   const { code, stderr } = await plimsoll(['scan', '--docker-host', typo, '--fail-on', 'critical']);
   t.equal(code, 2);
-  t.match(stderr, /run\/plimsoll-test-typo\.sock could not be asked: no socket/);
+  t.match(stderr, /run\/plimsoll-test-typo\.sock could not be read: no socket/);
   // Without a threshold too: what was asked for could not be looked at.
   t.equal((await plimsoll(['scan', '--docker-host', typo])).code, 2);
   t.equal((await plimsoll(['scan', '--docker-host', `${own.endpoint},${typo}`])).code, 2, 'one of two');
