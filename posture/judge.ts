@@ -1,5 +1,6 @@
 import { findingTitle } from './check/check.ts';
 import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck, NodeCheck } from './check/check.ts';
+import { sourceOf } from './fact/container.ts';
 import type { ContainerFact } from './fact/container.ts';
 import type { FactName, Facts } from './fact/facts.ts';
 import type { Unobserved } from './fact/unobserved.ts';
@@ -264,7 +265,11 @@ function judgeDeclared(container: ContainerFact, check: ContainerCheck, facts: F
   if (container.pid !== 0) return judgement;
   const evidence = [
     ...judgement.evidence,
-    { source: 'inspect State.Status', seen: `running: no (${container.state})`, expected: 'judged by its declaration' },
+    {
+      source: sourceOf(container, 'state'),
+      seen: `running: no (${container.state})`,
+      expected: 'judged by its declaration',
+    },
   ];
   const severity = judgement.severity ?? check.severity;
   const rank = severityRank(severity) + (container.state === 'restarting' ? 0 : 1);

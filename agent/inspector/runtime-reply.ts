@@ -1,6 +1,6 @@
 import { absent, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
-import type { NodeAccess } from '../node-access.ts';
+import type { Host } from '../host/host.ts';
 import type { ReplyFailure } from '../runtime/runtime.ts';
 
 /**
@@ -9,7 +9,7 @@ import type { ReplyFailure } from '../runtime/runtime.ts';
  * endpoint: what was asked for could not be looked at.
  */
 export async function runtimeUnseen(
-  { host, engines }: Pick<NodeAccess, 'host' | 'engines'>,
+  { host, engines }: { readonly host: Host; readonly engines: { readonly named: ReadonlySet<string> } },
   endpoint: string,
   failure: ReplyFailure,
 ): Promise<Observed<never>> {

@@ -1,3 +1,4 @@
+import { sourceOf } from '../fact/container.ts';
 import type { ContainerFact, Declared, Mount } from '../fact/container.ts';
 import type { DockerFact } from '../fact/docker.ts';
 import type { Evidence } from '../verdict.ts';
@@ -30,7 +31,7 @@ export function hostMounts(container: ContainerFact, docker: DockerFact): readon
       const paths = foreignPaths(line, container, storage);
       const isResolved = line.origin !== 'unresolved' || line.mountPoint === '/';
       if (paths.length === 0 && isResolved) continue;
-      const evidence = lineEvidence(line, paths, table.source, declared);
+      const evidence = lineEvidence(line, paths, table.source, container);
       found.push({ paths, isResolved, readOnly: line.readOnly, evidence });
     }
   const shown = new Set(lines.map(({ mountPoint }) => mountPoint));
@@ -40,7 +41,7 @@ export function hostMounts(container: ContainerFact, docker: DockerFact): readon
         paths: [normalPath(source)],
         isResolved: true,
         readOnly: !writable,
-        evidence: [declaredEvidence({ source, destination, writable })],
+        evidence: [declaredEvidence(container, { source, destination, writable })],
       });
   return found;
 }
@@ -140,26 +141,25 @@ function lineEvidence(
   line: Mount,
   paths: readonly string[],
   source: string,
-  declared: Declared,
+  container: ContainerFact,
 ): HostMount['evidence'] {
-  const asked = declared.mounts.find(
+  const asked = container.declared.mounts.find(
     ({ type, destination }) => type === 'bind' && normalPath(destination) === line.mountPoint,
   );
   const onNode = paths.some((path) => path === line.root) ? [] : paths.slice(0, 2);
   return [
     { source, seen: mountLine(line) },
     ...onNode.map((path) => ({ source: '/proc/1/mountinfo', seen: `${quote(path)} on the host` })),
-    ...(asked === undefined ? [] : [declaredEvidence(asked)]),
+    ...(asked === undefined ? [] : [declaredEvidence(container, asked)]),
   ];
 }
 
-function declaredEvidence({
-  source,
-  destination,
-  writable,
-}: Pick<Declared['mounts'][number], 'source' | 'destination' | 'writable'>): HostMount['evidence'][number] {
+function declaredEvidence(
+  container: ContainerFact,
+  { source, destination, writable }: Pick<Declared['mounts'][number], 'source' | 'destination' | 'writable'>,
+): HostMount['evidence'][number] {
   return {
-    source: 'inspect Mounts',
+    source: sourceOf(container, 'mounts'),
     seen: `bind ${quote(source)} -> ${quote(destination)} ${writable ? 'rw' : 'ro'}`,
   };
 }

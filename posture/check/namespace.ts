@@ -1,13 +1,14 @@
-import type { ContainerFact, NamespaceName } from '../fact/container.ts';
+import { sourceOf } from '../fact/container.ts';
+import type { ContainerFact, Declared, NamespaceName } from '../fact/container.ts';
 import { fail, notApplicable } from '../verdict.ts';
 import type { Evidence, Judgement } from '../verdict.ts';
 import { notSeen, passOnEveryThread } from './container-reading.ts';
 import { quote } from './evidence-text.ts';
 
-/** The namespace to judge, and its declaration: the field of `inspect` and its value. */
+/** The namespace to judge, and its declaration: the field of `declared` and its value. */
 interface NamespaceQuestion {
   readonly name: NamespaceName;
-  readonly field: string;
+  readonly field: keyof Declared;
   readonly mode: string;
 }
 
@@ -29,7 +30,7 @@ export function judgeNamespace(container: ContainerFact, { name, field, mode }: 
   const observed = leastConfined(container, name);
   const asked = `the container was declared with the ${LABELS[name]} namespace of the host`;
   const declared: Evidence = {
-    source: `inspect HostConfig.${field}`,
+    source: sourceOf(container, field),
     seen: mode === '' ? 'nothing asked for' : quote(mode),
     expected: 'not host',
   };

@@ -306,3 +306,11 @@ export function isRunning({ state }: { readonly state: string }): boolean {
 
 /** Namespace types of a container fact. */
 export type NamespaceName = keyof ContainerFact['namespaces'];
+
+/** Names the places where the runtime gives these values of a container, for evidence. */
+export function sourceOf(
+  { runtime, sources }: Pick<ContainerFact, 'runtime' | 'sources'>,
+  ...fields: readonly (keyof Declared | 'state' | 'image')[]
+): string {
+  return [...new Set(fields.map((field) => sources[field] ?? `${runtime} ${field}`))].join(', ');
+}

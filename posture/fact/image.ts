@@ -34,3 +34,11 @@ export type ImageFact = s.Infer<typeof imageSchema>;
 export const imagesSchema = observed(s.list(imageSchema, '', 10_000), 'images that running containers use');
 /** See {@link imagesSchema}. */
 export type ImagesFact = s.Infer<typeof imagesSchema>;
+
+/** Names the place where the runtime gives this value of an image, for evidence. */
+export function imageSourceOf(
+  { id, runtime, sources }: Pick<ImageFact, 'id' | 'runtime' | 'sources'>,
+  field: 'user' | 'healthcheck' | 'tags',
+): string {
+  return `${sources[field] ?? `${runtime} ${field}`} of ${id}`;
+}

@@ -1,7 +1,8 @@
 import type { FunctionDefinition } from './functions/definition.ts';
 import type { CelNode } from './parser.ts';
 import { QueryError } from './query-error.ts';
-import type { Span, Tree } from './tree.ts';
+import type { Span } from './query-error.ts';
+import type { Tree } from './tree.ts';
 import { fits, simple, typeText } from './type.ts';
 import type { CelType } from './type.ts';
 

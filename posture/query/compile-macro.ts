@@ -3,7 +3,8 @@ import type { Compilation, Place, Typed } from './compilation.ts';
 import { MACROS } from './macros.ts';
 import type { CelNode } from './parser.ts';
 import { QueryError } from './query-error.ts';
-import type { Span, Walk } from './tree.ts';
+import type { Span } from './query-error.ts';
+import type { Walk } from './tree.ts';
 import { DYN, simple } from './type.ts';
 import type { CelType } from './type.ts';
 

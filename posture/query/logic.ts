@@ -1,4 +1,4 @@
-import type { Span } from './tree.ts';
+import type { Span } from './query-error.ts';
 import { Failure, isMissing, Unread } from './unread.ts';
 
 /** The values of logic here: true, false, and not known. */

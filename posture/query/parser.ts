@@ -1,7 +1,7 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { syntaxHint } from './syntax-hint.ts';
 import { QueryError } from './query-error.ts';
-import type { Span } from './tree.ts';
+import type { Span } from './query-error.ts';
 
 /** A node of the syntax tree as cel-js makes it. What `args` holds depends on `op`. */
 export interface CelNode extends Span {

@@ -1,4 +1,8 @@
-import type { Span } from './tree.ts';
+/** A place in the text of an expression: UTF-16 units, `end` excluded. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
 
 /** Why an expression does not compile or cannot be evaluated. Thrown within posture/query only, and caught there. */
 export class QueryError extends Error {

@@ -1,10 +1,5 @@
+import type { Span } from './query-error.ts';
 import type { Overload } from './functions/definition.ts';
-
-/** A place in the text of an expression: UTF-16 units, `end` excluded. */
-export interface Span {
-  readonly start: number;
-  readonly end: number;
-}
 
 /** The macros that walk a list, or the entries of a map. */
 export type Walk =

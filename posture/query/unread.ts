@@ -1,4 +1,4 @@
-import type { Span } from './tree.ts';
+import type { Span } from './query-error.ts';
 
 /**
  * Stands for a value that is not known, in a view for a fact that could not be read. It is a class so that nothing that

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sourceOf } from '../../../posture/fact/container.ts';
 import type { ContainerFact, RuntimeContainer } from '../../../posture/fact/container.ts';
 import { sameValue } from '../../same-value.ts';
 import type { ContainerRuntime, ListedContainer } from '../../runtime/runtime.ts';
@@ -102,7 +103,7 @@ const STOPPED: CacheKey<RuntimeAnswer> = Object.freeze({ name: 'stopped' });
 
 function keepStopped({ cache }: NodeView, side: RuntimeContainer, before: ContainerFact | undefined): Inspection {
   cache.set(side.id, STOPPED, { outcome: 'found', side });
-  const fresh = { ...side, ...unseenKernelSide(0, 'the container does not run') };
+  const fresh = { ...side, ...unseenKernelSide(0, 'the container does not run', sourceOf(side, 'state')) };
   return { outcome: 'found', container: before !== undefined && sameValue(before, fresh) ? before : fresh };
 }
 

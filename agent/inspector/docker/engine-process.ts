@@ -1,7 +1,7 @@
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { Host, Read } from '../../host/host.ts';
-import type { NodeAccess } from '../../node-access.ts';
+import type { ParseCache } from '../parse-cache.ts';
 import { refusalText } from '../proc/daemon-identity.ts';
 import type { DaemonProcess, Daemons } from '../proc/daemon-identity.ts';
 import { readTcpListeners } from '../proc/proc-net-tcp.ts';
@@ -12,7 +12,10 @@ import { parseEndpoint } from '../../runtime/docker/engine-address.ts';
 import { statTrusted } from '../trusted-path.ts';
 
 /** What is needed to find out who holds a socket. */
-export type SocketAccess = Pick<NodeAccess, 'host' | 'cache'>;
+export interface SocketAccess {
+  readonly host: Host;
+  readonly cache: ParseCache;
+}
 
 /** The sockets of a node with very many connections. */
 const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;

@@ -1,11 +1,11 @@
 import type { Host } from '../../host/host.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
-import type { Surroundings } from './evaluate.ts';
 import { expandGlob } from './glob.ts';
 import { both, isAlways, parseCondition } from './match-condition.ts';
 import type { Condition } from './match-condition.ts';
 import { decodeBytes, parseSshdConfig, WORDS_SINCE } from './sshd-config.ts';
 import type { Directive, Splitting } from './sshd-config.ts';
+import type { Line } from './values.ts';
 
 /** A line of the configuration, where it is, and under which Match. */
 export interface PlacedDirective extends Omit<Directive, 'line'> {
@@ -60,7 +60,7 @@ interface Scope {
 export async function expandConfig(
   host: Host,
   mainPath: string,
-  { program, services }: Pick<Surroundings, 'program' | 'services'>,
+  { program, services }: Pick<Line, 'program' | 'services'>,
 ): Promise<ExpandedConfig | ConfigProblem> {
   if (!mainPath.startsWith('/')) return unreadableAt('-f', 'a relative path: where it leads is not known');
   const directives: PlacedDirective[] = [];

@@ -23,6 +23,7 @@ import { observeReply } from '../runtime.ts';
 import type { ContainerRuntime, EngineInfo, ListedContainer, Reply, RuntimeEvent } from '../runtime.ts';
 import { mapObserved } from '../../../posture/observed.ts';
 import type { RuntimeContainer } from '../../../posture/fact/container.ts';
+import { clip } from '../../inspector/clip.ts';
 import type { ImageFact } from '../../../posture/fact/image.ts';
 
 /** Which engine, and the bounds of a call. */
@@ -63,7 +64,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       return list;
     },
     inspectContainer: async (id) => {
-      const source = `GET /containers/${id}/json`;
+      const source = `GET /containers/${clip(id, 128)}/json`;
       const raw = await named(id, (name) => docker.getContainer(name).inspect());
       if (!raw.ok) return failedReply(raw, source);
       // Most containers say the same as at the last call.
@@ -108,8 +109,8 @@ async function inspectImage(docker: Docker, id: string): Promise<Reply<ImageFact
     named(id, (name) => docker.getImage(name).inspect()),
     named(id, (name) => docker.getImage(name).history()),
   ]);
-  const steps = observeReply(parseReply(history, historySchema, `GET /images/${id}/history`));
-  const image = parseReply(inspected, imageSchema, `GET /images/${id}/json`);
+  const steps = observeReply(parseReply(history, historySchema, `GET /images/${clip(id, 128)}/history`));
+  const image = parseReply(inspected, imageSchema, `GET /images/${clip(id, 128)}/json`);
   return mapReply(image, (value) => ({ ...toImage(value), history: mapObserved(steps, toHistory) }));
 }
 

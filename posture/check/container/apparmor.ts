@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact } from '../../fact/container.ts';
 import type { Observed } from '../../observed.ts';
 import { fail, failAs, pass, unknownBecause } from '../../verdict.ts';
@@ -36,7 +37,7 @@ export const apparmor = containerCheck({
 function judgeProfile(container: ContainerFact): Judgement {
   const profile = container.declared.apparmorProfile;
   const declared: Evidence = {
-    source: 'inspect AppArmorProfile',
+    source: sourceOf(container, 'apparmorProfile'),
     seen: profile === '' ? 'none' : quote(profile),
     expected: EXPECTED,
   };

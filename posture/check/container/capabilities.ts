@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { Capabilities, ContainerFact } from '../../fact/container.ts';
 import { failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
@@ -180,9 +181,13 @@ function someOf(names: readonly string[]): string {
   return left > 0 ? `${quoteList(names.slice(0, MAX_NAMES))} and ${String(left)} more` : quoteList(names);
 }
 
-function declaredEvidence({ declared }: ContainerFact, asked: readonly string[]): Evidence {
-  if (declared.privileged)
-    return { source: 'inspect HostConfig.Privileged', seen: 'declared privileged, so all of them', expected: EXPECTED };
+function declaredEvidence(container: ContainerFact, asked: readonly string[]): Evidence {
+  if (container.declared.privileged)
+    return {
+      source: sourceOf(container, 'privileged'),
+      seen: 'declared privileged, so all of them',
+      expected: EXPECTED,
+    };
   const seen = asked.length === 0 ? 'nothing added beyond the defaults' : `added ${quoteList(asked)}`;
-  return { source: 'inspect HostConfig.CapAdd', seen, expected: EXPECTED };
+  return { source: sourceOf(container, 'capAdd'), seen, expected: EXPECTED };
 }

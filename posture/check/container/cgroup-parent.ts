@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact } from '../../fact/container.ts';
 import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
@@ -21,7 +22,7 @@ export const cgroupParent = containerCheck({
     if (container.podUid !== '') return notApplicable('the kubelet places containers below the cgroup of their pod');
     const asked = declared.cgroupParent;
     const evidence: Evidence = {
-      source: 'inspect HostConfig.CgroupParent',
+      source: sourceOf(container, 'cgroupParent'),
       seen: asked === '' ? 'not set' : quote(asked),
       expected: 'not set',
     };

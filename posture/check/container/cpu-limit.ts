@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { Declared } from '../../fact/container.ts';
 import type { Observed } from '../../observed.ts';
 import { fail, pass } from '../../verdict.ts';
@@ -23,7 +24,7 @@ export const cpuLimit = containerCheck({
   judge: (container, { node }) => {
     const { set, idle } = declaredLimits(container.declared, node.cpus);
     const declared = {
-      source: 'inspect HostConfig',
+      source: sourceOf(container, 'cpuShares', 'nanoCpus', 'cpuQuota', 'cpusetCpus'),
       seen: [...set, ...idle].join(', ') || 'CpuShares, NanoCpus, CpuQuota and CpusetCpus are not set',
       expected: 'one of CpuShares, NanoCpus, CpuQuota, CpusetCpus',
     };

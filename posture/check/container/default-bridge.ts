@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact, ContainersFact } from '../../fact/container.ts';
 import { fail, pass, unknownBecause } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
@@ -19,13 +20,13 @@ export const defaultBridge = containerCheck({
     const owner = networkOwner(container, containers);
     const { networkMode } = container.declared;
     if (owner === undefined) {
-      const evidence = { source: 'inspect HostConfig.NetworkMode', seen: quote(networkMode), expected: EXPECTED };
+      const evidence = { source: sourceOf(container, 'networkMode'), seen: quote(networkMode), expected: EXPECTED };
       return unknownBecause('the container whose network it joined was not inspected', evidence);
     }
     const { networks } = owner.declared;
     const joined = owner === container ? '' : ` of ${quote(owner.name)}, whose network it joined`;
     const evidence = {
-      source: 'inspect NetworkSettings.Networks',
+      source: sourceOf(container, 'networks'),
       seen: `${quoteList(networks)}${joined}`,
       expected: EXPECTED,
     };

@@ -1,4 +1,5 @@
-import type { Declared } from '../../fact/container.ts';
+import { sourceOf } from '../../fact/container.ts';
+import type { ContainerFact, Declared } from '../../fact/container.ts';
 import { failAs, pass, unknownBecause } from '../../verdict.ts';
 import type { Judgement, Severity } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
@@ -31,8 +32,9 @@ export const devices = containerCheck({
   references: ['https://docs.docker.com/reference/cli/docker/container/run/#device'],
   judges: 'container',
   needs: [],
-  judge: ({ declared, deviceRules: rules }) => {
-    const parts = [...declaredParts(declared)];
+  judge: (container) => {
+    const { deviceRules: rules } = container;
+    const parts = [...declaredParts(container)];
     if (rules.state === 'seen') parts.push(...rules.value.map((rule) => judgeRule(rule, rules.source)));
     else if (rules.state === 'unreadable') parts.push(notSeen(rules));
     const worst = allOf(
@@ -40,7 +42,7 @@ export const devices = containerCheck({
       parts.filter((part) => part !== undefined),
     );
     if (worst.verdict !== 'notApplicable') return worst;
-    const none = { source: 'inspect HostConfig.Devices', seen: 'none', expected: 'none' };
+    const none = { source: sourceOf(container, 'devices'), seen: 'none', expected: 'none' };
     return rules.state === 'seen'
       ? pass({ source: rules.source, seen: 'the usual devices only', expected: 'the usual devices only' }, none)
       : pass(none);
@@ -65,33 +67,29 @@ function judgeRule(rule: string, source: string): Judgement | undefined {
   return failAs('medium', `the device with number ${number} is accessible`, evidence);
 }
 
-function declaredParts({
-  privileged,
-  devices,
-  deviceRequests,
-  deviceCgroupRules,
-}: Declared): readonly (Judgement | undefined)[] {
-  const found = (severity: Severity, field: string, meaning: string, seen: string): Judgement =>
-    failAs(severity, meaning, { source: `inspect HostConfig.${field}`, seen, expected: 'none' });
+function declaredParts(container: ContainerFact): readonly (Judgement | undefined)[] {
+  const { privileged, devices, deviceRequests, deviceCgroupRules } = container.declared;
+  const found = (severity: Severity, field: keyof Declared, meaning: string, seen: string): Judgement =>
+    failAs(severity, meaning, { source: sourceOf(container, field), seen, expected: 'none' });
   return [
     privileged
-      ? found('critical', 'Privileged', 'all devices of the host are accessible', 'declared privileged, so all devices')
+      ? found('critical', 'privileged', 'all devices of the host are accessible', 'declared privileged, so all devices')
       : undefined,
     ...devices.map(({ path, permissions }) =>
       found(
         HOST_ITSELF.test(path) ? 'high' : 'medium',
-        'Devices',
+        'devices',
         `the device ${quote(path)} of the host is accessible`,
         `${quote(path)} ${permissions}`.trim(),
       ),
     ),
     deviceRequests > 0
-      ? found('medium', 'DeviceRequests', 'devices such as GPUs are accessible', `${String(deviceRequests)} requested`)
+      ? found('medium', 'deviceRequests', 'devices such as GPUs are accessible', `${String(deviceRequests)} requested`)
       : undefined,
     ...deviceCgroupRules.map((rule) => {
-      const judged = judgeRule(rule, 'inspect HostConfig.DeviceCgroupRules');
+      const judged = judgeRule(rule, sourceOf(container, 'deviceCgroupRules'));
       return judged?.verdict === 'unknown'
-        ? found('medium', 'DeviceCgroupRules', 'a device rule was added', quote(rule))
+        ? found('medium', 'deviceCgroupRules', 'a device rule was added', quote(rule))
         : judged;
     }),
   ];

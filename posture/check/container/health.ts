@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import { fail, failAs, notApplicable, pass } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
@@ -18,9 +19,10 @@ export const health = containerCheck({
   references: ['https://docs.docker.com/reference/dockerfile/#healthcheck'],
   judges: 'container',
   needs: [],
-  judge: ({ declared, podUid }) => {
+  judge: (container) => {
+    const { declared, podUid } = container;
     if (podUid !== '') return notApplicable('the probes of the pod test the health of this container');
-    const evidence = { source: 'inspect State.Health.Status', seen: quote(declared.health), expected: 'healthy' };
+    const evidence = { source: sourceOf(container, 'health'), seen: quote(declared.health), expected: 'healthy' };
     if (declared.health === 'unhealthy') return failAs('medium', 'the health check of the container fails', evidence);
     return declared.health === 'healthy' || declared.health === 'starting'
       ? pass(evidence)

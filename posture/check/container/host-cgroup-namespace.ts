@@ -14,5 +14,5 @@ export const hostCgroupNamespace = containerCheck({
   judges: 'container',
   needs: [],
   judge: (container) =>
-    judgeNamespace(container, { name: 'cgroup', field: 'CgroupnsMode', mode: container.declared.cgroupnsMode }),
+    judgeNamespace(container, { name: 'cgroup', field: 'cgroupnsMode', mode: container.declared.cgroupnsMode }),
 });

@@ -13,5 +13,5 @@ export const hostIpc = containerCheck({
   references: ['https://man7.org/linux/man-pages/man7/ipc_namespaces.7.html'],
   judges: 'container',
   needs: [],
-  judge: (container) => judgeNamespace(container, { name: 'ipc', field: 'IpcMode', mode: container.declared.ipcMode }),
+  judge: (container) => judgeNamespace(container, { name: 'ipc', field: 'ipcMode', mode: container.declared.ipcMode }),
 });

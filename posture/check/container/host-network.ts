@@ -17,5 +17,5 @@ export const hostNetwork = containerCheck({
   judges: 'container',
   needs: [],
   judge: (container) =>
-    judgeNamespace(container, { name: 'net', field: 'NetworkMode', mode: container.declared.networkMode }),
+    judgeNamespace(container, { name: 'net', field: 'networkMode', mode: container.declared.networkMode }),
 });

@@ -13,5 +13,5 @@ export const hostPid = containerCheck({
   references: ['https://man7.org/linux/man-pages/man7/pid_namespaces.7.html'],
   judges: 'container',
   needs: [],
-  judge: (container) => judgeNamespace(container, { name: 'pid', field: 'PidMode', mode: container.declared.pidMode }),
+  judge: (container) => judgeNamespace(container, { name: 'pid', field: 'pidMode', mode: container.declared.pidMode }),
 });

@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import { fail, notApplicable, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
@@ -23,7 +24,7 @@ export const hostUserNamespace = containerCheck({
   judge: (container, { docker }) => {
     const mode = container.declared.usernsMode;
     const declared: Evidence = {
-      source: 'inspect HostConfig.UsernsMode',
+      source: sourceOf(container, 'usernsMode'),
       seen: mode === '' ? 'nothing asked for' : quote(mode),
       expected: 'not host',
     };

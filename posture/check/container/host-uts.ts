@@ -12,5 +12,5 @@ export const hostUts = containerCheck({
   references: ['https://man7.org/linux/man-pages/man7/uts_namespaces.7.html'],
   judges: 'container',
   needs: [],
-  judge: (container) => judgeNamespace(container, { name: 'uts', field: 'UTSMode', mode: container.declared.utsMode }),
+  judge: (container) => judgeNamespace(container, { name: 'uts', field: 'utsMode', mode: container.declared.utsMode }),
 });

@@ -1,3 +1,5 @@
+import { sourceOf } from '../../fact/container.ts';
+import { imageSourceOf } from '../../fact/image.ts';
 import { fail, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
@@ -18,7 +20,7 @@ export const imageCurrent = containerCheck({
   judge: (container, { images }) => {
     const reference = container.image;
     const asked: Evidence = {
-      source: 'inspect Config.Image',
+      source: sourceOf(container, 'image'),
       seen: quote(reference),
       expected: 'a version tag or a digest',
     };
@@ -32,7 +34,7 @@ export const imageCurrent = containerCheck({
     const image = images.value.find(({ id }) => id === container.imageId);
     if (image === undefined) return unknownBecause('the image of the container could not be read', asked);
     const tags: Evidence = {
-      source: `inspect ${quote(image.id)} RepoTags`,
+      source: imageSourceOf(image, 'tags'),
       seen: quoteList(image.tags),
       expected: quote(reference),
     };

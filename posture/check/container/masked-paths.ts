@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact, Mount } from '../../fact/container.ts';
 import type { Observed } from '../../observed.ts';
 import { fail, pass } from '../../verdict.ts';
@@ -91,9 +92,9 @@ function asksForNone({ declared }: ContainerFact): boolean {
 function declaredEvidence(container: ContainerFact): Evidence {
   const { privileged, maskedPaths: masked, readonlyPaths } = container.declared;
   if (privileged)
-    return { source: 'inspect HostConfig.Privileged', seen: 'declared privileged, so none', expected: EXPECTED };
+    return { source: sourceOf(container, 'privileged'), seen: 'declared privileged, so none', expected: EXPECTED };
   const seen = asksForNone(container)
     ? 'none'
     : `${String(masked.length)} masked, ${String(readonlyPaths.length)} read-only`;
-  return { source: 'inspect HostConfig.MaskedPaths, ReadonlyPaths', seen, expected: EXPECTED };
+  return { source: sourceOf(container, 'maskedPaths', 'readonlyPaths'), seen, expected: EXPECTED };
 }

@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import { absent, seen as observedAs } from '../../observed.ts';
 import { containerCheck } from '../check.ts';
 import { judgeLimit } from '../limit.ts';
@@ -23,7 +24,7 @@ export const memoryLimit = containerCheck({
       unit: 'bytes',
       controller: 'memory',
       machine: node.memoryBytes > 0 ? observedAs(node.memoryBytes, '/proc/meminfo') : absent('/proc/meminfo'),
-      declared: { source: 'inspect HostConfig.Memory', seen, expected: 'a limit' },
+      declared: { source: sourceOf(container, 'memoryBytes'), seen, expected: 'a limit' },
     });
   },
 });

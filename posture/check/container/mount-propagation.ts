@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact, Mount } from '../../fact/container.ts';
 import { fail, failAs, pass } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
@@ -33,7 +34,7 @@ export const mountPropagation = containerCheck({
   judge: (container) => {
     const asked = container.declared.mounts.filter(({ propagation }) => /^r?shared$/.test(propagation));
     const declared = asked.slice(0, MAX_LINES).map(({ source, destination, propagation }): Evidence => ({
-      source: 'inspect Mounts',
+      source: sourceOf(container, 'mounts'),
       seen: `${quote(source)} -> ${quote(destination)} ${propagation}`,
       expected: EXPECTED,
     }));

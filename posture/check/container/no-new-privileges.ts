@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { Declared } from '../../fact/container.ts';
 import { fail, failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
@@ -27,7 +28,7 @@ export const noNewPrivileges = containerCheck({
   judge: (container, { docker }) => {
     const { noNewPrivs } = container;
     const declared: Evidence = {
-      source: 'inspect HostConfig.SecurityOpt',
+      source: sourceOf(container, 'noNewPrivileges'),
       seen: declaredWord(container.declared),
       expected: 'no-new-privileges',
     };

@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import { absent, mapObserved } from '../../observed.ts';
 import { containerCheck } from '../check.ts';
 import { judgeLimit } from '../limit.ts';
@@ -23,7 +24,7 @@ export const pidsLimit = containerCheck({
       unit: 'processes',
       controller: 'pids',
       machine: mapObserved(kernel.sysctls['kernel.pid_max'] ?? absent('/proc/sys/kernel/pid_max'), Number),
-      declared: { source: 'inspect HostConfig.PidsLimit', seen, expected: 'a limit' },
+      declared: { source: sourceOf(container, 'pidsLimit'), seen, expected: 'a limit' },
     });
   },
 });

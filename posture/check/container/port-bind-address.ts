@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import { fail, notApplicable, pass } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { quoteList } from '../evidence-text.ts';
@@ -20,7 +21,7 @@ export const portBindAddress = containerCheck({
     const ports = publishedPorts(container.declared);
     const open = ports.filter(({ hostIps }) => hostIps.some(isAnyAddress));
     const evidence = {
-      source: 'inspect NetworkSettings.Ports',
+      source: sourceOf(container, 'ports'),
       seen: quoteList(
         (open.length > 0 ? open : ports).map(
           ({ label, hostIps }) => `${hostIps.map(addressWord).join(' and ')}:${label}`,

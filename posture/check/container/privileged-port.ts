@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import { fail, pass, unknownBecause } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { quoteList } from '../evidence-text.ts';
@@ -27,7 +28,7 @@ export const privilegedPort = containerCheck({
     const ports = publishedPorts(container.declared);
     const low = ports.filter(({ hostPort }) => hostPort < FIRST_UNPRIVILEGED);
     const evidence = {
-      source: 'inspect NetworkSettings.Ports',
+      source: sourceOf(container, 'ports'),
       seen: quoteList((low.length > 0 ? low : ports).map(({ label }) => label)),
       expected: 'host ports from 1024 up',
     };

@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact } from '../../fact/container.ts';
 import type { KernelFact } from '../../fact/kernel.ts';
 import { fail, failAs } from '../../verdict.ts';
@@ -33,7 +34,7 @@ export const privileged = containerCheck({
   needs: ['kernel', 'docker'],
   judge: (container, { kernel, docker }) => {
     const declared: Evidence = {
-      source: 'inspect HostConfig.Privileged',
+      source: sourceOf(container, 'privileged'),
       seen: container.declared.privileged ? 'declared privileged' : 'not declared privileged',
       expected: 'not privileged',
     };
@@ -59,18 +60,20 @@ export const privileged = containerCheck({
         'high',
         'docker exec starts the next process with every capability and without a seccomp filter',
         ...evidence,
-        ALL_ASKED_FOR,
+        allRequested(container),
       );
     if (capabilities.state !== 'seen' && !hasFilter) return notSeen(capabilities, ...evidence);
     return passOnEveryThread(container, ...evidence);
   },
 });
 
-const ALL_ASKED_FOR: Evidence = {
-  source: 'inspect HostConfig.CapAdd, SecurityOpt',
-  seen: 'ALL capabilities and no seccomp profile',
-  expected: 'not every capability without a filter',
-};
+function allRequested(container: ContainerFact): Evidence {
+  return {
+    source: sourceOf(container, 'capAdd', 'seccompProfile'),
+    seen: 'ALL capabilities and no seccomp profile',
+    expected: 'not every capability without a filter',
+  };
+}
 
 function asksForEverything(declared: ContainerFact['declared']): boolean {
   return declaredExcess(declared).includes('ALL') && asksForNoSeccomp(declared);

@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import { fail, pass } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
@@ -21,7 +22,7 @@ export const readOnlyRoot = containerCheck({
   judge: (container) => {
     const { readOnlyRoot: asked } = container.declared;
     const declared: Evidence = {
-      source: 'inspect HostConfig.ReadonlyRootfs',
+      source: sourceOf(container, 'readOnlyRoot'),
       seen: asked ? 'declared read-only' : 'not declared read-only',
       expected: 'read-only',
     };

@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import { fail, notApplicable, pass } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
@@ -16,12 +17,13 @@ export const restartPolicy = containerCheck({
   references: ['https://docs.docker.com/engine/containers/start-containers-automatically/'],
   judges: 'container',
   needs: [],
-  judge: ({ declared, podUid }) => {
+  judge: (container) => {
+    const { declared, podUid } = container;
     if (podUid !== '') return notApplicable('the kubelet restarts this container');
     const { restartPolicy: name, restartMaximum } = declared;
     const isBounded = name === 'on-failure' && restartMaximum >= 1 && restartMaximum <= MAX_ATTEMPTS;
     const evidence = {
-      source: 'inspect HostConfig.RestartPolicy',
+      source: sourceOf(container, 'restartPolicy'),
       seen: name === 'on-failure' ? `on-failure:${String(restartMaximum)}` : name === '' ? 'no' : quote(name),
       expected: `no, or on-failure with 1 to ${String(MAX_ATTEMPTS)} attempts`,
     };

@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact } from '../../fact/container.ts';
 import { fail } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
@@ -25,7 +26,7 @@ export const rootUser = containerCheck({
   judge: (container, { docker }) => {
     const { user } = container.declared;
     const declared: Evidence = {
-      source: 'inspect Config.User',
+      source: sourceOf(container, 'user'),
       seen: user === '' ? 'not set, so root' : quote(user),
       expected: 'a user that is not root',
     };

@@ -1,4 +1,5 @@
-import type { Declared } from '../../fact/container.ts';
+import { sourceOf } from '../../fact/container.ts';
+import type { ContainerFact, Declared } from '../../fact/container.ts';
 import { fail, failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
@@ -31,7 +32,7 @@ export const seccompFilter = containerCheck({
   needs: ['docker'],
   judge: (container, { docker }) => {
     const { seccomp } = container;
-    const declared = declaredEvidence(container.declared);
+    const declared = declaredEvidence(container);
     if (seccomp.state === 'seen') {
       const evidence = [...seccompEvidence(container), declared];
       if (seccomp.value.mode === 'disabled') return fail('a process runs without a seccomp filter', ...evidence);
@@ -72,17 +73,18 @@ const DAEMON_UNCONFINED: Evidence = {
   expected: 'a profile',
 };
 
-function declaredEvidence(declared: Declared): Evidence {
+function declaredEvidence(container: ContainerFact): Evidence {
+  const { declared } = container;
   const expected = 'a profile';
   if (declared.privileged && asksForNoSeccomp(declared))
-    return { source: 'inspect HostConfig.Privileged', seen: 'declared privileged, so no profile', expected };
+    return { source: sourceOf(container, 'privileged'), seen: 'declared privileged, so no profile', expected };
   const { seccompProfile, seccompSummary: summary } = declared;
   if (seccompProfile !== 'custom' || summary === null) {
     const profile = seccompProfile === 'custom' ? 'a profile of its own' : quote(seccompProfile);
-    return { source: 'inspect HostConfig.SecurityOpt', seen: `declared ${profile}`, expected };
+    return { source: sourceOf(container, 'seccompProfile'), seen: `declared ${profile}`, expected };
   }
   return {
-    source: 'inspect HostConfig.SecurityOpt',
+    source: sourceOf(container, 'seccompProfile'),
     seen: `declared a profile of its own: ${summaryText(summary)}`,
     expected: 'a profile that withholds most of them',
   };

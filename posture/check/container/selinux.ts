@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact } from '../../fact/container.ts';
 import type { KernelFact } from '../../fact/kernel.ts';
 import { mapObserved } from '../../observed.ts';
@@ -64,9 +65,9 @@ function judgeMode(mode: KernelFact['selinux']): Judgement | undefined {
 function judgeLabels(container: ContainerFact): Judgement {
   const { selinuxDisabled, selinuxLabel } = container.declared;
   const declared: Evidence = selinuxDisabled
-    ? { source: 'inspect HostConfig.SecurityOpt', seen: 'label=disable', expected: 'no label=disable' }
+    ? { source: sourceOf(container, 'selinuxDisabled'), seen: 'label=disable', expected: 'no label=disable' }
     : {
-        source: 'inspect ProcessLabel',
+        source: sourceOf(container, 'selinuxLabel'),
         seen: selinuxLabel === '' ? 'none' : quote(selinuxLabel),
         expected: EXPECTED,
       };

@@ -1,3 +1,4 @@
+import { sourceOf } from '../../fact/container.ts';
 import { fail, manual } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { notSeen, passOnEveryThread } from '../container-reading.ts';
@@ -35,7 +36,7 @@ export const sshServer = containerCheck({
     if (published.length === 0) return passOnEveryThread(container, names);
     const ports = published.map(({ hostIp, hostPort }) => `${hostIp}:${String(hostPort)}`);
     const port = {
-      source: 'inspect NetworkSettings.Ports',
+      source: sourceOf(container, 'ports'),
       seen: `22/tcp at ${quoteList(ports)}`,
       expected: 'not published',
     };

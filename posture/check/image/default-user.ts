@@ -1,4 +1,5 @@
 import type { ContainerFact, ContainersFact } from '../../fact/container.ts';
+import { imageSourceOf } from '../../fact/image.ts';
 import type { ImageFact } from '../../fact/image.ts';
 import { fail, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
@@ -18,9 +19,9 @@ export const defaultUser = imageCheck({
   judges: 'image',
   needs: ['containers'],
   judge: (image, { containers }) => {
-    const { id, user } = image;
+    const { user } = image;
     const evidence = {
-      source: `inspect ${quote(id)} Config.User`,
+      source: imageSourceOf(image, 'user'),
       seen: user === '' ? 'not set, so root' : quote(user),
       expected: 'a user that is not root',
     };

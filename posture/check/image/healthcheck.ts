@@ -1,3 +1,4 @@
+import { imageSourceOf } from '../../fact/image.ts';
 import { fail, pass } from '../../verdict.ts';
 import { imageCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
@@ -14,8 +15,9 @@ export const healthcheck = imageCheck({
   references: ['https://docs.docker.com/reference/dockerfile/#healthcheck'],
   judges: 'image',
   needs: [],
-  judge: ({ id, healthcheck: test }) => {
-    const source = `inspect ${quote(id)} Config.Healthcheck.Test`;
+  judge: (image) => {
+    const { healthcheck: test } = image;
+    const source = imageSourceOf(image, 'healthcheck');
     const expected = 'a command';
     // `NONE` switches off the check of the base image.
     if (test.length === 0 || test[0] === 'NONE' || test[0] === '')

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import t from 'tap';
-import { parseSecurityOptions, toDeclared } from '../../../../agent/runtime/docker/declared.ts';
+import { DECLARED_SOURCES, parseSecurityOptions, toDeclared } from '../../../../agent/runtime/docker/declared.ts';
 import { inspectSchema } from '../../../../agent/runtime/docker/container-schema.ts';
 import { declaredSchema } from '../../../../posture/fact/container.ts';
 import type { Declared } from '../../../../posture/fact/container.ts';
@@ -54,6 +54,21 @@ t.test('what was asked for in recorded containers, against the options they were
     user: '1000:1000',
     mounts: [{ type: 'bind', source: '/srv/a b', destination: '/mnt/with space', writable: false }],
   });
+  t.end();
+});
+
+t.test('every source of a value is a field of `docker inspect`, or may be left out there', (t) => {
+  const answer = recordedInspect('limits');
+  // Engines leave these out where they are empty.
+  const optional = new Set(['State.Health.Status']);
+  for (const [field, source] of Object.entries(DECLARED_SOURCES)) {
+    for (const path of source.replace(/^inspect /, '').split(', ')) {
+      let value: unknown = answer;
+      for (const name of path.split('.'))
+        value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+      t.ok(value !== undefined || optional.has(path), `${field}: ${path}`);
+    }
+  }
   t.end();
 });
 
