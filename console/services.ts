@@ -3,6 +3,7 @@ import { useContext } from 'preact/hooks';
 import type { ApiClient } from '../api/client.ts';
 import type { SessionKeeper } from './api/session.ts';
 import type { Cell } from './cell.ts';
+import type { Density } from './findings/window.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { Live } from './live/live.ts';
 import type { QueryRecord } from './query/record.ts';
@@ -15,6 +16,7 @@ export interface Services {
   readonly fleet: Cell<Fleet>;
   /** The last queries, newest first; they live as long as the page. */
   readonly queries: Cell<readonly QueryRecord[]>;
+  readonly density: Cell<Density>;
   /** Says something to people who hear the page. */
   readonly announce: (text: string) => void;
 }

@@ -3,18 +3,20 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { FleetFinding } from '../../api/finding.ts';
 import type { FindingFilter } from '../filter.ts';
 import { isUnfiltered } from '../filter.ts';
+import { useCell } from '../hook/use-cell.ts';
 import { EmptyNote, ProblemNote } from '../part/note.tsx';
 import { counted } from '../../api/format.ts';
+import { useServices } from '../services.ts';
 import { FindingRow } from './finding-row.tsx';
 import type { FindingListState } from './use-finding-list.ts';
-import { MAX_ROWS, ROW_HEIGHT, rowAfterKey, rowWindow, scrollToRow } from './window.ts';
+import { MAX_ROWS, ROW_HEIGHTS, rowAfterKey, rowWindow, scrollToRow } from './window.ts';
 
 /** Rows that stand for those of which nobody knows how many there are. */
 const MORE_ROWS = 20;
 
 /**
- * The list. Only the rows in view are in the page, so that ten thousand are as fast as ten. Up and Down, Home, End and
- * the page keys move; Enter opens, since each row is a link.
+ * The list. Only the rows in view are in the page, so that ten thousand are as fast as ten. Up and Down (or k and j), Home, End
+ * and the page keys move; Enter opens, since each row is a link.
  */
 export function FindingRows({
   found,
@@ -34,7 +36,8 @@ export function FindingRows({
   const wanted = useRef(false);
   const known = findings.findIndex(({ uid }) => uid === (activeUid ?? openUid));
   const active = Math.max(0, known);
-  const { from, to } = rowWindow(view.top, view.height, rows);
+  const rowHeight = ROW_HEIGHTS[useCell(useServices().density)];
+  const { from, to } = rowWindow(view.top, view.height, rows, rowHeight);
 
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -59,10 +62,10 @@ export function FindingRows({
 
   const move = (event: TargetedKeyboardEvent<HTMLDivElement>): void => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const goal = rowAfterKey(event.key, active, Math.min(rows, findings.length), view.height);
+    const goal = rowAfterKey(event.key, active, Math.min(rows, findings.length), view.height / rowHeight);
     if (goal === undefined || scroller.current === null) return;
     event.preventDefault();
-    const top = scrollToRow(goal, scroller.current.scrollTop, scroller.current.clientHeight);
+    const top = scrollToRow(goal, scroller.current, rowHeight);
     if (top !== undefined) scroller.current.scrollTop = top;
     if (goal >= findings.length - 1) need(goal + 1);
     setActiveUid(findings[goal]?.uid);
@@ -81,16 +84,21 @@ export function FindingRows({
     >
       {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}
       {total === 0 && !isLoading && problem === undefined ? <NothingFound filter={filter} /> : null}
-      <ul style={{ height: `${String(rows * ROW_HEIGHT)}px` }} aria-busy={isLoading} aria-label="Findings">
+      <ul style={{ height: `${String(rows * rowHeight)}px` }} aria-busy={isLoading} aria-label="Findings">
         {indexes(from, to, known === -1 ? undefined : active, findings.length).map((index) => {
           const finding: FleetFinding | undefined = findings[index];
           return finding === undefined ? (
-            <li key={`row ${String(index)}`} class="row row-waiting" style={placeOf(index)} aria-hidden="true" />
+            <li
+              key={`row ${String(index)}`}
+              class="row row-waiting"
+              style={placeOf(index, rowHeight)}
+              aria-hidden="true"
+            />
           ) : (
             <li
               key={finding.uid}
               class="row"
-              style={placeOf(index)}
+              style={placeOf(index, rowHeight)}
               aria-setsize={list.isExact ? total : -1}
               aria-posinset={index + 1}
             >
@@ -118,8 +126,8 @@ function indexes(from: number, to: number, active: number | undefined, loaded: n
   return active < from ? [active, ...seen] : [...seen, active];
 }
 
-function placeOf(index: number): { readonly transform: string } {
-  return { transform: `translateY(${String(index * ROW_HEIGHT)}px)` };
+function placeOf(index: number, rowHeight: number): { readonly transform: string } {
+  return { transform: `translateY(${String(index * rowHeight)}px)` };
 }
 
 function NothingFound({ filter }: { readonly filter: FindingFilter }): JSX.Element {

@@ -1,5 +1,9 @@
-/** Height of one row in CSS pixels; the style sheet has the same. */
-export const ROW_HEIGHT = 60;
+/** How much room a row of a list takes. */
+export type Density = 'comfortable' | 'compact';
+
+/** Height of one row of findings in CSS pixels; the style sheet has the same. */
+export const ROW_HEIGHTS = Object.freeze({ comfortable: 60, compact: 34 } satisfies Record<Density, number>);
+
 /** Rows that are drawn beyond each edge, so that a fast scroll finds something. */
 const BEYOND = 8;
 /** A page cannot be higher than a browser can count pixels; nobody reads so far. */
@@ -11,27 +15,33 @@ export interface RowWindow {
   readonly to: number;
 }
 
-/** The rows to draw for a scroll position. */
-export function rowWindow(scrollTop: number, height: number, rows: number): RowWindow {
-  const from = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - BEYOND);
-  const to = Math.min(rows, Math.ceil((scrollTop + Math.max(height, ROW_HEIGHT)) / ROW_HEIGHT) + BEYOND);
+/** The rows to draw for a scroll position of a list whose rows have `rowHeight` CSS pixels. */
+export function rowWindow(scrollTop: number, height: number, rows: number, rowHeight: number): RowWindow {
+  const from = Math.max(0, Math.floor(scrollTop / rowHeight) - BEYOND);
+  const to = Math.min(rows, Math.ceil((scrollTop + Math.max(height, rowHeight)) / rowHeight) + BEYOND);
   return { from: Math.min(from, Math.max(0, rows - 1)), to: Math.max(to, 0) };
 }
 
 /** Where to scroll so that row `index` is whole in view; undefined: it is already. */
-export function scrollToRow(index: number, scrollTop: number, height: number): number | undefined {
-  const top = index * ROW_HEIGHT;
+export function scrollToRow(
+  index: number,
+  { scrollTop, clientHeight: height }: { readonly scrollTop: number; readonly clientHeight: number },
+  rowHeight: number,
+): number | undefined {
+  const top = index * rowHeight;
   if (top < scrollTop) return top;
-  const bottom = top + ROW_HEIGHT;
+  const bottom = top + rowHeight;
   return bottom > scrollTop + height ? bottom - height : undefined;
 }
 
 /** The row that a key goes to from `current`; undefined: the key does not move. */
-export function rowAfterKey(key: string, current: number, rows: number, height: number): number | undefined {
-  const page = Math.max(1, Math.floor(height / ROW_HEIGHT) - 1);
+export function rowAfterKey(key: string, current: number, rows: number, rowsInView: number): number | undefined {
+  const page = Math.max(1, Math.floor(rowsInView) - 1);
   const goal = {
     ArrowDown: current + 1,
     ArrowUp: current - 1,
+    j: current + 1,
+    k: current - 1,
     PageDown: current + page,
     PageUp: current - page,
     Home: 0,

@@ -3,6 +3,7 @@ import { BrandMark } from '../part/brand-mark.tsx';
 import { checksHash, findingsHash, historyHash, queryHash } from '../route.ts';
 import type { Route } from '../route.ts';
 import { useServices } from '../services.ts';
+import { DensityButton } from './density-button.tsx';
 import { LiveBadge } from './live-badge.tsx';
 import { ThemeButton } from './theme-button.tsx';
 
@@ -36,6 +37,7 @@ export function Header({ view }: { readonly view: Route['view'] }): JSX.Element 
       </nav>
       <div class="header-tools">
         <LiveBadge />
+        <DensityButton />
         <ThemeButton />
         <button type="button" class="button button-quiet" onClick={() => session.end('left')}>
           Sign out

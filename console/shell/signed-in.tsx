@@ -13,8 +13,10 @@ import { readRoute } from '../route.ts';
 import { ServicesContext } from '../services.ts';
 import type { Services } from '../services.ts';
 import { wait } from '../../api/wait.ts';
+import { readDensity } from '../density.ts';
 import { FleetKeeper } from './fleet-keeper.tsx';
 import { Header } from './header.tsx';
+import { Shortcuts } from './shortcuts.tsx';
 import { View } from './view.tsx';
 
 /** What a signed-in person sees: the header and the view that the address names. */
@@ -33,6 +35,7 @@ export function SignedIn({ api, session }: { readonly api: ApiClient; readonly s
         <View route={route} />
       </main>
       <FleetKeeper />
+      <Shortcuts />
       <Announcer said={said} />
     </ServicesContext.Provider>
   );
@@ -44,6 +47,7 @@ function createServices(api: ApiClient, session: SessionKeeper, said: Cell<strin
     session,
     live: startLive(api, { wait, random: () => Math.random() }),
     fleet: createCell<Fleet>(NO_FLEET),
+    density: createCell(readDensity()),
     queries: createCell<readonly QueryRecord[]>([]),
     announce: (text) => {
       // The same words again are only heard if they were gone in between.

@@ -5,9 +5,11 @@ import type { FleetFinding, FindingEvent } from '../../../api/finding.ts';
 import { matches, NO_FILTER } from '../../../console/filter.ts';
 import { appendPage, applyEvent, EMPTY_LIST, matchCount } from '../../../console/findings/finding-list.ts';
 import type { FindingList } from '../../../console/findings/finding-list.ts';
-import { ROW_HEIGHT, rowAfterKey, rowWindow, scrollToRow } from '../../../console/findings/window.ts';
+import { ROW_HEIGHTS, rowAfterKey, rowWindow, scrollToRow } from '../../../console/findings/window.ts';
 import { SEVERITIES, VERDICTS } from '../../../posture/verdict.ts';
 import { happened, shown } from '../finding.ts';
+
+const ROW_HEIGHT = ROW_HEIGHTS.comfortable;
 
 const list = (...findings: readonly FleetFinding[]): FindingList => ({
   findings,
@@ -92,22 +94,28 @@ function eventOf(before: FleetFinding | undefined, after: FleetFinding): Finding
 void t.test('the rows in view are drawn, whatever is scrolled', async (t) => {
   fc.assert(
     fc.property(fc.nat({ max: 10_000 }), fc.nat({ max: 700_000 }), fc.nat({ max: 2000 }), (rows, top, height) => {
-      const { from, to } = rowWindow(top, height, rows);
+      const { from, to } = rowWindow(top, height, rows, ROW_HEIGHT);
       t.ok(from >= 0 && to <= rows && to - from <= Math.ceil(height / ROW_HEIGHT) + 18);
       const first = Math.floor(top / ROW_HEIGHT);
       if (first < rows) t.ok(from <= first && to > first);
     }),
   );
-  t.equal(scrollToRow(3, 0, 600), undefined);
-  t.equal(scrollToRow(3, 500, 600), 180, 'above: to its top');
-  t.equal(scrollToRow(20, 0, 600), 21 * 60 - 600, 'below: until its end is seen');
+  t.equal(scrollToRow(3, { scrollTop: 0, clientHeight: 600 }, ROW_HEIGHT), undefined);
+  t.equal(scrollToRow(3, { scrollTop: 500, clientHeight: 600 }, ROW_HEIGHT), 180, 'above: to its top');
+  t.equal(
+    scrollToRow(20, { scrollTop: 0, clientHeight: 600 }, ROW_HEIGHT),
+    21 * 60 - 600,
+    'below: until its end is seen',
+  );
 });
 
 void t.test('keys move within the list', async (t) => {
   t.strictSame(
-    ['ArrowDown', 'ArrowUp', 'PageDown', 'PageUp', 'Home', 'End', 'a'].map((key) => rowAfterKey(key, 5, 100, 600)),
+    ['ArrowDown', 'ArrowUp', 'PageDown', 'PageUp', 'Home', 'End', 'a'].map((key) => rowAfterKey(key, 5, 100, 10)),
     [6, 4, 14, 0, 0, 99, undefined],
   );
+  t.equal(rowAfterKey('j', 5, 100, 10), 6);
+  t.equal(rowAfterKey('k', 5, 100, 10), 4);
   t.equal(rowAfterKey('ArrowUp', 0, 100, 600), 0);
   t.equal(rowAfterKey('ArrowDown', 99, 100, 600), 99);
   t.equal(rowAfterKey('End', 0, 0, 600), undefined);

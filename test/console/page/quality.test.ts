@@ -123,6 +123,58 @@ void t.test('looks and works well for everybody', { skip: noChromium }, async (t
     await visitor.close();
   });
 
+  await t.test('by keyboard: the palette, the search, the rows, the help; and rows that take less room', async (t) => {
+    const visitor = await openVisitor(browser, site, { bypassCSP: true, reducedMotion: 'reduce' });
+    const { page, go } = visitor;
+    await enter(visitor, site);
+    await page.keyboard.press('Control+k');
+    const palette = page.getByRole('combobox', { name: /^Go to/ });
+    await palette.waitFor();
+    await lookAround(t, page, 'the palette');
+    await palette.fill('shop-0-1');
+    await page
+      .getByRole('option', { name: /container shop-0-1/ })
+      .first()
+      .waitFor();
+    await palette.fill('check container.privileged');
+    await page.getByRole('option', { name: /^check container.privileged / }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'No container runs privileged' }).waitFor();
+    t.equal(await page.locator('dialog').count(), 0, 'it closes');
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await lookAround(t, page, 'the keys');
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'detached' });
+    await go('#/findings?verdict=fail');
+    await page.locator('.row-link').first().waitFor();
+    await page.keyboard.press('j');
+    await page.locator('[data-row="0"]:focus').waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    await page.keyboard.press('k');
+    await page.locator('[data-row="1"]:focus').waitFor();
+    await page.keyboard.press('/');
+    t.equal(await page.evaluate<string>('document.activeElement.type'), 'search');
+    await page.keyboard.type('j?/');
+    t.equal(await page.getByRole('searchbox').inputValue(), 'j?/', 'letters belong to the field');
+    await page.getByRole('searchbox').fill('');
+    await page.waitForURL(/verdict=fail$/);
+    const height = () =>
+      page
+        .locator('.row')
+        .first()
+        .evaluate((row: { readonly clientHeight: number }) => row.clientHeight);
+    const before = await height();
+    await page.getByRole('button', { name: /Density: comfortable/ }).click();
+    await page.getByRole('button', { name: /Density: compact/ }).waitFor();
+    t.ok((await height()) * 1.5 < before, 'rows are lower');
+    await lookAround(t, page, 'compact findings');
+    await page.reload();
+    await page.getByRole('button', { name: /Density: compact/ }).waitFor();
+    await visitor.close();
+  });
+
   await t.test('a connection that is lost comes back without a gap', async (t) => {
     const way = await openWay(t, site.url);
     const visitor = await openVisitor(browser, { ...site, url: way.url });
