@@ -2,12 +2,15 @@ import { GROUP_BY } from '../api/finding.ts';
 import type { GroupBy } from '../api/finding.ts';
 import { readCheckFilter, writeCheckFilter } from './check/check-filter.ts';
 import type { CheckFilter } from './check/check-filter.ts';
+import { readTrendRange, writeTrendRange } from './fleet/trend.ts';
+import type { TrendRange } from './fleet/trend.ts';
 import { NO_FILTER, readFilter, writeFilter } from './filter.ts';
 import type { FindingFilter } from './filter.ts';
 
 /** Where the page is: what stands behind `#` in the address. */
 export type Route =
-  | { readonly view: 'overview' }
+  /** `range`: the time that the plot shows. */
+  | { readonly view: 'overview'; readonly range: TrendRange }
   | { readonly view: 'node'; readonly nodeId: string }
   | { readonly view: 'container'; readonly nodeId: string; readonly containerId: string }
   | { readonly view: 'image'; readonly imageId: string }
@@ -61,9 +64,9 @@ export function readRoute(hash: string): Route {
   const name = decode(rest.join('/'));
   switch (first) {
     case '':
-      return { view: 'overview' };
+      return { view: 'overview', range: readTrendRange(params) };
     case 'nodes':
-      return nodeRoute(rest);
+      return nodeRoute(rest, params);
     case 'images':
       return name === '' ? { view: 'unknown', path } : { view: 'image', imageId: name };
     case 'history':
@@ -82,6 +85,11 @@ export function readRoute(hash: string): Route {
     default:
       return { view: 'unknown', path };
   }
+}
+
+/** The hash for the overview with the plot of a range. */
+export function overviewHash(range: TrendRange): string {
+  return withQuery('#/', writeTrendRange(range));
 }
 
 /** The hash for a node. */
@@ -170,9 +178,9 @@ function readQuery(params: URLSearchParams): QueryPlace {
 }
 
 /** `nodes/NODE` or `nodes/NODE/containers/CONTAINER`. */
-function nodeRoute([node = '', kind, ...id]: readonly string[]): Route {
+function nodeRoute([node = '', kind, ...id]: readonly string[], params: URLSearchParams): Route {
   const nodeId = decode(node);
-  if (nodeId === '') return { view: 'overview' };
+  if (nodeId === '') return { view: 'overview', range: readTrendRange(params) };
   if (kind === 'containers' && id.length > 0) return { view: 'container', nodeId, containerId: decode(id.join('/')) };
   return { view: 'node', nodeId: decode([node, ...(kind === undefined ? [] : [kind]), ...id].join('/')) };
 }

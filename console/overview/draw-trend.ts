@@ -1,11 +1,19 @@
 import uPlot from 'uplot';
 import type { Trend } from '../../api/trend.ts';
 import type { Severity } from '../../posture/verdict.ts';
+import { count, dateTime } from '../../api/format.ts';
 import { PLOTTED, trendColumns } from '../fleet/trend.ts';
+import type { TrendRange } from '../fleet/trend.ts';
+
+/** A trend and the time that is asked for. */
+export interface PlottedTrend {
+  readonly trend: Trend;
+  readonly range: TrendRange;
+}
 
 /** A plot on the page. */
 export interface Plot {
-  readonly update: (trend: Trend, durationMs: number) => void;
+  readonly update: (shown: PlottedTrend) => void;
   readonly destroy: () => void;
 }
 
@@ -20,18 +28,20 @@ const LINES: Readonly<Record<Severity, { readonly width: number; readonly dash: 
   info: { width: 1, dash: [] },
 });
 
-/** Draws into `place`, as wide as it is, in the colours of the theme; both are followed. */
-export function drawTrend(place: HTMLElement, first: Trend, firstDurationMs: number): Plot {
-  let trend = first;
-  let durationMs = firstDurationMs;
+/**
+ * Draws into `place`, as wide as it is, in the colours of the theme; both are followed. The values under the pointer are
+ * shown in a tooltip; `onZoom` is called with the times that a drag selects.
+ */
+export function drawTrend(
+  place: HTMLElement,
+  first: PlottedTrend,
+  onZoom: (fromMs: number, toMs: number) => void,
+): Plot {
+  let shown = first;
   let plot = create();
   function create(): uPlot {
     const width = Math.max(200, place.clientWidth);
-    return new uPlot(
-      optionsOf(place, width, () => scaleOf(trend, durationMs)),
-      dataOf(trend),
-      place,
-    );
+    return new uPlot(optionsOf(place, width, { range: () => scaleOf(shown), onZoom }), dataOf(shown.trend), place);
   }
   const redraw = (): void => {
     plot.destroy();
@@ -43,10 +53,9 @@ export function drawTrend(place: HTMLElement, first: Trend, firstDurationMs: num
   dark.addEventListener('change', redraw);
   addEventListener('plimsoll-theme', redraw);
   return {
-    update: (next, nextDurationMs) => {
-      trend = next;
-      durationMs = nextDurationMs;
-      plot.setData(dataOf(trend));
+    update: (next) => {
+      shown = next;
+      plot.setData(dataOf(next.trend));
     },
     destroy: () => {
       observer.disconnect();
@@ -62,11 +71,19 @@ function dataOf(trend: Trend): uPlot.AlignedData {
 }
 
 /** The whole range, also where the collector knows only the end of it. */
-function scaleOf(trend: Trend, durationMs: number): [number, number] {
+function scaleOf({ trend, range: { durationMs } }: PlottedTrend): [number, number] {
   return [(trend.toMs - durationMs) / 1000, trend.toMs / 1000];
 }
 
-function optionsOf(place: HTMLElement, width: number, range: () => [number, number]): uPlot.Options {
+interface PlotBehaviour {
+  readonly range: () => [number, number];
+  readonly onZoom: (fromMs: number, toMs: number) => void;
+}
+
+/** A drag that is shorter is a click. */
+const SHORTEST_DRAG_PX = 8;
+
+function optionsOf(place: HTMLElement, width: number, { range, onZoom }: PlotBehaviour): uPlot.Options {
   const axis = colourOf(place, 'plot-axis');
   const grid = { stroke: colourOf(place, 'plot-grid'), width: 1 };
   const font = '12px system-ui, sans-serif';
@@ -74,7 +91,18 @@ function optionsOf(place: HTMLElement, width: number, range: () => [number, numb
     width,
     height: HEIGHT,
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false } },
+    cursor: { y: false, drag: { x: true, y: false, setScale: false } },
+    plugins: [tooltip()],
+    hooks: {
+      setSelect: [
+        (plot) => {
+          const { left, width: dragged } = plot.select;
+          if (dragged < SHORTEST_DRAG_PX) return;
+          onZoom(plot.posToVal(left, 'x') * 1000, plot.posToVal(left + dragged, 'x') * 1000);
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
+    },
     scales: { x: { time: true, range }, y: { range: (_plot, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] } },
     axes: [
       { stroke: axis, grid: { show: false }, ticks: grid, font, values: timeLabels },
@@ -99,6 +127,26 @@ function optionsOf(place: HTMLElement, width: number, range: () => [number, numb
       })),
     ] as uPlot.Series[],
   };
+}
+
+/** The time and the values under the pointer. For the eye only: the table has them for everybody. */
+function tooltip(): uPlot.Plugin {
+  const box = document.createElement('div');
+  box.className = 'plot-tooltip';
+  box.hidden = true;
+  box.setAttribute('aria-hidden', 'true');
+  const show = (plot: uPlot): void => {
+    const index = plot.cursor.idx;
+    const atS = index === null || index === undefined ? undefined : plot.data[0]?.[index];
+    box.hidden = atS === undefined || (plot.cursor.left ?? -1) < 0;
+    if (atS === undefined || index === null || index === undefined) return;
+    const values = PLOTTED.map((severity, series) => `${severity} ${count(plot.data[series + 1]?.[index] ?? 0)}`);
+    box.textContent = [dateTime(atS * 1000), ...values].join('\n');
+    const left = plot.valToPos(atS, 'x');
+    const isRight = left > plot.over.clientWidth / 2;
+    box.style.transform = `translate(${String(Math.round(left + (isRight ? -12 : 12)))}px, 8px) translateX(${isRight ? '-100%' : '0'})`;
+  };
+  return { hooks: { init: (plot) => void plot.over.append(box), setCursor: show } };
 }
 
 /** Times of day within a day, dates beyond it; on the clock of this browser. */

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { summary } from '../../api/node.ts';
+import type { TrendRange } from '../fleet/trend.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { LoadingNote, ProblemNote } from '../part/note.tsx';
@@ -16,7 +17,7 @@ import { WorstCard } from './worst-card.tsx';
 const RELOAD_EVERY_MS = 1500;
 
 /** The fleet at a glance. */
-export function OverviewView(): JSX.Element {
+export function OverviewView({ range }: { readonly range: TrendRange }): JSX.Element {
   const { api } = useServices();
   const loaded = useLoad('summary', (signal) => api.get('/v1/summary', summary, signal));
   useReloadOn(
@@ -33,7 +34,7 @@ export function OverviewView(): JSX.Element {
       <IssuesCard />
       {value === undefined ? null : <Totals counts={value.counts} />}
       <div class="overview-grid">
-        <TrendCard />
+        <TrendCard range={range} />
         <ChangesCard />
         <WorstCard />
         <FleetCard />

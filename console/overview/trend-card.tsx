@@ -1,13 +1,14 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { trend as trendSchema } from '../../api/trend.ts';
-import { PLOTTED, TREND_RANGES, trendSentence } from '../fleet/trend.ts';
+import { PLOTTED, TREND_RANGES, trendSentence, zoomRange } from '../fleet/trend.ts';
 import type { TrendRange } from '../fleet/trend.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { Card } from '../part/card.tsx';
 import { LoadingNote, ProblemNote } from '../part/note.tsx';
 import { SeverityMark } from '../part/severity-tag.tsx';
+import { overviewHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { SEVERITY_LABELS } from '../../api/labels.ts';
 import { TrendPlot } from './trend-plot.tsx';
@@ -18,18 +19,18 @@ const POINTS = 120;
 const RELOAD_EVERY_MS = 5000;
 const STEP_MS = 60_000;
 
-const DEFAULT_RANGE: TrendRange = TREND_RANGES[1] ?? { id: '24h', label: '24 h', durationMs: 86_400_000 };
-
-/** Open failures over time: a plot, or the same as a table. */
-export function TrendCard(): JSX.Element {
+/** Open failures over time: a plot that a drag of the mouse zooms into, or a table. The address holds the range. */
+export function TrendCard({ range }: { readonly range: TrendRange }): JSX.Element {
   const { api } = useServices();
-  const [range, setRange] = useState(DEFAULT_RANGE);
+  const setRange = (next: TrendRange): void => void (location.hash = overviewHash(next));
   const [isTable, setTable] = useState(false);
   const loaded = useLoad(
     `trend ${range.id}`,
     (signal) => {
       // Without an end the collector answers up to now, to the millisecond; a past end would be the last whole minute.
-      const query = new URLSearchParams({ fromMs: String(Date.now() - range.durationMs), points: String(POINTS) });
+      const query = new URLSearchParams({ points: String(POINTS) });
+      query.set('fromMs', String((range.toMs ?? Date.now()) - range.durationMs));
+      if (range.toMs !== undefined) query.set('toMs', String(range.toMs));
       return api.get(`/v1/trend?${query.toString()}`, trendSchema, signal);
     },
     STEP_MS,
@@ -43,7 +44,11 @@ export function TrendCard(): JSX.Element {
       {value === undefined ? null : (
         <>
           <p class="trend-sentence">{trendSentence(value, range)}</p>
-          {isTable ? <TrendTable trend={value} range={range} /> : <TrendPlot trend={value} range={range} />}
+          {isTable ? (
+            <TrendTable trend={value} range={range} />
+          ) : (
+            <TrendPlot trend={value} range={range} onZoom={setRange} />
+          )}
           <div class="trend-foot">
             <ul class="legend" aria-label="Lines of the plot">
               {PLOTTED.map((severity) => (
@@ -70,6 +75,7 @@ function Ranges({
   readonly range: TrendRange;
   readonly onRange: (range: TrendRange) => void;
 }): JSX.Element {
+  const { durationMs, toMs } = range;
   return (
     <div class="segments" role="group" aria-label="Time range">
       {TREND_RANGES.map((one) => (
@@ -77,6 +83,11 @@ function Ranges({
           {one.label}
         </button>
       ))}
+      {toMs === undefined ? null : (
+        <button type="button" onClick={() => onRange(zoomRange(toMs - 2 * durationMs, toMs + durationMs))}>
+          Zoom out
+        </button>
+      )}
     </div>
   );
 }

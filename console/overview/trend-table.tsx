@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { Trend } from '../../api/trend.ts';
-import { PLOTTED, trendRows } from '../fleet/trend.ts';
+import { PLOTTED, spanText, trendRows } from '../fleet/trend.ts';
 import type { TrendRange } from '../fleet/trend.ts';
 import { Scroll } from '../part/card.tsx';
 import { count, dateTime } from '../../api/format.ts';
@@ -14,7 +14,7 @@ export function TrendTable({ trend, range }: { readonly trend: Trend; readonly r
   return (
     <Scroll label="Open failures over time">
       <table class="trend-table">
-        <caption class="visually-hidden">Open failures by severity over the last {range.label}, newest first</caption>
+        <caption class="visually-hidden">Open failures by severity over {spanText(range)}, newest first</caption>
         <thead>
           <tr>
             <th scope="col">Time</th>

@@ -40,7 +40,7 @@ export function View({ route }: { readonly route: Route }): JSX.Element {
   }, [place]);
   switch (route.view) {
     case 'overview':
-      return <OverviewView />;
+      return <OverviewView range={route.range} />;
     case 'node':
       return <NodeView key={route.nodeId} nodeId={route.nodeId} />;
     case 'container':

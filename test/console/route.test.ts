@@ -10,22 +10,26 @@ import {
   findingsHash,
   imageHash,
   nodeHash,
+  overviewHash,
   queryHash,
   readRoute,
   readSignInCode,
 } from '../../console/route.ts';
+import { TREND_RANGES, zoomRange } from '../../console/fleet/trend.ts';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import { shown } from './finding.ts';
 
+const DAY = { id: '24h', label: '24 h', durationMs: 86_400_000 };
 const NO_QUERY = { expression: '', nodes: [], deadlineMs: undefined, isRun: false };
 
 void t.test('each view has its hash', async (t) => {
   const cases: readonly (readonly [string, object])[] = [
-    ['', { view: 'overview' }],
-    ['#/', { view: 'overview' }],
+    ['', { view: 'overview', range: DAY }],
+    ['#/', { view: 'overview', range: DAY }],
+    ['#/?range=odd&from=9&to=10', { view: 'overview', range: DAY }],
     ['#/nodes/e08d', { view: 'node', nodeId: 'e08d' }],
-    ['#/nodes/', { view: 'overview' }],
+    ['#/nodes/', { view: 'overview', range: DAY }],
     ['#/checks', { view: 'checks', filter: { text: '', severities: [] } }],
     [
       '#/checks?severity=high&severity=odd&text=5.5+tls',
@@ -55,6 +59,14 @@ void t.test('each view has its hash', async (t) => {
     ],
   ];
   for (const [hash, route] of cases) t.strictSame(readRoute(hash), route, hash);
+});
+
+void t.test('the range of the plot is in the hash', async (t) => {
+  for (const range of [...TREND_RANGES, zoomRange(1_700_000_000_000, 1_700_000_300_000)]) {
+    const route = readRoute(overviewHash(range));
+    t.strictSame(route.view === 'overview' && route.range, range, overviewHash(range));
+  }
+  t.equal(zoomRange(1_700_000_000_000, 1_700_000_000_500).durationMs, 120_000, 'no shorter than two minutes');
 });
 
 void t.test('filters stand in the hash, as a person would write them', async (t) => {
