@@ -146,7 +146,7 @@ function tooltip(): uPlot.Plugin {
     const isRight = left > plot.over.clientWidth / 2;
     box.style.transform = `translate(${String(Math.round(left + (isRight ? -12 : 12)))}px, 8px) translateX(${isRight ? '-100%' : '0'})`;
   };
-  return { hooks: { init: (plot) => void plot.over.append(box), setCursor: show } };
+  return { hooks: { init: (plot) => plot.over.append(box), setCursor: show } };
 }
 
 /** Times of day within a day, dates beyond it; on the clock of this browser. */
