@@ -1,5 +1,5 @@
 import type { AgentFact } from '../../fact/agent.ts';
-import { fail, failAs, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import { failAs, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import { isoTime } from '../evidence-text.ts';
@@ -34,7 +34,7 @@ export const resourceBudget = nodeCheck({
       case 'normal':
         return pass(...withinBudget(value));
       case 'throttled':
-        return fail(overBudgetText(value), ...overBudget(value));
+        return failAs('medium', overBudgetText(value), ...overBudget(value));
       case 'critical':
         return failAs('high', overBudgetText(value), ...overBudget(value));
     }

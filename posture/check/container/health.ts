@@ -23,9 +23,9 @@ export const health = containerCheck({
     const { declared, podUid } = container;
     if (podUid !== '') return notApplicable('the probes of the pod test the health of this container');
     const evidence = { source: sourceOf(container, 'health'), seen: quote(declared.health), expected: 'healthy' };
-    if (declared.health === 'unhealthy') return failAs('medium', 'the health check of the container fails', evidence);
+    if (declared.health === 'unhealthy') return fail('the health check of the container fails', evidence);
     return declared.health === 'healthy' || declared.health === 'starting'
       ? pass(evidence)
-      : fail('nothing tests whether the container works', evidence);
+      : failAs('low', 'nothing tests whether the container works', evidence);
   },
 });

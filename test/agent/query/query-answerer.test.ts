@@ -143,7 +143,7 @@ await t.test('caps', async (t) => {
 await t.test('an endless query is stopped at its deadline, and the agent goes on meanwhile', async (t) => {
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
-  t.match(await ask({ expression: ENDLESS, deadlineMs: 1000 }), { last: true, error: /not finished within 1000 ms/ });
+  t.match(await ask({ expression: ENDLESS, deadlineMs: 100 }), { last: true, error: /not finished within 100 ms/ });
   delay.disable();
   // One sample may be late because the machine is busy with something else.
   t.ok(delay.percentile(90) < 100e6, `event loop delay ${String(delay.percentile(90) / 1e6)} ms`);
