@@ -165,7 +165,7 @@ for (const fault of ['hang', 'break', 'endless', 'nonsense'] as const)
 
 void t.test('an agent that starts while the engine does not list its containers', { skip: noDocker }, async (t) => {
   const id = run(t, SOCKET, '--privileged');
-  const before = await watched(t, { dockerHost: `unix://${SOCKET}` });
+  const before = await watched(t, { dockerHost: `unix://${SOCKET}`, isAlone: true });
   await until('the container', () => before.finding(PRIVILEGED, id)?.verdict === 'fail');
   await before.stop();
   let present: Fault = 'break';
