@@ -44,7 +44,7 @@ export const nodes = defineCommand({
     { line: 'plimsoll nodes remove web-7', meaning: 'after web-7 was retired' },
     { line: 'plimsoll nodes remove --stale-for 7d --dry-run', meaning: 'which nodes have been silent for a week' },
   ],
-  issue: 'show: the node is offline or its agent did not answer; remove: a node was not removed, the list shows why',
+  issue: 'show: the node does not answer; remove: a node was not removed',
   run: async (context) => {
     const { args, settings, clock } = context;
     const [action] = args.operands;

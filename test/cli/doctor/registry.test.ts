@@ -19,7 +19,7 @@ async function examinationsIn(directory: string, other: readonly string[]): Prom
   for (const file of files) {
     const exported = Object.values((await import(path + file)) as Record<string, unknown>);
     const here = exported.filter((value): value is Described => {
-      return typeof value === 'object' && value !== null && 'examine' in value && 'id' in value;
+      return typeof value === 'object' && value !== null && 'run' in value && 'id' in value;
     });
     t.ok(here.length > 0, `${file} has an examination`);
     found.push(...here);
@@ -28,7 +28,7 @@ async function examinationsIn(directory: string, other: readonly string[]): Prom
 }
 
 void t.test('the registries have every examination that there is a file for', async (t) => {
-  const others = ['examine-node.ts', 'node-subject.ts', 'port-holders.ts', 'registry.ts'];
+  const others = ['diagnose-node.ts', 'node-subject.ts', 'port-holders.ts', 'registry.ts'];
   const ids = (list: readonly Described[]): readonly string[] => list.map(({ id }) => id).sort();
   t.strictSame(ids(await examinationsIn('cli/doctor/diagnostics', [])), ids(INSTALLATION_DIAGNOSTICS));
   t.strictSame(ids(await examinationsIn('agent/diagnostics', others)), ids(NODE_DIAGNOSTICS));
