@@ -33,6 +33,7 @@ judgeNodes(t, resourceBudget, [
     name: 'memory, by a byte',
     facts: agent({ ...slow, reason: 'memory' }),
     verdict: 'fail',
+    severity: 'medium',
     seen: [
       'up to 128.1 MiB since 2026-11-25T11:00:00Z',
       'throttled: sweeps 4 times less often, changes reported later',
@@ -43,6 +44,7 @@ judgeNodes(t, resourceBudget, [
     name: 'CPU',
     facts: agent({ ...slow, reason: 'cpu' }),
     verdict: 'fail',
+    severity: 'medium',
     seen: [
       'up to 6.3 % of a core since 2026-11-25T11:00:00Z',
       'throttled: sweeps 4 times less often, changes reported later',
