@@ -1,17 +1,15 @@
 import type { JSX } from 'preact';
 import type { GroupBy } from '../../api/finding.ts';
-import { safe } from '../../api/safe.ts';
 import { VERDICTS } from '../../posture/verdict.ts';
 import { isUnfiltered, NO_FILTER } from '../filter.ts';
 import type { FindingFilter } from '../filter.ts';
 import { replaceHash } from '../hook/use-hash.ts';
-import { useCell } from '../hook/use-cell.ts';
 import { Choices, SeverityChoices } from '../part/choices.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { SearchField } from '../part/search-field.tsx';
 import { VerdictMark } from '../part/verdict-tag.tsx';
 import { findingsHash } from '../route.ts';
-import { useServices } from '../services.ts';
+import { NodeSelect } from '../part/node-select.tsx';
 import { VERDICT_LABELS } from '../../api/labels.ts';
 
 /** What the list is narrowed by. The address always says the same, so that it can be copied. */
@@ -49,7 +47,7 @@ export function FilterBar({
               </>
             )}
           </Choices>
-          <NodeFilter filter={filter} onNodes={(nodes) => apply({ nodes })} />
+          <NodeSelect nodeId={filter.nodes[0] ?? ''} onSelect={(id) => apply({ nodes: id === '' ? [] : [id] })} />
           {isOneSubject ? (
             <RemoveChip
               text={filter.subject === '' ? filter.kinds.join(', ') : filter.subject}
@@ -65,36 +63,6 @@ export function FilterBar({
         </div>
       </details>
     </div>
-  );
-}
-
-function NodeFilter({
-  filter,
-  onNodes,
-}: {
-  readonly filter: FindingFilter;
-  readonly onNodes: (nodes: readonly string[]) => void;
-}): JSX.Element {
-  const { fleet } = useServices();
-  const { nodes } = useCell(fleet);
-  const chosen = filter.nodes[0] ?? '';
-  const isKnown = nodes.some(({ id }) => id === chosen);
-  return (
-    <label class="filter-select">
-      Node
-      <select
-        value={chosen}
-        onChange={(event) => onNodes(event.currentTarget.value === '' ? [] : [event.currentTarget.value])}
-      >
-        <option value="">all nodes</option>
-        {chosen === '' || isKnown ? null : <option value={chosen}>{safe(chosen)}</option>}
-        {nodes.map(({ id, name }) => (
-          <option key={id} value={id}>
-            {safe(name)}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
 

@@ -2,12 +2,12 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { historyPage } from '../../api/finding.ts';
 import type { HistoryEntry } from '../../api/finding.ts';
-import { safe } from '../../api/safe.ts';
 import { changeOfHistory } from '../fleet/change.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
+import { NodeSelect } from '../part/node-select.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { historyHash } from '../route.ts';
 import { useServices } from '../services.ts';
@@ -19,26 +19,11 @@ const RELOAD_EVERY_MS = 3000;
 
 /** What happened to findings, newest first, on all nodes or on one. */
 export function HistoryView({ nodeId }: { readonly nodeId: string }): JSX.Element {
-  const { fleet } = useServices();
-  const { nodes } = useCell(fleet);
   return (
     <>
       <div class="findings-head">
         <h1 tabIndex={-1}>History</h1>
-        <label class="filter-select">
-          Node
-          <select value={nodeId} onChange={(event) => replaceHash(historyHash(event.currentTarget.value))}>
-            <option value="">all nodes</option>
-            {nodeId === '' || nodes.some(({ id }) => id === nodeId) ? null : (
-              <option value={nodeId}>{safe(nodeId)}</option>
-            )}
-            {nodes.map(({ id, name }) => (
-              <option key={id} value={id}>
-                {safe(name)}
-              </option>
-            ))}
-          </select>
-        </label>
+        <NodeSelect nodeId={nodeId} onSelect={(id) => replaceHash(historyHash(id))} />
       </div>
       <section class="card" aria-label="Changes of findings">
         <History key={nodeId} nodeId={nodeId} />
