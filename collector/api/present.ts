@@ -3,6 +3,7 @@ import type { FleetNode, NodeDetail, NodeState } from '../../api/node.ts';
 import type { ControlReference } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { QueryAnswer } from '../query/query.ts';
 import { presenceOf } from '../status/freshness.ts';
 import type { FreshnessTerms } from '../status/freshness.ts';
 import type { CountRow, NodeRow, OutboxEvent, StatusCount, StoredFinding } from '../store/store.ts';
@@ -102,4 +103,17 @@ export function presentCounts(rows: readonly StatusCount[]): {
 
 function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
   return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
+}
+
+/** Why a node did not answer a query, field by field: an answer contains only what the document describes. */
+export function presentFailedAnswer(given: Exclude<QueryAnswer, { readonly outcome: 'ok' }>) {
+  const { nodeId, nodeName } = given;
+  switch (given.outcome) {
+    case 'error':
+      return { outcome: given.outcome, nodeId, nodeName, error: given.error };
+    case 'timeout':
+      return { outcome: given.outcome, nodeId, nodeName, deadlineMs: given.deadlineMs };
+    case 'offline':
+      return { outcome: given.outcome, nodeId, nodeName, sinceMs: given.sinceMs };
+  }
 }

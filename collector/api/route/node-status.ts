@@ -3,6 +3,7 @@ import type { NodeStatus, NodeStatusAnswer } from '../../../api/node-status.ts';
 import * as s from '../../../posture/schema.ts';
 import type { QueryAnswer } from '../../query/query.ts';
 import { text } from '../parameter.ts';
+import { presentFailedAnswer } from '../present.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 import type { Sent } from '../route.ts';
 import { findNode } from './nodes.ts';
@@ -47,30 +48,21 @@ interface Exchange {
 }
 
 function presentStatus(given: QueryAnswer, { askedMs, tookMs }: Exchange): Sent<NodeStatusAnswer> {
+  if (given.outcome !== 'ok') return presentFailedAnswer(given);
   const { nodeId, nodeName } = given;
-  switch (given.outcome) {
-    case 'ok': {
-      const parsed = nodeStatus.parse(given.value);
-      if (!parsed.ok)
-        return { outcome: 'error', nodeId, nodeName, error: `the answer of the node is not valid: ${parsed.problem}` };
-      return {
-        outcome: 'ok',
-        nodeId,
-        nodeName,
-        status: withoutNulls(parsed.value) as Sent<NodeStatus>,
-        unread: given.unread ?? [],
-        // As NTP does it: the node read its clock at some moment between question and answer.
-        clockOffsetMs: Math.round(parsed.value.readAtMs - (askedMs + tookMs / 2)),
-        clockErrorMs: Math.ceil(tookMs / 2),
-      };
-    }
-    case 'error':
-      return { outcome: given.outcome, nodeId, nodeName, error: given.error };
-    case 'timeout':
-      return { outcome: given.outcome, nodeId, nodeName, deadlineMs: given.deadlineMs };
-    case 'offline':
-      return { outcome: given.outcome, nodeId, nodeName, sinceMs: given.sinceMs };
-  }
+  const parsed = nodeStatus.parse(given.value);
+  if (!parsed.ok)
+    return { outcome: 'error', nodeId, nodeName, error: `the answer of the node is not valid: ${parsed.problem}` };
+  return {
+    outcome: 'ok',
+    nodeId,
+    nodeName,
+    status: withoutNulls(parsed.value) as Sent<NodeStatus>,
+    unread: given.unread ?? [],
+    // As NTP does it: the node read its clock at some moment between question and answer.
+    clockOffsetMs: Math.round(parsed.value.readAtMs - (askedMs + tookMs / 2)),
+    clockErrorMs: Math.ceil(tookMs / 2),
+  };
 }
 
 /** Answers leave out what has no value. */

@@ -3,6 +3,7 @@ import type { QueryAnswer as ApiAnswer } from '../../../api/query.ts';
 import * as s from '../../../posture/schema.ts';
 import type { QueryAnswer } from '../../query/query.ts';
 import { text } from '../parameter.ts';
+import { presentFailedAnswer } from '../present.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 import type { Sent } from '../route.ts';
 
@@ -53,17 +54,7 @@ export const askNodes = jsonRoute({
 
 /** Every field by name: an answer of a node never brings one that the document does not know. */
 function presentAnswer(given: QueryAnswer): Sent<ApiAnswer> {
-  const { nodeId, nodeName } = given;
-  switch (given.outcome) {
-    case 'ok': {
-      const { outcome, value, rows, truncated, unread = [] } = given;
-      return { outcome, nodeId, nodeName, value, rows, truncated, unread };
-    }
-    case 'error':
-      return { outcome: given.outcome, nodeId, nodeName, error: given.error };
-    case 'timeout':
-      return { outcome: given.outcome, nodeId, nodeName, deadlineMs: given.deadlineMs };
-    case 'offline':
-      return { outcome: given.outcome, nodeId, nodeName, sinceMs: given.sinceMs };
-  }
+  if (given.outcome !== 'ok') return presentFailedAnswer(given);
+  const { outcome, nodeId, nodeName, value, rows, truncated, unread = [] } = given;
+  return { outcome, nodeId, nodeName, value, rows, truncated, unread };
 }
