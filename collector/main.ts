@@ -100,7 +100,6 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   const token = await ensureOperatorToken(settings.tokenFile);
   const admission = await openNodeAdmission({ settings, tls, clock, log });
-  steps.push({ name: 'enrolment', close: admission.close });
   // The sessions need the store, and when it was replaced, it needs them.
   let askAll: SessionServer['resync'] = () => undefined;
   const healing = await openHealingStore({
@@ -206,6 +205,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     { name: 'drain', close: () => server.drain(DRAIN_SPREAD_MS) },
   );
   const enroll = await admission.listen((nodeId) => server.nodes().some(({ id }) => id === nodeId));
+  steps.push({ name: 'enrolment', close: admission.close });
   startNodeRetention(options, server, steps);
   const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));
   const ready = {

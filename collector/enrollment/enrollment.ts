@@ -1,7 +1,7 @@
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Issuer } from '../../service/tls/issue.ts';
-import { nodeUri } from '../../service/tls/issue.ts';
+import { isNodeId } from '../../service/tls/issue.ts';
 import { signNodeRequest } from '../../service/tls/signing-request.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
 import { createMutex } from '../session/mutex.ts';
@@ -113,13 +113,4 @@ export function createEnrollment(options: EnrollmentOptions): Enrollment {
       return signed;
     },
   };
-}
-
-function isNodeId(nodeId: string): boolean {
-  try {
-    nodeUri(nodeId);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -31,7 +31,11 @@ export type TokenRefusal = 'unknown' | 'expired' | 'used' | 'otherNode';
 /** The join tokens of a collector. */
 export interface JoinTokens {
   readonly all: () => readonly JoinToken[];
-  readonly create: (request: { readonly ttlMs: number; readonly nodeId: string }) => Promise<CreatedJoinToken>;
+  /** Resolves to undefined where {@link MAX_TOKENS} tokens exist that can be used. */
+  readonly create: (request: {
+    readonly ttlMs: number;
+    readonly nodeId: string;
+  }) => Promise<CreatedJoinToken | undefined>;
   /** Resolves to false where there is no such token. */
   readonly remove: (id: string) => Promise<boolean>;
   /** The token that `text` is, if `nodeId` may use it now; otherwise why not. */
@@ -42,7 +46,7 @@ export interface JoinTokens {
 
 /** Longest lifetime of a token. */
 export const MAX_TOKEN_TTL_MS = 86_400_000;
-/** Tokens that can be kept; expired and used ones go first. */
+/** Tokens that are kept; of expired and used ones the oldest go first. */
 export const MAX_TOKENS = 1_000;
 /** How long a used or expired token is listed. */
 const KEPT_MS = 7 * 86_400_000;
@@ -70,12 +74,18 @@ export async function openJoinTokens(path: string, clock: Pick<Clock, 'now'>): P
       const createdMs = clock.now();
       const expiresMs = createdMs + Math.min(ttlMs, MAX_TOKEN_TTL_MS);
       const token = { id, hash: hashOf(secret).toString('hex'), createdMs, expiresMs, nodeId, usedMs: 0, usedBy: '' };
+      let isFull = false;
       await file.update((list) => {
-        const kept = list.filter((each) => isListed(each, createdMs));
-        if (kept.length >= MAX_TOKENS) throw new Error(`there are ${String(MAX_TOKENS)} join tokens already`);
-        return [...kept, token];
+        const listed = list.filter((each) => isListed(each, createdMs));
+        const usable = listed.filter((each) => isUsable(each, createdMs));
+        isFull = usable.length >= MAX_TOKENS;
+        if (isFull) return list;
+        // The newest of those that cannot be used any more stay listed, as far as there is room.
+        const room = MAX_TOKENS - usable.length - 1;
+        const ended = new Set(room > 0 ? listed.filter((each) => !isUsable(each, createdMs)).slice(-room) : []);
+        return [...listed.filter((each) => ended.has(each) || isUsable(each, createdMs)), token];
       });
-      return { token, text: `${id}.${secret}` };
+      return isFull ? undefined : { token, text: `${id}.${secret}` };
     },
     remove: async (id) => {
       let found = false;
@@ -107,6 +117,10 @@ export async function openJoinTokens(path: string, clock: Pick<Clock, 'now'>): P
       return used;
     },
   };
+}
+
+function isUsable({ expiresMs, usedMs }: JoinToken, nowMs: number): boolean {
+  return usedMs === 0 && nowMs < expiresMs;
 }
 
 function isListed({ expiresMs, usedMs }: JoinToken, nowMs: number): boolean {

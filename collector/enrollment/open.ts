@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Clock } from '../../service/clock.ts';
 import { formatAddress } from '../../service/config/kind.ts';
@@ -47,7 +48,7 @@ export async function openNodeAdmission({ settings, tls, clock, log }: NodeAdmis
     listen: async (isKnown) => {
       const { enroll } = settings;
       if (enroll === 'off') return undefined;
-      const issuer = { certificatePem: tls.ca, keyPem: await readCaKey(join(directory, 'ca-key.pem')) };
+      const issuer = { certificatePem: tls.ca, keyPem: await readCaKey(join(directory, 'ca-key.pem'), tls.ca) };
       const enrollment = createEnrollment({ issuer, tokens, revocations, isKnown, clock, log });
       const server = await startEnrollmentServer({ listen: enroll, tls, enrollment, clock, log }).catch(
         (error: unknown) => {
@@ -61,12 +62,13 @@ export async function openNodeAdmission({ settings, tls, clock, log }: NodeAdmis
   };
 }
 
-async function readCaKey(path: string): Promise<string> {
+/** Certificates that another key signed would be refused by every listener, and use the join tokens up. */
+async function readCaKey(path: string, ca: string): Promise<string> {
   const key = await readKey(path);
-  if (key !== undefined) return key.pem;
+  if (key !== undefined && new X509Certificate(ca).checkPrivateKey(key.key)) return key.pem;
   throw new StartError(
     'directory',
-    `${path} is missing: without the key of the CA no node can be enrolled`,
-    '--enroll off',
+    `${path} is ${key === undefined ? 'missing' : 'not the key of the CA in use'}: no node can be enrolled`,
+    'restore it, or start with --enroll off',
   );
 }

@@ -32,9 +32,8 @@ export interface EnrollmentServer {
 
 /** A request holds a token, a signing request and names. */
 const MAX_BODY_BYTES = 16 * 1024;
-const MAX_CONNECTIONS = 512;
-/** Connections without a finished request; with one more, the oldest is closed. */
-const MAX_IDLE_CONNECTIONS = 256;
+/** Open connections; with one more, the oldest of the address that has most is closed. */
+const MAX_CONNECTIONS = 256;
 /** For how long a node may renew a certificate after its expiry. */
 const RENEWAL_GRACE_MS = 7 * 86_400_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -57,7 +56,8 @@ export async function startEnrollmentServer(options: EnrollmentServerOptions): P
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: 1_000,
-    forceCloseConnections: true,
+    // A response with a certificate must still go out: its join token is used up.
+    forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     https: {
       ca: tls.ca,
@@ -72,9 +72,8 @@ export async function startEnrollmentServer(options: EnrollmentServerOptions): P
       connectionsCheckingInterval: 2_000,
     },
   });
-  server.server.maxConnections = MAX_CONNECTIONS;
-  const connections = createConnectionLimit(MAX_IDLE_CONNECTIONS, (address) =>
-    log.debug({ address }, 'an idle connection made room for a new one'),
+  const connections = createConnectionLimit(MAX_CONNECTIONS, (address) =>
+    log.debug({ address }, 'a connection made room for a new one'),
   );
   server.server.on('connection', (socket: Socket) => connections.add(socket));
   server.server.on('tlsClientError', (_error: Error, socket: TLSSocket) => void socket.destroy());
@@ -96,11 +95,15 @@ function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: Enr
   const failures = createFailureLimit();
   const answer = (reply: FastifyReply, request: FastifyRequest, result: EnrollmentResult): FastifyReply => {
     if (result.ok) return reply.send({ certificate: result.certificatePem, authority: result.authorityPem });
+    const limit = result.code === 'unauthorized' ? failures.note(request.ip, clock.monotonic()) : undefined;
+    if (limit?.outcome === 'limited')
+      return refuse(
+        reply.header('retry-after', Math.ceil(limit.retryAfterMs / 1000)),
+        'limited',
+        'too many failed requests from this address; wait and try again',
+      );
     log.warn({ peer: request.ip, code: result.code, reason: result.reason }, 'a certificate was refused');
-    if (result.code !== 'unauthorized') return refuse(reply, result.code, result.reason);
-    const limit = failures.note(request.ip, clock.monotonic());
-    if (limit.outcome === 'refused') return refuse(reply, 'unauthorized', result.reason);
-    return refuse(reply.header('retry-after', Math.ceil(limit.retryAfterMs / 1000)), 'limited', 'too many failures');
+    return refuse(reply, result.code, result.reason);
   };
   server.post('/v1/enroll', async (request, reply) => {
     const body = enrollBody.parse(request.body);
@@ -110,21 +113,10 @@ function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: Enr
   server.post('/v1/renew', async (request, reply) => {
     const body = renewBody.parse(request.body);
     if (!body.ok) return refuse(reply, 'invalid', 'the body must have csr');
-    const socket = request.raw.socket as TLSSocket;
-    const certificate = acceptedCertificate(socket, tls.ca, clock.now());
-    const identity = nodeIdentity(certificate?.raw);
-    if (!identity.ok || certificate === undefined)
-      return answer(reply, request, {
-        ok: false,
-        code: 'unauthorized',
-        reason: identity.ok ? 'no client certificate' : identity.problem,
-      });
-    const validFromMs = Date.parse(certificate.validFrom);
-    return answer(
-      reply,
-      request,
-      await enrollment.renew({ nodeId: identity.nodeId, validFromMs, csr: body.value.csr }),
-    );
+    const identity = nodeIdentity(acceptedCertificate(request.raw.socket as TLSSocket, tls.ca, clock.now())?.raw);
+    if (!identity.ok) return answer(reply, request, { ok: false, code: 'unauthorized', reason: identity.problem });
+    const { nodeId, validFromMs } = identity;
+    return answer(reply, request, await enrollment.renew({ nodeId, validFromMs, csr: body.value.csr }));
   });
   server.setNotFoundHandler((_request, reply) => refuse(reply, 'notFound', 'only /v1/enroll and /v1/renew exist here'));
   server.setErrorHandler((error, _request, reply) => {

@@ -20,10 +20,10 @@ export interface Issuer {
 export type CertificateSubject =
   | { readonly kind: 'authority' }
   | { readonly kind: 'server'; readonly names: readonly string[] }
-  | { readonly kind: 'node'; readonly nodeId: string; readonly validityMs?: number };
+  | { readonly kind: 'node'; readonly nodeId: string };
 
 const YEAR_MS = 365 * 86_400_000;
-/** Validity by kind, where the subject does not say otherwise. */
+/** Default validity by kind. */
 const VALIDITY_MS = Object.freeze({ authority: 10 * YEAR_MS, server: YEAR_MS, node: YEAR_MS });
 /** Certificates are valid from a little earlier, for machines whose clock is behind. */
 export const CLOCK_SKEW_MS = 5 * 60_000;
@@ -31,11 +31,14 @@ export const CLOCK_SKEW_MS = 5 * 60_000;
 /** EC P-256 with SHA-256, for every key and signature. */
 export const ALGORITHM = Object.freeze({ name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' });
 
+/** Can this be the id of a node: a SPIFFE path segment (SPIFFE-ID, section 2.2) of at most 200 characters? */
+export function isNodeId(id: string): boolean {
+  return /^[A-Za-z0-9._-]{1,200}$/.test(id) && id !== '.' && id !== '..';
+}
+
 /** The identity of a node in its certificate: `spiffe://plimsoll.local/host/<id>`. Throws {@link TlsError}. */
 export function nodeUri(nodeId: string): string {
-  // The characters of a SPIFFE path segment (SPIFFE-ID, section 2.2).
-  if (!/^[A-Za-z0-9._-]{1,200}$/.test(nodeId) || nodeId === '.' || nodeId === '..')
-    throw new TlsError('name', `${JSON.stringify(nodeId.slice(0, 80))} is no valid node id`);
+  if (!isNodeId(nodeId)) throw new TlsError('name', `${JSON.stringify(nodeId.slice(0, 80))} is no valid node id`);
   return `spiffe://plimsoll.local/host/${nodeId}`;
 }
 
@@ -48,15 +51,30 @@ export async function issueCertificate(
   issuer: Issuer | undefined,
   nowMs: number,
 ): Promise<Issued> {
-  const { subtle } = globalThis.crypto;
-  const keys = await subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const { keys, keyPem } = await generateKeyPair();
   const certificatePem = await certificateFor(subject, {
     publicKey: keys.publicKey,
     issuer: issuer ?? keys.privateKey,
     nowMs,
   });
-  const keyDer = Buffer.from(await subtle.exportKey('pkcs8', keys.privateKey));
-  return { certificatePem, keyPem: pem('PRIVATE KEY', keyDer) };
+  return { certificatePem, keyPem };
+}
+
+/** Generates a key (EC P-256), also as PEM text. */
+export async function generateKeyPair(): Promise<{
+  readonly keys: webcrypto.CryptoKeyPair;
+  readonly keyPem: string;
+}> {
+  const { subtle } = globalThis.crypto;
+  const keys = await subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  return { keys, keyPem: pem('PRIVATE KEY', Buffer.from(await subtle.exportKey('pkcs8', keys.privateKey))) };
+}
+
+/** The library for certificates, loaded on demand: most starts of the program issue nothing. */
+export async function loadX509(): Promise<typeof X509> {
+  // It needs this import before it.
+  await import('reflect-metadata');
+  return import('@peculiar/x509');
 }
 
 /** What a certificate is made from; a private key as `issuer` makes it sign itself. */
@@ -64,16 +82,16 @@ interface CertificateSource {
   readonly publicKey: webcrypto.CryptoKey;
   readonly issuer: Issuer | webcrypto.CryptoKey;
   readonly nowMs: number;
+  /** Default: {@link VALIDITY_MS}. */
+  readonly validityMs?: number;
 }
 
 /** Makes a certificate for a public key, as PEM. */
 export async function certificateFor(
   subject: CertificateSubject,
-  { publicKey, issuer, nowMs }: CertificateSource,
+  { publicKey, issuer, nowMs, validityMs = VALIDITY_MS[subject.kind] }: CertificateSource,
 ): Promise<string> {
-  // Loaded on demand: most starts of the program issue nothing. The first import must come before the second.
-  await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
+  const x509 = await loadX509();
   const signer = 'certificatePem' in issuer ? await readIssuer(x509, issuer) : undefined;
   const name = [{ CN: [commonName(subject)] }];
   const certificate = await x509.X509CertificateGenerator.create({
@@ -82,9 +100,7 @@ export async function certificateFor(
     // An authority is its own issuer.
     issuer: signer === undefined ? name : signer.certificate.subject,
     notBefore: new Date(nowMs - CLOCK_SKEW_MS),
-    notAfter: new Date(
-      nowMs + (('validityMs' in subject ? subject.validityMs : undefined) ?? VALIDITY_MS[subject.kind]),
-    ),
+    notAfter: new Date(nowMs + validityMs),
     signingAlgorithm: ALGORITHM,
     publicKey,
     signingKey: signer === undefined ? (issuer as webcrypto.CryptoKey) : signer.key,
@@ -147,7 +163,7 @@ function serialNumber(): string {
 }
 
 /** PEM text of DER bytes (RFC 7468). */
-export function pem(label: string, der: Buffer): string {
+function pem(label: string, der: Buffer): string {
   const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { webcrypto } from 'node:crypto';
-import { ALGORITHM, certificateFor, pem } from './issue.ts';
+import { ALGORITHM, certificateFor, generateKeyPair, loadX509 } from './issue.ts';
 import type { Issuer } from './issue.ts';
 import { TlsError } from './tls-error.ts';
 
@@ -19,11 +19,9 @@ export const NODE_VALIDITY_MS = 86_400_000;
 /** Generates a key (EC P-256) and a signing request for it. The request names nobody: the issuer decides the subject. */
 export async function createSigningRequest(): Promise<SigningRequest> {
   const x509 = await loadX509();
-  const { subtle } = globalThis.crypto;
-  const keys = await subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const { keys, keyPem } = await generateKeyPair();
   const request = await x509.Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: ALGORITHM });
-  const keyDer = Buffer.from(await subtle.exportKey('pkcs8', keys.privateKey));
-  return { csrPem: `${request.toString('pem')}\n`, keyPem: pem('PRIVATE KEY', keyDer) };
+  return { csrPem: `${request.toString('pem')}\n`, keyPem };
 }
 
 /**
@@ -35,7 +33,7 @@ export async function signNodeRequest(csrPem: string, nodeId: string, issuer: Is
   if (csrPem.length > MAX_CSR_LENGTH) throw invalid('it is too long');
   const x509 = await loadX509();
   const publicKey = await verifiedKey(x509, csrPem);
-  return certificateFor({ kind: 'node', nodeId, validityMs: NODE_VALIDITY_MS }, { publicKey, issuer, nowMs });
+  return certificateFor({ kind: 'node', nodeId }, { publicKey, issuer, nowMs, validityMs: NODE_VALIDITY_MS });
 }
 
 /** SHA-256 of the public key (SubjectPublicKeyInfo, DER) of a certificate: `sha256:` and 64 hexadecimal digits. */
@@ -64,10 +62,4 @@ async function verifiedKey(x509: Awaited<ReturnType<typeof loadX509>>, csrPem: s
 
 function invalid(reason: string): TlsError {
   return new TlsError('invalid', `the signing request cannot be used: ${reason}`);
-}
-
-/** Loaded on demand: most starts of the program sign nothing. The first import must come before the second. */
-async function loadX509() {
-  await import('reflect-metadata');
-  return import('@peculiar/x509');
 }

@@ -1,11 +1,9 @@
 import { createdJoinToken, deletedJoinToken, joinTokenList, revokedNode } from '../../../api/join-token.ts';
 import * as s from '../../../posture/schema.ts';
-import { MAX_TOKEN_TTL_MS } from '../../enrollment/join-tokens.ts';
+import { MAX_TOKENS, MAX_TOKEN_TTL_MS } from '../../enrollment/join-tokens.ts';
+import { isNodeId } from '../../../service/tls/issue.ts';
 import { text } from '../parameter.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
-
-/** The characters of an id in the certificate of a node. */
-const NODE_ID = /^[A-Za-z0-9._-]{1,200}$/;
 
 /** GET /v1/join-tokens */
 export const listJoinTokens = jsonRoute({
@@ -13,7 +11,7 @@ export const listJoinTokens = jsonRoute({
   path: '/v1/join-tokens',
   operation: 'listJoinTokens',
   summary: 'Join tokens',
-  description: 'Every join token of the last days, without its secret: when it expires, and which node has used it.',
+  description: 'All join tokens, without secrets; used and expired ones are listed for seven days.',
   access: 'operator',
   refuses: [],
   answer: joinTokenList,
@@ -31,7 +29,7 @@ export const createJoinToken = jsonRoute({
     'A join token enrols one host: the agent exchanges it for a certificate. It works once, until it expires. The ' +
     'collector keeps only a hash, so the token cannot be shown again.',
   access: 'operator',
-  refuses: ['enrolmentOff', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
+  refuses: ['enrolmentOff', 'unavailable', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
   body: s.object({
     ttlMs: s.withDefault(s.integer('lifetime in milliseconds', 60_000, MAX_TOKEN_TTL_MS), 3_600_000),
     nodeId: s.withDefault(
@@ -41,15 +39,21 @@ export const createJoinToken = jsonRoute({
   }),
   answer: createdJoinToken,
   handle: async ({ body }, { admission }) => {
-    if (body.nodeId !== '' && !NODE_ID.test(body.nodeId))
+    if (body.nodeId !== '' && !isNodeId(body.nodeId))
       return refuse('invalidRequest', 'nodeId: letters, digits, dots, dashes and underscores only');
     const { listen, enroll } = admission.addresses();
     if (enroll === undefined)
       return refuse('enrolmentOff', 'this collector enrols no nodes', 'start it with --enroll HOST:PORT');
-    const { token, text } = await admission.tokens.create({ ttlMs: body.ttlMs, nodeId: body.nodeId });
+    const created = await admission.tokens.create({ ttlMs: body.ttlMs, nodeId: body.nodeId });
+    if (created === undefined)
+      return refuse(
+        'unavailable',
+        `${String(MAX_TOKENS)} unused join tokens exist already`,
+        'delete some of them first',
+      );
     const { caHash } = admission;
-    const { expiresMs } = token;
-    return answer({ token: text, caHash, expiresMs, listenPort: listen.port, enrollPort: enroll.port });
+    const { expiresMs } = created.token;
+    return answer({ token: created.text, caHash, expiresMs, listenPort: listen.port, enrollPort: enroll.port });
   },
 });
 
@@ -77,8 +81,8 @@ export const revokeNode = jsonRoute({
   operation: 'revokeNode',
   summary: 'Revokes the certificates of a node',
   description:
-    'Every certificate that was issued to this node until now is refused from now on, and its session ends. The node ' +
-    'keeps its findings; it comes back only with a join token that was created for it.',
+    'Refuses every certificate that was issued to this node so far and ends its session. Its findings are kept. To ' +
+    'connect again, the node needs a join token that was created for it.',
   access: 'operator',
   refuses: ['unknownNode', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
   params: s.object({ id: text('id; a name is refused', 200) }),

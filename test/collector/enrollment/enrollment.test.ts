@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'node:https';
 import { connect } from 'node:tls';
@@ -8,7 +8,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { fetchAuthority, requestEnrollment, requestRenewal } from '../../../agent/enrollment/enrollment-client.ts';
 import { createEnrollment } from '../../../collector/enrollment/enrollment.ts';
-import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
+import { MAX_TOKENS, openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
 import { openRevocations } from '../../../collector/enrollment/revocations.ts';
 import { startEnrollmentServer } from '../../../collector/enrollment/server.ts';
 import type { Address } from '../../../service/config/kind.ts';
@@ -16,6 +16,8 @@ import { issueCertificate } from '../../../service/tls/issue.ts';
 import type { Issuer } from '../../../service/tls/issue.ts';
 import { createSigningRequest, publicKeyPin } from '../../../service/tls/signing-request.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
+import { collector, directoryOf } from '../run-collector.ts';
+import { certificateFor } from '../session/node.ts';
 import { recordingLog } from '../api/server.ts';
 
 const HOUR_MS = 3_600_000;
@@ -49,7 +51,7 @@ async function startFleet(t: Test) {
       nodeId,
       csr: csr ?? (await createSigningRequest()).csrPem,
     });
-  const createToken = async (nodeId = '', ttlMs = HOUR_MS) => (await tokens.create({ nodeId, ttlMs })).text;
+  const createToken = async (nodeId = '', ttlMs = HOUR_MS) => (await tokens.create({ nodeId, ttlMs }))?.text ?? '';
   return { directory, clock, ca, tokens, revocations, known, logged, listener, enroll, createToken };
 }
 
@@ -185,8 +187,7 @@ void t.test('renewal: for the node of the certificate only', async (t) => {
   const renewed = await renew();
   t.match(renewed.ok && new X509Certificate(renewed.value.certificatePem).subjectAltName, /host\/web-1$/);
 
-  const leaf = (issuer: Issuer, atMs: number) =>
-    issueCertificate({ kind: 'node', nodeId: 'web-1', validityMs: HOUR_MS }, issuer, atMs);
+  const leaf = (issuer: Issuer, atMs: number) => certificateFor('web-1', issuer, { nowMs: atMs, validityMs: HOUR_MS });
   const credentialsOf = ({ certificatePem, keyPem }: Issuer) => ({ ca: own.ca, cert: certificatePem, key: keyPem });
   const server = await issueCertificate({ kind: 'server', names: ['localhost'] }, fleet.ca, Date.now());
   const stranger = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
@@ -305,3 +306,47 @@ async function fetchJson(
     call.end(JSON.stringify(body));
   });
 }
+
+void t.test('the list of tokens is bounded by those that can be used', async (t) => {
+  const directory = t.testdir();
+  const clock = createFakeClock(Date.now());
+  const nowMs = clock.now();
+  const kept = (id: number, usedMs: number) => ({
+    id: String(id).padStart(10, '0'),
+    hash: '0'.repeat(64),
+    createdMs: nowMs,
+    expiresMs: nowMs + HOUR_MS,
+    nodeId: '',
+    usedMs,
+    usedBy: '',
+  });
+  const write = (name: string, usedMs: number): string => {
+    const path = join(directory, name);
+    writeFileSync(path, JSON.stringify(Array.from({ length: MAX_TOKENS }, (_, id) => kept(id, usedMs))));
+    return path;
+  };
+  const used = await openJoinTokens(write('used.json', nowMs), clock);
+  t.match(await used.create({ ttlMs: HOUR_MS, nodeId: '' }), { text: /\./ }, 'used ones make room');
+  t.equal(used.all().length, MAX_TOKENS);
+  t.equal(used.all()[0]?.id, '0000000001', 'the oldest goes');
+  const unused = await openJoinTokens(write('unused.json', 0), clock);
+  t.equal(await unused.create({ ttlMs: HOUR_MS, nodeId: '' }), undefined);
+  t.equal(unused.all().length, MAX_TOKENS, 'none that can be used is dropped');
+});
+
+void t.test('a key that is not the key of the CA enrols nobody', async (t) => {
+  const directory = directoryOf(t);
+  const first = await collector(t, { 'data-dir': directory });
+  await first.ready;
+  await first.end();
+  const other = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
+  const elsewhere = join(directory, 'elsewhere');
+  mkdirSync(elsewhere);
+  for (const name of ['ca', 'collector', 'collector-key'])
+    copyFileSync(join(directory, 'tls', `${name}.pem`), join(elsewhere, `${name}.pem`));
+  writeFileSync(join(directory, 'tls', 'ca-key.pem'), other.keyPem);
+  const flags = { 'tls-ca': 'ca', 'tls-cert': 'collector', 'tls-key': 'collector-key' };
+  const paths = Object.fromEntries(Object.entries(flags).map(([flag, name]) => [flag, join(elsewhere, `${name}.pem`)]));
+  const second = await collector(t, { 'data-dir': directory, enroll: '127.0.0.1:0', ...paths });
+  await t.rejects(second.ready, { code: 'directory', message: /not the key of the CA in use/ });
+});

@@ -1,8 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
-import { issueCertificate } from '../../../service/tls/issue.ts';
 import { startCollector } from './collector.ts';
 import { hello } from './messages.ts';
+import { certificateFor } from './node.ts';
 
 void t.test('a revoked certificate ends open sessions, and no new one begins', async (t) => {
   const collector = await startCollector(t);
@@ -29,12 +29,8 @@ void t.test('a revoked certificate ends open sessions, and no new one begins', a
 
 void t.test('a session ends when its certificate expires', async (t) => {
   const collector = await startCollector(t);
-  // The shortest that OpenSSL still accepts at the handshake: it ends two seconds from now.
-  const identity = await issueCertificate(
-    { kind: 'node', nodeId: 'web-1', validityMs: 3_000 },
-    collector.fleet.authority,
-    Date.now(),
-  );
+  const terms = { nowMs: Date.now(), validityMs: 3_000 };
+  const identity = await certificateFor('web-1', collector.fleet.authority, terms);
   const node = await collector.connect('web-1', { identity });
   node.say(hello());
   await node.hearA('welcome');

@@ -2,8 +2,8 @@ import { credentials, makeGenericClientConstructor, status } from '@grpc/grpc-js
 import type { ClientDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
 import { FLEET_SERVICE } from '../../../proto/fleet.ts';
 import type { AgentMessage, CollectorMessage } from '../../../proto/fleet.ts';
-import { issueCertificate } from '../../../service/tls/issue.ts';
-import type { Issued } from '../../../service/tls/issue.ts';
+import { certificateFor as issueFor, generateKeyPair, issueCertificate } from '../../../service/tls/issue.ts';
+import type { Issued, Issuer } from '../../../service/tls/issue.ts';
 
 /** The certificates of one fleet. */
 export interface Fleet {
@@ -21,6 +21,18 @@ export async function newFleet(): Promise<Fleet> {
     server: await issueCertificate({ kind: 'server', names }, authority, Date.now()),
     node: (nodeId, nowMs = Date.now()) => issueCertificate({ kind: 'node', nodeId }, authority, nowMs),
   };
+}
+
+/** A certificate of a node that is valid for `validityMs` from `nowMs` on. */
+export async function certificateFor(
+  nodeId: string,
+  issuer: Issuer,
+  { nowMs, validityMs }: { readonly nowMs: number; readonly validityMs: number },
+): Promise<Issued> {
+  const { keys, keyPem } = await generateKeyPair();
+  const { publicKey } = keys;
+  const certificatePem = await issueFor({ kind: 'node', nodeId }, { publicKey, issuer, nowMs, validityMs });
+  return { certificatePem, keyPem };
 }
 
 /** What kind a message is. */
