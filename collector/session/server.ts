@@ -212,7 +212,11 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     },
     nodes: nodes.rows,
     problems: () => [...identities.conflicts(), ...quotas.limited(), ...restored.values()],
-    remove,
+    remove: async (nodeId, by) => {
+      const removal = await remove(nodeId, by);
+      if (removal.outcome === 'removed') restored.delete(nodeId);
+      return removal;
+    },
     disconnectRevoked: (nodeId) => streams.endAll(nodeId, REVOKED),
     resync: (reason) => {
       nodes.writeAll();

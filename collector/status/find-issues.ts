@@ -57,14 +57,7 @@ const WRITE_ADVICE: Readonly<Partial<Record<WriteProblem['code'], string>>> = Ob
 function storeIssues({ path, problem, writeProblem, diskProblem, space, quarantined }: StoreStatus): readonly Issue[] {
   const issues: Issue[] = [];
   const general = 'check the log of the collector and the disk; then start the collector again';
-  if (problem !== '')
-    issues.push({
-      code: 'storeFailing',
-      subject: path,
-      text: `the store cannot be ${writeProblem === undefined ? 'read' : 'written'}: ${problem}`,
-      advice: (writeProblem === undefined ? undefined : WRITE_ADVICE[writeProblem.code]) ?? general,
-    });
-  else if (diskProblem !== undefined)
+  if (diskProblem !== undefined)
     issues.push({
       code: 'diskFailing',
       subject: path,
@@ -72,6 +65,13 @@ function storeIssues({ path, problem, writeProblem, diskProblem, space, quaranti
       advice:
         'look at the disk and its mount (dmesg, findmnt); a frozen file system: fsfreeze --unfreeze MOUNTPOINT. ' +
         'Nodes keep their changes until it works again',
+    });
+  else if (problem !== '')
+    issues.push({
+      code: 'storeFailing',
+      subject: path,
+      text: `the store cannot be ${writeProblem === undefined ? 'read' : 'written'}: ${problem}`,
+      advice: (writeProblem === undefined ? undefined : WRITE_ADVICE[writeProblem.code]) ?? general,
     });
   if (quarantined !== undefined)
     issues.push({
@@ -187,7 +187,7 @@ function problemIssue(problem: NodeProblem, nodes: readonly NodeHealth[]): Issue
         subject,
         text: 'the data directory of this agent is an old copy: the collector has committed later changes of this node',
         advice:
-          'after a restore or a power cut of the node you need not do anything: its findings were sent again, changes ' +
+          'after a restore or a power cut of the node, no action is needed: its findings were sent again, changes ' +
           'that waited in the copy were dropped. Otherwise two machines use one data directory: give each its own. ' +
           'This message ends with the next start of the collector',
       };

@@ -47,21 +47,31 @@ const STORE_SUFFIXES = ['', '-wal', '-shm'];
 /** The check by which an agent reports about itself. */
 const BUDGET_CHECK = 'agent.resource-budget';
 
+const UNREAD_FILES = Object.freeze({ bytes: 0, space: undefined, missingFiles: [] });
+
+/** What the file system says about the files of the collector; a hung one can block each read in a thread of the pool. */
+async function readFiles({ storePath, requiredFiles, clock }: StatusOptions) {
+  const [bytes, space, missingFiles] = await Promise.all([
+    within(clock, FILES_DEADLINE_MS, sizeOf(storePath), () => 0),
+    within(clock, FILES_DEADLINE_MS, readFreeSpace(dirname(storePath)), () => undefined).catch(() => undefined),
+    within(clock, FILES_DEADLINE_MS, findMissing(requiredFiles), () => []),
+  ]);
+  return { bytes, space, missingFiles };
+}
+
 /** Tells the status of this collector whenever it is called. Never rejects: a failing store is part of the answer. */
 export function createStatus(options: StatusOptions): () => Promise<CollectorStatus> {
   const { version, heartbeatMs, clock, sinks, addresses } = options;
   const startedMs = clock.now();
   return async () => {
     const nowMs = clock.now();
-    const [fleet, bytes, space, missingFiles] = await Promise.all([
+    const diskProblem = options.diskProblem();
+    const [fleet, files] = await Promise.all([
       readFleet(options.store),
-      // A hung file system can block these, each in a thread of the pool.
-      within(clock, FILES_DEADLINE_MS, sizeOf(options.storePath), () => 0),
-      within(clock, FILES_DEADLINE_MS, readFreeSpace(dirname(options.storePath)), () => undefined).catch(
-        () => undefined,
-      ),
-      within(clock, FILES_DEADLINE_MS, findMissing(options.requiredFiles), () => []),
+      // Each read of a disk that hangs would block a thread of the pool; `diskFailing` is reported then.
+      diskProblem === undefined ? readFiles(options) : UNREAD_FILES,
     ]);
+    const { bytes, space, missingFiles } = files;
     const judged = judgeNodes(fleet.nodes, { nowMs, heartbeatMs, overBudget: fleet.overBudget });
     const { findings, history } = fleet;
     const writeProblem = options.writeProblem();
@@ -80,7 +90,7 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
         quarantined: options.quarantined(),
         problem: fleet.problem === '' ? (writeProblem?.message ?? '') : fleet.problem,
         writeProblem: fleet.problem === '' ? writeProblem : undefined,
-        diskProblem: options.diskProblem(),
+        diskProblem,
         isReplaced: !options.isInPlace(),
         restoredMs: options.restoredMs(),
       },

@@ -27,11 +27,11 @@ export function observeWrites(store: Store, isDiskHung: () => boolean): Observed
       if (isDiskHung()) throw new StoreError('io', 'cannot write to the store: the disk does not answer');
       return write(...args);
     };
-  const observed =
-    <A extends readonly unknown[], R>(write: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
+  // Inside the gate: a write that was not tried says nothing about the store, and the disk has an issue of its own.
+  const observed = <A extends readonly unknown[], R>(write: (...args: A) => Promise<R>) =>
+    gated(async (...args: A): Promise<R> => {
       try {
-        const result = await gated(write)(...args);
+        const result = await write(...args);
         problem = undefined;
         return result;
       } catch (error) {
@@ -39,7 +39,7 @@ export function observeWrites(store: Store, isDiskHung: () => boolean): Observed
         problem = { code, message };
         throw error;
       }
-    };
+    });
   return {
     store: {
       ...store,

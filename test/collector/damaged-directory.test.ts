@@ -125,7 +125,7 @@ void t.test('an agent whose data directory is an old copy is named', async (t) =
   (await running.connect({ ackedSequence: 1, sentSequence: 1 })).node.close();
   t.match(
     (await running.issues()).filter(({ code }) => code === 'agentRestored'),
-    [{ text: /old copy/, advice: /need not do anything.*give each its own/ }],
+    [{ text: /old copy/, advice: /no action is needed.*give each its own/ }],
   );
 });
 
@@ -219,7 +219,7 @@ void t.test(
     node.say(delta(2, [on('b')]));
     await sleep(500);
     const asked = Date.now();
-    t.match(await running.issues(), [{ code: 'storeFailing', text: /the disk does not answer/ }]);
+    t.match(await running.issues(), [{ code: 'diskFailing', advice: /fsfreeze --unfreeze/ }]);
     t.match(await running.ask('/v1/findings'), { findings: [{}] }, 'reads go on');
     t.ok(Date.now() - asked < 2000, 'the collector answers at once');
     t.ok(Date.now() - frozen < 19_000, 'still frozen');
