@@ -78,7 +78,7 @@ export type FindingGroup = s.Infer<typeof findingGroup>;
 /** Groups, worst first. */
 export const findingGroups = s.object({
   groups: s.list(findingGroup, '', 10_000),
-  more: s.boolean('there are more groups than were asked for'),
+  more: s.boolean('there are more groups, or (by image) more subjects than were counted'),
 });
 /** See {@link findingGroups}. */
 export type FindingGroups = s.Infer<typeof findingGroups>;

@@ -1,4 +1,4 @@
-import type { FindingGroup, GroupBy } from '../../api/finding.ts';
+import type { FindingGroup, FindingGroups, GroupBy } from '../../api/finding.ts';
 import type { FindingFilter, FindingGroup as StoredGroup, NodeContainer, Store } from '../store/store.ts';
 import { presentCounts } from './present.ts';
 import type { Sent } from './route.ts';
@@ -11,27 +11,30 @@ export async function groupFindings(
   store: Store,
   filter: Omit<FindingFilter, 'limit'>,
   { by, limit }: { readonly by: GroupBy; readonly limit: number },
-): Promise<readonly Sent<FindingGroup>[]> {
+): Promise<Sent<FindingGroups>> {
   if (by === 'image') return groupByImage(store, filter, limit);
   const kinds = filter.subjectKinds ?? ['container'];
   const wanted =
     by === 'container'
-      ? ({ ...filter, subjectKinds: kinds.filter((kind) => kind === 'container'), by: 'subject', limit } as const)
-      : ({ ...filter, by, limit } as const);
-  return (await store.findingGroups(wanted)).map(({ check, nodeId, nodeName, subject, statusCounts }) => ({
-    check,
-    nodeId,
-    nodeName,
-    subject,
-    counts: presentCounts(statusCounts),
-  }));
+      ? ({ ...filter, subjectKinds: kinds.filter((kind) => kind === 'container'), by: 'subject' } as const)
+      : ({ ...filter, by } as const);
+  const groups = (await store.findingGroups({ ...wanted, limit: limit + 1 })).map(
+    ({ check, nodeId, nodeName, subject, statusCounts }) => ({
+      check,
+      nodeId,
+      nodeName,
+      subject,
+      counts: presentCounts(statusCounts),
+    }),
+  );
+  return { groups: groups.slice(0, limit), more: groups.length > limit };
 }
 
 async function groupByImage(
   store: Store,
   filter: Omit<FindingFilter, 'limit'>,
   limit: number,
-): Promise<readonly Sent<FindingGroup>[]> {
+): Promise<Sent<FindingGroups>> {
   const kinds = filter.subjectKinds ?? ['container', 'image'];
   const subjectKinds = kinds.filter((kind) => kind === 'container' || kind === 'image');
   const [nodes, groups] = await Promise.all([
@@ -42,14 +45,14 @@ async function groupByImage(
     nodes.flatMap((node) => node.containers.map((container) => [`${node.id} ${container.id}`, container] as const)),
   );
   const images = Map.groupBy(groups, (group) => imageIdOf(group, containers));
-  return [...images]
+  const counted = [...images]
     .filter(([id]) => id !== undefined && id !== '')
     .map(([id = '', members]) => ({
       image: { id, name: nameOf(members, containers) },
       counts: presentCounts(members.flatMap(({ statusCounts }) => statusCounts)),
     }))
-    .toSorted((one, other) => compareCounts(one.counts, other.counts))
-    .slice(0, limit);
+    .toSorted((one, other) => compareCounts(one.counts, other.counts));
+  return { groups: counted.slice(0, limit), more: counted.length > limit || groups.length === MAX_SUBJECTS };
 }
 
 function imageIdOf(

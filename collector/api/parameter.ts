@@ -16,13 +16,11 @@ export function text(doc: string, maxLength: number): s.Schema<string> {
 }
 
 /** An integer as a query parameter. */
-export function numeric(doc: string, minimum: number, maximum: number = Number.MAX_SAFE_INTEGER): s.Schema<number> {
-  const number = s.integer(doc, minimum, maximum);
-  const shape = s.integer(doc, minimum, maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum).shape;
+export function numeric(doc: string, minimum: number, maximum?: number): s.Schema<number> {
+  const { shape, parse } = s.integer(doc, minimum, maximum);
   return {
     shape,
-    parse: (value, at) =>
-      number.parse(typeof value === 'string' && /^-?\d{1,16}$/.test(value) ? Number(value) : value, at),
+    parse: (value, at) => parse(typeof value === 'string' && /^-?\d{1,16}$/.test(value) ? Number(value) : value, at),
   };
 }
 

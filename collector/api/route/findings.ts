@@ -101,8 +101,7 @@ export const listFindingGroups = jsonRoute({
   handle: async ({ query }, { store }) => {
     const filter = await filterOf(store, query);
     if (!filter.ok) return filter;
-    const groups = await groupFindings(store, filter.body, { by: query.by, limit: query.limit + 1 });
-    return answer({ groups: groups.slice(0, query.limit), more: groups.length > query.limit });
+    return answer(await groupFindings(store, filter.body, { by: query.by, limit: query.limit }));
   },
 });
 
