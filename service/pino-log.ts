@@ -27,12 +27,13 @@ export async function createLogger({ level, format, destination, redact }: LogOp
       level,
       base: null,
       messageKey: 'message',
+      // In a line of a log a `key` is a private key; elsewhere it may be the key of a map.
+      redact: { paths: ['key', '*.key', '*.*.key'], censor: '[redacted]' },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: {
         level: (label) => ({ level: label }),
         log: (fields) => {
-          const named = Object.entries(fields).map(([name, value]) => [name, plain(value)]);
-          return redact(Object.fromEntries(named) as Record<string, unknown>) as Record<string, unknown>;
+          return redact(plain(fields) as Record<string, unknown>) as Record<string, unknown>;
         },
       },
     },
@@ -46,19 +47,25 @@ export async function createLogger({ level, format, destination, redact }: LogOp
   };
 }
 
-/** Causes of an error that are logged. */
-const MAX_CAUSES = 5;
+/** How deep fields are looked through for errors, and causes of an error are logged. */
+const MAX_DEPTH = 5;
 
-/** An error as an object: JSON leaves out its message and cause. Only one without a code, a defect, has its stack. */
+/**
+ * A value with each error in it as an object: JSON leaves out message and cause. Only an error without a code, a defect,
+ * has its stack.
+ */
 function plain(value: unknown, depth = 0): unknown {
-  if (!(value instanceof Error)) return value;
+  if (typeof value !== 'object' || value === null || depth === MAX_DEPTH) return value;
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1));
+  if (!(value instanceof Error))
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, plain(item, depth + 1)]));
   const { name, message, stack, cause } = value;
   const { code } = value as NodeJS.ErrnoException;
   return {
     name,
     message,
     ...(code === undefined ? { stack } : { code }),
-    ...(cause === undefined || depth === MAX_CAUSES ? {} : { cause: plain(cause, depth + 1) }),
+    ...(cause === undefined ? {} : { cause: plain(cause, depth + 1) }),
   };
 }
 

@@ -1,8 +1,6 @@
-import { isHarmlessValue, isImageTag, secretNameKind } from './secret-name.ts';
+import { isHarmlessValue, isImageTag, SECRET_HEADER, secretNameKind } from './secret-name.ts';
 import type { SecretSpan } from './span.ts';
 
-/** Names of headers whose value has more than one word. */
-const HEADER = /^(?:proxy-)?authorization$|^(?:set-)?cookie2?$|^x-(?:api|auth|access|amz|goog|vault|gitlab)[\w-]*$/i;
 /** Parameters of a signed URL that are no secrets by their name elsewhere. */
 const QUERY = /^(?:sig|signature|key|auth|code|hmac|sign|x-(?:amz|goog)-(?:signature|credential))$/i;
 /** Every name of a secret has one of these in it; most names have none. */
@@ -32,7 +30,7 @@ export function assignedSecrets(text: string): readonly SecretSpan[] {
   const ends = createEnds(text);
   const kinds = new Map<string, 'certain' | 'likely' | undefined>();
   const kindOf = (name: string): 'certain' | 'likely' | undefined => {
-    if (!kinds.has(name)) kinds.set(name, HEADER.test(name) ? 'certain' : secretNameKind(name));
+    if (!kinds.has(name)) kinds.set(name, SECRET_HEADER.test(name) ? 'certain' : secretNameKind(name));
     return kinds.get(name);
   };
   const signs = /[=:]/g;
@@ -149,7 +147,7 @@ function plainEnd(text: string, { start, name, valueStart, sign, isSpaced }: Ass
   if (before === '?' || before === '&') return firstOf(text, valueStart, word, /[&#"'<>;,)]/);
   // A connection string: Server=db;Password=two words;Database=x
   if (before === ';') return firstOf(text, valueStart, line, /[;"'<>]/);
-  if (HEADER.test(name)) return headerEnd(text, name, valueStart, ends);
+  if (SECRET_HEADER.test(name)) return headerEnd(text, name, valueStart, ends);
   if (isSpaced && isLineStart(text, opening)) {
     const comment = text.slice(valueStart, line).indexOf(' #');
     return trimEnd(text, valueStart, comment === -1 ? line : valueStart + comment);

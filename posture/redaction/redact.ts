@@ -1,5 +1,5 @@
 import { findSecrets, findSecretsInWords } from './find-secrets.ts';
-import { isHarmlessValue, OMITTED, REDACTED, secretNameKind } from './secret-name.ts';
+import { isHarmlessValue, OMITTED, REDACTED, SECRET_HEADER, secretNameKind } from './secret-name.ts';
 import type { SecretSpan } from './span.ts';
 
 /** `text` with each secret in it replaced by `[redacted]`. Names stay, so that one can still tell what was there. */
@@ -109,7 +109,7 @@ function redactMember(key: string, value: unknown, depth: number): unknown {
   if (key.toLowerCase() === 'env' && Array.isArray(value)) return value.map(redactVariable);
   if (typeof value !== 'string') return redactJson(value, depth);
   if (key === 'CreatedBy') return redactBuildStep(value);
-  const kind = secretNameKind(key);
+  const kind = SECRET_HEADER.test(key) ? 'certain' : secretNameKind(key);
   return kind !== undefined && !isHarmlessValue(value, kind) ? REDACTED : redactText(value);
 }
 

@@ -22,6 +22,10 @@ const HARMLESS_CAMEL_END =
 /** Identifiers that are given out like a secret, against the rule that an id is harmless. */
 const SECRET_ID = /(?:^|[_.-])(?:secret|role_secret|access_key|aws_access_key)[_-]?id$/i;
 
+/** Headers that hold a secret; their value has more than one word. */
+export const SECRET_HEADER =
+  /^(?:proxy-)?authorization$|^(?:set-)?cookie2?$|^x-(?:api|auth|access|amz|goog|vault|gitlab)[\w-]*$/i;
+
 const MAX_NAME_LENGTH = 256;
 
 /**

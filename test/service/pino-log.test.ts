@@ -38,7 +38,10 @@ void t.test(
     const secret = 'c0ffee-secret';
     const fields = {
       token: secret,
+      key: secret,
       http: { authorization: `Bearer ${secret}` },
+      proxy: { authorization: `Basic ${secret}` },
+      nested: { error: new Error(`PASSWORD=${secret}`) },
       a: { b: [{ password: secret }] },
       command: ['mysql', '--password', secret],
       reason: `https://me:${secret}@example.org refused`,
