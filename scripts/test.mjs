@@ -27,7 +27,7 @@ for (const { file, names } of counts.failures.length > MAX_AGAIN ? [] : [...coun
   if (file === '') continue;
   process.stdout.write(`failed, is run once more alone: ${file}\n`);
   const again = await runTests([file], 'report-again.tap');
-  if (again.failed > 0) continue;
+  if (again.failed > 0 || again.passed === 0) continue;
   process.stdout.write(`unstable, passed when it ran alone: ${names.join('; ')}\n`);
   counts.failed -= names.length;
   counts.failures = counts.failures.filter((failure) => failure.file !== file);
