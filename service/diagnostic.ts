@@ -13,7 +13,7 @@ export interface DiagnosticResult {
   readonly advice: string;
 }
 
-/** The parts that examinations are told by, in the order in which people read them. */
+/** The groups of diagnostics, in display order. */
 export const DIAGNOSTIC_GROUPS = Object.freeze([
   'program',
   'settings',
@@ -38,7 +38,7 @@ export interface Diagnostic<S> {
   readonly group: DiagnosticGroup;
   /** At most 20 characters. */
   readonly title: string;
-  /** Writes nothing and starts no process. May reject: that is told as `unknown`. */
+  /** Writes nothing and starts no process. May reject: that is reported as `unknown`. */
   readonly run: (subject: S) => Promise<DiagnosticResult> | DiagnosticResult;
 }
 
@@ -79,7 +79,7 @@ export function runDiagnostics<S>(
       const late = (): DiagnosticResult =>
         unknown(
           `no answer within ${String(DIAGNOSTIC_DEADLINE_MS / 1000)} s`,
-          'something hangs there: a disk, or who was asked',
+          'check the disk or the service that was contacted: it does not respond',
         );
       const work = (async () => run(subject))().catch(failed);
       return { id, group, title, ...(await within(clock, DIAGNOSTIC_DEADLINE_MS, work, late)) };
@@ -88,7 +88,7 @@ export function runDiagnostics<S>(
 }
 
 function failed(error: unknown): DiagnosticResult {
-  return unknown(`the examination itself failed: ${error instanceof Error ? error.message : String(error)}`);
+  return unknown(`the diagnostic failed: ${error instanceof Error ? error.message : String(error)}`);
 }
 
 /** The worst of several, with what was observed and advised in all that are as bad; at least one is needed. */

@@ -2,11 +2,11 @@
 export interface Notifier {
   /** Ends the present `wait`, or the next one at once. */
   readonly notify: () => void;
-  /** Resolves after the next `call`. */
+  /** Resolves after the next `notify`. */
   readonly wait: () => Promise<void>;
 }
 
-/** A wake-up call that is not lost if it comes before the sleep. */
+/** A notifier; a `notify` before `wait` is not lost. */
 export function createNotifier(): Notifier {
   let next = Promise.withResolvers<void>();
   return {

@@ -60,7 +60,7 @@ export function packed(bytes: Buffer, type: string): PackedBytes {
 /**
  * Compresses an answer that is made for one request, where the request allows it. Safe from attacks that read a secret
  * off the compressed length (BREACH): these need an answer that holds a secret beside text of the attacker's choice.
- * The token comes in a header that no other site can send, and no answer holds a secret but those of a sign-in, which
+ * The token comes in a header that no other site can send, and the only answers with a secret (sign-in, new join token)
  * are shorter than {@link MIN_BYTES}. Event streams are not answers: they bypass this.
  */
 export async function compressAnswer(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {

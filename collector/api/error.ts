@@ -11,7 +11,7 @@ export const API_ERRORS = Object.freeze({
   crossSite: { status: 403, meaning: 'the request comes from a page of another site' },
   notFound: { status: 404, meaning: 'there is no such route, check or benchmark' },
   unknownNode: { status: 404, meaning: 'no node has this id or name' },
-  nodeConnected: { status: 409, meaning: 'the node is connected now: only one that is not can be removed' },
+  nodeConnected: { status: 409, meaning: 'the node is connected; only a disconnected node can be removed' },
   unknownToken: { status: 404, meaning: 'no join token has this id' },
   enrolmentOff: { status: 409, meaning: 'the setting enroll of the collector is off' },
   ambiguousNode: { status: 409, meaning: 'several nodes have this name; use the id' },

@@ -54,7 +54,7 @@ interface Unfinished {
 /** An id is check (128) and kind beside a subject id of at most 4,096 bytes. */
 const MAX_GONE_ID = 4096 + 256;
 
-/** An reassembler for one session; `budget` is shared by all. */
+/** A reassembler for one session; `budget` is shared by all. */
 export function createDeltaReassembler(bounds: ReassemblyLimits, budget: PartialBudget): DeltaReassembler {
   let unfinished: Unfinished | undefined;
   const release = (): void => {

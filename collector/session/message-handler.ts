@@ -43,7 +43,7 @@ export interface MessageHandlerContext {
   readonly log: Logger;
 }
 
-/** Where a handler begins. */
+/** State of the session when the handler is created. */
 export interface SessionStart {
   readonly nodeId: string;
   readonly epoch: string;
@@ -53,7 +53,7 @@ export interface SessionStart {
   readonly outbound: SendStream;
 }
 
-/** A handler with a node that has been welcomed. */
+/** A message handler for a node that has received its Welcome. */
 export function createMessageHandler(beginning: SessionStart, context: MessageHandlerContext): MessageHandler {
   const { nodeId, outbound } = beginning;
   const { nodes, clock, log } = context;

@@ -54,7 +54,7 @@ export function createNodeRemover(options: NodeRemoverOptions): NodeRemover {
     const { id, name, lastSeenMs } = node;
     const written = Promise.all([writer.written(id), nodes.written(id)]).then(() => true);
     if (!(await within(clock, WRITE_DEADLINE_MS, written, () => false)))
-      return notNow('the store does not take what this node has said');
+      return notNow('pending changes of this node could not be written in time');
     if (isClosing()) return notNow('the collector is going down');
     if (hasSession(id)) return { outcome: 'connected', node };
     const removed = await store.removeNode(id, clock.now());

@@ -14,7 +14,7 @@ import { prepareReplicationTable } from './replication-state.ts';
 
 /** What removes nodes. */
 export interface NodeRemovalStatement {
-  /** See `Store.remove`. Must be called within a transaction. */
+  /** See `Store.removeNode`. Must be called within a transaction. */
   readonly apply: (nodeId: string, atMs: number) => RemovedNode | undefined;
   /** Lets go of rows that no history names any more. Must be called within a transaction. */
   readonly prune: () => void;

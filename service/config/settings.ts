@@ -293,7 +293,7 @@ export const SETTINGS = Object.freeze({
     kind: durationOrOff('1h', '3650d'),
     default: 'off',
     description:
-      'After so long without a word from it a node is removed, with its findings, as by `plimsoll nodes remove`; `off`: never by itself.',
+      'Nodes without contact for this long are removed with their findings, as by `plimsoll nodes remove`; `off`: never.',
     programs: COLLECTOR,
   },
   'query-max-rows': {

@@ -124,7 +124,7 @@ export async function startProxy(): Promise<Proxy> {
 
 /**
  * With RST, but for a socket that is being shut down: libuv refuses to reset that (UV_EINVAL of uv_tcp_close_reset), and
- * Node then removes its handle without closing it.
+ * Node then drops its handle without closing it.
  */
 function reset(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();

@@ -37,8 +37,8 @@ void t.test('all at the same time, in order, each within its deadline', async (t
   t.strictSame(told, [
     'hangs: unknown: no answer within 2 s',
     'fine: ok: saw it',
-    'rejects: unknown: the examination itself failed: EIO: i/o error',
-    'throws: unknown: the examination itself failed: a defect',
+    'rejects: unknown: the diagnostic failed: EIO: i/o error',
+    'throws: unknown: the diagnostic failed: a defect',
   ]);
   t.equal(clock.waiting(), 0, 'no timer is left');
 });

@@ -4,7 +4,7 @@ import { all } from '../store/fleet.ts';
 import { startCollector } from './collector.ts';
 import { delta, heartbeat, hello, on, snapshot } from './messages.ts';
 
-await t.test('a node tells its findings: acked once they are stored, seen on the eventBus', async (t) => {
+await t.test('a node tells its findings: acked once they are stored, published on the event bus', async (t) => {
   const collector = await startCollector(t);
   const node = await collector.connect('n1');
   node.say(hello());
