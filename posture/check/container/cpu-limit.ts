@@ -30,7 +30,8 @@ export const cpuLimit = containerCheck({
     };
     const { maxMillicores, weightPermille, processors } = container.cpu;
     // A container that does not run has no cgroup.
-    if (maxMillicores.state === 'absent') return set.length > 0 ? pass(declared) : failed(node.cpus, idle, [declared]);
+    if (maxMillicores.state === 'absent')
+      return set.length > 0 ? pass(declared) : failed(node.cpus, { set, idle }, [declared]);
     // If the number of processors is unknown, every limit counts.
     const cpus = node.cpus > 0 ? node.cpus : Number.POSITIVE_INFINITY;
     const limits: readonly CpuLimit[] = [
@@ -44,13 +45,18 @@ export const cpuLimit = containerCheck({
         isEffective: (value) => value !== 1000,
         text: (value) => `${String(value / 10)} % of the default weight`,
       },
-      { limit: processors, isEffective: (value) => value < cpus, text: (value) => `${String(value)} processors` },
+      {
+        limit: processors,
+        // -1: no controller restricts the container to some processors.
+        isEffective: (value) => value >= 0 && value < cpus,
+        text: (value) => (value < 0 ? 'all processors' : `${String(value)} processors`),
+      },
     ];
     const effective = limits.filter(({ limit, isEffective }) => limit.state === 'seen' && isEffective(limit.value));
     if (effective.length > 0) return pass(...effective.flatMap(evidenceOf), declared);
     const unseen = limits.map(({ limit }) => limit).find((limit) => limit.state !== 'seen');
     if (unseen !== undefined) return notSeen(unseen, declared);
-    return failed(node.cpus, [...set, ...idle], [...limits.flatMap(evidenceOf), declared]);
+    return failed(node.cpus, { set, idle }, [...limits.flatMap(evidenceOf), declared]);
   },
 });
 
@@ -68,11 +74,16 @@ function evidenceOf({ limit, text }: CpuLimit): readonly Evidence[] {
   ];
 }
 
-/** `idle`: what was declared and has no effect. */
-function failed(cpus: number, idle: readonly string[], evidence: readonly Evidence[]): Judgement {
-  if (idle.length === 0) return fail('the container can use every CPU with normal weight', ...evidence);
+/** The failure, with the reason why limits that were declared have no effect. */
+function failed(cpus: number, { set, idle }: DeclaredLimits, evidence: readonly Evidence[]): Judgement {
+  if (set.length === 0 && idle.length === 0)
+    return fail('the container can use every CPU with normal weight', ...evidence);
   const host = { source: 'host', seen: `${String(cpus)} processors`, expected: 'more than the limit' };
-  return fail('the declared CPU limit is not below what the host has, or is not in force', ...evidence, host);
+  const reason =
+    set.length > 0
+      ? 'the declared CPU limit is not in force'
+      : 'the declared CPU limit is not lower than the CPUs of the host';
+  return fail(reason, ...evidence, host);
 }
 
 /** Default period in microseconds. */

@@ -44,12 +44,27 @@ judgeContainers(t, cpuLimit, [
     seen: ['50 % of the default weight', 'CpuShares 512'],
   },
   { name: 'some processors', container: { cpu: cgroup(-1, 1000, 2) }, facts: machine, verdict: 'pass' },
+  {
+    name: 'no cpuset controller',
+    container: { cpu: cgroup(-1, 1000, -1) },
+    facts: machine,
+    verdict: 'fail',
+    seen: ['no quota', '100 % of the default weight', 'all processors', NOT_SET],
+  },
   { name: 'a quota of all processors', container: { cpu: cgroup(4000) }, facts: machine, verdict: 'fail' },
+  {
+    name: 'a declared quota of all processors',
+    container: { cpu: cgroup(4000), declared: { nanoCpus: 4_000_000_000 } },
+    facts: machine,
+    verdict: 'fail',
+    reason: /^the declared CPU limit is not lower than the CPUs of the host$/,
+  },
   {
     name: 'declared, and not in force',
     container: { cpu: cgroup(-1), declared: { nanoCpus: 500_000_000 } },
     facts: machine,
     verdict: 'fail',
+    reason: /^the declared CPU limit is not in force$/,
     seen: ['no quota', '100 % of the default weight', '4 processors', 'NanoCpus 500000000', '4 processors'],
   },
   {
