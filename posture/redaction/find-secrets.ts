@@ -144,12 +144,13 @@ function userEnd(text: string, start: number): number | undefined {
   const last = authority.lastIndexOf('@');
   if (last > 0) return start + last;
   // A password may hold a slash that should have been escaped. What looks like a port before a path is one, unless what
-  // follows the `@` looks like a host: `http://me:1/x@proxy.example:3128/`, but `http://localhost:4873/pkg@1.2`.
+  // follows the `@` looks like a host: `http://me:1/x@proxy.example:3128/`, but `http://localhost:4873/pkg@1.2` and
+  // `docker://registry.example:5000/app@sha256:1a2b`.
   const colon = authority.indexOf(':');
   if (colon === -1 || last === 0) return undefined;
   const isPort = /^:\d{1,5}$/.test(authority.slice(colon));
   const host = isPort
-    ? /^[^\s\0"'<>@]+[^/@\s]@(?=(?:[\w-]+\.)*[a-z][\w-]*(?:\.[a-z]{2,}|:\d))/i
+    ? /^[^\s\0"'<>@]+[^/@\s]@(?!sha\d{3}:)(?=(?:[\w-]+\.)*[a-z][\w-]*(?:\.[a-z]{2,}|:\d))/i
     : /^[^\s\0"'<>@]+@(?=[\w[])/;
   const more = host.exec(window)?.[0];
   return more === undefined ? undefined : start + more.length - 1;

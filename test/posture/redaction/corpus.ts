@@ -286,6 +286,7 @@ export const HARMLESS_TEXTS: readonly string[] = [
   'https://${GIT_TOKEN}@example.org/x',
   'registry.example:5000/team/token:1.2@sha256:00',
   'docker-image://docker.io/library/alpine@sha256:00',
+  'docker://registry.example:5000/team/app@sha256:1a2b78733cd9cdc46f2e3c1ab5d5f0c37ba1d7c6a4d3bd5e1a2f3b4c5d6e7f80',
   'FROM my-token:latest',
   'PasswordAuthentication yes',
   'PermitEmptyPasswords=no',
