@@ -43,8 +43,11 @@ export const CAPABILITY_NAMES = [
   'CHECKPOINT_RESTORE',
 ] as const;
 
+/** Highest capability of Linux since 5.9, CAP_CHECKPOINT_RESTORE: where `cap_last_cap` could not be read. */
+export const LAST_CAPABILITY = 40;
+
 /** What Docker and containerd give a container that asks for nothing: moby `oci/caps/defaults.go`. */
-const DOCKER_DEFAULT: ReadonlySet<string> = new Set([
+export const DOCKER_DEFAULT: ReadonlySet<string> = new Set([
   'CHOWN',
   'DAC_OVERRIDE',
   'FSETID',
@@ -83,4 +86,19 @@ export function beyondDefault(names: readonly string[]): readonly string[] {
 /** How many capabilities a kernel whose highest is `lastCapability` has beyond Docker's default. */
 export function countBeyondDefault(lastCapability: number): number {
   return Math.max(0, lastCapability + 1 - DOCKER_DEFAULT.size);
+}
+
+/**
+ * Do `names` amount to every capability of a kernel whose highest is `lastCapability`? A host may lack some itself (a
+ * virtual machine without CAP_SYS_RESOURCE), which its privileged containers lack too. Nobody requests by name three
+ * quarters of what Docker withholds with CAP_SYS_ADMIN.
+ */
+export function isNearlyAll(names: readonly string[], lastCapability: number): boolean {
+  const excess = beyondDefault(names);
+  return excess.includes('SYS_ADMIN') && excess.length >= 0.75 * countBeyondDefault(lastCapability);
+}
+
+/** A capability as {@link CAPABILITY_NAMES} has it, from `cap_net_admin`, `CAP_NET_ADMIN` or `NET_ADMIN`. */
+export function plainName(name: string): string {
+  return name.toUpperCase().replace(/^CAP_/, '');
 }

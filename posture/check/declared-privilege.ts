@@ -1,6 +1,6 @@
 import type { Declared } from '../fact/container.ts';
 import type { DockerFact } from '../fact/docker.ts';
-import { beyondDefault } from './capability.ts';
+import { beyondDefault, plainName } from './capability.ts';
 
 /**
  * Capabilities beyond the defaults that the engine gives the next process of the container: `ALL` stands for itself. What
@@ -9,10 +9,6 @@ import { beyondDefault } from './capability.ts';
 export function declaredExcess({ privileged, capAdd }: Declared): readonly string[] {
   const names = privileged ? ['ALL', ...capAdd.map(plainName)] : capAdd.map(plainName);
   return [...new Set(beyondDefault(names))];
-}
-
-function plainName(name: string): string {
-  return name.toUpperCase().replace(/^CAP_/, '');
 }
 
 /** Does the engine start the next process of the container without a seccomp filter? */

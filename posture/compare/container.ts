@@ -2,8 +2,29 @@ import * as s from '../schema.ts';
 
 const namespace = s.nullable(s.object({ host: s.boolean(), inode: s.integer() }));
 
-/** A container as a live query returns it: declared settings, and what the kernel enforces. Null: absent or not read. */
-export const liveContainer = s.object({
+/** Settings of `declared` that are compared. */
+const DECLARED = {
+  privileged: s.boolean(),
+  seccompProfile: s.string(),
+  apparmorProfile: s.string(),
+  selinuxLabel: s.string(),
+  noNewPrivileges: s.nullable(s.boolean()),
+  capAdd: s.list(s.string()),
+  capDrop: s.list(s.string()),
+  user: s.string(),
+  readOnlyRoot: s.boolean(),
+  networkMode: s.string(),
+  pidMode: s.string(),
+  ipcMode: s.string(),
+  utsMode: s.string(),
+  usernsMode: s.string(),
+  cgroupnsMode: s.string(),
+  memoryBytes: s.integer(),
+  pidsLimit: s.integer(),
+};
+
+/** Fields of a container that are compared as the fact has them. */
+const EFFECTIVE = {
   id: s.string(),
   name: s.string(),
   image: s.string(),
@@ -12,25 +33,6 @@ export const liveContainer = s.object({
   processes: s.nullable(s.integer()),
   complete: s.boolean(),
   incompleteReason: s.string(),
-  declared: s.object({
-    privileged: s.boolean(),
-    seccompProfile: s.string(),
-    apparmorProfile: s.string(),
-    selinuxLabel: s.string(),
-    noNewPrivileges: s.nullable(s.boolean()),
-    capAdd: s.list(s.string()),
-    capDrop: s.list(s.string()),
-    user: s.string(),
-    readOnlyRoot: s.boolean(),
-    networkMode: s.string(),
-    pidMode: s.string(),
-    ipcMode: s.string(),
-    utsMode: s.string(),
-    usernsMode: s.string(),
-    cgroupnsMode: s.string(),
-    memoryBytes: s.integer(),
-    pidsLimit: s.integer(),
-  }),
   seccomp: s.nullable(
     s.object({
       mode: s.oneOf(['disabled', 'strict', 'filter']),
@@ -55,9 +57,15 @@ export const liveContainer = s.object({
     user: namespace,
     uts: namespace,
   }),
-  rootReadOnly: s.nullable(s.list(s.boolean())),
   memoryMaxBytes: s.nullable(s.integer()),
   pidsMax: s.nullable(s.integer()),
+};
+
+/** A container as a live query returns it: declared settings, and what the kernel enforces. Null: absent or not read. */
+export const liveContainer = s.object({
+  ...EFFECTIVE,
+  declared: s.object(DECLARED),
+  rootReadOnly: s.nullable(s.list(s.boolean())),
   lastCapability: s.nullable(s.integer()),
 });
 /** See {@link liveContainer}. */
@@ -66,54 +74,21 @@ export type LiveContainer = s.Infer<typeof liveContainer>;
 /** All containers of a node; null without a container engine, or where it could not be read. */
 export const liveContainers = s.nullable(s.list(liveContainer, '', 10_000));
 
-const DECLARED = [
-  'privileged',
-  'seccompProfile',
-  'apparmorProfile',
-  'selinuxLabel',
-  'noNewPrivileges',
-  'capAdd',
-  'capDrop',
-  'user',
-  'readOnlyRoot',
-  'networkMode',
-  'pidMode',
-  'ipcMode',
-  'utsMode',
-  'usernsMode',
-  'cgroupnsMode',
-  'memoryBytes',
-  'pidsLimit',
-];
-
-const EFFECTIVE = [
-  'id',
-  'name',
-  'image',
-  'startedAt',
-  'pid',
-  'processes',
-  'complete',
-  'incompleteReason',
-  'seccomp',
-  'noNewPrivs',
-  'uid',
-  'uidMap',
-  'lsmLabel',
-  'namespaces',
-  'memoryMaxBytes',
-  'pidsMax',
-];
-
 /** What a live query returns of a container `c` for {@link liveContainer}: only what is compared. */
 const PROJECTION = [
   '{',
-  EFFECTIVE.map((name) => `"${name}": c.${name}`).join(', '),
-  ', "capabilities": c.capabilities, "lastCapability": kernel.capLastCap',
+  fieldsOf(EFFECTIVE, 'c'),
+  ', "lastCapability": kernel.capLastCap',
   ', "rootReadOnly": c.mounts.filter(m, m.mountPoint == "/").map(m, m.readOnly)',
-  `, "declared": {${DECLARED.map((name) => `"${name}": c.declared.${name}`).join(', ')}}`,
+  `, "declared": {${fieldsOf(DECLARED, 'c.declared')}}`,
   '}',
 ].join('');
+
+function fieldsOf(fields: object, of: string): string {
+  return Object.keys(fields)
+    .map((name) => `"${name}": ${of}.${name}`)
+    .join(', ');
+}
 
 /** The live query for {@link liveContainers}, small enough that hundreds of containers fit in an answer. */
 export const CONTAINER_EXPRESSION = `containers.filter(c, c.pid > 0).map(c, ${PROJECTION})`;

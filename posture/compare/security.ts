@@ -1,15 +1,14 @@
-import { beyondDefault, capabilityNames, countBeyondDefault } from '../check/capability.ts';
+import {
+  beyondDefault,
+  CAPABILITY_NAMES,
+  DOCKER_DEFAULT,
+  isNearlyAll,
+  LAST_CAPABILITY,
+  plainName,
+} from '../check/capability.ts';
 import type { LiveContainer } from './container.ts';
 import { counted, relationOf, setting, unreadSetting, yesNo } from './setting.ts';
 import type { ComparedSetting } from './setting.ts';
-
-/** Bitmask of the 14 capabilities that Docker gives to a container that asks for nothing. */
-const DEFAULT_MASK = '00000000a80425fb';
-
-/** CAP_CHECKPOINT_RESTORE: the highest that kernels up to 6.18 know; where a kernel does not say. */
-const LAST_CAPABILITY = 40;
-/** All of them. */
-const ALL_MASK = '000001ffffffffff';
 
 /** Capabilities that are named in a cell; the rest is counted. */
 const MAX_NAMES = 6;
@@ -88,7 +87,7 @@ export function labelSetting({ declared, lsmLabel }: LiveContainer): ComparedSet
   const asked = [declared.apparmorProfile, declared.selinuxLabel].filter((text) => text !== '').join(' ');
   const text = asked === '' ? 'none' : asked;
   if (lsmLabel === null)
-    return setting('AppArmor / SELinux', text, 'no label', { relation: asked === '' ? 'same' : 'unread' });
+    return setting('AppArmor / SELinux', text, 'none or not read', { relation: asked === '' ? 'only' : 'unread' });
   const profile = lsmLabel.replace(/ \(\w+\)$/, '');
   return setting('AppArmor / SELinux', text, lsmLabel, {
     ...(asked === ''
@@ -96,15 +95,6 @@ export function labelSetting({ declared, lsmLabel }: LiveContainer): ComparedSet
       : relationOf(asked.split(' ').includes(profile), 'another label than declared')),
     weakness: profile === 'unconfined' && asked !== '' ? 'unconfined' : '',
   });
-}
-
-/**
- * Not all of them: a node may itself lack some (a virtual machine without CAP_SYS_RESOURCE), and what is missing there,
- * privileged containers miss too. The rule of the check container.privileged.
- */
-function isNearlyAll(names: readonly string[], last: number): boolean {
-  const excess = beyondDefault(names);
-  return excess.includes('SYS_ADMIN') && excess.length >= 0.75 * countBeyondDefault(last);
 }
 
 /** With all that the node has, `all` is taken for what is held: only then nothing can be missing. */
@@ -115,9 +105,13 @@ function expectedCapabilities(
 ): ReadonlySet<string> {
   const add = new Set(capAdd.map(plainName));
   const drop = new Set(capDrop.map(plainName));
-  const all = isNearlyAll(held, last) ? held : (capabilityNames(ALL_MASK) ?? []).slice(0, last + 1);
+  const all = isNearlyAll(held, last) ? held : CAPABILITY_NAMES.slice(0, last + 1);
   if (privileged) return new Set(all);
-  const base = add.has('ALL') ? all : drop.has('ALL') ? [] : (capabilityNames(DEFAULT_MASK) ?? []);
+  const base = add.has('ALL')
+    ? all
+    : drop.has('ALL')
+      ? []
+      : CAPABILITY_NAMES.filter((name) => DOCKER_DEFAULT.has(name));
   const names = new Set(base.filter((name) => !drop.has(name)));
   for (const name of add) if (name !== 'ALL') names.add(name);
   return names;
@@ -143,8 +137,4 @@ function effectiveCapabilities(bounding: readonly string[], effective: readonly 
 function someOf(names: readonly string[]): string {
   const left = names.length - MAX_NAMES;
   return names.slice(0, MAX_NAMES).join(', ') + (left > 0 ? ` and ${String(left)} more` : '');
-}
-
-function plainName(name: string): string {
-  return name.toUpperCase().replace(/^CAP_/, '');
 }

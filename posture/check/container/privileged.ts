@@ -3,15 +3,12 @@ import type { ContainerFact } from '../../fact/container.ts';
 import type { KernelFact } from '../../fact/kernel.ts';
 import { fail, failAs } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
-import { beyondDefault, capabilityNames, countBeyondDefault } from '../capability.ts';
+import { capabilityNames, isNearlyAll, LAST_CAPABILITY } from '../capability.ts';
 import { containerCheck } from '../check.ts';
 import { notSeen, passOnEveryThread } from '../container-reading.ts';
 import { asksForNoSeccomp, declaredExcess } from '../declared-privilege.ts';
 import { seccompEvidence } from '../seccomp.ts';
 import { userNamespaceOf } from '../user-remap.ts';
-
-/** Highest capability of Linux since 5.9, CAP_CHECKPOINT_RESTORE: where `cap_last_cap` could not be read. */
-const CHECKPOINT_RESTORE = 40;
 
 export const privileged = containerCheck({
   id: 'container.privileged',
@@ -85,12 +82,7 @@ function effectiveEvidence({ capabilities }: ContainerFact): readonly Evidence[]
   return [{ source: capabilities.source, seen, expected: 'not every capability without a filter' }];
 }
 
-/**
- * Not all ones: a host may lack some capabilities itself (a virtual machine without CAP_SYS_RESOURCE), which its
- * privileged containers lack too. Nobody requests by name three quarters of what Docker withholds with CAP_SYS_ADMIN.
- */
 function isNearlyEverything(effective: string, kernel: Pick<KernelFact, 'capLastCap'>): boolean {
-  const excess = beyondDefault(capabilityNames(effective) ?? []);
-  const last = kernel.capLastCap.state === 'seen' ? kernel.capLastCap.value : CHECKPOINT_RESTORE;
-  return excess.includes('SYS_ADMIN') && excess.length >= 0.75 * countBeyondDefault(last);
+  const last = kernel.capLastCap.state === 'seen' ? kernel.capLastCap.value : LAST_CAPABILITY;
+  return isNearlyAll(capabilityNames(effective) ?? [], last);
 }

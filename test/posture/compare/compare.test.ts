@@ -170,6 +170,12 @@ void t.test('texts are what people look for', async (t) => {
   t.match(settingOf('capabilities', { declared: { capDrop: ['ALL'], capAdd: ['CAP_CHOWN'] } }), {
     declared: 'without ALL, with CHOWN',
   });
+  t.match(settingOf('AppArmor / SELinux', {}), { declared: 'none', effective: 'none or not read', relation: 'only' });
+  t.match(settingOf('AppArmor / SELinux', { declared: { apparmorProfile: 'docker-default' } }), {
+    declared: 'docker-default',
+    effective: 'none or not read',
+    relation: 'unread',
+  });
   t.match(settingOf('memory limit', { memoryMaxBytes: 268_435_456, declared: { memoryBytes: 268_435_456 } }), {
     declared: '256 MiB',
     effective: '256 MiB',
