@@ -13,7 +13,7 @@ export const agentSchema = observed(
     ),
     reason: s.oneOf(['none', 'memory', 'cpu', 'memoryAndCpu'], 'what was over its budget'),
     sinceMs: s.integer('when it was slowed down, or when it began to work at full speed; milliseconds since 1970'),
-    sweepFactor: s.integer('sweeps are so many times as far apart as configured; 1 at full speed'),
+    sweepFactor: s.integer('factor by which sweep intervals are longer than configured; 1 at full speed'),
     rssBytes: s.integer('resident memory of the process'),
     rssBudgetBytes: s.integer('most resident memory that it may take for long'),
     highestRssBytes: s.integer('highest since it was slowed down; 0 at full speed'),

@@ -42,7 +42,10 @@ export const fileSchema = s.object(
     role: s.oneOf(FILE_ROLES, 'what the file is for'),
     path: s.string('as the configuration names it', 4096),
     stat: observed(fileStatSchema, 'owner, group and mode; absent where the file does not exist'),
-    expectedGroup: s.string('for the Docker socket: the group that the daemon is told to use; otherwise empty', 256),
+    expectedGroup: s.string(
+      'for the Docker socket: the group that the daemon is configured to use; otherwise empty',
+      256,
+    ),
   },
   'a file whose owner and mode matter',
 );

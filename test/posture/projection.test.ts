@@ -56,7 +56,7 @@ await t.test('absent, unreadable and null', async (t) => {
 });
 
 await t.test('capabilities by name, modes as octal text with their bits', async (t) => {
-  // 0x80000000a: CAP_DAC_OVERRIDE (1), CAP_FOWNER (3) and CAP_CHECKPOINT_RESTORE is 40; 35 is CAP_WAKE_ALARM.
+  // 0x80000000a: bits 1 (DAC_OVERRIDE), 3 (FOWNER) and 35 (WAKE_ALARM).
   const capabilities = {
     effective: '000000080000000a',
     permitted: '0',

@@ -38,7 +38,7 @@ export const devices = containerCheck({
     if (rules.state === 'seen') parts.push(...rules.value.map((rule) => judgeRule(rule, rules.source)));
     else if (rules.state === 'unreadable') parts.push(notSeen(rules));
     const worst = allOf(
-      'medium',
+      'critical',
       parts.filter((part) => part !== undefined),
     );
     if (worst.verdict !== 'notApplicable') return worst;

@@ -13,7 +13,7 @@ export const health = containerCheck({
     { severity: 'low', when: 'no health check is defined' },
   ],
   rationale:
-    'The engine takes a process that runs but does not answer for healthy. Only a health check detects the difference.',
+    'The engine considers a process healthy while it runs, even if it does not answer. Only a health check detects the difference.',
   remediation:
     'Define HEALTHCHECK in the image or start the container with --health-cmd. If it is unhealthy, read its log with docker inspect.',
   references: ['https://docs.docker.com/reference/dockerfile/#healthcheck'],

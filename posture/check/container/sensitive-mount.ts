@@ -40,7 +40,7 @@ export const sensitiveMount = containerCheck({
     const { mounts, mountNamespaces } = container;
     if (mounts.state !== 'seen') parts.push(notSeen(mounts));
     for (const { mounts: others } of mountNamespaces) if (others.state === 'unreadable') parts.push(notSeen(others));
-    if (parts.length > 0) return allOf('high', parts);
+    if (parts.length > 0) return allOf('critical', parts);
     return pass({ source: mounts.source, seen: 'none', expected: EXPECTED });
   },
 });

@@ -9,7 +9,7 @@ export const healthcheck = imageCheck({
   failTitle: 'Image defines no health check',
   severity: 'low',
   rationale:
-    'The image knows best how to test its service. Without a check, a container that hangs is taken for healthy.',
+    'The image knows best how to test its service. Without a check, a container that hangs is considered healthy.',
   remediation:
     'Add HEALTHCHECK to the Dockerfile with a command that queries the service. If the image is used only in pods, their probes do this: waive the finding.',
   references: ['https://docs.docker.com/reference/dockerfile/#healthcheck'],
