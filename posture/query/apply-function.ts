@@ -38,11 +38,13 @@ function firstUnread(values: readonly unknown[]): Unread | undefined {
   return values.find((value): value is Unread => value instanceof Unread);
 }
 
-/** What is missing among the arguments, or among the texts that are to be joined. */
+/** What is missing among the arguments, or among the texts that `join` joins or the values that `format` writes. */
 function firstMissing({ name }: ApplyTree, args: readonly unknown[]): null | Unread | undefined {
-  const items = name === 'join' && Array.isArray(args[0]) ? (args[0] as readonly unknown[]).slice(0, MAX_LENGTH) : [];
-  const values = [...args, ...items];
-  return firstUnread(values) ?? (values.includes(null) ? null : undefined);
+  const list = name === 'join' ? args[0] : name === 'format' ? args[1] : undefined;
+  const items = Array.isArray(list) ? (list as readonly unknown[]).slice(0, MAX_LENGTH) : [];
+  // `format` writes null as text.
+  const isNull = args.includes(null) || (name === 'join' && items.includes(null));
+  return firstUnread([...args, ...items]) ?? (isNull ? null : undefined);
 }
 
 function accepts({ parameters, isVariadic }: Overload, args: readonly unknown[]): boolean {

@@ -11,6 +11,11 @@ export function equal(left: unknown, right: unknown, budget: Budget): boolean | 
   budget.spend(1);
   if (left instanceof Unread) return left;
   if (right instanceof Unread) return right;
+  if (typeof left === 'string' && typeof right === 'string') {
+    if (left.length === right.length) budget.spendString(left.length);
+    return left === right;
+  }
+  if (typeof left === 'string' || typeof right === 'string') return false;
   if (left === right) return typeof left !== 'object' || !Array.isArray(left) ? true : equalLists(left, left, budget);
   const one = numberOf(left);
   const other = numberOf(right);
@@ -108,16 +113,19 @@ const ORDERED: ReadonlySet<unknown> = new Set([
 
 /**
  * Below 0 where `left` comes first, above 0 where `right` does; NaN where a double is none. Text is in the order of its
- * code points. Throws a QueryError for types that have no order, or for two of different types.
+ * code points, and costs as much as is read of it. Throws a QueryError for types that have no order, or for two of different types.
  */
-export function compare(left: unknown, right: unknown): number {
+export function compare(left: unknown, right: unknown, budget: Budget): number {
   const one = numberOf(left);
   const other = numberOf(right);
   if (one !== undefined && other !== undefined) return one < other ? -1 : one > other ? 1 : equalOrNan(one, other);
   const kind = kindOf(left);
   if (kind !== kindOf(right) || !ORDERED.has(kind))
     throw new QueryError(`${kind ?? 'unread'} and ${kindOf(right) ?? 'unread'} have no order`);
-  if (typeof left === 'string' && typeof right === 'string') return compareText(left, right);
+  if (typeof left === 'string' && typeof right === 'string') {
+    budget.spendString(Math.min(left.length, right.length));
+    return compareText(left, right);
+  }
   const [first, second] = [left, right].map((value) =>
     value instanceof Timestamp || value instanceof Duration ? value.nanos : Number(value),
   ) as [bigint, bigint];

@@ -88,7 +88,7 @@ function visit(pass: Compilation, node: CelNode, outer: Place): Typed {
     case '!=':
       return equality(node, child(0), child(1));
     case 'in':
-      return membership(node, child(0), child(1));
+      return membership(pass, node, [child(0), child(1)]);
     case 'call':
       return call(pass, node, place);
     case 'rcall':
@@ -281,13 +281,15 @@ function checkWord({ type }: Typed, { tree }: Typed): void {
   if (type.kind !== 'string' || type.words === undefined) return;
   if (tree.kind !== 'value' || typeof tree.value !== 'string' || type.words.includes(tree.value)) return;
   const known = suggestion(tree.value, type.words);
-  const list = type.words.length > 12 ? 'the words that it can be' : type.words.join(', ');
-  throw new QueryError(`\`${tree.value.slice(0, 80)}\` is none of ${list}${known}`, tree.at);
+  const list = type.words.length > 12 ? '' : ` (${type.words.join(', ')})`;
+  throw new QueryError(`\`${tree.value.slice(0, 80)}\` is not a possible value${list}${known}`, tree.at);
 }
 
-function membership(node: CelNode, item: Typed, among: Typed): Typed {
+function membership(pass: Compilation, node: CelNode, [item, among]: readonly [Typed, Typed]): Typed {
   const at = spanOf(node);
   const { type } = among;
+  if (type.kind === 'map' && type.keys !== undefined)
+    return { tree: collectedKey(pass, item.tree, among.tree, type.keys, at), type: simple('bool') };
   const tree: Tree = { kind: 'in', at, item: item.tree, among: among.tree };
   if (among.tree.kind === 'list' && item.type.kind === 'string')
     for (const each of among.tree.items) checkWord(item, { tree: each, type: DYN });
@@ -296,6 +298,21 @@ function membership(node: CelNode, item: Typed, among: Typed): Typed {
     throw new QueryError('`in` looks into a list or a map', at);
   if (type.kind === 'list') checkWord({ tree: among.tree, type: type.item }, item);
   return { tree, type: simple('bool') };
+}
+
+/**
+ * Is there a key in a map that does not hold every key of the node? The key is collected or requested as for an index,
+ * and one that could not be read is neither there nor absent: comparison with null keeps it unread.
+ */
+function collectedKey(pass: Compilation, key: Tree, of: Tree, keys: CollectedKeys, at: Span): Tree {
+  if (key.kind !== 'value' || typeof key.value !== 'string')
+    throw new QueryError(
+      'not every key of this map is collected: write the key before `in` as a constant text',
+      key.at,
+    );
+  requestKey(pass, key.value, keys, key.at);
+  const entry: Tree = { kind: 'index', at, of, key, uncollected: undefined };
+  return { kind: 'notEqual', at, left: entry, right: { kind: 'value', at, value: null } };
 }
 
 function call(pass: Compilation, node: CelNode, place: Place): Typed {

@@ -11,12 +11,12 @@ export interface MacroDefinition extends Pick<FunctionDefinition, 'doc' | 'examp
 export const MACROS: Readonly<Record<Walk, MacroDefinition>> = {
   filter: {
     forms: ['x, p'],
-    doc: 'The items of which a condition is true.',
+    doc: 'The items that meet a condition.',
     examples: [['[1, 2, 3].filter(x, x > 1)', '[2, 3]']],
   },
   map: {
     forms: ['x, t', 'x, p, t'],
-    doc: 'What an expression makes of each item, or of those of which a condition is true.',
+    doc: 'The result of an expression for each item, or for each item that meets a condition.',
     examples: [['[1, 2, 3].map(x, x > 1, x * 10)', '[20, 30]']],
   },
   exists: {

@@ -1,6 +1,6 @@
-import { compare } from './comparison.ts';
 import type { Run } from './evaluation-run.ts';
-import { compareKeys, spendSort, takeFirst } from './functions/lists.ts';
+import { compareKeys, largest, spendSort } from './functions/lists.ts';
+import type { Keyed } from './functions/lists.ts';
 import { decide, lessKnown, truth } from './logic.ts';
 import type { Truth } from './logic.ts';
 import { QueryError } from './query-error.ts';
@@ -30,8 +30,10 @@ export function walkItems(tree: WalkTree, over: unknown, walking: Walking): unkn
   };
   if (tree.walk === 'exists' || tree.walk === 'all') return decide(tree.walk === 'exists', rows, judge);
   if (tree.walk === 'exists_one' || tree.walk === 'existsOne') return existsOne(rows, judge);
+  const { within, count, run } = walking;
+  const make = (row: Row): unknown => (tree.transform === undefined ? row.at(-1) : within(tree.transform, row));
   try {
-    return collect({ ...tree, walk: tree.walk }, keep(rows, judge, walking.run), walking);
+    return collect(tree.walk, keep(rows, judge, run), { make, count, run });
   } catch (error) {
     if (!(error instanceof QueryError) || error.final) throw error;
     return new Failure(error.message, tree.at);
@@ -71,38 +73,32 @@ function existsOne(rows: Iterable<Row>, judge: (row: Row) => Truth): Truth {
 /** Walks that make something of the rows that they keep; the others are questions. */
 type Collecting = Exclude<Walk, 'all' | 'exists' | 'exists_one' | 'existsOne'>;
 
-/** What a walk makes of the rows that it keeps. */
-function collect(
-  tree: WalkTree & { readonly walk: Collecting },
-  rows: readonly Row[],
-  { within, count, run }: Walking,
-): unknown {
-  const made = (row: Row): unknown => (tree.transform === undefined ? row.at(-1) : within(tree.transform, row));
-  switch (tree.walk) {
+/** How a walk collects. `make`: the result or the key of a row. */
+interface Collection extends Pick<Walking, 'count' | 'run'> {
+  readonly make: (row: Row) => unknown;
+}
+
+/** The result of a walk over the rows that it keeps. */
+function collect(walk: Collecting, rows: readonly Row[], { make, count, run }: Collection): unknown {
+  switch (walk) {
     case 'filter':
     case 'map':
     case 'transformList':
-      return rows.map(made);
+      return rows.map(make);
     case 'transformMap':
       run.budget.spendMap(rows.length);
-      return new Map(rows.map((row) => [row[0], made(row)]));
+      return new Map(rows.map((row) => [row[0], make(row)]));
     case 'transformMapEntry':
-      return mergeMaps(rows.map(made), run);
+      return mergeMaps(rows.map(make), run);
     case 'groupBy':
-      return groupBy(
-        rows.map((row) => [made(row), row.at(-1)] as const),
-        run,
-      );
     case 'sortBy':
     case 'topBy': {
-      const keyed = rows.map((row) => [made(row), row.at(-1)] as const);
-      return tree.walk === 'sortBy' ? sortBy(keyed, run) : topBy(keyed, count, run);
+      const keyed = rows.map((row) => [make(row), row.at(-1)] as const);
+      if (walk === 'groupBy') return groupBy(keyed, run);
+      return walk === 'sortBy' ? sortBy(keyed, run) : topBy(keyed, count, run);
     }
   }
 }
-
-/** An item with the key that it is grouped or sorted by. */
-type Keyed = readonly (readonly [unknown, unknown])[];
 
 function mergeMaps(maps: readonly unknown[], run: Run): unknown {
   const merged = new Map<unknown, unknown>();
@@ -142,7 +138,7 @@ function groupBy(keyed: Keyed, run: Run): ReadonlyMap<unknown, readonly unknown[
 function sortBy(keyed: Keyed, run: Run): readonly unknown[] {
   noteUnread(keyed, run);
   spendSort(keyed.length, run.budget);
-  return keyed.toSorted(([left], [right]) => compareKeys(left, right)).map(([, item]) => item);
+  return keyed.toSorted(([left], [right]) => compareKeys(left, right, run.budget)).map(([, item]) => item);
 }
 
 /** The items with the largest keys. What has no key is not among them. */
@@ -150,12 +146,7 @@ function topBy(keyed: Keyed, count: unknown, run: Run): unknown {
   if (isMissing(count)) return count;
   if (typeof count !== 'bigint') throw new QueryError('topBy takes a number of items');
   noteUnread(keyed, run);
-  const sorted = keyed.filter(([key]) => !isMissing(key)).toSorted(([left], [right]) => compare(right, left));
-  return takeFirst(
-    sorted.map(([, item]) => item),
-    count,
-    run.budget,
-  );
+  return largest(keyed, count, run.budget);
 }
 
 function noteUnread(keyed: Keyed, run: Run): void {

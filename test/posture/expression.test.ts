@@ -5,7 +5,7 @@ import t from 'tap';
 import { compileExpression, evaluate } from '../../posture/expression.ts';
 import type { Evaluated } from '../../posture/expression.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
-import { seen, unreadable } from '../../posture/observed.ts';
+import { absent, seen, unreadable } from '../../posture/observed.ts';
 import { project } from '../../posture/projection.ts';
 import { containerFact, namespaceOf } from '../fixture/container.ts';
 import { dockerFact, factsOf, kernelFact } from '../fixture/facts.ts';
@@ -239,6 +239,26 @@ await t.test('a whole fact that could not be read', async (t) => {
   t.equal(answer('containers.size()', facts), null);
 });
 
+await t.test('`in` on a map that does not hold every key of the node', async (t) => {
+  const facts = factsOf({
+    kernel: kernelFact({
+      sysctls: {
+        'kernel.kptr_restrict': seen('0', '/proc/sys/kernel/kptr_restrict'),
+        'net.ipv4.ip_forward': unreadable('/proc/sys/net/ipv4/ip_forward', 'permission denied (EACCES)'),
+        'kernel.unheard_of': absent('/proc/sys/kernel/unheard_of'),
+      },
+    }),
+  });
+  t.match(run('"kernel.kptr_restrict" in kernel.sysctls', facts), { value: true, unread: [] });
+  t.match(run('"kernel.unheard_of" in kernel.sysctls', facts), { value: false, unread: [] });
+  t.match(run('"net.ipv4.ip_forward" in kernel.sysctls', facts), {
+    value: null,
+    unread: [/^kernel\.sysctls\[net\.ipv4\.ip_forward\]: .*permission denied/],
+  });
+  const compiled = compileExpression('"net.ipv6.conf.all.forwarding" in kernel.sysctls');
+  t.same(compiled.ok && [...compiled.expression.sysctls], ['net.ipv6.conf.all.forwarding'], 'is read for the query');
+});
+
 await t.test('slips are found before anything is evaluated', async (t) => {
   const slips: readonly (readonly [string, string])[] = [
     ['kernel.lockdwn', 'kernel has no field `lockdwn`; did you mean `lockdown`? (at character 8)'],
@@ -251,10 +271,16 @@ await t.test('slips are found before anything is evaluated', async (t) => {
     ['containers.filtr(c, true)', 'there is no function `filtr`; did you mean `filter`? (at character 12)'],
     [
       'containers.filter(c, c.seccomp.mode == "disable")',
-      '`disable` is none of disabled, strict, filter; did you mean `disabled`? (at character 40)',
+      '`disable` is not a possible value (disabled, strict, filter); did you mean `disabled`? (at character 40)',
     ],
-    ['containers.exists(c, "of" == c.seccomp.mode)', '`of` is none of disabled, strict, filter (at character 22)'],
-    ['kernel.lockdown in ["off"]', '`off` is none of none, integrity, confidentiality (at character 21)'],
+    [
+      'containers.exists(c, "of" == c.seccomp.mode)',
+      '`of` is not a possible value (disabled, strict, filter) (at character 22)',
+    ],
+    [
+      'kernel.lockdown in ["off"]',
+      '`off` is not a possible value (none, integrity, confidentiality) (at character 21)',
+    ],
     [
       'containers.name',
       'containers is a list and has no field `name`: use filter, map, exists, all or an index (at character 12)',
@@ -271,7 +297,7 @@ await t.test('slips are found before anything is evaluated', async (t) => {
     ['bytes("x")', 'bytes cannot be used in a query (at character 1)'],
     [
       'containers.filter(c, "CAP_SYS_ADMIN" in c.capabilities.effective)',
-      '`CAP_SYS_ADMIN` is none of the words that it can be; did you mean `SYS_ADMIN`? (at character 22)',
+      '`CAP_SYS_ADMIN` is not a possible value; did you mean `SYS_ADMIN`? (at character 22)',
     ],
     ['kernel["lockdwn"]', 'kernel has no field `lockdwn`; did you mean `lockdown`? (at character 8)'],
     [
@@ -281,6 +307,15 @@ await t.test('slips are found before anything is evaluated', async (t) => {
     [
       'kernel.commandLine["mitigation"]',
       '`mitigation` is not collected, so it is not known; did you mean `mitigations`? (at character 20)',
+    ],
+    ['"quiet" in kernel.commandLine', `\`quiet\` is not collected, so it is not known (at character 1)`],
+    [
+      '"ip_forward" in kernel.sysctls',
+      '`ip_forward` is not the name of a sysctl: write it as in `kernel.sysctls["net.ipv4.ip_forward"]` (at character 1)',
+    ],
+    [
+      '["a"].exists(k, k in kernel.sysctls)',
+      'not every key of this map is collected: write the key before `in` as a constant text (at character 17)',
     ],
     // As other languages write it.
     ['node.cpus = 2', 'unexpected `=`: use `==` to compare (at character 11)'],
@@ -334,6 +369,9 @@ await t.test('aggregates know what was not read', async (t) => {
     filter: ['host'],
   });
   t.same(notes('containers.groupBy(c, c.seccomp.mode).size()'), [`containers[dead].seccomp: ${NOTE}`]);
+  t.equal(answer('"%d".format([containers[1].uid])'), null, 'a text is not made of what is not known');
+  t.same(notes('"%d".format([containers[1].uid])'), [`containers[dead].uid: ${NOTE}`]);
+  t.equal(answer('"%s %s".format([kernel.apparmor, 1])'), 'null 1', 'what is absent is written');
   t.equal(answer('[1, null, 2].sum()'), 3, 'what is absent does not count');
   t.equal(answer('[].min()'), null);
 });
@@ -379,6 +417,21 @@ await t.test('what grows without end is stopped', async (t) => {
     answer(`${text}${'.map(a, a + a)'.repeat(6)}.map(a, "b".matches(a))`),
     /✗ a regular expression has at most 1024 characters/,
   );
+  // Two texts of 102,400 characters that differ in the last one.
+  const pair = `${text}${'.map(a, a + a)'.repeat(11)}.map(a, [a + "b", a + "c"])`;
+  for (const compared of [
+    'lists.range(2000).map(i, p[i % 2]).sort()',
+    'lists.range(2000).map(i, p[i % 2]).top(3)',
+    'lists.range(2000).map(i, p[i % 2]).max()',
+    'lists.range(2000).map(i, p[0]).isSorted()',
+    'lists.range(2000).sortBy(i, p[i % 2])',
+    'lists.range(2000).topBy(i, p[i % 2], 3)',
+    'lists.range(2000).map(i, p[0] < p[1])',
+    'lists.range(2000).map(i, p[0] == p[1])',
+  ])
+    t.match(answer(`${pair}.map(p, [${compared}].size())`), /✗ the expression is too expensive/, compared);
+  const repeated = `${text}${'.map(a, a + a)'.repeat(10)}.map(a, a.matches("${'a{1000,}'.repeat(60)}"))`;
+  t.match(answer(repeated), /✗ the expression is too expensive/, 'a repetition without an upper bound');
   const decided = `[0, 0].all(x, true || [1]${'.map(a, [a, a])'.repeat(40)}.size() == 1)`;
   t.equal(answer(decided), true, 'what decides is not evaluated further');
 });

@@ -56,12 +56,11 @@ function parseBoolean(text: string): boolean {
   return value;
 }
 
-/** A double as `string` and `%s` write it: Go's shortest form. */
+/** A double as `string` and `%s` write it: the shortest decimal text, exponents with two digits. */
 export function doubleText(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
   if (Object.is(value, -0)) return '-0';
-  // JavaScript writes the exponent with one digit where Go writes two.
   return String(value).replace(/e([+-])(\d)$/, 'e$10$2');
 }
 

@@ -16,6 +16,8 @@ type List = readonly unknown[];
 /** What an integer costs beside its place in a list: each is an object of its own. */
 const UNITS_PER_INTEGER = 3;
 
+const NEGATIVE_COUNT = 'the number of items must not be negative';
+
 function size(value: unknown): bigint {
   if (typeof value === 'string') return BigInt(countCharacters(value));
   if (Array.isArray(value)) return BigInt(value.length);
@@ -29,29 +31,36 @@ export function spendSort(length: number, budget: Budget): void {
 }
 
 /** Keys in their order; what is not known comes last. Throws where two have no order. */
-export function compareKeys(left: unknown, right: unknown): number {
+export function compareKeys(left: unknown, right: unknown, budget: Budget): number {
   if (isMissing(left) || isMissing(right)) return Number(isMissing(left)) - Number(isMissing(right));
-  return compare(left, right);
+  return compare(left, right, budget);
 }
 
 function sort(items: List, budget: Budget): List {
   spendSort(items.length, budget);
-  return items.toSorted(compareKeys);
+  return items.toSorted((left, right) => compareKeys(left, right, budget));
+}
+
+/** An item after the key that it is grouped or sorted by. */
+export type Keyed = readonly (readonly [unknown, unknown])[];
+
+/** The `count` items with the largest keys, the largest first. Items without a key are left out. */
+export function largest(keyed: Keyed, count: bigint, budget: Budget): List {
+  if (count < 0n) throw new QueryError(NEGATIVE_COUNT);
+  spendSort(keyed.length, budget);
+  return keyed
+    .filter(([key]) => !isMissing(key))
+    .toSorted(([left], [right]) => compare(right, left, budget))
+    .slice(0, count > BigInt(keyed.length) ? keyed.length : Number(count))
+    .map(([, item]) => item);
 }
 
 function top(items: List, count: bigint, budget: Budget): List {
-  return takeFirst(
-    items.filter((item) => !isMissing(item)).toSorted((left, right) => compare(right, left)),
+  return largest(
+    items.map((item) => [item, item] as const),
     count,
     budget,
   );
-}
-
-/** The first `count` items. */
-export function takeFirst(items: List, count: bigint, budget: Budget): List {
-  if (count < 0n) throw new QueryError('a number of items is not negative');
-  spendSort(items.length, budget);
-  return items.slice(0, count > BigInt(items.length) ? items.length : Number(count));
 }
 
 /** Each value once, in the order of its first place; the first item that is not known. */
@@ -69,7 +78,7 @@ function distinct(items: List, budget: Budget): List | Unread {
 function flatten(items: List, levels: bigint | Budget, budget?: Budget): List {
   const spent = budget ?? (levels as Budget);
   const depth = typeof levels === 'bigint' ? levels : 1n;
-  if (depth < 0n) throw new QueryError('a level is not negative');
+  if (depth < 0n) throw new QueryError('the number of levels must not be negative');
   const flat: unknown[] = [];
   const add = (each: List, left: bigint): void => {
     for (const item of each) {
@@ -84,7 +93,7 @@ function flatten(items: List, levels: bigint | Budget, budget?: Budget): List {
 }
 
 function range(count: bigint, budget: Budget): List {
-  if (count < 0n) throw new QueryError('a number of items is not negative');
+  if (count < 0n) throw new QueryError(NEGATIVE_COUNT);
   budget.spendItems(Number(count));
   budget.spend(Number(count) * UNITS_PER_INTEGER);
   return Array.from({ length: Number(count) }, (_, index) => BigInt(index));
@@ -122,7 +131,7 @@ function extreme(sign: 1 | -1): Implementation {
     if (values instanceof Unread) return values;
     return values.length === 0
       ? null
-      : values.reduce((best, value) => (compare(value, best) * sign > 0 ? value : best));
+      : values.reduce((best, value) => (compare(value, best, budget) * sign > 0 ? value : best));
   };
 }
 
@@ -133,7 +142,7 @@ function place(find: (items: List, wanted: (item: unknown) => boolean) => number
 
 function isSorted(items: List, budget: Budget): boolean {
   budget.spend(items.length);
-  return items.every((item, index) => index === 0 || compareKeys(items[index - 1], item) <= 0);
+  return items.every((item, index) => index === 0 || compareKeys(items[index - 1], item, budget) <= 0);
 }
 
 /** Keys of a set, each known; the first that is not. */
@@ -223,7 +232,7 @@ export const LIST_FUNCTIONS: readonly FunctionDefinition[] = [
   define(
     'flatten',
     { 'list.flatten(): list': flatten, 'list.flatten(int): list': flatten },
-    'The items of the lists within a list, so many levels deep.',
+    'The list with nested lists replaced by their items, one level deep unless a number of levels is given.',
     ['[[1], [2, [3]]].flatten()', '[1, 2, [3]]'],
   ),
   define(

@@ -13,7 +13,7 @@ function extreme(sign: 1 | -1): Implementation {
     budget.spend(numbers.length);
     if (numbers.length === 0) throw new QueryError('there is no number to choose from');
     if (numbers.some((value) => numberOf(value) === undefined)) throw new QueryError('only numbers can be chosen from');
-    return numbers.reduce((best, value) => (compare(value, best) * sign > 0 ? value : best));
+    return numbers.reduce((best, value) => (compare(value, best, budget) * sign > 0 ? value : best));
   };
 }
 
@@ -53,7 +53,7 @@ function bits(name: string, run: (left: bigint, right: bigint) => bigint): Recor
 /** Shifts the 64 bits of a number; by 64 and more nothing is left. */
 function shift(name: string, run: (value: bigint, by: bigint) => bigint): Record<string, Implementation> {
   const shifted = (value: bigint, by: bigint): bigint => {
-    if (by < 0n) throw new QueryError('a number is shifted by no negative number of bits');
+    if (by < 0n) throw new QueryError('the number of bits to shift must not be negative');
     return by > 63n ? 0n : run(BigInt.asUintN(64, value), by) & UINT_BITS;
   };
   return {
@@ -106,7 +106,10 @@ export const MATH_FUNCTIONS: readonly FunctionDefinition[] = [
     '-1, 0 or 1.',
     ['math.sign(-3)', '-1'],
   ),
-  define('math.isNaN', questions('math.isNaN', Number.isNaN), 'Is it no number?', ['math.isNaN(0.0 / 0.0)', 'true']),
+  define('math.isNaN', questions('math.isNaN', Number.isNaN), 'Is it not a number (NaN)?', [
+    'math.isNaN(0.0 / 0.0)',
+    'true',
+  ]),
   define(
     'math.isInf',
     questions('math.isInf', (value) => Math.abs(value) === Infinity),

@@ -102,7 +102,7 @@ export const NETWORK_FUNCTIONS: readonly FunctionDefinition[] = [
   define(
     'isUnspecified',
     { 'net.IP.isUnspecified(): bool': ({ bytes }: IpAddress) => bytes.every((byte) => byte === 0) },
-    'Is it the address that stands for all, 0.0.0.0 or ::?',
+    'Is it the unspecified address, 0.0.0.0 or ::?',
     ['ip("0.0.0.0").isUnspecified()', 'true'],
   ),
   define(

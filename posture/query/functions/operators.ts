@@ -67,7 +67,7 @@ const ORDERED_PAIRS = [
 ];
 
 function ordering(name: string, accepts: (order: number) => boolean): FunctionDefinition {
-  const run = (left: unknown, right: unknown): boolean => accepts(compare(left, right));
+  const run = (left: unknown, right: unknown, budget: Budget): boolean => accepts(compare(left, right, budget));
   return define(name, Object.fromEntries(ORDERED_PAIRS.map((pair) => [`${name}(${pair}): bool`, run])));
 }
 

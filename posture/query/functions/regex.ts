@@ -26,10 +26,10 @@ function compileRegex(pattern: string): RE2JS {
   }
 }
 
-/** At most so many places does the machine of a pattern have, where no repetition is within another. */
+/** Upper bound of the states of a pattern, unless a repetition is nested in another. */
 function countPlaces(pattern: string): number {
   let places = pattern.length;
-  for (const [, count = '0'] of pattern.matchAll(/(\d{1,4})\}/g)) places += Number(count);
+  for (const [, count = '0'] of pattern.matchAll(/(\d{1,4}),?\}/g)) places += Number(count);
   return places;
 }
 
@@ -48,7 +48,7 @@ export function matchFunction(): FunctionDefinition {
   return define(
     'matches',
     { 'string.matches(string): bool': matches, 'matches(string, string): bool': matches },
-    'Is there a part of the text that the regular expression describes? The syntax is that of RE2.',
+    'Does the regular expression match a part of the text? The syntax is that of RE2.',
     ['"nginx:1.27".matches("^nginx:1[.]")', 'true'],
   );
 }

@@ -64,9 +64,8 @@ function replace(text: string, part: string, by: string, limit: bigint | Budget,
   const spent = budget ?? (limit as Budget);
   const pieces = split(text, part, typeof limit === 'bigint' && limit >= 0n ? limit + 1n : -1n, spent);
   spent.spendString(text.length + pieces.length * by.length);
-  // Between the characters of a text there is also a place before the first and behind the last.
-  const places = part === '' ? ['', ...pieces] : pieces;
-  if (part !== '') return places.join(by);
+  if (part !== '') return pieces.join(by);
+  // An empty part is found before each character and at the end.
   const count = typeof limit === 'bigint' && limit >= 0n ? Math.min(Number(limit), text.length + 1) : Infinity;
   const letters = characters(text, spent);
   const head = letters.slice(0, Math.min(count, letters.length)).map((letter) => by + letter);
@@ -200,13 +199,13 @@ export const STRING_FUNCTIONS: readonly FunctionDefinition[] = [
   define(
     'replace',
     { 'string.replace(string, string): string': replace, 'string.replace(string, string, int): string': replace },
-    'The text with one part replaced by another, at most so many times.',
+    'The text with each occurrence of a part replaced; the third argument limits how many.',
     ['"a-b-c".replace("-", "+", 1)', '"a+b-c"'],
   ),
   define(
     'split',
     { 'string.split(string): list<string>': split, 'string.split(string, int): list<string>': split },
-    'The parts between a separator, at most so many.',
+    'The text split at a separator; the second argument limits the number of parts.',
     ['"nginx:1.27".split(":")', '["nginx", "1.27"]'],
   ),
   define('trim', { 'string.trim(): string': trim }, 'The text without white space at both ends.', [
@@ -234,7 +233,7 @@ export const STRING_FUNCTIONS: readonly FunctionDefinition[] = [
   define(
     'strings.quote',
     { 'strings.quote(string): string': quote },
-    'The text in quotation marks, with what is special escaped.',
+    'The text in double quotes, with special characters escaped.',
     [String.raw`strings.quote("a\n")`, String.raw`"\"a\\n\""`],
   ),
   define(

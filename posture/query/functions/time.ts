@@ -39,11 +39,11 @@ const UNIT_NANOS: Readonly<Record<string, bigint>> = {
 /** `1h30m`, `-1.5s`, `90d`: Go's `time.ParseDuration`, and days of 24 hours. */
 export function parseDuration(text: string): Duration {
   const bad = new QueryError(`a duration is written as 90d, 36h or 1m30s, not as \`${text.slice(0, 40)}\``);
-  const [, sign = '', body = ''] = /^([+-]?)((?:[\d.]+(?:d|h|m|s|ms|us|µs|ns))+|0)$/.exec(text.slice(0, 64)) ?? [];
+  const [, sign = '', body = ''] =
+    /^([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:d|h|m|s|ms|us|µs|ns))+|0)$/.exec(text.slice(0, 64)) ?? [];
   if (body === '' || text.length > 64) throw bad;
   let nanos = 0n;
   for (const [, whole = '', fraction = '', unit = ''] of body.matchAll(/(\d*)(?:\.(\d*))?([a-zµ]+)/g)) {
-    if (whole + fraction === '') throw bad;
     const factor = UNIT_NANOS[unit];
     if (factor === undefined) throw bad;
     nanos += (BigInt(whole + fraction) * factor) / 10n ** BigInt(fraction.length);
@@ -88,7 +88,8 @@ function fractionText(nanos: bigint): string {
 
 /** A clock that shows UTC fields: the time moved by the offset of the zone. */
 function clockOf(time: Timestamp, zone: string | Budget, budget: Budget | undefined): Date {
-  const milliseconds = Number(floorSeconds(time.nanos)) * 1000 + Number((time.nanos / 1_000_000n) % 1000n);
+  const seconds = floorSeconds(time.nanos);
+  const milliseconds = Number(seconds) * 1000 + Number((time.nanos - seconds * NANOS_PER_SECOND) / 1_000_000n);
   const utc = new Date(milliseconds);
   if (typeof zone !== 'string' || zone === 'UTC') return utc;
   const [, sign, hours, minutes] = /^([+-]?)(\d\d):(\d\d)$/.exec(zone) ?? [];
@@ -110,7 +111,7 @@ function zoneClock(utc: Date, timeZone: string): Date {
   const part = (type: string): number => Number(parts.find((each) => each.type === type)?.value);
   const local = new Date(0);
   local.setUTCFullYear(part('year'), part('month') - 1, part('day'));
-  local.setUTCHours(part('hour'), part('minute'), part('second'));
+  local.setUTCHours(part('hour'), part('minute'), part('second'), utc.getUTCMilliseconds());
   return local;
 }
 

@@ -28,6 +28,32 @@ await t.test('every function and macro has an example, and it is right', async (
   }
 });
 
+await t.test('durations', async (t) => {
+  // Go, time.ParseDuration.
+  for (const [text, seconds] of [
+    ['1h30m', '5400s'],
+    ['.5s', '0.5s'],
+    ['1.s', '1s'],
+    ['-1.5s', '-1.5s'],
+    ['5ms', '0.005s'],
+    ['0', '0s'],
+  ] as const)
+    t.equal(answer(`duration("${text}")`), seconds, text);
+  for (const text of ['1.2.3s', '..5s', '.s', '5', '', '1h ', 's'])
+    t.match(answer(`duration("${text}")`), /^✗ a duration is written as/, text);
+});
+
+await t.test('the fields of a time before 1970 and in other zones', async (t) => {
+  const time = 'timestamp("1969-12-31T23:59:59.500Z")';
+  t.equal(answer(`${time}.getSeconds()`), 59);
+  t.equal(answer(`${time}.getMilliseconds()`), 500);
+  t.equal(answer(`${time}.getFullYear()`), 1969);
+  for (const zone of ['UTC', '+02:00', 'Europe/Berlin', 'America/New_York'])
+    t.same(answer(`[${time}.getSeconds("${zone}"), ${time}.getMilliseconds("${zone}")]`), [59, 500], zone);
+  t.equal(answer(`${time}.getHours("Europe/Berlin")`), 0);
+  t.equal(answer('timestamp("2026-07-04T10:30:15.250Z").getMilliseconds("Europe/Berlin")'), 250);
+});
+
 await t.test('the questions of the documentation', async (t) => {
   for (const [question, expression] of QUESTIONS) t.notMatch(JSON.stringify(answer(expression)), /^"✗/, question);
 });
