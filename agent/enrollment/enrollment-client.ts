@@ -46,7 +46,6 @@ export function fetchAuthority(address: Address, pin: string): Promise<Enrollmen
     minVersion: 'TLSv1.3',
     // Decided by the pin, before anything is sent.
     rejectUnauthorized: false,
-    timeout: DEADLINE_MS,
   });
   const timer = setTimeout(() => {
     fail(`${formatAddress(address)} did not complete a TLS handshake within ${String(DEADLINE_MS / 1000)} s`);
@@ -56,7 +55,9 @@ export function fetchAuthority(address: Address, pin: string): Promise<Enrollmen
     fail(`cannot connect to ${formatAddress(address)}: ${error.code ?? error.message}`),
   );
   socket.once('secureConnect', () => {
-    const authority = chainOf(socket.getPeerCertificate(true)).find((pem) => isPinned(pem, pin));
+    const authority = chainOf(socket.getPeerCertificate(true))
+      .map((raw) => pinned(raw, pin))
+      .find((pem) => pem !== undefined);
     if (authority === undefined)
       fail(
         `no certificate that ${formatAddress(address)} presents has the key hash ${pin}: check --join-ca-hash, or someone intercepts the connection`,
@@ -73,8 +74,9 @@ export function requestEnrollment(
   address: Address,
   ca: string,
   body: { readonly joinToken: string; readonly nodeId: string; readonly csr: string },
+  deadlineMs = DEADLINE_MS,
 ): Promise<EnrollmentOutcome<IssuedCertificate>> {
-  return requestCertificate({ address, path: '/v1/enroll' }, { ca }, body);
+  return requestCertificate({ address, path: '/v1/enroll', deadlineMs }, { ca }, body);
 }
 
 /** Requests a new certificate for the node that `credentials` name. */
@@ -83,7 +85,7 @@ export function requestRenewal(
   credentials: Required<Credentials>,
   csr: string,
 ): Promise<EnrollmentOutcome<IssuedCertificate>> {
-  return requestCertificate({ address, path: '/v1/renew' }, credentials, { csr });
+  return requestCertificate({ address, path: '/v1/renew', deadlineMs: DEADLINE_MS }, credentials, { csr });
 }
 
 /** Why an issued certificate cannot be used for this key, node and CA; undefined: it can. */
@@ -102,8 +104,14 @@ export function problemOfIssued(
   }
 }
 
+interface Target {
+  readonly address: Address;
+  readonly path: string;
+  readonly deadlineMs: number;
+}
+
 async function requestCertificate(
-  target: { readonly address: Address; readonly path: string },
+  target: Target,
   credentials: Credentials,
   body: unknown,
 ): Promise<EnrollmentOutcome<IssuedCertificate>> {
@@ -126,12 +134,15 @@ interface JsonResponse {
 }
 
 function postJson(
-  { address, path }: { readonly address: Address; readonly path: string },
+  { address, path, deadlineMs }: Target,
   credentials: Credentials,
   body: string,
 ): Promise<EnrollmentOutcome<JsonResponse>> {
   const { promise, resolve } = Promise.withResolvers<EnrollmentOutcome<JsonResponse>>();
   const fail = (reason: string): void => resolve({ ok: false, reason: `${formatAddress(address)}: ${reason}` });
+  const deadline = AbortSignal.timeout(deadlineMs);
+  const failed = ({ code, message }: NodeJS.ErrnoException): void =>
+    fail(deadline.aborted ? `no answer within ${String(deadlineMs / 1000)} s` : (code ?? message));
   const call = request({
     ...credentials,
     host: address.host,
@@ -141,9 +152,9 @@ function postJson(
     agent: false,
     minVersion: 'TLSv1.3',
     headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-    signal: AbortSignal.timeout(DEADLINE_MS),
+    signal: deadline,
   });
-  call.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+  call.on('error', failed);
   call.on('response', (response) => {
     const parts: Buffer[] = [];
     let bytes = 0;
@@ -152,7 +163,7 @@ function postJson(
       if (bytes <= MAX_RESPONSE_BYTES) parts.push(part);
       else response.destroy(new Error('the response is too large'));
     });
-    response.on('error', (error) => fail(error.message));
+    response.on('error', failed);
     response.on('end', () => {
       try {
         const json = JSON.parse(Buffer.concat(parts).toString('utf8')) as unknown;
@@ -166,18 +177,25 @@ function postJson(
   return promise;
 }
 
-function chainOf(leaf: DetailedPeerCertificate): readonly string[] {
-  const chain: string[] = [];
+function chainOf(leaf: DetailedPeerCertificate): readonly Buffer[] {
+  const chain: Buffer[] = [];
   let certificate: DetailedPeerCertificate | undefined = leaf;
   for (let depth = 0; depth < MAX_CHAIN && certificate?.raw !== undefined; depth += 1) {
-    chain.push(new X509Certificate(certificate.raw).toString());
+    chain.push(certificate.raw);
     const issuer: DetailedPeerCertificate = certificate.issuerCertificate;
     certificate = issuer === certificate ? undefined : issuer;
   }
   return chain;
 }
 
-function isPinned(pem: string, pin: string): boolean {
-  const certificate = new X509Certificate(pem);
-  return certificate.ca && publicKeyPin(pem) === pin;
+/** The certificate (DER) as PEM if it is that of a CA whose public key has the hash `pin`. */
+function pinned(raw: Buffer, pin: string): string | undefined {
+  try {
+    const certificate = new X509Certificate(raw);
+    const pem = certificate.toString();
+    return certificate.ca && publicKeyPin(pem) === pin ? pem : undefined;
+  } catch {
+    // For example a public key of an algorithm that OpenSSL does not know.
+    return undefined;
+  }
 }

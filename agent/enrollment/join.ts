@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { constants, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../service/clock.ts';
 import { sleep } from '../../service/clock.ts';
@@ -13,7 +13,6 @@ import { readCertificate, readKey } from '../../service/tls/pem-file.ts';
 import { createSigningRequest, publicKeyPin } from '../../service/tls/signing-request.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
 import { fetchAuthority, problemOfIssued, requestEnrollment, requestRenewal } from './enrollment-client.ts';
-import type { IssuedCertificate } from './enrollment-client.ts';
 
 /** Settings of an agent that joins a fleet. */
 export type JoinSettings = Pick<
@@ -37,7 +36,12 @@ const PUBLIC_FILE = 0o644;
 export async function joinFleet(settings: JoinSettings, nodeId: string, log: Logger): Promise<void> {
   if (settings.join === 'off') return;
   const isEnrolled = await hasCertificate(settings, nodeId);
-  const joinToken = await readToken(settings);
+  const joinToken = await readToken(settings).catch((error: unknown) => {
+    if (!isEnrolled) throw error;
+    // The token is needed once: many remove the file after the first start.
+    log.info({ error }, 'the join token file was not read; this node keeps its certificate');
+    return '';
+  });
   const [tokenId = ''] = joinToken.split('.');
   if (isEnrolled && (joinToken === '' || tokenId === (await readUsedTokenId(settings)))) return;
   try {
@@ -78,7 +82,9 @@ async function enroll({
   if (problem !== undefined) throw refused(problem);
   await makePrivateDirectory(dirname(tlsCa));
   await writeFileAtomic(tlsCa, authority.value, PUBLIC_FILE);
-  await writePair({ tlsCert, tlsKey }, keyPem, issued.value);
+  // The key first: a certificate is never there without its key.
+  await writeFileAtomic(tlsKey, keyPem, PRIVATE_FILE);
+  await writeFileAtomic(tlsCert, issued.value.certificatePem, PUBLIC_FILE);
 }
 
 /** What the renewal of certificates works with. */
@@ -92,7 +98,7 @@ export interface RenewalOptions {
 }
 
 /**
- * Renews the certificate of this node at 60 % of its validity, until `signal` aborts. A failed attempt is repeated with
+ * Renews the certificate of this node, for the same key, at 60 % of its validity, until `signal` aborts. A failed attempt is repeated with
  * backoff, also after the certificate has expired: the collector accepts a renewal for some days longer. Sessions read
  * the files again each time they connect.
  */
@@ -111,6 +117,8 @@ export async function keepCertificateRenewed(options: RenewalOptions): Promise<v
     if (reason === undefined) {
       failures = 0;
       log.info({ nodeId: options.nodeId }, 'the certificate of this node was renewed');
+      // To a clock that is far ahead each new certificate is due at once.
+      await sleep(clock, CHECK_MS, signal);
     } else {
       log.warn({ reason }, 'the certificate of this node could not be renewed; the agent tries again');
       await sleep(clock, BACKOFF.baseMs + fullJitter(failures, BACKOFF, random), signal);
@@ -126,12 +134,13 @@ async function renew(address: Address, { settings, nodeId }: RenewalOptions): Pr
     const [ca, own, ownKey] = [await readCertificate(tlsCa), await readCertificate(tlsCert), await readKey(tlsKey)];
     if (ca === undefined || own === undefined || ownKey === undefined)
       return `${tlsCa}, ${tlsCert} or ${tlsKey} is missing; join again with a new token`;
-    const { csrPem, keyPem } = await createSigningRequest();
+    // The same key: a crash must not leave a certificate and a key that do not match.
+    const { csrPem } = await createSigningRequest(ownKey.pem);
     const issued = await requestRenewal(address, { ca: ca.pem, cert: own.pem, key: ownKey.pem }, csrPem);
     if (!issued.ok) return issued.reason;
-    const problem = problemOfIssued(issued.value, { keyPem, nodeId, ca: ca.pem });
+    const problem = problemOfIssued(issued.value, { keyPem: ownKey.pem, nodeId, ca: ca.pem });
     if (problem !== undefined) return problem;
-    await writePair(settings, keyPem, issued.value);
+    await writeFileAtomic(tlsCert, issued.value.certificatePem, PUBLIC_FILE);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -160,9 +169,20 @@ async function hasCertificate({ tlsCa, tlsCert, tlsKey }: JoinSettings, nodeId: 
 async function readToken({ joinToken, joinTokenFile }: JoinSettings): Promise<string> {
   if (joinTokenFile === 'off') return joinToken;
   try {
-    const text = await readFile(joinTokenFile, 'latin1');
-    return text.length > MAX_TOKEN_BYTES ? '' : text.trim();
+    // Non-blocking: a FIFO in its place must not stop the start.
+    const file = await open(joinTokenFile, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if (!(await file.stat()).isFile()) throw refused(`${joinTokenFile} is not a regular file`);
+      const buffer = Buffer.alloc(MAX_TOKEN_BYTES + 1);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
+      if (bytesRead > MAX_TOKEN_BYTES)
+        throw refused(`${joinTokenFile} is longer than ${String(MAX_TOKEN_BYTES)} bytes; it must hold the token only`);
+      return buffer.toString('latin1', 0, bytesRead).trim();
+    } finally {
+      await file.close();
+    }
   } catch (error) {
+    if (error instanceof TlsError) throw error;
     throw refused(`${joinTokenFile} could not be read: ${errorCode(error)}`);
   }
 }
@@ -175,16 +195,6 @@ function usedTokenPath({ tlsCert }: JoinSettings): string {
 async function readUsedTokenId(settings: JoinSettings): Promise<string> {
   const text = await readFile(usedTokenPath(settings), 'latin1').catch(() => '');
   return text.slice(0, MAX_TOKEN_BYTES).trim();
-}
-
-/** The key first: a certificate is never there without its key. */
-async function writePair(
-  { tlsCert, tlsKey }: Pick<JoinSettings, 'tlsCert' | 'tlsKey'>,
-  keyPem: string,
-  { certificatePem }: IssuedCertificate,
-): Promise<void> {
-  await writeFileAtomic(tlsKey, keyPem, PRIVATE_FILE);
-  await writeFileAtomic(tlsCert, certificatePem, PUBLIC_FILE);
 }
 
 function refused(reason: string): TlsError {

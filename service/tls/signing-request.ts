@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import type { webcrypto } from 'node:crypto';
 import { ALGORITHM, certificateFor, generateKeyPair, loadX509 } from './issue.ts';
 import type { Issuer } from './issue.ts';
@@ -16,12 +16,26 @@ export const MAX_CSR_LENGTH = 4096;
 /** An enrolled node renews its certificate every day: one that was stolen is worth little for long. */
 export const NODE_VALIDITY_MS = 86_400_000;
 
-/** Generates a key (EC P-256) and a signing request for it. The request names nobody: the issuer decides the subject. */
-export async function createSigningRequest(): Promise<SigningRequest> {
+/**
+ * A signing request for the private key `existingKeyPem`, or for a new key (EC P-256). The request names nobody: the issuer decides
+ * the subject. Throws {@link TlsError} `invalid` for another kind of key.
+ */
+export async function createSigningRequest(existingKeyPem?: string): Promise<SigningRequest> {
   const x509 = await loadX509();
-  const { keys, keyPem } = await generateKeyPair();
+  const { keys, keyPem } = existingKeyPem === undefined ? await generateKeyPair() : await importKeyPair(existingKeyPem);
   const request = await x509.Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: ALGORITHM });
   return { csrPem: `${request.toString('pem')}\n`, keyPem };
+}
+
+async function importKeyPair(keyPem: string): ReturnType<typeof generateKeyPair> {
+  const { subtle } = globalThis.crypto;
+  const key = createPrivateKey(keyPem);
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+    throw new TlsError('invalid', 'the private key is not an EC P-256 key');
+  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
+  const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
+  const privateKey = await subtle.importKey('pkcs8', pkcs8, ALGORITHM, false, ['sign']);
+  return { keys: { privateKey, publicKey: await subtle.importKey('spki', spki, ALGORITHM, true, ['verify']) }, keyPem };
 }
 
 /**

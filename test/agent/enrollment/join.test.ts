@@ -1,6 +1,8 @@
-import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
 import { joinFleet, keepCertificateRenewed } from '../../../agent/enrollment/join.ts';
@@ -82,18 +84,28 @@ void t.test('what stops a node from joining is said, with what to do', async (t)
   const token = await fleet.createToken();
   const file = join(directoryOf(t), 'token');
   writeFileSync(file, `${token.joinToken}\n`);
+  const [fifo, long] = [`${file}-fifo`, `${file}-long`];
+  execFileSync('mkfifo', [fifo]);
+  writeFileSync(long, `${token.joinToken}\n`.padEnd(1025));
   const cases: readonly (readonly [Partial<JoinSettings>, RegExp])[] = [
     [{}, /set --join-token and --join-ca-hash/],
     [{ ...token, joinCaHash: `sha256:${'0'.repeat(64)}` }, /check --join-ca-hash/],
     [{ ...token, joinToken: `${'a'.repeat(10)}.${'A'.repeat(43)}` }, /not valid; create one/],
     [{ ...token, join: { host: '127.0.0.1', port: 1 } }, /cannot connect to 127\.0\.0\.1:1: ECONNREFUSED/],
     [{ ...token, joinTokenFile: join(file, 'none') }, /could not be read: ENOTDIR/],
+    [{ ...token, joinTokenFile: fifo }, /token-fifo is not a regular file/],
+    [{ ...token, joinTokenFile: '/dev/zero' }, /\/dev\/zero is not a regular file/],
+    [{ ...token, joinTokenFile: long }, /token-long is longer than 1024 bytes/],
   ];
   for (const [over, message] of cases)
     await t.rejects(joinFleet(settingsFor(t, fleet.address, over), 'web-1', log), { message }, String(message));
   const settings = settingsFor(t, fleet.address, { joinCaHash: token.joinCaHash, joinTokenFile: file });
   await joinFleet(settings, 'web-1', log);
   t.ok(certificateOf(settings), 'the token may be in a file');
+  const issued = certificateOf(settings).serialNumber;
+  rmSync(file);
+  await joinFleet(settings, 'web-1', log);
+  t.equal(certificateOf(settings).serialNumber, issued, 'the file may be removed once the node has joined');
   await t.rejects(joinFleet(settingsFor(t, fleet.address, token), 'web-2', log), /used before/);
 });
 
@@ -103,6 +115,7 @@ void t.test('a certificate is renewed at 60 % of its time, also after an hour wi
   const settings = settingsFor(t, fleet.address, await fleet.createToken());
   await joinFleet(settings, 'web-1', log);
   const first = certificateOf(settings).serialNumber;
+  const key = readFileSync(settings.tlsKey, 'utf8');
   const clock = createFakeClock(Date.now());
   const stop = new AbortController();
   const { signal } = stop;
@@ -126,6 +139,12 @@ void t.test('a certificate is renewed at 60 % of its time, also after an hour wi
   for (let tries = 0; tries < 100 && certificateOf(settings).serialNumber === first; tries += 1) await pass(10);
   t.not(certificateOf(settings).serialNumber, first, 'renewed once it is back');
   t.equal(certificateOf(settings).subjectAltName, 'URI:spiffe://plimsoll.local/host/web-1');
+  t.equal(
+    readFileSync(settings.tlsKey, 'utf8'),
+    key,
+    'for the same key: a crash cannot leave a pair that does not match',
+  );
+  t.ok(certificateOf(settings).checkPrivateKey(createPrivateKey(key)));
 
   t.match(await again.post('/v1/nodes/nobody/revoke', {}), { status: 404 });
   t.match(await again.post('/v1/nodes/web-1/revoke', {}), { status: 200 }, 'known by its token, before any session');
@@ -135,6 +154,30 @@ void t.test('a certificate is renewed at 60 % of its time, also after an hour wi
   await pass(16 * 60);
   t.equal(certificateOf(settings).serialNumber, second, 'a revoked certificate is not renewed');
   t.match(lines.join('\n'), /tries again.*revoked/);
+  stop.abort();
+  await renewal;
+});
+
+void t.test('a clock that is far ahead renews once an hour, not without pause', async (t) => {
+  const fleet = await startCollector(t);
+  const { log, lines } = collectLog();
+  const settings = settingsFor(t, fleet.address, await fleet.createToken());
+  await joinFleet(settings, 'web-1', log);
+  const clock = createFakeClock(Date.now() + 20 * 3_600_000);
+  const stop = new AbortController();
+  const { signal } = stop;
+  const renewal = keepCertificateRenewed({ settings, nodeId: 'web-1', clock, random: () => 0.5, log, signal });
+  t.teardown(() => stop.abort());
+  const renewals = (): number => lines.filter((line) => /was renewed/.test(line)).length;
+  for (let tries = 0; tries < 1_000 && clock.waiting() === 0; tries += 1) await delay(2);
+  await delay(100);
+  t.equal(renewals(), 1);
+  await clock.advance(59 * 60_000);
+  await delay(100);
+  t.equal(renewals(), 1);
+  await clock.advance(60_000);
+  for (let tries = 0; tries < 1_000 && renewals() < 2; tries += 1) await delay(2);
+  t.equal(renewals(), 2);
   stop.abort();
   await renewal;
 });
