@@ -36,6 +36,7 @@ const BYTES = { most: 16 * 1024 * 1024, preset: 1024 * 1024 };
 const TOO_MANY = 'too many queries wait on this node: try again later';
 const TOO_MANY_WHILE_SLOW = `${TOO_MANY} (its agent is over its budget, see agent.resource-budget)`;
 const OVER_BUDGET = 'the agent is far over its budget and answers no queries now, see agent.resource-budget';
+const STOPPED = 'the evaluation was stopped';
 
 /** Answers queries in threads that are stopped at the deadline, whatever they are doing. `close` ends the threads. */
 export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswerer & { readonly close: () => void } {
@@ -57,7 +58,7 @@ export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswere
     if (pace().queriesAtOnce === 0) return refused(OVER_BUDGET);
     const leave = await semaphore.acquire(stop);
     if (leave === 'full') return refused(pace().level === 'normal' ? TOO_MANY : TOO_MANY_WHILE_SLOW);
-    if (leave === 'aborted') return refused('the evaluation was stopped');
+    if (leave === 'aborted') return refused(STOPPED);
     try {
       return await withWorker(stop, (worker) => evaluateIn(worker, query, options));
     } finally {
@@ -70,7 +71,8 @@ export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswere
       const deadlineMs = within(query.deadlineMs, DEADLINE_MS);
       const late = new AbortController();
       const cancel = clock.after(deadlineMs, () => late.abort());
-      const evaluated = await evaluate(query, AbortSignal.any([signal, late.signal])).catch(defect);
+      const stop = AbortSignal.any([signal, late.signal]);
+      const evaluated = await untilAborted(evaluate(query, stop).catch(defect), stop);
       cancel();
       const reply = late.signal.aborted ? lateReply(deadlineMs) : evaluated;
       if (reply.kind === 'failed') log.info({ queryId: query.id, problem: reply.problem }, 'query not answered');
@@ -106,6 +108,15 @@ async function readFacts(
   if (sysctls.length > 0)
     picked['kernel'] = { ...stored.kernel, sysctls: { ...stored.kernel.sysctls, ...(await readSysctls(sysctls)) } };
   return picked;
+}
+
+/** Does not wait longer than the signal allows: a read of the node has only its own deadlines, and they may be longer. */
+function untilAborted(reply: Promise<WorkerReply>, signal: AbortSignal): Promise<WorkerReply> {
+  const { promise, resolve } = Promise.withResolvers<WorkerReply>();
+  const stop = (): void => resolve(refused(STOPPED));
+  signal.addEventListener('abort', stop, { once: true });
+  void reply.then(resolve).finally(() => signal.removeEventListener('abort', stop));
+  return promise;
 }
 
 function refused(problem: string): WorkerReply {

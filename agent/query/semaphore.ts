@@ -24,7 +24,7 @@ export function createSemaphore(limits: () => SemaphoreLimits): Semaphore {
       left = true;
       inside -= 1;
       const [next] = queue;
-      // Where none may acquire any more, those that were let into the queue still have their turn, one by one.
+      // Where the limit drops to 0, those already in the queue still get their turn, one by one.
       if (inside < Math.max(1, limits().most)) next?.();
     };
   };

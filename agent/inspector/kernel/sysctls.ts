@@ -13,8 +13,8 @@ const MAX_VALUE = 1024;
 const MAX_BYTES = 64 * 1024;
 
 /**
- * The values of sysctls by name, from `/proc/sys`. A name that is none, and a sysctl of another namespace than the
- * node's, is unreadable. Keys such as `net.ipv4.tcp_fastopen_key` are redacted.
+ * The values of sysctls by name, from `/proc/sys`. A malformed name is unreadable, and so is a sysctl of another namespace
+ * than the node's. Keys such as `net.ipv4.tcp_fastopen_key` are redacted.
  */
 export async function readSysctls(
   host: Host,
@@ -53,9 +53,11 @@ function valueOf(name: string, text: string): string {
   return isSecretName(name) && value !== '' ? REDACTED : redactText(value);
 }
 
-/** net.* are per network namespace, user.* per user namespace: the agent reads those of its own. */
+/** Why a name is not read. net.* are per network namespace, user.* per user namespace: the agent reads those of its own. */
 function reasonFor(name: string, network: string | undefined, users: string | undefined): string | undefined {
   if (!isSysctlName(name)) return 'it is not the name of a sysctl';
+  // Below an automount point (autofs): opening it mounts the file system, and may block.
+  if (name.startsWith('fs.binfmt_misc.')) return 'it is not a sysctl but a file system of its own';
   if (name.startsWith('net.')) return network;
   return name.startsWith('user.') ? users : undefined;
 }

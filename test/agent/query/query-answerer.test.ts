@@ -150,6 +150,27 @@ await t.test('an endless query is stopped at its deadline, and the agent goes on
   t.match(await ask({ expression: 'kernel.lockdown' }), { value: 'integrity' }, 'and answers the next one');
 });
 
+await t.test('the deadline and a cancellation also hold while the node is read', async (t) => {
+  const hanging = createQueryAnswerer({
+    facts: () => FACTS,
+    nodeStatus: () => new Promise(() => {}),
+    readSysctls,
+    pace: () => UNTHROTTLED,
+    clock: systemClock(),
+    log: silent,
+    workerUrl: WORKER,
+  });
+  t.teardown(() => hanging.close());
+  const query = { id: 'q1', expression: 'nodeStatus' };
+  const answers = async (deadlineMs: number, signal = never): Promise<readonly QueryResult[]> => {
+    const all: QueryResult[] = [];
+    for await (const result of hanging.answer({ ...query, deadlineMs }, signal)) all.push(result);
+    return all;
+  };
+  t.match(await answers(200), [{ last: true, error: /not finished within 200 ms/ }]);
+  t.same(await answers(60_000, AbortSignal.timeout(200)), []);
+});
+
 await t.test('a query that nobody waits for is stopped and not answered', async (t) => {
   const cancel = new AbortController();
   const stopped = messages({ expression: ENDLESS }, cancel.signal);

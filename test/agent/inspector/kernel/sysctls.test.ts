@@ -19,6 +19,23 @@ await t.test('values are those of /proc/sys', async (t) => {
   t.match(read['vm.no_such_thing'], { state: 'unreadable', reason: 'the kernel of this node has no such sysctl' });
 });
 
+await t.test('what is mounted below /proc/sys is not opened', async (t) => {
+  const files = { '/proc/sys/fs/binfmt_misc/status': 'enabled\n', '/proc/sys/fs/file-max': '100\n' };
+  const host = treeHost(t, { ...namespaceLinks(1, INITIAL), ...namespaceLinks('self', INITIAL), ...files });
+  const opened: string[] = [];
+  const readFile: typeof host.readFile = (path, limits) => {
+    opened.push(path);
+    return host.readFile(path, limits);
+  };
+  const read = await readSysctlsOnDemand({ ...host, readFile }, ['fs.binfmt_misc.status', 'fs.file-max']);
+  t.match(read['fs.binfmt_misc.status'], { state: 'unreadable', reason: /not a sysctl but a file system of its own/ });
+  t.match(read['fs.file-max'], { state: 'seen', value: '100' });
+  t.notOk(
+    opened.some((path) => path.includes('binfmt_misc')),
+    'an automount point: opening it mounts the file system',
+  );
+});
+
 await t.test('keys are redacted, by name and by form', async (t) => {
   const host = treeHost(t, {
     ...namespaceLinks(1, INITIAL),
