@@ -3,7 +3,7 @@ import * as s from '../../posture/schema.ts';
 import { REPLY_FAILURE_CODES } from '../runtime/runtime.ts';
 
 /** Version of the format in which a recording is written. */
-export const RECORDING_FORMAT = 1;
+export const RECORDING_FORMAT = 2;
 
 /** Files of a recording. */
 export const MANIFEST_FILE = 'manifest.json';
@@ -58,9 +58,11 @@ const engineSchema = s.object({ runtime: s.string('name', 32), endpoint: s.strin
 /** A runtime of the recorded node. */
 export type RecordedEngine = s.Infer<typeof engineSchema>;
 
+/** The first thing that is read of {@link MANIFEST_FILE}: what else it holds depends on it. */
+export const formatSchema = s.object({ format: s.integer('RECORDING_FORMAT') });
+
 /** {@link MANIFEST_FILE}, without the `node` fact that it also holds. */
 export const manifestSchema = s.object({
-  format: s.integer('RECORDING_FORMAT'),
   recordedAtMs: s.integer('milliseconds since 1970'),
   engine: engineSchema,
   otherEngines: s.list(engineSchema, '', 64),

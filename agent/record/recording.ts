@@ -9,6 +9,7 @@ import {
   resultSchema,
   RESULTS_FILE,
   enginePrefix,
+  formatSchema,
   keyOf,
   MANIFEST_FILE,
   manifestSchema,
@@ -74,11 +75,15 @@ async function readManifest(files: RecordingFiles): Promise<s.Parsed<Manifest>> 
   const read = await files.readFile(`/${MANIFEST_FILE}`, { maxBytes: MAX_MANIFEST_BYTES });
   if (!read.ok) return { ok: false, problem: `not a recording: ${read.reason}` };
   const value = parseJson(read.value.toString('utf8'));
+  const format = formatSchema.parse(value);
+  if (!format.ok) return format;
+  if (format.value.format !== RECORDING_FORMAT)
+    return {
+      ok: false,
+      problem: `format ${String(format.value.format)} is not known to this version, which reads format ${String(RECORDING_FORMAT)}`,
+    };
   const manifest = manifestSchema.parse(value);
   if (!manifest.ok) return manifest;
-  if (manifest.value.format !== RECORDING_FORMAT) {
-    return { ok: false, problem: `format ${String(manifest.value.format)} is not known to this version` };
-  }
   const node = nodeSchema.parse((value as { node?: unknown }).node, '.node');
   return node.ok ? { ok: true, value: { ...manifest.value, node: node.value } } : node;
 }

@@ -139,7 +139,7 @@ void t.test('the directory: for a person to read, for nobody else', async (t) =>
   t.ok(existsSync(join(directory, 'host/etc/%2541%1B%5B31m')), 'no sign of a name means anything');
   const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8')) as unknown;
   t.match(manifest, {
-    format: 1,
+    format: 2,
     recordedAt: '2026-',
     agentVersion: '1.2.3',
     results: 4,
@@ -342,7 +342,8 @@ void t.test('a recording from a stranger', async (t) => {
     const directory = await make(t);
     const manifest = readFileSync(join(directory, 'manifest.json'), 'utf8');
     for (const [text, problem] of [
-      [manifest.replace('"format": 1', '"format": 2'), /format 2 is not known/],
+      [manifest.replace('"format": 2', '"format": 3'), /format 3 is not known/],
+      ['{"format": 1, "recordedAtMs": 0}', /format 1 is not known.*reads format 2/],
       [manifest.replace('"cpus"', '"spus"'), /\.node\.cpus/],
       [manifest.slice(0, 50), /expected an object/],
       ['x'.repeat(2_000_000), /1048576/],
