@@ -51,8 +51,8 @@ else {
 }
 
 function figuresOf(samples: readonly Sample[], fromHour: number): readonly Figure[] {
-  const acknowledged = samples.filter(({ hour }) => hour >= fromHour);
-  const [early, late] = [acknowledged.slice(0, acknowledged.length / 2), acknowledged.slice(acknowledged.length / 2)];
+  const settled = samples.filter(({ hour }) => hour >= fromHour);
+  const [early, late] = [settled.slice(0, settled.length / 2), settled.slice(settled.length / 2)];
   const most = (of: readonly Sample[], measure: 'descriptors' | 'spoolBytes'): number =>
     Math.max(...of.map((sample) => sample[measure]));
   const kib = (measure: 'heapBytes' | 'rssBytes'): number => growth(samples, measure, fromHour) / 1024;
@@ -65,7 +65,7 @@ function figuresOf(samples: readonly Sample[], fromHour: number): readonly Figur
       value: most(late, 'descriptors') - most(early, 'descriptors'),
       goal: 0,
     },
-    { name: 'spool, at the most', unit: 'bytes', value: most(acknowledged, 'spoolBytes'), goal: 256 * 1024 },
+    { name: 'spool, at the most', unit: 'bytes', value: most(settled, 'spoolBytes'), goal: 256 * 1024 },
   ];
 }
 

@@ -24,7 +24,7 @@ const FLOOR = `
 export async function measureIdle({ pid, port, socket, seconds }: IdleOptions): Promise<readonly Figure[]> {
   const floor = spawn(NODE, ['--input-type=module', '--eval', FLOOR, socket], { stdio: 'ignore' });
   try {
-    // Both have acknowledged by then.
+    // Both have settled by then.
     await sleep(5000);
     const before = { agent: cpuMs(pid), floor: cpuMs(floor.pid ?? 0), bytes: wireBytes(port) };
     const startedMs = performance.now();
