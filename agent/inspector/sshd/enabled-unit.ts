@@ -9,53 +9,34 @@ export interface EnabledUnit {
 
 /** Names of the units: Debian family, others. */
 const NAMES = ['ssh', 'sshd'];
-/** Targets that are reached at boot. */
-const SERVICE_TARGETS = ['multi-user.target', 'default.target', 'graphical.target', 'basic.target'];
-
-/** A link that would enable a unit, below one of the directories that hold units. */
-interface EnablingLink extends EnabledUnit {
-  readonly unitDirectory: string;
-  /** Name in that directory: `multi-user.target.wants`. */
-  readonly dependencies: string;
-}
-
-const LINKS: readonly EnablingLink[] = [
-  ...linksOf('socketActivated', 'socket', ['sockets.target']),
-  ...linksOf('enabled', 'service', SERVICE_TARGETS),
-];
+/** Units by the targets that start them at boot. */
+const TARGETS = [
+  { kind: 'socketActivated', type: 'socket', target: 'sockets.target' },
+  { kind: 'enabled', type: 'service', target: 'multi-user.target' },
+  { kind: 'enabled', type: 'service', target: 'default.target' },
+  { kind: 'enabled', type: 'service', target: 'graphical.target' },
+  { kind: 'enabled', type: 'service', target: 'basic.target' },
+] as const;
+/** `comm` of the first process: systemd, System V init and busybox, OpenRC as init. */
+const INIT_NAMES: ReadonlySet<string> = new Set(['systemd', 'init', 'openrc-init']);
 const OPENRC_LINK: EnabledUnit = { kind: 'enabled', path: '/etc/runlevels/default/sshd' };
 
-function linksOf(kind: EnabledUnit['kind'], type: string, targets: readonly string[]): readonly EnablingLink[] {
-  return UNIT_DIRECTORIES.flatMap((unitDirectory) =>
-    targets
-      .flatMap((target) => [`${target}.wants`, `${target}.requires`])
-      .flatMap((dependencies) =>
-        NAMES.map((name) => ({
-          kind,
-          unitDirectory,
-          dependencies,
-          path: `${unitDirectory}/${dependencies}/${name}.${type}`,
-        })),
-      ),
-  );
-}
-
-/** The links whose directories exist: a look at each directory saves a look for each link, and most do not exist. */
+/** The links whose directories exist: one read of a directory saves one for each link, and most do not exist. */
 async function possibleLinks(host: Host): Promise<readonly EnabledUnit[]> {
   const seen = new Set<string>();
   const links: EnabledUnit[] = [];
   for (const unitDirectory of UNIT_DIRECTORIES) {
     const directory = await host.stat(unitDirectory);
-    // `/lib` is `/usr/lib` on most distributions. What cannot be read is asked link by link.
+    // `/lib` is `/usr/lib` on most distributions. In a directory that cannot be read, each link is tried.
     const place = directory.ok ? directory.value.realPath : unitDirectory;
     if (seen.has(place) || (!directory.ok && directory.code === 'absent')) continue;
     seen.add(place);
-    for (const [dependencies, below] of Map.groupBy(
-      LINKS.filter((link) => link.unitDirectory === unitDirectory),
-      (link) => link.dependencies,
-    )) {
-      const stat = await host.stat(`${unitDirectory}/${dependencies}`);
-      if (stat.ok || stat.code !== 'absent') links.push(...below);
+    for (const { kind, type, target } of TARGETS) {
+      for (const dependencies of [`${unitDirectory}/${target}.wants`, `${unitDirectory}/${target}.requires`]) {
+        const stat = await host.stat(dependencies);
+        if (stat.ok || stat.code !== 'absent')
+          links.push(...NAMES.map((name) => ({ kind, path: `${dependencies}/${name}.${type}` })));
+      }
     }
   }
   return [...links, OPENRC_LINK];
@@ -79,12 +60,12 @@ export async function enabledUnit(host: Host): Promise<EnabledUnit | undefined> 
 
 /**
  * Packages leave these links also where nothing follows them, in a virtual machine or container whose first process
- * starts one workload. systemd has /run/systemd/system (sd_booted(3)); the first process of other init systems, for
- * which packages enable the service beside systemd, is called `init`. What cannot be read counts as an init system.
+ * starts one workload. systemd has /run/systemd/system (sd_booted(3)); the first process of other init systems, which
+ * start what packages enable, is called `init` or `openrc-init`. What cannot be read counts as an init system.
  */
 async function hasNoInit(host: Host): Promise<boolean> {
   const booted = await host.stat('/run/systemd/system');
   if (booted.ok || booted.code !== 'absent') return false;
   const first = await host.readFile('/proc/1/comm', { maxBytes: 64 });
-  return first.ok && first.value.toString().trim() !== 'systemd' && first.value.toString().trim() !== 'init';
+  return first.ok && !INIT_NAMES.has(first.value.toString().trim());
 }

@@ -93,7 +93,7 @@ t.test('enabled where no init system follows the link', async (t) => {
   const enabled = { ...CONFIG, [link]: '-> /usr/lib/systemd/system/ssh.service' };
   const presentWith = async (tree: Tree): Promise<unknown> => (await sshdOf(t, { ...enabled, ...tree })).present;
   t.match(await presentWith({ '/proc/1/comm': 'tini\n' }), { state: 'seen', value: 'installed' });
-  for (const comm of ['init', 'systemd'])
+  for (const comm of ['init', 'systemd', 'openrc-init'])
     t.match(await presentWith({ '/proc/1/comm': `${comm}\n` }), { value: 'enabled' }, comm);
   const booted = { '/proc/1/comm': 'tini\n', '/run/systemd/system/x': '' };
   t.match(await presentWith(booted), { value: 'enabled' }, 'systemd under another name');
