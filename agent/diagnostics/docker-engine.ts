@@ -7,6 +7,8 @@ import type { NodeDiagnostic, NodeSubject } from './node-subject.ts';
 /** An engine that takes longer to say its version has more to do than it should. */
 const SLOW_MS = 500;
 
+const NAME_SOCKET = 'name the socket of dockerd with --docker-host';
+
 /** Is there an engine, does it let us in, and how fast does it answer? */
 export const dockerEngine: NodeDiagnostic = Object.freeze({
   id: 'docker.engine',
@@ -19,8 +21,7 @@ export const dockerEngine: NodeDiagnostic = Object.freeze({
     const place = runtime.endpoint;
     if (!reply.ok) return refused(reply, { place, dockerHostGiven, uid });
     const { version, apiVersion } = reply.value;
-    if (version === '')
-      return problem(`what answers at ${place} is no Docker engine`, 'name the socket of dockerd with --docker-host');
+    if (version === '') return problem(`the service at ${place} is not a Docker engine`, NAME_SOCKET);
     const seen = `${clip(version, 64)}, API ${clip(apiVersion, 16)}, answered in ${String(tookMs)} ms at ${place}`;
     return tookMs < SLOW_MS ? ok(seen) : warning(seen, 'the engine is slow to answer: is the machine overloaded?');
   },
@@ -50,5 +51,6 @@ function refused({ code, reason }: ReplyFailure, { place, dockerHostGiven, uid }
       `${place}: ${reason}`,
       'start that engine, or correct docker-host (DOCKER_HOST counts where nothing else is set)',
     );
+  if (code === 'malformed') return problem(`${place}: ${reason}`, NAME_SOCKET);
   return problem(`${place}: ${reason}`, 'the engine does not answer as it should: see its log (journalctl -u docker)');
 }

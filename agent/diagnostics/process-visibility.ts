@@ -6,7 +6,7 @@ import type { NodeDiagnostic, NodeSubject } from './node-subject.ts';
 /** Largest number of processes that is listed; the same bound as where containers are read. */
 const MAX_ENTRIES = 200_000;
 
-/** Are the processes of others to be seen, and those of the whole machine? */
+/** Whether the processes of other users, and those of the whole machine, are visible. */
 export const processVisibility: NodeDiagnostic = Object.freeze({
   id: 'node.processes',
   group: 'node',
@@ -23,7 +23,7 @@ export const processVisibility: NodeDiagnostic = Object.freeze({
     const { seesAll, inodes } = await readNodeNamespaces(host);
     if (!seesAll)
       return warning(
-        `only the ${String(count)} processes of this pid namespace are to be seen`,
+        `only the ${String(count)} processes of this pid namespace are visible`,
         'in a container, use --pid=host; otherwise containers cannot be judged by what the kernel says',
       );
     if (inodes.mnt.state === 'seen') return ok(`all ${String(count)} processes of the machine, with their namespaces`);

@@ -63,7 +63,7 @@ void t.test('processes', async (t) => {
   const inner = namespaceLinks(1, { ...INITIAL, pid: 4026532201 });
   t.match(await look(t, processVisibility, { ...of(1, 41), ...inner }), {
     outcome: 'warning',
-    observed: 'only the 2 processes of this pid namespace are to be seen',
+    observed: 'only the 2 processes of this pid namespace are visible',
     advice: /--pid=host/,
   });
 });
@@ -192,8 +192,15 @@ async function socketOf(t: Test, answer: string | undefined): Promise<string> {
 void t.test('an engine that is not there, or is none', async (t) => {
   t.match(await engine(ABSENT), { outcome: 'warning', observed: `no engine found: ${ABSENT}: no socket (ENOENT)` });
   t.match(await engine(ABSENT, { dockerHostGiven: true }), { outcome: 'problem', advice: /correct docker-host/ });
-  t.match(await engine(await socketOf(t, '<html>')), { outcome: 'problem', observed: /the answer is not JSON$/ });
-  t.match(await engine(await socketOf(t, '{"hello":1}')), { outcome: 'problem', observed: /is no Docker engine$/ });
+  t.match(await engine(await socketOf(t, '<html>')), {
+    outcome: 'problem',
+    observed: /the answer is not JSON$/,
+    advice: 'name the socket of dockerd with --docker-host',
+  });
+  t.match(await engine(await socketOf(t, '{"hello":1}')), {
+    outcome: 'problem',
+    observed: /^the service at .* is not a Docker engine$/,
+  });
   t.match(await engine(await socketOf(t, undefined)), { outcome: 'problem', observed: /no answer within 300 ms$/ });
 });
 
