@@ -97,7 +97,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   let latest: NodeUpdate | undefined;
   // Only asked by a session, and there is none before the first update.
   const facts = () => ({ ...(latest as NodeUpdate).facts, agent: budget.fact() });
-  const nodeStatus = createNodeStatusReader(node.access);
+  const nodeStatus = createNodeStatusReader({ ...node.access, clock });
   const answerer = createQueryAnswerer({
     facts,
     nodeStatus,

@@ -3,6 +3,8 @@ import { mapObserved, seen, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { EngineStatus, FileSystem, NodeStatusFact } from '../../posture/fact/node-status.ts';
 import { processUsage } from '../budget/usage.ts';
+import { within } from '../../service/clock.ts';
+import type { Clock } from '../../service/clock.ts';
 import type { Host } from '../host/host.ts';
 import { clip } from '../inspector/clip.ts';
 import { socketDistrust } from '../inspector/docker/inspect.ts';
@@ -27,11 +29,14 @@ const MAX_STAT_BYTES = 4 * 1024 * 1024;
 /** systemd-timesyncd.service(8): touched each time a server sets the clock, removed at boot. */
 const CLOCK_SET = '/run/systemd/timesync/synchronized';
 
+/** The node, and the clock of the deadlines. */
+type StatusAccess = NodeAccess & { readonly clock: Clock };
+
 /**
- * A function that reads how the node is doing. It takes at most some 3 s, whatever hangs, and never rejects; calls that
- * overlap share one read, so that many queries cost as much as one.
+ * Returns a function that reads the current load, memory, processes, file systems and engines of the node. A read takes
+ * about 3 s at most, whatever hangs, and never rejects. Overlapping calls share one read.
  */
-export function createNodeStatusReader(access: NodeAccess): () => Promise<NodeStatusFact> {
+export function createNodeStatusReader(access: StatusAccess): () => Promise<NodeStatusFact> {
   let running: Promise<NodeStatusFact> | undefined;
   return () => {
     running ??= readNodeStatus(access).finally(() => (running = undefined));
@@ -39,18 +44,18 @@ export function createNodeStatusReader(access: NodeAccess): () => Promise<NodeSt
   };
 }
 
-async function readNodeStatus(access: NodeAccess): Promise<NodeStatusFact> {
-  const { host } = access;
+async function readNodeStatus(access: StatusAccess): Promise<NodeStatusFact> {
+  const { host, clock } = access;
   const pressure = (name: string) => observeText(host, `/proc/pressure/${name}`, parsePressure);
   const [bootSeconds, uptimeSeconds, load, usage, files, processes, rootFileSystem, engines, clockSetAtMs, ...stalls] =
     await Promise.all([
       observeText(host, '/proc/stat', parseBootTime, MAX_STAT_BYTES),
       observeText(host, '/proc/uptime', parseUptime),
       observeText(host, '/proc/loadavg', parseLoad),
-      withinDeadline('/proc/meminfo', memoryUsage()),
-      withinDeadline('/proc/sys/fs/file-nr', openFiles()),
+      withinDeadline(clock, '/proc/meminfo', memoryUsage()),
+      withinDeadline(clock, '/proc/sys/fs/file-nr', openFiles()),
       countProcesses(host),
-      observeFileSystem(host, '/'),
+      observeFileSystem(access, '/'),
       readEngines(access),
       observeClockSet(host),
       pressure('cpu'),
@@ -76,14 +81,10 @@ async function readNodeStatus(access: NodeAccess): Promise<NodeStatusFact> {
 }
 
 /** What `work` resolves to; unreadable where it takes too long or fails. */
-async function withinDeadline<T>(source: string, work: Promise<T>): Promise<T | Observed<never>> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Observed<never>>((resolve) => {
-    const reason = `no answer within ${String(DEADLINE_MS)} ms`;
-    timer = setTimeout(() => resolve(unreadable(source, reason)), DEADLINE_MS);
-  });
-  const failed = (error: unknown): Observed<never> => unreadable(source, clip(String(error), 200));
-  return Promise.race([work.catch(failed), late]).finally(() => clearTimeout(timer));
+function withinDeadline<T>(clock: Clock, source: string, work: Promise<T>): Promise<T | Observed<never>> {
+  const settled = work.catch((error: unknown): Observed<never> => unreadable(source, clip(String(error), 200)));
+  const late = (): Observed<never> => unreadable(source, `no answer within ${String(DEADLINE_MS)} ms`);
+  return within<T | Observed<never>>(clock, DEADLINE_MS, settled, late);
 }
 
 /** Processes of the machine; of a pid namespace alone their number says nothing about it. */
@@ -96,8 +97,8 @@ async function countProcesses(host: Host): Promise<Observed<number>> {
   return seen(listed.value.filter((name) => /^\d+$/.test(name)).length, '/proc');
 }
 
-async function observeFileSystem(host: Host, path: string): Promise<Observed<FileSystem>> {
-  const read = await withinDeadline(path, host.fileSystem(path));
+async function observeFileSystem({ host, clock }: StatusAccess, path: string): Promise<Observed<FileSystem>> {
+  const read = await withinDeadline(clock, path, host.fileSystem(path));
   if ('state' in read) return read;
   return read.ok ? seen(read.value, path) : unseen(read, path);
 }
@@ -107,14 +108,14 @@ async function observeClockSet(host: Host): Promise<Observed<number>> {
   return stat.ok ? seen(stat.value.modifiedAtMs, CLOCK_SET) : unseen(stat, CLOCK_SET);
 }
 
-async function readEngines(access: NodeAccess): Promise<readonly EngineStatus[]> {
+async function readEngines(access: StatusAccess): Promise<readonly EngineStatus[]> {
   const runtimes = [access.runtime, ...(await access.engines.others(access.host))];
   return Promise.all(runtimes.map((runtime) => readEngine(access, runtime)));
 }
 
-async function readEngine(access: NodeAccess, runtime: ContainerRuntime): Promise<EngineStatus> {
+async function readEngine(access: StatusAccess, runtime: ContainerRuntime): Promise<EngineStatus> {
   const { endpoint } = runtime;
-  const info = await withinDeadline(endpoint, observeEngine(access, runtime));
+  const info = await withinDeadline(access.clock, endpoint, observeEngine(access, runtime));
   const dataRoot = mapObserved(info, ({ api }) => api.dataRoot);
   return {
     endpoint,
@@ -124,7 +125,7 @@ async function readEngine(access: NodeAccess, runtime: ContainerRuntime): Promis
   };
 }
 
-async function observeEngine(access: NodeAccess, runtime: ContainerRuntime): Promise<Observed<EngineInfo>> {
+async function observeEngine(access: StatusAccess, runtime: ContainerRuntime): Promise<Observed<EngineInfo>> {
   const { endpoint } = runtime;
   const distrust = await socketDistrust(access.host, endpoint);
   if (distrust !== undefined) return distrust;
@@ -134,7 +135,7 @@ async function observeEngine(access: NodeAccess, runtime: ContainerRuntime): Pro
 
 /** An engine on another machine has its data there. */
 async function dataFileSystem(
-  { host }: NodeAccess,
+  access: StatusAccess,
   endpoint: string,
   { value: path, source }: { readonly value: string; readonly source: string },
 ): Promise<Observed<FileSystem>> {
@@ -144,5 +145,5 @@ async function dataFileSystem(
     (address?.kind === 'tcp' &&
       (address.host === 'localhost' || ownAddresses(address.host, networkInterfaces()).length > 0));
   if (!isHere) return unreadable(path, `whether the engine at ${endpoint} runs on this machine is not known`);
-  return path.startsWith('/') ? observeFileSystem(host, path) : unreadable(source, 'the engine reports no data root');
+  return path.startsWith('/') ? observeFileSystem(access, path) : unreadable(source, 'the engine reports no data root');
 }
