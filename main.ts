@@ -25,10 +25,10 @@ export interface V8Tuning {
 
 /**
  * Runs the command that the process was started with, then ends the process. `script` starts this program again;
- * `frugality` is for an agent that is started.
+ * `tuning` is for an agent that is started.
  */
-export async function main(script: string, frugality: V8Tuning): Promise<void> {
-  const code = await runCli(process.argv.slice(2), createWorld(script, frugality)).catch(async (error: unknown) => {
+export async function main(script: string, tuning: V8Tuning): Promise<void> {
+  const code = await runCli(process.argv.slice(2), createWorld(script, tuning)).catch(async (error: unknown) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     await outputOf(process.stderr).write(`plimsoll: internal error, please report it\n${text}\n`);
     return 2;
@@ -37,7 +37,7 @@ export async function main(script: string, frugality: V8Tuning): Promise<void> {
   process.stdout.write('', () => process.exit(code));
 }
 
-function createWorld(script: string, frugality: V8Tuning): CliEnvironment {
+function createWorld(script: string, tuning: V8Tuning): CliEnvironment {
   const version = ownVersion();
   const clock = systemClock();
   return {
@@ -59,7 +59,7 @@ function createWorld(script: string, frugality: V8Tuning): CliEnvironment {
     }),
     parent: parentOf(),
     clock,
-    programs: createPrograms(script, frugality, version),
+    programs: createPrograms(script, tuning, version),
     listenForShutdown: () => listenForShutdown(process).signal,
   };
 }
@@ -80,7 +80,7 @@ function withoutOwnSwitches({ PLIMSOLL_SOURCE: _source, ...environment }: NodeJS
 }
 
 /** What commands start; each is loaded when it is called. */
-function createPrograms(script: string, frugality: V8Tuning, version: string): Programs {
+function createPrograms(script: string, tuning: V8Tuning, version: string): Programs {
   const clock = systemClock();
   const openLive = async (settings: Settings, signal: AbortSignal): Promise<Opened> => {
     const [{ openLiveNode }, { engineTlsPaths }] = await Promise.all([
@@ -150,7 +150,7 @@ function createPrograms(script: string, frugality: V8Tuning, version: string): P
       return findPortHolders(port, createLinuxHost({ root: '/', signal }));
     },
     start: (args, stdio) => {
-      const { flags, environment } = args[0] === 'agent' ? frugality : { flags: [], environment: {} };
+      const { flags, environment } = args[0] === 'agent' ? tuning : { flags: [], environment: {} };
       const env = { ...process.env, ...environment };
       // A group of its own: Ctrl-C reaches the one that started it, which then ends its children in order.
       return spawn(process.execPath, [...flags, ...process.execArgv, script, ...args], { stdio, detached: true, env });

@@ -14,16 +14,16 @@ export interface Host {
   readonly stat: (path: string) => Promise<Read<HostStat>>;
   /** Size and free room of the file system that the path leads to, links followed inside the root. Not of /proc or /sys. */
   readonly fileSystem: (path: string) => Promise<Read<FileSystem>>;
-  /** The text of a symbolic link, as it stands: `pid:[4026531836]`, `/usr/bin/dockerd`. */
+  /** The target of a symbolic link, unresolved: `pid:[4026531836]`, `/usr/bin/dockerd`. */
   readonly readLink: (path: string) => Promise<Read<string>>;
   /**
-   * Answers many questions at once and in order: for /proc, where the asking costs more than the answer. `before`: what
-   * the same questions were answered earlier. An answer that is still the same is the same object, and where all are,
-   * `before` itself comes back: nothing needs to be parsed again.
+   * Performs many reads in one call and returns their results in order: for /proc, where a call costs more than the read.
+   * `previous`: earlier results of the same requests. An unchanged result is the same object as before; if all are
+   * unchanged, `previous` itself is returned, and nothing needs to be parsed again.
    */
   readonly readMany: (
-    questions: readonly ReadRequest[],
-    before?: readonly (ReadResult | undefined)[],
+    requests: readonly ReadRequest[],
+    previous?: readonly (ReadResult | undefined)[],
   ) => Promise<readonly ReadResult[]>;
   /**
    * Calls `onChange` with one of `paths` when it, or what it leads to, may have changed: at the earliest possible
@@ -54,13 +54,13 @@ export type ReadFailureCode =
   | 'notRecorded' // only of a recorded host: nobody looked when it was recorded
   | 'failed'; // anything else, the reason has the errno
 
-/** A question of `readMany`: one of the single questions with its bound. */
+/** A request of `readMany`: one of the single reads with its bound. */
 export type ReadRequest =
   | { readonly op: 'readFile'; readonly path: string; readonly maxBytes?: number | undefined }
   | { readonly op: 'list'; readonly path: string; readonly maxEntries?: number | undefined }
   | { readonly op: 'readLink'; readonly path: string };
 
-/** What the single question would have answered: bytes, names, or the text of a link. */
+/** The result of the single read: bytes, names, or the target of a link. */
 export type ReadResult = Read<Buffer | readonly string[] | string>;
 
 /** Bound of a file read; default 1 MiB. */

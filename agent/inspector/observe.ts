@@ -14,7 +14,7 @@ const LOOKS_TWICE: ReadonlySet<FactName> = new Set(['containers', 'unobserved'])
  * containers run where the runtime does not list them is taken from there.
  */
 export async function observeAll(access: NodeAccess, before?: Facts): Promise<Facts> {
-  const round = { ...access, host: access.cache.openRound(access.host) };
+  const round = openRound(access);
   const running = new Map<FactName, Promise<Partial<Facts>>>();
   for (const { fact, needs } of INSPECTORS) {
     const needed = needs.map((name) => running.get(name) ?? Promise.resolve({}));
@@ -30,7 +30,7 @@ export async function observeAll(access: NodeAccess, before?: Facts): Promise<Fa
 
 /** Reads one fact again; the others are taken as `known` has them. */
 export async function observe<N extends FactName>(access: NodeAccess, known: Facts, fact: N): Promise<Facts[N]> {
-  const round = { ...access, host: access.cache.openRound(access.host) };
+  const round = openRound(access);
   return inspectorOf(fact).inspect(LOOKS_TWICE.has(fact) ? access : round, known, round);
 }
 
@@ -53,6 +53,11 @@ export async function observeContainer(
     case 'failed':
       return unreadable(source, inspection.reason);
   }
+}
+
+/** The node as one round sees it: what inspectors share is read once. */
+function openRound(access: NodeAccess): NodeAccess {
+  return { ...access, host: access.cache.openRound(access.host) };
 }
 
 /** Only containers remember: images are asked for anew in a full round, since their tags may have moved. */

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { Host } from '../host/host.ts';
 import { sameValue } from '../same-value.ts';
 import { createRoundMemory } from './round-memory.ts';
 import type { RoundMemory } from './round-memory.ts';
@@ -33,6 +34,12 @@ export interface ParseCache extends RoundMemory {
   readonly delete: (subject: string) => void;
   /** Removes what is kept for all other subjects, except the node itself. */
   readonly retain: (subjects: ReadonlySet<string>) => void;
+}
+
+/** A host, and what was remembered of it. */
+export interface CachedHost {
+  readonly host: Host;
+  readonly cache: ParseCache;
 }
 
 /** Where values of one type are kept: one for each subject. */

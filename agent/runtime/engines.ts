@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import type { ParseCache } from '../inspector/parse-cache.ts';
+import type { CachedHost } from '../inspector/parse-cache.ts';
 import { servedEndpoints } from './docker/served-endpoints.ts';
 import { DEFAULT_ENDPOINT } from './docker/engine-address.ts';
 import type { ContainerRuntime } from './runtime.ts';
@@ -16,7 +16,7 @@ export interface Engines {
 export interface FindEnginesOptions {
   /** Endpoints that a person named, the first one first. */
   readonly named: readonly string[];
-  readonly access: { readonly host: Host; readonly cache: ParseCache };
+  readonly access: CachedHost;
   readonly open: (endpoint: string) => ContainerRuntime;
 }
 

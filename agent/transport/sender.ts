@@ -12,7 +12,7 @@ import type { Notifier } from '../../service/notifier.ts';
  * snapshot is needed; before it the waiting deltas are sent, with an empty delta for each missing sequence.
  */
 export interface Sender {
-  /** Runs until the stream is over; then `notifier` must be called once more. */
+  /** Runs until the stream is over; then `notifier.notify` must be called once more. */
   readonly run: () => Promise<void>;
   /** The collector has committed up to here. */
   readonly onAck: (sequence: number) => void;

@@ -157,14 +157,14 @@ function startSender(welcome: Welcome, { stream, past, notifier, clock, options 
   return sender;
 }
 
-interface ConversationParts {
+interface ActiveSessionParts {
   readonly stream: SessionStream;
   readonly sender: Sender;
   readonly clock: Clock;
   readonly options: SessionOptions;
 }
 
-function activate(welcome: Welcome, { stream, sender, clock, options }: ConversationParts): ActiveSession {
+function activate(welcome: Welcome, { stream, sender, clock, options }: ActiveSessionParts): ActiveSession {
   const { spool, publisher, answerer, inventory, usage, heartbeatIntervalMs, log } = options;
   const wanted = welcome.heartbeatIntervalMs || heartbeatIntervalMs;
   const intervalMs = Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, wanted));

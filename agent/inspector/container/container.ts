@@ -15,7 +15,7 @@ import type { NodeView } from './node-view.ts';
 import { isUnchanged, recordReads } from './read-set.ts';
 import type { ReadSet } from './read-set.ts';
 
-/** What came of inspecting one container. `failed`: it may well run, but the runtime did not tell about it. */
+/** The outcome of inspecting one container. `failed`: it may run, but the runtime did not answer about it. */
 export type Inspection =
   | { readonly outcome: 'found'; readonly container: ContainerFact; readonly firstProcess?: ConfirmedProcess }
   | { readonly outcome: 'gone' }
@@ -31,7 +31,7 @@ export interface ConfirmedProcess {
 export type RuntimeAnswer =
   { readonly outcome: 'found'; readonly side: RuntimeContainer } | Exclude<Inspection, { readonly outcome: 'found' }>;
 
-/** The kernel's side, and how it was seen; a readSet of undefined is not kept. */
+/** The kernel's side, and the reads that it was made from; without a `readSet` it is not kept for the next look. */
 interface Reading {
   readonly kernel: KernelSide;
   readonly readSet: ReadSet | undefined;

@@ -7,7 +7,7 @@ import type { FileLocation, MountTable } from '../proc/mount-table.ts';
 import { readNamespace } from '../proc/node-namespaces.ts';
 import { parseProcStatus } from '../proc/proc-status.ts';
 import { findNamedProcesses, heldSockets } from '../proc/process-table.ts';
-import type { ProcessAccess } from '../proc/process-table.ts';
+import type { CachedHost } from '../parse-cache.ts';
 import { parseUnixListeners } from '../proc/proc-net-unix.ts';
 import type { UnixListener } from '../proc/proc-net-unix.ts';
 import { readText } from '../read-text.ts';
@@ -72,7 +72,7 @@ const MAX_USERS = 1000;
 const MAX_ENTRIES = 2000;
 
 /** Finds the live control sockets of a node whose mounts are `mounts`. */
-export async function findControlSockets(access: ProcessAccess, mounts: Read<MountTable>): Promise<ControlSockets> {
+export async function findControlSockets(access: CachedHost, mounts: Read<MountTable>): Promise<ControlSockets> {
   const { host } = access;
   const none = { sockets: [], abstract: [] };
   if (!mounts.ok) return { ...none, problem: `/proc/1/mountinfo: ${mounts.reason}` };
@@ -101,7 +101,7 @@ export async function findControlSockets(access: ProcessAccess, mounts: Read<Mou
 }
 
 async function heldByEngines(
-  access: ProcessAccess,
+  access: CachedHost,
   listeners: readonly UnixListener[],
 ): Promise<{ readonly paths: readonly string[]; readonly problem: string | undefined }> {
   const candidates = listeners.filter(({ path }) => path.startsWith('/') && !isWithin(path, SHIM_DIRECTORY));
@@ -124,7 +124,7 @@ async function heldByEngines(
  * Processes with the name of an engine in the mount namespace of the node, where the paths of their sockets are paths
  * of the node. Anyone can give a process such a name: those of root come first.
  */
-async function findEngines(access: ProcessAccess): Promise<Read<readonly number[]>> {
+async function findEngines(access: CachedHost): Promise<Read<readonly number[]>> {
   const { host } = access;
   const named = await findNamedProcesses(access, ENGINES);
   if (!named.ok) return named;

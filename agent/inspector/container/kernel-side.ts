@@ -123,10 +123,13 @@ async function readLimits(
   return { memoryMaxBytes, pidsMax, cpu: { maxMillicores, weightPermille, processors } };
 }
 
-/** Nothing of it could be read, for one reason; or, without a reason, all of it is gone. `place`: what says so. */
-export function unseenKernelSide(pid: number, reason?: string, place = 'state of the container'): KernelSide {
+/**
+ * The facts of a container whose kernel side was not read: unreadable for `reason`, or absent without one. `stateSource`:
+ * the source of the state of a container without a process (`pid` 0).
+ */
+export function unseenKernelSide(pid: number, reason?: string, stateSource = 'state of the container'): KernelSide {
   const at = (file: string): Observed<never> => {
-    const source = pid === 0 ? place : `/proc/${String(pid)}/${file}`;
+    const source = pid === 0 ? stateSource : `/proc/${String(pid)}/${file}`;
     return reason === undefined ? absent(source) : unreadable(source, reason);
   };
   const namespace = (name: NamespaceName): Observed<never> => at(`ns/${name}`);

@@ -5,16 +5,14 @@ import type { MountTable } from '../proc/mount-table.ts';
 import { nodeMounts } from '../proc/node-mounts.ts';
 import { readNodeNamespaces } from '../proc/node-namespaces.ts';
 import type { NodeNamespaces } from '../proc/node-namespaces.ts';
-import type { ParseCache } from '../parse-cache.ts';
+import type { CachedHost } from '../parse-cache.ts';
 import { findControlSockets } from './control-sockets.ts';
 import type { ControlSockets } from './control-sockets.ts';
 import { createLimitReader } from './limits.ts';
 import type { LimitReader } from './limits.ts';
 
 /** What is the same for all containers of a node: read once a round, then used for each. */
-export interface NodeView {
-  readonly host: Host;
-  readonly cache: ParseCache;
+export interface NodeView extends CachedHost {
   readonly limits: LimitReader;
   /** The same object as in the last round where it says the same. */
   readonly node: Surroundings;
@@ -39,10 +37,7 @@ export interface Surroundings {
  * Looks at the node before its containers are inspected. `around`: answers what other inspectors ask in the same round;
  * the containers themselves are read through `host`.
  */
-export async function viewNode(
-  { host, cache }: { readonly host: Host; readonly cache: ParseCache },
-  around: Host = host,
-): Promise<NodeView> {
+export async function viewNode({ host, cache }: CachedHost, around: Host = host): Promise<NodeView> {
   const access = { host: around, cache };
   const [namespaces, mounts, label] = await Promise.all([
     readNodeNamespaces(around),
@@ -70,10 +65,7 @@ async function findLabelFile(host: Host): Promise<Surroundings['labelFile']> {
 }
 
 /** From pid 1, whose paths are those of the node; else as the agent itself sees them. */
-async function readCgroupMounts(
-  access: { readonly host: Host; readonly cache: ParseCache },
-  ofNode: Read<MountTable>,
-): Promise<readonly CgroupMount[]> {
+async function readCgroupMounts(access: CachedHost, ofNode: Read<MountTable>): Promise<readonly CgroupMount[]> {
   const found = ofNode.ok ? cgroupMounts(ofNode.value.entries) : [];
   if (found.length > 0) return found;
   const own = await nodeMounts(access, 'self');

@@ -31,7 +31,7 @@ const MAX_BYTES = 16 * 1024;
 const LISTING = /\/cgroup\.procs$/;
 const STATUS = /^\/proc\/\d+\/(?:task\/\d+\/)?status$/;
 
-/** Notes what is asked about the container `id` through the view that it results. */
+/** Records what is read about the container `id` through the view that it returns. */
 export function recordReads(view: NodeView, id: string): RecordingView {
   const requests: ReadRequest[] = [];
   const results: ReadResult[] = [];

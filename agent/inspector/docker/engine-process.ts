@@ -1,7 +1,7 @@
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { Host, Read } from '../../host/host.ts';
-import type { ParseCache } from '../parse-cache.ts';
+import type { CachedHost } from '../parse-cache.ts';
 import { refusalText } from '../proc/daemon-identity.ts';
 import type { DaemonProcess, Daemons } from '../proc/daemon-identity.ts';
 import { readTcpListeners } from '../proc/proc-net-tcp.ts';
@@ -11,22 +11,16 @@ import { readText } from '../read-text.ts';
 import { parseEndpoint } from '../../runtime/docker/engine-address.ts';
 import { statTrusted } from '../trusted-path.ts';
 
-/** What is needed to find out who holds a socket. */
-export interface SocketAccess {
-  readonly host: Host;
-  readonly cache: ParseCache;
-}
-
 /** The sockets of a node with very many connections. */
 const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;
 
 /**
  * The dockerd of the node that listens on `endpoint`: the one among `daemons` that holds the socket at this path, which
- * nobody but root can replace, or the socket that is bound to this port. absent: no process of the node is called dockerd. unreadable: there is one or more, and
- * it is not established that one of them listens there.
+ * nobody but root can replace, or the socket that is bound to this port. absent: no process of the node is called
+ * dockerd. unreadable: there is one or more, and it is not established that one of them listens there.
  */
 export async function findEngineProcess(
-  access: SocketAccess,
+  access: CachedHost,
   daemons: Daemons,
   endpoint: string,
 ): Promise<Observed<DaemonProcess>> {
@@ -54,7 +48,7 @@ export async function findEngineProcess(
 }
 
 /** Does a process of the node hold the listening socket of an endpoint? A failure where that cannot be seen. */
-export async function holdsEndpoint(access: SocketAccess, pid: number, endpoint: string): Promise<Read<boolean>> {
+export async function holdsEndpoint(access: CachedHost, pid: number, endpoint: string): Promise<Read<boolean>> {
   const address = parseEndpoint(endpoint);
   if (address?.kind === 'unix') return holdsSocket(access, pid, address.path);
   if (address === undefined) return { ok: false, code: 'failed', reason: `${endpoint} is not an endpoint` };
@@ -70,7 +64,7 @@ export async function holdsEndpoint(access: SocketAccess, pid: number, endpoint:
  * Does a process in the mount namespace of the node hold the listening socket at `path`? A failure where that cannot be
  * seen, or where others than root could have put another socket there since.
  */
-async function holdsSocket(access: SocketAccess, pid: number, path: string): Promise<Read<boolean>> {
+async function holdsSocket(access: CachedHost, pid: number, path: string): Promise<Read<boolean>> {
   const { host } = access;
   const socket = await statTrusted(host, path);
   if (!socket.ok) return socket.code === 'absent' ? { ok: true, value: false } : socket;

@@ -63,7 +63,7 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
     return { ...common, ...hidden, process: daemon, userlandProxies: proxies };
   }
   const { api, bridgeInterContainer } = engine.value;
-  const seccompFile = await readSeccompFile(host, api);
+  const seccompFile = await readSeccompFile(host, api, engine.source);
   return { ...common, api: seen(api, engine.source), ...visible(processes), bridgeInterContainer, seccompFile };
 }
 
@@ -94,10 +94,10 @@ function presence(silent: Observed<never>, daemon: Observed<DockerProcess>, endp
 const NOT_FILES: ReadonlySet<string> = new Set(['', 'builtin', 'default', 'unconfined']);
 
 /** The profile file of the running daemon: what containers get that declare no profile of their own. */
-async function readSeccompFile(host: Host, api: DockerApi): Promise<Observed<DockerSeccompFile>> {
+async function readSeccompFile(host: Host, api: DockerApi, source: string): Promise<Observed<DockerSeccompFile>> {
   const path = api.securityOptions.find(({ name }) => name === 'seccomp')?.options['profile'] ?? '';
-  if (NOT_FILES.has(path)) return absent('GET /info SecurityOptions');
-  if (!path.startsWith('/')) return unreadable('GET /info SecurityOptions', 'the profile has a relative path');
+  if (NOT_FILES.has(path)) return absent(`${source} SecurityOptions`);
+  if (!path.startsWith('/')) return unreadable(`${source} SecurityOptions`, 'the profile has a relative path');
   const read = await readTrusted(host, path, MAX_PROFILE_BYTES);
   if (!read.ok) return unseen(read, path);
   const summary = summarizeProfile(read.value.bytes.toString('utf8'));

@@ -13,7 +13,7 @@ import { findNamedProcesses } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
 import { parseDaemonFlags } from './daemon-flags.ts';
 import { findEngineProcess } from './engine-process.ts';
-import type { SocketAccess } from './engine-process.ts';
+import type { CachedHost } from '../parse-cache.ts';
 
 /** The port proxy that dockerd starts for each published port. */
 const PROXY = 'docker-proxy';
@@ -28,7 +28,7 @@ export interface DockerProcesses {
 }
 
 /** Finds the dockerd of the node that listens on `endpoint`, and the port proxies that it started. */
-export async function readDockerProcesses(access: SocketAccess, endpoint: string): Promise<DockerProcesses> {
+export async function readDockerProcesses(access: CachedHost, endpoint: string): Promise<DockerProcesses> {
   const { host } = access;
   const found = await findDaemons(access, 'dockerd');
   if (!found.ok) {
@@ -45,7 +45,7 @@ export async function readDockerProcesses(access: SocketAccess, endpoint: string
 }
 
 /** A process of dockerd is what dockerd started: the name alone is anybody's. */
-async function countChildren(access: SocketAccess, name: string, parent: number): Promise<Observed<number>> {
+async function countChildren(access: CachedHost, name: string, parent: number): Promise<Observed<number>> {
   const found = await findNamedProcesses(access, new Set([name]));
   if (!found.ok) return unreadable('/proc', found.reason);
   let count = 0;

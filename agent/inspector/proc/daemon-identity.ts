@@ -8,7 +8,8 @@ import type { NodeNamespaces } from './node-namespaces.ts';
 import { parseStartTicks } from './proc-stat.ts';
 import { parseProcStatus } from './proc-status.ts';
 import { findNamedProcesses, programName, withoutDeleted } from './process-table.ts';
-import type { NamedProcess, NodeProcess, ProcessAccess } from './process-table.ts';
+import type { CachedHost } from '../parse-cache.ts';
+import type { NamedProcess, NodeProcess } from './process-table.ts';
 
 /** A daemon of the node, by the name of its program. */
 export type DaemonName = 'containerd' | 'crio' | 'dockerd' | 'podman' | 'sshd';
@@ -60,7 +61,7 @@ const REQUIRED = [
  * pid namespaces of pid 1, in the cgroup of no container, running a program of that name that only root can change.
  * Neither `comm` nor the arguments count, since every user chooses those. What fails one of these is `refused`.
  */
-export async function findDaemons(access: ProcessAccess, name: DaemonName): Promise<Read<Daemons>> {
+export async function findDaemons(access: CachedHost, name: DaemonName): Promise<Read<Daemons>> {
   const { host } = access;
   const found = await findNamedProcesses(access, new Set([name]));
   if (!found.ok) return found;

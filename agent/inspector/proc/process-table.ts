@@ -1,7 +1,7 @@
 import type { Host, Read, ReadRequest, ReadResult } from '../../host/host.ts';
 import { readText } from '../read-text.ts';
 import { NODE_SUBJECT } from '../parse-cache.ts';
-import type { CacheKey, ParseCache } from '../parse-cache.ts';
+import type { CacheKey, CachedHost } from '../parse-cache.ts';
 import { parseStartTicks } from './proc-stat.ts';
 import type { ProcStatus } from './proc-status.ts';
 
@@ -25,17 +25,11 @@ export interface NamedProcess {
   readonly program: string;
 }
 
-/** What reads and remembers. */
-export interface ProcessAccess {
-  readonly host: Host;
-  readonly cache: ParseCache;
-}
-
 /**
  * Every process of the machine that did not end while it was read, by pid. In a round the table is read once. Fails where
  * /proc hides the processes of others.
  */
-export function readProcessTable(access: ProcessAccess): Promise<Read<readonly NamedProcess[]>> {
+export function readProcessTable(access: CachedHost): Promise<Read<readonly NamedProcess[]>> {
   return access.cache.shared(access.host, 'processes', () => readProcesses(access));
 }
 
@@ -44,7 +38,7 @@ export function readProcessTable(access: ProcessAccess): Promise<Read<readonly N
  * still shows its file; one of several programs in one file has its name in `comm` only.
  */
 export async function findNamedProcesses(
-  access: ProcessAccess,
+  access: CachedHost,
   names: ReadonlySet<string>,
 ): Promise<Read<readonly NamedProcess[]>> {
   const table = await readProcessTable(access);
@@ -59,7 +53,7 @@ export type FirstProcesses = ReadonlyMap<number, number>;
  * The first processes of containers that were read in this round, each in the cgroup of its container. The inspector of
  * containers adds to it; outside of a round it is empty.
  */
-export function firstProcesses({ host, cache }: ProcessAccess): Promise<Map<number, number>> {
+export function firstProcesses({ host, cache }: CachedHost): Promise<Map<number, number>> {
   return cache.shared(host, 'first processes of containers', () => Promise.resolve(new Map()));
 }
 
@@ -73,7 +67,7 @@ interface KnownProcess {
 
 const KNOWN: CacheKey<ReadonlyMap<string, KnownProcess>> = Object.freeze({ name: 'processes' });
 
-async function readProcesses({ host, cache }: ProcessAccess): Promise<Read<readonly NamedProcess[]>> {
+async function readProcesses({ host, cache }: CachedHost): Promise<Read<readonly NamedProcess[]>> {
   const listed = await host.list('/proc', { maxEntries: MAX_ENTRIES });
   if (!listed.ok) return listed;
   if (!listed.value.includes('1'))
@@ -163,7 +157,7 @@ interface KnownSockets {
  * its own, or is started with it. `cache` keeps that for each `purpose`.
  */
 export async function heldSockets(
-  { host, cache }: ProcessAccess,
+  { host, cache }: CachedHost,
   purpose: string,
   pid: number,
   inodes: ReadonlySet<number>,

@@ -6,8 +6,7 @@ import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { refusalText } from '../proc/daemon-identity.ts';
-import type { ParseCache } from '../parse-cache.ts';
-import type { ProcessAccess } from '../proc/process-table.ts';
+import type { CachedHost, ParseCache } from '../parse-cache.ts';
 import { DEFAULT_CONFIG, parseSshdCommandLine } from './command-line.ts';
 import { readConfiguration } from './configuration.ts';
 import type { SshdConfiguration } from './configuration.ts';
@@ -106,7 +105,7 @@ function joinContexts(all: readonly SshdFact['contexts'][]): SshdFact['contexts'
     : seen(contexts, source);
 }
 
-async function findServer(access: ProcessAccess): Promise<Server> {
+async function findServer(access: CachedHost): Promise<Server> {
   const found = await findSshdListeners(access);
   if (!found.ok) return { running: unreadable('/proc', found.reason), doubt: undefined };
   const { listeners } = found.value;

@@ -5,7 +5,7 @@ import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
 import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import { socketInodes } from '../proc/process-table.ts';
-import type { ProcessAccess } from '../proc/process-table.ts';
+import type { CachedHost } from '../parse-cache.ts';
 import { readText } from '../read-text.ts';
 import { isListener, parseSshdCommandLine } from './command-line.ts';
 import type { SshdOptions } from './command-line.ts';
@@ -29,7 +29,7 @@ export interface SshdProcesses {
 }
 
 /** Finds every sshd of the node that listens, whatever port and configuration it has. */
-export async function findSshdListeners(access: ProcessAccess): Promise<Read<SshdProcesses>> {
+export async function findSshdListeners(access: CachedHost): Promise<Read<SshdProcesses>> {
   const { host } = access;
   const found = await findDaemons(access, 'sshd');
   if (!found.ok) return found;

@@ -22,7 +22,8 @@ const SOURCE = 'processes and container engines';
 const MAX_ASKED = 64;
 
 /**
- * What is there and could not be inspected: the failed looks that the inspectors of containers and images recorded, and the containers and engines that the kernel shows and no engine that was asked knows.
+ * What exists and could not be inspected: the failed looks that the inspectors of containers and images recorded, and
+ * containers and engines that the kernel shows and that no engine lists.
  */
 export const unobservedInspector: Inspector<'unobserved'> = {
   fact: 'unobserved',

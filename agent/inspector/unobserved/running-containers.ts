@@ -3,7 +3,8 @@ import { clip } from '../clip.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseProcStatus } from '../proc/proc-status.ts';
 import { readProcessTable } from '../proc/process-table.ts';
-import type { FirstProcesses, NamedProcess, ProcessAccess } from '../proc/process-table.ts';
+import type { CachedHost } from '../parse-cache.ts';
+import type { FirstProcesses, NamedProcess } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
 
 /** A container that the kernel shows, whatever an engine says. */
@@ -48,7 +49,7 @@ export interface KnownContainers {
  * container belongs to that, whatever other ids its cgroup has: an engine may run in a container.
  */
 export async function findRunningContainers(
-  access: ProcessAccess,
+  access: CachedHost,
   known: KnownContainers,
 ): Promise<Read<readonly RunningContainer[]>> {
   const { host } = access;

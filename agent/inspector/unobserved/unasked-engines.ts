@@ -4,7 +4,7 @@ import type { Host, Read } from '../../host/host.ts';
 import { findDaemons } from '../proc/daemon-identity.ts';
 import type { DaemonName } from '../proc/daemon-identity.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
-import type { ProcessAccess } from '../proc/process-table.ts';
+import type { CachedHost } from '../parse-cache.ts';
 import { readText } from '../read-text.ts';
 
 /** A container engine of the node that was not asked, or did not answer. */
@@ -22,7 +22,7 @@ const OTHERS = ['containerd', 'crio', 'podman'] as const satisfies readonly Daem
  * without Docker, CRI-O, and the API service of Podman. Containers that they run are found one by one, by their processes.
  */
 export async function findUnaskedEngines(
-  access: ProcessAccess,
+  access: CachedHost,
   known: Partial<Facts>,
 ): Promise<Read<readonly UnaskedEngine[]>> {
   const asked = [...(known.docker === undefined ? [] : [known.docker]), ...(known.engines ?? [])];

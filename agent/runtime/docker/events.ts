@@ -10,8 +10,8 @@ const MAX_STRING_BYTES = 4096;
 const TYPES: readonly string[] = ['container', 'daemon', 'network'];
 
 /**
- * The parameters of `GET /events` for the types that are used. The engine begins to listen only after it has answered,
- * so events around then would be lost: `sinceMs` (milliseconds since 1970) makes it repeat what it still remembers.
+ * The parameters of `GET /events` for the types that are used. The engine subscribes only after it has answered, so
+ * events around then would be lost: with `sinceMs` (milliseconds since 1970) it repeats those that it still holds.
  */
 export function eventParameters(sinceMs: number): {
   readonly filters: { readonly type: readonly string[] };
@@ -32,7 +32,7 @@ const eventSchema = s.object({
   }),
 });
 
-/** A line as an event; neither field for one that nothing follows from, `problem` for one that is not understood. */
+/** A line as an event; `problem` if it is malformed, neither field for an event that has no effect on the facts. */
 export function parseEvent(line: string): { event?: RuntimeEvent; problem?: string } {
   let value: unknown;
   try {
@@ -51,7 +51,7 @@ export function parseEvent(line: string): { event?: RuntimeEvent; problem?: stri
 
 const START_ACTIONS: ReadonlySet<string> = new Set(['start', 'restart']);
 /**
- * Actions after which a container is there, runs, does not run any more, or runs under other conditions
+ * Actions that create, start, stop or remove a container, or change its configuration
  * (docs.docker.com/reference/cli/docker/system/events). `start` comes when the engine has started the process.
  */
 const CONTAINER_ACTIONS: ReadonlySet<string> = new Set([
@@ -98,7 +98,7 @@ const FIELDS: readonly ReadonlySet<string>[] = [
 
 /** Splits a stream of bytes into events. Holds at most one line. */
 export interface EventLines {
-  /** Takes bytes; returns what is wrong with them, after which no more may be pushed. */
+  /** Parses bytes; returns the problem of malformed ones, after which no more may be pushed. */
   readonly push: (part: Buffer) => string | undefined;
 }
 

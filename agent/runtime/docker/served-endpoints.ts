@@ -1,16 +1,10 @@
 import { holdsEndpoint } from '../../inspector/docker/engine-process.ts';
 import { findDaemons } from '../../inspector/proc/daemon-identity.ts';
-import type { ParseCache } from '../../inspector/parse-cache.ts';
+import type { CachedHost } from '../../inspector/parse-cache.ts';
 import { socketPath } from '../../inspector/runtime-reply.ts';
 import { hostsOf } from './dockerd-hosts.ts';
 import { DEFAULT_ENDPOINT, isDefaultEndpoint, parseEndpoint } from './engine-address.ts';
 import type { Host } from '../../host/host.ts';
-
-/** What is needed to find the engines of a node. */
-export interface EndpointAccess {
-  readonly host: Host;
-  readonly cache: ParseCache;
-}
 
 /**
  * One endpoint of each dockerd of the node that listens on none of the `asked` ones, the default first. A process that
@@ -18,7 +12,7 @@ export interface EndpointAccess {
  * of the node cannot be seen.
  */
 export async function servedEndpoints(
-  access: EndpointAccess,
+  access: CachedHost,
   asked: ReadonlySet<string> = new Set(),
 ): Promise<readonly string[] | undefined> {
   const daemons = await findDaemons(access, 'dockerd');
@@ -36,7 +30,7 @@ export async function servedEndpoints(
 }
 
 /** Where a dockerd of the node can be asked: the unix sockets that it holds, or else TCP on this machine. */
-async function endpointsOf(access: EndpointAccess, pid: number): Promise<readonly string[]> {
+async function endpointsOf(access: CachedHost, pid: number): Promise<readonly string[]> {
   const hosts = await hostsOf(access.host, pid);
   const sockets: string[] = [];
   for (const endpoint of hosts.flatMap(toSocket)) {

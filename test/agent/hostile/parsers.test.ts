@@ -38,7 +38,7 @@ const behind =
   };
 const nothing: Feed = () => undefined;
 
-/** How those are called that do not take one text. A parser that is not here is called with a text: none is removed. */
+/** How those are called that do not take one text. A parser that is not here is called with a text: none is left out. */
 const FEEDS: Readonly<Record<string, Feed>> = {
   'runtime/docker/declared.ts parseSecurityOptions': words,
   'runtime/docker/declared.ts toDeclared': behind(inspectSchema),

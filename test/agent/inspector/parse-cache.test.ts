@@ -42,7 +42,7 @@ t.test('words are equal to what they were made of', (t) => {
   t.end();
 });
 
-t.test('shortly: joined in a burst, and not after a failure', async (t) => {
+t.test('memoizeFor: joined in a burst, and not after a failure', async (t) => {
   const { memoizeFor } = createParseCache();
   let reads = 0;
   const read = (): Promise<number> => Promise.resolve((reads += 1));
@@ -71,7 +71,7 @@ t.test('what is kept goes with its subject, what is about the node stays', (t) =
   t.end();
 });
 
-t.test('steady: one object as long as it says the same', (t) => {
+t.test('canonical: one object as long as it says the same', (t) => {
   const { canonical } = createParseCache();
   const first = canonical('x', { list: [1, 2] });
   t.equal(canonical('x', { list: [1, 2] }), first);

@@ -23,6 +23,33 @@ t.test('what inspectors share is read once a round, what they do not is read eac
   t.match(await round.readFile('/etc/passwd'), { ok: true }, 'another bound is another question');
 });
 
+t.test('the way to a file outside of /proc is read once a round', async (t) => {
+  const host = treeHost(t, { '/srv/x': 'x', '/proc/7/cgroup': 'a\n' });
+  const asked: string[] = [];
+  const round = createRoundMemory().openRound({
+    ...host,
+    stat: (path) => {
+      asked.push(`stat ${path}`);
+      return host.stat(path);
+    },
+    readLink: (path) => {
+      asked.push(`readLink ${path}`);
+      return host.readLink(path);
+    },
+  });
+  for (const path of ['/srv/x', '/proc/7/root', '/srv/x', '/proc/7/root']) {
+    await round.stat(path);
+    await round.readLink(path);
+  }
+  t.same(
+    ['stat /srv/x', 'readLink /srv/x', 'stat /proc/7/root', 'readLink /proc/7/root'].map(
+      (call) => asked.filter((each) => each === call).length,
+    ),
+    [1, 1, 2, 2],
+  );
+  t.match(await round.stat('/srv/x'), { ok: true, value: { kind: 'file', size: 1 } });
+});
+
 t.test('shared values belong to one round', async (t) => {
   const host = treeHost(t, {});
   const { openRound, shared } = createRoundMemory();

@@ -163,7 +163,7 @@ void t.test('slowed down: execs more seldom', async (t) => {
   t.ok(begun.length >= 2 && begun.length <= 3, `a process a second, ${String(begun.length)} looks in two minutes`);
 });
 
-void t.test('slowed down: rounds and facts at a distance, and none removed', async (t) => {
+void t.test('slowed down: rounds and facts at a distance, and none lost', async (t) => {
   const clock = createFakeClock();
   const controller = new AbortController();
   const read: string[] = [];
