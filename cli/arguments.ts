@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { ParseArgsOptionsConfig } from 'node:util';
-import { nearestName } from '../service/nearest.ts';
+import { didYouMean, nearestName } from '../service/nearest.ts';
 import type { Command, Option } from './command.ts';
 
 /** The arguments of a command, as its description allows them. */
@@ -105,13 +105,14 @@ interface OptionToken {
 function misuse(option: Option, token: OptionToken, given: ReadonlyMap<string, unknown>): string | undefined {
   const flag = `--${option.name}`;
   if (option.value === undefined) return token.value === undefined ? undefined : `${flag} takes no value`;
-  if (token.value === undefined || token.value === '') return `${flag} needs a value: ${flag} ${option.value}`;
+  if (token.value === undefined || wordsOf(option, token.value).every((word) => word === ''))
+    return `${flag} needs a value: ${flag} ${option.value}`;
   if (option.repeated !== true && given.has(option.name)) return `${flag} is given twice`;
   const { choices } = option;
   if (choices === undefined) return undefined;
   const wrong = wordsOf(option, token.value).find((word) => choiceOf(choices, word) === undefined);
   if (wrong === undefined) return undefined;
-  return `${flag}: ${JSON.stringify(wrong)} is none of ${choices.join(', ')}${suggest(wrong, choices)}`;
+  return `${flag}: ${JSON.stringify(wrong)} is not one of: ${choices.join(', ')}${didYouMean(wrong, choices)}`;
 }
 
 /** The values of one token: choices as they are written in the table, whatever their case. */
@@ -163,9 +164,4 @@ function checkOperands(
   if (operands.length < min)
     return `${name} needs ${min === 1 ? 'an argument' : `${String(min)} arguments`}; ${usageText}`;
   return `${name} does not take ${JSON.stringify(operands[max])}; ${usageText}`;
-}
-
-function suggest(word: string, known: readonly string[]): string {
-  const nearest = nearestName(word, known);
-  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }

@@ -13,6 +13,12 @@ export function nearestName(word: string, known: Iterable<string>): string | und
   return nearest;
 }
 
+/** `; did you mean web-3?`, the end of a message about an unknown `word`; empty if no known name is close. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  const nearest = nearestName(word, known);
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
+}
+
 /** Levenshtein distance: single letters put in, taken out or replaced. */
 function editDistance(one: string, other: string): number {
   let previous = Array.from({ length: other.length + 1 }, (_, index) => index);

@@ -1,19 +1,19 @@
 import { BENCHMARKS, findBenchmark } from '../../posture/benchmark/benchmark.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
-import { nearestName } from '../../service/nearest.ts';
+import { didYouMean } from '../../service/nearest.ts';
 
 /** What is wrong with the name of a check or of an area; undefined if there is one. */
 export function unknownCheck(word: string): string | undefined {
   const ids = CHECKS.map(({ id }) => id);
   const areas = new Set(ids.map((id) => id.split('.', 1)[0] ?? ''));
   if (areas.has(word) || ids.includes(word)) return undefined;
-  return `there is no check ${JSON.stringify(word)}${meant(word, [...ids, ...areas])}`;
+  return `there is no check ${JSON.stringify(word)}${didYouMean(word, [...ids, ...areas])}`;
 }
 
 /** What is wrong with the name of a benchmark; undefined if there is one. */
 export function unknownBenchmark(word: string): string | undefined {
   if (findBenchmark(word) !== undefined) return undefined;
-  return `there is no benchmark ${JSON.stringify(word)}${meant(
+  return `there is no benchmark ${JSON.stringify(word)}${didYouMean(
     word,
     BENCHMARKS.map(({ id }) => id),
   )}`;
@@ -22,9 +22,4 @@ export function unknownBenchmark(word: string): string | undefined {
 /** The checks that the controls of a benchmark name. */
 export function checksOfBenchmark(id: string): ReadonlySet<string> {
   return new Set(findBenchmark(id)?.controls.flatMap(({ checks }) => checks) ?? []);
-}
-
-function meant(word: string, known: readonly string[]): string {
-  const nearest = nearestName(word, known);
-  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }

@@ -68,9 +68,10 @@ const PROBLEMS: readonly (readonly [argv: readonly string[], problem: RegExp])[]
   [['-x'], /no option "-x"; see: plimsoll scan --help/],
   [
     ['--output', 'jsn'],
-    /--output: "jsn" is none of table, wide, json, ndjson, csv, name, jsonpath=; did you mean json\?/,
+    /--output: "jsn" is not one of: table, wide, json, ndjson, csv, name, jsonpath=; did you mean json\?/,
   ],
-  [['--severity', 'high,loww'], /"loww" is none of critical, high, low; did you mean low\?/],
+  [['--severity', ','], /^--severity needs a value: --severity SEVERITY$/],
+  [['--severity', 'high,loww'], /"loww" is not one of: critical, high, low; did you mean low\?/],
   [['--severity'], /--severity needs a value: --severity SEVERITY/],
   [['--subject='], /--subject needs a value/],
   [['--watch=yes'], /--watch takes no value/],
