@@ -38,23 +38,35 @@ export function nodeStatusRows(answer: Answered): readonly StatusRow[] {
   ];
 }
 
-/** Containers by state, one row for each engine that could be asked. */
-export function containerCountRows({ status }: Answered): readonly StatusRow[] {
-  return status.engines.flatMap(({ endpoint, containers }) => {
-    if (containers === null) return [];
+/** Containers by state, one row for each engine. */
+export function containerCountRows(answer: Answered): readonly StatusRow[] {
+  return answer.status.engines.map(({ endpoint, containers }, index) => {
+    const name = 'now';
+    if (containers === null)
+      return { name, value: `${missing(answer, `engines[${String(index)}].containers`)} (${endpoint})` };
     const { running, paused, stopped } = containers;
     const value = `${count(running)} running, ${count(paused)} paused, ${count(stopped)} stopped (${endpoint})`;
-    return [{ name: 'now', value }];
+    return { name, value };
   });
 }
 
-/** The share of time in which at least one task waited. */
-function pressureText({ status: { pressure } }: Answered): string {
+/** The share of time in which at least one task waited. What a kernel does not measure is left out. */
+function pressureText(answer: Answered): string {
+  const { pressure } = answer.status;
   const parts = (['cpu', 'memory', 'io'] as const).flatMap((name) => {
     const share = pressure[name]?.some.avg60;
     return share === undefined ? [] : [`${name} ${share.toFixed(2)} %`];
   });
-  return parts.length === 0 ? 'not measured by this kernel' : `${parts.join(', ')} of the last minute`;
+  const unread = (['cpu', 'memory', 'io'] as const).flatMap((name) => {
+    const reason = unreadReason(answer, `pressure.${name}`);
+    return reason === undefined ? [] : [{ name, reason }];
+  });
+  const [first] = unread;
+  if (parts.length === 0) return first === undefined ? 'not measured by this kernel' : `not read: ${first.reason}`;
+  const measured = `${parts.join(', ')} of the last minute`;
+  return first === undefined
+    ? measured
+    : `${measured}; ${unread.map(({ name }) => name).join(', ')} not read: ${first.reason}`;
 }
 
 function diskRows(answer: Answered): readonly StatusRow[] {
@@ -85,8 +97,13 @@ function clockText({ status, clockOffsetMs, clockErrorMs }: Answered): string {
 }
 
 /** Why there is no value. */
-function missing({ unread }: Answered, field: keyof NodeStatus): string {
-  const lead = `nodeStatus.${field}: `;
-  const entry = unread.find((text) => text.startsWith(lead));
-  return entry === undefined ? 'not available' : `not read: ${entry.slice(lead.length)}`;
+function missing(answer: Answered, path: string): string {
+  const reason = unreadReason(answer, path);
+  return reason === undefined ? 'not available' : `not read: ${reason}`;
+}
+
+/** Why the part of the status at `path` could not be read; undefined: it could, or it is absent. */
+function unreadReason({ unread }: Answered, path: string): string | undefined {
+  const lead = `nodeStatus.${path}: `;
+  return unread.find((text) => text.startsWith(lead))?.slice(lead.length);
 }

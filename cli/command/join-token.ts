@@ -7,8 +7,9 @@ import type { ApiClient } from '../../api/client.ts';
 import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
+import { asTyped } from '../invocation.ts';
 import { printError, printFailure } from '../print-error.ts';
-import { isTable, printDocument, printListing } from '../output/listing.ts';
+import { describeUnlistable, isTable, printDocument, printListing } from '../output/listing.ts';
 import { clockTime, dateTime } from '../../api/format.ts';
 
 const SEE = 'see: plimsoll join-token --help';
@@ -55,6 +56,8 @@ export const joinToken = defineCommand({
 
 async function create(client: ApiClient, context: Context): Promise<number> {
   const { args, stdout } = context;
+  const unlistable = describeUnlistable(context, 'join-token create');
+  if (unlistable !== undefined) return printError(context, unlistable, SEE);
   const ttlMs = parseDuration(args.value('ttl') ?? '1h');
   if (ttlMs === undefined || ttlMs < 60_000 || ttlMs > 86_400_000)
     return printError(context, `--ttl: ${JSON.stringify(args.value('ttl'))} is not a duration from 1m to 24h`, SEE);
@@ -104,7 +107,7 @@ async function list(client: ApiClient, context: Context): Promise<number> {
       { text: stateOf(token, nowMs) },
       { text: token.usedBy === '' ? token.nodeId : token.usedBy },
     ]),
-    empty: 'No join tokens. Create one with: plimsoll join-token create',
+    empty: asTyped('No join tokens. Create one with: plimsoll join-token create', context.invocation),
   });
   return EXIT_OK;
 }

@@ -49,7 +49,10 @@ export const nodes = defineCommand({
     const { args, settings, clock } = context;
     const [action] = args.operands;
     // `forget` is what `remove` was called before; it stays for one version.
-    if (action === 'remove' || action === 'forget') {
+    const isRemoval = action === 'remove' || action === 'forget';
+    const misplaced = isRemoval ? undefined : ['stale-for', 'dry-run', 'yes'].find(args.has);
+    if (misplaced !== undefined) return printError(context, `--${misplaced} is for: plimsoll nodes remove`, SEE);
+    if (isRemoval) {
       const { removeNodes } = await import('../nodes/remove.ts');
       return removeNodes(context);
     }
@@ -62,8 +65,6 @@ export const nodes = defineCommand({
       return showNode(context);
     }
     if (action !== undefined) return printError(context, `nodes does not know ${JSON.stringify(action)}`, SEE);
-    const meant = ['stale-for', 'dry-run', 'yes'].find(args.has);
-    if (meant !== undefined) return printError(context, `--${meant} is for: plimsoll nodes remove`, SEE);
     const client = await connect(settings, new AbortController().signal);
     if (!client.ok) return printFailure(context, client.problem);
     const answer = await client.value.get('/v1/nodes', nodeList);

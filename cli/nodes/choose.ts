@@ -1,24 +1,30 @@
 import { nodeList } from '../../api/node.ts';
 import type { ApiClient, Result } from '../../api/client.ts';
 import type { FleetNode } from '../../api/node.ts';
-import { nearestName } from '../../service/nearest.ts';
+import { didYouMean } from '../../service/nearest.ts';
 import { nodeLabel } from '../render/node-label.ts';
 
 /** The nodes that were named, each once, or what is wrong with a name. */
-export type Chosen =
-  { readonly ok: true; readonly nodes: readonly FleetNode[] } | { readonly ok: false; readonly problem: string };
+export type Chosen<N = FleetNode> =
+  { readonly ok: true; readonly nodes: readonly N[] } | { readonly ok: false; readonly problem: string };
+
+type NamedNode = Pick<FleetNode, 'id' | 'name'>;
 
 /** Ids that are listed where a name is not enough. */
 const MAX_LISTED = 5;
-/** Shortest beginning of an id that stands for it. */
+/** Shortest prefix of an id that identifies it. */
 const MIN_PREFIX = 4;
 
 /**
  * The nodes with these ids, names or beginnings of ids; a beginning must fit one node only. So must a name if `isUnique`:
  * for what cannot be undone.
  */
-export function chooseByName(words: readonly string[], known: readonly FleetNode[], isUnique: boolean): Chosen {
-  const chosen = new Map<string, FleetNode>();
+export function chooseByName<N extends NamedNode>(
+  words: readonly string[],
+  known: readonly N[],
+  isUnique: boolean,
+): Chosen<N> {
+  const chosen = new Map<string, N>();
   for (const word of words) {
     const exact = known.filter(({ id }) => id === word);
     const named = exact.length > 0 ? exact : known.filter(({ name }) => name === word);
@@ -51,15 +57,12 @@ export function chooseStale(staleMs: number, nowMs: number, known: readonly Flee
     .toSorted((one, other) => one.lastSeenMs - other.lastSeenMs);
 }
 
-function unknownNode(word: string, known: readonly FleetNode[]): string {
-  const nearest = nearestName(
-    word,
-    known.flatMap(({ name, id }) => [name, id]),
-  );
-  return `no node has the id or name ${JSON.stringify(word)}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
+function unknownNode(word: string, known: readonly NamedNode[]): string {
+  const names = known.flatMap(({ name, id }) => [name, id]);
+  return `no node has the id or name ${JSON.stringify(word)}${didYouMean(word, names)}`;
 }
 
-function ambiguous(word: string, nodes: readonly FleetNode[], isPrefix: boolean): string {
+function ambiguous(word: string, nodes: readonly NamedNode[], isPrefix: boolean): string {
   const ids = nodes.slice(0, MAX_LISTED).map(({ id }) => id);
   const more = nodes.length > ids.length ? ', …' : '';
   const what = isPrefix ? `ids of nodes start with ${word}` : `nodes are called ${nodeLabel(word, word)}`;

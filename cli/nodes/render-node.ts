@@ -5,6 +5,7 @@ import type { StatusRow } from '../../api/node-status-rows.ts';
 import type { NodeStatusAnswer } from '../../api/node-status.ts';
 import { safe } from '../../api/safe.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
+import { asTyped } from '../invocation.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Paint } from '../render/paint.ts';
 import { wrapHard } from '../render/width.ts';
@@ -14,6 +15,8 @@ export interface NodeStyle {
   readonly width: number;
   readonly paint: Paint;
   readonly nowMs: number;
+  /** See {@link asTyped}. */
+  readonly invocation: string;
 }
 
 interface Row extends StatusRow {
@@ -81,7 +84,10 @@ function containerRows(node: NodeDetail, answer: NodeStatusAnswer): readonly Row
   ];
 }
 
-function findingRows({ id, name, counts: { failures, verdicts } }: NodeDetail, { paint }: NodeStyle): readonly Row[] {
+function findingRows(
+  { id, name, counts: { failures, verdicts } }: NodeDetail,
+  { paint, invocation }: NodeStyle,
+): readonly Row[] {
   return [
     ...SEVERITIES.map((severity) => ({
       name: severity,
@@ -91,7 +97,7 @@ function findingRows({ id, name, counts: { failures, verdicts } }: NodeDetail, {
     { name: 'unknown', value: count(verdicts.unknown) },
     { name: 'needs review', value: count(verdicts.manual) },
     { name: 'passed', value: count(verdicts.pass) },
-    { name: 'list', value: `plimsoll findings --node ${nodeLabel(name, id)}` },
+    { name: 'list', value: asTyped(`plimsoll findings --node ${nodeLabel(name, id)}`, invocation) },
   ];
 }
 

@@ -64,9 +64,16 @@ export async function printDocument(
   return stdout.write(`${safeJson(document, 2)}\n`);
 }
 
+/** Why `command`, which prints no list, cannot print as `--output` asks; undefined: it can. */
+export function describeUnlistable({ args }: Pick<Context, 'args'>, command: string): string | undefined {
+  const output = args.value('output') ?? 'table';
+  if (output !== 'csv' && output !== 'name') return undefined;
+  return `${command} has no output ${output}; use table, wide, json, ndjson or jsonpath=TEMPLATE`;
+}
+
 /** Is the output a table for people? */
 export function isTable({ args }: Pick<Context, 'args'>): boolean {
-  return ['table', 'text', 'wide'].includes(args.value('output') ?? 'table');
+  return ['table', 'wide'].includes(args.value('output') ?? 'table');
 }
 
 function linesOf({ rows, empty }: Listing, lines: readonly string[]): string {

@@ -1,12 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
 import type { Test } from 'tap';
 import { runCollector } from '../../collector/main.ts';
 import type { CollectorReady } from '../../collector/main.ts';
+import { openJoinTokens } from '../../collector/enrollment/join-tokens.ts';
+import { openRevocations } from '../../collector/enrollment/revocations.ts';
 import { openSqliteStore } from '../../collector/store/sqlite.ts';
 import { systemClock } from '../../service/clock.ts';
+import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow } from '../collector/store/fleet.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.ts';
@@ -71,6 +75,9 @@ await t.test('nodes are chosen by name, id or age; nothing goes before all is cl
     [['remove', 'old'], /there is no terminal\n {2}to remove without asking: --yes/],
     [['retire'], /nodes does not know "retire"/],
     [['--yes'], /--yes is for: plimsoll nodes remove/],
+    [['revoke', 'old', '--dry-run'], /--dry-run is for: plimsoll nodes remove/],
+    [['revoke', 'old', '--stale-for', '7d'], /--stale-for is for: plimsoll nodes remove/],
+    [['show', 'old', '-y'], /--yes is for: plimsoll nodes remove/],
   ];
   for (const [args, problem] of refused) {
     const { code, stdout, stderr } = await run(...args);
@@ -147,4 +154,49 @@ await t.test('a node that is connected, and a store that takes nothing: said for
   lock.exec('ROLLBACK');
   lock.close();
   t.same(await left(), ['old', 'other']);
+});
+
+await t.test('revoke: nodes by name, hosts that never connected by id, and all or none', async (t) => {
+  const directory = temporaryDirectory(t);
+  const tokens = await openJoinTokens(join(directory, 'join-tokens.json'), systemClock());
+  const revocations = await openRevocations(join(directory, 'revoked-nodes.json'));
+  const enrolled = async (nodeId: string): Promise<void> => {
+    const { token } = await tokens.create({ ttlMs: 60_000, nodeId: '' });
+    await tokens.use(token.id, nodeId);
+  };
+  await enrolled('5e1f00aa');
+  await enrolled('5e1f00bb');
+  await tokens.create({ ttlMs: 60_000, nodeId: '' });
+  const server = await startServer(t, {
+    admission: {
+      tokens,
+      caHash: '',
+      addresses: () => ({ listen: { host: '127.0.0.1', port: 0 } }),
+      revoke: (id) => revocations.revoke(id, Date.now()),
+    },
+  });
+  await server.store.putNode(nodeRow({ id: 'n1', name: 'web-1' }));
+  await server.store.putNode(nodeRow({ id: 'n2', name: ' ' }));
+  writeFileSync(join(directory, 'operator-token'), TOKEN, { mode: 0o600 });
+  const flags = ['--api', `127.0.0.1:${String(server.port)}`, '--data-dir', directory];
+  const revoke = (...words: readonly string[]): Promise<Run> => plimsoll(['nodes', 'revoke', ...words, ...flags]);
+  const revoked = (): readonly string[] => revocations.all().map(({ nodeId }) => nodeId);
+
+  t.match(await revoke('web-1', 'wbe-1'), { code: 2, stdout: '', stderr: /"wbe-1"; did you mean web-1\?/ });
+  t.match(await revoke('web-1', '5e1f'), { code: 2, stdout: '', stderr: /2 ids of nodes start with 5e1f/ });
+  t.match(await revoke('web-1', ''), { code: 2, stdout: '', stderr: /no node has the id or name ""/ });
+  t.same(revoked(), [], 'nothing is revoked before all words are clear');
+
+  const { code, stdout, stderr } = await revoke('web-1', '5e1f00aa', 'n2');
+  t.equal(code, 0, stderr);
+  t.equal(
+    stdout,
+    ['web-1', '5e1f00aa', 'n2']
+      .map((label, index) => {
+        const id = index === 0 ? 'n1' : label;
+        return `${label}: certificates revoked; to enrol it again: plimsoll join-token create --node ${id}\n`;
+      })
+      .join(''),
+  );
+  t.same([...revoked()].sort(), ['5e1f00aa', 'n1', 'n2']);
 });

@@ -4,7 +4,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { nodeDetail } from '../../api/node.ts';
 import { nodeStatusAnswer } from '../../api/node-status.ts';
-import { seen } from '../../posture/observed.ts';
+import { absent, seen, unreadable } from '../../posture/observed.ts';
 import { startAskingServer } from '../collector/api/asking-server.ts';
 import { TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow } from '../collector/store/fleet.ts';
@@ -71,6 +71,32 @@ void t.test('a node that is connected: four sections, exit code 0', async (t) =>
   t.equal(rowOf(stdout, 'list'), 'plimsoll findings --node web-3');
 });
 
+void t.test('what the agent could not read is not called absent', async (t) => {
+  const [engine] = nodeStatusFact().engines;
+  if (engine === undefined) throw new Error('the fixture has an engine');
+  const denied = (name: string) => unreadable(`/proc/pressure/${name}`, 'permission denied');
+  const statuses = [
+    nodeStatusFact({
+      pressure: { cpu: denied('cpu'), memory: denied('memory'), io: denied('io') },
+      engines: [engine, { ...engine, endpoint: 'unix:///b.sock', containers: unreadable('GET /info', 'timed out') }],
+    }),
+    nodeStatusFact({ pressure: { ...nodeStatusFact().pressure, io: denied('io') } }),
+    nodeStatusFact({ pressure: { cpu: absent('x'), memory: absent('x'), io: absent('x') } }),
+  ];
+  const shown: string[] = [];
+  for (const status of statuses) {
+    const node = realNode(factsOf(), status);
+    t.teardown(() => node.close());
+    shown.push((await (await commandLine(t, node.behaviour))('show', 'web-3')).stdout);
+  }
+  const [blind = '', partly = '', old = ''] = shown;
+  t.equal(rowOf(blind, 'pressure'), 'not read: /proc/pressure/cpu: permission denied');
+  t.match(rowOf(blind, 'now'), '12 running');
+  t.match(blind, 'not read: GET /info: timed out (unix:///b.sock)');
+  t.match(rowOf(partly, 'pressure'), /^cpu 3\.00 %, memory 0\.00 % of the last minute; io not read:/);
+  t.equal(rowOf(old, 'pressure'), 'not measured by this kernel');
+});
+
 void t.test('for a program', async (t) => {
   const run = await commandLine(t, web.behaviour);
   const { code, stdout } = await run('show', ID.slice(0, 8), '--output', 'json');
@@ -81,7 +107,7 @@ void t.test('for a program', async (t) => {
   t.match(await run('show', ID, '-o', 'jsonpath={.node.name} {.status.status.uptimeSeconds}'), {
     stdout: /^web-3 86400\n?$/,
   });
-  t.match(await run('show', ID, '-o', 'csv'), { code: 2, stderr: /nodes show has no output csv/ });
+  t.match(await run('show', ID, '-o', 'csv'), { code: 2, stderr: /nodes show has no output csv; use table, wide/ });
   t.equal((await run('show', ID, '--output', 'ndjson')).stdout.trimEnd().split('\n').length, 1);
 });
 
