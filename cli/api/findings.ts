@@ -3,7 +3,7 @@ import type { ApiClient, Result } from '../../api/client.ts';
 import { findingPage, historyPage } from '../../api/finding.ts';
 import type { FindingPage, FleetFinding, HistoryEntry } from '../../api/finding.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
-import { nearestName } from '../../service/nearest.ts';
+import { didYouMean } from '../../service/nearest.ts';
 import type * as s from '../../posture/schema.ts';
 
 /** Findings or entries in one request. */
@@ -70,11 +70,10 @@ export async function describeMissingSubject(client: ApiClient, query: FindingQu
   const matching = known.filter(({ id }) => isShortId(subject) && id.startsWith(subject));
   if (matching.length > 1)
     return `${String(matching.length)} ids of containers start with ${subject}; give more characters`;
-  const nearest = nearestName(
+  const meant = didYouMean(
     subject,
     known.map(({ name }) => name),
   );
-  const meant = nearest === undefined ? '' : `; did you mean ${nearest}?`;
   return `no ${kinds[0] === 'container' ? 'container' : 'subject'} has the name or id ${JSON.stringify(subject)}${meant}`;
 }
 
@@ -123,7 +122,7 @@ export async function readHistory(
   return read.ok ? { ok: true, value: read.value.items } : read;
 }
 
-/** Items of pages until there are `limit`. */
+/** The first `limit` items of pages. The second page and later ones are whole: `itemsOf` may leave out most of each. */
 async function readPages<P extends { readonly cursor: string | null }, T>(
   readPage: (cursor: string | undefined, count: number) => Promise<Result<P>>,
   itemsOf: (page: P) => readonly T[],
@@ -132,12 +131,12 @@ async function readPages<P extends { readonly cursor: string | null }, T>(
   const items: T[] = [];
   let cursor: string | null = null;
   do {
-    const page: Result<P> = await readPage(cursor ?? undefined, Math.min(PAGE, limit - items.length));
+    const page: Result<P> = await readPage(cursor ?? undefined, cursor === null ? Math.min(PAGE, limit) : PAGE);
     if (!page.ok) return page;
     items.push(...itemsOf(page.value));
     cursor = page.value.cursor;
   } while (cursor !== null && items.length < limit);
-  return { ok: true, value: { items, more: cursor !== null } };
+  return { ok: true, value: { items: items.slice(0, limit), more: cursor !== null || items.length > limit } };
 }
 
 /** Names and ids of the containers of `nodes` (ids; none: all). */

@@ -11,7 +11,7 @@ import type { FindingQuery } from '../api/findings.ts';
 import { defineCommand, EXIT_FINDINGS, EXIT_OK, nodeOption, OUTPUT_OPTION, QUIET_OPTION } from '../command.ts';
 import { resolveNodes } from '../nodes/choose.ts';
 import { BY_OPTION, printFindings } from '../output/finding-listing.ts';
-import { isTable } from '../output/listing.ts';
+import { describeUnlistable, isTable } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { nodeLabel } from '../render/node-label.ts';
@@ -29,7 +29,7 @@ export const findings = defineCommand({
     'Lists the findings that the collector has, worst first. Without --verdict a table shows failures, other formats show all. Different options are combined; the values of a repeated option are alternatives.',
     'With UID it shows one finding with all its evidence and its history, also after it was resolved. The UID may be shortened to its first 8 characters.',
     'With --watch it prints each matching change as it happens, until Ctrl-C. After a lost connection it continues without losing a change.',
-    'With --history it lists what was opened, changed and resolved, newest first.',
+    'With --history it lists what was opened, changed and resolved, newest first. The history knows subjects by name only.',
   ],
   operands: { min: 0, max: 1 },
   options: [
@@ -102,8 +102,13 @@ export const findings = defineCommand({
     { line: 'plimsoll findings --history --since 24h --severity high', meaning: 'changes of the last day' },
   ],
   run: async (context) => {
+    const misplaced = optionNotForOne(context);
+    if (misplaced !== undefined) return printError(context, `--${misplaced} is not for one finding`, SEE);
+    const form = unlistedForm(context);
+    const unlistable = form === undefined ? undefined : describeUnlistable(context, form);
+    if (unlistable !== undefined) return printError(context, unlistable, SEE);
     const wanted = readQuery(context);
-    if (!wanted.ok) return printError(context, wanted.problem, 'see: plimsoll findings --help');
+    if (!wanted.ok) return printError(context, wanted.problem, SEE);
     const { args } = context;
     const signal = args.has('watch') ? context.listenForShutdown() : new AbortController().signal;
     const connected = await connect(context.settings, signal);
@@ -129,6 +134,21 @@ export const findings = defineCommand({
   },
 });
 
+const SEE = 'see: plimsoll findings --help';
+
+/** The first option that is given together with a UID and has no meaning there. */
+function optionNotForOne({ args }: Context): string | undefined {
+  if (args.operands.length === 0) return undefined;
+  const names = findings.options.map(({ name }) => name);
+  return names.find((name) => args.has(name) && name !== 'output' && name !== 'quiet');
+}
+
+/** What prints no list: `findings UID` or `findings --watch`; undefined: it prints one. */
+function unlistedForm({ args }: Context): string | undefined {
+  if (args.operands.length > 0) return 'findings UID';
+  return args.has('watch') ? 'findings --watch' : undefined;
+}
+
 async function list(context: Context, client: CliClient, query: FindingQuery, limit: number): Promise<number> {
   const { args, stderr } = context;
   const page = await readFindings(client, query, limit);
@@ -145,8 +165,8 @@ async function list(context: Context, client: CliClient, query: FindingQuery, li
     items: found,
     nameOf: ({ uid }) => uid,
     nodeOf: ({ nodeName, nodeId }) => nodeLabel(nodeName, nodeId),
+    nodeIdOf: ({ nodeId }) => nodeId,
     imageOf: ({ nodeId, subject }) => images.get(`${nodeId} ${subject.id}`) ?? '',
-    joined: false,
     empty: 'No matching findings.',
   });
   if (more) await stderr.write(`plimsoll: more than ${String(limit)} findings match; raise --limit to see them\n`);

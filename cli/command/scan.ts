@@ -13,7 +13,7 @@ import { isTable } from '../output/listing.ts';
 import { hasJoined } from '../render/finding-list.ts';
 import { describeNode } from '../scan/node.ts';
 import type { ScannedNode } from '../scan/node.ts';
-import { isGateOpen, unansweredEngines } from '../scan/coverage.ts';
+import { isGateOpen, unansweredEngines, unlistedReason } from '../scan/coverage.ts';
 import { asTyped } from '../invocation.ts';
 import { hintLines, reportHead } from '../scan/report.ts';
 import { ALL_VERDICTS, isAbout, isAnswer, reaches, selectionOf, unknownSubject } from '../scan/select.ts';
@@ -109,10 +109,10 @@ export const scan = defineCommand({
     });
     if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
     const judged = outcome.findings.filter(scope.includes).toSorted(compareByName);
-    const missing = unknownSubject(context.args, judged);
+    const silent = recorded === undefined ? unansweredEngines(outcome.facts, settings.dockerHost) : [];
+    const missing = unknownSubject(context.args, judged, unlistedReason(outcome.facts, silent));
     if (missing !== undefined) return printError(context, missing);
     await print(context, outcome, judged);
-    const silent = recorded === undefined ? unansweredEngines(outcome.facts, settings.dockerHost) : [];
     for (const { endpoint, reason } of silent)
       await printError(context, `${endpoint} could not be read: ${reason}`, 'docker-host or DOCKER_HOST names it');
     if (silent.length > 0) return EXIT_FAILURE;
@@ -160,8 +160,8 @@ async function print(context: Context, { facts, durationMs }: Scanned, judged: r
     items: shown.map(documentFindings()),
     nameOf: ({ id }) => id,
     nodeOf: () => node.name,
+    nodeIdOf: () => node.name,
     imageOf: ({ subject }) => images.get(subject.id) ?? '',
-    joined: false,
     empty: 'No matching findings.',
   });
 }
@@ -181,7 +181,7 @@ interface Printed {
 async function printTable(context: Context, { node, judged, shown, durationMs }: Printed): Promise<void> {
   const { args, stdout } = context;
   const joined = !['check', 'subject', 'container'].some(args.has);
-  const body = findingLines(context, { findings: shown, nodeOf: () => node.name, joined });
+  const body = findingLines(context, { findings: shown, nodeOf: () => node.name }, joined);
   const lines = [
     ...reportHead(node, judged, durationMs, context),
     '',

@@ -9,23 +9,21 @@ import { printError, printFailure } from '../print-error.ts';
 import { findingBlock } from '../render/finding.ts';
 import { printEntries } from '../watch/history.ts';
 
-/** Shortest beginning of a uid that stands for it. */
-const MIN_PREFIX = 8;
+/** A uid has 32 digits; at least 8 of them identify it. */
+const UID = /^[0-9a-f]{8,32}$/;
+const UID_LENGTH = 32;
 /** Most findings that are searched for a shortened uid, and most entries of its history. */
 const MAX_FINDINGS = 100_000;
 const MAX_ENTRIES = 1_000;
 
 /** `plimsoll findings UID`: one finding and its history. Returns the exit code. */
 export async function showFinding(context: Context, client: CliClient, word: string): Promise<number> {
+  if (!UID.test(word)) return printError(context, `${JSON.stringify(word)} is not the uid of a finding`, UID_HINT);
   const read = await readFinding(client, word);
   if (!read.ok) return printFailure(context, read.problem);
   const { finding, entries } = read.value;
   if (finding === undefined && entries.length === 0)
-    return printError(
-      context,
-      `no finding has the uid ${JSON.stringify(word)}`,
-      `list them with: plimsoll findings -o name   A shortened uid has at least ${String(MIN_PREFIX)} characters`,
-    );
+    return printError(context, `no finding has the uid ${JSON.stringify(word)}`, UID_HINT);
   if (!isTable(context)) {
     await printDocument(context, { finding: finding ?? null, entries }, entries);
     return EXIT_OK;
@@ -38,6 +36,9 @@ export async function showFinding(context: Context, client: CliClient, word: str
   await printEntries(context, client, entries);
   return EXIT_OK;
 }
+
+const UID_HINT =
+  'a uid has 32 hexadecimal digits, the first 8 are enough; list the uids with: plimsoll findings -o name';
 
 interface Read {
   readonly finding: FleetFinding | undefined;
@@ -58,8 +59,11 @@ async function readFinding(client: CliClient, word: string): Promise<Result<Read
   // Without a history it was never open, or the uid is shortened.
   const listed = await readFindings(client, ANY_FINDING, MAX_FINDINGS);
   if (!listed.ok) return listed;
-  const fits = (uid: string): boolean => uid === word || (word.length >= MIN_PREFIX && uid.startsWith(word));
+  const fits = (uid: string): boolean => uid.startsWith(word);
+  const isWhole = word.length === UID_LENGTH;
   const [finding, other] = listed.value.findings.filter(({ uid }) => fits(uid));
+  // The history of a whole uid was read above, and is empty.
+  if (isWhole) return { ok: true, value: { finding, entries: [] } };
   if (finding !== undefined && other === undefined) {
     const entries = await historyOf(client, finding.uid);
     return entries.ok ? { ok: true, value: { finding, entries: entries.value } } : entries;

@@ -28,17 +28,17 @@ export interface PrintedFindings<F extends ShownFinding> {
   /** What each finding is called in `--output name`. */
   readonly nameOf: (finding: F) => string;
   readonly nodeOf: (finding: F) => string;
+  readonly nodeIdOf: (finding: F) => string;
   /** The image of a container; empty: not known. */
   readonly imageOf: (finding: F) => string;
-  /** Subjects of one mild check share a line. */
-  readonly joined: boolean;
   readonly empty: string;
 }
 
-/** Lines of a table of findings: the table itself is part of a page. Undefined where the output is not a plain table. */
+/** Lines of a table of findings: the table itself is part of a page. `joined`: subjects of one mild check share a line. */
 export function findingLines<F extends ShownFinding>(
   context: Context,
-  { findings, nodeOf, joined }: Pick<PrintedFindings<F>, 'findings' | 'nodeOf' | 'joined'>,
+  { findings, nodeOf }: Pick<PrintedFindings<F>, 'findings' | 'nodeOf'>,
+  joined: boolean,
 ): readonly string[] {
   const { tableWidth: width, paint } = context;
   const nodes = new Map<ShownFinding, string>(findings.map((finding) => [finding, nodeOf(finding)]));
@@ -57,7 +57,7 @@ export async function printFindings<F extends ShownFinding>(
   const by = args.value('by');
   if (by !== undefined) return printListing(context, groupListing(by, printed, context));
   if (isTable(context) && args.value('output') !== 'wide')
-    return stdout.write(`${findings.length === 0 ? empty : findingLines(context, printed).join('\n')}\n`);
+    return stdout.write(`${findings.length === 0 ? empty : findingLines(context, printed, false).join('\n')}\n`);
   const columns = ['NODE', 'RESULT', 'CHECK', 'KIND', 'SUBJECT', 'SUBJECT ID', 'EVIDENCE'];
   return printListing(context, {
     document,
@@ -86,11 +86,12 @@ const OTHERS = Object.freeze(['unknown', 'manual', 'pass'] as const satisfies re
 
 /** One line per group, worst first. */
 function groupListing<F extends ShownFinding>(by: string, printed: PrintedFindings<F>, { paint }: Context): Listing {
-  const keyed = printed.findings.flatMap((finding) => {
-    const key = groupOf(by, finding, printed);
-    return key === undefined ? [] : [{ key, finding }];
+  const nameOf = groupNames(printed);
+  const named = printed.findings.flatMap((finding) => {
+    const name = nameOf[by as keyof typeof nameOf](finding);
+    return name === undefined ? [] : [{ name, finding }];
   });
-  const groups = [...Map.groupBy(keyed, ({ key }) => key)]
+  const groups = [...Map.groupBy(named, ({ name }) => name)]
     .map(([name, members]) => {
       const { verdicts, failures } = countFindings(members.map(({ finding }) => finding));
       return { name, verdicts, failures };
@@ -129,18 +130,42 @@ function compareGroups(one: Group, other: Group): number {
   return other.verdicts.unknown - one.verdicts.unknown || (one.name < other.name ? -1 : 1);
 }
 
-/** The group of a finding; undefined: it has none, such as a finding about a file where containers are counted. */
-function groupOf<F extends ShownFinding>(by: string, finding: F, printed: PrintedFindings<F>): string | undefined {
-  const { kind, name } = finding.subject;
-  switch (by) {
-    case 'check':
-      return finding.check;
-    case 'node':
-      return printed.nodeOf(finding);
-    case 'container':
-      return kind === 'container' ? name : undefined;
-    default:
-      if (kind === 'image') return name;
-      return kind === 'container' ? printed.imageOf(finding) || '(unknown image)' : undefined;
-  }
+/**
+ * The name of the group of a finding; undefined: it has none, such as a finding about a file where containers are counted.
+ * Names of nodes and containers are unique on what they belong to only: a node whose name others have is called by its
+ * id, a container whose name is on several nodes by its node too.
+ */
+function groupNames<F extends ShownFinding>({ findings, nodeOf, nodeIdOf, imageOf }: PrintedFindings<F>) {
+  const idsByName = valuesBy(findings, nodeOf, nodeIdOf);
+  const about = findings.filter(isAboutContainer);
+  const nodesOfContainer = valuesBy(about, ({ subject }) => subject.name, nodeIdOf);
+  const isShared = (ids: ReadonlySet<string> | undefined): boolean => (ids?.size ?? 0) > 1;
+  const nodeName = (finding: F): string =>
+    isShared(idsByName.get(nodeOf(finding))) ? nodeIdOf(finding) : nodeOf(finding);
+  return {
+    check: ({ check }: F): string | undefined => check,
+    node: (finding: F): string | undefined => nodeName(finding),
+    container: (finding: F): string | undefined => {
+      if (!isAboutContainer(finding)) return undefined;
+      const { name } = finding.subject;
+      return isShared(nodesOfContainer.get(name)) ? `${name} on ${nodeName(finding)}` : name;
+    },
+    image: (finding: F): string | undefined => {
+      if (finding.subject.kind === 'image') return finding.subject.name;
+      return isAboutContainer(finding) ? imageOf(finding) || '(unknown image)' : undefined;
+    },
+  };
+}
+
+function isAboutContainer({ subject }: ShownFinding): boolean {
+  return subject.kind === 'container';
+}
+
+function valuesBy<F>(
+  findings: readonly F[],
+  keyOf: (finding: F) => string,
+  valueOf: (finding: F) => string,
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const groups = Map.groupBy(findings, keyOf);
+  return new Map([...groups].map(([key, members]) => [key, new Set(members.map(valueOf))]));
 }

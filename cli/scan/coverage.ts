@@ -18,6 +18,12 @@ export function unansweredEngines({ docker, engines }: Facts, configured: string
   });
 }
 
+/** Why not all containers could be listed; undefined: they could. */
+export function unlistedReason({ containers }: Facts, [unanswered]: readonly UnansweredEngine[]): string | undefined {
+  if (unanswered !== undefined) return `${unanswered.endpoint}: ${unanswered.reason}`;
+  return containers.state === 'unreadable' ? containers.reason : undefined;
+}
+
 /**
  * Could something that was not looked at fail as badly as `threshold`? That is so for a container that could not be
  * inspected and a check of that severity, and where containers or engines run that no engine was asked about.

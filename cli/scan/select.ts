@@ -1,7 +1,7 @@
-import type { Finding } from '../../posture/finding.ts';
+import type { Finding, Subject } from '../../posture/finding.ts';
 import { severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
-import { nearestName } from '../../service/nearest.ts';
+import { didYouMean } from '../../service/nearest.ts';
 import type { Arguments } from '../arguments.ts';
 
 /** Which findings of a scan are selected. Lists are alternatives; an empty one matches all. */
@@ -29,8 +29,8 @@ export function selectionOf(args: Arguments): Selection {
 export function isAbout({ checks, subjects, containers }: Selection, finding: Finding): boolean {
   if (checks.length > 0 && !checks.some((check) => isCheck(check, finding.check))) return false;
   if (subjects.length === 0 && containers.length === 0) return true;
-  if (subjects.some((word) => isSubject(word, finding))) return true;
-  return finding.subject.kind === 'container' && containers.some((word) => isSubject(word, finding));
+  if (subjects.some((word) => isSubject(word, finding.subject))) return true;
+  return finding.subject.kind === 'container' && containers.some((word) => isSubject(word, finding.subject));
 }
 
 /** Is it of a verdict and a severity that was asked for? `verdicts` stands in where none was. */
@@ -46,19 +46,26 @@ export function reaches(threshold: Severity, findings: Iterable<Finding>): boole
   return false;
 }
 
-/** What is wrong with a subject or container that no finding is about. */
-export function unknownSubject(args: Arguments, judged: readonly Finding[]): string | undefined {
+/**
+ * What is wrong with a subject or container that no finding is about. `unlisted`: why the containers could not be listed,
+ * undefined where they could; whether one exists is not known then.
+ */
+export function unknownSubject(
+  args: Arguments,
+  judged: readonly Finding[],
+  unlisted: string | undefined,
+): string | undefined {
   for (const option of ['container', 'subject'])
     for (const word of args.values(option)) {
       const isContainer = option === 'container';
       const possible = judged.filter(({ subject }) => !isContainer || subject.kind === 'container');
-      if (possible.some((finding) => isSubject(word, finding))) continue;
-      const nearest = nearestName(
-        word,
-        possible.map(({ subject }) => subject.name),
-      );
-      const meant = nearest === undefined ? '' : `; did you mean ${nearest}?`;
-      return `no ${isContainer ? 'container' : 'subject'} has the name or id ${JSON.stringify(word)}${meant}`;
+      if (possible.some((finding) => isSubject(word, finding.subject))) continue;
+      const names = possible.map(({ subject }) => subject.name);
+      const claim =
+        unlisted === undefined
+          ? `no ${isContainer ? 'container' : 'subject'} has the name or id ${JSON.stringify(word)}`
+          : `nothing was found about ${JSON.stringify(word)}, but the containers could not be listed (${unlisted})`;
+      return claim + didYouMean(word, names);
     }
   return undefined;
 }
@@ -71,7 +78,8 @@ function isCheck(wanted: string, check: string): boolean {
   return check === wanted || (!wanted.includes('.') && check.startsWith(`${wanted}.`));
 }
 
-function isSubject(wanted: string, { subject: { kind, id, name } }: Finding): boolean {
+/** Does `wanted` name this subject: by its name or id, for a container also by 4 or more digits of the id? */
+export function isSubject(wanted: string, { kind, id, name }: Subject): boolean {
   if (wanted === id || wanted === name) return true;
   return kind === 'container' && /^[0-9a-f]{4,64}$/.test(wanted) && id.startsWith(wanted);
 }

@@ -5,8 +5,10 @@ import type { CliClient } from '../api/connect.ts';
 import type { FindingQuery } from '../api/findings.ts';
 import { isFinal, watchEvents } from '../api/watch.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
+import { isTable } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
+import { isSubject } from '../scan/select.ts';
 import { changeLine } from './line.ts';
 
 /** Prints changes that match `query` as they happen, until `signal` aborts or the collector refuses. */
@@ -16,32 +18,32 @@ export async function watchFindings(
   query: FindingQuery,
   signal: AbortSignal,
 ): Promise<number> {
-  const { stdout, stderr, clock, args, tableWidth, paint } = context;
-  const isTable = (args.value('output') ?? 'table') === 'table';
-  let told = false;
+  const { stdout, stderr, clock, args, paint, template } = context;
+  const isPeople = isTable(context);
+  const width = args.value('output') === 'wide' ? Infinity : context.tableWidth;
+  let isReported = false;
   for await (const item of watchEvents(client, { clock, signal, random: Math.random })) {
     switch (item.type) {
       case 'finding': {
         if (!matches(item.event, query)) break;
-        const line = isTable
-          ? changeLine(item.event, query.nodes.length !== 1, tableWidth, paint)
-          : safeJson(item.event);
-        await stdout.write(`${line}\n`);
+        if (template !== undefined) await stdout.write(template({ ...item.event, items: [item.event] }));
+        else if (isPeople) await stdout.write(`${changeLine(item.event, query.nodes.length !== 1, width, paint)}\n`);
+        else await stdout.write(`${safeJson(item.event)}\n`);
         break;
       }
       case 'connected':
-        if (told || isTable) await stderr.write(`watching ${client.url}, Ctrl-C ends it\n`);
-        told = false;
+        if (isReported || isPeople) await stderr.write(`watching ${client.url}, Ctrl-C ends it\n`);
+        isReported = false;
         break;
       case 'gap':
         await printError(context, `changes may be missing: ${item.reason}`);
         break;
       case 'lost':
-        // A connection that broke is made again at once; what is worth telling is that this does not work.
+        // A connection that broke is made again at once; only a failure of that is worth a message.
         if (item.problem === undefined) break;
-        if (!told) await printFailure(context, item.problem);
+        if (!isReported) await printFailure(context, item.problem);
         if (isFinal(item.problem.kind)) return EXIT_FAILURE;
-        told = true;
+        isReported = true;
         break;
       case 'node':
       case 'nodeRemoved':
@@ -61,7 +63,7 @@ function matches(event: FindingEvent, query: FindingQuery): boolean {
     oneOf(query.verdicts, verdicts) &&
     oneOf(query.severities, [finding.severity]) &&
     oneOf(query.kinds, [finding.subject.kind]) &&
-    (query.subject === undefined || query.subject === finding.subject.id || query.subject === finding.subject.name) &&
+    (query.subject === undefined || isSubject(query.subject, finding.subject)) &&
     (query.text === undefined || hasText(finding, query.text))
   );
 }

@@ -5,7 +5,7 @@ import { dateTime } from '../../api/format.ts';
 import { readHistory } from '../api/findings.ts';
 import type { FindingQuery } from '../api/findings.ts';
 import { EXIT_OK } from '../command.ts';
-import { printFailure } from '../print-error.ts';
+import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../output/listing.ts';
 import { findingLabel } from '../render/finding.ts';
@@ -20,6 +20,9 @@ interface WantedHistory {
   readonly sinceMs: number | undefined;
 }
 
+/** A container or a node by its id, which may be shortened, or an image. */
+const SUBJECT_ID = /^(?:sha256:)?[0-9a-f]{4,64}$/;
+
 /** Prints changes of findings, newest first. Returns the exit code. */
 export async function printHistory(context: Context, client: ApiClient, wanted: WantedHistory): Promise<number> {
   const { query, limit, sinceMs } = wanted;
@@ -29,6 +32,13 @@ export async function printHistory(context: Context, client: ApiClient, wanted: 
     limit,
   );
   if (!read.ok) return printFailure(context, read.problem);
+  const { subject = '' } = query;
+  if (read.value.length === 0 && SUBJECT_ID.test(subject))
+    return printError(
+      context,
+      `nothing in the history is about ${JSON.stringify(subject)}: the history knows subjects by name only`,
+      'give the name of the container, image or node',
+    );
   await printEntries(context, client, read.value);
   return EXIT_OK;
 }

@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow, T0 } from '../collector/store/fleet.ts';
-import { environmentOf, plimsoll, temporaryDirectory } from './process.ts';
+import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.ts';
 import type { Run } from './process.ts';
 
 const EVIL = 'evil\u001b]0;owned\u0007\u202e\nx\u009b2J';
@@ -180,8 +180,9 @@ await t.test('one fleet', async (t) => {
     await server.store.putNode(nodeRow({ id: 'n4', name: '$(touch pwned)', containers: [] }));
     const [, api = '', , dataDir = ''] = flags;
     const settings = { PLIMSOLL_API: api, PLIMSOLL_DATA_DIR: dataDir };
-    t.match(await plimsoll(['completion', 'names', 'node'], settings), { code: 0, stdout: 'web-3\n', stderr: '' });
-    t.match(await plimsoll(['completion', 'names', 'container'], settings), { code: 0, stdout: 'shop-db\n' });
+    const offered = await plimsoll(['completion', 'names', 'node'], settings);
+    t.strictSame(offered, { code: 0, stdout: 'web-3\n', stderr: '' });
+    t.equal((await plimsoll(['completion', 'names', 'container'], settings)).stdout, 'shop-db\n');
     t.match(await plimsoll(['completion', 'names', 'node'], { PLIMSOLL_API: '127.0.0.1:9' }), {
       stdout: '',
       stderr: '',
@@ -204,6 +205,9 @@ await t.test('one fleet', async (t) => {
       ['--history --by node', /exclude each other/],
       ['-q -o json', /--quiet and --output exclude each other/],
       ['--container a --subject b', /exclude each other/],
+      ['-n ,', /--node needs a value: --node NODE/],
+      ['--watch -o csv', /findings --watch has no output csv; use table, wide, json/],
+      ['--watch -o name', /findings --watch has no output name/],
     ] as const)
       t.match(await run('findings', ...args.split(' ')), { code: 2, stdout: '', stderr: problem }, args);
   });
@@ -225,10 +229,96 @@ await t.test('one fleet', async (t) => {
         word,
       );
     t.match(await run('findings', 'f'.repeat(12)), { code: 2, stderr: /no finding has the uid/ });
+    t.match(await run('findings', 'f'.repeat(32)), { code: 2, stderr: /no finding has the uid/ });
+    for (const word of ['fffffff', 'f'.repeat(33), `${'f'.repeat(31)}g`, 'web-3'])
+      t.match(await run('findings', word), { code: 2, stderr: /is not the uid of a finding\n {2}a uid has 32/ }, word);
+    for (const [option, ...value] of [
+      ['--fail-on', 'low'],
+      ['--watch'],
+      ['--history'],
+      ['--severity', 'high'],
+      ['--by', 'node'],
+      ['--node', 'web-3'],
+      ['--limit', '5'],
+    ] as const) {
+      const refused = await run('findings', uid, option, ...value);
+      t.match(refused, { code: 2, stdout: '', stderr: `${option} is not for one finding` }, option);
+    }
+    t.match(await run('findings', uid, '-o', 'csv'), { code: 2, stderr: /findings UID has no output csv/ });
+    t.match(await run('join-token', 'create', '-o', 'name'), {
+      code: 2,
+      stdout: '',
+      stderr: /join-token create has no output name/,
+    });
     const high = await run('findings', '--history', '--severity', 'high');
     t.equal(high.stdout.split('\n').length, 4, 'header, resolved, opened');
     t.equal((await run('findings', '--history', '--check', 'kernel', '-o', 'ndjson')).stdout.split('\n').length, 2);
+    const oldest = await run('findings', '--history', '--check', 'kernel', '--limit', '1', '-o', 'ndjson');
+    t.equal(oldest.stdout.split('\n').length, 2, 'entries that do not match do not count for the limit');
+    t.match(await run('findings', '--history', '--container', 'shop-db', '-o', 'name'), { code: 0, stdout: uid });
+    for (const id of [DB, DB.slice(0, 12)])
+      t.match(await run('findings', '--history', '--container', id), {
+        code: 2,
+        stdout: '',
+        stderr: /the history knows subjects by name only/,
+      });
   });
+});
+
+await t.test('the same name on two nodes is two groups', async (t) => {
+  const { server, run } = await fleet(t);
+  const subject = { kind: 'container', id: 'c'.repeat(64), name: 'shop-db' } as const;
+  const put = [finding({ check: 'container.devices', severity: 'low', subject })];
+  for (const [id, name] of [
+    ['n3', 'db-1'],
+    ['n4', 'twin'],
+    ['n5', 'twin'],
+  ] as const) {
+    await server.store.putNode(nodeRow({ id, name, containers: [] }));
+    await server.commit(commit({ nodeId: id, sequence: 1, snapshot: true, put }));
+  }
+  const lines = async (by: string): Promise<readonly string[]> =>
+    (await run('findings', '--by', by, '--check', 'container')).stdout.trimEnd().split('\n').slice(2);
+  t.strictSame(
+    (await lines('container')).map((line) => line.split(/ {2,}/).slice(0, 5)),
+    [
+      ['shop-db on web-3', '0', '1', '0', '0'],
+      ['shop-db on db-1', '0', '0', '0', '1'],
+      ['shop-db on n4', '0', '0', '0', '1'],
+      ['shop-db on n5', '0', '0', '0', '1'],
+    ],
+  );
+  t.strictSame(
+    (await lines('node')).map((line) => line.split(/ {2,}/).slice(0, 5)),
+    [
+      ['web-3', '0', '1', '0', '0'],
+      ['db-1', '0', '0', '0', '1'],
+      ['n4', '0', '0', '0', '1'],
+      ['n5', '0', '0', '0', '1'],
+    ],
+  );
+});
+
+await t.test('watch: a container by a part of its id, printed by a template', async (t) => {
+  const { server, flags } = await fleet(t);
+  const words = ['findings', '--watch', '--container', DB.slice(0, 12), '-o', 'jsonpath={.finding.check}'];
+  const child = spawn(process.execPath, [PROGRAM, ...words, ...flags], { env: environmentOf(), stdio: 'pipe' });
+  t.teardown(() => child.kill('SIGKILL'));
+  const { promise: printed, resolve } = Promise.withResolvers<string>();
+  child.stdout.setEncoding('utf8').once('data', resolve);
+  child.once('close', () => resolve('nothing'));
+  // The stream is open once the collector has a connection: until then nothing is lost, changes are printed from there.
+  const other = { kind: 'container', id: 'a'.repeat(64), name: 'other' } as const;
+  const mine = { kind: 'container', id: DB, name: 'shop-db' } as const;
+  let sequence = 2;
+  const change = setInterval(() => {
+    const put = [other, mine].map((subject) => finding({ check: `container.made-up-${String(sequence)}`, subject }));
+    void server.commit(commit({ nodeId: NODE, sequence, put: [put[0], put[1]].filter((one) => one !== undefined) }));
+    sequence += 1;
+  }, 200);
+  t.teardown(() => clearInterval(change));
+  t.match(await printed, /^container\.made-up-\d+\n$/, 'one line: not the other container');
+  child.kill('SIGINT');
 });
 
 await t.test('hints name the program as it was started', async (t) => {

@@ -96,6 +96,20 @@ void t.test('what cannot be read at all is an error that says what to do', async
   t.match(root.stderr, /the node cannot be read: .*\n {2}see: --host-root/);
 });
 
+void t.test('a container of an engine that does not answer may exist', async (t) => {
+  const engine = 'unix:///nonexistent/docker.sock';
+  const { code, stdout, stderr } = await plimsoll(['scan', '--docker-host', engine, '--container', 'web']);
+  t.match({ code, stdout }, { code: 2, stdout: '' });
+  t.match(stderr, `nothing was found about "web", but the containers could not be listed (${engine}: `);
+  t.notMatch(stderr, 'has the name');
+});
+
+void t.test('a check of containers says how one that does not run is judged', async (t) => {
+  const { stdout } = await plimsoll(['explain', 'container.default-bridge']);
+  t.match(stdout.replaceAll(/\s+/g, ' '), 'one level milder unless it is restarting');
+  t.notMatch((await plimsoll(['explain', 'kernel.lockdown'])).stdout, 'milder');
+});
+
 void t.test('the schema refuses what it should', (t) => {
   const good = {
     schema: 'plimsoll/scan/v1',
