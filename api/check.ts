@@ -9,7 +9,9 @@ export const check = s.object({
   severity,
   severityLevels: s.list(
     s.object({ severity, when: s.string('which failures have it') }),
-    'severities of failures, worst first; empty: every failure has `severity`, otherwise `severity` is the worst',
+    'severities of failures, worst first; empty: every failure has `severity`, otherwise `severity` is the worst. A ' +
+      'container that does not run is judged by its declaration, one level milder unless it is restarting; a failure of ' +
+      'severity `low` is then not applicable',
     8,
   ),
   judges: s.openOneOf(['node', 'docker', 'sshd', 'container', 'image', 'file', 'listener']),

@@ -1,7 +1,7 @@
 import type { Program } from '../service/config/setting.ts';
 import type { Context } from './context.ts';
 
-/** One command of the program: its documentation and what it does. One file a command, in `cli/command/`. */
+/** One command of the program: its documentation and what it does. One file per command, in `cli/command/`. */
 export interface Command {
   readonly name: string;
   /** One line, for the list of commands. */

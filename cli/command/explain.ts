@@ -106,12 +106,14 @@ function page(check: Check, document: DocumentCheck, { width, paint }: Context):
   ];
 }
 
-/** What decides the severity of a failure; nothing where there is one severity. */
+/** What decides the severity of a failure; nothing where there is one severity whatever the subject. */
 function severityLines({ severityLevels, judges }: Check, width: number, title: string): readonly string[] {
-  if (severityLevels === undefined) return [];
-  const levels = severityLevels.map(({ severity, when }) => `${severity}: ${when}`);
+  const levels = (severityLevels ?? []).map(({ severity, when }) => `${severity}: ${when}`);
   if (judges === 'container')
-    levels.push('A container that does not run is judged by its declaration, one level milder.');
+    levels.push(
+      'A container that does not run is judged by its declaration, one level milder unless it is restarting; a failure of severity low is then not applicable.',
+    );
+  if (levels.length === 0) return [];
   return ['', title, ...levels.flatMap((level) => wrap(level, width - 2).map((line) => `  ${line}`))];
 }
 
