@@ -7,7 +7,7 @@ import { App } from './app.tsx';
 import { applyTheme, readTheme } from './theme.ts';
 import './style.css';
 
-/** How long until a GET that was broken off is repeated. */
+/** Delay before a GET is retried after a lost connection. */
 const REPEAT_MS = 300;
 
 applyTheme(readTheme());

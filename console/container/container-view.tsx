@@ -11,7 +11,7 @@ import { History } from '../history/history-view.tsx';
 import { useCell } from '../hook/use-cell.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
-import { askNode } from '../node/ask-node.ts';
+import { askNode, unreadText } from '../node/ask-node.ts';
 import type { NodeAnswer } from '../node/ask-node.ts';
 import { FactList } from '../node/fact-list.tsx';
 import { SettingTable } from '../node/setting-table.tsx';
@@ -118,7 +118,12 @@ function Missing({
   return (
     <Card title="Container">
       <EmptyNote>
-        {answer.outcome === 'ok' ? 'No engine of this node has this container any more.' : null}
+        {answer.outcome === 'ok' && answer.value === null ? (
+          <UntrustedText text={unreadText('containers', answer.unread)} />
+        ) : null}
+        {answer.outcome === 'ok' && answer.value !== null
+          ? 'The node lists no container with this id: it was removed, or it could not be inspected.'
+          : null}
         {answer.outcome === 'failed' ? (
           <>
             The node could not answer: <UntrustedText text={answer.message} />. Stored:
@@ -182,7 +187,7 @@ function Live({
       {live.pid === 0 ? null : (
         <Card
           className="card-containers"
-          title="Declared beside effective"
+          title="Declared and effective settings"
           aside={
             <>
               <span class="muted">answered {clockTime(atMs)}</span>{' '}

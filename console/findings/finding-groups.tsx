@@ -17,14 +17,6 @@ import { count } from '../../api/format.ts';
 
 const RELOAD_EVERY_MS = 3000;
 
-/** What people read for each grouping. */
-export const GROUP_LABELS = Object.freeze({
-  check: 'check',
-  node: 'node',
-  container: 'container',
-  image: 'image',
-} satisfies Record<GroupBy, string>);
-
 /** The findings that match, counted by check, node, container or image; worst first. */
 export function FindingGroups({ filter, by }: { readonly filter: FindingFilter; readonly by: GroupBy }): JSX.Element {
   const { api } = useServices();
@@ -40,8 +32,8 @@ export function FindingGroups({ filter, by }: { readonly filter: FindingFilter; 
   return (
     <div class="groups">
       <DataTable
-        label={`Findings by ${GROUP_LABELS[by]}`}
-        columns={[GROUP_LABELS[by], ...(hasNode ? ['node'] : []), 'failures', 'unknown', 'manual', 'findings']}
+        label={`Findings by ${by}`}
+        columns={[by, ...(hasNode ? ['node'] : []), 'failures', 'unknown', 'manual', 'findings']}
         rows={value.groups.map((group) => ({ key: keyOf(group), cells: cellsOf(group, filter) }))}
       />
       {value.more ? <EmptyNote>There are more groups: narrow the filter.</EmptyNote> : null}

@@ -19,7 +19,7 @@ export function FindingHistory({ uid, changedMs }: { readonly uid: string; reado
   const { value, problem } = loaded;
   if (problem !== undefined) return <ProblemNote problem={problem} onRetry={loaded.reload} />;
   if (value === undefined) return <LoadingNote what="the history" />;
-  if (value.entries.length === 0) return <p class="muted">No history: never open, or past retention.</p>;
+  if (value.entries.length === 0) return <p class="muted">No changes of this finding within the retention period.</p>;
   return (
     <ol class="history">
       {value.entries.map(({ position, atMs, action, verdict, severity }) => (

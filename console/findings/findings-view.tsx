@@ -7,7 +7,7 @@ import { GROUP_BY } from '../../api/finding.ts';
 import type { GroupBy } from '../../api/finding.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { FilterBar } from './filter-bar.tsx';
-import { FindingGroups, GROUP_LABELS } from './finding-groups.tsx';
+import { FindingGroups } from './finding-groups.tsx';
 import { FindingPanel } from './finding-panel.tsx';
 import { FindingRows } from './finding-rows.tsx';
 import { useFindingList } from './use-finding-list.ts';
@@ -85,7 +85,7 @@ function GroupChooser({
         <option value="">nothing</option>
         {GROUP_BY.map((by) => (
           <option key={by} value={by}>
-            {GROUP_LABELS[by]}
+            {by}
           </option>
         ))}
       </select>

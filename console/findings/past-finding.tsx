@@ -20,9 +20,10 @@ export function PastFinding({ last }: { readonly last: HistoryEntry }): JSX.Elem
   const text = useLoad(`check ${check}`, (signal) =>
     api.get(`/v1/checks/${encodeURIComponent(check)}`, checkSchema, signal),
   );
+  const title = last.verdict === 'fail' ? text.value?.failTitle : text.value?.title;
   return (
     <article class="detail">
-      <h2 tabIndex={-1}>{text.value?.title ?? <UntrustedText text={check} />}</h2>
+      <h2 tabIndex={-1}>{title ?? <UntrustedText text={check} />}</h2>
       <p class="detail-tags">
         <span class="tag">{action === 'resolved' ? 'resolved' : 'gone'}</span>
         <span class="muted">

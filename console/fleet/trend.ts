@@ -78,7 +78,7 @@ export function trendRows({ points }: Trend, rows: number): readonly Trend['poin
 /** One sentence: how the open failures went over the range. */
 export function trendSentence(trend: Trend, range: TrendRange): string {
   const [first, last] = [trend.points.at(0), trend.points.at(-1)];
-  if (first === undefined || last === undefined) return 'No history of this time.';
+  if (first === undefined || last === undefined) return 'No history for this period.';
   const [before, now] = [totalOf(first.failures), totalOf(last.failures)];
   if (before === now) return `${counted(now, 'open failure')}, as many as at the start of ${spanText(range)}.`;
   const word = now > before ? 'more' : 'fewer';

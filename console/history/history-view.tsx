@@ -38,6 +38,7 @@ export function History({ nodeId, subject = '' }: { readonly nodeId: string; rea
   const { nodes } = useCell(fleet);
   const [older, setOlder] = useState<readonly HistoryEntry[]>([]);
   const [next, setNext] = useState<string | null>();
+  const [isReading, setReading] = useState(false);
   const query = (cursor?: string): string => {
     const params = new URLSearchParams({ limit: String(PAGE) });
     if (nodeId !== '') params.set('node', nodeId);
@@ -54,8 +55,10 @@ export function History({ nodeId, subject = '' }: { readonly nodeId: string; rea
   const { value, problem } = newest;
   const cursor = next === undefined ? (value?.cursor ?? null) : next;
   const readOlder = async (): Promise<void> => {
-    if (cursor === null) return;
+    if (cursor === null || isReading) return;
+    setReading(true);
     const page = await api.get(query(cursor), historyPage);
+    setReading(false);
     if (!page.ok) return newest.reload();
     // Entries of the first page that newer ones push out of it stay.
     setOlder((read) => [...(read.length === 0 ? (value?.entries ?? []) : read), ...page.value.entries]);
@@ -69,11 +72,11 @@ export function History({ nodeId, subject = '' }: { readonly nodeId: string; rea
       {problem === undefined ? null : <ProblemNote problem={problem} onRetry={newest.reload} />}
       {value === undefined && problem === undefined ? <LoadingNote what="the history" /> : null}
       {value !== undefined && entries.length === 0 ? (
-        <EmptyNote>No history: no finding was opened, or past retention.</EmptyNote>
+        <EmptyNote>No changes of findings within the retention period.</EmptyNote>
       ) : null}
       <ChangeList changes={entries.map((entry) => changeOfHistory(entry, names.get(entry.nodeId) ?? entry.nodeId))} />
       {cursor === null ? null : (
-        <button type="button" class="button" onClick={() => void readOlder()}>
+        <button type="button" class="button" disabled={isReading} onClick={() => void readOlder()}>
           Show older changes
         </button>
       )}

@@ -5,8 +5,9 @@ import type { ImageUse } from '../../api/node.ts';
 import * as s from '../../posture/schema.ts';
 import { OPEN_FILTER } from '../filter.ts';
 import { FindingsCard } from '../findings/findings-card.tsx';
+import { useCell } from '../hook/use-cell.ts';
 import { useLoad } from '../hook/use-load.ts';
-import { askNode } from '../node/ask-node.ts';
+import { askNode, unreadText } from '../node/ask-node.ts';
 import { FactList } from '../node/fact-list.tsx';
 import { Card } from '../part/card.tsx';
 import { DataTable } from '../part/data-table.tsx';
@@ -85,10 +86,13 @@ export function ImageView({ imageId }: { readonly imageId: string }): JSX.Elemen
   );
 }
 
-/** How the image was built, as the first node that answers says. */
+/** How the image was built, read from the first connected node that runs it. */
 function Build({ use }: { readonly use: ImageUse }): JSX.Element {
-  const { api } = useServices();
-  const nodeId = use.containers[0]?.nodeId ?? '';
+  const { api, fleet } = useServices();
+  const { nodes } = useCell(fleet);
+  const connected = new Set(nodes.filter((node) => node.connected).map(({ id }) => id));
+  const nodeId =
+    (use.containers.find((container) => connected.has(container.nodeId)) ?? use.containers[0])?.nodeId ?? '';
   const asked = useLoad(`image facts ${nodeId} ${use.id}`, (signal) => {
     // The id comes from the address: within these characters a CEL string needs no escape.
     const id = /^[\w:.-]{1,128}$/.test(use.id) ? use.id : '';
@@ -107,7 +111,12 @@ function Build({ use }: { readonly use: ImageUse }): JSX.Element {
           The node could not answer: <UntrustedText text={answer.message} />
         </EmptyNote>
       ) : null}
-      {answer?.outcome === 'ok' && image === undefined ? (
+      {answer?.outcome === 'ok' && answer.value === null ? (
+        <EmptyNote>
+          <UntrustedText text={unreadText('images', answer.unread)} />
+        </EmptyNote>
+      ) : null}
+      {answer?.outcome === 'ok' && answer.value !== null && image === undefined ? (
         <EmptyNote>The node does not list this image.</EmptyNote>
       ) : null}
       {image === undefined ? null : (

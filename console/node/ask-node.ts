@@ -47,6 +47,11 @@ export async function askNode<T>(
   }
 }
 
+/** What people read where the answer is null: the fact (`what`, such as containers) could not be read. */
+export function unreadText(what: string, unread: readonly string[]): string {
+  return `The ${what} of the node could not be read${unread.length === 0 ? '.' : `: ${unread.join('; ')}`}`;
+}
+
 function failed(message: string): { readonly ok: true; readonly value: NodeAnswer<never> } {
   return { ok: true, value: { outcome: 'failed', message } };
 }

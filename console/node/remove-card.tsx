@@ -34,8 +34,8 @@ export function RemoveCard({ node }: { readonly node: FleetNode }): JSX.Element 
   return (
     <Card title="Not coming back?" className="card-remove">
       <p>
-        A node that is not connected can be removed. The collector then has nothing of it but its history, and it counts
-        nowhere any more.
+        A node that is not connected can be removed. The collector then deletes its findings, keeps their history, and
+        no longer counts the node.
       </p>
       <button type="button" class="button" aria-haspopup="dialog" onClick={open}>
         Remove this node …

@@ -27,9 +27,7 @@ export function IssuesCard(): JSX.Element | null {
   const shown = value.issues.slice(0, SHOWN);
   return (
     <section class="issues" aria-labelledby="issues-title">
-      <h2 id="issues-title">
-        {counted(total, 'thing')} {total === 1 ? 'does' : 'do'} not work
-      </h2>
+      <h2 id="issues-title">{counted(total, 'issue')} of the collector, its sinks and agents</h2>
       <ol>
         {shown.map((issue, index) => (
           <li key={`${String(index)} ${issue.code} ${issue.subject}`}>

@@ -101,7 +101,7 @@ void t.test('the trend as columns, rows and words', async (t) => {
   const [hour] = TREND_RANGES;
   if (hour === undefined) throw new Error('no range');
   t.equal(trendSentence(trend, hour), '99 open failures, 99 more than at the start of the last 1 h.');
-  t.equal(trendSentence({ ...trend, points: [] }, hour), 'No history of this time.');
+  t.equal(trendSentence({ ...trend, points: [] }, hour), 'No history for this period.');
 });
 
 void t.test('the state of the fleet in a sentence', async (t) => {

@@ -88,7 +88,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
 
   await t.test('what does not work is said, as the collector says it', async (t) => {
     const total = await issueCount(site);
-    const issues = page.getByRole('region', { name: `${String(total)} things do not work` });
+    const issues = page.getByRole('region', { name: `${String(total)} issues of the collector, its sinks and agents` });
     await issues.waitFor();
     // Five nodes are offline: one line each, and once what to do about it.
     t.equal(await issues.getByRole('listitem').count(), 5);
@@ -122,7 +122,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await live.stop();
     await changes.getByText('went offline').waitFor();
     const total = await issueCount(site);
-    const issues = page.getByRole('region', { name: `${String(total)} things do not work` });
+    const issues = page.getByRole('region', { name: `${String(total)} issues of the collector, its sinks and agents` });
     await issues.getByText(`and ${String(total - 5)} more: plimsoll status`).waitFor();
     t.equal(await issues.getByRole('listitem').count(), 5);
     await issues.getByRole('link', { name: 'web-1' }).click();
@@ -329,9 +329,9 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await page.getByRole('link', { name: 'plimsoll-test-console-odd' }).click();
     await page.getByRole('heading', { level: 1, name: 'plimsoll-test-console-odd' }).waitFor();
     await go(`#/nodes/${nodeId}/containers/${'0'.repeat(64)}`);
-    await page.getByText('No engine of this node has this container any more.').waitFor();
+    await page.getByText(/^The node lists no container with this id/).waitFor();
     await go('#/nodes/seeded-0/containers/' + encodeURIComponent('a" || true'));
-    await page.getByText('No engine of this node has this container any more.').waitFor();
+    await page.getByText(/^The node lists no container with this id/).waitFor();
     calm(t);
   });
 
