@@ -45,7 +45,7 @@ export interface ApiClientOptions {
   readonly token: () => string | undefined;
   /** Called when the collector refuses the token. */
   readonly onRefused?: () => void;
-  /** Resolves when a GET that was broken off is to be repeated, once; absent: it is not. */
+  /** Called before a GET is retried, once, after a lost connection; without it, requests are not retried. */
   readonly beforeRepeat?: (signal: AbortSignal) => Promise<void>;
   readonly texts: FailureTexts;
 }

@@ -3,7 +3,7 @@ import { count, time } from './part.ts';
 
 const node = { nodeId: s.string(), nodeName: s.string() };
 
-/** Why there is no answer of a node. */
+/** Why a node did not answer. */
 export const unanswered = [
   s.object({ outcome: s.oneOf(['error']), ...node, error: s.string() }),
   s.object({ outcome: s.oneOf(['timeout']), ...node, deadlineMs: count('how long the collector waited') }),

@@ -11,27 +11,27 @@ export interface MacroDefinition extends Pick<FunctionDefinition, 'doc' | 'examp
 export const MACROS: Readonly<Record<Walk, MacroDefinition>> = {
   filter: {
     forms: ['x, p'],
-    doc: 'The items that meet a condition.',
+    doc: 'The items for which a condition is true.',
     examples: [['[1, 2, 3].filter(x, x > 1)', '[2, 3]']],
   },
   map: {
     forms: ['x, t', 'x, p, t'],
-    doc: 'The result of an expression for each item, or for each item that meets a condition.',
+    doc: 'What an expression makes of each item, or of the items for which a condition is true.',
     examples: [['[1, 2, 3].map(x, x > 1, x * 10)', '[20, 30]']],
   },
   exists: {
     forms: ['x, p', 'k, v, p'],
-    doc: 'Is a condition true of at least one item?',
+    doc: 'Is a condition true for at least one item?',
     examples: [['{"a": 1, "b": 2}.exists(k, v, v > 1)', 'true']],
   },
   all: {
     forms: ['x, p', 'k, v, p'],
-    doc: 'Is a condition true of all items?',
+    doc: 'Is a condition true for all items?',
     examples: [['[2, 4].all(x, x % 2 == 0)', 'true']],
   },
   exists_one: {
     forms: ['x, p', 'k, v, p'],
-    doc: 'Is a condition true of exactly one item?',
+    doc: 'Is a condition true for exactly one item?',
     examples: [['[1, 2, 3].exists_one(x, x > 2)', 'true']],
   },
   existsOne: {
