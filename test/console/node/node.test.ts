@@ -1,7 +1,13 @@
 import t from 'tap';
+import { unreadText } from '../../../console/node/ask-node.ts';
 import { kernelRows, NODE_EXPRESSION, nodeFacts, reasonOf, runtimeRows } from '../../../console/node/node-facts.ts';
 import type { NodeFacts } from '../../../console/node/node-facts.ts';
-import { compileExpression } from '../../../posture/expression.ts';
+import { containerDetailExpression, containerDetails } from '../../../posture/compare/container.ts';
+import { compileExpression, evaluate } from '../../../posture/expression.ts';
+import type { Facts } from '../../../posture/fact/facts.ts';
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import { project } from '../../../posture/projection.ts';
+import { factsOf } from '../../fixture/facts.ts';
 
 const FACTS: NodeFacts = {
   node: { virtualization: 'kvm', effectiveUid: 0 },
@@ -89,4 +95,22 @@ void t.test('a reason belongs to its fact only', async (t) => {
 void t.test('the question compiles', async (t) => {
   t.match(compileExpression(NODE_EXPRESSION), { ok: true });
   t.match(nodeFacts.parse(FACTS), { ok: true });
+});
+
+void t.test('a container that is gone, and containers that could not be read', async (t) => {
+  const compiled = compileExpression(containerDetailExpression('c'.repeat(64)) ?? '');
+  if (!compiled.ok) throw new Error(compiled.problem);
+  const ask = (containers: Facts['containers']) => {
+    const evaluated = evaluate(compiled.expression, project(factsOf({ containers })));
+    if (!evaluated.ok) throw new Error(evaluated.problem);
+    return { parsed: containerDetails.parse(evaluated.value), unread: evaluated.unread };
+  };
+  for (const containers of [seen([], 'GET /containers/json'), absent('/var/run/docker.sock')])
+    t.same(ask(containers), { parsed: { ok: true, value: [] }, unread: [] });
+  const { parsed, unread } = ask(unreadable('GET /containers/json', 'timed out'));
+  t.same(parsed, { ok: true, value: null });
+  t.equal(
+    unreadText('containers', unread),
+    'The containers of the node could not be read: containers: GET /containers/json: timed out',
+  );
 });

@@ -115,7 +115,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
       .click();
     const panel = page.getByRole('region', { name: 'Details of the finding' });
     await panel.getByText('The node does not report this finding any more').waitFor();
-    await panel.getByRole('heading', { level: 2, name: 'Seccomp protection is' }).waitFor();
+    await panel.getByRole('heading', { level: 2, name: 'Seccomp protection is missing or weak' }).waitFor();
     await panel.locator('.history li').nth(1).waitFor();
     t.equal(await panel.locator('.history li').count(), 2, 'opened and resolved');
     await go('#/');
