@@ -161,8 +161,8 @@ await t.test('revoke: nodes by name, hosts that never connected by id, and all o
   const tokens = await openJoinTokens(join(directory, 'join-tokens.json'), systemClock());
   const revocations = await openRevocations(join(directory, 'revoked-nodes.json'));
   const enrolled = async (nodeId: string): Promise<void> => {
-    const { token } = await tokens.create({ ttlMs: 60_000, nodeId: '' });
-    await tokens.use(token.id, nodeId);
+    const created = await tokens.create({ ttlMs: 60_000, nodeId: '' });
+    t.ok(await tokens.use(created?.token.id ?? '', nodeId));
   };
   await enrolled('5e1f00aa');
   await enrolled('5e1f00bb');
