@@ -17,14 +17,14 @@ import { createSessionClient } from './transport/session-client.ts';
 import { openSpool } from './transport/spool.ts';
 import { joinFleet, keepCertificateRenewed } from './enrollment/join.ts';
 import { openLiveNode } from './live-node.ts';
+import { createLocalObserver } from './local-observer.ts';
+import type { NodeObserver } from './node-observer.ts';
 import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
-import { readSysctlsOnDemand } from './inspector/kernel/sysctls.ts';
 import { createQueryAnswerer } from './query/query-answerer.ts';
-import { createNodeStatusReader } from './status/read-node-status.ts';
-import type { NodeUpdate } from './watch/node-state.ts';
+import { createNodeFindings } from './watch/node-findings.ts';
+import type { NodeSnapshot } from './watch/node-findings.ts';
 import { openSubjectFile } from './watch/subject-file.ts';
 import { engineTlsPaths } from './runtime/docker/load-engine-tls.ts';
-import { watchNode } from './watch/watch-node.ts';
 
 /** What an agent is run with. */
 export interface AgentOptions {
@@ -46,7 +46,7 @@ const CLOSE_DEADLINE_MS = 3000;
 
 /** Watches this node and streams what changes, until the signal aborts. Rejects with what stopped it from starting. */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { settings, version, clock, log, signal } = options;
+  const { settings, clock, log } = options;
   const directory = join(settings.dataDir, 'agent');
   await makePrivateDirectory(directory);
   const lockFile = join(directory, 'lock');
@@ -57,18 +57,15 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     log.warn({ directory }, 'the agent before this one did not end in order: it was killed, or crashed');
   const budget = budgetOf(options);
   try {
-    const { hostRoot, dockerHost, nodeName, dataDir } = settings;
-    const dockerTls = engineTlsPaths(settings);
-    const node = { hostRoot, dockerHost, dockerTls, nodeName, dataDir, agentVersion: version };
-    const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent: budget.fact });
-    const { id: nodeId, name } = await access.inventory();
+    const observer = await openObserver(options, budget);
+    const { id: nodeId, name } = await observer.inventory();
     await ensureOwnCertificate(settings, nodeId, clock.now());
     await joinFleet(settings, nodeId, log);
     // Missing or wrong certificates stop the start; later they only stop an attempt to connect.
     await loadOwnCertificate(settings, nodeId);
-    log.info({ nodeId, name, runtime: access.runtime.endpoint, checks: CHECKS.length }, 'agent started');
+    log.info({ nodeId, name, source: observer.source, checks: CHECKS.length }, 'agent started');
     await watchAndReport(options, {
-      access,
+      observer,
       budget,
       nodeId,
       nodeName: name,
@@ -82,7 +79,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 }
 
 interface Node {
-  readonly access: Awaited<ReturnType<typeof openLiveNode>>;
+  readonly observer: NodeObserver;
   readonly budget: BudgetWatch;
   readonly nodeId: string;
   readonly nodeName: string;
@@ -92,16 +89,14 @@ interface Node {
 
 async function watchAndReport(options: AgentOptions, node: Node): Promise<void> {
   const { settings, clock, log, signal } = options;
-  const { budget } = node;
+  const { budget, observer } = node;
   const spool = openSpool({ directory: node.spoolDirectory, maxBytes: settings.spoolMaxBytes, clock, log });
-  let latest: NodeUpdate | undefined;
   // Only asked by a session, and there is none before the first update.
-  const facts = () => ({ ...(latest as NodeUpdate).facts, agent: budget.fact() });
-  const nodeStatus = createNodeStatusReader({ ...node.access, clock });
+  const facts = () => ({ ...(findings.snapshot() as NodeSnapshot).facts, agent: budget.fact() });
   const answerer = createQueryAnswerer({
     facts,
-    nodeStatus,
-    readSysctls: (names) => readSysctlsOnDemand(node.access.host, names),
+    nodeStatus: observer.nodeStatus,
+    readSysctls: observer.readSysctls,
     pace: budget.pace,
     clock,
     log,
@@ -130,26 +125,20 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     onCaughtUp,
   });
   let running: Promise<void> | undefined;
-  const watch = watchNode({
-    access: node.access,
+  const findings = createNodeFindings({
     checks: CHECKS,
+    now: clock.now,
     earlier: subjects.earlier,
     onChange: (update) => {
-      latest = update;
       session.publish(update.findings, update.delta, update.observedAtMs);
       subjects.update(update.findings, update.delta);
       running ??= session.run();
-      budget.begin(() => watch.refresh('agent'));
+      budget.begin(() => observation.refresh('agent'));
     },
-    sweepIntervalMs: settings.sweepInterval,
-    pace: budget.pace,
-    clock,
-    random: Math.random,
-    signal,
-    log,
   });
+  const observation = observer.watch({ onChange: findings.update, pace: budget.pace });
   const renewal = keepCertificateRenewed({ settings, nodeId: node.nodeId, clock, random: Math.random, log, signal });
-  await watch.done;
+  await observation.done;
   const steps = [
     { name: 'renewal', close: () => renewal },
     { name: 'session', close: () => running },
@@ -159,6 +148,15 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   ];
   const unclosed = await closeInOrder(steps, { deadlineMs: CLOSE_DEADLINE_MS, clock, log });
   log.info({ unclosed }, 'agent ended');
+}
+
+async function openObserver(options: AgentOptions, budget: BudgetWatch): Promise<NodeObserver> {
+  const { settings, version, clock, log, signal } = options;
+  const { hostRoot, dockerHost, nodeName, dataDir, sweepInterval } = settings;
+  const dockerTls = engineTlsPaths(settings);
+  const node = { hostRoot, dockerHost, dockerTls, nodeName, dataDir, agentVersion: version };
+  const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent: budget.fact });
+  return createLocalObserver({ access, sweepIntervalMs: sweepInterval, clock, log, signal });
 }
 
 function budgetOf({ settings, usage = processUsage, clock, log }: AgentOptions): BudgetWatch {

@@ -1,5 +1,3 @@
-import type { Check } from '../../posture/check/check.ts';
-import type { FindingSet } from '../../posture/delta.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import type { Unobserved } from '../../posture/fact/unobserved.ts';
 import { orAborted } from '../../service/abort.ts';
@@ -8,46 +6,28 @@ import { within } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { scopedClock } from '../../service/scoped-clock.ts';
-import type { ThrottleProfile } from '../budget/throttle-profile.ts';
 import type { NodeAccess } from '../node-access.ts';
+import type { Observation, ObservationOptions } from '../node-observer.ts';
 import { imagesOf } from '../inspector/image/inspect.ts';
 import { observe, observeAll, observeContainer } from '../inspector/observe.ts';
 import { inspectorOf, INSPECTORS } from '../inspector/registry.ts';
 import type { ContainerRuntime, RuntimeEvent } from '../runtime/runtime.ts';
 import { createContainerQueue } from './container-queue.ts';
 import { createFactQueue } from './fact-queue.ts';
-import { createNodeModel } from './node-state.ts';
-import type { NodeSnapshot, NodeUpdate } from './node-state.ts';
+import { createFactModel } from './fact-model.ts';
 import { createPathWatch } from './path-watch.ts';
 import { createFollowerSet, followRuntime } from './runtime-follower.ts';
 import type { RuntimeFollower } from './runtime-follower.ts';
 
 /** What watching a node takes. */
-export interface WatchOptions {
+export interface WatchOptions extends ObservationOptions {
   readonly access: NodeAccess;
-  readonly checks: readonly Check[];
-  /** Told of every change, in order, the first full round first. Must not throw. */
-  readonly onChange: (update: NodeUpdate) => void;
   readonly sweepIntervalMs: number;
-  /** What had findings before this process started. */
-  readonly earlier?: FindingSet | undefined;
-  /** How fast to work; asked whenever there is something to do. */
-  readonly pace: () => ThrottleProfile;
   readonly clock: Clock;
   /** 0 ≤ x < 1 */
   readonly random: () => number;
   readonly signal: AbortSignal;
   readonly log: Logger;
-}
-
-/** A node that is being watched. */
-export interface NodeWatch {
-  /** What is known now; undefined before the end of the first round. */
-  readonly snapshot: () => NodeSnapshot | undefined;
-  /** Something changed of which no event tells: the fact is read again. */
-  readonly refresh: (fact: FactName) => void;
-  /** Resolves once the signal has aborted and nothing runs any more. */
-  readonly done: Promise<void>;
 }
 
 /** A sweep is moved by up to this share, so that the nodes of a fleet do not sweep together. */
@@ -64,20 +44,15 @@ const RETRY_MS = 10_000;
 
 /**
  * Watches a node until the signal aborts: a full round, then what the runtime and the files tell, and a slow sweep for
- * what sends no event. Only what changed is read again, and only what is touched by it is judged again.
+ * what sends no event. Only what changed is read again.
  */
-export function watchNode(options: WatchOptions): NodeWatch {
+export function watchNode(options: WatchOptions): Observation {
   const { access, log, random, signal, sweepIntervalMs, pace } = options;
   const clock = scopedClock(options.clock);
   const surroundings: Surroundings = { clock, log, signal };
-  const state = createNodeModel({
-    checks: options.checks,
-    now: clock.now,
-    earlier: options.earlier,
-    onChange: (update) => {
-      paths.follow(update.facts);
-      options.onChange(update);
-    },
+  const model = createFactModel((facts, change) => {
+    paths.follow(facts);
+    options.onChange(facts, change);
   });
   const queue = createFactQueue({
     clock,
@@ -113,12 +88,12 @@ export function watchNode(options: WatchOptions): NodeWatch {
     const round = (rounds += 1);
     log.debug({ reason }, 'round started');
     containers.drain();
-    const before = state.snapshot()?.facts;
+    const before = model.facts();
     const facts = await observeAll(access, before);
     const looked = containers.drain();
     // A round that was given up as too late has been overtaken by another.
     if (signal.aborted || round !== rounds) return;
-    state.putRound(facts, looked);
+    model.putRound(facts, looked);
     for (const id of justStarted(before, facts, clock.now())) lookAgain(id);
     // What happened there since the round began was not told.
     if (otherEngines.set(await access.engines.others(access.host)))
@@ -132,29 +107,29 @@ export function watchNode(options: WatchOptions): NodeWatch {
     for (const id of failed) retryContainer(id);
   };
   const readFact = async (fact: FactName): Promise<void> => {
-    const facts = state.snapshot()?.facts;
+    const facts = model.facts();
     if (facts === undefined) return;
     const observed = { [fact]: await observe(access, facts, fact) };
     // An image that cannot be inspected goes from one fact to the other: they are judged together.
     const unobserved =
       fact === 'images' ? { unobserved: await observe(access, { ...facts, ...observed }, 'unobserved') } : {};
     if (signal.aborted) return;
-    for (const changed of state.putFacts({ ...observed, ...unobserved })) queue.enqueueFacts(dependentsOf(changed));
+    for (const changed of model.putFacts({ ...observed, ...unobserved })) queue.enqueueFacts(dependentsOf(changed));
   };
   const failedContainers = (): readonly Unobserved[] =>
     // Without an engine there is nobody to ask again: the next round looks at its processes.
     access.failedLooks.list().filter(({ kind, engine }) => kind === 'container' && engine !== '');
   const look = async (id: string): Promise<void> => {
-    const observed = await observeContainer(access, state.snapshot()?.facts ?? {}, id);
+    const observed = await observeContainer(access, model.facts() ?? {}, id);
     if (signal.aborted) return;
-    if (observed.state === 'seen') state.putContainer(id, { container: observed.value });
+    if (observed.state === 'seen') model.putContainer(id, { container: observed.value });
     else {
       const unobserved = failedContainers().find((entry) => entry.id === id);
-      state.putContainer(id, unobserved === undefined ? {} : { unobserved });
+      model.putContainer(id, unobserved === undefined ? {} : { unobserved });
     }
     if (observed.state === 'unreadable') retryContainer(id);
     else retries.delete(id);
-    if (imagesDiffer(state.snapshot()?.facts)) queue.enqueueFacts(['images']);
+    if (imagesDiffer(model.facts())) queue.enqueueFacts(['images']);
   };
   /** How often each was tried again that could not be inspected, and whether that is planned now. */
   const retries = new Map<string, { count: number; isPlanned: boolean }>();
@@ -201,7 +176,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
       onEvent: react,
       onReturn: () => queue.enqueueRound('the container runtime is back'),
       onUnreachable: () => {
-        if (showsRuntime(state.snapshot()?.facts)) queue.enqueueRound('the container runtime does not answer');
+        if (showsRuntime(model.facts())) queue.enqueueRound('the container runtime does not answer');
       },
     });
   const runtime = follow(access.runtime, signal);
@@ -225,7 +200,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
     paths.stop();
     clock.close();
   };
-  return { snapshot: state.snapshot, refresh: (fact) => queue.enqueueFacts([fact]), done: run() };
+  return { facts: model.facts, refresh: (fact) => queue.enqueueFacts([fact]), done: run() };
 }
 
 /**

@@ -1,9 +1,10 @@
 import { UNTHROTTLED } from '../../../agent/budget/throttle-profile.ts';
 import type { ThrottleProfile } from '../../../agent/budget/throttle-profile.ts';
 import { openLiveNode } from '../../../agent/live-node.ts';
-import type { NodeUpdate } from '../../../agent/watch/node-state.ts';
+import { createNodeFindings } from '../../../agent/watch/node-findings.ts';
+import type { NodeFindings, NodeUpdate } from '../../../agent/watch/node-findings.ts';
 import { watchNode } from '../../../agent/watch/watch-node.ts';
-import type { NodeWatch } from '../../../agent/watch/watch-node.ts';
+import type { Observation } from '../../../agent/node-observer.ts';
 import type { AgentFact } from '../../../posture/fact/agent.ts';
 import type { FindingSet } from '../../../posture/delta.ts';
 import type { Finding } from '../../../posture/finding.ts';
@@ -15,7 +16,7 @@ import { noAgent } from '../../fixture/facts.ts';
 
 /** A node that is watched for a test. */
 export interface Watched {
-  readonly watch: NodeWatch;
+  readonly watch: Observation & Pick<NodeFindings, 'snapshot'>;
   readonly updates: NodeUpdate[];
   readonly logged: string[];
   /** What is said now about one check and subject id. */
@@ -53,11 +54,10 @@ export async function watched(
   const access = options.isAlone === true ? { ...opened, engines } : opened;
   const updates: NodeUpdate[] = [];
   const onChange = (update: NodeUpdate): void => void updates.push(update);
+  const findings = createNodeFindings({ checks: CHECKS, now: clock.now, onChange, earlier: options.earlier });
   const watch = watchNode({
     access,
-    checks: CHECKS,
-    onChange,
-    earlier: options.earlier,
+    onChange: findings.update,
     sweepIntervalMs,
     pace,
     clock,
@@ -73,10 +73,10 @@ export async function watched(
   const idOf = (check: string, subjectId: string) => (finding: Finding) =>
     finding.check === check && finding.subject.id === subjectId;
   return {
-    watch,
+    watch: { ...watch, snapshot: findings.snapshot },
     updates,
     logged,
-    finding: (check, subjectId) => [...(watch.snapshot()?.findings.values() ?? [])].find(idOf(check, subjectId)),
+    finding: (check, subjectId) => [...(findings.snapshot()?.findings.values() ?? [])].find(idOf(check, subjectId)),
     ever: (check, subjectId) =>
       updates.flatMap(({ delta }) => delta.added.concat(delta.changed)).filter(idOf(check, subjectId)),
     stop,
