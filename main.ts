@@ -51,7 +51,7 @@ function createWorld(script: string, tuning: V8Tuning): CliEnvironment {
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     version,
     platform: { node: process.version, system: process.platform, architecture: process.arch },
-    installation: { directory: dirname(dirname(script)), bundled: typeof __PLIMSOLL_VERSION__ === 'string' },
+    installation: { directory: dirname(dirname(script)) },
     invocation: describeInvocation({
       script: process.argv[1] ?? script,
       environment: process.env,

@@ -42,8 +42,8 @@ export interface CliEnvironment {
   readonly version: string;
   /** `v24.1.0`, `linux`, `x64` */
   readonly platform: { readonly node: string; readonly system: string; readonly architecture: string };
-  /** Directory of the program, and whether it runs as one bundle; otherwise from source. */
-  readonly installation: { readonly directory: string; readonly bundled: boolean };
+  /** Directory of the program. */
+  readonly installation: { readonly directory: string };
   /** What to type to run the program again: `plimsoll`, `npx plimsoll`, `./bin/plimsoll.js`. */
   readonly invocation: string;
   readonly parent: Parent | undefined;

@@ -2,14 +2,13 @@ import type { Clock } from '../../service/clock.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import { runDiagnostics, problem, unknown } from '../../service/diagnostic.ts';
 import type { DiagnosticReport } from '../../service/diagnostic.ts';
-import { kernelInspector } from '../inspector/kernel/inspect.ts';
 import { openLiveNode } from '../live-node.ts';
 import type { NodeAccess } from '../node-access.ts';
 import { engineTlsPaths } from '../runtime/docker/load-engine-tls.ts';
-import { hostRoot } from './host-root.ts';
+import { nodeVisibility } from './node-visibility.ts';
 import { NODE_DIAGNOSTICS } from './registry.ts';
 
-/** What to examine a node with. */
+/** Options of {@link diagnoseNode}. */
 export interface DiagnoseNodeOptions {
   readonly settings: Settings;
   readonly version: string;
@@ -18,7 +17,7 @@ export interface DiagnoseNodeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Examines the node as an agent with these settings would see it. Writes nothing. */
+/** Runs the diagnostics of the node with the view that an agent with these settings has. Writes nothing. */
 export async function diagnoseNode(options: DiagnoseNodeOptions): Promise<readonly DiagnosticReport[]> {
   const { settings, version, uid, clock, signal } = options;
   const { hostRoot: root, dockerHost, nodeName, dataDir } = settings;
@@ -30,24 +29,17 @@ export async function diagnoseNode(options: DiagnoseNodeOptions): Promise<readon
   } catch (error) {
     return unopened(root, error instanceof Error ? error.message : String(error));
   }
-  let kernel: ReturnType<typeof kernelInspector.inspect> | undefined;
-  const subject = {
-    access,
-    hostRoot: root,
-    dockerHostGiven: dockerHost !== '',
-    uid,
-    kernel: () => (kernel ??= kernelInspector.inspect(access, {})),
-  };
+  const subject = { access, hostRoot: root, dockerHostGiven: dockerHost !== '', uid };
   return runDiagnostics(NODE_DIAGNOSTICS, subject, clock);
 }
 
-/** Without a root there is nothing else to look at. */
+/** The results where the root of the node cannot be opened. */
 function unopened(root: string, reason: string): readonly DiagnosticReport[] {
-  return NODE_DIAGNOSTICS.map(({ id, group, title }) => {
+  return NODE_DIAGNOSTICS.map(({ id, title }) => {
     const { outcome, observed, advice } =
-      id === hostRoot.id
-        ? problem(`${root} cannot be used: ${reason}`, 'name the root of the node with --host-root')
-        : unknown('the root of the node cannot be used');
-    return { id, group, title, outcome, observed, advice };
+      id === nodeVisibility.id
+        ? problem(`${root} cannot be opened: ${reason}`, 'name the root of the node with --host-root')
+        : unknown('the root of the node cannot be opened');
+    return { id, title, outcome, observed, advice };
   });
 }

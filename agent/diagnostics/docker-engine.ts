@@ -4,16 +4,15 @@ import { clip } from '../inspector/clip.ts';
 import type { ReplyFailure } from '../runtime/runtime.ts';
 import type { NodeDiagnostic, NodeSubject } from './node-subject.ts';
 
-/** An engine that takes longer to say its version has more to do than it should. */
+/** An engine that takes longer to report its version is overloaded. */
 const SLOW_MS = 500;
 
 const NAME_SOCKET = 'name the socket of dockerd with --docker-host';
 
-/** Is there an engine, does it let us in, and how fast does it answer? */
+/** Does an engine run, does it grant access, and how fast does it answer? */
 export const dockerEngine: NodeDiagnostic = Object.freeze({
-  id: 'docker.engine',
-  group: 'docker',
-  title: 'engine',
+  id: 'docker-engine',
+  title: 'Docker engine',
   run: async ({ access: { runtime }, dockerHostGiven, uid }: NodeSubject) => {
     const startedMs = performance.now();
     const reply = await runtime.version();
@@ -23,7 +22,7 @@ export const dockerEngine: NodeDiagnostic = Object.freeze({
     const { version, apiVersion } = reply.value;
     if (version === '') return problem(`the service at ${place} is not a Docker engine`, NAME_SOCKET);
     const seen = `${clip(version, 64)}, API ${clip(apiVersion, 16)}, answered in ${String(tookMs)} ms at ${place}`;
-    return tookMs < SLOW_MS ? ok(seen) : warning(seen, 'the engine is slow to answer: is the machine overloaded?');
+    return tookMs < SLOW_MS ? ok(seen) : warning(seen, 'the engine answers slowly: check the load of the machine');
   },
 });
 
@@ -38,19 +37,16 @@ function refused({ code, reason }: ReplyFailure, { place, dockerHostGiven, uid }
     return problem(
       `${place}: ${reason}`,
       uid === 0
-        ? 'an authorisation plugin or a security module refuses it: let GET requests of this program through'
-        : 'run the agent as root, or add this user to the group of the socket, which gives it as much as root has',
+        ? 'an authorisation plugin or a security module refuses it: allow GET requests of this program'
+        : 'run the agent as root, or add this user to the group of the socket, which is equivalent to root',
     );
   if (code === 'absent' && !dockerHostGiven)
     return warning(
       `no engine found: ${place}: ${reason}`,
-      'containers and images are not judged here; is dockerd to run, start it, or name its socket with --docker-host',
+      'containers and images are not judged here; if dockerd should run, start it, or name its socket with --docker-host',
     );
   if (code === 'absent')
-    return problem(
-      `${place}: ${reason}`,
-      'start that engine, or correct docker-host (DOCKER_HOST counts where nothing else is set)',
-    );
+    return problem(`${place}: ${reason}`, 'start that engine, or correct docker-host (default: DOCKER_HOST)');
   if (code === 'malformed') return problem(`${place}: ${reason}`, NAME_SOCKET);
-  return problem(`${place}: ${reason}`, 'the engine does not answer as it should: see its log (journalctl -u docker)');
+  return problem(`${place}: ${reason}`, 'the engine failed to answer: see its log (journalctl -u docker)');
 }

@@ -1,22 +1,16 @@
-import type { KernelFact } from '../../posture/fact/kernel.ts';
 import type { Diagnostic } from '../../service/diagnostic.ts';
 import type { NodeAccess } from '../node-access.ts';
 
-/** What is examined of a node. */
+/** The node that diagnostics examine. */
 export interface NodeSubject {
   readonly access: NodeAccess;
-  /** Where the root directory of the node is seen from here. */
+  /** Path of the root directory of the node, as this process sees it. */
   readonly hostRoot: string;
-  /** Somebody chose the engine's socket; otherwise it was found. */
+  /** The settings name the engine's socket; otherwise the agent found it. */
   readonly dockerHostGiven: boolean;
-  /** Effective user of this process. */
+  /** Effective user id of this process. */
   readonly uid: number;
-  /** Read once, when the first asks. */
-  readonly kernel: () => Promise<KernelFact>;
 }
 
-/** One thing about a node that can be looked at. */
+/** A diagnostic of the node. */
 export type NodeDiagnostic = Diagnostic<NodeSubject>;
-
-/** What anybody who is not root is told to do about it. */
-export const AS_ROOT = 'run this as root to see what an agent that runs as root sees';

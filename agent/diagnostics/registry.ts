@@ -1,25 +1,7 @@
-import { cgroupVersion } from './cgroup-version.ts';
 import { dockerEngine } from './docker-engine.ts';
-import { hostRoot } from './host-root.ts';
-import { inotifyLimits } from './inotify-limits.ts';
+import { fileWatches } from './file-watches.ts';
 import type { NodeDiagnostic } from './node-subject.ts';
-import { openFiles } from './open-files.ts';
-import { processVisibility } from './process-visibility.ts';
-import { rights } from './rights.ts';
-import { seccompStatus } from './seccomp-status.ts';
-import { securityFiles } from './security-files.ts';
-import { sshConfiguration } from './ssh-configuration.ts';
+import { nodeVisibility } from './node-visibility.ts';
 
-/** Every examination of a node, in the order in which people read them. A test compares this with the directory. */
-export const NODE_DIAGNOSTICS: readonly NodeDiagnostic[] = Object.freeze([
-  dockerEngine,
-  rights,
-  hostRoot,
-  processVisibility,
-  securityFiles,
-  seccompStatus,
-  cgroupVersion,
-  sshConfiguration,
-  inotifyLimits,
-  openFiles,
-]);
+/** Diagnostics of the node, in display order. A test compares them with the directory. */
+export const NODE_DIAGNOSTICS: readonly NodeDiagnostic[] = Object.freeze([dockerEngine, nodeVisibility, fileWatches]);

@@ -1,6 +1,5 @@
 import { isTable, printDocument } from '../output/listing.ts';
-import { DIAGNOSTIC_GROUPS, runDiagnostics } from '../../service/diagnostic.ts';
-import type { DiagnosticReport } from '../../service/diagnostic.ts';
+import { runDiagnostics } from '../../service/diagnostic.ts';
 import { defineCommand, EXIT_OK, EXIT_ISSUES, outputOption, QUIET_OPTION } from '../command.ts';
 import { findInstallation } from '../doctor/installation.ts';
 import { INSTALLATION_DIAGNOSTICS } from '../doctor/registry.ts';
@@ -11,19 +10,19 @@ export const doctor = defineCommand({
   summary: 'diagnose this machine and installation',
   usage: ['doctor [options]'],
   description: [
-    'Examines what the program needs on this machine and shows for each what was observed and what to do: the program itself, its settings, the data directory, certificates, the operator token, ports, the connection to the collector, Docker, the permissions of the agent, the clock, and the sinks. It takes a few seconds. No collector has to run.',
-    'It changes nothing and shows no secrets. What this user may not read is reported as unknown: run it as the user who runs the collector or the agent, with the same settings.',
+    'Examines what the program needs on this machine, and prints for each diagnostic what was observed and what to do: settings, data directory, store, certificates, operator token, ports, operator API, collector connection, sinks, Docker engine, permissions of the agent, and inotify limits. It takes a few seconds and needs no running collector.',
+    'It changes nothing and prints no secrets. What this user cannot read is reported as unknown: run it as the user who runs the collector or the agent, with the same settings.',
     'ok: no problem; warning: it works, but needs attention; problem: it does not work; unknown: it could not be read.',
   ],
   operands: { min: 0, max: 0 },
   options: [outputOption('table', 'json', 'jsonpath='), QUIET_OPTION],
   settings: ['collector', 'agent', 'up', 'scan', 'client'],
   examinesSettings: true,
-  issue: 'there are problems; warnings do not count',
+  issue: 'at least one problem; warnings do not count',
   examples: [
     { line: 'plimsoll doctor', meaning: 'before the first start, or when something does not work' },
     { line: 'sudo plimsoll doctor --data-dir /var/lib/plimsoll', meaning: 'as the user who runs the services' },
-    { line: 'plimsoll doctor --output json', meaning: 'for a program, or for a report of a defect' },
+    { line: 'plimsoll doctor --output json', meaning: 'for a script, or to attach to a bug report' },
   ],
   run: async (context) => {
     const { stdout, width, paint, invocation, clock, programs } = context;
@@ -34,16 +33,12 @@ export const doctor = defineCommand({
         runDiagnostics(INSTALLATION_DIAGNOSTICS, installation, clock),
         programs.examine({ settings: installation.agent, signal: over.signal }),
       ]);
-      const reported = inOrder([...here, ...node]);
+      const reported = [...here, ...node];
       if (isTable(context)) await stdout.write(`${renderReport(reported, { width, paint, invocation }).join('\n')}\n`);
-      else await printDocument(context, { counts: countOutcomes(reported), examinations: reported }, reported);
+      else await printDocument(context, { counts: countOutcomes(reported), diagnostics: reported }, reported);
       return reported.some(({ outcome }) => outcome === 'problem') ? EXIT_ISSUES : EXIT_OK;
     } finally {
       over.abort();
     }
   },
 });
-
-function inOrder(reported: readonly DiagnosticReport[]): readonly DiagnosticReport[] {
-  return DIAGNOSTIC_GROUPS.flatMap((group) => reported.filter((one) => one.group === group));
-}

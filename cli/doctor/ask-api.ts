@@ -8,12 +8,12 @@ import { isOperatorToken } from '../../service/operator-token.ts';
 import { connectionReason } from './connection-reason.ts';
 import type { ConnectionReason } from './connection-reason.ts';
 
-/** What answers at the address of the operator API. */
+/** What listens at the address of the operator API. */
 export type ApiAnswer =
-  /** A collector that took the token; undefined: it gave no status that can be read. */
+  /** A collector that accepted the token; `status` is undefined where it is not understood. */
   | { readonly kind: 'collector'; readonly status: FleetStatus | undefined; readonly dateMs: number }
-  /** A collector; the token was not accepted, or there was none to show. */
-  | { readonly kind: 'closed'; readonly tokenShown: boolean; readonly dateMs: number }
+  /** A collector that did not accept the token, or was not sent one because it could not be read. */
+  | { readonly kind: 'closed'; readonly tokenSent: boolean; readonly dateMs: number }
   | { readonly kind: 'foreign'; readonly status: number }
   | { readonly kind: 'silent'; readonly reason: ConnectionReason };
 
@@ -22,8 +22,8 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_TOKEN_BYTES = 1024;
 
 /**
- * Asks the operator API at `address` for its status, with the token in `tokenFile` if that can be read. The token is
- * shown only to what has answered like a collector before: some other program may listen there.
+ * Requests the status from the operator API at `address`, with the token in `tokenFile` if it can be read. The token
+ * is sent only after a first response like a collector's: another program may listen there.
  */
 export async function askApi(address: Address, tokenFile: string, signal: AbortSignal): Promise<ApiAnswer> {
   const url = `http://${formatAddress(loopbackOf(address))}/v1/status`;
@@ -38,13 +38,13 @@ export async function askApi(address: Address, tokenFile: string, signal: AbortS
     const { response: first } = await ask({});
     if (!asksForToken(first)) return { kind: 'foreign', status: first.status };
     const token = await readToken(tokenFile);
-    if (token === undefined) return { kind: 'closed', tokenShown: false, dateMs: dateOf(first) };
+    if (token === undefined) return { kind: 'closed', tokenSent: false, dateMs: dateOf(first) };
     const { response, text } = await ask({ authorization: `Bearer ${token}` });
     const dateMs = dateOf(response);
-    if (asksForToken(response)) return { kind: 'closed', tokenShown: true, dateMs };
-    // A collector that does not know this path is of an older version.
+    if (asksForToken(response)) return { kind: 'closed', tokenSent: true, dateMs };
+    // A collector of an older version does not have this path.
     if (response.status === 404) return { kind: 'collector', status: undefined, dateMs };
-    // So is one whose status has another form; one that is busy or whose store fails answers with an error.
+    // Or its status has another form. A collector that is busy or whose store fails answers with an error.
     const parsed = response.status === 200 ? parseJson(text, collectorStatus) : undefined;
     return { kind: 'collector', status: parsed?.ok === true ? parsed.value : undefined, dateMs };
   } catch (error) {
@@ -52,7 +52,7 @@ export async function askApi(address: Address, tokenFile: string, signal: AbortS
   }
 }
 
-/** As our API refuses who shows no token; RFC 6750, section 3. */
+/** The response of the operator API to a request without a token; RFC 6750, section 3. */
 function asksForToken(response: Response): boolean {
   return response.status === 401 && response.headers.get('www-authenticate') === 'Bearer realm="plimsoll"';
 }
@@ -72,7 +72,7 @@ async function readText(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Undefined where it cannot be read or is none: the examination of the file says why. */
+/** Undefined where the file cannot be read or contains no token: the diagnostic operator-token reports why. */
 async function readToken(path: string): Promise<string | undefined> {
   const file = await open(path, 'r').catch(() => undefined);
   try {

@@ -7,17 +7,17 @@ import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
 import { connectionReason } from './connection-reason.ts';
 import type { ConnectionReason } from './connection-reason.ts';
 
-/** What came of a connection as an agent makes it. `dateMs`: the collector's clock; NaN where it does not tell. */
+/** The result of a connection like an agent's. `dateMs`: the collector's clock; NaN where it is not known. */
 export type Dialled =
   | { readonly ok: true; readonly dateMs: number; readonly tookMs: number }
-  /** `shaken`: TLS was agreed on, then the other end hung up: it did not like our certificate. */
+  /** `shaken`: the handshake succeeded, then the collector closed the connection: it refused our certificate. */
   | { readonly ok: false; readonly shaken: boolean; readonly reason: ConnectionReason };
 
 const DEADLINE_MS = 1_500;
 
 /**
- * Connects to the port for nodes as an agent does: TLS 1.3, only the fleet's authority, our certificate; then asks
- * something, since with TLS 1.3 a client learns only from the first answer that its certificate was accepted.
+ * Connects to the port for nodes as an agent does: TLS 1.3, only the fleet's authority, our certificate. Then it sends
+ * a request: with TLS 1.3 only the first response shows that the certificate was accepted.
  */
 export function dialNodesPort(address: Address, tls: TlsFiles, signal: AbortSignal): Promise<Dialled> {
   const startedMs = performance.now();
@@ -29,7 +29,7 @@ export function dialNodesPort(address: Address, tls: TlsFiles, signal: AbortSign
       cert: tls.cert,
       key: tls.key,
       minVersion: 'TLSv1.3',
-      // An address must not stand where a handshake mentions a name (RFC 6066, section 3).
+      // Server name indication must not contain an address (RFC 6066, section 3).
       servername: isIP(host) === 0 ? host : '',
       checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
     });

@@ -11,44 +11,39 @@ import { loadSettingsOf } from '../load-settings.ts';
 import { findRoles } from './roles.ts';
 import type { Roles } from './roles.ts';
 
-/** What is examined: one installation of the program on this machine. */
-export interface Installation extends Pick<
-  CliEnvironment,
-  'environment' | 'uid' | 'platform' | 'version' | 'installation' | 'clock'
-> {
-  /** As a collector would have them. What is wrong has its default here. */
+/** The installation that diagnostics examine. */
+export interface Installation extends Pick<CliEnvironment, 'environment' | 'uid' | 'version' | 'clock'> {
+  /** Settings of a collector; a wrong value is replaced by its default. */
   readonly collector: Settings;
-  /** As an agent would have them: its certificate is another. */
+  /** Settings of an agent; it has another certificate. */
   readonly agent: Settings;
   readonly roles: Roles;
   readonly configFile: string;
-  /** Somebody named the configuration file. */
+  /** A flag or variable names the configuration file. */
   readonly configNamed: boolean;
   readonly settingProblems: readonly SettingProblem[];
   readonly settingWarnings: readonly string[];
   readonly portHolders: (port: number) => Promise<PortHolders>;
-  /** Aborts when the examination is over. */
+  /** Aborts when all diagnostics have ended. */
   readonly signal: AbortSignal;
 }
 
-/** One thing about an installation that can be looked at. */
+/** A diagnostic of the installation. */
 export type InstallationDiagnostic = Diagnostic<Installation>;
 
 /** The installation that `context` belongs to. */
 export async function findInstallation(context: Context, signal: AbortSignal): Promise<Installation> {
-  const { environment, uid, platform, version, installation, clock, settingFlags, programs } = context;
+  const { environment, uid, version, clock, settingFlags, programs } = context;
   const { settings: collector } = await settingsFor('collector', context);
   const { settings: alone, origins } = await settingsFor('agent', context);
   const roles = await findRoles(collector, alone);
   const named = settingFlags['config'] ?? environment[CONFIG_VARIABLE];
-  // Beside a collector the agent connects to it, as plimsoll up has it, unless somebody said otherwise.
+  // As in plimsoll up, an agent beside a collector connects to it unless a setting says otherwise.
   const isBeside = roles.collector && origins.get('collector')?.origin === 'default' && collector.listen.port !== 0;
   return {
     environment,
     uid,
-    platform,
     version,
-    installation,
     clock,
     collector,
     agent: isBeside ? { ...alone, collector: loopbackOf(collector.listen) } : alone,
@@ -62,7 +57,7 @@ export async function findInstallation(context: Context, signal: AbortSignal): P
   };
 }
 
-/** Some defaults depend on the program that reads them. What is wrong has its default. */
+/** Some defaults depend on the program. A wrong value is replaced by its default. */
 async function settingsFor(program: Program, context: Context): Promise<LoadedSettings> {
   const allowed = new Set<string>(['config', ...settingsOf([program])]);
   const flags = Object.fromEntries(Object.entries(context.settingFlags).filter(([name]) => allowed.has(name)));

@@ -2,10 +2,10 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from '../../service/files.ts';
 
-/** Whoever is no owner of a private file can only be told this. */
+/** Advice to a user who cannot read a private file. */
 export const AS_OWNER = 'run this as the user who runs the collector or agent';
 
-/** `path`, or the nearest directory above it that exists. Rejects where not even that can be found out. */
+/** `path`, or the nearest directory above it that exists. Rejects with the error of the file system. */
 export async function nearestExisting(path: string): Promise<string> {
   for (let place = path; ; place = dirname(place)) {
     try {
@@ -18,7 +18,7 @@ export async function nearestExisting(path: string): Promise<string> {
   }
 }
 
-/** Why this user may not make files in `directory` (`EACCES`, `EROFS`); undefined: it may. Nothing is written. */
+/** Why this user cannot create files in `directory` (`EACCES`, `EROFS`); undefined: it can. Writes nothing. */
 export async function whyNotWritable(directory: string): Promise<string | undefined> {
   try {
     await access(directory, constants.W_OK | constants.X_OK);
@@ -28,7 +28,7 @@ export async function whyNotWritable(directory: string): Promise<string | undefi
   }
 }
 
-/** Permission bits as people write them: `0750`. */
+/** Permission bits in octal: `0750`. */
 export function modeText(mode: number): string {
   return (mode & 0o7777).toString(8).padStart(4, '0');
 }

@@ -1,11 +1,10 @@
 import { asTyped } from '../invocation.ts';
 import { safe } from '../../api/safe.ts';
-import { DIAGNOSTIC_GROUPS } from '../../service/diagnostic.ts';
 import type { Outcome, DiagnosticReport } from '../../service/diagnostic.ts';
 import type { Paint } from '../render/paint.ts';
 import { wrapHard } from '../render/width.ts';
 
-/** How a report is drawn. */
+/** How to format a report. */
 export interface DoctorStyle {
   readonly width: number;
   readonly paint: Paint;
@@ -17,20 +16,15 @@ export interface DoctorStyle {
 export const OUTCOMES = Object.freeze(['problem', 'warning', 'unknown', 'ok'] as const satisfies readonly Outcome[]);
 
 const LABEL_WIDTH = 9;
-const TITLE_WIDTH = 21;
-const LEAD = 2 + LABEL_WIDTH + TITLE_WIDTH;
+const TITLE_WIDTH = 22;
+const LEAD = LABEL_WIDTH + TITLE_WIDTH;
 
-/** The report as lines: group by group, then what it amounts to. */
+/** The report as lines: one entry a diagnostic, then the number of each outcome. */
 export function renderReport(reported: readonly DiagnosticReport[], style: DoctorStyle): readonly string[] {
-  const groups = DIAGNOSTIC_GROUPS.flatMap((group) => {
-    const members = reported.filter((one) => one.group === group);
-    const head = members.length === 0 ? [] : [style.paint.bold(group)];
-    return head.concat(members.flatMap((one) => entryLines(one, style)));
-  });
-  return [...groups, '', summaryLine(reported, style)];
+  return [...reported.flatMap((one) => entryLines(one, style)), '', summaryLine(reported, style)];
 }
 
-/** How many there are of each outcome. */
+/** The number of reports of each outcome. */
 export function countOutcomes(reported: readonly DiagnosticReport[]): Readonly<Record<Outcome, number>> {
   const counts = { problem: 0, warning: 0, unknown: 0, ok: 0 };
   for (const { outcome } of reported) counts[outcome] += 1;
@@ -45,7 +39,7 @@ function entryLines(
   const [first = '', ...more] = wrapHard(safe(observed), room);
   const label = painted(outcome, paint)(outcome.padEnd(LABEL_WIDTH));
   return [
-    `  ${label}${title.padEnd(TITLE_WIDTH)}${first}`.trimEnd(),
+    `${label}${title.padEnd(TITLE_WIDTH)}${first}`.trimEnd(),
     ...more.map((line) => ' '.repeat(LEAD) + line),
     ...wrapHard(asTyped(safe(advice), invocation), room - 2).map(
       (line, index) => `${' '.repeat(LEAD)}${index === 0 ? '→ ' : '  '}${line}`,

@@ -11,9 +11,8 @@ import {
 import type { Diagnostic } from '../../service/diagnostic.ts';
 import { createFakeClock } from './fake-clock.ts';
 
-const examination = (id: string, run: Diagnostic<string>['run']): Diagnostic<string> => ({
+const diagnostic = (id: string, run: Diagnostic<string>['run']): Diagnostic<string> => ({
   id,
-  group: 'node',
   title: id,
   run,
 });
@@ -22,10 +21,10 @@ void t.test('all at the same time, in order, each within its deadline', async (t
   const clock = createFakeClock();
   const carried = runDiagnostics(
     [
-      examination('hangs', () => new Promise(() => undefined)),
-      examination('fine', (subject) => ok(`saw ${subject}`)),
-      examination('rejects', () => Promise.reject(new Error('EIO: i/o error'))),
-      examination('throws', () => {
+      diagnostic('hangs', () => new Promise(() => undefined)),
+      diagnostic('fine', (subject) => ok(`saw ${subject}`)),
+      diagnostic('rejects', () => Promise.reject(new Error('EIO: i/o error'))),
+      diagnostic('throws', () => {
         throw new TypeError('a defect');
       }),
     ],
@@ -33,8 +32,8 @@ void t.test('all at the same time, in order, each within its deadline', async (t
     clock,
   );
   await clock.advance(DIAGNOSTIC_DEADLINE_MS);
-  const told = (await carried).map(({ id, outcome, observed }) => `${id}: ${outcome}: ${observed}`);
-  t.strictSame(told, [
+  const results = (await carried).map(({ id, outcome, observed }) => `${id}: ${outcome}: ${observed}`);
+  t.strictSame(results, [
     'hangs: unknown: no answer within 2 s',
     'fine: ok: saw it',
     'rejects: unknown: the diagnostic failed: EIO: i/o error',

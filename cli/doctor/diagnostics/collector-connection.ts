@@ -10,14 +10,13 @@ import type { Dialled } from '../dial-nodes-port.ts';
 import type { Installation, InstallationDiagnostic } from '../installation.ts';
 import { judgeSkew } from '../skew.ts';
 
-/** Can the agent of this node connect to its collector? */
+/** Can the agent of this machine connect to its collector? */
 export const collectorConnection: InstallationDiagnostic = Object.freeze({
-  id: 'collector.connection',
-  group: 'collector',
-  title: 'connection of nodes',
+  id: 'collector-connection',
+  title: 'collector connection',
   run: async (installation: Installation) => {
     const { agent, roles, signal, clock } = installation;
-    if (!roles.agent) return ok('no agent is kept here');
+    if (!roles.agent) return ok('this machine has no agent');
     const address = loopbackOf(agent.collector);
     const text = formatAddress(address);
     try {
@@ -43,13 +42,13 @@ function judge(
   const { reason, shaken } = dialled;
   if (shaken)
     return problem(
-      `${text} hung up after it saw our certificate (${reason.text})`,
-      'it is of another authority, or its time is over: see certificates',
+      `${text} closed the connection after it received the agent's certificate (${reason.text})`,
+      'the certificate is of another authority or has expired: see certificates',
     );
-  const seen = `${text}: ${reason.text}`;
+  const observed = `${text}: ${reason.text}`;
   const isRunning = lockHolder(join(agent.dataDir, 'agent', 'lock')) !== undefined;
-  // Before a start it is no wonder that nobody is there.
+  // Before the first start no collector listens.
   return reason.text.includes('ECONNREFUSED') && !isRunning
-    ? warning(seen, reason.advice)
-    : problem(seen, reason.advice);
+    ? warning(observed, reason.advice)
+    : problem(observed, reason.advice);
 }

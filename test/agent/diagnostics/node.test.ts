@@ -5,21 +5,13 @@ import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { cgroupVersion } from '../../../agent/diagnostics/cgroup-version.ts';
 import { dockerEngine } from '../../../agent/diagnostics/docker-engine.ts';
 import { diagnoseNode } from '../../../agent/diagnostics/diagnose-node.ts';
-import { hostRoot } from '../../../agent/diagnostics/host-root.ts';
-import { inotifyLimits } from '../../../agent/diagnostics/inotify-limits.ts';
+import { fileWatches } from '../../../agent/diagnostics/file-watches.ts';
 import type { NodeDiagnostic } from '../../../agent/diagnostics/node-subject.ts';
-import { openFiles } from '../../../agent/diagnostics/open-files.ts';
+import { nodeVisibility } from '../../../agent/diagnostics/node-visibility.ts';
 import { findPortHolders } from '../../../agent/diagnostics/port-holders.ts';
-import { processVisibility } from '../../../agent/diagnostics/process-visibility.ts';
-import { rights } from '../../../agent/diagnostics/rights.ts';
-import { seccompStatus } from '../../../agent/diagnostics/seccomp-status.ts';
-import { securityFiles } from '../../../agent/diagnostics/security-files.ts';
-import { sshConfiguration } from '../../../agent/diagnostics/ssh-configuration.ts';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
-import { kernelInspector } from '../../../agent/inspector/kernel/inspect.ts';
 import { createDockerRuntime } from '../../../agent/runtime/docker/docker-runtime.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { loadSettings } from '../../../service/config/load.ts';
@@ -33,35 +25,58 @@ const ABSENT = 'unix:///nonexistent/docker.sock';
 const ALL = '000001ffffffffff';
 const WITHOUT_PTRACE = '000001fffff7ffff';
 
-/** Looks at a node that is made of `tree`. */
+/** The result for a node that consists of `tree`. */
 async function look(t: Test, one: NodeDiagnostic, tree: Tree, over: { uid?: number; hostRoot?: string } = {}) {
   const access = { ...liveNode(ABSENT), host: treeHost(t, tree) };
-  const kernel = () => kernelInspector.inspect(access, {});
-  return one.run({ access, hostRoot: '/', dockerHostGiven: false, uid: 0, kernel, ...over });
+  return one.run({ access, hostRoot: '/', dockerHostGiven: false, uid: 0, ...over });
 }
 
+/** A node of which the agent can see everything. */
+const NODE: Tree = {
+  '/etc/os-release': 'NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n',
+  '/proc/self/mountinfo': '23 1 0:26 / / rw - ext4 root rw\n',
+  '/proc/self/status': statusWith({ CapEff: ALL }),
+  '/proc/1/comm': 'init\n',
+  '/proc/41/comm': 'x\n',
+  ...namespaceLinks(1, INITIAL),
+  '/sys/kernel/security/lsm': 'lockdown,capability,landlock,yama,apparmor',
+  '/sys/kernel/security/lockdown': '[none] integrity confidentiality\n',
+  '/sys/kernel/security/apparmor/profiles': 'docker-default (enforce)\n',
+  '/sys/module/apparmor/parameters/enabled': 'Y\n',
+};
+
+function nodeWithout(...prefixes: readonly string[]): Tree {
+  return Object.fromEntries(
+    Object.entries(NODE).filter(([path]) => !prefixes.some((prefix) => path.startsWith(prefix))),
+  );
+}
+
+void t.test('a node of which everything is visible', async (t) => {
+  t.strictSame(await look(t, nodeVisibility, NODE), {
+    outcome: 'ok',
+    observed:
+      '/ is Debian GNU/Linux 13 (trixie); root, with the capabilities it needs; 2 processes, with their namespaces; ' +
+      'lockdown, capability, landlock, yama, apparmor; no SELinux; AppArmor on',
+    advice: '',
+  });
+});
+
 void t.test('rights', async (t) => {
-  const status = (effective: string): Tree => ({ '/proc/self/status': statusWith({ CapEff: effective }) });
-  t.match(await look(t, rights, status(ALL)), { outcome: 'ok' });
-  t.match(await look(t, rights, status(WITHOUT_PTRACE)), {
+  const status = (effective: string): Tree => ({ ...NODE, '/proc/self/status': statusWith({ CapEff: effective }) });
+  t.match(await look(t, nodeVisibility, status(WITHOUT_PTRACE)), {
     outcome: 'warning',
     observed: 'root, but without CAP_SYS_PTRACE',
   });
-  t.match(await look(t, rights, status(ALL), { uid: 1000 }), { outcome: 'warning', observed: /^user 1000, not root/ });
-  t.match(await look(t, rights, {}), { outcome: 'unknown' });
+  t.match(await look(t, nodeVisibility, NODE, { uid: 1000 }), {
+    outcome: 'warning',
+    observed: /^user 1000 is not root/,
+  });
 });
 
 void t.test('processes', async (t) => {
-  const of = (...pids: readonly number[]): Tree =>
-    Object.fromEntries(pids.map((pid) => [`/proc/${String(pid)}/comm`, 'x\n']));
-  t.match(await look(t, processVisibility, of(41, 42)), { outcome: 'problem', observed: /hidepid/ });
-  const first = namespaceLinks(1, INITIAL);
-  t.match(await look(t, processVisibility, { ...of(1, 41, 42), ...first }), {
-    outcome: 'ok',
-    observed: /^all 3 processes/,
-  });
+  t.match(await look(t, nodeVisibility, nodeWithout('/proc/1/')), { outcome: 'problem', observed: /hidepid/ });
   const inner = namespaceLinks(1, { ...INITIAL, pid: 4026532201 });
-  t.match(await look(t, processVisibility, { ...of(1, 41), ...inner }), {
+  t.match(await look(t, nodeVisibility, { ...nodeWithout('/proc/1/ns'), ...inner }), {
     outcome: 'warning',
     observed: 'only the 2 processes of this pid namespace are visible',
     advice: /--pid=host/,
@@ -69,112 +84,51 @@ void t.test('processes', async (t) => {
 });
 
 void t.test('security modules', async (t) => {
-  const lsm = { '/sys/kernel/security/lsm': 'lockdown,capability,landlock,yama,apparmor' };
-  const rest = { '/sys/kernel/security/lockdown': '[none] integrity confidentiality\n' };
-  t.match(await look(t, securityFiles, { ...lsm, ...rest, '/sys/module/apparmor/parameters/enabled': 'Y\n' }), {
-    observed: /^lockdown, capability, landlock, yama, apparmor; no SELinux, AppArmor on/,
-  });
-  t.match(await look(t, securityFiles, {}), {
+  t.match(await look(t, nodeVisibility, nodeWithout('/sys/')), {
     outcome: 'unknown',
     observed: /securityfs is not mounted/,
     advice: /mount -t securityfs/,
   });
 });
 
-void t.test('seccomp', async (t) => {
-  const actions = { '/proc/sys/kernel/seccomp/actions_avail': 'kill_process allow\n' };
-  t.match(await look(t, seccompStatus, { ...actions, '/proc/self/status': statusWith({ Seccomp: '2' }) }), {
-    outcome: 'ok',
-    observed: 'the kernel tells it (this process: Seccomp: 2); actions kill_process, allow',
-  });
-  const without = statusWith({}).replace(/^Seccomp.*\n/gm, '');
-  t.match(await look(t, seccompStatus, { '/proc/self/status': without }), {
-    outcome: 'warning',
-    observed: /without seccomp/,
-  });
-});
-
-void t.test('control groups', async (t) => {
-  const mounts = (line: string): Tree => ({ '/proc/1/mountinfo': line });
-  t.match(await look(t, cgroupVersion, mounts('30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n')), {
-    outcome: 'ok',
-    observed: 'version 2, at /sys/fs/cgroup',
-  });
-  t.match(await look(t, cgroupVersion, mounts('30 23 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n')), {
-    outcome: 'warning',
-    observed: /^version 1/,
-  });
-  t.match(await look(t, cgroupVersion, {}), { outcome: 'unknown' });
-});
-
 void t.test('the root of the node', async (t) => {
-  const release = { '/etc/os-release': 'NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n' };
-  const mountinfo = (type: string): Tree => ({ '/proc/self/mountinfo': `23 1 0:26 / / rw - ${type} root rw\n` });
-  t.match(await look(t, hostRoot, { ...release, ...mountinfo('ext4') }), {
-    outcome: 'ok',
-    observed: '/ is Debian GNU/Linux 13 (trixie)',
-  });
-  t.match(await look(t, hostRoot, mountinfo('ext4')), { outcome: 'problem', observed: /has no etc\/os-release/ });
-  t.match(await look(t, hostRoot, release, { hostRoot: '/host' }), {
+  t.match(await look(t, nodeVisibility, nodeWithout('/etc/')), {
     outcome: 'problem',
-    observed: 'there is no procfs at /host/proc',
+    observed: '/ has no etc/os-release: it is not the root of a node',
+  });
+  t.match(await look(t, nodeVisibility, nodeWithout('/proc/'), { hostRoot: '/host' }), {
+    outcome: 'problem',
+    observed: '/host/proc is not a procfs',
     advice: /-v \/:\/host:ro --pid=host --host-root \/host/,
   });
-  const container = { ...release, ...mountinfo('overlay'), '/.dockerenv': '' };
-  t.match(await look(t, hostRoot, container), { outcome: 'warning', observed: /^this is a container/ });
-  t.match(await look(t, hostRoot, container, { hostRoot: '/host' }), { outcome: 'ok' });
+  const container = {
+    ...NODE,
+    '/proc/self/mountinfo': '23 1 0:26 / / rw - overlay root rw\n',
+    '/.dockerenv': '',
+  };
+  t.match(await look(t, nodeVisibility, container), { outcome: 'warning', observed: /^this is a container/ });
+  t.match(await look(t, nodeVisibility, container, { hostRoot: '/host' }), { outcome: 'ok' });
 });
 
-void t.test('limits', async (t) => {
+void t.test('inotify limits', async (t) => {
   const inotify = (watches: string, instances: string): Tree => ({
     '/proc/sys/fs/inotify/max_user_watches': watches,
     '/proc/sys/fs/inotify/max_user_instances': instances,
   });
-  t.match(await look(t, inotifyLimits, inotify('192536\n', '128\n')), {
+  t.match(await look(t, fileWatches, inotify('192536\n', '128\n')), {
     outcome: 'ok',
     observed: /^192536 watches and 128 /,
   });
-  t.match(await look(t, inotifyLimits, inotify('1024\n', '16\n')), {
+  t.match(await look(t, fileWatches, inotify('1024\n', '16\n')), {
     outcome: 'warning',
     advice: /sysctl -w fs\.inotify\.max_user_watches=\d+ fs\.inotify\.max_user_instances=128$/,
   });
-  t.match(await look(t, inotifyLimits, inotify('many', '1')), { outcome: 'unknown' });
-  const limits = (soft: string): Tree => ({
-    '/proc/self/limits': `Limit                     Soft Limit           Hard Limit           Units     \nMax open files            ${soft.padEnd(21)}1048576              files     \n`,
-  });
-  t.match(await look(t, openFiles, limits('1048576')), { outcome: 'ok' });
-  t.match(await look(t, openFiles, limits('unlimited')), { outcome: 'ok' });
-  t.match(await look(t, openFiles, limits('256')), {
-    outcome: 'warning',
-    observed: 'at most 256 (the system allows 1048576)',
-  });
-});
-
-void t.test('sshd', async (t) => {
-  t.match(await look(t, sshConfiguration, { '/proc/1/comm': 'init\n' }), {
-    outcome: 'ok',
-    observed: 'no SSH server here',
-  });
-  t.match(
-    await look(t, sshConfiguration, { '/proc/1/comm': 'init\n', '/etc/ssh/sshd_config': 'PermitRootLogin no\n' }),
-    {
-      outcome: 'ok',
-      observed: /installed; \/etc\/ssh\/sshd_config$/,
-    },
-  );
-  t.match(
-    await look(t, sshConfiguration, { '/proc/1/comm': 'init\n', '/etc/ssh/sshd_config': 'PermitRootLogin maybe\n' }),
-    {
-      outcome: 'warning',
-      observed: /sshd refuses this/,
-    },
-  );
+  t.match(await look(t, fileWatches, inotify('many', '1')), { outcome: 'unknown' });
 });
 
 async function engine(endpoint: string, over: { dockerHostGiven?: boolean; uid?: number } = {}) {
   const access = { ...liveNode(endpoint), runtime: createDockerRuntime({ endpoint, timeoutMs: 300 }) };
-  const kernel = () => kernelInspector.inspect(access, {});
-  return dockerEngine.run({ access, hostRoot: '/', dockerHostGiven: false, uid: 0, kernel, ...over });
+  return dockerEngine.run({ access, hostRoot: '/', dockerHostGiven: false, uid: 0, ...over });
 }
 
 /** Something that answers on a socket, but is no engine. */
@@ -189,7 +143,7 @@ async function socketOf(t: Test, answer: string | undefined): Promise<string> {
   return `unix://${path}`;
 }
 
-void t.test('an engine that is not there, or is none', async (t) => {
+void t.test('no engine, or another service at its socket', async (t) => {
   t.match(await engine(ABSENT), { outcome: 'warning', observed: `no engine found: ${ABSENT}: no socket (ENOENT)` });
   t.match(await engine(ABSENT, { dockerHostGiven: true }), { outcome: 'problem', advice: /correct docker-host/ });
   t.match(await engine(await socketOf(t, '<html>')), {
@@ -229,7 +183,7 @@ void t.test('who listens on a port', async (t) => {
   t.strictSame(await findPortHolders(1, createLinuxHost()), { ok: true, holders: [] });
 });
 
-void t.test('the whole examination of this machine, which leaves no trace', async (t) => {
+void t.test('all diagnostics of this machine, which write nothing', async (t) => {
   const dataDir = temporaryDirectory(t);
   const request = { programs: ['agent'] as const, environment: {}, readFile: () => Promise.resolve(undefined) };
   const examine = async (flags: Readonly<Record<string, string>>) => {
@@ -248,19 +202,19 @@ void t.test('the whole examination of this machine, which leaves no trace', asyn
   t.strictSame(readdirSync(dataDir), []);
   const of = (id: string) => reported.find((one) => one.id === id);
   const limit = told('sh', '-c', 'cat /proc/sys/fs/inotify/max_user_watches');
-  t.match(of('node.inotify')?.observed, new RegExp(`^${limit} watches and `));
-  t.match(of('node.root')?.observed, /./);
+  t.match(of('file-watches')?.observed, new RegExp(`^${limit} watches and `));
+  t.match(of('node-visibility')?.observed, /./);
   const nowhere = await examine({ 'host-root': join(dataDir, 'none') });
   t.match(
     nowhere.filter(({ outcome }) => outcome === 'problem').map(({ id }) => id),
-    ['node.root'],
+    ['node-visibility'],
   );
-  t.ok(nowhere.every(({ outcome, id }) => outcome === 'unknown' || id === 'node.root'));
+  t.ok(nowhere.every(({ outcome, id }) => outcome === 'unknown' || id === 'node-visibility'));
   mkdirSync(join(dataDir, 'root', 'etc'), { recursive: true });
   symlinkSync('/etc/os-release', join(dataDir, 'root', 'etc', 'os-release'));
   const wrong = await examine({ 'host-root': join(dataDir, 'root') });
   t.match(
-    wrong.find(({ id }) => id === 'node.root'),
-    { outcome: 'problem', observed: /no procfs/ },
+    wrong.find(({ id }) => id === 'node-visibility'),
+    { outcome: 'problem', observed: /is not a procfs/ },
   );
 });

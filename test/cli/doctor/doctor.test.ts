@@ -10,13 +10,13 @@ import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from '../process
 
 interface Report {
   readonly counts: Readonly<Record<string, number>>;
-  readonly examinations: readonly DiagnosticReport[];
+  readonly diagnostics: readonly DiagnosticReport[];
 }
 
 async function reportOf(args: readonly string[], extra: Readonly<Record<string, string>> = {}) {
   const run = await plimsoll(['doctor', '--output', 'json', ...args], extra);
   const report = JSON.parse(run.stdout) as Report;
-  const of = (id: string): DiagnosticReport | undefined => report.examinations.find((one) => one.id === id);
+  const of = (id: string): DiagnosticReport | undefined => report.diagnostics.find((one) => one.id === id);
   return { run, report, of };
 }
 
@@ -55,16 +55,17 @@ void t.test('beside a collector and an agent that run, and after they have ended
   const flags = ['--data-dir', directory, '--listen', listen, '--api', api];
   const { run, of } = await reportOf(flags);
   t.equal(run.stderr, '');
-  t.match(of('data.lock'), {
+  const data = of('data-directory');
+  // On a volatile or full file system the warning about it is reported instead.
+  if (data?.outcome === 'ok')
+    t.match(data.observed, /used by plimsoll up, process \d+; a collector, process \d+; an agent, process \d+$/);
+  t.match(of('ports'), {
     outcome: 'ok',
-    observed: /^by plimsoll up, process \d+; a collector, process \d+; an agent, /,
+    observed: /held by the collector of this installation .*; .* held by the collector of this installation/,
   });
-  t.match(of('port.listen'), { outcome: 'ok', observed: /held by our collector/ });
-  t.match(of('port.api'), { outcome: 'ok', observed: /held by our collector/ });
-  t.match(of('collector.connection'), { outcome: 'ok', observed: /both certificates accepted$/ });
-  t.match(of('collector.api')?.observed, new RegExp(`^${api.replaceAll('.', '\\.')} answers and accepts the token`));
-  for (const id of ['certificate.authority', 'certificate.collector', 'certificate.agent', 'token.file', 'data.store'])
-    t.equal(of(id)?.outcome, 'ok', id);
+  t.match(of('collector-connection'), { outcome: 'ok', observed: /both certificates accepted$/ });
+  t.match(of('operator-api')?.observed, new RegExp(`^${api.replaceAll('.', '\\.')} answers and accepts the token`));
+  for (const id of ['certificates', 'operator-token', 'store']) t.equal(of(id)?.outcome, 'ok', id);
   const token = readFileSync(join(directory, 'operator-token'), 'utf8').trim();
   t.notOk(run.stdout.includes(token), 'the token is not shown');
   child.kill('SIGINT');
@@ -73,7 +74,7 @@ void t.test('beside a collector and an agent that run, and after they have ended
   const before = contentsOf(directory);
   const table = await plimsoll(['doctor', ...flags]);
   t.strictSame(contentsOf(directory), before, 'nothing is written');
-  t.match(table.stdout, /^ {2}warning {2}operator API {9}\S+: nobody listens there$/m);
+  t.match(table.stdout, /^warning {2}operator API {10}\S+: nothing listens there$/m);
   for (const line of table.stdout.split('\n')) t.ok(displayWidth(line) <= 80, line);
   chmodSync(join(directory, 'operator-token'), 0o644);
   t.equal((await plimsoll(['doctor', ...flags])).code, 1, 'a problem');
@@ -85,16 +86,12 @@ void t.test('wrong settings are what it is for', async (t) => {
   writeFileSync(file, 'listn: 127.0.0.1:1\napi: nowhere\n', { mode: 0o600 });
   const typo = await reportOf(['--config', file, '--data-dir', join(directory, 'data')], { PLIMSOLL_DATADIR: '/x' });
   t.equal(typo.run.code, 1);
-  t.equal(typo.run.stderr, '', 'it is told in the report');
-  t.match(typo.of('settings.values'), {
+  t.equal(typo.run.stderr, '', 'the report contains it');
+  t.match(typo.of('settings'), {
     outcome: 'problem',
     observed: `${file}:1: listn: unknown setting; did you mean listen?; ${file}:2: api: expected host:port such as 127.0.0.1:7443 or [::1]:7443, got "nowhere"`,
   });
-  t.match(typo.of('settings.environment'), {
-    outcome: 'warning',
-    observed: 'PLIMSOLL_DATADIR is set but means nothing; did you mean PLIMSOLL_DATA_DIR?',
-  });
-  t.match(typo.of('port.api'), { observed: /^127\.0\.0\.1:7480/ }, 'a default in its place');
+  t.match(typo.of('ports')?.observed, /127\.0\.0\.1:7480/, 'the default instead of the wrong value');
   t.equal((await plimsoll(['doctor', '--nonsense'])).code, 2);
   t.equal((await plimsoll(['doctor', 'x'])).code, 2);
 });
@@ -113,46 +110,43 @@ function asNobody(args: readonly string[]) {
 
 // Where the program itself lies in a closed directory, that user cannot start it.
 const cannotBecome = asNobody(['version'])?.status === 0 ? false : 'this user cannot run the program as another';
-void t.test('another user is told what it may not see', { skip: cannotBecome }, (t) => {
+void t.test('what a user cannot read is unknown', { skip: cannotBecome }, (t) => {
   const directory = temporaryDirectory(t);
   chmodSync(directory, 0o700);
   const run = asNobody(['doctor', '--data-dir', directory]);
   t.equal(run?.status, 1);
   const text = run?.stdout.replaceAll(/\s+/g, ' ') ?? '';
-  t.match(text, / problem directory \S+, mode 0700, owner 0: user 65534 may not write in it → become the user/);
-  for (const title of ['in use', 'store', 'authority', 'file'])
+  t.match(text, /problem data directory \S+, mode 0700, owner 0: user 65534 cannot write to it → run this as the user/);
+  for (const title of ['store', 'certificates', 'operator token'])
     t.match(
       text,
-      new RegExp(` unknown ${title} .{1,200}EACCES → run this as the user who runs the collector or agent`),
+      new RegExp(` unknown ${title} .{1,300}EACCES → run this as the user who runs the collector or agent`),
     );
-  t.match(text, / warning rights user 65534, not root: /);
-  t.match(text, / problem engine unix:\/\/\/nonexistent\/docker\.sock: no socket \(ENOENT\) /);
+  t.match(text, /(warning|unknown) node visibility /);
+  t.match(text, /problem Docker engine unix:\/\/\/nonexistent\/docker\.sock: no socket \(ENOENT\) /);
   t.end();
 });
 
 void t.test('what was seen is shown safely, in its column', (t) => {
   const reported: readonly DiagnosticReport[] = [
     {
-      id: 'data.directory',
-      group: 'data directory',
-      title: 'directory',
+      id: 'data-directory',
+      title: 'data directory',
       outcome: 'problem',
       observed: `/data/${'x'.repeat(100)}\u001b[2J`,
       advice: `chmod 700 /data/${'x'.repeat(60)}`,
     },
-    { id: 'node.rights', group: 'node', title: 'rights', outcome: 'ok', observed: 'root', advice: '' },
+    { id: 'node-visibility', title: 'node visibility', outcome: 'ok', observed: 'root', advice: '' },
   ];
   const plain = createPaint({ color: 'never', isTerminal: false, terminal: undefined });
   t.strictSame(renderReport(reported, { width: 80, paint: plain, invocation: 'plimsoll' }), [
-    'data directory',
-    `  problem  directory            /data/${'x'.repeat(42)}`,
-    `                                ${'x'.repeat(48)}`,
-    `                                ${'x'.repeat(10)}\\x1b[2J`,
-    '                                → chmod 700',
-    `                                  /data/${'x'.repeat(40)}`,
-    `                                  ${'x'.repeat(20)}`,
-    'node',
-    '  ok       rights               root',
+    `problem  data directory        /data/${'x'.repeat(43)}`,
+    `                               ${'x'.repeat(49)}`,
+    `                               ${'x'.repeat(8)}\\x1b[2J`,
+    '                               → chmod 700',
+    `                                 /data/${'x'.repeat(41)}`,
+    `                                 ${'x'.repeat(19)}`,
+    'ok       node visibility       root',
     '',
     '1 problem, 1 ok',
   ]);
@@ -161,6 +155,6 @@ void t.test('what was seen is shown safely, in its column', (t) => {
     width: 80,
     paint: createPaint({ color: 'always', isTerminal: false, terminal: undefined }),
   });
-  t.match(coloured[1], '  \u001b[31mproblem  \u001b[0mdirectory');
+  t.match(coloured[0], '\u001b[31mproblem  \u001b[0mdata directory');
   t.end();
 });

@@ -34,9 +34,7 @@ export async function installationOf(
   return {
     environment,
     uid: process.getuid?.() ?? 0,
-    platform: { node: process.version, system: process.platform, architecture: process.arch },
     version: '0.1.0',
-    installation: { directory: '/nonexistent', bundled: false },
     clock: systemClock(),
     collector,
     agent,

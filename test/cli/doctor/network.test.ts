@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { dialNodesPort } from '../../../cli/doctor/dial-nodes-port.ts';
-import { collectorApi } from '../../../cli/doctor/diagnostics/collector-api.ts';
 import { collectorConnection } from '../../../cli/doctor/diagnostics/collector-connection.ts';
-import { apiPort, nodesPort } from '../../../cli/doctor/diagnostics/port.ts';
-import { sinkSyslog } from '../../../cli/doctor/diagnostics/sink-syslog.ts';
+import { operatorApi } from '../../../cli/doctor/diagnostics/operator-api.ts';
+import { ports } from '../../../cli/doctor/diagnostics/ports.ts';
+import { sinks } from '../../../cli/doctor/diagnostics/sinks.ts';
 import { takeLock } from '../../../service/lock.ts';
 import type { Issued } from '../../../service/tls/issue.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
@@ -44,50 +44,48 @@ function silentServer(t: Test): Server {
   return createTcpServer((socket) => void sockets.add(socket));
 }
 
-void t.test('ports: free, ours, of somebody else', async (t) => {
+void t.test('ports: free, held by this installation, held by another program', async (t) => {
   const dataDir = directoryOf(t);
   const free = await closedAddress();
   const look = async (flags: Readonly<Record<string, string>>, uid = 0) => {
-    const installation = await installationOf({ 'data-dir': dataDir, ...flags }, { uid });
-    return { listen: await nodesPort.run(installation), api: await apiPort.run(installation) };
+    const chosen = { listen: '127.0.0.1:0', api: '127.0.0.1:0', ...flags };
+    return ports.run(await installationOf({ 'data-dir': dataDir, ...chosen }, { uid }));
   };
-  t.match(await look({ listen: free, api: '127.0.0.1:0' }), {
-    listen: { outcome: 'ok', observed: `${free} is free` },
-    api: { outcome: 'ok', observed: /the system chooses/ },
+  t.match(await look({ listen: free }), {
+    outcome: 'ok',
+    observed: `${free} is free; 127.0.0.1:0: the kernel chooses a free port`,
   });
   const taken = await listening(t, createTcpServer());
   const port = taken.split(':')[1] ?? '';
   const mine = new RegExp(`^\\S+ is held by node (process ${String(process.pid)})`.replaceAll(/[()]/g, '\\$&'));
-  t.match(await look({ listen: taken }), {
-    listen: { outcome: 'problem', observed: mine, advice: /--listen HOST:PORT$/ },
-  });
-  t.match(
-    await look({ listen: `0.0.0.0:${port}` }),
-    { listen: { outcome: 'problem', observed: mine } },
-    'every address',
-  );
-  t.match(await look({ listen: `127.0.0.2:${port}` }), { listen: { outcome: 'ok' } }, 'another address');
+  t.match(await look({ listen: taken }), { outcome: 'problem', observed: mine, advice: /--listen HOST:PORT$/ });
+  t.match(await look({ listen: `0.0.0.0:${port}` }), { outcome: 'problem', observed: mine }, 'every address');
+  t.match(await look({ listen: `127.0.0.2:${port}` }), { outcome: 'ok' }, 'another address');
   const lock = takeLock(join(dataDir, 'collector.lock'));
-  t.match(await look({ listen: taken }), { listen: { outcome: 'ok', observed: /held by our collector/ } });
+  t.match(await look({ listen: taken }), {
+    outcome: 'ok',
+    observed: /held by the collector of this installation/,
+  });
   if (lock.ok) lock.release();
-  t.match(await look({ listen: '192.0.2.1:7443' }), { listen: { outcome: 'problem', observed: /no such address/ } });
+  t.match(await look({ listen: '192.0.2.1:7443' }), { outcome: 'problem', observed: /does not have this address/ });
   t.match(await look({ listen: 'no.such.name.invalid:7443' }), {
-    listen: { outcome: 'problem', observed: /no machine/ },
+    outcome: 'problem',
+    observed: /the name cannot be resolved/,
   });
 
   const server = await startServer(t);
   const api = `127.0.0.1:${String(server.port)}`;
-  t.match(await look({ api }), { api: { outcome: 'problem', observed: /a collector of another data directory$/ } });
+  t.match(await look({ api }), { outcome: 'problem', observed: /a collector with another data directory$/ });
   writeFileSync(join(dataDir, 'operator-token'), TOKEN, { mode: 0o600 });
-  t.match(await look({ api }), { api: { outcome: 'ok', observed: /the collector that accepts our token/ } });
+  t.match(await look({ api }), { outcome: 'ok', observed: /a collector that accepts the operator token/ });
 });
 
 void t.test('the operator API', async (t) => {
   const dataDir = directoryOf(t);
   const look = async (api: string, over: Parameters<typeof installationOf>[1] = {}) =>
-    collectorApi.run(await installationOf({ 'data-dir': dataDir, api }, over));
+    operatorApi.run(await installationOf({ 'data-dir': dataDir, api }, over));
   const closed = await closedAddress();
-  t.match(await look(closed), { outcome: 'warning', observed: `${closed}: nobody listens there (ECONNREFUSED)` });
+  t.match(await look(closed), { outcome: 'warning', observed: `${closed}: nothing listens there (ECONNREFUSED)` });
   const lock = takeLock(join(dataDir, 'collector.lock'));
   t.match(await look(closed), { outcome: 'problem', observed: /although a collector \(process \d+\) uses/ });
   if (lock.ok) lock.release();
@@ -100,15 +98,15 @@ void t.test('the operator API', async (t) => {
     }),
   );
   writeFileSync(join(dataDir, 'operator-token'), TOKEN, { mode: 0o600 });
-  t.match(await look(web), { outcome: 'problem', observed: /answers, but is no collector \(HTTP 200\)$/ });
-  t.strictSame(shown, [undefined], 'another program is not shown the token');
+  t.match(await look(web), { outcome: 'problem', observed: /answers, but is not a collector \(HTTP 200\)$/ });
+  t.strictSame(shown, [undefined], 'the token is not sent to another program');
   rmSync(join(dataDir, 'operator-token'));
   const silent = await listening(t, silentServer(t));
   t.match(await look(silent), { outcome: 'warning', observed: `${silent}: no answer in time` });
 
   const server = await startServer(t);
   const api = `127.0.0.1:${String(server.port)}`;
-  t.match(await look(api), { outcome: 'unknown', observed: /answers at .*, but no token/ });
+  t.match(await look(api), { outcome: 'unknown', observed: /answers at .*, but \S+ contains no readable token/ });
   const token = join(dataDir, 'operator-token');
   writeFileSync(token, `${TOKEN}wrong`, { mode: 0o600 });
   t.match(await look(api), {
@@ -167,30 +165,30 @@ void t.test('the connection of a node, and why it does not come about', async (t
   const foreign = await newFleet();
   t.match(await examineConnection(t, collector, await foreign.node('n1'), { ca: foreign.authority.certificatePem }), {
     outcome: 'problem',
-    observed: /its certificate is not of the authority that is trusted here \([A-Z_]+\)$/,
-    advice: 'bring ca.pem of that collector here',
+    observed: /its certificate was not issued by the authority that is trusted here \([A-Z_]+\)$/,
+    advice: 'copy ca.pem of that collector here',
   });
   t.match(await examineConnection(t, collector, await fleet.node('n1', Date.now() - 2 * YEAR_MS)), {
     outcome: 'problem',
-    observed: /hung up after it saw our certificate|our certificate has expired/,
+    observed: /closed the connection after it received the agent's certificate|our certificate has expired/,
   });
   t.match(await examineConnection(t, collector, good, { address: `127.0.0.3:${port}` }), {
     outcome: /warning|problem/,
-    observed: /ECONNREFUSED|does not name this address/,
+    observed: /ECONNREFUSED|does not contain this address/,
   });
   const closed = await closedAddress();
   t.match(await examineConnection(t, collector, good, { address: closed }), {
     outcome: 'warning',
-    observed: `${closed}: nobody listens there (ECONNREFUSED)`,
+    observed: `${closed}: nothing listens there (ECONNREFUSED)`,
   });
   t.match(await examineConnection(t, collector, good, { address: 'no.such.name.invalid:7443' }), {
     outcome: 'problem',
-    observed: /there is no machine with this name|could not be looked up/,
+    observed: /the host name (does not exist|could not be resolved)/,
   });
   const plain = await listening(t, createServer());
   t.match(await examineConnection(t, collector, good, { address: plain }), {
     outcome: 'problem',
-    observed: /speaks no TLS|connection was cut/,
+    observed: /does not use TLS|connection was reset/,
   });
   const silent = await listening(t, silentServer(t));
   t.match(await examineConnection(t, collector, good, { address: silent }), {
@@ -199,7 +197,7 @@ void t.test('the connection of a node, and why it does not come about', async (t
   });
   t.match(await collectorConnection.run(await installationOf({ 'data-dir': directoryOf(t) })), {
     outcome: 'ok',
-    observed: 'no agent is kept here',
+    observed: 'this machine has no agent',
   });
   const broken = nodeDirectory(t, 'nonsense', good);
   t.match(await collectorConnection.run(await installationOf({ 'data-dir': broken })), {
@@ -218,7 +216,7 @@ void t.test('a collector whose certificate names another address, or has expired
     {
       names: ['elsewhere.example'],
       atMs: Date.now(),
-      text: /does not name this address \(ERR_TLS_CERT_ALTNAME_INVALID\)/,
+      text: /does not contain this address \(ERR_TLS_CERT_ALTNAME_INVALID\)/,
     },
     { names: ['127.0.0.1'], atMs: Date.now() - 2 * YEAR_MS, text: /has expired \(CERT_HAS_EXPIRED\)/ },
     { names: ['127.0.0.1'], atMs: Date.now() + YEAR_MS, text: /not valid yet \(CERT_NOT_YET_VALID\)/ },
@@ -233,15 +231,16 @@ void t.test('a collector whose certificate names another address, or has expired
 });
 
 void t.test('a receiver of syslog', async (t) => {
-  const look = async (receiver: string) => sinkSyslog.run(await installationOf({ 'sink-syslog': receiver }));
-  t.match(await look('off'), { outcome: 'ok', observed: 'off' });
+  const look = async (receiver: string) =>
+    sinks.run(await installationOf({ 'sink-syslog': receiver, 'sink-ndjson': 'off' }));
+  t.match(await look('off'), { outcome: 'ok', observed: 'ndjson: off; syslog: off' });
   const open = await listening(
     t,
     createTcpServer((socket) => void socket.destroy()),
   );
-  t.match(await look(`tls://${open}`), { outcome: 'ok', observed: `tls://${open} takes connections` });
+  t.match(await look(`tls://${open}`), { outcome: 'ok', observed: `ndjson: off; tls://${open} accepts connections` });
   t.match(await look(`tcp://${open}`), { outcome: 'warning', observed: /nothing is encrypted/ });
   const closed = await closedAddress();
-  t.match(await look(`tcp://${closed}`), { outcome: 'problem', observed: /nobody listens there \(ECONNREFUSED\)/ });
-  t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', observed: /no machine|looked up/ });
+  t.match(await look(`tcp://${closed}`), { outcome: 'problem', observed: /nothing listens there \(ECONNREFUSED\)/ });
+  t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', observed: /the host name/ });
 });

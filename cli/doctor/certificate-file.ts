@@ -7,21 +7,21 @@ import { TlsError } from '../../service/tls/tls-error.ts';
 import { AS_OWNER } from './place.ts';
 
 const DAY_MS = 86_400_000;
-/** People need some time to see to a certificate that nobody renews by itself. */
-const SOON_MS = 30 * DAY_MS;
+/** Time to replace a certificate that no program renews. */
+const EXPIRES_SOON_MS = 30 * DAY_MS;
 
-/** A file that was read, one that is not there, or what stands in the way of reading it. */
+/** A file that was read, that does not exist, or that was refused with a result that says why. */
 export type ReadFile<T> =
   | { readonly state: 'read'; readonly file: T }
   | { readonly state: 'absent' }
-  | { readonly state: 'refused'; readonly examined: DiagnosticResult };
+  | { readonly state: 'refused'; readonly result: DiagnosticResult };
 
 /** The certificate in `path`. */
 export function openCertificate(path: string): Promise<ReadFile<CertificateFile>> {
   return openFile(path, readCertificate);
 }
 
-/** The private key in `path`; one that others can read is refused. */
+/** The private key in `path`; a key that other users can read is refused. */
 export function openKey(path: string): Promise<ReadFile<KeyFile>> {
   return openFile(path, readKey);
 }
@@ -32,7 +32,7 @@ async function openFile<T>(path: string, read: (path: string) => Promise<T | und
     return file === undefined ? { state: 'absent' } : { state: 'read', file };
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
-    return { state: 'refused', examined: explain(error, path) };
+    return { state: 'refused', result: explain(error, path) };
   }
 }
 
@@ -40,8 +40,8 @@ function explain({ code, message }: TlsError, path: string): DiagnosticResult {
   switch (code) {
     case 'exposed':
       return problem(
-        `others than its owner can read the private key ${path}`,
-        `if nobody did: chmod 600 ${path}; otherwise remove it, and make a new one`,
+        `other users can read the private key ${path}`,
+        `if no one did: chmod 600 ${path}; otherwise remove it and create a new key`,
       );
     case 'unreadable':
       return unknown(message, AS_OWNER);
@@ -50,11 +50,11 @@ function explain({ code, message }: TlsError, path: string): DiagnosticResult {
     case 'mismatch':
     case 'expired':
     case 'name':
-      return problem(message, 'put the right file there');
+      return problem(message, 'replace it with the right file');
   }
 }
 
-/** How long a certificate is good for. `renewal`: what makes a new one. */
+/** How long a certificate is valid. `renewal`: how to get a new one. */
 export function judgeValidity(
   { validFrom, validTo }: X509Certificate,
   nowMs: number,
@@ -63,12 +63,12 @@ export function judgeValidity(
   const [fromMs, untilMs] = [Date.parse(validFrom), Date.parse(validTo)];
   if (nowMs < fromMs)
     return problem(
-      `valid from ${day(fromMs)} only, which this machine's clock has not reached`,
-      'set the clock, or the one of the machine that made it',
+      `not valid before ${day(fromMs)}; the clock of this machine says ${day(nowMs)}`,
+      'set the clock of this machine, or of the machine that issued the certificate',
     );
   if (nowMs >= untilMs) return problem(`expired on ${day(untilMs)}, ${days(nowMs - untilMs)} ago`, renewal);
-  const seen = `valid until ${day(untilMs)}, ${days(untilMs - nowMs)} more`;
-  return untilMs - nowMs < SOON_MS ? warning(seen, renewal) : ok(seen);
+  const observed = `valid until ${day(untilMs)}, ${days(untilMs - nowMs)} left`;
+  return untilMs - nowMs < EXPIRES_SOON_MS ? warning(observed, renewal) : ok(observed);
 }
 
 function day(atMs: number): string {

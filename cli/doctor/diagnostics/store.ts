@@ -13,10 +13,9 @@ const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
 const APPLICATION_ID = { offset: 68, value: 0x504c494d };
 
-/** Is the file of the store what it should be, and was a damaged one quarantined? */
-export const dataStore: InstallationDiagnostic = Object.freeze({
-  id: 'data.store',
-  group: 'data directory',
+/** Is the store a database of this program, and was a damaged one quarantined? */
+export const store: InstallationDiagnostic = Object.freeze({
+  id: 'store',
   title: 'store',
   run: async ({ collector: { dataDir } }: Installation) => {
     const examined = await examineFile(join(dataDir, NAME));
@@ -27,27 +26,28 @@ export const dataStore: InstallationDiagnostic = Object.freeze({
     const [latest] = aside.sort().toReversed();
     if (latest === undefined) return examined;
     return warning(
-      `${examined.observed}; a damaged one was quarantined: ${join(dataDir, latest)}`,
-      'findings came back from the nodes; history from before is in that file only: keep or remove it',
+      `${examined.observed}; a damaged store was quarantined: ${join(dataDir, latest)}`,
+      'the nodes sent their findings again; earlier history is only in that file: keep or remove it',
     );
   },
 });
 
 async function examineFile(path: string): Promise<DiagnosticResult> {
   try {
-    // Non-blocking, so that a FIFO in its place cannot hold us up.
+    // Non-blocking: a FIFO in its place must not block.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stats = await file.stat();
       const { mode, size } = stats;
-      if (!stats.isFile()) return problem(`${path} is no regular file`, 'put it away; a new one is made');
+      if (!stats.isFile())
+        return problem(`${path} is not a regular file`, 'move it away: the collector creates a new one');
       if ((mode & 0o077) !== 0)
-        return warning(`${path} has mode ${modeText(mode)}: others can read all findings`, `chmod 600 ${path}`);
+        return warning(`${path} has mode ${modeText(mode)}: other users can read all findings`, `chmod 600 ${path}`);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
       if (size > 0 && !isOurs(buffer.subarray(0, bytesRead)))
         return problem(
-          `${path} is no database of this program, or its beginning is damaged`,
-          'put it away: a new one is made, and nodes send their findings again',
+          `${path} is not a database of this program, or its header is damaged`,
+          'move it away: the collector creates a new one, and nodes send their findings again',
         );
       return ok(`${formatBytes(size)} in ${path}`);
     } finally {
@@ -55,7 +55,7 @@ async function examineFile(path: string): Promise<DiagnosticResult> {
     }
   } catch (error) {
     const code = errorCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return ok('none yet: a collector makes it at its first start');
+    if (code === 'ENOENT' || code === 'ENOTDIR') return ok('none yet: the first start of a collector creates it');
     return unknown(`${path}: ${code}`, AS_OWNER);
   }
 }

@@ -6,46 +6,42 @@ import { join } from 'node:path';
 import type { FleetStatus } from '../../../api/status.ts';
 import { formatAddress } from '../../../service/config/kind.ts';
 import type { Address } from '../../../service/config/kind.ts';
-import { ok, problem, unknown } from '../../../service/diagnostic.ts';
+import { ok, problem, unknown, worstResult } from '../../../service/diagnostic.ts';
 import type { DiagnosticResult } from '../../../service/diagnostic.ts';
 import { lockHolder } from '../../../service/lock.ts';
 import type { PortHolder } from '../../../service/port-holder.ts';
 import { askApi } from '../ask-api.ts';
 import type { Installation, InstallationDiagnostic } from '../installation.ts';
 
-/** A port that a collector listens on, by the setting that names it. */
+/** The settings that name a port of the collector. */
 type PortSetting = 'listen' | 'api';
 
-/** The port for nodes. */
-export const nodesPort = portExamination('listen');
-/** The port for operators. */
-export const apiPort = portExamination('api');
-
-function portExamination(setting: PortSetting): InstallationDiagnostic {
-  return Object.freeze({
-    id: `port.${setting}`,
-    group: 'ports',
-    title: setting === 'listen' ? 'for nodes' : 'for operators',
-    run: (installation: Installation) => examinePort(setting, installation),
-  });
-}
+/** Are the ports for nodes and operators free, or held by the collector of this installation? */
+export const ports: InstallationDiagnostic = Object.freeze({
+  id: 'ports',
+  title: 'ports',
+  run: async (installation: Installation) => {
+    const { roles } = installation;
+    if (roles.agent && !roles.collector) return ok('this machine has no collector');
+    return worstResult([await examinePort('listen', installation), await examinePort('api', installation)]);
+  },
+});
 
 async function examinePort(setting: PortSetting, installation: Installation): Promise<DiagnosticResult> {
-  const { roles, collector } = installation;
+  const { collector } = installation;
   const address = collector[setting];
   const text = formatAddress(address);
-  if (roles.agent && !roles.collector) return ok('no collector is kept here');
-  if (address.port === 0) return ok(`${text}: the system chooses a free one`);
+  if (address.port === 0) return ok(`${text}: the kernel chooses a free port`);
   const held = await installation.portHolders(address.port);
-  if (!held.ok) return unknown(`${text}: ${held.reason}`, 'is /proc mounted?');
+  if (!held.ok) return unknown(`${text}: ${held.reason}`, 'mount /proc');
   const holders = held.holders.filter((holder) => overlaps(holder.address, address.host));
   if (holders.length > 0) return examineHeld(setting, holders, installation);
   const ip = isIP(address.host) === 0 ? await addressOf(address.host) : address.host;
-  const choose = `choose another: --${setting} HOST:PORT`;
-  if (ip === undefined) return problem(`${text}: there is no machine with this name`, choose);
-  if (!isOwnAddress(ip)) return problem(`${text}: this machine has no such address`, choose);
+  const choose = `choose another address: --${setting} HOST:PORT`;
+  if (ip === undefined) return problem(`${text}: the name cannot be resolved`, choose);
+  if (!isOwnAddress(ip)) return problem(`${text}: this machine does not have this address`, choose);
   if (!(await mayListen(address, installation.uid)))
-    return problem(`${text}: user ${String(installation.uid)} may not listen on ports this low`, choose);
+    return problem(`${text}: user ${String(installation.uid)} cannot listen on privileged ports`, choose);
   return ok(`${text} is free`);
 }
 
@@ -58,18 +54,22 @@ async function examineHeld(
   const text = formatAddress(address);
   const pids = holders.map(({ pid }) => pid).filter((pid) => pid !== undefined);
   const own = lockHolder(join(collector.dataDir, 'collector.lock'));
-  if (own !== undefined && pids.includes(own)) return ok(`${text}, held by our collector (process ${String(own)})`);
+  if (own !== undefined && pids.includes(own))
+    return ok(`${text}, held by the collector of this installation (process ${String(own)})`);
   const answer = await askApi(collector.api, collector.tokenFile, signal);
   const [first] = holders;
   const who =
     first?.pid === undefined ? 'another program' : `${first.name ?? 'a program'} (process ${String(first.pid)})`;
-  const advice = `end what listens there, or choose another: --${setting} HOST:PORT`;
+  const advice = `stop that program, or choose another address: --${setting} HOST:PORT`;
   const isOurs = answer.kind === 'collector' && (setting === 'api' || listensOn(answer.status, address.port));
-  if (isOurs) return ok(`${text}, held by the collector that accepts our token`);
+  if (isOurs) return ok(`${text}, held by a collector that accepts the operator token`);
   if (setting === 'api' && answer.kind === 'closed')
-    return problem(`${text} is held by ${who}: a collector of another data directory`, advice);
+    return problem(`${text} is held by ${who}: a collector with another data directory`, advice);
   if (first?.pid === undefined)
-    return unknown(`${text} is held by a process that this user may not see`, `as root, this names it; ${advice}`);
+    return unknown(
+      `${text} is held by a process that this user cannot see`,
+      `run this as root to identify it; ${advice}`,
+    );
   return problem(`${text} is held by ${who}`, advice);
 }
 
@@ -77,7 +77,7 @@ function listensOn(status: FleetStatus | undefined, port: number): boolean {
   return status?.addresses.nodes.endsWith(`:${String(port)}`) === true;
 }
 
-/** Would listening on `wanted` collide with who listens on `held`? */
+/** Does a listener on `held` prevent listening on `wanted`? */
 function overlaps(held: string, wanted: string): boolean {
   const isAny = (address: string): boolean => address === '0.0.0.0' || address === '::';
   if (isAny(held) || isAny(wanted)) return true;
@@ -93,7 +93,7 @@ async function addressOf(name: string): Promise<string | undefined> {
 }
 
 function isOwnAddress(ip: string): boolean {
-  // All of 127.0.0.0/8 is ours, although only one of it is listed.
+  // All of 127.0.0.0/8 is local, although only one address is listed.
   if (ip === '0.0.0.0' || ip === '::' || ip.startsWith('127.')) return true;
   return Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === ip));
 }

@@ -1,0 +1,113 @@
+import { stat } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { formatBytes } from '../../../service/bytes.ts';
+import { formatAddress } from '../../../service/config/kind.ts';
+import type { Address } from '../../../service/config/kind.ts';
+import { errorCode } from '../../../service/files.ts';
+import { ok, problem, unknown, warning, worstResult } from '../../../service/diagnostic.ts';
+import type { DiagnosticResult } from '../../../service/diagnostic.ts';
+import { judgeFreeSpace, readFreeSpace } from '../../../service/free-space.ts';
+import { judgeValidity, openCertificate, openKey } from '../certificate-file.ts';
+import type { ReadFile } from '../certificate-file.ts';
+import { connectionReason } from '../connection-reason.ts';
+import type { ConnectionReason } from '../connection-reason.ts';
+import type { Installation, InstallationDiagnostic } from '../installation.ts';
+import { AS_OWNER, nearestExisting, whyNotWritable } from '../place.ts';
+
+const CONNECT_DEADLINE_MS = 1_500;
+
+/** Can events be written to the file, and does the syslog receiver accept connections? Sends nothing. */
+export const sinks: InstallationDiagnostic = Object.freeze({
+  id: 'sinks',
+  title: 'sinks',
+  run: async (installation: Installation) => {
+    const { roles } = installation;
+    if (roles.agent && !roles.collector) return ok('this machine has no collector');
+    return worstResult([
+      await examineNdjson(installation),
+      await examineSyslog(installation),
+      await examineSyslogFiles(installation),
+    ]);
+  },
+});
+
+async function examineNdjson({ collector }: Installation): Promise<DiagnosticResult> {
+  const { sinkNdjson: path, dataDir } = collector;
+  if (path === 'off') return ok('ndjson: off');
+  if (path === '-') return ok('ndjson: standard output of the collector');
+  const directory = dirname(path);
+  const elsewhere = 'choose another file: --sink-ndjson FILE';
+  const found = await stat(path).catch(errorCode);
+  if (found === 'EACCES') return unknown(`${path}: EACCES`, AS_OWNER);
+  if (typeof found === 'object' && !found.isFile()) return problem(`${path} is not a regular file`, elsewhere);
+  const existing = await nearestExisting(directory);
+  // The collector creates only its data directory.
+  if (existing !== directory && directory !== dataDir)
+    return problem(`${directory} does not exist`, `create it, or ${elsewhere}`);
+  const reason = await whyNotWritable(existing);
+  if (reason !== undefined) return problem(`${path} cannot be written: ${reason}`, elsewhere);
+  const space = await readFreeSpace(existing);
+  const observed = `${path}, ${formatBytes(space.freeBytes)} free`;
+  const advice = 'free space; events wait in the store until they can be written';
+  switch (judgeFreeSpace(space)) {
+    case 'enough':
+      return ok(observed);
+    case 'little':
+      return warning(observed, advice);
+    case 'none':
+      return problem(observed, advice);
+  }
+}
+
+async function examineSyslog({ collector: { sinkSyslog: receiver }, signal }: Installation): Promise<DiagnosticResult> {
+  if (receiver === 'off') return ok('syslog: off');
+  const { transport, address } = receiver;
+  const url = `${transport}://${formatAddress(address)}`;
+  const reason = await tryConnection(address, signal);
+  if (reason !== undefined) return problem(`${url}: ${reason.text}`, `check the receiver; ${reason.advice}`);
+  return transport === 'tls'
+    ? ok(`${url} accepts connections`)
+    : warning(`${url} accepts connections, but nothing is encrypted`, 'use tls://, except on a private network');
+}
+
+/** Undefined: connected. */
+function tryConnection({ host, port }: Address, signal: AbortSignal): Promise<ConnectionReason | undefined> {
+  return new Promise((resolve) => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_DEADLINE_MS)]);
+    const socket = connect({ host, port, signal: limit });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+    socket.once('error', (error) => resolve(connectionReason(error)));
+  });
+}
+
+async function examineSyslogFiles({ collector, clock }: Installation): Promise<DiagnosticResult> {
+  const { sinkSyslog: receiver, sinkSyslogCa: ca, sinkSyslogCert: cert, sinkSyslogKey: key } = collector;
+  if (receiver === 'off' || receiver.transport === 'tcp') return ok('');
+  if ((cert === 'none') !== (key === 'none'))
+    return problem('only one of sink-syslog-cert and sink-syslog-key is set', 'set both, or neither');
+  const authority = ca === 'system' ? undefined : await openCertificate(ca);
+  const own = cert === 'none' ? undefined : await openCertificate(cert);
+  const ownKey = key === 'none' ? undefined : await openKey(key);
+  const pair =
+    own?.state === 'read' && ownKey?.state === 'read' && !own.file.certificate.checkPrivateKey(ownKey.file.key)
+      ? problem(`${key} is not the key of the certificate in ${cert}`, 'name a certificate and its key')
+      : ok('');
+  return worstResult([
+    judgeFile(authority, ca),
+    judgeFile(own, cert),
+    judgeFile(ownKey, key),
+    pair,
+    own?.state === 'read'
+      ? judgeValidity(own.file.certificate, clock.now(), 'get a new certificate from the operator of the receiver')
+      : ok(''),
+  ]);
+}
+
+function judgeFile(read: ReadFile<unknown> | undefined, path: string): DiagnosticResult {
+  if (read?.state === 'refused') return read.result;
+  return read?.state === 'absent' ? problem(`${path} is missing`, 'add it, or correct the setting') : ok('');
+}
