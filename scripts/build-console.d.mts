@@ -1,2 +1,2 @@
-/** Writes the page into `directory`. Answers the size of each file in bytes, by its path in it. */
-export function buildConsole(directory: string): Promise<ReadonlyMap<string, number>>;
+/** Writes the page into `directory`. Returns the source files, relative to the root. */
+export function buildConsole(directory: string): Promise<readonly string[]>;

@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Writes the page into `directory`. Answers the size of each file in bytes, by its path in it. */
+/** Writes the page into `directory`. Returns the source files, relative to the root. */
 export async function buildConsole(directory) {
   const outdir = join(directory, 'assets');
   // Names carry a hash of the content, so that browsers may keep the files for ever. What the first view does not need
-  // is loaded when it is.
+  // is loaded on demand.
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: { console: 'console/main.tsx' },
@@ -36,5 +36,5 @@ export async function buildConsole(directory) {
     .replace('{{style}}', nameOf(cssBundle));
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'index.html'), page);
-  return new Map(outputs.map(([path, { bytes }]) => [nameOf(path), bytes]));
+  return Object.keys(metafile.inputs);
 }
