@@ -83,16 +83,10 @@ function withoutOwnSwitches({ PLIMSOLL_SOURCE: _source, ...environment }: NodeJS
 function createPrograms(script: string, tuning: V8Tuning, version: string): Programs {
   const clock = systemClock();
   const openLive = async (settings: Settings, signal: AbortSignal): Promise<Opened> => {
-    const [{ openLiveNode }, { engineTlsPaths }] = await Promise.all([
-      import('./agent/live-node.ts'),
-      import('./agent/runtime/docker/load-engine-tls.ts'),
-    ]);
-    const { hostRoot, dockerHost, nodeName, dataDir } = settings;
+    const { liveNodeSettings, openLiveNode } = await import('./agent/live-node.ts');
     const now = (): number => clock.now();
     try {
-      const dockerTls = engineTlsPaths(settings);
-      const options = { hostRoot, dockerHost, dockerTls, nodeName, dataDir, agentVersion: version, now, signal };
-      return { ok: true, access: await openLiveNode(options) };
+      return { ok: true, access: await openLiveNode({ ...liveNodeSettings(settings, version), now, signal }) };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return { ok: false, problem: `the node cannot be read: ${reason}`, hint: 'see: --host-root, --docker-host' };

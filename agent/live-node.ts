@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { absent } from '../posture/observed.ts';
 import type { AgentFact } from '../posture/fact/agent.ts';
+import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
 import { createLinuxHost } from './host/linux.ts';
 import type { Host } from './host/host.ts';
@@ -12,7 +13,9 @@ import type { NodeAccess } from './node-access.ts';
 import { createProber } from './probe/tls-prober.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { findEngines } from './runtime/engines.ts';
-import { loadEngineTls } from './runtime/docker/load-engine-tls.ts';
+import { openRuntime } from './runtime/open-runtime.ts';
+import type { ContainerRuntime } from './runtime/runtime.ts';
+import { engineTlsPaths, loadEngineTls } from './runtime/docker/load-engine-tls.ts';
 import type { EngineTlsPaths } from './runtime/docker/load-engine-tls.ts';
 
 /** How this node is seen. */
@@ -21,6 +24,8 @@ export interface LiveNodeOptions {
   readonly hostRoot: string;
   /** Endpoints of engines, separated by commas, the first one first; empty: those of the dockerd that run. */
   readonly dockerHost: string;
+  /** Sockets of further runtimes whose API is not known, separated by commas. Default: empty. */
+  readonly runtimeEndpoint?: string;
   /** Certificates for engines on TCP; without them those are spoken to in plain HTTP. */
   readonly dockerTls?: EngineTlsPaths | undefined;
   /** Name that the operator chose; empty: the host name. */
@@ -35,16 +40,26 @@ export interface LiveNodeOptions {
   readonly log?: Logger;
 }
 
+/** The part of the options that settings give. Throws where the settings of certificates are incomplete. */
+export function liveNodeSettings(settings: Settings, agentVersion: string): Omit<LiveNodeOptions, 'now'> {
+  const { hostRoot, dockerHost, runtimeEndpoint, nodeName, dataDir } = settings;
+  const dockerTls = engineTlsPaths(settings);
+  return { hostRoot, dockerHost, runtimeEndpoint, dockerTls, nodeName, dataDir, agentVersion };
+}
+
 /** The node that this process runs on. Rejects where the host root does not exist. */
 export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess> {
-  const { hostRoot, dockerHost, dockerTls, nodeName, dataDir, agentVersion, signal, log, agent } = options;
+  const { hostRoot, dockerHost, runtimeEndpoint = '', dockerTls, nodeName } = options;
+  const { dataDir, agentVersion, signal, log, agent } = options;
   const host = createLinuxHost({ root: hostRoot, signal, log });
   const cache = createParseCache();
   const tls = dockerTls === undefined ? undefined : () => loadEngineTls(dockerTls);
+  const openDocker = (endpoint: string): ContainerRuntime =>
+    createDockerRuntime({ endpoint, tls, socketPath: socketUnder(hostRoot, endpoint, host) });
   const [runtime, engines] = await findEngines({
-    named: dockerHost.split(',').filter((endpoint) => endpoint !== ''),
+    docker: { named: listOf(dockerHost), open: openDocker },
+    further: { named: listOf(runtimeEndpoint), open: (endpoint) => openRuntime(endpoint, [openDocker]) },
     access: { host, cache },
-    open: (endpoint) => createDockerRuntime({ endpoint, tls, socketPath: socketUnder(hostRoot, endpoint, host) }),
   });
   const inventory = createInventory({ host, agentVersion, nodeIdFile: join(dataDir, 'agent', 'node-id') });
   return {
@@ -61,6 +76,10 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
     failedLooks: createFailedLooks(),
     now: options.now,
   };
+}
+
+function listOf(endpoints: string): readonly string[] {
+  return endpoints.split(',').filter((endpoint) => endpoint !== '');
 }
 
 /** Under another root the socket is where its path, links resolved inside that root, is seen from here. */

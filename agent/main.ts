@@ -16,7 +16,7 @@ import { inventoryOf } from './transport/inventory.ts';
 import { createSessionClient } from './transport/session-client.ts';
 import { openSpool } from './transport/spool.ts';
 import { joinFleet, keepCertificateRenewed } from './enrollment/join.ts';
-import { openLiveNode } from './live-node.ts';
+import { liveNodeSettings, openLiveNode } from './live-node.ts';
 import { createLocalObserver } from './local-observer.ts';
 import type { NodeObserver } from './node-observer.ts';
 import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
@@ -24,7 +24,6 @@ import { createQueryAnswerer } from './query/query-answerer.ts';
 import { createNodeFindings } from './watch/node-findings.ts';
 import type { NodeSnapshot } from './watch/node-findings.ts';
 import { openSubjectFile } from './watch/subject-file.ts';
-import { engineTlsPaths } from './runtime/docker/load-engine-tls.ts';
 
 /** What an agent is run with. */
 export interface AgentOptions {
@@ -152,11 +151,9 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
 
 async function openObserver(options: AgentOptions, budget: BudgetWatch): Promise<NodeObserver> {
   const { settings, version, clock, log, signal } = options;
-  const { hostRoot, dockerHost, nodeName, dataDir, sweepInterval } = settings;
-  const dockerTls = engineTlsPaths(settings);
-  const node = { hostRoot, dockerHost, dockerTls, nodeName, dataDir, agentVersion: version };
+  const node = liveNodeSettings(settings, version);
   const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent: budget.fact });
-  return createLocalObserver({ access, sweepIntervalMs: sweepInterval, clock, log, signal });
+  return createLocalObserver({ access, sweepIntervalMs: settings.sweepInterval, clock, log, signal });
 }
 
 function budgetOf({ settings, usage = processUsage, clock, log }: AgentOptions): BudgetWatch {

@@ -109,8 +109,9 @@ export function exitLines(command: Command): readonly string[] {
     findings.length === 0 || !command.settings.includes('scan')
       ? []
       : [
-          '     or not everything could be read: an engine that docker-host names does not',
-          '     answer, or (with --fail-on) running containers could not be inspected',
+          '     or not everything could be read: a runtime that docker-host or',
+          '     runtime-endpoint names does not answer, or (with --fail-on) running',
+          '     containers could not be inspected',
         ];
   const issue = command.issue === undefined ? [] : [`  1  ${command.issue}`];
   return ['  0  success', ...findings, ...issue, '  2  wrong usage, or something outside failed', ...unseen];

@@ -2,6 +2,8 @@ import { findingTitle } from './check/check.ts';
 import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck, NodeCheck } from './check/check.ts';
 import { sourceOf } from './fact/container.ts';
 import type { ContainerFact } from './fact/container.ts';
+import { UNKNOWN_RUNTIME } from './fact/docker.ts';
+import type { DockerFact } from './fact/docker.ts';
 import type { FactName, Facts } from './fact/facts.ts';
 import type { Unobserved } from './fact/unobserved.ts';
 import type { Delta, FindingSet } from './delta.ts';
@@ -154,9 +156,13 @@ function judgeCheck(check: Check, facts: Facts, earlier: readonly Finding[] = []
 function incompleteBecause(check: Check, facts: Facts): string | undefined {
   switch (check.judges) {
     case 'node':
-    case 'docker':
     case 'sshd':
       return undefined;
+    case 'docker': {
+      // Which API is served there is not known: it may be the engine that an earlier finding is about.
+      const silent = facts.engines.filter(({ runtime }) => runtime === UNKNOWN_RUNTIME);
+      return unreadReason(...silent.map(({ api }) => api));
+    }
     case 'container':
       return unreadReason(facts.containers, facts.unobserved);
     case 'image': {
@@ -208,15 +214,28 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
   }
 }
 
-/** One finding for each Docker daemon. The id of the first does not depend on where it listens. */
+/** One finding for each engine with the Docker API. The id of the first does not depend on where it listens. */
 function judgeEngines(check: NodeCheck, facts: Facts): readonly Finding[] {
-  const first = toFinding(check, { kind: 'daemon', id: 'docker', name: 'dockerd' }, () => check.judge(facts));
-  const others = facts.engines.map((docker) => {
-    const { endpoint } = docker;
-    const subject: Subject = { kind: 'daemon', id: `docker:${endpoint}`, name: `dockerd ${endpoint}` };
-    return toFinding(check, subject, () => check.judge({ ...facts, docker }));
+  const first = toFinding(check, { kind: 'daemon', id: 'docker', name: 'dockerd' }, () => judgeEngine(check, facts));
+  const others = facts.engines.filter(hasDockerApi).map((docker) => {
+    const { endpoint, runtime } = docker;
+    const program = runtime === 'docker' ? 'dockerd' : runtime;
+    const subject: Subject = { kind: 'daemon', id: `docker:${endpoint}`, name: `${program} ${endpoint}` };
+    return toFinding(check, subject, () => judgeEngine(check, { ...facts, docker }));
   });
   return [first, ...others];
+}
+
+function hasDockerApi({ runtime }: DockerFact): boolean {
+  return runtime === 'docker' || runtime === 'podman';
+}
+
+/** These are settings of dockerd: Podman has no daemon that they could configure. */
+function judgeEngine(check: NodeCheck, facts: Facts): Judgement {
+  const { runtime, endpoint } = facts.docker;
+  return runtime === 'docker'
+    ? check.judge(facts)
+    : notApplicable(`a setting of dockerd, and the engine at ${endpoint} is ${runtime}`);
 }
 
 /** A container is judged with the facts of the engine that runs it. */

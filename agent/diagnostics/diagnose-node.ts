@@ -2,9 +2,8 @@ import type { Clock } from '../../service/clock.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import { runDiagnostics, problem, unknown } from '../../service/diagnostic.ts';
 import type { DiagnosticReport } from '../../service/diagnostic.ts';
-import { openLiveNode } from '../live-node.ts';
+import { liveNodeSettings, openLiveNode } from '../live-node.ts';
 import type { NodeAccess } from '../node-access.ts';
-import { engineTlsPaths } from '../runtime/docker/load-engine-tls.ts';
 import { nodeVisibility } from './node-visibility.ts';
 import { NODE_DIAGNOSTICS } from './registry.ts';
 
@@ -20,12 +19,10 @@ export interface DiagnoseNodeOptions {
 /** Runs the diagnostics of the node with the view that an agent with these settings has. Writes nothing. */
 export async function diagnoseNode(options: DiagnoseNodeOptions): Promise<readonly DiagnosticReport[]> {
   const { settings, version, uid, clock, signal } = options;
-  const { hostRoot: root, dockerHost, nodeName, dataDir } = settings;
+  const { hostRoot: root, dockerHost } = settings;
   let access: NodeAccess;
   try {
-    const dockerTls = engineTlsPaths(settings);
-    const node = { hostRoot: root, dockerHost, dockerTls, nodeName, dataDir, agentVersion: version };
-    access = await openLiveNode({ ...node, now: clock.now, signal });
+    access = await openLiveNode({ ...liveNodeSettings(settings, version), now: clock.now, signal });
   } catch (error) {
     return unopened(root, error instanceof Error ? error.message : String(error));
   }

@@ -16,7 +16,9 @@ export function recordRuntime(runtime: ContainerRuntime, buffer: RecordingBuffer
     return reply;
   };
   return {
-    name: runtime.name,
+    get name() {
+      return runtime.name;
+    },
     endpoint: runtime.endpoint,
     version: () => record('version', '', runtime.version()),
     engine: () => record('engine', '', runtime.engine()),

@@ -12,32 +12,42 @@ export interface Engines {
   readonly others: (host: Host) => Promise<readonly ContainerRuntime[]>;
 }
 
+/** Endpoints that a person named, in that order, and how those are opened. */
+export interface NamedEndpoints {
+  readonly named: readonly string[];
+  readonly open: (endpoint: string) => ContainerRuntime;
+}
+
 /** What engines are found with. */
 export interface FindEnginesOptions {
-  /** Endpoints that a person named, the first one first. */
-  readonly named: readonly string[];
+  /** Endpoints of the Docker API. Those that are found are opened in the same way. */
+  readonly docker: NamedEndpoints;
+  /** Endpoints of any runtime. */
+  readonly further: NamedEndpoints;
   readonly access: CachedHost;
-  readonly open: (endpoint: string) => ContainerRuntime;
 }
 
 /** More than that are not asked. */
 const MAX_ENGINES = 16;
 
 /**
- * The engines of a node. The first is the one that was named, or else one that a dockerd of the node serves, or else the
- * default. The others are those that were named and those that further dockerd of the node serve at the moment.
+ * The engines of a node. The first is the first Docker engine that was named, or else one that a dockerd of the node
+ * serves, or else the default. The others are those that were named and those that further dockerd of the node serve at
+ * the moment.
  */
 export async function findEngines(
   options: FindEnginesOptions,
 ): Promise<readonly [first: ContainerRuntime, engines: Engines]> {
-  const { named, access, open } = options;
+  const { docker, further, access } = options;
+  const named = [...docker.named, ...further.named];
+  const isOfAnyKind = new Set(further.named.filter((endpoint) => !docker.named.includes(endpoint)));
   const opened = new Map<string, ContainerRuntime>();
   const runtimeAt = (endpoint: string): ContainerRuntime => {
-    const runtime = opened.get(endpoint) ?? open(endpoint);
+    const runtime = opened.get(endpoint) ?? (isOfAnyKind.has(endpoint) ? further : docker).open(endpoint);
     opened.set(endpoint, runtime);
     return runtime;
   };
-  const first = runtimeAt(named[0] ?? (await servedEndpoints(access))?.[0] ?? DEFAULT_ENDPOINT);
+  const first = runtimeAt(docker.named[0] ?? (await servedEndpoints(access))?.[0] ?? DEFAULT_ENDPOINT);
   let others: readonly ContainerRuntime[] = [];
   const find = async (host: Host): Promise<readonly ContainerRuntime[]> => {
     const served = await servedEndpoints({ ...access, host }, new Set([first.endpoint, ...named]));

@@ -12,7 +12,7 @@ import type { ImageFact } from '../../posture/fact/image.ts';
  * returns the values of facts, bounded and with secrets removed. Every call has a deadline; no call throws or rejects.
  */
 export interface ContainerRuntime {
-  /** Name of the runtime, for facts: `docker`. At most 32 characters. */
+  /** Name of the runtime as it identified itself last, for facts: `docker`, `podman`. At most 32 characters. */
   readonly name: string;
   /** Where it is reached: `unix:///var/run/docker.sock`. */
   readonly endpoint: string;

@@ -109,12 +109,17 @@ export const scan = defineCommand({
     });
     if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
     const judged = outcome.findings.filter(scope.includes).toSorted(compareByName);
-    const silent = recorded === undefined ? unansweredEngines(outcome.facts, settings.dockerHost) : [];
+    const silent =
+      recorded === undefined ? unansweredEngines(outcome.facts, [settings.dockerHost, settings.runtimeEndpoint]) : [];
     const missing = unknownSubject(context.args, judged, unlistedReason(outcome.facts, silent));
     if (missing !== undefined) return printError(context, missing);
     await print(context, outcome, judged);
     for (const { endpoint, reason } of silent)
-      await printError(context, `${endpoint} could not be read: ${reason}`, 'docker-host or DOCKER_HOST names it');
+      await printError(
+        context,
+        `${endpoint} could not be read: ${reason}`,
+        'docker-host, runtime-endpoint or DOCKER_HOST names it',
+      );
     if (silent.length > 0) return EXIT_FAILURE;
     const threshold = args.value('fail-on') as Severity | undefined;
     return threshold === undefined ? EXIT_OK : exitCodeFor(context, threshold, outcome, judged);

@@ -9,9 +9,12 @@ interface UnansweredEngine {
   readonly reason: string;
 }
 
-/** Those of the `configured` endpoints (separated by commas) that did not answer. */
-export function unansweredEngines({ docker, engines }: Facts, configured: string): readonly UnansweredEngine[] {
-  const named = new Set(configured.split(',').filter((endpoint) => endpoint !== ''));
+/** Those of the `configured` endpoints (each text separates some by commas) that did not answer. */
+export function unansweredEngines(
+  { docker, engines }: Facts,
+  configured: readonly string[],
+): readonly UnansweredEngine[] {
+  const named = new Set(configured.join(',').split(','));
   return [docker, ...engines].flatMap(({ endpoint, api }) => {
     if (!named.has(endpoint) || api.state === 'seen') return [];
     return [{ endpoint, reason: api.state === 'absent' ? 'nothing is there' : api.reason }];

@@ -61,6 +61,9 @@ export const dockerSeccompFileSchema = s.object({
 /** See {@link dockerSeccompFileSchema}. */
 export type DockerSeccompFile = s.Infer<typeof dockerSeccompFileSchema>;
 
+/** Name of a runtime that has not answered yet. */
+export const UNKNOWN_RUNTIME = 'unknown';
+
 /** The Docker daemon of the node. */
 export const dockerSchema = s.object(
   {
@@ -68,7 +71,7 @@ export const dockerSchema = s.object(
       s.boolean(),
       'true: answers on its socket; absent: neither socket nor daemon process; unreadable: there, but not for us',
     ),
-    runtime: s.string('name of the container runtime: `docker`', 32),
+    runtime: s.string('`docker`, `podman` or another container runtime; `unknown`: it has not answered', 32),
     endpoint: s.string('socket that was asked, `unix:///var/run/docker.sock`', 4096),
     api: observed(dockerApiSchema, '`GET /info` and `GET /version`'),
     process: observed(dockerProcessSchema, 'the dockerd process'),

@@ -209,6 +209,18 @@ export function dockerEndpoints(): Kind<string> {
   };
 }
 
+/** Sockets of container runtimes, separated by commas. Empty: to be found. */
+export function runtimeEndpoints(): Kind<string> {
+  return {
+    name: 'endpoints',
+    expects: 'sockets of container runtimes, separated by commas, such as unix:///run/containerd/containerd.sock',
+    read: (text) => {
+      const endpoints = text === '' ? [] : text.split(',');
+      return endpoints.length <= MAX_ENDPOINTS && endpoints.every(isUnixSocket) ? text : undefined;
+    },
+  };
+}
+
 const MAX_ENDPOINTS = 16;
 
 function isEndpoint(text: string): boolean {

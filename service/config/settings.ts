@@ -12,6 +12,7 @@ import {
   keyHash,
   path,
   pathOr,
+  runtimeEndpoints,
   size,
   syslogReceiver,
   word,
@@ -148,6 +149,15 @@ export const SETTINGS = Object.freeze({
     programs: NODE,
     // With an address of another machine DOCKER_HOST is meant for other programs.
     borrowed: { name: 'DOCKER_HOST', translate: (value) => (isLocalEndpoint(value) ? value : undefined) },
+  },
+  'runtime-endpoint': {
+    kind: runtimeEndpoints(),
+    default: { from: () => '', text: 'the sockets of the runtimes that run here' },
+    description:
+      'Further container runtimes of this node: sockets separated by commas. ' +
+      'The agent finds out which API is served there. ' +
+      'A runtime that is named here and does not answer is an error for `scan` (exit status 2).',
+    programs: NODE,
   },
   'docker-tls-ca': {
     kind: pathOr('off'),

@@ -5,6 +5,7 @@ import { CHECKS } from '../../posture/check/registry.ts';
 import { diff } from '../../posture/delta.ts';
 import type { FindingSet } from '../../posture/delta.ts';
 import type { ContainerFact } from '../../posture/fact/container.ts';
+import type { DockerFact } from '../../posture/fact/docker.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import { findingContent } from '../../posture/finding.ts';
 import { changeBetween } from '../../agent/watch/structural-sharing.ts';
@@ -14,7 +15,7 @@ import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.t
 import { judgeAll, judgeChange } from '../../posture/judge.ts';
 import { absent, seen, unreadable } from '../../posture/observed.ts';
 import { containerFact } from '../fixture/container.ts';
-import { factsOf, imageFact } from '../fixture/facts.ts';
+import { dockerFact, factsOf, imageFact } from '../fixture/facts.ts';
 import { applyDelta } from './apply-delta.ts';
 
 /** A container in one of a few states; the same name always has the same id. */
@@ -198,5 +199,28 @@ void t.test('a title claims what the verdict says, and every answer but a pass h
     t.equal(reason === undefined, verdict === 'pass', `${id} ${verdict}: reason`);
   }
   t.equal(all.get(`container.privileged/container/${container.id}`)?.title, 'Container runs privileged');
+  t.end();
+});
+
+void t.test('checks of the daemon, for engines of other runtimes', (t) => {
+  const daemonChecks = CHECKS.filter(({ judges }) => judges === 'docker');
+  const silent = unreadable('unix:///run/x.sock', 'no answer within 5000 ms');
+  const judged = (engine: Partial<DockerFact>, before?: FindingSet): FindingSet =>
+    judgeAll(daemonChecks, factsOf({ engines: [dockerFact({ endpoint: 'unix:///run/x.sock', ...engine })] }), before);
+  const aboutIt = (findings: FindingSet) => [...findings.values()].filter(({ subject }) => subject.id !== 'docker');
+
+  const podman = aboutIt(judged({ runtime: 'podman' }));
+  t.equal(podman.length, daemonChecks.length);
+  t.ok(podman.every(({ verdict }) => verdict === 'notApplicable'));
+  t.match(podman[0], { subject: { id: 'docker:unix:///run/x.sock', name: 'podman unix:///run/x.sock' } });
+  t.strictSame(aboutIt(judged({ runtime: 'containerd', api: silent })), [], 'not an engine with the Docker API');
+
+  const docker = judged({});
+  const unidentified = aboutIt(judged({ runtime: 'unknown', api: silent }, docker));
+  t.equal(unidentified.length, daemonChecks.length, 'its earlier findings stay');
+  t.ok(unidentified.every(({ verdict }) => verdict === 'unknown'));
+  t.strictSame(aboutIt(judged({ runtime: 'unknown', api: silent })), [], 'and none are made up');
+  const first = judgeAll(daemonChecks, factsOf({ docker: dockerFact({ runtime: 'podman' }) }));
+  t.ok([...first.values()].every(({ verdict, subject }) => verdict === 'notApplicable' && subject.id === 'docker'));
   t.end();
 });

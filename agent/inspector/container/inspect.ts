@@ -222,7 +222,8 @@ function noteEngine({ failedLooks, runtime, now }: NodeAccess, unlisted: Observe
   const isGone = !reply.ok && reply.code === 'absent';
   if (isGone || unlisted.state !== 'unreadable') failedLooks.clear('engine', endpoint);
   else {
-    const subject = { kind: 'engine', id: endpoint, name: `dockerd ${endpoint}`, imageId: '', pid: 0 } as const;
+    const program = runtime.name === 'docker' ? 'dockerd' : `${runtime.name} runtime`;
+    const subject = { kind: 'engine', id: endpoint, name: `${program} ${endpoint}`, imageId: '', pid: 0 } as const;
     failedLooks.record({ ...subject, engine: endpoint, reason: unlisted.reason }, now());
   }
 }

@@ -10,6 +10,7 @@ import type {
 import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { isDefaultEndpoint } from '../../runtime/docker/engine-address.ts';
+import type { EngineInfo, Reply } from '../../runtime/runtime.ts';
 import type { Inspector } from '../inspector.ts';
 import { unseen } from '../read-text.ts';
 import { runtimeUnseen, socketPath } from '../runtime-reply.ts';
@@ -41,15 +42,15 @@ export function watchedPathsOf(docker: DockerFact): readonly string[] {
   return [file, ...(socket === undefined ? [] : [socket]), ...profile];
 }
 
-/** The Docker daemon that `access.runtime` leads to. */
+/** The engine that `access.runtime` leads to; of one that is not Docker, what it answers. */
 export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   const { host, runtime } = access;
-  const { name, endpoint } = runtime;
-  const [engine, processes, distrust] = await Promise.all([
-    runtime.engine(),
-    readDockerProcesses(access, endpoint),
-    socketDistrust(host, endpoint),
-  ]);
+  const { endpoint } = runtime;
+  const [engine, distrust] = await Promise.all([runtime.engine(), socketDistrust(host, endpoint)]);
+  // The engine says what it is when it answers.
+  const { name } = runtime;
+  if (name !== 'docker') return inspectOther(access, engine, distrust);
+  const processes = await readDockerProcesses(access, endpoint);
   const file = await readConfig(host, processes.daemon, endpoint);
   const isThere = engine.ok || engine.code === 'malformed';
   const unusable = isThere ? distrust : await runtimeUnseen(access, endpoint, engine);
@@ -65,6 +66,28 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   const { api, bridgeInterContainer } = engine.value;
   const seccompFile = await readSeccompFile(host, api, engine.source);
   return { ...common, api: seen(api, engine.source), ...visible(processes), bridgeInterContainer, seccompFile };
+}
+
+/** An engine without dockerd: it has neither its process nor its configuration file. */
+async function inspectOther(
+  access: NodeAccess,
+  engine: Reply<EngineInfo>,
+  distrust: Observed<never> | undefined,
+): Promise<DockerFact> {
+  const { name, endpoint } = access.runtime;
+  const silent = distrust ?? (engine.ok ? undefined : await runtimeUnseen(access, endpoint, engine));
+  const none = absent(`dockerd at ${endpoint}`);
+  return {
+    present: silent ?? seen(true, endpoint),
+    runtime: name,
+    endpoint,
+    api: engine.ok && silent === undefined ? seen(engine.value.api, engine.source) : (silent ?? none),
+    process: none,
+    file: none,
+    bridgeInterContainer: none,
+    seccompFile: none,
+    userlandProxies: none,
+  };
 }
 
 /** Whoever can replace the socket may answer in the place of dockerd. undefined: only root can. */

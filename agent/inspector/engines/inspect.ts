@@ -6,7 +6,7 @@ import { mapBounded } from '../map-bounded.ts';
 
 const CONCURRENCY = 4;
 
-/** The Docker daemons of the node beside the one that the fact `docker` is about. */
+/** The container engines of the node beside the one that the fact `docker` is about. */
 export const enginesInspector: Inspector<'engines'> = {
   fact: 'engines',
   needs: [],

@@ -4,7 +4,8 @@ import { replyFailure } from '../runtime.ts';
 import type { ListedContainer, Reply } from '../runtime.ts';
 import type { ContainerEntry, InspectAnswer } from './container-schema.ts';
 import { DECLARED_SOURCES, toDeclared } from './declared.ts';
-import { RUNTIME_NAME } from './engine-address.ts';
+import { fromPodman, PODMAN_SOURCES } from './podman.ts';
+import type { EngineName } from './reply.ts';
 
 /** Aliases of a container (`--link`) are among its names. */
 const MAX_NAMES = 64;
@@ -23,16 +24,22 @@ export function toListedContainer({ Id, Names, State, ImageID }: ContainerEntry)
  * A container as the engine at `endpoint` describes it. `notFound`: it is being removed, or is between two states.
  * Pod, namespace and workload stay empty: Docker has none, and whoever starts a container chooses its labels.
  */
-export function toContainer(reply: Reply<InspectAnswer>, id: string, endpoint: string): Reply<RuntimeContainer> {
+export function toContainer(
+  reply: Reply<InspectAnswer>,
+  id: string,
+  { endpoint, engine }: { readonly endpoint: string; readonly engine: EngineName },
+): Reply<RuntimeContainer> {
   if (!reply.ok) return reply;
-  const { value: answer, source } = reply;
+  const { source } = reply;
+  const isPodman = engine === 'podman';
+  const answer = isPodman ? fromPodman(reply.value) : reply.value;
   if (!answer.Id.startsWith(id)) return replyFailure('malformed', 'the answer is about another container', source);
   const state = stateOf(answer.State);
   if (state === undefined) return replyFailure('notFound', 'the container is between two states', source);
   const value: RuntimeContainer = {
     id: answer.Id,
     name: toName(answer.Name),
-    runtime: RUNTIME_NAME,
+    runtime: engine,
     engine: endpoint,
     pod: '',
     namespace: '',
@@ -43,7 +50,7 @@ export function toContainer(reply: Reply<InspectAnswer>, id: string, endpoint: s
     pid: state === 'running' || state === 'paused' ? answer.State.Pid : 0,
     startedAt: answer.State.StartedAt,
     declared: toDeclared(answer),
-    sources: DECLARED_SOURCES,
+    sources: isPodman ? PODMAN_SOURCES : DECLARED_SOURCES,
   };
   return { ok: true, value, source };
 }

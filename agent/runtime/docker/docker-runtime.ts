@@ -2,7 +2,7 @@ import Docker from 'dockerode';
 import { createEventLines, eventParameters } from './events.ts';
 import { createDockerModem } from './modem.ts';
 import type { DockerModem } from './modem.ts';
-import { parseEndpoint, RUNTIME_NAME } from './engine-address.ts';
+import { parseEndpoint } from './engine-address.ts';
 import type { EngineAddress, EngineTls } from './engine-address.ts';
 import { toContainer, toListedContainer } from './container.ts';
 import { containerListSchema, inspectSchema } from './container-schema.ts';
@@ -17,7 +17,7 @@ import {
 } from './engine.ts';
 import { historySchema, imageSchema, toHistory, toImage } from './image.ts';
 import { failedReply, failureFromConnection, parseReply, rawFailure } from './reply.ts';
-import type { RawReply } from './reply.ts';
+import type { EngineName, RawReply } from './reply.ts';
 import { createReplyCache } from './reply-cache.ts';
 import { observeReply } from '../runtime.ts';
 import type { ContainerRuntime, EngineInfo, ListedContainer, Reply, RuntimeEvent } from '../runtime.ts';
@@ -46,15 +46,26 @@ const DEFAULT_MAX_BYTES = 8 * 1024 * 1024;
 // Ids, names and image references (distribution/reference grammar). Anything else in a URL is not a name.
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:@/-]{0,511}$/;
 
-/** A Docker engine, read through dockerode over {@link DockerModem}. Call at most 8 methods at a time. */
+/**
+ * An engine with the Docker API (dockerd, or the service of Podman), read through dockerode over {@link DockerModem}. Its
+ * name is what its latest response says. Call at most 8 methods at a time.
+ */
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
   const { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
   const docker = createClient(createDockerModem(locator(options), { timeoutMs, maxBytes }));
   const inspected = createReplyCache<RuntimeContainer>();
+  let name: EngineName = 'docker';
+  const identified = async (answer: Promise<RawReply>): Promise<RawReply> => {
+    const raw = await answer;
+    if (raw.ok) name = raw.engine;
+    return raw;
+  };
   const version: ContainerRuntime['version'] = async () =>
-    mapReply(parseReply(await rawOf(docker.version()), versionSchema, 'GET /version'), toVersion);
+    mapReply(parseReply(await identified(rawOf(docker.version())), versionSchema, 'GET /version'), toVersion);
   return {
-    name: RUNTIME_NAME,
+    get name() {
+      return name;
+    },
     endpoint,
     version,
     engine: () => readEngine(docker, version),
@@ -65,10 +76,13 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     },
     inspectContainer: async (id) => {
       const source = `GET /containers/${clip(id, 128)}/json`;
-      const raw = await named(id, (name) => docker.getContainer(name).inspect());
+      const raw = await identified(named(id, (encoded) => docker.getContainer(encoded).inspect()));
       if (!raw.ok) return failedReply(raw, source);
+      const { engine } = raw;
       // Most containers say the same as at the last call.
-      return inspected.get(id, raw.json, () => toContainer(parseReply(raw, inspectSchema, source), id, endpoint));
+      return inspected.get(id, raw.json, () =>
+        toContainer(parseReply(raw, inspectSchema, source), id, { endpoint, engine }),
+      );
     },
     inspectImage: (id) => inspectImage(docker, id),
     events: (onEvent, onEnd, signal) => {
@@ -109,9 +123,10 @@ async function inspectImage(docker: Docker, id: string): Promise<Reply<ImageFact
     named(id, (name) => docker.getImage(name).inspect()),
     named(id, (name) => docker.getImage(name).history()),
   ]);
+  const engine = inspected.ok ? inspected.engine : 'docker';
   const steps = observeReply(parseReply(history, historySchema, `GET /images/${clip(id, 128)}/history`));
   const image = parseReply(inspected, imageSchema, `GET /images/${clip(id, 128)}/json`);
-  return mapReply(image, (value) => ({ ...toImage(value), history: mapObserved(steps, toHistory) }));
+  return mapReply(image, (value) => ({ ...toImage(value, engine), history: mapObserved(steps, toHistory) }));
 }
 
 function mapReply<T, U>(reply: Reply<T>, change: (value: T) => U): Reply<U> {

@@ -12,9 +12,6 @@ export type EngineAddress =
   /** Without `tls` it is spoken to in plain HTTP. */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls?: EngineTls | undefined };
 
-/** Name of the runtime in facts. */
-export const RUNTIME_NAME = 'docker';
-
 /** Where dockerd listens by default. */
 export const DEFAULT_ENDPOINT = 'unix:///var/run/docker.sock';
 

@@ -52,20 +52,22 @@ export function parseEvent(line: string): { event?: RuntimeEvent; problem?: stri
 const START_ACTIONS: ReadonlySet<string> = new Set(['start', 'restart']);
 /**
  * Actions that create, start, stop or remove a container, or change its configuration
- * (docs.docker.com/reference/cli/docker/system/events). `start` comes when the engine has started the process.
+ * (docs.docker.com/reference/cli/docker/system/events; `remove` is Podman's, podman-events(1)). `start` comes when the
+ * engine has started the process.
  */
 const CONTAINER_ACTIONS: ReadonlySet<string> = new Set([
   'create',
   'die',
   'stop',
   'destroy',
+  'remove',
   'pause',
   'unpause',
   'rename',
   'update',
   'health_status',
 ]);
-const EXEC_ACTIONS: ReadonlySet<string> = new Set(['exec_start', 'exec_die']);
+const EXEC_ACTIONS: ReadonlySet<string> = new Set(['exec_start', 'exec_die', 'exec', 'exec_died']);
 const NETWORK_ACTIONS: ReadonlySet<string> = new Set(['connect', 'disconnect']);
 
 function classifyEvent(

@@ -2,7 +2,7 @@ import * as s from '../../../posture/schema.ts';
 import type { ImageFact } from '../../../posture/fact/image.ts';
 import { redactBuildStep, redactWords } from '../../../posture/redaction/redact.ts';
 import { clip } from '../../inspector/clip.ts';
-import { RUNTIME_NAME } from './engine-address.ts';
+import type { EngineName } from './reply.ts';
 
 const text = s.withDefault(s.string(), '');
 const texts = s.withDefault(s.list(s.string()), []);
@@ -30,12 +30,12 @@ const SOURCES: ImageFact['sources'] = Object.freeze({
 });
 
 /** An image without its history. */
-export function toImage(answer: s.Infer<typeof imageSchema>): Omit<ImageFact, 'history'> {
+export function toImage(answer: s.Infer<typeof imageSchema>, engine: EngineName): Omit<ImageFact, 'history'> {
   const tags = named(answer.RepoTags);
   const digests = named(answer.RepoDigests);
   return {
     id: answer.Id,
-    runtime: RUNTIME_NAME,
+    runtime: engine,
     name: tags[0] ?? digests[0] ?? shortId(answer.Id),
     tags,
     digests,

@@ -153,7 +153,7 @@ function exchange(
         const problem = body.add(part);
         if (problem !== undefined) giveUp(rawFailure('tooLarge', problem));
       });
-      response.on('end', () => finish(rawReply(response.statusCode ?? 0, body.bytes())));
+      response.on('end', () => finish(rawReply(response, body.bytes())));
       response.on('error', () =>
         finish(rawFailure('failed', 'the connection was closed before the answer was complete')),
       );

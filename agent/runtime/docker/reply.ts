@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { redactText } from '../../../posture/redaction/redact.ts';
 import type { Parsed, Schema } from '../../../posture/schema.ts';
 import { replyFailure } from '../runtime.ts';
@@ -6,8 +7,11 @@ import type { Reply, ReplyFailure, ReplyFailureCode } from '../runtime.ts';
 /** Longest part of an engine's error message that is passed on. */
 const MAX_MESSAGE_LENGTH = 300;
 
+/** The engines that serve the Docker API, by the names that facts have. */
+export type EngineName = 'docker' | 'podman';
+
 /** The response to one request: the body of a successful one, as yet unparsed, or why there is none. */
-export type RawReply = { readonly ok: true; readonly json: Buffer } | RawFailure;
+export type RawReply = { readonly ok: true; readonly json: Buffer; readonly engine: EngineName } | RawFailure;
 
 /** A request that failed. */
 export interface RawFailure {
@@ -40,9 +44,22 @@ export function failureFromConnection(error: unknown): RawFailure {
   }
 }
 
+/** The parts of an HTTP response that a reply is made from. */
+interface ResponseHead {
+  readonly statusCode?: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+}
+
 /** A complete response: its body, or the failure that its status says. */
-export function rawReply(status: number, body: Buffer): RawReply {
-  return status >= 200 && status <= 299 ? { ok: true, json: body } : failureFromStatus(status, body.toString('utf8'));
+export function rawReply({ statusCode = 0, headers }: ResponseHead, body: Buffer): RawReply {
+  return statusCode >= 200 && statusCode <= 299
+    ? { ok: true, json: body, engine: engineOf(headers) }
+    : failureFromStatus(statusCode, body.toString('utf8'));
+}
+
+/** Podman adds its own API version to each response (podman-system-service(1)). */
+function engineOf(headers: IncomingHttpHeaders): EngineName {
+  return headers['libpod-api-version'] === undefined ? 'docker' : 'podman';
 }
 
 /** The value that a response carries; a failure where it is not JSON, or not what `schema` accepts. */

@@ -65,7 +65,8 @@ const FEEDS: Readonly<Record<string, Feed>> = {
     for (const path of ['/etc/x.json', '/proc/cmdline', '/proc/7/environ', '/proc/7/cmdline', '/etc/passwd'])
       redact(path, input.bytes);
   },
-  'runtime/docker/reply.ts parseReply': (parse, input) => parse({ ok: true, json: input.bytes }, inspectSchema, ''),
+  'runtime/docker/reply.ts parseReply': (parse, input) =>
+    parse({ ok: true, json: input.bytes, engine: 'docker' }, inspectSchema, ''),
   'runtime/docker/container.ts toContainer': (convert, { json }) => {
     const parsed = inspectSchema.parse(json);
     if (parsed.ok) convert({ ok: true, value: parsed.value, source: '' }, '', 'unix:///x');

@@ -81,6 +81,19 @@ void t.test('variables of other programs come after the file', async (t) => {
   const remote = { DOCKER_HOST: 'ssh://far' };
   t.equal((await settingsOf({ environment: remote })).settings.dockerHost, '', 'it is meant for other programs');
   t.match(await problemsOf({ environment: { PLIMSOLL_DOCKER_HOST: 'ssh://far' } }), [/docker-host: expected .*unix:/]);
+  const runtimes = 'unix:///run/containerd/containerd.sock,unix:///run/podman/podman.sock';
+  t.equal(
+    (await settingsOf({ environment: { PLIMSOLL_RUNTIME_ENDPOINT: runtimes } })).settings.runtimeEndpoint,
+    runtimes,
+  );
+  for (const text of [
+    'tcp://127.0.0.1:1',
+    'unix://run/x.sock',
+    '/run/x.sock',
+    'unix:///a,',
+    Array(17).fill('unix:///a').join(','),
+  ])
+    t.match(await problemsOf({ environment: { PLIMSOLL_RUNTIME_ENDPOINT: text } }), [/runtime-endpoint: expected/]);
 });
 
 void t.test('problems name the place, the setting, what is allowed and the nearest name', async (t) => {

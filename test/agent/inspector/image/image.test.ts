@@ -21,7 +21,7 @@ const ID = String(IMAGE['Id']);
 function image(answer: unknown): ReturnType<typeof toImage> {
   const parsed = imageSchema.parse(answer);
   if (!parsed.ok) throw new Error(parsed.problem);
-  return toImage(parsed.value);
+  return toImage(parsed.value, 'docker');
 }
 
 t.test('a recorded image', (t) => {
