@@ -17,6 +17,11 @@ export interface RequestFailure {
   readonly retryAfterMs: number;
 }
 
+/** Will the collector refuse the same request again? */
+export function isFinal(kind: RequestFailure['kind']): boolean {
+  return kind === 'signedOut' || kind === 'refused' || kind === 'notFound';
+}
+
 /** An answer, or why there is none. */
 export type Result<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: RequestFailure };

@@ -1,4 +1,5 @@
 import { parseJson } from './answer.ts';
+import type { ApiClient, RequestFailure } from './client.ts';
 import { readEvents } from './event-source.ts';
 import type { ServerEvent } from './event-source.ts';
 import { findingEvent } from './finding.ts';
@@ -6,33 +7,26 @@ import type { FindingEvent } from './finding.ts';
 import { goneNode, nodeState } from './node.ts';
 import type { NodeState } from './node.ts';
 
-/** What a watcher sees. `P`: how its client tells why a request did not work. */
-export type WatchItem<P> =
-  /** Comes each time the stream is there (again). */
+/** An item of the event stream, or a change of its connection. */
+export type WatchItem =
+  /** The stream is open, for the first time or again. */
   | { readonly type: 'connected' }
   | { readonly type: 'finding'; readonly event: FindingEvent }
   | { readonly type: 'node'; readonly node: NodeState }
   | { readonly type: 'nodeRemoved'; readonly nodeId: string }
-  /** Changes were missed, or may have been: read anew what is shown. */
+  /** Changes were or may have been missed: read everything again. */
   | { readonly type: 'gap'; readonly reason: string }
-  /** There is no stream now. Without a problem: one that was there broke. */
-  | { readonly type: 'lost'; readonly problem: P | undefined };
+  /** The stream is closed. `problem`: why it could not be opened; undefined: an open stream broke. */
+  | { readonly type: 'lost'; readonly problem: RequestFailure | undefined };
 
-/** A silent stream is broken: the collector says something every 15 s. */
+/** A stream without data for this long is broken: the collector sends a heartbeat every 15 s. */
 const SILENCE_MS = 45_000;
-/** Bound of the first pause before connecting again; each time it doubles. */
+/** Upper bounds of the first and of all pauses before connecting again; the bound doubles each time. */
 const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10_000;
 
-/** How to watch. */
-export interface WatchOptions<P> {
-  /** Opens `/v1/events` after the event with this id; after none where it is empty. */
-  readonly open: (
-    lastEventId: string,
-    signal: AbortSignal,
-  ) => Promise<{ readonly ok: true; readonly value: Response } | { readonly ok: false; readonly problem: P }>;
-  /** How long to wait at least before the next try; undefined: the problem ends the watch. */
-  readonly retryAfterMs: (problem: P) => number | undefined;
-  readonly longestPauseMs: number;
+/** Options of {@link watchEvents}. */
+export interface WatchOptions {
   /** Resolves after `ms`, or at once when `signal` aborts. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   /** 0 ≤ n < 1 */
@@ -41,17 +35,20 @@ export interface WatchOptions<P> {
 }
 
 /**
- * Changes as they happen, until `signal` aborts or a problem ends it. A connection that breaks is made again where it
- * broke off, so that nothing is missed and nothing comes twice; where that cannot be, a `gap` says so.
+ * Changes of the fleet from `/v1/events`, until `signal` aborts. A broken connection is opened again after the last
+ * event that was received, so that no event is missed or repeated; where that is not possible, a `gap` follows. It is
+ * also opened again after every `lost`: a caller that does not want this for a problem stops iterating.
  */
-export async function* watch<P>(options: WatchOptions<P>): AsyncGenerator<WatchItem<P>, void, undefined> {
-  const { open, wait, random, signal } = options;
+export async function* watchEvents(
+  { stream }: Pick<ApiClient, 'stream'>,
+  { wait, random, signal }: WatchOptions,
+): AsyncGenerator<WatchItem, void, undefined> {
   let lastId = '';
   let seenBefore = false;
   let failures = 0;
   while (!signal.aborted) {
     const connection = new AbortController();
-    const opened = await open(lastId, AbortSignal.any([signal, connection.signal]));
+    const opened = await stream('/v1/events', lastId, AbortSignal.any([signal, connection.signal]));
     let leastMs = 0;
     if (signal.aborted) return connection.abort();
     if (opened.ok) {
@@ -73,28 +70,23 @@ export async function* watch<P>(options: WatchOptions<P>): AsyncGenerator<WatchI
       yield { type: 'lost', problem: undefined };
     } else {
       yield { type: 'lost', problem: opened.problem };
-      const said = options.retryAfterMs(opened.problem);
-      if (said === undefined) return;
-      leastMs = said;
+      leastMs = opened.problem.retryAfterMs;
     }
-    await wait(Math.max(leastMs, pauseMs(failures, options.longestPauseMs, random())), signal);
+    await wait(Math.max(leastMs, pauseMs(failures, random())), signal);
     failures += 1;
   }
 }
 
-/** How long to wait after `failures` attempts in a row that failed: full jitter under a doubling bound. */
-export function pauseMs(failures: number, longestMs: number, random: number): number {
-  return Math.round(random * Math.min(longestMs, FIRST_PAUSE_MS * 2 ** Math.min(failures, 16)));
+/** Exponential backoff with full jitter. */
+function pauseMs(failures: number, random: number): number {
+  return Math.round(random * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 16)));
 }
 
-async function* eventsOf(
-  response: Response,
-  wait: WatchOptions<unknown>['wait'],
-): AsyncGenerator<ServerEvent, void, undefined> {
+async function* eventsOf(response: Response, wait: WatchOptions['wait']): AsyncGenerator<ServerEvent, void, undefined> {
   if (response.body !== null) yield* readEvents(response.body, { silenceMs: SILENCE_MS, wait });
 }
 
-function toItem({ type, data }: ServerEvent): WatchItem<never> | undefined {
+function toItem({ type, data }: ServerEvent): WatchItem | undefined {
   switch (type) {
     case 'finding': {
       const parsed = parseJson(data, findingEvent);
@@ -117,6 +109,6 @@ function toItem({ type, data }: ServerEvent): WatchItem<never> | undefined {
   }
 }
 
-function unread(problem: string): WatchItem<never> {
+function unread(problem: string): WatchItem {
   return { type: 'gap', reason: `an event could not be read (${problem})` };
 }

@@ -4,7 +4,7 @@ import type { FleetStatus } from '../../api/status.ts';
 import { lockHolder } from '../../service/lock.ts';
 import { sleep } from '../../service/clock.ts';
 import { connect } from '../api/connect.ts';
-import { isFinal } from '../api/watch.ts';
+import { isFinal } from '../../api/client.ts';
 import type { ApiClient, RequestFailure } from '../../api/client.ts';
 import { defineCommand, EXIT_OK, EXIT_ISSUES, outputOption, QUIET_OPTION } from '../command.ts';
 import { isTable, printDocument } from '../output/listing.ts';

@@ -1,6 +1,10 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ok, problem, warning } from '../../service/diagnostic.ts';
+import type { DiagnosticResult } from '../../service/diagnostic.ts';
 import { errorCode } from '../../service/files.ts';
+import { judgeFreeSpace } from '../../service/free-space.ts';
+import type { FreeSpace } from '../../service/free-space.ts';
 
 /** Advice to a user who cannot read a private file. */
 export const AS_OWNER = 'run this as the user who runs the collector or agent';
@@ -31,4 +35,16 @@ export async function whyNotWritable(directory: string): Promise<string | undefi
 /** Permission bits in octal: `0750`. */
 export function modeText(mode: number): string {
   return (mode & 0o7777).toString(8).padStart(4, '0');
+}
+
+/** Is the free space enough? `observed`: what the result says about it. */
+export function examineFreeSpace(space: FreeSpace, observed: string, advice: string): DiagnosticResult {
+  switch (judgeFreeSpace(space)) {
+    case 'enough':
+      return ok(observed);
+    case 'little':
+      return warning(observed, advice);
+    case 'none':
+      return problem(`${observed}: the next writes may fail`, advice);
+  }
 }

@@ -1,7 +1,9 @@
 import type { FindingEvent } from '../../api/finding.ts';
-import { safe } from '../../api/safe.ts';
+import { isFinal } from '../../api/client.ts';
 import type { ApiClient } from '../../api/client.ts';
-import { isFinal, watchEvents } from '../api/watch.ts';
+import { safe } from '../../api/safe.ts';
+import { watchEvents } from '../../api/watch.ts';
+import { sleep } from '../../service/clock.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { clockTime } from '../../api/format.ts';
@@ -20,7 +22,11 @@ export async function watchChanges(
   const { stdout, clock, tableWidth, paint } = context;
   const connected = new Map<string, boolean>();
   let greeted = false;
-  for await (const item of watchEvents(client, { clock, signal, random: Math.random })) {
+  for await (const item of watchEvents(client, {
+    wait: (ms, until) => sleep(clock, ms, until),
+    signal,
+    random: Math.random,
+  })) {
     switch (item.type) {
       case 'connected':
         if (!greeted) await onConnected();
@@ -45,9 +51,10 @@ export async function watchChanges(
         await printError(context, `changes may be missing: ${item.reason}`, 'see: plimsoll findings');
         break;
       case 'lost':
-        // The collector is started again, and the stream goes on where it broke off.
-        if (item.problem !== undefined && isFinal(item.problem.kind)) await printFailure(context, item.problem);
-        break;
+        // plimsoll up restarts the collector, and the stream continues after the last event.
+        if (item.problem === undefined || !isFinal(item.problem.kind)) break;
+        await printFailure(context, item.problem);
+        return;
     }
   }
 }

@@ -1,9 +1,11 @@
+import { isFinal } from '../../api/client.ts';
 import { hasText } from '../../api/finding-list.ts';
 import type { FindingEvent } from '../../api/finding.ts';
 import { safeJson } from '../../api/safe.ts';
+import { watchEvents } from '../../api/watch.ts';
+import { sleep } from '../../service/clock.ts';
 import type { CliClient } from '../api/connect.ts';
 import type { FindingQuery } from '../api/findings.ts';
-import { isFinal, watchEvents } from '../api/watch.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../command.ts';
 import { isTable } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
@@ -22,7 +24,11 @@ export async function watchFindings(
   const isPeople = isTable(context);
   const width = args.value('output') === 'wide' ? Infinity : context.tableWidth;
   let isReported = false;
-  for await (const item of watchEvents(client, { clock, signal, random: Math.random })) {
+  for await (const item of watchEvents(client, {
+    wait: (ms, until) => sleep(clock, ms, until),
+    signal,
+    random: Math.random,
+  })) {
     switch (item.type) {
       case 'finding': {
         if (!matches(item.event, query)) break;

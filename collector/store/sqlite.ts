@@ -31,22 +31,7 @@ const DEFAULT_BUSY_TIMEOUT_MS = 500;
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
-  const {
-    commits,
-    streams,
-    nodes,
-    cursors,
-    findings,
-    findingGroups,
-    counts,
-    history,
-    historyRange,
-    trend,
-    outbox,
-    prune,
-    removing,
-    verify,
-  } = prepareAll(db);
+  const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db);
 
   /** Every failure leaves as a StoreError, in the promise. */
   const guarded = async <T>(doing: string, work: () => T | Promise<T>): Promise<T> => {
@@ -65,13 +50,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     replicationState: (nodeId) => guarded('read the state of a node', () => toState(streams.find(nodeId))),
     putNode: (node) => guarded('write a node', () => relaxed(db, () => nodes.put(node))),
     nodes: () => guarded('read the nodes', nodes.all),
-    findings: (filter) => guarded('read findings', () => findings(filter)),
-    findingGroups: (filter) => guarded('count findings', () => findingGroups(filter)),
-    counts: () => guarded('count findings', counts),
-    history: (filter) => guarded('read history', () => history(filter)),
-    historyRange: () => guarded('read the range of history', historyRange),
-    trend: (momentsMs) => guarded('read the trend', () => trend(momentsMs)),
-    outbox: (position, limit) => guarded('read the outbox', () => outbox(position, limit)),
+    findings: (filter) => guarded('read findings', () => statements.findings(filter)),
+    findingGroups: (filter) => guarded('count findings', () => statements.findingGroups(filter)),
+    counts: () => guarded('count findings', statements.counts),
+    history: (filter) => guarded('read history', () => statements.history(filter)),
+    historyRange: () => guarded('read the range of history', statements.historyRange),
+    trend: (momentsMs) => guarded('read the trend', () => statements.trend(momentsMs)),
+    outbox: (position, limit) => guarded('read the outbox', () => statements.outbox(position, limit)),
     cursor: (sink) => guarded('read a cursor', () => cursors.read(sink)),
     advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),
     raisePosition: (position) =>
@@ -79,10 +64,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     removeNode: (nodeId, atMs) => guarded('remove a node', () => transaction(db, () => removing.apply(nodeId, atMs))),
     prune: (sinks, historyBeforeMs) =>
       guarded('prune', async () => {
-        await prune(sinks, historyBeforeMs);
+        await statements.prune(sinks, historyBeforeMs);
         if (db.isOpen) relaxed(db, removing.prune);
       }),
-    verify: (nodeId) => guarded('verify the findings of a node', () => verify(nodeId)),
+    verify: (nodeId) => guarded('verify the findings of a node', () => statements.verify(nodeId)),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
   };
 }
@@ -90,35 +75,22 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 /** All statements. Throws StoreError `damaged` where the tables of the file are not ours any more. */
 function prepareAll(db: DatabaseSync) {
   try {
-    const commits = prepareCommits(db);
-    const streams = prepareReplicationTable(db);
-    const nodes = prepareNodeTable(db);
     const cursors = prepareCursorTable(db);
-    const findings = prepareFindingQuery(db);
-    const findingGroups = prepareFindingGroups(db);
-    const counts = prepareCounts(db);
-    const history = prepareHistory(db);
-    const historyRange = prepareHistoryRange(db);
-    const trend = prepareTrend(db);
-    const outbox = prepareOutbox(db);
-    const prune = preparePrune(db, cursors);
-    const removing = prepareRemoveNode(db);
-    const verify = prepareVerify(db);
     return {
-      commits,
-      streams,
-      nodes,
+      commits: prepareCommits(db),
+      streams: prepareReplicationTable(db),
+      nodes: prepareNodeTable(db),
       cursors,
-      findings,
-      findingGroups,
-      counts,
-      history,
-      historyRange,
-      trend,
-      outbox,
-      prune,
-      removing,
-      verify,
+      findings: prepareFindingQuery(db),
+      findingGroups: prepareFindingGroups(db),
+      counts: prepareCounts(db),
+      history: prepareHistory(db),
+      historyRange: prepareHistoryRange(db),
+      trend: prepareTrend(db),
+      outbox: prepareOutbox(db),
+      prune: preparePrune(db, cursors),
+      removing: prepareRemoveNode(db),
+      verify: prepareVerify(db),
     };
   } catch (error) {
     db.close();

@@ -1,6 +1,6 @@
 import type { HistoryEntry } from '../../api/finding.ts';
 import type { FleetNode, NodeState } from '../../api/node.ts';
-import type { LiveItem } from '../live/live.ts';
+import type { WatchItem } from '../../api/watch.ts';
 import { changeOfEvent, changeOfHistory, changeOfNode } from './change.ts';
 import type { Change } from './change.ts';
 import { PLOTTED } from './trend.ts';
@@ -24,7 +24,7 @@ export const NO_FLEET: Fleet = Object.freeze({ isRead: false, nodes: [], changes
 const MAX_CHANGES = 500;
 
 /** The fleet after one live item; the same object where nothing differs. */
-export function reduceFleet(fleet: Fleet, item: LiveItem, nowMs: number): Fleet {
+export function reduceFleet(fleet: Fleet, item: WatchItem, nowMs: number): Fleet {
   if (item.type === 'finding') return withChange(fleet, changeOfEvent(item.event));
   if (item.type === 'nodeRemoved') return { ...fleet, nodes: fleet.nodes.filter(({ id }) => id !== item.nodeId) };
   if (item.type !== 'node') return fleet;

@@ -1,9 +1,9 @@
 import { useEffect, useRef } from 'preact/hooks';
-import type { LiveItem } from '../live/live.ts';
+import type { WatchItem } from '../../api/watch.ts';
 import { useServices } from '../services.ts';
 
 /** Calls `take` for every live item. */
-export function useLive(take: (item: LiveItem) => void): void {
+export function useLive(take: (item: WatchItem) => void): void {
   const { live } = useServices();
   const latest = useRef(take);
   latest.current = take;
@@ -14,7 +14,7 @@ export function useLive(take: (item: LiveItem) => void): void {
  * Calls `reload` after live items that concern it: soon, but not more often than every `atMostEveryMs`, however many
  * come.
  */
-export function useReloadOn(concerns: (item: LiveItem) => boolean, reload: () => void, atMostEveryMs: number): void {
+export function useReloadOn(concerns: (item: WatchItem) => boolean, reload: () => void, atMostEveryMs: number): void {
   const latest = useRef(reload);
   latest.current = reload;
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -32,6 +32,6 @@ export function useReloadOn(concerns: (item: LiveItem) => boolean, reload: () =>
 }
 
 /** Changes were missed, or may have been: everything on the page must be read again. */
-export function isGap({ type }: LiveItem): boolean {
+export function isGap({ type }: WatchItem): boolean {
   return type === 'gap';
 }

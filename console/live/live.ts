@@ -1,38 +1,31 @@
-import { watch } from '../../api/watch.ts';
+import type { ApiClient } from '../../api/client.ts';
+import { watchEvents } from '../../api/watch.ts';
 import type { WatchItem, WatchOptions } from '../../api/watch.ts';
-import type { ApiClient, RequestFailure } from '../../api/client.ts';
 import { createCell } from '../cell.ts';
 import type { Cell } from '../cell.ts';
 
-/** What those who show changes hear. */
-export type LiveItem = WatchItem<RequestFailure>;
-
-/** How the stream of changes is doing. */
+/** State of the event stream. */
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'signedOut';
 
-/** Changes of the fleet, for whoever shows them. */
+/** The event stream, shared by all views. */
 export interface Live {
   readonly state: Cell<LiveState>;
-  readonly subscribe: (subscriber: (item: LiveItem) => void) => () => void;
-  /** Resolves once what is read now cannot miss a change: the stream is there, or it took too long and a gap follows. */
+  readonly subscribe: (subscriber: (item: WatchItem) => void) => () => void;
+  /** Resolves once a read cannot miss a change: the stream is open, or it took too long and a gap will follow. */
   readonly ready: Promise<void>;
   readonly stop: () => void;
 }
 
-/** How long the first reads wait for the stream. */
+/** How long the first reads wait for the stream to open. */
 const READY_MS = 400;
-const LONGEST_PAUSE_MS = 15_000;
 
-/** Starts to watch. */
-export function startLive(
-  api: ApiClient,
-  { wait, random }: Pick<WatchOptions<RequestFailure>, 'wait' | 'random'>,
-): Live {
+/** Opens the event stream. */
+export function startLive(api: ApiClient, { wait, random }: Pick<WatchOptions, 'wait' | 'random'>): Live {
   const state = createCell<LiveState>('connecting');
-  const subscribers = new Set<(item: LiveItem) => void>();
+  const subscribers = new Set<(item: WatchItem) => void>();
   const stop = new AbortController();
   const { promise: ready, resolve } = Promise.withResolvers<void>();
-  /** Something may have been read while there was no stream, or could not be read at all. */
+  /** A view may have read while the stream was closed, or failed to read. */
   let isBehind = false;
   const waitForStream = async (): Promise<void> => {
     await wait(READY_MS, stop.signal);
@@ -40,7 +33,7 @@ export function startLive(
     resolve();
   };
   void waitForStream();
-  const tell = (item: LiveItem): void => {
+  const publish = (item: WatchItem): void => {
     for (const subscriber of subscribers) subscriber(item);
   };
   const run = async (): Promise<void> => {
@@ -48,14 +41,15 @@ export function startLive(
       if (item.type === 'connected') {
         state.set('live');
         resolve();
-        if (isBehind) tell({ type: 'gap', reason: 'the connection was lost, or came late' });
+        if (isBehind) publish({ type: 'gap', reason: 'the connection was lost, or came late' });
         isBehind = false;
       }
       if (item.type === 'lost') {
         isBehind = true;
         state.set(item.problem?.kind === 'signedOut' ? 'signedOut' : 'reconnecting');
       }
-      tell(item);
+      publish(item);
+      if (state.get() === 'signedOut') return;
     }
   };
   void run();
@@ -68,19 +62,4 @@ export function startLive(
     ready,
     stop: () => stop.abort(),
   };
-}
-
-/** Changes as they happen, until `signal` aborts or the session is refused. */
-export function watchEvents(
-  { stream }: Pick<ApiClient, 'stream'>,
-  { wait, random, signal }: Pick<WatchOptions<RequestFailure>, 'wait' | 'random' | 'signal'>,
-): AsyncGenerator<LiveItem, void, undefined> {
-  return watch<RequestFailure>({
-    open: (lastEventId, limit) => stream('/v1/events', lastEventId, limit),
-    retryAfterMs: ({ kind, retryAfterMs }) => (kind === 'signedOut' ? undefined : retryAfterMs),
-    longestPauseMs: LONGEST_PAUSE_MS,
-    wait,
-    random,
-    signal,
-  });
 }

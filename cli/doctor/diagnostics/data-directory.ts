@@ -4,10 +4,10 @@ import { formatBytes } from '../../../service/bytes.ts';
 import { errorCode } from '../../../service/files.ts';
 import { ok, problem, unknown, warning, worstResult } from '../../../service/diagnostic.ts';
 import type { DiagnosticResult } from '../../../service/diagnostic.ts';
-import { judgeFreeSpace, readFreeSpace } from '../../../service/free-space.ts';
+import { readFreeSpace } from '../../../service/free-space.ts';
 import { lockHolder } from '../../../service/lock.ts';
 import type { Installation, InstallationDiagnostic } from '../installation.ts';
-import { AS_OWNER, modeText, nearestExisting, whyNotWritable } from '../place.ts';
+import { AS_OWNER, examineFreeSpace, modeText, nearestExisting, whyNotWritable } from '../place.ts';
 
 /** f_type of statfs(2), from linux/magic.h and the headers of the file systems. */
 const NETWORK_FILE_SYSTEMS = new Map([
@@ -44,7 +44,7 @@ export const dataDirectory: InstallationDiagnostic = Object.freeze({
     const existing = await nearestExisting(dataDir);
     return worstResult([
       directory,
-      await examineFreeSpace(existing),
+      await examineSpace(existing),
       await examineFileSystem(existing),
       await examineLocks(dataDir),
     ]);
@@ -98,20 +98,15 @@ async function examineAbsent(path: string): Promise<DiagnosticResult> {
     : problem(`${path} does not exist and cannot be created in ${parent}: ${reason}`, CHOOSE_ANOTHER);
 }
 
-async function examineFreeSpace(path: string): Promise<DiagnosticResult> {
+async function examineSpace(path: string): Promise<DiagnosticResult> {
   const space = await readFreeSpace(path);
   const { freeBytes, totalBytes, freeFiles } = space;
   const files = freeFiles !== undefined && freeFiles < 1_000 ? `, ${String(freeFiles)} inodes` : '';
-  const observed = `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)}${files} free`;
-  const advice = 'free space, keep less history (--history-retention), or choose another --data-dir';
-  switch (judgeFreeSpace(space)) {
-    case 'enough':
-      return ok(observed);
-    case 'little':
-      return warning(observed, advice);
-    case 'none':
-      return problem(`${observed}: the next writes may fail`, advice);
-  }
+  return examineFreeSpace(
+    space,
+    `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)}${files} free`,
+    'free space, keep less history (--history-retention), or choose another --data-dir',
+  );
 }
 
 /** SQLite needs a local file system that keeps what it writes. */

@@ -7,13 +7,13 @@ import type { Address } from '../../../service/config/kind.ts';
 import { errorCode } from '../../../service/files.ts';
 import { ok, problem, unknown, warning, worstResult } from '../../../service/diagnostic.ts';
 import type { DiagnosticResult } from '../../../service/diagnostic.ts';
-import { judgeFreeSpace, readFreeSpace } from '../../../service/free-space.ts';
+import { readFreeSpace } from '../../../service/free-space.ts';
 import { judgeValidity, openCertificate, openKey } from '../certificate-file.ts';
 import type { ReadFile } from '../certificate-file.ts';
 import { connectionReason } from '../connection-reason.ts';
 import type { ConnectionReason } from '../connection-reason.ts';
 import type { Installation, InstallationDiagnostic } from '../installation.ts';
-import { AS_OWNER, nearestExisting, whyNotWritable } from '../place.ts';
+import { AS_OWNER, examineFreeSpace, nearestExisting, whyNotWritable } from '../place.ts';
 
 const CONNECT_DEADLINE_MS = 1_500;
 
@@ -48,16 +48,11 @@ async function examineNdjson({ collector }: Installation): Promise<DiagnosticRes
   const reason = await whyNotWritable(existing);
   if (reason !== undefined) return problem(`${path} cannot be written: ${reason}`, elsewhere);
   const space = await readFreeSpace(existing);
-  const observed = `${path}, ${formatBytes(space.freeBytes)} free`;
-  const advice = 'free space; events wait in the store until they can be written';
-  switch (judgeFreeSpace(space)) {
-    case 'enough':
-      return ok(observed);
-    case 'little':
-      return warning(observed, advice);
-    case 'none':
-      return problem(observed, advice);
-  }
+  return examineFreeSpace(
+    space,
+    `${path}, ${formatBytes(space.freeBytes)} free`,
+    'free space; events wait in the store until they can be written',
+  );
 }
 
 async function examineSyslog({ collector: { sinkSyslog: receiver }, signal }: Installation): Promise<DiagnosticResult> {
