@@ -98,6 +98,13 @@ export const SETTINGS = Object.freeze({
     description: 'Hash of the public key of the CA of the fleet, printed with the join token; no other CA is accepted.',
     programs: ['agent'],
   },
+  health: {
+    kind: addressOrOff(),
+    default: 'off',
+    description:
+      'Address that answers probes over HTTP, such as `0.0.0.0:7481`: `/livez` while the process responds, `/readyz` once a collector accepts nodes or the findings of an agent are at its collector. It shows nothing else.',
+    programs: ['agent', 'collector'],
+  },
   'node-name': {
     kind: hostName(),
     default: { from: () => '', text: 'the host name' },
