@@ -14,6 +14,7 @@ import { startApi } from './api/api.ts';
 import { createEventBus } from './store/event-bus.ts';
 import type { EventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
+import { openOperatorTokens } from './operator-tokens.ts';
 import { openNodeAdmission } from './enrollment/open.ts';
 import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
 import type { DiskProbe } from './disk-probe.ts';
@@ -69,6 +70,7 @@ const CLOSE_DEADLINE_MS = 8_000;
 const RETENTION_INTERVAL_MS = 60_000;
 const STORE_FILE = 'store.sqlite';
 const POSITION_FILE = 'store.position';
+const OPERATOR_TOKENS_FILE = 'operator-tokens.json';
 const PROBE_FILE = 'disk-probe';
 
 /**
@@ -98,7 +100,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     nowMs: clock.now(),
     isUsed: existsSync(storePath) && existsSync(settings.tokenFile),
   });
-  const token = await ensureOperatorToken(settings.tokenFile);
+  const fileToken = await ensureOperatorToken(settings.tokenFile);
+  const operatorTokens = await openOperatorTokens(join(settings.dataDir, OPERATOR_TOKENS_FILE), clock);
   const admission = await openNodeAdmission({ settings, tls, clock, log });
   // The sessions need the store, and when it was replaced, it needs them.
   let askAll: SessionServer['resync'] = () => undefined;
@@ -153,7 +156,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   const api = await startApi({
     listen: settings.api,
-    token,
+    fileToken,
+    operatorTokens,
     store: readStore,
     queries,
     eventBus,
