@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKS } from '../posture/check/registry.ts';
+import type { Facts } from '../posture/fact/facts.ts';
+import type { NodeFact } from '../posture/fact/node.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { makePrivateDirectory } from '../service/files.ts';
@@ -15,7 +17,9 @@ import type { Usage } from './budget/usage.ts';
 import { inventoryOf } from './transport/inventory.ts';
 import { createSessionClient } from './transport/session-client.ts';
 import { openSpool } from './transport/spool.ts';
-import { joinFleet, keepCertificateRenewed } from './enrollment/join.ts';
+import { attestAtStart } from './enrollment/attest.ts';
+import { joinFleet } from './enrollment/join.ts';
+import { keepCertificateRenewed } from './enrollment/renew.ts';
 import { liveNodeSettings, openLiveNode } from './live-node.ts';
 import { createLocalObserver } from './local-observer.ts';
 import type { NodeObserver } from './node-observer.ts';
@@ -42,10 +46,11 @@ export interface AgentOptions {
 }
 
 const CLOSE_DEADLINE_MS = 3000;
+const OTHER_NODE = 'this machine was registered again in its cluster and is now the node';
 
 /** Watches this node and streams what changes, until the signal aborts. Rejects with what stopped it from starting. */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { settings, clock, log } = options;
+  const { settings, log } = options;
   const directory = join(settings.dataDir, 'agent');
   await makePrivateDirectory(directory);
   const lockFile = join(directory, 'lock');
@@ -57,9 +62,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const budget = budgetOf(options);
   try {
     const observer = await openObserver(options, budget);
-    const { id: nodeId, name } = await observer.inventory();
-    await ensureOwnCertificate(settings, nodeId, clock.now());
-    await joinFleet(settings, nodeId, log);
+    const { nodeId, name } = await enrollNode(options, await observer.inventory());
     // Missing or wrong certificates stop the start; later they only stop an attempt to connect.
     await loadOwnCertificate(settings, nodeId);
     log.info({ nodeId, name, source: observer.source, checks: CHECKS.length }, 'agent started');
@@ -75,6 +78,20 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     budget.close();
     lock.release();
   }
+}
+
+/** Sees to it that this node has a certificate, and returns who it is: a Kubernetes node is named by its cluster. */
+async function enrollNode(
+  { settings, clock, log, signal }: AgentOptions,
+  machine: NodeFact,
+): Promise<{ readonly nodeId: string; readonly name: string }> {
+  if (settings.join !== 'off' && settings.joinMethod === 'kubernetes') {
+    const { nodeId, nodeName } = await attestAtStart({ settings, clock, random: Math.random, log, signal });
+    return { nodeId, name: nodeName };
+  }
+  await ensureOwnCertificate(settings, machine.id, clock.now());
+  await joinFleet(settings, machine.id, log);
+  return { nodeId: machine.id, name: machine.name };
 }
 
 interface Node {
@@ -135,9 +152,22 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
       budget.begin(() => observation.refresh('agent'));
     },
   });
-  const observation = observer.watch({ onChange: findings.update, pace: budget.pace });
-  const renewal = keepCertificateRenewed({ settings, nodeId: node.nodeId, clock, random: Math.random, log, signal });
-  await observation.done;
+  const named = (facts: Facts): Facts => ({ ...facts, node: { ...facts.node, id: node.nodeId, name: node.nodeName } });
+  const observation = observer.watch({
+    onChange: (changed, change) => findings.update(named(changed), change),
+    pace: budget.pace,
+  });
+  const identityLost = new AbortController();
+  const renewal = keepCertificateRenewed({
+    settings,
+    nodeId: node.nodeId,
+    clock,
+    random: Math.random,
+    log,
+    signal,
+    onOtherNode: (nodeId) => identityLost.abort(new Error(`${OTHER_NODE} ${nodeId}; start the agent again`)),
+  });
+  await Promise.race([observation.done, rejectOnAbort(identityLost.signal)]);
   const steps = [
     { name: 'renewal', close: () => renewal },
     { name: 'session', close: () => running },
@@ -161,6 +191,13 @@ function budgetOf({ settings, usage = processUsage, clock, log }: AgentOptions):
   // One percent of a core is ten thousandths.
   const budget = { rssBytes: agentMemoryBudget, cpuMillicores: agentCpuBudget * 10 };
   return watchBudget({ budget, usage, reclaim: reclaimMemory, clock, log });
+}
+
+/** Never resolves; rejects with the reason of the signal. */
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
 }
 
 function createOnce(act: () => void): () => void {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../service/config/settings.ts';
 import { ensureAuthority, ensureNodeCertificate } from '../service/tls/authority.ts';
-import { nodeUri } from '../service/tls/issue.ts';
+import { nodeIdentity } from '../service/tls/node-identity.ts';
 import { loadTlsFiles } from '../service/tls/load-tls-files.ts';
 import type { TlsFiles } from '../service/tls/load-tls-files.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
@@ -27,8 +27,10 @@ export async function ensureOwnCertificate(settings: Settings, nodeId: string, n
 export async function loadOwnCertificate(settings: Settings, nodeId: string): Promise<TlsFiles> {
   const { tlsCa: ca, tlsCert: cert, tlsKey: key } = settings;
   const files = await loadTlsFiles({ ca, cert, key });
-  const name = new X509Certificate(files.cert).subjectAltName ?? 'no node';
-  if (name === `URI:${nodeUri(nodeId)}`) return files;
+  const certificate = new X509Certificate(files.cert);
+  const identity = nodeIdentity(certificate.raw);
+  if (identity.ok && identity.nodeId === nodeId) return files;
+  const name = certificate.subjectAltName ?? 'no node';
   throw new TlsError(
     'mismatch',
     `the certificate in ${cert} is for ${name.slice(0, 300)}, but this node is ${nodeId}: were the files copied from another node? Put a certificate for ${nodeId} there`,

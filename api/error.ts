@@ -5,7 +5,6 @@ export const API_ERROR_CODES = Object.freeze([
   'invalidRequest',
   'invalidExpression',
   'unauthorized',
-  'forbidden',
   'crossSite',
   'notFound',
   'unknownNode',

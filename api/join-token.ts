@@ -33,3 +33,6 @@ export const deletedJoinToken = s.object({ id: s.string() });
 
 /** A node whose certificates were revoked. */
 export const revokedNode = s.object({ id: s.string() });
+
+/** A node that was readmitted. */
+export const readmittedNode = s.object({ id: s.string() });

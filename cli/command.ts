@@ -28,8 +28,7 @@ export interface Command {
 export interface Operands {
   readonly min: number;
   readonly max: number;
-  readonly completes?:
-    'check' | 'command' | 'benchmark' | 'shell' | 'directory' | 'nodeAction' | 'joinTokenAction' | 'tokenAction';
+  readonly completes?: 'check' | 'command' | 'benchmark' | 'shell' | 'directory' | 'nodeAction' | 'joinTokenAction';
 }
 
 /** One option of a command that is not a setting. */

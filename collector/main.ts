@@ -14,8 +14,12 @@ import { startApi } from './api/api.ts';
 import { createEventBus } from './store/event-bus.ts';
 import type { EventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
-import { openOperatorTokens } from './operator-tokens.ts';
+import { createAttestation } from './enrollment/kubernetes-attestation.ts';
+import type { AttestToken } from './enrollment/kubernetes-attestation.ts';
 import { openNodeAdmission } from './enrollment/open.ts';
+import { accessFromKubeconfig, accessFromPod } from './kubernetes/access.ts';
+import { createKubernetesApi } from './kubernetes/api-client.ts';
+import type { KubernetesApi } from './kubernetes/api-client.ts';
 import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
 import type { DiskProbe } from './disk-probe.ts';
 import { createNodeLookup } from './node-lookup.ts';
@@ -70,7 +74,6 @@ const CLOSE_DEADLINE_MS = 8_000;
 const RETENTION_INTERVAL_MS = 60_000;
 const STORE_FILE = 'store.sqlite';
 const POSITION_FILE = 'store.position';
-const OPERATOR_TOKENS_FILE = 'operator-tokens.json';
 const PROBE_FILE = 'disk-probe';
 
 /**
@@ -100,9 +103,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     nowMs: clock.now(),
     isUsed: existsSync(storePath) && existsSync(settings.tokenFile),
   });
-  const fileToken = await ensureOperatorToken(settings.tokenFile);
-  const operatorTokens = await openOperatorTokens(join(settings.dataDir, OPERATOR_TOKENS_FILE), clock);
-  const admission = await openNodeAdmission({ settings, tls, clock, log });
+  const token = await ensureOperatorToken(settings.tokenFile);
+  const kubernetes = await openKubernetes(settings);
+  steps.push({ name: 'Kubernetes API', close: () => kubernetes?.close() });
+  const attestToken = kubernetes && attestationOf(settings, kubernetes);
+  const admission = await openNodeAdmission({ settings, tls, attestToken, clock, log });
   // The sessions need the store, and when it was replaced, it needs them.
   let askAll: SessionServer['resync'] = () => undefined;
   const healing = await openHealingStore({
@@ -156,8 +161,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   const api = await startApi({
     listen: settings.api,
-    fileToken,
-    operatorTokens,
+    token,
     store: readStore,
     queries,
     eventBus,
@@ -172,6 +176,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
         await admission.revocations.revoke(nodeId, clock.now());
         log.warn({ nodeId, by }, 'the certificates of a node were revoked');
         disconnectRevoked(nodeId);
+      },
+      readmit: async (nodeId, by) => {
+        const isRevoked = await admission.revocations.readmit(nodeId);
+        if (isRevoked) log.warn({ nodeId, by }, 'a revoked node was readmitted');
+        return isRevoked;
       },
     },
     heartbeatMs: settings.heartbeatInterval,
@@ -249,6 +258,18 @@ async function lockDirectory(path: string): Promise<{ readonly release: () => vo
     if (error instanceof StartError) throw error;
     throw refused(`the data directory ${path} cannot be used: ${errorCode(error)}`, error);
   }
+}
+
+/** Undefined where the collector uses no API server. Rejects with StartError. */
+async function openKubernetes({ kubernetes, kubernetesApi }: Settings): Promise<KubernetesApi | undefined> {
+  if (kubernetes === 'off') return undefined;
+  const inCluster = kubernetes === 'in-cluster';
+  return createKubernetesApi(inCluster ? accessFromPod(kubernetesApi) : await accessFromKubeconfig(kubernetes));
+}
+
+function attestationOf(settings: Settings, api: KubernetesApi): AttestToken {
+  const { kubernetesAudience: audience, kubernetesServiceAccounts: serviceAccounts, clusterId } = settings;
+  return createAttestation({ api, audience, serviceAccounts, clusterId });
 }
 
 /** Probes the disk of the data directory until the collector ends. */

@@ -5,10 +5,12 @@ import type { DetailedPeerCertificate } from 'node:tls';
 import * as s from '../../posture/schema.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
-import { nodeUri } from '../../service/tls/issue.ts';
+import { nodeIdentity } from '../../service/tls/node-identity.ts';
+import type { NodeName } from '../../service/tls/node-identity.ts';
+import { parseCertificates } from '../../service/tls/pem-file.ts';
 import { publicKeyPin } from '../../service/tls/signing-request.ts';
 
-/** A certificate that a collector issued, with the CA that signed it, as PEM text. */
+/** A certificate that a collector issued, with the CAs that nodes have to trust, as PEM text. */
 export interface IssuedCertificate {
   readonly certificatePem: string;
   readonly authorityPem: string;
@@ -30,14 +32,14 @@ const MAX_RESPONSE_BYTES = 64 * 1024;
 /** Certificates of a chain that are looked at. */
 const MAX_CHAIN = 8;
 
-const issuedSchema = s.object({ certificate: s.string('', 16_384), authority: s.string('', 16_384) });
+const issuedSchema = s.object({ certificate: s.string('', 16_384), authority: s.string('', 32_768) });
 const errorSchema = s.object({ error: s.object({ code: s.string('', 64), message: s.string('', 1_000) }) });
 
 /**
  * Fetches the CA of the collector at `address` over a connection that proves nothing, and returns it if its public key has
- * the hash `pin` (`sha256:` and 64 hexadecimal digits). Nothing secret is sent over this connection.
+ * one of the hashes `pins` (`sha256:` and 64 hexadecimal digits). Nothing secret is sent over this connection.
  */
-export function fetchAuthority(address: Address, pin: string): Promise<EnrollmentOutcome<string>> {
+export function fetchAuthority(address: Address, pins: readonly string[]): Promise<EnrollmentOutcome<string>> {
   const { promise, resolve } = Promise.withResolvers<EnrollmentOutcome<string>>();
   const fail = (reason: string): void => resolve({ ok: false, reason });
   const socket = connect({
@@ -56,11 +58,11 @@ export function fetchAuthority(address: Address, pin: string): Promise<Enrollmen
   );
   socket.once('secureConnect', () => {
     const authority = chainOf(socket.getPeerCertificate(true))
-      .map((raw) => pinned(raw, pin))
+      .map((raw) => pinned(raw, pins))
       .find((pem) => pem !== undefined);
     if (authority === undefined)
       fail(
-        `no certificate that ${formatAddress(address)} presents has the key hash ${pin}: check --join-ca-hash, or someone intercepts the connection`,
+        `no certificate that ${formatAddress(address)} presents has the key hash ${pins.join(' or ')}: check --join-ca-hash, or someone intercepts the connection`,
       );
     else resolve({ ok: true, value: authority });
     socket.destroy();
@@ -79,6 +81,15 @@ export function requestEnrollment(
   return requestCertificate({ address, path: '/v1/enroll', deadlineMs }, { ca }, body);
 }
 
+/** Exchanges the service-account token of a pod for a certificate of the node that the pod runs on. */
+export function requestAttestation(
+  address: Address,
+  ca: string,
+  body: { readonly token: string; readonly csr: string },
+): Promise<EnrollmentOutcome<IssuedCertificate>> {
+  return requestCertificate({ address, path: '/v1/attest', deadlineMs: DEADLINE_MS }, { ca }, body);
+}
+
 /** Requests a new certificate for the node that `credentials` name. */
 export function requestRenewal(
   address: Address,
@@ -88,20 +99,37 @@ export function requestRenewal(
   return requestCertificate({ address, path: '/v1/renew', deadlineMs: DEADLINE_MS }, credentials, { csr });
 }
 
-/** Why an issued certificate cannot be used for this key, node and CA; undefined: it can. */
-export function problemOfIssued(
+/** The node that an issued certificate names, or why it cannot be used. */
+export type IssuedNode =
+  { readonly ok: true; readonly node: NodeName } | { readonly ok: false; readonly problem: string };
+
+/**
+ * Checks an issued certificate: it is for our key, was signed by a CA that came with it, and one of these CAs is one that
+ * was trusted before.
+ */
+export function checkIssued(
   { certificatePem, authorityPem }: IssuedCertificate,
-  { keyPem, nodeId, ca }: { readonly keyPem: string; readonly nodeId: string; readonly ca: string },
-): string | undefined {
+  { keyPem, ca }: { readonly keyPem: string; readonly ca: string },
+): IssuedNode {
+  const no = (problem: string): IssuedNode => ({ ok: false, problem });
   try {
-    const [certificate, authority] = [new X509Certificate(certificatePem), new X509Certificate(ca)];
-    if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) return 'the certificate is for another key';
-    if (!certificate.verify(authority.publicKey)) return 'the certificate is not signed by the CA';
-    if (certificate.subjectAltName !== `URI:${nodeUri(nodeId)}`) return 'the certificate is for another node';
-    return publicKeyPin(authorityPem) === publicKeyPin(ca) ? undefined : 'the collector has another CA';
+    const certificate = new X509Certificate(certificatePem);
+    const authorities = parseCertificates(authorityPem);
+    if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) return no('the certificate is for another key');
+    if (!authorities.some(({ publicKey }) => certificate.verify(publicKey)))
+      return no('the certificate is not signed by the CA');
+    if (!haveCommonKey(authorityPem, ca)) return no('the collector has another CA');
+    const identity = nodeIdentity(certificate.raw);
+    return identity.ok ? { ok: true, node: identity } : no(identity.problem);
   } catch {
-    return 'the response holds no valid certificate';
+    return no('the response holds no valid certificate');
   }
+}
+
+/** Is the public key of a certificate in one PEM text also that of one in the other? Throws where one is not valid. */
+export function haveCommonKey(one: string, other: string): boolean {
+  const pins = new Set(parseCertificates(one).map((certificate) => publicKeyPin(certificate.toString())));
+  return parseCertificates(other).some((certificate) => pins.has(publicKeyPin(certificate.toString())));
 }
 
 interface Target {
@@ -188,12 +216,12 @@ function chainOf(leaf: DetailedPeerCertificate): readonly Buffer[] {
   return chain;
 }
 
-/** The certificate (DER) as PEM if it is that of a CA whose public key has the hash `pin`. */
-function pinned(raw: Buffer, pin: string): string | undefined {
+/** The certificate (DER) as PEM if it is that of a CA whose public key has one of the hashes `pins`. */
+function pinned(raw: Buffer, pins: readonly string[]): string | undefined {
   try {
     const certificate = new X509Certificate(raw);
     const pem = certificate.toString();
-    return certificate.ca && publicKeyPin(pem) === pin ? pem : undefined;
+    return certificate.ca && pins.includes(publicKeyPin(pem)) ? pem : undefined;
   } catch {
     // For example a public key of an algorithm that OpenSSL does not know.
     return undefined;

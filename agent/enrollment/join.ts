@@ -1,33 +1,19 @@
-import { X509Certificate } from 'node:crypto';
-import { constants, open, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import type { Clock } from '../../service/clock.ts';
-import { sleep } from '../../service/clock.ts';
-import { fullJitter } from '../../service/backoff.ts';
-import type { Address } from '../../service/config/kind.ts';
+import { readFile } from 'node:fs/promises';
 import type { Settings } from '../../service/config/settings.ts';
-import { errorCode, makePrivateDirectory, PRIVATE_FILE, writeFileAtomic } from '../../service/files.ts';
+import { PRIVATE_FILE, writeFileAtomic } from '../../service/files.ts';
 import type { Logger } from '../../service/log.ts';
-import { nodeUri } from '../../service/tls/issue.ts';
-import { readCertificate, readKey } from '../../service/tls/pem-file.ts';
-import { createSigningRequest, publicKeyPin } from '../../service/tls/signing-request.ts';
+import { readCertificate } from '../../service/tls/pem-file.ts';
+import { createSigningRequest } from '../../service/tls/signing-request.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
-import { fetchAuthority, problemOfIssued, requestEnrollment, requestRenewal } from './enrollment-client.ts';
+import { readKeptCertificate, readTokenFile, writeCertificate } from './certificate-files.ts';
+import type { CertificatePaths } from './certificate-files.ts';
+import { checkIssued, fetchAuthority, haveCommonKey, requestEnrollment } from './enrollment-client.ts';
 
-/** Settings of an agent that joins a fleet. */
-export type JoinSettings = Pick<
-  Settings,
-  'join' | 'joinToken' | 'joinTokenFile' | 'joinCaHash' | 'tlsCa' | 'tlsCert' | 'tlsKey'
->;
+/** Settings of an agent that joins a fleet with a token. */
+export type JoinSettings = CertificatePaths &
+  Pick<Settings, 'join' | 'joinToken' | 'joinTokenFile' | 'joinCaHash' | 'joinCaFile'>;
 
-/** A certificate is renewed after this share of its validity. */
-const RENEW_AT = 0.6;
-const BACKOFF = Object.freeze({ baseMs: 5_000, capMs: 15 * 60_000 });
-/** Longest wait until the time of the next renewal is checked again: clocks are set, and timers hold 24 days at most. */
-const CHECK_MS = 60 * 60_000;
 const MAX_TOKEN_BYTES = 1_024;
-/** Certificates are public. */
-const PUBLIC_FILE = 0o644;
 
 /**
  * Enrols this node with the join token, unless the token has been used here before: a restart with the same settings uses
@@ -35,7 +21,8 @@ const PUBLIC_FILE = 0o644;
  */
 export async function joinFleet(settings: JoinSettings, nodeId: string, log: Logger): Promise<void> {
   if (settings.join === 'off') return;
-  const isEnrolled = await hasCertificate(settings, nodeId);
+  const kept = await readKeptCertificate(settings);
+  const isEnrolled = kept?.node.nodeId === nodeId;
   const joinToken = await readToken(settings).catch((error: unknown) => {
     if (!isEnrolled) throw error;
     // The token is needed once: many remove the file after the first start.
@@ -64,127 +51,43 @@ async function enroll({
   readonly nodeId: string;
   readonly joinToken: string;
 }): Promise<void> {
-  const { join: address, joinCaHash, tlsCa, tlsCert, tlsKey } = settings;
+  const { join: address, tlsCa } = settings;
   if (address === 'off') return;
-  if (joinToken === '' || joinCaHash === '')
+  if (joinToken === '')
     throw refused(
       'this node has no certificate yet; set --join-token and --join-ca-hash (plimsoll join-token create prints both)',
     );
-  const authority = await fetchAuthority(address, joinCaHash);
-  if (!authority.ok) throw refused(authority.reason);
+  const ca = await findAuthority(settings);
   const known = await readCertificate(tlsCa);
-  if (known !== undefined && publicKeyPin(known.pem) !== joinCaHash)
+  if (known !== undefined && !haveCommonKey(known.pem, ca))
     throw refused(`${tlsCa} holds the certificate of another CA; remove it to join this fleet`);
   const { csrPem: csr, keyPem } = await createSigningRequest();
-  const issued = await requestEnrollment(address, authority.value, { joinToken, nodeId, csr });
+  const issued = await requestEnrollment(address, ca, { joinToken, nodeId, csr });
   if (!issued.ok) throw refused(issued.reason);
-  const problem = problemOfIssued(issued.value, { keyPem, nodeId, ca: authority.value });
-  if (problem !== undefined) throw refused(problem);
-  await makePrivateDirectory(dirname(tlsCa));
-  await writeFileAtomic(tlsCa, authority.value, PUBLIC_FILE);
-  // The key first: a certificate is never there without its key.
-  await writeFileAtomic(tlsKey, keyPem, PRIVATE_FILE);
-  await writeFileAtomic(tlsCert, issued.value.certificatePem, PUBLIC_FILE);
+  const checked = checkIssued(issued.value, { keyPem, ca });
+  if (!checked.ok) throw refused(checked.problem);
+  if (checked.node.nodeId !== nodeId) throw refused('the certificate is for another node');
+  await writeCertificate(settings, issued.value, keyPem);
 }
 
-/** What the renewal of certificates works with. */
-export interface RenewalOptions {
-  readonly settings: JoinSettings;
-  readonly nodeId: string;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
-}
-
-/**
- * Renews the certificate of this node, for the same key, at 60 % of its validity, until `signal` aborts. A failed attempt is repeated with
- * backoff, also after the certificate has expired: the collector accepts a renewal for some days longer. Sessions read
- * the files again each time they connect.
- */
-export async function keepCertificateRenewed(options: RenewalOptions): Promise<void> {
-  const { settings, clock, random, log, signal } = options;
-  const { join: address } = settings;
-  if (address === 'off') return;
-  let failures = 0;
-  while (!signal.aborted) {
-    const waitMs = await renewalDueMs(settings.tlsCert, clock.now());
-    if (waitMs > 0) {
-      await sleep(clock, Math.min(waitMs, CHECK_MS), signal);
-      continue;
-    }
-    const reason = await renew(address, options);
-    if (reason === undefined) {
-      failures = 0;
-      log.info({ nodeId: options.nodeId }, 'the certificate of this node was renewed');
-      // To a clock that is far ahead each new certificate is due at once.
-      await sleep(clock, CHECK_MS, signal);
-    } else {
-      log.warn({ reason }, 'the certificate of this node could not be renewed; the agent tries again');
-      await sleep(clock, BACKOFF.baseMs + fullJitter(failures, BACKOFF, random), signal);
-      failures += 1;
-    }
+async function findAuthority({ join: address, joinCaHash, joinCaFile }: JoinSettings): Promise<string> {
+  if (joinCaFile !== 'off') {
+    const file = await readCertificate(joinCaFile);
+    if (file === undefined) throw refused(`${joinCaFile} does not exist`);
+    return file.pem;
   }
-}
-
-/** Why the certificate was not renewed; undefined: it was. */
-async function renew(address: Address, { settings, nodeId }: RenewalOptions): Promise<string | undefined> {
-  try {
-    const { tlsCa, tlsCert, tlsKey } = settings;
-    const [ca, own, ownKey] = [await readCertificate(tlsCa), await readCertificate(tlsCert), await readKey(tlsKey)];
-    if (ca === undefined || own === undefined || ownKey === undefined)
-      return `${tlsCa}, ${tlsCert} or ${tlsKey} is missing; join again with a new token`;
-    // The same key: a crash must not leave a certificate and a key that do not match.
-    const { csrPem } = await createSigningRequest(ownKey.pem);
-    const issued = await requestRenewal(address, { ca: ca.pem, cert: own.pem, key: ownKey.pem }, csrPem);
-    if (!issued.ok) return issued.reason;
-    const problem = problemOfIssued(issued.value, { keyPem: ownKey.pem, nodeId, ca: ca.pem });
-    if (problem !== undefined) return problem;
-    await writeFileAtomic(tlsCert, issued.value.certificatePem, PUBLIC_FILE);
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-/** Milliseconds until the certificate is due for renewal; 0 or less: it is due. */
-async function renewalDueMs(path: string, nowMs: number): Promise<number> {
-  const own = await readCertificate(path).catch(() => undefined);
-  if (own === undefined) return 0;
-  const [fromMs, toMs] = [Date.parse(own.certificate.validFrom), Date.parse(own.certificate.validTo)];
-  return fromMs + RENEW_AT * (toMs - fromMs) - nowMs;
-}
-
-async function hasCertificate({ tlsCa, tlsCert, tlsKey }: JoinSettings, nodeId: string): Promise<boolean> {
-  const [ca, own, key] = [await readCertificate(tlsCa), await readCertificate(tlsCert), await readKey(tlsKey)];
-  if (ca === undefined || own === undefined || key === undefined) return false;
-  const { certificate } = own;
-  return (
-    certificate.checkPrivateKey(key.key) &&
-    certificate.verify(new X509Certificate(ca.pem).publicKey) &&
-    certificate.subjectAltName === `URI:${nodeUri(nodeId)}`
-  );
+  if (address === 'off' || joinCaHash.length === 0)
+    throw refused('set --join-ca-hash (plimsoll join-token create prints it) or --join-ca-file');
+  const authority = await fetchAuthority(address, joinCaHash);
+  if (!authority.ok) throw refused(authority.reason);
+  return authority.value;
 }
 
 async function readToken({ joinToken, joinTokenFile }: JoinSettings): Promise<string> {
   if (joinTokenFile === 'off') return joinToken;
-  try {
-    // Non-blocking: a FIFO in its place must not stop the start.
-    const file = await open(joinTokenFile, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      if (!(await file.stat()).isFile()) throw refused(`${joinTokenFile} is not a regular file`);
-      const buffer = Buffer.alloc(MAX_TOKEN_BYTES + 1);
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-      if (bytesRead > MAX_TOKEN_BYTES)
-        throw refused(`${joinTokenFile} is longer than ${String(MAX_TOKEN_BYTES)} bytes; it must hold the token only`);
-      return buffer.toString('latin1', 0, bytesRead).trim();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof TlsError) throw error;
-    throw refused(`${joinTokenFile} could not be read: ${errorCode(error)}`);
-  }
+  return readTokenFile(joinTokenFile, MAX_TOKEN_BYTES).catch((error: unknown) => {
+    throw error instanceof TlsError ? refused(error.message) : error;
+  });
 }
 
 /** Remembers the id of the token, its public part: the same setting after a restart is not a new token. */

@@ -18,12 +18,14 @@ export const nodes = defineCommand({
     'nodes remove NODE… [options]',
     'nodes remove --stale-for DURATION [options]',
     'nodes revoke NODE… [options]',
+    'nodes readmit ID… [options]',
   ],
   description: [
     'Lists the nodes that the collector knows: whether each is connected, its container engine, the number of running containers, and the number of failed checks by severity.',
     'show prints one node, by id (4 characters or more of it are enough) or name: identity, status, containers, and findings by severity. Its agent reads the status (uptime, load, memory, pressure, disks, clock) for the answer. For a node that is offline, show prints what is stored and its age.',
     'remove removes nodes that are not connected, with their findings. Open findings are resolved, in the history and for every sink. A node that connects again is a new node. See also the setting node-retention of the collector.',
-    'revoke refuses every certificate that was issued to the nodes until now and ends their sessions, within seconds. A revoked node comes back only with a join token that was created for it.',
+    'revoke refuses every certificate that was issued to the nodes until now and ends their sessions, within seconds. A revoked host comes back only with a join token that was created for it, a revoked Kubernetes node only after readmit.',
+    'readmit lets a revoked Kubernetes node, named by its id, get a certificate again. Its certificates from before stay revoked.',
   ],
   operands: { min: 0, max: 10_000, completes: 'nodeAction' },
   options: [
@@ -59,6 +61,10 @@ export const nodes = defineCommand({
     if (action === 'revoke') {
       const { revokeNodes } = await import('../nodes/revoke.ts');
       return revokeNodes(context);
+    }
+    if (action === 'readmit') {
+      const { readmitNodes } = await import('../nodes/revoke.ts');
+      return readmitNodes(context);
     }
     if (action === 'show') {
       const { showNode } = await import('../nodes/show.ts');

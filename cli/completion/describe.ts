@@ -79,11 +79,9 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
     case 'command':
       return { kind: 'words', words: COMMAND_NAMES };
     case 'nodeAction':
-      return { kind: 'words', words: ['show', 'remove', 'revoke'] };
+      return { kind: 'words', words: ['show', 'remove', 'revoke', 'readmit'] };
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
-    case 'tokenAction':
-      return { kind: 'words', words: ['create', 'list', 'revoke', 'show'] };
     case 'node':
       return { kind: 'names', of: 'node' };
     case 'subject':

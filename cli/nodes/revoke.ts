@@ -1,7 +1,8 @@
 import type { ApiClient, Result } from '../../api/client.ts';
 import { nodeList } from '../../api/node.ts';
-import { joinTokenList, revokedNode } from '../../api/join-token.ts';
+import { joinTokenList, readmittedNode, revokedNode } from '../../api/join-token.ts';
 import { safe } from '../../api/safe.ts';
+import { isNodeUid } from '../../service/tls/node-identity.ts';
 import { connect } from '../api/connect.ts';
 import { EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -25,8 +26,24 @@ export async function revokeNodes(context: Context): Promise<number> {
   for (const { id, name } of chosen.nodes) {
     const answer = await client.value.post(`/v1/nodes/${encodeURIComponent(id)}/revoke`, revokedNode, { body: {} });
     if (!answer.ok) return printFailure(context, answer.problem);
-    const hint = asTyped(`plimsoll join-token create --node ${safe(id)}`, invocation);
+    const action = isNodeUid(id) ? 'nodes readmit' : 'join-token create --node';
+    const hint = asTyped(`plimsoll ${action} ${safe(id)}`, invocation);
     await stdout.write(`${safe(nodeLabel(name, id))}: certificates revoked; to enrol it again: ${hint}\n`);
+  }
+  return EXIT_OK;
+}
+
+/** `plimsoll nodes readmit ID…`: lets revoked Kubernetes nodes get certificates again. Returns the exit code. */
+export async function readmitNodes(context: Context): Promise<number> {
+  const { args, settings, stdout } = context;
+  const [, ...ids] = args.operands;
+  if (ids.length === 0) return printError(context, 'name at least one node, by id', 'see: plimsoll nodes --help');
+  const client = await connect(settings, new AbortController().signal);
+  if (!client.ok) return printFailure(context, client.problem);
+  for (const id of ids) {
+    const answer = await client.value.post(`/v1/nodes/${encodeURIComponent(id)}/readmit`, readmittedNode, { body: {} });
+    if (!answer.ok) return printFailure(context, answer.problem);
+    await stdout.write(`${safe(id)}: may get a certificate again\n`);
   }
   return EXIT_OK;
 }

@@ -9,11 +9,10 @@ import { watchEvents } from './route/events.ts';
 import { listFacts } from './route/facts.ts';
 import { listFindingGroups, listFindings, listHistory } from './route/findings.ts';
 import { removeNode } from './route/remove-node.ts';
-import { createJoinToken, deleteJoinToken, listJoinTokens, revokeNode } from './route/join-tokens.ts';
+import { createJoinToken, deleteJoinToken, listJoinTokens, readmitNode, revokeNode } from './route/join-tokens.ts';
 import { getHealth } from './route/health.ts';
 import { getNodeStatus } from './route/node-status.ts';
 import { getImage, getNode, listNodes } from './route/nodes.ts';
-import { createOperatorToken, getIdentity, listOperatorTokens, revokeOperatorToken } from './route/operator-tokens.ts';
 import { askNodes } from './route/query.ts';
 import { listSinks } from './route/sinks.ts';
 import { getStatus } from './route/status.ts';
@@ -34,7 +33,6 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listFindings,
   listFindingGroups,
   listHistory,
-  getIdentity,
   listJoinTokens,
   createJoinToken,
   deleteJoinToken,
@@ -44,13 +42,11 @@ export const ROUTES: readonly Route[] = Object.freeze([
   getImage,
   removeNode,
   revokeNode,
+  readmitNode,
   askNodes,
   listSinks,
   getStatus,
   getSummary,
-  listOperatorTokens,
-  createOperatorToken,
-  revokeOperatorToken,
   getTrend,
 ]);
 

@@ -10,6 +10,7 @@ import { readKey } from '../../service/tls/pem-file.ts';
 import { publicKeyPin } from '../../service/tls/signing-request.ts';
 import { addressError, StartError } from '../start-error.ts';
 import { createEnrollment } from './enrollment.ts';
+import type { AttestToken } from './kubernetes-attestation.ts';
 import { openJoinTokens } from './join-tokens.ts';
 import type { JoinTokens } from './join-tokens.ts';
 import { openRevocations } from './revocations.ts';
@@ -31,12 +32,20 @@ export interface NodeAdmission {
 export interface NodeAdmissionOptions {
   readonly settings: Settings;
   readonly tls: TlsFiles;
+  /** Undefined where the collector has no access to a Kubernetes API server. */
+  readonly attestToken: AttestToken | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** Opens join tokens and revocations, which lie beside the keys of the CA. Throws StartError. */
-export async function openNodeAdmission({ settings, tls, clock, log }: NodeAdmissionOptions): Promise<NodeAdmission> {
+export async function openNodeAdmission({
+  settings,
+  tls,
+  attestToken,
+  clock,
+  log,
+}: NodeAdmissionOptions): Promise<NodeAdmission> {
   const directory = join(settings.dataDir, 'tls');
   const tokens = await openJoinTokens(join(directory, 'join-tokens.json'), clock);
   const revocations = await openRevocations(join(directory, 'revoked-nodes.json'));
@@ -49,7 +58,7 @@ export async function openNodeAdmission({ settings, tls, clock, log }: NodeAdmis
       const { enroll } = settings;
       if (enroll === 'off') return undefined;
       const issuer = { certificatePem: tls.ca, keyPem: await readCaKey(join(directory, 'ca-key.pem'), tls.ca) };
-      const enrollment = createEnrollment({ issuer, tokens, revocations, isKnown, clock, log });
+      const enrollment = createEnrollment({ issuer, tokens, revocations, attestToken, isKnown, clock, log });
       const server = await startEnrollmentServer({ listen: enroll, tls, enrollment, clock, log }).catch(
         (error: unknown) => {
           throw addressError(formatAddress(enroll), 'enroll', error);

@@ -11,8 +11,10 @@ import { MAX_CSR_LENGTH } from '../../service/tls/signing-request.ts';
 import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
 import { createFailureLimit } from '../api/failure-limit.ts';
 import { createConnectionLimit } from '../session/connection-limit.ts';
-import { nodeIdentity } from '../session/node-identity.ts';
+import { nodeIdentity } from '../../service/tls/node-identity.ts';
 import type { Enrollment, EnrollmentResult } from './enrollment.ts';
+import { createConcurrencyLimit } from './concurrency-limit.ts';
+import { MAX_SERVICE_ACCOUNT_TOKEN_LENGTH } from './kubernetes-attestation.ts';
 
 /** What the enrolment listener works with. */
 export interface EnrollmentServerOptions {
@@ -30,6 +32,9 @@ export interface EnrollmentServer {
   readonly close: () => Promise<void>;
 }
 
+/** Attestations at a time, of all addresses and of one: each asks the API server. */
+const MAX_ATTESTATIONS = 32;
+const MAX_ATTESTATIONS_OF_ADDRESS = 2;
 /** A request holds a token, a signing request and names. */
 const MAX_BODY_BYTES = 16 * 1024;
 /** Open connections; with one more, the oldest of the address that has most is closed. */
@@ -41,12 +46,13 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 const csr = s.string('', MAX_CSR_LENGTH);
 const enrollBody = s.object({ joinToken: s.string('', 200), nodeId: s.string('', 200), csr });
+const attestBody = s.object({ token: s.string('', MAX_SERVICE_ACCOUNT_TOKEN_LENGTH), csr });
 const renewBody = s.object({ csr });
 
 /**
  * Opens the enrolment listener: HTTPS with TLS 1.3, the certificate of the collector, and the CA's own certificate in the
- * chain, so that a node can hold it to the hash that it was given. `POST /v1/enroll` takes a join token, `POST /v1/renew`
- * a client certificate of the CA. Rejects with the error of the operating system if the port cannot be opened.
+ * chain, so that a node can hold it to the hash that it was given. `POST /v1/enroll` takes a join token, `POST /v1/attest`
+ * the service-account token of a pod, `POST /v1/renew` a client certificate of the CA. Rejects with the error of the operating system if the port cannot be opened.
  */
 export async function startEnrollmentServer(options: EnrollmentServerOptions): Promise<EnrollmentServer> {
   const { listen, tls, clock, log } = options;
@@ -102,7 +108,10 @@ function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: Enr
         'limited',
         'too many failed requests from this address; wait and try again',
       );
-    log.warn({ peer: request.ip, code: result.code, reason: result.reason }, 'a certificate was refused');
+    log.warn(
+      { peer: request.ip, code: result.code, reason: result.detail ?? result.reason },
+      'a certificate was refused',
+    );
     return refuse(reply, result.code, result.reason);
   };
   server.post('/v1/enroll', async (request, reply) => {
@@ -115,10 +124,26 @@ function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: Enr
     if (!body.ok) return refuse(reply, 'invalid', 'the body must have csr');
     const identity = nodeIdentity(acceptedCertificate(request.raw.socket as TLSSocket, tls.ca, clock.now())?.raw);
     if (!identity.ok) return answer(reply, request, { ok: false, code: 'unauthorized', reason: identity.problem });
-    const { nodeId, validFromMs } = identity;
-    return answer(reply, request, await enrollment.renew({ nodeId, validFromMs, csr: body.value.csr }));
+    const { nodeId, clusterId, nodeName, validFromMs } = identity;
+    const node = { nodeId, clusterId, nodeName };
+    return answer(reply, request, await enrollment.renew({ node, validFromMs, csr: body.value.csr }));
   });
-  server.setNotFoundHandler((_request, reply) => refuse(reply, 'notFound', 'only /v1/enroll and /v1/renew exist here'));
+  const attesting = createConcurrencyLimit(MAX_ATTESTATIONS, MAX_ATTESTATIONS_OF_ADDRESS);
+  server.post('/v1/attest', async (request, reply) => {
+    const body = attestBody.parse(request.body);
+    if (!body.ok) return refuse(reply, 'invalid', 'the body must have token and csr');
+    const release = attesting.acquire(request.ip);
+    if (release === undefined)
+      return refuse(reply.header('retry-after', 5), 'limited', 'too many attestations at a time; try again');
+    try {
+      return answer(reply, request, await enrollment.attest(body.value));
+    } finally {
+      release();
+    }
+  });
+  server.setNotFoundHandler((_request, reply) =>
+    refuse(reply, 'notFound', 'only /v1/enroll, /v1/attest and /v1/renew exist here'),
+  );
   server.setErrorHandler((error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
     if (status < 500) return refuse(reply, 'invalid', 'the request is malformed');
@@ -145,8 +170,11 @@ const STATUS = Object.freeze({
   unauthorized: 401,
   notFound: 404,
   nodeExists: 409,
+  attestedOnly: 409,
+  notConfigured: 404,
   limited: 429,
   internal: 500,
+  unavailable: 503,
 });
 
 function refuse(reply: FastifyReply, code: keyof typeof STATUS, message: string): FastifyReply {

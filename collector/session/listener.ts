@@ -9,7 +9,7 @@ import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import { createConnectionLimit } from './connection-limit.ts';
-import { nodeIdentity } from './node-identity.ts';
+import { nodeIdentity } from '../../service/tls/node-identity.ts';
 import type { SessionSettings } from './settings.ts';
 import { SESSION_SERVICE } from './wire.ts';
 import type { SessionCall } from './wire.ts';

@@ -10,8 +10,8 @@ import { createNodeRemover } from './remove-node.ts';
 import type { NodeRemover } from './remove-node.ts';
 import { openListener } from './listener.ts';
 import type { ListenerTls } from './listener.ts';
-import { nodeIdentity } from './node-identity.ts';
-import type { NodeIdentity } from './node-identity.ts';
+import { nodeIdentity } from '../../service/tls/node-identity.ts';
+import type { NodeIdentity } from '../../service/tls/node-identity.ts';
 import { createIdentityGuard } from './identity-guard.ts';
 import type { IdentityConflict } from './identity-guard.ts';
 import { createNodeQuotas, DEFAULT_QUOTA } from './node-quota.ts';
@@ -174,12 +174,13 @@ export async function startSessionServer(options: SessionServerOptions): Promise
       call.emit('error', Object.assign(new Error(ending?.details), ending));
       return;
     }
-    const { nodeId, validToMs } = identity;
+    const { nodeId, nodeName, validToMs } = identity;
     const stream = streams.add(nodeId);
     let cancelExpiry = (): void => undefined;
     const held = holdSession(call, nodeId, {
       ...context,
       quota: quotas.of(nodeId),
+      verifiedName: nodeName,
       disconnect: listener.disconnect,
       onStart: (end) => {
         stream.onStart(end);

@@ -44,6 +44,8 @@ export interface SessionContext extends MessageHandlerContext {
   /** What a session of this node has to wait for before it begins; undefined: nothing. */
   readonly holdsUp: (nodeId: string) => Promise<void> | undefined;
   readonly quota: NodeQuota;
+  /** Name of the node in its certificate; empty: the node names itself. */
+  readonly verifiedName: string;
   /** Called at once, with what ends the session. */
   readonly onStart: (end: (ending: Ending) => void) => void;
   /** Called once the session has said Hello; the answer is why it must end. `onOver` is called when it is over. */
@@ -137,7 +139,7 @@ async function welcome(
 ): Promise<MessageHandler> {
   const { epoch, ackedSequence, sentSequence, agentVersion, nodeName } = greeting;
   const nowMs = context.clock.now();
-  const name = nodeName === '' ? nodeId : nodeName;
+  const name = context.verifiedName || nodeName || nodeId;
   // Before anything is awaited: the end of the session may come in between, and must have the last word.
   context.nodes.changeNow(nodeId, { name, agentVersion, connected: true, offlineSinceMs: 0, lastSeenMs: nowMs });
   const state = await context.store.replicationState(nodeId);

@@ -72,12 +72,38 @@ export function joinToken(): Kind<string> {
   };
 }
 
-/** The hash of a public key, or nothing. */
-export function keyHash(): Kind<string> {
+/** Hashes of public keys, separated by commas; none is allowed. */
+export function keyHashes(): Kind<readonly string[]> {
   return {
-    name: 'hash',
-    expects: 'sha256: and 64 hexadecimal digits',
-    read: (text) => (text === '' || /^sha256:[0-9a-f]{64}$/.test(text) ? text : undefined),
+    name: 'hashes',
+    expects: 'sha256: and 64 hexadecimal digits; several are separated by commas',
+    read: (text) => {
+      const hashes = text === '' ? [] : text.split(',');
+      return hashes.length <= 8 && hashes.every((hash) => /^sha256:[0-9a-f]{64}$/.test(hash)) ? hashes : undefined;
+    },
+  };
+}
+
+/** Kubernetes service accounts as `namespace/name`, separated by commas. */
+export function serviceAccounts(): Kind<readonly string[]> {
+  return {
+    name: 'service accounts',
+    expects: 'service accounts such as plimsoll/plimsoll-agent, separated by commas',
+    read: (text) => {
+      const accounts = text.split(',').map((account) => account.trim());
+      const isAccount = (account: string): boolean => /^[a-z0-9-]{1,63}\/[a-z0-9.-]{1,253}$/.test(account);
+      return accounts.length <= 64 && accounts.every(isAccount) ? accounts : undefined;
+    },
+  };
+}
+
+/** An identifier of letters, digits, dots, dashes and underscores; `or` is accepted as well. */
+export function identifier(or?: string): Kind<string> {
+  return {
+    name: 'identifier',
+    expects: 'at most 200 letters, digits, dots, dashes and underscores',
+    read: (text) =>
+      text === or || (/^[A-Za-z0-9._-]{1,200}$/.test(text) && text !== '.' && text !== '..') ? text : undefined,
   };
 }
 

@@ -3,16 +3,19 @@ import {
   addressOrOff,
   dockerEndpoints,
   duration,
+  formatAddress,
   durationOrOff,
   hostName,
   hostNames,
+  identifier,
   integer,
   isLocalEndpoint,
   joinToken,
-  keyHash,
+  keyHashes,
   path,
   pathOr,
   runtimeEndpoints,
+  serviceAccounts,
   size,
   syslogReceiver,
   word,
@@ -72,11 +75,61 @@ export const SETTINGS = Object.freeze({
       'Address on which the collector enrols new nodes (HTTPS) and renews their certificates, such as `0.0.0.0:7444`; `off`: no further nodes can join.',
     programs: COLLECTOR,
   },
+  kubernetes: {
+    kind: pathOr('in-cluster', 'off'),
+    default: 'off',
+    description:
+      'Kubernetes API server that attests nodes: `in-cluster` with the service account of the pod of the collector, a kubeconfig file with a token or a client certificate, or `off`.',
+    programs: COLLECTOR,
+  },
+  'kubernetes-api': {
+    kind: address(),
+    default: 'kubernetes.default.svc:443',
+    description: 'Address of the API server for `kubernetes = in-cluster`.',
+    programs: COLLECTOR,
+    // In a pod the kubelet sets it to the address of the service `kubernetes`, whose port is 443.
+    borrowed: {
+      name: 'KUBERNETES_SERVICE_HOST',
+      translate: (host) => (/^[A-Za-z0-9.:-]{1,253}$/.test(host) ? formatAddress({ host, port: 443 }) : undefined),
+    },
+  },
+  'kubernetes-audience': {
+    kind: identifier(),
+    default: 'plimsoll-collector',
+    description: 'Audience that the service-account token of an agent must have.',
+    programs: COLLECTOR,
+  },
+  'kubernetes-service-accounts': {
+    kind: serviceAccounts(),
+    default: 'plimsoll/plimsoll-agent',
+    description: 'Service accounts of agents, `namespace/name`. Tokens of others are refused.',
+    programs: COLLECTOR,
+  },
+  'cluster-id': {
+    kind: identifier(''),
+    default: { from: () => '', text: 'the uid of the namespace `kube-system`' },
+    description: 'Identifier of the Kubernetes cluster in the certificates of its nodes.',
+    programs: COLLECTOR,
+  },
   join: {
     kind: addressOrOff(),
     default: 'off',
     description:
-      'Enrolment address of the collector (its setting `enroll`). The agent gets its first certificate there with a join token, and renews it there every day.',
+      'Enrolment address of the collector (its setting `enroll`). The agent gets its certificate there, and renews it there every day.',
+    programs: ['agent'],
+  },
+  'join-method': {
+    kind: word('token', 'kubernetes'),
+    default: 'token',
+    description:
+      'How the agent proves which node it runs on: `token` with a join token, once; `kubernetes` with the service-account token of its pod, at each start and each renewal.',
+    programs: ['agent'],
+  },
+  'kubernetes-token-file': {
+    kind: path(),
+    default: '/var/run/secrets/plimsoll/token',
+    description:
+      'Projected service-account token of the pod for `join-method = kubernetes`. Its audience is the setting `kubernetes-audience` of the collector.',
     programs: ['agent'],
   },
   'join-token': {
@@ -93,9 +146,17 @@ export const SETTINGS = Object.freeze({
     programs: ['agent'],
   },
   'join-ca-hash': {
-    kind: keyHash(),
+    kind: keyHashes(),
     default: '',
-    description: 'Hash of the public key of the CA of the fleet, printed with the join token; no other CA is accepted.',
+    description:
+      'Hash of the public key of the CA of the fleet, printed with the join token; no other CA is accepted. While the CA is rotated, two hashes separated by a comma.',
+    programs: ['agent'],
+  },
+  'join-ca-file': {
+    kind: pathOr('off'),
+    default: 'off',
+    description:
+      'Certificates of the CA of the fleet in PEM, such as from a ConfigMap, in place of `join-ca-hash`. Read again for each enrolment.',
     programs: ['agent'],
   },
   health: {

@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { errorCode, makePrivateDirectory, PRIVATE_FILE, writeFileAtomic } from '../files.ts';
-import { issueCertificate, nodeUri } from './issue.ts';
+import { issueCertificate } from './issue.ts';
+import { nodeIdentity } from './node-identity.ts';
 import type { CertificateSubject, Issued, Issuer } from './issue.ts';
 import { readCertificate, readKey } from './pem-file.ts';
 import type { CertificateFile, KeyFile } from './pem-file.ts';
@@ -104,7 +105,10 @@ function isGood(authority: Authority, { certificate: { certificate }, key, subje
   if (nowMs < fromMs || untilMs - nowMs < RENEW_BELOW * (untilMs - fromMs)) return false;
   if (!certificate.checkPrivateKey(key.key)) return false;
   if (!certificate.verify(new X509Certificate(authority.certificatePem).publicKey)) return false;
-  if (subject.kind === 'node') return certificate.subjectAltName === `URI:${nodeUri(subject.nodeId)}`;
+  if (subject.kind === 'node') {
+    const identity = nodeIdentity(certificate.raw);
+    return identity.ok && identity.nodeId === subject.nodeId;
+  }
   return subject.names.every(
     (name) => (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined,
   );

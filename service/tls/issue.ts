@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import type * as X509 from '@peculiar/x509';
-import { TlsError } from './tls-error.ts';
+import { nodeUri } from './node-identity.ts';
+import type { NodeName } from './node-identity.ts';
 
 /** A certificate and its private key, as PEM text. */
 export interface Issued {
@@ -20,7 +21,7 @@ export interface Issuer {
 export type CertificateSubject =
   | { readonly kind: 'authority' }
   | { readonly kind: 'server'; readonly names: readonly string[] }
-  | { readonly kind: 'node'; readonly nodeId: string };
+  | ({ readonly kind: 'node' } & Pick<NodeName, 'nodeId'> & Partial<NodeName>);
 
 const YEAR_MS = 365 * 86_400_000;
 /** Default validity by kind. */
@@ -30,17 +31,6 @@ export const CLOCK_SKEW_MS = 5 * 60_000;
 
 /** EC P-256 with SHA-256, for every key and signature. */
 export const ALGORITHM = Object.freeze({ name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' });
-
-/** Can this be the id of a node: a SPIFFE path segment (SPIFFE-ID, section 2.2) of at most 200 characters? */
-export function isNodeId(id: string): boolean {
-  return /^[A-Za-z0-9._-]{1,200}$/.test(id) && id !== '.' && id !== '..';
-}
-
-/** The identity of a node in its certificate: `spiffe://plimsoll.local/host/<id>`. Throws {@link TlsError}. */
-export function nodeUri(nodeId: string): string {
-  if (!isNodeId(nodeId)) throw new TlsError('name', `${JSON.stringify(nodeId.slice(0, 80))} is no valid node id`);
-  return `spiffe://plimsoll.local/host/${nodeId}`;
-}
 
 /**
  * Makes a key (EC P-256) and a certificate for it, signed by `issuer`, or by itself for an authority. Validity starts
@@ -137,8 +127,10 @@ function extensionsOf(x509: typeof X509, subject: CertificateSubject) {
       return [...leaf(ExtendedKeyUsage.serverAuth), new x509.SubjectAlternativeNameExtension(names)];
     }
     case 'node': {
-      const uri = { type: 'url', value: nodeUri(subject.nodeId) } as const;
-      return [...leaf(ExtendedKeyUsage.clientAuth), new x509.SubjectAlternativeNameExtension([uri])];
+      const { nodeId, clusterId = '', nodeName = '' } = subject;
+      const uri = { type: 'url', value: nodeUri({ nodeId, clusterId }) } as const;
+      const names = nodeName === '' ? [uri] : [uri, { type: 'dns', value: nodeName } as const];
+      return [...leaf(ExtendedKeyUsage.clientAuth), new x509.SubjectAlternativeNameExtension(names)];
     }
   }
 }
@@ -151,7 +143,7 @@ function commonName(subject: CertificateSubject): string {
     case 'server':
       return 'Plimsoll collector';
     case 'node':
-      return `Plimsoll node ${subject.nodeId}`.slice(0, 64);
+      return `Plimsoll node ${subject.nodeName || subject.nodeId}`.slice(0, 64);
   }
 }
 

@@ -3,7 +3,7 @@ import { readCertificate, readKey } from './pem-file.ts';
 
 /** What one end of a connection needs, as PEM text. */
 export interface TlsFiles {
-  /** The only authority that is trusted. */
+  /** The only authorities that are trusted: one, or two while the CA is rotated. */
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
@@ -18,7 +18,7 @@ export interface TlsPaths {
   readonly key: string;
 }
 
-/** Reads the three files and holds them to each other; throws {@link TlsError} that names the file. */
+/** Reads the three files and checks that they belong together; throws {@link TlsError} that names the file. */
 export async function loadTlsFiles({ ca, cert, key }: TlsPaths): Promise<TlsFiles> {
   const [authority, own, ownKey] = [await readCertificate(ca), await readCertificate(cert), await readKey(key)];
   if (authority === undefined) throw missing(ca, 'the certificate of the authority (ca.pem of the collector)');
@@ -26,7 +26,7 @@ export async function loadTlsFiles({ ca, cert, key }: TlsPaths): Promise<TlsFile
   if (ownKey === undefined) throw missing(key, 'the private key of this end');
   if (!own.certificate.checkPrivateKey(ownKey.key))
     throw new TlsError('mismatch', `${key} is not the key of the certificate in ${cert}`);
-  if (!own.certificate.verify(authority.certificate.publicKey))
+  if (!authority.all.some(({ publicKey }) => own.certificate.verify(publicKey)))
     throw new TlsError('mismatch', `the certificate in ${cert} was not issued by the authority in ${ca}`);
   return { ca: authority.pem, cert: own.pem, key: ownKey.pem, expiresAtMs: Date.parse(own.certificate.validTo) };
 }

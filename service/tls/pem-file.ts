@@ -7,10 +7,11 @@ import { TlsError } from './tls-error.ts';
 /** A chain of certificates is a few KiB; what is longer is no PEM file of ours. */
 const MAX_PEM_BYTES = 256 * 1024;
 
-/** A certificate as read from a file: its PEM text, whole, and its first certificate. */
+/** Certificates as read from a file: the PEM text, whole, the first certificate and all of them. */
 export interface CertificateFile {
   readonly pem: string;
   readonly certificate: X509Certificate;
+  readonly all: readonly X509Certificate[];
 }
 
 /** A private key as read from a file. */
@@ -19,12 +20,23 @@ export interface KeyFile {
   readonly key: KeyObject;
 }
 
-/** Reads a certificate; undefined where there is no file; throws {@link TlsError}. */
+/** Certificates in one file: two CAs during a rotation, and the chains of others. */
+const MAX_CERTIFICATES = 16;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]{1,65536}-----END CERTIFICATE-----/g;
+
+/** The certificates in a PEM text, in order. Throws where one of them is not valid, or where there is none. */
+export function parseCertificates(pem: string): readonly [X509Certificate, ...X509Certificate[]] {
+  const [first = '', ...more] = (pem.match(CERTIFICATE) ?? []).slice(0, MAX_CERTIFICATES);
+  return [new X509Certificate(first), ...more.map((block) => new X509Certificate(block))];
+}
+
+/** Reads certificates; undefined where there is no file; throws {@link TlsError}. */
 export async function readCertificate(path: string): Promise<CertificateFile | undefined> {
   const pem = await readPem(path, false);
   if (pem === undefined) return undefined;
   try {
-    return { pem, certificate: new X509Certificate(pem) };
+    const all = parseCertificates(pem);
+    return { pem, certificate: all[0], all };
   } catch (cause) {
     throw new TlsError('invalid', `${path} holds no certificate in PEM`, { cause });
   }

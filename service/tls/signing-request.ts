@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, createPublicKey, X509Certificate } from '
 import type { webcrypto } from 'node:crypto';
 import { ALGORITHM, certificateFor, generateKeyPair, loadX509 } from './issue.ts';
 import type { Issuer } from './issue.ts';
+import type { NodeName } from './node-identity.ts';
 import { TlsError } from './tls-error.ts';
 
 /** A certificate signing request (PKCS#10, RFC 2986) and the private key that it is signed with, as PEM text. */
@@ -40,14 +41,14 @@ async function importKeyPair(keyPem: string): ReturnType<typeof generateKeyPair>
 
 /**
  * Issues a node certificate, in PEM, for the key of a signing request. Subject, names and extensions of the request are
- * ignored: the certificate names `nodeId`, which the caller has verified. Throws {@link TlsError} `invalid` for a request
+ * ignored: the certificate names `node`, which the caller has verified. Throws {@link TlsError} `invalid` for a request
  * that is malformed, not signed by its own key, or for another kind of key than EC P-256.
  */
-export async function signNodeRequest(csrPem: string, nodeId: string, issuer: Issuer, nowMs: number): Promise<string> {
+export async function signNodeRequest(csrPem: string, node: NodeName, issuer: Issuer, nowMs: number): Promise<string> {
   if (csrPem.length > MAX_CSR_LENGTH) throw invalid('it is too long');
   const x509 = await loadX509();
   const publicKey = await verifiedKey(x509, csrPem);
-  return certificateFor({ kind: 'node', nodeId }, { publicKey, issuer, nowMs, validityMs: NODE_VALIDITY_MS });
+  return certificateFor({ kind: 'node', ...node }, { publicKey, issuer, nowMs, validityMs: NODE_VALIDITY_MS });
 }
 
 /** SHA-256 of the public key (SubjectPublicKeyInfo, DER) of a certificate: `sha256:` and 64 hexadecimal digits. */

@@ -108,8 +108,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
   const start = (port: number) =>
     startApi({
       listen: { host: '127.0.0.1', port },
-      fileToken: TOKEN,
-      operatorTokens: server.operatorTokens,
+      token: TOKEN,
       store: server.store,
       queries: { ask: () => Promise.resolve({ outcome: 'answered', answers: [] }) },
       eventBus: server.eventBus,
@@ -125,6 +124,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
         caHash: '',
         addresses: () => ({ listen: { host: '127.0.0.1', port: 0 } }),
         revoke: () => Promise.resolve(),
+        readmit: () => Promise.resolve(true),
       },
       clock: systemClock(),
       log: silent,

@@ -54,7 +54,7 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
   t.ok(complete('plimsoll', 'up', '--').includes('--data-dir'), 'settings are options');
   t.strictSame(complete('plimsoll', 'up', '--log-level', ''), ['debug', 'info', 'warn', 'error', 'silent']);
   t.strictSame(complete('plimsoll', 'nodes', 'x'), []);
-  t.strictSame(complete('plimsoll', 'nodes', ''), ['show', 'remove', 'revoke']);
+  t.strictSame(complete('plimsoll', 'nodes', ''), ['show', 'remove', 'revoke', 'readmit']);
   t.strictSame(complete('plimsoll', 'nodes', 'remove', '--st'), ['--stale-for']);
   t.strictSame(complete('plimsoll', 'nonsense', ''), []);
   spawnSync('mkdir', ['recorded-one', 'recorded two'], { cwd: directory });

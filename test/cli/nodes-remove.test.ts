@@ -173,6 +173,7 @@ await t.test('revoke: nodes by name, hosts that never connected by id, and all o
       caHash: '',
       addresses: () => ({ listen: { host: '127.0.0.1', port: 0 } }),
       revoke: (id) => revocations.revoke(id, Date.now()),
+      readmit: (id) => revocations.readmit(id),
     },
   });
   await server.store.putNode(nodeRow({ id: 'n1', name: 'web-1' }));

@@ -45,9 +45,9 @@ void t.test('a certificate with a public key of an unknown algorithm is no CA th
   const hostile = withUnknownKey();
   t.throws(() => new X509Certificate(hostile).publicKey, 'OpenSSL does not read this key');
   const pin = publicKeyPin(authority.certificatePem);
-  const alone = await fetchAuthority(await listen(t, [hostile], () => {}), pin);
+  const alone = await fetchAuthority(await listen(t, [hostile], () => {}), [pin]);
   t.match(alone, { ok: false, reason: /presents has the key hash/ });
-  const honest = await fetchAuthority(await listen(t, [authority.certificatePem], () => {}), pin);
+  const honest = await fetchAuthority(await listen(t, [authority.certificatePem], () => {}), [pin]);
   t.match(honest, { ok: true, value: authority.certificatePem.trim() });
 });
 

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
-import { joinFleet, keepCertificateRenewed } from '../../../agent/enrollment/join.ts';
+import { joinFleet } from '../../../agent/enrollment/join.ts';
 import type { JoinSettings } from '../../../agent/enrollment/join.ts';
+import { keepCertificateRenewed } from '../../../agent/enrollment/renew.ts';
+import type { RenewalSettings } from '../../../agent/enrollment/renew.ts';
 import { formatAddress } from '../../../service/config/kind.ts';
 import type { Address } from '../../../service/config/kind.ts';
 import type { Logger } from '../../../service/log.ts';
@@ -26,17 +28,18 @@ async function startCollector(t: Test, enroll = '127.0.0.1:0', directory = direc
     });
     return { status: response.status, body: (await response.json()) as { token?: string; caHash?: string } };
   };
-  const createToken = async (nodeId?: string): Promise<{ readonly joinToken: string; readonly joinCaHash: string }> => {
+  const createToken = async (nodeId?: string): Promise<Pick<JoinSettings, 'joinToken' | 'joinCaHash'>> => {
     const { body } = await post('/v1/join-tokens', nodeId === undefined ? {} : { nodeId });
-    return { joinToken: body.token ?? '', joinCaHash: body.caHash ?? '' };
+    return { joinToken: body.token ?? '', joinCaHash: [body.caHash ?? ''] };
   };
   return { ...running, directory, address: address as Address, post, createToken };
 }
 
-function settingsFor(t: Test, address: Address, over: Partial<JoinSettings> = {}): JoinSettings {
+function settingsFor(t: Test, address: Address, over: Partial<JoinSettings> = {}): JoinSettings & RenewalSettings {
   const directory = join(directoryOf(t), 'tls');
   const own = { tlsCa: `${directory}/ca.pem`, tlsCert: `${directory}/agent.pem`, tlsKey: `${directory}/agent-key.pem` };
-  return { join: address, joinToken: '', joinTokenFile: 'off', joinCaHash: '', ...own, ...over };
+  const method = { joinMethod: 'token', joinCaFile: 'off', kubernetesTokenFile: '/nonexistent' } as const;
+  return { join: address, joinToken: '', joinTokenFile: 'off', joinCaHash: [], ...method, ...own, ...over };
 }
 
 function collectLog(): { readonly log: Logger; readonly lines: string[] } {
@@ -47,6 +50,8 @@ function collectLog(): { readonly log: Logger; readonly lines: string[] } {
     );
   return { lines, log: { debug: note, info: note, warn: note, error: note } };
 }
+
+const onOtherNode = (): void => undefined;
 
 const certificateOf = ({ tlsCert }: JoinSettings): X509Certificate => new X509Certificate(readFileSync(tlsCert));
 
@@ -89,7 +94,7 @@ void t.test('what stops a node from joining is said, with what to do', async (t)
   writeFileSync(long, `${token.joinToken}\n`.padEnd(1025));
   const cases: readonly (readonly [Partial<JoinSettings>, RegExp])[] = [
     [{}, /set --join-token and --join-ca-hash/],
-    [{ ...token, joinCaHash: `sha256:${'0'.repeat(64)}` }, /check --join-ca-hash/],
+    [{ ...token, joinCaHash: [`sha256:${'0'.repeat(64)}`] }, /check --join-ca-hash/],
     [{ ...token, joinToken: `${'a'.repeat(10)}.${'A'.repeat(43)}` }, /not valid; create one/],
     [{ ...token, join: { host: '127.0.0.1', port: 1 } }, /cannot connect to 127\.0\.0\.1:1: ECONNREFUSED/],
     [{ ...token, joinTokenFile: join(file, 'none') }, /could not be read: ENOTDIR/],
@@ -119,7 +124,15 @@ void t.test('a certificate is renewed at 60 % of its time, also after an hour wi
   const clock = createFakeClock(Date.now());
   const stop = new AbortController();
   const { signal } = stop;
-  const renewal = keepCertificateRenewed({ settings, nodeId: 'web-1', clock, random: () => 0.5, log, signal });
+  const renewal = keepCertificateRenewed({
+    settings,
+    nodeId: 'web-1',
+    clock,
+    random: () => 0.5,
+    log,
+    signal,
+    onOtherNode,
+  });
   t.teardown(() => stop.abort());
   const pass = async (minutes: number): Promise<void> => {
     for (let step = 0; step < minutes / 10; step += 1) {
@@ -166,7 +179,15 @@ void t.test('a clock that is far ahead renews once an hour, not without pause', 
   const clock = createFakeClock(Date.now() + 20 * 3_600_000);
   const stop = new AbortController();
   const { signal } = stop;
-  const renewal = keepCertificateRenewed({ settings, nodeId: 'web-1', clock, random: () => 0.5, log, signal });
+  const renewal = keepCertificateRenewed({
+    settings,
+    nodeId: 'web-1',
+    clock,
+    random: () => 0.5,
+    log,
+    signal,
+    onOtherNode,
+  });
   t.teardown(() => stop.abort());
   const renewals = (): number => lines.filter((line) => /was renewed/.test(line)).length;
   for (let tries = 0; tries < 1_000 && clock.waiting() === 0; tries += 1) await delay(2);

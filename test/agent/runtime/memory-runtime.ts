@@ -70,15 +70,7 @@ export function createMemoryRuntime(endpoint: string, read: () => MemoryState | 
       const entries = await Promise.all(Object.keys(current.containers).map(inspectContainer));
       const value = entries.flatMap((entry) =>
         entry.ok
-          ? [
-              {
-                id: entry.value.id,
-                names: [entry.value.name],
-                state: entry.value.state,
-                imageId: entry.value.imageId,
-                revision: '',
-              },
-            ]
+          ? [{ id: entry.value.id, names: [entry.value.name], state: entry.value.state, imageId: entry.value.imageId }]
           : [],
       );
       return { ok: true, value, source: 'ListContainers' };

@@ -231,11 +231,11 @@ void t.test('a node accepts the CA with the pinned key only', async (t) => {
   const spki = execFileSync('openssl', ['pkey', '-pubin', '-outform', 'DER'], { input: der });
   const hash = execFileSync('openssl', ['dgst', '-sha256', '-r'], { input: spki, encoding: 'utf8' }).split(' ')[0];
   t.equal(pin, `sha256:${hash ?? ''}`, 'the hash is the one that OpenSSL computes');
-  t.same(await fetchAuthority(fleet.listener.address, pin), {
+  t.same(await fetchAuthority(fleet.listener.address, [pin]), {
     ok: true,
     value: new X509Certificate(fleet.ca.certificatePem).toString(),
   });
-  t.match(await fetchAuthority(fleet.listener.address, `sha256:${'0'.repeat(64)}`), {
+  t.match(await fetchAuthority(fleet.listener.address, [`sha256:${'0'.repeat(64)}`]), {
     ok: false,
     reason: /intercepts/,
   });
@@ -252,7 +252,7 @@ void t.test('a node accepts the CA with the pinned key only', async (t) => {
   await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
   t.teardown(() => trap.close());
   const address = { host: '127.0.0.1', port: (trap.address() as { port: number }).port };
-  const found = await fetchAuthority(address, pin);
+  const found = await fetchAuthority(address, [pin]);
   if (found.ok) {
     const sent = await requestEnrollment(address, found.value, { joinToken: 'secret', nodeId: 'n', csr: 'x' });
     t.match(sent, { ok: false });

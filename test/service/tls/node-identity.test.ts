@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import t from 'tap';
-import { nodeIdentity } from '../../../collector/session/node-identity.ts';
+import { nodeIdentity } from '../../../service/tls/node-identity.ts';
 import { issueCertificate } from '../../../service/tls/issue.ts';
 
 /** Certificates as an authority of ours would never issue them, and as others may. */
@@ -37,6 +37,31 @@ await t.test('one URI name of our trust domain', async (t) => {
   );
   const { raw } = new X509Certificate(ours.certificatePem);
   t.match(nodeIdentity(raw), { ok: true, nodeId: '3b1c9f6e0d4a4c0c8f6e7a5b2d1c0e9f' });
+});
+
+await t.test('a Kubernetes node: one URI with cluster and uid, one DNS name', async (t) => {
+  const uid = '8b36d0d1-dc08-48e1-9c5b-6e68c9eed821';
+  const uri = (value: string) => ({ type: 'url', value: `spiffe://plimsoll.local/cluster/${value}` }) as const;
+  const dns = (value: string) => ({ type: 'dns', value }) as const;
+  const named = [uri(`prod-1/node/${uid}`), dns('ip-10-0-0-1.eu.internal')];
+  const expected = { ok: true, nodeId: uid, clusterId: 'prod-1', nodeName: 'ip-10-0-0-1.eu.internal' };
+  t.match(nodeIdentity(await certificate(named)), expected);
+  const authority = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
+  const { nodeId, clusterId, nodeName } = expected;
+  const issued = await issueCertificate({ kind: 'node', nodeId, clusterId, nodeName }, authority, Date.now());
+  t.match(nodeIdentity(new X509Certificate(issued.certificatePem).raw), expected);
+  t.match(nodeIdentity(await certificate([node(nodeId)])), { clusterId: '', nodeName: '' });
+  const wrong = [
+    ['no name', [uri(`prod-1/node/${uid}`)]],
+    ['two names', [...named, dns('other')]],
+    ['not a uid', [uri('prod-1/node/web-1'), dns('web-1')]],
+    ['capitals in the uid', [uri(`prod-1/node/${uid.toUpperCase()}`), dns('web-1')]],
+    ['no cluster', [uri(`/node/${uid}`), dns('web-1')]],
+    ['dots as cluster', [uri(`../node/${uid}`), dns('web-1')]],
+    ['deeper', [uri(`prod-1/node/${uid}/x`), dns('web-1')]],
+    ['a host as well', [...named, node('n1')]],
+  ] as const;
+  for (const [name, names] of wrong) t.match(nodeIdentity(await certificate(names)), { ok: false }, name);
 });
 
 await t.test('everything else is no node', async (t) => {
