@@ -1,6 +1,7 @@
 import type { Host } from '../host/host.ts';
 import type { CachedHost } from '../inspector/parse-cache.ts';
-import { servedEndpoints } from './docker/served-endpoints.ts';
+import { podmanEndpoints } from './docker/podman-endpoints.ts';
+import { placeOf, servedEndpoints } from './docker/served-endpoints.ts';
 import { DEFAULT_ENDPOINT } from './docker/engine-address.ts';
 import type { ContainerRuntime } from './runtime.ts';
 
@@ -32,30 +33,61 @@ const MAX_ENGINES = 16;
 
 /**
  * The engines of a node. The first is the first Docker engine that was named, or else one that a dockerd of the node
- * serves, or else the default. The others are those that were named and those that further dockerd of the node serve at
- * the moment.
+ * serves, or else the default. The others are those that were named and those that further dockerd and the Podman of root
+ * serve at the moment.
  */
 export async function findEngines(
   options: FindEnginesOptions,
 ): Promise<readonly [first: ContainerRuntime, engines: Engines]> {
   const { docker, further, access } = options;
-  const named = [...docker.named, ...further.named];
-  const isOfAnyKind = new Set(further.named.filter((endpoint) => !docker.named.includes(endpoint)));
+  const named = [...candidatesOf(docker.named, docker), ...candidatesOf(further.named, further)];
   const opened = new Map<string, ContainerRuntime>();
-  const runtimeAt = (endpoint: string): ContainerRuntime => {
-    const runtime = opened.get(endpoint) ?? (isOfAnyKind.has(endpoint) ? further : docker).open(endpoint);
+  const runtimeAt = ({ endpoint, open }: Candidate): ContainerRuntime => {
+    const runtime = opened.get(endpoint) ?? open(endpoint);
     opened.set(endpoint, runtime);
     return runtime;
   };
-  const first = runtimeAt(docker.named[0] ?? (await servedEndpoints(access))?.[0] ?? DEFAULT_ENDPOINT);
+  const [usual = DEFAULT_ENDPOINT] = docker.named.length > 0 ? docker.named : ((await servedEndpoints(access)) ?? []);
+  const first: Candidate = { endpoint: usual, open: docker.open };
+  const asked = [first, ...named];
   let others: readonly ContainerRuntime[] = [];
   const find = async (host: Host): Promise<readonly ContainerRuntime[]> => {
-    const served = await servedEndpoints({ ...access, host }, new Set([first.endpoint, ...named]));
-    // While it cannot be seen which dockerd run, those that were known stay.
-    if (served === undefined) return others;
-    const endpoints = [...new Set([...named, ...served])].filter((endpoint) => endpoint !== first.endpoint);
-    others = endpoints.slice(0, MAX_ENGINES).sort().map(runtimeAt);
+    const round = { ...access, host };
+    const dockerd = await servedEndpoints(round, new Set(asked.map(({ endpoint }) => endpoint)));
+    const podman = await podmanEndpoints(round);
+    // While it cannot be seen which engines run, those that were known stay.
+    if (dockerd === undefined || podman === undefined) return others;
+    const found = [...candidatesOf(dockerd, docker), ...candidatesOf(podman, further)];
+    const [, ...distinct] = await distinctPlaces(host, [...asked, ...found]);
+    others = distinct
+      .slice(0, MAX_ENGINES)
+      .sort((one, other) => (one.endpoint < other.endpoint ? -1 : 1))
+      .map(runtimeAt);
     return others;
   };
-  return [first, { named: new Set(named), others: (host) => access.cache.memoizeFor('engines', () => find(host)) }];
+  const engines: Engines = {
+    named: new Set(named.map(({ endpoint }) => endpoint)),
+    others: (host) => access.cache.memoizeFor('engines', () => find(host)),
+  };
+  return [runtimeAt(first), engines];
+}
+
+/** Where a runtime may be, and how it is opened. */
+interface Candidate {
+  readonly endpoint: string;
+  readonly open: NamedEndpoints['open'];
+}
+
+function candidatesOf(endpoints: readonly string[], { open }: NamedEndpoints): readonly Candidate[] {
+  return endpoints.map((endpoint) => ({ endpoint, open }));
+}
+
+/** The candidates without those that lead to the same socket as one before. */
+async function distinctPlaces(host: Host, candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
+  const places = new Map<string, Candidate>();
+  for (const candidate of candidates) {
+    const place = await placeOf(host, candidate.endpoint);
+    if (!places.has(place)) places.set(place, candidate);
+  }
+  return [...places.values()];
 }

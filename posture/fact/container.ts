@@ -58,8 +58,14 @@ export const declaredSchema = s.object(
     ),
     deviceRequests: s.integer('number of DeviceRequests (GPUs …)'),
     deviceCgroupRules: s.list(s.string('', 256), 'HostConfig.DeviceCgroupRules: `c 1:3 rwm`', 256),
-    maskedPaths: s.list(s.string('', 1024), 'HostConfig.MaskedPaths: paths that the runtime hides', 256),
-    readonlyPaths: s.list(s.string('', 1024), 'HostConfig.ReadonlyPaths: paths that the runtime mounts read-only', 256),
+    maskedPaths: s.nullable(
+      s.list(s.string('', 1024), '', 256),
+      'HostConfig.MaskedPaths: paths that the runtime hides; null: it does not report them',
+    ),
+    readonlyPaths: s.nullable(
+      s.list(s.string('', 1024), '', 256),
+      'HostConfig.ReadonlyPaths: paths that the runtime mounts read-only; null: it does not report them',
+    ),
     mounts: s.list(
       s.object({
         type: s.string('bind, volume, tmpfs …', 32),

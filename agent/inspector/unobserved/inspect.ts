@@ -78,8 +78,13 @@ function note({ failedLooks, now }: NodeAccess, kind: Unobserved['kind'], entrie
   failedLooks.keepOnly(kind, '', new Set(entries.map(({ id }) => id)));
 }
 
-function toContainer({ id, name, pid, sign }: RunningContainer): Entry {
-  const reason = `it runs (${sign}), but no container engine that was asked knows it`;
+/** Without its service, Podman has nobody who could be asked. */
+const PODMAN_ADVICE =
+  'Podman started it and its API service does not run for this user: systemctl enable --now podman.socket (--user for a user other than root)';
+
+function toContainer({ id, name, pid, sign, isOfPodman }: RunningContainer): Entry {
+  const unasked = `it runs (${sign}), but no container engine that was asked knows it`;
+  const reason = isOfPodman ? `${unasked}. ${PODMAN_ADVICE}` : unasked;
   return { kind: 'container', id, name: name || id.slice(0, 12), imageId: '', pid, engine: '', reason };
 }
 

@@ -16,6 +16,8 @@ export interface RunningContainer {
   readonly pid: number;
   /** How it was recognised, for people. */
   readonly sign: string;
+  /** Podman started it: that needs no service, so there may be nobody to ask. */
+  readonly isOfPodman: boolean;
 }
 
 /** More containers than that are not told apart on one node. */
@@ -36,6 +38,9 @@ const SUPERVISORS: ReadonlySet<string> = new Set([
 
 /** Ids of Docker, containerd, CRI-O and Podman; names of LXC and systemd-nspawn. */
 const CONTAINER_CGROUP = /[\da-f]{64}|(?<=\/lxc\.payload\.)[^/\n]+|(?<=\/systemd-nspawn@)[^/\n]+(?=\.service)/g;
+
+/** Podman names cgroups so. */
+const PODMAN_CGROUP = /\/libpod-[\da-f]{64}/;
 
 /** The containers that are not searched for. */
 export interface KnownContainers {
@@ -75,10 +80,14 @@ export async function findRunningContainers(
       name: '',
       pid: pids[index] ?? 0,
       sign: 'a cgroup of that name has processes',
+      isOfPodman: PODMAN_CGROUP.test(text),
     });
   }
-  for (const container of await findSupervised(host, supervisors.others, known.ids, own))
-    if (!found.has(container.id) && found.size < MAX_CONTAINERS) found.set(container.id, container);
+  for (const container of await findSupervised(host, supervisors.others, known.ids, own)) {
+    const before = found.get(container.id);
+    if (before !== undefined) found.set(container.id, { ...before, name: before.name || container.name });
+    else if (found.size < MAX_CONTAINERS) found.set(container.id, container);
+  }
   return { ok: true, value: [...found.values()] };
 }
 
@@ -140,7 +149,8 @@ async function findSupervised(
   const found: RunningContainer[] = [];
   for (const pid of supervisors) {
     const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
-    const supervised = cmdline.ok ? supervisedBy(parseNullTerminated(cmdline.value)) : undefined;
+    const args = cmdline.ok ? parseNullTerminated(cmdline.value) : [];
+    const supervised = supervisedBy(args);
     if (supervised === undefined || known.has(supervised.id) || own.has(supervised.id)) continue;
     const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
     // A supervisor in a known container is one of an engine in that container.
@@ -149,9 +159,14 @@ async function findSupervised(
     // Any user may call a program so; of those the cgroups alone count.
     if (!status.ok || parseProcStatus(status.value)?.effectiveUid !== 0) continue;
     if (!(await hasChild(host, pid))) continue;
-    found.push({ ...supervised, pid, sign: `${supervised.program} supervises it` });
+    found.push({ ...supervised, pid, sign: `${supervised.program} supervises it`, isOfPodman: args.some(isPodman) });
   }
   return found;
+}
+
+/** conmon is handed the program that cleans up after the container: `--exit-command /usr/bin/podman`. */
+function isPodman(arg: string): boolean {
+  return arg.endsWith('/podman');
 }
 
 interface Supervised {

@@ -1,11 +1,9 @@
 import type { DockerFact } from '../../../posture/fact/docker.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
-import type { Host, Read } from '../../host/host.ts';
+import type { Read } from '../../host/host.ts';
 import { findDaemons } from '../proc/daemon-identity.ts';
 import type { DaemonName } from '../proc/daemon-identity.ts';
-import { parseNullTerminated } from '../proc/null-terminated.ts';
 import type { CachedHost } from '../parse-cache.ts';
-import { readText } from '../read-text.ts';
 
 /** A container engine of the node that was not asked, or did not answer. */
 export interface UnaskedEngine {
@@ -15,11 +13,12 @@ export interface UnaskedEngine {
 }
 
 /** Engines with which only their containers are judged where Docker is there: dockerd itself runs on containerd. */
-const OTHERS = ['containerd', 'crio', 'podman'] as const satisfies readonly DaemonName[];
+const OTHERS = ['containerd', 'crio'] as const satisfies readonly DaemonName[];
 
 /**
  * The engines of the node that no answer came from: a dockerd that listens nowhere that could be asked, a containerd
- * without Docker, CRI-O, and the API service of Podman. Containers that they run are found one by one, by their processes.
+ * without Docker, and CRI-O. Containers that they run are found one by one, by their processes. Podman needs no process of
+ * its own: a service of it that has a socket is asked.
  */
 export async function findUnaskedEngines(
   access: CachedHost,
@@ -38,8 +37,7 @@ export async function findUnaskedEngines(
     if (name === 'containerd' && hasDocker) continue;
     const daemons = await findDaemons(access, name);
     for (const { pid } of daemons.ok ? daemons.value.genuine : [])
-      if (name !== 'podman' || (await isPodmanService(access.host, pid)))
-        found.push({ pid, name, reason: 'it runs, and this program does not speak to it' });
+      found.push({ pid, name, reason: 'it runs, and this program does not speak to it' });
   }
   return { ok: true, value: found };
 }
@@ -49,11 +47,4 @@ function silenceOf(pid: number, asked: readonly DockerFact[]): string | undefine
   const own = asked.find(({ process }) => process.state === 'seen' && process.value.pid === pid);
   if (own === undefined) return 'it runs, and was not reached on any endpoint: name one with docker-host';
   return own.api.state === 'absent' ? `it runs, but nothing is at ${own.endpoint}` : undefined;
-}
-
-/** `podman run` and its like are called podman too, and end with what they do. */
-async function isPodmanService(host: Host, pid: number): Promise<boolean> {
-  const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
-  const args = cmdline.ok ? parseNullTerminated(cmdline.value) : [];
-  return args.includes('system') && args.includes('service');
 }

@@ -4,7 +4,7 @@ import { replyFailure } from '../runtime.ts';
 import type { ListedContainer, Reply } from '../runtime.ts';
 import type { ContainerEntry, InspectAnswer } from './container-schema.ts';
 import { DECLARED_SOURCES, toDeclared } from './declared.ts';
-import { fromPodman, PODMAN_SOURCES } from './podman.ts';
+import { podmanDeclared, PODMAN_SOURCES } from './podman.ts';
 import type { EngineName } from './reply.ts';
 
 /** Aliases of a container (`--link`) are among its names. */
@@ -30,9 +30,8 @@ export function toContainer(
   { endpoint, engine }: { readonly endpoint: string; readonly engine: EngineName },
 ): Reply<RuntimeContainer> {
   if (!reply.ok) return reply;
-  const { source } = reply;
+  const { value: answer, source } = reply;
   const isPodman = engine === 'podman';
-  const answer = isPodman ? fromPodman(reply.value) : reply.value;
   if (!answer.Id.startsWith(id)) return replyFailure('malformed', 'the answer is about another container', source);
   const state = stateOf(answer.State);
   if (state === undefined) return replyFailure('notFound', 'the container is between two states', source);
@@ -49,7 +48,7 @@ export function toContainer(
     state,
     pid: state === 'running' || state === 'paused' ? answer.State.Pid : 0,
     startedAt: answer.State.StartedAt,
-    declared: toDeclared(answer),
+    declared: isPodman ? podmanDeclared(answer) : toDeclared(answer),
     sources: isPodman ? PODMAN_SOURCES : DECLARED_SOURCES,
   };
   return { ok: true, value, source };

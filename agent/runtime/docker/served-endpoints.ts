@@ -55,7 +55,7 @@ function toLocalTcp(host: string): readonly string[] {
 }
 
 /** The same for two endpoints that lead to the same socket. */
-async function placeOf(host: Host, endpoint: string): Promise<string> {
+export async function placeOf(host: Host, endpoint: string): Promise<string> {
   const path = socketPath(endpoint);
   if (path === undefined) return endpoint.replace('localhost', '127.0.0.1');
   const stat = await host.stat(path);

@@ -1,7 +1,7 @@
 import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact, Mount } from '../../fact/container.ts';
 import type { Observed } from '../../observed.ts';
-import { fail, pass } from '../../verdict.ts';
+import { fail, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { allOf } from '../combine.ts';
@@ -58,15 +58,20 @@ function judgeMounts(
   const bareReadOnly = (path: string): boolean => isBareOrWritable(mounts, path);
   const always = [...ALWAYS_MASKED.filter(bareMasked), ...ALWAYS_READ_ONLY.filter(bareReadOnly)];
   const usually = [...USUALLY_MASKED.filter(bareMasked), ...USUALLY_READ_ONLY.filter(bareReadOnly)];
-  const { maskedPaths: masked, readonlyPaths } = container.declared;
-  const asked = [...masked, ...readonlyPaths];
+  const asked = askedPaths(container);
   // A path that the runtime was asked to cover and did not cover does not exist on the host.
-  const left = asked.length === 0 ? [] : usually.filter((path) => !asked.includes(path));
+  const left = asked === null || asked.length === 0 ? [] : usually.filter((path) => !asked.includes(path));
   const bare = always.length > 0 ? [...always, ...usually] : left;
   if (bare.length > 0)
     return fail(
       `the container can access ${quoteList(bare)} of the host`,
       { source, seen: `not covered: ${quoteList(bare)}`, expected: EXPECTED },
+      declared,
+    );
+  if (asked === null && usually.length > 0)
+    return unknownBecause(
+      `${quoteList(usually)}: not covered, and the runtime does not report whether it was asked to cover them; if this kernel has them, the container can access them`,
+      { source, seen: `not covered: ${quoteList(usually)}`, expected: EXPECTED },
       declared,
     );
   const covered = [...ALWAYS_MASKED, ...ALWAYS_READ_ONLY, ...USUALLY_MASKED, ...USUALLY_READ_ONLY].filter(
@@ -85,16 +90,24 @@ function isBareOrWritable(mounts: readonly Mount[], path: string): boolean {
   return isBare(mounts, path) && mountAt(mounts, path)?.readOnly === false;
 }
 
-function asksForNone({ declared }: ContainerFact): boolean {
-  return declared.privileged || (declared.maskedPaths.length === 0 && declared.readonlyPaths.length === 0);
+/** The paths that the runtime was asked to cover; null: it does not report them. */
+function askedPaths({ declared: { maskedPaths: masked, readonlyPaths } }: ContainerFact): readonly string[] | null {
+  return masked === null || readonlyPaths === null ? null : [...masked, ...readonlyPaths];
+}
+
+function asksForNone(container: ContainerFact): boolean {
+  return container.declared.privileged || askedPaths(container)?.length === 0;
 }
 
 function declaredEvidence(container: ContainerFact): Evidence {
   const { privileged, maskedPaths: masked, readonlyPaths } = container.declared;
   if (privileged)
     return { source: sourceOf(container, 'privileged'), seen: 'declared privileged, so none', expected: EXPECTED };
-  const seen = asksForNone(container)
-    ? 'none'
-    : `${String(masked.length)} masked, ${String(readonlyPaths.length)} read-only`;
+  const seen =
+    masked === null || readonlyPaths === null
+      ? 'not reported by the runtime'
+      : asksForNone(container)
+        ? 'none'
+        : `${String(masked.length)} masked, ${String(readonlyPaths.length)} read-only`;
   return { source: sourceOf(container, 'maskedPaths', 'readonlyPaths'), seen, expected: EXPECTED };
 }

@@ -16,7 +16,7 @@ export const unobserved = nodeCheck({
   rationale:
     'No check judges a container that is not inspected: what it can do on the host stays unnoticed. This affects containers of an engine that is stopped, hangs or refuses the agent, and containers that were started without an engine.',
   remediation:
-    'Start the engine, or give the agent access to it: docker-host names the endpoints; docker-tls-ca, docker-tls-cert and docker-tls-key name the certificates for an engine on TCP. Stop containers that none of your engines has started (ctr, runc, podman), or waive the finding.',
+    'Start the engine, or give the agent access to it: docker-host and runtime-endpoint name the endpoints; docker-tls-ca, docker-tls-cert and docker-tls-key name the certificates for an engine on TCP. Containers of Podman need its API socket: systemctl enable --now podman.socket. Stop containers that none of your engines has started (ctr, runc), or waive the finding.',
   references: [
     'https://docs.docker.com/engine/daemon/live-restore/',
     'https://docs.docker.com/engine/security/protect-access/',

@@ -8,6 +8,7 @@ import { createRecorder } from '../../../agent/record/recorder.ts';
 import { openRecorded } from '../../../agent/record/recording.ts';
 import { createDockerRuntime } from '../../../agent/runtime/docker/docker-runtime.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
+import type { ContainerRuntime } from '../../../agent/runtime/runtime.ts';
 import type { ContainerFact, RuntimeContainer } from '../../../posture/fact/container.ts';
 import { judgeAll } from '../../../posture/judge.ts';
 import { seen } from '../../../posture/observed.ts';
@@ -20,6 +21,7 @@ import { temporaryDirectory } from '../record/temporary-directory.ts';
 import { testRuntime } from './conformance.ts';
 import type { RuntimeUnderTest } from './conformance.ts';
 import { startEngine } from './docker/engine-socket.ts';
+import { noPodman, ownPodman, PODMAN_TEST_IMAGE } from './docker/own-podman.ts';
 import { createMemoryRuntime } from './memory-runtime.ts';
 import type { MemoryRuntime, MemoryState } from './memory-runtime.ts';
 
@@ -45,17 +47,41 @@ void t.test('Docker', { skip: 'reason' in found && found.reason }, async (t) => 
       created: { id: await docker.docker('create', ...options) },
       image: { id: imageId, tag: TEST_IMAGE },
       absent: createDockerRuntime({ endpoint: `unix://${temporaryDirectory(t)}/none.sock` }),
-      hostile: async (answer) => {
-        const body = JSON.stringify(answer) ?? 'nothing';
-        const path = await startEngine(t, (socket) => {
-          socket.on('data', () =>
-            socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`),
-          );
-        });
-        return createDockerRuntime({ endpoint: `unix://${path}` });
-      },
+      hostile: (answer) => answering(t, answer),
       start: () => docker.start(later.shift() ?? '', '--network=none'),
     };
+  });
+});
+
+/** The Docker adapter before a server that gives this answer to every request, with these headers. */
+async function answering(t: Test, answer: unknown, headers = ''): Promise<ContainerRuntime> {
+  const body = JSON.stringify(answer) ?? 'nothing';
+  const head = `HTTP/1.1 200 OK\r\n${headers}Content-Length: ${String(Buffer.byteLength(body))}\r\n\r\n`;
+  const path = await startEngine(t, (socket) => {
+    socket.on('data', () => socket.end(head + body));
+  });
+  return createDockerRuntime({ endpoint: `unix://${path}` });
+}
+
+void t.test('Podman', { skip: noPodman || ('reason' in found && found.reason) }, async (t) => {
+  if (!('docker' in found)) return;
+  const own = ownPodman(found.docker.endpoint);
+  t.teardown(own.stop);
+  await own.startService();
+  const run = (name: string, ...flags: readonly string[]): string =>
+    own.podman('run', '-d', '--name', name, '--network=none', ...flags, TEST_IMAGE, '/bin/sleep', '3600');
+  await testRuntime(t, (t) => {
+    const id = run('one', '--privileged', '--memory=64m');
+    const imageId = `sha256:${own.podman('inspect', '-f', '{{.Image}}', id)}`;
+    return Promise.resolve({
+      runtime: createDockerRuntime({ endpoint: own.endpoint }),
+      running: { id, name: 'one', pid: Number(own.podman('inspect', '-f', '{{.State.Pid}}', id)), pod: '' },
+      created: { id: own.podman('create', '--name', 'two', '--network=none', TEST_IMAGE, '/bin/sleep', '1') },
+      image: { id: imageId, tag: PODMAN_TEST_IMAGE },
+      absent: createDockerRuntime({ endpoint: `unix://${temporaryDirectory(t)}/none.sock` }),
+      hostile: (answer) => answering(t, answer, 'Libpod-Api-Version: 5.4.2\r\n'),
+      start: () => Promise.resolve(run(`later-${String(performance.now())}`)),
+    });
   });
 });
 

@@ -19,7 +19,7 @@ const bare = without(
   '/sys/firmware',
 );
 const all = 'not covered: /sys/firmware, /proc/sys, /proc/kcore, /proc/keys, /proc/timer_list, /proc/sysrq-trigger';
-const { maskedPaths: masked } = containerFact().declared;
+const masked = containerFact().declared.maskedPaths ?? [];
 
 judgeContainers(t, maskedPaths, [
   {
@@ -70,6 +70,18 @@ judgeContainers(t, maskedPaths, [
     container: { mounts: seen(without('/proc/keys', '/proc/timer_list'), mountinfo) },
     verdict: 'pass',
     seen: ['covered: /sys/firmware, /proc/sys', '11 masked, 5 read-only'],
+  },
+  {
+    name: 'a runtime that does not report the paths: they may be missing in the kernel, or unmasked',
+    container: { declared: { maskedPaths: null, readonlyPaths: null }, mounts: seen(without('/proc/keys'), mountinfo) },
+    verdict: 'unknown',
+    reason: /"?\/proc\/keys.*does not report/,
+    seen: ['not covered: /proc/kcore, /proc/keys, /proc/sysrq-trigger', 'not reported by the runtime'],
+  },
+  {
+    name: 'such a runtime, with /proc/sys bare',
+    container: { declared: { maskedPaths: null, readonlyPaths: null }, mounts: seen(without('/proc/sys'), mountinfo) },
+    verdict: 'fail',
   },
   {
     name: 'a /proc that is read-only as a whole',

@@ -1,0 +1,75 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TEST_IMAGE } from '../../../component/docker.ts';
+
+/** Podman with storage of the test's own, and its API service. */
+export interface OwnPodman {
+  readonly socketPath: string;
+  readonly endpoint: string;
+  /** Runs `podman`; returns what it printed. Throws what it complained about. */
+  readonly podman: (...args: readonly string[]) => string;
+  /** Starts the API service and waits until it listens; resolves to its pid. */
+  readonly startService: () => Promise<number>;
+  readonly stopService: () => Promise<void>;
+  /** Removes the containers and ends the service. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Why no Podman can be run here; false where it can. For the `skip` option of a test. */
+export const noPodman: string | false =
+  process.getuid?.() !== 0
+    ? 'needs root for a Podman of its own'
+    : spawnSync('podman', ['--version']).status !== 0 && 'Podman is not installed';
+
+/** A Podman without containers, with the image of the tests from the Docker engine at `dockerEndpoint`. */
+export function ownPodman(dockerEndpoint: string): OwnPodman {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-podman-'));
+  const socketPath = join(directory, 'podman.sock');
+  const places = ['--root', join(directory, 'root'), '--runroot', join(directory, 'run')];
+  const flags = [...places, '--storage-driver=vfs', '--cgroup-manager=cgroupfs'];
+  const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
+  const podman = (...args: readonly string[]): string => {
+    const done = spawnSync('podman', [...flags, ...args], { encoding: 'utf8', env, timeout: 60_000 });
+    if (done.status !== 0) throw new Error(`podman ${args[0] ?? ''}: ${done.stderr}`);
+    return done.stdout.trim();
+  };
+  const saved = spawnSync('docker', ['-H', dockerEndpoint, 'save', TEST_IMAGE], { maxBuffer: 64 * 1024 * 1024 });
+  const loaded = spawnSync('podman', [...flags, 'load'], { input: saved.stdout, env });
+  if (loaded.status !== 0) throw new Error(`podman load: ${String(loaded.stderr)}`);
+  let endService: (() => Promise<void>) | undefined;
+  const stopService = async (): Promise<void> => {
+    await endService?.();
+    endService = undefined;
+  };
+  return {
+    socketPath,
+    endpoint: `unix://${socketPath}`,
+    podman,
+    startService: async () => {
+      const args = [...flags, 'system', 'service', '--time=0', `unix://${socketPath}`];
+      const child = spawn('podman', args, { stdio: 'ignore', env });
+      const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+      endService = () => {
+        child.kill('SIGKILL');
+        return exited;
+      };
+      for (let attempt = 0; !readFileSync('/proc/net/unix', 'utf8').includes(socketPath); attempt += 1) {
+        if (child.exitCode !== null || attempt > 200) throw new Error('the service of Podman did not start');
+        await sleep(50);
+      }
+      return child.pid ?? 0;
+    },
+    stopService,
+    stop: async () => {
+      podman('rm', '--all', '--force', '--time=0');
+      await stopService();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The name that Podman gives the image of the tests. */
+export const PODMAN_TEST_IMAGE = `docker.io/${TEST_IMAGE}`;
