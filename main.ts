@@ -123,6 +123,14 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
       return runAgent({ settings, version, clock, log, signal, onReady, queryWorker: queryWorkerUrl() });
     },
+    broker: async ({ settings, signal, onReady }) => {
+      const [{ runBrokerProgram }, { createLogger }] = await Promise.all([
+        import('./agent/broker/main.ts'),
+        import('./service/pino-log.ts'),
+      ]);
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
+      return runBrokerProgram({ settings, version, clock, log, signal, onReady: () => onReady({}) });
+    },
     collector: async ({ settings, signal, onReady }) => {
       const [{ runCollector }, { createLogger }] = await Promise.all([
         import('./collector/main.ts'),
@@ -144,7 +152,8 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       return findPortHolders(port, createLinuxHost({ root: '/', signal }));
     },
     start: (args, stdio) => {
-      const { flags, environment } = args[0] === 'agent' ? tuning : { flags: [], environment: {} };
+      const { flags, environment } =
+        args[0] === 'agent' || args[0] === 'broker' ? tuning : { flags: [], environment: {} };
       const env = { ...process.env, ...environment };
       // A group of its own: Ctrl-C reaches the one that started it, which then ends its children in order.
       return spawn(process.execPath, [...flags, ...process.execArgv, script, ...args], { stdio, detached: true, env });

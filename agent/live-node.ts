@@ -9,7 +9,9 @@ import { socketPath } from './inspector/runtime-reply.ts';
 import { createParseCache } from './inspector/parse-cache.ts';
 import { createFailedLooks } from './inspector/unobserved/failed-looks.ts';
 import { createInventory } from './inventory/inventory.ts';
+import { keptNodeId } from './inventory/node-id.ts';
 import type { NodeAccess } from './node-access.ts';
+import type { Prober } from './probe/prober.ts';
 import { createProber } from './probe/tls-prober.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { findEngines } from './runtime/engines.ts';
@@ -33,8 +35,12 @@ export interface LiveNodeOptions {
   readonly dataDir: string;
   readonly agentVersion: string;
   readonly now: () => number;
-  /** What the agent takes that looks at the node; without it there is none, only a single look. */
+  /** What the running agent uses; left out where the node is read once. */
   readonly agent?: () => AgentFact;
+  /** Default: one that connects from this process. */
+  readonly prober?: Prober;
+  /** Returns the id of a node without a machine id. Default: one that is kept in the data directory. */
+  readonly makeNodeId?: () => Promise<string>;
   /** Ends all watching of files. */
   readonly signal?: AbortSignal;
   readonly log?: Logger;
@@ -61,12 +67,13 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
     further: { named: listOf(runtimeEndpoint), open: (endpoint) => openRuntime(endpoint, [openDocker]) },
     access: { host, cache },
   });
-  const inventory = createInventory({ host, agentVersion, nodeIdFile: join(dataDir, 'agent', 'node-id') });
+  const { prober = createProber(), makeNodeId = () => keptNodeId(dataDir) } = options;
+  const inventory = createInventory({ host, agentVersion, makeNodeId });
   return {
     host,
     runtime,
     engines,
-    prober: createProber(),
+    prober,
     inventory: async () => {
       const node = await inventory();
       return nodeName === '' ? node : { ...node, name: nodeName };

@@ -20,14 +20,14 @@ import { openSpool } from './transport/spool.ts';
 import { attestAtStart } from './enrollment/attest.ts';
 import { joinFleet } from './enrollment/join.ts';
 import { keepCertificateRenewed } from './enrollment/renew.ts';
-import { liveNodeSettings, openLiveNode } from './live-node.ts';
-import { createLocalObserver } from './local-observer.ts';
+import { keptNodeId } from './inventory/node-id.ts';
 import type { NodeObserver } from './node-observer.ts';
 import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
 import { createQueryAnswerer } from './query/query-answerer.ts';
 import { createNodeFindings } from './watch/node-findings.ts';
 import type { NodeSnapshot } from './watch/node-findings.ts';
 import { openSubjectFile } from './watch/subject-file.ts';
+import { createProber } from './probe/tls-prober.ts';
 
 /** What an agent is run with. */
 export interface AgentOptions {
@@ -59,15 +59,18 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   if (!lock.ok) throw new Error(`another agent (${lock.holder}) uses ${directory}; see data-dir`);
   if (isLeftBehind)
     log.warn({ directory }, 'the agent before this one did not end in order: it was killed, or crashed');
-  const budget = budgetOf(options);
+  let observer: NodeObserver | undefined;
+  const usage = (): Usage => sumOf((options.usage ?? processUsage)(), observer?.usage());
+  const budget = budgetOf(options, usage);
   try {
-    const observer = await openObserver(options, budget);
+    observer = await openObserver(options, budget);
     const { nodeId, name } = await enrollNode(options, await observer.inventory());
     // Missing or wrong certificates stop the start; later they only stop an attempt to connect.
     await loadOwnCertificate(settings, nodeId);
     log.info({ nodeId, name, source: observer.source, checks: CHECKS.length }, 'agent started');
     await watchAndReport(options, {
       observer,
+      usage,
       budget,
       nodeId,
       nodeName: name,
@@ -96,6 +99,7 @@ async function enrollNode(
 
 interface Node {
   readonly observer: NodeObserver;
+  readonly usage: () => Usage;
   readonly budget: BudgetWatch;
   readonly nodeId: string;
   readonly nodeName: string;
@@ -104,8 +108,10 @@ interface Node {
 }
 
 async function watchAndReport(options: AgentOptions, node: Node): Promise<void> {
-  const { settings, clock, log, signal } = options;
+  const { settings, clock, log } = options;
   const { budget, observer } = node;
+  const lost = new AbortController();
+  const signal = AbortSignal.any([options.signal, lost.signal]);
   const spool = openSpool({ directory: node.spoolDirectory, maxBytes: settings.spoolMaxBytes, clock, log });
   // Only asked by a session, and there is none before the first update.
   const facts = () => ({ ...(findings.snapshot() as NodeSnapshot).facts, agent: budget.fact() });
@@ -130,7 +136,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     spool,
     answerer,
     inventory: () => inventoryOf(facts()),
-    usage: options.usage ?? processUsage,
+    usage: node.usage,
     agentVersion: options.version,
     nodeName: node.nodeName,
     heartbeatIntervalMs: settings.heartbeatInterval,
@@ -167,7 +173,10 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     signal,
     onOtherNode: (nodeId) => identityLost.abort(new Error(`${OTHER_NODE} ${nodeId}; start the agent again`)),
   });
-  await Promise.race([observation.done, rejectOnAbort(identityLost.signal)]);
+  const end = await Promise.race([observation.done, rejectOnAbort(identityLost.signal)]).catch((error: unknown) => ({
+    error,
+  }));
+  lost.abort();
   const steps = [
     { name: 'renewal', close: () => renewal },
     { name: 'session', close: () => running },
@@ -177,16 +186,27 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   ];
   const unclosed = await closeInOrder(steps, { deadlineMs: CLOSE_DEADLINE_MS, clock, log });
   log.info({ unclosed }, 'agent ended');
+  if (end !== undefined) throw end.error;
 }
 
 async function openObserver(options: AgentOptions, budget: BudgetWatch): Promise<NodeObserver> {
   const { settings, version, clock, log, signal } = options;
+  if (settings.broker !== 'off') {
+    const { createBrokerObserver } = await import('./broker/broker-observer.ts');
+    const nodeId = await keptNodeId(settings.dataDir);
+    const prober = createProber({ nodeAddress: settings.nodeAddress });
+    return createBrokerObserver({ path: settings.broker, nodeId, prober, agent: budget.fact, clock, log, signal });
+  }
+  const [{ liveNodeSettings, openLiveNode }, { createLocalObserver }] = await Promise.all([
+    import('./live-node.ts'),
+    import('./local-observer.ts'),
+  ]);
   const node = liveNodeSettings(settings, version);
   const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent: budget.fact });
   return createLocalObserver({ access, sweepIntervalMs: settings.sweepInterval, clock, log, signal });
 }
 
-function budgetOf({ settings, usage = processUsage, clock, log }: AgentOptions): BudgetWatch {
+function budgetOf({ settings, clock, log }: AgentOptions, usage: () => Usage): BudgetWatch {
   const { agentMemoryBudget, agentCpuBudget } = settings;
   // One percent of a core is ten thousandths.
   const budget = { rssBytes: agentMemoryBudget, cpuMillicores: agentCpuBudget * 10 };
@@ -198,6 +218,10 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
   });
+}
+
+function sumOf(one: Usage, other: Usage = { rssBytes: 0, cpuMs: 0 }): Usage {
+  return { rssBytes: one.rssBytes + other.rssBytes, cpuMs: one.cpuMs + other.cpuMs };
 }
 
 function createOnce(act: () => void): () => void {

@@ -1,5 +1,5 @@
 import type { NodeFact } from '../posture/fact/node.ts';
-import type { FactName, Facts } from '../posture/fact/facts.ts';
+import type { Facts } from '../posture/fact/facts.ts';
 import type { KernelFact } from '../posture/fact/kernel.ts';
 import type { NodeStatusFact } from '../posture/fact/node-status.ts';
 import type { ThrottleProfile } from './budget/throttle-profile.ts';
@@ -36,8 +36,8 @@ export interface ObservationOptions {
 export interface Observation {
   /** The current facts; undefined before the first complete set. */
   readonly facts: () => Facts | undefined;
-  /** Reads a fact again that changed without an event. */
-  readonly refresh: (fact: FactName) => void;
+  /** The pace of the agent changed: its fact is read again, and what reads the node works at that pace. */
+  readonly refresh: (fact: 'agent') => void;
   /** Resolves once the signal of the observer has aborted and nothing runs any more. Rejects if the node is lost. */
   readonly done: Promise<void>;
 }

@@ -11,7 +11,7 @@ const NEEDED = 24;
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 
 /**
- * How the agent is run: it stays for months beside what the node is for, so it is to be small rather than fast. A young
+ * How agent and broker are run: they stay for months beside what the node is for, so they are to be small rather than fast. A young
  * generation of 2 MiB, a heap that grows by less than half before it is collected, no optimising compilers, one arena of
  * malloc. bench/README.md has what each saves and costs.
  */
@@ -36,7 +36,13 @@ else {
 function becomeFrugal() {
   const isFrugal = FRUGAL.flags.every((flag) => process.execArgv.includes(flag));
   // A channel to the parent would be lost; a parent that has one gives the flags itself.
-  if (process.argv[2] !== 'agent' || isFrugal || process.send !== undefined || process.execve === undefined) return;
+  if (
+    !['agent', 'broker'].includes(process.argv[2]) ||
+    isFrugal ||
+    process.send !== undefined ||
+    process.execve === undefined
+  )
+    return;
   const [, script = '', ...args] = process.argv;
   const words = [process.execPath, ...FRUGAL.flags, ...process.execArgv, script, ...args];
   process.execve(process.execPath, words, { ...process.env, ...FRUGAL.environment });

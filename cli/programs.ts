@@ -17,6 +17,8 @@ export interface Programs {
   readonly record: (request: RecordRequest) => Promise<RecordOutcome>;
   /** Runs the agent until `signal` aborts. Rejects with what stopped it from starting. */
   readonly agent: (run: RunRequest<AgentReady>) => Promise<void>;
+  /** Runs the broker until `signal` aborts. Rejects with what stopped it from starting. */
+  readonly broker: (run: RunRequest<object>) => Promise<void>;
   /** Runs the collector until `signal` aborts. Rejects with what stopped it from starting. */
   readonly collector: (run: RunRequest<CollectorReady>) => Promise<void>;
   /** Examines what the agent needs of this node: its engine, and what it may see. Changes nothing. */

@@ -36,6 +36,14 @@ export const CRITICAL_STEP = STEPS.length - 1;
 /** The pace of an agent that is not slowed down. */
 export const UNTHROTTLED: ThrottleProfile = STEPS[0];
 
+/** How many steps of slowing down lead to a pace. */
+export function throttleStepOf(profile: ThrottleProfile): number {
+  return Math.max(
+    0,
+    STEPS.findIndex((step) => step === profile),
+  );
+}
+
 /** The pace after so many steps of slowing down. */
 export function throttleProfileAt(steps: number): ThrottleProfile {
   return STEPS[Math.max(0, Math.min(steps, CRITICAL_STEP))] ?? UNTHROTTLED;

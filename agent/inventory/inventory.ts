@@ -10,19 +10,19 @@ import type { Host } from '../host/host.ts';
 export interface InventoryOptions {
   readonly host: Host;
   readonly agentVersion: string;
-  /** Where a node without a machine id keeps the id that was made for it; without it that id lasts for this process. */
-  readonly nodeIdFile?: string | undefined;
+  /** Returns the id of a node without a machine id. */
+  readonly makeNodeId: () => Promise<string>;
 }
 
-/** What the machine is. Read at the first call; nothing of it changes while the agent runs. */
+/** Describes the machine. Reads at the first call only: nothing of it changes while the agent runs. */
 export function createInventory(options: InventoryOptions): () => Promise<NodeFact> {
   let known: Promise<NodeFact> | undefined;
   return () => (known ??= readInventory(options));
 }
 
-async function readInventory({ host, agentVersion, nodeIdFile }: InventoryOptions): Promise<NodeFact> {
+async function readInventory({ host, agentVersion, makeNodeId }: InventoryOptions): Promise<NodeFact> {
   return {
-    id: await nodeId(host, nodeIdFile),
+    id: await nodeId(host, makeNodeId),
     name: await hostName(host),
     operatingSystem: await readOperatingSystem(host),
     kernelRelease: os.release(),

@@ -1,26 +1,28 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Host } from '../host/host.ts';
 
 /** machine-id(5): 32 hexadecimal digits, lower case. */
 const MACHINE_ID = /^[0-9a-f]{32}$/;
 
 /**
- * The id of the node: its machine id, otherwise one that is made once and kept in `file` (mode 0600), otherwise one for
- * this process only. An image whose machine id was never set (`uninitialized`, empty) has none.
+ * Returns the machine id of the node, or the result of `makeNodeId` for a node without one: an image whose machine id was
+ * never set (`uninitialized`, empty).
  */
-export async function nodeId(host: Host, file: string | undefined): Promise<string> {
+export async function nodeId(host: Host, makeNodeId: () => Promise<string>): Promise<string> {
   for (const path of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {
     const read = await host.readFile(path, { maxBytes: 256 });
     const id = read.ok ? read.value.toString('latin1').trim() : '';
     if (MACHINE_ID.test(id) && !/^0+$/.test(id)) return id;
   }
-  const made = randomBytes(16).toString('hex');
-  return file === undefined ? made : keptId(file, made);
+  return makeNodeId();
 }
 
-async function keptId(file: string, made: string): Promise<string> {
+/** Returns the id kept in `agent/node-id` of the data directory, or a new one, then kept there (0600) if that can be written. */
+export async function keptNodeId(dataDir: string): Promise<string> {
+  const file = join(dataDir, 'agent', 'node-id');
+  const made = randomBytes(16).toString('hex');
   const kept = await readKept(file);
   if (kept !== undefined) return kept;
   const whole = `${file}.${made.slice(0, 8)}`;

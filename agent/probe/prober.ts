@@ -1,9 +1,19 @@
 import type { Probe } from '../../posture/fact/listener.ts';
 
-/** The `Prober` port: speaks to a TCP port of this node as a client without a certificate would. */
+/** The `Prober` port: connects to a TCP port of this node as a client without a certificate would. */
 export interface Prober {
+  /** Where connections come from: the ports of another network cannot be probed. */
+  readonly origin: () => Promise<ProbeOrigin>;
   /** Probes one port; never sends more than a handshake and one harmless `GET /_ping`. Deadline 2 s a connection. */
   readonly probe: (address: string, port: number) => Promise<ProbeOutcome>;
+}
+
+/** The network that a prober is in. */
+export interface ProbeOrigin {
+  /** Inode of its network namespace; null where that cannot be read. */
+  readonly namespace: number | null;
+  /** Address of the node that it can reach from another network namespace; empty: none. */
+  readonly nodeAddress: string;
 }
 
 /** What a probe found, or why it found nothing. */

@@ -1,4 +1,6 @@
+import { readlink } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
+import { parseNamespaceLink } from '../inspector/proc/node-namespaces.ts';
 import { certificateFacts } from './certificate-facts.ts';
 import { clientHello, TLS_VERSIONS, VERSION_NUMBERS } from './client-hello.ts';
 import { judgeAttempts } from './client-certificate.ts';
@@ -13,19 +15,24 @@ import type { Exchange, Target } from './exchange.ts';
 import type { ProbeOutcome, Prober } from './prober.ts';
 import type { ServerFlight } from './server-flight.ts';
 
-/** How patient a prober is. */
+/** Deadline and network of a prober. */
 export interface ProberOptions {
   /** For one connection; a probe makes at most seven. Default 2,000. */
   readonly timeoutMs?: number | undefined;
+  /** An address of the node, for a prober in another network namespace. Default: empty, none. */
+  readonly nodeAddress?: string | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 2000;
 
 /** Probes ports of this node over TCP. Another machine's address is refused without a packet. */
-export function createProber({ timeoutMs = DEFAULT_TIMEOUT_MS }: ProberOptions = {}): Prober {
+export function createProber(options: ProberOptions = {}): Prober {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, nodeAddress = '' } = options;
   return {
+    origin: async () => ({ namespace: await ownNetwork(), nodeAddress }),
     probe: async (address, port) => {
-      const hosts = ownAddresses(address, networkInterfaces());
+      const isOfNode = nodeAddress !== '' && address === nodeAddress;
+      const hosts = isOfNode ? [address] : ownAddresses(address, networkInterfaces());
       if (hosts.length === 0) return { ok: false, reason: `not an address of this node: ${address.slice(0, 64)}` };
       let outcome: ProbeOutcome = { ok: false, reason: 'not probed' };
       for (const host of hosts) {
@@ -35,6 +42,14 @@ export function createProber({ timeoutMs = DEFAULT_TIMEOUT_MS }: ProberOptions =
       return outcome;
     },
   };
+}
+
+async function ownNetwork(): Promise<number | null> {
+  try {
+    return parseNamespaceLink(await readlink('/proc/self/ns/net')) ?? null;
+  } catch {
+    return null;
+  }
 }
 
 async function probeTarget(target: Target, timeoutMs: number): Promise<ProbeOutcome> {

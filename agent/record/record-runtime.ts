@@ -55,6 +55,7 @@ export function toRecordedEngine({ name, endpoint }: ContainerRuntime): Recorded
 /** The same prober, its results recorded. */
 export function recordProber(prober: Prober, buffer: RecordingBuffer): Prober {
   return {
+    origin: prober.origin,
     probe: async (address, port) => {
       const outcome = await prober.probe(address, port);
       const result = { op: 'probe', target: `${address} ${String(port)}` } as const;

@@ -3,6 +3,7 @@ import type { RuntimeContainer } from '../../posture/fact/container.ts';
 import { imageSchema } from '../../posture/fact/image.ts';
 import { list } from '../../posture/schema.ts';
 import type { Schema } from '../../posture/schema.ts';
+import { parseNamespaceLink } from '../inspector/proc/node-namespaces.ts';
 import type { Prober } from '../probe/prober.ts';
 import {
   engineInfoSchema,
@@ -79,6 +80,10 @@ function parseContent<T>(content: Buffer, schema: Schema<T>): ReturnType<Schema<
 /** A prober that replies from a recording. */
 export function createRecordedProber(results: ReadonlyMap<string, RecordedResult>): Prober {
   return {
+    origin: () => {
+      const link = results.get(keyOf('readLink', '/proc/self/ns/net'))?.link ?? '';
+      return Promise.resolve({ namespace: parseNamespaceLink(link) ?? null, nodeAddress: '' });
+    },
     probe: (address, port) => {
       const result = results.get(keyOf('probe', `${address} ${String(port)}`));
       if (result?.probe) return Promise.resolve({ ok: true, value: result.probe });

@@ -30,6 +30,11 @@ export interface WatchOptions extends ObservationOptions {
   readonly log: Logger;
 }
 
+/** A node that is being watched by this process. */
+export interface NodeWatch extends Observation {
+  readonly refresh: (fact: FactName) => void;
+}
+
 /** A sweep is moved by up to this share, so that the nodes of a fleet do not sweep together. */
 const SWEEP_JITTER = 0.2;
 /** After the start of a container. */
@@ -46,7 +51,7 @@ const RETRY_MS = 10_000;
  * Watches a node until the signal aborts: a full round, then what the runtime and the files tell, and a slow sweep for
  * what sends no event. Only what changed is read again.
  */
-export function watchNode(options: WatchOptions): Observation {
+export function watchNode(options: WatchOptions): NodeWatch {
   const { access, log, random, signal, sweepIntervalMs, pace } = options;
   const clock = scopedClock(options.clock);
   const surroundings: Surroundings = { clock, log, signal };

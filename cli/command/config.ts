@@ -10,7 +10,14 @@ import type { Context } from '../context.ts';
 import { loadSettingsOf } from '../load-settings.ts';
 import { printListing } from '../output/listing.ts';
 
-const PROGRAMS = Object.freeze(['agent', 'collector', 'up', 'scan', 'client'] as const satisfies readonly Program[]);
+const PROGRAMS = Object.freeze([
+  'agent',
+  'broker',
+  'collector',
+  'up',
+  'scan',
+  'client',
+] as const satisfies readonly Program[]);
 
 export const config = defineCommand({
   name: 'config',

@@ -4,6 +4,7 @@ import type { Command } from '../command.ts';
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze({
   agent: async () => (await import('./agent.ts')).agent,
   benchmarks: async () => (await import('./benchmarks.ts')).benchmarks,
+  broker: async () => (await import('./broker.ts')).broker,
   checks: async () => (await import('./checks.ts')).checks,
   collector: async () => (await import('./collector.ts')).collector,
   completion: async () => (await import('./completion.ts')).completion,

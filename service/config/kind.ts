@@ -260,6 +260,18 @@ export function isLocalEndpoint(text: string): boolean {
   );
 }
 
+/** The path of a unix socket, written `unix:///path`, or `off`. */
+export function unixSocketOrOff(): Kind<string> {
+  return {
+    name: 'socket',
+    expects: 'unix:// and an absolute path, or off',
+    read: (text) => {
+      if (text === 'off') return text;
+      return isUnixSocket(text) ? text.slice('unix://'.length) : undefined;
+    },
+  };
+}
+
 /** `unix:///path`, as DOCKER_HOST has it. */
 function isUnixSocket(text: string): boolean {
   return /^unix:\/\/\/[^\0,]{1,4000}$/.test(text);

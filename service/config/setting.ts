@@ -1,7 +1,7 @@
 import type { Kind } from './kind.ts';
 
 /** The programs that have settings. `client` is every command that asks a collector. */
-export type Program = 'agent' | 'collector' | 'up' | 'scan' | 'client';
+export type Program = 'agent' | 'broker' | 'collector' | 'up' | 'scan' | 'client';
 
 /** One setting. Its name is the flag, the key in the file and, as `PLIMSOLL_…`, the environment variable. */
 export interface SettingDefinition<T> {

@@ -18,15 +18,17 @@ import {
   serviceAccounts,
   size,
   syslogReceiver,
+  unixSocketOrOff,
   word,
 } from './kind.ts';
 import type { Kind } from './kind.ts';
 import type { BorrowedVariable, DefaultContext, DerivedDefault, Program, SettingDefinition } from './setting.ts';
 
-const SERVERS = ['agent', 'collector', 'up'] as const satisfies readonly Program[];
-const NODE = ['agent', 'up', 'scan'] as const satisfies readonly Program[];
+const SERVERS = ['agent', 'broker', 'collector', 'up'] as const satisfies readonly Program[];
+const NODE = ['agent', 'broker', 'up', 'scan'] as const satisfies readonly Program[];
 const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
 const AGENT = ['agent', 'up'] as const satisfies readonly Program[];
+const WATCHERS = ['agent', 'broker', 'up'] as const satisfies readonly Program[];
 
 /**
  * Every setting of the program, in the order in which people read them. docs/configuration.md, the flags of each
@@ -166,6 +168,27 @@ export const SETTINGS = Object.freeze({
       'Address that answers probes over HTTP, such as `0.0.0.0:7481`: `/livez` while the process responds, `/readyz` once a collector accepts nodes or the findings of an agent are at its collector. It shows nothing else.',
     programs: ['agent', 'collector'],
   },
+  broker: {
+    kind: unixSocketOrOff(),
+    default: 'off',
+    description:
+      'Socket of a broker that reads the node, such as `unix:///run/plimsoll/broker.sock`: the agent then needs no privileges, and does not open the node itself. `off`: the agent reads the node.',
+    programs: ['agent'],
+  },
+  socket: {
+    kind: path(),
+    default: '/run/plimsoll/broker.sock',
+    description:
+      'Unix socket on which the broker waits for the agent. Its group, the group of the process, may connect; others must not be able to write to its directory.',
+    programs: ['broker'],
+  },
+  'node-address': {
+    kind: hostName(),
+    default: { from: () => '', text: 'none' },
+    description:
+      'Address of this node that an agent in a pod can reach: ports of the Docker API are probed there. Not needed in the network namespace of the node.',
+    programs: ['agent'],
+  },
   'node-name': {
     kind: hostName(),
     default: { from: () => '', text: 'the host name' },
@@ -253,14 +276,15 @@ export const SETTINGS = Object.freeze({
   'sweep-interval': {
     kind: duration('10s', '7d'),
     default: '15m',
-    description: 'How often the node is read as a whole, for what sends no event. Moved by up to 20 % at random.',
-    programs: AGENT,
+    description:
+      'How often the node is read as a whole, for what sends no event. Moved by up to 20 % at random. With a broker, its setting counts.',
+    programs: WATCHERS,
   },
   'heartbeat-interval': {
     kind: duration('1s', '10m'),
     default: '30s',
-    description: 'How often a node tells the digest of its findings. The word of the collector counts.',
-    programs: SERVERS,
+    description: "How often a node sends the digest of its findings. The collector's value takes precedence.",
+    programs: ['agent', 'collector', 'up'],
   },
   'agent-memory-budget': {
     kind: size('1MiB', '64GiB'),

@@ -11,7 +11,7 @@ import { createFailedLooks } from '../../../agent/inspector/unobserved/failed-lo
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import type { Host } from '../../../agent/host/host.ts';
 import type { ContainerRuntime } from '../../../agent/runtime/runtime.ts';
-import { ONE_ENGINE } from '../../fixture/one-engine.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../fixture/one-engine.ts';
 
 const UNIT = '/usr/lib/systemd/system';
 
@@ -120,7 +120,7 @@ export function accessOf(host: Host, runtime: ContainerRuntime): NodeAccess {
   return {
     host,
     runtime: { ...runtime, endpoint: 'unix:///run/docker.sock' },
-    prober: { probe: () => Promise.resolve({ ok: false, reason: 'nothing is probed here' }) },
+    prober: NO_PROBER,
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,

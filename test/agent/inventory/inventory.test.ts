@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import { createInventory } from '../../../agent/inventory/inventory.ts';
-import { nodeId } from '../../../agent/inventory/node-id.ts';
+import { keptNodeId, nodeId } from '../../../agent/inventory/node-id.ts';
 import { operatingSystem } from '../../../agent/inventory/os-release.ts';
 import { detectVirtualization } from '../../../agent/inventory/virtualization.ts';
 import { nodeSchema } from '../../../posture/fact/node.ts';
 
+const makeNodeId = (): Promise<string> => Promise.resolve('0'.repeat(32));
+
 void t.test('this machine', async (t) => {
-  const inventory = createInventory({ host: createLinuxHost(), agentVersion: '9.8.7' });
+  const inventory = createInventory({ host: createLinuxHost(), agentVersion: '9.8.7', makeNodeId });
   const node = await inventory();
   t.ok(nodeSchema.parse(node).ok);
   const uname = (flag: string): string => execFileSync('uname', [flag]).toString().trim();
@@ -29,7 +31,8 @@ void t.test('no process is started', (t) => {
   const program = `
     import { createLinuxHost } from ${urlOf('host/linux.ts')};
     import { createInventory } from ${urlOf('inventory/inventory.ts')};
-    const { cpus } = await createInventory({ host: createLinuxHost(), agentVersion: '1' })();
+    const makeNodeId = () => Promise.resolve('');
+    const { cpus } = await createInventory({ host: createLinuxHost(), agentVersion: '1', makeNodeId })();
     console.log(cpus > 0);
   `;
   // Through env, since a test runner gives its children loaders that start threads.
@@ -75,31 +78,34 @@ void t.test('hypervisors', async (t) => {
 void t.test('the id of the node', async (t) => {
   const id = '0123456789abcdef0123456789abcdef';
   const of = (machineId: string): string => t.testdir({ etc: { 'machine-id': machineId } });
-  t.equal(await nodeId(createLinuxHost({ root: of(`${id}\n`) }), undefined), id);
+  t.equal(await nodeId(createLinuxHost({ root: of(`${id}\n`) }), makeNodeId), id);
 
   for (const unset of ['', '\n', 'uninitialized\n', `${'0'.repeat(32)}\n`, 'short\n', `${id}${id}\n`]) {
     const root = of(unset);
     const host = createLinuxHost({ root });
     const file = join(root, 'data/node-id');
-    const [first, second] = await Promise.all([nodeId(host, file), nodeId(host, file)]);
+    const [first, second] = await Promise.all([
+      nodeId(host, () => keptNodeId(file)),
+      nodeId(host, () => keptNodeId(file)),
+    ]);
     t.match(first, /^[0-9a-f]{32}$/, JSON.stringify(unset));
     t.equal(first, second, 'the same for both that asked at once');
-    t.equal(await nodeId(host, file), first, 'kept');
+    t.equal(await nodeId(host, () => keptNodeId(file)), first, 'kept');
     t.strictSame(readdirSync(join(root, 'data')), ['node-id']);
     t.equal(statSync(file).mode & 0o777, 0o600);
     t.equal(statSync(join(root, 'data')).mode & 0o777, 0o700);
   }
   const root = of('');
-  t.match(await nodeId(createLinuxHost({ root }), '/proc/none/node-id'), /^[0-9a-f]{32}$/, 'cannot be kept');
+  t.match(await keptNodeId('/proc/none/node-id'), /^[0-9a-f]{32}$/, 'cannot be kept');
   writeFileSync(join(root, 'node-id'), 'damaged');
-  const anew = await nodeId(createLinuxHost({ root }), join(root, 'node-id'));
-  t.equal(await nodeId(createLinuxHost({ root }), join(root, 'node-id')), anew, 'a damaged one is replaced');
+  const anew = await keptNodeId(join(root, 'node-id'));
+  t.equal(await keptNodeId(join(root, 'node-id')), anew, 'a damaged one is replaced');
 });
 
 void t.test('the name of another node than ours', async (t) => {
   const root = t.testdir({ etc: { hostname: 'node-7\n' }, proc: { '1': { ns: {} }, self: { ns: {} } } });
   symlinkSync('uts:[1]', join(root, 'proc/1/ns/uts'));
   symlinkSync('uts:[2]', join(root, 'proc/self/ns/uts'));
-  const inventory = createInventory({ host: createLinuxHost({ root }), agentVersion: '1' });
+  const inventory = createInventory({ host: createLinuxHost({ root }), agentVersion: '1', makeNodeId });
   t.match(await inventory(), { name: 'node-7', operatingSystem: '' });
 });

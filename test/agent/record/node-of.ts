@@ -14,7 +14,7 @@ export function nodeOf(host: Host, endpoint = 'unix:///none/docker.sock'): NodeA
     host,
     runtime: createDockerRuntime({ endpoint }),
     prober: createProber({ timeoutMs: 500 }),
-    inventory: createInventory({ host, agentVersion: '1.2.3' }),
+    inventory: createInventory({ host, agentVersion: '1.2.3', makeNodeId: () => Promise.resolve('0'.repeat(32)) }),
     agent: noAgent,
     engines: ONE_ENGINE,
     cache: createParseCache(),

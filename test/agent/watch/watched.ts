@@ -4,7 +4,7 @@ import { openLiveNode } from '../../../agent/live-node.ts';
 import { createNodeFindings } from '../../../agent/watch/node-findings.ts';
 import type { NodeFindings, NodeUpdate } from '../../../agent/watch/node-findings.ts';
 import { watchNode } from '../../../agent/watch/watch-node.ts';
-import type { Observation } from '../../../agent/node-observer.ts';
+import type { NodeWatch } from '../../../agent/watch/watch-node.ts';
 import type { AgentFact } from '../../../posture/fact/agent.ts';
 import type { FindingSet } from '../../../posture/delta.ts';
 import type { Finding } from '../../../posture/finding.ts';
@@ -16,7 +16,7 @@ import { noAgent } from '../../fixture/facts.ts';
 
 /** A node that is watched for a test. */
 export interface Watched {
-  readonly watch: Observation & Pick<NodeFindings, 'snapshot'>;
+  readonly watch: NodeWatch & Pick<NodeFindings, 'snapshot'>;
   readonly updates: NodeUpdate[];
   readonly logged: string[];
   /** What is said now about one check and subject id. */

@@ -16,7 +16,7 @@ import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/
 import type { Tree } from '../../../fixture/inspector/tree.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import type { Answers } from '../../../fixture/inspector/docker-api.ts';
-import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 const ID = String(recordedInspect('default')['Id']);
 const CGROUP_MOUNT = '31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n';
@@ -50,7 +50,7 @@ async function accessTo(t: Test, host: Host, answers: Answers): Promise<NodeAcce
   return {
     host,
     runtime: await serveDocker(t, answers),
-    prober: { probe: () => Promise.resolve({ ok: false, reason: 'nothing is probed here' }) },
+    prober: NO_PROBER,
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,

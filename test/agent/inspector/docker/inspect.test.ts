@@ -12,7 +12,7 @@ import { DOCKER_SOCKET_INODE, NODE_TREE, processTree } from '../../../fixture/in
 import { recordedJson } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 const ANSWERS: Answers = {
   '/info': recordedJson('docker/info.json'),
@@ -38,7 +38,7 @@ async function dockerOf(t: Test, tree: Tree, answers: Answers, silent = false): 
         endpoint: 'unix:///run/docker.sock',
         ...(silent ? { engine: () => Promise.resolve(refused) } : {}),
       },
-      prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
+      prober: NO_PROBER,
       inventory: () => Promise.resolve(nodeFact()),
       agent: noAgent,
       engines: ONE_ENGINE,

@@ -11,7 +11,7 @@ import { absent, seen } from '../../../../posture/observed.ts';
 import { dockerFact, factsOf, noAgent, nodeFact, sshdFact } from '../../../fixture/facts.ts';
 import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
-import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 const PROCESS: DockerProcess = {
   pid: 812,
@@ -124,7 +124,7 @@ t.test('a node', async (t) => {
   const access = {
     host,
     runtime: await serveDocker(t, {}),
-    prober: { probe: () => Promise.resolve({ ok: false as const, reason: 'no' }) },
+    prober: NO_PROBER,
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,

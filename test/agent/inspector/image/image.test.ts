@@ -12,7 +12,7 @@ import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import type { Answers } from '../../../fixture/inspector/docker-api.ts';
 import { recordedJson } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
-import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 const IMAGE = recordedJson('docker/image.json') as Record<string, unknown>;
 const HISTORY = recordedJson('docker/history.json');
@@ -69,7 +69,7 @@ t.test('images of running containers', async (t) => {
   const access = async (answers: Answers): Promise<NodeAccess> => ({
     host: treeHost(t, {}),
     runtime: await serveDocker(t, answers),
-    prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
+    prober: NO_PROBER,
     inventory: () => Promise.resolve(nodeFact()),
     agent: noAgent,
     engines: ONE_ENGINE,

@@ -14,7 +14,7 @@ import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
 import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 t.test('files of the kernel, as its documentation shows them', (t) => {
   t.same(parse.parseLsm('lockdown,capability,landlock,yama,apparmor,bpf\n'), [
@@ -85,7 +85,7 @@ async function kernelOf(t: Test, tree: Tree): Promise<KernelFact> {
     {
       host: treeHost(t, tree),
       runtime: await serveDocker(t, {}),
-      prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
+      prober: NO_PROBER,
       inventory: () => Promise.resolve(nodeFact()),
       agent: noAgent,
       engines: ONE_ENGINE,

@@ -4,6 +4,7 @@ import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { apiListeners, streamPorts } from '../../../../agent/inspector/listener/choose.ts';
 import { listenerInspector } from '../../../../agent/inspector/listener/inspect.ts';
+import type { ProbeOrigin } from '../../../../agent/probe/prober.ts';
 import { parseTcpListeners } from '../../../../agent/inspector/proc/proc-net-tcp.ts';
 import { listenersSchema } from '../../../../posture/fact/listener.ts';
 import type { ListenersFact } from '../../../../posture/fact/listener.ts';
@@ -69,12 +70,14 @@ async function listenersOf(
   t: Test,
   tree: Tree,
   facts: Facts,
+  origin: ProbeOrigin = { namespace: null, nodeAddress: '' },
 ): Promise<{ fact: ListenersFact; probed: readonly string[] }> {
   const probed: string[] = [];
   const access = {
     host: treeHost(t, tree),
     runtime: await serveDocker(t, {}),
     prober: {
+      origin: () => Promise.resolve(origin),
       probe: (address: string, port: number) => {
         probed.push(`${address} ${String(port)}`);
         return Promise.resolve({ ok: false as const, reason: 'refused' });
@@ -111,10 +114,27 @@ t.test('ports that dockerd holds are probed, wildcards at loopback', async (t) =
 });
 
 t.test('a rootless dockerd has a network of its own: its ports cannot be reached', async (t) => {
-  const links = { '/proc/self/ns/net': '-> net:[1]', '/proc/812/ns/net': '-> net:[2]' };
-  const { fact, probed } = await listenersOf(t, { ...TABLES, ...links }, factsOf());
+  const links = { '/proc/1/ns/net': '-> net:[1]', '/proc/812/ns/net': '-> net:[2]' };
+  const origin = { namespace: 1, nodeAddress: '192.0.2.7' };
+  const { fact, probed } = await listenersOf(t, { ...TABLES, ...links }, factsOf(), origin);
   t.match(fact, { value: [{ probe: { state: 'unreadable', reason: /network namespace/ } }, {}] });
   t.same(probed, []);
+});
+
+t.test('an agent in a pod probes the address of the node, and cannot probe loopback', async (t) => {
+  const links = { '/proc/1/ns/net': '-> net:[1]', '/proc/812/ns/net': '-> net:[1]' };
+  const origin = { namespace: 2, nodeAddress: '192.0.2.7' };
+  const { fact, probed } = await listenersOf(t, { ...TABLES, ...links }, factsOf(), origin);
+  t.match(fact, {
+    value: [
+      { id: 'tcp:127.0.0.1:4243', loopback: true, probe: { state: 'unreadable', reason: /loopback/ } },
+      { id: 'tcp:[::]:4245', probe: { state: 'unreadable', reason: 'refused' } },
+    ],
+  });
+  t.same(probed, ['192.0.2.7 4245']);
+  const unreachable = await listenersOf(t, { ...TABLES, ...links }, factsOf(), { ...origin, nodeAddress: '' });
+  t.same(unreachable.probed, [], 'without an address of the node nothing is probed');
+  t.match(unreachable.fact, { value: [{}, { probe: { state: 'unreadable', reason: /network namespace/ } }] });
 });
 
 t.test('what cannot be seen is not "no port"', async (t) => {

@@ -15,7 +15,7 @@ import type { MadeProcess } from '../../../fixture/inspector/daemon.ts';
 import { recordedText } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
 
 async function sshdOf(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<SshdFact> {
   const host = treeHost(t, { ...NODE_TREE, ...tree });
@@ -24,7 +24,7 @@ async function sshdOf(t: Test, tree: Tree, change: (root: string) => void = () =
     {
       host,
       runtime: await serveDocker(t, {}),
-      prober: { probe: () => Promise.resolve({ ok: false, reason: 'no' }) },
+      prober: NO_PROBER,
       inventory: () => Promise.resolve(nodeFact()),
       agent: noAgent,
       engines: ONE_ENGINE,

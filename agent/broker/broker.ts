@@ -1,0 +1,79 @@
+import type { Server, Socket } from 'node:net';
+import { throttleProfileAt } from '../budget/throttle-profile.ts';
+import type { NodeObserver, Observation } from '../node-observer.ts';
+import type { Clock } from '../../service/clock.ts';
+import type { Logger } from '../../service/log.ts';
+import { serveAgent } from './agent-connection.ts';
+import type { AgentConnection } from './agent-connection.ts';
+import { listenOnSocket } from './broker-socket.ts';
+import type { RemoteProber } from './remote-prober.ts';
+
+/** What a broker works with. */
+export interface BrokerOptions {
+  readonly socketPath: string;
+  /** Reads the node; its signal ends the broker too. */
+  readonly observer: NodeObserver;
+  /** The prober of that observer. */
+  readonly prober: RemoteProber;
+  /** The id that an agent offers for a node without a machine id. */
+  readonly offerNodeId: (id: string) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly onReady?: (() => void) | undefined;
+}
+
+/**
+ * Reads the node for one agent at a time. Starts to read when an agent connects for the first time, and goes on while
+ * none is connected. Resolves once the signal has aborted. Rejects where it cannot listen.
+ */
+export async function runBroker(options: BrokerOptions): Promise<void> {
+  const { observer, clock, log, signal } = options;
+  let observation: Observation | undefined;
+  let connection: AgentConnection | undefined;
+  let step = 0;
+  const startReading = (nodeId: string): void => {
+    options.offerNodeId(nodeId);
+    observation ??= observer.watch({
+      onChange: () => connection?.notify(),
+      pace: () => throttleProfileAt(step),
+    });
+  };
+  const onConnection = (socket: Socket): void => {
+    step = 0;
+    const current = serveAgent(socket, {
+      observer,
+      prober: options.prober,
+      facts: () => observation?.facts(),
+      onHello: startReading,
+      setPace: (next) => (step = next),
+      clock,
+      log,
+    });
+    connection = current;
+    void current.done.finally(() => {
+      if (connection === current) connection = undefined;
+    });
+  };
+  const server = await listenOnSocket(options.socketPath, onConnection);
+  log.info({ socket: options.socketPath, source: observer.source }, 'broker started');
+  options.onReady?.();
+  await aborted(signal);
+  connection?.close();
+  await close(server);
+  await observation?.done;
+  log.info({}, 'broker ended');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}

@@ -1,0 +1,92 @@
+import { containerSchema } from '../../posture/fact/container.ts';
+import { observed } from '../../posture/observed.ts';
+import { probeSchema } from '../../posture/fact/listener.ts';
+import { nodeSchema } from '../../posture/fact/node.ts';
+import { nodeStatusSchema } from '../../posture/fact/node-status.ts';
+import * as s from '../../posture/schema.ts';
+import { CRITICAL_STEP } from '../budget/throttle-profile.ts';
+
+/*
+ * The messages between agent and broker: one JSON object a line, on a unix socket. The agent sends `hello` first; the
+ * broker answers `welcome`, then all facts, then what changes. There is no message that names a path, a process or a
+ * container: the broker decides what is read.
+ */
+
+/** Both sides must speak this version: they are two processes of one installation. */
+export const BROKER_PROTOCOL = 1;
+
+/** Longest line that the broker accepts. The longest message of the agent, `probed`, has some 4 KiB. */
+export const MAX_REQUEST_BYTES = 64 * 1024;
+/** Longest line that the agent accepts: one fact, or a part of the containers. */
+export const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+/** Sysctls that one request names. */
+export const MAX_SYSCTLS = 256;
+
+const idSchema = s.integer('chosen by the sender, repeated in the response', 0);
+
+/** A `ProbeOrigin`. */
+const originSchema = s.object({
+  namespace: s.nullable(s.integer('', 0)),
+  nodeAddress: s.string('', 64),
+});
+
+/** The messages of the agent, by `kind`. */
+const FROM_AGENT = Object.freeze({
+  hello: s.object({
+    protocol: s.integer('BROKER_PROTOCOL', 0),
+    nodeId: s.string('id for a node that has no machine id; 32 hexadecimal digits', 32),
+    origin: originSchema,
+  }),
+  pace: s.object({ step: s.integer('steps that the agent is slowed down by', 0, CRITICAL_STEP) }),
+  nodeStatus: s.object({ id: idSchema }),
+  sysctls: s.object({ id: idSchema, names: s.list(s.string('', 256), '', MAX_SYSCTLS) }),
+  probed: s.object({ id: idSchema, probe: s.nullable(probeSchema), reason: s.string('', 1024) }),
+});
+
+/** The messages of the broker, by `kind`. */
+const FROM_BROKER = Object.freeze({
+  welcome: s.object({ protocol: s.integer('BROKER_PROTOCOL', 0), node: nodeSchema }),
+  refused: s.object({ reason: s.string('', 1024) }),
+  facts: s.object({
+    facts: s.record(s.unknown(), 'changed facts by name; of `containers` only what surrounds the list'),
+    put: s.list(containerSchema, 'containers that are new or changed', 50_000),
+    gone: s.list(s.string('', 128), 'ids of containers that are not listed any more', 50_000),
+    last: s.boolean('the facts are complete, and hold together'),
+  }),
+  usage: s.object({ rssBytes: s.integer('', 0), cpuMs: s.number() }),
+  nodeStatus: s.object({ id: idSchema, status: nodeStatusSchema }),
+  sysctls: s.object({ id: idSchema, sysctls: s.record(observed(s.string('', 1024)), '', MAX_SYSCTLS) }),
+  probe: s.object({ id: idSchema, address: s.string('', 64), port: s.integer('', 1, 65_535) }),
+});
+
+type SchemaTable = Readonly<Record<string, s.Schema<unknown>>>;
+type Messages<T extends SchemaTable> = { readonly [K in keyof T]: { readonly kind: K } & s.Infer<T[K]> }[keyof T];
+
+/** A message of the agent. */
+export type AgentMessage = Messages<typeof FROM_AGENT>;
+/** A message of the broker. */
+export type BrokerMessage = Messages<typeof FROM_BROKER>;
+
+/** Parses a line of the agent. `problem` quotes nothing of it. */
+export function parseAgentMessage(line: Buffer): s.Parsed<AgentMessage> {
+  return parseMessage<AgentMessage>(line, FROM_AGENT);
+}
+
+/** Parses a line of the broker. */
+export function parseBrokerMessage(line: Buffer): s.Parsed<BrokerMessage> {
+  return parseMessage<BrokerMessage>(line, FROM_BROKER);
+}
+
+function parseMessage<M>(line: Buffer, table: SchemaTable): s.Parsed<M> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line.toString('utf8'));
+  } catch {
+    return { ok: false, problem: 'a line that is not JSON' };
+  }
+  const { kind } = (value ?? {}) as { kind?: unknown };
+  const schema = typeof kind === 'string' && Object.hasOwn(table, kind) ? table[kind] : undefined;
+  if (schema === undefined) return { ok: false, problem: 'a message of an unknown kind' };
+  const parsed = schema.parse(value, '');
+  return parsed.ok ? { ok: true, value: { kind, ...(parsed.value as object) } as M } : parsed;
+}
