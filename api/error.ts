@@ -5,6 +5,7 @@ export const API_ERROR_CODES = Object.freeze([
   'invalidRequest',
   'invalidExpression',
   'unauthorized',
+  'forbidden',
   'crossSite',
   'notFound',
   'unknownNode',

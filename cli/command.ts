@@ -28,7 +28,8 @@ export interface Command {
 export interface Operands {
   readonly min: number;
   readonly max: number;
-  readonly completes?: 'check' | 'command' | 'benchmark' | 'shell' | 'directory' | 'nodeAction' | 'joinTokenAction';
+  readonly completes?:
+    'check' | 'command' | 'benchmark' | 'shell' | 'directory' | 'nodeAction' | 'joinTokenAction' | 'tokenAction';
 }
 
 /** One option of a command that is not a setting. */

@@ -14,6 +14,7 @@ import { startApi } from './api/api.ts';
 import { createEventBus } from './store/event-bus.ts';
 import type { EventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
+import { openOperatorTokens } from './operator-tokens.ts';
 import { createAttestation } from './enrollment/kubernetes-attestation.ts';
 import type { AttestToken } from './enrollment/kubernetes-attestation.ts';
 import { openNodeAdmission } from './enrollment/open.ts';
@@ -74,6 +75,7 @@ const CLOSE_DEADLINE_MS = 8_000;
 const RETENTION_INTERVAL_MS = 60_000;
 const STORE_FILE = 'store.sqlite';
 const POSITION_FILE = 'store.position';
+const OPERATOR_TOKENS_FILE = 'operator-tokens.json';
 const PROBE_FILE = 'disk-probe';
 
 /**
@@ -103,7 +105,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     nowMs: clock.now(),
     isUsed: existsSync(storePath) && existsSync(settings.tokenFile),
   });
-  const token = await ensureOperatorToken(settings.tokenFile);
+  const fileToken = await ensureOperatorToken(settings.tokenFile);
+  const operatorTokens = await openOperatorTokens(join(settings.dataDir, OPERATOR_TOKENS_FILE), clock);
   const kubernetes = await openKubernetes(settings);
   steps.push({ name: 'Kubernetes API', close: () => kubernetes?.close() });
   const attestToken = kubernetes && attestationOf(settings, kubernetes);
@@ -161,7 +164,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   const api = await startApi({
     listen: settings.api,
-    token,
+    fileToken,
+    operatorTokens,
     store: readStore,
     queries,
     eventBus,

@@ -1,9 +1,13 @@
-// Writes the pages that are derived from code: docs/checks.md, docs/facts.md, docs/query.md, docs/configuration.md.
+// Writes the pages that are derived from code: docs/checks.md, docs/facts.md, docs/query.md, docs/configuration.md,
+// docs/access.md, man/plimsoll.1.
 // With --check it writes nothing and fails if one is stale.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { ROLE_MEANINGS, ROLES, SCOPE_MEANINGS, SCOPES } from '../api/access.ts';
 import { renderManual } from '../cli/man.ts';
+import { ACCESS } from '../collector/api/access.ts';
+import { ROUTES } from '../collector/api/routes.ts';
 import { controlsOf } from '../posture/benchmark/benchmark.ts';
 import { severityText } from '../posture/check/check.ts';
 import type { Check } from '../posture/check/check.ts';
@@ -62,6 +66,25 @@ function factsPage(): string {
   ].join('\n\n');
 }
 
+function accessPage(): string {
+  const routes = ROUTES.map(({ method, path, operation, summary }) => {
+    const access = ACCESS[operation];
+    const demands = access === 'open' ? ['none', '', ''] : [access.role, access.scope, access.session ? 'yes' : 'no'];
+    return `| ${[`\`${method} ${path}\``, summary, ...demands].join(' | ')} |`;
+  });
+  return [
+    '# Roles and scopes',
+    GENERATED,
+    'Which role a caller of the operator API needs for each route, and which scope a token that is restricted to scopes needs besides. Each role includes the rights of those before it.',
+    ['| role | what it may do |', '|---|---|', ...ROLES.map((role) => `| ${role} | ${ROLE_MEANINGS[role]} |`)].join(
+      '\n',
+    ),
+    ['| scope | routes |', '|---|---|', ...SCOPES.map((scope) => `| ${scope} | ${SCOPE_MEANINGS[scope]} |`)].join('\n'),
+    'The scope `any` means that a token with any scopes may use the route. A session of the console has the rights of the token behind it, except for the routes that create credentials.',
+    ['| route | | role | scope | session |', '|---|---|---|---|---|', ...routes].join('\n'),
+  ].join('\n\n');
+}
+
 function escapeBars(cell: string): string {
   return cell.replaceAll('|', '\\|');
 }
@@ -71,6 +94,7 @@ const pages = {
   'docs/facts.md': factsPage(),
   'docs/query.md': queryPage(GENERATED),
   'docs/configuration.md': renderConfigurationPage(),
+  'docs/access.md': accessPage(),
   'man/plimsoll.1': await renderManual(),
 };
 const onlyCheck = process.argv.includes('--check');

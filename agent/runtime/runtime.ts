@@ -98,6 +98,13 @@ export const listedContainerSchema = s.object({
   names: s.list(s.string('', 512), 'without a leading slash; empty where the list gives none', 64),
   state: s.oneOf([...CONTAINER_STATES, 'other'], '`other`: between two states'),
   imageId: s.string('empty where the list does not give it', 128),
+  revision: s.withDefault(
+    s.string(
+      'as long as it is the same, an inspect call that was made after an earlier list with it has the same result; empty where the runtime does not promise that',
+      128,
+    ),
+    '',
+  ),
 });
 /** See {@link listedContainerSchema}. */
 export type ListedContainer = s.Infer<typeof listedContainerSchema>;

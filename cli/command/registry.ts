@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   scan: async () => (await import('./scan.ts')).scan,
   sinks: async () => (await import('./sinks.ts')).sinks,
   status: async () => (await import('./status.ts')).status,
+  token: async () => (await import('./token.ts')).token,
   up: async () => (await import('./up.ts')).up,
   version: async () => (await import('./version.ts')).version,
 });

@@ -82,6 +82,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['show', 'remove', 'revoke', 'readmit'] };
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
+    case 'tokenAction':
+      return { kind: 'words', words: ['create', 'list', 'revoke', 'show'] };
     case 'node':
       return { kind: 'names', of: 'node' };
     case 'subject':

@@ -1,49 +1,103 @@
 import type { FastifyRequest } from 'fastify';
+import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
+import { ACCESS, denialOf } from './access.ts';
+import type { AccessDenial, Operation } from './access.ts';
+import type { Authentication, Authenticator, CredentialRefusal } from './authenticator.ts';
 import { isFromOtherSite } from './browser.ts';
-import type { Access } from './route.ts';
+import type { CallLimit } from './call-limit.ts';
+import { ANONYMOUS, describePrincipal, principalKey } from './principal.ts';
+import type { Principal } from './principal.ts';
 import { answer, refuse } from './route.ts';
-import type { ApiResult } from './route.ts';
-import type { GuardAnswer, TokenGuard } from './token.ts';
+import type { ApiResult, Refusal } from './route.ts';
 
 /** What lets requests in. */
 export interface AdmissionOptions {
-  readonly guard: TokenGuard;
+  readonly authenticator: Authenticator;
+  readonly calls: CallLimit;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** Who asks: until when the session lasts that the request came with; undefined where there is none. */
-export interface Admitted {
-  readonly untilMs: number | undefined;
+/** The decision about a request, before its body is read. `principal`: who makes it, as far as that is known. */
+export interface AdmissionResult {
+  readonly principal: Principal;
+  readonly result: ApiResult<undefined>;
 }
 
-/** May `request` use a route with this access? What it must not is refused before its body is read. */
-export function admit(access: Access, request: FastifyRequest, { guard, log }: AdmissionOptions): ApiResult<Admitted> {
-  if (isFromOtherSite(request.headers)) return refuse('crossSite', 'a page of another site may not ask this');
-  if (access === 'open') return answer({ untilMs: undefined });
-  const verdict = guard.admit(request.headers.authorization, request.ip, access);
-  switch (verdict.outcome) {
-    case 'welcome':
-      return answer({ untilMs: verdict.untilMs });
-    case 'limited':
-      return { ...refuse('tooManyRequests', LIMITED), retryAfterMs: verdict.retryAfterMs };
-    case 'refused':
-      if (verdict.reason === 'wrongToken')
+/** May `request` use the route of this operation? */
+export async function admit(
+  operation: Operation,
+  request: FastifyRequest,
+  { authenticator, calls, clock, log }: AdmissionOptions,
+): Promise<AdmissionResult> {
+  const access = ACCESS[operation];
+  const refused = (result: Refusal, principal = ANONYMOUS): AdmissionResult => ({ principal, result });
+  if (isFromOtherSite(request.headers)) return refused(refuse('crossSite', 'a page of another site may not ask this'));
+  let principal = ANONYMOUS;
+  if (access !== 'open') {
+    const authentication = await authenticator.authenticate(request.headers.authorization, request.ip);
+    if (authentication.outcome !== 'known') {
+      if (authentication.outcome === 'refused' && authentication.reason === 'wrongToken')
         log.warn({ address: request.ip, path: pathOf(request) }, 'request with a wrong token');
-      return refuse('unauthorized', ...REFUSED[verdict.reason]);
+      return refused(authenticationRefusal(authentication));
+    }
+    principal = authentication.principal;
+  }
+  const caller = access === 'open' ? `address:${request.ip}` : principalKey(principal);
+  const retryAfterMs = calls.take(caller, clock.monotonic());
+  if (retryAfterMs > 0) return refused({ ...TOO_MANY_CALLS, retryAfterMs }, principal);
+  const denial = denialOf(access, principal);
+  if (access === 'open' || denial === undefined) return { principal, result: answer(undefined) };
+  log.warn({ address: request.ip, by: describePrincipal(principal), operation, denial }, 'request denied');
+  return refused(describeDenial(denial, principal, access), principal);
+}
+
+const TOO_MANY_CALLS = refuse('tooManyRequests', 'too many requests in a short time', 'wait, then ask less often');
+
+/** The refusal of a request whose credentials were not accepted. */
+export function authenticationRefusal(given: Exclude<Authentication, { readonly outcome: 'known' }>): Refusal {
+  if (given.outcome === 'limited')
+    return {
+      ...refuse('tooManyRequests', 'too many wrong tokens or codes from this address'),
+      retryAfterMs: given.retryAfterMs,
+    };
+  const [message, hint] = REFUSED[given.reason];
+  return refuse('unauthorized', given.detail === undefined ? message : `${message}: ${given.detail}`, hint);
+}
+
+const TOKEN_HINT = 'send "Authorization: Bearer …" with an operator token, such as the content of the token file';
+const REFUSED: Readonly<Record<CredentialRefusal, readonly [message: string, hint: string]>> = Object.freeze({
+  noToken: ['this needs an operator token', TOKEN_HINT],
+  wrongToken: ['the token is not valid', TOKEN_HINT],
+  tokenExpired: ['the token has expired', 'ask an administrator for a new one: plimsoll token create'],
+  sessionOver: ['the session has ended', 'sign in again; plimsoll console prints a link'],
+});
+
+type Demand = Exclude<(typeof ACCESS)[Operation], 'open'>;
+
+function describeDenial(denial: AccessDenial, { role, scopes }: Principal, access: Demand): Refusal {
+  switch (denial) {
+    case 'role':
+      return refuse(
+        'forbidden',
+        `this needs the role ${access.role}; yours is ${role}`,
+        'ask an administrator for a token with that role',
+      );
+    case 'scope':
+      return refuse(
+        'forbidden',
+        `this needs the scope ${access.scope}; yours: ${scopes === 'all' ? 'all' : scopes.join(', ')}`,
+        'ask an administrator for a token with that scope',
+      );
+    case 'session':
+      return refuse(
+        'forbidden',
+        'a session of the console may not create credentials',
+        'use an operator token, for example with the command line',
+      );
   }
 }
-
-const LIMITED = 'too many wrong tokens or codes from this address';
-
-type Reason = Extract<GuardAnswer, { readonly outcome: 'refused' }>['reason'];
-const TOKEN_HINT = 'send "Authorization: Bearer …" with the content of the token file (see: plimsoll config)';
-const REFUSED: Readonly<Record<Reason, readonly [message: string, hint: string]>> = Object.freeze({
-  noToken: ['this needs the operator token', TOKEN_HINT],
-  wrongToken: ['this needs the operator token', TOKEN_HINT],
-  sessionOver: ['this session is over', 'sign in again; plimsoll console prints a link'],
-  operatorOnly: ['this needs the operator token itself, not a session', TOKEN_HINT],
-});
 
 /** The path without its query, which may hold what somebody searched for. */
 export function pathOf(request: FastifyRequest): string {

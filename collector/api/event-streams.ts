@@ -5,16 +5,21 @@ import type { Store } from '../store/store.ts';
 import { openEventStream } from './event-stream.ts';
 import type { EventStream } from './event-stream.ts';
 import type { ControlLookup } from './present.ts';
+import { principalKey } from './principal.ts';
+import type { Principal } from './principal.ts';
 import { answer, refuse } from './route.ts';
 import type { ApiResult } from './route.ts';
 import { positionSchema } from './route/events.ts';
 
-/** Streams that may be open at a time. */
-const MAX_STREAMS = 64;
+/** Streams that may be open at a time, of all principals and of one: nobody takes the places of all others. */
+const MAX_STREAMS = 128;
+const MAX_STREAMS_EACH = 32;
 
 /** All open event streams of one API. */
 export interface EventStreams {
   readonly open: (asked: StreamRequest, reply: FastifyReply) => ApiResult<undefined>;
+  /** Ends those of one principal, by its key: its credentials were revoked. */
+  readonly end: (owner: string) => void;
   /** Ends all of them. */
   readonly close: () => Promise<void>;
 }
@@ -25,8 +30,8 @@ export interface StreamRequest {
   readonly after: unknown;
   /** The header as it came. It wins: it is newer. */
   readonly lastEventId: string | string[] | undefined;
-  /** When the reader's session ends, wall clock: the stream ends with it. Undefined: it has none. */
-  readonly untilMs: number | undefined;
+  /** Who reads: the stream ends with their credentials. */
+  readonly principal: Principal;
 }
 
 /** What the streams need. */
@@ -41,14 +46,18 @@ export interface EventStreamsOptions {
 /** Keeps the event streams of one API: bounded in number, ended together. */
 export function createEventStreams(options: EventStreamsOptions): EventStreams {
   const { clock } = options;
-  const streams = new Set<EventStream>();
+  /** With the key of their principal. */
+  const streams = new Map<EventStream, string>();
   return {
-    open: ({ after, lastEventId, untilMs }, reply) => {
+    open: ({ after, lastEventId, principal }, reply) => {
       // An empty id is what a browser sends that has seen no event yet.
       const resumed = lastEventId === undefined || lastEventId === '' ? undefined : positionSchema.parse(lastEventId);
       if (resumed?.ok === false) return refuse('invalidRequest', 'Last-Event-ID: not a position of this API');
+      const owner = principalKey(principal);
       if (streams.size >= MAX_STREAMS)
         return refuse('unavailable', `${String(MAX_STREAMS)} event streams are open already`, 'close one');
+      if ([...streams.values()].filter((each) => each === owner).length >= MAX_STREAMS_EACH)
+        return refuse('unavailable', `you have ${String(MAX_STREAMS_EACH)} event streams open already`, 'close one');
       reply.hijack();
       const response = reply.raw;
       for (const [name, value] of Object.entries(reply.getHeaders()))
@@ -61,14 +70,18 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
         response,
         after: resumed?.value ?? (after as number | null) ?? undefined,
       });
-      streams.add(stream);
-      const cancelEnd = untilMs === undefined ? undefined : clock.after(untilMs - clock.now(), stream.end);
+      streams.set(stream, owner);
+      const { expiresMs } = principal;
+      const cancelEnd = expiresMs === undefined ? undefined : clock.after(expiresMs - clock.now(), stream.end);
       void stream.closed.then(cancelEnd);
       void stream.closed.then(() => streams.delete(stream));
       return answer(undefined);
     },
+    end: (owner) => {
+      for (const [stream, each] of streams) if (each === owner) stream.end();
+    },
     close: async () => {
-      const open = [...streams];
+      const open = [...streams.keys()];
       for (const stream of open) stream.end();
       await Promise.all(open.map((stream) => stream.closed));
     },

@@ -2,13 +2,15 @@ import type { Schema, Shape } from '../../posture/schema.ts';
 import { apiError } from '../../api/error.ts';
 import { API_ERRORS } from './error.ts';
 import type { ApiErrorCode } from './error.ts';
-import type { Access, Fields, Route } from './route.ts';
+import { ACCESS } from './access.ts';
+import type { RouteAccess } from './access.ts';
+import type { Fields, Route } from './route.ts';
 import { componentPath, toJsonSchema } from './json-schema.ts';
 import type { Json } from './json-schema.ts';
 
 /** Refusals that any route can answer, and those that any route behind the token can answer besides. */
-const ALWAYS: readonly ApiErrorCode[] = ['internal', 'crossSite'];
-const BEHIND_TOKEN: readonly ApiErrorCode[] = ['unauthorized', 'tooManyRequests'];
+const ALWAYS: readonly ApiErrorCode[] = ['internal', 'crossSite', 'tooManyRequests'];
+const BEHIND_TOKEN: readonly ApiErrorCode[] = ['unauthorized', 'forbidden'];
 
 /**
  * The OpenAPI 3.1 document of `routes`. Everything in it comes from the schemas that requests are checked with and
@@ -38,7 +40,11 @@ export function openApiDocument(
     paths,
     components: {
       securitySchemes: {
-        operatorToken: { type: 'http', scheme: 'bearer' },
+        operatorToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'of `plimsoll token create`, or of the token file',
+        },
         consoleSession: { type: 'http', scheme: 'bearer', description: 'of `POST /v1/console/sessions`' },
       },
       schemas: Object.fromEntries(named.map(([name, { shape }]) => [name, toJsonSchema(shape, names)])),
@@ -46,21 +52,27 @@ export function openApiDocument(
   };
 }
 
-const SECURITY = Object.freeze({
-  open: [],
-  signedIn: [{ operatorToken: [] }, { consoleSession: [] }],
-  operator: [{ operatorToken: [] }],
-} satisfies Record<Access, readonly Json[]>);
+function securityOf(access: RouteAccess): readonly Json[] {
+  if (access === 'open') return [];
+  return access.session ? [{ operatorToken: [] }, { consoleSession: [] }] : [{ operatorToken: [] }];
+}
+
+function demandOf(access: RouteAccess): string {
+  if (access === 'open') return '';
+  const scope = access.scope === 'any' ? '' : ` and, of a token with scopes, the scope \`${access.scope}\``;
+  return ` Needs the role \`${access.role}\`${scope}.`;
+}
 
 type Names = ReadonlyMap<Shape, string>;
 
 function operation(route: Route, names: Names): Json {
-  const codes = [...new Set([...route.refuses, ...(route.access === 'open' ? [] : BEHIND_TOKEN), ...ALWAYS])];
+  const access = ACCESS[route.operation];
+  const codes = [...new Set([...route.refuses, ...(access === 'open' ? [] : BEHIND_TOKEN), ...ALWAYS])];
   return {
     operationId: route.operation,
     summary: route.summary,
-    description: route.description,
-    security: SECURITY[route.access],
+    description: route.description + demandOf(access),
+    security: securityOf(access),
     parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
     ...(route.body === undefined
       ? {}

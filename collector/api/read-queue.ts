@@ -4,8 +4,14 @@ import type { Clock } from '../../service/clock.ts';
 
 /** Lets requests read the store in turn. */
 export interface ReadQueue {
-  /** The result of `read`, or of `refuse` where its turn would come too late. */
-  readonly run: <T>(read: () => Promise<T>, refuse: (retryAfterMs: number) => T) => Promise<T>;
+  /** The result of `read`, or of `refuse` where its turn would come too late. Callers take turns, whatever they ask for. */
+  readonly run: <T>(caller: string, read: () => Promise<T>, refuse: (retryAfterMs: number) => T) => Promise<T>;
+}
+
+interface Waiter {
+  readonly arrivedMs: number;
+  /** False: its turn comes too late. */
+  readonly start: (inTime: boolean) => void;
 }
 
 /** Readers together get this share of the time once they have used up their burst. */
@@ -17,13 +23,16 @@ const MAX_WAIT_MS = 5_000;
 
 /**
  * The store is read on the thread that also commits what nodes send: without a limit, enough readers would keep nodes
- * waiting for their acks. A leaky bucket over the duration of reads leaves at least half of the time to the nodes.
+ * waiting for their acks. A leaky bucket over the duration of reads leaves at least half of the time to the nodes. Callers
+ * are served in turn, so that one with many requests does not delay the request of another.
  */
 export function createReadQueue(clock: Clock): ReadQueue {
   const never = new AbortController().signal;
   let usedMs = 0;
   let updatedMs = clock.monotonic();
-  let lastTurn: Promise<unknown> = Promise.resolve();
+  /** Those who wait, by caller; the caller whose turn is next comes first. */
+  const waiting = new Map<string, Waiter[]>();
+  let isRunning = false;
 
   const spend = (durationMs: number): void => {
     const nowMs = clock.monotonic();
@@ -43,12 +52,30 @@ export function createReadQueue(clock: Clock): ReadQueue {
     }
     return true;
   };
+  const takeNext = (): Waiter | undefined => {
+    for (const [caller, waiters] of waiting) {
+      const next = waiters.shift();
+      waiting.delete(caller);
+      if (waiters.length > 0) waiting.set(caller, waiters);
+      return next;
+    }
+    return undefined;
+  };
+  const giveTurns = async (): Promise<void> => {
+    if (isRunning) return;
+    isRunning = true;
+    for (let next = takeNext(); next !== undefined; next = takeNext()) next.start(await takeTurn(next.arrivedMs));
+    isRunning = false;
+  };
   return {
-    run: async (read, refuse) => {
-      const arrivedMs = clock.monotonic();
-      const turn = lastTurn.then(() => takeTurn(arrivedMs));
-      lastTurn = turn;
-      if (!(await turn)) return refuse(MAX_WAIT_MS);
+    run: async (caller, read, refuse) => {
+      const inTime = await new Promise<boolean>((start) => {
+        const waiters = waiting.get(caller) ?? [];
+        waiters.push({ arrivedMs: clock.monotonic(), start });
+        waiting.set(caller, waiters);
+        void giveTurns();
+      });
+      if (!inTime) return refuse(MAX_WAIT_MS);
       const startMs = clock.monotonic();
       try {
         return await read();

@@ -1,13 +1,21 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Schema, Shape } from '../../posture/schema.ts';
+import type { Principal } from './principal.ts';
 import { answer, refuse } from './route.ts';
 import type { ApiResult, Route, RouteInput } from './route.ts';
 
 /** A request that passed the schemas of its route. */
 export type ParsedRequest = RouteInput<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>, unknown>;
 
+/** A request as it arrived, and who makes it. */
+export interface ReceivedRequest {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly principal: Principal;
+}
+
 /** Checks path, query and body against the schemas of `route`. The refusal names the first thing that is wrong. */
-export function parseRequest(route: Route, request: FastifyRequest, reply: FastifyReply): ApiResult<ParsedRequest> {
+export function parseRequest(route: Route, { request, reply, principal }: ReceivedRequest): ApiResult<ParsedRequest> {
   const params = parsePart('path', request.params, route.params);
   if (!params.ok) return params;
   const query = parsePart('query', request.query, route.query);
@@ -20,6 +28,7 @@ export function parseRequest(route: Route, request: FastifyRequest, reply: Fasti
     body: body.body,
     signal: abandoned(reply),
     address: request.ip,
+    principal,
   });
 }
 

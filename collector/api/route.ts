@@ -7,10 +7,13 @@ import type { NodeRemoval } from '../session/remove-node.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
 import type { CollectorStatus } from '../status/collector-status.ts';
 import type { Store } from '../store/store.ts';
+import type { OperatorTokens } from '../operator-tokens.ts';
+import type { Operation } from './access.ts';
 import type { ApiErrorCode } from './error.ts';
 import type { ControlLookup } from './present.ts';
+import { describePrincipal } from './principal.ts';
+import type { Principal } from './principal.ts';
 import type { SignIn } from './sign-in.ts';
-import type { Scope } from './token.ts';
 
 /** What the routes answer from. */
 export interface ApiSources {
@@ -25,6 +28,7 @@ export interface ApiSources {
   /** The benchmark controls that a check answers. */
   readonly controlsOf: ControlLookup;
   readonly signIn: SignIn;
+  readonly operatorTokens: Pick<OperatorTokens, 'all' | 'create' | 'revoke' | 'find'>;
   readonly clock: Clock;
   /** How often nodes send a heartbeat: what their presence is judged by. */
   readonly heartbeatMs: number;
@@ -80,27 +84,33 @@ export interface RouteInput<P, Q, B> {
   readonly signal: AbortSignal;
   /** Address of the peer. */
   readonly address: string;
+  /** Who makes the request. */
+  readonly principal: Principal;
 }
 
-/** Who may use a route: anyone, who is signed in, or only who has the operator token itself. */
-export type Access = 'open' | Scope;
+/** Who makes a request, for log lines: `ci (4k2j9x01ab) at 127.0.0.1`. */
+export function callerOf({
+  principal,
+  address,
+}: Pick<RouteInput<unknown, unknown, unknown>, 'principal' | 'address'>): string {
+  return `${describePrincipal(principal)} at ${address}`;
+}
 
 /** What the document says of a route, and what the server needs to answer it. Paths in OpenAPI form: `/v1/nodes/{node}`. */
 interface RouteText {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
-  /** Unique; generated clients name their functions after it. */
-  readonly operation: string;
+  /** Unique; generated clients name their functions after it, and `ACCESS` says who may use it. */
+  readonly operation: Operation;
   readonly summary: string;
   readonly description: string;
-  /** Codes beside `unauthorized`, `tooManyRequests` and `internal`, which every route can answer. */
+  /** Codes besides those that every route can answer: `unauthorized`, `forbidden`, `tooManyRequests`, `internal`. */
   readonly refuses: readonly ApiErrorCode[];
 }
 
 /** A route that answers one JSON body. */
 export interface JsonRoute extends RouteText {
   readonly kind: 'json';
-  readonly access: Access;
   readonly params: Fields;
   readonly query: Fields;
   /** Schema of the body of a POST. */
@@ -117,7 +127,6 @@ export interface JsonRoute extends RouteText {
 /** A route that answers a stream of server-sent events until one side ends it. */
 export interface StreamRoute extends RouteText {
   readonly kind: 'stream';
-  readonly access: 'signedIn';
   readonly params: Fields;
   readonly query: Fields;
   readonly body: undefined;
@@ -137,7 +146,6 @@ export const NO_FIELDS = s.object({});
 /** Ties the types of a JSON route together; what is left out asks for nothing. */
 export function jsonRoute<A, P = {}, Q = {}, B = undefined>(
   route: RouteText & {
-    readonly access?: Access;
     readonly params?: s.Schema<P>;
     readonly query?: s.Schema<Q>;
     readonly body?: s.Schema<B>;
@@ -152,7 +160,6 @@ export function jsonRoute<A, P = {}, Q = {}, B = undefined>(
   return Object.freeze<JsonRoute>({
     ...route,
     kind: 'json',
-    access: route.access ?? 'signedIn',
     params: (route.params as Fields | undefined) ?? NO_FIELDS,
     query: (route.query as Fields | undefined) ?? NO_FIELDS,
     body: route.body,

@@ -13,6 +13,7 @@ import { createJoinToken, deleteJoinToken, listJoinTokens, readmitNode, revokeNo
 import { getHealth } from './route/health.ts';
 import { getNodeStatus } from './route/node-status.ts';
 import { getImage, getNode, listNodes } from './route/nodes.ts';
+import { createOperatorToken, getIdentity, listOperatorTokens, revokeOperatorToken } from './route/operator-tokens.ts';
 import { askNodes } from './route/query.ts';
 import { listSinks } from './route/sinks.ts';
 import { getStatus } from './route/status.ts';
@@ -33,6 +34,7 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listFindings,
   listFindingGroups,
   listHistory,
+  getIdentity,
   listJoinTokens,
   createJoinToken,
   deleteJoinToken,
@@ -47,6 +49,9 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listSinks,
   getStatus,
   getSummary,
+  listOperatorTokens,
+  createOperatorToken,
+  revokeOperatorToken,
   getTrend,
 ]);
 

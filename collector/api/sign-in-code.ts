@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Principal } from './principal.ts';
 import { digest } from './secret.ts';
 
 /** How long a code can be exchanged. */
@@ -10,27 +11,27 @@ const CODE_BYTES = 24;
 
 /** One-time codes. They are known to this process only, and only as digests. Times are monotonic. */
 export interface SignInCodes {
-  readonly issue: (nowMs: number) => string;
-  /** True once for a code that was issued and is not too old. */
-  readonly redeem: (code: string, nowMs: number) => boolean;
+  readonly issue: (principal: Principal, nowMs: number) => string;
+  /** Whom a code signs in, once; undefined: it was not issued, was used, or is too old. */
+  readonly redeem: (code: string, nowMs: number) => Principal | undefined;
 }
 
 /** No codes yet. */
 export function createSignInCodes(): SignInCodes {
-  const expiries = new Map<string, number>();
+  const waiting = new Map<string, { readonly principal: Principal; readonly expiresMs: number }>();
   return {
-    issue: (nowMs) => {
+    issue: (principal, nowMs) => {
       const code = randomBytes(CODE_BYTES).toString('base64url');
-      expiries.set(keyOf(code), nowMs + CODE_MS);
-      const oldest = expiries.keys().next().value;
-      if (expiries.size > MAX_CODES && oldest !== undefined) expiries.delete(oldest);
+      waiting.set(keyOf(code), { principal, expiresMs: nowMs + CODE_MS });
+      const oldest = waiting.keys().next().value;
+      if (waiting.size > MAX_CODES && oldest !== undefined) waiting.delete(oldest);
       return code;
     },
     redeem: (code, nowMs) => {
       const key = keyOf(code);
-      const expiry = expiries.get(key);
-      expiries.delete(key);
-      return expiry !== undefined && nowMs < expiry;
+      const found = waiting.get(key);
+      waiting.delete(key);
+      return found !== undefined && nowMs < found.expiresMs ? found.principal : undefined;
     },
   };
 }

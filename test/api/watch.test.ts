@@ -108,7 +108,8 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
   const start = (port: number) =>
     startApi({
       listen: { host: '127.0.0.1', port },
-      token: TOKEN,
+      fileToken: TOKEN,
+      operatorTokens: server.operatorTokens,
       store: server.store,
       queries: { ask: () => Promise.resolve({ outcome: 'answered', answers: [] }) },
       eventBus: server.eventBus,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sourceOf } from '../../../posture/fact/container.ts';
 import type { ContainerFact, RuntimeContainer } from '../../../posture/fact/container.ts';
 import { sameValue } from '../../same-value.ts';
-import type { ContainerRuntime, ListedContainer } from '../../runtime/runtime.ts';
+import type { ContainerRuntime, ListedContainer, Reply } from '../../runtime/runtime.ts';
 import { readText } from '../read-text.ts';
 import type { CacheKey } from '../parse-cache.ts';
 import type { MountTable } from '../proc/mount-table.ts';
@@ -77,9 +77,9 @@ export async function inspectContainer(
   let lastPid = 0;
   let last: RuntimeContainer | undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    told ??= await askAbout(runtime, id);
+    told ??= await askAbout(runtime, view, { id, revision: '' });
     if (told.outcome !== 'found') return told;
-    if (told.side.pid === 0) return keepStopped(view, told.side, before);
+    if (told.side.pid === 0) return keepStopped(told.side, before);
     last = told.side;
     told = undefined;
     const kept = await stillSo(view, last);
@@ -98,26 +98,9 @@ function found(container: ContainerFact, firstProcess: ConfirmedProcess | undefi
   return { outcome: 'found', container, ...(firstProcess === undefined ? {} : { firstProcess }) };
 }
 
-/** What the runtime says of a container that does not run, for as long as it is listed as before. */
-const STOPPED: CacheKey<RuntimeAnswer> = Object.freeze({ name: 'stopped' });
-
-function keepStopped({ cache }: NodeView, side: RuntimeContainer, before: ContainerFact | undefined): Inspection {
-  cache.set(side.id, STOPPED, { outcome: 'found', side });
+function keepStopped(side: RuntimeContainer, before: ContainerFact | undefined): Inspection {
   const fresh = { ...side, ...unseenKernelSide(0, 'the container does not run', sourceOf(side, 'state')) };
   return { outcome: 'found', container: before !== undefined && sameValue(before, fresh) ? before : fresh };
-}
-
-/**
- * What the runtime said of a container that did not run then and does not run now: nothing but `docker update` and
- * `rename` changes it, and of these it sends events. undefined: it has to be asked.
- */
-export function answerWhileStopped(
-  { cache }: Pick<NodeView, 'cache'>,
-  listed: ListedContainer,
-): RuntimeAnswer | undefined {
-  const kept = cache.get(listed.id, STOPPED);
-  if (kept?.outcome !== 'found' || kept.side.state !== listed.state || listed.state === 'restarting') return undefined;
-  return listed.names.includes(kept.side.name) ? kept : undefined;
 }
 
 /** The container as it was seen last, where the runtime and the kernel still say the same about it. */
@@ -210,9 +193,38 @@ async function readConfirmed(
   };
 }
 
-/** Asks the runtime about one container. */
-export async function askAbout(runtime: ContainerRuntime, id: string): Promise<RuntimeAnswer> {
-  const reply = await runtime.inspectContainer(id);
+/** What a runtime said about a container, and the revision that its list had before. */
+interface KeptAnswer {
+  readonly runtime: ContainerRuntime;
+  readonly revision: string;
+  readonly answer: RuntimeAnswer;
+}
+
+const ANSWER: CacheKey<KeptAnswer | undefined> = Object.freeze({ name: 'answer' });
+
+/** What the runtime said earlier about a container that it has just listed, where the revision promises that it still holds. */
+export function keptAnswer(
+  runtime: ContainerRuntime,
+  { cache }: Pick<NodeView, 'cache'>,
+  { id, revision }: ListedContainer,
+): RuntimeAnswer | undefined {
+  const kept = cache.get(id, ANSWER);
+  return revision !== '' && kept?.revision === revision && kept.runtime === runtime ? kept.answer : undefined;
+}
+
+/** Asks the runtime about one container. `revision`: that of a list which it has just answered. */
+export async function askAbout(
+  runtime: ContainerRuntime,
+  { cache }: Pick<NodeView, 'cache'>,
+  { id, revision }: Pick<ListedContainer, 'id' | 'revision'>,
+): Promise<RuntimeAnswer> {
+  const answer = toAnswer(await runtime.inspectContainer(id));
+  const isKept = revision !== '' && answer.outcome === 'found';
+  cache.set(id, ANSWER, isKept ? { runtime, revision, answer } : undefined);
+  return answer;
+}
+
+function toAnswer(reply: Reply<RuntimeContainer>): RuntimeAnswer {
   if (reply.ok) return { outcome: 'found', side: reply.value };
   return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
 }

@@ -14,7 +14,7 @@ import { readNodeMounts } from '../proc/node-mounts.ts';
 import { firstProcesses } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
 import { runtimeUnseen } from '../runtime-reply.ts';
-import { answerWhileStopped, askAbout, inspectContainer } from './container.ts';
+import { askAbout, inspectContainer, keptAnswer } from './container.ts';
 import type { RuntimeAnswer, Inspection } from './container.ts';
 import { createLimitReader } from './limits.ts';
 import { viewNode } from './node-view.ts';
@@ -140,9 +140,9 @@ function askAboutAll(
   const untilMs = performance.now() + ASKING_MS;
   const tooLate: RuntimeAnswer = { outcome: 'failed', reason: 'not asked: the engine is too slow to answer about all' };
   return mapBounded(entries, CONCURRENCY, (entry) => {
-    const known = answerWhileStopped(view, entry);
-    if (known !== undefined) return Promise.resolve(known);
-    return performance.now() < untilMs ? askAbout(runtime, entry.id) : Promise.resolve(tooLate);
+    const kept = keptAnswer(runtime, view, entry);
+    if (kept !== undefined) return Promise.resolve(kept);
+    return performance.now() < untilMs ? askAbout(runtime, view, entry) : Promise.resolve(tooLate);
   });
 }
 

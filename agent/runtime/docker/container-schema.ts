@@ -83,9 +83,18 @@ export const inspectSchema = s.object({
 /** See {@link inspectSchema}. */
 export type InspectAnswer = s.Infer<typeof inspectSchema>;
 
-/** What this program reads of `GET /containers/json`. */
+/** What this program reads of `GET /containers/json`; of what is `unknown`, only whether it changes. */
 export const containerListSchema = s.list(
-  s.object({ Id: s.string('', 128), Names: texts, State: text, ImageID: s.withDefault(s.string('', 128), '') }),
+  s.object({
+    Id: s.string('', 128),
+    Names: texts,
+    State: text,
+    Status: text,
+    ImageID: s.withDefault(s.string('', 128), ''),
+    Ports: s.unknown(),
+    Mounts: s.unknown(),
+    NetworkSettings: s.unknown(),
+  }),
   '',
   MAX_CONTAINERS,
 );

@@ -11,12 +11,13 @@ import type { EngineName } from './reply.ts';
 const MAX_NAMES = 64;
 
 /** An entry of `GET /containers/json`. One without a state comes from an engine that lists running containers only. */
-export function toListedContainer({ Id, Names, State, ImageID }: ContainerEntry): ListedContainer {
+export function toListedContainer({ Id, Names, State, ImageID }: ContainerEntry, revision = ''): ListedContainer {
   return {
     id: Id,
     names: Names.slice(0, MAX_NAMES).map(toName),
     state: State === '' ? 'running' : (LISTED_STATES.find((state) => state === State) ?? 'other'),
     imageId: ImageID,
+    revision,
   };
 }
 

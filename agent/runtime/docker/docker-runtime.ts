@@ -19,6 +19,8 @@ import { historySchema, imageSchema, toHistory, toImage } from './image.ts';
 import { failedReply, failureFromConnection, parseReply, rawFailure } from './reply.ts';
 import type { EngineName, RawReply } from './reply.ts';
 import { createReplyCache } from './reply-cache.ts';
+import { createRevisions } from './revisions.ts';
+import type { Revisions } from './revisions.ts';
 import { observeReply } from '../runtime.ts';
 import type { ContainerRuntime, EngineInfo, ListedContainer, Reply, RuntimeEvent } from '../runtime.ts';
 import { mapObserved } from '../../../posture/observed.ts';
@@ -38,6 +40,8 @@ export interface DockerRuntimeOptions {
   readonly socketPath?: (() => Promise<string>) | undefined;
   /** For a TCP endpoint: reads the certificates. Called until it succeeds once; rejects with what is wrong. */
   readonly tls?: (() => Promise<EngineTls>) | undefined;
+  /** Milliseconds that never go back; for tests. */
+  readonly monotonicMs?: (() => number) | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 5000;
@@ -60,6 +64,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     if (raw.ok) name = raw.engine;
     return raw;
   };
+  const revisions = createRevisions(options.monotonicMs);
   const version: ContainerRuntime['version'] = async () =>
     mapReply(parseReply(await identified(rawOf(docker.version())), versionSchema, 'GET /version'), toVersion);
   return {
@@ -70,7 +75,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     version,
     engine: () => readEngine(docker, version),
     listContainers: async () => {
-      const list = await listContainers(docker);
+      const list = await listContainers(docker, revisions);
       if (list.ok) inspected.retain(new Set(list.value.map(({ id }) => id)));
       return list;
     },
@@ -87,7 +92,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     inspectImage: (id) => inspectImage(docker, id),
     events: (onEvent, onEnd, signal) => {
       const follow = async (): Promise<void> => {
-        const reason = await followEvents(docker, onEvent, signal);
+        const reason = await followEvents({ docker, revisions }, onEvent, signal);
         if (!signal.aborted) onEnd(reason);
       };
       void follow();
@@ -107,15 +112,25 @@ async function readEngine(docker: Docker, readVersion: ContainerRuntime['version
   }));
 }
 
-async function listContainers(docker: Docker): Promise<Reply<readonly ListedContainer[]>> {
-  const source = 'GET /containers/json?all=1';
-  const all = parseReply(await rawOf(docker.listContainers({ all: true })), containerListSchema, source);
+async function listContainers(docker: Docker, revisions: Revisions): Promise<Reply<readonly ListedContainer[]>> {
+  const all = await readList(docker.listContainers({ all: true }), revisions, 'GET /containers/json?all=1');
   // Those that ended long ago must not hide those that run.
-  const list =
-    !all.ok && all.code === 'tooLarge'
-      ? parseReply(await rawOf(docker.listContainers()), containerListSchema, 'GET /containers/json')
-      : all;
-  return mapReply(list, (entries) => entries.map(toListedContainer));
+  return !all.ok && all.code === 'tooLarge'
+    ? readList(docker.listContainers(), revisions, 'GET /containers/json')
+    : all;
+}
+
+async function readList(
+  answer: Promise<unknown>,
+  revisions: Revisions,
+  source: string,
+): Promise<Reply<readonly ListedContainer[]>> {
+  const raw = await rawOf(answer);
+  // Podman changes containers without its service, and may be set up to report no events.
+  const isDocker = raw.ok && raw.engine === 'docker';
+  return mapReply(parseReply(raw, containerListSchema, source), (entries) =>
+    entries.map((entry) => toListedContainer(entry, isDocker ? revisions.of(entry) : '')),
+  );
 }
 
 async function inspectImage(docker: Docker, id: string): Promise<Reply<ImageFact>> {
@@ -171,7 +186,7 @@ function locator({ endpoint, socketPath, tls }: DockerRuntimeOptions): () => Eng
 
 /** Follows the stream of events until it is over, for whatever reason; resolves with the reason. */
 async function followEvents(
-  docker: Docker,
+  { docker, revisions }: { readonly docker: Docker; readonly revisions: Revisions },
   onEvent: (event: RuntimeEvent) => void,
   signal: AbortSignal,
 ): Promise<string> {
@@ -182,11 +197,14 @@ async function followEvents(
   } catch (error) {
     return failureFromConnection(error).reason;
   }
+  const followed = revisions.open();
   const lines = createEventLines((event) => {
+    followed.onEvent(event);
     if (!signal.aborted) onEvent(event);
   });
   try {
     for await (const part of stream) {
+      followed.onBytes(part as Buffer);
       const problem = lines.push(part as Buffer);
       // Leaving the loop closes the connection.
       if (problem !== undefined) return problem;
@@ -194,5 +212,7 @@ async function followEvents(
     return 'the engine ended the event stream';
   } catch (error) {
     return failureFromConnection(error).reason;
+  } finally {
+    followed.close();
   }
 }

@@ -109,7 +109,8 @@ function requestOpener(address: EngineAddress): OpenRequest {
   const agent = new http.Agent(kept);
   const place =
     address.kind === 'unix'
-      ? { socketPath: address.path, headers: { ...HEADERS, host: 'docker' } }
+      ? // A server name is for TLS; without one node:http derives it from the host for each request.
+        { socketPath: address.path, headers: { ...HEADERS, host: 'docker' }, servername: '' }
       : { host: address.host, port: address.port };
   const options = { ...common, ...place };
   return (path, fresh) => http.request({ ...options, path, agent: fresh ? false : agent });

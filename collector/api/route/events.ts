@@ -22,7 +22,6 @@ export const watchEvents = Object.freeze<StreamRoute>({
     'has it, without a gap or a double. `node`: a node came, went or changed. `nodeRemoved`: there is no such node ' +
     'any more. `gap`: what came between two positions is not there any more; read the findings anew. `overflow`: this reader is dropped, ' +
     'and why. A comment every 15 s says that the stream is alive.',
-  access: 'signedIn',
   refuses: ['invalidRequest', 'unavailable'],
   params: NO_FIELDS,
   query: s.object({ after: s.nullable(positionSchema) }),

@@ -9,7 +9,6 @@ export const getHealth = jsonRoute({
   summary: 'Is the collector there',
   description: 'Answers as soon as the API listens, and says nothing that is worth protecting.',
   refuses: [],
-  access: 'open',
   answer: s.object({ status: s.oneOf(['ok']) }),
   handle: () => answer({ status: 'ok' as const }),
 });

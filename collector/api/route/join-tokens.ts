@@ -9,7 +9,7 @@ import * as s from '../../../posture/schema.ts';
 import { MAX_TOKENS, MAX_TOKEN_TTL_MS } from '../../enrollment/join-tokens.ts';
 import { isNodeId } from '../../../service/tls/node-identity.ts';
 import { text } from '../parameter.ts';
-import { answer, jsonRoute, refuse } from '../route.ts';
+import { answer, callerOf, jsonRoute, refuse } from '../route.ts';
 
 /** GET /v1/join-tokens */
 export const listJoinTokens = jsonRoute({
@@ -18,7 +18,6 @@ export const listJoinTokens = jsonRoute({
   operation: 'listJoinTokens',
   summary: 'Join tokens',
   description: 'All join tokens, without secrets; used and expired ones are listed for seven days.',
-  access: 'operator',
   refuses: [],
   answer: joinTokenList,
   handle: (_input, { admission }) =>
@@ -34,7 +33,6 @@ export const createJoinToken = jsonRoute({
   description:
     'A join token enrols one host: the agent exchanges it for a certificate. It works once, until it expires. The ' +
     'collector keeps only a hash, so the token cannot be shown again.',
-  access: 'operator',
   refuses: ['enrolmentOff', 'unavailable', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
   body: s.object({
     ttlMs: s.withDefault(s.integer('lifetime in milliseconds', 60_000, MAX_TOKEN_TTL_MS), 3_600_000),
@@ -70,7 +68,6 @@ export const deleteJoinToken = jsonRoute({
   operation: 'deleteJoinToken',
   summary: 'Deletes a join token',
   description: 'A deleted token cannot be used. The certificate of a node that has used it stays valid.',
-  access: 'operator',
   refuses: ['unknownToken', 'invalidRequest'],
   params: s.object({ id: text('the part of the token before the dot', 64) }),
   answer: deletedJoinToken,
@@ -89,18 +86,17 @@ export const revokeNode = jsonRoute({
   description:
     'Refuses every certificate that was issued to this node so far and ends its session. Its findings are kept. To ' +
     'connect again, a host needs a join token that was created for it, and a Kubernetes node has to be readmitted.',
-  access: 'operator',
   refuses: ['unknownNode', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
   params: s.object({ id: text('id; a name is refused', 200) }),
   body: s.object({}),
   answer: revokedNode,
-  handle: async ({ params: { id }, address }, { admission, store }) => {
+  handle: async ({ params: { id }, principal, address }, { admission, store }) => {
     // One that was enrolled and has not connected yet is known by its token only.
     const isKnown =
       (await store.nodes()).some((node) => node.id === id) ||
       admission.tokens.all().some(({ usedBy }) => usedBy === id);
     if (!isKnown) return refuse('unknownNode', `no node has the id ${JSON.stringify(id)}`, 'GET /v1/nodes lists them');
-    await admission.revoke(id, address);
+    await admission.revoke(id, callerOf({ principal, address }));
     return answer({ id });
   },
 });
@@ -114,13 +110,12 @@ export const readmitNode = jsonRoute({
   description:
     'Lets a Kubernetes node that was revoked get a certificate again with the service-account token of its agent. The ' +
     'certificates from before stay revoked.',
-  access: 'operator',
   refuses: ['unknownNode', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
   params: s.object({ id: text('id; a name is refused', 200) }),
   body: s.object({}),
   answer: readmittedNode,
-  handle: async ({ params: { id }, address }, { admission }) =>
-    (await admission.readmit(id, address))
+  handle: async ({ params: { id }, principal, address }, { admission }) =>
+    (await admission.readmit(id, callerOf({ principal, address })))
       ? answer({ id })
       : refuse('unknownNode', `no node with the id ${JSON.stringify(id)} is revoked`, 'use the id that was revoked'),
 });

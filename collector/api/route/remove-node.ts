@@ -1,7 +1,7 @@
 import { removedNode } from '../../../api/node.ts';
 import * as s from '../../../posture/schema.ts';
 import { text } from '../parameter.ts';
-import { answer, jsonRoute, refuse } from '../route.ts';
+import { answer, callerOf, jsonRoute, refuse } from '../route.ts';
 
 /** DELETE /v1/nodes/{id} */
 export const removeNode = jsonRoute({
@@ -15,8 +15,8 @@ export const removeNode = jsonRoute({
   refuses: ['unknownNode', 'nodeConnected', 'unavailable', 'invalidRequest'],
   params: s.object({ id: text('id; a name is refused', 256) }),
   answer: removedNode,
-  handle: async ({ params: { id }, address }, { removeNode }) => {
-    const given = await removeNode(id, address);
+  handle: async ({ params: { id }, principal, address }, { removeNode }) => {
+    const given = await removeNode(id, callerOf({ principal, address }));
     switch (given.outcome) {
       case 'removed':
         return answer({ id, name: given.node.name, findings: given.findings, resolved: given.resolved });

@@ -110,6 +110,14 @@ t.test('facts with a cache equal those without, over changes', { skip, timeout: 
     await docker.docker('network', 'rm', network).catch(() => undefined);
   });
   const withCache = liveNode(docker.endpoint);
+  // As the agent does: what is reported of no container is not asked about again.
+  const following = new AbortController();
+  t.teardown(() => following.abort());
+  withCache.runtime.events(
+    () => undefined,
+    (reason) => t.fail(reason),
+    following.signal,
+  );
   const without: NodeAccess = { ...liveNode(docker.endpoint), cache: createParseCache({ enabled: false }) };
   let ids: readonly string[] = [];
   let before: Facts | undefined;

@@ -70,7 +70,15 @@ export function createMemoryRuntime(endpoint: string, read: () => MemoryState | 
       const entries = await Promise.all(Object.keys(current.containers).map(inspectContainer));
       const value = entries.flatMap((entry) =>
         entry.ok
-          ? [{ id: entry.value.id, names: [entry.value.name], state: entry.value.state, imageId: entry.value.imageId }]
+          ? [
+              {
+                id: entry.value.id,
+                names: [entry.value.name],
+                state: entry.value.state,
+                imageId: entry.value.imageId,
+                revision: '',
+              },
+            ]
           : [],
       );
       return { ok: true, value, source: 'ListContainers' };

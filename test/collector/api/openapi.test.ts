@@ -55,10 +55,9 @@ void t.test('every route is in the document, and nothing else', async (t) => {
         `${path}: path parameters`,
       );
       t.ok(named.every(({ required }) => required));
-      // What makes a node of the fleet, or ends one, needs the operator token itself.
-      const ways = /^\/v1\/(?:console\/links|join-tokens.*|nodes\/.*\/(?:revoke|readmit))$/.test(path)
-        ? 1
-        : ({ '/healthz': 0, '/v1/console/sessions': 0 }[path] ?? 2);
+      // What hands out credentials needs an operator token itself.
+      const isOpen = path === '/healthz' || path === '/v1/console/sessions';
+      const ways = isOpen ? 0 : /^create(?:ConsoleLink|JoinToken|OperatorToken)$/.test(operation.operationId) ? 1 : 2;
       t.equal(operation.security.length, ways, `${path}: operator token, or a session too`);
       t.equal('401' in operation.responses, path !== '/healthz', `${path}: 401`);
     }
@@ -114,6 +113,7 @@ void t.test('real answers match the document', async (t) => {
   });
   const created = await server.fetch('/v1/join-tokens', posted({ ttlMs: 60_000 }));
   const token = { id: ((await created.json()) as { token: string }).token.split('.')[0] ?? '' };
+  const operatorToken = await server.createToken('operator');
   await server.store.putNode(nodeRow());
   await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 }));
   const put = [finding(), finding({ on: 'x', verdict: 'unknown', reason: 'not readable' })];
@@ -148,6 +148,13 @@ void t.test('real answers match the document', async (t) => {
     createJoinToken: { path: '/v1/join-tokens', init: posted({}) },
     deleteJoinToken: {
       path: `/v1/join-tokens/${token.id}`,
+      init: { method: 'DELETE', headers: { authorization: `Bearer ${TOKEN}` } },
+    },
+    getIdentity: { path: '/v1/identity' },
+    listOperatorTokens: { path: '/v1/tokens' },
+    createOperatorToken: { path: '/v1/tokens', init: posted({ role: 'viewer', scopes: ['read'] }) },
+    revokeOperatorToken: {
+      path: `/v1/tokens/${operatorToken.split('.')[1] ?? ''}`,
       init: { method: 'DELETE', headers: { authorization: `Bearer ${TOKEN}` } },
     },
     revokeNode: { path: '/v1/nodes/n1/revoke', init: posted({}) },

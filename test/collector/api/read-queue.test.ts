@@ -26,7 +26,7 @@ await t.test(
       return 'read';
     };
     const outcomes = await Promise.all(
-      Array.from({ length: 200 }, () => queue.run(read, (ms) => `retry in ${String(ms)}`)),
+      Array.from({ length: 200 }, () => queue.run('a', read, (ms) => `retry in ${String(ms)}`)),
     );
     const served = outcomes.filter((outcome) => outcome === 'read').length;
     t.ok(served * 40 <= 100 + 40 + clock.monotonic() / 2, `${String(served)} reads in ${String(clock.monotonic())} ms`);
@@ -40,6 +40,7 @@ await t.test('a read that fails counts, rejects, and does not stop the next', as
   const { clock, spend } = manualClock();
   const queue = createReadQueue(clock);
   const failing = queue.run(
+    'a',
     async () => {
       spend(1000);
       throw new Error('the store failed');
@@ -49,10 +50,25 @@ await t.test('a read that fails counts, rejects, and does not stop the next', as
   await t.rejects(failing, { message: 'the store failed' });
   t.equal(
     await queue.run(
+      'a',
       async () => 'read',
       () => 'refused',
     ),
     'read',
   );
   t.ok(clock.monotonic() >= 1000 + 1800, 'the next one waited until the long one was made up for');
+});
+
+await t.test('a caller with one request does not wait behind the many of another', async (t) => {
+  const { clock, spend } = manualClock();
+  const queue = createReadQueue(clock);
+  const order: string[] = [];
+  const read = (name: string) => async (): Promise<void> => {
+    order.push(name);
+    spend(40);
+  };
+  const many = Array.from({ length: 50 }, () => queue.run('many', read('many'), () => undefined));
+  await queue.run('one', read('one'), () => t.fail('refused'));
+  t.ok(order.indexOf('one') <= 2, `place ${String(order.indexOf('one'))}`);
+  await Promise.all(many);
 });

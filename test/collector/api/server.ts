@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { startApi } from '../../../collector/api/api.ts';
 import type { ApiOptions } from '../../../collector/api/api.ts';
+import type { Role, Scope } from '../../../api/access.ts';
+import { openOperatorTokens } from '../../../collector/operator-tokens.ts';
+import type { OperatorTokens } from '../../../collector/operator-tokens.ts';
 import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import type { EventBus } from '../../../collector/store/event-bus.ts';
@@ -15,7 +18,7 @@ import type { Commit, Store } from '../../../collector/store/store.ts';
 import { systemClock } from '../../../service/clock.ts';
 import type { LogFields, Logger } from '../../../service/log.ts';
 
-/** The token of the server. */
+/** The token in the token file of the server: an admin. */
 export const TOKEN = 'c2VjcmV0LXRva2VuLW9mLXRoZS10ZXN0LXN1aXRlLTAwMDE';
 
 /** A running API over a real store, and what is behind it. */
@@ -24,6 +27,9 @@ export interface ApiServer {
   readonly port: number;
   readonly store: Store;
   readonly eventBus: EventBus;
+  readonly operatorTokens: OperatorTokens;
+  /** The text of a new operator token, good for an hour. */
+  readonly createToken: (role: Role, scopes?: readonly Scope[]) => Promise<string>;
   readonly logged: readonly { readonly level: string; readonly fields: LogFields; readonly message: string }[];
   /** Requests with the right token unless `init` says otherwise. */
   readonly fetch: (path: string, init?: RequestInit) => Promise<Response>;
@@ -77,9 +83,11 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     addresses: options.addresses ?? (() => ({ nodes: '127.0.0.1:7443', api: '127.0.0.1:7480', console: '' })),
     clock,
   });
+  const operatorTokens = await openOperatorTokens(join(directory, 'operator-tokens.json'), clock);
   const api = await startApi({
     listen: { host: '127.0.0.1', port: 0 },
-    token: TOKEN,
+    fileToken: TOKEN,
+    operatorTokens,
     store,
     queries: options.queries ?? { ask: answerNothing },
     eventBus,
@@ -114,6 +122,11 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     port: api.address.port,
     store,
     eventBus,
+    operatorTokens,
+    createToken: async (role, scopes = []) => {
+      const created = await operatorTokens.create({ name: role, role, scopes, ttlMs: 3_600_000, createdBy: 'test' });
+      return created?.text ?? '';
+    },
     logged,
     close,
     fetch: (path, init = {}) =>

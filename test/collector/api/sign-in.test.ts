@@ -47,8 +47,8 @@ void t.test('a link signs in once, and the session reads everything but asks for
   t.equal(again.status, 401);
   t.match(again.body.error, { code: 'unauthorized', message: /used already/ });
   const refused = await askLink(server, token);
-  t.equal(refused.status, 401, 'a session cannot make others');
-  t.match(refused.body.error, { code: 'unauthorized', message: /operator token itself/ });
+  t.equal(refused.status, 403, 'a session cannot make others');
+  t.match(refused.body.error, { code: 'forbidden', message: /session of the console/ });
 
   const pasted = await openSession(server, { token: ` ${TOKEN}\n` });
   t.equal(pasted.status, 200, 'the operator token, pasted by a person');
@@ -56,7 +56,7 @@ void t.test('a link signs in once, and the session reads everything but asks for
   await clock.advance(SESSION_MS);
   const over = await server.fetch('/v1/nodes', { headers: bearer(token) });
   t.equal(over.status, 401);
-  t.match(await over.json(), { error: { code: 'unauthorized', message: 'this session is over' } });
+  t.match(await over.json(), { error: { code: 'unauthorized', message: 'the session has ended' } });
 
   const logged = JSON.stringify(server.logged);
   for (const secret of [link.body.code, token, TOKEN, pasted.body.token])

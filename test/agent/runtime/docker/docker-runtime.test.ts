@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { createDockerRuntime } from '../../../../agent/runtime/docker/docker-runtime.ts';
 import { parseEvent } from '../../../../agent/runtime/docker/events.ts';
@@ -186,6 +187,32 @@ void t.test('events', async (t) => {
     });
   });
   t.strictSame((await follow(drop)).events, expected, 'in pieces of seven bytes');
+});
+
+void t.test('a list has revisions only of a Docker daemon whose events are followed', async (t) => {
+  const list = JSON.stringify([{ Id: '0af3', Names: ['/shop'], State: 'running', Status: 'Up 5 minutes' }]);
+  for (const [header, expected] of [
+    ['', /./],
+    ['Libpod-API-Version: 5.4.2\r\n', /^$/],
+  ] as const) {
+    const path = await startEngine(t, (socket) => {
+      socket.on('data', (bytes: Buffer) => {
+        if (bytes.toString().startsWith('GET /events')) return socket.write(`HTTP/1.1 200 OK\r\n${header}\r\n`);
+        return socket.write(http(`200 OK\r\n${header.trimEnd() || 'Server: Docker'}`, list));
+      });
+    });
+    const runtime = createDockerRuntime({ endpoint: `unix://${path}` });
+    t.match(await runtime.listContainers(), { value: [{ revision: /^$/ }] });
+    const stopping = new AbortController();
+    runtime.events(
+      () => undefined,
+      () => t.fail('the stream goes on'),
+      stopping.signal,
+    );
+    await sleep(100);
+    t.match(await runtime.listContainers(), { value: [{ revision: expected }] }, header);
+    stopping.abort();
+  }
 });
 
 void t.test('an event with a long command and many labels does not end the stream', async (t) => {
