@@ -6,6 +6,7 @@ const BENCHMARKS = Object.freeze({
   scan: 'one `plimsoll scan`: CPU, time and memory, beside `docker inspect` and docker-bench-security',
   agent: 'a running agent: memory, idle CPU and wire, a sweep, from the start of a container to its row',
   soak: 'a simulated day with containers that come and go: growth of memory, descriptors and spool',
+  fleet: 'a collector with thousands of simulated agents: memory, heartbeats, changes, live query, a storm',
   ingest: 'finding changes a second, from the stream to the commit of the collector',
 });
 

@@ -4,13 +4,12 @@
 // Usage: node bench/ingest.ts [--runs 3] [--nodes 20] [--findings 5000] [--changes 100000] [--templates FILE]
 //                             [--only wire,local,floor,decode] [--phases first,evidence,...] [--profile DIR]
 //                             [--watched]: somebody reads the event stream all the time, and has read it to its end
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startDockerd, TEST_IMAGE } from '../scripts/dockerd.mjs';
-import { NODE, ROOT, setUp } from '../scripts/setup.mjs';
+import { setUp } from '../scripts/setup.mjs';
 import { issueCertificate } from '../service/tls/issue.ts';
 import { PHASES } from './ingest/changes.ts';
 import { collector, decoder } from './ingest/collector.ts';
@@ -19,6 +18,7 @@ import { floor, local } from './ingest/local.ts';
 import { serveRole, startRole } from './ingest/roles.ts';
 import type { Role } from './ingest/roles.ts';
 import { sender } from './ingest/sender.ts';
+import { scanTemplates } from './ingest/templates.ts';
 
 const ROLES = { collector, decoder, local, floor, sender };
 
@@ -44,6 +44,7 @@ const [nodes, findingsPerNode, changes] = [values.nodes, values.findings, values
 const phases = PHASES.filter((phase) => values.phases.split(',').includes(phase));
 /** What is measured runs on the first core, what feeds it on the second. */
 const [MEASURED, FEEDING] = [0, 1];
+const SCRIPT = fileURLToPath(import.meta.url);
 
 /** What one phase cost; `changes` were made. */
 interface Row extends Mark {
@@ -60,7 +61,7 @@ async function run(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-bench-'));
   try {
     const templates = values.templates ?? join(directory, 'scan.json');
-    if (values.templates === undefined) writeFileSync(templates, await scan());
+    if (values.templates === undefined) writeFileSync(templates, await scanTemplates());
     const rows: Row[] = [];
     for (let index = 0; index < Number(values.runs); index += 1) {
       const place = mkdtempSync(join(directory, 'run-'));
@@ -78,33 +79,21 @@ async function run(): Promise<void> {
   }
 }
 
-/** The findings of this machine with three containers on it. */
-async function scan(): Promise<string> {
-  const daemon = await startDockerd();
-  if (daemon.socket === undefined) throw new Error(`no Docker daemon: ${daemon.reason}`);
-  const env = { ...process.env, DOCKER_HOST: `unix://${daemon.socket}` };
-  const said = (command: string, ...args: string[]): string =>
-    spawnSync(command, args, { env, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 }).stdout;
-  try {
-    for (const name of ['web', 'shop', 'db'])
-      said('docker', 'run', '-d', '--name', `bench-${name}`, TEST_IMAGE, '/bin/sleep', '36000');
-    return said(NODE, join(ROOT, 'bin', 'plimsoll.js'), 'scan', '--output', 'json');
-  } finally {
-    await daemon.stop();
-  }
-}
-
 async function overWire(name: string, role: string, directory: string, templates: string): Promise<Row[]> {
   const authority = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
   const server = await issueCertificate({ kind: 'server', names: ['localhost'] }, authority, Date.now());
   const tls = { ca: authority.certificatePem, cert: server.certificatePem, key: server.keyPem };
-  const measured = await startRole(role, { tls, directory }, { core: MEASURED, profile: values.profile });
+  const measured = await startRole(
+    role,
+    { tls, directory },
+    { script: SCRIPT, core: MEASURED, profile: values.profile },
+  );
   const identities = [];
   for (const nodeId of nodeIds())
     identities.push({ nodeId, issued: await issueCertificate({ kind: 'node', nodeId }, authority, Date.now()) });
   const address = await measured.ask<string>({ do: 'run' });
   const options = { address, ca: tls.ca, identities, templates, findingsPerNode };
-  const feeding = await startRole('sender', options, { core: FEEDING });
+  const feeding = await startRole('sender', options, { script: SCRIPT, core: FEEDING });
   const isWatched = values.watched && role === 'collector';
   if (isWatched) await feeding.ask({ do: 'watch', at: await measured.ask<number>({ do: 'watch' }) });
   const rows: Row[] = [];
@@ -134,7 +123,7 @@ async function compare(measured: Role, told: readonly { nodeId: string; digest: 
 
 async function without(name: string, role: string, directory: string, templates: string): Promise<Row[]> {
   const options = { directory, nodes: nodeIds(), templates, findingsPerNode };
-  const measured = await startRole(role, options, { core: MEASURED, profile: values.profile });
+  const measured = await startRole(role, options, { script: SCRIPT, core: MEASURED, profile: values.profile });
   const rows: Row[] = [];
   for (const phase of phases) {
     const prepared = await measured.ask<{ changes: number }>({ do: 'prepare', phase, changes: changes / nodes });

@@ -46,3 +46,14 @@ export function limitMessages(call: object, maxBytes: number): void {
   const { decoder } = (call as { call?: { decoder?: { maxReadMessageLength?: number } } }).call ?? {};
   if (decoder?.maxReadMessageLength !== undefined) decoder.maxReadMessageLength = maxBytes;
 }
+
+/**
+ * Releases the parts of the last whole message of one server call. The decoder of grpc-js holds them until the next
+ * message begins: of each idle session, up to the largest message. Not to be called before the message was received.
+ */
+export function releaseLastMessage(call: object): void {
+  const { decoder } =
+    (call as { call?: { decoder?: { readState?: number; readPartialMessage?: unknown[] } } }).call ?? {};
+  // State 0: between two messages.
+  if (decoder?.readState === 0) decoder.readPartialMessage = [];
+}

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { NODE } from '../../scripts/setup.mjs';
 
 /** What a process of the measurement is asked to do. */
@@ -17,25 +16,24 @@ export interface Ask {
 
 /** One process of the measurement, on one core. */
 export interface Role {
-  readonly ask: <T>(ask: Ask) => Promise<T>;
+  readonly ask: <T>(ask: object) => Promise<T>;
   readonly stop: () => Promise<void>;
 }
 
-/** Starts `bench/ingest.ts --role NAME` on a core of its own; `options` are what the role is made with. */
+/** Starts `SCRIPT --role NAME`, on one core if it is given; `options` are what the role is made with. */
 export async function startRole(
   name: string,
   options: object,
-  { core, profile }: { readonly core: number; readonly profile?: string | undefined },
+  { script, core, profile }: { readonly script: string; readonly core?: number; readonly profile?: string | undefined },
 ): Promise<Role> {
   const flags = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile, '--cpu-prof-interval', '500'];
-  const file = fileURLToPath(new URL('../ingest.ts', import.meta.url));
-  const child = spawn('taskset', ['-c', String(core), NODE, ...flags, file, '--role', name], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const args = [...flags, script, '--role', name];
+  const [command, words] = core === undefined ? [NODE, args] : ['taskset', ['-c', String(core), NODE, ...args]];
+  const child = spawn(command, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   child.send(options);
   await answer(child);
   return {
-    ask: async <T>(ask: Ask) => {
+    ask: async <T>(ask: object) => {
       child.send(ask);
       return (await answer(child)) as T;
     },
@@ -60,17 +58,17 @@ function answer(child: ChildProcess): Promise<unknown> {
 }
 
 /** Runs in the process of a role: answers what it is asked until the parent lets go. */
-export function serveRole(
-  open: (options: never) => Promise<(ask: Ask) => Promise<unknown>> | ((ask: Ask) => Promise<unknown>),
+export function serveRole<Request>(
+  open: (options: never) => Promise<(ask: Request) => Promise<unknown>> | ((ask: Request) => Promise<unknown>),
 ): void {
-  let act: ((ask: Ask) => Promise<unknown>) | undefined;
+  let act: ((ask: Request) => Promise<unknown>) | undefined;
   const respond = async (message: unknown): Promise<void> => {
     if (act === undefined) {
       act = await open(message as never);
       process.send?.({});
       return;
     }
-    process.send?.({ answer: await act(message as Ask) });
+    process.send?.({ answer: await act(message as Request) });
   };
   process.on('message', (message) => void respond(message));
   process.on('disconnect', () => process.exit(0));

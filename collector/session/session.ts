@@ -3,7 +3,7 @@ import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
 import type { LogFields, Logger } from '../../service/log.ts';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import { sleep } from '../../service/clock.ts';
-import { limitMessages, readOneAtATime } from '../../service/grpc-internals.ts';
+import { limitMessages, readOneAtATime, releaseLastMessage } from '../../service/grpc-internals.ts';
 import { StoreError } from '../store/error.ts';
 import { createMessageHandler } from './message-handler.ts';
 import type { MessageHandler, MessageHandlerContext } from './message-handler.ts';
@@ -103,22 +103,32 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
   readOneAtATime(call);
   limitMessages(call, MAX_HELLO_BYTES);
   context.onStart(end);
-  try {
-    // The stream must not be destroyed when we stop reading: the status has still to go out.
-    for await (const bytes of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      const next = context.quota.next(isDelta(bytes));
-      if ('excess' in next) end({ code: status.RESOURCE_EXHAUSTED, details: next.excess });
-      else if (next.waitMs > 0) await sleep(clock, next.waitMs, over);
-      // Only one session at a time has findings in memory that are not in the writer's queue.
-      const leave = isDelta(bytes) ? await context.intake.acquire() : undefined;
-      try {
-        if (over.aborted) break;
-        const ending = await take(bytes);
-        if (ending !== undefined) end(ending);
-      } finally {
-        leave?.();
-      }
+  const receive = async (bytes: Buffer): Promise<void> => {
+    const next = context.quota.next(isDelta(bytes));
+    if ('excess' in next) end({ code: status.RESOURCE_EXHAUSTED, details: next.excess });
+    else if (next.waitMs > 0) await sleep(clock, next.waitMs, over);
+    // Only one session at a time has findings in memory that are not in the writer's queue.
+    const leave = isDelta(bytes) ? await context.intake.acquire() : undefined;
+    try {
+      if (over.aborted) return;
+      const ending = await take(bytes);
+      if (ending !== undefined) end(ending);
+    } finally {
+      leave?.();
     }
+  };
+  // The stream must not be destroyed when we stop reading: the status has still to go out. Not `for await`: its
+  // variable would hold the last message, which may be large, until the next one comes.
+  const messages = call.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
+  const receiveNext = async (): Promise<boolean> => {
+    const { value } = await messages.next();
+    releaseLastMessage(call);
+    if (value !== undefined) await receive(value);
+    return value !== undefined && !over.aborted;
+  };
+  try {
+    while (await receiveNext());
+    await messages.return?.();
     await held.handler?.settled();
     end({ code: status.OK, details: '' });
   } catch (error) {

@@ -4,7 +4,7 @@ import { Client, credentials, Server, ServerCredentials, status } from '@grpc/gr
 import type { ClientDuplexStream, ServerDuplexStream } from '@grpc/grpc-js';
 import t from 'tap';
 import type { Test } from 'tap';
-import { limitMessages, readOneAtATime, trackSockets } from '../../service/grpc-internals.ts';
+import { limitMessages, readOneAtATime, releaseLastMessage, trackSockets } from '../../service/grpc-internals.ts';
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
@@ -70,6 +70,28 @@ void t.test('a message over the limit of its call ends it, one within it does no
   t.equal((await received).length, 100);
   client.write(Buffer.alloc(101));
   t.equal(await ended, status.RESOURCE_EXHAUSTED);
+});
+
+void t.test('a call that waits for its next message does not hold the last one', async (t) => {
+  const { client, server } = await open(t);
+  const held = (): number => {
+    const { decoder } = (server as unknown as { call: { decoder: { readPartialMessage: Buffer[] } } }).call;
+    return decoder.readPartialMessage.reduce((sum, { length }) => sum + length, 0);
+  };
+  const messages = server.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+  for (const size of [100_000, 10]) {
+    client.write(Buffer.alloc(size, 1));
+    t.equal(((await messages.next()).value as Buffer).length, size);
+    t.equal(held(), size, 'grpc-js holds it');
+    releaseLastMessage(server);
+    t.equal(held(), 0);
+  }
+  // In the middle of a message its parts stay.
+  const { decoder } = (server as unknown as { call: { decoder: { write: (data: Buffer) => Buffer[] } } }).call;
+  const framed = Buffer.concat([Buffer.from([0, 0, 0, 0, 4]), Buffer.from('text')]);
+  t.same(decoder.write(framed.subarray(0, 7)), []);
+  releaseLastMessage(server);
+  t.same(decoder.write(framed.subarray(7)), [framed]);
 });
 
 void t.test('the sockets of a client are known', (t) => {

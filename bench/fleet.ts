@@ -1,0 +1,254 @@
+// How a collector carries a large fleet: simulated agents, each with a certificate and a TLS connection of its own, in
+// processes of their own, against `plimsoll collector` as it is run for people.
+// Usage: npm run bench -- fleet [--agents 2000]; --help for the rest.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import { setUp } from '../scripts/setup.mjs';
+import { ensureAuthority } from '../service/tls/authority.ts';
+import { cpuMs, memoryMiB } from './agent/process-cost.ts';
+import { startProgram } from './agent/programs.ts';
+import type { Program } from './agent/programs.ts';
+import { percentile, printFigures } from './figures.ts';
+import type { Figure } from './figures.ts';
+import { agents } from './fleet/agents.ts';
+import type { AgentsOptions, AgentsRequest, AgentsState } from './fleet/agents.ts';
+import { serveRole, startRole } from './ingest/roles.ts';
+import type { Role } from './ingest/roles.ts';
+import { scanTemplates } from './ingest/templates.ts';
+
+const HELP = `Measures a collector with a fleet of simulated agents.
+
+  --agents N        agents, each with a TLS connection (2000)
+  --findings N      findings of each agent (150)
+  --processes N     processes that hold the agents (4)
+  --connect N       new connections a second (400)
+  --seconds N       length of the windows for heartbeats and changes (30)
+  --changes N       changes a second, one finding each (2000)
+  --queries N       live queries over all agents (20)
+  --only WORDS      of heartbeats,changes,query,storm (all)
+  --templates FILE  output of \`plimsoll scan -o json\` that the findings are made of (a scan of this machine)
+  --profile DIR     write a CPU profile of the collector there
+  --output json     the figures for programs
+
+The collector runs on the first core, the agents on the others.`;
+
+const { values } = parseArgs({
+  options: {
+    role: { type: 'string' },
+    agents: { type: 'string', default: '2000' },
+    findings: { type: 'string', default: '150' },
+    processes: { type: 'string', default: '4' },
+    connect: { type: 'string', default: '400' },
+    seconds: { type: 'string', default: '30' },
+    changes: { type: 'string', default: '2000' },
+    queries: { type: 'string', default: '20' },
+    only: { type: 'string', default: 'heartbeats,changes,query,storm' },
+    templates: { type: 'string' },
+    profile: { type: 'string' },
+    output: { type: 'string', default: 'table' },
+    help: { type: 'boolean', default: false },
+  },
+});
+/** As a real agent is asked to (collector/session/settings.ts). */
+const HEARTBEAT_MS = 30_000;
+const SETTLE_TIMEOUT_MS = 120_000;
+
+if (values.role !== undefined) serveRole(agents);
+else if (values.help) console.log(HELP);
+else await run();
+
+async function run(): Promise<void> {
+  setUp();
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-bench-'));
+  const closing: (() => Promise<void> | void)[] = [() => rmSync(directory, { recursive: true, force: true })];
+  try {
+    const templates = values.templates ?? join(directory, 'scan.json');
+    if (values.templates === undefined) writeFileSync(templates, await scanTemplates());
+    printFigures(await measure({ directory, templates, closing }), values.output);
+  } finally {
+    for (const close of closing.toReversed()) await close();
+  }
+}
+
+interface Fleet {
+  readonly collector: () => Program;
+  readonly restart: () => Promise<void>;
+  readonly ask: (request: AgentsRequest) => Promise<AgentsState>;
+  readonly query: (expression: string) => Promise<number>;
+}
+
+async function measure(context: {
+  readonly directory: string;
+  readonly templates: string;
+  readonly closing: (() => Promise<void> | void)[];
+}): Promise<readonly Figure[]> {
+  const only = new Set(values.only.split(','));
+  const count = Number(values.agents);
+  const fleet = await openFleet(context);
+  const figures: Figure[] = [];
+  const emptyMiB = memoryMiB(fleet.collector().pid);
+  const before = { cpu: cpuMs(fleet.collector().pid), wall: performance.now() };
+  await fleet.ask({ do: 'connect', perSecond: Number(values.connect) / Number(values.processes) });
+  const connected = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
+  if (connected.connected !== count)
+    throw new Error(`${String(connected.connected)} of ${values.agents} agents are connected`);
+  figures.push(
+    { name: 'first transfer of all agents', unit: 's', value: (performance.now() - before.wall) / 1000 },
+    {
+      name: 'CPU for an agent that connects and sends all',
+      unit: 'ms',
+      value: (cpuMs(fleet.collector().pid) - before.cpu) / count,
+    },
+  );
+  await fleet.ask({ do: 'heartbeats', intervalMs: HEARTBEAT_MS });
+  if (only.has('heartbeats')) figures.push(...(await heartbeats(fleet)));
+  figures.push(
+    {
+      name: 'memory of the collector',
+      unit: 'MiB resident',
+      value: memoryMiB(fleet.collector().pid),
+      goal: (1200 * count) / 10_000,
+    },
+    {
+      name: 'memory for an agent',
+      unit: 'KiB',
+      value: ((memoryMiB(fleet.collector().pid) - emptyMiB) * 1024) / count,
+      goal: 120,
+    },
+  );
+  if (only.has('changes')) figures.push(...(await changes(fleet)));
+  if (only.has('query')) figures.push(...(await queries(fleet)));
+  if (only.has('storm')) figures.push(...(await storm(fleet)));
+  const end = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
+  figures.push({ name: 'full transfers after the first', unit: '', value: end.resyncs, goal: 0 });
+  await fleet.ask({ do: 'end' });
+  return figures;
+}
+
+async function heartbeats(fleet: Fleet): Promise<readonly Figure[]> {
+  await sleep(5000);
+  const [pid, seconds] = [fleet.collector().pid, Number(values.seconds)];
+  const before = { cpu: cpuMs(pid), wall: performance.now() };
+  await sleep(seconds * 1000);
+  const share = ((cpuMs(pid) - before.cpu) / (performance.now() - before.wall)) * 100;
+  return [{ name: 'heartbeats', unit: '% of a core', value: share, goal: 20 }];
+}
+
+async function changes(fleet: Fleet): Promise<readonly Figure[]> {
+  const [pid, seconds, perSecond] = [fleet.collector().pid, Number(values.seconds), Number(values.changes)];
+  const start = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
+  const before = { cpu: cpuMs(pid), wall: performance.now() };
+  const made = await fleet.ask({ do: 'change', perSecond: perSecond / Number(values.processes), seconds });
+  const settled = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
+  const done = settled.changes - start.changes;
+  const ackMs = [...made.ackMs, ...settled.ackMs];
+  return [
+    {
+      name: 'a delta with one change, stream to commit',
+      unit: 'us CPU',
+      value: ((cpuMs(pid) - before.cpu) * 1000) / done,
+      goal: 60,
+    },
+    { name: 'changes taken', unit: 'a second', value: (done / (performance.now() - before.wall)) * 1000 },
+    { name: 'from a change to its Ack, p99', unit: 'ms', value: percentile(ackMs, 0.99) },
+  ];
+}
+
+async function queries(fleet: Fleet): Promise<readonly Figure[]> {
+  const times: number[] = [];
+  for (let index = 0; index < Number(values.queries); index += 1) {
+    const startedMs = performance.now();
+    const answered = await fleet.query('kernel.release');
+    if (answered !== Number(values.agents)) throw new Error(`${String(answered)} agents answered a query`);
+    times.push(performance.now() - startedMs);
+  }
+  return [{ name: 'live query over all agents, p95', unit: 'ms', value: percentile(times, 0.95), goal: 1000 }];
+}
+
+/** The collector is killed and started again while findings change; then all agents connect at once. */
+async function storm(fleet: Fleet): Promise<readonly Figure[]> {
+  const start = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
+  const changing = fleet.ask({ do: 'change', perSecond: 50, seconds: 10 });
+  const startedMs = performance.now();
+  await fleet.restart();
+  await changing;
+  const settled = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
+  return [
+    {
+      name: 'all agents connected and acknowledged after a kill',
+      unit: 's',
+      value: (performance.now() - startedMs) / 1000,
+    },
+    { name: 'agents that did not come back', unit: '', value: settled.agents - settled.connected, goal: 0 },
+    {
+      name: 'connections that were made again',
+      unit: 'an agent',
+      value: (settled.reconnects - start.reconnects) / settled.agents,
+    },
+    { name: 'memory of the collector after it', unit: 'MiB resident', value: memoryMiB(fleet.collector().pid) },
+  ];
+}
+
+async function openFleet({
+  directory,
+  templates,
+  closing,
+}: {
+  readonly directory: string;
+  readonly templates: string;
+  readonly closing: (() => Promise<void> | void)[];
+}): Promise<Fleet> {
+  const profile = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
+  const start = (listen: string): Promise<Program> =>
+    startProgram(
+      ['collector', `--data-dir=${directory}`, `--listen=${listen}`, '--api=127.0.0.1:0', '--sink-ndjson=off'],
+      profile,
+    );
+  let collector = await start('127.0.0.1:0');
+  closing.push(() => collector.stop());
+  const { listen } = collector.ready as { listen: { port: number } };
+  const address = `127.0.0.1:${String(listen.port)}`;
+  const token = readFileSync(join(directory, 'operator-token'), 'utf8').trim();
+  const authority = await ensureAuthority(join(directory, 'tls'), Date.now());
+  const roles: Role[] = [];
+  const [count, processes] = [Number(values.agents), Number(values.processes)];
+  for (let index = 0; index < processes; index += 1) {
+    const nodeIds = Array.from({ length: count }, (_, number) => `node-${String(number + 1)}`).filter(
+      (_, number) => number % processes === index,
+    );
+    const options: AgentsOptions = { address, authority, nodeIds, templates, findings: Number(values.findings) };
+    roles.push(await startRole('agents', options, { script: fileURLToPath(import.meta.url) }));
+    closing.push(() => roles[index]?.stop());
+  }
+  return {
+    collector: () => collector,
+    restart: async () => {
+      process.kill(collector.pid, 'SIGKILL');
+      await sleep(1000);
+      collector = await start(address);
+    },
+    ask: async (request) => {
+      const states = await Promise.all(roles.map((role) => role.ask<AgentsState>(request)));
+      const sum = (key: Exclude<keyof AgentsState, 'ackMs'>): number =>
+        states.reduce((total, state) => total + state[key], 0);
+      const [agents, connected, pending, changes, resyncs, reconnects] = (
+        ['agents', 'connected', 'pending', 'changes', 'resyncs', 'reconnects'] as const
+      ).map(sum) as [number, number, number, number, number, number];
+      return { agents, connected, pending, changes, resyncs, reconnects, ackMs: states.flatMap(({ ackMs }) => ackMs) };
+    },
+    query: async (expression) => {
+      const { api } = collector.ready as { api: { port: number } };
+      const response = await fetch(`http://127.0.0.1:${String(api.port)}/v1/query`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ expression, deadlineMs: 30_000 }),
+      });
+      const { answers } = (await response.json()) as { answers: readonly { outcome: string }[] };
+      return answers.filter(({ outcome }) => outcome === 'ok').length;
+    },
+  };
+}
