@@ -21,6 +21,7 @@ import { openNodeAdmission } from './enrollment/open.ts';
 import { accessFromKubeconfig, accessFromPod } from './kubernetes/access.ts';
 import { createKubernetesApi } from './kubernetes/api-client.ts';
 import type { KubernetesApi } from './kubernetes/api-client.ts';
+import { publishAuthority } from './kubernetes/publish-authority.ts';
 import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
 import type { DiskProbe } from './disk-probe.ts';
 import { createNodeLookup } from './node-lookup.ts';
@@ -224,6 +225,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const enroll = await admission.listen((nodeId) => server.nodes().some(({ id }) => id === nodeId));
   steps.push({ name: 'enrolment', close: admission.close });
   startNodeRetention(options, server, steps);
+  if (kubernetes !== undefined) startPublication(options, { api: kubernetes, authorities: () => tls.ca }, steps);
   const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));
   const ready = {
     api: api.address,
@@ -269,6 +271,24 @@ async function openKubernetes({ kubernetes, kubernetesApi }: Settings): Promise<
   if (kubernetes === 'off') return undefined;
   const inCluster = kubernetes === 'in-cluster';
   return createKubernetesApi(inCluster ? accessFromPod(kubernetesApi) : await accessFromKubeconfig(kubernetes));
+}
+
+/** Publishes the CA for agents in pods where that is wanted: runs until the collector ends. */
+function startPublication(
+  { settings, clock, log }: CollectorOptions,
+  source: { readonly api: KubernetesApi; readonly authorities: () => string },
+  steps: ClosingStep[],
+): void {
+  const { kubernetesCaConfigMap: configMap } = settings;
+  if (configMap === 'off') return;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const published = publishAuthority({ ...source, configMap, clock, random: Math.random, log, signal });
+  const close = async (): Promise<void> => {
+    stop.abort();
+    await published;
+  };
+  steps.push({ name: 'CA in Kubernetes', close });
 }
 
 function attestationOf(settings: Settings, api: KubernetesApi): AttestToken {

@@ -31,6 +31,8 @@ export type KubernetesResult<T> =
 export interface KubernetesApi {
   readonly get: <T>(path: string, schema: s.Schema<T>, form?: ObjectForm) => Promise<KubernetesResult<T>>;
   readonly create: <T>(path: string, body: unknown, schema: s.Schema<T>) => Promise<KubernetesResult<T>>;
+  /** Merges `body` into an object (RFC 7386). */
+  readonly patch: <T>(path: string, body: unknown, schema: s.Schema<T>) => Promise<KubernetesResult<T>>;
   readonly close: () => void;
 }
 
@@ -41,6 +43,12 @@ const ACCEPT: Readonly<Record<ObjectForm, string>> = Object.freeze({
   whole: 'application/json',
   metadata: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io',
   metadataList: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io',
+});
+
+const CONTENT_TYPE: Readonly<Record<Call['method'], string>> = Object.freeze({
+  GET: '',
+  POST: 'application/json',
+  PATCH: 'application/merge-patch+json',
 });
 
 const DEADLINE_MS = 10_000;
@@ -69,12 +77,14 @@ export function createKubernetesApi(access: KubernetesAccess, deadlineMs = DEADL
     get: (path, schema, form = 'whole') => call({ method: 'GET', path, accept: ACCEPT[form] }, schema),
     create: (path, body, schema) =>
       call({ method: 'POST', path, accept: ACCEPT.whole, body: JSON.stringify(body) }, schema),
+    patch: (path, body, schema) =>
+      call({ method: 'PATCH', path, accept: ACCEPT.whole, body: JSON.stringify(body) }, schema),
     close: () => agent.destroy(),
   };
 }
 
 interface Call {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH';
   readonly path: string;
   readonly accept: string;
   readonly body?: string | undefined;
@@ -126,7 +136,7 @@ function send({ access, credentials, agent, deadlineMs, ...call }: Sending): Pro
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(call.body === undefined
           ? {}
-          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(call.body) }),
+          : { 'content-type': CONTENT_TYPE[call.method], 'content-length': Buffer.byteLength(call.body) }),
       },
       signal: deadline,
     });

@@ -40,6 +40,8 @@ export function createBaseLayer(architecture: string): Layer {
       file('/etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n'),
       // The list of Mozilla that Node.js brings; the list of this machine may hold further authorities.
       file('/etc/ssl/certs/ca-certificates.crt', `${rootCertificates.join('\n')}\n`),
+      // Without it, the umask of the runtime decides whether other users than root can enter.
+      { path: '/', type: 'directory', mode: 0o755 },
       { path: '/tmp', type: 'directory', mode: 0o1777 },
       { path: DATA_DIRECTORY, type: 'directory', mode: 0o700, owner: IMAGE_UID },
     ],

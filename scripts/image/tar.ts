@@ -43,7 +43,7 @@ export function withParents(entries: readonly Entry[]): readonly Entry[] {
 
 function header(entry: Entry, size: number, mtimeSeconds: number): Buffer {
   const block = Buffer.alloc(BLOCK);
-  const { name, prefix } = splitPath(entry.path.slice(1) + (entry.type === 'directory' ? '/' : ''));
+  const { name, prefix } = splitPath(archivePath(entry));
   const octal = (value: number, length: number): string => `${value.toString(8).padStart(length - 1, '0')}\0`;
   const owner = octal(entry.owner ?? 0, 8);
   block.write(name, 0);
@@ -56,6 +56,11 @@ function header(entry: Entry, size: number, mtimeSeconds: number): Buffer {
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${octal(sum, 7)} `, 148);
   return block;
+}
+
+function archivePath({ path, type }: Entry): string {
+  if (path === '/') return './';
+  return path.slice(1) + (type === 'directory' ? '/' : '');
 }
 
 function splitPath(path: string): { readonly name: string; readonly prefix: string } {

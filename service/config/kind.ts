@@ -97,6 +97,25 @@ export function serviceAccounts(): Kind<readonly string[]> {
   };
 }
 
+/** A Kubernetes object of a namespace. */
+export interface ConfigMapReference {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** A ConfigMap as `namespace/name`, or `off`. */
+export function configMapOrOff(): Kind<ConfigMapReference | 'off'> {
+  return {
+    name: 'ConfigMap or off',
+    expects: 'a ConfigMap such as plimsoll-agents/plimsoll-ca, or off',
+    read: (text) => {
+      if (text === 'off') return text;
+      const [, namespace, name] = /^([a-z0-9-]{1,63})\/([a-z0-9][a-z0-9.-]{0,252})$/.exec(text) ?? [];
+      return namespace === undefined || name === undefined ? undefined : { namespace, name };
+    },
+  };
+}
+
 /** An identifier of letters, digits, dots, dashes and underscores; `or` is accepted as well. */
 export function identifier(or?: string): Kind<string> {
   return {

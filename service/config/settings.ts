@@ -1,6 +1,7 @@
 import {
   address,
   addressOrOff,
+  configMapOrOff,
   dockerEndpoints,
   duration,
   formatAddress,
@@ -111,6 +112,13 @@ export const SETTINGS = Object.freeze({
     kind: identifier(''),
     default: { from: () => '', text: 'the uid of the namespace `kube-system`' },
     description: 'Identifier of the Kubernetes cluster in the certificates of its nodes.',
+    programs: COLLECTOR,
+  },
+  'kubernetes-ca-config-map': {
+    kind: configMapOrOff(),
+    default: 'off',
+    description:
+      'ConfigMap, as `namespace/name`, in which the collector keeps the CA of the fleet under the key `ca.crt`, for `join-ca-file` of agents in pods. It must exist. `off`: none.',
     programs: COLLECTOR,
   },
   join: {
