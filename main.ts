@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname } from 'node:path';
@@ -155,6 +154,8 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       const { flags, environment } =
         args[0] === 'agent' || args[0] === 'broker' ? tuning : { flags: [], environment: {} };
       const env = { ...process.env, ...environment };
+      // Loaded when it is used: most commands start no process.
+      const { spawn } = process.getBuiltinModule('node:child_process');
       // A group of its own: Ctrl-C reaches the one that started it, which then ends its children in order.
       return spawn(process.execPath, [...flags, ...process.execArgv, script, ...args], { stdio, detached: true, env });
     },

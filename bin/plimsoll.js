@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // Starts the program: with the Node.js that it needs, from the bundle if there is one, otherwise from source.
-import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
@@ -26,7 +25,7 @@ const FRUGAL = Object.freeze({
   environment: Object.freeze({ MALLOC_ARENA_MAX: '1' }),
 });
 
-if (Number(process.versions.node.split('.')[0]) < NEEDED) startAgain();
+if (Number(process.versions.node.split('.')[0]) < NEEDED) await startAgain();
 else {
   becomeFrugal();
   await start();
@@ -49,7 +48,7 @@ function becomeFrugal() {
 }
 
 async function start() {
-  const bundle = join(root, 'dist', 'plimsoll.js');
+  const bundle = join(root, 'dist', process.argv[2] === 'scan' ? 'scan.js' : 'plimsoll.js');
   const isBundled = existsSync(bundle) && process.env.PLIMSOLL_SOURCE !== '1';
   keepCompiledCode(isBundled ? join(root, 'dist', 'cache') : join(root, 'node_modules', '.cache', 'plimsoll'));
   const { main } = await import(pathToFileURL(isBundled ? bundle : join(root, 'main.ts')).href);
@@ -64,7 +63,7 @@ function keepCompiledCode(directory) {
 }
 
 /** An older Node.js was found on the PATH: the one that came with the packages takes over. */
-function startAgain() {
+async function startAgain() {
   const node = join(root, 'node_modules', 'node', 'bin', 'node');
   if (!existsSync(node)) {
     process.stderr.write(
@@ -73,6 +72,7 @@ function startAgain() {
     );
     process.exit(2);
   }
+  const { spawn } = await import('node:child_process');
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     process.on(signal, () => {

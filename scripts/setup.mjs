@@ -22,6 +22,7 @@ const SOURCES = [
   'console',
   'main.ts',
   'scripts/build.mjs',
+  'scripts/bundle-options.mjs',
   'scripts/build-console.mjs',
 ];
 

@@ -1,4 +1,3 @@
-import { connect } from 'node:tls';
 import { readUntil } from './exchange.ts';
 import { hasStatusLine, httpStatus, PING } from './ping.ts';
 import type { SecureVersion } from 'node:tls';
@@ -24,6 +23,8 @@ export interface TlsAttempt {
  */
 export async function attemptTls(target: Target, version: TlsVersion, timeoutMs: number): Promise<TlsAttempt> {
   const wanted: SecureVersion = version;
+  // Loaded when it is used: most nodes have no port to probe.
+  const { connect } = process.getBuiltinModule('node:tls');
   const socket = connect({
     host: target.host,
     port: target.port,

@@ -157,12 +157,13 @@ async function print(context: Context, { facts, durationMs }: Scanned, judged: r
   const node = describeNode(facts);
   if ((args.value('output') ?? 'table') === 'table' && !args.has('by'))
     return printTable(context, { node, judged, shown, durationMs });
-  const { documentFindings, scanDocument } = await import('../scan/document.ts');
+  const { scanDocument } = await import('../scan/document.ts');
   const images = imagesOf(facts);
+  const document = scanDocument(node, judged, shown, durationMs);
   return printFindings(context, {
     findings: shown,
-    document: scanDocument(node, judged, shown, durationMs),
-    items: shown.map(documentFindings()),
+    document,
+    items: document.findings,
     nameOf: ({ id }) => id,
     nodeOf: () => node.name,
     nodeIdOf: () => node.name,

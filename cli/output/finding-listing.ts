@@ -5,7 +5,7 @@ import { countFindings, evidenceLine, findingLabel } from '../render/finding.ts'
 import type { ShownFinding } from '../render/finding.ts';
 import { renderFindings } from '../render/finding-list.ts';
 import type { Cell, Column } from '../render/table.ts';
-import { isTable, printListing } from './listing.ts';
+import { isTable, printDocument, printListing } from './listing.ts';
 import type { Listing } from './listing.ts';
 
 /** `--by`, for commands that list findings. */
@@ -58,6 +58,8 @@ export async function printFindings<F extends ShownFinding>(
   if (by !== undefined) return printListing(context, groupListing(by, printed, context));
   if (isTable(context) && args.value('output') !== 'wide')
     return stdout.write(`${findings.length === 0 ? empty : findingLines(context, printed, false).join('\n')}\n`);
+  // Thousands of rows are made only where they are printed.
+  if (!['csv', 'name', 'wide'].includes(args.value('output') ?? '')) return printDocument(context, document, items);
   const columns = ['NODE', 'RESULT', 'CHECK', 'KIND', 'SUBJECT', 'SUBJECT ID', 'EVIDENCE'];
   return printListing(context, {
     document,

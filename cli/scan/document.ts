@@ -46,7 +46,7 @@ export function scanDocument(
 }
 
 /** Turns findings into those of the document. Walks the benchmarks once, for as many findings as there are. */
-export function documentFindings(): (finding: Finding) => DocumentFinding {
+function documentFindings(): (finding: Finding) => DocumentFinding {
   const index = new Map<string, ControlReference[]>();
   for (const { id: benchmark, controls } of BENCHMARKS)
     for (const { id: control, checks } of controls)

@@ -180,14 +180,14 @@ export async function heldSockets(
   }
   const listed = await host.list(`/proc/${String(pid)}/fd`, { maxEntries: MAX_ENTRIES });
   if (!listed.ok) return listed;
-  const all = await socketsBehind(host, pid, listed.value);
+  const all = await socketsBehind(host, pid, listed.value, inodes);
   if (!all.ok) return all;
   const held = new Map([...all.value].filter(([inode]) => inodes.has(inode)));
   if (process !== undefined) cache.set(NODE_SUBJECT, key, { process, held, asked: inodes });
   return { ok: true, value: new Set(held.keys()) };
 }
 
-function isSubset(some: ReadonlySet<number>, all: ReadonlySet<number>): boolean {
+function isSubset(some: ReadonlySet<number>, all: { readonly has: (one: number) => boolean }): boolean {
   for (const one of some) if (!all.has(one)) return false;
   return true;
 }
@@ -198,20 +198,33 @@ async function identityOf(host: Host, pid: number): Promise<string | undefined> 
   return start === undefined ? undefined : `${String(pid)} ${String(start)}`;
 }
 
-/** The inode of each socket behind these descriptors, and its descriptor. */
+/** Descriptors that are read before it is looked whether all wanted sockets were found. */
+const DESCRIPTORS_AT_ONCE = 64;
+
+/**
+ * The inode of each socket behind these descriptors, and its descriptor. With `wanted` it ends once all of these were
+ * found: a daemon opens the sockets that it listens on first, so they have the lowest numbers.
+ */
 async function socketsBehind(
   host: Host,
   pid: number,
   descriptors: readonly string[],
+  wanted?: ReadonlySet<number>,
 ): Promise<Read<ReadonlyMap<number, string>>> {
-  const paths = descriptors.map((descriptor) => `/proc/${String(pid)}/fd/${descriptor}`);
-  const links = await host.readMany(paths.map((path) => ({ op: 'readLink', path })));
   const found = new Map<number, string>();
-  for (const [index, link] of links.entries()) {
-    // A descriptor that was closed meanwhile is no loss; one that we may not see makes the answer worthless.
-    if (!link.ok && link.code !== 'absent') return link;
-    const match = link.ok ? /^socket:\[(\d{1,15})\]$/.exec(link.value.toString()) : null;
-    if (match !== null) found.set(Number(match[1]), descriptors[index] ?? '');
+  const lowestFirst = descriptors.toSorted((one, other) => Number(one) - Number(other));
+  for (let start = 0; start < lowestFirst.length; start += DESCRIPTORS_AT_ONCE) {
+    const some = lowestFirst.slice(start, start + DESCRIPTORS_AT_ONCE);
+    const links = await host.readMany(
+      some.map((descriptor) => ({ op: 'readLink', path: `/proc/${String(pid)}/fd/${descriptor}` })),
+    );
+    for (const [index, link] of links.entries()) {
+      // A descriptor that was closed meanwhile is no loss; one that we may not see makes the answer worthless.
+      if (!link.ok && link.code !== 'absent') return link;
+      const match = link.ok ? /^socket:\[(\d{1,15})\]$/.exec(link.value.toString()) : null;
+      if (match !== null) found.set(Number(match[1]), some[index] ?? '');
+    }
+    if (wanted !== undefined && isSubset(wanted, found)) break;
   }
   return { ok: true, value: found };
 }
