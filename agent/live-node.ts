@@ -13,6 +13,8 @@ import { keptNodeId } from './inventory/node-id.ts';
 import type { NodeAccess } from './node-access.ts';
 import type { Prober } from './probe/prober.ts';
 import { createProber } from './probe/tls-prober.ts';
+import { createCriRuntime } from './runtime/cri/cri-runtime.ts';
+import { criEndpoints } from './runtime/cri/served-endpoints.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { findEngines } from './runtime/engines.ts';
 import { openRuntime } from './runtime/open-runtime.ts';
@@ -62,9 +64,12 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
   const tls = dockerTls === undefined ? undefined : () => loadEngineTls(dockerTls);
   const openDocker = (endpoint: string): ContainerRuntime =>
     createDockerRuntime({ endpoint, tls, socketPath: socketUnder(hostRoot, endpoint, host) });
+  const openCri = (endpoint: string): ContainerRuntime =>
+    createCriRuntime({ endpoint, socketPath: socketUnder(hostRoot, endpoint, host) });
   const [runtime, engines] = await findEngines({
     docker: { named: listOf(dockerHost), open: openDocker },
-    further: { named: listOf(runtimeEndpoint), open: (endpoint) => openRuntime(endpoint, [openDocker]) },
+    further: { named: listOf(runtimeEndpoint), open: (endpoint) => openRuntime(endpoint, [openDocker, openCri]) },
+    cri: { find: criEndpoints, open: openCri },
     access: { host, cache },
   });
   const { prober = createProber(), makeNodeId = () => keptNodeId(dataDir) } = options;

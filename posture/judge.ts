@@ -1,6 +1,7 @@
 import { findingTitle } from './check/check.ts';
 import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck, NodeCheck } from './check/check.ts';
-import { sourceOf } from './fact/container.ts';
+import { isIdleSandbox } from './check/idle-sandbox.ts';
+import { containerName, sourceOf } from './fact/container.ts';
 import type { ContainerFact } from './fact/container.ts';
 import { UNKNOWN_RUNTIME } from './fact/docker.ts';
 import type { DockerFact } from './fact/docker.ts';
@@ -9,6 +10,7 @@ import type { Unobserved } from './fact/unobserved.ts';
 import type { Delta, FindingSet } from './delta.ts';
 import { findingId, sameContent } from './finding.ts';
 import type { Finding, Subject } from './finding.ts';
+import { mapObserved } from './observed.ts';
 import type { Observed } from './observed.ts';
 import { notApplicable, SEVERITIES, severityRank, unknownBecause } from './verdict.ts';
 import type { Judgement } from './verdict.ts';
@@ -71,7 +73,8 @@ function containersOf(facts: Facts, ids: ReadonlySet<string>): ReadonlyMap<strin
   const found = new Map<string, Looked>([...ids].map((id) => [id, undefined]));
   for (const entry of unobservedOf(facts, 'container')) if (ids.has(entry.id)) found.set(entry.id, entry);
   if (facts.containers.state === 'seen')
-    for (const container of facts.containers.value) if (ids.has(container.id)) found.set(container.id, container);
+    for (const container of facts.containers.value)
+      if (ids.has(container.id) && !isIdleSandbox(container)) found.set(container.id, container);
   return found;
 }
 
@@ -247,8 +250,9 @@ function factsOfEngine(facts: Facts, endpoint: string): Facts {
 
 function judgeContainers(check: ContainerCheck, facts: Facts): readonly Finding[] {
   const placeholder = missingContainer(check, facts);
-  const inspected = facts.containers.state === 'seen' ? facts.containers.value : [];
-  const known = new Set(inspected.map(({ id }) => id));
+  const listed = facts.containers.state === 'seen' ? facts.containers.value : [];
+  const inspected = listed.filter((container) => !isIdleSandbox(container));
+  const known = new Set(listed.map(({ id }) => id));
   const unobserved = unobservedOf(facts, 'container').filter(({ id }) => !known.has(id));
   return [
     ...(placeholder === undefined ? [] : [placeholder]),
@@ -259,7 +263,8 @@ function judgeContainers(check: ContainerCheck, facts: Facts): readonly Finding[
 
 /** The answer about the node where no container is listed, or not all of them. */
 function missingContainer(check: ContainerCheck, facts: Facts): Finding | undefined {
-  const { containers, unobserved } = facts;
+  const { unobserved } = facts;
+  const containers = mapObserved(facts.containers, (all) => all.filter((container) => !isIdleSandbox(container)));
   if (containers.state !== 'unreadable' && unobservedOf(facts, 'container').length > 0) return undefined;
   const isEmpty = containers.state === 'absent' || (containers.state === 'seen' && containers.value.length === 0);
   const subjects = isEmpty && unobserved.state === 'unreadable' ? unobserved : containers;
@@ -267,7 +272,7 @@ function missingContainer(check: ContainerCheck, facts: Facts): Finding | undefi
 }
 
 function judgeContainer(check: ContainerCheck, facts: Facts, container: ContainerFact | Unobserved): Finding {
-  const subject: Subject = { kind: 'container', id: container.id, name: container.name };
+  const subject: Subject = { kind: 'container', id: container.id, name: containerName(container) };
   return toFinding(check, subject, () =>
     'sinceMs' in container
       ? unobservedJudgement(container)

@@ -40,19 +40,23 @@ export function setUp() {
     'wire',
     'generating wire code from proto/',
     'proto/generated/.plimsoll-wire',
-    hash(['proto/plimsoll']),
+    hash(['proto/plimsoll', 'proto/cri']),
     generate,
   );
   step('bundle', 'bundling', 'dist/.plimsoll-bundle', hash(SOURCES), () => run(NODE, ['scripts/build.mjs']));
 }
 
 function generate() {
-  const source = join('proto', 'plimsoll', 'v1', 'fleet.proto');
-  const target = join('proto', 'generated', 'fleet.js');
+  generateFrom(join('proto', 'plimsoll', 'v1', 'fleet.proto'), 'fleet');
+  generateFrom(join('proto', 'cri', 'runtime.proto'), 'cri');
+}
+
+function generateFrom(source, name) {
+  const target = join('proto', 'generated', `${name}.js`);
   mkdirSync(dirname(target), { recursive: true });
-  const bin = (name) => join('node_modules', 'protobufjs-cli', 'bin', name);
+  const bin = (program) => join('node_modules', 'protobufjs-cli', 'bin', program);
   const options = ['--es6', '--no-delimited', '--no-verify', '--no-service', '--force-number'];
-  run(NODE, [bin('pbjs'), '-t', 'static-module', '-w', 'es6', ...options, source, '-o', target]);
+  run(NODE, [bin('pbjs'), '-t', 'static-module', '-w', 'es6', '--root', name, ...options, source, '-o', target]);
   run(NODE, [bin('pbts'), '-o', target.replace(/\.js$/, '.d.ts'), target]);
 }
 

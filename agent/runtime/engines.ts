@@ -25,6 +25,10 @@ export interface FindEnginesOptions {
   readonly docker: NamedEndpoints;
   /** Endpoints of any runtime. */
   readonly further: NamedEndpoints;
+  /** Sockets at which daemons of the node may serve the CRI; undefined: the daemons cannot be seen. */
+  readonly cri: Pick<NamedEndpoints, 'open'> & {
+    readonly find: (access: CachedHost) => Promise<readonly string[] | undefined>;
+  };
   readonly access: CachedHost;
 }
 
@@ -33,13 +37,13 @@ const MAX_ENGINES = 16;
 
 /**
  * The engines of a node. The first is the first Docker engine that was named, or else one that a dockerd of the node
- * serves, or else the default. The others are those that were named and those that further dockerd and the Podman of root
- * serve at the moment.
+ * serves, or else the default. The others are those that were named, those that further dockerd and the Podman of root
+ * serve at the moment, and those that served the CRI once: while such a daemon is stopped, its containers run on.
  */
 export async function findEngines(
   options: FindEnginesOptions,
 ): Promise<readonly [first: ContainerRuntime, engines: Engines]> {
-  const { docker, further, access } = options;
+  const { docker, further, cri, access } = options;
   const named = [...candidatesOf(docker.named, docker), ...candidatesOf(further.named, further)];
   const opened = new Map<string, ContainerRuntime>();
   const runtimeAt = ({ endpoint, open }: Candidate): ContainerRuntime => {
@@ -50,14 +54,22 @@ export async function findEngines(
   const [usual = DEFAULT_ENDPOINT] = docker.named.length > 0 ? docker.named : ((await servedEndpoints(access)) ?? []);
   const first: Candidate = { endpoint: usual, open: docker.open };
   const asked = [first, ...named];
+  const ofPods = new Set<string>();
   let others: readonly ContainerRuntime[] = [];
   const find = async (host: Host): Promise<readonly ContainerRuntime[]> => {
     const round = { ...access, host };
     const dockerd = await servedEndpoints(round, new Set(asked.map(({ endpoint }) => endpoint)));
     const podman = await podmanEndpoints(round);
+    const sockets = await cri.find(round);
     // While it cannot be seen which engines run, those that were known stay.
-    if (dockerd === undefined || podman === undefined) return others;
-    const found = [...candidatesOf(dockerd, docker), ...candidatesOf(podman, further)];
+    if (dockerd === undefined || podman === undefined || sockets === undefined) return others;
+    for (const candidate of candidatesOf(sockets, cri))
+      if (!ofPods.has(candidate.endpoint) && (await isServed(runtimeAt(candidate)))) ofPods.add(candidate.endpoint);
+    const found = [
+      ...candidatesOf(dockerd, docker),
+      ...candidatesOf(podman, further),
+      ...candidatesOf([...ofPods], cri),
+    ];
     const [, ...distinct] = await distinctPlaces(host, [...asked, ...found]);
     others = distinct
       .slice(0, MAX_ENGINES)
@@ -78,7 +90,7 @@ interface Candidate {
   readonly open: NamedEndpoints['open'];
 }
 
-function candidatesOf(endpoints: readonly string[], { open }: NamedEndpoints): readonly Candidate[] {
+function candidatesOf(endpoints: readonly string[], { open }: Pick<NamedEndpoints, 'open'>): readonly Candidate[] {
   return endpoints.map((endpoint) => ({ endpoint, open }));
 }
 
@@ -90,4 +102,10 @@ async function distinctPlaces(host: Host, candidates: readonly Candidate[]): Pro
     if (!places.has(place)) places.set(place, candidate);
   }
   return [...places.values()];
+}
+
+/** Is the API of the adapter served there? A daemon that does not answer now may do later, and is not left out. */
+async function isServed(runtime: ContainerRuntime): Promise<boolean> {
+  const reply = await runtime.version();
+  return reply.ok || reply.code !== 'malformed';
 }

@@ -39,3 +39,8 @@ export function labelsOf({ lsmLabel, otherContexts }: ContainerFact): readonly O
 function textOf(label: Observed<string>): string {
   return label.state === 'seen' ? `seen ${label.value}` : label.state;
 }
+
+/** The command that starts a further process in a container, for texts. */
+export function execCommand({ pod }: ContainerFact): string {
+  return pod === '' ? 'docker exec' : 'kubectl exec';
+}

@@ -21,7 +21,7 @@ export interface HostMount {
  * volume that is a bind in disguise, a mount that came later), kernel interfaces at other places than the usual ones,
  * and declared binds that no line of mountinfo shows. The engine's own files and plain volumes are left out.
  */
-export function hostMounts(container: ContainerFact, docker: DockerFact): readonly HostMount[] {
+export function hostMounts(container: ContainerFact, docker: Pick<DockerFact, 'api'>): readonly HostMount[] {
   const { mounts, mountNamespaces, declared } = container;
   const storage = engineStorage(container, docker);
   const lines = mounts.state === 'seen' ? mounts.value : [];
@@ -105,7 +105,7 @@ function isUndeclaredDisk({ source, mountPoint }: Mount, { declared }: Container
 }
 
 /** The directory below which the engine keeps containers and volumes; undefined where it is not known. */
-function engineStorage({ declared }: ContainerFact, { api }: DockerFact): string | undefined {
+function engineStorage({ declared }: ContainerFact, { api }: Pick<DockerFact, 'api'>): string | undefined {
   for (const file of declared.engineFiles) {
     const storage = /^(\/.+)\/containers\/[0-9a-f]{64}\/[^/]+$/.exec(file)?.[1];
     if (storage !== undefined) return storage;

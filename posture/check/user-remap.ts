@@ -1,9 +1,19 @@
+import { sourceOf } from '../fact/container.ts';
 import type { ContainerFact } from '../fact/container.ts';
 import type { DockerFact } from '../fact/docker.ts';
 import type { Evidence } from '../verdict.ts';
 
-/** How the daemon says that it remaps user ids; `off` where it does not, undefined where it could not be asked. */
-export function remapEvidence({ api }: DockerFact): Evidence | 'off' | undefined {
+/**
+ * How it is declared that the user ids of a container are remapped: by its pod, or for all containers by the daemon. `off`
+ * where they are not, undefined where the daemon could not be asked.
+ */
+export function remapEvidence(container: ContainerFact, { api }: DockerFact): Evidence | 'off' | undefined {
+  if (container.pod !== '' && container.declared.usernsMode === PRIVATE)
+    return {
+      source: sourceOf(container, 'usernsMode'),
+      seen: 'a user namespace of its own',
+      expected: 'each container in a user namespace that is not the one of pid 1',
+    };
   if (api.state !== 'seen') return undefined;
   const option = api.value.securityOptions.find(({ name }) => name === 'userns' || name === 'rootless');
   if (option === undefined) return 'off';
@@ -25,8 +35,11 @@ export function userNamespaceOf(container: ContainerFact, docker: DockerFact): '
   const isInNode = (observed: typeof user): boolean => observed.state === 'seen' && observed.value.host;
   if (isInNode(user) || otherContexts.some((context) => isInNode(context.namespaces.user))) return 'node';
   if (user.state !== 'seen' && (uidMap.state !== 'seen' || isIdentityMap(uidMap.value))) return 'node';
-  return remapEvidence(docker) === 'off' ? 'self' : 'remapped';
+  return remapEvidence(container, docker) === 'off' ? 'self' : 'remapped';
 }
+
+/** The `usernsMode` of a container whose configuration has a user namespace: `hostUsers: false` of its pod. */
+const PRIVATE = 'private';
 
 /** `0 0 4294967295`: the map of the initial user namespace. */
 function isIdentityMap(map: Extract<ContainerFact['uidMap'], { readonly state: 'seen' }>['value']): boolean {

@@ -6,6 +6,9 @@ const hexSet = (doc: string): s.Schema<string> => s.shownAs('capabilities', s.st
 /** States of a container. `created`: never started; `dead`: not completely removed. */
 export const CONTAINER_STATES = ['running', 'paused', 'restarting', 'created', 'exited', 'dead'] as const;
 
+/** Kinds of a container. */
+export const CONTAINER_KINDS = ['container', 'sandbox'] as const;
+
 /** What a seccomp profile allows of the system calls that Docker's default profile withholds. */
 export const seccompSummarySchema = s.object(
   {
@@ -80,7 +83,7 @@ export const declaredSchema = s.object(
     engineFiles: s.list(
       s.string('', 4096),
       'files that the engine made for the container: hostname, hosts, resolv.conf',
-      3,
+      16,
     ),
     ports: s.list(
       s.object({
@@ -202,14 +205,29 @@ export type ReachableSocket = s.Infer<typeof controlSocketSchema>;
 
 const runtimeFields = {
   id: s.string('full id', 128),
-  name: s.string('name of the container, without the leading slash', 512),
-  runtime: s.string('name of the container runtime: `docker`', 32),
+  kind: s.oneOf(
+    CONTAINER_KINDS,
+    '`sandbox`: made by the runtime to hold the namespaces of a pod, often from an image named pause',
+  ),
+  name: s.string('name of the container, without the leading slash; `(sandbox)` for a sandbox', 512),
+  runtime: s.string('name of the container runtime: `docker`, `containerd`, `cri-o` …', 32),
   engine: s.string('endpoint of the engine that runs it', 4096),
-  pod: s.string('name of its pod, from the runtime itself; empty on Docker. Labels do not count', 256),
-  namespace: s.string('namespace of its pod; empty on Docker', 256),
-  workload: s.string('name of what started its pod; empty on Docker', 256),
+  pod: s.string('name of its pod, from the runtime itself; empty outside of pods. Labels do not count', 256),
+  namespace: s.string('namespace of its pod; empty outside of pods', 256),
+  workload: s.string(
+    'name of what started its pod, as the form of the name of the pod shows it; empty outside of pods',
+    256,
+  ),
+  podUid: s.string(
+    'uid of its pod, from the runtime, or from the cgroup of the container where the kubelet has a directory for that pod; empty outside of pods. Labels do not count',
+    64,
+  ),
   image: s.string('reference that it was started from', 1024),
   imageId: s.string('sha256:…', 128),
+  imageDigest: s.string(
+    'reference with the digest in its registry, `shop/db@sha256:…`; empty where the runtime gives none',
+    1024,
+  ),
   state: s.oneOf(CONTAINER_STATES, '`restarting`: it ended and is about to be started again'),
   pid: s.integer('first process, in the pid namespace of the node; 0 where none runs'),
   startedAt: s.string('RFC 3339', 64),
@@ -283,10 +301,6 @@ export const containerSchema = s.object(
       },
       'what the cgroup gets of the processors',
     ),
-    podUid: s.string(
-      'uid of the pod whose cgroup the container is in and whose directory the kubelet made; empty: none. Labels do not count',
-      64,
-    ),
     programs: observed(
       s.list(s.string('', 64), '', 4096),
       'names (`comm`) of the processes and of the files that they run (`exe`), each once',
@@ -304,6 +318,16 @@ export const containersSchema = observed(
 );
 /** See {@link containersSchema}. */
 export type ContainersFact = s.Infer<typeof containersSchema>;
+
+/** How a container is called for people: with its namespace and pod, where it has them. */
+export function containerName(container: {
+  readonly name: string;
+  readonly pod?: string;
+  readonly namespace?: string;
+}): string {
+  const { name, pod = '', namespace = '' } = container;
+  return pod === '' ? name : `${namespace}/${pod}/${name}`;
+}
 
 /** Does the container run, or is it about to be started again? */
 export function isRunning({ state }: { readonly state: string }): boolean {

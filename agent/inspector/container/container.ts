@@ -91,15 +91,20 @@ export async function inspectContainer(
   // It starts again and again, faster than it can be looked at.
   return last === undefined
     ? { outcome: 'gone' }
-    : { outcome: 'found', container: { ...last, ...unseenKernelSide(last.pid) } };
+    : { outcome: 'found', container: joinSides(last, unseenKernelSide(last.pid)) };
 }
 
 function found(container: ContainerFact, firstProcess: ConfirmedProcess | undefined): Inspection {
   return { outcome: 'found', container, ...(firstProcess === undefined ? {} : { firstProcess }) };
 }
 
+/** The fact of a container. Where the runtime knows pods, it says which one; otherwise the cgroup does. */
+function joinSides(side: RuntimeContainer, kernel: KernelSide): ContainerFact {
+  return { ...side, ...kernel, podUid: side.podUid || kernel.podUid };
+}
+
 function keepStopped(side: RuntimeContainer, before: ContainerFact | undefined): Inspection {
-  const fresh = { ...side, ...unseenKernelSide(0, 'the container does not run', sourceOf(side, 'state')) };
+  const fresh = joinSides(side, unseenKernelSide(0, 'the container does not run', sourceOf(side, 'state')));
   return { outcome: 'found', container: before !== undefined && sameValue(before, fresh) ? before : fresh };
 }
 
@@ -132,7 +137,7 @@ function keep(
   { kernel, readSet, firstProcess }: Reading,
   before: ContainerFact | undefined,
 ): ContainerFact {
-  const fresh = { ...side, ...kernel };
+  const fresh = joinSides(side, kernel);
   const container = before !== undefined && sameValue(before, fresh) ? before : fresh;
   const kept =
     readSet === undefined

@@ -1,6 +1,7 @@
 import type { DockerFact } from '../../../posture/fact/docker.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import type { Read } from '../../host/host.ts';
+import { holdsEndpoint } from '../docker/engine-process.ts';
 import { findDaemons } from '../proc/daemon-identity.ts';
 import type { DaemonName } from '../proc/daemon-identity.ts';
 import type { CachedHost } from '../parse-cache.ts';
@@ -32,14 +33,27 @@ export async function findUnaskedEngines(
     const reason = silenceOf(pid, asked);
     if (reason !== undefined) found.push({ pid, name: 'dockerd', reason });
   }
-  const hasDocker = asked.some(({ api }) => api.state === 'seen');
+  const answering = asked.filter(({ api }) => api.state === 'seen');
+  const hasDocker = answering.some(({ runtime }) => runtime === 'docker');
   for (const name of OTHERS) {
     if (name === 'containerd' && hasDocker) continue;
     const daemons = await findDaemons(access, name);
-    for (const { pid } of daemons.ok ? daemons.value.genuine : [])
-      found.push({ pid, name, reason: 'it runs, and this program does not speak to it' });
+    for (const { pid } of daemons.ok ? daemons.value.genuine : []) {
+      if (!(await servesOneOf(access, pid, answering))) found.push({ pid, name, reason: UNASKED });
+    }
   }
   return { ok: true, value: found };
+}
+
+const UNASKED = 'it runs, and no API of it was reached: name its socket with runtime-endpoint';
+
+/** Is it an engine that answered? */
+async function servesOneOf(access: CachedHost, pid: number, answering: readonly DockerFact[]): Promise<boolean> {
+  for (const { endpoint } of answering) {
+    const holds = await holdsEndpoint(access, pid, endpoint);
+    if (holds.ok && holds.value) return true;
+  }
+  return false;
 }
 
 /** Why nothing is known of a dockerd; undefined: it answered, or that it did not is noted with its endpoint. */

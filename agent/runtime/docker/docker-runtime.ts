@@ -16,9 +16,10 @@ import {
   versionSchema,
 } from './engine.ts';
 import { historySchema, imageSchema, toHistory, toImage } from './image.ts';
-import { failedReply, failureFromConnection, parseReply, rawFailure } from './reply.ts';
+import { failureFromConnection, rawFailure } from '../connection-failure.ts';
+import { failedReply, parseReply } from './reply.ts';
 import type { EngineName, RawReply } from './reply.ts';
-import { createReplyCache } from './reply-cache.ts';
+import { createReplyCache } from '../reply-cache.ts';
 import { createRevisions } from './revisions.ts';
 import type { Revisions } from './revisions.ts';
 import { observeReply } from '../runtime.ts';

@@ -2,7 +2,8 @@ import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { EngineAddress } from './engine-address.ts';
 import { createJsonFilter } from './json-filter.ts';
 import type { FieldFilter, JsonFilter } from './json-filter.ts';
-import { failureFromConnection, rawFailure, rawReply } from './reply.ts';
+import { failureFromConnection, rawFailure } from '../connection-failure.ts';
+import { rawReply } from './reply.ts';
 import type { RawReply } from './reply.ts';
 
 /** Bounds of one call. */

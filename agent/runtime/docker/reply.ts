@@ -1,48 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { redactText } from '../../../posture/redaction/redact.ts';
 import type { Parsed, Schema } from '../../../posture/schema.ts';
+import { clipMessage, rawFailure } from '../connection-failure.ts';
+import type { RawFailure } from '../connection-failure.ts';
 import { replyFailure } from '../runtime.ts';
-import type { Reply, ReplyFailure, ReplyFailureCode } from '../runtime.ts';
-
-/** Longest part of an engine's error message that is passed on. */
-const MAX_MESSAGE_LENGTH = 300;
+import type { Reply, ReplyFailure } from '../runtime.ts';
 
 /** The engines that serve the Docker API, by the names that facts have. */
 export type EngineName = 'docker' | 'podman';
 
 /** The response to one request: the body of a successful one, as yet unparsed, or why there is none. */
 export type RawReply = { readonly ok: true; readonly json: Buffer; readonly engine: EngineName } | RawFailure;
-
-/** A request that failed. */
-export interface RawFailure {
-  readonly ok: false;
-  readonly code: ReplyFailureCode;
-  readonly reason: string;
-}
-
-/** A failed request as a value. */
-export function rawFailure(code: ReplyFailureCode, reason: string): RawFailure {
-  return { ok: false, code, reason };
-}
-
-/** What a failed connection means. */
-export function failureFromConnection(error: unknown): RawFailure {
-  const { code, message } = error as NodeJS.ErrnoException;
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return rawFailure('absent', `no socket (${code})`);
-    case 'ECONNREFUSED':
-      return rawFailure('absent', `nobody listens on the socket (${code})`);
-    case 'EACCES':
-    case 'EPERM':
-      return rawFailure('denied', `permission denied (${code})`);
-    case undefined:
-      return rawFailure('failed', clipMessage(message));
-    default:
-      return rawFailure('failed', `${clipMessage(message)} (${code})`);
-  }
-}
 
 /** The parts of an HTTP response that a reply is made from. */
 interface ResponseHead {
@@ -100,12 +67,4 @@ function messageOf(body: string): string {
   } catch {
     return body;
   }
-}
-
-/** An engine repeats in its messages what it was asked for: addresses with passwords among it. */
-function clipMessage(text: string): string {
-  return redactText(text.slice(0, 16 * MAX_MESSAGE_LENGTH))
-    .slice(0, MAX_MESSAGE_LENGTH)
-    .replaceAll(/\p{Cc}+/gu, ' ')
-    .trim();
 }

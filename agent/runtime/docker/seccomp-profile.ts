@@ -62,8 +62,19 @@ type Rule = s.Infer<typeof profileSchema>['syscalls'][number];
 
 /** What a custom profile withholds; null where its text cannot be parsed. */
 export function summarizeProfile(text: string): SeccompSummary | null {
-  const profile = text.length > MAX_PROFILE_CHARACTERS ? undefined : parseProfile(text);
-  if (profile === undefined) return null;
+  if (text.length > MAX_PROFILE_CHARACTERS) return null;
+  try {
+    return summarizeParsedProfile(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+/** The same for a profile that is part of a larger JSON text; null where it is none. */
+export function summarizeParsedProfile(value: unknown): SeccompSummary | null {
+  const parsed = profileSchema.parse(value);
+  if (!parsed.ok) return null;
+  const profile = parsed.value;
   const allowedBy = new Set<string>();
   const deniedBy = new Set<string>();
   for (const rule of profile.syscalls)
@@ -73,15 +84,6 @@ export function summarizeProfile(text: string): SeccompSummary | null {
   const isDefault = allows(profile.defaultAction);
   const allowed = WITHHELD.filter((name) => allowedBy.has(name) || (isDefault && !deniedBy.has(name)));
   return { defaultAction: profile.defaultAction, allowed, withheld: WITHHELD.length - allowed.length };
-}
-
-function parseProfile(text: string): s.Infer<typeof profileSchema> | undefined {
-  try {
-    const parsed = profileSchema.parse(JSON.parse(text));
-    return parsed.ok ? parsed.value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** SCMP_ACT_LOG lets the call through; all other actions than these two do not. */

@@ -5,7 +5,7 @@ import { fail, failAs, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { allOf } from '../combine.ts';
-import { labelsOf, passOnEveryThread } from '../container-reading.ts';
+import { execCommand, labelsOf, passOnEveryThread } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
 import { labelNotSeen, unlessActive } from '../security-module.ts';
 
@@ -23,7 +23,7 @@ export const apparmor = containerCheck({
   rationale:
     'A profile keeps even root in the container from mounting file systems and from writing to parts of /proc and /sys that control the kernel. An unconfined process, or a profile in complain mode, is not restricted.',
   remediation:
-    'Start the container without --security-opt apparmor=unconfined and without --privileged. Switch a profile in complain mode to enforce with aa-enforce.',
+    'Start the container without --security-opt apparmor=unconfined and without --privileged. Switch a profile in complain mode to enforce with aa-enforce. In a pod, set appArmorProfile.type to RuntimeDefault.',
   references: [
     'https://docs.docker.com/engine/security/apparmor/',
     'https://docs.kernel.org/admin-guide/LSM/apparmor.html',
@@ -48,7 +48,7 @@ function judgeProfile(container: ContainerFact): Judgement {
   if (judged.verdict !== 'pass') return judged;
   // `docker exec` does not start a process in a profile that others entered themselves.
   return profile === 'unconfined'
-    ? failAs('medium', 'docker exec starts the next process unconfined', ...judged.evidence)
+    ? failAs('medium', `${execCommand(container)} starts the next process unconfined`, ...judged.evidence)
     : passOnEveryThread(container, ...judged.evidence);
 }
 

@@ -4,7 +4,7 @@ import { failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
 import { beyondDefault, capabilityNames } from '../capability.ts';
 import { containerCheck } from '../check.ts';
-import { notSeen, passOnEveryThread } from '../container-reading.ts';
+import { execCommand, notSeen, passOnEveryThread } from '../container-reading.ts';
 import { declaredExcess } from '../declared-privilege.ts';
 import { quoteList } from '../evidence-text.ts';
 import { leastConfined } from '../namespace.ts';
@@ -63,7 +63,7 @@ export const capabilities = containerCheck({
   rationale:
     "Each capability is a part of root's power over the whole host. Some are enough to leave the container. The bounding set decides what any program in it can still obtain.",
   remediation:
-    'Remove --cap-add for what the program does not need. Better, start from --cap-drop ALL and add single capabilities.',
+    'Remove --cap-add for what the program does not need. Better, start from --cap-drop ALL and add single capabilities. In a pod, these are securityContext.capabilities.add and drop.',
   references: [
     'https://docs.docker.com/engine/security/#linux-kernel-capabilities',
     'https://man7.org/linux/man-pages/man7/capabilities.7.html',
@@ -92,7 +92,12 @@ export const capabilities = containerCheck({
     const word = { source: observed.source, seen: `CapBnd ${observed.value.bounding}`, expected: EXPECTED };
     // No process holds them now, but the next one that `docker exec` starts does.
     if (asked.length > 0)
-      return failAs('low', `docker exec starts the next process with ${someOf(worstFirst(asked))}`, word, declared);
+      return failAs(
+        'low',
+        `${execCommand(container)} starts the next process with ${someOf(worstFirst(asked))}`,
+        word,
+        declared,
+      );
     // Any user can obtain these: they apply to that namespace only, but expose more of the kernel.
     const nested = [...(where === 'self' ? own.evidence : []), ...nestedExcess(container)];
     if (nested.length > 0)

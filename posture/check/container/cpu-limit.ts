@@ -17,7 +17,8 @@ export const cpuLimit = containerCheck({
   severity: 'low',
   rationale:
     'Without a weight or limit a busy container competes on equal terms with everything else on the host and can starve it.',
-  remediation: 'Start the container with --cpus, --cpu-shares, --cpu-quota or --cpuset-cpus.',
+  remediation:
+    'Start the container with --cpus, --cpu-shares, --cpu-quota or --cpuset-cpus. In a pod, set resources.limits.cpu or resources.requests.cpu.',
   references: ['https://docs.docker.com/engine/containers/resource_constraints/#cpu'],
   judges: 'container',
   needs: ['node'],

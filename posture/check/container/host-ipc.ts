@@ -9,7 +9,7 @@ export const hostIpc = containerCheck({
   rationale:
     'A container in the IPC namespace of the host can read and change shared memory segments, semaphores and message queues of host services.',
   remediation:
-    'Start the container without --ipc host; containers that must share memory can join one another with --ipc shareable and --ipc container:NAME.',
+    'Start the container without --ipc host; containers that must share memory can join one another with --ipc shareable and --ipc container:NAME. In a pod, remove hostIPC.',
   references: ['https://man7.org/linux/man-pages/man7/ipc_namespaces.7.html'],
   judges: 'container',
   needs: [],

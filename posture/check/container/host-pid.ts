@@ -9,7 +9,7 @@ export const hostPid = containerCheck({
   rationale:
     'In the PID namespace of the host a container reads the environment and open files of every process through /proc, and may signal or trace them.',
   remediation:
-    'Start the container without --pid host. A debugging container can join one other container with --pid container:NAME.',
+    'Start the container without --pid host. A debugging container can join one other container with --pid container:NAME. In a pod, remove hostPID.',
   references: ['https://man7.org/linux/man-pages/man7/pid_namespaces.7.html'],
   judges: 'container',
   needs: [],

@@ -14,7 +14,7 @@ export const hostUserNamespace = containerCheck({
   severity: 'medium',
   rationale:
     'With remapping, root in a container is an unprivileged user of the host. In the user namespace of the host, root in the container is root of the host.',
-  remediation: 'Start the container without --userns host.',
+  remediation: 'Start the container without --userns host. In a pod, set hostUsers to false.',
   references: [
     'https://docs.docker.com/engine/security/userns-remap/',
     'https://man7.org/linux/man-pages/man7/user_namespaces.7.html',
@@ -41,7 +41,7 @@ export const hostUserNamespace = containerCheck({
         namespaceEvidence(first, 'user'),
         declared,
       );
-    const remap = remapEvidence(docker);
+    const remap = remapEvidence(container, docker);
     if (own && remap !== 'off') return passOnEveryThread(container, ...kernel, declared);
     if (remap === undefined) {
       const { api } = docker;
@@ -50,7 +50,13 @@ export const hostUserNamespace = containerCheck({
     }
     if (remap === 'off')
       // All containers share one setting of the daemon. A namespace that a process created does not apply to the next one.
-      return notApplicable('the daemon remaps no user ids; daemon.userns-remap judges that', ...kernel, declared);
+      return notApplicable(
+        container.pod === ''
+          ? 'the daemon remaps no user ids; daemon.userns-remap judges that'
+          : 'its pod asks for no user namespace (hostUsers: false)',
+        ...kernel,
+        declared,
+      );
     return observed.state === 'seen'
       ? fail('the daemon remaps user ids, but not those of this container', ...kernel, remap, declared)
       : notSeen(observed, remap, declared);

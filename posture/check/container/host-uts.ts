@@ -8,7 +8,7 @@ export const hostUts = containerCheck({
   severity: 'low',
   rationale:
     'A container in the UTS namespace of the host that holds CAP_SYS_ADMIN can rename the host, which misleads logs, monitoring and licence checks.',
-  remediation: 'Start the container without --uts host.',
+  remediation: 'Start the container without --uts host. A pod has it with hostNetwork.',
   references: ['https://man7.org/linux/man-pages/man7/uts_namespaces.7.html'],
   judges: 'container',
   needs: [],

@@ -10,7 +10,8 @@ export const memoryLimit = containerCheck({
   severity: 'medium',
   rationale:
     'A container without a limit can use up the memory of the host. The kernel then kills processes of others.',
-  remediation: 'Start the container with --memory, or place it below a cgroup that has a limit.',
+  remediation:
+    'Start the container with --memory, or place it below a cgroup that has a limit. In a pod, set resources.limits.memory.',
   references: [
     'https://docs.docker.com/engine/containers/resource_constraints/#memory',
     'https://docs.kernel.org/admin-guide/cgroup-v2.html#memory',

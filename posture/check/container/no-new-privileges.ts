@@ -3,7 +3,7 @@ import type { Declared } from '../../fact/container.ts';
 import { fail, failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
-import { notSeen, passOnEveryThread } from '../container-reading.ts';
+import { execCommand, notSeen, passOnEveryThread } from '../container-reading.ts';
 import { daemonGivesNoNewPrivileges } from '../declared-privilege.ts';
 
 export const noNewPrivileges = containerCheck({
@@ -18,7 +18,7 @@ export const noNewPrivileges = containerCheck({
   rationale:
     'Without no_new_privs, a set-user-ID or file-capability program in the image gives an intruder root or capabilities that the service had dropped.',
   remediation:
-    'Start the container with --security-opt no-new-privileges, or set "no-new-privileges": true in daemon.json for all new containers.',
+    'Start the container with --security-opt no-new-privileges, or set "no-new-privileges": true in daemon.json for all new containers. In a pod, set allowPrivilegeEscalation to false.',
   references: [
     'https://docs.docker.com/reference/cli/docker/container/run/#security-opt',
     'https://docs.kernel.org/userspace-api/no_new_privs.html',
@@ -42,7 +42,7 @@ export const noNewPrivileges = containerCheck({
     // `docker exec` does not set what the processes set themselves.
     const isGiven = container.declared.noNewPrivileges ?? daemonGivesNoNewPrivileges(docker);
     if (isGiven === false)
-      return failAs('low', 'docker exec starts the next process without no_new_privs', kernel, declared);
+      return failAs('low', `${execCommand(container)} starts the next process without no_new_privs`, kernel, declared);
     if (isGiven === undefined)
       return unknownBecause(
         'the daemon did not answer, so its default for the next process is unknown',

@@ -12,7 +12,7 @@ export const portBindAddress = containerCheck({
   rationale:
     'A port that is bound to all addresses is reachable on every network of the host, including networks that are added later. Its packet filter rules precede those of most host firewalls.',
   remediation:
-    'Publish with an address (-p 10.0.0.5:8080:80, or 127.0.0.1 behind a local proxy), or set "ip" in daemon.json as the default.',
+    'Publish with an address (-p 10.0.0.5:8080:80, or 127.0.0.1 behind a local proxy), or set "ip" in daemon.json as the default. In a pod, replace hostPort by a service.',
   references: ['https://docs.docker.com/engine/network/port-publishing/'],
   judges: 'container',
   needs: [],

@@ -5,7 +5,7 @@ import { fail, failAs } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { capabilityNames, isNearlyAll, LAST_CAPABILITY } from '../capability.ts';
 import { containerCheck } from '../check.ts';
-import { notSeen, passOnEveryThread } from '../container-reading.ts';
+import { execCommand, notSeen, passOnEveryThread } from '../container-reading.ts';
 import { asksForNoSeccomp, declaredExcess } from '../declared-privilege.ts';
 import { seccompEvidence } from '../seccomp.ts';
 import { userNamespaceOf } from '../user-remap.ts';
@@ -22,7 +22,7 @@ export const privileged = containerCheck({
   rationale:
     'A privileged container has every capability, no seccomp filter and all devices of the host: control of the container is control of the host. All capabilities without a seccomp filter amount to the same, however they were requested.',
   remediation:
-    'Start the container without --privileged. Give it the single capability (--cap-add) or device (--device) that it needs.',
+    'Start the container without --privileged. Give it the single capability (--cap-add) or device (--device) that it needs. In a pod, set securityContext.privileged to false.',
   references: [
     'https://docs.docker.com/reference/cli/docker/container/run/#privileged',
     'https://man7.org/linux/man-pages/man7/capabilities.7.html',
@@ -40,8 +40,12 @@ export const privileged = containerCheck({
     const userNamespace = userNamespaceOf(container, docker);
     if (container.declared.privileged)
       return userNamespace === 'remapped'
-        ? failAs('high', 'the container was started with --privileged; user namespace remapping limits it', ...evidence)
-        : fail('the container was started with --privileged and controls the host', ...evidence);
+        ? failAs(
+            'high',
+            `the container was started with ${privilegedOption(container)}; user namespace remapping limits it`,
+            ...evidence,
+          )
+        : fail(`the container was started with ${privilegedOption(container)} and controls the host`, ...evidence);
     if (userNamespace === 'remapped') return passOnEveryThread(container, ...evidence);
     const hasFilter = seccomp.state === 'seen' && seccomp.value.mode !== 'disabled';
     if (userNamespace === 'node' && !hasFilter) {
@@ -55,7 +59,7 @@ export const privileged = containerCheck({
     if (asksForEverything(container.declared))
       return failAs(
         'high',
-        'docker exec starts the next process with every capability and without a seccomp filter',
+        `${execCommand(container)} starts the next process with every capability and without a seccomp filter`,
         ...evidence,
         allRequested(container),
       );
@@ -85,4 +89,8 @@ function effectiveEvidence({ capabilities }: ContainerFact): readonly Evidence[]
 function isNearlyEverything(effective: string, kernel: Pick<KernelFact, 'capLastCap'>): boolean {
   const last = kernel.capLastCap.state === 'seen' ? kernel.capLastCap.value : LAST_CAPABILITY;
   return isNearlyAll(capabilityNames(effective) ?? [], last);
+}
+
+function privilegedOption({ pod }: ContainerFact): string {
+  return pod === '' ? '--privileged' : 'privileged: true';
 }

@@ -15,7 +15,7 @@ export const readOnlyRoot = containerCheck({
   rationale:
     'On a writable root file system an intruder can replace programs and leave tools for the next start. On a read-only one, the programs are those of the image.',
   remediation:
-    'Start the container with --read-only and give it --tmpfs /tmp or a volume for the few directories that it writes to.',
+    'Start the container with --read-only and give it --tmpfs /tmp or a volume for the few directories that it writes to. In a pod, set readOnlyRootFilesystem to true and mount an emptyDir there.',
   references: ['https://docs.docker.com/reference/cli/docker/container/run/#read-only'],
   judges: 'container',
   needs: [],

@@ -16,7 +16,7 @@ export const rootUser = containerCheck({
   rationale:
     'Root in a container is root on the host as soon as another protection fails: a mounted file, a capability, a defect in the kernel.',
   remediation:
-    'Set USER in the image or start the container with --user 10001:10001. If the program needs root inside, enable user namespace remapping for the daemon.',
+    'Set USER in the image or start the container with --user 10001:10001. If the program needs root inside, enable user namespace remapping for the daemon. In a pod, set runAsNonRoot and runAsUser, or hostUsers to false.',
   references: [
     'https://docs.docker.com/build/building/best-practices/#user',
     'https://docs.docker.com/engine/security/userns-remap/',
@@ -38,7 +38,7 @@ export const rootUser = containerCheck({
       const kernel = uidEvidence(uids.value, uids.source);
       return passOnEveryThread(container, kernel, ...mappedRoot(container, uids.value[EFFECTIVE] ?? -1), declared);
     }
-    return isRootUser(user) && remapEvidence(docker) === 'off'
+    return isRootUser(user) && remapEvidence(container, docker) === 'off'
       ? fail('the container is started as root, and the daemon remaps no user ids', declared)
       : notSeen(uids, declared);
   },

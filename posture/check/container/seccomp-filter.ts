@@ -3,7 +3,7 @@ import type { ContainerFact, Declared } from '../../fact/container.ts';
 import { fail, failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
-import { hasEnded, notSeen, passOnEveryThread } from '../container-reading.ts';
+import { execCommand, hasEnded, notSeen, passOnEveryThread } from '../container-reading.ts';
 import { asksForNoSeccomp, daemonGivesNoSeccomp } from '../declared-privilege.ts';
 import { quote } from '../evidence-text.ts';
 import { judgeSummary, seccompEvidence, summaryText } from '../seccomp.ts';
@@ -23,7 +23,7 @@ export const seccompFilter = containerCheck({
   rationale:
     'Without a filter a container can use every system call of the kernel, including those in which most container escapes were found.',
   remediation:
-    'Start the container without --security-opt seccomp=unconfined and without --privileged. If neither was used, the daemon itself has no profile: remove "seccomp-profile" from daemon.json and --seccomp-profile from its command line.',
+    'Start the container without --security-opt seccomp=unconfined and without --privileged. If neither was used, the daemon itself has no profile: remove "seccomp-profile" from daemon.json and --seccomp-profile from its command line. In a pod, set seccompProfile.type to RuntimeDefault.',
   references: [
     'https://docs.docker.com/engine/security/seccomp/',
     'https://docs.kernel.org/userspace-api/seccomp_filter.html',
@@ -37,9 +37,9 @@ export const seccompFilter = containerCheck({
       const evidence = [...seccompEvidence(container), declared];
       if (seccomp.value.mode === 'disabled') return fail('a process runs without a seccomp filter', ...evidence);
       // `docker exec` does not apply a filter that the processes set themselves.
-      if (asksForNoSeccomp(container.declared)) return failAs('medium', NEXT_UNFILTERED, ...evidence);
+      if (asksForNoSeccomp(container.declared)) return failAs('medium', nextUnfiltered(container), ...evidence);
       if (container.declared.seccompProfile === 'default' && daemonGivesNoSeccomp(docker))
-        return failAs('medium', NEXT_UNFILTERED, ...evidence, DAEMON_UNCONFINED);
+        return failAs('medium', nextUnfiltered(container), ...evidence, DAEMON_UNCONFINED);
       return judgeCustomProfile(container.declared, evidence) ?? passOnEveryThread(container, ...evidence);
     }
     if (seccomp.state === 'absent' && !hasEnded(container))
@@ -65,7 +65,9 @@ function judgeCustomProfile(
   return judgeSummary(summary, 'its own seccomp profile', evidence);
 }
 
-const NEXT_UNFILTERED = 'docker exec starts the next process without a seccomp filter';
+function nextUnfiltered(container: ContainerFact): string {
+  return `${execCommand(container)} starts the next process without a seccomp filter`;
+}
 
 const DAEMON_UNCONFINED: Evidence = {
   source: 'GET /info SecurityOptions',

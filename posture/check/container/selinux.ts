@@ -7,7 +7,7 @@ import { fail, failAs, notApplicable, pass, unknownBecause } from '../../verdict
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { allOf } from '../combine.ts';
-import { labelsOf, passOnEveryThread } from '../container-reading.ts';
+import { execCommand, labelsOf, passOnEveryThread } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
 import { labelNotSeen, unlessActive } from '../security-module.ts';
 
@@ -37,7 +37,7 @@ export const selinux = containerCheck({
   rationale:
     'The type keeps a process that escaped its container from the files and processes of the host. The pair of categories separates containers from one another.',
   remediation:
-    'Set "selinux-enabled": true in daemon.json, and start the container without --security-opt label=disable and without --privileged.',
+    'Set "selinux-enabled": true in daemon.json, and start the container without --security-opt label=disable and without --privileged. For pods, set enable_selinux of the runtime.',
   references: [
     'https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file',
     'https://docs.kernel.org/admin-guide/LSM/SELinux.html',
@@ -78,7 +78,7 @@ function judgeLabels(container: ContainerFact): Judgement {
   if (judged.verdict !== 'pass') return judged;
   // `docker exec` does not start a process with a label that others entered themselves.
   return selinuxDisabled
-    ? failAs('medium', 'docker exec starts the next process without a label', ...judged.evidence)
+    ? failAs('medium', `${execCommand(container)} starts the next process without a label`, ...judged.evidence)
     : passOnEveryThread(container, ...judged.evidence);
 }
 

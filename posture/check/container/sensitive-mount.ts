@@ -29,7 +29,7 @@ export const sensitiveMount = containerCheck({
   rationale:
     'Write access to /etc, /usr, /root or the state of the engine is control of the host, and read access exposes its secrets. A mount bypasses everything else that confines the container.',
   remediation:
-    'Mount only the file or directory that the program needs, from a dedicated place or a named volume, and read-only where reading is enough.',
+    'Mount only the file or directory that the program needs, from a dedicated place or a named volume, and read-only where reading is enough. In a pod, replace hostPath by another kind of volume.',
   references: ['https://docs.docker.com/engine/storage/bind-mounts/'],
   judges: 'container',
   needs: ['docker'],

@@ -1,5 +1,5 @@
 import { imageSourceOf } from '../../fact/image.ts';
-import { fail, pass } from '../../verdict.ts';
+import { fail, notApplicable, pass } from '../../verdict.ts';
 import { imageCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
 
@@ -16,7 +16,9 @@ export const healthcheck = imageCheck({
   judges: 'image',
   needs: [],
   judge: (image) => {
-    const { healthcheck: test } = image;
+    const { healthcheck: test, sources, runtime } = image;
+    if (sources['healthcheck'] === undefined)
+      return notApplicable(`${runtime} does not run health checks of images; the probes of a pod test its containers`);
     const source = imageSourceOf(image, 'healthcheck');
     const expected = 'a command';
     // `NONE` switches off the check of the base image.

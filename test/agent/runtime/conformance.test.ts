@@ -18,8 +18,11 @@ import { imageFact, dockerApi } from '../../fixture/facts.ts';
 import { treeHost } from '../../fixture/inspector/tree.ts';
 import { nodeOf } from '../record/node-of.ts';
 import { temporaryDirectory } from '../record/temporary-directory.ts';
+import { createCriRuntime } from '../../../agent/runtime/cri/cri-runtime.ts';
 import { testRuntime } from './conformance.ts';
 import type { RuntimeUnderTest } from './conformance.ts';
+import { startCriServer } from './cri/cri-server.ts';
+import { noContainerd, POD_IMAGE, startContainerd } from './cri/own-containerd.ts';
 import { startEngine } from './docker/engine-socket.ts';
 import { noPodman, ownPodman, PODMAN_TEST_IMAGE } from './docker/own-podman.ts';
 import { createMemoryRuntime } from './memory-runtime.ts';
@@ -85,6 +88,37 @@ void t.test('Podman', { skip: noPodman || ('reason' in found && found.reason) },
   });
 });
 
+void t.test('containerd', { skip: noContainerd }, async (t) => {
+  const containerd = await startContainerd();
+  t.teardown(() => containerd.stop());
+  const pod = await containerd.runPod({ name: 'shop-6f4d8b9c7d-x2x4p', privileged: true });
+  const create = (name: string): Promise<string> =>
+    containerd.createContainer(pod, name, {
+      securityContext: { privileged: true },
+      resources: { memoryLimitInBytes: 64 * 1024 * 1024 },
+    });
+  const [running, created] = [await create('running'), await create('created')];
+  await containerd.startContainer(running);
+  const others = [await create('three'), await create('four')];
+  await testRuntime(t, async (t) => ({
+    runtime: createCriRuntime({ endpoint: containerd.endpoint }),
+    running: { id: running, name: 'running', pid: containerd.task(running), pod: 'shop-6f4d8b9c7d-x2x4p' },
+    created: { id: created },
+    image: { id: containerd.imageId, tag: POD_IMAGE },
+    absent: createCriRuntime({ endpoint: `unix://${temporaryDirectory(t)}/none.sock` }),
+    hostile: async (answer) => {
+      const body = Buffer.from(JSON.stringify(answer) ?? 'nothing');
+      const socketPath = await startCriServer(t, () => ({ bytes: body }));
+      return createCriRuntime({ endpoint: `unix://${socketPath}` });
+    },
+    start: async () => {
+      const id = others.shift() ?? '';
+      await containerd.startContainer(id);
+      return id;
+    },
+  }));
+});
+
 /** What a kubelet's runtime would say of a container; unknown to the rest of this program until now. */
 function criContainer(overrides: Partial<ContainerFact>): RuntimeContainer {
   const { declared, ...fact } = containerFact(overrides);
@@ -97,6 +131,9 @@ function criContainer(overrides: Partial<ContainerFact>): RuntimeContainer {
     pod: 'shop-6f4d',
     namespace: 'shop',
     workload: 'shop',
+    podUid: '7f3e',
+    kind: 'container',
+    imageDigest: '',
     image: fact.image,
     imageId: fact.imageId,
     state: fact.state,

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
-import type { Reply } from '../runtime.ts';
+import type { Reply } from './runtime.ts';
 
-/** The last reply about each container, by the bytes that it was parsed from. */
+/** The last reply about each container, by what it was parsed from. */
 export interface ReplyCache<T> {
-  /** `parse()`, or the earlier reply about `id` where that came from the same bytes. */
-  readonly get: (id: string, json: Buffer, parse: () => Reply<T>) => Reply<T>;
+  /** `parse()`, or the earlier reply about `id` where that came from the same. */
+  readonly get: (id: string, content: Buffer | string, parse: () => Reply<T>) => Reply<T>;
   /** Removes the replies about all other containers. */
   readonly retain: (ids: ReadonlySet<string>) => void;
 }
@@ -16,8 +16,8 @@ const MAX_REPLIES = 10_000;
 export function createReplyCache<T>(): ReplyCache<T> {
   const replies = new Map<string, { readonly digest: string; readonly reply: Reply<T> }>();
   return {
-    get: (id, json, parse) => {
-      const digest = hash('sha256', json, 'base64');
+    get: (id, content, parse) => {
+      const digest = hash('sha256', content, 'base64');
       const before = replies.get(id);
       if (before?.digest === digest) return before.reply;
       if (replies.size >= MAX_REPLIES) replies.clear();

@@ -1,0 +1,255 @@
+import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { createLinuxHost } from '../../../../agent/host/linux.ts';
+import { observeAll } from '../../../../agent/inspector/observe.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createCriRuntime } from '../../../../agent/runtime/cri/cri-runtime.ts';
+import { criEndpoints } from '../../../../agent/runtime/cri/served-endpoints.ts';
+import type { RuntimeEvent } from '../../../../agent/runtime/runtime.ts';
+import { CHECKS } from '../../../../posture/check/registry.ts';
+import type { ContainerFact } from '../../../../posture/fact/container.ts';
+import type { Facts } from '../../../../posture/fact/facts.ts';
+import type { Finding } from '../../../../posture/finding.ts';
+import { judgeAll } from '../../../../posture/judge.ts';
+import { liveNode } from '../../inspector/live-node.ts';
+import { noContainerd, startContainerd } from './own-containerd.ts';
+import type { OwnContainerd } from './own-containerd.ts';
+
+/** This machine, with the containerd as its only further engine. */
+async function observed({ endpoint }: OwnContainerd): Promise<Facts> {
+  const runtime = createCriRuntime({ endpoint });
+  const node = liveNode('unix:///nonexistent/docker.sock');
+  const engines = { named: new Set<string>(), others: () => Promise.resolve([runtime]) };
+  return observeAll({ ...node, engines });
+}
+
+function containerOf(facts: Facts, id: string): ContainerFact {
+  const found = facts.containers.state === 'seen' ? facts.containers.value.find((each) => each.id === id) : undefined;
+  if (found === undefined) throw new Error(`container ${id} is not in the facts`);
+  return found;
+}
+
+const told = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8' }).trim();
+
+void t.test('pods on a real containerd', { skip: noContainerd }, async (t) => {
+  const containerd = await startContainerd();
+  t.teardown(() => containerd.stop());
+  const shop = await containerd.runPod({ name: 'shop-6f4d8b9c7d-x2x4p', namespace: 'shop' });
+  const web = await containerd.createContainer(shop, 'web', {
+    securityContext: {
+      runAsUser: { value: 1000 },
+      readonlyRootfs: true,
+      noNewPrivs: true,
+      capabilities: { dropCapabilities: ['ALL'] },
+    },
+    resources: { memoryLimitInBytes: 32 * 1024 * 1024 },
+  });
+  // An attacker's pod: labels and a name that claim to be somebody else, and the file system of the node.
+  const evil = await containerd.runPod({
+    name: 'pause',
+    namespace: 'default',
+    privileged: true,
+    hostPid: true,
+    labels: { 'io.kubernetes.pod.namespace': 'kube-system', 'io.kubernetes.container.name': 'POD' },
+  });
+  const pause = await containerd.createContainer(evil, 'pause', {
+    securityContext: { privileged: true },
+    mounts: [{ hostPath: '/', containerPath: '/host' }],
+  });
+  await containerd.startContainer(web);
+  await containerd.startContainer(pause);
+  const facts = await observed(containerd);
+  const findings = [...judgeAll(CHECKS, facts).values()];
+  const about = (check: string, id: string): Finding | undefined =>
+    findings.find((finding) => finding.check === check && finding.subject.id === id);
+
+  await t.test('what the kernel says beside what was asked for', (t) => {
+    const pid = containerd.task(web);
+    const container = containerOf(facts, web);
+    t.match(container, {
+      kind: 'container',
+      name: 'web',
+      pod: 'shop-6f4d8b9c7d-x2x4p',
+      namespace: 'shop',
+      workload: 'shop',
+      runtime: 'containerd',
+      engine: containerd.endpoint,
+      pid,
+      imageId: containerd.imageId,
+      declared: {
+        user: '1000:1000',
+        readOnlyRoot: true,
+        noNewPrivileges: true,
+        privileged: false,
+        seccompProfile: 'default',
+      },
+      uid: { value: 1000 },
+      noNewPrivs: { value: true },
+      memoryMaxBytes: { value: 32 * 1024 * 1024 },
+      complete: true,
+    });
+    t.equal(
+      container.podUid,
+      told(`grep -oE 'pod[0-9a-f]{8}-[0-9a-f-]*' /proc/${String(pid)}/cgroup | head -1`).slice(3),
+    );
+    t.match(container.capabilities, {
+      value: { effective: told(`awk '/^CapEff/ {print $2}' /proc/${String(pid)}/status`) },
+    });
+    t.equal(container.declared.capDrop.length, 14, 'all of the defaults');
+    for (const check of [
+      'privileged',
+      'capabilities',
+      'seccomp-filter',
+      'no-new-privileges',
+      'read-only-root',
+      'root-user',
+      'masked-paths',
+      'sensitive-mount',
+      'runtime-socket',
+      'memory-limit',
+      'host-pid',
+    ])
+      t.equal(about(`container.${check}`, web)?.verdict, 'pass', check);
+    t.match(about('container.host-network', web), { verdict: 'fail' });
+    for (const check of ['health', 'restart-policy', 'cgroup-parent', 'host-user-namespace'])
+      t.equal(about(`container.${check}`, web)?.verdict, 'notApplicable', check);
+    t.end();
+  });
+
+  await t.test('a container that calls itself pause is judged like any other', (t) => {
+    t.match(containerOf(facts, pause), { kind: 'container', namespace: 'default', pod: 'pause' });
+    for (const check of ['privileged', 'capabilities', 'seccomp-filter', 'host-pid', 'sensitive-mount', 'devices'])
+      t.match(about(`container.${check}`, pause), { verdict: 'fail', subject: { name: 'default/pause/pause' } }, check);
+    t.equal(
+      findings.filter(({ subject }) => subject.name.startsWith('kube-system/')).length,
+      0,
+      'a label is no evidence',
+    );
+    t.end();
+  });
+
+  await t.test('a sandbox that is idle is known, and not judged', (t) => {
+    for (const id of [shop, evil]) {
+      t.match(containerOf(facts, id), { kind: 'sandbox', name: '(sandbox)', processes: { value: 1 } });
+      t.notOk(
+        findings.some(({ subject }) => subject.id === id),
+        'no finding',
+      );
+    }
+    const own = facts.unobserved.state === 'seen' ? facts.unobserved.value : [];
+    t.notOk(own.some(({ id, engine }) => [shop, evil, web, pause].includes(id) || engine === containerd.endpoint));
+    t.end();
+  });
+
+  await t.test('checks of dockerd say nothing about a runtime that is not Docker', (t) => {
+    const daemon = findings.filter(({ check, subject }) => check.startsWith('daemon.') && subject.id !== 'docker');
+    t.strictSame(daemon, [], 'the containerd is no subject of them');
+    const image = findings.filter(({ subject }) => subject.id === containerd.imageId);
+    t.match(
+      image.find(({ check }) => check === 'image.healthcheck'),
+      { verdict: 'notApplicable' },
+    );
+    t.match(
+      image.find(({ check }) => check === 'image.history-secret'),
+      { verdict: 'fail' },
+    );
+    t.match(image.find(({ check }) => check === 'image.default-user')?.evidence, [{ source: /^ImageStatus/ }]);
+    t.notMatch(JSON.stringify([facts, findings]), /correct-horse-battery|ghp_0123456789/, 'no secret');
+    t.end();
+  });
+
+  await t.test('a sandbox with a further process is judged', async (t) => {
+    const group = told(`grep pids /proc/${String(containerOf(facts, shop).pid)}/cgroup | cut -d: -f3`);
+    const all = `for d in $(find /sys/fs/cgroup -path "*${group}" -type d); do echo $$ > $d/cgroup.procs; done`;
+    const stray = execFileSync('sh', ['-c', `sh -c '${all}; exec sleep 30' >/dev/null 2>&1 & echo $!`], {
+      encoding: 'utf8',
+    }).trim();
+    await sleep(200);
+    const later = await observed(containerd);
+    execFileSync('kill', ['-9', stray]);
+    t.match(containerOf(later, shop), { processes: { value: 2 } });
+    const judged = [...judgeAll(CHECKS, later).values()].filter(({ subject }) => subject.id === shop);
+    t.match(
+      judged.find(({ check }) => check === 'container.capabilities'),
+      {
+        verdict: 'fail',
+        subject: { name: 'shop/shop-6f4d8b9c7d-x2x4p/(sandbox)' },
+      },
+    );
+  });
+
+  await t.test('a container that was started beside the CRI is reported', async (t) => {
+    containerd.ctr(
+      '-n',
+      'k8s.io',
+      'run',
+      '-d',
+      '--snapshotter',
+      'overlayfs',
+      'docker.io/plimsoll-test/busybox:1',
+      'beside',
+      '/bin/sleep',
+      '60',
+    );
+    t.teardown(() => void containerd.ctr('-n', 'k8s.io', 'tasks', 'rm', '-f', 'beside'));
+    const later = await observed(containerd);
+    const finding = [...judgeAll(CHECKS, later).values()].find(({ check }) => check === 'runtime.unobserved');
+    t.match(finding, { verdict: 'fail' });
+    const entries = later.unobserved.state === 'seen' ? later.unobserved.value : [];
+    t.match(
+      entries.find(({ id }) => id === 'beside'),
+      { kind: 'container', name: 'k8s.io/beside' },
+    );
+  });
+
+  await t.test('the socket is found by the daemon that holds it', async (t) => {
+    const endpoints = await criEndpoints({ host: createLinuxHost(), cache: createParseCache() });
+    t.ok(endpoints?.includes(containerd.endpoint), String(endpoints));
+    t.notOk(
+      endpoints?.some((endpoint) => endpoint.startsWith(`${containerd.endpoint}.`)),
+      'not its other sockets',
+    );
+  });
+});
+
+void t.test('events of a real containerd', { skip: noContainerd }, async (t) => {
+  const containerd = await startContainerd();
+  t.teardown(() => containerd.stop());
+  const pod = await containerd.runPod({ name: 'web-0' });
+  const events: (RuntimeEvent & { readonly atMs: number })[] = [];
+  const ends: string[] = [];
+  const runtime = createCriRuntime({ endpoint: containerd.endpoint });
+  const follow = (signal: AbortSignal): void =>
+    runtime.events(
+      (event) => events.push({ ...event, atMs: performance.now() }),
+      (reason) => ends.push(reason),
+      signal,
+    );
+  const stopping = new AbortController();
+  t.teardown(() => stopping.abort());
+  follow(stopping.signal);
+  await sleep(600);
+  const web = await containerd.createContainer(pod, 'web');
+  const startedMs = performance.now();
+  await containerd.startContainer(web);
+  const find = (kind: string, id: string): { readonly atMs: number } | undefined =>
+    events.find((event) => event.kind === kind && 'id' in event && event.id === id);
+  const until = async (isTrue: () => boolean): Promise<void> => {
+    for (let turn = 0; turn < 300 && !isTrue(); turn += 1) await sleep(10);
+  };
+  await until(() => find('containerStarted', web) !== undefined);
+  t.ok((find('containerStarted', web)?.atMs ?? Infinity) - startedMs < 1000, 'within a second');
+  events.length = 0;
+  await containerd.stopContainer(web);
+  await until(() => find('containerChanged', web) !== undefined);
+  t.ok(find('containerChanged', web), 'its end');
+
+  await containerd.kill();
+  await until(() => ends.length > 0);
+  t.equal(ends.length, 1, 'the stream ends with the runtime');
+  t.match(await runtime.listContainers(), { ok: false, code: 'absent' });
+  await containerd.restart();
+  t.match(await runtime.version(), { ok: true }, 'and it is found again');
+  t.match(await runtime.inspectContainer(pod), { value: { kind: 'sandbox', state: 'running' } });
+});
