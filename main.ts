@@ -122,6 +122,19 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
       return runAgent({ settings, version, clock, log, signal, onReady, queryWorker: queryWorkerUrl() });
     },
+    join: async ({ settings, signal }) => {
+      const [{ joinNode }, { createLogger }] = await Promise.all([
+        import('./agent/main.ts'),
+        import('./service/pino-log.ts'),
+      ]);
+      const log = await createLogger({ level: 'warn', format: 'text', redact: redactJson });
+      return joinNode({ settings, version, clock, log, signal });
+    },
+    execute: async (command, args) => {
+      const { execFile } = await import('node:child_process');
+      const { promisify } = await import('node:util');
+      await promisify(execFile)(command, args, { timeout: 60_000 });
+    },
     broker: async ({ settings, signal, onReady }) => {
       const [{ runBrokerProgram }, { createLogger }] = await Promise.all([
         import('./agent/broker/main.ts'),

@@ -83,9 +83,21 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
 }
 
+/** What is needed to get a certificate for this node. */
+export type JoinOptions = Pick<AgentOptions, 'settings' | 'version' | 'clock' | 'log' | 'signal'>;
+
+/** Gets a certificate for this node and ends. Rejects with what stopped it. */
+export async function joinNode(options: JoinOptions): Promise<void> {
+  const { settings, version, clock, signal, log } = options;
+  const { openLiveNode, liveNodeSettings } = await import('./live-node.ts');
+  const access = await openLiveNode({ ...liveNodeSettings(settings, version), now: clock.now, signal, log });
+  const { nodeId } = await enrollNode(options, await access.inventory());
+  await loadOwnCertificate(settings, nodeId);
+}
+
 /** Sees to it that this node has a certificate, and returns who it is: a Kubernetes node is named by its cluster. */
 async function enrollNode(
-  { settings, clock, log, signal }: AgentOptions,
+  { settings, clock, log, signal }: JoinOptions,
   machine: NodeFact,
 ): Promise<{ readonly nodeId: string; readonly name: string }> {
   if (settings.join !== 'off' && settings.joinMethod === 'kubernetes') {

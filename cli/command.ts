@@ -29,7 +29,15 @@ export interface Operands {
   readonly min: number;
   readonly max: number;
   readonly completes?:
-    'check' | 'command' | 'benchmark' | 'shell' | 'directory' | 'nodeAction' | 'joinTokenAction' | 'tokenAction';
+    | 'check'
+    | 'command'
+    | 'benchmark'
+    | 'shell'
+    | 'directory'
+    | 'nodeAction'
+    | 'joinTokenAction'
+    | 'tokenAction'
+    | 'agentAction';
 }
 
 /** One option of a command that is not a setting. */

@@ -19,6 +19,10 @@ export interface Programs {
   readonly agent: (run: RunRequest<AgentReady>) => Promise<void>;
   /** Runs the broker until `signal` aborts. Rejects with what stopped it from starting. */
   readonly broker: (run: RunRequest<object>) => Promise<void>;
+  /** Gets a certificate for this node, as the agent does at its start. Rejects with the reason why it has none. */
+  readonly join: (request: ExamineRequest) => Promise<void>;
+  /** Runs a program of this machine. Rejects with what it printed where it fails. */
+  readonly execute: (command: string, args: readonly string[]) => Promise<void>;
   /** Runs the collector until `signal` aborts. Rejects with what stopped it from starting. */
   readonly collector: (run: RunRequest<CollectorReady>) => Promise<void>;
   /** Examines what the agent needs of this node: its engine, and what it may see. Changes nothing. */

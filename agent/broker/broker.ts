@@ -1,12 +1,17 @@
 import type { Server, Socket } from 'node:net';
+import { reclaimMemory } from '../budget/reclaim.ts';
 import { throttleProfileAt } from '../budget/throttle-profile.ts';
 import type { NodeObserver, Observation } from '../node-observer.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
+import { scopedClock } from '../../service/scoped-clock.ts';
 import { serveAgent } from './agent-connection.ts';
 import type { AgentConnection } from './agent-connection.ts';
 import { listenOnSocket } from './broker-socket.ts';
 import type { RemoteProber } from './remote-prober.ts';
+
+/** By then the first facts are sent. */
+const RECLAIM_AFTER_MS = 3000;
 
 /** What a broker works with. */
 export interface BrokerOptions {
@@ -28,14 +33,19 @@ export interface BrokerOptions {
  * none is connected. Resolves once the signal has aborted. Rejects where it cannot listen.
  */
 export async function runBroker(options: BrokerOptions): Promise<void> {
-  const { observer, clock, log, signal } = options;
+  const { observer, log, signal } = options;
+  const clock = scopedClock(options.clock);
   let observation: Observation | undefined;
   let connection: AgentConnection | undefined;
   let step = 0;
   const startReading = (nodeId: string): void => {
     options.offerNodeId(nodeId);
     observation ??= observer.watch({
-      onChange: () => connection?.notify(),
+      onChange: (_facts, change) => {
+        connection?.notify();
+        // The first round takes more memory than all that follows.
+        if (change === undefined) clock.after(RECLAIM_AFTER_MS, () => void reclaimMemory());
+      },
       pace: () => throttleProfileAt(step),
     });
   };
@@ -62,6 +72,7 @@ export async function runBroker(options: BrokerOptions): Promise<void> {
   connection?.close();
   await close(server);
   await observation?.done;
+  clock.close();
   log.info({}, 'broker ended');
 }
 

@@ -69,7 +69,7 @@ async function create(client: ApiClient, context: Context): Promise<number> {
   if (!answer.ok) return printFailure(context, answer.problem);
   const { token, caHash, expiresMs, listenPort, enrollPort } = answer.value;
   const command = [
-    'plimsoll agent',
+    'plimsoll agent install',
     `--collector ${formatAddress({ host, port: listenPort })}`,
     `--join ${formatAddress({ host, port: enrollPort })}`,
     `--join-token ${token}`,
@@ -78,6 +78,7 @@ async function create(client: ApiClient, context: Context): Promise<number> {
   if (isTable(context))
     await stdout.write(
       `Run on the new host, as root:\n\n  ${command.join(' \\\n    ')}\n\n` +
+        `This sets up services of systemd; without install, the agent runs in the foreground. ` +
         `The token works once, until ${clockTime(expiresMs)}.\n`,
     );
   else await printDocument(context, { token, caHash, expiresMs, command: command.join(' ') });

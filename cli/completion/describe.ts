@@ -80,6 +80,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: COMMAND_NAMES };
     case 'nodeAction':
       return { kind: 'words', words: ['show', 'remove', 'revoke', 'readmit'] };
+    case 'agentAction':
+      return { kind: 'words', words: ['install', 'uninstall'] };
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
     case 'tokenAction':
