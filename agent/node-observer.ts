@@ -20,7 +20,7 @@ export interface NodeObserver {
   readonly nodeStatus: () => Promise<NodeStatusFact>;
   /** Reads sysctls that the facts do not hold. Does not reject. */
   readonly readSysctls: (names: readonly string[]) => Promise<KernelFact['sysctls']>;
-  /** What other processes than this one use to read the node. */
+  /** What other processes than this one use to read the node; memory that they share with it is not counted. */
   readonly usage: () => Usage;
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { NodeObserver } from '../node-observer.ts';
-import { processUsage } from '../budget/usage.ts';
+import { privateUsage } from '../budget/usage.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { scopedClock } from '../../service/scoped-clock.ts';
@@ -80,7 +80,7 @@ export function serveAgent(socket: Socket, options: AgentConnectionOptions): Age
     prober.attach(undefined);
   };
   const sendUsage = (): void => {
-    if (!channel.isBusy()) void channel.send({ kind: 'usage', ...processUsage() });
+    if (!channel.isBusy()) void channel.send({ kind: 'usage', ...privateUsage() });
     clock.after(USAGE_INTERVAL_MS, sendUsage);
   };
   clock.after(USAGE_INTERVAL_MS, sendUsage);

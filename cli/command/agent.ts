@@ -26,8 +26,8 @@ export const agent = defineCommand({
   examples: [
     { line: 'plimsoll agent --collector fleet.example.net:7443', meaning: 'report to a collector elsewhere' },
     {
-      line: 'plimsoll agent install --collector fleet.example.net:7443 --join fleet.example.net:7444 --join-token …',
-      meaning: 'set up services; plimsoll join-token create prints the line',
+      line: 'plimsoll agent install --dry-run',
+      meaning: 'what it would write and run; plimsoll join-token create prints the whole line',
     },
     { line: 'plimsoll agent --log-level debug --log-format text', meaning: 'see what it does' },
   ],

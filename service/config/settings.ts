@@ -298,14 +298,14 @@ export const SETTINGS = Object.freeze({
     kind: size('1MiB', '64GiB'),
     default: '128MiB',
     description:
-      'Resident memory that the agent may take for long. Over it the agent slows down, and the check `agent.resource-budget` says so.',
+      'Resident memory that the agent may use for long, with its broker. Over it the agent slows down, and the check `agent.resource-budget` says so.',
     programs: AGENT,
   },
   'agent-cpu-budget': {
     kind: integer(1, 10_000),
     default: '10',
     description:
-      'CPU time that the agent may take for long, in percent of one core over a minute. Over it the agent slows down, and the check `agent.resource-budget` says so.',
+      'CPU time that the agent may use for long, with its broker, in percent of one core over a minute. Over it the agent slows down, and the check `agent.resource-budget` says so.',
     programs: AGENT,
   },
   'spool-max-bytes': {
