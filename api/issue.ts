@@ -9,6 +9,7 @@ export const ISSUE_CODES = Object.freeze([
   'storeReplaced',
   'storeRestored',
   'tlsFilesMissing',
+  'auditUnwritable',
   'sinkPaused',
   'sinkRetrying',
   'sinkRejected',

@@ -11,6 +11,10 @@ import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { startApi } from './api/api.ts';
+import { createAuditLog } from './audit/audit-log.ts';
+import { auditIssues } from './audit/audit-issues.ts';
+import { readAudit } from './audit/read-audit.ts';
+import { openRotatedFile } from './sink/rotated-file.ts';
 import { createEventBus } from './store/event-bus.ts';
 import type { EventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
@@ -35,7 +39,7 @@ import type { Sessions } from './session/sessions.ts';
 import { startDeliveryWorker } from './sink/delivery-worker.ts';
 import { openSinks, sinkNames } from './sinks.ts';
 import { addressError, StartError } from './start-error.ts';
-import type { ListenAddresses } from './status/collector-status.ts';
+import type { Issue, ListenAddresses } from './status/collector-status.ts';
 import { createStatus } from './status/status.ts';
 import { openHealingStore } from './store/healing.ts';
 import { keepRetention } from './store/retention.ts';
@@ -77,6 +81,7 @@ const RETENTION_INTERVAL_MS = 60_000;
 const STORE_FILE = 'store.sqlite';
 const POSITION_FILE = 'store.position';
 const OPERATOR_TOKENS_FILE = 'operator-tokens.json';
+const AUDIT_FILE = 'audit.ndjson';
 const PROBE_FILE = 'disk-probe';
 
 /**
@@ -146,6 +151,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     limits: queryLimits(settings),
   });
   const sinks = () => workers.map((worker) => worker.status());
+  let apiIssues = (): readonly Issue[] => [];
   let addresses: CollectorReady = { api: settings.api, listen: settings.listen };
   const status = createStatus({
     version,
@@ -156,6 +162,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     isInPlace: healing.isInPlace,
     writeProblem,
     diskProblem: disk.problem,
+    apiIssues: () => apiIssues(),
     restoredMs: guard.restoredMs,
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
@@ -163,10 +170,20 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     addresses: () => toText(addresses, options.consoleDirectory),
     clock,
   });
+  const auditFiles = { path: join(settings.dataDir, AUDIT_FILE), keep: settings.auditKeep };
+  const audit = createAuditLog({
+    file: openRotatedFile({ ...auditFiles, maxBytes: settings.auditMaxBytes }),
+    clock,
+    log,
+  });
+  apiIssues = () => auditIssues(audit, auditFiles.path);
+  steps.push({ name: 'audit log', close: audit.close });
   const api = await startApi({
     listen: settings.api,
     fileToken,
     operatorTokens,
+    audit,
+    readAudit: (query) => readAudit(auditFiles, query),
     store: readStore,
     queries,
     eventBus,

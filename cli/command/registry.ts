@@ -3,6 +3,7 @@ import type { Command } from '../command.ts';
 /** Every command by name, sorted, each loaded when it is asked for. A test compares this with the directory. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze({
   agent: async () => (await import('./agent.ts')).agent,
+  audit: async () => (await import('./audit.ts')).audit,
   benchmarks: async () => (await import('./benchmarks.ts')).benchmarks,
   broker: async () => (await import('./broker.ts')).broker,
   checks: async () => (await import('./checks.ts')).checks,

@@ -53,10 +53,22 @@ export const ACCESS = Object.freeze({
   listOperatorTokens: allow('admin', 'access'),
   createOperatorToken: allow('admin', 'access', false),
   revokeOperatorToken: allow('admin', 'access'),
+  listAudit: allow('admin', 'access'),
 } satisfies Record<string, RouteAccess>);
 
 /** The operation ids of all routes. */
 export type Operation = keyof typeof ACCESS;
+
+/**
+ * Operations that change nothing, besides those of GET: a live query, and signing in, without which nobody could see why
+ * nothing can be changed.
+ */
+const UNCHANGING: ReadonlySet<Operation> = new Set(['askNodes', 'openConsoleSession'] as const);
+
+/** Does the operation change something? It is then recorded before it is carried out. */
+export function isChange(operation: Operation, method: string): boolean {
+  return method !== 'GET' && !UNCHANGING.has(operation);
+}
 
 /** All operation ids, in the order of {@link ACCESS}. */
 export const OPERATIONS = Object.freeze(Object.keys(ACCESS)) as readonly Operation[];

@@ -5,6 +5,7 @@ import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import type { OperatorTokens } from '../operator-tokens.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
 import { createConnectionLimit } from '../session/connection-limit.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import { pathOf } from './admission.ts';
@@ -58,6 +59,7 @@ export interface ApiOptions extends Omit<ApiSources, 'controlsOf' | 'signIn'> {
   /** The token in the token file, with the role admin. Sessions are signed with a key derived from it. */
   readonly fileToken: string;
   readonly operatorTokens: OperatorTokens;
+  readonly audit: AuditLog;
   readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
@@ -78,8 +80,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const server = createServer();
   const { admission, signIn } = createAccess(options);
   const sources = { ...options, controlsOf: indexControls(), signIn };
+  const { audit } = options;
   const streams = createEventStreams(sources);
   options.operatorTokens.onRevoked((id) => streams.end(principalKey({ kind: 'token', id })));
+  server.decorateReply('errorCode', '');
   boundPipelining(server);
   server.addHook('onRequest', async (_request, reply) => {
     reply.headers(SECURITY_HEADERS);
@@ -90,7 +94,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     options.log.debug({ address }, 'an idle connection made room for a new one'),
   );
   server.server.on('connection', connections.add);
-  for (const route of ROUTES) serveRoute(server, route, { sources, admission, streams, reads, connections });
+  for (const route of ROUTES) serveRoute(server, route, { sources, admission, streams, reads, connections, audit });
   await addConsole(server, options.consoleDirectory, options.log);
   let document: string | undefined;
   server.get('/openapi.json', (_request, reply) => {

@@ -1,6 +1,8 @@
 import * as s from '../../posture/schema.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
+import type { AuditPage } from '../../api/audit.ts';
+import type { AuditQuery } from '../audit/read-audit.ts';
 import type { JoinTokens } from '../enrollment/join-tokens.ts';
 import type { QueryService } from '../query/query.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
@@ -28,6 +30,7 @@ export interface ApiSources {
   /** The benchmark controls that a check answers. */
   readonly controlsOf: ControlLookup;
   readonly signIn: SignIn;
+  readonly readAudit: (query: AuditQuery) => Promise<AuditPage>;
   readonly operatorTokens: Pick<OperatorTokens, 'all' | 'create' | 'revoke' | 'find'>;
   readonly clock: Clock;
   /** How often nodes send a heartbeat: what their presence is judged by. */
@@ -50,7 +53,14 @@ export interface AdmissionSource {
 }
 
 /** What a handler answers: a body, or a refusal by code. */
-export type ApiResult<A> = { readonly ok: true; readonly body: A } | Refusal;
+export type ApiResult<A> = Success<A> | Refusal;
+
+/** A body. `principal`: who has authenticated by this call. */
+export interface Success<A> {
+  readonly ok: true;
+  readonly body: A;
+  readonly principal?: Principal;
+}
 
 /** Why there is no answer. */
 export interface Refusal {

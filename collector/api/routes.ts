@@ -2,6 +2,7 @@ import { fleetFinding, findingEvent, historyEntry } from '../../api/finding.ts';
 import { fleetNode, nodeState } from '../../api/node.ts';
 import type { Schema } from '../../posture/schema.ts';
 import type { Route } from './route.ts';
+import { listAudit } from './route/audit.ts';
 import { getBenchmark, listBenchmarks } from './route/benchmarks.ts';
 import { getCheck, listChecks } from './route/checks.ts';
 import { createConsoleLink, openConsoleSession } from './route/console.ts';
@@ -23,6 +24,7 @@ import { getTrend } from './route/trend.ts';
 /** Every route, by path. */
 export const ROUTES: readonly Route[] = Object.freeze([
   getHealth,
+  listAudit,
   listBenchmarks,
   getBenchmark,
   listChecks,

@@ -8,6 +8,13 @@ import { API_ERRORS, errorBody } from './error.ts';
 import type { ApiErrorCode } from './error.ts';
 import type { Refusal } from './route.ts';
 
+declare module 'fastify' {
+  interface FastifyReply {
+    /** The code of the error that was sent; empty: none. */
+    errorCode: ApiErrorCode | '';
+  }
+}
+
 /** The media type of every answer that is neither a page nor an event stream. */
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -21,6 +28,7 @@ export function sendRefusal(reply: FastifyReply, refusal: Refusal): FastifyReply
 
 /** Sends an error. */
 export function sendError(reply: FastifyReply, code: ApiErrorCode, message: string, hint?: string): FastifyReply {
+  reply.errorCode = code;
   return reply
     .code(API_ERRORS[code].status)
     .type(JSON_TYPE)

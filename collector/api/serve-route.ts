@@ -1,15 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditLog } from '../audit/audit-log.ts';
 import type { ConnectionLimit } from '../session/connection-limit.ts';
-import { ACCESS } from './access.ts';
+import { ACCESS, isChange } from './access.ts';
 import { admit } from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';
+import { beginCall } from './audited-call.ts';
+import type { AuditedCall } from './audited-call.ts';
 import type { EventStreams } from './event-streams.ts';
-import { ANONYMOUS, principalKey } from './principal.ts';
-import type { Principal } from './principal.ts';
+import { principalKey } from './principal.ts';
 import type { ReadQueue } from './read-queue.ts';
 import { parseRequest } from './request.ts';
+import type { ParsedRequest } from './request.ts';
 import { refuse } from './route.ts';
-import type { ApiSources, JsonRoute, Route } from './route.ts';
+import type { ApiSources, JsonRoute, Route, StreamRoute } from './route.ts';
 import { JSON_TYPE, sendRefusal } from './send.ts';
 
 /** What routes are served with. */
@@ -19,49 +22,75 @@ export interface RouteParts {
   readonly streams: EventStreams;
   readonly reads: ReadQueue;
   readonly connections: ConnectionLimit;
+  readonly audit: AuditLog;
 }
 
-/** Serves `route`: admits the request before its body is read, parses it, and sends the answer. */
+/** Serves `route`: admits the request before its body is read, parses it, sends the answer, and records the call. */
 export function serveRoute(server: FastifyInstance, route: Route, parts: RouteParts): void {
-  const { sources, admission, streams, reads, connections } = parts;
+  const { sources, admission, connections, audit } = parts;
   const isOpen = ACCESS[route.operation] === 'open';
-  const principals = new WeakMap<FastifyRequest, Principal>();
+  const calls = new WeakMap<FastifyRequest, AuditedCall>();
   server.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     onRequest: async (request, reply) => {
+      const call = beginCall(route, { request, reply, audit, clock: sources.clock });
+      calls.set(request, call);
       const { principal, result } = await admit(route.operation, request, admission);
+      call.principal = principal;
       if (!result.ok) return sendRefusal(reply, result);
       if (!isOpen) reply.raw.once('close', connections.hold(request.raw.socket));
-      principals.set(request, principal);
     },
     handler: async (request, reply) => {
-      const principal = principals.get(request) ?? ANONYMOUS;
-      const input = parseRequest(route, { request, reply, principal });
+      const call = calls.get(request);
+      if (call === undefined) throw new Error('a request without admission');
+      const input = parseRequest(route, { request, reply, principal: call.principal });
       if (!input.ok) return sendRefusal(reply, input);
-      if (route.kind === 'json') {
-        const answerRoute = (): Promise<FastifyReply> => answerJson(route, input.body, reply, sources);
-        if (route.method !== 'GET' || isOpen || route.asksNodes) return answerRoute();
-        const busy = (retryAfterMs: number): FastifyReply => sendRefusal(reply, { ...BUSY, retryAfterMs });
-        return reads.run(principalKey(principal), answerRoute, busy);
-      }
-      const after = input.body.query['after'];
-      const lastEventId = request.headers['last-event-id'];
-      const opened = streams.open({ after, lastEventId, principal }, reply);
-      return opened.ok ? reply : sendRefusal(reply, opened);
+      call.setInput(input.body);
+      if (route.kind === 'json') return serveJson(route, input.body, { call, reply, parts });
+      return serveStream(route, input.body, { call, reply, parts });
     },
   });
 }
 
-const BUSY = refuse('tooManyRequests', 'the collector is busy answering other requests');
+interface Serving {
+  readonly call: AuditedCall;
+  readonly reply: FastifyReply;
+  readonly parts: RouteParts;
+}
 
-async function answerJson(
+const BUSY = refuse('tooManyRequests', 'the collector is busy answering other requests');
+const NOT_RECORDED = refuse(
+  'unavailable',
+  'nothing was changed: the call cannot be recorded in the audit log',
+  'plimsoll status says why; make room on the disk of the collector, or make its data directory writable',
+);
+
+async function serveJson(
   route: JsonRoute,
-  input: Parameters<JsonRoute['handle']>[0],
-  reply: FastifyReply,
-  sources: ApiSources,
+  input: ParsedRequest,
+  { call, reply, parts: { sources, reads } }: Serving,
 ): Promise<FastifyReply> {
-  const given = await route.handle(input, sources);
-  if (!given.ok) return sendRefusal(reply, given);
-  return reply.type(JSON_TYPE).send(JSON.stringify(given.body));
+  const respond = async (): Promise<FastifyReply> => {
+    const given = await route.handle(input, sources);
+    if (!given.ok) return sendRefusal(reply, given);
+    if (given.principal !== undefined) call.principal = given.principal;
+    return reply.type(JSON_TYPE).send(JSON.stringify(given.body));
+  };
+  if (isChange(route.operation, route.method) && !(await call.start())) return sendRefusal(reply, NOT_RECORDED);
+  if (route.method !== 'GET' || ACCESS[route.operation] === 'open' || route.asksNodes) return respond();
+  const busy = (retryAfterMs: number): FastifyReply => sendRefusal(reply, { ...BUSY, retryAfterMs });
+  return reads.run(principalKey(input.principal), respond, busy);
+}
+
+function serveStream(
+  _route: StreamRoute,
+  input: ParsedRequest,
+  { call, reply, parts: { streams } }: Serving,
+): FastifyReply {
+  const lastEventId = reply.request.headers['last-event-id'];
+  const opened = streams.open({ after: input.query['after'], lastEventId, principal: input.principal }, reply);
+  if (!opened.ok) return sendRefusal(reply, opened);
+  call.complete();
+  return reply;
 }

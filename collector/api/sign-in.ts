@@ -4,7 +4,7 @@ import { authenticationRefusal } from './admission.ts';
 import type { Authentication, Authenticator } from './authenticator.ts';
 import { describePrincipal } from './principal.ts';
 import type { Principal } from './principal.ts';
-import { answer, refuse } from './route.ts';
+import { refuse } from './route.ts';
 import type { ApiResult } from './route.ts';
 import { SESSION_MS } from './session-token.ts';
 import type { SessionTokens } from './session-token.ts';
@@ -52,7 +52,12 @@ export function createSignIn({ authenticator, sessions, clock, log }: SignInOpti
             : { outcome: 'known', principal: signer };
       if (outcome.outcome === 'known') {
         log.info({ address, by, as: describePrincipal(outcome.principal) }, 'console session opened');
-        return answer(openFor(outcome.principal, sessions, clock.now()));
+        const { principal } = outcome;
+        return {
+          ok: true,
+          body: openFor(principal, sessions, clock.now()),
+          principal: { ...principal, isSession: true },
+        };
       }
       if (outcome.outcome === 'limited') return authenticationRefusal(outcome);
       log.warn({ address, by }, 'sign-in with a wrong code or token');

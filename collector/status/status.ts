@@ -9,7 +9,7 @@ import type { SinkStatus } from '../sink/delivery-worker.ts';
 import type { QuarantinedFile } from '../store/quarantine.ts';
 import type { HistoryRange, NodeRow, Store } from '../store/store.ts';
 import type { WriteProblem } from '../store/write-health.ts';
-import type { CollectorStatus, ListenAddresses, ProcessStatus } from './collector-status.ts';
+import type { CollectorStatus, Issue, ListenAddresses, ProcessStatus } from './collector-status.ts';
 import { judgeNodes } from './freshness.ts';
 import type { NodeHealth, NodePresence } from './freshness.ts';
 import { findIssues } from './find-issues.ts';
@@ -27,6 +27,8 @@ export interface StatusOptions {
   readonly writeProblem: () => WriteProblem | undefined;
   /** Why the last probe of the disk failed. */
   readonly diskProblem: () => string | undefined;
+  /** What does not work of the operator API. */
+  readonly apiIssues: () => readonly Issue[];
   readonly restoredMs: () => number | undefined;
   /** Keys and certificates that the next start needs. */
   readonly requiredFiles: readonly string[];
@@ -104,7 +106,7 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
       },
       sinks: sinks(),
     };
-    return { ...status, issues: findIssues(status) };
+    return { ...status, issues: [...options.apiIssues(), ...findIssues(status)] };
   };
 }
 

@@ -393,6 +393,18 @@ export const SETTINGS = Object.freeze({
       'How many of the last events are sent again after a connection was lost. After every half of it the receiver has to confirm what it has read.',
     programs: COLLECTOR,
   },
+  'audit-max-bytes': {
+    kind: size('1MiB', '64GiB'),
+    default: '16MiB',
+    description: 'Size at which the audit log of the operator API (`<data-dir>/audit.ndjson`) is rotated.',
+    programs: COLLECTOR,
+  },
+  'audit-keep': {
+    kind: integer(1, 1000),
+    default: '15',
+    description: 'How many rotated files of the audit log are kept.',
+    programs: COLLECTOR,
+  },
   'history-retention': {
     kind: duration('1h', '3650d'),
     default: '90d',

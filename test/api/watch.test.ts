@@ -110,6 +110,8 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       listen: { host: '127.0.0.1', port },
       fileToken: TOKEN,
       operatorTokens: server.operatorTokens,
+      audit: server.audit,
+      readAudit: () => Promise.reject(new Error('not here')),
       store: server.store,
       queries: { ask: () => Promise.resolve({ outcome: 'answered', answers: [] }) },
       eventBus: server.eventBus,

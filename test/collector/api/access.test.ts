@@ -18,6 +18,7 @@ const DEMANDED: Readonly<Record<string, Role>> = Object.freeze({
   'GET /v1/join-tokens': 'operator',
   'POST /v1/join-tokens': 'operator',
   'DELETE /v1/join-tokens/{id}': 'operator',
+  'GET /v1/audit': 'admin',
   'GET /v1/tokens': 'admin',
   'POST /v1/tokens': 'admin',
   'DELETE /v1/tokens/{id}': 'admin',

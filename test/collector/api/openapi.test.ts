@@ -150,6 +150,7 @@ void t.test('real answers match the document', async (t) => {
       path: `/v1/join-tokens/${token.id}`,
       init: { method: 'DELETE', headers: { authorization: `Bearer ${TOKEN}` } },
     },
+    listAudit: { path: '/v1/audit?limit=5' },
     getIdentity: { path: '/v1/identity' },
     listOperatorTokens: { path: '/v1/tokens' },
     createOperatorToken: { path: '/v1/tokens', init: posted({ role: 'viewer', scopes: ['read'] }) },

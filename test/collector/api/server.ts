@@ -5,6 +5,11 @@ import type { Test } from 'tap';
 import { startApi } from '../../../collector/api/api.ts';
 import type { ApiOptions } from '../../../collector/api/api.ts';
 import type { Role, Scope } from '../../../api/access.ts';
+import { auditIssues } from '../../../collector/audit/audit-issues.ts';
+import { createAuditLog } from '../../../collector/audit/audit-log.ts';
+import type { AuditLog } from '../../../collector/audit/audit-log.ts';
+import { readAudit } from '../../../collector/audit/read-audit.ts';
+import { openRotatedFile } from '../../../collector/sink/rotated-file.ts';
 import { openOperatorTokens } from '../../../collector/operator-tokens.ts';
 import type { OperatorTokens } from '../../../collector/operator-tokens.ts';
 import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
@@ -28,6 +33,9 @@ export interface ApiServer {
   readonly store: Store;
   readonly eventBus: EventBus;
   readonly operatorTokens: OperatorTokens;
+  readonly audit: AuditLog;
+  /** Where the audit log is written. */
+  readonly auditPath: string;
   /** The text of a new operator token, good for an hour. */
   readonly createToken: (role: Role, scopes?: readonly Scope[]) => Promise<string>;
   readonly logged: readonly { readonly level: string; readonly fields: LogFields; readonly message: string }[];
@@ -51,6 +59,7 @@ export type ServerOptions = Partial<
       | 'isInPlace'
       | 'writeProblem'
       | 'diskProblem'
+      | 'apiIssues'
       | 'restoredMs'
       | 'requiredFiles'
     >
@@ -67,6 +76,8 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
   const { log, logged } = recordingLog();
   const sinks = options.sinks ?? (() => []);
   const clock = options.clock ?? systemClock();
+  const auditFiles = { path: join(directory, 'audit.ndjson'), keep: 3 };
+  const audit = createAuditLog({ file: openRotatedFile({ ...auditFiles, maxBytes: 1_048_576 }), clock, log });
   const status = createStatus({
     version: '0.1.0',
     heartbeatMs: 30_000,
@@ -76,6 +87,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     isInPlace: options.isInPlace ?? (() => true),
     writeProblem: options.writeProblem ?? (() => undefined),
     diskProblem: options.diskProblem ?? (() => undefined),
+    apiIssues: options.apiIssues ?? (() => auditIssues(audit, auditFiles.path)),
     restoredMs: options.restoredMs ?? (() => undefined),
     requiredFiles: options.requiredFiles ?? [],
     sinks,
@@ -88,6 +100,8 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     listen: { host: '127.0.0.1', port: 0 },
     fileToken: TOKEN,
     operatorTokens,
+    audit,
+    readAudit: (query) => readAudit(auditFiles, query),
     store,
     queries: options.queries ?? { ask: answerNothing },
     eventBus,
@@ -112,6 +126,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     if (closed) return;
     closed = true;
     await api.close();
+    await audit.close();
     await real.close();
     rmSync(directory, { recursive: true, force: true });
   };
@@ -123,6 +138,8 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     store,
     eventBus,
     operatorTokens,
+    audit,
+    auditPath: auditFiles.path,
     createToken: async (role, scopes = []) => {
       const created = await operatorTokens.create({ name: role, role, scopes, ttlMs: 3_600_000, createdBy: 'test' });
       return created?.text ?? '';
