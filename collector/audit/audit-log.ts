@@ -176,7 +176,7 @@ function createLineBudget(clock: Clock, report: (last: AuditEntry, calls: number
       return false;
     },
     close: () => {
-      for (const key of [...uses.keys()]) end(key);
+      for (const key of uses.keys()) end(key);
     },
   };
 }

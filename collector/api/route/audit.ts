@@ -1,5 +1,5 @@
 import { auditPage } from '../../../api/audit.ts';
-import type { AuditPage } from '../../../api/audit.ts';
+import type { AuditPage, AuditRecord } from '../../../api/audit.ts';
 import * as s from '../../../posture/schema.ts';
 import { flag, numeric, text } from '../parameter.ts';
 import { answer, jsonRoute } from '../route.ts';
@@ -39,9 +39,13 @@ export const listAudit = jsonRoute({
     });
     const { records, more, reachedMs } = page;
     return answer<Sent<AuditPage>>({
-      records: records.map(({ role, ...record }) => (role === null ? record : { ...record, role })),
+      records: records.map(presentRecord),
       more,
       reachedMs,
     });
   },
 });
+
+function presentRecord({ role, ...record }: AuditRecord): Sent<AuditRecord> {
+  return role === null ? record : { ...record, role };
+}
