@@ -15,6 +15,7 @@ const DEMANDED: Readonly<Record<string, Role>> = Object.freeze({
   'POST /v1/query': 'operator',
   'DELETE /v1/nodes/{id}': 'operator',
   'POST /v1/nodes/{id}/revoke': 'operator',
+  'POST /v1/nodes/{id}/readmit': 'operator',
   'GET /v1/join-tokens': 'operator',
   'POST /v1/join-tokens': 'operator',
   'DELETE /v1/join-tokens/{id}': 'operator',
