@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { userOfEngine } from '../posture/fact/docker.ts';
 import { absent } from '../posture/observed.ts';
 import type { AgentFact } from '../posture/fact/agent.ts';
 import type { Settings } from '../service/config/settings.ts';
@@ -18,9 +19,14 @@ import { criEndpoints } from './runtime/cri/served-endpoints.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { findEngines } from './runtime/engines.ts';
 import { openRuntime } from './runtime/open-runtime.ts';
+import type { RuntimeAdapter } from './runtime/open-runtime.ts';
+import { createUserRuntime } from './runtime/user-runtime.ts';
 import type { ContainerRuntime } from './runtime/runtime.ts';
 import { engineTlsPaths, loadEngineTls } from './runtime/docker/load-engine-tls.ts';
 import type { EngineTlsPaths } from './runtime/docker/load-engine-tls.ts';
+
+/** Of a call to a rootless engine: its user may be slow, or say much, on purpose. */
+const USER_LIMITS = Object.freeze({ timeoutMs: 2000, maxBytes: 2 * 1024 * 1024 });
 
 /** How this node is seen. */
 export interface LiveNodeOptions {
@@ -30,6 +36,8 @@ export interface LiveNodeOptions {
   readonly dockerHost: string;
   /** Sockets of further runtimes whose API is not known, separated by commas. Default: empty. */
   readonly runtimeEndpoint?: string;
+  /** Whether engines of users that nobody named are asked. Default: `no`. */
+  readonly rootlessEngines?: 'ask' | 'no';
   /** Certificates for engines on TCP; without them those are spoken to in plain HTTP. */
   readonly dockerTls?: EngineTlsPaths | undefined;
   /** Name that the operator chose; empty: the host name. */
@@ -50,14 +58,14 @@ export interface LiveNodeOptions {
 
 /** The part of the options that settings give. Throws where the settings of certificates are incomplete. */
 export function liveNodeSettings(settings: Settings, agentVersion: string): Omit<LiveNodeOptions, 'now'> {
-  const { hostRoot, dockerHost, runtimeEndpoint, nodeName, dataDir } = settings;
+  const { hostRoot, dockerHost, runtimeEndpoint, rootlessEngines, nodeName, dataDir } = settings;
   const dockerTls = engineTlsPaths(settings);
-  return { hostRoot, dockerHost, runtimeEndpoint, dockerTls, nodeName, dataDir, agentVersion };
+  return { hostRoot, dockerHost, runtimeEndpoint, rootlessEngines, dockerTls, nodeName, dataDir, agentVersion };
 }
 
 /** The node that this process runs on. Rejects where the host root does not exist. */
 export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess> {
-  const { hostRoot, dockerHost, runtimeEndpoint = '', dockerTls, nodeName } = options;
+  const { hostRoot, dockerHost, runtimeEndpoint = '', rootlessEngines = 'no', dockerTls, nodeName } = options;
   const { dataDir, agentVersion, signal, log, agent } = options;
   const host = createLinuxHost({ root: hostRoot, signal, log });
   const cache = createParseCache();
@@ -66,10 +74,24 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
     createDockerRuntime({ endpoint, tls, socketPath: socketUnder(hostRoot, endpoint, host) });
   const openCri = (endpoint: string): ContainerRuntime =>
     createCriRuntime({ endpoint, socketPath: socketUnder(hostRoot, endpoint, host) });
+  const openOfUser = (endpoint: string): ContainerRuntime => {
+    const docker = { endpoint, socketPath: socketUnder(hostRoot, endpoint, host), ...USER_LIMITS };
+    const runtime = openRuntime(endpoint, [() => createDockerRuntime(docker)]);
+    return createUserRuntime(runtime, { host, monotonic: () => performance.now() });
+  };
+  const ofUserOr = (open: RuntimeAdapter): RuntimeAdapter => {
+    // To a program of the same user, its own engine is the engine.
+    const trusted = new Set([0, process.getuid?.()]);
+    return (endpoint) => (trusted.has(userOfEngine(endpoint)) ? open(endpoint) : openOfUser(endpoint));
+  };
   const [runtime, engines] = await findEngines({
-    docker: { named: listOf(dockerHost), open: openDocker },
-    further: { named: listOf(runtimeEndpoint), open: (endpoint) => openRuntime(endpoint, [openDocker, openCri]) },
+    docker: { named: listOf(dockerHost), open: ofUserOr(openDocker) },
+    further: {
+      named: listOf(runtimeEndpoint),
+      open: ofUserOr((endpoint) => openRuntime(endpoint, [openDocker, openCri])),
+    },
     cri: { find: criEndpoints, open: openCri },
+    openOfUser: rootlessEngines === 'ask' ? openOfUser : undefined,
     access: { host, cache },
   });
   const { prober = createProber(), makeNodeId = () => keptNodeId(dataDir) } = options;

@@ -38,15 +38,15 @@ export function nodeStatusRows(answer: Answered): readonly StatusRow[] {
   ];
 }
 
-/** Containers by state, one row for each engine. */
+/** Containers by state, one row for each runtime of the node, with its version and endpoint. */
 export function containerCountRows(answer: Answered): readonly StatusRow[] {
-  return answer.status.engines.map(({ endpoint, containers }, index) => {
+  return answer.status.engines.map(({ endpoint, runtime, version, containers }, index) => {
+    const place = `(${[runtime, version].filter(Boolean).join(' ')} at ${endpoint})`;
     const name = 'now';
     if (containers === null)
-      return { name, value: `${missing(answer, `engines[${String(index)}].containers`)} (${endpoint})` };
+      return { name, value: `${missing(answer, `engines[${String(index)}].containers`)} ${place}` };
     const { running, paused, stopped } = containers;
-    const value = `${count(running)} running, ${count(paused)} paused, ${count(stopped)} stopped (${endpoint})`;
-    return { name, value };
+    return { name, value: `${count(running)} running, ${count(paused)} paused, ${count(stopped)} stopped ${place}` };
   });
 }
 

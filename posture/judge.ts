@@ -3,7 +3,7 @@ import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck, NodeC
 import { isIdleSandbox } from './check/idle-sandbox.ts';
 import { containerName, sourceOf } from './fact/container.ts';
 import type { ContainerFact } from './fact/container.ts';
-import { UNKNOWN_RUNTIME } from './fact/docker.ts';
+import { UNKNOWN_RUNTIME, userOfEngine } from './fact/docker.ts';
 import type { DockerFact } from './fact/docker.ts';
 import type { FactName, Facts } from './fact/facts.ts';
 import type { Unobserved } from './fact/unobserved.ts';
@@ -233,9 +233,14 @@ function hasDockerApi({ runtime }: DockerFact): boolean {
   return runtime === 'docker' || runtime === 'podman';
 }
 
-/** These are settings of dockerd: Podman has no daemon that they could configure. */
+/**
+ * These are settings of dockerd: Podman has no daemon that they could configure. A rootless engine cannot weaken the
+ * host, and only its own user says how it is set.
+ */
 function judgeEngine(check: NodeCheck, facts: Facts): Judgement {
   const { runtime, endpoint } = facts.docker;
+  const uid = userOfEngine(endpoint);
+  if (uid !== 0) return notApplicable(`a rootless engine of uid ${String(uid)}: its settings affect that account only`);
   return runtime === 'docker'
     ? check.judge(facts)
     : notApplicable(`a setting of dockerd, and the engine at ${endpoint} is ${runtime}`);

@@ -4,12 +4,14 @@ import { podmanEndpoints } from './docker/podman-endpoints.ts';
 import { placeOf, servedEndpoints } from './docker/served-endpoints.ts';
 import { DEFAULT_ENDPOINT } from './docker/engine-address.ts';
 import type { ContainerRuntime } from './runtime.ts';
+import { userEndpoints } from './user-endpoints.ts';
+import { userOfEngine } from '../../posture/fact/docker.ts';
 
 /** The engines of a node beside its first one, `NodeAccess.runtime`. */
 export interface Engines {
   /** Endpoints that a person named. That nothing answers there is an error, not the absence of an engine. */
   readonly named: ReadonlySet<string>;
-  /** The others as they are now, seen through `host`, sorted by endpoint; the same object for the same endpoint. */
+  /** The others as they are now, seen through `host`, in an order of their own, rootless ones last; the same object for the same endpoint. */
   readonly others: (host: Host) => Promise<readonly ContainerRuntime[]>;
 }
 
@@ -29,6 +31,8 @@ export interface FindEnginesOptions {
   readonly cri: Pick<NamedEndpoints, 'open'> & {
     readonly find: (access: CachedHost) => Promise<readonly string[] | undefined>;
   };
+  /** Opens the rootless engine of a user; undefined: those that nobody named are not asked. */
+  readonly openOfUser: NamedEndpoints['open'] | undefined;
   readonly access: CachedHost;
 }
 
@@ -43,7 +47,7 @@ const MAX_ENGINES = 16;
 export async function findEngines(
   options: FindEnginesOptions,
 ): Promise<readonly [first: ContainerRuntime, engines: Engines]> {
-  const { docker, further, cri, access } = options;
+  const { docker, further, cri, openOfUser, access } = options;
   const named = [...candidatesOf(docker.named, docker), ...candidatesOf(further.named, further)];
   const opened = new Map<string, ContainerRuntime>();
   const runtimeAt = ({ endpoint, open }: Candidate): ContainerRuntime => {
@@ -70,11 +74,9 @@ export async function findEngines(
       ...candidatesOf(podman, further),
       ...candidatesOf([...ofPods], cri),
     ];
-    const [, ...distinct] = await distinctPlaces(host, [...asked, ...found]);
-    others = distinct
-      .slice(0, MAX_ENGINES)
-      .sort((one, other) => (one.endpoint < other.endpoint ? -1 : 1))
-      .map(runtimeAt);
+    const ofUsers = openOfUser === undefined ? [] : candidatesOf(await userEndpoints(host), { open: openOfUser });
+    const [, ...distinct] = await distinctPlaces(host, [...asked, ...found, ...ofUsers]);
+    others = distinct.slice(0, MAX_ENGINES).sort(inOrder).map(runtimeAt);
     return others;
   };
   const engines: Engines = {
@@ -92,6 +94,12 @@ interface Candidate {
 
 function candidatesOf(endpoints: readonly string[], { open }: Pick<NamedEndpoints, 'open'>): readonly Candidate[] {
   return endpoints.map((endpoint) => ({ endpoint, open }));
+}
+
+/** Engines of users come last: what others list before them they cannot claim. */
+function inOrder(one: Candidate, other: Candidate): number {
+  const byUser = userOfEngine(one.endpoint) - userOfEngine(other.endpoint);
+  return byUser === 0 ? (one.endpoint < other.endpoint ? -1 : 1) : byUser;
 }
 
 /** The candidates without those that lead to the same socket as one before. */

@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
-import { mapObserved, seen, unreadable } from '../../posture/observed.ts';
+import { userOfEngine } from '../../posture/fact/docker.ts';
+import { absent, mapObserved, seen, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { EngineStatus, FileSystem, NodeStatusFact } from '../../posture/fact/node-status.ts';
 import { processUsage } from '../budget/usage.ts';
@@ -116,9 +117,13 @@ async function readEngines(access: StatusAccess): Promise<readonly EngineStatus[
 async function readEngine(access: StatusAccess, runtime: ContainerRuntime): Promise<EngineStatus> {
   const { endpoint } = runtime;
   const info = await withinDeadline(access.clock, endpoint, observeEngine(access, runtime));
-  const dataRoot = mapObserved(info, ({ api }) => api.dataRoot);
+  // A user could name a file system that hangs.
+  const isOfUser = userOfEngine(endpoint) !== 0;
+  const dataRoot = isOfUser ? absent(endpoint) : mapObserved(info, ({ api }) => api.dataRoot);
   return {
     endpoint,
+    runtime: runtime.name,
+    version: mapObserved(info, ({ api }) => api.version),
     containers: info.state === 'seen' ? info.value.containers : info,
     dataRoot,
     dataFileSystem: dataRoot.state === 'seen' ? await dataFileSystem(access, endpoint, dataRoot) : dataRoot,
@@ -127,7 +132,8 @@ async function readEngine(access: StatusAccess, runtime: ContainerRuntime): Prom
 
 async function observeEngine(access: StatusAccess, runtime: ContainerRuntime): Promise<Observed<EngineInfo>> {
   const { endpoint } = runtime;
-  const distrust = await socketDistrust(access.host, endpoint);
+  const isOfUser = userOfEngine(endpoint) !== 0;
+  const distrust = isOfUser ? undefined : await socketDistrust(access.host, endpoint);
   if (distrust !== undefined) return distrust;
   const engine = await runtime.engine();
   return engine.ok || engine.code === 'malformed' ? observeReply(engine) : runtimeUnseen(access, endpoint, engine);

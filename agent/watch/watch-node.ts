@@ -1,3 +1,4 @@
+import { userOfEngine } from '../../posture/fact/docker.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import type { Unobserved } from '../../posture/fact/unobserved.ts';
 import { orAborted } from '../../service/abort.ts';
@@ -44,6 +45,8 @@ const STALL_CHECK_MS = 5000;
 const STALL_MS = 5000;
 /** Every read has its own deadline; this one is for a defect that no other catches. */
 const READ_DEADLINE_MS = 2 * 60_000;
+/** A user can end and start a rootless engine at will: rounds because of that are at least so far apart. */
+const USER_ROUND_PAUSE_MS = 5 * 60_000;
 /** After a round that could not read the containers although the runtime answers, or one of them. */
 const RETRY_MS = 10_000;
 
@@ -171,6 +174,14 @@ export function watchNode(options: WatchOptions): NodeWatch {
   };
 
   // First the events, then the round: what happens during the round is told.
+  let lastUserRoundMs = Number.NEGATIVE_INFINITY;
+  const enqueueRoundFor = ({ endpoint }: ContainerRuntime, reason: string): void => {
+    if (userOfEngine(endpoint) !== 0) {
+      if (clock.monotonic() - lastUserRoundMs < USER_ROUND_PAUSE_MS) return;
+      lastUserRoundMs = clock.monotonic();
+    }
+    queue.enqueueRound(reason);
+  };
   const follow = (followed: ContainerRuntime, until: AbortSignal): RuntimeFollower =>
     followRuntime({
       runtime: followed,
@@ -179,9 +190,9 @@ export function watchNode(options: WatchOptions): NodeWatch {
       signal: until,
       log,
       onEvent: react,
-      onReturn: () => queue.enqueueRound('the container runtime is back'),
+      onReturn: () => enqueueRoundFor(followed, 'the container runtime is back'),
       onUnreachable: () => {
-        if (showsRuntime(model.facts())) queue.enqueueRound('the container runtime does not answer');
+        if (showsRuntime(model.facts())) enqueueRoundFor(followed, 'the container runtime does not answer');
       },
     });
   const runtime = follow(access.runtime, signal);

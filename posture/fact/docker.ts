@@ -61,6 +61,14 @@ export const dockerSeccompFileSchema = s.object({
 /** See {@link dockerSeccompFileSchema}. */
 export type DockerSeccompFile = s.Infer<typeof dockerSeccompFileSchema>;
 
+/**
+ * The user who serves an engine: of a socket in the runtime directory of a user (`/run/user/1000`) that user, since
+ * nobody else decides what listens there; otherwise 0.
+ */
+export function userOfEngine(endpoint: string): number {
+  return Number(/^unix:\/\/(?:\/var)?\/run\/user\/(\d{1,10})\//.exec(endpoint)?.[1] ?? 0);
+}
+
 /** Name of a runtime that has not answered yet. */
 export const UNKNOWN_RUNTIME = 'unknown';
 

@@ -38,6 +38,8 @@ export const containerCountsSchema = s.object({
 
 const engineStatusSchema = s.object({
   endpoint: s.string('`unix:///var/run/docker.sock`', 4096),
+  runtime: s.string('`docker`, `podman` or another container runtime; `unknown`: it has not answered', 32),
+  version: observed(s.string('', 128), 'version of the runtime'),
   containers: observed(containerCountsSchema, 'number of containers by state'),
   dataRoot: observed(s.string('', 4096), 'directory of images, volumes and containers'),
   dataFileSystem: observed(fileSystemSchema, 'file system of the data root'),

@@ -258,6 +258,15 @@ export const SETTINGS = Object.freeze({
       'A runtime that is named here and does not answer is an error for `scan` (exit status 2).',
     programs: NODE,
   },
+  'rootless-engines': {
+    kind: word('ask', 'no'),
+    default: 'ask',
+    description:
+      'Whether the Docker and Podman engines of users (`/run/user/UID`) are asked about their containers. ' +
+      'What they report is the word of their user: it counts only for containers that run as that user. ' +
+      '`no`: containers of users are named by `runtime.unobserved` and judged by no other check.',
+    programs: NODE,
+  },
   'docker-tls-ca': {
     kind: pathOr('off'),
     default: 'off',

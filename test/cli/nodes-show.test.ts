@@ -92,7 +92,7 @@ void t.test('what the agent could not read is not called absent', async (t) => {
   const [blind = '', partly = '', old = ''] = shown;
   t.equal(rowOf(blind, 'pressure'), 'not read: /proc/pressure/cpu: permission denied');
   t.match(rowOf(blind, 'now'), '12 running');
-  t.match(blind, 'not read: GET /info: timed out (unix:///b.sock)');
+  t.match(blind, 'not read: GET /info: timed out (docker 27.0.3 at unix:///b.sock)');
   t.match(rowOf(partly, 'pressure'), /^cpu 3\.00 %, memory 0\.00 % of the last minute; io not read:/);
   t.equal(rowOf(old, 'pressure'), 'not measured by this kernel');
 });

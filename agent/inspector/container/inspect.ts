@@ -1,12 +1,14 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { absent, seen } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
+import { userOfEngine } from '../../../posture/fact/docker.ts';
 import { isRunning } from '../../../posture/fact/container.ts';
 import type { ContainerFact, ContainersFact } from '../../../posture/fact/container.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import type { Unobserved } from '../../../posture/fact/unobserved.ts';
 import type { Inspector } from '../inspector.ts';
 import type { NodeAccess } from '../../node-access.ts';
+import { belongsToUser } from '../../runtime/user-runtime.ts';
 import { observeReply } from '../../runtime/runtime.ts';
 import type { ContainerRuntime, ListedContainer, Reply } from '../../runtime/runtime.ts';
 import { mapBounded } from '../map-bounded.ts';
@@ -93,7 +95,11 @@ async function inspectEngine(
   failedLooks.clear('engine', runtime.endpoint);
   const before = seenBefore(known);
   const view = await viewNode(access, round.host);
-  const own = listed.value.filter(({ id }) => !taken.has(id));
+  const own = await claimedBy(
+    access,
+    before,
+    listed.value.filter(({ id }) => !taken.has(id)),
+  );
   // First the engine about all, then the kernel: side by side they take each other's share of the processor.
   const entries = failedLast(runningFirst(own), failedLooks.list());
   const answers = await askAboutAll(runtime, view, entries);
@@ -116,6 +122,25 @@ async function inspectEngine(
     if (inspection.firstProcess !== undefined) first.set(inspection.firstProcess.pid, inspection.firstProcess.parent);
   }
   return seen(containers, listed.source);
+}
+
+/**
+ * The containers of an engine, without those that are known as another engine's. A user's engine could otherwise take
+ * over a container of an engine that does not answer at the moment, or one that runs without an engine.
+ */
+async function claimedBy(
+  { failedLooks, runtime: { endpoint }, host }: NodeAccess,
+  before: ReadonlyMap<string, ContainerFact>,
+  listed: readonly ListedContainer[],
+): Promise<readonly ListedContainer[]> {
+  const uid = userOfEngine(endpoint);
+  if (uid === 0) return listed;
+  const failed = new Map(failedLooks.list().map((look) => [look.id, look]));
+  const claims = await mapBounded(listed, CONCURRENCY, async ({ id }) => {
+    const engine = before.get(id)?.engine ?? failed.get(id)?.engine ?? endpoint;
+    return engine === endpoint || (engine === '' && (await belongsToUser(host, failed.get(id)?.pid ?? 0, uid)));
+  });
+  return listed.filter((_, index) => claims[index]);
 }
 
 /** All that run, then of those that do not the ones that were made last: the engine lists them so. */

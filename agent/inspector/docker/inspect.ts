@@ -1,5 +1,6 @@
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
+import { userOfEngine } from '../../../posture/fact/docker.ts';
 import type {
   DockerApi,
   DockerFact,
@@ -36,6 +37,8 @@ export const dockerInspector: Inspector<'docker'> = {
 
 /** The files of a daemon whose change makes what is known of it stale. */
 export function watchedPathsOf(docker: DockerFact): readonly string[] {
+  // Their user could change them without end.
+  if (userOfEngine(docker.endpoint) !== 0) return [];
   const socket = socketPath(docker.endpoint);
   const file = docker.file.state === 'seen' ? docker.file.value.path : docker.file.source;
   const profile = docker.seccompFile.state === 'seen' ? [docker.seccompFile.source] : [];
@@ -46,10 +49,14 @@ export function watchedPathsOf(docker: DockerFact): readonly string[] {
 export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   const { host, runtime } = access;
   const { endpoint } = runtime;
-  const [engine, distrust] = await Promise.all([runtime.engine(), socketDistrust(host, endpoint)]);
+  const isOfUser = userOfEngine(endpoint) !== 0;
+  const [engine, distrust] = await Promise.all([
+    runtime.engine(),
+    isOfUser ? undefined : socketDistrust(host, endpoint),
+  ]);
   // The engine says what it is when it answers.
   const { name } = runtime;
-  if (name !== 'docker') return inspectOther(access, engine, distrust);
+  if (name !== 'docker' || isOfUser) return inspectOther(access, engine, distrust);
   const processes = await readDockerProcesses(access, endpoint);
   const file = await readConfig(host, processes.daemon, endpoint);
   const isThere = engine.ok || engine.code === 'malformed';
@@ -68,7 +75,7 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   return { ...common, api: seen(api, engine.source), ...visible(processes), bridgeInterContainer, seccompFile };
 }
 
-/** An engine without dockerd: it has neither its process nor its configuration file. */
+/** An engine without a dockerd of the node: neither its process nor its configuration file is there. */
 async function inspectOther(
   access: NodeAccess,
   engine: Reply<EngineInfo>,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { userOfEngine } from '../../../posture/fact/docker.ts';
 import { seen, valueOr } from '../../../posture/observed.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import { PROCESSES_NOT_VISIBLE } from '../../../posture/fact/unobserved.ts';
@@ -6,6 +7,7 @@ import type { Unobserved, UnobservedFact } from '../../../posture/fact/unobserve
 import type { ReadFailure } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import type { ContainerRuntime } from '../../runtime/runtime.ts';
+import { belongsToUser } from '../../runtime/user-runtime.ts';
 import type { Inspector } from '../inspector.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { firstProcesses } from '../proc/process-table.ts';
@@ -40,10 +42,13 @@ async function inspectUnobserved(
 ): Promise<UnobservedFact> {
   const { failedLooks } = access;
   const failed = failedLooks.list().filter(({ engine }) => engine !== '');
-  const ids = new Set(
-    [...(known.containers === undefined ? [] : valueOr(known.containers, [])), ...failed].map(({ id }) => id),
-  );
-  const first = await findRunningContainers(round, { ids, firstProcesses: await firstProcesses(round) });
+  const listed = [...(known.containers === undefined ? [] : valueOr(known.containers, [])), ...failed];
+  const ofUsers = listed.filter(({ engine }) => userOfEngine(engine) !== 0);
+  const first = await findRunningContainers(round, {
+    ids: new Set(listed.filter(({ engine }) => userOfEngine(engine) === 0).map(({ id }) => id)),
+    ofUsers: new Map(ofUsers.map(({ id, engine }) => [id, userOfEngine(engine)])),
+    firstProcesses: await firstProcesses(round),
+  });
   const engines = await findUnaskedEngines(round, known);
   if (!first.ok || !engines.ok) {
     const { reason } = first.ok ? (engines as ReadFailure) : first;
@@ -104,12 +109,16 @@ async function stillUnknown(
     const list = await each.listContainers();
     if (!list.ok) continue;
     answering.push(each);
-    for (const { id } of list.value) listed.add(id);
+    if (userOfEngine(each.endpoint) === 0) for (const { id } of list.value) listed.add(id);
   }
   const unlisted = candidates.filter(({ id }) => !listed.has(id));
   // The engine lists a container only after it has started its processes.
-  const isKnown = async ({ id }: RunningContainer): Promise<boolean> => {
-    for (const each of answering) if ((await each.inspectContainer(id)).ok) return true;
+  const isKnown = async ({ id, pid }: RunningContainer): Promise<boolean> => {
+    for (const each of answering) {
+      const uid = userOfEngine(each.endpoint);
+      if (uid !== 0 && !(await belongsToUser(host, pid, uid))) continue;
+      if ((await each.inspectContainer(id)).ok) return true;
+    }
     return false;
   };
   const isUnknown = async (candidate: RunningContainer): Promise<boolean> =>

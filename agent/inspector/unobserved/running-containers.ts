@@ -6,6 +6,7 @@ import { readProcessTable } from '../proc/process-table.ts';
 import type { CachedHost } from '../parse-cache.ts';
 import type { FirstProcesses, NamedProcess } from '../proc/process-table.ts';
 import { readText } from '../read-text.ts';
+import { belongsToUser } from '../../runtime/user-runtime.ts';
 
 /** A container that the kernel shows, whatever an engine says. */
 export interface RunningContainer {
@@ -45,6 +46,8 @@ const PODMAN_CGROUP = /\/libpod-[\da-f]{64}/;
 /** The containers that are not searched for. */
 export interface KnownContainers {
   readonly ids: ReadonlySet<string>;
+  /** Containers of rootless engines, with the user: an id is known only in cgroups of processes of that user. */
+  readonly ofUsers: ReadonlyMap<string, number>;
   /** First processes of them that were read in this round, each in the cgroup of its container, with their parents. */
   readonly firstProcesses: FirstProcesses;
 }
@@ -75,6 +78,7 @@ export async function findRunningContainers(
     seen.add(text);
     const id = strangerIn(text, known.ids, own);
     if (id === undefined || found.has(id) || found.size >= MAX_CONTAINERS) continue;
+    if (await isOfUser(host, text, pids[index] ?? 0, known.ofUsers)) continue;
     found.set(id, {
       id: clip(id, 128),
       name: '',
@@ -138,6 +142,20 @@ function strangerIn(cgroup: string, known: ReadonlySet<string>, own: ReadonlySet
     if (!own.has(id)) stranger = id;
   }
   return stranger;
+}
+
+/** Does the cgroup name a container of a rootless engine, and does the process run as its user? */
+async function isOfUser(
+  host: Host,
+  cgroup: string,
+  pid: number,
+  ofUsers: KnownContainers['ofUsers'],
+): Promise<boolean> {
+  for (const [id] of cgroup.matchAll(CONTAINER_CGROUP)) {
+    const uid = ofUsers.get(id);
+    if (uid !== undefined && (await belongsToUser(host, pid, uid))) return true;
+  }
+  return false;
 }
 
 async function findSupervised(

@@ -16,11 +16,37 @@ async function found(
   tree: Tree,
   known: readonly string[] = [],
   firstProcesses: ReadonlyMap<number, number> = new Map(),
+  ofUsers: ReadonlyMap<string, number> = new Map(),
 ) {
   const access = { host: treeHost(t, { ...NODE_TREE, ...tree }), cache: createParseCache() };
-  const containers = await findRunningContainers(access, { ids: new Set(known), firstProcesses });
+  const containers = await findRunningContainers(access, { ids: new Set(known), ofUsers, firstProcesses });
   return containers.ok ? containers.value.map(({ id, name, pid }) => [id.slice(0, 12), name, pid]) : containers.reason;
 }
+
+void t.test('a container of a rootless engine is known only in cgroups of processes of its user', async (t) => {
+  const claimed = new Map([[A, 1000]]);
+  const uidMap = (pid: number, map: string): Tree => ({ [`/proc/${String(pid)}/uid_map`]: map });
+  const cgroup = `0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-${A}.scope\n`;
+  const maps: readonly (readonly [string, string, number])[] = [
+    ['of the user, with subordinate ids', '         0       1000          1\n         1     100000      65536\n', 0],
+    ['of the user alone', '0 1000 1\n', 0],
+    ['the node itself', '0 0 4294967295\n', 1],
+    ['another user', '0 1001 1\n1 165536 65536\n', 1],
+    ['subordinate ids without the user', '0 100000 65536\n', 1],
+    ['a range of accounts with the user in it', '0 0 65536\n', 1],
+    ['the user and another account', '0 1000 1\n1 1001 1\n', 1],
+    ['not a map', 'x', 1],
+    ['none', '', 1],
+  ];
+  for (const [name, map, strangers] of maps)
+    t.equal(
+      (await found(t, { ...inCgroup(5, cgroup), ...uidMap(5, map) }, [], new Map(), claimed)).length,
+      strangers,
+      name,
+    );
+  const inner = { ...inCgroup(5, `0::/user.slice/libpod-${A}.scope/docker/${B}\n`), ...uidMap(5, '0 1000 1\n') };
+  t.strictSame(await found(t, inner, [], new Map(), claimed), [], 'what runs inside of it belongs to it');
+});
 
 void t.test('cgroups as Docker, containerd, CRI-O, Podman, LXC and systemd-nspawn name them', async (t) => {
   const cases: readonly (readonly [string, string])[] = [
@@ -103,7 +129,11 @@ void t.test('the supervisor of a known container is its parent, and runs the pro
 
 void t.test('processes of others are hidden', async (t) => {
   const access = { host: treeHost(t, { '/proc/7/comm': 'sh\n' }), cache: createParseCache() };
-  const containers = await findRunningContainers(access, { ids: new Set(), firstProcesses: new Map() });
+  const containers = await findRunningContainers(access, {
+    ids: new Set(),
+    ofUsers: new Map(),
+    firstProcesses: new Map(),
+  });
   t.match(containers, { ok: false, reason: /hidden/ });
 });
 

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,26 +18,42 @@ export interface OwnPodman {
   readonly stop: () => Promise<void>;
 }
 
+/** The runtime directory of a user, made if it is not there: what pam_systemd(8) does at login. */
+export function userDirectory(uid: number): string {
+  const path = `/run/user/${String(uid)}`;
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  chownSync(path, uid, uid);
+  return path;
+}
+
 /** Why no Podman can be run here; false where it can. For the `skip` option of a test. */
 export const noPodman: string | false =
   process.getuid?.() !== 0
     ? 'needs root for a Podman of its own'
     : spawnSync('podman', ['--version']).status !== 0 && 'Podman is not installed';
 
-/** A Podman without containers, with the image of the tests from the Docker engine at `dockerEndpoint`. */
-export function ownPodman(dockerEndpoint: string): OwnPodman {
+/**
+ * A Podman without containers, with the image of the tests from the Docker engine at `dockerEndpoint`. With `uid` it is
+ * the rootless one of that user, with its socket at the usual place.
+ */
+export function ownPodman(dockerEndpoint: string, uid = 0): OwnPodman {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-podman-'));
-  const socketPath = join(directory, 'podman.sock');
+  const socketDirectory = uid === 0 ? directory : join(userDirectory(uid), 'podman');
+  mkdirSync(socketDirectory, { recursive: true });
+  for (const path of [directory, socketDirectory]) chownSync(path, uid, uid);
+  const socketPath = join(socketDirectory, 'podman.sock');
   const places = ['--root', join(directory, 'root'), '--runroot', join(directory, 'run')];
   const flags = [...places, '--storage-driver=vfs', '--cgroup-manager=cgroupfs'];
-  const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
+  const home = uid === 0 ? {} : { HOME: directory, XDG_RUNTIME_DIR: userDirectory(uid), TMPDIR: directory };
+  const env = { ...process.env, ...home, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
+  const as = { env, uid, gid: uid, cwd: directory };
   const podman = (...args: readonly string[]): string => {
-    const done = spawnSync('podman', [...flags, ...args], { encoding: 'utf8', env, timeout: 60_000 });
+    const done = spawnSync('podman', [...flags, ...args], { ...as, encoding: 'utf8', timeout: 60_000 });
     if (done.status !== 0) throw new Error(`podman ${args[0] ?? ''}: ${done.stderr}`);
     return done.stdout.trim();
   };
   const saved = spawnSync('docker', ['-H', dockerEndpoint, 'save', TEST_IMAGE], { maxBuffer: 64 * 1024 * 1024 });
-  const loaded = spawnSync('podman', [...flags, 'load'], { input: saved.stdout, env });
+  const loaded = spawnSync('podman', [...flags, 'load'], { ...as, input: saved.stdout });
   if (loaded.status !== 0) throw new Error(`podman load: ${String(loaded.stderr)}`);
   let endService: (() => Promise<void>) | undefined;
   const stopService = async (): Promise<void> => {
@@ -50,7 +66,7 @@ export function ownPodman(dockerEndpoint: string): OwnPodman {
     podman,
     startService: async () => {
       const args = [...flags, 'system', 'service', '--time=0', `unix://${socketPath}`];
-      const child = spawn('podman', args, { stdio: 'ignore', env });
+      const child = spawn('podman', args, { ...as, stdio: 'ignore' });
       const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
       endService = () => {
         child.kill('SIGKILL');
@@ -66,6 +82,8 @@ export function ownPodman(dockerEndpoint: string): OwnPodman {
     stop: async () => {
       podman('rm', '--all', '--force', '--time=0');
       await stopService();
+      // A rootless Podman keeps a process that holds its user namespace.
+      if (uid !== 0) podman('system', 'migrate');
       rmSync(directory, { recursive: true, force: true });
     },
   };
