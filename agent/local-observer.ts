@@ -1,5 +1,6 @@
 import type { Clock } from '../service/clock.ts';
 import type { Logger } from '../service/log.ts';
+import { readLabels } from './inspector/container/labels.ts';
 import { readSysctlsOnDemand } from './inspector/kernel/sysctls.ts';
 import type { NodeAccess } from './node-access.ts';
 import type { NodeObserver } from './node-observer.ts';
@@ -22,6 +23,7 @@ export function createLocalObserver({ access, ...options }: LocalObserverOptions
     inventory: access.inventory,
     watch: ({ onChange, pace }) => watchNode({ ...options, access, onChange, pace, random: Math.random }),
     nodeStatus: createNodeStatusReader({ ...access, clock: options.clock }),
+    readLabels: (containers) => readLabels(access, containers),
     readSysctls: (names) => readSysctlsOnDemand(access.host, names),
     usage: () => ({ rssBytes: 0, cpuMs: 0 }),
   };

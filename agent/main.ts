@@ -130,6 +130,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   const answerer = createQueryAnswerer({
     facts,
     nodeStatus: observer.nodeStatus,
+    readLabels: observer.readLabels,
     readSysctls: observer.readSysctls,
     pace: budget.pace,
     clock,

@@ -1,9 +1,11 @@
+import type { ContainerLabels } from '../posture/fact/container.ts';
 import type { NodeFact } from '../posture/fact/node.ts';
 import type { Facts } from '../posture/fact/facts.ts';
 import type { KernelFact } from '../posture/fact/kernel.ts';
 import type { NodeStatusFact } from '../posture/fact/node-status.ts';
 import type { ThrottleProfile } from './budget/throttle-profile.ts';
 import type { Usage } from './budget/usage.ts';
+import type { ContainerReference } from './inspector/container/labels.ts';
 import type { FactListener } from './watch/fact-model.ts';
 
 /**
@@ -20,6 +22,10 @@ export interface NodeObserver {
   readonly nodeStatus: () => Promise<NodeStatusFact>;
   /** Reads sysctls that the facts do not hold. Does not reject. */
   readonly readSysctls: (names: readonly string[]) => Promise<KernelFact['sysctls']>;
+  /** Reads the labels of containers, by id. Does not reject. */
+  readonly readLabels: (
+    containers: readonly ContainerReference[],
+  ) => Promise<Readonly<Record<string, ContainerLabels>>>;
   /** What other processes than this one use to read the node; memory that they share with it is not counted. */
   readonly usage: () => Usage;
 }

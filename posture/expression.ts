@@ -17,7 +17,7 @@ import type { Unread } from './query/unread.ts';
  * and must not fail as a whole over one fact that is missing. See docs/decisions/0006-cel-evaluator.md.
  */
 
-/** A CEL expression that was checked, with the facts that it names (and `unread`) and the sysctls to read for it. */
+/** A CEL expression that was checked, with the facts that it names (and `unread`) and the sysctls and fields that it names. */
 export interface Expression extends CompiledTree {
   readonly text: string;
 }

@@ -67,9 +67,10 @@ function projectObject(
   path: string,
   unread: Record<string, string>,
 ): Record<string, unknown> {
-  const fields = mapFields(shape.fields, (field, name) =>
-    projectValue(value[name], field as Shape, `${path}.${name}`, unread),
-  );
+  const fields = Object.create(null) as Record<string, unknown>;
+  // Labels of containers are left out where the query does not name them.
+  for (const [name, field] of Object.entries(shape.fields))
+    if (value[name] !== undefined) fields[name] = projectValue(value[name], field, `${path}.${name}`, unread);
   return hasModeBits(shape) ? Object.assign(fields, modeBits(value['mode'] as number)) : fields;
 }
 

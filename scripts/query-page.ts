@@ -16,6 +16,7 @@ export const QUESTIONS: readonly (readonly [string, string])[] = [
   ['Which images are used, each once?', 'containers.map(c, c.image).distinct().sort()'],
   ['Which files can everyone write to?', 'files.filter(f, f.stat.worldWritable).map(f, f.path + " " + f.stat.mode)'],
   ['Does the node forward packets?', 'kernel.sysctls["net.ipv4.ip_forward"]'],
+  ['Which containers have a label?', 'containers.filter(c, c.labels["com.example/tier"] == "web").map(c, c.name)'],
   [
     'Which containers started more than 90 days before the newest?',
     'cel.bind(newest, containers.map(c, timestamp(c.startedAt)).max(), containers.filter(c, newest - timestamp(c.startedAt) > duration("90d")).map(c, c.name))',
@@ -46,7 +47,8 @@ export function queryPage(generated: string): string {
     'A value that is absent is `null`. `null` passes through operators and functions: `null + 1` is `null`, and a condition that is `null` is not true. What could not be read behaves in the same way, and the answer lists it under `unread` if it would have mattered. So does a part that has no value: where `int(c.name)` fails for one container, `containers.map(c, int(c.name))` has `null` in its place, `filter` leaves that container out, and `unread` says why. `has(x)` asks whether a value is there; it takes any expression. `x == null` is the opposite.',
     'The variable `unread` lists all that could not be read, by its path.',
     '## How facts look in a query',
-    'Capabilities are lists of names without `CAP_`. The mode of a file is octal text, `0644`; beside it are `groupReadable`, `groupWritable`, `worldReadable`, `worldWritable`, `setuid`, `setgid` and `sticky`. `kernel.sysctls["NAME"]` reads any sysctl of the node when the query runs; its name must be written as a constant text, at most 64 in one expression. Keys such as `net.ipv4.tcp_fastopen_key` are redacted.',
+    'Capabilities are lists of names without `CAP_`. The mode of a file is octal text, `0644`; beside it are `groupReadable`, `groupWritable`, `worldReadable`, `worldWritable`, `setuid`, `setgid` and `sticky`. `kernel.sysctls["NAME"]` reads any sysctl of the node when the query runs; its name must be written as a constant text, at most 64 in one expression. Keys such as `net.ipv4.tcp_fastopen_key` are redacted. `kernel.sysctls` and `kernel.commandLine` do not hold every key of the node: `filter` and `map` list the collected ones, `exists` and `all` are refused.',
+    'The `labels` of a container are read from its engine when a query names them, of at most 2,000 containers. Secrets in them are redacted by name and form, and a value of more than 1,024 characters is `[omitted]`. A container with more than 128 labels, or with more than 16,384 characters of them, has unreadable labels; nothing else is affected. Whoever starts a container chooses its labels, so no check reads them.',
     'Integers have 64 bits. In JSON, an integer that a double cannot hold exactly is a decimal text; times are RFC 3339 in UTC, durations are seconds (`90s`). Text is counted in characters (code points of Unicode).',
     '## Limits',
     'An expression has at most 4,096 characters and four macros within each other. An evaluation may do a bounded amount of work and make no text or list longer than 524,288; a query that asks for more ends with an error, and the agent goes on. Each node also stops at the deadline. Regular expressions are those of [RE2](https://github.com/google/re2/wiki/Syntax): backreferences and look-around are not supported.',

@@ -15,8 +15,10 @@ export function createEvaluation(): (request: WorkerRequest) => WorkerReply {
       const compiled = compileExpression(request.expression);
       expression = compiled.ok ? compiled.expression : undefined;
       if (!compiled.ok) return failed(compiled.problem);
-      const sysctls = [...compiled.expression.sysctls];
-      return { kind: 'compiled', needs: factsOf(compiled.expression), sysctls };
+      const { sysctls, fields } = compiled.expression;
+      const needs = factsOf(compiled.expression);
+      const labels = needs.includes('containers') && fields.has('labels');
+      return { kind: 'compiled', needs, sysctls: [...sysctls], labels };
     }
     return expression === undefined ? failed('there is no expression to evaluate') : evaluateText(expression, request);
   };

@@ -1,10 +1,14 @@
-import type { Facts, QueryFactName, QueryFacts } from '../../posture/fact/facts.ts';
+import type { ContainerFact, ContainerLabels, ContainersFact } from '../../posture/fact/container.ts';
+import type { Facts, QueryFacts } from '../../posture/fact/facts.ts';
 import type { KernelFact } from '../../posture/fact/kernel.ts';
 import type { NodeStatusFact } from '../../posture/fact/node-status.ts';
+import { mapObserved, unreadable } from '../../posture/observed.ts';
+import type { Observed } from '../../posture/observed.ts';
 import type { Query } from '../../proto/fleet.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { ThrottleProfile } from '../budget/throttle-profile.ts';
+import type { NodeObserver } from '../node-observer.ts';
 import type { QueryAnswerer } from '../transport/query-answerer.ts';
 import { messagesOf } from './answer-messages.ts';
 import { createSemaphore } from './semaphore.ts';
@@ -20,6 +24,8 @@ export interface QueryAnswererOptions {
   readonly nodeStatus: () => Promise<NodeStatusFact>;
   /** Reads sysctls that a query names and that the facts do not hold. Must not reject. */
   readonly readSysctls: (names: readonly string[]) => Promise<KernelFact['sysctls']>;
+  /** Reads the labels of containers, by id; called only for a query that names them. Must not reject. */
+  readonly readLabels: NodeObserver['readLabels'];
   /** How many are evaluated at once, and how many wait for their turn: a node has other things to do. */
   readonly pace: () => ThrottleProfile;
   readonly clock: Clock;
@@ -86,7 +92,7 @@ export function createQueryAnswerer(options: QueryAnswererOptions): QueryAnswere
 }
 
 /** Where the facts of a query come from. */
-type FactSources = Pick<QueryAnswererOptions, 'facts' | 'nodeStatus' | 'readSysctls'>;
+type FactSources = Pick<QueryAnswererOptions, 'facts' | 'nodeStatus' | 'readSysctls' | 'readLabels'>;
 
 async function evaluateIn(worker: QueryWorker, query: Query, sources: FactSources): Promise<WorkerReply> {
   const compiled = await worker.ask({ kind: 'compile', expression: query.expression ?? '' });
@@ -99,16 +105,30 @@ async function evaluateIn(worker: QueryWorker, query: Query, sources: FactSource
 
 /** Only what the expression needs is read, and copied to the thread. */
 async function readFacts(
-  { facts, nodeStatus, readSysctls }: FactSources,
-  { needs, sysctls }: { readonly needs: readonly QueryFactName[]; readonly sysctls: readonly string[] },
+  { facts, nodeStatus, readSysctls, readLabels }: FactSources,
+  { needs, sysctls, labels }: Extract<WorkerReply, { readonly kind: 'compiled' }>,
 ): Promise<Partial<QueryFacts>> {
   const stored = facts();
   const picked: Record<string, unknown> = {};
   for (const name of needs) picked[name] = name === 'nodeStatus' ? await nodeStatus() : stored[name];
   if (sysctls.length > 0)
     picked['kernel'] = { ...stored.kernel, sysctls: { ...stored.kernel.sysctls, ...(await readSysctls(sysctls)) } };
+  if (labels) picked['containers'] = await withLabels(stored.containers, readLabels);
   return picked;
 }
+
+async function withLabels(
+  containers: ContainersFact,
+  readLabels: NodeObserver['readLabels'],
+): Promise<Observed<readonly (ContainerFact & { readonly labels: ContainerLabels })[]>> {
+  if (containers.state !== 'seen') return containers;
+  const read = await readLabels(containers.value.map(({ id, engine }) => ({ id, engine })));
+  return mapObserved(containers, (list) =>
+    list.map((container) => ({ ...container, labels: read[container.id] ?? NOT_READ })),
+  );
+}
+
+const NOT_READ = unreadable('containers', 'a query reads the labels of 2,000 containers at most');
 
 /** Does not wait longer than the signal allows: a read of the node has only its own deadlines, and they may be longer. */
 function untilAborted(reply: Promise<WorkerReply>, signal: AbortSignal): Promise<WorkerReply> {

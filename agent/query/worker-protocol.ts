@@ -18,6 +18,8 @@ export type WorkerReply =
       readonly needs: readonly QueryFactName[];
       /** Sysctls to read for it. */
       readonly sysctls: readonly string[];
+      /** Read the labels of the containers for it. */
+      readonly labels: boolean;
     }
   | {
       readonly kind: 'answer';

@@ -24,6 +24,7 @@ export function recordRuntime(runtime: ContainerRuntime, buffer: RecordingBuffer
     engine: () => record('engine', '', runtime.engine()),
     listContainers: () => record('listContainers', '', runtime.listContainers()),
     inspectContainer: (id) => record('inspectContainer', id, runtime.inspectContainer(id)),
+    containerLabels: runtime.containerLabels,
     inspectImage: (id) => record('inspectImage', id, runtime.inspectImage(id)),
     events: runtime.events,
   };

@@ -60,6 +60,8 @@ export function createRecordedRuntime(
       if (results.has(keyOf('inspectContainer', prefix + id))) inspected.set(id, reply);
       return reply;
     },
+    containerLabels: () =>
+      Promise.resolve(replyFailure('notRecorded', 'labels are not recorded', `${name} containerLabels`)),
     inspectImage: (id) => read('inspectImage', imageSchema, id),
     events: (_onEvent, onEnd, signal) => {
       queueMicrotask(() => {

@@ -38,6 +38,7 @@ export function openRuntime(endpoint: string, adapters: readonly RuntimeAdapter[
     engine: () => ask((runtime) => runtime.engine()),
     listContainers: () => ask((runtime) => runtime.listContainers()),
     inspectContainer: (id) => ask<RuntimeContainer>((runtime) => runtime.inspectContainer(id)),
+    containerLabels: (id) => ask((runtime) => runtime.containerLabels(id)),
     inspectImage: (id) => ask((runtime) => runtime.inspectImage(id)),
     events: (onEvent, onEnd, signal) => {
       const follow = async (): Promise<void> => {

@@ -26,6 +26,8 @@ export interface ContainerRuntime {
    * as the runtime says the same about the container.
    */
   readonly inspectContainer: (id: string) => Promise<Reply<RuntimeContainer>>;
+  /** The labels of a container by its full id, bounded and redacted (`labels.ts`). Only queries read them. */
+  readonly containerLabels: (id: string) => Promise<Reply<Readonly<Record<string, string>>>>;
   /** An image by its id, with the build steps of its history. */
   readonly inspectImage: (id: string) => Promise<Reply<ImageFact>>;
   /**

@@ -244,76 +244,93 @@ export const runtimeContainerSchema = s.object(runtimeFields);
 /** See {@link runtimeContainerSchema}. */
 export type RuntimeContainer = s.Infer<typeof runtimeContainerSchema>;
 
-/** One container: what was asked for beside what the kernel enforces. */
-export const containerSchema = s.object(
-  {
-    ...runtimeFields,
-    processes: observed(s.integer(), 'processes in the cgroup of the container'),
-    complete: s.boolean('false: not every thread was read, so a pass cannot be given for all of them'),
-    incompleteReason: s.string('why it is not complete; empty where it is', 512),
-    seccomp: observed(seccompSchema, '`/proc/PID/task/TID/status`, every thread of every process'),
-    noNewPrivs: observed(s.boolean(), 'true: set on every thread'),
-    capabilities: observed(
-      capabilitiesSchema,
-      'joined by OR over every thread that is in the user namespace of the container, not in one below it',
+const containerFields = {
+  ...runtimeFields,
+  processes: observed(s.integer(), 'processes in the cgroup of the container'),
+  complete: s.boolean('false: not every thread was read, so a pass cannot be given for all of them'),
+  incompleteReason: s.string('why it is not complete; empty where it is', 512),
+  seccomp: observed(seccompSchema, '`/proc/PID/task/TID/status`, every thread of every process'),
+  noNewPrivs: observed(s.boolean(), 'true: set on every thread'),
+  capabilities: observed(
+    capabilitiesSchema,
+    'joined by OR over every thread that is in the user namespace of the container, not in one below it',
+  ),
+  uid: observed(s.integer(), 'effective user id of the first process as the node sees it'),
+  uids: observed(s.list(s.integer(), '', 4), 'its real, effective, saved and file system user id'),
+  uidMap: observed(
+    s.list(
+      s.object({
+        inside: s.integer('first user id inside the container'),
+        outside: s.integer('the user id of the host that it is mapped to'),
+        count: s.integer('number of consecutive ids'),
+      }),
+      '',
+      512,
     ),
-    uid: observed(s.integer(), 'effective user id of the first process as the node sees it'),
-    uids: observed(s.list(s.integer(), '', 4), 'its real, effective, saved and file system user id'),
-    uidMap: observed(
-      s.list(
-        s.object({
-          inside: s.integer('first user id inside the container'),
-          outside: s.integer('the user id of the host that it is mapped to'),
-          count: s.integer('number of consecutive ids'),
-        }),
-        '',
-        512,
+    '`/proc/PID/uid_map`',
+  ),
+  lsmLabel: observed(s.string('', 1024), '`/proc/PID/attr/current`; absent where no module labels processes'),
+  namespaces: namespacesSchema,
+  otherContexts: s.list(
+    securityContextSchema,
+    'threads that differ from the first process in user ids, label or namespaces',
+    256,
+  ),
+  mounts: observed(s.list(mountSchema, '', 20_000), '`/proc/PID/mountinfo`'),
+  mountNamespaces: s.list(mountNamespaceSchema, 'mount namespaces that other threads are in', 64),
+  controlSockets: observed(
+    s.list(controlSocketSchema, '', 64),
+    'live control sockets of container engines that its mounts or its network make reachable',
+  ),
+  deviceRules: observed(
+    s.list(s.string('`c 1:3 rwm`', 64), '', 1024),
+    '`devices.list` of its cgroup; absent in version 2, where an eBPF program that cannot be read decides',
+  ),
+  memoryMaxBytes: observed(s.integer(), 'lowest memory limit of the cgroup and its ancestors; -1: none'),
+  pidsMax: observed(s.integer(), 'lowest pids limit of the cgroup and its ancestors; -1: none'),
+  cpu: s.object(
+    {
+      maxMillicores: observed(
+        s.integer(),
+        'lowest CPU quota of the cgroup and its ancestors, in thousandths of a processor; -1: none',
       ),
-      '`/proc/PID/uid_map`',
-    ),
-    lsmLabel: observed(s.string('', 1024), '`/proc/PID/attr/current`; absent where no module labels processes'),
-    namespaces: namespacesSchema,
-    otherContexts: s.list(
-      securityContextSchema,
-      'threads that differ from the first process in user ids, label or namespaces',
-      256,
-    ),
-    mounts: observed(s.list(mountSchema, '', 20_000), '`/proc/PID/mountinfo`'),
-    mountNamespaces: s.list(mountNamespaceSchema, 'mount namespaces that other threads are in', 64),
-    controlSockets: observed(
-      s.list(controlSocketSchema, '', 64),
-      'live control sockets of container engines that its mounts or its network make reachable',
-    ),
-    deviceRules: observed(
-      s.list(s.string('`c 1:3 rwm`', 64), '', 1024),
-      '`devices.list` of its cgroup; absent in version 2, where an eBPF program that cannot be read decides',
-    ),
-    memoryMaxBytes: observed(s.integer(), 'lowest memory limit of the cgroup and its ancestors; -1: none'),
-    pidsMax: observed(s.integer(), 'lowest pids limit of the cgroup and its ancestors; -1: none'),
-    cpu: s.object(
-      {
-        maxMillicores: observed(
-          s.integer(),
-          'lowest CPU quota of the cgroup and its ancestors, in thousandths of a processor; -1: none',
-        ),
-        weightPermille: observed(s.integer(), 'weight of the cgroup, in thousandths of the default weight'),
-        processors: observed(s.integer(), 'number of processors that the cgroup may run on'),
-      },
-      'what the cgroup gets of the processors',
-    ),
-    programs: observed(
-      s.list(s.string('', 64), '', 4096),
-      'names (`comm`) of the processes and of the files that they run (`exe`), each once',
-    ),
-  },
-  'a container; where it does not run, nothing but what was asked for is known',
-);
+      weightPermille: observed(s.integer(), 'weight of the cgroup, in thousandths of the default weight'),
+      processors: observed(s.integer(), 'number of processors that the cgroup may run on'),
+    },
+    'what the cgroup gets of the processors',
+  ),
+  programs: observed(
+    s.list(s.string('', 64), '', 4096),
+    'names (`comm`) of the processes and of the files that they run (`exe`), each once',
+  ),
+};
+
+const CONTAINER_DOC = 'a container; where it does not run, nothing but what was asked for is known';
+
+/** One container: what was asked for beside what the kernel enforces. */
+export const containerSchema = s.object(containerFields, CONTAINER_DOC);
 /** See {@link containerSchema}. */
 export type ContainerFact = s.Infer<typeof containerSchema>;
 
 /** All containers; unreadable where the runtime could not be asked, absent where there is no runtime. */
 export const containersSchema = observed(
   s.list(containerSchema, '', 50_000),
+  'containers, running or not; of those that do not run the 1,000 newest',
+);
+
+/** Labels of a container that a query reads at most. */
+export const MAX_LABELS = 128;
+
+const labelsSchema = observed(
+  s.record(s.string('', 1024), '', MAX_LABELS),
+  'labels by name, read only for a query that names them; secrets are redacted. Whoever starts the container chooses them',
+);
+/** See {@link queriedContainersSchema}. */
+export type ContainerLabels = s.Infer<typeof labelsSchema>;
+
+/** The containers as queries see them: with their labels, where the query names these. */
+export const queriedContainersSchema = observed(
+  s.list(s.object({ ...containerFields, labels: labelsSchema }, CONTAINER_DOC), '', 50_000),
   'containers, running or not; of those that do not run the 1,000 newest',
 );
 /** See {@link containersSchema}. */

@@ -1,7 +1,7 @@
 import type { Schema } from '../schema.ts';
 import { agentSchema } from './agent.ts';
 import { clockSchema } from './clock.ts';
-import { containersSchema } from './container.ts';
+import { containersSchema, queriedContainersSchema } from './container.ts';
 import { dockerSchema } from './docker.ts';
 import { enginesSchema } from './engines.ts';
 import { filesSchema } from './file.ts';
@@ -72,5 +72,6 @@ export type QueryFactName = keyof QueryFacts;
 /** The schema of each variable of a live query, in no particular order. */
 export const QUERY_SCHEMAS = Object.freeze({
   ...FACT_SCHEMAS,
+  containers: queriedContainersSchema,
   nodeStatus: nodeStatusSchema,
 } satisfies { [N in QueryFactName]: Schema<QueryFacts[N]> });

@@ -19,6 +19,7 @@ export interface Compilation {
   readonly functions: ReadonlyMap<string, FunctionDefinition>;
   readonly variables: Set<string>;
   readonly sysctls: Set<string>;
+  readonly fields: Set<string>;
   /** Compiles a node and all below it. */
   readonly visit: (pass: Compilation, node: CelNode, outer: Place) => Typed;
 }

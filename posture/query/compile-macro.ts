@@ -11,6 +11,9 @@ import type { CelType } from './type.ts';
 /** Macros within the bodies of macros: the work grows with this power of a list's length. */
 const MAX_NESTING = 4;
 
+/** Macros whose answer would depend on keys that are not collected. */
+const QUESTIONS: ReadonlySet<Walk> = new Set(['all', 'exists', 'exists_one', 'existsOne']);
+
 /** Names of all macros that are written as methods. */
 export const MACRO_NAMES: readonly string[] = [...Object.keys(MACROS), 'bind'];
 
@@ -99,7 +102,14 @@ function fitsForm(letters: readonly string[], args: readonly CelNode[]): boolean
 /** The types of the variables. Throws where there is nothing to walk. */
 function itemTypes({ tree, type }: Typed, name: Walk, count: number): readonly CelType[] {
   if (type.kind === 'list') return count === 2 ? [simple('int'), type.item] : [type.item];
-  if (type.kind === 'map') return [type.key, type.value];
+  if (type.kind === 'map') {
+    if (type.keys !== undefined && QUESTIONS.has(name))
+      throw new QueryError(
+        'not every key of this map is collected, so this has no answer: name the key, or list the collected ones with filter',
+        tree.at,
+      );
+    return [type.key, type.value];
+  }
   if (type.kind === 'object') return [simple('string'), DYN];
   if (type.kind === 'dyn' || type.kind === 'null_type') return [DYN, DYN];
   throw new QueryError(`${name} walks a list or the keys of a map`, tree.at);

@@ -22,6 +22,8 @@ export interface CompiledTree {
   readonly variables: ReadonlySet<string>;
   /** Sysctls that the expression names and that are read on demand. */
   readonly sysctls: ReadonlySet<string>;
+  /** Fields that it names, of whatever. */
+  readonly fields: ReadonlySet<string>;
 }
 
 /** Levels of a tree: an expression that people write has fewer than ten. */
@@ -48,10 +50,11 @@ export function compileTree(root: CelNode, text: string, types: ReadonlyMap<stri
     functions: functionTable(),
     variables: new Set<string>(),
     sysctls: new Set<string>(),
+    fields: new Set<string>(),
     visit,
   };
   const { tree } = visit(pass, root, { depth: 0, nesting: 0, bound: new Map() });
-  return { tree, variables: pass.variables, sysctls: pass.sysctls };
+  return { tree, variables: pass.variables, sysctls: pass.sysctls, fields: pass.fields };
 }
 
 function visit(pass: Compilation, node: CelNode, outer: Place): Typed {
@@ -155,6 +158,7 @@ function select(pass: Compilation, node: CelNode, place: Place): Typed {
 /** The type of a field that a constant names. Throws where there can be none. */
 function fieldType(pass: Compilation, { tree, type }: Typed, field: string, at: Span): CelType {
   const what = pass.text.slice(tree.at.start, tree.at.end).slice(0, 80);
+  pass.fields.add(field);
   if (type.kind === 'dyn' || type.kind === 'null_type') return DYN;
   if (type.kind === 'map') {
     if (type.keys !== undefined) requestKey(pass, field, type.keys, at);
@@ -194,20 +198,27 @@ function index(pass: Compilation, node: CelNode, [of, key]: readonly [Typed, Typ
   const at = spanOf(node);
   const tree = (uncollected?: string): Tree => ({ kind: 'index', at, of: of.tree, key: key.tree, uncollected });
   const { type } = of;
-  if (type.kind === 'dyn' || type.kind === 'null_type') return { tree: tree(), type: DYN };
+  const constant = constantText(key);
+  if (type.kind === 'dyn' || type.kind === 'null_type') {
+    if (constant !== undefined) pass.fields.add(constant);
+    return { tree: tree(), type: DYN };
+  }
   if (type.kind === 'list') {
     if (!['int', 'uint', 'double', 'dyn'].includes(key.type.kind))
       throw new QueryError('a list is indexed by an integer', at);
     return { tree: tree(), type: type.item };
   }
-  if (key.tree.kind === 'value' && typeof key.tree.value === 'string')
-    return { tree: tree(), type: fieldType(pass, of, key.tree.value, key.tree.at) };
+  if (constant !== undefined) return { tree: tree(), type: fieldType(pass, of, constant, key.tree.at) };
   if (type.kind === 'object') return { tree: tree(), type: DYN };
   if (type.kind !== 'map') throw new QueryError('only lists and maps can be indexed', at);
   if (!areComparable(type.key, key.type))
     throw new QueryError(`${typeText(type)} has no keys of type ${typeText(key.type)}`, at);
   const uncollected = 'it is not collected, or only where its name is written as a constant text';
   return { tree: tree(type.keys === undefined ? undefined : uncollected), type: type.value };
+}
+
+function constantText({ tree }: Typed): string | undefined {
+  return tree.kind === 'value' && typeof tree.value === 'string' ? tree.value : undefined;
 }
 
 function listNode(items: readonly Typed[], at: Span): Typed {
@@ -290,6 +301,9 @@ function membership(pass: Compilation, node: CelNode, [item, among]: readonly [T
   const { type } = among;
   if (type.kind === 'map' && type.keys !== undefined)
     return { tree: collectedKey(pass, item.tree, among.tree, type.keys, at), type: simple('bool') };
+  const constant = constantText(item);
+  // A field that the object cannot have is a slip, as in `kernel.typo`.
+  if (type.kind === 'object' && constant !== undefined) fieldType(pass, among, constant, item.tree.at);
   const tree: Tree = { kind: 'in', at, item: item.tree, among: among.tree };
   if (among.tree.kind === 'list' && item.type.kind === 'string')
     for (const each of among.tree.items) checkWord(item, { tree: each, type: DYN });

@@ -299,6 +299,12 @@ await t.test('slips are found before anything is evaluated', async (t) => {
       'containers.filter(c, "CAP_SYS_ADMIN" in c.capabilities.effective)',
       '`CAP_SYS_ADMIN` is not a possible value; did you mean `SYS_ADMIN`? (at character 22)',
     ],
+    ['"typo" in kernel', 'kernel has no field `typo` (at character 1)'],
+    ['"lockdwn" in kernel', 'kernel has no field `lockdwn`; did you mean `lockdown`? (at character 1)'],
+    [
+      'kernel.sysctls.exists(k, k == "net.ipv4.ip_forward")',
+      'not every key of this map is collected, so this has no answer: name the key, or list the collected ones with filter (at character 1)',
+    ],
     ['kernel["lockdwn"]', 'kernel has no field `lockdwn`; did you mean `lockdown`? (at character 8)'],
     [
       'kernel.sysctls["kptr_restrict"]',

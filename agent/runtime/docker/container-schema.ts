@@ -38,7 +38,7 @@ const hostConfigSchema = s.object({
   LogConfig: s.nullable(s.object({ Type: text })),
 });
 
-/** What this program reads of `GET /containers/ID/json`. Env, Cmd and labels are not looked at. */
+/** What this program reads of `GET /containers/ID/json`. It does not read Env, Cmd and, except for queries, labels. */
 export const inspectSchema = s.object({
   Id: s.string('', 128),
   Name: text,
@@ -82,6 +82,9 @@ export const inspectSchema = s.object({
 });
 /** See {@link inspectSchema}. */
 export type InspectAnswer = s.Infer<typeof inspectSchema>;
+
+/** The labels in the same answer; missing where the answer was so large that they were filtered out. */
+export const labelsSchema = s.object({ Config: s.object({ Labels: s.unknown() }) });
 
 /** What this program reads of `GET /containers/json`; of what is `unknown`, only whether it changes. */
 export const containerListSchema = s.list(

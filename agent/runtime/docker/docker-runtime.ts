@@ -5,7 +5,7 @@ import type { DockerModem } from './modem.ts';
 import { parseEndpoint } from './engine-address.ts';
 import type { EngineAddress, EngineTls } from './engine-address.ts';
 import { toContainer, toListedContainer } from './container.ts';
-import { containerListSchema, inspectSchema } from './container-schema.ts';
+import { containerListSchema, inspectSchema, labelsSchema } from './container-schema.ts';
 import {
   infoSchema,
   networkSchema,
@@ -22,7 +22,8 @@ import type { EngineName, RawReply } from './reply.ts';
 import { createReplyCache } from '../reply-cache.ts';
 import { createRevisions } from './revisions.ts';
 import type { Revisions } from './revisions.ts';
-import { observeReply } from '../runtime.ts';
+import { parseLabels } from '../labels.ts';
+import { observeReply, replyFailure } from '../runtime.ts';
 import type { ContainerRuntime, EngineInfo, ListedContainer, Reply, RuntimeEvent } from '../runtime.ts';
 import { mapObserved } from '../../../posture/observed.ts';
 import type { RuntimeContainer } from '../../../posture/fact/container.ts';
@@ -90,6 +91,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
         toContainer(parseReply(raw, inspectSchema, source), id, { endpoint, engine }),
       );
     },
+    containerLabels: (id) => readLabels(docker, id),
     inspectImage: (id) => inspectImage(docker, id),
     events: (onEvent, onEnd, signal) => {
       const follow = async (): Promise<void> => {
@@ -132,6 +134,15 @@ async function readList(
   return mapReply(parseReply(raw, containerListSchema, source), (entries) =>
     entries.map((entry) => toListedContainer(entry, isDocker ? revisions.of(entry) : '')),
   );
+}
+
+async function readLabels(docker: Docker, id: string): ReturnType<ContainerRuntime['containerLabels']> {
+  const source = `GET /containers/${clip(id, 128)}/json`;
+  const reply = parseReply(await named(id, (encoded) => docker.getContainer(encoded).inspect()), labelsSchema, source);
+  if (!reply.ok) return reply;
+  const { Labels } = reply.value.Config;
+  if (Labels === undefined) return replyFailure('tooLarge', 'the description of the container exceeds 1 MiB', source);
+  return parseLabels(Labels ?? {}, source);
 }
 
 async function inspectImage(docker: Docker, id: string): Promise<Reply<ImageFact>> {

@@ -19,6 +19,16 @@ const WORKER = new URL('../../../agent/query/worker.ts', import.meta.url);
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const never = new AbortController().signal;
 const nodeStatus = () => Promise.resolve(nodeStatusFact());
+let labelReads = 0;
+/** Every container has the label `tier`, every other one a label that is a secret by its name. */
+const readLabels = (containers: readonly { readonly id: string }[]) => {
+  labelReads += 1;
+  const labels = (id: string) =>
+    id === 'id-7'
+      ? unreadable('GET /containers/id-7/json', 'it has too many')
+      : seen({ tier: id === 'id-3' ? 'web' : 'db' }, 'GET /containers/json');
+  return Promise.resolve(Object.fromEntries(containers.map(({ id }) => [id, labels(id)])));
+};
 const readSysctls = (names: readonly string[]) => readSysctlsOnDemand(createLinuxHost(), names);
 
 /** 200 containers, as a busy node has; one died while it was read. */
@@ -40,6 +50,7 @@ const answerer = createQueryAnswerer({
   facts: () => FACTS,
   nodeStatus: () => Promise.resolve(((reads += 1), nodeStatusFact())),
   readSysctls,
+  readLabels,
   pace: () => UNTHROTTLED,
   clock: systemClock(),
   log: silent,
@@ -150,11 +161,26 @@ await t.test('an endless query is stopped at its deadline, and the agent goes on
   t.match(await ask({ expression: 'kernel.lockdown' }), { value: 'integrity' }, 'and answers the next one');
 });
 
+await t.test('labels of containers are read only for a query that names them', async (t) => {
+  await ask({ expression: 'containers.map(c, c.name).size()' });
+  t.equal(labelReads, 0);
+  t.match(await ask({ expression: 'containers.filter(c, c.labels.tier == "web").map(c, c.name)' }), {
+    value: ['shop-3'],
+    unread: [/^containers\[shop-7\]\.labels: .*it has too many/],
+  });
+  t.equal(labelReads, 1);
+  t.match(await ask({ expression: 'containers[3]["labels"]["no.such"]' }), { value: null });
+  t.match(await ask({ expression: 'dyn(containers)[3].labels.tier' }), { value: 'web' });
+  const whole = await ask({ expression: 'containers[0]' });
+  t.notOk(Object.hasOwn(whole.value as object, 'labels'));
+});
+
 await t.test('the deadline and a cancellation also hold while the node is read', async (t) => {
   const hanging = createQueryAnswerer({
     facts: () => FACTS,
     nodeStatus: () => new Promise(() => {}),
     readSysctls,
+    readLabels,
     pace: () => UNTHROTTLED,
     clock: systemClock(),
     log: silent,
@@ -231,6 +257,7 @@ await t.test('a thread that cannot start is an error', async (t) => {
     facts: () => FACTS,
     nodeStatus,
     readSysctls,
+    readLabels,
     pace: () => UNTHROTTLED,
     clock: systemClock(),
     log: silent,
@@ -250,6 +277,7 @@ await t.test('a defect of the agent is an error', async (t) => {
     facts,
     nodeStatus,
     readSysctls,
+    readLabels,
     pace: () => UNTHROTTLED,
     clock: systemClock(),
     log: silent,
@@ -287,6 +315,7 @@ await t.test('an agent over its budget answers one after the other, far over it 
     facts: () => FACTS,
     nodeStatus,
     readSysctls,
+    readLabels,
     pace: () => throttleProfileAt(steps),
     clock: systemClock(),
     log: silent,

@@ -1,7 +1,9 @@
 import { runtimeContainerSchema } from '../../../posture/fact/container.ts';
 import type { RuntimeContainer } from '../../../posture/fact/container.ts';
 import { imageSchema } from '../../../posture/fact/image.ts';
+import * as s from '../../../posture/schema.ts';
 import type { Schema } from '../../../posture/schema.ts';
+import { parseLabels } from '../../../agent/runtime/labels.ts';
 import { engineInfoSchema, replyFailure, runtimeVersionSchema } from '../../../agent/runtime/runtime.ts';
 import type { ContainerRuntime, Reply, RuntimeEvent } from '../../../agent/runtime/runtime.ts';
 
@@ -12,6 +14,8 @@ export interface MemoryState {
   /** By id. */
   readonly containers: Readonly<Record<string, unknown>>;
   readonly images: Readonly<Record<string, unknown>>;
+  /** By id of the container. */
+  readonly labels?: Readonly<Record<string, unknown>>;
 }
 
 /** A runtime in memory, with the means to change it. */
@@ -46,6 +50,8 @@ export function createMemoryRuntime(endpoint: string, read: () => MemoryState | 
   };
   const own = (values: Readonly<Record<string, unknown>>, id: string): unknown =>
     Object.hasOwn(values, id) ? values[id] : undefined;
+  const labelsOf = ({ containers, labels = {} }: MemoryState, id: string): unknown =>
+    own(containers, id) === undefined ? undefined : (own(labels, id) ?? {});
   const inspected = new Map<string, { readonly from: unknown; readonly reply: Reply<RuntimeContainer> }>();
   const inspectContainer = async (id: string): Promise<Reply<RuntimeContainer>> => {
     const from = own(state()?.containers ?? {}, id);
@@ -84,6 +90,10 @@ export function createMemoryRuntime(endpoint: string, read: () => MemoryState | 
       return { ok: true, value, source: 'ListContainers' };
     },
     inspectContainer,
+    containerLabels: async (id) => {
+      const labels = await reply('ContainerStatus', (current) => labelsOf(current, id), s.unknown());
+      return labels.ok ? parseLabels(labels.value, labels.source) : labels;
+    },
     inspectImage: (id) => reply('ImageStatus', ({ images }) => own(images, id), imageSchema),
     events: (onEvent, onEnd, signal) => {
       if (state() === undefined) {
