@@ -33,7 +33,7 @@ export const config = defineCommand({
       name: 'for',
       value: 'PROGRAM',
       choices: PROGRAMS,
-      summary: 'only settings that this part uses; client: commands that ask a collector',
+      summary: 'only settings that this part uses; client: client commands',
     },
     OUTPUT_OPTION,
   ],

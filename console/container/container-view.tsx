@@ -192,7 +192,7 @@ function Live({
             <>
               <span class="muted">answered {clockTime(atMs)}</span>{' '}
               <button type="button" class="button" onClick={onReload}>
-                Ask again
+                Refresh
               </button>
             </>
           }

@@ -44,7 +44,7 @@ export function ContainersCard({
       <>
         <span class="muted">answered {clockTime(asked.atMs)}</span>{' '}
         <button type="button" class="button" onClick={asked.reload}>
-          Ask again
+          Refresh
         </button>
       </>
     ) : undefined;

@@ -77,7 +77,7 @@ function Fallback({
         The node could not answer: <UntrustedText text={answer.message ?? ''} />
       </p>
       <button type="button" class="button" onClick={asked.reload}>
-        Ask again
+        Refresh
       </button>
     </div>
   );

@@ -21,7 +21,7 @@ const RELOAD_EVERY_MS = 3000;
 const UNKNOWN = 'No node has this id or name.';
 const GONE = 'This node was removed.';
 
-/** One node: what it is, its kernel, its runtime, its containers and its findings. */
+/** A node with its identity, status, kernel, runtime, containers and failures. */
 export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
   const { api, fleet } = useServices();
   const { value, problem, reload } = useLoad(`node ${nodeId}`, (signal) =>
@@ -35,7 +35,7 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
     reload,
     RELOAD_EVERY_MS,
   );
-  // The fleet hears of heartbeats; what was read here does not.
+  // The event stream updates the fleet with each heartbeat; the answer above stays as it was read.
   const live = useCell(fleet).nodes.find(({ id }) => id === value?.id);
   const isUnknown = problem?.kind === 'notFound';
   return (
@@ -56,9 +56,13 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
       {value === undefined || isUnknown ? null : (
         <>
           <div class="node-grid">
-            <IdentityCard node={{ ...value, ...live }} />
-            <StatusCard nodeId={value.id} isConnected={(live ?? value).connected} />
-            <LiveFactCards node={value} isConnected={(live ?? value).connected} />
+            <div>
+              <IdentityCard node={{ ...value, ...live }} />
+              <StatusCard nodeId={value.id} isConnected={(live ?? value).connected} />
+            </div>
+            <div>
+              <LiveFactCards node={value} isConnected={(live ?? value).connected} />
+            </div>
           </div>
           <ContainersCard node={value} isConnected={(live ?? value).connected} />
           <NodeFindings nodeId={value.id} />

@@ -22,7 +22,7 @@ export function StatusCard({ nodeId, isConnected }: { readonly nodeId: string; r
       <Answer answer={value} problem={problem} onRetry={reload} />
       {value?.outcome === 'ok' ? (
         <button type="button" class="button" onClick={reload}>
-          Read again
+          Refresh
         </button>
       ) : null}
     </Card>

@@ -12,16 +12,16 @@ const INTRODUCTION = `# Configuration
 
 <!-- Generated from service/config/settings.ts. Do not edit. -->
 
-Every setting has one name. It can be given in four ways; the first that is there counts:
+Every setting has one name. The first of these sources that sets it takes precedence:
 
 1. a flag: \`--data-dir /srv/plimsoll\`
 2. an environment variable: \`PLIMSOLL_DATA_DIR=/srv/plimsoll\`
 3. a key in the configuration file: \`data-dir: /srv/plimsoll\`
 4. the default.
 
-The file is YAML, one setting a line: \`${DEFAULT_CONFIG_FILE}\` if it exists, or the one that \`--config\` or
-\`${CONFIG_VARIABLE}\` names. A key that is not known, or a value of another kind, stops the program with the line and
-what is allowed. \`plimsoll config\` shows every value and where it comes from.
+The configuration file is YAML with one setting per line: the file that \`--config\` or \`${CONFIG_VARIABLE}\` names,
+otherwise \`${DEFAULT_CONFIG_FILE}\` if it exists. An unknown key or an invalid value stops the program with a message that
+names the line and the allowed values. \`plimsoll config\` shows every value and its source.
 `;
 
 function section(name: string, setting: SettingDefinition<unknown>): string {
@@ -31,7 +31,7 @@ function section(name: string, setting: SettingDefinition<unknown>): string {
     `- default: ${defaultText(setting)}`,
     `- used by: ${setting.programs.map(programText).join(', ')}`,
   ];
-  if (setting.borrowed !== undefined) rows.push(`- also honoured, before the default: \`${setting.borrowed.name}\``);
+  if (setting.borrowed !== undefined) rows.push(`- fallback before the default: \`${setting.borrowed.name}\``);
   return `## ${name}\n\n${setting.description}\n\n${rows.join('\n')}\n`;
 }
 
@@ -41,5 +41,5 @@ function defaultText({ default: value }: SettingDefinition<unknown>): string {
 }
 
 function programText(program: SettingDefinition<unknown>['programs'][number]): string {
-  return program === 'client' ? 'commands that ask a collector' : `\`plimsoll ${program}\``;
+  return program === 'client' ? 'client commands' : `\`plimsoll ${program}\``;
 }

@@ -32,8 +32,8 @@ const AGENT = ['agent', 'up'] as const satisfies readonly Program[];
 const WATCHERS = ['agent', 'broker', 'up'] as const satisfies readonly Program[];
 
 /**
- * Every setting of the program, in the order in which people read them. docs/configuration.md, the flags of each
- * command, the keys of the file and the environment variables are derived from this table.
+ * Every setting of the program, in display order. docs/configuration.md, the flags of each command, the keys of the
+ * configuration file and the environment variables are derived from this table.
  */
 export const SETTINGS = Object.freeze({
   'data-dir': {
@@ -42,33 +42,33 @@ export const SETTINGS = Object.freeze({
       from: defaultDataDir,
       text: '`/var/lib/plimsoll` for root, otherwise `$XDG_STATE_HOME/plimsoll` or `~/.local/state/plimsoll`',
     },
-    description:
-      'Directory of everything that is kept: keys, certificates, the operator token, the store and the spool.',
+    description: 'Data directory: keys, certificates, the operator token, the store and the spool.',
     programs: ['agent', 'collector', 'up', 'scan', 'client'],
   },
   listen: {
     kind: address(),
     default: '127.0.0.1:7443',
-    description: 'Address on which the collector waits for nodes (gRPC, TLS 1.3 with client certificates).',
+    description:
+      'Address on which the collector accepts connections of nodes (gRPC, TLS 1.3 with client certificates).',
     programs: COLLECTOR,
   },
   api: {
     kind: address(),
     default: '127.0.0.1:7480',
-    description:
-      'Address of the operator API: the collector listens there, commands that ask a collector connect to it.',
+    description: 'Address of the operator API. The collector listens on it; client commands connect to it.',
     programs: ['collector', 'up', 'client'],
   },
   'token-file': {
     kind: path(),
     default: inDataDir('operator-token'),
-    description: 'File with the bearer token of the operator API; made at first start, readable by its owner only.',
+    description:
+      'File with the bearer token of the operator API. The first start of a collector creates it, readable by its owner only.',
     programs: ['collector', 'up', 'client'],
   },
   collector: {
     kind: address(),
     default: '127.0.0.1:7443',
-    description: 'Collector that the agent connects to.',
+    description: 'Address of the collector that the agent connects to.',
     programs: ['agent'],
   },
   enroll: {
@@ -187,7 +187,7 @@ export const SETTINGS = Object.freeze({
     kind: path(),
     default: '/run/plimsoll/broker.sock',
     description:
-      'Unix socket on which the broker waits for the agent. Its group, the group of the process, may connect; others must not be able to write to its directory.',
+      'Unix socket on which the broker accepts the agent. The group of the broker process can connect. Other users must not be able to write to its directory.',
     programs: ['broker'],
   },
   'node-address': {
@@ -200,62 +200,62 @@ export const SETTINGS = Object.freeze({
   'node-name': {
     kind: hostName(),
     default: { from: () => '', text: 'the host name' },
-    description: 'Name under which people see this node. It is no identity: that stands in the certificate.',
+    description: 'Display name of this node. Its identity is the id in its certificate.',
     programs: NODE,
   },
   'tls-ca': {
     kind: path(),
     default: inDataDir('tls/ca.pem'),
-    description: 'Certificate of the authority that both ends must be signed by; no other is trusted.',
+    description: 'CA certificate of the fleet. Agent and collector accept only certificates that this CA signed.',
     programs: ['agent', 'collector'],
   },
   'tls-cert': {
     kind: path(),
     default: ownTlsFile('.pem'),
-    description: 'Certificate that this end shows: its chain in PEM, its own first.',
+    description: 'Own certificate of the agent or collector: the chain in PEM, its own certificate first.',
     programs: ['agent', 'collector'],
   },
   'tls-key': {
     kind: path(),
     default: ownTlsFile('-key.pem'),
-    description: 'Private key of that certificate. A file that others can read is refused.',
+    description: 'Private key of that certificate. A file that other users can read is refused.',
     programs: ['agent', 'collector'],
   },
   'tls-names': {
     kind: hostNames(),
     default: '',
     description:
-      'Further names and addresses in the certificate that the collector makes for itself; ' +
-      'localhost, the loopback addresses, the host name and the address of `listen` are always there.',
+      'Additional names and addresses in the certificate that the collector issues to itself. ' +
+      'It always contains localhost, the loopback addresses, the host name and the address of `listen`.',
     programs: COLLECTOR,
   },
   'host-root': {
     kind: path(),
     default: '/',
-    description: 'Where the root directory of the node is seen from here; `/host` in a container that mounts it there.',
+    description: 'Path of the root directory of the node, such as `/host` in a container that mounts it there.',
     programs: NODE,
   },
   'docker-host': {
     kind: dockerEndpoints(),
     default: {
       from: () => '',
-      text: 'the socket of the dockerd that runs here, `unix:///var/run/docker.sock` if none does',
+      text: 'the socket of the running dockerd, otherwise `unix:///var/run/docker.sock`',
     },
     description:
-      'Docker engines of this node: endpoints separated by commas, the one that `docker` means in a query first. ' +
-      'An engine that is named here and does not answer is an error for `scan` (exit status 2). ' +
-      'Further dockerd of the node are found and judged too.',
+      'Docker engines of this node: endpoints separated by commas. In a query, `docker` is the first one. ' +
+      'If an engine that is named here does not answer, `scan` fails with exit status 2. ' +
+      'The agent also finds and judges other dockerd processes of the node.',
     programs: NODE,
-    // With an address of another machine DOCKER_HOST is meant for other programs.
+    // DOCKER_HOST with the address of another machine is meant for other programs.
     borrowed: { name: 'DOCKER_HOST', translate: (value) => (isLocalEndpoint(value) ? value : undefined) },
   },
   'runtime-endpoint': {
     kind: runtimeEndpoints(),
-    default: { from: () => '', text: 'the sockets of the runtimes that run here' },
+    default: { from: () => '', text: 'the sockets of the running runtimes' },
     description:
       'Further container runtimes of this node: sockets separated by commas. ' +
-      'The agent finds out which API is served there. ' +
-      'A runtime that is named here and does not answer is an error for `scan` (exit status 2).',
+      'The agent detects the API of each socket. ' +
+      'If a runtime that is named here does not answer, `scan` fails with exit status 2.',
     programs: NODE,
   },
   'rootless-engines': {
@@ -286,7 +286,7 @@ export const SETTINGS = Object.freeze({
   'docker-tls-key': {
     kind: pathOr('off'),
     default: 'off',
-    description: 'Private key of that certificate (`key.pem`). A file that others can read is refused.',
+    description: 'Private key of that certificate (`key.pem`). A file that other users can read is refused.',
     programs: NODE,
     borrowed: certPathFile('key.pem'),
   },
@@ -294,78 +294,80 @@ export const SETTINGS = Object.freeze({
     kind: duration('10s', '7d'),
     default: '15m',
     description:
-      'How often the node is read as a whole, for what sends no event. Moved by up to 20 % at random. With a broker, its setting counts.',
+      'Interval of the full sweep, which finds changes that send no event. A random jitter of up to 20 % is added. With a broker, its setting takes precedence.',
     programs: WATCHERS,
   },
   'heartbeat-interval': {
     kind: duration('1s', '10m'),
     default: '30s',
-    description: "How often a node sends the digest of its findings. The collector's value takes precedence.",
+    description:
+      'Interval at which an agent sends the digest of its findings. The value of the collector takes precedence.',
     programs: ['agent', 'collector', 'up'],
   },
   'agent-memory-budget': {
     kind: size('1MiB', '64GiB'),
     default: '128MiB',
     description:
-      'Resident memory that the agent may use for long, with its broker. Over it the agent slows down, and the check `agent.resource-budget` says so.',
+      'Resident memory that the agent and its broker may use continuously. Above it the agent slows down, and the check `agent.resource-budget` fails.',
     programs: AGENT,
   },
   'agent-cpu-budget': {
     kind: integer(1, 10_000),
     default: '10',
     description:
-      'CPU time that the agent may use for long, with its broker, in percent of one core over a minute. Over it the agent slows down, and the check `agent.resource-budget` says so.',
+      'CPU time that the agent and its broker may use continuously, in percent of one core, averaged over a minute. Above it the agent slows down, and the check `agent.resource-budget` fails.',
     programs: AGENT,
   },
   'spool-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '64MiB',
     description:
-      'Room on disk for changes that the collector has not confirmed. Beyond it they are dropped, counted, and healed by a full transfer.',
+      'Disk space for changes that the collector has not acknowledged. Above it, changes are dropped and counted, and a full transfer restores the state.',
     programs: AGENT,
   },
   'sink-ndjson': {
     kind: pathOr('-', 'off'),
     default: inDataDir('events.ndjson'),
-    description: 'Where events are written, one OCSF event a line: a file, `-` for standard output, or `off`.',
+    description:
+      'File to which the collector writes events, one OCSF event per line; `-`: standard output; `off`: none.',
     programs: COLLECTOR,
   },
   'sink-ndjson-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '64MiB',
-    description: 'Size at which the file of events is rotated.',
+    description: 'Size at which the event file is rotated.',
     programs: COLLECTOR,
   },
   'sink-ndjson-keep': {
     kind: integer(0, 1000),
     default: '5',
-    description: 'How many rotated files of events are kept.',
+    description: 'Number of rotated event files that are kept.',
     programs: COLLECTOR,
   },
   'sink-syslog': {
     kind: syslogReceiver(),
     default: 'off',
     description:
-      'Receiver that events are sent to as RFC 5424 messages: `tls://host:port`, `tcp://host:port` (nothing is encrypted), or `off`.',
+      'Syslog receiver of events, as RFC 5424 messages: `tls://host:port`, `tcp://host:port` (not encrypted), or `off`.',
     programs: COLLECTOR,
   },
   'sink-syslog-ca': {
     kind: pathOr('system'),
     default: 'system',
     description:
-      'Authorities in PEM that may have signed the certificate of the receiver; `system`: those that this machine trusts.',
+      'CA certificates in PEM for the certificate of the receiver; `system`: those that this machine trusts.',
     programs: COLLECTOR,
   },
   'sink-syslog-cert': {
     kind: pathOr('none'),
     default: 'none',
-    description: 'Certificate that the collector shows to the receiver: its chain in PEM, its own first; or `none`.',
+    description: 'Client certificate for the receiver: the chain in PEM, its own certificate first; or `none`.',
     programs: COLLECTOR,
   },
   'sink-syslog-key': {
     kind: pathOr('none'),
     default: 'none',
-    description: 'Private key of that certificate, or `none`. A file that others can read is refused.',
+    description: 'Private key of that certificate, or `none`. A file that other users can read is refused.',
     programs: COLLECTOR,
   },
   'sink-syslog-facility': {
@@ -385,21 +387,21 @@ export const SETTINGS = Object.freeze({
       'local7',
     ),
     default: 'local0',
-    description: 'Facility of the messages.',
+    description: 'Syslog facility of the messages.',
     programs: COLLECTOR,
   },
   'sink-syslog-max-bytes': {
     kind: size('2KiB', '1MiB'),
     default: '8000B',
     description:
-      'Most bytes of one message, header included; a larger event is sent with less in it. Many receivers break a message beyond 8192 bytes.',
+      'Maximum size of a message, including its header. A larger event is shortened. Many receivers split messages above 8192 bytes.',
     programs: COLLECTOR,
   },
   'sink-syslog-replay': {
     kind: integer(2, 100_000),
     default: '1000',
     description:
-      'How many of the last events are sent again after a connection was lost. After every half of it the receiver has to confirm what it has read.',
+      'Number of recent events that are sent again after a connection was lost. After every half of this number, the receiver must confirm what it has read.',
     programs: COLLECTOR,
   },
   'audit-max-bytes': {
@@ -424,43 +426,45 @@ export const SETTINGS = Object.freeze({
     kind: durationOrOff('1h', '3650d'),
     default: 'off',
     description:
-      'Nodes without contact for this long are removed with their findings, as by `plimsoll nodes remove`; `off`: never.',
+      'Time without contact after which a node and its findings are removed, as by `plimsoll nodes remove`; `off`: never.',
     programs: COLLECTOR,
   },
   'query-max-rows': {
     kind: integer(1, 100_000),
     default: '1000',
-    description: 'Most rows that a live query may ask of one node. A longer answer is cut, and says so.',
+    description:
+      'Maximum number of rows that a live query gets from one node. A longer answer is truncated and marked.',
     programs: COLLECTOR,
   },
   'query-max-bytes': {
     kind: size('1KiB', '64MiB'),
     default: '4MiB',
-    description: 'Most bytes that a live query may ask of one node. A longer answer is cut, and says so.',
+    description:
+      'Maximum number of bytes that a live query gets from one node. A longer answer is truncated and marked.',
     programs: COLLECTOR,
   },
   'query-deadline': {
     kind: duration('100ms', '5m'),
     default: '10s',
-    description: 'Longest time that a live query waits for a node.',
+    description: 'Maximum time that a live query waits for a node.',
     programs: COLLECTOR,
   },
   'log-level': {
     kind: word('debug', 'info', 'warn', 'error', 'silent'),
     default: 'info',
-    description: 'Least important kind of line that is logged, to standard error.',
+    description: 'Lowest level that is logged. Logs go to standard error.',
     programs: SERVERS,
   },
   'log-format': {
     kind: word('json', 'text'),
     default: 'json',
-    description: 'How log lines are written.',
+    description: 'Format of log lines.',
     programs: SERVERS,
   },
   color: {
     kind: word('auto', 'always', 'never'),
     default: 'auto',
-    description: 'Colours on the terminal; `auto`: only if it is one.',
+    description: 'Colours in the output; `auto`: only on a terminal.',
     programs: ['up', 'scan', 'client'],
     borrowed: { name: 'NO_COLOR', translate: () => 'never' },
   },
@@ -480,7 +484,7 @@ type Camel<N extends string> = N extends `${infer Head}-${infer Tail}` ? `${Head
 
 function defaultDataDir({ uid, home, stateHome }: DefaultContext): string {
   if (uid === 0) return '/var/lib/plimsoll';
-  // The XDG specification: a relative path there is to be ignored.
+  // XDG Base Directory Specification: a relative path must be ignored.
   return stateHome.startsWith('/') ? `${stateHome}/plimsoll` : `${home}/.local/state/plimsoll`;
 }
 
@@ -493,7 +497,7 @@ function certPathFile(name: string): BorrowedVariable {
   return { name: 'DOCKER_CERT_PATH', translate: (value) => (value.startsWith('/') ? `${value}/${name}` : undefined) };
 }
 
-/** Agent and collector may share a data directory on one machine, and have different certificates in it. */
+/** Agent and collector of one machine can share a data directory, and have different certificates in it. */
 function ownTlsFile(suffix: string): DerivedDefault {
   const from = ({ dataDir, programs }: DefaultContext): string =>
     `${dataDir}/tls/${programs.includes('collector') ? 'collector' : 'agent'}${suffix}`;

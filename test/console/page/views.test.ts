@@ -86,6 +86,47 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     calm(t);
   });
 
+  await t.test('a drag zooms into the plot, and the URL holds the range', async (t) => {
+    const range = (): { readonly fromMs: number; readonly toMs: number } => {
+      const params = new URLSearchParams(new URL(page.url()).hash.split('?')[1]);
+      return { fromMs: Number(params.get('from')), toMs: Number(params.get('to')) };
+    };
+    const sentence = page.locator('.trend-sentence');
+    await go('#/?range=7d');
+    await sentence.filter({ hasText: 'last 7 d' }).waitFor();
+    await page.getByRole('button', { name: 'Show as a table' }).click();
+    await page.locator('.plot canvas').waitFor();
+    const area = await page.locator('.plot .u-over').boundingBox();
+    if (area === null) throw new Error('the plot is not visible');
+    const y = area.y + area.height / 2;
+    await page.mouse.move(area.x + area.width * 0.25, y);
+    await page.mouse.down();
+    await page.mouse.move(area.x + area.width * 0.5, y, { steps: 3 });
+    await page.mouse.move(area.x + area.width * 0.75, y, { steps: 3 });
+    await page.mouse.up();
+    await page.waitForURL(/from=\d+&to=\d+/);
+    // The drag covers the middle half of seven days; a pixel of the plot is less than a half percent of them.
+    const [weekMs, { fromMs, toMs }] = [7 * 86_400_000, range()];
+    t.ok(Math.abs(toMs - fromMs - weekMs / 2) < weekMs * 0.02, `${String(toMs - fromMs)} ms`);
+    t.ok(Math.abs(Date.now() - weekMs / 4 - toMs) < weekMs * 0.02, 'it ends a quarter before now');
+    await sentence.filter({ hasText: ' to ' }).waitFor();
+    const zoomed = await sentence.textContent();
+
+    await page.reload();
+    await sentence.filter({ hasText: ' to ' }).waitFor();
+    t.equal(await sentence.textContent(), zoomed, 'the URL alone gives the same range');
+    await page.getByRole('button', { name: 'Zoom out' }).click();
+    await page.waitForURL((url) => !url.href.includes(String(fromMs)));
+    const wider = range();
+    t.ok(wider.fromMs < fromMs && wider.toMs > toMs, 'wider on both sides');
+    await page.goBack();
+    await page.goBack();
+    await page.waitForURL(/range=7d/);
+    await sentence.filter({ hasText: 'last 7 d' }).waitFor();
+    await go('#/');
+    calm(t);
+  });
+
   await t.test('what does not work is said, as the collector says it', async (t) => {
     const total = await issueCount(site);
     const issues = page.getByRole('region', { name: `${String(total)} issues of the collector, its sinks and agents` });
@@ -284,7 +325,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     const status = page.getByRole('region', { name: 'Status', exact: true });
     await status.getByText(/ of \d+ GiB available$/).waitFor();
     await status.getByText(/^equals that of the collector within \d+ ms/).waitFor();
-    await status.getByRole('button', { name: 'Read again' }).click();
+    await status.getByRole('button', { name: 'Refresh' }).click();
     await status.getByText(/ of a core$/).waitFor();
     calm(t);
   });
