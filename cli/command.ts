@@ -72,7 +72,7 @@ export const EXIT_OK = 0;
 export const EXIT_FINDINGS = 1;
 /** The command found an issue. */
 export const EXIT_ISSUES = 1;
-/** Wrong usage, or something outside failed. */
+/** Wrong usage, or an external failure. */
 export const EXIT_FAILURE = 2;
 
 const FORMATS = Object.freeze({
@@ -103,7 +103,7 @@ export const OUTPUT_OPTION = outputOption('table', 'wide', 'json', 'ndjson', 'cs
 export const QUIET_OPTION: Option = Object.freeze({
   name: 'quiet',
   short: 'q',
-  summary: 'print nothing; the exit status is the answer',
+  summary: 'print nothing, only set the exit status',
   excludes: ['output'],
 });
 

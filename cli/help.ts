@@ -29,13 +29,13 @@ export async function renderHelp(): Promise<string> {
       '  -n, --node NODE        choose nodes by name or id',
       '  -v, --verdict VERDICT  choose findings by verdict',
       '  -w, --watch            print changes until Ctrl-C',
-      '  -q, --quiet            print nothing; the exit status is the answer',
+      '  -q, --quiet            print nothing, only set the exit status',
       '  -h, --help             describe a command, its options and examples',
     ]),
     ...section('EXIT STATUS', [
       '  0  success',
       '  1  findings reach --fail-on, or there are issues',
-      '  2  wrong usage, or something outside failed',
+      '  2  wrong usage, or an external failure',
     ]),
     ...section('EXAMPLES', [
       '  plimsoll scan                judge this machine once',
@@ -114,7 +114,7 @@ export function exitLines(command: Command): readonly string[] {
           '     containers could not be inspected',
         ];
   const issue = command.issue === undefined ? [] : [`  1  ${command.issue}`];
-  return ['  0  success', ...findings, ...issue, '  2  wrong usage, or something outside failed', ...unseen];
+  return ['  0  success', ...findings, ...issue, '  2  wrong usage, or an external failure', ...unseen];
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

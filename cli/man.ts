@@ -19,7 +19,7 @@ export async function renderManual(): Promise<string> {
     ...commands.flatMap(commandLines),
     '.SH ENVIRONMENT',
     paragraph(
-      'Every setting of a command is also a variable, such as PLIMSOLL_DATA_DIR for --data-dir. NO_COLOR switches colour off. COLUMNS is the width of the output where it is not a terminal.',
+      'Every setting of a command is also a variable, such as PLIMSOLL_DATA_DIR for --data-dir. NO_COLOR disables colours. COLUMNS is the width of the output if it is not a terminal.',
     ),
     '.SH FILES',
     '.TP',

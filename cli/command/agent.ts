@@ -4,11 +4,11 @@ import { runService } from '../run-service.ts';
 
 export const agent = defineCommand({
   name: 'agent',
-  summary: 'watch this node and stream changes to a collector',
+  summary: 'run the agent: watch this node and report to a collector',
   usage: ['agent [options]', 'agent install [options]', 'agent uninstall [options]'],
   description: [
-    'Judges this node, then keeps watching: events of the container runtime, changes of configuration files, and a slow sweep for what sends no event. Changes go to the collector over gRPC with mutual TLS; while it cannot be reached they wait on disk. Runs in the foreground and logs to standard error.',
-    'It needs the certificate of the fleet (tls-ca) and a certificate and key of its own (tls-cert, tls-key). Where the authority of the collector lies in the same data directory, it makes its own.',
+    'Judges this node, then watches it: events of the container runtime, changes of configuration files, and a periodic sweep for changes that send no event. It sends changes to the collector over gRPC with mutual TLS, and keeps them on disk while the collector is not reachable. Runs in the foreground and logs to standard error.',
+    'It needs the CA certificate of the fleet (tls-ca) and its own certificate and key (tls-cert, tls-key). If the CA of the collector is in the same data directory, the agent issues its own certificate.',
     'install sets up two systemd services, starts them at every boot and joins the fleet: plimsoll-broker reads the node with two capabilities and no network, plimsoll-agent reports with a user of its own and no privileges. Settings that are given go to /etc/plimsoll/agent.env. Run it again to change settings. uninstall removes the services.',
   ],
   operands: { min: 0, max: 1, completes: 'agentAction' },
@@ -24,12 +24,12 @@ export const agent = defineCommand({
   ],
   settings: ['agent'],
   examples: [
-    { line: 'plimsoll agent --collector fleet.example.net:7443', meaning: 'report to a collector elsewhere' },
+    { line: 'plimsoll agent --collector fleet.example.net:7443', meaning: 'report to a collector on another machine' },
     {
       line: 'plimsoll agent install --dry-run',
       meaning: 'what it would write and run; plimsoll join-token create prints the whole line',
     },
-    { line: 'plimsoll agent --log-level debug --log-format text', meaning: 'see what it does' },
+    { line: 'plimsoll agent --log-level debug --log-format text', meaning: 'log more, in text' },
   ],
   run: async (context) => {
     const { args, programs } = context;

@@ -11,7 +11,7 @@ export const benchmarks = defineCommand({
   summary: 'list benchmarks, or the controls of one',
   usage: ['benchmarks [options]', 'benchmarks ID [options]'],
   description: [
-    'Lists the published benchmarks that checks are mapped to and how many of their controls are answered. With ID, lists its controls with the checks that answer each, or why none does.',
+    'Lists the published benchmarks that checks are mapped to, and how many of their controls have checks. With ID, lists its controls with the checks of each, or why it has none.',
   ],
   operands: { min: 0, max: 1, completes: 'benchmark' },
   options: [OUTPUT_OPTION],

@@ -35,7 +35,7 @@ export const checks = defineCommand({
   settings: ['client'],
   examples: [
     { line: 'plimsoll checks --check container', meaning: 'what is judged about each container' },
-    { line: 'plimsoll checks --output json', meaning: 'all of it, with rationale and remediation' },
+    { line: 'plimsoll checks --output json', meaning: 'with rationale and remediation' },
   ],
   run: async (context) => {
     const { args, paint } = context;

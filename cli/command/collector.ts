@@ -3,11 +3,11 @@ import { runService } from '../run-service.ts';
 
 export const collector = defineCommand({
   name: 'collector',
-  summary: 'keep the posture of a fleet and answer for it',
+  summary: 'run the collector: store findings, serve the API',
   usage: ['collector [options]'],
   description: [
-    'Waits for nodes (gRPC, mutual TLS), keeps their findings and what happened to them, ships events to the sinks, and answers operators over HTTP. Runs in the foreground and logs to standard error.',
-    'At its first start it makes what is missing: the authority of the fleet and its own certificate, the operator token, and the store, all in the data directory, readable by its owner only.',
+    'Accepts connections of agents (gRPC, mutual TLS), stores their findings and the history, delivers events to the sinks, and serves the operator API and the console over HTTP. Runs in the foreground and logs to standard error.',
+    'The first start creates the CA of the fleet, the certificate of the collector, the operator token and the store in the data directory, readable by their owner only.',
   ],
   operands: { min: 0, max: 0 },
   options: [],

@@ -21,11 +21,11 @@ const PROGRAMS = Object.freeze([
 
 export const config = defineCommand({
   name: 'config',
-  summary: 'show every setting, its value and where that comes from',
+  summary: 'show every setting with its value and source',
   usage: ['config [options]'],
   description: [
-    'A setting has one name: as a flag (--data-dir DIR), as a variable (PLIMSOLL_DATA_DIR) and as a key in the configuration file (data-dir: DIR). The first that is there counts, in this order; otherwise the default. This command shows what counts, and where it was found.',
-    'What is wrong with the configuration is said with its file, line or variable; exit status 2.',
+    'A setting has one name: as a flag (--data-dir DIR), as a variable (PLIMSOLL_DATA_DIR) and as a key in the configuration file (data-dir: DIR). The first of these takes precedence; otherwise the default applies. This command shows the value in effect and its source.',
+    'If the configuration is invalid, it prints the file and line, or the variable, and exits with status 2.',
   ],
   operands: { min: 0, max: 0 },
   options: [
@@ -42,7 +42,7 @@ export const config = defineCommand({
     { line: 'plimsoll config', meaning: 'all settings' },
     {
       line: 'plimsoll config --config ./plimsoll.yaml --for agent',
-      meaning: 'what an agent with this file would run with',
+      meaning: 'the settings of an agent with this file',
     },
   ],
   run: async (context) => {

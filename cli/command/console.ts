@@ -7,11 +7,11 @@ import { clockTime } from '../../api/format.ts';
 
 export const console = defineCommand({
   name: 'console',
-  summary: 'a link to the web console',
+  summary: 'print a sign-in link for the web console',
   usage: ['console [options]'],
   description: [
-    'Prints an address that opens the web console of the collector and signs in there. It works once, within five minutes; the session then lasts twelve hours, or until the operator token is changed. Whoever has the link first is in: do not pass it on.',
-    'The console is where the operator API is. From another machine, forward the port: ssh -L 7480:127.0.0.1:7480 HOST.',
+    'Prints a link that opens the web console of the collector and signs in. It is valid once, for five minutes; the session lasts twelve hours, or until the operator token is changed. Anyone with the link can use it first: keep it secret.',
+    'The console has the address of the operator API. From another machine, forward the port: ssh -L 7480:127.0.0.1:7480 HOST.',
   ],
   operands: { min: 0, max: 0 },
   options: [
@@ -24,8 +24,8 @@ export const console = defineCommand({
   ],
   settings: ['client'],
   examples: [
-    { line: 'plimsoll console', meaning: 'a fresh link' },
-    { line: 'plimsoll console --output json', meaning: 'for a program' },
+    { line: 'plimsoll console', meaning: 'a new link' },
+    { line: 'plimsoll console --output json', meaning: 'for a script' },
   ],
   run: async (context) => {
     const { args, settings, stdout, stderr } = context;

@@ -98,7 +98,7 @@ export const findings = defineCommand({
     { line: 'plimsoll findings -n web-3 -v unknown', meaning: 'what could not be judged on one node' },
     { line: 'plimsoll findings --by image', meaning: 'which images have the worst findings' },
     { line: "plimsoll findings -o jsonpath='{.items[*].check}'", meaning: 'the checks, for a script' },
-    { line: 'plimsoll findings --watch -o ndjson', meaning: 'a stream of changes for a program' },
+    { line: 'plimsoll findings --watch -o ndjson', meaning: 'a stream of changes for a script' },
     { line: 'plimsoll findings --history --since 24h --severity high', meaning: 'changes of the last day' },
   ],
   run: async (context) => {

@@ -42,7 +42,7 @@ export const nodes = defineCommand({
   examples: [
     { line: 'plimsoll nodes', meaning: 'the fleet' },
     { line: 'plimsoll nodes -o wide', meaning: 'with ids, operating systems and agent versions' },
-    { line: 'plimsoll nodes show web-3', meaning: 'one node and how it is doing now' },
+    { line: 'plimsoll nodes show web-3', meaning: 'one node and its current status' },
     { line: 'plimsoll nodes remove web-7', meaning: 'after web-7 was retired' },
     { line: 'plimsoll nodes remove --stale-for 7d --dry-run', meaning: 'which nodes have been silent for a week' },
   ],

@@ -20,7 +20,7 @@ export const query = defineCommand({
   summary: 'evaluate an expression on nodes',
   usage: ["query 'EXPRESSION' [options]"],
   description: [
-    'Sends a CEL expression to all nodes, or to chosen ones, which evaluate it over their facts. The facts are variables: containers, docker, files, images, kernel, listeners, node, nodeStatus, sshd and others; docs/facts.md lists their fields, docs/query.md the functions. nodeStatus (load, memory, disks, containers by state) is read for the query, the others are as the agent last saw them. An expression that does not compile is refused before it is sent.',
+    'Sends a CEL expression to all nodes, or to chosen ones, which evaluate it over their facts. The facts are variables: containers, docker, files, images, kernel, listeners, node, nodeStatus, sshd and others; docs/facts.md lists their fields, docs/query.md the functions. nodeStatus (load, memory, disks, containers by state) and labels of containers are read for the query, the others are as the agent last read them. An expression that does not compile is refused before it is sent.',
     'For each node it prints the value, an error, a timeout, or since when the node is offline, and below that the facts that the expression needs and the node could not read. The exit status is 0 if at least one node answered and none failed or timed out.',
   ],
   operands: { min: 1, max: 1 },
@@ -53,7 +53,7 @@ export const query = defineCommand({
       line: 'plimsoll query \'kernel.sysctls["net.ipv4.ip_forward"]\'',
       meaning: 'a setting of the kernel, read for the query',
     },
-    { line: "plimsoll query 'sshd.present' -n web-3 -o json", meaning: 'one node, for a program' },
+    { line: "plimsoll query 'sshd.present' -n web-3 -o json", meaning: 'one node, for a script' },
   ],
   run: async (context) => {
     const request = readRequest(context);

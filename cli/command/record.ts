@@ -5,18 +5,18 @@ import { printError } from '../print-error.ts';
 
 export const record = defineCommand({
   name: 'record',
-  summary: 'record this node into a directory, to be judged elsewhere',
+  summary: 'record this node into a directory',
   usage: ['record DIR [options]'],
   description: [
     'Writes what a scan of this node reads into DIR: files, directory listings, replies of the container runtime and results of probes. Secrets are redacted as they are read. The recording can be judged on any machine with plimsoll scan --recorded DIR, attached to a bug report, or kept as a test.',
-    'DIR must not exist yet, or be an empty directory of your own. It is readable by its owner only.',
+    'DIR must not exist, or must be an empty directory that you own. It is readable by its owner only.',
   ],
   operands: { min: 1, max: 1, completes: 'directory' },
   options: [],
   settings: ['scan'],
   examples: [
     { line: 'sudo plimsoll record ./web-3', meaning: 'record this machine' },
-    { line: 'plimsoll scan --recorded ./web-3', meaning: 'judge it, here or anywhere else' },
+    { line: 'plimsoll scan --recorded ./web-3', meaning: 'judge it, on any machine' },
   ],
   run: async (context) => {
     const { args, settings, programs, stdout, workingDirectory } = context;

@@ -87,14 +87,14 @@ export const scan = defineCommand({
   ],
   settings: ['scan'],
   examples: [
-    { line: 'sudo plimsoll scan', meaning: 'everything that is wrong with this machine' },
+    { line: 'sudo plimsoll scan', meaning: 'every failure of this machine' },
     {
       line: 'plimsoll scan --fail-on high --output json > posture.json',
-      meaning: 'for a pipeline: exit status 1 if anything critical or high is found',
+      meaning: 'for a pipeline: exit status 1 if a finding is critical or high',
     },
     { line: 'plimsoll scan --verdict unknown', meaning: 'what could not be judged, and why' },
-    { line: 'plimsoll scan --container shop-db', meaning: 'one container, every failure on a line of its own' },
-    { line: 'plimsoll scan --recorded ./web-3', meaning: 'another machine, from its recording' },
+    { line: 'plimsoll scan --container shop-db', meaning: 'every failure of one container' },
+    { line: 'plimsoll scan --recorded ./web-3', meaning: 'a recorded machine' },
   ],
   run: async (context: Context): Promise<number> => {
     const { args, settings, programs, workingDirectory } = context;

@@ -32,7 +32,7 @@ export const status = defineCommand({
     QUIET_OPTION,
   ],
   settings: ['client'],
-  issue: 'there are issues',
+  issue: 'at least one issue',
   examples: [
     { line: 'plimsoll status --watch', meaning: 'until Ctrl-C' },
     { line: "plimsoll status -o jsonpath='{.issues[*].code}'", meaning: 'codes of the issues, for a script' },

@@ -38,7 +38,7 @@ export const token = defineCommand({
     'An operator token has a role and expires. It is shown only when it is created: the collector keeps a hash of it. Store it in a file that only its user can read, and name the file with --token-file. The token in the token file of the collector has the role admin and is not listed.',
     `Roles: ${ROLES.map((role) => `${role} ${ROLE_MEANINGS[role]}`).join('; ')}.`,
     `Scopes restrict a token to parts of what its role allows: ${SCOPES.map((scope) => `${scope} (${SCOPE_MEANINGS[scope]})`).join(', ')}. Without --scope, a token has all of them.`,
-    'A revoked token is refused at once, with all console sessions that were opened with it; their event streams end. show prints who the collector takes you for.',
+    'A revoked token is refused at once, with all console sessions that were opened with it; their event streams end. show prints the identity that the collector sees for this token.',
   ],
   operands: { min: 1, max: 1_000, completes: 'tokenAction' },
   options: [
@@ -62,7 +62,7 @@ export const token = defineCommand({
       meaning: 'only for join tokens, for a day',
     },
     { line: 'plimsoll findings --token-file grafana.token', meaning: 'use a token' },
-    { line: 'plimsoll token revoke 4k2j9x01ab', meaning: 'end a token' },
+    { line: 'plimsoll token revoke 4k2j9x01ab', meaning: 'revoke a token' },
   ],
   run: async (context) => {
     const { args, settings } = context;

@@ -9,7 +9,7 @@ export const version = defineCommand({
   operands: { min: 0, max: 0 },
   options: [outputOption('table', 'json')],
   settings: [],
-  examples: [{ line: 'plimsoll version --output json', meaning: 'for a program' }],
+  examples: [{ line: 'plimsoll version --output json', meaning: 'for a script' }],
   run: async ({ args, stdout, version, platform }) => {
     const line = `plimsoll ${version} (node ${platform.node}, ${platform.system} ${platform.architecture})`;
     const { node, system, architecture } = platform;
