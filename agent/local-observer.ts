@@ -23,7 +23,7 @@ export function createLocalObserver({ access, ...options }: LocalObserverOptions
     inventory: access.inventory,
     watch: ({ onChange, pace }) => watchNode({ ...options, access, onChange, pace, random: Math.random }),
     nodeStatus: createNodeStatusReader({ ...access, clock: options.clock }),
-    readLabels: (containers) => readLabels(access, containers),
+    readLabels: () => readLabels(access),
     readSysctls: (names) => readSysctlsOnDemand(access.host, names),
     usage: () => ({ rssBytes: 0, cpuMs: 0 }),
   };

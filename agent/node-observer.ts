@@ -5,7 +5,6 @@ import type { KernelFact } from '../posture/fact/kernel.ts';
 import type { NodeStatusFact } from '../posture/fact/node-status.ts';
 import type { ThrottleProfile } from './budget/throttle-profile.ts';
 import type { Usage } from './budget/usage.ts';
-import type { ContainerReference } from './inspector/container/labels.ts';
 import type { FactListener } from './watch/fact-model.ts';
 
 /**
@@ -22,10 +21,8 @@ export interface NodeObserver {
   readonly nodeStatus: () => Promise<NodeStatusFact>;
   /** Reads sysctls that the facts do not hold. Does not reject. */
   readonly readSysctls: (names: readonly string[]) => Promise<KernelFact['sysctls']>;
-  /** Reads the labels of containers, by id. Does not reject. */
-  readonly readLabels: (
-    containers: readonly ContainerReference[],
-  ) => Promise<Readonly<Record<string, ContainerLabels>>>;
+  /** Reads the labels of the containers, by id. Does not reject. */
+  readonly readLabels: () => Promise<Readonly<Record<string, ContainerLabels>>>;
   /** What other processes than this one use to read the node; memory that they share with it is not counted. */
   readonly usage: () => Usage;
 }

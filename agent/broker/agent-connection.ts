@@ -116,7 +116,7 @@ async function welcome(
 }
 
 /** A message that asks for something to be read. */
-type Request = Extract<AgentMessage, { readonly kind: 'nodeStatus' | 'sysctls' }>;
+type Request = Extract<AgentMessage, { readonly kind: 'nodeStatus' | 'labels' | 'sysctls' }>;
 
 /** Answers requests one after the other. */
 function createRequestQueue(
@@ -149,6 +149,8 @@ async function respond(observer: NodeObserver, request: Request): Promise<object
   switch (kind) {
     case 'nodeStatus':
       return { kind, id, status: await observer.nodeStatus() };
+    case 'labels':
+      return { kind, id, labels: await observer.readLabels() };
     case 'sysctls':
       return { kind, id, sysctls: await observer.readSysctls(request.names) };
   }

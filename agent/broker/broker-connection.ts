@@ -22,7 +22,9 @@ export interface BrokerConnectionOptions {
   readonly onWelcome: (node: NodeFact, send: (message: AgentMessage) => void) => void;
   readonly onFacts: (facts: BrokerFacts) => void;
   readonly onUsage: (usage: Usage) => void;
-  readonly onResponse: (message: Extract<BrokerMessage, { readonly kind: 'nodeStatus' | 'sysctls' }>) => void;
+  readonly onResponse: (
+    message: Extract<BrokerMessage, { readonly kind: 'nodeStatus' | 'labels' | 'sysctls' }>,
+  ) => void;
   /** Called for each message. */
   readonly onMessage: () => void;
   /** Ends the connection. */
@@ -90,6 +92,7 @@ function createHandler(channel: LineChannel, options: BrokerConnectionOptions): 
       case 'usage':
         return options.onUsage(message);
       case 'nodeStatus':
+      case 'labels':
       case 'sysctls':
         return options.onResponse(message);
       case 'probe':

@@ -97,6 +97,7 @@ export function createBrokerObserver(options: BrokerObserverOptions): NodeObserv
       ...(await requests.nodeStatus()),
       agent: mapObserved(agent(), ({ rssBytes, cpuMillicores }) => ({ rssBytes, cpuMillicores })),
     }),
+    readLabels: requests.labels,
     readSysctls: requests.sysctls,
     usage: usage.total,
   };

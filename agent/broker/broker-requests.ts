@@ -1,3 +1,4 @@
+import type { ContainerLabels } from '../../posture/fact/container.ts';
 import { isSysctlName } from '../../posture/fact/kernel.ts';
 import type { KernelFact } from '../../posture/fact/kernel.ts';
 import type { NodeStatusFact } from '../../posture/fact/node-status.ts';
@@ -7,7 +8,7 @@ import type { Clock } from '../../service/clock.ts';
 import { MAX_SYSCTLS } from './message.ts';
 import type { AgentMessage, BrokerMessage } from './message.ts';
 
-type Response = Extract<BrokerMessage, { readonly kind: 'nodeStatus' | 'sysctls' }>;
+type Response = Extract<BrokerMessage, { readonly kind: 'nodeStatus' | 'labels' | 'sysctls' }>;
 
 /** Requests that the broker answers. A request that fails is a value: what it asked for is unreadable. */
 export interface BrokerRequests {
@@ -16,6 +17,8 @@ export interface BrokerRequests {
   readonly detach: (reason: string) => void;
   readonly answered: (response: Response) => void;
   readonly nodeStatus: () => Promise<NodeStatusFact>;
+  /** Empty where the broker does not answer. */
+  readonly labels: () => Promise<Readonly<Record<string, ContainerLabels>>>;
   readonly sysctls: (names: readonly string[]) => Promise<KernelFact['sysctls']>;
 }
 
@@ -50,6 +53,10 @@ export function createBrokerRequests(clock: Clock): BrokerRequests {
       const response = await request((id) => ({ kind: 'nodeStatus', id }));
       if (typeof response !== 'string' && response.kind === 'nodeStatus') return response.status;
       return unreadStatus(typeof response === 'string' ? response : 'not understood', clock.now());
+    },
+    labels: async () => {
+      const response = await request((id) => ({ kind: 'labels', id }));
+      return typeof response !== 'string' && response.kind === 'labels' ? response.labels : {};
     },
     sysctls: async (names) => {
       const valid = names.filter((name) => isSysctlName(name) && name.length <= MAX_NAME).slice(0, MAX_SYSCTLS);

@@ -1,10 +1,11 @@
-import { containerSchema } from '../../posture/fact/container.ts';
+import { containerSchema, labelsSchema } from '../../posture/fact/container.ts';
 import { observed } from '../../posture/observed.ts';
 import { probeSchema } from '../../posture/fact/listener.ts';
 import { nodeSchema } from '../../posture/fact/node.ts';
 import { nodeStatusSchema } from '../../posture/fact/node-status.ts';
 import * as s from '../../posture/schema.ts';
 import { CRITICAL_STEP } from '../budget/throttle-profile.ts';
+import { MAX_LABELLED_CONTAINERS } from '../inspector/container/labels.ts';
 
 /*
  * The messages between agent and broker: one JSON object a line, on a unix socket. The agent sends `hello` first; the
@@ -39,6 +40,7 @@ const FROM_AGENT = Object.freeze({
   }),
   pace: s.object({ step: s.integer('steps that the agent is slowed down by', 0, CRITICAL_STEP) }),
   nodeStatus: s.object({ id: idSchema }),
+  labels: s.object({ id: idSchema }),
   sysctls: s.object({ id: idSchema, names: s.list(s.string('', 256), '', MAX_SYSCTLS) }),
   probed: s.object({ id: idSchema, probe: s.nullable(probeSchema), reason: s.string('', 1024) }),
 });
@@ -55,6 +57,7 @@ const FROM_BROKER = Object.freeze({
   }),
   usage: s.object({ rssBytes: s.integer('', 0), cpuMs: s.number() }),
   nodeStatus: s.object({ id: idSchema, status: nodeStatusSchema }),
+  labels: s.object({ id: idSchema, labels: s.record(labelsSchema, '', MAX_LABELLED_CONTAINERS) }),
   sysctls: s.object({ id: idSchema, sysctls: s.record(observed(s.string('', 1024)), '', MAX_SYSCTLS) }),
   probe: s.object({ id: idSchema, address: s.string('', 64), port: s.integer('', 1, 65_535) }),
 });

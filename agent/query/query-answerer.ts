@@ -122,13 +122,13 @@ async function withLabels(
   readLabels: NodeObserver['readLabels'],
 ): Promise<Observed<readonly (ContainerFact & { readonly labels: ContainerLabels })[]>> {
   if (containers.state !== 'seen') return containers;
-  const read = await readLabels(containers.value.map(({ id, engine }) => ({ id, engine })));
+  const read = await readLabels();
   return mapObserved(containers, (list) =>
     list.map((container) => ({ ...container, labels: read[container.id] ?? NOT_READ })),
   );
 }
 
-const NOT_READ = unreadable('containers', 'a query reads the labels of 2,000 containers at most');
+const NOT_READ = unreadable('containers', 'its engine did not list it, or more than 1,000 containers have been read');
 
 /** Does not wait longer than the signal allows: a read of the node has only its own deadlines, and they may be longer. */
 function untilAborted(reply: Promise<WorkerReply>, signal: AbortSignal): Promise<WorkerReply> {

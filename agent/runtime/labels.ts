@@ -8,7 +8,7 @@ import type { Reply } from './runtime.ts';
 /** UTF-16 units. Of all labels together: redaction runs in the agent's main thread. */
 const MAX_NAME = 256;
 const MAX_VALUE = 1024;
-const MAX_TOTAL = 16 * 1024;
+const MAX_TOTAL = 8 * 1024;
 
 const labelsSchema = s.record(s.string(), '', MAX_LABELS);
 

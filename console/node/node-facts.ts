@@ -148,7 +148,11 @@ export function runtimeRows({ docker }: NodeFacts, unread: readonly string[]): r
     row('data root', api.dataRoot),
     row(
       'bridge traffic',
-      bridgeInterContainer === null ? 'not known' : bridgeInterContainer ? 'containers can connect to each other' : 'blocked',
+      bridgeInterContainer === null
+        ? 'not known'
+        : bridgeInterContainer
+          ? 'containers can connect to each other'
+          : 'blocked',
     ),
     row('daemon.json', file === null ? 'none' : file.path, isPending ? 'changed after the start: pending restart' : ''),
   ];

@@ -321,11 +321,12 @@ export const containersSchema = observed(
 /** Labels of a container that a query reads at most. */
 export const MAX_LABELS = 128;
 
-const labelsSchema = observed(
+/** The labels of one container. */
+export const labelsSchema = observed(
   s.record(s.string('', 1024), '', MAX_LABELS),
   'labels by name, read only for a query that names them; secrets are redacted. Whoever starts the container chooses them',
 );
-/** See {@link queriedContainersSchema}. */
+/** See {@link labelsSchema}. */
 export type ContainerLabels = s.Infer<typeof labelsSchema>;
 
 /** The containers as queries see them: with their labels, where the query names these. */

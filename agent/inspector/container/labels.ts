@@ -1,29 +1,30 @@
-import type { ContainerFact, ContainerLabels } from '../../../posture/fact/container.ts';
-import { unreadable } from '../../../posture/observed.ts';
+import type { ContainerLabels } from '../../../posture/fact/container.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { observeReply } from '../../runtime/runtime.ts';
 import { mapBounded } from '../map-bounded.ts';
 
-/** Containers of one query: each takes a request to its engine. */
-const MAX_CONTAINERS = 2_000;
+/** Containers whose labels are read: each takes a request to its engine. */
+export const MAX_LABELLED_CONTAINERS = 1_000;
 /** A runtime accepts at most this many calls at a time. */
 const CONCURRENCY = 8;
 
-/** Which container of which engine. */
-export type ContainerReference = Pick<ContainerFact, 'id' | 'engine'>;
-
-/** The labels of these containers by id, read from their engines now. */
-export async function readLabels(
-  { host, runtime, engines }: Pick<NodeAccess, 'host' | 'runtime' | 'engines'>,
-  containers: readonly ContainerReference[],
-): Promise<Readonly<Record<string, ContainerLabels>>> {
+/** The labels of the containers by id, read from all engines now. Containers of engines that do not answer are left out. */
+export async function readLabels({
+  host,
+  runtime,
+  engines,
+}: Pick<NodeAccess, 'host' | 'runtime' | 'engines'>): Promise<Readonly<Record<string, ContainerLabels>>> {
   const runtimes = [runtime, ...(await engines.others(host))];
-  const read = async ({ id, engine }: ContainerReference): Promise<readonly [string, ContainerLabels]> => {
-    const owner = runtimes.find(({ endpoint }) => endpoint === engine);
-    return [
-      id,
-      owner === undefined ? unreadable(engine, 'this engine is gone') : observeReply(await owner.containerLabels(id)),
-    ];
-  };
-  return Object.fromEntries(await mapBounded(containers.slice(0, MAX_CONTAINERS), CONCURRENCY, read));
+  const lists = await Promise.all(
+    runtimes.map(async (engine) => {
+      const listed = await engine.listContainers();
+      return listed.ok ? listed.value.map(({ id }) => ({ id, engine })) : [];
+    }),
+  );
+  const labels = await mapBounded(
+    lists.flat().slice(0, MAX_LABELLED_CONTAINERS),
+    CONCURRENCY,
+    async ({ id, engine }) => [id, observeReply(await engine.containerLabels(id))] as const,
+  );
+  return Object.fromEntries(labels);
 }

@@ -93,10 +93,11 @@ void t.test('an agent behind a broker has the facts that it would read itself, a
 void t.test('a container that starts is seen through the broker', { skip: noDocker }, async (t) => {
   const dockerHost = `unix://${SOCKET}`;
   const broker = await startBroker(t, { dockerHost });
-  const { updates } = observe(t, broker.path);
+  const { observer, updates } = observe(t, broker.path);
   await until('the first facts', () => updates.length > 0);
+  const LABELS = ['--label', 'tier=web', '--label', 'api.token=hunter2hunter2'];
   const name = `plimsoll-broker-${randomUUID().slice(0, 8)}`;
-  const id = docker(SOCKET, 'run', '-d', '--name', name, '--cap-add', 'NET_ADMIN', IMAGE, 'sleep', '600');
+  const id = docker(SOCKET, 'run', '-d', '--name', name, '--cap-add', 'NET_ADMIN', ...LABELS, IMAGE, 'sleep', '600');
   t.teardown(() => docker(SOCKET, 'rm', '-f', id));
   const seen = () => {
     const containers = updates.at(-1)?.facts.containers;
@@ -106,6 +107,8 @@ void t.test('a container that starts is seen through the broker', { skip: noDock
   const direct = await observeContainer(await read('/', dockerHost), {}, id);
   t.equal(direct.state, 'seen');
   if (direct.state !== 'seen') return;
+  const labels = (await observer.readLabels())[id];
+  t.match(labels, { state: 'seen', value: { tier: 'web', 'api.token': '[redacted]' } });
   const { capabilities, namespaces, declared, name: itsName } = direct.value;
   t.match(seen(), JSON.parse(JSON.stringify({ capabilities, namespaces, declared, name: itsName })));
   docker(SOCKET, 'rm', '-f', id);

@@ -21,13 +21,17 @@ const never = new AbortController().signal;
 const nodeStatus = () => Promise.resolve(nodeStatusFact());
 let labelReads = 0;
 /** Every container has the label `tier`, every other one a label that is a secret by its name. */
-const readLabels = (containers: readonly { readonly id: string }[]) => {
+const readLabels = () => {
   labelReads += 1;
   const labels = (id: string) =>
     id === 'id-7'
       ? unreadable('GET /containers/id-7/json', 'it has too many')
       : seen({ tier: id === 'id-3' ? 'web' : 'db' }, 'GET /containers/json');
-  return Promise.resolve(Object.fromEntries(containers.map(({ id }) => [id, labels(id)])));
+  return Promise.resolve(
+    Object.fromEntries(
+      Array.from({ length: 200 }, (_, index) => [`id-${String(index)}`, labels(`id-${String(index)}`)]),
+    ),
+  );
 };
 const readSysctls = (names: readonly string[]) => readSysctlsOnDemand(createLinuxHost(), names);
 
