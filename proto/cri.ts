@@ -20,6 +20,9 @@ export type ContainerStatusResponse = runtime.v1.ContainerStatusResponse.$Proper
 /** See the message of the same name in cri/runtime.proto. */
 export type ImageStatusResponse = runtime.v1.ImageStatusResponse.$Properties;
 
+/** A status of which only the labels are read. */
+export type LabelsResponse = runtime.v1.ContainerLabelsResponse.$Properties;
+
 /** A method of the CRI: how its request is written and how its response is read. */
 export interface CriMethod<Request, Response> {
   readonly service: 'RuntimeService' | 'ImageService';
@@ -83,6 +86,18 @@ export const CRI = Object.freeze({
     encode: (containerId) => v1.ContainerStatusRequest.encode({ containerId, verbose: true }).finish(),
     decode: (bytes): ContainerStatusResponse => v1.ContainerStatusResponse.decode(new TextReader(bytes)),
   } satisfies CriMethod<string, ContainerStatusResponse>,
+  podSandboxLabels: {
+    service: 'RuntimeService',
+    name: 'PodSandboxStatus',
+    encode: (podSandboxId) => v1.PodSandboxStatusRequest.encode({ podSandboxId }).finish(),
+    decode: (bytes): LabelsResponse => v1.PodSandboxLabelsResponse.decode(new TextReader(bytes)),
+  } satisfies CriMethod<string, LabelsResponse>,
+  containerLabels: {
+    service: 'RuntimeService',
+    name: 'ContainerStatus',
+    encode: (containerId) => v1.ContainerStatusRequest.encode({ containerId }).finish(),
+    decode: (bytes): LabelsResponse => v1.ContainerLabelsResponse.decode(new TextReader(bytes)),
+  } satisfies CriMethod<string, LabelsResponse>,
   imageStatus: {
     service: 'ImageService',
     name: 'ImageStatus',

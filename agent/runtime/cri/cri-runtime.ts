@@ -1,8 +1,10 @@
 import { CRI } from '../../../proto/cri.ts';
 import { clip } from '../../inspector/clip.ts';
+import { parseLabels } from '../labels.ts';
 import { replyFailure } from '../runtime.ts';
 import type { ContainerRuntime, Reply } from '../runtime.ts';
 import { createCriClient } from './cri-client.ts';
+import { isId } from './container.ts';
 import type { CriCall } from './cri-client.ts';
 import { toEngineInfo } from './engine.ts';
 import { pollEvents } from './events.ts';
@@ -80,7 +82,20 @@ export function createCriRuntime(options: CriRuntimeOptions): ContainerRuntime {
       if (name === UNNAMED) await version();
       return inspector.inspect(id);
     },
+    containerLabels: (id) => readLabels(call, id),
     inspectImage: (id) => inspectImage(call, id, () => name),
     events: (onEvent, onEnd, signal) => void pollEvents({ list, onEvent, onEnd, signal }),
   };
+}
+
+/** The labels of a container, or of a sandbox: those of its pod. */
+async function readLabels(call: CriCall, id: string): ReturnType<ContainerRuntime['containerLabels']> {
+  if (!isId(id)) return replyFailure('failed', 'not an id', CRI.containerLabels.name);
+  const container = await call(CRI.containerLabels, id, id);
+  const reply = !container.ok && container.code === 'notFound' ? await call(CRI.podSandboxLabels, id, id) : container;
+  if (!reply.ok) return reply;
+  const { status } = reply.value;
+  return status?.id === id
+    ? parseLabels(status.labels ?? {}, reply.source)
+    : replyFailure('malformed', 'the response is about another container', reply.source);
 }

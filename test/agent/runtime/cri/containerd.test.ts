@@ -117,6 +117,13 @@ void t.test('pods on a real containerd', { skip: noContainerd }, async (t) => {
     t.end();
   });
 
+  await t.test('labels of a pod, read for queries only', async (t) => {
+    const runtime = createCriRuntime({ endpoint: containerd.endpoint });
+    t.match(await runtime.containerLabels(evil), { ok: true, value: { 'io.kubernetes.container.name': 'POD' } });
+    t.match(await runtime.containerLabels(pause), { ok: true });
+    t.match(await runtime.containerLabels('0'.repeat(64)), { ok: false, code: 'notFound' });
+  });
+
   await t.test('a container that calls itself pause is judged like any other', (t) => {
     t.match(containerOf(facts, pause), { kind: 'container', namespace: 'default', pod: 'pause' });
     for (const check of ['privileged', 'capabilities', 'seccomp-filter', 'host-pid', 'sensitive-mount', 'devices'])
