@@ -62,6 +62,10 @@ export function createUserRuntime(
     engine: () => ask(runtime.engine),
     listContainers: async () => runningOnly(await ask(runtime.listContainers), uid),
     inspectContainer,
+    containerLabels: (id) =>
+      confirmed.has(id)
+        ? ask(() => runtime.containerLabels(id))
+        : Promise.resolve(replyFailure('notFound', 'not a container of this engine', `labels ${id.slice(0, 128)}`)),
     inspectImage: (id) =>
       Promise.resolve(
         replyFailure('notFound', 'images of a rootless engine are not inspected', `image ${id.slice(0, 128)}`),

@@ -26,5 +26,6 @@ export async function readLabels({
     CONCURRENCY,
     async ({ id, engine }) => [id, observeReply(await engine.containerLabels(id))] as const,
   );
-  return Object.fromEntries(labels);
+  // An engine later in the list, such as a user's, cannot replace labels by listing the id of another container.
+  return Object.fromEntries(labels.toReversed());
 }
