@@ -145,7 +145,11 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   const subjects = openSubjectFile({ path: node.subjectFile, clock, log });
   const session = createSessionClient({
     target: settings.collector,
-    loadTls: () => loadOwnCertificate(settings, node.nodeId),
+    loadTls: async () => {
+      // The CA of a collector in the same data directory may have been rotated.
+      await ensureOwnCertificate(settings, node.nodeId, clock.now());
+      return loadOwnCertificate(settings, node.nodeId);
+    },
     spool,
     answerer,
     inventory: () => inventoryOf(facts()),

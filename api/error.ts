@@ -11,6 +11,8 @@ export const API_ERROR_CODES = Object.freeze([
   'unknownNode',
   'unknownToken',
   'enrolmentOff',
+  'rotationInProgress',
+  'notManaged',
   'nodeConnected',
   'ambiguousNode',
   'tooLarge',

@@ -22,7 +22,9 @@ export type JoinTokenInfo = s.Infer<typeof joinTokenList>['tokens'][number];
 /** A join token that was just created, with what a host needs to join. It cannot be shown again. */
 export const createdJoinToken = s.object({
   token: s.string(),
-  caHash: s.string('hash of the public key of the CA, which the host checks'),
+  caHash: s.string(
+    'hash of the public key of the CA, which the host checks; while the CA is rotated, two with a comma between them',
+  ),
   expiresMs: time('when it expires'),
   listenPort: s.integer('port for sessions of nodes'),
   enrollPort: s.integer('port for enrolment'),

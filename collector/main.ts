@@ -47,7 +47,8 @@ import type { Store } from './store/store.ts';
 import { startVerification } from './store/verification.ts';
 import type { StoreVerification } from './store/verification.ts';
 import { observeWrites } from './store/write-health.ts';
-import { prepareTls } from './tls.ts';
+import { openTlsKeeper } from './tls/tls-keeper.ts';
+import type { TlsKeeper } from './tls/tls-keeper.ts';
 
 /** What a collector runs with. */
 export interface CollectorOptions {
@@ -106,11 +107,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const lock = await lockDirectory(settings.dataDir);
   steps.push({ name: 'lock', close: lock.release });
   const storePath = join(settings.dataDir, STORE_FILE);
-  const tls = await prepareTls(settings, {
-    hostName: hostname(),
-    nowMs: clock.now(),
-    isUsed: existsSync(storePath) && existsSync(settings.tokenFile),
-  });
+  const tls = await startTlsKeeper(options, existsSync(storePath) && existsSync(settings.tokenFile), steps);
   const fileToken = await ensureOperatorToken(settings.tokenFile);
   const operatorTokens = await openOperatorTokens(join(settings.dataDir, OPERATOR_TOKENS_FILE), clock);
   const kubernetes = await openKubernetes(settings);
@@ -192,7 +189,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     removeNode: (nodeId, by) => removeNode(nodeId, by),
     admission: {
       tokens: admission.tokens,
-      caHash: admission.caHash,
+      tls,
       addresses: () => addresses,
       revoke: async (nodeId, by) => {
         await admission.revocations.revoke(nodeId, clock.now());
@@ -218,7 +215,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const { heartbeatInterval: heartbeatIntervalMs } = settings;
   const server = await startSessionServer({
     listen: settings.listen,
-    tls,
+    tls: tls.current(),
     store,
     eventBus,
     replies: queries.replies,
@@ -235,6 +232,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   removeNode = server.remove;
   nodeProblems = server.problems;
   disconnectRevoked = server.disconnectRevoked;
+  tls.onChange(server.useTls);
+  server.useTls(tls.current());
   steps.push(
     { name: 'sessions', close: () => server.close() },
     { name: 'drain', close: () => server.drain(DRAIN_SPREAD_MS) },
@@ -281,6 +280,22 @@ async function lockDirectory(path: string): Promise<{ readonly release: () => vo
     if (error instanceof StartError) throw error;
     throw refused(`the data directory ${path} cannot be used: ${errorCode(error)}`, error);
   }
+}
+
+/** Keeps the certificates of the port for nodes current until the collector ends. */
+async function startTlsKeeper(
+  { settings, clock, log }: CollectorOptions,
+  isUsed: boolean,
+  steps: ClosingStep[],
+): Promise<TlsKeeper> {
+  const stop = new AbortController();
+  const keeper = await openTlsKeeper({ settings, hostName: hostname(), isUsed, clock, log, signal: stop.signal });
+  const close = async (): Promise<void> => {
+    stop.abort();
+    await keeper.over;
+  };
+  steps.push({ name: 'certificates', close });
+  return keeper;
 }
 
 /** Undefined where the collector uses no API server. Rejects with StartError. */

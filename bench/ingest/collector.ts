@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { createEventBus } from '../../collector/store/event-bus.ts';
 import { openListener } from '../../collector/session/listener.ts';
-import type { ListenerTls } from '../../collector/session/listener.ts';
+import type { ListenerTls } from '../../collector/tls/tls-keeper.ts';
 import { startSessionServer } from '../../collector/session/server.ts';
 import { DEFAULT_SESSION_SETTINGS } from '../../collector/session/settings.ts';
 import { openSqliteStore } from '../../collector/store/sqlite.ts';
@@ -32,7 +32,7 @@ export async function collector({
   tls,
   directory,
 }: {
-  readonly tls: ListenerTls;
+  readonly tls: Omit<ListenerTls, 'serverCa'>;
   readonly directory: string;
 }): Promise<(ask: Ask) => Promise<unknown>> {
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
@@ -68,7 +68,11 @@ export async function collector({
 }
 
 /** The floor of the wire: TLS, HTTP/2, gRPC and the reading of messages, and nothing done with them. */
-export async function decoder({ tls }: { readonly tls: ListenerTls }): Promise<(ask: Ask) => Promise<unknown>> {
+export async function decoder({
+  tls,
+}: {
+  readonly tls: Omit<ListenerTls, 'serverCa'>;
+}): Promise<(ask: Ask) => Promise<unknown>> {
   let findings = 0;
   const listener = await openListener({
     listen: LISTEN,

@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   audit: async () => (await import('./audit.ts')).audit,
   benchmarks: async () => (await import('./benchmarks.ts')).benchmarks,
   broker: async () => (await import('./broker.ts')).broker,
+  ca: async () => (await import('./ca.ts')).ca,
   checks: async () => (await import('./checks.ts')).checks,
   collector: async () => (await import('./collector.ts')).collector,
   completion: async () => (await import('./completion.ts')).completion,

@@ -50,6 +50,8 @@ export const ACCESS = Object.freeze({
   listJoinTokens: allow('operator', 'enroll'),
   createJoinToken: allow('operator', 'enroll', false),
   deleteJoinToken: allow('operator', 'enroll'),
+  getAuthority: allow('operator', 'enroll'),
+  rotateAuthority: allow('admin', 'enroll'),
   listOperatorTokens: allow('admin', 'access'),
   createOperatorToken: allow('admin', 'access', false),
   revokeOperatorToken: allow('admin', 'access'),

@@ -15,6 +15,8 @@ export const API_ERRORS = Object.freeze({
   nodeConnected: { status: 409, meaning: 'the node is connected; only a disconnected node can be removed' },
   unknownToken: { status: 404, meaning: 'no token has this id' },
   enrolmentOff: { status: 409, meaning: 'the setting enroll of the collector is off' },
+  rotationInProgress: { status: 409, meaning: 'the CA is being rotated already' },
+  notManaged: { status: 409, meaning: 'the CA of the collector is managed elsewhere' },
   ambiguousNode: { status: 409, meaning: 'several nodes have this name; use the id' },
   tooLarge: { status: 413, meaning: 'the request is larger than the API reads' },
   unsupportedMediaType: { status: 415, meaning: 'a body must be application/json' },

@@ -3,6 +3,7 @@ import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { AuditPage } from '../../api/audit.ts';
 import type { AuditQuery } from '../audit/read-audit.ts';
+import type { TlsKeeper } from '../tls/tls-keeper.ts';
 import type { JoinTokens } from '../enrollment/join-tokens.ts';
 import type { QueryService } from '../query/query.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
@@ -42,8 +43,8 @@ export interface ApiSources {
 /** Who may be a node of the fleet. */
 export interface AdmissionSource {
   readonly tokens: Pick<JoinTokens, 'all' | 'create' | 'remove'>;
-  /** Hash of the public key of the CA. */
-  readonly caHash: string;
+  /** The CAs that nodes trust, and their rotation. */
+  readonly tls: Pick<TlsKeeper, 'authorities' | 'rotationEndsMs' | 'rotate'>;
   /** Where nodes connect and enrol; `enroll` is absent where they cannot. */
   readonly addresses: () => { readonly listen: Address; readonly enroll?: Address };
   /** Revokes every certificate of the node and ends its session; `by`: the caller, for the log. */

@@ -3,6 +3,7 @@ import { fleetNode, nodeState } from '../../api/node.ts';
 import type { Schema } from '../../posture/schema.ts';
 import type { Route } from './route.ts';
 import { listAudit } from './route/audit.ts';
+import { getAuthority, rotateAuthority } from './route/authority.ts';
 import { getBenchmark, listBenchmarks } from './route/benchmarks.ts';
 import { getCheck, listChecks } from './route/checks.ts';
 import { createConsoleLink, openConsoleSession } from './route/console.ts';
@@ -25,6 +26,8 @@ import { getTrend } from './route/trend.ts';
 export const ROUTES: readonly Route[] = Object.freeze([
   getHealth,
   listAudit,
+  getAuthority,
+  rotateAuthority,
   listBenchmarks,
   getBenchmark,
   listChecks,

@@ -12,7 +12,9 @@ import type { Revocations } from './revocations.ts';
 
 /** What enrolment works with. */
 export interface EnrollmentOptions {
-  readonly issuer: Issuer;
+  readonly issuer: () => Promise<Issuer>;
+  /** The CAs that nodes have to trust now, in PEM. */
+  readonly trusted: () => string;
   readonly tokens: JoinTokens;
   readonly revocations: Revocations;
   /** Attests agents in pods; undefined: the collector has no access to a Kubernetes API server. */
@@ -47,7 +49,7 @@ export interface RenewRequest {
 }
 
 /**
- * A certificate with the CA that signed it, or why there is none. `reason` is for the operator of the node; `detail` is
+ * A certificate with the CAs that the node has to trust, or why there is none. `reason` is for the operator of the node; `detail` is
  * for the log of the collector, where it says more than an unknown sender may learn.
  */
 export type EnrollmentResult =
@@ -90,7 +92,7 @@ function barred(nodeId: string): string {
  * that names no node is good for a node that the collector does not know: it must not take over the identity of another.
  */
 export function createEnrollment(options: EnrollmentOptions): Enrollment {
-  const { issuer, tokens, revocations, attestToken, isKnown, clock, log } = options;
+  const { issuer, trusted, tokens, revocations, attestToken, isKnown, clock, log } = options;
   const mutex = createMutex();
   const sign = async (csr: string, node: NodeName): Promise<EnrollmentResult> => {
     const { nodeId } = node;
@@ -98,8 +100,8 @@ export function createEnrollment(options: EnrollmentOptions): Enrollment {
     try {
       // Validity starts in whole seconds: it must start after the revocation of the certificates before it.
       const issuedMs = Math.max(clock.now(), revokedMs + 1_000);
-      const certificatePem = await signNodeRequest(csr, node, issuer, issuedMs);
-      return { ok: true, certificatePem, authorityPem: issuer.certificatePem };
+      const certificatePem = await signNodeRequest(csr, node, await issuer(), issuedMs);
+      return { ok: true, certificatePem, authorityPem: trusted() };
     } catch (error) {
       if (error instanceof TlsError) return { ok: false, code: 'invalid', reason: error.message };
       throw error;

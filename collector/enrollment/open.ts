@@ -1,14 +1,11 @@
-import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Clock } from '../../service/clock.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
-import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
-import { readKey } from '../../service/tls/pem-file.ts';
-import { publicKeyPin } from '../../service/tls/signing-request.ts';
 import { addressError, StartError } from '../start-error.ts';
+import type { TlsKeeper } from '../tls/tls-keeper.ts';
 import { createEnrollment } from './enrollment.ts';
 import type { AttestToken } from './kubernetes-attestation.ts';
 import { openJoinTokens } from './join-tokens.ts';
@@ -21,8 +18,6 @@ import { startEnrollmentServer } from './server.ts';
 export interface NodeAdmission {
   readonly tokens: JoinTokens;
   readonly revocations: Revocations;
-  /** Hash of the public key of the CA, which a joining node is given. */
-  readonly caHash: string;
   /** Opens the enrolment listener. Resolves to its address, or to undefined where the setting `enroll` is `off`. */
   readonly listen: (isKnown: (nodeId: string) => boolean) => Promise<Address | undefined>;
   readonly close: () => Promise<void>;
@@ -31,7 +26,7 @@ export interface NodeAdmission {
 /** What admission works with. */
 export interface NodeAdmissionOptions {
   readonly settings: Settings;
-  readonly tls: TlsFiles;
+  readonly tls: TlsKeeper;
   /** Undefined where the collector has no access to a Kubernetes API server. */
   readonly attestToken: AttestToken | undefined;
   readonly clock: Clock;
@@ -53,31 +48,38 @@ export async function openNodeAdmission({
   return {
     tokens,
     revocations,
-    caHash: publicKeyPin(tls.ca),
     listen: async (isKnown) => {
       const { enroll } = settings;
       if (enroll === 'off') return undefined;
-      const issuer = { certificatePem: tls.ca, keyPem: await readCaKey(join(directory, 'ca-key.pem'), tls.ca) };
-      const enrollment = createEnrollment({ issuer, tokens, revocations, attestToken, isKnown, clock, log });
-      const server = await startEnrollmentServer({ listen: enroll, tls, enrollment, clock, log }).catch(
+      // Without the key every request would fail, and use its join token up.
+      await tls.issuer().catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new StartError(
+          'directory',
+          `${reason}: no node can be enrolled`,
+          'restore it, or start with --enroll off',
+        );
+      });
+      const trusted = (): string => tls.current().ca;
+      const enrollment = createEnrollment({
+        issuer: tls.issuer,
+        trusted,
+        tokens,
+        revocations,
+        attestToken,
+        isKnown,
+        clock,
+        log,
+      });
+      const server = await startEnrollmentServer({ listen: enroll, tls: tls.current, enrollment, clock, log }).catch(
         (error: unknown) => {
           throw addressError(formatAddress(enroll), 'enroll', error);
         },
       );
+      tls.onChange(server.useTls);
       close = server.close;
       return server.address;
     },
     close: () => close(),
   };
-}
-
-/** Certificates that another key signed would be refused by every listener, and use the join tokens up. */
-async function readCaKey(path: string, ca: string): Promise<string> {
-  const key = await readKey(path);
-  if (key !== undefined && new X509Certificate(ca).checkPrivateKey(key.key)) return key.pem;
-  throw new StartError(
-    'directory',
-    `${path} is ${key === undefined ? 'missing' : 'not the key of the CA in use'}: no node can be enrolled`,
-    'restore it, or start with --enroll off',
-  );
 }

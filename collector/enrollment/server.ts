@@ -1,6 +1,6 @@
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { fastify } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as s from '../../posture/schema.ts';
@@ -8,7 +8,8 @@ import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
 import { MAX_CSR_LENGTH } from '../../service/tls/signing-request.ts';
-import type { TlsFiles } from '../../service/tls/load-tls-files.ts';
+import { parseCertificates } from '../../service/tls/pem-file.ts';
+import type { ListenerTls } from '../tls/tls-keeper.ts';
 import { createFailureLimit } from '../api/failure-limit.ts';
 import { createConnectionLimit } from '../session/connection-limit.ts';
 import { nodeIdentity } from '../../service/tls/node-identity.ts';
@@ -20,7 +21,8 @@ import { MAX_SERVICE_ACCOUNT_TOKEN_LENGTH } from './kubernetes-attestation.ts';
 export interface EnrollmentServerOptions {
   /** Port 0 takes a free one. */
   readonly listen: Address;
-  readonly tls: TlsFiles;
+  /** Asked again after {@link EnrollmentServer.useTls}. */
+  readonly tls: () => ListenerTls;
   readonly enrollment: Enrollment;
   readonly clock: Clock;
   readonly log: Logger;
@@ -29,6 +31,8 @@ export interface EnrollmentServerOptions {
 /** The open listener. */
 export interface EnrollmentServer {
   readonly address: Address;
+  /** Presents the current certificates from now on. */
+  readonly useTls: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -66,10 +70,7 @@ export async function startEnrollmentServer(options: EnrollmentServerOptions): P
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     https: {
-      ca: tls.ca,
-      cert: `${tls.cert}\n${tls.ca}`,
-      key: tls.key,
-      minVersion: 'TLSv1.3',
+      ...contextOf(tls()),
       // Joining nodes have no certificate yet; a renewal looks at `authorized`.
       requestCert: true,
       rejectUnauthorized: false,
@@ -89,12 +90,18 @@ export async function startEnrollmentServer(options: EnrollmentServerOptions): P
   log.info({ listen: `${listen.host}:${String(port)}` }, 'enrolment listener is ready');
   return {
     address: { host: listen.host, port },
+    useTls: () => (server.server as TlsServer).setSecureContext(contextOf(tls())),
     close: async () => {
       const cancel = clock.after(1_000, () => server.server.closeAllConnections());
       await server.close();
       cancel();
     },
   };
+}
+
+/** The CA that signed the certificate is part of the chain: a joining node holds its key to the hash that it was given. */
+function contextOf({ ca, cert, key, serverCa }: ListenerTls) {
+  return { ca, cert: `${cert}\n${serverCa}`, key, minVersion: 'TLSv1.3' } as const;
 }
 
 function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: EnrollmentServerOptions): void {
@@ -122,7 +129,7 @@ function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: Enr
   server.post('/v1/renew', async (request, reply) => {
     const body = renewBody.parse(request.body);
     if (!body.ok) return refuse(reply, 'invalid', 'the body must have csr');
-    const identity = nodeIdentity(acceptedCertificate(request.raw.socket as TLSSocket, tls.ca, clock.now())?.raw);
+    const identity = nodeIdentity(acceptedCertificate(request.raw.socket as TLSSocket, tls().ca, clock.now())?.raw);
     if (!identity.ok) return answer(reply, request, { ok: false, code: 'unauthorized', reason: identity.problem });
     const { nodeId, clusterId, nodeName, validFromMs } = identity;
     const node = { nodeId, clusterId, nodeName };
@@ -162,7 +169,7 @@ function acceptedCertificate(socket: TLSSocket, ca: string, nowMs: number): X509
   if (socket.authorized || certificate === undefined) return certificate;
   const untilMs = Date.parse(certificate.validTo);
   if (untilMs > nowMs || untilMs + RENEWAL_GRACE_MS <= nowMs) return undefined;
-  return certificate.verify(new X509Certificate(ca).publicKey) ? certificate : undefined;
+  return parseCertificates(ca).some(({ publicKey }) => certificate.verify(publicKey)) ? certificate : undefined;
 }
 
 const STATUS = Object.freeze({

@@ -8,24 +8,19 @@ import type { Clock } from '../../service/clock.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
+import { parseCertificates } from '../../service/tls/pem-file.ts';
+import type { ListenerTls } from '../tls/tls-keeper.ts';
 import { createConnectionLimit } from './connection-limit.ts';
 import { nodeIdentity } from '../../service/tls/node-identity.ts';
 import type { SessionSettings } from './settings.ts';
 import { SESSION_SERVICE } from './wire.ts';
 import type { SessionCall } from './wire.ts';
 
-/** Certificates and key, as PEM. `ca` is what client certificates are verified against. */
-export interface ListenerTls {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
-
 /** What a listener needs. */
 export interface ListenerOptions {
   /** Port 0 takes a free one. */
   readonly listen: Address;
-  readonly tls: ListenerTls;
+  readonly tls: Omit<ListenerTls, 'serverCa'>;
   readonly settings: SessionSettings;
   readonly clock: Clock;
   readonly log: Logger;
@@ -40,6 +35,8 @@ export interface Listener {
   readonly address: string;
   /** Cuts the connection of this peer (`call.getPeer()`). */
   readonly disconnect: (peer: string) => void;
+  /** Uses other certificates from now on, and cuts connections whose certificate no CA of `tls` has signed. */
+  readonly useTls: (tls: Omit<ListenerTls, 'serverCa'>) => void;
   /** Takes no more connections. */
   readonly stop: () => void;
   /** Closes every connection. */
@@ -88,7 +85,9 @@ export async function openListener({
     log.debug({ address }, 'an unfinished handshake made room for a new connection'),
   );
   const server = createServer({
-    ...tls,
+    ca: tls.ca,
+    cert: tls.cert,
+    key: tls.key,
     minVersion: 'TLSv1.3',
     requestCert: true,
     rejectUnauthorized: true,
@@ -132,6 +131,16 @@ export async function openListener({
   return {
     address: formatAddress({ host: listen.host, port }),
     disconnect: (peer) => sockets.get(peer)?.destroy(),
+    useTls: ({ ca, cert, key }) => {
+      server.setSecureContext({ ca, cert, key, minVersion: 'TLSv1.3' });
+      const authorities = parseCertificates(ca);
+      for (const [peer, socket] of sockets) {
+        const certificate = socket.getPeerX509Certificate();
+        if (certificate !== undefined && authorities.some(({ publicKey }) => certificate.verify(publicKey))) continue;
+        log.warn({ peer }, 'a connection is cut: the CA of its certificate is not trusted any more');
+        socket.destroy();
+      }
+    },
     stop: () => void server.close(),
     close: async () => {
       server.close();

@@ -9,7 +9,8 @@ import type { RepairedNode } from '../store/verification.ts';
 import { createNodeRemover } from './remove-node.ts';
 import type { NodeRemover } from './remove-node.ts';
 import { openListener } from './listener.ts';
-import type { ListenerTls } from './listener.ts';
+import type { Listener } from './listener.ts';
+import type { ListenerTls } from '../tls/tls-keeper.ts';
 import { nodeIdentity } from '../../service/tls/node-identity.ts';
 import type { NodeIdentity } from '../../service/tls/node-identity.ts';
 import { createIdentityGuard } from './identity-guard.ts';
@@ -31,7 +32,7 @@ import { createWriter } from './writer.ts';
 export interface SessionServerOptions {
   /** Port 0 takes a free one. */
   readonly listen: Address;
-  readonly tls: ListenerTls;
+  readonly tls: Omit<ListenerTls, 'serverCa'>;
   readonly store: Store;
   readonly eventBus: EventBus;
   readonly replies: QueryReplies;
@@ -59,6 +60,7 @@ export interface SessionServer {
   readonly remove: NodeRemover['remove'];
   /** Ends every stream of a node whose certificate was revoked. */
   readonly disconnectRevoked: (nodeId: string) => void;
+  readonly useTls: Listener['useTls'];
   /** Asks every node for all findings, and writes what is known of nodes: to be called when the store was replaced. */
   readonly resync: (reason: string) => void;
   /**
@@ -218,6 +220,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
       if (removal.outcome === 'removed') restored.delete(nodeId);
       return removal;
     },
+    useTls: listener.useTls,
     disconnectRevoked: (nodeId) => streams.endAll(nodeId, REVOKED),
     resync: (reason) => {
       nodes.writeAll();

@@ -124,7 +124,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
           create: () => Promise.reject(new Error('not here')),
           remove: () => Promise.resolve(false),
         },
-        caHash: '',
+        tls: { authorities: () => [], rotationEndsMs: () => 0, rotate: () => Promise.resolve(undefined) },
         addresses: () => ({ listen: { host: '127.0.0.1', port: 0 } }),
         revoke: () => Promise.resolve(),
         readmit: () => Promise.resolve(true),

@@ -170,7 +170,7 @@ await t.test('revoke: nodes by name, hosts that never connected by id, and all o
   const server = await startServer(t, {
     admission: {
       tokens,
-      caHash: '',
+      tls: { authorities: () => [], rotationEndsMs: () => 0, rotate: () => Promise.resolve(undefined) },
       addresses: () => ({ listen: { host: '127.0.0.1', port: 0 } }),
       revoke: (id) => revocations.revoke(id, Date.now()),
       readmit: (id) => revocations.readmit(id),

@@ -55,7 +55,10 @@ export const createJoinToken = jsonRoute({
         `${String(MAX_TOKENS)} unused join tokens exist already`,
         'delete some of them first',
       );
-    const { caHash } = admission;
+    const caHash = admission.tls
+      .authorities()
+      .map(({ hash }) => hash)
+      .join(',');
     const { expiresMs } = created.token;
     return answer({ token: created.text, caHash, expiresMs, listenPort: listen.port, enrollPort: enroll.port });
   },

@@ -159,6 +159,8 @@ void t.test('real answers match the document', async (t) => {
       init: { method: 'DELETE', headers: { authorization: `Bearer ${TOKEN}` } },
     },
     revokeNode: { path: '/v1/nodes/n1/revoke', init: posted({}) },
+    getAuthority: { path: '/v1/authority' },
+    rotateAuthority: { path: '/v1/authority/rotate', init: posted({}) },
     readmitNode: { path: '/v1/nodes/n1/readmit', init: posted({}) },
     createConsoleLink: { path: '/v1/console/links', init: posted({}) },
     openConsoleSession: { path: '/v1/console/sessions', init: posted({ token: TOKEN }) },

@@ -110,7 +110,11 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     removeNode: options.removeNode ?? (() => Promise.resolve({ outcome: 'unknown' })),
     admission: options.admission ?? {
       tokens: await openJoinTokens(join(directory, 'join-tokens.json'), clock),
-      caHash: `sha256:${'0'.repeat(64)}`,
+      tls: {
+        authorities: () => [{ hash: `sha256:${'0'.repeat(64)}`, certificatePem: '', expiresMs: 0 }],
+        rotationEndsMs: () => 0,
+        rotate: () => Promise.resolve(undefined),
+      },
       addresses: () => ({ listen: { host: '127.0.0.1', port: 7443 }, enroll: { host: '127.0.0.1', port: 7444 } }),
       revoke: () => Promise.resolve(),
       readmit: () => Promise.resolve(true),

@@ -35,11 +35,15 @@ async function startFleet(t: Test) {
   const known = new Set<string>();
   const { log, logged } = recordingLog();
   const options = { tokens, revocations, isKnown: (id: string) => known.has(id), clock, log };
-  const enrollment = createEnrollment({ issuer: ca, ...options });
-  const tls = { ca: ca.certificatePem, cert: server.certificatePem, key: server.keyPem, expiresAtMs: 0 };
+  const enrollment = createEnrollment({
+    issuer: () => Promise.resolve(ca),
+    trusted: () => ca.certificatePem,
+    ...options,
+  });
+  const tls = { ca: ca.certificatePem, cert: server.certificatePem, key: server.keyPem, serverCa: ca.certificatePem };
   const listener = await startEnrollmentServer({
     listen: { host: '127.0.0.1', port: 0 },
-    tls,
+    tls: () => tls,
     enrollment,
     clock,
     log,

@@ -84,7 +84,8 @@ async function startFleet(t: Test) {
   const revocations = await openRevocations(join(directory, 'revoked.json'));
   const { log, logged } = recordingLog();
   const enrollment = createEnrollment({
-    issuer: ca,
+    issuer: () => Promise.resolve(ca),
+    trusted: () => ca.certificatePem,
     tokens: await openJoinTokens(join(directory, 'tokens.json'), clock),
     revocations,
     attestToken: cluster.attestToken,
@@ -92,8 +93,14 @@ async function startFleet(t: Test) {
     clock,
     log,
   });
-  const tls = { ca: ca.certificatePem, cert: server.certificatePem, key: server.keyPem, expiresAtMs: 0 };
-  const listener = await startEnrollmentServer({ listen: { host: '127.0.0.1', port: 0 }, tls, enrollment, clock, log });
+  const tls = { ca: ca.certificatePem, cert: server.certificatePem, key: server.keyPem, serverCa: ca.certificatePem };
+  const listener = await startEnrollmentServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    tls: () => tls,
+    enrollment,
+    clock,
+    log,
+  });
   t.teardown(() => listener.close());
   const kubernetesTokenFile = join(directory, 'token');
   writeFileSync(kubernetesTokenFile, `${TOKEN}\n`);
