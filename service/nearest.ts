@@ -7,7 +7,8 @@ export function nearestName(word: string, known: Iterable<string>): string | und
   let best = Math.max(2, Math.floor(word.length / 3)) + 1;
   let nearest: string | undefined;
   for (const name of known) {
-    const distance = editDistance(word.slice(0, 64), name);
+    // Of two that are as close, the one of the same length: letters are swapped more often than left out.
+    const distance = editDistance(word.slice(0, 64), name) + (name.length === word.length ? 0 : 0.1);
     if (distance < best) [best, nearest] = [distance, name];
   }
   return nearest;
