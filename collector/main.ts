@@ -241,7 +241,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const enroll = await admission.listen((nodeId) => server.nodes().some(({ id }) => id === nodeId));
   steps.push({ name: 'enrolment', close: admission.close });
   startNodeRetention(options, server, steps);
-  if (kubernetes !== undefined) startPublication(options, { api: kubernetes, authorities: () => tls.current().ca }, steps);
+  if (kubernetes !== undefined)
+    startPublication(options, { api: kubernetes, authorities: () => tls.current().ca }, steps);
   const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));
   const ready = {
     api: api.address,
