@@ -8,7 +8,9 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -18,14 +20,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The image that tests start: one static busybox. */
 export const TEST_IMAGE = 'plimsoll-test/busybox:1';
-const BRIDGE = 'plimsoll-test0';
-const BRIDGE_ADDRESS = '10.231.64.1/20';
+/** Runs can be side by side on a machine: each has a bridge of its own. A name has at most 15 characters. */
+const BRIDGE = `plimsoll${process.pid}`;
+/** Directories of daemons that end with the process in their file `owner`. */
+const PREFIX = 'plimsoll-dockerd-';
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/local/sbin`;
 
 /** Starts a daemon. Resolves to its socket and a function that ends it, or to the reason why there is none. */
 export async function startDockerd() {
   if (process.getuid?.() !== 0) return { reason: 'a Docker daemon of its own needs root' };
-  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-dockerd-'));
+  removeAbandoned();
+  const directory = mkdtempSync(join(tmpdir(), PREFIX));
+  writeFileSync(join(directory, 'owner'), `${process.pid} ${startTime(process.pid)} ${BRIDGE}`);
   const own = ['--bridge', BRIDGE];
   const attempts = makeBridge() ? [own, ['--bridge', 'none', '--iptables=false', '--ip6tables=false']] : [];
   attempts.push(['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--storage-driver', 'vfs']);
@@ -93,16 +99,20 @@ function docker(socket, args, input) {
 
 async function end(child, directory) {
   const socket = join(directory, 'docker.sock');
-  const running = String(docker(socket, ['ps', '-aq']).stdout)
-    .split('\n')
-    .filter(Boolean);
-  if (running.length > 0) docker(socket, ['rm', '-f', ...running]);
+  removeContainers(socket);
   const ended = new Promise((resolve) => child.on('exit', resolve));
   child.kill('SIGTERM');
   await Promise.race([ended, sleep(15_000)]);
   child.kill('SIGKILL');
   removeBridge();
   removeDirectory(directory);
+}
+
+function removeContainers(socket) {
+  const ids = String(docker(socket, ['ps', '-aq']).stdout)
+    .split('\n')
+    .filter(Boolean);
+  if (ids.length > 0) docker(socket, ['rm', '-f', ...ids]);
 }
 
 /** dockerd may leave mounts behind; what is still busy then stays in the temporary directory, and is no failure. */
@@ -121,15 +131,69 @@ function removeDirectory(directory) {
 }
 
 function makeBridge() {
-  removeBridge();
+  const address = freeAddress();
   const steps = [
     ['link', 'add', BRIDGE, 'type', 'bridge'],
-    ['addr', 'add', BRIDGE_ADDRESS, 'dev', BRIDGE],
+    ['addr', 'add', address ?? '', 'dev', BRIDGE],
     ['link', 'set', BRIDGE, 'up'],
   ];
-  return steps.every((args) => spawnSync('ip', args, { env: { ...process.env, PATH } }).status === 0);
+  return address !== undefined && steps.every((args) => ip(...args).status === 0);
 }
 
-function removeBridge() {
-  spawnSync('ip', ['link', 'del', BRIDGE], { env: { ...process.env, PATH } });
+/** One of 16 networks of 4,096 addresses that no interface has. */
+function freeAddress() {
+  const taken = ip('-o', '-4', 'addr').stdout;
+  const networks = Array.from({ length: 16 }, (_, index) => ((process.pid + index) % 16) * 16);
+  const free = networks.find((third) => {
+    const own = Array.from({ length: 16 }, (_, index) => ` 10.231.${third + index}.`);
+    return !own.some((start) => taken.includes(start));
+  });
+  return free === undefined ? undefined : `10.231.${free}.1/20`;
+}
+
+function removeBridge(name = BRIDGE) {
+  ip('link', 'del', name);
+}
+
+function ip(...args) {
+  return spawnSync('ip', args, { encoding: 'utf8', env: { ...process.env, PATH } });
+}
+
+/** Ends and removes what runs left behind that were killed. A daemon whose run goes on is not touched. */
+function removeAbandoned() {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
+    const directory = join(tmpdir(), name);
+    const [pid, started, bridge] = read(join(directory, 'owner')).split(' ');
+    // Without the file it is a daemon of one test file, or older than this rule: its processes are looked for.
+    const isOwned = pid !== '' && startTime(pid) === started;
+    if (isOwned || (pid === '' && hasProcess(directory))) continue;
+    const daemon = read(join(directory, 'dockerd.pid')).trim();
+    if (/^\d+$/.test(daemon) && read(`/proc/${daemon}/cmdline`).includes(`${directory}/`)) {
+      removeContainers(join(directory, 'docker.sock'));
+      spawnSync('kill', ['-9', daemon]);
+    }
+    if (/^plimsoll\d+$/.test(bridge ?? '')) removeBridge(bridge);
+    removeDirectory(directory);
+  }
+}
+
+/** Does a process name the directory in its arguments? A directory that was just made may have none yet. */
+function hasProcess(directory) {
+  const madeMs = statSync(directory, { throwIfNoEntry: false })?.ctimeMs ?? Date.now();
+  if (Date.now() - madeMs < 10 * 60_000) return true;
+  return readdirSync('/proc').some((pid) => /^\d+$/.test(pid) && read(`/proc/${pid}/cmdline`).includes(directory));
+}
+
+/** When a process was started, in clock ticks since boot: with its number, this names it. Empty: it does not run. */
+function startTime(pid) {
+  return read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[19] ?? '';
+}
+
+/** Empty where the file cannot be read. */
+function read(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }

@@ -212,7 +212,10 @@ const runtimeFields = {
   name: s.string('name of the container, without the leading slash; `(sandbox)` for a sandbox', 512),
   runtime: s.string('name of the container runtime: `docker`, `containerd`, `cri-o` …', 32),
   engine: s.string('endpoint of the engine that runs it', 4096),
-  pod: s.string('name of its pod, from the runtime itself; empty outside of pods. Labels do not count', 256),
+  pod: s.string(
+    'name of its pod, from the runtime, or for Docker from the name of the container where it agrees with `podUid`; empty outside of pods. Labels do not count',
+    256,
+  ),
   namespace: s.string('namespace of its pod; empty outside of pods', 256),
   workload: s.string(
     'name of what started its pod, as the form of the name of the pod shows it; empty outside of pods',

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { docker, IMAGE, noDocker, ownDaemon, SOCKET } from '../agent/watch/docker.ts';
+import { docker, IMAGE, noDocker, ownBridge, ownDaemon, SOCKET } from '../agent/watch/docker.ts';
 import { until, watched } from '../agent/watch/watched.ts';
 import type { Watched } from '../agent/watch/watched.ts';
 
@@ -50,7 +50,7 @@ void t.test(
   { skip: noDocker, timeout: 120_000 },
   async (t) => {
     const directory = directoryOf(t);
-    const daemon = ownDaemon(directory, { name: 'plimsoll-test2', address: '10.231.79.1/24' });
+    const daemon = ownDaemon(directory, ownBridge(2));
     await daemon.start();
     t.teardown(async () => {
       process.kill(daemon.pid(), 'SIGCONT');

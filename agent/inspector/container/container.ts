@@ -8,6 +8,7 @@ import type { CacheKey } from '../parse-cache.ts';
 import type { MountTable } from '../proc/mount-table.ts';
 import { mayBeRenamed } from './control-sockets.ts';
 import type { ControlSockets } from './control-sockets.ts';
+import { podOfName } from './kubelet-name.ts';
 import { placeContainer } from './mount-placement.ts';
 import { readKernelSide, unseenKernelSide } from './kernel-side.ts';
 import type { KernelSide } from './kernel-side.ts';
@@ -98,9 +99,10 @@ function found(container: ContainerFact, firstProcess: ConfirmedProcess | undefi
   return { outcome: 'found', container, ...(firstProcess === undefined ? {} : { firstProcess }) };
 }
 
-/** The fact of a container. Where the runtime knows pods, it says which one; otherwise the cgroup does. */
+/** The fact of a container. Where the runtime knows pods, it says which one; otherwise cgroup and name together do. */
 function joinSides(side: RuntimeContainer, kernel: KernelSide): ContainerFact {
-  return { ...side, ...kernel, podUid: side.podUid || kernel.podUid };
+  if (side.podUid !== '') return { ...side, ...kernel, podUid: side.podUid };
+  return { ...side, ...kernel, ...podOfName(side.name, kernel.podUid) };
 }
 
 function keepStopped(side: RuntimeContainer, before: ContainerFact | undefined): Inspection {

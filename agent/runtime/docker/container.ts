@@ -23,7 +23,7 @@ export function toListedContainer({ Id, Names, State, ImageID }: ContainerEntry,
 
 /**
  * A container as the engine at `endpoint` describes it. `notFound`: it is being removed, or is between two states.
- * Pod, namespace and workload stay empty: Docker has none, and whoever starts a container chooses its labels.
+ * Pod, namespace and workload stay empty: Docker has none. What the kubelet names is compared with the cgroup later.
  */
 export function toContainer(
   reply: Reply<InspectAnswer>,

@@ -29,7 +29,14 @@ interface Bridge {
   readonly name: string;
   readonly address: string;
 }
-const BRIDGE: Bridge = { name: 'plimsoll-test1', address: '10.231.78.1/24' };
+/** Test runs can be side by side on a machine. A name has at most 15 characters. */
+export function ownBridge(number: 1 | 2): Bridge {
+  return {
+    name: `plimsoll-${String(number)}-${(process.pid % 46_656).toString(36)}`,
+    address: `10.${String(231 + number)}.${String(process.pid % 250)}.1/24`,
+  };
+}
+const BRIDGE = ownBridge(1);
 
 function makeBridge({ name, address }: Bridge): boolean {
   removeBridge(name);
