@@ -80,6 +80,13 @@ export const CRI = Object.freeze({
       v1.ListContainersRequest.encode(state === undefined ? {} : { filter: { state: { state } } }).finish(),
     decode: (bytes): readonly Container[] => decodeList(bytes, v1.Container),
   } satisfies CriMethod<number | undefined, readonly Container[]>,
+  /** The ids of those that run, and nothing else of them: this is asked for again and again. */
+  runningIds: {
+    service: 'RuntimeService',
+    name: 'ListContainers',
+    encode: () => v1.ListContainersRequest.encode({ filter: { state: { state: CONTAINER_RUNNING } } }).finish(),
+    decode: (bytes): readonly string[] => decodeList(bytes, { decode: readId }),
+  } satisfies CriMethod<void, readonly string[]>,
   containerStatus: {
     service: 'RuntimeService',
     name: 'ContainerStatus',
@@ -119,5 +126,16 @@ function decodeList<T>(bytes: Buffer, entry: { decode: (reader: protobuf.Reader,
   return entries;
 }
 
-/** Field 1, length-delimited. */
+/** Field 1, length-delimited: the entries of a list, and the id of an entry. */
 const LIST_TAG = (1 << 3) | 2;
+
+function readId(reader: protobuf.Reader, length: number): string {
+  const end = reader.pos + length;
+  let id = '';
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag === LIST_TAG) id = reader.string();
+    else reader.skipType(tag & 7);
+  }
+  return id;
+}

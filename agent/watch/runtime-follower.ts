@@ -93,6 +93,8 @@ export function followRuntime(options: RuntimeFollowerOptions): RuntimeFollower 
 export interface FollowerSet {
   /** Follows these engines, and no others any more. Answers whether one of them was not followed before. */
   readonly set: (runtimes: readonly ContainerRuntime[]) => boolean;
+  /** Something about one of the engines changed: those that are not followed are tried again now. */
+  readonly poke: () => void;
 }
 
 /** A set that follows nobody yet. */
@@ -100,10 +102,13 @@ export function createFollowerSet(
   follow: (runtime: ContainerRuntime, signal: AbortSignal) => RuntimeFollower,
   signal: AbortSignal,
 ): FollowerSet {
-  const followed = new Map<ContainerRuntime, AbortController>();
+  const followed = new Map<
+    ContainerRuntime,
+    { readonly controller: AbortController; readonly follower: RuntimeFollower }
+  >();
   return {
     set: (runtimes) => {
-      for (const [runtime, controller] of followed) {
+      for (const [runtime, { controller }] of followed) {
         if (runtimes.includes(runtime)) continue;
         controller.abort();
         followed.delete(runtime);
@@ -111,10 +116,13 @@ export function createFollowerSet(
       const added = runtimes.filter((runtime) => !followed.has(runtime));
       for (const runtime of added) {
         const controller = new AbortController();
-        followed.set(runtime, controller);
-        follow(runtime, AbortSignal.any([controller.signal, signal]));
+        const follower = follow(runtime, AbortSignal.any([controller.signal, signal]));
+        followed.set(runtime, { controller, follower });
       }
       return added.length > 0;
+    },
+    poke: () => {
+      for (const { follower } of followed.values()) follower.poke();
     },
   };
 }

@@ -79,6 +79,9 @@ export function watchNode(options: WatchOptions): NodeWatch {
     log.debug({ path, facts }, 'file changed');
     queue.enqueueFacts(facts);
     if (facts.includes('docker')) runtime.poke();
+    if (!facts.includes('engines')) return;
+    otherEngines.poke();
+    queue.enqueueRound('a file of a container engine changed');
   });
   let retrying = false;
   const retryRound = (reason: string): void => {

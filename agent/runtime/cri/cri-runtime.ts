@@ -84,7 +84,7 @@ export function createCriRuntime(options: CriRuntimeOptions): ContainerRuntime {
     },
     containerLabels: (id) => readLabels(call, id),
     inspectImage: (id) => inspectImage(call, id, () => name),
-    events: (onEvent, onEnd, signal) => void pollEvents({ list, onEvent, onEnd, signal }),
+    events: (onEvent, onEnd, signal) => void pollEvents({ call, onEvent, onEnd, signal }),
   };
 }
 

@@ -14,7 +14,9 @@ const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;
 /** A daemon has one for its API, and some for debugging and metrics. */
 const MAX_SOCKETS = 8;
 /** Sockets of containerd for its shims: each container has one, and none serves the CRI. */
-const NOT_CRI = /\.ttrpc$|\/containerd\/s\/|\/debug\.sock$/;
+const OF_SHIMS = /\/containerd\/s\//;
+/** The second socket of a containerd: it stands beside the one that serves the CRI. */
+const TTRPC = '.ttrpc';
 
 /**
  * Endpoints at which a containerd or CRI-O of the node listens, and the one that its kubelet was started with. Whether the
@@ -37,13 +39,16 @@ export async function criEndpoints(access: CachedHost): Promise<readonly string[
 async function socketsOf(access: CachedHost, pid: number): Promise<readonly string[]> {
   const table = await readText(access.host, `/proc/${String(pid)}/net/unix`, MAX_SOCKET_TABLE_BYTES);
   const listeners = (table.ok ? parseUnixListeners(table.value, '') : []).filter(
-    ({ path }) => path.startsWith('/') && !NOT_CRI.test(path),
+    ({ path }) => path.startsWith('/') && !OF_SHIMS.test(path),
   );
   const inodes = new Set(listeners.map(({ inode }) => inode));
   const held = await heldSockets(access, `CRI ${String(pid)}`, pid, inodes);
   if (!held.ok) return [];
+  const own = listeners.filter(({ inode }) => held.value.has(inode)).map(({ path }) => path);
+  // The others of such a containerd are for debugging and metrics.
+  const main = own.filter((path) => own.includes(path + TTRPC));
   const found: string[] = [];
-  for (const { path } of listeners.filter(({ inode }) => held.value.has(inode)).slice(0, MAX_SOCKETS)) {
+  for (const path of (main.length > 0 ? main : own).slice(0, MAX_SOCKETS)) {
     const endpoint = `unix://${path}`;
     const holds = await holdsEndpoint(access, pid, endpoint);
     if (holds.ok && holds.value) found.push(endpoint);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import t from 'tap';
+import { containerInfoSchema, sandboxInfoSchema } from '../../../agent/runtime/cri/runtime-spec.ts';
 import { containerListSchema, inspectSchema } from '../../../agent/runtime/docker/container-schema.ts';
 import { infoSchema, networkSchema, versionSchema } from '../../../agent/runtime/docker/engine.ts';
 import { historySchema, imageSchema } from '../../../agent/runtime/docker/image.ts';
@@ -37,6 +38,8 @@ const behind =
     if (parsed.ok) convert(parsed.value);
   };
 const nothing: Feed = () => undefined;
+const POD = { sandboxId: 's1', name: 'web-0', namespace: 'shop', uid: '7f3e', isReady: true, ports: [] };
+const ORIGIN = { runtime: 'containerd', endpoint: 'unix:///x' };
 
 /** How those are called that do not take one text. A parser that is not here is called with a text: none is left out. */
 const FEEDS: Readonly<Record<string, Feed>> = {
@@ -76,6 +79,32 @@ const FEEDS: Readonly<Record<string, Feed>> = {
     if (parsed.ok) for (const entry of parsed.value) convert(entry);
   },
   'runtime/docker/engine.ts toVersion': behind(versionSchema),
+  'runtime/cri/runtime-spec.ts parseInfo': (parse, { text, json }) => {
+    for (const info of [text, JSON.stringify(json)])
+      for (const schema of [containerInfoSchema, sandboxInfoSchema]) parse(info, schema);
+  },
+  'runtime/cri/container.ts toContainer': (convert, { text, json }) => {
+    const parsed = containerInfoSchema.parse(json);
+    const status = { id: text, metadata: { name: text }, state: 1, startedAt: 1e30, imageRef: text };
+    if (parsed.ok) convert({ status, info: parsed.value, pod: POD, imageId: '' }, ORIGIN);
+  },
+  'runtime/cri/container.ts toSandbox': (convert, { json }) => {
+    const parsed = sandboxInfoSchema.parse(json);
+    if (parsed.ok) convert({ status: { createdAt: -1 } }, { pod: POD, info: parsed.value, origin: ORIGIN });
+  },
+  'runtime/cri/declared.ts toDeclared': (convert, { json }) => {
+    const parsed = containerInfoSchema.parse(json);
+    if (parsed.ok) convert(parsed.value.runtimeSpec, { id: 'c1', pod: POD, info: parsed.value });
+  },
+  'runtime/cri/pod.ts toPod': (convert, { text, json }) => {
+    const parsed = sandboxInfoSchema.parse(json);
+    if (parsed.ok)
+      convert({ status: { id: text, metadata: { name: text, uid: text, namespace: text } } }, parsed.value);
+  },
+  'runtime/cri/engine.ts toEngineInfo': (convert, { text }) =>
+    convert({ info: { config: text } }, { version: '', apiVersion: '' }, { ok: false, reason: '', source: 'x' }),
+  'runtime/cri/listing.ts toListedContainers': (convert, { text }) =>
+    convert({ containers: [{ id: text, metadata: { name: text }, state: 1 }], sandboxes: [{ id: text }] }),
   'record/record-runtime.ts toRecordedEngine': nothing,
   // Those whose names do not say what they are.
   'inspector/accounts.ts namesOf': (parse, { text }) => parse(text),
@@ -104,6 +133,7 @@ const SAMPLES: readonly string[] = [
     .map((path) => readFileSync(path, 'latin1')),
   '{"Type":"container","Action":"start","Actor":{"ID":"c","Attributes":{"container":"x"}}}\n',
   'Match User "a b",!c Address 10.0.0.0/8\nInclude /etc/ssh/*.conf\nPort=22\nCiphers +aes256-ctr\nLoginGraceTime 1h30m\n',
+  '{"sandboxID":"s1","pid":7,"privileged":false,"image":"pause","config":{"port_mappings":[{"host_port":80}]},"runtimeSpec":{"process":{"user":{"uid":1},"capabilities":{"bounding":["CAP_CHOWN"]}},"mounts":[{"destination":"/x","type":"bind","source":"/x","options":["ro","rbind"]}],"annotations":{"io.kubernetes.cri-o.PortMappings":"[{}]"},"linux":{"cgroupsPath":"/a/b","namespaces":[{"type":"pid"}],"resources":{"devices":[{"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"}]},"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[]}}}}',
   '[Socket]\nListenStream=/run/docker.sock\\\n  x\n; comment\n[Install]\n',
   'root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n',
   'dockerd\0--host=fd://\0--log-opt\0x=y\0-D\0--\0',
