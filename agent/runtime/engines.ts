@@ -38,6 +38,8 @@ export interface FindEnginesOptions {
 
 /** More than that are not asked. */
 const MAX_ENGINES = 16;
+/** A containerd that serves dockerd alone stays one until it is started again. */
+const NOT_SERVED_MS = 60_000;
 
 /**
  * The engines of a node. The first is the first Docker engine that was named, or else one that a dockerd of the node
@@ -59,6 +61,8 @@ export async function findEngines(
   const first: Candidate = { endpoint: usual, open: docker.open };
   const asked = [first, ...named];
   const ofPods = new Set<string>();
+  /** Sockets at which the CRI is not served, with the time until which they are not asked again. */
+  const askedUntilMs = new Map<string, number>();
   let others: readonly ContainerRuntime[] = [];
   const find = async (host: Host): Promise<readonly ContainerRuntime[]> => {
     const round = { ...access, host };
@@ -67,8 +71,12 @@ export async function findEngines(
     const sockets = await cri.find(round);
     // While it cannot be seen which engines run, those that were known stay.
     if (dockerd === undefined || podman === undefined || sockets === undefined) return others;
-    for (const candidate of candidatesOf(sockets, cri))
-      if (!ofPods.has(candidate.endpoint) && (await isServed(runtimeAt(candidate)))) ofPods.add(candidate.endpoint);
+    for (const candidate of candidatesOf(sockets, cri)) {
+      const { endpoint } = candidate;
+      if (ofPods.has(endpoint) || (askedUntilMs.get(endpoint) ?? 0) > performance.now()) continue;
+      if (await isServed(runtimeAt(candidate))) ofPods.add(endpoint);
+      else askedUntilMs.set(endpoint, performance.now() + NOT_SERVED_MS);
+    }
     const found = [
       ...candidatesOf(dockerd, docker),
       ...candidatesOf(podman, further),
