@@ -8,13 +8,13 @@ import { createLinuxHost } from './host/linux.ts';
 import type { Host } from './host/host.ts';
 import { socketPath } from './inspector/runtime-reply.ts';
 import { createParseCache } from './inspector/parse-cache.ts';
+import type { CachedHost } from './inspector/parse-cache.ts';
 import { createFailedLooks } from './inspector/unobserved/failed-looks.ts';
 import { createInventory } from './inventory/inventory.ts';
 import { keptNodeId } from './inventory/node-id.ts';
 import type { NodeAccess } from './node-access.ts';
 import type { Prober } from './probe/prober.ts';
 import { createProber } from './probe/tls-prober.ts';
-import { createCriRuntime } from './runtime/cri/cri-runtime.ts';
 import { criEndpoints } from './runtime/cri/served-endpoints.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { findEngines } from './runtime/engines.ts';
@@ -72,8 +72,10 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
   const tls = dockerTls === undefined ? undefined : () => loadEngineTls(dockerTls);
   const openDocker = (endpoint: string): ContainerRuntime =>
     createDockerRuntime({ endpoint, tls, socketPath: socketUnder(hostRoot, endpoint, host) });
+  const cri = createCriLoader();
+  if (runtimeEndpoint !== '') await cri.load();
   const openCri = (endpoint: string): ContainerRuntime =>
-    createCriRuntime({ endpoint, socketPath: socketUnder(hostRoot, endpoint, host) });
+    cri.loaded().createCriRuntime({ endpoint, socketPath: socketUnder(hostRoot, endpoint, host) });
   const openOfUser = (endpoint: string): ContainerRuntime => {
     const docker = { endpoint, socketPath: socketUnder(hostRoot, endpoint, host), ...USER_LIMITS };
     const runtime = openRuntime(endpoint, [() => createDockerRuntime(docker)]);
@@ -90,7 +92,7 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
       named: listOf(runtimeEndpoint),
       open: ofUserOr((endpoint) => openRuntime(endpoint, [openDocker, openCri])),
     },
-    cri: { find: criEndpoints, open: openCri },
+    cri: { find: cri.find, open: openCri },
     openOfUser: rootlessEngines === 'ask' ? openOfUser : undefined,
     access: { host, cache },
   });
@@ -109,6 +111,24 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
     cache,
     failedLooks: createFailedLooks(),
     now: options.now,
+  };
+}
+
+/** Loads the adapter for the CRI with the first runtime that serves it: gRPC takes 15 MiB. */
+function createCriLoader() {
+  let loaded: typeof import('./runtime/cri/cri-runtime.ts') | undefined;
+  const load = async (): Promise<void> => void (loaded ??= await import('./runtime/cri/cri-runtime.ts'));
+  return {
+    load,
+    loaded: () => {
+      if (loaded === undefined) throw new Error('the adapter for the CRI is not loaded');
+      return loaded;
+    },
+    find: async (access: CachedHost): Promise<readonly string[] | undefined> => {
+      const found = await criEndpoints(access);
+      if (found !== undefined && found.length > 0) await load();
+      return found;
+    },
   };
 }
 
