@@ -15,6 +15,7 @@ import { keptNodeId } from './inventory/node-id.ts';
 import type { NodeAccess } from './node-access.ts';
 import type { Prober } from './probe/prober.ts';
 import { createProber } from './probe/tls-prober.ts';
+import type { CriRuntimeOptions } from './runtime/cri/cri-runtime.ts';
 import { criEndpoints } from './runtime/cri/served-endpoints.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { findEngines } from './runtime/engines.ts';
@@ -75,7 +76,7 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
   const cri = createCriLoader();
   if (runtimeEndpoint !== '') await cri.load();
   const openCri = (endpoint: string): ContainerRuntime =>
-    cri.loaded().createCriRuntime({ endpoint, socketPath: socketUnder(hostRoot, endpoint, host) });
+    cri.open({ endpoint, socketPath: socketUnder(hostRoot, endpoint, host) });
   const openOfUser = (endpoint: string): ContainerRuntime => {
     const docker = { endpoint, socketPath: socketUnder(hostRoot, endpoint, host), ...USER_LIMITS };
     const runtime = openRuntime(endpoint, [() => createDockerRuntime(docker)]);
@@ -116,13 +117,15 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
 
 /** Loads the adapter for the CRI with the first runtime that serves it: gRPC takes 15 MiB. */
 function createCriLoader() {
-  let loaded: typeof import('./runtime/cri/cri-runtime.ts') | undefined;
-  const load = async (): Promise<void> => void (loaded ??= await import('./runtime/cri/cri-runtime.ts'));
+  let create: ((options: CriRuntimeOptions) => ContainerRuntime) | undefined;
+  const load = async (): Promise<void> => {
+    create ??= (await import('./runtime/cri/cri-runtime.ts')).createCriRuntime;
+  };
   return {
     load,
-    loaded: () => {
-      if (loaded === undefined) throw new Error('the adapter for the CRI is not loaded');
-      return loaded;
+    open: (options: CriRuntimeOptions): ContainerRuntime => {
+      if (create === undefined) throw new Error('the adapter for the CRI is not loaded');
+      return create(options);
     },
     find: async (access: CachedHost): Promise<readonly string[] | undefined> => {
       const found = await criEndpoints(access);
