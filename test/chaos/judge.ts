@@ -11,7 +11,7 @@ import type { ShippedEvent } from './shipped.ts';
 const MAX_SAID = 8;
 
 /** Holds the store, its history and what was shipped against each other. Both programs have ended. */
-export async function judgeShipping(t: Test, scene: Scene): Promise<void> {
+export async function judgeShipping(t: Test, scene: Pick<Scene, 'collectorDirectory'>): Promise<void> {
   const store = await openSqliteStore({ path: join(scene.collectorDirectory, 'store.sqlite') });
   const history = await wholeHistory(store);
   const open = (await allFindings(store)).filter(({ verdict }) => isOpen(verdict));

@@ -6,7 +6,7 @@ import { isSecretName, REDACTED } from '../../../posture/redaction/secret-name.t
 import type { Host } from '../../host/host.ts';
 import { clip } from '../clip.ts';
 import { outsideOfNode, readNodeNamespaces } from '../proc/node-namespaces.ts';
-import { observeText } from '../read-text.ts';
+import { observeText, readText } from '../read-text.ts';
 
 /** UTF-16 units of a value that are kept, and bytes of a file that are read. */
 const MAX_VALUE = 1024;
@@ -23,9 +23,12 @@ export async function readSysctls(
   const namespaces = await readNodeNamespaces(host);
   const outsideNetwork = await outsideOfNode(host, namespaces, 'net');
   const outsideUsers = await outsideOfNode(host, namespaces, 'user');
+  const outsideProcesses = (await hasPidMaxOfNamespace(host))
+    ? await outsideOfNode(host, namespaces, 'pid')
+    : undefined;
   const sysctls: Record<string, Observed<string>> = {};
   for (const name of names) {
-    const outside = reasonFor(name, outsideNetwork, outsideUsers);
+    const outside = reasonFor(name, { network: outsideNetwork, users: outsideUsers, processes: outsideProcesses });
     const path = `/proc/sys/${name.replaceAll('.', '/')}`;
     sysctls[name] =
       outside === undefined
@@ -53,11 +56,26 @@ function valueOf(name: string, text: string): string {
   return isSecretName(name) && value !== '' ? REDACTED : redactText(value);
 }
 
-/** Why a name is not read. net.* are per network namespace, user.* per user namespace: the agent reads those of its own. */
-function reasonFor(name: string, network: string | undefined, users: string | undefined): string | undefined {
+/** `kernel.pid_max` is that of the reader's pid namespace since Linux 6.14; before, it is that of the node. */
+async function hasPidMaxOfNamespace(host: Host): Promise<boolean> {
+  const release = await readText(host, '/proc/sys/kernel/osrelease');
+  const [, major = '', minor = ''] = (release.ok && /^(\d{1,4})\.(\d{1,4})/.exec(release.value)) || [];
+  return major === '' || Number(major) > 6 || (Number(major) === 6 && Number(minor) >= 14);
+}
+
+/** Why the agent is outside of a namespace of the node; undefined: it is inside. */
+interface Outside {
+  readonly network: string | undefined;
+  readonly users: string | undefined;
+  readonly processes: string | undefined;
+}
+
+/** Why a name is not read. Where a sysctl exists for each namespace, the agent reads the one of its own. */
+function reasonFor(name: string, { network, users, processes }: Outside): string | undefined {
   if (!isSysctlName(name)) return 'it is not the name of a sysctl';
   // Below an automount point (autofs): opening it mounts the file system, and may block.
   if (name.startsWith('fs.binfmt_misc.')) return 'it is not a sysctl but a file system of its own';
   if (name.startsWith('net.')) return network;
+  if (name === 'kernel.pid_max') return processes;
   return name.startsWith('user.') ? users : undefined;
 }

@@ -134,6 +134,23 @@ t.test('Secure Boot: BIOS, firmware without it, and a masked directory are three
   });
 });
 
+t.test('the largest process id is that of a pid namespace since Linux 6.14', async (t) => {
+  const pidMax = async (release: string, pid: number) => {
+    const node: Tree = {
+      '/proc/sys/kernel/pid_max': '4194304\n',
+      '/proc/sys/kernel/osrelease': `${release}\n`,
+      ...namespaceLinks(1, INITIAL),
+      '/proc/self/ns/pid': `-> pid:[${String(pid)}]`,
+    };
+    return (await kernelOf(t, node)).sysctls['kernel.pid_max']?.state;
+  };
+  for (const release of ['6.14.0-rc1', '6.18.44', '7.0.1-arch1', 'unknown'])
+    t.equal(await pidMax(release, 7), 'unreadable', release);
+  for (const release of ['6.13.12', '6.1.0-41-amd64', '5.15.0-160-generic'])
+    t.equal(await pidMax(release, 7), 'seen', release);
+  t.equal(await pidMax('6.18.44', INITIAL.pid), 'seen');
+});
+
 t.test('settings of the network are only read in the network of the node', async (t) => {
   const node: Tree = {
     '/proc/sys/net/ipv4/tcp_syncookies': '1\n',
