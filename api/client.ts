@@ -61,8 +61,8 @@ type FailureText = readonly [message: string, hint: string];
 /** Texts of the failures that the collector does not describe itself. */
 export interface FailureTexts {
   readonly unreachable: (error: unknown) => FailureText;
-  /** Replaces what the collector writes where it does not accept the token. */
-  readonly signedOut?: FailureText;
+  /** Replaces what the collector writes, `said`, where it does not accept the token. */
+  readonly signedOut?: (said: string) => FailureText;
   readonly late: FailureText;
   readonly tooLarge: FailureText;
   /** `problem`: what is wrong with the answer. */
@@ -84,7 +84,10 @@ export function createApiClient({ fetch, token, onRefused, beforeRepeat, texts }
       if (response.ok) return { ok: true, value: response };
       if (response.status === 401 && bearer !== undefined && bearer === token()) onRefused?.();
       const refused = await readRefusal(response);
-      const [message, hint] = (refused.kind === 'signedOut' && texts.signedOut) || [refused.message, refused.hint];
+      const [message, hint] = (refused.kind === 'signedOut' && texts.signedOut?.(refused.message)) || [
+        refused.message,
+        refused.hint,
+      ];
       return { ok: false, problem: { ...refused, message, hint } };
     } catch (error) {
       return { ok: false, problem: brokenOff(error, init.signal, texts) };

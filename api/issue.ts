@@ -10,6 +10,8 @@ export const ISSUE_CODES = Object.freeze([
   'storeRestored',
   'tlsFilesMissing',
   'auditUnwritable',
+  'apiCertificate',
+  'identityProvider',
   'sinkPaused',
   'sinkRetrying',
   'sinkRejected',

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../service/clock.ts';
-import { formatAddress, loopbackOf } from '../service/config/kind.ts';
+import { apiUrl, isLoopback, usesApiTls } from '../service/config/api-url.ts';
+import { formatAddress } from '../service/config/kind.ts';
 import type { Address } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { errorCode, makePrivateDirectory } from '../service/files.ts';
@@ -11,6 +12,7 @@ import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { startApi } from './api/api.ts';
+import { openApiCertificate } from './api/api-certificate.ts';
 import { createAuditLog } from './audit/audit-log.ts';
 import { auditIssues } from './audit/audit-issues.ts';
 import { readAudit } from './audit/read-audit.ts';
@@ -21,6 +23,7 @@ import { ensureOperatorToken } from './operator-token.ts';
 import { openOperatorTokens } from './operator-tokens.ts';
 import { createAttestation } from './enrollment/kubernetes-attestation.ts';
 import type { AttestToken } from './enrollment/kubernetes-attestation.ts';
+import { openTokenVerifier } from './oidc/open.ts';
 import { openNodeAdmission } from './enrollment/open.ts';
 import { accessFromKubeconfig, accessFromPod } from './kubernetes/access.ts';
 import { createKubernetesApi } from './kubernetes/api-client.ts';
@@ -104,6 +107,7 @@ export async function runCollector(options: CollectorOptions): Promise<void> {
 /** Opens everything; each part adds what closes it to `steps`, so that the last that was opened closes first. */
 async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<void> {
   const { settings, version, clock, log, onReady } = options;
+  refusePlainHttp(settings);
   const lock = await lockDirectory(settings.dataDir);
   steps.push({ name: 'lock', close: lock.release });
   const storePath = join(settings.dataDir, STORE_FILE);
@@ -164,7 +168,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
     nodeProblems: () => [...verification.repaired(), ...nodeProblems()],
-    addresses: () => toText(addresses, options.consoleDirectory),
+    addresses: () => toText(addresses, options),
     clock,
   });
   const auditFiles = { path: join(settings.dataDir, AUDIT_FILE), keep: settings.auditKeep };
@@ -173,11 +177,19 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     clock,
     log,
   });
-  apiIssues = () => auditIssues(audit, auditFiles.path);
+  const certificate = usesApiTls(settings)
+    ? await openApiCertificate({ ...apiKeyPaths(settings), clock, log })
+    : undefined;
+  steps.push({ name: 'certificate of the API', close: () => certificate?.close() });
+  const oidc = await openTokenVerifier(settings, { clock, log });
+  const parts = [certificate, oidc].filter((part) => part !== undefined);
+  apiIssues = () => [...auditIssues(audit, auditFiles.path), ...parts.flatMap((part) => part.issues())];
   steps.push({ name: 'audit log', close: audit.close });
   const api = await startApi({
     listen: settings.api,
     fileToken,
+    certificate,
+    oidc,
     operatorTokens,
     audit,
     readAudit: (query) => readAudit(auditFiles, query),
@@ -254,13 +266,30 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   onReady(ready);
 }
 
-function toText({ api, listen }: CollectorReady, consoleDirectory: string | undefined): ListenAddresses {
+function toText(
+  { api, listen }: CollectorReady,
+  { settings, consoleDirectory }: Pick<CollectorOptions, 'settings' | 'consoleDirectory'>,
+): ListenAddresses {
   const hasConsole = consoleDirectory !== undefined && existsSync(join(consoleDirectory, 'index.html'));
   return {
     nodes: formatAddress(listen),
     api: formatAddress(api),
-    console: hasConsole ? `http://${formatAddress(loopbackOf(api))}/` : '',
+    console: hasConsole ? `${apiUrl(settings, api)}/` : '',
   };
+}
+
+function apiKeyPaths({ apiTlsCert, apiTlsKey, tlsCert, tlsKey }: Settings): { certPath: string; keyPath: string } {
+  return { certPath: apiTlsCert === 'own' ? tlsCert : apiTlsCert, keyPath: apiTlsKey === 'own' ? tlsKey : apiTlsKey };
+}
+
+/** Tokens must not cross a network in the clear. */
+function refusePlainHttp(settings: Settings): void {
+  if (usesApiTls(settings) || isLoopback(settings.api)) return;
+  throw new StartError(
+    'address',
+    `the operator API would use plain HTTP at ${formatAddress(settings.api)}, which others can reach`,
+    'start with --api-tls auto, or with --api 127.0.0.1:PORT behind a proxy or a tunnel',
+  );
 }
 
 const NO_SESSIONS: Sessions = Object.freeze({ connected: () => [], send: () => false });

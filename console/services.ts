@@ -1,5 +1,6 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
+import type { Identity } from '../api/access.ts';
 import type { ApiClient } from '../api/client.ts';
 import type { SessionKeeper } from './api/session.ts';
 import type { Cell } from './cell.ts';
@@ -12,6 +13,8 @@ import type { QueryRecord } from './query/record.ts';
 export interface Services {
   readonly api: ApiClient;
   readonly session: SessionKeeper;
+  /** Who is signed in; undefined until it was read. */
+  readonly identity: Cell<Identity | undefined>;
   readonly live: Live;
   readonly fleet: Cell<Fleet>;
   /** The last queries, newest first; they live as long as the page. */

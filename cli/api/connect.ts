@@ -2,13 +2,13 @@ import { open } from 'node:fs/promises';
 import { createApiClient } from '../../api/client.ts';
 import type { ApiClient, FailureTexts, Result } from '../../api/client.ts';
 import * as s from '../../posture/schema.ts';
-import { formatAddress, loopbackOf } from '../../service/config/kind.ts';
-import type { Address } from '../../service/config/kind.ts';
+import { apiUrl } from '../../service/config/api-url.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import { errorCode } from '../../service/files.ts';
+import { tlsHint, trustApi } from './trust-api.ts';
 
-/** A token is 43 characters; a longer file is not a token. */
-const MAX_TOKEN_BYTES = 1024;
+/** Tokens of identity providers are long; a longer file is not a token. */
+const MAX_TOKEN_BYTES = 16 * 1024;
 
 /** A client of the operator API, and where it sends its requests: `http://127.0.0.1:7480`. */
 export interface CliClient extends ApiClient {
@@ -17,14 +17,17 @@ export interface CliClient extends ApiClient {
 
 /** What a client needs. `signal` ends every request of it. */
 export interface CliClientOptions {
-  readonly address: Address;
+  readonly settings: ApiSettings;
   readonly token: string;
   readonly signal: AbortSignal;
 }
 
-/** A client of the operator API at `address`. */
-export function createCliClient({ address, token, signal }: CliClientOptions): CliClient {
-  const url = `http://${formatAddress(loopbackOf(address))}`;
+/** What a client needs to know of the operator API. */
+export type ApiSettings = Pick<Settings, 'api' | 'apiTls' | 'apiTlsCa' | 'dataDir'>;
+
+/** A client of the operator API that the settings name. */
+export function createCliClient({ settings, token, signal }: CliClientOptions): CliClient {
+  const url = apiUrl(settings);
   const client = createApiClient({
     fetch: (path, init) => fetch(url + path, { ...init, signal: AbortSignal.any([signal, init.signal ?? signal]) }),
     token: () => token,
@@ -35,11 +38,12 @@ export function createCliClient({ address, token, signal }: CliClientOptions): C
 
 /** A client for the collector that the settings name, with the token that they name. */
 export async function connect(settings: Settings, signal: AbortSignal): Promise<Result<CliClient>> {
+  const trusted = await trustApi(settings);
+  if (!trusted.ok) return trusted;
   const token = await readToken(settings.tokenFile);
-  const address = settings.api;
-  if (token.ok) return { ok: true, value: createCliClient({ address, token: token.value, signal }) };
+  if (token.ok) return { ok: true, value: createCliClient({ settings, token: token.value, signal }) };
   // A collector that does not run is the likelier reason for a missing token, and the more useful message.
-  const health = await createCliClient({ address, token: '', signal }).get('/healthz', s.object({}));
+  const health = await createCliClient({ settings, token: '', signal }).get('/healthz', s.object({}));
   return !health.ok && health.problem.kind === 'unreachable' ? health : token;
 }
 
@@ -50,11 +54,11 @@ function failureTexts(url: string): FailureTexts {
       const code = (cause as { code?: unknown } | null)?.code;
       return [
         `no collector answers at ${url}${typeof code === 'string' ? ` (${code})` : ''}`,
-        'start one with: plimsoll up   or name another with --api HOST:PORT',
+        tlsHint(url, String(code)) ?? 'start one with: plimsoll up   or name another with --api HOST:PORT',
       ];
     },
-    signedOut: [
-      'the collector does not accept this operator token',
+    signedOut: (said) => [
+      `the collector does not accept this operator token: ${said}`,
       'name the token file of that collector with --token-file or its --data-dir',
     ],
     late: [

@@ -2,9 +2,11 @@ import { open } from 'node:fs/promises';
 import { parseJson } from '../../api/answer.ts';
 import { collectorStatus } from '../../api/status.ts';
 import type { FleetStatus } from '../../api/status.ts';
-import { formatAddress, loopbackOf } from '../../service/config/kind.ts';
-import type { Address } from '../../service/config/kind.ts';
+import { apiUrl } from '../../service/config/api-url.ts';
+import type { Settings } from '../../service/config/settings.ts';
 import { isOperatorToken } from '../../service/operator-token.ts';
+import type { ApiSettings } from '../api/connect.ts';
+import { trustApi } from '../api/trust-api.ts';
 import { connectionReason } from './connection-reason.ts';
 import type { ConnectionReason } from './connection-reason.ts';
 
@@ -22,11 +24,15 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_TOKEN_BYTES = 1024;
 
 /**
- * Requests the status from the operator API at `address`, with the token in `tokenFile` if it can be read. The token
- * is sent only after a first response like a collector's: another program may listen there.
+ * Requests the status from the operator API that the settings name, with the token in the token file if it can be read.
+ * The token is sent only after a first response like a collector's: another program may listen there.
  */
-export async function askApi(address: Address, tokenFile: string, signal: AbortSignal): Promise<ApiAnswer> {
-  const url = `http://${formatAddress(loopbackOf(address))}/v1/status`;
+export async function askApi(
+  settings: ApiSettings & Pick<Settings, 'tokenFile'>,
+  signal: AbortSignal,
+): Promise<ApiAnswer> {
+  const url = `${apiUrl(settings)}/v1/status`;
+  await trustApi(settings);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]);
   const ask = async (
     headers: Record<string, string>,
@@ -37,7 +43,7 @@ export async function askApi(address: Address, tokenFile: string, signal: AbortS
   try {
     const { response: first } = await ask({});
     if (!asksForToken(first)) return { kind: 'foreign', status: first.status };
-    const token = await readToken(tokenFile);
+    const token = await readToken(settings.tokenFile);
     if (token === undefined) return { kind: 'closed', tokenSent: false, dateMs: dateOf(first) };
     const { response, text } = await ask({ authorization: `Bearer ${token}` });
     const dateMs = dateOf(response);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { safe } from '../../api/safe.ts';
 import * as s from '../../posture/schema.ts';
 import { within } from '../../service/clock.ts';
+import { usesApiTls } from '../../service/config/api-url.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import { errorCode, makePrivateDirectory } from '../../service/files.ts';
@@ -135,7 +136,7 @@ async function printSummary(context: Context, { client, api }: Both, nodeId: str
       ...lines,
       '',
       ...(await consoleLines(context, client, again)),
-      `operator API  http://${formatAddress(api)}   token in ${safe(settings.tokenFile)}`,
+      `operator API  ${usesApiTls({ ...settings, api }) ? 'https' : 'http'}://${formatAddress(api)}   token in ${safe(settings.tokenFile)}`,
       `ask it        ${context.invocation} findings${again}`,
       ...(context.invocation === 'plimsoll' ? [] : [pathHint(context)]),
       `logs          ${safe(join(settings.dataDir, 'log'))}`,
@@ -165,7 +166,9 @@ async function consoleLines(
 
 /** Flags that a client command needs to find this collector. */
 function clientFlags({ settingFlags }: Context, api: Address): string {
-  const flags = ['data-dir', 'token-file', 'config'].filter((name) => settingFlags[name] !== undefined);
+  const flags = ['data-dir', 'token-file', 'config', 'api-tls', 'api-tls-ca'].filter(
+    (name) => settingFlags[name] !== undefined,
+  );
   const given = flags.map((name) => ` --${name} ${safe(settingFlags[name] ?? '')}`).join('');
   return settingFlags['api'] === undefined ? given : `${given} --api ${formatAddress(api)}`;
 }

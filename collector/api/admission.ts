@@ -5,6 +5,7 @@ import { ACCESS, denialOf } from './access.ts';
 import type { AccessDenial, Operation } from './access.ts';
 import type { Authentication, Authenticator, CredentialRefusal } from './authenticator.ts';
 import { isFromOtherSite } from './browser.ts';
+import type { ApiErrorCode } from './error.ts';
 import type { CallLimit } from './call-limit.ts';
 import { ANONYMOUS, describePrincipal, principalKey } from './principal.ts';
 import type { Principal } from './principal.ts';
@@ -62,17 +63,28 @@ export function authenticationRefusal(given: Exclude<Authentication, { readonly 
       ...refuse('tooManyRequests', 'too many wrong tokens or codes from this address'),
       retryAfterMs: given.retryAfterMs,
     };
-  const [message, hint] = REFUSED[given.reason];
-  return refuse('unauthorized', given.detail === undefined ? message : `${message}: ${given.detail}`, hint);
+  const [message, hint, code = 'unauthorized'] = REFUSED[given.reason];
+  return refuse(code, given.detail === undefined ? message : `${message}: ${given.detail}`, hint);
 }
 
 const TOKEN_HINT = 'send "Authorization: Bearer …" with an operator token, such as the content of the token file';
-const REFUSED: Readonly<Record<CredentialRefusal, readonly [message: string, hint: string]>> = Object.freeze({
-  noToken: ['this needs an operator token', TOKEN_HINT],
-  wrongToken: ['the token is not valid', TOKEN_HINT],
-  tokenExpired: ['the token has expired', 'ask an administrator for a new one: plimsoll token create'],
-  sessionOver: ['the session has ended', 'sign in again; plimsoll console prints a link'],
-});
+const REFUSED: Readonly<Record<CredentialRefusal, readonly [message: string, hint: string, code?: ApiErrorCode]>> =
+  Object.freeze({
+    noToken: ['this needs an operator token', TOKEN_HINT],
+    wrongToken: ['the token is not valid', TOKEN_HINT],
+    tokenExpired: ['the token has expired', 'ask an administrator for a new one: plimsoll token create'],
+    noRole: [
+      'the identity provider knows you, but none of your groups has a role here',
+      'ask an administrator: setting oidc-roles of the collector',
+      'forbidden',
+    ],
+    issuerUnavailable: [
+      'the token cannot be verified: the identity provider does not answer',
+      'try again, or use an operator token',
+      'unavailable',
+    ],
+    sessionOver: ['the session has ended', 'sign in again; plimsoll console prints a link'],
+  });
 
 type Demand = Exclude<(typeof ACCESS)[Operation], 'open'>;
 

@@ -1,13 +1,16 @@
+import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { fastify } from 'fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
+import type { TokenVerifier } from '../oidc/verify-token.ts';
 import type { OperatorTokens } from '../operator-tokens.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { createConnectionLimit } from '../session/connection-limit.ts';
 import type { EventBus } from '../store/event-bus.ts';
+import type { ApiCertificate } from './api-certificate.ts';
 import { pathOf } from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';
 import { createAuthenticator } from './authenticator.ts';
@@ -49,6 +52,8 @@ const MAX_IDLE_CONNECTIONS = 256;
 const MAX_CONNECTIONS = 1024;
 /** Connections that the kernel accepts for us at once: fewer than MAX_IDLE_CONNECTIONS, so that they do not close each other unread. */
 const BACKLOG = 128;
+/** TLS 1.2 is what some reverse proxies and SIEM collectors still need; a handshake is as bounded as the headers. */
+const TLS_OPTIONS = Object.freeze({ minVersion: 'TLSv1.2', handshakeTimeout: HEADERS_TIMEOUT_MS } as const);
 const MAX_PARAMETER_LENGTH = 512;
 /** Requests of one connection that may be unanswered: clients and browsers send one after the other. */
 const MAX_PIPELINED = 4;
@@ -58,8 +63,12 @@ export interface ApiOptions extends Omit<ApiSources, 'controlsOf' | 'signIn'> {
   readonly listen: Address;
   /** The token in the token file, with the role admin. Sessions are signed with a key derived from it. */
   readonly fileToken: string;
+  /** Its certificate; undefined: plain HTTP, on loopback only. */
+  readonly certificate: ApiCertificate | undefined;
   readonly operatorTokens: OperatorTokens;
   readonly audit: AuditLog;
+  /** Verifies tokens of the identity provider; undefined: none is configured. */
+  readonly oidc: TokenVerifier | undefined;
   readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
@@ -77,7 +86,7 @@ export interface Api {
 
 /** Starts the operator API. Rejects with the error of the system (`EADDRINUSE`) if it cannot listen. */
 export async function startApi(options: ApiOptions): Promise<Api> {
-  const server = createServer();
+  const server = createServer(options.certificate);
   const { admission, signIn } = createAccess(options);
   const sources = { ...options, controlsOf: indexControls(), signIn };
   const { audit } = options;
@@ -127,7 +136,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 }
 
 /** Authentication and sign-in: one count of failures for wrong tokens and wrong codes. */
-function createAccess({ fileToken, operatorTokens, clock, log }: ApiOptions): {
+function createAccess({ fileToken, operatorTokens, oidc, clock, log }: ApiOptions): {
   readonly admission: AdmissionOptions;
   readonly signIn: SignIn;
 } {
@@ -135,6 +144,7 @@ function createAccess({ fileToken, operatorTokens, clock, log }: ApiOptions): {
   const authenticator = createAuthenticator({
     isFileToken: secretMatcher(fileToken),
     tokens: operatorTokens,
+    oidc,
     sessions,
     failures: createFailureLimit(),
     clock,
@@ -145,8 +155,13 @@ function createAccess({ fileToken, operatorTokens, clock, log }: ApiOptions): {
   };
 }
 
-function createServer(): FastifyInstance {
-  const server = fastify({
+function createServer(certificate: ApiCertificate | undefined): FastifyInstance {
+  const http = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+  };
+  const options: FastifyServerOptions = {
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -155,16 +170,21 @@ function createServer(): FastifyInstance {
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    http: {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    },
     // A path that cannot be decoded comes here without passing the hook.
     frameworkErrors: (error, _request, reply) =>
       void sendError(reply.headers(SECURITY_HEADERS), 'invalidRequest', error.message),
     clientErrorHandler: answerBrokenRequest,
-  });
+  };
+  const https = { ...http, ...TLS_OPTIONS, ...certificate?.current() };
+  const server =
+    certificate === undefined
+      ? fastify({ ...options, http })
+      : // The two differ in what this program does not use.
+        (fastify({ ...options, https } as FastifyServerOptions) as FastifyInstance);
+  if (server.server instanceof HttpsServer) {
+    const secured = server.server;
+    certificate?.onChange((pair) => secured.setSecureContext({ ...TLS_OPTIONS, ...pair }));
+  }
   server.server.maxConnections = MAX_CONNECTIONS;
   // A form or a plain text body, which a browser sends to any site without asking, is never read.
   server.removeContentTypeParser('text/plain');

@@ -1,4 +1,6 @@
 import type { Clock } from '../../service/clock.ts';
+import { safe } from '../../api/safe.ts';
+import type { TokenVerifier } from '../oidc/verify-token.ts';
 import type { OperatorToken, OperatorTokens } from '../operator-tokens.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import { TOKEN_FILE } from './principal.ts';
@@ -6,7 +8,8 @@ import type { Principal } from './principal.ts';
 import type { SessionOwner, SessionTokens } from './session-token.ts';
 
 /** Why credentials are not accepted. */
-export type CredentialRefusal = 'noToken' | 'wrongToken' | 'tokenExpired' | 'sessionOver';
+export type CredentialRefusal =
+  'noToken' | 'wrongToken' | 'tokenExpired' | 'sessionOver' | 'noRole' | 'issuerUnavailable';
 
 /** The outcome of authentication. */
 export type Authentication =
@@ -28,6 +31,8 @@ export interface Authenticator {
 export interface AuthenticatorOptions {
   readonly isFileToken: (presented: string) => boolean;
   readonly tokens: Pick<OperatorTokens, 'find' | 'match'>;
+  /** Verifies tokens of the identity provider; undefined: none is configured. */
+  readonly oidc: Pick<TokenVerifier, 'verify'> | undefined;
   readonly sessions: Pick<SessionTokens, 'read'>;
   readonly failures: FailureLimit;
   readonly clock: Clock;
@@ -41,6 +46,7 @@ export interface AuthenticatorOptions {
 export function createAuthenticator({
   isFileToken,
   tokens,
+  oidc,
   sessions,
   failures,
   clock,
@@ -50,9 +56,34 @@ export function createAuthenticator({
     if (limit.outcome === 'limited') return limit;
     return { outcome: 'refused', reason: 'wrongToken', ...(detail === undefined ? {} : { detail }) };
   };
+  const verify = async (
+    verifier: Pick<TokenVerifier, 'verify'>,
+    presented: string,
+    address: string,
+  ): Promise<Authentication> => {
+    const verdict = await verifier.verify(presented);
+    switch (verdict.outcome) {
+      case 'valid': {
+        const { subject: id, name, role, expiresMs } = verdict;
+        return {
+          outcome: 'known',
+          principal: { kind: 'oidc', id, name, role, scopes: 'all', isSession: false, expiresMs },
+        };
+      }
+      case 'expired':
+        return { outcome: 'refused', reason: 'tokenExpired' };
+      case 'noRole':
+        return { outcome: 'refused', reason: 'noRole', detail: safe(verdict.name) };
+      case 'unavailable':
+        return { outcome: 'refused', reason: 'issuerUnavailable' };
+      case 'invalid':
+        return fail(address, verdict.reason);
+    }
+  };
   const identify = async (presented: string, address: string): Promise<Authentication> => {
     if (isFileToken(presented)) return { outcome: 'known', principal: TOKEN_FILE };
     const token = tokens.match(presented);
+    if (token === undefined && oidc !== undefined && JWT.test(presented)) return verify(oidc, presented, address);
     if (token === undefined) return fail(address);
     if (clock.now() >= token.expiresMs) return { outcome: 'refused', reason: 'tokenExpired' };
     return { outcome: 'known', principal: principalOf(token) };
@@ -89,6 +120,9 @@ export function createAuthenticator({
 function principalOf({ id, name, role, scopes, expiresMs }: OperatorToken): Principal {
   return { kind: 'token', id, name, role, scopes: scopes.length === 0 ? 'all' : scopes, isSession: false, expiresMs };
 }
+
+/** A signed JSON Web Token in compact form (RFC 7515, 7.1). */
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 /** Longest token: one of an identity provider with many groups fits, and the headers stay below their limit. */
 export const MAX_TOKEN_LENGTH = 12_288;

@@ -7,7 +7,10 @@ import type { Socket } from 'node:net';
 export interface ConnectionLimit {
   /** Adds a connection that was just accepted. */
   readonly add: (socket: Socket) => void;
-  /** The peer has authenticated: the connection is kept until the result is called, and closed after others later. */
+  /**
+   * The peer has authenticated: the connection is kept until the result is called, and closed after others later. Its
+   * socket, or the one that TLS runs over it.
+   */
   readonly hold: (socket: Socket) => () => void;
 }
 
@@ -24,7 +27,8 @@ interface Connection {
 export function createConnectionLimit(max: number, onClose: (address: string) => void): ConnectionLimit {
   /** Nobody holds these, the oldest first; of those that were held, since they were released. */
   const idle = new Map<Socket, Connection>();
-  const all = new WeakMap<Socket, Connection>();
+  /** By the address and port of the peer, which a socket and TLS over it have in common. */
+  const all = new Map<string, Connection>();
   const makeRoom = (newest: Connection): void => {
     if (idle.size <= max) return;
     const { socket, address } = victimOf([...idle.values()].filter((one) => one !== newest)) ?? newest;
@@ -35,25 +39,33 @@ export function createConnectionLimit(max: number, onClose: (address: string) =>
   return {
     add: (socket) => {
       const connection = { socket, address: socket.remoteAddress ?? '', held: 0, known: false };
-      all.set(socket, connection);
+      const peer = peerOf(socket);
+      all.set(peer, connection);
       idle.set(socket, connection);
-      socket.once('close', () => idle.delete(socket));
+      socket.once('close', () => {
+        idle.delete(socket);
+        if (all.get(peer) === connection) all.delete(peer);
+      });
       makeRoom(connection);
     },
-    hold: (socket) => {
-      const connection = all.get(socket);
+    hold: (given) => {
+      const connection = all.get(peerOf(given));
       if (connection === undefined) return () => undefined;
       connection.held += 1;
       connection.known = true;
-      idle.delete(socket);
+      idle.delete(connection.socket);
       return () => {
         connection.held -= 1;
-        if (connection.held > 0 || socket.destroyed) return;
-        idle.set(socket, connection);
+        if (connection.held > 0 || connection.socket.destroyed) return;
+        idle.set(connection.socket, connection);
         makeRoom(connection);
       };
     },
   };
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress ?? ''} ${String(remotePort)}`;
 }
 
 /** The oldest of the address with most connections that never authenticated; where all did, the oldest. */

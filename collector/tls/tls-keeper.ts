@@ -152,7 +152,7 @@ async function load({ settings, hostName, isUsed, clock, log }: TlsKeeperOptions
     const authority = await ensureAuthority(directory, clock.now());
     await ensureServerCertificate(
       authority,
-      serverNames(settings.listen.host, hostName, settings.tlsNames),
+      serverNames(settings.listen.host, hostName, [...apiNames(settings), ...settings.tlsNames]),
       clock.now(),
     );
   }
@@ -193,4 +193,9 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** The operator API can use the same certificate at another address. */
+function apiNames({ api: { host } }: Settings): readonly string[] {
+  return host === '0.0.0.0' || host === '::' ? [] : [host];
 }

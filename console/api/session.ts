@@ -58,7 +58,7 @@ export function createSessionKeeper(storage: SessionStorage, now: () => number):
   };
 }
 
-/** Trades a one-time code, or the operator token that a person typed, for a session. */
+/** Trades a one-time code, or an operator token that a person typed, for a session. */
 export async function signIn(
   api: ApiClient,
   proof: { readonly code: string } | { readonly token: string },
@@ -74,7 +74,7 @@ export function signInMessage(problem: RequestFailure, byCode: boolean): string 
     case 'signedOut':
       return byCode
         ? 'This sign-in link was used before or is older than five minutes. Ask for a new one with: plimsoll console'
-        : 'This is not the operator token of this collector.';
+        : 'This is not a valid operator token of this collector.';
     case 'limited': {
       const wait = Math.max(1, Math.ceil(problem.retryAfterMs / 1000));
       return `Too many wrong attempts from this address. Wait ${String(wait)} s, then try again.`;

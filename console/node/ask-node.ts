@@ -28,7 +28,8 @@ export async function askNode<T>(
 > {
   const body = { expression, nodes: [nodeId], deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES };
   const answers = await api.post('/v1/query', queryAnswers, { body, patienceMs: DEADLINE_MS, signal });
-  if (!answers.ok) return answers;
+  // Whose role does not allow it sees what is stored, with the reason.
+  if (!answers.ok) return answers.problem.kind === 'refused' ? failed(answers.problem.message) : answers;
   const [answer] = answers.value.answers;
   if (answer === undefined) return failed('the collector gave no answer for this node');
   switch (answer.outcome) {

@@ -5,6 +5,7 @@ import type { FleetNode } from '../../api/node.ts';
 import { safe } from '../../api/safe.ts';
 import type { RequestFailure } from '../../api/client.ts';
 import { Card } from '../part/card.tsx';
+import { useDenial } from '../hook/use-denial.ts';
 import { ProblemNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { useServices } from '../services.ts';
@@ -17,6 +18,7 @@ export function RemoveCard({ node }: { readonly node: FleetNode }): JSX.Element 
   const [problem, setProblem] = useState<RequestFailure>();
   const [isUnderWay, setUnderWay] = useState(false);
   const id = useId();
+  const denial = useDenial('removeNode');
   const open = (): void => {
     setProblem(undefined);
     dialog.current?.showModal();
@@ -37,9 +39,10 @@ export function RemoveCard({ node }: { readonly node: FleetNode }): JSX.Element 
         A node that is not connected can be removed. The collector then deletes its findings, keeps their history, and
         no longer counts the node.
       </p>
-      <button type="button" class="button" aria-haspopup="dialog" onClick={open}>
+      <button type="button" class="button" aria-haspopup="dialog" disabled={denial !== undefined} onClick={open}>
         Remove this node …
       </button>
+      {denial === undefined ? null : <p class="muted">{denial}</p>}
       <dialog
         ref={dialog}
         class="question"

@@ -6,6 +6,7 @@ import type { RequestFailure } from '../../api/client.ts';
 import { indexFacts } from '../completion/fact-index.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { useCell } from '../hook/use-cell.ts';
+import { useDenial } from '../hook/use-denial.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { CopyButton } from '../part/copy-button.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
@@ -30,6 +31,7 @@ const DEADLINES_MS: readonly number[] = [1000, 2000, DEFAULT_DEADLINE_MS, 10_000
 export function QueryView({ place }: { readonly place: QueryPlace }): JSX.Element {
   const { api, queries, announce, fleet } = useServices();
   const records = useCell(queries);
+  const denial = useDenial('askNodes');
   const [expression, setExpression] = useState(
     place.expression === '' ? (records[0]?.expression ?? '') : place.expression,
   );
@@ -114,7 +116,7 @@ export function QueryView({ place }: { readonly place: QueryPlace }): JSX.Elemen
             <button
               type="button"
               class="button button-primary"
-              disabled={isRunning || expression.trim() === ''}
+              disabled={isRunning || expression.trim() === '' || denial !== undefined}
               onClick={() => void run(expression)}
             >
               Run <kbd>Ctrl Enter</kbd>
@@ -137,6 +139,7 @@ export function QueryView({ place }: { readonly place: QueryPlace }): JSX.Elemen
             <NodeChooser chosen={nodes} onChosen={setNodes} />
             <CopyButton text={() => commandLine(expression, names, deadlineMs)}>Copy as a command</CopyButton>
           </div>
+          {denial === undefined ? null : <EmptyNote>{denial}</EmptyNote>}
           {facts.problem === undefined ? null : (
             <EmptyNote>
               The names of the facts could not be read, so none are suggested: {facts.problem.message}

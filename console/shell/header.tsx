@@ -4,6 +4,7 @@ import { checksHash, findingsHash, historyHash, queryHash } from '../route.ts';
 import type { Route } from '../route.ts';
 import { useServices } from '../services.ts';
 import { DensityButton } from './density-button.tsx';
+import { IdentityTag } from './identity-tag.tsx';
 import { LiveBadge } from './live-badge.tsx';
 import { ThemeButton } from './theme-button.tsx';
 
@@ -36,6 +37,7 @@ export function Header({ view }: { readonly view: Route['view'] }): JSX.Element 
         </ul>
       </nav>
       <div class="header-tools">
+        <IdentityTag />
         <LiveBadge />
         <DensityButton />
         <ThemeButton />

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { Identity } from '../../api/access.ts';
 import type { ApiClient } from '../../api/client.ts';
 import type { SessionKeeper } from '../api/session.ts';
 import { createCell } from '../cell.ts';
@@ -45,6 +46,7 @@ function createServices(api: ApiClient, session: SessionKeeper, said: Cell<strin
   return {
     api,
     session,
+    identity: createCell<Identity | undefined>(undefined),
     live: startLive(api, { wait, random: () => Math.random() }),
     fleet: createCell<Fleet>(NO_FLEET),
     density: createCell(readDensity()),

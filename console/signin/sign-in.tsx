@@ -50,7 +50,7 @@ export function SignIn({
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>): void => {
     event.preventDefault();
     const token = input.current?.value.trim() ?? '';
-    if (token === '') return setMessage('Paste the operator token first.');
+    if (token === '') return setMessage('Paste an operator token first.');
     void trade({ token });
   };
   return (
@@ -70,7 +70,7 @@ export function SignIn({
             type="password"
             autocomplete="off"
             spellcheck={false}
-            maxLength={512}
+            maxLength={12288}
             aria-describedby="token-hint sign-in-message"
             aria-invalid={message !== ''}
           />
@@ -82,9 +82,9 @@ export function SignIn({
           </button>
         </form>
         <p id="token-hint" class="hint">
-          Or open the link that <code>plimsoll console</code> prints: it signs you in once, without the token. The token
-          is in the file that <code>plimsoll config</code> names, and stays out of this browser: only a session of
-          twelve hours is kept.
+          Or open the link that <code>plimsoll console</code> prints: it signs you in once, without the token. A token
+          comes from <code>plimsoll token create</code> or the file that <code>plimsoll config</code> names, and stays
+          out of this browser: only a session of at most twelve hours with its rights is kept.
         </p>
       </div>
     </main>

@@ -217,6 +217,52 @@ export function word<const W extends string>(...words: readonly W[]): Kind<W> {
   };
 }
 
+/** Members of a group get a role. `*`: everybody. */
+export interface RoleMapping<R extends string> {
+  readonly role: R;
+  readonly group: string;
+}
+
+/** `ROLE:GROUP`, separated by commas; none is allowed. */
+export function roleMappings<const R extends string>(...roles: readonly R[]): Kind<readonly RoleMapping<R>[]> {
+  return {
+    name: 'mappings',
+    expects: `ROLE:GROUP separated by commas, such as admin:platform,viewer:*; roles are ${roles.join(', ')}`,
+    read: (text) => {
+      const parts = text === '' ? [] : text.split(',').map((part) => part.trim());
+      const mappings = parts.flatMap((part) => {
+        const [, word = '', group = ''] = /^(\w+):([^\p{Cc}]{1,256})$/u.exec(part) ?? [];
+        const role = roles.find((each) => each === word);
+        return role === undefined ? [] : [{ role, group }];
+      });
+      return mappings.length === parts.length && parts.length <= 256 ? mappings : undefined;
+    },
+  };
+}
+
+/** An HTTPS URL without query, or `off`. */
+export function httpsUrlOrOff(): Kind<string> {
+  return {
+    name: 'URL',
+    expects: 'a URL such as https://login.example.net/realms/main, or off',
+    read: (text) => {
+      if (text === 'off') return text;
+      const url = text.length <= 2048 && URL.canParse(text) ? new URL(text) : undefined;
+      const isPlain = url?.protocol === 'https:' && `${url.search}${url.hash}${url.username}${url.password}` === '';
+      return isPlain ? text : undefined;
+    },
+  };
+}
+
+/** Text without control characters; empty is allowed. */
+export function text(maxLength: number): Kind<string> {
+  return {
+    name: 'text',
+    expects: `text of at most ${String(maxLength)} characters`,
+    read: (given) => (given.length <= maxLength && !/\p{Cc}/u.test(given) ? given : undefined),
+  };
+}
+
 /** A name of a machine, or nothing. */
 export function hostName(): Kind<string> {
   return {

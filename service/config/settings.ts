@@ -8,6 +8,7 @@ import {
   durationOrOff,
   hostName,
   hostNames,
+  httpsUrlOrOff,
   identifier,
   integer,
   isLocalEndpoint,
@@ -17,8 +18,10 @@ import {
   pathOr,
   runtimeEndpoints,
   serviceAccounts,
+  roleMappings,
   size,
   syslogReceiver,
+  text,
   unixSocketOrOff,
   word,
 } from './kind.ts';
@@ -57,6 +60,66 @@ export const SETTINGS = Object.freeze({
     default: '127.0.0.1:7480',
     description: 'Address of the operator API. The collector listens on it; client commands connect to it.',
     programs: ['collector', 'up', 'client'],
+  },
+  'api-tls': {
+    kind: word('auto', 'on', 'off'),
+    default: 'auto',
+    description:
+      'TLS for the operator API. `auto`: unless `api` is an address of the loopback interface; `off` is refused for any other address.',
+    programs: ['collector', 'up', 'client'],
+  },
+  'api-tls-cert': {
+    kind: pathOr('own'),
+    default: 'own',
+    description:
+      'Certificate of the operator API: its chain in PEM, its own first; `own`: that of the port for nodes, signed by the CA of the fleet. It is read again when it changes.',
+    programs: COLLECTOR,
+  },
+  'api-tls-key': {
+    kind: pathOr('own'),
+    default: 'own',
+    description: 'Private key of that certificate. A file that others can read is refused.',
+    programs: COLLECTOR,
+  },
+  'api-tls-ca': {
+    kind: pathOr('auto', 'system'),
+    default: 'auto',
+    description:
+      'Authorities in PEM, one of which must have signed the certificate of the operator API. `auto`: `<data-dir>/tls/ca.pem` if that exists, otherwise `system`: those that this machine trusts.',
+    programs: ['up', 'client'],
+  },
+  'oidc-issuer': {
+    kind: httpsUrlOrOff(),
+    default: 'off',
+    description:
+      'Issuer (OpenID Connect) whose tokens the operator API accepts as bearer tokens, exactly as in their claim `iss`; `off`: operator tokens only.',
+    programs: COLLECTOR,
+  },
+  'oidc-audience': {
+    kind: text(512),
+    default: '',
+    description: 'What the claim `aud` of these tokens must contain; often the client id. Needed with `oidc-issuer`.',
+    programs: COLLECTOR,
+  },
+  'oidc-groups-claim': {
+    kind: text(256),
+    default: 'groups',
+    description: 'Claim with the groups of a caller; dots name a member of an object, as in `realm_access.roles`.',
+    programs: COLLECTOR,
+  },
+  'oidc-roles': {
+    kind: roleMappings('viewer', 'operator', 'admin'),
+    default: '',
+    description:
+      'Roles by group: `admin:platform,operator:sre,viewer:*`. The strongest role of the groups of a caller counts; `*` is everybody with a valid token. Needed with `oidc-issuer`.',
+    programs: COLLECTOR,
+  },
+  'oidc-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description:
+      'Authorities in PEM that may have signed the certificate of the issuer; `system`: those that this machine trusts.',
+    programs: COLLECTOR,
   },
   'token-file': {
     kind: path(),

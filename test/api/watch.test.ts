@@ -5,6 +5,7 @@ import type { WatchItem } from '../../api/watch.ts';
 import { createCliClient } from '../../cli/api/connect.ts';
 import { startApi } from '../../collector/api/api.ts';
 import { sleep, systemClock } from '../../service/clock.ts';
+import { settingsWith } from '../fixture/settings.ts';
 import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow } from '../collector/store/fleet.ts';
 import { happened, shown } from '../console/finding.ts';
@@ -109,8 +110,10 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
     startApi({
       listen: { host: '127.0.0.1', port },
       fileToken: TOKEN,
+      certificate: undefined,
       operatorTokens: server.operatorTokens,
       audit: server.audit,
+      oidc: undefined,
       readAudit: () => Promise.reject(new Error('not here')),
       store: server.store,
       queries: { ask: () => Promise.resolve({ outcome: 'answered', answers: [] }) },
@@ -136,7 +139,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
     });
   const first = await start(0);
   const stop = new AbortController();
-  const client = createCliClient({ address: first.address, token: TOKEN, signal: stop.signal });
+  const client = createCliClient({ settings: await apiAt(first.address.port), token: TOKEN, signal: stop.signal });
   const items: WatchItem[] = [];
   const wait = (ms: number, signal: AbortSignal) => sleep(systemClock(), ms, signal);
   let wake = (): void => undefined;
@@ -189,11 +192,13 @@ void t.test('events that the outbox does not have any more are a gap', async (t)
   t.match(text, /event: gap\ndata: \{"after":1,"next":4\}\n\nid: 4\n/);
 });
 
+const apiAt = (port: number) => settingsWith('collector', { api: `127.0.0.1:${String(port)}` });
+
 void t.test('a wrong token', async (t) => {
   const server = await startServer(t);
   const stop = new AbortController();
   const client = createCliClient({
-    address: { host: '127.0.0.1', port: server.port },
+    settings: await apiAt(server.port),
     token: 'wrong',
     signal: stop.signal,
   });

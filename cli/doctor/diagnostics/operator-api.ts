@@ -14,7 +14,7 @@ export const operatorApi: InstallationDiagnostic = Object.freeze({
   title: 'operator API',
   run: async (installation: Installation) => {
     const { collector, signal } = installation;
-    const answer = await askApi(collector.api, collector.tokenFile, signal);
+    const answer = await askApi(collector, signal);
     return judge(answer, formatAddress(collector.api), installation);
   },
 });

@@ -56,7 +56,7 @@ async function examineHeld(
   const own = lockHolder(join(collector.dataDir, 'collector.lock'));
   if (own !== undefined && pids.includes(own))
     return ok(`${text}, held by the collector of this installation (process ${String(own)})`);
-  const answer = await askApi(collector.api, collector.tokenFile, signal);
+  const answer = await askApi(collector, signal);
   const [first] = holders;
   const who =
     first?.pid === undefined ? 'another program' : `${first.name ?? 'a program'} (process ${String(first.pid)})`;

@@ -48,7 +48,7 @@ export interface ApiServer {
 
 /** What a test replaces. */
 export type ServerOptions = Partial<
-  Pick<ApiOptions, 'queries' | 'sinks' | 'removeNode' | 'admission' | 'clock' | 'consoleDirectory'>
+  Pick<ApiOptions, 'certificate' | 'oidc' | 'queries' | 'sinks' | 'removeNode' | 'admission' | 'clock' | 'consoleDirectory'>
 > &
   Partial<
     Pick<
@@ -99,8 +99,10 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
   const api = await startApi({
     listen: { host: '127.0.0.1', port: 0 },
     fileToken: TOKEN,
+    certificate: options.certificate,
     operatorTokens,
     audit,
+    oidc: options.oidc,
     readAudit: (query) => readAudit(auditFiles, query),
     store,
     queries: options.queries ?? { ask: answerNothing },

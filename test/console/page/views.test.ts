@@ -37,7 +37,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     const send = page.getByRole('button', { name: 'Sign in' });
     await field.fill('not-the-token-of-this-collector-0000000000');
     await send.click();
-    await page.getByText('This is not the operator token of this collector.').waitFor();
+    await page.getByText('This is not a valid operator token of this collector.').waitFor();
     await field.fill(site.token);
     await send.click();
     await page.getByRole('heading', { level: 1, name: 'Live query' }).waitFor();
@@ -46,6 +46,20 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     t.match(stored, /expiresMs/);
     await page.reload();
     await page.getByRole('heading', { level: 1, name: 'Live query' }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You signed out.').waitFor();
+
+    const created = await fetch(`${site.url}/v1/tokens`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${site.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ role: 'viewer', name: 'reader' }),
+    });
+    const { token } = (await created.json()) as { token: string };
+    await field.fill(token);
+    await send.click();
+    await page.getByText('reader · viewer').waitFor();
+    await page.getByText(/Your role \(viewer\) does not allow this/).waitFor();
+    t.equal(await page.getByRole('button', { name: /^Run/ }).isDisabled(), true, 'a viewer runs no query');
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByText('You signed out.').waitFor();
     t.equal(await page.evaluate<string | null>('localStorage.getItem("plimsoll.session")'), null);
