@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { exportSPKI, importJWK } from 'jose';
+import type { CryptoKey } from 'jose';
 import t from 'tap';
 import type { Test } from 'tap';
 import { MAX_AGE_MS } from '../../../collector/oidc/key-cache.ts';
