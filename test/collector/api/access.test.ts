@@ -20,6 +20,8 @@ const DEMANDED: Readonly<Record<string, Role>> = Object.freeze({
   'POST /v1/join-tokens': 'operator',
   'DELETE /v1/join-tokens/{id}': 'operator',
   'GET /v1/audit': 'admin',
+  'GET /v1/authority': 'operator',
+  'POST /v1/authority/rotate': 'admin',
   'GET /v1/tokens': 'admin',
   'POST /v1/tokens': 'admin',
   'DELETE /v1/tokens/{id}': 'admin',
