@@ -22,7 +22,14 @@ async function createGuard(t: Test) {
   const sessions = createSessionTokens(RIGHT);
   const tokens = await openOperatorTokens(path, clock);
   const isFileToken = secretMatcher(RIGHT);
-  const authenticator = createAuthenticator({ isFileToken, tokens, oidc: undefined, sessions, failures: createFailureLimit(), clock });
+  const authenticator = createAuthenticator({
+    isFileToken,
+    tokens,
+    oidc: undefined,
+    sessions,
+    failures: createFailureLimit(),
+    clock,
+  });
   const outcomeOf = async (authorization: string | undefined, address = 'a') =>
     (await authenticator.authenticate(authorization, address)).outcome;
   const create = async (ttlMs = HOUR_MS) => {

@@ -48,7 +48,10 @@ export interface ApiServer {
 
 /** What a test replaces. */
 export type ServerOptions = Partial<
-  Pick<ApiOptions, 'certificate' | 'oidc' | 'queries' | 'sinks' | 'removeNode' | 'admission' | 'clock' | 'consoleDirectory'>
+  Pick<
+    ApiOptions,
+    'certificate' | 'oidc' | 'queries' | 'sinks' | 'removeNode' | 'admission' | 'clock' | 'consoleDirectory'
+  >
 > &
   Partial<
     Pick<

@@ -2,7 +2,7 @@ import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import type { CryptoKey, JWK, JWTPayload } from 'jose';
+import type { CryptoKey, JWK } from 'jose';
 import type { Test } from 'tap';
 import { issueCertificate } from '../../../service/tls/issue.ts';
 
@@ -81,7 +81,7 @@ export async function startIssuer(t: Test, nowMs: () => number = () => Date.now(
       if (key === undefined) throw new Error(`no key ${kid}`);
       const seconds = Math.floor(nowMs() / 1000);
       const all = { iss: url, aud: 'plimsoll', sub: 'u1', iat: seconds, exp: seconds + 3_600, ...claims };
-      return new SignJWT(all as JWTPayload).setProtectedHeader({ alg, kid, typ }).sign(key);
+      return new SignJWT(all).setProtectedHeader({ alg, kid, typ }).sign(key);
     },
   };
 }
