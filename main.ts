@@ -85,7 +85,10 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
     const { liveNodeSettings, openLiveNode } = await import('./agent/live-node.ts');
     const now = (): number => clock.now();
     try {
-      return { ok: true, access: await openLiveNode({ ...liveNodeSettings(settings, version), now, signal }) };
+      return {
+        ok: true,
+        access: await openLiveNode({ ...liveNodeSettings(settings, version), now, isSingleLook: true, signal }),
+      };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return { ok: false, problem: `the node cannot be read: ${reason}`, hint: 'see: --host-root, --docker-host' };

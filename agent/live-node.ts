@@ -46,6 +46,8 @@ export interface LiveNodeOptions {
   readonly dataDir: string;
   readonly agentVersion: string;
   readonly now: () => number;
+  /** true: the node is read once, and nothing is kept that only a second look would use. Default: false. */
+  readonly isSingleLook?: boolean;
   /** What the running agent uses; left out where the node is read once. */
   readonly agent?: () => AgentFact;
   /** Default: one that connects from this process. */
@@ -67,9 +69,9 @@ export function liveNodeSettings(settings: Settings, agentVersion: string): Omit
 /** The node that this process runs on. Rejects where the host root does not exist. */
 export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess> {
   const { hostRoot, dockerHost, runtimeEndpoint = '', rootlessEngines = 'no', dockerTls, nodeName } = options;
-  const { dataDir, agentVersion, signal, log, agent } = options;
+  const { dataDir, agentVersion, isSingleLook = false, signal, log, agent } = options;
   const host = createLinuxHost({ root: hostRoot, signal, log });
-  const cache = createParseCache();
+  const cache = createParseCache({ isSingleLook });
   const tls = dockerTls === undefined ? undefined : () => loadEngineTls(dockerTls);
   const openDocker = (endpoint: string): ContainerRuntime =>
     createDockerRuntime({ endpoint, tls, socketPath: socketUnder(hostRoot, endpoint, host) });

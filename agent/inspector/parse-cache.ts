@@ -10,6 +10,8 @@ import type { RoundMemory } from './round-memory.ts';
  * equal to those with one that is switched on; a test holds the inspectors to that.
  */
 export interface ParseCache extends RoundMemory {
+  /** false: about subjects other than the node itself nothing is kept, so nothing needs to be noted for the next look. */
+  readonly keepsSubjects: boolean;
   /**
    * What `parse` makes of the bytes that were read at `place` of `subject`. `parse` must depend on the bytes alone, and
    * what it returns must not be changed.
@@ -53,18 +55,22 @@ export interface CacheKey<T> {
 export interface ParseCacheOptions {
   /** false: nothing is remembered; for comparison in tests. Default: true. */
   readonly enabled?: boolean;
+  /** true: for a single look, after which nothing would be taken from what was kept of single subjects. Default: false. */
+  readonly isSingleLook?: boolean;
 }
 
 /** The subject of what is kept about the node as a whole. */
 export const NODE_SUBJECT = '';
 
 /** An empty cache. One for each node that is inspected. */
-export function createParseCache({ enabled = true }: ParseCacheOptions = {}): ParseCache {
-  return enabled ? { ...createRoundMemory(), ...createTexts(), ...createMoments(), ...createSubjects() } : DISABLED;
+export function createParseCache({ enabled = true, isSingleLook = false }: ParseCacheOptions = {}): ParseCache {
+  if (!enabled) return DISABLED;
+  return { ...createRoundMemory(), ...createTexts(), ...createMoments(), ...createSubjects(!isSingleLook) };
 }
 
 /** Holds no state. */
 const DISABLED: ParseCache = Object.freeze({
+  keepsSubjects: false,
   openRound: (host) => host,
   shared: (_host, _place, read) => read(),
   parsed: (_subject, _place, bytes, parse) => parse(bytes),
@@ -129,7 +135,9 @@ interface Subject {
 /** Bounds what stays of subjects whose end was never reported. */
 const MAX_SUBJECTS = 10_000;
 
-function createSubjects(): Pick<ParseCache, 'parsed' | 'get' | 'set' | 'delete' | 'retain'> {
+function createSubjects(
+  keepsSubjects: boolean,
+): Pick<ParseCache, 'keepsSubjects' | 'parsed' | 'get' | 'set' | 'delete' | 'retain'> {
   const known = new Map<string, Subject>();
   const about = (subject: string): Subject => {
     const before = known.get(subject);
@@ -139,8 +147,11 @@ function createSubjects(): Pick<ParseCache, 'parsed' | 'get' | 'set' | 'delete' 
     known.set(subject, fresh);
     return fresh;
   };
+  const isKept = (subject: string): boolean => keepsSubjects || subject === NODE_SUBJECT;
   return {
+    keepsSubjects,
     parsed: <T>(subject: string, place: string, bytes: Buffer, parse: (bytes: Buffer) => T): T => {
+      if (!isKept(subject)) return parse(bytes);
       const digest = hash('sha256', bytes, 'base64');
       const places = about(subject).parsed;
       const before = places.get(place);
@@ -151,7 +162,9 @@ function createSubjects(): Pick<ParseCache, 'parsed' | 'get' | 'set' | 'delete' 
       return value;
     },
     get: <T>(subject: string, { name }: CacheKey<T>) => known.get(subject)?.kept.get(name) as T | undefined,
-    set: (subject, { name }, value) => void about(subject).kept.set(name, value),
+    set: (subject, { name }, value) => {
+      if (isKept(subject)) about(subject).kept.set(name, value);
+    },
     delete: (subject) => void known.delete(subject),
     retain: (subjects) => {
       for (const subject of known.keys()) if (subject !== NODE_SUBJECT && !subjects.has(subject)) known.delete(subject);

@@ -31,8 +31,9 @@ const MAX_BYTES = 16 * 1024;
 const LISTING = /\/cgroup\.procs$/;
 const STATUS = /^\/proc\/\d+\/(?:task\/\d+\/)?status$/;
 
-/** Records what is read about the container `id` through the view that it returns. */
+/** Records what is read about the container `id` through the view that it returns, where there is a next look. */
 export function recordReads(view: NodeView, id: string): RecordingView {
+  if (!view.cache.keepsSubjects) return { view, readSet: () => undefined };
   const requests: ReadRequest[] = [];
   const results: ReadResult[] = [];
   const statuses: (string | undefined)[] = [];
