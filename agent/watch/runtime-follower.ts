@@ -21,13 +21,15 @@ export interface RuntimeFollowerOptions {
   readonly onEvent: (event: RuntimeEvent) => void;
   /** Events come again after a time in which some were lost. */
   readonly onReturn: () => void;
-  /** The stream ended, or an attempt to follow failed. */
+  /** The stream of a runtime that had answered ended, or one of the first attempts to follow it again failed. */
   readonly onUnreachable: (reason: string) => void;
 }
 
 const BACKOFF = Object.freeze({ baseMs: 500, capMs: 30_000 });
 /** A stream that lasted so long ends a row of failures. */
 const STABLE_MS = 10_000;
+/** A runtime that stops may answer a last time after its stream has ended; after some seconds nothing new is to be seen. */
+const REPORTED_FAILURES = 5;
 
 /** Begins to follow at once: every event from the moment of the call is told. */
 export function followRuntime(options: RuntimeFollowerOptions): RuntimeFollower {
@@ -36,6 +38,8 @@ export function followRuntime(options: RuntimeFollowerOptions): RuntimeFollower 
   let live = false;
   let isFirst = true;
   let failures = 0;
+  /** Attempts that failed since it was live; none is reported of a runtime that never was. */
+  let unanswered = REPORTED_FAILURES;
   let startedMs = 0;
   let cancelRetry: (() => void) | undefined;
 
@@ -46,10 +50,12 @@ export function followRuntime(options: RuntimeFollowerOptions): RuntimeFollower 
     isFirst = false;
     if (live) log.warn({ endpoint: runtime.endpoint, reason }, 'container runtime lost');
     if (live && clock.monotonic() - startedMs >= STABLE_MS) failures = 0;
+    if (live) unanswered = 0;
     live = false;
     cancelRetry = clock.after(fullJitter(failures, BACKOFF, random), connect);
     failures += 1;
-    options.onUnreachable(reason);
+    unanswered += 1;
+    if (unanswered <= REPORTED_FAILURES) options.onUnreachable(reason);
   };
   const connect = (): void => {
     cancelRetry = undefined;
