@@ -35,6 +35,7 @@ import { createNodeLookup } from './node-lookup.ts';
 import { keepNodeRetention } from './node-retention.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
+import { createRefusalRecorder } from './refusal-recorder.ts';
 import { openPositionGuard } from './position-guard.ts';
 import { startSessionServer } from './session/server.ts';
 import type { SessionServer } from './session/server.ts';
@@ -133,6 +134,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, eventBus, clock, log });
   steps.push({ name: 'position', close: guard.close });
   const verification = startUpkeep(options, { store, eventBus }, steps);
+  const refusals = createRefusalRecorder({ store, eventBus, clock, log });
+  steps.push({ name: 'refusals', close: refusals.settled });
   const nodes = createNodeLookup(store, eventBus);
   /** For reads that people trigger: these must not keep the store from committing. */
   const readStore: Store = { ...store, nodes: nodes.all };
@@ -233,6 +236,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     replies: queries.replies,
     onNodeAhead: guard.nodeIsAhead,
     isRevoked: admission.revocations.isRevoked,
+    onRefused: refusals.note,
     settings: { heartbeatIntervalMs },
     clock,
     log,
@@ -250,7 +254,10 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     { name: 'sessions', close: () => server.close() },
     { name: 'drain', close: () => server.drain(DRAIN_SPREAD_MS) },
   );
-  const enroll = await admission.listen((nodeId) => server.nodes().some(({ id }) => id === nodeId));
+  const enroll = await admission.listen({
+    isKnown: (nodeId) => server.nodes().some(({ id }) => id === nodeId),
+    onRefused: refusals.note,
+  });
   steps.push({ name: 'enrolment', close: admission.close });
   startNodeRetention(options, server, steps);
   if (kubernetes !== undefined)

@@ -13,7 +13,7 @@ import { openSyslogConnection } from './sink/syslog-connection.ts';
 import type { OpenedConnection } from './sink/syslog-connection.ts';
 import { loadSyslogTls } from './sink/syslog-tls.ts';
 import { createSyslogSink } from './sink/syslog.ts';
-import type { OutboxEvent } from './store/store.ts';
+import type { StoredEvent } from './store/store.ts';
 
 /** What sinks are made with. */
 export interface SinkParts {
@@ -25,7 +25,7 @@ export interface SinkParts {
   readonly standardOutput: NodeJS.WritableStream;
 }
 
-type Render = (batch: readonly OutboxEvent[]) => Promise<readonly OcsfEvent[]>;
+type Render = (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
 
 /** Names of the sinks that the settings turn on: those of their cursors. */
 export function sinkNames({ sinkNdjson, sinkSyslog }: Settings): readonly string[] {

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../service/clock.ts';
 import type { EventBus, NodeItem } from '../store/event-bus.ts';
-import type { OutboxEvent, Store } from '../store/store.ts';
+import { isFindingEvent } from '../store/store.ts';
+import type { OutboxEvent, Store, StoredEvent } from '../store/store.ts';
 import { presentEvent, presentNodeState } from './present.ts';
 import type { ControlLookup } from './present.ts';
 
@@ -167,13 +168,14 @@ function isUpToDate(stream: State, options: EventStreamOptions, shown: number): 
   return true;
 }
 
-/** What the next event is on the wire; it counts as sent from then on. */
-function textOf(stream: State, { controlsOf }: EventStreamOptions, event: OutboxEvent): string {
+/** What the next event is on the wire, empty for a refusal, which only sinks get; it counts as sent from then on. */
+function textOf(stream: State, { controlsOf }: EventStreamOptions, event: StoredEvent): string {
   // The first event after a claimed position must be the next one; otherwise what was between is not there any more.
   const gap = stream.claimed && event.position !== stream.position + 1 ? gapText(stream.position, event.position) : '';
-  const data = JSON.stringify(presentEvent(event, controlsOf));
   stream.position = event.position;
   stream.claimed = false;
+  if (!isFindingEvent(event)) return gap;
+  const data = JSON.stringify(presentEvent(event, controlsOf));
   return `${gap}id: ${String(event.position)}\nevent: finding\ndata: ${data}\n\n`;
 }
 

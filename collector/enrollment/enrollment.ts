@@ -59,6 +59,8 @@ export type EnrollmentResult =
       readonly code: 'invalid' | 'unauthorized' | 'nodeExists' | 'attestedOnly' | 'notConfigured' | 'unavailable';
       readonly reason: string;
       readonly detail?: string;
+      /** The attested node, where it was refused in spite of that. */
+      readonly nodeId?: string;
     };
 
 /** Decides who gets which certificate. */
@@ -152,7 +154,7 @@ export function createEnrollment(options: EnrollmentOptions): Enrollment {
         return { ok: false, code: attested.code, reason: ATTEST[attested.code], detail: attested.reason };
       const { pod, ...node } = attested.node;
       const { nodeId } = node;
-      if (revocations.isBarred(nodeId)) return { ok: false, code: 'unauthorized', reason: barred(nodeId) };
+      if (revocations.isBarred(nodeId)) return { ok: false, code: 'unauthorized', reason: barred(nodeId), nodeId };
       const signed = await sign(csr, node);
       if (signed.ok) log.info({ ...node, pod }, 'a Kubernetes node was attested and got a certificate');
       return signed;

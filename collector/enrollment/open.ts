@@ -4,6 +4,7 @@ import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
+import type { RefusalNote } from '../refusal-recorder.ts';
 import { addressError, StartError } from '../start-error.ts';
 import type { TlsKeeper } from '../tls/tls-keeper.ts';
 import { createEnrollment } from './enrollment.ts';
@@ -19,8 +20,15 @@ export interface NodeAdmission {
   readonly tokens: JoinTokens;
   readonly revocations: Revocations;
   /** Opens the enrolment listener. Resolves to its address, or to undefined where the setting `enroll` is `off`. */
-  readonly listen: (isKnown: (nodeId: string) => boolean) => Promise<Address | undefined>;
+  readonly listen: (use: NodeAdmissionUse) => Promise<Address | undefined>;
   readonly close: () => Promise<void>;
+}
+
+/** What the enrolment listener asks and tells. */
+export interface NodeAdmissionUse {
+  /** Does the collector know this node already? */
+  readonly isKnown: (nodeId: string) => boolean;
+  readonly onRefused?: (refusal: RefusalNote) => void;
 }
 
 /** What admission works with. */
@@ -48,7 +56,7 @@ export async function openNodeAdmission({
   return {
     tokens,
     revocations,
-    listen: async (isKnown) => {
+    listen: async ({ isKnown, ...more }) => {
       const { enroll } = settings;
       if (enroll === 'off') return undefined;
       // Without the key every request would fail, and use its join token up.
@@ -71,11 +79,16 @@ export async function openNodeAdmission({
         clock,
         log,
       });
-      const server = await startEnrollmentServer({ listen: enroll, tls: tls.current, enrollment, clock, log }).catch(
-        (error: unknown) => {
-          throw addressError(formatAddress(enroll), 'enroll', error);
-        },
-      );
+      const server = await startEnrollmentServer({
+        listen: enroll,
+        tls: tls.current,
+        enrollment,
+        ...more,
+        clock,
+        log,
+      }).catch((error: unknown) => {
+        throw addressError(formatAddress(enroll), 'enroll', error);
+      });
       tls.onChange(server.useTls);
       close = server.close;
       return server.address;

@@ -11,6 +11,7 @@ import { MAX_CSR_LENGTH } from '../../service/tls/signing-request.ts';
 import { parseCertificates } from '../../service/tls/pem-file.ts';
 import type { ListenerTls } from '../tls/tls-keeper.ts';
 import { createFailureLimit } from '../api/failure-limit.ts';
+import type { RefusalNote } from '../refusal-recorder.ts';
 import { createConnectionLimit } from '../session/connection-limit.ts';
 import { nodeIdentity } from '../../service/tls/node-identity.ts';
 import type { Enrollment, EnrollmentResult } from './enrollment.ts';
@@ -24,6 +25,8 @@ export interface EnrollmentServerOptions {
   /** Asked again after {@link EnrollmentServer.useTls}. */
   readonly tls: () => ListenerTls;
   readonly enrollment: Enrollment;
+  /** A certificate was refused. */
+  readonly onRefused?: (refusal: RefusalNote) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -104,10 +107,19 @@ function contextOf({ ca, cert, key, serverCa }: ListenerTls) {
   return { ca, cert: `${cert}\n${serverCa}`, key, minVersion: 'TLSv1.3' } as const;
 }
 
-function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: EnrollmentServerOptions): void {
+function addRoutes(server: FastifyInstance, options: EnrollmentServerOptions): void {
+  const { enrollment, tls, clock, log } = options;
   const failures = createFailureLimit();
-  const answer = (reply: FastifyReply, request: FastifyRequest, result: EnrollmentResult): FastifyReply => {
+  const answer = (
+    reply: FastifyReply,
+    request: FastifyRequest,
+    result: EnrollmentResult,
+    refused: Pick<RefusalNote, 'operation' | 'nodeId'>,
+  ): FastifyReply => {
     if (result.ok) return reply.send({ certificate: result.certificatePem, authority: result.authorityPem });
+    // What the collector could not decide, or is not set up for, is not the fault of the sender.
+    if (result.code !== 'unavailable' && result.code !== 'notConfigured')
+      options.onRefused?.({ ...refused, address: request.ip, reason: result.detail ?? result.reason });
     const limit = result.code === 'unauthorized' ? failures.note(request.ip, clock.monotonic()) : undefined;
     if (limit?.outcome === 'limited')
       return refuse(
@@ -124,16 +136,31 @@ function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: Enr
   server.post('/v1/enroll', async (request, reply) => {
     const body = enrollBody.parse(request.body);
     if (!body.ok) return refuse(reply, 'invalid', 'the body must have joinToken, nodeId and csr');
-    return answer(reply, request, await enrollment.enroll(body.value));
+    return answer(reply, request, await enrollment.enroll(body.value), {
+      operation: 'enroll',
+      nodeId: body.value.nodeId,
+    });
   });
   server.post('/v1/renew', async (request, reply) => {
     const body = renewBody.parse(request.body);
     if (!body.ok) return refuse(reply, 'invalid', 'the body must have csr');
     const identity = nodeIdentity(acceptedCertificate(request.raw.socket as TLSSocket, tls().ca, clock.now())?.raw);
-    if (!identity.ok) return answer(reply, request, { ok: false, code: 'unauthorized', reason: identity.problem });
+    if (!identity.ok)
+      return answer(
+        reply,
+        request,
+        { ok: false, code: 'unauthorized', reason: identity.problem },
+        {
+          operation: 'renew',
+          nodeId: '',
+        },
+      );
     const { nodeId, clusterId, nodeName, validFromMs } = identity;
     const node = { nodeId, clusterId, nodeName };
-    return answer(reply, request, await enrollment.renew({ node, validFromMs, csr: body.value.csr }));
+    return answer(reply, request, await enrollment.renew({ node, validFromMs, csr: body.value.csr }), {
+      operation: 'renew',
+      nodeId,
+    });
   });
   const attesting = createConcurrencyLimit(MAX_ATTESTATIONS, MAX_ATTESTATIONS_OF_ADDRESS);
   server.post('/v1/attest', async (request, reply) => {
@@ -143,7 +170,8 @@ function addRoutes(server: FastifyInstance, { enrollment, tls, clock, log }: Enr
     if (release === undefined)
       return refuse(reply.header('retry-after', 5), 'limited', 'too many attestations at a time; try again');
     try {
-      return answer(reply, request, await enrollment.attest(body.value));
+      const result = await enrollment.attest(body.value);
+      return answer(reply, request, result, { operation: 'attest', nodeId: result.ok ? '' : (result.nodeId ?? '') });
     } finally {
       release();
     }

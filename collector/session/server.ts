@@ -3,6 +3,7 @@ import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
+import type { RefusalNote } from '../refusal-recorder.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 import type { RepairedNode } from '../store/verification.ts';
@@ -40,6 +41,8 @@ export interface SessionServerOptions {
   readonly onNodeAhead: (nodeId: string) => Promise<void>;
   /** Is a certificate of this node revoked, whose validity starts at `validFromMs`? */
   readonly isRevoked: (nodeId: string, validFromMs: number) => boolean;
+  /** A session was refused, or another agent uses the identity of a node. */
+  readonly onRefused?: (refusal: RefusalNote) => void;
   /** What differs from DEFAULT_SESSION_SETTINGS. */
   readonly settings?: Partial<SessionSettings>;
   /** What differs from DEFAULT_QUOTA. */
@@ -124,10 +127,17 @@ export async function startSessionServer(options: SessionServerOptions): Promise
   const restored = new Map<string, RestoredNode>();
   let closing = false;
 
+  const noteRefusal = (nodeId: string, peer: string, reason: string): void => {
+    const address = peer.slice(0, peer.lastIndexOf(':')).replaceAll(/[[\]]/g, '');
+    options.onRefused?.({ operation: 'session', nodeId, address, reason });
+  };
   const onOpen = (session: OpenSession): Ending | undefined => {
     const { nodeId, peer, run } = session;
     const old = open.get(nodeId);
-    if (!identities.admit(nodeId, run, old?.run)) return OTHER_AGENT;
+    if (!identities.admit(nodeId, run, old?.run)) {
+      noteRefusal(nodeId, peer, OTHER_AGENT.details);
+      return OTHER_AGENT;
+    }
     open.set(nodeId, session);
     if (old === undefined) return undefined;
     log.warn({ nodeId, peer, replaced: old.peer }, 'a second session of a node replaces the first');
@@ -173,6 +183,9 @@ export async function startSessionServer(options: SessionServerOptions): Promise
       : { code: status.UNAUTHENTICATED, details: identity.problem };
     if (!identity.ok || ending !== undefined) {
       log.warn({ peer: call.getPeer(), ...ending }, 'a session was refused');
+      // Others are refused for lack of room, which says nothing about them.
+      if (ending?.code === status.UNAUTHENTICATED)
+        noteRefusal(identity.ok ? identity.nodeId : '', call.getPeer(), ending.details);
       call.emit('error', Object.assign(new Error(ending?.details), ending));
       return;
     }

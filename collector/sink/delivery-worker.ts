@@ -3,7 +3,7 @@ import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { EventBus } from '../store/event-bus.ts';
-import type { OutboxEvent, Store } from '../store/store.ts';
+import type { StoredEvent, Store } from '../store/store.ts';
 import { openDelivery } from './delivery.ts';
 import type { Delivered } from './delivery.ts';
 import type { Sink } from './sink.ts';
@@ -117,7 +117,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
   const step = async (failures: number): Promise<number | undefined> => {
     if (!known) progress.position = progress.accepted = progress.counted = await store.cursor(sink.name);
     known = true;
-    const batch: readonly OutboxEvent[] = await store.outbox(progress.accepted, BATCH);
+    const batch: readonly StoredEvent[] = await store.outbox(progress.accepted, BATCH);
     progress.behind = batch.length;
     if (batch.length === 0) {
       const isAcknowledged = progress.accepted === progress.position;

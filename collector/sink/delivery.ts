@@ -1,11 +1,11 @@
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { OutboxEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/store.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 
 /** Events that a sink has accepted, in order, and those that it will never accept. */
 export interface Delivered {
-  readonly batch: readonly OutboxEvent[];
+  readonly batch: readonly StoredEvent[];
   readonly rejected: readonly string[];
   /** Position up to which nothing is sent again; undefined: everything accepted so far. */
   readonly acknowledged: number | undefined;
@@ -17,7 +17,7 @@ export type DeliveryEnd = { readonly outcome: 'ok' } | Extract<SinkOutcome, { re
 /** Delivers batches to one sink. */
 export interface Delivery {
   /** Delivers a batch in order; an empty one requests acknowledgement of what was accepted. One at a time. */
-  readonly deliver: (batch: readonly OutboxEvent[]) => Promise<DeliveryEnd>;
+  readonly deliver: (batch: readonly StoredEvent[]) => Promise<DeliveryEnd>;
 }
 
 /** What a delivery needs. */
@@ -39,7 +39,7 @@ const SILENCE_MS = 30_000;
  * sent again.
  */
 export function openDelivery({ sink, clock, log, onDelivered, onSilence }: DeliveryOptions): Delivery {
-  const send = async (batch: readonly OutboxEvent[]): Promise<SinkOutcome> => {
+  const send = async (batch: readonly StoredEvent[]): Promise<SinkOutcome> => {
     const cancel = clock.after(SILENCE_MS, () => onSilence(SILENCE_MS));
     try {
       return await sink.send(batch);
@@ -47,12 +47,12 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
       cancel();
     }
   };
-  const reject = async (batch: readonly OutboxEvent[], uids: readonly string[], reason: string): Promise<void> => {
+  const reject = async (batch: readonly StoredEvent[], uids: readonly string[], reason: string): Promise<void> => {
     const rejected = batch.map(({ uid }) => uid).filter((uid) => uids.includes(uid));
     log.error({ sink: sink.name, events: uids, reason }, 'the sink rejected these events; they are not sent again');
     await onDelivered({ batch, rejected, acknowledged: undefined });
   };
-  const deliver = async (batch: readonly OutboxEvent[]): Promise<DeliveryEnd> => {
+  const deliver = async (batch: readonly StoredEvent[]): Promise<DeliveryEnd> => {
     const outcome = await send(batch);
     switch (outcome.outcome) {
       case 'ok':

@@ -1,5 +1,5 @@
 import { errorCode } from '../../service/files.ts';
-import type { OutboxEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/store.ts';
 import { toLine } from './line.ts';
 import type { OcsfEvent } from './ocsf.ts';
 import { openRotatedFile } from './rotated-file.ts';
@@ -15,7 +15,7 @@ export type NdjsonTarget =
 export interface NdjsonOptions {
   readonly name: string;
   readonly target: NdjsonTarget;
-  readonly render: (batch: readonly OutboxEvent[]) => Promise<readonly OcsfEvent[]>;
+  readonly render: (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
 }
 
 /** A full, read-only or absent disk is looked at again after this time: there is no notification of its return. */
@@ -30,7 +30,7 @@ export function createNdjsonSink({ name, target, render }: NdjsonOptions): Sink 
   const out = target.kind === 'file' ? openRotatedFile(target) : openStream(target.stream);
   let closed = false;
   let sending: Promise<unknown> = Promise.resolve();
-  const send = async (batch: readonly OutboxEvent[]): Promise<SinkOutcome> => {
+  const send = async (batch: readonly StoredEvent[]): Promise<SinkOutcome> => {
     const lines = (await render(batch)).map(toLine);
     try {
       await out.append(lines);

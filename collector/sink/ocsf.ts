@@ -1,11 +1,20 @@
 import { controlsOf } from '../../posture/benchmark/benchmark.ts';
 import type { Check } from '../../posture/check/check.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
-import type { FindingAction, NodeRow, OutboxEvent, StoredFinding } from '../store/store.ts';
+import { isFindingEvent } from '../store/store.ts';
+import type {
+  FindingAction,
+  NodeRow,
+  OutboxEvent,
+  RefusalEvent,
+  RefusedOperation,
+  StoredEvent,
+  StoredFinding,
+} from '../store/store.ts';
 
 /*
- * OCSF 1.8 Compliance Finding (class 2003): https://schema.ocsf.io/1.8.0/classes/compliance_finding. Numbers below are
- * those of its enumerations.
+ * OCSF 1.8 Compliance Finding (class 2003) and API Activity (class 6003): https://schema.ocsf.io/1.8.0/classes. Numbers
+ * below are those of their enumerations.
  */
 
 /** An event as sinks write it: plain JSON. */
@@ -22,6 +31,13 @@ export interface OcsfContext {
 }
 
 const CLASS = 2003;
+const API_ACTIVITY = 6003;
+const REFUSED = {
+  enroll: 'enrolment with a join token',
+  attest: 'enrolment with a service-account token',
+  renew: 'renewal of a certificate',
+  session: 'session',
+} as const satisfies Record<RefusedOperation, string>;
 const ACTIVITY = {
   opened: { id: 1, name: 'Create', statusId: 1, status: 'New' },
   changed: { id: 2, name: 'Update', statusId: 2, status: 'In Progress' },
@@ -49,8 +65,41 @@ const CONFIGURATION_MANAGEMENT = 8;
 /** `integer_t` of OCSF is signed and has 32 bits. */
 const MAX_INTEGER = 2 ** 31 - 1;
 
-/** One outbox event as an OCSF Compliance Finding. `metadata.uid` and `finding_info.uid` never change for it. */
-export function toOcsf(event: OutboxEvent, context: OcsfContext): OcsfEvent {
+/** One outbox event: a Compliance Finding, or API Activity for a refused request. `metadata.uid` never changes for it. */
+export function toOcsf(event: StoredEvent, context: OcsfContext): OcsfEvent {
+  return isFindingEvent(event) ? toComplianceFinding(event, context) : toApiActivity(event, context);
+}
+
+/** A refused request as OCSF API Activity (class 6003): a node tried to create a certificate or a session. */
+function toApiActivity(event: RefusalEvent, { version, nowMs, node }: OcsfContext): OcsfEvent {
+  const { operation, nodeId, address, reason, suppressed } = event;
+  const known = nodeId === '' ? undefined : node(nodeId);
+  return {
+    activity_id: 1,
+    activity_name: 'Create',
+    category_uid: 6,
+    category_name: 'Application Activity',
+    class_uid: API_ACTIVITY,
+    class_name: 'API Activity',
+    type_uid: API_ACTIVITY * 100 + 1,
+    type_name: 'API Activity: Create',
+    time: event.atMs,
+    severity_id: SEVERITY.medium.id,
+    severity: SEVERITY.medium.name,
+    status_id: 2,
+    status: 'Failure',
+    status_detail: reason,
+    message: `${REFUSED[operation]} refused: ${reason}`,
+    ...(suppressed > 0 && { count: suppressed + 1 }),
+    metadata: { ...metadataOf(event, { version, nowMs }), log_name: 'plimsoll-refusals' },
+    actor: { app_name: 'plimsoll-agent', ...(nodeId !== '' && { app_uid: nodeId }) },
+    api: { operation, service: { name: 'plimsoll-collector' } },
+    src_endpoint: { ip: address, ...(known && { name: known.name }) },
+    unmapped: { suppressed },
+  };
+}
+
+function toComplianceFinding(event: OutboxEvent, context: OcsfContext): OcsfEvent {
   const { finding } = event;
   const activity = ACTIVITY[event.action];
   const severity = SEVERITY[finding.severity];
@@ -89,7 +138,7 @@ export function toOcsf(event: OutboxEvent, context: OcsfContext): OcsfEvent {
   };
 }
 
-function metadataOf(event: OutboxEvent, { version, nowMs }: OcsfContext): OcsfEvent {
+function metadataOf(event: StoredEvent, { version, nowMs }: Pick<OcsfContext, 'version' | 'nowMs'>): OcsfEvent {
   return {
     version: '1.8.0',
     uid: event.uid,

@@ -1,4 +1,4 @@
-import type { OutboxEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/store.ts';
 
 /** The `Sink` port: delivers events to a receiver. It never throws for what a receiver does. */
 export interface Sink {
@@ -8,7 +8,7 @@ export interface Sink {
    * Sends the next events, in order; one call at a time. An empty batch requests acknowledgement of what was accepted.
    * After `retry` and `pause` everything that is not acknowledged is sent again; after `close` the outcome is `retry`.
    */
-  readonly send: (batch: readonly OutboxEvent[]) => Promise<SinkOutcome>;
+  readonly send: (batch: readonly StoredEvent[]) => Promise<SinkOutcome>;
   /** Closes the connection to the receiver, whatever it does; may be called again. */
   readonly close: () => Promise<void>;
 }

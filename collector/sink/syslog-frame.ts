@@ -1,5 +1,6 @@
 import type { Severity } from '../../posture/verdict.ts';
-import type { OutboxEvent } from '../store/store.ts';
+import { isFindingEvent } from '../store/store.ts';
+import type { RefusalEvent, StoredEvent } from '../store/store.ts';
 import { safeJson } from '../../api/safe.ts';
 import { shorterVersions } from './ocsf-shorter.ts';
 import type { OcsfEvent } from './ocsf.ts';
@@ -31,9 +32,10 @@ const ELEMENT = 'plimsoll@32473';
  * The frame of an event: one RFC 5424 message whose text is the OCSF event as JSON, never cut, but rendered shorter if
  * it has more than `maxBytes`. Undefined if not even its summary fits.
  */
-export function toFrame(event: OutboxEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer | undefined {
+export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer | undefined {
   const whole = messageOf(event, ocsf, options);
   if (whole.length <= options.maxBytes) return frameOf(whole);
+  if (!isFindingEvent(event)) return undefined;
   for (const shorter of shorterVersions(ocsf)) {
     const message = messageOf(event, shorter, options);
     if (message.length <= options.maxBytes) return frameOf(message);
@@ -41,7 +43,9 @@ export function toFrame(event: OutboxEvent, ocsf: OcsfEvent, options: FrameOptio
   return undefined;
 }
 
-function messageOf({ uid, action, atMs, finding }: OutboxEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {
+function messageOf(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {
+  if (!isFindingEvent(event)) return refusalMessage(event, ocsf, options);
+  const { uid, action, atMs, finding } = event;
   const { nodeId, nodeName, check, verdict, severity } = finding;
   return formatMessage({
     facility: options.facility,
@@ -53,6 +57,25 @@ function messageOf({ uid, action, atMs, finding }: OutboxEvent, ocsf: OcsfEvent,
     msgId: `finding-${action}`,
     // The node is here too: some receivers put the sender's name in place of HOSTNAME.
     element: { id: ELEMENT, parameters: { node: nodeId, name: nodeName, uid, check, verdict, action } },
+    text: safeJson(ocsf),
+  });
+}
+
+/** A refusal: HOSTNAME is the node that the sender claimed to be, where it named one. */
+function refusalMessage(
+  { uid, atMs, nodeId, address, operation }: RefusalEvent,
+  ocsf: OcsfEvent,
+  { facility, procId }: FrameOptions,
+): Buffer {
+  return formatMessage({
+    facility,
+    severity: SEVERITIES.medium,
+    atMs,
+    hostname: nodeId,
+    appName: 'plimsoll',
+    procId,
+    msgId: `refusal-${operation}`,
+    element: { id: ELEMENT, parameters: { node: nodeId, address, uid, action: operation } },
     text: safeJson(ocsf),
   });
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../service/clock.ts';
-import type { OutboxEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/store.ts';
 import type { OcsfEvent } from './ocsf.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 import type { OpenedConnection, SyslogConnection } from './syslog-connection.ts';
@@ -12,7 +12,7 @@ export interface SyslogOptions {
   readonly name: string;
   readonly clock: Clock;
   /** Makes the events of a batch, in order. */
-  readonly render: (batch: readonly OutboxEvent[]) => Promise<readonly OcsfEvent[]>;
+  readonly render: (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
   readonly frame: FrameOptions;
   /** Opens a connection to the receiver; never rejects. */
   readonly open: () => Promise<OpenedConnection>;
@@ -100,7 +100,7 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
     busyMs = 0;
     return { outcome: 'retry', afterMs: RETRY_MS, reason, acknowledged: window.acknowledged() };
   };
-  const send = async (batch: readonly OutboxEvent[]): Promise<SinkOutcome> => {
+  const send = async (batch: readonly StoredEvent[]): Promise<SinkOutcome> => {
     if (closed) return { outcome: 'retry', afterMs: RETRY_MS, reason: CLOSED };
     const lost = connection?.lost();
     if (lost !== undefined) return failed(lost);
@@ -130,7 +130,7 @@ interface Frame {
   readonly bytes: Buffer;
 }
 
-function framesOf(batch: readonly OutboxEvent[], ocsf: readonly OcsfEvent[], options: FrameOptions) {
+function framesOf(batch: readonly StoredEvent[], ocsf: readonly OcsfEvent[], options: FrameOptions) {
   const frames: Frame[] = [];
   const tooLarge: string[] = [];
   for (const [index, event] of batch.entries()) {

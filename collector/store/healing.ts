@@ -129,6 +129,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       historyRange: healing((store) => store.historyRange),
       trend: healing((store) => store.trend),
       outbox: healing((store) => store.outbox),
+      recordRefusals: healing((store) => store.recordRefusals),
       cursor: healing((store) => store.cursor),
       advance: healing((store) => store.advance),
       raisePosition: healing((store) => store.raisePosition),

@@ -10,7 +10,7 @@ const APPLICATION_ID = 0x504c494d;
  *
  * finding.status_code: status-code.ts. finding.hash: posture/digest.ts. finding.key: key-table.ts. subject.text:
  * `kind/id`. detail: row.ts. event.action: `actionNumber` in row.ts. trend: trend.ts; minutes below `store.trend_floor`
- * were deleted. removed_node: remove-node.ts. `event` is both history and outbox: the outbox is the part above
+ * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. `event` is both history and outbox: the outbox is the part above
  * `store.outbox_floor`.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
@@ -108,6 +108,17 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     low INTEGER NOT NULL,
     info INTEGER NOT NULL,
     unknown INTEGER NOT NULL
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE refusal (
+    position INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    operation TEXT NOT NULL,
+    node TEXT NOT NULL,
+    address TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    suppressed INTEGER NOT NULL
   ) STRICT;
   `,
 ]);

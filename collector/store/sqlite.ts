@@ -5,6 +5,7 @@ import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
 import { prepareFindingGroups } from './finding-groups.ts';
 import { prepareCounts, prepareFindingQuery } from './finding-query.ts';
+import { prepareRefusalTable } from './refusal-table.ts';
 import { prepareRemoveNode } from './remove-node.ts';
 import { prepareNodeTable } from './node-table.ts';
 import { prepareCursorTable, preparePrune } from './prune.ts';
@@ -56,7 +57,15 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     history: (filter) => guarded('read history', () => statements.history(filter)),
     historyRange: () => guarded('read the range of history', statements.historyRange),
     trend: (momentsMs) => guarded('read the trend', () => statements.trend(momentsMs)),
-    outbox: (position, limit) => guarded('read the outbox', () => statements.outbox(position, limit)),
+    outbox: (position, limit) =>
+      guarded('read the outbox', () => {
+        const refusals = statements.refusals.read(position, limit);
+        const changes = statements.outbox(position, limit);
+        if (refusals.length === 0) return changes;
+        return [...changes, ...refusals].sort((one, other) => one.position - other.position).slice(0, limit);
+      }),
+    recordRefusals: (refusals) =>
+      guarded('record refusals', () => transaction(db, () => statements.refusals.write(refusals))),
     cursor: (sink) => guarded('read a cursor', () => cursors.read(sink)),
     advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),
     raisePosition: (position) =>
@@ -65,7 +74,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     prune: (sinks, historyBeforeMs) =>
       guarded('prune', async () => {
         await statements.prune(sinks, historyBeforeMs);
-        if (db.isOpen) relaxed(db, removing.prune);
+        if (!db.isOpen) return;
+        relaxed(db, removing.prune);
+        relaxed(db, statements.refusals.prune);
       }),
     verify: (nodeId) => guarded('verify the findings of a node', () => statements.verify(nodeId)),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
@@ -88,6 +99,7 @@ function prepareAll(db: DatabaseSync) {
       historyRange: prepareHistoryRange(db),
       trend: prepareTrend(db),
       outbox: prepareOutbox(db),
+      refusals: prepareRefusalTable(db),
       prune: preparePrune(db, cursors),
       removing: prepareRemoveNode(db),
       verify: prepareVerify(db),

@@ -34,7 +34,9 @@ export interface Store {
    */
   readonly trend: (momentsMs: readonly number[]) => Promise<Trend>;
   /** Outbox events after `position`, oldest first. */
-  readonly outbox: (position: number, limit: number) => Promise<readonly OutboxEvent[]>;
+  readonly outbox: (position: number, limit: number) => Promise<readonly StoredEvent[]>;
+  /** Adds events about refused requests to the outbox. Resolves to the newest position. */
+  readonly recordRefusals: (refusals: readonly Refusal[]) => Promise<number>;
   /** Position up to which a sink has delivered; 0 for a new sink. */
   readonly cursor: (sink: string) => Promise<number>;
   readonly advance: (sink: string, position: number) => Promise<void>;
@@ -237,6 +239,36 @@ export interface OutboxEvent {
   readonly finding: StoredFinding;
   /** The verdict before; undefined for a finding that is new. */
   readonly previousVerdict?: Verdict;
+}
+
+/** What was refused: a join token, a service-account token, the renewal of a certificate, or a session. */
+export type RefusedOperation = 'enroll' | 'attest' | 'renew' | 'session';
+
+/** A request of a node that the collector refused. */
+export interface Refusal {
+  readonly operation: RefusedOperation;
+  /** The node that the sender proved or claimed to be; empty: unknown. */
+  readonly nodeId: string;
+  /** Address of the sender. */
+  readonly address: string;
+  readonly reason: string;
+  readonly atMs: number;
+  /** Further refusals before this one that have no event. */
+  readonly suppressed: number;
+}
+
+/** A refusal in the outbox. It is no history, and leaves the store once every sink has it. */
+export interface RefusalEvent extends Refusal {
+  readonly position: number;
+  readonly uid: string;
+}
+
+/** Anything in the outbox. */
+export type StoredEvent = OutboxEvent | RefusalEvent;
+
+/** Is this a change of a finding? */
+export function isFindingEvent(event: StoredEvent): event is OutboxEvent {
+  return 'finding' in event;
 }
 
 /** Which history. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { isFindingEvent } from '../../collector/store/store.ts';
 import t from 'tap';
 import { createEventBus } from '../../collector/store/event-bus.ts';
 import { keepNodeRetention } from '../../collector/node-retention.ts';
@@ -74,7 +75,7 @@ await t.test('nodes that are not heard of are removed, each with a line', async 
       { nodeId: 'young' },
     ],
   );
-  const resolved = (await store.outbox(0, 100)).filter(({ cause }) => cause === 'nodeRemoved');
+  const resolved = (await store.outbox(0, 100)).filter(isFindingEvent).filter(({ cause }) => cause === 'nodeRemoved');
   t.same(
     resolved.map(({ finding }) => finding.nodeId),
     ['gone', 'young'],

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isFindingEvent } from '../../../collector/store/store.ts';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
@@ -22,7 +23,7 @@ function receiver(answers: Answer[] = []) {
   const sink: Sink = {
     name: 'receiver',
     send: async (batch) => {
-      batches.push(batch.map(({ finding }) => finding.subject.id));
+      batches.push(batch.filter(isFindingEvent).map(({ finding }) => finding.subject.id));
       const answer = answers.shift() ?? { outcome: 'ok' };
       if (answer === 'hang') {
         hanging = Promise.withResolvers();

@@ -1,7 +1,7 @@
 import { CHECKS } from '../../../posture/check/registry.ts';
 import { toOcsf } from '../../../collector/sink/ocsf.ts';
 import type { OcsfContext, OcsfEvent } from '../../../collector/sink/ocsf.ts';
-import type { OutboxEvent, StoredFinding } from '../../../collector/store/store.ts';
+import type { OutboxEvent, StoredEvent, StoredFinding } from '../../../collector/store/store.ts';
 import { finding, nodeRow, T0 } from '../store/fleet.ts';
 
 const CONTEXT: OcsfContext = {
@@ -38,12 +38,12 @@ export function events(from: number, to: number, over: Partial<StoredFinding> = 
 }
 
 /** The OCSF event of an outbox event, always the same. */
-export function ocsfOf(one: OutboxEvent): OcsfEvent {
+export function ocsfOf(one: StoredEvent): OcsfEvent {
   return toOcsf(one, CONTEXT);
 }
 
 /** What a collector gives its sinks. */
-export async function render(batch: readonly OutboxEvent[]): Promise<readonly OcsfEvent[]> {
+export async function render(batch: readonly StoredEvent[]): Promise<readonly OcsfEvent[]> {
   return batch.map(ocsfOf);
 }
 

@@ -63,7 +63,7 @@ async function startFleet(t: Test) {
   const opened = await openKeeper(t, { 'data-dir': dataDir });
   const { settings, clock, keeper, log } = opened;
   const admission = await openNodeAdmission({ settings, tls: keeper, attestToken: undefined, clock, log });
-  const enroll = (await admission.listen(() => false)) as Address;
+  const enroll = (await admission.listen({ isKnown: () => false })) as Address;
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
   const server = await startSessionServer({
     listen: settings.listen,
