@@ -59,8 +59,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     trend: (momentsMs) => guarded('read the trend', () => statements.trend(momentsMs)),
     outbox: (position, limit) =>
       guarded('read the outbox', () => {
-        const refusals = statements.refusals.read(position, limit);
         const changes = statements.outbox(position, limit);
+        const refusals = statements.refusals.read(position, limit);
         if (refusals.length === 0) return changes;
         return [...changes, ...refusals].sort((one, other) => one.position - other.position).slice(0, limit);
       }),

@@ -54,7 +54,7 @@ void t.test('refusals are events between those of findings, bounded in number, a
   await recorder.settled();
   const [last] = await store.outbox(62, 10);
   t.match(last, { suppressed: 445, nodeId: 'n1' }, 'the next one says how many had none');
-  const all = (await store.outbox(0, 1000)).filter((event) => !isFindingEvent(event));
+  const all = (await store.outbox(0, 1000)).flatMap((event) => (isFindingEvent(event) ? [] : [event]));
   t.equal(
     all.reduce((sum, { suppressed }) => sum + suppressed + 1, 0),
     551,
