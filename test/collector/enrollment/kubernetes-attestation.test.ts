@@ -11,6 +11,7 @@ import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
 import { createAttestation } from '../../../collector/enrollment/kubernetes-attestation.ts';
 import { openRevocations } from '../../../collector/enrollment/revocations.ts';
 import { startEnrollmentServer } from '../../../collector/enrollment/server.ts';
+import type { RefusalNote } from '../../../collector/refusal-recorder.ts';
 import { createKubernetesApi } from '../../../collector/kubernetes/api-client.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { issueCertificate } from '../../../service/tls/issue.ts';
@@ -93,6 +94,8 @@ async function startFleet(t: Test) {
     clock,
     log,
   });
+  const refused: RefusalNote[] = [];
+  const onRefused = (refusal: RefusalNote): void => void refused.push(refusal);
   const tls = { ca: ca.certificatePem, cert: server.certificatePem, key: server.keyPem, serverCa: ca.certificatePem };
   const listener = await startEnrollmentServer({
     listen: { host: '127.0.0.1', port: 0 },
@@ -114,7 +117,7 @@ async function startFleet(t: Test) {
     tlsCert: join(files, 'agent.pem'),
     tlsKey: join(files, 'agent-key.pem'),
   };
-  return { ...cluster, directory, ca, revocations, logged, listener, settings, log, clock };
+  return { ...cluster, directory, ca, refused, revocations, logged, listener, settings, log, clock };
 }
 
 void t.test('the identity is that of the node on which the pod of the token runs', async (t) => {
@@ -245,6 +248,7 @@ void t.test('an agent gets a certificate for its node, whatever its signing requ
   writeFileSync(settings.kubernetesTokenFile, 'not a token');
   t.match(await attest(settings), { ok: false, reason: /the log of the collector has the reason/ });
   t.match(logged.at(-1), { level: 'warn', fields: { reason: /not a service-account token/ } });
+  t.match(fleet.refused, [{ operation: 'attest', address: '127.0.0.1', reason: /not a service-account token/ }]);
   t.match(
     await attestAtStart({ settings, clock, random: () => 0, log, signal }),
     { nodeId: NODE_UID },
@@ -265,6 +269,7 @@ void t.test('renewal attests again; a certificate alone does not renew', async (
   };
   const { csrPem } = await createSigningRequest();
   t.match(await requestRenewal(fleet.listener.address, own, csrPem), { ok: false, reason: /token of its pod/ });
+  t.match(fleet.refused, [{ operation: 'renew', nodeId: NODE_UID }]);
 
   // The machine was registered again: its Node object has another uid.
   const uid = NODE_UID.replace('8', '9');
@@ -279,6 +284,7 @@ void t.test('a revoked node is not attested until it is readmitted', async (t) =
   t.match(await attest(settings), { ok: true });
   await revocations.revoke(NODE_UID, Date.now());
   t.match(await attest(settings), { ok: false, reason: /revoked; to let it in again: plimsoll nodes readmit/ });
+  t.match(fleet.refused, [{ operation: 'attest', nodeId: NODE_UID, reason: /revoked/ }]);
   t.ok((await openRevocations(join(fleet.directory, 'revoked.json'))).isBarred(NODE_UID), 'also after a restart');
   t.equal(await revocations.readmit('nobody'), false);
   t.equal(await revocations.readmit(NODE_UID), true);
