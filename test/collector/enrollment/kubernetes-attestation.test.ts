@@ -101,6 +101,7 @@ async function startFleet(t: Test) {
     listen: { host: '127.0.0.1', port: 0 },
     tls: () => tls,
     enrollment,
+    onRefused,
     clock,
     log,
   });
