@@ -36,7 +36,7 @@ export function prepareRefusalTable(db: DatabaseSync): RefusalTable {
     read: (position, limit) => {
       const { id } = storeRow();
       const rows = select.all(position, limit) as unknown as readonly Omit<RefusalEvent, 'uid'>[];
-      return rows.map((row) => ({ ...row, uid: eventUid(id, row.position, row.atMs) }));
+      return rows.map((row) => Object.assign(row, { uid: eventUid(id, row.position, row.atMs) }));
     },
     prune: () => void remove.run(),
   };
