@@ -7,13 +7,15 @@ import type { Test } from 'tap';
 import { createAttestation } from '../../collector/enrollment/kubernetes-attestation.ts';
 import { accessFromKubeconfig } from '../../collector/kubernetes/access.ts';
 import { createKubernetesApi } from '../../collector/kubernetes/api-client.ts';
+import { cannotRunCluster, startCluster } from './cluster.ts';
 
-/**
+/*
  * Attestation against a real API server: tokens that it issued, and a collector with no more rights than the manual asks
- * for. `PLIMSOLL_TEST_KUBECONFIG` names the kubeconfig of an administrator; the pods need not start.
+ * for. The pods need not start.
  */
-const kubeconfig = process.env['PLIMSOLL_TEST_KUBECONFIG'] ?? '';
-const skip = kubeconfig === '' ? 'PLIMSOLL_TEST_KUBECONFIG names no cluster' : false;
+const skip = cannotRunCluster();
+/** The kubeconfig of an administrator. */
+let kubeconfig = '';
 const NAMESPACE = `plimsoll-test-${String(process.pid)}`;
 const AUDIENCE = 'plimsoll-collector';
 
@@ -111,6 +113,7 @@ async function openAttestation(t: Test) {
 }
 
 void t.test('a real API server confirms the pod of an agent, and nothing else', { skip }, async (t) => {
+  kubeconfig = String((await startCluster()).environment['KUBECONFIG']);
   t.teardown(() => {
     kubectl('', 'delete', 'clusterrole,clusterrolebinding', NAMESPACE, '--wait=false');
     kubectl('', 'delete', 'namespace', NAMESPACE, '--wait=false');
