@@ -110,7 +110,7 @@ void t.test('signing in, and what is said when it does not work', async (t) => {
   t.match(await signIn(api, { code: 'used' }), {
     message: /used before or is older than five minutes.*plimsoll console/,
   });
-  t.match(await signIn(api, { token: 'wrong' }), { message: 'This is not the operator token of this collector.' });
+  t.match(await signIn(api, { token: 'wrong' }), { message: 'This is not a valid operator token of this collector.' });
   t.match(await signIn(api, { token: 'many' }), { message: /Wait 30 s/ });
 });
 

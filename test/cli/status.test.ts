@@ -110,6 +110,6 @@ void t.test('a collector that cannot be asked: what was tried, and what to do', 
   t.equal(wrong.code, 2);
   t.match(
     wrong.stderr,
-    /does not accept this operator token\n {2}name the token file .*\n {2}tried .*\n {2}plimsoll doctor/,
+    /does not accept this operator token: the token is not valid\n {2}name the token file .*\n {2}tried .*\n {2}plimsoll doctor/,
   );
 });

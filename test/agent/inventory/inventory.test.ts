@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
@@ -83,23 +83,24 @@ void t.test('the id of the node', async (t) => {
   for (const unset of ['', '\n', 'uninitialized\n', `${'0'.repeat(32)}\n`, 'short\n', `${id}${id}\n`]) {
     const root = of(unset);
     const host = createLinuxHost({ root });
-    const file = join(root, 'data/node-id');
+    const file = join(root, 'agent/node-id');
     const [first, second] = await Promise.all([
-      nodeId(host, () => keptNodeId(file)),
-      nodeId(host, () => keptNodeId(file)),
+      nodeId(host, () => keptNodeId(root)),
+      nodeId(host, () => keptNodeId(root)),
     ]);
     t.match(first, /^[0-9a-f]{32}$/, JSON.stringify(unset));
     t.equal(first, second, 'the same for both that asked at once');
-    t.equal(await nodeId(host, () => keptNodeId(file)), first, 'kept');
-    t.strictSame(readdirSync(join(root, 'data')), ['node-id']);
+    t.equal(await nodeId(host, () => keptNodeId(root)), first, 'kept');
+    t.strictSame(readdirSync(join(root, 'agent')), ['node-id']);
     t.equal(statSync(file).mode & 0o777, 0o600);
-    t.equal(statSync(join(root, 'data')).mode & 0o777, 0o700);
+    t.equal(statSync(join(root, 'agent')).mode & 0o777, 0o700);
   }
   const root = of('');
-  t.match(await keptNodeId('/proc/none/node-id'), /^[0-9a-f]{32}$/, 'cannot be kept');
-  writeFileSync(join(root, 'node-id'), 'damaged');
-  const anew = await keptNodeId(join(root, 'node-id'));
-  t.equal(await keptNodeId(join(root, 'node-id')), anew, 'a damaged one is replaced');
+  t.match(await keptNodeId('/proc/none'), /^[0-9a-f]{32}$/, 'cannot be kept');
+  mkdirSync(join(root, 'agent'));
+  writeFileSync(join(root, 'agent/node-id'), 'damaged');
+  const anew = await keptNodeId(root);
+  t.equal(await keptNodeId(root), anew, 'a damaged one is replaced');
 });
 
 void t.test('the name of another node than ours', async (t) => {
