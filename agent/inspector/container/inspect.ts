@@ -216,7 +216,9 @@ function noteOutcome(access: NodeAccess, container: KnownContainer, inspection: 
 }
 
 function noteFailure({ failedLooks, runtime, now }: NodeAccess, container: KnownContainer, reason: string): void {
-  failedLooks.record({ kind: 'container', ...container, engine: runtime.endpoint, reason }, now());
+  // Field by field: a container that was seen before has a `kind` of its own.
+  const { id, name, imageId, pid } = container;
+  failedLooks.record({ kind: 'container', id, name, imageId, pid, engine: runtime.endpoint, reason }, now());
 }
 
 /**
