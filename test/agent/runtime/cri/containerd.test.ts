@@ -10,6 +10,7 @@ import type { RuntimeEvent } from '../../../../agent/runtime/runtime.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
 import type { ContainerFact } from '../../../../posture/fact/container.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
+import { unobservedListSchema } from '../../../../posture/fact/unobserved.ts';
 import type { Finding } from '../../../../posture/finding.ts';
 import { judgeAll } from '../../../../posture/judge.ts';
 import { liveNode } from '../../inspector/live-node.ts';
@@ -17,11 +18,11 @@ import { noContainerd, startContainerd } from './own-containerd.ts';
 import type { OwnContainerd } from './own-containerd.ts';
 
 /** This machine, with the containerd as its only further engine. */
-async function observed({ endpoint }: OwnContainerd): Promise<Facts> {
+async function observed({ endpoint }: OwnContainerd, before?: Facts): Promise<Facts> {
   const runtime = createCriRuntime({ endpoint });
   const node = liveNode('unix:///nonexistent/docker.sock');
   const engines = { named: new Set<string>(), others: () => Promise.resolve([runtime]) };
-  return observeAll({ ...node, engines });
+  return observeAll({ ...node, engines }, before);
 }
 
 function containerOf(facts: Facts, id: string): ContainerFact {
@@ -209,6 +210,23 @@ void t.test('pods on a real containerd', { skip: noContainerd }, async (t) => {
       { kind: 'container', name: 'k8s.io/beside' },
     );
   });
+
+  await t.test(
+    'a containerd that is killed: its containers and sandboxes are not observed, and not gone',
+    async (t) => {
+      const before = await observed(containerd);
+      await containerd.kill();
+      const { unobserved } = await observed(containerd, before);
+      await containerd.restart();
+      t.match(unobservedListSchema.parse(unobserved), { ok: true });
+      const entries = unobserved.state === 'seen' ? unobserved.value : [];
+      for (const id of [web, shop])
+        t.match(
+          entries.find((entry) => entry.id === id),
+          { kind: 'container' },
+        );
+    },
+  );
 
   await t.test('the socket is found by the daemon that holds it', async (t) => {
     const endpoints = await criEndpoints({ host: createLinuxHost(), cache: createParseCache() });
