@@ -114,16 +114,24 @@ async function keepConnected(options: BrokerObserverOptions, { onLost, ...handle
   let contactMs = clock.monotonic();
   let attempt = 0;
   let logged = '';
+  /** A connection was lost, and no whole facts have come since: a broker whose facts are refused must not seem alive. */
+  let isLost = false;
   const onWelcome: Connections['onWelcome'] = (node, send) => {
-    attempt = 0;
-    logged = '';
-    log.info({ socket: path }, 'connected to the broker');
+    log.debug({ socket: path }, 'connected to the broker');
     handlers.onWelcome(node, send);
   };
-  const onMessage = (): void => void (contactMs = clock.monotonic());
+  const onFacts: Connections['onFacts'] = (facts) => {
+    if (isLost) log.info({ socket: path }, 'the broker sends facts again');
+    [isLost, attempt, logged, contactMs] = [false, 0, '', clock.monotonic()];
+    handlers.onFacts(facts);
+  };
+  const onMessage = (): void => {
+    if (!isLost) contactMs = clock.monotonic();
+  };
   while (!signal.aborted) {
-    const connection = { ...handlers, onWelcome, onMessage, path, nodeId, prober, clock, signal };
+    const connection = { ...handlers, onWelcome, onFacts, onMessage, path, nodeId, prober, clock, signal };
     const reason = await followBroker(connection).catch(reasonOf);
+    isLost = true;
     onLost(reason);
     if (signal.aborted) return;
     if (clock.monotonic() - contactMs >= LOST_MS) throw brokerLost(path, reason);

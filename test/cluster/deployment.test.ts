@@ -49,7 +49,7 @@ t.test('on a cluster', { skip, timeout: 590_000 }, async (t) => {
   await plimsoll.ready();
   t.comment(`ready after ${seconds(startedMs)}`);
   const scenario = (name: string, run: (t: Test, plimsoll: Deployment) => Promise<void>) =>
-    t.test(name, { timeout: 180_000 }, async (t) => {
+    t.test(name, { timeout: 380_000 }, async (t) => {
       const beganMs = Date.now();
       await run(t, plimsoll);
       t.comment(`took ${seconds(beganMs)}`);
@@ -199,7 +199,7 @@ async function equalsScan(t: Test, plimsoll: Deployment): Promise<void> {
 async function losesNothing(t: Test, plimsoll: Deployment): Promise<void> {
   const { kubectl } = plimsoll.cluster;
   await kubectl('-n', 'plimsoll-agents', 'delete', 'daemonset', 'plimsoll-agent', '--wait=false');
-  await waitFor('the agent to end', 60_000, async () => {
+  await waitFor('the agent to end', 150_000, async () => {
     return (await kubectl('-n', 'plimsoll-agents', 'get', 'pods', '-o', 'name')) === '' || undefined;
   });
   await waitFor('the sinks to deliver', 60_000, async () => {
@@ -207,7 +207,7 @@ async function losesNothing(t: Test, plimsoll: Deployment): Promise<void> {
     return sinks.every(({ behind }) => behind === 0);
   });
   await kubectl('-n', 'plimsoll', 'scale', 'statefulset/plimsoll-collector', '--replicas=0');
-  await waitFor('the collector to end', 60_000, async () => {
+  await waitFor('the collector to end', 150_000, async () => {
     return (await kubectl('-n', 'plimsoll', 'get', 'pods', '-o', 'name')) === '' || undefined;
   });
   await judgeShipping(t, plimsoll);
