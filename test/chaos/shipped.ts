@@ -1,8 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** One event as the NDJSON sink wrote it; only what is looked at. */
+/** OCSF Compliance Finding. Refused requests of nodes are of another class, and have no history. */
+const COMPLIANCE_FINDING = 2003;
+
+/** One event of a finding as the NDJSON sink wrote it; only what is looked at. */
 export interface ShippedEvent {
+  readonly class_uid: number;
   readonly activity_name: 'Create' | 'Update' | 'Close';
   readonly time: number;
   readonly metadata: { readonly uid: string; readonly sequence: number };
@@ -12,7 +16,7 @@ export interface ShippedEvent {
   readonly unmapped: { readonly verdict: string };
 }
 
-/** All that a sink wrote. */
+/** All that a sink wrote about findings. */
 export interface Shipped {
   /** Each event once, in the order in which they came first. */
   readonly events: readonly ShippedEvent[];
@@ -38,6 +42,7 @@ export function readShipped(path: string): Shipped {
         torn += 1;
         continue;
       }
+      if (event.class_uid !== COMPLIANCE_FINDING) continue;
       const { uid } = event.metadata;
       const said = lasting(event);
       const before = known.get(uid);
