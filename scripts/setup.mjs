@@ -13,6 +13,9 @@ export const NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node');
 
 const SOURCES = [
   'posture',
+  'vulnerability',
+  'policy',
+  'image',
   'api',
   'proto',
   'agent',

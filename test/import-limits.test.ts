@@ -7,19 +7,22 @@ import t from 'tap';
 /** What each folder may import of the others, as docs/architecture.md says. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   posture: [],
-  proto: ['posture'],
+  vulnerability: ['posture'],
+  policy: ['posture', 'vulnerability'],
+  proto: ['posture', 'vulnerability'],
   api: ['posture'],
   service: [],
-  agent: ['posture', 'proto', 'service'],
-  collector: ['posture', 'proto', 'service', 'api'],
-  cli: ['posture', 'service', 'api'],
+  image: ['posture', 'vulnerability', 'policy', 'service'],
+  agent: ['posture', 'vulnerability', 'proto', 'service', 'image'],
+  collector: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'api', 'image'],
+  cli: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image'],
   console: ['posture', 'api'],
 };
 const LAYERS = Object.keys(ALLOWED);
 /** What measures, builds and checks is no layer, but has limits too. */
 const TOOLS: Readonly<Record<string, readonly string[]>> = {
-  bench: ['posture', 'proto', 'service', 'agent', 'collector'],
-  scripts: ['posture', 'service'],
+  bench: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'image', 'agent', 'collector'],
+  scripts: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image', 'collector'],
 };
 
 void t.test('the linter refuses each import between folders that the architecture does not have', (t) => {
