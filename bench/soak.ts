@@ -7,7 +7,7 @@ import type { DayOptions } from './soak/day.ts';
 import { growth } from './soak/trend.ts';
 import type { Sample } from './soak/trend.ts';
 
-const HELP = `A whole agent and a whole collector in one process, their clock turned, containers that come and go.
+const HELP = `A whole agent and a whole collector in one process on a simulated clock, containers that come and go.
 
   --hours N        simulated (24)
   --containers N   that run at any time (20)

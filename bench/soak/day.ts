@@ -16,6 +16,7 @@ import { createFakeClock } from '../../test/service/fake-clock.ts';
 import type { FakeClock } from '../../test/service/fake-clock.ts';
 import { startEngine } from './engine.ts';
 import type { SimulatedEngine } from './engine.ts';
+import { createIdleWait } from './idle-wait.ts';
 import type { Sample } from './trend.ts';
 
 /** What is simulated. */
@@ -45,37 +46,27 @@ const OBJECT_SPACES: ReadonlySet<string> = new Set([
   'large_object_space',
   'new_large_object_space',
 ]);
-/** Nothing is asked for so long: what was set off by the last step is over. */
-const QUIET_MS = 4;
-/** Other engines of the machine are looked at too, and one may be stopped: a question to it takes its deadline. */
-const MAX_WAIT_MS = 30_000;
 /** Connections to the engine are kept for a second of real time (agent/runtime/docker/modem.ts). */
 const CONNECTIONS_CLOSE_MS = 1200;
 const DEADLINE_MS = 60_000;
 
 /**
  * Hours in seconds: a whole agent and a whole collector in this process, a real stream between them, and an engine in
- * memory whose containers come and go. Only the clock is turned. Their first processes are real ones, so that the kernel
- * is read for each.
+ * memory whose containers come and go. Only the clock is simulated, and it stands still while files are read or written.
+ * The first processes of the containers are real ones, so that the kernel is read for each.
  */
 export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-soak-'));
   const process = spawn('sleep', ['86400'], { stdio: 'ignore' });
-  const clock = createFakeClock(Date.now());
+  const idle = createIdleWait();
+  const clock = createFakeClock(Date.now(), idle);
   const stopping = new AbortController();
   const engine = await startEngine(join(directory, 'engine.sock'));
   const running: Promise<unknown>[] = [];
   try {
     const collector = Promise.withResolvers<CollectorReady>();
     const agent = Promise.withResolvers<unknown>();
-    let underWay = 0;
-    const debug: Logger['debug'] = (fields, message) => {
-      if (message === 'round started') underWay += 1;
-      if (message === 'full round') underWay = 0;
-      options.log.debug(fields, message);
-    };
-    const log = { ...options.log, debug };
-    const common = { version: '0.0.0-soak', clock, log, signal: stopping.signal };
+    const common = { version: '0.0.0-soak', clock, log: options.log, signal: stopping.signal };
     const settings = await settingsOf(directory, {});
     running.push(
       runCollector({ ...common, settings, onReady: collector.resolve, standardOutput: globalThis.process.stdout }),
@@ -99,12 +90,13 @@ export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
     );
     await awaited(agent.promise, running, clock);
     const spool = join(directory, 'agent', 'spool');
-    return await live({ ...options, clock, engine, pid: process.pid ?? 1, spool, underWay: () => underWay > 0 });
+    return await live({ ...options, clock, engine, pid: process.pid ?? 1, spool });
   } finally {
     stopping.abort('over');
-    const ended = Promise.allSettled(running);
-    // They end by deadlines of their own, on the clock that we turn.
-    for (let waited = 0; waited < 50; waited += 1) await Promise.race([ended, clock.advance(200).then(() => sleep(5))]);
+    let isOver = false;
+    void Promise.allSettled(running).then(() => (isOver = true));
+    // They end by deadlines of their own, on the simulated clock.
+    for (let turn = 0; turn < 50 && !isOver; turn += 1) await clock.advance(200);
     process.kill('SIGKILL');
     await engine.close();
     rmSync(directory, { recursive: true, force: true });
@@ -116,8 +108,6 @@ interface Life extends DayOptions {
   readonly engine: SimulatedEngine;
   readonly pid: number;
   readonly spool: string;
-  /** Does a round run? */
-  readonly underWay: () => boolean;
 }
 
 async function live(life: Life): Promise<DayOutcome> {
@@ -131,21 +121,12 @@ async function live(life: Life): Promise<DayOutcome> {
     for (let number = 0; number < churn; number += 1) engine.start(pid);
     started += churn;
     await clock.advance(STEP_MS);
-    await quiet(life);
     if (step % stepsPerSample !== 0) continue;
     const sample = await look((step * STEP_MS) / 3_600_000, life);
     samples.push(sample);
     life.onSample?.(sample);
   }
   return { samples, started };
-}
-
-/** Real time for what the last step set off, while the clock stands still. */
-async function quiet({ engine, underWay }: Life): Promise<void> {
-  const untilMs = performance.now() + MAX_WAIT_MS;
-  const isBusy = (): boolean => performance.now() - engine.askedMs() < QUIET_MS || underWay();
-  do await sleep(QUIET_MS);
-  while (isBusy() && performance.now() < untilMs);
 }
 
 async function look(hour: number, life: Life): Promise<Sample> {
@@ -155,7 +136,7 @@ async function look(hour: number, life: Life): Promise<Sample> {
     await clock.advance(100);
     await sleep(10);
   }
-  await quiet(life);
+  await clock.advance(0);
   await sleep(CONNECTIONS_CLOSE_MS);
   await reclaimMemory();
   // Compiled code stands in spaces of its own, and there is more of it the longer a program runs.

@@ -7,8 +7,6 @@ export interface SimulatedEngine {
   readonly start: (pid: number) => string;
   readonly stop: (id: string) => void;
   readonly running: () => readonly string[];
-  /** When the last question came, on the monotonic clock of the process. */
-  readonly askedMs: () => number;
   readonly close: () => Promise<void>;
 }
 
@@ -22,9 +20,7 @@ export async function startEngine(socket: string): Promise<SimulatedEngine> {
   const containers = new Map<string, Container>();
   const followers = new Set<ServerResponse>();
   let started = 0;
-  let askedMs = 0;
   const server = createServer((request, response) => {
-    askedMs = performance.now();
     const path = request.url ?? '';
     if (path.startsWith('/events')) {
       response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
@@ -54,7 +50,6 @@ export async function startEngine(socket: string): Promise<SimulatedEngine> {
       tell('die', id);
     },
     running: () => [...containers.keys()],
-    askedMs: () => askedMs,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

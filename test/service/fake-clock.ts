@@ -16,8 +16,11 @@ interface Entry {
   readonly run: () => void;
 }
 
-/** A {@link FakeClock} whose wall clock starts at `startMs`. */
-export function createFakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
+/**
+ * A {@link FakeClock} whose wall clock starts at `startMs`. Before time passes on, `settled` is awaited: by default one
+ * turn of the event loop, so that promises and I/O callbacks that are ready run.
+ */
+export function createFakeClock(startMs = Date.UTC(2026, 0, 1), settled = nextTurn): FakeClock {
   const entries = new Set<Entry>();
   let elapsedMs = 0;
   let offsetMs = startMs;
@@ -52,8 +55,7 @@ export function createFakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
   };
 }
 
-/** What was started by a timer gets its turn, promises and I/O callbacks included, before time passes on. */
-function settled(): Promise<void> {
+function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });

@@ -84,7 +84,8 @@ export function ownPodman(dockerEndpoint: string, uid = 0): OwnPodman {
       await stopService();
       // A rootless Podman keeps a process that holds its user namespace.
       if (uid !== 0) podman('system', 'migrate');
-      rmSync(directory, { recursive: true, force: true });
+      // The supervisors and clean-up processes of the containers may still write there for a moment.
+      rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
 }
