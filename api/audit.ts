@@ -24,7 +24,7 @@ export const auditRecord = s.object({
   status: count('HTTP status; 0: no complete answer was sent'),
   code: s.string('code of the refusal; empty: the call succeeded', 64),
   durationMs: count(),
-  calls: count('how many calls this record stands for: reads and denials of one caller beyond 300 a minute are joined'),
+  calls: count('number of calls in this record: reads and denials of one caller beyond 300 a minute share a record'),
 });
 /** See {@link auditRecord}. */
 export type AuditRecord = s.Infer<typeof auditRecord>;

@@ -3,7 +3,7 @@ import type { Logger } from '../service/log.ts';
 import type { EventBus } from './store/event-bus.ts';
 import type { RefusedOperation, Store } from './store/store.ts';
 
-/** A refusal that is to be recorded. Texts may come from whoever was refused. */
+/** A refused request of a node. The texts may come from the sender of the request. */
 export interface RefusalNote {
   readonly operation: RefusedOperation;
   readonly nodeId: string;

@@ -9,7 +9,7 @@ import { MAX_LABELLED_CONTAINERS } from '../inspector/container/labels.ts';
 
 /*
  * The messages between agent and broker: one JSON object a line, on a unix socket. The agent sends `hello` first; the
- * broker answers `welcome`, then all facts, then what changes. There is no message that names a path, a process or a
+ * broker answers `welcome`, then sends all facts, then changes. Messages of the agent never name a path, a process or a
  * container: the broker decides what is read.
  */
 

@@ -85,7 +85,7 @@ export const SETTINGS = Object.freeze({
     kind: pathOr('auto', 'system'),
     default: 'auto',
     description:
-      'Authorities in PEM, one of which must have signed the certificate of the operator API. `auto`: `<data-dir>/tls/ca.pem` if that exists, otherwise `system`: those that this machine trusts.',
+      'PEM file of certificate authorities. The client accepts a certificate of the operator API that one of them signed. `auto`: `<data-dir>/tls/ca.pem` if that file exists, otherwise `system`: the authorities that this machine trusts.',
     programs: ['up', 'client'],
   },
   'oidc-issuer': {
@@ -326,7 +326,7 @@ export const SETTINGS = Object.freeze({
     default: 'ask',
     description:
       'Whether the Docker and Podman engines of users (`/run/user/UID`) are asked about their containers. ' +
-      'What they report is the word of their user: it counts only for containers that run as that user. ' +
+      'A user controls what such an engine reports, so reports count only for containers that run as that user. ' +
       '`no`: containers of users are named by `runtime.unobserved` and judged by no other check.',
     programs: NODE,
   },

@@ -15,7 +15,7 @@ const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;
 const MAX_SOCKETS = 8;
 /** Sockets of containerd for its shims: each container has one, and none serves the CRI. */
 const OF_SHIMS = /\/containerd\/s\//;
-/** The second socket of a containerd: it stands beside the one that serves the CRI. */
+/** Suffix of the second socket of containerd (ttrpc), in the directory of the socket that serves the CRI. */
 const TTRPC = '.ttrpc';
 
 /**

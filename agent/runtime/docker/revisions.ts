@@ -26,8 +26,9 @@ export interface FollowedStream {
 const MAX_AGE_MS = 60 * 60_000;
 
 /**
- * An engine drops an event where 1,024 others wait for a reader (moby, daemon/events/events.go), and does not say so. A
- * reader that fell behind so far then reads them in a row; a slower one has to be kept busy by large events.
+ * An engine silently drops an event for a reader for which 1,024 events wait already (moby, daemon/events/events.go).
+ * Such a reader then receives the waiting events within a short time, or more slowly where the events are large. More
+ * events or bytes than this within the window therefore mean that events may be missing.
  */
 const WINDOW_MS = 5000;
 const MAX_EVENTS = 512;
