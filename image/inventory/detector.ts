@@ -21,6 +21,4 @@ export interface Detector {
 export interface Detected {
   readonly packages: readonly Package[];
   readonly gaps: readonly InventoryGap[];
-  /** Files that belong to these packages, absolute paths; given by the databases of OS packages. */
-  readonly owned?: Iterable<string>;
 }

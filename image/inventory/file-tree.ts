@@ -1,3 +1,5 @@
+import type { InventoryGap } from '../../vulnerability/package.ts';
+
 /**
  * The file system of one image, however it is stored: a root directory (`/proc/PID/root`), layer directories, or an
  * archive. Paths are absolute in the image, separated by `/`, without `.` and `..`. Links are resolved inside the image
@@ -6,14 +8,26 @@
  */
 export interface FileTree {
   /**
-   * Visits each regular file once, in no particular order, with bounds on entries, depth and time; what a bound cut off
-   * is reported as a gap of the inventory by the implementation. Pseudo file systems and mounts are not entered.
+   * Visits each regular file once, with bounds on entries and depth. Pseudo file systems and mounts are not entered.
+   * Returns what could not be walked. What `visit` throws ends the walk.
    */
-  readonly walk: (visit: (file: TreeFile) => void) => void;
-  /** The regular file at a path, links followed inside the image; undefined where there is none. */
+  readonly walk: (visit: (file: TreeFile) => void) => readonly InventoryGap[];
+  /**
+   * The regular file at a path, links followed inside the image; undefined where there is none. Its `path` is the one
+   * that the links lead to. Throws `FileTreeError` where a directory on the way cannot be read.
+   */
   readonly file: (path: string) => TreeFile | undefined;
-  /** Names of the entries of a directory; empty where there is none. */
+  /**
+   * Names of the entries of a directory, sorted, links followed inside the image; empty where there is none. Throws
+   * `FileTreeError` where it cannot be read or has too many entries.
+   */
   readonly list: (path: string) => readonly string[];
+}
+
+/** A tree that holds descriptors or temporary files. */
+export interface OpenFileTree extends FileTree {
+  /** Releases them; the tree and its files cannot be read afterwards. */
+  readonly close: () => void;
 }
 
 /** One regular file of an image. */
@@ -29,11 +43,17 @@ export interface TreeFile {
   readonly read: (offset: number, length: number) => Uint8Array;
 }
 
+/**
+ * `unreadable`: the file system refused. `too-large`: a limit was reached. `damaged`: the archive or database breaks its
+ * format. `stopped`: the inventory ran out of its time or its budget.
+ */
+export type FileTreeErrorCode = 'unreadable' | 'too-large' | 'damaged' | 'stopped';
+
 /** Why bytes of an image could not be read. */
 export class FileTreeError extends Error {
-  readonly code: 'unreadable' | 'too-large' | 'damaged';
+  readonly code: FileTreeErrorCode;
 
-  constructor(code: FileTreeError['code'], message: string, options?: ErrorOptions) {
+  constructor(code: FileTreeErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }

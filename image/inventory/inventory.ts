@@ -1,0 +1,265 @@
+import type { Distribution, Inventory, InventoryGap, Package } from '../../vulnerability/package.ts';
+import type { Detected, Detector } from './detector.ts';
+import { OS_RELEASE_PATHS, readDistribution } from './distribution.ts';
+import { FileTreeError } from './file-tree.ts';
+import type { FileTree, TreeFile } from './file-tree.ts';
+import type { PackageDatabase } from './os/package-database.ts';
+import { DETECTORS, PACKAGE_DATABASES } from './registry.ts';
+
+/**
+ * Version of what the inventory finds. It rises when a detector is added or finds more, so that inventories that were
+ * taken before are taken again.
+ */
+export const INVENTORY_VERSION = 1;
+
+/** Limits of one inventory. What is beyond them is a gap. */
+export interface InventoryLimits {
+  readonly maxPackages: number;
+  readonly maxGaps: number;
+  /** Bytes that detectors read, all files together. */
+  readonly maxReadBytes: number;
+}
+
+/** The largest images known to us have about 6,000 packages. */
+export const INVENTORY_LIMITS: InventoryLimits = {
+  maxPackages: 100_000,
+  maxGaps: 500,
+  maxReadBytes: 16 * 1024 ** 3,
+};
+
+/** How an inventory is taken. */
+export interface InventoryOptions {
+  readonly detectors?: readonly Detector[];
+  readonly databases?: readonly PackageDatabase[];
+  readonly limits?: InventoryLimits;
+  /** Asked before each file: whether the time for this inventory is over. The rest is a gap then. */
+  readonly isExpired?: () => boolean;
+  /** Called at most once for each 1,000 files of the walk. */
+  readonly onProgress?: (progress: InventoryProgress) => void;
+}
+
+/** How far an inventory is. */
+export interface InventoryProgress {
+  readonly files: number;
+  readonly packages: number;
+}
+
+/** Whether an inventory may read this file: an archive keeps its content. Decides without I/O. */
+export function isInventoryFile(file: Pick<TreeFile, 'path' | 'sizeBytes' | 'mode'>): boolean {
+  return (
+    OS_RELEASE_PATHS.includes(file.path) ||
+    PACKAGE_DATABASES.some((database) => database.reads(file.path)) ||
+    DETECTORS.some((detector) => detector.matches(file))
+  );
+}
+
+/**
+ * Lists the packages of an image. Walks the tree once and offers each file to each detector, then reads the databases of
+ * OS packages. Packages of languages whose file belongs to an OS package are dropped: the distribution's advisories
+ * cover them. Never throws for what the image holds: that is a gap. The order of packages and gaps follows from the
+ * image alone.
+ */
+export function takeInventory(tree: FileTree, options: InventoryOptions = {}): Inventory {
+  const { detectors = DETECTORS, databases = PACKAGE_DATABASES, limits = INVENTORY_LIMITS } = options;
+  const collection = new Collection(limits, options.isExpired ?? (() => false));
+  const counted = countedTree(tree, collection);
+  let files = 0;
+  collection.attempt('/', '', () => {
+    const gaps = tree.walk((file) => {
+      files += 1;
+      if (files % 1000 === 0) options.onProgress?.({ files, packages: collection.size });
+      collection.stopIfExpired();
+      for (const detector of detectors) {
+        collection.attempt(file.path, detector.name, () => {
+          if (detector.matches(file)) collection.addLanguage(detector.detect(collection.counted(file), counted));
+        });
+      }
+    });
+    for (const gap of gaps) collection.addGap(gap);
+  });
+  const languages = collection.languages;
+  const candidates = new Set(languages.map(({ path }) => path));
+  const owned = new Set<string>();
+  for (const database of databases) {
+    for (const file of locateOnce(tree, database, collection)) {
+      collection.attempt(file.path, database.name, () => {
+        const onOwned = (path: string): void => {
+          const candidate = ownedCandidate(tree, candidates, path);
+          if (candidate !== undefined) owned.add(candidate);
+        };
+        const context = { tree: counted, ...(candidates.size > 0 && { onOwned }) };
+        collection.addSystem(database.detect(collection.counted(file), context));
+      });
+    }
+  }
+  let distribution: Distribution | undefined;
+  collection.attempt(OS_RELEASE_PATHS[0] ?? '/', '', () => {
+    distribution = readDistribution(tree);
+  });
+  if (distribution === undefined && collection.hasSystemPackages)
+    collection.addGap({ path: '/etc/os-release', reason: 'absent or without a valid ID: the distribution is unknown' });
+  return collection.finish(
+    distribution,
+    languages.filter(({ path }) => !owned.has(path)),
+  );
+}
+
+/** Several paths may lead to one database through links. */
+function locateOnce(tree: FileTree, database: PackageDatabase, collection: Collection): TreeFile[] {
+  const found = new Map<string, TreeFile>();
+  collection.attempt('/', database.name, () => {
+    for (const path of database.locate(tree)) {
+      collection.attempt(path, database.name, () => {
+        const file = tree.file(path);
+        if (file !== undefined) found.set(file.path, file);
+      });
+    }
+  });
+  return [...found.values()];
+}
+
+const MERGED_DIRECTORY = /^\/(?:s?bin|lib(?:32|64|x32)?)\//;
+
+/**
+ * The file of a language package that a database names, which may write it as it was before `/bin`, `/sbin` and `/lib`
+ * became links into `/usr`. The image itself is asked whether both are the same file.
+ */
+function ownedCandidate(tree: FileTree, candidates: ReadonlySet<string>, path: string): string | undefined {
+  if (candidates.has(path)) return path;
+  if (!MERGED_DIRECTORY.test(path) || !candidates.has(`/usr${path}`)) return undefined;
+  return tree.file(path)?.path === `/usr${path}` ? `/usr${path}` : undefined;
+}
+
+function countedTree(tree: FileTree, collection: Collection): FileTree {
+  return {
+    ...tree,
+    file: (path) => {
+      const file = tree.file(path);
+      return file === undefined ? undefined : collection.counted(file);
+    },
+  };
+}
+
+/** What has been found so far, within the limits. */
+class Collection {
+  readonly languages: Package[] = [];
+  readonly #system: Package[] = [];
+  readonly #gaps: InventoryGap[] = [];
+  readonly #limits: InventoryLimits;
+  readonly #isExpired: () => boolean;
+  #readBytes = 0;
+  #furtherGaps = 0;
+  #stopped: string | undefined;
+
+  constructor(limits: InventoryLimits, isExpired: () => boolean) {
+    this.#limits = limits;
+    this.#isExpired = isExpired;
+  }
+
+  get size(): number {
+    return this.languages.length + this.#system.length;
+  }
+
+  get hasSystemPackages(): boolean {
+    return this.#system.length > 0;
+  }
+
+  addGap({ path, reason }: InventoryGap): void {
+    if (this.#gaps.length < this.#limits.maxGaps) this.#gaps.push({ path: path.slice(0, 1024), reason });
+    else this.#furtherGaps += 1;
+  }
+
+  addLanguage(detected: Detected): void {
+    this.#add(this.languages, detected);
+  }
+
+  addSystem(detected: Detected): void {
+    this.#add(this.#system, detected);
+  }
+
+  #add(list: Package[], { packages, gaps }: Detected): void {
+    for (const gap of gaps) this.addGap(gap);
+    for (const each of packages) {
+      if (this.size >= this.#limits.maxPackages)
+        this.#stop(`stopped: more than ${String(this.#limits.maxPackages)} packages`);
+      list.push(each);
+    }
+  }
+
+  stopIfExpired(): void {
+    if (this.#stopped !== undefined) this.#stop(this.#stopped);
+    if (this.#isExpired()) this.#stop('stopped: the time for this image is over');
+  }
+
+  #stop(reason: string): never {
+    if (this.#stopped === undefined) this.addGap({ path: '/', reason });
+    this.#stopped = reason;
+    throw new FileTreeError('stopped', reason);
+  }
+
+  /** Runs a part of the inventory. What goes wrong in it is a gap and does not end the other parts. */
+  attempt(path: string, name: string, part: () => void): void {
+    const prefix = name === '' ? '' : `${name}: `;
+    try {
+      if (this.#stopped === undefined) part();
+    } catch (error) {
+      if (error instanceof FileTreeError) {
+        // The walk itself has to end, too.
+        if (error.code === 'stopped' && path !== '/') throw error;
+        if (error.code !== 'stopped') this.addGap({ path, reason: `${prefix}${error.message}` });
+        return;
+      }
+      // A bug that a file of the image brings out must not hide the other files of the image.
+      const kind = error instanceof Error ? error.name : 'unknown error';
+      this.addGap({ path, reason: `${prefix}internal error (${kind}), please report it` });
+    }
+  }
+
+  /** A file whose reads count against the limit. */
+  counted(file: TreeFile): TreeFile {
+    const count = (bytes: Uint8Array): Uint8Array => {
+      this.#readBytes += bytes.length;
+      if (this.#readBytes > this.#limits.maxReadBytes)
+        this.#stop(`stopped: more than ${String(this.#limits.maxReadBytes)} bytes to read`);
+      return bytes;
+    };
+    return {
+      path: file.path,
+      get sizeBytes() {
+        return file.sizeBytes;
+      },
+      get mode() {
+        return file.mode;
+      },
+      read: (offset, length) => {
+        this.stopIfExpired();
+        return count(file.read(offset, length));
+      },
+    };
+  }
+
+  finish(distribution: Distribution | undefined, languages: readonly Package[]): Inventory {
+    const gaps = this.#gaps.toSorted((a, b) => compare(a.path, b.path) || compare(a.reason, b.reason));
+    if (this.#furtherGaps > 0)
+      gaps.push({ path: '/', reason: `${String(this.#furtherGaps)} further gaps are not listed` });
+    return {
+      ...(distribution !== undefined && { distribution }),
+      packages: distinct([...this.#system, ...languages]),
+      gaps,
+    };
+  }
+}
+
+/** Sorted by type, name, version, architecture and path; equal ones once. */
+function distinct(packages: readonly Package[]): Package[] {
+  const keyed = packages.map((each) => ({
+    each,
+    key: [each.type, each.name, each.version, each.architecture ?? '', each.modularity ?? '', each.path].join('\0'),
+  }));
+  const sorted = keyed.toSorted((a, b) => compare(a.key, b.key));
+  return sorted.filter(({ key }, index) => key !== sorted[index - 1]?.key).map(({ each }) => each);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

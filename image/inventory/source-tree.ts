@@ -1,0 +1,155 @@
+import type { InventoryGap } from '../../vulnerability/package.ts';
+import { FileTreeError } from './file-tree.ts';
+import type { FileTree, TreeFile } from './file-tree.ts';
+import { resolveInside } from './path-resolution.ts';
+import type { PathEntry } from './path-resolution.ts';
+
+/** Limits of a walk; what is beyond them is a gap. */
+export interface WalkLimits {
+  /** Entries of all directories together. */
+  readonly maxEntries: number;
+  /** Entries of one directory. */
+  readonly maxDirectoryEntries: number;
+  /** Directories below each other. */
+  readonly maxDepth: number;
+}
+
+/** Ten times a large image: the largest of Docker's official images have about 100,000 entries. */
+export const WALK_LIMITS: WalkLimits = { maxEntries: 1_000_000, maxDirectoryEntries: 200_000, maxDepth: 128 };
+
+/** How a tree is stored: what directories, layers and archives have to answer. `D` is one open directory. */
+export interface TreeSource<D> {
+  readonly root: D;
+  /**
+   * The entries of a directory in any order, at most `max`. Throws `FileTreeError`: `too-large` where it has more.
+   */
+  readonly entries: (directory: D, max: number) => readonly SourceEntry[];
+  /** One directory below another; a reason where it is not entered. */
+  readonly enter: (directory: D, name: string) => Entered<D>;
+  /** The regular file of an entry. Does no I/O before its size, mode or bytes are asked for. */
+  readonly file: (directory: D, name: string) => SourceFile;
+  /** One entry by name, links not followed. */
+  readonly lookup: (directory: D, name: string) => PathEntry<D, SourceFile> | undefined;
+}
+
+/** One entry of a listed directory. */
+export interface SourceEntry {
+  readonly name: string;
+  readonly kind: 'file' | 'directory' | 'link' | 'other';
+}
+
+/** `gap` is undefined where not entering hides no part of the image, as for a mounted volume. */
+export type Entered<D> =
+  { readonly ok: true; readonly directory: D } | { readonly ok: false; readonly gap: string | undefined };
+
+/** A regular file without its path. Size and mode are 0 where the file has vanished. */
+export type SourceFile = Pick<TreeFile, 'sizeBytes' | 'mode' | 'read'>;
+
+/** Makes a file tree of a source: the walk with its limits, and the resolution of links. */
+export function createSourceTree<D>(source: TreeSource<D>, limits: WalkLimits = WALK_LIMITS): FileTree {
+  const resolve = (path: string) => resolveInside(source.root, path, source.lookup);
+  return {
+    walk: (visit) => walk(source, limits, visit),
+    file: (path) => {
+      const found = resolve(path);
+      return found?.kind === 'file' ? new LocatedFile(found.path, found.file) : undefined;
+    },
+    list: (path) => {
+      const found = resolve(path);
+      if (found?.kind !== 'directory') return [];
+      return source
+        .entries(found.directory, limits.maxDirectoryEntries)
+        .map(({ name }) => name)
+        .sort();
+    },
+  };
+}
+
+/** A file of a source at its path. Size and mode are read when a detector asks for them, not for each file. */
+class LocatedFile implements TreeFile {
+  readonly path: string;
+  readonly #file: SourceFile;
+
+  constructor(path: string, file: SourceFile) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  get sizeBytes(): number {
+    return this.#file.sizeBytes;
+  }
+
+  get mode(): number {
+    return this.#file.mode;
+  }
+
+  readonly read = (offset: number, length: number): Uint8Array => this.#file.read(offset, length);
+}
+
+interface Pending<D> {
+  readonly directory: D;
+  readonly path: string;
+  readonly depth: number;
+}
+
+function walk<D>(source: TreeSource<D>, limits: WalkLimits, visit: (file: TreeFile) => void): InventoryGap[] {
+  const gaps: InventoryGap[] = [];
+  const pending: Pending<D>[] = [{ directory: source.root, path: '', depth: 0 }];
+  let left = limits.maxEntries;
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { directory, path, depth } = next;
+    const entries = listOrGap(source, directory, path, { max: Math.min(left, limits.maxDirectoryEntries), gaps });
+    left -= entries.length;
+    const below: Pending<D>[] = [];
+    for (const { name, kind } of entries) {
+      const at = `${path}/${name}`;
+      if (kind === 'file') {
+        if (isMangled(source, directory, name)) gaps.push({ path: at, reason: NOT_UTF8 });
+        else visit(new LocatedFile(at, source.file(directory, name)));
+      } else if (kind === 'directory') {
+        if (depth >= limits.maxDepth) {
+          gaps.push({
+            path: at,
+            reason: `not read: more than ${String(limits.maxDepth)} directories below each other`,
+          });
+          continue;
+        }
+        const entered = source.enter(directory, name);
+        if (entered.ok) below.push({ directory: entered.directory, path: at, depth: depth + 1 });
+        else if (isMangled(source, directory, name)) gaps.push({ path: at, reason: NOT_UTF8 });
+        else if (entered.gap !== undefined) gaps.push({ path: at, reason: entered.gap });
+      }
+    }
+    // In the order of names, so that a limit cuts off the same part each time.
+    pending.push(...below.toReversed());
+  }
+  return gaps;
+}
+
+const NOT_UTF8 = 'not read: the name is not valid UTF-8';
+
+/** Node decodes a name that is not UTF-8 with a replacement character, and such a name then opens nothing. */
+function isMangled<D>(source: TreeSource<D>, directory: D, name: string): boolean {
+  if (!name.includes('\uFFFD')) return false;
+  try {
+    return source.lookup(directory, name) === undefined;
+  } catch (error) {
+    if (error instanceof FileTreeError) return true;
+    throw error;
+  }
+}
+
+function listOrGap<D>(
+  source: TreeSource<D>,
+  directory: D,
+  path: string,
+  { max, gaps }: { readonly max: number; readonly gaps: InventoryGap[] },
+): SourceEntry[] {
+  try {
+    return source.entries(directory, max).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    if (!(error instanceof FileTreeError) || error.code === 'stopped') throw error;
+    gaps.push({ path: path === '' ? '/' : path, reason: error.message });
+    return [];
+  }
+}
