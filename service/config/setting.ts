@@ -46,3 +46,8 @@ export interface BorrowedVariable {
 export function environmentName(setting: string): string {
   return `PLIMSOLL_${setting.toUpperCase().replaceAll('-', '_')}`;
 }
+
+/** The default of a file in the data directory. */
+export function inDataDir(name: string): DerivedDefault {
+  return { from: ({ dataDir }) => `${dataDir}/${name}`, text: `\`<data-dir>/${name}\`` };
+}

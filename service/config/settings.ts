@@ -2,7 +2,6 @@ import {
   address,
   addressOrOff,
   configMapOrOff,
-  dockerEndpoints,
   duration,
   formatAddress,
   durationOrOff,
@@ -11,28 +10,26 @@ import {
   httpsUrlOrOff,
   identifier,
   integer,
-  isLocalEndpoint,
   joinToken,
   keyHashes,
   path,
   pathOr,
-  runtimeEndpoints,
   serviceAccounts,
   roleMappings,
   size,
-  syslogReceiver,
   text,
   unixSocketOrOff,
   word,
 } from './kind.ts';
 import type { Kind } from './kind.ts';
-import type { BorrowedVariable, DefaultContext, DerivedDefault, Program, SettingDefinition } from './setting.ts';
+import { NODE_SETTINGS } from './node-settings.ts';
+import { inDataDir } from './setting.ts';
+import type { DefaultContext, DerivedDefault, Program, SettingDefinition } from './setting.ts';
+import { SINK_SETTINGS } from './sink-settings.ts';
 
 const SERVERS = ['agent', 'broker', 'collector', 'up'] as const satisfies readonly Program[];
 const NODE = ['agent', 'broker', 'up', 'scan'] as const satisfies readonly Program[];
 const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
-const AGENT = ['agent', 'up'] as const satisfies readonly Program[];
-const WATCHERS = ['agent', 'broker', 'up'] as const satisfies readonly Program[];
 
 /**
  * Every setting of the program, in display order. docs/configuration.md, the flags of each command, the keys of the
@@ -292,181 +289,8 @@ export const SETTINGS = Object.freeze({
       'It always contains localhost, the loopback addresses, the host name and the address of `listen`.',
     programs: COLLECTOR,
   },
-  'host-root': {
-    kind: path(),
-    default: '/',
-    description: 'Path of the root directory of the node, such as `/host` in a container that mounts it there.',
-    programs: NODE,
-  },
-  'docker-host': {
-    kind: dockerEndpoints(),
-    default: {
-      from: () => '',
-      text: 'the socket of the running dockerd, otherwise `unix:///var/run/docker.sock`',
-    },
-    description:
-      'Docker engines of this node: endpoints separated by commas. In a query, `docker` is the first one. ' +
-      'If an engine that is named here does not answer, `scan` fails with exit status 2. ' +
-      'The agent also finds and judges other dockerd processes of the node.',
-    programs: NODE,
-    // DOCKER_HOST with the address of another machine is meant for other programs.
-    borrowed: { name: 'DOCKER_HOST', translate: (value) => (isLocalEndpoint(value) ? value : undefined) },
-  },
-  'runtime-endpoint': {
-    kind: runtimeEndpoints(),
-    default: { from: () => '', text: 'the sockets of the running runtimes' },
-    description:
-      'Further container runtimes of this node: sockets separated by commas. ' +
-      'The agent detects the API of each socket. ' +
-      'If a runtime that is named here does not answer, `scan` fails with exit status 2.',
-    programs: NODE,
-  },
-  'rootless-engines': {
-    kind: word('ask', 'no'),
-    default: 'ask',
-    description:
-      'Whether the Docker and Podman engines of users (`/run/user/UID`) are asked about their containers. ' +
-      'A user controls what such an engine reports, so reports count only for containers that run as that user. ' +
-      '`no`: containers of users are named by `runtime.unobserved` and judged by no other check.',
-    programs: NODE,
-  },
-  'docker-tls-ca': {
-    kind: pathOr('off'),
-    default: 'off',
-    description:
-      'Certificate of the authority that signed the certificates of Docker engines on TCP (`ca.pem`). ' +
-      'With `docker-tls-cert` and `docker-tls-key`, TLS is used as by `docker --tlsverify`; `off`: plain HTTP.',
-    programs: NODE,
-    borrowed: certPathFile('ca.pem'),
-  },
-  'docker-tls-cert': {
-    kind: pathOr('off'),
-    default: 'off',
-    description: 'Client certificate for Docker engines on TCP (`cert.pem`).',
-    programs: NODE,
-    borrowed: certPathFile('cert.pem'),
-  },
-  'docker-tls-key': {
-    kind: pathOr('off'),
-    default: 'off',
-    description: 'Private key of that certificate (`key.pem`). A file that other users can read is refused.',
-    programs: NODE,
-    borrowed: certPathFile('key.pem'),
-  },
-  'sweep-interval': {
-    kind: duration('10s', '7d'),
-    default: '15m',
-    description:
-      'Interval of the full sweep, which finds changes that send no event. A random jitter of up to 20 % is added. With a broker, its setting takes precedence.',
-    programs: WATCHERS,
-  },
-  'heartbeat-interval': {
-    kind: duration('1s', '10m'),
-    default: '30s',
-    description:
-      'Interval at which an agent sends the digest of its findings. The value of the collector takes precedence.',
-    programs: ['agent', 'collector', 'up'],
-  },
-  'agent-memory-budget': {
-    kind: size('1MiB', '64GiB'),
-    default: '128MiB',
-    description:
-      'Resident memory that the agent and its broker may use continuously. Above it the agent slows down, and the check `agent.resource-budget` fails.',
-    programs: AGENT,
-  },
-  'agent-cpu-budget': {
-    kind: integer(1, 10_000),
-    default: '10',
-    description:
-      'CPU time that the agent and its broker may use continuously, in percent of one core, averaged over a minute. Above it the agent slows down, and the check `agent.resource-budget` fails.',
-    programs: AGENT,
-  },
-  'spool-max-bytes': {
-    kind: size('1MiB', '64GiB'),
-    default: '64MiB',
-    description:
-      'Disk space for changes that the collector has not acknowledged. Above it, changes are dropped and counted, and a full transfer restores the state.',
-    programs: AGENT,
-  },
-  'sink-ndjson': {
-    kind: pathOr('-', 'off'),
-    default: inDataDir('events.ndjson'),
-    description:
-      'File to which the collector writes events, one OCSF event per line; `-`: standard output; `off`: none.',
-    programs: COLLECTOR,
-  },
-  'sink-ndjson-max-bytes': {
-    kind: size('1MiB', '64GiB'),
-    default: '64MiB',
-    description: 'Size at which the event file is rotated.',
-    programs: COLLECTOR,
-  },
-  'sink-ndjson-keep': {
-    kind: integer(0, 1000),
-    default: '5',
-    description: 'Number of rotated event files that are kept.',
-    programs: COLLECTOR,
-  },
-  'sink-syslog': {
-    kind: syslogReceiver(),
-    default: 'off',
-    description:
-      'Syslog receiver of events, as RFC 5424 messages: `tls://host:port`, `tcp://host:port` (not encrypted), or `off`.',
-    programs: COLLECTOR,
-  },
-  'sink-syslog-ca': {
-    kind: pathOr('system'),
-    default: 'system',
-    description:
-      'CA certificates in PEM for the certificate of the receiver; `system`: those that this machine trusts.',
-    programs: COLLECTOR,
-  },
-  'sink-syslog-cert': {
-    kind: pathOr('none'),
-    default: 'none',
-    description: 'Client certificate for the receiver: the chain in PEM, its own certificate first; or `none`.',
-    programs: COLLECTOR,
-  },
-  'sink-syslog-key': {
-    kind: pathOr('none'),
-    default: 'none',
-    description: 'Private key of that certificate, or `none`. A file that other users can read is refused.',
-    programs: COLLECTOR,
-  },
-  'sink-syslog-facility': {
-    kind: word(
-      'user',
-      'daemon',
-      'auth',
-      'authpriv',
-      'audit',
-      'local0',
-      'local1',
-      'local2',
-      'local3',
-      'local4',
-      'local5',
-      'local6',
-      'local7',
-    ),
-    default: 'local0',
-    description: 'Syslog facility of the messages.',
-    programs: COLLECTOR,
-  },
-  'sink-syslog-max-bytes': {
-    kind: size('2KiB', '1MiB'),
-    default: '8000B',
-    description:
-      'Maximum size of a message, including its header. A larger event is shortened. Many receivers split messages above 8192 bytes.',
-    programs: COLLECTOR,
-  },
-  'sink-syslog-replay': {
-    kind: integer(2, 100_000),
-    default: '1000',
-    description:
-      'Number of recent events that are sent again after a connection was lost. After every half of this number, the receiver must confirm what it has read.',
-    programs: COLLECTOR,
-  },
+  ...NODE_SETTINGS,
+  ...SINK_SETTINGS,
   'audit-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '16MiB',
@@ -549,15 +373,6 @@ function defaultDataDir({ uid, home, stateHome }: DefaultContext): string {
   if (uid === 0) return '/var/lib/plimsoll';
   // XDG Base Directory Specification: a relative path must be ignored.
   return stateHome.startsWith('/') ? `${stateHome}/plimsoll` : `${home}/.local/state/plimsoll`;
-}
-
-function inDataDir(name: string): DerivedDefault {
-  return { from: ({ dataDir }) => `${dataDir}/${name}`, text: `\`<data-dir>/${name}\`` };
-}
-
-/** The files that the Docker client looks for in DOCKER_CERT_PATH. */
-function certPathFile(name: string): BorrowedVariable {
-  return { name: 'DOCKER_CERT_PATH', translate: (value) => (value.startsWith('/') ? `${value}/${name}` : undefined) };
 }
 
 /** Agent and collector of one machine can share a data directory, and have different certificates in it. */

@@ -1,0 +1,88 @@
+import { integer, pathOr, size, syslogReceiver, word } from './kind.ts';
+import { inDataDir } from './setting.ts';
+import type { Program, SettingDefinition } from './setting.ts';
+
+const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
+
+/** Settings of the sinks to which the collector delivers events. */
+export const SINK_SETTINGS = {
+  'sink-ndjson': {
+    kind: pathOr('-', 'off'),
+    default: inDataDir('events.ndjson'),
+    description:
+      'File to which the collector writes events, one OCSF event per line; `-`: standard output; `off`: none.',
+    programs: COLLECTOR,
+  },
+  'sink-ndjson-max-bytes': {
+    kind: size('1MiB', '64GiB'),
+    default: '64MiB',
+    description: 'Size at which the event file is rotated.',
+    programs: COLLECTOR,
+  },
+  'sink-ndjson-keep': {
+    kind: integer(0, 1000),
+    default: '5',
+    description: 'Number of rotated event files that are kept.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog': {
+    kind: syslogReceiver(),
+    default: 'off',
+    description:
+      'Syslog receiver of events, as RFC 5424 messages: `tls://host:port`, `tcp://host:port` (not encrypted), or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description:
+      'CA certificates in PEM for the certificate of the receiver; `system`: those that this machine trusts.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-cert': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'Client certificate for the receiver: the chain in PEM, its own certificate first; or `none`.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-key': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'Private key of that certificate, or `none`. A file that other users can read is refused.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-facility': {
+    kind: word(
+      'user',
+      'daemon',
+      'auth',
+      'authpriv',
+      'audit',
+      'local0',
+      'local1',
+      'local2',
+      'local3',
+      'local4',
+      'local5',
+      'local6',
+      'local7',
+    ),
+    default: 'local0',
+    description: 'Syslog facility of the messages.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-max-bytes': {
+    kind: size('2KiB', '1MiB'),
+    default: '8000B',
+    description:
+      'Maximum size of a message, including its header. A larger event is shortened. Many receivers split messages above 8192 bytes.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-replay': {
+    kind: integer(2, 100_000),
+    default: '1000',
+    description:
+      'Number of recent events that are sent again after a connection was lost. After every half of this number, the receiver must confirm what it has read.',
+    programs: COLLECTOR,
+  },
+} satisfies Record<string, SettingDefinition<unknown>>;
