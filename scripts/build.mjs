@@ -25,7 +25,11 @@ export async function buildProgram(directory) {
   const [{ metafile }] = await Promise.all([
     build({
       ...common,
-      entryPoints: { plimsoll: 'main.ts', 'query-worker': 'agent/query/worker.ts' },
+      entryPoints: {
+        plimsoll: 'main.ts',
+        'query-worker': 'agent/query/worker.ts',
+        'inventory-worker': 'image/inventory/worker.ts',
+      },
       ...BUNDLE_OPTIONS,
     }),
     build({ ...common, entryPoints: { scan: 'main.ts' }, ...SCAN_BUNDLE_OPTIONS }),
