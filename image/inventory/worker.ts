@@ -13,7 +13,7 @@ async function run({ source, softDeadlineMs }: InventoryTask): Promise<Inventory
   try {
     const inventory = takeInventory(opened.tree, {
       isExpired: () => performance.now() > end,
-      onProgress: (progress) => parentPort?.postMessage({ kind: 'progress', progress } satisfies InventoryReport),
+      onProgress: (progress) => parentPort?.postMessage({ kind: 'progress', progress } satisfies InventoryReport, []),
     });
     return { kind: 'taken', inventory };
   } finally {
@@ -27,4 +27,4 @@ try {
 } catch {
   // Without the right to it the inventory is as urgent as the rest of the process.
 }
-parentPort?.postMessage(await run(workerData as InventoryTask));
+parentPort?.postMessage(await run(workerData as InventoryTask), []);
