@@ -12,6 +12,7 @@ const COMPONENTS = [
   { name: 'ext4', program: 'mkfs.ext4', packages: ['e2fsprogs'] },
   { name: 'podman', program: 'podman', packages: ['podman'] },
   { name: 'systemd-analyze', program: 'systemd-analyze', packages: ['systemd'] },
+  { name: 'ruby', program: 'ruby', packages: ['ruby'] },
   { name: 'openssl', program: 'openssl', packages: ['openssl'] },
   { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl'] },
   // A browser without any font draws no text, and then nothing that a test could look at.
