@@ -1,10 +1,15 @@
 import type { Detector } from './detector.ts';
+import { dotnet } from './language/dotnet.ts';
+import { npm } from './language/npm.ts';
+import { php } from './language/php.ts';
+import { python } from './language/python.ts';
+import { ruby } from './language/ruby.ts';
 import { apk } from './os/apk.ts';
 import { dpkg } from './os/dpkg.ts';
 import type { PackageDatabase } from './os/package-database.ts';
 
 /** Finds packages of languages, sorted by name. */
-export const DETECTORS: readonly Detector[] = Object.freeze([]);
+export const DETECTORS: readonly Detector[] = Object.freeze([dotnet, npm, php, python, ruby]);
 
 /** Reads the databases of OS packages, sorted by name. */
 export const PACKAGE_DATABASES: readonly PackageDatabase[] = Object.freeze([apk, dpkg]);
