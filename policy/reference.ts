@@ -92,6 +92,16 @@ export function isDigest(text: string): boolean {
   return digits.length === DIGEST_DIGITS.get(text.slice(0, colon)) && /^[a-f0-9]+$/.test(digits);
 }
 
+/** Whether the text is the path of a repository in a registry, such as `library/alpine`. */
+export function isRepositoryPath(text: string): boolean {
+  return text.length <= MAX_PATH && text.split('/').every((component) => PATH_COMPONENT.test(component));
+}
+
+/** Whether the text is a tag. */
+export function isTag(text: string): boolean {
+  return TAG.test(text);
+}
+
 /**
  * The registry in the one form in which registries are compared: host in lower case, without the port 443 and leading
  * zeros of a port, and `docker.io` for the other names of Docker Hub. An attacker chooses the spelling of a reference;
@@ -118,9 +128,8 @@ function problemOf({ registry, path, tag, digest }: Parts): Extract<ParsedRefere
   if (path.toLowerCase() !== path) return failure('uppercase', 'the name of a repository must be in lower case');
   if (path.length > MAX_PATH)
     return failure('tooLong', `the name of a repository has at most ${String(MAX_PATH)} characters`);
-  if (!path.split('/').every((component) => PATH_COMPONENT.test(component)))
-    return failure('malformed', 'the name of the repository is not valid');
-  if (tag !== undefined && !TAG.test(tag)) return failure('malformed', 'the tag is not valid');
+  if (!isRepositoryPath(path)) return failure('malformed', 'the name of the repository is not valid');
+  if (tag !== undefined && !isTag(tag)) return failure('malformed', 'the tag is not valid');
   if (digest === undefined || isDigest(digest)) return undefined;
   return /^[A-Za-z][\w.+-]*:[A-Fa-f0-9]{32,}$/.test(digest)
     ? failure('unsupportedDigest', 'the digest is not a sha256, sha384 or sha512 in lower case')

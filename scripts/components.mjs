@@ -15,6 +15,8 @@ const COMPONENTS = [
   { name: 'ruby', program: 'ruby', packages: ['ruby'] },
   { name: 'openssl', program: 'openssl', packages: ['openssl'] },
   { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl'] },
+  { name: 'docker-registry', program: 'docker-registry', packages: ['docker-registry'] },
+  { name: 'skopeo', program: 'skopeo', packages: ['skopeo'] },
   // A browser without any font draws no text, and then nothing that a test could look at.
   { name: 'chromium', program: 'chromium', packages: ['chromium', 'fonts-dejavu-core'] },
 ];
