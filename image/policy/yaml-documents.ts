@@ -1,0 +1,85 @@
+import { isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
+import type { Document } from 'yaml';
+
+/** The documents of a YAML text, or where the text is wrong. `reason` quotes nothing of it. */
+export type YamlDocuments =
+  { readonly ok: true; readonly documents: readonly unknown[] } | { readonly ok: false; readonly reason: string };
+
+/** Documents of one file. */
+const MAX_DOCUMENTS = 256;
+/** Levels of a document; a policy has six. */
+const MAX_DEPTH = 64;
+/** Nodes that aliases may multiply to; the default of the library. */
+const MAX_ALIASES = 100;
+
+/**
+ * Parses YAML 1.2 (so also JSON) with several documents; empty ones are left out. A key that occurs twice is an error,
+ * since a reader sees the first and a parser takes the last. Never throws.
+ */
+export function parseYamlDocuments(text: string): YamlDocuments {
+  const tooDeep = deepestIndentation(text) > MAX_DEPTH;
+  if (tooDeep) return { ok: false, reason: `is nested deeper than ${String(MAX_DEPTH)} levels` };
+  try {
+    const lines = new LineCounter();
+    const options = { lineCounter: lines, prettyErrors: false, logLevel: 'silent', uniqueKeys: false } as const;
+    const documents = parseAllDocuments(text, options);
+    if (!Array.isArray(documents)) return { ok: true, documents: [] };
+    if (documents.length > MAX_DOCUMENTS)
+      return { ok: false, reason: `has more than ${String(MAX_DOCUMENTS)} documents` };
+    const values: unknown[] = [];
+    for (const document of documents) {
+      const [error] = [...document.errors, ...document.warnings];
+      const fault =
+        error === undefined ? faultyKey(document) : { offset: error.pos[0], what: `not valid YAML (${error.code})` };
+      if (fault !== undefined) {
+        const { line, col } = lines.linePos(fault.offset);
+        // The message of the library would quote the file, which may be one that nobody should see.
+        return { ok: false, reason: `line ${String(line)}, column ${String(col)}: ${fault.what}` };
+      }
+      const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
+      if (value !== null && value !== undefined) values.push(value);
+    }
+    return { ok: true, documents: values };
+  } catch (error) {
+    const isAliases = error instanceof ReferenceError;
+    return { ok: false, reason: isAliases ? 'has too many aliases' : 'is not valid YAML' };
+  }
+}
+
+interface Fault {
+  readonly offset: number;
+  readonly what: string;
+}
+
+/** The first key that occurs twice or is no single value. The check of the library takes quadratic time. */
+function faultyKey(document: Document): Fault | undefined {
+  let fault: Fault | undefined;
+  visit(document, {
+    Map: (_key, { items, range }) => {
+      const keys = new Set<string>();
+      for (const { key } of items) {
+        const offset = isScalar(key) ? (key.range?.[0] ?? 0) : (range?.[0] ?? 0);
+        if (!isScalar(key)) fault ??= { offset, what: 'a key is not a single value' };
+        else if (keys.has(String(key.value))) fault ??= { offset, what: 'a key occurs twice' };
+        else keys.add(String(key.value));
+      }
+      return fault === undefined ? undefined : visit.BREAK;
+    },
+  });
+  return fault;
+}
+
+/** An upper bound of the depth: brackets that are open, and steps of indentation, which the parser recurses into. */
+function deepestIndentation(text: string): number {
+  let [deepest, open] = [0, 0];
+  for (const character of text) {
+    if (character === '[' || character === '{') open += 1;
+    else if (character === ']' || character === '}') open = Math.max(0, open - 1);
+    deepest = Math.max(deepest, open);
+  }
+  for (const line of text.split('\n')) {
+    const indicators = /^[ \t]*(?:[-?:][ \t]+)*/.exec(line)?.[0] ?? '';
+    deepest = Math.max(deepest, (indicators.match(/[-?:]/g) ?? []).length);
+  }
+  return deepest;
+}
