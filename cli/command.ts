@@ -37,6 +37,7 @@ export interface Operands {
     | 'nodeAction'
     | 'joinTokenAction'
     | 'tokenAction'
+    | 'policyAction'
     | 'agentAction';
 }
 
@@ -56,7 +57,7 @@ export interface Option {
   /** May be given several times, or once with commas. */
   readonly repeated?: boolean;
   /** What completes its value, where that is no choice. */
-  readonly completes?: 'check' | 'benchmark' | 'directory' | 'node' | 'subject';
+  readonly completes?: 'check' | 'benchmark' | 'directory' | 'file' | 'node' | 'subject';
   readonly summary: string;
 }
 

@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   help: async () => (await import('./help.ts')).help,
   'join-token': async () => (await import('./join-token.ts')).joinToken,
   nodes: async () => (await import('./nodes.ts')).nodes,
+  policy: async () => (await import('./policy.ts')).policy,
   query: async () => (await import('./query.ts')).query,
   record: async () => (await import('./record.ts')).record,
   scan: async () => (await import('./scan.ts')).scan,

@@ -84,6 +84,10 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['install', 'uninstall'] };
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
+    case 'policyAction':
+      return { kind: 'words', words: ['check', 'test', 'explain'] };
+    case 'file':
+      return { kind: 'file' };
     case 'tokenAction':
       return { kind: 'words', words: ['create', 'list', 'revoke', 'show'] };
     case 'node':

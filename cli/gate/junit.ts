@@ -18,7 +18,8 @@ export function junitDocument(report: GateReport): string {
     ...(policies.length === 0 ? [caseOf(report, '', 'spec.match', 'match')] : []),
   ];
   const count = (tag: string): string => String(cases.filter((one) => one.includes(`<${tag} `)).length);
-  const output = known.length === 0 ? '' : `<system-out>${text(describe('known from the baseline', known))}</system-out>`;
+  const output =
+    known.length === 0 ? '' : `<system-out>${text(describe('known from the baseline', known))}</system-out>`;
   const counts = `tests="${String(cases.length)}" failures="${count('failure')}" errors="${count('error')}"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
@@ -63,7 +64,13 @@ function describe(title: string, reasons: readonly Reason[]): string {
   return [...(title === '' ? [] : [`${title}:`]), ...lines].map(safe).join('\n');
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+};
 
 /** Text of XML 1.0. Controls, which it cannot hold at all, are escaped visibly. */
 function text(value: string): string {

@@ -75,7 +75,11 @@ function suppressedResult(report: GateReport, { package: one, vulnerability, sup
     locations: locationsOf(report, one.path),
     partialFingerprints: { 'plimsoll/v1': fingerprintOf({ code: 'vulnerability', about }) },
     suppressions: [
-      { kind: 'external', justification: safe(`${suppressed?.by ?? ''}: ${suppressed?.reason ?? ''}`), status: 'accepted' },
+      {
+        kind: 'external',
+        justification: safe(`${suppressed?.by ?? ''}: ${suppressed?.reason ?? ''}`),
+        status: 'accepted',
+      },
     ],
   };
 }
@@ -131,6 +135,9 @@ function locationsOf({ target }: GateReport, path: string | undefined): readonly
 
 /** A relative URI of a path or reference, whatever characters it holds: a colon would look like a scheme. */
 export function uriOf(path: string): string {
-  const parts = path.toWellFormed().split('/').filter((part) => part !== '' && part !== '.' && part !== '..');
+  const parts = path
+    .toWellFormed()
+    .split('/')
+    .filter((part) => part !== '' && part !== '.' && part !== '..');
   return parts.length === 0 ? 'image' : parts.map(encodeURIComponent).join('/');
 }

@@ -35,7 +35,10 @@ export function reportLines(report: GateReport, style: Style): readonly string[]
   ];
 }
 
-function head({ decision, target, subject, policies, evidence, decidedAt }: GateReport, style: Style): readonly string[] {
+function head(
+  { decision, target, subject, policies, evidence, decidedAt }: GateReport,
+  style: Style,
+): readonly string[] {
   const lines: string[] = [];
   const add = (name: string, value: string): void => {
     const [first = '', ...rest] = wrapHard(safe(value), Math.max(10, style.width - 14));
@@ -51,7 +54,10 @@ function head({ decision, target, subject, policies, evidence, decidedAt }: Gate
       `${distribution.state === 'seen' ? `${distribution.value.name}, ` : ''}${counted(inventory.value.packages.length, 'package')}${inventory.value.gaps.length > 0 ? `, ${counted(inventory.value.gaps.length, 'gap')}` : ''}`,
     );
   if (database.state === 'seen') add('database', `built ${timeText(database.value.builtAt)}`);
-  add(policies.length === 1 ? 'policy' : 'policies', policies.length === 0 ? 'none applies' : decision.policies.join(', '));
+  add(
+    policies.length === 1 ? 'policy' : 'policies',
+    policies.length === 0 ? 'none applies' : decision.policies.join(', '),
+  );
   add('decided', timeText(decidedAt));
   return [`${paintOutcome(decision.outcome, style)}`, ...lines];
 }
@@ -117,7 +123,8 @@ function severityOf(severity: VulnerabilitySeverity): Severity {
 }
 
 function notes({ decision, known }: GateReport): readonly string[] {
-  const by = (kind: 'vex' | 'waiver'): number => decision.suppressed.filter(({ suppressed }) => suppressed?.by === kind).length;
+  const by = (kind: 'vex' | 'waiver'): number =>
+    decision.suppressed.filter(({ suppressed }) => suppressed?.by === kind).length;
   const [vex, waivers] = [by('vex'), by('waiver')];
   return [
     ...(known.length > 0 ? [`${counted(known.length, 'violation')} of the baseline not counted`] : []),
@@ -126,13 +133,7 @@ function notes({ decision, known }: GateReport): readonly string[] {
   ];
 }
 
-function summary(
-  { decision }: GateReport,
-  violations: number,
-  unknowns: number,
-  known: number,
-  style: Style,
-): string {
+function summary({ decision }: GateReport, violations: number, unknowns: number, known: number, style: Style): string {
   const parts = [
     ...(violations > 0 ? [counted(violations, 'violation')] : []),
     ...(unknowns > 0 ? [`${String(unknowns)} could not be told`] : []),

@@ -1,0 +1,228 @@
+import { dirname, resolve } from 'node:path';
+import { loadPolicies } from '../../image/policy/load-policies.ts';
+import { readBoundedText } from '../../image/policy/bounded-text.ts';
+import { parseYamlDocuments } from '../../image/policy/yaml-documents.ts';
+import { applyingPolicies, decide } from '../../policy/decide.ts';
+import type { ImagePolicy } from '../../policy/image-policy.ts';
+import { differencesFrom, evidenceOf, parsePolicyTest, subjectOf } from '../../policy/policy-case.ts';
+import type { PolicyTest } from '../../policy/policy-case.ts';
+import { modeOf } from '../../policy/image-policy.ts';
+import { RULE_SCHEMAS } from '../../policy/rule/rules.ts';
+import { defineCommand, EXIT_FAILURE, EXIT_ISSUES, EXIT_OK, outputOption } from '../command.ts';
+import type { Context } from '../context.ts';
+import { printListing } from '../output/listing.ts';
+import { printError } from '../print-error.ts';
+import type { Cell } from '../render/table.ts';
+
+const MAX_TEST_BYTES = 1024 * 1024;
+
+export const policy = defineCommand({
+  name: 'policy',
+  summary: 'check and test image policies',
+  usage: ['policy check FILE…', 'policy test FILE…', 'policy explain IMAGE --policy FILE'],
+  description: [
+    'Image policies are YAML documents that say which images may run; docs/policy.md describes them. plimsoll gate applies them.',
+    'check loads policy files and prints what is wrong with them, with the place, or the policies that they hold. test runs cases: what is known about an image, and the decision that is expected. explain prints which policy decides on an image, and its rules.',
+  ],
+  operands: { min: 2, max: 100, completes: 'policyAction' },
+  options: [
+    {
+      name: 'policy',
+      value: 'FILE',
+      repeated: true,
+      summary: 'with explain: policy files',
+      completes: 'file',
+    },
+    { name: 'namespace', value: 'NAME', summary: 'with explain: namespace that the image is to run in' },
+    outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'jsonpath='),
+  ],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll policy check policies/*.yaml', meaning: 'for a pipeline: exit status 1 if one is wrong' },
+    { line: 'plimsoll policy test policies/test.yaml', meaning: 'whether the policies decide as expected' },
+    {
+      line: 'plimsoll policy explain registry.example.com/shop/db:16 --policy policies/all.yaml',
+      meaning: 'which policy decides on this image',
+    },
+  ],
+  issue: 'a policy file is wrong, or a case is not decided as expected',
+  run: async (context) => {
+    const [action = '', ...operands] = context.args.operands;
+    const paths = operands.map((path) => resolve(context.workingDirectory, path));
+    switch (action) {
+      case 'check':
+        return check(context, paths);
+      case 'test':
+        return test(context, paths);
+      case 'explain':
+        return explain(context, operands);
+      default:
+        return printError(context, `policy has no action ${JSON.stringify(action)}; use check, test or explain`);
+    }
+  },
+});
+
+async function check(context: Context, paths: readonly string[]): Promise<number> {
+  const policies = await load(context, paths);
+  if (policies === undefined) return EXIT_ISSUES;
+  await printListing(context, {
+    document: { policies: policies.map(policyDocument) },
+    items: policies.map(policyDocument),
+    names: policies.map(({ name }) => name),
+    columns: [
+      { title: 'NAME' },
+      { title: 'MODE' },
+      { title: 'IMAGES' },
+      { title: 'NAMESPACES' },
+      { title: 'RULES', align: 'right' },
+      { title: 'FILE', wide: true },
+    ],
+    rows: policies.map((one) => [
+      { text: one.name },
+      { text: one.mode },
+      { text: one.match.images.map(({ text }) => text).join(', ') },
+      { text: one.match.namespaces.join(', ') },
+      { text: String(one.rules.length), value: one.rules.length },
+      { text: one.source },
+    ]),
+    empty: 'No policies.',
+  });
+  return EXIT_OK;
+}
+
+/** The policies; undefined after what is wrong with them was printed. */
+async function load(context: Context, paths: readonly string[]): Promise<readonly ImagePolicy[] | undefined> {
+  const loaded = await loadPolicies(paths);
+  if (loaded.ok) return loaded.policies;
+  for (const { source, problem } of loaded.problems) await printError(context, `${source}: ${problem}`);
+  return undefined;
+}
+
+function policyDocument(one: ImagePolicy): object {
+  return {
+    name: one.name,
+    mode: one.mode,
+    images: one.match.images.map(({ text }) => text),
+    namespaces: one.match.namespaces,
+    rules: one.rules.map((rule) => ({ type: rule.type, mode: modeOf(one, rule) })),
+    source: one.source,
+  };
+}
+
+interface CaseResult {
+  readonly file: string;
+  readonly name: string;
+  readonly outcome: string;
+  readonly differences: readonly string[];
+}
+
+async function test(context: Context, paths: readonly string[]): Promise<number> {
+  const results: CaseResult[] = [];
+  for (const path of paths) {
+    const tests = await readTests(path);
+    if (!tests.ok) return printError(context, `${path}: ${tests.problem}`);
+    for (const one of tests.value) {
+      const policies = await load(
+        context,
+        one.policies.map((file) => resolve(dirname(path), file)),
+      );
+      if (policies === undefined) return EXIT_FAILURE;
+      const outcome = runCases(path, one, policies, context.clock.now());
+      if (!outcome.ok) return printError(context, `${path}: ${outcome.problem}`);
+      results.push(...outcome.value);
+    }
+  }
+  await printResults(context, results);
+  return results.every(({ differences }) => differences.length === 0) ? EXIT_OK : EXIT_ISSUES;
+}
+
+type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+
+async function readTests(path: string): Promise<Outcome<readonly PolicyTest[]>> {
+  const file = await readBoundedText(path, MAX_TEST_BYTES);
+  if (!file.ok) return { ok: false, problem: file.reason };
+  const yaml = parseYamlDocuments(file.text);
+  if (!yaml.ok) return { ok: false, problem: yaml.reason };
+  if (yaml.documents.length === 0) return { ok: false, problem: 'contains no cases' };
+  const tests: PolicyTest[] = [];
+  for (const document of yaml.documents) {
+    const parsed = parsePolicyTest(document);
+    if (!parsed.ok) return parsed;
+    tests.push(parsed.value);
+  }
+  return { ok: true, value: tests };
+}
+
+function runCases(
+  file: string,
+  { cases, now }: PolicyTest,
+  policies: readonly ImagePolicy[],
+  clockMs: number,
+): Outcome<readonly CaseResult[]> {
+  const at = now ?? clockMs;
+  const results: CaseResult[] = [];
+  for (const [index, one] of cases.entries()) {
+    const evidence = evidenceOf(one, policies, at);
+    if (!evidence.ok) return { ok: false, problem: `cases[${String(index)}].${evidence.problem}` };
+    const decision = decide(subjectOf(one), evidence.value, policies, at);
+    results.push({ file, name: one.name, outcome: decision.outcome, differences: differencesFrom(one, decision) });
+  }
+  return { ok: true, value: results };
+}
+
+async function printResults(context: Context, results: readonly CaseResult[]): Promise<void> {
+  const { paint } = context;
+  const failed = results.filter(({ differences }) => differences.length > 0).length;
+  const rows = results.map(({ name, outcome, differences }): readonly Cell[] => [
+    differences.length === 0 ? { text: 'ok', paint: paint.good } : { text: 'FAILED', paint: paint.bad },
+    { text: name },
+    { text: outcome },
+    { text: differences.join('; ') },
+  ]);
+  await printListing(context, {
+    document: { passed: results.length - failed, failed, cases: results },
+    items: results,
+    names: results.map(({ name }) => name),
+    columns: [{ title: 'RESULT' }, { title: 'CASE' }, { title: 'OUTCOME' }, { title: 'DIFFERENCE' }],
+    rows,
+    empty: 'No cases.',
+  });
+}
+
+async function explain(context: Context, operands: readonly string[]): Promise<number> {
+  const [reference = '', ...rest] = operands;
+  if (rest.length > 0) return printError(context, 'policy explain takes one image');
+  const files = context.args.values('policy').map((path) => resolve(context.workingDirectory, path));
+  if (files.length === 0) return printError(context, 'policy explain needs --policy FILE');
+  const policies = await load(context, files);
+  if (policies === undefined) return EXIT_FAILURE;
+  const subject = { reference, digest: undefined, namespace: context.args.value('namespace') };
+  const applying = applyingPolicies(subject, policies);
+  const rules = applying.flatMap((one) =>
+    one.rules.map((rule, index) => ({
+      policy: one.name,
+      rule: `spec.rules[${String(index)}]`,
+      type: rule.type,
+      mode: modeOf(one, rule),
+      meaning: RULE_SCHEMAS[rule.type].shape.doc,
+    })),
+  );
+  await printListing(context, {
+    document: { reference, policies: applying.map(policyDocument), rules },
+    items: rules,
+    names: applying.map(({ name }) => name),
+    columns: [{ title: 'POLICY' }, { title: 'RULE' }, { title: 'TYPE' }, { title: 'MODE' }, { title: 'MEANING' }],
+    rows: rules.map(({ policy: name, rule, type, mode, meaning }) => [
+      { text: name },
+      { text: rule },
+      { text: type },
+      { text: mode },
+      { text: meaning },
+    ]),
+    empty:
+      applying.length === 0
+        ? 'No policy applies: the gate could not tell.'
+        : 'The policy has no rules: it allows the image.',
+  });
+  return applying.length === 0 ? EXIT_ISSUES : EXIT_OK;
+}

@@ -1,0 +1,98 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { plimsoll, temporaryDirectory } from './process.ts';
+
+const POLICY = `apiVersion: plimsoll.dev/v1
+kind: ImagePolicy
+metadata: { name: production }
+spec:
+  match: { images: ['registry.example.com/**'], namespaces: ['prod-*'] }
+  rules:
+    - { type: vulnerability, severity: critical }
+    - type: signature
+      authorities: [{ name: release, key: { pem: '-----BEGIN PUBLIC KEY-----' } }]
+---
+apiVersion: plimsoll.dev/v1
+kind: ImagePolicy
+metadata: { name: others }
+spec: { mode: warn, rules: [{ type: registry, allow: ['registry.example.com/**'] }] }
+`;
+
+const cases = (outcome: string): string => `apiVersion: plimsoll.dev/v1
+kind: ImagePolicyTest
+policies: [policy.yaml]
+now: 2026-11-28
+cases:
+  - name: a critical vulnerability
+    image: registry.example.com/shop/db:1
+    namespace: prod-eu
+    evidence:
+      packages: []
+      vulnerabilities: [{ id: CVE-2026-1, severity: critical, package: openssl }]
+      signatures: { release: verified }
+    expect: { outcome: ${outcome}, reasons: [vulnerability], warnings: [] }
+  - name: nothing is known
+    image: registry.example.com/shop/db:1
+    namespace: prod-eu
+    expect: { outcome: couldNotTell, reasons: [database-unknown, inventory-incomplete, signature-unknown] }
+  - name: an image from elsewhere in another namespace
+    image: alpine
+    expect: { outcome: allow, warnings: [registry-not-allowed] }
+`;
+
+function directoryWith(t: Test, files: Readonly<Record<string, string>>): (name: string) => string {
+  const directory = temporaryDirectory(t);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  return (name) => join(directory, name);
+}
+
+void t.test('policy test: as expected, and not', async (t) => {
+  const path = directoryWith(t, {
+    'policy.yaml': POLICY,
+    'good.yaml': cases('deny'),
+    'bad.yaml': cases('allow'),
+    'empty.yaml': cases('deny').replace(/cases:[^]*/, 'cases: []'),
+    'typo.yaml': cases('deny').replace('severity: critical', 'severty: critical'),
+    'authority.yaml': cases('deny').replace('{ release: verified }', '{ relase: verified }'),
+    'code.yaml': cases('deny').replace('[vulnerability]', '[vulnerabilities]'),
+  });
+  const [good, bad, empty, typo, authority, code] = await Promise.all(
+    ['good', 'bad', 'empty', 'typo', 'authority', 'code'].map((name) => plimsoll(['policy', 'test', path(`${name}.yaml`)])),
+  );
+  t.strictSame([good?.code, good?.stderr], [0, '']);
+  t.match(good?.stdout, /^RESULT +CASE +OUTCOME/);
+  t.equal(good?.stdout.match(/^ok /gm)?.length, 3);
+  t.equal(bad?.code, 1);
+  t.match(bad?.stdout, /FAILED +a critical vulnerability +deny +expected allow, got/);
+  for (const [run, problem] of [
+    [empty, /cases: expected at least one/],
+    [typo, /cases\[0\]\.evidence\.vulnerabilities\[0\]\.severty: unknown field; did you mean `severity`\?/],
+    [authority, /cases\[0\]\.evidence\.signatures names an authority that no policy has/],
+    [code, /cases\[0\]\.expect\.reasons\[0\]: expected one of/],
+  ] as const) {
+    t.equal(run?.code, 2);
+    t.match(run?.stderr, problem);
+  }
+});
+
+void t.test('policy check and explain', async (t) => {
+  const path = directoryWith(t, { 'policy.yaml': POLICY, 'wrong.yaml': POLICY.replace('severity', 'severty') });
+  const [checked, wrong, explained, none, json] = await Promise.all([
+    plimsoll(['policy', 'check', path('policy.yaml')]),
+    plimsoll(['policy', 'check', path('wrong.yaml')]),
+    plimsoll(['policy', 'explain', 'Registry.example.com/a/b', '--namespace', 'prod-1', '--policy', path('policy.yaml')]),
+    plimsoll(['policy', 'explain', 'alpine']),
+    plimsoll(['policy', 'check', path('policy.yaml'), '-o', 'json']),
+  ]);
+  t.equal(checked.code, 0);
+  t.match(checked.stdout, /production +enforce +registry\.example\.com\/\*\* +prod-\* +2\n/);
+  t.equal(wrong.code, 1);
+  t.match(wrong.stderr, /wrong\.yaml#1: spec\.rules\[0\]\.severty: unknown field; did you mean `severity`\?/);
+  t.equal(explained.code, 0);
+  t.match(explained.stdout, /production +spec\.rules\[1\] +signature +enforce/);
+  t.equal(none.code, 2);
+  t.match(none.stderr, /needs --policy FILE/);
+  t.match(JSON.parse(json.stdout), { policies: [{ name: 'production', rules: [{ type: 'vulnerability', mode: 'enforce' }, {}] }, {}] });
+});
