@@ -1,4 +1,4 @@
-// Writes the pages that are derived from code: docs/checks.md, docs/facts.md, docs/query.md, docs/configuration.md,
+// Writes the pages that are derived from code: docs/checks.md, docs/facts.md, docs/query.md, docs/policy.md, docs/configuration.md,
 // docs/access.md, man/plimsoll.1.
 // With --check it writes nothing and fails if one is stale.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,6 +14,7 @@ import type { Check } from '../posture/check/check.ts';
 import { CHECKS } from '../posture/check/registry.ts';
 import { factPaths } from '../posture/fact/path.ts';
 import { renderConfigurationPage } from '../service/config/document.ts';
+import { policyPage } from './policy-page.ts';
 import { queryPage } from './query-page.ts';
 import { ROOT } from './setup.mjs';
 
@@ -93,6 +94,7 @@ const pages = {
   'docs/checks.md': checksPage(),
   'docs/facts.md': factsPage(),
   'docs/query.md': queryPage(GENERATED),
+  'docs/policy.md': policyPage(GENERATED),
   'docs/configuration.md': renderConfigurationPage(),
   'docs/access.md': accessPage(),
   'man/plimsoll.1': await renderManual(),

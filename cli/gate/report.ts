@@ -55,11 +55,13 @@ export function reportDocument(report: GateReport): object {
 export function reportItems(report: GateReport): readonly object[] {
   const { decision, known, subject, target } = report;
   const image = { target, reference: subject.reference ?? null, digest: subject.digest ?? null };
+  const lines = (effect: string, reasons: readonly Reason[]): readonly object[] =>
+    reasons.map((reason) => Object.assign({ effect }, reasonDocument(reason), image));
   return [
-    ...decision.reasons.map((reason) => ({ effect: 'refuse', ...reasonDocument(reason), ...image })),
-    ...known.map((reason) => ({ effect: 'known', ...reasonDocument(reason), ...image })),
-    ...decision.warnings.map((reason) => ({ effect: 'warn', ...reasonDocument(reason), ...image })),
-    ...decision.observed.map((reason) => ({ effect: 'observe', ...reasonDocument(reason), ...image })),
+    ...lines('refuse', decision.reasons),
+    ...lines('known', known),
+    ...lines('warn', decision.warnings),
+    ...lines('observe', decision.observed),
     { effect: 'outcome', outcome: decision.outcome, policies: decision.policies, ...image },
   ];
 }

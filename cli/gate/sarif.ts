@@ -25,11 +25,12 @@ export function sarifDocument(report: GateReport): object {
     ...decision.reasons.map((reason) => ({ reason, level: reason.kind === 'violation' ? 'error' : 'warning' })),
     ...decision.warnings.map((reason) => ({ reason, level: 'warning' })),
     ...decision.observed.map((reason) => ({ reason, level: 'note' })),
-  ].map(({ reason, level }) => ({ ...resultOf(report, reason, level) }));
-  const unchanged = known.map((reason) => ({
-    ...resultOf(report, reason, 'note'),
-    suppressions: [{ kind: 'external', justification: 'in the baseline' }],
-  }));
+  ].map(({ reason, level }) => resultOf(report, reason, level));
+  const unchanged = known.map((reason) =>
+    Object.assign(resultOf(report, reason, 'note'), {
+      suppressions: [{ kind: 'external', justification: 'in the baseline' }],
+    }),
+  );
   const suppressed = decision.suppressed.map((match) => suppressedResult(report, match));
   const all = [...results, ...unchanged, ...suppressed];
   return {

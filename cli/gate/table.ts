@@ -59,7 +59,7 @@ function head(
     policies.length === 0 ? 'none applies' : decision.policies.join(', '),
   );
   add('decided', timeText(decidedAt));
-  return [`${paintOutcome(decision.outcome, style)}`, ...lines];
+  return [paintOutcome(decision.outcome, style), ...lines];
 }
 
 function paintOutcome(outcome: Outcome, { paint }: Style): string {

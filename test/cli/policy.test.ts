@@ -59,7 +59,9 @@ void t.test('policy test: as expected, and not', async (t) => {
     'code.yaml': cases('deny').replace('[vulnerability]', '[vulnerabilities]'),
   });
   const [good, bad, empty, typo, authority, code] = await Promise.all(
-    ['good', 'bad', 'empty', 'typo', 'authority', 'code'].map((name) => plimsoll(['policy', 'test', path(`${name}.yaml`)])),
+    ['good', 'bad', 'empty', 'typo', 'authority', 'code'].map((name) =>
+      plimsoll(['policy', 'test', path(`${name}.yaml`)]),
+    ),
   );
   t.strictSame([good?.code, good?.stderr], [0, '']);
   t.match(good?.stdout, /^RESULT +CASE +OUTCOME/);
@@ -82,7 +84,15 @@ void t.test('policy check and explain', async (t) => {
   const [checked, wrong, explained, none, json] = await Promise.all([
     plimsoll(['policy', 'check', path('policy.yaml')]),
     plimsoll(['policy', 'check', path('wrong.yaml')]),
-    plimsoll(['policy', 'explain', 'Registry.example.com/a/b', '--namespace', 'prod-1', '--policy', path('policy.yaml')]),
+    plimsoll([
+      'policy',
+      'explain',
+      'Registry.example.com/a/b',
+      '--namespace',
+      'prod-1',
+      '--policy',
+      path('policy.yaml'),
+    ]),
     plimsoll(['policy', 'explain', 'alpine']),
     plimsoll(['policy', 'check', path('policy.yaml'), '-o', 'json']),
   ]);
@@ -94,5 +104,7 @@ void t.test('policy check and explain', async (t) => {
   t.match(explained.stdout, /production +spec\.rules\[1\] +signature +enforce/);
   t.equal(none.code, 2);
   t.match(none.stderr, /needs --policy FILE/);
-  t.match(JSON.parse(json.stdout), { policies: [{ name: 'production', rules: [{ type: 'vulnerability', mode: 'enforce' }, {}] }, {}] });
+  t.match(JSON.parse(json.stdout), {
+    policies: [{ name: 'production', rules: [{ type: 'vulnerability', mode: 'enforce' }, {}] }, {}],
+  });
 });

@@ -58,7 +58,7 @@ void t.test('malformed', (t) => {
     [{ config: [] }, /\.config: expected an object/],
     [{ config: { User: 0 } }, /\.config\.User: expected a string/],
     [{ history: [{ created_by: 7 }] }, /created_by: expected a string/],
-    [{ history: new Array(2000).fill({}) }, /\.history: expected at most 1024 items/],
+    [{ history: Array.from({ length: 2000 }, () => ({})) }, /\.history: expected at most 1024 items/],
     [{ created: 'x'.repeat(100) }, /\.created: expected at most 64/],
   ];
   for (const [value, reason] of rows) {

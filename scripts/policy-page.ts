@@ -1,0 +1,139 @@
+import { policySpec } from '../policy/image-policy.ts';
+import { REASON_CODES } from '../policy/reason.ts';
+import { RULE_SCHEMAS } from '../policy/rule/rules.ts';
+import type { Shape } from '../posture/schema.ts';
+
+const INTRODUCTION = `An image policy says which images may run. \`plimsoll gate\` applies policies in a pipeline; \`plimsoll policy check\` verifies policy files, \`plimsoll policy test\` tests what they decide. A policy file is YAML (or JSON) of at most 256 KiB with one or several documents:
+
+\`\`\`yaml
+apiVersion: plimsoll.dev/v1
+kind: ImagePolicy
+metadata:
+  name: production
+spec:
+  match:
+    images: ['registry.example.com/shop/**']
+    namespaces: ['prod-*']
+  mode: enforce
+  rules:
+    - type: registry
+      allow: ['registry.example.com/shop/**']
+    - type: signature
+      authorities:
+        - name: release
+          key: { file: cosign.pub }
+    - type: database
+      maxAge: 48h
+    - type: vulnerability
+      severity: high
+      fixAvailableFor: 7d
+    - type: vulnerability
+      knownExploited: true
+      message: Ask the security team before you waive this.
+    - type: configuration
+      checks: [image.default-user]
+      mode: warn
+\`\`\`
+
+A key that is unknown or occurs twice is an error, with its place: \`spec.rules[2].severity: expected …\`. One error refuses all files.
+
+## Which policy decides
+
+Of the policies that match an image, the most specific decides alone. The pattern of the image counts first: a literal registry before \`*\`, then the components of the path from the left, literal before \`*\` before \`**\`. Of equal patterns, the more specific namespace decides. Two policies that can match the same image and are equally specific are an error when they are loaded. An image that no policy matches is not allowed: the answer is \`couldNotTell\` with the code \`no-policy\`. A policy without \`match\` applies to every image that no other policy matches.
+
+References are completed as Docker does it (\`alpine\` is \`docker.io/library/alpine:latest\`), and registries are compared in lower case without the default port. Where a reference has a tag and a digest, the digest decides.
+
+## The decision
+
+All rules of the policy are judged, and every violation is a reason. \`deny\`: a rule is violated. \`couldNotTell\`: no rule is violated, but evidence that a rule needs is missing, such as packages that could not be read or a registry that did not answer; this is never \`allow\`. Rules in mode \`warn\` and \`observe\` do not change the outcome. The mode of a rule can only be milder than that of its policy.
+
+Three gaps can be accepted where they are known: \`spec.accept.gaps\` (paths of the image that need not be readable), \`spec.accept.unjudged\` (packages without advisories) and \`unknownSeverity\` of a rule about vulnerabilities.
+
+No source says when a fixed version was released. \`fixAvailableFor\` counts from the publication of the advisory, so the grace can only be shorter than it should be.`;
+
+const TESTS = `## Tests
+
+\`plimsoll policy test FILE\` runs cases. What a case does not say is not known. \`reasons\` and \`warnings\` are the codes of all reasons, in any order; leave them out to compare the outcome only.
+
+\`\`\`yaml
+apiVersion: plimsoll.dev/v1
+kind: ImagePolicyTest
+policies: [production.yaml]
+now: 2026-11-28T12:00:00Z
+cases:
+  - name: a known exploited vulnerability refuses the image
+    image: registry.example.com/shop/db:16
+    namespace: prod-eu
+    evidence:
+      packages: [{ type: deb, name: openssl, version: 3.0.11-1 }]
+      vulnerabilities:
+        - { id: CVE-2026-1, severity: medium, package: openssl, knownExploited: true }
+      signatures: { release: verified }
+      checks: { image.default-user: pass }
+    expect: { outcome: deny, reasons: [vulnerability], warnings: [] }
+\`\`\``;
+
+/** `docs/policy.md`: what image policies are, every field, every rule and every reason. */
+export function policyPage(generated: string): string {
+  const rules = Object.entries(RULE_SCHEMAS).flatMap(([type, { shape }]) => [
+    `### ${type}`,
+    shape.doc,
+    fieldTable(shape, new Set(['type', 'mode', 'message'])),
+  ]);
+  const head = RULE_SCHEMAS.age.shape;
+  const common = head.kind === 'object' ? { ...head, fields: pick(head.fields, ['mode', 'message']) } : head;
+  const codes = Object.entries(REASON_CODES).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`);
+  return [
+    '# Image policies',
+    generated,
+    INTRODUCTION,
+    '## Fields of spec',
+    fieldTable(policySpec.shape, new Set()),
+    '## Rules',
+    'Every rule has a `type` and may have these fields:',
+    fieldTable(common, new Set()),
+    ...rules,
+    '## Codes of reasons',
+    ['| code | meaning |', '|---|---|', ...codes].join('\n'),
+    TESTS,
+  ].join('\n\n');
+}
+
+function pick(fields: Readonly<Record<string, Shape>>, names: readonly string[]): Readonly<Record<string, Shape>> {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => names.includes(name)));
+}
+
+function fieldTable(shape: Shape, without: ReadonlySet<string>): string {
+  const rows = fieldsOf(shape, '').filter(({ path }) => !without.has(path));
+  return ['| field | value | description |', '|---|---|---|', ...rows.map(rowOf)].join('\n');
+}
+
+interface Field {
+  readonly path: string;
+  readonly shape: Shape;
+}
+
+/** Fields, and those of objects within them: `match.images`, `forbid[].name`. */
+function fieldsOf(shape: Shape, path: string): readonly Field[] {
+  if (shape.kind !== 'object') return [];
+  return Object.entries(shape.fields).flatMap(([name, field]) => {
+    const own = path === '' ? name : `${path}.${name}`;
+    const inner = field.kind === 'nullable' ? field.item : field;
+    const nested = inner.kind === 'list' ? fieldsOf(inner.item, `${own}[]`) : fieldsOf(inner, own);
+    return [{ path: own, shape: field }].concat(nested);
+  });
+}
+
+function rowOf({ path, shape }: Field): string {
+  const inner = shape.kind === 'nullable' ? shape.item : shape;
+  const { preset } = shape;
+  const isPlain = typeof preset === 'string' || typeof preset === 'boolean';
+  const doc = [shape.doc === '' ? inner.doc : shape.doc, ...(isPlain ? [`default: \`${String(preset)}\``] : [])];
+  return `| \`${path}\` | ${valueOf(inner)} | ${doc.filter((part) => part !== '').join('; ').replaceAll('|', '\\|')} |`;
+}
+
+function valueOf(shape: Shape): string {
+  if (shape.kind === 'oneOf') return shape.values.map((value) => `\`${value}\``).join(', ');
+  if (shape.kind === 'list') return shape.item.kind === 'oneOf' ? `list of ${valueOf(shape.item)}` : 'list';
+  return shape.kind;
+}
