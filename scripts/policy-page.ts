@@ -129,7 +129,10 @@ function rowOf({ path, shape }: Field): string {
   const { preset } = shape;
   const isPlain = typeof preset === 'string' || typeof preset === 'boolean';
   const doc = [shape.doc === '' ? inner.doc : shape.doc, ...(isPlain ? [`default: \`${String(preset)}\``] : [])];
-  return `| \`${path}\` | ${valueOf(inner)} | ${doc.filter((part) => part !== '').join('; ').replaceAll('|', '\\|')} |`;
+  return `| \`${path}\` | ${valueOf(inner)} | ${doc
+    .filter((part) => part !== '')
+    .join('; ')
+    .replaceAll('|', '\\|')} |`;
 }
 
 function valueOf(shape: Shape): string {
