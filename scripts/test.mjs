@@ -2,11 +2,17 @@
 // files. Ends with a line `N passed, N failed[, N skipped]`; skipped are single tests and absent components.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { provideComponents } from './components.mjs';
 import { startDockerd } from './dockerd.mjs';
 import { NODE, ROOT, setUp } from './setup.mjs';
 
+/**
+ * Test files that run at the same time. Most files wait for containers, processes and timers for more than half of their
+ * time, so one more than there are processors. Folders whose files run alone are `serial` in .taprc.
+ */
+const JOBS = Math.min(4, availableParallelism() + 1);
 /** Files that are run once more. */
 const MAX_AGAIN = 5;
 
@@ -65,7 +71,7 @@ function runTap(testFiles, output) {
   else environment.PLIMSOLL_TEST_DOCKER = 'none';
   environment.PATH = `${join(ROOT, 'node_modules', '.bin')}:${environment.PATH}:/usr/sbin:/sbin`;
   const tap = join(ROOT, 'node_modules', '.bin', 'tap');
-  const args = [tap, 'run', '--reporter=terse', `--output-file=${output}`, ...testFiles];
+  const args = [tap, 'run', '--reporter=terse', `--jobs=${JOBS}`, `--output-file=${output}`, ...testFiles];
   const child = spawn(NODE, args, { cwd: ROOT, stdio: 'inherit', env: environment });
   process.on('SIGINT', () => child.kill('SIGINT'));
   return new Promise((resolve) => child.on('exit', (status) => resolve(status ?? 1)));
