@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../service/clock.ts';
 import { apiUrl, isLoopback, usesApiTls } from '../service/config/api-url.ts';
@@ -12,13 +11,13 @@ import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { startApi } from './api/api.ts';
+import type { ApiOptions } from './api/api.ts';
 import { openApiCertificate } from './api/api-certificate.ts';
-import { createAuditLog } from './audit/audit-log.ts';
-import { auditIssues } from './audit/audit-issues.ts';
+import { auditIssues, createAuditLog } from './audit/audit-log.ts';
 import { readAudit } from './audit/read-audit.ts';
+import { startNodeRetention, startProbe, startPublication, startTlsKeeper, startUpkeep } from './background-work.ts';
 import { openRotatedFile } from './sink/rotated-file.ts';
 import { createEventBus } from './store/event-bus.ts';
-import type { EventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
 import { openOperatorTokens } from './operator-tokens.ts';
 import { createAttestation } from './enrollment/kubernetes-attestation.ts';
@@ -28,31 +27,22 @@ import { openNodeAdmission } from './enrollment/open.ts';
 import { accessFromKubeconfig, accessFromPod } from './kubernetes/access.ts';
 import { createKubernetesApi } from './kubernetes/api-client.ts';
 import type { KubernetesApi } from './kubernetes/api-client.ts';
-import { publishAuthority } from './kubernetes/publish-authority.ts';
-import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
-import type { DiskProbe } from './disk-probe.ts';
+import type { DISK_PROBE } from './disk-probe.ts';
 import { createNodeLookup } from './node-lookup.ts';
-import { keepNodeRetention } from './node-retention.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
-import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
 import { createRefusalRecorder } from './refusal-recorder.ts';
 import { openPositionGuard } from './position-guard.ts';
 import { startSessionServer } from './session/server.ts';
 import type { SessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
 import { startDeliveryWorker } from './sink/delivery-worker.ts';
-import { openSinks, sinkNames } from './sinks.ts';
+import { openSinks } from './sinks.ts';
 import { addressError, StartError } from './start-error.ts';
 import type { Issue, ListenAddresses } from './status/collector-status.ts';
 import { createStatus } from './status/status.ts';
 import { openHealingStore } from './store/healing.ts';
-import { keepRetention } from './store/retention.ts';
 import type { Store } from './store/store.ts';
-import { startVerification } from './store/verification.ts';
-import type { StoreVerification } from './store/verification.ts';
 import { observeWrites } from './store/write-health.ts';
-import { openTlsKeeper } from './tls/tls-keeper.ts';
-import type { TlsKeeper } from './tls/tls-keeper.ts';
 
 /** What a collector runs with. */
 export interface CollectorOptions {
@@ -82,12 +72,10 @@ export interface CollectorReady {
 /** How long nodes have to go when the collector ends, and each part to close. */
 const DRAIN_SPREAD_MS = 500;
 const CLOSE_DEADLINE_MS = 8_000;
-const RETENTION_INTERVAL_MS = 60_000;
 const STORE_FILE = 'store.sqlite';
 const POSITION_FILE = 'store.position';
 const OPERATOR_TOKENS_FILE = 'operator-tokens.json';
 const AUDIT_FILE = 'audit.ndjson';
-const PROBE_FILE = 'disk-probe';
 
 /**
  * Runs a collector until `signal` aborts, then ends it in order. Rejects with StartError, TlsError or StoreError if it
@@ -155,7 +143,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     limits: queryLimits(settings),
   });
   const sinks = () => workers.map((worker) => worker.status());
-  let apiIssues = (): readonly Issue[] => [];
+  const { issues: apiIssues, ...apiParts } = await openApiParts(options, steps);
   let addresses: CollectorReady = { api: settings.api, listen: settings.listen };
   const status = createStatus({
     version,
@@ -166,7 +154,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     isInPlace: healing.isInPlace,
     writeProblem,
     diskProblem: disk.problem,
-    apiIssues: () => apiIssues(),
+    apiIssues,
     restoredMs: guard.restoredMs,
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
@@ -174,28 +162,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     addresses: () => toText(addresses, options),
     clock,
   });
-  const auditFiles = { path: join(settings.dataDir, AUDIT_FILE), keep: settings.auditKeep };
-  const audit = createAuditLog({
-    file: openRotatedFile({ ...auditFiles, maxBytes: settings.auditMaxBytes }),
-    clock,
-    log,
-  });
-  const certificate = usesApiTls(settings)
-    ? await openApiCertificate({ ...apiKeyPaths(settings), clock, log })
-    : undefined;
-  steps.push({ name: 'certificate of the API', close: () => certificate?.close() });
-  const oidc = await openTokenVerifier(settings, { clock, log });
-  const parts = [certificate, oidc].filter((part) => part !== undefined);
-  apiIssues = () => [...auditIssues(audit, auditFiles.path), ...parts.flatMap((part) => part.issues())];
-  steps.push({ name: 'audit log', close: audit.close });
   const api = await startApi({
     listen: settings.api,
+    ...apiParts,
     fileToken,
-    certificate,
-    oidc,
     operatorTokens,
-    audit,
-    readAudit: (query) => readAudit(auditFiles, query),
     store: readStore,
     queries,
     eventBus,
@@ -273,6 +244,30 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   onReady(ready);
 }
 
+/** Certificate, identity provider and audit log of the operator API, and what does not work of them. */
+async function openApiParts(
+  { settings, clock, log }: CollectorOptions,
+  steps: ClosingStep[],
+): Promise<Pick<ApiOptions, 'certificate' | 'oidc' | 'audit' | 'readAudit'> & { issues: () => readonly Issue[] }> {
+  const auditFiles = { path: join(settings.dataDir, AUDIT_FILE), keep: settings.auditKeep };
+  const file = openRotatedFile({ ...auditFiles, maxBytes: settings.auditMaxBytes });
+  const audit = createAuditLog({ file, clock, log });
+  const certificate = usesApiTls(settings)
+    ? await openApiCertificate({ ...apiKeyPaths(settings), clock, log })
+    : undefined;
+  steps.push({ name: 'certificate of the API', close: () => certificate?.close() });
+  const oidc = await openTokenVerifier(settings, { clock, log });
+  steps.push({ name: 'audit log', close: audit.close });
+  const parts = [certificate, oidc].filter((part) => part !== undefined);
+  return {
+    certificate,
+    oidc,
+    audit,
+    readAudit: (query) => readAudit(auditFiles, query),
+    issues: () => [...auditIssues(audit, auditFiles.path), ...parts.flatMap((part) => part.issues())],
+  };
+}
+
 function toText(
   { api, listen }: CollectorReady,
   { settings, consoleDirectory }: Pick<CollectorOptions, 'settings' | 'consoleDirectory'>,
@@ -319,22 +314,6 @@ async function lockDirectory(path: string): Promise<{ readonly release: () => vo
   }
 }
 
-/** Keeps the certificates of the port for nodes current until the collector ends. */
-async function startTlsKeeper(
-  { settings, clock, log }: CollectorOptions,
-  isUsed: boolean,
-  steps: ClosingStep[],
-): Promise<TlsKeeper> {
-  const stop = new AbortController();
-  const keeper = await openTlsKeeper({ settings, hostName: hostname(), isUsed, clock, log, signal: stop.signal });
-  const close = async (): Promise<void> => {
-    stop.abort();
-    await keeper.over;
-  };
-  steps.push({ name: 'certificates', close });
-  return keeper;
-}
-
 /** Undefined where the collector uses no API server. Rejects with StartError. */
 async function openKubernetes({ kubernetes, kubernetesApi }: Settings): Promise<KubernetesApi | undefined> {
   if (kubernetes === 'off') return undefined;
@@ -342,89 +321,9 @@ async function openKubernetes({ kubernetes, kubernetesApi }: Settings): Promise<
   return createKubernetesApi(inCluster ? accessFromPod(kubernetesApi) : await accessFromKubeconfig(kubernetes));
 }
 
-/** Publishes the CA for agents in pods where that is wanted: runs until the collector ends. */
-function startPublication(
-  { settings, clock, log }: CollectorOptions,
-  source: { readonly api: KubernetesApi; readonly authorities: () => string },
-  steps: ClosingStep[],
-): void {
-  const { kubernetesCaConfigMap: configMap } = settings;
-  if (configMap === 'off') return;
-  const stop = new AbortController();
-  const { signal } = stop;
-  const published = publishAuthority({ ...source, configMap, clock, random: Math.random, log, signal });
-  const close = async (): Promise<void> => {
-    stop.abort();
-    await published;
-  };
-  steps.push({ name: 'CA in Kubernetes', close });
-}
-
 function attestationOf(settings: Settings, api: KubernetesApi): AttestToken {
   const { kubernetesAudience: audience, kubernetesServiceAccounts: serviceAccounts, clusterId } = settings;
   return createAttestation({ api, audience, serviceAccounts, clusterId });
-}
-
-/** Probes the disk of the data directory until the collector ends. */
-function startProbe({ settings, clock, log, diskProbe }: CollectorOptions, steps: ClosingStep[]): DiskProbe {
-  const stop = new AbortController();
-  const path = join(settings.dataDir, PROBE_FILE);
-  const probe = startDiskProbe({ ...DISK_PROBE, ...diskProbe, path, clock, log, signal: stop.signal });
-  const close = async (): Promise<void> => {
-    stop.abort();
-    await probe.over;
-  };
-  steps.push({ name: 'disk probe', close });
-  return probe;
-}
-
-/** What keeps the store small and sound: runs until the collector ends. */
-function startUpkeep(
-  { settings, clock, log }: CollectorOptions,
-  { store, eventBus }: { readonly store: Store; readonly eventBus: EventBus },
-  steps: ClosingStep[],
-): StoreVerification {
-  const stop = new AbortController();
-  const { signal } = stop;
-  const verification = startVerification({ store, clock, log, signal });
-  const sinks = [...sinkNames(settings), REPLAY_CURSOR];
-  const all = Promise.all([
-    verification.over,
-    keepReplayWindow({ store, eventBus, clock, log, signal }),
-    keepRetention({
-      store,
-      sinks,
-      historyMs: settings.historyRetention,
-      intervalMs: RETENTION_INTERVAL_MS,
-      clock,
-      log,
-      signal,
-    }),
-  ]);
-  const close = async (): Promise<void> => {
-    stop.abort();
-    await all;
-  };
-  steps.push({ name: 'upkeep', close });
-  return verification;
-}
-
-/** Removes nodes that are not heard of, where that is wanted: runs until the collector ends. */
-function startNodeRetention(
-  { settings, clock, log }: CollectorOptions,
-  { nodes, remove }: SessionServer,
-  steps: ClosingStep[],
-): void {
-  const retentionMs = settings.nodeRetention;
-  if (retentionMs === 'off') return;
-  const stop = new AbortController();
-  const intervalMs = RETENTION_INTERVAL_MS;
-  const kept = keepNodeRetention({ nodes, remove, retentionMs, intervalMs, clock, log, signal: stop.signal });
-  const close = async (): Promise<void> => {
-    stop.abort();
-    await kept;
-  };
-  steps.push({ name: 'node retention', close });
 }
 
 function queryLimits({ queryMaxRows, queryMaxBytes, queryDeadline }: Settings): typeof DEFAULT_QUERY_LIMITS {

@@ -6,6 +6,7 @@ import { within } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import type { Logger } from '../../service/log.ts';
 import type { RotatedFile } from '../sink/rotated-file.ts';
+import type { Issue } from '../status/collector-status.ts';
 
 /** What the caller knows of a call. `principal` and the rest as in {@link AuditRecord}. */
 export type AuditEntry = Omit<AuditRecord, 'phase' | 'calls'>;
@@ -211,4 +212,18 @@ function gapRecord(id: string, atMs: number, calls: number): AuditRecord {
     durationMs: 0,
     calls,
   };
+}
+
+/** What does not work of the audit log at `path`. */
+export function auditIssues({ problem }: Pick<AuditLog, 'problem'>, path: string): readonly Issue[] {
+  const reason = problem();
+  if (reason === undefined) return [];
+  return [
+    {
+      code: 'auditUnwritable',
+      subject: path,
+      text: `the audit log cannot be written (${reason}): calls that change something are refused`,
+      advice: 'make room on the disk, or make the file and its directory writable for the collector',
+    },
+  ];
 }

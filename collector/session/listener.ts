@@ -97,19 +97,11 @@ export async function openListener({
   // A node may be connecting again while its old connection is still held to be alive.
   server.maxConnections = settings.maxSessions * 2;
   const nodePeers = createNodePeers(sessionPeer, (peer) => sockets.get(peer)?.destroy());
-  /** By address and port: the TLS socket does not say over which connection it runs. */
-  const raw = new Map<string, Socket>();
-  server.on('connection', (socket) => {
-    const peer = peerOf(socket);
-    raw.set(peer, socket);
-    socket.once('close', () => raw.delete(peer));
-    handshakes.add(socket);
-  });
+  server.on('connection', handshakes.add);
   server.on('secureConnection', (socket) => {
     const peer = peerOf(socket);
-    const connection = raw.get(peer);
-    // For as long as it lives: whoever has a certificate is bounded by its node.
-    if (connection !== undefined) handshakes.hold(connection);
+    // Until it closes: connections with a certificate are limited for each node.
+    handshakes.hold(socket);
     sockets.set(peer, socket);
     const identity = nodeIdentity(socket.getPeerX509Certificate()?.raw);
     socket.once('close', nodePeers.add(identity.ok ? identity.nodeId : '', peer));

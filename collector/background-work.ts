@@ -1,0 +1,122 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '../service/clock.ts';
+import type { Settings } from '../service/config/settings.ts';
+import type { Logger } from '../service/log.ts';
+import type { ClosingStep } from '../service/shutdown.ts';
+import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
+import type { DiskProbe } from './disk-probe.ts';
+import type { KubernetesApi } from './kubernetes/api-client.ts';
+import { publishAuthority } from './kubernetes/publish-authority.ts';
+import { keepNodeRetention } from './node-retention.ts';
+import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
+import type { SessionServer } from './session/server.ts';
+import { sinkNames } from './sinks.ts';
+import type { EventBus } from './store/event-bus.ts';
+import { keepRetention } from './store/retention.ts';
+import type { Store } from './store/store.ts';
+import { startVerification } from './store/verification.ts';
+import type { StoreVerification } from './store/verification.ts';
+import { openTlsKeeper } from './tls/tls-keeper.ts';
+import type { TlsKeeper } from './tls/tls-keeper.ts';
+
+/*
+ * Work that runs beside the servers until the collector closes. Each function adds a closing step that ends its work and
+ * waits for the end.
+ */
+
+/** What background work needs of a collector. */
+export interface BackgroundOptions {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Times of the disk probe; default: {@link DISK_PROBE}. */
+  readonly diskProbe?: Partial<Record<keyof typeof DISK_PROBE, number>>;
+}
+
+const RETENTION_INTERVAL_MS = 60_000;
+const PROBE_FILE = 'disk-probe';
+
+/** Keeps the certificates of the port for nodes current until the collector ends. */
+export async function startTlsKeeper(
+  { settings, clock, log }: BackgroundOptions,
+  isUsed: boolean,
+  steps: ClosingStep[],
+): Promise<TlsKeeper> {
+  const stop = new AbortController();
+  const keeper = await openTlsKeeper({ settings, hostName: hostname(), isUsed, clock, log, signal: stop.signal });
+  steps.push(closingStep('certificates', stop, keeper.over));
+  return keeper;
+}
+
+/** Probes the disk of the data directory until the collector ends. */
+export function startProbe({ settings, clock, log, diskProbe }: BackgroundOptions, steps: ClosingStep[]): DiskProbe {
+  const stop = new AbortController();
+  const path = join(settings.dataDir, PROBE_FILE);
+  const probe = startDiskProbe({ ...DISK_PROBE, ...diskProbe, path, clock, log, signal: stop.signal });
+  steps.push(closingStep('disk probe', stop, probe.over));
+  return probe;
+}
+
+/** What keeps the store small and sound: runs until the collector ends. */
+export function startUpkeep(
+  { settings, clock, log }: BackgroundOptions,
+  { store, eventBus }: { readonly store: Store; readonly eventBus: EventBus },
+  steps: ClosingStep[],
+): StoreVerification {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const verification = startVerification({ store, clock, log, signal });
+  const sinks = [...sinkNames(settings), REPLAY_CURSOR];
+  const all = Promise.all([
+    verification.over,
+    keepReplayWindow({ store, eventBus, clock, log, signal }),
+    keepRetention({
+      store,
+      sinks,
+      historyMs: settings.historyRetention,
+      intervalMs: RETENTION_INTERVAL_MS,
+      clock,
+      log,
+      signal,
+    }),
+  ]);
+  steps.push(closingStep('upkeep', stop, all));
+  return verification;
+}
+
+/** Removes nodes that are not heard of, where that is wanted: runs until the collector ends. */
+export function startNodeRetention(
+  { settings, clock, log }: BackgroundOptions,
+  { nodes, remove }: SessionServer,
+  steps: ClosingStep[],
+): void {
+  const retentionMs = settings.nodeRetention;
+  if (retentionMs === 'off') return;
+  const stop = new AbortController();
+  const intervalMs = RETENTION_INTERVAL_MS;
+  const kept = keepNodeRetention({ nodes, remove, retentionMs, intervalMs, clock, log, signal: stop.signal });
+  steps.push(closingStep('node retention', stop, kept));
+}
+
+/** Publishes the CA for agents in pods where that is wanted: runs until the collector ends. */
+export function startPublication(
+  { settings, clock, log }: BackgroundOptions,
+  source: { readonly api: KubernetesApi; readonly authorities: () => string },
+  steps: ClosingStep[],
+): void {
+  const { kubernetesCaConfigMap: configMap } = settings;
+  if (configMap === 'off') return;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const published = publishAuthority({ ...source, configMap, clock, random: Math.random, log, signal });
+  steps.push(closingStep('CA in Kubernetes', stop, published));
+}
+
+function closingStep(name: string, stop: AbortController, over: Promise<unknown>): ClosingStep {
+  const close = async (): Promise<void> => {
+    stop.abort();
+    await over;
+  };
+  return { name, close };
+}
