@@ -142,3 +142,22 @@ async function startAgent({ scope, clock }: ProgramScope, settings: Settings): P
   });
   return ready;
 }
+
+/** What the collector itself counts: at least the nodes that are offline. */
+export async function issueCount(site: { readonly url: string; readonly token: string }): Promise<number> {
+  const { issues } = (await (await fetchApi(site, '/v1/status')).json()) as { issues: readonly unknown[] };
+  return issues.length;
+}
+
+/** Does the collector know this node? */
+export async function isKnown(
+  site: { readonly url: string; readonly token: string },
+  nodeId: string,
+): Promise<boolean> {
+  return (await fetchApi(site, `/v1/nodes/${nodeId}`)).ok;
+}
+
+/** Asks the operator API. */
+export function fetchApi(site: { readonly url: string; readonly token: string }, path: string): Promise<Response> {
+  return fetch(site.url + path, { headers: { authorization: `Bearer ${site.token}` } });
+}

@@ -9,6 +9,7 @@ import { joinFleet } from '../../../agent/enrollment/join.ts';
 import type { JoinSettings } from '../../../agent/enrollment/join.ts';
 import { keepCertificateRenewed } from '../../../agent/enrollment/renew.ts';
 import type { RenewalSettings } from '../../../agent/enrollment/renew.ts';
+import type { Clock } from '../../../service/clock.ts';
 import { formatAddress } from '../../../service/config/kind.ts';
 import type { Address } from '../../../service/config/kind.ts';
 import type { Logger } from '../../../service/log.ts';
@@ -114,6 +115,19 @@ void t.test('what stops a node from joining is said, with what to do', async (t)
   await t.rejects(joinFleet(settingsFor(t, fleet.address, token), 'web-2', log), /used before/);
 });
 
+/** Keeps the certificate renewed until the result is called, or the test ends. */
+function renew(t: Test, settings: RenewalSettings, clock: Clock, log: Logger): () => Promise<void> {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const options = { settings, nodeId: 'web-1', clock, random: () => 0.5, log, signal, onOtherNode };
+  const renewal = keepCertificateRenewed(options);
+  t.teardown(() => stop.abort());
+  return () => {
+    stop.abort();
+    return renewal;
+  };
+}
+
 void t.test('a certificate is renewed at 60 % of its time, also after an hour without the collector', async (t) => {
   const fleet = await startCollector(t);
   const { log, lines } = collectLog();
@@ -122,18 +136,7 @@ void t.test('a certificate is renewed at 60 % of its time, also after an hour wi
   const first = certificateOf(settings).serialNumber;
   const key = readFileSync(settings.tlsKey, 'utf8');
   const clock = createFakeClock(Date.now());
-  const stop = new AbortController();
-  const { signal } = stop;
-  const renewal = keepCertificateRenewed({
-    settings,
-    nodeId: 'web-1',
-    clock,
-    random: () => 0.5,
-    log,
-    signal,
-    onOtherNode,
-  });
-  t.teardown(() => stop.abort());
+  const endRenewal = renew(t, settings, clock, log);
   const pass = async (minutes: number): Promise<void> => {
     for (let step = 0; step < minutes / 10; step += 1) {
       // Only once the renewal waits for time: files and sockets take real time.
@@ -167,8 +170,7 @@ void t.test('a certificate is renewed at 60 % of its time, also after an hour wi
   await pass(16 * 60);
   t.equal(certificateOf(settings).serialNumber, second, 'a revoked certificate is not renewed');
   t.match(lines.join('\n'), /tries again.*revoked/);
-  stop.abort();
-  await renewal;
+  await endRenewal();
 });
 
 void t.test('a clock that is far ahead renews once an hour, not without pause', async (t) => {
@@ -177,18 +179,7 @@ void t.test('a clock that is far ahead renews once an hour, not without pause', 
   const settings = settingsFor(t, fleet.address, await fleet.createToken());
   await joinFleet(settings, 'web-1', log);
   const clock = createFakeClock(Date.now() + 20 * 3_600_000);
-  const stop = new AbortController();
-  const { signal } = stop;
-  const renewal = keepCertificateRenewed({
-    settings,
-    nodeId: 'web-1',
-    clock,
-    random: () => 0.5,
-    log,
-    signal,
-    onOtherNode,
-  });
-  t.teardown(() => stop.abort());
+  const endRenewal = renew(t, settings, clock, log);
   const renewals = (): number => lines.filter((line) => /was renewed/.test(line)).length;
   for (let tries = 0; tries < 1_000 && clock.waiting() === 0; tries += 1) await delay(2);
   await delay(100);
@@ -199,6 +190,5 @@ void t.test('a clock that is far ahead renews once an hour, not without pause', 
   await clock.advance(60_000);
   for (let tries = 0; tries < 1_000 && renewals() < 2; tries += 1) await delay(2);
   t.equal(renewals(), 2);
-  stop.abort();
-  await renewal;
+  await endRenewal();
 });

@@ -4,7 +4,7 @@ import { launchChromium, noChromium } from '../../component/chromium.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import { testDocker, TEST_IMAGE } from '../../component/docker.ts';
 import { HOSTILE } from '../seed.ts';
-import { startSite } from '../site.ts';
+import { fetchApi, isKnown, issueCount, startSite } from '../site.ts';
 import { enter, openVisitor } from './visitor.ts';
 
 t.setTimeout(115_000);
@@ -93,7 +93,9 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     t.equal(await fleet.getByRole('row').count(), 8, 'five seeded, this machine, and the live one');
     await fleet.getByRole('row', { name: /this-machine connected/ }).waitFor();
     await fleet.getByRole('row', { name: /web-1 offline for 2 h/ }).waitFor();
-    const failures = (await (await get(site, '/v1/summary')).json()) as { counts: { failures: { critical: number } } };
+    const failures = (await (await fetchApi(site, '/v1/summary')).json()) as {
+      counts: { failures: { critical: number } };
+    };
     await page
       .getByRole('link', { name: `${String(failures.counts.failures.critical)} critical failures open` })
       .waitFor();
@@ -500,17 +502,3 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
   });
   await visitor.close();
 });
-
-/** What the collector itself counts: at least the nodes that are offline. */
-async function issueCount(site: { readonly url: string; readonly token: string }): Promise<number> {
-  const { issues } = (await (await get(site, '/v1/status')).json()) as { issues: readonly unknown[] };
-  return issues.length;
-}
-
-async function isKnown(site: { readonly url: string; readonly token: string }, nodeId: string): Promise<boolean> {
-  return (await get(site, `/v1/nodes/${nodeId}`)).ok;
-}
-
-function get(site: { readonly url: string; readonly token: string }, path: string): Promise<Response> {
-  return fetch(site.url + path, { headers: { authorization: `Bearer ${site.token}` } });
-}
