@@ -19,6 +19,10 @@ export type Welcome = plimsoll.v1.Welcome.$Properties;
 /** See the message of the same name in fleet.proto. */
 export type Inventory = plimsoll.v1.Inventory.$Properties;
 /** See the message of the same name in fleet.proto. */
+export type ImagesInUse = plimsoll.v1.ImagesInUse.$Properties;
+/** See the message of the same name in fleet.proto. */
+export type ImageInventory = plimsoll.v1.ImageInventory.$Properties;
+/** See the message of the same name in fleet.proto. */
 export type Query = plimsoll.v1.Query.$Properties;
 /** See the message of the same name in fleet.proto. */
 export type QueryResult = plimsoll.v1.QueryResult.$Properties;

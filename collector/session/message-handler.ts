@@ -9,6 +9,8 @@ import { openCommits } from './commits.ts';
 import type { Commits } from './commits.ts';
 import type { NodeQuota } from './node-quota.ts';
 import type { NodeRegistry } from './node-registry.ts';
+import type { ImageRequests } from './image-requests.ts';
+import { createImageIntake } from './image-intake.ts';
 import { parseHeartbeat, parseInventory } from './message-parsing.ts';
 import type { SendStream } from './send-stream.ts';
 import { createResync } from './resync.ts';
@@ -32,7 +34,10 @@ export interface MessageHandler {
 
 /** What a handler needs. */
 export interface MessageHandlerContext {
-  readonly store: Pick<Store, 'replicationState'>;
+  readonly store: Pick<Store, 'replicationState' | 'images'>;
+  readonly imageRequests: ImageRequests;
+  /** What the store holds about images changed. */
+  readonly onImagesChange: () => void;
   readonly writer: Writer;
   readonly nodes: NodeRegistry;
   readonly replies: QueryReplies;
@@ -64,6 +69,13 @@ export function createMessageHandler(beginning: SessionStart, context: MessageHa
   const commits = openCommits({ ...beginning, resync }, context);
   const receiveDelta = deltaReceiver({ ...beginning, resync, commits }, context);
 
+  const images = createImageIntake({
+    ...context,
+    nodeId,
+    images: context.store.images,
+    send: outbound.send,
+    onChange: context.onImagesChange,
+  });
   let hasInventory = false;
   /** A whole delta has come. */
   let hasDelta = false;
@@ -79,7 +91,8 @@ export function createMessageHandler(beginning: SessionStart, context: MessageHa
   };
 
   return {
-    receive: async ({ hello, delta, inventory, heartbeat, queryResult }, bytes) => {
+    receive: async (message, bytes) => {
+      const { hello, delta, inventory, heartbeat, queryResult, imagesInUse, imageInventory } = message;
       if (hello) return { code: status.INVALID_ARGUMENT, details: 'a second Hello' };
       if (delta) {
         hasDelta ||= delta.last === true;
@@ -87,7 +100,13 @@ export function createMessageHandler(beginning: SessionStart, context: MessageHa
       }
       const isAnswer = queryResult ? context.replies.onResult(nodeId, queryResult) : false;
       if (!isAnswer) context.quota.countMessage(bytes);
-      if (heartbeat) await onHeartbeat(heartbeat);
+      if (heartbeat) {
+        await onHeartbeat(heartbeat);
+        await images.retry();
+      }
+      const problem = imagesInUse ? await images.onImages(imagesInUse) : undefined;
+      if (problem !== undefined) return { code: status.INVALID_ARGUMENT, details: problem };
+      if (imageInventory) await images.onInventory(imageInventory);
       if (inventory) {
         const changes = parseInventory(inventory);
         if (typeof changes === 'string') return { code: status.INVALID_ARGUMENT, details: changes };
@@ -95,13 +114,18 @@ export function createMessageHandler(beginning: SessionStart, context: MessageHa
         const change = hasInventory ? nodes.change : nodes.changeNow;
         hasInventory = true;
         change(nodeId, { ...changes, lastSeenMs: clock.now() });
+        const omitted = inventory.containersOmitted ?? 0;
+        if (omitted > 0) context.quota.noteExcess(`${String(omitted)} running containers do not fit into its list`);
       }
       // Anything else is from a later version and is ignored.
       return undefined;
     },
     settled: commits.settled,
     resync: resync.request,
-    release: receiveDelta.release,
+    release: () => {
+      receiveDelta.release();
+      images.release();
+    },
   };
 }
 

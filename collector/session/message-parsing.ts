@@ -1,4 +1,5 @@
-import type { Heartbeat, Hello, Inventory } from '../../proto/fleet.ts';
+import type { Heartbeat, Hello, ImagesInUse, Inventory } from '../../proto/fleet.ts';
+import type { ImageClaim, InventorySource } from '../store/image-store.ts';
 import type { NodeContainer, NodeRow } from '../store/store.ts';
 
 /** A Hello that makes sense. */
@@ -64,6 +65,49 @@ export function parseInventory(inventory: Inventory): Partial<NodeRow> | string 
 /** What a Heartbeat changes in the node's row. */
 export function parseHeartbeat({ rssBytes, cpuMs, dropped }: Heartbeat): Partial<NodeRow> {
   return { agentRssBytes: count(rssBytes), agentCpuMs: count(cpuMs), dropped: count(dropped) };
+}
+
+/** What a node says about its images: `omitted` did not fit into its list. */
+export interface ParsedImages {
+  readonly claims: readonly ImageClaim[];
+  readonly omitted: number;
+}
+
+const MAX_IMAGES = 4096;
+const MAX_PROBLEM = 512;
+const DIGEST_BYTES = 32;
+const SOURCES: ReadonlyMap<number, InventorySource> = new Map([
+  [1, 'layers'],
+  [2, 'container'],
+]);
+
+/** What ImagesInUse says, or what is wrong with it. */
+export function parseImages({ images, omitted }: ImagesInUse): ParsedImages | string {
+  const list = images ?? [];
+  if (list.length > MAX_IMAGES) return `ImagesInUse has more than ${String(MAX_IMAGES)} images`;
+  const claims = new Map<string, ImageClaim>();
+  for (const { imageId, inventory, source, problem } of list) {
+    const digest = digestOf(inventory);
+    if (typeof imageId !== 'string' || !isImageId(imageId)) return 'ImagesInUse names something that is no image';
+    if (digest === undefined && (inventory?.length ?? 0) > 0) return 'ImagesInUse has a digest that is no SHA-256';
+    claims.set(imageId, {
+      imageId,
+      ...(digest !== undefined && { digest }),
+      // What a later version adds is no better than what a container shows.
+      source: SOURCES.get(Number(source)) ?? 'container',
+      problem: digest === undefined ? cut(problem, MAX_PROBLEM) : '',
+    });
+  }
+  return { claims: [...claims.values()], omitted: count(omitted) };
+}
+
+/** The SHA-256 on the wire as hex; undefined: it is none. */
+export function digestOf(bytes: Uint8Array | null | undefined): string | undefined {
+  return bytes?.length === DIGEST_BYTES ? Buffer.from(bytes).toString('hex') : undefined;
+}
+
+function isImageId(text: string): boolean {
+  return text.length <= MAX_NAME && /^[!-~]+$/.test(text);
 }
 
 function cut(text: string | null | undefined, maxLength: number): string {

@@ -14,6 +14,7 @@ import type { Listener } from './listener.ts';
 import type { ListenerTls } from '../tls/tls-keeper.ts';
 import { nodeIdentity } from '../../service/tls/node-identity.ts';
 import type { NodeIdentity } from '../../service/tls/node-identity.ts';
+import { createImageRequests } from './image-requests.ts';
 import { createIdentityGuard } from './identity-guard.ts';
 import type { IdentityConflict } from './identity-guard.ts';
 import { createNodeQuotas, DEFAULT_QUOTA } from './node-quota.ts';
@@ -43,6 +44,8 @@ export interface SessionServerOptions {
   readonly isRevoked: (nodeId: string, validFromMs: number) => boolean;
   /** A session was refused, or another agent uses the identity of a node. */
   readonly onRefused?: (refusal: RefusalNote) => void;
+  /** What the store holds about images changed. Default: nobody needs to know. */
+  readonly onImagesChange?: () => void;
   /** What differs from DEFAULT_SESSION_SETTINGS. */
   readonly settings?: Partial<SessionSettings>;
   /** What differs from DEFAULT_QUOTA. */
@@ -163,7 +166,21 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     clock,
     log,
   });
-  const parts = { store, writer, nodes, replies, budget, intake, settings, clock, log };
+  const imageRequests = createImageRequests(clock);
+  const { onImagesChange = () => undefined } = options;
+  const parts = {
+    store,
+    writer,
+    nodes,
+    replies,
+    budget,
+    intake,
+    imageRequests,
+    onImagesChange,
+    settings,
+    clock,
+    log,
+  };
   const onNodeRestored = (nodeId: string): void => {
     if (!restored.has(nodeId)) log.warn({ nodeId }, 'the data directory of this agent is an old copy');
     restored.set(nodeId, { kind: 'restored', nodeId });

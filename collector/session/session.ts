@@ -163,7 +163,9 @@ async function welcome(
   const resync = !isNew && (state?.epoch !== epoch || isAhead);
   context.log.info({ agentVersion, committed, resync }, 'session open');
   const { heartbeatIntervalMs } = context.settings;
-  outbound.send({ welcome: { serverTimeMs: nowMs, committedSequence: committed, resync, heartbeatIntervalMs } });
+  outbound.send({
+    welcome: { serverTimeMs: nowMs, committedSequence: committed, resync, heartbeatIntervalMs, images: true },
+  });
   return createMessageHandler({ nodeId, epoch, state, resync, outbound }, context);
 }
 

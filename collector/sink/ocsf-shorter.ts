@@ -24,6 +24,44 @@ export function* shorterVersions(event: OcsfEvent): Generator<OcsfEvent, void> {
   yield summary(marked);
 }
 
+/** A Vulnerability Finding in fewer and fewer bytes: with fewer resources, then without them and with short texts. */
+export function* shorterVulnerabilities(event: OcsfEvent): Generator<OcsfEvent, void> {
+  const marked = {
+    ...event,
+    metadata: {
+      ...objectAt(event, 'metadata'),
+      is_truncated: true,
+      untruncated_size: Math.ceil(Buffer.byteLength(safeJson(event)) / 1024),
+    },
+    finding_info: without(objectAt(event, 'finding_info'), 'desc'),
+  };
+  const resources: unknown = event['resources'];
+  for (const kept of [16, 4])
+    yield { ...marked, ...(Array.isArray(resources) && { resources: resources.slice(0, kept) }) };
+  yield shorten(vulnerabilitySummary(marked), SUMMARY_TEXT_BYTES) as OcsfEvent;
+}
+
+/** What the event is about and how bad it is. */
+function vulnerabilitySummary(event: OcsfEvent): OcsfEvent {
+  const list: unknown = event['vulnerabilities'];
+  return {
+    ...pick(event, [...HEAD, 'message']),
+    metadata: without(objectAt(event, 'metadata'), 'log_name', 'logged_time', 'profiles'),
+    finding_info: pick(objectAt(event, 'finding_info'), ['uid', 'title']),
+    vulnerabilities: (Array.isArray(list) ? list.filter(isObject) : []).map((one) =>
+      Object.assign(
+        isObject(one['cve'])
+          ? { cve: pick(one['cve'], ['uid']) }
+          : { advisory: pick(objectAt(one, 'advisory'), ['uid']) },
+        pick(one, ['severity', 'affected_packages']),
+      ),
+    ),
+  };
+}
+
+/** Package names have at most 512 characters; uids and ids are shorter than this. */
+const SUMMARY_TEXT_BYTES = 128;
+
 interface EvidenceLimits {
   readonly evidences: number;
   /** Of each text, in bytes as JSON. */

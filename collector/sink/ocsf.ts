@@ -1,7 +1,7 @@
 import { controlsOf } from '../../posture/benchmark/benchmark.ts';
 import type { Check } from '../../posture/check/check.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
-import { isFindingEvent } from '../store/store.ts';
+import { isFindingEvent, isVulnerabilityEvent } from '../store/store.ts';
 import type {
   FindingAction,
   NodeRow,
@@ -11,14 +11,15 @@ import type {
   StoredEvent,
   StoredFinding,
 } from '../store/store.ts';
+import { toVulnerabilityFinding } from './ocsf-vulnerability.ts';
+import type { OcsfEvent } from './ocsf-event.ts';
+
+export type { OcsfEvent } from './ocsf-event.ts';
 
 /*
  * OCSF 1.8 Compliance Finding (class 2003) and API Activity (class 6003): https://schema.ocsf.io/1.8.0/classes. Numbers
  * below are those of their enumerations.
  */
-
-/** An event as sinks write it: plain JSON. */
-export type OcsfEvent = Readonly<Record<string, unknown>>;
 
 /** What an event is enriched with. */
 export interface OcsfContext {
@@ -65,9 +66,12 @@ const CONFIGURATION_MANAGEMENT = 8;
 /** `integer_t` of OCSF is signed and has 32 bits. */
 const MAX_INTEGER = 2 ** 31 - 1;
 
-/** One outbox event: a Compliance Finding, or API Activity for a refused request. `metadata.uid` never changes for it. */
+/** One outbox event: a Compliance Finding, a Vulnerability Finding, or API Activity for a refused request. `metadata.uid` never changes for it. */
 export function toOcsf(event: StoredEvent, context: OcsfContext): OcsfEvent {
-  return isFindingEvent(event) ? toComplianceFinding(event, context) : toApiActivity(event, context);
+  if (isFindingEvent(event)) return toComplianceFinding(event, context);
+  return isVulnerabilityEvent(event)
+    ? toVulnerabilityFinding(event, metadataOf(event, context))
+    : toApiActivity(event, context);
 }
 
 /** A refused request as OCSF API Activity (class 6003): a node tried to create a certificate or a session. */

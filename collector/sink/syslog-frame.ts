@@ -1,8 +1,10 @@
 import type { Severity } from '../../posture/verdict.ts';
-import { isFindingEvent } from '../store/store.ts';
+import type { VulnerabilitySeverity } from '../../vulnerability/vulnerability.ts';
+import { isFindingEvent, isVulnerabilityEvent } from '../store/store.ts';
+import type { VulnerabilityEvent } from '../store/image-store.ts';
 import type { RefusalEvent, StoredEvent } from '../store/store.ts';
 import { safeJson } from '../../api/safe.ts';
-import { shorterVersions } from './ocsf-shorter.ts';
+import { shorterVersions, shorterVulnerabilities } from './ocsf-shorter.ts';
 import type { OcsfEvent } from './ocsf.ts';
 import { formatMessage, frameOf } from './syslog-message.ts';
 import type { Facility } from './syslog-message.ts';
@@ -22,6 +24,15 @@ const SEVERITIES = Object.freeze({ critical: 2, high: 3, medium: 4, low: 5, info
   number
 >);
 
+const VULNERABILITY_LEVELS = Object.freeze({
+  critical: 2,
+  high: 3,
+  medium: 4,
+  low: 5,
+  negligible: 6,
+  unknown: 4,
+} satisfies Record<VulnerabilitySeverity, number>);
+
 /**
  * Name of the element with what a receiver may route by without parsing JSON. 32473 is the enterprise number that
  * RFC 5612 sets aside for examples: Plimsoll has none of its own, and it can clash with nobody's.
@@ -35,6 +46,13 @@ const ELEMENT = 'plimsoll@32473';
 export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer | undefined {
   const whole = messageOf(event, ocsf, options);
   if (whole.length <= options.maxBytes) return frameOf(whole);
+  if (isVulnerabilityEvent(event)) {
+    for (const shorter of shorterVulnerabilities(ocsf)) {
+      const message = vulnerabilityMessage(event, shorter, options);
+      if (message.length <= options.maxBytes) return frameOf(message);
+    }
+    return undefined;
+  }
   if (!isFindingEvent(event)) return undefined;
   for (const shorter of shorterVersions(ocsf)) {
     const message = messageOf(event, shorter, options);
@@ -44,6 +62,7 @@ export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptio
 }
 
 function messageOf(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {
+  if (isVulnerabilityEvent(event)) return vulnerabilityMessage(event, ocsf, options);
   if (!isFindingEvent(event)) return refusalMessage(event, ocsf, options);
   const { uid, action, atMs, finding } = event;
   const { nodeId, nodeName, check, verdict, severity } = finding;
@@ -57,6 +76,31 @@ function messageOf(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): 
     msgId: `finding-${action}`,
     // The node is here too: some receivers put the sender's name in place of HOSTNAME.
     element: { id: ELEMENT, parameters: { node: nodeId, name: nodeName, uid, check, verdict, action } },
+    text: safeJson(ocsf),
+  });
+}
+
+/** A vulnerability of a package version: it is of no one node, so HOSTNAME is nil. */
+function vulnerabilityMessage(event: VulnerabilityEvent, ocsf: OcsfEvent, { facility, procId }: FrameOptions): Buffer {
+  const { uid, atMs, action, vulnerability, package: found } = event;
+  return formatMessage({
+    facility,
+    severity: VULNERABILITY_LEVELS[vulnerability.severity],
+    atMs,
+    hostname: '',
+    appName: 'plimsoll',
+    procId,
+    msgId: `vulnerability-${action}`,
+    element: {
+      id: ELEMENT,
+      parameters: {
+        uid,
+        vulnerability: vulnerability.id,
+        severity: vulnerability.severity,
+        package: found.name,
+        action,
+      },
+    },
     text: safeJson(ocsf),
   });
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareEventWriter } from './event-writer.ts';
 import type { FindingChange } from './event-writer.ts';
+import { prepareImageClaims } from './image-claims.ts';
 import { CHECK_OF_FINDING, FINDINGS_OF_SUBJECT } from './key-table.ts';
 import { isOpenStatus, statusCodesOf } from './status-code.ts';
 import type { ContentRow } from './row.ts';
@@ -33,6 +34,7 @@ const EMPTY_ROW = `epoch = '', sequence = 0, digest = 0, findings = 0, introduce
 export function prepareRemoveNode(db: DatabaseSync): NodeRemovalStatement {
   const streams = prepareReplicationTable(db);
   const openWriter = prepareEventWriter(db);
+  const imageClaims = prepareImageClaims(db);
   const selectIntroduced = db.prepare('SELECT introduced FROM node WHERE key = ?');
   const selectOpen = db.prepare(
     `SELECT check_name.id AS "check", subject.text AS subject, finding.status_code AS statusCode,
@@ -75,6 +77,7 @@ export function prepareRemoveNode(db: DatabaseSync): NodeRemovalStatement {
       writer.finish();
       removeFindings.run(node.key);
       removeSubjects.run(node.key);
+      imageClaims.removeNode(node.key);
       empty.run(node.key);
       // After the writer: the position is that of the last event.
       remember.run(node.key);

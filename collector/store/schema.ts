@@ -10,7 +10,9 @@ const APPLICATION_ID = 0x504c494d;
  *
  * finding.status_code: status-code.ts. finding.hash: posture/digest.ts. finding.key: key-table.ts. subject.text:
  * `kind/id`. detail: row.ts. event.action: `actionNumber` in row.ts. trend: trend.ts; minutes below `store.trend_floor`
- * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. `event` is both history and outbox: the outbox is the part above
+ * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
+ * package_vulnerability: image-store.ts; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
+ * place in VULNERABILITY_SEVERITIES. vulnerability_event: vulnerability-events.ts. `event` is both history and outbox: the outbox is the part above
  * `store.outbox_floor`.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
@@ -119,6 +121,85 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     address TEXT NOT NULL,
     reason TEXT NOT NULL,
     suppressed INTEGER NOT NULL
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE image (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE
+  ) STRICT;
+  CREATE TABLE inventory (
+    key INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL UNIQUE,
+    state INTEGER NOT NULL DEFAULT 0,
+    received INTEGER NOT NULL DEFAULT 0,
+    distribution TEXT NOT NULL DEFAULT '',
+    packages INTEGER NOT NULL DEFAULT 0,
+    gaps INTEGER NOT NULL DEFAULT 0,
+    counted INTEGER NOT NULL DEFAULT 0,
+    counts TEXT NOT NULL DEFAULT '[]',
+    content BLOB NOT NULL DEFAULT x''
+  ) STRICT;
+  CREATE INDEX inventory_counted ON inventory (counted) WHERE counted = 0;
+  CREATE TABLE image_claim (
+    node INTEGER NOT NULL REFERENCES node (key),
+    image INTEGER NOT NULL REFERENCES image (key),
+    inventory INTEGER REFERENCES inventory (key),
+    source INTEGER NOT NULL,
+    problem TEXT NOT NULL,
+    in_use INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    PRIMARY KEY (node, image)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX image_claim_inventory ON image_claim (inventory, image, source);
+  CREATE INDEX image_claim_image ON image_claim (image);
+  CREATE TABLE package_version (
+    key INTEGER PRIMARY KEY,
+    distribution TEXT NOT NULL,
+    type TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    source_name TEXT NOT NULL,
+    source_version TEXT NOT NULL,
+    architecture TEXT NOT NULL,
+    modularity TEXT NOT NULL,
+    vendor TEXT NOT NULL,
+    judged TEXT NOT NULL DEFAULT '',
+    unjudged TEXT NOT NULL DEFAULT '',
+    UNIQUE (name, version, type, distribution, source_name, source_version, architecture, modularity, vendor)
+  ) STRICT;
+  CREATE INDEX package_version_judged ON package_version (judged);
+  CREATE TABLE inventory_package (
+    package INTEGER NOT NULL REFERENCES package_version (key),
+    inventory INTEGER NOT NULL REFERENCES inventory (key),
+    PRIMARY KEY (package, inventory)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX inventory_package_inventory ON inventory_package (inventory);
+  CREATE TABLE vulnerability (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    advisory TEXT NOT NULL,
+    severity INTEGER NOT NULL,
+    risk REAL NOT NULL,
+    exploited INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    UNIQUE (id, advisory)
+  ) STRICT;
+  CREATE TABLE package_vulnerability (
+    package INTEGER NOT NULL REFERENCES package_version (key),
+    vulnerability INTEGER NOT NULL REFERENCES vulnerability (key),
+    severity INTEGER NOT NULL,
+    exploited INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    fixed_version TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    PRIMARY KEY (package, vulnerability)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX package_vulnerability_vulnerability ON package_vulnerability (vulnerability);
+  CREATE TABLE vulnerability_event (
+    position INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    content TEXT NOT NULL
   ) STRICT;
   `,
 ]);

@@ -13,6 +13,9 @@ import type { ReplicationState, Store } from './store.ts';
 import { prepareReplicationTable } from './replication-state.ts';
 import { prepareTrend } from './trend.ts';
 import { prepareVerify } from './verify.ts';
+import { imageStore, prepareImages } from './sqlite-images.ts';
+import type { Guarded } from './sqlite-images.ts';
+import { prepareVulnerabilityEvents } from './vulnerability-events.ts';
 
 /** How to open a store on SQLite. */
 export interface SqliteStoreOptions {
@@ -35,7 +38,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db);
 
   /** Every failure leaves as a StoreError, in the promise. */
-  const guarded = async <T>(doing: string, work: () => T | Promise<T>): Promise<T> => {
+  const guarded: Guarded = async (doing, work) => {
     if (!db.isOpen) throw new StoreError('closed', `cannot ${doing}: the store is closed`);
     try {
       return await work();
@@ -60,9 +63,12 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     outbox: (position, limit) =>
       guarded('read the outbox', () => {
         const changes = statements.outbox(position, limit);
-        const refusals = statements.refusals.read(position, limit);
-        if (refusals.length === 0) return changes;
-        return [...changes, ...refusals].sort((one, other) => one.position - other.position).slice(0, limit);
+        const others = [
+          ...statements.refusals.read(position, limit),
+          ...statements.vulnerabilityEvents.read(position, limit),
+        ];
+        if (others.length === 0) return changes;
+        return [...changes, ...others].sort((one, other) => one.position - other.position).slice(0, limit);
       }),
     recordRefusals: (refusals) =>
       guarded('record refusals', () => transaction(db, () => statements.refusals.write(refusals))),
@@ -77,8 +83,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         if (!db.isOpen) return;
         relaxed(db, removing.prune);
         relaxed(db, statements.refusals.prune);
+        while (relaxed(db, statements.vulnerabilityEvents.prune)) {
+          await new Promise(setImmediate);
+          if (!db.isOpen) return;
+        }
       }),
     verify: (nodeId) => guarded('verify the findings of a node', () => statements.verify(nodeId)),
+    images: imageStore(db, statements.images, guarded),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
   };
 }
@@ -100,6 +111,8 @@ function prepareAll(db: DatabaseSync) {
       trend: prepareTrend(db),
       outbox: prepareOutbox(db),
       refusals: prepareRefusalTable(db),
+      vulnerabilityEvents: prepareVulnerabilityEvents(db),
+      images: prepareImages(db),
       prune: preparePrune(db, cursors),
       removing: prepareRemoveNode(db),
       verify: prepareVerify(db),

@@ -1,5 +1,6 @@
 import type { Finding, Subject, SubjectKind } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
 
 /**
  * The `Store` port: the fleet's posture and its history. `commit` is one transaction over a batch: findings, history
@@ -50,6 +51,8 @@ export interface Store {
    * its findings; what it then sends replaces what was damaged. `sound`: nothing was changed. Undefined: no such node.
    */
   readonly verify: (nodeId: string) => Promise<Verification | undefined>;
+  /** The images that nodes run, with their packages and vulnerabilities. */
+  readonly images: ImageStore;
   readonly close: () => Promise<void>;
 }
 
@@ -264,11 +267,16 @@ export interface RefusalEvent extends Refusal {
 }
 
 /** Anything in the outbox. */
-export type StoredEvent = OutboxEvent | RefusalEvent;
+export type StoredEvent = OutboxEvent | RefusalEvent | VulnerabilityEvent;
 
 /** Is this a change of a finding? */
 export function isFindingEvent(event: StoredEvent): event is OutboxEvent {
   return 'finding' in event;
+}
+
+/** Is this a change of a vulnerability of a package version? */
+export function isVulnerabilityEvent(event: StoredEvent): event is VulnerabilityEvent {
+  return 'vulnerability' in event;
 }
 
 /** Which history. */

@@ -49,6 +49,14 @@ export function observeWrites(store: Store, isDiskHung: () => boolean): Observed
       removeNode: gated(store.removeNode),
       prune: gated(store.prune),
       verify: gated(store.verify),
+      images: {
+        ...store.images,
+        putClaims: gated(store.images.putClaims),
+        putInventory: gated(store.images.putInventory),
+        putJudgements: gated(store.images.putJudgements),
+        recount: gated(store.images.recount),
+        pruneImages: gated(store.images.pruneImages),
+      },
     },
     writeProblem: () => problem,
   };

@@ -36,7 +36,7 @@ export async function certificateFor(
 }
 
 /** What kind a message is. */
-export type Kind = 'welcome' | 'ack' | 'resync' | 'query' | 'cancel' | 'drain';
+export type Kind = 'welcome' | 'ack' | 'resync' | 'query' | 'cancel' | 'drain' | 'inventoryRequest';
 
 /** A node at the other end of a real connection, which says exactly what a test wants. */
 export interface TestNode {

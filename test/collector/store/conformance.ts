@@ -2,6 +2,13 @@ import type { Test } from 'tap';
 import type { Store } from '../../../collector/store/store.ts';
 import { batches, epochs, gone, lifecycle, sequences, snapshots, times } from './conformance-commit.ts';
 import { removes, forgottenHistory, removedNodesComeBack } from './conformance-remove-node.ts';
+import {
+  imageClaims,
+  imageInventories,
+  imagePlaces,
+  prunesImages,
+  vulnerabilityLifecycle,
+} from './conformance-images.ts';
 import { history, historyRange, outbox } from './conformance-outbox.ts';
 import { counts, filters, groups, literalText, nodes, pages, refusals } from './conformance-query.ts';
 import { randomChanges } from './conformance-random.ts';
@@ -42,5 +49,10 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('what is not allowed is refused by code', refusals);
   await check('trend: nothing stored, late words, clocks set back, what was pruned, refusals', trendAtTheEdges);
   await check('trend: random changes, counted again from the beginning', trend);
+  await check('images: what nodes say about them, and which inventories are wanted', imageClaims);
+  await check('images: an inventory and a package version are stored once', imageInventories);
+  await check('images: where a package version is, from layers and from a container', imagePlaces);
+  await check('vulnerabilities: opened, changed, resolved, and what is not resolved', vulnerabilityLifecycle);
+  await check('images that no node runs go, and their vulnerabilities are resolved', prunesImages);
   await check('random changes: the findings equal apply(), the digest equals digestOf()', randomChanges);
 }

@@ -1,0 +1,140 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { prepareReplicationTable } from './replication-state.ts';
+import type { ClaimResult, ImageClaim, InventorySource, StoredClaim } from './image-store.ts';
+
+/** What nodes say about the images that they run. */
+export interface ImageClaimTable {
+  /** See `ImageStore.putClaims`. Must be called within a transaction. */
+  readonly put: (
+    nodeId: string,
+    claims: readonly ImageClaim[],
+    terms: { readonly isWhole: boolean; readonly atMs: number },
+  ) => ClaimResult;
+  readonly all: () => readonly StoredClaim[];
+  readonly ofImage: (imageId: string) => readonly StoredClaim[];
+  /** Deletes what a node says. Must be called within a transaction. */
+  readonly removeNode: (node: number) => void;
+  /** Deletes claims of images that were not in use since then, and images that no claim names. */
+  readonly prune: (releasedBeforeMs: number) => void;
+}
+
+/** `image_claim.source`. Stored: may be added to, never changed. */
+export const SOURCE_NUMBER = { layers: 1, container: 2 } as const satisfies Record<InventorySource, number>;
+/** State of an inventory that is stored completely. */
+export const COMPLETE = 2;
+
+/** Claims of one node that are kept: those of images that it does not run any more go first, the oldest before others. */
+const MAX_NODE_CLAIMS = 2048;
+
+interface KnownClaim {
+  readonly image: number;
+  readonly imageId: string;
+  readonly inventory: number | null;
+  readonly source: number;
+  readonly problem: string;
+  readonly inUse: number;
+}
+
+interface ClaimRow {
+  readonly imageId: string;
+  readonly digest: string | null;
+  readonly source: number;
+  readonly problem: string;
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly isStored: number;
+  readonly inUse: number;
+  readonly changedMs: number;
+}
+
+/** Prepares the statements. */
+export function prepareImageClaims(db: DatabaseSync): ImageClaimTable {
+  const nodes = prepareReplicationTable(db);
+  const selectImage = db.prepare('SELECT key FROM image WHERE id = ?');
+  const insertImage = db.prepare('INSERT INTO image (id) VALUES (?)');
+  const selectInventory = db.prepare('SELECT key FROM inventory WHERE digest = ?');
+  const insertInventory = db.prepare('INSERT INTO inventory (digest) VALUES (?)');
+  const selectKnown = db.prepare(
+    `SELECT image_claim.image, image.id AS imageId, inventory, source, problem, in_use AS inUse
+     FROM image_claim JOIN image ON image.key = image_claim.image WHERE node = ?`,
+  );
+  const upsert = db.prepare(
+    `INSERT INTO image_claim VALUES (?, ?, ?, ?, ?, 1, ?) ON CONFLICT (node, image) DO UPDATE SET
+       inventory = excluded.inventory, source = excluded.source, problem = excluded.problem, in_use = 1,
+       changed = excluded.changed`,
+  );
+  const release = db.prepare('UPDATE image_claim SET in_use = 0, changed = ? WHERE node = ? AND image = ?');
+  const selectWanted = db.prepare(
+    `SELECT DISTINCT digest FROM image_claim JOIN inventory ON inventory.key = image_claim.inventory
+     WHERE node = ? AND in_use = 1 AND state < ${String(COMPLETE)}`,
+  );
+  const countPackages = db.prepare(
+    `SELECT total(packages) AS packages FROM inventory WHERE key IN (SELECT inventory FROM image_claim WHERE node = ?)`,
+  );
+  const trim = db.prepare(
+    `DELETE FROM image_claim WHERE node = ?1 AND image IN (
+       SELECT image FROM image_claim WHERE node = ?1 ORDER BY in_use DESC, changed DESC
+       LIMIT -1 OFFSET ${String(MAX_NODE_CLAIMS)})`,
+  );
+  const columns = `SELECT image.id AS imageId, inventory.digest, source, problem, node.id AS nodeId,
+       node.name AS nodeName, coalesce(inventory.state, 0) = ${String(COMPLETE)} AS isStored, in_use AS inUse,
+       changed AS changedMs
+     FROM image_claim CROSS JOIN image ON image.key = image_claim.image CROSS JOIN node ON node.key = image_claim.node
+     LEFT JOIN inventory ON inventory.key = image_claim.inventory`;
+  const selectAll = db.prepare(columns);
+  const selectOfImage = db.prepare(`${columns} WHERE image_claim.image = (SELECT key FROM image WHERE id = ?)`);
+  const removeNode = db.prepare('DELETE FROM image_claim WHERE node = ?');
+  const removeReleased = db.prepare('DELETE FROM image_claim WHERE in_use = 0 AND changed < ?');
+  const removeImages = db.prepare(
+    'DELETE FROM image WHERE NOT EXISTS (SELECT 1 FROM image_claim WHERE image_claim.image = image.key)',
+  );
+
+  const keyOf = (select: typeof selectImage, insert: typeof insertImage, text: string): number =>
+    Number(select.get(text)?.['key'] ?? insert.run(text).lastInsertRowid);
+  return {
+    put: (nodeId, claims, { isWhole, atMs }) => {
+      const node = nodes.open(nodeId).key;
+      const known = new Map((selectKnown.all(node) as unknown as KnownClaim[]).map((claim) => [claim.imageId, claim]));
+      for (const { imageId, digest, source, problem } of claims) {
+        const before = known.get(imageId);
+        known.delete(imageId);
+        const inventory = digest === undefined ? null : keyOf(selectInventory, insertInventory, digest);
+        const number = SOURCE_NUMBER[source];
+        // A node that is looking again has not unsaid what it said.
+        if (inventory === null && problem === '' && before?.inUse === 1) continue;
+        if (
+          before?.inUse === 1 &&
+          before.inventory === inventory &&
+          before.source === number &&
+          before.problem === problem
+        )
+          continue;
+        const image = before?.image ?? keyOf(selectImage, insertImage, imageId);
+        upsert.run(node, image, inventory, number, problem, atMs);
+      }
+      if (isWhole) for (const { image, inUse } of known.values()) if (inUse === 1) release.run(atMs, node, image);
+      trim.run(node);
+      return {
+        wanted: selectWanted.all(node).map(({ digest }) => String(digest)),
+        packages: Number(countPackages.get(node)?.['packages']),
+      };
+    },
+    all: () => (selectAll.all() as unknown as ClaimRow[]).map(toClaim),
+    ofImage: (imageId) => (selectOfImage.all(imageId) as unknown as ClaimRow[]).map(toClaim),
+    removeNode: (node) => void removeNode.run(node),
+    prune: (releasedBeforeMs) => {
+      removeReleased.run(releasedBeforeMs);
+      removeImages.run();
+    },
+  };
+}
+
+function toClaim({ digest, source, isStored, inUse, ...row }: ClaimRow): StoredClaim {
+  return {
+    ...row,
+    ...(digest !== null && { digest }),
+    source: source === SOURCE_NUMBER.layers ? 'layers' : 'container',
+    isStored: isStored === 1,
+    inUse: inUse === 1,
+  };
+}

@@ -1,0 +1,225 @@
+import type { Distribution, Inventory, Package } from '../../vulnerability/package.ts';
+import type { FixStatus, Vulnerability } from '../../vulnerability/vulnerability.ts';
+
+/*
+ * The images of the fleet: what nodes say about the images that they run, the inventories, each stored once by its
+ * digest, the package versions in them, each stored once, and the vulnerabilities of each package version.
+ */
+
+/** Where an inventory was read; see fleet.proto. */
+export type InventorySource = 'layers' | 'container';
+
+/** What a node says about one image that it runs. */
+export interface ImageClaim {
+  /** `sha256:…` */
+  readonly imageId: string;
+  /** SHA-256 of the inventory, hex; absent where the node has none. */
+  readonly digest?: string;
+  readonly source: InventorySource;
+  /** Why there is no inventory; empty: it was not tried yet, or there is one. */
+  readonly problem: string;
+}
+
+/** What `putClaims` did. */
+export interface ClaimResult {
+  /** Digests of the inventories that the node has and the store has not. */
+  readonly wanted: readonly string[];
+  /** Packages in the inventories that the node names, counted once an inventory. */
+  readonly packages: number;
+}
+
+/** One claim as stored. */
+export interface StoredClaim extends ImageClaim {
+  readonly nodeId: string;
+  readonly nodeName: string;
+  /** The inventory is stored completely. */
+  readonly isStored: boolean;
+  /** False: the node does not run the image any more. */
+  readonly inUse: boolean;
+  readonly changedMs: number;
+}
+
+/** How many vulnerabilities an inventory has, each counted once however many packages it affects. */
+export interface VulnerabilityCounts {
+  readonly critical: number;
+  readonly high: number;
+  readonly medium: number;
+  readonly low: number;
+  /** Severity `negligible` or `unknown`. */
+  readonly other: number;
+  readonly fixable: number;
+  /** In the catalogue of known exploited vulnerabilities. */
+  readonly exploited: number;
+  /** Highest risk, 0 to 100. */
+  readonly maxRisk: number;
+}
+
+/** An inventory as stored, without its packages. */
+export interface StoredInventory {
+  readonly digest: string;
+  readonly distribution?: Distribution;
+  readonly packages: number;
+  readonly gaps: number;
+  readonly receivedMs: number;
+  /** Packages whose vulnerabilities could not be judged. */
+  readonly unjudged: number;
+  /** Packages that were not judged yet. */
+  readonly waiting: number;
+  readonly counts: VulnerabilityCounts;
+}
+
+/** One package version, with the distribution that it is judged with. */
+export interface PackageVersion {
+  readonly key: number;
+  /** Of packages of the operating system. */
+  readonly distribution?: Distribution;
+  /** `path` is empty: it differs from image to image. */
+  readonly package: Package;
+}
+
+/** What the vulnerability database says about one package version. */
+export interface Judgement {
+  readonly key: number;
+  /** Why it could not be judged. Its earlier vulnerabilities then stay. */
+  readonly unjudged?: string;
+  readonly matches: readonly {
+    readonly vulnerability: Vulnerability;
+    readonly status: FixStatus;
+    readonly fixedVersion?: string;
+  }[];
+}
+
+/** One vulnerability of one package version. */
+export interface PackageVulnerability {
+  readonly packageKey: number;
+  readonly package: Package;
+  readonly vulnerability: Vulnerability;
+  readonly status: FixStatus;
+  readonly fixedVersion?: string;
+  readonly firstSeenMs: number;
+}
+
+/** Where a package version is: an image, on all nodes that run it or on one only. */
+export interface PackagePlace {
+  readonly packageKey: number;
+  readonly imageId: string;
+  /** Absent: wherever the image runs. */
+  readonly nodeId?: string;
+}
+
+/** One vulnerability that a later version of a package fixes: what a list of fixes is made of. */
+export interface Fixable {
+  readonly packageKey: number;
+  readonly vulnerabilityId: string;
+  readonly severity: Vulnerability['severity'];
+  readonly risk: number;
+  readonly exploited: boolean;
+  readonly fixedVersion: string;
+}
+
+/** Which vulnerabilities. */
+export interface VulnerabilityFilter {
+  readonly severities?: readonly Vulnerability['severity'][];
+  readonly exploited?: boolean;
+  readonly fixable?: boolean;
+  /** Part of the id or of the name of an affected package; case does not matter. */
+  readonly text?: string;
+}
+
+/** Where the images of an affected package version run, for events. Called within a transaction. */
+export type DescribeUse = (places: readonly PackagePlace[]) => ImageUseSummary;
+
+/** Where images run, cut to a bounded length. */
+export interface ImageUseSummary {
+  readonly images: readonly { readonly id: string; readonly name: string }[];
+  readonly imageCount: number;
+  readonly containers: readonly {
+    readonly nodeId: string;
+    readonly nodeName: string;
+    readonly id: string;
+    readonly name: string;
+  }[];
+  readonly containerCount: number;
+  readonly nodeCount: number;
+}
+
+/** opened: found; changed: severity, fix or exploitation differ; resolved: fixed, withdrawn, or no image has it. */
+export type VulnerabilityAction = 'opened' | 'changed' | 'resolved';
+
+/** Why a vulnerability of a package version is resolved: the database does not list it any more, or no image has it. */
+export type VulnerabilityCause = 'database' | 'imageGone';
+
+/** What an event about a vulnerability says. */
+export interface VulnerabilityChange {
+  readonly action: VulnerabilityAction;
+  readonly cause?: VulnerabilityCause;
+  readonly atMs: number;
+  readonly package: Package;
+  readonly distribution?: Distribution;
+  readonly vulnerability: Vulnerability;
+  readonly status: FixStatus;
+  readonly fixedVersion?: string;
+  readonly firstSeenMs: number;
+  readonly use: ImageUseSummary;
+}
+
+/** An event about a vulnerability of one package version, in the outbox. */
+export interface VulnerabilityEvent extends VulnerabilityChange {
+  readonly position: number;
+  readonly uid: string;
+}
+
+/** The part of the `Store` port that holds images. Every method rejects with StoreError. */
+export interface ImageStore {
+  /**
+   * Stores what a node says about the images that it runs. `isWhole`: images that the list does not name are not in use
+   * there any more; their claims stay until `prune`.
+   */
+  readonly putClaims: (
+    nodeId: string,
+    claims: readonly ImageClaim[],
+    terms: { readonly isWhole: boolean; readonly atMs: number },
+  ) => Promise<ClaimResult>;
+  /** Stores an inventory that a claim names; does nothing where it is stored, or where no claim names it any more. */
+  readonly putInventory: (digest: string, inventory: Inventory, content: Uint8Array, atMs: number) => Promise<void>;
+  /** Package versions that this database has not judged, at most `limit`. */
+  readonly unjudged: (database: string, limit: number) => Promise<readonly PackageVersion[]>;
+  /**
+   * Stores judgements with their events, in one transaction. Resolves to the newest position of the outbox, 0 where
+   * there is no event.
+   */
+  readonly putJudgements: (
+    database: string,
+    judgements: readonly Judgement[],
+    terms: { readonly atMs: number; readonly describeUse: DescribeUse },
+  ) => Promise<number>;
+  /** Counts the vulnerabilities of up to `limit` inventories whose packages were judged since. False: none is left. */
+  readonly recount: (limit: number) => Promise<boolean>;
+  /** All claims; of one image if its id is given. */
+  readonly claims: (imageId?: string) => Promise<readonly StoredClaim[]>;
+  /** All inventories that are stored completely, by digest. */
+  readonly inventories: () => Promise<ReadonlyMap<string, StoredInventory>>;
+  /** The inventory as the node sent it (proto/inventory-codec.ts); undefined: there is none. */
+  readonly inventoryContent: (digest: string) => Promise<Uint8Array | undefined>;
+  /** The vulnerabilities of the packages of these inventories. */
+  readonly vulnerabilitiesOf: (digests: readonly string[]) => Promise<readonly PackageVulnerability[]>;
+  /** Package versions of these inventories that could not be judged, with the reason. */
+  readonly unjudgedOf: (
+    digests: readonly string[],
+  ) => Promise<readonly { readonly package: Package; readonly reason: string }[]>;
+  /** Ids of the vulnerabilities that match, by risk, the highest first. */
+  readonly vulnerabilityIds: (filter: VulnerabilityFilter) => Promise<readonly string[]>;
+  /** Every package version that this vulnerability affects. */
+  readonly affectedBy: (vulnerabilityId: string) => Promise<readonly PackageVulnerability[]>;
+  /** The images that have these package versions. */
+  readonly places: (packageKeys: readonly number[]) => Promise<readonly PackagePlace[]>;
+  readonly fixable: () => Promise<readonly Fixable[]>;
+  readonly packages: (packageKeys: readonly number[]) => Promise<readonly PackageVersion[]>;
+  /** The packages of an inventory that is stored completely, as keys. */
+  readonly packagesOf: (digest: string) => Promise<readonly number[]>;
+  /**
+   * Deletes claims of images that were not in use since `releasedBeforeMs`, inventories that no claim names, and package
+   * versions that no inventory has: their vulnerabilities are resolved with an event. Resolves to the newest position.
+   */
+  readonly pruneImages: (terms: { readonly releasedBeforeMs: number; readonly atMs: number }) => Promise<number>;
+}

@@ -1,0 +1,63 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { relaxed, transaction } from './connection.ts';
+import { prepareImageClaims } from './image-claims.ts';
+import type { ImageStore } from './image-store.ts';
+import { prepareInventoryTable } from './inventory-table.ts';
+import { prepareVulnerabilityTable } from './vulnerability-table.ts';
+
+/** Runs one call of the store: every failure becomes a StoreError. `doing` says what the call does. */
+export type Guarded = <T>(doing: string, work: () => T | Promise<T>) => Promise<T>;
+
+/** Prepares the statements for images. The result is bound to the errors of the store by {@link imageStore}. */
+export function prepareImages(db: DatabaseSync) {
+  return {
+    claims: prepareImageClaims(db),
+    inventories: prepareInventoryTable(db),
+    vulnerabilities: prepareVulnerabilityTable(db),
+  };
+}
+
+/** The `ImageStore` on SQLite. */
+export function imageStore(
+  db: DatabaseSync,
+  { claims, inventories, vulnerabilities }: ReturnType<typeof prepareImages>,
+  guarded: Guarded,
+): ImageStore {
+  return {
+    // A power cut may take these back: the node says them again with its next session.
+    putClaims: (nodeId, list, terms) =>
+      guarded('store the images of a node', () => relaxed(db, () => claims.put(nodeId, list, terms))),
+    putInventory: (digest, inventory, content, atMs) =>
+      guarded('store an inventory', () => inventories.put(digest, inventory, content, atMs)),
+    unjudged: (database, limit) => guarded('read package versions', () => vulnerabilities.unjudged(database, limit)),
+    putJudgements: (database, judgements, terms) =>
+      guarded('store vulnerabilities', () => transaction(db, () => vulnerabilities.put(database, judgements, terms))),
+    recount: (limit) => guarded('count vulnerabilities', () => relaxed(db, () => inventories.recount(limit))),
+    claims: (imageId) => guarded('read images', () => (imageId === undefined ? claims.all() : claims.ofImage(imageId))),
+    inventories: () => guarded('read inventories', inventories.all),
+    inventoryContent: (digest) => guarded('read an inventory', () => inventories.content(digest)),
+    vulnerabilitiesOf: (digests) => guarded('read vulnerabilities', () => vulnerabilities.ofInventories(digests)),
+    unjudgedOf: (digests) => guarded('read package versions', () => vulnerabilities.unjudgedOf(digests)),
+    vulnerabilityIds: (filter) => guarded('read vulnerabilities', () => vulnerabilities.ids(filter)),
+    affectedBy: (id) => guarded('read a vulnerability', () => vulnerabilities.affectedBy(id)),
+    places: (keys) => guarded('read where packages are', () => vulnerabilities.places(keys)),
+    fixable: () => guarded('read fixes', vulnerabilities.fixable),
+    packages: (keys) => guarded('read package versions', () => vulnerabilities.packages(keys)),
+    packagesOf: (digest) => guarded('read an inventory', () => inventories.packagesOf(digest)),
+    pruneImages: ({ releasedBeforeMs, atMs }) =>
+      guarded('prune images', async () => {
+        relaxed(db, () => claims.prune(releasedBeforeMs));
+        while (relaxed(db, inventories.prune)) {
+          await new Promise(setImmediate);
+          if (!db.isOpen) return 0;
+        }
+        for (let newest = 0; ;) {
+          const pruned = transaction(db, () => vulnerabilities.prune(atMs));
+          newest = Math.max(newest, pruned.newest);
+          if (pruned.isDone) return newest;
+          await new Promise(setImmediate);
+          if (!db.isOpen) return newest;
+        }
+      }),
+  };
+}

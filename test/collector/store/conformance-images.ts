@@ -1,0 +1,259 @@
+import type { Test } from 'tap';
+import type { Package } from '../../../vulnerability/package.ts';
+import type { Vulnerability } from '../../../vulnerability/vulnerability.ts';
+import type { DescribeUse, ImageClaim, ImageUseSummary, Judgement } from '../../../collector/store/image-store.ts';
+import type { Store } from '../../../collector/store/store.ts';
+import { isVulnerabilityEvent } from '../../../collector/store/store.ts';
+import { commit, commitEvents, finding, nodeRow, T0 } from './fleet.ts';
+
+const digestOf = (letter: string): string => letter.repeat(64);
+const layers = (imageId: string, letter?: string): ImageClaim => ({
+  imageId,
+  ...(letter !== undefined && { digest: digestOf(letter) }),
+  source: 'layers',
+  problem: '',
+});
+const DEBIAN = { id: 'debian', versionId: '12', codename: 'bookworm', like: [] };
+const deb = (name: string, version = '1'): Package => ({ type: 'deb', name, version, path: '/var/lib/dpkg/status' });
+const whole = { isWhole: true, atMs: T0 };
+const inventory = (...packages: readonly Package[]) => ({ distribution: DEBIAN, packages, gaps: [] });
+const content = (text: string): Uint8Array => Buffer.from(text);
+const vulnerability = (id: string, over: Partial<Vulnerability> = {}): Vulnerability => ({
+  id,
+  advisory: `DEBIAN-${id}`,
+  aliases: [],
+  severity: 'high',
+  risk: 40,
+  ...over,
+});
+const NO_USE: ImageUseSummary = { images: [], imageCount: 0, containers: [], containerCount: 0, nodeCount: 0 };
+const terms: { readonly atMs: number; readonly describeUse: DescribeUse } = { atMs: T0, describeUse: () => NO_USE };
+
+/** Judges every package: `matches` by name of the package. */
+async function judge(
+  store: Store,
+  database: string,
+  matches: Readonly<Record<string, Judgement['matches']>>,
+  over: Partial<typeof terms> = {},
+): Promise<number> {
+  const packages = await store.images.unjudged(database, 10_000);
+  return store.images.putJudgements(
+    database,
+    packages.map(({ key, package: { name } }) => ({ key, matches: matches[name] ?? [] })),
+    { ...terms, ...over },
+  );
+}
+
+export async function imageClaims(t: Test, { images }: Store): Promise<void> {
+  t.same(await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b')], whole), {
+    wanted: [digestOf('1')],
+    packages: 0,
+  });
+  await images.putInventory(digestOf('1'), inventory(deb('bash'), deb('zlib')), content('one'), T0);
+  t.same(await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b')], whole), {
+    wanted: [],
+    packages: 2,
+  });
+  t.same((await images.putClaims('n2', [layers('sha256:a', '1')], whole)).wanted, [], 'stored once for all nodes');
+  t.equal(Buffer.from((await images.inventoryContent(digestOf('1'))) ?? []).toString(), 'one');
+  const claims = (await images.claims('sha256:a')).toSorted((one, two) => (one.nodeId < two.nodeId ? -1 : 1));
+  t.match(claims, [
+    { nodeId: 'n1', digest: digestOf('1'), isStored: true, inUse: true, source: 'layers' },
+    { nodeId: 'n2', digest: digestOf('1'), isStored: true, inUse: true },
+  ]);
+  t.equal(claims.length, 2);
+
+  await images.putClaims('n1', [layers('sha256:b')], { isWhole: false, atMs: T0 + 1 });
+  t.equal((await images.claims('sha256:a')).filter(({ inUse }) => inUse).length, 2, 'a part says nothing of the rest');
+  await images.putClaims('n1', [layers('sha256:b')], { isWhole: true, atMs: T0 + 2 });
+  t.match(
+    (await images.claims('sha256:a')).find(({ nodeId }) => nodeId === 'n1'),
+    { inUse: false, digest: digestOf('1') },
+  );
+  await images.putClaims('n1', [layers('sha256:a')], { isWhole: false, atMs: T0 + 3 });
+  t.match(
+    (await images.claims('sha256:a')).find(({ nodeId }) => nodeId === 'n1'),
+    { inUse: true },
+    'in use again',
+  );
+}
+
+export async function imageInventories(t: Test, { images }: Store): Promise<void> {
+  await images.putInventory(digestOf('9'), inventory(deb('bash')), content(''), T0);
+  t.equal((await images.inventories()).size, 0, 'an inventory that no node names is not stored');
+  const many = Array.from({ length: 1200 }, (_, index) => deb(`p${String(index)}`));
+  await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b', '2')], whole);
+  await Promise.all([
+    images.putInventory(digestOf('1'), inventory(...many), content(''), T0),
+    images.putInventory(digestOf('1'), inventory(...many), content(''), T0),
+    images.putInventory(digestOf('2'), inventory(...many.slice(600)), content(''), T0),
+  ]);
+  t.equal((await images.packagesOf(digestOf('1'))).length, 1200);
+  t.equal((await images.packagesOf(digestOf('2'))).length, 600);
+  t.equal((await images.unjudged('db', 10_000)).length, 1200, 'each package version once');
+  t.match((await images.inventories()).get(digestOf('1')), { packages: 1200, waiting: 1200, distribution: DEBIAN });
+  t.match((await images.unjudged('db', 1))[0], { distribution: DEBIAN, package: { type: 'deb', version: '1' } });
+  const npm: Package = { type: 'npm', name: 'a', version: '1', path: '/x' };
+  await images.putClaims('n1', [layers('sha256:c', '3')], { isWhole: false, atMs: T0 });
+  await images.putInventory(digestOf('3'), { distribution: DEBIAN, packages: [npm], gaps: [] }, content(''), T0);
+  const [key = -1] = await images.packagesOf(digestOf('3'));
+  t.same(await images.packages([key]), [{ key, package: { ...npm, path: '' } }], 'no distribution for languages');
+}
+
+export async function vulnerabilityLifecycle(t: Test, store: Store): Promise<void> {
+  const { images } = store;
+  await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b', '2')], whole);
+  await images.putInventory(digestOf('1'), inventory(deb('bash'), deb('zlib')), content(''), T0);
+  await images.putInventory(digestOf('2'), inventory(deb('bash')), content(''), T0);
+  const events = async (after: number) => (await store.outbox(after, 1000)).filter(isVulnerabilityEvent);
+
+  const cve1 = vulnerability('CVE-1', { kev: { addedAt: T0, ransomware: false }, severity: 'critical', risk: 90 });
+  const cve2 = vulnerability('CVE-2');
+  const fixed = { status: 'fixed', fixedVersion: '2' } as const;
+  const bash = [
+    { vulnerability: cve1, ...fixed },
+    { vulnerability: cve2, status: 'affected' },
+  ] as const;
+  const use = { ...NO_USE, containerCount: 7 };
+  const described: unknown[] = [];
+  const newest = await judge(
+    store,
+    'db1',
+    { bash, zlib: [{ vulnerability: cve2, status: 'affected' }] },
+    {
+      describeUse: (places) => {
+        described.push(places);
+        return use;
+      },
+    },
+  );
+  t.equal(newest, 3);
+  const opened = await events(0);
+  t.match(opened.map(({ action, vulnerability: { id }, package: { name } }) => `${action} ${id} ${name}`).sort(), [
+    'opened CVE-1 bash',
+    'opened CVE-2 bash',
+    'opened CVE-2 zlib',
+  ]);
+  t.equal(new Set(opened.map(({ uid }) => uid)).size, 3);
+  t.match(opened[0], { use: { containerCount: 7 }, atMs: T0, firstSeenMs: T0, distribution: DEBIAN });
+  t.ok(JSON.stringify(described).includes('sha256:b'), 'where the package is used was asked for');
+  t.same(await images.unjudged('db1', 10), []);
+
+  while (await images.recount(1));
+  const counted = (await images.inventories()).get(digestOf('1'));
+  t.match(counted, { waiting: 0, counts: { critical: 1, high: 1, fixable: 1, exploited: 1, maxRisk: 90 } });
+  t.same(await images.vulnerabilityIds({}), ['CVE-1', 'CVE-2'], 'by risk');
+  t.same(await images.vulnerabilityIds({ severities: ['high'] }), ['CVE-2']);
+  t.same(await images.vulnerabilityIds({ exploited: true }), ['CVE-1']);
+  t.same(await images.vulnerabilityIds({ fixable: false }), ['CVE-2']);
+  t.same(await images.vulnerabilityIds({ text: 'ZLIB' }), ['CVE-2']);
+  t.same(await images.vulnerabilityIds({ text: "%' --" }), []);
+  const affected = await images.affectedBy('CVE-2');
+  t.same(
+    affected.map(({ package: { name } }) => name),
+    ['bash', 'zlib'],
+  );
+  t.match(affected[0], { vulnerability: { id: 'CVE-2', advisory: 'DEBIAN-CVE-2', severity: 'high', risk: 40 } });
+  t.equal((await images.vulnerabilitiesOf([digestOf('1'), digestOf('2')])).length, 3, 'each once');
+  t.match(await images.fixable(), [{ vulnerabilityId: 'CVE-1', fixedVersion: '2', exploited: true }]);
+
+  t.equal(await judge(store, 'db2', { bash, zlib: [{ vulnerability: cve2, status: 'affected' }] }), 0, 'nothing new');
+  const worse = { ...cve2, severity: 'critical' } as const;
+  await judge(store, 'db3', {
+    bash: [bash[0], { vulnerability: worse, ...fixed }],
+    zlib: [{ vulnerability: worse, ...fixed }],
+  });
+  t.same(
+    (await events(newest)).map(({ action, vulnerability: { id }, fixedVersion }) => [action, id, fixedVersion]),
+    [
+      ['changed', 'CVE-2', '2'],
+      ['changed', 'CVE-2', '2'],
+    ],
+    'each package version reports the change',
+  );
+  const quiet = { ...worse, risk: 41, summary: 'now with a summary' };
+  t.equal(
+    await judge(store, 'db4', {
+      bash: [bash[0], { vulnerability: quiet, ...fixed }],
+      zlib: [{ vulnerability: quiet, ...fixed }],
+    }),
+    0,
+    'risk alone makes no event',
+  );
+  t.match((await images.affectedBy('CVE-2'))[0], { vulnerability: { risk: 41, summary: 'now with a summary' } });
+
+  const packages = await images.unjudged('db5', 10);
+  const key = packages.find(({ package: { name } }) => name === 'zlib')?.key ?? -1;
+  t.equal(
+    await images.putJudgements('db5', [{ key, unjudged: 'no data', matches: [] }], terms),
+    0,
+    'what cannot be judged any more is not resolved',
+  );
+  t.same(await images.unjudgedOf([digestOf('1')]), [{ package: { ...deb('zlib'), path: '' }, reason: 'no data' }]);
+  const before = await judge(store, 'db6', { bash: [bash[0]] });
+  t.same(
+    (await events(before - 2)).map(({ action, cause, vulnerability: { id } }) => [action, cause, id]),
+    [
+      ['resolved', 'database', 'CVE-2'],
+      ['resolved', 'database', 'CVE-2'],
+    ],
+  );
+}
+
+export async function imagePlaces(t: Test, { images }: Store): Promise<void> {
+  const fromContainer = (imageId: string, letter: string): ImageClaim => ({
+    ...layers(imageId, letter),
+    source: 'container',
+  });
+  await images.putClaims('n1', [layers('sha256:a', '1'), fromContainer('sha256:b', '2')], whole);
+  await images.putClaims('n2', [fromContainer('sha256:a', '2')], whole);
+  await images.putInventory(digestOf('1'), inventory(deb('bash')), content(''), T0);
+  await images.putInventory(digestOf('2'), inventory(deb('zlib')), content(''), T0);
+  const keys = new Map((await images.unjudged('db', 10)).map(({ key, package: { name } }) => [name, key]));
+  const [bash = 0, zlib = 0] = [keys.get('bash'), keys.get('zlib')];
+  t.same(await images.places([bash]), [{ packageKey: bash, imageId: 'sha256:a' }], 'layers: wherever the image runs');
+  t.same(
+    (await images.places([zlib])).toSorted((one, two) => (one.imageId < two.imageId ? -1 : 1)),
+    [
+      { packageKey: zlib, imageId: 'sha256:a', nodeId: 'n2' },
+      { packageKey: zlib, imageId: 'sha256:b', nodeId: 'n1' },
+    ],
+    'what a container shows counts for its node only, and takes nothing away from the layers',
+  );
+}
+
+export async function prunesImages(t: Test, store: Store): Promise<void> {
+  const { images } = store;
+  await store.putNode(nodeRow());
+  await commitEvents(store, commit({ sequence: 1, snapshot: true, put: [finding()] }));
+  await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b', '2')], whole);
+  await images.putInventory(digestOf('1'), inventory(deb('bash')), content(''), T0);
+  await images.putInventory(digestOf('2'), inventory(deb('zlib')), content(''), T0);
+  const match = { vulnerability: vulnerability('CVE-1'), status: 'affected' } as const;
+  const judged = await judge(store, 'db', { bash: [match], zlib: [match] });
+  await images.putClaims('n1', [layers('sha256:b', '2')], { isWhole: true, atMs: T0 + 1000 });
+  t.equal(await images.pruneImages({ releasedBeforeMs: T0 + 1000, atMs: T0 + 2000 }), 0, 'not yet');
+  t.equal((await images.inventories()).size, 2);
+  const newest = await images.pruneImages({ releasedBeforeMs: T0 + 1001, atMs: T0 + 2000 });
+  t.equal(newest, judged + 1);
+  t.match((await store.outbox(judged, 10)).filter(isVulnerabilityEvent), [
+    { action: 'resolved', cause: 'imageGone', package: { name: 'bash' }, atMs: T0 + 2000 },
+  ]);
+  t.same(await images.claims('sha256:a'), []);
+  t.same([...(await images.inventories()).keys()], [digestOf('2')]);
+  t.same(await images.vulnerabilityIds({}), ['CVE-1'], 'another package still has it');
+
+  await store.removeNode('n1', T0 + 3000);
+  t.same(await images.claims(), [], 'a node that is removed says nothing any more');
+  await images.pruneImages({ releasedBeforeMs: 0, atMs: T0 + 3000 });
+  t.equal((await images.inventories()).size, 0);
+  t.same(await images.vulnerabilityIds({}), []);
+  const all = await store.outbox(0, 100);
+  t.same(
+    all.map(({ position }) => position),
+    all.map((_, index) => index + 1),
+    'findings and vulnerabilities share one sequence',
+  );
+  await store.prune([], 0);
+  t.same(await store.outbox(0, 100), [], 'events of vulnerabilities leave the outbox with the others');
+}
