@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Each component: the program that shows that it is there, and the Debian packages that bring it. */
+/** Each component: the program or file that shows that it is there, and the Debian packages that bring it. */
 const COMPONENTS = [
   { name: 'docker', program: 'dockerd', packages: ['docker.io', 'docker-cli', 'containerd', 'iptables', 'iproute2'] },
   { name: 'busybox', program: 'busybox', packages: ['busybox-static'] },
@@ -17,6 +17,22 @@ const COMPONENTS = [
   { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl'] },
   { name: 'docker-registry', program: 'docker-registry', packages: ['docker-registry'] },
   { name: 'skopeo', program: 'skopeo', packages: ['skopeo'] },
+  // What defines the order of versions, to compare with.
+  { name: 'rpm', program: 'rpm', packages: ['rpm'] },
+  { name: 'dpkg-perl', program: '/usr/share/perl5/Dpkg/Version.pm', packages: ['libdpkg-perl'] },
+  {
+    name: 'python-packaging',
+    program: '/usr/lib/python3/dist-packages/packaging/version.py',
+    packages: ['python3-packaging'],
+  },
+  { name: 'java', program: 'java', packages: ['default-jre-headless'] },
+  { name: 'maven', program: '/usr/share/java/maven-artifact-3.x.jar', packages: ['libmaven3-core-java'] },
+  { name: 'php', program: 'php', packages: ['php-cli'] },
+  {
+    name: 'composer-semver',
+    program: '/usr/share/php/Composer/Semver/autoload.php',
+    packages: ['php-composer-semver'],
+  },
   // A browser without any font draws no text, and then nothing that a test could look at.
   { name: 'chromium', program: 'chromium', packages: ['chromium', 'fonts-dejavu-core'] },
 ];
@@ -66,6 +82,7 @@ function installObstacle() {
 }
 
 function hasProgram(name) {
+  if (name.startsWith('/')) return existsSync(name);
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin'];
   return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
 }
