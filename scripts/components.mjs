@@ -14,6 +14,8 @@ const COMPONENTS = [
   { name: 'systemd-analyze', program: 'systemd-analyze', packages: ['systemd'] },
   { name: 'ruby', program: 'ruby', packages: ['ruby'] },
   { name: 'openssl', program: 'openssl', packages: ['openssl'] },
+  { name: 'rpm', program: 'rpmbuild', packages: ['rpm', 'sqlite3'] },
+  { name: 'db-load', program: 'db_load', packages: ['db-util'] },
   { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl'] },
   { name: 'docker-registry', program: 'docker-registry', packages: ['docker-registry'] },
   { name: 'skopeo', program: 'skopeo', packages: ['skopeo'] },
