@@ -252,10 +252,11 @@ function advisoriesOf(rows: readonly Row[], conditions: Conditions): readonly Pa
     if (part === undefined) last.parts.set(condition, [interval]);
     else part.push(interval);
   }
-  return found.map(({ key, parts }) => ({
-    key,
-    parts: [...parts].map(([condition, intervals]) => ({ ...conditions.get(condition), intervals })),
-  }));
+  const partOf = (condition: number, intervals: readonly VersionInterval[]): AffectedPart => {
+    const limits = conditions.get(condition);
+    return limits === undefined ? { intervals } : { ...limits, intervals };
+  };
+  return found.map(({ key, parts }) => ({ key, parts: [...parts].map((part) => partOf(...part)) }));
 }
 
 function createDetailsReader(database: DatabaseSync): (key: number) => AdvisoryDetails {
