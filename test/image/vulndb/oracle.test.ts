@@ -115,7 +115,7 @@ void t.test('the real advisories', { skip: noVulnerabilityData }, async (t) => {
         for (const { id } of wanted)
           if (!found.has(`${pkg.name}@${pkg.version} ${id}`)) missing.push(`${pkg.name}@${pkg.version} ${id}`);
         const own = matches.filter((match) => match.package === pkg);
-        const names = new Set(wanted.flatMap((record) => [record.id, ...(record.aliases ?? [])]));
+        const names = new Set(wanted.flatMap(({ id, aliases = [] }) => [id].concat(aliases)));
         for (const { vulnerability } of own)
           if (!names.has(vulnerability.advisory)) wrong.push(`${pkg.name}@${pkg.version} ${vulnerability.advisory}`);
         t.equal(new Set(own.map(({ vulnerability }) => vulnerability.id)).size, own.length);
