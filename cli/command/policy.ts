@@ -41,7 +41,7 @@ export const policy = defineCommand({
     { line: 'plimsoll policy check policies/*.yaml', meaning: 'for a pipeline: exit status 1 if one is wrong' },
     { line: 'plimsoll policy test policies/test.yaml', meaning: 'whether the policies decide as expected' },
     {
-      line: 'plimsoll policy explain registry.example.com/shop/db:16 --policy policies/all.yaml',
+      line: 'plimsoll policy explain registry.example.com/shop/db:16 --policy all.yaml',
       meaning: 'which policy decides on this image',
     },
   ],

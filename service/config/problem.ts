@@ -1,3 +1,5 @@
+import { environmentName } from './setting.ts';
+
 /** Something wrong with the configuration. */
 export interface SettingProblem {
   /** Where it stands: `/etc/plimsoll/config.yaml:3`, `PLIMSOLL_LISTEN`, `--listen`. */
@@ -13,9 +15,13 @@ export function problemAt(place: string, text: string, setting = ''): SettingPro
   return { place, setting, text };
 }
 
-/** One line for people, without control characters: `/etc/plimsoll/config.yaml:3: listn: unknown setting …`. */
+/**
+ * One line for people, without control characters: `/etc/plimsoll/config.yaml:3: listn: unknown setting …`. The name of
+ * the setting is omitted after its own flag or variable.
+ */
 export function describeProblem({ place, setting, text }: SettingProblem): string {
-  const line = [place, setting, text].filter((part) => part !== '').join(': ');
+  const isNamed = place === `--${setting}` || place === environmentName(setting);
+  const line = [place, isNamed ? '' : setting, text].filter((part) => part !== '').join(': ');
   // oxlint-disable-next-line no-control-regex -- taking them out is the point
   return line.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '\uFFFD');
 }

@@ -75,7 +75,8 @@ void t.test(
     t.equal(node.finding(PRIVILEGED, victim)?.verdict, 'fail');
     t.notOk(wasResolved(node, victim));
     t.same(
-      node.logged.filter((line) => line.startsWith('container runtime lost')),
+      // The agent follows all engines of this machine, and others may be slow or end.
+      node.logged.filter((line) => line.startsWith('container runtime lost') && line.includes(daemon.socket)),
       [],
       'the event stream goes on',
     );

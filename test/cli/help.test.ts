@@ -66,7 +66,7 @@ void t.test('what is not there is answered with what was probably meant, and exi
     [['query'], /query needs an argument/],
     [['query', '1', '--deadline', 'soon'], /--deadline: expected a duration/],
     [['findings', '--limit', '0'], /--limit: expected a number from 1/],
-    [['nodes', '--api', 'nowhere'], /--api: api: expected host:port/],
+    [['nodes', '--api', 'nowhere'], /--api: expected host:port/],
     [['evil\u001b[2Jcommand'], /there is no command "evil\\u001b\[2Jcommand"/],
   ];
   for (const [args, problem] of cases) {

@@ -77,7 +77,11 @@ export const deleteJoinToken = jsonRoute({
   handle: async ({ params: { id } }, { admission }) =>
     (await admission.tokens.remove(id))
       ? answer({ id })
-      : refuse('unknownToken', `no join token has the id ${id}`, 'GET /v1/join-tokens lists them'),
+      : refuse(
+          'unknownToken',
+          `no join token has the id ${id}`,
+          'list the join tokens: plimsoll join-token list, GET /v1/join-tokens',
+        ),
 });
 
 /** POST /v1/nodes/{id}/revoke */
@@ -98,7 +102,12 @@ export const revokeNode = jsonRoute({
     const isKnown =
       (await store.nodes()).some((node) => node.id === id) ||
       admission.tokens.all().some(({ usedBy }) => usedBy === id);
-    if (!isKnown) return refuse('unknownNode', `no node has the id ${JSON.stringify(id)}`, 'GET /v1/nodes lists them');
+    if (!isKnown)
+      return refuse(
+        'unknownNode',
+        `no node has the id ${JSON.stringify(id)}`,
+        'list the nodes: plimsoll nodes, GET /v1/nodes',
+      );
     await admission.revoke(id, callerOf({ principal, address }));
     return answer({ id });
   },

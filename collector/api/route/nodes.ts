@@ -49,7 +49,8 @@ export async function findNode(store: Store, word: string): Promise<ApiResult<No
   const found = await findNodes(store, [word]);
   if (!found.ok) return found;
   const [node, ...others] = found.body;
-  if (node === undefined) return refuse('unknownNode', 'no node was named', 'GET /v1/nodes lists them');
+  if (node === undefined)
+    return refuse('unknownNode', 'no node was named', 'list the nodes: plimsoll nodes, GET /v1/nodes');
   if (others.length > 0)
     return refuse('ambiguousNode', `${String(others.length + 1)} nodes are called ${word}`, 'use its id');
   return answer(node);
@@ -89,7 +90,9 @@ export const getImage = jsonRoute({
 export async function findNodes(store: Store, words: readonly string[]): Promise<ApiResult<readonly NodeRow[]>> {
   if (words.length === 0) return answer([]);
   const resolved = resolveNodes(words, await store.nodes());
-  return resolved.ok ? answer(resolved.nodes) : refuse('unknownNode', resolved.error, 'GET /v1/nodes lists them');
+  return resolved.ok
+    ? answer(resolved.nodes)
+    : refuse('unknownNode', resolved.error, 'list the nodes: plimsoll nodes, GET /v1/nodes');
 }
 
 function byName(one: NodeRow, other: NodeRow): number {

@@ -113,7 +113,11 @@ export const revokeOperatorToken = jsonRoute({
   handle: async ({ params: { id } }, { operatorTokens }) => {
     const revoked = await operatorTokens.revoke(id);
     return revoked === undefined
-      ? refuse('unknownToken', `no operator token has the id ${JSON.stringify(id)}`, 'GET /v1/tokens lists them')
+      ? refuse(
+          'unknownToken',
+          `no operator token has the id ${JSON.stringify(id)}`,
+          'list the operator tokens: plimsoll token list, GET /v1/tokens',
+        )
       : answer({ id, name: revoked.name });
   },
 });

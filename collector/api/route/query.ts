@@ -45,7 +45,7 @@ export const askNodes = jsonRoute({
       case 'invalid':
         return refuse('invalidExpression', response.error);
       case 'unknownNode':
-        return refuse('unknownNode', response.error, 'GET /v1/nodes lists them');
+        return refuse('unknownNode', response.error, 'list the nodes: plimsoll nodes, GET /v1/nodes');
       case 'answered':
         return answer({ answers: response.answers.map(presentAnswer) });
     }

@@ -21,7 +21,11 @@ export const removeNode = jsonRoute({
       case 'removed':
         return answer({ id, name: given.node.name, findings: given.findings, resolved: given.resolved });
       case 'unknown':
-        return refuse('unknownNode', `no node has the id ${JSON.stringify(id)}`, 'GET /v1/nodes lists them');
+        return refuse(
+          'unknownNode',
+          `no node has the id ${JSON.stringify(id)}`,
+          'list the nodes: plimsoll nodes, GET /v1/nodes',
+        );
       case 'connected':
         return refuse(
           'nodeConnected',

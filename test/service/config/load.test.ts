@@ -80,7 +80,9 @@ void t.test('variables of other programs come after the file', async (t) => {
   t.equal((await settingsOf({ environment: { NO_COLOR: '' } })).settings.color, 'auto', 'empty means not set');
   const remote = { DOCKER_HOST: 'ssh://far' };
   t.equal((await settingsOf({ environment: remote })).settings.dockerHost, '', 'it is meant for other programs');
-  t.match(await problemsOf({ environment: { PLIMSOLL_DOCKER_HOST: 'ssh://far' } }), [/docker-host: expected .*unix:/]);
+  t.match(await problemsOf({ environment: { PLIMSOLL_DOCKER_HOST: 'ssh://far' } }), [
+    /^PLIMSOLL_DOCKER_HOST: expected .*unix:/,
+  ]);
   const runtimes = 'unix:///run/containerd/containerd.sock,unix:///run/podman/podman.sock';
   t.equal(
     (await settingsOf({ environment: { PLIMSOLL_RUNTIME_ENDPOINT: runtimes } })).settings.runtimeEndpoint,
@@ -93,7 +95,9 @@ void t.test('variables of other programs come after the file', async (t) => {
     'unix:///a,',
     Array(17).fill('unix:///a').join(','),
   ])
-    t.match(await problemsOf({ environment: { PLIMSOLL_RUNTIME_ENDPOINT: text } }), [/runtime-endpoint: expected/]);
+    t.match(await problemsOf({ environment: { PLIMSOLL_RUNTIME_ENDPOINT: text } }), [
+      /^PLIMSOLL_RUNTIME_ENDPOINT: expected/,
+    ]);
 });
 
 void t.test('problems name the place, the setting, what is allowed and the nearest name', async (t) => {
@@ -111,7 +115,7 @@ void t.test('problems name the place, the setting, what is allowed and the neare
   ]);
   t.match(await problemsOf({ flags: { api: '127.0.0.1:1' } }), [/--api: unknown setting/], 'not a flag of the agent');
   t.match(await problemsOf({ environment: { PLIMSOLL_COLLECTOR: 'far:99999' } }), [
-    /PLIMSOLL_COLLECTOR: collector: expected host:port/,
+    /PLIMSOLL_COLLECTOR: expected host:port/,
   ]);
   t.match(await problemsOf({ environment: { PLIMSOLL_CONFIG: '/no.yaml' } }), ['/no.yaml: there is no such file']);
   t.match(await problemsOf({ files: { [DEFAULT_FILE]: 'a: [' } }), [/config\.yaml:1:\d+: not valid YAML \(/]);

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +21,9 @@ export interface OwnPodman {
 /** The runtime directory of a user, made if it is not there: what pam_systemd(8) does at login. */
 export function userDirectory(uid: number): string {
   const path = `/run/user/${String(uid)}`;
+  // Where nobody has ever logged in, /run/user is absent. Users must be able to pass through it.
+  mkdirSync('/run/user', { recursive: true });
+  chmodSync('/run/user', 0o755);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   chownSync(path, uid, uid);
   return path;
