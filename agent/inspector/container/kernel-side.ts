@@ -1,6 +1,6 @@
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
-import type { ContainerFact, NamespaceName } from '../../../posture/fact/container.ts';
+import type { ContainerFact } from '../../../posture/fact/container.ts';
 import { clip } from '../clip.ts';
 import type { Host } from '../../host/host.ts';
 import { parseProcCgroup } from '../proc/cgroup.ts';
@@ -22,7 +22,7 @@ import type { Limit } from './limits.ts';
 import { readMountNamespaces } from './mount-namespaces.ts';
 import { placeContainer } from './mount-placement.ts';
 import type { NodeView } from './node-view.ts';
-import { readNested, toSecurityContexts } from './security-contexts.ts';
+import { namespacesFrom, readNested, toSecurityContexts } from './security-contexts.ts';
 import { joinCapabilities, toThreadFacts } from './thread-facts.ts';
 
 /** The part of a container fact that the kernel says. */
@@ -132,7 +132,6 @@ export function unseenKernelSide(pid: number, reason?: string, stateSource = 'st
     const source = pid === 0 ? stateSource : `/proc/${String(pid)}/${file}`;
     return reason === undefined ? absent(source) : unreadable(source, reason);
   };
-  const namespace = (name: NamespaceName): Observed<never> => at(`ns/${name}`);
   return {
     processes: at('cgroup'),
     complete: false,
@@ -144,15 +143,7 @@ export function unseenKernelSide(pid: number, reason?: string, stateSource = 'st
     uids: at('status'),
     uidMap: at('uid_map'),
     lsmLabel: at('attr/current'),
-    namespaces: {
-      cgroup: namespace('cgroup'),
-      ipc: namespace('ipc'),
-      mnt: namespace('mnt'),
-      net: namespace('net'),
-      pid: namespace('pid'),
-      user: namespace('user'),
-      uts: namespace('uts'),
-    },
+    namespaces: namespacesFrom(at),
     otherContexts: [],
     mounts: at('mountinfo'),
     mountNamespaces: [],

@@ -129,20 +129,24 @@ function factsOfFirst(
   }
   const at = (file: string): Observed<never> =>
     unreadable(`/proc/${String(pid)}/${file}`, problem?.reason ?? 'no live thread was seen');
-  const namespace = (name: NamespaceName): Observed<never> => at(`ns/${name}`);
   return {
     uid: at('status'),
     uids: at('status'),
     lsmLabel: at('attr/current'),
-    namespaces: {
-      cgroup: namespace('cgroup'),
-      ipc: namespace('ipc'),
-      mnt: namespace('mnt'),
-      net: namespace('net'),
-      pid: namespace('pid'),
-      user: namespace('user'),
-      uts: namespace('uts'),
-    },
+    namespaces: namespacesFrom(at),
+  };
+}
+
+/** All namespaces of a process as `at` gives each of its links `ns/…`. */
+export function namespacesFrom(at: (file: string) => Observed<never>): ContainerFact['namespaces'] {
+  return {
+    cgroup: at('ns/cgroup'),
+    ipc: at('ns/ipc'),
+    mnt: at('ns/mnt'),
+    net: at('ns/net'),
+    pid: at('ns/pid'),
+    user: at('ns/user'),
+    uts: at('ns/uts'),
   };
 }
 
