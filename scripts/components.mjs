@@ -13,6 +13,11 @@ const COMPONENTS = [
   { name: 'podman', program: 'podman', packages: ['podman'] },
   { name: 'systemd-analyze', program: 'systemd-analyze', packages: ['systemd'] },
   { name: 'ruby', program: 'ruby', packages: ['ruby'] },
+  {
+    name: 'jars',
+    program: '/usr/share/java/commons-io.jar',
+    packages: ['libcommons-io-java', 'libcommons-lang3-java', 'unzip'],
+  },
   { name: 'openssl', program: 'openssl', packages: ['openssl'] },
   { name: 'rpm', program: 'rpmbuild', packages: ['rpm', 'sqlite3'] },
   { name: 'db-load', program: 'db_load', packages: ['db-util'] },

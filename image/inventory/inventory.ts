@@ -55,9 +55,9 @@ export function isInventoryFile(file: Pick<TreeFile, 'path' | 'sizeBytes' | 'mod
 
 /**
  * Lists the packages of an image. Walks the tree once and offers each file to each detector, then reads the databases of
- * OS packages. Packages of languages whose file belongs to an OS package are dropped: the distribution's advisories
- * cover them. Never throws for what the image holds: that is a gap. The order of packages and gaps follows from the
- * image alone.
+ * OS packages. Packages and gaps of languages whose file belongs to an OS package are dropped: the distribution's
+ * advisories cover them. Never throws for what the image holds: that is a gap. The order of packages and gaps follows
+ * from the image alone.
  */
 export function takeInventory(tree: FileTree, options: InventoryOptions = {}): Inventory {
   const { detectors = DETECTORS, databases = PACKAGE_DATABASES, limits = INVENTORY_LIMITS } = options;
@@ -77,8 +77,7 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
     });
     for (const gap of gaps) collection.addGap(gap);
   });
-  const languages = collection.languages;
-  const candidates = new Set(languages.map(({ path }) => path));
+  const candidates = collection.languagePaths();
   const owned = new Set<string>();
   for (const database of databases) {
     for (const file of locateOnce(tree, database, collection)) {
@@ -98,10 +97,7 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
   });
   if (distribution === undefined && collection.hasSystemPackages)
     collection.addGap({ path: '/etc/os-release', reason: 'absent or without a valid ID: the distribution is unknown' });
-  return collection.finish(
-    distribution,
-    languages.filter(({ path }) => !owned.has(path)),
-  );
+  return collection.finish(distribution, owned);
 }
 
 /** Several paths may lead to one database through links. */
@@ -142,7 +138,8 @@ function countedTree(tree: FileTree, collection: Collection): FileTree {
 
 /** What has been found so far, within the limits. */
 class Collection {
-  readonly languages: Package[] = [];
+  readonly #languages: Package[] = [];
+  readonly #languageGaps: InventoryGap[] = [];
   readonly #system: Package[] = [];
   readonly #gaps: InventoryGap[] = [];
   readonly #limits: InventoryLimits;
@@ -157,7 +154,7 @@ class Collection {
   }
 
   get size(): number {
-    return this.languages.length + this.#system.length;
+    return this.#languages.length + this.#system.length;
   }
 
   get hasSystemPackages(): boolean {
@@ -169,8 +166,15 @@ class Collection {
     else this.#furtherGaps += 1;
   }
 
-  addLanguage(detected: Detected): void {
-    this.#add(this.languages, detected);
+  addLanguage({ packages, gaps }: Detected): void {
+    const room = this.#limits.maxPackages - this.#languageGaps.length;
+    this.#languageGaps.push(...gaps.slice(0, Math.max(0, room)));
+    this.#add(this.#languages, { packages, gaps: gaps.slice(Math.max(0, room)) });
+  }
+
+  /** Files that describe packages of languages, or would. */
+  languagePaths(): ReadonlySet<string> {
+    return new Set([...this.#languages, ...this.#languageGaps].map(({ path }) => path));
   }
 
   addSystem(detected: Detected): void {
@@ -238,7 +242,10 @@ class Collection {
     };
   }
 
-  finish(distribution: Distribution | undefined, languages: readonly Package[]): Inventory {
+  /** `owned`: files of OS packages, which are no packages of languages. */
+  finish(distribution: Distribution | undefined, owned: ReadonlySet<string>): Inventory {
+    for (const gap of this.#languageGaps) if (!owned.has(gap.path)) this.addGap(gap);
+    const languages = this.#languages.filter(({ path }) => !owned.has(path));
     const gaps = this.#gaps.toSorted((a, b) => compare(a.path, b.path) || compare(a.reason, b.reason));
     if (this.#furtherGaps > 0)
       gaps.push({ path: '/', reason: `${String(this.#furtherGaps)} further gaps are not listed` });

@@ -1,5 +1,7 @@
 import type { Detector } from './detector.ts';
 import { dotnet } from './language/dotnet.ts';
+import { executable } from './language/executable.ts';
+import { java } from './language/java.ts';
 import { npm } from './language/npm.ts';
 import { php } from './language/php.ts';
 import { python } from './language/python.ts';
@@ -10,7 +12,7 @@ import type { PackageDatabase } from './os/package-database.ts';
 import { rpm } from './os/rpm.ts';
 
 /** Finds packages of languages, sorted by name. */
-export const DETECTORS: readonly Detector[] = Object.freeze([dotnet, npm, php, python, ruby]);
+export const DETECTORS: readonly Detector[] = Object.freeze([dotnet, executable, java, npm, php, python, ruby]);
 
 /** Reads the databases of OS packages, sorted by name. */
 export const PACKAGE_DATABASES: readonly PackageDatabase[] = Object.freeze([apk, dpkg, rpm]);
