@@ -24,7 +24,7 @@ function numbers({ bits, order }: Layout): {
   const write = (bytes: number, value: number): Buffer => {
     const big = Buffer.alloc(bytes);
     for (let index = 0; index < bytes; index += 1) big[bytes - 1 - index] = Math.floor(value / 2 ** (8 * index)) & 0xff;
-    return order === 'big' ? big : big.reverse();
+    return order === 'big' ? big : Buffer.from(big.toReversed());
   };
   return { u16: (n) => write(2, n), u32: (n) => write(4, n), native: (n) => write(bits / 8, n) };
 }
