@@ -51,6 +51,7 @@ function createWorld(script: string, tuning: V8Tuning): CliEnvironment {
     version,
     platform: { node: process.version, system: process.platform, architecture: process.arch },
     installation: { directory: dirname(dirname(script)) },
+    inventoryWorker: inventoryWorkerUrl(),
     invocation: describeInvocation({
       script: process.argv[1] ?? script,
       environment: process.env,
@@ -181,6 +182,12 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
 /** The bundler writes the worker beside the bundle; from source it is run where it stands. */
 function queryWorkerUrl(): URL {
   const file = typeof __PLIMSOLL_VERSION__ === 'string' ? 'query-worker.js' : 'agent/query/worker.ts';
+  return new URL(file, import.meta.url);
+}
+
+/** As the worker of queries. */
+function inventoryWorkerUrl(): URL {
+  const file = typeof __PLIMSOLL_VERSION__ === 'string' ? 'inventory-worker.js' : 'image/inventory/worker.ts';
   return new URL(file, import.meta.url);
 }
 

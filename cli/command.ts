@@ -20,6 +20,8 @@ export interface Command {
   readonly examples: readonly Example[];
   /** What exit status 1 means, where the command answers it without `--fail-on`. */
   readonly issue?: string;
+  /** What each exit status means, one per line, in place of the usual lines. */
+  readonly exits?: readonly string[];
   /** Runs it and returns the exit code. Expected failures are printed on standard error, not thrown. */
   readonly run: (context: Context) => Promise<number>;
 }
@@ -34,6 +36,7 @@ export interface Operands {
     | 'benchmark'
     | 'shell'
     | 'directory'
+    | 'file'
     | 'nodeAction'
     | 'joinTokenAction'
     | 'tokenAction'
@@ -81,6 +84,9 @@ const FORMATS = Object.freeze({
   wide: 'wide: a table with more columns',
   json: 'json: one document',
   ndjson: 'ndjson: one object per line',
+  sarif: 'sarif: SARIF 2.1.0',
+  junit: 'junit: JUnit XML',
+  gitlab: 'gitlab: code quality report of GitLab',
   csv: 'csv: RFC 4180, with a header',
   name: 'name: one name per line',
   'jsonpath=': "jsonpath=TEMPLATE: as in kubectl, such as jsonpath='{.items[*].id}'",

@@ -44,6 +44,8 @@ export interface CliEnvironment {
   readonly platform: { readonly node: string; readonly system: string; readonly architecture: string };
   /** Directory of the program. */
   readonly installation: { readonly directory: string };
+  /** The module of the thread that lists the packages of an image. */
+  readonly inventoryWorker: URL;
   /** What to type to run the program again: `plimsoll`, `npx plimsoll`, `./bin/plimsoll.js`. */
   readonly invocation: string;
   readonly parent: Parent | undefined;

@@ -102,6 +102,7 @@ function describeOption({ name, short, value, choices, repeated, summary }: Opti
 
 /** What each exit status of `command` means, one per line. */
 export function exitLines(command: Command): readonly string[] {
+  if (command.exits !== undefined) return command.exits;
   const findings = command.options.some(({ name }) => name === 'fail-on')
     ? ['  1  a finding reaches the severity of --fail-on']
     : [];

@@ -78,6 +78,20 @@ export function decide(
   };
 }
 
+/** The decision that two decisions on the same image make together: what one of them refuses is refused. */
+export function mergeDecisions(one: Decision, other: Decision): Decision {
+  const both = (part: 'reasons' | 'warnings' | 'observed'): readonly Reason[] => sorted([...one[part], ...other[part]]);
+  const reasons = both('reasons');
+  return {
+    outcome: outcomeOf(reasons),
+    policies: [...one.policies, ...other.policies].toSorted(),
+    reasons,
+    warnings: both('warnings'),
+    observed: both('observed'),
+    suppressed: one.suppressed,
+  };
+}
+
 /** The outcome that reasons of enforced rules lead to. */
 export function outcomeOf(reasons: readonly Reason[]): Outcome {
   if (reasons.some(({ kind }) => kind === 'violation')) return 'deny';

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   doctor: async () => (await import('./doctor.ts')).doctor,
   explain: async () => (await import('./explain.ts')).explain,
   findings: async () => (await import('./findings.ts')).findings,
+  gate: async () => (await import('./gate.ts')).gate,
   help: async () => (await import('./help.ts')).help,
   'join-token': async () => (await import('./join-token.ts')).joinToken,
   nodes: async () => (await import('./nodes.ts')).nodes,

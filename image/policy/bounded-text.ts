@@ -1,31 +1,60 @@
 import { constants } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 
 /** Outcome of {@link readBoundedText}; `reason` is for people and quotes nothing of the file. */
 export type BoundedText =
   { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string };
 
-/**
- * The text of a regular file of at most `maxBytes` in UTF-8. Links are followed, as a mounted ConfigMap consists of
- * them; pipes and devices are refused without waiting for them. Never rejects.
- */
+/** Outcome of {@link readBoundedFile}. */
+export type BoundedFile =
+  { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly reason: string };
+
+/** The text of a regular file in UTF-8; see {@link readBoundedFile}. */
 export async function readBoundedText(path: string, maxBytes: number): Promise<BoundedText> {
+  const file = await readBoundedFile(path, maxBytes);
+  if (!file.ok) return file;
+  try {
+    return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(file.bytes) };
+  } catch {
+    return { ok: false, reason: 'is not UTF-8 text' };
+  }
+}
+
+/**
+ * The content of a regular file of at most `maxBytes`. Links are followed, as a mounted ConfigMap consists of them; pipes
+ * and devices are refused without waiting for them. Never rejects.
+ */
+export async function readBoundedFile(path: string, maxBytes: number): Promise<BoundedFile> {
   try {
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-    if (!(await file.stat()).isFile()) return { ok: false, reason: 'is not a regular file' };
-    // One byte more than allowed: the size may have been told wrong, and may grow.
-    const buffer = new Uint8Array(maxBytes + 1);
+    const { size } = await regularFile(file);
+    // The size may have been told wrong, and may grow: one byte more than allowed is read.
+    if (size > maxBytes) return { ok: false, reason: `is larger than ${String(maxBytes)} bytes` };
+    const parts: Uint8Array[] = [];
     let length = 0;
     for (;;) {
-      const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
+      const { bytesRead, buffer } = await file.read(new Uint8Array(64 * 1024), 0, 64 * 1024, length);
       length += bytesRead;
-      if (bytesRead === 0 || length > maxBytes) break;
+      if (bytesRead === 0) break;
+      if (length > maxBytes) return { ok: false, reason: `is larger than ${String(maxBytes)} bytes` };
+      parts.push(buffer.subarray(0, bytesRead));
     }
-    if (length > maxBytes) return { ok: false, reason: `is larger than ${String(maxBytes)} bytes` };
-    return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, length)) };
+    return { ok: true, bytes: Buffer.concat(parts) };
   } catch (error) {
     return { ok: false, reason: reasonOf(error) };
   }
+}
+
+async function regularFile(file: FileHandle): Promise<Stats> {
+  const stats = await file.stat();
+  if (!stats.isFile()) throw new NotRegularError('not a regular file');
+  return stats;
+}
+
+class NotRegularError extends Error {
+  readonly code = 'NOT_REGULAR';
 }
 
 function reasonOf(error: unknown): string {
@@ -40,8 +69,8 @@ function reasonOf(error: unknown): string {
       return 'is a directory';
     case 'ELOOP':
       return 'is a loop of links';
-    case 'ERR_ENCODING_INVALID_ENCODED_DATA':
-      return 'is not UTF-8 text';
+    case 'NOT_REGULAR':
+      return 'is not a regular file';
     default:
       return code === '' ? 'cannot be read' : `cannot be read (${code})`;
   }

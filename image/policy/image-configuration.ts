@@ -7,6 +7,7 @@ import type { ImageFact } from '../../posture/fact/image.ts';
 import { redactBuildStep, redactWords } from '../../posture/redaction/redact.ts';
 import { boolean, list, nullable, object, string, withDefault } from '../../posture/schema.ts';
 import type { Infer } from '../../posture/schema.ts';
+import { parseStrictJson } from '../strict-json.ts';
 import type { CheckAnswer, ConfigurationEvidence } from '../../policy/evidence.ts';
 
 const MAX_STEPS = 1024;
@@ -50,14 +51,11 @@ export interface ConfiguredImage {
  * What an image configuration says, with the answers of all image checks. A configuration that cannot be parsed is
  * unreadable as a whole. Values of the environment and secrets in build steps are not kept.
  */
-export function readImageConfiguration(text: string, image: ConfiguredImage): Observed<ConfigurationEvidence> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return unreadable(SOURCE, 'the image configuration is not JSON');
-  }
-  const parsed = schema.parse(value);
+export function readImageConfiguration(bytes: Uint8Array, image: ConfiguredImage): Observed<ConfigurationEvidence> {
+  const json = parseStrictJson(bytes);
+  if (!json.ok) return unreadable(SOURCE, `the image configuration is refused: ${json.problem}`);
+  if (hasOtherCase(json.value)) return unreadable(SOURCE, 'the image configuration has a field in other case');
+  const parsed = schema.parse(json.value);
   if (!parsed.ok) return unreadable(SOURCE, `the image configuration is malformed: ${parsed.problem}`);
   const { created, architecture } = parsed.value;
   return seen(
@@ -68,6 +66,25 @@ export function readImageConfiguration(text: string, image: ConfiguredImage): Ob
     },
     SOURCE,
   );
+}
+
+const FIELDS: readonly string[] = ['created', 'architecture', 'config', 'history', 'User', 'Healthcheck', 'created_by'];
+
+/** Runtimes read `user` as `User`, we do not: such a configuration would say one thing to them and another to us. */
+function hasOtherCase(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { config, history } = value as { readonly config?: unknown; readonly history?: unknown };
+  const objects = [value, config, ...(Array.isArray(history) ? (history as readonly unknown[]) : [])];
+  return objects.some((one) => {
+    if (typeof one !== 'object' || one === null) return false;
+    return Object.keys(one).some((key) => !FIELDS.includes(key) && FIELDS.some((field) => isFolded(key, field)));
+  });
+}
+
+function isFolded(key: string, field: string): boolean {
+  // The two characters that Go folds into ASCII letters.
+  const plain = key.replaceAll('\u017F', 's').replaceAll('\u212A', 'k');
+  return plain.toLowerCase() === field.toLowerCase();
 }
 
 function timeOf(created: string | null): Observed<number> {

@@ -18,7 +18,7 @@ const CONFIG = {
 };
 
 function read(value: unknown): ReturnType<typeof readImageConfiguration> {
-  return readImageConfiguration(typeof value === 'string' ? value : JSON.stringify(value), image);
+  return readImageConfiguration(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)), image);
 }
 
 void t.test('reads time, architecture and the answers of all checks of images', (t) => {
@@ -52,9 +52,11 @@ void t.test('what is missing is absent or unknown, never a pass', (t) => {
 
 void t.test('malformed', (t) => {
   const rows: readonly (readonly [value: unknown, reason: RegExp])[] = [
-    ['', /not JSON/],
-    ['{"a":hunter2}', /not JSON/],
+    ['', /not valid JSON/],
+    ['{"a":hunter2}', /not valid JSON/],
     [[], /expected an object/],
+    [{ config: { user: '10001' } }, /other case/],
+    ['{"config":{"User":"10001","User":""}}', /same key twice/],
     [{ config: [] }, /\.config: expected an object/],
     [{ config: { User: 0 } }, /\.config\.User: expected a string/],
     [{ history: [{ created_by: 7 }] }, /created_by: expected a string/],
