@@ -218,7 +218,10 @@ async function judge(
     subject,
     target: chosen.text,
     evidence,
-    policies: [...(files.length > 0 ? applyingPolicies(subject, files) : []), ...(shortcut === undefined ? [] : [shortcut])],
+    policies: [
+      ...(files.length > 0 ? applyingPolicies(subject, files) : []),
+      ...(shortcut === undefined ? [] : [shortcut]),
+    ],
     decidedAt: now,
     version: context.version,
   };
@@ -244,10 +247,16 @@ function evidenceOf(examination: Examination, vulndb: string | undefined, now: n
   return { inventory, scannedAt, configuration, ...looked, signatures };
 }
 
-function decideBy(subject: ImageSubject, evidence: ImageEvidence, { files, shortcut }: Policies, now: number): Decision {
+function decideBy(
+  subject: ImageSubject,
+  evidence: ImageEvidence,
+  { files, shortcut }: Policies,
+  now: number,
+): Decision {
   const byOptions = shortcut === undefined ? undefined : decide(subject, evidence, [shortcut], now);
   const byFiles = files.length === 0 ? undefined : decide(subject, evidence, files, now);
-  if (byOptions === undefined || byFiles === undefined) return byOptions ?? byFiles ?? decide(subject, evidence, [], now);
+  if (byOptions === undefined || byFiles === undefined)
+    return byOptions ?? byFiles ?? decide(subject, evidence, [], now);
   return mergeDecisions(byFiles, byOptions);
 }
 

@@ -25,7 +25,11 @@ export async function printReport(context: Context, report: GateReport): Promise
   return stdout.write(formatReport(report, 'table', context));
 }
 
-function formatReport(report: GateReport, format: string, style: Pick<Context, 'width' | 'tableWidth' | 'paint'>): string {
+function formatReport(
+  report: GateReport,
+  format: string,
+  style: Pick<Context, 'width' | 'tableWidth' | 'paint'>,
+): string {
   switch (format) {
     case 'json':
       return `${safeJson(reportDocument(report), 2)}\n`;
@@ -47,7 +51,15 @@ function formatReport(report: GateReport, format: string, style: Pick<Context, '
 /** No colour in files. */
 function unpainted({ paint }: Context): Context['paint'] {
   const same = (text: string): string => text;
-  return { ...paint, bold: same, dim: same, good: same, bad: same, severity: (_, text) => text, verdict: (_, text) => text };
+  return {
+    ...paint,
+    bold: same,
+    dim: same,
+    good: same,
+    bad: same,
+    severity: (_, text) => text,
+    verdict: (_, text) => text,
+  };
 }
 
 /** Replaces a file as a whole: a pipeline that is ended must not find half a report. */

@@ -25,14 +25,17 @@ export function targetOf(args: Arguments, workingDirectory: string): GateTarget 
   }
   if (rootfs !== undefined) {
     if (operand !== undefined) return { ok: false, problem: 'give either an image or --rootfs' };
-    return { ok: true, target: { kind: 'rootfs', path: resolve(workingDirectory, rootfs) }, reference: name, text: rootfs };
+    return {
+      ok: true,
+      target: { kind: 'rootfs', path: resolve(workingDirectory, rootfs) },
+      reference: name,
+      text: rootfs,
+    };
   }
-  if (operand === undefined)
-    return { ok: false, problem: 'gate needs an image', hint: 'see: plimsoll gate --help' };
+  if (operand === undefined) return { ok: false, problem: 'gate needs an image', hint: 'see: plimsoll gate --help' };
   const path = resolve(workingDirectory, operand);
   if (/^\.{0,2}\//.test(operand) || (FILE_SUFFIX.test(operand) && existsSync(path))) {
-    const kind = operand.endsWith('.json') ? 'sbom' : 'archive';
-    return { ok: true, target: { kind, path }, reference: name, text: operand };
+    return { ok: true, target: { kind: 'archive', path }, reference: name, text: operand };
   }
   if (name !== undefined)
     return { ok: false, problem: '--name is for archives, SBOMs and root file systems: a reference names itself' };

@@ -22,8 +22,7 @@ export interface ArchiveMetadata {
 
 /** What is read of an archive, or why not. `reason` quotes nothing of it. */
 export type ReadMetadata =
-  | { readonly ok: true; readonly value: ArchiveMetadata }
-  | { readonly ok: false; readonly reason: string };
+  { readonly ok: true; readonly value: ArchiveMetadata } | { readonly ok: false; readonly reason: string };
 
 const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 const MAX_KEPT_BYTES = 64 * 1024 * 1024;
@@ -58,7 +57,9 @@ export async function readArchiveMetadata(path: string, signal: AbortSignal): Pr
     if (signal.aborted) return failed('was not read to its end');
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     if (error instanceof ArchiveError) return failed(error.message);
-    return failed(code === 'ENOENT' ? 'does not exist' : `is no archive that can be read${code === '' ? '' : ` (${code})`}`);
+    return failed(
+      code === 'ENOENT' ? 'does not exist' : `is no archive that can be read${code === '' ? '' : ` (${code})`}`,
+    );
   }
   return metadataOf(documents);
 }
@@ -187,9 +188,7 @@ function ociImage(document: Uint8Array, documents: ReadonlyMap<string, Uint8Arra
 /** The images of an index. BuildKit adds attestations, which are none. */
 function imagesOf(document: Uint8Array): readonly { readonly digest: string }[] {
   const manifests = parse(index, document)?.manifests ?? [];
-  return manifests.filter(
-    ({ annotations }) => annotations['vnd.docker.reference.type'] !== 'attestation-manifest',
-  );
+  return manifests.filter(({ annotations }) => annotations['vnd.docker.reference.type'] !== 'attestation-manifest');
 }
 
 function parse<T>(schema: s.Schema<T>, document: Uint8Array): T | undefined {

@@ -71,12 +71,15 @@ export async function examineImage(target: ImageTarget, options: ExaminationOpti
   }
 }
 
+const NOT_LISTED = unreadable('layers', 'the packages of layers cannot be listed by this version');
+const UNLISTED = { inventory: NOT_LISTED, scannedAt: NOT_LISTED };
+
 async function examineArchive(path: string, options: ExaminationOptions): Promise<Examined> {
   const metadata = await readArchiveMetadata(path, options.signal);
   if (!metadata.ok) return { ok: false, code: 'unreadable', reason: `${path} ${metadata.reason}` };
   const { digest, config, configDigest } = metadata.value;
   const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
-  return examineFiles({ kind: 'archive', path }, configuration, options, digest);
+  return { ok: true, value: { digest, ...UNLISTED, configuration } };
 }
 
 async function examineReference(reference: ImageReference, options: ExaminationOptions): Promise<Examined> {
@@ -100,7 +103,7 @@ async function examineReference(reference: ImageReference, options: ExaminationO
     }
     const { digest, config, configDigest } = pulled.value;
     const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
-    return await examineFiles({ kind: 'archive', path: directory }, configuration, options, digest);
+    return { ok: true, value: { digest, ...UNLISTED, configuration } };
   } finally {
     client.close();
     await rm(directory, { recursive: true, force: true });
@@ -111,7 +114,6 @@ async function examineFiles(
   source: ImageSource,
   configuration: Observed<ConfigurationEvidence>,
   { worker, signal, now, onProgress }: ExaminationOptions,
-  digest?: string,
 ): Promise<Examined> {
   const outcome = await runInventory({
     source,
@@ -123,5 +125,5 @@ async function examineFiles(
   // An image that takes too long or too much memory exists: what it contains is not known.
   const inventory = outcome.ok ? seen(outcome.inventory, source.kind) : unreadable(source.kind, outcome.reason);
   const scannedAt = outcome.ok ? seen(now, source.kind) : unreadable(source.kind, outcome.reason);
-  return { ok: true, value: { digest, inventory, scannedAt, configuration } };
+  return { ok: true, value: { digest: undefined, inventory, scannedAt, configuration } };
 }

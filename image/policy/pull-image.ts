@@ -49,7 +49,12 @@ export async function pullImage(request: PullRequest): Promise<RegistryResult<Pu
   const ofBytes = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   if (ofBytes > maxBytes)
     return registryFailure('tooLarge', `the layers have ${String(ofBytes)} bytes, more than ${String(maxBytes)}`);
-  const blob = await client.blob({ path, digest: config.digest, sizeBytes: config.sizeBytes, maxBytes: MAX_CONFIG_BYTES });
+  const blob = await client.blob({
+    path,
+    digest: config.digest,
+    sizeBytes: config.sizeBytes,
+    maxBytes: MAX_CONFIG_BYTES,
+  });
   if (!blob.ok) return blob;
   await mkdir(join(directory, 'blobs', 'sha256'), { recursive: true, mode: 0o700 });
   const written = await writeLayers(request, layers, ofBytes);

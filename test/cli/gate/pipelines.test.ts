@@ -32,7 +32,9 @@ function wordsOf(line: string): readonly string[] {
 function checkGate(t: Test, words: readonly string[]): void {
   const at = words.indexOf('gate');
   t.ok(at > 0, 'runs the gate');
-  const argv = words.slice(at + 1).map((word) => word.replace(/^\$REFERENCE$|^\$\(params\.image\)$/, 'registry.example.com/shop/app:1'));
+  const argv = words
+    .slice(at + 1)
+    .map((word) => word.replace(/^\$REFERENCE$|^\$\(params\.image\)$/, 'registry.example.com/shop/app:1'));
   const parsed = parseArguments(gate, settingsOf(gate.settings), argv);
   if (!parsed.ok) throw new Error(parsed.problem);
   t.ok(targetOf(parsed.args, '/work').ok);
@@ -50,7 +52,14 @@ const workflow = object({
     object({
       'runs-on': string(),
       env: record(string()),
-      steps: list(object({ name: nullable(string()), run: nullable(string()), uses: nullable(string()), with: nullable(record(string())) })),
+      steps: list(
+        object({
+          name: nullable(string()),
+          run: nullable(string()),
+          uses: nullable(string()),
+          with: nullable(record(string())),
+        }),
+      ),
     }),
   ),
 });
@@ -72,11 +81,17 @@ const job = object({
   image: string(),
   services: list(string()),
   script: list(string()),
-  artifacts: object({ when: nullable(oneOf(['always', 'on_success', 'on_failure'])), reports: nullable(record(string())) }),
+  artifacts: object({
+    when: nullable(oneOf(['always', 'on_success', 'on_failure'])),
+    reports: nullable(record(string())),
+  }),
 });
 
 void t.test('GitLab CI', (t) => {
-  const pipeline = accepted(object({ stages: list(string()), variables: record(string()), build: job, gate: job }), parse(read('gitlab-ci.yml')));
+  const pipeline = accepted(
+    object({ stages: list(string()), variables: record(string()), build: job, gate: job }),
+    parse(read('gitlab-ci.yml')),
+  );
   t.strictSame(pipeline.stages, [pipeline.build.stage, pipeline.gate.stage]);
   checkGate(t, wordsOf(pipeline.gate.script.join('\n')));
   t.strictSame({ ...pipeline.gate.artifacts.reports }, { codequality: 'gate.json' });
@@ -99,7 +114,10 @@ void t.test('Jenkinsfile: brackets are closed in order, blocks are those of a de
   t.equal(blocks[0], 'pipeline');
   // https://www.jenkins.io/doc/book/pipeline/syntax/#declarative-pipeline
   const known = ['pipeline', 'agent', 'environment', 'stages', 'stage', 'steps', 'post', 'always'];
-  t.strictSame(blocks.filter((name) => !known.includes(name ?? '')), []);
+  t.strictSame(
+    blocks.filter((name) => !known.includes(name ?? '')),
+    [],
+  );
   t.equal(blocks.filter((name) => name === 'stage').length, blocks.filter((name) => name === 'steps').length);
   const line = scripts.find((script) => script.includes(' gate ')) ?? '';
   checkGate(t, wordsOf(line));
@@ -115,7 +133,15 @@ const task = object({
   spec: object({
     params: list(object({ name: string(), type: oneOf(['string', 'array', 'object']) })),
     workspaces: list(object({ name: string() })),
-    steps: list(object({ name: string(), image: string(), command: list(string()), args: list(string()), env: list(object({ name: string(), value: string() })) })),
+    steps: list(
+      object({
+        name: string(),
+        image: string(),
+        command: list(string()),
+        args: list(string()),
+        env: list(object({ name: string(), value: string() })),
+      }),
+    ),
   }),
 });
 
@@ -124,12 +150,21 @@ void t.test('Tekton: arguments, and every variable is declared', (t) => {
   const { spec }: Infer<typeof task> = accepted(task, parse(text));
   const [step] = spec.steps;
   checkGate(t, [...(step?.command ?? []), ...(step?.args ?? [])]);
-  const declared = new Set([...spec.params.map(({ name }) => `params.${name}`), ...spec.workspaces.map(({ name }) => `workspaces.${name}.path`)]);
+  const declared = new Set([
+    ...spec.params.map(({ name }) => `params.${name}`),
+    ...spec.workspaces.map(({ name }) => `workspaces.${name}.path`),
+  ]);
   for (const [, name = ''] of text.matchAll(/\$\(([^)]+)\)/g)) t.ok(declared.has(name), name);
   t.end();
 });
 
 void t.test('the policy of the pipelines is valid, and every file is tested here', async (t) => {
   t.match(await loadPolicies([`${directory}image.yaml`]), { ok: true, policies: [{ name: 'shop' }] });
-  t.strictSame(readdirSync(directory).sort(), ['Jenkinsfile', 'github-actions.yml', 'gitlab-ci.yml', 'image.yaml', 'tekton-task.yaml']);
+  t.strictSame(readdirSync(directory).sort(), [
+    'Jenkinsfile',
+    'github-actions.yml',
+    'gitlab-ci.yml',
+    'image.yaml',
+    'tekton-task.yaml',
+  ]);
 });

@@ -1,0 +1,237 @@
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { buildDatabase } from '../../../image/vulndb/build.ts';
+import { plimsoll, temporaryDirectory } from '../process.ts';
+import type { Run } from '../process.ts';
+
+const STATUS = `Package: openssl
+Status: install ok installed
+Architecture: amd64
+Maintainer: Debian OpenSSL Team <pkg-openssl-devel@alioth-lists.debian.net>
+Version: 3.0.11-1~deb12u2
+
+Package: bash
+Status: install ok installed
+Architecture: amd64
+Maintainer: Matthias Klose <doko@debian.org>
+Version: 5.2.15-2
+
+`;
+
+/** In the form of OSV's Debian export. */
+const ADVISORY = {
+  id: 'DEBIAN-CVE-2026-0001',
+  modified: '2026-11-01T00:00:00Z',
+  published: '2026-10-01T00:00:00Z',
+  upstream: ['CVE-2026-0001'],
+  severity: [{ type: 'CVSS_V3', score: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H' }],
+  affected: [
+    {
+      package: { ecosystem: 'Debian:12', name: 'openssl' },
+      ranges: [{ type: 'ECOSYSTEM', events: [{ introduced: '0' }, { fixed: '3.0.13-1~deb12u1' }] }],
+    },
+  ],
+};
+
+interface World {
+  readonly path: (name: string) => string;
+  readonly database: string;
+}
+
+async function worldOf(t: Test, files: Readonly<Record<string, string>> = {}): Promise<World> {
+  const directory = temporaryDirectory(t);
+  const path = (name: string): string => join(directory, name);
+  const all = {
+    'rootfs/etc/os-release': 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n',
+    'rootfs/var/lib/dpkg/status': STATUS,
+    'osv/records.ndjson': `${JSON.stringify(ADVISORY)}\n`,
+    ...files,
+  };
+  for (const [name, text] of Object.entries(all)) {
+    mkdirSync(dirname(path(name)), { recursive: true });
+    writeFileSync(path(name), text);
+  }
+  const database = path('vulndb.sqlite');
+  const { signal } = new AbortController();
+  const built = await buildDatabase({
+    from: [path('osv')],
+    output: database,
+    builtAt: Date.now() - 3_600_000,
+    signal,
+    onProgress: () => undefined,
+  });
+  if (!built.ok) throw new Error(built.problem);
+  return { path, database };
+}
+
+const policyText = (spec: object): string =>
+  JSON.stringify({ apiVersion: 'plimsoll.dev/v1', kind: 'ImagePolicy', metadata: { name: 'p' }, spec });
+
+function gate({ path, database }: World, ...args: readonly string[]): Promise<Run> {
+  return plimsoll(['gate', '--rootfs', path('rootfs'), '--vulndb', database, ...args]);
+}
+
+void t.test('refused, allowed, could not tell', async (t) => {
+  const world = await worldOf(t);
+  const { path } = world;
+  const [critical, medium, kev, without, old] = await Promise.all([
+    gate(world, '--fail-on', 'high'),
+    gate(world, '--fail-on', 'critical', '--only-fixed', '-o', 'json'),
+    gate(world, '--fail-on', 'kev'),
+    plimsoll(['gate', '--rootfs', path('rootfs'), '--vulndb', path('none'), '--fail-on', 'high']),
+    gate(world, '--fail-on', 'risk>=101'),
+  ]);
+  t.strictSame([critical.code, critical.stderr], [1, '']);
+  t.match(critical.stdout, /^REFUSED\n/);
+  t.match(critical.stdout, /critical +CVE-2026-0001 +openssl +3\.0\.11-1~deb12u2 +3\.0\.13-1~deb12u1/);
+  t.equal(medium.code, 1);
+  t.match(JSON.parse(medium.stdout), {
+    kind: 'GateResult',
+    outcome: 'deny',
+    reasons: [
+      { code: 'vulnerability', vulnerability: { id: 'CVE-2026-0001' }, action: 'Upgrade openssl to 3.0.13-1~deb12u1.' },
+    ],
+    evidence: { inventory: { state: 'seen', value: { packages: 2, gaps: [] } } },
+  });
+  t.equal(kev.code, 3, 'the database has no catalogue of exploited vulnerabilities');
+  t.match(kev.stdout, /COULD NOT TELL: 1 could not be told\n$/);
+  t.equal(without.code, 3);
+  t.match(without.stdout, /database-unknown/);
+  t.equal(old.code, 2);
+  t.match(old.stderr, /--fail-on risk>=: expected a number from 0 to 100/);
+});
+
+void t.test('by policies', async (t) => {
+  const world = await worldOf(t, {
+    'strict.json': policyText({ rules: [{ type: 'vulnerability', ids: ['CVE-2026-0001'] }] }),
+    'mild.json': policyText({ mode: 'warn', rules: [{ type: 'vulnerability' }] }),
+    'registry.json': policyText({
+      match: { images: ['registry.example.com/**'] },
+      rules: [{ type: 'registry', allow: ['registry.example.com/shop/*'] }],
+    }),
+    'forbidden.json': policyText({ rules: [{ type: 'package', forbid: [{ name: 'bash', version: '>=5.0' }] }] }),
+    'wrong.json': policyText({ rules: [{ type: 'vulnerability', sevrity: 'high' }] }),
+  });
+  const policy = (name: string, ...args: readonly string[]): Promise<Run> =>
+    gate(world, '--policy', world.path(`${name}.json`), ...args);
+  const [strict, mild, both, named, other, unnamed, forbidden, wrong] = await Promise.all([
+    policy('strict'),
+    policy('mild'),
+    policy('mild', '--fail-on', 'critical'),
+    policy('registry', '--name', 'registry.example.com/shop/db:1'),
+    policy('registry', '--name', 'registry.example.com/other/db:1'),
+    policy('registry'),
+    policy('forbidden'),
+    policy('wrong'),
+  ]);
+  t.equal(strict.code, 1);
+  t.equal(mild.code, 0);
+  t.match(mild.stdout, /ALLOWED: 1 warning\n$/);
+  t.equal(both.code, 1, 'options make a mild policy stricter');
+  t.equal(named.code, 0);
+  t.equal(other.code, 1);
+  t.equal(unnamed.code, 3, 'an image without a name matches no policy of a registry');
+  t.match(unnamed.stdout, /no-policy/);
+  t.equal(forbidden.code, 1);
+  t.equal(wrong.code, 2);
+  t.match(wrong.stderr, /wrong\.json: spec\.rules\[0\]\.sevrity: unknown field; did you mean `severity`\?/);
+});
+
+void t.test('an image that makes its inventory incomplete is not allowed', async (t) => {
+  const world = await worldOf(t, {
+    'any.json': policyText({ rules: [{ type: 'vulnerability', severity: 'critical' }] }),
+  });
+  writeFileSync(world.path('rootfs/var/lib/dpkg/status'), STATUS.replace('Version: 3.0.11-1~deb12u2\n', ''));
+  const damaged = await gate(world, '--policy', world.path('any.json'));
+  t.equal(damaged.code, 3);
+  t.match(damaged.stdout, /inventory-incomplete/);
+  writeFileSync(world.path('rootfs/var/lib/dpkg/status'), STATUS);
+  writeFileSync(world.path('rootfs/etc/os-release'), '');
+  const unnamed = await gate(world, '--policy', world.path('any.json'));
+  t.equal(unnamed.code, 3, 'without a distribution its packages cannot be looked up');
+});
+
+void t.test('a link out of the image is not followed', async (t) => {
+  const world = await worldOf(t, {
+    'outside/status': STATUS,
+    'outside/package.json': '{"name":"left-pad","version":"1.0.0"}',
+  });
+  mkdirSync(world.path('rootfs/app/node_modules/left-pad'), { recursive: true });
+  symlinkSync(world.path('outside/package.json'), world.path('rootfs/app/node_modules/left-pad/package.json'));
+  const run = await gate(world, '--fail-on', 'any', '-o', 'json');
+  t.notMatch(run.stdout, /left-pad","version":"1\.0\.0/);
+});
+
+void t.test('a baseline excuses what it holds, and nothing that could not be told', async (t) => {
+  const world = await worldOf(t);
+  const baseline = world.path('baseline.json');
+  const first = await gate(world, '--fail-on', 'critical', '-o', 'json', '--output-file', baseline);
+  t.equal(first.code, 1);
+  t.match(first.stdout, /^REFUSED/, 'the table is printed beside the file');
+  writeFileSync(
+    world.path('kev.json'),
+    JSON.stringify(JSON.parse((await gate(world, '--fail-on', 'kev', '-o', 'json')).stdout)),
+  );
+  writeFileSync(world.path('other.json'), '{"kind":"Pod"}');
+  const [known, more, unknown, other, missing] = await Promise.all([
+    gate(world, '--fail-on', 'critical', '--baseline', baseline),
+    gate(world, '--fail-on', 'any', '--fail-on', 'kev', '--baseline', baseline),
+    gate(world, '--fail-on', 'kev', '--baseline', world.path('kev.json')),
+    gate(world, '--fail-on', 'critical', '--baseline', world.path('other.json')),
+    gate(world, '--fail-on', 'critical', '--baseline', world.path('missing.json')),
+  ]);
+  t.equal(known.code, 0);
+  t.match(known.stdout, /ALLOWED: 1 known\n$/);
+  t.equal(more.code, 3);
+  t.equal(unknown.code, 3);
+  t.equal(other.code, 2);
+  t.match(other.stderr, /is not a result of plimsoll gate/);
+  t.equal(missing.code, 2);
+});
+
+void t.test('every format, to a file too', async (t) => {
+  const world = await worldOf(t);
+  const run = (format: string, ...more: readonly string[]): Promise<Run> =>
+    gate(world, '--fail-on', 'critical', '-o', format, ...more);
+  const [sarif, junit, gitlab, ndjson, template, quiet] = await Promise.all([
+    run('sarif'),
+    run('junit', '--output-file', world.path('gate.xml')),
+    run('gitlab'),
+    run('ndjson'),
+    run('jsonpath={.reasons[*].vulnerability.id}'),
+    gate(world, '--fail-on', 'critical', '-q'),
+  ]);
+  for (const one of [sarif, junit, gitlab, ndjson, template, quiet]) t.equal(one.code, 1);
+  t.equal((JSON.parse(sarif.stdout) as { version: string }).version, '2.1.0');
+  t.match(readFileSync(world.path('gate.xml'), 'utf8'), /<failure /);
+  t.notOk(existsSync(`${world.path('gate.xml')}.tmp`));
+  t.match(JSON.parse(gitlab.stdout), [{ check_name: 'CVE-2026-0001', severity: 'blocker' }]);
+  t.equal(ndjson.stdout.trim().split('\n').length, 2);
+  t.equal(template.stdout.trim(), 'CVE-2026-0001');
+  t.equal(quiet.stdout, '');
+  const unwritable = await run('sarif', '--output-file', world.path('none/gate.sarif'));
+  t.equal(unwritable.code, 2, 'a report that is lost is no success');
+});
+
+void t.test('wrong usage', async (t) => {
+  const rows: readonly (readonly [args: readonly string[], problem: RegExp])[] = [
+    [['--fail-on', 'high'], /gate needs an image/],
+    [['alpine'], /gate needs --policy FILE or --fail-on SEVERITY/],
+    [['alpine', '--rootfs', '/x', '--fail-on', 'high'], /either an image or --rootfs/],
+    [['Alpine', '--fail-on', 'high'], /lower case/],
+    [['alpine', '--name', 'x', '--fail-on', 'high'], /--name is for archives/],
+    [['--rootfs', '/x', '--name', 'a b', '--fail-on', 'high'], /--name: /],
+    [['--rootfs', '/nonexistent', '--fail-on', 'high'], /cannot be opened/],
+    [['alpine', '--only-fixed', '--policy', 'x'], /--only-fixed is for --fail-on only/],
+    [['--rootfs', '/x', '--fail-on', 'severe'], /"severe" is not one of/],
+    [['--rootfs', '/x', '--fail-on', 'high', '--max-db-age', 'soon'], /--max-db-age: expected a duration/],
+    [['--rootfs', '/x', '--fail-on', 'high', '--platform', 'linux'], /--platform: expected OS\/ARCH/],
+  ];
+  for (const [args, problem] of rows) {
+    const run = await plimsoll(['gate', ...args]);
+    t.equal(run.code, 2, args.join(' '));
+    t.match(run.stderr, problem);
+  }
+});
