@@ -38,7 +38,7 @@ function shortcutRules(args: Arguments): readonly object[] {
   const unrated = args.value('unknown-severity');
   const rules: object[] = args
     .values('fail-on')
-    .map((word) => ({ type: 'vulnerability', ...conditionOf(word, unrated), ...onlyFixed }));
+    .map((word) => Object.assign({ type: 'vulnerability' }, conditionOf(word, unrated), onlyFixed));
   const maxAge = args.value('max-db-age');
   if (maxAge !== undefined) rules.push({ type: 'database', maxAge });
   return rules;

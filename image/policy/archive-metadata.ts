@@ -91,7 +91,7 @@ async function readTar(path: string, signal: AbortSignal): Promise<ReadonlyMap<s
     for await (const entry of tar) {
       entries += 1;
       if (entries > MAX_ENTRIES) throw new ArchiveError(`has more than ${String(MAX_ENTRIES)} entries`);
-      const { name, type, size = 0 } = entry.header;
+      const { name, type, size } = entry.header;
       const plain = name.replace(/^(?:\.\/)+/, '');
       if (type !== 'file' || size > MAX_DOCUMENT_BYTES || !isDocumentName(plain)) {
         entry.resume();

@@ -113,9 +113,9 @@ void t.test('Jenkinsfile: brackets are closed in order, blocks are those of a de
   const blocks = [...code.matchAll(/(\w+)(?:\([^)]*\))?\s*\{/g)].map(([, name]) => name);
   t.equal(blocks[0], 'pipeline');
   // https://www.jenkins.io/doc/book/pipeline/syntax/#declarative-pipeline
-  const known = ['pipeline', 'agent', 'environment', 'stages', 'stage', 'steps', 'post', 'always'];
+  const known = new Set(['pipeline', 'agent', 'environment', 'stages', 'stage', 'steps', 'post', 'always']);
   t.strictSame(
-    blocks.filter((name) => !known.includes(name ?? '')),
+    blocks.filter((name) => !known.has(name ?? '')),
     [],
   );
   t.equal(blocks.filter((name) => name === 'stage').length, blocks.filter((name) => name === 'steps').length);
