@@ -5,9 +5,17 @@ import module from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 
 const NEEDED = 24;
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
+
+/**
+ * Node.js waits at its exit for the threads that compile. One of them may wait for a garbage collection, which the main
+ * thread does not run any more: the process hangs (https://github.com/nodejs/node/issues/54918). The baseline compiler,
+ * which every process uses, therefore runs in the main thread.
+ */
+const NO_BACKGROUND_BASELINE = '--no-concurrent-sparkplug';
 
 /**
  * How agent and broker are run: they stay for months beside what the node is for, so they are to be small rather than fast. A young
@@ -21,6 +29,7 @@ const FRUGAL = Object.freeze({
     '--heap-growing-percent=40',
     '--no-maglev',
     '--no-turbofan',
+    NO_BACKGROUND_BASELINE,
   ]),
   environment: Object.freeze({ MALLOC_ARENA_MAX: '1' }),
 });
@@ -48,6 +57,7 @@ function becomeFrugal() {
 }
 
 async function start() {
+  setFlagsFromString(NO_BACKGROUND_BASELINE);
   const bundle = join(root, 'dist', process.argv[2] === 'scan' ? 'scan.js' : 'plimsoll.js');
   const isBundled = existsSync(bundle) && process.env.PLIMSOLL_SOURCE !== '1';
   keepCompiledCode(isBundled ? join(root, 'dist', 'cache') : join(root, 'node_modules', '.cache', 'plimsoll'));
