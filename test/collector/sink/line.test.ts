@@ -47,13 +47,18 @@ function shippedOf(text: string): { readonly line: string; readonly frame: strin
   return { line: toLine(ocsf), frame: String(frame), ocsf };
 }
 
-await t.test('every forbidden code point, one by one', async (t) => {
+/** Code points in one text: few, so that no field is shortened. */
+const CODES_AT_ONCE = 8;
+
+await t.test('every forbidden code point', async (t) => {
   const escaped: string[] = [];
   for (const [first, last, what] of FORBIDDEN)
-    for (let code = first; code <= last; code += 1) {
-      const { line, frame } = shippedOf(`a${String.fromCodePoint(code)}b`);
+    for (let from = first; from <= last; from += CODES_AT_ONCE) {
+      const count = Math.min(CODES_AT_ONCE, last - from + 1);
+      const text = Array.from({ length: count }, (_, index) => String.fromCodePoint(from + index)).join('b');
+      const { line, frame } = shippedOf(`a${text}b`);
       if (isForbidden(line.slice(0, -1)) || isForbidden(withoutJoiners(frame)))
-        escaped.push(`${what}: U+${code.toString(16)}`);
+        escaped.push(`${what}: from U+${from.toString(16)}`);
     }
   t.same(escaped, []);
 });

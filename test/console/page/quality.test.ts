@@ -14,7 +14,7 @@ import { enter, openVisitor } from './visitor.ts';
 import type { Visitor } from './visitor.ts';
 import { openWay } from './way.ts';
 
-t.setTimeout(115_000);
+t.setTimeout(230_000);
 
 /** Every view, with what must be there before it is looked at. */
 const VIEWS = (nodeId: string, containers: string): readonly (readonly [string, string])[] => [

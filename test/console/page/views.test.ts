@@ -7,7 +7,7 @@ import { HOSTILE } from '../seed.ts';
 import { fetchApi, isKnown, issueCount, startSite } from '../site.ts';
 import { enter, openVisitor } from './visitor.ts';
 
-t.setTimeout(115_000);
+t.setTimeout(230_000);
 
 /** The agent shares this process with the collector: what it takes is not its own. */
 const UNBOUNDED = { 'agent-memory-budget': '16GiB', 'agent-cpu-budget': '100' };
