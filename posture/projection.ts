@@ -77,7 +77,7 @@ function projectObject(
 function projectCapabilities(word: string, path: string, unread: Record<string, string>): unknown {
   const names = capabilityNames(word);
   if (names !== undefined) return names;
-  unread[path] = 'the word of the kernel is not hexadecimal';
+  unread[path] = 'the value of the kernel is not hexadecimal';
   return new Unread(path, unread[path]);
 }
 

@@ -4,7 +4,7 @@ export interface Debouncer {
   readonly close: () => void;
 }
 
-// Somebody who never stops writing is told of at the latest after this many quiet times.
+// Changes of a file that is written continuously are reported at the latest after this many quiet times.
 const MAX_QUIET_TIMES = 10;
 
 /** Calls `settle` once nothing has happened to a path for `quietMs`; never twice at the same time for one path. */

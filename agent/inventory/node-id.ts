@@ -31,7 +31,7 @@ export async function keptNodeId(dataDir: string): Promise<string> {
     await writeFile(whole, `${made}\n`, { flag: 'wx', mode: 0o600, flush: true });
     return await publish(whole, file, made);
   } catch {
-    // A data directory that cannot be written is told by those who need it more; the id then lasts for this process.
+    // The spool reports a data directory that cannot be written; the id then lasts for this process.
     return made;
   } finally {
     await rm(whole, { force: true });

@@ -7,7 +7,7 @@ const MAX_NAME_LENGTH = 1024;
 /** Sizes of the curves whose names do not say it (SEC 2, X9.62). */
 const CURVE_BITS: ReadonlyMap<string, number> = new Map([['prime256v1', 256]]);
 
-/** What is told of a server's certificate; null where the bytes are none. */
+/** The facts of a server's certificate; null where the bytes are not a certificate. */
 export function certificateFacts(der: Buffer | undefined): Probe['certificate'] {
   if (der === undefined) return null;
   try {

@@ -31,7 +31,7 @@ const STABLE_MS = 10_000;
 /** A runtime that stops may answer a last time after its stream has ended; after some seconds nothing new is to be seen. */
 const REPORTED_FAILURES = 5;
 
-/** Begins to follow at once: every event from the moment of the call is told. */
+/** Begins to follow at once: every event after the call is reported. */
 export function followRuntime(options: RuntimeFollowerOptions): RuntimeFollower {
   const { runtime, clock, random, signal, log } = options;
   let current: AbortController | undefined;

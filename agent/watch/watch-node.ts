@@ -176,7 +176,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
     }
   };
 
-  // First the events, then the round: what happens during the round is told.
+  // Events are followed before the first round starts, so that changes during the round are reported.
   let lastUserRoundMs = Number.NEGATIVE_INFINITY;
   const enqueueRoundFor = ({ endpoint }: ContainerRuntime, reason: string): void => {
     if (userOfEngine(endpoint) !== 0) {
@@ -236,7 +236,7 @@ function watchStalls(clock: Clock, onStall: (lateMs: number) => void): void {
   });
 }
 
-/** A defect in one inspector must not end the watch: it is told, and the next round tries again. */
+/** A defect in one inspector must not end the watch: it is logged, and the next round tries again. */
 async function guarded(what: string, work: () => Promise<void>, { clock, log, signal }: Surroundings): Promise<void> {
   try {
     const inTime = work().then(() => true);

@@ -69,7 +69,7 @@ export async function addConsole(server: FastifyInstance, directory: string | un
   });
 }
 
-/** Undefined where there is no console; one that is there and cannot be used is told in the log. */
+/** Undefined without a console; a console that exists and cannot be used is logged. */
 async function load(directory: string | undefined, log: Logger): Promise<ConsoleFiles | undefined> {
   if (directory === undefined) return undefined;
   try {

@@ -27,7 +27,7 @@ const MAX_ERROR_LENGTH = 1000;
 const MAX_DEPTH = 100;
 
 /**
- * An answer of at most `maxBytes` and a little. `claim` is told of each part before it is kept, and says whether there
+ * An answer of at most `maxBytes` and a little. `claim` is called with each part before it is kept, and returns whether there
  * is still room for it beside the answers of the other nodes.
  */
 export function createReassembly(maxBytes: number, claim: (bytes: number) => boolean): Reassembly {

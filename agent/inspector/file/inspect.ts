@@ -117,7 +117,7 @@ async function registryPaths(host: Host, directory: string): Promise<readonly Ro
     const path = `${directory}/${registry}`;
     const listed = await host.list(path, { maxEntries: MAX_REGISTRY_FILES });
     if (!listed.ok) {
-      // A file beside the directories is none of a registry.
+      // A file beside the directories does not belong to a registry.
       if (listed.code !== 'absent' && listed.code !== 'notRegular') found.push({ role, path, unread: listed.reason });
       continue;
     }

@@ -41,7 +41,7 @@ export const port: Reader = (line) => {
   return undefined;
 };
 
-/** `host:port`, `[host]:port`, or a host alone; undefined where it is none of these. */
+/** `host:port`, `[host]:port`, or a host alone; undefined for any other text. */
 function splitHostPort(text: string): { readonly host: string; readonly port: string | undefined } | undefined {
   const match = /^(\[[^\]]*\]|[^[:/][^:/]*|)(?::(.*))?$/s.exec(text);
   if (match === null) return undefined;
