@@ -18,6 +18,7 @@ const COMPONENTS = [
     program: '/usr/share/java/commons-io.jar',
     packages: ['libcommons-io-java', 'libcommons-lang3-java', 'unzip'],
   },
+  { name: 'composer', program: 'composer', packages: ['composer'] },
   { name: 'openssl', program: 'openssl', packages: ['openssl'] },
   { name: 'rpm', program: 'rpmbuild', packages: ['rpm', 'sqlite3'] },
   { name: 'db-load', program: 'db_load', packages: ['db-util'] },

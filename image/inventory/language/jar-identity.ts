@@ -105,16 +105,29 @@ export function identifyJar({ fileName, manifest, hasDirectory }: JarEvidence): 
   const file = parseFileName(fileName);
   const artifact = file.artifact;
   const version = file.version ?? manifest.get('implementation-version') ?? manifest.get('bundle-version');
-  const known = GROUPS.find((each) => each.artifact.test(artifact) && hasDirectory(each.directory));
-  if (known !== undefined) return coordinates(known.group, artifact, version);
   // `org.example; singleton:=true` has directives behind the name.
   const symbolicName = manifest.get('bundle-symbolicname')?.split(';')[0]?.trim();
+  const tomcat = tomcatCoordinates(symbolicName, version);
+  if (tomcat !== undefined) return tomcat;
+  const known = GROUPS.find((each) => each.artifact.test(artifact) && hasDirectory(each.directory));
+  if (known !== undefined) return coordinates(known.group, artifact, version);
   const vendor = manifest.get('implementation-vendor-id');
   const candidates = [vendor, withoutArtifact(symbolicName, artifact)];
   const group = candidates.find(
     (each) => each?.includes('.') === true && hasDirectory(`${each.replaceAll('.', '/')}/`),
   );
   return coordinates(group, artifact, version);
+}
+
+/** Tomcat calls `tomcat-catalina` the bundle `org.apache.tomcat-catalina` in `catalina.jar`, in every jar alike. */
+function tomcatCoordinates(symbolicName: string | undefined, version: string | undefined): Coordinates | undefined {
+  const part =
+    symbolicName?.startsWith('org.apache.tomcat-') === true ? symbolicName.slice('org.apache.'.length) : undefined;
+  return coordinates(
+    part?.startsWith('tomcat-embed-') === true ? 'org.apache.tomcat.embed' : 'org.apache.tomcat',
+    part,
+    version,
+  );
 }
 
 /** `org.example.library` of the artifact `library` names the group `org.example`. */

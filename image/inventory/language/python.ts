@@ -1,25 +1,41 @@
 import type { Detected, Detector } from '../detector.ts';
 import type { TreeFile } from '../file-tree.ts';
-import { detection } from './detection.ts';
+import { detection, onlyGap } from './detection.ts';
 import { baseName, directoryOf, readTextStart } from './manifest-content.ts';
+import { readZipDirectory, readZipEntry } from './zip-archive.ts';
 
 /** The fields come first; the long description that follows them is not read. */
 const MAX_HEADER_BYTES = 256 * 1024;
+const MAX_EGG_INFO_BYTES = 4 * 1024 * 1024;
 
 const METADATA = /(?:\.dist-info\/METADATA|\.egg-info\/PKG-INFO|\/EGG-INFO\/PKG-INFO|\.egg-info)$/;
 
 /**
  * Installed Python distributions: `*.dist-info/METADATA` (PEP 376, PEP 566), `*.egg-info/PKG-INFO`, `*.egg-info` files
- * of distutils, and `EGG-INFO/PKG-INFO` of unpacked eggs. Names are normalised by PEP 503.
+ * of distutils, and `EGG-INFO/PKG-INFO` of eggs, which may be archives. Names are normalised by PEP 503.
  */
 export const python: Detector = {
   name: 'python',
-  matches: ({ path }) => METADATA.test(path),
-  detect: readMetadata,
+  matches: ({ path }) => METADATA.test(path) || path.endsWith('.egg'),
+  detect: (file) =>
+    file.path.endsWith('.egg') ? readEgg(file) : readMetadata(file, readTextStart(file, MAX_HEADER_BYTES)),
 };
 
-function readMetadata(file: TreeFile): Detected {
-  const { text, complete } = readTextStart(file, MAX_HEADER_BYTES);
+/** An egg that Python imports from without unpacking it. */
+function readEgg(file: TreeFile): Detected {
+  const directory = readZipDirectory(file);
+  if (!directory.ok) return onlyGap(file, directory.reason);
+  const entry = directory.value.find(({ name }) => name === 'EGG-INFO/PKG-INFO');
+  if (entry === undefined) return onlyGap(file, 'has no EGG-INFO/PKG-INFO');
+  const content = readZipEntry(file, entry, MAX_EGG_INFO_BYTES);
+  if (!content.ok) return onlyGap(file, `has an EGG-INFO/PKG-INFO that ${content.reason}`);
+  return readMetadata(file, { text: new TextDecoder().decode(content.value), complete: true });
+}
+
+function readMetadata(
+  file: TreeFile,
+  { text, complete }: { readonly text: string; readonly complete: boolean },
+): Detected {
   const found = detection('pypi', file);
   const header = parseHeader(text);
   const fallback = directoryIdentity(file.path);

@@ -22,6 +22,7 @@ const CASES: readonly (readonly [Detector, string, Uint8Array])[] = [
   [npm, '/a/yarn.lock', utf8('# yarn lockfile v1\n\n"@s/a@^1", b@2:\n  version "1.0.0"\n  resolution: "x@npm:1"\n')],
   [npm, '/a/pnpm-lock.yaml', utf8("lockfileVersion: '9.0'\n\npackages:\n\n  '@s/a@1.0.0(x@1)':\n    dev: true\n")],
   [python, '/a/b-1.dist-info/METADATA', utf8('Metadata-Version: 2.1\nName: b\nVersion: 1\n\nText\n')],
+  [python, '/a/b-1.egg', zipSync({ 'EGG-INFO/PKG-INFO': utf8('Name: b\nVersion: 1\n') })],
   [ruby, '/a/specifications/b-1.gemspec', utf8('  s.name = "b".freeze\n  s.version = "1"\n')],
   [php, '/a/vendor/composer/installed.json', utf8('{"packages":[{"name":"a/b","version":"v1"}]}')],
   [dotnet, '/a/b.deps.json', utf8('{"libraries":{"B/1.0":{"type":"package"}}}')],

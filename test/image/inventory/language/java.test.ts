@@ -94,6 +94,24 @@ void t.test('a jar names itself, or what was merged into it', (t) => {
       ['com.fasterxml.jackson.core:jackson-databind 2.9.8'],
     ],
     [
+      'Tomcat',
+      'catalina.jar',
+      {
+        ...manifest('Bundle-SymbolicName: org.apache.tomcat-catalina', 'Implementation-Version: 10.1.8'),
+        'org/apache/catalina/A.class': CLASS,
+      },
+      ['org.apache.tomcat:tomcat-catalina 10.1.8'],
+    ],
+    [
+      'Tomcat in a program',
+      'tomcat-embed-core-9.0.65.jar',
+      {
+        ...manifest('Bundle-SymbolicName: org.apache.tomcat-embed-core'),
+        'org/apache/catalina/A.class': CLASS,
+      },
+      ['org.apache.tomcat.embed:tomcat-embed-core 9.0.65'],
+    ],
+    [
       'version in the manifest',
       'lib.jar',
       {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { zipSync } from 'fflate';
 import t from 'tap';
 import { python } from '../../../../image/inventory/language/python.ts';
 import { realFiles } from '../../../fixture/memory-tree.ts';
@@ -60,6 +61,31 @@ void t.test('metadata in all places', (t) => {
   ];
   for (const [path, text, wanted] of cases)
     t.strictSame(detectIn(python, { [path]: text }), { packages: wanted, gaps: [] }, path);
+  t.end();
+});
+
+void t.test('eggs that are archives', (t) => {
+  const path = '/v/site-packages/foo-1.0-py3.9.egg';
+  const info = new TextEncoder().encode(header('Foo_Bar', '1.0'));
+  t.strictSame(detectIn(python, { [path]: zipSync({ 'EGG-INFO/PKG-INFO': info }) }), {
+    packages: ['foo-bar 1.0'],
+    gaps: [],
+  });
+  const bomb = zipSync({ 'EGG-INFO/PKG-INFO': [new Uint8Array(64 * 1024 * 1024), { level: 1 }] });
+  const hostile = [
+    new Uint8Array(100),
+    zipSync({ 'foo.py': info }),
+    zipSync({ 'EGG-INFO/PKG-INFO': new Uint8Array(9) }),
+    bomb,
+  ];
+  t.strictSame(
+    hostile.map((egg) => detectIn(python, { '/v/foo.egg': egg }).packages.length),
+    [0, 0, 0, 0],
+  );
+  t.strictSame(
+    hostile.map((egg) => detectIn(python, { '/v/foo.egg': egg }).gaps.length),
+    [1, 1, 1, 1],
+  );
   t.end();
 });
 
