@@ -41,7 +41,8 @@ export interface Operands {
     | 'joinTokenAction'
     | 'tokenAction'
     | 'policyAction'
-    | 'agentAction';
+    | 'agentAction'
+    | 'vulndbAction';
 }
 
 /** One option of a command that is not a setting. */

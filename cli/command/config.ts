@@ -17,6 +17,7 @@ const PROGRAMS = Object.freeze([
   'up',
   'scan',
   'client',
+  'image',
 ] as const satisfies readonly Program[]);
 
 export const config = defineCommand({

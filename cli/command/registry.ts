@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   token: async () => (await import('./token.ts')).token,
   up: async () => (await import('./up.ts')).up,
   version: async () => (await import('./version.ts')).version,
+  vulndb: async () => (await import('./vulndb.ts')).vulndb,
 });
 
 /** The names of all commands, sorted. */

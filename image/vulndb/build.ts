@@ -2,9 +2,12 @@
  * Builds a vulnerability database from OSV exports and the feeds about CVEs and distributions. Input that is the same,
  * in whatever order, gives a file that is the same byte for byte (with the same `builtAt`).
  */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makePrivateDirectory, writeFileAtomic } from '../../service/files.ts';
 import { createDatabaseWriter } from './database-writer.ts';
 import type { DatabaseWriter } from './database-writer.ts';
 import { epssDateOf, feedReaderOf, isKev, parseKev } from './feeds.ts';
@@ -24,6 +27,8 @@ export interface BuildOptions {
   readonly output: string;
   /** Milliseconds since the epoch that the database states as the time of its build. */
   readonly builtAt: number;
+  /** Creates the directory of the output where there is none. */
+  readonly makesDirectory?: boolean;
   readonly signal: AbortSignal;
   /** Called now and then. */
   readonly onProgress: (progress: BuildProgress) => void;
@@ -53,7 +58,14 @@ export interface BuildSummary extends Readonly<StagingCounts> {
 
 /** The summary, or why no database was written. The file that was there before is then as it was. */
 export type BuildResult =
-  { readonly ok: true; readonly summary: BuildSummary } | { readonly ok: false; readonly problem: string };
+  | {
+      readonly ok: true;
+      readonly summary: BuildSummary;
+      /** Of the database; also written beside it, as `OUTPUT.sha256`. */
+      readonly sha256: string;
+      readonly bytes: number;
+    }
+  | { readonly ok: false; readonly problem: string };
 
 /** Largest KEV catalogue or single record. */
 const MAX_DOCUMENT_BYTES = 64 * 1024 ** 2;
@@ -70,6 +82,7 @@ export async function buildDatabase(options: BuildOptions): Promise<BuildResult>
     const { files, ignored } = await findInputFiles(options.from);
     if (files.length === 0)
       return { ok: false, problem: `no zip, ndjson, json or csv file in ${options.from.join(', ')}` };
+    if (options.makesDirectory === true) await makePrivateDirectory(directory);
     // Beside the output, so that the last step is a rename; private, so that nobody else can write into it.
     work = await mkdtemp(join(directory, '.vulndb-'));
     const summary = await buildInto(work, files, [...ignored], options);
@@ -77,8 +90,10 @@ export async function buildDatabase(options: BuildOptions): Promise<BuildResult>
       return { ok: false, problem: `no advisory that can be used in ${options.from.join(', ')}` };
     await makeDurable(join(work, 'database'));
     options.signal.throwIfAborted();
+    const { sha256, bytes } = await digestOf(join(work, 'database'));
     await replaceFile(join(work, 'database'), options.output);
-    return { ok: true, summary };
+    await writeFileAtomic(`${options.output}.sha256`, `${sha256}  ${basename(options.output)}\n`, 0o644);
+    return { ok: true, summary, sha256, bytes };
   } catch (error) {
     if (options.signal.aborted) return { ok: false, problem: 'interrupted' };
     if (error instanceof InputError) return { ok: false, problem: error.message };
@@ -88,6 +103,16 @@ export async function buildDatabase(options: BuildOptions): Promise<BuildResult>
   } finally {
     if (work !== undefined) await rm(work, { recursive: true, force: true });
   }
+}
+
+async function digestOf(path: string): Promise<{ readonly sha256: string; readonly bytes: number }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const part of createReadStream(path) as AsyncIterable<Buffer>) {
+    hash.update(part);
+    bytes += part.length;
+  }
+  return { sha256: hash.digest('hex'), bytes };
 }
 
 /** Files that are read after the advisories, because they only add to what advisories name. */

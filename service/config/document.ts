@@ -41,5 +41,6 @@ function defaultText({ default: value }: SettingDefinition<unknown>): string {
 }
 
 function programText(program: SettingDefinition<unknown>['programs'][number]): string {
-  return program === 'client' ? 'client commands' : `\`plimsoll ${program}\``;
+  if (program === 'client') return 'client commands';
+  return program === 'image' ? 'commands about images' : `\`plimsoll ${program}\``;
 }

@@ -254,6 +254,21 @@ export function httpsUrlOrOff(): Kind<string> {
   };
 }
 
+/** Where an update comes from: an https URL, an oci reference or the path of a file; or `off`. */
+export function updateSourceOrOff(): Kind<string> {
+  return {
+    name: 'source',
+    expects: 'a URL such as https://mirror.example.net/vulndb.sqlite.gz, oci://REFERENCE, a path, or off',
+    read: (text, context) => {
+      if (text === 'off') return text;
+      if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return readPath(text, context);
+      const url = text.length <= 2048 && URL.canParse(text) ? new URL(text) : undefined;
+      const isPlain = url !== undefined && `${url.username}${url.password}${url.hash}` === '';
+      return isPlain && ['https:', 'oci:'].includes(url.protocol) ? text : undefined;
+    },
+  };
+}
+
 /** Text without control characters; empty is allowed. */
 export function text(maxLength: number): Kind<string> {
   return {

@@ -18,6 +18,7 @@ import {
   roleMappings,
   size,
   text,
+  updateSourceOrOff,
   unixSocketOrOff,
   word,
 } from './kind.ts';
@@ -29,6 +30,7 @@ import { SINK_SETTINGS } from './sink-settings.ts';
 
 const SERVERS = ['agent', 'broker', 'collector', 'up'] as const satisfies readonly Program[];
 const NODE = ['agent', 'broker', 'up', 'scan'] as const satisfies readonly Program[];
+const IMAGE = ['collector', 'up', 'image'] as const satisfies readonly Program[];
 const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
 
 /**
@@ -43,7 +45,7 @@ export const SETTINGS = Object.freeze({
       text: '`/var/lib/plimsoll` for root, otherwise `$XDG_STATE_HOME/plimsoll` or `~/.local/state/plimsoll`',
     },
     description: 'Data directory: keys, certificates, the operator token, the store and the spool.',
-    programs: ['agent', 'collector', 'up', 'scan', 'client'],
+    programs: ['agent', 'collector', 'up', 'scan', 'client', 'image'],
   },
   listen: {
     kind: address(),
@@ -336,6 +338,38 @@ export const SETTINGS = Object.freeze({
     description: 'Maximum time that a live query waits for a node.',
     programs: COLLECTOR,
   },
+  vulndb: {
+    kind: path(),
+    default: inDataDir('vulndb.sqlite'),
+    description: 'The vulnerability database, as `plimsoll vulndb build` or `plimsoll vulndb update` write it.',
+    programs: IMAGE,
+  },
+  'vulndb-max-age': {
+    kind: duration('1h', '3650d'),
+    default: '5d',
+    description:
+      'Age, counted from its build, beyond which the vulnerability database is too old: what it does not know then says nothing.',
+    programs: IMAGE,
+  },
+  'vulndb-source': {
+    kind: updateSourceOrOff(),
+    default: 'off',
+    description: 'Where `plimsoll vulndb update` gets the vulnerability database from; `off`: from `--from` only.',
+    programs: ['image'],
+  },
+  'vulndb-key': {
+    kind: pathOr('none'),
+    default: 'none',
+    description:
+      'Public key in PEM (ECDSA or Ed25519) that must have signed a vulnerability database before an update accepts it; `none`: its checksum is enough.',
+    programs: ['image'],
+  },
+  'vulndb-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description: 'Authorities in PEM that must have signed the certificate of the server of an update.',
+    programs: ['image'],
+  },
   'log-level': {
     kind: word('debug', 'info', 'warn', 'error', 'silent'),
     default: 'info',
@@ -352,7 +386,7 @@ export const SETTINGS = Object.freeze({
     kind: word('auto', 'always', 'never'),
     default: 'auto',
     description: 'Colours in the output; `auto`: only on a terminal.',
-    programs: ['up', 'scan', 'client'],
+    programs: ['up', 'scan', 'client', 'image'],
     borrowed: { name: 'NO_COLOR', translate: () => 'never' },
   },
 } satisfies Record<string, SettingDefinition<unknown>>);
