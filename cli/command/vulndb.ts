@@ -229,8 +229,8 @@ async function statusCommand(context: Context): Promise<number> {
       `built            ${dateTime(info.builtAt)}, ${daysAndHours(ageMs)} ago${isTooOld ? ' (too old)' : ''}`,
       `newest advisory  ${date(info.newestAdvisoryAt)}`,
       `advisories       ${String(info.advisories)} about ${String(info.packages)} packages`,
-      `KEV              ${String(info.kevEntries)} entries, catalogue of ${date(info.kevAt)}`,
-      `EPSS             ${String(info.epssScores)} scores, of ${date(info.epssAt)}`,
+      `KEV              ${String(info.kevEntries)} entries${info.kevAt === undefined ? '' : `, catalogue of ${date(info.kevAt)}`}`,
+      `EPSS             ${String(info.epssScores)} scores${info.epssAt === undefined ? '' : `, of ${date(info.epssAt)}`}`,
       `damaged          ${String(info.damaged)} records or parts were left out`,
       '',
       ...renderTable(
