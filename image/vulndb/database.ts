@@ -183,17 +183,16 @@ function databaseOf(database: DatabaseSync): VulnerabilityDatabase {
   );
   const statement = {
     package: database.prepare('SELECT id FROM package WHERE ecosystem = ? AND name = ?'),
-    find: database.prepare(FIND),
     maintenance: database.prepare('SELECT endOfLife, extended FROM maintenance WHERE distribution = ? AND release = ?'),
   };
-  const conditions = readConditions(database);
+  const find = createFinder(database);
   const details = createDetailsReader(database);
   const source: AdvisorySource = {
     has: (ecosystem) => ecosystemIds.has(ecosystem),
     find: (ecosystem, name) => {
       const id = ecosystemIds.get(ecosystem);
       const row = id === undefined ? undefined : statement.package.get(id, name);
-      return row === undefined ? [] : advisoriesOf(statement.find.all(Number(row['id'])), conditions);
+      return row === undefined ? [] : find(Number(row['id']));
     },
     details,
     maintenance: (distribution) => maintenanceOf(statement.maintenance, distribution),
@@ -231,32 +230,67 @@ function readConditions(database: DatabaseSync): Conditions {
   );
 }
 
-/** Rows of one package, sorted by advisory, as one entry an advisory with one part a condition. */
-function advisoriesOf(rows: readonly Row[], conditions: Conditions): readonly PackageAdvisory[] {
-  const found: { readonly key: number; readonly parts: Map<number, VersionInterval[]> }[] = [];
-  for (const { advisory, kind, lower, upper } of rows) {
-    const key = Number(advisory);
-    const bound = BOUNDS[Number(kind) % BOUNDS.length] ?? 'none';
-    const condition = Math.floor(Number(kind) / BOUNDS.length);
-    const interval = {
-      bound,
-      ...(typeof lower === 'string' ? { introduced: lower } : {}),
-      ...(typeof upper === 'string' ? { upper } : {}),
-    };
-    let last = found.at(-1);
-    if (last?.key !== key) {
-      last = { key, parts: new Map() };
-      found.push(last);
+/** Rows of affected versions that are kept: versions of one package are often looked up one after the other. */
+const MAX_CACHED_ROWS = 50_000;
+
+/** The advisories of a package, by its number. */
+function createFinder(database: DatabaseSync): (id: number) => readonly PackageAdvisory[] {
+  const statement = database.prepare(FIND);
+  // Arrays instead of objects: these are the most rows that are read.
+  statement.setReturnArrays(true);
+  const conditions = readConditions(database);
+  const cache = new Map<number, readonly PackageAdvisory[]>();
+  let cachedRows = 0;
+  return (id) => {
+    const cached = cache.get(id);
+    if (cached !== undefined) return cached;
+    const rows = statement.all(id) as unknown as readonly AffectedRow[];
+    const found = advisoriesOf(rows, conditions);
+    if (cachedRows + rows.length > MAX_CACHED_ROWS) {
+      cache.clear();
+      cachedRows = 0;
     }
-    const part = last.parts.get(condition);
-    if (part === undefined) last.parts.set(condition, [interval]);
+    cache.set(id, found);
+    cachedRows += rows.length;
+    return found;
+  };
+}
+
+/** Advisory, kind, lower and upper version of FIND. */
+type AffectedRow = readonly [number, number, string | null, string | null];
+
+/** Rows of one package, sorted by advisory, as one entry an advisory with one part a condition. */
+function advisoriesOf(rows: readonly AffectedRow[], conditions: Conditions): readonly PackageAdvisory[] {
+  const found: PackageAdvisory[] = [];
+  for (let start = 0; start < rows.length;) {
+    const [key = 0] = rows[start] ?? [];
+    let end = start + 1;
+    while (rows[end]?.[0] === key) end += 1;
+    found.push({ key, parts: partsOf(rows.slice(start, end), conditions) });
+    start = end;
+  }
+  return found;
+}
+
+function partsOf(rows: readonly AffectedRow[], conditions: Conditions): readonly AffectedPart[] {
+  const parts = new Map<number, VersionInterval[]>();
+  for (const [, kind, lower, upper] of rows) {
+    const condition = Math.floor(kind / BOUNDS.length);
+    const interval = intervalOf(BOUNDS[kind % BOUNDS.length] ?? 'none', lower, upper);
+    const part = parts.get(condition);
+    if (part === undefined) parts.set(condition, [interval]);
     else part.push(interval);
   }
   const partOf = (condition: number, intervals: readonly VersionInterval[]): AffectedPart => {
     const limits = conditions.get(condition);
     return limits === undefined ? { intervals } : { ...limits, intervals };
   };
-  return found.map(({ key, parts }) => ({ key, parts: [...parts].map((part) => partOf(...part)) }));
+  return [...parts].map((part) => partOf(...part));
+}
+
+function intervalOf(bound: VersionInterval['bound'], lower: string | null, upper: string | null): VersionInterval {
+  if (upper === null) return lower === null ? { bound } : { bound, introduced: lower };
+  return lower === null ? { bound, upper } : { bound, introduced: lower, upper };
 }
 
 function createDetailsReader(database: DatabaseSync): (key: number) => AdvisoryDetails {

@@ -13,6 +13,7 @@ import { anonymous } from '../../../image/registry/credentials.ts';
 import { updateDatabase } from '../../../image/vulndb/update.ts';
 import type { UpdateOptions, UpdateResult } from '../../../image/vulndb/update.ts';
 import { openUpdateSource } from '../../../image/vulndb/update-source.ts';
+import { noRegistry, OCI_MANIFEST, startRegistry } from '../../component/registry.ts';
 import { advisory, build, BUILT_AT, temporaryDirectory } from '../../fixture/vulnerability-data.ts';
 
 const DAY_MS = 86_400_000;
@@ -180,14 +181,9 @@ void t.test('over HTTPS', async (t) => {
   const { directory, next, refused, update } = await scene(t);
   const key = join(directory, 'tls.key');
   const certificate = join(directory, 'tls.pem');
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-      ...['-keyout', key, '-out', certificate, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'],
-    ],
-    { stdio: 'ignore' },
-  );
+  const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost'.split(' ');
+  const files = ['-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate];
+  execFileSync('openssl', [...request, ...files], { stdio: 'ignore' });
   const ca = readFileSync(certificate, 'utf8');
   const content = gzipSync(readFileSync(next));
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
@@ -241,4 +237,41 @@ void t.test('over HTTPS', async (t) => {
   await refused('another scheme', /not a file, an https/, 'ftp://localhost/db.gz');
   t.match(await update(`${base}/moved.gz`, { ca, sha256: digest(content) }), { ok: true });
   t.match(await update(`${base}/db.gz`, { ca }), { ok: true, isSigned: false });
+});
+
+void t.test('from an OCI registry', { skip: noRegistry }, async (t) => {
+  const { next, refused, update } = await scene(t);
+  const registry = await startRegistry(t, { tls: true });
+  const { host, ca } = registry;
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  const content = gzipSync(readFileSync(next));
+  const push = async (tag: string, files: Readonly<Record<string, Buffer>>): Promise<void> => {
+    const layers = [];
+    for (const [title, file] of Object.entries(files)) {
+      const annotations = { 'org.opencontainers.image.title': title };
+      layers.push({ mediaType: 'application/octet-stream', ...(await registry.pushBlob('vulndb', file)), annotations });
+    }
+    const config = {
+      mediaType: 'application/vnd.oci.empty.v1+json',
+      ...(await registry.pushBlob('vulndb', Buffer.from('{}'))),
+    };
+    await registry.pushManifest('vulndb', tag, { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers });
+  };
+  const signature = Buffer.from(sign('sha256', content, privateKey).toString('base64'));
+  await push('signed', { 'vulndb.sqlite.gz': content, 'vulndb.sqlite.gz.sig': signature });
+  await push('plain', { 'vulndb.sqlite.gz': content });
+  await push('swapped', { 'vulndb.sqlite.gz': gzipSync('another'), 'vulndb.sqlite.gz.sig': signature });
+  await push('two', { 'a.gz': content, 'b.gz': gzipSync('b') });
+  await refused('no such tag', /not/i, `oci://${host}/vulndb:absent`, { ca });
+  await refused('no signature', /not signed/, `oci://${host}/vulndb:plain`, { ca, publicKey: pem });
+  await refused('a signature of another file', /does not belong/, `oci://${host}/vulndb:swapped`, {
+    ca,
+    publicKey: pem,
+  });
+  await refused('two files', /one layer/, `oci://${host}/vulndb:two`, { ca });
+  await refused('an authority that is not trusted', /./, `oci://${host}/vulndb:plain`);
+  await refused('no reference', /oci:\/\//, 'oci://UPPER/Case', { ca });
+  t.match(await update(`oci://${host}/vulndb:signed`, { ca, publicKey: pem }), { ok: true, isSigned: true });
+  t.match(await update(`oci://${host}/vulndb:plain`, { ca }), { ok: true, isSigned: false });
 });
