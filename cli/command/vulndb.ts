@@ -63,7 +63,7 @@ export const vulndb = defineCommand({
     const [action, ...others] = context.args.operands;
     const misuse = misuseOf(action, others, context);
     if (misuse !== undefined) return printError(context, misuse, SEE);
-    switch (action) {
+    switch (action ?? '') {
       case 'build':
         return buildCommand(context, [...context.args.values('from'), ...others]);
       case 'update':

@@ -5,6 +5,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { zipSync } from 'fflate';
 import t from 'tap';
 import { openVulnerabilityDatabase } from '../../../image/vulndb/database.ts';
+import { matchPackages } from '../../../vulnerability/match.ts';
 import { advisory, build, databaseOf, openDatabase, temporaryDirectory } from '../../fixture/vulnerability-data.ts';
 
 const ON = { ecosystem: 'npm', name: 'a' };
@@ -108,6 +109,33 @@ void t.test('damaged and hostile records are left out, counted and named; the ot
   t.equal(openDatabase(t, join(directory, 'vulndb.sqlite')).info.damaged, hostile.length);
 });
 
+void t.test('a record that is made to be slow costs a bounded time', async (t) => {
+  const many = (count: number, of: (index: number) => unknown): unknown[] =>
+    Array.from({ length: count }, (_, index) => of(index));
+  const start = performance.now();
+  const { source } = await databaseOf(t, [
+    {
+      ...advisory('GHSA-slow', ON, []),
+      affected: [
+        {
+          package: ON,
+          versions: many(50_000, (index) => `9.${String(index)}.0`),
+          ranges: many(40, (range) => ({
+            type: 'SEMVER',
+            events: many(1000, (index) => ({
+              [index % 2 === 0 ? 'introduced' : 'fixed']: `${String(range)}.${String(index + 1)}.0`,
+            })),
+          })),
+        },
+      ],
+    },
+  ]);
+  const pkg = { type: 'npm', name: 'a', version: '3.1.0', path: '/x' } as const;
+  const { matches } = matchPackages([pkg], undefined, source, { now: 0 });
+  t.equal(matches[0]?.fixedVersion, '3.2.0');
+  t.ok(performance.now() - start < 20_000);
+});
+
 void t.test('a part that is damaged does not take the others with it', async (t) => {
   const { source, info } = await databaseOf(t, [
     {
@@ -184,7 +212,7 @@ void t.test('an archive that expands a thousand times is read in bounded memory'
   const directory = temporaryDirectory(t);
   const bomb = zipSync({
     'a.json': Buffer.from(JSON.stringify(RECORDS[0])),
-    'bomb.json': new Uint8Array(300 * 1024 * 1024),
+    'bomb.json': new Uint8Array(150 * 1024 * 1024),
   });
   writeFileSync(join(directory, 'all.zip'), bomb);
   const before = process.memoryUsage().rss;
@@ -193,7 +221,7 @@ void t.test('an archive that expands a thousand times is read in bounded memory'
     ok: true,
     summary: { advisories: 1, damaged: 1, damagedExamples: [{ place: 'the record is too large' }] },
   });
-  t.ok(process.memoryUsage().rss - before < 250 * 1024 * 1024, 'less than the file of 300 MiB');
+  t.ok(process.memoryUsage().rss - before < 140 * 1024 * 1024, 'less than the file of 150 MiB');
 });
 
 void t.test('KEV, EPSS, CVSS and ends of life are joined to what advisories name', async (t) => {

@@ -187,7 +187,7 @@ void t.test('over HTTPS', async (t) => {
   const ca = readFileSync(certificate, 'utf8');
   const content = gzipSync(readFileSync(next));
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    switch (request.url) {
+    switch (request.url ?? '') {
       case '/db.gz':
       case '/cut.gz':
         response.setHeader('content-length', content.length);
