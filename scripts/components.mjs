@@ -24,6 +24,7 @@ const COMPONENTS = [
   { name: 'db-load', program: 'db_load', packages: ['db-util'] },
   { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl'] },
   { name: 'docker-registry', program: 'docker-registry', packages: ['docker-registry'] },
+  { name: 'cosign', program: 'cosign', packages: ['cosign'] },
   { name: 'skopeo', program: 'skopeo', packages: ['skopeo'] },
   // What defines the order of versions, to compare with.
   { name: 'rpm', program: 'rpm', packages: ['rpm'] },

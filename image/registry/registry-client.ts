@@ -19,6 +19,8 @@ export interface RegistryClient {
   readonly resolve: (path: string, tag: string) => Promise<RegistryResult<ResolvedTag>>;
   /** The manifest or index that a tag or digest names, at most 4 MiB. */
   readonly manifest: (path: string, tagOrDigest: string) => Promise<RegistryResult<Manifest>>;
+  /** The bytes of the manifest that a digest names, at most 4 MiB. */
+  readonly manifestBytes: (path: string, digest: string) => Promise<RegistryResult<Buffer>>;
   /** A blob in memory. */
   readonly blob: (request: BlobRequest) => Promise<RegistryResult<Buffer>>;
   /**
@@ -82,6 +84,11 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const manifest: RegistryClient['manifest'] = (path, tagOrDigest) => readManifest(session, path, tagOrDigest);
   return {
     manifest,
+    manifestBytes: async (path, digest) => {
+      if (!isDigest(digest)) return INVALID_NAME;
+      const raw = await readRawManifest(session, path, digest);
+      return raw.ok ? { ok: true, value: raw.value.bytes } : raw;
+    },
     resolve: (path, tag) => resolveTag(session, path, tag),
     blob: async (request) => {
       const parts: Buffer[] = [];
@@ -122,6 +129,24 @@ async function readManifest(
   path: string,
   tagOrDigest: string,
 ): Promise<RegistryResult<Manifest>> {
+  const raw = await readRawManifest(session, path, tagOrDigest);
+  if (!raw.ok) return raw;
+  const parsed = parseManifest(raw.value.bytes, raw.value);
+  return parsed.ok ? parsed : registryFailure('malformed', `the manifest is not valid: ${parsed.problem}`);
+}
+
+interface RawManifest {
+  readonly bytes: Buffer;
+  readonly contentType: string;
+  /** Verified. */
+  readonly digest: string;
+}
+
+async function readRawManifest(
+  session: RegistrySession,
+  path: string,
+  tagOrDigest: string,
+): Promise<RegistryResult<RawManifest>> {
   if (!isRepositoryPath(path) || !(isTag(tagOrDigest) || isDigest(tagOrDigest))) return INVALID_NAME;
   const signal = session.deadline();
   const sent = await session.ask({
@@ -138,8 +163,7 @@ async function readManifest(
   const digest = isDigest(tagOrDigest) ? tagOrDigest : (said ?? sha256Digest(body.value));
   if (!isContent(body.value, digest))
     return registryFailure('digestMismatch', 'the manifest is not the one that its digest names');
-  const parsed = parseManifest(body.value, { contentType: contentType(sent.value), digest });
-  return parsed.ok ? parsed : registryFailure('malformed', `the manifest is not valid: ${parsed.problem}`);
+  return { ok: true, value: { bytes: body.value, contentType: contentType(sent.value), digest } };
 }
 
 async function readBlob(
