@@ -30,6 +30,7 @@ export class PackageList {
   readonly #counts = { noPurl: 0, malformed: 0, 'unsupported-type': 0, 'no-version': 0 };
   readonly #distributions = new Map<string, Distribution>();
   #system: Distribution | undefined;
+  #hasSystemPackages = false;
 
   /** A package with a package URL. */
   add(claim: PackageClaim): void {
@@ -44,6 +45,7 @@ export class PackageList {
       return;
     }
     const { distribution } = parsed;
+    if (item.type === 'deb' || item.type === 'apk' || item.type === 'rpm') this.#hasSystemPackages = true;
     if (distribution !== undefined)
       this.#distributions.set(distribution.id, {
         ...this.#distributions.get(distribution.id),
@@ -103,6 +105,9 @@ export class PackageList {
       count(malformed, 'with a package URL that is not valid'),
       count(noVersion, 'without a version'),
       count(unsupported, 'of a type that is not supported'),
+      this.#hasSystemPackages && this.distribution === undefined && !several
+        ? 'does not name the distribution of its packages'
+        : undefined,
       several || foreign ? 'has packages of several distributions' : undefined,
       this.#packages.size === 0 ? 'lists no package that can be judged' : undefined,
     ];

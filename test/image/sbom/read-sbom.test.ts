@@ -241,6 +241,7 @@ void t.test('what a document leaves open is a gap', (t) => {
       { components: ['debian', 'ubuntu'].map((id) => library({ purl: `pkg:deb/${id}/x@1?distro=${id}-12` })) },
       /several distributions/,
     ],
+    ['no distribution', { components: [library({ purl: 'pkg:deb/x@1' })] }, /does not name the distribution/],
     [
       'packages of another distribution',
       {

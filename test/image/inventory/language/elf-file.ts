@@ -44,7 +44,7 @@ export function elfFile({
   const contents = [...Object.values(sections).map(padded), nameTable];
   const bodyBytes = contents.reduce((sum, each) => sum + each.length, 0);
   // Large enough to count as an executable.
-  const body = Buffer.concat([...contents, Buffer.alloc(Math.max(0, 1100 - bodyBytes))]);
+  const body = Buffer.concat([...contents, Buffer.alloc(Math.max(0, 64 * 1024 - bodyBytes))]);
   const tableOffset = START + body.length;
   const segment = wide
     ? [
