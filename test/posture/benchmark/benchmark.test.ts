@@ -77,3 +77,16 @@ void t.test('each control of the catalogue', { skip }, (t) => {
   }
   t.end();
 });
+
+void t.test('README.md and CHANGELOG.md name the right numbers', (t) => {
+  const readme = readFileSync(new URL('README.md', root), 'utf8');
+  const changelog = readFileSync(new URL('CHANGELOG.md', root), 'utf8');
+  for (const text of [readme, changelog]) t.equal(/(\d+) checks of the Docker/.exec(text)?.[1], String(CHECKS.length));
+  for (const { id, controls } of BENCHMARKS) {
+    const mapped = controls.filter(({ checks }) => checks.length > 0).length;
+    const version = id.replace('cis-docker-', '').replaceAll('.', String.raw`\.`);
+    const claim = `${String(mapped)} of the ${String(controls.length)} `;
+    t.match(readme, new RegExp(`${claim}[^,;:]*?${version}`), `${id}: ${claim}`);
+  }
+  t.end();
+});
