@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { canonicalRegistry, formatReference, isDigest, parseReference } from '../../policy/reference.ts';
 import { TEST_IMAGE, testDocker } from '../component/docker.ts';
+import { cpuMs } from '../fixture/cpu-time.ts';
 
 const SHA256 = `sha256:${'0123456789abcdef'.repeat(4)}`;
 
@@ -173,10 +174,10 @@ await t.test('any text is answered, and what is accepted is accepted again in it
 });
 
 await t.test('hostile lengths cost nothing', (t) => {
-  const start = performance.now();
+  const start = cpuMs();
   for (const text of ['a'.repeat(1e6), 'a-'.repeat(5e5), `r.example/${'a-'.repeat(500)}!`, `${'a.'.repeat(400)}!/a`])
     t.notOk(parseReference(text).ok);
-  t.ok(performance.now() - start < 200);
+  t.ok(cpuMs() - start < 200);
   t.end();
 });
 

@@ -9,6 +9,7 @@ import {
   parseRegistryPattern,
 } from '../../policy/registry-pattern.ts';
 import type { RegistryPattern } from '../../policy/registry-pattern.ts';
+import { cpuMs } from '../fixture/cpu-time.ts';
 
 function pattern(text: string): RegistryPattern {
   const parsed = parseRegistryPattern(text);
@@ -178,11 +179,11 @@ await t.test('the order is total, and matching agrees with a regular expression'
 });
 
 await t.test('hostile patterns match in bounded time', (t) => {
-  const start = performance.now();
+  const start = cpuMs();
   const stars = pattern(`r.example/${'a*'.repeat(120)}b`);
   t.notOk(matchesPattern(stars, reference(`r.example/${'a'.repeat(250)}`)));
   const deep = pattern(`r.example/${'**/a/'.repeat(60)}b`);
   t.notOk(matchesPattern(deep, reference(`r.example/${'a/'.repeat(120)}c`)));
-  t.ok(performance.now() - start < 200);
+  t.ok(cpuMs() - start < 200);
   t.end();
 });

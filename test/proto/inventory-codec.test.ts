@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { decodeInventory, encodeInventory, INVENTORY_LIMITS } from '../../proto/inventory-codec.ts';
 import type { Inventory, Package } from '../../vulnerability/package.ts';
+import { cpuMs } from '../fixture/cpu-time.ts';
 
 const ORACLE = new URL('../../../shared/vulndata/oracle/', import.meta.url);
 
@@ -138,10 +139,10 @@ await t.test('hostile bytes: a reason, in bounded time and memory', async (t) =>
     ),
   };
   for (const [name, encoded] of Object.entries(cases)) {
-    const startedMs = performance.now();
+    const startedMs = cpuMs();
     const decoded = await decodeInventory(encoded);
     t.notOk(decoded.ok, name);
-    t.ok(performance.now() - startedMs < 2000, `${name}: in bounded time`);
+    t.ok(cpuMs() - startedMs < 2000, `${name}: in bounded time`);
   }
   const polluted = await decodeInventory(named(wire({}).replace('{', '{"__proto__":{"polluted":1},')));
   t.ok(polluted.ok);

@@ -5,6 +5,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { loadPolicies } from '../../../image/policy/load-policies.ts';
 import { authorityId } from '../../../policy/rule/signature.ts';
+import { cpuMs } from '../../fixture/cpu-time.ts';
 
 const PEM = '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n';
 
@@ -127,11 +128,11 @@ void t.test('hostile files', async (t) => {
     ['binary.yaml', /^is not UTF-8 text$/],
   ];
   for (const [file, expected] of rows) {
-    const started = performance.now();
+    const started = cpuMs();
     const problem = await problemsOf(path(file));
     t.match(problem, expected, file);
     t.notMatch(problem, /hunter2|salt|observe/, `${file}: nothing is quoted`);
-    t.ok(performance.now() - started < 5000, `${file}: bounded time`);
+    t.ok(cpuMs() - started < 5000, `${file}: bounded time`);
   }
 });
 

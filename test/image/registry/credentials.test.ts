@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { parseChallenges } from '../../../image/registry/auth-challenge.ts';
 import { loadDockerConfig, parseDockerConfig } from '../../../image/registry/credentials.ts';
+import { cpuMs } from '../../fixture/cpu-time.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -105,7 +106,7 @@ await t.test('challenges', (t) => {
     ['"', []],
   ] as const)
     t.same(shape(header), expected, header);
-  const started = performance.now();
+  const started = cpuMs();
   for (const header of [
     ',\\'.repeat(1e5),
     'a="'.repeat(1e5),
@@ -114,7 +115,7 @@ await t.test('challenges', (t) => {
     'a '.repeat(1e5),
   ])
     t.ok(parseChallenges(header).length <= 8);
-  t.ok(performance.now() - started < 500);
+  t.ok(cpuMs() - started < 500);
   fc.assert(fc.property(fc.string({ unit: 'binary' }), (header) => parseChallenges(header).length >= 0));
   t.end();
 });

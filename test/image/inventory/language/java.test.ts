@@ -8,6 +8,7 @@ import { java } from '../../../../image/inventory/language/java.ts';
 import { parseFileName, parseManifest } from '../../../../image/inventory/language/jar-identity.ts';
 import { detectIn } from './detect.ts';
 import type { Found } from './detect.ts';
+import { cpuMs } from '../../../fixture/cpu-time.ts';
 
 const JARS = '/usr/share/java';
 const hasJars = existsSync(join(JARS, 'commons-io.jar')) && spawnSync('unzip', ['-v']).status === 0;
@@ -242,14 +243,14 @@ void t.test('hostile archives are gaps', (t) => {
     ['too many nested archives', many, /more than 5000 nested archives/],
   ];
   for (const [name, bytes, wanted] of cases) {
-    const start = performance.now();
+    const start = cpuMs();
     const found = inJar(bytes);
     t.strictSame(found.packages, [], name);
     t.ok(
       found.gaps.some((gap) => wanted.test(gap)),
       `${name}: ${found.gaps.join('; ').slice(0, 200)}`,
     );
-    t.ok(performance.now() - start < 8000, `${name}: in bounded time`);
+    t.ok(cpuMs() - start < 8000, `${name}: in bounded time`);
   }
   t.end();
 });

@@ -4,6 +4,7 @@ import t from 'tap';
 import { npm } from '../../../../image/inventory/language/npm.ts';
 import { realFiles } from '../../../fixture/memory-tree.ts';
 import { detectIn } from './detect.ts';
+import { cpuMs } from '../../../fixture/cpu-time.ts';
 
 const root = new URL('../../../../', import.meta.url).pathname;
 const ORACLE = new URL('../../../../../shared/vulndata/oracle/app.package-lock.json', import.meta.url).pathname;
@@ -219,10 +220,10 @@ void t.test('hostile lock files end as gaps, in bounded time', (t) => {
     ['pnpm-lock.yaml', 'a: b', /not a pnpm-lock/],
   ];
   for (const [file, text, wanted] of cases) {
-    const start = performance.now();
+    const start = cpuMs();
     const { gaps } = detectIn(npm, { [`/app/${file}`]: text });
     t.match(gaps.map((each) => each.replace(/^.*: /, ''))[0] ?? '', wanted, `${file} ${text.slice(0, 30)}`);
-    t.ok(performance.now() - start < 5000, 'bounded time');
+    t.ok(cpuMs() - start < 5000, 'bounded time');
   }
   t.end();
 });
