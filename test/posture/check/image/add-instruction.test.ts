@@ -31,6 +31,21 @@ judgeImages(t, addInstruction, [
     seen: ['ADD https://shop.example/app.tar.gz /'],
   },
   {
+    name: 'ADD from the network with a checksum',
+    image: steps(base, `ADD --checksum=sha256:${'0a'.repeat(32)} https://shop.example/app.tar.gz /app/ # buildkit`),
+    verdict: 'pass',
+  },
+  {
+    name: 'a checksum that is none',
+    image: steps(base, 'ADD --checksum=sha256: https://shop.example/app.tar.gz /app/ # buildkit'),
+    verdict: 'fail',
+  },
+  {
+    name: 'a checksum in the name of the destination',
+    image: steps(base, `ADD https://shop.example/app --checksum=sha256:${'0a'.repeat(32)}/ # buildkit`),
+    verdict: 'fail',
+  },
+  {
     name: 'an archive over a finished image',
     image: steps(base, 'RUN /bin/sh -c apk add curl # buildkit', 'ADD app.tar / # buildkit'),
     verdict: 'fail',
