@@ -17,10 +17,11 @@ export interface Detection {
   readonly result: () => Detected;
 }
 
-/** A collector for the packages of one type in one file. */
-export function detection(type: PackageType, file: Pick<TreeFile, 'path'>): Detection {
+/** A collector for the packages of one type in one file, with the architecture that the file is for. */
+export function detection(type: PackageType, file: Pick<TreeFile, 'path'>, architecture?: string): Detection {
   const packages = new Map<string, Package>();
   const gaps = new Map<string, { path: string; reason: string }>();
+  const limits = architecture === undefined ? {} : { architecture };
   let invalid = 0;
   const gap = (reason: string, path = file.path): void => {
     if (gaps.size < MAX_REASONS) gaps.set(`${path}\0${reason}`, { path, reason });
@@ -34,7 +35,7 @@ export function detection(type: PackageType, file: Pick<TreeFile, 'path'>): Dete
       }
       const key = `${name}\0${version}\0${path}`;
       if (packages.has(key)) return;
-      if (packages.size < MAX_PACKAGES) packages.set(key, { type, name, version, path });
+      if (packages.size < MAX_PACKAGES) packages.set(key, { type, name, version, ...limits, path });
       else gap(`describes more than ${String(MAX_PACKAGES)} packages`);
     },
     result: () => {

@@ -21,6 +21,8 @@ export interface ElfSegment {
 export interface ElfHeaders {
   readonly wordBytes: 4 | 8;
   readonly littleEndian: boolean;
+  /** As Go names it (`amd64`); undefined for machines that images are not built for. */
+  readonly architecture?: string;
   /** Empty where the file has no section headers, as after packing. */
   readonly sections: readonly ElfSection[];
   readonly segments: readonly ElfSegment[];
@@ -39,6 +41,15 @@ const MAX_NAME_BYTES = 256 * 1024;
 const ET_EXEC = 2;
 const ET_DYN = 3;
 const SHT_NOBITS = 8;
+const MACHINES: ReadonlyMap<number, string> = new Map([
+  [3, '386'],
+  [22, 's390x'],
+  [40, 'arm'],
+  [62, 'amd64'],
+  [183, 'arm64'],
+  [243, 'riscv64'],
+  [258, 'loong64'],
+]);
 
 /**
  * The headers of an ELF file; undefined where the file is no linked ELF file, or a reason where its headers are damaged
@@ -58,7 +69,20 @@ export function readElf(file: TreeFile): ElfHeaders | { readonly reason: string 
   const segments = readSegments(file, word);
   const sections = readSections(file, word);
   if (segments === undefined || sections === undefined) return { reason: 'has damaged ELF headers' };
-  return { wordBytes, littleEndian: order === 1, segments, sections };
+  const architecture = architectureOf(word.half(18), order === 1);
+  return {
+    wordBytes,
+    littleEndian: order === 1,
+    ...(architecture !== undefined && { architecture }),
+    segments,
+    sections,
+  };
+}
+
+/** `e_machine` of an executable for Linux. */
+function architectureOf(machine: number, littleEndian: boolean): string | undefined {
+  if (machine === 21) return littleEndian ? 'ppc64le' : 'ppc64';
+  return MACHINES.get(machine);
 }
 
 /** Reads words of the size and byte order of an ELF file. */

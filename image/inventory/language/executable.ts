@@ -45,7 +45,7 @@ function readGo(file: TreeFile, elf: ElfHeaders): Detected | undefined {
   // Without section headers there is no other way to find out than to look for the build information.
   const info = isGo || elf.sections.length === 0 ? readGoBuildInfo(file, elf) : undefined;
   if (info === undefined && !isGo) return undefined;
-  const found = detection('golang', file);
+  const found = detection('golang', file, elf.architecture);
   const release = goRelease(info?.goVersion ?? '');
   if (info === undefined) found.gap('is a Go program without readable build information');
   else if (release === undefined) found.gap('was built by a Go that is no release');
@@ -66,7 +66,7 @@ function readRust(file: TreeFile, elf: ElfHeaders): Detected | undefined {
   const crates = readCrates(file, elf);
   if (crates === undefined) return undefined;
   if (!crates.ok) return onlyGap(file, crates.reason);
-  const found = detection('cargo', file);
+  const found = detection('cargo', file, elf.architecture);
   for (const { name, version } of crates.value) found.add(name, version);
   return found.result();
 }

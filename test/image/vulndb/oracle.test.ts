@@ -80,6 +80,24 @@ void t.test('the real advisories', { skip: noVulnerabilityData }, async (t) => {
     t.end();
   });
 
+  t.test('a Go program has as many matches as govulncheck finds', (t) => {
+    // esbuild 0.17.0 for linux/amd64 with the same records, by `govulncheck -mode binary -scan module`: 85; five further
+    // records are limited to Windows and ppc64le.
+    const path = '/usr/bin/esbuild';
+    const modules: readonly Package[] = [
+      { type: 'golang', name: 'stdlib', version: '1.19.4', architecture: 'amd64', path },
+      {
+        type: 'golang',
+        name: 'golang.org/x/sys',
+        version: '0.0.0-20220715151400-c0bba94af5f8',
+        architecture: 'amd64',
+        path,
+      },
+    ];
+    t.equal(matchPackages(modules, undefined, database.source, { now }).matches.length, 85);
+    t.end();
+  });
+
   t.test('random packages of every ecosystem have the matches of the evaluation algorithm of OSV', (t) => {
     const cases: readonly Case[] = [
       { file: 'alpine.ndjson.gz', ecosystem: 'Alpine:v3.22', type: 'apk', distribution: linux('alpine', '3.22.1') },
@@ -122,7 +140,7 @@ void t.test('the real advisories', { skip: noVulnerabilityData }, async (t) => {
       }
       t.strictSame(missing.slice(0, 5), [], `${one.ecosystem}: none is missing`);
       t.strictSame(wrong.slice(0, 5), [], `${one.ecosystem}: none is too many`);
-      t.ok(hits > 150, `${one.ecosystem}: ${String(hits)} matches in ${String(judged.length)} packages`);
+      t.ok(hits > 50, `${one.ecosystem}: ${String(hits)} matches in ${String(judged.length)} packages`);
     }
     t.end();
   });
@@ -157,10 +175,7 @@ function isRecord(record: unknown): record is OsvRecord {
   return (
     Array.isArray(affected) &&
     affected.every(
-      (one) =>
-        typeof one.package?.name === 'string' &&
-        (one.versions === undefined || Array.isArray(one.versions)) &&
-        (one.ranges ?? []).every((range: object) => 'type' in range),
+      (one) => typeof one.package?.name === 'string' && (one.ranges ?? []).every((range: object) => 'type' in range),
     )
   );
 }
@@ -197,7 +212,7 @@ function randomPackages({ ecosystem, type }: Case, records: readonly OsvRecord[]
     }
   const random = createRandom(11);
   const names = [...versions].filter(([, known]) => known.size > 0);
-  return Array.from({ length: 400 }, () => {
+  return Array.from({ length: 150 }, () => {
     const [name, known] = random.pick(names);
     const version = random.pick([...known]);
     // Modules have a test of their own.
@@ -242,7 +257,7 @@ function evaluate(
           normalize({ type: pkg.type }, one.package.name) === normalize(pkg, pkg.name) &&
           isForLinux(one) &&
           !isModular(one) &&
-          ((one.versions ?? []).includes(version) ||
+          ((Array.isArray(one.versions) && one.versions.includes(version)) ||
             (one.ranges ?? []).some((range) => range.type !== 'GIT' && isIncluded(scheme, version, range.events))),
       ),
   );
