@@ -3,18 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { absent, seen, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
-import type { ConfigurationEvidence } from '../../policy/evidence.ts';
+import type { ConfigurationEvidence, SignatureEvidence } from '../../policy/evidence.ts';
 import type { ImageReference } from '../../policy/reference.ts';
+import type { Authority } from '../../policy/rule/signature.ts';
 import type { Inventory } from '../../vulnerability/package.ts';
 import type { ImageSource } from '../inventory/image-source.ts';
-import type { InventoryProgress } from '../inventory/inventory.ts';
 import { runInventory } from '../inventory/run-inventory.ts';
+import type { RunProgress } from '../inventory/worker-protocol.ts';
 import type { Platform } from '../registry/manifest.ts';
 import { createRegistryClient } from '../registry/registry-client.ts';
 import type { RegistryOptions } from '../registry/registry-session.ts';
 import { readArchiveMetadata } from './archive-metadata.ts';
 import { readImageConfiguration } from './image-configuration.ts';
 import { pullImage } from './pull-image.ts';
+import { lookUpSignatures } from './signature-evidence.ts';
 
 /** What is examined. Paths are absolute. */
 export type ImageTarget =
@@ -31,6 +33,8 @@ export interface ExaminationOptions {
   readonly worker: URL;
   readonly registry: Omit<RegistryOptions, 'registry'>;
   readonly platform: Platform;
+  /** Whose signatures are looked for. */
+  readonly authorities: readonly Authority[];
   readonly now: number;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: ExaminationProgress) => void;
@@ -39,7 +43,7 @@ export interface ExaminationOptions {
 /** How far it is. */
 export type ExaminationProgress =
   | { readonly kind: 'pull'; readonly bytes: number; readonly ofBytes: number }
-  | ({ readonly kind: 'inventory' } & InventoryProgress);
+  | { readonly kind: 'inventory'; readonly progress: RunProgress };
 
 /** What an image is and contains. */
 export interface Examination {
@@ -48,6 +52,7 @@ export interface Examination {
   readonly inventory: Observed<Inventory>;
   readonly scannedAt: Observed<number>;
   readonly configuration: Observed<ConfigurationEvidence>;
+  readonly signatures: Observed<readonly SignatureEvidence[]>;
 }
 
 /** An examination, or why the target cannot be read at all: it does not exist, is no image, cannot be reached. */
@@ -59,11 +64,17 @@ export type Examined =
 const MAX_PULL_BYTES = 8 * 1024 ** 3;
 const PULL_DEADLINE_MS = 600_000;
 
-/** Examines an image: its packages and its configuration. Never rejects for what the image holds. */
+const NO_REGISTRY = unreadable('registry', 'signatures are in the registry of an image: name it by its reference');
+
+/** Examines an image: its packages, its configuration, its signatures. Never rejects for what the image holds. */
 export async function examineImage(target: ImageTarget, options: ExaminationOptions): Promise<Examined> {
   switch (target.kind) {
-    case 'rootfs':
-      return examineFiles({ kind: 'directory', path: target.path, mounts: 'volume' }, absent('rootfs'), options);
+    case 'rootfs': {
+      const listed = await listPackages({ kind: 'directory', path: target.path, mounts: 'volume' }, options);
+      if (!listed.ok) return listed;
+      const configuration = absent('rootfs');
+      return { ok: true, value: { ...listed.value, digest: undefined, configuration, signatures: NO_REGISTRY } };
+    }
     case 'archive':
       return examineArchive(target.path, options);
     case 'reference':
@@ -71,59 +82,84 @@ export async function examineImage(target: ImageTarget, options: ExaminationOpti
   }
 }
 
-const NOT_LISTED = unreadable('layers', 'the packages of layers cannot be listed by this version');
-const UNLISTED = { inventory: NOT_LISTED, scannedAt: NOT_LISTED };
-
 async function examineArchive(path: string, options: ExaminationOptions): Promise<Examined> {
   const metadata = await readArchiveMetadata(path, options.signal);
   if (!metadata.ok) return { ok: false, code: 'unreadable', reason: `${path} ${metadata.reason}` };
   const { digest, config, configDigest } = metadata.value;
+  const listed = await inTemporaryDirectory('scan', (temporaryDirectory) =>
+    listPackages({ kind: 'archive', path, temporaryDirectory }, options, configDigest),
+  );
+  if (!listed.ok) return listed;
   const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
-  return { ok: true, value: { digest, ...UNLISTED, configuration } };
+  return { ok: true, value: { ...listed.value, digest, configuration, signatures: NO_REGISTRY } };
 }
 
 async function examineReference(reference: ImageReference, options: ExaminationOptions): Promise<Examined> {
-  const { registry, platform, signal, onProgress } = options;
+  const { registry, platform, signal, onProgress, authorities } = options;
   const client = createRegistryClient({ ...registry, registry: reference.registry, signal });
-  const directory = await mkdtemp(join(tmpdir(), 'plimsoll-pull-'));
   try {
-    const pulled = await pullImage({
-      client,
-      reference,
-      platform,
-      directory,
-      maxBytes: MAX_PULL_BYTES,
-      deadlineMs: PULL_DEADLINE_MS,
-      onProgress: (bytes, ofBytes) => onProgress?.({ kind: 'pull', bytes, ofBytes }),
+    return await inTemporaryDirectory('pull', async (directory) => {
+      const pulled = await pullImage({
+        client,
+        reference,
+        platform,
+        directory,
+        maxBytes: MAX_PULL_BYTES,
+        deadlineMs: PULL_DEADLINE_MS,
+        onProgress: (bytes, ofBytes) => onProgress?.({ kind: 'pull', bytes, ofBytes }),
+      });
+      if (!pulled.ok) {
+        const reason = `${reference.registry}/${reference.path}: ${pulled.reason}`;
+        // What a registry does not have is a wrong name; everything else may be otherwise in a minute.
+        return { ok: false, code: pulled.code === 'notFound' ? 'unreadable' : 'unreachable', reason };
+      }
+      const { digest, config, configDigest } = pulled.value;
+      const source = { kind: 'archive', path: directory, temporaryDirectory: directory } as const;
+      const listed = await listPackages(source, options, configDigest);
+      if (!listed.ok) return listed;
+      const signatures = await lookUpSignatures({ client, path: reference.path, digest, authorities });
+      const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
+      return { ok: true, value: { ...listed.value, digest, configuration, signatures } };
     });
-    if (!pulled.ok) {
-      const reason = `${reference.registry}/${reference.path}: ${pulled.reason}`;
-      // What a registry does not have is a wrong name; everything else may be otherwise in a minute.
-      return { ok: false, code: pulled.code === 'notFound' ? 'unreadable' : 'unreachable', reason };
-    }
-    const { digest, config, configDigest } = pulled.value;
-    const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
-    return { ok: true, value: { digest, ...UNLISTED, configuration } };
   } finally {
     client.close();
+  }
+}
+
+async function inTemporaryDirectory<T>(purpose: string, use: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), `plimsoll-${purpose}-`));
+  try {
+    return await use(directory);
+  } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function examineFiles(
+type Listed =
+  | { readonly ok: true; readonly value: Pick<Examination, 'inventory' | 'scannedAt'> }
+  | Extract<Examined, { ok: false }>;
+
+/** Lists the packages; `imageId` is the image whose configuration was read, which must be the one that is listed. */
+async function listPackages(
   source: ImageSource,
-  configuration: Observed<ConfigurationEvidence>,
   { worker, signal, now, onProgress }: ExaminationOptions,
-): Promise<Examined> {
+  imageId?: string,
+): Promise<Listed> {
   const outcome = await runInventory({
     source,
     worker,
     signal,
-    onProgress: (progress) => onProgress?.({ kind: 'inventory', ...progress }),
+    onProgress: (progress) => onProgress?.({ kind: 'inventory', progress }),
   });
   if (!outcome.ok && outcome.code === 'unreadable') return { ok: false, code: 'unreadable', reason: outcome.reason };
   // An image that takes too long or too much memory exists: what it contains is not known.
-  const inventory = outcome.ok ? seen(outcome.inventory, source.kind) : unreadable(source.kind, outcome.reason);
-  const scannedAt = outcome.ok ? seen(now, source.kind) : unreadable(source.kind, outcome.reason);
-  return { ok: true, value: { digest: undefined, inventory, scannedAt, configuration } };
+  if (!outcome.ok) {
+    const unknown = unreadable(source.kind, outcome.reason);
+    return { ok: true, value: { inventory: unknown, scannedAt: unknown } };
+  }
+  if (imageId !== undefined && outcome.imageId !== imageId) {
+    const reason = 'its packages and its configuration are not of the same image';
+    return { ok: false, code: 'unreadable', reason };
+  }
+  return { ok: true, value: { inventory: seen(outcome.inventory, source.kind), scannedAt: seen(now, source.kind) } };
 }
