@@ -122,11 +122,21 @@ function severityOf(severity: VulnerabilitySeverity): Severity {
   return severity === 'unknown' ? 'medium' : severity === 'negligible' ? 'info' : severity;
 }
 
+function isUnrated({ kind, vulnerability }: Reason): boolean {
+  return kind === 'unknown' && vulnerability?.severity === 'unknown';
+}
+
 function notes({ decision, known }: GateReport): readonly string[] {
   const by = (kind: 'vex' | 'waiver'): number =>
     decision.suppressed.filter(({ suppressed }) => suppressed?.by === kind).length;
   const [vex, waivers] = [by('vex'), by('waiver')];
+  const unrated = decision.reasons.filter(isUnrated).length;
   return [
+    ...(unrated > 0
+      ? [
+          `${counted(unrated, 'vulnerability', 'vulnerabilities')} without a severity: unknownSeverity decides how they count`,
+        ]
+      : []),
     ...(known.length > 0 ? [`${counted(known.length, 'violation')} of the baseline not counted`] : []),
     ...(vex > 0 ? [`${counted(vex, 'vulnerability', 'vulnerabilities')} suppressed by VEX statements`] : []),
     ...(waivers > 0 ? [`${counted(waivers, 'vulnerability', 'vulnerabilities')} suppressed by waivers`] : []),

@@ -35,7 +35,12 @@ export function targetOf(args: Arguments, workingDirectory: string): GateTarget 
   if (operand === undefined) return { ok: false, problem: 'gate needs an image', hint: 'see: plimsoll gate --help' };
   const path = resolve(workingDirectory, operand);
   if (/^\.{0,2}\//.test(operand) || (FILE_SUFFIX.test(operand) && existsSync(path))) {
-    return { ok: true, target: { kind: 'archive', path }, reference: name, text: operand };
+    return {
+      ok: true,
+      target: { kind: operand.endsWith('.json') ? 'sbom' : 'archive', path },
+      reference: name,
+      text: operand,
+    };
   }
   if (name !== undefined)
     return { ok: false, problem: '--name is for archives, SBOMs and root file systems: a reference names itself' };

@@ -19,8 +19,7 @@ export interface Annotations {
 
 /** Annotations, or the file that is wrong. */
 export type LoadedAnnotations =
-  | { readonly ok: true; readonly value: Annotations }
-  | { readonly ok: false; readonly problem: string };
+  { readonly ok: true; readonly value: Annotations } | { readonly ok: false; readonly problem: string };
 
 const MAX_VEX_BYTES = 64 * 1024 * 1024;
 const MAX_WAIVER_BYTES = 256 * 1024;

@@ -15,6 +15,8 @@ import { createRegistryClient } from '../registry/registry-client.ts';
 import type { RegistryOptions } from '../registry/registry-session.ts';
 import { readArchiveMetadata } from './archive-metadata.ts';
 import { readImageConfiguration } from './image-configuration.ts';
+import { MAX_SBOM_BYTES, readSbom } from '../sbom/read-sbom.ts';
+import { readBoundedFile } from './bounded-text.ts';
 import { pullImage } from './pull-image.ts';
 import { lookUpSignatures } from './signature-evidence.ts';
 
@@ -24,6 +26,8 @@ export type ImageTarget =
   | { readonly kind: 'rootfs'; readonly path: string }
   /** An archive of `docker save` or an OCI image layout, as a tar or a directory. */
   | { readonly kind: 'archive'; readonly path: string }
+  /** An SBOM in JSON: CycloneDX or SPDX. What it says is what its author claims. */
+  | { readonly kind: 'sbom'; readonly path: string }
   /** An image in a registry. */
   | { readonly kind: 'reference'; readonly reference: ImageReference };
 
@@ -77,6 +81,8 @@ export async function examineImage(target: ImageTarget, options: ExaminationOpti
     }
     case 'archive':
       return examineArchive(target.path, options);
+    case 'sbom':
+      return examineSbom(target.path);
     case 'reference':
       return examineReference(target.reference, options);
   }
@@ -92,6 +98,25 @@ async function examineArchive(path: string, options: ExaminationOptions): Promis
   if (!listed.ok) return listed;
   const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
   return { ok: true, value: { ...listed.value, digest, configuration, signatures: NO_REGISTRY } };
+}
+
+async function examineSbom(path: string): Promise<Examined> {
+  const file = await readBoundedFile(path, MAX_SBOM_BYTES);
+  if (!file.ok) return { ok: false, code: 'unreadable', reason: `${path} ${file.reason}` };
+  const read = readSbom(file.bytes);
+  if (!read.ok) return { ok: false, code: 'unreadable', reason: `${path} is no SBOM: ${read.problem}` };
+  const { inventory, origin } = read;
+  const scannedAt: Observed<number> =
+    origin.createdAt === undefined
+      ? unreadable('sbom', 'the SBOM does not say when it was made')
+      : seen(origin.createdAt, 'sbom');
+  const value = {
+    inventory: seen(inventory, 'sbom'),
+    scannedAt,
+    configuration: absent('sbom'),
+    signatures: NO_REGISTRY,
+  };
+  return { ok: true, value: { ...value, digest: undefined } };
 }
 
 async function examineReference(reference: ImageReference, options: ExaminationOptions): Promise<Examined> {
