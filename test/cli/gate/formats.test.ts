@@ -3,56 +3,13 @@ import t from 'tap';
 import { codeQualityDocument } from '../../../cli/gate/code-quality.ts';
 import { junitDocument } from '../../../cli/gate/junit.ts';
 import { reportDocument, reportItems } from '../../../cli/gate/report.ts';
-import type { GateReport } from '../../../cli/gate/report.ts';
 import { sarifDocument, uriOf } from '../../../cli/gate/sarif.ts';
 import { reportLines } from '../../../cli/gate/table.ts';
 import { createPaint } from '../../../cli/render/paint.ts';
 import { displayWidth } from '../../../cli/render/width.ts';
-import { applyingPolicies, decide } from '../../../policy/decide.ts';
-import { seen } from '../../../posture/observed.ts';
-import { DIGEST, evidence, log4j, matchOf, NOW, policy } from '../../fixture/image-evidence.ts';
-
-/** Names as a hostile image may choose them. */
-const HOSTILE = '\u001b[2J\u202e]]>&<"\'\u0000\ud800\nx';
-
-function reportOf(reference: string | undefined = 'registry.example.com/shop/db:1'): GateReport {
-  const policies = [
-    policy([
-      { type: 'vulnerability', severity: 'high' },
-      { type: 'package', forbid: [{ name: '*' }], mode: 'warn', message: HOSTILE },
-      { type: 'age', maxAge: '1d', mode: 'observe' },
-      { type: 'signature', authorities: [{ name: 'release', key: { pem: 'x' } }] },
-      { type: 'scan', maxAge: '1d' },
-    ]),
-  ];
-  const subject = { reference, digest: DIGEST, namespace: undefined };
-  const hostile = { ...log4j, name: HOSTILE, version: HOSTILE, path: `/app/${HOSTILE}/../..` };
-  const given = evidence({
-    inventory: seen({ packages: [hostile], gaps: [{ path: HOSTILE, reason: HOSTILE }] }, 'archive'),
-    vulnerabilities: seen(
-      {
-        matches: [
-          matchOf({ cvss: { version: '3.1', vector: 'CVSS:3.1/AV:N', score: 7.5 } }),
-          matchOf({ id: 'CVE-2026-2', severity: 'critical', summary: HOSTILE }, { package: hostile }),
-          matchOf({ id: 'CVE-2026-3' }, { suppressed: { by: 'waiver', reason: HOSTILE, source: 'w.yaml' } }),
-        ],
-        unjudged: [],
-      },
-      'vulndb',
-    ),
-  });
-  const decision = decide(subject, given, policies, NOW);
-  return {
-    subject,
-    target: `image${HOSTILE}.tar`,
-    decision,
-    known: decision.reasons.slice(0, 1),
-    evidence: given,
-    policies: applyingPolicies(subject, policies),
-    decidedAt: NOW,
-    version: '1.2.3',
-  };
-}
+import { decide } from '../../../policy/decide.ts';
+import { HOSTILE, reportOf } from '../../fixture/gate-report.ts';
+import { NOW } from '../../fixture/image-evidence.ts';
 
 /** Raw controls, bidirectional controls and lone surrogates; line feeds are between lines. */
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
