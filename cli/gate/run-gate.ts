@@ -206,6 +206,7 @@ function evidenceOf(examination: Examination, { file, now, annotations, referenc
   const looked = lookUpVulnerabilities({
     inventory,
     file,
+    maxAgeMs: Number.POSITIVE_INFINITY,
     now,
     architecture: architecture.state === 'seen' ? architecture.value : undefined,
   });
