@@ -49,7 +49,6 @@ export const gate = defineCommand({
       completes: 'file',
       summary: 'vulnerabilities that are accepted until a day',
     },
-    { name: 'vulndb', value: 'FILE', completes: 'file', summary: 'vulnerability database' },
     { name: 'max-db-age', value: 'DURATION', summary: 'oldest database that is believed, such as 48h' },
     { name: 'rootfs', value: 'DIR', completes: 'directory', summary: 'judge a root file system' },
     { name: 'name', value: 'REFERENCE', summary: 'reference under which an archive will be deployed' },
@@ -76,7 +75,7 @@ export const gate = defineCommand({
     outputOption('table', 'json', 'ndjson', 'sarif', 'junit', 'gitlab', 'jsonpath='),
     QUIET_OPTION,
   ],
-  settings: ['client'],
+  settings: ['image'],
   examples: [
     {
       line: 'plimsoll gate registry.example.com/shop/db:16 --policy policy.yaml',

@@ -36,7 +36,7 @@ export const policy = defineCommand({
     { name: 'namespace', value: 'NAME', summary: 'with explain: namespace that the image is to run in' },
     outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'jsonpath='),
   ],
-  settings: ['client'],
+  settings: ['image'],
   examples: [
     { line: 'plimsoll policy check policies/*.yaml', meaning: 'for a pipeline: exit status 1 if one is wrong' },
     { line: 'plimsoll policy test policies/test.yaml', meaning: 'whether the policies decide as expected' },

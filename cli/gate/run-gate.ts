@@ -15,6 +15,7 @@ import type { ImageEvidence } from '../../policy/evidence.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { parseReference } from '../../policy/reference.ts';
 import { mapObserved } from '../../posture/observed.ts';
+import type { Settings } from '../../service/config/settings.ts';
 import { EXIT_FAILURE, EXIT_ISSUES, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
 import { printError } from '../print-error.ts';
@@ -135,7 +136,7 @@ async function judge(
   chosen: Extract<GateTarget, { ok: true }>,
   prepared: Policies & Prepared,
 ): Promise<number> {
-  const { args, clock, workingDirectory } = context;
+  const { args, clock, settings } = context;
   const { files, shortcut, baseline, annotations } = prepared;
   const now = clock.now();
   const examined = await examine(context, chosen, prepared, now);
@@ -145,9 +146,7 @@ async function judge(
   }
   const { digest } = examined.value;
   const subject: ImageSubject = { reference: chosen.reference, digest, namespace: args.value('namespace') };
-  const vulndb = args.value('vulndb');
-  const file = vulndb === undefined ? undefined : resolve(workingDirectory, vulndb);
-  const { evidence, notes } = evidenceOf(examined.value, { file, now, annotations, reference: chosen.reference });
+  const { evidence, notes } = evidenceOf(examined.value, { settings, now, annotations, reference: chosen.reference });
   for (const note of notes) await printError(context, `warning: ${note}`);
   const report = {
     ...applyBaseline(decideBy(subject, evidence, prepared, now), baseline),
@@ -188,8 +187,7 @@ async function examine(
 }
 
 interface LookedUp {
-  /** The vulnerability database. */
-  readonly file: string | undefined;
+  readonly settings: Pick<Settings, 'vulndb' | 'vulndbMaxAge'>;
   readonly now: number;
   readonly annotations: Annotations;
   readonly reference: string | undefined;
@@ -200,13 +198,13 @@ interface Evidence {
   readonly notes: readonly string[];
 }
 
-function evidenceOf(examination: Examination, { file, now, annotations, reference }: LookedUp): Evidence {
+function evidenceOf(examination: Examination, { settings, now, annotations, reference }: LookedUp): Evidence {
   const { inventory, configuration, scannedAt, signatures, digest } = examination;
   const architecture = configuration.state === 'seen' ? configuration.value.architecture : configuration;
   const looked = lookUpVulnerabilities({
     inventory,
-    file,
-    maxAgeMs: Number.POSITIVE_INFINITY,
+    file: settings.vulndb,
+    maxAgeMs: settings.vulndbMaxAge,
     now,
     architecture: architecture.state === 'seen' ? architecture.value : undefined,
   });
