@@ -9,7 +9,7 @@ import type { Authority } from '../../policy/rule/signature.ts';
 import type { Inventory } from '../../vulnerability/package.ts';
 import type { ImageSource } from '../inventory/image-source.ts';
 import { runInventory } from '../inventory/run-inventory.ts';
-import type { RunProgress } from '../inventory/worker-protocol.ts';
+import type { InventoryProgress } from '../inventory/inventory.ts';
 import type { Platform } from '../registry/manifest.ts';
 import { createRegistryClient } from '../registry/registry-client.ts';
 import type { RegistryOptions } from '../registry/registry-session.ts';
@@ -47,7 +47,7 @@ export interface ExaminationOptions {
 /** How far it is. */
 export type ExaminationProgress =
   | { readonly kind: 'pull'; readonly bytes: number; readonly ofBytes: number }
-  | { readonly kind: 'inventory'; readonly progress: RunProgress };
+  | { readonly kind: 'inventory'; readonly progress: InventoryProgress };
 
 /** What an image is and contains. */
 export interface Examination {
@@ -88,16 +88,15 @@ export async function examineImage(target: ImageTarget, options: ExaminationOpti
   }
 }
 
+const NOT_LISTED = unreadable('layers', 'the packages of layers cannot be listed by this version');
+const UNLISTED = { inventory: NOT_LISTED, scannedAt: NOT_LISTED };
+
 async function examineArchive(path: string, options: ExaminationOptions): Promise<Examined> {
   const metadata = await readArchiveMetadata(path, options.signal);
   if (!metadata.ok) return { ok: false, code: 'unreadable', reason: `${path} ${metadata.reason}` };
   const { digest, config, configDigest } = metadata.value;
-  const listed = await inTemporaryDirectory('scan', (temporaryDirectory) =>
-    listPackages({ kind: 'archive', path, temporaryDirectory }, options, configDigest),
-  );
-  if (!listed.ok) return listed;
   const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
-  return { ok: true, value: { ...listed.value, digest, configuration, signatures: NO_REGISTRY } };
+  return { ok: true, value: { ...UNLISTED, digest, configuration, signatures: NO_REGISTRY } };
 }
 
 async function examineSbom(path: string): Promise<Examined> {
@@ -139,12 +138,9 @@ async function examineReference(reference: ImageReference, options: ExaminationO
         return { ok: false, code: pulled.code === 'notFound' ? 'unreadable' : 'unreachable', reason };
       }
       const { digest, config, configDigest } = pulled.value;
-      const source = { kind: 'archive', path: directory, temporaryDirectory: directory } as const;
-      const listed = await listPackages(source, options, configDigest);
-      if (!listed.ok) return listed;
       const signatures = await lookUpSignatures({ client, path: reference.path, digest, authorities });
       const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
-      return { ok: true, value: { ...listed.value, digest, configuration, signatures } };
+      return { ok: true, value: { ...UNLISTED, digest, configuration, signatures } };
     });
   } finally {
     client.close();
@@ -164,11 +160,10 @@ type Listed =
   | { readonly ok: true; readonly value: Pick<Examination, 'inventory' | 'scannedAt'> }
   | Extract<Examined, { ok: false }>;
 
-/** Lists the packages; `imageId` is the image whose configuration was read, which must be the one that is listed. */
+/** Lists the packages. */
 async function listPackages(
   source: ImageSource,
   { worker, signal, now, onProgress }: ExaminationOptions,
-  imageId?: string,
 ): Promise<Listed> {
   const outcome = await runInventory({
     source,
@@ -181,10 +176,6 @@ async function listPackages(
   if (!outcome.ok) {
     const unknown = unreadable(source.kind, outcome.reason);
     return { ok: true, value: { inventory: unknown, scannedAt: unknown } };
-  }
-  if (imageId !== undefined && outcome.imageId !== imageId) {
-    const reason = 'its packages and its configuration are not of the same image';
-    return { ok: false, code: 'unreadable', reason };
   }
   return { ok: true, value: { inventory: seen(outcome.inventory, source.kind), scannedAt: seen(now, source.kind) } };
 }
