@@ -72,7 +72,7 @@ export const gate = defineCommand({
       meaning: 'without a policy file',
     },
     {
-      line: 'plimsoll gate ./image.tar --policy policy.yaml -o sarif --output-file gate.sarif',
+      line: 'plimsoll gate ./app.tar --policy policy.yaml -o sarif --output-file gate.sarif',
       meaning: 'for GitHub code scanning',
     },
   ],
