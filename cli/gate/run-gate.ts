@@ -200,7 +200,7 @@ function decideBy(
 
 function describeProgress(progress: ExaminationProgress): string {
   if (progress.kind === 'pull') return `pulling: ${megabytes(progress.bytes)} of ${megabytes(progress.ofBytes)} MB`;
-  const { files, packages } = progress.progress;
+  const { files, packages } = progress;
   return `listing packages: ${String(files)} files, ${String(packages)} packages`;
 }
 

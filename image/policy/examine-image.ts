@@ -47,7 +47,7 @@ export interface ExaminationOptions {
 /** How far it is. */
 export type ExaminationProgress =
   | { readonly kind: 'pull'; readonly bytes: number; readonly ofBytes: number }
-  | { readonly kind: 'inventory'; readonly progress: InventoryProgress };
+  | ({ readonly kind: 'inventory' } & InventoryProgress);
 
 /** What an image is and contains. */
 export interface Examination {
@@ -169,7 +169,7 @@ async function listPackages(
     source,
     worker,
     signal,
-    onProgress: (progress) => onProgress?.({ kind: 'inventory', progress }),
+    onProgress: (progress) => onProgress?.({ kind: 'inventory', ...progress }),
   });
   if (!outcome.ok && outcome.code === 'unreadable') return { ok: false, code: 'unreadable', reason: outcome.reason };
   // An image that takes too long or too much memory exists: what it contains is not known.
