@@ -106,6 +106,10 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       const { facts, findings, durationMs } = await scanOnce({ access: opened.access, checks: CHECKS });
       return { ok: true, facts, findings: [...findings.values()], durationMs };
     },
+    scanImage: async (request) => {
+      const { scanImage } = await import('./agent/image/scan-image.ts');
+      return scanImage(request, inventoryWorkerUrl());
+    },
     record: async ({ settings, directory, signal }) => {
       const [{ createRecorder }, { observeAll }] = await Promise.all([
         import('./agent/record/recorder.ts'),

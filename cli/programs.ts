@@ -1,5 +1,6 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import type { Facts } from '../posture/fact/facts.ts';
+import type { ImageScanOutcome, ImageScanProgress, ImageTarget } from '../image/inventory/image-scan.ts';
 import type { Finding } from '../posture/finding.ts';
 import type { DiagnosticReport } from '../service/diagnostic.ts';
 import type { Settings } from '../service/config/settings.ts';
@@ -13,6 +14,8 @@ import type { PortHolders } from '../service/port-holder.ts';
 export interface Programs {
   /** Reads and judges this node, or a recorded one, once. */
   readonly scan: (request: ScanRequest) => Promise<ScanOutcome>;
+  /** Lists the packages of an image, a container, an archive or a directory. */
+  readonly scanImage: (request: ImageScanRequest) => Promise<ImageScanOutcome>;
   /** Records this node into a directory. */
   readonly record: (request: RecordRequest) => Promise<RecordOutcome>;
   /** Runs the agent until `signal` aborts. Rejects with what stopped it from starting. */
@@ -49,6 +52,16 @@ export type ScanOutcome =
       readonly durationMs: number;
     }
   | { readonly ok: false; readonly problem: string; readonly hint?: string };
+
+/** Whose packages to list. */
+export interface ImageScanRequest {
+  readonly settings: Settings;
+  readonly target: ImageTarget;
+  /** What is not read within this time is a failure, or a gap of the inventory. */
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: ImageScanProgress) => void;
+}
 
 /** What to record, and where. */
 export interface RecordRequest {

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   findings: async () => (await import('./findings.ts')).findings,
   gate: async () => (await import('./gate.ts')).gate,
   help: async () => (await import('./help.ts')).help,
+  image: async () => (await import('./image.ts')).image,
   'join-token': async () => (await import('./join-token.ts')).joinToken,
   nodes: async () => (await import('./nodes.ts')).nodes,
   policy: async () => (await import('./policy.ts')).policy,

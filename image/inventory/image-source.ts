@@ -1,20 +1,44 @@
+import { openArchiveTree } from './archive/archive-tree.ts';
 import { openDirectoryTree } from './directory-tree.ts';
 import type { OpenFileTree } from './file-tree.ts';
 
 /** Where the files of an image are. Plain data: it is handed to the worker. */
 export type ImageSource =
   /** A root directory; `mounts` as in `DirectoryTreeOptions`. */
-  { readonly kind: 'directory'; readonly path: string; readonly mounts: 'volume' | 'gap' };
+  | { readonly kind: 'directory'; readonly path: string; readonly mounts: 'volume' | 'gap' }
+  /** A tar file or directory, as in `openArchiveTree`; `name` chooses one of several images. */
+  | {
+      readonly kind: 'archive';
+      readonly path: string;
+      readonly temporaryDirectory: string;
+      readonly name?: string;
+    };
 
 /** A tree, or why the source cannot be read at all. */
 export type OpenedSource =
-  { readonly ok: true; readonly tree: OpenFileTree } | { readonly ok: false; readonly reason: string };
+  | { readonly ok: true; readonly tree: OpenFileTree; readonly imageId?: string }
+  | { readonly ok: false; readonly reason: string };
+
+/** What opening reports and asks. */
+export interface OpeningCalls {
+  readonly isExpired: () => boolean;
+  readonly onLayer: (layers: number, ofLayers: number) => void;
+}
 
 /** Opens the files of an image. A source that cannot be read is a value; throws for bugs only. */
-export async function openImageSource(source: ImageSource): Promise<OpenedSource> {
+export async function openImageSource(source: ImageSource, calls: OpeningCalls): Promise<OpenedSource> {
   switch (source.kind) {
     case 'directory':
       return openDirectory(source);
+    case 'archive': {
+      const { path, temporaryDirectory, name } = source;
+      return openArchiveTree(path, {
+        temporaryDirectory,
+        ...(name !== undefined && { name }),
+        isExpired: calls.isExpired,
+        onProgress: calls.onLayer,
+      });
+    }
   }
 }
 

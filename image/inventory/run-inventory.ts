@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Inventory } from '../../vulnerability/package.ts';
 import type { ImageSource } from './image-source.ts';
-import type { InventoryProgress } from './inventory.ts';
-import type { InventoryReport, InventoryTask } from './worker-protocol.ts';
+import type { InventoryReport, InventoryTask, RunProgress } from './worker-protocol.ts';
 
 /** One inventory to take. */
 export interface InventoryRun {
@@ -12,7 +11,7 @@ export interface InventoryRun {
   readonly deadlineMs?: number;
   readonly maxHeapMb?: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: InventoryProgress) => void;
+  readonly onProgress?: (progress: RunProgress) => void;
 }
 
 /**
@@ -21,7 +20,8 @@ export interface InventoryRun {
  * by the signal.
  */
 export type InventoryOutcome =
-  | { readonly ok: true; readonly inventory: Inventory }
+  /** `imageId`: the id of the image of an archive, the SHA-256 of its configuration. */
+  | { readonly ok: true; readonly inventory: Inventory; readonly imageId?: string }
   | {
       readonly ok: false;
       readonly code: 'unreadable' | 'deadline' | 'memory' | 'crashed' | 'aborted';
@@ -65,8 +65,10 @@ export function runInventory(run: InventoryRun): Promise<InventoryOutcome> {
   signal?.addEventListener('abort', abort, { once: true });
   worker.on('message', (report: InventoryReport) => {
     if (report.kind === 'progress') run.onProgress?.(report.progress);
-    else if (report.kind === 'taken') finish({ ok: true, inventory: report.inventory });
-    else finish({ ok: false, code: 'unreadable', reason: report.reason });
+    else if (report.kind === 'taken') {
+      const { inventory, imageId } = report;
+      finish({ ok: true, inventory, ...(imageId !== undefined && { imageId }) });
+    } else finish({ ok: false, code: 'unreadable', reason: report.reason });
   });
   worker.on('messageerror', () => finish(crashed('its result cannot be read')));
   worker.on('error', (error: unknown) => {

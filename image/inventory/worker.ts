@@ -4,20 +4,27 @@ import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openImageSource } from './image-source.ts';
 import { takeInventory } from './inventory.ts';
-import type { InventoryReport, InventoryTask } from './worker-protocol.ts';
+import type { InventoryReport, InventoryTask, RunProgress } from './worker-protocol.ts';
 
 async function run({ source, softDeadlineMs }: InventoryTask): Promise<InventoryReport> {
   const end = performance.now() + softDeadlineMs;
-  const opened = await openImageSource(source);
+  const isExpired = (): boolean => performance.now() > end;
+  const report = (progress: RunProgress): void =>
+    parentPort?.postMessage({ kind: 'progress', progress } satisfies InventoryReport, []);
+  const opened = await openImageSource(source, {
+    isExpired,
+    onLayer: (layers, ofLayers) => report({ stage: 'layers', layers, ofLayers }),
+  });
   if (!opened.ok) return { kind: 'unreadable', reason: opened.reason };
+  const { tree, imageId } = opened;
   try {
-    const inventory = takeInventory(opened.tree, {
-      isExpired: () => performance.now() > end,
-      onProgress: (progress) => parentPort?.postMessage({ kind: 'progress', progress } satisfies InventoryReport, []),
+    const inventory = takeInventory(tree, {
+      isExpired,
+      onProgress: (progress) => report({ stage: 'files', ...progress }),
     });
-    return { kind: 'taken', inventory };
+    return { kind: 'taken', inventory, ...(imageId !== undefined && { imageId }) };
   } finally {
-    opened.tree.close();
+    tree.close();
   }
 }
 

@@ -40,6 +40,12 @@ export class ContentStore {
     return this.#written + this.#buffered;
   }
 
+  /** A path by which this process opens what is stored so far, until the store is closed. */
+  get path(): string {
+    this.#flush();
+    return `/proc/self/fd/${String(this.#descriptor)}`;
+  }
+
   /** Appends. Throws `FileTreeError` (`too-large`) where the store is full. */
   append(bytes: Uint8Array): void {
     if (this.length + bytes.length > this.#maxBytes)

@@ -37,8 +37,8 @@ void t.test('the deadline, the signal and the limit of memory end the thread', a
   const stopped = await runInventory(
     runOf(root, {
       signal: abort.signal,
-      onProgress: ({ files }) => {
-        progress.push(files);
+      onProgress: (how) => {
+        progress.push(how.stage === 'files' ? how.files : -1);
         abort.abort();
       },
     }),

@@ -1,0 +1,107 @@
+import { existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { safe } from '../../api/safe.ts';
+import type { ImageTarget } from '../../image/inventory/image-scan.ts';
+import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import type { Context } from '../context.ts';
+import { createProgressLine } from '../image/progress-line.ts';
+import { printInventory } from '../image/inventory-output.ts';
+import { printError } from '../print-error.ts';
+
+/** An inventory with gaps, where `--require-complete` asks for one without. */
+const EXIT_INCOMPLETE = 3;
+const DEFAULT_TIMEOUT_S = 600;
+
+export const image = defineCommand({
+  name: 'image',
+  summary: 'list the packages of an image, a container or a directory',
+  usage: ['image scan REF|ARCHIVE [options]', 'image scan --rootfs DIR [options]'],
+  description: [
+    'Lists the packages of an image: those of dpkg, apk and rpm, and those of npm, Python, Go, Rust, Ruby, Java, PHP and .NET that belong to no package of the distribution. It needs no collector, starts no process and writes nothing but a temporary file without a name.',
+    'ARCHIVE is a file that docker save or podman save wrote, or an OCI image layout, also compressed or as a directory. REF is an image of the local Docker or Podman, which is exported, or a running container, whose root is read in place. --rootfs reads a directory as the root of an image.',
+    'What could not be read is listed as a gap: packages may be missing there. An image is never taken as complete because something in it is unreadable.',
+  ],
+  operands: { min: 1, max: 2 },
+  options: [
+    {
+      name: 'rootfs',
+      value: 'DIR',
+      completes: 'directory',
+      summary: 'read this directory as the root of an image, in place of REF or ARCHIVE',
+    },
+    {
+      name: 'name',
+      value: 'NAME',
+      summary: 'the image of ARCHIVE that is meant, such as app:1.2, where it holds several',
+    },
+    {
+      name: 'timeout',
+      value: 'SECONDS',
+      summary: `give up after this time; default: ${String(DEFAULT_TIMEOUT_S)}`,
+    },
+    {
+      name: 'require-complete',
+      summary: `exit with status ${String(EXIT_INCOMPLETE)} if something could not be read`,
+    },
+    OUTPUT_OPTION,
+  ],
+  settings: ['scan'],
+  examples: [
+    { line: 'plimsoll image scan nginx:1.27', meaning: 'the packages of an image of the local engine' },
+    { line: 'docker save app:1 -o app.tar && plimsoll image scan app.tar', meaning: 'of an archive' },
+    { line: 'sudo plimsoll image scan --rootfs / -o json', meaning: 'of this machine, for a program' },
+  ],
+  run: async (context) => {
+    const { args, settings, programs, stderr } = context;
+    const target = targetOf(context);
+    if (!target.ok) return printError(context, target.problem, target.hint);
+    const timeoutS = Number(args.value('timeout') ?? DEFAULT_TIMEOUT_S);
+    if (!Number.isInteger(timeoutS) || timeoutS < 1 || timeoutS > 86_400)
+      return printError(context, '--timeout is a number of seconds from 1 to 86400');
+    const progress = createProgressLine(stderr);
+    const outcome = await programs.scanImage({
+      settings,
+      target: target.value,
+      deadlineMs: timeoutS * 1000,
+      signal: context.listenForShutdown(),
+      onProgress: progress.show,
+    });
+    await progress.clear();
+    if (!outcome.ok) {
+      await printError(context, `${safe(target.label)}: ${outcome.problem}`, outcome.hint);
+      return EXIT_FAILURE;
+    }
+    await printInventory(context, target.label, outcome);
+    return outcome.inventory.gaps.length > 0 && args.has('require-complete') ? EXIT_INCOMPLETE : EXIT_OK;
+  },
+});
+
+type Target =
+  | { readonly ok: true; readonly value: ImageTarget; readonly label: string }
+  | { readonly ok: false; readonly problem: string; readonly hint?: string };
+
+function targetOf({ args, workingDirectory }: Context): Target {
+  const [action, given, ...rest] = args.operands;
+  if (action !== 'scan')
+    return { ok: false, problem: `image has no action ${safe(action ?? '')}`, hint: 'see: plimsoll image --help' };
+  const rootfs = args.value('rootfs');
+  const name = args.value('name');
+  if (rest.length > 0 || (given === undefined) === (rootfs === undefined))
+    return { ok: false, problem: 'give one of REF, ARCHIVE and --rootfs DIR', hint: 'see: plimsoll image --help' };
+  if (rootfs !== undefined)
+    return { ok: true, value: { kind: 'directory', path: resolve(workingDirectory, rootfs) }, label: rootfs };
+  const label = given ?? '';
+  const path = resolve(workingDirectory, label);
+  if (isPath(label, path)) return { ok: true, value: { kind: 'archive', path, name }, label };
+  if (name !== undefined) return { ok: false, problem: '--name belongs to ARCHIVE', hint: 'see: plimsoll image --help' };
+  return { ok: true, value: { kind: 'engine', reference: label }, label };
+}
+
+/**
+ * Whether an operand is a path: it is written as one, or a file of this name exists. A directory has to be written as a
+ * path, since one is easily called as an image.
+ */
+function isPath(given: string, path: string): boolean {
+  if (/^(?:\/|\.{1,2}(?:\/|$))/.test(given) || /\.(?:tar|tgz|tar\.(?:gz|zst))$/.test(given)) return true;
+  return existsSync(path) && statSync(path).isFile();
+}
