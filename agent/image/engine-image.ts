@@ -92,7 +92,10 @@ export async function openEngineImage(request: EngineImageRequest): Promise<Engi
 }
 
 function endpointsOf({ dockerHost }: Settings): readonly string[] {
-  const named = dockerHost.split(',').map((each) => each.trim()).filter((each) => each !== '' && each !== 'off');
+  const named = dockerHost
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '' && each !== 'off');
   return named.length > 0 ? named : [DEFAULT_ENDPOINT, PODMAN_ENDPOINT];
 }
 
@@ -105,7 +108,10 @@ function ask<T>(modem: DockerModem, path: string, schema: Schema<T>): Promise<Re
   });
 }
 
-function ofContainer({ Image, State }: { Image: string; State: { Running: boolean; Pid: number } }, address: EngineAddress): EngineImage {
+function ofContainer(
+  { Image, State }: { Image: string; State: { Running: boolean; Pid: number } },
+  address: EngineAddress,
+): EngineImage {
   if (!State.Running || State.Pid === 0)
     return { ok: false, problem: 'the container does not run', hint: 'name its image instead' };
   // The process ids of an engine on another machine mean nothing here.
@@ -117,7 +123,8 @@ function ofContainer({ Image, State }: { Image: string; State: { Running: boolea
 
 async function exportImage(modem: DockerModem, imageId: string, request: EngineImageRequest): Promise<EngineImage> {
   const temporaryDirectory = tmpdir();
-  if (!/^(?:sha256:)?[0-9a-f]{64}$/.test(imageId)) return { ok: false, problem: 'the engine names the image by no digest' };
+  if (!/^(?:sha256:)?[0-9a-f]{64}$/.test(imageId))
+    return { ok: false, problem: 'the engine names the image by no digest' };
   const store = new ContentStore(temporaryDirectory, MAX_EXPORT_BYTES);
   try {
     const stream = await openExport(modem, imageId, request.signal);

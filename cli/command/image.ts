@@ -93,7 +93,8 @@ function targetOf({ args, workingDirectory }: Context): Target {
   const label = given ?? '';
   const path = resolve(workingDirectory, label);
   if (isPath(label, path)) return { ok: true, value: { kind: 'archive', path, name }, label };
-  if (name !== undefined) return { ok: false, problem: '--name belongs to ARCHIVE', hint: 'see: plimsoll image --help' };
+  if (name !== undefined)
+    return { ok: false, problem: '--name belongs to ARCHIVE', hint: 'see: plimsoll image --help' };
   return { ok: true, value: { kind: 'engine', reference: label }, label };
 }
 

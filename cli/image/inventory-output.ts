@@ -51,7 +51,8 @@ export async function printInventory(context: Context, label: string, scanned: S
 
 function headOf(label: string, { inventory, imageId, of, durationMs }: Scanned): string {
   const { distribution, packages } = inventory;
-  const system = distribution === undefined ? 'no distribution' : `${distribution.id} ${distribution.versionId ?? ''}`.trim();
+  const system =
+    distribution === undefined ? 'no distribution' : `${distribution.id} ${distribution.versionId ?? ''}`.trim();
   const id = imageId === undefined ? '' : ` (${safe(imageId.slice(0, 19))})`;
   return `${of} ${safe(label)}${id}: ${safe(system)}, ${String(packages.length)} packages, ${String(Math.round(durationMs))} ms`;
 }
