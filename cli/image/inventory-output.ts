@@ -1,5 +1,6 @@
 import { safe } from '../../api/safe.ts';
 import type { ImageScanOutcome } from '../../image/inventory/image-scan.ts';
+import { INVENTORY_VERSION } from '../../image/inventory/inventory-version.ts';
 import type { Inventory, Package } from '../../vulnerability/package.ts';
 import type { Context } from '../context.ts';
 import { isTable, printListing } from '../output/listing.ts';
@@ -25,6 +26,7 @@ export async function printInventory(context: Context, label: string, scanned: S
   if (isTable(context)) await context.stdout.write(`${headOf(label, scanned)}\n\n`);
   await printListing(context, {
     document: {
+      inventoryVersion: INVENTORY_VERSION,
       target: label,
       of,
       ...(imageId !== undefined && { imageId }),

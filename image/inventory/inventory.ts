@@ -6,12 +6,6 @@ import type { FileTree, TreeFile } from './file-tree.ts';
 import type { PackageDatabase } from './os/package-database.ts';
 import { DETECTORS, PACKAGE_DATABASES } from './registry.ts';
 
-/**
- * Version of what the inventory finds. It rises when a detector is added or finds more, so that inventories that were
- * taken before are taken again.
- */
-export const INVENTORY_VERSION = 1;
-
 /** Limits of one inventory. What is beyond them is a gap. */
 export interface InventoryLimits {
   readonly maxPackages: number;
