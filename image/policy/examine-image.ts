@@ -169,7 +169,9 @@ async function listPackages(
     source,
     worker,
     signal,
-    onProgress: (progress) => onProgress?.({ kind: 'inventory', ...progress }),
+    onProgress: (progress) => {
+      if (progress.stage === 'files') onProgress?.({ kind: 'inventory', ...progress });
+    },
   });
   if (!outcome.ok && outcome.code === 'unreadable') return { ok: false, code: 'unreadable', reason: outcome.reason };
   // An image that takes too long or too much memory exists: what it contains is not known.
