@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { ContentStore } from '../../image/inventory/archive/content-store.ts';
 import { FileTreeError } from '../../image/inventory/file-tree.ts';
+import { locateDockerLayers } from '../../image/inventory/docker-layers.ts';
 import type { ImageSource } from '../../image/inventory/image-source.ts';
 import { boolean, integer, list, object, string, withDefault } from '../../posture/schema.ts';
 import type { Schema } from '../../posture/schema.ts';
@@ -50,6 +51,7 @@ const IMAGE = object({
   Id: string('', 200),
   RootFS: object({ Layers: withDefault(list(string('', 200), '', 1_000), []) }),
 });
+const INFO = object({ Driver: withDefault(string('', 100), ''), DockerRootDir: withDefault(string('', 4096), '') });
 const CONTAINER = object({
   Image: string('', 200),
   State: object({ Running: boolean(), Pid: integer('', 0) }),
@@ -71,7 +73,7 @@ export async function openEngineImage(request: EngineImageRequest): Promise<Engi
     if (address === undefined) continue;
     const modem = createDockerModem(() => address, LIMITS);
     const image = await ask(modem, `/images/${reference}/json`, IMAGE);
-    if (image.ok) return exportImage(modem, image.value.Id, request);
+    if (image.ok) return (await inPlace(modem, address, image.value)) ?? exportImage(modem, image.value.Id, request);
     if (image.code === 'notFound') {
       const container = await ask(modem, `/containers/${reference}/json`, CONTAINER);
       if (container.ok) return ofContainer(container.value, address);
@@ -89,6 +91,24 @@ export async function openEngineImage(request: EngineImageRequest): Promise<Engi
     }
   }
   return failure;
+}
+
+/**
+ * The layers of an image in the data directory of a dockerd of this machine; undefined where they cannot be read there,
+ * as without the right to it, with another storage driver, or with the image store of containerd.
+ */
+async function inPlace(
+  modem: DockerModem,
+  address: EngineAddress,
+  { Id, RootFS }: { readonly Id: string; readonly RootFS: { readonly Layers: readonly string[] } },
+): Promise<EngineImage | undefined> {
+  if (address.kind !== 'unix') return undefined;
+  const info = await ask(modem, '/info', INFO);
+  if (!info.ok || info.value.Driver !== 'overlay2' || !info.value.DockerRootDir.startsWith('/')) return undefined;
+  const located = await locateDockerLayers(info.value.DockerRootDir, RootFS.Layers);
+  if (!located.ok || located.layers.length === 0) return undefined;
+  const source: ImageSource = { kind: 'layers', layers: located.layers };
+  return { ok: true, source, imageId: Id, of: 'image', close: () => undefined };
 }
 
 function endpointsOf({ dockerHost }: Settings): readonly string[] {

@@ -22,8 +22,11 @@ export class DirectoryPool {
   readonly #rootDescriptor: number;
   #file: { readonly owner: object; readonly descriptor: number; readonly size: number } | undefined;
 
+  readonly #maxOpen: number;
+
   /** Throws the error of open(2) where `path` is no directory or cannot be opened. */
-  constructor(path: string) {
+  constructor(path: string, maxOpen = MAX_OPEN) {
+    this.#maxOpen = maxOpen;
     this.#rootDescriptor = openSync(path, O_PATH | constants.O_DIRECTORY);
     this.root = new DirectoryHandle(this, undefined, '', fstatSync(this.#rootDescriptor).dev);
   }
@@ -44,7 +47,7 @@ export class DirectoryPool {
     const known = this.#open.get(handle);
     if (known !== undefined) return known;
     const descriptor = attempt('opened', () => openSync(`${this.pathOf(parent)}/${handle.name}`, DIRECTORY_FLAGS));
-    if (this.#open.size >= MAX_OPEN) {
+    if (this.#open.size >= this.#maxOpen) {
       for (const [oldest, old] of this.#open) {
         this.#open.delete(oldest);
         closeSync(old);

@@ -1,11 +1,16 @@
 import { openArchiveTree } from './archive/archive-tree.ts';
 import { openDirectoryTree } from './directory-tree.ts';
+import { FileTreeError } from './file-tree.ts';
 import type { OpenFileTree } from './file-tree.ts';
+import { openLayerTree } from './layer-tree.ts';
+import type { LayerDirectory } from './layer-tree.ts';
 
 /** Where the files of an image are. Plain data: it is handed to the worker. */
 export type ImageSource =
   /** A root directory; `mounts` as in `DirectoryTreeOptions`. */
   | { readonly kind: 'directory'; readonly path: string; readonly mounts: 'volume' | 'gap' }
+  /** The layers of an image in place, newest first. */
+  | { readonly kind: 'layers'; readonly layers: readonly LayerDirectory[] }
   /** A tar file or directory, as in `openArchiveTree`; `name` chooses one of several images. */
   | {
       readonly kind: 'archive';
@@ -29,7 +34,9 @@ export interface OpeningCalls {
 export async function openImageSource(source: ImageSource, calls: OpeningCalls): Promise<OpenedSource> {
   switch (source.kind) {
     case 'directory':
-      return openDirectory(source);
+      return open(() => openDirectoryTree(source.path, { mounts: source.mounts }));
+    case 'layers':
+      return open(() => openLayerTree(source.layers));
     case 'archive': {
       const { path, temporaryDirectory, name } = source;
       return openArchiveTree(path, {
@@ -42,10 +49,11 @@ export async function openImageSource(source: ImageSource, calls: OpeningCalls):
   }
 }
 
-function openDirectory({ path, mounts }: Extract<ImageSource, { kind: 'directory' }>): OpenedSource {
+function open(make: () => OpenFileTree): OpenedSource {
   try {
-    return { ok: true, tree: openDirectoryTree(path, { mounts }) };
+    return { ok: true, tree: make() };
   } catch (error) {
+    if (error instanceof FileTreeError) return { ok: false, reason: error.message };
     const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
     if (code === undefined) throw error;
     return { ok: false, reason: `the directory cannot be opened: ${code}` };
