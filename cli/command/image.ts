@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { safe } from '../../api/safe.ts';
 import type { ImageTarget } from '../../image/inventory/image-scan.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import type { Option } from '../command.ts';
 import type { Context } from '../context.ts';
 import { createProgressLine } from '../image/progress-line.ts';
 import { printInventory } from '../image/inventory-output.ts';
@@ -11,6 +12,13 @@ import { printError } from '../print-error.ts';
 /** An inventory with gaps, where `--require-complete` asks for one without. */
 const EXIT_INCOMPLETE = 3;
 const DEFAULT_TIMEOUT_S = 600;
+
+/** The formats of lists, and those of SBOMs. */
+const IMAGE_OUTPUT_OPTION: Option = Object.freeze({
+  ...OUTPUT_OPTION,
+  choices: [...(OUTPUT_OPTION.choices ?? []), 'cyclonedx', 'spdx'],
+  summary: `${OUTPUT_OPTION.summary}; cyclonedx: CycloneDX 1.6 in JSON; spdx: SPDX 2.3 in JSON`,
+});
 
 export const image = defineCommand({
   name: 'image',
@@ -43,12 +51,13 @@ export const image = defineCommand({
       name: 'require-complete',
       summary: `exit with status ${String(EXIT_INCOMPLETE)} if something could not be read`,
     },
-    OUTPUT_OPTION,
+    IMAGE_OUTPUT_OPTION,
   ],
   settings: ['scan'],
   examples: [
     { line: 'plimsoll image scan nginx:1.27', meaning: 'the packages of an image of the local engine' },
     { line: 'docker save app:1 -o app.tar && plimsoll image scan app.tar', meaning: 'of an archive' },
+    { line: 'plimsoll image scan app:1 -o cyclonedx > app.cdx.json', meaning: 'as an SBOM' },
     { line: 'sudo plimsoll image scan --rootfs / -o json', meaning: 'of this machine, for a program' },
   ],
   run: async (context) => {

@@ -23,6 +23,8 @@ const MAX_GAPS = 20;
 export async function printInventory(context: Context, label: string, scanned: Scanned): Promise<void> {
   const { inventory, imageId, of } = scanned;
   const { packages, gaps, distribution } = inventory;
+  const format = context.args.value('output');
+  if (format === 'cyclonedx' || format === 'spdx') return printSbom(context, format, { label, scanned });
   if (isTable(context)) await context.stdout.write(`${headOf(label, scanned)}\n\n`);
   await printListing(context, {
     document: {
@@ -49,6 +51,24 @@ export async function printInventory(context: Context, label: string, scanned: S
     empty: 'No packages.',
   });
   if (gaps.length > 0 && context.args.value('output') !== 'json') await context.stderr.write(gapText(gaps));
+}
+
+async function printSbom(
+  { stdout, clock, version }: Context,
+  format: 'cyclonedx' | 'spdx',
+  { label, scanned: { inventory, imageId } }: { readonly label: string; readonly scanned: Scanned },
+): Promise<void> {
+  const [{ writeCycloneDx }, { writeSpdx }] = await Promise.all([
+    import('../../image/sbom/write-cyclonedx.ts'),
+    import('../../image/sbom/write-spdx.ts'),
+  ]);
+  const document = {
+    subject: { name: label, ...(imageId !== undefined && { digest: imageId }) },
+    inventory,
+    createdAt: clock.now(),
+    toolVersion: version,
+  };
+  await stdout.write(format === 'spdx' ? writeSpdx(document) : writeCycloneDx(document));
 }
 
 function headOf(label: string, { inventory, imageId, of, durationMs }: Scanned): string {

@@ -5,6 +5,7 @@ import t from 'tap';
 import { dockerLayout, makeTar, writeArchive } from '../fixture/image-archive.ts';
 import type { TarSpec } from '../fixture/image-archive.ts';
 import { makeRoot } from '../fixture/image-root.ts';
+import { readSbom } from '../../image/sbom/read-sbom.ts';
 import { plimsoll } from './process.ts';
 
 const STATUS = 'Package: bash\nStatus: install ok installed\nVersion: 5.2-1\nArchitecture: amd64\n';
@@ -28,6 +29,20 @@ void t.test('a directory, as a table and for programs', async (t) => {
   });
   const lines = await plimsoll(['image', 'scan', '--rootfs', root, '-o', 'ndjson']);
   t.strictSame(JSON.parse(lines.stdout), BASH);
+});
+
+void t.test('as an SBOM, which is read back as the same packages', async (t) => {
+  const root = makeRoot(t, FILES);
+  for (const format of ['cyclonedx', 'spdx']) {
+    const done = await plimsoll(['image', 'scan', '--rootfs', root, '-o', format]);
+    t.equal(done.code, 0, done.stderr);
+    const read = readSbom(Buffer.from(done.stdout));
+    t.match(
+      read,
+      { ok: true, inventory: { packages: [{ type: 'deb', name: 'bash', version: '5.2-1' }], gaps: [] } },
+      format,
+    );
+  }
 });
 
 void t.test('gaps are reported, and are a status of their own where completeness is required', async (t) => {
