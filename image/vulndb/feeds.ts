@@ -3,7 +3,7 @@
  * FIRST's EPSS, CVSS scores, and the end of life of distributions. Untrusted, bounded, damaged rows are counted.
  */
 import { list, nullable, object, string } from '../../posture/schema.ts';
-import { rateCvss } from './cvss-rating.ts';
+import { rateCvss } from '../../vulnerability/cvss.ts';
 import type { CvssRating } from '../../vulnerability/vulnerability.ts';
 import { DAY_MS, encodeCve } from './layout.ts';
 

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { rateCvss } from './cvss-rating.ts';
+import { rateCvss } from '../../vulnerability/cvss.ts';
 import { parseAdvisory } from '../../vulnerability/advisory.ts';
 import type { Advisory, AdvisoryProblem } from '../../vulnerability/advisory.ts';
 import type { CvssRating } from '../../vulnerability/vulnerability.ts';
