@@ -200,8 +200,10 @@ function decideBy(
 
 function describeProgress(progress: ExaminationProgress): string {
   if (progress.kind === 'pull') return `pulling: ${megabytes(progress.bytes)} of ${megabytes(progress.ofBytes)} MB`;
-  const { files, packages } = progress;
-  return `listing packages: ${String(files)} files, ${String(packages)} packages`;
+  const run = progress.progress;
+  return run.stage === 'layers'
+    ? `reading layers: ${String(run.layers)} of ${String(run.ofLayers)}`
+    : `listing packages: ${String(run.files)} files, ${String(run.packages)} packages`;
 }
 
 function megabytes(bytes: number): string {

@@ -9,7 +9,7 @@ import type { Authority } from '../../policy/rule/signature.ts';
 import type { Inventory } from '../../vulnerability/package.ts';
 import type { ImageSource } from '../inventory/image-source.ts';
 import { runInventory } from '../inventory/run-inventory.ts';
-import type { InventoryProgress } from '../inventory/inventory.ts';
+import type { RunProgress } from '../inventory/worker-protocol.ts';
 import type { Platform } from '../registry/manifest.ts';
 import { createRegistryClient } from '../registry/registry-client.ts';
 import type { RegistryOptions } from '../registry/registry-session.ts';
@@ -47,7 +47,7 @@ export interface ExaminationOptions {
 /** How far it is. */
 export type ExaminationProgress =
   | { readonly kind: 'pull'; readonly bytes: number; readonly ofBytes: number }
-  | ({ readonly kind: 'inventory' } & InventoryProgress);
+  | { readonly kind: 'inventory'; readonly progress: RunProgress };
 
 /** What an image is and contains. */
 export interface Examination {
@@ -88,15 +88,16 @@ export async function examineImage(target: ImageTarget, options: ExaminationOpti
   }
 }
 
-const NOT_LISTED = unreadable('layers', 'the packages of layers cannot be listed by this version');
-const UNLISTED = { inventory: NOT_LISTED, scannedAt: NOT_LISTED };
-
 async function examineArchive(path: string, options: ExaminationOptions): Promise<Examined> {
   const metadata = await readArchiveMetadata(path, options.signal);
   if (!metadata.ok) return { ok: false, code: 'unreadable', reason: `${path} ${metadata.reason}` };
   const { digest, config, configDigest } = metadata.value;
+  const listed = await inTemporaryDirectory('scan', (temporaryDirectory) =>
+    listPackages({ kind: 'archive', path, temporaryDirectory }, options, configDigest),
+  );
+  if (!listed.ok) return listed;
   const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
-  return { ok: true, value: { ...UNLISTED, digest, configuration, signatures: NO_REGISTRY } };
+  return { ok: true, value: { ...listed.value, digest, configuration, signatures: NO_REGISTRY } };
 }
 
 async function examineSbom(path: string): Promise<Examined> {
@@ -138,9 +139,12 @@ async function examineReference(reference: ImageReference, options: ExaminationO
         return { ok: false, code: pulled.code === 'notFound' ? 'unreadable' : 'unreachable', reason };
       }
       const { digest, config, configDigest } = pulled.value;
+      const source = { kind: 'archive', path: directory, temporaryDirectory: directory } as const;
+      const listed = await listPackages(source, options, configDigest);
+      if (!listed.ok) return listed;
       const signatures = await lookUpSignatures({ client, path: reference.path, digest, authorities });
       const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
-      return { ok: true, value: { ...UNLISTED, digest, configuration, signatures } };
+      return { ok: true, value: { ...listed.value, digest, configuration, signatures } };
     });
   } finally {
     client.close();
@@ -160,24 +164,27 @@ type Listed =
   | { readonly ok: true; readonly value: Pick<Examination, 'inventory' | 'scannedAt'> }
   | Extract<Examined, { ok: false }>;
 
-/** Lists the packages. */
+/** Lists the packages; `imageId` is the image whose configuration was read, which must be the one that is listed. */
 async function listPackages(
   source: ImageSource,
   { worker, signal, now, onProgress }: ExaminationOptions,
+  imageId?: string,
 ): Promise<Listed> {
   const outcome = await runInventory({
     source,
     worker,
     signal,
-    onProgress: (progress) => {
-      if (progress.stage === 'files') onProgress?.({ kind: 'inventory', ...progress });
-    },
+    onProgress: (progress) => onProgress?.({ kind: 'inventory', progress }),
   });
   if (!outcome.ok && outcome.code === 'unreadable') return { ok: false, code: 'unreadable', reason: outcome.reason };
   // An image that takes too long or too much memory exists: what it contains is not known.
   if (!outcome.ok) {
     const unknown = unreadable(source.kind, outcome.reason);
     return { ok: true, value: { inventory: unknown, scannedAt: unknown } };
+  }
+  if (imageId !== undefined && outcome.imageId !== imageId) {
+    const reason = 'its packages and its configuration are not of the same image';
+    return { ok: false, code: 'unreadable', reason };
   }
   return { ok: true, value: { inventory: seen(outcome.inventory, source.kind), scannedAt: seen(now, source.kind) } };
 }
