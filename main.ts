@@ -128,7 +128,7 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
         import('./service/pino-log.ts'),
       ]);
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
-      return runAgent({ settings, version, clock, log, signal, onReady, queryWorker: queryWorkerUrl() });
+      return runAgent({ settings, version, clock, log, signal, onReady, ...workerUrls() });
     },
     join: async ({ settings, signal }) => {
       const [{ joinNode }, { createLogger }] = await Promise.all([
@@ -149,7 +149,8 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
         import('./service/pino-log.ts'),
       ]);
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
-      return runBrokerProgram({ settings, version, clock, log, signal, onReady: () => onReady({}) });
+      const { inventoryWorker } = workerUrls();
+      return runBrokerProgram({ settings, version, inventoryWorker, clock, log, signal, onReady: () => onReady({}) });
     },
     collector: async ({ settings, signal, onReady }) => {
       const [{ runCollector }, { createLogger }] = await Promise.all([
@@ -183,10 +184,14 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
   };
 }
 
-/** The bundler writes the worker beside the bundle; from source it is run where it stands. */
-function queryWorkerUrl(): URL {
-  const file = typeof __PLIMSOLL_VERSION__ === 'string' ? 'query-worker.js' : 'agent/query/worker.ts';
-  return new URL(file, import.meta.url);
+/** The bundler writes the workers beside the bundle; from source they are run where they stand. */
+function workerUrls(): { readonly queryWorker: URL; readonly inventoryWorker: URL } {
+  const isBundled = typeof __PLIMSOLL_VERSION__ === 'string';
+  const urlOf = (source: string, bundled: string): URL => new URL(isBundled ? bundled : source, import.meta.url);
+  return {
+    queryWorker: urlOf('agent/query/worker.ts', 'query-worker.js'),
+    inventoryWorker: urlOf('image/inventory/worker.ts', 'inventory-worker.js'),
+  };
 }
 
 /** As the worker of queries. */

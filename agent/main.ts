@@ -20,6 +20,7 @@ import { openSpool } from './transport/spool.ts';
 import { attestAtStart } from './enrollment/attest.ts';
 import { joinFleet } from './enrollment/join.ts';
 import { keepCertificateRenewed } from './enrollment/renew.ts';
+import type { ImageRecord } from './image/image-record.ts';
 import { keptNodeId } from './inventory/node-id.ts';
 import type { NodeObserver } from './node-observer.ts';
 import { ensureOwnCertificate, loadOwnCertificate } from './own-certificate.ts';
@@ -35,6 +36,8 @@ export interface AgentOptions {
   readonly version: string;
   /** Entry of the thread that evaluates queries: agent/query/worker.ts, or what it was bundled to. */
   readonly queryWorker: URL;
+  /** Entry of the thread that reads images: image/inventory/worker.ts, or what it was bundled to. */
+  readonly inventoryWorker: URL;
   readonly clock: Clock;
   readonly log: Logger;
   /** What the agent takes of the node. Default: what the kernel says of this process. */
@@ -142,6 +145,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     // The first round and the first transfer take more than all that follows.
     void reclaimMemory();
   });
+  let images: readonly ImageRecord[] = [];
   const subjects = openSubjectFile({ path: node.subjectFile, clock, log });
   const session = createSessionClient({
     target: settings.collector,
@@ -153,6 +157,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     spool,
     answerer,
     inventory: () => inventoryOf(facts()),
+    ...(settings.imageInventory === 'on' && { images: () => images }),
     usage: node.usage,
     agentVersion: options.version,
     nodeName: node.nodeName,
@@ -179,6 +184,10 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   const observation = observer.watch({
     onChange: (changed, change) => findings.update(named(changed), change),
     pace: budget.pace,
+    onImages: (current) => {
+      images = current;
+      session.imagesChanged();
+    },
   });
   const identityLost = new AbortController();
   const renewal = keepCertificateRenewed({
@@ -214,13 +223,15 @@ async function openObserver(options: AgentOptions, budget: BudgetWatch): Promise
     const prober = createProber({ nodeAddress: settings.nodeAddress });
     return createBrokerObserver({ path: settings.broker, nodeId, prober, agent: budget.fact, clock, log, signal });
   }
-  const [{ liveNodeSettings, openLiveNode }, { createLocalObserver }] = await Promise.all([
+  const [{ liveNodeSettings, openLiveNode }, { createLocalObserver }, { imageReaderOf }] = await Promise.all([
     import('./live-node.ts'),
     import('./local-observer.ts'),
+    import('./image/image-reader.ts'),
   ]);
   const node = liveNodeSettings(settings, version);
   const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent: budget.fact });
-  return createLocalObserver({ access, sweepIntervalMs: settings.sweepInterval, clock, log, signal });
+  const imageReader = imageReaderOf(settings, { host: access.host, worker: options.inventoryWorker });
+  return createLocalObserver({ access, imageReader, sweepIntervalMs: settings.sweepInterval, clock, log, signal });
 }
 
 function budgetOf({ settings, clock, log }: AgentOptions, usage: () => Usage): BudgetWatch {

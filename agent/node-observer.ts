@@ -5,6 +5,7 @@ import type { KernelFact } from '../posture/fact/kernel.ts';
 import type { NodeStatusFact } from '../posture/fact/node-status.ts';
 import type { ThrottleProfile } from './budget/throttle-profile.ts';
 import type { Usage } from './budget/usage.ts';
+import type { ImageListener } from './image/image-record.ts';
 import type { FactListener } from './watch/fact-model.ts';
 
 /**
@@ -33,6 +34,8 @@ export interface ObservationOptions {
   readonly onChange: FactListener;
   /** How fast to work; asked whenever there is something to do. */
   readonly pace: () => ThrottleProfile;
+  /** Called with all images in use whenever something about them changes. Absent: no inventories are taken. */
+  readonly onImages?: ImageListener;
 }
 
 /** A node that is being watched. */

@@ -6,6 +6,8 @@ import type { Logger } from '../../service/log.ts';
 import { scopedClock } from '../../service/scoped-clock.ts';
 import { createFactSender } from './fact-sender.ts';
 import type { BrokerFacts } from './fact-transfer.ts';
+import type { ImageRecord } from '../image/image-record.ts';
+import { createBrokerImageSender } from './image-transfer.ts';
 import { createLineChannel } from './line-channel.ts';
 import type { LineChannel } from './line-channel.ts';
 import { BROKER_PROTOCOL, MAX_REQUEST_BYTES, parseAgentMessage } from './message.ts';
@@ -18,6 +20,8 @@ export interface AgentConnectionOptions {
   readonly observer: NodeObserver;
   readonly prober: RemoteProber;
   readonly facts: () => BrokerFacts | undefined;
+  /** The images in use; the same list for as long as nothing changed. */
+  readonly images: () => readonly ImageRecord[];
   /** The agent has introduced itself. Called once for each connection. */
   readonly onHello: (nodeId: string) => void;
   readonly setPace: (step: number) => void;
@@ -27,7 +31,7 @@ export interface AgentConnectionOptions {
 
 /** The connection of an agent. */
 export interface AgentConnection {
-  /** The facts changed: the difference is sent. */
+  /** The facts or the images changed: the difference is sent. */
   readonly notify: () => void;
   /** Resolves when the connection is over. Does not reject. */
   readonly done: Promise<void>;
@@ -53,6 +57,7 @@ export function serveAgent(socket: Socket, options: AgentConnectionOptions): Age
   const stop = new AbortController();
   const channel = createLineChannel(socket, MAX_REQUEST_BYTES, clock);
   const sender = createFactSender(channel, options.facts);
+  const images = createBrokerImageSender(channel, options.images);
   let hasHello = false;
   const run = async (): Promise<void> => {
     const bucket = createTokenBucket(MESSAGES.burst, MESSAGES.perSecond, clock);
@@ -68,6 +73,7 @@ export function serveAgent(socket: Socket, options: AgentConnectionOptions): Age
         hasHello = true;
         await welcome(channel, options, message);
         sender.notify();
+        images.notify();
       } else if (message.kind === 'pace') options.setPace(message.step);
       else if (message.kind === 'probed') prober.answered(message);
       else requests.add(message);
@@ -91,7 +97,9 @@ export function serveAgent(socket: Socket, options: AgentConnectionOptions): Age
     .finally(end);
   return {
     notify: () => {
-      if (hasHello) sender.notify();
+      if (!hasHello) return;
+      sender.notify();
+      images.notify();
     },
     done,
     close: channel.close,

@@ -8,6 +8,8 @@ import type { Usage } from '../budget/usage.ts';
 import type { Prober } from '../probe/prober.ts';
 import { createFactAssembly } from './fact-transfer.ts';
 import type { BrokerFacts } from './fact-transfer.ts';
+import type { ImageRecord } from '../image/image-record.ts';
+import { createImageAssembly } from './image-transfer.ts';
 import { createLineChannel } from './line-channel.ts';
 import type { LineChannel } from './line-channel.ts';
 import { BROKER_PROTOCOL, MAX_RESPONSE_BYTES, parseBrokerMessage } from './message.ts';
@@ -21,6 +23,7 @@ export interface BrokerConnectionOptions {
   readonly clock: Clock;
   readonly onWelcome: (node: NodeFact, send: (message: AgentMessage) => void) => void;
   readonly onFacts: (facts: BrokerFacts) => void;
+  readonly onImages: (images: readonly ImageRecord[]) => void;
   readonly onUsage: (usage: Usage) => void;
   readonly onResponse: (
     message: Extract<BrokerMessage, { readonly kind: 'nodeStatus' | 'labels' | 'sysctls' }>,
@@ -76,6 +79,7 @@ async function connected(socket: Socket, clock: Clock): Promise<void> {
 
 function createHandler(channel: LineChannel, options: BrokerConnectionOptions): (message: BrokerMessage) => void {
   const assembly = createFactAssembly();
+  const images = createImageAssembly();
   const probe = createProbeHandler(channel, options.prober);
   const send = (message: AgentMessage): void => void channel.send(message);
   return (message) => {
@@ -87,6 +91,12 @@ function createHandler(channel: LineChannel, options: BrokerConnectionOptions): 
       case 'facts': {
         const facts = assembly.add(message);
         if (facts !== undefined) options.onFacts(facts);
+        return;
+      }
+      case 'image':
+      case 'imagesInUse': {
+        const inUse = images.add(message);
+        if (inUse !== undefined) options.onImages(inUse);
         return;
       }
       case 'usage':

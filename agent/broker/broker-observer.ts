@@ -12,6 +12,7 @@ import type { Usage } from '../budget/usage.ts';
 import type { NodeObserver, ObservationOptions } from '../node-observer.ts';
 import type { Prober } from '../probe/prober.ts';
 import { changeBetween, shareUnchanged } from '../watch/structural-sharing.ts';
+import type { ImageRecord } from '../image/image-record.ts';
 import { createBrokerRequests } from './broker-requests.ts';
 import { followBroker } from './broker-connection.ts';
 import type { BrokerConnectionOptions } from './broker-connection.ts';
@@ -47,6 +48,7 @@ export function createBrokerObserver(options: BrokerObserverOptions): NodeObserv
   let send: ((message: AgentMessage) => void) | undefined;
   let facts: Facts | undefined;
   let isReported = false;
+  let images: readonly ImageRecord[] = [];
   let watching: ObservationOptions | undefined;
 
   const publish = (next: Facts): void => {
@@ -67,6 +69,10 @@ export function createBrokerObserver(options: BrokerObserverOptions): NodeObserv
       sendPace();
     },
     onFacts: (read) => publish({ ...read, agent: agent() }),
+    onImages: (current) => {
+      images = current;
+      watching?.onImages?.(current);
+    },
     onUsage: usage.add,
     onResponse: requests.answered,
     onLost: (reason) => {
@@ -83,6 +89,7 @@ export function createBrokerObserver(options: BrokerObserverOptions): NodeObserv
     watch: (observation) => {
       watching = observation;
       if (facts !== undefined) publish(facts);
+      if (images.length > 0) observation.onImages?.(images);
       sendPace();
       return {
         facts: () => facts,
@@ -104,7 +111,10 @@ export function createBrokerObserver(options: BrokerObserverOptions): NodeObserv
 }
 
 /** What happens on the connections to the broker. */
-interface Connections extends Pick<BrokerConnectionOptions, 'onWelcome' | 'onFacts' | 'onUsage' | 'onResponse'> {
+interface Connections extends Pick<
+  BrokerConnectionOptions,
+  'onWelcome' | 'onFacts' | 'onImages' | 'onUsage' | 'onResponse'
+> {
   readonly onLost: (reason: string) => void;
 }
 

@@ -5,6 +5,7 @@ import type { NodeObserver, Observation } from '../node-observer.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { scopedClock } from '../../service/scoped-clock.ts';
+import type { ImageRecord } from '../image/image-record.ts';
 import { serveAgent } from './agent-connection.ts';
 import type { AgentConnection } from './agent-connection.ts';
 import { listenOnSocket } from './broker-socket.ts';
@@ -37,6 +38,7 @@ export async function runBroker(options: BrokerOptions): Promise<void> {
   const clock = scopedClock(options.clock);
   let observation: Observation | undefined;
   let connection: AgentConnection | undefined;
+  let images: readonly ImageRecord[] = [];
   let step = 0;
   const startReading = (nodeId: string): void => {
     options.offerNodeId(nodeId);
@@ -47,6 +49,10 @@ export async function runBroker(options: BrokerOptions): Promise<void> {
         if (change === undefined) clock.after(RECLAIM_AFTER_MS, () => void reclaimMemory());
       },
       pace: () => throttleProfileAt(step),
+      onImages: (current) => {
+        images = current;
+        connection?.notify();
+      },
     });
   };
   const onConnection = (socket: Socket): void => {
@@ -55,6 +61,7 @@ export async function runBroker(options: BrokerOptions): Promise<void> {
       observer,
       prober: options.prober,
       facts: () => observation?.facts(),
+      images: () => images,
       onHello: startReading,
       setPace: (next) => (step = next),
       clock,

@@ -3,6 +3,7 @@ import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
 import { liveNodeSettings, openLiveNode } from '../live-node.ts';
 import { createLocalObserver } from '../local-observer.ts';
+import { imageReaderOf } from '../image/image-reader.ts';
 import { runBroker } from './broker.ts';
 import { createRemoteProber } from './remote-prober.ts';
 
@@ -10,6 +11,8 @@ import { createRemoteProber } from './remote-prober.ts';
 export interface BrokerProgramOptions {
   readonly settings: Settings;
   readonly version: string;
+  /** Entry of the thread that reads images: image/inventory/worker.ts, or what it was bundled to. */
+  readonly inventoryWorker: URL;
   readonly clock: Clock;
   readonly log: Logger;
   /** Ends the broker. */
@@ -34,7 +37,14 @@ export async function runBrokerProgram(options: BrokerProgramOptions): Promise<v
   });
   await runBroker({
     socketPath: settings.socket,
-    observer: createLocalObserver({ access, sweepIntervalMs: settings.sweepInterval, clock, log, signal }),
+    observer: createLocalObserver({
+      access,
+      imageReader: imageReaderOf(settings, { host: access.host, worker: options.inventoryWorker }),
+      sweepIntervalMs: settings.sweepInterval,
+      clock,
+      log,
+      signal,
+    }),
     prober,
     offerNodeId: offered.resolve,
     clock,

@@ -4,6 +4,7 @@ import { probeSchema } from '../../posture/fact/listener.ts';
 import { nodeSchema } from '../../posture/fact/node.ts';
 import { nodeStatusSchema } from '../../posture/fact/node-status.ts';
 import * as s from '../../posture/schema.ts';
+import { INVENTORY_LIMITS } from '../../proto/inventory-codec.ts';
 import { CRITICAL_STEP } from '../budget/throttle-profile.ts';
 import { MAX_LABELLED_CONTAINERS } from '../inspector/container/labels.ts';
 
@@ -14,7 +15,7 @@ import { MAX_LABELLED_CONTAINERS } from '../inspector/container/labels.ts';
  */
 
 /** Both sides must speak this version: they are two processes of one installation. */
-export const BROKER_PROTOCOL = 1;
+export const BROKER_PROTOCOL = 2;
 
 /** Longest line that the broker accepts. The longest message of the agent, `probed`, has some 4 KiB. */
 export const MAX_REQUEST_BYTES = 64 * 1024;
@@ -22,6 +23,9 @@ export const MAX_REQUEST_BYTES = 64 * 1024;
 export const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 /** Sysctls that one request names. */
 export const MAX_SYSCTLS = 256;
+
+/** An inventory as base64. */
+const MAX_INVENTORY_TEXT = Math.ceil((INVENTORY_LIMITS.bytes * 4) / 3) + 4;
 
 const idSchema = s.integer('chosen by the sender, repeated in the response', 0);
 
@@ -54,6 +58,16 @@ const FROM_BROKER = Object.freeze({
     put: s.list(containerSchema, 'containers that are new or changed', 50_000),
     gone: s.list(s.string('', 128), 'ids of containers that are not listed any more', 50_000),
     last: s.boolean('the facts are complete, and hold together'),
+  }),
+  image: s.object({
+    imageId: s.string('', 256),
+    source: s.oneOf(['layers', 'container']),
+    problem: s.string('', 1024),
+    digest: s.string('SHA-256 of the inventory, hexadecimal; empty: there is none', 64),
+    content: s.string('the inventory (proto/inventory-codec.ts), base64', MAX_INVENTORY_TEXT),
+  }),
+  imagesInUse: s.object({
+    ids: s.list(s.string('', 256), 'images in use; records of others are dropped', 8192),
   }),
   usage: s.object({ rssBytes: s.integer('', 0), cpuMs: s.number() }),
   nodeStatus: s.object({ id: idSchema, status: nodeStatusSchema }),

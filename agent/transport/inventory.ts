@@ -13,6 +13,11 @@ const MAX_REFERENCES = 32;
 /** What the node is, for the collector. A list too long for one message is cut: it is for people, findings are not. */
 export function inventoryOf(facts: Facts): Inventory {
   const { node, kernel, docker } = facts;
+  const running = valueOr(facts.containers, []).filter(isRunning);
+  const containers = within(
+    MAX_CONTAINER_BYTES,
+    running.map(({ id, name, image, imageId, startedAt }) => ({ id, name, image, imageId, startedAt })),
+  );
   return {
     operatingSystem: node.operatingSystem,
     kernelRelease: node.kernelRelease,
@@ -21,18 +26,8 @@ export function inventoryOf(facts: Facts): Inventory {
     memoryBytes: node.memoryBytes,
     runtime: docker.api.state === 'seen' ? `docker ${docker.api.value.version}` : '',
     securityModules: valueOr(kernel.lsm, []).join(','),
-    containers: within(
-      MAX_CONTAINER_BYTES,
-      valueOr(facts.containers, [])
-        .filter(isRunning)
-        .map(({ id, name, image, imageId, startedAt }) => ({
-          id,
-          name,
-          image,
-          imageId,
-          startedAt,
-        })),
-    ),
+    containers,
+    containersOmitted: running.length - containers.length,
     images: within(
       MAX_IMAGE_BYTES,
       valueOr(facts.images, []).map(({ id, tags, digests }) => ({

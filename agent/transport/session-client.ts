@@ -27,6 +27,8 @@ export interface SessionClient {
    * there is a session. Never throws.
    */
   readonly publish: (findings: FindingSet, delta: Delta, observedAtMs: number) => void;
+  /** The images in use changed. */
+  readonly imagesChanged: () => void;
   /** Holds sessions, one after the other, until the signal aborts. To be called after the first `publish`. */
   readonly run: () => Promise<void>;
   readonly status: () => LinkStatus;
@@ -77,6 +79,7 @@ export function createSessionClient(options: SessionClientOptions): SessionClien
       publisher.publish(findings, delta, observedAtMs);
       session?.notify();
     },
+    imagesChanged: () => session?.notify(),
     run: async () => {
       for (let failures = 0; !signal.aborted; failures += 1) {
         const outcome = await attempt();

@@ -4,6 +4,9 @@ import type { Logger } from '../../service/log.ts';
 import { scopedClock } from '../../service/scoped-clock.ts';
 import type { Usage } from '../budget/usage.ts';
 import { startHeartbeat } from './heartbeat.ts';
+import type { ImageRecord } from '../image/image-record.ts';
+import { startImageSender } from './image-sender.ts';
+import type { ImageSender } from './image-sender.ts';
 import { startInventory } from './inventory-sender.ts';
 import type { DeltaPublisher } from './delta-publisher.ts';
 import { createQueryHandler } from './query-handler.ts';
@@ -21,6 +24,8 @@ export interface SessionOptions {
   readonly publisher: DeltaPublisher;
   readonly answerer: QueryAnswerer;
   readonly inventory: () => Inventory;
+  /** The images in use; the same list for as long as nothing changed. Default: no inventories are taken. */
+  readonly images?: () => readonly ImageRecord[];
   readonly usage: () => Usage;
   readonly agentVersion: string;
   readonly nodeName: string;
@@ -63,6 +68,8 @@ interface ActiveSession {
   readonly queries: QueryHandler;
   readonly beat: () => void;
   readonly inventoryChanged: () => void;
+  /** Undefined: one of both sides knows no inventories of images. */
+  readonly images: ImageSender | undefined;
 }
 
 const WELCOME_DEADLINE_MS = 10_000;
@@ -123,15 +130,17 @@ export function holdSession(stream: SessionStream, past: SessionPast, options: S
     notify: () => {
       notifier.notify();
       active?.inventoryChanged();
+      active?.images?.notify();
     },
     finish,
   };
 }
 
 function sayHello(stream: SessionStream, past: SessionPast, options: SessionOptions): void {
-  const { spool, agentVersion, nodeName, instance } = options;
+  const { spool, agentVersion, nodeName, instance, images } = options;
   const { epoch, acked: ackedSequence } = spool.status();
-  const hello = { agentVersion, nodeName, capabilities: ['query'], epoch, ackedSequence, instance };
+  const capabilities = ['query', ...(images === undefined ? [] : ['images'])];
+  const hello = { agentVersion, nodeName, capabilities, epoch, ackedSequence, instance };
   void stream.send({ hello: { ...hello, sentSequence: past.everSent } });
 }
 
@@ -165,7 +174,8 @@ interface ActiveSessionParts {
 }
 
 function activate(welcome: Welcome, { stream, sender, clock, options }: ActiveSessionParts): ActiveSession {
-  const { spool, publisher, answerer, inventory, usage, heartbeatIntervalMs, log } = options;
+  const { spool, publisher, answerer, inventory, images, usage, heartbeatIntervalMs, log } = options;
+  const takesImages = welcome.images === true && images !== undefined;
   const wanted = welcome.heartbeatIntervalMs || heartbeatIntervalMs;
   const intervalMs = Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, wanted));
   return {
@@ -173,6 +183,7 @@ function activate(welcome: Welcome, { stream, sender, clock, options }: ActiveSe
     queries: createQueryHandler({ answerer, send: stream.send, clock, log }),
     beat: startHeartbeat({ stream, spool, publisher, sender, clock, intervalMs, usage }),
     inventoryChanged: startInventory(stream, inventory, clock),
+    images: takesImages ? startImageSender(stream, images, clock) : undefined,
   };
 }
 
@@ -181,7 +192,8 @@ interface Reactions {
   readonly onCaughtUp: () => void;
 }
 
-function handle(message: CollectorMessage, { sender, queries, beat }: ActiveSession, reactions: Reactions): void {
+function handle(message: CollectorMessage, session: ActiveSession, reactions: Reactions): void {
+  const { sender, queries, images, beat } = session;
   if (message.ack) {
     const before = sender.status().caughtUp;
     sender.onAck(message.ack.sequence ?? 0);
@@ -189,7 +201,10 @@ function handle(message: CollectorMessage, { sender, queries, beat }: ActiveSess
     // At once, so that a difference shows now and not only with the next regular one.
     beat();
     reactions.onCaughtUp();
-  } else if (message.resync) sender.onResync(message.resync.reason ?? '');
+  } else if (message.resync) {
+    sender.onResync(message.resync.reason ?? '');
+    images?.sendAgain();
+  } else if (message.inventoryRequest) images?.onRequest(message.inventoryRequest);
   else if (message.query) queries.ask(message.query);
   else if (message.cancel) queries.cancel(message.cancel.queryId ?? '');
   else if (message.drain) reactions.drain(message.drain.spreadMs ?? 0, message.drain.reason ?? '');

@@ -85,6 +85,7 @@ export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
         ...common,
         settings: await settingsOf(directory, target),
         queryWorker: new URL('../../agent/query/worker.ts', import.meta.url),
+        inventoryWorker: new URL('../../image/inventory/worker.ts', import.meta.url),
         onReady: agent.resolve,
       }),
     );

@@ -46,6 +46,14 @@ export const NODE_SETTINGS = {
       'If a runtime that is named here does not answer, `scan` fails with exit status 2.',
     programs: NODE,
   },
+  'image-inventory': {
+    kind: word('on', 'off'),
+    default: 'on',
+    description:
+      'Whether the packages of the images of running containers are listed, each image once, for the collector. ' +
+      'The files of an image are read in a thread of low priority.',
+    programs: WATCHERS,
+  },
   'rootless-engines': {
     kind: word('ask', 'no'),
     default: 'ask',

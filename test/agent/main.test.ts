@@ -13,6 +13,7 @@ import { emptyMemory, startTinyCollector } from './transport/tiny-collector.ts';
 import { until } from './transport/link-node.ts';
 
 const QUERY_WORKER = new URL('../../agent/query/worker.ts', import.meta.url);
+const INVENTORY_WORKER = new URL('../../image/inventory/worker.ts', import.meta.url);
 const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 function start(settings: Settings, log = SILENT) {
@@ -22,6 +23,7 @@ function start(settings: Settings, log = SILENT) {
     settings,
     version: '0.0.0-test',
     queryWorker: QUERY_WORKER,
+    inventoryWorker: INVENTORY_WORKER,
     clock: systemClock(),
     log,
     signal: controller.signal,

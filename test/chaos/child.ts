@@ -33,7 +33,8 @@ async function main(program: 'agent' | 'collector', flags: string): Promise<void
       const { runAgent } = await import('../../agent/main.ts');
       const queryWorker = new URL('../../agent/query/worker.ts', import.meta.url);
       const onReady = (): void => say({ kind: 'ready', listenPort: 0, apiPort: 0 });
-      await runAgent({ ...common, queryWorker, onReady });
+      const inventoryWorker = new URL('../../image/inventory/worker.ts', import.meta.url);
+      await runAgent({ ...common, queryWorker, inventoryWorker, onReady });
     } else {
       const { runCollector } = await import('../../collector/main.ts');
       await runCollector({

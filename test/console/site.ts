@@ -42,6 +42,7 @@ export interface SiteScope {
 
 const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const QUERY_WORKER = new URL('../../agent/query/worker.ts', import.meta.url);
+const INVENTORY_WORKER = new URL('../../image/inventory/worker.ts', import.meta.url);
 const VERSION = '0.1.0';
 
 interface ProgramScope {
@@ -130,6 +131,7 @@ async function startAgent({ scope, clock }: ProgramScope, settings: Settings): P
     settings,
     version: VERSION,
     queryWorker: QUERY_WORKER,
+    inventoryWorker: INVENTORY_WORKER,
     clock,
     log: SILENT,
     signal: stop.signal,

@@ -1,0 +1,78 @@
+import { INVENTORY_LIMITS } from '../../proto/inventory-codec.ts';
+import type { ImageRecord } from '../image/image-record.ts';
+import type { LineChannel } from './line-channel.ts';
+import type { BrokerMessage } from './message.ts';
+
+/** A message that carries what is known of images. */
+export type ImageMessage = Extract<BrokerMessage, { readonly kind: 'image' | 'imagesInUse' }>;
+
+/** The messages that turn `sent` into `images`: each record that is another object, then the list of those in use. */
+export function* imageMessages(sent: readonly ImageRecord[], images: readonly ImageRecord[]): Generator<ImageMessage> {
+  const known = new Set(sent);
+  for (const record of images) {
+    if (known.has(record)) continue;
+    const { imageId, source, inventory, problem } = record;
+    const [digest, content] = [inventory?.digest ?? '', Buffer.from(inventory?.bytes ?? []).toString('base64')];
+    yield { kind: 'image', imageId, source, problem, digest, content };
+  }
+  yield { kind: 'imagesInUse', ids: images.map(({ imageId }) => imageId) };
+}
+
+/**
+ * Sends the difference to what was sent last, one message at a time. While the agent does not read, changes are joined.
+ */
+export function createBrokerImageSender(
+  channel: LineChannel,
+  images: () => readonly ImageRecord[],
+): { readonly notify: () => void } {
+  let sent: readonly ImageRecord[] = [];
+  let isSending = false;
+  const send = async (): Promise<void> => {
+    isSending = true;
+    for (let current = images(); current !== sent; current = images()) {
+      for (const message of imageMessages(sent, current)) await channel.send(message);
+      sent = current;
+    }
+    isSending = false;
+  };
+  return {
+    notify: () => {
+      if (!isSending) void send();
+    },
+  };
+}
+
+/** Puts the messages of one connection together. */
+export interface ImageAssembly {
+  /** Returns the images in use where the message completes them. Throws what is malformed. */
+  readonly add: (message: ImageMessage) => readonly ImageRecord[] | undefined;
+}
+
+/** Images whose records wait to be listed. */
+const MAX_RECORDS = 8192;
+
+/** An assembly for a new connection. */
+export function createImageAssembly(): ImageAssembly {
+  const records = new Map<string, ImageRecord>();
+  return {
+    add: (message) => {
+      if (message.kind === 'image') {
+        if (records.size >= MAX_RECORDS) throw new Error(`more than ${String(MAX_RECORDS)} images`);
+        records.set(message.imageId, toRecord(message));
+        return undefined;
+      }
+      const ids = new Set(message.ids);
+      for (const id of records.keys()) if (!ids.has(id)) records.delete(id);
+      return [...records.values()];
+    },
+  };
+}
+
+function toRecord(message: Extract<ImageMessage, { readonly kind: 'image' }>): ImageRecord {
+  const { imageId, source, problem, digest, content } = message;
+  if (digest === '') return { imageId, source, problem };
+  const bytes = Buffer.from(content, 'base64');
+  if (!/^[0-9a-f]{64}$/.test(digest) || bytes.length > INVENTORY_LIMITS.bytes)
+    throw new Error('an inventory that is malformed');
+  return { imageId, source, problem, inventory: { digest, bytes } };
+}

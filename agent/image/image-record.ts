@@ -1,0 +1,21 @@
+import type { EncodedInventory } from '../../proto/inventory-codec.ts';
+
+/**
+ * Where an inventory was read. `layers`: from files that no container has changed. `container`: from the root file system
+ * of a running container, which can show what it likes.
+ */
+export type InventorySource = 'layers' | 'container';
+
+/** What the agent knows about an image that a running container uses. */
+export interface ImageRecord {
+  /** `sha256:…` of its configuration. */
+  readonly imageId: string;
+  readonly source: InventorySource;
+  /** Absent: none was taken yet, or it could not be taken. */
+  readonly inventory?: EncodedInventory;
+  /** Why there is none; empty: it was not tried yet, or there is one. */
+  readonly problem: string;
+}
+
+/** Called with every image in use whenever something about them changes. Must not throw. */
+export type ImageListener = (images: readonly ImageRecord[]) => void;
