@@ -10,6 +10,7 @@ export const ISSUE_CODES = Object.freeze([
   'storeRestored',
   'tlsFilesMissing',
   'auditUnwritable',
+  'vulnerabilityDatabase',
   'apiCertificate',
   'identityProvider',
   'sinkPaused',

@@ -138,6 +138,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       images: {
         putClaims: healing((store) => store.images.putClaims),
         putInventory: healing((store) => store.images.putInventory),
+        newestDatabase: healing((store) => store.images.newestDatabase),
         unjudged: healing((store) => store.images.unjudged),
         putJudgements: healing((store) => store.images.putJudgements),
         recount: healing((store) => store.images.recount),

@@ -182,6 +182,8 @@ export interface ImageStore {
   ) => Promise<ClaimResult>;
   /** Stores an inventory that a claim names; does nothing where it is stored, or where no claim names it any more. */
   readonly putInventory: (digest: string, inventory: Inventory, content: Uint8Array, atMs: number) => Promise<void>;
+  /** The last in order of the databases that judged a package version; empty: none did. */
+  readonly newestDatabase: () => Promise<string>;
   /** Package versions that this database has not judged, at most `limit`. */
   readonly unjudged: (database: string, limit: number) => Promise<readonly PackageVersion[]>;
   /**

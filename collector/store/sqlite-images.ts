@@ -29,6 +29,7 @@ export function imageStore(
       guarded('store the images of a node', () => relaxed(db, () => claims.put(nodeId, list, terms))),
     putInventory: (digest, inventory, content, atMs) =>
       guarded('store an inventory', () => inventories.put(digest, inventory, content, atMs)),
+    newestDatabase: () => guarded('read package versions', vulnerabilities.newestDatabase),
     unjudged: (database, limit) => guarded('read package versions', () => vulnerabilities.unjudged(database, limit)),
     putJudgements: (database, judgements, terms) =>
       guarded('store vulnerabilities', () => transaction(db, () => vulnerabilities.put(database, judgements, terms))),

@@ -1,0 +1,120 @@
+import type { EventBus } from '../store/event-bus.ts';
+import type { ImageUseSummary, PackagePlace } from '../store/image-store.ts';
+import type { NodeRow, Store } from '../store/store.ts';
+
+/** A running container, as its node reported it last. */
+export interface ImageContainer {
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly id: string;
+  readonly name: string;
+  /** Reference that it was started from. */
+  readonly image: string;
+}
+
+/** Which containers run which image, in memory. */
+export interface RunningImages {
+  /** Ids of the images of all running containers. */
+  readonly imageIds: () => readonly string[];
+  /** Containers of an image, on all nodes or on one. */
+  readonly containersOf: (imageId: string, nodeId?: string) => readonly ImageContainer[];
+  /** How many there are, without a list of them. */
+  readonly count: (imageId: string, nodeId?: string) => number;
+  /** References that containers of the image were started from, at most 16. */
+  readonly namesOf: (imageId: string) => readonly string[];
+  /** Where package versions run, cut to what an event can hold. */
+  readonly describe: (places: readonly PackagePlace[]) => ImageUseSummary;
+  /** Counts up with each change. */
+  readonly generation: () => number;
+}
+
+const MAX_NAMES = 16;
+/** Images and containers that an event names. */
+const MAX_NAMED_IMAGES = 20;
+const MAX_NAMED_CONTAINERS = 50;
+
+/** Follows the nodes of the fleet. Rejects if the store cannot be read. */
+export async function followRunningImages(store: Pick<Store, 'nodes'>, eventBus: EventBus): Promise<RunningImages> {
+  /** By image, then by node. */
+  const images = new Map<string, Map<string, readonly ImageContainer[]>>();
+  const rows = new Map<string, Pick<NodeRow, 'containers' | 'name'>>();
+  let generation = 0;
+  const remove = (nodeId: string): void => {
+    for (const imageId of new Set(rows.get(nodeId)?.containers.map((container) => container.imageId))) {
+      const nodes = images.get(imageId);
+      nodes?.delete(nodeId);
+      if (nodes?.size === 0) images.delete(imageId);
+    }
+    rows.delete(nodeId);
+    generation += 1;
+  };
+  const put = ({ id: nodeId, name: nodeName, containers }: NodeRow): void => {
+    const before = rows.get(nodeId);
+    // A row is written with each heartbeat; the list stays the same object while nothing changes.
+    if (before?.containers === containers && before.name === nodeName) return;
+    remove(nodeId);
+    rows.set(nodeId, { containers, name: nodeName });
+    for (const [imageId, own] of Map.groupBy(containers, (container) => container.imageId)) {
+      const nodes = images.get(imageId) ?? new Map<string, readonly ImageContainer[]>();
+      images.set(imageId, nodes);
+      nodes.set(
+        nodeId,
+        own.map(({ id, name, image }) => ({ nodeId, nodeName, id, name, image })),
+      );
+    }
+  };
+  eventBus.subscribeToNodes((item) => (item.type === 'node' ? put(item.node) : remove(item.nodeId)));
+  // What the event bus published in the meantime is newer.
+  for (const node of await store.nodes()) if (!rows.has(node.id)) put(node);
+
+  const containersOf = (imageId: string, nodeId?: string): readonly ImageContainer[] => {
+    const nodes = images.get(imageId);
+    if (nodes === undefined) return [];
+    return nodeId === undefined ? [...nodes.values()].flat() : (nodes.get(nodeId) ?? []);
+  };
+  const namesOf = (imageId: string): readonly string[] => {
+    const names = new Set<string>();
+    for (const own of images.get(imageId)?.values() ?? [])
+      for (const { image } of own) {
+        names.add(image);
+        if (names.size >= MAX_NAMES) return [...names];
+      }
+    return [...names];
+  };
+  return {
+    imageIds: () => [...images.keys()],
+    containersOf,
+    count: (imageId, nodeId) => {
+      const nodes = images.get(imageId);
+      if (nodeId !== undefined) return nodes?.get(nodeId)?.length ?? 0;
+      let count = 0;
+      for (const own of nodes?.values() ?? []) count += own.length;
+      return count;
+    },
+    namesOf,
+    describe: (places) => {
+      const imageIds = new Set(places.map(({ imageId }) => imageId));
+      const containers = distinct(places).flatMap(({ imageId, nodeId }) => containersOf(imageId, nodeId));
+      return {
+        images: [...imageIds].slice(0, MAX_NAMED_IMAGES).map((id) => ({ id, name: namesOf(id)[0] ?? '' })),
+        imageCount: imageIds.size,
+        containers: containers
+          .slice(0, MAX_NAMED_CONTAINERS)
+          .map(({ nodeId, nodeName, id, name }) => ({ nodeId, nodeName, id, name })),
+        containerCount: containers.length,
+        nodeCount: new Set(containers.map(({ nodeId }) => nodeId)).size,
+      };
+    },
+    generation: () => generation,
+  };
+}
+
+/** Each image and node once: several packages of an image can be affected. A place without a node covers those with one. */
+export function distinct(places: readonly PackagePlace[]): readonly Pick<PackagePlace, 'imageId' | 'nodeId'>[] {
+  const everywhere = new Set(places.filter(({ nodeId }) => nodeId === undefined).map(({ imageId }) => imageId));
+  const single = new Map<string, Pick<PackagePlace, 'imageId' | 'nodeId'>>();
+  for (const place of places)
+    if (place.nodeId !== undefined && !everywhere.has(place.imageId))
+      single.set(`${place.imageId} ${place.nodeId}`, place);
+  return [...[...everywhere].map((imageId) => ({ imageId })), ...single.values()];
+}
