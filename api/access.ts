@@ -20,7 +20,7 @@ export type Scope = (typeof SCOPES)[number];
 
 /** What each scope allows, as far as the role of the token does. */
 export const SCOPE_MEANINGS = Object.freeze({
-  read: 'findings, history, nodes, images, the event stream and the status of a node',
+  read: 'findings, history, nodes, images, vulnerabilities, the event stream and the status of a node',
   status: 'health of the collector, its sinks and the counts of findings',
   query: 'live queries',
   nodes: 'remove nodes and revoke their certificates',

@@ -61,8 +61,8 @@ export type NodeDetail = s.Infer<typeof nodeDetail>;
 /** A node was removed: what `/v1/events` sends as `nodeRemoved`. */
 export const goneNode = s.object({ nodeId: s.string() });
 
-/** An image that containers run, wherever they do. */
-export const imageUse = s.object({
+/** Where an image runs: fields of {@link imageUse}. */
+export const imageUseFields = {
   id: s.string('sha256:… of the configuration'),
   names: s.list(s.string(), 'references that containers were started from', 1000),
   containers: s.list(
@@ -70,7 +70,10 @@ export const imageUse = s.object({
     'running containers',
     100_000,
   ),
-});
+};
+
+/** An image that containers run, wherever they do. */
+export const imageUse = s.object(imageUseFields);
 /** See {@link imageUse}. */
 export type ImageUse = s.Infer<typeof imageUse>;
 

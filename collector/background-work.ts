@@ -6,6 +6,8 @@ import type { Logger } from '../service/log.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
 import type { DiskProbe } from './disk-probe.ts';
+import { startVulnerabilityMatcher } from './image/vulnerability-matcher.ts';
+import type { VulnerabilityMatcher, VulnerabilityMatcherOptions } from './image/vulnerability-matcher.ts';
 import type { KubernetesApi } from './kubernetes/api-client.ts';
 import { publishAuthority } from './kubernetes/publish-authority.ts';
 import { keepNodeRetention } from './node-retention.ts';
@@ -36,6 +38,8 @@ export interface BackgroundOptions {
 
 const RETENTION_INTERVAL_MS = 60_000;
 const PROBE_FILE = 'disk-probe';
+const DATABASE_FILE = 'vulndb.sqlite';
+const MAX_DATABASE_AGE_MS = 7 * 24 * 60 * 60_000;
 
 /** Keeps the certificates of the port for nodes current until the collector ends. */
 export async function startTlsKeeper(
@@ -47,6 +51,20 @@ export async function startTlsKeeper(
   const keeper = await openTlsKeeper({ settings, hostName: hostname(), isUsed, clock, log, signal: stop.signal });
   steps.push(closingStep('certificates', stop, keeper.over));
   return keeper;
+}
+
+/** Keeps the vulnerabilities of the images of the fleet current until the collector ends. */
+export function startMatcher(
+  { settings, clock, log }: BackgroundOptions,
+  parts: Pick<VulnerabilityMatcherOptions, 'images' | 'running' | 'eventBus'>,
+  steps: ClosingStep[],
+): VulnerabilityMatcher {
+  const stop = new AbortController();
+  const path = join(settings.dataDir, DATABASE_FILE);
+  const maxAgeMs = MAX_DATABASE_AGE_MS;
+  const matcher = startVulnerabilityMatcher({ ...parts, path, maxAgeMs, clock, log, signal: stop.signal });
+  steps.push(closingStep('vulnerabilities', stop, matcher.over));
+  return matcher;
 }
 
 /** Probes the disk of the data directory until the collector ends. */

@@ -15,7 +15,14 @@ import type { ApiOptions } from './api/api.ts';
 import { openApiCertificate } from './api/api-certificate.ts';
 import { auditIssues, createAuditLog } from './audit/audit-log.ts';
 import { readAudit } from './audit/read-audit.ts';
-import { startNodeRetention, startProbe, startPublication, startTlsKeeper, startUpkeep } from './background-work.ts';
+import {
+  startNodeRetention,
+  startMatcher,
+  startProbe,
+  startPublication,
+  startTlsKeeper,
+  startUpkeep,
+} from './background-work.ts';
 import { openRotatedFile } from './sink/rotated-file.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
@@ -28,6 +35,7 @@ import { accessFromKubeconfig, accessFromPod } from './kubernetes/access.ts';
 import { createKubernetesApi } from './kubernetes/api-client.ts';
 import type { KubernetesApi } from './kubernetes/api-client.ts';
 import type { DISK_PROBE } from './disk-probe.ts';
+import { followRunningImages } from './image/running-images.ts';
 import { createNodeLookup } from './node-lookup.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
 import { createRefusalRecorder } from './refusal-recorder.ts';
@@ -127,6 +135,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const nodes = createNodeLookup(store, eventBus);
   /** For reads that people trigger: these must not keep the store from committing. */
   const readStore: Store = { ...store, nodes: nodes.all };
+  const running = await followRunningImages(readStore, eventBus);
+  const matcher = startMatcher(options, { images: store.images, running, eventBus }, steps);
   const opened = await openSinks({ ...options, nodes });
   const workers = opened.map((sink) => startDeliveryWorker({ store, sink, eventBus, clock, log }));
   for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });
@@ -154,7 +164,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     isInPlace: healing.isInPlace,
     writeProblem,
     diskProblem: disk.problem,
-    apiIssues,
+    apiIssues: () => [...apiIssues(), ...matcher.issues()],
     restoredMs: guard.restoredMs,
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
@@ -168,6 +178,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     fileToken,
     operatorTokens,
     store: readStore,
+    running,
+    database: matcher.database,
     queries,
     eventBus,
     sinks,
@@ -208,6 +220,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     onNodeAhead: guard.nodeIsAhead,
     isRevoked: admission.revocations.isRevoked,
     onRefused: refusals.note,
+    onImagesChange: matcher.notify,
     settings: { heartbeatIntervalMs },
     clock,
     log,

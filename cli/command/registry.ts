@@ -15,9 +15,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   doctor: async () => (await import('./doctor.ts')).doctor,
   explain: async () => (await import('./explain.ts')).explain,
   findings: async () => (await import('./findings.ts')).findings,
+  fixes: async () => (await import('./fixes.ts')).fixes,
   gate: async () => (await import('./gate.ts')).gate,
   help: async () => (await import('./help.ts')).help,
   image: async () => (await import('./image.ts')).image,
+  images: async () => (await import('./images.ts')).images,
   'join-token': async () => (await import('./join-token.ts')).joinToken,
   nodes: async () => (await import('./nodes.ts')).nodes,
   policy: async () => (await import('./policy.ts')).policy,
@@ -30,6 +32,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   up: async () => (await import('./up.ts')).up,
   version: async () => (await import('./version.ts')).version,
   vulndb: async () => (await import('./vulndb.ts')).vulndb,
+  vulnerabilities: async () => (await import('./vulnerabilities.ts')).vulnerabilities,
 });
 
 /** The names of all commands, sorted. */

@@ -38,7 +38,11 @@ export const ACCESS = Object.freeze({
   getNode: allow('viewer', 'read'),
   // A fixed question with a small answer, shared by whoever asks at the same time.
   getNodeStatus: allow('viewer', 'read'),
+  listImages: allow('viewer', 'read'),
   getImage: allow('viewer', 'read'),
+  listVulnerabilities: allow('viewer', 'read'),
+  getVulnerability: allow('viewer', 'read'),
+  listFixes: allow('viewer', 'read'),
   listSinks: allow('viewer', 'status'),
   getStatus: allow('viewer', 'status'),
   getSummary: allow('viewer', 'status'),

@@ -5,6 +5,8 @@ import type { AuditPage } from '../../api/audit.ts';
 import type { AuditQuery } from '../audit/read-audit.ts';
 import type { TlsKeeper } from '../tls/tls-keeper.ts';
 import type { JoinTokens } from '../enrollment/join-tokens.ts';
+import type { RunningImages } from '../image/running-images.ts';
+import type { DatabaseState } from '../image/vulnerability-matcher.ts';
 import type { QueryService } from '../query/query.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
@@ -21,6 +23,10 @@ import type { SignIn } from './sign-in.ts';
 /** What the routes answer from. */
 export interface ApiSources {
   readonly store: Store;
+  /** Which containers run which image. */
+  readonly running: RunningImages;
+  /** The state of the vulnerability database. */
+  readonly database: () => DatabaseState;
   readonly queries: QueryService;
   readonly sinks: () => readonly SinkStatus[];
   /** How the collector is doing. Never rejects. */

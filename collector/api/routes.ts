@@ -14,13 +14,15 @@ import { removeNode } from './route/remove-node.ts';
 import { createJoinToken, deleteJoinToken, listJoinTokens, readmitNode, revokeNode } from './route/join-tokens.ts';
 import { getHealth } from './route/health.ts';
 import { getNodeStatus } from './route/node-status.ts';
-import { getImage, getNode, listNodes } from './route/nodes.ts';
+import { getImage, listFixes, listImages } from './route/images.ts';
+import { getNode, listNodes } from './route/nodes.ts';
 import { createOperatorToken, getIdentity, listOperatorTokens, revokeOperatorToken } from './route/operator-tokens.ts';
 import { askNodes } from './route/query.ts';
 import { listSinks } from './route/sinks.ts';
 import { getStatus } from './route/status.ts';
 import { getSummary } from './route/summary.ts';
 import { getTrend } from './route/trend.ts';
+import { getVulnerability, listVulnerabilities } from './route/vulnerabilities.ts';
 
 /** Every route, by path. */
 export const ROUTES: readonly Route[] = Object.freeze([
@@ -39,14 +41,16 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listFindings,
   listFindingGroups,
   listHistory,
+  listFixes,
   getIdentity,
+  listImages,
+  getImage,
   listJoinTokens,
   createJoinToken,
   deleteJoinToken,
   listNodes,
   getNode,
   getNodeStatus,
-  getImage,
   removeNode,
   revokeNode,
   readmitNode,
@@ -58,6 +62,8 @@ export const ROUTES: readonly Route[] = Object.freeze([
   createOperatorToken,
   revokeOperatorToken,
   getTrend,
+  listVulnerabilities,
+  getVulnerability,
 ]);
 
 /** Schemas that have a name in the document. */

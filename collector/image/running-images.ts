@@ -18,14 +18,10 @@ export interface RunningImages {
   readonly imageIds: () => readonly string[];
   /** Containers of an image, on all nodes or on one. */
   readonly containersOf: (imageId: string, nodeId?: string) => readonly ImageContainer[];
-  /** How many there are, without a list of them. */
-  readonly count: (imageId: string, nodeId?: string) => number;
   /** References that containers of the image were started from, at most 16. */
   readonly namesOf: (imageId: string) => readonly string[];
   /** Where package versions run, cut to what an event can hold. */
   readonly describe: (places: readonly PackagePlace[]) => ImageUseSummary;
-  /** Counts up with each change. */
-  readonly generation: () => number;
 }
 
 const MAX_NAMES = 16;
@@ -38,7 +34,6 @@ export async function followRunningImages(store: Pick<Store, 'nodes'>, eventBus:
   /** By image, then by node. */
   const images = new Map<string, Map<string, readonly ImageContainer[]>>();
   const rows = new Map<string, Pick<NodeRow, 'containers' | 'name'>>();
-  let generation = 0;
   const remove = (nodeId: string): void => {
     for (const imageId of new Set(rows.get(nodeId)?.containers.map((container) => container.imageId))) {
       const nodes = images.get(imageId);
@@ -46,7 +41,6 @@ export async function followRunningImages(store: Pick<Store, 'nodes'>, eventBus:
       if (nodes?.size === 0) images.delete(imageId);
     }
     rows.delete(nodeId);
-    generation += 1;
   };
   const put = ({ id: nodeId, name: nodeName, containers }: NodeRow): void => {
     const before = rows.get(nodeId);
@@ -84,13 +78,6 @@ export async function followRunningImages(store: Pick<Store, 'nodes'>, eventBus:
   return {
     imageIds: () => [...images.keys()],
     containersOf,
-    count: (imageId, nodeId) => {
-      const nodes = images.get(imageId);
-      if (nodeId !== undefined) return nodes?.get(nodeId)?.length ?? 0;
-      let count = 0;
-      for (const own of nodes?.values() ?? []) count += own.length;
-      return count;
-    },
     namesOf,
     describe: (places) => {
       const imageIds = new Set(places.map(({ imageId }) => imageId));
@@ -105,7 +92,6 @@ export async function followRunningImages(store: Pick<Store, 'nodes'>, eventBus:
         nodeCount: new Set(containers.map(({ nodeId }) => nodeId)).size,
       };
     },
-    generation: () => generation,
   };
 }
 

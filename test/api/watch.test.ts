@@ -1,4 +1,5 @@
 import t from 'tap';
+import { followRunningImages } from '../../collector/image/running-images.ts';
 import type { RequestFailure, Result } from '../../api/client.ts';
 import { watchEvents } from '../../api/watch.ts';
 import type { WatchItem } from '../../api/watch.ts';
@@ -106,8 +107,11 @@ void t.test('a caller that stops closes the connection', async (t) => {
 void t.test('a collector that goes and comes back: nothing is missed, nothing comes twice', async (t) => {
   const server = await startServer(t);
   const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+  const running = await followRunningImages(server.store, server.eventBus);
   const start = (port: number) =>
     startApi({
+      running,
+      database: () => ({ state: 'missing', problem: '' }),
       listen: { host: '127.0.0.1', port },
       fileToken: TOKEN,
       certificate: undefined,

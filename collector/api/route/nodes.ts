@@ -1,4 +1,4 @@
-import { imageUse, nodeDetail, nodeList } from '../../../api/node.ts';
+import { nodeDetail, nodeList } from '../../../api/node.ts';
 import * as s from '../../../posture/schema.ts';
 import { resolveNodes } from '../../query/resolve.ts';
 import type { NodeRow, Store } from '../../store/store.ts';
@@ -55,36 +55,6 @@ export async function findNode(store: Store, word: string): Promise<ApiResult<No
     return refuse('ambiguousNode', `${String(others.length + 1)} nodes are called ${word}`, 'use its id');
   return answer(node);
 }
-
-/** GET /v1/images/{image} */
-export const getImage = jsonRoute({
-  method: 'GET',
-  path: '/v1/images/{image}',
-  operation: 'getImage',
-  summary: 'Where an image runs',
-  description: 'The running containers of an image on all nodes, as the nodes last reported them.',
-  refuses: ['notFound', 'invalidRequest'],
-  params: s.object({ image: text('id of the image: `sha256:…`', 256) }),
-  answer: imageUse,
-  handle: async ({ params }, { store }) => {
-    const containers = (await store.nodes()).flatMap((node) =>
-      node.containers
-        .filter(({ imageId }) => imageId === params.image)
-        .map(({ id, name, image }) => ({ nodeId: node.id, nodeName: node.name, id, name, image })),
-    );
-    if (containers.length === 0)
-      return refuse(
-        'notFound',
-        `no container runs an image ${JSON.stringify(params.image)}`,
-        'GET /v1/nodes/{node} lists containers with their images',
-      );
-    return answer({
-      id: params.image,
-      names: [...new Set(containers.map(({ image }) => image))].slice(0, 1000),
-      containers: containers.slice(0, 100_000),
-    });
-  },
-});
 
 /** The nodes that these words mean; each must mean at least one, and a name may mean several. */
 export async function findNodes(store: Store, words: readonly string[]): Promise<ApiResult<readonly NodeRow[]>> {

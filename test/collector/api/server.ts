@@ -12,6 +12,8 @@ import { openRotatedFile } from '../../../collector/sink/rotated-file.ts';
 import { openOperatorTokens } from '../../../collector/operator-tokens.ts';
 import type { OperatorTokens } from '../../../collector/operator-tokens.ts';
 import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
+import { followRunningImages } from '../../../collector/image/running-images.ts';
+import type { DatabaseState } from '../../../collector/image/vulnerability-matcher.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import type { EventBus } from '../../../collector/store/event-bus.ts';
 import { createStatus } from '../../../collector/status/status.ts';
@@ -67,6 +69,7 @@ export type ServerOptions = Partial<
     >
   > & {
     readonly store?: (store: Store) => Store;
+    readonly database?: () => DatabaseState;
   };
 
 /** Starts one on a free port of the loopback address; it is gone when the test is over. */
@@ -107,6 +110,8 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     oidc: options.oidc,
     readAudit: (query) => readAudit(auditFiles, query),
     store,
+    running: await followRunningImages(store, eventBus),
+    database: options.database ?? (() => ({ state: 'missing', problem: 'no vulnerability database' })),
     queries: options.queries ?? { ask: answerNothing },
     eventBus,
     sinks,

@@ -1,0 +1,154 @@
+import { imageDetail, imageList } from '../../api/image.ts';
+import type { ImageDetail, ImageSummary } from '../../api/image.ts';
+import { safe } from '../../api/safe.ts';
+import { connect } from '../api/connect.ts';
+import type { CliClient } from '../api/connect.ts';
+import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import type { Context } from '../context.ts';
+import { riskCell, severityCell, shortId, warnOfDatabase } from '../images/cells.ts';
+import { printListing } from '../output/listing.ts';
+import { printError, printFailure } from '../print-error.ts';
+
+export const images = defineCommand({
+  name: 'images',
+  summary: 'list the images that run, or show the vulnerabilities of one',
+  usage: ['images [list] [options]', 'images show IMAGE [options]'],
+  description: [
+    'Lists the images that running containers use, by the risk of their vulnerabilities. STATE says how much is known: only an image that is complete has no other vulnerabilities than those counted.',
+    'show prints the vulnerabilities of one image with the versions that fix them, and what is not known. IMAGE is its id, at least 4 digits of it, or a reference that a container was started from. With -o json it also has the packages, the upgrades and the containers.',
+  ],
+  operands: { min: 0, max: 2 },
+  options: [OUTPUT_OPTION, { name: 'unused', summary: 'also images that no container runs any more' }],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll images', meaning: 'the images that run, the worst first' },
+    { line: 'plimsoll images show shop/web:1.4', meaning: 'the vulnerabilities of one image' },
+    { line: 'plimsoll images show 3f2a9c81 -o json', meaning: 'with packages, upgrades and containers' },
+  ],
+  run: async (context) => {
+    const [action = 'list', word] = context.args.operands;
+    if (action === 'show' && word === undefined)
+      return printError(context, 'show needs an image', 'see: plimsoll images');
+    if (action !== 'show' && (action !== 'list' || word !== undefined))
+      return printError(context, `images has no action ${JSON.stringify(safe(action))}`, 'see: plimsoll images --help');
+    const client = await connect(context.settings, new AbortController().signal);
+    if (!client.ok) return printFailure(context, client.problem);
+    return action === 'show' ? show(context, client.value, word ?? '') : list(context, client.value);
+  },
+});
+
+const PAGE = 1000;
+
+async function readImages(client: CliClient, unused: boolean) {
+  const all: ImageSummary[] = [];
+  for (let cursor = '0'; ;) {
+    const path = `/v1/images?limit=${String(PAGE)}&cursor=${encodeURIComponent(cursor)}${unused ? '&unused=true' : ''}`;
+    const answer = await client.get(path, imageList);
+    if (!answer.ok) return answer;
+    all.push(...answer.value.images);
+    if (answer.value.cursor === null) return { ok: true, value: { ...answer.value, images: all } } as const;
+    cursor = answer.value.cursor;
+  }
+}
+
+async function list(context: Context, client: CliClient): Promise<number> {
+  const answer = await readImages(client, context.args.has('unused'));
+  if (!answer.ok) return printFailure(context, answer.problem);
+  const { images: items, database } = answer.value;
+  await warnOfDatabase(context, database);
+  await printListing(context, {
+    document: { database, images: items },
+    items,
+    names: items.map(({ id }) => id),
+    columns: [
+      { title: 'IMAGE', min: 16 },
+      { title: 'STATE' },
+      { title: 'RISK', align: 'right' },
+      { title: 'CRITICAL', align: 'right' },
+      { title: 'HIGH', align: 'right' },
+      { title: 'FIXABLE', align: 'right' },
+      { title: 'EXPLOITED', align: 'right' },
+      { title: 'CONTAINERS', align: 'right' },
+      { title: 'NODES', align: 'right', wide: true },
+      { title: 'PACKAGES', align: 'right', wide: true },
+      { title: 'DISTRIBUTION', wide: true },
+      { title: 'ID', wide: true },
+      { title: 'WHY NOT COMPLETE', wide: true },
+    ],
+    rows: items.map((item) => [
+      { text: item.names[0] ?? shortId(item.id), paint: context.paint.bold },
+      { text: item.state, paint: item.state === 'complete' ? context.paint.good : context.paint.bad },
+      riskCell(item.maxRisk),
+      { text: String(item.counts.critical) },
+      { text: String(item.counts.high) },
+      { text: String(item.counts.fixable) },
+      { text: String(item.counts.exploited) },
+      { text: String(item.containers) },
+      { text: String(item.nodes) },
+      { text: String(item.packages) },
+      { text: item.distribution },
+      { text: item.id },
+      { text: item.reason },
+    ]),
+    empty: 'No running container uses an image that the collector knows.',
+  });
+  return EXIT_OK;
+}
+
+async function show(context: Context, client: CliClient, word: string): Promise<number> {
+  const all = await readImages(client, true);
+  if (!all.ok) return printFailure(context, all.problem);
+  const digits = word.replace(/^sha256:/, '');
+  const found = all.value.images.filter(
+    ({ id, names }) => id === word || names.includes(word) || (digits.length >= 4 && shortIdStarts(id, digits)),
+  );
+  const [image, ...others] = found;
+  if (image === undefined) return printError(context, `no image ${safe(word)}`, 'see: plimsoll images');
+  if (others.length > 0)
+    return printError(
+      context,
+      `${String(found.length)} images are called ${safe(word)}`,
+      `use the id: ${found.map(({ id }) => shortId(id)).join(', ')}`,
+    );
+  const answer = await client.get(`/v1/images/${encodeURIComponent(image.id)}`, imageDetail);
+  if (!answer.ok) return printFailure(context, answer.problem);
+  await warnOfDatabase(context, answer.value.database);
+  await printImage(context, answer.value);
+  return EXIT_OK;
+}
+
+function shortIdStarts(id: string, digits: string): boolean {
+  return id.replace(/^sha256:/, '').startsWith(digits);
+}
+
+async function printImage(context: Context, detail: ImageDetail): Promise<void> {
+  const { vulnerabilities: items } = detail;
+  if (detail.reason !== '')
+    await context.stderr.write(`plimsoll: the image is not completely known: ${safe(detail.reason)}\n`);
+  await printListing(context, {
+    document: detail,
+    items,
+    names: items.map(({ id }) => id),
+    columns: [
+      { title: 'VULNERABILITY', min: 14 },
+      { title: 'SEVERITY' },
+      { title: 'RISK', align: 'right' },
+      { title: 'PACKAGE', min: 10 },
+      { title: 'INSTALLED' },
+      { title: 'FIXED IN' },
+      { title: 'STATUS', wide: true },
+      { title: 'SUMMARY', wide: true },
+    ],
+    rows: items.map((item) => [
+      { text: item.id },
+      severityCell(item.severity, context),
+      riskCell(item.risk),
+      { text: item.package },
+      { text: item.version },
+      { text: item.fixedVersion ?? '-' },
+      { text: item.status },
+      { text: item.summary ?? '' },
+    ]),
+    empty: detail.state === 'complete' ? 'No known vulnerability.' : 'No vulnerability is known, see above.',
+  });
+}

@@ -1,0 +1,123 @@
+import { vulnerabilityDetail, vulnerabilityList } from '../../api/image.ts';
+import type { FleetVulnerability } from '../../api/image.ts';
+import { safe } from '../../api/safe.ts';
+import { connect } from '../api/connect.ts';
+import type { CliClient } from '../api/connect.ts';
+import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import type { Context } from '../context.ts';
+import { riskCell, severityCell, warnOfDatabase } from '../images/cells.ts';
+import { printListing } from '../output/listing.ts';
+import { printError, printFailure } from '../print-error.ts';
+
+export const vulnerabilities = defineCommand({
+  name: 'vulnerabilities',
+  summary: 'list the vulnerabilities of running containers, or what one affects',
+  usage: ['vulnerabilities [list] [options]', 'vulnerabilities show ID [options]'],
+  description: [
+    'Lists the vulnerabilities of the packages in images that run, the highest risk first, with the number of containers that each affects.',
+    'show lists the running containers that one vulnerability affects, on all nodes. ID is a CVE or the id of an advisory. With -o json it also has the affected packages and images.',
+  ],
+  operands: { min: 0, max: 2 },
+  options: [
+    OUTPUT_OPTION,
+    {
+      name: 'severity',
+      value: 'SEVERITY',
+      repeated: true,
+      choices: ['critical', 'high', 'medium', 'low', 'negligible', 'unknown'],
+      summary: 'list: only of this severity',
+    },
+    { name: 'exploited', summary: 'list: only those known to be exploited' },
+    { name: 'fixable', summary: 'list: only those with a fix' },
+  ],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll vulnerabilities --severity critical --fixable', meaning: 'what to fix first' },
+    { line: 'plimsoll vulnerabilities show CVE-2026-1234', meaning: 'the containers that it affects' },
+  ],
+  run: async (context) => {
+    const [action = 'list', id] = context.args.operands;
+    if (action === 'show' && id === undefined)
+      return printError(context, 'show needs the id of a vulnerability', 'see: plimsoll vulnerabilities');
+    if (action !== 'show' && (action !== 'list' || id !== undefined))
+      return printError(
+        context,
+        `vulnerabilities has no action ${JSON.stringify(safe(action))}`,
+        'see: plimsoll vulnerabilities --help',
+      );
+    const client = await connect(context.settings, new AbortController().signal);
+    if (!client.ok) return printFailure(context, client.problem);
+    return action === 'show' ? show(context, client.value, id ?? '') : list(context, client.value);
+  },
+});
+
+/** Vulnerabilities that are listed at most. */
+const MAX_LISTED = 1000;
+
+async function list(context: Context, client: CliClient): Promise<number> {
+  const query = new URLSearchParams({ limit: String(MAX_LISTED) });
+  for (const severity of context.args.values('severity')) query.append('severity', severity);
+  if (context.args.has('exploited')) query.set('exploited', 'true');
+  if (context.args.has('fixable')) query.set('fixable', 'true');
+  const answer = await client.get(`/v1/vulnerabilities?${query.toString()}`, vulnerabilityList);
+  if (!answer.ok) return printFailure(context, answer.problem);
+  const { vulnerabilities: items, database, cursor } = answer.value;
+  await warnOfDatabase(context, database);
+  await printListing(context, {
+    document: { database, vulnerabilities: items },
+    items,
+    names: items.map(({ id }) => id),
+    columns: [
+      { title: 'VULNERABILITY', min: 14 },
+      { title: 'SEVERITY' },
+      { title: 'RISK', align: 'right' },
+      { title: 'EXPLOITED' },
+      { title: 'FIX' },
+      { title: 'PACKAGES', min: 12 },
+      { title: 'CONTAINERS', align: 'right' },
+      { title: 'IMAGES', align: 'right', wide: true },
+      { title: 'NODES', align: 'right', wide: true },
+      { title: 'SUMMARY', wide: true },
+    ],
+    rows: items.map((item) => rowOf(item, context)),
+    empty: 'No vulnerability of a running container is known.',
+  });
+  if (cursor !== null)
+    await context.stderr.write(`plimsoll: only the ${String(MAX_LISTED)} of highest risk are listed\n`);
+  return EXIT_OK;
+}
+
+function rowOf(item: FleetVulnerability, context: Context) {
+  return [
+    { text: item.id },
+    severityCell(item.severity, context),
+    riskCell(item.risk),
+    { text: item.exploited ? 'yes' : '-' },
+    { text: item.fixable ? 'yes' : '-' },
+    { text: item.packages.join(', ') },
+    { text: String(item.containers) },
+    { text: String(item.images) },
+    { text: String(item.nodes) },
+    { text: item.summary ?? '' },
+  ];
+}
+
+async function show(context: Context, client: CliClient, id: string): Promise<number> {
+  const answer = await client.get(`/v1/vulnerabilities/${encodeURIComponent(id)}`, vulnerabilityDetail);
+  if (!answer.ok) return printFailure(context, answer.problem);
+  const { containers: items } = answer.value;
+  await printListing(context, {
+    document: answer.value,
+    items,
+    names: items.map((item) => item.id),
+    columns: [
+      { title: 'NODE', min: 10 },
+      { title: 'CONTAINER', min: 10 },
+      { title: 'IMAGE', min: 16 },
+      { title: 'ID', wide: true },
+    ],
+    rows: items.map((item) => [{ text: item.nodeName }, { text: item.name }, { text: item.image }, { text: item.id }]),
+    empty: 'No running container is affected.',
+  });
+  return EXIT_OK;
+}
