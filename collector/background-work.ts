@@ -38,8 +38,6 @@ export interface BackgroundOptions {
 
 const RETENTION_INTERVAL_MS = 60_000;
 const PROBE_FILE = 'disk-probe';
-const DATABASE_FILE = 'vulndb.sqlite';
-const MAX_DATABASE_AGE_MS = 7 * 24 * 60 * 60_000;
 
 /** Keeps the certificates of the port for nodes current until the collector ends. */
 export async function startTlsKeeper(
@@ -60,8 +58,7 @@ export function startMatcher(
   steps: ClosingStep[],
 ): VulnerabilityMatcher {
   const stop = new AbortController();
-  const path = join(settings.dataDir, DATABASE_FILE);
-  const maxAgeMs = MAX_DATABASE_AGE_MS;
+  const { vulndb: path, vulndbMaxAge: maxAgeMs } = settings;
   const matcher = startVulnerabilityMatcher({ ...parts, path, maxAgeMs, clock, log, signal: stop.signal });
   steps.push(closingStep('vulnerabilities', stop, matcher.over));
   return matcher;

@@ -88,7 +88,7 @@ function toMessage(list: readonly ImageRecord[]): ImagesInUse {
       imageId,
       source: SOURCE_NUMBER[source],
       problem,
-      ...(inventory !== undefined && { inventory: Buffer.from(inventory.digest, 'hex') }),
+      inventory: Buffer.from(inventory?.digest ?? '', 'hex'),
     }))
     .filter(({ imageId, problem }) => (bytes += imageId.length + Buffer.byteLength(problem) + 64) <= MAX_LIST_BYTES);
   return { images, omitted: list.length - images.length };

@@ -55,7 +55,7 @@ export async function listImages(
     const knowledge = knowledgeOf(byImage.get(id) ?? [], inventories, database());
     const containers = running.containersOf(id);
     const nodes = new Set(containers.map(({ nodeId }) => nodeId)).size;
-    return { ...knowledge, id, names: running.namesOf(id), containers: containers.length, nodes };
+    return Object.assign(knowledge, { id, names: running.namesOf(id), containers: containers.length, nodes });
   });
   return list.sort(byRisk);
 }

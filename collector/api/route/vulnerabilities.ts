@@ -40,13 +40,14 @@ export const listVulnerabilities = jsonRoute({
     const { list, next } = await vulnerabilitiesOf({ images: store.images, running }, options);
     return answer({
       database: database(),
-      vulnerabilities: list.map(({ vulnerability, ...counted }) => ({
-        severity: vulnerability.severity,
-        risk: vulnerability.risk,
-        exploited: vulnerability.kev !== undefined,
-        summary: vulnerability.summary,
-        ...counted,
-      })),
+      vulnerabilities: list.map(({ vulnerability, ...counted }) =>
+        Object.assign(counted, {
+          severity: vulnerability.severity,
+          risk: vulnerability.risk,
+          exploited: vulnerability.kev !== undefined,
+          summary: vulnerability.summary,
+        }),
+      ),
       ...(next !== undefined && { cursor: String(next) }),
     });
   },
