@@ -223,5 +223,3 @@ export const vulnerabilityDetail = s.object({
     100_000,
   ),
 });
-/** See {@link vulnerabilityDetail}. */
-export type VulnerabilityDetail = s.Infer<typeof vulnerabilityDetail>;
