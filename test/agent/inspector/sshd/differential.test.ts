@@ -167,10 +167,10 @@ for (const [name, main] of Object.entries({ ...ACCEPTED, ...CONFIGURATIONS }))
   });
 
 /** Each is generated from its number: a failure is repeated with `compareFile(directory, seed, '-G', 1)`. */
-const FILES = 1000;
+const FILES = 3000;
 const AT_ONCE = 4;
 
-t.test('files that are generated and mutated', { skip, timeout: 200_000 }, async (t) => {
+t.test('files that are generated and mutated', { skip, timeout: 300_000 }, async (t) => {
   const directory = temporaryDirectory(t);
   let accepted = 0;
   let values = 0;
