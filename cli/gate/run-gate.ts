@@ -1,4 +1,6 @@
 import { join, resolve } from 'node:path';
+import { annotate, loadAnnotations } from '../../image/policy/annotations.ts';
+import type { Annotations } from '../../image/policy/annotations.ts';
 import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { examineImage } from '../../image/policy/examine-image.ts';
 import type { Examination, ExaminationProgress, Examined } from '../../image/policy/examine-image.ts';
@@ -11,6 +13,8 @@ import { applyingPolicies, decide, mergeDecisions } from '../../policy/decide.ts
 import type { Decision, ImageSubject, Outcome } from '../../policy/decide.ts';
 import type { ImageEvidence } from '../../policy/evidence.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
+import { parseReference } from '../../policy/reference.ts';
+import { mapObserved } from '../../posture/observed.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import { EXIT_FAILURE, EXIT_ISSUES, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -39,7 +43,7 @@ export async function runGate(context: Context): Promise<number> {
   if (!chosen.ok) return printError(context, chosen.problem, chosen.hint);
   const policies = await policiesOf(context, chosen);
   if (policies === undefined) return EXIT_FAILURE;
-  const prepared = await prepare(context);
+  const prepared = await prepare(context, policies);
   if (!prepared.ok) return printError(context, prepared.problem);
   return judge(context, chosen, { ...policies, ...prepared.value });
 }
@@ -57,6 +61,7 @@ interface Prepared {
   readonly ca: string | undefined;
   readonly platform: { readonly os: string; readonly architecture: string };
   readonly baseline: ReadonlySet<string>;
+  readonly annotations: Annotations;
 }
 
 /** The policies; undefined after what is wrong with them was printed. */
@@ -90,7 +95,17 @@ async function policiesOf(
 type Outcomes<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
 /** Reads what the options name, before anything is pulled. */
-async function prepare({ args, workingDirectory, environment, home, platform }: Context): Promise<Outcomes<Prepared>> {
+async function prepare(
+  { args, workingDirectory, environment, home, platform }: Context,
+  { files }: Policies,
+): Promise<Outcomes<Prepared>> {
+  const named = (option: string): readonly string[] =>
+    args.values(option).map((path) => resolve(workingDirectory, path));
+  const annotations = await loadAnnotations({
+    vex: [...named('vex'), ...files.flatMap(({ vex }) => vex)],
+    waivers: [...named('waivers'), ...files.flatMap(({ waivers }) => waivers)],
+  });
+  if (!annotations.ok) return annotations;
   const file = args.value('baseline');
   const baseline = file === undefined ? undefined : await readBaseline(resolve(workingDirectory, file));
   if (baseline?.ok === false) return { ok: false, problem: `--baseline ${file ?? ''}: ${baseline.problem}` };
@@ -111,6 +126,7 @@ async function prepare({ args, workingDirectory, environment, home, platform }: 
       ca: ca?.text,
       platform: { os, architecture: architecture === 'own' ? own : architecture },
       baseline: baseline?.value ?? new Set(),
+      annotations: annotations.value,
     },
   };
 }
@@ -121,7 +137,7 @@ async function judge(
   prepared: Policies & Prepared,
 ): Promise<number> {
   const { args, clock, settings } = context;
-  const { files, shortcut, baseline } = prepared;
+  const { files, shortcut, baseline, annotations } = prepared;
   const now = clock.now();
   const examined = await examine(context, chosen, prepared, now);
   if (!examined.ok) {
@@ -130,7 +146,8 @@ async function judge(
   }
   const { digest } = examined.value;
   const subject: ImageSubject = { reference: chosen.reference, digest, namespace: args.value('namespace') };
-  const evidence = evidenceOf(examined.value, settings, now);
+  const { evidence, notes } = evidenceOf(examined.value, { settings, now, annotations, reference: chosen.reference });
+  for (const note of notes) await printError(context, `warning: ${note}`);
   const report = {
     ...applyBaseline(decideBy(subject, evidence, prepared, now), baseline),
     subject,
@@ -169,20 +186,42 @@ async function examine(
   return examined;
 }
 
-function evidenceOf(
-  { inventory, configuration, scannedAt, signatures }: Examination,
-  { vulndb, vulndbMaxAge }: Settings,
-  now: number,
-): ImageEvidence {
+interface LookedUp {
+  readonly settings: Pick<Settings, 'vulndb' | 'vulndbMaxAge'>;
+  readonly now: number;
+  readonly annotations: Annotations;
+  readonly reference: string | undefined;
+}
+
+interface Evidence {
+  readonly evidence: ImageEvidence;
+  readonly notes: readonly string[];
+}
+
+function evidenceOf(examination: Examination, { settings, now, annotations, reference }: LookedUp): Evidence {
+  const { inventory, configuration, scannedAt, signatures, digest } = examination;
   const architecture = configuration.state === 'seen' ? configuration.value.architecture : configuration;
   const looked = lookUpVulnerabilities({
     inventory,
-    file: vulndb,
-    maxAgeMs: vulndbMaxAge,
+    file: settings.vulndb,
+    maxAgeMs: settings.vulndbMaxAge,
     now,
     architecture: architecture.state === 'seen' ? architecture.value : undefined,
   });
-  return { inventory, scannedAt, configuration, signatures, ...looked };
+  const parsed = reference === undefined ? undefined : parseReference(reference);
+  const image = {
+    reference: parsed?.ok === true ? parsed.value : undefined,
+    digest,
+    distribution: inventory.state === 'seen' ? inventory.value.distribution : undefined,
+    now,
+  };
+  let notes: readonly string[] = annotations.notes;
+  const vulnerabilities = mapObserved(looked.vulnerabilities, ({ matches, unjudged }) => {
+    const annotated = annotate(matches, annotations, image);
+    ({ notes } = annotated);
+    return { matches: annotated.matches, unjudged };
+  });
+  return { evidence: { inventory, scannedAt, configuration, signatures, ...looked, vulnerabilities }, notes };
 }
 
 function decideBy(

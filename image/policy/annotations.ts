@@ -1,0 +1,96 @@
+import { basename } from 'node:path';
+import type { ImageReference } from '../../policy/reference.ts';
+import type { VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
+import { applyVex, parseVex } from '../../vulnerability/vex.ts';
+import type { VexStatement } from '../../vulnerability/vex.ts';
+import { applyWaivers, parseWaivers } from '../../vulnerability/waiver.ts';
+import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
+import type { Distribution } from '../../vulnerability/package.ts';
+import { readBoundedText } from './bounded-text.ts';
+import { parseYamlDocuments } from './yaml-documents.ts';
+
+/** VEX statements and waivers of some files. */
+export interface Annotations {
+  readonly statements: readonly VexStatement[];
+  readonly waivers: readonly VulnerabilityWaiver[];
+  /** What of the files has no effect, for people. */
+  readonly notes: readonly string[];
+}
+
+/** Annotations, or the file that is wrong. */
+export type LoadedAnnotations =
+  { readonly ok: true; readonly value: Annotations } | { readonly ok: false; readonly problem: string };
+
+const MAX_VEX_BYTES = 64 * 1024 * 1024;
+const MAX_WAIVER_BYTES = 256 * 1024;
+
+/** Reads VEX documents (JSON) and files with waivers (YAML). One file that is wrong refuses all. Never rejects. */
+export async function loadAnnotations(files: {
+  readonly vex: readonly string[];
+  readonly waivers: readonly string[];
+}): Promise<LoadedAnnotations> {
+  const statements: VexStatement[] = [];
+  const waivers: VulnerabilityWaiver[] = [];
+  const notes: string[] = [];
+  for (const path of new Set(files.vex)) {
+    const parsed = parseVex(await readJson(path), basename(path));
+    if (!parsed.ok) return { ok: false, problem: `${path}: ${parsed.problem}` };
+    statements.push(...parsed.statements);
+    notes.push(...parsed.ignored.map((ignored) => `${path}: ${ignored}`));
+  }
+  for (const path of new Set(files.waivers)) {
+    const file = await readBoundedText(path, MAX_WAIVER_BYTES);
+    if (!file.ok) return { ok: false, problem: `${path} ${file.reason}` };
+    const yaml = parseYamlDocuments(file.text);
+    if (!yaml.ok) return { ok: false, problem: `${path}: ${yaml.reason}` };
+    for (const document of yaml.documents) {
+      const parsed = parseWaivers(document, basename(path));
+      if (!parsed.ok) return { ok: false, problem: `${path}: ${parsed.problem}` };
+      waivers.push(...parsed.waivers);
+    }
+  }
+  return { ok: true, value: { statements, waivers, notes } };
+}
+
+/** The document; undefined where the file cannot be read or is no JSON, which no format of VEX accepts. */
+async function readJson(path: string): Promise<unknown> {
+  const file = await readBoundedText(path, MAX_VEX_BYTES);
+  if (!file.ok) return undefined;
+  try {
+    return JSON.parse(file.text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The image that matches are about. */
+export interface AnnotatedImage {
+  readonly reference: ImageReference | undefined;
+  readonly digest: string | undefined;
+  readonly distribution: Distribution | undefined;
+  readonly now: number;
+}
+
+/** Matches with those marked that statements or waivers suppress; none is removed. */
+export function annotate(
+  matches: readonly VulnerabilityMatch[],
+  { statements, waivers, notes }: Annotations,
+  { reference, digest, distribution, now }: AnnotatedImage,
+): { readonly matches: readonly VulnerabilityMatch[]; readonly notes: readonly string[] } {
+  const repositories = reference === undefined ? [] : [`${reference.registry}/${reference.path}`];
+  const byVex = applyVex(matches, statements, {
+    digests: digest === undefined ? [] : [digest],
+    repositories,
+    ...(distribution === undefined ? {} : { distribution }),
+  });
+  const applied = applyWaivers(byVex, waivers, { images: repositories, now });
+  const describe = (what: string) => (waiver: VulnerabilityWaiver) => `${waiver.source}: the waiver ${what}`;
+  return {
+    matches: applied.matches,
+    notes: [
+      ...notes,
+      ...applied.expired.map(describe('has expired')),
+      ...applied.unused.map(describe('applies to nothing')),
+    ],
+  };
+}
