@@ -68,6 +68,7 @@ const vulnerability = strictObject({
 const evidence = strictObject({
   packages: nullable(list(onePackage, '', 10_000)),
   gaps: withDefault(list(strictObject({ path: string('', 4096), reason: withDefault(string(), 'unreadable') })), []),
+  setuid: nullable(list(string('', 4096), 'paths of setuid files; needs packages', 1000)),
   vulnerabilities: nullable(list(vulnerability, '', 10_000)),
   databaseBuiltAt: nullable(time),
   scannedAt: nullable(time),
@@ -92,6 +93,7 @@ const oneCase = strictObject({
   evidence: withDefault(evidence, {
     packages: null,
     gaps: [],
+    setuid: null,
     vulnerabilities: null,
     databaseBuiltAt: null,
     scannedAt: null,
@@ -144,8 +146,15 @@ export function evidenceOf(one: PolicyCase, policies: readonly ImagePolicy[], no
   const given = one.evidence;
   const signatures = signaturesOf(given.signatures, policies);
   if (!signatures.ok) return signatures;
+  if (given.setuid !== null && given.packages === null)
+    return { ok: false, problem: 'evidence.setuid: expected packages beside it' };
+  // As in an image: whoever did not see all files may have missed one of these, too.
+  const setuid =
+    given.setuid === null
+      ? {}
+      : { setuid: { files: given.setuid.map((path) => ({ path, mode: 0o4755 })), gaps: given.gaps } };
   const value: ImageEvidence = {
-    inventory: observedOf(given.packages, (packages) => ({ packages, gaps: given.gaps })),
+    inventory: observedOf(given.packages, (packages) => ({ packages, gaps: given.gaps, ...setuid })),
     scannedAt: given.scannedAt === null && given.packages !== null ? seen(now, SOURCE) : observedOf(given.scannedAt),
     database:
       given.databaseBuiltAt === null && given.vulnerabilities === null

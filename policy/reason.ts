@@ -28,6 +28,8 @@ export const REASON_CODES = Object.freeze({
   'scan-missing': 'The image has not been scanned.',
   'scan-too-old': 'The last scan of the image is older than the policy allows.',
   'scan-unknown': 'It is not known when the image was scanned.',
+  'setuid-file': 'A file of the image is setuid or setgid, and the policy does not allow it.',
+  'setuid-unknown': 'It is not known which files of the image are setuid or setgid.',
   'signature-invalid': 'A signature of the image does not verify.',
   'signature-missing': 'The image has no signature.',
   'signature-not-trusted': 'The image is signed, but not by a signer that the policy asks for.',

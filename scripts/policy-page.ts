@@ -33,6 +33,8 @@ spec:
     - type: configuration
       checks: [image.default-user]
       mode: warn
+    - type: configuration
+      allowSetuid: [/usr/bin/su, /usr/bin/passwd]
 \`\`\`
 
 A key that is unknown or occurs twice is an error, with its place: \`spec.rules[2].severity: expected …\`. One error refuses all files.

@@ -21,6 +21,7 @@ const EXCUSABLE: ReadonlySet<ReasonCode> = new Set([
   'distribution-end-of-life',
   'image-too-old',
   'package-forbidden',
+  'setuid-file',
   'vulnerability',
 ]);
 

@@ -22,7 +22,7 @@ const MAX_GAPS = 20;
 /** Prints an inventory as `--output` asks. Gaps of a table are on standard error: they are no rows. */
 export async function printInventory(context: Context, label: string, scanned: Scanned): Promise<void> {
   const { inventory, imageId, of } = scanned;
-  const { packages, gaps, distribution } = inventory;
+  const { packages, gaps, distribution, setuid } = inventory;
   const format = context.args.value('output');
   if (format === 'cyclonedx' || format === 'spdx') return printSbom(context, format, { label, scanned });
   if (isTable(context)) await context.stdout.write(`${headOf(label, scanned)}\n\n`);
@@ -36,6 +36,12 @@ export async function printInventory(context: Context, label: string, scanned: S
       complete: gaps.length === 0,
       packages,
       gaps,
+      ...(setuid !== undefined && {
+        setuid: {
+          files: setuid.files.map(({ path, mode }) => ({ path, mode: mode.toString(8).padStart(4, '0') })),
+          gaps: setuid.gaps,
+        },
+      }),
     },
     items: packages,
     names: packages.map(({ name }) => name),
@@ -72,11 +78,17 @@ async function printSbom(
 }
 
 function headOf(label: string, { inventory, imageId, of, durationMs }: Scanned): string {
-  const { distribution, packages } = inventory;
+  const { distribution, packages, setuid } = inventory;
   const system =
     distribution === undefined ? 'no distribution' : `${distribution.id} ${distribution.versionId ?? ''}`.trim();
   const id = imageId === undefined ? '' : ` (${safe(imageId.slice(0, 19))})`;
-  return `${of} ${safe(label)}${id}: ${safe(system)}, ${String(packages.length)} packages, ${String(Math.round(durationMs))} ms`;
+  return `${of} ${safe(label)}${id}: ${safe(system)}, ${String(packages.length)} packages${setuidText(setuid)}, ${String(Math.round(durationMs))} ms`;
+}
+
+function setuidText(setuid: Inventory['setuid']): string {
+  if (setuid === undefined) return '';
+  const { files, gaps } = setuid;
+  return `, ${gaps.length > 0 ? 'at least ' : ''}${String(files.length)} setuid or setgid files`;
 }
 
 function sourceText({ source }: Package): string {

@@ -5,6 +5,7 @@ import { FileTreeError } from './file-tree.ts';
 import type { FileTree, TreeFile } from './file-tree.ts';
 import type { PackageDatabase } from './os/package-database.ts';
 import { DETECTORS, PACKAGE_DATABASES } from './registry.ts';
+import { SetuidCollection } from './setuid-collection.ts';
 
 /** Limits of one inventory. What is beyond them is a gap. */
 export interface InventoryLimits {
@@ -12,6 +13,7 @@ export interface InventoryLimits {
   readonly maxGaps: number;
   /** Bytes that detectors read, all files together. */
   readonly maxReadBytes: number;
+  readonly maxSetuidFiles: number;
 }
 
 /** The largest images known to us have about 6,000 packages. */
@@ -19,6 +21,8 @@ export const INVENTORY_LIMITS: InventoryLimits = {
   maxPackages: 100_000,
   maxGaps: 500,
   maxReadBytes: 16 * 1024 ** 3,
+  // A distribution has about ten to thirty.
+  maxSetuidFiles: 1000,
 };
 
 /** How an inventory is taken. */
@@ -48,7 +52,7 @@ export function isInventoryFile(file: Pick<TreeFile, 'path' | 'sizeBytes' | 'mod
 }
 
 /**
- * Lists the packages of an image. Walks the tree once and offers each file to each detector, then reads the databases of
+ * Lists the packages of an image, and its setuid and setgid files. Walks the tree once and offers each file to each detector, then reads the databases of
  * OS packages. Packages and gaps of languages whose file belongs to an OS package are dropped: the distribution's
  * advisories cover them. Never throws for what the image holds: that is a gap. The order of packages and gaps follows
  * from the image alone.
@@ -57,12 +61,14 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
   const { detectors = DETECTORS, databases = PACKAGE_DATABASES, limits = INVENTORY_LIMITS } = options;
   const collection = new Collection(limits, options.isExpired ?? (() => false));
   const counted = countedTree(tree, collection);
+  const setuid = new SetuidCollection(limits);
   let files = 0;
   collection.attempt('/', '', () => {
     const gaps = tree.walk((file) => {
       files += 1;
       if (files % 1000 === 0) options.onProgress?.({ files, packages: collection.size });
       collection.stopIfExpired();
+      setuid.add(file);
       for (const detector of detectors) {
         collection.attempt(file.path, detector.name, () => {
           if (detector.matches(file)) collection.addLanguage(detector.detect(collection.counted(file), counted));
@@ -70,6 +76,7 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
       }
     });
     for (const gap of gaps) collection.addGap(gap);
+    setuid.finishWalk(gaps);
   });
   const candidates = collection.languagePaths();
   const owned = new Set<string>();
@@ -91,7 +98,7 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
   });
   if (distribution === undefined && collection.hasSystemPackages)
     collection.addGap({ path: '/etc/os-release', reason: 'absent or without a valid ID: the distribution is unknown' });
-  return collection.finish(distribution, owned);
+  return { ...collection.finish(distribution, owned), setuid: setuid.result() };
 }
 
 /** Several paths may lead to one database through links. */

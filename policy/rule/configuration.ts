@@ -1,10 +1,12 @@
 import { CHECKS } from '../../posture/check/registry.ts';
 import { suggestion } from '../../posture/query/nearest.ts';
-import { list, oneOf } from '../../posture/schema.ts';
+import { list, nullable, oneOf, withDefault } from '../../posture/schema.ts';
 import type { Infer, Schema } from '../../posture/schema.ts';
+import type { InventoryGap } from '../../vulnerability/package.ts';
+import { globPattern, matchesGlob } from '../glob.ts';
 import type { Objection } from '../reason.ts';
 import { strictObject } from '../strict-object.ts';
-import { RULE_HEAD, unknown, violation } from './judging.ts';
+import { RULE_HEAD, someOf, unknown, violation } from './judging.ts';
 import type { JudgeInput } from './judging.ts';
 
 /** Checks that judge an image, by id. */
@@ -21,21 +23,64 @@ const checkId: Schema<string> = {
   },
 };
 
-/** Refuses images whose configuration fails a check. */
+/** Refuses images whose configuration fails a check, or that hold other setuid or setgid files than these. */
 export const configurationRule = strictObject(
   {
     type: oneOf(['configuration']),
     ...RULE_HEAD,
-    checks: list(checkId, 'ids of checks of the area `image`; `plimsoll checks` lists them', 64),
+    checks: withDefault(list(checkId, 'ids of checks of the area `image`; `plimsoll checks` lists them', 64), []),
+    allowSetuid: nullable(
+      list(
+        globPattern(''),
+        'paths of the only files that may be setuid or setgid, such as `/usr/bin/su`; `*` and `?` are wildcards; `[]`: none may. Default: files are not looked at',
+        256,
+      ),
+    ),
   },
-  'The image passes these checks of its configuration.',
+  'The image passes these checks of its configuration, and only these files are setuid or setgid.',
 );
 /** See {@link configurationRule}. */
 export type ConfigurationRule = Infer<typeof configurationRule>;
 
-/** What the rule has against the image: one objection a check. */
-export function judgeConfiguration({ checks }: ConfigurationRule, { evidence }: JudgeInput): readonly Objection[] {
-  return checks.flatMap((id) => judgeOne(id, evidence.configuration));
+/** What the rule has against the image: one objection a check, one a file, and one for files that were not seen. */
+export function judgeConfiguration(rule: ConfigurationRule, input: JudgeInput): readonly Objection[] {
+  const { checks, allowSetuid } = rule;
+  const failed = checks.flatMap((id) => judgeOne(id, input.evidence.configuration));
+  return allowSetuid === null ? failed : [...failed, ...judgeSetuid(allowSetuid, input)];
+}
+
+function judgeSetuid(allowed: readonly string[], { evidence, accept }: JudgeInput): readonly Objection[] {
+  const expected = allowed.length === 0 ? 'no setuid or setgid files' : `setuid or setgid only: ${someOf(allowed)}`;
+  const cannotTell = (actual: string): Objection =>
+    unknown({
+      code: 'setuid-unknown',
+      actual,
+      expected,
+      action: 'Judge the image itself and repair what could not be read, or list the paths in spec.accept.gaps.',
+    });
+  const { inventory } = evidence;
+  if (inventory.state === 'absent') return [cannotTell('the files of the image were not looked at')];
+  if (inventory.state === 'unreadable') return [cannotTell(inventory.reason)];
+  const { setuid } = inventory.value;
+  if (setuid === undefined) return [cannotTell('it is not known which files are setuid or setgid')];
+  const found = setuid.files
+    .filter(({ path }) => !allowed.some((pattern) => matchesGlob(pattern, path)))
+    .map(({ path, mode }) =>
+      violation({
+        code: 'setuid-file',
+        severity: 'medium',
+        about: path,
+        actual: `${path} has mode ${mode.toString(8).padStart(4, '0')}`,
+        expected,
+        action: 'Remove the permission in the build (RUN chmod a-s PATH) or the file, or list its path in allowSetuid.',
+      }),
+    );
+  const gaps = setuid.gaps.filter(({ path }) => !accept.gaps.some((pattern) => matchesGlob(pattern, path)));
+  return gaps.length === 0 ? found : [...found, cannotTell(`could not be read: ${someOf(gaps.map(describeGap))}`)];
+}
+
+function describeGap({ path, reason }: InventoryGap): string {
+  return `${path} (${reason})`;
 }
 
 function judgeOne(id: string, configuration: JudgeInput['evidence']['configuration']): readonly Objection[] {

@@ -82,7 +82,9 @@ function ruleProblem(rule: Rule, at: string): string | undefined {
     case 'architecture':
       return rule.allow.length === 0 ? `${at}.allow: expected at least one` : undefined;
     case 'configuration':
-      return rule.checks.length === 0 ? `${at}.checks: expected at least one` : undefined;
+      return rule.checks.length === 0 && rule.allowSetuid === null
+        ? `${at}.checks: expected at least one, or allowSetuid`
+        : undefined;
     case 'package':
       return rule.forbid.length === 0 ? `${at}.forbid: expected at least one` : packageRuleProblem(rule, at);
     case 'reference':

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { dockerLayout, makeTar, writeArchive } from '../fixture/image-archive.ts';
@@ -29,6 +29,24 @@ void t.test('a directory, as a table and for programs', async (t) => {
   });
   const lines = await plimsoll(['image', 'scan', '--rootfs', root, '-o', 'ndjson']);
   t.strictSame(JSON.parse(lines.stdout), BASH);
+});
+
+void t.test('setuid and setgid files are counted, and listed for programs', async (t) => {
+  const root = makeRoot(t, { ...FILES, 'bin/su': 'x', 'bin/wall': 'x' });
+  chmodSync(join(root, 'bin/su'), 0o4755);
+  chmodSync(join(root, 'bin/wall'), 0o2755);
+  const table = await plimsoll(['image', 'scan', '--rootfs', root]);
+  t.match(table.stdout, /1 packages, 2 setuid or setgid files, \d+ ms/);
+  const json = await plimsoll(['image', 'scan', '--rootfs', root, '-o', 'json']);
+  t.match(JSON.parse(json.stdout), {
+    setuid: {
+      files: [
+        { path: '/bin/su', mode: '4755' },
+        { path: '/bin/wall', mode: '2755' },
+      ],
+      gaps: [],
+    },
+  });
 });
 
 void t.test('as an SBOM, which is read back as the same packages', async (t) => {

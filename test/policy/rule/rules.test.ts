@@ -4,6 +4,7 @@ import { decide } from '../../../policy/decide.ts';
 import type { ImageEvidence } from '../../../policy/evidence.ts';
 import { authorityId } from '../../../policy/rule/signature.ts';
 import type { SignatureEvidence } from '../../../policy/evidence.ts';
+import type { InventoryGap } from '../../../vulnerability/package.ts';
 import { DAY, DIGEST, evidence, HOUR, log4j, matchOf, NOW, openssl, policy } from '../../fixture/image-evidence.ts';
 
 interface Row {
@@ -102,6 +103,56 @@ table('configuration', {
     evidence: { configuration: none },
     codes: ['?check-unknown', '?check-unknown'],
   },
+});
+
+const setuid = { type: 'configuration', allowSetuid: ['/usr/bin/su', '/usr/lib/dbus-*'] };
+const withSetuid = (paths: readonly string[], gaps: readonly InventoryGap[] = []): Partial<ImageEvidence> => ({
+  inventory: seen(
+    { packages: [], gaps: [], setuid: { files: paths.map((path) => ({ path, mode: 0o4755 })), gaps } },
+    'archive',
+  ),
+});
+const unwalked = { path: '/opt', reason: 'EACCES' };
+table('setuid and setgid files', {
+  none: { rule: setuid, codes: [] },
+  'only those that are allowed': {
+    rule: setuid,
+    evidence: withSetuid(['/usr/bin/su', '/usr/lib/dbus-1/x']),
+    codes: [],
+  },
+  'others, one reason each': {
+    rule: setuid,
+    evidence: withSetuid(['/usr/bin/su', '/usr/bin/su2', '/tmp/usr/bin/su']),
+    codes: ['setuid-file', 'setuid-file'],
+  },
+  'none is allowed': {
+    rule: { ...setuid, allowSetuid: [] },
+    evidence: withSetuid(['/usr/bin/su']),
+    codes: ['setuid-file'],
+  },
+  'a directory that was not walked may hold some': {
+    rule: setuid,
+    evidence: withSetuid([], [unwalked]),
+    codes: ['?setuid-unknown'],
+  },
+  'a directory that need not be readable': {
+    rule: setuid,
+    evidence: withSetuid([], [unwalked]),
+    accept: { gaps: ['/opt'] },
+    codes: [],
+  },
+  'what was found is a reason beside what was not seen': {
+    rule: setuid,
+    evidence: withSetuid(['/x'], [unwalked]),
+    codes: ['?setuid-unknown', 'setuid-file'],
+  },
+  'nobody looked, as for an SBOM': {
+    rule: setuid,
+    evidence: { inventory: seen({ packages: [], gaps: [] }, 'sbom') },
+    codes: ['?setuid-unknown'],
+  },
+  'the inventory failed': { rule: setuid, evidence: { inventory: broken }, codes: ['?setuid-unknown'] },
+  'there are no files': { rule: setuid, evidence: { inventory: none }, codes: ['?setuid-unknown'] },
 });
 
 const database = { type: 'database', maxAge: '24h' };
