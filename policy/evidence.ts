@@ -53,6 +53,8 @@ export interface ConfigurationEvidence {
   readonly createdAt: Observed<number>;
   /** As in Go: `amd64`, `arm64`. */
   readonly architecture: Observed<string>;
+  /** Names of the variables of its environment whose value is a secret, sorted. Values are not kept. */
+  readonly environmentSecrets: Observed<readonly string[]>;
   /** Answers of the image checks, by check id. */
   readonly checks: ReadonlyMap<string, CheckAnswer>;
 }

@@ -75,6 +75,7 @@ const evidence = strictObject({
   builtAt: nullable(time),
   architecture: nullable(string('', 64)),
   checks: nullable(record(oneOf(VERDICTS), 'answers of checks of images, by id', 256)),
+  environmentSecrets: nullable(list(string('', 256), 'names of variables of the environment that hold secrets', 1024)),
   distribution: nullable(strictObject({ name: string('', 128), endOfLifeAt: nullable(time) })),
   signatures: nullable(
     record(
@@ -100,6 +101,7 @@ const oneCase = strictObject({
     builtAt: null,
     architecture: null,
     checks: null,
+    environmentSecrets: null,
     distribution: null,
     signatures: null,
   }),
@@ -183,12 +185,14 @@ function observedOf(value: unknown, change: (value: never) => unknown = (same) =
   return value === null ? NOT_GIVEN : seen(change(value as never), SOURCE);
 }
 
-function configurationOf({ builtAt, architecture, checks }: PolicyCase['evidence']): ImageEvidence['configuration'] {
-  if (builtAt === null && architecture === null && checks === null) return NOT_GIVEN;
+function configurationOf(given: PolicyCase['evidence']): ImageEvidence['configuration'] {
+  const { builtAt, architecture, checks, environmentSecrets } = given;
+  if ([builtAt, architecture, checks, environmentSecrets].every((part) => part === null)) return NOT_GIVEN;
   return seen(
     {
       createdAt: observedOf(builtAt),
       architecture: observedOf(architecture),
+      environmentSecrets: observedOf(environmentSecrets),
       checks: new Map(
         Object.entries(checks ?? {}).map(([id, verdict]) => [id, { verdict, reason: `the case says ${verdict}` }]),
       ),

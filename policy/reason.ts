@@ -16,6 +16,8 @@ export const REASON_CODES = Object.freeze({
   'digest-missing': 'The reference names no digest, so what it means can change.',
   'distribution-end-of-life': 'The distribution of the image gets no security updates any more.',
   'distribution-unknown': 'It is not known how long the distribution of the image gets security updates.',
+  'environment-secret': 'A variable in the environment of the image holds a secret.',
+  'environment-unknown': 'It is not known whether the environment of the image holds secrets.',
   'image-too-old': 'The image was built longer ago than the policy allows.',
   'image-age-unknown': 'It is not known when the image was built.',
   'inventory-incomplete': 'Not all packages of the image could be read.',

@@ -34,6 +34,7 @@ spec:
       checks: [image.default-user]
       mode: warn
     - type: configuration
+      forbidEnvironmentSecrets: true
       allowSetuid: [/usr/bin/su, /usr/bin/passwd]
 \`\`\`
 

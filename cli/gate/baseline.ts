@@ -19,6 +19,7 @@ const schema = object({
 const EXCUSABLE: ReadonlySet<ReasonCode> = new Set([
   'check-failed',
   'distribution-end-of-life',
+  'environment-secret',
   'image-too-old',
   'package-forbidden',
   'setuid-file',

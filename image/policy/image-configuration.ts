@@ -4,7 +4,9 @@ import type { ImageCheck } from '../../posture/check/check.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
 import type { ImageFact } from '../../posture/fact/image.ts';
-import { redactBuildStep, redactWords } from '../../posture/redaction/redact.ts';
+import { findSecrets } from '../../posture/redaction/find-secrets.ts';
+import { redactBuildStep, redactText, redactWords } from '../../posture/redaction/redact.ts';
+import { isHarmlessValue, secretNameKind } from '../../posture/redaction/secret-name.ts';
 import { boolean, list, nullable, object, string, withDefault } from '../../posture/schema.ts';
 import type { Infer } from '../../posture/schema.ts';
 import { parseStrictJson } from '../strict-json.ts';
@@ -12,6 +14,10 @@ import type { CheckAnswer, ConfigurationEvidence } from '../../policy/evidence.t
 
 const MAX_STEPS = 1024;
 const MAX_STEP_LENGTH = 8192;
+const MAX_VARIABLES = 4096;
+/** `MAX_ARG_STRLEN` of Linux: a longer variable cannot be given to a program. */
+const MAX_VARIABLE_LENGTH = 128 * 1024;
+const MAX_VARIABLE_NAME = 256;
 
 /**
  * What is read of an image configuration (OCI image specification, config.md; Docker writes the same with
@@ -23,6 +29,7 @@ const schema = object({
   config: nullable(
     object({
       User: withDefault(string('', 256), ''),
+      Env: nullable(list(string('', MAX_VARIABLE_LENGTH), '', MAX_VARIABLES)),
       Healthcheck: nullable(object({ Test: withDefault(list(string('', 64 * 1024), '', 64), []) })),
     }),
   ),
@@ -62,13 +69,23 @@ export function readImageConfiguration(bytes: Uint8Array, image: ConfiguredImage
     {
       createdAt: timeOf(created),
       architecture: architecture === null || architecture === '' ? absent(SOURCE) : seen(architecture, SOURCE),
+      environmentSecrets: seen(secretVariables(parsed.value.config?.Env ?? []), `${SOURCE} Env`),
       checks: answersOf(toFact(parsed.value, image)),
     },
     SOURCE,
   );
 }
 
-const FIELDS: readonly string[] = ['created', 'architecture', 'config', 'history', 'User', 'Healthcheck', 'created_by'];
+const FIELDS: readonly string[] = [
+  'created',
+  'architecture',
+  'config',
+  'history',
+  'User',
+  'Env',
+  'Healthcheck',
+  'created_by',
+];
 
 /** Runtimes read `user` as `User`, we do not: such a configuration would say one thing to them and another to us. */
 function hasOtherCase(value: unknown): boolean {
@@ -85,6 +102,24 @@ function isFolded(key: string, field: string): boolean {
   // The two characters that Go folds into ASCII letters.
   const plain = key.replaceAll('\u017F', 's').replaceAll('\u212A', 'k');
   return plain.toLowerCase() === field.toLowerCase();
+}
+
+/** Names of the variables whose value is a secret by its name or form: what a build step would be judged by. */
+function secretVariables(environment: readonly string[]): readonly string[] {
+  const names = environment.filter(holdsSecret).map((entry) => {
+    const [name = ''] = entry.split('=', 1);
+    // Whoever forgets the name writes the secret where the name is.
+    return redactText(name).slice(0, MAX_VARIABLE_NAME);
+  });
+  return [...new Set(names)].sort();
+}
+
+function holdsSecret(entry: string): boolean {
+  const equals = entry.indexOf('=');
+  if (equals < 0) return findSecrets(entry).length > 0;
+  const [name, value] = [entry.slice(0, equals), entry.slice(equals + 1)];
+  const kind = secretNameKind(name);
+  return (kind !== undefined && !isHarmlessValue(value, kind, true)) || findSecrets(entry).length > 0;
 }
 
 function timeOf(created: string | null): Observed<number> {

@@ -1,6 +1,6 @@
 import { CHECKS } from '../../posture/check/registry.ts';
 import { suggestion } from '../../posture/query/nearest.ts';
-import { list, nullable, oneOf, withDefault } from '../../posture/schema.ts';
+import { boolean, list, nullable, oneOf, withDefault } from '../../posture/schema.ts';
 import type { Infer, Schema } from '../../posture/schema.ts';
 import type { InventoryGap } from '../../vulnerability/package.ts';
 import { globPattern, matchesGlob } from '../glob.ts';
@@ -23,12 +23,18 @@ const checkId: Schema<string> = {
   },
 };
 
-/** Refuses images whose configuration fails a check, or that hold other setuid or setgid files than these. */
+/** Refuses images by checks of their configuration, secrets in their environment, and setuid or setgid files. */
 export const configurationRule = strictObject(
   {
     type: oneOf(['configuration']),
     ...RULE_HEAD,
     checks: withDefault(list(checkId, 'ids of checks of the area `image`; `plimsoll checks` lists them', 64), []),
+    forbidEnvironmentSecrets: withDefault(
+      boolean(
+        'refuse variables of the environment whose value is a secret by its name or form; only the name is shown',
+      ),
+      false,
+    ),
     allowSetuid: nullable(
       list(
         globPattern(''),
@@ -37,16 +43,43 @@ export const configurationRule = strictObject(
       ),
     ),
   },
-  'The image passes these checks of its configuration, and only these files are setuid or setgid.',
+  'The image passes these checks of its configuration, its environment holds no secret, and only these files are setuid or setgid.',
 );
 /** See {@link configurationRule}. */
 export type ConfigurationRule = Infer<typeof configurationRule>;
 
-/** What the rule has against the image: one objection a check, one a file, and one for files that were not seen. */
+/** What the rule has against the image: one objection a check, variable and file, and one for files that were not seen. */
 export function judgeConfiguration(rule: ConfigurationRule, input: JudgeInput): readonly Objection[] {
-  const { checks, allowSetuid } = rule;
-  const failed = checks.flatMap((id) => judgeOne(id, input.evidence.configuration));
-  return allowSetuid === null ? failed : [...failed, ...judgeSetuid(allowSetuid, input)];
+  const { checks, allowSetuid, forbidEnvironmentSecrets } = rule;
+  return [
+    ...checks.flatMap((id) => judgeOne(id, input.evidence.configuration)),
+    ...(forbidEnvironmentSecrets ? judgeEnvironment(input.evidence.configuration) : []),
+    ...(allowSetuid === null ? [] : judgeSetuid(allowSetuid, input)),
+  ];
+}
+
+function judgeEnvironment(configuration: JudgeInput['evidence']['configuration']): readonly Objection[] {
+  const expected = 'no secret in the environment of the image';
+  const secrets = configuration.state === 'seen' ? configuration.value.environmentSecrets : configuration;
+  if (secrets.state === 'seen')
+    return secrets.value.map((name) =>
+      violation({
+        code: 'environment-secret',
+        about: name,
+        actual: `the variable ${name} holds a secret`,
+        expected,
+        action:
+          'Pass the secret to the container at run time, build without ENV for it, and change it: who can pull the image can read it.',
+      }),
+    );
+  return [
+    unknown({
+      code: 'environment-unknown',
+      actual: secrets.state === 'absent' ? 'there is no image configuration' : secrets.reason,
+      expected,
+      action: 'Judge the image itself: an archive or a registry has its configuration, an SBOM has none.',
+    }),
+  ];
 }
 
 function judgeSetuid(allowed: readonly string[], { evidence, accept }: JudgeInput): readonly Objection[] {

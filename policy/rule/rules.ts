@@ -82,8 +82,8 @@ function ruleProblem(rule: Rule, at: string): string | undefined {
     case 'architecture':
       return rule.allow.length === 0 ? `${at}.allow: expected at least one` : undefined;
     case 'configuration':
-      return rule.checks.length === 0 && rule.allowSetuid === null
-        ? `${at}.checks: expected at least one, or allowSetuid`
+      return rule.checks.length === 0 && rule.allowSetuid === null && !rule.forbidEnvironmentSecrets
+        ? `${at}.checks: expected at least one, or allowSetuid or forbidEnvironmentSecrets`
         : undefined;
     case 'package':
       return rule.forbid.length === 0 ? `${at}.forbid: expected at least one` : packageRuleProblem(rule, at);

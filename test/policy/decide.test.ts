@@ -81,6 +81,7 @@ const RULES: readonly object[] = [
   { type: 'architecture', allow: ['amd64'] },
   { type: 'configuration', checks: ['image.default-user'] },
   { type: 'configuration', allowSetuid: [] },
+  { type: 'configuration', forbidEnvironmentSecrets: true },
   { type: 'database', maxAge: '24h' },
   { type: 'distribution' },
   { type: 'package', forbid: [{ name: 'libssl3', version: '<3.0.12' }] },

@@ -38,6 +38,28 @@ void t.test('reads time, architecture and the answers of all checks of images', 
   t.end();
 });
 
+void t.test('secrets in the environment are named, their values are kept nowhere', (t) => {
+  const secretsOf = (...Env: readonly string[]): readonly string[] => {
+    const result = read({ config: { Env } });
+    if (result.state !== 'seen' || result.value.environmentSecrets.state !== 'seen') throw new Error('not seen');
+    t.notMatch(JSON.stringify([result, [...result.value.checks]]), /hunter2|AKIAIOSFODNN7EXAMPLE/);
+    return result.value.environmentSecrets.value;
+  };
+  t.strictSame(secretsOf('PATH=/bin', 'NPM_TOKEN=hunter2', 'DB_PASSWORD=hunter2=', 'LANG=C.UTF-8'), [
+    'DB_PASSWORD',
+    'NPM_TOKEN',
+  ]);
+  t.strictSame(secretsOf('DATABASE_URL=postgres://app:hunter2@db/shop'), ['DATABASE_URL'], 'by the form of the value');
+  // The documentation's own example of an access key.
+  t.strictSame(secretsOf('NOTE=AKIAIOSFODNN7EXAMPLE'), ['NOTE']);
+  t.strictSame(secretsOf('DB_PASSWORD_FILE=/run/secrets/db', 'DB_PASSWORD=', 'PIP_NO_CACHE_DIR=1', 'TOKEN_TTL=60'), []);
+  t.strictSame(secretsOf(`${'x'.repeat(300)}AKIAIOSFODNN7EXAMPLE`, 'AKIAIOSFODNN7EXAMPLE').length > 0, true);
+  t.equal(read({ config: { env: ['DB_PASSWORD=hunter2'] } }).state, 'unreadable', 'runtimes read env as Env');
+  t.equal(read({ config: { Env: 'DB_PASSWORD=hunter2' } }).state, 'unreadable');
+  t.equal(read({ config: { Env: Array.from({ length: 5000 }, () => 'A=1') } }).state, 'unreadable');
+  t.end();
+});
+
 void t.test('what is missing is absent or unknown, never a pass', (t) => {
   const result = read({});
   if (result.state !== 'seen') throw new Error(result.state);

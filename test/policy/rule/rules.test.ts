@@ -38,7 +38,13 @@ function table(name: string, rows: Readonly<Record<string, Row>>): void {
 
 const configured = (parts: object): Partial<ImageEvidence> => ({
   configuration: seen(
-    { createdAt: absent('config'), architecture: absent('config'), checks: new Map(), ...parts },
+    {
+      createdAt: absent('config'),
+      architecture: absent('config'),
+      environmentSecrets: absent('config'),
+      checks: new Map(),
+      ...parts,
+    },
     'config',
   ),
 });
@@ -102,6 +108,31 @@ table('configuration', {
     rule: configuration,
     evidence: { configuration: none },
     codes: ['?check-unknown', '?check-unknown'],
+  },
+});
+
+const environment = { type: 'configuration', forbidEnvironmentSecrets: true };
+table('secrets in the environment', {
+  none: { rule: environment, codes: [] },
+  'one reason each': {
+    rule: environment,
+    evidence: configured({ environmentSecrets: seen(['DB_PASSWORD', 'NPM_TOKEN'], 'config') }),
+    codes: ['environment-secret', 'environment-secret'],
+  },
+  'not known': {
+    rule: environment,
+    evidence: configured({ environmentSecrets: broken }),
+    codes: ['?environment-unknown'],
+  },
+  'an SBOM has no environment': {
+    rule: environment,
+    evidence: { configuration: none },
+    codes: ['?environment-unknown'],
+  },
+  'the configuration is malformed': {
+    rule: environment,
+    evidence: { configuration: broken },
+    codes: ['?environment-unknown'],
   },
 });
 
