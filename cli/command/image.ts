@@ -27,9 +27,10 @@ export const image = defineCommand({
   description: [
     'Lists the packages of an image: those of dpkg, apk and rpm, and those of npm, Python, Go, Rust, Ruby, Java, PHP and .NET that belong to no package of the distribution. It needs no collector, starts no process and writes nothing but a temporary file without a name.',
     'ARCHIVE is a file that docker save or podman save wrote, or an OCI image layout, also compressed or as a directory. REF is an image of the local Docker or Podman, which is exported, or a running container, whose root is read in place. --rootfs reads a directory as the root of an image.',
+    'plimsoll images lists the images that run on the nodes of a collector, with their vulnerabilities.',
     'What could not be read is listed as a gap: packages may be missing there. An image is never taken as complete because something in it is unreadable.',
   ],
-  operands: { min: 1, max: 2 },
+  operands: { min: 1, max: 2, completes: 'imageAction' },
   options: [
     {
       name: 'rootfs',

@@ -15,6 +15,7 @@ export const images = defineCommand({
   usage: ['images [list] [options]', 'images show IMAGE [options]'],
   description: [
     'Lists the images that running containers use, by the risk of their vulnerabilities. STATE says how much is known: only an image that is complete has no other vulnerabilities than those counted.',
+    'plimsoll image scan lists the packages of one image without a collector.',
     'show prints the vulnerabilities of one image with the versions that fix them, and what is not known. IMAGE is its id, at least 4 digits of it, or a reference that a container was started from. With -o json it also has the packages, the upgrades and the containers.',
   ],
   operands: { min: 0, max: 2 },

@@ -88,6 +88,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['create', 'list', 'delete'] };
     case 'policyAction':
       return { kind: 'words', words: ['check', 'test', 'explain'] };
+    case 'imageAction':
+      return { kind: 'words', words: ['scan'] };
     case 'file':
       return { kind: 'file' };
     case 'tokenAction':

@@ -56,6 +56,7 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
   t.strictSame(complete('plimsoll', 'nodes', 'x'), []);
   t.strictSame(complete('plimsoll', 'nodes', ''), ['show', 'remove', 'revoke', 'readmit']);
   t.strictSame(complete('plimsoll', 'nodes', 'remove', '--st'), ['--stale-for']);
+  t.strictSame(complete('plimsoll', 'image', ''), ['scan']);
   t.strictSame(complete('plimsoll', 'nonsense', ''), []);
   spawnSync('mkdir', ['recorded-one', 'recorded two'], { cwd: directory });
   t.strictSame([...complete('plimsoll', 'scan', '--recorded', 'rec')].sort(), ['recorded two', 'recorded-one']);
