@@ -81,11 +81,14 @@ export const imageList = s.object({
   cursor,
 });
 
+const epssScore = s.nullable(s.number('EPSS: probability of exploitation within 30 days, 0 to 1'));
+
 const imageVulnerability = s.object({
   id: s.string('CVE, or id of the advisory'),
   severity,
   risk,
   exploited: s.boolean('known to be exploited (CISA KEV)'),
+  epss: epssScore,
   package: s.string(),
   version: s.string('installed version'),
   status: s.openOneOf(['fixed', 'affected', 'will-not-fix', 'fix-deferred', 'end-of-life']),
@@ -168,6 +171,7 @@ const vulnerabilityFields = {
 /** One vulnerability of the fleet. */
 export const fleetVulnerability = s.object({
   ...vulnerabilityFields,
+  epss: epssScore,
   fixable: s.boolean('some affected package has a version with the fix'),
   packages: s.list(s.string(), 'names of affected packages', 8),
   images: count('affected images that run'),
@@ -223,3 +227,5 @@ export const vulnerabilityDetail = s.object({
     100_000,
   ),
 });
+/** See {@link vulnerabilityDetail}. */
+export type VulnerabilityDetail = s.Infer<typeof vulnerabilityDetail>;

@@ -61,7 +61,7 @@ export type NodeDetail = s.Infer<typeof nodeDetail>;
 /** A node was removed: what `/v1/events` sends as `nodeRemoved`. */
 export const goneNode = s.object({ nodeId: s.string() });
 
-/** Where an image runs: fields of {@link imageUse}. */
+/** Where an image runs: fields of an image. */
 export const imageUseFields = {
   id: s.string('sha256:… of the configuration'),
   names: s.list(s.string(), 'references that containers were started from', 1000),
@@ -71,11 +71,6 @@ export const imageUseFields = {
     100_000,
   ),
 };
-
-/** An image that containers run, wherever they do. */
-export const imageUse = s.object(imageUseFields);
-/** See {@link imageUse}. */
-export type ImageUse = s.Infer<typeof imageUse>;
 
 /** A node that was removed. */
 export const removedNode = s.object({

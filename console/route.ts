@@ -6,6 +6,12 @@ import { readTrendRange, writeTrendRange } from './fleet/trend.ts';
 import type { TrendRange } from './fleet/trend.ts';
 import { NO_FILTER, readFilter, writeFilter } from './filter.ts';
 import type { FindingFilter } from './filter.ts';
+import {
+  NO_VULNERABILITY_FILTER,
+  readVulnerabilityFilter,
+  writeVulnerabilityFilter,
+} from './vulnerabilities/vulnerability-filter.ts';
+import type { VulnerabilityFilter } from './vulnerabilities/vulnerability-filter.ts';
 
 /** Where the page is: what stands behind `#` in the address. */
 export type Route =
@@ -13,7 +19,11 @@ export type Route =
   | { readonly view: 'overview'; readonly range: TrendRange }
   | { readonly view: 'node'; readonly nodeId: string }
   | { readonly view: 'container'; readonly nodeId: string; readonly containerId: string }
+  | { readonly view: 'images' }
   | { readonly view: 'image'; readonly imageId: string }
+  | { readonly view: 'vulnerabilities'; readonly filter: VulnerabilityFilter }
+  | { readonly view: 'vulnerability'; readonly vulnerabilityId: string }
+  | { readonly view: 'fixes' }
   /** `nodeId`: only what happened there; empty: everywhere. */
   | { readonly view: 'history'; readonly nodeId: string }
   /** `group`: what the findings are counted by. `open`: the finding whose details are open beside the list. */
@@ -68,7 +78,13 @@ export function readRoute(hash: string): Route {
     case 'nodes':
       return nodeRoute(rest, params);
     case 'images':
-      return name === '' ? { view: 'unknown', path } : { view: 'image', imageId: name };
+      return name === '' ? { view: 'images' } : { view: 'image', imageId: name };
+    case 'vulnerabilities':
+      return name === ''
+        ? { view: 'vulnerabilities', filter: readVulnerabilityFilter(params) }
+        : { view: 'vulnerability', vulnerabilityId: name };
+    case 'fixes':
+      return { view: 'fixes' };
     case 'history':
       return { view: 'history', nodeId: params.get('node') ?? '' };
     case 'findings':
@@ -100,6 +116,26 @@ export function nodeHash(nodeId: string): string {
 /** The hash for a container of a node. */
 export function containerHash(nodeId: string, containerId: string): string {
   return `${nodeHash(nodeId)}/containers/${encodeURIComponent(containerId)}`;
+}
+
+/** The hash for the list of images. */
+export function imagesHash(): string {
+  return '#/images';
+}
+
+/** The hash for a list of vulnerabilities. */
+export function vulnerabilitiesHash(filter: Partial<VulnerabilityFilter> = {}): string {
+  return withQuery('#/vulnerabilities', writeVulnerabilityFilter({ ...NO_VULNERABILITY_FILTER, ...filter }));
+}
+
+/** The hash for a vulnerability. */
+export function vulnerabilityHash(vulnerabilityId: string): string {
+  return `#/vulnerabilities/${encodeURIComponent(vulnerabilityId)}`;
+}
+
+/** The hash for the list of upgrades. */
+export function fixesHash(): string {
+  return '#/fixes';
 }
 
 /** The hash for an image. */

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { imageUse } from '../../api/node.ts';
-import type { ImageUse } from '../../api/node.ts';
+import { imageDetail } from '../../api/image.ts';
+import type { ImageDetail } from '../../api/image.ts';
 import * as s from '../../posture/schema.ts';
 import { OPEN_FILTER } from '../filter.ts';
 import { FindingsCard } from '../findings/findings-card.tsx';
@@ -13,8 +13,11 @@ import { Card } from '../part/card.tsx';
 import { DataTable } from '../part/data-table.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
-import { containerHash, nodeHash } from '../route.ts';
+import { containerHash, imagesHash, nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
+import { REFRESH_MS } from '../vulnerabilities/coverage.tsx';
+import { ImageKnowledge, ImagePackages } from './image-inventory.tsx';
+import { ImageVulnerabilities } from './image-vulnerabilities.tsx';
 import { counted, shortId } from '../../api/format.ts';
 
 const imageFacts = s.nullable(
@@ -34,18 +37,20 @@ const imageFacts = s.nullable(
   ),
 );
 
-/** One image: where it runs, how it was built, and its findings. */
+/** One image: what is wrong with it, where it runs, what it contains, how it was built, and its findings. */
 export function ImageView({ imageId }: { readonly imageId: string }): JSX.Element {
   const { api } = useServices();
-  const { value, problem, reload } = useLoad(`image ${imageId}`, (signal) =>
-    api.get(`/v1/images/${encodeURIComponent(imageId)}`, imageUse, signal),
+  const { value, problem, reload } = useLoad(
+    `image ${imageId}`,
+    (signal) => api.get(`/v1/images/${encodeURIComponent(imageId)}`, imageDetail, signal),
+    REFRESH_MS,
   );
   const filter = useMemo(() => ({ ...OPEN_FILTER, kinds: ['image' as const], subject: imageId }), [imageId]);
   const isUnused = problem?.kind === 'notFound';
   return (
     <>
       <p class="crumbs">
-        <a href="#/findings?group=image">Images</a> / image
+        <a href={imagesHash()}>Images</a> / image
       </p>
       <div class="title-line">
         <h1 tabIndex={-1}>
@@ -60,7 +65,10 @@ export function ImageView({ imageId }: { readonly imageId: string }): JSX.Elemen
       {value === undefined && problem === undefined ? <LoadingNote what="the image" /> : null}
       {value === undefined || isUnused ? null : (
         <>
+          <ImageKnowledge detail={value} />
+          <ImageVulnerabilities detail={value} />
           <Card title="Containers" aside={<span>{counted(value.containers.length, 'container')}</span>}>
+            {value.containers.length === 0 ? <EmptyNote>No container runs this image any more.</EmptyNote> : null}
             <DataTable
               label="Running containers of this image"
               columns={['Container', 'Node', 'Started from']}
@@ -78,7 +86,8 @@ export function ImageView({ imageId }: { readonly imageId: string }): JSX.Elemen
               }))}
             />
           </Card>
-          <Build use={value} />
+          <ImagePackages detail={value} />
+          {value.containers.length === 0 ? null : <Build use={value} />}
         </>
       )}
       <FindingsCard title="Open findings of this image" filter={filter} />
@@ -87,7 +96,7 @@ export function ImageView({ imageId }: { readonly imageId: string }): JSX.Elemen
 }
 
 /** How the image was built, read from the first connected node that runs it. */
-function Build({ use }: { readonly use: ImageUse }): JSX.Element {
+function Build({ use }: { readonly use: Pick<ImageDetail, 'id' | 'containers'> }): JSX.Element {
   const { api, fleet } = useServices();
   const { nodes } = useCell(fleet);
   const connected = new Set(nodes.filter((node) => node.connected).map(({ id }) => id));

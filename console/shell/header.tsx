@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { BrandMark } from '../part/brand-mark.tsx';
-import { checksHash, findingsHash, historyHash, queryHash } from '../route.ts';
+import { checksHash, findingsHash, historyHash, queryHash, vulnerabilitiesHash } from '../route.ts';
 import type { Route } from '../route.ts';
 import { useServices } from '../services.ts';
 import { DensityButton } from './density-button.tsx';
@@ -9,8 +9,13 @@ import { LiveBadge } from './live-badge.tsx';
 import { ThemeButton } from './theme-button.tsx';
 
 const PLACES = Object.freeze([
-  { label: 'Overview', href: '#/', views: ['overview', 'node', 'container', 'image'] },
+  { label: 'Overview', href: '#/', views: ['overview', 'node', 'container'] },
   { label: 'Findings', href: findingsHash({ verdicts: ['fail'] }), views: ['findings'] },
+  {
+    label: 'Vulnerabilities',
+    href: vulnerabilitiesHash(),
+    views: ['vulnerabilities', 'vulnerability', 'fixes', 'images', 'image'],
+  },
   { label: 'History', href: historyHash(), views: ['history'] },
   { label: 'Checks', href: checksHash(), views: ['checks', 'check'] },
   { label: 'Query', href: queryHash(), views: ['query'] },

@@ -5,7 +5,18 @@ import { findingGroups } from '../../api/finding.ts';
 import { useCell } from '../hook/use-cell.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { UntrustedText } from '../part/untrusted-text.tsx';
-import { checkHash, checksHash, containerHash, findingsHash, historyHash, nodeHash, queryHash } from '../route.ts';
+import {
+  checkHash,
+  checksHash,
+  containerHash,
+  findingsHash,
+  fixesHash,
+  historyHash,
+  imagesHash,
+  nodeHash,
+  queryHash,
+  vulnerabilitiesHash,
+} from '../route.ts';
 import { useServices } from '../services.ts';
 import { matchingEntries } from './palette-entries.ts';
 import type { PaletteEntry } from './palette-entries.ts';
@@ -22,6 +33,9 @@ const PLACES: readonly PaletteEntry[] = Object.freeze([
     hash: findingsHash({ verdicts: ['fail'] }, 'container'),
   },
   { kind: 'view', name: 'Findings by image', detail: 'findings', hash: findingsHash({ verdicts: ['fail'] }, 'image') },
+  { kind: 'view', name: 'Vulnerabilities', detail: 'of running containers', hash: vulnerabilitiesHash() },
+  { kind: 'view', name: 'Upgrades', detail: 'of packages in images', hash: fixesHash() },
+  { kind: 'view', name: 'Images', detail: 'that run', hash: imagesHash() },
   { kind: 'view', name: 'History', detail: '', hash: historyHash() },
   { kind: 'view', name: 'Checks', detail: '', hash: checksHash() },
   { kind: 'view', name: 'Live query', detail: '', hash: queryHash() },

@@ -6,17 +6,25 @@ import { ContainerView } from '../container/container-view.tsx';
 import { FindingsView } from '../findings/findings-view.tsx';
 import { HistoryView } from '../history/history-view.tsx';
 import { ImageView } from '../image/image-view.tsx';
+import { ImagesView } from '../image/images-view.tsx';
 import { NodeView } from '../node/node-view.tsx';
 import { OverviewView } from '../overview/overview-view.tsx';
 import { EmptyNote } from '../part/note.tsx';
 import { QueryView } from '../query/query-view.tsx';
 import type { Route } from '../route.ts';
+import { FixesView } from '../vulnerabilities/fixes-view.tsx';
+import { VulnerabilitiesView } from '../vulnerabilities/vulnerabilities-view.tsx';
+import { VulnerabilityView } from '../vulnerabilities/vulnerability-view.tsx';
 
 const TITLES = Object.freeze({
   overview: 'Overview',
   node: 'Node',
   container: 'Container',
+  images: 'Images',
   image: 'Image',
+  vulnerabilities: 'Vulnerabilities',
+  vulnerability: 'Vulnerability',
+  fixes: 'Upgrades',
   history: 'History',
   findings: 'Findings',
   checks: 'Checks',
@@ -47,6 +55,14 @@ export function View({ route }: { readonly route: Route }): JSX.Element {
       return <ContainerView key={`${route.nodeId} ${route.containerId}`} {...route} />;
     case 'image':
       return <ImageView key={route.imageId} imageId={route.imageId} />;
+    case 'images':
+      return <ImagesView />;
+    case 'vulnerabilities':
+      return <VulnerabilitiesView filter={route.filter} />;
+    case 'vulnerability':
+      return <VulnerabilityView key={route.vulnerabilityId} vulnerabilityId={route.vulnerabilityId} />;
+    case 'fixes':
+      return <FixesView />;
     case 'history':
       return <HistoryView nodeId={route.nodeId} />;
     case 'findings':
@@ -78,6 +94,8 @@ function placeOf(route: Route): string {
       return `container ${route.nodeId} ${route.containerId}`;
     case 'image':
       return `image ${route.imageId}`;
+    case 'vulnerability':
+      return `vulnerability ${route.vulnerabilityId}`;
     case 'check':
       return `check ${route.checkId}`;
     case 'overview':
@@ -85,6 +103,9 @@ function placeOf(route: Route): string {
     case 'history':
     case 'checks':
     case 'query':
+    case 'images':
+    case 'vulnerabilities':
+    case 'fixes':
     case 'unknown':
       return route.view;
   }

@@ -39,7 +39,16 @@ void t.test('each view has its hash', async (t) => {
     ['#/nodes/e08d/containers/0a1b', { view: 'container', nodeId: 'e08d', containerId: '0a1b' }],
     ['#/nodes/e08d/containers', { view: 'node', nodeId: 'e08d/containers' }],
     ['#/images/sha256%3Aab', { view: 'image', imageId: 'sha256:ab' }],
-    ['#/images/', { view: 'unknown', path: '/images/' }],
+    ['#/images/', { view: 'images' }],
+    ['#/fixes', { view: 'fixes' }],
+    ['#/vulnerabilities/CVE-2026-1', { view: 'vulnerability', vulnerabilityId: 'CVE-2026-1' }],
+    [
+      '#/vulnerabilities?severity=unknown&severity=odd&fixable=true&exploited=yes&text=a%26b',
+      {
+        view: 'vulnerabilities',
+        filter: { text: 'a&b', severities: ['unknown'], exploited: false, fixable: true },
+      },
+    ],
     ['#/history?node=n1', { view: 'history', nodeId: 'n1' }],
     ['#/query', { view: 'query', query: NO_QUERY }],
     ['#/query?expression=1%20%2B%201', { view: 'query', query: { ...NO_QUERY, expression: '1 + 1' } }],

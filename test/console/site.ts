@@ -53,7 +53,16 @@ interface ProgramScope {
 /** Starts a collector on free ports of the loopback address that serves the console as its sources are now. */
 export async function startSite(
   scope: SiteScope,
-  { seed, clock = systemClock() }: { readonly seed: boolean; readonly clock?: Clock },
+  {
+    seed,
+    prepare = () => Promise.resolve(),
+    clock = systemClock(),
+  }: {
+    readonly seed: boolean;
+    /** Fills the data directory before the collector starts. */
+    readonly prepare?: (dataDir: string) => Promise<void>;
+    readonly clock?: Clock;
+  },
 ): Promise<Site> {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-console-'));
   scope.teardown(() => rmSync(directory, { recursive: true, force: true }));
@@ -63,6 +72,7 @@ export async function startSite(
   const settings = await settingsWith('collector', { 'data-dir': dataDir, listen: '127.0.0.1:0', api: '127.0.0.1:0' });
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const seeded = seed ? await seedStore(dataDir, Date.now()) : 0;
+  await prepare(dataDir);
   const { api, listen } = await startCollector({ scope, clock }, settings, consoleDirectory);
   const url = `http://127.0.0.1:${String(api.port)}`;
   const collector = `127.0.0.1:${String(listen.port)}`;

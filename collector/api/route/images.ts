@@ -108,6 +108,7 @@ export const getImage = jsonRoute({
           severity: vulnerability.severity,
           risk: vulnerability.risk,
           exploited: vulnerability.kev !== undefined,
+          epss: vulnerability.epss?.score,
           package: found.name,
           version: found.version,
           status,

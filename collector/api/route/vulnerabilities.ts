@@ -45,6 +45,7 @@ export const listVulnerabilities = jsonRoute({
           severity: vulnerability.severity,
           risk: vulnerability.risk,
           exploited: vulnerability.kev !== undefined,
+          epss: vulnerability.epss?.score,
           summary: vulnerability.summary,
         }),
       ),
