@@ -8,6 +8,7 @@ const BENCHMARKS = Object.freeze({
   soak: 'a simulated day with containers that come and go: growth of memory, descriptors and spool',
   fleet: 'a collector with thousands of simulated agents: memory, heartbeats, changes, live query, a storm',
   inventory: 'the packages of an image of 500 MiB in place: cold and warm, beside a walk of its directories',
+  images: 'the images of a fleet: matching with a new database, and who is affected by one advisory',
   vulndb: 'the vulnerability database: build, size, matching an image and the package versions of a fleet',
   ingest: 'finding changes a second, from the stream to the commit of the collector',
 });

@@ -95,9 +95,12 @@ void t.test(
     t.teardown(() => docker(SOCKET, 'rm', '-f', id));
     const verdicts = async (bounding: string): Promise<ReadonlyMap<string, Verdict>> => {
       const findings = [...judgeAll(CHECKS, await factsFrom(t, bounding)).values()];
-      // Other tests start and stop containers.
-      const stable = findings.filter(({ subject: { kind, id: its } }) =>
-        kind === 'container' ? its === id : kind !== 'image',
+      // Other tests start and stop containers and engines.
+      const stable = findings.filter(
+        ({ check, subject: { kind, id: its } }) =>
+          check !== 'runtime.unobserved' &&
+          !its.startsWith('docker:unix://') &&
+          (kind === 'container' ? its === id : kind !== 'image'),
       );
       return new Map(stable.map((finding) => [`${finding.check} ${finding.subject.id}`, finding.verdict]));
     };
