@@ -14,7 +14,7 @@ import { NODE, ROOT, setUp } from './setup.mjs';
  */
 const JOBS = Math.min(4, availableParallelism() + 1);
 /** Files that are run once more. */
-const MAX_AGAIN = 5;
+const MAX_AGAIN = 10;
 
 setUp();
 const strict = process.env.CI === 'true';

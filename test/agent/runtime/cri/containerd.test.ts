@@ -275,6 +275,12 @@ void t.test('events of a real containerd', { skip: noContainerd }, async (t) => 
   t.equal(ends.length, 1, 'the stream ends with the runtime');
   t.match(await runtime.listContainers(), { ok: false, code: 'absent' });
   await containerd.restart();
-  t.match(await runtime.version(), { ok: true }, 'and it is found again');
+  // gRPC waits before it connects again.
+  let version = await runtime.version();
+  for (let turn = 0; turn < 100 && !version.ok; turn += 1) {
+    await sleep(100);
+    version = await runtime.version();
+  }
+  t.match(version, { ok: true }, 'and it is found again');
   t.match(await runtime.inspectContainer(pod), { value: { kind: 'sandbox', state: 'running' } });
 });
