@@ -1,6 +1,7 @@
 import { INVENTORY_LIMITS } from '../../proto/inventory-codec.ts';
 import type { ImageRecord } from '../image/image-record.ts';
 import type { LineChannel } from './line-channel.ts';
+import { MAX_IMAGES_IN_USE } from './message.ts';
 import type { BrokerMessage } from './message.ts';
 
 /** A message that carries what is known of images. */
@@ -48,24 +49,42 @@ export interface ImageAssembly {
   readonly add: (message: ImageMessage) => readonly ImageRecord[] | undefined;
 }
 
-/** Images whose records wait to be listed. */
-const MAX_RECORDS = 8192;
+/** Images whose records are kept: those of the last list, and as many that replace them. */
+const MAX_RECORDS = 2 * MAX_IMAGES_IN_USE;
+/** Bytes of their inventories: the broker keeps 32 MiB, and may replace them before it lists what is in use. */
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** An assembly for a new connection. */
 export function createImageAssembly(): ImageAssembly {
   const records = new Map<string, ImageRecord>();
+  let bytes = 0;
+  const remove = (imageId: string): void => {
+    bytes -= sizeOf(records.get(imageId));
+    records.delete(imageId);
+  };
+  const put = (record: ImageRecord): void => {
+    bytes += sizeOf(record) - sizeOf(records.get(record.imageId));
+    records.set(record.imageId, record);
+    if (records.size > MAX_RECORDS) throw new Error(`more than ${String(MAX_RECORDS)} images`);
+    if (bytes > MAX_BYTES) throw new Error(`inventories of more than ${String(MAX_BYTES)} bytes`);
+  };
   return {
     add: (message) => {
       if (message.kind === 'image') {
-        if (records.size >= MAX_RECORDS) throw new Error(`more than ${String(MAX_RECORDS)} images`);
-        records.set(message.imageId, toRecord(message));
+        put(toRecord(message));
         return undefined;
       }
       const ids = new Set(message.ids);
-      for (const id of records.keys()) if (!ids.has(id)) records.delete(id);
+      for (const id of records.keys()) if (!ids.has(id)) remove(id);
+      // An image that is in use would be missing without a word.
+      if (records.size !== ids.size) throw new Error('an image is in use of which no record was sent');
       return [...records.values()];
     },
   };
+}
+
+function sizeOf(record: ImageRecord | undefined): number {
+  return record?.inventory?.bytes.length ?? 0;
 }
 
 function toRecord(message: Extract<ImageMessage, { readonly kind: 'image' }>): ImageRecord {

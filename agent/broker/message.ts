@@ -21,6 +21,8 @@ export const BROKER_PROTOCOL = 2;
 export const MAX_REQUEST_BYTES = 64 * 1024;
 /** Longest line that the agent accepts: one fact, or a part of the containers. */
 export const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+/** Images that are in use at most: each of as many containers as an engine may list can have one of its own. */
+export const MAX_IMAGES_IN_USE = 50_000;
 /** Sysctls that one request names. */
 export const MAX_SYSCTLS = 256;
 
@@ -67,7 +69,7 @@ const FROM_BROKER = Object.freeze({
     content: s.string('the inventory (proto/inventory-codec.ts), base64', MAX_INVENTORY_TEXT),
   }),
   imagesInUse: s.object({
-    ids: s.list(s.string('', 256), 'images in use; records of others are dropped', 8192),
+    ids: s.list(s.string('', 256), 'images in use; records of others are dropped', MAX_IMAGES_IN_USE),
   }),
   usage: s.object({ rssBytes: s.integer('', 0), cpuMs: s.number() }),
   nodeStatus: s.object({ id: idSchema, status: nodeStatusSchema }),

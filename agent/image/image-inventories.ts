@@ -1,5 +1,6 @@
 import { isRunning } from '../../posture/fact/container.ts';
 import type { ContainerFact } from '../../posture/fact/container.ts';
+import { userOfEngine } from '../../posture/fact/docker.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
@@ -28,8 +29,9 @@ export interface ImageInventoriesOptions {
 
 /** Inventories of images that no container runs any more, kept for the next one. */
 const MAX_UNUSED = 128;
-/** Images in use whose inventories are kept; further ones have a problem that says so. */
+/** Images in use whose inventories are kept; further ones have a problem that says so, until there is room. */
 const MAX_IMAGES = 2048;
+const TOO_MANY = `more than ${String(MAX_IMAGES)} images are in use`;
 /** Bytes of all inventories together; those of 2,000 images have some 10 MB. */
 const MAX_BYTES = 32 * 1024 * 1024;
 const NONE: ReadonlySet<string> = new Set();
@@ -44,6 +46,9 @@ const RETRY_CAP_MS = 60 * 60_000;
 interface Entry {
   record: ImageRecord;
   containers: readonly ContainerFact[];
+  /** Whether it is one of the images whose inventories are taken. */
+  isAdmitted: boolean;
+  /** Attempts in a row that brought no inventory of the image itself. */
   failures: number;
   /** Monotonic; undefined: nothing is due. */
   dueMs: number | undefined;
@@ -51,7 +56,10 @@ interface Entry {
   tried: ReadonlySet<string>;
 }
 
-/** Takes one inventory at a time, each image once; one that could not be taken is tried again later and later. */
+/**
+ * Takes one inventory at a time, each image once; one that could not be taken is tried again later and later. Images that
+ * were not tried yet come first, those of users' own engines last: nobody can fill the queue with images that fail.
+ */
 export function createImageInventories(options: ImageInventoriesOptions): ImageInventories {
   const { reader, onChange, pace, clock, log, signal } = options;
   /** In the order in which they were seen first. */
@@ -72,6 +80,15 @@ export function createImageInventories(options: ImageInventoriesOptions): ImageI
     const unused = [...entries].filter(([, { containers }]) => containers.length === 0);
     for (const [imageId] of unused.slice(0, Math.max(0, unused.length - MAX_UNUSED))) entries.delete(imageId);
   };
+  const admit = (): void => {
+    const used = [...entries.values()].filter(({ containers }) => containers.length > 0);
+    const waiting = used.filter(({ isAdmitted }) => !isAdmitted);
+    for (const entry of waiting.slice(0, Math.max(0, MAX_IMAGES - used.length + waiting.length))) {
+      entry.isAdmitted = true;
+      entry.dueMs = clock.monotonic();
+      entry.record = { ...entry.record, problem: '' };
+    }
+  };
   const update = ({ containers }: Facts): void => {
     // While the list is not known, the last one holds.
     if (containers.state !== 'seen') return;
@@ -83,20 +100,20 @@ export function createImageInventories(options: ImageInventoriesOptions): ImageI
       entry.containers = byImage.get(imageId) ?? [];
       // Another container may not have changed its files.
       const isBetter = entry.tried.size > 0 && entry.containers.some(({ id }) => !entry.tried.has(id));
-      if (isBetter) entry.dueMs ??= clock.monotonic() + RETRY_BASE_MS;
+      if (isBetter) entry.dueMs ??= clock.monotonic() + retryMs(entry);
     }
     for (const [imageId, running] of byImage) {
       if (entries.has(imageId)) continue;
-      const isTooMany = entries.size >= MAX_IMAGES + MAX_UNUSED;
-      const problem = isTooMany ? `more than ${String(MAX_IMAGES)} images are in use` : '';
       entries.set(imageId, {
-        record: { imageId, source: 'container', problem },
+        record: { imageId, source: 'container', problem: TOO_MANY },
         containers: running,
+        isAdmitted: false,
         failures: 0,
-        dueMs: isTooMany ? undefined : clock.monotonic(),
+        dueMs: undefined,
         tried: NONE,
       });
     }
+    admit();
     trim();
     report();
     wake.resolve();
@@ -118,11 +135,12 @@ export function createImageInventories(options: ImageInventoriesOptions): ImageI
     if (taken.ok) {
       entry.record = { imageId, source: taken.source, inventory: taken.inventory, problem: '' };
       entry.dueMs = undefined;
+      entry.failures = taken.source === 'layers' ? 0 : entry.failures + 1;
       entry.tried = taken.source === 'layers' ? NONE : new Set(containers.map(({ id }) => id));
       log.debug({ imageId, source: taken.source, durationMs, bytes: taken.inventory.bytes.length }, 'image inventory');
     } else {
       entry.failures += 1;
-      entry.dueMs = clock.monotonic() + Math.min(RETRY_BASE_MS * 2 ** (entry.failures - 1), RETRY_CAP_MS);
+      entry.dueMs = clock.monotonic() + retryMs(entry);
       // One that was there before is still true: an image does not change.
       if (entry.record.inventory === undefined) entry.record = { imageId, source: 'container', problem: taken.problem };
       log.debug({ imageId, problem: taken.problem, durationMs }, 'image inventory failed');
@@ -140,7 +158,7 @@ export function createImageInventories(options: ImageInventoriesOptions): ImageI
         ({ containers, dueMs }) => containers.length > 0 && dueMs !== undefined,
       );
       const nowMs = clock.monotonic();
-      const next = waiting.find(({ dueMs = Infinity }) => dueMs <= nowMs);
+      const [next] = waiting.filter(({ dueMs = Infinity }) => dueMs <= nowMs).sort(byPrecedence);
       if (next !== undefined && pace().level !== 'critical') {
         await take(next);
         await sleep(clock, pauseMs(clock.monotonic() - nowMs), signal);
@@ -159,4 +177,14 @@ export function createImageInventories(options: ImageInventoriesOptions): ImageI
     stop.abort();
   };
   return { update, done: run() };
+}
+
+function retryMs({ failures }: Entry): number {
+  return Math.min(RETRY_BASE_MS * 2 ** Math.max(0, failures - 1), RETRY_CAP_MS);
+}
+
+function byPrecedence(one: Entry, other: Entry): number {
+  const user = ({ containers }: Entry): number => Number(containers.every(({ engine }) => userOfEngine(engine) !== 0));
+  const due = ({ dueMs = Infinity }: Entry): number => dueMs;
+  return user(one) - user(other) || one.failures - other.failures || due(one) - due(other);
 }
