@@ -28,8 +28,8 @@ const severity = s.openOneOf(VULNERABILITY_SEVERITIES);
 const risk = s.number('0 to 100, from severity, known exploitation and EPSS');
 const imageState = s.openOneOf(
   ['complete', 'partial', 'pending', 'unknown'],
-  'complete: every package was read and judged. Otherwise the absence of a vulnerability means nothing: partial: some; ' +
-    'pending: not yet; unknown: nothing could be read',
+  'complete: there are packages, and every one was read and judged. Otherwise the absence of a vulnerability means ' +
+    'nothing: partial: some; pending: not yet; unknown: nothing could be read',
 );
 const source = s.openOneOf(
   ['layers', 'container', 'none'],
@@ -112,11 +112,11 @@ export const fix = s.object({
   totalRisk: s.number('sum of their risks'),
   containers: count('running containers of the image'),
 });
-/** See {@link fix}. */
-export type Fix = s.Infer<typeof fix>;
 
 /** Upgrades, by the risk that they remove from running containers. */
 export const fixList = s.object({ database: databaseState, fixes: s.list(fix, '', 1000) });
+/** See {@link fixList}. */
+export type FixList = s.Infer<typeof fixList>;
 
 /** One image: where it runs, what is in it, and what is wrong with it. */
 export const imageDetail = s.object({

@@ -1,5 +1,5 @@
 import { fixList } from '../../api/image.ts';
-import type { Fix } from '../../api/image.ts';
+import type { FixList } from '../../api/image.ts';
 import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -10,7 +10,7 @@ import type { Column } from '../render/table.ts';
 
 export const fixes = defineCommand({
   name: 'fixes',
-  summary: 'list the upgrades that remove the most risk from running containers',
+  summary: 'list the upgrades that remove the most risk',
   usage: ['fixes [options]'],
   description: [
     'Asks the collector which package to upgrade in which image: the upgrade that removes the most risk comes first. RISK is the sum of the risks of the vulnerabilities that it removes; the order multiplies it by the running containers of the image.',
@@ -28,7 +28,7 @@ export const fixes = defineCommand({
     const answer = await client.value.get('/v1/fixes', fixList);
     if (!answer.ok) return printFailure(context, answer.problem);
     await warnOfDatabase(context, answer.value.database);
-    await printFixes(context, answer.value.fixes);
+    await printFixes(context, answer.value);
     return EXIT_OK;
   },
 });
@@ -36,18 +36,19 @@ export const fixes = defineCommand({
 const COLUMNS: readonly Column[] = [
   { title: 'IMAGE', min: 16 },
   { title: 'PACKAGE', min: 10 },
-  { title: 'INSTALLED' },
+  { title: 'INSTALLED', wide: true },
   { title: 'UPGRADE TO' },
   { title: 'REMOVES', align: 'right' },
-  { title: 'EXPLOITED', align: 'right' },
+  { title: 'EXPLOITED', align: 'right', wide: true },
   { title: 'RISK', align: 'right' },
-  { title: 'CONTAINERS', align: 'right' },
+  { title: 'CONTAINERS', align: 'right', wide: true },
 ];
 
 /** Prints upgrades as a list. */
-async function printFixes(context: Context, items: readonly Fix[]): Promise<void> {
+async function printFixes(context: Context, document: FixList): Promise<void> {
+  const { fixes: items } = document;
   await printListing(context, {
-    document: { fixes: items },
+    document,
     items,
     names: items.map((item) => item.package),
     columns: COLUMNS,

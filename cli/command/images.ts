@@ -8,6 +8,7 @@ import type { Context } from '../context.ts';
 import { riskCell, severityCell, shortId, warnOfDatabase } from '../images/cells.ts';
 import { printListing } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
+import type { Cell } from '../render/table.ts';
 
 export const images = defineCommand({
   name: 'images',
@@ -67,7 +68,7 @@ async function list(context: Context, client: CliClient): Promise<number> {
       { title: 'RISK', align: 'right' },
       { title: 'CRITICAL', align: 'right' },
       { title: 'HIGH', align: 'right' },
-      { title: 'FIXABLE', align: 'right' },
+      { title: 'FIXABLE', align: 'right', wide: true },
       { title: 'EXPLOITED', align: 'right' },
       { title: 'CONTAINERS', align: 'right' },
       { title: 'NODES', align: 'right', wide: true },
@@ -79,11 +80,11 @@ async function list(context: Context, client: CliClient): Promise<number> {
     rows: items.map((item) => [
       { text: item.names[0] ?? shortId(item.id), paint: context.paint.bold },
       { text: item.state, paint: item.state === 'complete' ? context.paint.good : context.paint.bad },
-      riskCell(item.maxRisk),
-      { text: String(item.counts.critical) },
-      { text: String(item.counts.high) },
-      { text: String(item.counts.fixable) },
-      { text: String(item.counts.exploited) },
+      isJudged(item) ? riskCell(item.maxRisk) : NOT_KNOWN,
+      countCell(item, item.counts.critical),
+      countCell(item, item.counts.high),
+      countCell(item, item.counts.fixable),
+      countCell(item, item.counts.exploited),
       { text: String(item.containers) },
       { text: String(item.nodes) },
       { text: String(item.packages) },
@@ -94,6 +95,18 @@ async function list(context: Context, client: CliClient): Promise<number> {
     empty: 'No running container uses an image that the collector knows.',
   });
   return EXIT_OK;
+}
+
+const NOT_KNOWN: Cell = { text: '-' };
+
+/** Whether vulnerabilities of the image could be found; where not, that none is counted means nothing. */
+function isJudged({ state, counts }: ImageSummary): boolean {
+  const { critical, high, medium, low, other } = counts;
+  return state === 'complete' || state === 'partial' || critical + high + medium + low + other > 0;
+}
+
+function countCell(image: ImageSummary, count: number): Cell {
+  return isJudged(image) ? { text: String(count) } : NOT_KNOWN;
 }
 
 async function show(context: Context, client: CliClient, word: string): Promise<number> {
@@ -135,7 +148,7 @@ async function printImage(context: Context, detail: ImageDetail): Promise<void> 
       { title: 'SEVERITY' },
       { title: 'RISK', align: 'right' },
       { title: 'PACKAGE', min: 10 },
-      { title: 'INSTALLED' },
+      { title: 'INSTALLED', wide: true },
       { title: 'FIXED IN' },
       { title: 'STATUS', wide: true },
       { title: 'SUMMARY', wide: true },

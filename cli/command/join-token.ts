@@ -16,7 +16,7 @@ const SEE = 'see: plimsoll join-token --help';
 
 export const joinToken = defineCommand({
   name: 'join-token',
-  summary: 'create, list and delete the tokens with which hosts join the fleet',
+  summary: 'create, list and delete the tokens for hosts that join',
   usage: ['join-token create [options]', 'join-token list [options]', 'join-token delete ID… [options]'],
   description: [
     'A join token enrols one host: its agent exchanges the token for a certificate at the enrolment address of the collector (setting enroll). A token works once, for an hour unless --ttl says otherwise, and is shown only when it is created: the collector keeps a hash of it.',

@@ -11,7 +11,7 @@ import { printError, printFailure } from '../print-error.ts';
 
 export const vulnerabilities = defineCommand({
   name: 'vulnerabilities',
-  summary: 'list the vulnerabilities of running containers, or what one affects',
+  summary: 'list the vulnerabilities of running containers',
   usage: ['vulnerabilities [list] [options]', 'vulnerabilities show ID [options]'],
   description: [
     'Lists the vulnerabilities of the packages in images that run, the highest risk first, with the number of containers that each affects.',

@@ -102,6 +102,9 @@ interface Evidence {
   readonly database: DatabaseState;
 }
 
+/** A static program in an empty image has vulnerabilities too. */
+const NO_PACKAGES = 'no packages were found, and a program that was copied into an image is in none';
+
 function stateOf({ claims, own, source, conflict, database }: Evidence): Pick<ImageKnowledge, 'state' | 'reason'> {
   if (own.length === 0) {
     const problem = claims.find((claim) => claim.problem !== '')?.problem;
@@ -117,6 +120,7 @@ function stateOf({ claims, own, source, conflict, database }: Evidence): Pick<Im
   const reasons = [
     ...(conflict ? ['nodes found different packages in its layers'] : []),
     ...(source === 'container' ? ['it was read through a container, which can change what it shows'] : []),
+    ...(own.every(({ packages }) => packages === 0) ? [NO_PACKAGES] : []),
     ...(gaps > 0 ? [`${String(gaps)} parts could not be read`] : []),
     ...(unjudged > 0 ? [`${String(unjudged)} packages could not be judged`] : []),
     ...(database.state === 'ok' ? [] : [`the vulnerability database is not current: ${database.problem}`]),

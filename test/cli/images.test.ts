@@ -1,0 +1,192 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
+import t from 'tap';
+import type { Test } from 'tap';
+import { runAgent } from '../../agent/main.ts';
+import { fixList, imageDetail, imageList, vulnerabilityDetail, vulnerabilityList } from '../../api/image.ts';
+import type { Schema } from '../../posture/schema.ts';
+import { systemClock } from '../../service/clock.ts';
+import type { Logger } from '../../service/log.ts';
+import { collector, directoryOf } from '../collector/run-collector.ts';
+import { TEST_IMAGE, testDocker } from '../component/docker.ts';
+import { settingsWith } from '../fixture/settings.ts';
+import { build, noVulnerabilityData, vulnerabilityData } from '../fixture/vulnerability-data.ts';
+import { plimsoll } from './process.ts';
+import type { Run } from './process.ts';
+
+/*
+ * A real engine runs a container whose image has the packages of a Debian 12; an agent reports it to a collector with a
+ * database of real advisories. What the command line prints is compared with what another scanner found there.
+ */
+
+const found = testDocker();
+const SKIP = 'reason' in found ? found.reason : noVulnerabilityData;
+const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const IMAGE = 'plimsoll-test/shop:1.4';
+const [BASE, CONTAINER] = ['plimsoll-test-shop-base', 'plimsoll-test-shop'];
+const ORACLE = join(vulnerabilityData, 'oracle');
+
+/** [package, installed, id, fixed in] */
+type Expected = readonly [string, string, string, string];
+
+function expected(): readonly Expected[] {
+  const all = JSON.parse(readFileSync(join(ORACLE, 'expected.json'), 'utf8')) as Record<string, readonly Expected[]>;
+  const key = Object.keys(all).find((name) => name.startsWith('debian_app')) ?? '';
+  return all[key] ?? [];
+}
+
+/** Runs a container of an image with the packages of the oracle; resolves to the id of the image. */
+async function runShop(t: Test): Promise<string> {
+  if ('reason' in found) throw new Error(found.reason);
+  const { docker } = found.docker;
+  const root = t.testdir({ etc: {}, var: { lib: { dpkg: {} } } });
+  writeFileSync(join(root, 'var/lib/dpkg/status'), gunzipSync(readFileSync(join(ORACLE, 'app.dpkg-status.gz'))));
+  writeFileSync(join(root, 'etc/os-release'), 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n');
+  const remove = () => docker('rm', '-f', BASE, CONTAINER);
+  await remove();
+  t.teardown(async () => {
+    await remove();
+    await docker('rmi', '-f', IMAGE);
+  });
+  await docker('create', '--name', BASE, TEST_IMAGE, '/bin/sleep', '1');
+  await docker('cp', `${root}/.`, `${BASE}:/`);
+  await docker('commit', BASE, IMAGE);
+  await docker('run', '-d', '--name', CONTAINER, IMAGE, '/bin/sleep', '3600');
+  return docker('inspect', '-f', '{{.Id}}', IMAGE);
+}
+
+/** A collector with a database, and an agent that reports this machine to it. */
+async function startFleet(t: Test) {
+  if ('reason' in found) throw new Error(found.reason);
+  const dataDir = directoryOf(t);
+  const vulndb = join(dataDir, 'vulndb.sqlite');
+  const inputs = ['osv/debian-12-13.ndjson.gz', 'kev.json'].map((name) => join(vulnerabilityData, name));
+  const built = await build(inputs, vulndb, { builtAt: Date.now() });
+  if (!built.ok) throw new Error(built.problem);
+  const running = await collector(t, { 'data-dir': dataDir, vulndb });
+  const { api, listen } = await running.ready;
+  const stop = new AbortController();
+  const agent = runAgent({
+    settings: await settingsWith('agent', {
+      'data-dir': dataDir,
+      collector: `127.0.0.1:${String(listen.port)}`,
+      'docker-host': found.docker.endpoint,
+    }),
+    version: '0.0.0-test',
+    queryWorker: new URL('../../agent/query/worker.ts', import.meta.url),
+    inventoryWorker: new URL('../../image/inventory/worker.ts', import.meta.url),
+    clock: systemClock(),
+    log: SILENT,
+    signal: stop.signal,
+    onReady: () => undefined,
+  });
+  t.teardown(async () => {
+    stop.abort();
+    await agent;
+  });
+  const tokenFile = join(dataDir, 'operator-token');
+  const flags = ['--api', `127.0.0.1:${String(api.port)}`, '--token-file', tokenFile];
+  const authorization = `Bearer ${readFileSync(tokenFile, 'utf8').trim()}`;
+  return {
+    run: (...args: readonly string[]): Promise<Run> => plimsoll([...args, ...flags]),
+    get: async (path: string): Promise<unknown> =>
+      (await fetch(`http://127.0.0.1:${String(api.port)}${path}`, { headers: { authorization } })).json(),
+  };
+}
+
+/** The value of a text in JSON that the schema of the API accepts. */
+function parsed<T>(schema: Schema<T>, { stdout }: Run): T {
+  const result = schema.parse(JSON.parse(stdout), '');
+  if (!result.ok) throw new Error(result.problem);
+  return result.value;
+}
+
+/** The cells of the row that begins with `name`. */
+const row = ({ stdout }: Run, name: string): readonly string[] =>
+  stdout
+    .split('\n')
+    .find((line) => line.startsWith(name))
+    ?.split(/ {2,}/) ?? [];
+
+void t.test('images, vulnerabilities and fixes of a live fleet', { skip: SKIP, timeout: 180_000 }, async (t) => {
+  const imageId = await runShop(t);
+  const { run, get } = await startFleet(t);
+  for (let left = 200; left > 0; left -= 1) {
+    const list = imageList.parse(await get('/v1/images'), '');
+    const image = list.ok ? list.value.images.find(({ id }) => id === imageId) : undefined;
+    if (image?.state === 'complete') break;
+    await delay(250);
+  }
+
+  const images = await run('images');
+  t.match(images, { code: 0, stderr: '' });
+  t.match(row(images, IMAGE), [IMAGE, 'complete', /^\d+\.\d$/, /^\d+$/, /^\d+$/, '1', '1'], 'one is in KEV');
+  const list = parsed(imageList, await run('images', 'list', '-o', 'json')).images;
+  t.match(
+    list.find(({ id }) => id === imageId),
+    { names: [IMAGE], packages: 182, distribution: 'debian 12' },
+  );
+  for (const { id, state, packages } of list)
+    if (id !== imageId) t.not(state, 'complete', `an image of ${String(packages)} packages is not known to be clean`);
+
+  const scanner = expected();
+  const detail = parsed(imageDetail, await run('images', 'show', IMAGE, '-o', 'json'));
+  const rows = detail.vulnerabilities.map((item) => [item.package, item.version, item.id, item.fixedVersion].join(' '));
+  const missing = scanner.map((item) => item.join(' ')).filter((item) => !rows.includes(item));
+  t.ok(scanner.length > 100);
+  t.same(missing, [], 'all that another scanner found');
+  const known = new Set(scanner.map(([name, , id]) => `${name} ${id}`));
+  t.same(
+    detail.vulnerabilities.filter((item) => !known.has(`${item.package} ${item.id}`)).map(({ id }) => id),
+    [],
+    'and nothing else',
+  );
+  const shown = await run('images', 'show', imageId.slice(7, 19));
+  t.match(row(shown, 'CVE-2024-28757'), ['CVE-2024-28757', /./, /^\d/, 'libexpat1', '2.5.0-1+deb12u4']);
+
+  const vulnerabilities = await run('vulnerabilities');
+  const ids = new Set(scanner.map(([, , id]) => id));
+  t.equal(vulnerabilities.stdout.trimEnd().split('\n').length - 1, ids.size);
+  const exploited = parsed(vulnerabilityList, await run('vulnerabilities', '--exploited', '-o', 'json'));
+  t.match(exploited.vulnerabilities, [{ id: 'CVE-2023-44487', containers: 1, images: 1, nodes: 1 }]);
+  t.equal(exploited.vulnerabilities.length, 1);
+  const affected = await run('vulnerabilities', 'show', 'CVE-2024-28757');
+  t.match(affected.stdout, new RegExp(`${CONTAINER} +${IMAGE}`));
+  const one = parsed(vulnerabilityDetail, await run('vulnerabilities', 'show', 'CVE-2024-28757', '-o', 'json'));
+  t.match(one.containers, [{ name: CONTAINER, image: IMAGE }]);
+  t.match(await run('vulnerabilities', 'show', 'CVE-1999-0001'), {
+    code: 2,
+    stdout: '',
+    stderr: /no image .*CVE-1999/,
+  });
+
+  const fixes = await run('fixes');
+  t.match(row(fixes, IMAGE), [IMAGE, /./, /\d/, /^\d+$/, /^\d+\.\d$/]);
+  const { fixes: upgrades } = parsed(fixList, await run('fixes', '-o', 'json'));
+  const nginx = upgrades.find((fix) => fix.package === 'nginx');
+  const ofNginx = new Set(scanner.filter(([name]) => name.startsWith('nginx')).map(([, , id]) => id));
+  t.match(nginx, { imageId, vulnerabilities: ofNginx.size, exploited: 1 });
+
+  // In a terminal of 80 columns no version is cut.
+  for (const { stdout } of [images, shown, vulnerabilities, affected, fixes])
+    for (const line of stdout.split('\n')) t.ok(line.length <= 80, line);
+  for (const { stdout } of [images, shown, fixes]) t.notMatch(stdout, /\d…/);
+});
+
+void t.test('what is wrong with a command line', async (t) => {
+  for (const [args, problem] of [
+    [['images', 'show'], 'show needs an image'],
+    [['images', 'remove'], 'images has no action "remove"'],
+    [['vulnerabilities', 'show'], 'show needs the id of a vulnerability'],
+    [['vulnerabilities', '\u001b[31m'], 'vulnerabilities has no action'],
+    [['vulnerabilities', '--severity', 'worst'], 'is not one of'],
+    [['fixes', 'more'], 'does not take "more"'],
+  ] as const) {
+    const { code, stderr } = await plimsoll(args);
+    t.equal(code, 2, args.join(' '));
+    t.match(stderr, problem);
+    t.notMatch(stderr, '\u001b');
+  }
+});
