@@ -113,6 +113,9 @@ export const fix = s.object({
   containers: count('running containers of the image'),
 });
 
+/** See {@link fix}. */
+export type Fix = s.Infer<typeof fix>;
+
 /** Upgrades, by the risk that they remove from running containers. */
 export const fixList = s.object({ database: databaseState, fixes: s.list(fix, '', 1000) });
 /** See {@link fixList}. */
