@@ -13,7 +13,9 @@ export interface Component {
 
 /** The bill of materials of an image: CycloneDX 1.6 as JSON. Equal arguments give equal text. */
 export function writeSbom(version: string, components: readonly Component[], createdMs: number): string {
-  const sorted = [...components].sort((a, b) => (a.purl < b.purl ? -1 : 1)).map(toCycloneDx);
+  // npm installs a version in several directories.
+  const distinct = new Map(components.map((component) => [component.purl, component]));
+  const sorted = [...distinct.values()].sort((a, b) => (a.purl < b.purl ? -1 : 1)).map(toCycloneDx);
   const digest = createHash('sha256')
     .update(JSON.stringify([version, sorted]))
     .digest('hex');
