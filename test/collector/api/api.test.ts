@@ -126,9 +126,14 @@ void t.test('what is wrong is said in one shape', async (t) => {
 });
 
 void t.test('a defect shows nothing of the inside', async (t) => {
+  let isBroken = false;
   const server = await startServer(t, {
-    store: (store) => ({ ...store, nodes: () => Promise.reject(new Error('secret detail of the disk')) }),
+    store: (store) => ({
+      ...store,
+      nodes: () => (isBroken ? Promise.reject(new Error('secret detail of the disk')) : store.nodes()),
+    }),
   });
+  isBroken = true;
   const response = await server.fetch('/v1/nodes');
   t.equal(response.status, 500);
   const error = await errorOf(response);
@@ -209,10 +214,13 @@ void t.test(
       imageId,
       startedAt: '',
     });
-    await server.store.putNode(
+    for (const node of [
       nodeRow({ id: 'n1', name: 'web-1', containers: [container('c1', 's:1'), container('c2', 's:2')] }),
-    );
-    await server.store.putNode(nodeRow({ id: 'n2', name: 'web-2', containers: [container('c3', 's:1')] }));
+      nodeRow({ id: 'n2', name: 'web-2', containers: [container('c3', 's:1')] }),
+    ]) {
+      await server.store.putNode(node);
+      server.eventBus.publish({ type: 'node', node });
+    }
     const low = { check: 'x.y', severity: 'low' } as const;
     await server.commit(
       commit({

@@ -1,8 +1,12 @@
 import t from 'tap';
 import { COMPONENTS, ROUTES } from '../../../collector/api/routes.ts';
+import { encodeInventory } from '../../../proto/inventory-codec.ts';
+import type { Store } from '../../../collector/store/store.ts';
 import { violations } from '../../fixture/json-schema.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 import { startServer, TOKEN } from './server.ts';
+
+const IMAGE_ID = nodeRow().containers[0]?.imageId ?? '';
 
 type Json = Readonly<Record<string, unknown>>;
 interface Operation {
@@ -115,11 +119,13 @@ void t.test('real answers match the document', async (t) => {
   const token = { id: ((await created.json()) as { token: string }).token.split('.')[0] ?? '' };
   const operatorToken = await server.createToken('operator');
   await server.store.putNode(nodeRow());
+  server.eventBus.publish({ type: 'node', node: nodeRow() });
   await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 }));
   const put = [finding(), finding({ on: 'x', verdict: 'unknown', reason: 'not readable' })];
   await server.commit(commit({ nodeId: 'n3', sequence: 1, snapshot: true, put: [finding()] }));
   await server.commit(commit({ sequence: 1, snapshot: true, put }));
   await server.store.removeNode('n3', T0);
+  await putVulnerableImage(server.store);
   const whole = await document(server.fetch);
   /** A request for each route; `path` has its parameters filled in. */
   const requests: Readonly<Record<string, { readonly path: string; readonly init?: RequestInit }>> = {
@@ -134,7 +140,11 @@ void t.test('real answers match the document', async (t) => {
     },
     listFindings: { path: '/v1/findings?limit=1&total=true' },
     listFindingGroups: { path: '/v1/findings/groups?by=container' },
-    getImage: { path: `/v1/images/${nodeRow().containers[0]?.imageId ?? ''}` },
+    listImages: { path: '/v1/images' },
+    getImage: { path: `/v1/images/${IMAGE_ID}` },
+    listVulnerabilities: { path: '/v1/vulnerabilities' },
+    getVulnerability: { path: '/v1/vulnerabilities/CVE-2026-1001' },
+    listFixes: { path: '/v1/fixes' },
     listHistory: { path: '/v1/history?limit=1' },
     listChecks: { path: '/v1/checks' },
     getCheck: { path: '/v1/checks/container.privileged' },
@@ -188,3 +198,33 @@ void t.test('real answers match the document', async (t) => {
       t.strictSame(violations(error, await failing.json(), whole), [], `${route.operation}: error`);
   }
 });
+
+/** The image of a container of `n1` has a package with a vulnerability, of which everything is known. */
+async function putVulnerableImage({ images }: Store): Promise<void> {
+  const found = { type: 'deb', name: 'openssl', version: '3.0.1', path: '/var/lib/dpkg/status' } as const;
+  const inventory = { distribution: { id: 'debian', versionId: '12', like: [] }, packages: [found], gaps: [] };
+  const { digest, bytes } = await encodeInventory(inventory);
+  const claim = { imageId: IMAGE_ID, digest, source: 'layers', problem: '' } as const;
+  await images.putClaims('n1', [claim], { isWhole: true, atMs: T0 });
+  await images.putInventory(digest, inventory, bytes, T0);
+  const vulnerability = {
+    id: 'CVE-2026-1001',
+    advisory: 'DEBIAN-CVE-2026-1001',
+    aliases: [],
+    severity: 'critical',
+    cvss: { version: '3.1', vector: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H', score: 9.8 },
+    summary: 's',
+    publishedAt: T0,
+    modifiedAt: T0,
+    kev: { addedAt: T0, dueAt: T0, ransomware: true },
+    epss: { score: 0.5, percentile: 0.9 },
+    risk: 90,
+  } as const;
+  const judgements = (await images.unjudged('d1', 10)).map(({ key }) => ({
+    key,
+    matches: [{ vulnerability, status: 'fixed', fixedVersion: '3.0.2' } as const],
+  }));
+  const describeUse = () => ({ images: [], imageCount: 0, containers: [], containerCount: 0, nodeCount: 0 });
+  await images.putJudgements('d1', judgements, { atMs: T0, describeUse });
+  await images.recount(10);
+}
