@@ -57,6 +57,7 @@ void t.test('the installed database of apk-tools', (t) => {
       },
     ],
     gaps: [],
+    setuid: { files: [], gaps: [] },
   });
   t.end();
 });
