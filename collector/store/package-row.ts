@@ -91,9 +91,8 @@ export interface PackageVulnerabilityRow extends PackageRow {
 }
 
 /** Columns for {@link toPackageVulnerability}. */
-export const PACKAGE_VULNERABILITY_COLUMNS = `${PACKAGE_COLUMNS}, vulnerability.id, vulnerability.advisory,
-  vulnerability.severity, vulnerability.risk, vulnerability.detail, package_vulnerability.status,
-  package_vulnerability.fixed_version AS fixedVersion, package_vulnerability.first_seen AS firstSeenMs`;
+export const PACKAGE_VULNERABILITY_COLUMNS = `${PACKAGE_COLUMNS}, vulnerability.id, vulnerability.advisory, vulnerability.detail,
+  package_vulnerability.severity, package_vulnerability.risk, package_vulnerability.status, package_vulnerability.fixed_version AS fixedVersion, package_vulnerability.first_seen AS firstSeenMs`;
 
 /** The vulnerability in a row. Throws StoreError `damaged`. */
 export function toPackageVulnerability(row: PackageVulnerabilityRow): PackageVulnerability {

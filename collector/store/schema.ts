@@ -179,9 +179,6 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     key INTEGER PRIMARY KEY,
     id TEXT NOT NULL,
     advisory TEXT NOT NULL,
-    severity INTEGER NOT NULL,
-    risk REAL NOT NULL,
-    exploited INTEGER NOT NULL,
     detail TEXT NOT NULL,
     UNIQUE (id, advisory)
   ) STRICT;
@@ -189,6 +186,7 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     package INTEGER NOT NULL REFERENCES package_version (key),
     vulnerability INTEGER NOT NULL REFERENCES vulnerability (key),
     severity INTEGER NOT NULL,
+    risk REAL NOT NULL,
     exploited INTEGER NOT NULL,
     status TEXT NOT NULL,
     fixed_version TEXT NOT NULL,

@@ -257,3 +257,55 @@ export async function prunesImages(t: Test, store: Store): Promise<void> {
   await store.prune([], 0);
   t.same(await store.outbox(0, 100), [], 'events of vulnerabilities leave the outbox with the others');
 }
+
+/** One advisory, two package versions: severity and risk are those of each, whatever is stored last. */
+export async function vulnerabilityRatings(t: Test, store: Store): Promise<void> {
+  const { images } = store;
+  await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b', '2')], whole);
+  await images.putInventory(digestOf('1'), inventory(deb('bash', '1')), content(''), T0);
+  await images.putInventory(digestOf('2'), inventory(deb('bash', '2'), deb('zlib')), content(''), T0);
+  const fixed = {
+    vulnerability: vulnerability('CVE-1', { severity: 'high', risk: 40 }),
+    status: 'fixed',
+    fixedVersion: '3',
+  } as const;
+  const open = {
+    vulnerability: vulnerability('CVE-1', { severity: 'low', risk: 36 }),
+    status: 'affected',
+  } as const;
+  const zlib = { vulnerability: vulnerability('CVE-2', { severity: 'medium', risk: 38 }), status: 'affected' } as const;
+  const judgeAll = async (database: string, order: 1 | -1): Promise<number> => {
+    const packages = (await images.unjudged(database, 10)).toSorted((one, other) => order * (one.key - other.key));
+    const matchOf = ({ name, version }: Package) => (name === 'zlib' ? zlib : version === '1' ? fixed : open);
+    const judgements = packages.map(({ key, package: found }) => ({ key, matches: [matchOf(found)] }));
+    return images.putJudgements(database, judgements, terms);
+  };
+  const ratings = async () =>
+    (await images.affectedBy('CVE-1')).map(({ package: { version }, vulnerability: { severity, risk } }) => [
+      version,
+      severity,
+      risk,
+    ]);
+  const expected = [
+    ['1', 'high', 40],
+    ['2', 'low', 36],
+  ];
+  await judgeAll('db1', 1);
+  t.same(await ratings(), expected);
+  t.equal(await judgeAll('db2', -1), 0, 'the other order is no change');
+  t.same(await ratings(), expected);
+  while (await images.recount(1));
+  const stored = await images.inventories();
+  t.match(stored.get(digestOf('1'))?.counts, { high: 1, low: 0, fixable: 1, maxRisk: 40 });
+  t.match(stored.get(digestOf('2'))?.counts, { high: 0, medium: 1, low: 1, fixable: 0, maxRisk: 38 });
+  t.match(
+    (await images.vulnerabilitiesOf([digestOf('2')])).map(({ vulnerability: { id } }) => id),
+    ['CVE-2', 'CVE-1'],
+    'by the risk that it has in this image',
+  );
+  t.match(await images.fixable(), [{ vulnerabilityId: 'CVE-1', severity: 'high', risk: 40 }]);
+  t.same(await images.vulnerabilityIds({}), ['CVE-1', 'CVE-2'], 'by the highest risk of all package versions');
+  t.same(await images.vulnerabilityIds({ severities: ['low', 'medium'] }), ['CVE-1', 'CVE-2'], 'also when filtered');
+  t.same(await images.vulnerabilityIds({ severities: ['high'] }), ['CVE-1']);
+  t.same(await images.vulnerabilityIds({ severities: ['low'], fixable: false }), [], 'it is fixed in one of them');
+}

@@ -8,6 +8,7 @@ import {
   imagePlaces,
   prunesImages,
   vulnerabilityLifecycle,
+  vulnerabilityRatings,
 } from './conformance-images.ts';
 import { history, historyRange, outbox } from './conformance-outbox.ts';
 import { counts, filters, groups, literalText, nodes, pages, refusals } from './conformance-query.ts';
@@ -53,6 +54,7 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('images: an inventory and a package version are stored once', imageInventories);
   await check('images: where a package version is, from layers and from a container', imagePlaces);
   await check('vulnerabilities: opened, changed, resolved, and what is not resolved', vulnerabilityLifecycle);
+  await check('vulnerabilities: each package version has its own severity and risk', vulnerabilityRatings);
   await check('images that no node runs go, and their vulnerabilities are resolved', prunesImages);
   await check('random changes: the findings equal apply(), the digest equals digestOf()', randomChanges);
 }
