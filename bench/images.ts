@@ -3,8 +3,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findAffected } from '../collector/image/fleet-vulnerabilities.ts';
 import { followRunningImages } from '../collector/image/running-images.ts';
@@ -17,6 +15,7 @@ import { encodeInventory } from '../proto/inventory-codec.ts';
 import { systemClock } from '../service/clock.ts';
 import type { Distribution, Package } from '../vulnerability/package.ts';
 import { printFigures } from './figures.ts';
+import { DEFAULT_ADVISORIES, packageVersions } from './vulndb/package-versions.ts';
 
 const { values } = parseArgs({
   options: {
@@ -25,14 +24,25 @@ const { values } = parseArgs({
     nodes: { type: 'string', default: '500' },
     containers: { type: 'string', default: '20000' },
     output: { type: 'string', default: 'table' },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  console.log(`Matches the package versions of a fleet's images, twice, and asks who is affected by one advisory.
+
+  --from DIR       advisories, may be repeated; default: those beside the project
+  --images N       different images (2000)
+  --nodes N        that report them (500)
+  --containers N   on all nodes together (20000)
+  --output json    the figures for programs`);
+  process.exit();
+}
 const [imageCount, nodeCount, containerCount] = [values.images, values.nodes, values.containers].map(Number) as [
   number,
   number,
   number,
 ];
-const from = values.from ?? [fileURLToPath(new URL('../../shared/vulndata', import.meta.url))];
+const from = values.from ?? [DEFAULT_ADVISORIES];
 const directory = mkdtempSync(join(tmpdir(), 'plimsoll-bench-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
 const path = join(directory, 'vulndb.sqlite');
@@ -61,7 +71,7 @@ const affected = await findAffected({ images: store.images, running }, ADVISORY)
 const queryMs = performance.now() - started;
 await store.close();
 
-console.log(
+console.error(
   `${String(imageCount)} images, ${String(nodeCount)} nodes, ${String(containerCount)} containers, ` +
     `${String(first.versions)} package versions, ${String(affected?.containers.length ?? 0)} affected containers\n`,
 );
@@ -114,16 +124,8 @@ interface Pool {
 
 /** Package versions of three distributions, each with packages of languages: bounds of ranges in the database. */
 function packagePools(file: string): readonly [Pool, Pool, Pool] {
-  const database = new DatabaseSync(file, { readOnly: true });
   const versions = (ecosystem: string, type: Package['type'], limit: number): readonly Package[] =>
-    database
-      .prepare(
-        `SELECT DISTINCT p.name, v.text FROM affected f JOIN package p ON p.id = f.package
-         JOIN ecosystem e ON e.id = p.ecosystem JOIN version v ON v.id = f.upper
-         WHERE e.name = ? ORDER BY p.id * 7919 % 1000, v.id LIMIT ?`,
-      )
-      .all(ecosystem, limit)
-      .map((row) => ({ type, name: String(row['name']), version: String(row['text']), path: '/bench' }));
+    packageVersions(file, [[ecosystem, type, limit]]);
   const languages = [
     ...versions('npm', 'npm', 600),
     ...versions('PyPI', 'pypi', 600),
@@ -133,13 +135,11 @@ function packagePools(file: string): readonly [Pool, Pool, Pool] {
     distribution,
     packages: [...own, ...languages],
   });
-  const pools: readonly [Pool, Pool, Pool] = [
+  return [
     pool({ id: 'debian', versionId: '12', like: [] }, versions('Debian:12', 'deb', 1400)),
     pool({ id: 'alpine', versionId: '3.22', like: [] }, versions('Alpine:v3.22', 'apk', 800)),
     pool({ id: 'almalinux', versionId: '9', like: [] }, versions('AlmaLinux:9', 'rpm', 1000)),
   ];
-  database.close();
-  return pools;
 }
 
 /** Nodes with running containers, and the inventory of each image from one of the nodes. */

@@ -7,7 +7,7 @@ const BENCHMARKS = Object.freeze({
   agent: 'a running agent: memory, idle CPU and wire, a sweep, from the start of a container to its row',
   soak: 'a simulated day with containers that come and go: growth of memory, descriptors and spool',
   fleet: 'a collector with thousands of simulated agents: memory, heartbeats, changes, live query, a storm',
-  inventory: 'the packages of an image of 500 MiB in place: cold and warm, beside a walk of its directories',
+  inventory: 'the packages of a directory in place: cold and warm, beside a walk of its directories',
   images: 'the images of a fleet: matching with a new database, and who is affected by one advisory',
   vulndb: 'the vulnerability database: build, size, matching an image and the package versions of a fleet',
   ingest: 'finding changes a second, from the stream to the commit of the collector',
@@ -16,7 +16,7 @@ const BENCHMARKS = Object.freeze({
 const [name, ...args] = process.argv.slice(2);
 if (name === undefined || !Object.hasOwn(BENCHMARKS, name)) {
   console.log('Usage: npm run bench -- NAME [options]; NAME --help says which options there are.\n');
-  for (const [each, what] of Object.entries(BENCHMARKS)) console.log(`  ${each.padEnd(8)} ${what}`);
+  for (const [each, what] of Object.entries(BENCHMARKS)) console.log(`  ${each.padEnd(9)} ${what}`);
   process.exitCode = name === undefined || name === '--help' ? 0 : 2;
 } else {
   const script = fileURLToPath(new URL(`${name}.ts`, import.meta.url));

@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDirectoryTree } from '../image/inventory/directory-tree.ts';
 import { takeInventory } from '../image/inventory/inventory.ts';
+import { percentile, printFigures } from './figures.ts';
+import type { Figure } from './figures.ts';
 
 const { values } = parseArgs({
   options: {
@@ -58,20 +60,17 @@ for (let run = 0; run < Number(values.runs); run += 1) {
     figures[`inventory ${temperature}`]?.push(time(inventory));
   }
 }
-const rows = Object.entries(figures)
-  .filter(([, times]) => times.length > 0)
-  .map(([what, times]) => ({ what, ms: median(times) }));
-const ratio = (temperature: string): number =>
-  median(figures[`inventory ${temperature}`] ?? []) / median(figures[`floor ${temperature}`] ?? []);
-if (values.output === 'json') console.log(JSON.stringify({ ...size, ...found, rows }));
-else {
-  console.log(
-    `${String(Math.round(size.bytes / 1024 ** 2))} MiB, ${String(size.files)} files, ${String(found.packages)} packages, ${String(found.gaps)} gaps`,
-  );
-  for (const { what, ms } of rows) console.log(`${what.padEnd(16)} ${ms.toFixed(0).padStart(6)} ms`);
-  for (const temperature of canDrop ? ['cold', 'warm'] : ['warm'])
-    console.log(`inventory against floor, ${temperature}: ${ratio(temperature).toFixed(1)}`);
-}
+console.error(
+  `${String(Math.round(size.bytes / 1024 ** 2))} MiB, ${String(size.files)} files, ${String(found.packages)} packages, ${String(found.gaps)} gaps`,
+);
+const figure = (temperature: string): Figure => ({
+  name: `inventory, ${temperature}`,
+  unit: 'ms',
+  value: percentile(figures[`inventory ${temperature}`] ?? [], 0.5),
+  ...(temperature === 'cold' && { goal: 300 }),
+  floor: { what: 'a walk of its directories', value: percentile(figures[`floor ${temperature}`] ?? [], 0.5) },
+});
+printFigures(canDrop ? [figure('cold'), figure('warm')] : [figure('warm')], values.output);
 
 function inventory(): void {
   const tree = openDirectoryTree(root, { mounts: 'volume' });
@@ -127,8 +126,4 @@ function time(run: () => unknown): number {
   const start = performance.now();
   run();
   return performance.now() - start;
-}
-
-function median(times: readonly number[]): number {
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN;
 }

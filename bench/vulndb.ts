@@ -4,21 +4,32 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { buildDatabase } from '../image/vulndb/build.ts';
 import { openVulnerabilityDatabase } from '../image/vulndb/database.ts';
 import { matchPackages } from '../vulnerability/match.ts';
-import type { Package } from '../vulnerability/package.ts';
+import { percentile, printFigures } from './figures.ts';
+import { DEFAULT_ADVISORIES, packageVersions } from './vulndb/package-versions.ts';
 
-const DISTINCT_VERSIONS = 5000;
 const IMAGE_PACKAGES = 182;
-const DEFAULT_FROM = fileURLToPath(new URL('../../shared/vulndata', import.meta.url));
 
 const { values } = parseArgs({
-  options: { from: { type: 'string', multiple: true }, rounds: { type: 'string', default: '5' } },
+  options: {
+    from: { type: 'string', multiple: true },
+    rounds: { type: 'string', default: '5' },
+    output: { type: 'string', default: 'table' },
+    help: { type: 'boolean', default: false },
+  },
 });
-const from = values.from ?? [DEFAULT_FROM];
+if (values.help) {
+  console.log(`Builds a vulnerability database and matches packages with it. Times are processor time.
+
+  --from DIR     advisories, may be repeated; default: those beside the project
+  --rounds N     of each; the median counts (5)
+  --output json  the figures for programs`);
+  process.exit();
+}
+const from = values.from ?? [DEFAULT_ADVISORIES];
 const rounds = Number(values.rounds);
 const directory = mkdtempSync(join(tmpdir(), 'plimsoll-bench-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
@@ -44,7 +55,14 @@ for (let round = 0; round < Math.min(rounds, 3); round += 1) {
   buildMs.push(processorMs() - start);
 }
 
-const packages = packagesOf(file);
+const packages = packageVersions(file, [
+  ['Debian:12', 'deb', 1400],
+  ['Alpine:v3.22', 'apk', 800],
+  ['AlmaLinux:9', 'rpm', 1000],
+  ['npm', 'npm', 600],
+  ['PyPI', 'pypi', 600],
+  ['Go', 'golang', 600],
+]);
 const image = packages.filter(({ type }) => type === 'deb').slice(0, IMAGE_PACKAGES);
 const openMs: number[] = [];
 const imageMs: number[] = [];
@@ -77,15 +95,18 @@ for (let round = 0; round < rounds; round += 1) {
 
 const { entries } = count(file);
 const { size } = statSync(file);
-const median = (list: readonly number[]): string =>
-  (list.toSorted((one, other) => one - other)[Math.floor(list.length / 2)] ?? 0).toFixed(0);
-console.log(`build                       ${median(buildMs)} ms`);
-console.log(
-  `size                        ${(size / 1e6).toFixed(1)} MB, ${String(entries)} ranges, ${(size / entries).toFixed(1)} bytes each`,
+const figure = (name: string, times: readonly number[]) => ({ name, unit: 'ms', value: percentile(times, 0.5) });
+console.error(`${String(entries)} ranges, ${(size / 1e6).toFixed(1)} MB`);
+printFigures(
+  [
+    figure('build', buildMs),
+    { name: 'size of a range', unit: 'bytes', value: size / entries, goal: 60 },
+    figure('open', openMs),
+    figure(`one image, ${String(image.length)} packages, ${String(matches)} matches`, imageMs),
+    figure(`fleet, ${String(packages.length)} versions, ${String(fleetMatches)} matches`, fleetMs),
+  ],
+  values.output,
 );
-console.log(`open                        ${median(openMs)} ms`);
-console.log(`one image, ${String(image.length)} packages      ${median(imageMs)} ms, ${String(matches)} matches`);
-console.log(`fleet, ${String(packages.length)} versions        ${median(fleetMs)} ms, ${String(fleetMatches)} matches`);
 
 /** The distribution that packages of each type are matched with. */
 function distributions() {
@@ -97,31 +118,6 @@ function distributions() {
     ['pypi', undefined],
     ['golang', undefined],
   ] as const;
-}
-
-/** Distinct versions: names of the database, each with bounds of its own ranges, so that there is much to compare. */
-function packagesOf(path: string): readonly Package[] {
-  const database = new DatabaseSync(path, { readOnly: true });
-  const ecosystems = [
-    ['Debian:12', 'deb', 1400],
-    ['Alpine:v3.22', 'apk', 800],
-    ['AlmaLinux:9', 'rpm', 1000],
-    ['npm', 'npm', 600],
-    ['PyPI', 'pypi', 600],
-    ['Go', 'golang', 600],
-  ] as const;
-  const found = ecosystems.flatMap(([ecosystem, type, limit]) =>
-    database
-      .prepare(
-        `SELECT DISTINCT p.name, v.text FROM affected f JOIN package p ON p.id = f.package
-         JOIN ecosystem e ON e.id = p.ecosystem JOIN version v ON v.id = f.upper
-         WHERE e.name = ? ORDER BY p.id * 7919 % 1000, v.id LIMIT ?`,
-      )
-      .all(ecosystem, limit)
-      .map((row): Package => ({ type, name: String(row['name']), version: String(row['text']), path: '/bench' })),
-  );
-  database.close();
-  return found.slice(0, DISTINCT_VERSIONS);
 }
 
 function count(path: string): { readonly entries: number } {

@@ -7,7 +7,7 @@ const POLL_MS = 1;
 const MAX_WAIT_MS = 30_000;
 
 /**
- * A function that resolves when this process has no work in progress: no file operation, no callback that is due and no
+ * A function that resolves when this process has no work in progress: no file operation, pending callback or
  * timer of real time beyond those that ran when `createIdleWait` was called. Gives up after 30 s.
  */
 export function createIdleWait(): () => Promise<void> {
