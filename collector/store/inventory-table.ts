@@ -85,6 +85,11 @@ export function prepareInventoryTable(db: DatabaseSync): InventoryTable {
     if (row === undefined || row.state === COMPLETE || isClaimed.get(row.key) === undefined) return;
     const { key } = row;
     const { distribution, packages, gaps } = inventory;
+    // Its claims, and so its row, can be deleted in the meantime; SQLite gives the key to the next inventory.
+    const isCurrent = (): boolean => {
+      const now = select.get(digest);
+      return now?.['key'] === key && now['state'] === WRITING;
+    };
     relaxed(db, () => {
       begin.run(key);
       // What was left behind when the process ended in the middle.
@@ -92,6 +97,7 @@ export function prepareInventoryTable(db: DatabaseSync): InventoryTable {
     });
     for (let start = 0; start < packages.length; start += CHUNK) {
       relaxed(db, () => {
+        if (!isCurrent()) return;
         for (const found of packages.slice(start, start + CHUNK)) {
           const identity = identityOf(found, distribution);
           const known = selectPackage.get(...identity)?.['key'];
@@ -102,9 +108,7 @@ export function prepareInventoryTable(db: DatabaseSync): InventoryTable {
       if (!db.isOpen) return;
     }
     relaxed(db, () => {
-      const { changes } = finish.run(atMs, distributionText(distribution), packages.length, gaps.length, content, key);
-      // Its claims, and so the inventory, were deleted in the meantime.
-      if (Number(changes) === 0) clear.run(key);
+      if (isCurrent()) finish.run(atMs, distributionText(distribution), packages.length, gaps.length, content, key);
     });
   };
   return {

@@ -100,6 +100,34 @@ export async function imageInventories(t: Test, { images }: Store): Promise<void
   t.same(await images.packages([key]), [{ key, package: { ...npm, path: '' } }], 'no distribution for languages');
 }
 
+/** What deletes an inventory while it is written must not make another one of it. */
+export async function inventoryGoneWhileWritten(t: Test, { images }: Store): Promise<void> {
+  const many = Array.from({ length: 10_000 }, (_, index) => deb(`p${String(index)}`));
+  const deleteWhileWritten = async (): Promise<() => Promise<void>> => {
+    await images.putClaims('n1', [layers('sha256:a', '1')], whole);
+    const written = images.putInventory(digestOf('1'), inventory(...many), content('one'), T0);
+    await new Promise(setImmediate);
+    await images.putClaims('n1', [{ ...layers('sha256:a'), problem: 'gone' }], whole);
+    await images.pruneImages({ releasedBeforeMs: 0, atMs: T0 });
+    return () => written;
+  };
+  const first = await deleteWhileWritten();
+  t.same((await images.putClaims('n2', [layers('sha256:b', '2')], whole)).wanted, [digestOf('2')]);
+  await first();
+  t.same([...(await images.inventories()).keys()], [], 'neither is stored');
+  t.equal(await images.inventoryContent(digestOf('2')), undefined);
+  await images.putInventory(digestOf('2'), inventory(deb('bash')), content('two'), T0);
+  t.equal((await images.packagesOf(digestOf('2'))).length, 1);
+  t.equal((await images.inventories()).get(digestOf('2'))?.packages, 1);
+
+  const second = await deleteWhileWritten();
+  await images.putClaims('n1', [layers('sha256:a', '1')], whole);
+  await second();
+  t.notOk((await images.inventories()).has(digestOf('1')), 'one that a node names again is not stored by halves');
+  await images.putInventory(digestOf('1'), inventory(...many), content('one'), T0);
+  t.equal((await images.packagesOf(digestOf('1'))).length, many.length);
+}
+
 export async function vulnerabilityLifecycle(t: Test, store: Store): Promise<void> {
   const { images } = store;
   await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b', '2')], whole);
