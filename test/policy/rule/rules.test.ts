@@ -466,6 +466,16 @@ table('vulnerability', {
   },
   risk: { rule: rule({ risk: 40 }), evidence: matched(matchOf()), codes: ['vulnerability'] },
   'less risk': { rule: rule({ risk: 40.1 }), evidence: matched(matchOf()), codes: [] },
+  'less risk, by a database without KEV and EPSS, which would raise it': {
+    rule: rule({ risk: 40.1 }),
+    evidence: { ...matched(matchOf()), ...withoutFeeds },
+    codes: ['?vulnerability-unknown'],
+  },
+  'the risk is reached without KEV and EPSS': {
+    rule: rule({ risk: 40 }),
+    evidence: { ...matched(matchOf()), ...withoutFeeds },
+    codes: ['vulnerability'],
+  },
   'by alias': {
     rule: rule({ ids: ['GHSA-x'] }),
     evidence: matched(matchOf({ aliases: ['GHSA-x'] })),
