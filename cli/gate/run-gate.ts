@@ -16,6 +16,7 @@ import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { parseReference } from '../../policy/reference.ts';
 import { mapObserved } from '../../posture/observed.ts';
 import type { Settings } from '../../service/config/settings.ts';
+import { errorCode } from '../../service/files.ts';
 import { EXIT_FAILURE, EXIT_ISSUES, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
 import { printError } from '../print-error.ts';
@@ -160,8 +161,10 @@ async function judge(
   try {
     await printReport(context, report);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    return printError(context, `--output-file ${args.value('output-file') ?? ''}: cannot be written (${code})`);
+    return printError(
+      context,
+      `--output-file ${args.value('output-file') ?? ''}: cannot be written (${errorCode(error)})`,
+    );
   }
   return EXIT_CODES[report.decision.outcome];
 }

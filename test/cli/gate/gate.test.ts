@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { plimsoll } from '../process.ts';
 import type { Run } from '../process.ts';
@@ -137,13 +137,19 @@ void t.test('every format, to a file too', async (t) => {
   for (const one of [sarif, junit, gitlab, ndjson, template, quiet]) t.equal(one.code, 1);
   t.equal((JSON.parse(sarif.stdout) as { version: string }).version, '2.1.0');
   t.match(readFileSync(world.path('gate.xml'), 'utf8'), /<failure /);
-  t.notOk(existsSync(`${world.path('gate.xml')}.tmp`));
+  t.strictSame(
+    readdirSync(world.path('.')).filter((name) => name.endsWith('.tmp')),
+    [],
+  );
   t.match(JSON.parse(gitlab.stdout), [{ check_name: 'CVE-2026-0001', severity: 'blocker' }]);
   t.equal(ndjson.stdout.trim().split('\n').length, 2);
   t.equal(template.stdout.trim(), 'CVE-2026-0001');
   t.equal(quiet.stdout, '');
   const unwritable = await run('sarif', '--output-file', world.path('none/gate.sarif'));
   t.equal(unwritable.code, 2, 'a report that is lost is no success');
+  symlinkSync('/dev/null', world.path('device'));
+  t.equal((await run('sarif', '--output-file', world.path('device'))).code, 1);
+  t.ok(lstatSync(world.path('device')).isSymbolicLink(), 'a device is written to, not replaced');
 });
 
 void t.test('wrong usage', async (t) => {
