@@ -1,13 +1,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { safe } from '../../api/safe.ts';
-import type { ImageTarget } from '../../image/inventory/image-scan.ts';
+import type { ImageScanProgress, ImageTarget } from '../../image/inventory/image-scan.ts';
+import { formatBytes } from '../../service/bytes.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Option } from '../command.ts';
 import type { Context } from '../context.ts';
-import { createProgressLine } from '../image/progress-line.ts';
 import { printInventory } from '../image/inventory-output.ts';
 import { printError } from '../print-error.ts';
+import { createProgressLine, describeRun } from '../progress-line.ts';
 
 /** An inventory with gaps, where `--require-complete` asks for one without. */
 const EXIT_INCOMPLETE = 3;
@@ -62,13 +63,13 @@ export const image = defineCommand({
     { line: 'sudo plimsoll image scan --rootfs / -o json', meaning: 'of this machine, for a program' },
   ],
   run: async (context) => {
-    const { args, settings, programs, stderr } = context;
+    const { args, settings, programs } = context;
     const target = targetOf(context);
     if (!target.ok) return printError(context, target.problem, target.hint);
     const timeoutS = Number(args.value('timeout') ?? DEFAULT_TIMEOUT_S);
     if (!Number.isInteger(timeoutS) || timeoutS < 1 || timeoutS > 86_400)
       return printError(context, '--timeout is a number of seconds from 1 to 86400');
-    const progress = createProgressLine(stderr);
+    const progress = createProgressLine(context, describeProgress);
     const outcome = await programs.scanImage({
       settings,
       target: target.value,
@@ -115,4 +116,8 @@ function targetOf({ args, workingDirectory }: Context): Target {
 function isPath(given: string, path: string): boolean {
   if (/^(?:\/|\.{1,2}(?:\/|$))/.test(given) || /\.(?:tar|tgz|tar\.(?:gz|zst))$/.test(given)) return true;
   return existsSync(path) && statSync(path).isFile();
+}
+
+function describeProgress(progress: ImageScanProgress): string {
+  return progress.stage === 'export' ? `exporting the image: ${formatBytes(progress.bytes)}` : describeRun(progress);
 }

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
 import { dateTime } from '../../api/format.ts';
 import { safe } from '../../api/safe.ts';
+import type { BuildProgress } from '../../image/vulndb/build.ts';
 import { formatBytes } from '../../service/bytes.ts';
 import { parseDuration } from '../../service/duration.ts';
 import { defineCommand, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
 import { isTable, printDocument } from '../output/listing.ts';
 import { printError } from '../print-error.ts';
+import { createProgressLine } from '../progress-line.ts';
 import { renderTable } from '../render/table.ts';
 
 const SEE = 'see: plimsoll vulndb --help';
@@ -103,22 +105,14 @@ async function buildCommand(context: Context, from: readonly string[]): Promise<
   const { buildDatabase } = await import('../../image/vulndb/build.ts');
   const given = args.value('output');
   const output = given === undefined ? settings.vulndb : resolve(workingDirectory, given);
-  const progress = progressLine(context);
+  const progress = createProgressLine(context, describeBuild);
   const built = await buildDatabase({
     from: from.map((path) => resolve(workingDirectory, path)),
     output,
     builtAt,
     makesDirectory: given === undefined,
     signal: context.listenForShutdown(),
-    onProgress: ({ step, files, filesDone, records }) => {
-      progress.show(
-        step === 'read'
-          ? `reading file ${String(filesDone + 1)} of ${String(files)}, ${String(records)} records`
-          : step === 'write'
-            ? `writing ${String(records)} advisories`
-            : 'compacting',
-      );
-    },
+    onProgress: progress.show,
   });
   await progress.clear();
   if (!built.ok) return printError(context, built.problem);
@@ -186,7 +180,7 @@ async function updateCommand(context: Context): Promise<number> {
     maxBytes: MAX_TRANSFER_BYTES,
   });
   if (!opened.ok) return printError(context, opened.problem, SEE);
-  const progress = progressLine(context);
+  const progress = createProgressLine(context, (bytes: number) => `${formatBytes(bytes)} received`);
   const updated = await updateDatabase({
     source: opened.source,
     output: settings.vulndb,
@@ -195,7 +189,7 @@ async function updateCommand(context: Context): Promise<number> {
     allowOlder: args.has('allow-older'),
     maxBytes: MAX_TRANSFER_BYTES,
     now: clock.now(),
-    onProgress: (bytes) => progress.show(`${formatBytes(bytes)} received`),
+    onProgress: progress.show,
   });
   await progress.clear();
   if (!updated.ok) return printError(context, updated.problem, 'The old database stays in place.');
@@ -259,23 +253,13 @@ function daysAndHours(milliseconds: number): string {
   return hours < 48 ? `${String(hours)} h` : `${String(Math.floor(hours / 24))} days`;
 }
 
-interface Progress {
-  readonly show: (text: string) => void;
-  readonly clear: () => Promise<void>;
-}
-
-/** One line on standard error that is written over; nothing where that is no terminal. */
-function progressLine({ stderr, clock }: Context): Progress {
-  let shownAt = 0;
-  return {
-    show: (text) => {
-      const now = clock.now();
-      if (!stderr.isTerminal || now - shownAt < 200) return;
-      shownAt = now;
-      void stderr.write(`\r\u001b[K${text}`);
-    },
-    clear: async () => {
-      if (shownAt > 0) await stderr.write('\r\u001b[K');
-    },
-  };
+function describeBuild({ step, files, filesDone, records }: BuildProgress): string {
+  switch (step) {
+    case 'read':
+      return `reading file ${String(filesDone + 1)} of ${String(files)}, ${String(records)} records`;
+    case 'write':
+      return `writing ${String(records)} advisories`;
+    case 'compact':
+      return 'compacting';
+  }
 }

@@ -16,13 +16,14 @@ import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { parseReference } from '../../policy/reference.ts';
 import { mapObserved } from '../../posture/observed.ts';
 import type { Settings } from '../../service/config/settings.ts';
+import { formatBytes } from '../../service/bytes.ts';
 import { errorCode } from '../../service/files.ts';
 import { EXIT_FAILURE, EXIT_ISSUES, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
 import { printError } from '../print-error.ts';
+import { createProgressLine, describeRun } from '../progress-line.ts';
 import { applyBaseline, readBaseline } from './baseline.ts';
 import { printReport } from './print-report.ts';
-import { createProgress } from './progress.ts';
 import { shortcutPolicy } from './shortcut-policy.ts';
 import { targetOf } from './target.ts';
 import type { GateTarget } from './target.ts';
@@ -175,7 +176,7 @@ async function examine(
   { files, shortcut, credentials, ca, platform }: Policies & Prepared,
   now: number,
 ): Promise<Examined> {
-  const progress = createProgress(context, describeProgress);
+  const progress = createProgressLine(context, describeProgress);
   const examined = await examineImage(target, {
     worker: context.inventoryWorker,
     registry: { credentials, ca, plainHttp: context.args.has('plain-http') },
@@ -185,7 +186,7 @@ async function examine(
     signal: context.listenForShutdown(),
     onProgress: progress.show,
   });
-  await progress.end();
+  await progress.clear();
   return examined;
 }
 
@@ -241,13 +242,7 @@ function decideBy(
 }
 
 function describeProgress(progress: ExaminationProgress): string {
-  if (progress.kind === 'pull') return `pulling: ${megabytes(progress.bytes)} of ${megabytes(progress.ofBytes)} MB`;
-  const run = progress.progress;
-  return run.stage === 'layers'
-    ? `reading layers: ${String(run.layers)} of ${String(run.ofLayers)}`
-    : `listing packages: ${String(run.files)} files, ${String(run.packages)} packages`;
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1);
+  return progress.stage === 'pull'
+    ? `pulling: ${formatBytes(progress.bytes)} of ${formatBytes(progress.ofBytes)}`
+    : describeRun(progress);
 }

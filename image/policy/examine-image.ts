@@ -44,10 +44,9 @@ export interface ExaminationOptions {
   readonly onProgress?: (progress: ExaminationProgress) => void;
 }
 
-/** How far it is. */
+/** How far it is: the pull of a reference, then layers, then files. */
 export type ExaminationProgress =
-  | { readonly kind: 'pull'; readonly bytes: number; readonly ofBytes: number }
-  | { readonly kind: 'inventory'; readonly progress: RunProgress };
+  RunProgress | { readonly stage: 'pull'; readonly bytes: number; readonly ofBytes: number };
 
 /** What an image is and contains. */
 export interface Examination {
@@ -131,7 +130,7 @@ async function examineReference(reference: ImageReference, options: ExaminationO
         directory,
         maxBytes: MAX_PULL_BYTES,
         deadlineMs: PULL_DEADLINE_MS,
-        onProgress: (bytes, ofBytes) => onProgress?.({ kind: 'pull', bytes, ofBytes }),
+        onProgress: (bytes, ofBytes) => onProgress?.({ stage: 'pull', bytes, ofBytes }),
       });
       if (!pulled.ok) {
         const reason = `${reference.registry}/${reference.path}: ${pulled.reason}`;
@@ -174,7 +173,7 @@ async function listPackages(
     source,
     worker,
     signal,
-    onProgress: (progress) => onProgress?.({ kind: 'inventory', progress }),
+    ...(onProgress === undefined ? {} : { onProgress }),
   });
   if (!outcome.ok && outcome.code === 'unreadable') return { ok: false, code: 'unreadable', reason: outcome.reason };
   // An image that takes too long or too much memory exists: what it contains is not known.
