@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import * as s from '../posture/schema.ts';
 import type { Parsed } from '../posture/schema.ts';
-import type { Inventory, InventoryGap, Package, PackageType } from '../vulnerability/package.ts';
+import { PACKAGE_TYPES } from '../vulnerability/package.ts';
+import type { Inventory, InventoryGap, Package } from '../vulnerability/package.ts';
 
 /*
  * The inventory of an image on the wire: one JSON text, a column for each field of a package, compressed with Brotli.
@@ -41,20 +42,6 @@ const MAX_PATH_CHARACTERS = 32 * 1024 * 1024;
 /** In the column of paths these stand for the name and the version of the package. */
 const [NAME_MARK, VERSION_MARK] = ['\u0001', '\u0002'];
 
-const TYPES = [
-  'deb',
-  'apk',
-  'rpm',
-  'npm',
-  'pypi',
-  'golang',
-  'cargo',
-  'gem',
-  'maven',
-  'composer',
-  'nuget',
-] as const satisfies readonly PackageType[];
-
 const text = (maxLength: number): s.Schema<string> => s.string('', maxLength);
 const column = <T>(item: s.Schema<T>): s.Schema<readonly T[]> => s.list(item, '', INVENTORY_LIMITS.packages);
 const index = s.integer('', 0, INVENTORY_LIMITS.packages);
@@ -70,7 +57,7 @@ const wireSchema = s.object({
       like: s.list(text(128), '', 16),
     }),
   ),
-  types: s.object({ values: column(s.oneOf(TYPES)), indexes: column(index) }),
+  types: s.object({ values: column(s.oneOf(PACKAGE_TYPES)), indexes: column(index) }),
   names: column(text(MAX_NAME)),
   versions: column(text(MAX_VERSION)),
   // Empty where the database names no other source.

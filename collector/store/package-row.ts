@@ -1,5 +1,6 @@
 import { VULNERABILITY_SEVERITIES } from '../../vulnerability/vulnerability.ts';
 import type { FixStatus, Vulnerability } from '../../vulnerability/vulnerability.ts';
+import { isOsPackageType } from '../../vulnerability/package.ts';
 import type { Distribution, Package, PackageType } from '../../vulnerability/package.ts';
 import { StoreError } from './error.ts';
 import type { PackageVersion, PackageVulnerability } from './image-store.ts';
@@ -26,13 +27,11 @@ export interface PackageRow {
   readonly vendor: string;
 }
 
-const OS_TYPES: ReadonlySet<PackageType> = new Set(['deb', 'apk', 'rpm']);
-
 /** What makes a package version one of its own: packages of languages are the same in every distribution. */
 export function identityOf(found: Package, distribution: Distribution | undefined): readonly string[] {
   const { type, name, version, source, architecture = '', modularity = '', vendor = '' } = found;
   return [
-    OS_TYPES.has(type) ? distributionText(distribution) : '',
+    isOsPackageType(type) ? distributionText(distribution) : '',
     type,
     name,
     version,

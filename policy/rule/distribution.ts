@@ -1,5 +1,6 @@
 import { nullable, oneOf } from '../../posture/schema.ts';
 import type { Infer } from '../../posture/schema.ts';
+import { isOsPackageType } from '../../vulnerability/package.ts';
 import { describeDuration, duration } from '../duration.ts';
 import type { Objection } from '../reason.ts';
 import { strictObject } from '../strict-object.ts';
@@ -37,7 +38,7 @@ export function judgeDistribution({ minSupport }: DistributionRule, input: Judge
   if (distribution.state === 'unreadable') return cannotTell(distribution.reason);
   if (distribution.state === 'absent')
     // Who hides the file that names the distribution must not pass as an image that has none.
-    return inventory.state === 'seen' && inventory.value.packages.some(isOfDistribution)
+    return inventory.state === 'seen' && inventory.value.packages.some(({ type }) => isOsPackageType(type))
       ? cannotTell('the image has packages of a distribution, but does not name it')
       : inventory.state === 'seen' && inventory.value.gaps.length > 0
         ? cannotTell('the image names no distribution, but not all of it could be read')
@@ -57,8 +58,4 @@ export function judgeDistribution({ minSupport }: DistributionRule, input: Judge
       action: 'Move the image to a release that is supported.',
     }),
   ];
-}
-
-function isOfDistribution({ type }: { readonly type: string }): boolean {
-  return type === 'deb' || type === 'apk' || type === 'rpm';
 }
