@@ -1,5 +1,7 @@
+import { isOsPackageType } from '../../vulnerability/package.ts';
 import type { Distribution, InventoryGap, Package } from '../../vulnerability/package.ts';
-import { distributionId, parsePackageUrl, releaseOf } from './package-url.ts';
+import { distributionId } from '../../vulnerability/purl.ts';
+import { parsePackageUrl, releaseOf } from './package-url.ts';
 import { isName, isVersion } from '../inventory/language/detection.ts';
 
 /** What a document says about one package besides its package URL. */
@@ -45,7 +47,7 @@ export class PackageList {
       return;
     }
     const { distribution } = parsed;
-    if (item.type === 'deb' || item.type === 'apk' || item.type === 'rpm') this.#hasSystemPackages = true;
+    if (isOsPackageType(item.type)) this.#hasSystemPackages = true;
     if (distribution !== undefined)
       this.#distributions.set(distribution.id, {
         ...this.#distributions.get(distribution.id),
