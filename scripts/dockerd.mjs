@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -31,7 +32,7 @@ export async function startDockerd() {
   if (process.getuid?.() !== 0) return { reason: 'a Docker daemon of its own needs root' };
   removeAbandoned();
   const directory = mkdtempSync(join(tmpdir(), PREFIX));
-  writeFileSync(join(directory, 'owner'), `${process.pid} ${startTime(process.pid)} ${BRIDGE}`);
+  writeFileSync(join(directory, 'owner'), `${process.pid} ${startTime(process.pid)} ${BRIDGE} ${pidNamespace()}`);
   const own = ['--bridge', BRIDGE];
   const attempts = makeBridge() ? [own, ['--bridge', 'none', '--iptables=false', '--ip6tables=false']] : [];
   attempts.push(['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--storage-driver', 'vfs']);
@@ -163,7 +164,9 @@ function ip(...args) {
 function removeAbandoned() {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
     const directory = join(tmpdir(), name);
-    const [pid, started, bridge] = read(join(directory, 'owner')).split(' ');
+    const [pid, started, bridge, namespace] = read(join(directory, 'owner')).split(' ');
+    // A process of another PID namespace is not visible here although it runs.
+    if (pid !== '' && namespace !== pidNamespace()) continue;
     // Without the file it is a daemon of one test file, or older than this rule: its processes are looked for.
     const isOwned = pid !== '' && startTime(pid) === started;
     if (isOwned || (pid === '' && hasProcess(directory))) continue;
@@ -187,6 +190,11 @@ function hasProcess(directory) {
 /** When a process was started, in clock ticks since boot: with its number, this names it. Empty: it does not run. */
 function startTime(pid) {
   return read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[19] ?? '';
+}
+
+/** The PID namespace of this process, such as `pid:[4026531836]`. */
+function pidNamespace() {
+  return readlinkSync('/proc/self/ns/pid');
 }
 
 /** Empty where the file cannot be read. */
