@@ -6,11 +6,12 @@ import { formatBytes } from '../../service/bytes.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Option } from '../command.ts';
 import type { Context } from '../context.ts';
-import { printInventory } from '../image/inventory-output.ts';
+import { findVulnerabilities } from '../image/image-vulnerabilities.ts';
+import { isComplete, printImage } from '../image/inventory-output.ts';
 import { printError } from '../print-error.ts';
 import { createProgressLine, describeRun } from '../progress-line.ts';
 
-/** An inventory with gaps, where `--require-complete` asks for one without. */
+/** Not everything is known, and `--require-complete` is given. */
 const EXIT_INCOMPLETE = 3;
 const DEFAULT_TIMEOUT_S = 600;
 
@@ -23,13 +24,13 @@ const IMAGE_OUTPUT_OPTION: Option = Object.freeze({
 
 export const image = defineCommand({
   name: 'image',
-  summary: 'list the packages of an image, a container or a directory',
+  summary: 'list packages and vulnerabilities of an image or a directory',
   usage: ['image scan REF|ARCHIVE [options]', 'image scan --rootfs DIR [options]'],
   description: [
-    'Lists the packages of an image: those of dpkg, apk and rpm, and those of npm, Python, Go, Rust, Ruby, Java, PHP and .NET that belong to no package of the distribution. It needs no collector, starts no process and writes nothing but a temporary file without a name.',
+    'Lists the vulnerabilities of an image, the highest risk first, with the versions that fix them, where the setting vulndb names a vulnerability database (plimsoll vulndb build or update), and otherwise its packages: those of dpkg, apk and rpm, and those of npm, Python, Go, Rust, Ruby, Java, PHP and .NET that belong to no package of the distribution. It needs no collector, starts no process and writes nothing but a temporary file without a name.',
     'ARCHIVE is a file that docker save or podman save wrote, or an OCI image layout, also compressed or as a directory. REF is an image of the local Docker or Podman, which is exported, or a running container, whose root is read in place. --rootfs reads a directory as the root of an image.',
-    'plimsoll images lists the images that run on the nodes of a collector, with their vulnerabilities.',
-    'What could not be read is listed as a gap: packages may be missing there. An image is never taken as complete because something in it is unreadable.',
+    'plimsoll images lists the images that run on the nodes of a collector, with their vulnerabilities. plimsoll gate decides whether an image may run: it has --fail-on, VEX and waivers.',
+    'What could not be read is listed as a gap: packages may be missing there. The packages that the database cannot judge are counted. Neither is taken for the absence of a vulnerability.',
   ],
   operands: { min: 1, max: 2, completes: 'imageAction' },
   options: [
@@ -49,18 +50,28 @@ export const image = defineCommand({
       value: 'SECONDS',
       summary: `give up after this time; default: ${String(DEFAULT_TIMEOUT_S)}`,
     },
+    { name: 'packages', summary: 'list the packages, not the vulnerabilities; -o json has both' },
     {
       name: 'require-complete',
-      summary: `exit with status ${String(EXIT_INCOMPLETE)} if something could not be read`,
+      summary: `exit with status ${String(EXIT_INCOMPLETE)} if something could not be read or judged`,
     },
     IMAGE_OUTPUT_OPTION,
   ],
-  settings: ['scan'],
+  settings: ['scan', 'image'],
   examples: [
-    { line: 'plimsoll image scan nginx:1.27', meaning: 'the packages of an image of the local engine' },
+    {
+      line: 'plimsoll image scan nginx:1.27 --vulndb vulndb.sqlite',
+      meaning: 'the vulnerabilities of an image of the local engine',
+    },
+    { line: 'plimsoll image scan nginx:1.27 --packages', meaning: 'its packages' },
     { line: 'docker save app:1 -o app.tar && plimsoll image scan app.tar', meaning: 'of an archive' },
     { line: 'plimsoll image scan app:1 -o cyclonedx > app.cdx.json', meaning: 'as an SBOM' },
     { line: 'sudo plimsoll image scan --rootfs / -o json', meaning: 'of this machine, for a program' },
+  ],
+  exits: [
+    '  0  success',
+    '  2  wrong usage, or an external failure',
+    `  ${String(EXIT_INCOMPLETE)}  with --require-complete: something could not be read or judged`,
   ],
   run: async (context) => {
     const { args, settings, programs } = context;
@@ -82,10 +93,22 @@ export const image = defineCommand({
       await printError(context, `${safe(target.label)}: ${outcome.problem}`, outcome.hint);
       return EXIT_FAILURE;
     }
-    await printInventory(context, target.label, outcome);
-    return outcome.inventory.gaps.length > 0 && args.has('require-complete') ? EXIT_INCOMPLETE : EXIT_OK;
+    const found = findVulnerabilities(outcome.inventory, context);
+    // Without a database the packages are listed; one that was named and one that is damaged are errors.
+    if (!found.ok && (found.code === 'unusable' || isNamed(context)))
+      return printError(context, `vulnerabilities are not known: ${safe(found.problem)}`, DATABASE_HINT);
+    const report = { label: target.label, scanned: outcome, vulnerabilities: found.ok ? found.value : undefined };
+    await printImage(context, report);
+    return args.has('require-complete') && !isComplete(report) ? EXIT_INCOMPLETE : EXIT_OK;
   },
 });
+
+const DATABASE_HINT = 'plimsoll vulndb build or plimsoll vulndb update writes it';
+
+/** Whether someone named the vulnerability database. */
+function isNamed({ origins }: Context): boolean {
+  return (origins.get('vulndb')?.origin ?? 'default') !== 'default';
+}
 
 type Target =
   | { readonly ok: true; readonly value: ImageTarget; readonly label: string }

@@ -5,7 +5,8 @@ import { connect } from '../api/connect.ts';
 import type { CliClient } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
-import { riskCell, severityCell, shortId, warnOfDatabase } from '../images/cells.ts';
+import { riskCell, shortId, warnOfDatabase } from '../images/cells.ts';
+import { VULNERABILITY_COLUMNS, vulnerabilityRow } from '../images/vulnerability-table.ts';
 import { printListing } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Cell } from '../render/table.ts';
@@ -143,26 +144,8 @@ async function printImage(context: Context, detail: ImageDetail): Promise<void> 
     document: detail,
     items,
     names: items.map(({ id }) => id),
-    columns: [
-      { title: 'VULNERABILITY', min: 14 },
-      { title: 'SEVERITY' },
-      { title: 'RISK', align: 'right' },
-      { title: 'PACKAGE', min: 10 },
-      { title: 'INSTALLED', wide: true },
-      { title: 'FIXED IN' },
-      { title: 'STATUS', wide: true },
-      { title: 'SUMMARY', wide: true },
-    ],
-    rows: items.map((item) => [
-      { text: item.id },
-      severityCell(item.severity, context),
-      riskCell(item.risk),
-      { text: item.package },
-      { text: item.version },
-      { text: item.fixedVersion ?? '-' },
-      { text: item.status },
-      { text: item.summary ?? '' },
-    ]),
+    columns: VULNERABILITY_COLUMNS,
+    rows: items.map((item) => vulnerabilityRow(item, context)),
     empty: detail.state === 'complete' ? 'No known vulnerability.' : 'No vulnerability is known, see above.',
   });
 }

@@ -6,7 +6,12 @@ import { dockerLayout, makeTar, writeArchive } from '../fixture/image-archive.ts
 import type { TarSpec } from '../fixture/image-archive.ts';
 import { makeRoot } from '../fixture/image-root.ts';
 import { readSbom } from '../../image/sbom/read-sbom.ts';
+import { advisory, build } from '../fixture/vulnerability-data.ts';
 import { plimsoll } from './process.ts';
+
+// Base scores 9.8 and 2.2 by the CVSS 3.1 calculator of FIRST.
+const CRITICAL = 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H';
+const LOW = 'CVSS:3.1/AV:N/AC:H/PR:H/UI:N/S:U/C:L/I:N/A:N';
 
 const STATUS = 'Package: bash\nStatus: install ok installed\nVersion: 5.2-1\nArchitecture: amd64\n';
 const FILES = { 'etc/os-release': 'ID=debian\nVERSION_ID="12"\n', 'var/lib/dpkg/status': STATUS };
@@ -18,7 +23,8 @@ void t.test('a directory, as a table and for programs', async (t) => {
   const table = await plimsoll(['image', 'scan', '--rootfs', root]);
   t.equal(table.code, 0, table.stderr);
   t.match(table.stdout, /debian 12, 1 packages[^]*deb +bash +5\.2-1/);
-  t.equal(table.stderr, '');
+  t.match(table.stderr, /^plimsoll: vulnerabilities are not known without a database/);
+  t.equal((await plimsoll(['image', 'scan', '--rootfs', root, '--packages'])).stderr, '');
   const json = await plimsoll(['image', 'scan', '--rootfs', root, '-o', 'json']);
   t.match(JSON.parse(json.stdout), {
     of: 'directory',
@@ -47,6 +53,91 @@ void t.test('setuid and setgid files are counted, and listed for programs', asyn
       gaps: [],
     },
   });
+});
+
+void t.test('vulnerabilities by risk, with what fixes them and what is not known', async (t) => {
+  const directory = makeRoot(t, {
+    'records.ndjson': [
+      advisory(
+        'DEBIAN-CVE-2026-1001',
+        { ecosystem: 'Debian:12', name: 'bash' },
+        [[{ introduced: '0' }, { fixed: '5.2-3' }]],
+        {
+          record: { aliases: ['CVE-2026-1001'], severity: [{ type: 'CVSS_V3', score: LOW }] },
+        },
+      ),
+      advisory('DEBIAN-CVE-2026-1002', { ecosystem: 'Debian:12', name: 'bash' }, [[{ introduced: '0' }]], {
+        record: {
+          aliases: ['CVE-2026-1002'],
+          severity: [{ type: 'CVSS_V3', score: CRITICAL }],
+          summary: 'a\u001B[31mred',
+        },
+      }),
+      // Fixed before the version that is installed.
+      advisory('DEBIAN-CVE-2026-1003', { ecosystem: 'Debian:12', name: 'bash' }, [
+        [{ introduced: '0' }, { fixed: '5.1-9' }],
+      ]),
+    ]
+      .map((record) => `${JSON.stringify(record)}\n`)
+      .join(''),
+    'damaged.sqlite': 'this is no database',
+  });
+  const database = join(directory, 'vulndb.sqlite');
+  const built = await build([join(directory, 'records.ndjson')], database, { builtAt: Date.now() - 60_000 });
+  t.equal(built.ok, true);
+  const old = join(directory, 'old.sqlite');
+  await build([join(directory, 'records.ndjson')], old, { builtAt: Date.UTC(2020, 0, 1) });
+  const root = makeRoot(t, FILES);
+  const scan = (...args: readonly string[]) => plimsoll(['image', 'scan', '--rootfs', root, ...args]);
+
+  const table = await scan('--vulndb', database);
+  t.equal(table.code, 0, table.stderr);
+  t.match(
+    table.stdout,
+    /VULNERABILITY +SEVERITY +RISK +PACKAGE +FIXED IN\nCVE-2026-1002 +critical [^]*\nCVE-2026-1001 +low /,
+  );
+  t.match(table.stdout, /CVE-2026-1001 .* 5\.2-3\n/);
+  t.notMatch(table.stdout, /CVE-2026-1003/);
+  t.equal(table.stderr, '');
+  const document = JSON.parse((await scan('--vulndb', database, '-o', 'json')).stdout) as object;
+  t.match(document, {
+    packages: [BASH],
+    vulnerabilities: [
+      { id: 'CVE-2026-1002', severity: 'critical', package: 'bash', version: '5.2-1', fixedVersion: null },
+      { id: 'CVE-2026-1001', severity: 'low', status: 'fixed', fixedVersion: '5.2-3' },
+    ],
+    unjudged: [],
+    databaseProblem: '',
+  });
+  const csv = await scan('--vulndb', database, '-o', 'csv');
+  t.match(
+    csv.stdout,
+    /^vulnerability,severity,risk,package,installed,fixed in,status,summary\r?\nCVE-2026-1002,critical,/,
+  );
+  t.notOk((csv.stdout + (await scan('--vulndb', database, '-o', 'wide')).stdout).includes('\u001B'));
+  t.match((await scan('--vulndb', database, '--packages')).stdout, /deb +bash +5\.2-1/);
+  t.match(JSON.parse((await scan('--vulndb', database, '-o', 'cyclonedx')).stdout), {
+    vulnerabilities: [{ id: 'CVE-2026-1001' }, { id: 'CVE-2026-1002' }],
+  });
+
+  const outdated = await scan('--vulndb', old, '--require-complete');
+  t.equal(outdated.code, 3);
+  t.match(outdated.stdout, /CVE-2026-1002/);
+  t.match(outdated.stderr, /vulnerabilities may be missing: the database is not current/);
+  const foreign = makeRoot(t, { ...FILES, 'etc/os-release': 'ID=slackware\nVERSION_ID=15\n' });
+  const unjudged = await plimsoll(['image', 'scan', '--rootfs', foreign, '--vulndb', database, '--require-complete']);
+  t.equal(unjudged.code, 3);
+  t.match(unjudged.stdout, /No vulnerability is known, but not everything is/);
+  t.match(unjudged.stderr, /the vulnerabilities of 1 packages are not known \(bash: /);
+  for (const [file, wanted] of [
+    ['absent.sqlite', /vulnerabilities are not known: .*no vulnerability database/],
+    ['damaged.sqlite', /vulnerabilities are not known: /],
+  ] as const) {
+    const failed = await scan('--vulndb', join(directory, file));
+    t.equal(failed.code, 2, file);
+    t.match(failed.stderr, wanted);
+    t.equal(failed.stdout, '');
+  }
 });
 
 void t.test('as an SBOM, which is read back as the same packages', async (t) => {
