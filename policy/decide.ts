@@ -11,6 +11,7 @@ import type { Objection, Reason } from './reason.ts';
 import { unknown, violation } from './rule/judging.ts';
 import type { Mode } from './rule/judging.ts';
 import { judgeRule } from './rule/rules.ts';
+import type { Rule } from './rule/rules.ts';
 
 /** The image to decide on. */
 export interface ImageSubject {
@@ -52,21 +53,40 @@ export function decide(
   now: number,
 ): Decision {
   const reference = referenceOf(subject);
+  const decision = decideBy(subject, policies, (policy, rule) => {
+    const mode = modeOf(policy, rule);
+    const objections = judgeRule(rule, { reference, evidence, now, accept: policy.accept });
+    return objections.map((objection) => ({ objection, mode }));
+  });
+  const { vulnerabilities } = evidence;
+  return {
+    ...decision,
+    suppressed: vulnerabilities.state === 'seen' ? suppressedOf(vulnerabilities.value.matches) : [],
+  };
+}
+
+/** What one rule of a policy has against the image, each with what it leads to. `place`: `spec.rules[2]`. */
+export type RuleJudge = (
+  policy: ImagePolicy,
+  rule: Rule,
+  place: string,
+) => readonly { readonly objection: Objection; readonly mode: Mode }[];
+
+/** The decision where rules are judged by `judge`, whatever that knows. */
+export function decideBy(
+  subject: ImageSubject,
+  policies: readonly ImagePolicy[],
+  judge: RuleJudge,
+): Omit<Decision, 'suppressed'> {
   const applying = applyingPolicies(subject, policies);
   const collected: Record<Mode, Reason[]> = { enforce: [], warn: [], observe: [] };
-  const invalid = subjectObjections(subject, reference);
-  if (applying.length === 0) collected.enforce.push(reasonOf(NO_POLICY, '', 'spec.match'));
+  const invalid = subjectObjections(subject, referenceOf(subject));
+  if (applying.length === 0)
+    collected.enforce.push(...[NO_POLICY, ...invalid].map((objection) => reasonOf(objection, '', 'spec.match')));
   for (const policy of applying) {
     collected[policy.mode].push(...invalid.map((objection) => reasonOf(objection, policy.name, 'spec.match')));
-    for (const [index, rule] of policy.rules.entries()) {
-      const objections = judgeRule(rule, { reference, evidence, now, accept: policy.accept });
-      const place = `spec.rules[${String(index)}]`;
-      for (const objection of objections)
-        collected[modeOf(policy, rule)].push(reasonOf(objection, policy.name, place, rule.message));
-    }
+    for (const [mode, reasons] of Object.entries(reasonsOf(policy, judge))) collected[mode as Mode].push(...reasons);
   }
-  if (applying.length === 0)
-    collected.enforce.push(...invalid.map((objection) => reasonOf(objection, '', 'spec.match')));
   const reasons = sorted(collected.enforce);
   return {
     outcome: outcomeOf(reasons),
@@ -74,8 +94,19 @@ export function decide(
     reasons,
     warnings: sorted(collected.warn),
     observed: sorted(collected.observe),
-    suppressed: evidence.vulnerabilities.state === 'seen' ? suppressedOf(evidence.vulnerabilities.value.matches) : [],
   };
+}
+
+/** What the rules of one policy have against the image, by mode: violations first, worst first. */
+export function reasonsOf(policy: ImagePolicy, judge: RuleJudge): Readonly<Record<Mode, readonly Reason[]>> {
+  const collected: Record<Mode, Reason[]> = { enforce: [], warn: [], observe: [] };
+  for (const [index, rule] of policy.rules.entries()) {
+    const place = `spec.rules[${String(index)}]`;
+    for (const { objection, mode } of judge(policy, rule, place))
+      collected[mode].push(reasonOf(objection, policy.name, place, rule.message));
+  }
+  const { enforce, warn, observe } = collected;
+  return { enforce: sorted(enforce), warn: sorted(warn), observe: sorted(observe) };
 }
 
 /** The decision that two decisions on the same image make together: what one of them refuses is refused. */
@@ -103,7 +134,8 @@ export function applyingPolicies(subject: ImageSubject, policies: readonly Image
   return selectPolicies(policies, referenceOf(subject), subject.namespace);
 }
 
-function referenceOf({ reference }: ImageSubject): Observed<ImageReference> {
+/** The reference of the subject, completed, with its registry in the form in which registries are compared. */
+export function referenceOf({ reference }: Pick<ImageSubject, 'reference'>): Observed<ImageReference> {
   if (reference === undefined) return absent('reference');
   const parsed = parseReference(reference);
   if (!parsed.ok) return unreadable('reference', parsed.reason);

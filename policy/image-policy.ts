@@ -29,6 +29,7 @@ export const POLICY_API_VERSION = 'plimsoll.dev/v1';
 export const POLICY_KIND = 'ImagePolicy';
 
 const MAX_RULES = 256;
+const UNSCANNED = ['deny', 'scan', 'allow'] as const;
 const UNJUDGED_CODES = ['unsupported-distribution', 'no-data', 'third-party', 'version-not-comparable'] as const;
 
 const name: Schema<string> = {
@@ -82,6 +83,13 @@ export const policySpec = strictObject({
     'enforce',
   ),
   rules,
+  unscannedImages: withDefault(
+    oneOf(
+      UNSCANNED,
+      'what admission control and the Docker authorisation plugin do with an image that the collector has not judged; `deny`: refuse it; `scan`: refuse it, and ask the collector to scan it; `allow`: warn only, so whoever builds an image anew escapes the rules until it is scanned',
+    ),
+    'deny',
+  ),
   accept: withDefault(
     strictObject({
       gaps: withDefault(list(globPattern(''), 'paths of the image that need not be readable', 64), []),

@@ -22,6 +22,7 @@ export const REASON_CODES = Object.freeze({
   'image-age-unknown': 'It is not known when the image was built.',
   'inventory-incomplete': 'Not all packages of the image could be read.',
   'no-policy': 'No policy applies to the image.',
+  'not-scanned': 'The collector has not judged the image, or its digest is not known.',
   'package-forbidden': 'The image contains a package that the policy forbids.',
   'package-unknown': 'It is not known whether a package of the image is a forbidden one.',
   'reference-invalid': 'The reference of the image is malformed.',
@@ -37,6 +38,7 @@ export const REASON_CODES = Object.freeze({
   'signature-not-trusted': 'The image is signed, but not by a signer that the policy asks for.',
   'signature-unknown': 'The signatures of the image could not be checked.',
   'tag-not-allowed': 'The reference has a tag that the policy does not allow.',
+  'verdict-expired': 'What the collector found depends on the time, and that time has passed.',
   vulnerability: 'A package of the image has a vulnerability that the policy refuses.',
   'vulnerability-unknown': 'It is not known whether the policy refuses a vulnerability, or which there are.',
 } as const satisfies Readonly<Record<string, string>>);

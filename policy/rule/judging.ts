@@ -39,7 +39,7 @@ export interface Acceptance {
 }
 
 /** Times of other machines may be ahead by this much. Those further ahead are not believed. */
-const MAX_CLOCK_SKEW_MS = 10 * 60_000;
+export const MAX_CLOCK_SKEW_MS = 10 * 60_000;
 
 /** Is the time so far ahead that it cannot be true? */
 export function isInFuture(atMs: number, now: number): boolean {

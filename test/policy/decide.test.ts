@@ -5,6 +5,7 @@ import { decide } from '../../policy/decide.ts';
 import type { Outcome } from '../../policy/decide.ts';
 import type { ImageEvidence } from '../../policy/evidence.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
+import { anyEvidence, anyMatch, anyRules } from '../fixture/any-image.ts';
 import { DIGEST, evidence, matchOf, NOW, policy } from '../fixture/image-evidence.ts';
 
 const subject = { reference: 'registry.example.com/shop/db:1', digest: DIGEST, namespace: undefined };
@@ -71,67 +72,6 @@ void t.test('the digest decides, not the tag beside it', (t) => {
   t.strictSame(judge(undefined), ['couldNotTell', 'digest-mismatch']);
   t.end();
 });
-
-const RULES: readonly object[] = [
-  severe,
-  { type: 'vulnerability', knownExploited: true, fixAvailableFor: '7d' },
-  { type: 'vulnerability', epss: 0.2 },
-  { type: 'age', maxAge: '5d' },
-  { type: 'age', maxAge: '90d' },
-  { type: 'architecture', allow: ['amd64'] },
-  { type: 'configuration', checks: ['image.default-user'] },
-  { type: 'configuration', allowSetuid: [] },
-  { type: 'configuration', forbidEnvironmentSecrets: true },
-  { type: 'database', maxAge: '24h' },
-  { type: 'distribution' },
-  { type: 'package', forbid: [{ name: 'libssl3', version: '<3.0.12' }] },
-  { type: 'package', forbid: [{ name: 'telnetd' }] },
-  { type: 'reference', forbidTags: ['latest'] },
-  { type: 'registry', allow: ['registry.example.com/**'] },
-  { type: 'scan', maxAge: '24h' },
-  {
-    type: 'signature',
-    match: 'any',
-    authorities: [
-      { name: 'k', key: { file: 'k.pub' } },
-      { name: 'l', key: { file: 'l.pub' } },
-    ],
-  },
-];
-
-const anyRules = fc
-  .uniqueArray(fc.nat(RULES.length - 1), { minLength: 1 })
-  .map((indexes) => indexes.map((index) => RULES[index] ?? {}));
-const anyMatch = fc
-  .record({
-    id: fc.constantFrom('CVE-2026-1', 'CVE-2026-2', 'CVE-2026-3'),
-    severity: fc.constantFrom('critical', 'high', 'low', 'unknown' as const),
-    exploited: fc.boolean(),
-    status: fc.constantFrom('fixed', 'affected' as const),
-  })
-  .map(({ id, severity, exploited, status }) =>
-    matchOf({ id, severity, ...(exploited ? { kev: { addedAt: NOW, ransomware: false } } : {}) }, { status }),
-  );
-const state = fc.constantFrom('verified', 'unsigned', 'unknown');
-const anyEvidence = fc
-  .record({ matches: fc.array(anyMatch, { maxLength: 3 }), states: fc.tuple(state, state) })
-  .map(({ matches, states }) =>
-    evidence({
-      vulnerabilities: seen({ matches, unjudged: [] }, 'v'),
-      signatures: seen(
-        ['k.pub', 'l.pub'].map((file, index) => ({
-          authority: JSON.stringify(['key', file, '']),
-          result:
-            states[index] === 'verified'
-              ? ({ state: 'verified', by: file } as const)
-              : states[index] === 'unsigned'
-                ? ({ state: 'unsigned' } as const)
-                : ({ state: 'unknown', reason: 'timeout' } as const),
-        })),
-        'registry',
-      ),
-    }),
-  );
 
 const gone = unreadable('somewhere', 'it was taken away');
 /** Each takes something away from what is known. */

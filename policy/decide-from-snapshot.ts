@@ -1,0 +1,145 @@
+import { absent } from '../posture/observed.ts';
+import { decideBy, referenceOf } from './decide.ts';
+import type { Decision, ImageSubject } from './decide.ts';
+import type { ImageEvidence } from './evidence.ts';
+import { modeOf } from './image-policy.ts';
+import type { ImagePolicy } from './image-policy.ts';
+import { needsImage } from './image-verdict.ts';
+import { formatReference } from './reference.ts';
+import type { Objection } from './reason.ts';
+import { unknown } from './rule/judging.ts';
+import type { Mode } from './rule/judging.ts';
+import { judgeRule } from './rule/rules.ts';
+import type { PolicySnapshot, SnapshotImage, SnapshotTag, SnapshotVerdict } from './snapshot.ts';
+
+/** A decision from a snapshot. The evidence itself is not in it, so `suppressed` is always empty. */
+export interface SnapshotDecision extends Decision {
+  /** How many reasons of each mode the snapshot leaves out. */
+  readonly omitted: Readonly<Record<Mode, number>>;
+  /** The collector has not judged the image, and a policy that decides wants it to be scanned then. */
+  readonly wantsScan: boolean;
+}
+
+/**
+ * Decides whether an image may run, from the verdicts of a snapshot. Pure. Rules about the reference and the registry
+ * are judged here; all others are as the collector judged them, and `couldNotTell` from the moment on at which that
+ * could be otherwise. The answer is that of `decide` with all evidence, or stricter with the code `verdict-expired` or
+ * `not-scanned`. A subject without a digest is judged by that of its reference; a reference with a tag alone is not
+ * looked up, see {@link digestOfTag}. `now` is in milliseconds since the epoch.
+ */
+export function decideFromSnapshot(subject: ImageSubject, snapshot: PolicySnapshot, now: number): SnapshotDecision {
+  const reference = referenceOf(subject);
+  const named = reference.state === 'seen' ? reference.value : undefined;
+  const digest = subject.digest ?? named?.digest;
+  const repository = named === undefined ? undefined : `${named.registry}/${named.path}`;
+  const images = digest === undefined ? [] : (snapshot.byDigest.get(digest) ?? []);
+  // A clock that is behind must not make verdicts hold longer.
+  const lookup = { snapshot, now: Math.max(now, snapshot.issuedAt) };
+  const omitted = { enforce: 0, warn: 0, observe: 0 };
+  let wantsScan = false;
+  const verdictsOf = memoize((policy: ImagePolicy) => images.map((image) => verdictOf(image, policy, repository)));
+  const decision = decideBy({ ...subject, digest }, snapshot.policies, (policy, rule, place) => {
+    const mode = modeOf(policy, rule);
+    if (!needsImage(rule)) {
+      const input = { reference, evidence: NOTHING, now, accept: policy.accept };
+      return judgeRule(rule, input).map((objection) => ({ objection, mode }));
+    }
+    const verdicts = verdictsOf(policy);
+    if (digest === undefined) return [{ objection: NO_DIGEST, mode }];
+    if (images.length === 0) {
+      wantsScan ||= policy.unscannedImages === 'scan';
+      return [{ objection: NOT_JUDGED, mode: policy.unscannedImages === 'allow' ? milder(mode) : mode }];
+    }
+    return verdicts
+      .flatMap((verdict) => storedObjections(verdict, place, lookup))
+      .map((objection) => ({ objection, mode }));
+  });
+  for (const policy of snapshot.policies.filter(({ name }) => decision.policies.includes(name)))
+    for (const verdict of verdictsOf(policy))
+      for (const mode of ['enforce', 'warn', 'observe'] as const) omitted[mode] += verdict?.omitted[mode] ?? 0;
+  return { ...decision, suppressed: [], omitted, wantsScan };
+}
+
+/**
+ * What the tag of a reference named when the collector asked its registry last; undefined: it is not known, or the
+ * reference names a digest or is malformed. A tag can have been moved since, and a node can hold another image under
+ * the same tag: run what was judged, by its digest.
+ */
+export function digestOfTag(reference: string, { byTag }: Pick<PolicySnapshot, 'byTag'>): SnapshotTag | undefined {
+  const parsed = referenceOf({ reference });
+  if (parsed.state !== 'seen' || parsed.value.digest !== undefined || parsed.value.mayBeId) return undefined;
+  return byTag.get(formatReference(parsed.value));
+}
+
+/** The verdict for the repository, or else the one for all of them; undefined: the collector has none. */
+function verdictOf(
+  { verdicts }: SnapshotImage,
+  { name }: ImagePolicy,
+  repository: string | undefined,
+): SnapshotVerdict | undefined {
+  const own = verdicts.filter(({ policy }) => policy === name);
+  return (
+    own.find((verdict) => verdict.repository !== null && verdict.repository === repository) ??
+    own.find((verdict) => verdict.repository === null)
+  );
+}
+
+function storedObjections(
+  verdict: SnapshotVerdict | undefined,
+  place: string,
+  { snapshot, now }: { readonly snapshot: PolicySnapshot; readonly now: number },
+): readonly Objection[] {
+  if (verdict === undefined) return [NOT_JUDGED];
+  const objections = verdict.reasons.flatMap((index): readonly Objection[] => {
+    const entry = snapshot.reasons[index];
+    if (entry?.rule !== place) return [];
+    const { policy: _policy, rule: _rule, ...objection } = entry;
+    return [objection];
+  });
+  const until = verdict.validUntil[place];
+  return until !== undefined && now > until ? [...objections, EXPIRED] : objections;
+}
+
+function milder(mode: Mode): Mode {
+  return mode === 'enforce' ? 'warn' : mode;
+}
+
+function memoize<K extends object, V>(compute: (key: K) => V): (key: K) => V {
+  const known = new WeakMap<K, { readonly value: V }>();
+  return (key) => {
+    const entry = known.get(key) ?? { value: compute(key) };
+    known.set(key, entry);
+    return entry.value;
+  };
+}
+
+const NOT_JUDGED = unknown({
+  code: 'not-scanned',
+  actual: 'the collector has not judged this image',
+  expected: 'an image that the collector has judged',
+  action: 'Deploy an image that the collector has judged, or say in spec.unscannedImages of the policy what happens.',
+});
+const NO_DIGEST = unknown({
+  code: 'not-scanned',
+  actual: 'the digest of the image is not known, so it is not known which image it is',
+  expected: 'an image that the collector has judged',
+  action: 'Deploy the image by its digest: NAME@sha256:….',
+});
+const EXPIRED = unknown({
+  code: 'verdict-expired',
+  actual: 'the answer of this rule depends on the time, and the collector’s last answer does not hold any more',
+  expected: 'a current answer of the collector',
+  action: 'Make sure that the collector runs and that its snapshots arrive, and try again.',
+});
+
+const MISSING = absent('snapshot');
+/** Rules about the reference and the registry use none. */
+const NOTHING: ImageEvidence = {
+  inventory: MISSING,
+  scannedAt: MISSING,
+  database: MISSING,
+  vulnerabilities: MISSING,
+  distribution: MISSING,
+  configuration: MISSING,
+  signatures: MISSING,
+};

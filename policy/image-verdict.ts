@@ -1,0 +1,68 @@
+import { reasonsOf } from './decide.ts';
+import type { ImageEvidence } from './evidence.ts';
+import { modeOf } from './image-policy.ts';
+import type { ImagePolicy } from './image-policy.ts';
+import type { Reason } from './reason.ts';
+import { absent } from '../posture/observed.ts';
+import { MODES } from './rule/judging.ts';
+import type { Mode } from './rule/judging.ts';
+import { judgeRule } from './rule/rules.ts';
+import type { Rule } from './rule/rules.ts';
+import { ruleValidUntil } from './verdict-expiry.ts';
+
+/** What the rules of one policy that need evidence of the image have against it. */
+export interface ImageVerdict {
+  readonly policy: string;
+  /** At most {@link MAX_REASONS} of each mode: violations first, worst first. */
+  readonly reasons: readonly Reason[];
+  /** How many more there are of each mode. */
+  readonly omitted: Readonly<Record<Mode, number>>;
+  /** Until when the answer of a rule holds, by the place of the rule; a rule that is not named holds without an end. */
+  readonly validUntil: Readonly<Record<string, number>>;
+}
+
+/** Times in milliseconds since the epoch; see {@link judgeImage}. */
+export interface JudgeTimes {
+  readonly now: number;
+  readonly databaseValidUntil?: number;
+  readonly waiversValidUntil?: number;
+}
+
+/** Reasons of one mode that a verdict keeps. */
+export const MAX_REASONS = 10;
+
+/** Whether the rule needs the image itself: all others are judged by the reference alone. */
+export function needsImage({ type }: Pick<Rule, 'type'>): boolean {
+  return type !== 'reference' && type !== 'registry';
+}
+
+/**
+ * The verdict of a policy on an image, whether or not the policy applies to it. `databaseValidUntil`: when the
+ * vulnerability database becomes too old to be used; `waiversValidUntil`: when the first waiver that was applied expires.
+ */
+export function judgeImage(
+  policy: ImagePolicy,
+  evidence: ImageEvidence,
+  { now, databaseValidUntil = Infinity, waiversValidUntil = Infinity }: JudgeTimes,
+): ImageVerdict {
+  const validUntil: Record<string, number> = {};
+  const byMode = reasonsOf(policy, (_policy, rule, place) => {
+    if (!needsImage(rule)) return [];
+    const until = Math.min(
+      ruleValidUntil(rule, evidence, now) ?? Infinity,
+      rule.type === 'vulnerability' || rule.type === 'database' ? databaseValidUntil : Infinity,
+      rule.type === 'vulnerability' ? waiversValidUntil : Infinity,
+    );
+    if (until !== Infinity) validUntil[place] = until;
+    const mode = modeOf(policy, rule);
+    const input = { reference: absent('not asked'), evidence, now, accept: policy.accept };
+    return judgeRule(rule, input).map((objection) => ({ objection, mode }));
+  });
+  const omittedOf = (mode: Mode): number => Math.max(0, byMode[mode].length - MAX_REASONS);
+  return {
+    policy: policy.name,
+    reasons: MODES.flatMap((mode) => byMode[mode].slice(0, MAX_REASONS)),
+    omitted: { enforce: omittedOf('enforce'), warn: omittedOf('warn'), observe: omittedOf('observe') },
+    validUntil,
+  };
+}

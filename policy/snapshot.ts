@@ -1,0 +1,218 @@
+/**
+ * Policies and the verdicts on all known images, as the collector hands them to whoever enforces policies: admission
+ * control, the Docker authorisation plugin. They decide from it without asking anyone. JSON, signed as a whole:
+ *
+ * ```json
+ * {
+ *   "apiVersion": "plimsoll.dev/v1", "kind": "PolicySnapshot",
+ *   "version": 1795900000000, "collector": "collector.example.com", "issuedAt": 1795900000000,
+ *   "policies": [{ "apiVersion": "plimsoll.dev/v1", "kind": "ImagePolicy", "…": "…" }],
+ *   "reasons": [{ "policy": "production", "rule": "spec.rules[0]", "code": "vulnerability", "…": "…" }],
+ *   "images": [{ "digests": ["sha256:…"], "judgedAt": 1795900000000, "verdicts": [
+ *     { "policy": "production", "reasons": [0], "omitted": {}, "validUntil": { "spec.rules[0]": 1795990000000 } }] }],
+ *   "tags": [{ "reference": "registry.example.com/shop/db:16", "digest": "sha256:…", "checkedAt": 1795900000000 }]
+ * }
+ * ```
+ *
+ * Times are milliseconds since the epoch. Reasons are in a table of their own, since images share most of them.
+ */
+import { integer, list, nullable, object, oneOf, record, string, unknown, withDefault } from '../posture/schema.ts';
+import type { Infer, Parsed, Schema } from '../posture/schema.ts';
+import { VULNERABILITY_SEVERITIES } from '../vulnerability/vulnerability.ts';
+import { parsePolicy, POLICY_API_VERSION } from './image-policy.ts';
+import type { ImagePolicy } from './image-policy.ts';
+import type { ImageVerdict } from './image-verdict.ts';
+import { policyDocument } from './policy-document.ts';
+import { REASON_CODE_NAMES } from './reason.ts';
+import { isDigest } from './reference.ts';
+
+/** `kind` of the document. */
+export const SNAPSHOT_KIND = 'PolicySnapshot';
+/** Bytes of a snapshot that are read. */
+export const MAX_SNAPSHOT_BYTES = 256 * 1024 * 1024;
+
+const MAX_POLICIES = 1000;
+const MAX_IMAGES = 50_000;
+const MAX_TABLE = 1_000_000;
+const MAX_DIGESTS = 64;
+const MAX_TEXT = 2048;
+
+const time = integer('', 0);
+const digest: Schema<string> = {
+  shape: { kind: 'string', doc: '`sha256:…`' },
+  parse: (value, at = '') =>
+    typeof value === 'string' && isDigest(value)
+      ? { ok: true, value }
+      : { ok: false, problem: `${at}: expected a digest` },
+};
+const text = string('', MAX_TEXT);
+const count = withDefault(integer('', 0), 0);
+
+const reason = object({
+  policy: text,
+  rule: text,
+  code: oneOf(REASON_CODE_NAMES),
+  kind: oneOf(['violation', 'unknown']),
+  severity: oneOf(VULNERABILITY_SEVERITIES),
+  about: text,
+  actual: text,
+  expected: text,
+  action: text,
+});
+/** One reason of the table. Its mode and message are those of its rule. */
+export type SnapshotReason = Infer<typeof reason>;
+
+const verdict = object({
+  policy: text,
+  repository: nullable(text, 'the only repository that it holds for: there are waivers for some repositories only'),
+  reasons: list(integer('', 0), 'indexes of the table of reasons', 30),
+  omitted: object({ enforce: count, warn: count, observe: count }, 'how many more reasons there are'),
+  validUntil: record(time, 'by the place of a rule: until when its answer holds', 256),
+});
+/** The verdict of one policy on one image. */
+export type SnapshotVerdict = Infer<typeof verdict>;
+
+const image = object({
+  digests: list(digest, 'of the manifest and of indexes that name it, and the id of the image', MAX_DIGESTS),
+  judgedAt: time,
+  scannedAt: nullable(time, 'when its packages were listed'),
+  databaseBuiltAt: nullable(time, 'the vulnerability database that it was judged by'),
+  verdicts: list(verdict, '', 4 * MAX_POLICIES),
+});
+/** One image. */
+export type SnapshotImage = Infer<typeof image>;
+
+const tag = object({ reference: text, digest, checkedAt: time });
+/** What a tag named when the collector asked its registry. It says nothing about a tag on a node. */
+export type SnapshotTag = Infer<typeof tag>;
+
+const snapshot = object({
+  apiVersion: oneOf([POLICY_API_VERSION]),
+  kind: oneOf([SNAPSHOT_KIND]),
+  version: integer('each snapshot of a collector has a higher one', 1),
+  collector: string('id of the collector', 256),
+  issuedAt: time,
+  policies: list(unknown(), 'documents of kind ImagePolicy', MAX_POLICIES),
+  reasons: list(reason, '', MAX_TABLE),
+  images: list(image, '', MAX_IMAGES),
+  tags: list(tag, '', MAX_IMAGES),
+});
+/** The document. */
+export type SnapshotDocument = Infer<typeof snapshot>;
+
+/** A snapshot that decisions can be made from; see `decideFromSnapshot`. */
+export interface PolicySnapshot extends Omit<SnapshotDocument, 'policies'> {
+  readonly policies: readonly ImagePolicy[];
+  /** Images by each of their digests. Several where an index names images of several platforms. */
+  readonly byDigest: ReadonlyMap<string, readonly SnapshotImage[]>;
+  /** Digest of what a complete reference with a tag (`registry/path:tag`) named when it was asked last. */
+  readonly byTag: ReadonlyMap<string, SnapshotTag>;
+}
+
+/** The snapshot of a parsed JSON document, or what is wrong with it and where. Never throws. */
+export function parseSnapshot(value: unknown): Parsed<PolicySnapshot> {
+  const parsed = snapshot.parse(value);
+  if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };
+  const document = parsed.value;
+  const policies: ImagePolicy[] = [];
+  for (const [index, item] of document.policies.entries()) {
+    const policy = parsePolicy({ value: item, source: `policies[${String(index)}]` });
+    if (!policy.ok) return { ok: false, problem: `policies[${String(index)}].${policy.problem}` };
+    policies.push(policy.value);
+  }
+  const problem = inconsistency(document, policies);
+  if (problem !== undefined) return { ok: false, problem };
+  const byDigest = new Map<string, SnapshotImage[]>();
+  for (const one of document.images)
+    for (const name of new Set(one.digests)) {
+      const others = byDigest.get(name);
+      if (others === undefined) byDigest.set(name, [one]);
+      else others.push(one);
+    }
+  const byTag = new Map(document.tags.map((one) => [one.reference, one]));
+  return { ok: true, value: { ...document, policies, byDigest, byTag } };
+}
+
+/** A reference within the document that leads nowhere; undefined: there is none. */
+function inconsistency(
+  { reasons, images }: Pick<SnapshotDocument, 'reasons' | 'images'>,
+  policies: readonly ImagePolicy[],
+): string | undefined {
+  const rules = new Map(policies.map((policy) => [policy.name, policy.rules.length]));
+  if (rules.size !== policies.length) return 'policies: a name occurs twice';
+  for (const [index, { policy, rule }] of reasons.entries())
+    if (ruleIndex(rule) >= (rules.get(policy) ?? 0))
+      return `reasons[${String(index)}].rule: expected a rule of a policy`;
+  for (const [index, { verdicts }] of images.entries())
+    for (const [at, one] of verdicts.entries()) {
+      // A reason of another policy would be left out of the decision, and that could allow the image.
+      if (one.reasons.some((entry) => reasons[entry]?.policy !== one.policy))
+        return `images[${String(index)}].verdicts[${String(at)}].reasons: expected reasons of the policy`;
+    }
+  return undefined;
+}
+
+/** 2 of `spec.rules[2]`; Infinity for anything else. */
+function ruleIndex(place: string): number {
+  const [, digits] = /^spec\.rules\[(0|[1-9]\d{0,5})\]$/.exec(place) ?? [];
+  return digits === undefined ? Infinity : Number(digits);
+}
+
+/** One image, as whoever writes a snapshot knows it. */
+export interface JudgedImage extends Omit<SnapshotImage, 'verdicts'> {
+  readonly verdicts: readonly (ImageVerdict & { readonly repository: string | null })[];
+}
+
+/** What a snapshot is made of. */
+export interface SnapshotContent extends Pick<SnapshotDocument, 'version' | 'collector' | 'issuedAt' | 'tags'> {
+  readonly policies: readonly ImagePolicy[];
+  readonly images: readonly JudgedImage[];
+}
+
+/** The document of a snapshot: equal content gives equal JSON. */
+export function snapshotDocument({ policies, images, ...head }: SnapshotContent): SnapshotDocument {
+  const table = new Map<string, number>();
+  const reasons: SnapshotReason[] = [];
+  const indexOf = (entry: SnapshotReason): number => {
+    const key = JSON.stringify(entry);
+    const known = table.get(key);
+    if (known !== undefined) return known;
+    table.set(key, reasons.length);
+    return reasons.push(entry) - 1;
+  };
+  const written = images.map(({ verdicts, ...one }) => ({
+    ...one,
+    digests: one.digests.slice(0, MAX_DIGESTS),
+    verdicts: verdicts.map(({ policy, repository, omitted, validUntil, reasons: own }) => ({
+      policy,
+      repository,
+      reasons: own.map((entry) => indexOf(shortened(entry))),
+      omitted,
+      validUntil,
+    })),
+  }));
+  return {
+    apiVersion: POLICY_API_VERSION,
+    kind: SNAPSHOT_KIND,
+    ...head,
+    policies: policies.map(policyDocument),
+    reasons,
+    images: written,
+  };
+}
+
+/** Texts can hold names from an image, whose length its author chooses. */
+function shortened({ policy, rule, code, kind, severity, about, actual, expected, action }: SnapshotReason) {
+  const cut = (part: string): string => (part.length <= MAX_TEXT ? part : `${part.slice(0, MAX_TEXT - 1)}…`);
+  return {
+    policy,
+    rule,
+    code,
+    kind,
+    severity,
+    about: cut(about),
+    actual: cut(actual),
+    expected: cut(expected),
+    action: cut(action),
+  };
+}
