@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { seen } from '../../posture/observed.ts';
+import { mapObserved, seen } from '../../posture/observed.ts';
 import { decide } from '../../policy/decide.ts';
 import type { Outcome } from '../../policy/decide.ts';
 import { decideFromSnapshot, digestOfTag } from '../../policy/decide-from-snapshot.ts';
@@ -80,30 +80,20 @@ void t.test('later the snapshot decides as decide() does, or is stricter and say
       publishedAt: time,
     })
     .map(({ known, scannedAt, createdAt, builtAt, endOfLifeAt, publishedAt }): ImageEvidence => {
-      const { vulnerabilities, configuration } = known;
-      return {
-        ...known,
+      const matches = known.vulnerabilities.state === 'seen' ? known.vulnerabilities.value.matches : [];
+      const dated = matches.map(({ vulnerability: { publishedAt: _published, ...rest }, ...match }) =>
+        matchOf({ ...rest, publishedAt }, match),
+      );
+      const configured = evidence().configuration;
+      const configuration = mapObserved(configured, (value) => ({ ...value, createdAt: seen(createdAt, 's') }));
+      return evidence({
         scannedAt: seen(scannedAt, 's'),
         database: seen({ builtAt, hasKnownExploited: true, hasExploitPrediction: true }, 's'),
         distribution: seen({ name: 'debian 12', endOfLifeAt: seen(endOfLifeAt, 's') }, 's'),
-        configuration:
-          configuration.state === 'seen'
-            ? seen({ ...configuration.value, createdAt: seen(createdAt, 's') }, 's')
-            : configuration,
-        vulnerabilities:
-          vulnerabilities.state === 'seen'
-            ? seen(
-                {
-                  ...vulnerabilities.value,
-                  matches: vulnerabilities.value.matches.map((match) => ({
-                    ...match,
-                    vulnerability: { ...match.vulnerability, publishedAt },
-                  })),
-                },
-                'v',
-              )
-            : vulnerabilities,
-      };
+        configuration,
+        vulnerabilities: seen({ matches: dated, unjudged: [] }, 'v'),
+        signatures: known.signatures,
+      });
     });
   // Moments at which an answer turns, and their neighbours, beside any time.
   const anyLater = fc.oneof(

@@ -4,6 +4,7 @@ import { parsePolicy } from '../../policy/image-policy.ts';
 import { policyDocument } from '../../policy/policy-document.ts';
 import { judgeImage } from '../../policy/image-verdict.ts';
 import { MAX_SNAPSHOT_BYTES, parseSnapshot, snapshotDocument } from '../../policy/snapshot.ts';
+import type { JudgedImage } from '../../policy/snapshot.ts';
 import { seen } from '../../posture/observed.ts';
 import { anyRules } from '../fixture/any-image.ts';
 import { DIGEST, evidence, matchOf, NOW, policy } from '../fixture/image-evidence.ts';
@@ -38,15 +39,10 @@ void t.test('a policy and its document', (t) => {
 
 const one = policy([{ type: 'vulnerability', severity: 'high' }]);
 const known = evidence({ vulnerabilities: seen({ matches: [matchOf()], unjudged: [] }, 'v') });
-const images = [
-  {
-    digests: [DIGEST],
-    judgedAt: NOW,
-    scannedAt: NOW,
-    databaseBuiltAt: null,
-    verdicts: [{ ...judgeImage(one, known, { now: NOW }), repository: null }],
-  },
+const withVerdicts = (verdicts: JudgedImage['verdicts']): readonly JudgedImage[] => [
+  { digests: [DIGEST], judgedAt: NOW, scannedAt: NOW, databaseBuiltAt: null, verdicts },
 ];
+const images = withVerdicts([{ ...judgeImage(one, known, { now: NOW }), repository: null }]);
 const valid = snapshotDocument({ ...HEAD, policies: [one], images });
 
 void t.test('what is wrong in a document refuses it as a whole', (t) => {
@@ -100,11 +96,7 @@ void t.test('long names from an image are cut', (t) => {
     ),
   });
   const verdicts = [{ ...judgeImage(one, long, { now: NOW }), repository: null }];
-  const document = snapshotDocument({
-    ...HEAD,
-    policies: [one],
-    images: images.map((image) => ({ ...image, verdicts })),
-  });
+  const document = snapshotDocument({ ...HEAD, policies: [one], images: withVerdicts(verdicts) });
   t.ok(JSON.stringify(document).length < 20_000);
   t.equal(parseSnapshot(document).ok, true);
   t.end();
