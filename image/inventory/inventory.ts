@@ -6,6 +6,7 @@ import type { FileTree, TreeFile } from './file-tree.ts';
 import type { PackageDatabase } from './os/package-database.ts';
 import { DETECTORS, PACKAGE_DATABASES } from './registry.ts';
 import { SetuidCollection } from './setuid-collection.ts';
+import { SystemLibraries } from './system-libraries.ts';
 
 /** Limits of one inventory. What is beyond them is a gap. */
 export interface InventoryLimits {
@@ -62,6 +63,7 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
   const collection = new Collection(limits, options.isExpired ?? (() => false));
   const counted = countedTree(tree, collection);
   const setuid = new SetuidCollection(limits);
+  const libraries = new SystemLibraries();
   let files = 0;
   collection.attempt('/', '', () => {
     const gaps = tree.walk((file) => {
@@ -69,6 +71,7 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
       if (files % 1000 === 0) options.onProgress?.({ files, packages: collection.size });
       collection.stopIfExpired();
       setuid.add(file);
+      libraries.add(file.path);
       for (const detector of detectors) {
         collection.attempt(file.path, detector.name, () => {
           if (detector.matches(file)) collection.addLanguage(detector.detect(collection.counted(file), counted));
@@ -78,12 +81,14 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
     for (const gap of gaps) collection.addGap(gap);
     setuid.finishWalk(gaps);
   });
-  const candidates = collection.languagePaths();
+  const candidates = new Set([...collection.languagePaths(), ...libraries.paths()]);
+  let listsFiles = false;
   const owned = new Set<string>();
   for (const database of databases) {
     for (const file of locateOnce(tree, database, collection)) {
       collection.attempt(file.path, database.name, () => {
         const onOwned = (path: string): void => {
+          listsFiles = true;
           const candidate = ownedCandidate(tree, candidates, path);
           if (candidate !== undefined) owned.add(candidate);
         };
@@ -92,6 +97,8 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
       });
     }
   }
+  // Without any file list it is not known to which package a file belongs.
+  if (listsFiles || !collection.hasSystemPackages) for (const gap of libraries.gaps(owned)) collection.addGap(gap);
   let distribution: Distribution | undefined;
   collection.attempt(OS_RELEASE_PATHS[0] ?? '/', '', () => {
     distribution = readDistribution(tree);
