@@ -104,15 +104,18 @@ export const policySpec = strictObject({
   vex: withDefault(list(file, 'files with VEX statements; relative to the policy file', 64), []),
 });
 
+/** The schema of the field `metadata` of every kind of policy. */
+export const policyMetadata = strictObject({
+  name,
+  description: nullable(string('what the policy is for', 4096)),
+  labels: nullable(unknown('not used')),
+  annotations: nullable(unknown('not used')),
+});
+
 const document = strictObject({
   apiVersion: oneOf([POLICY_API_VERSION]),
   kind: oneOf([POLICY_KIND]),
-  metadata: strictObject({
-    name,
-    description: nullable(string('what the policy is for', 4096)),
-    labels: nullable(unknown('not used')),
-    annotations: nullable(unknown('not used')),
-  }),
+  metadata: policyMetadata,
   spec: policySpec,
 });
 
@@ -133,7 +136,7 @@ export interface PolicyDocument {
 export function parsePolicy({ value, source }: PolicyDocument): Parsed<ImagePolicy> {
   const head = object({ kind: unknown(), apiVersion: unknown() }).parse(value);
   if (!head.ok) return { ok: false, problem: 'expected an object with apiVersion, kind, metadata and spec' };
-  if (head.value.kind !== POLICY_KIND) return { ok: false, problem: `kind: expected ${POLICY_KIND}` };
+  if (head.value.kind !== POLICY_KIND) return { ok: false, problem: `kind: expected ${POLICY_KIND} or PodPolicy` };
   const parsed = document.parse(value);
   // The schema writes a place as `.spec.rules[2]`; people write it without the first dot.
   if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };

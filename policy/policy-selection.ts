@@ -57,8 +57,8 @@ function compareCoverage(a: Coverage, b: Coverage): number {
   return compareSpecificity(a.image, b.image) || compareGlobs(a.namespace, b.namespace);
 }
 
-/** The more specific first: literal before wildcards, then more literal characters. */
-function compareGlobs(a: string, b: string): number {
+/** Orders patterns for sorting, the more specific first: literal before wildcards, then more literal characters. */
+export function compareGlobs(a: string, b: string): number {
   return rankOfGlob(b) - rankOfGlob(a);
 }
 

@@ -25,6 +25,8 @@ export const REASON_CODES = Object.freeze({
   'not-scanned': 'The collector has not judged the image, or its digest is not known.',
   'package-forbidden': 'The image contains a package that the policy forbids.',
   'package-unknown': 'It is not known whether a package of the image is a forbidden one.',
+  'pod-malformed': 'The object is not a pod, or not an object with a pod template, as the Kubernetes API documents it.',
+  'pod-security': 'The pod violates the level of the Pod Security Standards that the policy asks for.',
   'reference-invalid': 'The reference of the image is malformed.',
   'reference-unknown': 'The image has no reference, so its registry is not known.',
   'registry-not-allowed': 'The image comes from a registry or repository that the policy does not allow.',

@@ -1,4 +1,6 @@
 import { policySpec } from '../policy/image-policy.ts';
+import { podPolicySpec } from '../policy/pod/pod-policy.ts';
+import { POD_SECURITY_CONTROLS } from '../policy/pod/security/pod-security.ts';
 import { REASON_CODES } from '../policy/reason.ts';
 import { RULE_SCHEMAS } from '../policy/rule/rules.ts';
 import type { Shape } from '../posture/schema.ts';
@@ -76,6 +78,35 @@ cases:
     expect: { outcome: deny, reasons: [vulnerability], warnings: [] }
 \`\`\``;
 
+const POD_POLICIES = `## Pod policies
+
+A pod policy says what pods may ask for. It is a document of \`kind: PodPolicy\` in the same files:
+
+\`\`\`yaml
+apiVersion: plimsoll.dev/v1
+kind: PodPolicy
+metadata:
+  name: production
+spec:
+  match:
+    namespaces: ['prod-*']
+  mode: enforce
+  podSecurity:
+    level: restricted
+    version: '1.34'
+\`\`\`
+
+Of the policies that match a namespace, the most specific decides alone; two that are equally specific are an error when they are loaded. Where none matches, pods may ask for anything. The images of pods are judged by image policies, whatever the pod policy.
+
+A pod is refused with the code \`pod-malformed\` if a field that is judged has another type than the Kubernetes API documents, or a list has more than 1,000 items. Of each control the first ten violations are listed.`;
+
+function controlTable(): string {
+  const rows = POD_SECURITY_CONTROLS.map(
+    ({ id, level, since, title }) => `| \`${id}\` | ${level} | 1.${String(since)} | ${title} |`,
+  );
+  return ['| control | level | since | meaning |', '|---|---|---|---|', ...rows].join('\n');
+}
+
 /** `docs/policy.md`: what image policies are, every field, every rule and every reason. */
 export function policyPage(generated: string): string {
   const rules = Object.entries(RULE_SCHEMAS).flatMap(([type, { shape }]) => [
@@ -87,7 +118,7 @@ export function policyPage(generated: string): string {
   const common = head.kind === 'object' ? { ...head, fields: pick(head.fields, ['mode', 'message']) } : head;
   const codes = Object.entries(REASON_CODES).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`);
   return [
-    '# Image policies',
+    '# Policies',
     generated,
     INTRODUCTION,
     '## Fields of spec',
@@ -96,6 +127,10 @@ export function policyPage(generated: string): string {
     'Every rule has a `type` and may have these fields:',
     fieldTable(common, new Set()),
     ...rules,
+    POD_POLICIES,
+    fieldTable(podPolicySpec.shape, new Set()),
+    'The controls are those of the [Pod Security Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/), with the ids of `k8s.io/pod-security-admission`. `restricted` includes those of `baseline`.',
+    controlTable(),
     '## Codes of reasons',
     ['| code | meaning |', '|---|---|', ...codes].join('\n'),
     TESTS,

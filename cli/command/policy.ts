@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { loadPolicies } from '../../image/policy/load-policies.ts';
+import type { LoadedPolicies } from '../../image/policy/load-policies.ts';
 import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { parseYamlDocuments } from '../../image/policy/yaml-documents.ts';
 import { applyingPolicies, decide } from '../../policy/decide.ts';
@@ -7,6 +8,7 @@ import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { differencesFrom, evidenceOf, parsePolicyTest, subjectOf } from '../../policy/policy-case.ts';
 import type { PolicyTest } from '../../policy/policy-case.ts';
 import { modeOf } from '../../policy/image-policy.ts';
+import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
 import { RULE_SCHEMAS } from '../../policy/rule/rules.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_ISSUES, EXIT_OK, outputOption } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -63,13 +65,16 @@ export const policy = defineCommand({
 });
 
 async function check(context: Context, paths: readonly string[]): Promise<number> {
-  const policies = await load(context, paths);
-  if (policies === undefined) return EXIT_ISSUES;
+  const loaded = await load(context, paths);
+  if (loaded === undefined) return EXIT_ISSUES;
+  const { policies, podPolicies } = loaded;
+  const documents = [...policies.map(policyDocument), ...podPolicies.map(podPolicyDocument)];
   await printListing(context, {
-    document: { policies: policies.map(policyDocument) },
-    items: policies.map(policyDocument),
-    names: policies.map(({ name }) => name),
+    document: { policies: documents },
+    items: documents,
+    names: documents.map(({ name }) => name),
     columns: [
+      { title: 'KIND' },
       { title: 'NAME' },
       { title: 'MODE' },
       { title: 'IMAGES' },
@@ -77,29 +82,49 @@ async function check(context: Context, paths: readonly string[]): Promise<number
       { title: 'RULES', align: 'right' },
       { title: 'FILE', wide: true },
     ],
-    rows: policies.map((one) => [
-      { text: one.name },
-      { text: one.mode },
-      { text: one.match.images.map(({ text }) => text).join(', ') },
-      { text: one.match.namespaces.join(', ') },
-      { text: String(one.rules.length), value: one.rules.length },
-      { text: one.source },
+    rows: documents.map(({ kind, name, mode, images, namespaces, rules, source }) => [
+      { text: kind },
+      { text: name },
+      { text: mode },
+      { text: images.join(', ') },
+      { text: namespaces.join(', ') },
+      { text: String(rules.length), value: rules.length },
+      { text: source },
     ]),
     empty: 'No policies.',
   });
   return EXIT_OK;
 }
 
+type Loaded = Extract<LoadedPolicies, { ok: true }>;
+
 /** The policies; undefined after what is wrong with them was printed. */
-async function load(context: Context, paths: readonly string[]): Promise<readonly ImagePolicy[] | undefined> {
+async function load(context: Context, paths: readonly string[]): Promise<Loaded | undefined> {
   const loaded = await loadPolicies(paths);
-  if (loaded.ok) return loaded.policies;
+  if (loaded.ok) return loaded;
   for (const { source, problem } of loaded.problems) await printError(context, `${source}: ${problem}`);
   return undefined;
 }
 
-function policyDocument(one: ImagePolicy): object {
+/** A policy as `policy check` and `policy explain` print it. */
+interface PrintedPolicy {
+  readonly kind: string;
+  readonly name: string;
+  readonly mode: string;
+  readonly images: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly rules: readonly object[];
+  readonly source: string;
+}
+
+function podPolicyDocument({ name, mode, match, podSecurity, source }: PodPolicy): PrintedPolicy {
+  const rules = podSecurity === null ? [] : [{ type: 'podSecurity', level: podSecurity.level, mode }];
+  return { kind: 'PodPolicy', name, mode, images: [], namespaces: match.namespaces, rules, source };
+}
+
+function policyDocument(one: ImagePolicy): PrintedPolicy {
   return {
+    kind: 'ImagePolicy',
     name: one.name,
     mode: one.mode,
     images: one.match.images.map(({ text }) => text),
@@ -122,12 +147,12 @@ async function test(context: Context, paths: readonly string[]): Promise<number>
     const tests = await readTests(path);
     if (!tests.ok) return printError(context, `${path}: ${tests.problem}`);
     for (const one of tests.value) {
-      const policies = await load(
+      const loaded = await load(
         context,
         one.policies.map((file) => resolve(dirname(path), file)),
       );
-      if (policies === undefined) return EXIT_FAILURE;
-      const outcome = runCases(path, one, policies, context.clock.now());
+      if (loaded === undefined) return EXIT_FAILURE;
+      const outcome = runCases(path, one, loaded.policies, context.clock.now());
       if (!outcome.ok) return printError(context, `${path}: ${outcome.problem}`);
       results.push(...outcome.value);
     }
@@ -194,8 +219,9 @@ async function explain(context: Context, operands: readonly string[]): Promise<n
   if (rest.length > 0) return printError(context, 'policy explain takes one image');
   const files = context.args.values('policy').map((path) => resolve(context.workingDirectory, path));
   if (files.length === 0) return printError(context, 'policy explain needs --policy FILE');
-  const policies = await load(context, files);
-  if (policies === undefined) return EXIT_FAILURE;
+  const loaded = await load(context, files);
+  if (loaded === undefined) return EXIT_FAILURE;
+  const { policies } = loaded;
   const subject = { reference, digest: undefined, namespace: context.args.value('namespace') };
   const applying = applyingPolicies(subject, policies);
   const rules = applying.flatMap((one) =>

@@ -1,6 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { parsePolicy } from '../../policy/image-policy.ts';
-import type { ImagePolicy } from '../../policy/image-policy.ts';
+import type { ImagePolicy, PolicyDocument } from '../../policy/image-policy.ts';
+import { findPodPolicyConflicts, parsePodPolicy, POD_POLICY_KIND } from '../../policy/pod/pod-policy.ts';
+import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
 import { findConflicts } from '../../policy/policy-selection.ts';
 import type { Authority } from '../../policy/rule/signature.ts';
 import type { Rule } from '../../policy/rule/rules.ts';
@@ -9,7 +11,7 @@ import { parseYamlDocuments } from './yaml-documents.ts';
 
 /** All policies of some files, or everything that is wrong with them. */
 export type LoadedPolicies =
-  | { readonly ok: true; readonly policies: readonly ImagePolicy[] }
+  | { readonly ok: true; readonly policies: readonly ImagePolicy[]; readonly podPolicies: readonly PodPolicy[] }
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
 
 /** What is wrong with a policy file. Quotes nothing of it but names of fields and policies. */
@@ -25,50 +27,75 @@ const MAX_POLICIES = 1000;
 const MAX_KEY_BYTES = 64 * 1024;
 
 /**
- * Loads the policies of YAML files. One problem refuses all: to leave out a policy could allow an image. Keys are read
+ * Loads the image policies and pod policies of YAML files. One problem refuses all: to leave out a policy could allow an image. Keys are read
  * as well, so that two policies that trust the same key name it in the same way. Paths are absolute; never rejects.
  */
 export async function loadPolicies(paths: readonly string[]): Promise<LoadedPolicies> {
   const policies: ImagePolicy[] = [];
+  const podPolicies: PodPolicy[] = [];
   const problems: PolicyProblem[] = [];
   for (const path of new Set(paths)) {
     const read = await readPolicyFile(path);
     problems.push(...read.problems);
     policies.push(...read.policies);
+    podPolicies.push(...read.podPolicies);
   }
-  if (problems.length === 0 && policies.length > MAX_POLICIES)
+  if (problems.length === 0 && policies.length + podPolicies.length > MAX_POLICIES)
     problems.push({ source: paths.join(', '), problem: `more than ${String(MAX_POLICIES)} policies` });
-  if (problems.length === 0)
-    for (const { policies: pair, patterns } of findConflicts(policies))
-      problems.push({
-        source: pair[1].source,
-        problem: `${pair[1].name} conflicts with ${pair[0].name} of ${pair[0].source}: ${patterns}`,
-      });
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, policies };
+  if (problems.length === 0) {
+    for (const { policies: pair, patterns } of findConflicts(policies)) problems.push(conflict(pair, patterns));
+    for (const { policies: pair, reason } of findPodPolicyConflicts(podPolicies)) problems.push(conflict(pair, reason));
+  }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, policies, podPolicies };
+}
+
+type Named = Pick<ImagePolicy, 'name' | 'source'>;
+
+function conflict([first, second]: readonly [Named, Named], reason: string): PolicyProblem {
+  return {
+    source: second.source,
+    problem: `${second.name} conflicts with ${first.name} of ${first.source}: ${reason}`,
+  };
 }
 
 interface ReadFile {
   readonly policies: readonly ImagePolicy[];
+  readonly podPolicies: readonly PodPolicy[];
   readonly problems: readonly PolicyProblem[];
 }
 
 async function readPolicyFile(path: string): Promise<ReadFile> {
-  const failed = (problem: string): ReadFile => ({ policies: [], problems: [{ source: path, problem }] });
+  const failed = (problem: string): ReadFile => ({
+    policies: [],
+    podPolicies: [],
+    problems: [{ source: path, problem }],
+  });
   const file = await readBoundedText(path, MAX_FILE_BYTES);
   if (!file.ok) return failed(file.reason);
   const yaml = parseYamlDocuments(file.text);
   if (!yaml.ok) return failed(yaml.reason);
   if (yaml.documents.length === 0) return failed('contains no policy');
   const policies: ImagePolicy[] = [];
+  const podPolicies: PodPolicy[] = [];
   const problems: PolicyProblem[] = [];
   for (const [index, value] of yaml.documents.entries()) {
     const source = yaml.documents.length === 1 ? path : `${path}#${String(index + 1)}`;
+    if (isPodPolicy({ value, source })) {
+      const parsed = parsePodPolicy({ value, source });
+      if (parsed.ok) podPolicies.push(parsed.value);
+      else problems.push({ source, problem: parsed.problem });
+      continue;
+    }
     const parsed = parsePolicy({ value, source });
     const completed = parsed.ok ? await withFiles(parsed.value, dirname(path)) : parsed;
     if (completed.ok) policies.push(completed.value);
     else problems.push({ source, problem: completed.problem });
   }
-  return { policies, problems };
+  return { policies, podPolicies, problems };
+}
+
+function isPodPolicy({ value }: PolicyDocument): boolean {
+  return typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === POD_POLICY_KIND;
 }
 
 type Completed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };

@@ -57,6 +57,24 @@ void t.test('several policies in a file, several files, paths relative to the fi
   t.equal(ids[0], ids[1], 'the same key, named in two ways');
 });
 
+void t.test('pod policies stand beside image policies', async (t) => {
+  const pod = (name: string, spec: string): string =>
+    `apiVersion: plimsoll.dev/v1\nkind: PodPolicy\nmetadata: { name: ${name} }\nspec: ${spec}\n`;
+  const path = write(t, {
+    'all.yaml': `${policyText('images')}---\n${pod('pods', '{ podSecurity: { level: baseline } }')}`,
+    'same.yaml': pod('others', '{}'),
+    'wrong.yaml': pod('wrong', '{ podSecurity: { level: high } }'),
+  });
+  const loaded = await loadPolicies([path('all.yaml')]);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  t.match(loaded, {
+    policies: [{ name: 'images' }],
+    podPolicies: [{ name: 'pods', podSecurity: { level: 'baseline' } }],
+  });
+  t.match(await problemsOf(path('all.yaml'), path('same.yaml')), /others conflicts with pods of .*equally specific/);
+  t.match(await problemsOf(path('wrong.yaml')), /^spec\.podSecurity\.level: expected/);
+});
+
 void t.test('two policies of one rank are refused', async (t) => {
   const path = write(t, { 'a.yaml': policyText('one'), 'b.yaml': policyText('two') });
   t.match(await problemsOf(path('a.yaml'), path('b.yaml')), /two conflicts with one of .*a\.yaml: \*\* in \*/);
@@ -122,9 +140,9 @@ void t.test('hostile files', async (t) => {
     ['deep.yaml', /^is nested deeper than 64 levels$/],
     ['deeper.yaml', /^is nested deeper than 64 levels$/],
     ['large.yaml', /^is larger than 262144 bytes$/],
-    ['keys.yaml', /^kind: expected ImagePolicy$/],
+    ['keys.yaml', /^kind: expected ImagePolicy or PodPolicy$/],
     ['documents.yaml', /^has more than 256 documents$/],
-    ['text.yaml', /^kind: expected ImagePolicy$/],
+    ['text.yaml', /^kind: expected ImagePolicy or PodPolicy$/],
     ['binary.yaml', /^is not UTF-8 text$/],
   ];
   for (const [file, expected] of rows) {

@@ -1,0 +1,152 @@
+/**
+ * Pod policies: documents that say what pods may ask for, by namespace.
+ *
+ * ```yaml
+ * apiVersion: plimsoll.dev/v1
+ * kind: PodPolicy
+ * metadata: { name: production }
+ * spec:
+ *   match: { namespaces: [prod-*] }
+ *   mode: enforce
+ *   podSecurity: { level: restricted, version: '1.34' }
+ * ```
+ */
+import { list, nullable, oneOf, string, withDefault } from '../../posture/schema.ts';
+import type { Infer, Parsed, Schema } from '../../posture/schema.ts';
+import { globPattern, globsOverlap, matchesGlob } from '../glob.ts';
+import { POLICY_API_VERSION, policyMetadata } from '../image-policy.ts';
+import type { PolicyDocument } from '../image-policy.ts';
+import { compareGlobs } from '../policy-selection.ts';
+import { MODES } from '../rule/judging.ts';
+import { strictObject } from '../strict-object.ts';
+import { LATEST_POD_SECURITY_VERSION, POD_SECURITY_CONTROLS, POD_SECURITY_LEVELS } from './security/pod-security.ts';
+
+/** `kind` of the documents. */
+export const POD_POLICY_KIND = 'PodPolicy';
+
+/** `latest` or `1.34`, as the minor version. */
+const version: Schema<number> = {
+  shape: {
+    kind: 'string',
+    doc: `version of the Pod Security Standards: \`'1.0'\` to \`'1.${String(LATEST_POD_SECURITY_VERSION)}'\`, or \`latest\`, which is the newest of these`,
+  },
+  parse: (value, at = '') => {
+    const minor = value === 'latest' ? LATEST_POD_SECURITY_VERSION : minorOf(value);
+    if (minor !== undefined && minor <= LATEST_POD_SECURITY_VERSION) return { ok: true, value: minor };
+    return {
+      ok: false,
+      problem: `${at}: expected latest, or '1.0' to '1.${String(LATEST_POD_SECURITY_VERSION)}' in quotes`,
+    };
+  },
+};
+
+function minorOf(value: unknown): number | undefined {
+  const [, digits] = typeof value === 'string' ? (/^1\.(0|[1-9][0-9]?)$/.exec(value) ?? []) : [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+const controlId: Schema<string> = {
+  ...oneOf(POD_SECURITY_CONTROLS.map(({ id }) => id)),
+  // The page of policies lists the controls in a table of their own.
+  shape: { kind: 'string', doc: '' },
+};
+
+const name = string('', 512);
+
+/** The schema of the field `spec`. */
+export const podPolicySpec = strictObject({
+  match: withDefault(
+    strictObject({
+      namespaces: withDefault(
+        list(globPattern(''), 'namespaces that the policy is for; `*` and `?` are wildcards; default: all', 256),
+        ['*'],
+      ),
+    }),
+    { namespaces: ['*'] },
+  ),
+  mode: withDefault(
+    oneOf(MODES, '`enforce`: violations refuse the pod; `warn`: they are shown; `observe`: they are recorded'),
+    'enforce',
+  ),
+  templates: withDefault(
+    oneOf(
+      MODES,
+      'the same for Deployments and other objects that create pods, for violations by pods and their images, where that is milder',
+    ),
+    'warn',
+  ),
+  podSecurity: nullable(
+    strictObject({
+      level: oneOf(POD_SECURITY_LEVELS),
+      version: withDefault(version, LATEST_POD_SECURITY_VERSION),
+      exempt: withDefault(list(controlId, 'ids of controls that are not judged', 64), []),
+    }),
+    'level of the Pod Security Standards that pods must meet',
+  ),
+  breakGlass: nullable(
+    strictObject({
+      users: withDefault(list(name, 'user names, as a whole', 256), []),
+      groups: withDefault(list(name, 'groups, as a whole', 256), []),
+    }),
+    'who may set the annotation `plimsoll.dev/break-glass`, with which a pod runs in spite of violations; default: nobody',
+  ),
+  message: nullable(string('shown with each violation, such as whom to ask', 1024)),
+});
+
+const document = strictObject({
+  apiVersion: oneOf([POLICY_API_VERSION]),
+  kind: oneOf([POD_POLICY_KIND]),
+  metadata: policyMetadata,
+  spec: podPolicySpec,
+});
+
+/** A policy that can be applied. */
+export interface PodPolicy extends Infer<typeof podPolicySpec> {
+  readonly name: string;
+  /** Where it was read, for messages: a file name. */
+  readonly source: string;
+}
+
+/** The policy of one document, or what is wrong with it and where. */
+export function parsePodPolicy({ value, source }: PolicyDocument): Parsed<PodPolicy> {
+  const parsed = document.parse(value);
+  if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };
+  const { metadata, spec } = parsed.value;
+  if (spec.match.namespaces.length === 0)
+    return { ok: false, problem: 'spec.match: an empty list matches nothing; leave it out to match every namespace' };
+  return { ok: true, value: { ...spec, name: metadata.name, source } };
+}
+
+/** The policy that decides on the pods of a namespace: of those that match, the most specific. */
+export function selectPodPolicy(policies: readonly PodPolicy[], namespace: string): PodPolicy | undefined {
+  let best: { readonly pattern: string; readonly policy: PodPolicy } | undefined;
+  for (const policy of policies)
+    for (const pattern of policy.match.namespaces)
+      if (matchesGlob(pattern, namespace) && (best === undefined || compareGlobs(pattern, best.pattern) < 0))
+        best = { pattern, policy };
+  return best?.policy;
+}
+
+/** Two policies of which neither is more specific for some namespace, or that have one name. */
+export interface PodPolicyConflict {
+  readonly policies: readonly [PodPolicy, PodPolicy];
+  readonly reason: string;
+}
+
+/** All conflicts between policies. Errors where policies are loaded. */
+export function findPodPolicyConflicts(policies: readonly PodPolicy[]): readonly PodPolicyConflict[] {
+  return policies.flatMap((one, index) =>
+    policies.slice(index + 1).flatMap((other) => {
+      const reason = conflictBetween(one, other);
+      return reason === undefined ? [] : [{ policies: [one, other] as const, reason }];
+    }),
+  );
+}
+
+function conflictBetween(one: PodPolicy, other: PodPolicy): string | undefined {
+  if (one.name === other.name) return `the name ${one.name} is used twice`;
+  for (const a of one.match.namespaces)
+    for (const b of other.match.namespaces)
+      if (compareGlobs(a, b) === 0 && globsOverlap(a, b)) return `${a} and ${b} are equally specific`;
+  return undefined;
+}
