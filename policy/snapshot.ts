@@ -163,42 +163,61 @@ export interface JudgedImage extends Omit<SnapshotImage, 'verdicts'> {
   readonly verdicts: readonly (ImageVerdict & { readonly repository: string | null })[];
 }
 
-/** What a snapshot is made of. */
-export interface SnapshotContent extends Pick<SnapshotDocument, 'version' | 'collector' | 'issuedAt' | 'tags'> {
-  readonly policies: readonly ImagePolicy[];
-  readonly images: readonly JudgedImage[];
+/** Head of a snapshot. */
+export type SnapshotHead = Pick<SnapshotDocument, 'version' | 'collector' | 'issuedAt' | 'tags'>;
+
+/** Writes a snapshot image by image, so that a fleet of many need not be written at a stretch. */
+export interface SnapshotWriter {
+  readonly add: (image: JudgedImage) => void;
+  /** The JSON text in parts. What was added in the same order gives the same text. */
+  readonly finish: (head: SnapshotHead) => readonly string[];
 }
 
-/** The document of a snapshot: equal content gives equal JSON. */
-export function snapshotDocument({ policies, images, ...head }: SnapshotContent): SnapshotDocument {
+/** Begins a snapshot; images must have been judged by exactly these policies. */
+export function createSnapshotWriter(policies: readonly ImagePolicy[]): SnapshotWriter {
   const table = new Map<string, number>();
-  const reasons: SnapshotReason[] = [];
+  const images: string[] = [];
   const indexOf = (entry: SnapshotReason): number => {
-    const key = JSON.stringify(entry);
-    const known = table.get(key);
-    if (known !== undefined) return known;
-    table.set(key, reasons.length);
-    return reasons.push(entry) - 1;
+    const key = JSON.stringify(shortened(entry));
+    const known = table.get(key) ?? table.size;
+    table.set(key, known);
+    return known;
   };
-  const written = images.map(({ verdicts, ...one }) => ({
-    ...one,
-    digests: one.digests.slice(0, MAX_DIGESTS),
-    verdicts: verdicts.map(({ policy, repository, omitted, validUntil, reasons: own }) => ({
-      policy,
-      repository,
-      reasons: own.map((entry) => indexOf(shortened(entry))),
-      omitted,
-      validUntil,
-    })),
-  }));
   return {
-    apiVersion: POLICY_API_VERSION,
-    kind: SNAPSHOT_KIND,
-    ...head,
-    policies: policies.map(policyDocument),
-    reasons,
-    images: written,
+    add: ({ digests, judgedAt, scannedAt, databaseBuiltAt, verdicts }) => {
+      const written: SnapshotImage = {
+        digests: digests.slice(0, MAX_DIGESTS),
+        judgedAt,
+        scannedAt,
+        databaseBuiltAt,
+        verdicts: verdicts.map(({ policy, repository, omitted, validUntil, reasons }) => ({
+          policy,
+          repository,
+          reasons: reasons.map(indexOf),
+          omitted,
+          validUntil,
+        })),
+      };
+      images.push(JSON.stringify(written));
+    },
+    finish: (head) => [
+      JSON.stringify({
+        apiVersion: POLICY_API_VERSION,
+        kind: SNAPSHOT_KIND,
+        ...head,
+        policies: policies.map(policyDocument),
+      }).slice(0, -1),
+      ',"reasons":[',
+      ...separated([...table.keys()]),
+      '],"images":[',
+      ...separated(images),
+      ']}',
+    ],
   };
+}
+
+function separated(items: readonly string[]): readonly string[] {
+  return items.map((item, index) => (index === 0 ? item : `,${item}`));
 }
 
 /** Texts can hold names from an image, whose length its author chooses. */

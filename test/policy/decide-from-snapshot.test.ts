@@ -5,44 +5,16 @@ import { decide } from '../../policy/decide.ts';
 import type { Outcome } from '../../policy/decide.ts';
 import { decideFromSnapshot, digestOfTag } from '../../policy/decide-from-snapshot.ts';
 import type { ImageEvidence } from '../../policy/evidence.ts';
-import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { judgeImage } from '../../policy/image-verdict.ts';
-import { parseSnapshot, snapshotDocument } from '../../policy/snapshot.ts';
-import type { PolicySnapshot, SnapshotContent } from '../../policy/snapshot.ts';
 import { anyEvidence, anyRules } from '../fixture/any-image.ts';
 import { DAY, DIGEST, evidence, HOUR, matchOf, NOW, policy } from '../fixture/image-evidence.ts';
+import { snapshotOf } from '../fixture/policy-snapshot.ts';
 
 const REPOSITORY = 'registry.example.com/shop/db';
 const subject = { reference: `${REPOSITORY}:1`, digest: DIGEST, namespace: undefined };
 const OTHER = `sha256:${'b'.repeat(64)}`;
 const severe = { type: 'vulnerability', severity: 'high' };
 const vulnerable = evidence({ vulnerabilities: seen({ matches: [matchOf()], unjudged: [] }, 'v') });
-
-/** The snapshot as an enforcer reads it: written to JSON, and parsed. */
-function snapshotOf(
-  policies: readonly ImagePolicy[],
-  images: readonly (readonly [digest: string, evidence: ImageEvidence])[],
-  content: Partial<SnapshotContent> = {},
-): PolicySnapshot {
-  const document = snapshotDocument({
-    version: 1,
-    collector: 'test',
-    issuedAt: NOW,
-    policies,
-    tags: [],
-    images: images.map(([digest, known]) => ({
-      digests: [digest],
-      judgedAt: NOW,
-      scannedAt: NOW,
-      databaseBuiltAt: NOW,
-      verdicts: policies.map((one) => ({ ...judgeImage(one, known, { now: NOW }), repository: null })),
-    })),
-    ...content,
-  });
-  const parsed = parseSnapshot(JSON.parse(JSON.stringify(document)));
-  if (!parsed.ok) throw new Error(parsed.problem);
-  return parsed.value;
-}
 
 const STRICTNESS: Readonly<Record<Outcome, number>> = { allow: 0, couldNotTell: 1, deny: 2 };
 
