@@ -75,6 +75,8 @@ cases:
         - { id: CVE-2026-1, severity: medium, package: openssl, knownExploited: true }
       signatures: { release: verified }
       checks: { image.default-user: pass }
+      environmentSecrets: []
+      setuid: [/usr/bin/su]
     expect: { outcome: deny, reasons: [vulnerability], warnings: [] }
 \`\`\``;
 

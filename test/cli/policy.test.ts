@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -107,4 +108,19 @@ void t.test('policy check and explain', async (t) => {
   t.match(JSON.parse(json.stdout), {
     policies: [{ name: 'production', rules: [{ type: 'vulnerability', mode: 'enforce' }, {}] }, {}],
   });
+});
+
+void t.test('the examples of docs/policy.md decide as the page says', async (t) => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/policy.md'), 'utf8');
+  const examples = [...page.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, text = '']) => text);
+  const policy = examples.find((text) => /^kind: ImagePolicy$/m.test(text)) ?? '';
+  const test = examples.find((text) => /^kind: ImagePolicyTest$/m.test(text)) ?? '';
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const path = directoryWith(t, {
+    'production.yaml': policy,
+    'test.yaml': test,
+    'cosign.pub': publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  });
+  const { code, stdout, stderr } = await plimsoll(['policy', 'test', path('test.yaml')]);
+  t.equal(code, 0, `${stdout}${stderr}`);
 });
