@@ -1,5 +1,6 @@
 import type { SubjectKind } from '../posture/finding.ts';
 import type { Severity, Verdict } from '../posture/verdict.ts';
+import type { NodeState } from './node.ts';
 
 /** What people read for each verdict. */
 export const VERDICT_LABELS = Object.freeze({
@@ -27,6 +28,11 @@ export const SEVERITY_LABELS = Object.freeze({
   low: 'low',
   info: 'info',
 } satisfies Record<Severity, string>);
+
+/** What people read for the presence of a node. */
+export function presenceLabel(presence: NodeState['presence']): string {
+  return presence === 'neverEnrolled' ? 'never enrolled' : presence;
+}
 
 /** What people read for each kind of subject. */
 export const SUBJECT_LABELS = Object.freeze({

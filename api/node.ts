@@ -15,11 +15,12 @@ const nodeFields = {
   containerCount: count('running containers'),
   connected: s.boolean('has a session'),
   presence: s.oneOf(
-    ['connected', 'stale', 'offline'],
-    'stale: has a session, but three heartbeats and 5 s have passed without a message; offline: no session',
+    ['connected', 'stale', 'offline', 'neverEnrolled'],
+    'stale: has a session, but three heartbeats and 5 s have passed without a message; offline: no session; neverEnrolled: a node of the Kubernetes cluster that never had a session',
   ),
-  firstSeenMs: time('first session'),
-  lastSeenMs: time('last message'),
+  duplicateIdentity: s.boolean('two agents used the identity of this node within the last ten minutes'),
+  firstSeenMs: time('first session, or when the cluster first listed it without an agent'),
+  lastSeenMs: time('last message; 0: none yet'),
   offlineSinceMs: time('when the connection was lost; 0 while connected'),
   agentRssBytes: count('resident memory of the agent'),
   agentCpuMs: count('CPU time of the agent since it started'),
@@ -83,7 +84,12 @@ export const removedNode = s.object({
 /** The fleet at a glance. */
 export const summary = s.object({
   version: s.string('version of the collector'),
-  nodes: s.object({ total: count(), connected: count(), offline: count() }),
+  nodes: s.object({
+    total: count(),
+    connected: count(),
+    offline: count('nodes that had a session and have none'),
+    neverEnrolled: count('nodes of the Kubernetes cluster that never had a session'),
+  }),
   counts,
 });
 /** See {@link summary}. */

@@ -9,11 +9,14 @@ import type { DiskProbe } from './disk-probe.ts';
 import { startVulnerabilityMatcher } from './image/vulnerability-matcher.ts';
 import type { VulnerabilityMatcher, VulnerabilityMatcherOptions } from './image/vulnerability-matcher.ts';
 import type { KubernetesApi } from './kubernetes/api-client.ts';
+import { listNodes } from './kubernetes/list-nodes.ts';
+import { watchMissingAgents } from './kubernetes/missing-agents.ts';
 import { publishAuthority } from './kubernetes/publish-authority.ts';
 import { keepNodeRetention } from './node-retention.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
 import type { SessionServer } from './session/server.ts';
 import { sinkNames } from './sinks.ts';
+import type { Issue } from './status/collector-status.ts';
 import type { EventBus } from './store/event-bus.ts';
 import { keepRetention } from './store/retention.ts';
 import type { Store } from './store/store.ts';
@@ -112,6 +115,22 @@ export function startNodeRetention(
   const intervalMs = RETENTION_INTERVAL_MS;
   const kept = keepNodeRetention({ nodes, remove, retentionMs, intervalMs, clock, log, signal: stop.signal });
   steps.push(closingStep('node retention', stop, kept));
+}
+
+/** Finds nodes of the cluster without an agent, where that is wanted, until the collector ends. Returns its issues. */
+export function startMissingAgents(
+  { settings, clock, log }: BackgroundOptions,
+  parts: { readonly api: KubernetesApi; readonly server: SessionServer; readonly store: Store },
+  steps: ClosingStep[],
+): () => readonly Issue[] {
+  const graceMs = settings.kubernetesAgentGrace;
+  if (graceMs === 'off') return () => [];
+  const { api, server, store } = parts;
+  const stop = new AbortController();
+  const list = () => listNodes(api, clock);
+  const search = watchMissingAgents({ list, server, store, graceMs, clock, log, signal: stop.signal });
+  steps.push(closingStep('nodes of the cluster', stop, search.over));
+  return search.issues;
 }
 
 /** Publishes the CA for agents in pods where that is wanted: runs until the collector ends. */

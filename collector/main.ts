@@ -16,6 +16,7 @@ import { openApiCertificate } from './api/api-certificate.ts';
 import { auditIssues, createAuditLog } from './audit/audit-log.ts';
 import { readAudit } from './audit/read-audit.ts';
 import {
+  startMissingAgents,
   startNodeRetention,
   startMatcher,
   startProbe,
@@ -145,6 +146,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   let removeNode: SessionServer['remove'] = notYet;
   let nodeProblems: SessionServer['problems'] = () => [];
   let disconnectRevoked: SessionServer['disconnectRevoked'] = () => undefined;
+  let identityConflicts: SessionServer['identityConflicts'] = () => [];
+  let clusterIssues: () => readonly Issue[] = () => [];
   const queries = createQueryHub({
     sessions: () => sessions,
     store: readStore,
@@ -164,7 +167,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     isInPlace: healing.isInPlace,
     writeProblem,
     diskProblem: disk.problem,
-    apiIssues: () => [...apiIssues(), ...matcher.issues()],
+    apiIssues: () => [...apiIssues(), ...matcher.issues(), ...clusterIssues()],
     restoredMs: guard.restoredMs,
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
@@ -200,7 +203,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
         return isRevoked;
       },
     },
-    heartbeatMs: settings.heartbeatInterval,
+    presenceTerms: () => ({
+      nowMs: clock.now(),
+      heartbeatMs: settings.heartbeatInterval,
+      duplicated: new Set(identityConflicts().map(({ nodeId }) => nodeId)),
+    }),
     clock,
     log,
     version,
@@ -231,6 +238,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   askAll = server.resync;
   removeNode = server.remove;
   nodeProblems = server.problems;
+  identityConflicts = server.identityConflicts;
   disconnectRevoked = server.disconnectRevoked;
   tls.onChange(server.useTls);
   server.useTls(tls.current());
@@ -244,8 +252,10 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   steps.push({ name: 'enrolment', close: admission.close });
   startNodeRetention(options, server, steps);
-  if (kubernetes !== undefined)
+  if (kubernetes !== undefined) {
+    clusterIssues = startMissingAgents(options, { api: kubernetes, server, store }, steps);
     startPublication(options, { api: kubernetes, authorities: () => tls.current().ca }, steps);
+  }
   const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));
   const ready = {
     api: api.address,

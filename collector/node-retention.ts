@@ -2,6 +2,7 @@ import { jittered } from '../service/backoff.ts';
 import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Logger } from '../service/log.ts';
+import { isNeverEnrolled } from './session/missing-node.ts';
 import type { NodeRemover } from './session/remove-node.ts';
 import type { NodeRow } from './store/store.ts';
 
@@ -34,7 +35,8 @@ export async function keepNodeRetention(options: NodeRetentionOptions): Promise<
   await sleep(clock, Math.min(GRACE_MS, retentionMs), signal);
   while (!signal.aborted) {
     const beforeMs = clock.now() - retentionMs;
-    const old = nodes().filter(({ connected, lastSeenMs }) => !connected && lastSeenMs <= beforeMs);
+    // Those that never had a session go when they leave the cluster.
+    const old = nodes().filter((row) => !row.connected && !isNeverEnrolled(row) && row.lastSeenMs <= beforeMs);
     try {
       for (const { id } of old) {
         if (signal.aborted) return;

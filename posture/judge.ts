@@ -1,6 +1,15 @@
 import { findingTitle } from './check/check.ts';
-import type { Check, ContainerCheck, FileCheck, ImageCheck, ListenerCheck, NodeCheck } from './check/check.ts';
+import type {
+  Check,
+  ClusterNodeCheck,
+  ContainerCheck,
+  FileCheck,
+  ImageCheck,
+  ListenerCheck,
+  NodeCheck,
+} from './check/check.ts';
 import { isIdleSandbox } from './check/idle-sandbox.ts';
+import type { ClusterNode } from './fact/cluster-node.ts';
 import { containerName, sourceOf } from './fact/container.ts';
 import type { ContainerFact } from './fact/container.ts';
 import { UNKNOWN_RUNTIME, userOfEngine } from './fact/docker.ts';
@@ -134,6 +143,7 @@ function touches(check: Check, { facts, containers }: Change): boolean {
     case 'node':
     case 'docker':
     case 'sshd':
+    case 'clusterNode':
       return false;
   }
 }
@@ -160,6 +170,7 @@ function incompleteBecause(check: Check, facts: Facts): string | undefined {
   switch (check.judges) {
     case 'node':
     case 'sshd':
+    case 'clusterNode':
       return undefined;
     case 'docker': {
       // Which API is served there is not known: it may be the engine that an earlier finding is about.
@@ -214,7 +225,15 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
       return judgeFiles(check, facts);
     case 'listener':
       return judgeListeners(check, facts);
+    // By the collector, which is asked about nodes that have no agent.
+    case 'clusterNode':
+      return [];
   }
+}
+
+/** Judges a node of a cluster that has no agent. */
+export function judgeClusterNode(check: ClusterNodeCheck, node: ClusterNode): Finding {
+  return toFinding(check, { kind: 'node', id: node.id, name: node.name }, () => check.judge(node));
 }
 
 /** One finding for each engine with the Docker API. The id of the first does not depend on where it listens. */

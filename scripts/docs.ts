@@ -41,7 +41,7 @@ function checkSection(check: Check): string {
   return [
     `### ${check.id}`,
     `Passes: **${check.title}.** Fails: **${check.failTitle}.**`,
-    `Severity ${severityText(check)}; judges ${check.judges === 'docker' || check.judges === 'sshd' ? `the daemon (${check.judges})` : `each ${check.judges}`}.`,
+    `Severity ${severityText(check)}; judges ${judgedText(check)}.`,
     ...(check.severityLevels === undefined
       ? []
       : [check.severityLevels.map(({ severity, when }) => `- ${severity}: ${when}`).join('\n')]),
@@ -52,6 +52,11 @@ function checkSection(check: Check): string {
       ...check.references.map((url) => `- <${url}>`),
     ].join('\n'),
   ].join('\n\n');
+}
+
+function judgedText({ judges }: Check): string {
+  if (judges === 'clusterNode') return 'each node of the Kubernetes cluster, by the collector: no scan contains it';
+  return judges === 'docker' || judges === 'sshd' ? `the daemon (${judges})` : `each ${judges}`;
 }
 
 function factsPage(): string {

@@ -20,7 +20,8 @@ export async function serveEvents(store: Store, eventBus: EventBus): Promise<Eve
   const controlsOf = indexControls();
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'text/event-stream; charset=utf-8');
-    openEventStream({ store, eventBus, response, clock, controlsOf, heartbeatMs: 30_000, after: undefined });
+    const presenceTerms = () => ({ nowMs: clock.now(), heartbeatMs: 30_000, duplicated: new Set<string>() });
+    openEventStream({ store, eventBus, response, clock, controlsOf, presenceTerms, after: undefined });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const close = (): void => {

@@ -119,7 +119,11 @@ function severityLines({ severityLevels, judges }: Check, width: number, title: 
 
 /** The facts that a check reads: its subject, then the others. */
 function readLines(check: Check, width: number): readonly string[] {
-  const judged: Readonly<Record<Check['judges'], FactName>> = {
+  if (check.judges === 'clusterNode')
+    return wrap('the nodes of the Kubernetes cluster, by the collector; a scan does not contain it', width - 2).map(
+      (line) => `  ${line}`,
+    );
+  const judged: Readonly<Record<typeof check.judges, FactName>> = {
     node: 'node',
     docker: 'docker',
     sshd: 'sshd',

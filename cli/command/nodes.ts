@@ -6,6 +6,7 @@ import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../output/listing.ts';
 import { nodeLabel } from '../render/node-label.ts';
+import type { Paint } from '../render/paint.ts';
 import type { Cell } from '../render/table.ts';
 import { dateTime, span } from '../../api/format.ts';
 
@@ -21,7 +22,7 @@ export const nodes = defineCommand({
     'nodes readmit ID… [options]',
   ],
   description: [
-    'Lists the nodes that the collector knows: whether each is connected, its container engine, the number of running containers, and the number of failed checks by severity.',
+    'Lists the nodes that the collector knows: whether each is connected, offline, or a node of the Kubernetes cluster without an agent (never enrolled), or two agents use its identity (duplicate identity); its container engine, the number of running containers, and the number of failed checks by severity.',
     'show prints one node, by id (4 characters or more of it are enough) or name: identity, status, containers, and findings by severity. Its agent reads the status (uptime, load, memory, pressure, disks, clock) for the answer. For a node that is offline, show prints what is stored and its age.',
     'remove removes nodes that are not connected, with their findings. Open findings are resolved, in the history and for every sink. A node that connects again is a new node. See also the setting node-retention of the collector.',
     'revoke refuses every certificate that was issued to the nodes until now and ends their sessions, within seconds. A revoked host comes back only with a join token that was created for it, a revoked Kubernetes node only after readmit.',
@@ -106,7 +107,16 @@ export const nodes = defineCommand({
 
 const SEE = 'see: plimsoll nodes --help';
 
+function stateCell(node: FleetNode, nowMs: number, paint: Paint): Cell {
+  const { presence, connected, offlineSinceMs, duplicateIdentity } = node;
+  if (duplicateIdentity) return { text: 'duplicate identity', value: 'duplicateIdentity', paint: paint.bad };
+  if (presence === 'neverEnrolled') return { text: 'never enrolled', value: presence, paint: paint.bad };
+  if (connected) return { text: 'connected', paint: paint.good };
+  return { text: `offline ${span(nowMs - offlineSinceMs)}`, value: 'offline', paint: paint.bad };
+}
+
 function nodeRow(node: FleetNode, nowMs: number, { paint }: Context): readonly Cell[] {
+  const isNew = node.presence === 'neverEnrolled';
   const { failures } = node.counts;
   const severity = (name: 'critical' | 'high' | 'medium' | 'low'): Cell =>
     failures[name] === 0
@@ -114,11 +124,9 @@ function nodeRow(node: FleetNode, nowMs: number, { paint }: Context): readonly C
       : { text: String(failures[name]), value: failures[name], paint: (text) => paint.severity(name, text) };
   return [
     { text: nodeLabel(node.name, node.id), paint: paint.bold },
-    node.connected
-      ? { text: 'connected', paint: paint.good }
-      : { text: `offline ${span(nowMs - node.offlineSinceMs)}`, value: 'offline', paint: paint.bad },
+    stateCell(node, nowMs, paint),
     { text: node.id },
-    { text: node.runtime === '' ? 'no docker' : node.runtime.replace(/\+.*/, '') },
+    { text: isNew ? '' : node.runtime === '' ? 'no docker' : node.runtime.replace(/\+.*/, '') },
     { text: String(node.containerCount), value: node.containerCount },
     severity('critical'),
     severity('high'),
@@ -127,6 +135,8 @@ function nodeRow(node: FleetNode, nowMs: number, { paint }: Context): readonly C
     { text: node.operatingSystem },
     { text: node.kernelRelease },
     { text: node.agentVersion },
-    { text: dateTime(node.lastSeenMs), value: new Date(node.lastSeenMs).toISOString() },
+    isNew
+      ? { text: 'never', value: '' }
+      : { text: dateTime(node.lastSeenMs), value: new Date(node.lastSeenMs).toISOString() },
   ];
 }

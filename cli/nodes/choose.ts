@@ -50,10 +50,10 @@ export async function resolveNodes(client: ApiClient, words: readonly string[]):
   };
 }
 
-/** Nodes that are not connected and sent nothing for `staleMs`, longest silent first. */
+/** Nodes that are not connected and sent nothing for `staleMs`, longest silent first; not those that never did. */
 export function chooseStale(staleMs: number, nowMs: number, known: readonly FleetNode[]): readonly FleetNode[] {
   return known
-    .filter(({ connected, lastSeenMs }) => !connected && nowMs - lastSeenMs >= staleMs)
+    .filter(({ presence, lastSeenMs }) => presence === 'offline' && nowMs - lastSeenMs >= staleMs)
     .toSorted((one, other) => one.lastSeenMs - other.lastSeenMs);
 }
 

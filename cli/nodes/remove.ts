@@ -122,10 +122,15 @@ function rowOf({ id, name, lastSeenMs, outcome, resolved, problem }: Result, now
   };
   return [
     { text: nodeLabel(name, id), paint: paint.bold },
-    { text: `${span(nowMs - lastSeenMs)} ago` },
+    { text: lastSeen(lastSeenMs, nowMs) },
     { text: String(resolved) },
     said[outcome],
   ];
+}
+
+/** `5 min ago`; 0: the node never had a session. */
+function lastSeen(lastSeenMs: number, nowMs: number): string {
+  return lastSeenMs === 0 ? 'never' : `${span(nowMs - lastSeenMs)} ago`;
 }
 
 /** The first nodes, one a line. */
@@ -133,7 +138,7 @@ function describe(nodes: readonly FleetNode[], { clock, width }: Context): strin
   const nowMs = clock.now();
   const lines = nodes
     .slice(0, MAX_LISTED)
-    .map(({ id, name, lastSeenMs }) => `  ${safe(nodeLabel(name, id))}, last seen ${span(nowMs - lastSeenMs)} ago`);
+    .map(({ id, name, lastSeenMs }) => `  ${safe(nodeLabel(name, id))}, last seen ${lastSeen(lastSeenMs, nowMs)}`);
   if (nodes.length > MAX_LISTED) lines.push(`  and ${String(nodes.length - MAX_LISTED)} more`);
   return lines.map((line) => `${fit(line, width)}\n`).join('');
 }

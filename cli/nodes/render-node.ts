@@ -69,6 +69,8 @@ function answerRows(node: NodeDetail, answer: NodeStatusAnswer, { paint, nowMs }
     case 'timeout':
       return problem(`connected, but its agent did not answer within ${span(answer.deadlineMs)}`);
     case 'offline':
+      if (node.presence === 'neverEnrolled')
+        return [{ name: 'state', value: 'never enrolled: no agent has connected from this node', paint: paint.bad }];
       return problem(answer.sinceMs === 0 ? 'offline' : `offline for ${span(nowMs - answer.sinceMs)}`);
   }
 }

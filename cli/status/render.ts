@@ -9,6 +9,7 @@ import type { Paint } from '../render/paint.ts';
 import { renderTable } from '../render/table.ts';
 import type { Cell } from '../render/table.ts';
 import { dateTime, span } from '../../api/format.ts';
+import { presenceLabel } from '../../api/labels.ts';
 import { fit, wrapHard } from '../render/width.ts';
 
 /** How a status is drawn. */
@@ -35,9 +36,9 @@ export function renderStatus(status: FleetStatus, style: StatusStyle): readonly 
 function headLines(status: FleetStatus, style: StatusStyle): readonly string[] {
   const { version, startedMs, nowMs, addresses, process, nodes } = status;
   const console = addresses.console === null ? [] : row('console', [addresses.console], style);
-  const byPresence = (['connected', 'stale', 'offline'] as const)
+  const byPresence = (['connected', 'stale', 'offline', 'neverEnrolled'] as const)
     .filter((presence) => presence === 'connected' || nodes[presence] > 0)
-    .map((presence) => `${String(nodes[presence])} ${presence}`);
+    .map((presence) => `${String(nodes[presence])} ${presenceLabel(presence)}`);
   return [
     ...row(
       'collector',
@@ -94,8 +95,8 @@ function nodeLines({ nodes, nowMs }: FleetStatus, { width, paint, invocation }: 
   if (shown.length === 0) return [];
   const rows = shown.map((node): readonly Cell[] => [
     { text: nodeLabel(node.name, node.id), paint: paint.bold },
-    { text: node.presence, paint: node.presence === 'connected' ? paint.good : paint.bad },
-    { text: `${span(nowMs - node.lastSeenMs)} ago` },
+    { text: presenceLabel(node.presence), paint: node.presence === 'connected' ? paint.good : paint.bad },
+    { text: node.presence === 'neverEnrolled' ? 'never' : `${span(nowMs - node.lastSeenMs)} ago` },
     { text: node.agentVersion },
     { text: formatBytes(node.agentRssBytes), ...(node.overBudget ? { paint: paint.bad } : {}) },
     { text: `${(node.agentCpuMs / 1000).toFixed(1)} s` },

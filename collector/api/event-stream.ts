@@ -4,7 +4,7 @@ import type { EventBus, NodeItem } from '../store/event-bus.ts';
 import { isFindingEvent } from '../store/store.ts';
 import type { OutboxEvent, Store, StoredEvent } from '../store/store.ts';
 import { presentEvent, presentNodeState } from './present.ts';
-import type { ControlLookup } from './present.ts';
+import type { ControlLookup, PresenceTerms } from './present.ts';
 
 /** How often a stream says that it is alive. */
 const HEARTBEAT_MS = 15_000;
@@ -28,8 +28,8 @@ export interface EventStreamOptions {
   /** Replay what came after this position; undefined: only what comes from now on. */
   readonly after: number | undefined;
   readonly clock: Clock;
-  /** How often nodes send a heartbeat. */
-  readonly heartbeatMs: number;
+  /** What the presence of nodes is judged by, now. */
+  readonly presenceTerms: () => PresenceTerms;
 }
 
 /** One open stream. */
@@ -183,12 +183,13 @@ function gapText(after: number, next: number): string {
   return `event: gap\ndata: ${JSON.stringify({ after, next })}\n\n`;
 }
 
-function sendChangedNodes(stream: State, { response, clock, heartbeatMs }: EventStreamOptions): void {
+function sendChangedNodes(stream: State, { response, presenceTerms }: EventStreamOptions): void {
+  if (stream.changedNodes.size === 0) return;
+  const terms = presenceTerms();
   for (const [id, item] of stream.changedNodes) {
     if (congested(response)) return;
     stream.changedNodes.delete(id);
-    const data =
-      item.type === 'node' ? presentNodeState(item.node, { nowMs: clock.now(), heartbeatMs }) : { nodeId: item.nodeId };
+    const data = item.type === 'node' ? presentNodeState(item.node, terms) : { nodeId: item.nodeId };
     response.write(`event: ${item.type}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 }

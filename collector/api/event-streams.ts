@@ -4,7 +4,7 @@ import type { EventBus } from '../store/event-bus.ts';
 import type { Store } from '../store/store.ts';
 import { openEventStream } from './event-stream.ts';
 import type { EventStream } from './event-stream.ts';
-import type { ControlLookup } from './present.ts';
+import type { ControlLookup, PresenceTerms } from './present.ts';
 import { principalKey } from './principal.ts';
 import type { Principal } from './principal.ts';
 import { answer, refuse } from './route.ts';
@@ -40,7 +40,7 @@ export interface EventStreamsOptions {
   readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly controlsOf: ControlLookup;
-  readonly heartbeatMs: number;
+  readonly presenceTerms: () => PresenceTerms;
 }
 
 /** Keeps the event streams of one API: bounded in number, ended together. */

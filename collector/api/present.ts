@@ -41,7 +41,10 @@ export function presentEvent(event: OutboxEvent, controlsOf: ControlLookup): Sen
 }
 
 /** What the presence of a node is judged by. */
-export type PresenceTerms = Pick<FreshnessTerms, 'nowMs' | 'heartbeatMs'>;
+export interface PresenceTerms extends Pick<FreshnessTerms, 'nowMs' | 'heartbeatMs'> {
+  /** Ids of nodes whose identity two agents use. */
+  readonly duplicated: ReadonlySet<string>;
+}
 
 /** A node as it is, without what is counted over it. */
 export function presentNodeState(node: NodeRow, terms: PresenceTerms): Sent<NodeState> {
@@ -59,6 +62,7 @@ export function presentNodeState(node: NodeRow, terms: PresenceTerms): Sent<Node
     containerCount: node.containers.length,
     connected: node.connected,
     presence: presenceOf(node, terms),
+    duplicateIdentity: terms.duplicated.has(node.id),
     firstSeenMs: node.firstSeenMs,
     lastSeenMs: node.lastSeenMs,
     offlineSinceMs: node.offlineSinceMs,

@@ -15,7 +15,7 @@ import type { Store } from '../store/store.ts';
 import type { OperatorTokens } from '../operator-tokens.ts';
 import type { Operation } from './access.ts';
 import type { ApiErrorCode } from './error.ts';
-import type { ControlLookup } from './present.ts';
+import type { ControlLookup, PresenceTerms } from './present.ts';
 import { describePrincipal } from './principal.ts';
 import type { Principal } from './principal.ts';
 import type { SignIn } from './sign-in.ts';
@@ -40,8 +40,8 @@ export interface ApiSources {
   readonly readAudit: (query: AuditQuery) => Promise<AuditPage>;
   readonly operatorTokens: Pick<OperatorTokens, 'all' | 'create' | 'revoke' | 'find'>;
   readonly clock: Clock;
-  /** How often nodes send a heartbeat: what their presence is judged by. */
-  readonly heartbeatMs: number;
+  /** What the presence of nodes is judged by, now. */
+  readonly presenceTerms: () => PresenceTerms;
   /** Version of the collector. */
   readonly version: string;
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../../service/log.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import { isPassing } from '../store/error.ts';
 import type { NodeRow, Store } from '../store/store.ts';
+import type { NodeLock } from './node-lock.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import { tell } from './writer.ts';
 import type { Writer } from './writer.ts';
@@ -23,8 +24,6 @@ export type NodeRemoval =
 export interface NodeRemover {
   /** `by`: who wants it, for the log. Rejects with the error of the store, unless that is temporary. */
   readonly remove: (nodeId: string, by: string) => Promise<NodeRemoval>;
-  /** A session of this node may begin once this resolves; undefined: at once. */
-  readonly holdsUp: (nodeId: string) => Promise<void> | undefined;
 }
 
 /** What removing works with. */
@@ -32,6 +31,8 @@ export interface NodeRemoverOptions {
   readonly store: Pick<Store, 'removeNode'>;
   readonly writer: Pick<Writer, 'written'>;
   readonly nodes: NodeRegistry;
+  /** Sessions of the node begin after its removal. */
+  readonly lock: NodeLock;
   readonly eventBus: EventBus;
   readonly hasSession: (nodeId: string) => boolean;
   readonly isClosing: () => boolean;
@@ -47,8 +48,7 @@ const WRITE_DEADLINE_MS = 5000;
  * stored first: after it, a snapshot that waits there would bring back findings of a node that nobody knows.
  */
 export function createNodeRemover(options: NodeRemoverOptions): NodeRemover {
-  const { store, writer, nodes, eventBus, hasSession, isClosing, clock, log } = options;
-  const underWay = new Map<string, Promise<void>>();
+  const { store, writer, nodes, lock, eventBus, hasSession, isClosing, clock, log } = options;
 
   const removeNow = async (node: NodeRow, by: string): Promise<NodeRemoval> => {
     const { id, name, lastSeenMs } = node;
@@ -67,26 +67,20 @@ export function createNodeRemover(options: NodeRemoverOptions): NodeRemover {
   };
 
   return {
-    holdsUp: (nodeId) => underWay.get(nodeId),
-    remove: async (nodeId, by) => {
-      // Two that ask for the same: the second finds out what became of the first.
-      for (let other = underWay.get(nodeId); other !== undefined; other = underWay.get(nodeId)) await other;
-      const node = nodes.find(nodeId);
-      if (node === undefined) return { outcome: 'unknown' };
-      if (isClosing()) return notNow('the collector is going down');
-      if (hasSession(nodeId)) return { outcome: 'connected', node };
-      const { promise, resolve } = Promise.withResolvers<void>();
-      underWay.set(nodeId, promise);
-      try {
-        return await removeNow(node, by);
-      } catch (error) {
-        if (!isPassing(error)) throw error;
-        return notNow(error instanceof Error ? error.message : String(error));
-      } finally {
-        underWay.delete(nodeId);
-        resolve();
-      }
-    },
+    // Two that ask for the same: the second finds out what became of the first.
+    remove: (nodeId, by) =>
+      lock.hold(nodeId, async () => {
+        const node = nodes.find(nodeId);
+        if (node === undefined) return { outcome: 'unknown' };
+        if (isClosing()) return notNow('the collector is going down');
+        if (hasSession(nodeId)) return { outcome: 'connected', node };
+        try {
+          return await removeNow(node, by);
+        } catch (error) {
+          if (!isPassing(error)) throw error;
+          return notNow(error instanceof Error ? error.message : String(error));
+        }
+      }),
   };
 }
 

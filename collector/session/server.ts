@@ -7,6 +7,9 @@ import type { RefusalNote } from '../refusal-recorder.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 import type { RepairedNode } from '../store/verification.ts';
+import { storeMissingNode } from './missing-node.ts';
+import type { MissingNode } from './missing-node.ts';
+import { createNodeLock } from './node-lock.ts';
 import { createNodeRemover } from './remove-node.ts';
 import type { NodeRemover } from './remove-node.ts';
 import { openListener } from './listener.ts';
@@ -63,7 +66,11 @@ export interface SessionServer {
   readonly nodes: () => readonly NodeRow[];
   /** Nodes whose identity two agents use, that exceed their quota, or whose data directory was restored. */
   readonly problems: () => readonly NodeProblem[];
+  /** Nodes whose identity two agents use. */
+  readonly identityConflicts: () => readonly IdentityConflict[];
   readonly remove: NodeRemover['remove'];
+  /** Stores a node that never had a session, with its finding. Rejects with the error of the store. */
+  readonly putMissing: (node: MissingNode) => Promise<void>;
   /** Ends every stream of a node whose certificate was revoked. */
   readonly disconnectRevoked: (nodeId: string) => void;
   readonly useTls: Listener['useTls'];
@@ -156,16 +163,10 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     nodes.changeNow(nodeId, { connected: false, offlineSinceMs: nowMs, lastSeenMs: nowMs });
     replies.onDisconnect(nodeId);
   };
-  const { remove, holdsUp } = createNodeRemover({
-    store,
-    writer,
-    nodes,
-    eventBus,
-    hasSession: (nodeId) => open.has(nodeId),
-    isClosing: () => closing,
-    clock,
-    log,
-  });
+  const lock = createNodeLock();
+  const hasSession = (nodeId: string): boolean => open.has(nodeId);
+  const outsideOfSessions = { store, nodes, lock, eventBus, hasSession, clock };
+  const { remove } = createNodeRemover({ ...outsideOfSessions, writer, isClosing: () => closing, log });
   const imageRequests = createImageRequests(clock);
   const { onImagesChange = () => undefined } = options;
   const parts = {
@@ -185,7 +186,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     if (!restored.has(nodeId)) log.warn({ nodeId }, 'the data directory of this agent is an old copy');
     restored.set(nodeId, { kind: 'restored', nodeId });
   };
-  const context = { ...parts, onOver, holdsUp, onNodeAhead: options.onNodeAhead, onNodeRestored };
+  const context = { ...parts, onOver, holdsUp: lock.holdsUp, onNodeAhead: options.onNodeAhead, onNodeRestored };
   const refusal = (): Ending | undefined => {
     if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };
     if (calls.size < settings.maxSessions) return undefined;
@@ -245,10 +246,14 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     },
     nodes: nodes.rows,
     problems: () => [...identities.conflicts(), ...quotas.limited(), ...restored.values()],
+    identityConflicts: identities.conflicts,
     remove: async (nodeId, by) => {
       const removal = await remove(nodeId, by);
       if (removal.outcome === 'removed') restored.delete(nodeId);
       return removal;
+    },
+    putMissing: async (node) => {
+      if (!closing) await storeMissingNode(node, outsideOfSessions);
     },
     useTls: listener.useTls,
     disconnectRevoked: (nodeId) => streams.endAll(nodeId, REVOKED),

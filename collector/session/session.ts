@@ -5,6 +5,7 @@ import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import { sleep } from '../../service/clock.ts';
 import { limitMessages, readOneAtATime, releaseLastMessage } from '../../service/grpc-internals.ts';
 import { StoreError } from '../store/error.ts';
+import { COLLECTOR_EPOCH } from './missing-node.ts';
 import { createMessageHandler } from './message-handler.ts';
 import type { MessageHandler, MessageHandlerContext } from './message-handler.ts';
 import type { AgentRun } from './identity-guard.ts';
@@ -152,7 +153,10 @@ async function welcome(
   const name = context.verifiedName || nodeName || nodeId;
   // Before anything is awaited: the end of the session may come in between, and must have the last word.
   context.nodes.changeNow(nodeId, { name, agentVersion, connected: true, offlineSinceMs: 0, lastSeenMs: nowMs });
-  const state = await context.store.replicationState(nodeId);
+  const stored = await context.store.replicationState(nodeId);
+  // A node that the collector has only listed as missing: nothing of it comes from an agent.
+  const isListedOnly = stored?.epoch === COLLECTOR_EPOCH;
+  const state = isListedOnly ? undefined : stored;
   const committed = state?.epoch === epoch ? state.committedSequence : 0;
   // The node may know of more than the store: then the store was restored from a backup.
   const isAhead = state?.epoch === epoch && ackedSequence > committed;
@@ -160,7 +164,7 @@ async function welcome(
   if (sentSequence !== undefined && sentSequence < committed) context.onNodeRestored(nodeId);
   // A node that was never seen sends what waits first, so that what ended before its first contact has a history.
   const isNew = state === undefined && ackedSequence === 0;
-  const resync = !isNew && (state?.epoch !== epoch || isAhead);
+  const resync = isListedOnly || (!isNew && (state?.epoch !== epoch || isAhead));
   context.log.info({ agentVersion, committed, resync }, 'session open');
   const { heartbeatIntervalMs } = context.settings;
   outbound.send({

@@ -141,6 +141,13 @@ function nodeIssues(
       text: `three heartbeats of this node are missing (one every ${String(Math.round(heartbeatMs / 1000))} s)`,
       advice: 'on that node: is it overloaded or cut off? Read its log, and run plimsoll doctor there',
     });
+  if (presence === 'neverEnrolled')
+    issues.push({
+      code: 'nodeNeverEnrolled',
+      subject: name,
+      text: 'this node of the Kubernetes cluster has no agent: nothing on it is checked',
+      advice: 'plimsoll explain agent.enrollment',
+    });
   if (dropped > 0)
     issues.push({
       code: 'agentDropped',

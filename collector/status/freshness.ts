@@ -1,7 +1,11 @@
+import { isNeverEnrolled } from '../session/missing-node.ts';
 import type { NodeRow } from '../store/store.ts';
 
-/** connected: heard of lately. stale: its session is open, but heartbeats are missing. offline: it has no session. */
-export type NodePresence = 'connected' | 'stale' | 'offline';
+/**
+ * connected: heard of lately. stale: its session is open, but heartbeats are missing. offline: it has no session.
+ * neverEnrolled: a node of the cluster that never had a session.
+ */
+export type NodePresence = 'connected' | 'stale' | 'offline' | 'neverEnrolled';
 
 /** The state of one node's agent, as far as the collector knows. */
 export interface NodeHealth {
@@ -31,7 +35,10 @@ export const MISSED_HEARTBEATS = 3;
 /** A heartbeat is sent after its interval, not within it, and its row is written a second later. */
 const GRACE_MS = 5_000;
 
-/** The health of each node, worst first: offline, stale, then those with something else, longest unseen first. */
+/**
+ * The health of each node, worst first: offline, stale, those with something else, those that were never enrolled: whoever
+ * can create Node objects must not push others out of a list. Of the same, the longest unseen come first.
+ */
 export function judgeNodes(nodes: readonly NodeRow[], terms: FreshnessTerms): readonly NodeHealth[] {
   return nodes
     .map((node) => ({
@@ -57,6 +64,7 @@ export function presenceOf(
   { connected, lastSeenMs }: Pick<NodeRow, 'connected' | 'lastSeenMs'>,
   { nowMs, heartbeatMs }: Pick<FreshnessTerms, 'nowMs' | 'heartbeatMs'>,
 ): NodePresence {
+  if (isNeverEnrolled({ lastSeenMs })) return 'neverEnrolled';
   if (!connected) return 'offline';
   return nowMs - lastSeenMs > MISSED_HEARTBEATS * heartbeatMs + GRACE_MS ? 'stale' : 'connected';
 }
@@ -64,5 +72,6 @@ export function presenceOf(
 function urgency({ presence, dropped, overBudget }: NodeHealth): number {
   if (presence === 'offline') return 0;
   if (presence === 'stale') return 1;
-  return dropped > 0 || overBudget ? 2 : 3;
+  if (presence === 'neverEnrolled') return 3;
+  return dropped > 0 || overBudget ? 2 : 4;
 }

@@ -140,7 +140,7 @@ async function readFleet(store: StatusOptions['store']): Promise<Fleet> {
 }
 
 function countPresence(nodes: readonly NodeHealth[]): Record<NodePresence, number> {
-  const counts = { connected: 0, stale: 0, offline: 0 };
+  const counts = { connected: 0, stale: 0, offline: 0, neverEnrolled: 0 };
   for (const { presence } of nodes) counts[presence] += 1;
   return counts;
 }

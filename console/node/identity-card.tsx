@@ -17,7 +17,7 @@ export function IdentityCard({ node }: { readonly node: NodeState }): JSX.Elemen
           { name: 'containers', value: count(node.containerCount), weakness: '' },
           { name: 'agent', value: `${node.agentVersion}, ${bytes(node.agentRssBytes)} of memory`, weakness: '' },
           { name: 'first seen', value: dateTime(node.firstSeenMs), weakness: '' },
-          { name: 'last seen', value: dateTime(node.lastSeenMs), weakness: '' },
+          { name: 'last seen', value: node.lastSeenMs === 0 ? 'never' : dateTime(node.lastSeenMs), weakness: '' },
           ...(node.dropped === 0
             ? []
             : [{ name: 'dropped', value: `${count(node.dropped)} deltas, healed by resync`, weakness: '' }]),

@@ -34,8 +34,13 @@ export function headline(summary: Summary): string {
 /** Which nodes stand behind it. */
 export function fleetSentence({ nodes }: Summary): string {
   if (nodes.total === 0) return 'No node has connected yet. Start one: plimsoll agent';
-  if (nodes.offline === 0)
+  const missing =
+    nodes.neverEnrolled === 0
+      ? ''
+      : ` ${counted(nodes.neverEnrolled, 'node')} of the cluster ${nodes.neverEnrolled === 1 ? 'has' : 'have'} no agent.`;
+  if (nodes.offline === 0 && missing === '')
     return nodes.total === 1 ? 'The one node is connected.' : `All ${counted(nodes.total, 'node')} are connected.`;
-  const lost = `${counted(nodes.offline, 'node')} ${nodes.offline === 1 ? 'is' : 'are'} offline`;
-  return `${String(nodes.connected)} of ${counted(nodes.total, 'node')} connected; ${lost}, shown as last seen.`;
+  const lost = `; ${counted(nodes.offline, 'node')} ${nodes.offline === 1 ? 'is' : 'are'} offline, shown as last seen`;
+  const connected = `${String(nodes.connected)} of ${counted(nodes.total, 'node')} connected`;
+  return `${connected}${nodes.offline === 0 ? '' : lost}.${missing}`;
 }

@@ -1,3 +1,4 @@
+import type { ClusterNode } from '../fact/cluster-node.ts';
 import type { ContainerFact } from '../fact/container.ts';
 import type { FactName, Facts } from '../fact/facts.ts';
 import type { FileFact, FileRole } from '../fact/file.ts';
@@ -70,8 +71,15 @@ export interface ListenerCheck<N extends FactName = FactName> extends CheckText 
   readonly judge: (listener: ListenerFact, facts: Pick<Facts, N>) => Judgement;
 }
 
+/** Judges each node of a Kubernetes cluster that has no agent. The collector does that: agents have no findings of it. */
+export interface ClusterNodeCheck extends CheckText {
+  readonly judges: 'clusterNode';
+  readonly needs: readonly [];
+  readonly judge: (node: ClusterNode) => Judgement;
+}
+
 /** A check: its documentation, and a pure function that judges facts. */
-export type Check = NodeCheck | ContainerCheck | ImageCheck | FileCheck | ListenerCheck;
+export type Check = NodeCheck | ContainerCheck | ImageCheck | FileCheck | ListenerCheck | ClusterNodeCheck;
 
 /** Before the title of a finding that claims neither that `title` holds nor that it does not. */
 const TITLE_PREFIXES = Object.freeze({
@@ -116,5 +124,10 @@ export function fileCheck(check: FileCheck): FileCheck {
 
 /** Freezes a listener check whose `judge` sees exactly the facts that it `needs`. */
 export function listenerCheck<const N extends FactName>(check: ListenerCheck<N>): ListenerCheck {
+  return Object.freeze(check);
+}
+
+/** Freezes a check of nodes of a cluster. */
+export function clusterNodeCheck(check: ClusterNodeCheck): ClusterNodeCheck {
   return Object.freeze(check);
 }

@@ -1,3 +1,4 @@
+import { enrollment } from './agent/enrollment.ts';
 import { resourceBudget } from './agent/resource-budget.ts';
 import type { Check } from './check.ts';
 import { apparmor } from './container/apparmor.ts';
@@ -114,6 +115,7 @@ import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
 
 /** Every check, sorted by id. A test compares this list with the directory. */
 export const CHECKS: readonly Check[] = Object.freeze([
+  enrollment,
   resourceBudget,
   apparmor,
   capabilities,

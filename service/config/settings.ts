@@ -183,6 +183,13 @@ export const SETTINGS = Object.freeze({
       'ConfigMap, as `namespace/name`, in which the collector keeps the CA of the fleet under the key `ca.crt`, for `join-ca-file` of agents in pods. It must exist. `off`: none.',
     programs: COLLECTOR,
   },
+  'kubernetes-agent-grace': {
+    kind: durationOrOff('5s', '1d'),
+    default: '5m',
+    description:
+      'How long a node of the Kubernetes cluster may be without an agent before that is a finding (`agent.enrollment`). For as long, the list of nodes may be unreadable before these findings become unknown. `off`: nodes without an agent are not looked for.',
+    programs: COLLECTOR,
+  },
   join: {
     kind: addressOrOff(),
     default: 'off',

@@ -32,7 +32,12 @@ const COUNTS = {
 
 void t.test('an answer is believed once it has the right shape', async (t) => {
   const seen: (string | undefined)[] = [];
-  const answer = { version: '1', nodes: { total: 1, connected: 1, offline: 0 }, counts: COUNTS, more: true };
+  const answer = {
+    version: '1',
+    nodes: { total: 1, connected: 1, offline: 0, neverEnrolled: 0 },
+    counts: COUNTS,
+    more: true,
+  };
   const { api } = await clientOf(t, (request, response) => {
     seen.push(request.headers.authorization);
     response.end(
@@ -75,7 +80,13 @@ void t.test('who does not answer, or no longer', async (t) => {
     if (request.url?.startsWith('/broken') === true) response.socket?.destroy();
     if (request.url === '/once' && seen.filter((url) => url === '/once').length === 1) response.socket?.destroy();
     else if (request.url === '/once')
-      response.end(JSON.stringify({ version: '1', nodes: { total: 1, connected: 1, offline: 0 }, counts: COUNTS }));
+      response.end(
+        JSON.stringify({
+          version: '1',
+          nodes: { total: 1, connected: 1, offline: 0, neverEnrolled: 0 },
+          counts: COUNTS,
+        }),
+      );
   });
   t.match(await api.get('/broken', summary), { ok: false, problem: { kind: 'unreachable' } });
   t.match(await api.get('/once', summary), { ok: true, value: { version: '1' } }, 'what only reads is asked twice');

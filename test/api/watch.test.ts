@@ -138,7 +138,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       },
       clock: systemClock(),
       log: silent,
-      heartbeatMs: 30_000,
+      presenceTerms: () => ({ nowMs: Date.now(), heartbeatMs: 30_000, duplicated: new Set() }),
       version: '0.1.0',
     });
   const first = await start(0);

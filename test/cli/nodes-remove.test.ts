@@ -17,6 +17,8 @@ import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.
 import type { Run } from './process.ts';
 
 const DAY_MS = 86_400_000;
+/** The age of a node that never had a session. */
+const NEVER = -1;
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
 /** A real collector with nodes that were last seen so many days ago, none of them connected. */
@@ -25,7 +27,8 @@ async function fleet(t: Test, days: Readonly<Record<string, number>>) {
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
   for (const [id, age] of Object.entries(days)) {
     const name = id.replace(/^twin-\d$/, 'twin');
-    await store.putNode(nodeRow({ id, name, connected: false, lastSeenMs: Date.now() - age * DAY_MS }));
+    const lastSeenMs = age === NEVER ? 0 : Date.now() - age * DAY_MS;
+    await store.putNode(nodeRow({ id, name, connected: false, lastSeenMs }));
     const put = [
       finding(),
       finding({ on: 'b', verdict: 'unknown', reason: 'x' }),
@@ -117,6 +120,19 @@ await t.test('nodes are chosen by name, id or age; nothing goes before all is cl
   );
   t.same(await left(), ['twin-1']);
   t.match(await run('remove', '--stale-for', '7d'), { code: 0, stdout: 'No matching nodes.\n' }, 'nothing to ask');
+});
+
+await t.test('a node that never had a session: said, and removed by name only', async (t) => {
+  const { run, flags } = await fleet(t, { old: 9, new: NEVER });
+  t.match((await run()).stdout, /^new +never enrolled /m);
+  t.match((await run('-o', 'csv')).stdout, /^new,neverEnrolled,/m);
+  t.match((await run('show', 'new')).stdout, /state +never enrolled: no agent has connected from this node/);
+  const status = await plimsoll(['status', ...flags]);
+  t.match(status.stdout, /nodes +0 connected, 1 offline, 1 never enrolled/);
+  t.match(status.stdout, /^new +never enrolled +never /m);
+  t.match(status.stdout, /new: this node of the Kubernetes cluster has no agent/);
+  t.match(await run('remove', '--stale-for', '1d', '--dry-run', '-o', 'name'), { stdout: 'old\n' });
+  t.match((await run('remove', 'new', '--yes')).stdout, /new +never +2 +removed/);
 });
 
 await t.test('on a terminal it asks', { skip: hasScript ? false : 'script is absent' }, async (t) => {

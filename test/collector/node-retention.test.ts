@@ -4,6 +4,7 @@ import { isFindingEvent } from '../../collector/store/store.ts';
 import t from 'tap';
 import { createEventBus } from '../../collector/store/event-bus.ts';
 import { keepNodeRetention } from '../../collector/node-retention.ts';
+import { createNodeLock } from '../../collector/session/node-lock.ts';
 import { createNodeRemover } from '../../collector/session/remove-node.ts';
 import { openNodeRegistry } from '../../collector/session/node-registry.ts';
 import { createWriter } from '../../collector/session/writer.ts';
@@ -37,6 +38,7 @@ await t.test('nodes that are not heard of are removed, each with a line', async 
     store,
     writer,
     nodes,
+    lock: createNodeLock(),
     eventBus,
     hasSession: (nodeId) => nodes.find(nodeId)?.connected === true,
     isClosing: () => false,

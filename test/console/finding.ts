@@ -50,6 +50,7 @@ export function fleetNode(over: Partial<FleetNode> = {}): FleetNode {
     containerCount: 1,
     connected: true,
     presence: 'connected',
+    duplicateIdentity: false,
     firstSeenMs: 0,
     lastSeenMs: 1000,
     offlineSinceMs: 0,

@@ -13,14 +13,15 @@ export const listNodes = jsonRoute({
   path: '/v1/nodes',
   operation: 'listNodes',
   summary: 'All nodes',
-  description: 'Every node that ever had a session, by name, with its counts of findings.',
+  description:
+    'Every node that ever had a session, and nodes of the Kubernetes cluster without an agent, by name, with counts of findings.',
   refuses: [],
   answer: nodeList,
-  handle: async (_input, { store, clock, heartbeatMs }) => {
+  handle: async (_input, { store, presenceTerms }) => {
     const [nodes, counts] = await Promise.all([store.nodes(), store.counts()]);
     // Each node with its own: with the counts of all, ten thousand nodes would take ten seconds.
     const countsOf = Map.groupBy(counts, ({ nodeId }) => nodeId);
-    const terms = { nowMs: clock.now(), heartbeatMs };
+    const terms = presenceTerms();
     return answer({
       nodes: nodes.toSorted(byName).map((node) => presentNode(node, countsOf.get(node.id) ?? [], terms)),
     });
@@ -37,10 +38,10 @@ export const getNode = jsonRoute({
   refuses: ['unknownNode', 'ambiguousNode', 'invalidRequest'],
   params: s.object({ node: text('id, at least 4 characters of its beginning, or name', 256) }),
   answer: nodeDetail,
-  handle: async ({ params }, { store, clock, heartbeatMs }) => {
+  handle: async ({ params }, { store, presenceTerms }) => {
     const found = await findNode(store, params.node);
     if (!found.ok) return found;
-    return answer(presentNodeDetail(found.body, await store.counts(), { nowMs: clock.now(), heartbeatMs }));
+    return answer(presentNodeDetail(found.body, await store.counts(), presenceTerms()));
   },
 });
 

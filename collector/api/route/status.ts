@@ -49,6 +49,7 @@ function presentStatus(status: CollectorStatus): Sent<FleetStatus> {
       connected: nodes.connected,
       stale: nodes.stale,
       offline: nodes.offline,
+      neverEnrolled: nodes.neverEnrolled,
       listed: nodes.listed.map((node) => ({
         id: node.id,
         name: node.name,

@@ -1,4 +1,5 @@
 import { summary } from '../../../api/node.ts';
+import { isNeverEnrolled } from '../../session/missing-node.ts';
 import { presentCounts } from '../present.ts';
 import { answer, jsonRoute } from '../route.ts';
 
@@ -14,9 +15,10 @@ export const getSummary = jsonRoute({
   handle: async (_input, { store, version }) => {
     const [nodes, counts] = await Promise.all([store.nodes(), store.counts()]);
     const connected = nodes.filter((node) => node.connected).length;
+    const neverEnrolled = nodes.filter(isNeverEnrolled).length;
     return answer({
       version,
-      nodes: { total: nodes.length, connected, offline: nodes.length - connected },
+      nodes: { total: nodes.length, connected, offline: nodes.length - connected - neverEnrolled, neverEnrolled },
       counts: presentCounts(counts),
     });
   },

@@ -175,6 +175,19 @@ void t.test('the collector judges by its own clock whether a node is stale', asy
   t.equal(await presence(), 'stale');
   await server.store.putNode(nodeRow({ id: 'n1', connected: false, lastSeenMs: T0 }));
   t.equal(await presence(), 'offline');
+  await server.store.putNode(nodeRow({ id: 'n1', connected: false, lastSeenMs: 0 }));
+  t.equal(await presence(), 'neverEnrolled');
+});
+
+void t.test('a node whose identity two agents use is marked', async (t) => {
+  const server = await startServer(t, { duplicated: ['n2'] });
+  for (const id of ['n1', 'n2']) await server.store.putNode(nodeRow({ id, name: id }));
+  t.match(await (await server.fetch('/v1/nodes')).json(), {
+    nodes: [
+      { id: 'n1', duplicateIdentity: false },
+      { id: 'n2', duplicateIdentity: true },
+    ],
+  });
 });
 
 void t.test('answers are compressed for who accepts it, event streams and short answers are not', async (t) => {
@@ -299,7 +312,7 @@ void t.test('the fleet', async (t) => {
   const get = async (path: string): Promise<unknown> => (await server.fetch(path)).json();
   t.match(await get('/v1/summary'), {
     version: '0.1.0',
-    nodes: { total: 2, connected: 1, offline: 1 },
+    nodes: { total: 2, connected: 1, offline: 1, neverEnrolled: 0 },
     counts: {
       verdicts: { fail: 2, pass: 1, unknown: 1, manual: 0, notApplicable: 0 },
       failures: { critical: 1, high: 0, medium: 1, low: 0, info: 0 },

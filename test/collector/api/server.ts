@@ -48,7 +48,7 @@ export interface ApiServer {
 }
 
 /** What a test replaces. */
-export type ServerOptions = Partial<
+export type ServerOptions = { readonly duplicated?: readonly string[] } & Partial<
   Pick<
     ApiOptions,
     'certificate' | 'oidc' | 'queries' | 'sinks' | 'removeNode' | 'admission' | 'clock' | 'consoleDirectory'
@@ -128,7 +128,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
       revoke: () => Promise.resolve(),
       readmit: () => Promise.resolve(true),
     },
-    heartbeatMs: 30_000,
+    presenceTerms: () => ({ nowMs: clock.now(), heartbeatMs: 30_000, duplicated: new Set(options.duplicated) }),
     clock,
     log,
     version: '0.1.0',

@@ -81,7 +81,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
   t.match(status, {
     addresses: { console: 'http://127.0.0.1:7480/' },
     store: { quarantined: { path: '/data/store.sqlite.damaged-1', atMs: T0 } },
-    nodes: { total: 3, connected: 1, stale: 1, offline: 1 },
+    nodes: { total: 3, connected: 1, stale: 1, offline: 1, neverEnrolled: 0 },
   });
   // The disk of whoever runs this may be nearly full.
   const told = status.issues.filter(({ code }) => code !== 'storeSpace');

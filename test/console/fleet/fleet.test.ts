@@ -113,7 +113,7 @@ void t.test('the state of the fleet in a sentence', async (t) => {
       failures: { ...ZERO, ...failures },
     },
   });
-  const one = { total: 1, connected: 1, offline: 0 };
+  const one = { total: 1, connected: 1, offline: 0, neverEnrolled: 0 };
   t.equal(headline(summary({ critical: 1200, high: 1 }, one)), '1,200 critical and 1 high failure are open');
   t.equal(headline(summary({ critical: 1 }, one)), '1 critical failure is open');
   t.equal(headline(summary({ high: 2 }, one)), 'Nothing critical; 2 high failures are open');
@@ -121,10 +121,17 @@ void t.test('the state of the fleet in a sentence', async (t) => {
   t.equal(headline(summary({}, one)), 'Nothing fails');
   t.equal(loadOf(summary({}, one, 0)), 'unseen', 'nothing judged is not nothing wrong');
   t.equal(
-    fleetSentence(summary({}, { total: 3, connected: 2, offline: 1 })),
+    fleetSentence(summary({}, { total: 3, connected: 2, offline: 1, neverEnrolled: 0 })),
     '2 of 3 nodes connected; 1 node is offline, shown as last seen.',
   );
-  t.match(fleetSentence(summary({}, { total: 0, connected: 0, offline: 0 })), /^No node has connected yet/);
+  t.match(
+    fleetSentence(summary({}, { total: 0, connected: 0, offline: 0, neverEnrolled: 0 })),
+    /^No node has connected yet/,
+  );
+  t.equal(
+    fleetSentence(summary({}, { total: 3, connected: 2, offline: 0, neverEnrolled: 1 })),
+    '2 of 3 nodes connected. 1 node of the cluster has no agent.',
+  );
 });
 
 void t.test('the worst, those of one check together', async (t) => {
