@@ -102,6 +102,16 @@ Of the policies that match a namespace, the most specific decides alone; two tha
 
 A pod is refused with the code \`pod-malformed\` if a field that is judged has another type than the Kubernetes API documents, or a list has more than 1,000 items. Of each control the first ten violations are listed.`;
 
+const EXPORT = `## Enforced by the API server
+
+\`plimsoll policy export --format vap FILE…\` prints policies as ValidatingAdmissionPolicy objects with their bindings, which the API server of Kubernetes 1.30 and newer enforces without a webhook: one for the rules in mode \`enforce\` (\`Deny\`), one each for \`warn\` (\`Warn\`) and \`observe\` (\`Audit\`).
+
+\`\`\`sh
+plimsoll policy export --format vap policies/*.yaml | kubectl apply -f -
+\`\`\`
+
+They hold the rules \`registry\` and \`reference\` of image policies, and pod policies; all other rules need evidence about an image, and are named on standard error. They apply to pods and their ephemeral containers, in all namespaces that the policies match, also \`kube-system\`: add a \`namespaceSelector\` to the bindings to leave some out. Updates that do not change the spec of a pod pass. \`templates\` and \`breakGlass\` have no effect in them. An image that no image policy matches is refused if image policies are exported.`;
+
 function controlTable(): string {
   const rows = POD_SECURITY_CONTROLS.map(
     ({ id, level, since, title }) => `| \`${id}\` | ${level} | 1.${String(since)} | ${title} |`,
@@ -133,6 +143,7 @@ export function policyPage(generated: string): string {
     fieldTable(podPolicySpec.shape, new Set()),
     'The controls are those of the [Pod Security Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/), with the ids of `k8s.io/pod-security-admission`. `restricted` includes those of `baseline`.',
     controlTable(),
+    EXPORT,
     '## Codes of reasons',
     ['| code | meaning |', '|---|---|', ...codes].join('\n'),
     TESTS,

@@ -20,11 +20,17 @@ const MAX_TEST_BYTES = 1024 * 1024;
 
 export const policy = defineCommand({
   name: 'policy',
-  summary: 'check and test image policies',
-  usage: ['policy check FILE…', 'policy test FILE…', 'policy explain IMAGE --policy FILE'],
+  summary: 'check, test and export policies',
+  usage: [
+    'policy check FILE…',
+    'policy test FILE…',
+    'policy explain IMAGE --policy FILE',
+    'policy export --format vap FILE…',
+  ],
   description: [
     'Image policies are YAML documents that say which images may run; docs/policy.md describes them. plimsoll gate applies them.',
     'check loads policy files and prints what is wrong with them, with the place, or the policies that they hold. test runs cases: what is known about an image, and the decision that is expected. explain prints which policy decides on an image, and its rules.',
+    'export prints policies as ValidatingAdmissionPolicy objects, which the API server of Kubernetes 1.30 and newer enforces without a webhook: the rules registry and reference of image policies, and pod policies. Rules that need evidence about an image are left out, and named on standard error.',
   ],
   operands: { min: 2, max: 100, completes: 'policyAction' },
   options: [
@@ -36,6 +42,12 @@ export const policy = defineCommand({
       completes: 'file',
     },
     { name: 'namespace', value: 'NAME', summary: 'with explain: namespace that the image is to run in' },
+    {
+      name: 'format',
+      value: 'FORMAT',
+      choices: ['vap'],
+      summary: 'with export: vap: ValidatingAdmissionPolicy, as YAML; with --output json as a List',
+    },
     outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'jsonpath='),
   ],
   settings: ['image'],
@@ -45,6 +57,10 @@ export const policy = defineCommand({
     {
       line: 'plimsoll policy explain registry.example.com/shop/db:16 --policy all.yaml',
       meaning: 'which policy decides on this image',
+    },
+    {
+      line: 'plimsoll policy export --format vap policies/*.yaml | kubectl apply -f -',
+      meaning: 'let the API server enforce them',
     },
   ],
   issue: 'a policy file is wrong, or a case is not decided as expected',
@@ -58,8 +74,13 @@ export const policy = defineCommand({
         return test(context, paths);
       case 'explain':
         return explain(context, operands);
+      case 'export':
+        return exportPolicies(context, paths);
       default:
-        return printError(context, `policy has no action ${JSON.stringify(action)}; use check, test or explain`);
+        return printError(
+          context,
+          `policy has no action ${JSON.stringify(action)}; use check, test, explain or export`,
+        );
     }
   },
 });
@@ -251,4 +272,26 @@ async function explain(context: Context, operands: readonly string[]): Promise<n
         : 'The policy has no rules: it allows the image.',
   });
   return applying.length === 0 ? EXIT_ISSUES : EXIT_OK;
+}
+
+async function exportPolicies(context: Context, paths: readonly string[]): Promise<number> {
+  if (context.args.value('format') === undefined) return printError(context, 'policy export needs --format vap');
+  const output = context.args.value('output');
+  if (output !== undefined && output !== 'json')
+    return printError(context, `policy export prints YAML, or JSON with --output json, not ${output}`);
+  const loaded = await load(context, paths);
+  if (loaded === undefined) return EXIT_FAILURE;
+  const { exportAdmissionPolicies } = await import('../../policy/vap/admission-policy.ts');
+  const exported = exportAdmissionPolicies(loaded.policies, loaded.podPolicies);
+  if (!exported.ok) return printError(context, exported.problem);
+  for (const rule of exported.omitted)
+    await context.stderr.write(`plimsoll: left out, needs evidence about the image: ${rule}\n`);
+  const { stringify } = await import('yaml');
+  // Long expressions stay on one line: a line break within a string of YAML is easily damaged.
+  const text =
+    output === 'json'
+      ? `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: exported.objects }, undefined, 2)}\n`
+      : exported.objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n');
+  await context.stdout.write(text);
+  return EXIT_OK;
 }

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { parseAllDocuments } from 'yaml';
 import type { Test } from 'tap';
 import { plimsoll, temporaryDirectory } from './process.ts';
 
@@ -123,4 +124,25 @@ void t.test('the examples of docs/policy.md decide as the page says', async (t) 
   });
   const { code, stdout, stderr } = await plimsoll(['policy', 'test', path('test.yaml')]);
   t.equal(code, 0, `${stdout}${stderr}`);
+});
+
+void t.test('policy export', async (t) => {
+  const pod =
+    'apiVersion: plimsoll.dev/v1\nkind: PodPolicy\nmetadata: { name: pods }\nspec: { podSecurity: { level: baseline } }\n';
+  const path = directoryWith(t, { 'policy.yaml': POLICY, 'pod.yaml': pod });
+  const [yaml, json, none, table] = await Promise.all([
+    plimsoll(['policy', 'export', '--format', 'vap', path('policy.yaml'), path('pod.yaml')]),
+    plimsoll(['policy', 'export', '--format', 'vap', '-o', 'json', path('pod.yaml')]),
+    plimsoll(['policy', 'export', path('pod.yaml')]),
+    plimsoll(['policy', 'export', '--format', 'vap', '-o', 'table', path('pod.yaml')]),
+  ]);
+  t.equal(yaml.code, 0);
+  const documents = parseAllDocuments(yaml.stdout).map((document) => document.toJS() as { kind: string });
+  t.ok(documents.length >= 2);
+  t.match(documents[0], { kind: 'ValidatingAdmissionPolicy', metadata: { name: 'plimsoll-enforce' } });
+  t.match(yaml.stderr, /left out, needs evidence about the image: production spec\.rules\[0\] \(vulnerability\)/);
+  t.match(JSON.parse(json.stdout), { kind: 'List', items: [{ kind: 'ValidatingAdmissionPolicy' }, {}] });
+  t.equal(none.code, 2);
+  t.match(none.stderr, /needs --format vap/);
+  t.equal(table.code, 2);
 });
