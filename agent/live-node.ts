@@ -1,12 +1,10 @@
-import { join } from 'node:path';
 import { userOfEngine } from '../posture/fact/docker.ts';
 import { absent } from '../posture/observed.ts';
 import type { AgentFact } from '../posture/fact/agent.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
 import { createLinuxHost } from './host/linux.ts';
-import type { Host } from './host/host.ts';
-import { socketPath } from './inspector/runtime-reply.ts';
+import { socketUnder } from './inspector/runtime-reply.ts';
 import { createParseCache } from './inspector/parse-cache.ts';
 import type { CachedHost } from './inspector/parse-cache.ts';
 import { createFailedLooks } from './inspector/unobserved/failed-looks.ts';
@@ -139,14 +137,4 @@ function createCriLoader() {
 
 function listOf(endpoints: string): readonly string[] {
   return endpoints.split(',').filter((endpoint) => endpoint !== '');
-}
-
-/** Under another root the socket is where its path, links resolved inside that root, is seen from here. */
-function socketUnder(hostRoot: string, endpoint: string, host: Host): (() => Promise<string>) | undefined {
-  const path = socketPath(endpoint);
-  if (hostRoot === '/' || path === undefined) return undefined;
-  return async () => {
-    const found = await host.stat(path);
-    return join(hostRoot, found.ok ? found.value.realPath : path);
-  };
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../service/clock.ts';
 import type { Logger } from '../service/log.ts';
 import { createImageInventories } from './image/image-inventories.ts';
 import type { ImageReader } from './image/image-reader.ts';
+import type { RestingImages } from './image/resting-images.ts';
 import { readLabels } from './inspector/container/labels.ts';
 import { readSysctlsOnDemand } from './inspector/kernel/sysctls.ts';
 import type { NodeAccess } from './node-access.ts';
@@ -14,6 +15,8 @@ export interface LocalObserverOptions {
   readonly access: NodeAccess;
   /** Reads the images of running containers. Absent: no inventories are taken. */
   readonly imageReader?: ImageReader | undefined;
+  /** Reads images that no container runs. Absent: they are not read. */
+  readonly restingImages?: RestingImages | undefined;
   readonly sweepIntervalMs: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -21,7 +24,8 @@ export interface LocalObserverOptions {
 }
 
 /** An observer that reads the node in this process. */
-export function createLocalObserver({ access, imageReader, ...options }: LocalObserverOptions): NodeObserver {
+export function createLocalObserver(observer: LocalObserverOptions): NodeObserver {
+  const { access, imageReader, restingImages: resting, ...options } = observer;
   return {
     source: access.runtime.endpoint,
     inventory: access.inventory,
@@ -29,7 +33,7 @@ export function createLocalObserver({ access, imageReader, ...options }: LocalOb
       const { onChange, pace, onImages } = observation;
       const watched = { ...options, access, pace, random: Math.random };
       if (imageReader === undefined || onImages === undefined) return watchNode({ ...watched, onChange });
-      return watchWithImages(imageReader, { ...watched, onChange, onImages });
+      return watchWithImages({ reader: imageReader, resting }, { ...watched, onChange, onImages });
     },
     nodeStatus: createNodeStatusReader({ ...access, clock: options.clock }),
     readLabels: () => readLabels(access),
@@ -39,11 +43,11 @@ export function createLocalObserver({ access, imageReader, ...options }: LocalOb
 }
 
 function watchWithImages(
-  reader: ImageReader,
+  images: { readonly reader: ImageReader; readonly resting: RestingImages | undefined },
   options: Parameters<typeof watchNode>[0] & Required<Pick<ObservationOptions, 'onImages'>>,
 ): Observation {
   const { onChange, onImages, ...rest } = options;
-  const inventories = createImageInventories({ ...rest, reader, onChange: onImages });
+  const inventories = createImageInventories({ ...rest, ...images, onChange: onImages });
   const watch = watchNode({
     ...rest,
     onChange: (facts, change) => {

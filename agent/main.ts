@@ -157,7 +157,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     spool,
     answerer,
     inventory: () => inventoryOf(facts()),
-    ...(settings.imageInventory === 'on' && { images: () => images }),
+    ...(settings.imageInventory !== 'off' && { images: () => images }),
     usage: node.usage,
     agentVersion: options.version,
     nodeName: node.nodeName,
@@ -223,15 +223,15 @@ async function openObserver(options: AgentOptions, budget: BudgetWatch): Promise
     const prober = createProber({ nodeAddress: settings.nodeAddress });
     return createBrokerObserver({ path: settings.broker, nodeId, prober, agent: budget.fact, clock, log, signal });
   }
-  const [{ liveNodeSettings, openLiveNode }, { createLocalObserver }, { imageReaderOf }] = await Promise.all([
+  const [{ liveNodeSettings, openLiveNode }, { createLocalObserver }, { imageReadersOf }] = await Promise.all([
     import('./live-node.ts'),
     import('./local-observer.ts'),
-    import('./image/image-reader.ts'),
+    import('./image/image-readers.ts'),
   ]);
   const node = liveNodeSettings(settings, version);
   const access = await openLiveNode({ ...node, now: clock.now, signal, log, agent: budget.fact });
-  const imageReader = imageReaderOf(settings, { host: access.host, worker: options.inventoryWorker });
-  return createLocalObserver({ access, imageReader, sweepIntervalMs: settings.sweepInterval, clock, log, signal });
+  const readers = imageReadersOf(settings, access, options.inventoryWorker);
+  return createLocalObserver({ access, ...readers, sweepIntervalMs: settings.sweepInterval, clock, log, signal });
 }
 
 function budgetOf({ settings, clock, log }: AgentOptions, usage: () => Usage): BudgetWatch {

@@ -55,13 +55,14 @@ const imageFields = {
   state: imageState,
   reason: s.string('why it is not complete; empty: it is'),
   distribution: s.string('`debian 12`; empty: none, or not known'),
+  atRest: count('nodes that have the image without a container that runs it'),
   conflict: s.boolean('nodes found different packages in the layers of the same image; all of them count'),
 };
 
 /** One image of the fleet. */
 export const imageSummary = s.object({
   id: s.string('sha256:… of the configuration'),
-  names: s.list(s.string(), 'references that containers were started from', 16),
+  names: s.list(s.string(), 'references that containers were started from; of an image at rest its tags', 16),
   ...imageFields,
   packages: count('package versions'),
   containers: count('running containers'),
@@ -77,6 +78,7 @@ const cursor = s.nullable(s.string('of the next page; absent: this is the last o
 /** A page of images, by risk. */
 export const imageList = s.object({
   database: databaseState,
+  notListed: count('images that no container runs, which only `unused=true` lists'),
   images: s.list(imageSummary, '', 1000),
   cursor,
 });

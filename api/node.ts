@@ -65,7 +65,7 @@ export const goneNode = s.object({ nodeId: s.string() });
 /** Where an image runs: fields of an image. */
 export const imageUseFields = {
   id: s.string('sha256:… of the configuration'),
-  names: s.list(s.string(), 'references that containers were started from', 1000),
+  names: s.list(s.string(), 'references that containers were started from; of an image at rest its tags', 1000),
   containers: s.list(
     s.object({ nodeId: s.string(), nodeName: s.string(), id: s.string(), name: s.string(), image: s.string() }),
     'running containers',

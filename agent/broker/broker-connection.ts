@@ -94,9 +94,9 @@ function createHandler(channel: LineChannel, options: BrokerConnectionOptions): 
         return;
       }
       case 'image':
-      case 'imagesInUse': {
-        const inUse = images.add(message);
-        if (inUse !== undefined) options.onImages(inUse);
+      case 'imageList': {
+        const current = images.add(message);
+        if (current !== undefined) options.onImages(current);
         return;
       }
       case 'usage':

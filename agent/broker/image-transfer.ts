@@ -1,22 +1,22 @@
 import { INVENTORY_LIMITS } from '../../proto/inventory-codec.ts';
 import type { ImageRecord } from '../image/image-record.ts';
 import type { LineChannel } from './line-channel.ts';
-import { MAX_IMAGES_IN_USE } from './message.ts';
+import { MAX_IMAGES } from './message.ts';
 import type { BrokerMessage } from './message.ts';
 
 /** A message that carries what is known of images. */
-export type ImageMessage = Extract<BrokerMessage, { readonly kind: 'image' | 'imagesInUse' }>;
+export type ImageMessage = Extract<BrokerMessage, { readonly kind: 'image' | 'imageList' }>;
 
-/** The messages that turn `sent` into `images`: each record that is another object, then the list of those in use. */
+/** The messages that turn `sent` into `images`: each record that is another object, then the list of all. */
 export function* imageMessages(sent: readonly ImageRecord[], images: readonly ImageRecord[]): Generator<ImageMessage> {
   const known = new Set(sent);
   for (const record of images) {
     if (known.has(record)) continue;
-    const { imageId, source, inventory, problem } = record;
+    const { imageId, source, inventory, problem, atRest = null } = record;
     const [digest, content] = [inventory?.digest ?? '', Buffer.from(inventory?.bytes ?? []).toString('base64')];
-    yield { kind: 'image', imageId, source, problem, digest, content };
+    yield { kind: 'image', imageId, source, problem, atRest, digest, content };
   }
-  yield { kind: 'imagesInUse', ids: images.map(({ imageId }) => imageId) };
+  yield { kind: 'imageList', ids: images.map(({ imageId }) => imageId) };
 }
 
 /**
@@ -45,13 +45,13 @@ export function createBrokerImageSender(
 
 /** Puts the messages of one connection together. */
 export interface ImageAssembly {
-  /** Returns the images in use where the message completes them. Throws what is malformed. */
+  /** Returns the images of the node where the message completes them. Throws what is malformed. */
   readonly add: (message: ImageMessage) => readonly ImageRecord[] | undefined;
 }
 
 /** Images whose records are kept: those of the last list, and as many that replace them. */
-const MAX_RECORDS = 2 * MAX_IMAGES_IN_USE;
-/** Bytes of their inventories: the broker keeps 32 MiB, and may replace them before it lists what is in use. */
+const MAX_RECORDS = 2 * MAX_IMAGES;
+/** Bytes of their inventories: the broker keeps 32 MiB, and may replace them before it lists what there is. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** An assembly for a new connection. */
@@ -76,8 +76,8 @@ export function createImageAssembly(): ImageAssembly {
       }
       const ids = new Set(message.ids);
       for (const id of records.keys()) if (!ids.has(id)) remove(id);
-      // An image that is in use would be missing without a word.
-      if (records.size !== ids.size) throw new Error('an image is in use of which no record was sent');
+      // Otherwise an image would be missing, and nobody would know.
+      if (records.size !== ids.size) throw new Error('the list names an image without a record');
       return [...records.values()];
     },
   };
@@ -88,10 +88,11 @@ function sizeOf(record: ImageRecord | undefined): number {
 }
 
 function toRecord(message: Extract<ImageMessage, { readonly kind: 'image' }>): ImageRecord {
-  const { imageId, source, problem, digest, content } = message;
-  if (digest === '') return { imageId, source, problem };
+  const { imageId, source, problem, digest, content, atRest } = message;
+  const rest = atRest === null ? {} : { atRest };
+  if (digest === '') return { imageId, source, problem, ...rest };
   const bytes = Buffer.from(content, 'base64');
   if (!/^[0-9a-f]{64}$/.test(digest) || bytes.length > INVENTORY_LIMITS.bytes)
     throw new Error('an inventory that is malformed');
-  return { imageId, source, problem, inventory: { digest, bytes } };
+  return { imageId, source, problem, inventory: { digest, bytes }, ...rest };
 }

@@ -3,7 +3,7 @@ import type { Settings } from '../../service/config/settings.ts';
 import type { Logger } from '../../service/log.ts';
 import { liveNodeSettings, openLiveNode } from '../live-node.ts';
 import { createLocalObserver } from '../local-observer.ts';
-import { imageReaderOf } from '../image/image-reader.ts';
+import { imageReadersOf } from '../image/image-readers.ts';
 import { runBroker } from './broker.ts';
 import { createRemoteProber } from './remote-prober.ts';
 
@@ -39,7 +39,7 @@ export async function runBrokerProgram(options: BrokerProgramOptions): Promise<v
     socketPath: settings.socket,
     observer: createLocalObserver({
       access,
-      imageReader: imageReaderOf(settings, { host: access.host, worker: options.inventoryWorker }),
+      ...imageReadersOf(settings, access, options.inventoryWorker),
       sweepIntervalMs: settings.sweepInterval,
       clock,
       log,

@@ -15,14 +15,14 @@ import { MAX_LABELLED_CONTAINERS } from '../inspector/container/labels.ts';
  */
 
 /** Both sides must speak this version: they are two processes of one installation. */
-export const BROKER_PROTOCOL = 2;
+export const BROKER_PROTOCOL = 3;
 
 /** Longest line that the broker accepts. The longest message of the agent, `probed`, has some 4 KiB. */
 export const MAX_REQUEST_BYTES = 64 * 1024;
 /** Longest line that the agent accepts: one fact, or a part of the containers. */
 export const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
-/** Images that are in use at most: each of as many containers as an engine may list can have one of its own. */
-export const MAX_IMAGES_IN_USE = 50_000;
+/** Images of the node at most: each of as many containers as an engine may list can have one of its own. */
+export const MAX_IMAGES = 50_000;
 /** Sysctls that one request names. */
 export const MAX_SYSCTLS = 256;
 
@@ -65,11 +65,12 @@ const FROM_BROKER = Object.freeze({
     imageId: s.string('', 256),
     source: s.oneOf(['layers', 'container']),
     problem: s.string('', 1024),
+    atRest: s.nullable(s.list(s.string('', 512), '', 16), 'its tags, where no container runs it'),
     digest: s.string('SHA-256 of the inventory, hexadecimal; empty: there is none', 64),
     content: s.string('the inventory (proto/inventory-codec.ts), base64', MAX_INVENTORY_TEXT),
   }),
-  imagesInUse: s.object({
-    ids: s.list(s.string('', 256), 'images in use; records of others are dropped', MAX_IMAGES_IN_USE),
+  imageList: s.object({
+    ids: s.list(s.string('', 256), 'images of the node; records of others are dropped', MAX_IMAGES),
   }),
   usage: s.object({ rssBytes: s.integer('', 0), cpuMs: s.number() }),
   nodeStatus: s.object({ id: idSchema, status: nodeStatusSchema }),

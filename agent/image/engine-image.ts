@@ -2,19 +2,15 @@ import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { ContentStore } from '../../image/inventory/archive/content-store.ts';
 import { FileTreeError } from '../../image/inventory/file-tree.ts';
-import { locateDockerLayers } from '../../image/inventory/docker-layers.ts';
+import { findDockerLayers } from '../../image/inventory/docker-layers.ts';
 import type { ImageSource } from '../../image/inventory/image-source.ts';
-import { boolean, integer, list, object, string, withDefault } from '../../posture/schema.ts';
-import type { Schema } from '../../posture/schema.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import { DEFAULT_ENDPOINT, parseEndpoint } from '../runtime/docker/engine-address.ts';
 import type { EngineAddress } from '../runtime/docker/engine-address.ts';
 import { engineTlsPaths, loadEngineTls } from '../runtime/docker/load-engine-tls.ts';
 import { createDockerModem } from '../runtime/docker/modem.ts';
 import type { DockerModem } from '../runtime/docker/modem.ts';
-import { parseReply } from '../runtime/docker/reply.ts';
-import type { RawReply } from '../runtime/docker/reply.ts';
-import type { Reply } from '../runtime/runtime.ts';
+import { askEngine, CONTAINER, dataRootOf, IMAGE, IMAGE_CALL_LIMITS } from './docker-image.ts';
 
 /** Which image of a local engine is meant. */
 export interface EngineImageRequest {
@@ -40,22 +36,11 @@ export type EngineImage =
   | { readonly ok: false; readonly problem: string; readonly hint?: string };
 
 const PODMAN_ENDPOINT = 'unix:///run/podman/podman.sock';
-const LIMITS = { timeoutMs: 10_000, maxBytes: 4 * 1024 * 1024 };
 /** An export that sends nothing for this long has failed. */
 const STALL_MS = 60_000;
 const MAX_EXPORT_BYTES = 64 * 1024 ** 3;
 /** What names and digests consist of: nothing that would change the path of a request. */
 const REFERENCE = /^[A-Za-z0-9](?:[A-Za-z0-9._:@-]|\/(?=[A-Za-z0-9])){0,511}$/;
-
-const IMAGE = object({
-  Id: string('', 200),
-  RootFS: object({ Layers: withDefault(list(string('', 200), '', 1_000), []) }),
-});
-const INFO = object({ Driver: withDefault(string('', 100), ''), DockerRootDir: withDefault(string('', 4096), '') });
-const CONTAINER = object({
-  Image: string('', 200),
-  State: object({ Running: boolean(), Pid: integer('', 0) }),
-});
 
 /**
  * Finds an image, or a running container, of the Docker API that the settings name (default: dockerd, else Podman). The
@@ -71,11 +56,11 @@ export async function openEngineImage(request: EngineImageRequest): Promise<Engi
   for (const endpoint of endpointsOf(settings)) {
     const address = parseEndpoint(endpoint, tls);
     if (address === undefined) continue;
-    const modem = createDockerModem(() => address, LIMITS);
-    const image = await ask(modem, `/images/${reference}/json`, IMAGE);
+    const modem = createDockerModem(() => address, IMAGE_CALL_LIMITS);
+    const image = await askEngine(modem, `/images/${reference}/json`, IMAGE);
     if (image.ok) return (await inPlace(modem, address, image.value)) ?? exportImage(modem, image.value.Id, request);
     if (image.code === 'notFound') {
-      const container = await ask(modem, `/containers/${reference}/json`, CONTAINER);
+      const container = await askEngine(modem, `/containers/${reference}/json`, CONTAINER);
       if (container.ok) return ofContainer(container.value, address);
       failure = {
         ok: false,
@@ -103,11 +88,12 @@ async function inPlace(
   { Id, RootFS }: { readonly Id: string; readonly RootFS: { readonly Layers: readonly string[] } },
 ): Promise<EngineImage | undefined> {
   if (address.kind !== 'unix') return undefined;
-  const info = await ask(modem, '/info', INFO);
-  if (!info.ok || info.value.Driver !== 'overlay2' || !info.value.DockerRootDir.startsWith('/')) return undefined;
-  const located = await locateDockerLayers(info.value.DockerRootDir, RootFS.Layers);
-  if (!located.ok || located.layers.length === 0) return undefined;
-  const source: ImageSource = { kind: 'layers', layers: located.layers };
+  const root = await dataRootOf(modem);
+  if (!root.ok) return undefined;
+  const { dataRoot } = root;
+  const found = findDockerLayers(dataRoot, RootFS.Layers);
+  if (!found.ok || found.layers.length === 0) return undefined;
+  const source: ImageSource = { kind: 'docker', dataRoot, diffIds: RootFS.Layers };
   return { ok: true, source, imageId: Id, of: 'image', close: () => undefined };
 }
 
@@ -117,15 +103,6 @@ function endpointsOf({ dockerHost }: Settings): readonly string[] {
     .map((each) => each.trim())
     .filter((each) => each !== '' && each !== 'off');
   return named.length > 0 ? named : [DEFAULT_ENDPOINT, PODMAN_ENDPOINT];
-}
-
-function ask<T>(modem: DockerModem, path: string, schema: Schema<T>): Promise<Reply<T>> {
-  return new Promise((resolve, reject) => {
-    modem.dial({ path, method: 'GET' }, (error, value) => {
-      if (error !== null) reject(error);
-      else resolve(parseReply(value as RawReply, schema, path));
-    });
-  });
 }
 
 function ofContainer(

@@ -6,7 +6,7 @@ import type { EncodedInventory } from '../../proto/inventory-codec.ts';
  */
 export type InventorySource = 'layers' | 'container';
 
-/** What the agent knows about an image that a running container uses. */
+/** What the agent knows about an image of the node. */
 export interface ImageRecord {
   /** `sha256:…` of its configuration. */
   readonly imageId: string;
@@ -15,7 +15,9 @@ export interface ImageRecord {
   readonly inventory?: EncodedInventory;
   /** Why there is none; empty: it was not tried yet, or there is one. */
   readonly problem: string;
+  /** Its tags, where no container runs it; absent: a container does. */
+  readonly atRest?: readonly string[];
 }
 
-/** Called with every image in use whenever something about them changes. Must not throw. */
+/** Called with every image of the node, those that run first, whenever something about them changes. Must not throw. */
 export type ImageListener = (images: readonly ImageRecord[]) => void;

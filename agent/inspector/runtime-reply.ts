@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { absent, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { Host } from '../host/host.ts';
@@ -21,4 +22,14 @@ export async function runtimeUnseen(
 /** `/var/run/docker.sock` of `unix:///var/run/docker.sock`; undefined for an endpoint of another kind. */
 export function socketPath(endpoint: string): string | undefined {
   return endpoint.startsWith('unix:///') ? endpoint.slice('unix://'.length) : undefined;
+}
+
+/** Under another root the socket is where its path, links resolved inside that root, is seen from here. */
+export function socketUnder(hostRoot: string, endpoint: string, host: Host): (() => Promise<string>) | undefined {
+  const path = socketPath(endpoint);
+  if (hostRoot === '/' || path === undefined) return undefined;
+  return async () => {
+    const found = await host.stat(path);
+    return join(hostRoot, found.ok ? found.value.realPath : path);
+  };
 }

@@ -3,12 +3,12 @@ import type { Clock } from '../../service/clock.ts';
 import type { ImageRecord } from '../image/image-record.ts';
 import type { SessionStream } from './stream.ts';
 
-/** Tells the collector about the images in use, and sends the inventories that it requests. */
+/** Tells the collector about the images of the node, and sends the inventories that it requests. */
 export interface ImageSender {
   /** The images changed. */
   readonly notify: () => void;
   readonly onRequest: (request: NonNullable<CollectorMessage['inventoryRequest']>) => void;
-  /** The collector may have lost what it was told: everything is said again. */
+  /** Sends the whole list again: the collector may have lost it. */
   readonly sendAgain: () => void;
 }
 
@@ -46,7 +46,7 @@ export function startImageSender(
   };
   const sendInventory = async (digest: string): Promise<boolean> => {
     const found = images().find(({ inventory }) => inventory?.digest === digest)?.inventory;
-    // The image is not in use any more: the next list says so.
+    // The image is not on the node any more: the next list says so.
     if (found === undefined) return true;
     const parts = Math.max(1, Math.ceil(found.bytes.length / MAX_CHUNK_BYTES));
     for (let part = 0; part < parts; part += 1) {
@@ -84,12 +84,22 @@ function toMessage(list: readonly ImageRecord[]): ImagesInUse {
   let bytes = 0;
   const images = list
     .slice(0, MAX_IMAGES)
-    .map(({ imageId, inventory, source, problem }) => ({
+    .map(({ imageId, inventory, source, problem, atRest }) => ({
       imageId,
       source: SOURCE_NUMBER[source],
       problem,
+      atRest: atRest !== undefined,
+      names: [...(atRest ?? [])],
       inventory: Buffer.from(inventory?.digest ?? '', 'hex'),
     }))
-    .filter(({ imageId, problem }) => (bytes += imageId.length + Buffer.byteLength(problem) + 64) <= MAX_LIST_BYTES);
+    .filter((claim) => (bytes += sizeOf(claim)) <= MAX_LIST_BYTES);
   return { images, omitted: list.length - images.length };
+}
+
+/** Upper bound of the bytes of an entry. */
+function sizeOf({ imageId, problem, names }: { imageId: string; problem: string; names: readonly string[] }): number {
+  return names.reduce(
+    (sum, name) => sum + Buffer.byteLength(name) + 4,
+    imageId.length + Buffer.byteLength(problem) + 72,
+  );
 }

@@ -7,7 +7,7 @@ import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
 import { riskCell, shortId, warnOfDatabase } from '../images/cells.ts';
 import { VULNERABILITY_COLUMNS, vulnerabilityRow } from '../images/vulnerability-table.ts';
-import { printListing } from '../output/listing.ts';
+import { isTable, printListing } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Cell } from '../render/table.ts';
 
@@ -16,15 +16,19 @@ export const images = defineCommand({
   summary: 'list the images that run, or show the vulnerabilities of one',
   usage: ['images [list] [options]', 'images show IMAGE [options]'],
   description: [
-    'Lists the images that running containers use, by the risk of their vulnerabilities. STATE says how much is known: only an image that is complete has no other vulnerabilities than those counted.',
+    'Lists the images that running containers use, by the risk of their vulnerabilities, with --unused also those at rest, which are on a node without a container that runs them: their vulnerabilities affect nothing that runs. STATE says how much is known: only an image that is complete has no other vulnerabilities than those counted.',
     'plimsoll image scan lists the packages of one image without a collector.',
     'show prints the vulnerabilities of one image with the versions that fix them, and what is not known. IMAGE is its id, at least 4 digits of it, or a reference that a container was started from. With -o json it also has the packages, the upgrades and the containers.',
   ],
   operands: { min: 0, max: 2 },
-  options: [OUTPUT_OPTION, { name: 'unused', summary: 'also images that no container runs any more' }],
+  options: [
+    OUTPUT_OPTION,
+    { name: 'unused', summary: 'also images that no container runs: at rest on a node, or ended within 26 h' },
+  ],
   settings: ['client'],
   examples: [
     { line: 'plimsoll images', meaning: 'the images that run, the worst first' },
+    { line: 'plimsoll images --unused', meaning: 'also those that only lie on the nodes' },
     { line: 'plimsoll images show shop/web:1.4', meaning: 'the vulnerabilities of one image' },
     { line: 'plimsoll images show 3f2a9c81 -o json', meaning: 'with packages, upgrades and containers' },
   ],
@@ -57,10 +61,10 @@ async function readImages(client: CliClient, unused: boolean) {
 async function list(context: Context, client: CliClient): Promise<number> {
   const answer = await readImages(client, context.args.has('unused'));
   if (!answer.ok) return printFailure(context, answer.problem);
-  const { images: items, database } = answer.value;
+  const { images: items, database, notListed } = answer.value;
   await warnOfDatabase(context, database);
   await printListing(context, {
-    document: { database, images: items },
+    document: { database, notListed, images: items },
     items,
     names: items.map(({ id }) => id),
     columns: [
@@ -73,6 +77,7 @@ async function list(context: Context, client: CliClient): Promise<number> {
       { title: 'EXPLOITED', align: 'right' },
       { title: 'CONTAINERS', align: 'right' },
       { title: 'NODES', align: 'right', wide: true },
+      { title: 'AT REST', align: 'right', wide: true },
       { title: 'PACKAGES', align: 'right', wide: true },
       { title: 'DISTRIBUTION', wide: true },
       { title: 'ID', wide: true },
@@ -86,8 +91,9 @@ async function list(context: Context, client: CliClient): Promise<number> {
       countCell(item, item.counts.high),
       countCell(item, item.counts.fixable),
       countCell(item, item.counts.exploited),
-      { text: String(item.containers) },
+      { text: useOf(item), value: item.containers },
       { text: String(item.nodes) },
+      { text: String(item.atRest) },
       { text: String(item.packages) },
       { text: item.distribution },
       { text: item.id },
@@ -95,7 +101,17 @@ async function list(context: Context, client: CliClient): Promise<number> {
     ]),
     empty: 'No running container uses an image that the collector knows.',
   });
+  if (notListed > 0 && isTable(context))
+    await context.stderr.write(
+      `plimsoll: ${String(notListed)} further images do not run; see: plimsoll images --unused\n`,
+    );
   return EXIT_OK;
+}
+
+/** How many containers run an image; where none does, whether a node still has it. */
+function useOf({ containers, atRest }: ImageSummary): string {
+  if (containers > 0) return String(containers);
+  return atRest > 0 ? 'at rest' : 'ended';
 }
 
 const NOT_KNOWN: Cell = { text: '-' };

@@ -10,6 +10,9 @@ export interface ImageKnowledge {
   readonly state: 'complete' | 'partial' | 'pending' | 'unknown';
   readonly reason: string;
   readonly conflict: boolean;
+  /** Nodes that have the image without a container that runs it, and the tags that they give it. */
+  readonly atRest: number;
+  readonly tags: readonly string[];
   readonly distribution: string;
   /** The inventories that count for the image wherever it runs; without layers, those of all containers. */
   readonly inventories: readonly StoredInventory[];
@@ -20,6 +23,7 @@ export interface ImageKnowledge {
 /** One image of the fleet, with what is known about it. */
 export interface FleetImage extends ImageKnowledge {
   readonly id: string;
+  /** References that containers were started from; of an image that no container runs its tags. */
   readonly names: readonly string[];
   readonly containers: number;
   readonly nodes: number;
@@ -43,7 +47,7 @@ const NO_COUNTS: VulnerabilityCounts = Object.freeze({
   maxRisk: 0,
 });
 
-/** All images that running containers use, by risk; with `unused` also those that no container runs any more. */
+/** All images that running containers use, by risk; with `unused` also those that no container runs. */
 export async function listImages(
   { images, running, database }: FleetImageSources,
   { unused }: { readonly unused: boolean },
@@ -55,7 +59,8 @@ export async function listImages(
     const knowledge = knowledgeOf(byImage.get(id) ?? [], inventories, database());
     const containers = running.containersOf(id);
     const nodes = new Set(containers.map(({ nodeId }) => nodeId)).size;
-    return Object.assign(knowledge, { id, names: running.namesOf(id), containers: containers.length, nodes });
+    const names = containers.length > 0 ? running.namesOf(id) : knowledge.tags;
+    return Object.assign(knowledge, { id, names, containers: containers.length, nodes });
   });
   return list.sort(byRisk);
 }
@@ -71,6 +76,9 @@ function byRisk(one: FleetImage, other: FleetImage): number {
   );
 }
 
+/** Tags that are shown. */
+const MAX_TAGS = 16;
+
 /** What the claims of nodes about one image say together. */
 export function knowledgeOf(
   claims: readonly StoredClaim[],
@@ -83,10 +91,13 @@ export function knowledgeOf(
   const digests = new Set((fromLayers.length > 0 ? fromLayers : stored).map(({ digest = '' }) => digest));
   const own = [...digests].flatMap((digest) => inventories.get(digest) ?? []);
   const conflict = fromLayers.length > 0 && own.length > 1;
+  const resting = claims.filter(({ atRest, inUse }) => inUse && atRest !== undefined);
   return {
     source,
     ...stateOf({ claims, own, source, conflict, database }),
     conflict,
+    atRest: resting.length,
+    tags: [...new Set(claims.flatMap(({ atRest }) => atRest ?? []))].slice(0, MAX_TAGS),
     distribution: distributionName(own.find(({ distribution }) => distribution !== undefined)?.distribution),
     inventories: own,
     packages: Math.max(0, ...own.map(({ packages }) => packages)),

@@ -3,7 +3,7 @@ import type { CollectorMessage, ImageInventory, ImagesInUse } from '../../proto/
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { isPassing } from '../store/error.ts';
-import type { ImageStore } from '../store/image-store.ts';
+import type { ClaimResult, ImageStore } from '../store/image-store.ts';
 import type { ImageRequests } from './image-requests.ts';
 import { digestOf, parseImages } from './message-parsing.ts';
 import type { ParsedImages } from './message-parsing.ts';
@@ -109,15 +109,24 @@ export function createImageIntake(options: ImageIntakeOptions): ImageIntake {
     unfinished = undefined;
     return whole;
   };
+  /** What is requested within the quota of packages. Images at rest take nothing from those that run. */
+  const requestable = ({ wanted: digests, packages, atRest }: ClaimResult): readonly string[] => {
+    const max = String(MAX_NODE_PACKAGES);
+    if (packages > MAX_NODE_PACKAGES) {
+      quota.noteExcess(`its images have more than ${max} packages`);
+      return [];
+    }
+    if (packages + atRest.packages <= MAX_NODE_PACKAGES) return [...digests, ...atRest.wanted];
+    quota.noteExcess(`with those at rest, its images have more than ${max} packages`);
+    return digests;
+  };
   const storeClaims = async (list: ParsedImages): Promise<void> => {
     const { claims, omitted } = list;
-    if (omitted > 0) quota.noteExcess(`${String(omitted)} images in use do not fit into its list`);
+    if (omitted > 0) quota.noteExcess(`${String(omitted)} images do not fit into its list`);
     try {
       const result = await images.putClaims(nodeId, claims, { isWhole: omitted === 0, atMs: clock.now() });
       unstored = undefined;
-      const isOverQuota = result.packages > MAX_NODE_PACKAGES;
-      if (isOverQuota) quota.noteExcess(`its images have more than ${String(MAX_NODE_PACKAGES)} packages`);
-      wanted = new Set(isOverQuota ? [] : result.wanted);
+      wanted = new Set(requestable(result));
       onChange();
     } catch (error) {
       if (!isPassing(error)) throw error;

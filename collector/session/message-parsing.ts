@@ -75,6 +75,8 @@ export interface ParsedImages {
 
 const MAX_IMAGES = 4096;
 const MAX_PROBLEM = 512;
+const MAX_TAGS = 16;
+const MAX_TAG = 512;
 const DIGEST_BYTES = 32;
 const SOURCES: ReadonlyMap<number, InventorySource> = new Map([
   [1, 'layers'],
@@ -86,7 +88,7 @@ export function parseImages({ images, omitted }: ImagesInUse): ParsedImages | st
   const list = images ?? [];
   if (list.length > MAX_IMAGES) return `ImagesInUse has more than ${String(MAX_IMAGES)} images`;
   const claims = new Map<string, ImageClaim>();
-  for (const { imageId, inventory, source, problem } of list) {
+  for (const { imageId, inventory, source, problem, atRest, names } of list) {
     const digest = digestOf(inventory);
     if (typeof imageId !== 'string' || !isImageId(imageId)) return 'ImagesInUse names something that is no image';
     if (digest === undefined && (inventory?.length ?? 0) > 0) return 'ImagesInUse has a digest that is no SHA-256';
@@ -96,6 +98,7 @@ export function parseImages({ images, omitted }: ImagesInUse): ParsedImages | st
       // What a later version adds is no better than what a container shows.
       source: SOURCES.get(Number(source)) ?? 'container',
       problem: digest === undefined ? cut(problem, MAX_PROBLEM) : '',
+      ...(atRest === true && { atRest: (names ?? []).slice(0, MAX_TAGS).map((name) => cut(name, MAX_TAG)) }),
     });
   }
   return { claims: [...claims.values()], omitted: count(omitted) };

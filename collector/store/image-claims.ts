@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { prepareReplicationTable } from './replication-state.ts';
 import type { ClaimResult, ImageClaim, InventorySource, StoredClaim } from './image-store.ts';
 
-/** What nodes say about the images that they run. */
+/** What nodes say about the images that they have. */
 export interface ImageClaimTable {
   /** See `ImageStore.putClaims`. Must be called within a transaction. */
   readonly put: (
@@ -14,7 +14,7 @@ export interface ImageClaimTable {
   readonly ofImage: (imageId: string) => readonly StoredClaim[];
   /** Deletes what a node says. Must be called within a transaction. */
   readonly removeNode: (node: number) => void;
-  /** Deletes claims of images that were not in use since then, and images that no claim names. */
+  /** Deletes claims of images that were not on their node since then, and images that no claim names. */
   readonly prune: (releasedBeforeMs: number) => void;
 }
 
@@ -23,7 +23,7 @@ export const SOURCE_NUMBER = { layers: 1, container: 2 } as const satisfies Reco
 /** State of an inventory that is stored completely. */
 export const COMPLETE = 2;
 
-/** Claims of one node that are kept: those of images that it does not run any more go first, the oldest before others. */
+/** Claims of one node that are kept: those of images that it does not have any more go first, then those at rest. */
 const MAX_NODE_CLAIMS = 2048;
 
 interface KnownClaim {
@@ -33,6 +33,7 @@ interface KnownClaim {
   readonly source: number;
   readonly problem: string;
   readonly inUse: number;
+  readonly atRest: string | null;
 }
 
 interface ClaimRow {
@@ -44,6 +45,7 @@ interface ClaimRow {
   readonly nodeName: string;
   readonly isStored: number;
   readonly inUse: number;
+  readonly atRest: string | null;
   readonly changedMs: number;
 }
 
@@ -55,30 +57,33 @@ export function prepareImageClaims(db: DatabaseSync): ImageClaimTable {
   const selectInventory = db.prepare('SELECT key FROM inventory WHERE digest = ?');
   const insertInventory = db.prepare('INSERT INTO inventory (digest) VALUES (?)');
   const selectKnown = db.prepare(
-    `SELECT image_claim.image, image.id AS imageId, inventory, source, problem, in_use AS inUse
-     FROM image_claim JOIN image ON image.key = image_claim.image WHERE node = ?`,
+    `SELECT image_claim.image, image.id AS imageId, inventory, source, problem, in_use AS inUse,
+       at_rest AS atRest FROM image_claim JOIN image ON image.key = image_claim.image WHERE node = ?`,
   );
   const upsert = db.prepare(
-    `INSERT INTO image_claim VALUES (?, ?, ?, ?, ?, 1, ?) ON CONFLICT (node, image) DO UPDATE SET
+    `INSERT INTO image_claim (node, image, inventory, source, problem, at_rest, changed, in_use)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (node, image) DO UPDATE SET
        inventory = excluded.inventory, source = excluded.source, problem = excluded.problem, in_use = 1,
-       changed = excluded.changed`,
+       at_rest = excluded.at_rest, changed = excluded.changed`,
   );
   const release = db.prepare('UPDATE image_claim SET in_use = 0, changed = ? WHERE node = ? AND image = ?');
   const selectWanted = db.prepare(
     `SELECT DISTINCT digest FROM image_claim JOIN inventory ON inventory.key = image_claim.inventory
-     WHERE node = ? AND in_use = 1 AND state < ${String(COMPLETE)}`,
+     WHERE node = ?1 AND in_use = 1 AND state < ${String(COMPLETE)} AND (at_rest IS NOT NULL) = ?2`,
   );
   const countPackages = db.prepare(
-    `SELECT total(packages) AS packages FROM inventory WHERE key IN (SELECT inventory FROM image_claim WHERE node = ?)`,
+    `SELECT total(packages) AS packages FROM inventory WHERE key IN
+       (SELECT inventory FROM image_claim WHERE node = ?1 AND (?2 OR at_rest IS NULL))`,
   );
   const trim = db.prepare(
     `DELETE FROM image_claim WHERE node = ?1 AND image IN (
-       SELECT image FROM image_claim WHERE node = ?1 ORDER BY in_use DESC, changed DESC
+       SELECT image FROM image_claim WHERE node = ?1
+       ORDER BY in_use = 1 AND at_rest IS NULL DESC, in_use DESC, changed DESC
        LIMIT -1 OFFSET ${String(MAX_NODE_CLAIMS)})`,
   );
   const columns = `SELECT image.id AS imageId, inventory.digest, source, problem, node.id AS nodeId,
        node.name AS nodeName, coalesce(inventory.state, 0) = ${String(COMPLETE)} AS isStored, in_use AS inUse,
-       changed AS changedMs
+       at_rest AS atRest, changed AS changedMs
      FROM image_claim CROSS JOIN image ON image.key = image_claim.image CROSS JOIN node ON node.key = image_claim.node
      LEFT JOIN inventory ON inventory.key = image_claim.inventory`;
   const selectAll = db.prepare(columns);
@@ -95,29 +100,32 @@ export function prepareImageClaims(db: DatabaseSync): ImageClaimTable {
     put: (nodeId, claims, { isWhole, atMs }) => {
       const node = nodes.open(nodeId).key;
       const known = new Map((selectKnown.all(node) as unknown as KnownClaim[]).map((claim) => [claim.imageId, claim]));
-      for (const { imageId, digest, source, problem } of claims) {
-        const before = known.get(imageId);
-        known.delete(imageId);
-        const inventory = digest === undefined ? null : keyOf(selectInventory, insertInventory, digest);
-        const number = SOURCE_NUMBER[source];
+      for (const claim of claims) {
+        const before = known.get(claim.imageId);
+        known.delete(claim.imageId);
+        const atRest = claim.atRest === undefined ? null : JSON.stringify(claim.atRest);
+        const inventory = claim.digest === undefined ? null : keyOf(selectInventory, insertInventory, claim.digest);
         // A node that is looking again has not unsaid what it said.
-        if (inventory === null && problem === '' && before?.inUse === 1) continue;
+        const isLooking = inventory === null && claim.problem === '' && before?.inUse === 1;
+        const said = isLooking ? before : { inventory, source: SOURCE_NUMBER[claim.source], problem: claim.problem };
         if (
           before?.inUse === 1 &&
-          before.inventory === inventory &&
-          before.source === number &&
-          before.problem === problem
+          before.inventory === said.inventory &&
+          before.source === said.source &&
+          before.problem === said.problem &&
+          before.atRest === atRest
         )
           continue;
-        const image = before?.image ?? keyOf(selectImage, insertImage, imageId);
-        upsert.run(node, image, inventory, number, problem, atMs);
+        const image = before?.image ?? keyOf(selectImage, insertImage, claim.imageId);
+        upsert.run(node, image, said.inventory, said.source, said.problem, atRest, atMs);
       }
       if (isWhole) for (const { image, inUse } of known.values()) if (inUse === 1) release.run(atMs, node, image);
       trim.run(node);
-      return {
-        wanted: selectWanted.all(node).map(({ digest }) => String(digest)),
-        packages: Number(countPackages.get(node)?.['packages']),
-      };
+      const wantedOf = (atRest: 0 | 1): string[] => selectWanted.all(node, atRest).map(({ digest }) => String(digest));
+      const packagesOf = (all: 0 | 1): number => Number(countPackages.get(node, all)?.['packages']);
+      const [wanted, packages] = [wantedOf(0), packagesOf(0)];
+      const further = wantedOf(1).filter((digest) => !wanted.includes(digest));
+      return { wanted, packages, atRest: { wanted: further, packages: packagesOf(1) - packages } };
     },
     all: () => (selectAll.all() as unknown as ClaimRow[]).map(toClaim),
     ofImage: (imageId) => (selectOfImage.all(imageId) as unknown as ClaimRow[]).map(toClaim),
@@ -129,10 +137,11 @@ export function prepareImageClaims(db: DatabaseSync): ImageClaimTable {
   };
 }
 
-function toClaim({ digest, source, isStored, inUse, ...row }: ClaimRow): StoredClaim {
+function toClaim({ digest, source, isStored, inUse, atRest, ...row }: ClaimRow): StoredClaim {
   return {
     ...row,
     ...(digest !== null && { digest }),
+    ...(atRest !== null && { atRest: JSON.parse(atRest) as readonly string[] }),
     source: source === SOURCE_NUMBER.layers ? 'layers' : 'container',
     isStored: isStored === 1,
     inUse: inUse === 1,

@@ -9,7 +9,7 @@ import type { FixStatus, Vulnerability } from '../../vulnerability/vulnerability
 /** Where an inventory was read; see fleet.proto. */
 export type InventorySource = 'layers' | 'container';
 
-/** What a node says about one image that it runs. */
+/** What a node says about one image that it has. */
 export interface ImageClaim {
   /** `sha256:…` */
   readonly imageId: string;
@@ -18,14 +18,18 @@ export interface ImageClaim {
   readonly source: InventorySource;
   /** Why there is no inventory; empty: it was not tried yet, or there is one. */
   readonly problem: string;
+  /** Its tags, where no container of the node runs it; absent: one does. */
+  readonly atRest?: readonly string[];
 }
 
 /** What `putClaims` did. */
 export interface ClaimResult {
-  /** Digests of the inventories that the node has and the store has not. */
+  /** Digests of the inventories of images that run which the node has and the store has not. */
   readonly wanted: readonly string[];
-  /** Packages in the inventories that the node names, counted once an inventory. */
+  /** Packages in the inventories of images that run, counted once an inventory. */
   readonly packages: number;
+  /** The same for the inventories that only images at rest have. */
+  readonly atRest: { readonly wanted: readonly string[]; readonly packages: number };
 }
 
 /** One claim as stored. */
@@ -34,7 +38,7 @@ export interface StoredClaim extends ImageClaim {
   readonly nodeName: string;
   /** The inventory is stored completely. */
   readonly isStored: boolean;
-  /** False: the node does not run the image any more. */
+  /** False: the node does not have the image any more. */
   readonly inUse: boolean;
   readonly changedMs: number;
 }
@@ -172,8 +176,7 @@ export interface VulnerabilityEvent extends VulnerabilityChange {
 /** The part of the `Store` port that holds images. Every method rejects with StoreError. */
 export interface ImageStore {
   /**
-   * Stores what a node says about the images that it runs. `isWhole`: images that the list does not name are not in use
-   * there any more; their claims stay until `prune`.
+   * Stores what a node says about its images. `isWhole`: images that the list does not name are not there any more; their claims stay until `prune`.
    */
   readonly putClaims: (
     nodeId: string,

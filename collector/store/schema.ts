@@ -11,7 +11,7 @@ const APPLICATION_ID = 0x504c494d;
  * finding.status_code: status-code.ts. finding.hash: posture/digest.ts. finding.key: key-table.ts. subject.text:
  * `kind/id`. detail: row.ts. event.action: `actionNumber` in row.ts. trend: trend.ts; minutes below `store.trend_floor`
  * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
- * package_vulnerability: image-store.ts; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
+ * package_vulnerability: image-store.ts; image_claim.at_rest: tags as JSON; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
  * place in VULNERABILITY_SEVERITIES. vulnerability_event: vulnerability-events.ts. `event` is both history and outbox: the outbox is the part above
  * `store.outbox_floor`.
  *
@@ -199,6 +199,9 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     at INTEGER NOT NULL,
     content TEXT NOT NULL
   ) STRICT;
+  `,
+  `
+  ALTER TABLE image_claim ADD COLUMN at_rest TEXT;
   `,
 ]);
 

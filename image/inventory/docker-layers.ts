@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRange } from './directory-handle.ts';
 import { decompress } from './archive/decompression.ts';
@@ -10,6 +10,19 @@ import type { LayerDirectory } from './layer-tree.ts';
 /** The layers of an image in place, newest first, or why it has to be read in another way. */
 export type LocatedLayers =
   { readonly ok: true; readonly layers: readonly LayerDirectory[] } | { readonly ok: false; readonly reason: string };
+
+/** Where dockerd keeps the layers of an image, newest first, or why that is not known. */
+export type FoundLayers =
+  { readonly ok: true; readonly layers: readonly FoundLayer[] } | { readonly ok: false; readonly reason: string };
+
+interface FoundLayer {
+  /** The directory with its files. */
+  readonly path: string;
+  /** Tells the directory from another one that took its place. */
+  readonly identity: string;
+  /** The list of its entries; undefined for the oldest layer, which has nothing to hide. */
+  readonly entryList: string | undefined;
+}
 
 const DIGEST = /^sha256:([0-9a-f]{64})$/;
 /** Names that Docker makes for directories of layers. */
@@ -22,11 +35,12 @@ const MAX_LINE_BYTES = 64 * 1024;
 /**
  * Finds the layers of an image in the data directory of dockerd with the storage driver overlay2: for each layer its
  * chain id (image-spec, config.md, "Layer ChainID") names the directory of its metadata. Of these, `cache-id` names the
- * directory with the files, `diff` is the layer's digest, and `tar-split.json.gz` lists the entries of its archive, among
- * them the markers of opaque directories. The oldest layer has nothing to hide, so its list is not read.
+ * directory with the files, `diff` is the layer's digest, and `tar-split.json.gz` lists the entries of its archive.
+ * dockerd renames the metadata before it deletes the files: whoever finds the same layers before and after reading
+ * them has read all of them.
  */
-export async function locateDockerLayers(dataRoot: string, diffIds: readonly string[]): Promise<LocatedLayers> {
-  const layers: LayerDirectory[] = [];
+export function findDockerLayers(dataRoot: string, diffIds: readonly string[]): FoundLayers {
+  const layers: FoundLayer[] = [];
   let chain = '';
   try {
     for (const [index, diffId] of diffIds.entries()) {
@@ -36,16 +50,34 @@ export async function locateDockerLayers(dataRoot: string, diffIds: readonly str
       if (readSmall(join(metadata, 'diff')) !== diffId) return { ok: false, reason: 'a layer has another digest' };
       const cacheId = readSmall(join(metadata, 'cache-id'));
       if (!CACHE_ID.test(cacheId)) return { ok: false, reason: 'a layer has no directory' };
-      const opaque = index === 0 ? new Set<string>() : await readOpaque(join(metadata, 'tar-split.json.gz'));
-      layers.unshift({ path: join(dataRoot, 'overlay2', cacheId, 'diff'), opaque });
+      const path = join(dataRoot, 'overlay2', cacheId, 'diff');
+      const { dev, ino } = statSync(path);
+      const entryList = index === 0 ? undefined : join(metadata, 'tar-split.json.gz');
+      layers.unshift({ path, identity: `${String(dev)}:${String(ino)}`, entryList });
     }
     return { ok: true, layers };
   } catch (error) {
-    if (error instanceof FileTreeError) return { ok: false, reason: error.message };
-    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-    if (code === undefined) throw error;
-    return { ok: false, reason: `the layers cannot be read in place: ${code}` };
+    return refused(error);
   }
+}
+
+/** Reads the markers of opaque directories of the layers that `findDockerLayers` found. */
+export async function readDockerLayers(found: readonly FoundLayer[]): Promise<LocatedLayers> {
+  const layers: LayerDirectory[] = [];
+  try {
+    for (const { path, entryList } of found)
+      layers.push({ path, opaque: entryList === undefined ? new Set() : await readOpaque(entryList) });
+    return { ok: true, layers };
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+function refused(error: unknown): { readonly ok: false; readonly reason: string } {
+  if (error instanceof FileTreeError) return { ok: false, reason: error.message };
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  if (code === undefined) throw error;
+  return { ok: false, reason: `the layers cannot be read in place: ${code}` };
 }
 
 function readSmall(path: string): string {

@@ -1,16 +1,16 @@
 import { openArchiveTree } from './archive/archive-tree.ts';
+import { findDockerLayers, readDockerLayers } from './docker-layers.ts';
 import { openDirectoryTree } from './directory-tree.ts';
 import { FileTreeError } from './file-tree.ts';
 import type { OpenFileTree } from './file-tree.ts';
 import { openLayerTree } from './layer-tree.ts';
-import type { LayerDirectory } from './layer-tree.ts';
 
 /** Where the files of an image are. Plain data: it is handed to the worker. */
 export type ImageSource =
   /** A root directory; `mounts` as in `DirectoryTreeOptions`. */
   | { readonly kind: 'directory'; readonly path: string; readonly mounts: 'volume' | 'gap' }
-  /** The layers of an image in place, newest first. */
-  | { readonly kind: 'layers'; readonly layers: readonly LayerDirectory[] }
+  /** The layers of an image in the data directory of dockerd, as in `findDockerLayers`; `diffIds` oldest first. */
+  | { readonly kind: 'docker'; readonly dataRoot: string; readonly diffIds: readonly string[] }
   /** A tar file or directory, as in `openArchiveTree`; `name` chooses one of several images. */
   | {
       readonly kind: 'archive';
@@ -21,7 +21,13 @@ export type ImageSource =
 
 /** A tree, or why the source cannot be read at all. */
 export type OpenedSource =
-  | { readonly ok: true; readonly tree: OpenFileTree; readonly imageId?: string }
+  | {
+      readonly ok: true;
+      readonly tree: OpenFileTree;
+      readonly imageId?: string;
+      /** Asked after the tree was read: why what was read may not be the image; undefined: it is. */
+      readonly findChange?: () => string | undefined;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /** What opening reports and asks. */
@@ -35,8 +41,8 @@ export async function openImageSource(source: ImageSource, calls: OpeningCalls):
   switch (source.kind) {
     case 'directory':
       return open(() => openDirectoryTree(source.path, { mounts: source.mounts }));
-    case 'layers':
-      return open(() => openLayerTree(source.layers));
+    case 'docker':
+      return openDockerLayers(source.dataRoot, source.diffIds);
     case 'archive': {
       const { path, temporaryDirectory, name } = source;
       return openArchiveTree(path, {
@@ -47,6 +53,23 @@ export async function openImageSource(source: ImageSource, calls: OpeningCalls):
       });
     }
   }
+}
+
+async function openDockerLayers(dataRoot: string, diffIds: readonly string[]): Promise<OpenedSource> {
+  const found = findDockerLayers(dataRoot, diffIds);
+  if (!found.ok) return found;
+  const located = await readDockerLayers(found.layers);
+  if (!located.ok) return located;
+  const opened = open(() => openLayerTree(located.layers));
+  if (!opened.ok) return opened;
+  return {
+    ...opened,
+    findChange: () => {
+      const after = findDockerLayers(dataRoot, diffIds);
+      const isSame = after.ok && after.layers.every(({ identity }, at) => identity === found.layers[at]?.identity);
+      return isSame ? undefined : 'the image was deleted while it was read';
+    },
+  };
 }
 
 function open(make: () => OpenFileTree): OpenedSource {

@@ -16,12 +16,14 @@ async function run({ source, softDeadlineMs }: InventoryTask): Promise<Inventory
     onLayer: (layers, ofLayers) => report({ stage: 'layers', layers, ofLayers }),
   });
   if (!opened.ok) return { kind: 'unreadable', reason: opened.reason };
-  const { tree, imageId } = opened;
+  const { tree, imageId, findChange } = opened;
   try {
     const inventory = takeInventory(tree, {
       isExpired,
       onProgress: (progress) => report({ stage: 'files', ...progress }),
     });
+    const change = findChange?.();
+    if (change !== undefined) return { kind: 'unreadable', reason: change };
     return { kind: 'taken', inventory, ...(imageId !== undefined && { imageId }) };
   } finally {
     tree.close();

@@ -47,10 +47,11 @@ export const NODE_SETTINGS = {
     programs: NODE,
   },
   'image-inventory': {
-    kind: word('on', 'off'),
+    kind: word('on', 'running', 'off'),
     default: 'on',
     description:
-      'Whether the packages of the images of running containers are listed, each image once, for the collector. ' +
+      'Whether the packages of images are listed, each image once, for the collector. ' +
+      '`running`: only the images of running containers, not those that are on the node and do not run. ' +
       'The files of an image are read in a thread of low priority.',
     programs: WATCHERS,
   },

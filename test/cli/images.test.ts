@@ -121,7 +121,7 @@ void t.test('images, vulnerabilities and fixes of a live fleet', { skip: SKIP, t
   }
 
   const images = await run('images');
-  t.match(images, { code: 0, stderr: '' });
+  t.match(images, { code: 0, stderr: /^plimsoll: \d+ further images do not run; see: plimsoll images --unused\n$/ });
   t.match(row(images, IMAGE), [IMAGE, 'complete', /^\d+\.\d$/, /^\d+$/, /^\d+$/, '1', '1'], 'one is in KEV');
   const list = parsed(imageList, await run('images', 'list', '-o', 'json')).images;
   t.match(
@@ -175,6 +175,19 @@ void t.test('images, vulnerabilities and fixes of a live fleet', { skip: SKIP, t
   for (const { stdout } of [images, shown, vulnerabilities, affected, fixes])
     for (const line of stdout.split('\n')) t.ok(line.length <= 80, line);
   for (const { stdout } of [images, shown, fixes]) t.notMatch(stdout, /\d…/);
+
+  // Its container ends, and the image lies on the node.
+  if ('reason' in found) return;
+  await found.docker.docker('rm', '-f', CONTAINER);
+  let unused = await run('images', '--unused');
+  for (let left = 100; left > 0 && !row(unused, IMAGE).includes('at rest'); left -= 1) {
+    await delay(100);
+    unused = await run('images', '--unused');
+  }
+  t.same(row(unused, IMAGE), [...row(images, IMAGE).slice(0, 6), 'at rest'], 'with the same vulnerabilities');
+  t.same(row(await run('images'), IMAGE), [], 'it does not run');
+  t.match(await run('vulnerabilities'), { stdout: 'No vulnerability of a running container is known.\n' });
+  t.match(parsed(imageDetail, await run('images', 'show', IMAGE, '-o', 'json')), { atRest: 1, containers: [] });
 });
 
 void t.test('what is wrong with a command line', async (t) => {

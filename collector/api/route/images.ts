@@ -28,20 +28,25 @@ export const listImages = jsonRoute({
   refuses: ['invalidRequest'],
   query: s.object({
     text: s.nullable(text('part of a reference or of the id; case does not matter', 256)),
-    unused: s.withDefault(flag('also images that no container runs any more'), false),
+    unused: s.withDefault(
+      flag('also images that no container runs: images at rest, and those that ran a day ago'),
+      false,
+    ),
     limit: s.withDefault(numeric('', 1, MAX_LIMIT), DEFAULT_LIMIT),
     cursor: s.nullable(numeric('of the page before', 0)),
   }),
   answer: imageList,
   handle: async ({ query }, sources) => {
     const wanted = query.text?.toLowerCase() ?? '';
-    const all = (await imagesOf(imageSources(sources), query)).filter(({ id, names }) =>
+    const found = (await imagesOf(imageSources(sources), { unused: true })).filter(({ id, names }) =>
       [id, ...names].some((name) => name.toLowerCase().includes(wanted)),
     );
+    const all = found.filter(({ containers }) => query.unused || containers > 0);
     const start = query.cursor ?? 0;
     const end = start + query.limit;
     return answer({
       database: sources.database(),
+      notListed: found.length - all.length,
       images: all.slice(start, end).map(presentImage),
       ...(end < all.length && { cursor: String(end) }),
     });
@@ -70,7 +75,7 @@ export const getImage = jsonRoute({
         `no container runs an image ${JSON.stringify(id)}`,
         'GET /v1/images lists the images that run',
       );
-    const { inventories, source, state, reason, conflict, distribution } = knowledgeOf(
+    const { inventories, source, state, reason, conflict, distribution, atRest, tags } = knowledgeOf(
       claims,
       await store.images.inventories(),
       database(),
@@ -84,12 +89,13 @@ export const getImage = jsonRoute({
     ]);
     return answer({
       id,
-      names: [...new Set(containers.map(({ image }) => image))].slice(0, MAX_NAMES),
+      names: containers.length > 0 ? [...new Set(containers.map(({ image }) => image))].slice(0, MAX_NAMES) : tags,
       containers: containers.slice(0, MAX_CONTAINERS),
       source,
       state,
       reason,
       conflict,
+      atRest,
       distribution,
       database: database(),
       inventories: inventories.map(({ digest, packages }) => ({
@@ -151,9 +157,10 @@ function imageSources({ store, running, database }: ApiSources) {
 }
 
 function presentImage(image: FleetImage) {
-  const { id, names, source, state, reason, distribution, conflict, packages, containers, nodes, counts } = image;
+  const { id, names, packages, containers, nodes, counts } = image;
+  const { source, state, reason, distribution, conflict, atRest } = image;
   const { maxRisk, ...numbers } = counts;
-  const known = { source, state, reason, distribution, conflict };
+  const known = { source, state, reason, distribution, conflict, atRest };
   return { id, names, ...known, packages, containers, nodes, counts: numbers, maxRisk };
 }
 

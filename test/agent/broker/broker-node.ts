@@ -85,7 +85,7 @@ export interface RawAgent {
 /** A valid first message. */
 export const HELLO = Object.freeze({
   kind: 'hello',
-  protocol: 2,
+  protocol: 3,
   nodeId: '0123456789abcdef0123456789abcdef',
   origin: { namespace: null, nodeAddress: '' },
 });

@@ -37,7 +37,7 @@ function receive(assembly: ReturnType<typeof createImageAssembly>, lines: readon
     const parsed = parseBrokerMessage(Buffer.from(line));
     if (!parsed.ok) throw new Error(parsed.problem);
     const { value } = parsed;
-    if (value.kind !== 'image' && value.kind !== 'imagesInUse') throw new Error(`unexpected ${value.kind}`);
+    if (value.kind !== 'image' && value.kind !== 'imageList') throw new Error(`unexpected ${value.kind}`);
     latest = assembly.add(value) ?? latest;
   }
   return latest;
@@ -118,10 +118,10 @@ void t.test('hostile lines of a broker end the connection, and quote nothing', (
     ['a text that is too long', { ...image, content: `${tooLarge}AAAAAAAA` }],
     ['a number as inventory', { ...image, content: 7 }],
     ['a long problem', { ...image, problem: 'hunter2'.repeat(1000) }],
-    ['ids that are no list', { kind: 'imagesInUse', ids: 'hunter2' }],
-    ['ids that are no text', { kind: 'imagesInUse', ids: [{ hunter2: 1 }] }],
-    ['too many ids', { kind: 'imagesInUse', ids: Array.from({ length: 50_001 }, () => 'sha256:a') }],
-    ['an image in use of which nothing was sent', { kind: 'imagesInUse', ids: ['sha256:hunter2'] }],
+    ['ids that are no list', { kind: 'imageList', ids: 'hunter2' }],
+    ['ids that are no text', { kind: 'imageList', ids: [{ hunter2: 1 }] }],
+    ['too many ids', { kind: 'imageList', ids: Array.from({ length: 50_001 }, () => 'sha256:a') }],
+    ['an image without a record', { kind: 'imageList', ids: ['sha256:hunter2'] }],
   ] as const) {
     const assembly = createImageAssembly();
     try {
@@ -137,7 +137,7 @@ void t.test('hostile lines of a broker end the connection, and quote nothing', (
 
 void t.test('a broker that sends images without end', (t) => {
   const assembly = createImageAssembly();
-  const image = { kind: 'image', source: 'layers', problem: '', digest: '', content: '' } as const;
+  const image = { kind: 'image', source: 'layers', problem: '', atRest: null, digest: '', content: '' } as const;
   t.throws(
     () => {
       for (let index = 0; index < 200_000; index += 1) assembly.add({ ...image, imageId: String(index) });
@@ -155,7 +155,7 @@ void t.test('a broker that sends images without end', (t) => {
   );
   const replaced = createImageAssembly();
   for (let round = 0; round < 64; round += 1) replaced.add({ ...image, digest: DIGEST, content, imageId: 'sha256:a' });
-  t.equal(replaced.add({ kind: 'imagesInUse', ids: ['sha256:a'] })?.length, 1, 'a replaced one does not count');
+  t.equal(replaced.add({ kind: 'imageList', ids: ['sha256:a'] })?.length, 1, 'a replaced one does not count');
   t.end();
 });
 
@@ -171,7 +171,7 @@ void t.test('names of object members are ordinary ids', (t) => {
 });
 
 void t.test('an agent cannot send images, or name one that is to be read', (t) => {
-  for (const kind of ['image', 'imagesInUse', 'inventoryRequest', 'readImage']) {
+  for (const kind of ['image', 'imageList', 'inventoryRequest', 'readImage']) {
     const message = { kind, imageId: 'sha256:a', path: '/etc/shadow', pid: 1, ids: [], source: 'layers', problem: '' };
     t.match(parseAgentMessage(Buffer.from(JSON.stringify(message))), { ok: false, problem: /unknown kind/ }, kind);
   }
@@ -204,7 +204,7 @@ void t.test('while the agent does not read, changes are joined', async (t) => {
     messages += 1;
     const parsed = parseBrokerMessage(line);
     if (!parsed.ok) throw new Error(parsed.problem);
-    const inUse = assembly.add(parsed.value as Extract<BrokerMessage, { kind: 'image' | 'imagesInUse' }>);
+    const inUse = assembly.add(parsed.value as Extract<BrokerMessage, { kind: 'image' | 'imageList' }>);
     if (inUse?.[0]?.inventory?.digest === String(VERSIONS).padStart(64, '0')) break;
   }
   t.ok(messages <= 6, `${String(messages)} messages for ${String(VERSIONS)} changes`);

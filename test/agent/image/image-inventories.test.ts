@@ -3,7 +3,8 @@ import type { Test } from 'tap';
 import { CRITICAL_STEP, throttleProfileAt, UNTHROTTLED } from '../../../agent/budget/throttle-profile.ts';
 import type { ThrottleProfile } from '../../../agent/budget/throttle-profile.ts';
 import { createImageInventories } from '../../../agent/image/image-inventories.ts';
-import type { TakenInventory } from '../../../agent/image/image-reader.ts';
+import type { TakenInventory } from '../../../agent/image/read-source.ts';
+import type { StoredImageList } from '../../../agent/image/resting-images.ts';
 import type { ImageRecord } from '../../../agent/image/image-record.ts';
 import { seen, unreadable } from '../../../posture/observed.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
@@ -32,7 +33,12 @@ interface Attempt {
 }
 
 /** Inventories on a clock of the test; taking one lasts `durationMs` and brings what `outcome` says. */
-function start(t: Test, outcome: (attempt: Attempt, count: number) => TakenInventory, durationMs = 100) {
+function start(
+  t: Test,
+  outcome: (attempt: Attempt, count: number) => TakenInventory,
+  durationMs = 100,
+  list?: () => StoredImageList,
+) {
   const clock = createFakeClock();
   const stop = new AbortController();
   const { signal } = stop;
@@ -44,18 +50,27 @@ function start(t: Test, outcome: (attempt: Attempt, count: number) => TakenInven
     running: number;
     most: number;
   } = { images: [], reports: 0, pace: UNTHROTTLED, running: 0, most: 0 };
+  const take = async (imageId: string, containers: readonly string[], aborted: AbortSignal) => {
+    const attempt = { atMs: clock.monotonic(), imageId, containers };
+    attempts.push(attempt);
+    state.running += 1;
+    state.most = Math.max(state.most, state.running);
+    await sleep(clock, durationMs, aborted);
+    state.running -= 1;
+    return outcome(attempt, attempts.filter((one) => one.imageId === imageId).length);
+  };
   const inventories = createImageInventories({
     reader: {
-      take: async (containers, aborted) => {
-        const imageId = containers[0]?.imageId ?? '';
-        const attempt = { atMs: clock.monotonic(), imageId, containers: containers.map(({ id }) => id) };
-        attempts.push(attempt);
-        state.running += 1;
-        state.most = Math.max(state.most, state.running);
-        await sleep(clock, durationMs, aborted);
-        state.running -= 1;
-        return outcome(attempt, attempts.filter((one) => one.imageId === imageId).length);
-      },
+      take: (containers, aborted) =>
+        take(
+          containers[0]?.imageId ?? '',
+          containers.map(({ id }) => id),
+          aborted,
+        ),
+    },
+    resting: list && {
+      list: () => Promise.resolve(list()),
+      take: ({ imageId }, aborted) => take(imageId, [], aborted),
     },
     onChange: (images) => {
       state.images = images;
@@ -259,4 +274,131 @@ void t.test('it ends while an inventory is taken', async (t) => {
   t.equal(attempts.length, 1);
   t.equal(state.reports, reports, 'and reports nothing after that');
   t.equal(clock.waiting(), 0, 'no timer is left');
+});
+
+const stored = (...ids: readonly string[]): StoredImageList => ({
+  ok: true,
+  images: ids.map((imageId) => ({ imageId, names: [`${imageId}:1`], engine: 'unix:///run/docker.sock' })),
+});
+
+void t.test('images at rest: after those that run, with longer pauses, each once', async (t) => {
+  const { clock, attempts, state, run } = start(
+    t,
+    () => taken('layers'),
+    SECOND,
+    () => stored('x', 'y', 'a'),
+  );
+  run(container('a'), container('b'));
+  await clock.advance(60 * MINUTE);
+  t.same(
+    attempts.map(({ imageId, containers, atMs }) => [imageId, containers.length, atMs]),
+    [
+      ['a', 1, 0],
+      ['b', 1, 5 * SECOND],
+      ['x', 0, 10 * SECOND],
+      ['y', 0, 20 * SECOND],
+    ],
+  );
+  t.same(
+    state.images.map(({ imageId, atRest }) => [imageId, atRest]),
+    [
+      ['a', undefined],
+      ['b', undefined],
+      ['x', ['x:1']],
+      ['y', ['y:1']],
+    ],
+  );
+  run(container('b'), container('x'));
+  t.same(
+    state.images.map(({ imageId, atRest, inventory }) => [imageId, atRest, inventory?.bytes.length]),
+    [
+      ['b', undefined, 10],
+      ['x', undefined, 10],
+      ['a', ['a:1'], 10],
+      ['y', ['y:1'], 10],
+    ],
+    'a container was started and another one has ended: nothing is read again',
+  );
+  await clock.advance(60 * MINUTE);
+  t.equal(attempts.length, 4);
+});
+
+void t.test('an image whose layers cannot be read is read as soon as a container runs it', async (t) => {
+  const failing = (attempt: Attempt): TakenInventory =>
+    attempt.containers.length === 0 ? FAILURE : taken('container');
+  const { clock, attempts, state, run } = start(t, failing, 0, () => stored('x'));
+  await clock.advance(60 * MINUTE);
+  t.match(state.images, [{ imageId: 'x', problem: /EACCES/, atRest: ['x:1'] }]);
+  const before = attempts.length;
+  run(container('x'));
+  await clock.advance(SECOND);
+  t.same(
+    attempts.slice(before).map(({ containers }) => containers.length),
+    [1, 0],
+    'then its layers once more',
+  );
+  t.match(state.images, [{ source: 'container', problem: '', inventory: {} }]);
+  // It is started and stopped every ten seconds for four hours.
+  for (let second = 0; second < 4 * 3600; second += 20) {
+    run(container('x', String(second)));
+    await clock.advance(10 * SECOND);
+    run();
+    await clock.advance(10 * SECOND);
+  }
+  t.ok(attempts.length - before <= 24, `${String(attempts.length - before)} attempts in four hours`);
+  t.match(state.images, [{ inventory: {} }], 'what was found stays');
+});
+
+void t.test('images at rest: their number and bytes are bounded, and none is left out', async (t) => {
+  const ids = Array.from({ length: 300 }, (_, index) => `rest ${String(index)}`);
+  const { clock, attempts, state, run } = start(
+    t,
+    () => taken('layers', 1024 * 1024),
+    0,
+    () => stored(...ids),
+  );
+  run(container('a'));
+  await clock.advance(10 * MINUTE);
+  t.equal(attempts.length > 256, true);
+  t.equal(state.images.length, 301);
+  t.equal(state.images.filter(({ inventory }) => inventory !== undefined).length, 1 + 8, 'at most 8 MiB');
+  t.equal(state.images.filter(({ problem }) => problem === 'more than 256 images are at rest').length, 300 - 256);
+  run(container('a'), container('b'), container('rest 299'));
+  await clock.advance(MINUTE);
+  t.match(
+    state.images.slice(0, 3),
+    [{ inventory: {} }, { inventory: {} }, { inventory: {} }],
+    'those that run have room',
+  );
+});
+
+void t.test('a list of images that cannot be read changes nothing; one that was deleted is gone', async (t) => {
+  let list: StoredImageList = stored('x', 'y');
+  const { clock, state } = start(
+    t,
+    () => taken('layers'),
+    0,
+    () => list,
+  );
+  await clock.advance(MINUTE);
+  t.equal(state.images.length, 2);
+  list = { ok: false, reason: 'timed out' };
+  await clock.advance(60 * MINUTE);
+  t.equal(state.images.length, 2);
+  list = stored('y');
+  await clock.advance(10 * MINUTE);
+  t.match(state.images, [{ imageId: 'y' }]);
+  t.equal(state.images.length, 1);
+});
+
+void t.test('an image of which every container is changed is read through its layers', async (t) => {
+  let list: StoredImageList = stored();
+  const outcome = ({ containers }: Attempt): TakenInventory => taken(containers.length === 0 ? 'layers' : 'container');
+  const { clock, state, run } = start(t, outcome, 0, () => list);
+  run(container('x'));
+  await clock.advance(MINUTE);
+  t.match(state.images, [{ source: 'container' }]);
+  list = stored('x');
+  await clock.advance(10 * MINUTE);
+  t.match(state.images, [{ source: 'layers', atRest: undefined }], 'as soon as the engine lists it');
 });

@@ -5,6 +5,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { UNTHROTTLED } from '../../../agent/budget/throttle-profile.ts';
 import { createImageReader } from '../../../agent/image/image-reader.ts';
+import { createRestingImages } from '../../../agent/image/resting-images.ts';
 import type { ImageRecord } from '../../../agent/image/image-record.ts';
 import { createLinuxHost } from '../../../agent/host/linux.ts';
 import { openLiveNode } from '../../../agent/live-node.ts';
@@ -34,7 +35,7 @@ async function packagesOf(inventory: EncodedInventory | undefined): Promise<read
 }
 
 /** An image of two Debian packages; and what the agent reports about this node until the test ends. */
-async function observeNode(t: Test, endpoint: string) {
+async function observeNode(t: Test, endpoint: string, isResting = false) {
   const stop = new AbortController();
   const { signal } = stop;
   const clock = systemClock();
@@ -48,7 +49,16 @@ async function observeNode(t: Test, endpoint: string) {
     signal,
   });
   const imageReader = createImageReader({ host: access.host, hostRoot: '/', worker: WORKER });
-  const observer = createLocalObserver({ access, imageReader, sweepIntervalMs: 86_400_000, clock, log: quiet, signal });
+  const restingImages = createRestingImages({ access, hostRoot: '/', worker: WORKER });
+  const observer = createLocalObserver({
+    access,
+    imageReader,
+    ...(isResting && { restingImages }),
+    sweepIntervalMs: 86_400_000,
+    clock,
+    log: quiet,
+    signal,
+  });
   const known: { facts?: Facts; images: readonly ImageRecord[] } = { images: [] };
   const { done } = observer.watch({
     onChange: (facts) => (known.facts = facts),
@@ -61,6 +71,7 @@ async function observeNode(t: Test, endpoint: string) {
   });
   return {
     images: () => known.images,
+    restingImages,
     containers: (): readonly ContainerFact[] =>
       known.facts?.containers.state === 'seen' ? known.facts.containers.value : [],
   };
@@ -142,4 +153,27 @@ void t.test('images of real containers', { skip: 'reason' in found ? found.reaso
     signal,
   );
   t.match(gone, { ok: false });
+
+  // The same image at rest: a second node would read its layers and must find what this one found in the container.
+  const listed = await node.restingImages.list();
+  const stored = listed.ok ? listed.images.find(({ imageId: id }) => id === imageId) : undefined;
+  t.match(stored, { names: [IMAGE], engine: endpoint });
+  if (stored === undefined || !taken.ok) return;
+  const layers = await node.restingImages.take(stored, signal);
+  t.match(layers, { ok: true, source: 'layers' });
+  t.same(layers.ok && (await packagesOf(layers.inventory)), ['bash', 'vulnerable']);
+  t.equal(layers.ok && layers.inventory.digest, taken.inventory.digest);
+  await docker('rm', '-f', hider, clean);
+  const second = await observeNode(t, endpoint, true);
+  const isRead = ({ inventory }: ImageRecord): boolean => inventory !== undefined;
+  t.match(await until(t, () => second.images().find((image) => image.atRest?.includes(TEST_IMAGE) && isRead(image))), {
+    source: 'layers',
+    problem: '',
+  });
+  const ofHostile = await until(t, () => second.images().find((image) => image.imageId === imageId && isRead(image)));
+  t.match(ofHostile, { source: 'layers', atRest: undefined });
+  t.equal(ofHostile.inventory?.digest, taken.inventory.digest, 'what its only container shows does not matter');
+  await remove();
+  await docker('rmi', '-f', IMAGE);
+  t.match(await node.restingImages.take(stored, signal), { ok: false, problem: /its layers are not known: / });
 });

@@ -44,15 +44,54 @@ async function judge(
   );
 }
 
+const NONE_AT_REST = { wanted: [], packages: 0 };
+
+/** Images at rest are told from those that run, whichever way they change. */
+export async function imagesAtRest(t: Test, { images }: Store): Promise<void> {
+  const claims = [layers('sha256:a', '1'), { ...layers('sha256:b', '2'), atRest: ['shop/db:16'] }];
+  t.same(await images.putClaims('n1', claims, whole), {
+    wanted: [digestOf('1')],
+    packages: 0,
+    atRest: { wanted: [digestOf('2')], packages: 0 },
+  });
+  await images.putInventory(digestOf('1'), inventory(deb('bash')), content(''), T0);
+  await images.putInventory(digestOf('2'), inventory(deb('bash'), deb('zlib')), content(''), T0);
+  const both = [...claims, { ...layers('sha256:c', '1'), atRest: [] }];
+  t.same(
+    await images.putClaims('n1', both, whole),
+    { wanted: [], packages: 1, atRest: { wanted: [], packages: 2 } },
+    'the inventory of an image that runs counts once',
+  );
+  const restOf = async (imageId: string) => (await images.claims(imageId)).map(({ atRest, inUse }) => [atRest, inUse]);
+  t.same(await restOf('sha256:a'), [[undefined, true]]);
+  t.same(await restOf('sha256:b'), [[['shop/db:16'], true]]);
+  t.same(await restOf('sha256:c'), [[[], true]]);
+  // A container was started; its node is reading the image again.
+  await images.putClaims('n1', [{ ...layers('sha256:b') }], { isWhole: false, atMs: T0 });
+  t.match(await images.claims('sha256:b'), [{ atRest: undefined, isStored: true }]);
+  await images.putClaims('n1', [layers('sha256:a', '1')], whole);
+  t.same(await restOf('sha256:c'), [[[], false]], 'deleted');
+  const many = Array.from({ length: 2500 }, (_, at) => ({ ...layers(`sha256:rest-${String(at)}`), atRest: [] }));
+  await images.putClaims('n1', [layers('sha256:a', '1'), ...many], { isWhole: true, atMs: T0 + 1 });
+  const kept = await images.claims();
+  t.equal(kept.length, 2048);
+  t.ok(
+    kept.some(({ imageId }) => imageId === 'sha256:a'),
+    'images at rest take no place of one that runs',
+  );
+}
+
 export async function imageClaims(t: Test, { images }: Store): Promise<void> {
   t.same(await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b')], whole), {
     wanted: [digestOf('1')],
     packages: 0,
+    atRest: NONE_AT_REST,
   });
   await images.putInventory(digestOf('1'), inventory(deb('bash'), deb('zlib')), content('one'), T0);
   t.same(await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b')], whole), {
     wanted: [],
     packages: 2,
+    atRest: NONE_AT_REST,
   });
   t.same((await images.putClaims('n2', [layers('sha256:a', '1')], whole)).wanted, [], 'stored once for all nodes');
   t.equal(Buffer.from((await images.inventoryContent(digestOf('1'))) ?? []).toString(), 'one');

@@ -4,6 +4,7 @@ import { batches, epochs, gone, lifecycle, sequences, snapshots, times } from '.
 import { removes, forgottenHistory, removedNodesComeBack } from './conformance-remove-node.ts';
 import {
   imageClaims,
+  imagesAtRest,
   imageInventories,
   imagePlaces,
   prunesImages,
@@ -52,6 +53,7 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('trend: nothing stored, late words, clocks set back, what was pruned, refusals', trendAtTheEdges);
   await check('trend: random changes, counted again from the beginning', trend);
   await check('images: what nodes say about them, and which inventories are wanted', imageClaims);
+  await check('images at rest', imagesAtRest);
   await check('images: an inventory and a package version are stored once', imageInventories);
   await check('images: where a package version is, from layers and from a container', imagePlaces);
   await check('an inventory that is deleted while it is written', inventoryGoneWhileWritten);

@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import t from 'tap';
 import { openArchiveTree } from '../../../image/inventory/archive/archive-tree.ts';
 import { openDirectoryTree } from '../../../image/inventory/directory-tree.ts';
-import { locateDockerLayers } from '../../../image/inventory/docker-layers.ts';
+import { findDockerLayers, readDockerLayers } from '../../../image/inventory/docker-layers.ts';
 import type { FileTree } from '../../../image/inventory/file-tree.ts';
+import { openImageSource } from '../../../image/inventory/image-source.ts';
 import { openLayerTree } from '../../../image/inventory/layer-tree.ts';
 import { dockerLayout, makeTar, writeArchive } from '../../fixture/image-archive.ts';
 import type { TarSpec } from '../../fixture/image-archive.ts';
 import { makeRoot } from '../../fixture/image-root.ts';
 
+const CALLS = { isExpired: () => false, onLayer: () => undefined };
 const isRoot = process.getuid?.() === 0;
 
 /** All regular files with their sizes, but for what an engine mounts over. */
@@ -114,8 +116,11 @@ void t.test(
     docker(['commit', builder, name]);
     const container = text(['run', '-d', '--network', 'none', name, '/bin/busybox', 'sleep', '300']);
     t.teardown(() => {
-      docker(['rm', '-f', container, builder]);
-      docker(['rmi', '-f', name]);
+      for (const args of [
+        ['rm', '-f', container, builder],
+        ['rmi', '-f', name],
+      ])
+        spawnSync('docker', ['-H', `unix://${socket ?? ''}`, ...args]);
     });
 
     const pid = text(['inspect', '-f', '{{.State.Pid}}', container]);
@@ -127,7 +132,10 @@ void t.test(
 
     const diffIds = JSON.parse(text(['image', 'inspect', '-f', '{{json .RootFS.Layers}}', name])) as string[];
     t.equal(diffIds.length, 3);
-    const located = await locateDockerLayers(text(['info', '-f', '{{.DockerRootDir}}']), diffIds);
+    const found = findDockerLayers(text(['info', '-f', '{{.DockerRootDir}}']), diffIds);
+    t.ok(found.ok, found.ok ? '' : found.reason);
+    if (!found.ok) return;
+    const located = await readDockerLayers(found.layers);
     t.ok(located.ok, located.ok ? '' : located.reason);
     if (!located.ok) return;
     const inPlace = openLayerTree(located.layers);
@@ -140,7 +148,21 @@ void t.test(
     t.strictSame(listing(archive.tree), wanted, 'as an archive');
     archive.tree.close();
 
-    t.match(await locateDockerLayers('/absent', diffIds), { ok: false, reason: /ENOENT/ });
-    t.match(await locateDockerLayers('/', ['sha256:../../etc']), { ok: false, reason: /no digest/ });
+    const source = await openImageSource(
+      { kind: 'docker', dataRoot: text(['info', '-f', '{{.DockerRootDir}}']), diffIds },
+      CALLS,
+    );
+    t.ok(source.ok);
+    if (!source.ok) return;
+    t.equal(source.findChange?.(), undefined);
+    // Deleted while it is read: what is missing then must not be taken for absent from the image.
+    docker(['rm', '-f', container, builder]);
+    docker(['rmi', '-f', name]);
+    t.ok(listing(source.tree).length < wanted.length);
+    t.equal(source.findChange?.(), 'the image was deleted while it was read');
+    source.tree.close();
+
+    t.match(findDockerLayers('/absent', diffIds), { ok: false, reason: /ENOENT/ });
+    t.match(findDockerLayers('/', ['sha256:../../etc']), { ok: false, reason: /no digest/ });
   },
 );
