@@ -1,40 +1,8 @@
-import t from 'tap';
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
-import { decide } from '../../../policy/decide.ts';
 import type { ImageEvidence } from '../../../policy/evidence.ts';
-import { authorityId } from '../../../policy/rule/signature.ts';
-import type { SignatureEvidence } from '../../../policy/evidence.ts';
 import type { InventoryGap } from '../../../vulnerability/package.ts';
-import { DAY, DIGEST, evidence, HOUR, log4j, matchOf, NOW, openssl, policy } from '../../fixture/image-evidence.ts';
-
-interface Row {
-  readonly rule: object;
-  readonly evidence?: Partial<ImageEvidence>;
-  readonly reference?: string | undefined;
-  readonly accept?: object;
-  /** Codes of violations, and of what could not be told with a question mark before it. */
-  readonly codes: readonly string[];
-}
-
-const REFERENCE = 'registry.example.com/shop/db:16';
-
-function codesOf(row: Row): readonly string[] {
-  const { reasons } = decide(
-    { reference: 'reference' in row ? row.reference : REFERENCE, digest: DIGEST, namespace: undefined },
-    evidence(row.evidence),
-    [policy([row.rule], row.accept === undefined ? {} : { accept: row.accept })],
-    NOW,
-  );
-  for (const { actual, expected, action } of reasons) for (const text of [actual, expected, action]) t.not(text, '');
-  return reasons.map(({ kind, code }) => (kind === 'unknown' ? `?${code}` : code)).sort();
-}
-
-function table(name: string, rows: Readonly<Record<string, Row>>): void {
-  void t.test(name, (t) => {
-    for (const [title, row] of Object.entries(rows)) t.strictSame(codesOf(row), row.codes, title);
-    t.end();
-  });
-}
+import { DAY, DIGEST, HOUR, log4j, matchOf, NOW, openssl } from '../../fixture/image-evidence.ts';
+import { table } from './rule-table.ts';
 
 const configured = (parts: object): Partial<ImageEvidence> => ({
   configuration: seen(
@@ -332,67 +300,6 @@ table('scan', {
     rule: scan,
     evidence: { scannedAt: seen(NOW + DAY, 's') },
     codes: ['?scan-unknown'],
-  },
-});
-
-const KEY = { name: 'release', key: { file: '/keys/release.pub' } };
-const OTHER = { name: 'security', key: { file: '/keys/security.pub' } };
-const signature = (match: string, ...authorities: readonly object[]): object => ({
-  type: 'signature',
-  match,
-  authorities,
-});
-const id = (one: { readonly name: string; readonly key: { readonly file: string } }): string =>
-  authorityId({ name: one.name, key: { file: one.key.file, pem: null }, keyless: null });
-const signed = (
-  ...results: readonly (readonly [typeof KEY, SignatureEvidence['result']])[]
-): Partial<ImageEvidence> => ({
-  signatures: seen(
-    results.map(([one, result]) => ({ authority: id(one), result })),
-    'registry',
-  ),
-});
-const verified = { state: 'verified', by: 'key' } as const;
-const unsigned = { state: 'unsigned' } as const;
-table('signature', {
-  verified: { rule: signature('any', KEY), evidence: signed([KEY, verified]), codes: [] },
-  'no signature at all': { rule: signature('any', KEY), codes: ['signature-missing'] },
-  'by another': {
-    rule: signature('any', KEY),
-    evidence: signed([KEY, { state: 'other-signer', by: 'mallory' }]),
-    codes: ['signature-not-trusted'],
-  },
-  invalid: {
-    rule: signature('any', KEY),
-    evidence: signed([KEY, { state: 'invalid', reason: 'digest differs' }]),
-    codes: ['signature-invalid'],
-  },
-  'registry does not answer': {
-    rule: signature('any', KEY),
-    evidence: { signatures: broken },
-    codes: ['?signature-unknown'],
-  },
-  'not asked': { rule: signature('any', KEY), evidence: signed(), codes: ['?signature-unknown'] },
-  'result of a key of the same name in another place': {
-    rule: signature('any', KEY),
-    evidence: signed([{ name: 'release', key: { file: '/other/release.pub' } }, verified]),
-    codes: ['?signature-unknown'],
-  },
-  'any of two': { rule: signature('any', KEY, OTHER), evidence: signed([KEY, unsigned], [OTHER, verified]), codes: [] },
-  'all of two': {
-    rule: signature('all', KEY, OTHER),
-    evidence: signed([KEY, unsigned], [OTHER, verified]),
-    codes: ['signature-missing'],
-  },
-  'any, and the other could have': {
-    rule: signature('any', KEY, OTHER),
-    evidence: signed([KEY, unsigned], [OTHER, { state: 'unknown', reason: 'timeout' }]),
-    codes: ['?signature-unknown'],
-  },
-  'two results for one key': {
-    rule: signature('any', KEY),
-    evidence: signed([KEY, verified], [KEY, unsigned]),
-    codes: ['signature-missing'],
   },
 });
 
