@@ -69,6 +69,8 @@ function runTap(testFiles, output) {
   delete environment.DOCKER_HOST;
   if (daemon.socket !== undefined) environment.PLIMSOLL_TEST_DOCKER = daemon.socket;
   else environment.PLIMSOLL_TEST_DOCKER = 'none';
+  // Each file is a process that loads the same modules: compiled once, they load in about half the CPU time.
+  environment.NODE_COMPILE_CACHE = join(ROOT, '.tap', 'compile-cache');
   environment.PATH = `${join(ROOT, 'node_modules', '.bin')}:${environment.PATH}:/usr/sbin:/sbin`;
   const tap = join(ROOT, 'node_modules', '.bin', 'tap');
   const args = [tap, 'run', '--reporter=terse', `--jobs=${JOBS}`, `--output-file=${output}`, ...testFiles];
