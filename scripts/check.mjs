@@ -1,5 +1,5 @@
 // `npm run check`: types, lint with import limits, format, dead code, and generated pages that went stale.
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { NODE, ROOT } from './setup.mjs';
 
@@ -9,19 +9,32 @@ const STEPS = [
   ['lint', ['oxlint', '--type-aware', '--deny-warnings']],
   ['format', ['prettier', '--check', '--log-level', 'warn', '.']],
   ['dead code', ['knip']],
-];
+].map(([name, [program, ...args]]) => [name, [join('node_modules', '.bin', program), ...args]]);
+STEPS.push(['generated pages', ['scripts/docs.ts', '--check']]);
 
 let failed = 0;
-for (const [name, [program, ...args]] of STEPS) report(name, NODE, [join('node_modules', '.bin', program), ...args]);
-report('generated pages', NODE, ['scripts/docs.ts', '--check']);
+// Two at a time: most of them use one processor.
+const steps = STEPS.values();
+const work = async () => {
+  for (const [name, args] of steps) await report(name, args);
+};
+await Promise.all([work(), work()]);
 process.exit(failed > 0 ? 1 : 0);
 
-function report(name, program, args) {
+async function report(name, args) {
   const started = Date.now();
-  const done = spawnSync(program, args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  const { error, output } = await run(args);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  process.stdout.write(`${done.status === 0 ? 'ok    ' : 'FAILED'}  ${name}  (${seconds} s)\n`);
-  if (done.status === 0) return;
+  process.stdout.write(`${error === null ? 'ok    ' : 'FAILED'}  ${name}  (${seconds} s)\n`);
+  if (error === null) return;
   failed += 1;
-  process.stdout.write(`${done.stdout ?? ''}${done.stderr ?? ''}${done.error ? String(done.error) : ''}\n`);
+  process.stdout.write(`${output || String(error)}\n`);
+}
+
+function run(args) {
+  return new Promise((resolve) => {
+    execFile(NODE, args, { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
+      resolve({ error, output: `${stdout}${stderr}` }),
+    );
+  });
 }
