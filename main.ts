@@ -143,6 +143,19 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       const { promisify } = await import('node:util');
       await promisify(execFile)(command, args, { timeout: 60_000 });
     },
+    authz: async ({ settings, signal, onReady }) => {
+      const [{ runAuthz }, { createLogger }] = await Promise.all([
+        import('./authz/main.ts'),
+        import('./service/pino-log.ts'),
+      ]);
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
+      const { env: environment } = process;
+      return runAuthz({ settings, version, environment, clock, log, signal, onReady: () => onReady({}) });
+    },
+    checkContainerPolicies: async (path) => {
+      const { loadContainerPolicies } = await import('./authz/policy-files.ts');
+      return loadContainerPolicies(path);
+    },
     broker: async ({ settings, signal, onReady }) => {
       const [{ runBrokerProgram }, { createLogger }] = await Promise.all([
         import('./agent/broker/main.ts'),

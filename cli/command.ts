@@ -43,6 +43,7 @@ export interface Operands {
     | 'policyAction'
     | 'imageAction'
     | 'agentAction'
+    | 'authzAction'
     | 'vulndbAction';
 }
 

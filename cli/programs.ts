@@ -1,6 +1,7 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import type { Facts } from '../posture/fact/facts.ts';
 import type { ImageScanOutcome, ImageScanProgress, ImageTarget } from '../image/inventory/image-scan.ts';
+import type { ContainerPolicy } from '../policy/docker/container-policy.ts';
 import type { Finding } from '../posture/finding.ts';
 import type { DiagnosticReport } from '../service/diagnostic.ts';
 import type { Settings } from '../service/config/settings.ts';
@@ -22,6 +23,10 @@ export interface Programs {
   readonly agent: (run: RunRequest<AgentReady>) => Promise<void>;
   /** Runs the broker until `signal` aborts. Rejects with what stopped it from starting. */
   readonly broker: (run: RunRequest<object>) => Promise<void>;
+  /** Runs the authorization plugin of dockerd until `signal` aborts. Rejects with what stopped it from starting. */
+  readonly authz: (run: RunRequest<object>) => Promise<void>;
+  /** Loads container policies as the plugin does. `path` is absolute. */
+  readonly checkContainerPolicies: (path: string) => Promise<CheckedContainerPolicies>;
   /** Gets a certificate for this node, as the agent does at its start. Rejects with the reason why it has none. */
   readonly join: (request: ExamineRequest) => Promise<void>;
   /** Runs a program of this machine. Rejects with what it printed where it fails. */
@@ -35,6 +40,12 @@ export interface Programs {
   /** Starts this program again, as a child process. */
   readonly start: (args: readonly string[], stdio: StdioOptions) => ChildProcess;
 }
+
+/** Container policies, or everything that is wrong with them. */
+export type CheckedContainerPolicies =
+  | { readonly ok: true; readonly policies: readonly ContainerPolicy[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
 /** What to scan. */
 export interface ScanRequest {
   readonly settings: Settings;

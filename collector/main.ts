@@ -24,7 +24,7 @@ import {
   startTlsKeeper,
   startUpkeep,
 } from './background-work.ts';
-import { openRotatedFile } from './sink/rotated-file.ts';
+import { openRotatedFile } from '../service/rotated-file.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
 import { openOperatorTokens } from './operator-tokens.ts';

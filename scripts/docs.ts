@@ -1,5 +1,5 @@
-// Writes the pages that are derived from code: docs/checks.md, docs/facts.md, docs/query.md, docs/policy.md, docs/configuration.md,
-// docs/access.md, man/plimsoll.1.
+// Writes the pages that are derived from code: docs/checks.md, docs/facts.md, docs/query.md, docs/policy.md,
+// docs/docker-authorization.md, docs/configuration.md, docs/access.md, man/plimsoll.1.
 // With --check it writes nothing and fails if one is stale.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import type { Check } from '../posture/check/check.ts';
 import { CHECKS } from '../posture/check/registry.ts';
 import { factPaths } from '../posture/fact/path.ts';
 import { renderConfigurationPage } from '../service/config/document.ts';
+import { dockerAuthorizationPage } from './docker-authorization-page.ts';
 import { policyPage } from './policy-page.ts';
 import { queryPage } from './query-page.ts';
 import { ROOT } from './setup.mjs';
@@ -100,6 +101,7 @@ const pages = {
   'docs/facts.md': factsPage(),
   'docs/query.md': queryPage(GENERATED),
   'docs/policy.md': policyPage(GENERATED),
+  'docs/docker-authorization.md': dockerAuthorizationPage(GENERATED),
   'docs/configuration.md': renderConfigurationPage(),
   'docs/access.md': accessPage(),
   'man/plimsoll.1': await renderManual(),

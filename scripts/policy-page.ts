@@ -154,7 +154,8 @@ function pick(fields: Readonly<Record<string, Shape>>, names: readonly string[])
   return Object.fromEntries(Object.entries(fields).filter(([name]) => names.includes(name)));
 }
 
-function fieldTable(shape: Shape, without: ReadonlySet<string>): string {
+/** The fields of a schema as a table. */
+export function fieldTable(shape: Shape, without: ReadonlySet<string> = new Set()): string {
   const rows = fieldsOf(shape, '').filter(({ path }) => !without.has(path));
   return ['| field | value | description |', '|---|---|---|', ...rows.map(rowOf)].join('\n');
 }

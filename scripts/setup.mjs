@@ -19,6 +19,7 @@ const SOURCES = [
   'api',
   'proto',
   'agent',
+  'authz',
   'collector',
   'service',
   'cli',

@@ -15,6 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   image: ['posture', 'vulnerability', 'policy', 'service'],
   agent: ['posture', 'vulnerability', 'proto', 'service', 'image'],
   collector: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'api', 'image'],
+  authz: ['posture', 'policy', 'service', 'image'],
   cli: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image'],
   console: ['posture', 'api'],
 };

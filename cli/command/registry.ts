@@ -4,6 +4,7 @@ import type { Command } from '../command.ts';
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze({
   agent: async () => (await import('./agent.ts')).agent,
   audit: async () => (await import('./audit.ts')).audit,
+  authz: async () => (await import('./authz.ts')).authz,
   benchmarks: async () => (await import('./benchmarks.ts')).benchmarks,
   broker: async () => (await import('./broker.ts')).broker,
   ca: async () => (await import('./ca.ts')).ca,

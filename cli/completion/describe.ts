@@ -82,6 +82,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['show', 'remove', 'revoke', 'readmit'] };
     case 'agentAction':
       return { kind: 'words', words: ['install', 'uninstall'] };
+    case 'authzAction':
+      return { kind: 'words', words: ['check'] };
     case 'vulndbAction':
       return { kind: 'words', words: ['build', 'update', 'status'] };
     case 'joinTokenAction':

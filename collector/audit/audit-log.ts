@@ -5,7 +5,7 @@ import type { Clock } from '../../service/clock.ts';
 import { within } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import type { Logger } from '../../service/log.ts';
-import type { RotatedFile } from '../sink/rotated-file.ts';
+import type { RotatedFile } from '../../service/rotated-file.ts';
 import type { Issue } from '../status/collector-status.ts';
 
 /** What the caller knows of a call. `principal` and the rest as in {@link AuditRecord}. */

@@ -2,8 +2,8 @@ import { errorCode } from '../../service/files.ts';
 import type { StoredEvent } from '../store/store.ts';
 import { toLine } from './line.ts';
 import type { OcsfEvent } from './ocsf.ts';
-import { openRotatedFile } from './rotated-file.ts';
-import type { RotatedFileOptions } from './rotated-file.ts';
+import { openRotatedFile } from '../../service/rotated-file.ts';
+import type { RotatedFileOptions } from '../../service/rotated-file.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 
 /** Where the lines go. */

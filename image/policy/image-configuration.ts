@@ -9,7 +9,7 @@ import { redactBuildStep, redactText, redactWords } from '../../posture/redactio
 import { isHarmlessValue, secretNameKind } from '../../posture/redaction/secret-name.ts';
 import { boolean, list, nullable, object, string, withDefault } from '../../posture/schema.ts';
 import type { Infer } from '../../posture/schema.ts';
-import { parseStrictJson } from '../strict-json.ts';
+import { parseStrictJson } from '../../policy/strict-json.ts';
 import type { CheckAnswer, ConfigurationEvidence } from '../../policy/evidence.ts';
 
 const MAX_STEPS = 1024;

@@ -1,6 +1,6 @@
 import * as s from '../../posture/schema.ts';
 import { isDigest } from '../../policy/reference.ts';
-import { parseStrictJson } from '../strict-json.ts';
+import { parseStrictJson } from '../../policy/strict-json.ts';
 
 /**
  * Manifests of the OCI image specification 1.1 and of Docker schema 2.

@@ -1,6 +1,6 @@
 import * as s from '../../posture/schema.ts';
 import { canonicalRegistry, parseReference } from '../../policy/reference.ts';
-import { parseStrictJson } from '../strict-json.ts';
+import { parseStrictJson } from '../../policy/strict-json.ts';
 
 /** What a signature says about an image, once it is known who signed. */
 export interface SignedClaims {

@@ -2,7 +2,7 @@ import { bundleFromJSON } from '@sigstore/bundle';
 import type { Bundle } from '@sigstore/bundle';
 import { createHash, X509Certificate } from 'node:crypto';
 import * as s from '../../posture/schema.ts';
-import { parseStrictJson } from '../strict-json.ts';
+import { parseStrictJson } from '../../policy/strict-json.ts';
 
 /** Outcome of reading a bundle; `problem` quotes nothing. */
 export type ParsedBundle =

@@ -2,7 +2,7 @@ import type { Bundle } from '@sigstore/bundle';
 import { TrustedRoot } from '@sigstore/protobuf-specs';
 import { PolicyError, toSignedEntity, toTrustMaterial, VerificationError, Verifier } from '@sigstore/verify';
 import type { Signer } from '@sigstore/verify';
-import { parseStrictJson } from '../strict-json.ts';
+import { parseStrictJson } from '../../policy/strict-json.ts';
 
 /** Verifies signatures with short-lived certificates against one pinned trust root. */
 export interface KeylessVerifier {

@@ -23,12 +23,13 @@ import {
   word,
 } from './kind.ts';
 import type { Kind } from './kind.ts';
+import { AUTHZ_SETTINGS } from './authz-settings.ts';
 import { NODE_SETTINGS } from './node-settings.ts';
 import { inDataDir } from './setting.ts';
 import type { DefaultContext, DerivedDefault, Program, SettingDefinition } from './setting.ts';
 import { SINK_SETTINGS } from './sink-settings.ts';
 
-const SERVERS = ['agent', 'broker', 'collector', 'up'] as const satisfies readonly Program[];
+const SERVERS = ['agent', 'authz', 'broker', 'collector', 'up'] as const satisfies readonly Program[];
 const NODE = ['agent', 'broker', 'up', 'scan'] as const satisfies readonly Program[];
 const IMAGE = ['collector', 'up', 'image'] as const satisfies readonly Program[];
 const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
@@ -45,7 +46,7 @@ export const SETTINGS = Object.freeze({
       text: '`/var/lib/plimsoll` for root, otherwise `$XDG_STATE_HOME/plimsoll` or `~/.local/state/plimsoll`',
     },
     description: 'Data directory: keys, certificates, the operator token, the store and the spool.',
-    programs: ['agent', 'collector', 'up', 'scan', 'client', 'image'],
+    programs: ['agent', 'authz', 'collector', 'up', 'scan', 'client', 'image'],
   },
   listen: {
     kind: address(),
@@ -300,6 +301,7 @@ export const SETTINGS = Object.freeze({
   },
   ...NODE_SETTINGS,
   ...SINK_SETTINGS,
+  ...AUTHZ_SETTINGS,
   'audit-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '16MiB',

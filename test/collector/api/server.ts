@@ -8,7 +8,7 @@ import type { Role, Scope } from '../../../api/access.ts';
 import { auditIssues, createAuditLog } from '../../../collector/audit/audit-log.ts';
 import type { AuditLog } from '../../../collector/audit/audit-log.ts';
 import { readAudit } from '../../../collector/audit/read-audit.ts';
-import { openRotatedFile } from '../../../collector/sink/rotated-file.ts';
+import { openRotatedFile } from '../../../service/rotated-file.ts';
 import { openOperatorTokens } from '../../../collector/operator-tokens.ts';
 import type { OperatorTokens } from '../../../collector/operator-tokens.ts';
 import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';

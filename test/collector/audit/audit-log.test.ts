@@ -17,7 +17,7 @@ import { createAuditLog, LINES_PER_MINUTE } from '../../../collector/audit/audit
 import type { AuditEntry } from '../../../collector/audit/audit-log.ts';
 import { auditParameters } from '../../../collector/audit/parameters.ts';
 import { readAudit } from '../../../collector/audit/read-audit.ts';
-import { openRotatedFile } from '../../../collector/sink/rotated-file.ts';
+import { openRotatedFile } from '../../../service/rotated-file.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { recordingLog } from '../api/server.ts';

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { createNdjsonSink } from '../../../collector/sink/ndjson.ts';
 import type { NdjsonTarget } from '../../../collector/sink/ndjson.ts';
-import type { RotatedFileOptions } from '../../../collector/sink/rotated-file.ts';
+import type { RotatedFileOptions } from '../../../service/rotated-file.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
 import type { OutboxEvent } from '../../../collector/store/store.ts';
 import { finding, T0 } from '../store/fleet.ts';

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errorCode, PRIVATE_FILE, syncDirectory } from '../../service/files.ts';
+import { errorCode, PRIVATE_FILE, syncDirectory } from './files.ts';
 
 /** Where lines go, and when a new file is begun. */
 export interface RotatedFileOptions {

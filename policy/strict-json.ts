@@ -1,10 +1,10 @@
 /**
- * JSON of images, as strict as its readers disagree: Go, in which container runtimes are written, takes the last of
- * several keys and ignores the case of letters, JavaScript does neither. A document with `layers` and `Layers` would be
- * one image for us and another one for the runtime, so it is refused.
+ * JSON that a program in Go reads as well: manifests of images, requests of the Docker API. Go merges or takes the last
+ * of several keys and ignores the case of letters, JavaScript does neither. A document with `layers` and `Layers` would
+ * be one image for us and another one for the runtime, so it is refused.
  */
 
-/** Deepest nesting that is accepted; manifests and configurations have about 6. */
+/** Deepest nesting that is accepted; manifests, configurations and API requests have about 6. */
 const MAX_DEPTH = 32;
 
 /** Outcome of {@link parseStrictJson}; `problem` quotes nothing of the text. */
@@ -31,7 +31,7 @@ export function parseStrictJson(bytes: Uint8Array): StrictJson {
 /** Walks a valid document: every string that a colon follows is a key of the innermost object. */
 function findAmbiguity(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
-  const tokens = /"(?:[^"\\]|\\.)*"|[{}[\]:]/gs;
+  const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/gs;
   let last: string | undefined;
   for (let match = tokens.exec(text); match !== null; match = tokens.exec(text)) {
     const [token] = match;
@@ -51,6 +51,6 @@ function findAmbiguity(text: string): string | undefined {
 }
 
 /** The simple case folding of Go's encoding/json: of letters beyond ASCII, only U+017F and U+212A fold into it. */
-function foldCase(key: string): string {
+export function foldCase(key: string): string {
   return key.replaceAll('\u017F', 's').replaceAll('\u212A', 'k').toLowerCase();
 }

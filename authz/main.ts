@@ -1,0 +1,98 @@
+import { hostname } from 'node:os';
+import { authorize } from '../policy/docker/authorize.ts';
+import type { Authorization, AuthorizationRequest } from '../policy/docker/authorize.ts';
+import { builtInPolicy } from '../policy/docker/container-policy.ts';
+import { denialMessage } from '../policy/docker/denial-event.ts';
+import type { Clock } from '../service/clock.ts';
+import type { Settings } from '../service/config/settings.ts';
+import type { Logger } from '../service/log.ts';
+import { openRotatedFile } from '../service/rotated-file.ts';
+import { openDenialLog } from './denial-log.ts';
+import { listen } from './listen.ts';
+import { createPluginServer } from './plugin-server.ts';
+import type { PluginAnswer } from './plugin-server.ts';
+import { openSnapshotSource } from './snapshot-source.ts';
+import type { SnapshotSource } from './snapshot-source.ts';
+import { openPolicySource } from './policy-source.ts';
+import type { PolicySource } from './policy-source.ts';
+
+/** What the program needs. */
+export interface AuthzOptions {
+  readonly settings: Settings;
+  readonly version: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly onReady: () => void;
+}
+
+const EVENT_FILES_KEPT = 5;
+
+/**
+ * Runs the authorization plugin of dockerd until `signal` aborts. Rejects with what stops it from starting. It asks
+ * nobody while it decides: neither dockerd, which waits for the answer, nor the network.
+ */
+export async function runAuthz(options: AuthzOptions): Promise<void> {
+  const { settings, version, environment, clock, log, signal, onReady } = options;
+  const { containerPolicy, pluginSocket, authzEvents, authzEventsMaxBytes: maxBytes } = settings;
+  const policies = await openPolicySource({
+    path: containerPolicy === 'built-in' ? undefined : containerPolicy,
+    clock,
+    log,
+  });
+  const images = await openImages(options);
+  const denials = openDenialLog({
+    events:
+      authzEvents === 'off' ? undefined : openRotatedFile({ path: authzEvents, maxBytes, keep: EVENT_FILES_KEPT }),
+    hostname: hostname(),
+    version,
+    clock,
+    log,
+  });
+  const decide = (request: AuthorizationRequest): PluginAnswer => {
+    const authorization = decideBy({ policies, images }, request);
+    denials.record(authorization, request.client);
+    return {
+      isAllowed: authorization.isAllowed,
+      message: authorization.isAllowed ? '' : denialMessage(authorization),
+    };
+  };
+  const server = createPluginServer({ decide, clock, log });
+  try {
+    const address = await listen(server, { path: pluginSocket, environment });
+    log.info({ address, version }, 'answering the authorization requests of dockerd');
+    onReady();
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  } finally {
+    server.close();
+    server.closeAllConnections();
+    policies.close();
+    images?.close();
+    await denials.close();
+  }
+}
+
+function openImages({ settings, clock, log }: AuthzOptions): Promise<SnapshotSource> | undefined {
+  const { policySnapshot: directory, policySnapshotKey: keyFile, dataDir: stateDirectory } = settings;
+  return directory === 'off' ? undefined : openSnapshotSource({ directory, keyFile, stateDirectory, clock, log });
+}
+
+interface Sources {
+  readonly policies: PolicySource;
+  readonly images: SnapshotSource | undefined;
+}
+
+/** By the policies; without usable ones, only reads that the built-in policy allows. */
+function decideBy({ policies, images }: Sources, request: AuthorizationRequest): Authorization {
+  const state = policies.current();
+  if (state.ok) return authorize(request, { policies: state.policies, judgeImage: images?.judgeImage });
+  const authorization = authorize(request, { policies: [builtInPolicy()], judgeImage: undefined });
+  if (authorization.isRead && authorization.isAllowed) return authorization;
+  const violation = {
+    field: '',
+    actual: `a change while the policies cannot be used (${state.problem})`,
+    action: 'Correct them: plimsoll authz check.',
+  };
+  return { ...authorization, isAllowed: false, policy: '', violations: [violation] };
+}

@@ -1,0 +1,139 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AuthorizationRequest } from '../policy/docker/authorize.ts';
+import type { Clock } from '../service/clock.ts';
+import type { Logger } from '../service/log.ts';
+import { parsePluginMessage } from './plugin-message.ts';
+
+/** The answer to dockerd. */
+export interface PluginAnswer {
+  readonly isAllowed: boolean;
+  /** Shown to the client of dockerd; empty where it is allowed. */
+  readonly message: string;
+}
+
+/** What the server works with. */
+export interface PluginServerOptions {
+  /** Decides; synchronous, so that nothing can delay it. */
+  readonly decide: (request: AuthorizationRequest) => PluginAnswer;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** dockerd sends a body of up to 4 MiB in base64, and the same again with the response. */
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+/** Messages that are read at the same time. Clients of dockerd choose their number and size. */
+const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
+/** dockerd waits without limit for an answer. */
+const DEADLINE_MS = 2000;
+const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json';
+
+/**
+ * The HTTP server of the plugin protocol of Docker. Plain node:http: dockerd sends no Content-Type, without which a
+ * framework would leave the body out. Whatever goes wrong with a request, the answer is a refusal, within two seconds.
+ */
+export function createPluginServer(options: PluginServerOptions): Server {
+  const { log } = options;
+  let totalBytes = 0;
+  const reserve = (bytes: number): boolean => {
+    totalBytes += bytes;
+    return totalBytes <= MAX_TOTAL_BYTES;
+  };
+  const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 10_000 }, (request, response) => {
+    const refuse = (message: string): void => answer(response, { isAllowed: false, message });
+    switch (`${request.method ?? ''} ${request.url ?? ''}`) {
+      case 'POST /Plugin.Activate':
+        request.resume();
+        return reply(response, { Implements: ['authz'] });
+      case 'POST /AuthZPlugin.AuthZRes':
+        // The request was judged before; a response is shown in parts only, after it was performed.
+        request.resume();
+        return answer(response, { isAllowed: true, message: '' });
+      case 'POST /AuthZPlugin.AuthZReq':
+        break;
+      default:
+        request.resume();
+        response.writeHead(404).end();
+        return;
+    }
+    const cancel = options.clock.after(DEADLINE_MS, () => {
+      log.warn({ deadlineMs: DEADLINE_MS }, 'a request of dockerd was not read in time and is refused');
+      response.once('finish', () => request.destroy());
+      refuse('plimsoll: the request was not read in time. Try again.');
+    });
+    response.once('close', cancel);
+    void respond(request, { reserve, refuse, decide: (bytes) => answer(response, decideOn(bytes, options)) }).catch(
+      (error: unknown) => {
+        log.warn({ error }, 'a request of dockerd could not be read and is refused');
+        refuse('plimsoll: the request could not be read. Try again.');
+      },
+    );
+  });
+  server.keepAliveTimeout = 60_000;
+  return server;
+}
+
+function decideOn(bytes: Uint8Array, { decide, log }: PluginServerOptions): PluginAnswer {
+  const message = parsePluginMessage(bytes);
+  if (!message.ok) {
+    log.error({ problem: message.problem }, 'a message of dockerd is not understood; the request is refused');
+    return { isAllowed: false, message: 'plimsoll: the message of dockerd is not understood.' };
+  }
+  try {
+    return decide(message.value);
+  } catch (error) {
+    log.error({ error }, 'internal error, please report it; the request is refused');
+    return { isAllowed: false, message: 'plimsoll: internal error; see the log of plimsoll authz.' };
+  }
+}
+
+interface Responder {
+  /** Counts bytes that are kept; false: there are too many. */
+  readonly reserve: (bytes: number) => boolean;
+  readonly refuse: (message: string) => void;
+  readonly decide: (bytes: Uint8Array) => void;
+}
+
+async function respond(request: IncomingMessage, { reserve, refuse, decide }: Responder): Promise<void> {
+  const { bytes, problem } = await readMessage(request, reserve);
+  reserve(-bytes.length);
+  if (problem === undefined) decide(bytes);
+  else refuse(`plimsoll: ${problem}`);
+}
+
+interface Message {
+  readonly bytes: Uint8Array;
+  readonly problem?: string;
+}
+
+/** Reads a body. What is too large is read to its end without being kept: dockerd sends before it reads. */
+async function readMessage(request: IncomingMessage, reserve: Responder['reserve']): Promise<Message> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  let problem: string | undefined;
+  try {
+    for await (const part of request as AsyncIterable<Buffer>) {
+      if (problem !== undefined) continue;
+      length += part.length;
+      if (!reserve(part.length)) problem = 'too many requests at the same time. Try again.';
+      else if (length > MAX_MESSAGE_BYTES) problem = 'the request is too large.';
+      else parts.push(part);
+    }
+  } catch (error) {
+    reserve(-length);
+    throw error;
+  }
+  const bytes = problem === undefined ? Buffer.concat(parts) : new Uint8Array(0);
+  if (problem !== undefined) reserve(-length);
+  return problem === undefined ? { bytes } : { bytes, problem };
+}
+
+function answer(response: ServerResponse, { isAllowed, message }: PluginAnswer): void {
+  // dockerd refuses for any other status, too, but then tells its client that something is broken.
+  reply(response, { Allow: isAllowed, Msg: message });
+}
+
+function reply(response: ServerResponse, body: object): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(200, { 'content-type': CONTENT_TYPE }).end(JSON.stringify(body));
+}

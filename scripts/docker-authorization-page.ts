@@ -1,0 +1,125 @@
+import { builtInPolicy, containerPolicySpec } from '../policy/docker/container-policy.ts';
+import { OPERATIONS } from '../policy/docker/routes.ts';
+import { fieldTable } from './policy-page.ts';
+
+const SETUP = `Whoever can send requests to dockerd is root on the host: one container with \`-v /:/host\` is enough. \`plimsoll authz\` is an [authorization plugin](https://docs.docker.com/engine/extend/plugins_authorization/): dockerd asks it before each request, and performs only what it allows.
+
+## Set up
+
+1. Install Plimsoll as \`/usr/local/bin/plimsoll\`, and Node.js, where only root can write.
+2. Copy \`plimsoll-authz.socket\` and \`plimsoll-authz.service\` from \`manifests/systemd\` to \`/etc/systemd/system\`.
+3. Write a policy, first in \`mode: observe\`, and check it:
+
+   \`\`\`sh
+   mkdir -p /etc/plimsoll
+   cat > /etc/plimsoll/container-policy.yaml <<'EOF'
+   apiVersion: plimsoll.dev/v1
+   kind: ContainerPolicy
+   metadata: { name: default }
+   spec:
+     mode: observe
+   EOF
+   plimsoll authz check /etc/plimsoll/container-policy.yaml
+   echo PLIMSOLL_CONTAINER_POLICY=/etc/plimsoll/container-policy.yaml > /etc/plimsoll/authz.env
+   \`\`\`
+
+4. Start the socket, before dockerd is told about the plugin: dockerd does not start with a plugin that it cannot find.
+
+   \`\`\`sh
+   systemctl daemon-reload
+   systemctl enable --now plimsoll-authz.socket
+   \`\`\`
+
+5. Add \`"authorization-plugins": ["plimsoll"]\` to \`/etc/docker/daemon.json\` and restart dockerd: \`systemctl restart docker\`. Do not set \`--authorization-plugin\` as well.
+6. Test it: \`docker version\` answers, and \`journalctl -u plimsoll-authz\` shows what would be refused. Then set \`mode: enforce\`; the file is read again within seconds.
+
+To remove the plugin, remove it from \`daemon.json\`, restart dockerd, and disable the socket.
+
+## Policies
+
+A policy file is YAML of at most 256 KiB with one or several documents. Only root may be able to write to it and its directory. A file that becomes wrong is reported, and the policies before stay in force; at a start with a wrong file only reads are allowed. Without a policy file, the built-in policy is in force: it allows what the Pod Security level \`baseline\` allows, and publishing ports.
+
+\`\`\`yaml
+apiVersion: plimsoll.dev/v1
+kind: ContainerPolicy
+metadata: { name: default }
+spec:
+  mode: enforce
+  hostPaths: [{ path: /srv/data, readOnly: true }]
+---
+apiVersion: plimsoll.dev/v1
+kind: ContainerPolicy
+metadata: { name: ci }
+spec:
+  match: { clients: ['ci-*'] }
+  operations: [attach, build, copy, exec, import]
+  capabilities: ['CHOWN', 'SETUID', 'SETGID']
+\`\`\`
+
+dockerd knows who a client is only with TLS (\`--tlsverify\`): then \`match.clients\` is compared with the common name of its certificate. A request on the unix socket has no name; only the pattern \`*\` is for it. Of the policies that match a client, the most specific decides alone; two that are equally specific are an error. A client that no policy matches is refused.
+
+\`*\` and \`?\` are wildcards in lists, except in \`hostPaths\`. A list replaces its default.`;
+
+const JUDGED = `## What is judged
+
+| request | judged |
+|---|---|
+| \`POST /containers/create\` | every field of \`HostConfig\`, also at the top level, where old engines read it; the image; mounts; networks |
+| \`POST /containers/{name}/exec\` | \`Privileged\` |
+| \`POST /containers/{name}/update\` | every field |
+| \`POST /containers/{name}/start\` | a body is refused (a \`HostConfig\` until API 1.23), and a checkpoint |
+| \`POST /volumes/create\`, volumes within a container | the driver, and options of the local driver: \`o=bind\` is a mount of a host path |
+| \`POST /networks/create\` | the driver |
+| \`POST /services/create\` and \`update\` | image, mounts, capabilities, sysctls, privileges, network |
+| \`POST /images/create\` | image policies; an import needs the operation \`import\` |
+| a group of calls (\`operations\`) | allowed or not; their content is not judged |
+| reads, and calls of no group such as \`stop\` or \`rm\` | allowed |
+
+What is not understood is refused: a path that is not plain or not known, a field that this version does not know, JSON with a key that occurs twice without regard to case, a body above 1 MiB or one that dockerd does not show. The client reads each reason and what to do about it.
+
+## Images
+
+With \`policy-snapshot\`, image policies decide on the image of each container, and on pulls, from the signed snapshot of the collector on the disk of the host; the network is never asked. A snapshot that is not signed by the collector, or older than one before, is not used; the one before stays in force, and verdicts in it expire by their own time. Without any snapshot no container is created, unless its policy says \`images.judge: false\`.
+
+**Name images by digest** (\`NAME@sha256:…\`). What a tag means on a host, only dockerd knows, and dockerd waits for the plugin while it decides: it cannot be asked. A tag can have been set by \`docker tag\`, \`load\`, \`build\` or \`commit\`. A digest cannot: it is the hash of the content. \`images.withoutDigest: allow\` lets tags pass that no rule on registry or reference refuses, and proves nothing about them. Pulls by tag are allowed where the registry is.
+
+## Availability
+
+- A decision takes no input or output, and the plugin answers within 2 seconds. If a request cannot be read in that time, it is refused.
+- systemd holds the socket: while the service restarts, requests of dockerd wait for it.
+- While the socket is gone, dockerd tries for about 15 seconds and then refuses each request, reads as well. Running containers are not affected.
+- dockerd waits without limit for a process that is stopped (SIGSTOP): kill it, systemd starts the next.
+- Do not run the plugin as a container of the same dockerd: it could not start before dockerd.
+
+## Events
+
+Each refused request is logged with operation, client, policy and reasons, without its content. \`authz-events\` is a file to which it is appended as OCSF Detection Finding (class 2004), rotated by size; point your log shipper to it. Beyond 10 in a second after the first 100, denials are counted only; the next event says how many were left out.
+
+## Limits
+
+- Root on the host, and whoever reaches the socket of containerd, need no dockerd.
+- dockerd hides the body of builds (also BuildKit: \`/session\`, \`/grpc\`), archives and streams from plugins. \`build\`, \`import\` and \`copy\` are therefore allowed or refused as a whole. A build can use the network of the host.
+- \`hostPaths\` are compared as text. Below a directory with \`/**\`, whoever can create a symbolic link there can mount any other path of the host.
+- Containers, volumes and networks that existed before are not judged again: a container that was created with privileges can be started, a volume that was created with options can be mounted. Remove those that should not be used.
+- \`exec\` into a container that has privileges gives these privileges.
+- A swarm starts containers on other nodes without asking their plugins. Leave \`services\` and \`swarm\` out of \`operations\`.
+- Engines without the fixes of CVE-2024-41110 and CVE-2026-34040 keep some bodies from plugins. The plugin refuses requests whose body is missing; update the engine nevertheless.
+- With \`mode: warn\` and \`observe\` everything passes.`;
+
+/** `docs/docker-authorization.md`. */
+export function dockerAuthorizationPage(generated: string): string {
+  const allowed = new Set<string>(builtInPolicy().operations);
+  const operations = Object.entries(OPERATIONS).map(
+    ([name, meaning]) => `| \`${name}\` | ${meaning} | ${allowed.has(name) ? 'yes' : 'no'} |`,
+  );
+  return [
+    '# Docker authorization',
+    generated,
+    SETUP,
+    '### Fields of spec',
+    fieldTable(containerPolicySpec.shape),
+    '### Operations',
+    ['| operation | calls | allowed by default |', '|---|---|---|', ...operations].join('\n'),
+    JUDGED,
+  ].join('\n\n');
+}

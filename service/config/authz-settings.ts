@@ -1,0 +1,47 @@
+import { path, pathOr, size } from './kind.ts';
+import type { Program, SettingDefinition } from './setting.ts';
+
+const AUTHZ = ['authz'] as const satisfies readonly Program[];
+
+/** Settings of the authorization plugin of Docker. */
+export const AUTHZ_SETTINGS = {
+  'container-policy': {
+    kind: pathOr('built-in'),
+    default: 'built-in',
+    description:
+      'File with container policies, or directory of such files (`*.yaml`); read again when they change. Only root may be able to write to them. `built-in`: nothing that the Pod Security level baseline forbids.',
+    programs: AUTHZ,
+  },
+  'plugin-socket': {
+    kind: path(),
+    default: '/run/docker/plugins/plimsoll.sock',
+    description:
+      'Unix socket on which dockerd finds its authorization plugin; the name of the plugin is that of the file. Not used where systemd passes a socket.',
+    programs: AUTHZ,
+  },
+  'policy-snapshot': {
+    kind: pathOr('off'),
+    default: 'off',
+    description:
+      'Directory with the signed policy snapshot of the collector (`snapshot.json`, `snapshot.sig`), by which images are judged; read again when it changes. `off`: images are not judged.',
+    programs: AUTHZ,
+  },
+  'policy-snapshot-key': {
+    kind: path(),
+    default: '/etc/plimsoll/policy-snapshot.pub',
+    description: 'Public key of the collector in PEM, which must have signed the policy snapshot.',
+    programs: AUTHZ,
+  },
+  'authz-events': {
+    kind: pathOr('off'),
+    default: 'off',
+    description: 'File to which refused requests are appended as OCSF events, one JSON object per line; `off`: none.',
+    programs: AUTHZ,
+  },
+  'authz-events-max-bytes': {
+    kind: size('1MiB', '64GiB'),
+    default: '16MiB',
+    description: 'Size at which that file is rotated. Five rotated files are kept.',
+    programs: AUTHZ,
+  },
+} satisfies Record<string, SettingDefinition<unknown>>;

@@ -1,0 +1,234 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { noDockerd, startDockerd } from '../agent/runtime/docker/own-dockerd.ts';
+import type { OwnDockerd } from '../agent/runtime/docker/own-dockerd.ts';
+import { createRandom } from '../fixture/random.ts';
+import { fuzzRequest } from './fuzzed-requests.ts';
+import { clientOf, privateDirectory, startPlugin, stopPlugin, writePolicy } from './rig.ts';
+import type { Call, Plugin } from './rig.ts';
+
+/*
+ * A real dockerd that asks the plugin. What it then did is read from dockerd itself. A container of an image that does
+ * not exist: 404 means that dockerd performed the request, 403 that it was refused.
+ */
+
+const NAME = `plimsoll-test-${String(process.pid)}`;
+const SOCKET = `/run/docker/plugins/${NAME}.sock`;
+const IMAGE = 'plimsoll-test/busybox:1';
+/** With one small file: dockerd copies it for each container. */
+const SMALL_IMAGE = 'plimsoll-test/small:1';
+const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
+const skip = noDockerd || (busybox === undefined ? 'no static busybox' : false);
+const run = promisify(execFile);
+
+t.test('dockerd asks the plugin', { skip }, async (t) => {
+  const directory = privateDirectory();
+  const spec = '{ hostPaths: [{ path: /srv/**, readOnly: true }], operations: [attach, commit, copy, exec, import] }';
+  const policy = writePolicy(directory.path, spec);
+  const events = join(directory.path, 'events.ndjson');
+  const flags = ['--container-policy', policy, '--authz-events', events];
+  let plugin: Plugin = await startPlugin(SOCKET, ...flags);
+  const dockerd: OwnDockerd = await startDockerd(() => [`--authorization-plugin=${NAME}`, '--storage-driver=vfs']);
+  const send = clientOf(dockerd.socketPath);
+  t.teardown(async () => {
+    await docker('rm', '-f', 'base').catch(() => undefined);
+    await dockerd.stop();
+    await stopPlugin(plugin, 'SIGKILL');
+    rmSync(SOCKET, { force: true });
+    directory.remove();
+  });
+  const docker = async (...args: readonly string[]): Promise<string> => {
+    const { stdout } = await run('docker', ['-H', dockerd.endpoint, ...args], { timeout: 30_000 });
+    return stdout.trim();
+  };
+  /** What the command prints where it fails. */
+  const refusalOf = (...args: readonly string[]): Promise<string> =>
+    docker(...args).then(
+      () => 'it did not fail',
+      (error: unknown) => String((error as { stderr?: unknown }).stderr),
+    );
+  const inspect = async (kind: string, id: string): Promise<Inspected> => {
+    const { text } = await send({ method: 'GET', target: `/${kind}/${id}/json` });
+    return JSON.parse(text) as Inspected;
+  };
+
+  await t.test('what the policy allows works with the docker command', async (t) => {
+    importImages(dockerd.endpoint, directory.path);
+    await docker('run', '-d', '--name', 'base', '--network', 'none', IMAGE, 'sleep', '1000');
+    t.equal(await docker('exec', 'base', 'echo', 'works'), 'works');
+    t.match(
+      await docker('run', '--rm', '--network=none', '--cap-drop=ALL', '-v', 'vol:/data', IMAGE, 'echo', 'a'),
+      'a',
+    );
+    t.match(await docker('volume', 'create', 'plain'), 'plain');
+    t.match(await docker('ps', '--format', '{{.Names}}'), 'base');
+    t.match(await docker('commit', 'base', 'copied'), /^sha256:/);
+    t.match(await refusalOf('run', '--rm', '--privileged', IMAGE), /403|HostConfig\.Privileged: privileged/);
+    t.match(await refusalOf('exec', '--privileged', 'base', 'id'), /Privileged: privileged is not allowed/);
+    t.match(await refusalOf('load', '-i', '/dev/null'), /no such file/, 'allowed, and nothing to load');
+    writeFileSync(join(directory.path, 'Dockerfile'), 'FROM scratch\n');
+    t.match(await refusalOf('build', directory.path), /operation "build"/);
+  });
+
+  await t.test('bypasses of plugins that compare texts', async (t) => {
+    const host = { Image: 'none', HostConfig: { Privileged: true } };
+    const create = '/v1.45/containers/create';
+    const cases: readonly (readonly [what: string, call: Call, allowed?: 'allowed'])[] = [
+      ['plain', { target: create, body: { Image: 'none' } }, 'allowed'],
+      ['no version', { target: '/containers/create', body: { Image: 'none' } }, 'allowed'],
+      ['encoded path', { target: '/v1.45/containers/%63reate', body: { Image: 'none' } }, 'allowed'],
+      ['privileged', { target: create, body: host }],
+      ['lower-case keys', { target: create, body: { Image: 'none', hostconfig: { privileged: true } } }],
+      ['long s', { target: create, body: { Image: 'none', HoſtConfig: { Privileged: true } } }],
+      ['two HostConfig', { target: create, body: '{"Image":"none","HostConfig":{"Privileged":true},"HostConfig":{}}' }],
+      ['two spellings', { target: create, body: '{"Image":"none","HostConfig":{"Privileged":true},"hostConfig":{}}' }],
+      ['settings at the top, as engines up to 24 read', { target: create, body: { Image: 'none', Privileged: true } }],
+      ['%2f', { target: '/v1.45/containers%2fcreate', body: host }],
+      ['%63', { target: '/containers/%63reate', body: host }],
+      ['absolute form', { target: 'http://x/v1.45/containers/create', body: { Image: 'none' } }],
+      ['two types', { target: create, body: host, headers: { 'Content-Type': ['application/json', 'text/plain'] } }],
+      ['chunked', { target: create, body: host, headers: { 'Transfer-Encoding': 'chunked' } }],
+      ['2 MB', { target: create, body: { ...host, Labels: { x: 'x'.repeat(2e6) } } }],
+      ['deep', { target: create, body: `{"Image":"none","x":${'['.repeat(100)}${']'.repeat(100)}}` }],
+      ['no body', { target: create, headers: { 'Content-Type': 'application/json' } }],
+      ['volume bind', { target: '/volumes/create', body: { DriverOpts: { type: 'none', o: 'bind', device: '/' } } }],
+      ['volume of a disk', { target: '/volumes/create', body: { DriverOpts: { type: 'ext4', device: '/dev/sda1' } } }],
+      [
+        'volume in memory',
+        { target: '/volumes/create', body: { DriverOpts: { type: 'tmpfs', device: 'tmpfs' } } },
+        'allowed',
+      ],
+      ['exec', { target: '/containers/base/exec', body: { Cmd: ['id'], privileged: true } }],
+      ['update', { target: '/containers/base/update', body: { DeviceCgroupRules: ['a *:* rwm'] } }],
+      ['start with a HostConfig', { target: '/v1.24/containers/base/start', body: { Privileged: true } }],
+      ['swarm', { target: '/swarm/init', body: { ListenAddr: '127.0.0.1:1' } }],
+      ['services', { target: '/services/create', body: {} }],
+      ['plugins', { target: '/plugins/pull?remote=x', body: [] }],
+      ['BuildKit', { target: '/session' }],
+      ['BuildKit gRPC', { target: '/grpc' }],
+      ['build', { target: '/build?networkmode=host' }],
+      ['network on the wire', { target: '/networks/create', body: { Name: 'm', Driver: 'macvlan' } }],
+      [
+        'form that replaces the query',
+        {
+          target: '/images/create?fromImage=good',
+          body: 'fromImage=evil',
+          headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+        },
+      ],
+      ['image twice', { target: '/images/create?fromImage=a&fromImage=b' }],
+      ['unknown call', { method: 'OPTIONS', target: '/containers/create' }],
+      ['reads', { method: 'GET', target: '/v1.45/containers/json?all=1' }, 'allowed'],
+    ];
+    for (const [what, call, allowed] of cases) {
+      const { status, text } = await send(call);
+      if (allowed === undefined)
+        t.ok(status === 403 || status === 500, `${what}: ${String(status)} ${text.slice(0, 200)}`);
+      else t.notOk([403, 500].includes(status), `${what}: ${String(status)} ${text.slice(0, 200)}`);
+    }
+  });
+
+  await t.test('2,000 fuzzed requests: dockerd makes nothing that the policy forbids', async (t) => {
+    const random = createRandom(20_261_128);
+    const results = { made: 0, refused: 0, other: 0 };
+    const wrong: string[] = [];
+    const requests = Array.from({ length: 2000 }, () => fuzzRequest(random, SMALL_IMAGE));
+    const worker = async (): Promise<void> => {
+      for (let next = requests.pop(); next !== undefined; next = requests.pop()) {
+        const { status, text } = await send(next.call);
+        if (next.isHarmless && status !== 201)
+          wrong.push(`harmless, but ${String(status)}: ${text} ${String(next.call.body)}`);
+        results[status === 201 ? 'made' : status === 403 ? 'refused' : 'other'] += 1;
+        if (status !== 201) continue;
+        const { Id } = JSON.parse(text) as { readonly Id: string };
+        const container = await inspect('containers', Id);
+        wrong.push(...forbiddenIn(container).map((what) => `${what}: ${JSON.stringify(next.call).slice(0, 500)}`));
+      }
+    };
+    await Promise.all(Array.from({ length: 4 }, worker));
+    t.strictSame(wrong.slice(0, 5), []);
+    t.ok(results.made > 200, JSON.stringify(results));
+    t.ok(results.refused > 500, JSON.stringify(results));
+    const { Volumes } = JSON.parse((await send({ method: 'GET', target: '/volumes' })).text) as {
+      readonly Volumes: readonly { readonly Options: Readonly<Record<string, string>> | null }[];
+    };
+    t.strictSame(
+      Volumes.filter(({ Options }) => Options?.['o']?.includes('bind')),
+      [],
+    );
+    t.comment(JSON.stringify(results));
+  });
+
+  await t.test('denials are events', (t) => {
+    const lines = readFileSync(events, 'utf8').trim().split('\n');
+    t.ok(lines.length >= 20);
+    for (const line of lines.slice(0, 5)) t.match(JSON.parse(line), { class_uid: 2004, action: 'Denied' });
+    t.end();
+  });
+
+  await t.test('a plugin that stands still blocks, and answers when it goes on', async (t) => {
+    plugin.process.kill('SIGSTOP');
+    const pending = send({ target: '/containers/create', body: { Image: 'none', HostConfig: { Privileged: true } } });
+    const first = await Promise.race([pending, new Promise((resolve) => setTimeout(resolve, 500, 'blocked'))]);
+    t.equal(first, 'blocked');
+    plugin.process.kill('SIGCONT');
+    t.match(await pending, { status: 403 });
+  });
+
+  await t.test('a plugin that is killed refuses nothing and allows nothing; its successor answers', async (t) => {
+    await stopPlugin(plugin, 'SIGKILL');
+    const pending = send({ target: '/containers/create', body: { Image: 'none', HostConfig: { Privileged: true } } });
+    plugin = await startPlugin(SOCKET, ...flags);
+    const { status } = await pending;
+    t.ok(status === 403 || status === 500, String(status));
+    t.match(await send({ target: '/containers/create', body: { Image: 'none' } }), { status: 404 });
+  });
+});
+
+interface Inspected {
+  readonly HostConfig: Readonly<Record<string, unknown>>;
+  readonly Mounts: readonly { readonly Type: string; readonly Source: string; readonly RW: boolean }[];
+}
+
+const OWN_IPC = new Set(['private', 'shareable', 'none']);
+
+/** What the policy of this test forbids and a container has, by what dockerd says about it. */
+function forbiddenIn({ HostConfig: config, Mounts }: Inspected): readonly string[] {
+  const text = JSON.stringify(config);
+  const list = (name: string): readonly unknown[] => (config[name] ?? []) as readonly unknown[];
+  const checks: Readonly<Record<string, boolean>> = {
+    privileged: config['Privileged'] === true,
+    pid: config['PidMode'] !== '',
+    ipc: !OWN_IPC.has(String(config['IpcMode'])),
+    uts: config['UTSMode'] !== '',
+    user: config['UsernsMode'] !== '',
+    network: /^(?:host|container:)/.test(String(config['NetworkMode'])),
+    binds: Mounts.some(({ Type, Source, RW }) => Type === 'bind' && (RW || !Source.startsWith('/srv/'))),
+    driver: text.includes('"bind"') && text.includes('DriverConfig'),
+    volumesFrom: list('VolumesFrom').length > 0,
+    capabilities: list('CapAdd').some((one) => !/^(?:CAP_)?CHOWN$/i.test(String(one))),
+    security: list('SecurityOpt').some((one) => one !== 'no-new-privileges'),
+    sysctls: text.includes('shmmax'),
+    devices: list('Devices').length > 0 || list('DeviceCgroupRules').length > 0,
+    cgroup: config['CgroupParent'] !== '',
+    masked: list('MaskedPaths').length < 5 || list('ReadonlyPaths').length < 3,
+    annotations: text.includes('run.oci'),
+  };
+  return Object.keys(checks).filter((name) => checks[name]);
+}
+
+function importImages(endpoint: string, directory: string): void {
+  const root = join(directory, 'image');
+  mkdirSync(join(root, 'bin'), { recursive: true });
+  cpSync(busybox ?? '', join(root, 'bin', 'busybox'));
+  for (const name of ['sleep', 'echo', 'id']) symlinkSync('busybox', join(root, 'bin', name));
+  writeFileSync(join(root, 'small'), 'small\n');
+  for (const [image, path] of [[IMAGE, '.'] as const, [SMALL_IMAGE, 'small'] as const]) {
+    const packed = spawnSync('tar', ['-C', root, '-c', path], { maxBuffer: 64 * 1024 * 1024 });
+    const imported = spawnSync('docker', ['-H', endpoint, 'import', '-', image], { input: packed.stdout });
+    if (imported.status !== 0) throw new Error(String(imported.stderr));
+  }
+}
