@@ -51,16 +51,16 @@ export function setUp() {
 }
 
 function generate() {
-  generateFrom(join('proto', 'plimsoll', 'v1', 'fleet.proto'), 'fleet');
-  generateFrom(join('proto', 'cri', 'runtime.proto'), 'cri');
+  generateFrom([join('proto', 'plimsoll', 'v1', 'fleet.proto')], 'fleet');
+  generateFrom([join('proto', 'cri', 'runtime.proto'), join('proto', 'cri', 'events.proto')], 'cri');
 }
 
-function generateFrom(source, name) {
+function generateFrom(sources, name) {
   const target = join('proto', 'generated', `${name}.js`);
   mkdirSync(dirname(target), { recursive: true });
   const bin = (program) => join('node_modules', 'protobufjs-cli', 'bin', program);
   const options = ['--es6', '--no-delimited', '--no-verify', '--no-service', '--force-number'];
-  run(NODE, [bin('pbjs'), '-t', 'static-module', '-w', 'es6', '--root', name, ...options, source, '-o', target]);
+  run(NODE, [bin('pbjs'), '-t', 'static-module', '-w', 'es6', '--root', name, ...options, ...sources, '-o', target]);
   run(NODE, [bin('pbts'), '-o', target.replace(/\.js$/, '.d.ts'), target]);
 }
 

@@ -89,10 +89,23 @@ export async function linkOrdinary(tree: PathMapper, path: string): Promise<Read
   const slash = path.lastIndexOf('/');
   const name = path.slice(slash + 1);
   if (name === '' || name === '..') return failure('failed', 'not a symbolic link (EINVAL)');
+  if (await isNoLink(tree, path)) return failure('failed', 'not a symbolic link (EINVAL)');
   return atPlace(tree, path.slice(0, slash) || '/', async ({ handle }) => {
     const native = pathToNative(`${handlePath(handle)}/${name}`);
     return { ok: true, value: nameFromBytes(await calls.readlink(native, { encoding: 'buffer' })) };
   });
+}
+
+/** true: the kernel says in one call that there is no link. Nothing of what it says of a link is used. */
+async function isNoLink(tree: PathMapper, path: string): Promise<boolean> {
+  // Under a prefix the kernel follows absolute links on the way to our own root.
+  if (!tree.isOwnRoot || path.includes('/..')) return false;
+  try {
+    await calls.readlink(pathToNative(path), { encoding: 'buffer' });
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EINVAL';
+  }
 }
 
 /** Opens the place that `path` leads to, hands it to `use`, and lets go of it. */

@@ -10,6 +10,7 @@ import { findNamedProcesses, heldSockets } from '../proc/process-table.ts';
 import type { CachedHost } from '../parse-cache.ts';
 import { parseUnixListeners } from '../proc/proc-net-unix.ts';
 import type { UnixListener } from '../proc/proc-net-unix.ts';
+import { readSocketTable } from '../proc/socket-table.ts';
 import { readText } from '../read-text.ts';
 
 /** The sockets through which the container engines of a node are controlled. */
@@ -62,7 +63,6 @@ const ABSTRACT_SHIM = /^@\/containerd-shim\//;
 /** No socket can be bound in these file systems. */
 const KERNEL_TYPES = new Set(['cgroup', 'cgroup2', 'devpts', 'mqueue', 'nsfs', 'proc', 'sysfs']);
 
-const MAX_TABLE_BYTES = 16 * 1024 * 1024;
 const MAX_ENGINES = 16;
 const MAX_SOCKETS = 256;
 /** Reachable sockets that are kept for one container. */
@@ -76,7 +76,7 @@ export async function findControlSockets(access: CachedHost, mounts: Read<MountT
   const { host } = access;
   const none = { sockets: [], abstract: [] };
   if (!mounts.ok) return { ...none, problem: `/proc/1/mountinfo: ${mounts.reason}` };
-  const table = await readText(host, '/proc/1/net/unix', MAX_TABLE_BYTES);
+  const table = await readSocketTable(host, 1, 'unix');
   const listeners = table.ok ? parseUnixListeners(table.value, '') : [];
   const held = await heldByEngines(access, listeners);
   const named = listeners.map(({ path }) => path).filter((path) => NAME.test(path));

@@ -123,14 +123,17 @@ export async function effectiveLimit(
 export async function readLimit(host: Host, path: string): Promise<Read<number>> {
   const slash = path.lastIndexOf('/');
   const name = path.slice(slash + 1);
-  const [read, period] = await Promise.all([
-    readText(host, path),
-    name === CPU_LIMIT.legacyFile ? readText(host, `${path.slice(0, slash)}/cpu.cfs_period_us`) : undefined,
-  ]);
+  const read = await readText(host, path);
   if (!read.ok) return read;
-  if (period?.ok === false) return { ...period, code: 'failed' };
-  const parse = PARSERS[name] ?? parseLimit;
-  const value = parse(period === undefined ? read.value : `${read.value.trim()} ${period.value.trim()}`);
+  let text = read.value;
+  if (name === CPU_LIMIT.legacyFile) {
+    // No limit, whatever the period is.
+    if (text.trim() === '-1') return { ok: true, value: -1 };
+    const period = await readText(host, `${path.slice(0, slash)}/cpu.cfs_period_us`);
+    if (!period.ok) return { ...period, code: 'failed' };
+    text = `${text.trim()} ${period.value.trim()}`;
+  }
+  const value = (PARSERS[name] ?? parseLimit)(text);
   return value === undefined
     ? { ok: false, code: 'failed', reason: 'its content is not understood' }
     : { ok: true, value };

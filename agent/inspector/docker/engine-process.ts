@@ -7,12 +7,9 @@ import type { DaemonProcess, Daemons } from '../proc/daemon-identity.ts';
 import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import { parseUnixListeners } from '../proc/proc-net-unix.ts';
 import { heldSockets } from '../proc/process-table.ts';
-import { readText } from '../read-text.ts';
+import { readSocketTable } from '../proc/socket-table.ts';
 import { parseEndpoint } from '../../runtime/docker/engine-address.ts';
 import { statTrusted } from '../trusted-path.ts';
-
-/** The sockets of a node with very many connections. */
-const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;
 
 /**
  * The dockerd of the node that listens on `endpoint`: the one among `daemons` that holds the socket at this path, which
@@ -69,7 +66,7 @@ async function holdsSocket(access: CachedHost, pid: number, path: string): Promi
   const socket = await statTrusted(host, path);
   if (!socket.ok) return socket.code === 'absent' ? { ok: true, value: false } : socket;
   // Its own view: sockets are listed by network namespace.
-  const table = await readText(host, `/proc/${String(pid)}/net/unix`, MAX_SOCKET_TABLE_BYTES);
+  const table = await readSocketTable(host, pid, 'unix');
   if (!table.ok) return table;
   const inodes = await boundInodes(host, table.value, path, socket.value.realPath);
   if (inodes.size === 0) return { ok: true, value: false };

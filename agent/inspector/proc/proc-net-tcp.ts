@@ -1,5 +1,5 @@
 import type { Host, Read } from '../../host/host.ts';
-import { readText } from '../read-text.ts';
+import { readSocketTable } from './socket-table.ts';
 
 /** A listening TCP socket: bound address in its usual notation, port, and the inode that names it in `/proc/PID/fd`. */
 export interface TcpListener {
@@ -11,15 +11,11 @@ export interface TcpListener {
 /** TCP_LISTEN in the kernel's `tcp_states.h`. */
 const LISTEN = '0A';
 
-/** Each socket of the network namespace has some 150 bytes there. */
-const MAX_TABLE_BYTES = 16 * 1024 * 1024;
-
 /** The listening sockets of the network that a process is in, which may not be that of the node. */
 export async function readTcpListeners(host: Host, pid: number): Promise<Read<readonly TcpListener[]>> {
-  const directory = `/proc/${String(pid)}/net`;
-  const v4 = await readText(host, `${directory}/tcp`, MAX_TABLE_BYTES);
+  const v4 = await readSocketTable(host, pid, 'tcp');
   if (!v4.ok) return v4;
-  const v6 = await readText(host, `${directory}/tcp6`, MAX_TABLE_BYTES);
+  const v6 = await readSocketTable(host, pid, 'tcp6');
   // A kernel without IPv6 has no such file.
   if (!v6.ok && v6.code !== 'absent') return v6;
   return { ok: true, value: [...parseTcpListeners(v4.value), ...(v6.ok ? parseTcpListeners(v6.value) : [])] };

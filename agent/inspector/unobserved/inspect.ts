@@ -34,7 +34,7 @@ export const unobservedInspector: Inspector<'unobserved'> = {
   watches: () => [],
 };
 
-/** The second look is answered by `access`, which remembers nothing of the first. */
+/** The second look is a round of its own: nothing in it comes from the first. */
 async function inspectUnobserved(
   access: NodeAccess,
   known: Partial<Facts>,
@@ -68,10 +68,11 @@ async function inspectUnobserved(
   const isQuiet = first.value.length === 0 && engines.value.length === 0;
   if (!isQuiet) await sleep(SECOND_LOOK_MS);
   const containers = isQuiet ? [] : await stillUnknown(access, first.value);
-  const second = isQuiet ? engines : await findUnaskedEngines(access, known);
-  const again = new Set(second.ok ? second.value.map(({ pid }) => pid) : []);
+  const again = { ...access, host: access.cache.openRound(access.host) };
+  const second = isQuiet ? engines : await findUnaskedEngines(again, known);
+  const remaining = new Set(second.ok ? second.value.map(({ pid }) => pid) : []);
   note(access, 'container', containers.map(toContainer));
-  note(access, 'engine', engines.value.filter(({ pid }) => again.has(pid)).map(toEngine));
+  note(access, 'engine', engines.value.filter(({ pid }) => remaining.has(pid)).map(toEngine));
   return seen(failedLooks.list(), SOURCE);
 }
 

@@ -3,14 +3,13 @@ import { findDaemons } from '../../inspector/proc/daemon-identity.ts';
 import { parseNullTerminated } from '../../inspector/proc/null-terminated.ts';
 import { parseUnixListeners } from '../../inspector/proc/proc-net-unix.ts';
 import { heldSockets } from '../../inspector/proc/process-table.ts';
+import { readSocketTable } from '../../inspector/proc/socket-table.ts';
 import { readText } from '../../inspector/read-text.ts';
 import { statTrusted } from '../../inspector/trusted-path.ts';
 import type { CachedHost } from '../../inspector/parse-cache.ts';
 
 /** Daemons that serve the CRI on one of their sockets. */
 const DAEMONS = ['containerd', 'crio'] as const;
-/** The sockets of a node with very many connections. */
-const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;
 /** A daemon has one for its API, and some for debugging and metrics. */
 const MAX_SOCKETS = 8;
 /** Sockets of containerd for its shims: each container has one, and none serves the CRI. */
@@ -37,7 +36,7 @@ export async function criEndpoints(access: CachedHost): Promise<readonly string[
 
 /** The sockets that a daemon holds at paths that only root can change. */
 async function socketsOf(access: CachedHost, pid: number): Promise<readonly string[]> {
-  const table = await readText(access.host, `/proc/${String(pid)}/net/unix`, MAX_SOCKET_TABLE_BYTES);
+  const table = await readSocketTable(access.host, pid, 'unix');
   const listeners = (table.ok ? parseUnixListeners(table.value, '') : []).filter(
     ({ path }) => path.startsWith('/') && !OF_SHIMS.test(path),
   );

@@ -3,14 +3,13 @@ import { findDaemons } from '../../inspector/proc/daemon-identity.ts';
 import { parseNullTerminated } from '../../inspector/proc/null-terminated.ts';
 import { parseUnixListeners } from '../../inspector/proc/proc-net-unix.ts';
 import type { CachedHost } from '../../inspector/parse-cache.ts';
+import { readSocketTable } from '../../inspector/proc/socket-table.ts';
 import { readText } from '../../inspector/read-text.ts';
 import { statTrusted } from '../../inspector/trusted-path.ts';
 import type { Host } from '../../host/host.ts';
 
 /** Where the service of root listens: podman-system-service(1). */
 const SOCKET = '/run/podman/podman.sock';
-/** The sockets of a node with very many connections. */
-const MAX_SOCKET_TABLE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Sockets of root's Podman: of each service that runs, and the usual one where systemd listens for it (the service starts
@@ -44,7 +43,7 @@ export function serviceEndpoint(args: readonly string[]): string | undefined {
 
 /** Does somebody listen on the usual socket, where only root can put one? */
 async function isUsualSocketOpen(host: Host): Promise<boolean> {
-  const table = await readText(host, '/proc/1/net/unix', MAX_SOCKET_TABLE_BYTES);
+  const table = await readSocketTable(host, 1, 'unix');
   if (!table.ok || !parseUnixListeners(table.value, SOCKET).some(({ path }) => path.endsWith(SOCKET))) return false;
   const stat = await statTrusted(host, SOCKET);
   return stat.ok && stat.value.kind === 'socket';
