@@ -21,6 +21,21 @@ export interface CriClient {
     method: CriMethod<Request, Response>,
     request: Request,
   ) => Promise<CriResult<Response>>;
+  /**
+   * A call whose response is a stream; `onEnd` is called once, unless the signal aborts. `isServed`: whether the runtime
+   * knows the method.
+   */
+  readonly stream: (call: StreamCall) => Promise<void>;
+}
+
+/** A call with a stream of messages as its response. */
+export interface StreamCall {
+  /** `/PACKAGE.SERVICE/METHOD` */
+  readonly target: string;
+  readonly request: Uint8Array;
+  readonly onMessage: (bytes: Buffer) => void;
+  readonly onEnd: (end: { readonly isServed: boolean; readonly reason: string }) => void;
+  readonly signal: AbortSignal;
 }
 
 /** One call of a client, with its source. `subject`: what it asks about, for the source. */
@@ -54,10 +69,13 @@ export function createCriClient({ socketPath, timeoutMs, maxBytes }: CriClientOp
     failed.close();
     if (connection === failed) connection = undefined;
   };
-  const send = async (target: string, request: Uint8Array): Promise<Buffer | ServiceError> => {
+  const connect = async (): Promise<Connection> => {
     const path = await socketPath();
     if (connection !== undefined && connection.path !== path) disconnect(connection);
-    const current = (connection ??= openConnection(path, maxBytes));
+    return (connection ??= openConnection(path, maxBytes));
+  };
+  const send = async (target: string, request: Uint8Array): Promise<Buffer | ServiceError> => {
+    const current = await connect();
     const answer = await unary(current.client, { target, request, timeoutMs });
     // grpc-js waits longer after each failed attempt to connect, and goes on with one that never ends. An established
     // connection is kept: one container about which the runtime is silent must not end the calls about others.
@@ -76,6 +94,23 @@ export function createCriClient({ socketPath, timeoutMs, maxBytes }: CriClientOp
         return Buffer.isBuffer(answer) ? decode(method, answer) : toFailure(answer, await socketPath());
       }
       return rawFailure('malformed', 'no version of the Container Runtime Interface is served here');
+    },
+    stream: async ({ target, request, onMessage, onEnd, signal }) => {
+      const { client } = await connect();
+      if (signal.aborted) return;
+      const call = client.makeServerStreamRequest(target, toBuffer, (bytes: Buffer) => bytes, request);
+      const cancel = (): void => call.cancel();
+      signal.addEventListener('abort', cancel);
+      call.on('data', (bytes: Buffer) => {
+        if (!signal.aborted) onMessage(bytes);
+      });
+      // The status says the same.
+      call.on('error', () => undefined);
+      call.on('status', ({ code, details }) => {
+        signal.removeEventListener('abort', cancel);
+        const reason = clipMessage(details) || `gRPC status ${String(code)}`;
+        if (!signal.aborted) onEnd({ isServed: code !== codes.UNIMPLEMENTED, reason });
+      });
     },
   };
 }
@@ -97,6 +132,10 @@ function openConnection(path: string, maxBytes: number): Connection {
   return { path, client, close };
 }
 
+function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
 interface UnaryCall {
   readonly target: string;
   readonly request: Uint8Array;
@@ -107,7 +146,7 @@ function unary(client: Client, { target, request, timeoutMs }: UnaryCall): Promi
   return new Promise((resolve) => {
     client.makeUnaryRequest(
       target,
-      (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+      toBuffer,
       (bytes: Buffer) => bytes,
       request,
       { deadline: Date.now() + timeoutMs },

@@ -7,7 +7,7 @@ import { createCriClient } from './cri-client.ts';
 import { isId } from './container.ts';
 import type { CriCall } from './cri-client.ts';
 import { toEngineInfo } from './engine.ts';
-import { pollEvents } from './events.ts';
+import { followEvents } from './events.ts';
 import { inspectImage } from './image.ts';
 import { createInspector } from './inspector.ts';
 import { listAll, toListedContainers } from './listing.ts';
@@ -84,7 +84,7 @@ export function createCriRuntime(options: CriRuntimeOptions): ContainerRuntime {
     },
     containerLabels: (id) => readLabels(call, id),
     inspectImage: (id) => inspectImage(call, id, () => name),
-    events: (onEvent, onEnd, signal) => void pollEvents({ call, onEvent, onEnd, signal }),
+    events: (onEvent, onEnd, signal) => void followEvents({ call, stream: client.stream, onEvent, onEnd, signal }),
   };
 }
 

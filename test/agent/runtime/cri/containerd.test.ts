@@ -173,7 +173,7 @@ void t.test('pods on a real containerd', { skip: noContainerd }, async (t) => {
     const stray = execFileSync('sh', ['-c', `sh -c '${all}; exec sleep 30' >/dev/null 2>&1 & echo $!`], {
       encoding: 'utf8',
     }).trim();
-    await sleep(200);
+    for (let turn = 0; turn < 100 && told(`cat /proc/${stray}/comm`) !== 'sleep'; turn += 1) await sleep(50);
     const later = await observed(containerd);
     execFileSync('kill', ['-9', stray]);
     t.match(containerOf(later, shop), { processes: { value: 2 } });
@@ -269,6 +269,27 @@ void t.test('events of a real containerd', { skip: noContainerd }, async (t) => 
   await containerd.stopContainer(web);
   await until(() => find('containerChanged', web) !== undefined);
   t.ok(find('containerChanged', web), 'its end');
+
+  // By now the list is asked for every few seconds only: these are from the events of containerd.
+  await sleep(6000);
+  events.length = 0;
+  const later = await containerd.createContainer(pod, 'later');
+  const short = await containerd.createContainer(pod, 'short', { command: ['/bin/sh', '-c', 'exit 0'] });
+  const laterMs = performance.now();
+  await containerd.startContainer(later);
+  await until(() => find('containerStarted', later) !== undefined);
+  t.ok((find('containerStarted', later)?.atMs ?? Infinity) - laterMs < 1000, 'a start after a quiet time');
+  await sleep(3000);
+  await containerd.startContainer(short);
+  await until(() => find('containerChanged', short) !== undefined);
+  t.ok(find('containerChanged', short), 'a container that has ended already');
+  const other = await containerd.runPod({ name: 'web-1' });
+  await until(() => find('containerChanged', other) !== undefined);
+  t.ok(find('containerChanged', other), 'the sandbox of a new pod');
+  containerd.ctr('-n', 'k8s.io', 'tasks', 'exec', '--exec-id', 'x', later, '/bin/id');
+  await until(() => find('execChanged', later) !== undefined);
+  t.ok(find('execChanged', later), 'a process that was started in a container');
+  t.equal(ends.length, 0);
 
   await containerd.kill();
   await until(() => ends.length > 0);
