@@ -11,7 +11,7 @@ import { createBrokerImageSender } from './image-transfer.ts';
 import { createLineChannel } from './line-channel.ts';
 import type { LineChannel } from './line-channel.ts';
 import { BROKER_PROTOCOL, MAX_REQUEST_BYTES, parseAgentMessage } from './message.ts';
-import type { AgentMessage } from './message.ts';
+import type { AgentMessage, BrokerAbout } from './message.ts';
 import type { RemoteProber } from './remote-prober.ts';
 import { createTokenBucket } from './token-bucket.ts';
 
@@ -22,8 +22,9 @@ export interface AgentConnectionOptions {
   readonly facts: () => BrokerFacts | undefined;
   /** The images in use; the same list for as long as nothing changed. */
   readonly images: () => readonly ImageRecord[];
-  /** The agent has introduced itself. Called once for each connection. */
-  readonly onHello: (nodeId: string) => void;
+  readonly about: () => Omit<BrokerAbout, 'protocol'>;
+  /** The agent has introduced itself. Returns why it is refused. Called at most once for each connection. */
+  readonly onHello: (nodeId: string) => string | undefined;
   readonly setPace: (step: number) => void;
   readonly clock: Clock;
   readonly log: Logger;
@@ -38,6 +39,8 @@ export interface AgentConnection {
   readonly close: () => void;
 }
 
+/** For the first message. A connection without one would take the place of an agent. */
+const FIRST_MESSAGE_MS = 3000;
 /** Also tells the agent that the broker is alive. */
 const USAGE_INTERVAL_MS = 10_000;
 /** Messages of the agent: it sends some a minute, and one for each port that was probed. */
@@ -59,6 +62,7 @@ export function serveAgent(socket: Socket, options: AgentConnectionOptions): Age
   const sender = createFactSender(channel, options.facts);
   const images = createBrokerImageSender(channel, options.images);
   let hasHello = false;
+  const cancelDeadline = clock.after(FIRST_MESSAGE_MS, () => channel.close());
   const run = async (): Promise<void> => {
     const bucket = createTokenBucket(MESSAGES.burst, MESSAGES.perSecond, clock);
     const requests = createRequestQueue(channel, options, stop.signal);
@@ -67,13 +71,17 @@ export function serveAgent(socket: Socket, options: AgentConnectionOptions): Age
       const parsed = parseAgentMessage(line);
       if (!parsed.ok) throw new Error(parsed.problem);
       const message = parsed.value;
-      if (message.kind !== 'hello' && !hasHello) throw new Error('its first message is not hello');
-      if (message.kind === 'hello') {
-        if (hasHello) throw new Error('a second hello');
-        hasHello = true;
+      cancelDeadline();
+      if (!hasHello) {
+        if (message.kind === 'about')
+          return channel.send({ kind: 'about', protocol: BROKER_PROTOCOL, ...options.about() });
+        if (message.kind !== 'hello') throw new Error('its first message is not hello');
         await welcome(channel, options, message);
+        hasHello = true;
         sender.notify();
         images.notify();
+      } else if (message.kind === 'hello' || message.kind === 'about') {
+        throw new Error(message.kind === 'hello' ? 'a second hello' : 'about after hello');
       } else if (message.kind === 'pace') options.setPace(message.step);
       else if (message.kind === 'probed') prober.answered(message);
       else requests.add(message);
@@ -83,10 +91,9 @@ export function serveAgent(socket: Socket, options: AgentConnectionOptions): Age
     clock.close();
     stop.abort();
     channel.close();
-    prober.attach(undefined);
   };
   const sendUsage = (): void => {
-    if (!channel.isBusy()) void channel.send({ kind: 'usage', ...privateUsage() });
+    if (hasHello && !channel.isBusy()) void channel.send({ kind: 'usage', ...privateUsage() });
     clock.after(USAGE_INTERVAL_MS, sendUsage);
   };
   clock.after(USAGE_INTERVAL_MS, sendUsage);
@@ -111,13 +118,15 @@ async function welcome(
   { observer, prober, onHello, log }: AgentConnectionOptions,
   { protocol, nodeId, origin }: Extract<AgentMessage, { readonly kind: 'hello' }>,
 ): Promise<void> {
-  if (protocol !== BROKER_PROTOCOL) {
-    const reason = `the broker speaks version ${String(BROKER_PROTOCOL)} of the protocol, the agent ${String(protocol)}`;
+  const reason =
+    protocol === BROKER_PROTOCOL
+      ? onHello(nodeId)
+      : `the broker speaks version ${String(BROKER_PROTOCOL)} of the protocol, the agent ${String(protocol)}`;
+  if (reason !== undefined) {
     await channel.send({ kind: 'refused', reason });
     throw new Error(reason);
   }
   prober.attach({ origin, send: (message) => void channel.send(message) });
-  onHello(nodeId);
   const node = await observer.inventory();
   await channel.send({ kind: 'welcome', protocol: BROKER_PROTOCOL, node });
   log.info({ nodeId: node.id }, 'an agent is connected');

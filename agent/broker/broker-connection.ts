@@ -107,6 +107,8 @@ function createHandler(channel: LineChannel, options: BrokerConnectionOptions): 
         return options.onResponse(message);
       case 'probe':
         return void probe(message);
+      case 'about':
+        throw new Error('a response that was not asked for');
     }
   };
 }

@@ -7,6 +7,7 @@ import { errorCode } from '../../service/files.ts';
 /** The group of the broker may connect: the agent runs with that group. */
 const SOCKET_MODE = 0o660;
 const DIRECTORY_MODE = 0o750;
+const MAX_CONNECTIONS = 4;
 /** Bit of st_mode, inode(7). */
 const OTHERS_WRITE = 0o002;
 
@@ -32,8 +33,8 @@ export async function listenOnSocket(path: string, onConnection: (socket: Socket
     if (errorCode(error) !== 'ENOENT') throw error;
   });
   const server = createServer(onConnection);
-  // One agent. Further connections are closed at once.
-  server.maxConnections = 1;
+  // One agent, and who asks what the broker is. Further connections are closed at once.
+  server.maxConnections = MAX_CONNECTIONS;
   const umaskBefore = process.umask(0o117);
   try {
     await new Promise<void>((resolve, reject) => {

@@ -9,6 +9,7 @@ import type { ImageRecord } from '../image/image-record.ts';
 import { serveAgent } from './agent-connection.ts';
 import type { AgentConnection } from './agent-connection.ts';
 import { listenOnSocket } from './broker-socket.ts';
+import type { BrokerAbout } from './message.ts';
 import type { RemoteProber } from './remote-prober.ts';
 
 /** By then the first facts are sent. */
@@ -21,6 +22,8 @@ export interface BrokerOptions {
   readonly observer: NodeObserver;
   /** The prober of that observer. */
   readonly prober: RemoteProber;
+  /** What the process is. */
+  readonly about: () => Omit<BrokerAbout, 'protocol'>;
   /** The id that an agent offers for a node without a machine id. */
   readonly offerNodeId: (id: string) => void;
   readonly clock: Clock;
@@ -56,20 +59,27 @@ export async function runBroker(options: BrokerOptions): Promise<void> {
     });
   };
   const onConnection = (socket: Socket): void => {
-    step = 0;
-    const current = serveAgent(socket, {
+    const current: AgentConnection = serveAgent(socket, {
       observer,
       prober: options.prober,
       facts: () => observation?.facts(),
       images: () => images,
-      onHello: startReading,
+      about: options.about,
+      onHello: (nodeId) => {
+        if (connection !== undefined) return 'another agent is connected';
+        connection = current;
+        step = 0;
+        startReading(nodeId);
+        return undefined;
+      },
       setPace: (next) => (step = next),
       clock,
       log,
     });
-    connection = current;
     void current.done.finally(() => {
-      if (connection === current) connection = undefined;
+      if (connection !== current) return;
+      connection = undefined;
+      options.prober.attach(undefined);
     });
   };
   const server = await listenOnSocket(options.socketPath, onConnection);

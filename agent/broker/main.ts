@@ -5,6 +5,7 @@ import { liveNodeSettings, openLiveNode } from '../live-node.ts';
 import { createLocalObserver } from '../local-observer.ts';
 import { imageReadersOf } from '../image/image-readers.ts';
 import { runBroker } from './broker.ts';
+import { processRights } from './process-rights.ts';
 import { createRemoteProber } from './remote-prober.ts';
 
 /** What the broker is started with. */
@@ -46,6 +47,7 @@ export async function runBrokerProgram(options: BrokerProgramOptions): Promise<v
       signal,
     }),
     prober,
+    about: () => ({ version, ...processRights() }),
     offerNodeId: offered.resolve,
     clock,
     log,

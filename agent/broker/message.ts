@@ -10,7 +10,8 @@ import { MAX_LABELLED_CONTAINERS } from '../inspector/container/labels.ts';
 
 /*
  * The messages between agent and broker: one JSON object a line, on a unix socket. The agent sends `hello` first; the
- * broker answers `welcome`, then sends all facts, then changes. Messages of the agent never name a path, a process or a
+ * broker answers `welcome`, then sends all facts, then changes. To `about` as the first message it answers what it is, and
+ * closes the connection. Messages of the agent never name a path, a process or a
  * container: the broker decides what is read.
  */
 
@@ -37,6 +38,15 @@ const originSchema = s.object({
   nodeAddress: s.string('', 64),
 });
 
+const aboutSchema = s.object({
+  protocol: s.integer('BROKER_PROTOCOL', 0),
+  version: s.string('version of the program', 64),
+  uid: s.integer('effective user id', 0),
+  capabilities: s.string('effective capabilities, hexadecimal as in proc_pid_status(5)', 32),
+});
+/** What a broker is. */
+export type BrokerAbout = s.Infer<typeof aboutSchema>;
+
 /** The messages of the agent, by `kind`. */
 const FROM_AGENT = Object.freeze({
   hello: s.object({
@@ -44,6 +54,7 @@ const FROM_AGENT = Object.freeze({
     nodeId: s.string('id for a node that has no machine id; 32 hexadecimal digits', 32),
     origin: originSchema,
   }),
+  about: s.object({}),
   pace: s.object({ step: s.integer('steps that the agent is slowed down by', 0, CRITICAL_STEP) }),
   nodeStatus: s.object({ id: idSchema }),
   labels: s.object({ id: idSchema }),
@@ -55,6 +66,7 @@ const FROM_AGENT = Object.freeze({
 const FROM_BROKER = Object.freeze({
   welcome: s.object({ protocol: s.integer('BROKER_PROTOCOL', 0), node: nodeSchema }),
   refused: s.object({ reason: s.string('', 1024) }),
+  about: aboutSchema,
   facts: s.object({
     facts: s.record(s.unknown(), 'changed facts by name; of `containers` only what surrounds the list'),
     put: s.list(containerSchema, 'containers that are new or changed', 50_000),

@@ -10,7 +10,8 @@ export const doctor = defineCommand({
   summary: 'diagnose this machine and installation',
   usage: ['doctor [options]'],
   description: [
-    'Examines what the program needs on this machine, and prints for each diagnostic what was observed and what to do: settings, data directory, store, certificates, operator token, ports, operator API, collector connection, sinks, Docker engine, permissions of the agent, and inotify limits. It takes a few seconds and needs no running collector.',
+    'Examines what the program needs on this machine, and prints for each diagnostic what was observed and what to do: settings, data directory, store, certificates, operator token, ports, operator API, collector connection, sinks, Docker engine, permissions of the agent, inotify limits, and the broker. It takes a few seconds and needs no running collector.',
+    'With --broker, the node is not examined, but the broker that reads it: its socket and who can replace it, whether it answers, its version, its capabilities, and what is unknown without them.',
     'It changes nothing and prints no secrets. What this user cannot read is reported as unknown: run it as the user who runs the collector or the agent, with the same settings.',
     'ok: no problem; warning: it works, but needs attention; problem: it does not work; unknown: it could not be read.',
   ],
@@ -22,6 +23,10 @@ export const doctor = defineCommand({
   examples: [
     { line: 'plimsoll doctor', meaning: 'before the first start, or when something does not work' },
     { line: 'sudo plimsoll doctor --data-dir /var/lib/plimsoll', meaning: 'as the user who runs the services' },
+    {
+      line: 'plimsoll doctor --broker unix:///run/plimsoll/broker.sock',
+      meaning: 'an agent that reads the node through a broker',
+    },
     { line: 'plimsoll doctor --output json', meaning: 'for a script, or to attach to a bug report' },
   ],
   run: async (context) => {

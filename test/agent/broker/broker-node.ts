@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runBroker } from '../../../agent/broker/broker.ts';
+import { processRights } from '../../../agent/broker/process-rights.ts';
 import { createRemoteProber } from '../../../agent/broker/remote-prober.ts';
 import type { RemoteProber } from '../../../agent/broker/remote-prober.ts';
 import { openLiveNode } from '../../../agent/live-node.ts';
@@ -54,6 +55,7 @@ export async function startBroker(
     socketPath: path,
     observer: createLocalObserver({ access, sweepIntervalMs: 86_400_000, clock, log, signal }),
     prober,
+    about: () => ({ version: '0.0.0-test', ...processRights() }),
     offerNodeId: offered.resolve,
     clock,
     log,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,8 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { createBrokerObserver } from '../../../agent/broker/broker-observer.ts';
 import { UNTHROTTLED } from '../../../agent/budget/throttle-profile.ts';
+import { brokerDiagnostic } from '../../../agent/diagnostics/broker.ts';
+import type { BrokerSubject } from '../../../agent/diagnostics/broker.ts';
 import { observeAll, observeContainer } from '../../../agent/inspector/observe.ts';
 import { openLiveNode } from '../../../agent/live-node.ts';
 import { createProber } from '../../../agent/probe/tls-prober.ts';
@@ -16,6 +19,7 @@ import type { Facts } from '../../../posture/fact/facts.ts';
 import type { Change } from '../../../posture/judge.ts';
 import { systemClock } from '../../../service/clock.ts';
 import type { Clock } from '../../../service/clock.ts';
+import type { DiagnosticResult } from '../../../service/diagnostic.ts';
 import type { Logger } from '../../../service/log.ts';
 import { noAgent } from '../../fixture/facts.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
@@ -169,7 +173,11 @@ void t.test('the socket is for the group of the broker and for one agent', async
   one.send(HELLO);
   await until('a welcome', () => one.received().includes('"welcome"'));
   const other = await connectRaw(t, broker.path);
+  other.send(HELLO);
   await until('the other is closed', other.isClosed);
+  t.match(other.received(), /"refused".*another agent is connected/);
+  const silent = await connectRaw(t, broker.path);
+  await until('one that says nothing is closed', silent.isClosed);
   t.notOk(one.isClosed());
   await t.rejects(startBroker(t, { path: broker.path }), { message: /another broker listens/ });
 
@@ -178,4 +186,62 @@ void t.test('the socket is for the group of the broker and for one agent', async
   mkdirSync(join(open, 'run'));
   chmodSync(join(open, 'run'), 0o777);
   await t.rejects(startBroker(t, { path: join(open, 'run/broker.sock') }), { message: /everybody can write/ });
+});
+
+/** What `plimsoll doctor` says of an agent with this broker, or `off`. */
+async function diagnose(broker: string, over: Partial<BrokerSubject> = {}): Promise<DiagnosticResult> {
+  const subject = { broker, usualSocket: '/nonexistent/broker.sock', version: '0.0.0-test', uid: 0 };
+  return brokerDiagnostic.run({ ...subject, clock: systemClock(), ...over });
+}
+
+void t.test('doctor examines the broker beside its agent', async (t) => {
+  const broker = await startBroker(t, { hostRoot: nodeTree(t) });
+  const agent = await connectRaw(t, broker.path);
+  agent.send(HELLO);
+  await until('a welcome', () => agent.received().includes('"welcome"'));
+  const effective = BigInt(`0x${/^CapEff:\s+(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''}`);
+  // Bits 1, 2 and 19 of linux/capability.h: DAC_OVERRIDE, DAC_READ_SEARCH, SYS_PTRACE.
+  const isFull = process.getuid?.() === 0 && (effective & 6n) !== 0n && (effective & (1n << 19n)) !== 0n;
+  if (isFull) t.match(await diagnose(broker.path), { outcome: 'ok', observed: /version 0\.0\.0-test.*capabilities/ });
+  t.match(await diagnose(broker.path, { version: '9.0.0' }), {
+    outcome: 'warning',
+    observed: /it is version 0\.0\.0-test, this is 9\.0\.0/,
+    advice: /restart both/,
+  });
+  t.notOk(agent.isClosed(), 'the agent stays connected');
+  t.match(await diagnose('off', { usualSocket: broker.path }), { outcome: 'ok', observed: /not used.*--broker unix:/ });
+  t.match(await diagnose('off'), { outcome: 'ok', observed: /reads the node itself/ });
+
+  chmodSync(broker.path, 0o666);
+  if (isFull) t.match(await diagnose(broker.path), { outcome: 'warning', observed: /every user can connect/ });
+  chmodSync(join(broker.path, '..'), 0o777);
+  t.match(await diagnose(broker.path), { outcome: 'problem', observed: /everybody can write to/ });
+});
+
+void t.test('doctor examines what is no broker, or one without rights', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-no-broker-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const place = (name: string): string => join(directory, name);
+  t.match(await diagnose(place('none')), { outcome: 'problem', observed: /no socket/, advice: /plimsoll broker/ });
+  writeFileSync(place('file'), '');
+  t.match(await diagnose(place('file')), { outcome: 'problem', observed: /not a socket/ });
+  const peer = async (name: string, answer: string): Promise<string> => {
+    const server = createSocketServer((socket) => socket.on('error', () => {}).end(answer)).listen(place(name));
+    t.teardown(() => server.close());
+    await once(server, 'listening');
+    return place(name);
+  };
+  const about = { kind: 'about', protocol: 2, version: '0.0.0-test', uid: 0, capabilities: '0' };
+  const line = (over: object): string => `${JSON.stringify({ ...about, ...over })}\n`;
+  // Bits of linux/capability.h: 2 DAC_READ_SEARCH, 19 SYS_PTRACE.
+  const cases = [
+    ['old', '', 'problem', /does not answer as a broker of this version/],
+    ['garbage', 'hello\n', 'problem', /does not answer as a broker of this version/],
+    ['protocol', line({ protocol: 1 }), 'problem', /version 1 of the protocol/],
+    ['user', line({ uid: 1000, capabilities: '80004' }), 'warning', /^user 1000: container engines/],
+    ['ptrace', line({ capabilities: '4' }), 'warning', /^without CAP_SYS_PTRACE: namespaces of containers/],
+    ['search', line({ capabilities: '80000' }), 'warning', /^without CAP_DAC_READ_SEARCH: control sockets/],
+  ] as const;
+  for (const [name, answer, outcome, observed] of cases)
+    t.match(await diagnose(await peer(name, answer)), { outcome, observed }, name);
 });

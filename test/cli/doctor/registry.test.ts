@@ -2,10 +2,12 @@ import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { brokerDiagnostic } from '../../../agent/diagnostics/broker.ts';
 import { NODE_DIAGNOSTICS } from '../../../agent/diagnostics/registry.ts';
 import { INSTALLATION_DIAGNOSTICS } from '../../../cli/doctor/registry.ts';
 
-const ALL = [...INSTALLATION_DIAGNOSTICS, ...NODE_DIAGNOSTICS];
+const OF_NODE = [...NODE_DIAGNOSTICS, brokerDiagnostic];
+const ALL = [...INSTALLATION_DIAGNOSTICS, ...OF_NODE];
 
 function namesIn(directory: string, others: readonly string[] = []): readonly string[] {
   const path = fileURLToPath(new URL(`../../../${directory}/`, import.meta.url));
@@ -19,7 +21,7 @@ void t.test('the registries list every diagnostic, and its file has its id as na
   const ids = (list: readonly { readonly id: string }[]): readonly string[] => list.map(({ id }) => id).sort();
   const others = ['diagnose-node', 'node-subject', 'port-holders', 'registry'];
   t.strictSame(ids(INSTALLATION_DIAGNOSTICS), namesIn('cli/doctor/diagnostics'));
-  t.strictSame(ids(NODE_DIAGNOSTICS), namesIn('agent/diagnostics', others));
+  t.strictSame(ids(OF_NODE), namesIn('agent/diagnostics', others));
   t.end();
 });
 
