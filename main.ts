@@ -51,7 +51,7 @@ function createWorld(script: string, tuning: V8Tuning): CliEnvironment {
     version,
     platform: { node: process.version, system: process.platform, architecture: process.arch },
     installation: { directory: dirname(dirname(script)) },
-    inventoryWorker: inventoryWorkerUrl(),
+    inventoryWorker: workerUrls().inventoryWorker,
     invocation: describeInvocation({
       script: process.argv[1] ?? script,
       environment: process.env,
@@ -108,7 +108,7 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
     },
     scanImage: async (request) => {
       const { scanImage } = await import('./agent/image/scan-image.ts');
-      return scanImage(request, inventoryWorkerUrl());
+      return scanImage(request, workerUrls().inventoryWorker);
     },
     record: async ({ settings, directory, signal }) => {
       const [{ createRecorder }, { observeAll }] = await Promise.all([
@@ -172,7 +172,13 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       ]);
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
       const common = { settings, version, clock, log, signal, onReady };
-      return runCollector({ ...common, standardOutput: process.stdout, consoleDirectory: consoleDirectory() });
+      const { databaseWorker } = workerUrls();
+      return runCollector({
+        ...common,
+        databaseWorker,
+        standardOutput: process.stdout,
+        consoleDirectory: consoleDirectory(),
+      });
     },
     examine: async ({ settings, signal }) => {
       const { diagnoseNode } = await import('./agent/diagnostics/diagnose-node.ts');
@@ -198,19 +204,14 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
 }
 
 /** The bundler writes the workers beside the bundle; from source they are run where they stand. */
-function workerUrls(): { readonly queryWorker: URL; readonly inventoryWorker: URL } {
+function workerUrls() {
   const isBundled = typeof __PLIMSOLL_VERSION__ === 'string';
   const urlOf = (source: string, bundled: string): URL => new URL(isBundled ? bundled : source, import.meta.url);
   return {
     queryWorker: urlOf('agent/query/worker.ts', 'query-worker.js'),
     inventoryWorker: urlOf('image/inventory/worker.ts', 'inventory-worker.js'),
+    databaseWorker: urlOf('image/vulndb/verify-worker.ts', 'vulndb-worker.js'),
   };
-}
-
-/** As the worker of queries. */
-function inventoryWorkerUrl(): URL {
-  const file = typeof __PLIMSOLL_VERSION__ === 'string' ? 'inventory-worker.js' : 'image/inventory/worker.ts';
-  return new URL(file, import.meta.url);
 }
 
 /** The bundler writes the console beside the bundle; from source the last build is served. */

@@ -33,6 +33,8 @@ import type { TlsKeeper } from './tls/tls-keeper.ts';
 /** What background work needs of a collector. */
 export interface BackgroundOptions {
   readonly settings: Settings;
+  readonly version: string;
+  readonly databaseWorker: URL;
   readonly clock: Clock;
   readonly log: Logger;
   /** Times of the disk probe; default: {@link DISK_PROBE}. */
@@ -56,13 +58,22 @@ export async function startTlsKeeper(
 
 /** Keeps the vulnerabilities of the images of the fleet current until the collector ends. */
 export function startMatcher(
-  { settings, clock, log }: BackgroundOptions,
+  { settings, version, databaseWorker, clock, log }: BackgroundOptions,
   parts: Pick<VulnerabilityMatcherOptions, 'images' | 'running' | 'eventBus'>,
   steps: ClosingStep[],
 ): VulnerabilityMatcher {
   const stop = new AbortController();
   const { vulndb: path, vulndbMaxAge: maxAgeMs } = settings;
-  const matcher = startVulnerabilityMatcher({ ...parts, path, maxAgeMs, clock, log, signal: stop.signal });
+  const matcher = startVulnerabilityMatcher({
+    ...parts,
+    path,
+    maxAgeMs,
+    version,
+    databaseWorker,
+    clock,
+    log,
+    signal: stop.signal,
+  });
   steps.push(closingStep('vulnerabilities', stop, matcher.over));
   return matcher;
 }

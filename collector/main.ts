@@ -62,6 +62,8 @@ export interface CollectorOptions {
   /** Aborts: the collector ends in good order. */
   readonly signal: AbortSignal;
   readonly onReady: (ready: CollectorReady) => void;
+  /** Module of the thread that verifies a vulnerability database. */
+  readonly databaseWorker: URL;
   /** Where the sink `-` writes. */
   readonly standardOutput: NodeJS.WritableStream;
   /** Directory with the files of the console; absent: it is not served. */

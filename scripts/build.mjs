@@ -29,6 +29,7 @@ export async function buildProgram(directory) {
         plimsoll: 'main.ts',
         'query-worker': 'agent/query/worker.ts',
         'inventory-worker': 'image/inventory/worker.ts',
+        'vulndb-worker': 'image/vulndb/verify-worker.ts',
       },
       ...BUNDLE_OPTIONS,
     }),

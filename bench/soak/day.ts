@@ -69,7 +69,13 @@ export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
     const common = { version: '0.0.0-soak', clock, log: options.log, signal: stopping.signal };
     const settings = await settingsOf(directory, {});
     running.push(
-      runCollector({ ...common, settings, onReady: collector.resolve, standardOutput: globalThis.process.stdout }),
+      runCollector({
+        ...common,
+        settings,
+        onReady: collector.resolve,
+        databaseWorker: new URL('../../image/vulndb/verify-worker.ts', import.meta.url),
+        standardOutput: globalThis.process.stdout,
+      }),
     );
     const { listen } = await awaited(collector.promise, running, clock);
     const target = {

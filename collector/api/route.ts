@@ -6,7 +6,7 @@ import type { AuditQuery } from '../audit/read-audit.ts';
 import type { TlsKeeper } from '../tls/tls-keeper.ts';
 import type { JoinTokens } from '../enrollment/join-tokens.ts';
 import type { RunningImages } from '../image/running-images.ts';
-import type { DatabaseState } from '../image/vulnerability-matcher.ts';
+import type { DatabaseState } from '../image/database-keeper.ts';
 import type { QueryService } from '../query/query.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';

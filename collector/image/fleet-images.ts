@@ -2,7 +2,7 @@ import { decodeInventory } from '../../proto/inventory-codec.ts';
 import type { Distribution, Inventory } from '../../vulnerability/package.ts';
 import type { ImageStore, StoredClaim, StoredInventory, VulnerabilityCounts } from '../store/image-store.ts';
 import type { RunningImages } from './running-images.ts';
-import type { DatabaseState } from './vulnerability-matcher.ts';
+import type { DatabaseState } from './database-keeper.ts';
 
 /** How much is known about an image; see api/image.ts. */
 export interface ImageKnowledge {

@@ -96,13 +96,18 @@ function rollBack(db: DatabaseSync): void {
 }
 
 /** Runs `work` as one transaction without waiting for the disk: for what a power cut may take back. */
-export function relaxed<T>(db: DatabaseSync, work: () => T): T {
+export function relaxed<T>(db: DatabaseSync, work: () => T, onUndone?: () => void): T {
   setDurable(db, false);
   try {
-    return transaction(db, work);
+    return transaction(db, work, onUndone);
   } finally {
     setDurable(db, true);
   }
+}
+
+/** Waits until the disk has everything that was committed before. */
+export function flush(db: DatabaseSync): void {
+  transaction(db, () => db.exec('UPDATE store SET position = position'));
 }
 
 function setDurable(db: DatabaseSync, durable: boolean): void {

@@ -75,6 +75,8 @@ export interface StoredInventory {
 /** One package version, with the distribution that it is judged with. */
 export interface PackageVersion {
   readonly key: number;
+  /** What its last judgement depended on; empty: not known. */
+  readonly evidence: string;
   /** Of packages of the operating system. */
   readonly distribution?: Distribution;
   /** `path` is empty: it differs from image to image. */
@@ -84,6 +86,8 @@ export interface PackageVersion {
 /** What the vulnerability database says about one package version. */
 export interface Judgement {
   readonly key: number;
+  /** Names what the judgement depends on; absent: that is not known. */
+  readonly evidence?: string;
   /** Why it could not be judged. Its earlier vulnerabilities then stay. */
   readonly unjudged?: string;
   readonly matches: readonly {
@@ -187,8 +191,8 @@ export interface ImageStore {
   readonly putInventory: (digest: string, inventory: Inventory, content: Uint8Array, atMs: number) => Promise<void>;
   /** The last in order of the databases that judged a package version; empty: none did. */
   readonly newestDatabase: () => Promise<string>;
-  /** Package versions that this database has not judged, at most `limit`. */
-  readonly unjudged: (database: string, limit: number) => Promise<readonly PackageVersion[]>;
+  /** Package versions that this database has not judged, at most `limit`, by name, from `fromName` on (from the first). */
+  readonly unjudged: (database: string, limit: number, fromName?: string) => Promise<readonly PackageVersion[]>;
   /**
    * Stores judgements with their events, in one transaction. Resolves to the newest position of the outbox, 0 where
    * there is no event.
@@ -198,6 +202,8 @@ export interface ImageStore {
     judgements: readonly Judgement[],
     terms: { readonly atMs: number; readonly describeUse: DescribeUse },
   ) => Promise<number>;
+  /** Another database says the same about these package versions: their judgements are those of that one. */
+  readonly confirmJudgements: (database: string, packageKeys: readonly number[]) => Promise<void>;
   /** Counts the vulnerabilities of up to `limit` inventories whose packages were judged since. False: none is left. */
   readonly recount: (limit: number) => Promise<boolean>;
   /** All claims; of one image if its id is given. */

@@ -9,13 +9,14 @@ import type { PackageVersion, PackageVulnerability } from './image-store.ts';
 export const IDENTITY_COLUMNS =
   'distribution, type, name, version, source_name, source_version, architecture, modularity, vendor';
 /** Columns for {@link toPackageVersion}, of the table `package_version`. */
-export const PACKAGE_COLUMNS = `package_version.key, ${IDENTITY_COLUMNS.split(', ')
+export const PACKAGE_COLUMNS = `package_version.key, package_version.evidence, ${IDENTITY_COLUMNS.split(', ')
   .map((column) => `package_version.${column}`)
   .join(', ')}`;
 
 /** A row with {@link PACKAGE_COLUMNS}. */
 export interface PackageRow {
   readonly key: number;
+  readonly evidence: string;
   readonly distribution: string;
   readonly type: string;
   readonly name: string;
@@ -60,9 +61,10 @@ export function toDistribution(text: string): Distribution | undefined {
 /** The package version in a row. */
 export function toPackageVersion(row: PackageRow): PackageVersion {
   const distribution = toDistribution(row.distribution);
-  const { key, type, name, version, architecture, modularity, vendor } = row;
+  const { key, evidence, type, name, version, architecture, modularity, vendor } = row;
   return {
     key,
+    evidence,
     ...(distribution !== undefined && { distribution }),
     package: {
       type: type as PackageType,

@@ -12,7 +12,7 @@ const APPLICATION_ID = 0x504c494d;
  * `kind/id`. detail: row.ts. event.action: `actionNumber` in row.ts. trend: trend.ts; minutes below `store.trend_floor`
  * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
  * package_vulnerability: image-store.ts; image_claim.at_rest: tags as JSON; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
- * place in VULNERABILITY_SEVERITIES. vulnerability_event: vulnerability-events.ts. `event` is both history and outbox: the outbox is the part above
+ * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. `event` is both history and outbox: the outbox is the part above
  * `store.outbox_floor`.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
@@ -202,6 +202,15 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   `,
   `
   ALTER TABLE image_claim ADD COLUMN at_rest TEXT;
+  `,
+  `
+  ALTER TABLE package_version ADD COLUMN evidence TEXT NOT NULL DEFAULT '';
+  CREATE TABLE vulnerability_use (
+    position INTEGER PRIMARY KEY,
+    content TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO vulnerability_use SELECT position, content ->> '$.use' FROM vulnerability_event;
+  UPDATE vulnerability_event SET content = json_remove(content, '$.use');
   `,
 ]);
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { relaxed, transaction } from './connection.ts';
+import { flush, relaxed, transaction } from './connection.ts';
 import { prepareImageClaims } from './image-claims.ts';
 import type { ImageStore } from './image-store.ts';
 import { prepareInventoryTable } from './inventory-table.ts';
@@ -30,9 +30,17 @@ export function imageStore(
     putInventory: (digest, inventory, content, atMs) =>
       guarded('store an inventory', () => inventories.put(digest, inventory, content, atMs)),
     newestDatabase: () => guarded('read package versions', vulnerabilities.newestDatabase),
-    unjudged: (database, limit) => guarded('read package versions', () => vulnerabilities.unjudged(database, limit)),
+    unjudged: (database, limit, fromName = '') =>
+      guarded('read package versions', () => vulnerabilities.unjudged(database, limit, fromName)),
     putJudgements: (database, judgements, terms) =>
-      guarded('store vulnerabilities', () => transaction(db, () => vulnerabilities.put(database, judgements, terms))),
+      guarded('store vulnerabilities', () => {
+        const newest = relaxed(db, () => vulnerabilities.put(database, judgements, terms), vulnerabilities.forgetKeys);
+        // A power cut may take judgements back, but no event that a sink has read.
+        if (newest > 0) flush(db);
+        return newest;
+      }),
+    confirmJudgements: (database, keys) =>
+      guarded('store vulnerabilities', () => relaxed(db, () => vulnerabilities.confirm(database, keys))),
     recount: (limit) => guarded('count vulnerabilities', () => relaxed(db, () => inventories.recount(limit))),
     claims: (imageId) => guarded('read images', () => (imageId === undefined ? claims.all() : claims.ofImage(imageId))),
     inventories: () => guarded('read inventories', inventories.all),

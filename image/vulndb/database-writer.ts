@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { AffectedPackage } from '../../vulnerability/advisory.ts';
 import type { CvssRating } from '../../vulnerability/vulnerability.ts';
 import type { FeedRow, KevEntry } from './feeds.ts';
+import { writeAdvisoryHashes } from './advisory-hashes.ts';
 import { APPLICATION_ID, BOUNDS, encodeCve, LAYOUT_VERSION, TABLES } from './layout.ts';
 import type { StagedAdvisory } from './staging.ts';
 
@@ -134,6 +135,7 @@ export function createDatabaseWriter(database: DatabaseSync): DatabaseWriter {
     finish: (meta) => {
       for (const [name, { id, advisories, entries }] of ecosystems) insert.ecosystem.run(id, name, advisories, entries);
       for (const [key, value] of Object.entries(meta)) if (value !== undefined) insert.meta.run(key, String(value));
+      writeAdvisoryHashes(database);
       database.exec('COMMIT');
       for (const statement of TABLES.filter((sql) => !sql.startsWith('CREATE TABLE'))) database.exec(statement);
     },

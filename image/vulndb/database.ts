@@ -45,6 +45,8 @@ export type OpenedDatabase =
   | { readonly ok: true; readonly database: VulnerabilityDatabase }
   | { readonly ok: false; readonly code: 'missing' | 'damaged' | 'other-layout'; readonly problem: string };
 
+/** Releases whose maintenance is kept. */
+const MAX_DISTRIBUTIONS = 1000;
 /** Advisories whose details are kept. */
 const MAX_CACHED = 20_000;
 
@@ -60,8 +62,9 @@ export function openVulnerabilityDatabase(path: string, { isThorough = false } =
     const url = pathToFileURL(path);
     url.searchParams.set('immutable', '1');
     database = new DatabaseSync(url, { readOnly: true, allowExtension: false });
+    // Without mmap: a file that is overwritten in place would end the process.
     database.exec(
-      'PRAGMA trusted_schema=OFF; PRAGMA query_only=ON; PRAGMA mmap_size=268435456; PRAGMA cell_size_check=ON',
+      'PRAGMA trusted_schema=OFF; PRAGMA query_only=ON; PRAGMA cache_size=-65536; PRAGMA cell_size_check=ON',
     );
     const refusal = refusalOf(database, path, isThorough);
     if (refusal === undefined) return { ok: true, database: databaseOf(database) };
@@ -114,8 +117,9 @@ function infoOf(database: DatabaseSync): DatabaseInfo | undefined {
     const value = meta.get(key);
     return value !== undefined && Number.isSafeInteger(value) && value > 0 ? value : undefined;
   };
+  // Rows are numbered from 1, and a count would read them all.
   const count = (table: string): number =>
-    Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'] ?? 0);
+    Number(database.prepare(`SELECT max(id) AS n FROM ${table}`).get()?.['n'] ?? 0);
   const total = (column: string): number =>
     Number(database.prepare(`SELECT total(${column}) AS n FROM ecosystem`).get()?.['n'] ?? 0);
   const builtAt = time('builtAt');
@@ -183,8 +187,11 @@ function databaseOf(database: DatabaseSync): VulnerabilityDatabase {
   );
   const statement = {
     package: database.prepare('SELECT id FROM package WHERE ecosystem = ? AND name = ?'),
+    hash: database.prepare('SELECT hex(hash) AS hash FROM package WHERE ecosystem = ? AND name = ?'),
     maintenance: database.prepare('SELECT endOfLife, extended FROM maintenance WHERE distribution = ? AND release = ?'),
   };
+  /** Asked for each package of a fleet. */
+  const maintained = new Map<string, Maintenance | undefined>();
   const find = createFinder(database);
   const details = createDetailsReader(database);
   const source: AdvisorySource = {
@@ -194,8 +201,20 @@ function databaseOf(database: DatabaseSync): VulnerabilityDatabase {
       const row = id === undefined ? undefined : statement.package.get(id, name);
       return row === undefined ? [] : find(Number(row['id']));
     },
+    fingerprint: (ecosystem, name) => {
+      const id = ecosystemIds.get(ecosystem);
+      return id === undefined ? '' : String(statement.hash.get(id, name)?.['hash'] ?? '');
+    },
     details,
-    maintenance: (distribution) => maintenanceOf(statement.maintenance, distribution),
+    maintenance: (distribution) => {
+      const { id, versionId = '' } = distribution;
+      const key = `${id} ${versionId}`;
+      const known = maintained.get(key);
+      if (known !== undefined || maintained.has(key)) return known;
+      const found = maintenanceOf(statement.maintenance, distribution);
+      if (maintained.size < MAX_DISTRIBUTIONS) maintained.set(key, found);
+      return found;
+    },
   };
   return {
     info,

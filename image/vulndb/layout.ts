@@ -8,13 +8,14 @@
 export const APPLICATION_ID = 0x504c494d;
 
 /** Version of the tables. A reader accepts exactly its own. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 /** The tables and indexes, in the order of their creation. A reader accepts a file only if it holds exactly these. */
 export const TABLES: readonly string[] = Object.freeze([
   'CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID',
   'CREATE TABLE ecosystem(id INTEGER PRIMARY KEY, name TEXT NOT NULL, advisories INTEGER NOT NULL, entries INTEGER NOT NULL)',
-  'CREATE TABLE package(id INTEGER PRIMARY KEY, ecosystem INTEGER NOT NULL, name TEXT NOT NULL)',
+  // hash: of all that advisories say about the package; see advisory-hashes.ts.
+  'CREATE TABLE package(id INTEGER PRIMARY KEY, ecosystem INTEGER NOT NULL, name TEXT NOT NULL, hash BLOB)',
   'CREATE TABLE version(id INTEGER PRIMARY KEY, text TEXT NOT NULL)',
   'CREATE TABLE condition(id INTEGER PRIMARY KEY, urgency TEXT, module TEXT, platforms TEXT)',
   // cve: what it is another name of. osv: `*` at the end stands for that CVE. hasMore: rows in alias or cve_link.

@@ -11,9 +11,9 @@ import { loadTlsFiles } from '../../service/tls/load-tls-files.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { emptyMemory, startTinyCollector } from './transport/tiny-collector.ts';
 import { until } from './transport/link-node.ts';
+import { INVENTORY_WORKER } from '../fixture/workers.ts';
 
 const QUERY_WORKER = new URL('../../agent/query/worker.ts', import.meta.url);
-const INVENTORY_WORKER = new URL('../../image/inventory/worker.ts', import.meta.url);
 const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 function start(settings: Settings, log = SILENT) {

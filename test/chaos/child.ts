@@ -8,6 +8,7 @@ import { listenForShutdown } from '../../service/shutdown.ts';
 import { VERSION } from './child-protocol.ts';
 import type { FromChild, ToChild } from './child-protocol.ts';
 import { createRandom } from '../fixture/random.ts';
+import { DATABASE_WORKER } from '../fixture/workers.ts';
 
 /*
  * The program of one process under test: the real agent or the real collector, as main.ts composes them, with a wall
@@ -39,6 +40,7 @@ async function main(program: 'agent' | 'collector', flags: string): Promise<void
       const { runCollector } = await import('../../collector/main.ts');
       await runCollector({
         ...common,
+        databaseWorker: DATABASE_WORKER,
         standardOutput: process.stdout,
         onReady: ({ listen, api }) => say({ kind: 'ready', listenPort: listen.port, apiPort: api.port }),
       });

@@ -15,6 +15,7 @@ import { commit, finding, nodeRow } from '../collector/store/fleet.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.ts';
 import type { Run } from './process.ts';
+import { DATABASE_WORKER } from '../fixture/workers.ts';
 
 const DAY_MS = 86_400_000;
 /** The age of a node that never had a session. */
@@ -49,6 +50,7 @@ async function fleet(t: Test, days: Readonly<Record<string, number>>) {
     log: silent,
     signal: stop.signal,
     onReady: resolve,
+    databaseWorker: DATABASE_WORKER,
     standardOutput: process.stderr,
   });
   over.catch(reject);

@@ -7,6 +7,7 @@ import type { CollectorOptions, CollectorReady } from '../../collector/main.ts';
 import { systemClock } from '../../service/clock.ts';
 import { loadSettings } from '../../service/config/load.ts';
 import type { Logger } from '../../service/log.ts';
+import { DATABASE_WORKER } from '../fixture/workers.ts';
 
 const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -42,6 +43,7 @@ export async function collector(
     log: SILENT,
     signal: stop.signal,
     onReady: resolve,
+    databaseWorker: DATABASE_WORKER,
     standardOutput: process.stderr,
   });
   over.catch(reject);

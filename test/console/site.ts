@@ -15,6 +15,7 @@ import { startLinkNode } from '../agent/transport/link-node.ts';
 import type { LinkNode } from '../agent/transport/link-node.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { seedStore } from './seed.ts';
+import { DATABASE_WORKER, INVENTORY_WORKER } from '../fixture/workers.ts';
 
 /** A collector with its console, and what is connected to it. */
 export interface Site {
@@ -42,7 +43,6 @@ export interface SiteScope {
 
 const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const QUERY_WORKER = new URL('../../agent/query/worker.ts', import.meta.url);
-const INVENTORY_WORKER = new URL('../../image/inventory/worker.ts', import.meta.url);
 const VERSION = '0.1.0';
 
 interface ProgramScope {
@@ -123,6 +123,7 @@ async function startCollector(
     log: SILENT,
     signal: stop.signal,
     onReady: resolve,
+    databaseWorker: DATABASE_WORKER,
     standardOutput: process.stderr,
     consoleDirectory,
   });

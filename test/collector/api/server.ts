@@ -13,7 +13,7 @@ import { openOperatorTokens } from '../../../collector/operator-tokens.ts';
 import type { OperatorTokens } from '../../../collector/operator-tokens.ts';
 import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
 import { followRunningImages } from '../../../collector/image/running-images.ts';
-import type { DatabaseState } from '../../../collector/image/vulnerability-matcher.ts';
+import type { DatabaseState } from '../../../collector/image/database-keeper.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import type { EventBus } from '../../../collector/store/event-bus.ts';
 import { createStatus } from '../../../collector/status/status.ts';

@@ -19,6 +19,7 @@ import { settingsWith } from '../../fixture/settings.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { commit, finding } from '../store/fleet.ts';
 import { recordingLog, startServer, TOKEN } from './server.ts';
+import { DATABASE_WORKER } from '../../fixture/workers.ts';
 
 function temporaryDirectory(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-tls-'));
@@ -134,7 +135,7 @@ void t.test(
       const { promise: ready, resolve } = Promise.withResolvers<{ readonly api: { readonly port: number } }>();
       const { log } = recordingLog();
       const options = { settings, version: '0.1.0', clock: systemClock(), log, signal: stop.signal, onReady: resolve };
-      const over = runCollector({ ...options, standardOutput: process.stderr });
+      const over = runCollector({ ...options, databaseWorker: DATABASE_WORKER, standardOutput: process.stderr });
       t.teardown(async () => {
         stop.abort();
         await over.catch(() => undefined);

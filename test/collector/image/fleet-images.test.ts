@@ -1,7 +1,7 @@
 import t from 'tap';
 import { knowledgeOf } from '../../../collector/image/fleet-images.ts';
 import type { StoredClaim, StoredInventory } from '../../../collector/store/image-store.ts';
-import type { DatabaseState } from '../../../collector/image/vulnerability-matcher.ts';
+import type { DatabaseState } from '../../../collector/image/database-keeper.ts';
 
 const NO_COUNTS = { critical: 0, high: 0, medium: 0, low: 0, other: 0, fixable: 0, exploited: 0, maxRisk: 0 };
 const CURRENT: DatabaseState = { state: 'ok', builtMs: 1, problem: '' };

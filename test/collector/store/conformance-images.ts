@@ -136,7 +136,11 @@ export async function imageInventories(t: Test, { images }: Store): Promise<void
   await images.putClaims('n1', [layers('sha256:c', '3')], { isWhole: false, atMs: T0 });
   await images.putInventory(digestOf('3'), { distribution: DEBIAN, packages: [npm], gaps: [] }, content(''), T0);
   const [key = -1] = await images.packagesOf(digestOf('3'));
-  t.same(await images.packages([key]), [{ key, package: { ...npm, path: '' } }], 'no distribution for languages');
+  t.same(
+    await images.packages([key]),
+    [{ key, evidence: '', package: { ...npm, path: '' } }],
+    'no distribution for languages',
+  );
 }
 
 /** What deletes an inventory while it is written must not make another one of it. */
