@@ -31,6 +31,7 @@ import { seccompFilter } from './container/seccomp-filter.ts';
 import { selinux } from './container/selinux.ts';
 import { sensitiveMount } from './container/sensitive-mount.ts';
 import { sshServer } from './container/ssh-server.ts';
+import { authorizationPluginBypass } from './daemon/authorization-plugin-bypass.ts';
 import { authorizationPlugin } from './daemon/authorization-plugin.ts';
 import { baseDeviceSize } from './daemon/base-device-size.ts';
 import { cgroupParent as daemonCgroupParent } from './daemon/cgroup-parent.ts';
@@ -148,6 +149,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   sensitiveMount,
   sshServer,
   authorizationPlugin,
+  authorizationPluginBypass,
   baseDeviceSize,
   daemonCgroupParent,
   defaultUlimits,

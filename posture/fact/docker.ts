@@ -61,6 +61,14 @@ export const dockerSeccompFileSchema = s.object({
 /** See {@link dockerSeccompFileSchema}. */
 export type DockerSeccompFile = s.Infer<typeof dockerSeccompFileSchema>;
 
+/** The package that dockerd was installed from. */
+export const dockerPackageSchema = s.object({
+  name: s.string('`docker.io`, `docker-ce`', 128),
+  version: s.string('complete version, `26.1.5+dfsg1-9+deb13u1`', 256),
+});
+/** See {@link dockerPackageSchema}. */
+export type DockerPackage = s.Infer<typeof dockerPackageSchema>;
+
 /**
  * The user who serves an engine: of a socket in the runtime directory of a user (`/run/user/1000`) that user, since
  * nobody else decides what listens there; otherwise 0.
@@ -90,6 +98,10 @@ export const dockerSchema = s.object(
       'custom seccomp profile for containers without one of their own, from the file that `GET /info` names; absent: none or no such file',
     ),
     userlandProxies: observed(s.integer(), 'running docker-proxy processes'),
+    package: observed(
+      dockerPackageSchema,
+      'the package of dockerd by the database of dpkg; looked for only where an authorization plugin is active, otherwise absent',
+    ),
   },
   'the Docker daemon',
 );

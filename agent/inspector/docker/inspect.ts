@@ -5,6 +5,7 @@ import type {
   DockerApi,
   DockerFact,
   DockerFile,
+  DockerPackage,
   DockerProcess,
   DockerSeccompFile,
 } from '../../../posture/fact/docker.ts';
@@ -13,6 +14,8 @@ import type { NodeAccess } from '../../node-access.ts';
 import { isDefaultEndpoint } from '../../runtime/docker/engine-address.ts';
 import type { EngineInfo, Reply } from '../../runtime/runtime.ts';
 import type { Inspector } from '../inspector.ts';
+import { clip } from '../clip.ts';
+import { findDpkgPackage } from '../installed-package.ts';
 import { unseen } from '../read-text.ts';
 import { runtimeUnseen, socketPath } from '../runtime-reply.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
@@ -67,12 +70,15 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   if (!engine.ok || unusable !== undefined) {
     const silent = unusable ?? unreadable(engine.source, engine.ok ? '' : engine.reason);
     const { daemon, proxies } = processes;
-    const hidden = { api: silent, bridgeInterContainer: silent, seccompFile: silent };
+    const hidden = { api: silent, bridgeInterContainer: silent, seccompFile: silent, package: silent };
     return { ...common, ...hidden, process: daemon, userlandProxies: proxies };
   }
   const { api, bridgeInterContainer } = engine.value;
   const seccompFile = await readSeccompFile(host, api, engine.source);
-  return { ...common, api: seen(api, engine.source), ...visible(processes), bridgeInterContainer, seccompFile };
+  const hasPlugin = api.authorizationPlugins.length > 0;
+  const installed = hasPlugin ? await readPackage(host, processes.daemon) : absent('GET /info Plugins.Authorization');
+  const read = { bridgeInterContainer, seccompFile, package: installed };
+  return { ...common, api: seen(api, engine.source), ...visible(processes), ...read };
 }
 
 /** An engine without a dockerd of the node: neither its process nor its configuration file is there. */
@@ -94,6 +100,7 @@ async function inspectOther(
     bridgeInterContainer: none,
     seccompFile: none,
     userlandProxies: none,
+    package: none,
   };
 }
 
@@ -133,6 +140,25 @@ async function readSeccompFile(host: Host, api: DockerApi, source: string): Prom
   const summary = summarizeProfile(read.value.bytes.toString('utf8'));
   if (summary === null) return unreadable(path, 'it is not a seccomp profile');
   return seen({ modifiedAtMs: read.value.stat.modifiedAtMs, summary }, path);
+}
+
+/** Packages with dockerd: of Debian and Ubuntu, of Docker, of Microsoft. */
+const PACKAGES = ['docker.io', 'docker-ce', 'moby-engine'];
+const DPKG_STATUS = '/var/lib/dpkg/status';
+/** Databases of rpm and apk, which are not read for this. */
+const OTHER_DATABASES = ['/var/lib/rpm', '/usr/lib/sysimage/rpm', '/lib/apk/db/installed', '/usr/lib/apk/db/installed'];
+
+/** The package of the running dockerd. Distributions fix an engine without a new version of it. */
+async function readPackage(host: Host, daemon: Observed<DockerProcess>): Promise<Observed<DockerPackage>> {
+  if (daemon.state !== 'seen') return unreadable(DPKG_STATUS, 'the program of dockerd is not known');
+  const found = await findDpkgPackage(host, PACKAGES, daemon.value.executable);
+  if (found !== undefined)
+    return seen({ name: clip(found.name, 128), version: clip(found.version, 256) }, found.source);
+  for (const path of OTHER_DATABASES)
+    if ((await host.stat(path)).ok) return unreadable(path, 'this database of packages is not read');
+  const status = await statTrusted(host, DPKG_STATUS);
+  if (status.ok || status.code === 'absent') return absent(DPKG_STATUS);
+  return unseen(status, DPKG_STATUS);
 }
 
 async function readConfig(

@@ -132,3 +132,22 @@ t.test('what is watched', async (t) => {
   const fact = await dockerOf(t, {}, {}, true);
   t.same(dockerInspector.watches({ docker: fact } as never), ['/etc/docker/daemon.json', '/run/docker.sock']);
 });
+
+t.test('the package of dockerd is looked for where an authorization plugin is active', async (t) => {
+  const info = { ...(ANSWERS['/info'] as object), Plugins: { Authorization: ['plimsoll'] } };
+  const dpkg: Tree = {
+    '/var/lib/dpkg/status': 'Package: docker.io\nStatus: install ok installed\nVersion: 26.1.5+dfsg1-9+deb13u1\n',
+    '/var/lib/dpkg/info/docker.io.list': '/.\n/usr/sbin/dockerd\n',
+  };
+  const answers = { ...ANSWERS, '/info': info };
+  const program = (await dockerOf(t, dockerd('dockerd\0'), ANSWERS)).process;
+  t.match(program, { value: { executable: '/usr/sbin/dockerd' } });
+  t.match((await dockerOf(t, { ...dockerd('dockerd\0'), ...dpkg }, answers)).package, {
+    value: { name: 'docker.io', version: '26.1.5+dfsg1-9+deb13u1' },
+  });
+  t.match((await dockerOf(t, { ...dockerd('dockerd\0'), ...dpkg }, ANSWERS)).package, { state: 'absent' });
+  t.match((await dockerOf(t, dockerd('dockerd\0'), answers)).package, { state: 'absent' });
+  const rpm: Tree = { '/var/lib/rpm/rpmdb.sqlite': '' };
+  t.match((await dockerOf(t, { ...dockerd('dockerd\0'), ...rpm }, answers)).package, { state: 'unreadable' });
+  t.match((await dockerOf(t, {}, answers)).package, { state: 'unreadable' }, 'the process is hidden');
+});

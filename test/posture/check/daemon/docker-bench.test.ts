@@ -112,6 +112,7 @@ function recordedDocker(): DockerFact {
     // No container of the recording publishes a port.
     seccompFile: absent('GET /info SecurityOptions'),
     userlandProxies: seen(0, '/proc'),
+    package: absent('/var/lib/dpkg/status'),
   };
 }
 
