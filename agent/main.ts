@@ -20,6 +20,7 @@ import { openSpool } from './transport/spool.ts';
 import { attestAtStart } from './enrollment/attest.ts';
 import { joinFleet } from './enrollment/join.ts';
 import { keepCertificateRenewed } from './enrollment/renew.ts';
+import { openImageFiles } from './image/image-files.ts';
 import type { ImageRecord } from './image/image-record.ts';
 import { keptNodeId } from './inventory/node-id.ts';
 import type { NodeObserver } from './node-observer.ts';
@@ -79,6 +80,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       nodeName: name,
       spoolDirectory: join(directory, 'spool'),
       subjectFile: join(directory, 'subjects.json'),
+      imageFile: join(directory, 'image-files.json'),
     });
   } finally {
     budget.close();
@@ -120,6 +122,7 @@ interface Node {
   readonly nodeName: string;
   readonly spoolDirectory: string;
   readonly subjectFile: string;
+  readonly imageFile: string;
 }
 
 async function watchAndReport(options: AgentOptions, node: Node): Promise<void> {
@@ -146,6 +149,8 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     void reclaimMemory();
   });
   let images: readonly ImageRecord[] = [];
+  const imageFiles =
+    settings.imageInventory === 'off' ? undefined : openImageFiles({ path: node.imageFile, clock, log });
   const subjects = openSubjectFile({ path: node.subjectFile, clock, log });
   const session = createSessionClient({
     target: settings.collector,
@@ -180,13 +185,22 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
       budget.begin(() => observation.refresh('agent'));
     },
   });
-  const named = (facts: Facts): Facts => ({ ...facts, node: { ...facts.node, id: node.nodeId, name: node.nodeName } });
+  const completed = (facts: Facts): Facts => {
+    const named = { ...facts, node: { ...facts.node, id: node.nodeId, name: node.nodeName } };
+    return imageFiles === undefined ? named : imageFiles.addTo(named);
+  };
+  const judgeImagesAgain = (isChanged: boolean): void => {
+    const current = observation.facts();
+    if (isChanged && current !== undefined && findings.snapshot() !== undefined && !signal.aborted)
+      findings.update(completed(current), { facts: new Set(['images']), containers: new Set() });
+  };
   const observation = observer.watch({
-    onChange: (changed, change) => findings.update(named(changed), change),
+    onChange: (changed, change) => findings.update(completed(changed), change),
     pace: budget.pace,
     onImages: (current) => {
       images = current;
       session.imagesChanged();
+      void imageFiles?.update(current).then(judgeImagesAgain);
     },
   });
   const identityLost = new AbortController();
@@ -209,6 +223,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     { name: 'queries', close: answerer.close },
     { name: 'spool', close: spool.close },
     { name: 'subjects', close: subjects.close },
+    { name: 'image files', close: () => imageFiles?.close() },
   ];
   const unclosed = await closeInOrder(steps, { deadlineMs: CLOSE_DEADLINE_MS, clock, log });
   log.info({ unclosed }, 'agent ended');

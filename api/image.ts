@@ -160,6 +160,11 @@ export const imageDetail = s.object({
     'parts of the image that could not be read, so whose packages are not known',
     1000,
   ),
+  setuid: s.list(
+    s.object({ path: s.string(), mode: s.string('octal: `4755`') }),
+    'setuid and setgid files of the image, at most 256 of each inventory',
+    1000,
+  ),
   fixes: s.list(fix, 'by the risk that they remove', 1000),
 });
 /** See {@link imageDetail}. */

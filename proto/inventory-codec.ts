@@ -4,7 +4,7 @@ import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import * as s from '../posture/schema.ts';
 import type { Parsed } from '../posture/schema.ts';
 import { PACKAGE_TYPES } from '../vulnerability/package.ts';
-import type { Inventory, InventoryGap, Package } from '../vulnerability/package.ts';
+import type { Inventory, InventoryGap, Package, SetuidFiles } from '../vulnerability/package.ts';
 
 /*
  * The inventory of an image on the wire: one JSON text, a column for each field of a package, compressed with Brotli.
@@ -24,6 +24,7 @@ export interface EncodedInventory {
 export const INVENTORY_LIMITS = Object.freeze({
   packages: 50_000,
   gaps: 256,
+  setuidFiles: 256,
   /** Compressed. */
   bytes: 4 * 1024 * 1024,
   /** Before compression. */
@@ -47,6 +48,8 @@ const column = <T>(item: s.Schema<T>): s.Schema<readonly T[]> => s.list(item, ''
 const index = s.integer('', 0, INVENTORY_LIMITS.packages);
 const dictionary = (maxLength: number) => s.object({ values: column(text(maxLength)), indexes: column(index) });
 
+const gapColumn = s.list(s.list(text(MAX_PATH), '', 2), '', INVENTORY_LIMITS.gaps);
+
 const wireSchema = s.object({
   format: s.integer('', FORMAT, FORMAT),
   distribution: s.nullable(
@@ -67,7 +70,15 @@ const wireSchema = s.object({
   modularities: dictionary(MAX_VENDOR),
   vendors: dictionary(MAX_VENDOR),
   paths: dictionary(MAX_PATH),
-  gaps: s.list(s.list(text(MAX_PATH), '', 2), '', INVENTORY_LIMITS.gaps),
+  gaps: gapColumn,
+  // Absent: the agent is of a version that does not say.
+  setuid: s.nullable(
+    s.object({
+      paths: s.list(text(MAX_PATH), '', INVENTORY_LIMITS.setuidFiles),
+      modes: s.list(s.integer('', 0, 0o7777), '', INVENTORY_LIMITS.setuidFiles),
+      gaps: gapColumn,
+    }),
+  ),
 });
 type WireInventory = s.Infer<typeof wireSchema>;
 
@@ -113,7 +124,7 @@ export async function decodeInventory({ digest, bytes }: EncodedInventory): Prom
   return parsed.ok ? fromWire(parsed.value) : parsed;
 }
 
-function toWire({ distribution, packages, gaps }: Inventory): WireInventory {
+function toWire({ distribution, packages, gaps, setuid }: Inventory): WireInventory {
   const sorted = packages.toSorted(
     (one, other) =>
       compare(one.type, other.type) ||
@@ -142,10 +153,26 @@ function toWire({ distribution, packages, gaps }: Inventory): WireInventory {
     modularities: indexed(sorted.map(({ modularity = '' }) => modularity)),
     vendors: indexed(sorted.map(({ vendor = '' }) => vendor)),
     paths: indexed(sorted.map(pathTemplate)),
-    gaps: gaps
-      .toSorted((one, other) => compare(one.path, other.path) || compare(one.reason, other.reason))
-      .map(({ path, reason }) => [path, reason]),
+    gaps: gapRows(gaps),
+    setuid:
+      setuid === undefined
+        ? null
+        : {
+            paths: setuid.files.map(({ path }) => path),
+            modes: setuid.files.map(({ mode }) => mode),
+            gaps: gapRows(setuid.gaps),
+          },
   };
+}
+
+function gapRows(gaps: readonly InventoryGap[]): readonly (readonly string[])[] {
+  return gaps
+    .toSorted((one, other) => compare(one.path, other.path) || compare(one.reason, other.reason))
+    .map(({ path, reason }) => [path, reason]);
+}
+
+function gapsOf(rows: readonly (readonly string[])[]): readonly InventoryGap[] {
+  return rows.map(([path = '', reason = '']) => ({ path, reason }));
 }
 
 function fromWire(wire: WireInventory): Parsed<Inventory> {
@@ -184,7 +211,9 @@ function fromWire(wire: WireInventory): Parsed<Inventory> {
       path,
     });
   }
-  const { distribution } = wire;
+  const { distribution, setuid } = wire;
+  if (setuid !== null && setuid.modes.length !== setuid.paths.length)
+    return { ok: false, problem: 'the setuid files of the inventory differ in length' };
   return {
     ok: true,
     value: {
@@ -197,13 +226,19 @@ function fromWire(wire: WireInventory): Parsed<Inventory> {
         },
       }),
       packages,
-      gaps: wire.gaps.map(([path = '', reason = '']) => ({ path, reason })),
+      gaps: gapsOf(wire.gaps),
+      ...(setuid !== null && {
+        setuid: {
+          files: setuid.paths.map((path, at) => ({ path, mode: setuid.modes[at] ?? 0 })),
+          gaps: gapsOf(setuid.gaps),
+        },
+      }),
     },
   };
 }
 
 /** The inventory within the limits. What had to be left out is a gap. */
-function bounded({ distribution, packages, gaps }: Inventory): Inventory {
+function bounded({ distribution, packages, gaps, setuid }: Inventory): Inventory {
   const kept: Package[] = [];
   let unusable = 0;
   for (const found of packages) {
@@ -217,9 +252,6 @@ function bounded({ distribution, packages, gaps }: Inventory): Inventory {
       ? [{ path: '/', reason: `${String(unusable)} packages have names or versions that are too long` }]
       : []),
   ];
-  const room = INVENTORY_LIMITS.gaps - further.length - 1;
-  if (gaps.length > room)
-    further.push({ path: '/', reason: `${String(gaps.length - room)} further gaps are left out` });
   return {
     ...(distribution !== undefined && {
       distribution: {
@@ -231,12 +263,33 @@ function bounded({ distribution, packages, gaps }: Inventory): Inventory {
       },
     }),
     packages: kept,
-    gaps: [
-      ...gaps
-        .slice(0, room)
-        .map(({ path, reason }) => ({ path: cut(path, MAX_PATH), reason: cut(reason, MAX_REASON) })),
-      ...further,
-    ],
+    gaps: boundedGaps(gaps, further),
+    ...(setuid !== undefined && { setuid: boundedSetuid(setuid) }),
+  };
+}
+
+function boundedGaps(gaps: readonly InventoryGap[], further: readonly InventoryGap[]): readonly InventoryGap[] {
+  const room = INVENTORY_LIMITS.gaps - further.length - 1;
+  const left = gaps.length - room;
+  return [
+    ...gaps.slice(0, room).map(({ path, reason }) => ({ path: cut(path, MAX_PATH), reason: cut(reason, MAX_REASON) })),
+    ...further,
+    ...(left > 0 ? [{ path: '/', reason: `${String(left)} further gaps are left out` }] : []),
+  ];
+}
+
+/** Sorted by path. A path that is cut would be that of another file. */
+function boundedSetuid({ files, gaps }: SetuidFiles): SetuidFiles {
+  const kept = files
+    .filter(({ path }) => path.length <= MAX_PATH)
+    .toSorted((one, other) => compare(one.path, other.path))
+    .slice(0, INVENTORY_LIMITS.setuidFiles);
+  const left = files.length - kept.length;
+  const further =
+    left > 0 ? [{ path: '/', reason: `${String(left)} further setuid or setgid files are left out` }] : [];
+  return {
+    files: kept.map(({ path, mode }) => ({ path: path.toWellFormed(), mode: mode & 0o7777 })),
+    gaps: boundedGaps(gaps, further),
   };
 }
 

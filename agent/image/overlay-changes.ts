@@ -2,6 +2,7 @@ import type { Dirent, Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isInventoryFile } from '../../image/inventory/inventory.ts';
+import { SETUID_BITS } from '../../image/inventory/setuid-collection.ts';
 import type { OverlayRoot } from './overlay-root.ts';
 
 /** Entries of the upper directory that are looked at; a container that changed more counts as changed. */
@@ -93,7 +94,7 @@ async function hidesSomething({ lower }: Level, name: string, at: string): Promi
 }
 
 function matters(path: string, { size, mode }: Stats): boolean {
-  return isInventoryFile({ path, sizeBytes: size, mode: mode & 0o7777 });
+  return (mode & SETUID_BITS) !== 0 || isInventoryFile({ path, sizeBytes: size, mode: mode & 0o7777 });
 }
 
 async function statsOf(path: string): Promise<Stats | undefined> {

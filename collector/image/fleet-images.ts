@@ -1,5 +1,5 @@
 import { decodeInventory } from '../../proto/inventory-codec.ts';
-import type { Distribution, Inventory } from '../../vulnerability/package.ts';
+import type { Distribution, Inventory, SetuidFile } from '../../vulnerability/package.ts';
 import type { ImageStore, StoredClaim, StoredInventory, VulnerabilityCounts } from '../store/image-store.ts';
 import type { RunningImages } from './running-images.ts';
 import type { DatabaseState } from './database-keeper.ts';
@@ -139,13 +139,14 @@ function stateOf({ claims, own, source, conflict, database }: Evidence): Pick<Im
   return reasons.length === 0 ? { state: 'complete', reason: '' } : { state: 'partial', reason: reasons.join('; ') };
 }
 
-/** The packages and gaps of inventories, each package once. */
+/** The packages, setuid and setgid files and gaps of inventories, each once. */
 export async function contentOf(
   images: Pick<ImageStore, 'inventoryContent'>,
   digests: readonly string[],
-): Promise<Pick<Inventory, 'packages' | 'gaps'>> {
+): Promise<Pick<Inventory, 'packages' | 'gaps'> & { readonly setuid: readonly SetuidFile[] }> {
   const packages = new Map<string, Inventory['packages'][number]>();
   const gaps = new Map<string, Inventory['gaps'][number]>();
+  const setuid = new Map<string, SetuidFile>();
   for (const digest of digests) {
     const bytes = await images.inventoryContent(digest);
     if (bytes === undefined) continue;
@@ -153,9 +154,10 @@ export async function contentOf(
     if (!decoded.ok) continue;
     for (const found of decoded.value.packages)
       packages.set([found.type, found.name, found.version, found.architecture, found.path].join('\n'), found);
+    for (const file of decoded.value.setuid?.files ?? []) setuid.set(file.path, file);
     for (const gap of decoded.value.gaps) gaps.set(`${gap.path}\n${gap.reason}`, gap);
   }
-  return { packages: [...packages.values()], gaps: [...gaps.values()] };
+  return { packages: [...packages.values()], gaps: [...gaps.values()], setuid: [...setuid.values()] };
 }
 
 function distributionName(distribution: Distribution | undefined): string {

@@ -53,8 +53,8 @@ export function isInventoryFile(file: Pick<TreeFile, 'path' | 'sizeBytes' | 'mod
 }
 
 /**
- * Lists the packages of an image, and its setuid and setgid files. Walks the tree once and offers each file to each detector, then reads the databases of
- * OS packages. Packages and gaps of languages whose file belongs to an OS package are dropped: the distribution's
+ * Lists the packages of an image, and its setuid and setgid files. Walks the tree once and offers each file to each
+ * detector, then reads the databases of OS packages. Packages and gaps of languages whose file belongs to an OS package are dropped: the distribution's
  * advisories cover them. Never throws for what the image holds: that is a gap. The order of packages and gaps follows
  * from the image alone.
  */

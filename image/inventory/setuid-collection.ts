@@ -3,7 +3,7 @@ import { FileTreeError } from './file-tree.ts';
 import type { TreeFile } from './file-tree.ts';
 
 /** `S_ISUID` and `S_ISGID` of inode(7). */
-const SETUID_BITS = 0o6000;
+export const SETUID_BITS = 0o6000;
 /** `PATH_MAX` of Linux: no program with a longer path can be started by it. */
 const MAX_PATH = 4096;
 

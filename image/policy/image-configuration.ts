@@ -3,10 +3,10 @@ import type { Observed } from '../../posture/observed.ts';
 import type { ImageCheck } from '../../posture/check/check.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
+import { IMAGE_FILES } from '../../posture/fact/image.ts';
 import type { ImageFact } from '../../posture/fact/image.ts';
-import { findSecrets } from '../../posture/redaction/find-secrets.ts';
-import { redactBuildStep, redactText, redactWords } from '../../posture/redaction/redact.ts';
-import { isHarmlessValue, secretNameKind } from '../../posture/redaction/secret-name.ts';
+import { secretVariables } from '../../posture/redaction/secret-variables.ts';
+import { redactBuildStep, redactWords } from '../../posture/redaction/redact.ts';
 import { boolean, list, nullable, object, string, withDefault } from '../../posture/schema.ts';
 import type { Infer } from '../../posture/schema.ts';
 import { parseStrictJson } from '../../policy/strict-json.ts';
@@ -17,7 +17,6 @@ const MAX_STEP_LENGTH = 8192;
 const MAX_VARIABLES = 4096;
 /** `MAX_ARG_STRLEN` of Linux: a longer variable cannot be given to a program. */
 const MAX_VARIABLE_LENGTH = 128 * 1024;
-const MAX_VARIABLE_NAME = 256;
 
 /**
  * What is read of an image configuration (OCI image specification, config.md; Docker writes the same with
@@ -46,6 +45,7 @@ const schema = object({
 });
 
 const SOURCE = 'image configuration';
+const ENVIRONMENT_SOURCE = `${SOURCE} Env`;
 
 /** The image whose configuration it is. */
 export interface ConfiguredImage {
@@ -69,7 +69,7 @@ export function readImageConfiguration(bytes: Uint8Array, image: ConfiguredImage
     {
       createdAt: timeOf(created),
       architecture: architecture === null || architecture === '' ? absent(SOURCE) : seen(architecture, SOURCE),
-      environmentSecrets: seen(secretVariables(parsed.value.config?.Env ?? []), `${SOURCE} Env`),
+      environmentSecrets: secretVariables(parsed.value.config?.Env ?? [], ENVIRONMENT_SOURCE),
       checks: answersOf(toFact(parsed.value, image)),
     },
     SOURCE,
@@ -104,24 +104,6 @@ function isFolded(key: string, field: string): boolean {
   return plain.toLowerCase() === field.toLowerCase();
 }
 
-/** Names of the variables whose value is a secret by its name or form: what a build step would be judged by. */
-function secretVariables(environment: readonly string[]): readonly string[] {
-  const names = environment.filter(holdsSecret).map((entry) => {
-    const [name = ''] = entry.split('=', 1);
-    // Whoever forgets the name writes the secret where the name is.
-    return redactText(name).slice(0, MAX_VARIABLE_NAME);
-  });
-  return [...new Set(names)].sort();
-}
-
-function holdsSecret(entry: string): boolean {
-  const equals = entry.indexOf('=');
-  if (equals < 0) return findSecrets(entry).length > 0;
-  const [name, value] = [entry.slice(0, equals), entry.slice(equals + 1)];
-  const kind = secretNameKind(name);
-  return (kind !== undefined && !isHarmlessValue(value, kind, true)) || findSecrets(entry).length > 0;
-}
-
 function timeOf(created: string | null): Observed<number> {
   if (created === null || created === '') return absent(SOURCE);
   // RFC 3339 only: Date.parse accepts much more than a time.
@@ -141,6 +123,8 @@ function toFact({ created, config, history }: Infer<typeof schema>, { id, tags }
     user: config?.User ?? '',
     healthcheck: redactWords(config?.Healthcheck?.Test ?? []).map((word) => word.slice(0, 4096)),
     sources: { user: `${SOURCE} User`, healthcheck: `${SOURCE} Healthcheck`, tags: 'manifest' },
+    environmentSecrets: secretVariables(config?.Env ?? [], ENVIRONMENT_SOURCE),
+    setuidFiles: absent(IMAGE_FILES),
     history:
       history === null
         ? absent(`${SOURCE} history`)

@@ -54,10 +54,12 @@ import { usernsRemap } from './daemon/userns-remap.ts';
 import { FILE_CHECKS } from './file/file-checks.ts';
 import { addInstruction } from './image/add-instruction.ts';
 import { defaultUser } from './image/default-user.ts';
+import { environmentSecret } from './image/environment-secret.ts';
 import { healthcheck } from './image/healthcheck.ts';
 import { historySecret } from './image/history-secret.ts';
 import { packageIndexLayer } from './image/package-index-layer.ts';
 import { packageSignatures } from './image/package-signatures.ts';
+import { setuidFiles } from './image/setuid-files.ts';
 import { apparmorProfiles } from './kernel/apparmor-profiles.ts';
 import { aslr } from './kernel/aslr.ts';
 import { bootParameters } from './kernel/boot-parameters.ts';
@@ -171,10 +173,12 @@ export const CHECKS: readonly Check[] = Object.freeze([
   ...FILE_CHECKS,
   addInstruction,
   defaultUser,
+  environmentSecret,
   healthcheck,
   historySecret,
   packageIndexLayer,
   packageSignatures,
+  setuidFiles,
   apparmorProfiles,
   aslr,
   bootParameters,

@@ -1,5 +1,26 @@
 import { observed } from '../observed.ts';
+import { MAX_SECRET_VARIABLES, MAX_VARIABLE_NAME } from '../redaction/secret-variables.ts';
 import * as s from '../schema.ts';
+
+/** Where setuid and setgid files come from, for evidence. */
+export const IMAGE_FILES = 'files of the image';
+/** Setuid and setgid files of an image that are kept. */
+const MAX_SETUID_FILES = 256;
+
+/** The setuid and setgid files of an image. */
+export const setuidFilesSchema = s.object({
+  files: s.list(
+    s.object({
+      path: s.string('absolute in the image', 1024),
+      mode: s.shownAs('mode', s.integer('permission bits', 0, 0o7777)),
+    }),
+    'regular files, sorted by path',
+    MAX_SETUID_FILES,
+  ),
+  missing: s.string('why there may be others; empty: these are all', 1024),
+});
+/** See {@link setuidFilesSchema}. */
+export type SetuidFilesFact = s.Infer<typeof setuidFilesSchema>;
 
 /** One image that a running container uses. */
 export const imageSchema = s.object(
@@ -12,6 +33,14 @@ export const imageSchema = s.object(
     createdAt: s.string('RFC 3339', 64),
     user: s.string('Config.User', 256),
     healthcheck: s.list(s.string('', 4096), 'Config.Healthcheck.Test; empty: none defined', 64),
+    environmentSecrets: observed(
+      s.list(s.string('', MAX_VARIABLE_NAME), '', MAX_SECRET_VARIABLES),
+      'names of the variables of Config.Env whose value is a secret by its name or form, sorted; no value is kept; absent: the image defines no environment',
+    ),
+    setuidFiles: observed(
+      setuidFilesSchema,
+      'setuid and setgid files; absent: nobody looks at the files of images, as in a scan',
+    ),
     sources: s.record(s.string('', 128), 'where the runtime gives user, health check and tags, by field', 16),
     history: observed(
       s.list(

@@ -42,6 +42,30 @@ await t.test('what is decoded is what was encoded; the order does not matter', a
   t.not(other.digest, encoded.digest);
 });
 
+await t.test('setuid and setgid files', async (t) => {
+  const setuid = {
+    files: [
+      { path: '/usr/bin/su', mode: 0o4755 },
+      { path: '/bin/wall', mode: 0o2755 },
+    ],
+    gaps: [{ path: '/opt', reason: 'not read' }],
+  };
+  const encoded = await encodeInventory({ packages: [], gaps: [], setuid });
+  const decoded = await decodeInventory(encoded);
+  t.same(decoded.ok && decoded.value.setuid, { ...setuid, files: setuid.files.toReversed() }, 'sorted by path');
+  const reversed = { ...setuid, files: setuid.files.toReversed() };
+  t.equal((await encodeInventory({ packages: [], gaps: [], setuid: reversed })).digest, encoded.digest);
+  const without = await decodeInventory(await encodeInventory({ packages: [], gaps: [] }));
+  t.equal(without.ok && without.value.setuid, undefined, 'nobody looked is not none');
+  const files = Array.from({ length: 1000 }, (_, index) => ({ path: `/${String(index)}`, mode: 0o4755 }));
+  const long = { path: `/${'x'.repeat(2000)}`, mode: 0o4755 };
+  const cut = await decodeInventory(
+    await encodeInventory({ packages: [], gaps: [], setuid: { files: [long, ...files], gaps: [] } }),
+  );
+  t.equal(cut.ok && cut.value.setuid?.files.length, INVENTORY_LIMITS.setuidFiles);
+  t.match(cut.ok && cut.value.setuid?.gaps, [{ path: '/', reason: '745 further setuid or setgid files are left out' }]);
+});
+
 /** The two characters that paths are shortened with come back as U+FFFD. */
 const hasNoMark = (text: string): boolean => !text.includes('\u0001') && !text.includes('\u0002');
 

@@ -1,7 +1,9 @@
 import { CRI } from '../../../proto/cri.ts';
 import type { ImageStatusResponse } from '../../../proto/cri.ts';
+import { IMAGE_FILES } from '../../../posture/fact/image.ts';
 import type { ImageFact } from '../../../posture/fact/image.ts';
-import { seen, unreadable } from '../../../posture/observed.ts';
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import { secretVariables } from '../../../posture/redaction/secret-variables.ts';
 import { clip } from '../../inspector/clip.ts';
 import { toHistory } from '../docker/image.ts';
 import { replyFailure } from '../runtime.ts';
@@ -41,6 +43,7 @@ function toImage(
 ): ImageFact {
   const parsed = parseInfo(info?.['info'], imageInfoSchema);
   const spec = parsed.ok ? parsed.value.imageSpec : null;
+  const problem = parsed.ok ? 'the runtime does not give the configuration of the image' : parsed.problem;
   const tags = named(image?.repoTags ?? []);
   const digests = named(image?.repoDigests ?? []);
   const uid = image?.uid?.value;
@@ -54,10 +57,15 @@ function toImage(
     createdAt: clip(spec?.created ?? '', 64),
     user: clip(user || (spec?.config?.User ?? ''), 256),
     healthcheck: [],
+    environmentSecrets:
+      spec === null
+        ? unreadable(source, problem)
+        : secretVariables(spec.config?.Env ?? null, `${source} imageSpec.config.Env`),
+    setuidFiles: absent(IMAGE_FILES),
     sources: SOURCES,
     history:
       spec === null
-        ? unreadable(source, parsed.ok ? 'the runtime does not give the configuration of the image' : parsed.problem)
+        ? unreadable(source, problem)
         : // Newest first, as toHistory expects them.
           seen(toHistory(spec.history.map((step) => ({ CreatedBy: step.created_by })).toReversed()), source),
   };

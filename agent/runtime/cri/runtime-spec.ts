@@ -137,7 +137,7 @@ export const imageInfoSchema = s.object({
   imageSpec: s.nullable(
     s.object({
       created: text,
-      config: s.nullable(s.object({ User: text })),
+      config: s.nullable(s.object({ User: text, Env: s.nullable(s.list(s.string())) })),
       history: s.withDefault(s.list(s.object({ created_by: text }), '', 100_000), []),
     }),
   ),

@@ -1,5 +1,8 @@
 import * as s from '../../../posture/schema.ts';
+import { IMAGE_FILES } from '../../../posture/fact/image.ts';
 import type { ImageFact } from '../../../posture/fact/image.ts';
+import { absent } from '../../../posture/observed.ts';
+import { secretVariables } from '../../../posture/redaction/secret-variables.ts';
 import { redactBuildStep, redactWords } from '../../../posture/redaction/redact.ts';
 import { clip } from '../../inspector/clip.ts';
 import type { EngineName } from './reply.ts';
@@ -17,7 +20,9 @@ export const imageSchema = s.object({
   RepoTags: texts,
   RepoDigests: texts,
   Created: text,
-  Config: s.nullable(s.object({ User: text, Healthcheck: s.nullable(s.object({ Test: texts })) })),
+  Config: s.nullable(
+    s.object({ User: text, Env: s.nullable(s.list(s.string())), Healthcheck: s.nullable(s.object({ Test: texts })) }),
+  ),
 });
 
 /** What this program reads of `GET /images/ID/history`. */
@@ -44,6 +49,8 @@ export function toImage(answer: s.Infer<typeof imageSchema>, engine: EngineName)
     healthcheck: redactWords(
       (answer.Config?.Healthcheck?.Test ?? []).slice(0, 64).map((word) => clip(word, MAX_READ_LENGTH)),
     ).map((word) => clip(word, 4096)),
+    environmentSecrets: secretVariables(answer.Config?.Env ?? null, 'inspect Config.Env'),
+    setuidFiles: absent(IMAGE_FILES),
     sources: SOURCES,
   };
 }

@@ -126,6 +126,9 @@ export const getImage = jsonRoute({
         .slice(0, MAX_ROWS)
         .map(({ package: found, reason: why }) => ({ package: found.name, version: found.version, reason: why })),
       gaps: content.gaps.slice(0, MAX_GAPS),
+      setuid: content.setuid
+        .slice(0, MAX_GAPS)
+        .map(({ path, mode }) => ({ path, mode: mode.toString(8).padStart(4, '0') })),
       fixes: fixes.slice(0, MAX_LIMIT),
     });
   },

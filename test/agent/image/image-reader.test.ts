@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -109,6 +109,9 @@ void t.test('images of real containers', { skip: 'reason' in found ? found.reaso
   }
   await docker('cp', join(directory, 'status'), `${base}:/var/lib/dpkg/status`);
   await docker('cp', join(directory, 'os-release'), `${base}:/etc/os-release`);
+  writeFileSync(join(directory, 'rootme'), 'x');
+  chmodSync(join(directory, 'rootme'), 0o4755);
+  await docker('cp', join(directory, 'rootme'), `${base}:/etc/rootme`);
   await docker('commit', base, IMAGE);
   const imageId = await docker('inspect', '-f', '{{.Id}}', IMAGE);
 
@@ -148,6 +151,10 @@ void t.test('images of real containers', { skip: 'reason' in found ? found.reaso
   );
   await docker('exec', clean, '/bin/sh', '-c', 'echo x > /notes.txt');
   t.match(await reader.take([cleanContainer], signal), { source: 'layers' }, 'other changes do not matter');
+  const decoded = await decodeInventory(taken.ok ? taken.inventory : { digest: '', bytes: new Uint8Array() });
+  t.same(decoded.ok && decoded.value.setuid, { files: [{ path: '/etc/rootme', mode: 0o4755 }], gaps: [] });
+  await docker('exec', clean, '/bin/sh', '-c', 'echo harmless > /etc/rootme');
+  t.match(await reader.take([cleanContainer], signal), { source: 'container' }, 'a setuid file was changed');
   const gone = await reader.take(
     [{ ...cleanContainer, pid: 2 ** 22 - 1, mounts: { state: 'absent', source: '' } }],
     signal,

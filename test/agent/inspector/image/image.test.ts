@@ -34,6 +34,8 @@ t.test('a recorded image', (t) => {
     createdAt: '2026-11-25T10:36:58.541002831Z',
     user: '',
     healthcheck: [],
+    environmentSecrets: { state: 'absent', source: 'inspect Config.Env' },
+    setuidFiles: { state: 'absent', source: 'files of the image' },
     sources: { user: 'inspect Config.User', healthcheck: 'inspect Config.Healthcheck.Test', tags: 'inspect RepoTags' },
   });
   t.end();
@@ -45,9 +47,14 @@ t.test('names, health checks and sparse answers', (t) => {
     tags: [],
   });
   t.equal(image({ Id: 'sha256:ad213b78733cd9cdc46f', RepoTags: null }).name, 'ad213b78733c');
-  const config = { User: '1000', Healthcheck: { Test: ['CMD-SHELL', 'curl -u a:hunter2 localhost'] } };
+  const config = {
+    User: '1000',
+    Env: ['LANG=C', 'DB_PASSWORD=hunter2Xq7'],
+    Healthcheck: { Test: ['CMD-SHELL', 'curl -u a:hunter2 localhost'] },
+  };
   t.match(image({ ...IMAGE, Config: config }), {
     user: '1000',
+    environmentSecrets: { state: 'seen', value: ['DB_PASSWORD'] },
     healthcheck: ['CMD-SHELL', 'curl -u a:[redacted] localhost'],
   });
   t.end();

@@ -141,7 +141,7 @@ function crio(overrides: Readonly<Record<string, object>> = {}): CriHandler {
         info: JSON.stringify({
           imageSpec: {
             created: '2026-01-02T03:04:05Z',
-            config: { Env: ['A=b'] },
+            config: { Env: ['A=b', 'API_TOKEN=hunter2Xq7vT2'] },
             history: [{ created_by: 'RUN one' }, { created_by: 'RUN two' }],
           },
         }),
@@ -229,6 +229,7 @@ void t.test('a container of CRI-O', async (t) => {
       id: `sha256:${IMAGE}`,
       tags: ['quay.io/shop/web:1.4'],
       user: '1001',
+      environmentSecrets: { state: 'seen', value: ['API_TOKEN'] },
       history: { value: ['RUN one', 'RUN two'] },
     },
   });
