@@ -13,7 +13,7 @@ import { systemClock } from './service/clock.ts';
 import type { Settings } from './service/config/settings.ts';
 import { listenForShutdown } from './service/shutdown.ts';
 
-/** Set by the bundler; from source the version stands in package.json. */
+/** Set by the bundler; from source the version is in package.json. */
 declare const __PLIMSOLL_VERSION__: string | undefined;
 
 /** How a process is started that is to be small: flags of V8 and environment variables. */
@@ -203,7 +203,7 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
   };
 }
 
-/** The bundler writes the workers beside the bundle; from source they are run where they stand. */
+/** The bundler writes the workers beside the bundle; from source they are run in place. */
 function workerUrls() {
   const isBundled = typeof __PLIMSOLL_VERSION__ === 'string';
   const urlOf = (source: string, bundled: string): URL => new URL(isBundled ? bundled : source, import.meta.url);

@@ -1,4 +1,4 @@
-/** One server-sent event. `id` is the last id that the stream gave, also where it stands on an earlier event. */
+/** One server-sent event. `id` is the last id that the stream gave, possibly with an earlier event. */
 export interface ServerEvent {
   readonly type: string;
   readonly data: string;

@@ -2,7 +2,7 @@ import { SEVERITIES, VERDICTS } from '../posture/verdict.ts';
 import type { Finding } from '../posture/finding.ts';
 import type { FleetFinding } from './finding.ts';
 
-/** The words of a text that is searched for: what stands between white space, each once. */
+/** The words of a search text, separated by white space, each once. */
 export function searchWords(text: string): readonly string[] {
   return [...new Set(text.split(/\s+/).filter((word) => word !== ''))];
 }

@@ -62,7 +62,7 @@ export interface Context extends CliEnvironment {
   readonly origins: ReadonlyMap<SettingName, Origin>;
   /** What is wrong with the settings; empty but for commands that examine them. */
   readonly settingProblems: readonly SettingProblem[];
-  /** What a person should know about the settings; told already, but for commands that examine them. */
+  /** Warnings about the settings; already printed, except for commands that examine them. */
   readonly settingWarnings: readonly string[];
   /** The flags of settings as they were given, and `config`: for programs that this one starts. */
   readonly settingFlags: Readonly<Record<string, string>>;

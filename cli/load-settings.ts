@@ -3,8 +3,8 @@ import type { Program } from '../service/config/setting.ts';
 import type { CliEnvironment } from './context.ts';
 
 /**
- * The settings of `programs` as they stand for this process. With none, only defaults: a command that uses no setting
- * must work whatever stands in the configuration.
+ * The settings of `programs` for this process. With none, only defaults: a command that uses no setting
+ * must work whatever the configuration contains.
  */
 export async function loadSettingsOf(
   programs: readonly Program[],

@@ -13,7 +13,7 @@ import {
 } from './vulnerabilities/vulnerability-filter.ts';
 import type { VulnerabilityFilter } from './vulnerabilities/vulnerability-filter.ts';
 
-/** Where the page is: what stands behind `#` in the address. */
+/** The view that is open: the part of the address after `#`. */
 export type Route =
   /** `range`: the time that the plot shows. */
   | { readonly view: 'overview'; readonly range: TrendRange }

@@ -1,4 +1,4 @@
-// A Docker daemon of the tests' own: its socket, data and bridge stand apart from whatever else runs on the machine.
+// A Docker daemon of the tests' own: its socket, data and bridge are separate from whatever else runs on the machine.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   closeSync,

@@ -30,8 +30,8 @@ mkdirSync(join(ROOT, '.tap'), { recursive: true });
 const counts = await runTests(files.filter(isSerial), 'report-alone.tap');
 const others = files.filter((file) => !isSerial(file));
 add(counts, await runTests(others, 'report.tap'));
-// A file that fails beside others gets one more run by itself, and the log names it: timing of a busy machine is told
-// apart from a defect, and neither is hidden. Where many fail, the machine is not the reason.
+// A file that fails beside others is run once more alone, and the output names it: this distinguishes the timing of a
+// busy machine from a defect, and hides neither. Where many fail, the machine is not the reason.
 for (const { file, names } of counts.failures.length > MAX_AGAIN ? [] : [...counts.failures]) {
   if (file === '') continue;
   process.stdout.write(`failed, is run once more alone: ${file}\n`);
@@ -141,7 +141,7 @@ function testFiles(directory) {
   });
 }
 
-/** The kernel's module list and lockdown stand in securityfs, which a machine without an init may not have mounted. */
+/** The list of security modules and lockdown are in securityfs, which a machine without an init may not have mounted. */
 function mountSecurityfs() {
   if (process.getuid?.() !== 0 || existsSync('/sys/kernel/security/lsm')) return;
   spawnSync('mount', ['-t', 'securityfs', 'securityfs', '/sys/kernel/security']);

@@ -1,4 +1,4 @@
-/** What the program logs through. Messages are static; what varies stands in `fields`. Never a secret. */
+/** What the program logs through. Messages are static; what varies is in `fields`. Never a secret. */
 export interface Logger {
   readonly debug: (fields: LogFields, message: string) => void;
   readonly info: (fields: LogFields, message: string) => void;

@@ -78,7 +78,7 @@ export function openRotatedFile(options: RotatedFileOptions): RotatedFile {
   };
 }
 
-/** How many of the first lines go into so many bytes. */
+/** How many of the first lines fit into this number of bytes. */
 function countFitting(lines: readonly Buffer[], bytes: number): number {
   let left = bytes;
   const tooMany = lines.findIndex((line) => (left -= line.length) < 0);

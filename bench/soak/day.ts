@@ -52,7 +52,7 @@ const DEADLINE_MS = 60_000;
 
 /**
  * Hours in seconds: a whole agent and a whole collector in this process, a real stream between them, and an engine in
- * memory whose containers come and go. Only the clock is simulated, and it stands still while files are read or written.
+ * memory whose containers come and go. Only the clock is simulated, and it stops while files are read or written.
  * The first processes of the containers are real ones, so that the kernel is read for each.
  */
 export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
@@ -146,7 +146,7 @@ async function look(hour: number, life: Life): Promise<Sample> {
   await clock.advance(0);
   await sleep(CONNECTIONS_CLOSE_MS);
   await reclaimMemory();
-  // Compiled code stands in spaces of its own, and there is more of it the longer a program runs.
+  // Compiled code is in spaces of its own, and there is more of it the longer a program runs.
   const objects = getHeapSpaceStatistics().filter(({ space_name: name }) => OBJECT_SPACES.has(name));
   return {
     hour,

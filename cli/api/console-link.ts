@@ -8,7 +8,7 @@ export interface ConsoleLink {
   readonly expiresMs: number;
 }
 
-/** Asks the collector for a link. It is as good as the token for five minutes: it must not get into a log. */
+/** Asks the collector for a link. For five minutes it grants what the token grants: it must not get into a log. */
 export async function askConsoleLink(client: CliClient): Promise<Result<ConsoleLink>> {
   const answer = await client.post('/v1/console/links', consoleCode, { body: {} });
   if (!answer.ok) return answer;

@@ -27,7 +27,7 @@ export interface DescribedOption {
   readonly value: Completion | undefined;
 }
 
-/** What can stand somewhere. */
+/** A candidate for one position of the command line. */
 export type Completion =
   | { readonly kind: 'words'; readonly words: readonly string[] }
   /** Names that the collector is asked for when they are completed. */

@@ -15,7 +15,7 @@ export function renderCompletion(shell: Shell, program: DescribedProgram): strin
   }
 }
 
-/** `COMP_WORDS` is split at `=`: the option stands before it, the value after it. */
+/** `COMP_WORDS` is split at `=`: the option is before it, the value after it. */
 function renderBash({ commands }: DescribedProgram): string {
   const values = commands.flatMap(({ name, options }) =>
     options.flatMap(({ name: option, value }) =>

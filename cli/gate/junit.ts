@@ -60,7 +60,7 @@ function describe(title: string, reasons: readonly Reason[]): string {
     ({ code, kind, actual, expected, action }) =>
       `${kind === 'unknown' ? 'could not tell: ' : ''}${code}: ${actual}; expected ${expected}. ${action}`,
   );
-  // Each line is made safe by itself, so that the line feeds between them stay.
+  // Each line is made safe separately, so that the line feeds between them stay.
   return [...(title === '' ? [] : [`${title}:`]), ...lines].map(safe).join('\n');
 }
 

@@ -16,7 +16,7 @@ export const FAIL_ON_CHOICES = [
   'risk>=',
 ] as const;
 
-/** Name of the policy that stands for the options. */
+/** Name of the policy that the options define. */
 const SHORTCUT_NAME = 'command-line';
 
 /**

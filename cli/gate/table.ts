@@ -117,7 +117,7 @@ function vulnerabilityTable(reasons: readonly Reason[], { tableWidth, paint }: S
   return renderTable(columns, rows, tableWidth);
 }
 
-/** The colour of a severity; `unknown` is none of the mild ones. */
+/** The colour of a severity; `unknown` is not shown as a mild one. */
 function severityOf(severity: VulnerabilitySeverity): Severity {
   return severity === 'unknown' ? 'medium' : severity === 'negligible' ? 'info' : severity;
 }

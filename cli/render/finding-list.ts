@@ -19,13 +19,13 @@ const EVIDENCE_INDENT = 10;
 export interface ListStyle {
   readonly width: number;
   readonly paint: Paint;
-  /** Many subjects of one mild check are told in one place. */
+  /** Many subjects of one mild check share one entry. */
   readonly joined: boolean;
   /** The node of a finding, where the list is over several. */
   readonly nodeOf?: (finding: ShownFinding) => string;
 }
 
-/** What stands in one place of the list. */
+/** One entry of the list. */
 interface Entry {
   readonly cells: readonly Cell[];
   readonly evidence: string;
@@ -92,7 +92,7 @@ function joinedEntry(group: readonly [ShownFinding, ...ShownFinding[]], style: L
 
 type Group = readonly [ShownFinding, ...ShownFinding[]];
 
-/** Findings that stand beside each other and differ in their subject only. */
+/** Adjacent findings that differ only in their subject. */
 function groupsOf(findings: readonly ShownFinding[]): readonly Group[] {
   const groups: [ShownFinding, ...ShownFinding[]][] = [];
   for (const finding of findings) {

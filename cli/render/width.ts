@@ -1,6 +1,6 @@
 /** Code points that take no cell: combining marks and format characters (general categories Mn, Me, Cf). */
 const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
-/** Shown as a picture of two cells unless told otherwise. */
+/** Shown as a picture of two cells by default. */
 const PICTURE = /^\p{Emoji_Presentation}$/u;
 
 /** Blocks whose East Asian Width is W or F (Unicode 16, UAX #11), as pairs of first and last code point. */
@@ -55,7 +55,7 @@ export function pad(text: string, width: number, align: 'left' | 'right' = 'left
   return align === 'left' ? text + filling : filling + text;
 }
 
-/** Words of `text` in lines of at most `width` cells. A word that is longer stands alone, uncut: a URL stays whole. */
+/** Words of `text` in lines of at most `width` cells. A longer word gets a line of its own, uncut: a URL stays whole. */
 export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   let line = '';

@@ -24,7 +24,7 @@ export function reportHead(
   return [...nodeLines(node, durationMs, style), ...countLines(countFindings(judged), style)];
 }
 
-/** The node and its kernel. With a duration, that stands at the right edge. */
+/** The node and its kernel. A duration is shown at the right edge. */
 export function nodeLines(
   node: ScannedNode,
   durationMs: number | undefined,

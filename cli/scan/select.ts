@@ -33,7 +33,7 @@ export function isAbout({ checks, subjects, containers }: Selection, finding: Fi
   return finding.subject.kind === 'container' && containers.some((word) => isSubject(word, finding.subject));
 }
 
-/** Is it of a verdict and a severity that was asked for? `verdicts` stands in where none was. */
+/** Is it of a verdict and a severity that was asked for? `verdicts` is used where none was. */
 export function isAnswer({ verdicts, severities }: Selection, finding: Finding, preset: readonly Verdict[]): boolean {
   const wanted = verdicts.length > 0 ? verdicts : preset;
   return wanted.includes(finding.verdict) && (severities.length === 0 || severities.includes(finding.severity));

@@ -5,7 +5,7 @@ import { settingsOf } from '../../service/config/load.ts';
 import type { Program } from '../../service/config/setting.ts';
 import type { Context } from '../context.ts';
 
-/** The command line of the collector. What stands in the file or the environment it finds there by itself. */
+/** The command line of the collector. It reads the configuration file and the environment itself. */
 export function collectorArguments(
   context: Context,
   { api, listen }: { api: Address; listen: Address },

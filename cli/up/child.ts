@@ -51,12 +51,12 @@ function endOf(process: ChildProcess, said: readonly string[]): Promise<ChildEnd
 }
 
 function readyOf(process: ChildProcess, ended: Promise<ChildEnd>): Promise<unknown> {
-  const told = new Promise<unknown>((resolve) => {
+  const answer = new Promise<unknown>((resolve) => {
     process.on('message', (message) => {
       if (typeof message === 'object' && message !== null && 'ready' in message) resolve(message.ready);
     });
   });
-  return Promise.race([told, ended.then(() => undefined)]);
+  return Promise.race([answer, ended.then(() => undefined)]);
 }
 
 /** `exit status 1`, `SIGKILL` */

@@ -36,10 +36,10 @@ export function createReporter({ settings, stderr, clock, environment }: Context
     event: (text) => say(`${paint.dim(clockTime(clock.now()))}  ${paint.bad(safe(text))}`),
     childLine: (name, line) => {
       logs[name].write(line);
-      const told = readLine(line);
-      if (told === undefined) return;
-      const text = safe(`${name}: ${told.message}${told.fields}`);
-      say(`${paint.dim(clockTime(clock.now()))}  ${paint.bad(told.level)}  ${text}`);
+      const entry = readLine(line);
+      if (entry === undefined) return;
+      const text = safe(`${name}: ${entry.message}${entry.fields}`);
+      say(`${paint.dim(clockTime(clock.now()))}  ${paint.bad(entry.level)}  ${text}`);
     },
     logOf: (name) => logs[name].path,
     close: async () => {

@@ -115,7 +115,7 @@ async function watchBoth(context: Context, reporter: Reporter, both: Both, signa
   return complainOfEnd(context, failed.name, failed.end);
 }
 
-/** Shows what there is once the stream of changes stands, so that nothing falls between the two. */
+/** Shows the current findings once the stream of changes is open, so that no change is missed between the two. */
 async function printSummary(context: Context, { client, api }: Both, nodeId: string | undefined): Promise<void> {
   const { stdout, settings, paint, width } = context;
   const summary = nodeId === undefined ? undefined : await readSummary(client, nodeId);

@@ -83,7 +83,7 @@ function kernelOf({ value, unread }: AnswerOf<'ok'>): KernelState {
   const parsed = kernelState.parse(value);
   if (!parsed.ok) return NOTHING_KNOWN;
   const { lsm, lockdown, selinux, apparmor } = parsed.value;
-  // Null stands for absent and for unread alike; what is unread is named beside it.
+  // Null means absent or unread; what is unread is named beside it.
   const known = <T>(field: string, given: T | null, absent: T): T | null =>
     unread.some((entry) => entry.startsWith(`kernel.${field}:`)) ? null : (given ?? absent);
   return {

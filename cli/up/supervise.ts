@@ -41,7 +41,7 @@ const SETTLED_MS = 60_000;
 const STOP_DEADLINE_MS = 15_000;
 
 /**
- * Starts a part and starts it again whenever it stops by itself. One that never was ready and ends with the exit code
+ * Starts a part and starts it again whenever it stops unexpectedly. One that never was ready and ends with the exit code
  * of a usage or I/O error is given up: trying again would not help.
  */
 export function supervise(options: SuperviseOptions): Supervised {

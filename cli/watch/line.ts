@@ -7,7 +7,7 @@ import { clockTime } from '../../api/format.ts';
 
 /**
  * One change as one line: `14:03:09  opened    CRITICAL  container.privileged  shop-worker  CapEff 1ff…`. With
- * `withNode` the node stands before the check.
+ * `withNode` the node comes before the check.
  */
 export function changeLine(event: FindingEvent, withNode: boolean, width: number, paint: Paint): string {
   const { finding, action, atMs } = event;

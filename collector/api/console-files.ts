@@ -12,7 +12,7 @@ export interface ConsoleFile {
 export interface ConsoleFiles {
   /** index.html */
   readonly page: ConsoleFile;
-  /** What stands in `assets/`, by name. */
+  /** The files in `assets/`, by name. */
   readonly assets: ReadonlyMap<string, ConsoleFile>;
 }
 

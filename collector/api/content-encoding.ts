@@ -15,7 +15,7 @@ const MIN_BYTES = 1024;
  */
 const FILE_LEVEL = 9;
 const ANSWER_LEVEL = 1;
-/** Images and fonts of these kinds are packed by themselves. */
+/** Images and fonts of these kinds are compressed formats. */
 const PACKED_TYPE = /^(?:image\/(?:png|webp)|font\/)/;
 
 /**

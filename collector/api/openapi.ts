@@ -14,7 +14,7 @@ const BEHIND_TOKEN: readonly ApiErrorCode[] = ['unauthorized', 'forbidden'];
 
 /**
  * The OpenAPI 3.1 document of `routes`. Everything in it comes from the schemas that requests are checked with and
- * answers are typed by; `components` names those that stand under `#/components/schemas`.
+ * answers are typed by; `components` names those under `#/components/schemas`.
  */
 export function openApiDocument(
   routes: readonly Route[],

@@ -145,7 +145,7 @@ function shortResource(resource: OcsfEvent, bytes: number): OcsfEvent {
   };
 }
 
-/** A copy whose strings have at most so many bytes as JSON; what is cut ends in an ellipsis. */
+/** A copy whose strings have at most this number of bytes as JSON; what is cut ends in an ellipsis. */
 function shorten(value: unknown, bytes: number): unknown {
   if (typeof value === 'string') return cut(value, bytes);
   if (Array.isArray(value)) return value.map((item) => shorten(item, bytes));

@@ -22,7 +22,7 @@ export interface SessionKeeper {
   readonly refresh: () => void;
 }
 
-/** Where the session stands: localStorage, or a twin of it. It may throw: a browser can forbid it. */
+/** Where the session is stored: localStorage, or a twin of it. It may throw: a browser can forbid it. */
 export interface SessionStorage {
   readonly getItem: (key: string) => string | null;
   readonly setItem: (key: string, value: string) => void;

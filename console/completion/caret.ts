@@ -3,11 +3,11 @@ import type { FactIndex } from './fact-index.ts';
 import { tokens } from './token.ts';
 import type { Token } from './token.ts';
 
-/** What the caret stands in. Paths are those of the fact index. */
+/** The context of the caret. Paths are those of the fact index. */
 export type CaretPlace =
   /** A name begins: a fact, a variable of a macro, a function. */
   | { readonly kind: 'name'; readonly from: number; readonly prefix: string; readonly variables: Variables }
-  /** After a dot: a field or a method of what stands at `path`; undefined: nobody knows what it is. */
+  /** After a dot: a field or a method of the value at `path`; undefined: its type is unknown. */
   | {
       readonly kind: 'member';
       readonly from: number;
@@ -15,7 +15,7 @@ export type CaretPlace =
       readonly path: string | undefined;
       readonly variables: Variables;
     }
-  /** In a string that is compared with what stands at `path`. */
+  /** In a string that is compared with the value at `path`. */
   | { readonly kind: 'word'; readonly from: number; readonly prefix: string; readonly path: string };
 
 /** Variables of macros by name, each with the path of what it is; undefined: not known. */
@@ -24,7 +24,7 @@ export type Variables = ReadonlyMap<string, string | undefined>;
 /** Methods whose first argument is a variable for the items of what they are called on. */
 export const MACROS: readonly string[] = Object.freeze(['filter', 'map', 'all', 'exists', 'exists_one']);
 
-/** Where the caret at the end of `text` stands; undefined where nothing can be completed. */
+/** The context of a caret at the end of `text`; undefined where nothing can be completed. */
 export function placeOfCaret(text: string, index: FactIndex): CaretPlace | undefined {
   const all = tokens(text);
   const last = all.at(-1);
@@ -50,7 +50,7 @@ function wordPlace(all: readonly Token[], string: Token, index: FactIndex): Care
   return { kind: 'word', from: string.start + 1, prefix: string.text.slice(1), path };
 }
 
-/** An open bracket: what stands before it, and what it binds. */
+/** An open bracket: what is before it, and what it binds. */
 interface Frame {
   readonly open: string;
   /** What a method is called on, or an index reads from. */

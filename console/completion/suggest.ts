@@ -38,7 +38,7 @@ export function suggest(text: string, caret: number, index: FactIndex): Suggesti
   return { from: place.from, prefix: place.prefix, items, isWanted: place.kind !== 'name' || place.prefix !== '' };
 }
 
-/** The text after a suggestion was taken, and where the caret stands then. */
+/** The text after a suggestion was taken, and the position of the caret. */
 export function accept(
   text: string,
   caret: number,

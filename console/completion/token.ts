@@ -1,4 +1,4 @@
-/** A piece of a CEL expression: enough of the grammar to know where the caret stands. */
+/** A piece of a CEL expression: enough of the grammar to find the context of the caret. */
 export interface Token {
   readonly kind: 'name' | 'string' | 'number' | 'symbol';
   readonly text: string;

@@ -9,7 +9,7 @@ export interface FindingList {
   readonly findings: readonly FleetFinding[];
   /** Where the next page starts; null: all are here. */
   readonly cursor: string | null;
-  /** How many findings match; where `isExact` is false, at least so many. */
+  /** How many findings match; where `isExact` is false, a lower bound. */
   readonly total: number;
   readonly isExact: boolean;
 }

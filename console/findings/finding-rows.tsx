@@ -11,7 +11,7 @@ import { FindingRow } from './finding-row.tsx';
 import type { FindingListState } from './use-finding-list.ts';
 import { MAX_ROWS, ROW_HEIGHTS, rowAfterKey, rowWindow, scrollToRow } from './window.ts';
 
-/** Rows that stand for those of which nobody knows how many there are. */
+/** Placeholder rows while the number of findings is unknown. */
 const MORE_ROWS = 20;
 
 /**

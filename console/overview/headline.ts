@@ -31,7 +31,7 @@ export function headline(summary: Summary): string {
   }
 }
 
-/** Which nodes stand behind it. */
+/** The nodes that it is about. */
 export function fleetSentence({ nodes }: Summary): string {
   if (nodes.total === 0) return 'No node has connected yet. Start one: plimsoll agent';
   const missing =

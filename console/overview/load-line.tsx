@@ -3,7 +3,7 @@ import type { Summary } from '../../api/node.ts';
 import { fleetSentence, headline, loadOf } from './headline.ts';
 import type { Load } from './headline.ts';
 
-/** How high the water stands, in the coordinates of the picture: the line is at 50, and smaller is higher. */
+/** The water level, in the coordinates of the picture: the line is at 50, and smaller is higher. */
 const LEVELS = Object.freeze({ critical: 20, high: 36, some: 54, none: 66, unseen: 88 } satisfies Record<Load, number>);
 
 /** The state of the fleet: a load line with the water where the load puts it, and a sentence that says it. */

@@ -18,7 +18,7 @@ export function Choices<T extends string>({
   readonly words: readonly T[];
   readonly chosen: readonly T[];
   readonly onChosen: (chosen: readonly T[]) => void;
-  /** What stands on the button of a word. */
+  /** The text on the button of a word. */
   readonly children: (word: T) => ComponentChildren;
 }): JSX.Element {
   return (

@@ -25,7 +25,7 @@ export function DataTable({
   /** The headings of the columns, which may come from outside. */
   readonly columns: readonly ComponentChildren[];
   readonly rows: readonly TableRow[];
-  /** A table in a cell of another: it does not scroll by itself. */
+  /** A table in a cell of another: it has no scroll bar of its own. */
   readonly isNested?: boolean;
 }): JSX.Element {
   const [isWhole, setWhole] = useState(false);

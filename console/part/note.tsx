@@ -24,12 +24,12 @@ export function ProblemNote({
   );
 }
 
-/** What stands where there is nothing. */
+/** Shown in place of an empty list. */
 export function EmptyNote({ children }: { readonly children: ComponentChildren }): JSX.Element {
   return <div class="note note-empty">{children}</div>;
 }
 
-/** What stands where something is on its way. */
+/** Shown while data is loading. */
 export function LoadingNote({ what }: { readonly what: string }): JSX.Element {
   return (
     <div class="note note-loading">

@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useNow } from '../hook/use-now.ts';
 import { ago, dateTime } from '../../api/format.ts';
 
-/** How long ago something was; the exact time stands in the tooltip. */
+/** How long ago something was; the exact time is in the tooltip. */
 export function Ago({ atMs }: { readonly atMs: number }): JSX.Element {
   const now = useNow();
   return (

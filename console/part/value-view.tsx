@@ -9,7 +9,7 @@ const MAX_DEPTH = 4;
 
 /**
  * A JSON value from outside, as people read it: a list of objects is a table, an object of objects too, any other object is a table of its fields, lists
- * of plain values stand in lines, and each value in them is shown the same way.
+ * of plain values are shown as lines, and each value in them in the same way.
  */
 export function ValueView({
   value,

@@ -31,7 +31,7 @@ export function Editor({
   const [active, setActive] = useState(0);
   const caret = useRef<number>(undefined);
   useLayoutEffect(() => {
-    // After a suggestion was taken the caret stands behind it, not at the end.
+    // After a suggestion was taken the caret is behind it, not at the end.
     if (caret.current === undefined || field.current === null) return;
     field.current.setSelectionRange(caret.current, caret.current);
     caret.current = undefined;

@@ -9,7 +9,7 @@ import { useLive, useReloadOn } from '../hook/use-live.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { useServices } from '../services.ts';
 
-/** Changes are told to people who hear the page in one sentence for so long. */
+/** Changes within this time are announced to screen readers in one sentence. */
 const ANNOUNCE_EVERY_MS = 5000;
 /** Counts of all nodes are read again at most so often. */
 const COUNT_EVERY_MS = 3000;

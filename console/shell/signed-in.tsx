@@ -59,7 +59,7 @@ function createServices(api: ApiClient, session: SessionKeeper, said: Cell<strin
   };
 }
 
-/** The hash is the place of the page, so the link moves the focus by itself. */
+/** The hash is the place of the page, so the link has to move the focus itself. */
 function skipToMain(event: Event): void {
   event.preventDefault();
   document.getElementById('main')?.focus();

@@ -3,7 +3,7 @@ import type { DockerFact } from '../fact/docker.ts';
 import { beyondDefault, plainName } from './capability.ts';
 
 /**
- * Capabilities beyond the defaults that the engine gives the next process of the container: `ALL` stands for itself. What
+ * Capabilities beyond the defaults that the engine gives the next process of the container: `ALL` is kept as it is. What
  * is dropped and added is added, and a privileged container has all whatever it drops: moby `oci/caps/utils.go`.
  */
 export function declaredExcess({ privileged, capAdd }: Declared): readonly string[] {

@@ -65,7 +65,7 @@ export function rootFileSystemSetting({ declared, rootReadOnly }: LiveContainer)
   });
 }
 
-/** A limit of the cgroup, beside the one that was asked for. `none` stands for no limit on either side. */
+/** A limit of the cgroup, beside the one that was asked for. `none` means no limit on either side. */
 export function limitSetting(
   name: string,
   { declared, effective }: { readonly declared: number; readonly effective: number | null },

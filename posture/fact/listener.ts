@@ -42,7 +42,7 @@ export const listenerSchema = s.object(
 /** See {@link listenerSchema}. */
 export type ListenerFact = s.Infer<typeof listenerSchema>;
 
-/** Ports of node services; unreadable where the owners of sockets could not be told. */
+/** Ports of node services; unreadable where the owners of sockets are unknown. */
 export const listenersSchema = observed(s.list(listenerSchema, '', 256), 'TCP ports of node services');
 /** See {@link listenersSchema}. */
 export type ListenersFact = s.Infer<typeof listenersSchema>;

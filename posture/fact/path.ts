@@ -60,7 +60,7 @@ function collectWithin(stored: Shape, path: string, paths: FactPath[]): void {
   }
 }
 
-/** The nearest words: what stands outside describes this use of the shape, what stands inside the shape itself. */
+/** The nearest description: the outer one describes this use of the shape, the inner one the shape itself. */
 function docOf(shape: Shape): string {
   if (shape.doc !== '') return shape.doc;
   return shape.kind === 'observed' || shape.kind === 'nullable' || shape.kind === 'list' ? docOf(shape.item) : '';

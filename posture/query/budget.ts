@@ -23,7 +23,7 @@ export interface Budget {
   readonly spendString: (characters: number) => void;
   /** Spends what a list of this length costs; throws a final QueryError if it is too long. */
   readonly spendItems: (items: number) => void;
-  /** Spends what a map with so many entries costs. */
+  /** Spends what a map with this number of entries costs. */
   readonly spendMap: (entries: number) => void;
 }
 

@@ -24,7 +24,7 @@ export interface Compilation {
   readonly visit: (pass: Compilation, node: CelNode, outer: Place) => Typed;
 }
 
-/** Where a node stands: how deep, within how many macros, and what they bound. */
+/** The position of a node: how deep, within how many macros, and what they bound. */
 export interface Place {
   readonly depth: number;
   readonly nesting: number;

@@ -13,7 +13,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^>/, 'use `!=` to compare'],
 ];
 
-/** What stands before the place where the parser stopped. */
+/** The text before the place where the parser stopped. */
 const HINTS_BEFORE: readonly (readonly [RegExp, string])[] = [
   [/\bnot\s+$/i, 'use `!` for not'],
   [/\b(?:select|if|let|return)\s+$/i, 'write the value that you want, without a statement around it'],

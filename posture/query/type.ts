@@ -90,10 +90,10 @@ export function splitTypes(text: string): readonly string[] {
   return part.trim() === '' ? parts : [...parts, part.trim()];
 }
 
-/** Types that stand for the type variables of one call. */
+/** The types of the type variables of one call. */
 export type Bindings = Map<string, CelType>;
 
-/** Can a value of type `given` stand where `wanted` is? Binds the type variables of `wanted`. */
+/** Is a value of type `given` allowed where `wanted` is? Binds the type variables of `wanted`. */
 export function fits(wanted: CelType, given: CelType, bindings: Bindings): boolean {
   if (given.kind === 'dyn' || given.kind === 'null_type' || wanted.kind === 'dyn') return true;
   if (wanted.kind === 'parameter') {

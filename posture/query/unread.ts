@@ -26,7 +26,7 @@ export class Failure extends Unread {
   }
 }
 
-/** Is it not known? Null stands for what is absent, {@link Unread} for what could not be read or computed. */
+/** Is it not known? Null is a value that is absent, {@link Unread} one that could not be read or computed. */
 export function isMissing(value: unknown): value is null | Unread {
   return value === null || value instanceof Unread;
 }

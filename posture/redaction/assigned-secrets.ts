@@ -22,7 +22,7 @@ interface Assignment {
 }
 
 /**
- * Values that stand under the name of a secret: `name=value`, `name: value`, `"name": "value"` with any quotes and
+ * Values with the name of a secret: `name=value`, `name: value`, `"name": "value"` with any quotes and
  * backslashes, lines of YAML and ini files, headers, parameters of a URL, parts of a connection string.
  */
 export function assignedSecrets(text: string): readonly SecretSpan[] {
@@ -87,7 +87,7 @@ const isNameCharacter = (code: number): boolean =>
   code === 46 ||
   code === 36;
 
-/** May a value stand directly behind a colon? In images (`team/token:1.2`) and schemes (`secret://`) it is none. */
+/** May a value follow a colon directly? In images (`team/token:1.2`) and schemes (`secret://`) it is none. */
 function startsValue(text: string, nameStart: number, valueStart: number): boolean {
   if ('"\'\\'.includes(text.charAt(valueStart))) return true;
   const before = text.charAt(nameStart - 1);
@@ -230,7 +230,7 @@ function firstOf(text: string, from: number, to: number, sign: RegExp): number {
   return found === -1 ? to : from + found;
 }
 
-/** Brackets and quotes behind a value belong to what stands around it. */
+/** Brackets and quotes behind a value belong to the text around it. */
 function trimClosers(text: string, from: number, to: number): number {
   let end = to;
   while (end > from && '"\'`,;)]}>\\'.includes(text.charAt(end - 1))) end -= 1;

@@ -78,7 +78,7 @@ function namedSecret(text: string, words: readonly ShellWord[], index: number): 
 
 const isAccountWord = ({ text }: ShellWord): boolean => /^(?:login|machine|user|username|default)$/i.test(text);
 
-/** The secret that the word at `index` brings, for a program that stands at `at`. */
+/** The secret in the word at `index`, for a program whose name is at `at`. */
 function optionSecret(
   text: string,
   words: readonly ShellWord[],
@@ -122,7 +122,7 @@ function startsOption(word: string, option: string): boolean {
 }
 
 function hasBefore(words: readonly ShellWord[], at: number, index: number, wanted: string): boolean {
-  // `-b` of htpasswd may stand among other letters: `-nb`.
+  // `-b` of htpasswd may be combined with other letters: `-nb`.
   const pattern = wanted.startsWith('-') ? new RegExp(`^-[A-Za-z]*${wanted.slice(1)}[A-Za-z]*$`) : undefined;
   for (let before = at + 1; before < index; before += 1) {
     const { text } = words[before] as ShellWord;
@@ -218,7 +218,7 @@ function isReader({ words }: ShellCommand): boolean {
   return words.slice(0, 64).some(({ text }) => READING_OPTION.test(text) || READING_PROGRAM.test(text));
 }
 
-/** Does the command stand in `PASSWORD=$(…)`? */
+/** Is the command inside `PASSWORD=$(…)`? */
 function isSubstituted(text: string, words: readonly ShellWord[]): boolean {
   const start = words[0]?.start ?? 0;
   if (!'(`'.includes(text.charAt(start - 1).trim())) return false;

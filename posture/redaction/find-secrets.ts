@@ -6,7 +6,7 @@ import type { ShellWord } from './shell-words.ts';
 import type { SecretSpan } from './span.ts';
 
 /**
- * Secrets in a text of any kind: by their form, by the name that they stand under, in addresses, and on command lines.
+ * Secrets in a text of any kind: by their form, by their name, in addresses, and on command lines.
  * In the order of the text, without overlaps. What was redacted before is found again, so a redacted text tells which
  * secrets it had. Time is in proportion to the length.
  */
@@ -48,7 +48,7 @@ function secretsAnywhere(text: string): SecretSpan[] {
   return spans;
 }
 
-/** Secrets that are known by what stands around them: group 1 is before the secret, group 2 is the secret. */
+/** Secrets that are recognised by the text around them: group 1 is before the secret, group 2 is the secret. */
 const PLACES: readonly { readonly what: string; readonly form: RegExp }[] = Object.freeze([
   // host:port:database:user:password, the line of a .pgpass file.
   {

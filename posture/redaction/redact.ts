@@ -87,7 +87,7 @@ function valueMark(name: string, value: string): string {
 /** Nothing that an engine answers is nested deeper; what is, comes from someone who wants to exhaust a stack. */
 const MAX_DEPTH = 64;
 
-/** A JSON value with the secrets in it replaced, by the name that they stand under and by their form. */
+/** A JSON value with the secrets in it replaced, by their name and by their form. */
 export function redactJson(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return redactText(value);
   if (typeof value !== 'object' || value === null) return value;

@@ -1,6 +1,6 @@
 import { REDACTED } from './secret-name.ts';
 
-/** A secret that is known by its form, wherever it stands. */
+/** A secret that is recognised by its form, wherever it is. */
 export interface SecretForm {
   readonly what: string;
   /**

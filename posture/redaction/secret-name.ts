@@ -66,10 +66,10 @@ const SECRET_REFERENCE = /^(?:type=\w{1,16},)?(?:id|source)=[\w.-]+(?:,|$)/;
 /** Where container engines mount secrets. */
 const SECRET_MOUNT = /^\/(?:var\/)?run\/secrets\/[\w./-]+$/;
 const PATH = /^(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:[\w.@%-]+[/\\])*[\w.@%-]*$/;
-/** Tags of images, which stand behind a colon as the values of headers do. */
+/** Tags of images, which follow a colon, as the values of headers do. */
 const TAG = /^(?:latest|v?\d{1,4}(?:\.\d{1,6}){0,3}(?:-[a-z]+[\w.]*)?)$/;
 
-/** Is `value`, which stands under a name of this kind, surely no secret? */
+/** Is `value`, which has a name of this kind, certainly not a secret? */
 export function isHarmlessValue(value: string, kind: 'certain' | 'likely', isQuotedLiterally = false): boolean {
   // No path or reference is longer, and the patterns below must not see the rest of a long text again and again.
   if (value.length > 1024) return false;

@@ -1,6 +1,6 @@
 /** How a program takes a secret on its command line. */
 export interface SecretOptions {
-  /** Only where this word stands before it too: `docker login -p`, but not `docker run -p`. */
+  /** Only after this word: `docker login -p`, but not `docker run -p`. */
   readonly after?: string;
   /** Options with one letter whose value is a secret, in the same word or in the next: `-p`. */
   readonly letters?: string;

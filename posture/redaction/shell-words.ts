@@ -52,7 +52,7 @@ export function shellCommands(text: string, start = 0, end = text.length): reado
 
 interface Scanner {
   readonly word: (start: number) => ShellWord;
-  /** Is here a bracket or comma that stands beside the strings of an array? */
+  /** Is here a bracket or comma beside the strings of an array? */
   readonly isArrayMark: (position: number) => boolean;
 }
 
@@ -109,7 +109,7 @@ function createScanner(text: string, end: number): Scanner {
   return { word, isArrayMark };
 }
 
-/** `# …`; what follows is read as another command, since secrets stand in comments too. */
+/** `# …`; what follows is read as another command, since comments contain secrets too. */
 function isComment(text: string, position: number): boolean {
   return text.charAt(position) === '#' && isSpace(text.charCodeAt(position + 1));
 }

@@ -1,7 +1,7 @@
 import type { SettingProblem } from './problem.ts';
 import { problemAt } from './problem.ts';
 
-/** Scalars of a configuration file by key, each with the place where it stands (`/etc/plimsoll/config.yaml:3`). */
+/** Scalars of a configuration file by key, each with its place (`/etc/plimsoll/config.yaml:3`). */
 export interface FileEntries {
   readonly entries: ReadonlyMap<string, FileEntry>;
   readonly problems: readonly SettingProblem[];

@@ -2,7 +2,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { parseBytes } from '../bytes.ts';
 import { parseDuration } from '../duration.ts';
 
-/** What a setting can hold: how its text is read, and what people are told that it must look like. */
+/** The type of a setting: how its text is read, and the description of the accepted form for error messages. */
 export interface Kind<T> {
   /** One word for the documentation. */
   readonly name: string;

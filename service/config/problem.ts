@@ -2,7 +2,7 @@ import { environmentName } from './setting.ts';
 
 /** Something wrong with the configuration. */
 export interface SettingProblem {
-  /** Where it stands: `/etc/plimsoll/config.yaml:3`, `PLIMSOLL_LISTEN`, `--listen`. */
+  /** Its place: `/etc/plimsoll/config.yaml:3`, `PLIMSOLL_LISTEN`, `--listen`. */
   readonly place: string;
   /** The setting, or what was written in its place; empty where the problem is the file itself. */
   readonly setting: string;
@@ -26,7 +26,7 @@ export function describeProblem({ place, setting, text }: SettingProblem): strin
   return line.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '\uFFFD');
 }
 
-/** A value as it can stand in a message: quoted, escaped, cut. */
+/** A value for a message: quoted, escaped, cut. */
 export function quoted(value: string): string {
   return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
 }

@@ -114,7 +114,7 @@ function isGood(authority: Authority, { certificate: { certificate }, key, subje
   );
 }
 
-/** The key first: a certificate never stands there without the key that it needs. */
+/** Writes the key first: a certificate is never there without its key. */
 async function writePair(certificatePath: string, keyPath: string, issued: Issued): Promise<void> {
   try {
     await writeFileAtomic(keyPath, issued.keyPem, PRIVATE_FILE);

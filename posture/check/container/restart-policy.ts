@@ -3,7 +3,7 @@ import { fail, notApplicable, pass } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
 
-/** Another start does not repair a service that failed this often in a row. */
+/** Another start does not repair a service that failed this many times consecutively. */
 const MAX_ATTEMPTS = 5;
 
 export const restartPolicy = containerCheck({

@@ -13,13 +13,13 @@ const MAX_DURATION = 2n ** 63n - 1n;
 /** What the calendar of a named time zone costs: it is built by the time zone data of Node.js. */
 const ZONE_UNITS = 2_000;
 
-/** A duration of so many nanoseconds; throws where it is out of range. */
+/** A duration from nanoseconds; throws where it is out of range. */
 export function checkDuration(nanos: bigint): Duration {
   if (nanos > MAX_DURATION || nanos < -MAX_DURATION) throw new QueryError('a duration is out of range');
   return new Duration(nanos);
 }
 
-/** A time so many nanoseconds after 1970; throws where it is out of range. */
+/** A time from nanoseconds since 1970; throws where it is out of range. */
 export function checkTimestamp(nanos: bigint): Timestamp {
   if (nanos > MAX_TIMESTAMP || nanos < MIN_TIMESTAMP) throw new QueryError('a timestamp is out of range');
   return new Timestamp(nanos);
