@@ -1,7 +1,5 @@
 import type { ControlReference } from '../finding.ts';
-import cisDocker160 from './cis-docker-1.6.0.json' with { type: 'json' };
-import cisDocker170 from './cis-docker-1.7.0.json' with { type: 'json' };
-import cisDocker180 from './cis-docker-1.8.0.json' with { type: 'json' };
+import cisDocker from './cis-docker.json' with { type: 'json' };
 
 /** One entry of a benchmark: its number, what it asks for in our words, and the checks that answer it. */
 export interface Control {
@@ -21,8 +19,26 @@ export interface Benchmark {
   readonly controls: readonly Control[];
 }
 
-/** Every benchmark, sorted by id. */
-export const BENCHMARKS: readonly Benchmark[] = Object.freeze([cisDocker160, cisDocker170, cisDocker180]);
+/** A control with its number in CIS Docker 1.8.0. `earlierId`: the one in 1.6.0 and 1.7.0 where it differs; null: none. */
+interface CisDockerControl extends Control {
+  readonly earlierId?: string | null;
+}
+
+/** Every benchmark, sorted by id. 1.8.0 of CIS Docker inserts one control and renumbers those after it. */
+export const BENCHMARKS: readonly Benchmark[] = Object.freeze([
+  cisDockerBenchmark('1.6.0', { isEarlier: true }),
+  cisDockerBenchmark('1.7.0', { isEarlier: true }),
+  cisDockerBenchmark('1.8.0', { isEarlier: false }),
+]);
+
+function cisDockerBenchmark(version: string, { isEarlier }: { readonly isEarlier: boolean }): Benchmark {
+  const all: readonly CisDockerControl[] = cisDocker.controls;
+  const controls = all.flatMap(({ earlierId, ...control }) => {
+    const id = isEarlier && earlierId !== undefined ? earlierId : control.id;
+    return id === null ? [] : [{ ...control, id }];
+  });
+  return { id: `cis-docker-${version}`, title: `CIS Docker Benchmark ${version}`, controls };
+}
 
 /** The benchmark with this id. */
 export function findBenchmark(id: string): Benchmark | undefined {
