@@ -14,7 +14,7 @@ export const ROLE_MEANINGS = Object.freeze({
 } satisfies Record<Role, string>);
 
 /** Parts of the API that a token can be restricted to. */
-export const SCOPES = Object.freeze(['read', 'status', 'query', 'nodes', 'enroll', 'access'] as const);
+export const SCOPES = Object.freeze(['read', 'status', 'query', 'nodes', 'enroll', 'policy', 'access'] as const);
 /** See {@link SCOPES}. */
 export type Scope = (typeof SCOPES)[number];
 
@@ -25,6 +25,7 @@ export const SCOPE_MEANINGS = Object.freeze({
   query: 'live queries',
   nodes: 'remove nodes and revoke their certificates',
   enroll: 'create, list and delete join tokens',
+  policy: 'image policies and the verdicts on images, for programs that enforce them',
   access: 'operator tokens and the audit log',
 } satisfies Record<Scope, string>);
 

@@ -1,6 +1,7 @@
 import * as s from '../posture/schema.ts';
 import { imageUseFields } from './node.ts';
 import { count, time } from './part.ts';
+import { imageVerdicts } from './policy.ts';
 
 /** Severities of vulnerabilities, worst first; `unknown`: neither vendor nor CVSS rates it. */
 export const VULNERABILITY_SEVERITIES = Object.freeze([
@@ -166,6 +167,7 @@ export const imageDetail = s.object({
     1000,
   ),
   fixes: s.list(fix, 'by the risk that they remove', 1000),
+  verdicts: s.withDefault(s.list(imageVerdicts, 'of the image policies; empty: there are none, or not yet', 100), []),
 });
 /** See {@link imageDetail}. */
 export type ImageDetail = s.Infer<typeof imageDetail>;

@@ -11,6 +11,8 @@ export const ISSUE_CODES = Object.freeze([
   'tlsFilesMissing',
   'auditUnwritable',
   'vulnerabilityDatabase',
+  'imagePolicies',
+  'policySnapshot',
   'apiCertificate',
   'identityProvider',
   'sinkPaused',

@@ -59,11 +59,11 @@ export async function openSnapshotSource(options: SnapshotSourceOptions): Promis
       log.error({ directory, problem }, 'the policy snapshot cannot be used; the one before stays in force');
       return;
     }
-    const { version, images } = opened.snapshot;
+    const { version, byDigest } = opened.snapshot;
     if (version > minVersion) await writeFileAtomic(versionFile, `${String(version)}\n`, PRIVATE_FILE);
     minVersion = version;
     ({ snapshot } = opened);
-    log.info({ version, images: images.length }, 'policy snapshot loaded');
+    log.info({ version, digests: byDigest.size }, 'policy snapshot loaded');
   };
   const poll = (): void => {
     cancel = clock.after(POLL_MS, () => {

@@ -13,6 +13,8 @@ import { listNodes } from './kubernetes/list-nodes.ts';
 import { watchMissingAgents } from './kubernetes/missing-agents.ts';
 import { publishAuthority } from './kubernetes/publish-authority.ts';
 import { keepNodeRetention } from './node-retention.ts';
+import { startPolicyService } from './policy/policy-service.ts';
+import type { PolicyServiceOptions, RunningPolicyService } from './policy/policy-service.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
 import type { SessionServer } from './session/server.ts';
 import { sinkNames } from './sinks.ts';
@@ -76,6 +78,19 @@ export function startMatcher(
   });
   steps.push(closingStep('vulnerabilities', stop, matcher.over));
   return matcher;
+}
+
+/** Judges the images of the fleet by the policies of the settings, where there are any, until the collector ends. */
+export async function startPolicies(
+  { settings, clock, log }: BackgroundOptions,
+  parts: Pick<PolicyServiceOptions, 'images' | 'running' | 'database'>,
+  steps: ClosingStep[],
+): Promise<RunningPolicyService | undefined> {
+  if (settings.policies === 'none') return undefined;
+  const stop = new AbortController();
+  const service = await startPolicyService({ ...parts, settings, clock, log, signal: stop.signal });
+  steps.push(closingStep('image policies', stop, service.over));
+  return service;
 }
 
 /** Probes the disk of the data directory until the collector ends. */

@@ -19,6 +19,7 @@ import {
   startMissingAgents,
   startNodeRetention,
   startMatcher,
+  startPolicies,
   startProbe,
   startPublication,
   startTlsKeeper,
@@ -140,6 +141,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const readStore: Store = { ...store, nodes: nodes.all };
   const running = await followRunningImages(readStore, eventBus);
   const matcher = startMatcher(options, { images: store.images, running, eventBus }, steps);
+  const policies = await startPolicies(options, { images: store.images, running, database: matcher.database }, steps);
   const opened = await openSinks({ ...options, nodes });
   const workers = opened.map((sink) => startDeliveryWorker({ store, sink, eventBus, clock, log }));
   for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });
@@ -169,7 +171,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     isInPlace: healing.isInPlace,
     writeProblem,
     diskProblem: disk.problem,
-    apiIssues: () => [...apiIssues(), ...matcher.issues(), ...clusterIssues()],
+    apiIssues: () => [...apiIssues(), ...matcher.issues(), ...(policies?.issues() ?? []), ...clusterIssues()],
     restoredMs: guard.restoredMs,
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
@@ -185,6 +187,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     store: readStore,
     running,
     database: matcher.database,
+    policies,
     queries,
     eventBus,
     sinks,
@@ -229,7 +232,10 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     onNodeAhead: guard.nodeIsAhead,
     isRevoked: admission.revocations.isRevoked,
     onRefused: refusals.note,
-    onImagesChange: matcher.notify,
+    onImagesChange: () => {
+      matcher.notify();
+      policies?.notify();
+    },
     settings: { heartbeatIntervalMs },
     clock,
     log,

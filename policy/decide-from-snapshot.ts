@@ -1,12 +1,12 @@
 import { absent } from '../posture/observed.ts';
-import { decideBy, referenceOf } from './decide.ts';
+import { decideBy, reasonsOf, referenceOf } from './decide.ts';
 import type { Decision, ImageSubject } from './decide.ts';
 import type { ImageEvidence } from './evidence.ts';
 import { modeOf } from './image-policy.ts';
 import type { ImagePolicy } from './image-policy.ts';
 import { needsImage } from './image-verdict.ts';
 import { formatReference } from './reference.ts';
-import type { Objection } from './reason.ts';
+import type { Objection, Reason } from './reason.ts';
 import { unknown } from './rule/judging.ts';
 import type { Mode } from './rule/judging.ts';
 import { judgeRule } from './rule/rules.ts';
@@ -27,14 +27,18 @@ export interface SnapshotDecision extends Decision {
  * `not-scanned`. A subject without a digest is judged by that of its reference; a reference with a tag alone is not
  * looked up, see {@link digestOfTag}. `now` is in milliseconds since the epoch.
  */
-export function decideFromSnapshot(subject: ImageSubject, snapshot: PolicySnapshot, now: number): SnapshotDecision {
+export function decideFromSnapshot(
+  subject: ImageSubject,
+  snapshot: Pick<PolicySnapshot, 'policies' | 'issuedAt' | 'byDigest'>,
+  now: number,
+): SnapshotDecision {
   const reference = referenceOf(subject);
   const named = reference.state === 'seen' ? reference.value : undefined;
   const digest = subject.digest ?? named?.digest;
   const repository = named === undefined ? undefined : `${named.registry}/${named.path}`;
   const images = digest === undefined ? [] : (snapshot.byDigest.get(digest) ?? []);
   // A clock that is behind must not make verdicts hold longer.
-  const lookup = { snapshot, now: Math.max(now, snapshot.issuedAt) };
+  const latest = Math.max(now, snapshot.issuedAt);
   const omitted = { enforce: 0, warn: 0, observe: 0 };
   let wantsScan = false;
   const verdictsOf = memoize((policy: ImagePolicy) => images.map((image) => verdictOf(image, policy, repository)));
@@ -51,7 +55,7 @@ export function decideFromSnapshot(subject: ImageSubject, snapshot: PolicySnapsh
       return [{ objection: NOT_JUDGED, mode: policy.unscannedImages === 'allow' ? milder(mode) : mode }];
     }
     return verdicts
-      .flatMap((verdict) => storedObjections(verdict, place, lookup))
+      .flatMap((verdict) => storedObjections(verdict, place, latest))
       .map((objection) => ({ objection, mode }));
   });
   for (const policy of snapshot.policies.filter(({ name }) => decision.policies.includes(name)))
@@ -84,18 +88,32 @@ function verdictOf(
   );
 }
 
-function storedObjections(
-  verdict: SnapshotVerdict | undefined,
-  place: string,
-  { snapshot, now }: { readonly snapshot: PolicySnapshot; readonly now: number },
-): readonly Objection[] {
-  if (verdict === undefined) return [NOT_JUDGED];
-  const objections = verdict.reasons.flatMap((index): readonly Objection[] => {
-    const entry = snapshot.reasons[index];
-    if (entry?.rule !== place) return [];
-    const { policy: _policy, rule: _rule, ...objection } = entry;
-    return [objection];
+/** The reasons of a verdict by mode, whether or not its policy applies, with those for what has expired at `now`. */
+export function verdictReasons(
+  policy: ImagePolicy,
+  verdict: SnapshotVerdict,
+  now: number,
+): Readonly<Record<Mode, readonly Reason[]>> {
+  return reasonsOf(policy, (_policy, rule, place) => {
+    const mode = modeOf(policy, rule);
+    if (!needsImage(rule)) return [];
+    return storedObjections(verdict, place, now).map((objection) => ({ objection, mode }));
   });
+}
+
+function storedObjections(verdict: SnapshotVerdict | undefined, place: string, now: number): readonly Objection[] {
+  if (verdict === undefined) return [NOT_JUDGED];
+  const objections = verdict.reasons
+    .filter(({ rule }) => rule === place)
+    .map(({ code, kind, severity, about, actual, expected, action }) => ({
+      code,
+      kind,
+      severity,
+      about,
+      actual,
+      expected,
+      action,
+    }));
   const until = verdict.validUntil[place];
   return until !== undefined && now > until ? [...objections, EXPIRED] : objections;
 }

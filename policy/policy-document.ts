@@ -1,5 +1,7 @@
 import { POLICY_API_VERSION, POLICY_KIND } from './image-policy.ts';
 import type { ImagePolicy } from './image-policy.ts';
+import { POD_POLICY_KIND } from './pod/pod-policy.ts';
+import type { PodPolicy } from './pod/pod-policy.ts';
 import type { Rule } from './rule/rules.ts';
 import type { VersionRange } from './version-range.ts';
 
@@ -17,6 +19,17 @@ export function policyDocument(policy: ImagePolicy): object {
     rules: rules.map(ruleDocument),
   };
   return { apiVersion: POLICY_API_VERSION, kind: POLICY_KIND, metadata: { name }, spec };
+}
+
+/** The document of a pod policy as plain JSON: `parsePodPolicy` makes the same policy of it. */
+export function podPolicyDocument({ name, source: _source, podSecurity, ...rest }: PodPolicy): object {
+  const security = podSecurity === null ? null : { ...podSecurity, version: `1.${String(podSecurity.version)}` };
+  return {
+    apiVersion: POLICY_API_VERSION,
+    kind: POD_POLICY_KIND,
+    metadata: { name },
+    spec: { ...rest, podSecurity: security },
+  };
 }
 
 function ruleDocument(rule: Rule): object {

@@ -7,6 +7,7 @@
  *   "apiVersion": "plimsoll.dev/v1", "kind": "PolicySnapshot",
  *   "version": 1795900000000, "collector": "collector.example.com", "issuedAt": 1795900000000,
  *   "policies": [{ "apiVersion": "plimsoll.dev/v1", "kind": "ImagePolicy", "…": "…" }],
+ *   "podPolicies": [],
  *   "reasons": [{ "policy": "production", "rule": "spec.rules[0]", "code": "vulnerability", "…": "…" }],
  *   "images": [{ "digests": ["sha256:…"], "judgedAt": 1795900000000, "verdicts": [
  *     { "policy": "production", "reasons": [0], "omitted": {}, "validUntil": { "spec.rules[0]": 1795990000000 } }] }],
@@ -20,9 +21,10 @@ import { integer, list, nullable, object, oneOf, record, string, unknown, withDe
 import type { Infer, Parsed, Schema } from '../posture/schema.ts';
 import { VULNERABILITY_SEVERITIES } from '../vulnerability/vulnerability.ts';
 import { parsePolicy, POLICY_API_VERSION } from './image-policy.ts';
-import type { ImagePolicy } from './image-policy.ts';
-import type { ImageVerdict } from './image-verdict.ts';
-import { policyDocument } from './policy-document.ts';
+import type { ImagePolicy, PolicyDocument } from './image-policy.ts';
+import { parsePodPolicy } from './pod/pod-policy.ts';
+import type { PodPolicy } from './pod/pod-policy.ts';
+import { podPolicyDocument, policyDocument } from './policy-document.ts';
 import { REASON_CODE_NAMES } from './reason.ts';
 import { isDigest } from './reference.ts';
 
@@ -69,8 +71,12 @@ const verdict = object({
   omitted: object({ enforce: count, warn: count, observe: count }, 'how many more reasons there are'),
   validUntil: record(time, 'by the place of a rule: until when its answer holds', 256),
 });
+
 /** The verdict of one policy on one image. */
-export type SnapshotVerdict = Infer<typeof verdict>;
+export interface SnapshotVerdict extends Omit<Infer<typeof verdict>, 'reasons'> {
+  /** The first of each mode: violations first, worst first. */
+  readonly reasons: readonly SnapshotReason[];
+}
 
 const image = object({
   digests: list(digest, 'of the manifest and of indexes that name it, and the id of the image', MAX_DIGESTS),
@@ -79,8 +85,12 @@ const image = object({
   databaseBuiltAt: nullable(time, 'the vulnerability database that it was judged by'),
   verdicts: list(verdict, '', 4 * MAX_POLICIES),
 });
+/** One image, as it is written. */
+type WrittenImage = Infer<typeof image>;
 /** One image. */
-export type SnapshotImage = Infer<typeof image>;
+export interface SnapshotImage extends Omit<WrittenImage, 'verdicts'> {
+  readonly verdicts: readonly SnapshotVerdict[];
+}
 
 const tag = object({ reference: text, digest, checkedAt: time });
 /** What a tag named when the collector asked its registry. It says nothing about a tag on a node. */
@@ -93,6 +103,7 @@ const snapshot = object({
   collector: string('id of the collector', 256),
   issuedAt: time,
   policies: list(unknown(), 'documents of kind ImagePolicy', MAX_POLICIES),
+  podPolicies: withDefault(list(unknown(), 'documents of kind PodPolicy', MAX_POLICIES), []),
   reasons: list(reason, '', MAX_TABLE),
   images: list(image, '', MAX_IMAGES),
   tags: list(tag, '', MAX_IMAGES),
@@ -101,8 +112,9 @@ const snapshot = object({
 export type SnapshotDocument = Infer<typeof snapshot>;
 
 /** A snapshot that decisions can be made from; see `decideFromSnapshot`. */
-export interface PolicySnapshot extends Omit<SnapshotDocument, 'policies'> {
+export interface PolicySnapshot extends Pick<SnapshotDocument, 'version' | 'collector' | 'issuedAt'> {
   readonly policies: readonly ImagePolicy[];
+  readonly podPolicies: readonly PodPolicy[];
   /** Images by each of their digests. Several where an index names images of several platforms. */
   readonly byDigest: ReadonlyMap<string, readonly SnapshotImage[]>;
   /** Digest of what a complete reference with a tag (`registry/path:tag`) named when it was asked last. */
@@ -114,23 +126,55 @@ export function parseSnapshot(value: unknown): Parsed<PolicySnapshot> {
   const parsed = snapshot.parse(value);
   if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };
   const document = parsed.value;
-  const policies: ImagePolicy[] = [];
-  for (const [index, item] of document.policies.entries()) {
-    const policy = parsePolicy({ value: item, source: `policies[${String(index)}]` });
-    if (!policy.ok) return { ok: false, problem: `policies[${String(index)}].${policy.problem}` };
-    policies.push(policy.value);
-  }
-  const problem = inconsistency(document, policies);
+  const policies = parseEach(document.policies, 'policies', parsePolicy);
+  if (!policies.ok) return policies;
+  const podPolicies = parseEach(document.podPolicies, 'podPolicies', parsePodPolicy);
+  if (!podPolicies.ok) return podPolicies;
+  const problem = inconsistency(document, policies.value);
   if (problem !== undefined) return { ok: false, problem };
+  const { version, collector, issuedAt, reasons, tags } = document;
+  const byDigest = indexImages(document.images.map((one) => withReasons(one, reasons)));
+  const byTag = new Map(tags.map((one) => [one.reference, one]));
+  const head = { version, collector, issuedAt, policies: policies.value, podPolicies: podPolicies.value };
+  return { ok: true, value: { ...head, byDigest, byTag } };
+}
+
+function parseEach<T>(
+  documents: readonly unknown[],
+  field: string,
+  parse: (document: PolicyDocument) => Parsed<T>,
+): Parsed<readonly T[]> {
+  const values: T[] = [];
+  for (const [index, value] of documents.entries()) {
+    const source = `${field}[${String(index)}]`;
+    const parsed = parse({ value, source });
+    if (!parsed.ok) return { ok: false, problem: `${source}.${parsed.problem}` };
+    values.push(parsed.value);
+  }
+  return { ok: true, value: values };
+}
+
+/** Images by each of their digests. */
+export function indexImages(images: readonly SnapshotImage[]): ReadonlyMap<string, readonly SnapshotImage[]> {
   const byDigest = new Map<string, SnapshotImage[]>();
-  for (const one of document.images)
+  for (const one of images)
     for (const name of new Set(one.digests)) {
       const others = byDigest.get(name);
       if (others === undefined) byDigest.set(name, [one]);
       else others.push(one);
     }
-  const byTag = new Map(document.tags.map((one) => [one.reference, one]));
-  return { ok: true, value: { ...document, policies, byDigest, byTag } };
+  return byDigest;
+}
+
+function withReasons(written: WrittenImage, table: readonly SnapshotReason[]): SnapshotImage {
+  const verdicts = written.verdicts.map(({ policy, repository, omitted, validUntil, reasons }) => ({
+    policy,
+    repository,
+    omitted,
+    validUntil,
+    reasons: reasons.flatMap((index) => table[index] ?? []),
+  }));
+  return { ...written, verdicts };
 }
 
 /** A reference within the document that leads nowhere; undefined: there is none. */
@@ -158,23 +202,21 @@ function ruleIndex(place: string): number {
   return digits === undefined ? Infinity : Number(digits);
 }
 
-/** One image, as whoever writes a snapshot knows it. */
-export interface JudgedImage extends Omit<SnapshotImage, 'verdicts'> {
-  readonly verdicts: readonly (ImageVerdict & { readonly repository: string | null })[];
-}
-
 /** Head of a snapshot. */
 export type SnapshotHead = Pick<SnapshotDocument, 'version' | 'collector' | 'issuedAt' | 'tags'>;
 
 /** Writes a snapshot image by image, so that a fleet of many need not be written at a stretch. */
 export interface SnapshotWriter {
-  readonly add: (image: JudgedImage) => void;
+  readonly add: (image: SnapshotImage) => void;
   /** The JSON text in parts. What was added in the same order gives the same text. */
   readonly finish: (head: SnapshotHead) => readonly string[];
 }
 
 /** Begins a snapshot; images must have been judged by exactly these policies. */
-export function createSnapshotWriter(policies: readonly ImagePolicy[]): SnapshotWriter {
+export function createSnapshotWriter(
+  policies: readonly ImagePolicy[],
+  podPolicies: readonly PodPolicy[],
+): SnapshotWriter {
   const table = new Map<string, number>();
   const images: string[] = [];
   const indexOf = (entry: SnapshotReason): number => {
@@ -185,7 +227,7 @@ export function createSnapshotWriter(policies: readonly ImagePolicy[]): Snapshot
   };
   return {
     add: ({ digests, judgedAt, scannedAt, databaseBuiltAt, verdicts }) => {
-      const written: SnapshotImage = {
+      const written: WrittenImage = {
         digests: digests.slice(0, MAX_DIGESTS),
         judgedAt,
         scannedAt,
@@ -206,6 +248,7 @@ export function createSnapshotWriter(policies: readonly ImagePolicy[]): Snapshot
         kind: SNAPSHOT_KIND,
         ...head,
         policies: policies.map(policyDocument),
+        podPolicies: podPolicies.map(podPolicyDocument),
       }).slice(0, -1),
       ',"reasons":[',
       ...separated([...table.keys()]),

@@ -8,7 +8,9 @@ import type { Context } from '../context.ts';
 import { riskCell, shortId, warnOfDatabase } from '../images/cells.ts';
 import { VULNERABILITY_COLUMNS, vulnerabilityRow } from '../images/vulnerability-table.ts';
 import { isTable, printListing } from '../output/listing.ts';
+import { describeReasons, outcomeCell } from '../policy/simulate.ts';
 import { printError, printFailure } from '../print-error.ts';
+import { renderTable } from '../render/table.ts';
 import type { Cell } from '../render/table.ts';
 
 export const images = defineCommand({
@@ -164,4 +166,21 @@ async function printImage(context: Context, detail: ImageDetail): Promise<void> 
     rows: items.map((item) => vulnerabilityRow(item, context)),
     empty: detail.state === 'complete' ? 'No known vulnerability.' : 'No vulnerability is known, see above.',
   });
+  await printVerdicts(context, detail);
+}
+
+/** Prints what the image policies of the collector say about the image, below the table of vulnerabilities. */
+async function printVerdicts(context: Context, { verdicts, id }: ImageDetail): Promise<void> {
+  const output = context.args.value('output') ?? 'table';
+  const policies = verdicts.find(({ digests }) => digests.includes(id))?.policies ?? [];
+  if (policies.length === 0 || (output !== 'table' && output !== 'wide')) return;
+  const columns = [{ title: 'POLICY' }, { title: 'FOR' }, { title: 'OUTCOME' }, { title: 'WHY', min: 16 }];
+  const rows = policies.map((verdict) => [
+    { text: verdict.policy },
+    { text: verdict.repository ?? 'every repository' },
+    outcomeCell(verdict.outcome, context),
+    { text: describeReasons(verdict) },
+  ]);
+  const width = output === 'wide' ? Infinity : context.tableWidth;
+  await context.stdout.write(`\n${renderTable(columns, rows, width).join('\n')}\n`);
 }

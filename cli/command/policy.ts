@@ -13,6 +13,7 @@ import { RULE_SCHEMAS } from '../../policy/rule/rules.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_ISSUES, EXIT_OK, outputOption } from '../command.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../output/listing.ts';
+import { simulate } from '../policy/simulate.ts';
 import { printError } from '../print-error.ts';
 import type { Cell } from '../render/table.ts';
 
@@ -20,19 +21,21 @@ const MAX_TEST_BYTES = 1024 * 1024;
 
 export const policy = defineCommand({
   name: 'policy',
-  summary: 'check, test and export policies',
+  summary: 'check, test, simulate and export policies',
   usage: [
     'policy check FILE…',
     'policy test FILE…',
     'policy explain IMAGE --policy FILE',
     'policy export --format vap FILE…',
+    'policy simulate [--namespace NAME]',
   ],
   description: [
     'Image policies are YAML documents that say which images may run; docs/policy.md describes them. plimsoll gate applies them.',
     'check loads policy files and prints what is wrong with them, with the place, or the policies that they hold. test runs cases: what is known about an image, and the decision that is expected. explain prints which policy decides on an image, and its rules.',
     'export prints policies as ValidatingAdmissionPolicy objects, which the API server of Kubernetes 1.30 and newer enforces without a webhook: the rules registry and reference of image policies, and pod policies. Rules that need evidence about an image are left out, and named on standard error.',
+    'simulate asks the collector what its own policies, those of the setting policies, decide about the images that run: per image the outcome, and the outcome if every rule were enforced, and per policy how many containers enforcing it would refuse.',
   ],
-  operands: { min: 2, max: 100, completes: 'policyAction' },
+  operands: { min: 1, max: 100, completes: 'policyAction' },
   options: [
     {
       name: 'policy',
@@ -41,7 +44,7 @@ export const policy = defineCommand({
       summary: 'with explain: policy files',
       completes: 'file',
     },
-    { name: 'namespace', value: 'NAME', summary: 'with explain: namespace that the image is to run in' },
+    { name: 'namespace', value: 'NAME', summary: 'with explain and simulate: namespace of the images' },
     {
       name: 'format',
       value: 'FORMAT',
@@ -50,7 +53,7 @@ export const policy = defineCommand({
     },
     outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'jsonpath='),
   ],
-  settings: ['image'],
+  settings: ['image', 'client'],
   examples: [
     { line: 'plimsoll policy check policies/*.yaml', meaning: 'for a pipeline: exit status 1 if one is wrong' },
     { line: 'plimsoll policy test policies/test.yaml', meaning: 'whether the policies decide as expected' },
@@ -62,16 +65,22 @@ export const policy = defineCommand({
       line: 'plimsoll policy export --format vap policies/*.yaml | kubectl apply -f -',
       meaning: 'let the API server enforce them',
     },
+    { line: 'plimsoll policy simulate', meaning: 'what enforcing each policy would do to the running fleet' },
   ],
   issue: 'a policy file is wrong, or a case is not decided as expected',
   run: async (context) => {
     const [action = '', ...operands] = context.args.operands;
+    if (action !== 'simulate' && operands.length === 0)
+      return printError(context, 'policy needs an action and what it is for', 'see: plimsoll policy --help');
     const paths = operands.map((path) => resolve(context.workingDirectory, path));
     switch (action) {
       case 'check':
         return check(context, paths);
       case 'test':
         return test(context, paths);
+      case 'simulate':
+        if (operands.length > 0) return printError(context, 'policy simulate takes no file: it asks the collector');
+        return simulate(context);
       case 'explain':
         return explain(context, operands);
       case 'export':
@@ -79,7 +88,7 @@ export const policy = defineCommand({
       default:
         return printError(
           context,
-          `policy has no action ${JSON.stringify(action)}; use check, test, explain or export`,
+          `policy has no action ${JSON.stringify(action)}; use check, test, explain, simulate or export`,
         );
     }
   },

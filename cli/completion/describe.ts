@@ -89,7 +89,7 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
     case 'policyAction':
-      return { kind: 'words', words: ['check', 'test', 'explain', 'export'] };
+      return { kind: 'words', words: ['check', 'test', 'explain', 'simulate', 'export'] };
     case 'imageAction':
       return { kind: 'words', words: ['scan'] };
     case 'file':

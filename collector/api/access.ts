@@ -43,6 +43,10 @@ export const ACCESS = Object.freeze({
   listVulnerabilities: allow('viewer', 'read'),
   getVulnerability: allow('viewer', 'read'),
   listFixes: allow('viewer', 'read'),
+  simulatePolicies: allow('viewer', 'read'),
+  // Programs that enforce policies use them, with a token for nothing else.
+  getPolicySnapshot: allow('viewer', 'policy'),
+  getSnapshotKey: allow('viewer', 'policy'),
   listSinks: allow('viewer', 'status'),
   getStatus: allow('viewer', 'status'),
   getSummary: allow('viewer', 'status'),

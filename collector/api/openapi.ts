@@ -92,6 +92,7 @@ function success(route: Route, names: Names): Json {
       description: route.summary,
       content: { 'application/json': { schema: reference(route.answer.shape, names) } },
     };
+  if (route.kind === 'bytes') return { description: route.summary, content: { [route.mediaType]: { schema: {} } } };
   // OpenAPI 3.1 has no words for server-sent events: the schema is that of one event's data, by its type.
   const events = Object.entries(route.events).map(([type, schema]) => ({
     title: type,

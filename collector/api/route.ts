@@ -7,6 +7,7 @@ import type { TlsKeeper } from '../tls/tls-keeper.ts';
 import type { JoinTokens } from '../enrollment/join-tokens.ts';
 import type { RunningImages } from '../image/running-images.ts';
 import type { DatabaseState } from '../image/database-keeper.ts';
+import type { PolicyService } from '../policy/policy-service.ts';
 import type { QueryService } from '../query/query.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
@@ -27,6 +28,8 @@ export interface ApiSources {
   readonly running: RunningImages;
   /** The state of the vulnerability database. */
   readonly database: () => DatabaseState;
+  /** The image policies; undefined: there are none. */
+  readonly policies: PolicyService | undefined;
   readonly queries: QueryService;
   readonly sinks: () => readonly SinkStatus[];
   /** How the collector is doing. Never rejects. */
@@ -151,8 +154,27 @@ export interface StreamRoute extends RouteText {
   readonly events: Readonly<Record<string, s.Schema<unknown>>>;
 }
 
+/** A route that answers bytes as they are stored. */
+export interface BytesRoute extends RouteText {
+  readonly kind: 'bytes';
+  readonly params: Fields;
+  readonly query: Fields;
+  readonly body: undefined;
+  readonly mediaType: string;
+  readonly handle: (input: unknown, sources: ApiSources) => ApiResult<ServedBytes>;
+}
+
+/** Bytes that are answered. */
+export interface ServedBytes {
+  readonly bytes: Uint8Array;
+  readonly gzip: () => Promise<Buffer>;
+  /** Strong entity tag (RFC 9110, 8.8.3), quoted. */
+  readonly etag: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** One route of the API. */
-export type Route = JsonRoute | StreamRoute;
+export type Route = JsonRoute | StreamRoute | BytesRoute;
 
 /** Fields of a request, each with its schema; any other is refused. */
 export type Fields = s.Schema<Readonly<Record<string, unknown>>>;

@@ -6,13 +6,14 @@ import { admit } from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';
 import { beginCall } from './audited-call.ts';
 import type { AuditedCall } from './audited-call.ts';
+import { chooseEncoding } from './content-encoding.ts';
 import type { EventStreams } from './event-streams.ts';
 import { principalKey } from './principal.ts';
 import type { ReadQueue } from './read-queue.ts';
 import { parseRequest } from './request.ts';
 import type { ParsedRequest } from './request.ts';
 import { refuse } from './route.ts';
-import type { ApiSources, JsonRoute, Route, StreamRoute } from './route.ts';
+import type { ApiSources, BytesRoute, JsonRoute, Route, StreamRoute } from './route.ts';
 import { JSON_TYPE, sendRefusal } from './send.ts';
 
 /** What routes are served with. */
@@ -48,6 +49,7 @@ export function serveRoute(server: FastifyInstance, route: Route, parts: RoutePa
       if (!input.ok) return sendRefusal(reply, input);
       call.setInput(input.body);
       if (route.kind === 'json') return serveJson(route, input.body, { call, reply, parts });
+      if (route.kind === 'bytes') return serveBytes(route, input.body, { call, reply, parts });
       return serveStream(route, input.body, { call, reply, parts });
     },
   });
@@ -81,6 +83,24 @@ async function serveJson(
   if (route.method !== 'GET' || ACCESS[route.operation] === 'open' || route.asksNodes) return respond();
   const busy = (retryAfterMs: number): FastifyReply => sendRefusal(reply, { ...BUSY, retryAfterMs });
   return reads.run(principalKey(input.principal), respond, busy);
+}
+
+/** Answers stored bytes, compressed where the client allows it, or that it has them already. */
+async function serveBytes(
+  route: BytesRoute,
+  input: ParsedRequest,
+  { reply, parts: { sources } }: Serving,
+): Promise<FastifyReply> {
+  const given = route.handle(input, sources);
+  if (!given.ok) return sendRefusal(reply, given);
+  const { bytes, etag, headers } = given.body;
+  const { 'if-none-match': known, 'accept-encoding': accepted } = reply.request.headers;
+  reply.headers({ ...headers, etag, 'cache-control': 'private, no-cache', vary: 'accept-encoding' });
+  if (known === etag) return reply.code(304).send();
+  reply.type(route.mediaType);
+  if (chooseEncoding(accepted) === 'identity')
+    return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  return reply.header('content-encoding', 'gzip').send(await given.body.gzip());
 }
 
 function serveStream(

@@ -379,6 +379,13 @@ export const SETTINGS = Object.freeze({
     description: 'Authorities in PEM that must have signed the certificate of the server of an update.',
     programs: ['image'],
   },
+  policies: {
+    kind: pathOr('none'),
+    default: 'none',
+    description:
+      'Image policies: a file, or a directory whose files `*.yaml`, `*.yml` and `*.json` are read, again when they change. The collector judges the images of the fleet by them; `none`: it judges none.',
+    programs: COLLECTOR,
+  },
   'log-level': {
     kind: word('debug', 'info', 'warn', 'error', 'silent'),
     default: 'info',

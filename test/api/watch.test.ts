@@ -120,6 +120,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       oidc: undefined,
       readAudit: () => Promise.reject(new Error('not here')),
       store: server.store,
+      policies: undefined,
       queries: { ask: () => Promise.resolve({ outcome: 'answered', answers: [] }) },
       eventBus: server.eventBus,
       sinks: () => [],

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { parsePolicy } from '../../policy/image-policy.ts';
-import { policyDocument } from '../../policy/policy-document.ts';
+import { parsePodPolicy } from '../../policy/pod/pod-policy.ts';
+import { podPolicyDocument, policyDocument } from '../../policy/policy-document.ts';
 import { judgeImage } from '../../policy/image-verdict.ts';
 import { MAX_SNAPSHOT_BYTES, parseSnapshot } from '../../policy/snapshot.ts';
-import type { JudgedImage, SnapshotDocument } from '../../policy/snapshot.ts';
+import type { SnapshotImage, SnapshotDocument } from '../../policy/snapshot.ts';
 import { seen } from '../../posture/observed.ts';
 import { anyRules } from '../fixture/any-image.ts';
 import { DIGEST, evidence, matchOf, NOW, policy } from '../fixture/image-evidence.ts';
@@ -38,9 +39,26 @@ void t.test('a policy and its document', (t) => {
   t.end();
 });
 
+void t.test('a pod policy and its document', (t) => {
+  const match = { namespaces: ['prod-*'] };
+  const breakGlass = { users: ['ann'], groups: [] };
+  for (const podSecurity of [null, { level: 'restricted', version: '1.30' }, { level: 'baseline' }]) {
+    const spec = { match, mode: 'warn', templates: 'observe', podSecurity, breakGlass, message: 'ask' };
+    const value = { apiVersion: 'plimsoll.dev/v1', kind: 'PodPolicy', metadata: { name: 'p' }, spec };
+    const parsed = parsePodPolicy({ value, source: 'p.yaml' });
+    t.equal(parsed.ok, true);
+    if (!parsed.ok) continue;
+    const again = JSON.parse(JSON.stringify(podPolicyDocument(parsed.value)));
+    t.strictSame(parsePodPolicy({ value: again, source: 'p.yaml' }), parsed);
+    const text = snapshotText({ ...HEAD, policies: [], podPolicies: [parsed.value], images: [] });
+    t.match(parseSnapshot(JSON.parse(text)), { ok: true, value: { podPolicies: [{ name: 'p', message: 'ask' }] } });
+  }
+  t.end();
+});
+
 const one = policy([{ type: 'vulnerability', severity: 'high' }]);
 const known = evidence({ vulnerabilities: seen({ matches: [matchOf()], unjudged: [] }, 'v') });
-const withVerdicts = (verdicts: JudgedImage['verdicts']): readonly JudgedImage[] => [
+const withVerdicts = (verdicts: SnapshotImage['verdicts']): readonly SnapshotImage[] => [
   { digests: [DIGEST], judgedAt: NOW, scannedAt: NOW, databaseBuiltAt: null, verdicts },
 ];
 const images = withVerdicts([{ ...judgeImage(one, known, { now: NOW }), repository: null }]);

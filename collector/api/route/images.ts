@@ -4,6 +4,7 @@ import { listFixes as fixesOf } from '../../image/fixes.ts';
 import { contentOf, knowledgeOf, listImages as imagesOf } from '../../image/fleet-images.ts';
 import type { FleetImage } from '../../image/fleet-images.ts';
 import type { StoredClaim } from '../../store/image-store.ts';
+import { presentVerdicts } from './policies.ts';
 import { flag, numeric, text } from '../parameter.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 import type { ApiSources } from '../route.ts';
@@ -130,6 +131,7 @@ export const getImage = jsonRoute({
         .slice(0, MAX_GAPS)
         .map(({ path, mode }) => ({ path, mode: mode.toString(8).padStart(4, '0') })),
       fixes: fixes.slice(0, MAX_LIMIT),
+      verdicts: presentVerdicts(sources, id),
     });
   },
 });

@@ -1,7 +1,16 @@
+import { join } from 'node:path';
 import t from 'tap';
+import type { Test } from 'tap';
 import { COMPONENTS, ROUTES } from '../../../collector/api/routes.ts';
 import { encodeInventory } from '../../../proto/inventory-codec.ts';
+import { followRunningImages } from '../../../collector/image/running-images.ts';
+import { startPolicyService } from '../../../collector/policy/policy-service.ts';
+import type { PolicyService } from '../../../collector/policy/policy-service.ts';
+import { createEventBus } from '../../../collector/store/event-bus.ts';
+import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Store } from '../../../collector/store/store.ts';
+import { systemClock } from '../../../service/clock.ts';
+import { document as policyText } from '../../fixture/image-evidence.ts';
 import { violations } from '../../fixture/json-schema.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 import { startServer, TOKEN } from './server.ts';
@@ -113,6 +122,7 @@ void t.test('real answers match the document', async (t) => {
         rejected: 0,
       },
     ],
+    policies: await policyService(t),
     removeNode: () => Promise.resolve({ outcome: 'removed', node: nodeRow(), findings: 2, resolved: 1 }),
   });
   const created = await server.fetch('/v1/join-tokens', posted({ ttlMs: 60_000 }));
@@ -145,6 +155,8 @@ void t.test('real answers match the document', async (t) => {
     listVulnerabilities: { path: '/v1/vulnerabilities' },
     getVulnerability: { path: '/v1/vulnerabilities/CVE-2026-1001' },
     listFixes: { path: '/v1/fixes' },
+    simulatePolicies: { path: '/v1/policies/simulation' },
+    getSnapshotKey: { path: '/v1/policies/snapshot-key' },
     listHistory: { path: '/v1/history?limit=1' },
     listChecks: { path: '/v1/checks' },
     getCheck: { path: '/v1/checks/container.privileged' },
@@ -184,7 +196,7 @@ void t.test('real answers match the document', async (t) => {
     },
   };
   for (const route of ROUTES) {
-    if (route.kind === 'stream') continue;
+    if (route.kind !== 'json') continue;
     const request = requests[route.operation];
     if (request === undefined) throw new Error(`this test has no request for ${route.operation}`);
     const operation = whole.paths[route.path]?.[route.method.toLowerCase()];
@@ -227,4 +239,31 @@ async function putVulnerableImage({ images }: Store): Promise<void> {
   const describeUse = () => ({ images: [], imageCount: 0, containers: [], containerCount: 0, nodeCount: 0 });
   await images.putJudgements('d1', judgements, { atMs: T0, describeUse });
   await images.recount(10);
+}
+
+/** The policies of a collector without images. */
+async function policyService(t: Test): Promise<PolicyService> {
+  const directory = t.testdir({ 'policy.yaml': JSON.stringify(policyText([])) });
+  const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
+  const stop = new AbortController();
+  const service = await startPolicyService({
+    settings: {
+      policies: join(directory, 'policy.yaml'),
+      dataDir: directory,
+      vulndb: join(directory, 'vulndb.sqlite'),
+      vulndbMaxAge: 1000,
+    },
+    images: store.images,
+    running: await followRunningImages(store, createEventBus()),
+    database: () => ({ state: 'missing', problem: '' }),
+    clock: systemClock(),
+    log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+    signal: stop.signal,
+  });
+  t.teardown(async () => {
+    stop.abort();
+    await service.over;
+    await store.close();
+  });
+  return service;
 }

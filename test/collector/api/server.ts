@@ -51,7 +51,16 @@ export interface ApiServer {
 export type ServerOptions = { readonly duplicated?: readonly string[] } & Partial<
   Pick<
     ApiOptions,
-    'certificate' | 'oidc' | 'queries' | 'sinks' | 'removeNode' | 'admission' | 'clock' | 'consoleDirectory'
+    | 'certificate'
+    | 'oidc'
+    | 'policies'
+    | 'running'
+    | 'queries'
+    | 'sinks'
+    | 'removeNode'
+    | 'admission'
+    | 'clock'
+    | 'consoleDirectory'
   >
 > &
   Partial<
@@ -110,8 +119,9 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     oidc: options.oidc,
     readAudit: (query) => readAudit(auditFiles, query),
     store,
-    running: await followRunningImages(store, eventBus),
+    running: options.running ?? (await followRunningImages(store, eventBus)),
     database: options.database ?? (() => ({ state: 'missing', problem: 'no vulnerability database' })),
+    policies: options.policies,
     queries: options.queries ?? { ask: answerNothing },
     eventBus,
     sinks,

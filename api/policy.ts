@@ -1,0 +1,90 @@
+import * as s from '../posture/schema.ts';
+import { count, time } from './part.ts';
+
+const outcome = s.openOneOf(
+  ['allow', 'deny', 'couldNotTell'],
+  'couldNotTell: no rule is violated, but something that a rule needs is not known; such an image is not allowed',
+);
+
+const reason = s.object({
+  policy: s.string('name of the policy; empty: no policy applies'),
+  rule: s.string('place of the rule in the policy: `spec.rules[2]`'),
+  code: s.string('stable; docs/policy.md lists the codes'),
+  kind: s.openOneOf(['violation', 'unknown']),
+  severity: s.string(),
+  about: s.string('what it is about within the image'),
+  actual: s.string('what was found'),
+  expected: s.string('what the policy wants'),
+  action: s.string('what to do about it'),
+  message: s.nullable(s.string('of the author of the rule')),
+});
+const reasons = (doc: string) => s.list(reason, doc, 1000);
+
+const decisionFields = {
+  outcome,
+  reasons: reasons('why it is not allowed, worst first; at most 10 of a policy'),
+  warnings: reasons('the same of rules in mode `warn`'),
+  observed: reasons('the same of rules in mode `observe`'),
+  omitted: count('reasons that are left out'),
+};
+
+/** The verdicts of the policies on one image under some digests. */
+export const imageVerdicts = s.object({
+  digests: s.list(s.string(), 'id of the image, or digests of manifests and indexes that name it', 64),
+  judgedMs: time('when'),
+  databaseBuiltMs: s.nullable(time('when the vulnerability database was built')),
+  policies: s.list(
+    s.object({
+      policy: s.string('name'),
+      repository: s.nullable(s.string('the only repository that the verdict is for; absent: it is for all')),
+      ...decisionFields,
+      validUntilMs: s.nullable(time('until when the answer holds without the collector; absent: without an end')),
+    }),
+    'of every policy, whether or not it applies; rules about the reference and the registry are not among them',
+    4000,
+  ),
+});
+/** See {@link imageVerdicts}. */
+export type ImageVerdicts = s.Infer<typeof imageVerdicts>;
+
+/** What the policies decide about one running image. */
+export const simulatedImage = s.object({
+  id: s.string('sha256:… of the configuration'),
+  name: s.string('reference that its containers were started from'),
+  containers: count('running containers of the image with this reference'),
+  policies: s.list(s.string(), 'names of the policies that decide', 1000),
+  ...decisionFields,
+  enforced: s.openOneOf(
+    ['allow', 'deny', 'couldNotTell'],
+    'the outcome if all rules were enforced, also those in the modes `warn` and `observe`',
+  ),
+});
+/** See {@link simulatedImage}. */
+export type SimulatedImage = s.Infer<typeof simulatedImage>;
+
+const outcomeCounts = s.object({ allow: count(), deny: count(), couldNotTell: count() });
+
+/** What the policies decide about the running fleet. */
+export const simulation = s.object({
+  policies: s.list(
+    s.object({
+      policy: s.string('name; empty: images that no policy applies to'),
+      mode: s.string(),
+      images: count('running images that it decides on'),
+      containers: outcomeCounts,
+      enforced: outcomeCounts,
+    }),
+    'containers by the outcome for their image',
+    1001,
+  ),
+  images: s.list(simulatedImage, 'the worst first, then by containers', 10_000),
+  total: count('running images, with each reference'),
+});
+/** See {@link simulation}. */
+export type Simulation = s.Infer<typeof simulation>;
+
+/** The key that snapshots are signed with. */
+export const snapshotKey = s.object({
+  id: s.string('first half of the SHA-256 of the key, hexadecimal'),
+  publicKey: s.string('Ed25519, in PEM'),
+});

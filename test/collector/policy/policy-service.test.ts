@@ -1,0 +1,275 @@
+import { createPublicKey } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import type { Test } from 'tap';
+import { imageDetail } from '../../../api/image.ts';
+import { simulation, snapshotKey } from '../../../api/policy.ts';
+import { followRunningImages } from '../../../collector/image/running-images.ts';
+import type { DatabaseState } from '../../../collector/image/database-keeper.ts';
+import { startPolicyService } from '../../../collector/policy/policy-service.ts';
+import { createEventBus } from '../../../collector/store/event-bus.ts';
+import { openSqliteStore } from '../../../collector/store/sqlite.ts';
+import { openSnapshot, readSnapshot } from '../../../image/policy/snapshot-file.ts';
+import { buildDatabase } from '../../../image/vulndb/build.ts';
+import { decideFromSnapshot } from '../../../policy/decide-from-snapshot.ts';
+import { encodeInventory } from '../../../proto/inventory-codec.ts';
+import { systemClock } from '../../../service/clock.ts';
+import type { Inventory } from '../../../vulnerability/package.ts';
+import { nodeRow } from '../store/fleet.ts';
+import { startServer } from '../api/server.ts';
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const DAY_MS = 86_400_000;
+const DEBIAN = { id: 'debian', versionId: '12', codename: 'bookworm', like: [] };
+const [SHOP, WEB, TWO, ROOT] = ['a', 'b', 'c', 'd'].map((digit) => `sha256:${digit.repeat(64)}`) as [
+  string,
+  string,
+  string,
+  string,
+];
+
+const advisory = (id: string, name: string, fixed: string) => ({
+  id: `DEBIAN-${id}`,
+  upstream: [id],
+  modified: '2026-06-01T00:00:00Z',
+  published: '2026-06-01T00:00:00Z',
+  affected: [
+    {
+      package: { ecosystem: 'Debian:12', name },
+      ranges: [{ type: 'ECOSYSTEM', events: [{ introduced: '0' }, { fixed }] }],
+    },
+  ],
+});
+
+async function build(output: string, records: readonly object[], builtAt: number): Promise<DatabaseState> {
+  const from = mkdtempSync(join(tmpdir(), 'plimsoll-osv-'));
+  writeFileSync(join(from, 'debian.ndjson'), records.map((record) => JSON.stringify(record)).join('\n'));
+  const { signal } = new AbortController();
+  const built = await buildDatabase({ from: [from], output, builtAt, signal, onProgress: () => {} });
+  rmSync(from, { recursive: true, force: true });
+  if (!built.ok) throw new Error(built.problem);
+  return { state: 'ok', builtMs: builtAt, problem: '' };
+}
+
+async function until(t: Test, condition: () => boolean): Promise<void> {
+  for (let left = 400; left > 0; left -= 1) {
+    if (condition()) return;
+    await delay(25);
+  }
+  t.fail('did not happen in time');
+}
+
+const inventory = (...packages: readonly (readonly [string, string])[]): Inventory => ({
+  distribution: DEBIAN,
+  packages: packages.map(([name, version]) => ({ type: 'deb', name, version, path: '/var/lib/dpkg/status' })),
+  gaps: [],
+});
+
+const REFUSED = `
+apiVersion: plimsoll.dev/v1
+kind: ImagePolicy
+metadata: { name: all }
+spec:
+  rules:
+    - { type: vulnerability, ids: [CVE-2026-1001, CVE-2026-1002] }
+`;
+
+/** A fleet of two nodes with four images, and the policies of a file. */
+async function startFleet(t: Test) {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-policies-'));
+  mkdirSync(join(directory, 'policies'));
+  const policyFile = join(directory, 'policies', 'all.yaml');
+  writeFileSync(policyFile, REFUSED);
+  const vulndb = join(directory, 'vulndb.sqlite');
+  const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
+  const eventBus = createEventBus();
+  const container = (id: string, imageId: string, image: string) => ({ id, name: id, image, imageId, startedAt: '' });
+  const one = [
+    container('c1', SHOP, 'shop:1'),
+    container('c2', WEB, 'web:1'),
+    container('c3', TWO, 'registry.example.com/two:1'),
+    container('c4', ROOT, 'root:1'),
+  ];
+  await store.putNode(nodeRow({ id: 'n1', containers: one }));
+  await store.putNode(nodeRow({ id: 'n2', name: 'n2', containers: [container('c5', SHOP, 'shop:1')] }));
+  const running = await followRunningImages(store, eventBus);
+  const add = async (
+    nodeId: string,
+    images: Readonly<Record<string, Inventory>>,
+    source: 'layers' | 'container' = 'layers',
+  ): Promise<void> => {
+    for (const [imageId, content] of Object.entries(images)) {
+      const { digest, bytes } = await encodeInventory(content);
+      const claim = { imageId, digest, source, problem: '' };
+      await store.images.putClaims(nodeId, [claim], { isWhole: false, atMs: Date.now() });
+      await store.images.putInventory(digest, content, bytes, Date.now());
+    }
+  };
+  let database = await build(vulndb, [advisory('CVE-2026-1001', 'openssl', '3.0.2')], Date.now() - DAY_MS);
+  const stop = new AbortController();
+  const service = await startPolicyService({
+    settings: { policies: join(directory, 'policies'), dataDir: directory, vulndb, vulndbMaxAge: 5 * DAY_MS },
+    images: store.images,
+    running,
+    database: () => database,
+    clock: systemClock(),
+    log: quiet,
+    signal: stop.signal,
+  });
+  t.teardown(async () => {
+    stop.abort();
+    await service.over;
+    await store.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const rebuild = async (records: readonly object[]): Promise<void> => {
+    database = await build(vulndb, records, Date.now());
+    service.notify();
+  };
+  /** Waits until the snapshot on disk, read as an enforcer does, gives this outcome and these codes. */
+  const decides = async (digest: string, expected: readonly string[], message = ''): Promise<void> => {
+    service.notify();
+    const keys = [createPublicKey(service.publicKey)];
+    const options = { clock: systemClock(), signal: stop.signal };
+    let found: readonly unknown[] = [];
+    for (let left = 200; left > 0 && JSON.stringify(found) !== JSON.stringify(expected); left -= 1) {
+      const read = await readSnapshot(join(directory, 'policy-snapshot'), { keys, minVersion: 1 }, options);
+      const subject = { reference: 'registry.example.com/any:1', digest, namespace: undefined };
+      if (read.ok) {
+        const { outcome, reasons } = decideFromSnapshot(subject, read.snapshot, Date.now());
+        found = [outcome, ...new Set(reasons.map(({ code }) => code))];
+      }
+      await delay(50);
+    }
+    t.strictSame(found, expected, message);
+  };
+  return { directory, policyFile, service, store, eventBus, running, add, decides, rebuild };
+}
+
+await t.test('images of the fleet are judged again whenever what is known changes', async (t) => {
+  const { directory, policyFile, service, add, decides, rebuild } = await startFleet(t);
+  await add('n1', { [SHOP]: inventory(['openssl', '3.0.1']), [WEB]: inventory(['zlib', '1.2']) });
+  await add('n1', { [ROOT]: inventory(['zlib', '1.2']) }, 'container');
+  await decides(ROOT, ['couldNotTell', 'inventory-incomplete'], 'a container can change what it shows');
+  await decides(SHOP, ['deny', 'vulnerability']);
+  await decides(WEB, ['allow']);
+  await decides(TWO, ['couldNotTell', 'inventory-incomplete', 'vulnerability-unknown'], 'no node has listed it yet');
+  await decides(`sha256:${'e'.repeat(64)}`, ['couldNotTell', 'not-scanned']);
+  t.equal(statSync(join(directory, 'policy-snapshot-key.pem')).mode & 0o777, 0o600);
+
+  await add('n2', { [SHOP]: inventory(['zlib', '1.2']) });
+  await decides(
+    SHOP,
+    ['couldNotTell', 'inventory-incomplete', 'vulnerability-unknown'],
+    'nodes contradict each other: a stolen certificate makes no vulnerable image pass',
+  );
+
+  const before = service.snapshot()?.version ?? 0;
+  await rebuild([advisory('CVE-2026-1001', 'openssl', '3.0.2'), advisory('CVE-2026-1002', 'zlib', '1.3')]);
+  await decides(WEB, ['deny', 'vulnerability'], 'a new advisory, without a scan');
+  const version = service.snapshot()?.version ?? 0;
+  t.ok(version > before);
+
+  writeFileSync(policyFile, REFUSED.replace('type: vulnerability', 'type: vulnerabilities'));
+  service.notify();
+  await until(t, () => service.issues().length > 0);
+  t.match(service.issues(), [{ code: 'imagePolicies', text: /spec\.rules\[0\]\.type: expected one of/ }]);
+  t.equal(service.policies().length, 1, 'the policies that were loaded before stay in use');
+  await decides(WEB, ['deny', 'vulnerability']);
+  t.equal(service.snapshot()?.version, version);
+
+  writeFileSync(`${policyFile}.new`, REFUSED.replace('spec:', 'spec:\n  mode: warn'));
+  renameSync(`${policyFile}.new`, policyFile);
+  await decides(WEB, ['allow']);
+  t.strictSame(service.issues(), []);
+});
+
+await t.test('API', async (t) => {
+  const { service, store, running, add, decides } = await startFleet(t);
+  await add('n1', { [SHOP]: inventory(['openssl', '3.0.1']), [WEB]: inventory(['zlib', '1.2']) });
+  await decides(WEB, ['allow']);
+  await decides(SHOP, ['deny', 'vulnerability']);
+  const server = await startServer(t, { policies: service, store: () => store, running });
+  const token = await server.createToken('viewer', ['policy']);
+  const get = (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
+    fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${token}`, ...headers } });
+
+  const key = snapshotKey.parse(await (await get('/v1/policies/snapshot-key')).json());
+  t.match(key, { ok: true, value: { id: /^[0-9a-f]{32}$/ } });
+  if (!key.ok) return;
+  for (const encoding of ['gzip', 'identity']) {
+    const answer = await get('/v1/policies/snapshot', { 'accept-encoding': encoding });
+    t.equal(answer.status, 200);
+    const content = Buffer.from(await answer.arrayBuffer());
+    const signature = answer.headers.get('plimsoll-signature') ?? '';
+    const trust = { keys: [createPublicKey(key.value.publicKey)], minVersion: 1 };
+    t.match(
+      await openSnapshot({ content, signature }, trust),
+      { ok: true, snapshot: { collector: key.value.id } },
+      encoding,
+    );
+    const etag = answer.headers.get('etag') ?? '';
+    t.equal((await get('/v1/policies/snapshot', { 'if-none-match': etag })).status, 304);
+  }
+  t.equal((await get('/v1/images')).status, 403, 'the token is for nothing else');
+  t.equal((await get('/v1/policies/simulation')).status, 403);
+
+  const simulated = simulation.parse(await (await server.fetch('/v1/policies/simulation')).json());
+  t.match(simulated, {
+    ok: true,
+    value: {
+      total: 4,
+      policies: [{ policy: 'all', mode: 'enforce', images: 4, containers: { deny: 2, allow: 1, couldNotTell: 2 } }],
+      images: [
+        { name: 'shop:1', id: SHOP, containers: 2, outcome: 'deny', reasons: [{ code: 'vulnerability' }] },
+        { outcome: 'couldNotTell' },
+        { outcome: 'couldNotTell' },
+        { name: 'web:1', outcome: 'allow', enforced: 'allow' },
+      ],
+    },
+  });
+  const shown = imageDetail.parse(await (await server.fetch(`/v1/images/${SHOP}`)).json());
+  t.match(shown, {
+    ok: true,
+    value: {
+      verdicts: [
+        { digests: [SHOP], policies: [{ policy: 'all', outcome: 'deny', reasons: [{ code: 'vulnerability' }] }] },
+      ],
+    },
+  });
+});
+
+await t.test('a collector without policies, and one whose policies were never valid', async (t) => {
+  const bare = await startServer(t);
+  const answer = await bare.fetch('/v1/policies/snapshot');
+  t.equal(answer.status, 404);
+  t.match(await answer.json(), { error: { hint: /--policies/ } });
+  const { directory, service } = await startFleet(t);
+  const stop = new AbortController();
+  const broken = join(directory, 'broken.yaml');
+  writeFileSync(broken, 'kind: Nothing');
+  mkdirSync(join(directory, 'other'));
+  const settings = { policies: broken, dataDir: join(directory, 'other'), vulndb: '', vulndbMaxAge: DAY_MS };
+  const store = await openSqliteStore({ path: join(directory, 'other.sqlite') });
+  const never = await startPolicyService({
+    settings,
+    images: store.images,
+    running: await followRunningImages(store, createEventBus()),
+    database: () => ({ state: 'missing', problem: '' }),
+    clock: systemClock(),
+    log: quiet,
+    signal: stop.signal,
+  });
+  await until(t, () => never.issues().length > 0);
+  t.equal(never.snapshot(), undefined);
+  const server = await startServer(t, { policies: never });
+  t.equal((await server.fetch('/v1/policies/snapshot')).status, 503);
+  t.not(never.keyId, service.keyId);
+  stop.abort();
+  await never.over;
+  await store.close();
+  t.match(readFileSync(join(directory, 'other', 'policy-snapshot', 'key.pub'), 'utf8'), /BEGIN PUBLIC KEY/);
+});
