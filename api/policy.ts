@@ -44,8 +44,6 @@ export const imageVerdicts = s.object({
     4000,
   ),
 });
-/** See {@link imageVerdicts}. */
-export type ImageVerdicts = s.Infer<typeof imageVerdicts>;
 
 /** What the policies decide about one running image. */
 export const simulatedImage = s.object({
