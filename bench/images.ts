@@ -192,26 +192,28 @@ async function fillFleet(fleet: Store): Promise<void> {
       const name = `${id}-${String(index)}`;
       return { id: name, name, image: `registry.example/${imageId.slice(-8)}:1`, imageId, startedAt: '' };
     });
-    await fleet.putNode({
-      id,
-      name: id,
-      agentVersion: 'bench',
-      operatingSystem: 'Debian GNU/Linux 13',
-      kernelRelease: '6.12',
-      architecture: 'x86_64',
-      cpus: 4,
-      memoryBytes: 8 * 1024 ** 3,
-      runtime: 'docker 26.1.5',
-      securityModules: 'apparmor',
-      containers,
-      firstSeenMs: now,
-      lastSeenMs: now,
-      connected: true,
-      offlineSinceMs: 0,
-      agentRssBytes: 0,
-      agentCpuMs: 0,
-      dropped: 0,
-    });
+    await fleet.putNodes([
+      {
+        id,
+        name: id,
+        agentVersion: 'bench',
+        operatingSystem: 'Debian GNU/Linux 13',
+        kernelRelease: '6.12',
+        architecture: 'x86_64',
+        cpus: 4,
+        memoryBytes: 8 * 1024 ** 3,
+        runtime: 'docker 26.1.5',
+        securityModules: 'apparmor',
+        containers,
+        firstSeenMs: now,
+        lastSeenMs: now,
+        connected: true,
+        offlineSinceMs: 0,
+        agentRssBytes: 0,
+        agentCpuMs: 0,
+        dropped: 0,
+      },
+    ]);
     const own = new Set(containers.map(({ imageId }) => imageId));
     const claims = inventories
       .filter(({ imageId }) => own.has(imageId))

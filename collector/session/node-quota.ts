@@ -1,3 +1,4 @@
+import { CHECKS } from '../../posture/check/registry.ts';
 import type { Clock } from '../../service/clock.ts';
 
 /** A node that exceeds its quota. */
@@ -42,7 +43,7 @@ export interface QuotaTerms {
   readonly changes: Rate;
   /** Other messages: one each, and one for each 4 KiB. */
   readonly messages: Rate;
-  /** Checks that its findings may name. */
+  /** Checks that its findings may name, beside those of this version. */
   readonly maxChecks: number;
 }
 
@@ -67,6 +68,8 @@ const UNIT_BYTES = 4096;
 const MAX_WAIT_MS = 20_000;
 const REPORTED_MS = 10 * 60_000;
 
+const KNOWN_CHECKS: ReadonlySet<string> = new Set(CHECKS.map(({ id }) => id));
+
 /** Quotas of nodes that have sent nothing yet. */
 export function createNodeQuotas(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>): NodeQuotas {
   const quotas = new Map<string, NodeQuota>();
@@ -90,6 +93,7 @@ function createQuota(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>, note: (
   const sessions = createBucket(terms.sessions, clock);
   const changes = createBucket(terms.changes, clock);
   const messages = createBucket(terms.messages, clock);
+  /** Those that this version does not know. */
   const checks = new Set<string>();
   let isNew = true;
   const refused = (reason: string): string => {
@@ -125,6 +129,7 @@ function createQuota(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>, note: (
     countEvents: changes.take,
     countChecks: (findings) => {
       for (const { check } of findings) {
+        if (KNOWN_CHECKS.has(check)) continue;
         checks.add(check);
         if (checks.size <= terms.maxChecks) continue;
         note(`its findings name more than ${String(terms.maxChecks)} checks`);

@@ -1,11 +1,12 @@
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
+import { isPassing } from '../store/error.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import type { NodeRow, Store } from '../store/store.ts';
 
 /** Holds the rows of nodes in memory, writes them to the store at intervals and publishes each row that it writes. */
 export interface NodeRegistry {
-  /** Changes a row, or creates it; it is written within `writeMs`. */
+  /** Changes a row, or creates it; it is written within `writeMs`, together with those of other nodes. */
   readonly change: (nodeId: string, changes: Partial<NodeRow>) => void;
   /** As `change`, written at once. */
   readonly changeNow: (nodeId: string, changes: Partial<NodeRow>) => void;
@@ -25,12 +26,15 @@ export interface NodeRegistry {
 
 /** What a registry needs. */
 export interface NodeRegistryOptions {
-  readonly store: Pick<Store, 'nodes' | 'putNode'>;
+  readonly store: Pick<Store, 'nodes' | 'putNodes'>;
   readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
   readonly writeMs: number;
 }
+
+/** Rows of one transaction, which blocks everything else for some milliseconds. */
+const MAX_ROWS = 500;
 
 /**
  * A registry of all nodes in the store. Nobody is connected when it is opened: nodes that were when the collector was
@@ -39,38 +43,49 @@ export interface NodeRegistryOptions {
 export async function openNodeRegistry(options: NodeRegistryOptions): Promise<NodeRegistry> {
   const { store, eventBus, clock, log, writeMs } = options;
   const rows = new Map((await store.nodes()).map((node) => [node.id, node]));
-  const timers = new Map<string, () => void>();
-  /** Nodes whose row is about to be written: one write says all that has changed until then. */
+  /** Nodes whose row is written at the next turn, and those that wait for the timer: one write says all until then. */
   const due = new Set<string>();
+  const later = new Set<string>();
+  let cancelTimer: (() => void) | undefined;
+  let isQueued = false;
   let writing: Promise<void> = Promise.resolve();
 
-  const write = async (nodeId: string): Promise<void> => {
-    due.delete(nodeId);
-    const node = rows.get(nodeId);
-    if (node === undefined) return;
-    // Before the write, which may fail: readers see the current state.
-    eventBus.publish({ type: 'node', node });
+  const put = async (nodes: readonly NodeRow[]): Promise<void> => {
     try {
-      await store.putNode(node);
+      await store.putNodes(nodes);
     } catch (error) {
-      log.warn({ error, nodeId }, 'the row of a node could not be written; it is tried again');
-      writeLater(nodeId);
+      // What a node says must not keep the rows of others out.
+      if (nodes.length > 1 && !isPassing(error)) {
+        for (const node of nodes) await put([node]);
+        return;
+      }
+      log.warn({ error, nodes: nodes.length }, 'rows of nodes could not be written; it is tried again');
+      for (const { id } of nodes) writeLater(id);
     }
+  };
+  const write = async (): Promise<void> => {
+    isQueued = false;
+    const nodes = [...due].map((id) => rows.get(id)).filter((node) => node !== undefined);
+    due.clear();
+    // Before the write, which may fail: readers see the current state.
+    for (const node of nodes) eventBus.publish({ type: 'node', node });
+    for (let start = 0; start < nodes.length; start += MAX_ROWS) await put(nodes.slice(start, start + MAX_ROWS));
   };
   // One after the other: a later row must not be overtaken by an earlier one.
   const writeNow = (nodeId: string): void => {
-    timers.get(nodeId)?.();
-    timers.delete(nodeId);
-    if (due.has(nodeId)) return;
+    later.delete(nodeId);
     due.add(nodeId);
-    writing = writing.then(() => write(nodeId));
+    if (!isQueued) writing = writing.then(write);
+    isQueued = true;
+  };
+  const writeAllLater = (): void => {
+    cancelTimer?.();
+    cancelTimer = undefined;
+    for (const nodeId of later) writeNow(nodeId);
   };
   const writeLater = (nodeId: string): void => {
-    if (!timers.has(nodeId))
-      timers.set(
-        nodeId,
-        clock.after(writeMs, () => writeNow(nodeId)),
-      );
+    if (!due.has(nodeId)) later.add(nodeId);
+    cancelTimer ??= clock.after(writeMs, writeAllLater);
   };
   const change = (nodeId: string, changes: Partial<NodeRow>): void => {
     rows.set(nodeId, { ...(rows.get(nodeId) ?? newRow(nodeId, clock.now())), ...changes });
@@ -94,22 +109,21 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
     rows: () => [...rows.values()],
     find: (nodeId) => rows.get(nodeId),
     written: async (nodeId) => {
-      if (timers.has(nodeId)) writeNow(nodeId);
+      if (later.has(nodeId)) writeNow(nodeId);
       await writing;
     },
     remove: (nodeId) => {
-      timers.get(nodeId)?.();
-      timers.delete(nodeId);
+      later.delete(nodeId);
       rows.delete(nodeId);
     },
     writeAll: () => {
       for (const nodeId of rows.keys()) writeNow(nodeId);
     },
     close: async () => {
-      for (const nodeId of timers.keys()) writeNow(nodeId);
+      writeAllLater();
       await writing;
       // What could not be written now is known again with the next session.
-      for (const cancel of timers.values()) cancel();
+      cancelTimer?.();
     },
   };
 }

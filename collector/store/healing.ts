@@ -119,7 +119,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
     store: {
       commit: healing((store) => store.commit),
       replicationState: healing((store) => store.replicationState),
-      putNode: healing((store) => store.putNode),
+      putNodes: healing((store) => store.putNodes),
       nodes: healing((store) => store.nodes),
       removeNode: healing((store) => store.removeNode),
       findings: healing((store) => store.findings),

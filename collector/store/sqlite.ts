@@ -52,7 +52,12 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   return {
     commit: (batch) => guarded('commit findings', () => transaction(db, () => commits.apply(batch), commits.rollback)),
     replicationState: (nodeId) => guarded('read the state of a node', () => toState(streams.find(nodeId))),
-    putNode: (node) => guarded('write a node', () => relaxed(db, () => nodes.put(node))),
+    putNodes: (rows) =>
+      guarded('write nodes', () =>
+        relaxed(db, () => {
+          for (const row of rows) nodes.put(row);
+        }),
+      ),
     nodes: () => guarded('read the nodes', nodes.all),
     findings: (filter) => guarded('read findings', () => statements.findings(filter)),
     findingGroups: (filter) => guarded('count findings', () => statements.findingGroups(filter)),

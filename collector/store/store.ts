@@ -11,7 +11,8 @@ export interface Store {
   readonly commit: (batch: readonly Commit[]) => Promise<readonly CommitResult[]>;
   /** What is known of one node's session state; undefined for a node that was never seen. */
   readonly replicationState: (nodeId: string) => Promise<ReplicationState | undefined>;
-  readonly putNode: (node: NodeRow) => Promise<void>;
+  /** Stores what is known of these nodes, in one transaction. */
+  readonly putNodes: (nodes: readonly NodeRow[]) => Promise<void>;
   readonly nodes: () => Promise<readonly NodeRow[]>;
   /**
    * Removes a node, in one transaction: its findings go, each open one with a `resolved` event of the cause

@@ -44,7 +44,7 @@ export function observeWrites(store: Store, isDiskHung: () => boolean): Observed
     store: {
       ...store,
       commit: observed(store.commit),
-      putNode: observed(store.putNode),
+      putNodes: observed(store.putNodes),
       advance: observed(store.advance),
       removeNode: gated(store.removeNode),
       prune: gated(store.prune),

@@ -21,7 +21,7 @@ async function fleet(t: Test, options: ServerOptions = {}) {
   writeFileSync(tokenFile, `${TOKEN}\n`, { mode: 0o600 });
   const flags = ['--api', `127.0.0.1:${String(server.port)}`, '--token-file', tokenFile, '--data-dir', directory];
   const run = (...args: readonly string[]): Promise<Run> => plimsoll([...args, ...flags]);
-  await server.store.putNode(nodeRow({ id: 'n1', name: 'web-3' }));
+  await server.store.putNodes([nodeRow({ id: 'n1', name: 'web-3' })]);
   return { server, flags, run, directory, tokenFile };
 }
 
@@ -134,7 +134,7 @@ void t.test('history', async (t) => {
 
 void t.test('nodes', async (t) => {
   const { server, run } = await fleet(t);
-  await server.store.putNode(
+  await server.store.putNodes([
     nodeRow({
       id: 'n2',
       name: 'db-1',
@@ -143,7 +143,7 @@ void t.test('nodes', async (t) => {
       connected: false,
       offlineSinceMs: Date.now() - 190_000,
     }),
-  );
+  ]);
   await seed(server);
   const table = await run('nodes');
   t.equal(
@@ -263,7 +263,7 @@ void t.test('query', async (t) => {
     one.stdout,
     ['web-3  2 rows  (truncated)', '  "shop-db"', String.raw`  "a\u009bb"`, '  not read: x: y', ''].join('\n'),
   );
-  await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 }));
+  await server.store.putNodes([nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 })]);
   const all = await run('query', '[1]');
   t.match(
     all.stdout,

@@ -25,8 +25,8 @@ async function fleet(t: Test) {
     imageId: 'sha256:1',
     startedAt: '2026-01-01T00:00:00Z',
   };
-  await server.store.putNode(nodeRow({ id: NODE, name: 'web-3', containers: [container] }));
-  await server.store.putNode(nodeRow({ id: 'n2', name: EVIL, containers: [] }));
+  await server.store.putNodes([nodeRow({ id: NODE, name: 'web-3', containers: [container] })]);
+  await server.store.putNodes([nodeRow({ id: 'n2', name: EVIL, containers: [] })]);
   const subject = { kind: 'container', id: DB, name: 'shop-db' } as const;
   await server.commit(
     commit({
@@ -177,7 +177,7 @@ await t.test('one fleet', async (t) => {
   });
 
   await t.test('completion offers names that mean nothing to a shell, and no others', async (t) => {
-    await server.store.putNode(nodeRow({ id: 'n4', name: '$(touch pwned)', containers: [] }));
+    await server.store.putNodes([nodeRow({ id: 'n4', name: '$(touch pwned)', containers: [] })]);
     const [, api = '', , dataDir = ''] = flags;
     const settings = { PLIMSOLL_API: api, PLIMSOLL_DATA_DIR: dataDir };
     const offered = await plimsoll(['completion', 'names', 'node'], settings);
@@ -274,7 +274,7 @@ await t.test('the same name on two nodes is two groups', async (t) => {
     ['n4', 'twin'],
     ['n5', 'twin'],
   ] as const) {
-    await server.store.putNode(nodeRow({ id, name, containers: [] }));
+    await server.store.putNodes([nodeRow({ id, name, containers: [] })]);
     await server.commit(commit({ nodeId: id, sequence: 1, snapshot: true, put }));
   }
   const lines = async (by: string): Promise<readonly string[]> =>

@@ -75,7 +75,7 @@ async function fleet(t: Test) {
   );
   for (const [index, name] of names.entries()) {
     const id = `n${String(index + 1)}`;
-    await server.store.putNode(nodeRow({ id, name, agentVersion: LONG, runtime: `docker ${CONTROLS}` }));
+    await server.store.putNodes([nodeRow({ id, name, agentVersion: LONG, runtime: `docker ${CONTROLS}` })]);
     await server.commit(commit({ nodeId: id, sequence: 1, snapshot: true, put }));
   }
   const flags = ['--api', `127.0.0.1:${String(server.port)}`, '--data-dir', directory];
@@ -117,9 +117,9 @@ void t.test('of many nodes with one issue only some are named', async (t) => {
   const directory = temporaryDirectory(t);
   writeFileSync(join(directory, 'operator-token'), TOKEN, { mode: 0o600 });
   for (let index = 0; index < 30; index += 1)
-    await server.store.putNode(
+    await server.store.putNodes([
       nodeRow({ id: `n${String(index)}`, name: `web-${String(index)}`, connected: false, lastSeenMs: T0 + index }),
-    );
+    ]);
   const run = await plimsoll(['status', '--api', `127.0.0.1:${String(server.port)}`, '--data-dir', directory]);
   t.equal(run.code, 1);
   t.match(run.stdout, /^30 issues:\n {2}web-0, web-1, web-2, web-3, web-4 and 25 more: the agent/m);

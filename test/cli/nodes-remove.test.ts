@@ -29,7 +29,7 @@ async function fleet(t: Test, days: Readonly<Record<string, number>>) {
   for (const [id, age] of Object.entries(days)) {
     const name = id.replace(/^twin-\d$/, 'twin');
     const lastSeenMs = age === NEVER ? 0 : Date.now() - age * DAY_MS;
-    await store.putNode(nodeRow({ id, name, connected: false, lastSeenMs }));
+    await store.putNodes([nodeRow({ id, name, connected: false, lastSeenMs })]);
     const put = [
       finding(),
       finding({ on: 'b', verdict: 'unknown', reason: 'x' }),
@@ -194,8 +194,8 @@ await t.test('revoke: nodes by name, hosts that never connected by id, and all o
       readmit: (id) => revocations.readmit(id),
     },
   });
-  await server.store.putNode(nodeRow({ id: 'n1', name: 'web-1' }));
-  await server.store.putNode(nodeRow({ id: 'n2', name: ' ' }));
+  await server.store.putNodes([nodeRow({ id: 'n1', name: 'web-1' })]);
+  await server.store.putNodes([nodeRow({ id: 'n2', name: ' ' })]);
   writeFileSync(join(directory, 'operator-token'), TOKEN, { mode: 0o600 });
   const flags = ['--api', `127.0.0.1:${String(server.port)}`, '--data-dir', directory];
   const revoke = (...words: readonly string[]): Promise<Run> => plimsoll(['nodes', 'revoke', ...words, ...flags]);

@@ -23,11 +23,11 @@ async function commandLine(t: Test, behaviour: NodeBehaviour): Promise<(...args:
   const containers = [
     { id: 'c1', name: 'shop', image: 'shop:1', imageId: 'sha256:aa', startedAt: '2026-06-01T00:00:00Z' },
   ];
-  await server.store.putNode(nodeRow({ id: ID, name: 'web-3', containers, lastSeenMs: Date.now() }));
+  await server.store.putNodes([nodeRow({ id: ID, name: 'web-3', containers, lastSeenMs: Date.now() })]);
   const lostMs = Date.now() - 2 * 86_400_000;
-  await server.store.putNode(
+  await server.store.putNodes([
     nodeRow({ id: OFFLINE, name: 'db-1', connected: false, lastSeenMs: lostMs, offlineSinceMs: lostMs }),
-  );
+  ]);
   const put = [finding(), finding({ on: 'b', verdict: 'unknown', reason: 'x' }), finding({ on: 'c', verdict: 'pass' })];
   for (const nodeId of [ID, OFFLINE]) await server.commit(commit({ nodeId, sequence: 1, snapshot: true, put }));
   const tokenFile = join(temporaryDirectory(t), 'token');

@@ -25,7 +25,7 @@ void t.test('one look at a fleet, and the exit status', async (t) => {
   const directory = temporaryDirectory(t);
   writeFileSync(join(directory, 'operator-token'), TOKEN, { mode: 0o600 });
   const flags = ['--api', `127.0.0.1:${String(server.port)}`, '--data-dir', directory];
-  await server.store.putNode(nodeRow({ agentRssBytes: 83_886_080 }));
+  await server.store.putNodes([nodeRow({ agentRssBytes: 83_886_080 })]);
   await server.commit(commit({ sequence: 1, snapshot: true, put: [finding()] }));
   await clock.advance(61_000);
 

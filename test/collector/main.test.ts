@@ -40,7 +40,7 @@ void t.test('the first start makes what is missing, the second finds it', async 
 void t.test('a node is removed while the collector runs: its events are shipped, with the reason', async (t) => {
   const directory = directoryOf(t);
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
-  await store.putNode(nodeRow({ connected: true, name: 'retired-1' }));
+  await store.putNodes([nodeRow({ connected: true, name: 'retired-1' })]);
   await store.commit([
     commit({ sequence: 1, snapshot: true, put: [finding(), finding({ on: 'b', verdict: 'pass' })] }),
   ]);

@@ -29,7 +29,7 @@ await t.test('nodes that are not heard of are removed, each with a line', async 
     ['back', 40],
     ['young', 29],
   ] as const) {
-    await store.putNode(nodeRow({ id, name: id, connected: false, lastSeenMs: T0 - days * DAY_MS }));
+    await store.putNodes([nodeRow({ id, name: id, connected: false, lastSeenMs: T0 - days * DAY_MS })]);
     await commitEvents(store, commit({ nodeId: id, sequence: 1, snapshot: true, put: [finding()] }));
   }
   const nodes = await openNodeRegistry({ store, eventBus, clock, log, writeMs: 1000 });

@@ -34,7 +34,7 @@ export async function seedImages(dataDir: string, images: readonly SeededImage[]
       imageId: imageIdOf(name),
       startedAt: '2026-11-01T08:00:00.000000000Z',
     }));
-    await store.putNode(nodeRow({ id: `id-${nodeName}`, name: nodeName, connected: false, containers }));
+    await store.putNodes([nodeRow({ id: `id-${nodeName}`, name: nodeName, connected: false, containers })]);
     const encoded = await Promise.all(
       own.flatMap(({ name, inventory }) =>
         inventory === undefined ? [] : [encodeInventory(inventory).then((code) => ({ name, inventory, ...code }))],

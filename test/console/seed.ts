@@ -48,7 +48,7 @@ interface SeededNode {
 
 async function seedNode(store: Store, { index, name, nowMs }: SeededNode): Promise<number> {
   const id = `seeded-${String(index)}`;
-  await store.putNode(rowOf(id, name, nowMs));
+  await store.putNodes([rowOf(id, name, nowMs)]);
   const random = createRandom(index + 1).next;
   const findings = containerNames(index).flatMap((container) =>
     CHECKS.filter(({ judges }) => judges === 'container').map((check) => findingOf(check, container, random)),

@@ -79,8 +79,8 @@ void t.test('every answer says that it is JSON, not to be sniffed, kept or frame
 
 void t.test('what is wrong is said in one shape', async (t) => {
   const server = await startServer(t);
-  await server.store.putNode(nodeRow());
-  await server.store.putNode(nodeRow({ id: 'n2' }));
+  await server.store.putNodes([nodeRow()]);
+  await server.store.putNodes([nodeRow({ id: 'n2' })]);
   const post = (body: string, type = 'application/json') =>
     server.fetch('/v1/query', {
       method: 'POST',
@@ -161,7 +161,7 @@ void t.test('bytes that are no request are answered in the same shape', async (t
 void t.test('the collector judges by its own clock whether a node is stale', async (t) => {
   const clock = createFakeClock(T0);
   const server = await startServer(t, { clock });
-  await server.store.putNode(nodeRow({ id: 'n1', connected: true, lastSeenMs: T0 }));
+  await server.store.putNodes([nodeRow({ id: 'n1', connected: true, lastSeenMs: T0 })]);
   const presence = async (): Promise<unknown> => {
     const { nodes } = (await (await server.fetch('/v1/nodes')).json()) as { nodes: readonly { presence: string }[] };
     const one = (await (await server.fetch('/v1/nodes/n1')).json()) as { presence: string };
@@ -173,15 +173,15 @@ void t.test('the collector judges by its own clock whether a node is stale', asy
   t.equal(await presence(), 'connected');
   await clock.advance(2_000);
   t.equal(await presence(), 'stale');
-  await server.store.putNode(nodeRow({ id: 'n1', connected: false, lastSeenMs: T0 }));
+  await server.store.putNodes([nodeRow({ id: 'n1', connected: false, lastSeenMs: T0 })]);
   t.equal(await presence(), 'offline');
-  await server.store.putNode(nodeRow({ id: 'n1', connected: false, lastSeenMs: 0 }));
+  await server.store.putNodes([nodeRow({ id: 'n1', connected: false, lastSeenMs: 0 })]);
   t.equal(await presence(), 'neverEnrolled');
 });
 
 void t.test('a node whose identity two agents use is marked', async (t) => {
   const server = await startServer(t, { duplicated: ['n2'] });
-  for (const id of ['n1', 'n2']) await server.store.putNode(nodeRow({ id, name: id }));
+  for (const id of ['n1', 'n2']) await server.store.putNodes([nodeRow({ id, name: id })]);
   t.match(await (await server.fetch('/v1/nodes')).json(), {
     nodes: [
       { id: 'n1', duplicateIdentity: false },
@@ -231,7 +231,7 @@ void t.test(
       nodeRow({ id: 'n1', name: 'web-1', containers: [container('c1', 's:1'), container('c2', 's:2')] }),
       nodeRow({ id: 'n2', name: 'web-2', containers: [container('c3', 's:1')] }),
     ]) {
-      await server.store.putNode(node);
+      await server.store.putNodes([node]);
       server.eventBus.publish({ type: 'node', node });
     }
     const low = { check: 'x.y', severity: 'low' } as const;
@@ -286,8 +286,8 @@ void t.test(
 
 void t.test('the fleet', async (t) => {
   const server = await startServer(t);
-  await server.store.putNode(nodeRow({ id: 'n1', name: 'web-1' }));
-  await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 + 5 }));
+  await server.store.putNodes([nodeRow({ id: 'n1', name: 'web-1' })]);
+  await server.store.putNodes([nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 + 5 })]);
   const evil = finding({ on: 'c9', evidence: [{ source: 's', seen: '<script>\u001b[31m\u202e', expected: '' }] });
   await commitOne(
     server.store,

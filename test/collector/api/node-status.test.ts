@@ -21,8 +21,8 @@ async function serverWith(
   maxDeadlineMs = 200,
 ): Promise<ApiServer> {
   const server = await startAskingServer(t, nodes, maxDeadlineMs);
-  await server.store.putNode(nodeRow({ id: ID, name: 'web-3' }));
-  await server.store.putNode(nodeRow({ id: '8f1d0cff', name: 'db-1', connected: false, offlineSinceMs: 1234 }));
+  await server.store.putNodes([nodeRow({ id: ID, name: 'web-3' })]);
+  await server.store.putNodes([nodeRow({ id: '8f1d0cff', name: 'db-1', connected: false, offlineSinceMs: 1234 })]);
   return server;
 }
 
@@ -73,7 +73,7 @@ void t.test('by id, by the beginning of an id, and what is not one node', async 
     status: 404,
     body: { error: { code: 'unknownNode', message: 'no node has the id or name "web-4"; did you mean "web-3"?' } },
   });
-  await server.store.putNode(nodeRow({ id: 'other', name: ID.slice(0, 12) }));
+  await server.store.putNodes([nodeRow({ id: 'other', name: ID.slice(0, 12) })]);
   t.match(await statusOf(server, ID.slice(0, 12)), { status: 409 }, 'a node that is called like the id of another');
   t.match(await statusOf(server, ID), { status: 200, body: { nodeId: ID } });
 });

@@ -128,9 +128,9 @@ void t.test('real answers match the document', async (t) => {
   const created = await server.fetch('/v1/join-tokens', posted({ ttlMs: 60_000 }));
   const token = { id: ((await created.json()) as { token: string }).token.split('.')[0] ?? '' };
   const operatorToken = await server.createToken('operator');
-  await server.store.putNode(nodeRow());
+  await server.store.putNodes([nodeRow()]);
   server.eventBus.publish({ type: 'node', node: nodeRow() });
-  await server.store.putNode(nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 }));
+  await server.store.putNodes([nodeRow({ id: 'n2', name: 'db-1', connected: false, offlineSinceMs: T0 })]);
   const put = [finding(), finding({ on: 'x', verdict: 'unknown', reason: 'not readable' })];
   await server.commit(commit({ nodeId: 'n3', sequence: 1, snapshot: true, put: [finding()] }));
   await server.commit(commit({ sequence: 1, snapshot: true, put }));

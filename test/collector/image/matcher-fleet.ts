@@ -76,10 +76,9 @@ export async function startFleet(t: Test) {
     imageId,
     startedAt: '',
   });
-  await store.putNode(
-    nodeRow({ id: 'n1', containers: [container('c1', 'sha256:shop'), container('c2', 'sha256:web')] }),
-  );
-  await store.putNode(nodeRow({ id: 'n2', name: 'web-2', containers: [container('c3', 'sha256:shop')] }));
+  await store.putNodes([
+    nodeRow({ id: 'n1', containers: [container('c1', 'sha256:shop'), container('c2', 'sha256:web')] })]);
+  await store.putNodes([nodeRow({ id: 'n2', name: 'web-2', containers: [container('c3', 'sha256:shop')] })]);
   const running = await followRunningImages(store, eventBus);
   const add = async (nodeId: string, images: Readonly<Record<string, Inventory>>): Promise<void> => {
     const entries = await Promise.all(

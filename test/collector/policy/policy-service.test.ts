@@ -93,8 +93,8 @@ async function startFleet(t: Test) {
     container('c3', TWO, 'registry.example.com/two:1'),
     container('c4', ROOT, 'root:1'),
   ];
-  await store.putNode(nodeRow({ id: 'n1', containers: one }));
-  await store.putNode(nodeRow({ id: 'n2', name: 'n2', containers: [container('c5', SHOP, 'shop:1')] }));
+  await store.putNodes([nodeRow({ id: 'n1', containers: one })]);
+  await store.putNodes([nodeRow({ id: 'n2', name: 'n2', containers: [container('c5', SHOP, 'shop:1')] })]);
   const running = await followRunningImages(store, eventBus);
   const add = async (
     nodeId: string,

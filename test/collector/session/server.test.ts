@@ -57,7 +57,7 @@ await t.test('close: sessions end with a reason, nodes are offline in the store'
 await t.test('started again after it was killed: nobody is connected', async (t) => {
   const collector = await startCollector(t);
   await collector.server.close();
-  await collector.store.putNode(nodeRow({ connected: true, lastSeenMs: T0 + 5 }));
+  await collector.store.putNodes([nodeRow({ connected: true, lastSeenMs: T0 + 5 })]);
   const server = await startSessionServer({
     isRevoked: () => false,
     listen: { host: '127.0.0.1', port: 0 },

@@ -77,7 +77,7 @@ async function collectorTo(t: Test, directory: string, sink: Sink) {
   const sent: OutboxEvent[] = [];
   const state: Finding[] = [];
   let sequence = 0;
-  await store.putNode(nodeRow());
+  await store.putNodes([nodeRow()]);
   const happen = async (count: number): Promise<void> => {
     sequence += 1;
     for (let index = 0; index < count; index += 1) state.push(finding({ on: `c${String(state.length)}-日本"]\\` }));

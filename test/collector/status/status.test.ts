@@ -19,7 +19,7 @@ const SINK = { position: 7, behind: 0, state: 'ok', lastError: '', delivered: 7,
 void t.test('a fleet where everything works', async (t) => {
   const clock = createFakeClock(T0);
   const server = await startServer(t, { clock, sinks: () => [{ ...SINK, name: 'ndjson' }] });
-  await server.store.putNode(nodeRow());
+  await server.store.putNodes([nodeRow()]);
   await server.commit(commit({ sequence: 1, snapshot: true, put: [finding(), finding({ on: 'x', verdict: 'pass' })] }));
   await clock.advance(60_000);
   const status = (await (await server.fetch('/v1/status')).json()) as Status;
@@ -65,9 +65,9 @@ void t.test('each thing that does not work is named, with what to do', async (t)
     ],
     addresses: () => ({ nodes: 'n:1', api: 'a:1', console: 'http://127.0.0.1:7480/' }),
   });
-  await server.store.putNode(nodeRow({ id: 'n1', name: 'web-1', lastSeenMs: T0 + 60_000, dropped: 4 }));
-  await server.store.putNode(nodeRow({ id: 'n2', name: 'web-2', connected: false, offlineSinceMs: T0 }));
-  await server.store.putNode(nodeRow({ id: 'n3', name: 'web-3' }));
+  await server.store.putNodes([nodeRow({ id: 'n1', name: 'web-1', lastSeenMs: T0 + 60_000, dropped: 4 })]);
+  await server.store.putNodes([nodeRow({ id: 'n2', name: 'web-2', connected: false, offlineSinceMs: T0 })]);
+  await server.store.putNodes([nodeRow({ id: 'n3', name: 'web-3' })]);
   await server.commit(
     commit({
       nodeId: 'n1',
@@ -126,7 +126,7 @@ void t.test('a store that fails is part of the answer', async (t) => {
 
 void t.test('a node cannot put words into a line that is there to be copied', async (t) => {
   const server = await startServer(t);
-  await server.store.putNode(nodeRow({ id: 'n1', name: '$(reboot)', lastSeenMs: Date.now() }));
+  await server.store.putNodes([nodeRow({ id: 'n1', name: '$(reboot)', lastSeenMs: Date.now() })]);
   await server.commit(
     commit({
       sequence: 1,

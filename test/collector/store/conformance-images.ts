@@ -295,7 +295,7 @@ export async function imagePlaces(t: Test, { images }: Store): Promise<void> {
 
 export async function prunesImages(t: Test, store: Store): Promise<void> {
   const { images } = store;
-  await store.putNode(nodeRow());
+  await store.putNodes([nodeRow()]);
   await commitEvents(store, commit({ sequence: 1, snapshot: true, put: [finding()] }));
   await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b', '2')], whole);
   await images.putInventory(digestOf('1'), inventory(deb('bash')), content(''), T0);

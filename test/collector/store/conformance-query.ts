@@ -6,7 +6,7 @@ import type { Store, StoredFinding } from '../../../collector/store/store.ts';
 import { all, commit, commitEvents, finding, nodeRow, T0 } from './fleet.ts';
 
 export async function filters(t: Test, store: Store): Promise<void> {
-  await store.putNode(nodeRow());
+  await store.putNodes([nodeRow()]);
   const put = [
     finding({ on: 'a' }),
     finding({ on: 'b', severity: 'low', reason: 'BecauSe of 100%' }),
@@ -47,7 +47,7 @@ export async function filters(t: Test, store: Store): Promise<void> {
 
 /** Counted in groups by the store, and by hand from the list of the same findings. */
 export async function groups(t: Test, store: Store): Promise<void> {
-  await store.putNode(nodeRow());
+  await store.putNodes([nodeRow()]);
   const put = ['a', 'b', 'c'].flatMap((on, index) =>
     ['container.privileged', 'container.seccomp-filter', 'x.y'].map((check, place) =>
       finding({ check, on, verdict: VERDICTS[(index + place) % 5] ?? 'fail', severity: SEVERITIES[index] ?? 'low' }),
@@ -203,15 +203,15 @@ export async function counts(t: Test, store: Store): Promise<void> {
 export async function nodes(t: Test, store: Store): Promise<void> {
   await commitEvents(store, commit({ sequence: 1, snapshot: true, put: [finding()] }));
   t.same(await store.nodes(), [], 'a node is listed once its row was written');
-  await store.putNode(nodeRow());
-  await store.putNode(nodeRow({ id: 'n0', name: 'web-2', containers: [], connected: false, offlineSinceMs: T0 }));
+  await store.putNodes([nodeRow()]);
+  await store.putNodes([nodeRow({ id: 'n0', name: 'web-2', containers: [], connected: false, offlineSinceMs: T0 })]);
   t.same(await store.nodes(), [
     nodeRow(),
     nodeRow({ id: 'n0', name: 'web-2', containers: [], connected: false, offlineSinceMs: T0 }),
   ]);
   t.match(await store.replicationState('n1'), { committedSequence: 1, findings: 1 }, 'its stream is not touched');
   t.equal(await store.replicationState('n0'), undefined, 'introduced, but nothing committed');
-  await store.putNode(nodeRow({ firstSeenMs: T0 + 99, lastSeenMs: T0 + 99, dropped: 3 }));
+  await store.putNodes([nodeRow({ firstSeenMs: T0 + 99, lastSeenMs: T0 + 99, dropped: 3 })]);
   t.match((await store.nodes())[0], { firstSeenMs: T0, lastSeenMs: T0 + 99, dropped: 3 }, 'first seen once');
   t.match((await all(store))[0], { nodeName: 'web-1' });
 }

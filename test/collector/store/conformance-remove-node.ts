@@ -10,8 +10,8 @@ export async function removes(t: Test, store: Store): Promise<void> {
   const low = finding({ on: 'a', severity: 'low' });
   const blind = finding({ on: 'b', verdict: 'unknown', reason: 'EACCES' });
   const put = [low, blind, finding({ on: 'c', verdict: 'pass' }), finding({ check: 'daemon.icc', kind: 'node' })];
-  await store.putNode(nodeRow());
-  await store.putNode(nodeRow({ id: 'n2', name: 'web-2' }));
+  await store.putNodes([nodeRow()]);
+  await store.putNodes([nodeRow({ id: 'n2', name: 'web-2' })]);
   await commitEvents(store, commit({ sequence: 1, snapshot: true, put }));
   await commitEvents(store, commit({ nodeId: 'n2', sequence: 1, snapshot: true, put: [finding()] }));
   const newest = (await store.outbox(0, 100)).at(-1)?.position ?? 0;
@@ -56,7 +56,7 @@ export async function removes(t: Test, store: Store): Promise<void> {
 
 export async function removedNodesComeBack(t: Test, store: Store): Promise<void> {
   const put = [finding({ on: 'a' }), finding({ on: 'b' })];
-  await store.putNode(nodeRow());
+  await store.putNodes([nodeRow()]);
   const [first] = await commitEvents(store, commit({ sequence: 7, snapshot: true, put }));
   await store.removeNode('n1', T0 + DAY);
   const later = { observedAtMs: T0 + 2 * DAY, receivedAtMs: T0 + 2 * DAY };
@@ -65,7 +65,7 @@ export async function removedNodesComeBack(t: Test, store: Store): Promise<void>
     committed: 0,
   });
   t.same(await all(store), [], 'a change is not believed without what it changes');
-  await store.putNode(nodeRow({ firstSeenMs: T0 + 2 * DAY, lastSeenMs: T0 + 2 * DAY }));
+  await store.putNodes([nodeRow({ firstSeenMs: T0 + 2 * DAY, lastSeenMs: T0 + 2 * DAY })]);
   const again = await commitEvents(store, commit({ sequence: 8, snapshot: true, put, ...later }));
   t.same(
     again.map(({ action, previousVerdict, finding }) => [action, previousVerdict, finding.firstSeenMs]),
@@ -86,8 +86,8 @@ export async function removedNodesComeBack(t: Test, store: Store): Promise<void>
 }
 
 export async function forgottenHistory(t: Test, store: Store): Promise<void> {
-  await store.putNode(nodeRow());
-  await store.putNode(nodeRow({ id: 'quiet', name: 'quiet' }));
+  await store.putNodes([nodeRow()]);
+  await store.putNodes([nodeRow({ id: 'quiet', name: 'quiet' })]);
   await commitEvents(store, commit({ sequence: 1, snapshot: true, put: [finding()] }));
   await store.removeNode('n1', T0 + DAY);
   t.match(await store.removeNode('quiet', T0 + DAY), { findings: 0, resolved: 0, events: [], newest: 0 });

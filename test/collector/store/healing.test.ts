@@ -26,7 +26,7 @@ async function open(path: string, clock: FakeClock = createFakeClock(T0)) {
 /** A closed file with 500 open findings, of whose events a sink has taken 480. Answers the newest position. */
 async function writeStore(path: string): Promise<number> {
   const store = await openSqliteStore({ path });
-  await store.putNode(nodeRow());
+  await store.putNodes([nodeRow()]);
   const put = Array.from({ length: 500 }, (_, index) => finding({ on: `c${String(index)}` }));
   const events = await commitEvents(store, commit({ sequence: 1, snapshot: true, put }));
   await store.advance('ndjson', 480);

@@ -16,7 +16,7 @@ await storeConformance(t, (t) => openSqliteStore({ path: join(t.testdir(), 'stor
 await t.test('a file keeps everything, and belongs to its owner', async (t) => {
   const path = join(t.testdir(), 'store.sqlite');
   const first = await openSqliteStore({ path });
-  await first.putNode(nodeRow());
+  await first.putNodes([nodeRow()]);
   const events = await commitEvents(first, commit({ sequence: 1, snapshot: true, put: [finding()] }));
   await first.advance('ndjson', 1);
   for (const suffix of ['', '-wal', '-shm']) t.equal(statSync(path + suffix).mode & 0o777, 0o600, `mode of ${suffix}`);
@@ -153,7 +153,7 @@ await t.test('nodes are removed: a full disk takes it back; rows go with the las
   const path = join(t.testdir(), 'store.sqlite');
   const put = Array.from({ length: 300 }, (_, index) => finding({ on: `c${String(index)}` }));
   const store = await openSqliteStore({ path });
-  await store.putNode(nodeRow());
+  await store.putNodes([nodeRow()]);
   await commitEvents(store, commit({ sequence: 1, snapshot: true, put }));
   await store.close();
   const { size } = statSync(path);

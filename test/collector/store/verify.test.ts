@@ -36,7 +36,7 @@ function findingsOf(nodeId: string): readonly Finding[] {
 async function fill(path: string): Promise<void> {
   const store = await openSqliteStore({ path });
   for (const nodeId of NODES) {
-    await store.putNode(nodeRow({ id: nodeId, name: nodeId }));
+    await store.putNodes([nodeRow({ id: nodeId, name: nodeId })]);
     await store.commit([commit({ nodeId, sequence: 1, snapshot: true, put: findingsOf(nodeId) })]);
   }
   await store.close();
@@ -77,7 +77,7 @@ async function recovered(path: string): Promise<string> {
   try {
     for (const { id } of await store.nodes()) await store.verify(id);
     for (const nodeId of NODES) {
-      await store.putNode(nodeRow({ id: nodeId, name: nodeId }));
+      await store.putNodes([nodeRow({ id: nodeId, name: nodeId })]);
       await meet(store, nodeId);
     }
     const isAside = readdirSync(dirname(path)).some((name) => name.startsWith(`${basename(path)}.damaged-`));
