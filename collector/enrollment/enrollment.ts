@@ -156,7 +156,8 @@ export function createEnrollment(options: EnrollmentOptions): Enrollment {
       const { nodeId } = node;
       if (revocations.isBarred(nodeId)) return { ok: false, code: 'unauthorized', reason: barred(nodeId), nodeId };
       const signed = await sign(csr, node);
-      if (signed.ok) log.info({ ...node, pod }, 'a Kubernetes node was attested and got a certificate');
+      if (!signed.ok) return { ...signed, nodeId };
+      log.info({ ...node, pod }, 'a Kubernetes node was attested and got a certificate');
       return signed;
     },
     renew: async ({ node, validFromMs, csr }) => {

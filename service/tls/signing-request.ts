@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, createPublicKey, X509Certificate } from '
 import type { webcrypto } from 'node:crypto';
 import { ALGORITHM, certificateFor, generateKeyPair, loadX509 } from './issue.ts';
 import type { Issuer } from './issue.ts';
+import { nodeUri } from './node-identity.ts';
 import type { NodeName } from './node-identity.ts';
 import { TlsError } from './tls-error.ts';
 
@@ -13,6 +14,9 @@ export interface SigningRequest {
 
 /** A request for an EC P-256 key is about 400 bytes. */
 export const MAX_CSR_LENGTH = 4096;
+
+/** Characters of a name that an error quotes. */
+const MAX_QUOTE = 120;
 
 /** An enrolled node renews its certificate every day: one that was stolen is worth little for long. */
 export const NODE_VALIDITY_MS = 86_400_000;
@@ -40,14 +44,19 @@ async function importKeyPair(keyPem: string): ReturnType<typeof generateKeyPair>
 }
 
 /**
- * Issues a node certificate, in PEM, for the key of a signing request. Subject, names and extensions of the request are
- * ignored: the certificate names `node`, which the caller has verified. Throws {@link TlsError} `invalid` for a request
- * that is malformed, not signed by its own key, or for another kind of key than EC P-256.
+ * Issues a node certificate, in PEM, for the key of a signing request. It names `node`, which the caller has verified;
+ * subject and extensions of the request are ignored. Throws {@link TlsError} `invalid` for a request that is malformed, not
+ * signed by its own key, for another kind of key than EC P-256, or that asks for the URI of another node: agents ask for
+ * no name at all, so somebody tries something.
  */
 export async function signNodeRequest(csrPem: string, node: NodeName, issuer: Issuer, nowMs: number): Promise<string> {
   if (csrPem.length > MAX_CSR_LENGTH) throw invalid('it is too long');
   const x509 = await loadX509();
-  const publicKey = await verifiedKey(x509, csrPem);
+  const { publicKey, uris } = await verifiedRequest(x509, csrPem);
+  const own = nodeUri(node);
+  const other = uris.find((uri) => uri !== own);
+  if (other !== undefined)
+    throw invalid(`it asks for the identity ${JSON.stringify(other.slice(0, MAX_QUOTE))}, and its sender is ${own}`);
   return certificateFor({ kind: 'node', ...node }, { publicKey, issuer, nowMs, validityMs: NODE_VALIDITY_MS });
 }
 
@@ -57,12 +66,21 @@ export function publicKeyPin(certificatePem: string): string {
   return `sha256:${createHash('sha256').update(der).digest('hex')}`;
 }
 
-async function verifiedKey(x509: Awaited<ReturnType<typeof loadX509>>, csrPem: string): Promise<webcrypto.CryptoKey> {
+/** The key of a request, and the URI names that it asks for. */
+async function verifiedRequest(
+  x509: Awaited<ReturnType<typeof loadX509>>,
+  csrPem: string,
+): Promise<{ readonly publicKey: webcrypto.CryptoKey; readonly uris: readonly string[] }> {
   try {
     const request = new x509.Pkcs10CertificateRequest(csrPem);
     // Fails for every key that is not on this curve.
     const key = await request.publicKey.export(ALGORITHM, ['verify']);
-    if (await request.verify()) return key;
+    const uris = request.extensions
+      .filter((extension) => extension instanceof x509.SubjectAlternativeNameExtension)
+      .flatMap(({ names }) => names.items)
+      .filter(({ type }) => type === 'url')
+      .map(({ value }) => value);
+    if (await request.verify()) return { publicKey: key, uris };
   } catch (cause) {
     throw new TlsError(
       'invalid',

@@ -1,18 +1,17 @@
 import { execFile } from 'node:child_process';
-import { createSign } from 'node:crypto';
 import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import type { Test } from 'tap';
 import type { FindingEvent, FleetFinding } from '../../api/finding.ts';
 import { NODE, ROOT } from '../../scripts/setup.mjs';
-import { createSigningRequest } from '../../service/tls/signing-request.ts';
 import { judgeShipping } from '../chaos/judge.ts';
 import { cannotRunCluster, dropTraffic, startTimeMs, waitFor } from './cluster.ts';
-import { COLLECTOR_POD, deploy, WORKLOAD } from './deployment.ts';
+import { COLLECTOR_POD, deploy } from './deployment.ts';
 import type { Deployment, PodSpec } from './deployment.ts';
+import { findsMissingAgents } from './missing-agents.ts';
+import { refusesIdentities, refusesTokens } from './refusals.ts';
 
 /** A session without an answer is given up after 27 s (docs/decisions/0008-keepalive.md). */
 const CUT_MS = 35_000;
@@ -57,11 +56,13 @@ t.test('on a cluster', { skip, timeout: 590_000 }, async (t) => {
   await scenario('the containers of the node are listed with their pods', listsContainers);
   await scenario('refused certificates', refusesTokens);
   await scenario('pods that endanger the node are found', findsRisks);
+  await scenario('nodes without an agent are found', findsMissingAgents);
   await scenario('the agent is killed', survivesAgent);
   await scenario('the collector is killed', survivesCollector);
   await scenario('containerd is killed', survivesRuntime);
   await scenario('the volume of the collector is full', survivesFullVolume);
   await scenario('the network is cut', survivesCut);
+  await scenario('refused identities', refusesIdentities);
   await scenario('the state equals that of a scan', equalsScan);
   await scenario('nothing is lost and nothing doubled', losesNothing);
 });
@@ -211,78 +212,6 @@ async function losesNothing(t: Test, plimsoll: Deployment): Promise<void> {
     return (await kubectl('-n', 'plimsoll', 'get', 'pods', '-o', 'name')) === '' || undefined;
   });
   await judgeShipping(t, plimsoll);
-}
-
-/** Tokens of pods that are no agents, of other audiences, without a pod, expired, and signed by others. */
-async function refusesTokens(t: Test, plimsoll: Deployment): Promise<void> {
-  const { kubectl, state } = plimsoll.cluster;
-  const agent = await plimsoll.agentPod();
-  const uid = await kubectl('-n', 'plimsoll-agents', 'get', 'pod', agent, '-o', 'jsonpath={.metadata.uid}');
-  const bound = { kind: 'Pod', apiVersion: 'v1', name: agent, uid };
-  const issue = async (namespace: string, account: string, spec: object): Promise<string> => {
-    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
-    const file = join(t.testdir(), 'request.json');
-    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec };
-    writeFileSync(file, JSON.stringify(body));
-    const reply = JSON.parse(await kubectl('create', '--raw', path, '-f', file)) as { status: { token: string } };
-    return reply.status.token;
-  };
-  await plimsoll.startPod('stranger');
-  const strangerUid = await kubectl('-n', WORKLOAD, 'get', 'pod', 'stranger', '-o', 'jsonpath={.metadata.uid}');
-  const audiences = ['plimsoll-collector'];
-  const ours = await issue('plimsoll-agents', 'plimsoll-agent', { audiences, boundObjectRef: bound });
-  const stranger = { kind: 'Pod', apiVersion: 'v1', name: 'stranger', uid: strangerUid };
-  const cases = {
-    'another service account': [
-      await issue(WORKLOAD, 'default', { audiences, boundObjectRef: stranger }),
-      /is not a service account of agents/,
-    ],
-    'another audience': [
-      await issue('plimsoll-agents', 'plimsoll-agent', { audiences: ['vault'], boundObjectRef: bound }),
-      /does not accept the token|not for the audience/,
-    ],
-    'no pod': [await issue('plimsoll-agents', 'plimsoll-agent', { audiences }), /not bound to a pod/],
-    expired: [resign(ours, { exp: 1_600_000_000 }, join(state, 'pki/sa.key')), /does not accept the token/],
-    'a signature of another': [`${ours.slice(0, -20)}AAAAAAAAAAAAAAAAAAAA`, /does not accept the token/],
-  } as const;
-  const address = (
-    await kubectl('-n', 'plimsoll', 'get', 'pod', COLLECTOR_POD, '-o', 'jsonpath={.status.podIP}')
-  ).trim();
-  for (const [name, [token, reason]] of Object.entries(cases)) {
-    t.equal(await attest(address, token), 401, name);
-    const log = await kubectl('-n', 'plimsoll', 'logs', COLLECTOR_POD, '--tail=20');
-    t.match(
-      log.split('\n').findLast((line) => line.includes('a certificate was refused')),
-      reason,
-      name,
-    );
-  }
-  t.equal(await attest(address, ours), 200, 'the token of the agent itself is accepted');
-}
-
-/** The token with other claims and a valid signature, as only the API server could issue it. */
-function resign(token: string, claims: object, keyFile: string): string {
-  const [header = '', payload = ''] = token.split('.');
-  const decoded = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
-  const changed = Buffer.from(JSON.stringify({ ...decoded, ...claims })).toString('base64url');
-  const signature = createSign('RSA-SHA256').update(`${header}.${changed}`).sign(readFileSync(keyFile), 'base64url');
-  return `${header}.${changed}.${signature}`;
-}
-
-/** Status of an attestation with this token. */
-async function attest(host: string, token: string): Promise<number | undefined> {
-  const { csrPem: csr } = await createSigningRequest();
-  return new Promise((resolve, reject) => {
-    const options = { host, port: 7444, path: '/v1/attest', method: 'POST', timeout: 15_000, agent: false } as const;
-    const headers = { 'content-type': 'application/json' };
-    // Who answers is not the question here.
-    const sent = request({ ...options, headers, rejectUnauthorized: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode);
-    });
-    sent.on('error', reject);
-    sent.end(JSON.stringify({ token, csr }));
-  });
 }
 
 async function isFound(t: Test, plimsoll: Deployment, id: string, deadlineMs = 120_000): Promise<void> {

@@ -12,7 +12,8 @@ import type { Cluster } from './cluster.ts';
 const run = promisify(execFile);
 /** The hostPath of test/cluster/overlay/volume.yaml. */
 const VOLUME = '/var/tmp/plimsoll-test-cluster/collector';
-const NODE_DATA = '/var/lib/plimsoll-agent';
+/** Data directory of the agent on the node. */
+export const NODE_DATA = '/var/lib/plimsoll-agent';
 const NAMESPACES = ['plimsoll', 'plimsoll-agents', 'plimsoll-test-workload'] as const;
 /** Where pods of the tests run. */
 export const WORKLOAD = NAMESPACES[2];
@@ -23,7 +24,9 @@ export interface Deployment {
   readonly cluster: Cluster;
   /** The data directory of the collector, on this machine. */
   readonly collectorDirectory: string;
-  /** Runs `kubectl plimsoll` and resolves to the JSON that it prints. */
+  /** Runs `kubectl plimsoll` and resolves to what it prints. */
+  readonly plimsoll: (...args: readonly string[]) => Promise<string>;
+  /** The same with `--output json`, parsed. */
   readonly ask: <T>(...args: readonly string[]) => Promise<T>;
   readonly findings: (...filter: readonly string[]) => Promise<readonly FleetFinding[]>;
   readonly history: () => Promise<readonly HistoryEntry[]>;
@@ -69,17 +72,19 @@ export async function deploy(t: Test): Promise<Deployment> {
 function deploymentOf(t: Test, cluster: Cluster, pluginDirectory: string): Deployment {
   const { kubectl } = cluster;
   const env = { ...cluster.environment, PATH: `${pluginDirectory}:${cluster.environment['PATH'] ?? ''}` };
-  const ask = async <T>(...args: readonly string[]): Promise<T> => {
+  const plimsoll = async (...args: readonly string[]): Promise<string> => {
     const options = { env, timeout: 60_000, maxBuffer: 64 * 2 ** 20 };
     // `status` exits with 1 where there are issues.
-    const { stdout } = await run('kubectl', ['plimsoll', ...args, '--output', 'json'], options).catch(
+    const { stdout } = await run('kubectl', ['plimsoll', ...args], options).catch(
       (error: Error & { readonly code: unknown; readonly stdout: string }) => {
         if (error.code === 1) return error;
         throw error;
       },
     );
-    return JSON.parse(stdout) as T;
+    return stdout;
   };
+  const ask = async <T>(...args: readonly string[]): Promise<T> =>
+    JSON.parse(await plimsoll(...args, '--output', 'json')) as T;
   const agentPod = (): Promise<string> =>
     waitFor('a pod of the agent', 60_000, async () => {
       const names = await kubectl('-n', 'plimsoll-agents', 'get', 'pods', '-o', 'name');
@@ -89,6 +94,7 @@ function deploymentOf(t: Test, cluster: Cluster, pluginDirectory: string): Deplo
   return {
     cluster,
     collectorDirectory: join(VOLUME, 'data'),
+    plimsoll,
     ask,
     findings: async (...filter) =>
       (await ask<{ findings: FleetFinding[] }>('findings', '--limit', '100000', ...filter)).findings,

@@ -144,7 +144,7 @@ void t.test('signing requests: of OpenSSL, of other kinds, with claims, damaged'
   const claims = request(
     ...p256,
     '-addext',
-    'subjectAltName=URI:spiffe://plimsoll.local/host/payroll,DNS:localhost',
+    'subjectAltName=DNS:localhost',
     '-addext',
     'basicConstraints=critical,CA:TRUE',
     '-addext',
@@ -165,7 +165,9 @@ void t.test('signing requests: of OpenSSL, of other kinds, with claims, damaged'
   const token = await fleet.createToken();
   const damaged = Buffer.from(claims.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
   damaged[damaged.length - 3] = (damaged.at(-3) ?? 0) ^ 0xff;
+  const another = ['-addext', 'subjectAltName=DNS:x,URI:spiffe://plimsoll.local/host/payroll'];
   const bad: Readonly<Record<string, string>> = {
+    'the identity of another node': request(...p256, ...another),
     'RSA key': request('-newkey', 'rsa:2048'),
     'P-384 key': request('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384'),
     'Ed25519 key': request('-newkey', 'ed25519'),
@@ -176,7 +178,19 @@ void t.test('signing requests: of OpenSSL, of other kinds, with claims, damaged'
   };
   for (const [name, csr] of Object.entries(bad))
     t.match(await fleet.enroll(token, 'web-2', csr), { ok: false, reason: /signing request/ }, name);
-  t.match(await fleet.enroll(token, 'web-2'), { ok: true }, 'the token is still good');
+  t.match(
+    fleet.logged.find(({ fields }) => String(fields['reason']).includes('payroll')),
+    {
+      message: 'a certificate was refused',
+      fields: { reason: /asks for the identity .*host\/payroll.*, and its sender is .*host\/web-2$/ },
+    },
+  );
+  const own = request(...p256, '-addext', 'subjectAltName=URI:spiffe://plimsoll.local/host/web-2');
+  t.match(
+    await fleet.enroll(token, 'web-2', own),
+    { ok: true },
+    'the token is still good, and its own name is no claim',
+  );
   return undefined;
 });
 

@@ -77,7 +77,8 @@ export async function startFleet(t: Test) {
     startedAt: '',
   });
   await store.putNodes([
-    nodeRow({ id: 'n1', containers: [container('c1', 'sha256:shop'), container('c2', 'sha256:web')] })]);
+    nodeRow({ id: 'n1', containers: [container('c1', 'sha256:shop'), container('c2', 'sha256:web')] }),
+  ]);
   await store.putNodes([nodeRow({ id: 'n2', name: 'web-2', containers: [container('c3', 'sha256:shop')] })]);
   const running = await followRunningImages(store, eventBus);
   const add = async (nodeId: string, images: Readonly<Record<string, Inventory>>): Promise<void> => {

@@ -57,12 +57,14 @@ export interface DialOptions {
   readonly address: string;
   readonly ca: string;
   readonly identity?: Issued;
+  /** Name in the certificate of the collector, where it is not the host of the address. */
+  readonly serverName?: string;
   /** Bytes instead of messages. */
   readonly raw?: boolean;
 }
 
 /** Dials the collector and opens a session. */
-export function dial({ address, ca, identity, raw }: DialOptions): TestNode {
+export function dial({ address, ca, identity, serverName, raw }: DialOptions): TestNode {
   const service = {
     Session: {
       ...FLEET_SERVICE.Session,
@@ -74,7 +76,12 @@ export function dial({ address, ca, identity, raw }: DialOptions): TestNode {
   const client = new Client(
     address,
     credentials.createSsl(Buffer.from(ca), key ? Buffer.from(key) : null, cert ? Buffer.from(cert) : null),
-    { 'grpc.enable_retries': 0, 'grpc.max_send_message_length': -1, 'grpc.use_local_subchannel_pool': 1 },
+    {
+      'grpc.enable_retries': 0,
+      'grpc.max_send_message_length': -1,
+      'grpc.use_local_subchannel_pool': 1,
+      ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }),
+    },
   );
   const open = client['Session'] as unknown as () => ClientDuplexStream<AgentMessage, CollectorMessage>;
   const call = open.call(client);
