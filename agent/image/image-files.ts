@@ -1,14 +1,14 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Facts } from '../../posture/fact/facts.ts';
 import { IMAGE_FILES, setuidFilesSchema } from '../../posture/fact/image.ts';
-import type { ImageFact, ImagesFact, SetuidFilesFact } from '../../posture/fact/image.ts';
+import type { ImageFact, ImagesFact } from '../../posture/fact/image.ts';
 import { seen, unreadable } from '../../posture/observed.ts';
 import * as s from '../../posture/schema.ts';
+import { setuidFact } from '../../image/inventory/setuid-collection.ts';
 import { decodeInventory } from '../../proto/inventory-codec.ts';
 import type { Clock } from '../../service/clock.ts';
 import { errorCode, PRIVATE_FILE } from '../../service/files.ts';
 import type { Logger } from '../../service/log.ts';
-import type { SetuidFiles } from '../../vulnerability/package.ts';
 import type { ImageRecord } from './image-record.ts';
 
 /**
@@ -32,8 +32,6 @@ export interface ImageFilesOptions {
 }
 
 const MAX_IMAGES = 2048;
-/** Characters of all paths of one image: those of a distribution have some 600. */
-const MAX_CHARACTERS = 16 * 1024;
 /** Of the file. */
 const MAX_BYTES = 4 * 1024 * 1024;
 const WRITE_DELAY_MS = 1000;
@@ -123,20 +121,7 @@ async function setuidOf({ inventory, source, problem }: ImageRecord): Promise<Im
     return unreadable(IMAGE_FILES, 'they were read through a container, which can change what it shows');
   const decoded = await decodeInventory(inventory);
   if (!decoded.ok) return unreadable(IMAGE_FILES, decoded.problem);
-  const { setuid } = decoded.value;
-  return setuid === undefined
-    ? unreadable(IMAGE_FILES, 'the inventory does not list them')
-    : seen(toFact(setuid), IMAGE_FILES);
-}
-
-function toFact({ files, gaps: known }: SetuidFiles): SetuidFilesFact {
-  let characters = 0;
-  const kept = files.filter(({ path }) => (characters += path.length) <= MAX_CHARACTERS);
-  const left = files.length - kept.length;
-  const gaps = left === 0 ? known : [...known, { path: '/', reason: `${String(left)} further files are left out` }];
-  const [first] = gaps;
-  const further = gaps.length > 1 ? ` and ${String(gaps.length - 1)} more` : '';
-  return { files: kept, missing: first === undefined ? '' : `${first.path}: ${first.reason}`.slice(0, 900) + further };
+  return setuidFact(decoded.value.setuid);
 }
 
 function readContent(path: string): s.Infer<typeof contentSchema> {

@@ -1,6 +1,6 @@
 import { safe } from '../../api/safe.ts';
+import { INVENTORY_VERSION } from '../../image/inventory/image-scan.ts';
 import type { ImageScanOutcome } from '../../image/inventory/image-scan.ts';
-import { INVENTORY_VERSION } from '../../image/inventory/inventory-version.ts';
 import type { Inventory, Package } from '../../vulnerability/package.ts';
 import type { Context } from '../context.ts';
 import { isTable, printListing } from '../output/listing.ts';

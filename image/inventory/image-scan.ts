@@ -1,6 +1,12 @@
 import type { Inventory } from '../../vulnerability/package.ts';
 import type { RunProgress } from './worker-protocol.ts';
 
+/**
+ * Version of what the inventory finds, in the output of scans. It rises when a detector is added or finds more, so that
+ * whoever keeps inventories knows which to take again.
+ */
+export const INVENTORY_VERSION = 1;
+
 /** Whose packages to list; a path is absolute. */
 export type ImageTarget =
   | { readonly kind: 'directory'; readonly path: string }

@@ -1,3 +1,7 @@
+import { IMAGE_FILES, MAX_SETUID_FILES } from '../../posture/fact/image.ts';
+import type { SetuidFilesFact } from '../../posture/fact/image.ts';
+import { seen, unreadable } from '../../posture/observed.ts';
+import type { Observed } from '../../posture/observed.ts';
 import type { InventoryGap, SetuidFile, SetuidFiles } from '../../vulnerability/package.ts';
 import { FileTreeError } from './file-tree.ts';
 import type { TreeFile } from './file-tree.ts';
@@ -57,6 +61,25 @@ export class SetuidCollection {
     if (this.#gaps.length < this.#limits.maxGaps) this.#gaps.push({ path: path.slice(0, 1024), reason });
     else this.#furtherGaps += 1;
   }
+}
+
+/** Characters of all paths in a fact: those of a distribution have some 600. */
+const MAX_FACT_CHARACTERS = 16 * 1024;
+const MAX_FACT_PATH = 1024;
+
+/** The setuid and setgid files of an inventory as a fact. What exceeds its bounds is counted in `missing`. */
+export function setuidFact(setuid: SetuidFiles | undefined): Observed<SetuidFilesFact> {
+  if (setuid === undefined) return unreadable(IMAGE_FILES, 'the inventory does not list them');
+  let characters = 0;
+  const files = setuid.files
+    .filter(({ path }) => path.length <= MAX_FACT_PATH && (characters += path.length) <= MAX_FACT_CHARACTERS)
+    .slice(0, MAX_SETUID_FILES);
+  const left = setuid.files.length - files.length;
+  const further = left === 0 ? [] : [{ path: '/', reason: `${String(left)} further files are left out` }];
+  const [first, ...more] = [...setuid.gaps, ...further];
+  if (first === undefined) return seen({ files, missing: '' }, IMAGE_FILES);
+  const rest = more.length === 0 ? '' : ` and ${String(more.length)} more`;
+  return seen({ files, missing: `${first.path}: ${first.reason}`.slice(0, 900) + rest }, IMAGE_FILES);
 }
 
 function compare(a: string, b: string): number {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { absent, seen, unreadable } from '../../posture/observed.ts';
+import type { SetuidFilesFact } from '../../posture/fact/image.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { ConfigurationEvidence, SignatureEvidence } from '../../policy/evidence.ts';
 import type { ImageReference } from '../../policy/reference.ts';
@@ -9,6 +10,7 @@ import type { Authority } from '../../policy/rule/signature.ts';
 import type { Inventory } from '../../vulnerability/package.ts';
 import type { ImageSource } from '../inventory/image-source.ts';
 import { runInventory } from '../inventory/run-inventory.ts';
+import { setuidFact } from '../inventory/setuid-collection.ts';
 import type { RunProgress } from '../inventory/worker-protocol.ts';
 import type { Platform } from '../registry/manifest.ts';
 import { createRegistryClient } from '../registry/registry-client.ts';
@@ -95,7 +97,11 @@ async function examineArchive(path: string, options: ExaminationOptions): Promis
     listPackages({ kind: 'archive', path, temporaryDirectory }, options, configDigest),
   );
   if (!listed.ok) return listed;
-  const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
+  const configuration = readImageConfiguration(config, {
+    id: configDigest,
+    tags: [],
+    setuidFiles: setuidOf(listed.value.inventory),
+  });
   return { ok: true, value: { ...listed.value, digest, configuration, signatures: NO_REGISTRY } };
 }
 
@@ -142,7 +148,11 @@ async function examineReference(reference: ImageReference, options: ExaminationO
       const listed = await listPackages(source, options, configDigest);
       if (!listed.ok) return listed;
       const signatures = await lookUpSignatures({ client, path: reference.path, digest, authorities });
-      const configuration = readImageConfiguration(config, { id: configDigest, tags: [] });
+      const configuration = readImageConfiguration(config, {
+        id: configDigest,
+        tags: [],
+        setuidFiles: setuidOf(listed.value.inventory),
+      });
       return { ok: true, value: { ...listed.value, digest, configuration, signatures } };
     });
   } finally {
@@ -186,4 +196,8 @@ async function listPackages(
     return { ok: false, code: 'unreadable', reason };
   }
   return { ok: true, value: { inventory: seen(outcome.inventory, source.kind), scannedAt: seen(now, source.kind) } };
+}
+
+function setuidOf(inventory: Observed<Inventory>): Observed<SetuidFilesFact> {
+  return inventory.state === 'seen' ? setuidFact(inventory.value.setuid) : inventory;
 }

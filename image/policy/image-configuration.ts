@@ -3,8 +3,7 @@ import type { Observed } from '../../posture/observed.ts';
 import type { ImageCheck } from '../../posture/check/check.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
-import { IMAGE_FILES } from '../../posture/fact/image.ts';
-import type { ImageFact } from '../../posture/fact/image.ts';
+import type { ImageFact, SetuidFilesFact } from '../../posture/fact/image.ts';
 import { secretVariables } from '../../posture/redaction/secret-variables.ts';
 import { redactBuildStep, redactWords } from '../../posture/redaction/redact.ts';
 import { boolean, list, nullable, object, string, withDefault } from '../../posture/schema.ts';
@@ -52,6 +51,8 @@ export interface ConfiguredImage {
   /** `sha256:…` of the configuration. */
   readonly id: string;
   readonly tags: readonly string[];
+  /** Its setuid and setgid files. */
+  readonly setuidFiles: Observed<SetuidFilesFact>;
 }
 
 /**
@@ -112,7 +113,10 @@ function timeOf(created: string | null): Observed<number> {
   return Number.isNaN(ms) ? unreadable(SOURCE, 'the time of the build is malformed') : seen(ms, SOURCE);
 }
 
-function toFact({ created, config, history }: Infer<typeof schema>, { id, tags }: ConfiguredImage): ImageFact {
+function toFact(
+  { created, config, history }: Infer<typeof schema>,
+  { id, tags, setuidFiles }: ConfiguredImage,
+): ImageFact {
   return {
     id,
     runtime: 'oci',
@@ -124,7 +128,7 @@ function toFact({ created, config, history }: Infer<typeof schema>, { id, tags }
     healthcheck: redactWords(config?.Healthcheck?.Test ?? []).map((word) => word.slice(0, 4096)),
     sources: { user: `${SOURCE} User`, healthcheck: `${SOURCE} Healthcheck`, tags: 'manifest' },
     environmentSecrets: secretVariables(config?.Env ?? [], ENVIRONMENT_SOURCE),
-    setuidFiles: absent(IMAGE_FILES),
+    setuidFiles,
     history:
       history === null
         ? absent(`${SOURCE} history`)

@@ -5,7 +5,7 @@ import * as s from '../schema.ts';
 /** Where setuid and setgid files come from, for evidence. */
 export const IMAGE_FILES = 'files of the image';
 /** Setuid and setgid files of an image that are kept. */
-const MAX_SETUID_FILES = 256;
+export const MAX_SETUID_FILES = 256;
 
 /** The setuid and setgid files of an image. */
 export const setuidFilesSchema = s.object({

@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { setuidFact } from '../../../image/inventory/setuid-collection.ts';
 import { readImageConfiguration } from '../../../image/policy/image-configuration.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
 
-const image = { id: `sha256:${'c'.repeat(64)}`, tags: ['shop/db:1'] };
+const image = {
+  id: `sha256:${'c'.repeat(64)}`,
+  tags: ['shop/db:1'],
+  setuidFiles: setuidFact({ files: [{ path: '/usr/bin/sudo', mode: 0o4755 }], gaps: [] }),
+};
 /** As BuildKit writes it. */
 const CONFIG = {
   created: '2026-11-20T10:00:00.123456789Z',
@@ -34,6 +39,8 @@ void t.test('reads time, architecture and the answers of all checks of images', 
   t.equal(checks.get('image.default-user')?.verdict, 'pass');
   t.equal(checks.get('image.healthcheck')?.verdict, 'pass');
   t.equal(checks.get('image.history-secret')?.verdict, 'fail');
+  t.equal(checks.get('image.environment-secret')?.verdict, 'fail');
+  t.match(checks.get('image.setuid-files'), { verdict: 'fail', reason: /\/usr\/bin\/sudo/ });
   t.notMatch(JSON.stringify([...checks]), /hunter2/);
   t.end();
 });
