@@ -2,7 +2,7 @@
 // inputs did not change. Runs on any Node from 20 on and needs no package itself.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -106,11 +106,6 @@ function isDirectory(path) {
 function stop(message) {
   process.stderr.write(`plimsoll: ${message}\n`);
   process.exit(2);
-}
-
-/** Forgets the bundle, so that the next set-up makes it anew. */
-export function forgetBundle() {
-  rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) setUp();

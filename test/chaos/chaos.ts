@@ -18,7 +18,7 @@ import { readShipped } from './shipped.ts';
 export interface Chaos {
   readonly name: string;
   readonly shape: PlanShape;
-  /** Disks that fill up. What a full spool loses only a full transfer makes up for, and errors are told. */
+  /** Disks that fill up. Changes that a full spool loses arrive with the next full transfer, and errors are logged. */
   readonly diskBytes?: SceneOptions['diskBytes'];
 }
 
@@ -26,14 +26,14 @@ export interface Chaos {
 const SEED = 20_261;
 /** Room for the slowest machine; the whole takes a minute on two cores. */
 const TIMEOUT_MS = 300_000;
-/** A session that went dead without a word is given up after half a minute (agent/transport/dial.ts). */
+/** A session that is silently dead is given up after half a minute (agent/transport/dial.ts). */
 const SETTLE_MS = 60_000;
 /** Both hold 100 MiB of Node and its heap; what they keep for themselves is bounded by their settings. */
 const MAX_RSS_MIB = 256;
 
 /**
  * Plays a plan and judges what is left. PLIMSOLL_CHAOS_SEED: another seed, or `random`; PLIMSOLL_CHAOS_MINUTES: with
- * one seed after the other, until the time is over. The seed stands in the name of the test.
+ * one seed after the other, until the time is over. The seed is in the name of the test.
  */
 export async function chaos(what: Chaos): Promise<void> {
   const minutes = Number(process.env['PLIMSOLL_CHAOS_MINUTES'] ?? 0);

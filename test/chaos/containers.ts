@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 
-/** How containers differ: what the checks judge. `brief` ends by itself, at once. */
+/** How containers differ: what the checks judge. `brief` exits at once. */
 const HOST_CONFIGS = {
   plain: {},
   privileged: { Privileged: true },
@@ -98,7 +98,7 @@ export function createContainers(socketPath: string, run: string): Containers {
         case 'stop': {
           const { id } = one(name);
           ended(id);
-          // 409: it has ended by itself.
+          // 409: it has already exited.
           await call('POST', `/containers/${id}/kill`, [204, 409]);
           return;
         }

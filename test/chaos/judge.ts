@@ -98,10 +98,10 @@ export interface Demands {
   readonly mayFail: boolean;
 }
 
-/** Holds a program to it that it never ended by itself, found no defect in itself, and kept its memory in bounds. */
+/** Checks that a program never exited unexpectedly, logged no defect, and stayed within its memory bound. */
 export function judgeProgram(t: Test, program: Program, { maxRssMib, mayFail }: Demands): void {
   const { name } = program;
-  t.same(program.problems(), [], `the ${name} never ended by itself`);
+  t.same(program.problems(), [], `the ${name} never exited unexpectedly`);
   const lines = program.runs().flatMap(({ lines }) => lines);
   const bad = lines.filter(({ level, message, text }) => {
     if (level === 'none' || /defect|please report/.test(text)) return true;

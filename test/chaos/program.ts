@@ -32,7 +32,7 @@ export interface Program {
   /** Moves its wall clock, that of later processes included. */
   readonly setClock: (offsetMs: number) => void;
   readonly runs: () => readonly Run[];
-  /** What must not happen: a process that ended by itself. */
+  /** What must not happen: a process that exited unexpectedly. */
   readonly problems: () => readonly string[];
   /** The most resident memory that was seen, in KiB. */
   readonly maxRssKib: () => number;
@@ -91,7 +91,7 @@ export function createProgram(options: ProgramOptions): Program {
       if (expected || started !== child) return;
       if (run.ready === undefined && failure !== undefined && options.mayFailToStart())
         return void setTimeout(() => (started === child && !expected ? spawn() : undefined), RESTART_MS);
-      problems.push(`${name} ended by itself (${String(code ?? signal)}): ${failure ?? ''}`);
+      problems.push(`${name} exited unexpectedly (${String(code ?? signal)}): ${failure ?? ''}`);
     });
   };
   const end = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<number | string> => {

@@ -8,7 +8,7 @@ export const NETWORK_FAULTS = [
   'reset',
   /** As `reset`, and new connections break at once. */
   'refuse',
-  /** Nothing arrives on either side, and nobody is told; later all of it does. */
+  /** Nothing arrives on either side, without an error; later all of it does. */
   'silence',
   /** Only what the node says, or only what the collector says, does not arrive. */
   'silentNode',

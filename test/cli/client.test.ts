@@ -269,7 +269,7 @@ void t.test('query', async (t) => {
     all.stdout,
     /\n\ndb-1\n {2}offline since 2026-06-01 00:00:00 \(\d+ d\)\n$|^db-1\n {2}offline since 2026-06-01 00:00:00 \(\d+ d\)\n\n/,
   );
-  t.equal(all.code, 0, 'one that is offline is told, not a failure');
+  t.equal(all.code, 0, 'an offline node is reported, not a failure');
   t.equal((await run('query', '[1]', '--node', 'db-1')).code, 2, 'but nobody answering is');
   const failing = await run('query', '1/0', '--node', 'n1');
   t.equal(failing.code, 2);
@@ -337,7 +337,7 @@ void t.test('a link to the console', async (t) => {
   t.match(refused.stderr, /does not accept this operator token/);
 });
 
-void t.test('what stands in the way is said, with what to do', async (t) => {
+void t.test('each obstacle is reported, with what to do', async (t) => {
   const { flags, directory, tokenFile } = await fleet(t);
   const closed = await closedAddress();
   const none = await plimsoll(['nodes', '--api', closed, '--data-dir', directory]);

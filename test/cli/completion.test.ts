@@ -11,7 +11,7 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
   const { stdout: script, code } = await plimsoll(['completion', 'bash']);
   t.equal(code, 0);
   const directory = temporaryDirectory(t);
-  /** What bash offers for these words; the cursor stands at the end of the last. */
+  /** What bash offers for these words; the cursor is at the end of the last. */
   const complete = (...words: readonly string[]): readonly string[] => {
     const quoted = words.map((word) => `'${word}'`).join(' ');
     const body = `${script}\nCOMP_WORDS=(${quoted})\nCOMP_CWORD=${String(words.length - 1)}\n_plimsoll\nprintf '%s\\n' "\${COMPREPLY[@]}"`;

@@ -92,7 +92,7 @@ if (older !== undefined)
     t.end();
   });
 
-void t.test('help works whatever stands in the configuration, and loads none of the heavy parts', async (t) => {
+void t.test('help works whatever the configuration contains, and loads none of the heavy parts', async (t) => {
   const broken = { PLIMSOLL_CONFIG: '/nonexistent/plimsoll.yaml', PLIMSOLL_LISTEN: 'nonsense' };
   t.equal((await plimsoll(['help'], broken)).code, 0);
   t.equal((await plimsoll(['version'], broken)).code, 0);

@@ -123,5 +123,5 @@ void t.test('of many nodes with one issue only some are named', async (t) => {
   const run = await plimsoll(['status', '--api', `127.0.0.1:${String(server.port)}`, '--data-dir', directory]);
   t.equal(run.code, 1);
   t.match(run.stdout, /^30 issues:\n {2}web-0, web-1, web-2, web-3, web-4 and 25 more: the agent/m);
-  t.match(run.stdout, /^web-29 +offline /m, 'but all of them stand in the table');
+  t.match(run.stdout, /^web-29 +offline /m, 'but all of them are in the table');
 });

@@ -22,7 +22,7 @@ const DAY_MS = 86_400_000;
 const NEVER = -1;
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
-/** A real collector with nodes that were last seen so many days ago, none of them connected. */
+/** A real collector with nodes that were last seen this number of days ago, none of them connected. */
 async function fleet(t: Test, days: Readonly<Record<string, number>>) {
   const directory = temporaryDirectory(t);
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });

@@ -63,7 +63,7 @@ t.strictSame(
   'and where there is room',
 );
 
-void t.test('what could not be read is told apart from what is not there', (t) => {
+void t.test('what could not be read differs from what is absent', (t) => {
   const kernel = kernelFact({
     lsm: unreadable('/sys/kernel/security/lsm', 'permission denied (EACCES)'),
     lockdown: absent('/sys/kernel/security/lockdown'),

@@ -31,7 +31,7 @@ void t.test('one look at a fleet, and the exit status', async (t) => {
 
   const well = await plimsoll(['status', ...flags]);
   t.equal(well.stderr, '');
-  // The disk of whoever runs this may be nearly full: then that is told, and rightly.
+  // The disk of whoever runs this may be nearly full: then that is reported, and rightly.
   const isRoomy = !/of the disk|on the disk|disk is full/.test(well.stdout);
   if (isRoomy) t.equal(well.code, 0);
   const lines = well.stdout.split('\n');
@@ -98,7 +98,7 @@ void t.test('a collector that cannot be asked: what was tried, and what to do', 
       '',
     ].join('\n'),
   );
-  // This process stands in for a collector that hangs.
+  // This process takes the part of a collector that hangs.
   const lock = takeLock(join(directory, 'collector.lock'));
   t.teardown(() => (lock.ok ? lock.release() : undefined));
   const hanging = await plimsoll(['status', '--api', address, '--data-dir', directory]);

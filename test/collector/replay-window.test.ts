@@ -7,7 +7,7 @@ import { createFakeClock } from '../service/fake-clock.ts';
 const MINUTE = 60_000;
 const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-void t.test('the cursor stands where the newest event was ten minutes ago', async (t) => {
+void t.test('the cursor is at the newest event of ten minutes ago', async (t) => {
   const [clock, eventBus, stop] = [createFakeClock(), createEventBus(), new AbortController()];
   const advanced: number[] = [];
   const advance = (name: string, position: number): Promise<void> => {

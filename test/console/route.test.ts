@@ -78,7 +78,7 @@ void t.test('the range of the plot is in the hash', async (t) => {
   t.equal(zoomRange(1_700_000_000_000, 1_700_000_000_500).durationMs, 120_000, 'no shorter than two minutes');
 });
 
-void t.test('filters stand in the hash, as a person would write them', async (t) => {
+void t.test('filters are in the hash, as a person would write them', async (t) => {
   const route = readRoute('#/findings?severity=high&severity=critical&verdict=fail&node=web-1&text=a%26b&severity=odd');
   t.strictSame(route.view === 'findings' && route.filter, {
     severities: ['critical', 'high'],

@@ -2,7 +2,7 @@ import t from 'tap';
 import { sleep, systemClock, within } from '../../service/clock.ts';
 import { createFakeClock } from './fake-clock.ts';
 
-void t.test('a turned clock runs what is due, in order, at its time', async (t) => {
+void t.test('an advanced clock runs its timers, in order, at their time', async (t) => {
   const clock = createFakeClock(1000);
   const seen: string[] = [];
   clock.after(20, () => seen.push(`b ${String(clock.now())}`));

@@ -1,6 +1,6 @@
 import type { Clock } from '../../service/clock.ts';
 
-/** A clock that stands still until it is turned: for tests and for replaying hours in milliseconds. */
+/** A clock that moves only when a test advances it: for replaying hours in milliseconds. */
 export interface FakeClock extends Clock {
   /** Lets `durationMs` pass: everything due is run in order, with the time that it was due at. */
   readonly advance: (durationMs: number) => Promise<void>;

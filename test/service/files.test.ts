@@ -39,7 +39,7 @@ void t.test('a link is replaced, not followed', async (t) => {
   t.equal(readFileSync(join(directory, 'state'), 'utf8'), 'new');
 });
 
-void t.test('a failure is told and leaves nothing', async (t) => {
+void t.test('a failure is reported and leaves nothing', async (t) => {
   await t.rejects(writeFileAtomic('/proc/nowhere/file', 'x', 0o600), { code: 'ENOENT' });
 });
 
@@ -61,7 +61,7 @@ void t.test('directories for the owner only; those that exist stay as they are',
   t.ok(existsSync(join(directory, 'open/d')));
 });
 
-void t.test('a directory that cannot be made is told, and soon', { timeout: 10_000 }, async (t) => {
+void t.test('a directory that cannot be made is reported at once', { timeout: 10_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-files-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   writeFileSync(join(directory, 'file'), '');

@@ -16,7 +16,7 @@ t.strictSame(
     'web-3          14  connected',
     'db              2  offline 3 min',
   ],
-  'columns are as wide as they must be, numbers stand right, no line ends in spaces',
+  'columns are as wide as they must be, numbers are aligned right, no line ends in spaces',
 );
 
 t.strictSame(

@@ -44,7 +44,7 @@ void t.test('ready, then ended in good order', async (t) => {
   t.strictSame(part.events, []);
 });
 
-void t.test('one that crashes is started again, and told what it said when it was ready', async (t) => {
+void t.test('a child that crashes is started again, with the ports of its first start', async (t) => {
   const part = watch((start) =>
     start < 2 ? `${READY} setTimeout(() => process.exit(7), 50);` : `console.error(process.argv[1]); ${READY} ${STAY}`,
   );

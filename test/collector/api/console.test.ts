@@ -185,7 +185,7 @@ void t.test('without a console / says how to get one, and the API works', async 
     t.equal(headers['content-type'], 'text/plain; charset=utf-8');
     t.match(body.toString(), /has no console[\s\S]*npm run setup/);
     t.equal((await server.fetch('/v1/nodes')).status, 200);
-    t.equal(server.logged.filter(({ level }) => level === 'warn').length, warnings, 'what is wrong is told');
+    t.equal(server.logged.filter(({ level }) => level === 'warn').length, warnings, 'the problem is logged');
     await server.close();
   }
 });

@@ -188,7 +188,7 @@ function dechunk(text: string): string {
   return text.replaceAll(/(?:^|\r\n)[0-9a-f]+\r\n/g, '');
 }
 
-void t.test('a reader that takes nothing is dropped and told so', async (t) => {
+void t.test('a reader that reads nothing is dropped with an overflow event', async (t) => {
   const clock = createFakeClock();
   const server = await startServer(t, { clock });
   const socket = await openSilent(server);

@@ -32,7 +32,7 @@ const saying = (text: string): NodeBehaviour =>
     yield { queryId: query.id ?? '', chunk: Buffer.from(text), last: true, rows: 1 };
   };
 
-/** A node that is connected and answers nothing before it is told to stop. */
+/** A connected node that answers nothing until the test ends it. */
 async function* silence(query: Query, signal: AbortSignal): AsyncGenerator<QueryResult> {
   await new Promise((resolve) => signal.addEventListener('abort', resolve));
   yield { queryId: query.id ?? '', last: true, error: 'stopped' };
@@ -55,7 +55,10 @@ void t.test('a node that answers', async (t) => {
   t.match(answer.status.engines, [{ containers: { running: 12, paused: 0, stopped: 3 }, dataRoot: '/var/lib/docker' }]);
   t.same(answer.unread, ['nodeStatus.processes: /proc: only the processes of one pid namespace are visible']);
   const offsetMs = nodeStatusFact().readAtMs - Date.now();
-  t.ok(Math.abs(answer.clockOffsetMs - offsetMs) <= answer.clockErrorMs + 1000, 'the clock of the fixture stands');
+  t.ok(
+    Math.abs(answer.clockOffsetMs - offsetMs) <= answer.clockErrorMs + 1000,
+    'the clock of the fixture does not move',
+  );
   const document = (await (await server.fetch('/openapi.json')).json()) as { paths: Record<string, { get: unknown }> };
   const operation = document.paths['/v1/nodes/{node}/status']?.get as {
     responses: Record<string, { content: Record<string, { schema: Record<string, unknown> }> }>;

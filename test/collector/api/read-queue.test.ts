@@ -2,7 +2,7 @@ import t from 'tap';
 import { createReadQueue } from '../../../collector/api/read-queue.ts';
 import type { Clock } from '../../../service/clock.ts';
 
-/** A clock that stands still but for what is waited for, and for `spend`. */
+/** A clock that moves only for waits and for `spend`. */
 function manualClock(): { readonly clock: Clock; readonly spend: (durationMs: number) => void } {
   let nowMs = 0;
   const spend = (durationMs: number): void => void (nowMs += durationMs);

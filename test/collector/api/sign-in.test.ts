@@ -168,7 +168,7 @@ void t.test('a name that was bound to this address leads to nothing (DNS rebindi
   t.notMatch(link.body, /"code":"[\w-]{32}"/);
   const page = await raw(server, '/', { headers: asEvil });
   t.notMatch(JSON.stringify(page.headers), /evil/, 'nothing of the name comes back');
-  t.equal(page.headers['set-cookie'], undefined, 'there is nothing that a browser would send by itself');
+  t.equal(page.headers['set-cookie'], undefined, 'the browser gets no cookie to send automatically');
 });
 
 void t.test('an event stream ends with its session', async (t) => {

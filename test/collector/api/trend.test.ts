@@ -66,7 +66,7 @@ void t.test('counts at the end of steps that stay where they are', async (t) => 
   t.equal(day.fromMs, clock.now() - 24 * HOUR_MS);
   t.ok(
     day.points.every(({ atMs }) => atMs >= T0 + HOUR_MS),
-    'nothing is told of times that are not known',
+    'times without data have no points',
   );
 });
 
@@ -81,7 +81,7 @@ void t.test('facts are what an expression can name', async (t) => {
     { type: /"disabled" \| "strict" \| "filter"/ },
   );
   t.equal(new Set(facts.map(({ path }) => path)).size, facts.length);
-  // Every path without items can be asked for as it stands.
+  // Every path without items can be requested unchanged.
   const plain = facts.map(({ path }) => path).filter((path) => /^[\w.]+$/.test(path));
   t.ok(plain.length > 40);
   t.same(

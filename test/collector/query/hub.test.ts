@@ -74,7 +74,7 @@ function answersOf(response: QueryResponse): readonly unknown[] {
   return response.answers;
 }
 
-/** A node that never answers, until it is told not to. */
+/** A node that never answers, until it is cancelled. */
 const mute: NodeBehaviour = async function* (_query, signal) {
   await new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true });
@@ -158,7 +158,7 @@ await t.test('a silent node is a timeout once its answer could have travelled', 
   ]);
   const id = fleet.sent.get('id-web')?.[0]?.query?.id ?? '';
   t.match(fleet.sent.get('id-web')?.[1], { cancel: { queryId: id } });
-  t.equal(fleet.sent.get('id-db')?.length, 1, 'who answered is not told to stop');
+  t.equal(fleet.sent.get('id-db')?.length, 1, 'a node that answered gets no cancellation');
   t.equal(clock.waiting(), 0);
   hub.replies.onResult('id-web', { queryId: id, chunk: Buffer.from('1'), last: true });
   t.equal(hub.ignoredResults(), 1, 'too late');
@@ -186,7 +186,7 @@ await t.test('a node that is lost while it is waited for is offline', async (t) 
   t.match(answersOf(await asked), [{ outcome: 'offline', nodeId: 'id-web', sinceMs: clock.now() }]);
 });
 
-await t.test('when nobody waits any more, nodes are told', async (t) => {
+await t.test('when nobody waits any more, nodes get a cancellation', async (t) => {
   const { hub, fleet, clock } = setUp({ 'id-web': mute }, [WEB]);
   const caller = new AbortController();
   const asked = hub.ask(request('1'), caller.signal);
@@ -197,7 +197,7 @@ await t.test('when nobody waits any more, nodes are told', async (t) => {
   t.match(answersOf(await hub.ask(request('1'), caller.signal)), [{ outcome: 'error' }], 'gone from the start');
 });
 
-await t.test('only so many at once', async (t) => {
+await t.test('a limit of concurrent queries', async (t) => {
   const { hub, clock } = setUp({ 'id-web': mute }, [WEB], { maxConcurrent: 2 });
   const caller = new AbortController();
   const first = [hub.ask(request('1'), caller.signal), hub.ask(request('1'), caller.signal)];

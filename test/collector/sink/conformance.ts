@@ -27,7 +27,7 @@ export async function sinkConformance(t: Test, prepare: PrepareSink): Promise<vo
   await check('an empty batch', emptyBatch);
   await check('whatever text an event holds, the same OCSF event arrives', anyText);
   await check('the same event again: the same uid', sameAgain);
-  await check('a receiver that is away: told, and nothing is lost once it is back', outage);
+  await check('a receiver that is away is reported, and nothing is lost once it is back', outage);
   await check('after close: nothing is sent, nothing thrown; close again', afterClose);
   await check('close while a batch is under way', closeInFlight);
 }

@@ -15,7 +15,7 @@ import { commit, commitEvents, finding } from '../store/fleet.ts';
 
 type Answer = SinkOutcome | 'hang' | Error;
 
-/** A receiver that does what it is told, answer by answer, and then takes everything. */
+/** A receiver that gives these answers, one after the other, and then accepts everything. */
 function receiver(answers: Answer[] = []) {
   const batches: (readonly string[])[] = [];
   let closed = false;
@@ -104,7 +104,7 @@ await t.test('what is in the outbox first, then what happens, in order', async (
   t.equal(next.status().delivered, 1);
 });
 
-await t.test('what another collector stores is found without being told', async (t) => {
+await t.test('what another collector stores is found without a notification', async (t) => {
   const { batches, start, clock, store } = await setUp(t);
   start();
   await clock.advance(0);

@@ -67,7 +67,7 @@ export function readValidator(path: string): Validate {
 function checkClass(event: Json, shape: ClassShape, { problems }: Scope): void {
   const activity = event['activity_id'];
   if (shape.deprecated !== undefined) problems.push('the class is deprecated');
-  if (shape.activity[String(activity)] === undefined) problems.push('activity_id is none of this class');
+  if (shape.activity[String(activity)] === undefined) problems.push('activity_id does not belong to this class');
   if (event['type_uid'] !== shape.class_uid * 100 + Number(activity)) problems.push('type_uid is wrong');
   if (event['category_uid'] !== shape.category_uid) problems.push('category_uid is wrong');
   const names = [

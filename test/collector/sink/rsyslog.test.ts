@@ -109,7 +109,7 @@ for (const driver of ['gtls', 'ossl'] as const) {
     const receiver = await startRsyslog(found.program, directory, tls);
     t.teardown(() => receiver.stop());
 
-    await t.test('who is not let in is told, and nothing was taken for sent', async (t) => {
+    await t.test('a refused client reports an error, and nothing counts as sent', async (t) => {
       const none = { ca, cert: 'none', key: 'none' };
       // The OpenSSL driver of rsyslog 8.2504 lets in every certificate of the authority, whatever its name.
       for (const paths of driver === 'gtls' ? [none, { ca, ...other }] : [none]) {

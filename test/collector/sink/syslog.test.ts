@@ -91,7 +91,7 @@ await t.test('a receiver that never lasts: a smaller step each time, to the end'
   t.same(new Set(receiver.uids()), new Set(uidsOf(1, 60)));
 });
 
-await t.test('a receiver that ends the connection by itself: taken events come again', async (t) => {
+await t.test('a receiver that ends the connection gets accepted events again', async (t) => {
   const receiver = await receiverOf(t);
   const sink = sinkTo(t, { port: receiver.port });
   await sink.send(events(1, 3));
@@ -109,7 +109,7 @@ await t.test('a receiver that ends the connection by itself: taken events come a
   t.match(await away.send([]), { outcome: 'retry' }, 'an end that was under way is no answer to ours');
 });
 
-await t.test('a receiver that stands still is noticed, without a reset', async (t) => {
+await t.test('a receiver that hangs is noticed, without a reset', async (t) => {
   const receiver = await receiverOf(t);
   const clock = createFakeClock();
   /** Turns the clock while real sockets do their part. */
@@ -199,7 +199,7 @@ await t.test('an event that cannot be made small enough is rejected, the others 
   t.same(receiver.uids(), ['store-1-time', 'store-3-time']);
 });
 
-await t.test('TLS: who is trusted, who is told what', async (t) => {
+await t.test('TLS: trusted receivers, and the reason for each refusal', async (t) => {
   const nowMs = Date.now();
   const authority = await issueCertificate({ kind: 'authority' }, undefined, nowMs);
   const other = await issueCertificate({ kind: 'authority' }, undefined, nowMs);
@@ -224,7 +224,7 @@ await t.test('TLS: who is trusted, who is told what', async (t) => {
   const strict = await listen(server, mutual);
   t.equal((await tryIt(strict, own)).outcome, 'ok');
   const refused = /accept our certificate.*sink-syslog-cert/;
-  t.match(await tryIt(strict, { ca }), { outcome: 'retry', reason: refused }, 'told before anything is sent');
+  t.match(await tryIt(strict, { ca }), { outcome: 'retry', reason: refused }, 'refused before anything is sent');
   t.match(await tryIt(strict, { ca, cert: stranger.certificatePem, key: stranger.keyPem }), { reason: refused });
   const older = await listen(server, { ...mutual, maxVersion: 'TLSv1.2' });
   t.equal((await tryIt(older, own)).outcome, 'ok', 'TLS 1.2');
@@ -243,7 +243,7 @@ await t.test('TLS: who is trusted, who is told what', async (t) => {
   t.match(await tryIt(plain.port, { ca }), { outcome: 'retry' });
 });
 
-await t.test('a receiver that speaks: ignored; one that speaks garbage for TLS: told', async (t) => {
+await t.test('a receiver that sends data is ignored; one that sends garbage instead of TLS is reported', async (t) => {
   const authority = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
   const talker = createServer((socket) => {
     socket.on('error', () => undefined);

@@ -162,7 +162,7 @@ export async function pages(t: Test, store: Store): Promise<void> {
   t.equal(exact.cursor, undefined, 'no empty page at the end');
 }
 
-/** Every page knows how many there are on all pages, where that can be told without reading everything. */
+/** Every page knows how many there are on all pages, where that is known without reading everything. */
 async function totals(t: Test, store: Store, whole: readonly StoredFinding[]): Promise<void> {
   const filters: readonly (readonly [filter: object, matches: (finding: StoredFinding) => boolean])[] = [
     [{}, () => true],

@@ -94,7 +94,7 @@ export async function trendAtTheEdges(t: Test, store: Store): Promise<void> {
   const at = (atMs: number, receivedAtMs = atMs) => ({ observedAtMs: atMs, receivedAtMs });
   const hour = 60 * MINUTE_MS;
   await commitEvents(store, commit({ sequence: 1, snapshot: true, put: [finding({ on: 'a' })], ...at(T0) }));
-  // Seen at +1 h, told at +3 h: it counts from when it was seen.
+  // Seen at +1 h, received at +3 h: it counts from when it was seen.
   await commitEvents(store, commit({ sequence: 2, put: [finding({ on: 'b' })], ...at(T0 + hour, T0 + 3 * hour) }));
   t.same(await failuresAt(T0, T0 + MINUTE_MS, T0 + hour, T0 + hour + 1, T0 + 2 * hour), [0, 1, 1, 2, 2]);
   // The node's clock was set back by two hours, and it says that `b` is gone before it came.

@@ -18,7 +18,7 @@ export const DAMAGE: Readonly<Record<string, (path: string) => void>> = Object.f
   },
 });
 
-/** Writes into the file where it stands. */
+/** Writes into the file in place. */
 export function overwrite(path: string, offset: number, bytes: Buffer): void {
   const file = openSync(path, 'r+');
   writeSync(file, bytes, 0, bytes.length, offset);

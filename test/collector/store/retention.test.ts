@@ -37,7 +37,7 @@ await t.test('history is kept for its time, the outbox for its sinks', async (t)
   await clock.advance(2 * HOUR_MS);
   t.ok(
     lines.some(({ level, message }) => level === 'warn' && /pruning/.test(message)),
-    'a failure is told',
+    'a failure is logged',
   );
   stop.abort();
   await over;

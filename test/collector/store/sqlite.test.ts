@@ -29,7 +29,7 @@ await t.test('a file keeps everything, and belongs to its owner', async (t) => {
   await second.close();
 });
 
-await t.test('files that are no store are told by code, and left alone', async (t) => {
+await t.test('files that are not a store are refused with a code, and not changed', async (t) => {
   const directory = t.testdir({ 'text.sqlite': 'not a database, but long enough to be looked at as one. '.repeat(40) });
   const at = (name: string): string => join(directory, name);
   await t.rejects(openSqliteStore({ path: at('text.sqlite') }), { code: 'damaged', message: /text\.sqlite/ });
@@ -49,7 +49,7 @@ await t.test('files that are no store are told by code, and left alone', async (
   await t.rejects(openSqliteStore({ path: at('newer.sqlite') }), { code: 'newerVersion', message: /version/ });
 });
 
-await t.test('damage in the middle and a cut end are told at the start', async (t) => {
+await t.test('damage in the middle and a cut end are reported at start', async (t) => {
   const directory = t.testdir();
   for (const damage of ['overwritten', 'cut']) {
     const path = join(directory, `${damage}.sqlite`);
@@ -88,7 +88,7 @@ await t.test('a disk that fills up: the whole batch is taken back, later it work
   const store = await openSqliteStore({ path });
   await commitEvents(store, commit({ sequence: 1, snapshot: true, put: [finding()] }));
   await store.close();
-  // A real SQLITE_FULL, without a disk to fill: the largest size stands in the file for as long as it is open.
+  // A real SQLITE_FULL, without a disk to fill: the largest size is set for as long as the file is open.
   const small = await openSqliteStore({ path, maxBytes: 400_000 });
   const put = Array.from({ length: 2000 }, (_, index) => finding({ on: `c${String(index)}` }));
   await t.rejects(

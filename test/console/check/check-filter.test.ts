@@ -31,7 +31,7 @@ const CHECKS = [
   checkOf('daemon.live-restore', 'low', { judges: 'docker', needs: ['kernel'] }),
 ];
 
-void t.test('all words must be found, in any field and any case; the worst stands first', async (t) => {
+void t.test('all words must be found, in any field and any case; the worst comes first', async (t) => {
   const cases: readonly (readonly [Partial<CheckFilter>, readonly string[]])[] = [
     [{}, ['container.privileged', 'ssh.root-login', 'container.health', 'daemon.live-restore']],
     [{ text: 'CONTAINER' }, ['container.privileged', 'container.health']],

@@ -64,7 +64,7 @@ void t.test('nothing is suggested in a text, in a number, or for what is whole',
     t.strictSame(at(text), [], text);
 });
 
-void t.test('what is taken stands instead of the prefix, and compiles', async (t) => {
+void t.test('an accepted suggestion replaces the prefix, and compiles', async (t) => {
   const typed = 'containers.filter(c, c.sec == null)';
   const caret = typed.indexOf(' ==');
   const suggestions = suggest(typed, caret, index);

@@ -60,7 +60,7 @@ void t.test('what a container brings when it starts is one entry', async (t) => 
   ]);
 });
 
-void t.test('a restart of a container of the same name is told as such', async (t) => {
+void t.test('a restart of a container of the same name is shown as a restart', async (t) => {
   const checks = ['a.b', 'c.d'];
   const gone = checks.map((check) => change('resolved', 1000, { check, id: 'old' }));
   const back = checks.map((check) => change('opened', 2000, { check, id: 'new', uid: `new ${check}` }));

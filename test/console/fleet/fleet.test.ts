@@ -34,7 +34,7 @@ void t.test('live items change the fleet', async (t) => {
   t.equal(many.changes.length, 500, 'bounded');
 });
 
-void t.test('the history stands behind what the page saw itself', async (t) => {
+void t.test('the history comes after what the page saw itself', async (t) => {
   const { uid, check, nodeId } = shown();
   const entry: HistoryEntry = {
     position: 1,
@@ -57,7 +57,7 @@ void t.test('the history stands behind what the page saw itself', async (t) => {
   t.equal(withHistory(seen, [entry]).changes.length, 1, 'the same event once');
 });
 
-void t.test('who needs a look stands first', async (t) => {
+void t.test('nodes that need attention come first', async (t) => {
   const failing = (name: string, critical: number, high: number) =>
     fleetNode({ id: name, name, counts: { ...fleetNode().counts, failures: { ...ZERO, critical, high } } });
   const nodes = [
@@ -72,7 +72,7 @@ void t.test('who needs a look stands first', async (t) => {
   );
 });
 
-void t.test('changes are told in one sentence', async (t) => {
+void t.test('changes are announced in one sentence', async (t) => {
   const critical = happened('opened', shown({ severity: 'critical', check: 'container.privileged' }), null, 2);
   const changes = [
     changeOfEvent(happened('opened', shown())),

@@ -15,7 +15,7 @@ const WAYS = [
 ] as const;
 
 /**
- * Looks at the page as it stands, light and dark, wide and narrow: axe finds nothing, and nothing is wider than the
+ * Examines the open page, light and dark, wide and narrow: axe finds nothing, and nothing is wider than the
  * window. Ends light and wide. The page must not enforce its policy: axe itself does what it forbids.
  */
 export async function lookAround(t: Test, page: Page, what: string): Promise<void> {

@@ -260,7 +260,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     const list = page.getByRole('list', { name: 'Checks' });
     await page.getByText(`${String(CHECKS.length)} checks`, { exact: true }).waitFor();
     t.equal(await list.getByRole('listitem').count(), CHECKS.length);
-    t.match(await list.getByRole('listitem').first().innerText(), /critical/, 'the worst stands first');
+    t.match(await list.getByRole('listitem').first().innerText(), /critical/, 'the worst comes first');
     await page.getByRole('button', { name: 'high' }).click();
     await page.getByRole('searchbox').fill('seccomp PROTECTION');
     await page.waitForURL(/checks\?severity=high&text=seccomp\+PROTECTION$/);
@@ -398,7 +398,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await page.getByRole('button', { name: /Containers that run privileged/ }).click();
     t.match(await field.inputValue(), /c\.declared\.privileged/);
     await page.getByRole('heading', { name: 'Asked before' }).waitFor();
-    // A refusal is an HTTP 400, which the browser reports by itself.
+    // A refusal is an HTTP 400, which the browser always logs.
     t.strictSame(
       faults.filter((fault) => !fault.includes('400 (Bad Request)')),
       [],
@@ -443,7 +443,7 @@ void t.test('every view, in a real browser, over a real fleet', { skip: noChromi
     await fleet.getByRole('row', { name: /web-3/ }).waitFor({ state: 'detached' });
     await onlooker.page.getByText('This node was removed.').waitFor();
     t.notOk(await isKnown(site, 'live-1'));
-    // A page that shows a node asks again for what is gone, which the browser reports by itself.
+    // A page that shows a node asks again for what is gone, which the browser always logs.
     t.strictSame(
       [...other.faults, ...onlooker.faults, ...faults.slice(before)].filter(
         (fault) => !fault.includes('404 (Not Found)'),

@@ -182,7 +182,7 @@ void t.test('texts are what people look for', async (t) => {
   });
 });
 
-void t.test('who differs stands first, then who is weak', async (t) => {
+void t.test('those that differ come first, then those that are weak', async (t) => {
   const calm = container({ name: 'calm', uid: 1000, declared: { user: '1000' } });
   const differing = container({ name: 'zz', declared: { readOnlyRoot: true } });
   t.strictSame(

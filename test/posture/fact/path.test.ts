@@ -45,7 +45,7 @@ await t.test('the page has one well-formed row for each path', async (t) => {
   const rows = page.split('\n').filter((line) => line.startsWith('|'));
   t.equal(rows.length, paths.length + 2, 'a row a path, the head and the line below it');
   for (const row of rows) {
-    // GFM, section Tables: a bar ends a cell unless a backslash stands before it.
+    // GFM, section Tables: a bar ends a cell unless a backslash precedes it.
     const cells = row.slice(1, -1).split(/(?<!\\)\|/);
     t.equal(cells.length, 3, row);
     for (const cell of cells) t.match(cell, /\S/, row);

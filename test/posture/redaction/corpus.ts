@@ -1,5 +1,5 @@
 /**
- * Ways in which secrets stand in command lines, build steps, files and addresses; `§` is where the secret is. Each is
+ * Forms of secrets in command lines, build steps, files and addresses; `§` is where the secret is. Each is
  * how the manual of the program, or the documentation of the format, writes it.
  */
 export const SECRET_TEXTS: readonly string[] = [

@@ -34,7 +34,7 @@ async function problemsOf(request: Parameters<typeof load>[0]): Promise<readonly
   return loaded.ok ? [] : loaded.problems.map(describeProblem);
 }
 
-void t.test('flag beats environment beats file beats default, and the origin is told', async (t) => {
+void t.test('flag beats environment beats file beats default, and the origin is returned', async (t) => {
   const files = { [DEFAULT_FILE]: '# ours\nsweep-interval: 1h\nlog-level: warn\ncollector: c.example:7443\n' };
   const environment = { PLIMSOLL_SWEEP_INTERVAL: '2h', PLIMSOLL_LOG_LEVEL: 'error' };
   const { settings, origins } = await settingsOf({ files, environment, flags: { 'sweep-interval': '3h' } });

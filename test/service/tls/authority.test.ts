@@ -111,7 +111,7 @@ void t.test('both ends agree on TLS 1.3 with them, and refuse a foreign node', a
   const { certificatePem, keyPem } = await issueCertificate({ kind: 'node', nodeId: 'a1b2' }, foreign, NOW);
   const stranger = connect({ host: '127.0.0.1', port, ca: own.ca, cert: certificatePem, key: keyPem });
   // In TLS 1.3 a client learns of its refusal after its handshake: as an alert, a reset or the end.
-  t.equal(await readAll(stranger).catch(() => ''), '', 'it is told nothing');
+  t.equal(await readAll(stranger).catch(() => ''), '', 'it gets no answer');
 });
 
 async function readAll(socket: TLSSocket): Promise<string> {

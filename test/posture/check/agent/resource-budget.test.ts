@@ -69,7 +69,7 @@ judgeNodes(t, resourceBudget, [
     reason: /single scan/,
   },
   {
-    name: 'not to be told',
+    name: 'not measurable',
     facts: { agent: unreadable('/proc/self', 'permission denied (EACCES)') },
     verdict: 'unknown',
     reason: /EACCES/,

@@ -92,7 +92,7 @@ judgeContainers(t, capabilities, [
     severity: 'medium',
   },
   {
-    name: 'docker exec --privileged in a default container: the word of one thread, not declared',
+    name: 'docker exec --privileged in a default container: one thread has them, the declaration has not',
     container: { capabilities: all('000001fffeffffff') },
     verdict: 'fail',
     severity: 'critical',

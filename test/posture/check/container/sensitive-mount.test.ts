@@ -219,7 +219,7 @@ judgeContainers(t, sensitiveMount, [
     severity: 'critical',
   },
   row(
-    'the same directories, in a container that is none of its own',
+    'the same directories, in a container of somebody else',
     [bind('/var/lib/kubelet/pods/7f3e', '/x')],
     [mountOf({ root: '/var/lib/kubelet/pods/7f3e', mountPoint: '/x' })],
     { verdict: 'fail', severity: 'critical' },

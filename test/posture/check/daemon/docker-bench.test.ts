@@ -21,7 +21,7 @@ import { factsOf } from '../../../fixture/facts.ts';
 
 /**
  * A recorded node (Docker 26.1.5 on Debian 13) and what docker-bench-security 1.6.0 said about it. Sections 2 and 3:
- * where it is right, we say the same; where we do not, or where it says nothing, the reason stands here.
+ * where it is right, we say the same; where we do not, or where it says nothing, the reason is here.
  */
 const recorded = new URL('../../../../../shared/peers/', import.meta.url);
 const skip = existsSync(recorded) ? false : 'no recorded node beside the project';

@@ -97,7 +97,7 @@ judgeNodes(t, pendingRestart, [
     verdict: 'pass',
   },
   {
-    name: 'rootless was never told',
+    name: 'rootless was not configured',
     facts: docker(options(['rootless'], ['seccomp', 'builtin']), file({})),
     verdict: 'pass',
   },

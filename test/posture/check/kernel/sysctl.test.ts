@@ -40,7 +40,7 @@ const ONE: readonly (readonly [
   ['kernel.sysrq', 'kernel.sysrq', ['0', '4', '16', '28'], ['1', '176', '438', '-1'], 'notApplicable'],
   ['kernel.tcp-syncookies', 'net.ipv4.tcp_syncookies', ['1', '2'], ['0'], 'notApplicable'],
   ['kernel.terminal-injection', 'dev.tty.legacy_tiocsti', ['0'], ['1'], 'notApplicable'],
-  // 2 is what distributions ship (BPF_UNPRIV_DEFAULT_OFF), and as good as 1.
+  // 2 is what distributions ship (BPF_UNPRIV_DEFAULT_OFF), and as strict as 1.
   ['kernel.unprivileged-bpf', 'kernel.unprivileged_bpf_disabled', ['1', '2'], ['0'], 'notApplicable'],
   ['kernel.userfaultfd', 'vm.unprivileged_userfaultfd', ['0'], ['1'], 'notApplicable'],
   // No such file: the kernel has no Yama, and every process may attach to every other of its user.
