@@ -180,6 +180,14 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
         consoleDirectory: consoleDirectory(),
       });
     },
+    admission: async ({ settings, signal, onReady }) => {
+      const [{ runAdmission }, { createLogger }] = await Promise.all([
+        import('./admission/main.ts'),
+        import('./service/pino-log.ts'),
+      ]);
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
+      return runAdmission({ settings, version, clock, log, signal, onReady, events: process.stdout });
+    },
     examine: async ({ settings, signal }) => {
       const { diagnoseNode } = await import('./agent/diagnostics/diagnose-node.ts');
       return diagnoseNode({ settings, version, uid: process.geteuid?.() ?? 0, clock, signal });

@@ -33,6 +33,8 @@ export interface Programs {
   readonly execute: (command: string, args: readonly string[]) => Promise<void>;
   /** Runs the collector until `signal` aborts. Rejects with what stopped it from starting. */
   readonly collector: (run: RunRequest<CollectorReady>) => Promise<void>;
+  /** Runs the admission webhook until `signal` aborts. Rejects with what stopped it from starting. */
+  readonly admission: (run: RunRequest<object>) => Promise<void>;
   /** Examines what the agent needs of this node: its engine, and what it may see. Changes nothing. */
   readonly examine: (request: ExamineRequest) => Promise<readonly DiagnosticReport[]>;
   /** Who listens on a TCP port of this machine. Changes nothing. */

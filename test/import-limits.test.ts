@@ -16,6 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   agent: ['posture', 'vulnerability', 'proto', 'service', 'image'],
   collector: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'api', 'image'],
   authz: ['posture', 'policy', 'service', 'image'],
+  admission: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image'],
   cli: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image'],
   console: ['posture', 'api'],
 };

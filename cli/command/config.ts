@@ -11,6 +11,7 @@ import { loadSettingsOf } from '../load-settings.ts';
 import { printListing } from '../output/listing.ts';
 
 const PROGRAMS = Object.freeze([
+  'admission',
   'agent',
   'broker',
   'collector',

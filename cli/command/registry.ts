@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 
 /** Every command by name, sorted, each loaded when it is asked for. A test compares this with the directory. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze({
+  admission: async () => (await import('./admission.ts')).admission,
   agent: async () => (await import('./agent.ts')).agent,
   audit: async () => (await import('./audit.ts')).audit,
   authz: async () => (await import('./authz.ts')).authz,

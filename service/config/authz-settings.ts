@@ -23,14 +23,14 @@ export const AUTHZ_SETTINGS = {
     kind: pathOr('off'),
     default: 'off',
     description:
-      'Directory with the signed policy snapshot of the collector (`snapshot.json`, `snapshot.sig`), by which images are judged; read again when it changes. `off`: images are not judged.',
-    programs: AUTHZ,
+      'Directory with the signed policy snapshot of the collector (`snapshot.json`, `snapshot.sig`), by which images are judged, and for the admission webhook pods too; read again when it changes. `off`: images are not judged.',
+    programs: ['admission', 'authz'],
   },
   'policy-snapshot-key': {
     kind: path(),
     default: '/etc/plimsoll/policy-snapshot.pub',
     description: 'Public key of the collector in PEM, which must have signed the policy snapshot.',
-    programs: AUTHZ,
+    programs: ['admission', 'authz'],
   },
   'authz-events': {
     kind: pathOr('off'),

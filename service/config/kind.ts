@@ -103,6 +103,20 @@ export interface ConfigMapReference {
   readonly name: string;
 }
 
+/** Names of Kubernetes namespaces, separated by commas; none is allowed. */
+export function namespaces(): Kind<readonly string[]> {
+  return {
+    name: 'namespaces',
+    expects: 'names of namespaces, separated by commas',
+    read: (text) => {
+      const names = text === '' ? [] : text.split(',');
+      return names.length <= 256 && names.every((name) => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
+        ? names
+        : undefined;
+    },
+  };
+}
+
 /** A ConfigMap as `namespace/name`, or `off`. */
 export function configMapOrOff(): Kind<ConfigMapReference | 'off'> {
   return {

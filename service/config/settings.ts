@@ -24,12 +24,13 @@ import {
 } from './kind.ts';
 import type { Kind } from './kind.ts';
 import { AUTHZ_SETTINGS } from './authz-settings.ts';
+import { ADMISSION_SETTINGS } from './admission-settings.ts';
 import { NODE_SETTINGS } from './node-settings.ts';
 import { inDataDir } from './setting.ts';
 import type { DefaultContext, DerivedDefault, Program, SettingDefinition } from './setting.ts';
 import { SINK_SETTINGS } from './sink-settings.ts';
 
-const SERVERS = ['agent', 'authz', 'broker', 'collector', 'up'] as const satisfies readonly Program[];
+const SERVERS = ['admission', 'agent', 'authz', 'broker', 'collector', 'up'] as const satisfies readonly Program[];
 const NODE = ['agent', 'broker', 'up', 'scan'] as const satisfies readonly Program[];
 const IMAGE = ['collector', 'up', 'image'] as const satisfies readonly Program[];
 const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
@@ -46,7 +47,7 @@ export const SETTINGS = Object.freeze({
       text: '`/var/lib/plimsoll` for root, otherwise `$XDG_STATE_HOME/plimsoll` or `~/.local/state/plimsoll`',
     },
     description: 'Data directory: keys, certificates, the operator token, the store and the spool.',
-    programs: ['agent', 'authz', 'collector', 'up', 'scan', 'client', 'image'],
+    programs: ['admission', 'agent', 'authz', 'collector', 'up', 'scan', 'client', 'image'],
   },
   listen: {
     kind: address(),
@@ -243,8 +244,8 @@ export const SETTINGS = Object.freeze({
     kind: addressOrOff(),
     default: 'off',
     description:
-      'Address that answers probes over HTTP, such as `0.0.0.0:7481`: `/livez` while the process responds, `/readyz` once a collector accepts nodes or the findings of an agent are at its collector. It shows nothing else.',
-    programs: ['agent', 'collector'],
+      'Address that answers probes over HTTP, such as `0.0.0.0:7481`: `/livez` while the process responds, `/readyz` once a collector accepts nodes, the findings of an agent are at its collector or an admission webhook has policies. It shows nothing else.',
+    programs: ['admission', 'agent', 'collector'],
   },
   broker: {
     kind: unixSocketOrOff(),
@@ -302,6 +303,7 @@ export const SETTINGS = Object.freeze({
   ...NODE_SETTINGS,
   ...SINK_SETTINGS,
   ...AUTHZ_SETTINGS,
+  ...ADMISSION_SETTINGS,
   'audit-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '16MiB',

@@ -1,0 +1,158 @@
+import { join } from 'node:path';
+import { readCertificate, readKey } from '../service/tls/pem-file.ts';
+import { sleep } from '../service/clock.ts';
+import type { Clock } from '../service/clock.ts';
+import { formatAddress } from '../service/config/kind.ts';
+import type { Address } from '../service/config/kind.ts';
+import type { Settings } from '../service/config/settings.ts';
+import { errorCode, makePrivateDirectory } from '../service/files.ts';
+import type { Logger } from '../service/log.ts';
+import { TlsError } from '../service/tls/tls-error.ts';
+import { detectionEvent } from './detection-event.ts';
+import { createEventWriter } from './event-writer.ts';
+import type { EventOutput } from './event-writer.ts';
+import { judgeRequest } from './judge-request.ts';
+import type { RequestJudgement } from './judge-request.ts';
+import { pinImages } from './pin-images.ts';
+import { openPolicySource } from './policy-source.ts';
+import type { PolicySource } from './policy-source.ts';
+import { responseOf } from './response.ts';
+import { openWebhookServer } from './webhook-server.ts';
+import type { Respond, WebhookTls } from './webhook-server.ts';
+
+/** What the admission webhook runs with. */
+export interface AdmissionOptions {
+  readonly settings: Settings;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Aborts: requests that are being read are answered, then it ends. */
+  readonly signal: AbortSignal;
+  readonly onReady: (ready: AdmissionReady) => void;
+  /** Where events go, one a line. */
+  readonly events: EventOutput;
+}
+
+/** The webhook answers. */
+export interface AdmissionReady {
+  readonly listen: Address;
+}
+
+const CERTIFICATE_CHECK_MS = 2_000;
+const VERSION_FILE = 'snapshot-version';
+
+/**
+ * Runs the admission webhook until `signal` aborts. It is ready once it has policies. Rejects with what stopped it from
+ * starting.
+ */
+export async function runAdmission(options: AdmissionOptions): Promise<void> {
+  const { settings, clock, log, signal, onReady } = options;
+  requireSettings(settings);
+  await makePrivateDirectory(settings.dataDir);
+  const source = await openPolicySource({
+    locations: {
+      policies: settings.admissionPolicies,
+      snapshot: settings.policySnapshot,
+      snapshotKey: settings.policySnapshotKey,
+      versionFile: join(settings.dataDir, VERSION_FILE),
+    },
+    clock,
+    log,
+    signal,
+  });
+  const tls = await readTls(settings);
+  const server = await openWebhookServer(settings.admissionListen, tls, {
+    respond: responder(options, source.current),
+    onError: (error) => log.error({ error }, 'a request could not be answered'),
+  });
+  try {
+    log.info({ listen: formatAddress(server.address) }, 'admission webhook listens');
+    void source.ready.then(() => onReady({ listen: server.address }));
+    await watchCertificate(options, tls, server.replaceCertificate);
+    log.info({ reason: String(signal.reason) }, 'admission webhook is ending');
+  } finally {
+    await server.close();
+  }
+}
+
+function requireSettings({ admissionPolicies, policySnapshot }: Settings): void {
+  const hint = 'set either --admission-policies or --policy-snapshot';
+  const fail = (message: string): never => {
+    throw Object.assign(new Error(message), { code: 'settings', hint });
+  };
+  if (admissionPolicies === 'none' && policySnapshot === 'off') fail('there are no policies to decide by');
+  if (admissionPolicies !== 'none' && policySnapshot !== 'off')
+    fail('policies come from files or from the snapshot of the collector, not from both');
+}
+
+/** Answers reviews, and writes what was denied, overridden or observed. */
+function responder(
+  { settings, version, clock, events, log }: AdmissionOptions,
+  current: PolicySource['current'],
+): Respond {
+  const writer = createEventWriter(events, clock.now);
+  const exemptNamespaces = settings.admissionExemptNamespaces;
+  return (path, request) => {
+    const snapshot = current();
+    if (snapshot === undefined) return undefined;
+    if (path === '/mutate') {
+      const isExempt = exemptNamespaces.includes(request.namespace);
+      return responseOf(request, ALLOWED, isExempt ? [] : pinImages(request, snapshot));
+    }
+    const judgement = judgeRequest(request, snapshot, { exemptNamespaces, now: clock.now() });
+    // A dry run has no side effects.
+    if (!request.dryRun) {
+      if (hasReasons(judgement)) writer.write((context) => detectionEvent(request, judgement, { ...context, version }));
+      if (judgement.wantsScan.length > 0)
+        log.info({ images: judgement.wantsScan.slice(0, 10) }, 'images without a verdict are to be scanned');
+    }
+    return responseOf(request, judgement);
+  };
+}
+
+function hasReasons({ decision: { reasons, warnings, observed } }: RequestJudgement): boolean {
+  return reasons.length + warnings.length + observed.length > 0;
+}
+
+const ALLOWED = Object.freeze({
+  allowed: true,
+  decision: { outcome: 'allow', policies: [], reasons: [], warnings: [], observed: [] },
+  wantsScan: [],
+} as const);
+
+async function readTls({ admissionTlsCert, admissionTlsKey, admissionClientCa }: Settings): Promise<WebhookTls> {
+  const cert = await readCertificate(admissionTlsCert);
+  const key = await readKey(admissionTlsKey);
+  if (cert === undefined)
+    throw new TlsError('absent', `${admissionTlsCert} is missing: the certificate of the webhook`);
+  if (key === undefined) throw new TlsError('absent', `${admissionTlsKey} is missing: the key of the webhook`);
+  if (!cert.certificate.checkPrivateKey(key.key))
+    throw new TlsError('mismatch', `${admissionTlsKey} is not the key of the certificate in ${admissionTlsCert}`);
+  if (admissionClientCa === 'none') return { cert: cert.pem, key: key.pem };
+  const clientCa = await readCertificate(admissionClientCa);
+  if (clientCa === undefined)
+    throw new TlsError('absent', `${admissionClientCa} is missing: the authorities of clients`);
+  return { cert: cert.pem, key: key.pem, clientCa: clientCa.pem };
+}
+
+/** Presents a certificate that is replaced on disk. One that is wrong is logged, and the earlier one stays. */
+async function watchCertificate(
+  { settings, clock, log, signal }: AdmissionOptions,
+  first: WebhookTls,
+  replace: (tls: WebhookTls) => void,
+): Promise<void> {
+  let used = first;
+  while (!signal.aborted) {
+    await sleep(clock, CERTIFICATE_CHECK_MS, signal);
+    if (signal.aborted) return;
+    try {
+      const next = await readTls(settings);
+      if (next.cert === used.cert && next.key === used.key && next.clientCa === used.clientCa) continue;
+      replace(next);
+      used = next;
+      log.info({}, 'certificate of the webhook replaced');
+    } catch (error) {
+      log.warn({ code: errorCode(error), error }, 'the new certificate of the webhook cannot be used');
+    }
+  }
+}

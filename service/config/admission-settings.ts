@@ -1,0 +1,48 @@
+import { address, namespaces, path, pathOr } from './kind.ts';
+import { inDataDir } from './setting.ts';
+import type { Program, SettingDefinition } from './setting.ts';
+
+const ADMISSION = ['admission'] as const satisfies readonly Program[];
+
+/** Settings of the admission webhook. */
+export const ADMISSION_SETTINGS = {
+  'admission-listen': {
+    kind: address(),
+    default: '0.0.0.0:8443',
+    description: 'Address on which the admission webhook accepts requests of the Kubernetes API server (HTTPS).',
+    programs: ADMISSION,
+  },
+  'admission-policies': {
+    kind: pathOr('none'),
+    default: 'none',
+    description:
+      'Policy file, or directory with policy files, that the admission webhook decides by; no image has a verdict then. It is read again when it changes; a wrong file leaves the earlier policies in use. `none`: policies and verdicts come from `policy-snapshot`.',
+    programs: ADMISSION,
+  },
+  'admission-exempt-namespaces': {
+    kind: namespaces(),
+    default: 'plimsoll',
+    description:
+      'Namespaces whose pods are not judged, separated by commas; among them must be that of the webhook itself, which otherwise could not start again.',
+    programs: ADMISSION,
+  },
+  'admission-tls-cert': {
+    kind: path(),
+    default: inDataDir('tls/admission.pem'),
+    description: 'Certificate of the admission webhook in PEM. It is read again when it changes.',
+    programs: ADMISSION,
+  },
+  'admission-tls-key': {
+    kind: path(),
+    default: inDataDir('tls/admission-key.pem'),
+    description: 'Private key of that certificate. A file that others can read is refused.',
+    programs: ADMISSION,
+  },
+  'admission-client-ca': {
+    kind: pathOr('none'),
+    default: 'none',
+    description:
+      'Authorities in PEM that must have signed the certificate of the API server as a client; `none`: clients need no certificate.',
+    programs: ADMISSION,
+  },
+} satisfies Record<string, SettingDefinition<unknown>>;
