@@ -8,7 +8,7 @@ import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
 import type { DiskProbe } from './disk-probe.ts';
 import { startVulnerabilityMatcher } from './image/vulnerability-matcher.ts';
 import type { VulnerabilityMatcher, VulnerabilityMatcherOptions } from './image/vulnerability-matcher.ts';
-import type { KubernetesApi } from './kubernetes/api-client.ts';
+import type { KubernetesApi } from '../kubernetes/api-client.ts';
 import { listNodes } from './kubernetes/list-nodes.ts';
 import { watchMissingAgents } from './kubernetes/missing-agents.ts';
 import { publishAuthority } from './kubernetes/publish-authority.ts';

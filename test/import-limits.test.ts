@@ -14,9 +14,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   service: [],
   image: ['posture', 'vulnerability', 'policy', 'service'],
   agent: ['posture', 'vulnerability', 'proto', 'service', 'image'],
-  collector: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'api', 'image'],
+  kubernetes: ['posture', 'service'],
+  collector: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'api', 'image', 'kubernetes'],
   authz: ['posture', 'policy', 'service', 'image'],
-  admission: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image'],
+  admission: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image', 'kubernetes'],
   cli: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image'],
   console: ['posture', 'api'],
 };

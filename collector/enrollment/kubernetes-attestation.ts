@@ -1,7 +1,7 @@
 import * as s from '../../posture/schema.ts';
 import { isNodeId, isNodeUid } from '../../service/tls/node-identity.ts';
-import { printable } from '../kubernetes/api-client.ts';
-import type { KubernetesApi, KubernetesResult } from '../kubernetes/api-client.ts';
+import { printable } from '../../kubernetes/api-client.ts';
+import type { KubernetesApi, KubernetesResult } from '../../kubernetes/api-client.ts';
 
 /** A node of a Kubernetes cluster, as the API server has confirmed it. */
 export interface AttestedNode {

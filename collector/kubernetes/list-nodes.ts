@@ -1,7 +1,7 @@
 import * as s from '../../posture/schema.ts';
 import type { Clock } from '../../service/clock.ts';
 import { isNodeUid } from '../../service/tls/node-identity.ts';
-import type { KubernetesApi } from './api-client.ts';
+import type { KubernetesApi } from '../../kubernetes/api-client.ts';
 
 /** A Node object. */
 export interface ListedNode {

@@ -4,7 +4,7 @@ import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { ConfigMapReference } from '../../service/config/kind.ts';
 import type { Logger } from '../../service/log.ts';
-import type { KubernetesApi } from './api-client.ts';
+import type { KubernetesApi } from '../../kubernetes/api-client.ts';
 
 /** What is published, and where. */
 export interface AuthorityPublication {

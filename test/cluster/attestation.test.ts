@@ -5,8 +5,8 @@ import { execFileSync } from 'node:child_process';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createAttestation } from '../../collector/enrollment/kubernetes-attestation.ts';
-import { accessFromKubeconfig } from '../../collector/kubernetes/access.ts';
-import { createKubernetesApi } from '../../collector/kubernetes/api-client.ts';
+import { accessFromKubeconfig } from '../../kubernetes/access.ts';
+import { createKubernetesApi } from '../../kubernetes/api-client.ts';
 import { cannotRunCluster, startCluster } from './cluster.ts';
 
 /*

@@ -12,12 +12,12 @@ import { createAttestation } from '../../../collector/enrollment/kubernetes-atte
 import { openRevocations } from '../../../collector/enrollment/revocations.ts';
 import { startEnrollmentServer } from '../../../collector/enrollment/server.ts';
 import type { RefusalNote } from '../../../collector/refusal-recorder.ts';
-import { createKubernetesApi } from '../../../collector/kubernetes/api-client.ts';
+import { createKubernetesApi } from '../../../kubernetes/api-client.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { issueCertificate } from '../../../service/tls/issue.ts';
 import { createSigningRequest, publicKeyPin } from '../../../service/tls/signing-request.ts';
 import { recordingLog } from '../api/server.ts';
-import { startApiServer } from '../kubernetes/api-server.ts';
+import { startApiServer } from '../../kubernetes/api-server.ts';
 
 const NODE_UID = '8b36d0d1-dc08-48e1-9c5b-6e68c9eed821';
 const POD_UID = '26cb5d80-439c-4c52-ba1e-db614cfb9fa4';

@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createKubernetesApi } from '../../../collector/kubernetes/api-client.ts';
+import { createKubernetesApi } from '../../../kubernetes/api-client.ts';
 import { listNodes } from '../../../collector/kubernetes/list-nodes.ts';
 import { watchMissingAgents } from '../../../collector/kubernetes/missing-agents.ts';
 import { keepNodeRetention } from '../../../collector/node-retention.ts';
@@ -14,7 +14,7 @@ import { createFakeClock } from '../../service/fake-clock.ts';
 import { startCollector } from '../session/collector.ts';
 import { delta, hello, on, snapshot } from '../session/messages.ts';
 import { all } from '../store/fleet.ts';
-import { startApiServer } from './api-server.ts';
+import { startApiServer } from '../../kubernetes/api-server.ts';
 
 const PATH = 'GET /api/v1/nodes?limit=250';
 const GRACE_MS = 300_000;

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
-import { createKubernetesApi } from '../../../collector/kubernetes/api-client.ts';
+import { createKubernetesApi } from '../../../kubernetes/api-client.ts';
 import { publishAuthority } from '../../../collector/kubernetes/publish-authority.ts';
 import type { Logger } from '../../../service/log.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
-import { startApiServer } from './api-server.ts';
+import { startApiServer } from '../../kubernetes/api-server.ts';
 
 const PATH = '/api/v1/namespaces/agents/configmaps/ca';
 

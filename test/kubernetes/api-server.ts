@@ -1,8 +1,8 @@
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
-import type { KubernetesAccess } from '../../../collector/kubernetes/access.ts';
-import { issueCertificate } from '../../../service/tls/issue.ts';
+import type { KubernetesAccess } from '../../kubernetes/access.ts';
+import { issueCertificate } from '../../service/tls/issue.ts';
 
 /** What the server was asked. */
 export interface AskedRequest {

@@ -1,8 +1,8 @@
 import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { checkServerIdentity } from 'node:tls';
-import * as s from '../../posture/schema.ts';
-import { errorCode } from '../../service/files.ts';
+import * as s from '../posture/schema.ts';
+import { errorCode } from '../service/files.ts';
 import type { KubernetesAccess, KubernetesCredentials } from './access.ts';
 
 /**

@@ -1,10 +1,21 @@
 import { constants, open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parse } from 'yaml';
-import * as s from '../../posture/schema.ts';
-import type { Address } from '../../service/config/kind.ts';
-import { errorCode } from '../../service/files.ts';
-import { StartError } from '../start-error.ts';
+import * as s from '../posture/schema.ts';
+import type { Address } from '../service/config/kind.ts';
+import { errorCode } from '../service/files.ts';
+
+/** The access to the API server is not configured correctly. `hint` says what to do. */
+export class KubernetesAccessError extends Error {
+  override readonly name = 'KubernetesAccessError';
+  readonly code = 'kubernetes';
+  readonly hint: string;
+
+  constructor(message: string, hint: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.hint = hint;
+  }
+}
 
 /** How an API server is reached. */
 export interface KubernetesAccess {
@@ -13,7 +24,7 @@ export interface KubernetesAccess {
   readonly basePath: string;
   /** Name that the certificate of the server must have, where it is not the host of the address. */
   readonly serverName?: string;
-  /** Read for each request: service-account tokens and certificates are replaced while the collector runs. */
+  /** Read for each request: service-account tokens and certificates are replaced while the program runs. */
   readonly credentials: () => Promise<KubernetesCredentials>;
 }
 
@@ -29,7 +40,7 @@ export interface KubernetesCredentials {
 const POD_CREDENTIALS = '/var/run/secrets/kubernetes.io/serviceaccount';
 const MAX_FILE_BYTES = 1024 * 1024;
 
-/** Access with the service account of the pod that the collector runs in. `directory` holds `ca.crt` and `token`. */
+/** Access with the service account of the pod that the program runs in. `directory` holds `ca.crt` and `token`. */
 export function accessFromPod(address: Address, directory = POD_CREDENTIALS): KubernetesAccess {
   return {
     address,
@@ -66,7 +77,7 @@ const kubeconfigSchema = s.object({
 
 /**
  * Access by the current context of a kubeconfig file: a CA, and a token or a client certificate. Credential plug-ins
- * (`exec`, `auth-provider`) are not run. Throws {@link StartError} for a file that cannot be used.
+ * (`exec`, `auth-provider`) are not run. Throws {@link KubernetesAccessError} for a file that cannot be used.
  */
 export async function accessFromKubeconfig(path: string): Promise<KubernetesAccess> {
   const content = await readText(path).catch((error: unknown) => {
@@ -125,7 +136,7 @@ function parseYaml(path: string, content: string): unknown {
 
 /** Reads a regular file of at most 1 MiB; mounted secrets are links, so links are followed. Rejects with the reason. */
 async function readText(path: string): Promise<string> {
-  // Non-blocking: a FIFO in its place must not stop the collector.
+  // Non-blocking: a FIFO in its place must not stop the program.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const { size } = await file.stat();
@@ -138,9 +149,8 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-function unusable(path: string, reason: string, cause?: unknown): StartError {
-  return new StartError(
-    'kubernetes',
+function unusable(path: string, reason: string, cause?: unknown): KubernetesAccessError {
+  return new KubernetesAccessError(
     `the kubeconfig ${path} cannot be used: ${reason}`,
     'correct it, or start with --kubernetes off',
     cause,

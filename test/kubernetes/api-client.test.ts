@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { accessFromKubeconfig, accessFromPod } from '../../../collector/kubernetes/access.ts';
-import { createKubernetesApi } from '../../../collector/kubernetes/api-client.ts';
-import * as s from '../../../posture/schema.ts';
-import { issueCertificate } from '../../../service/tls/issue.ts';
+import { accessFromKubeconfig, accessFromPod } from '../../kubernetes/access.ts';
+import { createKubernetesApi } from '../../kubernetes/api-client.ts';
+import * as s from '../../posture/schema.ts';
+import { issueCertificate } from '../../service/tls/issue.ts';
 import { startApiServer } from './api-server.ts';
 
 const schema = s.object({ name: s.string('', 10) });
