@@ -81,6 +81,9 @@ void t.test('images arrive as they were, and only what changed is sent', async (
 
   t.same(plain(receive(assembly, linesOf([a, bTaken], [bTaken]))), plain([bTaken]), 'an image that is not used');
   t.same(plain(receive(assembly, linesOf([bTaken], [bTaken, a]))), plain([bTaken, a]), 'and is used again');
+  const resting: ImageRecord = { ...a, atRest: ['shop/db:16'] };
+  t.same(plain(receive(assembly, linesOf([bTaken, a], [bTaken, resting]))), plain([bTaken, resting]), 'at rest');
+  t.same(plain(receive(assembly, linesOf([bTaken, resting], [bTaken, a]))), plain([bTaken, a]), 'and it runs again');
   t.same(receive(assembly, linesOf([bTaken, a], [])), []);
 });
 
@@ -111,6 +114,8 @@ void t.test('hostile lines of a broker end the connection, and quote nothing', (
   for (const [what, message] of [
     ['a source that does not exist', { ...image, source: 'registry-hunter2' }],
     ['no image', { ...image, imageId: undefined }],
+    ['tags that are no text', { ...image, atRest: [{ hunter2: 1 }] }],
+    ['too many tags', { ...image, atRest: Array.from({ length: 17 }, () => 'hunter2') }],
     ['a long image', { ...image, imageId: 'hunter2'.repeat(100) }],
     ['a digest that is none', { ...image, digest: 'hunter2' }],
     ['a digest in capitals', { ...image, digest: 'A'.repeat(64) }],

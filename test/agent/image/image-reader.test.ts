@@ -35,7 +35,7 @@ async function packagesOf(inventory: EncodedInventory | undefined): Promise<read
 }
 
 /** An image of two Debian packages; and what the agent reports about this node until the test ends. */
-async function observeNode(t: Test, endpoint: string, isResting = false) {
+async function observeNode(t: Test, endpoint: string) {
   const stop = new AbortController();
   const { signal } = stop;
   const clock = systemClock();
@@ -53,7 +53,6 @@ async function observeNode(t: Test, endpoint: string, isResting = false) {
   const observer = createLocalObserver({
     access,
     imageReader,
-    ...(isResting && { restingImages }),
     sweepIntervalMs: 86_400_000,
     clock,
     log: quiet,
@@ -153,6 +152,13 @@ void t.test('images of real containers', { skip: 'reason' in found ? found.reaso
   t.match(await reader.take([cleanContainer], signal), { source: 'layers' }, 'other changes do not matter');
   const decoded = await decodeInventory(taken.ok ? taken.inventory : { digest: '', bytes: new Uint8Array() });
   t.same(decoded.ok && decoded.value.setuid, { files: [{ path: '/etc/rootme', mode: 0o4755 }], gaps: [] });
+  // It empties the database while it is read: either the change is noticed, or it came too late to matter.
+  const [racing] = await Promise.all([
+    reader.take([cleanContainer], signal),
+    docker('exec', clean, '/bin/sh', '-c', 'echo > /var/lib/dpkg/status'),
+  ]);
+  const shown = racing.ok ? await packagesOf(racing.inventory) : [];
+  t.ok(racing.ok && (racing.source === 'container' || shown.length === 2), 'a file that is swapped while it is read');
   await docker('exec', clean, '/bin/sh', '-c', 'echo harmless > /etc/rootme');
   t.match(await reader.take([cleanContainer], signal), { source: 'container' }, 'a setuid file was changed');
   const gone = await reader.take(
@@ -170,16 +176,6 @@ void t.test('images of real containers', { skip: 'reason' in found ? found.reaso
   t.match(layers, { ok: true, source: 'layers' });
   t.same(layers.ok && (await packagesOf(layers.inventory)), ['bash', 'vulnerable']);
   t.equal(layers.ok && layers.inventory.digest, taken.inventory.digest);
-  await docker('rm', '-f', hider, clean);
-  const second = await observeNode(t, endpoint, true);
-  const isRead = ({ inventory }: ImageRecord): boolean => inventory !== undefined;
-  t.match(await until(t, () => second.images().find((image) => image.atRest?.includes(TEST_IMAGE) && isRead(image))), {
-    source: 'layers',
-    problem: '',
-  });
-  const ofHostile = await until(t, () => second.images().find((image) => image.imageId === imageId && isRead(image)));
-  t.match(ofHostile, { source: 'layers', atRest: undefined });
-  t.equal(ofHostile.inventory?.digest, taken.inventory.digest, 'what its only container shows does not matter');
   await remove();
   await docker('rmi', '-f', IMAGE);
   t.match(await node.restingImages.take(stored, signal), { ok: false, problem: /its layers are not known: / });

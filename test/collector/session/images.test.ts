@@ -166,3 +166,34 @@ await t.test('a hostile node: wrong bytes, parts without end, contents that nobo
     t.match(await next.ended, { name: 'INVALID_ARGUMENT' });
   }
 });
+
+await t.test('images at rest: after those that run, with their tags, within bounds', async (t) => {
+  const { connect, store } = await startCollector(t);
+  const node = await connect('n1');
+  node.say(hello());
+  await node.hearA('welcome');
+  const [running, resting] = [await inventoryOf('bash'), await inventoryOf('zlib')];
+  const claim = (imageId: string, { digest }: EncodedInventory) => ({
+    imageId,
+    source: LAYERS,
+    inventory: Buffer.from(digest, 'hex'),
+  });
+  const names = Array.from({ length: 40 }, (_, index) => `${String(index)}/\u001B${'x'.repeat(2000)}`);
+  node.say({
+    imagesInUse: {
+      // Tags of an image that runs are not taken: its containers name it.
+      images: [
+        { ...claim('sha256:b', resting), atRest: true, names },
+        { ...claim('sha256:a', running), names: ['shop/db:16'] },
+      ],
+    },
+  });
+  t.same(await requested(node), [running.digest, resting.digest]);
+  send(node, running);
+  send(node, resting);
+  await until(t, async () => (await isStored(store, running)) && isStored(store, resting));
+  t.match(await store.images.claims('sha256:a'), [{ atRest: undefined, isStored: true }]);
+  const [rest] = await store.images.claims('sha256:b');
+  t.equal(rest?.atRest?.length, 16);
+  t.ok(rest?.atRest?.every((name) => name.length <= 512));
+});
