@@ -13,6 +13,8 @@ import { NODE, ROOT, setUp } from './setup.mjs';
  * time, so one more than there are processors. Folders whose files run alone are `serial` in .taprc.
  */
 const JOBS = Math.min(4, availableParallelism() + 1);
+/** Compiled modules, for all processes of a run. */
+const COMPILE_CACHE = join(ROOT, '.tap', 'compile-cache');
 /** Files that are run once more. */
 const MAX_AGAIN = 10;
 
@@ -26,6 +28,8 @@ const daemon =
 if (daemon.socket === undefined) process.stderr.write(`test: no Docker daemon (${daemon.reason})\n`);
 
 mkdirSync(join(ROOT, '.tap'), { recursive: true });
+// Programs that tests write to temporary directories are in it as well: it would grow with every run.
+if (process.argv.length === 2) rmSync(COMPILE_CACHE, { recursive: true, force: true });
 // In one run, tap would let all other files wait before each serial folder.
 const counts = await runTests(files.filter(isSerial), 'report-alone.tap');
 const others = files.filter((file) => !isSerial(file));
@@ -90,7 +94,7 @@ function runTap(testFiles, output) {
   if (daemon.socket !== undefined) environment.PLIMSOLL_TEST_DOCKER = daemon.socket;
   else environment.PLIMSOLL_TEST_DOCKER = 'none';
   // Each file is a process that loads the same modules: compiled once, they load in about half the CPU time.
-  environment.NODE_COMPILE_CACHE = join(ROOT, '.tap', 'compile-cache');
+  environment.NODE_COMPILE_CACHE = COMPILE_CACHE;
   environment.PATH = `${join(ROOT, 'node_modules', '.bin')}:${environment.PATH}:/usr/sbin:/sbin`;
   const tap = join(ROOT, 'node_modules', '.bin', 'tap');
   const args = [tap, 'run', '--reporter=terse', `--jobs=${JOBS}`, `--output-file=${output}`, ...testFiles];
