@@ -170,7 +170,7 @@ for (const [name, main] of Object.entries({ ...ACCEPTED, ...CONFIGURATIONS }))
  * Each is generated from its number: a failure is repeated with `compareFile(directory, seed, '-G', 1)`.
  * PLIMSOLL_TEST_SSHD_FILES: how many.
  */
-const FILES = Number(process.env['PLIMSOLL_TEST_SSHD_FILES'] ?? 1000);
+const FILES = Number(process.env['PLIMSOLL_TEST_SSHD_FILES'] ?? 3000);
 const AT_ONCE = 4;
 
 t.test('files that are generated and mutated', { skip, timeout: 300_000 }, async (t) => {
