@@ -141,6 +141,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
         newestDatabase: healing((store) => store.images.newestDatabase),
         unjudged: healing((store) => store.images.unjudged),
         putJudgements: healing((store) => store.images.putJudgements),
+        announce: healing((store) => store.images.announce),
         confirmJudgements: healing((store) => store.images.confirmJudgements),
         recount: healing((store) => store.images.recount),
         claims: healing((store) => store.images.claims),

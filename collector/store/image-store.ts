@@ -194,14 +194,24 @@ export interface ImageStore {
   /** Package versions that this database has not judged, at most `limit`, by name, from `fromName` on (from the first). */
   readonly unjudged: (database: string, limit: number, fromName?: string) => Promise<readonly PackageVersion[]>;
   /**
-   * Stores judgements with their events, in one transaction. Resolves to the newest position of the outbox, 0 where
-   * there is no event.
+   * Stores judgements with their events, in one transaction. A package version that only images at rest have makes no
+   * event. Resolves to the newest position of the outbox, 0 where there is no event.
    */
   readonly putJudgements: (
     database: string,
     judgements: readonly Judgement[],
     terms: { readonly atMs: number; readonly describeUse: DescribeUse },
   ) => Promise<number>;
+  /**
+   * Writes the events of package versions that only images at rest had, of which a container now runs one. Looks at up to
+   * `limit` package versions from a key on. `newest`: as in `putJudgements`; `next`: where to go on; undefined: all were
+   * looked at.
+   */
+  readonly announce: (
+    fromKey: number,
+    limit: number,
+    terms: { readonly atMs: number; readonly describeUse: DescribeUse },
+  ) => Promise<{ readonly newest: number; readonly next: number | undefined }>;
   /** Another database says the same about these package versions: their judgements are those of that one. */
   readonly confirmJudgements: (database: string, packageKeys: readonly number[]) => Promise<void>;
   /** Counts the vulnerabilities of up to `limit` inventories whose packages were judged since. False: none is left. */

@@ -212,6 +212,11 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   INSERT INTO vulnerability_use SELECT position, content ->> '$.use' FROM vulnerability_event;
   UPDATE vulnerability_event SET content = json_remove(content, '$.use');
   `,
+  `
+  ALTER TABLE package_version ADD COLUMN announced INTEGER NOT NULL DEFAULT 0;
+  UPDATE package_version SET announced = 1 WHERE judged <> '';
+  CREATE INDEX package_version_unannounced ON package_version (key) WHERE announced = 0;
+  `,
 ]);
 
 /**

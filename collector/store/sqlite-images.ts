@@ -39,6 +39,12 @@ export function imageStore(
         if (newest > 0) flush(db);
         return newest;
       }),
+    announce: (fromKey, limit, terms) =>
+      guarded('store vulnerabilities', () => {
+        const announced = relaxed(db, () => vulnerabilities.announce(fromKey, limit, terms));
+        if (announced.newest > 0) flush(db);
+        return announced;
+      }),
     confirmJudgements: (database, keys) =>
       guarded('store vulnerabilities', () => relaxed(db, () => vulnerabilities.confirm(database, keys))),
     recount: (limit) => guarded('count vulnerabilities', () => relaxed(db, () => inventories.recount(limit))),

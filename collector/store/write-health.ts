@@ -54,6 +54,7 @@ export function observeWrites(store: Store, isDiskHung: () => boolean): Observed
         putClaims: gated(store.images.putClaims),
         putInventory: gated(store.images.putInventory),
         putJudgements: gated(store.images.putJudgements),
+        announce: gated(store.images.announce),
         confirmJudgements: gated(store.images.confirmJudgements),
         recount: gated(store.images.recount),
         pruneImages: gated(store.images.pruneImages),

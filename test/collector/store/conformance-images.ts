@@ -171,6 +171,59 @@ export async function inventoryGoneWhileWritten(t: Test, { images }: Store): Pro
   t.equal((await images.packagesOf(digestOf('1'))).length, many.length);
 }
 
+/** A vulnerability is an event once a container runs a package version that has it, whatever came before. */
+export async function vulnerabilitiesAtRest(t: Test, store: Store): Promise<void> {
+  const { images } = store;
+  const events = async () =>
+    (await store.outbox(0, 1000))
+      .filter(isVulnerabilityEvent)
+      .map(({ action, package: { name }, vulnerability: { id } }) => `${action} ${id} ${name}`);
+  const resting = { ...layers('sha256:rest', '1'), atRest: ['shop/db:16'] };
+  await images.putClaims('n1', [resting, layers('sha256:run', '2')], whole);
+  await images.putInventory(digestOf('1'), inventory(deb('bash'), deb('zlib')), content(''), T0);
+  await images.putInventory(digestOf('2'), inventory(deb('zlib')), content(''), T0);
+  const cve1 = { vulnerability: vulnerability('CVE-1'), status: 'affected' } as const;
+  const cve2 = { vulnerability: vulnerability('CVE-2'), status: 'affected' } as const;
+  await judge(store, 'db1', { bash: [cve1], zlib: [cve1] });
+  t.same(await events(), ['opened CVE-1 zlib']);
+  t.equal((await images.vulnerabilitiesOf([digestOf('1')])).length, 2, 'what images at rest have is known');
+  await judge(store, 'db2', { bash: [cve1, cve2], zlib: [cve1] });
+  t.same(await images.announce(0, 10, terms), { newest: 0, next: undefined }, 'nothing runs it');
+
+  await images.putClaims('n2', [layers('sha256:rest', '1')], whole);
+  let newest = 0;
+  for (let fromKey: number | undefined = 0; fromKey !== undefined;) {
+    const announced: Awaited<ReturnType<typeof images.announce>> = await images.announce(fromKey, 1, terms);
+    newest = Math.max(newest, announced.newest);
+    fromKey = announced.next;
+  }
+  t.ok(newest > 0);
+  t.same((await events()).slice(1).sort(), ['opened CVE-1 bash', 'opened CVE-2 bash']);
+  t.same(await images.announce(0, 10, terms), { newest: 0, next: undefined }, 'once');
+  await judge(store, 'db3', { bash: [cve1], zlib: [cve1] });
+  t.same((await events()).slice(3), ['resolved CVE-2 bash']);
+
+  // Started and judged by a new database at the same time.
+  await images.putClaims('n3', [{ ...layers('sha256:other', '3'), atRest: [] }], whole);
+  await images.putInventory(digestOf('3'), inventory(deb('curl')), content(''), T0);
+  await judge(store, 'db4', { bash: [cve1], zlib: [cve1], curl: [cve1] });
+  await images.putClaims('n3', [layers('sha256:other', '3')], whole);
+  await judge(store, 'db5', { bash: [cve1], zlib: [cve1], curl: [cve1, cve2] });
+  t.same((await events()).slice(4).sort(), ['opened CVE-1 curl', 'opened CVE-2 curl']);
+
+  // What never ran goes without an event.
+  await images.putClaims('n3', [layers('sha256:other', '3'), { ...layers('sha256:x', '4'), atRest: [] }], whole);
+  await images.putInventory(digestOf('4'), inventory(deb('nano')), content(''), T0);
+  await judge(store, 'db6', { bash: [cve1], zlib: [cve1], curl: [cve1, cve2], nano: [cve1] });
+  await images.putClaims('n3', [layers('sha256:other', '3')], whole);
+  await images.pruneImages({ releasedBeforeMs: T0 + 1, atMs: T0 + 1 });
+  t.equal((await events()).length, 6);
+  t.equal(
+    (await images.affectedBy('CVE-1')).some(({ package: { name } }) => name === 'nano'),
+    false,
+  );
+}
+
 export async function vulnerabilityLifecycle(t: Test, store: Store): Promise<void> {
   const { images } = store;
   await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b', '2')], whole);

@@ -9,6 +9,7 @@ import {
   imagePlaces,
   prunesImages,
   inventoryGoneWhileWritten,
+  vulnerabilitiesAtRest,
   vulnerabilityLifecycle,
   vulnerabilityRatings,
 } from './conformance-images.ts';
@@ -57,6 +58,7 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('images: an inventory and a package version are stored once', imageInventories);
   await check('images: where a package version is, from layers and from a container', imagePlaces);
   await check('an inventory that is deleted while it is written', inventoryGoneWhileWritten);
+  await check('vulnerabilities of images at rest', vulnerabilitiesAtRest);
   await check('vulnerabilities: opened, changed, resolved, and what is not resolved', vulnerabilityLifecycle);
   await check('vulnerabilities: each package version has its own severity and risk', vulnerabilityRatings);
   await check('images that no node runs go, and their vulnerabilities are resolved', prunesImages);
