@@ -16,6 +16,7 @@ const MAX_FILES = 100;
 const MAX_POLICIES = 1000;
 /** Bits of st_mode, inode(7). */
 const GROUP_OR_OTHERS_WRITE = 0o022;
+const STICKY = 0o1000;
 
 /**
  * Loads the policies of a YAML file, or of the files `*.yaml` and `*.yml` of a directory. One problem refuses all.
@@ -43,7 +44,8 @@ type Files =
 async function policyFiles(path: string): Promise<Files> {
   try {
     const { isDirectory } = await examine(path);
-    await examine(dirname(path));
+    // What root owns in a sticky directory such as /tmp, others cannot rename.
+    await examine(dirname(path), STICKY);
     if (!isDirectory) return { ok: true, paths: [path] };
     const names = (await readdir(path)).filter((name) => /\.ya?ml$/.test(name)).sort();
     return names.length > MAX_FILES
@@ -57,10 +59,10 @@ async function policyFiles(path: string): Promise<Files> {
 
 class UntrustedError extends Error {}
 
-async function examine(path: string): Promise<{ readonly isDirectory: boolean }> {
+async function examine(path: string, excuse = 0): Promise<{ readonly isDirectory: boolean }> {
   const found = await stat(path);
-  // A directory such as /tmp, in which only owners rename their files, is no place either.
-  if ((found.uid !== 0 && found.uid !== process.geteuid?.()) || (found.mode & GROUP_OR_OTHERS_WRITE) !== 0)
+  const isWritable = (found.mode & GROUP_OR_OTHERS_WRITE) !== 0 && (found.mode & excuse) === 0;
+  if ((found.uid !== 0 && found.uid !== process.geteuid?.()) || isWritable)
     throw new UntrustedError(`${path} can be changed by users other than root; chown root and chmod go-w it`);
   return { isDirectory: found.isDirectory() };
 }

@@ -51,6 +51,7 @@ export interface Authorization {
 
 /** dockerd passes up to 4 MiB. Requests that are judged have some KiB; a seccomp profile may be among them. */
 const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_ENTRIES = 4096;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
 
 /**
@@ -139,8 +140,16 @@ function readBody(judges: Content, { body, headers }: AuthorizationRequest): Rea
   if (body.length > MAX_BODY_BYTES) return refused('more than 1 MiB', 'Send a shorter body.');
   const json = parseStrictJson(body);
   if (!json.ok) return refused(json.problem, 'Send valid JSON in which each key occurs once.');
+  if (!isSmall(json.value)) return refused('a list or object with more than 4,096 entries', 'Send a smaller request.');
   if (json.value === null) return { ok: true, value: undefined };
   return isObject(json.value) ? { ok: true, value: json.value } : refused('no JSON object', 'Send a JSON object.');
+}
+
+/** Lists are compared with lists of the policy: their lengths bound the time. The depth is bounded by the parser. */
+function isSmall(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  const items = Object.values(value);
+  return items.length <= MAX_ENTRIES && items.every(isSmall);
 }
 
 function hasLength(headers: Readonly<Record<string, string>>): boolean {

@@ -17,7 +17,7 @@ export interface HostMount {
  */
 export function judgeHostMount(mount: HostMount, { hostPaths }: ContainerPolicy): readonly Violation[] {
   // dockerd cleans the path as text, too; a slash at the end has no meaning.
-  const source = mount.source === '/' ? '/' : mount.source.replace(/\/+$/, '');
+  const source = withoutTrailingSlashes(mount.source);
   const refused = (actual: string, action: string): readonly Violation[] => [{ field: mount.field, actual, action }];
   if (!isCleanPath(source))
     return refused(`the host path ${quote(mount.source)}`, 'Name an absolute path without "." and "..".');
@@ -30,6 +30,12 @@ export function judgeHostMount(mount: HostMount, { hostPaths }: ContainerPolicy)
   return mount.isReadOnly || covering.some(({ readOnly }) => !readOnly)
     ? []
     : refused(`the host path ${quote(source)}, writable`, 'Mount it read-only.');
+}
+
+function withoutTrailingSlashes(path: string): string {
+  let end = path.length;
+  while (end > 1 && path[end - 1] === '/') end -= 1;
+  return path.slice(0, end);
 }
 
 function covers(pattern: string, path: string): boolean {

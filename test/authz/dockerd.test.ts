@@ -1,5 +1,8 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
@@ -16,7 +19,8 @@ import type { Call, Plugin } from './rig.ts';
  */
 
 const NAME = `plimsoll-test-${String(process.pid)}`;
-const SOCKET = `/run/docker/plugins/${NAME}.sock`;
+const PLUGINS = '/run/docker/plugins';
+const SOCKET = join(PLUGINS, `${NAME}.sock`);
 const IMAGE = 'plimsoll-test/busybox:1';
 /** With one small file: dockerd copies it for each container. */
 const SMALL_IMAGE = 'plimsoll-test/small:1';
@@ -25,13 +29,30 @@ const skip = noDockerd || (busybox === undefined ? 'no static busybox' : false);
 const run = promisify(execFile);
 
 t.test('dockerd asks the plugin', { skip }, async (t) => {
+  removeAbandoned();
   const directory = privateDirectory();
   const spec = '{ hostPaths: [{ path: /srv/**, readOnly: true }], operations: [attach, commit, copy, exec, import] }';
-  const policy = writePolicy(directory.path, spec);
+  writePolicy(join(directory.path, 'policies'), spec);
+  writePolicy(join(directory.path, 'policies'), '{ match: { clients: [ci-*] }, allowPrivileged: true }', 'ci');
+  const policy = join(directory.path, 'policies');
   const events = join(directory.path, 'events.ndjson');
   const flags = ['--container-policy', policy, '--authz-events', events];
   let plugin: Plugin = await startPlugin(SOCKET, ...flags);
-  const dockerd: OwnDockerd = await startDockerd(() => [`--authorization-plugin=${NAME}`, '--storage-driver=vfs']);
+  const tls = join(directory.path, 'tls');
+  const port = await freePort();
+  issueCertificates(tls);
+  const tlsFlags = [
+    '--tlsverify',
+    `--tlscacert=${tls}/ca.pem`,
+    `--tlscert=${tls}/server.pem`,
+    `--tlskey=${tls}/server.key`,
+  ];
+  const listening = ['-H', `tcp://127.0.0.1:${String(port)}`, ...tlsFlags];
+  const dockerd: OwnDockerd = await startDockerd(() => [
+    `--authorization-plugin=${NAME}`,
+    '--storage-driver=vfs',
+    ...listening,
+  ]);
   const send = clientOf(dockerd.socketPath);
   t.teardown(async () => {
     await docker('rm', '-f', 'base').catch(() => undefined);
@@ -162,6 +183,24 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
     t.comment(JSON.stringify(results));
   });
 
+  await t.test('a client certificate has a policy of its own', async (t) => {
+    const create = (client: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const file = (name: string): Buffer => readFileSync(join(tls, name));
+        const identity = { ca: file('ca.pem'), cert: file(`${client}.pem`), key: file(`${client}.key`) };
+        const headers = { 'Content-Type': 'application/json' };
+        const options = { ...identity, host: '127.0.0.1', port, path: '/containers/create', method: 'POST', headers };
+        const call = request(options, (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        });
+        call.on('error', reject);
+        call.end(JSON.stringify({ Image: 'none', HostConfig: { Privileged: true } }));
+      });
+    t.equal(await create('ci-1'), 404, 'let through');
+    t.equal(await create('dev-1'), 403);
+  });
+
   await t.test('denials are events', (t) => {
     const lines = readFileSync(events, 'utf8').trim().split('\n');
     t.ok(lines.length >= 20);
@@ -218,6 +257,41 @@ function forbiddenIn({ HostConfig: config, Mounts }: Inspected): readonly string
     annotations: text.includes('run.oci'),
   };
   return Object.keys(checks).filter((name) => checks[name]);
+}
+
+/** A socket that a killed run left makes every dockerd of the machine wait for 15 s when it looks for volume plugins. */
+function removeAbandoned(): void {
+  for (const name of existsSync(PLUGINS) ? readdirSync(PLUGINS) : []) {
+    const pid = /^plimsoll-test-(\d+)\.sock$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(PLUGINS, name), { force: true });
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** A CA, and certificates of the server and of two clients, as `docker --tlsverify` takes them. */
+function issueCertificates(directory: string): void {
+  mkdirSync(directory);
+  const openssl = (...args: readonly string[]): void => {
+    const { status, stderr } = spawnSync('openssl', args, { cwd: directory, encoding: 'utf8' });
+    if (status !== 0) throw new Error(stderr);
+  };
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  openssl('req', '-x509', ...key, '-subj', '/CN=test CA', '-keyout', 'ca.key', '-out', 'ca.pem');
+  for (const name of ['server', 'ci-1', 'dev-1']) {
+    const usage = name === 'server' ? 'serverAuth' : 'clientAuth';
+    const extensions = ['-addext', 'subjectAltName=IP:127.0.0.1', '-addext', `extendedKeyUsage=${usage}`];
+    const signer = ['-CA', 'ca.pem', '-CAkey', 'ca.key'];
+    const files = ['-keyout', `${name}.key`, '-out', `${name}.pem`];
+    openssl('req', '-x509', ...signer, ...key, '-subj', `/CN=${name}`, ...extensions, ...files);
+  }
 }
 
 function importImages(endpoint: string, directory: string): void {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +46,7 @@ export function privateDirectory(): { readonly path: string; readonly remove: ()
 
 /** Writes a policy with this spec (YAML in one line) and returns its path. */
 export function writePolicy(directory: string, spec: string, name = 'test'): string {
+  mkdirSync(directory, { recursive: true });
   const path = join(directory, `${name}.yaml`);
   const head = `apiVersion: plimsoll.dev/v1\nkind: ContainerPolicy\nmetadata: { name: ${name} }\n`;
   writeFileSync(path, `${head}spec: ${spec}\n`, { mode: 0o644 });

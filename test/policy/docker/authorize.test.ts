@@ -330,6 +330,39 @@ t.test('the most specific policy for a client decides; without one nothing is al
   t.end();
 });
 
+t.test('no request takes long to judge', (t) => {
+  const many = (count: number, item: string): string => `[${Array.from({ length: count }, () => item).join(',')}]`;
+  const spec = { hostPaths: Array.from({ length: 256 }, (_, i) => ({ path: `/srv/${String(i)}/**` })) };
+  const long = '/'.repeat(1_000_000);
+  const bodies: readonly string[] = [
+    `{"Image":"a","HostConfig":{"Binds":["${long}x:/x"]}}`,
+    `{"Image":"a","HostConfig":{"Binds":${many(4000, `"/srv/${'x'.repeat(240)}:/x"`)}}}`,
+    `{"Image":"a","HostConfig":{"CapAdd":${many(4000, `"${'*'.repeat(240)}"`)}}}`,
+    `{"Image":"a","HostConfig":{"Mounts":${many(4000, '{"Type":"bind","Source":"/a"}')}}}`,
+    `{"Image":"a","HostConfig":{"SecurityOpt":["${'a'.repeat(1_000_000)}"]}}`,
+    `{"Image":"${'a/'.repeat(500_000)}"}`,
+    `{"Image":"a","Labels":{${Array.from({ length: 60_000 }, (_, i) => `"k${String(i)}":"v"`).join(',')}}}`,
+    `{"Image":"a","x":${many(300_000, '""')}}`,
+    `{"Image":"a","x":"${'\\\\u0000'.repeat(100_000)}"}`,
+  ];
+  for (const body of bodies) {
+    const startedMs = performance.now();
+    t.notOk(ask({ body, spec }).isAllowed && !body.includes('a/'), body.slice(0, 60));
+    const tookMs = performance.now() - startedMs;
+    t.ok(tookMs < 1500, `${body.slice(0, 60)}: ${String(tookMs)} ms`);
+  }
+  for (const target of [
+    `/containers${'/checkpoints'.repeat(300)}`,
+    `/${'%2e'.repeat(20_000)}`,
+    `/x?${'a=b&'.repeat(15_000)}`,
+  ]) {
+    const startedMs = performance.now();
+    t.notOk(ask({ target }).isAllowed);
+    t.ok(performance.now() - startedMs < 1000, target.slice(0, 40));
+  }
+  t.end();
+});
+
 t.test('never throws, and allows nothing privileged, whatever is sent', (t) => {
   const text = fc.oneof(
     fc.string(),
