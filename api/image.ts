@@ -1,7 +1,7 @@
 import * as s from '../posture/schema.ts';
 import { imageUseFields } from './node.ts';
 import { count, time } from './part.ts';
-import { imageVerdicts } from './policy.ts';
+import { imageVerdicts, tagState } from './policy.ts';
 
 /** Severities of vulnerabilities, worst first; `unknown`: neither vendor nor CVSS rates it. */
 export const VULNERABILITY_SEVERITIES = Object.freeze([
@@ -167,6 +167,10 @@ export const imageDetail = s.object({
     1000,
   ),
   fixes: s.list(fix, 'by the risk that they remove', 1000),
+  tags: s.withDefault(
+    s.list(tagState, 'tags that its containers were started from, where a registry may be asked', 100),
+    [],
+  ),
   verdicts: s.withDefault(s.list(imageVerdicts, 'of the image policies; empty: there are none, or not yet', 100), []),
 });
 /** See {@link imageDetail}. */

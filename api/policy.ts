@@ -45,6 +45,18 @@ export const imageVerdicts = s.object({
   ),
 });
 
+/** What a tag that containers were started from names now. */
+export const tagState = s.object({
+  reference: s.string('registry/path:tag'),
+  state: s.openOneOf(
+    ['same', 'moved', 'gone', 'unknown'],
+    'same: the image that runs; moved: another one; gone: nothing; unknown: the registry was not asked, or never answered',
+  ),
+  digest: s.nullable(s.string('that the tag names')),
+  checkedMs: s.nullable(time('when the registry answered last')),
+  reason: s.string('why there is no newer answer; empty: there was one'),
+});
+
 /** What the policies decide about one running image. */
 export const simulatedImage = s.object({
   id: s.string('sha256:… of the configuration'),

@@ -169,11 +169,16 @@ async function printImage(context: Context, detail: ImageDetail): Promise<void> 
   await printVerdicts(context, detail);
 }
 
-/** Prints what the image policies of the collector say about the image, below the table of vulnerabilities. */
-async function printVerdicts(context: Context, { verdicts, id }: ImageDetail): Promise<void> {
-  const output = context.args.value('output') ?? 'table';
+/** Prints tags that have moved, and what the image policies of the collector say, below the table of vulnerabilities. */
+async function printVerdicts(context: Context, { verdicts, tags, id }: ImageDetail): Promise<void> {
+  if (!isTable(context)) return;
+  for (const { reference, state, digest } of tags)
+    if (state === 'moved' || state === 'gone')
+      await context.stdout.write(
+        `\nThe tag ${safe(reference)} ${state === 'gone' ? 'is not in its registry any more' : `names another image now: ${safe(digest ?? '')}`}.\n`,
+      );
   const policies = verdicts.find(({ digests }) => digests.includes(id))?.policies ?? [];
-  if (policies.length === 0 || (output !== 'table' && output !== 'wide')) return;
+  if (policies.length === 0) return;
   const columns = [{ title: 'POLICY' }, { title: 'FOR' }, { title: 'OUTCOME' }, { title: 'WHY', min: 16 }];
   const rows = policies.map((verdict) => [
     { text: verdict.policy },
@@ -181,6 +186,6 @@ async function printVerdicts(context: Context, { verdicts, id }: ImageDetail): P
     outcomeCell(verdict.outcome, context),
     { text: describeReasons(verdict) },
   ]);
-  const width = output === 'wide' ? Infinity : context.tableWidth;
+  const width = context.args.value('output') === 'wide' ? Infinity : context.tableWidth;
   await context.stdout.write(`\n${renderTable(columns, rows, width).join('\n')}\n`);
 }

@@ -77,7 +77,9 @@ async function inventoryOf({ images, claims }: EvidenceSources): Promise<Observe
   const distributions = new Set(decoded.map(({ distribution }) => JSON.stringify(distribution ?? null)));
   if (distributions.size > 1) return unreadable(SOURCE, 'its containers name different distributions');
   const gaps = [CONTAINER_GAP, ...decoded.flatMap((one) => one.gaps)];
-  return seen({ ...first, packages: decoded.flatMap(({ packages }) => packages), gaps }, SOURCE);
+  // Other containers may have other files, so the setuid files are not known.
+  const { setuid: _setuid, ...rest } = first;
+  return seen({ ...rest, packages: decoded.flatMap(({ packages }) => packages), gaps }, SOURCE);
 }
 
 /** Containers of one image that are read together; what they add is mostly the same. */

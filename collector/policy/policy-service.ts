@@ -1,3 +1,5 @@
+import { readBoundedText } from '../../image/policy/bounded-text.ts';
+import { anonymous, loadDockerConfig } from '../../image/registry/credentials.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
 import type { SnapshotImage } from '../../policy/snapshot.ts';
 import type { Settings } from '../../service/config/settings.ts';
@@ -6,10 +8,13 @@ import type { Logger } from '../../service/log.ts';
 import type { RunningImages } from '../image/running-images.ts';
 import type { DatabaseState } from '../image/database-keeper.ts';
 import type { Issue } from '../status/collector-status.ts';
+import { StartError } from '../start-error.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { startImageJudge } from './image-judge.ts';
 import { openPolicyFiles } from './policy-files.ts';
 import { NO_REGISTRIES } from './registry-facts.ts';
+import type { RegistrySource, TagState } from './registry-facts.ts';
+import { watchRegistries } from './registry-watch.ts';
 import { simulatePolicies } from './simulation.ts';
 import type { SimulatedDecision } from './simulation.ts';
 import { openSnapshotPublisher } from './snapshot-publisher.ts';
@@ -20,6 +25,8 @@ export interface PolicyService {
   /** The policies in use; empty while none could be loaded. */
   readonly policies: () => readonly ImagePolicy[];
   readonly verdictsOf: (imageId: string) => readonly SnapshotImage[];
+  /** What the tags name now that containers of the image were started from. */
+  readonly tagsOf: (imageId: string) => readonly TagState[];
   readonly simulate: (namespace: string | undefined) => readonly SimulatedDecision[];
   /** What enforcers get; undefined: nothing was published since the start. */
   readonly snapshot: () => PublishedSnapshot | undefined;
@@ -37,7 +44,17 @@ export interface RunningPolicyService extends PolicyService {
 
 /** What the service needs. */
 export interface PolicyServiceOptions {
-  readonly settings: Pick<Settings, 'policies' | 'dataDir' | 'vulndb' | 'vulndbMaxAge'>;
+  readonly settings: Pick<
+    Settings,
+    | 'policies'
+    | 'dataDir'
+    | 'vulndb'
+    | 'vulndbMaxAge'
+    | 'registries'
+    | 'registryCredentials'
+    | 'registryCa'
+    | 'registryCheckInterval'
+  >;
   readonly images: ImageStore;
   readonly running: RunningImages;
   readonly database: () => DatabaseState;
@@ -50,8 +67,22 @@ export interface PolicyServiceOptions {
 export async function startPolicyService(options: PolicyServiceOptions): Promise<RunningPolicyService> {
   const { settings, running, clock, log } = options;
   const files = openPolicyFiles({ path: settings.policies, clock, log });
+  await files.refresh();
   const publisher = await openSnapshotPublisher({ dataDirectory: settings.dataDir, clock, log });
-  const registries = NO_REGISTRIES;
+  let onChange = (): void => undefined;
+  const policies = (): readonly ImagePolicy[] => files.current()?.policies.map(({ policy }) => policy) ?? [];
+  const watch =
+    settings.registries.length === 0
+      ? undefined
+      : watchRegistries({
+          ...options,
+          ...(await registryAccess(settings)),
+          registries: settings.registries,
+          intervalMs: settings.registryCheckInterval,
+          policies,
+          onChange: () => onChange(),
+        });
+  const registries: RegistrySource = watch ?? NO_REGISTRIES;
   const judge = startImageJudge({
     ...options,
     policies: files,
@@ -60,10 +91,11 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
     path: settings.vulndb,
     maxAgeMs: settings.vulndbMaxAge,
   });
-  const policies = (): readonly ImagePolicy[] => files.current()?.policies.map(({ policy }) => policy) ?? [];
+  onChange = judge.notify;
   return {
     policies,
     verdictsOf: judge.verdictsOf,
+    tagsOf: registries.tagsOf,
     simulate: (namespace) =>
       simulatePolicies(
         { running, registries, verdictsOf: judge.verdictsOf, policies: policies() },
@@ -74,6 +106,19 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
     keyId: publisher.keyId,
     notify: judge.notify,
     issues: judge.issues,
-    over: judge.over,
+    over: Promise.all([judge.over, watch?.over]),
   };
 }
+
+/** Credentials and authorities for registries. Rejects with StartError. */
+async function registryAccess({ registryCredentials, registryCa }: PolicyServiceOptions['settings']) {
+  const docker = registryCredentials === 'none' ? undefined : await loadDockerConfig(registryCredentials);
+  if (docker?.ok === false)
+    throw new StartError('directory', `registry-credentials: ${docker.reason}`, 'name a config.json of Docker');
+  const ca = registryCa === 'system' ? undefined : await readBoundedText(registryCa, MAX_CA_BYTES);
+  if (ca?.ok === false)
+    throw new StartError('directory', `registry-ca: ${registryCa} ${ca.reason}`, 'name a file with authorities in PEM');
+  return { credentials: docker?.credentials ?? anonymous, ca: ca?.text };
+}
+
+const MAX_CA_BYTES = 1024 * 1024;

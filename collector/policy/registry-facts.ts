@@ -13,9 +13,24 @@ export interface RegistryFacts {
   readonly revision: string;
 }
 
+/**
+ * What a tag that containers were started from names now. `moved`: another image; `gone`: nothing; `unknown`: its
+ * registry was never answered.
+ */
+export interface TagState {
+  readonly reference: string;
+  readonly state: 'same' | 'moved' | 'gone' | 'unknown';
+  readonly digest?: string;
+  /** When the registry answered last. */
+  readonly checkedMs?: number;
+  /** Why there is no newer answer; empty: there was one. */
+  readonly reason: string;
+}
+
 /** What is known from registries. */
 export interface RegistrySource {
   readonly factsOf: (imageId: string) => RegistryFacts;
+  readonly tagsOf: (imageId: string) => readonly TagState[];
   /** What tags of running containers named when their registry was asked last. */
   readonly tags: () => readonly SnapshotTag[];
 }
@@ -23,6 +38,7 @@ export interface RegistrySource {
 /** Where no registry may be asked. */
 export const NO_REGISTRIES: RegistrySource = Object.freeze({
   factsOf: () => NO_FACTS,
+  tagsOf: () => [],
   tags: () => [],
 });
 

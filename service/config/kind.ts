@@ -84,6 +84,20 @@ export function keyHashes(): Kind<readonly string[]> {
   };
 }
 
+/** Registries as references name them, separated by commas; none is allowed. */
+export function registryNames(): Kind<readonly string[]> {
+  return {
+    name: 'registries',
+    expects: 'registries such as docker.io, registry.example.com:5000, separated by commas',
+    read: (text) => {
+      const names = text === '' ? [] : text.split(',').map((name) => name.trim());
+      const isRegistry = (name: string): boolean =>
+        /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\])(?::\d{1,5})?$/.test(name);
+      return names.length <= 64 && names.every(isRegistry) ? names : undefined;
+    },
+  };
+}
+
 /** Kubernetes service accounts as `namespace/name`, separated by commas. */
 export function serviceAccounts(): Kind<readonly string[]> {
   return {

@@ -3,8 +3,8 @@ import {
   addressOrOff,
   configMapOrOff,
   duration,
-  formatAddress,
   durationOrOff,
+  formatAddress,
   hostName,
   hostNames,
   httpsUrlOrOff,
@@ -14,12 +14,13 @@ import {
   keyHashes,
   path,
   pathOr,
-  serviceAccounts,
+  registryNames,
   roleMappings,
+  serviceAccounts,
   size,
   text,
-  updateSourceOrOff,
   unixSocketOrOff,
+  updateSourceOrOff,
   word,
 } from './kind.ts';
 import type { Kind } from './kind.ts';
@@ -380,6 +381,31 @@ export const SETTINGS = Object.freeze({
     default: 'system',
     description: 'Authorities in PEM that must have signed the certificate of the server of an update.',
     programs: ['image'],
+  },
+  registries: {
+    kind: registryNames(),
+    default: '',
+    description:
+      'Registries, separated by commas, that the collector may ask about running images: for their configuration, their signatures, and whether a tag still names what runs. Others are never asked, since whoever starts a container chooses the name. Used with `policies`.',
+    programs: COLLECTOR,
+  },
+  'registry-credentials': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'A `config.json` of Docker with credentials for registries in `auths`; `none`: anonymous.',
+    programs: COLLECTOR,
+  },
+  'registry-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description: 'Authorities in PEM that must have signed the certificates of the registries.',
+    programs: COLLECTOR,
+  },
+  'registry-check-interval': {
+    kind: duration('1m', '7d'),
+    default: '1h',
+    description: 'How often the registry is asked about each running image.',
+    programs: COLLECTOR,
   },
   policies: {
     kind: pathOr('none'),

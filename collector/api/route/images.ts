@@ -131,6 +131,7 @@ export const getImage = jsonRoute({
         .slice(0, MAX_GAPS)
         .map(({ path, mode }) => ({ path, mode: mode.toString(8).padStart(4, '0') })),
       fixes: fixes.slice(0, MAX_LIMIT),
+      tags: sources.policies?.tagsOf(id) ?? [],
       verdicts: presentVerdicts(sources, id),
     });
   },

@@ -23,6 +23,12 @@ import { startServer } from '../api/server.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const DAY_MS = 86_400_000;
+const NO_REGISTRY = {
+  registries: [],
+  registryCredentials: 'none',
+  registryCa: 'system',
+  registryCheckInterval: DAY_MS,
+};
 const DEBIAN = { id: 'debian', versionId: '12', codename: 'bookworm', like: [] };
 const [SHOP, WEB, TWO, ROOT] = ['a', 'b', 'c', 'd'].map((digit) => `sha256:${digit.repeat(64)}`) as [
   string,
@@ -111,7 +117,13 @@ async function startFleet(t: Test) {
   let database = await build(vulndb, [advisory('CVE-2026-1001', 'openssl', '3.0.2')], Date.now() - DAY_MS);
   const stop = new AbortController();
   const service = await startPolicyService({
-    settings: { policies: join(directory, 'policies'), dataDir: directory, vulndb, vulndbMaxAge: 5 * DAY_MS },
+    settings: {
+      policies: join(directory, 'policies'),
+      dataDir: directory,
+      vulndb,
+      vulndbMaxAge: 5 * DAY_MS,
+      ...NO_REGISTRY,
+    },
     images: store.images,
     running,
     database: () => database,
@@ -252,7 +264,13 @@ await t.test('a collector without policies, and one whose policies were never va
   const broken = join(directory, 'broken.yaml');
   writeFileSync(broken, 'kind: Nothing');
   mkdirSync(join(directory, 'other'));
-  const settings = { policies: broken, dataDir: join(directory, 'other'), vulndb: '', vulndbMaxAge: DAY_MS };
+  const settings = {
+    policies: broken,
+    dataDir: join(directory, 'other'),
+    vulndb: '',
+    vulndbMaxAge: DAY_MS,
+    ...NO_REGISTRY,
+  };
   const store = await openSqliteStore({ path: join(directory, 'other.sqlite') });
   const never = await startPolicyService({
     settings,
