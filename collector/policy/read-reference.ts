@@ -48,6 +48,8 @@ export type ReferenceAnswer =
 /** Images of an index that are looked at: one for each platform. */
 const MAX_PLATFORMS = 24;
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+/** The rule `allowSetuid` judges by what agents list. */
+const NO_FILES = unreadable('registry', 'the collector does not read the files of an image in a registry');
 const ATTESTATION = 'vnd.docker.reference.type';
 
 /**
@@ -111,5 +113,5 @@ async function readConfiguration(
   const { config } = manifest;
   const blob = await client.blob({ path, digest: config.digest, maxBytes: MAX_CONFIG_BYTES });
   if (!blob.ok) return unreadable('registry', `the image configuration cannot be read: ${blob.reason}`);
-  return readImageConfiguration(blob.value, { id: config.digest, tags: [] });
+  return readImageConfiguration(blob.value, { id: config.digest, tags: [], setuidFiles: NO_FILES });
 }

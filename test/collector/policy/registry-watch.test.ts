@@ -48,7 +48,7 @@ async function startService(
     const id = `c${String(index)}`;
     return { id, name: id, image, imageId, startedAt: '' };
   });
-  await store.putNode(nodeRow({ containers }));
+  await store.putNodes([nodeRow({ containers })]);
   const stop = new AbortController();
   const service = await startPolicyService({
     settings: {
