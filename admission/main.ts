@@ -1,13 +1,11 @@
 import { join } from 'node:path';
-import { readCertificate, readKey } from '../service/tls/pem-file.ts';
-import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import { formatAddress } from '../service/config/kind.ts';
 import type { Address } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
-import { errorCode, makePrivateDirectory } from '../service/files.ts';
+import { makePrivateDirectory } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
-import { TlsError } from '../service/tls/tls-error.ts';
+import { keepCertificate } from './certificate-source.ts';
 import { detectionEvent } from './detection-event.ts';
 import { createEventWriter } from './event-writer.ts';
 import type { EventOutput } from './event-writer.ts';
@@ -38,7 +36,7 @@ export interface AdmissionReady {
   readonly listen: Address;
 }
 
-const CERTIFICATE_CHECK_MS = 2_000;
+const DRAIN_MS = 4_000;
 const VERSION_FILE = 'snapshot-version';
 
 /**
@@ -60,29 +58,44 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log,
     signal,
   });
-  const tls = await readTls(settings);
+  const first = Promise.withResolvers<WebhookTls | undefined>();
+  let present: (tls: WebhookTls) => void = first.resolve;
+  signal.addEventListener('abort', () => first.resolve(undefined), { once: true });
+  const keeping = keepCertificate(options, (tls) => present(tls));
+  keeping.catch(first.reject);
+  const tls = await first.promise;
+  if (tls === undefined) return;
   const server = await openWebhookServer(settings.admissionListen, tls, {
     respond: responder(options, source.current),
     onError: (error) => log.error({ error }, 'a request could not be answered'),
   });
+  present = server.replaceCertificate;
+  const { address } = server;
   try {
-    log.info({ listen: formatAddress(server.address) }, 'admission webhook listens');
-    void source.ready.then(() => onReady({ listen: server.address }));
-    await watchCertificate(options, tls, server.replaceCertificate);
+    log.info({ listen: formatAddress(address) }, 'admission webhook listens');
+    void source.ready.then(() => onReady({ listen: address }));
+    await keeping;
+    // The API server may still open connections for a moment after a pod has left the endpoints of its Service.
+    if (settings.admissionTlsSecret !== 'off') await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
     log.info({ reason: String(signal.reason) }, 'admission webhook is ending');
   } finally {
     await server.close();
   }
 }
 
-function requireSettings({ admissionPolicies, policySnapshot }: Settings): void {
-  const hint = 'set either --admission-policies or --policy-snapshot';
-  const fail = (message: string): never => {
+function requireSettings({ admissionPolicies, policySnapshot, admissionTlsSecret, kubernetes }: Settings): void {
+  const oneOf = 'set either --admission-policies or --policy-snapshot';
+  const fail = (message: string, hint = oneOf): never => {
     throw Object.assign(new Error(message), { code: 'settings', hint });
   };
   if (admissionPolicies === 'none' && policySnapshot === 'off') fail('there are no policies to decide by');
   if (admissionPolicies !== 'none' && policySnapshot !== 'off')
     fail('policies come from files or from the snapshot of the collector, not from both');
+  if (admissionTlsSecret !== 'off' && kubernetes === 'off')
+    fail(
+      'the certificate is kept in a Secret, but there is no access to the API server',
+      'set --kubernetes in-cluster',
+    );
 }
 
 /** Answers reviews, and writes what was denied, overridden or observed. */
@@ -119,40 +132,3 @@ const ALLOWED = Object.freeze({
   decision: { outcome: 'allow', policies: [], reasons: [], warnings: [], observed: [] },
   wantsScan: [],
 } as const);
-
-async function readTls({ admissionTlsCert, admissionTlsKey, admissionClientCa }: Settings): Promise<WebhookTls> {
-  const cert = await readCertificate(admissionTlsCert);
-  const key = await readKey(admissionTlsKey);
-  if (cert === undefined)
-    throw new TlsError('absent', `${admissionTlsCert} is missing: the certificate of the webhook`);
-  if (key === undefined) throw new TlsError('absent', `${admissionTlsKey} is missing: the key of the webhook`);
-  if (!cert.certificate.checkPrivateKey(key.key))
-    throw new TlsError('mismatch', `${admissionTlsKey} is not the key of the certificate in ${admissionTlsCert}`);
-  if (admissionClientCa === 'none') return { cert: cert.pem, key: key.pem };
-  const clientCa = await readCertificate(admissionClientCa);
-  if (clientCa === undefined)
-    throw new TlsError('absent', `${admissionClientCa} is missing: the authorities of clients`);
-  return { cert: cert.pem, key: key.pem, clientCa: clientCa.pem };
-}
-
-/** Presents a certificate that is replaced on disk. One that is wrong is logged, and the earlier one stays. */
-async function watchCertificate(
-  { settings, clock, log, signal }: AdmissionOptions,
-  first: WebhookTls,
-  replace: (tls: WebhookTls) => void,
-): Promise<void> {
-  let used = first;
-  while (!signal.aborted) {
-    await sleep(clock, CERTIFICATE_CHECK_MS, signal);
-    if (signal.aborted) return;
-    try {
-      const next = await readTls(settings);
-      if (next.cert === used.cert && next.key === used.key && next.clientCa === used.clientCa) continue;
-      replace(next);
-      used = next;
-      log.info({}, 'certificate of the webhook replaced');
-    } catch (error) {
-      log.warn({ code: errorCode(error), error }, 'the new certificate of the webhook cannot be used');
-    }
-  }
-}

@@ -1,4 +1,4 @@
-import { address, namespaces, path, pathOr } from './kind.ts';
+import { address, configMapOrOff, hostNames, identifier, namespaces, path, pathOr } from './kind.ts';
 import { inDataDir } from './setting.ts';
 import type { Program, SettingDefinition } from './setting.ts';
 
@@ -24,6 +24,26 @@ export const ADMISSION_SETTINGS = {
     default: 'plimsoll',
     description:
       'Namespaces whose pods are not judged, separated by commas; among them must be that of the webhook itself, which otherwise could not start again.',
+    programs: ADMISSION,
+  },
+  'admission-tls-secret': {
+    kind: configMapOrOff('Secret', 'plimsoll/plimsoll-admission-tls'),
+    default: 'off',
+    description:
+      'Secret, as `namespace/name`, in which the admission webhook keeps an authority of its own for its certificates, and replaces it in time. It must exist; needs `kubernetes`. `off`: the certificate is in `admission-tls-cert`.',
+    programs: ADMISSION,
+  },
+  'admission-tls-names': {
+    kind: hostNames(),
+    default: 'plimsoll-admission.plimsoll.svc',
+    description: 'Names in that certificate: the API server calls the webhook as `SERVICE.NAMESPACE.svc`.',
+    programs: ADMISSION,
+  },
+  'admission-configuration': {
+    kind: identifier(),
+    default: 'plimsoll-admission',
+    description:
+      'Name of the ValidatingWebhookConfiguration and the MutatingWebhookConfiguration that get that authority as `caBundle`.',
     programs: ADMISSION,
   },
   'admission-tls-cert': {

@@ -131,11 +131,14 @@ export function namespaces(): Kind<readonly string[]> {
   };
 }
 
-/** A ConfigMap as `namespace/name`, or `off`. */
-export function configMapOrOff(): Kind<ConfigMapReference | 'off'> {
+/** A ConfigMap, or an object of another kind, as `namespace/name`, or `off`. */
+export function configMapOrOff(
+  kind = 'ConfigMap',
+  example = 'plimsoll-agents/plimsoll-ca',
+): Kind<ConfigMapReference | 'off'> {
   return {
-    name: 'ConfigMap or off',
-    expects: 'a ConfigMap such as plimsoll-agents/plimsoll-ca, or off',
+    name: `${kind} or off`,
+    expects: `a ${kind} such as ${example}, or off`,
     read: (text) => {
       if (text === 'off') return text;
       const [, namespace, name] = /^([a-z0-9-]{1,63})\/([a-z0-9][a-z0-9.-]{0,252})$/.exec(text) ?? [];

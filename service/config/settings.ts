@@ -147,14 +147,14 @@ export const SETTINGS = Object.freeze({
     kind: pathOr('in-cluster', 'off'),
     default: 'off',
     description:
-      'Kubernetes API server that attests nodes: `in-cluster` with the service account of the pod of the collector, a kubeconfig file with a token or a client certificate, or `off`.',
-    programs: COLLECTOR,
+      'Kubernetes API server that attests nodes, and through which the admission webhook keeps its certificate: `in-cluster` with the service account of the own pod, a kubeconfig file with a token or a client certificate, or `off`.',
+    programs: ['admission', ...COLLECTOR],
   },
   'kubernetes-api': {
     kind: address(),
     default: 'kubernetes.default.svc:443',
     description: 'Address of the API server for `kubernetes = in-cluster`.',
-    programs: COLLECTOR,
+    programs: ['admission', ...COLLECTOR],
     // In a pod the kubelet sets it to the address of the service `kubernetes`, whose port is 443.
     borrowed: {
       name: 'KUBERNETES_SERVICE_HOST',
