@@ -58,13 +58,13 @@ spec:
 
 dockerd knows who a client is only with TLS (\`--tlsverify\`): then \`match.clients\` is compared with the common name of its certificate. A request on the unix socket has no name; only the pattern \`*\` is for it. Of the policies that match a client, the most specific decides alone; two that are equally specific are an error. A client that no policy matches is refused.
 
-\`*\` and \`?\` are wildcards in lists, except in \`hostPaths\`. A list replaces its default.`;
+\`*\` and \`?\` are wildcards in lists, except in \`hostPaths\`. A list replaces its default; \`plimsoll authz check -o json\` prints the built-in policy with every default.`;
 
 const JUDGED = `## What is judged
 
 | request | judged |
 |---|---|
-| \`POST /containers/create\` | every field of \`HostConfig\`, also at the top level, where old engines read it; the image; mounts; networks |
+| \`POST /containers/create\` | every field of \`HostConfig\`, also at the top level, where engines up to 26 read it; the image; mounts; networks |
 | \`POST /containers/{name}/exec\` | \`Privileged\` |
 | \`POST /containers/{name}/update\` | every field |
 | \`POST /containers/{name}/start\` | a body is refused (a \`HostConfig\` until API 1.23), and a checkpoint |
@@ -80,6 +80,19 @@ What is not understood is refused: a path that is not plain or not known, a fiel
 ## Images
 
 With \`policy-snapshot\`, image policies decide on the image of each container, and on pulls, from the signed snapshot of the collector on the disk of the host; the network is never asked. A snapshot that is not signed by the collector, or older than one before, is not used; the one before stays in force, and verdicts in it expire by their own time. Without any snapshot no container is created, unless its policy says \`images.judge: false\`.
+
+The host gets the snapshot, and the key, from the collector ([policy-snapshot.md](policy-snapshot.md)), for example every five minutes by a systemd timer:
+
+\`\`\`sh
+set -e
+cd "$(mktemp -d)"
+curl -fsS --max-time 60 -H "Authorization: Bearer $(cat /etc/plimsoll/policy-token)" -D headers -o snapshot.json \\
+  https://collector.example.com:7480/v1/policies/snapshot
+sed -n 's/^plimsoll-signature: //ip' headers | tr -d '\\r' > snapshot.sig
+install -m 644 -t /var/lib/plimsoll-policy snapshot.json snapshot.sig
+\`\`\`
+
+with \`PLIMSOLL_POLICY_SNAPSHOT=/var/lib/plimsoll-policy\` in \`/etc/plimsoll/authz.env\`, and the public key in \`/etc/plimsoll/policy-snapshot.pub\`. A snapshot that was copied in part has no valid signature, and the one before stays in force.
 
 **Name images by digest** (\`NAME@sha256:…\`). What a tag means on a host, only dockerd knows, and dockerd waits for the plugin while it decides: it cannot be asked. A tag can have been set by \`docker tag\`, \`load\`, \`build\` or \`commit\`. A digest cannot: it is the hash of the content. \`images.withoutDigest: allow\` lets tags pass that no rule on registry or reference refuses, and proves nothing about them. Pulls by tag are allowed where the registry is.
 

@@ -11,16 +11,16 @@
  *   hostPaths: [{ path: /srv/data, readOnly: true }]
  * ```
  */
-import { boolean, list, nullable, object, oneOf, string, unknown, withDefault } from '../../posture/schema.ts';
+import { boolean, list, object, oneOf, unknown, withDefault } from '../../posture/schema.ts';
 import type { Infer, Parsed, Schema } from '../../posture/schema.ts';
 import { globPattern, globsOverlap, matchesGlob } from '../glob.ts';
+import { POLICY_API_VERSION, policyMetadata } from '../image-policy.ts';
+import { safeSysctls } from '../pod/security/confinement.ts';
 import { MODES } from '../rule/judging.ts';
 import { strictObject } from '../strict-object.ts';
 import { OPERATIONS } from './routes.ts';
 import type { Operation } from './routes.ts';
 
-/** `apiVersion` of the documents. */
-export const CONTAINER_POLICY_API_VERSION = 'plimsoll.dev/v1';
 /** `kind` of the documents. */
 export const CONTAINER_POLICY_KIND = 'ContainerPolicy';
 
@@ -44,21 +44,8 @@ const DEFAULT_CAPABILITIES = [
   'SETUID',
   'SYS_CHROOT',
 ];
-/** The sysctls of the level baseline of the Kubernetes Pod Security Standards (1.32). */
-const SAFE_SYSCTLS = [
-  'kernel.shm_rmid_forced',
-  'net.ipv4.ip_local_port_range',
-  'net.ipv4.ip_local_reserved_ports',
-  'net.ipv4.ip_unprivileged_port_start',
-  'net.ipv4.ping_group_range',
-  'net.ipv4.tcp_fin_timeout',
-  'net.ipv4.tcp_keepalive_intvl',
-  'net.ipv4.tcp_keepalive_probes',
-  'net.ipv4.tcp_keepalive_time',
-  'net.ipv4.tcp_rmem',
-  'net.ipv4.tcp_syncookies',
-  'net.ipv4.tcp_wmem',
-];
+/** The newest version of the Pod Security Standards, 1.37. */
+const POD_SECURITY_VERSION = 37;
 const DEFAULT_OPERATIONS: readonly Operation[] = ['attach', 'commit', 'copy', 'exec'];
 const OPERATION_NAMES = Object.keys(OPERATIONS) as readonly Operation[];
 
@@ -124,7 +111,7 @@ export const containerPolicySpec = strictObject({
     'no-new-privileges=true',
     'seccomp=builtin',
   ]),
-  sysctls: patterns('names of sysctls that may be set', SAFE_SYSCTLS),
+  sysctls: patterns('names of sysctls that may be set', safeSysctls(POD_SECURITY_VERSION)),
   runtimes: patterns('runtimes besides the default one', ['io.containerd.runc.v2', 'runc']),
   cgroupParents: patterns('parent cgroups'),
   annotations: patterns('keys of annotations, which some runtimes obey'),
@@ -148,23 +135,10 @@ export const containerPolicySpec = strictObject({
   ),
 });
 
-const name: Schema<string> = {
-  shape: { kind: 'string', doc: 'unique among the policies; lower-case letters, digits, `-` and `.`', maximum: 253 },
-  parse: (value, at = '') =>
-    typeof value === 'string' && value.length <= 253 && /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(value)
-      ? { ok: true, value }
-      : { ok: false, problem: `${at}: expected a name of lower-case letters, digits, "-" and "."` },
-};
-
 const document = strictObject({
-  apiVersion: oneOf([CONTAINER_POLICY_API_VERSION]),
+  apiVersion: oneOf([POLICY_API_VERSION]),
   kind: oneOf([CONTAINER_POLICY_KIND]),
-  metadata: strictObject({
-    name,
-    description: nullable(string('what the policy is for', 4096)),
-    labels: nullable(unknown('not used')),
-    annotations: nullable(unknown('not used')),
-  }),
+  metadata: policyMetadata,
   spec: withDefault(containerPolicySpec, defaultSpec()),
 });
 

@@ -78,7 +78,7 @@ function judgeContainer(body: JsonObject, input: ContentInput): readonly Violati
   const networking = field(body, 'NetworkingConfig') ?? {};
   if (!isObject(hostConfig)) return [wrongType('HostConfig', 'an object')];
   if (!isObject(networking)) return [wrongType('NetworkingConfig', 'an object')];
-  // Engines up to 24 also read the fields of HostConfig one level above.
+  // Engines up to 26 also read the fields of HostConfig one level above.
   const outer = Object.fromEntries(Object.entries(body).filter(([key]) => isHostConfigField(key)));
   const unknown = Object.entries(body).filter(
     ([key, value]) => !CONFIG_FIELDS.has(foldCase(key)) && !isHostConfigField(key) && !isZero(value),

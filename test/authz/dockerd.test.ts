@@ -87,6 +87,7 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
     t.match(await docker('volume', 'create', 'plain'), 'plain');
     t.match(await docker('ps', '--format', '{{.Names}}'), 'base');
     t.match(await docker('commit', 'base', 'copied'), /^sha256:/);
+    t.match(await docker('update', '--cpu-shares', '512', 'base'), 'base');
     t.match(await refusalOf('run', '--rm', '--privileged', IMAGE), /403|HostConfig\.Privileged: privileged/);
     t.match(await refusalOf('exec', '--privileged', 'base', 'id'), /Privileged: privileged is not allowed/);
     t.match(await refusalOf('load', '-i', '/dev/null'), /no such file/, 'allowed, and nothing to load');
@@ -106,7 +107,7 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
       ['long s', { target: create, body: { Image: 'none', HoſtConfig: { Privileged: true } } }],
       ['two HostConfig', { target: create, body: '{"Image":"none","HostConfig":{"Privileged":true},"HostConfig":{}}' }],
       ['two spellings', { target: create, body: '{"Image":"none","HostConfig":{"Privileged":true},"hostConfig":{}}' }],
-      ['settings at the top, as engines up to 24 read', { target: create, body: { Image: 'none', Privileged: true } }],
+      ['settings at the top, as engines up to 26 read', { target: create, body: { Image: 'none', Privileged: true } }],
       ['%2f', { target: '/v1.45/containers%2fcreate', body: host }],
       ['%63', { target: '/containers/%63reate', body: host }],
       ['absolute form', { target: 'http://x/v1.45/containers/create', body: { Image: 'none' } }],

@@ -207,7 +207,8 @@ const SAFE_SYSCTLS: readonly (readonly [number, readonly string[]])[] = [
   [37, ['net.ipv4.tcp_slow_start_after_idle', 'net.ipv4.tcp_notsent_lowat']],
 ];
 
-function safeSysctls(version: number): readonly string[] {
+/** Names of the sysctls that baseline allows, up to the minor version of Kubernetes. */
+export function safeSysctls(version: number): readonly string[] {
   return SAFE_SYSCTLS.filter(([since]) => since <= version).flatMap(([, names]) => names);
 }
 

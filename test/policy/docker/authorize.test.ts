@@ -87,7 +87,7 @@ t.test('each setting that gives power over the host is refused, and allowed wher
     const what = JSON.stringify(hostConfig);
     t.notOk(withHostConfig(hostConfig).isAllowed, `${what} is refused`);
     t.strictSame(withHostConfig(hostConfig, spec).violations, [], `${what} is allowed`);
-    t.notOk(ask({ body: { Image: 'a', ...hostConfig } }).isAllowed, `${what} at the top level, as until 24`);
+    t.notOk(ask({ body: { Image: 'a', ...hostConfig } }).isAllowed, `${what} at the top level, as until 26`);
     t.ok(withHostConfig(hostConfig, { mode: 'warn' }).isAllowed, `${what} passes in mode warn`);
     t.not(withHostConfig(hostConfig, { mode: 'warn' }).violations.length, 0, `${what} is reported in mode warn`);
   }
