@@ -5,6 +5,8 @@ import type { Address } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { makePrivateDirectory } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
+import { readCertificate } from '../service/tls/pem-file.ts';
+import { TlsError } from '../service/tls/tls-error.ts';
 import { keepCertificate } from './certificate-source.ts';
 import { detectionEvent } from './detection-event.ts';
 import { createEventWriter } from './event-writer.ts';
@@ -15,6 +17,7 @@ import { pinImages } from './pin-images.ts';
 import { openPolicySource } from './policy-source.ts';
 import type { PolicySource } from './policy-source.ts';
 import { responseOf } from './response.ts';
+import { runSnapshotFetcher } from './snapshot-fetcher.ts';
 import { openWebhookServer } from './webhook-server.ts';
 import type { Respond, WebhookTls } from './webhook-server.ts';
 
@@ -58,6 +61,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log,
     signal,
   });
+  const fetching = await startFetcher(options, source);
   const first = Promise.withResolvers<WebhookTls | undefined>();
   let present: (tls: WebhookTls) => void = first.resolve;
   signal.addEventListener('abort', () => first.resolve(undefined), { once: true });
@@ -80,10 +84,46 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log.info({ reason: String(signal.reason) }, 'admission webhook is ending');
   } finally {
     await server.close();
+    await Promise.all(fetching);
   }
 }
 
-function requireSettings({ admissionPolicies, policySnapshot, admissionTlsSecret, kubernetes }: Settings): void {
+/** Fetches the snapshot of the collector where that is wanted. The result settles when the signal aborts. */
+async function startFetcher(
+  { settings, clock, log, signal }: AdmissionOptions,
+  { minVersion }: PolicySource,
+): Promise<Promise<void>[]> {
+  const { policySnapshot, policySnapshotCollector, policySnapshotCa, policySnapshotKey } = settings;
+  if (policySnapshotCollector === 'off') return [];
+  const authorities = policySnapshotCa === 'system' ? undefined : await readCertificate(policySnapshotCa);
+  if (authorities === undefined && policySnapshotCa !== 'system')
+    throw new TlsError('absent', `${policySnapshotCa} is missing: the authorities of the collector`);
+  await makePrivateDirectory(policySnapshot);
+  const server = {
+    address: policySnapshotCollector,
+    ca: authorities?.pem,
+    tokenFile: settings.policySnapshotTokenFile,
+  };
+  return [
+    runSnapshotFetcher({
+      server,
+      directory: policySnapshot,
+      keyFile: policySnapshotKey,
+      minVersion,
+      clock,
+      log,
+      signal,
+    }),
+  ];
+}
+
+function requireSettings({
+  admissionPolicies,
+  policySnapshot,
+  policySnapshotCollector,
+  admissionTlsSecret,
+  kubernetes,
+}: Settings): void {
   const oneOf = 'set either --admission-policies or --policy-snapshot';
   const fail = (message: string, hint = oneOf): never => {
     throw Object.assign(new Error(message), { code: 'settings', hint });
@@ -91,6 +131,8 @@ function requireSettings({ admissionPolicies, policySnapshot, admissionTlsSecret
   if (admissionPolicies === 'none' && policySnapshot === 'off') fail('there are no policies to decide by');
   if (admissionPolicies !== 'none' && policySnapshot !== 'off')
     fail('policies come from files or from the snapshot of the collector, not from both');
+  if (policySnapshotCollector !== 'off' && policySnapshot === 'off')
+    fail('there is no directory for the snapshot of the collector', 'set --policy-snapshot DIRECTORY');
   if (admissionTlsSecret !== 'off' && kubernetes === 'off')
     fail(
       'the certificate is kept in a Secret, but there is no access to the API server',

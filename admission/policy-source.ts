@@ -30,6 +30,8 @@ export interface PolicySource {
   readonly current: () => PolicySnapshot | undefined;
   /** Resolves when there is something to judge by. */
   readonly ready: Promise<void>;
+  /** Version of the newest snapshot that was used, also before a restart; 0: none. */
+  readonly minVersion: () => number;
   /** Reads again what has changed. What is wrong is logged, and the earlier policies stay in use. */
   readonly refresh: () => Promise<void>;
 }
@@ -118,7 +120,7 @@ export async function openPolicySource(options: PolicySourceOptions): Promise<Po
       if (!signal.aborted) await refresh();
     }
   })();
-  return { current, ready, refresh };
+  return { current, ready, refresh, minVersion: () => minVersion };
 }
 
 async function initialPolicies(locations: PolicyLocations): Promise<LocalPolicies> {

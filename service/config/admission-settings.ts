@@ -1,4 +1,4 @@
-import { address, configMapOrOff, hostNames, identifier, namespaces, path, pathOr } from './kind.ts';
+import { address, addressOrOff, configMapOrOff, hostNames, identifier, namespaces, path, pathOr } from './kind.ts';
 import { inDataDir } from './setting.ts';
 import type { Program, SettingDefinition } from './setting.ts';
 
@@ -17,6 +17,26 @@ export const ADMISSION_SETTINGS = {
     default: 'none',
     description:
       'Policy file, or directory with policy files, that the admission webhook decides by; no image has a verdict then. It is read again when it changes; a wrong file leaves the earlier policies in use. `none`: policies and verdicts come from `policy-snapshot`.',
+    programs: ADMISSION,
+  },
+  'policy-snapshot-collector': {
+    kind: addressOrOff(),
+    default: 'off',
+    description:
+      'Operator API (HTTPS) of the collector from which the admission webhook fetches the snapshot into `policy-snapshot`; `off`: something else puts it there.',
+    programs: ADMISSION,
+  },
+  'policy-snapshot-token-file': {
+    kind: path(),
+    default: '/etc/plimsoll/snapshot-token',
+    description: 'File with an operator token of the role `viewer` and the scope `policy` for that API.',
+    programs: ADMISSION,
+  },
+  'policy-snapshot-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description:
+      'Authorities in PEM that may have signed the certificate of that API; `system`: those that this machine trusts.',
     programs: ADMISSION,
   },
   'admission-exempt-namespaces': {
