@@ -78,7 +78,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
   const [isNested, uidMap, mounts, deviceRules, limits, podUid] = await Promise.all([
     readNested(view, threads),
     observeText(host, `/proc/${String(pid)}/uid_map`, parseUidMap),
-    readMountNamespaces(view, { id, pid, threads }),
+    readMountNamespaces(view, { pid, threads }),
     readDeviceRules(view, id, entries),
     readLimits(view, containerEntries(entries, id)),
     readPodUid(host, entries),

@@ -53,12 +53,16 @@ async function packagedProgram(host: Host, path: string): Promise<SshdProgram> {
 /** The version in a program, `OpenSSH_10.0p2 Debian-7`; patterns of versions, `OpenSSH_6.6.1*`, have no `p`. */
 export function parseProgram(bytes: Buffer): SshdProgram {
   const text = bytes.toString('latin1');
+  // A part of `text` would keep all of it in memory.
+  const own = (start: number, length: number): string => bytes.toString('latin1', start, start + length);
   const version = /\0OpenSSH_(\d{1,3})\.(\d{1,3})p\d{1,3}(?: [\x20-\x7e]{0,100})?(?=\0)/.exec(text);
   if (version === null) return UNKNOWN_PROGRAM;
-  const words = new Set(Array.from(text.matchAll(/(?<=\0)[A-Za-z0-9]{3,40}(?=\0)/g), ([word]) => word));
+  const words = new Set(
+    Array.from(text.matchAll(/(?<=\0)[A-Za-z0-9]{3,40}(?=\0)/g), ({ index, 0: word }) => own(index, word.length)),
+  );
   return {
     release: Number(version[1]) * 100 + Number(version[2]),
-    version: version[0].slice(1),
+    version: own(version.index + 1, version[0].length - 1),
     holds: (word) => words.has(word),
   };
 }
