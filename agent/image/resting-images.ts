@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { userOfEngine } from '../../posture/fact/docker.ts';
+import { dockerDiffIds } from '../../image/inventory/docker-layers.ts';
 import type { Host } from '../host/host.ts';
 import { clip } from '../inspector/clip.ts';
 import { socketUnder } from '../inspector/runtime-reply.ts';
@@ -92,9 +93,12 @@ export function createRestingImages({ access, hostRoot, worker }: RestingImagesO
     const [root, image] = [await dataRootOf(modem), await askEngine(modem, path, IMAGE)];
     if (!root.ok) return { ok: false, problem: root.reason };
     if (!image.ok) return { ok: false, problem: `its layers are not known: ${image.reason}` };
-    const diffIds = image.value.RootFS.Layers;
-    if (diffIds.length === 0) return { ok: false, problem: 'the engine names no layers of it' };
     const dataRoot = await rootedPath(root.dataRoot, { host, hostRoot });
+    // What the engine says of an image has to be the image of this id.
+    const found = dockerDiffIds(dataRoot, imageId);
+    if (!found.ok) return { ok: false, problem: `its layers are not known: ${found.reason}` };
+    const { diffIds } = found;
+    if (diffIds.length === 0) return { ok: false, problem: 'it has no layers' };
     const source = { kind: 'docker', dataRoot, diffIds } as const;
     const outcome = await readSource(source, worker, signal);
     // An engine forgets an image before it deletes its layers.

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { list, object, string } from '../../posture/schema.ts';
 import { readRange } from './directory-handle.ts';
 import { decompress } from './archive/decompression.ts';
 import type { Blob } from './archive/decompression.ts';
@@ -31,6 +32,9 @@ const OPAQUE = '.wh..wh..opq';
 /** Metadata of one layer with a million files has about 1 GiB. */
 const LIMITS = { maxBytes: 2 * 1024 ** 3, maxRatio: 1000, freeBytes: 256 * 1024 ** 2 };
 const MAX_LINE_BYTES = 64 * 1024;
+const MAX_CONFIGURATION_BYTES = 4 * 1024 * 1024;
+/** What is read of an image configuration (image-spec, config.md). */
+const CONFIGURATION = object({ rootfs: object({ diff_ids: list(string('', 200), '', 1000) }) });
 
 /**
  * Finds the layers of an image in the data directory of dockerd with the storage driver overlay2: for each layer its
@@ -58,6 +62,31 @@ export function findDockerLayers(dataRoot: string, diffIds: readonly string[]): 
     return { ok: true, layers };
   } catch (error) {
     return refused(error);
+  }
+}
+
+/**
+ * The digests of the layers of an image, oldest first, from its configuration in the data directory of dockerd. The id of
+ * an image is the SHA-256 of its configuration, which is compared.
+ */
+export function dockerDiffIds(
+  dataRoot: string,
+  imageId: string,
+): { readonly ok: true; readonly diffIds: readonly string[] } | { readonly ok: false; readonly reason: string } {
+  if (!DIGEST.test(imageId)) return { ok: false, reason: 'the image has no digest' };
+  const digest = imageId.slice('sha256:'.length);
+  const path = join(dataRoot, 'image/overlay2/imagedb/content/sha256', digest);
+  try {
+    if (statSync(path).size > MAX_CONFIGURATION_BYTES) return { ok: false, reason: 'its configuration is too large' };
+    const bytes = readFileSync(path);
+    if (createHash('sha256').update(bytes).digest('hex') !== digest)
+      return { ok: false, reason: 'its configuration has another digest' };
+    const parsed = CONFIGURATION.parse(JSON.parse(bytes.toString('utf8')));
+    return parsed.ok
+      ? { ok: true, diffIds: parsed.value.rootfs.diff_ids }
+      : { ok: false, reason: `its configuration is malformed: ${parsed.problem}` };
+  } catch (error) {
+    return error instanceof SyntaxError ? { ok: false, reason: 'its configuration is not JSON' } : refused(error);
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { openArchiveTree } from '../../../image/inventory/archive/archive-tree.ts';
 import { openDirectoryTree } from '../../../image/inventory/directory-tree.ts';
-import { findDockerLayers, readDockerLayers } from '../../../image/inventory/docker-layers.ts';
+import { dockerDiffIds, findDockerLayers, readDockerLayers } from '../../../image/inventory/docker-layers.ts';
 import type { FileTree } from '../../../image/inventory/file-tree.ts';
 import { openImageSource } from '../../../image/inventory/image-source.ts';
 import { openLayerTree } from '../../../image/inventory/layer-tree.ts';
@@ -132,7 +132,15 @@ void t.test(
 
     const diffIds = JSON.parse(text(['image', 'inspect', '-f', '{{json .RootFS.Layers}}', name])) as string[];
     t.equal(diffIds.length, 3);
-    const found = findDockerLayers(text(['info', '-f', '{{.DockerRootDir}}']), diffIds);
+    const dataRoot = text(['info', '-f', '{{.DockerRootDir}}']);
+    const imageId = text(['image', 'inspect', '-f', '{{.Id}}', name]);
+    t.same(dockerDiffIds(dataRoot, imageId), { ok: true, diffIds });
+    const config = `image/overlay2/imagedb/content/sha256/${imageId.slice('sha256:'.length)}`;
+    const forged = makeRoot(t, { [config]: '{"rootfs":{"type":"layers","diff_ids":[]}}' });
+    t.match(dockerDiffIds(forged, imageId), { ok: false, reason: /another digest/ });
+    t.match(dockerDiffIds(forged, 'sha256:../../x'), { ok: false, reason: /no digest/ });
+    t.match(dockerDiffIds('/absent', imageId), { ok: false, reason: /ENOENT/ });
+    const found = findDockerLayers(dataRoot, diffIds);
     t.ok(found.ok, found.ok ? '' : found.reason);
     if (!found.ok) return;
     const located = await readDockerLayers(found.layers);
@@ -148,10 +156,7 @@ void t.test(
     t.strictSame(listing(archive.tree), wanted, 'as an archive');
     archive.tree.close();
 
-    const source = await openImageSource(
-      { kind: 'docker', dataRoot: text(['info', '-f', '{{.DockerRootDir}}']), diffIds },
-      CALLS,
-    );
+    const source = await openImageSource({ kind: 'docker', dataRoot, diffIds }, CALLS);
     t.ok(source.ok);
     if (!source.ok) return;
     t.equal(source.findChange?.(), undefined);
