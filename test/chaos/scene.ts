@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import { openLiveNode } from '../../agent/live-node.ts';
 import type { NodeAccess } from '../../agent/node-access.ts';
 import { ensureAuthority, ensureNodeCertificate, ensureServerCertificate } from '../../service/tls/authority.ts';
-import { bundleChild } from './bundle.ts';
+import { bundleModule } from '../fixture/bundle.ts';
 import { VERSION } from './child-protocol.ts';
 import { createContainers } from './containers.ts';
 import type { Containers } from './containers.ts';
@@ -60,7 +60,7 @@ export async function openScene(t: Test, options: SceneOptions): Promise<Scene |
     t.teardown(disk.unmount);
     disks[name] = disk;
   }
-  const { script, remove } = await bundleChild();
+  const { script, remove } = await bundleModule('test/chaos/child.ts');
   t.teardown(remove);
   const enginePath = options.endpoint.slice('unix://'.length);
   const engine = await startEngineProxy(join(base, 'engine.sock'), enginePath);

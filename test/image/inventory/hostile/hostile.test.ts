@@ -1,15 +1,20 @@
 import { tmpdir } from 'node:os';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import type { Test } from 'tap';
 import type { ImageSource } from '../../../../image/inventory/image-source.ts';
 import { runInventory } from '../../../../image/inventory/run-inventory.ts';
 import type { InventoryOutcome } from '../../../../image/inventory/run-inventory.ts';
+import { bundleModule } from '../../../fixture/bundle.ts';
 import { writeArchive } from '../../../fixture/image-archive.ts';
 import { inventoryOf, makeRoot } from '../../../fixture/image-root.ts';
 import { HOSTILE_ARCHIVES } from './archives.ts';
 import { HOSTILE_ROOTS, SOUND_DATABASES } from './databases.ts';
 
-const worker = new URL('../../../../image/inventory/worker.ts', import.meta.url);
+// Each case starts a thread: from source, loading its modules would take most of the time.
+const { script, remove } = await bundleModule('image/inventory/worker.ts');
+t.teardown(remove);
+const worker = pathToFileURL(script);
 const RELEASE = { 'etc/os-release': 'ID=debian\n' };
 /** What each case may cost; a machine under load gets the whole deadline. */
 const LIMITS = { deadlineMs: 20_000, maxHeapMb: 96 };
@@ -27,7 +32,7 @@ void t.test('at least 40 hostile archives and databases', (t) => {
   t.end();
 });
 
-/** Two at a time: starting a thread takes most of the time. */
+/** Two at a time. */
 async function each<T>(cases: readonly T[], examine: (item: T) => Promise<void>): Promise<void> {
   const pending = [...cases];
   const next = async (): Promise<void> => {
