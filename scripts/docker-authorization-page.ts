@@ -113,6 +113,7 @@ Each refused request is logged with operation, client, policy and reasons, witho
 - Root on the host, and whoever reaches the socket of containerd, need no dockerd.
 - dockerd hides the body of builds (also BuildKit: \`/session\`, \`/grpc\`), archives and streams from plugins. \`build\`, \`import\` and \`copy\` are therefore allowed or refused as a whole. A build can use the network of the host.
 - \`hostPaths\` are compared as text. Below a directory with \`/**\`, whoever can create a symbolic link there can mount any other path of the host.
+- A mount that is read-only covers what is mounted below it only with Docker 25 and Linux 5.12 or newer. \`readOnly\` refuses API versions before 1.44, where it never does.
 - Containers, volumes and networks that existed before are not judged again: a container that was created with privileges can be started, a volume that was created with options can be mounted. Remove those that should not be used.
 - \`exec\` into a container that has privileges gives these privileges.
 - A swarm starts containers on other nodes without asking their plugins. Leave \`services\` and \`swarm\` out of \`operations\`.

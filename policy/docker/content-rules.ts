@@ -13,20 +13,16 @@ import {
 import { field, isObject, isZero } from './json-fields.ts';
 import type { JsonObject } from './json-fields.ts';
 import { judgeMounts } from './mount-rules.ts';
-import type { ImageUse } from './mount-rules.ts';
+import type { MountContext } from './mount-rules.ts';
 import type { Content } from './routes.ts';
 import { judgeVolume } from './volume-rules.ts';
 import { quote, wrongType } from './violation.ts';
 import type { Violation } from './violation.ts';
 
 /** What is judged. */
-export interface ContentInput {
-  readonly request: ApiRequest;
+export interface ContentInput extends MountContext {
   /** The body as parsed; undefined where dockerd has none. */
   readonly body: JsonObject | undefined;
-  readonly policy: ContainerPolicy;
-  /** Collects the images that the request uses. */
-  readonly images: ImageUse[];
 }
 
 /** Fields of the container configuration of moby (`container.Config`) and of old wrappers around it. */
@@ -42,7 +38,7 @@ const EXEC_FIELDS = folded(
 
 /** What speaks against the content of a request. */
 export function judgeContent(content: Content, input: ContentInput): readonly Violation[] {
-  const { body, policy, images } = input;
+  const { body, policy } = input;
   switch (content) {
     case 'pull':
       return judgePull(input);
@@ -53,7 +49,7 @@ export function judgeContent(content: Content, input: ContentInput): readonly Vi
     case 'exec':
       return body === undefined ? [MISSING_BODY] : judgeExec(body, policy);
     case 'update':
-      return body === undefined ? [MISSING_BODY] : judgeHostConfig(body, '', { policy, images });
+      return body === undefined ? [MISSING_BODY] : judgeHostConfig(body, '', input);
     case 'volume':
       return body === undefined ? [MISSING_BODY] : judgeVolume(body, policy);
     case 'network':
@@ -71,7 +67,6 @@ const MISSING_BODY: Violation = {
 
 function judgeContainer(body: JsonObject, input: ContentInput): readonly Violation[] {
   const { request, policy, images } = input;
-  const context = { policy, images };
   const image = field(body, 'Image');
   if (typeof image === 'string') images.push({ field: 'Image', reference: image });
   const hostConfig = field(body, 'HostConfig') ?? {};
@@ -86,8 +81,8 @@ function judgeContainer(body: JsonObject, input: ContentInput): readonly Violati
   return [
     ...(typeof image === 'string' ? [] : [wrongType('Image', 'a string')]),
     ...unknown.map(([key]) => unknownField(key)),
-    ...judgeHostConfig(outer, '', context),
-    ...judgeHostConfig(hostConfig, 'HostConfig.', context),
+    ...judgeHostConfig(outer, '', input),
+    ...judgeHostConfig(hostConfig, 'HostConfig.', input),
     ...judgeEndpoints(field(networking, 'EndpointsConfig'), policy),
     ...judgeCgroupDefault(request, hostConfig, policy),
   ];
@@ -189,7 +184,8 @@ function withReplacedTag(repository: string, suffix: string): string {
 }
 
 /** A service of a swarm: what its containers get. */
-function judgeService(body: JsonObject, { policy, images }: ContentInput): readonly Violation[] {
+function judgeService(body: JsonObject, input: ContentInput): readonly Violation[] {
+  const { policy, images } = input;
   const task = field(body, 'TaskTemplate') ?? {};
   const container = isObject(task) ? (field(task, 'ContainerSpec') ?? {}) : undefined;
   if (!isObject(task) || !isObject(container)) return [wrongType('TaskTemplate', 'an object with a ContainerSpec')];
@@ -208,9 +204,9 @@ function judgeService(body: JsonObject, { policy, images }: ContentInput): reado
     ...(isZero(field(task, 'PluginSpec'))
       ? []
       : [{ field: 'TaskTemplate.PluginSpec', actual: 'a plugin', action: 'Use a service of containers.' }]),
-    ...(isZero(mounts) ? [] : judgeMounts(mounts, `${at}.Mounts`, policy, images)),
+    ...(isZero(mounts) ? [] : judgeMounts(mounts, `${at}.Mounts`, input)),
     ...(isZero(capabilities) ? [] : judgeCapabilities(capabilities, `${at}.CapabilityAdd`, policy)),
-    ...judgeHostConfig(isZero(sysctls) ? {} : { Sysctls: sysctls }, `${at}.`, { policy, images }),
+    ...judgeHostConfig(isZero(sysctls) ? {} : { Sysctls: sysctls }, `${at}.`, input),
     ...(isZero(field(container, 'Privileges')) || policy.allowPrivileged
       ? []
       : [{ field: `${at}.Privileges`, actual: 'security settings of its own', action: 'Leave the field out.' }]),

@@ -3,19 +3,12 @@ import type { ContainerPolicy } from './container-policy.ts';
 import { field, isObject, isZero } from './json-fields.ts';
 import type { JsonObject } from './json-fields.ts';
 import { judgeBinds, judgeMounts } from './mount-rules.ts';
-import type { ImageUse } from './mount-rules.ts';
+import type { MountContext } from './mount-rules.ts';
 import { foldCase } from '../strict-json.ts';
 import { quote, wrongType } from './violation.ts';
 import type { Violation } from './violation.ts';
 
-/** What the rules of `HostConfig` judge by. */
-export interface HostConfigContext {
-  readonly policy: ContainerPolicy;
-  /** Collects images that mounts name. */
-  readonly images: ImageUse[];
-}
-
-type FieldRule = (value: unknown, at: string, context: HostConfigContext) => readonly Violation[];
+type FieldRule = (value: unknown, at: string, context: MountContext) => readonly Violation[];
 
 const harmless: FieldRule = () => [];
 
@@ -74,7 +67,7 @@ const HOST_CONFIG: Readonly<Record<string, FieldRule>> = {
   Ulimits: harmless,
   Annotations: (value, at, { policy }) =>
     keysBeyond(value, at, policy.annotations, { what: 'the annotation', where: 'spec.annotations' }),
-  Binds: (value, at, { policy }) => judgeBinds(value, at, policy),
+  Binds: judgeBinds,
   CapAdd: (value, at, { policy }) => judgeCapabilities(value, at, policy),
   Cgroup: (value, at, { policy }) => judgeNamespace(value, at, policy, { namespace: 'cgroup', ownModes: [] }),
   CgroupParent: (value, at, { policy }) =>
@@ -92,7 +85,7 @@ const HOST_CONFIG: Readonly<Record<string, FieldRule>> = {
     judgeNamespace(value, at, policy, { namespace: 'ipc', ownModes: ['none', 'private', 'shareable'] }),
   LogConfig: (value, at, { policy }) => judgeLogDriver(value, at, policy),
   MaskedPaths: (value, at, { policy }) => judgePaths(value, at, policy),
-  Mounts: (value, at, { policy, images }) => judgeMounts(value, at, policy, images),
+  Mounts: judgeMounts,
   NetworkMode: (value, at, { policy }) => judgeNetworkMode(value, at, policy),
   PidMode: (value, at, { policy }) => judgeNamespace(value, at, policy, { namespace: 'pid', ownModes: [] }),
   Privileged: (value, at, { policy }) => judgePrivileged(value, at, policy),
@@ -126,7 +119,7 @@ export function isHostConfigField(key: string): boolean {
 }
 
 /** What speaks against a `HostConfig`, or the part of one that an update holds. `at` is the prefix of its fields. */
-export function judgeHostConfig(config: JsonObject, at: string, context: HostConfigContext): readonly Violation[] {
+export function judgeHostConfig(config: JsonObject, at: string, context: MountContext): readonly Violation[] {
   return Object.entries(config).flatMap(([key, value]) => {
     const known = BY_FOLDED_NAME.get(foldCase(key));
     // An empty list of masked paths removes the usual ones; other fields mean nothing where they are empty.

@@ -1,3 +1,5 @@
+import { isOlderThan } from './api-request.ts';
+import type { ApiRequest } from './api-request.ts';
 import type { ContainerPolicy } from './container-policy.ts';
 import { judgeHostMount } from './host-path.ts';
 import { field, isObject, isZero } from './json-fields.ts';
@@ -9,9 +11,23 @@ import type { Violation } from './violation.ts';
 /** Names of volumes as moby accepts them (`RestrictedNamePattern`). */
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
+/** What mounts are judged by. */
+export interface MountContext {
+  readonly request: ApiRequest;
+  readonly policy: ContainerPolicy;
+  /** Collects images that mounts name. */
+  readonly images: ImageUse[];
+}
+
+/** Before API 1.44 what is mounted below a read-only mount stays writable. */
+function coversMountsBelow({ request }: MountContext): boolean {
+  return !isOlderThan(request, 1, 44);
+}
+
 /** What speaks against `Binds`: `/host/path:/path:ro`, `volume:/path`, `/path`. */
-export function judgeBinds(value: unknown, at: string, policy: ContainerPolicy): readonly Violation[] {
+export function judgeBinds(value: unknown, at: string, context: MountContext): readonly Violation[] {
   if (!Array.isArray(value)) return [wrongType(at, 'a list of strings')];
+  const { policy } = context;
   return value.flatMap((bind: unknown, index) => {
     const place = `${at}[${String(index)}]`;
     if (typeof bind !== 'string') return [wrongType(place, 'a string')];
@@ -21,23 +37,18 @@ export function judgeBinds(value: unknown, at: string, policy: ContainerPolicy):
     const options = mode.split(',');
     const shared = sharedPropagation(place, options.find(isShared), policy);
     if (VOLUME_NAME.test(source)) return shared;
-    const isReadOnly = options.includes('ro') && !options.includes('rw');
+    const isReadOnly = options.includes('ro') && !options.includes('rw') && coversMountsBelow(context);
     return [...judgeHostMount({ field: place, source, isReadOnly }, policy), ...shared];
   });
 }
 
-/** What speaks against `Mounts`; also those of a service. `images` collects the images that are mounted. */
-export function judgeMounts(
-  value: unknown,
-  at: string,
-  policy: ContainerPolicy,
-  images: ImageUse[],
-): readonly Violation[] {
+/** What speaks against `Mounts`; also those of a service. */
+export function judgeMounts(value: unknown, at: string, context: MountContext): readonly Violation[] {
   if (!Array.isArray(value)) return [wrongType(at, 'a list of objects')];
   return value.flatMap((mount: unknown, index) => {
     const place = `${at}[${String(index)}]`;
     // Go keeps a list item that is null as an empty mount, which has no type.
-    return isObject(mount) ? judgeMount(mount, place, policy, images) : [wrongType(place, 'an object')];
+    return isObject(mount) ? judgeMount(mount, place, context) : [wrongType(place, 'an object')];
   });
 }
 
@@ -47,7 +58,8 @@ export interface ImageUse {
   readonly reference: string;
 }
 
-function judgeMount(mount: JsonObject, at: string, policy: ContainerPolicy, images: ImageUse[]): readonly Violation[] {
+function judgeMount(mount: JsonObject, at: string, context: MountContext): readonly Violation[] {
+  const { policy, images } = context;
   const [type, source] = [field(mount, 'Type'), field(mount, 'Source') ?? ''];
   if (typeof source !== 'string') return [wrongType(`${at}.Source`, 'a string')];
   switch (type) {
@@ -58,7 +70,8 @@ function judgeMount(mount: JsonObject, at: string, policy: ContainerPolicy, imag
       if (!isObject(bind)) return [wrongType(`${at}.BindOptions`, 'an object')];
       const propagation = field(bind, 'Propagation') ?? '';
       if (typeof propagation !== 'string') return [wrongType(`${at}.BindOptions.Propagation`, 'a string')];
-      const isReadOnly = field(mount, 'ReadOnly') === true && isZero(field(bind, 'ReadOnlyNonRecursive'));
+      const isRecursive = isZero(field(bind, 'ReadOnlyNonRecursive')) && coversMountsBelow(context);
+      const isReadOnly = field(mount, 'ReadOnly') === true && isRecursive;
       return [
         ...judgeHostMount({ field: `${at}.Source`, source, isReadOnly }, policy),
         ...sharedPropagation(`${at}.BindOptions.Propagation`, isShared(propagation) ? propagation : undefined, policy),

@@ -118,6 +118,12 @@ t.test('what the policy allows does not cover more', (t) => {
   ];
   for (const hostConfig of cases) t.notOk(withHostConfig(hostConfig, spec).isAllowed, JSON.stringify(hostConfig));
   t.ok(withHostConfig({ Mounts: [readOnly] }, spec).isAllowed);
+  for (const hostConfig of [{ Mounts: [readOnly] }, { Binds: ['/srv/ro/x:/x:ro'] }]) {
+    const body = { Image: 'a', HostConfig: hostConfig };
+    const old = ask({ body, spec, target: '/v1.43/containers/create' });
+    t.notOk(old.isAllowed, 'before API 1.44 what is mounted below stays writable');
+    t.ok(ask({ body, spec, target: '/v1.44/containers/create' }).isAllowed);
+  }
   t.end();
 });
 
