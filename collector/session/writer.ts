@@ -46,19 +46,13 @@ interface Entry {
  */
 const QUIET_TURNS = 2;
 const MAX_TURNS = 16;
-/**
- * Begin of one transaction to begin of the next, where there is no more to store than fits into one. A transaction costs
- * hundreds of microseconds whatever is in it, most of them for the disk: of the changes of a large fleet, each in a
- * transaction of its own, that was half of the CPU time.
- */
-const MIN_INTERVAL_MS = 20;
 
 /** A store that fails is tried again after up to this long. */
 const RETRY = Object.freeze({ baseMs: 100, capMs: 5000 });
 
 /** A writer on `store`. Events are published after their commit and before `settle` is called. */
 export function createWriter(options: WriterOptions): Writer {
-  const { maxQueuedFindings, maxBatchFindings, clock } = options;
+  const { maxQueuedFindings, maxBatchFindings } = options;
   const stop = new AbortController();
   const queue: Entry[] = [];
   let batch: readonly Entry[] = [];
@@ -66,21 +60,10 @@ export function createWriter(options: WriterOptions): Writer {
   let weight = 0;
   let room = Promise.withResolvers<void>();
   let running: Promise<void> | undefined;
-  let begunMs = -Infinity;
-  /** Ends the wait for more. */
-  let endWait = (): void => undefined;
 
   const announceRoom = (): void => {
     room.resolve();
     room = Promise.withResolvers();
-  };
-  /** The first change after a pause does not wait. */
-  const keepInterval = async (): Promise<void> => {
-    const leftMs = MIN_INTERVAL_MS - (clock.monotonic() - begunMs);
-    if (leftMs <= 0 || weight >= maxBatchFindings || stop.signal.aborted) return;
-    const wait = new AbortController();
-    endWait = () => wait.abort();
-    await sleep(clock, leftMs, wait.signal);
   };
   /** A turn reads little of each socket, and what is stored together shares pages and one wait for the disk. */
   const gather = async (): Promise<void> => {
@@ -93,9 +76,7 @@ export function createWriter(options: WriterOptions): Writer {
   };
   const run = async (): Promise<void> => {
     while (queue.length > 0 && !stop.signal.aborted) {
-      await keepInterval();
       await gather();
-      begunMs = clock.monotonic();
       batch = takeBatch(queue, maxBatchFindings);
       await write(batch, { ...options, signal: stop.signal });
       for (const entry of batch) weight -= entry.weight;
@@ -111,19 +92,12 @@ export function createWriter(options: WriterOptions): Writer {
       const isOver = (): boolean => stop.signal.aborted || over.aborted;
       // A commit that is larger than the queue gets in when the queue is empty.
       const fits = (): boolean => weight === 0 || weight + own <= maxQueuedFindings;
-      // Mostly there is room, and a listener for each message would cost as much as its findings.
-      if (!fits()) {
-        over.addEventListener('abort', announceRoom, { once: true });
-        while (!isOver() && !fits()) {
-          endWait();
-          await room.promise;
-        }
-        over.removeEventListener('abort', announceRoom);
-      }
+      over.addEventListener('abort', announceRoom, { once: true });
+      while (!isOver() && !fits()) await room.promise;
+      over.removeEventListener('abort', announceRoom);
       if (isOver()) return;
       weight += own;
       queue.push({ commit, weight: own, settle: (outcome) => (over.aborted ? undefined : settle(outcome)) });
-      if (weight >= maxBatchFindings) endWait();
       running ??= run();
     },
     written: async (nodeId) => {
@@ -132,7 +106,6 @@ export function createWriter(options: WriterOptions): Writer {
     },
     close: async () => {
       stop.abort();
-      endWait();
       announceRoom();
       await running;
       queue.length = 0;

@@ -79,24 +79,6 @@ await t.test('what comes turn by turn shares a transaction too', async (t) => {
   t.same(transactions, [10]);
 });
 
-await t.test('a steady stream shares transactions, and the first change after a pause does not wait', async (t) => {
-  const { add, transactions, outcomes } = await setUp(t);
-  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-  const startedMs = performance.now();
-  for (let index = 0; index < 60; index += 1) {
-    await add(first(`n${String(index)}`));
-    await pause(3);
-  }
-  await until(() => outcomes.length === 60);
-  const most = (performance.now() - startedMs) / 20 + 2;
-  t.ok(transactions.length <= most, `${String(transactions.length)} transactions, at most one in 20 ms`);
-  await pause(50);
-  const before = transactions.length;
-  await add(first('late'));
-  for (let turn = 0; turn < 16 && transactions.length === before; turn += 1) await new Promise(setImmediate);
-  t.equal(transactions.length, before + 1, 'within some turns of the event loop');
-});
-
 await t.test('a transaction has a size, the queue has an end', async (t) => {
   const { add, path, transactions, outcomes } = await setUp(t, { maxQueuedFindings: 30, maxBatchFindings: 20 });
   const other = new DatabaseSync(path);
