@@ -92,9 +92,12 @@ export function createWriter(options: WriterOptions): Writer {
       const isOver = (): boolean => stop.signal.aborted || over.aborted;
       // A commit that is larger than the queue gets in when the queue is empty.
       const fits = (): boolean => weight === 0 || weight + own <= maxQueuedFindings;
-      over.addEventListener('abort', announceRoom, { once: true });
-      while (!isOver() && !fits()) await room.promise;
-      over.removeEventListener('abort', announceRoom);
+      // Mostly there is room, and a listener for each message would cost as much as its findings.
+      if (!fits()) {
+        over.addEventListener('abort', announceRoom, { once: true });
+        while (!isOver() && !fits()) await room.promise;
+        over.removeEventListener('abort', announceRoom);
+      }
       if (isOver()) return;
       weight += own;
       queue.push({ commit, weight: own, settle: (outcome) => (over.aborted ? undefined : settle(outcome)) });
