@@ -84,6 +84,15 @@ export const imageList = s.object({
   cursor,
 });
 
+const suppressionFields = {
+  by: s.openOneOf(['vex', 'waiver']),
+  reason: s.string(),
+  source: s.string('id or name of the VEX document, or file and place of the waiver'),
+  owner: s.nullable(s.string('who answers for the waiver')),
+  untilMs: s.nullable(time('from then on the waiver does not apply')),
+};
+const suppression = s.object(suppressionFields, 'why it does not count; absent: it counts');
+
 const epssScore = s.nullable(s.number('EPSS: probability of exploitation within 30 days, 0 to 1'));
 
 const imageVulnerability = s.object({
@@ -98,6 +107,7 @@ const imageVulnerability = s.object({
   fixedVersion: s.nullable(s.string('first version with the fix')),
   summary: s.nullable(s.string('written by the author of the advisory')),
   firstSeenMs: time('when it was found in the fleet'),
+  suppressed: s.nullable(suppression),
 });
 
 /** An upgrade in an image and what it mends. */
@@ -193,6 +203,12 @@ export const fleetVulnerability = s.object({
   images: count('affected images that run'),
   containers: count('affected running containers'),
   nodes: count('nodes that run them'),
+  isSuppressed: s.boolean('no affected package version counts'),
+  suppressed: s.list(
+    s.object({ package: s.string(), version: s.string(), ...suppressionFields }),
+    'affected package versions that do not count, and why',
+    8,
+  ),
 });
 /** See {@link fleetVulnerability}. */
 export type FleetVulnerability = s.Infer<typeof fleetVulnerability>;
@@ -220,6 +236,7 @@ export const vulnerabilityDetail = s.object({
       version: s.string('installed version'),
       status: s.string(),
       fixedVersion: s.nullable(s.string()),
+      suppressed: s.nullable(suppression),
     }),
     'affected package versions',
     10_000,

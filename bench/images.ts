@@ -128,6 +128,7 @@ async function matchAll(version = '1'): Promise<Matched> {
     running,
     path,
     maxAgeMs: 86_400_000,
+    annotations: { vex: [], waivers: [] },
     version,
     databaseWorker: new URL('../image/vulndb/verify-worker.ts', import.meta.url),
     eventBus,

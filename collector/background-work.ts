@@ -65,9 +65,10 @@ export function startMatcher(
   steps: ClosingStep[],
 ): VulnerabilityMatcher {
   const stop = new AbortController();
-  const { vulndb: path, vulndbMaxAge: maxAgeMs } = settings;
+  const { vulndb: path, vulndbMaxAge: maxAgeMs, vex, waivers } = settings;
   const matcher = startVulnerabilityMatcher({
     ...parts,
+    annotations: { vex, waivers },
     path,
     maxAgeMs,
     version,

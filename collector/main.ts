@@ -188,6 +188,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     running,
     database: matcher.database,
     policies,
+    suppressionIn: matcher.suppressionIn,
     queries,
     eventBus,
     sinks,

@@ -8,6 +8,7 @@ import { presenceOf } from '../status/freshness.ts';
 import type { FreshnessTerms } from '../status/freshness.ts';
 import type { CountRow, NodeRow, OutboxEvent, StatusCount, StoredFinding } from '../store/store.ts';
 import type { Sent } from './route.ts';
+import type { Suppression } from '../../vulnerability/vulnerability.ts';
 
 /** The benchmark controls that a check answers. */
 export type ControlLookup = (check: string) => readonly ControlReference[];
@@ -32,6 +33,13 @@ export function presentFinding(stored: StoredFinding, controlsOf: ControlLookup)
     firstSeenMs: stored.firstSeenMs,
     changedMs: stored.changedMs,
   };
+}
+
+/** Why a vulnerability does not count, as the API answers it. */
+export function presentSuppression(suppression: Suppression | undefined) {
+  if (suppression === undefined) return undefined;
+  const { by, reason, source, owner, expiresAt: untilMs } = suppression;
+  return { by, reason, source, owner, untilMs };
 }
 
 /** An event of a finding as the API sends it. */

@@ -8,6 +8,7 @@ import type { JoinTokens } from '../enrollment/join-tokens.ts';
 import type { RunningImages } from '../image/running-images.ts';
 import type { DatabaseState } from '../image/database-keeper.ts';
 import type { PolicyService } from '../policy/policy-service.ts';
+import type { SuppressionReview } from '../image/suppression-review.ts';
 import type { QueryService } from '../query/query.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
@@ -30,6 +31,8 @@ export interface ApiSources {
   readonly database: () => DatabaseState;
   /** The image policies; undefined: there are none. */
   readonly policies: PolicyService | undefined;
+  /** What suppresses a vulnerability in one image. */
+  readonly suppressionIn: SuppressionReview['suppressionIn'];
   readonly queries: QueryService;
   readonly sinks: () => readonly SinkStatus[];
   /** How the collector is doing. Never rejects. */

@@ -1,4 +1,5 @@
 import { decodeInventory } from '../../proto/inventory-codec.ts';
+import { counted } from '../../posture/compare/setting.ts';
 import type { Distribution, Inventory, SetuidFile } from '../../vulnerability/package.ts';
 import type { ImageStore, StoredClaim, StoredInventory, VulnerabilityCounts } from '../store/image-store.ts';
 import type { RunningImages } from './running-images.ts';
@@ -132,8 +133,8 @@ function stateOf({ claims, own, source, conflict, database }: Evidence): Pick<Im
     ...(conflict ? ['nodes found different packages in its layers'] : []),
     ...(source === 'container' ? ['it was read through a container, which can change what it shows'] : []),
     ...(own.every(({ packages }) => packages === 0) ? [NO_PACKAGES] : []),
-    ...(gaps > 0 ? [`${String(gaps)} parts could not be read`] : []),
-    ...(unjudged > 0 ? [`${String(unjudged)} packages could not be judged`] : []),
+    ...(gaps > 0 ? [`${counted(gaps, 'part')} could not be read`] : []),
+    ...(unjudged > 0 ? [`${counted(unjudged, 'package')} could not be judged`] : []),
     ...(database.state === 'ok' ? [] : [`the vulnerability database is not current: ${database.problem}`]),
   ];
   return reasons.length === 0 ? { state: 'complete', reason: '' } : { state: 'partial', reason: reasons.join('; ') };

@@ -40,6 +40,10 @@ export interface CountedVulnerability {
   readonly vulnerability: Vulnerability;
   readonly packages: readonly string[];
   readonly fixable: boolean;
+  /** No affected package version counts. */
+  readonly isSuppressed: boolean;
+  /** Affected package versions that do not count, at most 8. */
+  readonly suppressed: readonly PackageVulnerability[];
   readonly images: number;
   readonly containers: number;
   readonly nodes: number;
@@ -76,7 +80,10 @@ export async function listVulnerabilities(
     if (counted.containers === 0 && !unused) continue;
     const names = [...new Set(packages.map(({ package: found }) => found.name))].slice(0, MAX_NAMES);
     const fixable = packages.some(({ status }) => status === 'fixed');
-    list.push({ id, vulnerability, packages: names, fixable, ...counted });
+    const suppressed = packages.filter((one) => one.suppressed !== undefined);
+    const isSuppressed = suppressed.length === packages.length;
+    const some = suppressed.slice(0, MAX_NAMES);
+    list.push({ id, vulnerability, packages: names, fixable, isSuppressed, suppressed: some, ...counted });
   }
   return { list, next: undefined };
 }

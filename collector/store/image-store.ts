@@ -1,5 +1,5 @@
 import type { Distribution, Inventory, Package } from '../../vulnerability/package.ts';
-import type { FixStatus, Vulnerability } from '../../vulnerability/vulnerability.ts';
+import type { FixStatus, Suppression, Vulnerability } from '../../vulnerability/vulnerability.ts';
 
 /*
  * The images of the fleet: what nodes say about the images that they run, the inventories, each stored once by its
@@ -101,11 +101,28 @@ export interface Judgement {
 export interface PackageVulnerability {
   readonly packageKey: number;
   readonly package: Package;
+  /** See `PackageVersion`. */
+  readonly distribution?: Distribution;
+  /** What suppresses it wherever it runs; absent: nothing. */
+  readonly suppressed?: Suppression;
   readonly vulnerability: Vulnerability;
   readonly status: FixStatus;
   readonly fixedVersion?: string;
   readonly firstSeenMs: number;
 }
+
+/** What suppresses a vulnerability of a package version from now on; absent: nothing. */
+export interface SuppressionChange {
+  readonly packageKey: number;
+  readonly vulnerabilityKey: number;
+  readonly suppressed?: Suppression;
+}
+
+/** Decides whether a vulnerability that is new to a package version is suppressed. Called within a transaction. */
+export type SuppressNew = (
+  match: Pick<VulnerabilityChange, 'package' | 'distribution' | 'vulnerability' | 'status' | 'fixedVersion'>,
+  places: readonly PackagePlace[],
+) => Suppression | undefined;
 
 /** Where a package version is: an image, on all nodes that run it or on one only. */
 export interface PackagePlace {
@@ -130,6 +147,8 @@ export interface VulnerabilityFilter {
   readonly severities?: readonly Vulnerability['severity'][];
   readonly exploited?: boolean;
   readonly fixable?: boolean;
+  /** True: suppressed for some affected package version; false: not suppressed for some. */
+  readonly suppressed?: boolean;
   /** Part of the id or of the name of an affected package; case does not matter. */
   readonly text?: string;
 }
@@ -151,7 +170,8 @@ export interface ImageUseSummary {
   readonly nodeCount: number;
 }
 
-/** opened: found; changed: severity, fix or exploitation differ; resolved: fixed, withdrawn, or no image has it. */
+/**
+ * opened: found, or not suppressed any more; changed: severity, fix, exploitation or suppression differ; resolved: fixed, withdrawn, or no image has it. */
 export type VulnerabilityAction = 'opened' | 'changed' | 'resolved';
 
 /** Why a vulnerability of a package version is resolved: the database does not list it any more, or no image has it. */
@@ -168,6 +188,8 @@ export interface VulnerabilityChange {
   readonly status: FixStatus;
   readonly fixedVersion?: string;
   readonly firstSeenMs: number;
+  /** Why it does not count; absent: it counts. */
+  readonly suppressed?: Suppression;
   readonly use: ImageUseSummary;
 }
 
@@ -200,6 +222,20 @@ export interface ImageStore {
   readonly putJudgements: (
     database: string,
     judgements: readonly Judgement[],
+    terms: { readonly atMs: number; readonly describeUse: DescribeUse; readonly suppressNew?: SuppressNew },
+  ) => Promise<number>;
+  /** Vulnerabilities with a key above `after`, by key, at most `limit`. */
+  readonly vulnerabilityNames: (
+    after: number,
+    limit: number,
+  ) => Promise<readonly (Pick<Vulnerability, 'id' | 'advisory' | 'aliases'> & { readonly key: number })[]>;
+  /** Keys of the vulnerabilities that are suppressed for some package version. */
+  readonly suppressedKeys: () => Promise<readonly number[]>;
+  /** The package versions that have the vulnerability with this key. */
+  readonly packagesWith: (vulnerabilityKey: number) => Promise<readonly PackageVulnerability[]>;
+  /** Stores what is suppressed, with events, in one transaction. Resolves as `putJudgements`. */
+  readonly putSuppressions: (
+    changes: readonly SuppressionChange[],
     terms: { readonly atMs: number; readonly describeUse: DescribeUse },
   ) => Promise<number>;
   /**
@@ -210,7 +246,7 @@ export interface ImageStore {
   readonly announce: (
     fromKey: number,
     limit: number,
-    terms: { readonly atMs: number; readonly describeUse: DescribeUse },
+    terms: { readonly atMs: number; readonly describeUse: DescribeUse; readonly suppressNew?: SuppressNew },
   ) => Promise<{ readonly newest: number; readonly next: number | undefined }>;
   /** Another database says the same about these package versions: their judgements are those of that one. */
   readonly confirmJudgements: (database: string, packageKeys: readonly number[]) => Promise<void>;

@@ -64,7 +64,7 @@ export function prepareInventoryTable(db: DatabaseSync): InventoryTable {
   const selectStale = db.prepare(`SELECT key FROM inventory WHERE counted = 0 AND state = ${String(COMPLETE)} LIMIT ?`);
   const selectCounts = db.prepare(
     `SELECT min(f.severity), max(f.risk), max(f.exploited), max(f.status = 'fixed')
-     FROM inventory_package i CROSS JOIN package_vulnerability f ON f.package = i.package
+     FROM inventory_package i CROSS JOIN package_vulnerability f ON f.package = i.package AND f.suppressed = ''
      CROSS JOIN vulnerability v ON v.key = f.vulnerability WHERE i.inventory = ? GROUP BY v.id`,
   );
   selectCounts.setReturnArrays(true);

@@ -1,5 +1,5 @@
 import { VULNERABILITY_SEVERITIES } from '../../vulnerability/vulnerability.ts';
-import type { FixStatus, Vulnerability } from '../../vulnerability/vulnerability.ts';
+import type { FixStatus, Suppression, Vulnerability } from '../../vulnerability/vulnerability.ts';
 import { isOsPackageType } from '../../vulnerability/package.ts';
 import type { Distribution, Package, PackageType } from '../../vulnerability/package.ts';
 import { StoreError } from './error.ts';
@@ -89,18 +89,22 @@ export interface PackageVulnerabilityRow extends PackageRow {
   readonly status: string;
   readonly fixedVersion: string;
   readonly firstSeenMs: number;
+  readonly suppressed: string;
 }
 
 /** Columns for {@link toPackageVulnerability}. */
 export const PACKAGE_VULNERABILITY_COLUMNS = `${PACKAGE_COLUMNS}, vulnerability.id, vulnerability.advisory, vulnerability.detail,
-  package_vulnerability.severity, package_vulnerability.risk, package_vulnerability.status, package_vulnerability.fixed_version AS fixedVersion, package_vulnerability.first_seen AS firstSeenMs`;
+  package_vulnerability.severity, package_vulnerability.risk, package_vulnerability.status, package_vulnerability.fixed_version AS fixedVersion, package_vulnerability.first_seen AS firstSeenMs, package_vulnerability.suppressed`;
 
 /** The vulnerability in a row. Throws StoreError `damaged`. */
 export function toPackageVulnerability(row: PackageVulnerabilityRow): PackageVulnerability {
-  const { id, advisory, severity, risk, detail, status, fixedVersion, firstSeenMs } = row;
+  const { id, advisory, severity, risk, detail, status, fixedVersion, firstSeenMs, suppressed } = row;
+  const { package: found, distribution } = toPackageVersion(row);
   return {
     packageKey: row.key,
-    package: toPackageVersion(row).package,
+    package: found,
+    ...(distribution !== undefined && { distribution }),
+    ...(suppressed !== '' && { suppressed: parsed(suppressed) as Suppression }),
     vulnerability: toVulnerability({ id, advisory, severity, risk, detail }),
     status: status as FixStatus,
     ...(fixedVersion !== '' && { fixedVersion }),
@@ -109,7 +113,8 @@ export function toPackageVulnerability(row: PackageVulnerabilityRow): PackageVul
 }
 
 const MAX_SUMMARY = 500;
-const MAX_ALIASES = 64;
+/** As many ids as an advisory can have: VEX statements and waivers must name every CVE. */
+const MAX_ALIASES = 20_000;
 
 /** What `vulnerability.detail` holds: all that has no column of its own. */
 export function detailOf({ aliases, cvss, summary, publishedAt, modifiedAt, kev, epss }: Vulnerability): string {

@@ -217,6 +217,10 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   UPDATE package_version SET announced = 1 WHERE judged <> '';
   CREATE INDEX package_version_unannounced ON package_version (key) WHERE announced = 0;
   `,
+  `
+  ALTER TABLE package_vulnerability ADD COLUMN suppressed TEXT NOT NULL DEFAULT '';
+  CREATE INDEX package_vulnerability_suppressed ON package_vulnerability (vulnerability) WHERE suppressed <> '';
+  `,
 ]);
 
 /**

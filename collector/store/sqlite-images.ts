@@ -3,6 +3,7 @@ import { flush, relaxed, transaction } from './connection.ts';
 import { prepareImageClaims } from './image-claims.ts';
 import type { ImageStore } from './image-store.ts';
 import { prepareInventoryTable } from './inventory-table.ts';
+import { prepareSuppressionTable } from './suppression-table.ts';
 import { prepareVulnerabilityTable } from './vulnerability-table.ts';
 
 /** Runs one call of the store: every failure becomes a StoreError. `doing` says what the call does. */
@@ -14,13 +15,14 @@ export function prepareImages(db: DatabaseSync) {
     claims: prepareImageClaims(db),
     inventories: prepareInventoryTable(db),
     vulnerabilities: prepareVulnerabilityTable(db),
+    suppressions: prepareSuppressionTable(db),
   };
 }
 
 /** The `ImageStore` on SQLite. */
 export function imageStore(
   db: DatabaseSync,
-  { claims, inventories, vulnerabilities }: ReturnType<typeof prepareImages>,
+  { claims, inventories, vulnerabilities, suppressions }: ReturnType<typeof prepareImages>,
   guarded: Guarded,
 ): ImageStore {
   return {
@@ -45,6 +47,11 @@ export function imageStore(
         if (announced.newest > 0) flush(db);
         return announced;
       }),
+    vulnerabilityNames: (after, limit) => guarded('read vulnerabilities', () => suppressions.names(after, limit)),
+    suppressedKeys: () => guarded('read vulnerabilities', suppressions.keys),
+    packagesWith: (key) => guarded('read vulnerabilities', () => suppressions.packagesWith(key)),
+    putSuppressions: (changes, terms) =>
+      guarded('store vulnerabilities', () => transaction(db, () => suppressions.put(changes, terms))),
     confirmJudgements: (database, keys) =>
       guarded('store vulnerabilities', () => relaxed(db, () => vulnerabilities.confirm(database, keys))),
     recount: (limit) => guarded('count vulnerabilities', () => relaxed(db, () => inventories.recount(limit))),

@@ -55,6 +55,7 @@ export function observeWrites(store: Store, isDiskHung: () => boolean): Observed
         putInventory: gated(store.images.putInventory),
         putJudgements: gated(store.images.putJudgements),
         announce: gated(store.images.announce),
+        putSuppressions: gated(store.images.putSuppressions),
         confirmJudgements: gated(store.images.confirmJudgements),
         recount: gated(store.images.recount),
         pruneImages: gated(store.images.pruneImages),

@@ -42,7 +42,7 @@ export function ImageVulnerabilities({ detail }: { readonly detail: ImageDetail 
                 <Figure text={epssText(one.epss)} />,
                 one.package,
                 one.version,
-                <FixedIn status={one.status} fixedVersion={one.fixedVersion} />,
+                <FixedIn status={one.status} fixedVersion={one.fixedVersion} suppressed={one.suppressed} />,
               ],
             }))}
           />

@@ -122,7 +122,7 @@ function VulnerabilityTable({ list }: { readonly list: readonly FleetVulnerabili
           <VulnerabilitySeverityTag severity={one.severity} />,
           <Figure text={riskText(one.risk)} />,
           <Figure text={epssText(one.epss)} />,
-          one.fixable ? 'available' : 'none known',
+          one.isSuppressed ? 'suppressed' : one.fixable ? 'available' : 'none known',
           one.packages.join(', '),
           count(one.containers),
           count(one.images),

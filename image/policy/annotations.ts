@@ -24,6 +24,37 @@ export type LoadedAnnotations =
 const MAX_VEX_BYTES = 64 * 1024 * 1024;
 const MAX_WAIVER_BYTES = 256 * 1024;
 
+/** A file that was read, or what is wrong with it: a sentence that begins with its path. */
+export type ReadAnnotations<T> = ({ readonly ok: true } & T) | { readonly ok: false; readonly problem: string };
+
+/** Reads a VEX document (JSON) of at most `maxBytes`. Never rejects. */
+export async function readVexFile(
+  path: string,
+  maxBytes = MAX_VEX_BYTES,
+): Promise<ReadAnnotations<{ readonly statements: readonly VexStatement[]; readonly ignored: readonly string[] }>> {
+  const file = await readBoundedText(path, maxBytes);
+  if (!file.ok) return { ok: false, problem: `${path} ${file.reason}` };
+  const parsed = parseVex(parseJson(file.text), basename(path));
+  return parsed.ok ? parsed : { ok: false, problem: `${path}: ${parsed.problem}` };
+}
+
+/** Reads a file with waivers (YAML or JSON). Never rejects. */
+export async function readWaiverFile(
+  path: string,
+): Promise<ReadAnnotations<{ readonly waivers: readonly VulnerabilityWaiver[] }>> {
+  const file = await readBoundedText(path, MAX_WAIVER_BYTES);
+  if (!file.ok) return { ok: false, problem: `${path} ${file.reason}` };
+  const yaml = parseYamlDocuments(file.text);
+  if (!yaml.ok) return { ok: false, problem: `${path}: ${yaml.reason}` };
+  const waivers: VulnerabilityWaiver[] = [];
+  for (const document of yaml.documents) {
+    const parsed = parseWaivers(document, basename(path));
+    if (!parsed.ok) return { ok: false, problem: `${path}: ${parsed.problem}` };
+    waivers.push(...parsed.waivers);
+  }
+  return { ok: true, waivers };
+}
+
 /** Reads VEX documents (JSON) and files with waivers (YAML). One file that is wrong refuses all. Never rejects. */
 export async function loadAnnotations(files: {
   readonly vex: readonly string[];
@@ -33,31 +64,23 @@ export async function loadAnnotations(files: {
   const waivers: VulnerabilityWaiver[] = [];
   const notes: string[] = [];
   for (const path of new Set(files.vex)) {
-    const parsed = parseVex(await readJson(path), basename(path));
-    if (!parsed.ok) return { ok: false, problem: `${path}: ${parsed.problem}` };
-    statements.push(...parsed.statements);
-    notes.push(...parsed.ignored.map((ignored) => `${path}: ${ignored}`));
+    const read = await readVexFile(path);
+    if (!read.ok) return read;
+    statements.push(...read.statements);
+    notes.push(...read.ignored.map((ignored) => `${path}: ${ignored}`));
   }
   for (const path of new Set(files.waivers)) {
-    const file = await readBoundedText(path, MAX_WAIVER_BYTES);
-    if (!file.ok) return { ok: false, problem: `${path} ${file.reason}` };
-    const yaml = parseYamlDocuments(file.text);
-    if (!yaml.ok) return { ok: false, problem: `${path}: ${yaml.reason}` };
-    for (const document of yaml.documents) {
-      const parsed = parseWaivers(document, basename(path));
-      if (!parsed.ok) return { ok: false, problem: `${path}: ${parsed.problem}` };
-      waivers.push(...parsed.waivers);
-    }
+    const read = await readWaiverFile(path);
+    if (!read.ok) return read;
+    waivers.push(...read.waivers);
   }
   return { ok: true, value: { statements, waivers, notes } };
 }
 
-/** The document; undefined where the file cannot be read or is no JSON, which no format of VEX accepts. */
-async function readJson(path: string): Promise<unknown> {
-  const file = await readBoundedText(path, MAX_VEX_BYTES);
-  if (!file.ok) return undefined;
+/** The document; undefined where the text is no JSON, which no format of VEX accepts. */
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(file.text);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

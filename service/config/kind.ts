@@ -39,6 +39,19 @@ function readPath(text: string, { workingDirectory }: ReadContext): string | und
   return isAbsolute(text) ? resolve(text) : undefined;
 }
 
+/** Paths of files or directories, separated by commas; none is allowed. */
+export function paths(): Kind<readonly string[]> {
+  return {
+    name: 'paths',
+    expects: 'at most 16 paths, separated by commas',
+    read: (text, context) => {
+      const all = text === '' ? [] : text.split(',').map((one) => readPath(one.trim(), context));
+      const valid = all.filter((one) => one !== undefined);
+      return all.length <= 16 && valid.length === all.length ? valid : undefined;
+    },
+  };
+}
+
 /** A path, or one of the given words. */
 export function pathOr(...words: readonly string[]): Kind<string> {
   return {

@@ -14,6 +14,7 @@ import {
   keyHashes,
   path,
   pathOr,
+  paths,
   registryNames,
   roleMappings,
   serviceAccounts,
@@ -362,6 +363,20 @@ export const SETTINGS = Object.freeze({
     description:
       'Age, counted from its build, beyond which the vulnerability database is too old: what it does not know then says nothing.',
     programs: IMAGE,
+  },
+  vex: {
+    kind: paths(),
+    default: '',
+    description:
+      'VEX documents (OpenVEX, CycloneDX or CSAF) that suppress vulnerabilities of the fleet: files, or directories whose `*.json` are read. Read again when they change.',
+    programs: COLLECTOR,
+  },
+  waivers: {
+    kind: paths(),
+    default: '',
+    description:
+      'Waivers of vulnerabilities of the fleet: files, or directories whose `*.yaml`, `*.yml` and `*.json` are read. Read again when they change.',
+    programs: COLLECTOR,
   },
   'vulndb-source': {
     kind: updateSourceOrOff(),

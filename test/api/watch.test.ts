@@ -111,6 +111,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
   const start = (port: number) =>
     startApi({
       running,
+      suppressionIn: () => undefined,
       database: () => ({ state: 'missing', problem: '' }),
       listen: { host: '127.0.0.1', port },
       fileToken: TOKEN,

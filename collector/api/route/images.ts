@@ -6,6 +6,7 @@ import type { FleetImage } from '../../image/fleet-images.ts';
 import type { StoredClaim } from '../../store/image-store.ts';
 import { presentVerdicts } from './policies.ts';
 import { flag, numeric, text } from '../parameter.ts';
+import { presentSuppression } from '../present.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 import type { ApiSources } from '../route.ts';
 
@@ -110,7 +111,9 @@ export const getImage = jsonRoute({
         .map(({ type, name, version, architecture, path }) => ({ type, name, version, architecture, path })),
       vulnerabilities: vulnerabilities
         .slice(0, MAX_ROWS)
-        .map(({ package: found, vulnerability, status, fixedVersion, firstSeenMs }) => ({
+        .map((one) => Object.assign(one, { suppressed: sources.suppressionIn(id, one) }))
+        .map(({ package: found, vulnerability, status, fixedVersion, firstSeenMs, suppressed }) => ({
+          suppressed: presentSuppression(suppressed),
           id: vulnerability.id,
           severity: vulnerability.severity,
           risk: vulnerability.risk,

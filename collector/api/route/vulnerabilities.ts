@@ -2,6 +2,7 @@ import { vulnerabilityDetail, vulnerabilityList, VULNERABILITY_SEVERITIES } from
 import * as s from '../../../posture/schema.ts';
 import { findAffected, listVulnerabilities as vulnerabilitiesOf } from '../../image/fleet-vulnerabilities.ts';
 import { flag, numeric, repeated, text } from '../parameter.ts';
+import { presentSuppression } from '../present.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -22,6 +23,11 @@ export const listVulnerabilities = jsonRoute({
     severity: repeated(s.oneOf(VULNERABILITY_SEVERITIES), '', VULNERABILITY_SEVERITIES.length),
     exploited: s.nullable(flag('only those known to be exploited, or only others')),
     fixable: s.nullable(flag('only those with a fix, or only others')),
+    suppressed: s.nullable(
+      flag(
+        'only those that VEX or a waiver suppresses for some package version; false: only those that count for some',
+      ),
+    ),
     text: s.nullable(text('part of the id or of the name of an affected package; case does not matter', 256)),
     unused: s.withDefault(flag('also those that affect no running container'), false),
     limit: s.withDefault(numeric('', 1, MAX_LIMIT), DEFAULT_LIMIT),
@@ -29,19 +35,23 @@ export const listVulnerabilities = jsonRoute({
   }),
   answer: vulnerabilityList,
   handle: async ({ query }, { store, running, database }) => {
-    const { severity, exploited, fixable, text: words, unused, limit, cursor } = query;
+    const { severity, exploited, fixable, suppressed: isSuppressed, text: words, unused, limit, cursor } = query;
     const filter = {
       ...(severity !== null && { severities: severity }),
       ...(exploited !== null && { exploited }),
       ...(fixable !== null && { fixable }),
+      ...(isSuppressed !== null && { suppressed: isSuppressed }),
       ...(words !== null && { text: words }),
     };
     const options = { filter, unused, offset: cursor ?? 0, limit };
     const { list, next } = await vulnerabilitiesOf({ images: store.images, running }, options);
     return answer({
       database: database(),
-      vulnerabilities: list.map(({ vulnerability, ...counted }) =>
+      vulnerabilities: list.map(({ vulnerability, suppressed, ...counted }) =>
         Object.assign(counted, {
+          suppressed: suppressed.map(({ package: { name, version }, suppressed: why }) =>
+            Object.assign({ package: name, version }, presentSuppression(why)),
+          ),
           severity: vulnerability.severity,
           risk: vulnerability.risk,
           exploited: vulnerability.kev !== undefined,
@@ -87,7 +97,8 @@ export const getVulnerability = jsonRoute({
       epss,
       exploitedSinceMs: kev?.addedAt,
       ransomware: kev?.ransomware,
-      packages: packages.slice(0, MAX_ROWS).map(({ package: affected, status, fixedVersion }) => ({
+      packages: packages.slice(0, MAX_ROWS).map(({ package: affected, status, fixedVersion, suppressed }) => ({
+        suppressed: presentSuppression(suppressed),
         type: affected.type,
         name: affected.name,
         version: affected.version,

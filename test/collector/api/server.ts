@@ -120,6 +120,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     readAudit: (query) => readAudit(auditFiles, query),
     store,
     running: options.running ?? (await followRunningImages(store, eventBus)),
+    suppressionIn: () => undefined,
     database: options.database ?? (() => ({ state: 'missing', problem: 'no vulnerability database' })),
     policies: options.policies,
     queries: options.queries ?? { ask: answerNothing },

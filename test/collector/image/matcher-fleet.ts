@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -67,6 +67,7 @@ interface Judged {
 export async function startFleet(t: Test) {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-matcher-'));
   const path = join(directory, 'vulndb.sqlite');
+  for (const name of ['vex', 'waivers']) mkdirSync(join(directory, name));
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
   const eventBus = createEventBus();
   const container = (id: string, imageId: string) => ({
@@ -104,6 +105,7 @@ export async function startFleet(t: Test) {
       eventBus,
       path,
       maxAgeMs: 7 * DAY_MS,
+      annotations: { vex: [join(directory, 'vex')], waivers: [join(directory, 'waivers')] },
       version,
       databaseWorker: DATABASE_WORKER,
       clock: systemClock(),
