@@ -32,13 +32,9 @@ async function startVulnerableFleet(t: Test) {
     put(
       'waivers/team.yaml',
       JSON.stringify(
-        waivers.map((one) => ({
-          ids: [ID],
-          reason: 'not reachable',
-          owner: 'shop team',
-          expires: '2099-01-31',
-          ...one,
-        })),
+        waivers.map((one) =>
+          Object.assign({ ids: [ID], reason: 'not reachable', owner: 'shop team', expires: '2099-01-31' }, one),
+        ),
       ),
     );
   return { ...fleet, put, waive };
