@@ -22,7 +22,18 @@ export interface WatcherPool {
 interface Watched {
   readonly watcher: FSWatcher;
   readonly identity: string;
+  /** Events since `windowMs`. */
+  events: number;
+  windowMs: number;
 }
+
+/**
+ * Node reads events until there are none (libuv, uv__inotify_read): whoever makes them faster than they are read stops
+ * everything else in this process. Some directories belong to users (/run/user/UID).
+ */
+const MAX_EVENTS_A_SECOND = 5000;
+/** A directory with more events is not watched for so long. */
+const PAUSE_MS = 10_000;
 
 interface PoolOptions {
   readonly tree: PathMapper;
@@ -39,6 +50,7 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
   let concerned: Concerned | undefined;
   const watched = new Map<string, Watched>();
   const told = new Set<string>();
+  const paused = new Map<string, NodeJS.Timeout>();
 
   const tellOnce = (problem: string): void => {
     if (told.has(problem)) return;
@@ -65,6 +77,25 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
     entry.watcher.close();
   };
 
+  /** Counts an event; true: there were too many, and the directory is not watched any more. */
+  const isTooMany = (directory: string): boolean => {
+    const entry = watched.get(directory);
+    if (entry === undefined) return true;
+    const nowMs = performance.now();
+    if (nowMs - entry.windowMs >= 1000) [entry.windowMs, entry.events] = [nowMs, 0];
+    entry.events += 1;
+    if (entry.events <= MAX_EVENTS_A_SECOND) return false;
+    tellOnce(`too many changes in ${directory}`);
+    drop(directory);
+    // Then each path through it is followed again, which watches the directory.
+    const timer = setTimeout(() => {
+      paused.delete(directory);
+      onWatchEvent(directory, undefined);
+    }, PAUSE_MS);
+    paused.set(directory, timer.unref());
+    return true;
+  };
+
   const open = (directory: string, identity: string): void => {
     if (budget.left <= 0) {
       tellOnce('the limit of watches is reached');
@@ -72,10 +103,10 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
     }
     try {
       const native = pathToNative(tree.toNative(directory));
-      const watcher = watch(native, { encoding: 'buffer' }, (_event, name) =>
-        onWatchEvent(directory, name === null ? undefined : nameFromBytes(name)),
-      );
-      watched.set(directory, { watcher, identity });
+      const watcher = watch(native, { encoding: 'buffer' }, (_event, name) => {
+        if (!isTooMany(directory)) onWatchEvent(directory, name === null ? undefined : nameFromBytes(name));
+      });
+      watched.set(directory, { watcher, identity, events: 0, windowMs: performance.now() });
       budget.left -= 1;
       watcher.on('error', () => {
         drop(directory);
@@ -96,11 +127,13 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
       // The newest look at a directory decides which inode stands there.
       for (const interest of interests) needed.set(interest.directory, interest.identity);
       for (const [directory, { identity }] of watched) if (needed.get(directory) !== identity) drop(directory);
-      for (const [directory, identity] of needed) if (!watched.has(directory)) open(directory, identity);
+      for (const [directory, identity] of needed)
+        if (!watched.has(directory) && !paused.has(directory)) open(directory, identity);
     },
     close: () => {
       wanted.clear();
       concerned = undefined;
+      for (const timer of paused.values()) clearTimeout(timer);
       for (const directory of watched.keys()) drop(directory);
     },
   };

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -175,4 +175,28 @@ void t.test('nothing keeps the process alive, nothing is told after the end', (t
   });
   t.match({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
   t.end();
+});
+
+void t.test('whoever makes events without end does not stop this process', { timeout: 60_000 }, async (t) => {
+  const { at, toldAfter } = await watchTree(t, ['/etc/app/conf']);
+  writeFileSync(at('etc/app/a'), '');
+  writeFileSync(at('etc/app/b'), '');
+  // Two names in turn: the kernel joins events that are the same.
+  const flood = `const { utimesSync } = require('node:fs');
+    for (;;) for (const name of ['a', 'b']) utimesSync(process.argv[1] + '/' + name, 1, 1);`;
+  const writers = [1, 2].map(() => spawn(process.execPath, ['--eval', flood, at('etc/app')], { stdio: 'ignore' }));
+  const stop = (): void => writers.forEach((writer) => void writer.kill('SIGKILL'));
+  t.teardown(stop);
+  const untilMs = performance.now() + 5000;
+  let [lastMs, longestMs] = [performance.now(), 0];
+  while (performance.now() < untilMs) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+    longestMs = Math.max(longestMs, performance.now() - lastMs);
+    lastMs = performance.now();
+  }
+  stop();
+  t.ok(longestMs < 2500, `timers wait for ${String(Math.round(longestMs))} ms at the most`);
+  await toldAfter('/etc/app/conf', () => appendFileSync(at('etc/app/conf'), 'x'));
 });
