@@ -172,10 +172,11 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       ]);
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
       const common = { settings, version, clock, log, signal, onReady };
-      const { databaseWorker } = workerUrls();
+      const { databaseWorker, inventoryWorker } = workerUrls();
       return runCollector({
         ...common,
         databaseWorker,
+        inventoryWorker,
         standardOutput: process.stdout,
         consoleDirectory: consoleDirectory(),
       });

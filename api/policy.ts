@@ -93,6 +93,16 @@ export const simulation = s.object({
 /** See {@link simulation}. */
 export type Simulation = s.Infer<typeof simulation>;
 
+/** How far the scan of an image is. */
+export const imageScan = s.object({
+  image: s.string('complete reference'),
+  state: s.openOneOf(['waiting', 'running', 'done', 'failed']),
+  digest: s.string('that the reference named; empty: not known yet'),
+  reason: s.string('why it failed; empty: it did not'),
+});
+/** Scans that were asked for. */
+export const imageScans = s.object({ scans: s.list(imageScan, 'the newest last', 1000) });
+
 /** The key that snapshots are signed with. */
 export const snapshotKey = s.object({
   id: s.string('first half of the SHA-256 of the key, hexadecimal'),

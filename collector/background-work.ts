@@ -37,6 +37,8 @@ export interface BackgroundOptions {
   readonly settings: Settings;
   readonly version: string;
   readonly databaseWorker: URL;
+  /** The module of the inventory worker. */
+  readonly inventoryWorker: URL;
   readonly clock: Clock;
   readonly log: Logger;
   /** Times of the disk probe; default: {@link DISK_PROBE}. */
@@ -83,13 +85,13 @@ export function startMatcher(
 
 /** Judges the images of the fleet by the policies of the settings, where there are any, until the collector ends. */
 export async function startPolicies(
-  { settings, clock, log }: BackgroundOptions,
+  { settings, inventoryWorker, clock, log }: BackgroundOptions,
   parts: Pick<PolicyServiceOptions, 'images' | 'running' | 'database'>,
   steps: ClosingStep[],
 ): Promise<RunningPolicyService | undefined> {
   if (settings.policies === 'none') return undefined;
   const stop = new AbortController();
-  const service = await startPolicyService({ ...parts, settings, clock, log, signal: stop.signal });
+  const service = await startPolicyService({ ...parts, settings, inventoryWorker, clock, log, signal: stop.signal });
   steps.push(closingStep('image policies', stop, service.over));
   return service;
 }

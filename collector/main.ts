@@ -65,6 +65,8 @@ export interface CollectorOptions {
   readonly onReady: (ready: CollectorReady) => void;
   /** Module of the thread that verifies a vulnerability database. */
   readonly databaseWorker: URL;
+  /** The module of the inventory worker. */
+  readonly inventoryWorker: URL;
   /** Where the sink `-` writes. */
   readonly standardOutput: NodeJS.WritableStream;
   /** Directory with the files of the console; absent: it is not served. */

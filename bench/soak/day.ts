@@ -74,6 +74,7 @@ export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
         settings,
         onReady: collector.resolve,
         databaseWorker: new URL('../../image/vulndb/verify-worker.ts', import.meta.url),
+        inventoryWorker: new URL('../../image/inventory/worker.ts', import.meta.url),
         standardOutput: globalThis.process.stdout,
       }),
     );

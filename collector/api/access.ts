@@ -47,6 +47,8 @@ export const ACCESS = Object.freeze({
   // Programs that enforce policies use them, with a token for nothing else.
   getPolicySnapshot: allow('viewer', 'policy'),
   getSnapshotKey: allow('viewer', 'policy'),
+  listImageScans: allow('viewer', 'policy'),
+  scanImage: allow('operator', 'policy'),
   listSinks: allow('viewer', 'status'),
   getStatus: allow('viewer', 'status'),
   getSummary: allow('viewer', 'status'),

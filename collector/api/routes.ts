@@ -18,7 +18,7 @@ import { getImage, listFixes, listImages } from './route/images.ts';
 import { getNode, listNodes } from './route/nodes.ts';
 import { createOperatorToken, getIdentity, listOperatorTokens, revokeOperatorToken } from './route/operator-tokens.ts';
 import { askNodes } from './route/query.ts';
-import { getPolicySnapshot, getSnapshotKey, simulatePolicies } from './route/policies.ts';
+import { getPolicySnapshot, getSnapshotKey, listImageScans, scanImage, simulatePolicies } from './route/policies.ts';
 import { listSinks } from './route/sinks.ts';
 import { getStatus } from './route/status.ts';
 import { getSummary } from './route/summary.ts';
@@ -58,6 +58,8 @@ export const ROUTES: readonly Route[] = Object.freeze([
   simulatePolicies,
   getPolicySnapshot,
   getSnapshotKey,
+  listImageScans,
+  scanImage,
   askNodes,
   listSinks,
   getStatus,

@@ -1,4 +1,4 @@
-import { unreadable, seen, absent } from '../../posture/observed.ts';
+import { absent, mapObserved, seen, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { ImageEvidence, ConfigurationEvidence } from '../../policy/evidence.ts';
 import { lookUpIn, withoutDatabase } from '../../image/policy/vulnerability-evidence.ts';
@@ -10,17 +10,21 @@ import type { ImageStore, StoredClaim } from '../store/image-store.ts';
 /** What the collector knows about an image, without its signatures: these belong to a manifest. */
 export type FleetEvidence = Omit<ImageEvidence, 'signatures'>;
 
-/** Where evidence comes from. */
-export interface EvidenceSources {
-  readonly images: Pick<ImageStore, 'inventoryContent'>;
-  /** What nodes say about the image. */
-  readonly claims: readonly StoredClaim[];
+/** What the evidence about an image is completed with. */
+export interface EvidenceContext {
   /** What its registry says of its configuration. */
   readonly configuration: Observed<ConfigurationEvidence>;
   readonly database: VulnerabilityDatabase | undefined;
   /** An older database proves nothing. */
   readonly maxAgeMs: number;
   readonly now: number;
+}
+
+/** Where the packages of an image come from. */
+export interface InventorySources {
+  readonly images: Pick<ImageStore, 'inventoryContent'>;
+  /** What nodes say about the image. */
+  readonly claims: readonly StoredClaim[];
 }
 
 const SOURCE = 'nodes';
@@ -31,12 +35,14 @@ const CONTAINER_GAP = {
 } as const;
 
 /**
- * The evidence about an image from what nodes, the registry and the vulnerability database say. Packages that were read
- * from its layers cannot change, so they count as listed now: they are looked up in the current database each time.
+ * The evidence about an image with these packages. Packages that were read from its layers cannot change, so they count
+ * as listed now: they are looked up in the current database each time.
  */
-export async function gatherEvidence(sources: EvidenceSources): Promise<FleetEvidence> {
-  const { configuration, database, maxAgeMs, now } = sources;
-  const inventory = await inventoryOf(sources);
+export function completeEvidence(
+  listed: Observed<Inventory>,
+  { configuration, database, maxAgeMs, now }: EvidenceContext,
+): FleetEvidence {
+  const inventory = mapObserved(listed, withoutPackages);
   const architecture = configuration.state === 'seen' ? configuration.value.architecture : configuration;
   const lookup = {
     inventory,
@@ -45,15 +51,14 @@ export async function gatherEvidence(sources: EvidenceSources): Promise<FleetEvi
     now,
   };
   const parts = database === undefined ? withoutDatabase(inventory, absent('vulndb')) : lookUpIn(database, lookup);
-  const scannedAt = inventory.state === 'seen' ? seen(now, SOURCE) : inventory;
-  return { ...parts, inventory, scannedAt, configuration };
+  return { ...parts, inventory, scannedAt: mapObserved(inventory, () => now), configuration };
 }
 
 /**
  * The packages of an image, from all nodes together. Nodes that found different packages in the same layers contradict
  * each other, and then nothing is known: one of them may be in the hands of somebody else.
  */
-async function inventoryOf({ images, claims }: EvidenceSources): Promise<Observed<Inventory>> {
+export async function inventoryOf({ images, claims }: InventorySources): Promise<Observed<Inventory>> {
   const stored = claims.filter(({ isStored }) => isStored);
   const fromLayers = stored.filter(({ source }) => source === 'layers');
   const own = fromLayers.length > 0 ? fromLayers : stored;
@@ -73,7 +78,7 @@ async function inventoryOf({ images, claims }: EvidenceSources): Promise<Observe
   }
   const [first] = decoded;
   if (first === undefined) return unreadable(SOURCE, 'no node has sent its packages yet');
-  if (fromLayers.length > 0) return seen(withoutPackages(first), SOURCE);
+  if (fromLayers.length > 0) return seen(first, SOURCE);
   const distributions = new Set(decoded.map(({ distribution }) => JSON.stringify(distribution ?? null)));
   if (distributions.size > 1) return unreadable(SOURCE, 'its containers name different distributions');
   const gaps = [CONTAINER_GAP, ...decoded.flatMap((one) => one.gaps)];

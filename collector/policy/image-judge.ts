@@ -1,6 +1,10 @@
 import { openVulnerabilityDatabase } from '../../image/vulndb/database.ts';
 import type { VulnerabilityDatabase } from '../../image/vulndb/database.ts';
+import type { Observed } from '../../posture/observed.ts';
+import type { ConfigurationEvidence } from '../../policy/evidence.ts';
+import { formatReference } from '../../policy/reference.ts';
 import type { SnapshotImage } from '../../policy/snapshot.ts';
+import type { Inventory } from '../../vulnerability/package.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
@@ -9,8 +13,11 @@ import type { RunningImages } from '../image/running-images.ts';
 import type { DatabaseState } from '../image/database-keeper.ts';
 import type { Issue } from '../status/collector-status.ts';
 import type { ImageStore, StoredClaim } from '../store/image-store.ts';
-import { gatherEvidence } from './image-evidence.ts';
+import { completeEvidence, inventoryOf } from './image-evidence.ts';
+import { packagesOf } from './image-scans.ts';
+import type { ImageScans, ScannedImage } from './image-scans.ts';
 import { judgeFleetImage } from './image-verdicts.ts';
+import type { VerdictInput } from './image-verdicts.ts';
 import type { PolicyFiles, PolicySet } from './policy-files.ts';
 import type { RegistrySource } from './registry-facts.ts';
 import type { SnapshotPublisher } from './snapshot-publisher.ts';
@@ -32,6 +39,8 @@ export interface ImageJudgeOptions {
   readonly running: Pick<RunningImages, 'imageIds'>;
   readonly policies: PolicyFiles;
   readonly registries: RegistrySource;
+  /** Images that were scanned on request. */
+  readonly scans: Pick<ImageScans, 'scanned'>;
   readonly publisher: SnapshotPublisher;
   /** File of the vulnerability database. */
   readonly path: string;
@@ -52,6 +61,13 @@ interface JudgedEntry {
   readonly renewMs: number;
 }
 
+/** An image before the decision. */
+interface Undecided extends Pick<VerdictInput, 'imageId' | 'manifests'> {
+  readonly key: string;
+  readonly listed: Observed<Inventory>;
+  readonly configuration: Observed<ConfigurationEvidence>;
+}
+
 const INTERVAL_MS = 15_000;
 /** Between two rounds at least, however many images come. */
 const PAUSE_MS = 1000;
@@ -63,7 +79,8 @@ const MAX_IMAGES = 20_000;
  * registry says. A policy file or a database that cannot be used changes nothing.
  */
 export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
-  const { images, running, policies, registries, publisher, path, database, maxAgeMs, clock, log, signal } = options;
+  const { images, running, policies, registries, scans, publisher, path, database, maxAgeMs, clock, log, signal } =
+    options;
   let entries = new Map<string, JudgedEntry>();
   let open: { readonly database: VulnerabilityDatabase; readonly builtMs: number } | undefined;
   let published = '';
@@ -89,16 +106,28 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     const key = JSON.stringify([set.revision, open?.builtMs, isTooOld, facts.revision, [...new Set(said)].sort()]);
     const before = entries.get(imageId);
     if (before?.key === key && now < before.renewMs) return before;
-    const evidence = await gatherEvidence({
-      images,
-      claims,
-      configuration: facts.configuration,
-      database: open?.database,
-      maxAgeMs,
-      now,
-    });
-    const databaseValidUntil = open === undefined || isTooOld ? undefined : open.builtMs + maxAgeMs;
-    const judged = judgeFleetImage(set, { imageId, manifests: facts.manifests, evidence, databaseValidUntil, now });
+    const listed = await inventoryOf({ images, claims });
+    return decide(set, { key, imageId, listed, configuration: facts.configuration, manifests: facts.manifests });
+  };
+  const judgeScan = async (scan: ScannedImage, set: PolicySet): Promise<JudgedEntry> => {
+    const now = clock.now();
+    const isTooOld = open !== undefined && now - open.builtMs > maxAgeMs;
+    const key = JSON.stringify([set.revision, open?.builtMs, isTooOld, scan.revision]);
+    const before = entries.get(scanKey(scan));
+    if (before?.key === key && now < before.renewMs) return before;
+    const { digest, reference, signatures, configuration } = scan;
+    const manifests = [{ digest, repositories: [reference], signatures }];
+    return decide(set, { key, imageId: '', listed: await packagesOf(scan), configuration, manifests });
+  };
+  const decide = async (
+    set: PolicySet,
+    { key, imageId, listed, configuration, manifests }: Undecided,
+  ): Promise<JudgedEntry> => {
+    const now = clock.now();
+    const evidence = completeEvidence(listed, { configuration, database: open?.database, maxAgeMs, now });
+    const endMs = open === undefined ? undefined : open.builtMs + maxAgeMs;
+    const databaseValidUntil = endMs !== undefined && now <= endMs ? endMs : undefined;
+    const judged = judgeFleetImage(set, { imageId, manifests, evidence, databaseValidUntil, now });
     await new Promise(setImmediate);
     return { key, judged, renewMs: renewalOf(judged, now) };
   };
@@ -112,12 +141,19 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     const ids = [...new Set([...running.imageIds(), ...claims.keys()])];
     skipped = Math.max(0, ids.length - MAX_IMAGES);
     const next = new Map<string, JudgedEntry>();
-    let isChanged = published !== set.revision || entries.size !== Math.min(ids.length, MAX_IMAGES);
+    const scanned = scans.scanned();
+    let isChanged = published !== set.revision || entries.size !== Math.min(ids.length, MAX_IMAGES) + scanned.length;
     for (const imageId of ids.slice(0, MAX_IMAGES)) {
       if (signal.aborted) return;
       const entry = await judge(imageId, claims.get(imageId) ?? [], set);
       isChanged ||= entry !== entries.get(imageId);
       next.set(imageId, entry);
+    }
+    for (const scan of scanned) {
+      if (signal.aborted) return;
+      const entry = await judgeScan(scan, set);
+      isChanged ||= entry !== entries.get(scanKey(scan));
+      next.set(scanKey(scan), entry);
     }
     entries = next;
     if (!isChanged) return;
@@ -154,6 +190,11 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     ],
     over: loop(),
   };
+}
+
+/** Apart from ids of images. */
+function scanKey({ reference }: ScannedImage): string {
+  return `scan ${formatReference(reference)}`;
 }
 
 function snapshotIssue(text: string): Issue {

@@ -10,6 +10,8 @@ import type { DatabaseState } from '../image/database-keeper.ts';
 import type { Issue } from '../status/collector-status.ts';
 import { StartError } from '../start-error.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import { createImageScans } from './image-scans.ts';
+import type { ImageScans } from './image-scans.ts';
 import { startImageJudge } from './image-judge.ts';
 import { openPolicyFiles } from './policy-files.ts';
 import { NO_REGISTRIES } from './registry-facts.ts';
@@ -28,6 +30,8 @@ export interface PolicyService {
   /** What the tags name now that containers of the image were started from. */
   readonly tagsOf: (imageId: string) => readonly TagState[];
   readonly simulate: (namespace: string | undefined) => readonly SimulatedDecision[];
+  readonly requestScan: ImageScans['request'];
+  readonly scans: ImageScans['states'];
   /** What enforcers get; undefined: nothing was published since the start. */
   readonly snapshot: () => PublishedSnapshot | undefined;
   readonly publicKey: string;
@@ -58,6 +62,8 @@ export interface PolicyServiceOptions {
   readonly images: ImageStore;
   readonly running: RunningImages;
   readonly database: () => DatabaseState;
+  /** The module of the inventory worker. */
+  readonly inventoryWorker: URL;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -71,22 +77,35 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
   const publisher = await openSnapshotPublisher({ dataDirectory: settings.dataDir, clock, log });
   let onChange = (): void => undefined;
   const policies = (): readonly ImagePolicy[] => files.current()?.policies.map(({ policy }) => policy) ?? [];
+  const access = await registryAccess(settings);
   const watch =
     settings.registries.length === 0
       ? undefined
       : watchRegistries({
           ...options,
-          ...(await registryAccess(settings)),
+          ...access,
           registries: settings.registries,
           intervalMs: settings.registryCheckInterval,
           policies,
           onChange: () => onChange(),
         });
   const registries: RegistrySource = watch ?? NO_REGISTRIES;
+  const scans = createImageScans({
+    registries: settings.registries,
+    registry: access,
+    worker: options.inventoryWorker,
+    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+    policies,
+    onChange: () => onChange(),
+    clock,
+    log,
+    signal: options.signal,
+  });
   const judge = startImageJudge({
     ...options,
     policies: files,
     registries,
+    scans,
     publisher,
     path: settings.vulndb,
     maxAgeMs: settings.vulndbMaxAge,
@@ -101,12 +120,14 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
         { running, registries, verdictsOf: judge.verdictsOf, policies: policies() },
         { namespace, now: clock.now() },
       ),
+    requestScan: scans.request,
+    scans: scans.states,
     snapshot: publisher.current,
     publicKey: publisher.publicKey,
     keyId: publisher.keyId,
     notify: judge.notify,
     issues: judge.issues,
-    over: Promise.all([judge.over, watch?.over]),
+    over: Promise.all([judge.over, watch?.over, ended(options.signal).then(scans.over)]),
   };
 }
 
@@ -122,3 +143,10 @@ async function registryAccess({ registryCredentials, registryCa }: PolicyService
 }
 
 const MAX_CA_BYTES = 1024 * 1024;
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -41,6 +41,7 @@ async function main(program: 'agent' | 'collector', flags: string): Promise<void
       await runCollector({
         ...common,
         databaseWorker: DATABASE_WORKER,
+        inventoryWorker: new URL('../../image/inventory/worker.ts', import.meta.url),
         standardOutput: process.stdout,
         onReady: ({ listen, api }) => say({ kind: 'ready', listenPort: listen.port, apiPort: api.port }),
       });

@@ -51,6 +51,7 @@ async function fleet(t: Test, days: Readonly<Record<string, number>>) {
     signal: stop.signal,
     onReady: resolve,
     databaseWorker: DATABASE_WORKER,
+    inventoryWorker: new URL('../../image/inventory/worker.ts', import.meta.url),
     standardOutput: process.stderr,
   });
   over.catch(reject);

@@ -44,6 +44,7 @@ export async function collector(
     signal: stop.signal,
     onReady: resolve,
     databaseWorker: DATABASE_WORKER,
+    inventoryWorker: new URL('../../image/inventory/worker.ts', import.meta.url),
     standardOutput: process.stderr,
   });
   over.catch(reject);

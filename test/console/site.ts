@@ -124,6 +124,7 @@ async function startCollector(
     signal: stop.signal,
     onReady: resolve,
     databaseWorker: DATABASE_WORKER,
+    inventoryWorker: INVENTORY_WORKER,
     standardOutput: process.stderr,
     consoleDirectory,
   });

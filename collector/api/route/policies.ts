@@ -1,9 +1,10 @@
-import { simulation, snapshotKey } from '../../../api/policy.ts';
+import { imageScan, imageScans, simulation, snapshotKey } from '../../../api/policy.ts';
 import * as s from '../../../posture/schema.ts';
 import { verdictReasons } from '../../../policy/decide-from-snapshot.ts';
 import { outcomeOf } from '../../../policy/decide.ts';
 import type { Outcome } from '../../../policy/decide.ts';
 import type { ImagePolicy } from '../../../policy/image-policy.ts';
+import { parseReference } from '../../../policy/reference.ts';
 import type { Reason } from '../../../policy/reason.ts';
 import type { SnapshotVerdict } from '../../../policy/snapshot.ts';
 import type { SimulatedDecision } from '../../policy/simulation.ts';
@@ -84,6 +85,43 @@ export const getSnapshotKey = jsonRoute({
   answer: snapshotKey,
   handle: (_input, { policies }) =>
     policies === undefined ? NO_POLICIES : answer({ id: policies.keyId, publicKey: policies.publicKey }),
+});
+
+/** GET /v1/policies/scans */
+export const listImageScans = jsonRoute({
+  method: 'GET',
+  path: '/v1/policies/scans',
+  operation: 'listImageScans',
+  summary: 'Scans of images that were asked for',
+  description:
+    'How far they are. What a scan found is in the next snapshot; scans are forgotten when the collector ends.',
+  refuses: ['notFound'],
+  answer: imageScans,
+  handle: (_input, { policies }) => (policies === undefined ? NO_POLICIES : answer({ scans: policies.scans() })),
+});
+
+/** POST /v1/policies/scans */
+export const scanImage = jsonRoute({
+  method: 'POST',
+  path: '/v1/policies/scans',
+  operation: 'scanImage',
+  summary: 'Scans an image that no node runs',
+  description:
+    'The collector pulls the image from its registry, which the setting `registries` must list, and judges it by the ' +
+    'policies. One image at a time.',
+  refuses: ['notFound', 'invalidRequest', 'tooLarge', 'unsupportedMediaType', 'unavailable'],
+  body: s.object({ image: text('reference', 1024) }),
+  answer: imageScan,
+  handle: ({ body }, { policies }) => {
+    if (policies === undefined) return NO_POLICIES;
+    const reference = parseReference(body.image);
+    if (!reference.ok) return refuse('invalidRequest', `image: ${reference.reason}`);
+    const state = policies.requestScan(reference.value);
+    if (state === 'full') return { ...refuse('unavailable', 'too many images wait for a scan'), retryAfterMs: 60_000 };
+    if (state === 'forbidden')
+      return refuse('invalidRequest', 'the collector may not ask this registry', 'add it to the setting registries');
+    return answer(state);
+  },
 });
 
 const NO_POLICIES: Refusal = refuse(

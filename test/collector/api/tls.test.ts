@@ -135,7 +135,12 @@ void t.test(
       const { promise: ready, resolve } = Promise.withResolvers<{ readonly api: { readonly port: number } }>();
       const { log } = recordingLog();
       const options = { settings, version: '0.1.0', clock: systemClock(), log, signal: stop.signal, onReady: resolve };
-      const over = runCollector({ ...options, databaseWorker: DATABASE_WORKER, standardOutput: process.stderr });
+      const over = runCollector({
+        ...options,
+        databaseWorker: DATABASE_WORKER,
+        inventoryWorker: new URL('../../../image/inventory/worker.ts', import.meta.url),
+        standardOutput: process.stderr,
+      });
       t.teardown(async () => {
         stop.abort();
         await over.catch(() => undefined);

@@ -1,4 +1,7 @@
 import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -7,6 +10,7 @@ import { startPolicyService } from '../../../collector/policy/policy-service.ts'
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import { decideFromSnapshot, digestOfTag } from '../../../policy/decide-from-snapshot.ts';
+import { parseReference } from '../../../policy/reference.ts';
 import { parseSnapshot } from '../../../policy/snapshot.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { noCosign, prepareCosign } from '../../component/cosign.ts';
@@ -64,6 +68,7 @@ async function startService(
     images: store.images,
     running: await followRunningImages(store, createEventBus()),
     database: () => ({ state: 'missing', problem: '' }),
+    inventoryWorker: new URL('../../../image/inventory/worker.ts', import.meta.url),
     clock: systemClock(),
     log: quiet,
     signal: stop.signal,
@@ -193,4 +198,46 @@ await t.test('what must not be asked, and what does not answer', { skip: noRegis
   });
   await becomes(t, () => dead.service.tagsOf(imageId).map(({ state }) => state), ['unknown'], 'never same');
   await becomes(t, () => dead.service.tagsOf(imageId).map(({ reason }) => /ECONNREFUSED/.test(reason)), [true], 'why');
+});
+
+/** An image of Debian with one package, which no node runs. */
+async function pushDebian(registry: TestRegistry): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-layer-'));
+  mkdirSync(join(directory, 'etc'));
+  mkdirSync(join(directory, 'var/lib/dpkg'), { recursive: true });
+  writeFileSync(join(directory, 'etc/os-release'), 'ID=debian\nVERSION_ID=12\nVERSION_CODENAME=bookworm\n');
+  const fields = ['Package: zlib1g', 'Status: install ok installed', 'Version: 1:1.2.13', 'Architecture: amd64'];
+  writeFileSync(join(directory, 'var/lib/dpkg/status'), `${fields.join('\n')}\n\n`);
+  const content = execFileSync('tar', ['-C', directory, '-cf', '-', 'etc', 'var']);
+  rmSync(directory, { recursive: true });
+  const layer = await registry.pushBlob('debian', content);
+  const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
+  const configuration = { architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: [layer.digest] } };
+  const config = await registry.pushBlob('debian', Buffer.from(JSON.stringify(configuration)));
+  return registry.pushManifest('debian', '12', {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
+    layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer }],
+  });
+}
+
+await t.test('an image that no node runs is scanned on request', { skip: noRegistry }, async (t) => {
+  const registry = await startRegistry(t, { tls: true });
+  const digest = await pushDebian(registry);
+  const rules = [{ type: 'package', forbid: [{ name: 'zlib1g' }] }];
+  const { decide, service } = await startService(t, registry, { rules, images: [] });
+  const name = `${registry.host}/debian:12`;
+  await becomes(t, () => decide(name, digest), ['couldNotTell', 'not-scanned'], 'not known before');
+  const request = (text: string) => {
+    const parsed = parseReference(text);
+    return parsed.ok ? service.requestScan(parsed.value) : parsed.reason;
+  };
+  t.equal(request('registry.example.com/app:1'), 'forbidden');
+  t.match(request(name), { state: 'waiting' });
+  t.match(request(name), { state: /waiting|running/ }, 'asked twice, scanned once');
+  t.match(request(`${registry.host}/nothing:1`), { state: 'waiting' });
+  await becomes(t, () => decide(name, digest), ['deny', 'package-forbidden'], 'scanned');
+  await becomes(t, () => service.scans().map(({ state }) => state), ['done', 'failed'], 'states');
+  t.match(service.scans(), [{ digest }, { digest: '', reason: /nothing/ }]);
 });
