@@ -101,6 +101,7 @@ void t.test('the snapshot of a real collector', async (t) => {
     signal: stop.signal,
     onReady: resolve,
     databaseWorker: DATABASE_WORKER,
+    inventoryWorker: new URL('../../image/inventory/worker.ts', import.meta.url),
     standardOutput: process.stderr,
   });
   t.teardown(async () => {
