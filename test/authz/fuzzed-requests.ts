@@ -96,7 +96,7 @@ export interface FuzzedRequest {
 export function fuzzRequest(random: Random, image: string): FuzzedRequest {
   const chance = (share: number): boolean => random.next() < share;
   const isPlain = chance(0.35);
-  const isForbidden = chance(0.6);
+  const isForbidden = chance(0.75);
   const [key, value] = random.pick(isForbidden ? FORBIDDEN : ALLOWED);
   const written = isPlain ? key : spelled(key, random);
   const setting: Member = [written, JSON.stringify(value)];

@@ -17,7 +17,8 @@ export interface Plugin {
 export async function startPlugin(socket: string, ...flags: readonly string[]): Promise<Plugin> {
   const child = spawn(process.execPath, [PROGRAM, 'authz', '--plugin-socket', socket, ...flags], {
     env: environmentOf(),
-    stdio: ['ignore', 'ignore', 'pipe'],
+    // With a channel it ends when this process is gone, also where a test is killed.
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let logged = '';
   const ready = Promise.withResolvers<void>();
