@@ -19,7 +19,8 @@ import { encodeInventory } from '../../../proto/inventory-codec.ts';
 import { systemClock } from '../../../service/clock.ts';
 import type { Inventory } from '../../../vulnerability/package.ts';
 import { nodeRow } from '../store/fleet.ts';
-import { startServer } from '../api/server.ts';
+import { plimsoll } from '../../cli/process.ts';
+import { startServer, TOKEN } from '../api/server.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const DAY_MS = 86_400_000;
@@ -253,6 +254,17 @@ await t.test('API', async (t) => {
       ],
     },
   });
+
+  const tokenFile = join(t.testdir(), 'token');
+  writeFileSync(tokenFile, TOKEN, { mode: 0o600 });
+  const flags = ['--api', new URL(server.url).host, '--token-file', tokenFile];
+  const [table, show] = await Promise.all([
+    plimsoll(['policy', 'simulate', ...flags]),
+    plimsoll(['images', 'show', SHOP, ...flags]),
+  ]);
+  t.match(table, { code: 0, stdout: /shop:1 +deny +deny +2 +all +vulnerability\n/ });
+  t.match(table.stdout, /all \(enforce\): 4 images; if enforced, containers allowed 1, denied 2, could not tell 2\n/);
+  t.match(show, { code: 0, stdout: /\nall +every repository +deny +vulnerability\n/ });
 });
 
 await t.test('a collector without policies, and one whose policies were never valid', async (t) => {
