@@ -95,7 +95,11 @@ export async function openPolicySource(options: PolicySourceOptions): Promise<Po
     const keys = await readKeys(locations.snapshotKey);
     if (!keys.ok) return report('the key of the snapshot', keys.reason);
     const opened = await readSnapshot(locations.snapshot, { keys: keys.value, minVersion }, { clock, signal });
-    if (!opened.ok) return report('the snapshot', opened.reason);
+    if (!opened.ok) {
+      // Read again only when it changes: to verify and parse a large one every two seconds would cost a processor.
+      snapshotMark = mark;
+      return report('the snapshot', opened.reason);
+    }
     const { version, issuedAt, byDigest } = opened.snapshot;
     if (version > minVersion) {
       // Before it is used: a crash must not make an older one acceptable again.
