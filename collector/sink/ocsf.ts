@@ -3,7 +3,6 @@ import type { Check } from '../../posture/check/check.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { isFindingEvent, isVulnerabilityEvent } from '../store/store.ts';
 import type {
-  FindingAction,
   NodeRow,
   OutboxEvent,
   RefusalEvent,
@@ -12,9 +11,10 @@ import type {
   StoredFinding,
 } from '../store/store.ts';
 import { toVulnerabilityFinding } from './ocsf-vulnerability.ts';
-import type { OcsfEvent } from './ocsf-event.ts';
+import { ACTIVITY, AFFECTED, findingClass } from './ocsf-finding.ts';
+import type { OcsfEvent } from './ocsf-finding.ts';
 
-export type { OcsfEvent } from './ocsf-event.ts';
+export type { OcsfEvent } from './ocsf-finding.ts';
 
 /*
  * OCSF 1.8 Compliance Finding (class 2003) and API Activity (class 6003): https://schema.ocsf.io/1.8.0/classes. Numbers
@@ -31,7 +31,7 @@ export interface OcsfContext {
   readonly nowMs: number;
 }
 
-const CLASS = 2003;
+const CLASS = { uid: 2003, name: 'Compliance Finding' } as const;
 const API_ACTIVITY = 6003;
 const REFUSED = {
   enroll: 'enrolment with a join token',
@@ -39,11 +39,6 @@ const REFUSED = {
   renew: 'renewal of a certificate',
   session: 'session',
 } as const satisfies Record<RefusedOperation, string>;
-const ACTIVITY = {
-  opened: { id: 1, name: 'Create', statusId: 1, status: 'New' },
-  changed: { id: 2, name: 'Update', statusId: 2, status: 'In Progress' },
-  resolved: { id: 3, name: 'Close', statusId: 4, status: 'Resolved' },
-} as const satisfies Record<FindingAction, unknown>;
 const SEVERITY = {
   critical: { id: 5, name: 'Critical' },
   high: { id: 4, name: 'High' },
@@ -61,7 +56,6 @@ const COMPLIANCE = {
 const LINUX = 200;
 const SERVER = 1;
 const RULE = 1;
-const AFFECTED = 3;
 const CONFIGURATION_MANAGEMENT = 8;
 /** `integer_t` of OCSF is signed and has 32 bits. */
 const MAX_INTEGER = 2 ** 31 - 1;
@@ -111,15 +105,7 @@ function toComplianceFinding(event: OutboxEvent, context: OcsfContext): OcsfEven
   const node = context.node(finding.nodeId);
   const detail = statusDetailOf(event);
   return {
-    activity_id: activity.id,
-    activity_name: activity.name,
-    category_uid: 2,
-    category_name: 'Findings',
-    class_uid: CLASS,
-    class_name: 'Compliance Finding',
-    type_uid: CLASS * 100 + activity.id,
-    type_name: `Compliance Finding: ${activity.name}`,
-    time: event.atMs,
+    ...findingClass(CLASS, activity, event.atMs),
     severity_id: severity.id,
     severity: severity.name,
     status_id: activity.statusId,
@@ -213,7 +199,7 @@ function containerOf({ subject }: StoredFinding, node: NodeRow | undefined): Ocs
 
 function resourceOf({ finding: { subject } }: OutboxEvent): OcsfEvent {
   const name = subject.name === '' ? {} : { name: subject.name };
-  return { uid: subject.id, ...name, type: subject.kind, role_id: AFFECTED, role: 'Affected' };
+  return { uid: subject.id, ...name, type: subject.kind, ...AFFECTED };
 }
 
 function deviceOf({ finding }: OutboxEvent, node: NodeRow | undefined): OcsfEvent {
