@@ -1,12 +1,12 @@
 import { imageDetail, imageList } from '../../api/image.ts';
 import type { ImageDetail, ImageSummary } from '../../api/image.ts';
 import { safe } from '../../api/safe.ts';
-import { connect } from '../api/connect.ts';
 import type { CliClient } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
 import { riskCell, shortId, warnOfDatabase } from '../images/cells.ts';
 import { VULNERABILITY_COLUMNS, vulnerabilityRow } from '../images/vulnerability-table.ts';
+import { runListOrShow } from '../images/list-or-show.ts';
 import { isTable, printListing } from '../output/listing.ts';
 import { describeReasons, outcomeCell } from '../policy/simulate.ts';
 import { printError, printFailure } from '../print-error.ts';
@@ -34,16 +34,7 @@ export const images = defineCommand({
     { line: 'plimsoll images show shop/web:1.4', meaning: 'the vulnerabilities of one image' },
     { line: 'plimsoll images show 3f2a9c81 -o json', meaning: 'with packages, upgrades and containers' },
   ],
-  run: async (context) => {
-    const [action = 'list', word] = context.args.operands;
-    if (action === 'show' && word === undefined)
-      return printError(context, 'show needs an image', 'see: plimsoll images');
-    if (action !== 'show' && (action !== 'list' || word !== undefined))
-      return printError(context, `images has no action ${JSON.stringify(safe(action))}`, 'see: plimsoll images --help');
-    const client = await connect(context.settings, new AbortController().signal);
-    if (!client.ok) return printFailure(context, client.problem);
-    return action === 'show' ? show(context, client.value, word ?? '') : list(context, client.value);
-  },
+  run: (context) => runListOrShow(context, { command: 'images', operand: 'an image', list, show }),
 });
 
 const PAGE = 1000;

@@ -1,14 +1,13 @@
 import { imageList, vulnerabilityDetail, vulnerabilityList } from '../../api/image.ts';
 import type { DatabaseState, FleetVulnerability } from '../../api/image.ts';
 import { counted } from '../../api/format.ts';
-import { safe } from '../../api/safe.ts';
-import { connect } from '../api/connect.ts';
 import type { CliClient } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
 import { riskCell, severityCell, warnOfDatabase } from '../images/cells.ts';
+import { runListOrShow } from '../images/list-or-show.ts';
 import { printListing } from '../output/listing.ts';
-import { printError, printFailure } from '../print-error.ts';
+import { printFailure } from '../print-error.ts';
 
 export const vulnerabilities = defineCommand({
   name: 'vulnerabilities',
@@ -39,20 +38,8 @@ export const vulnerabilities = defineCommand({
     { line: 'plimsoll vulnerabilities --suppressed', meaning: 'what does not count, why and until when' },
     { line: 'plimsoll vulnerabilities show CVE-2026-1234', meaning: 'the containers that it affects' },
   ],
-  run: async (context) => {
-    const [action = 'list', id] = context.args.operands;
-    if (action === 'show' && id === undefined)
-      return printError(context, 'show needs the id of a vulnerability', 'see: plimsoll vulnerabilities');
-    if (action !== 'show' && (action !== 'list' || id !== undefined))
-      return printError(
-        context,
-        `vulnerabilities has no action ${JSON.stringify(safe(action))}`,
-        'see: plimsoll vulnerabilities --help',
-      );
-    const client = await connect(context.settings, new AbortController().signal);
-    if (!client.ok) return printFailure(context, client.problem);
-    return action === 'show' ? show(context, client.value, id ?? '') : list(context, client.value);
-  },
+  run: (context) =>
+    runListOrShow(context, { command: 'vulnerabilities', operand: 'the id of a vulnerability', list, show }),
 });
 
 /** Vulnerabilities that are listed at most. */
