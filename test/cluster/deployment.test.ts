@@ -41,8 +41,8 @@ const RISKS: readonly (PodSpec & { readonly name: string; readonly check: string
 ];
 
 const skip = cannotRunCluster();
-t.setTimeout(600_000);
-t.test('on a cluster', { skip, timeout: 590_000 }, async (t) => {
+t.setTimeout(900_000);
+t.test('on a cluster', { skip, timeout: 890_000 }, async (t) => {
   const startedMs = Date.now();
   const plimsoll = await deploy(t);
   await plimsoll.ready();
