@@ -65,7 +65,8 @@ export function createAnnotationFiles(settings: Readonly<Record<Kind, readonly s
         return;
       }
       const read = await readFile(kind, path);
-      if (!read.ok) wrong.set(path, read.problem);
+      // Its issue names the path already.
+      if (!read.ok) wrong.set(path, read.problem.replace(path, '').replace(/^:? /, ''));
       else isChanged = true;
       next.set(key, { root, version, content: read.ok ? read.content : before?.content });
     };

@@ -138,7 +138,7 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
       ...[...files.problems()].map(([subject, problem]) => ({
         code: 'annotationFile' as const,
         subject,
-        text: `VEX statements or waivers cannot be read: ${problem}`,
+        text: `VEX statements or waivers: ${problem}`,
         advice: 'correct the file; until then its earlier content counts',
       })),
       ...waiverIssues(),
