@@ -1,15 +1,13 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readBoundedText } from '../image/policy/bounded-text.ts';
 import { loadPolicies } from '../image/policy/load-policies.ts';
-import { readSnapshot } from '../image/policy/snapshot-file.ts';
+import { markOf, openSnapshotReader } from '../image/policy/snapshot-reader.ts';
 import type { ImagePolicy } from '../policy/image-policy.ts';
 import type { PodPolicy } from '../policy/pod/pod-policy.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
-import { parsePublicKeys } from '../service/detached-signature.ts';
-import { errorCode, PRIVATE_FILE, writeFileAtomic } from '../service/files.ts';
+import { errorCode } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
 
 /** Where policies come from. Paths are absolute. */
@@ -48,7 +46,6 @@ export interface PolicySourceOptions {
 
 const REFRESH_MS = 2_000;
 const MAX_FILES = 256;
-const MAX_KEY_BYTES = 64 * 1024;
 const POLICY_FILE = /^[^.].*\.(?:ya?ml|json)$/;
 
 interface LocalPolicies {
@@ -66,55 +63,30 @@ type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; 
 export async function openPolicySource(options: PolicySourceOptions): Promise<PolicySource> {
   const { locations, clock, log, signal, refreshMs = REFRESH_MS } = options;
   const { promise: ready, resolve: setReady } = Promise.withResolvers<void>();
-  let minVersion = await readVersion(locations.versionFile);
+  const { snapshot: directory, snapshotKey: keyFile, versionFile } = locations;
+  const reader = await openSnapshotReader({ directory, keyFile, versionFile }, { clock, log, signal });
+  let localMark = await markOfPolicies(locations.policies);
   let local = await initialPolicies(locations);
-  let snapshot: PolicySnapshot | undefined;
-  let [localMark, snapshotMark] = [await markOfPolicies(locations.policies), ''];
   let reported = '';
-  const report = (what: string, reason: string): void => {
-    if (reported === `${what}${reason}`) return;
-    reported = `${what}${reason}`;
-    log.warn({ reason }, `${what} cannot be used; the earlier ones stay in use`);
+  const report = (reason: string): void => {
+    if (reported === reason) return;
+    reported = reason;
+    log.warn({ reason }, 'the policies cannot be used; the earlier ones stay in use');
   };
   const refreshLocal = async (): Promise<void> => {
     const mark = await markOfPolicies(locations.policies);
     if (mark === localMark) return;
     const read = await readPolicies(locations);
-    if (!read.ok) return report('the policies', read.reason);
+    if (!read.ok) return report(read.reason);
     [local, localMark] = [read.value, mark];
     log.info({ policies: local.policies.length, podPolicies: local.podPolicies.length }, 'policies loaded');
   };
-  const refreshSnapshot = async (): Promise<void> => {
-    if (locations.snapshot === 'off') return;
-    const mark = await markOf([
-      join(locations.snapshot, 'snapshot.json'),
-      join(locations.snapshot, 'snapshot.sig'),
-      locations.snapshotKey,
-    ]);
-    if (mark === snapshotMark) return;
-    const keys = await readKeys(locations.snapshotKey);
-    if (!keys.ok) return report('the key of the snapshot', keys.reason);
-    const opened = await readSnapshot(locations.snapshot, { keys: keys.value, minVersion }, { clock, signal });
-    if (!opened.ok) {
-      // Read again only when it changes: to verify and parse a large one every two seconds would cost a processor.
-      snapshotMark = mark;
-      return report('the snapshot', opened.reason);
-    }
-    const { version, issuedAt, byDigest } = opened.snapshot;
-    if (version > minVersion) {
-      // Before it is used: a crash must not make an older one acceptable again.
-      await writeFileAtomic(locations.versionFile, `${String(version)}\n`, PRIVATE_FILE);
-      minVersion = version;
-    }
-    [snapshot, snapshotMark] = [opened.snapshot, mark];
-    log.info({ version, issuedAt, digests: byDigest.size }, 'snapshot loaded');
-  };
   const current = (): PolicySnapshot | undefined => {
-    return locations.snapshot === 'off' ? localSnapshot(local) : snapshot;
+    return directory === 'off' ? localSnapshot(local) : reader.current();
   };
   const refresh = async (): Promise<void> => {
-    for (const part of [refreshLocal, refreshSnapshot])
-      await part().catch((error: unknown) => report('a policy file', errorCode(error)));
+    await refreshLocal().catch((error: unknown) => report(errorCode(error)));
+    if (directory !== 'off') await reader.refresh();
     if (current() !== undefined) setReady();
   };
   await refresh();
@@ -124,7 +96,7 @@ export async function openPolicySource(options: PolicySourceOptions): Promise<Po
       if (!signal.aborted) await refresh();
     }
   })();
-  return { current, ready, refresh, minVersion: () => minVersion };
+  return { current, ready, refresh, minVersion: reader.minVersion };
 }
 
 async function initialPolicies(locations: PolicyLocations): Promise<LocalPolicies> {
@@ -163,42 +135,6 @@ async function markOfPolicies(path: string): Promise<string> {
   if (path === 'none') return '';
   const files = await filesOf(path);
   return files.ok ? markOf(files.value) : files.reason;
-}
-
-/** Changes when one of the files is replaced or written. */
-async function markOf(files: readonly string[]): Promise<string> {
-  const marks = await Promise.all(
-    files.map(async (file) => {
-      try {
-        const { ino, size, mtimeMs } = await stat(file);
-        return `${file} ${String(ino)} ${String(size)} ${String(mtimeMs)}`;
-      } catch (error) {
-        return `${file} ${errorCode(error)}`;
-      }
-    }),
-  );
-  return marks.join('\n');
-}
-
-async function readKeys(
-  path: string,
-): Promise<Read<Extract<ReturnType<typeof parsePublicKeys>, { ok: true }>['keys']>> {
-  const read = await readBoundedText(path, MAX_KEY_BYTES);
-  if (!read.ok) return { ok: false, reason: `${path} ${read.reason}` };
-  const parsed = parsePublicKeys(read.text);
-  return parsed.ok ? { ok: true, value: parsed.keys } : { ok: false, reason: `${path}: ${parsed.reason}` };
-}
-
-async function readVersion(path: string): Promise<number> {
-  const text = await readFile(path, 'latin1').catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return '0';
-    throw error;
-  });
-  if (/^\d{1,16}\s*$/.test(text)) return Number(text);
-  throw Object.assign(new Error(`${path} is damaged: it holds no version of a snapshot`), {
-    code: 'policies',
-    hint: 'remove it if no older snapshot can be put in place of the current one',
-  });
 }
 
 /** Policies without a collector: rules about references and registries are judged, no image has a verdict. */

@@ -1,5 +1,6 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { markOf } from '../image/policy/snapshot-reader.ts';
 import { builtInPolicy } from '../policy/docker/container-policy.ts';
 import type { ContainerPolicy } from '../policy/docker/container-policy.ts';
 import type { Clock } from '../service/clock.ts';
@@ -71,12 +72,5 @@ export async function openPolicySource({ path, clock, log }: PolicySourceOptions
 /** Changes when a file is changed, replaced, added or removed. */
 async function fingerprintOf(path: string): Promise<string> {
   const names = await readdir(path).catch((): string[] => []);
-  const paths = [path, ...names.map((name) => join(path, name))];
-  const parts = await Promise.all(
-    paths.slice(0, 1000).map(async (one) => {
-      const found = await stat(one, { bigint: true }).catch(() => undefined);
-      return found === undefined ? `${one} -` : [one, found.ino, found.size, found.mode, found.ctimeNs].join(' ');
-    }),
-  );
-  return parts.join('\n');
+  return markOf([path, ...names.slice(0, 1000).map((name) => join(path, name))]);
 }

@@ -39,6 +39,8 @@ export type OpenedSnapshot =
 
 const SNAPSHOT_FILE = 'snapshot.json';
 const SIGNATURE_FILE = 'snapshot.sig';
+/** Names of the files of a snapshot in its directory. */
+export const SNAPSHOT_FILES: readonly string[] = [SNAPSHOT_FILE, SIGNATURE_FILE];
 const MAX_SIGNATURE_BYTES = 4096;
 const READ_TRIES = 5;
 const RETRY_MS = 100;

@@ -246,7 +246,8 @@ void t.test('the snapshot of the collector: signed, never older, on disk', async
   t.match(JSON.parse(Buffer.from(String(patch), 'base64').toString()), [
     { path: '/spec/containers/0/image', value: `registry.example.com/shop/db:16@${DIGEST}` },
   ]);
-  const refused = (): number => logs.filter(({ message }) => message.startsWith('the snapshot cannot be used')).length;
+  const refused = (): number =>
+    logs.filter(({ message }) => message.startsWith('the policy snapshot cannot be used')).length;
   const before = refused();
   await putSnapshot(snapshot, 4, signer.privateKey, []);
   await until('the older one is refused', () => refused() > before);
