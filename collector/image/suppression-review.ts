@@ -129,7 +129,9 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
     refresh,
     review,
     suppressNew: (match, places) =>
-      rules.everywhere(match, places, { before: undefined, now: clock.now(), keeps: false }),
+      rules.names(match.vulnerability)
+        ? rules.everywhere(match, places(), { before: undefined, now: clock.now(), keeps: false })
+        : undefined,
     suppressionIn: (imageId, found) => {
       const references = [...new Set(running.containersOf(imageId).map(({ image }) => image))];
       return rules.inImage(found, { imageId, references }, clock.now()) ?? found.suppressed;

@@ -121,7 +121,7 @@ export interface SuppressionChange {
 /** Decides whether a vulnerability that is new to a package version is suppressed. Called within a transaction. */
 export type SuppressNew = (
   match: Pick<VulnerabilityChange, 'package' | 'distribution' | 'vulnerability' | 'status' | 'fixedVersion'>,
-  places: readonly PackagePlace[],
+  places: () => readonly PackagePlace[],
 ) => Suppression | undefined;
 
 /** Where a package version is: an image, on all nodes that run it or on one only. */
