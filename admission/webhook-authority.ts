@@ -4,7 +4,7 @@ import type { Issued } from '../service/tls/issue.ts';
 
 /**
  * The authority that signs the certificates of the webhook, as a Secret holds it. While it is replaced there are two:
- * the API server is told to trust both, then the webhook presents a certificate of the next one, then the next one is
+ * the API server trusts both, then the webhook presents a certificate of the next one, then the next one is
  * the only one.
  */
 export interface WebhookAuthority {

@@ -23,7 +23,7 @@ const SETUP = `Whoever can send requests to dockerd is root on the host: one con
    echo PLIMSOLL_CONTAINER_POLICY=/etc/plimsoll/container-policy.yaml > /etc/plimsoll/authz.env
    \`\`\`
 
-4. Start the socket, before dockerd is told about the plugin: dockerd does not start with a plugin that it cannot find.
+4. Start the socket, before you configure the plugin: dockerd does not start with a plugin that it cannot find.
 
    \`\`\`sh
    systemctl daemon-reload

@@ -16,7 +16,7 @@ export interface ImageEntry {
   /** Reading it through a container, and through the layers that the engine has. */
   readonly running: ReadAttempts;
   readonly resting: ReadAttempts;
-  /** Ids of containers that it was read through, where none could stand for the image. */
+  /** Ids of containers that it was read through, where no container was unchanged. */
   tried: ReadonlySet<string>;
   /** What was reported last. */
   record: ImageRecord;

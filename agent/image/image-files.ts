@@ -45,7 +45,7 @@ interface Known {
   readonly setuid: ImageFact['setuidFiles'];
 }
 
-/** Reads the file. One that is missing or damaged is as good as empty. */
+/** Reads the file. A missing or damaged file counts as empty. */
 export function openImageFiles({ path, clock, log }: ImageFilesOptions): ImageFiles {
   const known = new Map<string, Known>(
     readContent(path).map(({ id, setuid }) => [id, { digest: '', problem: '', setuid: seen(setuid, IMAGE_FILES) }]),

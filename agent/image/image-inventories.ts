@@ -147,7 +147,7 @@ export function createImageInventories(options: ImageInventoriesOptions): ImageI
     const shown = isAtRest(entry) ? undefined : await reader.take(containers, signal);
     if (stored === undefined || resting === undefined || (shown?.ok === true && shown.source === 'layers'))
       return shown ?? { ok: false, problem: 'no container runs it' };
-    // No container can stand for the image, but the engine has it.
+    // Every container has changed its files, but the engine has the image.
     const layers = await resting.take(stored, signal);
     return layers.ok ? layers : (shown ?? layers);
   };

@@ -44,7 +44,7 @@ const contentSchema = s.object({
 });
 type Content = s.Infer<typeof contentSchema>;
 
-/** Reads the file. One that is missing or damaged is as good as empty. */
+/** Reads the file. A missing or damaged file counts as empty. */
 export function openSubjectFile({ path, clock, log }: SubjectFileOptions): SubjectFile {
   const earlier = findingsOf(readContent(path));
   let latest: FindingSet | undefined;

@@ -11,7 +11,7 @@ export const ACTIVITY = {
 /** `role_id` of a resource. */
 export const AFFECTED = { role_id: 3, role: 'Affected' } as const;
 
-/** The attributes that say of which class an event is: a finding about which something happened at `atMs`. */
+/** The attributes of the class of an event, for a change of a finding at `atMs`. */
 export function findingClass(
   { uid, name }: { readonly uid: number; readonly name: string },
   activity: (typeof ACTIVITY)[keyof typeof ACTIVITY],

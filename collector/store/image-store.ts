@@ -239,7 +239,7 @@ export interface ImageStore {
     terms: { readonly atMs: number; readonly describeUse: DescribeUse },
   ) => Promise<number>;
   /**
-   * Writes the events of package versions that only images at rest had, of which a container now runs one. Looks at up to
+   * Writes the events of package versions that only images at rest had until a container ran one of them. Looks at up to
    * `limit` package versions from a key on. `newest`: as in `putJudgements`; `next`: where to go on; undefined: all were
    * looked at.
    */

@@ -11,7 +11,7 @@ import { PACKAGE_VULNERABILITY_COLUMNS, parsed, toPackageVulnerability } from '.
 import type { PackageVulnerabilityRow } from './package-row.ts';
 import { prepareVulnerabilityEvents } from './vulnerability-events.ts';
 
-/** Which vulnerabilities of which package versions are suppressed. */
+/** The suppressed vulnerabilities of each package version. */
 export interface SuppressionTable {
   /** See `ImageStore.vulnerabilityNames`. */
   readonly names: (after: number, limit: number) => Awaited<ReturnType<ImageStore['vulnerabilityNames']>>;

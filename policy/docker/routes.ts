@@ -34,7 +34,7 @@ export interface Route {
 type Row = readonly [method: string, path: string, operation?: Operation | undefined, judges?: Content];
 
 /**
- * Every route of moby from 19.03 to 29 (its folders `router/*`). `{name}` stands for one or more segments, as
+ * Every route of moby from 19.03 to 29 (its folders `router/*`). `{name}` matches one or more segments, as
  * `{name:.*}` there. A request that no route matches is refused.
  */
 const TABLE: readonly Row[] = [

@@ -29,7 +29,7 @@ export function judgeVolume(body: JsonObject, policy: ContainerPolicy): readonly
   ];
 }
 
-/** A driver of volumes with its options, as it stands in a request. */
+/** A driver of volumes with its options, from a request. */
 export interface VolumeDriver {
   /** Prefix of the fields, for messages. */
   readonly at: string;

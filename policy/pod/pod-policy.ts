@@ -127,7 +127,7 @@ export function selectPodPolicy(policies: readonly PodPolicy[], namespace: strin
   return best?.policy;
 }
 
-/** Two policies of which neither is more specific for some namespace, or that have one name. */
+/** Two policies with the same name, or equally specific for some namespace. */
 export interface PodPolicyConflict {
   readonly policies: readonly [PodPolicy, PodPolicy];
   readonly reason: string;

@@ -20,7 +20,8 @@ import type { ReadSet } from './read-set.ts';
 export type Inspection =
   | { readonly outcome: 'found'; readonly container: ContainerFact; readonly firstProcess?: ConfirmedProcess }
   | { readonly outcome: 'gone' }
-  | { readonly outcome: 'failed'; readonly reason: string };
+  /** `engineAbsent`: nobody listens at the endpoint of the runtime, so it starts no containers now. */
+  | { readonly outcome: 'failed'; readonly reason: string; readonly engineAbsent: boolean };
 
 /** The first process of a container that runs: its cgroup names the container. */
 export interface ConfirmedProcess {
@@ -233,5 +234,6 @@ export async function askAbout(
 
 function toAnswer(reply: Reply<RuntimeContainer>): RuntimeAnswer {
   if (reply.ok) return { outcome: 'found', side: reply.value };
-  return reply.code === 'notFound' ? { outcome: 'gone' } : { outcome: 'failed', reason: reply.reason };
+  if (reply.code === 'notFound') return { outcome: 'gone' };
+  return { outcome: 'failed', reason: reply.reason, engineAbsent: reply.code === 'absent' };
 }

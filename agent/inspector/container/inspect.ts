@@ -163,7 +163,8 @@ function askAboutAll(
   entries: readonly ListedContainer[],
 ): Promise<readonly RuntimeAnswer[]> {
   const untilMs = performance.now() + ASKING_MS;
-  const tooLate: RuntimeAnswer = { outcome: 'failed', reason: 'not asked: the engine is too slow to answer about all' };
+  const reason = 'not asked: the engine is too slow to answer about all';
+  const tooLate: RuntimeAnswer = { outcome: 'failed', reason, engineAbsent: false };
   return mapBounded(entries, CONCURRENCY, (entry) => {
     const kept = keptAnswer(runtime, view, entry);
     if (kept !== undefined) return Promise.resolve(kept);
@@ -179,15 +180,23 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
   // One that was just started brought mounts to the node that the surroundings may not have yet.
   const mounts = before === undefined ? await readNodeMounts(access, '1') : surroundings.mounts;
   const view = { ...surroundings, mounts, limits: createLimitReader(access.host) };
-  let inspection: Inspection = { outcome: 'gone' };
+  let failure: { readonly runtime: ContainerRuntime; readonly inspection: Inspection } | undefined;
+  let mayBeOfRoot = false;
   for (const runtime of await runtimesFor(access, before)) {
-    inspection = await inspectContainer(runtime, view, id, before);
+    // A container that an engine of root may have is none that the engine of a user can claim.
+    if (mayBeOfRoot && userOfEngine(runtime.endpoint) !== 0) break;
+    const inspection = await inspectContainer(runtime, view, id, before);
+    if (inspection.outcome === 'found') {
+      noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
+      return inspection;
+    }
     if (inspection.outcome === 'gone') continue;
-    noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
-    return inspection;
+    failure ??= { runtime, inspection };
+    mayBeOfRoot ||= !inspection.engineAbsent;
   }
-  access.cache.delete(id);
-  noteOutcome(access, { ...namesOf(before), id }, inspection);
+  if (failure === undefined) access.cache.delete(id);
+  const { runtime, inspection } = failure ?? { runtime: access.runtime, inspection: { outcome: 'gone' } };
+  noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
   return inspection;
 }
 

@@ -6,7 +6,7 @@ import type { CriCall, CriClient } from './cri-client.ts';
 
 /** The time between two lists: a container is found well within a second of its start. */
 const POLL_MS = 700;
-/** While a stream of events tells of changes, the list is asked for more and more seldom, up to this. */
+/** While a stream of events reports changes, the interval between two lists grows up to this. */
 const MAX_POLL_MS = 30_000;
 /** A list that takes long is asked for more seldom, so that neither side spends more than this part of its time on it. */
 const MAX_SHARE = 1 / 50;
@@ -97,7 +97,7 @@ interface Pace {
   readonly next: () => Promise<void>;
   /** Something happened: the list is asked for at once, and some more times soon. */
   readonly quicken: () => void;
-  /** Nothing else tells of changes. */
+  /** There are no events: the list is the only source of changes. */
   readonly keepQuick: () => void;
 }
 

@@ -2,6 +2,8 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
+import { createDockerRuntime } from '../../../../agent/runtime/docker/docker-runtime.ts';
+import type { ContainerRuntime } from '../../../../agent/runtime/runtime.ts';
 import { observe, observeContainer } from '../../../../agent/inspector/observe.ts';
 import type { Host } from '../../../../agent/host/host.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
@@ -86,6 +88,33 @@ t.test('gone: not found, or not running', async (t) => {
   t.match(await observeContainer(missing, {}, ID), { state: 'absent' });
   const stopped = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(0, false) });
   t.match(await observeContainer(stopped, {}, ID), { state: 'absent' });
+});
+
+t.test('an engine that is gone or fails does not hide a new container of another engine', async (t) => {
+  const host = treeHost(t, { ...NODE, ...containerProcess(100) });
+  const serving = await accessTo(t, host, { [`/containers/${ID}/json`]: inspectAnswer(100) });
+  const failing = await accessTo(t, host, { [`/containers/${ID}/json`]: 500 });
+  const gone = createDockerRuntime({ endpoint: 'unix:///nonexistent/docker.sock', timeoutMs: 300 });
+  const ofUser = { ...serving.runtime, endpoint: 'unix:///run/user/1000/docker.sock' };
+  const through = (runtime: ContainerRuntime, other: ContainerRuntime): NodeAccess => ({
+    ...serving,
+    runtime,
+    engines: { named: new Set(), others: () => Promise.resolve([other]) },
+    failedLooks: createFailedLooks(),
+  });
+  for (const [first, other] of [
+    [gone, serving.runtime],
+    [failing.runtime, serving.runtime],
+    [gone, ofUser],
+  ] as const) {
+    const access = through(first, other);
+    t.equal(value(await observeContainer(access, {}, ID)).pid, 100);
+    t.strictSame(access.failedLooks.list(), []);
+  }
+  // The container may be one of the engine that fails: the engine of a user must not take it over.
+  const access = through(failing.runtime, ofUser);
+  t.match(await observeContainer(access, {}, ID), { state: 'unreadable' });
+  t.match(access.failedLooks.list(), [{ kind: 'container', id: ID, engine: failing.runtime.endpoint }]);
 });
 
 t.test('the number of its first process went to another: asked again, gone', async (t) => {
