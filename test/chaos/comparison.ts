@@ -12,6 +12,8 @@ import type { Finding } from '../../posture/finding.ts';
 const NOT_COMPARED: ReadonlySet<string> = new Set([
   // The agent's own memory and CPU time.
   'agent.resource-budget',
+  // An agent lists the files of images in the background, a scan does not.
+  'image.setuid-files',
 ]);
 
 /**

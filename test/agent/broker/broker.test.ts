@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createBrokerObserver } from '../../../agent/broker/broker-observer.ts';
+import { BROKER_PROTOCOL } from '../../../agent/broker/message.ts';
 import { UNTHROTTLED } from '../../../agent/budget/throttle-profile.ts';
 import { brokerDiagnostic } from '../../../agent/diagnostics/broker.ts';
 import type { BrokerSubject } from '../../../agent/diagnostics/broker.ts';
@@ -231,7 +232,7 @@ void t.test('doctor examines what is no broker, or one without rights', async (t
     await once(server, 'listening');
     return place(name);
   };
-  const about = { kind: 'about', protocol: 2, version: '0.0.0-test', uid: 0, capabilities: '0' };
+  const about = { kind: 'about', protocol: BROKER_PROTOCOL, version: '0.0.0-test', uid: 0, capabilities: '0' };
   const line = (over: object): string => `${JSON.stringify({ ...about, ...over })}\n`;
   // Bits of linux/capability.h: 2 DAC_READ_SEARCH, 19 SYS_PTRACE.
   const cases = [
