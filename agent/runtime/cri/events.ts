@@ -134,6 +134,8 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const timer = setTimeout(end, Math.max(0, ms));
+    // Nobody waits for the next list: a program that has nothing else to do may end.
+    timer.unref();
     signal.addEventListener('abort', end);
   });
 }
