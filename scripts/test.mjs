@@ -15,6 +15,8 @@ import { NODE, ROOT, setUp } from './setup.mjs';
 const JOBS = Math.min(4, availableParallelism() + 1);
 /** Compiled modules, for all processes of a run. */
 const COMPILE_CACHE = join(ROOT, '.tap', 'compile-cache');
+/** They start a cluster of the machine. */
+const CLUSTER_TESTS = join('test', 'cluster');
 /** Files that are run once more. */
 const MAX_AGAIN = 10;
 
@@ -30,10 +32,13 @@ if (daemon.socket === undefined) process.stderr.write(`test: no Docker daemon ($
 mkdirSync(join(ROOT, '.tap'), { recursive: true });
 // Programs that tests write to temporary directories are in it as well: it would grow with every run.
 if (process.argv.length === 2) rmSync(COMPILE_CACHE, { recursive: true, force: true });
-// In one run, tap would let all other files wait before each serial folder.
-const counts = await runTests(files.filter(isSerial), 'report-alone.tap');
+// In one run, tap would let all other files wait before each serial folder. The cluster comes last, because it stays up.
+const onCluster = files.filter((file) => relative(ROOT, resolve(file)).startsWith(CLUSTER_TESTS));
+const alone = files.filter((file) => isSerial(file) && !onCluster.includes(file));
 const others = files.filter((file) => !isSerial(file));
+const counts = await runTests(alone, 'report-alone.tap');
 add(counts, await runTests(others, 'report.tap'));
+add(counts, await runTests(onCluster, 'report-cluster.tap'));
 // A file that fails beside others is run once more alone, and the output names it: this distinguishes the timing of a
 // busy machine from a defect, and hides neither. Where many fail, the machine is not the reason.
 for (const { file, names } of counts.failures.length > MAX_AGAIN ? [] : [...counts.failures]) {

@@ -63,6 +63,7 @@ function answerTo(path: string, containers: ReadonlyMap<string, Container>): unk
   if (path === '/version') return { Version: '26.1.5', ApiVersion: '1.45', Os: 'linux', Arch: 'amd64' };
   if (path === '/info') return { ID: 'soak', Name: 'soak', DockerRootDir: '/var/lib/docker', SecurityOptions: [] };
   if (path === '/containers/json') return [...containers.keys()].map((Id) => ({ Id }));
+  if (path.split('?', 1)[0] === '/images/json') return [];
   const [, id = ''] = /^\/containers\/([0-9a-f]{64})\/json$/.exec(path) ?? [];
   const container = containers.get(id);
   if (container === undefined) return undefined;

@@ -19,6 +19,7 @@ const DEMANDED: Readonly<Record<string, Role>> = Object.freeze({
   'GET /v1/join-tokens': 'operator',
   'POST /v1/join-tokens': 'operator',
   'DELETE /v1/join-tokens/{id}': 'operator',
+  'POST /v1/policies/scans': 'operator',
   'GET /v1/audit': 'admin',
   'GET /v1/authority': 'operator',
   'POST /v1/authority/rotate': 'admin',

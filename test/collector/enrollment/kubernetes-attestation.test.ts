@@ -208,7 +208,7 @@ void t.test('what proves no node is refused, and what could not be asked is not 
   t.match(await attestToken(TOKEN), { ok: false, code: 'unavailable', reason: /did not answer/ });
 });
 
-void t.test('an agent gets a certificate for its node, whatever its signing request says', async (t) => {
+void t.test('an agent gets a certificate for its node; a request for another identity is refused', async (t) => {
   const fleet = await startFleet(t);
   const { settings, log, clock, logged } = fleet;
   const { signal } = new AbortController();
@@ -221,35 +221,29 @@ void t.test('an agent gets a certificate for its node, whatever its signing requ
     encoding: 'utf8',
   });
   t.match(text, `URI:spiffe://plimsoll.local/cluster/${CLUSTER_UID}/node/${NODE_UID}, DNS:worker-1.example`);
-  const claims = execFileSync(
-    'openssl',
-    [
-      'req',
-      '-new',
-      '-nodes',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-keyout',
-      '/dev/null',
-      '-subj',
-      '/CN=payroll',
-      '-addext',
-      'subjectAltName=URI:spiffe://plimsoll.local/host/payroll',
-    ],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-  );
   const ca = fleet.ca.certificatePem;
-  const claimed = await requestAttestation(fleet.listener.address, ca, { token: TOKEN, csr: claims });
-  if (!claimed.ok) return t.fail(claimed.reason);
-  t.match(new X509Certificate(claimed.value.certificatePem).subjectAltName, new RegExp(`/node/${NODE_UID},`));
+  const request = (...extension: readonly string[]) => {
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-keyout', '/dev/null'];
+    const args = ['req', '-new', '-nodes', ...key, '-subj', '/CN=payroll', ...extension];
+    const csr = execFileSync('openssl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return requestAttestation(fleet.listener.address, ca, { token: TOKEN, csr });
+  };
+  const named = await request();
+  if (!named.ok) return t.fail(named.reason);
+  const certificate = new X509Certificate(named.value.certificatePem);
+  t.match(certificate.subjectAltName, new RegExp(`/node/${NODE_UID},`));
+  t.notMatch(certificate.subject, 'payroll', 'the subject of the request is not used');
+  const claimed = await request('-addext', 'subjectAltName=URI:spiffe://plimsoll.local/host/payroll');
+  t.match(claimed, { ok: false, reason: /it asks for the identity "spiffe:\/\/plimsoll\.local\/host\/payroll"/ });
   t.notMatch(JSON.stringify(logged), TOKEN.split('.')[2] ?? 'x', 'the token is not logged');
 
   writeFileSync(settings.kubernetesTokenFile, 'not a token');
   t.match(await attest(settings), { ok: false, reason: /the log of the collector has the reason/ });
   t.match(logged.at(-1), { level: 'warn', fields: { reason: /not a service-account token/ } });
-  t.match(fleet.refused, [{ operation: 'attest', address: '127.0.0.1', reason: /not a service-account token/ }]);
+  t.match(fleet.refused, [
+    { operation: 'attest', nodeId: NODE_UID, address: '127.0.0.1', reason: /it asks for the identity/ },
+    { operation: 'attest', nodeId: '', address: '127.0.0.1', reason: /not a service-account token/ },
+  ]);
   t.match(
     await attestAtStart({ settings, clock, random: () => 0, log, signal }),
     { nodeId: NODE_UID },
