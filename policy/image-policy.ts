@@ -136,6 +136,11 @@ export interface PolicyDocument {
 export function parsePolicy({ value, source }: PolicyDocument): Parsed<ImagePolicy> {
   const head = object({ kind: unknown(), apiVersion: unknown() }).parse(value);
   if (!head.ok) return { ok: false, problem: 'expected an object with apiVersion, kind, metadata and spec' };
+  if (head.value.kind === 'ContainerPolicy')
+    return {
+      ok: false,
+      problem: 'kind: a ContainerPolicy is for Docker authorization: plimsoll authz check verifies it',
+    };
   if (head.value.kind !== POLICY_KIND) return { ok: false, problem: `kind: expected ${POLICY_KIND} or PodPolicy` };
   const parsed = document.parse(value);
   // The schema writes a place as `.spec.rules[2]`; people write it without the first dot.

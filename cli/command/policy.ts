@@ -71,7 +71,7 @@ export const policy = defineCommand({
   run: async (context) => {
     const [action = '', ...operands] = context.args.operands;
     if (action !== 'simulate' && operands.length === 0)
-      return printError(context, 'policy needs an action and what it is for', 'see: plimsoll policy --help');
+      return printError(context, 'policy needs an action, such as check, and a file', 'see: plimsoll policy --help');
     const paths = operands.map((path) => resolve(context.workingDirectory, path));
     switch (action) {
       case 'check':
