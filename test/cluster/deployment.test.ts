@@ -88,14 +88,18 @@ async function listsContainers(t: Test, { ask, cluster }: Deployment): Promise<v
 
 async function findsRisks(t: Test, plimsoll: Deployment): Promise<void> {
   const seen = new Map<string, { readonly atMs: number; readonly finding: FleetFinding }>();
-  const { promise: watching, resolve } = Promise.withResolvers<void>();
+  let events = 0;
   plimsoll.watch(({ finding }: FindingEvent) => {
-    resolve();
+    events++;
     const key = `${finding.check} ${finding.subject.id}`;
     if (finding.verdict === 'fail' && !seen.has(key)) seen.set(key, { atMs: Date.now(), finding });
   });
-  await plimsoll.startPod('plain');
-  await watching;
+  // On a busy machine the first pods are reported before the watch is connected, and it prints only what comes later.
+  let pods = 0;
+  await waitFor('an event of the watch', 60_000, async () => {
+    if (events === 0) await plimsoll.startPod(`plain-${String(++pods)}`);
+    return events > 0;
+  });
   for (const { name, check, status, ...spec } of RISKS) {
     const id = await plimsoll.startPod(name, spec);
     const pid = (await plimsoll.cluster.processes()).get(id) ?? 0;
