@@ -18,6 +18,7 @@ cd "$work/clone" || exit 1
 port=$((20000 + RANDOM % 10000))
 export PLIMSOLL_DATA_DIR=$work/data PLIMSOLL_LISTEN=127.0.0.1:$port PLIMSOLL_API=127.0.0.1:$((port + 1))
 # A session of its own: Ctrl-C reaches every process of the group, as in a terminal. exec keeps the pid.
+touch "$work/out"
 setsid bash -c 'trap - INT; exec npm start' >"$work/out" 2>&1 &
 pid=$!
 
