@@ -37,7 +37,7 @@ To remove the plugin, remove it from \`daemon.json\`, restart dockerd, and disab
 
 ## Policies
 
-A policy file is YAML of at most 256 KiB with one or several documents. Only root may be able to write to it and its directory. A file that becomes wrong is reported, and the policies before stay in force; at a start with a wrong file only reads are allowed. Without a policy file, the built-in policy is in force: it allows what the Pod Security level \`baseline\` allows, and publishing ports.
+A policy file is YAML of at most 256 KiB with one or several documents. Only root may be able to write to it and its directory. A file that becomes wrong is reported, and the policies before stay in force; at a start with a wrong file only reads are allowed. Without a policy file, the built-in policy is in force: it allows what the Pod Security level \`baseline\` allows, publishing ports, and adding the capabilities that Docker gives every container anyway (\`NET_RAW\` among them).
 
 \`\`\`yaml
 apiVersion: plimsoll.dev/v1

@@ -9,7 +9,7 @@ export const AUTHZ_SETTINGS = {
     kind: pathOr('built-in'),
     default: 'built-in',
     description:
-      'File with container policies, or directory of such files (`*.yaml`); read again when they change. Only root may be able to write to them. `built-in`: nothing that the Pod Security level baseline forbids.',
+      'File with container policies, or directory of such files (`*.yaml`); read again when they change. Only root may be able to write to them. `built-in`: what the Pod Security level baseline allows, host ports, and the capabilities that Docker gives every container.',
     programs: AUTHZ,
   },
   'plugin-socket': {
