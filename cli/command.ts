@@ -90,6 +90,7 @@ const FORMATS = Object.freeze({
   sarif: 'sarif: SARIF 2.1.0',
   junit: 'junit: JUnit XML',
   gitlab: 'gitlab: code quality report of GitLab',
+  html: 'html: one page for people who audit',
   csv: 'csv: RFC 4180, with a header',
   name: 'name: one name per line',
   'jsonpath=': "jsonpath=TEMPLATE: as in kubectl, such as jsonpath='{.items[*].id}'",

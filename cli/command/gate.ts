@@ -1,4 +1,5 @@
 import { defineCommand, outputOption, QUIET_OPTION } from '../command.ts';
+import { OUTPUT_FILE_OPTION } from '../output/output-file.ts';
 import { runGate } from '../gate/run-gate.ts';
 import { FAIL_ON_CHOICES } from '../gate/shortcut-policy.ts';
 
@@ -66,12 +67,7 @@ export const gate = defineCommand({
     },
     { name: 'registry-ca', value: 'FILE', completes: 'file', summary: 'authorities of the registry in PEM' },
     { name: 'plain-http', summary: 'speak HTTP without TLS to the registry' },
-    {
-      name: 'output-file',
-      value: 'FILE',
-      completes: 'file',
-      summary: 'write the output there, and print the table',
-    },
+    OUTPUT_FILE_OPTION,
     outputOption('table', 'json', 'ndjson', 'sarif', 'junit', 'gitlab', 'jsonpath='),
     QUIET_OPTION,
   ],

@@ -1,18 +1,27 @@
 import { compareByName } from '../../api/finding-list.ts';
+import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
+import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
+import { assessBenchmark } from '../../posture/benchmark/compliance.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { resolve } from 'node:path';
-import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, OUTPUT_OPTION, QUIET_OPTION } from '../command.ts';
+import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, outputOption, QUIET_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import type { ScanOutcome } from '../programs.ts';
 import { BY_OPTION, findingLines, printFindings } from '../output/finding-listing.ts';
-import { isTable } from '../output/listing.ts';
+import { errorCode } from '../../service/files.ts';
+import { isTable, printListing } from '../output/listing.ts';
+import { OUTPUT_FILE_OPTION, writeOutput } from '../output/output-file.ts';
+import { createPaint } from '../render/paint.ts';
+import { wrap } from '../render/width.ts';
+import { knownFailures } from '../report/baseline.ts';
+import type { Baseline } from '../report/baseline.ts';
+import { controlListing, scoreLine } from '../report/control-listing.ts';
 import { hasJoined } from '../render/finding-list.ts';
 import { describeNode } from '../scan/node.ts';
-import type { ScannedNode } from '../scan/node.ts';
 import { isGateOpen, unansweredEngines, unlistedReason } from '../scan/coverage.ts';
 import { asTyped } from '../invocation.ts';
 import { hintLines, reportHead } from '../scan/report.ts';
@@ -70,10 +79,24 @@ export const scan = defineCommand({
       summary: 'judge only by the checks of this benchmark; see: plimsoll benchmarks',
     },
     {
+      name: 'level',
+      value: 'LEVEL',
+      choices: ['1', '2'],
+      needs: 'benchmark',
+      summary: 'judge only by controls of this level of the benchmark; 2 includes 1',
+    },
+    {
       name: 'fail-on',
       value: 'SEVERITY',
       choices: SEVERITIES,
       summary: 'exit with status 1 if a selected finding fails with this severity or a worse one',
+    },
+    {
+      name: 'baseline',
+      value: 'FILE',
+      completes: 'file',
+      summary:
+        'do not count failures that this earlier output of plimsoll scan -o json has; a container or image is the same one while its name is',
     },
     {
       name: 'recorded',
@@ -81,8 +104,13 @@ export const scan = defineCommand({
       completes: 'directory',
       summary: 'judge a recording of plimsoll record instead of this machine',
     },
-    BY_OPTION,
-    OUTPUT_OPTION,
+    {
+      ...BY_OPTION,
+      choices: [...(BY_OPTION.choices ?? []), 'control'],
+      summary: `${BY_OPTION.summary}; control: the results of the controls of --benchmark`,
+    },
+    outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'sarif', 'junit', 'html', 'jsonpath='),
+    OUTPUT_FILE_OPTION,
     QUIET_OPTION,
   ],
   settings: ['scan'],
@@ -95,6 +123,18 @@ export const scan = defineCommand({
     { line: 'plimsoll scan --verdict unknown', meaning: 'what could not be judged, and why' },
     { line: 'plimsoll scan --container shop-db', meaning: 'every failure of one container' },
     { line: 'plimsoll scan --recorded ./web-3', meaning: 'a recorded machine' },
+    {
+      line: 'sudo plimsoll scan --benchmark cis-docker-1.8.0 --level 1 --by control',
+      meaning: 'the result of each control',
+    },
+    {
+      line: 'sudo plimsoll scan --benchmark cis-docker-1.8.0 -o html --output-file report.html',
+      meaning: 'a page for auditors',
+    },
+    {
+      line: 'plimsoll scan --baseline posture.json --fail-on high',
+      meaning: 'exit status 1 only if a failure is new',
+    },
   ],
   run: async (context: Context): Promise<number> => {
     const { args, settings, programs, workingDirectory } = context;
@@ -108,12 +148,14 @@ export const scan = defineCommand({
       signal,
     });
     if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
-    const judged = outcome.findings.filter(scope.includes).toSorted(compareByName);
+    const judged = outcome.findings.filter(({ check }) => scope.checks?.has(check) ?? true).toSorted(compareByName);
     const silent =
       recorded === undefined ? unansweredEngines(outcome.facts, [settings.dockerHost, settings.runtimeEndpoint]) : [];
     const missing = unknownSubject(context.args, judged, unlistedReason(outcome.facts, silent));
     if (missing !== undefined) return printError(context, missing);
-    await print(context, outcome, judged);
+    const scanned = { ...outcome, judged, known: knownFailures(scope.baseline, judged), scope };
+    const problem = await print(context, scanned);
+    if (problem !== undefined) return printError(context, problem);
     for (const { endpoint, reason } of silent)
       await printError(
         context,
@@ -122,19 +164,30 @@ export const scan = defineCommand({
       );
     if (silent.length > 0) return EXIT_FAILURE;
     const threshold = args.value('fail-on') as Severity | undefined;
-    return threshold === undefined ? EXIT_OK : exitCodeFor(context, threshold, outcome, judged);
+    return threshold === undefined ? EXIT_OK : exitCodeFor(context, threshold, scanned);
   },
 });
 
+/** A scan with what is reported of it. */
+interface Scanned extends Extract<ScanOutcome, { ok: true }> {
+  /** The findings of the checks that were asked for, worst first. */
+  readonly judged: readonly Finding[];
+  /** Ids of failures that the baseline has. */
+  readonly known: ReadonlySet<string>;
+  readonly scope: Scope;
+}
+
 /** The exit code for `--fail-on`. What could not be read may fail too: that is not a pass. */
-async function exitCodeFor(
-  context: Context,
-  threshold: Severity,
-  { facts }: Scanned,
-  judged: readonly Finding[],
-): Promise<number> {
+async function exitCodeFor(context: Context, threshold: Severity, scanned: Scanned): Promise<number> {
+  const { facts, judged, known } = scanned;
   const meant = judged.filter((finding) => isAbout(selectionOf(context.args), finding));
-  if (reaches(threshold, meant)) return EXIT_FINDINGS;
+  if (
+    reaches(
+      threshold,
+      meant.filter(({ id }) => !known.has(id)),
+    )
+  )
+    return EXIT_FINDINGS;
   if (!isGateOpen(threshold, facts, meant)) return EXIT_OK;
   return printError(
     context,
@@ -143,23 +196,55 @@ async function exitCodeFor(
   );
 }
 
-type Scanned = Extract<ScanOutcome, { ok: true }>;
-
-async function print(context: Context, { facts, durationMs }: Scanned, judged: readonly Finding[]): Promise<void> {
+/** Prints as `--output` and `--output-file` ask; answers what prevented it. */
+async function print(context: Context, scanned: Scanned): Promise<string | undefined> {
   const { args } = context;
-  const selection = selectionOf(args);
-  const preset: readonly Verdict[] = !isTable(context)
-    ? ALL_VERDICTS
-    : args.has('by')
-      ? ['fail', 'unknown', 'manual']
-      : ['fail'];
-  const shown = judged.filter((finding) => isAbout(selection, finding) && isAnswer(selection, finding, preset));
+  const file = args.value('output-file');
+  if (file === undefined) {
+    await printTo(context, scanned);
+    return undefined;
+  }
+  const parts: string[] = [];
+  const stdout = {
+    ...context.stdout,
+    write: (text: string) => {
+      parts.push(text);
+      return Promise.resolve();
+    },
+  };
+  const paint = createPaint({ color: 'never', isTerminal: false, terminal: undefined });
+  await printTo({ ...context, stdout, paint, tableWidth: Infinity }, scanned);
+  try {
+    await writeOutput(context, file, parts.join(''));
+  } catch (error) {
+    return `--output-file ${file}: cannot be written (${errorCode(error)})`;
+  }
+  await printTable(context, scanned, selectFindings(context, scanned, ['fail']));
+  return undefined;
+}
+
+async function printTo(context: Context, scanned: Scanned): Promise<void> {
+  const { args, stdout, clock, version } = context;
+  const { facts, judged, known, scope, durationMs } = scanned;
+  const format = args.value('output') ?? 'table';
   const node = describeNode(facts);
-  if ((args.value('output') ?? 'table') === 'table' && !args.has('by'))
-    return printTable(context, { node, judged, shown, durationMs });
+  const benchmark = scope.benchmark === undefined ? undefined : assessBenchmark(scope.benchmark, judged, scope.level);
+  if (format === 'html' || format === 'junit' || format === 'sarif') {
+    const { formatReport } = await import('../report/print-report.ts');
+    const findings = selectFindings(context, scanned, ALL_VERDICTS);
+    return stdout.write(
+      await formatReport({ node, findings, benchmark, known, scannedAt: clock.now(), version }, format),
+    );
+  }
+  if (args.value('by') === 'control' && benchmark !== undefined)
+    return printListing(context, controlListing(benchmark, context.paint));
+  if (format === 'table' && !args.has('by'))
+    return printTable(context, scanned, selectFindings(context, scanned, ['fail']));
+  const preset: readonly Verdict[] = !isTable(context) ? ALL_VERDICTS : args.has('by') ? COUNTED : ['fail'];
+  const shown = selectFindings(context, scanned, preset);
   const { scanDocument } = await import('../scan/document.ts');
   const images = imagesOf(facts);
-  const document = scanDocument(node, judged, shown, durationMs);
+  const document = scanDocument({ node, judged, shown, known, durationMs });
   return printFindings(context, {
     findings: shown,
     document,
@@ -172,32 +257,42 @@ async function print(context: Context, { facts, durationMs }: Scanned, judged: r
   });
 }
 
+/** Verdicts that `--by` counts in a table. */
+const COUNTED: readonly Verdict[] = ['fail', 'unknown', 'manual'];
+
+/** The findings that the options choose; `preset`: the verdicts where none is chosen. */
+function selectFindings({ args }: Context, { judged }: Scanned, preset: readonly Verdict[]): readonly Finding[] {
+  const selection = selectionOf(args);
+  return judged.filter((finding) => isAbout(selection, finding) && isAnswer(selection, finding, preset));
+}
+
 /** Images of the containers by id. */
 function imagesOf({ containers }: Facts): ReadonlyMap<string, string> {
   return new Map(containers.state === 'seen' ? containers.value.map(({ id, image }) => [id, image]) : []);
 }
 
-interface Printed {
-  readonly node: ScannedNode;
-  readonly judged: readonly Finding[];
-  readonly shown: readonly Finding[];
-  readonly durationMs: number;
-}
-
-async function printTable(context: Context, { node, judged, shown, durationMs }: Printed): Promise<void> {
+async function printTable(context: Context, scanned: Scanned, selected: readonly Finding[]): Promise<void> {
   const { args, stdout } = context;
+  const { facts, judged, known, durationMs, scope } = scanned;
+  const node = describeNode(facts);
+  const shown = selected.filter(({ id }) => !known.has(id));
   const joined = !['check', 'subject', 'container'].some(args.has);
   const body = findingLines(context, { findings: shown, nodeOf: () => node.name }, joined);
+  const score =
+    scope.benchmark === undefined
+      ? []
+      : wrap(scoreLine(assessBenchmark(scope.benchmark, judged, scope.level)), context.width);
   const lines = [
     ...reportHead(node, judged, durationMs, context),
+    ...score,
     '',
     ...(body.length > 0 ? [...body, ''] : []),
-    ...hints(context, node, judged, shown).flatMap((hint) => hintLines(asTyped(hint, context.invocation), context)),
+    ...hints(context, scanned, shown).flatMap((hint) => hintLines(asTyped(hint, context.invocation), context)),
   ];
   await stdout.write(`${lines.join('\n')}\n`);
 }
 
-function hints({ args }: Context, node: ScannedNode, judged: readonly Finding[], shown: readonly Finding[]): string[] {
+function hints({ args }: Context, { facts, judged, known, scope }: Scanned, shown: readonly Finding[]): string[] {
   const recorded = args.value('recorded');
   const again = `plimsoll scan${recorded === undefined ? '' : ` --recorded ${recorded}`}`;
   const verdicts = new Set(args.values('verdict'));
@@ -205,9 +300,12 @@ function hints({ args }: Context, node: ScannedNode, judged: readonly Finding[],
   const found: string[] = [];
   const failed = shown.find(({ verdict }) => verdict === 'fail') ?? shown[0];
   if (shown.length === 0) found.push(judged.length === 0 ? 'Nothing was judged.' : 'No matching findings.');
+  if (known.size > 0) found.push(`${String(known.size)} failures are in the baseline and not shown.`);
+  if (scope.benchmark !== undefined)
+    found.push(`The result of each control: ${again} --benchmark ${scope.benchmark.id} --by control`);
   if (count('unknown') > 0 && !verdicts.has('unknown'))
     found.push(
-      `${String(count('unknown'))} could not be judged${node.effectiveUid === 0 ? '' : ' (not root)'}: ${again} --verdict unknown`,
+      `${String(count('unknown'))} could not be judged${facts.node.effectiveUid === 0 ? '' : ' (not root)'}: ${again} --verdict unknown`,
     );
   if (count('manual') > 0 && !verdicts.has('manual'))
     found.push(`${String(count('manual'))} need manual review: ${again} --verdict manual`);
@@ -217,22 +315,47 @@ function hints({ args }: Context, node: ScannedNode, judged: readonly Finding[],
   return found;
 }
 
-type Scope =
-  | { readonly ok: true; readonly includes: (finding: Finding) => boolean }
-  | { readonly ok: false; readonly problem: string; readonly hint: string };
+/** What is judged at all. */
+interface Scope {
+  readonly ok: true;
+  /** Undefined: every check. */
+  readonly checks: ReadonlySet<string> | undefined;
+  readonly benchmark: Benchmark | undefined;
+  readonly level: number;
+  readonly baseline: Baseline;
+}
 
-/** What is judged at all; checks and benchmarks that do not exist are refused before anything is read. */
-async function scopeOf({ args }: Context): Promise<Scope> {
-  const { unknownCheck } = await import('../scan/known.ts');
+/** Reads what the options choose; whatever does not exist is refused before anything is read. */
+async function scopeOf({
+  args,
+  workingDirectory,
+}: Context): Promise<Scope | { readonly ok: false; readonly problem: string; readonly hint: string }> {
+  const { unknownBenchmark, unknownCheck } = await import('../scan/known.ts');
+  const seeBenchmarks = 'see: plimsoll benchmarks';
   for (const wanted of args.values('check')) {
     const problem = unknownCheck(wanted);
     if (problem !== undefined) return { ok: false, problem, hint: 'see: plimsoll checks' };
   }
-  const benchmark = args.value('benchmark');
-  if (benchmark === undefined) return { ok: true, includes: () => true };
-  const { checksOfBenchmark, unknownBenchmark } = await import('../scan/known.ts');
-  const problem = unknownBenchmark(benchmark);
-  if (problem !== undefined) return { ok: false, problem, hint: 'see: plimsoll benchmarks' };
-  const checks = checksOfBenchmark(benchmark);
-  return { ok: true, includes: ({ check }) => checks.has(check) };
+  if (args.value('by') === 'control' && !args.has('benchmark'))
+    return { ok: false, problem: '--by control needs --benchmark', hint: seeBenchmarks };
+  let baseline: Baseline = new Map();
+  const file = args.value('baseline');
+  if (file !== undefined) {
+    const { readBaseline } = await import('../report/baseline.ts');
+    const read = await readBaseline(resolve(workingDirectory, file));
+    if (!read.ok)
+      return { ok: false, problem: `--baseline ${file}: ${read.problem}`, hint: 'make one: plimsoll scan -o json' };
+    baseline = read.value;
+  }
+  const id = args.value('benchmark');
+  if (id === undefined) return { ok: true, checks: undefined, benchmark: undefined, level: Infinity, baseline };
+  const problem = unknownBenchmark(id);
+  const benchmark = findBenchmark(id);
+  if (problem !== undefined || benchmark === undefined)
+    return { ok: false, problem: problem ?? 'there is no such benchmark', hint: seeBenchmarks };
+  const level = Number(args.value('level') ?? Infinity);
+  const checks = new Set(
+    benchmark.controls.filter((control) => control.level <= level).flatMap((control) => control.checks),
+  );
+  return { ok: true, checks, benchmark, level, baseline };
 }

@@ -3,7 +3,7 @@ import type { Reason } from '../../policy/reason.ts';
 import type { VulnerabilitySeverity } from '../../vulnerability/vulnerability.ts';
 import { fingerprintOf } from './report.ts';
 import type { GateReport } from './report.ts';
-import { uriOf } from './sarif.ts';
+import { uriOf } from '../output/sarif.ts';
 
 const SEVERITIES: Readonly<Record<VulnerabilitySeverity, string>> = Object.freeze({
   critical: 'blocker',

@@ -1,4 +1,5 @@
 import { safe } from '../../api/safe.ts';
+import { markup } from '../output/xml.ts';
 import type { Reason } from '../../policy/reason.ts';
 import { timeText } from './report.ts';
 import type { GateReport } from './report.ts';
@@ -19,12 +20,12 @@ export function junitDocument(report: GateReport): string {
   ];
   const count = (tag: string): string => String(cases.filter((one) => one.includes(`<${tag} `)).length);
   const output =
-    known.length === 0 ? '' : `<system-out>${text(describe('known from the baseline', known))}</system-out>`;
+    known.length === 0 ? '' : `<system-out>${markup(describe('known from the baseline', known))}</system-out>`;
   const counts = `tests="${String(cases.length)}" failures="${count('failure')}" errors="${count('error')}"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites name="plimsoll gate" ${counts}>`,
-    `<testsuite name="${text(target)}" ${counts} skipped="0" time="0" timestamp="${timeText(decidedAt).slice(0, 19)}">`,
+    `<testsuite name="${markup(target)}" ${counts} skipped="0" time="0" timestamp="${timeText(decidedAt).slice(0, 19)}">`,
     `<properties><property name="outcome" value="${decision.outcome}"/></properties>`,
     ...cases,
     ...(output === '' ? [] : [output]),
@@ -38,15 +39,15 @@ function caseOf({ decision }: GateReport, policy: string, rule: string, type: st
   const own = (reasons: readonly Reason[]): readonly Reason[] =>
     reasons.filter((reason) => reason.policy === policy && reason.rule === rule);
   const [refusing, mild] = [own(decision.reasons), own([...decision.warnings, ...decision.observed])];
-  const head = `<testcase classname="${text(policy === '' ? 'policy' : policy)}" name="${text(`${rule} ${type}`)}" time="0">`;
+  const head = `<testcase classname="${markup(policy === '' ? 'policy' : policy)}" name="${markup(`${rule} ${type}`)}" time="0">`;
   const isFailure = refusing.some(({ kind }) => kind === 'violation');
   const tag = isFailure ? 'failure' : 'error';
   const [first] = refusing;
   const body =
     first === undefined
       ? ''
-      : `<${tag} message="${text(messageOf(refusing))}" type="${first.code}">${text(describe('', refusing))}</${tag}>`;
-  const output = mild.length === 0 ? '' : `<system-out>${text(describe('does not refuse', mild))}</system-out>`;
+      : `<${tag} message="${markup(messageOf(refusing))}" type="${first.code}">${markup(describe('', refusing))}</${tag}>`;
+  const output = mild.length === 0 ? '' : `<system-out>${markup(describe('does not refuse', mild))}</system-out>`;
   return `${head}${body}${output}</testcase>`;
 }
 
@@ -62,20 +63,4 @@ function describe(title: string, reasons: readonly Reason[]): string {
   );
   // Each line is made safe separately, so that the line feeds between them stay.
   return [...(title === '' ? [] : [`${title}:`]), ...lines].map(safe).join('\n');
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-};
-
-/** Text of XML 1.0. Controls, which it cannot hold at all, are escaped visibly. */
-function text(value: string): string {
-  return value
-    .split('\n')
-    .map((line) => safe(line).replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? ''))
-    .join('\n');
 }

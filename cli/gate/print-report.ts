@@ -1,17 +1,12 @@
-import { stat, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { safeJson } from '../../api/safe.ts';
-import { writeFileAtomic } from '../../service/files.ts';
 import type { Context } from '../context.ts';
+import { writeOutput } from '../output/output-file.ts';
 import { codeQualityDocument } from './code-quality.ts';
 import { junitDocument } from './junit.ts';
 import { reportDocument, reportItems } from './report.ts';
 import type { GateReport } from './report.ts';
 import { sarifDocument } from './sarif.ts';
 import { reportLines } from './table.ts';
-
-/** Steps of a pipeline that run as other users read the report. */
-const OUTPUT_MODE = 0o644;
 
 /**
  * Prints a report as `--output` asks. With `--output-file` the report goes there, and the table for people is printed.
@@ -26,7 +21,7 @@ export async function printReport(context: Context, report: GateReport): Promise
       ? formatReport(report, format, file === undefined ? context : { ...context, paint: unpainted(context) })
       : template({ ...reportDocument(report), items: reportItems(report) });
   if (file === undefined) return stdout.write(text);
-  await writeOutput(resolve(context.workingDirectory, file), text);
+  await writeOutput(context, file, text);
   return stdout.write(formatReport(report, 'table', context));
 }
 
@@ -65,12 +60,4 @@ function unpainted({ paint }: Context): Context['paint'] {
     severity: (_, text) => text,
     verdict: (_, text) => text,
   };
-}
-
-/** Replaces a regular file as a whole: a pipeline that ends early must not find half a report. */
-async function writeOutput(path: string, text: string): Promise<void> {
-  const existing = await stat(path).catch(() => undefined);
-  // A device or pipe, such as /dev/stdout, is written to. To replace it would take it from everybody.
-  if (existing?.isFile() === false) await writeFile(path, text);
-  else await writeFileAtomic(path, text, OUTPUT_MODE);
 }

@@ -2,6 +2,7 @@ import { safe } from '../../api/safe.ts';
 import { REASON_CODES } from '../../policy/reason.ts';
 import type { Reason } from '../../policy/reason.ts';
 import type { VulnerabilityMatch, VulnerabilitySeverity } from '../../vulnerability/vulnerability.ts';
+import { sarifLocations, sarifLog } from '../output/sarif.ts';
 import { fingerprintOf, timeText } from './report.ts';
 import type { GateReport } from './report.ts';
 
@@ -16,7 +17,7 @@ const SCORES: Readonly<Record<VulnerabilitySeverity, string>> = Object.freeze({
 });
 
 /**
- * The report in SARIF 2.1.0 (OASIS, https://docs.oasis-open.org/sarif/sarif/v2.1.0/): one result a reason. `error`:
+ * The report in SARIF: one result a reason. `error`:
  * refuses the image; `warning`: could not be told, or a rule in mode `warn`; `note`: a rule in mode `observe`.
  */
 export function sarifDocument(report: GateReport): object {
@@ -33,25 +34,14 @@ export function sarifDocument(report: GateReport): object {
   );
   const suppressed = decision.suppressed.map((match) => suppressedResult(report, match));
   const all = [...results, ...unchanged, ...suppressed];
-  return {
-    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
-    version: '2.1.0',
-    runs: [
-      {
-        tool: {
-          driver: {
-            name: 'plimsoll',
-            version,
-            rules: rulesOf(report),
-          },
-        },
-        invocations: [{ executionSuccessful: decision.outcome !== 'couldNotTell', endTimeUtc: timeText(decidedAt) }],
-        columnKind: 'utf16CodeUnits',
-        results: all,
-        properties: { outcome: decision.outcome, policies: decision.policies },
-      },
-    ],
-  };
+  return sarifLog({
+    version,
+    rules: rulesOf(report),
+    results: all,
+    endTime: timeText(decidedAt),
+    isComplete: decision.outcome !== 'couldNotTell',
+    properties: { outcome: decision.outcome, policies: decision.policies },
+  });
 }
 
 function resultOf(report: GateReport, reason: Reason, level: string): object {
@@ -121,24 +111,6 @@ function rulesOf({ decision, known }: GateReport): readonly object[] {
   return [...rules.values()];
 }
 
-/** GitHub demands a file and a region: the path in the image, at its first character. */
 function locationsOf({ target }: GateReport, path: string | undefined): readonly object[] {
-  return [
-    {
-      physicalLocation: {
-        artifactLocation: { uri: uriOf(path ?? target) },
-        region: { startLine: 1, startColumn: 1, endLine: 1, endColumn: 1 },
-      },
-      logicalLocations: [{ fullyQualifiedName: safe(target), kind: 'module' }],
-    },
-  ];
-}
-
-/** A relative URI of a path or reference, whatever characters it holds: a colon would look like a scheme. */
-export function uriOf(path: string): string {
-  const parts = path
-    .toWellFormed()
-    .split('/')
-    .filter((part) => part !== '' && part !== '.' && part !== '..');
-  return parts.length === 0 ? 'image' : parts.map(encodeURIComponent).join('/');
+  return sarifLocations(path ?? target, target, 'module');
 }

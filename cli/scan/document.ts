@@ -18,6 +18,8 @@ export interface ScanDocument {
 /** One finding of the document. */
 export interface DocumentFinding extends Finding {
   readonly controls: readonly ControlReference[];
+  /** The baseline has this failure. */
+  readonly inBaseline?: true;
 }
 
 /** Counts over all that was judged, whatever is shown of it. */
@@ -30,23 +32,29 @@ export interface ScanSummary {
   readonly durationMs: number;
 }
 
-/** The document of a scan that judged `judged` and shows `shown` of it. */
-export function scanDocument(
-  node: ScannedNode,
-  judged: readonly Finding[],
-  shown: readonly Finding[],
-  durationMs: number,
-): ScanDocument {
+/** What a document is made of. */
+export interface DocumentContent {
+  readonly node: ScannedNode;
+  readonly judged: readonly Finding[];
+  /** The part of `judged` that it lists. */
+  readonly shown: readonly Finding[];
+  /** Ids of failures that the baseline has. */
+  readonly known: ReadonlySet<string>;
+  readonly durationMs: number;
+}
+
+/** The document of a scan. */
+export function scanDocument({ node, judged, shown, known, durationMs }: DocumentContent): ScanDocument {
   return {
     schema: SCAN_SCHEMA,
     node,
-    findings: shown.map(documentFindings()),
+    findings: shown.map(documentFindings(known)),
     summary: { ...countFindings(judged), containers: node.containers, durationMs: Math.round(durationMs) },
   };
 }
 
 /** Turns findings into those of the document. Walks the benchmarks once, for as many findings as there are. */
-function documentFindings(): (finding: Finding) => DocumentFinding {
+function documentFindings(known: ReadonlySet<string>): (finding: Finding) => DocumentFinding {
   const index = new Map<string, ControlReference[]>();
   for (const { id: benchmark, controls } of BENCHMARKS)
     for (const { id: control, checks } of controls)
@@ -61,5 +69,6 @@ function documentFindings(): (finding: Finding) => DocumentFinding {
     evidence: evidence.map(({ source, seen, expected }) => ({ source, seen, expected })),
     controls: index.get(check) ?? [],
     ...(reason === undefined ? {} : { reason }),
+    ...(known.has(id) && { inBaseline: true as const }),
   });
 }

@@ -18,8 +18,3 @@ export function unknownBenchmark(word: string): string | undefined {
     BENCHMARKS.map(({ id }) => id),
   )}`;
 }
-
-/** The checks that the controls of a benchmark name. */
-export function checksOfBenchmark(id: string): ReadonlySet<string> {
-  return new Set(findBenchmark(id)?.controls.flatMap(({ checks }) => checks) ?? []);
-}

@@ -77,6 +77,27 @@ void t.test('this machine, live and recorded', async (t) => {
   t.ok(cis.findings.every(({ controls }) => controls.some(({ benchmark }) => benchmark === 'cis-docker-1.8.0')));
   t.equal(cis.summary.verdicts['fail'], cis.findings.filter(({ verdict }) => verdict === 'fail').length);
 
+  const controls = JSON.parse(
+    (await scan('--benchmark', 'cis-docker-1.8.0', '--level', '1', '--by', 'control', '-o', 'json')).stdout,
+  ) as { readonly controls: readonly { readonly level: number; readonly verdict: string }[] };
+  t.ok(controls.controls.length > 50 && controls.controls.every(({ level }) => level === 1));
+  t.ok(controls.controls.some(({ verdict }) => verdict === 'fail'));
+  const page = join(directory, '..', 'report.html');
+  const printed = await scan('--benchmark', 'cis-docker-1.8.0', '-o', 'html', '--output-file', page);
+  t.match(printed.stdout, /controls pass \(\d+ %\)/, 'the table is printed');
+  t.match(readFileSync(page, 'utf8'), /^<!doctype html>\n[\s\S]*<\/html>\n$/);
+  const earlier = join(directory, '..', 'earlier.json');
+  t.equal((await scan('-o', 'json', '--output-file', earlier)).code, 0);
+  t.equal((await scan('--fail-on', 'info')).code, 1);
+  const unchanged = await scan('--fail-on', 'info', '--baseline', earlier, '-o', 'json', '--verdict', 'fail');
+  t.ok(
+    (JSON.parse(unchanged.stdout) as { findings: { inBaseline?: boolean }[] }).findings.every((one) => one.inBaseline),
+  );
+  t.strictSame(violations(schema, JSON.parse(unchanged.stdout)), []);
+  t.not(unchanged.code, 1, 'nothing is new');
+  t.equal((await scan('--baseline', join(directory, 'none'))).code, 2);
+  t.equal((await scan('--by', 'control')).code, 2);
+
   const worst = fails[0]?.severity ?? 'info';
   t.equal((await scan('--fail-on', worst)).code, fails.length > 0 ? 1 : 0, 'at the threshold');
   const worse = SEVERITIES[SEVERITIES.indexOf(worst) - 1];

@@ -1,0 +1,27 @@
+/**
+ * The style sheet of HTML reports. Colours have a contrast of at least 4.5 to 1 on their background, and each verdict is
+ * also a word.
+ */
+export const STYLE = `
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 0 auto; padding: 1rem; color: #1b1f24; background: #fff; }
+h1 { font-size: 1.6rem; margin: 0 0 .5rem; }
+h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; border-top: 1px solid #d0d7de; padding-top: 1rem; }
+h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
+p { margin: .25rem 0; }
+code { font: .85em ui-monospace, monospace; color: #4a5260; }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bottom: 1px solid #d0d7de; overflow-wrap: anywhere; }
+td:first-child { min-width: 4rem; }
+.finding { border-left: 3px solid #d0d7de; padding-left: .75rem; margin: .75rem 0; }
+.finding td { font: .85rem/1.4 ui-monospace, monospace; }
+.fix { white-space: pre-line; background: #f3f5f7; padding: .5rem .75rem; }
+.score strong { font-size: 2rem; margin-right: .5rem; }
+.badge { display: inline-block; font-size: .8rem; font-weight: 600; padding: 0 .5rem; border-radius: 1rem; border: 1px solid; white-space: nowrap; }
+.fail { color: #a40e26; }
+.unknown { color: #6e40aa; }
+.manual { color: #0a5ea8; }
+.pass { color: #116329; }
+.notApplicable, .notJudged { color: #57606a; }
+@media print { body { max-width: none; font-size: 11px; } .finding, tr { break-inside: avoid; } }
+`;

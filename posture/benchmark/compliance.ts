@@ -1,0 +1,80 @@
+import type { Finding } from '../finding.ts';
+import { VERDICTS } from '../verdict.ts';
+import type { Verdict } from '../verdict.ts';
+import type { Benchmark, Control } from './benchmark.ts';
+
+/** The result of a control: a verdict, or `notJudged` where no check answers the control. */
+export type ControlVerdict = Verdict | 'notJudged';
+
+/** All results of a control, in the order in which people want to read them. */
+export const CONTROL_VERDICTS = Object.freeze([...VERDICTS, 'notJudged'] as const satisfies readonly ControlVerdict[]);
+
+/** A control with the findings of its checks. */
+export interface ControlResult<F extends JudgedFinding = Finding> {
+  readonly control: Control;
+  readonly verdict: ControlVerdict;
+  readonly findings: readonly F[];
+  /** Checks of the control that gave no finding, such as those that an older agent does not have. */
+  readonly missing: readonly string[];
+}
+
+/** A benchmark, judged. */
+export interface BenchmarkResult<F extends JudgedFinding = Finding> {
+  readonly benchmark: Benchmark;
+  readonly controls: readonly ControlResult<F>[];
+  readonly counts: Readonly<Record<ControlVerdict, number>>;
+  readonly score: Score;
+}
+
+/**
+ * How far a benchmark is met. A control that could not be judged counts as one that is not met; a control that needs a
+ * person, does not apply, or has no check does not count.
+ */
+export interface Score {
+  readonly passed: number;
+  /** Controls that pass, fail or are unknown. */
+  readonly counted: number;
+  /** `passed` in per cent of `counted`, rounded down: 100 means all. Null: nothing was counted. */
+  readonly percent: number | null;
+}
+
+/** What the result of a control depends on. */
+export type JudgedFinding = Pick<Finding, 'check' | 'verdict'>;
+
+/**
+ * The results of the controls of `benchmark`. `level` leaves out controls of higher levels: level 2 of a benchmark
+ * includes level 1.
+ */
+export function assessBenchmark<F extends JudgedFinding>(
+  benchmark: Benchmark,
+  findings: readonly F[],
+  level = Infinity,
+): BenchmarkResult<F> {
+  const byCheck = Map.groupBy(findings, ({ check }) => check);
+  const controls = benchmark.controls
+    .filter((control) => control.level <= level)
+    .map((control): ControlResult<F> => {
+      const own = control.checks.flatMap((check) => byCheck.get(check) ?? []);
+      const missing = control.checks.filter((check) => !byCheck.has(check));
+      return { control, findings: own, missing, verdict: controlVerdict(own, missing) };
+    });
+  const counts = Object.fromEntries(CONTROL_VERDICTS.map((verdict) => [verdict, 0])) as Record<ControlVerdict, number>;
+  for (const { verdict } of controls) counts[verdict] += 1;
+  return { benchmark, controls, counts, score: scoreOf(counts) };
+}
+
+/**
+ * One failure fails a control. What could not be judged, a check without a finding included, makes it unknown; what needs
+ * a person, manual. It passes where at least one subject passes and the others do not apply.
+ */
+function controlVerdict(findings: readonly JudgedFinding[], missing: readonly string[]): ControlVerdict {
+  if (findings.length === 0 && missing.length === 0) return 'notJudged';
+  const verdicts = new Set(findings.map(({ verdict }) => verdict));
+  if (missing.length > 0) verdicts.add('unknown');
+  return VERDICTS.find((verdict) => verdicts.has(verdict)) ?? 'unknown';
+}
+
+function scoreOf({ pass, fail, unknown }: Readonly<Record<ControlVerdict, number>>): Score {
+  const counted = pass + fail + unknown;
+  return { passed: pass, counted, percent: counted === 0 ? null : Math.floor((100 * pass) / counted) };
+}
