@@ -14,7 +14,7 @@ export const check = s.object({
       'severity `low` is then not applicable',
     8,
   ),
-  judges: s.openOneOf(['node', 'docker', 'sshd', 'container', 'image', 'file', 'listener', 'clusterNode']),
+  judges: s.openOneOf(['node', 'docker', 'sshd', 'container', 'image', 'file', 'listener', 'clusterNode', 'imageTags']),
   needs: s.list(s.string(), 'facts that it reads besides what it judges', 64),
   rationale: s.string(),
   remediation: s.string(),

@@ -7,12 +7,16 @@ import type { ClosingStep } from '../service/shutdown.ts';
 import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
 import type { DiskProbe } from './disk-probe.ts';
 import { startVulnerabilityMatcher } from './image/vulnerability-matcher.ts';
+import type { RunningImages } from './image/running-images.ts';
 import type { VulnerabilityMatcher, VulnerabilityMatcherOptions } from './image/vulnerability-matcher.ts';
 import type { KubernetesApi } from '../kubernetes/api-client.ts';
 import { listNodes } from './kubernetes/list-nodes.ts';
 import { watchMissingAgents } from './kubernetes/missing-agents.ts';
 import { publishAuthority } from './kubernetes/publish-authority.ts';
 import { keepNodeRetention } from './node-retention.ts';
+import { NO_REGISTRIES } from './policy/registry-facts.ts';
+import { keepTagFindings } from './policy/tag-findings.ts';
+import type { TagFindingsOptions } from './policy/tag-findings.ts';
 import { startPolicyService } from './policy/policy-service.ts';
 import type { PolicyServiceOptions, RunningPolicyService } from './policy/policy-service.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
@@ -94,6 +98,23 @@ export async function startPolicies(
   const service = await startPolicyService({ ...parts, settings, inventoryWorker, clock, log, signal: stop.signal });
   steps.push(closingStep('image policies', stop, service.over));
   return service;
+}
+
+/** Keeps the findings about tags that moved until the collector ends; without registries it removes those of before. */
+export function startTagFindings(
+  { clock, log }: BackgroundOptions,
+  parts: Pick<TagFindingsOptions, 'store' | 'eventBus'> & {
+    readonly running: RunningImages;
+    readonly policies: RunningPolicyService | undefined;
+  },
+  steps: ClosingStep[],
+): void {
+  const stop = new AbortController();
+  const { running, policies, store, eventBus } = parts;
+  const registries = policies?.tags ?? NO_REGISTRIES;
+  const nodesOf = (imageId: string) => running.containersOf(imageId).map(({ nodeId }) => nodeId);
+  const kept = keepTagFindings({ registries, nodesOf, store, eventBus, clock, log, signal: stop.signal });
+  steps.push(closingStep('tags of images', stop, kept));
 }
 
 /** Probes the disk of the data directory until the collector ends. */

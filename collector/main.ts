@@ -21,6 +21,7 @@ import {
   startMatcher,
   startPolicies,
   startProbe,
+  startTagFindings,
   startPublication,
   startTlsKeeper,
   startUpkeep,
@@ -144,6 +145,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const running = await followRunningImages(readStore, eventBus);
   const matcher = startMatcher(options, { images: store.images, running, eventBus }, steps);
   const policies = await startPolicies(options, { images: store.images, running, database: matcher.database }, steps);
+  startTagFindings(options, { store, eventBus, running, policies }, steps);
   const opened = await openSinks({ ...options, nodes });
   const workers = opened.map((sink) => startDeliveryWorker({ store, sink, eventBus, clock, log }));
   for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });

@@ -5,6 +5,7 @@ import type {
   ContainerCheck,
   FileCheck,
   ImageCheck,
+  ImageTagsCheck,
   ListenerCheck,
   NodeCheck,
 } from './check/check.ts';
@@ -15,6 +16,7 @@ import type { ContainerFact } from './fact/container.ts';
 import { UNKNOWN_RUNTIME, userOfEngine } from './fact/docker.ts';
 import type { DockerFact } from './fact/docker.ts';
 import type { FactName, Facts } from './fact/facts.ts';
+import type { ImageTags } from './fact/image-tags.ts';
 import type { Unobserved } from './fact/unobserved.ts';
 import type { Delta, FindingSet } from './delta.ts';
 import { findingId, sameContent } from './finding.ts';
@@ -144,6 +146,7 @@ function touches(check: Check, { facts, containers }: Change): boolean {
     case 'docker':
     case 'sshd':
     case 'clusterNode':
+    case 'imageTags':
       return false;
   }
 }
@@ -171,6 +174,7 @@ function incompleteBecause(check: Check, facts: Facts): string | undefined {
     case 'node':
     case 'sshd':
     case 'clusterNode':
+    case 'imageTags':
       return undefined;
     case 'docker': {
       // Which API is served there is not known: it may be the engine that an earlier finding is about.
@@ -225,8 +229,9 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
       return judgeFiles(check, facts);
     case 'listener':
       return judgeListeners(check, facts);
-    // By the collector, which is asked about nodes that have no agent.
+    // By the collector, which knows the nodes of the cluster and asks the registries.
     case 'clusterNode':
+    case 'imageTags':
       return [];
   }
 }
@@ -234,6 +239,11 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
 /** Judges a node of a cluster that has no agent. */
 export function judgeClusterNode(check: ClusterNodeCheck, node: ClusterNode): Finding {
   return toFinding(check, { kind: 'node', id: node.id, name: node.name }, () => check.judge(node));
+}
+
+/** Judges the tags of an image that containers of a node run. */
+export function judgeImageTags(check: ImageTagsCheck, image: ImageTags): Finding {
+  return toFinding(check, { kind: 'image', id: image.imageId, name: image.name }, () => check.judge(image));
 }
 
 /** One finding for each engine with the Docker API. The id of the first does not depend on where it listens. */

@@ -117,12 +117,15 @@ function severityLines({ severityLevels, judges }: Check, width: number, title: 
   return ['', title, ...levels.flatMap((level) => wrap(level, width - 2).map((line) => `  ${line}`))];
 }
 
+const COLLECTOR_READS = {
+  clusterNode: 'the nodes of the Kubernetes cluster, by the collector; a scan does not contain it',
+  imageTags: 'the registries of running images, by the collector (setting registries); a scan does not contain it',
+} as const;
+
 /** The facts that a check reads: its subject, then the others. */
 function readLines(check: Check, width: number): readonly string[] {
-  if (check.judges === 'clusterNode')
-    return wrap('the nodes of the Kubernetes cluster, by the collector; a scan does not contain it', width - 2).map(
-      (line) => `  ${line}`,
-    );
+  if (check.judges === 'clusterNode' || check.judges === 'imageTags')
+    return wrap(COLLECTOR_READS[check.judges], width - 2).map((line) => `  ${line}`);
   const judged: Readonly<Record<typeof check.judges, FactName>> = {
     node: 'node',
     docker: 'docker',

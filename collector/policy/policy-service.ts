@@ -29,6 +29,8 @@ export interface PolicyService {
   readonly verdictsOf: (imageId: string) => readonly SnapshotImage[];
   /** What the tags name now that containers of the image were started from. */
   readonly tagsOf: (imageId: string) => readonly TagState[];
+  /** What findings report of tags. */
+  readonly tags: Pick<RegistrySource, 'tagOf' | 'subscribeToTags'>;
   readonly simulate: (namespace: string | undefined) => readonly SimulatedDecision[];
   readonly requestScan: ImageScans['request'];
   readonly scans: ImageScans['states'];
@@ -115,6 +117,7 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
     policies,
     verdictsOf: judge.verdictsOf,
     tagsOf: registries.tagsOf,
+    tags: registries,
     simulate: (namespace) =>
       simulatePolicies(
         { running, registries, verdictsOf: judge.verdictsOf, policies: policies() },

@@ -2,6 +2,7 @@ import { unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { ConfigurationEvidence } from '../../policy/evidence.ts';
 import type { SnapshotTag } from '../../policy/snapshot.ts';
+import type { ImageTag } from '../../posture/fact/image-tags.ts';
 import type { KnownManifest } from './image-verdicts.ts';
 
 /** What the registries of an image say about it, verified by digests. */
@@ -27,10 +28,20 @@ export interface TagState {
   readonly reason: string;
 }
 
+/** A tag as findings report it. */
+export interface ReportedTag extends ImageTag {
+  /** False: its registry is not asked yet since the collector started. */
+  readonly isAsked: boolean;
+}
+
 /** What is known from registries. */
 export interface RegistrySource {
   readonly factsOf: (imageId: string) => RegistryFacts;
   readonly tagsOf: (imageId: string) => readonly TagState[];
+  /** What findings report of the tag that a container was started from; undefined: it names none that is asked about. */
+  readonly tagOf: (imageId: string, image: string) => ReportedTag | undefined;
+  /** Calls `subscriber` with the id of each image of which a tag may be reported differently. Returns what ends that. */
+  readonly subscribeToTags: (subscriber: (imageId: string) => void) => () => void;
   /** What tags of running containers named when their registry was asked last. */
   readonly tags: () => readonly SnapshotTag[];
 }
@@ -39,6 +50,8 @@ export interface RegistrySource {
 export const NO_REGISTRIES: RegistrySource = Object.freeze({
   factsOf: () => NO_FACTS,
   tagsOf: () => [],
+  tagOf: () => undefined,
+  subscribeToTags: () => () => undefined,
   tags: () => [],
 });
 

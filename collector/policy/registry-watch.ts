@@ -18,7 +18,9 @@ import type { RunningImages } from '../image/running-images.ts';
 import type { KnownManifest } from './image-verdicts.ts';
 import { readReference } from './read-reference.ts';
 import type { ReferenceAnswer } from './read-reference.ts';
-import type { RegistryFacts, RegistrySource, TagState } from './registry-facts.ts';
+import type { RegistryFacts, RegistrySource, ReportedTag, TagState } from './registry-facts.ts';
+import { createTagHistory } from './tag-history.ts';
+import type { TagHistory } from './tag-history.ts';
 
 /** What is known from registries, kept current. */
 export interface RegistryWatch extends RegistrySource {
@@ -58,6 +60,8 @@ interface Watched {
   knownMs: number;
   /** Why the last question had no answer; empty: it had one. */
   problem: string;
+  /** What findings say of it. */
+  readonly history: TagHistory;
   configuration: Observed<ConfigurationEvidence> | undefined;
   /** Every manifest that was proved to name the image, also after the tag has moved. */
   readonly manifests: Map<string, Omit<KnownManifest, 'repositories'>>;
@@ -80,14 +84,17 @@ const MAX_NAMES = 16;
  * start a container chooses the names. What a registry does not answer leaves what was known before.
  */
 export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
-  const { running, policies, clock, log, signal, intervalMs, onChange } = options;
+  const { policies, clock, log, signal, intervalMs, onChange } = options;
   const allowed = new Set(options.registries.map(canonicalRegistry));
   const clients = new Map<string, RegistryClient>();
   /** Questions to a registry in succession that it did not answer. */
   const unanswered = new Map<string, { count: number; untilMs: number }>();
   let watched = new Map<string, Watched>();
   let byImage: ReadonlyMap<string, readonly Watched[]> = new Map();
+  /** Names that do not fit into the bounds; as the keys of `watched`. */
+  let omitted: ReadonlySet<string> = new Set();
   let revision = 0;
+  const tagSubscribers = new Set<(imageId: string) => void>();
 
   const clientOf = (registry: string): RegistryClient => {
     const { credentials, ca, plainHttp = false } = options;
@@ -95,19 +102,29 @@ export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
     clients.set(registry, client);
     return client;
   };
-  /** Follows what runs; an image that no container runs any more is forgotten. */
+  /** Follows what runs; an image that no container runs any more is forgotten. What is followed already comes first. */
   const follow = (): void => {
+    const running = wantedReferences(options.running, allowed);
     const next = new Map<string, Watched>();
-    for (const imageId of running.imageIds()) {
-      const names = new Set(running.containersOf(imageId).map(({ image }) => image));
-      for (const name of [...names].slice(0, MAX_NAMES)) {
-        const reference = referenceOf(name);
-        if (reference === undefined || !allowed.has(reference.registry) || next.size >= MAX_WATCHED) continue;
-        const key = `${imageId} ${formatReference(reference)}`;
-        next.set(key, watched.get(key) ?? newWatched(imageId, reference));
+    const left = new Set<string>();
+    for (const key of running.keys()) {
+      const known = watched.get(key);
+      if (known !== undefined) next.set(key, known);
+    }
+    const counts = new Map<string, number>();
+    for (const { imageId } of next.values()) counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
+    for (const [key, { imageId, reference }] of running) {
+      if (next.has(key)) continue;
+      const count = counts.get(imageId) ?? 0;
+      if (count >= MAX_NAMES || next.size >= MAX_WATCHED) {
+        if (left.size < MAX_WATCHED) left.add(key);
+        continue;
       }
+      counts.set(imageId, count + 1);
+      next.set(key, newWatched(imageId, reference));
     }
     watched = next;
+    omitted = left;
     byImage = Map.groupBy(next.values(), ({ imageId }) => imageId);
   };
   /** A registry that does not answer must not keep the others waiting. */
@@ -135,14 +152,19 @@ export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
     if (signal.aborted) return;
     note(one.reference.registry, answer);
     const before = describe(one);
+    const reportedBefore = describeTag(one);
     accept(one, answer, clock.now());
+    if (describeTag(one) !== reportedBefore) {
+      const reported = one.history.reported()?.state;
+      if (reported !== undefined && reported !== 'same')
+        log.warn({ image: formatReference(one.reference), imageId: one.imageId, state: reported }, TAG_DRIFT);
+      for (const subscriber of tagSubscribers) subscriber(one.imageId);
+    }
     const waitMs = answer.state === 'unknown' ? Math.max(RETRY_MS, answer.retryAfterMs ?? 0) : intervalMs;
     one.dueMs = clock.monotonic() + jittered(Math.min(waitMs, intervalMs), 0.2, Math.random);
     if (describe(one) === before) return;
     revision += 1;
     one.revision = revision;
-    if (answer.state === 'moved' || answer.state === 'gone')
-      log.warn({ image: formatReference(one.reference), imageId: one.imageId, state: answer.state }, TAG_DRIFT);
     onChange();
   };
   const run = async (): Promise<void> => {
@@ -174,6 +196,17 @@ export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
       all(imageId)
         .filter(({ reference }) => reference.digest === undefined)
         .map(tagState),
+    tagOf: (imageId, image) => {
+      const reference = referenceOf(image);
+      if (reference === undefined || reference.digest !== undefined || !allowed.has(reference.registry))
+        return undefined;
+      const key = keyOf(imageId, reference);
+      return reportedTag(formatReference(reference), watched.get(key), omitted.has(key));
+    },
+    subscribeToTags: (subscriber) => {
+      tagSubscribers.add(subscriber);
+      return () => tagSubscribers.delete(subscriber);
+    },
     tags: () =>
       [...watched.values()].flatMap(({ reference, known, knownMs }) =>
         reference.digest !== undefined || known === undefined || known.state === 'gone'
@@ -185,6 +218,48 @@ export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
 }
 
 const TAG_DRIFT = 'a tag does not name the image any more that runs';
+
+function keyOf(imageId: string, reference: ImageReference): string {
+  return `${imageId} ${formatReference(reference)}`;
+}
+
+/**
+ * References of running containers whose registry may be asked, by key. Of each image those that most nodes use come
+ * first, so that one node cannot crowd out the names that the others use.
+ */
+function wantedReferences(
+  running: RegistryWatchOptions['running'],
+  allowed: ReadonlySet<string>,
+): ReadonlyMap<string, { readonly imageId: string; readonly reference: ImageReference }> {
+  const wanted = new Map<string, { readonly imageId: string; readonly reference: ImageReference }>();
+  for (const imageId of running.imageIds()) {
+    const nodes = new Map<string, Set<string>>();
+    for (const { image, nodeId } of running.containersOf(imageId)) {
+      const own = nodes.get(image) ?? new Set();
+      nodes.set(image, own.add(nodeId));
+    }
+    const names = [...nodes].sort(([, one], [, other]) => other.size - one.size);
+    for (const [name] of names) {
+      const reference = referenceOf(name);
+      if (reference !== undefined && allowed.has(reference.registry))
+        wanted.set(keyOf(imageId, reference), { imageId, reference });
+    }
+  }
+  return wanted;
+}
+
+/** What a finding says of a tag; `isOmitted`: more is running than the collector asks about. */
+function reportedTag(reference: string, one: Watched | undefined, isOmitted: boolean): ReportedTag {
+  const reported = one?.history.reported();
+  if (reported !== undefined) return { reference, ...reported, isAsked: true };
+  const reason = isOmitted ? 'the collector asks about a limited number of tags' : (one?.problem ?? '');
+  return { reference, state: 'unknown', reason, isAsked: reason !== '' };
+}
+
+/** Everything that findings depend on. */
+function describeTag(one: Watched): string {
+  return JSON.stringify(reportedTag('', one, false));
+}
 
 /** The reference of a container; undefined where it names no registry. */
 function referenceOf(name: string): ImageReference | undefined {
@@ -202,6 +277,7 @@ function newWatched(imageId: string, reference: ImageReference): Watched {
     known: undefined,
     knownMs: 0,
     problem: '',
+    history: createTagHistory(),
     configuration: undefined,
     manifests: new Map(),
     revision: 0,
@@ -216,6 +292,7 @@ function accept(one: Watched, answer: ReferenceAnswer, nowMs: number): void {
   one.problem = '';
   one.known = answer;
   one.knownMs = nowMs;
+  one.history.add(answer, nowMs);
   if (answer.state !== 'same') return;
   if (answer.configuration !== undefined) one.configuration = answer.configuration;
   for (const manifest of answer.manifests) one.manifests.set(manifest.digest, manifest);

@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { COLLECTOR_CHECK_IDS } from '../../posture/check/registry.ts';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { fromWire } from '../../proto/finding-codec.ts';
 import { MAX_FINDINGS_PER_MESSAGE } from '../../proto/fleet.ts';
@@ -104,6 +105,8 @@ function addFindings(delta: Unfinished, { put, gone }: FindingDelta): string | u
   for (const [index, wire] of puts.entries()) {
     const read = fromWire(wire);
     if (!read.ok) return `finding ${String(index)} of delta ${String(delta.sequence)}: ${read.problem}`;
+    if (COLLECTOR_CHECK_IDS.has(read.finding.check))
+      return `only the collector makes findings of ${read.finding.check}`;
     delta.put.push(packFinding(read.finding));
   }
   for (const id of gones) {
@@ -114,7 +117,8 @@ function addFindings(delta: Unfinished, { put, gone }: FindingDelta): string | u
 }
 
 function isFindingId(id: string): boolean {
-  const [check, kind] = id.split('/', 2);
+  const [check = '', kind] = id.split('/', 2);
+  if (COLLECTOR_CHECK_IDS.has(check)) return false;
   return id.length <= MAX_GONE_ID && check !== '' && SUBJECT_KINDS.some((known) => known === kind);
 }
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { COLLECTOR_CHECK_IDS } from '../../posture/check/registry.ts';
 import { addToDigest, removeFromDigest } from '../../posture/digest.ts';
 import { prepareEventWriter } from './event-writer.ts';
 import type { EventWriter, FindingChange } from './event-writer.ts';
@@ -8,7 +9,15 @@ import { prepareKeys } from './key-table.ts';
 import type { Keys } from './key-table.ts';
 import { isOpenStatus } from './status-code.ts';
 import { splitFindingId } from './row.ts';
-import type { Commit, CommitResult, FindingAction, OutboxEvent, PackedFinding } from './store.ts';
+import type {
+  CollectorFindings,
+  Commit,
+  CommitResult,
+  FindingAction,
+  OutboxEvent,
+  PackedFinding,
+  StoredChange,
+} from './store.ts';
 import { prepareReplicationTable } from './replication-state.ts';
 import type { NodeStream } from './replication-state.ts';
 
@@ -34,6 +43,8 @@ interface Work {
 export interface Commits {
   /** Must be called within a transaction. */
   readonly apply: (batch: readonly Commit[]) => readonly CommitResult[];
+  /** See `Store.putCollectorFindings`. Must be called within a transaction. */
+  readonly applyOwn: (changes: readonly CollectorFindings[]) => readonly StoredChange[];
   /** Must be called when a transaction was rolled back. */
   readonly rollback: () => void;
 }
@@ -61,7 +72,36 @@ export function prepareCommits(db: DatabaseSync): Commits {
     writer.finish();
     return results;
   };
-  return { apply, rollback: allKeys.rollback };
+  const selectKnown = db.prepare('SELECT 1 FROM node WHERE key = ? AND introduced');
+  const applyOwn = (changes: readonly CollectorFindings[]): readonly StoredChange[] => {
+    const writer = openWriter();
+    const keys = allKeys.open();
+    const results = changes.map(({ nodeId, put, gone, atMs }): StoredChange => {
+      assertOwn(put, gone);
+      const stream = streams.find(nodeId);
+      if (stream === undefined || selectKnown.get(stream.key) === undefined) return NOTHING;
+      // The sums of the stream are those of what its node reports: they are not written back.
+      const work: Work = { table, keys, writer, stream, atMs, changes: [], newest: 0 };
+      applyChange(work, { put, gone });
+      return applied(work);
+    });
+    keys.finish();
+    writer.finish();
+    return results;
+  };
+  return { apply, applyOwn, rollback: allKeys.rollback };
+}
+
+const NOTHING: StoredChange = Object.freeze({ events: [], newest: 0, count: 0 });
+
+/** Any other finding would be missing in the digest of its node. */
+function assertOwn(put: readonly PackedFinding[], gone: readonly string[]): void {
+  const foreign = put.find(({ check }) => !COLLECTOR_CHECK_IDS.has(check))?.check ?? gone.find((id) => !isOwn(id));
+  if (foreign !== undefined) throw new Error(`${foreign} is not a finding of the collector`);
+}
+
+function isOwn(id: string): boolean {
+  return COLLECTOR_CHECK_IDS.has(id.slice(0, id.indexOf('/')));
 }
 
 /** Why a commit cannot come next; undefined if it can. A snapshot is complete, so no gap before it matters. */
@@ -81,7 +121,7 @@ function momentOf({ observedAtMs, receivedAtMs }: Commit): number {
 }
 
 /** Events are made of what changes when someone reads them: mostly nobody does. */
-function applied({ writer, stream, changes, newest }: Work): CommitResult {
+function applied({ writer, stream, changes, newest }: Work): { readonly outcome: 'applied' } & StoredChange {
   let events: readonly OutboxEvent[] | undefined;
   const before = newest - changes.length;
   return {
@@ -100,7 +140,7 @@ function applySnapshot(work: Work, commit: Commit): void {
   const known = table.allKnown(stream.key);
   // A map, so that of a finding that is named twice only the last counts.
   const whole = new Map(commit.put.map((finding) => [idOf(finding), finding]));
-  for (const id of known.keys()) if (!whole.has(id)) remove(work, id);
+  for (const id of known.keys()) if (!whole.has(id) && !isOwn(id)) remove(work, id);
   for (const [id, finding] of whole) {
     const found = known.get(id);
     put(work, finding, found?.[3] ?? keys.make(stream.key, finding.subject, finding.check), found);
@@ -108,7 +148,7 @@ function applySnapshot(work: Work, commit: Commit): void {
 }
 
 /** What is gone goes first, so that a finding that is both gone and put remains. */
-function applyChange(work: Work, commit: Commit): void {
+function applyChange(work: Work, commit: Pick<Commit, 'put' | 'gone'>): void {
   const { table, keys, stream } = work;
   const kept = new Set(commit.gone.length > 0 ? commit.put.map(idOf) : []);
   for (const id of commit.gone) if (!kept.has(id)) remove(work, id);

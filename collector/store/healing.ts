@@ -118,6 +118,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
     isInPlace: () => inode === inodeOf(path),
     store: {
       commit: healing((store) => store.commit),
+      putCollectorFindings: healing((store) => store.putCollectorFindings),
       replicationState: healing((store) => store.replicationState),
       putNodes: healing((store) => store.putNodes),
       nodes: healing((store) => store.nodes),

@@ -51,6 +51,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 
   return {
     commit: (batch) => guarded('commit findings', () => transaction(db, () => commits.apply(batch), commits.rollback)),
+    putCollectorFindings: (changes) =>
+      guarded('store findings of the collector', () =>
+        transaction(db, () => commits.applyOwn(changes), commits.rollback),
+      ),
     replicationState: (nodeId) => guarded('read the state of a node', () => toState(streams.find(nodeId))),
     putNodes: (rows) =>
       guarded('write nodes', () =>

@@ -9,6 +9,12 @@ import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
 export interface Store {
   /** Applies a batch in order, in one transaction. The answer has one entry a commit. Rejects if nothing was stored. */
   readonly commit: (batch: readonly Commit[]) => Promise<readonly CommitResult[]>;
+  /**
+   * Applies changes of the findings that the collector itself makes about nodes with an agent, in one transaction. They
+   * are apart from what the nodes report: no digest counts them, and no snapshot of a node removes them. Nothing is
+   * stored for a node that was never seen or was removed. The answer has one entry a change.
+   */
+  readonly putCollectorFindings: (changes: readonly CollectorFindings[]) => Promise<readonly StoredChange[]>;
   /** What is known of one node's session state; undefined for a node that was never seen. */
   readonly replicationState: (nodeId: string) => Promise<ReplicationState | undefined>;
   /** Stores what is known of these nodes, in one transaction. */
@@ -73,6 +79,22 @@ export interface Commit {
   readonly receivedAtMs: number;
 }
 
+/** Changes of what the collector itself finds about one node; `put` and `gone` as in a Commit. */
+export interface CollectorFindings {
+  readonly nodeId: string;
+  /** Only of the checks in `COLLECTOR_CHECK_IDS`. */
+  readonly put: readonly PackedFinding[];
+  readonly gone: readonly string[];
+  readonly atMs: number;
+}
+
+/** `events`, `newest` and `count` as in an applied {@link CommitResult}. */
+export interface StoredChange {
+  readonly events: readonly OutboxEvent[];
+  readonly newest: number;
+  readonly count: number;
+}
+
 /**
  * A finding as the store takes it, made by `packFinding` (row.ts) where it comes in: a fifth of the objects of a Finding,
  * which matters while thousands wait.
@@ -98,12 +120,7 @@ export interface PackedFinding {
  * `gap`: sequences are missing before it; nothing was done, the node must resync.
  */
 export type CommitResult =
-  | {
-      readonly outcome: 'applied';
-      readonly events: readonly OutboxEvent[];
-      readonly newest: number;
-      readonly count: number;
-    }
+  | ({ readonly outcome: 'applied' } & StoredChange)
   | { readonly outcome: 'duplicate' }
   | { readonly outcome: 'gap'; readonly committed: number };
 

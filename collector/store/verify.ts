@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { COLLECTOR_CHECK_IDS } from '../../posture/check/registry.ts';
 import { transaction } from './connection.ts';
 import { StoreError } from './error.ts';
 import { CHECK_OF_FINDING, FINDINGS_OF_SUBJECT } from './key-table.ts';
@@ -22,13 +23,17 @@ interface Row {
   readonly detail: string;
 }
 
-/** What a node's rows add up to. Sums of halves: a sum of hashes of 53 bits would not fit 64. */
+/** What the rows that a node reported add up to; `all` also counts those of the collector. Sums of halves: a sum of hashes of 53 bits would not fit 64. */
 interface Sums {
+  readonly all: number;
   readonly findings: number;
   readonly high: number;
   readonly low: number;
 }
 
+/** SQL condition: the node reported the finding. */
+const REPORTED = `${CHECK_OF_FINDING} NOT IN
+  (SELECT key FROM check_name WHERE id IN (${[...COLLECTOR_CHECK_IDS].map((id) => `'${id}'`).join(', ')}))`;
 const LOW_BITS = 26;
 const MODULUS = 2n ** 53n;
 /** No content has it, or one in 2^53: what is sent again differs from it. */
@@ -51,8 +56,9 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
      FROM (SELECT text FROM subject WHERE node = ? AND text > CAST(? AS TEXT) ORDER BY text LIMIT ?)`,
   );
   const selectSums = db.prepare(
-    `SELECT count(*) AS findings, total(hash >> ${String(LOW_BITS)}) AS high,
-       total(hash & ${String(2 ** LOW_BITS - 1)}) AS low
+    `SELECT count(*) AS "all", count(*) FILTER (WHERE ${REPORTED}) AS findings,
+       total(hash >> ${String(LOW_BITS)}) FILTER (WHERE ${REPORTED}) AS high,
+       total(hash & ${String(2 ** LOW_BITS - 1)}) FILTER (WHERE ${REPORTED}) AS low
      FROM subject CROSS JOIN finding ON ${FINDINGS_OF_SUBJECT} WHERE subject.node = ?`,
   );
   const codes = statusCodesOf().join(', ');
@@ -92,7 +98,7 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
       const node = selectNode.get(nodeId) as { key: number; digest: number; findings: number } | undefined;
       if (node === undefined) return undefined;
       const sums = sumsOf(key);
-      if (Number(countIndexed.get(key)?.['count']) !== sums.findings) throw misfit();
+      if (Number(countIndexed.get(key)?.['count']) !== sums.all) throw misfit();
       const digest = digestOfSums(sums);
       if (wrong === 0 && digest === node.digest && sums.findings === node.findings) return 'sound';
       reset.run(digest, sums.findings, key);

@@ -3,6 +3,7 @@ import type { ContainerFact } from '../fact/container.ts';
 import type { FactName, Facts } from '../fact/facts.ts';
 import type { FileFact, FileRole } from '../fact/file.ts';
 import type { ImageFact } from '../fact/image.ts';
+import type { ImageTags } from '../fact/image-tags.ts';
 import type { ListenerFact } from '../fact/listener.ts';
 import type { Judgement, Severity, Verdict } from '../verdict.ts';
 
@@ -78,8 +79,19 @@ export interface ClusterNodeCheck extends CheckText {
   readonly judge: (node: ClusterNode) => Judgement;
 }
 
+/**
+ * Judges what the tags of a running image name in their registries. The collector does that, since it asks the registries:
+ * agents have no findings of it.
+ */
+export interface ImageTagsCheck extends CheckText {
+  readonly judges: 'imageTags';
+  readonly needs: readonly [];
+  readonly judge: (image: ImageTags) => Judgement;
+}
+
 /** A check: its documentation, and a pure function that judges facts. */
-export type Check = NodeCheck | ContainerCheck | ImageCheck | FileCheck | ListenerCheck | ClusterNodeCheck;
+export type Check =
+  NodeCheck | ContainerCheck | ImageCheck | FileCheck | ListenerCheck | ClusterNodeCheck | ImageTagsCheck;
 
 /** Before the title of a finding that claims neither that `title` holds nor that it does not. */
 const TITLE_PREFIXES = Object.freeze({
@@ -129,5 +141,10 @@ export function listenerCheck<const N extends FactName>(check: ListenerCheck<N>)
 
 /** Freezes a check of nodes of a cluster. */
 export function clusterNodeCheck(check: ClusterNodeCheck): ClusterNodeCheck {
+  return Object.freeze(check);
+}
+
+/** Freezes a check of the tags of running images. */
+export function imageTagsCheck(check: ImageTagsCheck): ImageTagsCheck {
   return Object.freeze(check);
 }

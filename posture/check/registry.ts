@@ -60,6 +60,7 @@ import { historySecret } from './image/history-secret.ts';
 import { packageIndexLayer } from './image/package-index-layer.ts';
 import { packageSignatures } from './image/package-signatures.ts';
 import { setuidFiles } from './image/setuid-files.ts';
+import { tagMoved } from './image/tag-moved.ts';
 import { apparmorProfiles } from './kernel/apparmor-profiles.ts';
 import { aslr } from './kernel/aslr.ts';
 import { bootParameters } from './kernel/boot-parameters.ts';
@@ -179,6 +180,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   packageIndexLayer,
   packageSignatures,
   setuidFiles,
+  tagMoved,
   apparmorProfiles,
   aslr,
   bootParameters,
@@ -235,3 +237,8 @@ export const CHECKS: readonly Check[] = Object.freeze([
   dockerClientCert,
   dockerProtocolVersion,
 ]);
+
+/** The checks whose findings the collector itself makes about nodes with an agent. No finding of an agent has their ids. */
+export const COLLECTOR_CHECK_IDS: ReadonlySet<string> = new Set(
+  CHECKS.filter(({ judges }) => judges === 'imageTags').map(({ id }) => id),
+);

@@ -43,6 +43,12 @@ await t.test('what breaks the contract ends the session, and the node is told wh
     ['501 gone', [hello(), delta(1, [], { gone: Array.from({ length: 501 }, () => on('a').id) })], /more than 500/],
     ['gone, but no id', [hello(), delta(1, [], { gone: ['nonsense'] })], /no finding/],
     [
+      'a finding that only the collector makes',
+      [hello(), delta(1, [], { put: [{ ...wire, check: 'image.tag-moved' }] })],
+      /only the collector/,
+    ],
+    ['the end of such a finding', [hello(), delta(1, [], { gone: ['image.tag-moved/image/sha256:aa'] })], /no finding/],
+    [
       'no verdict',
       [hello(), delta(1, [], { put: [{ ...wire, verdict: 0 }] })],
       /finding 0 of delta 1: no valid verdict/,

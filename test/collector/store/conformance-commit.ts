@@ -2,7 +2,8 @@ import type { Test } from 'tap';
 import { digestOf } from '../../../posture/digest.ts';
 import type { Finding } from '../../../posture/finding.ts';
 import type { OutboxEvent, Store } from '../../../collector/store/store.ts';
-import { all, commit, commitEvents, commitOne, finding, T0 } from './fleet.ts';
+import { packFinding } from '../../../collector/store/row.ts';
+import { all, commit, commitEvents, commitOne, finding, nodeRow, T0 } from './fleet.ts';
 
 export async function sequences(t: Test, store: Store): Promise<void> {
   t.equal(await store.replicationState('n1'), undefined, 'never seen');
@@ -154,4 +155,48 @@ export async function batches(t: Test, store: Store): Promise<void> {
   );
   t.equal(new Set(positions).size, 3);
   t.same(await store.commit([]), []);
+}
+
+export async function collectorFindings(t: Test, store: Store): Promise<void> {
+  const check = 'image.tag-moved';
+  const own = finding({ check, kind: 'image', on: 'sha256:aa' });
+  const change = (put: readonly Finding[], gone: readonly string[] = [], nodeId = 'n1') => ({
+    nodeId,
+    put: put.map(packFinding),
+    gone,
+    atMs: T0,
+  });
+  const events = async (...changes: ReturnType<typeof change>[]): Promise<readonly string[]> =>
+    (await store.putCollectorFindings(changes)).flatMap((stored) =>
+      stored.events.map(({ action, finding: { nodeId, verdict } }) => `${action} ${nodeId} ${verdict}`),
+    );
+  t.same(await events(change([own])), [], 'nothing is stored of a node that nobody knows');
+  t.same(await all(store), []);
+  await store.putNodes([nodeRow(), nodeRow({ id: 'n2', name: 'web-2' })]);
+  t.same(await events(change([own]), change([own], [], 'n2')), ['opened n1 fail', 'opened n2 fail']);
+  t.same(await events(change([own])), [], 'the same again is no event');
+  t.equal(await store.replicationState('n1'), undefined, 'the node has still to send its first delta');
+
+  const put = [finding({ on: 'a' }), finding({ check: 'image.default-user', kind: 'image', on: 'sha256:aa' })];
+  await commitOne(store, commit({ sequence: 1, snapshot: true, put }));
+  t.match(await store.replicationState('n1'), { digest: digestOf(put), findings: 2 }, 'the digest is that of the node');
+  t.equal(
+    (await all(store)).filter(({ check: id }) => id === check).length,
+    2,
+    'a snapshot of the node does not end it',
+  );
+  t.equal(await store.verify('n1'), 'sound');
+  await commitOne(store, commit({ epoch: 'e2', sequence: 1, snapshot: true }));
+  t.match(await store.replicationState('n1'), { digest: 0, findings: 0 });
+  t.same(
+    (await all(store)).map(({ nodeId, check: id }) => `${nodeId} ${id}`),
+    [`n1 ${check}`, `n2 ${check}`],
+  );
+  t.same(await events(change([{ ...own, verdict: 'pass' }])), ['resolved n1 pass']);
+  t.same(await events(change([], [own.id], 'n2')), ['resolved n2 fail']);
+  t.same(await events(change([own])), ['opened n1 fail']);
+  await t.rejects(store.putCollectorFindings([change([finding()])]), /not a finding of the collector/);
+  await t.rejects(store.putCollectorFindings([change([], [finding().id])]), /not a finding of the collector/);
+  t.match(await store.removeNode('n1', T0), { resolved: 1 }, 'it goes with its node');
+  t.same(await events(change([own])), [], 'and does not come back without it');
 }

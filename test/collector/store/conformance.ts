@@ -1,6 +1,15 @@
 import type { Test } from 'tap';
 import type { Store } from '../../../collector/store/store.ts';
-import { batches, epochs, gone, lifecycle, sequences, snapshots, times } from './conformance-commit.ts';
+import {
+  batches,
+  collectorFindings,
+  epochs,
+  gone,
+  lifecycle,
+  sequences,
+  snapshots,
+  times,
+} from './conformance-commit.ts';
 import { removes, forgottenHistory, removedNodesComeBack } from './conformance-remove-node.ts';
 import {
   imageClaims,
@@ -38,6 +47,7 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('a snapshot makes events for real differences only', snapshots);
   await check('times: the node is believed within reason', times);
   await check('one batch, many nodes, in order', batches);
+  await check('findings of the collector are apart from those of the node', collectorFindings);
   await check('findings: filters', filters);
   await check('findings: any text is looked for literally', literalText);
   await check('findings: worst first, pages without loss or doubles while rows change', pages);
