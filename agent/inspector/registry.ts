@@ -1,5 +1,6 @@
 import type { FactName } from '../../posture/fact/facts.ts';
 import { agentInspector } from './agent/inspect.ts';
+import { auditInspector } from './audit/inspect.ts';
 import { clockInspector } from './clock/inspect.ts';
 import { containerInspector } from './container/inspect.ts';
 import { dockerInspector } from './docker/inspect.ts';
@@ -29,6 +30,7 @@ export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   unobservedInspector,
   sshdInspector,
   fileInspector,
+  auditInspector,
   listenerInspector,
 ]);
 

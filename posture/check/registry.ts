@@ -1,5 +1,6 @@
 import { enrollment } from './agent/enrollment.ts';
 import { resourceBudget } from './agent/resource-budget.ts';
+import { AUDIT_CHECKS } from './audit/audit-checks.ts';
 import type { Check } from './check.ts';
 import { apparmor } from './container/apparmor.ts';
 import { capabilities } from './container/capabilities.ts';
@@ -121,6 +122,7 @@ import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
 export const CHECKS: readonly Check[] = Object.freeze([
   enrollment,
   resourceBudget,
+  ...AUDIT_CHECKS,
   apparmor,
   capabilities,
   containerCgroupParent,

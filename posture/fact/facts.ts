@@ -1,5 +1,6 @@
 import type { Schema } from '../schema.ts';
 import { agentSchema } from './agent.ts';
+import { auditSchema } from './audit.ts';
 import { clockSchema } from './clock.ts';
 import { containersSchema, queriedContainersSchema } from './container.ts';
 import { dockerSchema } from './docker.ts';
@@ -13,6 +14,7 @@ import { nodeStatusSchema } from './node-status.ts';
 import { sshdSchema } from './sshd.ts';
 import { unobservedListSchema } from './unobserved.ts';
 import type { AgentFact } from './agent.ts';
+import type { AuditFact } from './audit.ts';
 import type { ClockFact } from './clock.ts';
 import type { ContainersFact } from './container.ts';
 import type { DockerFact } from './docker.ts';
@@ -29,6 +31,7 @@ import type { UnobservedFact } from './unobserved.ts';
 /** All that is known of a node, by name. Checks judge these; a round reads them all. */
 export interface Facts {
   readonly agent: AgentFact;
+  readonly audit: AuditFact;
   readonly clock: ClockFact;
   readonly containers: ContainersFact;
   readonly docker: DockerFact;
@@ -48,6 +51,7 @@ export type FactName = keyof Facts;
 /** The schema of each fact, sorted by name. */
 export const FACT_SCHEMAS = Object.freeze({
   agent: agentSchema,
+  audit: auditSchema,
   clock: clockSchema,
   containers: containersSchema,
   docker: dockerSchema,

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { AUDIT_CHECKS } from '../../../posture/check/audit/audit-checks.ts';
 import { BENCHMARKS, controlsOf } from '../../../posture/benchmark/benchmark.ts';
 import { findingTitle } from '../../../posture/check/check.ts';
 import { FILE_CHECKS } from '../../../posture/check/file/file-checks.ts';
@@ -37,6 +38,10 @@ void t.test('every file of an area that names a check is registered, and its pat
         }
     }
   }
+  t.strictSame(
+    CHECKS.filter(({ id }) => id.startsWith('audit.')),
+    AUDIT_CHECKS,
+  );
   // The checks of files are rows of one table: a mode and an owner for every role.
   t.strictSame(
     CHECKS.filter(({ judges }) => judges === 'file'),
