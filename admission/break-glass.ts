@@ -1,9 +1,7 @@
+import { BREAK_GLASS_ANNOTATION } from '../policy/pod/pod-policy.ts';
 import type { PodPolicy } from '../policy/pod/pod-policy.ts';
 import { podSourceOf } from '../policy/pod/pod-template.ts';
 import type { AdmissionRequest } from './review.ts';
-
-/** Annotation of a pod or pod template: it runs in spite of violations. The value is the reason, for the audit. */
-export const BREAK_GLASS_ANNOTATION = 'plimsoll.dev/break-glass';
 
 /**
  * Controllers of Kubernetes copy the annotation of a template that was judged itself, from `source` to `kind`. They run

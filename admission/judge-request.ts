@@ -3,11 +3,11 @@ import { decideFromSnapshot } from '../policy/decide-from-snapshot.ts';
 import { outcomeOf } from '../policy/decide.ts';
 import { decidePod } from '../policy/pod/decide-pod.ts';
 import type { PodDecision, PodReason } from '../policy/pod/decide-pod.ts';
-import { selectPodPolicy } from '../policy/pod/pod-policy.ts';
+import { BREAK_GLASS_ANNOTATION, selectPodPolicy } from '../policy/pod/pod-policy.ts';
 import { podSourceOf } from '../policy/pod/pod-template.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { violation } from '../policy/rule/judging.ts';
-import { BREAK_GLASS_ANNOTATION, judgeBreakGlass } from './break-glass.ts';
+import { judgeBreakGlass } from './break-glass.ts';
 import type { AdmissionRequest } from './review.ts';
 
 /** Why a request is allowed without being judged. */

@@ -1,13 +1,13 @@
 import { absent } from '../posture/observed.ts';
 import { decideBy, reasonsOf, referenceOf } from './decide.ts';
-import type { Decision, ImageSubject } from './decide.ts';
+import type { Decision, ImageSubject, RuleJudge } from './decide.ts';
 import type { ImageEvidence } from './evidence.ts';
 import { modeOf } from './image-policy.ts';
 import type { ImagePolicy } from './image-policy.ts';
 import { needsImage } from './image-verdict.ts';
 import { formatReference } from './reference.ts';
 import type { Objection, Reason } from './reason.ts';
-import { unknown } from './rule/judging.ts';
+import { MODES, unknown } from './rule/judging.ts';
 import type { Mode } from './rule/judging.ts';
 import { judgeRule } from './rule/rules.ts';
 import type { PolicySnapshot, SnapshotImage, SnapshotTag, SnapshotVerdict } from './snapshot.ts';
@@ -32,6 +32,31 @@ export function decideFromSnapshot(
   snapshot: Pick<PolicySnapshot, 'policies' | 'issuedAt' | 'byDigest'>,
   now: number,
 ): SnapshotDecision {
+  const judge = judgeBySnapshot(subject, snapshot, now);
+  const decision = decideBy(judge.subject, snapshot.policies, judge.rule);
+  const omitted = { enforce: 0, warn: 0, observe: 0 };
+  for (const policy of snapshot.policies.filter(({ name }) => decision.policies.includes(name)))
+    for (const mode of MODES) omitted[mode] += judge.omittedOf(policy)[mode];
+  return { ...decision, suppressed: [], omitted, wantsScan: judge.wantsScan() };
+}
+
+/** Judges the rules of policies on one image by a snapshot. */
+export interface SnapshotJudge {
+  /** The subject, with the digest of its reference where it has none of its own. */
+  readonly subject: ImageSubject;
+  readonly rule: RuleJudge;
+  /** How many reasons of a policy the snapshot leaves out. */
+  readonly omittedOf: (policy: ImagePolicy) => Readonly<Record<Mode, number>>;
+  /** Whether a rule that was judged wants the image to be scanned. */
+  readonly wantsScan: () => boolean;
+}
+
+/** The judge that {@link decideFromSnapshot} decides with. */
+export function judgeBySnapshot(
+  subject: ImageSubject,
+  snapshot: Pick<PolicySnapshot, 'issuedAt' | 'byDigest'>,
+  now: number,
+): SnapshotJudge {
   const reference = referenceOf(subject);
   const named = reference.state === 'seen' ? reference.value : undefined;
   const digest = subject.digest ?? named?.digest;
@@ -39,29 +64,32 @@ export function decideFromSnapshot(
   const images = digest === undefined ? [] : (snapshot.byDigest.get(digest) ?? []);
   // A clock that is behind must not make verdicts hold longer.
   const latest = Math.max(now, snapshot.issuedAt);
-  const omitted = { enforce: 0, warn: 0, observe: 0 };
   let wantsScan = false;
   const verdictsOf = memoize((policy: ImagePolicy) => images.map((image) => verdictOf(image, policy, repository)));
-  const decision = decideBy({ ...subject, digest }, snapshot.policies, (policy, rule, place) => {
-    const mode = modeOf(policy, rule);
-    if (!needsImage(rule)) {
-      const input = { reference, evidence: NOTHING, now, accept: policy.accept };
-      return judgeRule(rule, input).map((objection) => ({ objection, mode }));
-    }
-    const verdicts = verdictsOf(policy);
-    if (digest === undefined) return [{ objection: NO_DIGEST, mode }];
-    if (images.length === 0) {
-      wantsScan ||= policy.unscannedImages === 'scan';
-      return [{ objection: NOT_JUDGED, mode: policy.unscannedImages === 'allow' ? milder(mode) : mode }];
-    }
-    return verdicts
-      .flatMap((verdict) => storedObjections(verdict, place, latest))
-      .map((objection) => ({ objection, mode }));
-  });
-  for (const policy of snapshot.policies.filter(({ name }) => decision.policies.includes(name)))
-    for (const verdict of verdictsOf(policy))
-      for (const mode of ['enforce', 'warn', 'observe'] as const) omitted[mode] += verdict?.omitted[mode] ?? 0;
-  return { ...decision, suppressed: [], omitted, wantsScan };
+  return {
+    subject: { ...subject, digest },
+    wantsScan: () => wantsScan,
+    omittedOf: (policy) => {
+      const omitted = { enforce: 0, warn: 0, observe: 0 };
+      for (const verdict of verdictsOf(policy)) for (const mode of MODES) omitted[mode] += verdict?.omitted[mode] ?? 0;
+      return omitted;
+    },
+    rule: (policy, rule, place) => {
+      const mode = modeOf(policy, rule);
+      if (!needsImage(rule)) {
+        const input = { reference, evidence: NOTHING, now, accept: policy.accept };
+        return judgeRule(rule, input).map((objection) => ({ objection, mode }));
+      }
+      if (digest === undefined) return [{ objection: NO_DIGEST, mode }];
+      if (images.length === 0) {
+        wantsScan ||= policy.unscannedImages === 'scan';
+        return [{ objection: NOT_JUDGED, mode: policy.unscannedImages === 'allow' ? milder(mode) : mode }];
+      }
+      return verdictsOf(policy)
+        .flatMap((verdict) => storedObjections(verdict, place, latest))
+        .map((objection) => ({ objection, mode }));
+    },
+  };
 }
 
 /**

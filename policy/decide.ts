@@ -97,7 +97,10 @@ export function decideBy(
   };
 }
 
-/** What the rules of one policy have against the image, by mode: violations first, worst first. */
+/**
+ * What the rules of one policy have against the image, by mode: violations first, worst first. What several rules say in
+ * the same words is there for each of them; a decision says it once.
+ */
 export function reasonsOf(policy: ImagePolicy, judge: RuleJudge): Readonly<Record<Mode, readonly Reason[]>> {
   const collected: Record<Mode, Reason[]> = { enforce: [], warn: [], observe: [] };
   for (const [index, rule] of policy.rules.entries()) {
@@ -106,7 +109,7 @@ export function reasonsOf(policy: ImagePolicy, judge: RuleJudge): Readonly<Recor
       collected[mode].push(reasonOf(objection, policy.name, place, rule.message));
   }
   const { enforce, warn, observe } = collected;
-  return { enforce: sorted(enforce), warn: sorted(warn), observe: sorted(observe) };
+  return { enforce: sortedByRule(enforce), warn: sortedByRule(warn), observe: sortedByRule(observe) };
 }
 
 /** The decision that two decisions on the same image make together: what one of them refuses is refused. */
@@ -182,14 +185,26 @@ const SEVERITY_ORDER = ['critical', 'high', 'medium', 'low', 'negligible', 'unkn
 
 /** Violations first, worst first; what several rules say in the same words is said once. */
 function sorted(reasons: readonly Reason[]): readonly Reason[] {
+  const keyed = sortedWithKeys(reasons);
+  return keyed.filter(({ key }, index) => key !== keyed[index - 1]?.key).map(({ reason }) => reason);
+}
+
+/** The same, and each rule keeps what it says. */
+function sortedByRule(reasons: readonly Reason[]): readonly Reason[] {
+  const keyed = sortedWithKeys(reasons);
+  return keyed
+    .filter(({ key, place }, index) => key !== keyed[index - 1]?.key || place !== keyed[index - 1]?.place)
+    .map(({ reason }) => reason);
+}
+
+function sortedWithKeys(reasons: readonly Reason[]) {
   const keyed = reasons.map((reason) => {
     const { rule, message, ...said } = reason;
     const rank = [reason.kind === 'violation' ? 0 : 1, SEVERITY_ORDER.indexOf(reason.severity)];
     const key = JSON.stringify([...rank, reason.code, reason.about, reason.actual, said]);
     return { reason, key, place: `${rule} ${message ?? ''}` };
   });
-  keyed.sort((a, b) => compareText(a.key, b.key) || compareText(a.place, b.place));
-  return keyed.filter(({ key }, index) => key !== keyed[index - 1]?.key).map(({ reason }) => reason);
+  return keyed.sort((a, b) => compareText(a.key, b.key) || compareText(a.place, b.place));
 }
 
 function compareText(a: string, b: string): number {

@@ -13,7 +13,7 @@ import { ruleValidUntil } from './verdict-expiry.ts';
 /** What the rules of one policy that need evidence of the image have against it. */
 export interface ImageVerdict {
   readonly policy: string;
-  /** At most {@link MAX_REASONS} of each mode: violations first, worst first. */
+  /** At most {@link MAX_REASONS} of each mode, one of each rule before several: violations first, worst first. */
   readonly reasons: readonly Reason[];
   /** How many more there are of each mode. */
   readonly omitted: Readonly<Record<Mode, number>>;
@@ -61,8 +61,17 @@ export function judgeImage(
   const omittedOf = (mode: Mode): number => Math.max(0, byMode[mode].length - MAX_REASONS);
   return {
     policy: policy.name,
-    reasons: MODES.flatMap((mode) => byMode[mode].slice(0, MAX_REASONS)),
+    reasons: MODES.flatMap((mode) => selectReasons(byMode[mode])),
     omitted: { enforce: omittedOf('enforce'), warn: omittedOf('warn'), observe: omittedOf('observe') },
     validUntil,
   };
+}
+
+/** The first reason of each rule, then others; in the order in which they are given. */
+function selectReasons(reasons: readonly Reason[]): readonly Reason[] {
+  const rules = new Set<string>();
+  const firsts = reasons.filter(({ rule }) => !rules.has(rule) && rules.add(rule));
+  const others = reasons.filter((reason) => !firsts.includes(reason));
+  const selected = new Set([...firsts, ...others].slice(0, MAX_REASONS));
+  return reasons.filter((reason) => selected.has(reason));
 }

@@ -11,6 +11,15 @@ interface Coverage {
   readonly namespace: string;
 }
 
+/** A policy that matches an image, by the most specific of its patterns that do. */
+export interface PolicyMatch {
+  readonly policy: ImagePolicy;
+  /** The pattern of the image, and that of the namespace. */
+  readonly patterns: { readonly image: string; readonly namespace: string };
+  /** No other policy is more specific, so this one decides. */
+  readonly decides: boolean;
+}
+
 /**
  * The policies that decide on an image: of those that match it, the most specific. The pattern of the image counts
  * first, then that of the namespace. Several only where they are equally specific; then all of them apply. An image
@@ -21,15 +30,30 @@ export function selectPolicies(
   reference: Observed<ImageReference>,
   namespace: string | undefined,
 ): readonly ImagePolicy[] {
-  let best: { readonly coverage: Coverage; readonly policies: readonly ImagePolicy[] } | undefined;
-  for (const policy of policies) {
+  const deciding = matchingPolicies(policies, reference, namespace).filter(({ decides }) => decides);
+  return deciding.map(({ policy }) => policy);
+}
+
+/** All policies that match an image: those that decide first, then by how specific they are, then by name. */
+export function matchingPolicies(
+  policies: readonly ImagePolicy[],
+  reference: Observed<ImageReference>,
+  namespace: string | undefined,
+): readonly PolicyMatch[] {
+  const matching = policies.flatMap((policy) => {
     const coverage = coverageOf(policy, reference, namespace);
-    if (coverage === undefined) continue;
-    const order = best === undefined ? -1 : compareCoverage(coverage, best.coverage);
-    if (best === undefined || order < 0) best = { coverage, policies: [policy] };
-    else if (order === 0) best = { coverage, policies: [...best.policies, policy] };
-  }
-  return (best?.policies ?? []).toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    return coverage === undefined ? [] : [{ policy, coverage }];
+  });
+  const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  const ranked = matching.sort(
+    (a, b) => compareCoverage(a.coverage, b.coverage) || byName(a.policy.name, b.policy.name),
+  );
+  const best = ranked[0]?.coverage;
+  return ranked.map(({ policy, coverage }) => ({
+    policy,
+    patterns: { image: coverage.image.text, namespace: coverage.namespace },
+    decides: best !== undefined && compareCoverage(coverage, best) === 0,
+  }));
 }
 
 function coverageOf(

@@ -46,6 +46,13 @@ A key that is unknown or occurs twice is an error, with its place: \`spec.rules[
 
 Of the policies that match an image, the most specific decides alone. The pattern of the image counts first: a literal registry before \`*\`, then the components of the path from the left, literal before \`*\` before \`**\`. Of equal patterns, the more specific namespace decides. Two policies that can match the same image and are equally specific are an error when they are loaded. An image that no policy matches is not allowed: the answer is \`couldNotTell\` with the code \`no-policy\`. A policy without \`match\` applies to every image that no other policy matches.
 
+\`plimsoll policy explain\` shows it for an image, or for the pods and templates of a manifest: the policies that match and why one decides, each rule with what it was judged by, and what to do. It decides by the snapshot of the collector, by a snapshot on disk or by policy files; its exit status is 1 where something may not run. Exempt namespaces of the webhook and users who may break the glass are not known to it.
+
+\`\`\`sh
+plimsoll policy explain registry.example.com/shop/db:16 --namespace prod-eu
+kubectl get deployment web -o yaml | plimsoll policy explain - --policy policies/pods.yaml
+\`\`\`
+
 References are completed as Docker does it (\`alpine\` is \`docker.io/library/alpine:latest\`), and registries are compared in lower case without the default port. Where a reference has a tag and a digest, the digest decides.
 
 ## The decision

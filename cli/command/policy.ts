@@ -3,16 +3,16 @@ import { loadPolicies } from '../../image/policy/load-policies.ts';
 import type { LoadedPolicies } from '../../image/policy/load-policies.ts';
 import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { parseYamlDocuments } from '../../image/policy/yaml-documents.ts';
-import { applyingPolicies, decide } from '../../policy/decide.ts';
+import { decide } from '../../policy/decide.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { differencesFrom, evidenceOf, parsePolicyTest, subjectOf } from '../../policy/policy-case.ts';
 import type { PolicyTest } from '../../policy/policy-case.ts';
 import { modeOf } from '../../policy/image-policy.ts';
 import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
-import { RULE_SCHEMAS } from '../../policy/rule/rules.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_ISSUES, EXIT_OK, outputOption } from '../command.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../output/listing.ts';
+import { explain } from '../policy/explain.ts';
 import { simulate } from '../policy/simulate.ts';
 import { printError } from '../print-error.ts';
 import type { Cell } from '../render/table.ts';
@@ -21,17 +21,19 @@ const MAX_TEST_BYTES = 1024 * 1024;
 
 export const policy = defineCommand({
   name: 'policy',
-  summary: 'check, test, simulate and export policies',
+  summary: 'check, test, explain, simulate and export policies',
   usage: [
     'policy check FILE…',
     'policy test FILE…',
-    'policy explain IMAGE --policy FILE',
+    'policy explain IMAGE|FILE… [--policy FILE] [--namespace NAME]',
+    'policy explain IMAGE|FILE… --snapshot DIR --snapshot-key FILE',
     'policy export --format vap FILE…',
     'policy simulate [--namespace NAME]',
   ],
   description: [
     'Image policies are YAML documents that say which images may run; docs/policy.md describes them. plimsoll gate applies them.',
-    'check loads policy files and prints what is wrong with them, with the place, or the policies that they hold. test runs cases: what is known about an image, and the decision that is expected. explain prints which policy decides on an image, and its rules.',
+    'check loads policy files and prints what is wrong with them, with the place, or the policies that they hold. test runs cases: what is known about an image, and the decision that is expected.',
+    'explain prints how images and objects of Kubernetes are decided: the policies that match and why the most specific one decides, each rule with what it was judged by, and what to do about each that does not pass. FILE is a manifest (YAML or JSON) with pods, Deployments and other objects that create pods, also in a List; its path begins with / or ./ or ends in .yaml, .yml or .json, and - is standard input. It decides as admission control does: by the snapshot of the collector, by that in the directory of --snapshot, or by policy files, which say nothing about the content of images.',
     'export prints policies as ValidatingAdmissionPolicy objects, which the API server of Kubernetes 1.30 and newer enforces without a webhook: the rules registry and reference of image policies, and pod policies. Rules that need evidence about an image are left out, and named on standard error.',
     'simulate asks the collector what its own policies, those of the setting policies, decide about the images that run: per image the outcome, and the outcome if every rule were enforced, and per policy how many containers enforcing it would refuse.',
   ],
@@ -44,7 +46,24 @@ export const policy = defineCommand({
       summary: 'with explain: policy files',
       completes: 'file',
     },
-    { name: 'namespace', value: 'NAME', summary: 'with explain and simulate: namespace of the images' },
+    {
+      name: 'snapshot',
+      value: 'DIR',
+      summary: 'with explain: directory with a policy snapshot (snapshot.json, snapshot.sig)',
+      completes: 'directory',
+    },
+    {
+      name: 'snapshot-key',
+      value: 'FILE',
+      needs: 'snapshot',
+      summary: 'public key of the collector that must have signed it',
+      completes: 'file',
+    },
+    {
+      name: 'namespace',
+      value: 'NAME',
+      summary: 'with explain and simulate: namespace of images, and of objects that name none (default)',
+    },
     {
       name: 'format',
       value: 'FORMAT',
@@ -58,8 +77,12 @@ export const policy = defineCommand({
     { line: 'plimsoll policy check policies/*.yaml', meaning: 'for a pipeline: exit status 1 if one is wrong' },
     { line: 'plimsoll policy test policies/test.yaml', meaning: 'whether the policies decide as expected' },
     {
-      line: 'plimsoll policy explain registry.example.com/shop/db:16 --policy all.yaml',
-      meaning: 'which policy decides on this image',
+      line: 'plimsoll policy explain registry.example.com/shop/db:16',
+      meaning: 'how the policies of the collector decide on this image',
+    },
+    {
+      line: 'plimsoll policy explain deploy.yaml --policy policies/pods.yaml',
+      meaning: 'how policy files decide on the pods of a manifest',
     },
     {
       line: 'plimsoll policy export --format vap policies/*.yaml | kubectl apply -f -',
@@ -67,7 +90,7 @@ export const policy = defineCommand({
     },
     { line: 'plimsoll policy simulate', meaning: 'what enforcing each policy would do to the running fleet' },
   ],
-  issue: 'a policy file is wrong, or a case is not decided as expected',
+  issue: 'a policy file is wrong, a case differs, or what is explained may not run',
   run: async (context) => {
     const [action = '', ...operands] = context.args.operands;
     if (action !== 'simulate' && operands.length === 0)
@@ -136,7 +159,7 @@ async function load(context: Context, paths: readonly string[]): Promise<Loaded 
   return undefined;
 }
 
-/** A policy as `policy check` and `policy explain` print it. */
+/** A policy as `policy check` prints it. */
 interface PrintedPolicy {
   readonly kind: string;
   readonly name: string;
@@ -242,45 +265,6 @@ async function printResults(context: Context, results: readonly CaseResult[]): P
     rows,
     empty: 'No cases.',
   });
-}
-
-async function explain(context: Context, operands: readonly string[]): Promise<number> {
-  const [reference = '', ...rest] = operands;
-  if (rest.length > 0) return printError(context, 'policy explain takes one image');
-  const files = context.args.values('policy').map((path) => resolve(context.workingDirectory, path));
-  if (files.length === 0) return printError(context, 'policy explain needs --policy FILE');
-  const loaded = await load(context, files);
-  if (loaded === undefined) return EXIT_FAILURE;
-  const { policies } = loaded;
-  const subject = { reference, digest: undefined, namespace: context.args.value('namespace') };
-  const applying = applyingPolicies(subject, policies);
-  const rules = applying.flatMap((one) =>
-    one.rules.map((rule, index) => ({
-      policy: one.name,
-      rule: `spec.rules[${String(index)}]`,
-      type: rule.type,
-      mode: modeOf(one, rule),
-      meaning: RULE_SCHEMAS[rule.type].shape.doc,
-    })),
-  );
-  await printListing(context, {
-    document: { reference, policies: applying.map(policyDocument), rules },
-    items: rules,
-    names: applying.map(({ name }) => name),
-    columns: [{ title: 'POLICY' }, { title: 'RULE' }, { title: 'TYPE' }, { title: 'MODE' }, { title: 'MEANING' }],
-    rows: rules.map(({ policy: name, rule, type, mode, meaning }) => [
-      { text: name },
-      { text: rule },
-      { text: type },
-      { text: mode },
-      { text: meaning },
-    ]),
-    empty:
-      applying.length === 0
-        ? 'No policy applies: the gate could not tell.'
-        : 'The policy has no rules: it allows the image.',
-  });
-  return applying.length === 0 ? EXIT_ISSUES : EXIT_OK;
 }
 
 async function exportPolicies(context: Context, paths: readonly string[]): Promise<number> {

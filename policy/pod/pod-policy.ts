@@ -23,6 +23,8 @@ import { LATEST_POD_SECURITY_VERSION, POD_SECURITY_CONTROLS, POD_SECURITY_LEVELS
 
 /** `kind` of the documents. */
 export const POD_POLICY_KIND = 'PodPolicy';
+/** Annotation of a pod or pod template: it runs in spite of violations. The value is the reason, for the audit. */
+export const BREAK_GLASS_ANNOTATION = 'plimsoll.dev/break-glass';
 
 /** `latest` or `1.34`, as the minor version. */
 const version: Schema<number> = {
@@ -119,12 +121,26 @@ export function parsePodPolicy({ value, source }: PolicyDocument): Parsed<PodPol
 
 /** The policy that decides on the pods of a namespace: of those that match, the most specific. */
 export function selectPodPolicy(policies: readonly PodPolicy[], namespace: string): PodPolicy | undefined {
-  let best: { readonly pattern: string; readonly policy: PodPolicy } | undefined;
-  for (const policy of policies)
-    for (const pattern of policy.match.namespaces)
-      if (matchesGlob(pattern, namespace) && (best === undefined || compareGlobs(pattern, best.pattern) < 0))
-        best = { pattern, policy };
-  return best?.policy;
+  return matchingPodPolicies(policies, namespace)[0]?.policy;
+}
+
+/** A policy that matches a namespace, by the most specific of its patterns that do. */
+export interface PodPolicyMatch {
+  readonly policy: PodPolicy;
+  readonly pattern: string;
+  readonly decides: boolean;
+}
+
+/** All policies that match a namespace, the most specific first: that one decides. */
+export function matchingPodPolicies(policies: readonly PodPolicy[], namespace: string): readonly PodPolicyMatch[] {
+  const matching = policies.flatMap((policy) => {
+    const patterns = policy.match.namespaces.filter((pattern) => matchesGlob(pattern, namespace));
+    const [pattern] = patterns.toSorted(compareGlobs);
+    return pattern === undefined ? [] : [{ policy, pattern }];
+  });
+  return matching
+    .sort((a, b) => compareGlobs(a.pattern, b.pattern))
+    .map(({ policy, pattern }, index) => ({ policy, pattern, decides: index === 0 }));
 }
 
 /** Two policies with the same name, or equally specific for some namespace. */

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { safe } from '../../api/safe.ts';
-import { BREAK_GLASS_ANNOTATION } from '../../admission/break-glass.ts';
+import { BREAK_GLASS_ANNOTATION } from '../../policy/pod/pod-policy.ts';
 import { judgeRequest } from '../../admission/judge-request.ts';
 import type { RequestJudgement } from '../../admission/judge-request.ts';
 import { pinImages } from '../../admission/pin-images.ts';

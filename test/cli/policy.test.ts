@@ -102,10 +102,10 @@ void t.test('policy check and explain', async (t) => {
   t.match(checked.stdout, /production +enforce +registry\.example\.com\/\*\* +prod-\* +2\n/);
   t.equal(wrong.code, 1);
   t.match(wrong.stderr, /wrong\.yaml#1: spec\.rules\[0\]\.severty: unknown field; did you mean `severity`\?/);
-  t.equal(explained.code, 0);
-  t.match(explained.stdout, /production +spec\.rules\[1\] +signature +enforce/);
+  t.equal(explained.code, 1, 'without evidence it could not tell');
+  t.match(explained.stdout, /unknown +enforce +production +spec\.rules\[1\] +signature/);
   t.equal(none.code, 2);
-  t.match(none.stderr, /needs --policy FILE/);
+  t.match(none.stderr, /or name policy files: --policy FILE/);
   t.match(JSON.parse(json.stdout), {
     policies: [{ name: 'production', rules: [{ type: 'vulnerability', mode: 'enforce' }, {}] }, {}],
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { runAdmission } from '../../admission/main.ts';
-import { BREAK_GLASS_ANNOTATION } from '../../admission/break-glass.ts';
+import { BREAK_GLASS_ANNOTATION } from '../../policy/pod/pod-policy.ts';
 import { loadSettings } from '../../service/config/load.ts';
 import { systemClock } from '../../service/clock.ts';
 import type { LogFields } from '../../service/log.ts';

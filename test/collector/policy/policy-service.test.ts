@@ -258,13 +258,16 @@ await t.test('API', async (t) => {
   const tokenFile = join(t.testdir(), 'token');
   writeFileSync(tokenFile, TOKEN, { mode: 0o600 });
   const flags = ['--api', new URL(server.url).host, '--token-file', tokenFile];
-  const [table, show] = await Promise.all([
+  const [table, show, explained] = await Promise.all([
     plimsoll(['policy', 'simulate', ...flags]),
     plimsoll(['images', 'show', SHOP, ...flags]),
+    plimsoll(['policy', 'explain', `registry.example.com/shop@${SHOP}`, ...flags]),
   ]);
   t.match(table, { code: 0, stdout: /shop:1 +deny +deny +2 +all +vulnerability\n/ });
   t.match(table.stdout, /all \(enforce\): 4 images; if enforced, containers allowed 1, denied 2, could not tell 2\n/);
   t.match(show, { code: 0, stdout: /\nall +every repository +deny +vulnerability\n/ });
+  t.match(explained, { code: 1, stdout: /^registry\.example\.com\/shop@\S+: denied\n/ }, explained.stderr);
+  t.match(explained.stdout, /Decided by snapshot \d+ of the\s+collector, issued/);
 });
 
 await t.test('a collector without policies, and one whose policies were never valid', async (t) => {
