@@ -23,15 +23,14 @@ export const control = s.object({ benchmark: s.string(), control: s.string() });
 
 /** Failures by severity. */
 export const failures = s.object(eachOf<Severity>(SEVERITIES), 'findings with the verdict fail, by severity');
+/** Findings by verdict. */
+export const verdictCounts = s.object(eachOf<Verdict>(VERDICTS), 'findings by verdict');
 /** Findings by verdict, and failures by severity. */
-export const counts = s.object({
-  verdicts: s.object(eachOf<Verdict>(VERDICTS), 'findings by verdict'),
-  failures,
-});
+export const counts = s.object({ verdicts: verdictCounts, failures });
 /** See {@link counts}. */
 export type Counts = s.Infer<typeof counts>;
 
 /** A number for each name. */
-function eachOf<K extends string>(names: readonly K[]): Record<K, s.Schema<number>> {
+export function eachOf<K extends string>(names: readonly K[]): Record<K, s.Schema<number>> {
   return Object.fromEntries(names.map((name) => [name, count()])) as Record<K, s.Schema<number>>;
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../service/clock.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
+import { keepBenchmarkScores } from './compliance.ts';
 import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
 import type { DiskProbe } from './disk-probe.ts';
 import { startVulnerabilityMatcher } from './image/vulnerability-matcher.ts';
@@ -139,6 +140,7 @@ export function startUpkeep(
   const all = Promise.all([
     verification.over,
     keepReplayWindow({ store, eventBus, clock, log, signal }),
+    keepBenchmarkScores({ store, clock, log, signal }),
     keepRetention({
       store,
       sinks,

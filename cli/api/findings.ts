@@ -19,6 +19,9 @@ export interface FindingQuery {
   readonly nodes: readonly string[];
   /** Ids of checks, or areas. */
   readonly checks: readonly string[];
+  readonly benchmark: string | undefined;
+  /** Controls of the benchmark. */
+  readonly controls: readonly string[];
   readonly verdicts: readonly string[];
   readonly severities: readonly string[];
   readonly kinds: readonly string[];
@@ -31,6 +34,8 @@ export interface FindingQuery {
 export const ANY_FINDING: FindingQuery = Object.freeze({
   nodes: [],
   checks: [],
+  benchmark: undefined,
+  controls: [],
   verdicts: [],
   severities: [],
   kinds: [],
@@ -83,6 +88,8 @@ async function readExact(client: ApiClient, query: FindingQuery, limit: number):
       withQuery('/v1/findings', {
         node: query.nodes,
         check: query.checks.flatMap(withArea),
+        benchmark: query.benchmark,
+        control: query.controls,
         verdict: query.verdicts,
         severity: query.severities,
         kind: query.kinds,

@@ -15,7 +15,7 @@ import { describeUnlistable, isTable } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { nodeLabel } from '../render/node-label.ts';
-import { unknownCheck } from '../scan/known.ts';
+import { unknownBenchmark, unknownCheck } from '../scan/known.ts';
 
 /** Default of `--limit`. */
 const DEFAULT_LIMIT = 1_000;
@@ -40,6 +40,20 @@ export const findings = defineCommand({
       repeated: true,
       completes: 'check',
       summary: 'findings of this check, or of an area such as ssh',
+    },
+    {
+      name: 'benchmark',
+      value: 'ID',
+      completes: 'benchmark',
+      excludes: ['watch', 'history'],
+      summary: 'findings of the checks that controls of this benchmark name',
+    },
+    {
+      name: 'control',
+      value: 'NUMBER',
+      repeated: true,
+      needs: 'benchmark',
+      summary: 'only those of this control of the benchmark',
     },
     {
       name: 'verdict',
@@ -191,6 +205,9 @@ function readQuery(context: Context): Wanted {
     const problem = unknownCheck(check);
     if (problem !== undefined) return { ok: false, problem };
   }
+  const benchmark = args.value('benchmark');
+  const unknown = benchmark === undefined ? undefined : unknownBenchmark(benchmark);
+  if (unknown !== undefined) return { ok: false, problem: unknown };
   const verdicts = args.values('verdict');
   const container = args.value('container');
   return {
@@ -200,6 +217,8 @@ function readQuery(context: Context): Wanted {
     query: {
       nodes: args.values('node'),
       checks: args.values('check'),
+      benchmark,
+      controls: args.values('control'),
       verdicts: verdicts.length > 0 ? verdicts : presetVerdicts(context),
       severities: args.values('severity'),
       kinds: container === undefined ? args.values('kind') : ['container'],

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   checks: async () => (await import('./checks.ts')).checks,
   collector: async () => (await import('./collector.ts')).collector,
   completion: async () => (await import('./completion.ts')).completion,
+  compliance: async () => (await import('./compliance.ts')).compliance,
   config: async () => (await import('./config.ts')).config,
   console: async () => (await import('./console.ts')).console,
   doctor: async () => (await import('./doctor.ts')).doctor,

@@ -19,7 +19,7 @@ import { createPaint } from '../render/paint.ts';
 import { wrap } from '../render/width.ts';
 import { knownFailures } from '../report/baseline.ts';
 import type { Baseline } from '../report/baseline.ts';
-import { controlListing, scoreLine } from '../report/control-listing.ts';
+import { controlListing, controlResults, scoreLine } from '../report/control-listing.ts';
 import { hasJoined } from '../render/finding-list.ts';
 import { describeNode } from '../scan/node.ts';
 import { isGateOpen, unansweredEngines, unlistedReason } from '../scan/coverage.ts';
@@ -237,7 +237,7 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
     );
   }
   if (args.value('by') === 'control' && benchmark !== undefined)
-    return printListing(context, controlListing(benchmark, context.paint));
+    return printListing(context, controlListing(controlResults(benchmark), context.paint));
   if (format === 'table' && !args.has('by'))
     return printTable(context, scanned, selectFindings(context, scanned, ['fail']));
   const preset: readonly Verdict[] = !isTable(context) ? ALL_VERDICTS : args.has('by') ? COUNTED : ['fail'];
@@ -281,7 +281,7 @@ async function printTable(context: Context, scanned: Scanned, selected: readonly
   const score =
     scope.benchmark === undefined
       ? []
-      : wrap(scoreLine(assessBenchmark(scope.benchmark, judged, scope.level)), context.width);
+      : wrap(scoreLine(controlResults(assessBenchmark(scope.benchmark, judged, scope.level))), context.width);
   const lines = [
     ...reportHead(node, judged, durationMs, context),
     ...score,

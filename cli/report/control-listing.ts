@@ -1,5 +1,7 @@
 import { VERDICT_LABELS } from '../../api/labels.ts';
-import type { BenchmarkResult, ControlVerdict, JudgedFinding } from '../../posture/benchmark/compliance.ts';
+import { countVerdicts } from '../../posture/benchmark/compliance.ts';
+import type { BenchmarkResult, ControlVerdict, JudgedFinding, Score } from '../../posture/benchmark/compliance.ts';
+import type { Verdict } from '../../posture/verdict.ts';
 import type { Listing } from '../output/listing.ts';
 import type { Paint } from '../render/paint.ts';
 
@@ -9,24 +11,60 @@ export const CONTROL_LABELS = Object.freeze({ ...VERDICT_LABELS, notJudged: 'not
   string
 >);
 
-/** The controls of a benchmark with their results, in the order of the benchmark. */
-export function controlListing(
-  { benchmark, controls, counts, score }: BenchmarkResult<JudgedFinding>,
-  paint: Paint,
-): Listing {
-  const items = controls.map(({ control, verdict, findings, missing }) => ({
-    control: control.id,
-    title: control.title,
-    level: control.level,
-    verdict,
-    checks: control.checks,
-    failed: findings.filter((finding) => finding.verdict === 'fail').length,
-    subjects: findings.length,
-    ...(missing.length === 0 ? {} : { missing }),
-    ...(control.why === undefined ? {} : { why: control.why }),
-  }));
+/** A control with its result, as documents have it. */
+export interface ControlItem {
+  readonly control: string;
+  readonly title: string;
+  readonly level: number;
+  readonly verdict: ControlVerdict;
+  readonly checks: readonly string[];
+  /** Findings of its checks that fail, of how many. */
+  readonly failed: number;
+  readonly subjects: number;
+  /** Checks without a finding. */
+  readonly missing: readonly string[];
+  readonly why?: string | undefined;
+}
+
+/** The results of the controls of a benchmark. */
+export interface ControlResults {
+  readonly benchmark: string;
+  readonly title: string;
+  readonly score: Score;
+  readonly counts: Readonly<Record<ControlVerdict, number>>;
+  readonly controls: readonly ControlItem[];
+}
+
+/** The results as documents have them. */
+export function controlResults({ benchmark, controls, counts, score }: BenchmarkResult<JudgedFinding>): ControlResults {
   return {
-    document: { benchmark: benchmark.id, title: benchmark.title, score, counts, controls: items },
+    benchmark: benchmark.id,
+    title: benchmark.title,
+    score,
+    counts,
+    controls: controls.map(({ control: { id, title, level, checks, why }, verdict, findings, missing }) => ({
+      control: id,
+      title,
+      level,
+      verdict,
+      checks,
+      ...subjectsOf(countVerdicts(findings)),
+      missing,
+      why,
+    })),
+  };
+}
+
+/** How many findings fail, and how many there are. */
+export function subjectsOf(counts: Readonly<Record<Verdict, number>>): Pick<ControlItem, 'failed' | 'subjects'> {
+  return { failed: counts.fail, subjects: Object.values(counts).reduce((sum, count) => sum + count, 0) };
+}
+
+/** The controls of a benchmark with their results, in the order of the benchmark. */
+export function controlListing(results: ControlResults, paint: Paint): Listing {
+  const items = results.controls;
+  return {
+    document: results,
     items,
     names: items.map(({ control }) => control),
     columns: [
@@ -55,10 +93,10 @@ export function controlListing(
 }
 
 /** `CIS Docker Benchmark 1.8.0: 61 of 79 controls pass (77 %); 12 failed, 6 unknown, …`, in one line. */
-export function scoreLine({ benchmark, counts, score }: BenchmarkResult<JudgedFinding>): string {
+export function scoreLine({ title, counts, score }: Pick<ControlResults, 'title' | 'counts' | 'score'>): string {
   const percent = score.percent === null ? '' : ` (${String(score.percent)} %)`;
   const rest = (['fail', 'unknown', 'manual', 'notApplicable', 'notJudged'] as const)
     .filter((verdict) => counts[verdict] > 0)
     .map((verdict) => `${String(counts[verdict])} ${CONTROL_LABELS[verdict]}`);
-  return `${benchmark.title}: ${String(score.passed)} of ${String(score.counted)} controls pass${percent}${rest.length === 0 ? '' : `; ${rest.join(', ')}`}`;
+  return `${title}: ${String(score.passed)} of ${String(score.counted)} controls pass${percent}${rest.length === 0 ? '' : `; ${rest.join(', ')}`}`;
 }

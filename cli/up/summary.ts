@@ -5,7 +5,7 @@ import { queryAnswers } from '../../api/query.ts';
 import type { AnswerOf } from '../../api/query.ts';
 import * as s from '../../posture/schema.ts';
 import type { ApiClient, Result } from '../../api/client.ts';
-import { readFindings } from '../api/findings.ts';
+import { ANY_FINDING, readFindings } from '../api/findings.ts';
 import type { ScannedNode } from '../scan/node.ts';
 import { renderFindings } from '../render/finding-list.ts';
 import { countLines, nodeLines } from '../scan/report.ts';
@@ -29,8 +29,7 @@ interface NodeSummary {
 export async function readSummary(client: ApiClient, nodeId: string): Promise<Result<NodeSummary>> {
   const node = await client.get(`/v1/nodes/${encodeURIComponent(nodeId)}`, fleetNode);
   if (!node.ok) return node;
-  const query = { nodes: [nodeId], checks: [], verdicts: ['fail'], severities: [], kinds: [] };
-  const page = await readFindings(client, { ...query, subject: undefined, text: undefined }, READ_FINDINGS);
+  const page = await readFindings(client, { ...ANY_FINDING, nodes: [nodeId], verdicts: ['fail'] }, READ_FINDINGS);
   if (!page.ok) return page;
   const kernel = await readKernel(client, nodeId);
   const scanned = describeFleetNode(node.value, kernel);

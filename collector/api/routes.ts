@@ -4,7 +4,13 @@ import type { Schema } from '../../posture/schema.ts';
 import type { Route } from './route.ts';
 import { listAudit } from './route/audit.ts';
 import { getAuthority, rotateAuthority } from './route/authority.ts';
-import { getBenchmark, listBenchmarks } from './route/benchmarks.ts';
+import {
+  getBenchmark,
+  getBenchmarkResults,
+  getBenchmarkTrend,
+  listBenchmarkNodes,
+  listBenchmarks,
+} from './route/benchmarks.ts';
 import { getCheck, listChecks } from './route/checks.ts';
 import { createConsoleLink, openConsoleSession } from './route/console.ts';
 import { watchEvents } from './route/events.ts';
@@ -33,6 +39,9 @@ export const ROUTES: readonly Route[] = Object.freeze([
   rotateAuthority,
   listBenchmarks,
   getBenchmark,
+  getBenchmarkResults,
+  listBenchmarkNodes,
+  getBenchmarkTrend,
   listChecks,
   getCheck,
   createConsoleLink,

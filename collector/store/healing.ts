@@ -129,6 +129,8 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       history: healing((store) => store.history),
       historyRange: healing((store) => store.historyRange),
       trend: healing((store) => store.trend),
+      putBenchmarkScores: healing((store) => store.putBenchmarkScores),
+      benchmarkScores: healing((store) => store.benchmarkScores),
       outbox: healing((store) => store.outbox),
       recordRefusals: healing((store) => store.recordRefusals),
       cursor: healing((store) => store.cursor),

@@ -12,7 +12,7 @@ const APPLICATION_ID = 0x504c494d;
  * `kind/id`. detail: row.ts. event.action: `actionNumber` in row.ts. trend: trend.ts; minutes below `store.trend_floor`
  * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
  * package_vulnerability: image-store.ts; image_claim.at_rest: tags as JSON; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
- * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. `event` is both history and outbox: the outbox is the part above
+ * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. benchmark_score: score-table.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
  * `store.outbox_floor`.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
@@ -220,6 +220,17 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   `
   ALTER TABLE package_vulnerability ADD COLUMN suppressed TEXT NOT NULL DEFAULT '';
   CREATE INDEX package_vulnerability_suppressed ON package_vulnerability (vulnerability) WHERE suppressed <> '';
+  `,
+  `
+  CREATE TABLE benchmark_score (
+    benchmark TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    nodes INTEGER NOT NULL,
+    passed INTEGER NOT NULL,
+    counted INTEGER NOT NULL,
+    PRIMARY KEY (benchmark, day)
+  ) STRICT, WITHOUT ROWID;
   `,
 ]);
 

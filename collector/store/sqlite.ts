@@ -11,6 +11,7 @@ import { prepareNodeTable } from './node-table.ts';
 import { prepareCursorTable, preparePrune } from './prune.ts';
 import type { ReplicationState, Store } from './store.ts';
 import { prepareReplicationTable } from './replication-state.ts';
+import { prepareScoreTable } from './score-table.ts';
 import { prepareTrend } from './trend.ts';
 import { prepareVerify } from './verify.ts';
 import { imageStore, prepareImages } from './sqlite-images.ts';
@@ -69,6 +70,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     history: (filter) => guarded('read history', () => statements.history(filter)),
     historyRange: () => guarded('read the range of history', statements.historyRange),
     trend: (momentsMs) => guarded('read the trend', () => statements.trend(momentsMs)),
+    putBenchmarkScores: (scores, of) =>
+      guarded('write scores', () => relaxed(db, () => statements.scores.put(scores, of))),
+    benchmarkScores: (benchmark, sinceMs) => guarded('read scores', () => statements.scores.since(benchmark, sinceMs)),
     outbox: (position, limit) =>
       guarded('read the outbox', () => {
         const changes = statements.outbox(position, limit);
@@ -122,6 +126,7 @@ function prepareAll(db: DatabaseSync) {
       refusals: prepareRefusalTable(db),
       vulnerabilityEvents: prepareVulnerabilityEvents(db),
       images: prepareImages(db),
+      scores: prepareScoreTable(db),
       prune: preparePrune(db, cursors),
       removing: prepareRemoveNode(db),
       verify: prepareVerify(db),

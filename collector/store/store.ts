@@ -1,6 +1,7 @@
 import type { Finding, Subject, SubjectKind } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
+import type { BenchmarkScore, DayScore } from './score-table.ts';
 
 /**
  * The `Store` port: the fleet's posture and its history. `commit` is one transaction over a batch: findings, history
@@ -41,6 +42,13 @@ export interface Store {
    * counts to the end of the minute that it lies in; one that begins a minute counts what came before.
    */
   readonly trend: (momentsMs: readonly number[]) => Promise<Trend>;
+  /** Stores the scores of benchmarks over `nodes` nodes; they replace those of the same day (UTC). */
+  readonly putBenchmarkScores: (
+    scores: readonly BenchmarkScore[],
+    of: { readonly atMs: number; readonly nodes: number },
+  ) => Promise<void>;
+  /** The scores of a benchmark from `sinceMs` on: one a day, oldest first. */
+  readonly benchmarkScores: (benchmark: string, sinceMs: number) => Promise<readonly DayScore[]>;
   /** Outbox events after `position`, oldest first. */
   readonly outbox: (position: number, limit: number) => Promise<readonly StoredEvent[]>;
   /** Adds events about refused requests to the outbox. Resolves to the newest position. */

@@ -38,8 +38,15 @@ export interface Score {
   readonly percent: number | null;
 }
 
-/** What the result of a control depends on. */
-export type JudgedFinding = Pick<Finding, 'check' | 'verdict'>;
+/** What the result of a control depends on: a finding, or with `count` as many of the same check and verdict. */
+export type JudgedFinding = Pick<Finding, 'check' | 'verdict'> & { readonly count?: number };
+
+/** How many findings there are by verdict. */
+export function countVerdicts(findings: readonly JudgedFinding[]): Readonly<Record<Verdict, number>> {
+  const counts = { pass: 0, fail: 0, notApplicable: 0, unknown: 0, manual: 0 };
+  for (const { verdict, count = 1 } of findings) counts[verdict] += count;
+  return counts;
+}
 
 /**
  * The results of the controls of `benchmark`. `level` leaves out controls of higher levels: level 2 of a benchmark
@@ -60,7 +67,7 @@ export function assessBenchmark<F extends JudgedFinding>(
     });
   const counts = Object.fromEntries(CONTROL_VERDICTS.map((verdict) => [verdict, 0])) as Record<ControlVerdict, number>;
   for (const { verdict } of controls) counts[verdict] += 1;
-  return { benchmark, controls, counts, score: scoreOf(counts) };
+  return { benchmark, controls, counts, score: scoreOf(counts.pass, counts.pass + counts.fail + counts.unknown) };
 }
 
 /**
@@ -74,7 +81,7 @@ function controlVerdict(findings: readonly JudgedFinding[], missing: readonly st
   return VERDICTS.find((verdict) => verdicts.has(verdict)) ?? 'unknown';
 }
 
-function scoreOf({ pass, fail, unknown }: Readonly<Record<ControlVerdict, number>>): Score {
-  const counted = pass + fail + unknown;
-  return { passed: pass, counted, percent: counted === 0 ? null : Math.floor((100 * pass) / counted) };
+/** The score of `passed` among `counted` controls. */
+export function scoreOf(passed: number, counted: number): Score {
+  return { passed, counted, percent: counted === 0 ? null : Math.floor((100 * passed) / counted) };
 }

@@ -1,5 +1,6 @@
 import { findingGroups, findingPage, GROUP_BY, historyPage, subjectKind } from '../../../api/finding.ts';
 import { severity, verdict } from '../../../api/part.ts';
+import { findBenchmark } from '../../../posture/benchmark/benchmark.ts';
 import * as s from '../../../posture/schema.ts';
 import type { FindingFilter, HistoryFilter, Store } from '../../store/store.ts';
 import { groupFindings } from '../group-findings.ts';
@@ -25,6 +26,8 @@ const page = {
 const filterFields = {
   node: severalWords('id or name of a node'),
   check: severalWords('check id'),
+  benchmark: s.nullable(word('id of a benchmark: findings of the checks that its controls name')),
+  control: severalWords('number of a control of `benchmark`'),
   verdict: repeated(verdict, '', 5),
   severity: repeated(severity, '', 5),
   kind: repeated(subjectKind, 'kind of subject', 6),
@@ -40,15 +43,45 @@ async function filterOf(
 ): Promise<ApiResult<Omit<FindingFilter, 'limit'>>> {
   const nodes = await findNodes(store, query.node ?? []);
   if (!nodes.ok) return nodes;
+  const checks = checksOf(query);
+  if (!checks.ok) return checks;
   return answer({
     ...(query.node === null ? {} : { nodes: nodes.body.map((node) => node.id) }),
-    ...(query.check === null ? {} : { checks: query.check }),
+    ...(checks.body === undefined ? {} : { checks: checks.body }),
     ...(query.verdict === null ? {} : { verdicts: query.verdict }),
     ...(query.severity === null ? {} : { severities: query.severity }),
     ...(query.kind === null ? {} : { subjectKinds: query.kind }),
     ...(query.subject === null ? {} : { subject: query.subject }),
     ...(query.text === null ? {} : { text: query.text }),
   });
+}
+
+/** The checks that are asked for; undefined: all. */
+function checksOf({
+  check,
+  benchmark,
+  control,
+}: s.Infer<typeof filterFieldsSchema>): ApiResult<readonly string[] | undefined> {
+  if (benchmark === null)
+    return control === null
+      ? answer(check ?? undefined)
+      : refuse('invalidRequest', 'query.control: is a number in a benchmark', 'add benchmark=ID');
+  const found = findBenchmark(benchmark);
+  if (found === undefined)
+    return refuse(
+      'invalidRequest',
+      `query.benchmark: there is no benchmark ${JSON.stringify(benchmark)}`,
+      'GET /v1/benchmarks lists them',
+    );
+  const unknown = control?.find((id) => !found.controls.some((one) => one.id === id));
+  if (unknown !== undefined)
+    return refuse(
+      'invalidRequest',
+      `query.control: ${benchmark} has no control ${JSON.stringify(unknown)}`,
+      `GET /v1/benchmarks/${benchmark} lists them`,
+    );
+  const named = found.controls.filter(({ id }) => control?.includes(id) ?? true).flatMap(({ checks }) => checks);
+  return answer(check === null ? named : named.filter((id) => check.includes(id)));
 }
 
 /** GET /v1/findings */

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { knownFailures, readBaseline } from '../../../cli/report/baseline.ts';
-import { controlListing, scoreLine } from '../../../cli/report/control-listing.ts';
+import { controlListing, controlResults, scoreLine } from '../../../cli/report/control-listing.ts';
 import { htmlDocument } from '../../../cli/report/html.ts';
 import { junitDocument } from '../../../cli/report/junit.ts';
 import { sarifDocument } from '../../../cli/report/sarif.ts';
@@ -178,7 +178,7 @@ void t.test('html: nothing from a container becomes markup, nothing is loaded, a
 void t.test('controls: the listing and the line of the score', (t) => {
   const benchmark = findBenchmark('cis-docker-1.8.0');
   if (benchmark === undefined) throw new Error('the benchmark is absent');
-  const result = assessBenchmark(benchmark, FINDINGS);
+  const result = controlResults(assessBenchmark(benchmark, FINDINGS));
   const listing = controlListing(result, createPaint({ color: 'never', isTerminal: false, terminal: undefined }));
   t.equal(listing.rows.length, benchmark.controls.length);
   const privileged = listing.items.find((item) => (item as { control: string }).control === '5.5');
