@@ -1,4 +1,5 @@
 import type { FactName } from '../../posture/fact/facts.ts';
+import { accountsInspector } from './account/inspect.ts';
 import { agentInspector } from './agent/inspect.ts';
 import { auditInspector } from './audit/inspect.ts';
 import { clockInspector } from './clock/inspect.ts';
@@ -29,6 +30,7 @@ export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   imageInspector,
   unobservedInspector,
   sshdInspector,
+  accountsInspector,
   fileInspector,
   auditInspector,
   listenerInspector,

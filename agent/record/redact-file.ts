@@ -4,9 +4,12 @@ import { redactJson, redactText, redactWords } from '../../posture/redaction/red
 import { REDACTED } from '../../posture/redaction/secret-name.ts';
 import { parseBootParameters } from '../inspector/kernel/boot-parameters.ts';
 
-/** Files that are secrets as a whole: password hashes, private keys, stores of credentials. Wherever they stand. */
+/**
+ * Files that are secrets as a whole: password hashes, private keys, stores of credentials. Wherever they stand. What is
+ * in `.ssh` has names that its user chose.
+ */
 const NEVER_RECORDED =
-  /\/(?:g?shadow-?|master\.passwd|opasswd|ssh_host_[^/]*_key|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|\.netrc|\.pgpass|\.git-credentials|\.dockercfg|krb5\.keytab|kubeconfig|(?:super-)?admin\.conf)$|\/\.(?:docker\/config\.json|aws\/credentials|kube\/config)$|[/._-](?:key\.pem|privkey\d*\.pem|key|ppk|p12|pfx|jks|keystore|kdbx|keytab)$/i;
+  /\/\.ssh\/|\/(?:g?shadow-?|master\.passwd|opasswd|ssh_host_[^/]*_key|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|\.netrc|\.pgpass|\.git-credentials|\.dockercfg|krb5\.keytab|kubeconfig|(?:super-)?admin\.conf)$|\/\.(?:docker\/config\.json|aws\/credentials|kube\/config)$|[/._-](?:key\.pem|privkey\d*\.pem|key|ppk|p12|pfx|jks|keystore|kdbx|keytab)$/i;
 
 /** What the environment of a process is read for; every other value in it is taken out. */
 const KEPT_VARIABLES: ReadonlySet<string> = new Set(['DOCKER_CERT_PATH', 'DOCKER_CONFIG', 'DOCKER_TLS_VERIFY']);

@@ -1,3 +1,4 @@
+import { ACCOUNT_CHECKS } from './account/account-checks.ts';
 import { enrollment } from './agent/enrollment.ts';
 import { resourceBudget } from './agent/resource-budget.ts';
 import { AUDIT_CHECKS } from './audit/audit-checks.ts';
@@ -120,6 +121,7 @@ import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
 
 /** Every check, sorted by id. A test compares this list with the directory. */
 export const CHECKS: readonly Check[] = Object.freeze([
+  ...ACCOUNT_CHECKS,
   enrollment,
   resourceBudget,
   ...AUDIT_CHECKS,

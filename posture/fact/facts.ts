@@ -1,4 +1,5 @@
 import type { Schema } from '../schema.ts';
+import { accountsSchema } from './accounts.ts';
 import { agentSchema } from './agent.ts';
 import { auditSchema } from './audit.ts';
 import { clockSchema } from './clock.ts';
@@ -13,6 +14,7 @@ import { nodeSchema } from './node.ts';
 import { nodeStatusSchema } from './node-status.ts';
 import { sshdSchema } from './sshd.ts';
 import { unobservedListSchema } from './unobserved.ts';
+import type { AccountsFact } from './accounts.ts';
 import type { AgentFact } from './agent.ts';
 import type { AuditFact } from './audit.ts';
 import type { ClockFact } from './clock.ts';
@@ -30,6 +32,7 @@ import type { UnobservedFact } from './unobserved.ts';
 
 /** All that is known of a node, by name. Checks judge these; a round reads them all. */
 export interface Facts {
+  readonly accounts: AccountsFact;
   readonly agent: AgentFact;
   readonly audit: AuditFact;
   readonly clock: ClockFact;
@@ -50,6 +53,7 @@ export type FactName = keyof Facts;
 
 /** The schema of each fact, sorted by name. */
 export const FACT_SCHEMAS = Object.freeze({
+  accounts: accountsSchema,
   agent: agentSchema,
   audit: auditSchema,
   clock: clockSchema,

@@ -1,0 +1,200 @@
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import type { Account } from '../../../posture/fact/accounts.ts';
+import type { Host, HostStat, Read } from '../../host/host.ts';
+import { failure } from '../../host/failure.ts';
+import { clip } from '../clip.ts';
+import { NODE_SUBJECT } from '../parse-cache.ts';
+import type { ParseCache } from '../parse-cache.ts';
+import { unseen } from '../read-text.ts';
+import { statTrusted } from '../trusted-path.ts';
+import { findHome, readOwned, statOwned } from './local-path.ts';
+import type { LocalPaths, OwnedDirectory } from './local-path.ts';
+import type { PasswdEntry } from './password-files.ts';
+import { privateKeyFormat } from './private-key.ts';
+import { parseAuthorizedKeys } from './public-key.ts';
+
+/** Bounds for one account: what exceeds them is unreadable. */
+const MAX_KEY_FILE_BYTES = 256 * 1024;
+const MAX_KEYS = 256;
+const MAX_ENTRIES = 64;
+const MAX_PRIVATE_KEY_BYTES = 64 * 1024;
+const MAX_OPEN_PATHS = 32;
+
+/** Files of `.ssh` that hold no private key by their name, ssh(1). */
+const NO_PRIVATE_KEY = /^(?:authorized_keys|known_hosts|config$|environment$|rc$)|\.pub$/;
+
+/** Write permission of group and others, inode(7). */
+const GROUP_WRITE = 0o020;
+const OTHERS_WRITE = 0o002;
+
+/** What is read of the files of one account. */
+export type HomeFacts = Pick<Account, 'authorizedKeys' | 'openPaths' | 'privateKeys' | 'trustFiles'>;
+
+/** How the files of accounts are read. */
+export interface HomeReader {
+  readonly host: Host;
+  readonly cache: ParseCache;
+  readonly local: LocalPaths;
+  /** `AuthorizedKeysFile` of sshd, its tokens not replaced. */
+  readonly keyFiles: readonly string[];
+  /** Does the group have exactly one user? Then its write permission gives nobody else access. */
+  readonly isPrivateGroup: (gid: number, account: PasswdEntry) => boolean;
+}
+
+/** Reads what concerns remote logins of one account. */
+export async function readHomeFiles(reader: HomeReader, account: PasswdEntry): Promise<HomeFacts> {
+  const { host, local } = reader;
+  const home = await findHome(host, local, account.home);
+  const keys = await readKeyFiles(reader, account, home);
+  if (!home.ok) return { ...keys, privateKeys: unseen(home, clip(account.home, 4096)), trustFiles: [] };
+  return {
+    ...keys,
+    privateKeys: await readPrivateKeys(reader, account, home.value),
+    trustFiles: await findTrustFiles(host, home.value, local),
+  };
+}
+
+interface KeyFile {
+  readonly path: string;
+  readonly read: Read<{ readonly bytes: Buffer; readonly stat: HostStat }>;
+  readonly openPaths: Account['openPaths'];
+}
+
+async function readKeyFiles(
+  reader: HomeReader,
+  account: PasswdEntry,
+  home: Read<OwnedDirectory>,
+): Promise<Pick<Account, 'authorizedKeys' | 'openPaths'>> {
+  const files: KeyFile[] = [];
+  for (const pattern of reader.keyFiles) {
+    const path = expand(pattern, account);
+    if (path !== undefined) files.push(await readKeyFile(reader, account, home, path));
+  }
+  const openPaths = distinctPaths(files.flatMap((file) => file.openPaths)).slice(0, MAX_OPEN_PATHS);
+  const source = clip(files[0]?.path ?? account.home, 4096);
+  const failed = files.find(({ read }) => !read.ok && read.code !== 'absent');
+  if (failed !== undefined && !failed.read.ok)
+    return { authorizedKeys: unreadable(clip(failed.path, 4096), failed.read.reason), openPaths };
+  const keys = files.flatMap(({ path, read }) =>
+    read.ok
+      ? reader.cache
+          .parsed(NODE_SUBJECT, path, read.value.bytes, (bytes) => parseAuthorizedKeys(bytes.toString('utf8')))
+          .map(({ type, bits, fingerprint, options }) => ({ type, bits, fingerprint, options, path: clip(path, 4096) }))
+      : [],
+  );
+  if (files.every(({ read }) => !read.ok)) return { authorizedKeys: absent(source), openPaths };
+  if (keys.length > MAX_KEYS)
+    return { authorizedKeys: unreadable(source, `more than ${String(MAX_KEYS)} keys`), openPaths };
+  return { authorizedKeys: seen(keys, source), openPaths };
+}
+
+/** A path below the home directory is the account's; any other must be root's, up to the file. */
+async function readKeyFile(
+  { host, local, isPrivateGroup }: HomeReader,
+  account: PasswdEntry,
+  home: Read<OwnedDirectory>,
+  path: string,
+): Promise<KeyFile> {
+  const { uid } = account;
+  const prefix = account.home === '/' ? '/' : `${account.home}/`;
+  if (path.startsWith(prefix)) {
+    if (!home.ok) return { path, read: home, openPaths: [] };
+    // The home directory itself may be behind links of root.
+    const real = `${home.value.path}/${path.slice(prefix.length)}`;
+    const wanted = { path: real, uid, maxBytes: MAX_KEY_FILE_BYTES };
+    const read = await readOwned(host, local, home.value, wanted);
+    const openPaths = read.ok ? await openPathsTo(host, home.value, wanted, (gid) => isPrivateGroup(gid, account)) : [];
+    return { path: real, read, openPaths };
+  }
+  const parent = path.slice(0, path.lastIndexOf('/')) || '/';
+  const refused = local.refusal(parent);
+  if (refused !== undefined) return { path, read: failure('failed', refused), openPaths: [] };
+  const stat = await statTrusted(host, parent);
+  if (!stat.ok) return { path, read: stat, openPaths: [] };
+  const directory = { path: stat.value.realPath, stat: stat.value };
+  const real = `${directory.path}/${path.slice(path.lastIndexOf('/') + 1)}`;
+  return {
+    path,
+    read: await readOwned(host, local, directory, { path: real, uid, maxBytes: MAX_KEY_FILE_BYTES }),
+    openPaths: [],
+  };
+}
+
+/** The directories from the home directory to a file of keys, and the file, that others than the account can change. */
+async function openPathsTo(
+  host: Host,
+  home: OwnedDirectory,
+  { path, uid }: { readonly path: string; readonly uid: number },
+  isOwnGroup: (gid: number) => boolean,
+): Promise<Account['openPaths']> {
+  const found: { path: string; reason: string }[] = [];
+  const names = path.slice(home.path.length + 1).split('/');
+  for (let depth = 0; depth <= names.length; depth += 1) {
+    const at = [home.path, ...names.slice(0, depth)].join('/') || '/';
+    const stat = await host.stat(at);
+    if (!stat.ok) continue;
+    const { uid: owner, gid, mode } = stat.value;
+    const reason =
+      owner !== 0 && owner !== uid
+        ? `owned by uid ${String(owner)}`
+        : (mode & OTHERS_WRITE) !== 0
+          ? 'writable by everybody'
+          : (mode & GROUP_WRITE) !== 0 && gid !== 0 && !isOwnGroup(gid)
+            ? `writable by gid ${String(gid)}`
+            : undefined;
+    if (reason !== undefined) found.push({ path: clip(at, 4096), reason });
+  }
+  return found;
+}
+
+async function readPrivateKeys(
+  { host, local }: HomeReader,
+  { uid }: PasswdEntry,
+  home: OwnedDirectory,
+): Promise<Account['privateKeys']> {
+  const directory = `${home.path}/.ssh`;
+  const stat = await statOwned(host, local, home, { path: directory, uid });
+  if (!stat.ok) return unseen(stat, directory);
+  const listed = await host.list(directory, { maxEntries: MAX_ENTRIES });
+  if (!listed.ok) return unseen(listed, directory);
+  const keys: { path: string; encrypted: boolean }[] = [];
+  let failed: Account['privateKeys'] | undefined;
+  for (const name of listed.value) {
+    if (NO_PRIVATE_KEY.test(name)) continue;
+    const path = `${directory}/${name}`;
+    const read = await readOwned(host, local, home, { path, uid, maxBytes: MAX_PRIVATE_KEY_BYTES });
+    // A socket of an agent and a directory are no key.
+    if (!read.ok && read.code !== 'absent' && read.code !== 'notRegular')
+      failed ??= unreadable(clip(path, 4096), read.reason);
+    const format = read.ok ? privateKeyFormat(read.value.bytes) : undefined;
+    if (format !== undefined) keys.push({ path: clip(path, 4096), encrypted: format === 'encrypted' });
+  }
+  // A key without a passphrase counts whatever stands beside it.
+  return failed !== undefined && keys.every(({ encrypted }) => encrypted) ? failed : seen(keys, directory);
+}
+
+async function findTrustFiles(host: Host, home: OwnedDirectory, local: LocalPaths): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of ['.rhosts', '.shosts']) {
+    const path = `${home.path}/${name}`;
+    if (local.refusal(path) !== undefined) continue;
+    const stat = await host.stat(path);
+    if (stat.ok && stat.value.kind === 'file' && stat.value.size > 0) found.push(clip(path, 4096));
+  }
+  return found;
+}
+
+/** `AuthorizedKeysFile` for an account, sshd_config(5), TOKENS; undefined where it names none. */
+function expand(pattern: string, { name, uid, home }: PasswdEntry): string | undefined {
+  if (pattern.toLowerCase() === 'none') return undefined;
+  const path = pattern.replaceAll(/%([%huU])/g, (_, token: string) => {
+    if (token === 'h') return home;
+    if (token === 'u') return name;
+    return token === 'U' ? String(uid) : '%';
+  });
+  return path.startsWith('/') ? path : `${home === '/' ? '' : home}/${path}`;
+}
+
+function distinctPaths(paths: Account['openPaths']): Account['openPaths'] {
+  return [...new Map(paths.map((each) => [each.path, each])).values()];
+}

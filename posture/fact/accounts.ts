@@ -1,0 +1,86 @@
+import { observed } from '../observed.ts';
+import * as s from '../schema.ts';
+
+/** A public key that may log in. Comments and the values of options are not kept: they can hold anything. */
+export const authorizedKeySchema = s.object(
+  {
+    type: s.string('`ssh-ed25519`, `ssh-rsa` …', 64),
+    bits: s.integer('size of the key in bits'),
+    fingerprint: s.string('`SHA256:…`, as ssh-keygen prints it', 64),
+    options: s.list(s.string('name of an option: `from`, `command`, `restrict` …', 32), '', 64),
+    path: s.string('file that contains the key', 4096),
+  },
+  'a public key that may log in',
+);
+/** See {@link authorizedKeySchema}. */
+export type AuthorizedKey = s.Infer<typeof authorizedKeySchema>;
+
+/** A file or directory on the way to the keys of an account that somebody else can change. */
+export const openPathSchema = s.object({
+  path: s.string('file or directory', 4096),
+  reason: s.string('who can change it: `writable by its group`, `owned by uid 1001`', 256),
+});
+
+/** A private key in the `.ssh` directory of an account. */
+export const privateKeySchema = s.object({
+  path: s.string('file that contains the key', 4096),
+  encrypted: s.boolean('true if it needs a passphrase'),
+});
+
+/** An account of `/etc/passwd`. */
+export const accountSchema = s.object(
+  {
+    name: s.string('user name', 256),
+    uid: s.integer('user id'),
+    gid: s.integer('id of the primary group'),
+    home: s.string('home directory', 4096),
+    shell: s.string('login shell; empty means `/bin/sh`', 4096),
+    canLogin: s.boolean('false: its shell refuses logins (`nologin`, `false` …)'),
+    password: s.oneOf(
+      ['set', 'weak', 'empty', 'locked', 'unknown'],
+      'weak: hashed with DES or MD5; locked: no password matches; unknown: `/etc/shadow` could not be read',
+    ),
+    authorizedKeys: observed(s.list(authorizedKeySchema, '', 256), 'keys that sshd accepts for the account'),
+    openPaths: s.list(openPathSchema, 'on the way to its keys, what others can change', 32),
+    privateKeys: observed(s.list(privateKeySchema, '', 64), 'private keys in its `.ssh` directory'),
+    trustFiles: s.list(s.string('`.rhosts` or `.shosts` in its home directory', 4096), '', 4),
+  },
+  'an account of the node',
+);
+/** See {@link accountSchema}. */
+export type Account = s.Infer<typeof accountSchema>;
+
+/** A rule of sudoers or doas.conf that lets accounts run commands as root. */
+export const sudoRuleSchema = s.object({
+  who: s.list(s.string('user, `%group`, or `ALL`', 256), '', 64),
+  allCommands: s.boolean('true if any command can be run'),
+  noPassword: s.boolean('true if no password is asked for'),
+  source: s.string('`/etc/sudoers.d/ops:3`', 4096),
+});
+/** See {@link sudoRuleSchema}. */
+export type SudoRule = s.Infer<typeof sudoRuleSchema>;
+
+/** The accounts of the node, and what they may do. Of passwords only the kind is kept, never a hash. */
+export const accountsSchema = s.object(
+  {
+    users: observed(s.list(accountSchema, '', 1024), 'accounts, `/etc/passwd`'),
+    groups: observed(
+      s.list(
+        s.object({
+          name: s.string('group name', 256),
+          gid: s.integer('group id'),
+          members: s.list(s.string('user name', 256), '', 1024),
+        }),
+        '',
+        1024,
+      ),
+      'groups, `/etc/group`',
+    ),
+    shadow: observed(s.boolean(), 'was `/etc/shadow` read? absent: there is none'),
+    sudo: observed(s.list(sudoRuleSchema, '', 1024), 'rules of sudo and doas; absent: neither is configured'),
+    systemUidMax: s.integer('highest user id of system accounts, `/etc/login.defs`'),
+  },
+  'accounts of the node',
+);
+/** See {@link accountsSchema}. */
+export type AccountsFact = s.Infer<typeof accountsSchema>;

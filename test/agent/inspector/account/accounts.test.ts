@@ -1,0 +1,332 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, linkSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import t from 'tap';
+import type { Test } from 'tap';
+import { accountsInspector } from '../../../../agent/inspector/account/inspect.ts';
+import {
+  parsePasswd,
+  parseShadow,
+  passwordKind,
+  systemUidMax,
+} from '../../../../agent/inspector/account/password-files.ts';
+import { privateKeyFormat } from '../../../../agent/inspector/account/private-key.ts';
+import { parseAuthorizedKeys, parsePublicKey } from '../../../../agent/inspector/account/public-key.ts';
+import { parseDoas, parseSudoers, sudoRules } from '../../../../agent/inspector/account/sudoers.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
+import { accountsSchema } from '../../../../posture/fact/accounts.ts';
+import type { Account, AccountsFact, SudoRule } from '../../../../posture/fact/accounts.ts';
+import { seen } from '../../../../posture/observed.ts';
+import { factsOf, noAgent, nodeFact, sshdFact } from '../../../fixture/facts.ts';
+import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { SEED } from '../../../fixture/inspector/read.ts';
+import { temporaryDirectory, treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree } from '../../../fixture/inspector/tree.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+
+const isRoot = process.getuid?.() === 0;
+const CAN_CHOWN = isRoot ? {} : { skip: 'only root can give files to other accounts' };
+const hasSshKeygen = ((): boolean => {
+  try {
+    execFileSync('ssh-keygen', ['-?'], { stdio: 'ignore' });
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+  }
+})();
+const WITH_KEYGEN = hasSshKeygen ? {} : { skip: 'no ssh-keygen' };
+
+function makeKey(t: Test, type: string, bits: string, passphrase = '', format: readonly string[] = []): string {
+  const path = join(temporaryDirectory(t), 'key');
+  const words = [
+    '-q',
+    '-t',
+    type,
+    ...(bits === '' ? [] : ['-b', bits]),
+    ...format,
+    '-N',
+    passphrase,
+    '-C',
+    'secret comment',
+  ];
+  execFileSync('ssh-keygen', [...words, '-f', path]);
+  return path;
+}
+
+t.test('keys as ssh-keygen reads them', WITH_KEYGEN, (t) => {
+  for (const [type, bits] of [
+    ['rsa', '1024'],
+    ['rsa', '3072'],
+    ['ecdsa', '256'],
+    ['ecdsa', '521'],
+    ['ed25519', ''],
+  ] as const) {
+    const path = makeKey(t, type, bits);
+    const line = readFileSync(`${path}.pub`, 'utf8');
+    const [size, fingerprint] = execFileSync('ssh-keygen', ['-lf', `${path}.pub`], { encoding: 'utf8' }).split(' ');
+    const [found] = parseAuthorizedKeys(`# x\n\nfrom="10.0.0.0/8,\\"x y",no-pty ${line}`);
+    t.match(found, { bits: Number(size), fingerprint, options: ['from', 'no-pty'] });
+    t.same(parsePublicKey(line.trim()), { type: found?.type, bits: Number(size), fingerprint });
+    t.notMatch(JSON.stringify(found), /secret|10\.0/, 'neither comments nor values of options');
+  }
+  t.end();
+});
+
+t.test('lines that are no keys', (t) => {
+  const good = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVCDwRWVIAPMiqVnDKoMnR0dVh4Ke9j3bHc0EJpsd3N';
+  t.equal(parseAuthorizedKeys(good).length, 1);
+  for (const line of [
+    'root:$y$j9T$abc:19000:0:99999:7:::',
+    good.replace('ssh-ed25519', 'ssh-rsa'),
+    `unknown-option ${good}`,
+    `command="x ${good}`,
+    good.slice(0, 40),
+    'ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB',
+  ])
+    t.same(parseAuthorizedKeys(line), [], line);
+  t.end();
+});
+
+t.test('private keys with and without a passphrase', WITH_KEYGEN, (t) => {
+  const of = (...made: Parameters<typeof makeKey> extends [unknown, ...infer R] ? R : never): string | undefined =>
+    privateKeyFormat(readFileSync(makeKey(t, ...made)));
+  t.equal(of('ed25519', ''), 'plain');
+  t.equal(of('ed25519', '', 'geheim123'), 'encrypted');
+  for (const format of ['PEM', 'PKCS8']) {
+    t.equal(of('rsa', '2048', '', ['-m', format]), 'plain', format);
+    t.equal(of('rsa', '2048', 'geheim123', ['-m', format]), 'encrypted', format);
+  }
+  t.equal(privateKeyFormat(Buffer.from('ssh-ed25519 AAAA')), undefined);
+  t.end();
+});
+
+// crypt(5): one hash of each method, made with libxcrypt and OpenSSL.
+t.test('kinds of passwords', (t) => {
+  const kinds: Readonly<Record<string, string>> = {
+    '': 'empty',
+    '!': 'locked',
+    '*': 'locked',
+    '!$6$x$y': 'locked',
+    '!!': 'locked',
+    '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7': 'set',
+    '$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/': 'set',
+    $2b$05$abcdefghijklmnopqrstuuxPuEGWqB5dRtBKO0Y7Q8EoX7X6u9n5W: 'set',
+    '$1$abcdefgh$irWbblnpmw.5z7wgBnprh0': 'weak',
+    'rl.3StKT.4T8M': 'weak',
+  };
+  for (const [field, kind] of Object.entries(kinds)) t.equal(passwordKind(field), kind, field);
+  t.same(
+    [...parseShadow('a::1:\nb:!:1:\na:$6$x$y:1\n')],
+    [
+      ['a', 'empty'],
+      ['b', 'locked'],
+    ],
+  );
+  t.equal(parsePasswd('root:x:0:0:r:/root:/bin/sh\n+::0:0:::\n#x:x:0:0::/:/\nbad\n').length, 1);
+  t.equal(systemUidMax('#SYS_UID_MAX 1\nUID_MIN\t\t 1000\n'), 999);
+  t.equal(systemUidMax(''), 999);
+  t.end();
+});
+
+const sudoOf = (text: string): readonly SudoRule[] => sudoRules([{ path: '/etc/sudoers', file: parseSudoers(text) }]);
+
+// sudoers(5), EXAMPLES and EBNF; what sudo -l says of them.
+t.test('sudoers', (t) => {
+  const rows: readonly (readonly [string, readonly Partial<SudoRule>[]])[] = [
+    ['root ALL=(ALL:ALL) ALL', [{ who: ['root'], allCommands: true, noPassword: false }]],
+    ['%wheel ALL=(ALL) NOPASSWD: ALL # x', [{ who: ['%wheel'], allCommands: true, noPassword: true }]],
+    ['ada ALL=NOPASSWD:ALL', [{ allCommands: true, noPassword: true }]],
+    ['ada ALL = (root) NOPASSWD: /bin/a, PASSWD: ALL', [{ allCommands: true, noPassword: false }]],
+    ['ada ALL=(www-data) NOPASSWD: ALL', []],
+    ['ada ALL=(root) NOPASSWD: /bin/ls', [{ allCommands: false, noPassword: true }]],
+    [
+      'User_Alias A = ada, bob\nCmnd_Alias C = ALL\nA ALL=NOPASSWD: C',
+      [{ who: ['ada', 'bob'], allCommands: true, noPassword: true }],
+    ],
+    ['ada, bob ALL=\\\n NOPASSWD: ALL', [{ who: ['ada', 'bob'], allCommands: true, noPassword: true }]],
+    ['Defaults !authenticate\nada ALL=ALL', [{ allCommands: true, noPassword: true }]],
+    ['Defaults env_reset\nada ALL=ALL', [{ allCommands: true, noPassword: false }]],
+    ['#1000 ALL=NOPASSWD: ALL', [{ who: ['#1000'], noPassword: true }]],
+    ['# ada ALL=NOPASSWD: ALL', []],
+  ];
+  for (const [text, expected] of rows) {
+    const found = sudoOf(text);
+    t.equal(found.length, expected.length, text);
+    t.match(found, expected, text);
+  }
+  t.match(parseSudoers('@includedir /etc/sudoers.d\n#include "/etc/x y"').includes, [
+    { kind: 'directory', path: '/etc/sudoers.d' },
+    { kind: 'file', path: '/etc/x y' },
+  ]);
+  t.match(
+    parseDoas('permit nopass keepenv :wheel\npermit persist ada as root\npermit nopass bob as www\ndeny x\n', '/d'),
+    [
+      { who: ['%wheel'], noPassword: true, allCommands: true, source: '/d:1' },
+      { who: ['ada'], noPassword: false },
+    ],
+  );
+  t.end();
+});
+
+t.test('no input makes them throw', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (noise) => {
+      parseAuthorizedKeys(noise);
+      parseAuthorizedKeys(`ssh-rsa ${Buffer.from(noise).toString('base64')}`);
+      privateKeyFormat(Buffer.from(noise));
+      privateKeyFormat(Buffer.from(`-----BEGIN OPENSSH PRIVATE KEY-----\n${Buffer.from(noise).toString('base64')}`));
+      sudoOf(noise);
+      parseDoas(noise, '');
+      parsePasswd(noise);
+      parseShadow(noise);
+    }),
+    SEED,
+  );
+  t.end();
+});
+
+const KEY_LINE = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVCDwRWVIAPMiqVnDKoMnR0dVh4Ke9j3bHc0EJpsd3N ada@x\n';
+const NODE: Tree = {
+  '/proc/1/mountinfo':
+    '1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / /home/nfs rw - nfs4 server:/ rw\n3 1 0:7 / /home/fuse/.ssh rw - fuse.sshfs x rw\n',
+  '/etc/passwd': 'root:x:0:0:r:/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/bash\n',
+  '/etc/shadow': 'root:*:1:::::\nada:$6$a$b:1:::::\n',
+  '/etc/group': 'root:x:0:\nada:x:1000:\n',
+  '/etc/ssh/sshd_config': '',
+};
+const SSHD = sshdFact({
+  present: seen('running', '/proc/9'),
+  contexts: seen(
+    [
+      {
+        condition: '',
+        settings: { authorizedkeysfile: { values: ['.ssh/authorized_keys', '/etc/keys/%u'], source: 'default' } },
+      },
+    ],
+    '/etc/ssh/sshd_config',
+  ),
+});
+
+async function inspect(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<AccountsFact> {
+  const host = treeHost(t, { ...NODE, ...tree });
+  change(host.root);
+  const fact = await accountsInspector.inspect(
+    {
+      host,
+      runtime: await serveDocker(t, {}),
+      prober: NO_PROBER,
+      inventory: () => Promise.resolve(nodeFact()),
+      agent: noAgent,
+      engines: ONE_ENGINE,
+      cache: createParseCache(),
+      failedLooks: createFailedLooks(),
+      now: () => 0,
+    },
+    factsOf({ sshd: SSHD }),
+  );
+  t.ok(accountsSchema.parse(fact).ok);
+  return fact;
+}
+
+function ada(fact: AccountsFact, name = 'ada'): Account {
+  const users = fact.users.state === 'seen' ? fact.users.value : [];
+  const found = users.find((user) => user.name === name);
+  if (found === undefined) throw new Error(`no account ${name}`);
+  return found;
+}
+
+t.test('an account with keys below its home and in a directory of root', async (t) => {
+  const fact = await inspect(t, {
+    '/home/ada/.ssh/authorized_keys': KEY_LINE,
+    '/home/ada/.ssh/id_rsa': '-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n',
+    '/home/ada/.rhosts': '+ +\n',
+    '/etc/keys/ada': KEY_LINE,
+    '/etc/sudoers': '@includedir sudoers.d\n',
+    '/etc/sudoers.d/ops': 'ada ALL=NOPASSWD: ALL\n',
+    '/etc/sudoers.d/old.bak': 'bob ALL=NOPASSWD: ALL\n',
+  });
+  t.match(ada(fact), {
+    password: 'set',
+    canLogin: true,
+    authorizedKeys: { value: [{ path: '/home/ada/.ssh/authorized_keys' }, { path: '/etc/keys/ada' }] },
+    privateKeys: { value: [{ path: '/home/ada/.ssh/id_rsa', encrypted: false }] },
+    trustFiles: ['/home/ada/.rhosts'],
+    openPaths: [],
+  });
+  t.match(fact.sudo, { value: [{ who: ['ada'], source: '/etc/sudoers.d/ops:1' }] });
+  t.equal(ada(fact, 'root').password, 'locked');
+});
+
+t.test('what another account can change', CAN_CHOWN, async (t) => {
+  const fact = await inspect(t, { '/home/ada/.ssh/authorized_keys': KEY_LINE }, (root) => {
+    chmodSync(join(root, '/home/ada/.ssh'), 0o777);
+    chmodSync(join(root, '/home/ada'), 0o775);
+    chownSync(join(root, '/home/ada'), 1000, 50);
+  });
+  t.same(ada(fact).openPaths, [
+    { path: '/home/ada', reason: 'writable by gid 50' },
+    { path: '/home/ada/.ssh', reason: 'writable by everybody' },
+  ]);
+  const own = await inspect(t, { '/home/ada/.ssh/authorized_keys': KEY_LINE }, (root) => {
+    chmodSync(join(root, '/home/ada'), 0o775);
+    chownSync(join(root, '/home/ada'), 1000, 1000);
+  });
+  t.same(ada(own).openPaths, [], 'the group of the account alone');
+});
+
+t.test('an account cannot make us read a file of another one', CAN_CHOWN, async (t) => {
+  const of = async (tree: Tree, change: (root: string) => void = () => {}): Promise<Account['authorizedKeys']> =>
+    ada(
+      await inspect(t, { '/home/ada/x': '', ...tree }, (root) => {
+        chownSync(join(root, '/home/ada'), 1000, 1000);
+        change(root);
+      }),
+    ).authorizedKeys;
+  const link = '/home/ada/.ssh/authorized_keys';
+  t.match(await of({ [link]: '-> /etc/shadow' }), { state: 'unreadable', reason: /symbolic link/ });
+  t.match(await of({ '/home/ada/.ssh': '-> /root/.ssh', '/root/.ssh/authorized_keys': KEY_LINE }), {
+    state: 'unreadable',
+  });
+  const hard = await of({ '/home/ada/.ssh/x': '' }, (root) => {
+    linkSync(join(root, '/etc/shadow'), join(root, link));
+  });
+  t.match(hard, { state: 'unreadable', reason: /hard link/ });
+  const foreign = await of({ [link]: KEY_LINE }, (root) => {
+    chownSync(join(root, link), 1001, 1001);
+  });
+  t.match(foreign, { state: 'unreadable', reason: /another account/ });
+  const pipe = await of({ '/home/ada/.ssh/x': '' }, (root) => {
+    execFileSync('mkfifo', [join(root, link)]);
+  });
+  t.match(pipe, { state: 'unreadable', reason: /fifo/ });
+  t.match(await of({ [link]: 'x'.repeat(300 * 1024) }), { state: 'unreadable' });
+  t.match(await of({ [link]: KEY_LINE.repeat(300) }), { state: 'unreadable', reason: /256 keys/ });
+});
+
+t.test('file systems that may not answer are not touched', async (t) => {
+  const fact = await inspect(t, {
+    '/etc/passwd': 'nfs:x:1:1::/home/nfs/n:/bin/sh\nlink:x:2:2::/home/link:/bin/sh\nfuse:x:3:3::/home/fuse:/bin/sh\n',
+    '/home/nfs/n/.ssh/authorized_keys': KEY_LINE,
+    '/home/link': '-> /home/nfs/n',
+    '/home/fuse/.ssh/authorized_keys': KEY_LINE,
+  });
+  for (const name of ['nfs', 'link', 'fuse'])
+    t.match(ada(fact, name).authorizedKeys, { state: 'unreadable', reason: /may not answer/ }, name);
+});
+
+t.test('what cannot be read is not guessed', async (t) => {
+  const big = await inspect(t, { '/etc/shadow': 'x'.repeat(2 * 1024 * 1024) });
+  t.match(big.shadow, { state: 'unreadable' });
+  t.equal(ada(big).password, 'unknown');
+  const many = Array.from({ length: 600 }, (_, index) => `u${String(index)}:x:${String(index)}:1::/:/bin/sh`).join(
+    '\n',
+  );
+  t.match(ada(await inspect(t, { '/etc/passwd': many }), 'u599').authorizedKeys, { state: 'unreadable' });
+  t.match((await inspect(t, { '/etc/passwd': `${many}\n${many}\n` })).users, { state: 'unreadable' });
+  const open = await inspect(t, { '/etc/sudoers': 'ada ALL=NOPASSWD: ALL\n' }, (root) => {
+    chmodSync(join(root, '/etc/sudoers'), 0o666);
+  });
+  t.match(open.sudo, { state: 'unreadable', reason: /writable/ });
+});
