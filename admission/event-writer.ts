@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { safeJson } from '../api/safe.ts';
-import type { EventContext } from './detection-event.ts';
+import { toDetectionFinding } from '../policy/denial-record.ts';
+import type { DenialRecord } from '../policy/denial-record.ts';
+import type { RecordContext } from './denial-record.ts';
 
 /** Where lines of events go. */
 export interface EventOutput {
@@ -9,12 +11,19 @@ export interface EventOutput {
   readonly writableLength: number;
 }
 
-/** Writes events as NDJSON. */
+/** Writes denials as events. */
 export interface EventWriter {
-  /** Writes the event that `make` returns, or counts it as suppressed where there are too many. */
-  readonly write: (
-    make: (context: Omit<EventContext, 'version'>) => Readonly<Record<string, unknown>> | undefined,
-  ) => void;
+  /** Writes the record that `make` returns, or counts it as suppressed where there are too many. */
+  readonly write: (make: (context: RecordContext) => DenialRecord) => void;
+}
+
+/** What a writer works with. */
+export interface EventWriterOptions {
+  readonly output: EventOutput;
+  /** Gets each record too. */
+  readonly report: (record: DenialRecord) => void;
+  readonly version: string;
+  readonly now: () => number;
 }
 
 /** A controller whose pod is denied tries again and again, and whoever may create pods can do so in a loop. */
@@ -23,21 +32,32 @@ const PER_SECOND = 20;
 /** A log reader that stopped must not fill the memory. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
-/** A writer with a rate limit: bursts of 200 events, 20 a second. The next event says how many were suppressed. */
-export function createEventWriter(output: EventOutput, now: () => number): EventWriter {
+/**
+ * A writer with a rate limit: bursts of 200 records, 20 a second. The next record says how many were suppressed. Each is
+ * one line of NDJSON, unless the reader of the output has stopped, and is reported in any case.
+ */
+export function createEventWriter({ output, report, version, now }: EventWriterOptions): EventWriter {
   let [tokens, atMs, suppressed] = [BURST, now(), 0];
+  let notWritten = 0;
   return {
     write: (make) => {
       const nowMs = now();
       tokens = Math.min(BURST, tokens + (Math.max(0, nowMs - atMs) / 1000) * PER_SECOND);
       atMs = nowMs;
-      if (tokens < 1 || output.writableLength > MAX_WAITING_BYTES) {
+      if (tokens < 1) {
         suppressed += 1;
         return;
       }
-      const event = make({ nowMs, eventId: randomUUID(), suppressed });
+      const record = make({ nowMs, id: randomUUID(), suppressed });
       [tokens, suppressed] = [tokens - 1, 0];
-      output.write(`${safeJson(event)}\n`);
+      report(record);
+      if (output.writableLength > MAX_WAITING_BYTES) {
+        notWritten += 1 + record.suppressed;
+        return;
+      }
+      const event = { ...record, suppressed: record.suppressed + notWritten };
+      notWritten = 0;
+      output.write(`${safeJson(toDetectionFinding(event, { version, uid: record.id, loggedMs: nowMs }))}\n`);
     },
   };
 }

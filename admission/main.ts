@@ -1,14 +1,18 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { openCollectorReporter } from '../image/policy/collector-reporter.ts';
 import type { Clock } from '../service/clock.ts';
 import { formatAddress } from '../service/config/kind.ts';
 import type { Address } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
+import type { DenialRecord } from '../policy/denial-record.ts';
+import type { Reporter } from '../service/report/reporter.ts';
 import { makePrivateDirectory } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
 import { readCertificate } from '../service/tls/pem-file.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
 import { keepCertificate } from './certificate-source.ts';
-import { detectionEvent } from './detection-event.ts';
+import { toDenialRecord } from './denial-record.ts';
 import { createEventWriter } from './event-writer.ts';
 import type { EventOutput } from './event-writer.ts';
 import { judgeRequest } from './judge-request.ts';
@@ -62,6 +66,14 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     signal,
   });
   const fetching = await startFetcher(options, source);
+  const reporter = await openCollectorReporter({
+    program: 'admission',
+    name: hostname(),
+    settings,
+    clock,
+    log,
+    signal,
+  });
   const first = Promise.withResolvers<WebhookTls | undefined>();
   let present: (tls: WebhookTls) => void = first.resolve;
   signal.addEventListener('abort', () => first.resolve(undefined), { once: true });
@@ -70,7 +82,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
   const tls = await first.promise;
   if (tls === undefined) return;
   const server = await openWebhookServer(settings.admissionListen, tls, {
-    respond: responder(options, source.current),
+    respond: responder(options, source.current, reporter),
     onError: (error) => log.error({ error }, 'a request could not be answered'),
   });
   present = server.replaceCertificate;
@@ -84,7 +96,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log.info({ reason: String(signal.reason) }, 'admission webhook is ending');
   } finally {
     await server.close();
-    await Promise.all(fetching);
+    await Promise.all([...fetching, reporter?.over]);
   }
 }
 
@@ -144,8 +156,10 @@ function requireSettings({
 function responder(
   { settings, version, clock, events, log }: AdmissionOptions,
   current: PolicySource['current'],
+  reporter: Reporter | undefined,
 ): Respond {
-  const writer = createEventWriter(events, clock.now);
+  const report = (record: DenialRecord): void => reporter?.add(record);
+  const writer = createEventWriter({ output: events, report, version, now: clock.now });
   const exemptNamespaces = settings.admissionExemptNamespaces;
   return (path, request) => {
     const snapshot = current();
@@ -157,7 +171,7 @@ function responder(
     const judgement = judgeRequest(request, snapshot, { exemptNamespaces, now: clock.now() });
     // A dry run has no side effects.
     if (!request.dryRun) {
-      if (hasReasons(judgement)) writer.write((context) => detectionEvent(request, judgement, { ...context, version }));
+      if (hasReasons(judgement)) writer.write((context) => toDenialRecord(request, judgement, context));
       if (judgement.wantsScan.length > 0)
         log.info({ images: judgement.wantsScan.slice(0, 10) }, 'images without a verdict are to be scanned');
     }

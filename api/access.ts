@@ -9,12 +9,21 @@ export type Role = (typeof ROLES)[number];
 /** What each role is for. */
 export const ROLE_MEANINGS = Object.freeze({
   viewer: 'reads the stored posture, the health of the fleet and the event stream',
-  operator: 'also runs live queries, removes and revokes nodes, creates join tokens',
+  operator: 'also runs live queries, removes and revokes nodes, creates join tokens, reports denials',
   admin: 'also manages operator tokens and reads the audit log',
 } satisfies Record<Role, string>);
 
 /** Parts of the API that a token can be restricted to. */
-export const SCOPES = Object.freeze(['read', 'status', 'query', 'nodes', 'enroll', 'policy', 'access'] as const);
+export const SCOPES = Object.freeze([
+  'read',
+  'status',
+  'query',
+  'nodes',
+  'enroll',
+  'policy',
+  'report',
+  'access',
+] as const);
 /** See {@link SCOPES}. */
 export type Scope = (typeof SCOPES)[number];
 
@@ -26,6 +35,7 @@ export const SCOPE_MEANINGS = Object.freeze({
   nodes: 'remove nodes and revoke their certificates',
   enroll: 'create, list and delete join tokens',
   policy: 'image policies and the verdicts on images, for programs that enforce them',
+  report: 'report requests that violated a policy, for programs that enforce policies',
   access: 'operator tokens and the audit log',
 } satisfies Record<Scope, string>);
 

@@ -22,6 +22,7 @@ export const ISSUE_CODES = Object.freeze([
   'sinkRetrying',
   'sinkRejected',
   'clusterUnreadable',
+  'denialsDropped',
   'nodeOffline',
   'nodeStale',
   'nodeNeverEnrolled',

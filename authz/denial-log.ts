@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Authorization } from '../policy/docker/authorize.ts';
-import { denialMessage, toDetectionFinding } from '../policy/docker/denial-event.ts';
+import { toDetectionFinding } from '../policy/denial-record.ts';
+import type { DenialRecord } from '../policy/denial-record.ts';
+import { denialMessage, toDenialRecord } from '../policy/docker/denial.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Logger } from '../service/log.ts';
 import type { RotatedFile } from '../service/rotated-file.ts';
@@ -16,6 +18,8 @@ export interface DenialLog {
 export interface DenialLogOptions {
   /** Events as NDJSON; undefined: none are written. */
   readonly events: RotatedFile | undefined;
+  /** Gets the record of each denial too. */
+  readonly report: (record: DenialRecord) => void;
   readonly hostname: string;
   readonly version: string;
   readonly clock: Clock;
@@ -30,7 +34,7 @@ const MAX_WAITING = 1000;
 const SUMMARY_MS = 3_600_000;
 
 /** Opens the log. */
-export function openDenialLog({ events, hostname, version, clock, log }: DenialLogOptions): DenialLog {
+export function openDenialLog({ events, report, hostname, version, clock, log }: DenialLogOptions): DenialLog {
   const counts = { allowed: 0, refused: 0, violations: 0, suppressed: 0, eventsLost: 0 };
   let suppressed = 0;
   let tokens = BURST;
@@ -91,8 +95,10 @@ export function openDenialLog({ events, hostname, version, clock, log }: DenialL
       };
       if (isAllowed) log.warn(fields, 'a request violates the policy and is let through');
       else log.warn(fields, 'request refused');
-      const denial = { uid: randomUUID(), atMs: clock.now(), client, hostname, version, authorization, suppressed };
-      if (events !== undefined) append(events, toDetectionFinding(denial));
+      const loggedMs = clock.now();
+      const denial = toDenialRecord({ id: randomUUID(), atMs: loggedMs, client, hostname, authorization, suppressed });
+      report(denial);
+      if (events !== undefined) append(events, toDetectionFinding(denial, { version, uid: denial.id, loggedMs }));
       suppressed = 0;
     },
     close: async () => {

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
+import { openCollectorReporter } from '../image/policy/collector-reporter.ts';
 import { authorize } from '../policy/docker/authorize.ts';
 import type { Authorization, AuthorizationRequest } from '../policy/docker/authorize.ts';
 import { builtInPolicy } from '../policy/docker/container-policy.ts';
-import { denialMessage } from '../policy/docker/denial-event.ts';
+import { denialMessage } from '../policy/docker/denial.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
@@ -42,7 +43,9 @@ export async function runAuthz(options: AuthzOptions): Promise<void> {
     log,
   });
   const images = await openImages(options);
+  const reporter = await openCollectorReporter({ program: 'authz', name: hostname(), settings, clock, log, signal });
   const denials = openDenialLog({
+    report: (record) => reporter?.add(record),
     events:
       authzEvents === 'off' ? undefined : openRotatedFile({ path: authzEvents, maxBytes, keep: EVENT_FILES_KEPT }),
     hostname: hostname(),
@@ -70,6 +73,7 @@ export async function runAuthz(options: AuthzOptions): Promise<void> {
     policies.close();
     images?.close();
     await denials.close();
+    await reporter?.over;
   }
 }
 

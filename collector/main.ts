@@ -41,6 +41,7 @@ import type { DISK_PROBE } from './disk-probe.ts';
 import { followRunningImages } from './image/running-images.ts';
 import { createNodeLookup } from './node-lookup.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
+import { createDenialIntake } from './denial/denial-intake.ts';
 import { createRefusalRecorder } from './refusal-recorder.ts';
 import { openPositionGuard } from './position-guard.ts';
 import { startSessionServer } from './session/server.ts';
@@ -139,6 +140,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const verification = startUpkeep(options, { store, eventBus }, steps);
   const refusals = createRefusalRecorder({ store, eventBus, clock, log });
   steps.push({ name: 'refusals', close: refusals.settled });
+  const denials = createDenialIntake({ store, eventBus, clock });
   const nodes = createNodeLookup(store, eventBus);
   /** For reads that people trigger: these must not keep the store from committing. */
   const readStore: Store = { ...store, nodes: nodes.all };
@@ -175,7 +177,13 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     isInPlace: healing.isInPlace,
     writeProblem,
     diskProblem: disk.problem,
-    apiIssues: () => [...apiIssues(), ...matcher.issues(), ...(policies?.issues() ?? []), ...clusterIssues()],
+    apiIssues: () => [
+      ...apiIssues(),
+      ...matcher.issues(),
+      ...(policies?.issues() ?? []),
+      ...denials.issues(),
+      ...clusterIssues(),
+    ],
     restoredMs: guard.restoredMs,
     requiredFiles: [settings.tlsCa, settings.tlsCert, settings.tlsKey],
     sinks,
@@ -193,6 +201,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     database: matcher.database,
     policies,
     suppressionIn: matcher.suppressionIn,
+    denials,
     queries,
     eventBus,
     sinks,

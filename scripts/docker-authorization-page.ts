@@ -108,6 +108,18 @@ with \`PLIMSOLL_POLICY_SNAPSHOT=/var/lib/plimsoll-policy\` in \`/etc/plimsoll/au
 
 Each refused request is logged with operation, client, policy and reasons, without its content. \`authz-events\` is a file to which it is appended as OCSF Detection Finding (class 2004), rotated by size; point your log shipper to it. Beyond 10 in a second after the first 100, denials are counted only; the next event says how many were left out.
 
+With \`report-collector\` they are also reported to the collector: its sinks ship them, and \`plimsoll denials\` lists them. They wait in \`<data-dir>/reports\` while it does not answer, at most 32 MiB. A decision never waits for a report. The token comes from \`plimsoll token create --name HOST --role operator --scope report\`. The service of the manifests has no network; give it the address of the collector alone in \`/etc/systemd/system/plimsoll-authz.service.d/report.conf\`:
+
+\`\`\`ini
+[Service]
+PrivateNetwork=no
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+IPAddressAllow=192.0.2.10
+Environment=PLIMSOLL_REPORT_COLLECTOR=192.0.2.10:7480 PLIMSOLL_REPORT_CA=/etc/plimsoll/fleet-ca.pem
+LoadCredential=report-token:/etc/plimsoll/report-token
+Environment=PLIMSOLL_REPORT_TOKEN_FILE=%d/report-token
+\`\`\`
+
 ## Limits
 
 - Root on the host, and whoever reaches the socket of containerd, need no dockerd.

@@ -52,6 +52,8 @@ export const ACCESS = Object.freeze({
   getSnapshotKey: allow('viewer', 'policy'),
   listImageScans: allow('viewer', 'policy'),
   scanImage: allow('operator', 'policy'),
+  listDenials: allow('viewer', 'read'),
+  reportDenials: allow('operator', 'report', false),
   listSinks: allow('viewer', 'status'),
   getStatus: allow('viewer', 'status'),
   getSummary: allow('viewer', 'status'),
@@ -76,9 +78,9 @@ export type Operation = keyof typeof ACCESS;
 
 /**
  * Operations that change nothing, besides those of GET: a live query, and signing in, without which nobody could see why
- * nothing can be changed.
+ * nothing can be changed. Denials are events themselves, and a report must not wait for the audit log.
  */
-const UNCHANGING: ReadonlySet<Operation> = new Set(['askNodes', 'openConsoleSession'] as const);
+const UNCHANGING: ReadonlySet<Operation> = new Set(['askNodes', 'openConsoleSession', 'reportDenials'] as const);
 
 /** Does the operation change something? It is then recorded before it is carried out. */
 export function isChange(operation: Operation, method: string): boolean {

@@ -55,6 +55,8 @@ export function beginCall(route: Route, { request, reply, audit, clock }: CallCo
     // A probe of an orchestrator comes every few seconds and says nothing about anybody.
     if (isComplete || operation === 'getHealth') return;
     isComplete = true;
+    // Enforcing programs report every few seconds; what they report has its source.
+    if (operation === 'reportDenials' && reply.raw.statusCode === 200 && reply.raw.headersSent) return;
     const isSent = reply.raw.headersSent || reply.sent;
     audit.complete(isSent ? entry(reply.raw.statusCode, reply.errorCode) : entry(0, 'aborted'));
   };

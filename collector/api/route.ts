@@ -4,6 +4,7 @@ import type { Address } from '../../service/config/kind.ts';
 import type { AuditPage } from '../../api/audit.ts';
 import type { AuditQuery } from '../audit/read-audit.ts';
 import type { TlsKeeper } from '../tls/tls-keeper.ts';
+import type { DenialIntake } from '../denial/denial-intake.ts';
 import type { JoinTokens } from '../enrollment/join-tokens.ts';
 import type { RunningImages } from '../image/running-images.ts';
 import type { DatabaseState } from '../image/database-keeper.ts';
@@ -31,6 +32,7 @@ export interface ApiSources {
   readonly database: () => DatabaseState;
   /** The image policies; undefined: there are none. */
   readonly policies: PolicyService | undefined;
+  readonly denials: Pick<DenialIntake, 'take'>;
   /** What suppresses a vulnerability in one image. */
   readonly suppressionIn: SuppressionReview['suppressionIn'];
   readonly queries: QueryService;

@@ -12,6 +12,7 @@ import {
   listBenchmarks,
 } from './route/benchmarks.ts';
 import { getCheck, listChecks } from './route/checks.ts';
+import { listDenials, reportDenials } from './route/denials.ts';
 import { createConsoleLink, openConsoleSession } from './route/console.ts';
 import { watchEvents } from './route/events.ts';
 import { listFacts } from './route/facts.ts';
@@ -46,6 +47,8 @@ export const ROUTES: readonly Route[] = Object.freeze([
   getCheck,
   createConsoleLink,
   openConsoleSession,
+  listDenials,
+  reportDenials,
   watchEvents,
   listFacts,
   listFindings,

@@ -1,8 +1,10 @@
 import { controlsOf } from '../../posture/benchmark/benchmark.ts';
 import type { Check } from '../../posture/check/check.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
-import { isFindingEvent, isVulnerabilityEvent } from '../store/store.ts';
+import { toDetectionFinding } from '../../policy/denial-record.ts';
+import { isDenialEvent, isFindingEvent, isVulnerabilityEvent } from '../store/store.ts';
 import type {
+  DenialEvent,
   NodeRow,
   OutboxEvent,
   RefusalEvent,
@@ -60,12 +62,23 @@ const CONFIGURATION_MANAGEMENT = 8;
 /** `integer_t` of OCSF is signed and has 32 bits. */
 const MAX_INTEGER = 2 ** 31 - 1;
 
-/** One outbox event: a Compliance Finding, a Vulnerability Finding, or API Activity for a refused request. `metadata.uid` never changes for it. */
+/**
+ * One outbox event: a Compliance Finding, a Vulnerability Finding, a Detection Finding for a request that violated a
+ * policy, or API Activity for a refused request. `metadata.uid` never changes for it.
+ */
 export function toOcsf(event: StoredEvent, context: OcsfContext): OcsfEvent {
   if (isFindingEvent(event)) return toComplianceFinding(event, context);
+  if (isDenialEvent(event)) return toDenialFinding(event, context);
   return isVulnerabilityEvent(event)
     ? toVulnerabilityFinding(event, metadataOf(event, context))
     : toApiActivity(event, context);
+}
+
+/** Who reported a denial is beside it: a reporter can claim anything in it. */
+function toDenialFinding(event: DenialEvent, { version, nowMs }: OcsfContext): OcsfEvent {
+  const finding = toDetectionFinding(event.denial, { version, uid: event.uid, loggedMs: nowMs });
+  const { reporter, source } = event;
+  return { ...finding, unmapped: { ...(finding['unmapped'] as OcsfEvent), reporter, source } };
 }
 
 /** A refused request as OCSF API Activity (class 6003): a node tried to create a certificate or a session. */

@@ -1,8 +1,8 @@
 import type { Severity } from '../../posture/verdict.ts';
 import type { VulnerabilitySeverity } from '../../vulnerability/vulnerability.ts';
-import { isFindingEvent, isVulnerabilityEvent } from '../store/store.ts';
+import { isDenialEvent, isFindingEvent, isVulnerabilityEvent } from '../store/store.ts';
 import type { VulnerabilityEvent } from '../store/image-store.ts';
-import type { RefusalEvent, StoredEvent } from '../store/store.ts';
+import type { DenialEvent, RefusalEvent, StoredEvent } from '../store/store.ts';
 import { safeJson } from '../../api/safe.ts';
 import { shorterVersions, shorterVulnerabilities } from './ocsf-shorter.ts';
 import type { OcsfEvent } from './ocsf.ts';
@@ -53,6 +53,10 @@ export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptio
     }
     return undefined;
   }
+  if (isDenialEvent(event)) {
+    const message = denialMessage(event, withoutDescription(ocsf), options);
+    return message.length <= options.maxBytes ? frameOf(message) : undefined;
+  }
   if (!isFindingEvent(event)) return undefined;
   for (const shorter of shorterVersions(ocsf)) {
     const message = messageOf(event, shorter, options);
@@ -63,6 +67,7 @@ export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptio
 
 function messageOf(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {
   if (isVulnerabilityEvent(event)) return vulnerabilityMessage(event, ocsf, options);
+  if (isDenialEvent(event)) return denialMessage(event, ocsf, options);
   if (!isFindingEvent(event)) return refusalMessage(event, ocsf, options);
   const { uid, action, atMs, finding } = event;
   const { nodeId, nodeName, check, verdict, severity } = finding;
@@ -103,6 +108,28 @@ function vulnerabilityMessage(event: VulnerabilityEvent, ocsf: OcsfEvent, { faci
     },
     text: safeJson(ocsf),
   });
+}
+
+/** A request that violated a policy: HOSTNAME is the replica or host that decided, as it calls itself. */
+function denialMessage({ uid, atMs, reporter, denial }: DenialEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {
+  const { outcome, program, namespace, name } = denial;
+  return formatMessage({
+    facility: options.facility,
+    severity: SEVERITIES[outcome === 'denied' ? 'medium' : outcome === 'overridden' ? 'high' : 'info'],
+    atMs,
+    hostname: reporter,
+    appName: 'plimsoll',
+    procId: options.procId,
+    msgId: `denial-${program}`,
+    element: { id: ELEMENT, parameters: { uid, namespace, name, action: outcome } },
+    text: safeJson(ocsf),
+  });
+}
+
+/** A denial without the texts of its reasons: their codes are in the message and in `types`. */
+function withoutDescription({ finding_info, ...ocsf }: OcsfEvent): OcsfEvent {
+  const { desc: _desc, ...info } = finding_info as OcsfEvent;
+  return { ...ocsf, finding_info: info };
 }
 
 /** A refusal: HOSTNAME is the node that the sender claimed to be, where it named one. */

@@ -133,6 +133,8 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       benchmarkScores: healing((store) => store.benchmarkScores),
       outbox: healing((store) => store.outbox),
       recordRefusals: healing((store) => store.recordRefusals),
+      recordDenials: healing((store) => store.recordDenials),
+      denials: healing((store) => store.denials),
       cursor: healing((store) => store.cursor),
       advance: healing((store) => store.advance),
       raisePosition: healing((store) => store.raisePosition),

@@ -232,6 +232,24 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     PRIMARY KEY (benchmark, day)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE denial (
+    position INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    reporter TEXT NOT NULL,
+    id TEXT NOT NULL,
+    program TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    content TEXT NOT NULL,
+    UNIQUE (source, id)
+  ) STRICT;
+  CREATE INDEX denial_source ON denial (source, position);
+  CREATE INDEX denial_received ON denial (received);
+  CREATE INDEX denial_id ON denial (id);
+  `,
 ]);
 
 /**

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareCommits } from './commit.ts';
 import { makeRoom, openConnection, relaxed, transaction } from './connection.ts';
+import { prepareDenialTable } from './denial-table.ts';
 import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
 import { prepareFindingGroups } from './finding-groups.ts';
@@ -79,12 +80,15 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         const others = [
           ...statements.refusals.read(position, limit),
           ...statements.vulnerabilityEvents.read(position, limit),
+          ...statements.denials.read(position, limit),
         ];
         if (others.length === 0) return changes;
         return [...changes, ...others].sort((one, other) => one.position - other.position).slice(0, limit);
       }),
     recordRefusals: (refusals) =>
       guarded('record refusals', () => transaction(db, () => statements.refusals.write(refusals))),
+    recordDenials: (batch) => guarded('record denials', () => transaction(db, () => statements.denials.write(batch))),
+    denials: (filter) => guarded('read denials', () => statements.denials.list(filter)),
     cursor: (sink) => guarded('read a cursor', () => cursors.read(sink)),
     advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),
     raisePosition: (position) =>
@@ -96,7 +100,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         if (!db.isOpen) return;
         relaxed(db, removing.prune);
         relaxed(db, statements.refusals.prune);
-        while (relaxed(db, statements.vulnerabilityEvents.prune)) {
+        const pruneEvents = (): boolean =>
+          [statements.vulnerabilityEvents.prune(), statements.denials.prune(historyBeforeMs)].includes(true);
+        while (relaxed(db, pruneEvents)) {
           await new Promise(setImmediate);
           if (!db.isOpen) return;
         }
@@ -125,6 +131,7 @@ function prepareAll(db: DatabaseSync) {
       outbox: prepareOutbox(db),
       refusals: prepareRefusalTable(db),
       vulnerabilityEvents: prepareVulnerabilityEvents(db),
+      denials: prepareDenialTable(db),
       images: prepareImages(db),
       scores: prepareScoreTable(db),
       prune: preparePrune(db, cursors),

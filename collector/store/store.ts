@@ -1,5 +1,6 @@
 import type { Finding, Subject, SubjectKind } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { DenialRecord, DenialOutcome, EnforcingProgram } from '../../policy/denial-record.ts';
 import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
 import type { BenchmarkScore, DayScore } from './score-table.ts';
 
@@ -53,6 +54,13 @@ export interface Store {
   readonly outbox: (position: number, limit: number) => Promise<readonly StoredEvent[]>;
   /** Adds events about refused requests to the outbox. Resolves to the newest position. */
   readonly recordRefusals: (refusals: readonly Refusal[]) => Promise<number>;
+  /**
+   * Adds denials that an enforcing program reports, in one transaction with their events; those that its source has
+   * reported before are skipped. `full`: too many of this source wait for the sinks, nothing was stored.
+   */
+  readonly recordDenials: (batch: DenialBatch) => Promise<RecordedDenials>;
+  /** Denials that match, the last received first; at most `limit` (1,000), continued by `cursor`. */
+  readonly denials: (filter: DenialFilter) => Promise<DenialPage>;
   /** Position up to which a sink has delivered; 0 for a new sink. */
   readonly cursor: (sink: string) => Promise<number>;
   readonly advance: (sink: string, position: number) => Promise<void>;
@@ -292,8 +300,51 @@ export interface RefusalEvent extends Refusal {
   readonly uid: string;
 }
 
+/** Denials as an enforcing program reports them. */
+export interface DenialBatch {
+  /** The operator token that they were reported with. */
+  readonly source: string;
+  /** What the reporter calls itself. */
+  readonly reporter: string;
+  readonly receivedMs: number;
+  readonly denials: readonly DenialRecord[];
+}
+
+/** What became of a batch. `newest`: the newest position of the outbox. */
+export type RecordedDenials =
+  { readonly outcome: 'stored'; readonly stored: number; readonly newest: number } | { readonly outcome: 'full' };
+
+/** A denial in the outbox. `atMs`: when it was received. */
+export interface DenialEvent {
+  readonly position: number;
+  readonly uid: string;
+  readonly atMs: number;
+  readonly source: string;
+  readonly reporter: string;
+  readonly denial: DenialRecord;
+}
+
+/** Which denials. Lists are alternatives, fields are combined; an absent field matches all. */
+export interface DenialFilter {
+  /** Ids that the reporters chose. */
+  readonly ids?: readonly string[];
+  readonly programs?: readonly EnforcingProgram[];
+  readonly outcomes?: readonly DenialOutcome[];
+  readonly namespace?: string;
+  /** Received at this time or later. */
+  readonly sinceMs?: number;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+/** One page of denials. */
+export interface DenialPage {
+  readonly denials: readonly DenialEvent[];
+  readonly cursor?: string;
+}
+
 /** Anything in the outbox. */
-export type StoredEvent = OutboxEvent | RefusalEvent | VulnerabilityEvent;
+export type StoredEvent = OutboxEvent | RefusalEvent | VulnerabilityEvent | DenialEvent;
 
 /** Is this a change of a finding? */
 export function isFindingEvent(event: StoredEvent): event is OutboxEvent {
@@ -303,6 +354,11 @@ export function isFindingEvent(event: StoredEvent): event is OutboxEvent {
 /** Is this a change of a vulnerability of a package version? */
 export function isVulnerabilityEvent(event: StoredEvent): event is VulnerabilityEvent {
   return 'vulnerability' in event;
+}
+
+/** Is this a request that violated a policy? */
+export function isDenialEvent(event: StoredEvent): event is DenialEvent {
+  return 'denial' in event;
 }
 
 /** Which history. */

@@ -5,7 +5,7 @@ import { gunzip } from 'node:zlib';
 import { MAX_SNAPSHOT_BYTES } from '../../policy/snapshot.ts';
 import type { Address } from '../../service/config/kind.ts';
 import { errorCode } from '../../service/files.ts';
-import { readBoundedText } from './bounded-text.ts';
+import { readCollectorToken } from './collector-token.ts';
 import type { SignedSnapshot } from './snapshot-file.ts';
 
 /** The operator API that hands out the snapshot. */
@@ -24,7 +24,6 @@ export type SnapshotDownload =
   | { readonly ok: false; readonly reason: string };
 
 const DEADLINE_MS = 60_000;
-const MAX_TOKEN_BYTES = 16 * 1024;
 const unzip = promisify(gunzip);
 
 /**
@@ -35,17 +34,15 @@ export async function downloadSnapshot(
   { address, ca, tokenFile }: SnapshotServer,
   { etag, signal }: { readonly etag: string; readonly signal: AbortSignal },
 ): Promise<SnapshotDownload> {
-  const token = await readBoundedText(tokenFile, MAX_TOKEN_BYTES);
-  if (!token.ok) return { ok: false, reason: `${tokenFile} ${token.reason}` };
-  const text = token.text.trim();
-  if (!/^[\w\-.~+/=]+$/.test(text)) return { ok: false, reason: `${tokenFile} contains no token` };
+  const token = await readCollectorToken(tokenFile);
+  if (!token.ok) return token;
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]);
   try {
     const response = await send(address, {
       ca,
       signal: deadline,
       headers: {
-        authorization: `Bearer ${text}`,
+        authorization: `Bearer ${token.token}`,
         'accept-encoding': 'gzip',
         ...(etag === '' ? {} : { 'if-none-match': etag }),
       },

@@ -28,6 +28,7 @@ import type { Kind } from './kind.ts';
 import { AUTHZ_SETTINGS } from './authz-settings.ts';
 import { ADMISSION_SETTINGS } from './admission-settings.ts';
 import { NODE_SETTINGS } from './node-settings.ts';
+import { REPORT_SETTINGS } from './report-settings.ts';
 import { inDataDir } from './setting.ts';
 import type { DefaultContext, DerivedDefault, Program, SettingDefinition } from './setting.ts';
 import { SINK_SETTINGS } from './sink-settings.ts';
@@ -305,6 +306,7 @@ export const SETTINGS = Object.freeze({
   ...NODE_SETTINGS,
   ...SINK_SETTINGS,
   ...AUTHZ_SETTINGS,
+  ...REPORT_SETTINGS,
   ...ADMISSION_SETTINGS,
   'audit-max-bytes': {
     kind: size('1MiB', '64GiB'),

@@ -112,6 +112,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
     startApi({
       running,
       suppressionIn: () => undefined,
+      denials: { take: () => Promise.reject(new Error('not here')) },
       database: () => ({ state: 'missing', problem: '' }),
       listen: { host: '127.0.0.1', port },
       fileToken: TOKEN,

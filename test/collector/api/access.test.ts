@@ -20,6 +20,7 @@ const DEMANDED: Readonly<Record<string, Role>> = Object.freeze({
   'POST /v1/join-tokens': 'operator',
   'DELETE /v1/join-tokens/{id}': 'operator',
   'POST /v1/policies/scans': 'operator',
+  'POST /v1/denials': 'operator',
   'GET /v1/audit': 'admin',
   'GET /v1/authority': 'operator',
   'POST /v1/authority/rotate': 'admin',

@@ -12,6 +12,7 @@ import { openRotatedFile } from '../../../service/rotated-file.ts';
 import { openOperatorTokens } from '../../../collector/operator-tokens.ts';
 import type { OperatorTokens } from '../../../collector/operator-tokens.ts';
 import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
+import { createDenialIntake } from '../../../collector/denial/denial-intake.ts';
 import { followRunningImages } from '../../../collector/image/running-images.ts';
 import type { DatabaseState } from '../../../collector/image/database-keeper.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
@@ -121,6 +122,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     store,
     running: options.running ?? (await followRunningImages(store, eventBus)),
     suppressionIn: () => undefined,
+    denials: createDenialIntake({ store, eventBus, clock }),
     database: options.database ?? (() => ({ state: 'missing', problem: 'no vulnerability database' })),
     policies: options.policies,
     queries: options.queries ?? { ask: answerNothing },

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import t from 'tap';
 import { authorize } from '../../../policy/docker/authorize.ts';
 import { builtInPolicy } from '../../../policy/docker/container-policy.ts';
-import { denialMessage, toDetectionFinding } from '../../../policy/docker/denial-event.ts';
+import { toDetectionFinding } from '../../../policy/denial-record.ts';
+import { denialMessage, toDenialRecord } from '../../../policy/docker/denial.ts';
+import type { Denial } from '../../../policy/docker/denial.ts';
 import { readValidator } from '../../collector/sink/ocsf-validator.ts';
 
 const OCSF = new URL('../../../../shared/ocsf/required.json', import.meta.url).pathname;
@@ -16,13 +18,19 @@ const authorization = authorize(
   { policies: [builtInPolicy()], judgeImage: undefined },
 );
 
+const head = { id: 'u', atMs: 1_795_900_000_000, hostname: 'node-1', client: undefined, suppressed: 3, authorization };
+
+function eventOf(denial: Denial) {
+  return toDetectionFinding(toDenialRecord(denial), { version: '0.1.0', uid: denial.id, loggedMs: denial.atMs });
+}
+
 t.test('a denial is a valid OCSF Detection Finding', { skip }, (t) => {
   const validate = readValidator(OCSF);
-  const head = { uid: 'u', atMs: 1_795_900_000_000, hostname: 'node-1', version: '0.1.0' };
   for (const client of [undefined, `ci\u001B${'y'.repeat(1000)}`])
     for (const isAllowed of [true, false]) {
-      const denial = { ...head, client, authorization: { ...authorization, isAllowed }, suppressed: 3 };
-      t.strictSame(validate(toDetectionFinding(denial)), []);
+      const event = eventOf({ ...head, client, authorization: { ...authorization, isAllowed } });
+      t.strictSame(validate(event), []);
+      t.equal(event['action'], isAllowed ? 'Observed' : 'Denied');
     }
   t.end();
 });
@@ -31,17 +39,7 @@ t.test('what a client chooses is bounded and escaped', (t) => {
   const message = denialMessage(authorization);
   t.ok(message.length <= 1500, String(message.length));
   t.match(message, /^[\u0020-\u007E\u2026]+$/);
-  const text = JSON.stringify(
-    toDetectionFinding({
-      uid: 'u',
-      atMs: 1,
-      client: hostile,
-      hostname: 'n',
-      version: '',
-      authorization,
-      suppressed: 0,
-    }),
-  );
+  const text = JSON.stringify(eventOf({ ...head, client: hostile, hostname: 'n', suppressed: 0 }));
   t.ok(text.length < 20_000, String(text.length));
   t.match(text, /^[\u0020-\u007E\u2026]+$/);
   t.end();

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import t from 'tap';
-import { detectionEvent } from '../../admission/detection-event.ts';
+import { toDenialRecord } from '../../admission/denial-record.ts';
 import { createEventWriter } from '../../admission/event-writer.ts';
+import { toDetectionFinding } from '../../policy/denial-record.ts';
+import type { AdmissionRequest } from '../../admission/review.ts';
 import type { RequestJudgement } from '../../admission/judge-request.ts';
 import { decidePod } from '../../policy/pod/decide-pod.ts';
 import { decide } from '../../policy/decide.ts';
@@ -10,8 +12,13 @@ import { readValidator } from '../collector/sink/ocsf-validator.ts';
 import { podPolicy, request } from '../fixture/admission-requests.ts';
 
 const SCHEMA = new URL('../../../shared/ocsf/required.json', import.meta.url).pathname;
-const context = { version: '0.1.0', nowMs: NOW, eventId: 'e1', suppressed: 0 };
+const context = { nowMs: NOW, id: 'e1', suppressed: 0 };
 const object = { metadata: { generateName: 'db-' }, spec: { hostPID: true, containers: [{ image: 'alpine' }] } };
+
+function detectionEvent(of: AdmissionRequest, judgement: RequestJudgement, id = 'e1') {
+  const record = toDenialRecord(of, judgement, { ...context, id });
+  return toDetectionFinding(record, { version: '0.1.0', uid: id, loggedMs: NOW });
+}
 
 function judgementOf(parts: Partial<RequestJudgement>): RequestJudgement {
   const decision = decidePod(
@@ -34,7 +41,7 @@ void t.test(
       [judgementOf({ allowed: true, breakGlass: 'outage' }), 'Allowed'],
       [judgementOf({ allowed: true }), 'Observed'],
     ] as const) {
-      const event = detectionEvent(request({ object }), judgement, context);
+      const event = detectionEvent(request({ object }), judgement);
       t.strictSame(validate(event), [], action);
       t.match(event, {
         action,
@@ -51,9 +58,9 @@ void t.test(
 void t.test('retries of a controller are one finding, other violations another', (t) => {
   const uid = (parts: Partial<RequestJudgement>, of: object = object): unknown =>
     (
-      detectionEvent(request({ object: of }), judgementOf(parts), { ...context, eventId: String(Math.random()) })[
-        'finding_info'
-      ] as { uid: string }
+      detectionEvent(request({ object: of }), judgementOf(parts), String(Math.random()))['finding_info'] as {
+        uid: string;
+      }
     ).uid;
   t.equal(uid({}), uid({}));
   t.not(uid({}), uid({ allowed: true }));
@@ -65,18 +72,26 @@ void t.test('a flood of events is limited and counted, and a reader that stops c
   const lines: string[] = [];
   const output = { write: (line: string) => lines.push(line), writableLength: 0 };
   let now = NOW;
-  const writer = createEventWriter(output, () => now);
-  const write = (): void => writer.write(({ suppressed }) => ({ suppressed, text: '\u202E' }));
+  let reported = 0;
+  const report = (): void => void (reported += 1);
+  const writer = createEventWriter({ output, report, version: '0.1.0', now: () => now });
+  const hostile = request({ object, name: `a\u202E${'x'.repeat(500)}` });
+  const write = (): void => writer.write((given) => toDenialRecord(hostile, judgementOf({}), given));
   for (let index = 0; index < 1000; index += 1) write();
   t.equal(lines.length, 200);
   now += 1000;
   for (let index = 0; index < 1000; index += 1) write();
   t.equal(lines.length, 220);
-  t.match(JSON.parse(lines[200] ?? ''), { suppressed: 800 });
+  t.match(JSON.parse(lines[200] ?? ''), { unmapped: { suppressed: 800 } });
   t.match(lines[0], /^[ -~]+\n$/);
   now += 60_000;
   output.writableLength = 2 * 1024 * 1024;
   write();
   t.equal(lines.length, 220);
+  t.equal(reported, 221, 'the collector gets what the log reader does not take');
+  output.writableLength = 0;
+  write();
+  t.match(JSON.parse(lines[220] ?? ''), { unmapped: { suppressed: 981 } });
+  t.ok((lines[0] ?? '').length < 16_000);
   t.end();
 });

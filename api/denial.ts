@@ -1,0 +1,75 @@
+import * as s from '../posture/schema.ts';
+import { count, time } from './part.ts';
+
+/** Programs that report requests that violate a policy. */
+export const ENFORCING_PROGRAMS = ['admission', 'authz'] as const;
+/** What happened to such a request. */
+export const DENIAL_OUTCOMES = ['denied', 'overridden', 'observed'] as const;
+
+const program = s.oneOf(ENFORCING_PROGRAMS, 'admission webhook of Kubernetes, or authorization plugin of Docker');
+const outcome = s.oneOf(
+  DENIAL_OUTCOMES,
+  'denied; overridden: let through by break-glass; observed: let through because the policy warns or observes',
+);
+
+const fields = {
+  id: s.string('unique, chosen by the program', 64),
+  atMs: time('when it was decided, by the clock of the program'),
+  program,
+  outcome,
+  kind: s.string('kind of the object; `Host` for a request to dockerd', 253),
+  namespace: s.string('empty: none', 253),
+  name: s.string('of the object, or host name', 256),
+  operation: s.string('`CREATE`, or the route of the Docker API', 512),
+  user: s.string('who made the request; empty: not known', 512),
+  requestUid: s.string('of the request, as in the audit log of the API server; empty: none', 64),
+  policies: s.list(s.string('', 253), 'names of the policies that decided', 16),
+  reasons: s.list(
+    s.object({
+      code: s.string('id of a control, or code of a violation', 128),
+      field: s.string('empty: the whole request', 256),
+      text: s.string('for people', 512),
+    }),
+    '',
+    20,
+  ),
+  omitted: count('further reasons'),
+  suppressed: count('requests before it that were not reported, because there were too many'),
+  breakGlass: s.string('why it was let through; empty: it was not', 512),
+};
+
+/** What a program reports at a time. */
+export const denialReport = s.object({
+  reporter: s.object({
+    program,
+    name: s.string('name of the replica or host', 253),
+    instance: s.string('unique for each start of the program', 64),
+  }),
+  pending: count('further records that wait'),
+  dropped: count('records that were lost since the start of the program, because its queue was full'),
+  denials: s.list(s.object(fields), '', 200),
+});
+/** See {@link denialReport}. */
+export type DenialReport = s.Infer<typeof denialReport>;
+
+/** Answer to a report. */
+export const denialReceipt = s.object({
+  nowMs: time('now'),
+  stored: count('records that were not known before'),
+});
+
+/** A request that violated a policy, as the collector keeps it. */
+export const storedDenial = s.object({
+  ...fields,
+  receivedMs: time('when the collector received it'),
+  reporter: s.string('name of the replica or host, as it says itself', 253),
+  source: s.string('id of the operator token that reported it', 512),
+});
+/** See {@link storedDenial}. */
+export type StoredDenialInfo = s.Infer<typeof storedDenial>;
+
+/** Requests that violated a policy, newest first. */
+export const denialList = s.object({
+  denials: s.list(storedDenial, '', 1_000),
+  cursor: s.nullable(s.string('continues the list; absent: this is the end', 64)),
+});

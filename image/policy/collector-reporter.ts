@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { EnforcingProgram } from '../../policy/denial-record.ts';
+import type { Clock } from '../../service/clock.ts';
+import type { Settings } from '../../service/config/settings.ts';
+import { makePrivateDirectory } from '../../service/files.ts';
+import type { Logger } from '../../service/log.ts';
+import { openReportQueue } from '../../service/report/report-queue.ts';
+import { startReporter } from '../../service/report/reporter.ts';
+import type { Reporter } from '../../service/report/reporter.ts';
+import { readCertificate } from '../../service/tls/pem-file.ts';
+import { TlsError } from '../../service/tls/tls-error.ts';
+import { readCollectorToken } from './collector-token.ts';
+
+/** What a reporter is opened with. */
+export interface CollectorReporterOptions {
+  readonly program: EnforcingProgram;
+  /** Name of this replica or host. */
+  readonly name: string;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+const PATH = '/v1/denials';
+const QUEUE_DIRECTORY = 'reports';
+/** How often the collector hears from a program that has nothing to report. */
+const IDLE_MS = 30_000;
+
+/**
+ * Opens what sends the records of an enforcing program to the collector, where the setting `report-collector` names one.
+ * Rejects with TlsError or the error of the file system where the settings cannot be used.
+ */
+export async function openCollectorReporter(options: CollectorReporterOptions): Promise<Reporter | undefined> {
+  const { program, name, settings, clock, log, signal } = options;
+  const { reportCollector: address, reportTokenFile, reportCa } = settings;
+  if (address === 'off') return undefined;
+  const authorities = reportCa === 'system' ? undefined : await readCertificate(reportCa);
+  if (authorities === undefined && reportCa !== 'system')
+    throw new TlsError('absent', `${reportCa} is missing: the authorities of the collector`);
+  await makePrivateDirectory(settings.dataDir);
+  const queue = await openReportQueue({ directory: join(settings.dataDir, QUEUE_DIRECTORY), log });
+  const reporter = { program, name, instance: randomUUID() };
+  return startReporter({
+    server: { address, ca: authorities?.pem, token: () => readCollectorToken(reportTokenFile) },
+    path: PATH,
+    queue,
+    render: ({ records, pending, dropped }) => ({ reporter, pending, dropped, denials: records }),
+    clock,
+    log,
+    signal,
+    idleMs: IDLE_MS,
+  });
+}
