@@ -16,6 +16,7 @@ export const ISSUE_CODES = Object.freeze([
   'annotationFile',
   'waiverExpired',
   'waiverUnused',
+  'waiverBroad',
   'apiCertificate',
   'identityProvider',
   'sinkPaused',

@@ -20,12 +20,30 @@ const reason = s.object({
 });
 const reasons = (doc: string) => s.list(reason, doc, 1000);
 
+const policySuppression = s.object({
+  vulnerability: s.string('id'),
+  package: s.string('name and version'),
+  by: s.openOneOf(['vex', 'waiver']),
+  reason: s.string('why it does not count'),
+  source: s.string('file and place of the statement or waiver'),
+  expiresMs: s.nullable(time('from when on it counts again; absent: it has no end')),
+});
+/** A vulnerability that policies leave out. */
+export type PolicySuppression = s.Infer<typeof policySuppression>;
+const suppressions = s.list(
+  policySuppression,
+  'vulnerabilities that a rule would object to if VEX or a waiver did not suppress them; at most 10 of a policy',
+  1000,
+);
+
 const decisionFields = {
   outcome,
   reasons: reasons('why it is not allowed, worst first; at most 10 of a policy'),
   warnings: reasons('the same of rules in mode `warn`'),
   observed: reasons('the same of rules in mode `observe`'),
   omitted: count('reasons that are left out'),
+  suppressions,
+  omittedSuppressions: count('suppressed vulnerabilities that are left out'),
 };
 
 /** The verdicts of the policies on one image under some digests. */

@@ -128,7 +128,7 @@ async function matchAll(version = '1'): Promise<Matched> {
     running,
     path,
     maxAgeMs: 86_400_000,
-    annotations: { vex: [], waivers: [] },
+    annotations: { vex: [], waivers: [], keptIn: join(directory, 'annotations') },
     version,
     databaseWorker: new URL('../image/vulndb/verify-worker.ts', import.meta.url),
     eventBus,

@@ -68,14 +68,14 @@ export async function startTlsKeeper(
 /** Keeps the vulnerabilities of the images of the fleet current until the collector ends. */
 export function startMatcher(
   { settings, version, databaseWorker, clock, log }: BackgroundOptions,
-  parts: Pick<VulnerabilityMatcherOptions, 'images' | 'running' | 'eventBus'>,
+  parts: Pick<VulnerabilityMatcherOptions, 'images' | 'running' | 'eventBus' | 'onChange'>,
   steps: ClosingStep[],
 ): VulnerabilityMatcher {
   const stop = new AbortController();
   const { vulndb: path, vulndbMaxAge: maxAgeMs, vex, waivers } = settings;
   const matcher = startVulnerabilityMatcher({
     ...parts,
-    annotations: { vex, waivers },
+    annotations: { vex, waivers, keptIn: join(settings.dataDir, 'annotations') },
     path,
     maxAgeMs,
     version,
@@ -91,7 +91,7 @@ export function startMatcher(
 /** Judges the images of the fleet by the policies of the settings, where there are any, until the collector ends. */
 export async function startPolicies(
   { settings, inventoryWorker, clock, log }: BackgroundOptions,
-  parts: Pick<PolicyServiceOptions, 'images' | 'running' | 'database'>,
+  parts: Pick<PolicyServiceOptions, 'images' | 'running' | 'database' | 'annotations'>,
   steps: ClosingStep[],
 ): Promise<RunningPolicyService | undefined> {
   if (settings.policies === 'none') return undefined;

@@ -145,8 +145,12 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   /** For reads that people trigger: these must not keep the store from committing. */
   const readStore: Store = { ...store, nodes: nodes.all };
   const running = await followRunningImages(readStore, eventBus);
-  const matcher = startMatcher(options, { images: store.images, running, eventBus }, steps);
-  const policies = await startPolicies(options, { images: store.images, running, database: matcher.database }, steps);
+  let onAnnotations = (): void => undefined;
+  const onChange = (): void => onAnnotations();
+  const matcher = startMatcher(options, { images: store.images, running, eventBus, onChange }, steps);
+  const { database, annotations } = matcher;
+  const policies = await startPolicies(options, { images: store.images, running, database, annotations }, steps);
+  onAnnotations = () => policies?.notify();
   startTagFindings(options, { store, eventBus, running, policies }, steps);
   const opened = await openSinks({ ...options, nodes });
   const workers = opened.map((sink) => startDeliveryWorker({ store, sink, eventBus, clock, log }));

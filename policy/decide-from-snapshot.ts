@@ -10,10 +10,13 @@ import type { Objection, Reason } from './reason.ts';
 import { MODES, unknown } from './rule/judging.ts';
 import type { Mode } from './rule/judging.ts';
 import { judgeRule } from './rule/rules.ts';
-import type { PolicySnapshot, SnapshotImage, SnapshotTag, SnapshotVerdict } from './snapshot.ts';
+import type { PolicySnapshot, SnapshotImage, SnapshotSuppression, SnapshotTag, SnapshotVerdict } from './snapshot.ts';
 
-/** A decision from a snapshot. The evidence itself is not in it, so `suppressed` is always empty. */
+/** A decision from a snapshot. The evidence is not in it: `suppressed` is empty, and `suppressions` is in its place. */
 export interface SnapshotDecision extends Decision {
+  /** Vulnerabilities that VEX statements or waivers suppress and that a policy would object to; at most 10 of a policy. */
+  readonly suppressions: readonly SnapshotSuppression[];
+  readonly omittedSuppressions: number;
   /** How many reasons of each mode the snapshot leaves out. */
   readonly omitted: Readonly<Record<Mode, number>>;
   /** The collector has not judged the image, and a policy that decides wants it to be scanned then. */
@@ -35,9 +38,23 @@ export function decideFromSnapshot(
   const judge = judgeBySnapshot(subject, snapshot, now);
   const decision = decideBy(judge.subject, snapshot.policies, judge.rule);
   const omitted = { enforce: 0, warn: 0, observe: 0 };
-  for (const policy of snapshot.policies.filter(({ name }) => decision.policies.includes(name)))
+  const suppressions: SnapshotSuppression[] = [];
+  let omittedSuppressions = 0;
+  for (const policy of snapshot.policies.filter(({ name }) => decision.policies.includes(name))) {
     for (const mode of MODES) omitted[mode] += judge.omittedOf(policy)[mode];
-  return { ...decision, suppressed: [], omitted, wantsScan: judge.wantsScan() };
+    for (const verdict of judge.verdictsOf(policy)) {
+      suppressions.push(...(verdict?.suppressed ?? []));
+      omittedSuppressions += verdict?.omittedSuppressed ?? 0;
+    }
+  }
+  return {
+    ...decision,
+    suppressed: [],
+    suppressions: distinct(suppressions),
+    omittedSuppressions,
+    omitted,
+    wantsScan: judge.wantsScan(),
+  };
 }
 
 /** Judges the rules of policies on one image by a snapshot. */
@@ -45,6 +62,8 @@ export interface SnapshotJudge {
   /** The subject, with the digest of its reference where it has none of its own. */
   readonly subject: ImageSubject;
   readonly rule: RuleJudge;
+  /** The verdicts of a policy, one for each image that the digest names; undefined: the collector has none. */
+  readonly verdictsOf: (policy: ImagePolicy) => readonly (SnapshotVerdict | undefined)[];
   /** How many reasons of a policy the snapshot leaves out. */
   readonly omittedOf: (policy: ImagePolicy) => Readonly<Record<Mode, number>>;
   /** Whether a rule that was judged wants the image to be scanned. */
@@ -69,6 +88,7 @@ export function judgeBySnapshot(
   return {
     subject: { ...subject, digest },
     wantsScan: () => wantsScan,
+    verdictsOf,
     omittedOf: (policy) => {
       const omitted = { enforce: 0, warn: 0, observe: 0 };
       for (const verdict of verdictsOf(policy)) for (const mode of MODES) omitted[mode] += verdict?.omitted[mode] ?? 0;
@@ -144,6 +164,11 @@ function storedObjections(verdict: SnapshotVerdict | undefined, place: string, n
     }));
   const until = verdict.validUntil[place];
   return until !== undefined && now > until ? [...objections, EXPIRED] : objections;
+}
+
+/** Policies and the images of an index mostly leave out the same. */
+function distinct(all: readonly SnapshotSuppression[]): readonly SnapshotSuppression[] {
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
 }
 
 function milder(mode: Mode): Mode {

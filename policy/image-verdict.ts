@@ -1,4 +1,5 @@
 import { reasonsOf } from './decide.ts';
+import type { Suppression } from '../vulnerability/vulnerability.ts';
 import type { ImageEvidence } from './evidence.ts';
 import { modeOf } from './image-policy.ts';
 import type { ImagePolicy } from './image-policy.ts';
@@ -8,6 +9,7 @@ import { MODES } from './rule/judging.ts';
 import type { Mode } from './rule/judging.ts';
 import { judgeRule } from './rule/rules.ts';
 import type { Rule } from './rule/rules.ts';
+import { suppressedObjections } from './rule/vulnerability.ts';
 import { ruleValidUntil } from './verdict-expiry.ts';
 
 /** What the rules of one policy that need evidence of the image have against it. */
@@ -17,8 +19,20 @@ export interface ImageVerdict {
   readonly reasons: readonly Reason[];
   /** How many more there are of each mode. */
   readonly omitted: Readonly<Record<Mode, number>>;
+  /** What its rules would object to if VEX statements or waivers did not suppress it; at most {@link MAX_REASONS}. */
+  readonly suppressed: readonly VerdictSuppression[];
+  readonly omittedSuppressed: number;
   /** Until when the answer of a rule holds, by the place of the rule; a rule that is not named holds without an end. */
   readonly validUntil: Readonly<Record<string, number>>;
+}
+
+/** A vulnerability that a policy leaves out, and why. Texts can hold names from an image: escape them. */
+export interface VerdictSuppression extends Pick<Suppression, 'by' | 'reason' | 'source'> {
+  readonly vulnerability: string;
+  /** Name and version. */
+  readonly package: string;
+  /** Milliseconds since the epoch; null: it has no end. */
+  readonly expiresAt: number | null;
 }
 
 /** Times in milliseconds since the epoch; see {@link judgeImage}. */
@@ -58,11 +72,14 @@ export function judgeImage(
     const input = { reference: absent('not asked'), evidence, now, accept: policy.accept };
     return judgeRule(rule, input).map((objection) => ({ objection, mode }));
   });
+  const suppressed = suppressionsOf(policy, evidence, now);
   const omittedOf = (mode: Mode): number => Math.max(0, byMode[mode].length - MAX_REASONS);
   return {
     policy: policy.name,
     reasons: MODES.flatMap((mode) => selectReasons(byMode[mode])),
     omitted: { enforce: omittedOf('enforce'), warn: omittedOf('warn'), observe: omittedOf('observe') },
+    suppressed: suppressed.slice(0, MAX_REASONS),
+    omittedSuppressed: Math.max(0, suppressed.length - MAX_REASONS),
     validUntil,
   };
 }
@@ -74,4 +91,27 @@ function selectReasons(reasons: readonly Reason[]): readonly Reason[] {
   const others = reasons.filter((reason) => !firsts.includes(reason));
   const selected = new Set([...firsts, ...others].slice(0, MAX_REASONS));
   return reasons.filter((reason) => selected.has(reason));
+}
+
+/** Each suppressed vulnerability and package once, the riskiest first. */
+function suppressionsOf(policy: ImagePolicy, evidence: ImageEvidence, now: number): readonly VerdictSuppression[] {
+  const matches = policy.rules.flatMap((rule) =>
+    rule.type === 'vulnerability' ? suppressedObjections(rule, evidence, now) : [],
+  );
+  return [...new Set(matches)]
+    .sort((one, other) => other.vulnerability.risk - one.vulnerability.risk)
+    .flatMap(({ package: found, vulnerability, suppressed }) =>
+      suppressed === undefined
+        ? []
+        : [
+            {
+              vulnerability: vulnerability.id,
+              package: `${found.name} ${found.version}`,
+              by: suppressed.by,
+              reason: suppressed.reason,
+              source: suppressed.source,
+              expiresAt: suppressed.expiresAt ?? null,
+            },
+          ],
+    );
 }

@@ -15,7 +15,8 @@
  * }
  * ```
  *
- * Times are milliseconds since the epoch. Reasons are in a table of their own, since images share most of them.
+ * Times are milliseconds since the epoch. Reasons and suppressions are in tables of their own, since images share most of
+ * them.
  */
 import { integer, list, nullable, object, oneOf, record, string, unknown, withDefault } from '../posture/schema.ts';
 import type { Infer, Parsed, Schema } from '../posture/schema.ts';
@@ -64,18 +65,35 @@ const reason = object({
 /** One reason of the table. Its mode and message are those of its rule. */
 export type SnapshotReason = Infer<typeof reason>;
 
+const suppression = object({
+  vulnerability: text,
+  package: string('name and version', MAX_TEXT),
+  by: oneOf(['vex', 'waiver']),
+  reason: text,
+  source: string('the file and place', MAX_TEXT),
+  expiresAt: nullable(time),
+});
+/** One suppressed vulnerability of the table. */
+export type SnapshotSuppression = Infer<typeof suppression>;
+
 const verdict = object({
   policy: text,
   repository: nullable(text, 'the only repository that it holds for: there are waivers for some repositories only'),
   reasons: list(integer('', 0), 'indexes of the table of reasons', 30),
   omitted: object({ enforce: count, warn: count, observe: count }, 'how many more reasons there are'),
+  suppressed: withDefault(
+    list(integer('', 0), 'indexes of the table of suppressions: what the policy leaves out that it would refuse', 10),
+    [],
+  ),
+  omittedSuppressed: count,
   validUntil: record(time, 'by the place of a rule: until when its answer holds', 256),
 });
 
 /** The verdict of one policy on one image. */
-export interface SnapshotVerdict extends Omit<Infer<typeof verdict>, 'reasons'> {
+export interface SnapshotVerdict extends Omit<Infer<typeof verdict>, 'reasons' | 'suppressed'> {
   /** The first of each mode: violations first, worst first. */
   readonly reasons: readonly SnapshotReason[];
+  readonly suppressed: readonly SnapshotSuppression[];
 }
 
 const image = object({
@@ -105,6 +123,7 @@ const snapshot = object({
   policies: list(unknown(), 'documents of kind ImagePolicy', MAX_POLICIES),
   podPolicies: withDefault(list(unknown(), 'documents of kind PodPolicy', MAX_POLICIES), []),
   reasons: list(reason, '', MAX_TABLE),
+  suppressions: withDefault(list(suppression, '', MAX_TABLE), []),
   images: list(image, '', MAX_IMAGES),
   tags: list(tag, '', MAX_IMAGES),
 });
@@ -132,8 +151,8 @@ export function parseSnapshot(value: unknown): Parsed<PolicySnapshot> {
   if (!podPolicies.ok) return podPolicies;
   const problem = inconsistency(document, policies.value);
   if (problem !== undefined) return { ok: false, problem };
-  const { version, collector, issuedAt, reasons, tags } = document;
-  const byDigest = indexImages(document.images.map((one) => withReasons(one, reasons)));
+  const { version, collector, issuedAt, tags } = document;
+  const byDigest = indexImages(document.images.map((one) => withTables(one, document)));
   const byTag = new Map(tags.map((one) => [one.reference, one]));
   const head = { version, collector, issuedAt, policies: policies.value, podPolicies: podPolicies.value };
   return { ok: true, value: { ...head, byDigest, byTag } };
@@ -166,13 +185,14 @@ export function indexImages(images: readonly SnapshotImage[]): ReadonlyMap<strin
   return byDigest;
 }
 
-function withReasons(written: WrittenImage, table: readonly SnapshotReason[]): SnapshotImage {
-  const verdicts = written.verdicts.map(({ policy, repository, omitted, validUntil, reasons }) => ({
-    policy,
-    repository,
-    omitted,
-    validUntil,
-    reasons: reasons.flatMap((index) => table[index] ?? []),
+function withTables(
+  written: WrittenImage,
+  { reasons, suppressions }: Pick<SnapshotDocument, 'reasons' | 'suppressions'>,
+): SnapshotImage {
+  const verdicts = written.verdicts.map((one) => ({
+    ...one,
+    reasons: one.reasons.flatMap((index) => reasons[index] ?? []),
+    suppressed: one.suppressed.flatMap((index) => suppressions[index] ?? []),
   }));
   return { ...written, verdicts };
 }
@@ -217,28 +237,35 @@ export function createSnapshotWriter(
   policies: readonly ImagePolicy[],
   podPolicies: readonly PodPolicy[],
 ): SnapshotWriter {
-  const table = new Map<string, number>();
+  const reasonTable = new Map<string, number>();
+  const suppressionTable = new Map<string, number>();
   const images: string[] = [];
-  const indexOf = (entry: SnapshotReason): number => {
-    const key = JSON.stringify(shortened(entry));
+  const indexIn = (table: Map<string, number>, entry: object): number => {
+    const key = JSON.stringify(entry);
     const known = table.get(key) ?? table.size;
     table.set(key, known);
     return known;
   };
   return {
     add: ({ digests, judgedAt, scannedAt, databaseBuiltAt, verdicts }) => {
-      const written: WrittenImage = {
+      const written = {
         digests: digests.slice(0, MAX_DIGESTS),
         judgedAt,
         scannedAt,
         databaseBuiltAt,
-        verdicts: verdicts.map(({ policy, repository, omitted, validUntil, reasons }) => ({
-          policy,
-          repository,
-          reasons: reasons.map(indexOf),
-          omitted,
-          validUntil,
-        })),
+        verdicts: verdicts.map(
+          ({ policy, repository, omitted, validUntil, reasons, suppressed, omittedSuppressed }) => ({
+            policy,
+            repository,
+            reasons: reasons.map((one) => indexIn(reasonTable, shortened(one))),
+            omitted,
+            ...(suppressed.length > 0 && {
+              suppressed: suppressed.map((one) => indexIn(suppressionTable, shortenedSuppression(one))),
+              omittedSuppressed,
+            }),
+            validUntil,
+          }),
+        ),
       };
       images.push(JSON.stringify(written));
     },
@@ -251,7 +278,9 @@ export function createSnapshotWriter(
         podPolicies: podPolicies.map(podPolicyDocument),
       }).slice(0, -1),
       ',"reasons":[',
-      ...separated([...table.keys()]),
+      ...separated([...reasonTable.keys()]),
+      '],"suppressions":[',
+      ...separated([...suppressionTable.keys()]),
       '],"images":[',
       ...separated(images),
       ']}',
@@ -265,7 +294,6 @@ function separated(items: readonly string[]): readonly string[] {
 
 /** Texts can hold names from an image, whose length its author chooses. */
 function shortened({ policy, rule, code, kind, severity, about, actual, expected, action }: SnapshotReason) {
-  const cut = (part: string): string => (part.length <= MAX_TEXT ? part : `${part.slice(0, MAX_TEXT - 1)}…`);
   return {
     policy,
     rule,
@@ -277,4 +305,20 @@ function shortened({ policy, rule, code, kind, severity, about, actual, expected
     expected: cut(expected),
     action: cut(action),
   };
+}
+
+function shortenedSuppression(entry: SnapshotSuppression): SnapshotSuppression {
+  const { vulnerability, package: found, by, reason: why, source, expiresAt } = entry;
+  return {
+    vulnerability: cut(vulnerability),
+    package: cut(found),
+    by,
+    reason: cut(why),
+    source: cut(source),
+    expiresAt,
+  };
+}
+
+function cut(part: string): string {
+  return part.length <= MAX_TEXT ? part : `${part.slice(0, MAX_TEXT - 1)}…`;
 }

@@ -1,5 +1,6 @@
 import { imageDetail, imageList } from '../../api/image.ts';
 import type { ImageDetail, ImageSummary } from '../../api/image.ts';
+import type { PolicySuppression as Suppression } from '../../api/policy.ts';
 import { safe } from '../../api/safe.ts';
 import type { CliClient } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
@@ -179,4 +180,11 @@ async function printVerdicts(context: Context, { verdicts, tags, id }: ImageDeta
   ]);
   const width = context.args.value('output') === 'wide' ? Infinity : context.tableWidth;
   await context.stdout.write(`\n${renderTable(columns, rows, width).join('\n')}\n`);
+  const suppressions = new Set(policies.flatMap((verdict) => verdict.suppressions.map(suppressionLine)));
+  if (suppressions.size > 0) await context.stdout.write(`\nSuppressed:\n${[...suppressions].join('')}`);
+}
+
+function suppressionLine({ vulnerability, package: name, reason, source, expiresMs }: Suppression): string {
+  const end = expiresMs === null ? '' : `, until ${new Date(expiresMs - 1).toISOString().slice(0, 10)}`;
+  return `  ${safe(`${vulnerability} in ${name}: ${reason} [${source}]${end}`)}\n`;
 }

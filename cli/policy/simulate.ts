@@ -74,8 +74,18 @@ export function describeReasons({
   warnings,
   observed,
   omitted,
-}: Pick<SimulatedImage, 'reasons' | 'warnings' | 'observed' | 'omitted'>): string {
+  suppressions,
+  omittedSuppressions,
+}: Pick<
+  SimulatedImage,
+  'reasons' | 'warnings' | 'observed' | 'omitted' | 'suppressions' | 'omittedSuppressions'
+>): string {
   const codes = Map.groupBy([...reasons, ...warnings, ...observed], ({ code }) => code);
   const parts = [...codes].map(([code, all]) => (all.length === 1 ? code : `${code} (${String(all.length)})`));
-  return [...parts, ...(omitted > 0 ? [`and ${String(omitted)} more`] : [])].join(', ');
+  const suppressed = suppressions.length + omittedSuppressions;
+  return [
+    ...parts,
+    ...(omitted > 0 ? [`and ${String(omitted)} more`] : []),
+    ...(suppressed > 0 ? [`${String(suppressed)} suppressed`] : []),
+  ].join(', ');
 }

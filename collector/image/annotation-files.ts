@@ -1,9 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { readVexFile, readWaiverFile } from '../../image/policy/annotations.ts';
+import { basename, join } from 'node:path';
+import { MAX_WAIVER_BYTES, parseVexText, parseWaiverText } from '../../image/policy/annotations.ts';
+import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { errorCode } from '../../service/files.ts';
 import type { VexStatement } from '../../vulnerability/vex.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
+import type { KeptAnnotations } from './kept-annotations.ts';
 
 /** VEX documents and waivers of files and directories, read again when they change. */
 export interface AnnotationFiles {
@@ -11,9 +13,9 @@ export interface AnnotationFiles {
   readonly refresh: () => Promise<boolean>;
   readonly statements: () => readonly VexStatement[];
   readonly waivers: () => readonly VulnerabilityWaiver[];
-  /** What is wrong, by path. The earlier content of these files still counts. */
+  /** What is wrong, by path. The earlier content of these files still counts, also after a restart. */
   readonly problems: () => ReadonlyMap<string, string>;
-  /** Some file could never be read since the start, so that what it says is not known. */
+  /** Some file could never be read, so that what it says is not known. */
   readonly isIncomplete: () => boolean;
 }
 
@@ -36,12 +38,18 @@ interface KnownFile {
 /** Files of one configured path. */
 const MAX_FILES = 1000;
 /** Parsing a larger document takes so long that nodes would wait. */
-const MAX_VEX_BYTES = 4 * 1024 * 1024;
+const MAX_BYTES = { vex: 4 * 1024 * 1024, waivers: MAX_WAIVER_BYTES } as const satisfies Record<Kind, number>;
 const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
 const NAMES = { vex: /^[^.].*\.json$/, waivers: /^[^.].*\.(?:ya?ml|json)$/ } as const satisfies Record<Kind, RegExp>;
 
-/** `vex`, `waivers`: files, or directories whose files are read (`*.json`; `*.yaml`, `*.yml`, `*.json`). */
-export function createAnnotationFiles(settings: Readonly<Record<Kind, readonly string[]>>): AnnotationFiles {
+/**
+ * `vex`, `waivers`: files, or directories whose files are read (`*.json`; `*.yaml`, `*.yml`, `*.json`). `kept`: copies of
+ * what was read last, for files that cannot be read at a start.
+ */
+export function createAnnotationFiles(
+  settings: Readonly<Record<Kind, readonly string[]>>,
+  kept: KeptAnnotations,
+): AnnotationFiles {
   let known = new Map<string, KnownFile>();
   let problems = new Map<string, string>();
 
@@ -64,21 +72,43 @@ export function createAnnotationFiles(settings: Readonly<Record<Kind, readonly s
         if (problem !== undefined) wrong.set(path, problem);
         return;
       }
+      const file = { kind, root, name: basename(path) };
       const read = await readFile(kind, path);
-      // Its issue names the path already.
-      if (!read.ok) wrong.set(path, read.problem.replace(path, '').replace(/^:? /, ''));
-      else isChanged = true;
-      next.set(key, { root, version, content: read.ok ? read.content : before?.content });
+      if (read.ok) await kept.put(file, read.text).catch((error: unknown) => wrong.set(path, notKept(error)));
+      else wrong.set(path, read.problem);
+      const content = read.ok ? read.content : (before?.content ?? (await readKept(file)));
+      isChanged ||= content !== before?.content;
+      next.set(key, { root, version, content });
+    };
+    const readKept = async (file: { kind: Kind; root: string; name: string }): Promise<Content | undefined> => {
+      const text = await kept.read(file, MAX_BYTES[file.kind]);
+      const parsed = text === undefined ? undefined : parse(file.kind, text, file.name);
+      return parsed?.ok === true ? parsed.content : undefined;
+    };
+    /** What is known of a path that cannot be read now. */
+    const keepRoot = async (kind: Kind, root: string): Promise<void> => {
+      const earlier = [...known].filter(([key, file]) => key.startsWith(`${kind} `) && file.root === root);
+      for (const [key, file] of earlier) if (!next.has(key)) next.set(key, file);
+      if (earlier.length > 0) return;
+      const names = await kept.names({ kind, root });
+      for (const name of names)
+        next.set(`${kind} ${join(root, name)}`, {
+          root,
+          version: '',
+          content: await readKept({ kind, root, name }),
+        });
+      isChanged ||= names.length > 0;
+      if (names.length === 0) next.set(`${kind} ${root}`, { root, version: '', content: undefined });
     };
     for (const kind of ['vex', 'waivers'] as const)
       for (const root of settings[kind]) {
         try {
-          for (const path of await filesOf(kind, root)) await look(kind, root, path);
+          const paths = await filesOf(kind, root);
+          for (const path of paths) await look(kind, root, path);
+          await kept.retain({ kind, root }, new Set(paths.map((path) => basename(path))));
         } catch (error) {
           wrong.set(root, error instanceof LimitError ? error.message : `cannot be read (${errorCode(error)})`);
-          const kept = [...known].filter(([key, file]) => key.startsWith(`${kind} `) && file.root === root);
-          for (const [key, file] of kept) if (!next.has(key)) next.set(key, file);
-          if (kept.length === 0) next.set(`${kind} ${root}`, { root, version: '', content: undefined });
+          await keepRoot(kind, root);
         }
       }
     for (const key of known.keys()) isChanged ||= !next.has(key);
@@ -106,14 +136,27 @@ async function filesOf(kind: Kind, root: string): Promise<readonly string[]> {
   return names.map((name) => join(root, name));
 }
 
+type ParsedFile = { readonly ok: true; readonly content: Content } | { readonly ok: false; readonly problem: string };
+
 async function readFile(
   kind: Kind,
   path: string,
-): Promise<{ readonly ok: true; readonly content: Content } | { readonly ok: false; readonly problem: string }> {
+): Promise<(ParsedFile & { ok: true; readonly text: string }) | (ParsedFile & { ok: false })> {
+  const file = await readBoundedText(path, MAX_BYTES[kind]);
+  if (!file.ok) return { ok: false, problem: file.reason };
+  const parsed = parse(kind, file.text, basename(path));
+  return parsed.ok ? { ...parsed, text: file.text } : parsed;
+}
+
+function parse(kind: Kind, text: string, name: string): ParsedFile {
   if (kind === 'vex') {
-    const read = await readVexFile(path, MAX_VEX_BYTES);
+    const read = parseVexText(text, name);
     return read.ok ? { ok: true, content: { statements: read.statements, waivers: [] } } : read;
   }
-  const read = await readWaiverFile(path);
+  const read = parseWaiverText(text, name);
   return read.ok ? { ok: true, content: { statements: [], waivers: read.waivers } } : read;
+}
+
+function notKept(error: unknown): string {
+  return `it counts, but no copy of it could be kept for the next start (${errorCode(error)})`;
 }

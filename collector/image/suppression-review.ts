@@ -3,10 +3,22 @@ import type { Logger } from '../../service/log.ts';
 import type { Issue } from '../status/collector-status.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import type { ImageStore, PackageVulnerability, SuppressionChange, SuppressNew } from '../store/image-store.ts';
+import type { VexStatement } from '../../vulnerability/vex.ts';
+import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
 import type { Suppression } from '../../vulnerability/vulnerability.ts';
+import { createKeptAnnotations } from './kept-annotations.ts';
 import { createAnnotationFiles } from './annotation-files.ts';
 import type { RunningImages } from './running-images.ts';
 import { createSuppressionRules } from './suppression-rules.ts';
+import type { SuppressionRules } from './suppression-rules.ts';
+
+/** VEX statements and waivers as they are now. */
+export interface FleetAnnotations {
+  readonly statements: readonly VexStatement[];
+  readonly waivers: readonly VulnerabilityWaiver[];
+  /** Differs where the content differs. */
+  readonly revision: number;
+}
 
 /** Keeps current which vulnerabilities VEX documents and waivers suppress. */
 export interface SuppressionReview {
@@ -15,6 +27,8 @@ export interface SuppressionReview {
   /** Decides again where something has changed. `hasJudged`: package versions were judged since the last call. */
   readonly review: (hasJudged: boolean) => Promise<void>;
   readonly suppressNew: SuppressNew;
+  /** What the files say; undefined before the first `refresh`. The same object while nothing changes. */
+  readonly current: () => FleetAnnotations | undefined;
   /** What suppresses a vulnerability in one image; undefined: nothing. */
   readonly suppressionIn: (imageId: string, found: PackageVulnerability) => Suppression | undefined;
   /** Files that are wrong, and waivers without effect. */
@@ -23,8 +37,14 @@ export interface SuppressionReview {
 
 /** What a review needs. */
 export interface SuppressionReviewOptions {
-  /** Files and directories, see `createAnnotationFiles`. */
-  readonly annotations: { readonly vex: readonly string[]; readonly waivers: readonly string[] };
+  /** Files and directories, see `createAnnotationFiles`; `keptIn`: directory for copies of them. */
+  readonly annotations: {
+    readonly vex: readonly string[];
+    readonly waivers: readonly string[];
+    readonly keptIn: string;
+  };
+  /** The files say something else. */
+  readonly onChange?: () => void;
   readonly images: ImageStore;
   readonly running: RunningImages;
   readonly eventBus: Pick<EventBus, 'announce'>;
@@ -44,8 +64,8 @@ const MAX_NAMED = 10;
 
 /** Nothing is suppressed by files before the first `refresh`. */
 export function createSuppressionReview(options: SuppressionReviewOptions): SuppressionReview {
-  const { annotations, images, running, eventBus, clock, log, signal } = options;
-  const files = createAnnotationFiles(annotations);
+  const { annotations, images, running, eventBus, onChange = () => undefined, clock, log, signal } = options;
+  const files = createAnnotationFiles(annotations, createKeptAnnotations(annotations.keptIn));
   let rules = createSuppressionRules([], [], running.containersOf);
   /** Vulnerabilities that the rules name; undefined: to be read again. */
   let named: readonly number[] | undefined = [];
@@ -54,8 +74,16 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
   let reviewedAt = 0;
   let isReviewed = false;
 
+  let current: FleetAnnotations | undefined;
+
   const refresh = async (): Promise<void> => {
-    if (!(await files.refresh())) return;
+    const isChanged = await files.refresh();
+    if (isChanged || current === undefined) {
+      const revision = (current?.revision ?? 0) + 1;
+      current = { statements: files.statements(), waivers: files.waivers(), revision };
+      onChange();
+    }
+    if (!isChanged) return;
     rules = createSuppressionRules(files.statements(), files.waivers(), running.containersOf);
     named = undefined;
     isDue = true;
@@ -109,7 +137,7 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
   };
   const waiverIssues = (): readonly Issue[] => {
     const now = clock.now();
-    const issueOf = (code: 'waiverExpired' | 'waiverUnused', sources: readonly string[]): readonly Issue[] => {
+    const issueOf = (code: keyof typeof TEXT, sources: readonly string[]): readonly Issue[] => {
       const [subject] = sources;
       if (subject === undefined) return [];
       const list = sources.slice(0, MAX_NAMED).join(', ') + (sources.length > MAX_NAMED ? ', …' : '');
@@ -123,11 +151,13 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
       ),
       // Before everything was reviewed it is not known.
       ...issueOf('waiverUnused', isReviewed ? rules.unused(now).map(({ source }) => source) : []),
+      ...issueOf('waiverBroad', isReviewed ? broadWaivers(rules, running.imageIds().length) : []),
     ];
   };
   return {
     refresh,
     review,
+    current: () => current,
     suppressNew: (match, places) =>
       rules.names(match.vulnerability)
         ? rules.everywhere(match, places(), { before: undefined, now: clock.now(), keeps: false })
@@ -151,9 +181,17 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
 const TEXT = {
   waiverExpired: 'expired, so that the vulnerabilities count again',
   waiverUnused: 'applied to no vulnerability of the fleet',
+  waiverBroad: 'applied to vulnerabilities in more than half of the images that run',
 } as const;
 const ADVICE = {
   waiverExpired:
     'fix the vulnerabilities, or decide again until when they are accepted; then change or remove the waiver',
   waiverUnused: 'remove it, or correct its ids, packages and images; plimsoll vulnerabilities lists what there is',
+  waiverBroad: 'name the images that they are meant for, so that they do not accept what nobody has looked at',
 } as const;
+
+function broadWaivers(rules: SuppressionRules, images: number): readonly string[] {
+  return rules
+    .broad(images)
+    .map(({ waiver, images: own }) => `${waiver.source} (${String(own)} of ${String(images)} images)`);
+}

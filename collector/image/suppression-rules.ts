@@ -2,7 +2,9 @@ import { parseReference } from '../../policy/reference.ts';
 import type { Distribution } from '../../vulnerability/package.ts';
 import { applyVex } from '../../vulnerability/vex.ts';
 import type { VexStatement } from '../../vulnerability/vex.ts';
-import type { Suppression, Vulnerability, VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
+import { indexAnnotations } from '../../vulnerability/annotation-index.ts';
+import type { AnnotationIndex } from '../../vulnerability/annotation-index.ts';
+import type { Suppression, VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
 import { applyWaivers } from '../../vulnerability/waiver.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
 import type { PackagePlace } from '../store/image-store.ts';
@@ -12,8 +14,7 @@ import type { RunningImages } from './running-images.ts';
 /** VEX statements and waivers, ready to be applied to package versions of the fleet. */
 export interface SuppressionRules {
   readonly isEmpty: boolean;
-  /** Whether a statement or waiver names the vulnerability. If not, nothing suppresses it. */
-  readonly names: (vulnerability: Pick<Vulnerability, 'id' | 'advisory' | 'aliases'>) => boolean;
+  readonly names: AnnotationIndex['names'];
   /** What suppresses a match in one image under every name of it; undefined: nothing. */
   readonly inImage: (match: FleetMatch, image: NamedImage, now: number) => Suppression | undefined;
   /** What suppresses a match wherever it runs; undefined: nothing. `before`: what suppressed it so far. */
@@ -24,9 +25,14 @@ export interface SuppressionRules {
   ) => Suppression | undefined;
   /** Waivers that accepted nothing since `startReview` and have not expired. */
   readonly unused: (now: number) => readonly VulnerabilityWaiver[];
+  /** Waivers that accepted something in more than half of so many images since `startReview`. */
+  readonly broad: (images: number) => readonly { readonly waiver: VulnerabilityWaiver; readonly images: number }[];
   readonly expired: (now: number) => readonly VulnerabilityWaiver[];
   readonly startReview: () => void;
 }
+
+/** In a few images a waiver may apply to all of them. */
+const MIN_BROAD_IMAGES = 10;
 
 /** A match of a package version, with the distribution of its image. */
 export interface FleetMatch extends VulnerabilityMatch {
@@ -51,20 +57,18 @@ export function createSuppressionRules(
   waivers: readonly VulnerabilityWaiver[],
   containersOf: ContainersOf,
 ): SuppressionRules {
-  const statementsOf = indexBy(statements, ({ vulnerabilities }) => vulnerabilities);
-  const waiversOf = indexBy(waivers, ({ ids }) => ids);
-  const used = new Set<VulnerabilityWaiver>();
+  const index = indexAnnotations(statements, waivers);
+  /** Images in which a waiver accepted something. */
+  const used = new Map<VulnerabilityWaiver, Set<string>>();
 
   const underName = (
     { package: found, vulnerability, status, distribution }: FleetMatch,
     { imageId, reference }: { readonly imageId: string; readonly reference: string | undefined },
     now: number,
   ): Suppression | undefined => {
-    const ids = idsOf(vulnerability);
     // What suppressed it before decides nothing.
     const match = { package: found, vulnerability, status };
-    const own = collect(statementsOf, ids);
-    const accepting = collect(waiversOf, ids);
+    const { statements: own, waivers: accepting } = index.about([vulnerability]);
     if (own.length === 0 && accepting.length === 0) return undefined;
     const parsed = reference === undefined ? undefined : parseReference(reference);
     // The id of an image names no repository.
@@ -73,7 +77,9 @@ export function createSuppressionRules(
     const digests = name?.digest === undefined ? [imageId] : [imageId, name.digest];
     const byVex = applyVex([match], own, { digests, repositories, ...(distribution && { distribution }) });
     const { matches, unused } = applyWaivers(byVex, accepting, { images: repositories, now });
-    for (const waiver of accepting) if (now < waiver.expiresAt && !unused.includes(waiver)) used.add(waiver);
+    for (const waiver of accepting)
+      if (now < waiver.expiresAt && !unused.includes(waiver))
+        used.set(waiver, (used.get(waiver) ?? new Set()).add(imageId));
     return matches[0]?.suppressed;
   };
   const inImage = (match: FleetMatch, { imageId, references }: NamedImage, now: number): Suppression | undefined => {
@@ -83,8 +89,8 @@ export function createSuppressionRules(
     return all.includes(undefined) ? undefined : firstToExpire(all);
   };
   return {
-    isEmpty: statements.length === 0 && waivers.length === 0,
-    names: (vulnerability) => idsOf(vulnerability).some((id) => statementsOf.has(id) || waiversOf.has(id)),
+    isEmpty: index.isEmpty,
+    names: index.names,
     inImage,
     everywhere: (match, places, { before, now, keeps }) => {
       const images = distinct(places).map(({ imageId, nodeId }) => ({
@@ -100,32 +106,13 @@ export function createSuppressionRules(
       return found ?? (stays && isValid ? before : undefined);
     },
     unused: (now) => waivers.filter((waiver) => now < waiver.expiresAt && !used.has(waiver)),
+    broad: (images) => {
+      const least = Math.max(MIN_BROAD_IMAGES, Math.floor(images / 2) + 1);
+      return [...used].filter(([, own]) => own.size >= least).map(([waiver, own]) => ({ waiver, images: own.size }));
+    },
     expired: (now) => waivers.filter(({ expiresAt }) => now >= expiresAt),
     startReview: () => used.clear(),
   };
-}
-
-/** Ids are written in capitals by most, and mean the same in small letters. */
-function idsOf({ id, advisory, aliases }: Pick<Vulnerability, 'id' | 'advisory' | 'aliases'>): readonly string[] {
-  return [...new Set([id, advisory, ...aliases].map((one) => one.toUpperCase()))];
-}
-
-function indexBy<T>(
-  list: readonly T[],
-  idsOfEntry: (entry: T) => readonly string[],
-): ReadonlyMap<string, readonly T[]> {
-  const byId = new Map<string, T[]>();
-  for (const entry of list)
-    for (const id of new Set(idsOfEntry(entry).map((one) => one.trim().toUpperCase()))) {
-      const own = byId.get(id);
-      if (own === undefined) byId.set(id, [entry]);
-      else own.push(entry);
-    }
-  return byId;
-}
-
-function collect<T>(byId: ReadonlyMap<string, readonly T[]>, ids: readonly string[]): readonly T[] {
-  return [...new Set(ids.flatMap((id) => byId.get(id) ?? []))];
 }
 
 /** Of several suppressions the one that ends first. */

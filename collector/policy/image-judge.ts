@@ -16,8 +16,10 @@ import type { ImageStore, StoredClaim } from '../store/image-store.ts';
 import { completeEvidence, inventoryOf } from './image-evidence.ts';
 import { packagesOf } from './image-scans.ts';
 import type { ImageScans, ScannedImage } from './image-scans.ts';
+import type { FleetAnnotations } from '../image/suppression-review.ts';
+import { indexAnnotations } from '../../vulnerability/annotation-index.ts';
 import { judgeFleetImage } from './image-verdicts.ts';
-import type { VerdictInput } from './image-verdicts.ts';
+import type { Annotating, IndexedPolicy, VerdictInput } from './image-verdicts.ts';
 import type { PolicyFiles, PolicySet } from './policy-files.ts';
 import type { RegistrySource } from './registry-facts.ts';
 import type { SnapshotPublisher } from './snapshot-publisher.ts';
@@ -39,6 +41,8 @@ export interface ImageJudgeOptions {
   readonly running: Pick<RunningImages, 'imageIds'>;
   readonly policies: PolicyFiles;
   readonly registries: RegistrySource;
+  /** VEX statements and waivers for all policies; undefined: they are not read yet. */
+  readonly annotations: () => FleetAnnotations | undefined;
   /** Images that were scanned on request. */
   readonly scans: Pick<ImageScans, 'scanned'>;
   readonly publisher: SnapshotPublisher;
@@ -51,6 +55,11 @@ export interface ImageJudgeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+}
+
+/** Policies with their index, made once for all images. */
+interface IndexedSet extends Pick<PolicySet, 'policies' | 'podPolicies' | 'revision'> {
+  readonly indexed: readonly IndexedPolicy[];
 }
 
 interface JudgedEntry {
@@ -81,6 +90,7 @@ const MAX_IMAGES = 20_000;
 export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
   const { images, running, policies, registries, scans, publisher, path, database, maxAgeMs, clock, log, signal } =
     options;
+  let indexed: IndexedSet | undefined;
   let entries = new Map<string, JudgedEntry>();
   let open: { readonly database: VulnerabilityDatabase; readonly builtMs: number } | undefined;
   let published = '';
@@ -98,7 +108,15 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     open?.database.close();
     open = { database: opened.database, builtMs };
   };
-  const judge = async (imageId: string, claims: readonly StoredClaim[], set: PolicySet): Promise<JudgedEntry> => {
+  /** The policies with what suppresses vulnerabilities, as both are now; undefined: one of them is not known. */
+  const currentSet = (): IndexedSet | undefined => {
+    const [set, fleet] = [policies.current(), options.annotations()];
+    if (set === undefined || fleet === undefined) return undefined;
+    const revision = `${set.revision} ${fleet.revision}`;
+    if (indexed?.revision !== revision) indexed = indexPolicies(set, fleet, revision);
+    return indexed;
+  };
+  const judge = async (imageId: string, claims: readonly StoredClaim[], set: IndexedSet): Promise<JudgedEntry> => {
     const now = clock.now();
     const facts = registries.factsOf(imageId);
     const said = claims.map(({ digest, source, problem: why, isStored }) => [digest, source, why, isStored].join(' '));
@@ -109,7 +127,7 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     const listed = await inventoryOf({ images, claims });
     return decide(set, { key, imageId, listed, configuration: facts.configuration, manifests: facts.manifests });
   };
-  const judgeScan = async (scan: ScannedImage, set: PolicySet): Promise<JudgedEntry> => {
+  const judgeScan = async (scan: ScannedImage, set: IndexedSet): Promise<JudgedEntry> => {
     const now = clock.now();
     const isTooOld = open !== undefined && now - open.builtMs > maxAgeMs;
     const key = JSON.stringify([set.revision, open?.builtMs, isTooOld, scan.revision]);
@@ -120,20 +138,20 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     return decide(set, { key, imageId: '', listed: await packagesOf(scan), configuration, manifests });
   };
   const decide = async (
-    set: PolicySet,
+    set: IndexedSet,
     { key, imageId, listed, configuration, manifests }: Undecided,
   ): Promise<JudgedEntry> => {
     const now = clock.now();
     const evidence = completeEvidence(listed, { configuration, database: open?.database, maxAgeMs, now });
     const endMs = open === undefined ? undefined : open.builtMs + maxAgeMs;
     const databaseValidUntil = endMs !== undefined && now <= endMs ? endMs : undefined;
-    const judged = judgeFleetImage(set, { imageId, manifests, evidence, databaseValidUntil, now });
+    const judged = judgeFleetImage(set.indexed, { imageId, manifests, evidence, databaseValidUntil, now });
     await new Promise(setImmediate);
     return { key, judged, renewMs: renewalOf(judged, now) };
   };
   const run = async (): Promise<void> => {
     await policies.refresh();
-    const set = policies.current();
+    const set = currentSet();
     if (set === undefined) return;
     refreshDatabase();
     const claims = Map.groupBy(await images.claims(), ({ imageId }) => imageId);
@@ -174,7 +192,8 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
       }
       await sleep(clock, PAUSE_MS, signal);
       const stop = new AbortController();
-      await Promise.race([wake.promise, sleep(clock, INTERVAL_MS, AbortSignal.any([signal, stop.signal]))]);
+      const waitMs = Math.max(0, Math.min(INTERVAL_MS, firstEndMs(entries.values()) + 1 - clock.now()));
+      await Promise.race([wake.promise, sleep(clock, waitMs, AbortSignal.any([signal, stop.signal]))]);
       stop.abort();
       wake = Promise.withResolvers();
     }
@@ -203,7 +222,31 @@ function snapshotIssue(text: string): Issue {
   return { code: 'policySnapshot', subject: 'policy snapshot', text, advice };
 }
 
+function indexPolicies(set: PolicySet, fleet: FleetAnnotations, revision: string): IndexedSet {
+  const ofFleet = indexAnnotations(fleet.statements, fleet.waivers);
+  const indexed = set.policies.map(({ policy, annotations: own }): IndexedPolicy => {
+    const ofPolicy = indexAnnotations(own.statements, own.waivers);
+    return { policy, annotationsAbout: (found) => joined(ofPolicy.about(found), ofFleet.about(found)) };
+  });
+  return { policies: set.policies, podPolicies: set.podPolicies, revision, indexed };
+}
+
+function joined(one: Annotating, other: Annotating): Annotating {
+  return { statements: [...one.statements, ...other.statements], waivers: [...one.waivers, ...other.waivers] };
+}
+
+/** When the first answer does not hold any more. */
+function firstEndMs(entries: Iterable<JudgedEntry>): number {
+  let first = Infinity;
+  for (const { judged } of entries) for (const end of endsOf(judged)) first = Math.min(first, end);
+  return first;
+}
+
+function endsOf(judged: readonly SnapshotImage[]): readonly number[] {
+  return judged.flatMap(({ verdicts }) => verdicts.flatMap(({ validUntil }) => Object.values(validUntil)));
+}
+
 function renewalOf(judged: readonly SnapshotImage[], now: number): number {
-  const ends = judged.flatMap(({ verdicts }) => verdicts.flatMap(({ validUntil }) => Object.values(validUntil)));
+  const ends = endsOf(judged);
   return ends.length === 0 ? Infinity : now + Math.max(1000, (Math.min(...ends) - now) / 2);
 }

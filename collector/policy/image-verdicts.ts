@@ -1,14 +1,14 @@
 import { annotate } from '../../image/policy/annotations.ts';
-import type { Annotations } from '../../image/policy/annotations.ts';
 import { mapObserved, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { SignatureEvidence } from '../../policy/evidence.ts';
 import { judgeImage } from '../../policy/image-verdict.ts';
 import { isDigest } from '../../policy/reference.ts';
 import type { ImageReference } from '../../policy/reference.ts';
+import type { ImagePolicy } from '../../policy/image-policy.ts';
 import type { SnapshotImage, SnapshotVerdict } from '../../policy/snapshot.ts';
+import type { AnnotationIndex } from '../../vulnerability/annotation-index.ts';
 import type { FleetEvidence } from './image-evidence.ts';
-import type { AnnotatedPolicy, PolicySet } from './policy-files.ts';
 
 /** A manifest or index that is known to name the image. */
 export interface KnownManifest {
@@ -17,6 +17,15 @@ export interface KnownManifest {
   readonly repositories: readonly ImageReference[];
   readonly signatures: Observed<readonly SignatureEvidence[]>;
 }
+
+/** A policy with the VEX statements and waivers that count for it: those of its files, then those of the collector. */
+export interface IndexedPolicy {
+  readonly policy: ImagePolicy;
+  readonly annotationsAbout: AnnotationIndex['about'];
+}
+
+/** Statements and waivers about some vulnerabilities. */
+export type Annotating = ReturnType<AnnotationIndex['about']>;
 
 /** What verdicts are made of. */
 export interface VerdictInput {
@@ -31,7 +40,7 @@ export interface VerdictInput {
 const NO_MANIFEST = unreadable('registry', 'signatures belong to a manifest, and this is the id of an image');
 
 /** The verdicts of all policies on an image, for its id and for each manifest that names it. */
-export function judgeFleetImage({ policies }: PolicySet, input: VerdictInput): readonly SnapshotImage[] {
+export function judgeFleetImage(policies: readonly IndexedPolicy[], input: VerdictInput): readonly SnapshotImage[] {
   const { imageId, manifests, evidence, now } = input;
   const { scannedAt, database } = evidence;
   const id: KnownManifest = { digest: imageId, repositories: [], signatures: NO_MANIFEST };
@@ -55,10 +64,14 @@ export function judgeFleetImage({ policies }: PolicySet, input: VerdictInput): r
 
 /** The verdict for every repository, and one for each repository where waivers make a difference. */
 function verdictsOf(
-  { policy, annotations }: AnnotatedPolicy,
+  { policy, annotationsAbout }: IndexedPolicy,
   { digest, repositories, signatures }: KnownManifest,
   { evidence, databaseValidUntil, now }: VerdictInput,
 ): readonly SnapshotVerdict[] {
+  const { vulnerabilities: found } = evidence;
+  const annotations = annotationsAbout(
+    found.state === 'seen' ? found.value.matches.map((match) => match.vulnerability) : [],
+  );
   const judge = (reference: ImageReference | undefined): SnapshotVerdict => {
     const { vulnerabilities, waiversValidUntil } = applyAnnotations(annotations, { evidence, reference, digest, now });
     const verdict = judgeImage(
@@ -83,7 +96,7 @@ function verdictsOf(
 }
 
 function applyAnnotations(
-  annotations: Annotations,
+  annotations: Annotating,
   {
     evidence,
     reference,
@@ -98,7 +111,11 @@ function applyAnnotations(
   const distribution = inventory.state === 'seen' ? inventory.value.distribution : undefined;
   const used = new Set<string>();
   const vulnerabilities = mapObserved(evidence.vulnerabilities, ({ matches, unjudged }) => {
-    const annotated = annotate(matches, annotations, { reference, digest, distribution, now }).matches;
+    const annotated = annotate(
+      matches,
+      { ...annotations, notes: [] },
+      { reference, digest, distribution, now },
+    ).matches;
     for (const { suppressed } of annotated) if (suppressed?.by === 'waiver') used.add(suppressed.source);
     return { matches: annotated, unjudged };
   });

@@ -6,6 +6,7 @@ import type { Settings } from '../../service/config/settings.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { RunningImages } from '../image/running-images.ts';
+import type { FleetAnnotations } from '../image/suppression-review.ts';
 import type { DatabaseState } from '../image/database-keeper.ts';
 import type { Issue } from '../status/collector-status.ts';
 import { StartError } from '../start-error.ts';
@@ -64,6 +65,8 @@ export interface PolicyServiceOptions {
   readonly images: ImageStore;
   readonly running: RunningImages;
   readonly database: () => DatabaseState;
+  /** VEX statements and waivers of the collector; undefined: not read yet. */
+  readonly annotations: () => FleetAnnotations | undefined;
   /** The module of the inventory worker. */
   readonly inventoryWorker: URL;
   readonly clock: Clock;

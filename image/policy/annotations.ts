@@ -22,37 +22,45 @@ export type LoadedAnnotations =
   { readonly ok: true; readonly value: Annotations } | { readonly ok: false; readonly problem: string };
 
 const MAX_VEX_BYTES = 64 * 1024 * 1024;
-const MAX_WAIVER_BYTES = 256 * 1024;
+/** Of a file with waivers. */
+export const MAX_WAIVER_BYTES = 256 * 1024;
 
-/** A file that was read, or what is wrong with it: a sentence that begins with its path. */
+/** What was read, or what is wrong with it. */
 export type ReadAnnotations<T> = ({ readonly ok: true } & T) | { readonly ok: false; readonly problem: string };
 
-/** Reads a VEX document (JSON) of at most `maxBytes`. Never rejects. */
-export async function readVexFile(
-  path: string,
-  maxBytes = MAX_VEX_BYTES,
-): Promise<ReadAnnotations<{ readonly statements: readonly VexStatement[]; readonly ignored: readonly string[] }>> {
-  const file = await readBoundedText(path, maxBytes);
-  if (!file.ok) return { ok: false, problem: `${path} ${file.reason}` };
-  const parsed = parseVex(parseJson(file.text), basename(path));
-  return parsed.ok ? parsed : { ok: false, problem: `${path}: ${parsed.problem}` };
+/** What a VEX document (JSON) says; `source`: its name. A problem does not name the file. Never throws. */
+export function parseVexText(
+  text: string,
+  source: string,
+): ReadAnnotations<{ readonly statements: readonly VexStatement[]; readonly ignored: readonly string[] }> {
+  return parseVex(parseJson(text), source);
 }
 
-/** Reads a file with waivers (YAML or JSON). Never rejects. */
-export async function readWaiverFile(
-  path: string,
-): Promise<ReadAnnotations<{ readonly waivers: readonly VulnerabilityWaiver[] }>> {
-  const file = await readBoundedText(path, MAX_WAIVER_BYTES);
-  if (!file.ok) return { ok: false, problem: `${path} ${file.reason}` };
-  const yaml = parseYamlDocuments(file.text);
-  if (!yaml.ok) return { ok: false, problem: `${path}: ${yaml.reason}` };
+/** What a file with waivers (YAML or JSON) says; as {@link parseVexText}. */
+export function parseWaiverText(
+  text: string,
+  source: string,
+): ReadAnnotations<{ readonly waivers: readonly VulnerabilityWaiver[] }> {
+  const yaml = parseYamlDocuments(text);
+  if (!yaml.ok) return { ok: false, problem: yaml.reason };
   const waivers: VulnerabilityWaiver[] = [];
   for (const document of yaml.documents) {
-    const parsed = parseWaivers(document, basename(path));
-    if (!parsed.ok) return { ok: false, problem: `${path}: ${parsed.problem}` };
+    const parsed = parseWaivers(document, source);
+    if (!parsed.ok) return parsed;
     waivers.push(...parsed.waivers);
   }
   return { ok: true, waivers };
+}
+
+async function readParsed<T>(
+  path: string,
+  maxBytes: number,
+  parse: (text: string, source: string) => ReadAnnotations<T>,
+): Promise<ReadAnnotations<T>> {
+  const file = await readBoundedText(path, maxBytes);
+  if (!file.ok) return { ok: false, problem: `${path} ${file.reason}` };
+  const parsed = parse(file.text, basename(path));
+  return parsed.ok ? parsed : { ok: false, problem: `${path}: ${parsed.problem}` };
 }
 
 /** Reads VEX documents (JSON) and files with waivers (YAML). One file that is wrong refuses all. Never rejects. */
@@ -64,13 +72,13 @@ export async function loadAnnotations(files: {
   const waivers: VulnerabilityWaiver[] = [];
   const notes: string[] = [];
   for (const path of new Set(files.vex)) {
-    const read = await readVexFile(path);
+    const read = await readParsed(path, MAX_VEX_BYTES, parseVexText);
     if (!read.ok) return read;
     statements.push(...read.statements);
     notes.push(...read.ignored.map((ignored) => `${path}: ${ignored}`));
   }
   for (const path of new Set(files.waivers)) {
-    const read = await readWaiverFile(path);
+    const read = await readParsed(path, MAX_WAIVER_BYTES, parseWaiverText);
     if (!read.ok) return read;
     waivers.push(...read.waivers);
   }

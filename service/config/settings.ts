@@ -377,7 +377,7 @@ export const SETTINGS = Object.freeze({
     kind: paths(),
     default: '',
     description:
-      'Waivers of vulnerabilities of the fleet: files, or directories whose `*.yaml`, `*.yml` and `*.json` are read. Read again when they change.',
+      'Waivers of vulnerabilities of the fleet, which also count for every image policy: files, or directories whose `*.yaml`, `*.yml` and `*.json` are read. Read again when they change.',
     programs: COLLECTOR,
   },
   'vulndb-source': {

@@ -175,8 +175,9 @@ t.test('images are judged by the signed snapshot, which never goes back', async 
   const publish = async (version: number, key = privateKey): Promise<void> => {
     const issuedAt = Date.now();
     const judged = { judgedAt: issuedAt, scannedAt: issuedAt, databaseBuiltAt: null };
-    const verdict = { policy: 'all', repository: null, reasons: [], omitted: { enforce: 0, warn: 0, observe: 0 } };
-    const images = [{ digests: [`sha256:${'a'.repeat(64)}`], ...judged, verdicts: [{ ...verdict, validUntil: {} }] }];
+    const nothing = { reasons: [], omitted: { enforce: 0, warn: 0, observe: 0 }, suppressed: [], omittedSuppressed: 0 };
+    const verdict = { policy: 'all', repository: null, ...nothing, validUntil: {} };
+    const images = [{ digests: [`sha256:${'a'.repeat(64)}`], ...judged, verdicts: [verdict] }];
     const policies = [policy.value];
     const text = snapshotText({ version, collector: 'c', issuedAt, tags: [], policies, images });
     const content = Buffer.from(text);

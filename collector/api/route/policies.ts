@@ -3,10 +3,10 @@ import * as s from '../../../posture/schema.ts';
 import { verdictReasons } from '../../../policy/decide-from-snapshot.ts';
 import { outcomeOf } from '../../../policy/decide.ts';
 import type { Outcome } from '../../../policy/decide.ts';
+import type { SnapshotSuppression, SnapshotVerdict } from '../../../policy/snapshot.ts';
 import type { ImagePolicy } from '../../../policy/image-policy.ts';
 import { parseReference } from '../../../policy/reference.ts';
 import type { Reason } from '../../../policy/reason.ts';
-import type { SnapshotVerdict } from '../../../policy/snapshot.ts';
 import type { SimulatedDecision } from '../../policy/simulation.ts';
 import { numeric, text } from '../parameter.ts';
 import { answer, jsonRoute, NO_FIELDS, refuse } from '../route.ts';
@@ -154,7 +154,7 @@ function countByPolicy(decisions: readonly SimulatedDecision[], modes: ReadonlyM
 }
 
 function presentDecision({ imageId, name, containers, decision, enforced }: SimulatedDecision) {
-  const { outcome, policies, reasons, warnings, observed, omitted } = decision;
+  const { outcome, policies, reasons, warnings, observed, omitted, suppressions, omittedSuppressions } = decision;
   return {
     id: imageId,
     name,
@@ -166,7 +166,13 @@ function presentDecision({ imageId, name, containers, decision, enforced }: Simu
     warnings: warnings.map(presentReason),
     observed: observed.map(presentReason),
     omitted: omitted.enforce + omitted.warn + omitted.observe,
+    suppressions: suppressions.map(presentSuppression),
+    omittedSuppressions,
   };
+}
+
+function presentSuppression({ expiresAt, ...suppression }: SnapshotSuppression) {
+  return { ...suppression, expiresMs: expiresAt ?? undefined };
 }
 
 /** A reason as the API shows it. */
@@ -202,7 +208,7 @@ export function presentVerdicts({ policies, clock }: Pick<ApiSources, 'policies'
 }
 
 function presentVerdict(policy: ImagePolicy, verdict: SnapshotVerdict, now: number) {
-  const { repository, omitted, validUntil } = verdict;
+  const { repository, omitted, suppressed, omittedSuppressed, validUntil } = verdict;
   const { enforce, warn, observe } = verdictReasons(policy, verdict, now);
   const ends = Object.values(validUntil);
   return {
@@ -213,6 +219,8 @@ function presentVerdict(policy: ImagePolicy, verdict: SnapshotVerdict, now: numb
     warnings: warn.map(presentReason),
     observed: observe.map(presentReason),
     omitted: omitted.enforce + omitted.warn + omitted.observe,
+    suppressions: suppressed.map(presentSuppression),
+    omittedSuppressions: omittedSuppressed,
     validUntilMs: ends.length === 0 ? undefined : Math.min(...ends),
   };
 }

@@ -10,7 +10,7 @@ import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Store } from '../../../collector/store/store.ts';
 import { systemClock } from '../../../service/clock.ts';
-import { document as policyText } from '../../fixture/image-evidence.ts';
+import { document as policyText, NO_ANNOTATIONS } from '../../fixture/image-evidence.ts';
 import { violations } from '../../fixture/json-schema.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 import { startServer, TOKEN } from './server.ts';
@@ -262,6 +262,7 @@ async function policyService(t: Test): Promise<PolicyService> {
     images: store.images,
     running: await followRunningImages(store, createEventBus()),
     database: () => ({ state: 'missing', problem: '' }),
+    annotations: () => NO_ANNOTATIONS,
     inventoryWorker: new URL('../../../image/inventory/worker.ts', import.meta.url),
     clock: systemClock(),
     log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },

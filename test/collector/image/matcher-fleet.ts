@@ -105,7 +105,11 @@ export async function startFleet(t: Test) {
       eventBus,
       path,
       maxAgeMs: 7 * DAY_MS,
-      annotations: { vex: [join(directory, 'vex')], waivers: [join(directory, 'waivers')] },
+      annotations: {
+        vex: [join(directory, 'vex')],
+        waivers: [join(directory, 'waivers')],
+        keptIn: join(directory, 'data', 'annotations'),
+      },
       version,
       databaseWorker: DATABASE_WORKER,
       clock: systemClock(),

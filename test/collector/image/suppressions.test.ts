@@ -145,6 +145,7 @@ await t.test('a broken file suppresses neither more nor less; one that is remove
   await until(t, () => Promise.resolve(again.issues().length > 0 && again.database().state === 'ok'));
   again.notify();
   t.same(await listed(fleet), { suppressed: [ID], open: ['CVE-2026-1002'] }, 'also after a restart');
+  t.match(again.annotations()?.waivers, [{ ids: [ID] }], 'what the file said before counts');
 
   rmSync(join(directory, 'waivers/team.yaml'));
   again.notify();
@@ -245,5 +246,37 @@ await t.test('waivers that apply to nothing are reported; what does not exist is
   mkdirSync(join(directory, 'waivers'));
   matcher.notify();
   await until(t, async () => (await listed(fleet)).suppressed.length === 0);
+  await matcher.end();
+});
+
+await t.test('attack: a waiver that accepts something nearly everywhere is reported', async (t) => {
+  const fleet = await startVulnerableFleet(t);
+  const { waive, start, store, eventBus, add } = fleet;
+  const ids = Array.from({ length: 20 }, (_, index) => `sha256:many-${String(index)}`);
+  const node = nodeRow({
+    id: 'n3',
+    containers: ids.map((imageId) => ({
+      id: imageId,
+      name: imageId,
+      image: `${imageId.slice(7)}:1`,
+      imageId,
+      startedAt: '',
+    })),
+  });
+  await store.putNodes([node]);
+  eventBus.publish({ type: 'node', node });
+  await add(
+    'n3',
+    Object.fromEntries(ids.map((imageId) => [imageId, inventory(['openssl', '3.0.1'], ['curl', '8.0'])])),
+  );
+  waive({ images: ['docker.io/library/many-?'] }, { ids: ['CVE-2026-1002'] });
+  const matcher = start();
+  await until(t, () => Promise.resolve(matcher.issues().some(({ code }) => code === 'waiverBroad')));
+  t.match(matcher.issues(), [
+    {
+      code: 'waiverBroad',
+      text: /1 waiver applied to vulnerabilities in more than half .*: team\.yaml \[1\] \(21 of 22 images\)$/,
+    },
+  ]);
   await matcher.end();
 });

@@ -16,7 +16,7 @@ import { systemClock } from '../../../service/clock.ts';
 import { noCosign, prepareCosign } from '../../component/cosign.ts';
 import { noRegistry, OCI_INDEX, OCI_MANIFEST, REGISTRY_USER, startRegistry } from '../../component/registry.ts';
 import type { TestRegistry } from '../../component/registry.ts';
-import { document, HOUR } from '../../fixture/image-evidence.ts';
+import { document, HOUR, NO_ANNOTATIONS } from '../../fixture/image-evidence.ts';
 import { nodeRow } from '../store/fleet.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -68,6 +68,7 @@ async function startService(
     images: store.images,
     running: await followRunningImages(store, createEventBus()),
     database: () => ({ state: 'missing', problem: '' }),
+    annotations: () => NO_ANNOTATIONS,
     inventoryWorker: new URL('../../../image/inventory/worker.ts', import.meta.url),
     clock: systemClock(),
     log: quiet,
