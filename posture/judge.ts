@@ -144,6 +144,7 @@ function touches(check: Check, { facts, containers }: Change): boolean {
       return facts.has('listeners');
     case 'node':
     case 'docker':
+    case 'kubelet':
     case 'sshd':
     case 'clusterNode':
     case 'imageTags':
@@ -172,6 +173,7 @@ function judgeCheck(check: Check, facts: Facts, earlier: readonly Finding[] = []
 function incompleteBecause(check: Check, facts: Facts): string | undefined {
   switch (check.judges) {
     case 'node':
+    case 'kubelet':
     case 'sshd':
     case 'clusterNode':
     case 'imageTags':
@@ -219,8 +221,9 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
       return [toFinding(check, nodeSubject(facts), () => check.judge(facts))];
     case 'docker':
       return judgeEngines(check, facts);
+    case 'kubelet':
     case 'sshd':
-      return [toFinding(check, { kind: 'daemon', id: 'sshd', name: 'sshd' }, () => check.judge(facts))];
+      return [toFinding(check, { kind: 'daemon', id: check.judges, name: check.judges }, () => check.judge(facts))];
     case 'container':
       return judgeContainers(check, facts);
     case 'image':

@@ -10,6 +10,7 @@ import { fileInspector } from './file/inspect.ts';
 import { imageInspector } from './image/inspect.ts';
 import type { Inspector } from './inspector.ts';
 import { kernelInspector } from './kernel/inspect.ts';
+import { kubeletInspector } from './kubelet/inspect.ts';
 import { listenerInspector } from './listener/inspect.ts';
 import { nodeInspector } from './node/inspect.ts';
 import { sshdInspector } from './sshd/inspect.ts';
@@ -24,6 +25,7 @@ export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   clockInspector,
   nodeInspector,
   kernelInspector,
+  kubeletInspector,
   dockerInspector,
   enginesInspector,
   containerInspector,

@@ -129,6 +129,7 @@ function readLines(check: Check, width: number): readonly string[] {
   const judged: Readonly<Record<typeof check.judges, FactName>> = {
     node: 'node',
     docker: 'docker',
+    kubelet: 'kubelet',
     sshd: 'sshd',
     container: 'containers',
     image: 'images',

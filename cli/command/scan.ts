@@ -2,6 +2,7 @@ import { compareByName } from '../../api/finding-list.ts';
 import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
 import { assessBenchmark } from '../../posture/benchmark/compliance.ts';
+import { chooseKubernetesBenchmark } from '../../posture/benchmark/kubernetes-benchmark.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
@@ -76,7 +77,8 @@ export const scan = defineCommand({
       name: 'benchmark',
       value: 'ID',
       completes: 'benchmark',
-      summary: 'judge only by the checks of this benchmark; see: plimsoll benchmarks',
+      summary:
+        'judge only by the checks of this benchmark, see: plimsoll benchmarks; cis-kubernetes is the one that fits the kubelet of this host',
     },
     {
       name: 'level',
@@ -138,8 +140,8 @@ export const scan = defineCommand({
   ],
   run: async (context: Context): Promise<number> => {
     const { args, settings, programs, workingDirectory } = context;
-    const scope = await scopeOf(context);
-    if (!scope.ok) return printError(context, scope.problem, scope.hint);
+    const asked = await scopeOf(context);
+    if (!asked.ok) return printError(context, asked.problem, asked.hint);
     const recorded = args.value('recorded');
     const signal = context.listenForShutdown();
     const outcome = await programs.scan({
@@ -148,6 +150,13 @@ export const scan = defineCommand({
       signal,
     });
     if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
+    const scope = withKubernetesBenchmark(asked, outcome.facts);
+    if (scope === undefined)
+      return printError(
+        context,
+        'no kubelet of this host was found, so no Kubernetes benchmark fits it',
+        SEE_BENCHMARKS,
+      );
     const judged = outcome.findings.filter(({ check }) => scope.checks?.has(check) ?? true).toSorted(compareByName);
     const silent =
       recorded === undefined ? unansweredEngines(outcome.facts, [settings.dockerHost, settings.runtimeEndpoint]) : [];
@@ -298,6 +307,9 @@ function hints({ args }: Context, { facts, judged, known, scope }: Scanned, show
   const verdicts = new Set(args.values('verdict'));
   const count = (verdict: Verdict): number => judged.filter((finding) => finding.verdict === verdict).length;
   const found: string[] = [];
+  const kubernetes = chooseKubernetesBenchmark(facts.kubelet, facts.containers);
+  if (kubernetes !== undefined)
+    found.push(`Kubernetes: ${kubernetes.id}, because of ${kubernetes.reason}: ${again} --benchmark ${KUBERNETES}`);
   const failed = shown.find(({ verdict }) => verdict === 'fail') ?? shown[0];
   if (shown.length === 0) found.push(judged.length === 0 ? 'Nothing was judged.' : 'No matching findings.');
   if (known.size > 0) found.push(`${String(known.size)} failures are in the baseline and not shown.`);
@@ -315,9 +327,15 @@ function hints({ args }: Context, { facts, judged, known, scope }: Scanned, show
   return found;
 }
 
+/** Stands for the benchmark of Kubernetes that fits the scanned node. */
+const KUBERNETES = 'cis-kubernetes';
+const SEE_BENCHMARKS = 'see: plimsoll benchmarks';
+
 /** What is judged at all. */
 interface Scope {
   readonly ok: true;
+  /** The benchmark is chosen once the node was read. */
+  readonly isForKubelet?: boolean;
   /** Undefined: every check. */
   readonly checks: ReadonlySet<string> | undefined;
   readonly benchmark: Benchmark | undefined;
@@ -331,13 +349,12 @@ async function scopeOf({
   workingDirectory,
 }: Context): Promise<Scope | { readonly ok: false; readonly problem: string; readonly hint: string }> {
   const { unknownBenchmark, unknownCheck } = await import('../scan/known.ts');
-  const seeBenchmarks = 'see: plimsoll benchmarks';
   for (const wanted of args.values('check')) {
     const problem = unknownCheck(wanted);
     if (problem !== undefined) return { ok: false, problem, hint: 'see: plimsoll checks' };
   }
   if (args.value('by') === 'control' && !args.has('benchmark'))
-    return { ok: false, problem: '--by control needs --benchmark', hint: seeBenchmarks };
+    return { ok: false, problem: '--by control needs --benchmark', hint: SEE_BENCHMARKS };
   let baseline: Baseline = new Map();
   const file = args.value('baseline');
   if (file !== undefined) {
@@ -349,13 +366,24 @@ async function scopeOf({
   }
   const id = args.value('benchmark');
   if (id === undefined) return { ok: true, checks: undefined, benchmark: undefined, level: Infinity, baseline };
+  const level = Number(args.value('level') ?? Infinity);
+  if (id === KUBERNETES)
+    return { ok: true, checks: undefined, benchmark: undefined, level, baseline, isForKubelet: true };
   const problem = unknownBenchmark(id);
   const benchmark = findBenchmark(id);
   if (problem !== undefined || benchmark === undefined)
-    return { ok: false, problem: problem ?? 'there is no such benchmark', hint: seeBenchmarks };
-  const level = Number(args.value('level') ?? Infinity);
-  const checks = new Set(
-    benchmark.controls.filter((control) => control.level <= level).flatMap((control) => control.checks),
-  );
-  return { ok: true, checks, benchmark, level, baseline };
+    return { ok: false, problem: problem ?? 'there is no such benchmark', hint: SEE_BENCHMARKS };
+  return { ok: true, checks: checksOf(benchmark, level), benchmark, level, baseline };
+}
+
+function checksOf({ controls }: Benchmark, level: number): ReadonlySet<string> {
+  return new Set(controls.filter((control) => control.level <= level).flatMap((control) => control.checks));
+}
+
+/** The scope with the benchmark that fits the node, where that was asked for; undefined where none fits. */
+function withKubernetesBenchmark(scope: Scope, { kubelet, containers }: Facts): Scope | undefined {
+  if (scope.isForKubelet !== true) return scope;
+  const chosen = chooseKubernetesBenchmark(kubelet, containers);
+  const benchmark = chosen && findBenchmark(chosen.id);
+  return benchmark && { ...scope, benchmark, checks: checksOf(benchmark, scope.level) };
 }

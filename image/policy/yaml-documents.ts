@@ -14,14 +14,21 @@ const MAX_ALIASES = 100;
 
 /**
  * Parses YAML 1.2 (so also JSON) with several documents; empty ones are left out. A key that occurs twice is an error,
- * since a reader sees the first and a parser takes the last. Never throws.
+ * since a reader sees the first and a parser takes the last. In version 1.1, which Go programs such as the kubelet read,
+ * `yes` and `on` are booleans. Never throws.
  */
-export function parseYamlDocuments(text: string): YamlDocuments {
+export function parseYamlDocuments(text: string, version: '1.1' | '1.2' = '1.2'): YamlDocuments {
   const tooDeep = deepestIndentation(text) > MAX_DEPTH;
   if (tooDeep) return { ok: false, reason: `is nested deeper than ${String(MAX_DEPTH)} levels` };
   try {
     const lines = new LineCounter();
-    const options = { lineCounter: lines, prettyErrors: false, logLevel: 'silent', uniqueKeys: false } as const;
+    const options = {
+      version,
+      lineCounter: lines,
+      prettyErrors: false,
+      logLevel: 'silent',
+      uniqueKeys: false,
+    } as const;
     const documents = parseAllDocuments(text, options);
     if (!Array.isArray(documents)) return { ok: true, documents: [] };
     if (documents.length > MAX_DOCUMENTS)

@@ -1,5 +1,6 @@
 import type { ControlReference } from '../finding.ts';
 import cisDocker from './cis-docker.json' with { type: 'json' };
+import cisKubernetes from './cis-kubernetes.json' with { type: 'json' };
 
 /** One entry of a benchmark: its number, what it asks for in our words, and the checks that answer it. */
 export interface Control {
@@ -24,12 +25,41 @@ interface CisDockerControl extends Control {
   readonly earlierId?: string | null;
 }
 
+/** A control of worker nodes with its number in each benchmark of Kubernetes that has it. */
+interface CisKubernetesControl extends Omit<Control, 'id'> {
+  readonly ids: Readonly<Record<string, string | undefined>>;
+}
+
+/** Benchmarks of Kubernetes by id. All are about worker nodes; those of distributions have numbers of their own. */
+const KUBERNETES_TITLES: Readonly<Record<string, string>> = Object.freeze({
+  'cis-aks-1.8': 'CIS AKS Benchmark 1.8',
+  'cis-eks-1.7.0': 'CIS EKS Benchmark 1.7.0',
+  'cis-eks-1.8.0': 'CIS EKS Benchmark 1.8.0',
+  'cis-gke-1.9.0': 'CIS GKE Benchmark 1.9.0',
+  'cis-k3s-1.8': 'CIS Kubernetes Benchmark 1.8 for k3s',
+  'cis-k3s-1.9': 'CIS Kubernetes Benchmark 1.9 for k3s',
+  'cis-kubernetes-1.10': 'CIS Kubernetes Benchmark 1.10',
+  'cis-kubernetes-1.11': 'CIS Kubernetes Benchmark 1.11',
+  'cis-kubernetes-1.12': 'CIS Kubernetes Benchmark 1.12',
+  'cis-kubernetes-1.24': 'CIS Kubernetes Benchmark 1.24',
+  'cis-kubernetes-1.7': 'CIS Kubernetes Benchmark 1.7',
+  'cis-kubernetes-1.8': 'CIS Kubernetes Benchmark 1.8',
+  'cis-kubernetes-1.9': 'CIS Kubernetes Benchmark 1.9',
+  'cis-kubernetes-2.0.0': 'CIS Kubernetes Benchmark 2.0.0',
+  'cis-microk8s-1.24': 'CIS Kubernetes Benchmark 1.24 for MicroK8s',
+  'cis-openshift-1.8': 'CIS OpenShift Benchmark 1.8',
+  'cis-rke2-1.8': 'CIS Kubernetes Benchmark 1.8 for RKE2',
+});
+
 /** Every benchmark, sorted by id. 1.8.0 of CIS Docker inserts one control and renumbers those after it. */
-export const BENCHMARKS: readonly Benchmark[] = Object.freeze([
-  cisDockerBenchmark('1.6.0', { isEarlier: true }),
-  cisDockerBenchmark('1.7.0', { isEarlier: true }),
-  cisDockerBenchmark('1.8.0', { isEarlier: false }),
-]);
+export const BENCHMARKS: readonly Benchmark[] = Object.freeze(
+  [
+    cisDockerBenchmark('1.6.0', { isEarlier: true }),
+    cisDockerBenchmark('1.7.0', { isEarlier: true }),
+    cisDockerBenchmark('1.8.0', { isEarlier: false }),
+    ...Object.entries(KUBERNETES_TITLES).map(([id, title]) => cisKubernetesBenchmark(id, title)),
+  ].toSorted((one, other) => (one.id < other.id ? -1 : 1)),
+);
 
 function cisDockerBenchmark(version: string, { isEarlier }: { readonly isEarlier: boolean }): Benchmark {
   const all: readonly CisDockerControl[] = cisDocker.controls;
@@ -38,6 +68,19 @@ function cisDockerBenchmark(version: string, { isEarlier }: { readonly isEarlier
     return id === null ? [] : [{ ...control, id }];
   });
   return { id: `cis-docker-${version}`, title: `CIS Docker Benchmark ${version}`, controls };
+}
+
+function cisKubernetesBenchmark(id: string, title: string): Benchmark {
+  const all: readonly CisKubernetesControl[] = cisKubernetes.controls;
+  const controls = all.flatMap(({ ids, ...control }) => {
+    const number = Object.hasOwn(ids, id) ? ids[id] : undefined;
+    return number === undefined ? [] : [{ ...control, id: number }];
+  });
+  return { id, title: `${title}, worker nodes`, controls: controls.toSorted(byNumber) };
+}
+
+function byNumber(one: Control, other: Control): number {
+  return one.id.localeCompare(other.id, 'en', { numeric: true });
 }
 
 /** The benchmark with this id. */

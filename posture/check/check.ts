@@ -37,7 +37,7 @@ export type RuleText = Omit<CheckText, 'references'>;
 
 /** Judges the node or one of its daemons once. */
 export interface NodeCheck<N extends FactName = FactName> extends CheckText {
-  readonly judges: 'node' | 'docker' | 'sshd';
+  readonly judges: 'node' | 'docker' | 'kubelet' | 'sshd';
   readonly needs: readonly N[];
   readonly judge: (facts: Pick<Facts, N>) => Judgement;
 }

@@ -96,6 +96,23 @@ import { unprivilegedBpf } from './kernel/unprivileged-bpf.ts';
 import { userNamespaces } from './kernel/user-namespaces.ts';
 import { userfaultfd } from './kernel/userfaultfd.ts';
 import { yamaPtrace } from './kernel/yama-ptrace.ts';
+import { anonymousAuth } from './kubelet/anonymous-auth.ts';
+import { authorizationMode } from './kubelet/authorization-mode.ts';
+import { cipherSuites } from './kubelet/cipher-suites.ts';
+import { clientCa } from './kubelet/client-ca.ts';
+import { clientCertificateRotation } from './kubelet/client-certificate-rotation.ts';
+import { eventRate } from './kubelet/event-rate.ts';
+import { garbageCollection } from './kubelet/garbage-collection.ts';
+import { hostnameOverride } from './kubelet/hostname-override.ts';
+import { iptablesChains } from './kubelet/iptables-chains.ts';
+import { pendingRestart as kubeletPendingRestart } from './kubelet/pending-restart.ts';
+import { podPidsLimit } from './kubelet/pod-pids-limit.ts';
+import { protectKernelDefaults } from './kubelet/protect-kernel-defaults.ts';
+import { readOnlyPort } from './kubelet/read-only-port.ts';
+import { seccompDefault } from './kubelet/seccomp-default.ts';
+import { servingCertificateRotation } from './kubelet/serving-certificate-rotation.ts';
+import { servingCertificate } from './kubelet/serving-certificate.ts';
+import { streamingIdleTimeout } from './kubelet/streaming-idle-timeout.ts';
 import { unobserved } from './runtime/unobserved.ts';
 import { acceptEnvironment } from './ssh/accept-environment.ts';
 import { clientAlive } from './ssh/client-alive.ts';
@@ -218,6 +235,23 @@ export const CHECKS: readonly Check[] = Object.freeze([
   userNamespaces,
   userfaultfd,
   yamaPtrace,
+  anonymousAuth,
+  authorizationMode,
+  cipherSuites,
+  clientCa,
+  clientCertificateRotation,
+  eventRate,
+  garbageCollection,
+  hostnameOverride,
+  iptablesChains,
+  kubeletPendingRestart,
+  podPidsLimit,
+  protectKernelDefaults,
+  readOnlyPort,
+  seccompDefault,
+  servingCertificate,
+  servingCertificateRotation,
+  streamingIdleTimeout,
   unobserved,
   acceptEnvironment,
   clientAlive,

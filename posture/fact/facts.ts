@@ -9,6 +9,7 @@ import { enginesSchema } from './engines.ts';
 import { filesSchema } from './file.ts';
 import { imagesSchema } from './image.ts';
 import { kernelSchema } from './kernel.ts';
+import { kubeletSchema } from './kubelet.ts';
 import { listenersSchema } from './listener.ts';
 import { nodeSchema } from './node.ts';
 import { nodeStatusSchema } from './node-status.ts';
@@ -24,6 +25,7 @@ import type { EnginesFact } from './engines.ts';
 import type { FilesFact } from './file.ts';
 import type { ImagesFact } from './image.ts';
 import type { KernelFact } from './kernel.ts';
+import type { KubeletFact } from './kubelet.ts';
 import type { ListenersFact } from './listener.ts';
 import type { NodeFact } from './node.ts';
 import type { NodeStatusFact } from './node-status.ts';
@@ -42,6 +44,7 @@ export interface Facts {
   readonly files: FilesFact;
   readonly images: ImagesFact;
   readonly kernel: KernelFact;
+  readonly kubelet: KubeletFact;
   readonly listeners: ListenersFact;
   readonly node: NodeFact;
   readonly sshd: SshdFact;
@@ -63,6 +66,7 @@ export const FACT_SCHEMAS = Object.freeze({
   files: filesSchema,
   images: imagesSchema,
   kernel: kernelSchema,
+  kubelet: kubeletSchema,
   listeners: listenersSchema,
   node: nodeSchema,
   sshd: sshdSchema,

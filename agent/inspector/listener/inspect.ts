@@ -3,10 +3,9 @@ import type { Observed } from '../../../posture/observed.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import type { ListenerFact, ListenersFact } from '../../../posture/fact/listener.ts';
 import type { NodeAccess } from '../../node-access.ts';
-import type { ProbeOutcome, Prober } from '../../probe/prober.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
-import { readNamespace } from '../proc/node-namespaces.ts';
+import { isLoopback } from '../proc/held-tcp.ts';
 import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import type { TcpListener } from '../proc/proc-net-tcp.ts';
 import { heldSockets } from '../proc/process-table.ts';
@@ -14,6 +13,8 @@ import { unseen } from '../read-text.ts';
 import { findUnit } from '../systemd/find-unit.ts';
 import { unitValues } from '../systemd/unit-file.ts';
 import { apiListeners, streamPorts } from './choose.ts';
+import { probeListener, reachOf } from './reach.ts';
+import type { Reach } from './reach.ts';
 
 const MAX_LISTENERS = 256;
 
@@ -34,7 +35,9 @@ interface OwnedListener {
 async function inspectListeners(access: NodeAccess, known: Partial<Facts>): Promise<ListenersFact> {
   const found = await findListeners(access, known);
   if (found.state !== 'seen') return found;
-  const reach = await reachOf(access, known);
+  const { docker } = known;
+  const pid = docker?.process.state === 'seen' ? docker.process.value.pid : 1;
+  const reach = await reachOf(access, pid, 'dockerd');
   const listeners = await Promise.all(
     found.value.slice(0, MAX_LISTENERS).map((owned) => describe(access, owned, reach)),
   );
@@ -76,30 +79,11 @@ async function findListeners(access: NodeAccess, known: Partial<Facts>): Promise
   );
 }
 
-/**
- * How the prober reaches the ports of dockerd: in its own network namespace, through an address of the node (the agent is
- * in a pod, dockerd in the namespace of the node), or not at all.
- */
-type Reach =
-  | { readonly kind: 'same' }
-  | { readonly kind: 'node'; readonly address: string }
-  | { readonly kind: 'none'; readonly reason: string };
-
-async function reachOf({ host, prober }: NodeAccess, { docker }: Partial<Facts>): Promise<Reach> {
-  const pid = docker?.process.state === 'seen' ? docker.process.value.pid : 1;
-  const [{ namespace, nodeAddress }, its] = await Promise.all([prober.origin(), readNamespace(host, pid, 'net')]);
-  if (namespace === null || its.state !== 'seen' || namespace === its.value) return { kind: 'same' };
-  const node = await readNamespace(host, 1, 'net');
-  if (nodeAddress !== '' && node.state === 'seen' && node.value === its.value)
-    return { kind: 'node', address: nodeAddress };
-  return { kind: 'none', reason: 'the agent is not in the network namespace of dockerd' };
-}
-
 async function describe({ prober }: NodeAccess, { listener, pid }: OwnedListener, reach: Reach): Promise<ListenerFact> {
   const { address, port } = listener;
   const shown = address.includes(':') ? `[${address}]` : address;
   const source = `probe of tcp://${shown}:${String(port)}`;
-  const probed = await probe(prober, listener, reach);
+  const probed = await probeListener(prober, listener, reach);
   return {
     service: 'docker',
     id: clip(`tcp:${shown}:${String(port)}`, 128),
@@ -109,40 +93,4 @@ async function describe({ prober }: NodeAccess, { listener, pid }: OwnedListener
     pid,
     probe: probed.ok ? seen(probed.value, source) : unreadable(source, probed.reason),
   };
-}
-
-/** Connects to a listener. For a wildcard address, a loopback address or the address of the node is used. */
-function probe(prober: Prober, { address, port }: TcpListener, reach: Reach): Promise<ProbeOutcome> {
-  switch (reach.kind) {
-    case 'same':
-      return probeHere(prober, address, port);
-    case 'node':
-      return probeNode(prober, { address, port }, reach.address);
-    case 'none':
-      return Promise.resolve({ ok: false, reason: reach.reason });
-  }
-}
-
-async function probeHere(prober: Prober, address: string, port: number): Promise<ProbeOutcome> {
-  if (address === '0.0.0.0') return prober.probe('127.0.0.1', port);
-  if (address !== '::') return prober.probe(address, port);
-  const outcome = await prober.probe('::1', port);
-  // A node may have IPv6 sockets and no IPv6 address; such a socket takes IPv4 as well.
-  return outcome.ok ? outcome : prober.probe('127.0.0.1', port);
-}
-
-function probeNode(
-  prober: Prober,
-  { address, port }: Pick<TcpListener, 'address' | 'port'>,
-  nodeAddress: string,
-): Promise<ProbeOutcome> {
-  if (address === '0.0.0.0' || address === '::' || address === nodeAddress) return prober.probe(nodeAddress, port);
-  const reason = isLoopback(address)
-    ? 'bound to a loopback address of the node, which the agent cannot reach from its own network'
-    : `the agent can only reach ${nodeAddress} of this node`;
-  return Promise.resolve({ ok: false, reason });
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.');
 }

@@ -55,26 +55,63 @@ interface Entry {
   readonly idByVersion: Readonly<Record<string, string | null>>;
 }
 
-// The catalogue of controls lies beside the project where it is developed, and is not part of it.
-const catalogue = new URL('../shared/catalogue/docker.json', root);
-const skip = existsSync(catalogue) ? false : 'no catalogue beside the project';
-void t.test('each control of the catalogue', { skip }, (t) => {
-  const { controls } = JSON.parse(readFileSync(catalogue, 'utf8')) as { controls: readonly Entry[] };
-  for (const { id, controls: ours } of BENCHMARKS) {
-    const version = id.replace('cis-docker-', '');
-    const wanted = new Map(
-      controls.flatMap((entry) => {
-        const number = entry.idByVersion[version];
-        return number === null || number === undefined ? [] : [[number, entry] as const];
-      }),
-    );
-    t.strictSame(ours.map((control) => control.id).sort(), [...wanted.keys()].sort(), `${id}: every number`);
-    for (const control of ours) {
-      const entry = wanted.get(control.id);
-      t.equal(control.level, entry?.level, `${id} ${control.id}: level`);
-      t.not(control.title, entry?.title, `${id} ${control.id}: our own title`);
-    }
+/** The benchmarks of a catalogue, each with the key by which the catalogue calls it. */
+const CATALOGUES: readonly (readonly [file: string, keyOf: (id: string) => string | undefined])[] = [
+  ['docker.json', (id) => /^cis-docker-(.*)$/.exec(id)?.[1]],
+  ['kubelet.json', kubernetesKey],
+];
+
+function kubernetesKey(id: string): string | undefined {
+  const [, name = '', version = ''] = /^cis-([a-z0-9]+)-(.*)$/.exec(id) ?? [];
+  switch (name) {
+    case 'docker':
+      return undefined;
+    case 'kubernetes':
+      return `cis-${version}`;
+    case 'microk8s':
+      return `cis-${version}-microk8s`;
+    case 'openshift':
+      return `rh-${version}`;
+    case 'k3s':
+    case 'rke2':
+      return `${name}-cis-${version}`;
+    default:
+      return `${name}-${version}`;
   }
+}
+
+// The catalogues of controls lie beside the project where it is developed, and are not part of it.
+for (const [file, keyOf] of CATALOGUES) {
+  const catalogue = new URL(`../shared/catalogue/${file}`, root);
+  const skip = existsSync(catalogue) ? false : 'no catalogue beside the project';
+  void t.test(`each control of ${file}`, { skip }, (t) => {
+    const { controls } = JSON.parse(readFileSync(catalogue, 'utf8')) as { controls: readonly Entry[] };
+    for (const { id, controls: ours } of BENCHMARKS) {
+      const version = keyOf(id);
+      if (version === undefined) continue;
+      const wanted = new Map(
+        controls.flatMap((entry) => {
+          const number = entry.idByVersion[version];
+          return number === null || number === undefined ? [] : [[number, entry] as const];
+        }),
+      );
+      t.strictSame(ours.map((control) => control.id).sort(), [...wanted.keys()].sort(), `${id}: every number`);
+      for (const control of ours) {
+        const entry = wanted.get(control.id);
+        t.equal(control.level, entry?.level, `${id} ${control.id}: level`);
+        t.not(control.title, entry?.title, `${id} ${control.id}: our own title`);
+      }
+    }
+    t.end();
+  });
+}
+
+void t.test('numbers of one check in benchmarks of Kubernetes', (t) => {
+  const numbers = new Map(controlsOf('kubelet.anonymous-auth').map(({ benchmark, control }) => [benchmark, control]));
+  t.equal(numbers.get('cis-kubernetes-1.12'), '4.2.1');
+  t.equal(numbers.get('cis-eks-1.8.0'), '3.2.1');
+  t.equal(numbers.get('cis-openshift-1.8'), '4.2.2', 'OpenShift has one control more before it');
+  t.equal(numbers.get('cis-gke-1.9.0'), undefined, 'GKE has no settings of the kubelet');
   t.end();
 });
 
@@ -82,9 +119,9 @@ void t.test('README.md and CHANGELOG.md name the right numbers', (t) => {
   const readme = readFileSync(new URL('README.md', root), 'utf8');
   const changelog = readFileSync(new URL('CHANGELOG.md', root), 'utf8');
   for (const text of [readme, changelog]) t.equal(/(\d+) checks of the Docker/.exec(text)?.[1], String(CHECKS.length));
-  for (const { id, controls } of BENCHMARKS) {
+  for (const { id, controls } of BENCHMARKS.filter(({ id }) => id.startsWith('cis-docker-') || id.endsWith('-2.0.0'))) {
     const mapped = controls.filter(({ checks }) => checks.length > 0).length;
-    const version = id.replace('cis-docker-', '').replaceAll('.', String.raw`\.`);
+    const version = id.replace(/^cis-[a-z]+-/, '').replaceAll('.', String.raw`\.`);
     const claim = `${String(mapped)} of the ${String(controls.length)} `;
     t.match(readme, new RegExp(`${claim}[^,;:]*?${version}`), `${id}: ${claim}`);
   }

@@ -1,0 +1,48 @@
+import { fail, manual, pass, unknownBecause } from '../../verdict.ts';
+import { evidenceOf, kubeletCheck, remedyFor, settingOf } from './setting.ts';
+
+/** ECDHE with an AEAD cipher; names of Go, and their spelling with the hash. */
+const STRONG: ReadonlySet<string> = new Set([
+  'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
+  'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305',
+  'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256',
+  'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
+  'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305',
+  'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256',
+]);
+/** TLS 1.3 has no weak suites, and its own cannot be chosen. */
+const TLS13 = /^TLS_(?:AES_(?:128|256)_GCM|CHACHA20_POLY1305)_SHA(?:256|384)$/;
+const EXPECTED = 'only ECDHE with AES-GCM or ChaCha20, or TLS 1.3';
+
+export const cipherSuites = kubeletCheck({
+  id: 'kubelet.cipher-suites',
+  title: 'Kubelet offers strong cipher suites only',
+  failTitle: 'Kubelet offers weak cipher suites',
+  severity: 'low',
+  rationale:
+    'Suites without forward secrecy let whoever obtains the key of the node later decrypt what was recorded; CBC suites have a history of attacks.',
+  remediation:
+    'Set tlsCipherSuites in the configuration of the kubelet to the ECDHE suites with AES-GCM or ChaCha20, or tlsMinVersion: VersionTLS13, and restart it.',
+  judge: (kubelet) => {
+    const [suites, minimum] = [settingOf(kubelet, 'tlsCipherSuites'), settingOf(kubelet, 'tlsMinVersion')];
+    if (!suites.known) return unknownBecause(suites.reason);
+    if (!minimum.known) return unknownBecause(minimum.reason);
+    const evidence = evidenceOf('tlsCipherSuites', suites, EXPECTED);
+    const doubt = suites.doubt;
+    const remedy = remedyFor(
+      kubelet,
+      'tlsCipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, …]',
+    );
+    if (minimum.value === 'VersionTLS13') {
+      const version = evidenceOf('tlsMinVersion', minimum, EXPECTED);
+      return minimum.doubt === '' ? pass(version) : unknownBecause(minimum.doubt, version);
+    }
+    if (suites.value === '')
+      return manual('the defaults depend on the Go release of the kubelet: set the suites explicitly', evidence);
+    const weak = suites.value.split(',').filter((suite) => !STRONG.has(suite.trim()) && !TLS13.test(suite.trim()));
+    if (weak.length > 0) return fail(`weak suites are offered (${weak.slice(0, 4).join(', ')}): ${remedy}`, evidence);
+    return doubt === '' ? pass(evidence) : unknownBecause(doubt, evidence);
+  },
+});

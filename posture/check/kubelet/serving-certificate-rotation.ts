@@ -1,0 +1,41 @@
+import { allOf } from '../combine.ts';
+import { notApplicable, pass } from '../../verdict.ts';
+import { evidenceOf, judgeSetting, kubeletCheck, settingOf } from './setting.ts';
+
+const GATE = 'RotateKubeletServerCertificate';
+
+export const servingCertificateRotation = kubeletCheck({
+  id: 'kubelet.serving-certificate-rotation',
+  title: 'Kubelet renews its serving certificate',
+  failTitle: 'Kubelet does not renew its serving certificate',
+  severity: 'medium',
+  rationale:
+    'Without renewal through the API server the kubelet serves a certificate of its own making, which clients cannot verify, or one that somebody has to replace by hand.',
+  remediation:
+    'Set serverTLSBootstrap: true in the configuration of the kubelet, do not disable the feature gate RotateKubeletServerCertificate, restart it, and approve the signing requests.',
+  judge: (kubelet) => {
+    const file = settingOf(kubelet, 'tlsCertFile');
+    if (file.known && file.value !== '' && file.doubt === '')
+      return kubelet.distribution === 'k3s' || kubelet.distribution === 'rke2'
+        ? pass(evidenceOf('tlsCertFile', file, 'a file that is renewed from outside'))
+        : notApplicable(
+            'the serving certificate is a file that others renew; see kubelet.serving-certificate',
+            evidenceOf('tlsCertFile', file, 'a file that is renewed from outside'),
+          );
+    const gate = judgeSetting(kubelet, {
+      setting: 'featureGates',
+      expected: `${GATE} not disabled`,
+      accepts: (value) => !value.split(',').includes(`${GATE}=false`),
+      problem: 'renewal of the serving certificate is disabled',
+      remedy: `featureGates.${GATE}: true`,
+    });
+    const bootstrap = judgeSetting(kubelet, {
+      setting: 'serverTLSBootstrap',
+      expected: 'true',
+      accepts: (value) => value === 'true',
+      problem: 'the serving certificate does not come from the cluster',
+      remedy: 'serverTLSBootstrap: true',
+    });
+    return allOf('medium', [gate, bootstrap]);
+  },
+});
