@@ -25,6 +25,7 @@ export const check = s.object({
     'listener',
     'clusterNode',
     'imageTags',
+    'cluster',
   ]),
   needs: s.list(s.string(), 'facts that it reads besides what it judges', 64),
   rationale: s.string(),

@@ -11,6 +11,7 @@ import { startVulnerabilityMatcher } from './image/vulnerability-matcher.ts';
 import type { RunningImages } from './image/running-images.ts';
 import type { VulnerabilityMatcher, VulnerabilityMatcherOptions } from './image/vulnerability-matcher.ts';
 import type { KubernetesApi } from '../kubernetes/api-client.ts';
+import { endAdmissionFindings, watchAdmission } from './kubernetes/admission-watch.ts';
 import { listNodes } from './kubernetes/list-nodes.ts';
 import { watchMissingAgents } from './kubernetes/missing-agents.ts';
 import { publishAuthority } from './kubernetes/publish-authority.ts';
@@ -183,6 +184,24 @@ export function startMissingAgents(
   const search = watchMissingAgents({ list, server, store, graceMs, clock, log, signal: stop.signal });
   steps.push(closingStep('nodes of the cluster', stop, search.over));
   return search.issues;
+}
+
+/** Watches the admission webhook of the cluster, where that is wanted, until the collector ends. Returns its issues. */
+export async function startAdmissionWatch(
+  { settings, clock, log }: BackgroundOptions,
+  parts: { readonly api: KubernetesApi | undefined; readonly store: Store; readonly eventBus: EventBus },
+  steps: ClosingStep[],
+): Promise<() => readonly Issue[]> {
+  const { api, store, eventBus } = parts;
+  if (api === undefined || settings.kubernetesAdmission === 'off') {
+    await endAdmissionFindings({ store, eventBus, clock });
+    return () => [];
+  }
+  const stop = new AbortController();
+  const { kubernetesAdmissionExempt: exempt } = settings;
+  const watch = watchAdmission({ api, store, eventBus, exempt, clock, log, signal: stop.signal });
+  steps.push(closingStep('admission webhook', stop, watch.over));
+  return watch.issues;
 }
 
 /** Publishes the CA for agents in pods where that is wanted: runs until the collector ends. */

@@ -16,6 +16,7 @@ import { openApiCertificate } from './api/api-certificate.ts';
 import { auditIssues, createAuditLog } from './audit/audit-log.ts';
 import { readAudit } from './audit/read-audit.ts';
 import {
+  startAdmissionWatch,
   startMissingAgents,
   startNodeRetention,
   startMatcher,
@@ -278,8 +279,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   steps.push({ name: 'enrolment', close: admission.close });
   startNodeRetention(options, server, steps);
+  const admissionIssues = await startAdmissionWatch(options, { api: kubernetes, store, eventBus }, steps);
+  clusterIssues = admissionIssues;
   if (kubernetes !== undefined) {
-    clusterIssues = startMissingAgents(options, { api: kubernetes, server, store }, steps);
+    const nodeIssues = startMissingAgents(options, { api: kubernetes, server, store }, steps);
+    clusterIssues = () => [...nodeIssues(), ...admissionIssues()];
     startPublication(options, { api: kubernetes, authorities: () => tls.current().ca }, steps);
   }
   const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));

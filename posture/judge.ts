@@ -5,6 +5,7 @@ import type {
   ContainerCheck,
   FileCheck,
   ImageCheck,
+  ClusterCheck,
   ImageTagsCheck,
   ListenerCheck,
   NodeCheck,
@@ -16,6 +17,7 @@ import type { ContainerFact } from './fact/container.ts';
 import { UNKNOWN_RUNTIME, userOfEngine } from './fact/docker.ts';
 import type { DockerFact } from './fact/docker.ts';
 import type { FactName, Facts } from './fact/facts.ts';
+import type { ClusterAdmission } from './fact/cluster-admission.ts';
 import type { ImageTags } from './fact/image-tags.ts';
 import type { Unobserved } from './fact/unobserved.ts';
 import type { Delta, FindingSet } from './delta.ts';
@@ -148,6 +150,7 @@ function touches(check: Check, { facts, containers }: Change): boolean {
     case 'sshd':
     case 'clusterNode':
     case 'imageTags':
+    case 'cluster':
       return false;
   }
 }
@@ -177,6 +180,7 @@ function incompleteBecause(check: Check, facts: Facts): string | undefined {
     case 'sshd':
     case 'clusterNode':
     case 'imageTags':
+    case 'cluster':
       return undefined;
     case 'docker': {
       // Which API is served there is not known: it may be the engine that an earlier finding is about.
@@ -235,6 +239,7 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
     // By the collector, which knows the nodes of the cluster and asks the registries.
     case 'clusterNode':
     case 'imageTags':
+    case 'cluster':
       return [];
   }
 }
@@ -243,6 +248,14 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
 export function judgeClusterNode(check: ClusterNodeCheck, node: ClusterNode): Finding {
   return toFinding(check, { kind: 'node', id: node.id, name: node.name }, () => check.judge(node));
 }
+
+/** Judges a cluster. Its findings belong to the node {@link CLUSTER_ID}, which is none of the nodes with an agent. */
+export function judgeCluster(check: ClusterCheck, cluster: ClusterAdmission): Finding {
+  return toFinding(check, { kind: 'node', id: CLUSTER_ID, name: CLUSTER_ID }, () => check.judge(cluster));
+}
+
+/** Id and name of the cluster where findings have a node. */
+export const CLUSTER_ID = 'kubernetes';
 
 /** Judges the tags of an image that containers of a node run. */
 export function judgeImageTags(check: ImageTagsCheck, image: ImageTags): Finding {

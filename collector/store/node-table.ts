@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { CLUSTER_ID } from '../../posture/judge.ts';
 import { StoreError } from './error.ts';
 import type { NodeContainer, NodeRow } from './store.ts';
 
@@ -30,7 +31,7 @@ type Row = Omit<NodeRow, 'containers' | 'connected'> & { readonly containers: st
 /** Access to what the collector knows of nodes. */
 export interface NodeTable {
   readonly put: (node: NodeRow) => void;
-  /** All nodes that were put, by name. */
+  /** All nodes that were put, by name; without the row of the cluster, which only names it in its findings. */
   readonly all: () => readonly NodeRow[];
 }
 
@@ -49,7 +50,9 @@ export function prepareNodeTable(db: DatabaseSync): NodeTable {
      ON CONFLICT (id) DO UPDATE SET ${assignments.join(', ')}, introduced = 1`,
   );
   const fields = Object.entries(COLUMN_OF).map(([field, column]) => `${column} AS ${field}`);
-  const selectAll = db.prepare(`SELECT ${fields.join(', ')} FROM node WHERE introduced ORDER BY name, id`);
+  const selectAll = db.prepare(
+    `SELECT ${fields.join(', ')} FROM node WHERE introduced AND id <> '${CLUSTER_ID}' ORDER BY name, id`,
+  );
   return {
     put: (node) => {
       const values: Record<string, string | number> = {};

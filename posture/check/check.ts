@@ -3,6 +3,7 @@ import type { ContainerFact } from '../fact/container.ts';
 import type { FactName, Facts } from '../fact/facts.ts';
 import type { FileFact, FileRole } from '../fact/file.ts';
 import type { ImageFact } from '../fact/image.ts';
+import type { ClusterAdmission } from '../fact/cluster-admission.ts';
 import type { ImageTags } from '../fact/image-tags.ts';
 import type { ListenerFact } from '../fact/listener.ts';
 import type { Judgement, Severity, Verdict } from '../verdict.ts';
@@ -89,9 +90,23 @@ export interface ImageTagsCheck extends CheckText {
   readonly judge: (image: ImageTags) => Judgement;
 }
 
+/** Judges how a Kubernetes cluster enforces policies. The collector does that: agents have no findings of it. */
+export interface ClusterCheck extends CheckText {
+  readonly judges: 'cluster';
+  readonly needs: readonly [];
+  readonly judge: (cluster: ClusterAdmission) => Judgement;
+}
+
 /** A check: its documentation, and a pure function that judges facts. */
 export type Check =
-  NodeCheck | ContainerCheck | ImageCheck | FileCheck | ListenerCheck | ClusterNodeCheck | ImageTagsCheck;
+  | NodeCheck
+  | ContainerCheck
+  | ImageCheck
+  | FileCheck
+  | ListenerCheck
+  | ClusterNodeCheck
+  | ImageTagsCheck
+  | ClusterCheck;
 
 /** Before the title of a finding that claims neither that `title` holds nor that it does not. */
 const TITLE_PREFIXES = Object.freeze({
@@ -141,6 +156,11 @@ export function listenerCheck<const N extends FactName>(check: ListenerCheck<N>)
 
 /** Freezes a check of nodes of a cluster. */
 export function clusterNodeCheck(check: ClusterNodeCheck): ClusterNodeCheck {
+  return Object.freeze(check);
+}
+
+/** Freezes a check of a cluster. */
+export function clusterCheck(check: ClusterCheck): ClusterCheck {
   return Object.freeze(check);
 }
 

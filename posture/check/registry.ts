@@ -1,4 +1,6 @@
 import { ACCOUNT_CHECKS } from './account/account-checks.ts';
+import { exemptNamespace } from './admission/exempt-namespace.ts';
+import { webhook } from './admission/webhook.ts';
 import { enrollment } from './agent/enrollment.ts';
 import { resourceBudget } from './agent/resource-budget.ts';
 import { AUDIT_CHECKS } from './audit/audit-checks.ts';
@@ -139,6 +141,8 @@ import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
 /** Every check, sorted by id. A test compares this list with the directory. */
 export const CHECKS: readonly Check[] = Object.freeze([
   ...ACCOUNT_CHECKS,
+  exemptNamespace,
+  webhook,
   enrollment,
   resourceBudget,
   ...AUDIT_CHECKS,
@@ -278,5 +282,5 @@ export const CHECKS: readonly Check[] = Object.freeze([
 
 /** The checks whose findings the collector itself makes about nodes with an agent. No finding of an agent has their ids. */
 export const COLLECTOR_CHECK_IDS: ReadonlySet<string> = new Set(
-  CHECKS.filter(({ judges }) => judges === 'imageTags').map(({ id }) => id),
+  CHECKS.filter(({ judges }) => judges === 'imageTags' || judges === 'cluster').map(({ id }) => id),
 );

@@ -12,6 +12,7 @@ import {
   integer,
   joinToken,
   keyHashes,
+  namespaces,
   path,
   pathOr,
   paths,
@@ -186,6 +187,19 @@ export const SETTINGS = Object.freeze({
     default: 'off',
     description:
       'ConfigMap, as `namespace/name`, in which the collector keeps the CA of the fleet under the key `ca.crt`, for `join-ca-file` of agents in pods. It must exist. `off`: none.',
+    programs: COLLECTOR,
+  },
+  'kubernetes-admission': {
+    kind: word('auto', 'off'),
+    default: 'auto',
+    description:
+      'Watch of the admission webhook of the cluster, with `kubernetes`. `auto`: from when its webhook configuration (`admission-configuration` of the webhook: `plimsoll-admission`) was seen first, a change or removal is a finding (`admission.webhook`), and so is a namespace that it leaves out (`admission.exempt-namespace`). `off`: not watched; the findings end.',
+    programs: COLLECTOR,
+  },
+  'kubernetes-admission-exempt': {
+    kind: namespaces(),
+    default: 'plimsoll,plimsoll-agents,kube-system',
+    description: 'Namespaces that the admission webhook may leave out, separated by commas.',
     programs: COLLECTOR,
   },
   'kubernetes-agent-grace': {
