@@ -189,6 +189,10 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
       return runAdmission({ settings, version, clock, log, signal, onReady, events: process.stdout });
     },
+    planRollouts: async ({ settings, signal }) => {
+      const { planOnce } = await import('./rollout/main.ts');
+      return planOnce({ settings, clock, signal });
+    },
     examine: async ({ settings, signal }) => {
       const { diagnoseNode } = await import('./agent/diagnostics/diagnose-node.ts');
       return diagnoseNode({ settings, version, uid: process.geteuid?.() ?? 0, clock, signal });

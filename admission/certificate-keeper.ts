@@ -93,8 +93,8 @@ async function ensureAuthority({ api, secret, clock, log }: CertificateKeeperOpt
       log.info({ isRotating: changed.next !== undefined }, 'authority of the webhook changed');
       return changed;
     }
-    // HTTP 409: another replica was first.
-    if (patched.ok || patched.code !== 'refused' || left <= 1) required(patched);
+    // Another replica was first.
+    if (patched.ok || patched.code !== 'conflict' || left <= 1) required(patched);
   }
 }
 
@@ -139,7 +139,7 @@ async function publishBundle(
     };
     const patched = await api.patch(path, body, anything);
     if (patched.ok) return log.info({ kind }, 'authority of the webhook published');
-    if (patched.code !== 'refused' || left <= 1) required(patched);
+    if (patched.code !== 'conflict' || left <= 1) required(patched);
   }
 }
 

@@ -22,6 +22,7 @@ export const SCOPES = Object.freeze([
   'enroll',
   'policy',
   'report',
+  'rollout',
   'access',
 ] as const);
 /** See {@link SCOPES}. */
@@ -36,6 +37,7 @@ export const SCOPE_MEANINGS = Object.freeze({
   enroll: 'create, list and delete join tokens',
   policy: 'image policies and the verdicts on images, for programs that enforce them',
   report: 'report requests that violated a policy, for programs that enforce policies',
+  rollout: 'what plimsoll rollout reads and reports; no approval',
   access: 'operator tokens and the audit log',
 } satisfies Record<Scope, string>);
 

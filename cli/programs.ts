@@ -1,6 +1,7 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import type { Facts } from '../posture/fact/facts.ts';
 import type { ImageScanOutcome, ImageScanProgress, ImageTarget } from '../image/inventory/image-scan.ts';
+import type { PlanEntry } from '../policy/rollout/plan.ts';
 import type { ContainerPolicy } from '../policy/docker/container-policy.ts';
 import type { Finding } from '../posture/finding.ts';
 import type { DiagnosticReport } from '../service/diagnostic.ts';
@@ -35,6 +36,8 @@ export interface Programs {
   readonly collector: (run: RunRequest<CollectorReady>) => Promise<void>;
   /** Runs the admission webhook until `signal` aborts. Rejects with what stopped it from starting. */
   readonly admission: (run: RunRequest<object>) => Promise<void>;
+  /** What the rollout policies would do now. Changes nothing. Rejects with what stopped it from starting. */
+  readonly planRollouts: (request: ExamineRequest) => Promise<PlannedRollouts>;
   /** Examines what the agent needs of this node: its engine, and what it may see. Changes nothing. */
   readonly examine: (request: ExamineRequest) => Promise<readonly DiagnosticReport[]>;
   /** Who listens on a TCP port of this machine. Changes nothing. */
@@ -47,6 +50,10 @@ export interface Programs {
 export type CheckedContainerPolicies =
   | { readonly ok: true; readonly policies: readonly ContainerPolicy[] }
   | { readonly ok: false; readonly problems: readonly string[] };
+
+/** A plan, or why there is none. */
+export type PlannedRollouts =
+  { readonly ok: true; readonly value: readonly PlanEntry[] } | { readonly ok: false; readonly reason: string };
 
 /** What to scan. */
 export interface ScanRequest {

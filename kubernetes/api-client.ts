@@ -9,7 +9,9 @@ import type { KubernetesAccess, KubernetesCredentials } from './access.ts';
  * Why a request has no result. Closed list.
  * unreachable: no connection, or the certificate of the server is wrong · timeout: no complete response in time ·
  * malformed: the response is too large, or not what the API documents · credentials: our own cannot be read ·
- * unauthorized: HTTP 401 · forbidden: 403 · notFound: 404 · refused: another 4xx · failed: 5xx, and other statuses
+ * unauthorized: HTTP 401 · forbidden: 403 · notFound: 404 · conflict: 409, the object exists or was changed ·
+ * tooMany: 429, also for an eviction that a PodDisruptionBudget does not allow · refused: another 4xx ·
+ * failed: 5xx, and other statuses
  */
 export type KubernetesErrorCode =
   | 'unreachable'
@@ -19,6 +21,8 @@ export type KubernetesErrorCode =
   | 'unauthorized'
   | 'forbidden'
   | 'notFound'
+  | 'conflict'
+  | 'tooMany'
   | 'refused'
   | 'failed';
 
@@ -31,13 +35,26 @@ export type KubernetesResult<T> =
 export interface KubernetesApi {
   readonly get: <T>(path: string, schema: s.Schema<T>, form?: ObjectForm) => Promise<KubernetesResult<T>>;
   readonly create: <T>(path: string, body: unknown, schema: s.Schema<T>) => Promise<KubernetesResult<T>>;
-  /** Merges `body` into an object (RFC 7386). */
-  readonly patch: <T>(path: string, body: unknown, schema: s.Schema<T>) => Promise<KubernetesResult<T>>;
+  /**
+   * Merges `body` into an object: by RFC 7386, or with `strategic` so that entries of lists with a name, such as
+   * containers, are merged by it. Where `body` has `metadata.resourceVersion`, a newer object is a `conflict`.
+   */
+  readonly patch: <T>(
+    path: string,
+    body: unknown,
+    schema: s.Schema<T>,
+    form?: PatchForm,
+  ) => Promise<KubernetesResult<T>>;
+  /** Deletes an object. */
+  readonly remove: (path: string) => Promise<KubernetesResult<object>>;
   readonly close: () => void;
 }
 
 /** `metadata`: without spec and status, which the API server leaves out on request (PartialObjectMetadata). */
 export type ObjectForm = 'whole' | 'metadata' | 'metadataList';
+
+/** How a patch is merged. */
+export type PatchForm = 'merge' | 'strategic';
 
 const ACCEPT: Readonly<Record<ObjectForm, string>> = Object.freeze({
   whole: 'application/json',
@@ -45,10 +62,9 @@ const ACCEPT: Readonly<Record<ObjectForm, string>> = Object.freeze({
   metadataList: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io',
 });
 
-const CONTENT_TYPE: Readonly<Record<Call['method'], string>> = Object.freeze({
-  GET: '',
-  POST: 'application/json',
-  PATCH: 'application/merge-patch+json',
+const PATCH_TYPE: Readonly<Record<PatchForm, string>> = Object.freeze({
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
 });
 
 const DEADLINE_MS = 10_000;
@@ -63,31 +79,37 @@ const statusSchema = s.object({ message: s.withDefault(s.string(), '') });
 /** Opens a client; connections are made when they are needed. */
 export function createKubernetesApi(access: KubernetesAccess, deadlineMs = DEADLINE_MS): KubernetesApi {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: 1, timeout: 60_000 });
-  const call = async <T>({ method, path, accept, body }: Call, schema: s.Schema<T>): Promise<KubernetesResult<T>> => {
+  const call = async <T>(
+    { method, path, accept, body, type }: Call,
+    schema: s.Schema<T>,
+  ): Promise<KubernetesResult<T>> => {
     let credentials: KubernetesCredentials;
     try {
       credentials = await access.credentials();
     } catch (error) {
       return failure('credentials', `the credentials for the API server cannot be read: ${errorCode(error)}`);
     }
-    const sent = await send({ access, credentials, agent, deadlineMs, method, path, accept, body });
+    const sent = await send({ access, credentials, agent, deadlineMs, method, path, accept, body, type });
     return sent.ok ? parseResponse(sent.value, schema) : sent;
   };
   return {
     get: (path, schema, form = 'whole') => call({ method: 'GET', path, accept: ACCEPT[form] }, schema),
     create: (path, body, schema) =>
       call({ method: 'POST', path, accept: ACCEPT.whole, body: JSON.stringify(body) }, schema),
-    patch: (path, body, schema) =>
-      call({ method: 'PATCH', path, accept: ACCEPT.whole, body: JSON.stringify(body) }, schema),
+    patch: (path, body, schema, form = 'merge') =>
+      call({ method: 'PATCH', path, accept: ACCEPT.whole, body: JSON.stringify(body), type: PATCH_TYPE[form] }, schema),
+    remove: (path) => call({ method: 'DELETE', path, accept: ACCEPT.whole }, s.object({})),
     close: () => agent.destroy(),
   };
 }
 
 interface Call {
-  readonly method: 'GET' | 'POST' | 'PATCH';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly accept: string;
   readonly body?: string | undefined;
+  /** Media type of the body; default: JSON. */
+  readonly type?: string | undefined;
 }
 
 interface Sending extends Call {
@@ -136,7 +158,7 @@ function send({ access, credentials, agent, deadlineMs, ...call }: Sending): Pro
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(call.body === undefined
           ? {}
-          : { 'content-type': CONTENT_TYPE[call.method], 'content-length': Buffer.byteLength(call.body) }),
+          : { 'content-type': call.type ?? 'application/json', 'content-length': Buffer.byteLength(call.body) }),
       },
       signal: deadline,
     });
@@ -195,6 +217,10 @@ function codeOf(status: number): KubernetesErrorCode {
       return 'forbidden';
     case 404:
       return 'notFound';
+    case 409:
+      return 'conflict';
+    case 429:
+      return 'tooMany';
     default:
       return status >= 400 && status < 500 ? 'refused' : 'failed';
   }

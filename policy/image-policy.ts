@@ -141,7 +141,8 @@ export function parsePolicy({ value, source }: PolicyDocument): Parsed<ImagePoli
       ok: false,
       problem: 'kind: a ContainerPolicy is for Docker authorization: plimsoll authz check verifies it',
     };
-  if (head.value.kind !== POLICY_KIND) return { ok: false, problem: `kind: expected ${POLICY_KIND} or PodPolicy` };
+  if (head.value.kind !== POLICY_KIND)
+    return { ok: false, problem: `kind: expected ${POLICY_KIND}, PodPolicy or RolloutPolicy` };
   const parsed = document.parse(value);
   // The schema writes a place as `.spec.rules[2]`; people write it without the first dot.
   if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };

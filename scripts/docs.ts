@@ -16,6 +16,7 @@ import { factPaths } from '../posture/fact/path.ts';
 import { renderConfigurationPage } from '../service/config/document.ts';
 import { dockerAuthorizationPage } from './docker-authorization-page.ts';
 import { policyPage } from './policy-page.ts';
+import { rolloutPage } from './rollout-page.ts';
 import { queryPage } from './query-page.ts';
 import { ROOT } from './setup.mjs';
 
@@ -104,6 +105,7 @@ const pages = {
   'docs/facts.md': factsPage(),
   'docs/query.md': queryPage(GENERATED),
   'docs/policy.md': policyPage(GENERATED),
+  'docs/rollout.md': rolloutPage(GENERATED),
   'docs/docker-authorization.md': dockerAuthorizationPage(GENERATED),
   'docs/configuration.md': renderConfigurationPage(),
   'docs/access.md': accessPage(),

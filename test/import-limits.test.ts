@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   collector: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'api', 'image', 'kubernetes'],
   authz: ['posture', 'policy', 'service', 'image'],
   admission: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image', 'kubernetes'],
+  rollout: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image', 'kubernetes'],
   cli: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image'],
   console: ['posture', 'api'],
 };

@@ -2,6 +2,8 @@ import { imageDetail, imageList } from '../../api/image.ts';
 import type { ImageDetail, ImageSummary } from '../../api/image.ts';
 import type { PolicySuppression as Suppression } from '../../api/policy.ts';
 import { safe } from '../../api/safe.ts';
+import { announcement } from '../../api/rollout.ts';
+import { connect } from '../api/connect.ts';
 import type { CliClient } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -17,15 +19,26 @@ import type { Cell } from '../render/table.ts';
 export const images = defineCommand({
   name: 'images',
   summary: 'list the images that run, or show the vulnerabilities of one',
-  usage: ['images [list] [options]', 'images show IMAGE [options]'],
+  usage: [
+    'images [list] [options]',
+    'images show IMAGE [options]',
+    'images announce IMAGE@DIGEST [--replaces TAG|DIGEST]… [options]',
+  ],
   description: [
     'Lists the images that running containers use, by the risk of their vulnerabilities, with --unused also those at rest, which are on a node without a container that runs them: their vulnerabilities affect nothing that runs. STATE says how much is known: only an image that is complete has no other vulnerabilities than those counted.',
     'plimsoll image scan lists the packages of one image without a collector.',
+    'announce is for pipelines: it tells the collector that an image replaces others of its repository, those with its own tag unless --replaces names tags or digests. Rollout policies with the successor announced then look at it; it is scanned and judged like any other (docs/rollout.md). Needs the role operator and the scope policy.',
     'show prints the vulnerabilities of one image with the versions that fix them, and what is not known. IMAGE is its id, at least 4 digits of it, or a reference that a container was started from. With -o json it also has the packages, the upgrades and the containers.',
   ],
   operands: { min: 0, max: 2 },
   options: [
     OUTPUT_OPTION,
+    {
+      name: 'replaces',
+      value: 'TAG|DIGEST',
+      repeated: true,
+      summary: 'with announce: a tag or digest of the repository that the image replaces',
+    },
     { name: 'unused', summary: 'also images that no container runs: at rest on a node, or ended within 26 h' },
   ],
   settings: ['client'],
@@ -35,8 +48,32 @@ export const images = defineCommand({
     { line: 'plimsoll images show shop/web:1.4', meaning: 'the vulnerabilities of one image' },
     { line: 'plimsoll images show 3f2a9c81 -o json', meaning: 'with packages, upgrades and containers' },
   ],
-  run: (context) => runListOrShow(context, { command: 'images', operand: 'an image', list, show }),
+  run: async (context) => {
+    if (context.args.operands[0] === 'announce') return announce(context);
+    if (context.args.has('replaces')) return printError(context, '--replaces is for: plimsoll images announce');
+    return runListOrShow(context, { command: 'images', operand: 'an image', list, show });
+  },
 });
+
+async function announce(context: Context): Promise<number> {
+  const { args, settings, stdout } = context;
+  const [, image] = args.operands;
+  if (image === undefined)
+    return printError(context, 'announce needs an image with its digest', 'see: plimsoll images --help');
+  const client = await connect(settings, new AbortController().signal);
+  if (!client.ok) return printFailure(context, client.problem);
+  const body = { image, replaces: args.values('replaces') };
+  const answer = await client.value.post('/v1/images/announcements', announcement, { body });
+  if (!answer.ok) return printFailure(context, answer.problem);
+  const { reference, replaces } = answer.value;
+  const what = replaces.length === 0 ? 'images of its tag' : replaces.join(', ');
+  await stdout.write(
+    args.value('output') === 'json'
+      ? `${JSON.stringify(answer.value, undefined, 2)}\n`
+      : `${safe(reference)} replaces ${safe(what)}\n`,
+  );
+  return EXIT_OK;
+}
 
 const PAGE = 1000;
 

@@ -9,6 +9,7 @@ import { differencesFrom, evidenceOf, parsePolicyTest, subjectOf } from '../../p
 import type { PolicyTest } from '../../policy/policy-case.ts';
 import { modeOf } from '../../policy/image-policy.ts';
 import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
+import type { RolloutPolicy } from '../../policy/rollout/rollout-policy.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_ISSUES, EXIT_OK, outputOption } from '../command.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../output/listing.ts';
@@ -120,8 +121,12 @@ export const policy = defineCommand({
 async function check(context: Context, paths: readonly string[]): Promise<number> {
   const loaded = await load(context, paths);
   if (loaded === undefined) return EXIT_ISSUES;
-  const { policies, podPolicies } = loaded;
-  const documents = [...policies.map(policyDocument), ...podPolicies.map(podPolicyDocument)];
+  const { policies, podPolicies, rolloutPolicies } = loaded;
+  const documents = [
+    ...policies.map(policyDocument),
+    ...podPolicies.map(podPolicyDocument),
+    ...rolloutPolicies.map(rolloutPolicyDocument),
+  ];
   await printListing(context, {
     document: { policies: documents },
     items: documents,
@@ -173,6 +178,20 @@ interface PrintedPolicy {
 function podPolicyDocument({ name, mode, match, podSecurity, source }: PodPolicy): PrintedPolicy {
   const rules = podSecurity === null ? [] : [{ type: 'podSecurity', level: podSecurity.level, mode }];
   return { kind: 'PodPolicy', name, mode, images: [], namespaces: match.namespaces, rules, source };
+}
+
+function rolloutPolicyDocument({ name, mode, match, trigger, source }: RolloutPolicy): PrintedPolicy {
+  const set = Object.entries(trigger).filter(([, value]) => value !== null && value !== false);
+  const images = match.images.map(({ text }) => text);
+  return {
+    kind: 'RolloutPolicy',
+    name,
+    mode,
+    images,
+    namespaces: match.namespaces,
+    rules: set.map(([condition, value]) => ({ type: 'trigger', condition, value })),
+    source,
+  };
 }
 
 function policyDocument(one: ImagePolicy): PrintedPolicy {

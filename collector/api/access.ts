@@ -54,6 +54,9 @@ export const ACCESS = Object.freeze({
   scanImage: allow('operator', 'policy'),
   listDenials: allow('viewer', 'read'),
   reportDenials: allow('operator', 'report', false),
+  announceImage: allow('operator', 'policy'),
+  listExposure: allow('viewer', 'rollout'),
+  findSuccessors: allow('operator', 'rollout'),
   listSinks: allow('viewer', 'status'),
   getStatus: allow('viewer', 'status'),
   getSummary: allow('viewer', 'status'),
@@ -77,10 +80,16 @@ export const ACCESS = Object.freeze({
 export type Operation = keyof typeof ACCESS;
 
 /**
- * Operations that change nothing, besides those of GET: a live query, and signing in, without which nobody could see why
- * nothing can be changed. Denials are events themselves, and a report must not wait for the audit log.
+ * Operations that change nothing, besides those of GET: a live query, a search for successors, and signing in, without
+ * which nobody could see why nothing can be changed. Denials are events themselves, and a report must not wait for the
+ * audit log.
  */
-const UNCHANGING: ReadonlySet<Operation> = new Set(['askNodes', 'openConsoleSession', 'reportDenials'] as const);
+const UNCHANGING: ReadonlySet<Operation> = new Set([
+  'askNodes',
+  'openConsoleSession',
+  'findSuccessors',
+  'reportDenials',
+] as const);
 
 /** Does the operation change something? It is then recorded before it is carried out. */
 export function isChange(operation: Operation, method: string): boolean {

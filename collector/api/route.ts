@@ -35,6 +35,7 @@ export interface ApiSources {
   readonly denials: Pick<DenialIntake, 'take'>;
   /** What suppresses a vulnerability in one image. */
   readonly suppressionIn: SuppressionReview['suppressionIn'];
+  readonly hasExpiredWaiver: SuppressionReview['hasExpiredWaiver'];
   readonly queries: QueryService;
   readonly sinks: () => readonly SinkStatus[];
   /** How the collector is doing. Never rejects. */

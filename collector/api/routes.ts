@@ -26,6 +26,7 @@ import { getNode, listNodes } from './route/nodes.ts';
 import { createOperatorToken, getIdentity, listOperatorTokens, revokeOperatorToken } from './route/operator-tokens.ts';
 import { askNodes } from './route/query.ts';
 import { getPolicySnapshot, getSnapshotKey, listImageScans, scanImage, simulatePolicies } from './route/policies.ts';
+import { announceImage, findSuccessors, listExposure } from './route/rollouts.ts';
 import { listSinks } from './route/sinks.ts';
 import { getStatus } from './route/status.ts';
 import { getSummary } from './route/summary.ts';
@@ -57,6 +58,7 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listFixes,
   getIdentity,
   listImages,
+  announceImage,
   getImage,
   listJoinTokens,
   createJoinToken,
@@ -73,6 +75,8 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listImageScans,
   scanImage,
   askNodes,
+  listExposure,
+  findSuccessors,
   listSinks,
   getStatus,
   getSummary,

@@ -31,6 +31,8 @@ export interface SuppressionReview {
   readonly current: () => FleetAnnotations | undefined;
   /** What suppresses a vulnerability in one image; undefined: nothing. */
   readonly suppressionIn: (imageId: string, found: PackageVulnerability) => Suppression | undefined;
+  /** Whether a waiver suppressed a vulnerability in one image, and has expired. */
+  readonly hasExpiredWaiver: (imageId: string, found: PackageVulnerability) => boolean;
   /** Files that are wrong, and waivers without effect. */
   readonly issues: () => readonly Issue[];
 }
@@ -165,6 +167,12 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
     suppressionIn: (imageId, found) => {
       const references = [...new Set(running.containersOf(imageId).map(({ image }) => image))];
       return rules.inImage(found, { imageId, references }, clock.now()) ?? found.suppressed;
+    },
+    hasExpiredWaiver: (imageId, found) => {
+      if (!rules.names(found.vulnerability)) return false;
+      const references = [...new Set(running.containersOf(imageId).map(({ image }) => image))];
+      const ends = new Set(rules.expired(clock.now()).map(({ expiresAt }) => expiresAt));
+      return [...ends].some((end) => rules.inImage(found, { imageId, references }, end - 1)?.by === 'waiver');
     },
     issues: () => [
       ...[...files.problems()].map(([subject, problem]) => ({

@@ -1,10 +1,12 @@
 import { openVulnerabilityDatabase } from '../../image/vulndb/database.ts';
 import type { VulnerabilityDatabase } from '../../image/vulndb/database.ts';
+import { mapObserved } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { ConfigurationEvidence } from '../../policy/evidence.ts';
 import { formatReference } from '../../policy/reference.ts';
+import type { ImageReference } from '../../policy/reference.ts';
 import type { SnapshotImage } from '../../policy/snapshot.ts';
-import type { Inventory } from '../../vulnerability/package.ts';
+import type { Distribution, Inventory } from '../../vulnerability/package.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
@@ -14,6 +16,7 @@ import type { DatabaseState } from '../image/database-keeper.ts';
 import type { Issue } from '../status/collector-status.ts';
 import type { ImageStore, StoredClaim } from '../store/image-store.ts';
 import { completeEvidence, inventoryOf } from './image-evidence.ts';
+import type { FleetEvidence } from './image-evidence.ts';
 import { packagesOf } from './image-scans.ts';
 import type { ImageScans, ScannedImage } from './image-scans.ts';
 import type { FleetAnnotations } from '../image/suppression-review.ts';
@@ -30,9 +33,20 @@ export interface ImageJudge {
   readonly notify: () => void;
   /** The verdicts on an image, by its id and each manifest of it; empty: it was not judged yet. */
   readonly verdictsOf: (imageId: string) => readonly SnapshotImage[];
+  /** What is known of an image that was scanned on request; undefined: it is not judged yet. */
+  readonly scanOf: (reference: ImageReference) => JudgedScan | undefined;
+  /** When security updates of a distribution end, in milliseconds since the epoch; undefined: it is not known. */
+  readonly endOfLifeOf: (distribution: Distribution) => number | undefined;
   readonly issues: () => readonly Issue[];
   /** Resolves once the signal has aborted and nothing runs any more. */
   readonly over: Promise<void>;
+}
+
+/** An image that was scanned on request: the verdicts on it, and what they were made from. */
+export interface JudgedScan {
+  readonly digest: string;
+  readonly judged: readonly SnapshotImage[];
+  readonly evidence: Pick<FleetEvidence, 'inventory' | 'database' | 'vulnerabilities' | 'distribution'>;
 }
 
 /** What judging needs. */
@@ -66,6 +80,8 @@ interface JudgedEntry {
   /** What it was judged by. */
   readonly key: string;
   readonly judged: readonly SnapshotImage[];
+  /** Of a scan on request. */
+  readonly scan?: JudgedScan;
   /** When it is judged again although nothing has changed: half of the time that its answers hold. */
   readonly renewMs: number;
 }
@@ -135,11 +151,12 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     if (before?.key === key && now < before.renewMs) return before;
     const { digest, reference, signatures, configuration } = scan;
     const manifests = [{ digest, repositories: [reference], signatures }];
-    return decide(set, { key, imageId: '', listed: await packagesOf(scan), configuration, manifests });
+    return decide(set, { key, imageId: '', listed: await packagesOf(scan), configuration, manifests }, digest);
   };
   const decide = async (
     set: IndexedSet,
     { key, imageId, listed, configuration, manifests }: Undecided,
+    scannedDigest?: string,
   ): Promise<JudgedEntry> => {
     const now = clock.now();
     const evidence = completeEvidence(listed, { configuration, database: open?.database, maxAgeMs, now });
@@ -147,7 +164,13 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     const databaseValidUntil = endMs !== undefined && now <= endMs ? endMs : undefined;
     const judged = judgeFleetImage(set.indexed, { imageId, manifests, evidence, databaseValidUntil, now });
     await new Promise(setImmediate);
-    return { key, judged, renewMs: renewalOf(judged, now) };
+    const renewMs = renewalOf(judged, now);
+    if (scannedDigest === undefined) return { key, judged, renewMs };
+    const { inventory, vulnerabilities, distribution } = evidence;
+    // The packages themselves would be most of the memory.
+    const known = mapObserved(inventory, (one) => ({ ...one, packages: [] }));
+    const kept = { inventory: known, database: evidence.database, vulnerabilities, distribution };
+    return { key, judged, renewMs, scan: { digest: scannedDigest, judged, evidence: kept } };
   };
   const run = async (): Promise<void> => {
     await policies.refresh();
@@ -202,6 +225,11 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
   return {
     notify: () => wake.resolve(),
     verdictsOf: (imageId) => entries.get(imageId)?.judged ?? [],
+    scanOf: (reference) => entries.get(scanKey({ reference }))?.scan,
+    endOfLifeOf: (distribution) => {
+      const maintenance = open?.database.source.maintenance(distribution);
+      return maintenance?.extendedUntil ?? maintenance?.endOfLifeAt;
+    },
     issues: () => [
       ...policies.issues(),
       ...(problem === '' ? [] : [snapshotIssue(`no snapshot of the image policies could be published: ${problem}`)]),
@@ -212,7 +240,7 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
 }
 
 /** Apart from ids of images. */
-function scanKey({ reference }: ScannedImage): string {
+function scanKey({ reference }: Pick<ScannedImage, 'reference'>): string {
   return `scan ${formatReference(reference)}`;
 }
 

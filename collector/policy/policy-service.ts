@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { anonymous, loadDockerConfig } from '../../image/registry/credentials.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
@@ -11,9 +12,12 @@ import type { DatabaseState } from '../image/database-keeper.ts';
 import type { Issue } from '../status/collector-status.ts';
 import { StartError } from '../start-error.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import { openAnnouncements } from './announcements.ts';
+import type { Announcements } from './announcements.ts';
 import { createImageScans } from './image-scans.ts';
 import type { ImageScans } from './image-scans.ts';
 import { startImageJudge } from './image-judge.ts';
+import type { ImageJudge } from './image-judge.ts';
 import { openPolicyFiles } from './policy-files.ts';
 import { NO_REGISTRIES } from './registry-facts.ts';
 import type { RegistrySource, TagState } from './registry-facts.ts';
@@ -22,6 +26,8 @@ import { simulatePolicies } from './simulation.ts';
 import type { SimulatedDecision } from './simulation.ts';
 import { openSnapshotPublisher } from './snapshot-publisher.ts';
 import type { PublishedSnapshot } from './snapshot-publisher.ts';
+import { createSuccessorSearch } from './successor-search.ts';
+import type { FindSuccessors } from './successor-search.ts';
 
 /** The policies of a collector and what they say about the images of the fleet. */
 export interface PolicyService {
@@ -34,6 +40,11 @@ export interface PolicyService {
   readonly tags: Pick<RegistrySource, 'tagOf' | 'subscribeToTags'>;
   readonly simulate: (namespace: string | undefined) => readonly SimulatedDecision[];
   readonly requestScan: ImageScans['request'];
+  /** Digests of manifests and indexes that name the image, as its registry says. */
+  readonly manifestsOf: (imageId: string) => readonly string[];
+  readonly endOfLifeOf: ImageJudge['endOfLifeOf'];
+  readonly findSuccessors: FindSuccessors;
+  readonly announce: Announcements['add'];
   readonly scans: ImageScans['states'];
   /** What enforcers get; undefined: nothing was published since the start. */
   readonly snapshot: () => PublishedSnapshot | undefined;
@@ -116,6 +127,16 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
     maxAgeMs: settings.vulndbMaxAge,
   });
   onChange = judge.notify;
+  const announcements = await openAnnouncements(join(settings.dataDir, ANNOUNCEMENTS_FILE));
+  const findSuccessors = createSuccessorSearch({
+    ...options,
+    registries: settings.registries,
+    registry: access,
+    scans,
+    scanOf: judge.scanOf,
+    announcements,
+    policies,
+  });
   return {
     policies,
     verdictsOf: judge.verdictsOf,
@@ -127,6 +148,10 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
         { namespace, now: clock.now() },
       ),
     requestScan: scans.request,
+    manifestsOf: (imageId) => registries.factsOf(imageId).manifests.map(({ digest }) => digest),
+    endOfLifeOf: judge.endOfLifeOf,
+    findSuccessors,
+    announce: announcements.add,
     scans: scans.states,
     snapshot: publisher.current,
     publicKey: publisher.publicKey,
@@ -148,6 +173,7 @@ async function registryAccess({ registryCredentials, registryCa }: PolicyService
   return { credentials: docker?.credentials ?? anonymous, ca: ca?.text };
 }
 
+const ANNOUNCEMENTS_FILE = 'announcements.json';
 const MAX_CA_BYTES = 1024 * 1024;
 
 function ended(signal: AbortSignal): Promise<void> {

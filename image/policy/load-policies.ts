@@ -4,15 +4,23 @@ import type { ImagePolicy, PolicyDocument } from '../../policy/image-policy.ts';
 import { findPodPolicyConflicts, parsePodPolicy, POD_POLICY_KIND } from '../../policy/pod/pod-policy.ts';
 import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
 import { findConflicts } from '../../policy/policy-selection.ts';
+import { parseRolloutPolicy, ROLLOUT_POLICY_KIND } from '../../policy/rollout/rollout-policy.ts';
+import type { RolloutPolicy } from '../../policy/rollout/rollout-policy.ts';
 import type { Authority } from '../../policy/rule/signature.ts';
 import type { Rule } from '../../policy/rule/rules.ts';
 import { readBoundedText } from './bounded-text.ts';
 import { parseYamlDocuments } from './yaml-documents.ts';
 
+/** Policies by kind. */
+interface PolicySet {
+  readonly policies: readonly ImagePolicy[];
+  readonly podPolicies: readonly PodPolicy[];
+  readonly rolloutPolicies: readonly RolloutPolicy[];
+}
+
 /** All policies of some files, or everything that is wrong with them. */
 export type LoadedPolicies =
-  | { readonly ok: true; readonly policies: readonly ImagePolicy[]; readonly podPolicies: readonly PodPolicy[] }
-  | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
+  ({ readonly ok: true } & PolicySet) | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
 
 /** What is wrong with a policy file. Quotes nothing of it but names of fields and policies. */
 export interface PolicyProblem {
@@ -27,26 +35,24 @@ const MAX_POLICIES = 1000;
 const MAX_KEY_BYTES = 64 * 1024;
 
 /**
- * Loads the image policies and pod policies of YAML files. One problem refuses all: to leave out a policy could allow an image. Keys are read
+ * Loads the policies of YAML files. One problem refuses all: to leave out a policy could allow an image. Keys are read
  * as well, so that two policies that trust the same key name it in the same way. Paths are absolute; never rejects.
  */
 export async function loadPolicies(paths: readonly string[]): Promise<LoadedPolicies> {
-  const policies: ImagePolicy[] = [];
-  const podPolicies: PodPolicy[] = [];
+  const loaded = emptySet();
   const problems: PolicyProblem[] = [];
-  for (const path of new Set(paths)) {
-    const read = await readPolicyFile(path);
-    problems.push(...read.problems);
-    policies.push(...read.policies);
-    podPolicies.push(...read.podPolicies);
-  }
-  if (problems.length === 0 && policies.length + podPolicies.length > MAX_POLICIES)
+  for (const path of new Set(paths)) problems.push(...(await readPolicyFile(path, loaded)));
+  const { policies, podPolicies, rolloutPolicies } = loaded;
+  const count = policies.length + podPolicies.length + rolloutPolicies.length;
+  if (problems.length === 0 && count > MAX_POLICIES)
     problems.push({ source: paths.join(', '), problem: `more than ${String(MAX_POLICIES)} policies` });
   if (problems.length === 0) {
     for (const { policies: pair, patterns } of findConflicts(policies)) problems.push(conflict(pair, patterns));
     for (const { policies: pair, reason } of findPodPolicyConflicts(podPolicies)) problems.push(conflict(pair, reason));
+    for (const pair of sameNames(rolloutPolicies))
+      problems.push(conflict(pair, `the name ${pair[0].name} is used twice`));
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, policies, podPolicies };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, ...loaded };
 }
 
 type Named = Pick<ImagePolicy, 'name' | 'source'>;
@@ -58,44 +64,59 @@ function conflict([first, second]: readonly [Named, Named], reason: string): Pol
   };
 }
 
-interface ReadFile {
-  readonly policies: readonly ImagePolicy[];
-  readonly podPolicies: readonly PodPolicy[];
-  readonly problems: readonly PolicyProblem[];
+function sameNames<T extends Named>(policies: readonly T[]): readonly (readonly [T, T])[] {
+  return policies.flatMap((one, index) => {
+    const earlier = policies.slice(0, index).find(({ name }) => name === one.name);
+    return earlier === undefined ? [] : [[earlier, one] as const];
+  });
 }
 
-async function readPolicyFile(path: string): Promise<ReadFile> {
-  const failed = (problem: string): ReadFile => ({
-    policies: [],
-    podPolicies: [],
-    problems: [{ source: path, problem }],
-  });
+function emptySet() {
+  return { policies: [] as ImagePolicy[], podPolicies: [] as PodPolicy[], rolloutPolicies: [] as RolloutPolicy[] };
+}
+
+/** Adds the policies of a file. Returns what is wrong with it. */
+async function readPolicyFile(path: string, loaded: ReturnType<typeof emptySet>): Promise<readonly PolicyProblem[]> {
+  const failed = (problem: string): readonly PolicyProblem[] => [{ source: path, problem }];
   const file = await readBoundedText(path, MAX_FILE_BYTES);
   if (!file.ok) return failed(file.reason);
   const yaml = parseYamlDocuments(file.text);
   if (!yaml.ok) return failed(yaml.reason);
   if (yaml.documents.length === 0) return failed('contains no policy');
-  const policies: ImagePolicy[] = [];
-  const podPolicies: PodPolicy[] = [];
   const problems: PolicyProblem[] = [];
   for (const [index, value] of yaml.documents.entries()) {
     const source = yaml.documents.length === 1 ? path : `${path}#${String(index + 1)}`;
-    if (isPodPolicy({ value, source })) {
-      const parsed = parsePodPolicy({ value, source });
-      if (parsed.ok) podPolicies.push(parsed.value);
-      else problems.push({ source, problem: parsed.problem });
-      continue;
-    }
-    const parsed = parsePolicy({ value, source });
-    const completed = parsed.ok ? await withFiles(parsed.value, dirname(path)) : parsed;
-    if (completed.ok) policies.push(completed.value);
-    else problems.push({ source, problem: completed.problem });
+    const problem = await addDocument({ value, source }, dirname(path), loaded);
+    if (problem !== undefined) problems.push({ source, problem });
   }
-  return { policies, podPolicies, problems };
+  return problems;
 }
 
-function isPodPolicy({ value }: PolicyDocument): boolean {
-  return typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === POD_POLICY_KIND;
+/** Adds the policy of a document. Returns what is wrong with it. */
+async function addDocument(
+  document: PolicyDocument,
+  directory: string,
+  { policies, podPolicies, rolloutPolicies }: ReturnType<typeof emptySet>,
+): Promise<string | undefined> {
+  const add = <T>(list: T[], parsed: Completed<T>): string | undefined => {
+    if (!parsed.ok) return parsed.problem;
+    list.push(parsed.value);
+    return undefined;
+  };
+  switch (kindOf(document)) {
+    case POD_POLICY_KIND:
+      return add(podPolicies, parsePodPolicy(document));
+    case ROLLOUT_POLICY_KIND:
+      return add(rolloutPolicies, parseRolloutPolicy(document));
+    default: {
+      const parsed = parsePolicy(document);
+      return add(policies, parsed.ok ? await withFiles(parsed.value, directory) : parsed);
+    }
+  }
+}
+
+function kindOf({ value }: PolicyDocument): unknown {
+  return typeof value === 'object' && value !== null ? (value as { kind?: unknown }).kind : undefined;
 }
 
 type Completed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };

@@ -4,7 +4,8 @@ import type { Kind } from './kind.ts';
  * The programs that have settings. `client` is every command that asks a collector, `image` every command that uses the
  * vulnerability database without one.
  */
-export type Program = 'admission' | 'agent' | 'authz' | 'broker' | 'collector' | 'up' | 'scan' | 'client' | 'image';
+export type Program =
+  'admission' | 'agent' | 'authz' | 'broker' | 'collector' | 'rollout' | 'up' | 'scan' | 'client' | 'image';
 
 /** One setting. Its name is the flag, the key in the file and, as `PLIMSOLL_…`, the environment variable. */
 export interface SettingDefinition<T> {

@@ -30,11 +30,20 @@ import { AUTHZ_SETTINGS } from './authz-settings.ts';
 import { ADMISSION_SETTINGS } from './admission-settings.ts';
 import { NODE_SETTINGS } from './node-settings.ts';
 import { REPORT_SETTINGS } from './report-settings.ts';
+import { ROLLOUT_SETTINGS } from './rollout-settings.ts';
 import { inDataDir } from './setting.ts';
 import type { DefaultContext, DerivedDefault, Program, SettingDefinition } from './setting.ts';
 import { SINK_SETTINGS } from './sink-settings.ts';
 
-const SERVERS = ['admission', 'agent', 'authz', 'broker', 'collector', 'up'] as const satisfies readonly Program[];
+const SERVERS = [
+  'admission',
+  'agent',
+  'authz',
+  'broker',
+  'collector',
+  'rollout',
+  'up',
+] as const satisfies readonly Program[];
 const NODE = ['agent', 'broker', 'up', 'scan'] as const satisfies readonly Program[];
 const IMAGE = ['collector', 'up', 'image'] as const satisfies readonly Program[];
 const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
@@ -51,7 +60,7 @@ export const SETTINGS = Object.freeze({
       text: '`/var/lib/plimsoll` for root, otherwise `$XDG_STATE_HOME/plimsoll` or `~/.local/state/plimsoll`',
     },
     description: 'Data directory: keys, certificates, the operator token, the store and the spool.',
-    programs: ['admission', 'agent', 'authz', 'collector', 'up', 'scan', 'client', 'image'],
+    programs: ['admission', 'agent', 'authz', 'collector', 'rollout', 'up', 'scan', 'client', 'image'],
   },
   listen: {
     kind: address(),
@@ -64,14 +73,14 @@ export const SETTINGS = Object.freeze({
     kind: address(),
     default: '127.0.0.1:7480',
     description: 'Address of the operator API. The collector listens on it; client commands connect to it.',
-    programs: ['collector', 'up', 'client'],
+    programs: ['collector', 'rollout', 'up', 'client'],
   },
   'api-tls': {
     kind: word('auto', 'on', 'off'),
     default: 'auto',
     description:
       'TLS for the operator API. `auto`: unless `api` is an address of the loopback interface; `off` is refused for any other address.',
-    programs: ['collector', 'up', 'client'],
+    programs: ['collector', 'rollout', 'up', 'client'],
   },
   'api-tls-cert': {
     kind: pathOr('own'),
@@ -91,7 +100,7 @@ export const SETTINGS = Object.freeze({
     default: 'auto',
     description:
       'PEM file of certificate authorities. The client accepts a certificate of the operator API that one of them signed. `auto`: `<data-dir>/tls/ca.pem` if that file exists, otherwise `system`: the authorities that this machine trusts.',
-    programs: ['up', 'client'],
+    programs: ['rollout', 'up', 'client'],
   },
   'oidc-issuer': {
     kind: httpsUrlOrOff(),
@@ -131,7 +140,7 @@ export const SETTINGS = Object.freeze({
     default: inDataDir('operator-token'),
     description:
       'File with the bearer token of the operator API. The first start of a collector creates it, readable by its owner only.',
-    programs: ['collector', 'up', 'client'],
+    programs: ['collector', 'rollout', 'up', 'client'],
   },
   collector: {
     kind: address(),
@@ -150,14 +159,14 @@ export const SETTINGS = Object.freeze({
     kind: pathOr('in-cluster', 'off'),
     default: 'off',
     description:
-      'Kubernetes API server that attests nodes, and through which the admission webhook keeps its certificate: `in-cluster` with the service account of the own pod, a kubeconfig file with a token or a client certificate, or `off`.',
-    programs: ['admission', ...COLLECTOR],
+      'Kubernetes API server that attests nodes, through which the admission webhook keeps its certificate, and whose workloads `plimsoll rollout` changes: `in-cluster` with the service account of the own pod, a kubeconfig file with a token or a client certificate, or `off`.',
+    programs: ['admission', 'rollout', ...COLLECTOR],
   },
   'kubernetes-api': {
     kind: address(),
     default: 'kubernetes.default.svc:443',
     description: 'Address of the API server for `kubernetes = in-cluster`.',
-    programs: ['admission', ...COLLECTOR],
+    programs: ['admission', 'rollout', ...COLLECTOR],
     // In a pod the kubelet sets it to the address of the service `kubernetes`, whose port is 443.
     borrowed: {
       name: 'KUBERNETES_SERVICE_HOST',
@@ -322,6 +331,7 @@ export const SETTINGS = Object.freeze({
   ...AUTHZ_SETTINGS,
   ...REPORT_SETTINGS,
   ...ADMISSION_SETTINGS,
+  ...ROLLOUT_SETTINGS,
   'audit-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '16MiB',

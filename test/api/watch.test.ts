@@ -113,6 +113,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       running,
       suppressionIn: () => undefined,
       denials: { take: () => Promise.reject(new Error('not here')) },
+      hasExpiredWaiver: () => false,
       database: () => ({ state: 'missing', problem: '' }),
       listen: { host: '127.0.0.1', port },
       fileToken: TOKEN,

@@ -20,7 +20,9 @@ void t.test('every way in which an API server fails has a code and a reason with
   server.responses.set('GET /good', { body: { name: 'web' } });
   server.responses.set('GET /401', status(401));
   server.responses.set('GET /403', status(403));
+  server.responses.set('GET /409', status(409));
   server.responses.set('GET /422', status(422));
+  server.responses.set('GET /429', status(429));
   server.responses.set('GET /500', { status: 500, body: '<html>' });
   server.responses.set('GET /302', { status: 302, body: '' });
   server.responses.set('GET /text', { body: 'hello' });
@@ -34,6 +36,8 @@ void t.test('every way in which an API server fails has a code and a reason with
     ['/401', 'unauthorized'],
     ['/403', 'forbidden'],
     ['/404', 'notFound'],
+    ['/409', 'conflict'],
+    ['/429', 'tooMany'],
     ['/422', 'refused'],
     ['/500', 'failed'],
     ['/302', 'failed'],

@@ -124,7 +124,8 @@ export const scanImage = jsonRoute({
   },
 });
 
-const NO_POLICIES: Refusal = refuse(
+/** Where there are none. */
+export const NO_POLICIES: Refusal = refuse(
   'notFound',
   'the collector has no image policies',
   'start it with --policies FILE or a directory',

@@ -23,6 +23,8 @@ const DEMANDED: Readonly<Record<string, Role>> = Object.freeze({
   'POST /v1/denials': 'operator',
   'GET /v1/audit': 'admin',
   'GET /v1/authority': 'operator',
+  'POST /v1/images/announcements': 'operator',
+  'POST /v1/rollouts/successors': 'operator',
   'POST /v1/authority/rotate': 'admin',
   'GET /v1/tokens': 'admin',
   'POST /v1/tokens': 'admin',

@@ -158,6 +158,20 @@ void t.test('real answers match the document', async (t) => {
     simulatePolicies: { path: '/v1/policies/simulation' },
     listImageScans: { path: '/v1/policies/scans' },
     scanImage: { path: '/v1/policies/scans', init: posted({ image: 'localhost:1/app:1' }) },
+    announceImage: {
+      path: '/v1/images/announcements',
+      init: posted({ image: `localhost:1/app:1@sha256:${'a'.repeat(64)}` }),
+    },
+    listExposure: { path: '/v1/rollouts/exposure' },
+    findSuccessors: {
+      path: '/v1/rollouts/successors',
+      init: posted({
+        image: 'localhost:1/app:1',
+        namespace: 'shop',
+        digests: [],
+        rules: [{ type: 'announced', order: 'semver' }],
+      }),
+    },
     getSnapshotKey: { path: '/v1/policies/snapshot-key' },
     listHistory: { path: '/v1/history?limit=1' },
     listChecks: { path: '/v1/checks' },

@@ -56,6 +56,8 @@ export type ServerOptions = { readonly duplicated?: readonly string[] } & Partia
     | 'oidc'
     | 'policies'
     | 'running'
+    | 'suppressionIn'
+    | 'hasExpiredWaiver'
     | 'queries'
     | 'sinks'
     | 'removeNode'
@@ -121,8 +123,9 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     readAudit: (query) => readAudit(auditFiles, query),
     store,
     running: options.running ?? (await followRunningImages(store, eventBus)),
-    suppressionIn: () => undefined,
     denials: createDenialIntake({ store, eventBus, clock }),
+    suppressionIn: options.suppressionIn ?? (() => undefined),
+    hasExpiredWaiver: options.hasExpiredWaiver ?? (() => false),
     database: options.database ?? (() => ({ state: 'missing', problem: 'no vulnerability database' })),
     policies: options.policies,
     queries: options.queries ?? { ask: answerNothing },

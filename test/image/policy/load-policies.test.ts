@@ -140,9 +140,9 @@ void t.test('hostile files', async (t) => {
     ['deep.yaml', /^is nested deeper than 64 levels$/],
     ['deeper.yaml', /^is nested deeper than 64 levels$/],
     ['large.yaml', /^is larger than 262144 bytes$/],
-    ['keys.yaml', /^kind: expected ImagePolicy or PodPolicy$/],
+    ['keys.yaml', /^kind: expected ImagePolicy, PodPolicy or RolloutPolicy$/],
     ['documents.yaml', /^has more than 256 documents$/],
-    ['text.yaml', /^kind: expected ImagePolicy or PodPolicy$/],
+    ['text.yaml', /^kind: expected ImagePolicy, PodPolicy or RolloutPolicy$/],
     ['binary.yaml', /^is not UTF-8 text$/],
   ];
   for (const [file, expected] of rows) {

@@ -1,0 +1,39 @@
+import { safe } from '../../api/safe.ts';
+import type { PlanEntry } from '../../policy/rollout/plan.ts';
+import type { Context } from '../context.ts';
+import type { Cell, Column } from '../render/table.ts';
+
+/** Columns of a list of rollouts. */
+export const ROLLOUT_COLUMNS: readonly Column[] = Object.freeze([
+  { title: 'ID' },
+  { title: 'WORKLOAD' },
+  { title: 'ACTION' },
+  { title: 'STATE' },
+  { title: 'POLICY', wide: true },
+  { title: 'IMAGES', wide: true },
+  { title: 'WHY', min: 24 },
+]);
+
+/** What a row shows. */
+export type RolloutRow = Pick<PlanEntry, 'id' | 'policy' | 'workload' | 'changes' | 'reasons' | 'note'> & {
+  readonly action: string;
+  readonly state: string;
+};
+
+/** The row of a rollout. */
+export function rolloutCells(
+  { paint }: Pick<Context, 'paint'>,
+  { id, policy, workload, action, state, changes, reasons, note }: RolloutRow,
+): readonly Cell[] {
+  const images = changes.map(({ container, to }) => `${container}: ${to === '' ? 'a new image is wanted' : to}`);
+  const why = [...(note === '' ? [] : [note]), ...reasons].join('; ');
+  return [
+    { text: id },
+    { text: safe(`${workload.namespace}/${workload.kind}/${workload.name}`) },
+    { text: action },
+    state === 'awaitingApproval' ? { text: state, paint: paint.bad } : { text: state },
+    { text: policy },
+    { text: safe(images.join(', ')) },
+    { text: safe(why) },
+  ];
+}

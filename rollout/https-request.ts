@@ -1,0 +1,54 @@
+import { request as requestPlain } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { request as requestSecure } from 'node:https';
+import { errorCode } from '../service/files.ts';
+
+/** A request over HTTPS; plain HTTP where the URL says so. */
+export interface HttpRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  /** Authorities in PEM that may have signed the certificate of the server; undefined: those that Node trusts. */
+  readonly ca: string | undefined;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** A response. Redirects are not followed. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/**
+ * Sends a request with an authority of its own, which `fetch` cannot have. Rejects with an error that has a `code` where
+ * no response comes, or with RangeError where it is larger than `maxBytes`.
+ */
+export async function sendRequest(wanted: HttpRequest): Promise<HttpResponse> {
+  const { url, method, headers, body, ca, maxBytes, signal } = wanted;
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+    const options = { method, headers: { ...headers, ...length }, agent: false as const, signal };
+    const sent = url.startsWith('http:')
+      ? requestPlain(url, options, resolve)
+      : requestSecure(url, { ...options, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) }, resolve);
+    sent.on('error', (error) => reject(Object.assign(new Error(errorCode(error)), { code: errorCode(error) })));
+    sent.end(body);
+  });
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of response as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > maxBytes) {
+      response.destroy();
+      throw new RangeError(`the response has more than ${String(maxBytes)} bytes`);
+    }
+    parts.push(part);
+  }
+  const texts = Object.entries(response.headers).flatMap(([name, value]) =>
+    typeof value === 'string' ? [[name, value] as const] : [],
+  );
+  return { status: response.statusCode ?? 0, headers: Object.fromEntries(texts), body: Buffer.concat(parts) };
+}
