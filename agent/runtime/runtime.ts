@@ -3,7 +3,7 @@ import { absent, observed, seen, unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import { CONTAINER_STATES } from '../../posture/fact/container.ts';
 import type { RuntimeContainer } from '../../posture/fact/container.ts';
-import { dockerApiSchema } from '../../posture/fact/docker.ts';
+import { dockerApiSchema, storedImagesSchema } from '../../posture/fact/docker.ts';
 import { containerCountsSchema } from '../../posture/fact/node-status.ts';
 import type { ImageFact } from '../../posture/fact/image.ts';
 
@@ -87,6 +87,10 @@ export const engineInfoSchema = s.object({
   api: dockerApiSchema,
   containers: observed(containerCountsSchema, 'number of containers by state'),
   bridgeInterContainer: observed(s.boolean(), 'whether containers on the default network can connect to each other'),
+  images: s.withDefault(
+    observed(storedImagesSchema, 'all images; absent for runtimes without the Docker API'),
+    unreadable('GET /images/json', 'not recorded'),
+  ),
 });
 /** See {@link engineInfoSchema}. */
 export type EngineInfo = s.Infer<typeof engineInfoSchema>;

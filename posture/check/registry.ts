@@ -51,8 +51,13 @@ import { pendingRestart } from './daemon/pending-restart.ts';
 import { remoteLogging } from './daemon/remote-logging.ts';
 import { rootless } from './daemon/rootless.ts';
 import { seccompProfile } from './daemon/seccomp-profile.ts';
+import { socketMembers } from './daemon/socket-members.ts';
+import { stoppedContainers } from './daemon/stopped-containers.ts';
 import { storageDriver } from './daemon/storage-driver.ts';
+import { storageFileSystem } from './daemon/storage-file-system.ts';
+import { supportedRelease } from './daemon/supported-release.ts';
 import { swarm } from './daemon/swarm.ts';
+import { unusedImages } from './daemon/unused-images.ts';
 import { userlandProxy } from './daemon/userland-proxy.ts';
 import { usernsRemap } from './daemon/userns-remap.ts';
 import { FILE_CHECKS } from './file/file-checks.ts';
@@ -192,8 +197,13 @@ export const CHECKS: readonly Check[] = Object.freeze([
   remoteLogging,
   rootless,
   seccompProfile,
+  socketMembers,
+  stoppedContainers,
   storageDriver,
+  storageFileSystem,
+  supportedRelease,
   swarm,
+  unusedImages,
   userlandProxy,
   usernsRemap,
   ...FILE_CHECKS,

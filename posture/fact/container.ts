@@ -234,6 +234,10 @@ const runtimeFields = {
   state: s.oneOf(CONTAINER_STATES, '`restarting`: it ended and is about to be started again'),
   pid: s.integer('first process, in the pid namespace of the node; 0 where none runs'),
   startedAt: s.string('RFC 3339', 64),
+  endedAt: s.withDefault(
+    s.string('RFC 3339: when it ended, or was created if it never ran; empty while it runs or where not known', 64),
+    '',
+  ),
   declared: declaredSchema,
   sources: s.record(
     s.string('', 128),

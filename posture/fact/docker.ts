@@ -24,6 +24,10 @@ export const dockerApiSchema = s.object({
   debug: s.boolean('Debug'),
   experimental: s.boolean('ExperimentalBuild'),
   swarm: s.string('LocalNodeState: inactive, active …', 32),
+  imageStore: s.withDefault(
+    s.oneOf(['docker', 'containerd'], 'who keeps the layers of images: dockerd in its data root, or containerd'),
+    'docker',
+  ),
 });
 /** See {@link dockerApiSchema}. */
 export type DockerApi = s.Infer<typeof dockerApiSchema>;
@@ -69,6 +73,59 @@ export const dockerPackageSchema = s.object({
 /** See {@link dockerPackageSchema}. */
 export type DockerPackage = s.Infer<typeof dockerPackageSchema>;
 
+const storageRootSchema = s.object({
+  purpose: s.oneOf(['engine', 'containerd'], 'whose directory it is'),
+  path: s.string('as the engine or the configuration names it', 4096),
+  mount: observed(
+    s.object({
+      realPath: s.string('path after symbolic links were followed', 4096),
+      mountPoint: s.string('where the file system is mounted that has it', 4096),
+      device: s.string('major:minor of that file system', 32),
+      fsType: s.string('its type, `ext4`', 64),
+      source: s.string('its device or pool', 4096),
+      rootDevice: s.string('major:minor of the file system of `/`', 32),
+      rootSource: s.string('its device or pool', 4096),
+    }),
+    'the file system that the directory is in, `/proc/1/mountinfo`',
+  ),
+});
+/** A directory in which images and containers are kept. */
+export type StorageRoot = s.Infer<typeof storageRootSchema>;
+
+/** Who may connect to the socket of an engine beside root. */
+export const socketAccessSchema = s.object({
+  gid: s.integer('group of the socket'),
+  group: s.string('its name, otherwise the number', 256),
+  everybody: s.boolean('every account may write to the socket'),
+  members: s.list(
+    s.string('', 256),
+    'accounts that are in the group, by its list of members or as their primary group, without those of user id 0; empty where the group may not write',
+    10_000,
+  ),
+  otherServices: s.list(
+    s.string('', 64),
+    'services of `/etc/nsswitch.conf` that may know further members, `sss`; they are not asked',
+    16,
+  ),
+});
+/** See {@link socketAccessSchema}. */
+export type SocketAccess = s.Infer<typeof socketAccessSchema>;
+
+/** Images of an engine that are listed. */
+export const MAX_STORED_IMAGES = 10_000;
+
+/** What an engine has on disk. */
+export const storedImagesSchema = s.list(
+  s.object({
+    id: s.string('sha256:…', 128),
+    name: s.string('first tag; empty where it has none', 512),
+    createdAtMs: s.integer('when it was built, milliseconds since 1970'),
+    bytes: s.integer('size with all its layers, which it may share with others'),
+  }),
+  '',
+  MAX_STORED_IMAGES,
+);
+
 /**
  * The user who serves an engine: of a socket in the runtime directory of a user (`/run/user/1000`) that user, since
  * nobody else decides what listens there; otherwise 0.
@@ -100,7 +157,13 @@ export const dockerSchema = s.object(
     userlandProxies: observed(s.integer(), 'running docker-proxy processes'),
     package: observed(
       dockerPackageSchema,
-      'the package of dockerd by the database of dpkg; looked for only where an authorization plugin is active, otherwise absent',
+      'the package of dockerd by the database of dpkg; looked for only where an authorization plugin is active or the release lacks known fixes, otherwise absent',
+    ),
+    storage: s.list(storageRootSchema, 'directories in which images and containers are kept', 2),
+    socketAccess: observed(socketAccessSchema, 'who may use the socket beside root; absent for an endpoint on TCP'),
+    images: observed(
+      storedImagesSchema,
+      'all images of the engine, used or not; absent for runtimes without the Docker API',
     ),
   },
   'the Docker daemon',

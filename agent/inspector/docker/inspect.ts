@@ -1,5 +1,6 @@
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
+import { lacksFixes } from '../../../posture/check/daemon/engine-release.ts';
 import { userOfEngine } from '../../../posture/fact/docker.ts';
 import type {
   DockerApi,
@@ -21,9 +22,12 @@ import { runtimeUnseen, socketPath } from '../runtime-reply.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
 import { summarizeProfile } from '../../runtime/docker/seccomp-profile.ts';
 import { parseDaemonJson } from './daemon-json.ts';
+import { readSocketAccess } from './socket-access.ts';
+import { readStorage } from './storage.ts';
 import { readDockerProcesses } from './process.ts';
 import type { DockerProcesses } from './process.ts';
 
+const NO_FLAGS: Pick<DockerProcess, 'flags'> = Object.freeze({ flags: {} });
 const DEFAULT_CONFIG = '/etc/docker/daemon.json';
 /** No real daemon.json comes near. */
 const MAX_CONFIG_BYTES = 256 * 1024;
@@ -70,14 +74,29 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   if (!engine.ok || unusable !== undefined) {
     const silent = unusable ?? unreadable(engine.source, engine.ok ? '' : engine.reason);
     const { daemon, proxies } = processes;
-    const hidden = { api: silent, bridgeInterContainer: silent, seccompFile: silent, package: silent };
-    return { ...common, ...hidden, process: daemon, userlandProxies: proxies };
+    const hidden = { api: silent, bridgeInterContainer: silent, seccompFile: silent, package: silent, images: silent };
+    const { flags } = daemon.state === 'seen' ? daemon.value : NO_FLAGS;
+    const beside = {
+      storage: await readStorage(access, undefined, flags),
+      socketAccess: await readSocketAccess(host, endpoint),
+    };
+    return { ...common, ...hidden, ...beside, process: daemon, userlandProxies: proxies };
   }
-  const { api, bridgeInterContainer } = engine.value;
+  const { api, bridgeInterContainer, images } = engine.value;
   const seccompFile = await readSeccompFile(host, api, engine.source);
-  const hasPlugin = api.authorizationPlugins.length > 0;
-  const installed = hasPlugin ? await readPackage(host, processes.daemon) : absent('GET /info Plugins.Authorization');
-  const read = { bridgeInterContainer, seccompFile, package: installed };
+  const needsPackage = api.authorizationPlugins.length > 0 || lacksFixes(api.version);
+  const installed = needsPackage
+    ? await readPackage(host, processes.daemon)
+    : absent('GET /info Plugins.Authorization');
+  const { flags } = processes.daemon.state === 'seen' ? processes.daemon.value : NO_FLAGS;
+  const read = {
+    bridgeInterContainer,
+    seccompFile,
+    images,
+    package: installed,
+    storage: await readStorage(access, api, flags),
+    socketAccess: await readSocketAccess(host, endpoint),
+  };
   return { ...common, api: seen(api, engine.source), ...visible(processes), ...read };
 }
 
@@ -101,6 +120,9 @@ async function inspectOther(
     seccompFile: none,
     userlandProxies: none,
     package: none,
+    storage: [],
+    socketAccess: none,
+    images: engine.ok && silent === undefined ? engine.value.images : (silent ?? none),
   };
 }
 

@@ -50,6 +50,8 @@ export function toContainer(
     state,
     pid: state === 'running' ? info.pid : 0,
     startedAt: timeOf(status.startedAt ?? 0),
+    // The kubelet removes what ended; nothing judges when.
+    endedAt: '',
     declared: toDeclared(info.runtimeSpec, { id, pod, info }),
     sources: DECLARED_SOURCES,
   };
@@ -76,6 +78,7 @@ export function toSandbox(
     state: isRunning ? 'running' : pod.isReady ? 'created' : 'exited',
     pid: isRunning ? info.pid : 0,
     startedAt: timeOf(status?.createdAt ?? 0),
+    endedAt: '',
     declared: toDeclared(info.runtimeSpec ?? EMPTY_SPEC, {
       id,
       pod,

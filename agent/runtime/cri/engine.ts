@@ -25,9 +25,11 @@ export function toEngineInfo(status: StatusResponse, version: RuntimeVersion, li
       debug: false,
       experimental: false,
       swarm: 'inactive',
+      imageStore: 'containerd',
     },
     containers: listed.ok ? seen(countsOf(listed.value), listed.source) : unreadable(listed.source, listed.reason),
     bridgeInterContainer: absent('not part of the CRI'),
+    images: absent('not part of the CRI'),
   };
 }
 

@@ -42,6 +42,7 @@ const hostConfigSchema = s.object({
 export const inspectSchema = s.object({
   Id: s.string('', 128),
   Name: text,
+  Created: s.withDefault(s.string('', 64), ''),
   Image: s.withDefault(s.string('', 128), ''),
   AppArmorProfile: text,
   ProcessLabel: text,
@@ -54,6 +55,7 @@ export const inspectSchema = s.object({
     Status: text,
     Pid: s.integer(),
     StartedAt: s.withDefault(s.string('', 64), ''),
+    FinishedAt: s.withDefault(s.string('', 64), ''),
     Health: s.nullable(s.object({ Status: text })),
   }),
   Config: s.object({ User: text, Image: text }),

@@ -1,3 +1,4 @@
+import { isRunning } from '../../../posture/fact/container.ts';
 import type { ContainerFact, RuntimeContainer } from '../../../posture/fact/container.ts';
 import { clip } from '../../inspector/clip.ts';
 import { replyFailure } from '../runtime.ts';
@@ -52,10 +53,16 @@ export function toContainer(
     state,
     pid: state === 'running' || state === 'paused' ? answer.State.Pid : 0,
     startedAt: answer.State.StartedAt,
+    endedAt: isRunning({ state }) ? '' : endOf(answer),
     declared: isPodman ? podmanDeclared(answer) : toDeclared(answer),
     sources: isPodman ? PODMAN_SOURCES : DECLARED_SOURCES,
   };
   return { ok: true, value, source };
+}
+
+/** A container that never ran ended in the year 1. */
+function endOf({ State: { FinishedAt }, Created }: InspectAnswer): string {
+  return FinishedAt === '' || FinishedAt.startsWith('0001-') ? Created : FinishedAt;
 }
 
 function toName(name: string): string {

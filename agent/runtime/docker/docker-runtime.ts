@@ -7,11 +7,13 @@ import type { EngineAddress, EngineTls } from './engine-address.ts';
 import { toContainer, toListedContainer } from './container.ts';
 import { containerListSchema, inspectSchema, labelsSchema } from './container-schema.ts';
 import {
+  imageListSchema,
   infoSchema,
   networkSchema,
   parseInterContainer,
   toContainerCounts,
   toDockerApi,
+  toStoredImages,
   toVersion,
   versionSchema,
 } from './engine.ts';
@@ -106,12 +108,18 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
 async function readEngine(docker: Docker, readVersion: ContainerRuntime['version']): Promise<Reply<EngineInfo>> {
   const info = parseReply(await rawOf(docker.info()), infoSchema, 'GET /info');
   if (!info.ok) return info;
-  const [version, network] = await Promise.all([readVersion(), rawOf(docker.getNetwork('bridge').inspect())]);
+  const [version, network, list] = await Promise.all([
+    readVersion(),
+    rawOf(docker.getNetwork('bridge').inspect()),
+    rawOf(docker.listImages()),
+  ]);
   const bridge = observeReply(parseReply(network, networkSchema, 'GET /networks/bridge'));
+  const images = observeReply(parseReply(list, imageListSchema, 'GET /images/json'));
   return mapReply(info, (value) => ({
     api: toDockerApi(value, version.ok ? version.value : undefined),
     containers: toContainerCounts(value, info.source),
     bridgeInterContainer: mapObserved(bridge, parseInterContainer),
+    images: mapObserved(images, toStoredImages),
   }));
 }
 

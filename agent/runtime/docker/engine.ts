@@ -1,5 +1,6 @@
 import * as s from '../../../posture/schema.ts';
-import type { DockerApi } from '../../../posture/fact/docker.ts';
+import { MAX_STORED_IMAGES } from '../../../posture/fact/docker.ts';
+import type { DockerApi, storedImagesSchema } from '../../../posture/fact/docker.ts';
 import { containerCountsSchema } from '../../../posture/fact/node-status.ts';
 import { seen, unreadable } from '../../../posture/observed.ts';
 import { clip } from '../../inspector/clip.ts';
@@ -7,6 +8,7 @@ import type { EngineInfo, RuntimeVersion } from '../runtime.ts';
 
 const text = s.withDefault(s.string(), '');
 const flag = s.withDefault(s.boolean(), false);
+const integer = s.withDefault(s.integer(), 0);
 const texts = s.withDefault(s.list(s.string()), []);
 
 /** What this program reads of `GET /info`. */
@@ -32,6 +34,7 @@ export const infoSchema = s.object({
   Debug: flag,
   ExperimentalBuild: flag,
   Swarm: s.nullable(s.object({ LocalNodeState: text })),
+  DriverStatus: s.withDefault(s.list(s.list(s.string())), []),
 });
 
 /** What this program reads of `GET /version`. */
@@ -39,6 +42,26 @@ export const versionSchema = s.object({ Version: text, ApiVersion: text });
 
 /** What this program reads of `GET /networks/bridge`. */
 export const networkSchema = s.object({ Options: s.withDefault(s.record(s.string()), {}) });
+
+/** What an engine says in `DriverStatus` whose images containerd keeps. */
+const CONTAINERD_STORE = 'io.containerd.snapshotter.v1';
+
+/** What this program reads of `GET /images/json`. */
+export const imageListSchema = s.list(
+  s.object({ Id: s.string('', 128), RepoTags: texts, Created: integer, Size: integer }),
+  '',
+  MAX_STORED_IMAGES,
+);
+
+/** Images as the fact has them. */
+export function toStoredImages(images: s.Infer<typeof imageListSchema>): s.Infer<typeof storedImagesSchema> {
+  return images.map(({ Id, RepoTags, Created, Size }) => ({
+    id: Id,
+    name: clip(RepoTags.find((tag) => !tag.includes('<none>')) ?? '', 512),
+    createdAtMs: Created * 1000,
+    bytes: Size,
+  }));
+}
 
 /** The version as the port has it. */
 export function toVersion({ Version, ApiVersion }: s.Infer<typeof versionSchema>): RuntimeVersion {
@@ -62,6 +85,7 @@ export function toDockerApi(info: s.Infer<typeof infoSchema>, version: RuntimeVe
     debug: info.Debug,
     experimental: info.ExperimentalBuild,
     swarm: clip(info.Swarm?.LocalNodeState ?? '', 32) || 'inactive',
+    imageStore: info.DriverStatus.some(([, value]) => value === CONTAINERD_STORE) ? 'containerd' : 'docker',
   };
 }
 

@@ -139,6 +139,7 @@ function criContainer(overrides: Partial<ContainerFact>): RuntimeContainer {
     state: fact.state,
     pid: fact.pid,
     startedAt: fact.startedAt,
+    endedAt: fact.endedAt,
     declared: { ...declared, privileged: true, memoryBytes: 64 * 1024 * 1024 },
     sources: Object.fromEntries(fields.map((field) => [field, `ContainerStatus ${field}`])),
   };
@@ -151,6 +152,7 @@ const STATE: MemoryState = {
     api: dockerApi().state === 'seen' ? { ...(dockerApi() as { value: object }).value, version: '2.0' } : {},
     containers: seen({ running: 1, paused: 0, stopped: 1 }, 'Status'),
     bridgeInterContainer: seen(true, 'Status'),
+    images: seen([], 'ListImages'),
   },
   containers: {
     [RUNNING]: criContainer({ id: RUNNING, name: 'shop', imageId: IMAGE.id, pid: 4121 }),

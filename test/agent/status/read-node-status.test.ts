@@ -139,7 +139,12 @@ void t.test('answers that are not understood, and data roots that lead elsewhere
     ...createDockerRuntime({ endpoint: 'tcp://192.0.2.7:2375' }),
     engine: () => {
       const containers = seen({ running: 1, paused: 0, stopped: 2 }, 'test');
-      const engine = { api: value(dockerApi()), containers, bridgeInterContainer: seen(true, 'test') };
+      const engine = {
+        api: value(dockerApi()),
+        containers,
+        bridgeInterContainer: seen(true, 'test'),
+        images: seen([], 'test'),
+      };
       return Promise.resolve({ ok: true, value: engine, source: 'test' } as const);
     },
   };

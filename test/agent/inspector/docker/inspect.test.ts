@@ -133,7 +133,7 @@ t.test('what is watched', async (t) => {
   t.same(dockerInspector.watches({ docker: fact } as never), ['/etc/docker/daemon.json', '/run/docker.sock']);
 });
 
-t.test('the package of dockerd is looked for where an authorization plugin is active', async (t) => {
+t.test('the package of dockerd is looked for where a plugin is active or fixes are missing', async (t) => {
   const info = { ...(ANSWERS['/info'] as object), Plugins: { Authorization: ['plimsoll'] } };
   const dpkg: Tree = {
     '/var/lib/dpkg/status': 'Package: docker.io\nStatus: install ok installed\nVersion: 26.1.5+dfsg1-9+deb13u1\n',
@@ -145,7 +145,8 @@ t.test('the package of dockerd is looked for where an authorization plugin is ac
   t.match((await dockerOf(t, { ...dockerd('dockerd\0'), ...dpkg }, answers)).package, {
     value: { name: 'docker.io', version: '26.1.5+dfsg1-9+deb13u1' },
   });
-  t.match((await dockerOf(t, { ...dockerd('dockerd\0'), ...dpkg }, ANSWERS)).package, { state: 'absent' });
+  const current = { ...ANSWERS, '/info': { ...(ANSWERS['/info'] as object), ServerVersion: '29.5.1' } };
+  t.match((await dockerOf(t, { ...dockerd('dockerd\0'), ...dpkg }, current)).package, { state: 'absent' });
   t.match((await dockerOf(t, dockerd('dockerd\0'), answers)).package, { state: 'absent' });
   const rpm: Tree = { '/var/lib/rpm/rpmdb.sqlite': '' };
   t.match((await dockerOf(t, { ...dockerd('dockerd\0'), ...rpm }, answers)).package, { state: 'unreadable' });

@@ -113,6 +113,9 @@ function recordedDocker(): DockerFact {
     seccompFile: absent('GET /info SecurityOptions'),
     userlandProxies: seen(0, '/proc'),
     package: absent('/var/lib/dpkg/status'),
+    storage: [],
+    socketAccess: absent('/var/run/docker.sock'),
+    images: absent('GET /images/json'),
   };
 }
 

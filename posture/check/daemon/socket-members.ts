@@ -1,0 +1,36 @@
+import { fail, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import { quoteList } from '../evidence-text.ts';
+import { daemonCheck, unseenReason } from './setting.ts';
+
+export const socketMembers = daemonCheck({
+  id: 'daemon.socket-members',
+  title: 'No account beside root may use the Docker socket',
+  failTitle: 'Every account may use the Docker socket',
+  severity: 'high',
+  rationale:
+    'Whoever may use the socket can start a privileged container with the root directory of the host, and so is root without a password and without a trace in the log of sudo.',
+  remediation:
+    'Remove accounts that do not need it: gpasswd -d ACCOUNT GROUP, and change the primary group of others with usermod -g. Give people sudo rights for single commands, or a rootless engine. Waive the finding for the accounts that are approved.',
+  reference: 'https://docs.docker.com/engine/security/#docker-daemon-attack-surface',
+  judge: ({ socketAccess }) => {
+    if (socketAccess.state === 'absent') return notApplicable(`${socketAccess.source} is not a unix socket here`);
+    if (socketAccess.state === 'unreadable') return unknownBecause(unseenReason(socketAccess));
+    const { group, gid, members, everybody, otherServices } = socketAccess.value;
+    const evidence = {
+      source: `${socketAccess.source}, /etc/group, /etc/passwd`,
+      seen: `group ${group} (${String(gid)}): ${quoteList(members)}`,
+      expected: 'no account, or approved ones only',
+    };
+    if (everybody)
+      return fail('every account of the host may use the socket', {
+        source: socketAccess.source,
+        seen: 'writable by everybody',
+        expected: 'mode 0660 or stricter',
+      });
+    if (members.length > 0)
+      return manual(`${String(members.length)} accounts are root by the group ${group}: are they approved?`, evidence);
+    return otherServices.length === 0
+      ? pass(evidence)
+      : unknownBecause(`further members may come from ${quoteList(otherServices)}, which is not asked`, evidence);
+  },
+});
