@@ -35,6 +35,9 @@ export type Route =
     }
   | { readonly view: 'checks'; readonly filter: CheckFilter }
   | { readonly view: 'check'; readonly checkId: string }
+  | { readonly view: 'benchmarks' }
+  /** `nodeId`: only the results there; empty: over the fleet. */
+  | { readonly view: 'benchmark'; readonly benchmarkId: string; readonly nodeId: string }
   | { readonly view: 'query'; readonly query: QueryPlace }
   | { readonly view: 'unknown'; readonly path: string };
 
@@ -96,6 +99,10 @@ export function readRoute(hash: string): Route {
       };
     case 'checks':
       return name === '' ? { view: 'checks', filter: readCheckFilter(params) } : { view: 'check', checkId: name };
+    case 'benchmarks':
+      return name === ''
+        ? { view: 'benchmarks' }
+        : { view: 'benchmark', benchmarkId: name, nodeId: params.get('node') ?? '' };
     case 'query':
       return { view: 'query', query: readQuery(params) };
     default:
@@ -175,6 +182,17 @@ export function checksHash(filter: Partial<CheckFilter> = {}): string {
 /** The hash for a check. */
 export function checkHash(checkId: string): string {
   return `#/checks/${encodeURIComponent(checkId)}`;
+}
+
+/** The hash for the list of benchmarks. */
+export function benchmarksHash(): string {
+  return '#/benchmarks';
+}
+
+/** The hash for the results of a benchmark, over the fleet or on one node. */
+export function benchmarkHash(benchmarkId: string, nodeId = ''): string {
+  const query = nodeId === '' ? '' : new URLSearchParams({ node: nodeId }).toString();
+  return withQuery(`#/benchmarks/${encodeURIComponent(benchmarkId)}`, query);
 }
 
 /** The hash for the query editor with a query in it. */

@@ -10,6 +10,7 @@ import { SeverityTag } from '../part/severity-tag.tsx';
 import { checkHash, checksHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { count, counted } from '../../api/format.ts';
+import { CheckSections } from './check-sections.tsx';
 import { matchingChecks } from './check-filter.ts';
 import type { CheckFilter } from './check-filter.ts';
 
@@ -32,6 +33,7 @@ export function ChecksView({ filter }: { readonly filter: CheckFilter }): JSX.El
           {value === undefined ? '' : total}
         </p>
       </div>
+      <CheckSections current="Checks" />
       <div class="filters" role="search" aria-label="Checks">
         <SearchField
           text={filter.text}

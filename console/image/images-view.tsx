@@ -6,7 +6,7 @@ import { EmptyNote, LoadingNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { imageHash } from '../route.ts';
 import { CoverageNote, useImages } from '../vulnerabilities/coverage.tsx';
-import { SectionLinks } from '../vulnerabilities/section-links.tsx';
+import { ImageSections } from '../vulnerabilities/section-links.tsx';
 import { Figure, riskText } from '../vulnerabilities/vulnerability-tags.tsx';
 import { ImageStateTag } from './image-state.tsx';
 
@@ -22,7 +22,7 @@ export function ImagesView(): JSX.Element {
           {value === undefined ? '' : counted(value.images.length, 'image')}
         </p>
       </div>
-      <SectionLinks view="images" />
+      <ImageSections current="Images" />
       <CoverageNote loaded={loaded} />
       {value === undefined && problem === undefined ? <LoadingNote what="the images" /> : null}
       {value?.images.length === 0 ? <EmptyNote>The collector knows of no running container.</EmptyNote> : null}

@@ -17,7 +17,7 @@ const PLACES = Object.freeze([
     views: ['vulnerabilities', 'vulnerability', 'fixes', 'images', 'image'],
   },
   { label: 'History', href: historyHash(), views: ['history'] },
-  { label: 'Checks', href: checksHash(), views: ['checks', 'check'] },
+  { label: 'Checks', href: checksHash(), views: ['checks', 'check', 'benchmarks', 'benchmark'] },
   { label: 'Query', href: queryHash(), views: ['query'] },
 ] satisfies readonly { readonly label: string; readonly href: string; readonly views: readonly Route['view'][] }[]);
 

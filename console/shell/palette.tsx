@@ -6,6 +6,7 @@ import { useCell } from '../hook/use-cell.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import {
+  benchmarksHash,
   checkHash,
   checksHash,
   containerHash,
@@ -33,6 +34,7 @@ const PLACES: readonly PaletteEntry[] = Object.freeze([
     hash: findingsHash({ verdicts: ['fail'] }, 'container'),
   },
   { kind: 'view', name: 'Findings by image', detail: 'findings', hash: findingsHash({ verdicts: ['fail'] }, 'image') },
+  { kind: 'view', name: 'Benchmarks', detail: 'results and score', hash: benchmarksHash() },
   { kind: 'view', name: 'Vulnerabilities', detail: 'of running containers', hash: vulnerabilitiesHash() },
   { kind: 'view', name: 'Upgrades', detail: 'of packages in images', hash: fixesHash() },
   { kind: 'view', name: 'Images', detail: 'that run', hash: imagesHash() },

@@ -1,5 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { BenchmarkView } from '../benchmark/benchmark-view.tsx';
+import { BenchmarksView } from '../benchmark/benchmarks-view.tsx';
 import { CheckView } from '../check/check-view.tsx';
 import { ChecksView } from '../check/checks-view.tsx';
 import { ContainerView } from '../container/container-view.tsx';
@@ -29,6 +31,8 @@ const TITLES = Object.freeze({
   findings: 'Findings',
   checks: 'Checks',
   check: 'Check',
+  benchmarks: 'Benchmarks',
+  benchmark: 'Benchmark',
   query: 'Query',
   unknown: 'Not found',
 } satisfies Record<Route['view'], string>);
@@ -71,6 +75,10 @@ export function View({ route }: { readonly route: Route }): JSX.Element {
       return <ChecksView filter={route.filter} />;
     case 'check':
       return <CheckView key={route.checkId} checkId={route.checkId} />;
+    case 'benchmarks':
+      return <BenchmarksView />;
+    case 'benchmark':
+      return <BenchmarkView key={`${route.benchmarkId} ${route.nodeId}`} {...route} />;
     case 'query':
       return <QueryView place={route.query} />;
     case 'unknown':
@@ -98,7 +106,10 @@ function placeOf(route: Route): string {
       return `vulnerability ${route.vulnerabilityId}`;
     case 'check':
       return `check ${route.checkId}`;
+    case 'benchmark':
+      return `benchmark ${route.benchmarkId} ${route.nodeId}`;
     case 'overview':
+    case 'benchmarks':
     case 'findings':
     case 'history':
     case 'checks':

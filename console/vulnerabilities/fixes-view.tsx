@@ -6,7 +6,7 @@ import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { useServices } from '../services.ts';
 import { CoverageNote, REFRESH_MS, useImages } from './coverage.tsx';
 import { FixTable } from './fix-table.tsx';
-import { SectionLinks } from './section-links.tsx';
+import { ImageSections } from './section-links.tsx';
 
 /** Upgrades that are listed at most: the largest page of the API. */
 const MAX_LISTED = 1000;
@@ -34,7 +34,7 @@ export function FixesView(): JSX.Element {
               : counted(fixes.length, 'upgrade')}
         </p>
       </div>
-      <SectionLinks view="fixes" />
+      <ImageSections current="Upgrades" />
       <CoverageNote loaded={images} />
       {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}
       {value === undefined && problem === undefined ? <LoadingNote what="the upgrades" /> : null}

@@ -12,7 +12,7 @@ import { ToggleChip } from '../part/toggle-chip.tsx';
 import { vulnerabilitiesHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { CoverageNote, isCovered, REFRESH_MS, useImages } from './coverage.tsx';
-import { SectionLinks } from './section-links.tsx';
+import { ImageSections } from './section-links.tsx';
 import { matchesAll, writeVulnerabilityFilter } from './vulnerability-filter.ts';
 import type { VulnerabilityFilter } from './vulnerability-filter.ts';
 import {
@@ -45,7 +45,7 @@ export function VulnerabilitiesView({ filter }: { readonly filter: Vulnerability
           {value === undefined ? '' : isCut ? `${count(list.length)} or more vulnerabilities` : total}
         </p>
       </div>
-      <SectionLinks view="vulnerabilities" />
+      <ImageSections current="Vulnerabilities" />
       <Filters filter={filter} />
       <CoverageNote loaded={images} />
       {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}
