@@ -28,7 +28,12 @@ export const compliance = defineCommand({
   operands: { min: 1, max: 1, completes: 'benchmark' },
   options: [
     { ...nodeOption('results on this node'), excludes: ['by', 'trend'] },
-    { name: 'level', value: 'LEVEL', choices: ['1', '2'], summary: 'only controls of this level; 2 includes 1' },
+    {
+      name: 'level',
+      value: 'LEVEL',
+      choices: ['1', '2', '3'],
+      summary: 'only controls of this level; 2 includes 1, 3 both',
+    },
     { name: 'by', value: 'WHAT', choices: ['control', 'node'], excludes: ['trend'], summary: 'default: control' },
     { name: 'trend', excludes: ['level'], summary: 'the score of the fleet on each of the last 90 days' },
     OUTPUT_OPTION,

@@ -83,9 +83,9 @@ export const scan = defineCommand({
     {
       name: 'level',
       value: 'LEVEL',
-      choices: ['1', '2'],
+      choices: ['1', '2', '3'],
       needs: 'benchmark',
-      summary: 'judge only by controls of this level of the benchmark; 2 includes 1',
+      summary: 'judge only by controls of this level of the benchmark; 2 includes 1, 3 both',
     },
     {
       name: 'fail-on',

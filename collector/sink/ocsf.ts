@@ -180,7 +180,8 @@ function complianceOf({ finding }: OutboxEvent): OcsfEvent {
   const status = COMPLIANCE[finding.verdict];
   const controls = controlsOf(finding.check);
   return {
-    control: controls.at(-1)?.control ?? finding.check,
+    control:
+      (controls.findLast(({ benchmark }) => benchmark.startsWith('cis-')) ?? controls.at(-1))?.control ?? finding.check,
     standards: controls.length > 0 ? [...new Set(controls.map(({ benchmark }) => benchmark))] : ['plimsoll'],
     requirements: controls.map(({ benchmark, control }) => `${benchmark} ${control}`),
     status_id: status.id,

@@ -1,11 +1,13 @@
 import type { ControlReference } from '../finding.ts';
 import cisDocker from './cis-docker.json' with { type: 'json' };
 import cisKubernetes from './cis-kubernetes.json' with { type: 'json' };
+import frameworks from './frameworks.json' with { type: 'json' };
 
 /** One entry of a benchmark: its number, what it asks for in our words, and the checks that answer it. */
 export interface Control {
   readonly id: string;
   readonly title: string;
+  /** 1 for everyone; higher levels are for higher demands and include the lower ones. */
   readonly level: number;
   /** All of them must pass. Empty: no check answers this, and `why` says so in one sentence. */
   readonly checks: readonly string[];
@@ -57,6 +59,7 @@ export const BENCHMARKS: readonly Benchmark[] = Object.freeze(
     cisDockerBenchmark('1.6.0', { isEarlier: true }),
     cisDockerBenchmark('1.7.0', { isEarlier: true }),
     cisDockerBenchmark('1.8.0', { isEarlier: false }),
+    ...(frameworks.benchmarks as readonly Benchmark[]),
     ...Object.entries(KUBERNETES_TITLES).map(([id, title]) => cisKubernetesBenchmark(id, title)),
   ].toSorted((one, other) => (one.id < other.id ? -1 : 1)),
 );
