@@ -18,6 +18,10 @@ export type Container = runtime.v1.Container.$Properties;
 /** See the message of the same name in cri/runtime.proto. */
 export type ContainerStatusResponse = runtime.v1.ContainerStatusResponse.$Properties;
 /** See the message of the same name in cri/runtime.proto. */
+export type Image = runtime.v1.Image.$Properties;
+/** See the message of the same name in cri/runtime.proto. */
+export type ImageFsInfoResponse = runtime.v1.ImageFsInfoResponse.$Properties;
+/** See the message of the same name in cri/runtime.proto. */
 export type ImageStatusResponse = runtime.v1.ImageStatusResponse.$Properties;
 
 /** A status of which only the labels are read. */
@@ -105,6 +109,18 @@ export const CRI = Object.freeze({
     encode: (containerId) => v1.ContainerStatusRequest.encode({ containerId }).finish(),
     decode: (bytes): LabelsResponse => v1.ContainerLabelsResponse.decode(new TextReader(bytes)),
   } satisfies CriMethod<string, LabelsResponse>,
+  listImages: {
+    service: 'ImageService',
+    name: 'ListImages',
+    encode: () => v1.ListImagesRequest.encode({}).finish(),
+    decode: (bytes): readonly Image[] => decodeList(bytes, v1.Image),
+  } satisfies CriMethod<void, readonly Image[]>,
+  imageFsInfo: {
+    service: 'ImageService',
+    name: 'ImageFsInfo',
+    encode: () => v1.ImageFsInfoRequest.encode({}).finish(),
+    decode: (bytes): ImageFsInfoResponse => v1.ImageFsInfoResponse.decode(new TextReader(bytes)),
+  } satisfies CriMethod<void, ImageFsInfoResponse>,
   imageStatus: {
     service: 'ImageService',
     name: 'ImageStatus',

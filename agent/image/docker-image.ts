@@ -40,16 +40,28 @@ export function askEngine<T>(modem: DockerModem, path: string, schema: Schema<T>
   });
 }
 
+/** Storage drivers whose layers are read in place: that of dockerd, and that of Podman. */
+export type StorageDriver = 'overlay2' | 'overlay';
+
 /**
- * The data directory of a dockerd that keeps the layers of its images where `findDockerLayers` finds them; a reason for
- * an engine that does not, as with another storage driver or the image store of containerd.
+ * The data directory of a dockerd or Podman that keeps the layers of its images where `findDockerLayers` or
+ * `findStorageLayers` finds them; a reason for an engine that does not, as with another storage driver or the image store
+ * of containerd.
  */
 export async function dataRootOf(
   modem: DockerModem,
-): Promise<{ readonly ok: true; readonly dataRoot: string } | { readonly ok: false; readonly reason: string }> {
+): Promise<
+  | { readonly ok: true; readonly dataRoot: string; readonly driver: StorageDriver }
+  | { readonly ok: false; readonly reason: string }
+> {
   const info = await askEngine(modem, '/info', INFO);
   if (!info.ok) return { ok: false, reason: info.reason };
   const { Driver, DockerRootDir } = info.value;
-  if (Driver === 'overlay2' && DockerRootDir.startsWith('/')) return { ok: true, dataRoot: DockerRootDir };
-  return { ok: false, reason: 'only the layers of dockerd with the storage driver overlay2 are read in place' };
+  if ((Driver === 'overlay2' || Driver === 'overlay') && DockerRootDir.startsWith('/'))
+    return { ok: true, dataRoot: DockerRootDir, driver: Driver };
+  return {
+    ok: false,
+    reason:
+      'only the layers of dockerd with the storage driver overlay2, and of Podman with overlay, are read in place',
+  };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { ContentStore } from '../../image/inventory/archive/content-store.ts';
 import { FileTreeError } from '../../image/inventory/file-tree.ts';
 import { findDockerLayers } from '../../image/inventory/docker-layers.ts';
+import { findStorageLayers } from '../../image/inventory/storage-layers.ts';
 import type { ImageSource } from '../../image/inventory/image-source.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import { DEFAULT_ENDPOINT, parseEndpoint } from '../runtime/docker/engine-address.ts';
@@ -79,7 +80,7 @@ export async function openEngineImage(request: EngineImageRequest): Promise<Engi
 }
 
 /**
- * The layers of an image in the data directory of a dockerd of this machine; undefined where they cannot be read there,
+ * The layers of an image in the data directory of a dockerd or Podman of this machine; undefined where they cannot be read there,
  * as without the right to it, with another storage driver, or with the image store of containerd.
  */
 async function inPlace(
@@ -90,10 +91,13 @@ async function inPlace(
   if (address.kind !== 'unix') return undefined;
   const root = await dataRootOf(modem);
   if (!root.ok) return undefined;
-  const { dataRoot } = root;
-  const found = findDockerLayers(dataRoot, RootFS.Layers);
+  const { dataRoot, driver } = root;
+  const isPodman = driver === 'overlay';
+  const found = isPodman ? findStorageLayers(dataRoot, Id) : findDockerLayers(dataRoot, RootFS.Layers);
   if (!found.ok || found.layers.length === 0) return undefined;
-  const source: ImageSource = { kind: 'docker', dataRoot, diffIds: RootFS.Layers };
+  const source: ImageSource = isPodman
+    ? { kind: 'storage', root: dataRoot, imageId: Id }
+    : { kind: 'docker', dataRoot, diffIds: RootFS.Layers };
   return { ok: true, source, imageId: Id, of: 'image', close: () => undefined };
 }
 

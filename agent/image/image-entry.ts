@@ -2,7 +2,7 @@ import type { ContainerFact } from '../../posture/fact/container.ts';
 import { userOfEngine } from '../../posture/fact/docker.ts';
 import type { ImageRecord } from './image-record.ts';
 import type { TakenInventory } from './read-source.ts';
-import type { StoredImage } from './resting-images.ts';
+import type { StoredImage } from './engine-images.ts';
 
 /** An image of the node, and how far its inventory is. */
 export interface ImageEntry {

@@ -18,7 +18,8 @@ import type { ImageEntry } from './image-entry.ts';
 import type { ImageReader } from './image-reader.ts';
 import type { ImageListener, ImageRecord } from './image-record.ts';
 import type { TakenInventory } from './read-source.ts';
-import type { RestingImages, StoredImage } from './resting-images.ts';
+import type { StoredImage } from './engine-images.ts';
+import type { RestingImages } from './resting-images.ts';
 
 /** Keeps an inventory of each image that a running container uses, and of those that only lie on the node. */
 export interface ImageInventories {

@@ -1,26 +1,16 @@
 import { join } from 'node:path';
 import { userOfEngine } from '../../posture/fact/docker.ts';
-import { dockerDiffIds } from '../../image/inventory/docker-layers.ts';
-import type { Host } from '../host/host.ts';
-import { clip } from '../inspector/clip.ts';
 import { socketUnder } from '../inspector/runtime-reply.ts';
 import type { NodeAccess } from '../node-access.ts';
+import { createCriClient } from '../runtime/cri/cri-client.ts';
 import { parseEndpoint } from '../runtime/docker/engine-address.ts';
 import { createDockerModem } from '../runtime/docker/modem.ts';
-import type { DockerModem } from '../runtime/docker/modem.ts';
-import { askEngine, dataRootOf, IMAGE, IMAGE_CALL_LIMITS, IMAGE_LIST } from './docker-image.ts';
+import { createCriImages } from './cri-images.ts';
+import { IMAGE_CALL_LIMITS } from './docker-image.ts';
+import { createDockerImages } from './docker-images.ts';
+import type { EngineImages, ListedImage, StoredImage } from './engine-images.ts';
 import { encodeOutcome, readSource, unreadableFiles } from './read-source.ts';
 import type { TakenInventory } from './read-source.ts';
-
-/** An image that an engine of the node has, whether a container runs it or not. */
-export interface StoredImage {
-  /** `sha256:…` of its configuration. */
-  readonly imageId: string;
-  /** Its tags, at most 16. */
-  readonly names: readonly string[];
-  /** Endpoint of the engine that has it. */
-  readonly engine: string;
-}
 
 /** What the engines have, or why one of them could not be asked. */
 export type StoredImageList =
@@ -28,7 +18,7 @@ export type StoredImageList =
 
 /** Reads images that no container runs. */
 export interface RestingImages {
-  /** All images of the engines of root with the Docker API: those with a tag first, the newest before others. */
+  /** All images of the engines of root on unix sockets: those with a tag first, the newest before others. */
   readonly list: () => Promise<StoredImageList>;
   /** Takes the inventory of an image through its layers. Never rejects. */
   readonly take: (image: StoredImage, signal: AbortSignal) => Promise<TakenInventory>;
@@ -43,42 +33,41 @@ export interface RestingImagesOptions {
   readonly worker: URL;
 }
 
-const MAX_NAMES = 16;
-const MAX_NAME = 512;
-const IMAGE_ID = /^sha256:[0-9a-f]{64}$/;
-
 /** Images of this node. */
 export function createRestingImages({ access, hostRoot, worker }: RestingImagesOptions): RestingImages {
   const { host } = access;
-  const modems = new Map<string, DockerModem>();
-  const modemOf = (endpoint: string): DockerModem | undefined => {
+  const known = new Map<string, EngineImages>();
+  /** Links are resolved inside the root of the node. */
+  const rootedPath = async (path: string): Promise<string> => {
+    const found = await host.stat(path);
+    return join(hostRoot, found.ok ? found.value.realPath : path);
+  };
+  const open = (endpoint: string, name: string): EngineImages | undefined => {
     const address = parseEndpoint(endpoint);
     if (address?.kind !== 'unix') return undefined;
     const path = socketUnder(hostRoot, endpoint, host);
+    if (CRI_RUNTIMES.has(name)) {
+      const client = createCriClient({ socketPath: path ?? (() => address.path), ...IMAGE_CALL_LIMITS });
+      return createCriImages(endpoint, client, rootedPath);
+    }
+    if (!DOCKER_APIS.has(name)) return undefined;
     const locate = path === undefined ? () => address : async () => ({ kind: 'unix', path: await path() }) as const;
-    const modem = modems.get(endpoint) ?? createDockerModem(locate, IMAGE_CALL_LIMITS);
-    modems.set(endpoint, modem);
-    return modem;
+    return createDockerImages(endpoint, createDockerModem(locate, IMAGE_CALL_LIMITS), rootedPath);
+  };
+  const imagesOf = (endpoint: string, name: string): EngineImages | undefined => {
+    const images = known.get(endpoint) ?? open(endpoint, name);
+    if (images !== undefined) known.set(endpoint, images);
+    return images;
   };
   const list: RestingImages['list'] = async () => {
-    const found = new Map<string, StoredImage & { readonly createdS: number }>();
+    const found = new Map<string, ListedImage>();
     for (const { endpoint, name } of [access.runtime, ...(await access.engines.others(host))]) {
-      // What a user's own engine says of an image is true for that user only. Other runtimes have another API.
-      const modem = userOfEngine(endpoint) === 0 && ENGINES.has(name) ? modemOf(endpoint) : undefined;
-      if (modem === undefined) continue;
-      const listed = await askEngine(modem, '/images/json', IMAGE_LIST);
-      if (!listed.ok && listed.code === 'absent') continue;
-      if (!listed.ok) return { ok: false, reason: `${endpoint}: ${listed.reason}` };
-      for (const { Id, RepoTags, Created } of listed.value) {
-        if (!IMAGE_ID.test(Id) || found.has(Id)) continue;
-        const names = RepoTags.filter((tag) => !tag.includes('<none>')).slice(0, MAX_NAMES);
-        found.set(Id, {
-          imageId: Id,
-          names: names.map((tag) => clip(tag, MAX_NAME)),
-          engine: endpoint,
-          createdS: Created,
-        });
-      }
+      // What a user's own engine says of an image is true for that user only.
+      const engine = userOfEngine(endpoint) === 0 ? imagesOf(endpoint, name) : undefined;
+      const listed = await engine?.list();
+      if (listed?.ok === false && !listed.isAbsent) return { ok: false, reason: `${endpoint}: ${listed.reason}` };
+      for (const image of listed?.ok === true ? listed.images : [])
+        if (!found.has(image.imageId)) found.set(image.imageId, image);
     }
     const images = [...found.values()].sort(
       (one, other) =>
@@ -87,22 +76,12 @@ export function createRestingImages({ access, hostRoot, worker }: RestingImagesO
     return { ok: true, images };
   };
   const take = async ({ imageId, engine }: StoredImage, signal: AbortSignal): Promise<TakenInventory> => {
-    const modem = modemOf(engine);
-    if (modem === undefined) return { ok: false, problem: 'its engine cannot be asked' };
-    const path = `/images/${imageId}/json`;
-    const [root, image] = [await dataRootOf(modem), await askEngine(modem, path, IMAGE)];
-    if (!root.ok) return { ok: false, problem: root.reason };
-    if (!image.ok) return { ok: false, problem: `its layers are not known: ${image.reason}` };
-    const dataRoot = await rootedPath(root.dataRoot, { host, hostRoot });
-    // What the engine says of an image has to be the image of this id.
-    const found = dockerDiffIds(dataRoot, imageId);
-    if (!found.ok) return { ok: false, problem: `its layers are not known: ${found.reason}` };
-    const { diffIds } = found;
-    if (diffIds.length === 0) return { ok: false, problem: 'it has no layers' };
-    const source = { kind: 'docker', dataRoot, diffIds } as const;
-    const outcome = await readSource(source, worker, signal);
-    // An engine forgets an image before it deletes its layers.
-    if (outcome.ok && !(await askEngine(modem, path, IMAGE)).ok)
+    const images = known.get(engine);
+    if (images === undefined) return { ok: false, problem: 'its engine cannot be asked' };
+    const located = await images.locate(imageId);
+    if (!located.ok) return { ok: false, problem: located.reason };
+    const outcome = await readSource(located.source, worker, signal);
+    if (outcome.ok && !(await images.has(imageId)))
       return { ok: false, problem: 'the image was deleted while it was read' };
     return encodeOutcome(outcome, 'layers');
   };
@@ -118,14 +97,6 @@ export function createRestingImages({ access, hostRoot, worker }: RestingImagesO
   };
 }
 
-/** Names of runtimes with the Docker API. */
-const ENGINES: ReadonlySet<string> = new Set(['docker', 'podman']);
-
-/** Where this process sees a directory of the node: links resolved inside the root of the node. */
-async function rootedPath(
-  path: string,
-  { host, hostRoot }: { readonly host: Host; readonly hostRoot: string },
-): Promise<string> {
-  const found = await host.stat(path);
-  return join(hostRoot, found.ok ? found.value.realPath : path);
-}
+/** Names of runtimes by their API. */
+const DOCKER_APIS: ReadonlySet<string> = new Set(['docker', 'podman']);
+const CRI_RUNTIMES: ReadonlySet<string> = new Set(['containerd', 'cri-o']);

@@ -12,11 +12,12 @@ import type { LayerDirectory } from './layer-tree.ts';
 export type LocatedLayers =
   { readonly ok: true; readonly layers: readonly LayerDirectory[] } | { readonly ok: false; readonly reason: string };
 
-/** Where dockerd keeps the layers of an image, newest first, or why that is not known. */
+/** Where an engine keeps the layers of an image, newest first, or why that is not known. */
 export type FoundLayers =
   { readonly ok: true; readonly layers: readonly FoundLayer[] } | { readonly ok: false; readonly reason: string };
 
-interface FoundLayer {
+/** One layer in place. */
+export interface FoundLayer {
   /** The directory with its files. */
   readonly path: string;
   /** Tells the directory from another one that took its place. */
@@ -61,7 +62,7 @@ export function findDockerLayers(dataRoot: string, diffIds: readonly string[]): 
     }
     return { ok: true, layers };
   } catch (error) {
-    return refused(error);
+    return refusedLayers(error);
   }
 }
 
@@ -69,13 +70,18 @@ export function findDockerLayers(dataRoot: string, diffIds: readonly string[]): 
  * The digests of the layers of an image, oldest first, from its configuration in the data directory of dockerd. The id of
  * an image is the SHA-256 of its configuration, which is compared.
  */
-export function dockerDiffIds(
-  dataRoot: string,
-  imageId: string,
-): { readonly ok: true; readonly diffIds: readonly string[] } | { readonly ok: false; readonly reason: string } {
+export function dockerDiffIds(dataRoot: string, imageId: string): DiffIds {
   if (!DIGEST.test(imageId)) return { ok: false, reason: 'the image has no digest' };
   const digest = imageId.slice('sha256:'.length);
-  const path = join(dataRoot, 'image/overlay2/imagedb/content/sha256', digest);
+  return readDiffIds(join(dataRoot, 'image/overlay2/imagedb/content/sha256', digest), digest);
+}
+
+/** Digests of the layers of an image, oldest first, or why they are not known. */
+export type DiffIds =
+  { readonly ok: true; readonly diffIds: readonly string[] } | { readonly ok: false; readonly reason: string };
+
+/** The digests of the layers in the image configuration at `path`, whose SHA-256 has to be `digest`. */
+export function readDiffIds(path: string, digest: string): DiffIds {
   try {
     if (statSync(path).size > MAX_CONFIGURATION_BYTES) return { ok: false, reason: 'its configuration is too large' };
     const bytes = readFileSync(path);
@@ -86,24 +92,26 @@ export function dockerDiffIds(
       ? { ok: true, diffIds: parsed.value.rootfs.diff_ids }
       : { ok: false, reason: `its configuration is malformed: ${parsed.problem}` };
   } catch (error) {
-    return error instanceof SyntaxError ? { ok: false, reason: 'its configuration is not JSON' } : refused(error);
+    return error instanceof SyntaxError ? { ok: false, reason: 'its configuration is not JSON' } : refusedLayers(error);
   }
 }
 
-/** Reads the markers of opaque directories of the layers that `findDockerLayers` found. */
-export async function readDockerLayers(found: readonly FoundLayer[]): Promise<LocatedLayers> {
+/** Reads the markers of opaque directories of layers that were found. */
+export async function readFoundLayers(found: readonly FoundLayer[]): Promise<LocatedLayers> {
   const layers: LayerDirectory[] = [];
   try {
     for (const { path, entryList } of found)
       layers.push({ path, opaque: entryList === undefined ? new Set() : await readOpaque(entryList) });
     return { ok: true, layers };
   } catch (error) {
-    return refused(error);
+    return refusedLayers(error);
   }
 }
 
-function refused(error: unknown): { readonly ok: false; readonly reason: string } {
+/** Why layers cannot be read in place. Throws what is neither of the file system nor of the content. */
+export function refusedLayers(error: unknown): { readonly ok: false; readonly reason: string } {
   if (error instanceof FileTreeError) return { ok: false, reason: error.message };
+  if (error instanceof SyntaxError) return { ok: false, reason: 'the list of layers is malformed' };
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
   if (code === undefined) throw error;
   return { ok: false, reason: `the layers cannot be read in place: ${code}` };

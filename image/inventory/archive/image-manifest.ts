@@ -8,6 +8,8 @@ import type { Blob } from './decompression.ts';
 export interface ImageChoice {
   /** A name of the image in the archive such as `nginx:1.27`; needed where the archive holds several. */
   readonly name?: string;
+  /** Digest of the manifest, where it is known; then `manifest.json` and `index.json` are not looked at. */
+  readonly manifest?: string;
   /** Architecture as OCI names it, for an index of several platforms; default: that of this machine. */
   readonly architecture?: string;
 }
@@ -64,6 +66,7 @@ const CONFIG = object({ rootfs: object({ diff_ids: list(digest, '', MAX_LAYERS) 
  */
 export function findImage(blobs: ArchiveBlobs, choice: ImageChoice): FoundImage {
   try {
+    if (choice.manifest !== undefined) return { ok: true, image: resolveOci(blobs, { digest: choice.manifest }) };
     const saved = blobs.blob('manifest.json');
     const index = blobs.blob('index.json');
     if (saved === undefined && index === undefined) throw new Refusal('it has neither manifest.json nor index.json');
@@ -162,7 +165,7 @@ function only<T>(images: readonly T[], name: string | undefined): T {
   return first;
 }
 
-function resolveOci(blobs: ArchiveBlobs, descriptor: Descriptor): ArchivedImage {
+function resolveOci(blobs: ArchiveBlobs, descriptor: Pick<Descriptor, 'digest'>): ArchivedImage {
   const manifest = parseBytes(verified(blobs, descriptor.digest, 'a manifest'), MANIFEST, 'a manifest');
   const config = verified(blobs, manifest.config.digest, 'the configuration');
   return {

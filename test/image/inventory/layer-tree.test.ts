@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { openArchiveTree } from '../../../image/inventory/archive/archive-tree.ts';
 import { openDirectoryTree } from '../../../image/inventory/directory-tree.ts';
-import { dockerDiffIds, findDockerLayers, readDockerLayers } from '../../../image/inventory/docker-layers.ts';
+import { dockerDiffIds, findDockerLayers, readFoundLayers } from '../../../image/inventory/docker-layers.ts';
 import type { FileTree } from '../../../image/inventory/file-tree.ts';
 import { openImageSource } from '../../../image/inventory/image-source.ts';
 import { openLayerTree } from '../../../image/inventory/layer-tree.ts';
@@ -143,7 +143,7 @@ void t.test(
     const found = findDockerLayers(dataRoot, diffIds);
     t.ok(found.ok, found.ok ? '' : found.reason);
     if (!found.ok) return;
-    const located = await readDockerLayers(found.layers);
+    const located = await readFoundLayers(found.layers);
     t.ok(located.ok, located.ok ? '' : located.reason);
     if (!located.ok) return;
     const inPlace = openLayerTree(located.layers);

@@ -18,7 +18,7 @@ export type CriHandler = (call: {
 
 const METHODS = {
   RuntimeService: ['Version', 'Status', 'ListPodSandbox', 'PodSandboxStatus', 'ListContainers', 'ContainerStatus'],
-  ImageService: ['ImageStatus'],
+  ImageService: ['ImageStatus', 'ListImages', 'ImageFsInfo'],
 } as const;
 
 /** A gRPC server on a unix socket that answers the calls of a CRI client as `handler` says. Answers the path of the socket. */

@@ -39,14 +39,14 @@ export const noPodman: string | false =
  * A Podman without containers, with the image of the tests from the Docker engine at `dockerEndpoint`. With `uid` it is
  * the rootless one of that user, with its socket at the usual place.
  */
-export function ownPodman(dockerEndpoint: string, uid = 0): OwnPodman {
+export function ownPodman(dockerEndpoint: string, uid = 0, driver: 'vfs' | 'overlay' = 'vfs'): OwnPodman {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-podman-'));
   const socketDirectory = uid === 0 ? directory : join(userDirectory(uid), 'podman');
   mkdirSync(socketDirectory, { recursive: true });
   for (const path of [directory, socketDirectory]) chownSync(path, uid, uid);
   const socketPath = join(socketDirectory, 'podman.sock');
   const places = ['--root', join(directory, 'root'), '--runroot', join(directory, 'run')];
-  const flags = [...places, '--storage-driver=vfs', '--cgroup-manager=cgroupfs'];
+  const flags = [...places, `--storage-driver=${driver}`, '--cgroup-manager=cgroupfs'];
   const home = uid === 0 ? {} : { HOME: directory, XDG_RUNTIME_DIR: userDirectory(uid), TMPDIR: directory };
   const env = { ...process.env, ...home, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
   const as = { env, uid, gid: uid, cwd: directory };
