@@ -16,7 +16,7 @@ import { listenForShutdown } from './service/shutdown.ts';
 /** Set by the bundler; from source the version is in package.json. */
 declare const __PLIMSOLL_VERSION__: string | undefined;
 
-/** How a process is started that is to be small: flags of V8 and environment variables. */
+/** How a long-running process is started: flags of V8 and environment variables. */
 export interface V8Tuning {
   readonly flags: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -24,9 +24,9 @@ export interface V8Tuning {
 
 /**
  * Runs the command that the process was started with, then ends the process. `script` starts this program again;
- * `tuning` is for an agent that is started.
+ * `tuning` is for programs that are started, by their command.
  */
-export async function main(script: string, tuning: V8Tuning): Promise<void> {
+export async function main(script: string, tuning: ReadonlyMap<string, V8Tuning>): Promise<void> {
   const code = await runCli(process.argv.slice(2), createWorld(script, tuning)).catch(async (error: unknown) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     await outputOf(process.stderr).write(`plimsoll: internal error, please report it\n${text}\n`);
@@ -36,7 +36,7 @@ export async function main(script: string, tuning: V8Tuning): Promise<void> {
   process.stdout.write('', () => process.exit(code));
 }
 
-function createWorld(script: string, tuning: V8Tuning): CliEnvironment {
+function createWorld(script: string, tuning: ReadonlyMap<string, V8Tuning>): CliEnvironment {
   const version = ownVersion();
   const clock = systemClock();
   return {
@@ -80,7 +80,7 @@ function withoutOwnSwitches({ PLIMSOLL_SOURCE: _source, ...environment }: NodeJS
 }
 
 /** What commands start; each is loaded when it is called. */
-function createPrograms(script: string, tuning: V8Tuning, version: string): Programs {
+function createPrograms(script: string, tuning: ReadonlyMap<string, V8Tuning>, version: string): Programs {
   const clock = systemClock();
   const openLive = async (settings: Settings, signal: AbortSignal): Promise<Opened> => {
     const { liveNodeSettings, openLiveNode } = await import('./agent/live-node.ts');
@@ -205,8 +205,7 @@ function createPrograms(script: string, tuning: V8Tuning, version: string): Prog
       return findPortHolders(port, createLinuxHost({ root: '/', signal }));
     },
     start: (args, stdio) => {
-      const { flags, environment } =
-        args[0] === 'agent' || args[0] === 'broker' ? tuning : { flags: [], environment: {} };
+      const { flags, environment } = tuning.get(args[0] ?? '') ?? { flags: [], environment: {} };
       const env = { ...process.env, ...environment };
       // Loaded when it is used: most commands start no process.
       const { spawn } = process.getBuiltinModule('node:child_process');

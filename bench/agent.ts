@@ -11,7 +11,7 @@ import type { Engine } from './agent/engine.ts';
 import { measureIdle } from './agent/idle.ts';
 import { measureLatency } from './agent/latency.ts';
 import { memoryMiB } from './agent/process-cost.ts';
-import { agentFlags, startProgram } from './agent/programs.ts';
+import { startProgram } from './agent/programs.ts';
 import type { Program } from './agent/programs.ts';
 import { measureSweeps } from './agent/sweep.ts';
 import { printFigures } from './figures.ts';
@@ -77,7 +77,7 @@ async function measure(closing: (() => Promise<void> | void)[]): Promise<readonl
   const start = async (...more: readonly string[]): Promise<Program> => {
     const target = `--collector=127.0.0.1:${String(listen.port)}`;
     const args = ['agent', `--data-dir=${directory}`, target, `--docker-host=unix://${engine.socket}`, ...more];
-    const agent = await startProgram(args, agentFlags());
+    const agent = await startProgram(args);
     closing.push(agent.stop);
     return agent;
   };

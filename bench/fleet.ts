@@ -31,6 +31,7 @@ const HELP = `Measures a collector with a fleet of simulated agents.
   --queries N       live queries over all agents (20)
   --only WORDS      of heartbeats,changes,query,storm (all)
   --templates FILE  output of \`plimsoll scan -o json\` that the findings are made of (a scan of this machine)
+  --flags FLAGS     flags of Node for the collector, to compare
   --profile DIR     write a CPU profile of the collector there
   --output json     the figures for programs
 
@@ -48,6 +49,7 @@ const { values } = parseArgs({
     queries: { type: 'string', default: '20' },
     only: { type: 'string', default: 'heartbeats,changes,query,storm' },
     templates: { type: 'string' },
+    flags: { type: 'string', default: '' },
     profile: { type: 'string' },
     output: { type: 'string', default: 'table' },
     help: { type: 'boolean', default: false },
@@ -203,10 +205,11 @@ async function openFleet({
   readonly closing: (() => Promise<void> | void)[];
 }): Promise<Fleet> {
   const profile = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
+  const flags = [...profile, ...values.flags.split(' ').filter((flag) => flag !== '')];
   const start = (listen: string): Promise<Program> =>
     startProgram(
       ['collector', `--data-dir=${directory}`, `--listen=${listen}`, '--api=127.0.0.1:0', '--sink-ndjson=off'],
-      profile,
+      flags,
     );
   let collector = await start('127.0.0.1:0');
   closing.push(() => collector.stop());

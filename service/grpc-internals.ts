@@ -47,13 +47,23 @@ export function limitMessages(call: object, maxBytes: number): void {
   if (decoder?.maxReadMessageLength !== undefined) decoder.maxReadMessageLength = maxBytes;
 }
 
+interface Decoder {
+  readonly readState?: number;
+  readPartialMessage?: unknown[];
+  readCompressFlag?: Buffer;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
 /**
  * Releases the parts of the last whole message of one server call. The decoder of grpc-js holds them until the next
  * message begins: of each idle session, up to the largest message. Not to be called before the message was received.
  */
 export function releaseLastMessage(call: object): void {
-  const { decoder } =
-    (call as { call?: { decoder?: { readState?: number; readPartialMessage?: unknown[] } } }).call ?? {};
+  const { decoder } = (call as { call?: { decoder?: Decoder } }).call ?? {};
   // State 0: between two messages.
-  if (decoder?.readState === 0) decoder.readPartialMessage = [];
+  if (decoder?.readState !== 0) return;
+  decoder.readPartialMessage = [];
+  // One byte, cut out of the first part.
+  decoder.readCompressFlag = NO_BYTES;
 }

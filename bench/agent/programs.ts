@@ -13,14 +13,14 @@ export interface Program {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts `plimsoll ARGS` and waits until it says that it is ready. */
+/** Starts `plimsoll ARGS`, an agent or a collector, and waits until it says that it is ready; `flags` count beside its own. */
 export async function startProgram(args: readonly string[], flags: readonly string[] = []): Promise<Program> {
-  const environment = { ...process.env, MALLOC_ARENA_MAX: '1' };
-  const child = spawn(NODE, [...flags, join(ROOT, 'bin', 'plimsoll.js'), ...args], {
+  const environment = args[0] === 'collector' ? process.env : { ...process.env, MALLOC_ARENA_MAX: '1' };
+  const child = spawn(NODE, [...tunedFlags(args[0]), ...flags, join(ROOT, 'bin', 'plimsoll.js'), ...args], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     // A group of its own: Ctrl-C is for the benchmark, which then ends its programs in order.
     detached: true,
-    env: flags.length > 0 ? environment : process.env,
+    env: environment,
   });
   const counts = new Map<string, number>();
   let said = '';
@@ -51,9 +51,11 @@ async function ended(child: ChildProcess): Promise<void> {
   });
 }
 
-/** The flags that an agent is started with by `plimsoll up`, read from the script that has them. */
-export function agentFlags(): readonly string[] {
+/** The flags that this program is started with by `plimsoll up`, read from the script that has them. */
+function tunedFlags(command: string | undefined): readonly string[] {
   const script = readFileSync(join(ROOT, 'bin', 'plimsoll.js'), 'utf8');
-  const [, list = ''] = /flags: Object\.freeze\(\[([^\]]*)\]\)/.exec(script) ?? [];
-  return [...list.matchAll(/'([^']+)'/g)].map(([, flag = '']) => flag);
+  const [frugal = [], collector = []] = [...script.matchAll(/flags: Object\.freeze\(\[([^\]]*)\]\)/g)].map(
+    ([, list = '']) => [...list.matchAll(/'([^']+)'/g)].map(([, flag = '']) => flag),
+  );
+  return command === 'collector' ? collector : frugal;
 }

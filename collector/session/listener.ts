@@ -91,7 +91,8 @@ export async function openListener({
     minVersion: 'TLSv1.3',
     requestCert: true,
     rejectUnauthorized: true,
-    ALPNProtocols: ['h2'],
+    // Not ALPNProtocols: Node copies that list into its buffer pool for each connection, and a copy keeps 64 KiB alive.
+    ALPNCallback: ({ protocols }) => (protocols.includes('h2') ? 'h2' : undefined),
     handshakeTimeout: settings.handshakeTimeoutMs,
   });
   // A node may be connecting again while its old connection is still held to be alive.
