@@ -152,6 +152,14 @@ function createPrograms(script: string, tuning: ReadonlyMap<string, V8Tuning>, v
       const { env: environment } = process;
       return runAuthz({ settings, version, environment, clock, log, signal, onReady: () => onReady({}) });
     },
+    authzFetch: async ({ settings, signal, onReady }) => {
+      const [{ runAuthzFetch }, { createLogger }] = await Promise.all([
+        import('./authz/fetch.ts'),
+        import('./service/pino-log.ts'),
+      ]);
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
+      return runAuthzFetch({ settings, clock, log, signal, onReady: () => onReady({}) });
+    },
     checkContainerPolicies: async (path) => {
       const { loadContainerPolicies } = await import('./authz/policy-files.ts');
       return loadContainerPolicies(path);

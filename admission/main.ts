@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { openCollectorReporter } from '../image/policy/collector-reporter.ts';
+import { fetchSnapshots } from '../image/policy/fetch-snapshots.ts';
 import type { Clock } from '../service/clock.ts';
 import { formatAddress } from '../service/config/kind.ts';
 import type { Address } from '../service/config/kind.ts';
@@ -9,8 +10,6 @@ import type { DenialRecord } from '../policy/denial-record.ts';
 import type { Reporter } from '../service/report/reporter.ts';
 import { makePrivateDirectory } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
-import { readCertificate } from '../service/tls/pem-file.ts';
-import { TlsError } from '../service/tls/tls-error.ts';
 import { keepCertificate } from './certificate-source.ts';
 import { toDenialRecord } from './denial-record.ts';
 import { createEventWriter } from './event-writer.ts';
@@ -21,7 +20,6 @@ import { pinImages } from './pin-images.ts';
 import { openPolicySource } from './policy-source.ts';
 import type { PolicySource } from './policy-source.ts';
 import { responseOf } from './response.ts';
-import { runSnapshotFetcher } from './snapshot-fetcher.ts';
 import { openWebhookServer } from './webhook-server.ts';
 import type { Respond, WebhookTls } from './webhook-server.ts';
 
@@ -65,7 +63,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log,
     signal,
   });
-  const fetching = await startFetcher(options, source);
+  const fetching = await fetchSnapshots({ settings, minVersion: source.minVersion, clock, log, signal });
   const reporter = await openCollectorReporter({
     program: 'admission',
     name: hostname(),
@@ -96,37 +94,8 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log.info({ reason: String(signal.reason) }, 'admission webhook is ending');
   } finally {
     await server.close();
-    await Promise.all([...fetching, reporter?.over]);
+    await Promise.all([fetching.ended, reporter?.over]);
   }
-}
-
-/** Fetches the snapshot of the collector where that is wanted. The result settles when the signal aborts. */
-async function startFetcher(
-  { settings, clock, log, signal }: AdmissionOptions,
-  { minVersion }: PolicySource,
-): Promise<Promise<void>[]> {
-  const { policySnapshot, policySnapshotCollector, policySnapshotCa, policySnapshotKey } = settings;
-  if (policySnapshotCollector === 'off') return [];
-  const authorities = policySnapshotCa === 'system' ? undefined : await readCertificate(policySnapshotCa);
-  if (authorities === undefined && policySnapshotCa !== 'system')
-    throw new TlsError('absent', `${policySnapshotCa} is missing: the authorities of the collector`);
-  await makePrivateDirectory(policySnapshot);
-  const server = {
-    address: policySnapshotCollector,
-    ca: authorities?.pem,
-    tokenFile: settings.policySnapshotTokenFile,
-  };
-  return [
-    runSnapshotFetcher({
-      server,
-      directory: policySnapshot,
-      keyFile: policySnapshotKey,
-      minVersion,
-      clock,
-      log,
-      signal,
-    }),
-  ];
 }
 
 function requireSettings({

@@ -2,9 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadPolicies } from '../image/policy/load-policies.ts';
 import { markOf, openSnapshotReader } from '../image/policy/snapshot-reader.ts';
-import type { ImagePolicy } from '../policy/image-policy.ts';
-import type { PodPolicy } from '../policy/pod/pod-policy.ts';
-import type { PolicySnapshot } from '../policy/snapshot.ts';
+import type { PolicySets, PolicySnapshot } from '../policy/snapshot.ts';
 import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import { errorCode } from '../service/files.ts';
@@ -47,11 +45,6 @@ export interface PolicySourceOptions {
 const REFRESH_MS = 2_000;
 const MAX_FILES = 256;
 const POLICY_FILE = /^[^.].*\.(?:ya?ml|json)$/;
-
-interface LocalPolicies {
-  readonly policies: readonly ImagePolicy[];
-  readonly podPolicies: readonly PodPolicy[];
-}
 
 type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
 
@@ -99,7 +92,7 @@ export async function openPolicySource(options: PolicySourceOptions): Promise<Po
   return { current, ready, refresh, minVersion: reader.minVersion };
 }
 
-async function initialPolicies(locations: PolicyLocations): Promise<LocalPolicies> {
+async function initialPolicies(locations: PolicyLocations): Promise<PolicySets> {
   const read = await readPolicies(locations);
   if (read.ok) return read.value;
   throw Object.assign(new Error(`the policies cannot be used: ${read.reason}`), {
@@ -108,14 +101,15 @@ async function initialPolicies(locations: PolicyLocations): Promise<LocalPolicie
   });
 }
 
-async function readPolicies({ policies: path }: PolicyLocations): Promise<Read<LocalPolicies>> {
-  if (path === 'none') return { ok: true, value: { policies: [], podPolicies: [] } };
+async function readPolicies({ policies: path }: PolicyLocations): Promise<Read<PolicySets>> {
+  if (path === 'none') return { ok: true, value: { policies: [], podPolicies: [], containerPolicies: [] } };
   const files = await filesOf(path);
   if (!files.ok) return files;
   const loaded = await loadPolicies(files.value);
   if (!loaded.ok)
     return { ok: false, reason: loaded.problems.map(({ source, problem }) => `${source}: ${problem}`).join('; ') };
-  return { ok: true, value: { policies: loaded.policies, podPolicies: loaded.podPolicies } };
+  const { policies, podPolicies, containerPolicies } = loaded;
+  return { ok: true, value: { policies, podPolicies, containerPolicies } };
 }
 
 async function filesOf(path: string): Promise<Read<readonly string[]>> {
@@ -138,6 +132,6 @@ async function markOfPolicies(path: string): Promise<string> {
 }
 
 /** Policies without a collector: rules about references and registries are judged, no image has a verdict. */
-function localSnapshot(local: LocalPolicies): PolicySnapshot {
+function localSnapshot(local: PolicySets): PolicySnapshot {
   return { version: 1, collector: '', issuedAt: 0, byDigest: new Map(), byTag: new Map(), ...local };
 }

@@ -36,13 +36,9 @@ const EVENT_FILES_KEPT = 5;
  */
 export async function runAuthz(options: AuthzOptions): Promise<void> {
   const { settings, version, environment, clock, log, signal, onReady } = options;
-  const { containerPolicy, pluginSocket, authzEvents, authzEventsMaxBytes: maxBytes } = settings;
-  const policies = await openPolicySource({
-    path: containerPolicy === 'built-in' ? undefined : containerPolicy,
-    clock,
-    log,
-  });
+  const { pluginSocket, authzEvents, authzEventsMaxBytes: maxBytes } = settings;
   const images = await openImages(options);
+  const policies = await openPolicies(options, images);
   const reporter = await openCollectorReporter({ program: 'authz', name: hostname(), settings, clock, log, signal });
   const denials = openDenialLog({
     report: (record) => reporter?.add(record),
@@ -82,6 +78,21 @@ function openImages({ settings, clock, log }: AuthzOptions): Promise<SnapshotSou
   return directory === 'off' ? undefined : openSnapshotSource({ directory, keyFile, stateDirectory, clock, log });
 }
 
+/** The container policies: of the snapshot, of files, or the built-in one. */
+async function openPolicies(
+  { settings: { containerPolicy }, clock, log }: AuthzOptions,
+  snapshot: SnapshotSource | undefined,
+): Promise<PolicySource> {
+  if (containerPolicy !== 'snapshot')
+    return openPolicySource({ path: containerPolicy === 'built-in' ? undefined : containerPolicy, clock, log });
+  if (snapshot !== undefined) return { current: snapshot.policies, close: () => undefined };
+  const hint = 'set --policy-snapshot DIRECTORY, or name a file: --container-policy FILE';
+  throw Object.assign(new Error('the container policies are to come from a snapshot, and none is configured'), {
+    code: 'settings',
+    hint,
+  });
+}
+
 interface Sources {
   readonly policies: PolicySource;
   readonly images: SnapshotSource | undefined;
@@ -96,7 +107,7 @@ function decideBy({ policies, images }: Sources, request: AuthorizationRequest):
   const violation = {
     field: '',
     actual: `a change while the policies cannot be used (${state.problem})`,
-    action: 'Correct them: plimsoll authz check.',
+    action: 'See the log of plimsoll authz; plimsoll authz check verifies a file.',
   };
   return { ...authorization, isAllowed: false, policy: '', violations: [violation] };
 }

@@ -80,7 +80,7 @@ async function readPolicies(
   if (!file.ok) return failed(file.reason);
   const yaml = parseYamlDocuments(file.text);
   if (!yaml.ok) return failed(yaml.reason);
-  const parsed = yaml.documents.map((document) => parseContainerPolicy(document, path));
+  const parsed = yaml.documents.map((document) => parseContainerPolicy({ value: document, source: path }));
   return {
     policies: parsed.flatMap((one) => (one.ok ? [one.value] : [])),
     problems: parsed.flatMap((one) => (one.ok ? [] : [one.problem])),

@@ -6,11 +6,14 @@ import { unknown } from '../policy/rule/judging.ts';
 import type { Clock } from '../service/clock.ts';
 import { makePrivateDirectory } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
+import type { PolicyState } from './policy-source.ts';
 
 /** Decides on images by the newest snapshot that was read. */
 export interface SnapshotSource {
   /** Never `allow` while there is no snapshot. */
   readonly judgeImage: (reference: string) => Decision;
+  /** The container policies of the snapshot. */
+  readonly policies: () => PolicyState;
   readonly close: () => void;
 }
 
@@ -58,12 +61,20 @@ export async function openSnapshotSource(options: SnapshotSourceOptions): Promis
         ? withoutSnapshot(reader.problem())
         : decideFromSnapshot({ reference, digest: undefined, namespace: undefined }, snapshot, clock.now());
     },
+    policies: () => {
+      const snapshot = reader.current();
+      if (snapshot === undefined) return { ok: false, problem: `there is no policy snapshot: ${reader.problem()}` };
+      const { containerPolicies: policies } = snapshot;
+      return policies.length === 0 ? NO_CONTAINER_POLICY : { ok: true, policies };
+    },
     close: () => {
       stop.abort();
       cancel();
     },
   };
 }
+
+const NO_CONTAINER_POLICY: PolicyState = { ok: false, problem: 'the policy snapshot holds no ContainerPolicy' };
 
 function withoutSnapshot(problem: string): Decision {
   const objection = unknown({

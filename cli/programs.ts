@@ -26,6 +26,8 @@ export interface Programs {
   readonly broker: (run: RunRequest<object>) => Promise<void>;
   /** Runs the authorization plugin of dockerd until `signal` aborts. Rejects with what stopped it from starting. */
   readonly authz: (run: RunRequest<object>) => Promise<void>;
+  /** Fetches the policy snapshot for the authorization plugin. */
+  readonly authzFetch: (run: RunRequest<object>) => Promise<void>;
   /** Loads container policies as the plugin does. `path` is absolute. */
   readonly checkContainerPolicies: (path: string) => Promise<CheckedContainerPolicies>;
   /** Gets a certificate for this node, as the agent does at its start. Rejects with the reason why it has none. */

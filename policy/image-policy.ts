@@ -136,13 +136,11 @@ export interface PolicyDocument {
 export function parsePolicy({ value, source }: PolicyDocument): Parsed<ImagePolicy> {
   const head = object({ kind: unknown(), apiVersion: unknown() }).parse(value);
   if (!head.ok) return { ok: false, problem: 'expected an object with apiVersion, kind, metadata and spec' };
-  if (head.value.kind === 'ContainerPolicy')
+  if (head.value.kind !== POLICY_KIND)
     return {
       ok: false,
-      problem: 'kind: a ContainerPolicy is for Docker authorization: plimsoll authz check verifies it',
+      problem: `kind: expected ${POLICY_KIND}, PodPolicy, ContainerPolicy or RolloutPolicy`,
     };
-  if (head.value.kind !== POLICY_KIND)
-    return { ok: false, problem: `kind: expected ${POLICY_KIND}, PodPolicy or RolloutPolicy` };
   const parsed = document.parse(value);
   // The schema writes a place as `.spec.rules[2]`; people write it without the first dot.
   if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };

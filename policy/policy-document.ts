@@ -1,5 +1,7 @@
 import { POLICY_API_VERSION, POLICY_KIND } from './image-policy.ts';
 import type { ImagePolicy } from './image-policy.ts';
+import { CONTAINER_POLICY_KIND } from './docker/container-policy.ts';
+import type { ContainerPolicy } from './docker/container-policy.ts';
 import { POD_POLICY_KIND } from './pod/pod-policy.ts';
 import type { PodPolicy } from './pod/pod-policy.ts';
 import type { Rule } from './rule/rules.ts';
@@ -30,6 +32,11 @@ export function podPolicyDocument({ name, source: _source, podSecurity, ...rest 
     metadata: { name },
     spec: { ...rest, podSecurity: security },
   };
+}
+
+/** The document of a container policy as plain JSON: `parseContainerPolicy` makes the same policy of it. */
+export function containerPolicyDocument({ name, source: _source, ...spec }: ContainerPolicy): object {
+  return { apiVersion: POLICY_API_VERSION, kind: CONTAINER_POLICY_KIND, metadata: { name }, spec };
 }
 
 function ruleDocument(rule: Rule): object {

@@ -9,6 +9,7 @@ export const REASON_CODES = Object.freeze({
   'architecture-not-allowed': 'The image is built for another processor architecture.',
   'architecture-unknown': 'The processor architecture of the image is not known.',
   'break-glass-not-allowed': 'The object has the break-glass annotation, set by somebody who may not set it.',
+  'container-policy': 'Docker authorization refuses the request; in explanations only.',
   'check-failed': 'A check of the image configuration fails.',
   'check-unknown': 'A check of the image configuration could not be answered.',
   'database-too-old': 'The vulnerability database is older than the policy allows.',

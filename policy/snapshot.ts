@@ -7,7 +7,7 @@
  *   "apiVersion": "plimsoll.dev/v1", "kind": "PolicySnapshot",
  *   "version": 1795900000000, "collector": "collector.example.com", "issuedAt": 1795900000000,
  *   "policies": [{ "apiVersion": "plimsoll.dev/v1", "kind": "ImagePolicy", "…": "…" }],
- *   "podPolicies": [],
+ *   "podPolicies": [], "containerPolicies": [],
  *   "reasons": [{ "policy": "production", "rule": "spec.rules[0]", "code": "vulnerability", "…": "…" }],
  *   "images": [{ "digests": ["sha256:…"], "judgedAt": 1795900000000, "verdicts": [
  *     { "policy": "production", "reasons": [0], "omitted": {}, "validUntil": { "spec.rules[0]": 1795990000000 } }] }],
@@ -21,11 +21,13 @@
 import { integer, list, nullable, object, oneOf, record, string, unknown, withDefault } from '../posture/schema.ts';
 import type { Infer, Parsed, Schema } from '../posture/schema.ts';
 import { VULNERABILITY_SEVERITIES } from '../vulnerability/vulnerability.ts';
+import { parseContainerPolicy } from './docker/container-policy.ts';
+import type { ContainerPolicy } from './docker/container-policy.ts';
 import { parsePolicy, POLICY_API_VERSION } from './image-policy.ts';
 import type { ImagePolicy, PolicyDocument } from './image-policy.ts';
 import { parsePodPolicy } from './pod/pod-policy.ts';
 import type { PodPolicy } from './pod/pod-policy.ts';
-import { podPolicyDocument, policyDocument } from './policy-document.ts';
+import { containerPolicyDocument, podPolicyDocument, policyDocument } from './policy-document.ts';
 import { REASON_CODE_NAMES } from './reason.ts';
 import { isDigest } from './reference.ts';
 
@@ -122,6 +124,7 @@ const snapshot = object({
   issuedAt: time,
   policies: list(unknown(), 'documents of kind ImagePolicy', MAX_POLICIES),
   podPolicies: withDefault(list(unknown(), 'documents of kind PodPolicy', MAX_POLICIES), []),
+  containerPolicies: withDefault(list(unknown(), 'documents of kind ContainerPolicy', MAX_POLICIES), []),
   reasons: list(reason, '', MAX_TABLE),
   suppressions: withDefault(list(suppression, '', MAX_TABLE), []),
   images: list(image, '', MAX_IMAGES),
@@ -130,10 +133,15 @@ const snapshot = object({
 /** The document. */
 export type SnapshotDocument = Infer<typeof snapshot>;
 
-/** A snapshot that decisions can be made from; see `decideFromSnapshot`. */
-export interface PolicySnapshot extends Pick<SnapshotDocument, 'version' | 'collector' | 'issuedAt'> {
+/** Policies of all kinds. */
+export interface PolicySets {
   readonly policies: readonly ImagePolicy[];
   readonly podPolicies: readonly PodPolicy[];
+  readonly containerPolicies: readonly ContainerPolicy[];
+}
+
+/** A snapshot that decisions can be made from; see `decideFromSnapshot`. */
+export interface PolicySnapshot extends PolicySets, Pick<SnapshotDocument, 'version' | 'collector' | 'issuedAt'> {
   /** Images by each of their digests. Several where an index names images of several platforms. */
   readonly byDigest: ReadonlyMap<string, readonly SnapshotImage[]>;
   /** Digest of what a complete reference with a tag (`registry/path:tag`) named when it was asked last. */
@@ -149,13 +157,19 @@ export function parseSnapshot(value: unknown): Parsed<PolicySnapshot> {
   if (!policies.ok) return policies;
   const podPolicies = parseEach(document.podPolicies, 'podPolicies', parsePodPolicy);
   if (!podPolicies.ok) return podPolicies;
+  const containerPolicies = parseEach(document.containerPolicies, 'containerPolicies', parseContainerPolicy);
+  if (!containerPolicies.ok) return containerPolicies;
   const problem = inconsistency(document, policies.value);
   if (problem !== undefined) return { ok: false, problem };
   const { version, collector, issuedAt, tags } = document;
   const byDigest = indexImages(document.images.map((one) => withTables(one, document)));
   const byTag = new Map(tags.map((one) => [one.reference, one]));
-  const head = { version, collector, issuedAt, policies: policies.value, podPolicies: podPolicies.value };
-  return { ok: true, value: { ...head, byDigest, byTag } };
+  const sets = {
+    policies: policies.value,
+    podPolicies: podPolicies.value,
+    containerPolicies: containerPolicies.value,
+  };
+  return { ok: true, value: { version, collector, issuedAt, ...sets, byDigest, byTag } };
 }
 
 function parseEach<T>(
@@ -233,10 +247,7 @@ export interface SnapshotWriter {
 }
 
 /** Begins a snapshot; images must have been judged by exactly these policies. */
-export function createSnapshotWriter(
-  policies: readonly ImagePolicy[],
-  podPolicies: readonly PodPolicy[],
-): SnapshotWriter {
+export function createSnapshotWriter({ policies, podPolicies, containerPolicies }: PolicySets): SnapshotWriter {
   const reasonTable = new Map<string, number>();
   const suppressionTable = new Map<string, number>();
   const images: string[] = [];
@@ -276,6 +287,7 @@ export function createSnapshotWriter(
         ...head,
         policies: policies.map(policyDocument),
         podPolicies: podPolicies.map(podPolicyDocument),
+        containerPolicies: containerPolicies.map(containerPolicyDocument),
       }).slice(0, -1),
       ',"reasons":[',
       ...separated([...reasonTable.keys()]),

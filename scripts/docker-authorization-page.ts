@@ -81,18 +81,26 @@ What is not understood is refused: a path that is not plain or not known, a fiel
 
 With \`policy-snapshot\`, image policies decide on the image of each container, and on pulls, from the signed snapshot of the collector on the disk of the host; the network is never asked. A snapshot that is not signed by the collector, or older than one before, is not used; the one before stays in force, and verdicts in it expire by their own time. Without any snapshot no container is created, unless its policy says \`images.judge: false\`.
 
-The host gets the snapshot, and the key, from the collector ([policy-snapshot.md](policy-snapshot.md)), for example every five minutes by a systemd timer:
+The host gets the snapshot from the collector ([policy-snapshot.md](policy-snapshot.md)) by \`plimsoll authz fetch\`, every ten seconds where it has changed. It is a process of its own, so that the one that decides needs no network; \`plimsoll-authz-fetch.service\` in \`manifests/systemd\` runs it:
 
 \`\`\`sh
-set -e
-cd "$(mktemp -d)"
-curl -fsS --max-time 60 -H "Authorization: Bearer $(cat /etc/plimsoll/policy-token)" -D headers -o snapshot.json \\
-  https://collector.example.com:7480/v1/policies/snapshot
-sed -n 's/^plimsoll-signature: //ip' headers | tr -d '\\r' > snapshot.sig
-install -m 644 -t /var/lib/plimsoll-policy snapshot.json snapshot.sig
+# on the collector
+plimsoll token create --name docker-hosts --role viewer --scope policy
+# on the host: the token, the key of the collector (key.pub beside its snapshot), and the authority of its certificate
+install -m 600 token /etc/plimsoll/policy-token
+install -m 644 key.pub /etc/plimsoll/policy-snapshot.pub
+install -m 644 ca.pem /etc/plimsoll/ca.pem
+cat >> /etc/plimsoll/authz.env <<'EOF'
+PLIMSOLL_POLICY_SNAPSHOT=/var/lib/plimsoll-policy
+PLIMSOLL_POLICY_SNAPSHOT_COLLECTOR=collector.example.com:7480
+PLIMSOLL_POLICY_SNAPSHOT_CA=/etc/plimsoll/ca.pem
+EOF
+systemctl enable --now plimsoll-authz-fetch && systemctl restart plimsoll-authz
 \`\`\`
 
-with \`PLIMSOLL_POLICY_SNAPSHOT=/var/lib/plimsoll-policy\` in \`/etc/plimsoll/authz.env\`, and the public key in \`/etc/plimsoll/policy-snapshot.pub\`. A snapshot that was copied in part has no valid signature, and the one before stays in force.
+While the collector is away, however long, the snapshot on disk decides, also after a restart. A snapshot that was stored in part has no valid signature, and the one before stays in force.
+
+With \`PLIMSOLL_CONTAINER_POLICY=snapshot\` the container policies come from the snapshot too: put them beside the image policies of the collector (setting \`policies\`), and every host gets them. Until the first snapshot, and where it holds no ContainerPolicy, only reads are allowed.
 
 **Name images by digest** (\`NAME@sha256:…\`). What a tag means on a host, only dockerd knows, and dockerd waits for the plugin while it decides: it cannot be asked. A tag can have been set by \`docker tag\`, \`load\`, \`build\` or \`commit\`. A digest cannot: it is the hash of the content. \`images.withoutDigest: allow\` lets tags pass that no rule on registry or reference refuses, and proves nothing about them. Pulls by tag are allowed where the registry is.
 

@@ -3,6 +3,7 @@ import { loadPolicies } from '../../image/policy/load-policies.ts';
 import type { LoadedPolicies } from '../../image/policy/load-policies.ts';
 import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { parseYamlDocuments } from '../../image/policy/yaml-documents.ts';
+import type { ContainerPolicy } from '../../policy/docker/container-policy.ts';
 import { decide } from '../../policy/decide.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { differencesFrom, evidenceOf, parsePolicyTest, subjectOf } from '../../policy/policy-case.ts';
@@ -59,6 +60,11 @@ export const policy = defineCommand({
       needs: 'snapshot',
       summary: 'public key of the collector that must have signed it',
       completes: 'file',
+    },
+    {
+      name: 'client',
+      value: 'NAME',
+      summary: 'with explain: common name of a client certificate of dockerd; default: none',
     },
     {
       name: 'namespace',
@@ -121,10 +127,11 @@ export const policy = defineCommand({
 async function check(context: Context, paths: readonly string[]): Promise<number> {
   const loaded = await load(context, paths);
   if (loaded === undefined) return EXIT_ISSUES;
-  const { policies, podPolicies, rolloutPolicies } = loaded;
+  const { policies, podPolicies, containerPolicies, rolloutPolicies } = loaded;
   const documents = [
     ...policies.map(policyDocument),
     ...podPolicies.map(podPolicyDocument),
+    ...containerPolicies.map(containerPolicyDocument),
     ...rolloutPolicies.map(rolloutPolicyDocument),
   ];
   await printListing(context, {
@@ -178,6 +185,10 @@ interface PrintedPolicy {
 function podPolicyDocument({ name, mode, match, podSecurity, source }: PodPolicy): PrintedPolicy {
   const rules = podSecurity === null ? [] : [{ type: 'podSecurity', level: podSecurity.level, mode }];
   return { kind: 'PodPolicy', name, mode, images: [], namespaces: match.namespaces, rules, source };
+}
+
+function containerPolicyDocument({ name, mode, source }: ContainerPolicy): PrintedPolicy {
+  return { kind: 'ContainerPolicy', name, mode, images: [], namespaces: [], rules: [], source };
 }
 
 function rolloutPolicyDocument({ name, mode, match, trigger, source }: RolloutPolicy): PrintedPolicy {

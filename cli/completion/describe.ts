@@ -83,7 +83,7 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
     case 'agentAction':
       return { kind: 'words', words: ['install', 'uninstall'] };
     case 'authzAction':
-      return { kind: 'words', words: ['check'] };
+      return { kind: 'words', words: ['check', 'fetch'] };
     case 'vulndbAction':
       return { kind: 'words', words: ['build', 'update', 'status'] };
     case 'joinTokenAction':

@@ -39,9 +39,9 @@ async function fromFiles(context: Context, files: readonly string[]): Promise<Ex
     for (const { source, problem } of loaded.problems) await printError(context, `${source}: ${problem}`);
     return undefined;
   }
-  const { policies, podPolicies } = loaded;
+  const { policies, podPolicies, containerPolicies } = loaded;
   const head = { version: 1, collector: '', issuedAt: 0, byDigest: new Map(), byTag: new Map() };
-  return { origin: 'files', snapshot: { ...head, policies, podPolicies } };
+  return { origin: 'files', snapshot: { ...head, policies, podPolicies, containerPolicies } };
 }
 
 async function fromSnapshot(context: Context, directory: string): Promise<ExplainedBy | undefined> {

@@ -36,6 +36,9 @@ function originText({ origin, snapshot }: ExplainedBy): string {
   }
 }
 
+/** Kinds whose outcome is their own. */
+const WITHOUT_PODS: ReadonlySet<string> = new Set(['Container', 'Image', 'Pod']);
+
 type Layout = Pick<Context, 'width' | 'tableWidth' | 'paint' | 'args'>;
 
 function linesOf(explanation: Explanation, layout: Layout): readonly string[] {
@@ -45,7 +48,7 @@ function linesOf(explanation: Explanation, layout: Layout): readonly string[] {
   const paintOutcome = outcome === 'allow' ? paint.good : paint.bad;
   const where = namespace === undefined ? '' : ` in namespace ${safe(namespace)}`;
   const title = kind === 'Image' ? safe(name) : `${safe(kind)} ${safe(name)}`;
-  const what = kind === 'Image' || kind === 'Pod' || !isJudged ? '' : 'pods ';
+  const what = WITHOUT_PODS.has(kind) || !isJudged ? '' : 'pods ';
   return [
     `${paint.bold(title)}${where}: ${what}${isJudged ? paintOutcome(OUTCOMES[outcome]) : 'not judged'}`,
     ...notes.flatMap((note) => indent(wrapHard(safe(note), width - 2))),

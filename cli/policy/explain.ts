@@ -1,4 +1,5 @@
 import { safe } from '../../api/safe.ts';
+import { explainContainer } from '../../policy/explain/explain-container.ts';
 import { explainImage } from '../../policy/explain/explain-image.ts';
 import { explainObject } from '../../policy/explain/explain-object.ts';
 import type { Explanation } from '../../policy/explain/explanation.ts';
@@ -22,7 +23,7 @@ export async function explain(context: Context, operands: readonly string[]): Pr
   for (const operand of operands) {
     const explained = isManifestOperand(operand)
       ? await explainFile(context, operand, sources)
-      : [explainReference(context, operand, sources)];
+      : explainReference(context, operand, sources);
     if (explained === undefined) return EXIT_FAILURE;
     explanations.push(...explained);
   }
@@ -31,11 +32,17 @@ export async function explain(context: Context, operands: readonly string[]): Pr
   return explanations.every(({ outcome }) => outcome === 'allow') ? EXIT_OK : EXIT_ISSUES;
 }
 
-function explainReference(context: Context, reference: string, { snapshot }: ExplainedBy): Explanation {
+/** The image; and as a container of Docker, where there are policies for that. */
+function explainReference(context: Context, reference: string, { snapshot }: ExplainedBy): readonly Explanation[] {
   const namespace = context.args.value('namespace');
   const subject = { reference, digest: undefined, namespace };
-  const { decision: _decision, ...explained } = explainImage(subject, { snapshot, now: context.clock.now() });
-  return { kind: 'Image', name: reference, namespace, created: explained.outcome, ...explained };
+  const sources = { snapshot, now: context.clock.now() };
+  const { decision: _decision, ...explained } = explainImage(subject, sources);
+  const client = context.args.value('client');
+  return [
+    { kind: 'Image', name: reference, namespace, created: explained.outcome, ...explained },
+    ...(snapshot.containerPolicies.length === 0 ? [] : [explainContainer({ reference, client }, sources)]),
+  ];
 }
 
 async function explainFile(

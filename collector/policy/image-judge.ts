@@ -72,7 +72,7 @@ export interface ImageJudgeOptions {
 }
 
 /** Policies with their index, made once for all images. */
-interface IndexedSet extends Pick<PolicySet, 'policies' | 'podPolicies' | 'revision'> {
+interface IndexedSet extends Pick<PolicySet, 'policies' | 'podPolicies' | 'containerPolicies' | 'revision'> {
   readonly indexed: readonly IndexedPolicy[];
 }
 
@@ -199,8 +199,9 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     entries = next;
     if (!isChanged) return;
     const judged = [...next.values()].flatMap((entry) => entry.judged);
-    const parts = { policies: set.policies.map(({ policy }) => policy), podPolicies: set.podPolicies };
-    await publisher.publish({ ...parts, images: judged, tags: registries.tags() });
+    const { podPolicies, containerPolicies } = set;
+    const sets = { policies: set.policies.map(({ policy }) => policy), podPolicies, containerPolicies };
+    await publisher.publish({ ...sets, images: judged, tags: registries.tags() });
     published = set.revision;
   };
   const loop = async (): Promise<void> => {
@@ -256,7 +257,8 @@ function indexPolicies(set: PolicySet, fleet: FleetAnnotations, revision: string
     const ofPolicy = indexAnnotations(own.statements, own.waivers);
     return { policy, annotationsAbout: (found) => joined(ofPolicy.about(found), ofFleet.about(found)) };
   });
-  return { policies: set.policies, podPolicies: set.podPolicies, revision, indexed };
+  const { policies, podPolicies, containerPolicies } = set;
+  return { policies, podPolicies, containerPolicies, revision, indexed };
 }
 
 function joined(one: Annotating, other: Annotating): Annotating {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { loadAnnotations } from '../../image/policy/annotations.ts';
 import type { Annotations } from '../../image/policy/annotations.ts';
 import { loadPolicies } from '../../image/policy/load-policies.ts';
+import type { ContainerPolicy } from '../../policy/docker/container-policy.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
 import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
 import { errorCode } from '../../service/files.ts';
@@ -21,6 +22,7 @@ export interface AnnotatedPolicy {
 export interface PolicySet {
   readonly policies: readonly AnnotatedPolicy[];
   readonly podPolicies: readonly PodPolicy[];
+  readonly containerPolicies: readonly ContainerPolicy[];
   /** Differs where the content differs. */
   readonly revision: string;
 }
@@ -72,11 +74,11 @@ export function openPolicyFiles({ path, clock, log }: PolicyFilesOptions): Polic
       if (!annotations.ok) throw new PolicyProblem(annotations.problem);
       policies.push({ policy, annotations: annotations.value });
     }
-    const { podPolicies } = loaded;
+    const { podPolicies, containerPolicies } = loaded;
     const revision = createHash('sha256')
-      .update(JSON.stringify([policies, podPolicies]))
+      .update(JSON.stringify([policies, podPolicies, containerPolicies]))
       .digest('hex');
-    return { policies, podPolicies, revision };
+    return { policies, podPolicies, containerPolicies, revision };
   };
   return {
     current: () => current,

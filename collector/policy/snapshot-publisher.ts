@@ -8,9 +8,7 @@ import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { writeSnapshot } from '../../image/policy/snapshot-file.ts';
 import type { SignedSnapshot } from '../../image/policy/snapshot-file.ts';
 import { createSnapshotWriter, MAX_SNAPSHOT_BYTES } from '../../policy/snapshot.ts';
-import type { SnapshotImage, SnapshotTag } from '../../policy/snapshot.ts';
-import type { ImagePolicy } from '../../policy/image-policy.ts';
-import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
+import type { PolicySets, SnapshotImage, SnapshotTag } from '../../policy/snapshot.ts';
 import type { Clock } from '../../service/clock.ts';
 import { signDetached } from '../../service/detached-signature.ts';
 import { makePrivateDirectory, PRIVATE_FILE, writeFileAtomic } from '../../service/files.ts';
@@ -36,9 +34,7 @@ export interface SnapshotPublisher {
 }
 
 /** What a snapshot is made of. */
-export interface SnapshotParts {
-  readonly policies: readonly ImagePolicy[];
-  readonly podPolicies: readonly PodPolicy[];
+export interface SnapshotParts extends PolicySets {
   readonly images: Iterable<SnapshotImage>;
   readonly tags: readonly SnapshotTag[];
 }
@@ -83,10 +79,10 @@ export async function openSnapshotPublisher({
     current: () => current,
     publicKey,
     keyId,
-    publish: async ({ policies, podPolicies, images, tags }) => {
+    publish: async ({ images, tags, ...policies }) => {
       const issuedMs = clock.now();
       version = Math.max(version + 1, issuedMs);
-      const writer = createSnapshotWriter(policies, podPolicies);
+      const writer = createSnapshotWriter(policies);
       let count = 0;
       for (const image of images) {
         writer.add(image);

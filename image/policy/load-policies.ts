@@ -1,4 +1,6 @@
 import { dirname, resolve } from 'node:path';
+import { conflictBetween, CONTAINER_POLICY_KIND, parseContainerPolicy } from '../../policy/docker/container-policy.ts';
+import type { ContainerPolicy } from '../../policy/docker/container-policy.ts';
 import { parsePolicy } from '../../policy/image-policy.ts';
 import type { ImagePolicy, PolicyDocument } from '../../policy/image-policy.ts';
 import { findPodPolicyConflicts, parsePodPolicy, POD_POLICY_KIND } from '../../policy/pod/pod-policy.ts';
@@ -8,19 +10,18 @@ import { parseRolloutPolicy, ROLLOUT_POLICY_KIND } from '../../policy/rollout/ro
 import type { RolloutPolicy } from '../../policy/rollout/rollout-policy.ts';
 import type { Authority } from '../../policy/rule/signature.ts';
 import type { Rule } from '../../policy/rule/rules.ts';
+import type { PolicySets } from '../../policy/snapshot.ts';
 import { readBoundedText } from './bounded-text.ts';
 import { parseYamlDocuments } from './yaml-documents.ts';
 
 /** Policies by kind. */
-interface PolicySet {
-  readonly policies: readonly ImagePolicy[];
-  readonly podPolicies: readonly PodPolicy[];
+interface LoadedSets extends PolicySets {
   readonly rolloutPolicies: readonly RolloutPolicy[];
 }
 
 /** All policies of some files, or everything that is wrong with them. */
 export type LoadedPolicies =
-  ({ readonly ok: true } & PolicySet) | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
+  ({ readonly ok: true } & LoadedSets) | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
 
 /** What is wrong with a policy file. Quotes nothing of it but names of fields and policies. */
 export interface PolicyProblem {
@@ -42,13 +43,18 @@ export async function loadPolicies(paths: readonly string[]): Promise<LoadedPoli
   const loaded = emptySet();
   const problems: PolicyProblem[] = [];
   for (const path of new Set(paths)) problems.push(...(await readPolicyFile(path, loaded)));
-  const { policies, podPolicies, rolloutPolicies } = loaded;
-  const count = policies.length + podPolicies.length + rolloutPolicies.length;
+  const { policies, podPolicies, containerPolicies, rolloutPolicies } = loaded;
+  const count = policies.length + podPolicies.length + containerPolicies.length + rolloutPolicies.length;
   if (problems.length === 0 && count > MAX_POLICIES)
     problems.push({ source: paths.join(', '), problem: `more than ${String(MAX_POLICIES)} policies` });
   if (problems.length === 0) {
     for (const { policies: pair, patterns } of findConflicts(policies)) problems.push(conflict(pair, patterns));
     for (const { policies: pair, reason } of findPodPolicyConflicts(podPolicies)) problems.push(conflict(pair, reason));
+    for (const [index, one] of containerPolicies.entries())
+      for (const other of containerPolicies.slice(index + 1)) {
+        const reason = conflictBetween(one, other);
+        if (reason !== undefined) problems.push(conflict([one, other], reason));
+      }
     for (const pair of sameNames(rolloutPolicies))
       problems.push(conflict(pair, `the name ${pair[0].name} is used twice`));
   }
@@ -72,7 +78,12 @@ function sameNames<T extends Named>(policies: readonly T[]): readonly (readonly 
 }
 
 function emptySet() {
-  return { policies: [] as ImagePolicy[], podPolicies: [] as PodPolicy[], rolloutPolicies: [] as RolloutPolicy[] };
+  return {
+    policies: [] as ImagePolicy[],
+    podPolicies: [] as PodPolicy[],
+    containerPolicies: [] as ContainerPolicy[],
+    rolloutPolicies: [] as RolloutPolicy[],
+  };
 }
 
 /** Adds the policies of a file. Returns what is wrong with it. */
@@ -96,7 +107,7 @@ async function readPolicyFile(path: string, loaded: ReturnType<typeof emptySet>)
 async function addDocument(
   document: PolicyDocument,
   directory: string,
-  { policies, podPolicies, rolloutPolicies }: ReturnType<typeof emptySet>,
+  { policies, podPolicies, containerPolicies, rolloutPolicies }: ReturnType<typeof emptySet>,
 ): Promise<string | undefined> {
   const add = <T>(list: T[], parsed: Completed<T>): string | undefined => {
     if (!parsed.ok) return parsed.problem;
@@ -106,6 +117,8 @@ async function addDocument(
   switch (kindOf(document)) {
     case POD_POLICY_KIND:
       return add(podPolicies, parsePodPolicy(document));
+    case CONTAINER_POLICY_KIND:
+      return add(containerPolicies, parseContainerPolicy(document));
     case ROLLOUT_POLICY_KIND:
       return add(rolloutPolicies, parseRolloutPolicy(document));
     default: {

@@ -15,6 +15,7 @@ import { boolean, list, object, oneOf, unknown, withDefault } from '../../postur
 import type { Infer, Parsed, Schema } from '../../posture/schema.ts';
 import { globPattern, globsOverlap, matchesGlob } from '../glob.ts';
 import { POLICY_API_VERSION, policyMetadata } from '../image-policy.ts';
+import type { PolicyDocument } from '../image-policy.ts';
 import { safeSysctls } from '../pod/security/confinement.ts';
 import { MODES } from '../rule/judging.ts';
 import { strictObject } from '../strict-object.ts';
@@ -161,7 +162,7 @@ function defaultSpec(): Infer<typeof containerPolicySpec> {
 }
 
 /** The policy of one document, or what is wrong with it and where. */
-export function parseContainerPolicy(value: unknown, source: string): Parsed<ContainerPolicy> {
+export function parseContainerPolicy({ value, source }: PolicyDocument): Parsed<ContainerPolicy> {
   const head = object({ kind: unknown() }).parse(value);
   if (!head.ok) return { ok: false, problem: 'expected an object with apiVersion, kind, metadata and spec' };
   if (head.value.kind !== CONTAINER_POLICY_KIND)

@@ -4,7 +4,7 @@ import type { Objection, Reason, ReasonCode } from '../reason.ts';
 
 /** How the policies decide on an image, a pod, or an object that creates pods. */
 export interface Explanation {
-  /** `Image`, or the kind of the object. */
+  /** `Image`, `Container` for a container of Docker, or the kind of the object. */
   readonly kind: string;
   /** Reference of the image, or name of the object; as written. */
   readonly name: string;
@@ -24,7 +24,7 @@ export interface Explanation {
 
 /** A policy that matches. */
 export interface ExplainedPolicy {
-  readonly kind: 'ImagePolicy' | 'PodPolicy';
+  readonly kind: 'ContainerPolicy' | 'ImagePolicy' | 'PodPolicy';
   readonly name: string;
   readonly mode: Mode;
   /** The image that it matches; empty for a policy of pods. */

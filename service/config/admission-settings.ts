@@ -3,6 +3,7 @@ import { inDataDir } from './setting.ts';
 import type { Program, SettingDefinition } from './setting.ts';
 
 const ADMISSION = ['admission'] as const satisfies readonly Program[];
+const ENFORCERS = ['admission', 'authz'] as const satisfies readonly Program[];
 
 /** Settings of the admission webhook. */
 export const ADMISSION_SETTINGS = {
@@ -23,21 +24,21 @@ export const ADMISSION_SETTINGS = {
     kind: addressOrOff(),
     default: 'off',
     description:
-      'Operator API (HTTPS) of the collector from which the admission webhook fetches the snapshot into `policy-snapshot`; `off`: something else puts it there.',
-    programs: ADMISSION,
+      'Operator API (HTTPS) of the collector from which the admission webhook, and `plimsoll authz fetch`, fetch the snapshot into `policy-snapshot`; `off`: something else puts it there.',
+    programs: ENFORCERS,
   },
   'policy-snapshot-token-file': {
     kind: path(),
     default: '/etc/plimsoll/snapshot-token',
     description: 'File with an operator token of the role `viewer` and the scope `policy` for that API.',
-    programs: ADMISSION,
+    programs: ENFORCERS,
   },
   'policy-snapshot-ca': {
     kind: pathOr('system'),
     default: 'system',
     description:
       'Authorities in PEM that may have signed the certificate of that API; `system`: those that this machine trusts.',
-    programs: ADMISSION,
+    programs: ENFORCERS,
   },
   'admission-exempt-namespaces': {
     kind: namespaces(),

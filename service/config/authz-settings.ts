@@ -6,10 +6,10 @@ const AUTHZ = ['authz'] as const satisfies readonly Program[];
 /** Settings of the authorization plugin of Docker. */
 export const AUTHZ_SETTINGS = {
   'container-policy': {
-    kind: pathOr('built-in'),
+    kind: pathOr('built-in', 'snapshot'),
     default: 'built-in',
     description:
-      'File with container policies, or directory of such files (`*.yaml`); read again when they change. Only root may be able to write to them. `built-in`: what the Pod Security level baseline allows, host ports, and the capabilities that Docker gives every container.',
+      'File with container policies, or directory of such files (`*.yaml`); read again when they change. Only root may be able to write to them. `snapshot`: those of the policy snapshot. `built-in`: what the Pod Security level baseline allows, host ports, and the capabilities that Docker gives every container.',
     programs: AUTHZ,
   },
   'plugin-socket': {
@@ -23,7 +23,7 @@ export const AUTHZ_SETTINGS = {
     kind: pathOr('off'),
     default: 'off',
     description:
-      'Directory with the signed policy snapshot of the collector (`snapshot.json`, `snapshot.sig`), by which images are judged, and for the admission webhook pods too; read again when it changes. `off`: images are not judged.',
+      'Directory with the signed policy snapshot of the collector (`snapshot.json`, `snapshot.sig`), by which images are judged, by the admission webhook pods too, and by the authorization plugin containers where `container-policy` says so; read again when it changes. `off`: images are not judged.',
     programs: ['admission', 'authz'],
   },
   'policy-snapshot-key': {

@@ -7,6 +7,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { runAuthz } from '../../authz/main.ts';
 import { writeSnapshot } from '../../image/policy/snapshot-file.ts';
+import { parseContainerPolicy } from '../../policy/docker/container-policy.ts';
 import { parsePolicy } from '../../policy/image-policy.ts';
 import { redactJson } from '../../posture/redaction/redact.ts';
 import { ROOT } from '../../scripts/setup.mjs';
@@ -215,6 +216,60 @@ t.test('images are judged by the signed snapshot, which never goes back', async 
   await t.rejects(rig.start(flags), /does not hold the version of a snapshot/);
 });
 
+t.test('container policies of the signed snapshot: nothing else changes them', async (t) => {
+  const rig = rigFor(t);
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const keyFile = join(rig.directory, 'key.pub');
+  writeFileSync(keyFile, publicKey.export({ type: 'spki', format: 'pem' }));
+  const publish = async (version: number, specs: readonly object[], key = privateKey): Promise<void> => {
+    const containerPolicies = specs.map((spec, index) => {
+      const value = {
+        apiVersion: 'plimsoll.dev/v1',
+        kind: 'ContainerPolicy',
+        metadata: { name: `p${String(index)}` },
+        spec: { images: { judge: false }, ...spec },
+      };
+      const parsed = parseContainerPolicy({ value, source: '' });
+      if (!parsed.ok) throw new Error(parsed.problem);
+      return parsed.value;
+    });
+    const head = { version, collector: 'c', issuedAt: Date.now(), tags: [], policies: [], images: [] };
+    const content = Buffer.from(snapshotText({ ...head, containerPolicies }));
+    await writeSnapshot(rig.directory, { content, signature: await signDetached(content, key) });
+  };
+  const flags = {
+    'container-policy': 'snapshot',
+    'policy-snapshot': rig.directory,
+    'policy-snapshot-key': keyFile,
+    'data-dir': join(rig.directory, 'state'),
+  };
+  let plugin = await rig.start(flags);
+  t.match(await ask(rig, { Image: 'a' }), { Allow: false, Msg: /there is no policy snapshot/ });
+  t.match(await ask(rig, undefined, '/info', 'GET'), { Allow: true }, 'reads work before the first snapshot');
+  await publish(5, [{}]);
+  await until(async () => (await ask(rig, { Image: 'a' })).Allow);
+  t.match(await ask(rig, PRIVILEGED), { Allow: false });
+  // Somebody who can write the directory, without the key of the collector, or with an old snapshot of it.
+  await publish(9, [{ allowPrivileged: true }], generateKeyPairSync('ed25519').privateKey);
+  await until(() => plugin.logged().includes('its signature is not one of the collector'));
+  t.match(await ask(rig, PRIVILEGED), { Allow: false });
+  await publish(4, [{ allowPrivileged: true }]);
+  await until(() => plugin.logged().includes('its version 4 is below 5'));
+  t.match(await ask(rig, PRIVILEGED), { Allow: false });
+  await publish(6, [{ allowPrivileged: true }]);
+  await until(async () => (await ask(rig, PRIVILEGED)).Allow);
+  await publish(7, []);
+  await until(async () => !(await ask(rig, { Image: 'a' })).Allow);
+  t.match(await ask(rig, { Image: 'a' }), { Allow: false, Msg: /holds no ContainerPolicy/ });
+  await plugin.stop();
+  // The collector is away: after a restart the snapshot on disk decides the same.
+  await publish(8, [{ match: { clients: ['*'] } }]);
+  plugin = await rig.start(flags);
+  t.match(await ask(rig, { Image: 'a' }), { Allow: true });
+  await plugin.stop();
+  await t.rejects(rig.start({ 'container-policy': 'snapshot' }), /none is configured/);
+});
+
 t.test('a client that is refused in a loop does not fill the disk', async (t) => {
   const rig = rigFor(t);
   const events = join(rig.directory, 'events.ndjson');
@@ -253,7 +308,7 @@ t.test('systemd holds the socket', { skip: noActivation }, async (t) => {
 const noAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0 ? false : 'no systemd-analyze';
 
 t.test('the units are valid, and the service has few privileges', { skip: noAnalyze }, (t) => {
-  for (const name of ['plimsoll-authz.socket', 'plimsoll-authz.service']) {
+  for (const name of ['plimsoll-authz.socket', 'plimsoll-authz.service', 'plimsoll-authz-fetch.service']) {
     const unit = join(ROOT, 'manifests/systemd', name);
     const { stderr } = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' });
     const complaints = stderr.split('\n').filter((line) => line !== '' && !line.includes('is not executable'));

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { parsePolicy } from '../../policy/image-policy.ts';
+import { parseContainerPolicy } from '../../policy/docker/container-policy.ts';
 import { parsePodPolicy } from '../../policy/pod/pod-policy.ts';
 import { podPolicyDocument, policyDocument } from '../../policy/policy-document.ts';
 import { judgeImage } from '../../policy/image-verdict.ts';
@@ -63,6 +64,26 @@ const withVerdicts = (verdicts: SnapshotImage['verdicts']): readonly SnapshotIma
 ];
 const images = withVerdicts([{ ...judgeImage(one, known, { now: NOW }), repository: null }]);
 const valid = JSON.parse(snapshotText({ ...HEAD, policies: [one], images })) as SnapshotDocument;
+
+void t.test('a container policy and its document', (t) => {
+  for (const spec of [
+    {},
+    { mode: 'warn', match: { clients: ['ci-*'] }, operations: ['exec', 'build'], allowPrivileged: true },
+    { hostPaths: [{ path: '/srv/**', readOnly: true }], images: { withoutDigest: 'allow' }, capabilities: [] },
+  ]) {
+    const value = { apiVersion: 'plimsoll.dev/v1', kind: 'ContainerPolicy', metadata: { name: 'c' }, spec };
+    const parsed = parseContainerPolicy({ value, source: 'containerPolicies[0]' });
+    if (!parsed.ok) throw new Error(parsed.problem);
+    const text = snapshotText({ ...HEAD, policies: [], containerPolicies: [parsed.value], images: [] });
+    const snapshot = parseSnapshot(JSON.parse(text));
+    t.strictSame(snapshot.ok && snapshot.value.containerPolicies, [parsed.value]);
+  }
+  t.match(parseSnapshot({ ...valid, containerPolicies: [{ kind: 'ContainerPolicy' }] }), {
+    ok: false,
+    problem: /^containerPolicies\[0\]\.apiVersion: /,
+  });
+  t.end();
+});
 
 void t.test('what is wrong in a document refuses it as a whole', (t) => {
   const [image] = valid.images;

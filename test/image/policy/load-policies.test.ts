@@ -57,21 +57,31 @@ void t.test('several policies in a file, several files, paths relative to the fi
   t.equal(ids[0], ids[1], 'the same key, named in two ways');
 });
 
-void t.test('pod policies stand beside image policies', async (t) => {
+void t.test('pod policies and container policies stand beside image policies', async (t) => {
   const pod = (name: string, spec: string): string =>
     `apiVersion: plimsoll.dev/v1\nkind: PodPolicy\nmetadata: { name: ${name} }\nspec: ${spec}\n`;
+  const container = (name: string, spec: string): string => pod(name, spec).replace('PodPolicy', 'ContainerPolicy');
   const path = write(t, {
     'all.yaml': `${policyText('images')}---\n${pod('pods', '{ podSecurity: { level: baseline } }')}`,
     'same.yaml': pod('others', '{}'),
+    'docker.yaml': container('docker', '{ allowHostNamespaces: [network] }'),
+    'docker2.yaml': container('docker2', '{ match: { clients: ["*"] } }'),
+    'docker3.yaml': container('docker3', '{ allowPriviledged: true }'),
     'wrong.yaml': pod('wrong', '{ podSecurity: { level: high } }'),
   });
-  const loaded = await loadPolicies([path('all.yaml')]);
+  const loaded = await loadPolicies([path('all.yaml'), path('docker.yaml')]);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   t.match(loaded, {
     policies: [{ name: 'images' }],
     podPolicies: [{ name: 'pods', podSecurity: { level: 'baseline' } }],
+    containerPolicies: [{ name: 'docker', allowHostNamespaces: ['network'] }],
   });
   t.match(await problemsOf(path('all.yaml'), path('same.yaml')), /others conflicts with pods of .*equally specific/);
+  t.match(
+    await problemsOf(path('docker.yaml'), path('docker2.yaml')),
+    /docker2 conflicts with docker of .*the clients \* and \* are equally specific/,
+  );
+  t.match(await problemsOf(path('docker3.yaml')), /spec\.allowPriviledged: unknown field; did you mean/);
   t.match(await problemsOf(path('wrong.yaml')), /^spec\.podSecurity\.level: expected/);
 });
 
@@ -140,9 +150,9 @@ void t.test('hostile files', async (t) => {
     ['deep.yaml', /^is nested deeper than 64 levels$/],
     ['deeper.yaml', /^is nested deeper than 64 levels$/],
     ['large.yaml', /^is larger than 262144 bytes$/],
-    ['keys.yaml', /^kind: expected ImagePolicy, PodPolicy or RolloutPolicy$/],
+    ['keys.yaml', /^kind: expected ImagePolicy, PodPolicy, ContainerPolicy or RolloutPolicy$/],
     ['documents.yaml', /^has more than 256 documents$/],
-    ['text.yaml', /^kind: expected ImagePolicy, PodPolicy or RolloutPolicy$/],
+    ['text.yaml', /^kind: expected ImagePolicy, PodPolicy, ContainerPolicy or RolloutPolicy$/],
     ['binary.yaml', /^is not UTF-8 text$/],
   ];
   for (const [file, expected] of rows) {

@@ -14,7 +14,7 @@ import type { Reason } from '../../../policy/reason.ts';
 
 function policyOf(spec: object): ContainerPolicy {
   const head = { apiVersion: 'plimsoll.dev/v1', kind: 'ContainerPolicy', metadata: { name: 'test' } };
-  const parsed = parseContainerPolicy({ ...head, spec }, 'test');
+  const parsed = parseContainerPolicy({ value: { ...head, spec }, source: 'test' });
   if (!parsed.ok) throw new Error(parsed.problem);
   return parsed.value;
 }

@@ -17,17 +17,20 @@ t.test('a document that is wrong is refused, with the place', (t) => {
     [{ ...HEAD, spec: { match: { clients: [] } } }, /^spec\.match\.clients: an empty list/],
   ];
   for (const [document, problem] of cases) {
-    const parsed = parseContainerPolicy(document, 'file');
+    const parsed = parseContainerPolicy({ value: document, source: 'file' });
     t.notOk(parsed.ok);
     if (!parsed.ok) t.match(parsed.problem, problem);
   }
-  t.match(parseContainerPolicy(HEAD, 'file'), { ok: true, value: { name: 'a', mode: 'enforce' } });
+  t.match(parseContainerPolicy({ value: HEAD, source: 'file' }), { ok: true, value: { name: 'a', mode: 'enforce' } });
   t.end();
 });
 
 t.test('two policies that could decide on the same client conflict', (t) => {
   const policyFor = (name: string, clients: readonly string[]) => {
-    const parsed = parseContainerPolicy({ ...HEAD, metadata: { name }, spec: { match: { clients } } }, 'file');
+    const parsed = parseContainerPolicy({
+      value: { ...HEAD, metadata: { name }, spec: { match: { clients } } },
+      source: 'file',
+    });
     if (!parsed.ok) throw new Error(parsed.problem);
     return parsed.value;
   };

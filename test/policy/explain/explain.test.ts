@@ -4,6 +4,9 @@ import { seen } from '../../../posture/observed.ts';
 import { decidePod } from '../../../policy/pod/decide-pod.ts';
 import { decideFromSnapshot } from '../../../policy/decide-from-snapshot.ts';
 import { referenceOf } from '../../../policy/decide.ts';
+import { parseContainerPolicy } from '../../../policy/docker/container-policy.ts';
+import type { ContainerPolicy } from '../../../policy/docker/container-policy.ts';
+import { explainContainer } from '../../../policy/explain/explain-container.ts';
 import { explainImage } from '../../../policy/explain/explain-image.ts';
 import { explainObject } from '../../../policy/explain/explain-object.ts';
 import { resultOf } from '../../../policy/explain/explanation.ts';
@@ -177,5 +180,29 @@ void t.test('templates: what happens to the object and to its pods, with places 
   ]);
   t.match(explain('Service', {}), { outcome: 'allow', rules: [], notes: [/objects of this kind hold none/] });
   t.match(explain('Deployment', { spec: {} }), { outcome: 'deny', rules: [{ type: 'pod', result: 'violation' }] });
+  t.end();
+});
+
+void t.test('a container of Docker: by the policy for the client, and the image policies', (t) => {
+  const container = (name: string, spec: object): ContainerPolicy => {
+    const document = { apiVersion: 'plimsoll.dev/v1', kind: 'ContainerPolicy', metadata: { name }, spec };
+    const parsed = parseContainerPolicy({ value: document, source: 'test' });
+    if (!parsed.ok) throw new Error(parsed.problem);
+    return parsed.value;
+  };
+  const containerPolicies = [
+    container('ci', { match: { clients: ['ci-*'] }, images: { judge: false } }),
+    container('host', { match: { clients: ['host-1'] } }),
+  ];
+  const rules = [{ type: 'vulnerability', severity: 'high' }];
+  const snapshot = snapshotOf([policy(rules)], [[DIGEST, vulnerable]], { containerPolicies });
+  const explain = (reference: string, client?: string) =>
+    explainContainer({ reference, client }, { snapshot, now: NOW });
+  t.match(explain(`${IMAGE}:1`, 'ci-7'), { outcome: 'allow', policies: [{ name: 'ci' }], rules: [{ result: 'pass' }] });
+  t.match(explain(`${IMAGE}@${DIGEST}`, 'host-1').rules, [
+    { result: 'violation', reasons: [{ actual: /CVE-2026-1/ }] },
+  ]);
+  t.match(explain(`${IMAGE}:1`, 'host-1').rules, [{ reasons: [{ actual: /without a digest/ }] }]);
+  t.match(explain(`${IMAGE}:1`), { outcome: 'deny', policies: [], rules: [{ rule: 'spec.match' }] });
   t.end();
 });

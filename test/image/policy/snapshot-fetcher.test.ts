@@ -7,23 +7,24 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import type { Test } from 'tap';
-import { runSnapshotFetcher } from '../../admission/snapshot-fetcher.ts';
-import { runCollector } from '../../collector/main.ts';
-import { downloadSnapshot } from '../../image/policy/snapshot-download.ts';
-import { readSnapshot, writeSnapshot } from '../../image/policy/snapshot-file.ts';
-import type { SnapshotServer } from '../../image/policy/snapshot-download.ts';
-import { systemClock } from '../../service/clock.ts';
-import { parsePublicKeys, signDetached } from '../../service/detached-signature.ts';
-import type { LogFields } from '../../service/log.ts';
-import { issueCertificate } from '../../service/tls/issue.ts';
-import { temporaryDirectory } from '../cli/process.ts';
-import { NOW, policy } from '../fixture/image-evidence.ts';
-import { snapshotText } from '../fixture/policy-snapshot.ts';
-import { settingsWith } from '../fixture/settings.ts';
-import { DATABASE_WORKER } from '../fixture/workers.ts';
+import { runSnapshotFetcher } from '../../../image/policy/snapshot-fetcher.ts';
+import { runAuthzFetch } from '../../../authz/fetch.ts';
+import { runCollector } from '../../../collector/main.ts';
+import { downloadSnapshot } from '../../../image/policy/snapshot-download.ts';
+import { readSnapshot, writeSnapshot } from '../../../image/policy/snapshot-file.ts';
+import type { SnapshotServer } from '../../../image/policy/snapshot-download.ts';
+import { systemClock } from '../../../service/clock.ts';
+import { parsePublicKeys, signDetached } from '../../../service/detached-signature.ts';
+import type { LogFields } from '../../../service/log.ts';
+import { issueCertificate } from '../../../service/tls/issue.ts';
+import { temporaryDirectory } from '../../cli/process.ts';
+import { NOW, policy } from '../../fixture/image-evidence.ts';
+import { snapshotText } from '../../fixture/policy-snapshot.ts';
+import { settingsWith } from '../../fixture/settings.ts';
+import { DATABASE_WORKER } from '../../fixture/workers.ts';
 
 const POLICY =
-  'apiVersion: plimsoll.dev/v1\nkind: ImagePolicy\nmetadata: { name: shop }\nspec: { rules: [{ type: registry, allow: [registry.example.com/**] }] }\n';
+  'apiVersion: plimsoll.dev/v1\nkind: ImagePolicy\nmetadata: { name: shop }\nspec: { rules: [{ type: registry, allow: [registry.example.com/**] }] }\n---\napiVersion: plimsoll.dev/v1\nkind: ContainerPolicy\nmetadata: { name: hosts }\nspec: { allowHostNamespaces: [network] }\n';
 
 const signer = generateKeyPairSync('ed25519');
 const publicPem = signer.publicKey.export({ type: 'spki', format: 'pem' }).toString();
@@ -101,7 +102,7 @@ void t.test('the snapshot of a real collector', async (t) => {
     signal: stop.signal,
     onReady: resolve,
     databaseWorker: DATABASE_WORKER,
-    inventoryWorker: new URL('../../image/inventory/worker.ts', import.meta.url),
+    inventoryWorker: new URL('../../../image/inventory/worker.ts', import.meta.url),
     standardOutput: process.stderr,
   });
   t.teardown(async () => {
@@ -136,6 +137,29 @@ void t.test('the snapshot of a real collector', async (t) => {
     { ok: false },
     'another authority',
   );
+  // The program for Docker hosts: the same, and it starts only with a key that it can verify with.
+  const directory = join(dataDir, 'policy');
+  const hostFlags = {
+    'policy-snapshot': directory,
+    'policy-snapshot-collector': `127.0.0.1:${String(api.port)}`,
+    'policy-snapshot-ca': data('tls/ca.pem'),
+    'policy-snapshot-token-file': data('operator-token'),
+  };
+  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+  const fetchWith = async (key: string, onReady: () => void): Promise<void> => {
+    const settings = await settingsWith('authz', { ...hostFlags, 'policy-snapshot-key': key });
+    return runAuthzFetch({ settings, clock: systemClock(), log, signal: stop.signal, onReady });
+  };
+  await t.rejects(fetchWith(join(dataDir, 'none.pub'), quiet), /policy-snapshot-key: .*does not exist/);
+  const host = fetchWith(key, quiet);
+  const keys = parsePublicKeys(readFileSync(key, 'utf8'));
+  if (!keys.ok) throw new Error(keys.reason);
+  const read = () =>
+    readSnapshot(directory, { keys: keys.keys, minVersion: 0 }, { clock: systemClock(), signal: stop.signal });
+  await until('the host has it', async () => (await read()).ok);
+  t.match(await read(), { snapshot: { containerPolicies: [{ name: 'hosts', allowHostNamespaces: ['network'] }] } });
+  stop.abort();
+  await host;
 });
 
 void t.test('a hostile server changes nothing on disk', async (t) => {
