@@ -7,12 +7,14 @@ import { containerInspector } from './container/inspect.ts';
 import { dockerInspector } from './docker/inspect.ts';
 import { enginesInspector } from './engines/inspect.ts';
 import { fileInspector } from './file/inspect.ts';
+import { hostInspector } from './host/inspect.ts';
 import { imageInspector } from './image/inspect.ts';
 import type { Inspector } from './inspector.ts';
 import { kernelInspector } from './kernel/inspect.ts';
 import { kubeletInspector } from './kubelet/inspect.ts';
 import { listenerInspector } from './listener/inspect.ts';
 import { nodeInspector } from './node/inspect.ts';
+import { sshAccessInspector } from './ssh-access/inspect.ts';
 import { sshdInspector } from './sshd/inspect.ts';
 import { unobservedInspector } from './unobserved/inspect.ts';
 
@@ -26,6 +28,7 @@ export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   nodeInspector,
   kernelInspector,
   kubeletInspector,
+  hostInspector,
   dockerInspector,
   enginesInspector,
   containerInspector,
@@ -33,6 +36,7 @@ export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   unobservedInspector,
   sshdInspector,
   accountsInspector,
+  sshAccessInspector,
   fileInspector,
   auditInspector,
   listenerInspector,

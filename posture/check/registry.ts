@@ -61,6 +61,7 @@ import { unusedImages } from './daemon/unused-images.ts';
 import { userlandProxy } from './daemon/userland-proxy.ts';
 import { usernsRemap } from './daemon/userns-remap.ts';
 import { FILE_CHECKS } from './file/file-checks.ts';
+import { HOST_CHECKS } from './host/host-checks.ts';
 import { addInstruction } from './image/add-instruction.ts';
 import { defaultUser } from './image/default-user.ts';
 import { environmentSecret } from './image/environment-secret.ts';
@@ -78,6 +79,7 @@ import { cgroupVersion } from './kernel/cgroup-version.ts';
 import { corePattern } from './kernel/core-pattern.ts';
 import { cpuVulnerabilities } from './kernel/cpu-vulnerabilities.ts';
 import { dmesgRestrict } from './kernel/dmesg-restrict.ts';
+import { INTEGRITY_CHECKS } from './kernel/integrity-checks.ts';
 import { ioUring } from './kernel/io-uring.ts';
 import { kexecLoad } from './kernel/kexec-load.ts';
 import { kptrRestrict } from './kernel/kptr-restrict.ts';
@@ -95,6 +97,7 @@ import { seccomp } from './kernel/seccomp.ts';
 import { secureBoot } from './kernel/secure-boot.ts';
 import { selinuxEnforcing } from './kernel/selinux-enforcing.ts';
 import { suidDumpable } from './kernel/suid-dumpable.ts';
+import { SYSCTL_CHECKS } from './kernel/sysctl-checks.ts';
 import { sysrq } from './kernel/sysrq.ts';
 import { tainted } from './kernel/tainted.ts';
 import { tcpSyncookies } from './kernel/tcp-syncookies.ts';
@@ -122,6 +125,7 @@ import { servingCertificate } from './kubelet/serving-certificate.ts';
 import { streamingIdleTimeout } from './kubelet/streaming-idle-timeout.ts';
 import { unobserved } from './runtime/unobserved.ts';
 import { acceptEnvironment } from './ssh/accept-environment.ts';
+import { SSH_ACCESS_CHECKS } from './ssh/access-checks.ts';
 import { clientAlive } from './ssh/client-alive.ts';
 import { configurationLoads } from './ssh/configuration-loads.ts';
 import { emptyPasswords } from './ssh/empty-passwords.ts';
@@ -143,8 +147,8 @@ import { dockerCertificateValidity } from './tls/docker-certificate-validity.ts'
 import { dockerClientCert } from './tls/docker-client-cert.ts';
 import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
 
-/** Every check, sorted by id. A test compares this list with the directory. */
-export const CHECKS: readonly Check[] = Object.freeze([
+/** Every check, and every table of checks, by area. A test compares this list with the directory. */
+const LISTED: readonly Check[] = [
   ...ACCOUNT_CHECKS,
   exemptNamespace,
   webhook,
@@ -207,6 +211,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   userlandProxy,
   usernsRemap,
   ...FILE_CHECKS,
+  ...HOST_CHECKS,
   addInstruction,
   defaultUser,
   environmentSecret,
@@ -216,6 +221,8 @@ export const CHECKS: readonly Check[] = Object.freeze([
   packageSignatures,
   setuidFiles,
   tagMoved,
+  ...INTEGRITY_CHECKS,
+  ...SYSCTL_CHECKS,
   apparmorProfiles,
   aslr,
   bootParameters,
@@ -267,6 +274,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   servingCertificateRotation,
   streamingIdleTimeout,
   unobserved,
+  ...SSH_ACCESS_CHECKS,
   acceptEnvironment,
   clientAlive,
   configurationLoads,
@@ -288,7 +296,10 @@ export const CHECKS: readonly Check[] = Object.freeze([
   dockerCertificateValidity,
   dockerClientCert,
   dockerProtocolVersion,
-]);
+];
+
+/** Every check, sorted by id. */
+export const CHECKS: readonly Check[] = Object.freeze(LISTED.toSorted((one, other) => (one.id < other.id ? -1 : 1)));
 
 /** The checks whose findings the collector itself makes about nodes with an agent. No finding of an agent has their ids. */
 export const COLLECTOR_CHECK_IDS: ReadonlySet<string> = new Set(

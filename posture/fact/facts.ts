@@ -7,12 +7,14 @@ import { containersSchema, queriedContainersSchema } from './container.ts';
 import { dockerSchema } from './docker.ts';
 import { enginesSchema } from './engines.ts';
 import { filesSchema } from './file.ts';
+import { hostSchema } from './host.ts';
 import { imagesSchema } from './image.ts';
 import { kernelSchema } from './kernel.ts';
 import { kubeletSchema } from './kubelet.ts';
 import { listenersSchema } from './listener.ts';
 import { nodeSchema } from './node.ts';
 import { nodeStatusSchema } from './node-status.ts';
+import { sshAccessSchema } from './ssh-access.ts';
 import { sshdSchema } from './sshd.ts';
 import { unobservedListSchema } from './unobserved.ts';
 import type { AccountsFact } from './accounts.ts';
@@ -23,12 +25,14 @@ import type { ContainersFact } from './container.ts';
 import type { DockerFact } from './docker.ts';
 import type { EnginesFact } from './engines.ts';
 import type { FilesFact } from './file.ts';
+import type { HostFact } from './host.ts';
 import type { ImagesFact } from './image.ts';
 import type { KernelFact } from './kernel.ts';
 import type { KubeletFact } from './kubelet.ts';
 import type { ListenersFact } from './listener.ts';
 import type { NodeFact } from './node.ts';
 import type { NodeStatusFact } from './node-status.ts';
+import type { SshAccessFact } from './ssh-access.ts';
 import type { SshdFact } from './sshd.ts';
 import type { UnobservedFact } from './unobserved.ts';
 
@@ -42,11 +46,13 @@ export interface Facts {
   readonly docker: DockerFact;
   readonly engines: EnginesFact;
   readonly files: FilesFact;
+  readonly host: HostFact;
   readonly images: ImagesFact;
   readonly kernel: KernelFact;
   readonly kubelet: KubeletFact;
   readonly listeners: ListenersFact;
   readonly node: NodeFact;
+  readonly sshAccess: SshAccessFact;
   readonly sshd: SshdFact;
   readonly unobserved: UnobservedFact;
 }
@@ -64,11 +70,13 @@ export const FACT_SCHEMAS = Object.freeze({
   docker: dockerSchema,
   engines: enginesSchema,
   files: filesSchema,
+  host: hostSchema,
   images: imagesSchema,
   kernel: kernelSchema,
   kubelet: kubeletSchema,
   listeners: listenersSchema,
   node: nodeSchema,
+  sshAccess: sshAccessSchema,
   sshd: sshdSchema,
   unobserved: unobservedListSchema,
 } satisfies { [N in FactName]: Schema<Facts[N]> });

@@ -1,4 +1,4 @@
-import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { KernelFact } from '../../../posture/fact/kernel.ts';
 import type { Host } from '../../host/host.ts';
@@ -10,6 +10,7 @@ import {
   parseEnforce,
   parseLockdown,
   parseLsm,
+  parseNumber,
   parseSecureBoot,
   parseSelinuxConfig,
   parseSwitch,
@@ -22,7 +23,16 @@ const MAX_PROFILE_BYTES = 4 * 1024 * 1024;
 /** What the kernel says about its security modules and how it was booted. */
 export type LsmState = Pick<
   KernelFact,
-  'lsm' | 'lockdown' | 'selinux' | 'selinuxConfigured' | 'apparmor' | 'apparmorProfiles' | 'secureBoot'
+  | 'lsm'
+  | 'lockdown'
+  | 'selinux'
+  | 'selinuxConfigured'
+  | 'selinuxCheckreqprot'
+  | 'imaMeasures'
+  | 'imaViolations'
+  | 'apparmor'
+  | 'apparmorProfiles'
+  | 'secureBoot'
 >;
 
 /** Reads the state of the security modules. */
@@ -37,7 +47,20 @@ export async function readLsmState(access: NodeAccess): Promise<LsmState> {
     readSecurityFile(host, 'apparmor/profiles', parseApparmorProfiles, MAX_PROFILE_BYTES),
     readSecureBoot(access),
   ]);
-  return { lsm, lockdown, selinux, selinuxConfigured, apparmor, apparmorProfiles, secureBoot };
+  // The first entry is the aggregate of the boot, which stands there whatever the policy says.
+  const count = await readSecurityFile(host, 'ima/runtime_measurements_count', parseNumber);
+  return {
+    lsm,
+    lockdown,
+    selinux,
+    selinuxConfigured,
+    selinuxCheckreqprot: await observeText(host, '/sys/fs/selinux/checkreqprot', parseSwitch),
+    imaMeasures: mapObserved(count, (entries) => entries > 1),
+    imaViolations: await readSecurityFile(host, 'ima/violations', parseNumber),
+    apparmor,
+    apparmorProfiles,
+    secureBoot,
+  };
 }
 
 /** A file of securityfs. Where that is not mounted the directory is empty, which says nothing about the kernel. */

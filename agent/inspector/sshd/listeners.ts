@@ -5,6 +5,7 @@ import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
 import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import { socketInodes } from '../proc/process-table.ts';
+import type { TcpListener } from '../proc/proc-net-tcp.ts';
 import type { CachedHost } from '../parse-cache.ts';
 import { readText } from '../read-text.ts';
 import { isListener, parseSshdCommandLine } from './command-line.ts';
@@ -18,6 +19,8 @@ export interface SshdListener {
   /** Its program. */
   readonly executable: string;
   readonly options: SshdOptions;
+  /** Its listening TCP sockets. */
+  readonly sockets: readonly TcpListener[];
 }
 
 /** The processes that are called sshd. */
@@ -28,8 +31,12 @@ export interface SshdProcesses {
   readonly refused: readonly RefusedProcess[];
 }
 
-/** Finds every sshd of the node that listens, whatever port and configuration it has. */
-export async function findSshdListeners(access: CachedHost): Promise<Read<SshdProcesses>> {
+/** Finds every sshd of the node that listens, whatever port and configuration it has. In a round it is done once. */
+export function findSshdListeners(access: CachedHost): Promise<Read<SshdProcesses>> {
+  return access.cache.shared(access.host, 'sshd listeners', () => findListeners(access));
+}
+
+async function findListeners(access: CachedHost): Promise<Read<SshdProcesses>> {
   const { host } = access;
   const found = await findDaemons(access, 'sshd');
   if (!found.ok) return found;
@@ -47,14 +54,15 @@ export async function findSshdListeners(access: CachedHost): Promise<Read<SshdPr
       if (read.code !== 'absent') doubtful.push({ pid, status, kind: 'doubtful', reason: read.reason });
       continue;
     }
-    const { strings, inodes } = read.value;
-    if (inodes.every((inode) => known.has(inode)) || !(await isStillRunning(host, daemon))) continue;
-    for (const inode of inodes) known.add(inode);
+    const { strings, sockets } = read.value;
+    if (sockets.every(({ inode }) => known.has(inode)) || !(await isStillRunning(host, daemon))) continue;
+    for (const { inode } of sockets) known.add(inode);
     listeners.push({
       pid,
       executable,
       startedAtMs: startedAtMs(bootTime, startTicks),
       options: parseSshdCommandLine(strings),
+      sockets,
     });
   }
   return { ok: true, value: { listeners, refused: [...refused, ...doubtful] } };
@@ -64,15 +72,14 @@ export async function findSshdListeners(access: CachedHost): Promise<Read<SshdPr
 async function readListener(
   host: Host,
   { pid }: DaemonProcess,
-): Promise<Read<{ readonly strings: readonly string[]; readonly inodes: readonly number[] }>> {
+): Promise<Read<{ readonly strings: readonly string[]; readonly sockets: readonly TcpListener[] }>> {
   const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
   if (!cmdline.ok) return cmdline;
   const strings = parseNullTerminated(cmdline.value);
-  if (!isListener(strings)) return { ok: true, value: { strings, inodes: [] } };
+  if (!isListener(strings)) return { ok: true, value: { strings, sockets: [] } };
   const held = await socketInodes(host, pid);
   if (!held.ok) return held;
   const table = await readTcpListeners(host, pid);
   if (!table.ok) return table;
-  const inodes = table.value.map(({ inode }) => inode).filter((inode) => held.value.has(inode));
-  return { ok: true, value: { strings, inodes } };
+  return { ok: true, value: { strings, sockets: table.value.filter(({ inode }) => held.value.has(inode)) } };
 }

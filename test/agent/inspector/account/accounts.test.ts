@@ -190,7 +190,7 @@ t.test('no input makes them throw', (t) => {
 const KEY_LINE = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVCDwRWVIAPMiqVnDKoMnR0dVh4Ke9j3bHc0EJpsd3N ada@x\n';
 const NODE: Tree = {
   '/proc/1/mountinfo':
-    '1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / /home/nfs rw - nfs4 server:/ rw\n3 1 0:7 / /home/fuse/.ssh rw - fuse.sshfs x rw\n',
+    '1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / /home/nfs rw - nfs4 server:/ rw\n3 1 0:7 / /home/fuse/.ssh rw - fuse.sshfs x rw\n4 1 0:6 / /dev rw - devtmpfs dev rw\n',
   '/etc/passwd': 'root:x:0:0:r:/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/bash\n',
   '/etc/shadow': 'root:*:1:::::\nada:$6$a$b:1:::::\n',
   '/etc/group': 'root:x:0:\nada:x:1000:\n',
@@ -314,6 +314,9 @@ t.test('file systems that may not answer are not touched', async (t) => {
   });
   for (const name of ['nfs', 'link', 'fuse'])
     t.match(ada(fact, name).authorizedKeys, { state: 'unreadable', reason: /may not answer/ }, name);
+  // The account sys of Debian.
+  const sys = await inspect(t, { '/etc/passwd': 'sys:x:3:3:sys:/dev:/usr/sbin/nologin\n', '/dev/null': '' });
+  t.match(ada(sys, 'sys'), { authorizedKeys: { state: 'absent' }, privateKeys: { state: 'absent' } });
 });
 
 t.test('what cannot be read is not guessed', async (t) => {

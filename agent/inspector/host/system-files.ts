@@ -1,0 +1,144 @@
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import type { HostFact } from '../../../posture/fact/host.ts';
+import type { Host } from '../../host/host.ts';
+import { clip } from '../clip.ts';
+import { readText, unseen } from '../read-text.ts';
+
+const BINFMT = '/proc/sys/fs/binfmt_misc';
+const MAX_HANDLERS = 64;
+const MAX_DROP_INS = 64;
+
+/** Libraries that every program loads first, ld.so(8). */
+export async function readPreload(host: Host): Promise<HostFact['preloadedLibraries']> {
+  const path = '/etc/ld.so.preload';
+  const read = await readText(host, path, 64 * 1024);
+  if (!read.ok) return unseen(read, path);
+  const words = read.value
+    .replaceAll(/#.*$/gm, '')
+    .split(/[\s:]+/)
+    .filter((word) => word !== '');
+  return seen(
+    words.slice(0, 16).map((word) => clip(word, 256)),
+    path,
+  );
+}
+
+/** Handlers of binfmt_misc, Documentation/admin-guide/binfmt-misc.rst: `enabled`, `interpreter PATH`, `flags: OCF`. */
+export async function readBinaryFormats(host: Host): Promise<HostFact['binaryFormats']> {
+  const listed = await host.list(BINFMT, { maxEntries: MAX_HANDLERS + 2 });
+  if (!listed.ok) return unseen(listed, BINFMT);
+  const handlers = [];
+  for (const name of listed.value) {
+    if (name === 'register' || name === 'status') continue;
+    const read = await readText(host, `${BINFMT}/${name}`, 64 * 1024);
+    if (!read.ok && read.code === 'absent') continue;
+    if (!read.ok) return unreadable(`${BINFMT}/${name}`, read.reason);
+    if (!read.value.startsWith('enabled')) continue;
+    handlers.push({
+      name: clip(name, 256),
+      interpreter: clip(/^interpreter (.*)$/m.exec(read.value)?.[1] ?? '', 4096),
+      flags: clip(/^flags: ([A-Z]*)$/m.exec(read.value)?.[1] ?? '', 16),
+    });
+  }
+  return seen(handlers, BINFMT);
+}
+
+/** `/proc/swaps`: `Filename Type Size Used Priority`, the first line is a head. */
+export async function readSwap(host: Host): Promise<HostFact['swap']> {
+  const source = '/proc/swaps';
+  const read = await readText(host, source, 64 * 1024);
+  // A kernel without swap has no such file.
+  if (!read.ok) return read.code === 'absent' ? seen([], source) : unseen(read, source);
+  const areas = [];
+  for (const line of read.value.split('\n').slice(1, 65)) {
+    const path = line.split(/\s/, 1)[0] ?? '';
+    if (path === '') continue;
+    const device = /^\/dev\/(zram\d+|dm-\d+)$/.exec(path)?.[1] ?? '';
+    const uuid = device.startsWith('dm-') ? await readText(host, `/sys/block/${device}/dm/uuid`, 4096) : undefined;
+    const isEncrypted = uuid?.ok === true && uuid.value.startsWith('CRYPT-');
+    areas.push({ path: clip(path, 4096), protected: device.startsWith('zram') || isEncrypted });
+  }
+  return seen(areas, source);
+}
+
+/** Where journald writes, journald.conf(5): `auto` (the default) is persistent where /var/log/journal exists. */
+export async function readJournal(host: Host): Promise<HostFact['journal']> {
+  const socket = await host.stat('/run/systemd/journal/socket');
+  if (!socket.ok) return unseen(socket, '/run/systemd/journal/socket');
+  const setting = await readSetting(host, 'journald.conf', 'Storage');
+  if (!setting.ok) return unreadable(setting.path, setting.reason);
+  const storage = setting.value.toLowerCase();
+  if (storage === 'none' || storage === 'persistent' || storage === 'volatile') return seen(storage, setting.path);
+  const directory = await host.stat('/var/log/journal');
+  if (!directory.ok && directory.code !== 'absent') return unreadable('/var/log/journal', directory.reason);
+  return seen(directory.ok ? 'persistent' : 'volatile', '/var/log/journal');
+}
+
+type Setting =
+  | { readonly ok: true; readonly value: string; readonly path: string }
+  | { readonly ok: false; readonly path: string; readonly reason: string };
+
+/** A setting of a file of systemd and its drop-ins: the main file of the first directory, then `NAME.d/*.conf` by name. */
+async function readSetting(host: Host, file: string, key: string): Promise<Setting> {
+  const directories = ['/etc/systemd', '/run/systemd', '/usr/local/lib/systemd', '/usr/lib/systemd', '/lib/systemd'];
+  const dropIns = new Map<string, string>();
+  let main: string | undefined;
+  for (const directory of directories) {
+    const stat = main === undefined ? await host.stat(`${directory}/${file}`) : undefined;
+    if (stat?.ok === true) main = `${directory}/${file}`;
+    const listed = await host.list(`${directory}/${file}.d`, { maxEntries: MAX_DROP_INS });
+    if (!listed.ok && listed.code !== 'absent')
+      return { ok: false, path: `${directory}/${file}.d`, reason: listed.reason };
+    for (const name of listed.ok ? listed.value : [])
+      if (name.endsWith('.conf') && !dropIns.has(name)) dropIns.set(name, `${directory}/${file}.d/${name}`);
+  }
+  const sorted = [...dropIns].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, path]) => path);
+  let value = '';
+  let from = main ?? `/etc/systemd/${file}`;
+  for (const path of [...(main === undefined ? [] : [main]), ...sorted]) {
+    const read = await readText(host, path, 256 * 1024);
+    if (!read.ok && read.code === 'absent') continue;
+    if (!read.ok) return { ok: false, path, reason: read.reason };
+    const last = [...read.value.matchAll(new RegExp(`^[ \\t]*${key}[ \\t]*=[ \\t]*(\\S*)`, 'gm'))].at(-1)?.[1];
+    if (last === undefined) continue;
+    value = last;
+    from = path;
+  }
+  return { ok: true, value, path: from };
+}
+
+/** What installs updates without being asked: by distribution. */
+export async function readAutomaticUpdates(host: Host): Promise<HostFact['automaticUpdates']> {
+  const apt = '/etc/apt/apt.conf.d';
+  const listed = await host.list(apt, { maxEntries: 256 });
+  if (!listed.ok && listed.code !== 'absent') return unreadable(apt, listed.reason);
+  let interval = '0';
+  for (const name of listed.ok ? listed.value : []) {
+    const read = await readText(host, `${apt}/${name}`, 256 * 1024);
+    if (!read.ok && read.code !== 'absent') return unreadable(`${apt}/${name}`, read.reason);
+    // apt.conf(5): the last one counts; `0` and `never` switch it off.
+    const pattern = /^[ \t]*APT::Periodic::Unattended-Upgrade[ \t]+"([^"]*)"/gim;
+    interval = (read.ok ? [...read.value.matchAll(pattern)].at(-1)?.[1] : undefined) ?? interval;
+  }
+  const program = await host.stat('/usr/bin/unattended-upgrade');
+  if (program.ok && interval !== '' && interval !== '0') return seen('unattended-upgrades', apt);
+  for (const [path, what] of UPDATE_LINKS) {
+    const link = await host.readLink(path);
+    if (link.ok && link.value !== '/dev/null') return seen(what, path);
+  }
+  return absent(apt);
+}
+
+/** Links with which systemd starts what installs updates. */
+const UPDATE_LINKS: readonly (readonly [path: string, what: string])[] = [
+  ['/etc/systemd/system/timers.target.wants/dnf-automatic.timer', 'dnf-automatic'],
+  ['/etc/systemd/system/timers.target.wants/dnf-automatic-install.timer', 'dnf-automatic'],
+  ['/etc/systemd/system/timers.target.wants/dnf5-automatic.timer', 'dnf5-automatic'],
+  ['/etc/systemd/system/timers.target.wants/yum-cron.timer', 'yum-cron'],
+  ['/etc/systemd/system/timers.target.wants/transactional-update.timer', 'transactional-update'],
+  ['/etc/systemd/system/timers.target.wants/rpm-ostreed-automatic.timer', 'rpm-ostree'],
+  ['/etc/systemd/system/multi-user.target.wants/zincati.service', 'zincati'],
+  ['/usr/lib/systemd/system/multi-user.target.wants/zincati.service', 'zincati'],
+  ['/usr/lib/systemd/system/multi-user.target.wants/update-engine.service', 'update-engine'],
+  ['/etc/systemd/system/multi-user.target.wants/update-engine.service', 'update-engine'],
+];

@@ -1,0 +1,219 @@
+import { chmodSync, chownSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import t from 'tap';
+import type { Test } from 'tap';
+import { hostInspector } from '../../../../agent/inspector/host/inspect.ts';
+import { deniedModules, rareModulesIn } from '../../../../agent/inspector/host/modules.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
+import { HOST_CHECKS } from '../../../../posture/check/host/host-checks.ts';
+import { hostSchema } from '../../../../posture/fact/host.ts';
+import type { HostFact } from '../../../../posture/fact/host.ts';
+import { factsOf, kernelFact, noAgent, nodeFact } from '../../../fixture/facts.ts';
+import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
+import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { SEED } from '../../../fixture/inspector/read.ts';
+import { treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree } from '../../../fixture/inspector/tree.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+
+async function inspect(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<HostFact> {
+  const host = treeHost(t, { ...NODE_TREE, '/proc/sys/kernel/osrelease': '6.1.0-18-amd64\n', ...tree });
+  change(host.root);
+  const fact = await hostInspector.inspect(
+    {
+      host,
+      runtime: await serveDocker(t, {}),
+      prober: NO_PROBER,
+      inventory: () => Promise.resolve(nodeFact()),
+      agent: noAgent,
+      engines: ONE_ENGINE,
+      cache: createParseCache(),
+      failedLooks: createFailedLooks(),
+      now: () => 0,
+    },
+    {},
+  );
+  t.ok(hostSchema.parse(fact).ok);
+  return fact;
+}
+
+/** The ids of checks that fail for a node. */
+function failing(fact: HostFact): readonly string[] {
+  const facts = factsOf({ host: fact, kernel: kernelFact({ release: '6.1.0-18-amd64' }) });
+  return HOST_CHECKS.filter((check) => check.judge(facts).verdict === 'fail').map(({ id }) => id);
+}
+
+const SYSTEMD: Tree = { '/run/systemd/journal/socket': '', '/var/log/journal/x/system.journal': '' };
+const CHRONY: Tree = { '/usr/sbin/chronyd': '', ...processTree(60, { comm: 'chronyd' }) };
+const APT: Tree = {
+  '/usr/bin/unattended-upgrade': '',
+  '/etc/apt/apt.conf.d/20auto-upgrades':
+    'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n',
+};
+const PROC: Tree = {
+  '/proc/modules': 'overlay 151552 0 - Live 0x0\n',
+  '/proc/swaps': 'Filename Type Size Used Priority\n',
+};
+
+/** The layout of each distribution, as its base system has it. */
+const LAYOUTS: Readonly<Record<string, Tree>> = {
+  debian: {
+    ...PROC,
+    ...SYSTEMD,
+    ...CHRONY,
+    ...APT,
+    '/etc/os-release': 'ID=debian\n',
+    '/lib/modules/6.1.0-18-amd64/modules.dep': 'kernel/fs/overlayfs/overlay.ko:\n',
+    '/etc/crontab': 'x',
+    '/etc/cron.d/e2scrub_all': 'x',
+    '/etc/systemd/system/multi-user.target.wants/cron.service': '-> /lib/systemd/system/cron.service',
+    '/etc/systemd/system/masked.service': '-> /dev/null',
+  },
+  almalinux: {
+    ...PROC,
+    ...SYSTEMD,
+    ...CHRONY,
+    '/etc/os-release': 'ID="almalinux"\n',
+    '/etc/systemd/system/timers.target.wants/dnf-automatic.timer': '-> /usr/lib/systemd/system/dnf-automatic.timer',
+    '/etc/modprobe.d/sctp-blacklist.conf': 'blacklist sctp\n',
+    '/lib/modules/6.1.0-18-amd64/modules.dep': 'kernel/net/sctp/sctp.ko.xz: kernel/x.ko.xz\n',
+  },
+  opensuse: {
+    ...PROC,
+    ...SYSTEMD,
+    ...CHRONY,
+    '/usr/lib/os-release': 'ID="sle-micro"\n',
+    '/etc/systemd/system/timers.target.wants/transactional-update.timer': '-> /usr/lib/systemd/system/t.timer',
+    '/usr/lib/modprobe.d/60-blacklist_fs-hfs.conf': 'blacklist hfs\n',
+    '/lib/modules/6.1.0-18-amd64/modules.dep': 'kernel/fs/hfs/hfs.ko.zst:\n',
+  },
+  alpine: {
+    ...PROC,
+    ...CHRONY,
+    '/etc/os-release': 'ID=alpine\n',
+    '/bin/busybox': '',
+    ...processTree(70, { comm: 'syslogd', exe: '/bin/busybox' }),
+    '/usr/bin/unattended-upgrade': '',
+    '/etc/apt/apt.conf.d/x': 'APT::Periodic::Unattended-Upgrade "1";',
+  },
+  flatcar: {
+    ...PROC,
+    ...SYSTEMD,
+    '/usr/lib/os-release': 'ID=flatcar\n',
+    '/usr/lib/systemd/systemd-timesyncd': '',
+    ...processTree(80, { comm: 'systemd-timesyn', exe: '/usr/lib/systemd/systemd-timesyncd' }),
+    '/run/systemd/timesync/synchronized': '',
+    '/usr/lib/systemd/system/multi-user.target.wants/update-engine.service': '-> ../update-engine.service',
+  },
+  talos: {
+    ...PROC,
+    ...CHRONY,
+    '/etc/os-release': 'ID=talos\n',
+    '/usr/bin/vector': '',
+    ...processTree(90, { comm: 'vector', exe: '/usr/bin/vector' }),
+  },
+};
+
+t.test('no layout of a distribution fails', async (t) => {
+  for (const [name, tree] of Object.entries(LAYOUTS)) t.same(failing(await inspect(t, tree)), [], name);
+});
+
+t.test('one change, one failure', async (t) => {
+  const changes: readonly (readonly [Tree, string])[] = [
+    [{ '/etc/ld.so.preload': '/lib/x.so\n' }, 'host.library-preload'],
+    [{ '/run/reboot-required': '' }, 'host.kernel-current'],
+    [{ '/lib/modules/6.1.0-21-amd64/modules.dep': '' }, 'host.kernel-current'],
+    [{ '/lib/modules/6.1.0-18-amd64/modules.dep': 'kernel/net/tipc/tipc.ko:\n' }, 'host.rare-modules'],
+    [{ '/proc/modules': 'sctp 1 0 - Live 0x0\n' }, 'host.rare-modules'],
+    [{ '/proc/swaps': 'Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n' }, 'host.swap'],
+    [{ '/etc/systemd/journald.conf.d/a.conf': '[Journal]\nStorage=volatile\n' }, 'host.journal'],
+    [{ '/etc/apt/apt.conf.d/99x': 'APT::Periodic::Unattended-Upgrade "0";\n' }, 'host.automatic-updates'],
+    [{ '/usr/bin/gcc': '' }, 'host.development-tools'],
+    [{ '/usr/sbin/dropbear': '', ...processTree(99, { comm: 'dropbear' }) }, 'host.remote-services'],
+    [
+      {
+        '/sbin/agetty': '',
+        ...processTree(98, { comm: 'agetty', exe: '/sbin/agetty', cmdline: 'agetty\0--autologin\0root\0tty1\0' }),
+      },
+      'host.automatic-login',
+    ],
+  ];
+  for (const [change, id] of changes) t.same(failing(await inspect(t, { ...LAYOUTS['debian'], ...change })), [id], id);
+});
+
+t.test('programs of containers and programs that only have the name', async (t) => {
+  const id = 'ab'.repeat(32);
+  const fact = await inspect(t, {
+    ...processTree(99, { comm: 'dropbear', cgroup: `0::/system.slice/docker-${id}.scope\n` }),
+    ...processTree(98, { comm: 'telnetd', exe: '/usr/bin/sleep' }),
+    '/bin/busybox': '',
+    ...processTree(97, { comm: 'telnetd', exe: '/bin/busybox' }),
+  });
+  t.same(fact.remoteServices.state === 'seen' && fact.remoteServices.value.map(({ pid }) => pid), [97]);
+});
+
+t.test(
+  'jobs that others can change',
+  { skip: process.getuid?.() === 0 ? false : 'only root can give files away' },
+  async (t) => {
+    const fact = await inspect(t, { '/etc/cron.d/a': '', '/etc/cron.daily/b': '', '/etc/crontab': '' }, (root) => {
+      chownSync(join(root, '/etc/cron.d/a'), 1000, 1000);
+      chmodSync(join(root, '/etc/cron.daily'), 0o777);
+      chmodSync(join(root, '/etc/crontab'), 0o644);
+    });
+    t.same(fact.openJobFiles.state === 'seen' && fact.openJobFiles.value, [
+      { path: '/etc/cron.d/a', reason: 'owned by uid 1000' },
+      { path: '/etc/cron.daily', reason: 'writable by everybody' },
+    ]);
+  },
+);
+
+t.test('policy modules that semanage made', async (t) => {
+  const modules = '/var/lib/selinux/targeted/active/modules';
+  const fact = await inspect(t, {
+    [`${modules}/400/permissive_container_t/cil`]: '',
+    [`${modules}/100/container/cil`]: '',
+    [`${modules}/disabled/x`]: '',
+  });
+  t.match(fact.permissiveDomains, { value: ['container_t'] });
+});
+
+t.test('encrypted swap, and handlers of binary formats', async (t) => {
+  const fact = await inspect(t, {
+    '/proc/swaps':
+      'Filename Type Size Used Priority\n/dev/dm-1 partition 1 0 -2\n/dev/dm-2 partition 1 0 -2\n/dev/zram0 x 1 0 1\n',
+    '/sys/block/dm-1/dm/uuid': 'CRYPT-LUKS2-x\n',
+    '/sys/block/dm-2/dm/uuid': 'LVM-x\n',
+    '/proc/sys/fs/binfmt_misc/register': '',
+    '/proc/sys/fs/binfmt_misc/status': 'enabled\n',
+    // As the kernel prints it, binfmt-misc.rst.
+    '/proc/sys/fs/binfmt_misc/qemu-arm':
+      'enabled\ninterpreter /usr/bin/qemu-arm\nflags: OCF\noffset 0\nmagic 7f454c46\n',
+    '/proc/sys/fs/binfmt_misc/off': 'disabled\ninterpreter /x\nflags: C\n',
+  });
+  t.same(fact.swap.state === 'seen' && fact.swap.value.map((area) => area.protected), [true, false, true]);
+  t.match(fact.binaryFormats, { value: [{ name: 'qemu-arm', interpreter: '/usr/bin/qemu-arm', flags: 'OCF' }] });
+});
+
+t.test('what modprobe reads', (t) => {
+  t.same(
+    deniedModules(
+      '# install udf /bin/true\ninstall usb-storage /bin/false\ninstall dccp /usr/bin/true \nblacklist rds\ninstall tipc /sbin/x\n',
+    ),
+    ['usb_storage', 'dccp', 'rds'],
+  );
+  t.same(
+    rareModulesIn('kernel/drivers/usb/storage/usb-storage.ko: a\nkernel/fs/udf/udf.ko.zst:\nkernel/x/nosctp.ko:\n'),
+    ['udf', 'usb_storage'],
+  );
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (noise) => {
+      deniedModules(noise);
+      rareModulesIn(noise);
+    }),
+    SEED,
+  );
+  t.end();
+});
