@@ -128,6 +128,8 @@ function toFact(
     healthcheck: redactWords(config?.Healthcheck?.Test ?? []).map((word) => word.slice(0, 4096)),
     sources: { user: `${SOURCE} User`, healthcheck: `${SOURCE} Healthcheck`, tags: 'manifest' },
     environmentSecrets: secretVariables(config?.Env ?? [], ENVIRONMENT_SOURCE),
+    // No policy judges them.
+    exposedPorts: absent(SOURCE),
     setuidFiles,
     history:
       history === null

@@ -11,6 +11,8 @@ import { cgroupParent as containerCgroupParent } from './container/cgroup-parent
 import { cpuLimit } from './container/cpu-limit.ts';
 import { defaultBridge } from './container/default-bridge.ts';
 import { devices } from './container/devices.ts';
+import { execPrivileged } from './container/exec-privileged.ts';
+import { execRoot } from './container/exec-root.ts';
 import { health } from './container/health.ts';
 import { hostCgroupNamespace } from './container/host-cgroup-namespace.ts';
 import { hostIpc } from './container/host-ipc.ts';
@@ -27,6 +29,7 @@ import { pidsLimit } from './container/pids-limit.ts';
 import { portBindAddress } from './container/port-bind-address.ts';
 import { privilegedPort } from './container/privileged-port.ts';
 import { privileged } from './container/privileged.ts';
+import { publishedPortsExposed } from './container/published-ports.ts';
 import { readOnlyRoot } from './container/read-only-root.ts';
 import { restartPolicy } from './container/restart-policy.ts';
 import { rootUser } from './container/root-user.ts';
@@ -35,6 +38,7 @@ import { seccompFilter } from './container/seccomp-filter.ts';
 import { selinux } from './container/selinux.ts';
 import { sensitiveMount } from './container/sensitive-mount.ts';
 import { sshServer } from './container/ssh-server.ts';
+import { ulimits } from './container/ulimits.ts';
 import { authorizationPluginBypass } from './daemon/authorization-plugin-bypass.ts';
 import { authorizationPlugin } from './daemon/authorization-plugin.ts';
 import { baseDeviceSize } from './daemon/base-device-size.ts';
@@ -161,6 +165,8 @@ const LISTED: readonly Check[] = [
   cpuLimit,
   defaultBridge,
   devices,
+  execPrivileged,
+  execRoot,
   health,
   hostCgroupNamespace,
   hostIpc,
@@ -177,6 +183,7 @@ const LISTED: readonly Check[] = [
   portBindAddress,
   privileged,
   privilegedPort,
+  publishedPortsExposed,
   readOnlyRoot,
   restartPolicy,
   rootUser,
@@ -185,6 +192,7 @@ const LISTED: readonly Check[] = [
   selinux,
   sensitiveMount,
   sshServer,
+  ulimits,
   authorizationPlugin,
   authorizationPluginBypass,
   baseDeviceSize,

@@ -94,6 +94,18 @@ export const declaredSchema = s.object(
       'published ports',
       8192,
     ),
+    ulimits: s.withDefault(
+      s.list(
+        s.object({
+          name: s.string('`nofile`', 64),
+          soft: s.integer('-1: unlimited'),
+          hard: s.integer('-1: unlimited'),
+        }),
+        'HostConfig.Ulimits; engines add the defaults of their daemon when the container is created',
+        64,
+      ),
+      [],
+    ),
     networks: s.list(s.string('', 256), 'names of the networks that the container is attached to', 256),
     health: s.string('none, starting, healthy, unhealthy', 32),
     logDriver: s.string('HostConfig.LogConfig.Type', 64),
@@ -305,6 +317,29 @@ const containerFields = {
       processors: observed(s.integer(), 'number of processors that the cgroup may run on'),
     },
     'what the cgroup gets of the processors',
+  ),
+  limits: observed(
+    s.object({
+      openFiles: s.integer('hard limit of open files; -1: unlimited'),
+      processes: s.integer('hard limit of processes of the user; -1: unlimited'),
+    }),
+    '`/proc/PID/limits` of the first process',
+  ),
+  execs: observed(
+    s.object({
+      firstBounding: hexSet('CapBnd of the first process'),
+      sessions: s.list(
+        s.object({
+          source: s.string('`/proc/4133`', 64),
+          uids: s.list(s.integer(), 'real, effective, saved and file system user id as the node sees them', 4),
+          bounding: hexSet('CapBnd'),
+          effective: hexSet('CapEff'),
+        }),
+        'first process of each session',
+        256,
+      ),
+    }),
+    'sessions of `docker exec` that run now: processes that the supervisor of the container started after the first one; absent where the container has no pid namespace of its own, so that they cannot be told from orphans',
   ),
   programs: observed(
     s.list(s.string('', 64), '', 4096),

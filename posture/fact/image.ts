@@ -1,4 +1,4 @@
-import { observed } from '../observed.ts';
+import { observed, unreadable } from '../observed.ts';
 import { MAX_SECRET_VARIABLES, MAX_VARIABLE_NAME } from '../redaction/secret-variables.ts';
 import * as s from '../schema.ts';
 
@@ -36,6 +36,13 @@ export const imageSchema = s.object(
     environmentSecrets: observed(
       s.list(s.string('', MAX_VARIABLE_NAME), '', MAX_SECRET_VARIABLES),
       'names of the variables of Config.Env whose value is a secret by its name or form, sorted; no value is kept; absent: the image defines no environment',
+    ),
+    exposedPorts: s.withDefault(
+      observed(
+        s.list(s.string('`80/tcp`', 32), '', 1024),
+        'Config.ExposedPorts; absent where the runtime does not give it',
+      ),
+      unreadable('inspect Config.ExposedPorts', 'not recorded'),
     ),
     setuidFiles: observed(
       setuidFilesSchema,

@@ -9,6 +9,8 @@ import { parseUidMap } from '../proc/uid-map.ts';
 import { observeText } from '../read-text.ts';
 import { readContainerThreads } from './container-threads.ts';
 import { readDeviceRules } from './device-rules.ts';
+import { findExecs } from './execs.ts';
+import { parseLimits } from '../proc/proc-limits.ts';
 import {
   containerEntries,
   CPU_LIMIT,
@@ -49,6 +51,8 @@ export type KernelSide = Pick<
   | 'cpu'
   | 'podUid'
   | 'programs'
+  | 'limits'
+  | 'execs'
 >;
 
 /** A process that is known to be the first of a container. */
@@ -75,13 +79,14 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
   const found = await readContainerThreads(view, { id, init: pid, cgroupText, entries, mounts: cgroups });
   if (found === undefined) return undefined;
   const { threads, problem } = found;
-  const [isNested, uidMap, mounts, deviceRules, limits, podUid] = await Promise.all([
+  const [isNested, uidMap, mounts, deviceRules, limits, podUid, resourceLimits] = await Promise.all([
     readNested(view, threads),
     observeText(host, `/proc/${String(pid)}/uid_map`, parseUidMap),
     readMountNamespaces(view, { pid, threads }),
     readDeviceRules(view, id, entries),
     readLimits(view, containerEntries(entries, id)),
     readPodUid(host, entries),
+    observeText(host, `/proc/${String(pid)}/limits`, parseLimits),
   ]);
   const contexts = toSecurityContexts(view, { pid, threads, problem, isNested });
   const reason = problem === undefined ? (mounts.problem ?? contexts.problem) : `${problem.path}: ${problem.reason}`;
@@ -102,6 +107,8 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
       mountNamespaces: mounts.others,
     })),
     deviceRules,
+    limits: resourceLimits,
+    execs: findExecs(threads, pid, contexts.facts.namespaces.pid),
     ...limits,
     podUid,
   };
@@ -154,6 +161,8 @@ export function unseenKernelSide(pid: number, reason?: string, stateSource = 'st
     cpu: { maxMillicores: at('cgroup'), weightPermille: at('cgroup'), processors: at('cgroup') },
     podUid: '',
     programs: at('status'),
+    limits: at('limits'),
+    execs: at('status'),
   };
 }
 

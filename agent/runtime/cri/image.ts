@@ -61,6 +61,7 @@ function toImage(
       spec === null
         ? unreadable(source, problem)
         : secretVariables(spec.config?.Env ?? null, `${source} imageSpec.config.Env`),
+    exposedPorts: absent('not part of the CRI'),
     setuidFiles: absent(IMAGE_FILES),
     sources: SOURCES,
     history:

@@ -35,6 +35,7 @@ const hostConfigSchema = s.object({
   DeviceCgroupRules: texts,
   MaskedPaths: texts,
   ReadonlyPaths: texts,
+  Ulimits: s.withDefault(s.list(s.object({ Name: text, Soft: integer, Hard: integer })), []),
   LogConfig: s.nullable(s.object({ Type: text })),
 });
 

@@ -47,6 +47,7 @@ export const DECLARED_SOURCES: Readonly<Record<string, string>> = Object.freeze(
   mounts: 'inspect Mounts',
   engineFiles: 'inspect HostnamePath, HostsPath, ResolvConfPath',
   ports: 'inspect NetworkSettings.Ports',
+  ulimits: 'inspect HostConfig.Ulimits',
   networks: 'inspect NetworkSettings.Networks',
   health: 'inspect State.Health.Status',
   logDriver: 'inspect HostConfig.LogConfig.Type',
@@ -98,6 +99,11 @@ export function toDeclared(answer: InspectAnswer): Declared {
       .filter((path) => path !== '')
       .map((path) => clip(path, 4096)),
     ports: toPorts(answer),
+    ulimits: host.Ulimits.slice(0, 64).map(({ Name, Soft, Hard }) => ({
+      name: clip(Name, 64),
+      soft: Soft,
+      hard: Hard,
+    })),
     networks: bounded(Object.keys(network?.Networks ?? {}), 256),
     health: clip(answer.State.Health?.Status ?? 'none', 32) || 'none',
     logDriver: clip(host.LogConfig?.Type ?? '', 64),

@@ -1,7 +1,7 @@
 import * as s from '../../../posture/schema.ts';
 import { IMAGE_FILES } from '../../../posture/fact/image.ts';
 import type { ImageFact } from '../../../posture/fact/image.ts';
-import { absent } from '../../../posture/observed.ts';
+import { absent, seen } from '../../../posture/observed.ts';
 import { secretVariables } from '../../../posture/redaction/secret-variables.ts';
 import { redactBuildStep, redactWords } from '../../../posture/redaction/redact.ts';
 import { clip } from '../../inspector/clip.ts';
@@ -10,6 +10,7 @@ import type { EngineName } from './reply.ts';
 const text = s.withDefault(s.string(), '');
 const texts = s.withDefault(s.list(s.string()), []);
 const MAX_STEPS = 1024;
+const MAX_PORTS = 1024;
 const MAX_STEP_LENGTH = 8192;
 /** Longer texts are cut before they are redacted, further from the start than what is kept of them afterwards. */
 const MAX_READ_LENGTH = 64 * 1024;
@@ -21,7 +22,12 @@ export const imageSchema = s.object({
   RepoDigests: texts,
   Created: text,
   Config: s.nullable(
-    s.object({ User: text, Env: s.nullable(s.list(s.string())), Healthcheck: s.nullable(s.object({ Test: texts })) }),
+    s.object({
+      User: text,
+      Env: s.nullable(s.list(s.string())),
+      Healthcheck: s.nullable(s.object({ Test: texts })),
+      ExposedPorts: s.withDefault(s.record(s.unknown()), {}),
+    }),
   ),
 });
 
@@ -50,6 +56,12 @@ export function toImage(answer: s.Infer<typeof imageSchema>, engine: EngineName)
       (answer.Config?.Healthcheck?.Test ?? []).slice(0, 64).map((word) => clip(word, MAX_READ_LENGTH)),
     ).map((word) => clip(word, 4096)),
     environmentSecrets: secretVariables(answer.Config?.Env ?? null, 'inspect Config.Env'),
+    exposedPorts: seen(
+      Object.keys(answer.Config?.ExposedPorts ?? {})
+        .slice(0, MAX_PORTS)
+        .map((port) => clip(port, 32)),
+      'inspect Config.ExposedPorts',
+    ),
     setuidFiles: absent(IMAGE_FILES),
     sources: SOURCES,
   };

@@ -16,7 +16,11 @@ export const defaultUlimits = daemonCheck({
     'Set nofile and nproc in "default-ulimits" in daemon.json, for example {"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 65536}}, and restart Docker.',
   reference: 'https://docs.docker.com/reference/cli/dockerd/#default-ulimit-settings',
   judge: (docker) => {
-    const value = configuredValueOf(docker, { flag: 'default-ulimit', key: 'default-ulimits', fromFile: written }, []);
+    const value = configuredValueOf(
+      docker,
+      { flag: 'default-ulimit', key: 'default-ulimits', fromFile: writtenLimits },
+      [],
+    );
     if (!value.known) return unknownBecause(value.reason);
     const evidence = configuredEvidence(value, 'finite nofile and nproc');
     const limits = WANTED.map((name) => hardLimit(value.values, name));
@@ -29,7 +33,7 @@ export const defaultUlimits = daemonCheck({
 });
 
 /** The hard limit in `nofile=1024:2048` or `nofile=1024`; -1 means none. Nothing where it is not set. */
-function hardLimit(values: readonly string[], name: string): number | undefined {
+export function hardLimit(values: readonly string[], name: string): number | undefined {
   const value = values.findLast((each) => each.startsWith(`${name}=`));
   const limit = value
     ?.slice(name.length + 1)
@@ -39,7 +43,7 @@ function hardLimit(values: readonly string[], name: string): number | undefined 
 }
 
 /** daemon.json: `{"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 2048}}` in the words of the flag. */
-function written(value: unknown): readonly string[] {
+export function writtenLimits(value: unknown): readonly string[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value as Record<string, unknown>).flatMap(([name, limit]) =>
     typeof limit === 'object' && limit !== null && 'Soft' in limit && 'Hard' in limit

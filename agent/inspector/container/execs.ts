@@ -1,0 +1,38 @@
+import type { ContainerFact } from '../../../posture/fact/container.ts';
+import { absent, seen } from '../../../posture/observed.ts';
+import type { ThreadReading } from './threads.ts';
+
+const MAX_SESSIONS = 256;
+
+/**
+ * The sessions that the engine has started in a container after its first process. Their parent is the supervisor, or
+ * another process that is not of the container, as that of the first process is. Within a pid namespace of its own a
+ * container cannot make such a process: orphans there become children of the first process, pid_namespaces(7).
+ */
+export function findExecs(
+  threads: readonly ThreadReading[],
+  init: number,
+  namespace: ContainerFact['namespaces']['pid'],
+): ContainerFact['execs'] {
+  const first = threads[0];
+  const source = `/proc/${String(init)}/status`;
+  if (namespace.state !== 'seen') return namespace;
+  // The pid namespace of the node, or one that is not that of the first process alone.
+  if (first === undefined || first.pid !== init || namespace.value.host) return absent(source);
+  const own = new Set(threads.map(({ pid }) => pid));
+  const roots = threads.filter(
+    ({ pid, directory, status }) => pid !== init && directory === `/proc/${String(pid)}` && !own.has(status.parent),
+  );
+  return seen(
+    {
+      firstBounding: first.status.capabilities.bounding,
+      sessions: roots.slice(0, MAX_SESSIONS).map(({ directory, status: { uids, capabilities } }) => ({
+        source: directory,
+        uids: uids.slice(0, 4),
+        bounding: capabilities.bounding,
+        effective: capabilities.effective,
+      })),
+    },
+    source,
+  );
+}
