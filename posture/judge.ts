@@ -18,6 +18,7 @@ import { UNKNOWN_RUNTIME, userOfEngine } from './fact/docker.ts';
 import type { DockerFact } from './fact/docker.ts';
 import type { FactName, Facts } from './fact/facts.ts';
 import type { ClusterAdmission } from './fact/cluster-admission.ts';
+import type { FileRole } from './fact/file.ts';
 import type { ImageTags } from './fact/image-tags.ts';
 import type { Unobserved } from './fact/unobserved.ts';
 import type { Delta, FindingSet } from './delta.ts';
@@ -160,7 +161,7 @@ function isPerEngine({ judges, needs }: Check): boolean {
 }
 
 /** The facts that say which files there are to judge. */
-const FILE_BASES: readonly FactName[] = ['docker', 'sshd'];
+const FILE_BASES: readonly FactName[] = ['docker', 'kubelet', 'sshd'];
 
 /** `earlier`: the findings that this check has. */
 function judgeCheck(check: Check, facts: Facts, earlier: readonly Finding[] = []): readonly Finding[] {
@@ -197,14 +198,19 @@ function incompleteBecause(check: Check, facts: Facts): string | undefined {
       return unreadReason(images, unobserved) ?? unknownUser;
     }
     case 'file': {
-      const { docker, sshd } = facts;
       const files = facts.files.filter(({ role }) => role === check.role).map(({ stat }) => stat);
-      const isOfSsh = check.role === 'sshdConfig' || check.role === 'sshHostKey';
-      return unreadReason(...(isOfSsh ? [sshd.present, sshd.contexts] : [docker.process, docker.file]), ...files);
+      return unreadReason(...basesOf(check.role, facts), ...files);
     }
     case 'listener':
       return unreadReason(facts.listeners);
   }
+}
+
+/** What says which files play a role. */
+function basesOf(role: FileRole, { docker, kubelet, sshd }: Facts): readonly Observed<unknown>[] {
+  if (role === 'sshdConfig' || role === 'sshHostKey') return [sshd.present, sshd.contexts];
+  if (role === 'kubeProxyKubeconfig') return [kubelet.process, kubelet.proxies];
+  return role.startsWith('kube') || role === 'azureCloudConfig' ? [kubelet.process] : [docker.process, docker.file];
 }
 
 /** The first of them that could not be read, with the reason. */

@@ -1,4 +1,5 @@
 import type { ContainersFact } from '../fact/container.ts';
+import type { FileRole } from '../fact/file.ts';
 import type { Distribution, KubeletFact } from '../fact/kubelet.ts';
 
 /** The benchmark of Kubernetes that fits a node, and why. */
@@ -48,6 +49,31 @@ export function chooseKubernetesBenchmark(
   const minor = Number(version.split('.')[1]);
   const id = BY_MINOR.find(([first]) => minor >= first)?.[1] ?? 'cis-kubernetes-2.0.0';
   return { id, reason: program };
+}
+
+/** Files whose mode a benchmark of Kubernetes judges. */
+type JudgedRole = Extract<FileRole, `kube${string}`>;
+
+const MANAGED = ['cis-aks-1.8', 'cis-eks-1.7.0', 'cis-eks-1.8.0', 'cis-gke-1.9.0'];
+
+/** Benchmarks that allow everybody to read these files; the others allow 0600. */
+const READABLE: Readonly<Record<JudgedRole, readonly string[]>> = Object.freeze({
+  kubeProxyKubeconfig: [],
+  kubeletClientCa: [
+    'cis-kubernetes-1.11',
+    'cis-kubernetes-1.12',
+    'cis-kubernetes-2.0.0',
+    'cis-openshift-1.8',
+    ...MANAGED,
+  ],
+  kubeletConfig: MANAGED,
+  kubeletKubeconfig: [...MANAGED, 'cis-openshift-1.8'],
+  kubeletUnit: [...MANAGED, 'cis-openshift-1.8'],
+});
+
+/** The permission bits that a benchmark allows for a file of the kubelet. */
+export function allowedFileMode(role: JudgedRole, benchmark: string): number {
+  return READABLE[role].includes(benchmark) ? 0o644 : 0o600;
 }
 
 /** Where nothing on the node names the version of the kubelet: that of the kube-proxy which the cluster runs on it. */

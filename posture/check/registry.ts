@@ -120,6 +120,7 @@ import { garbageCollection } from './kubelet/garbage-collection.ts';
 import { hostnameOverride } from './kubelet/hostname-override.ts';
 import { iptablesChains } from './kubelet/iptables-chains.ts';
 import { pendingRestart as kubeletPendingRestart } from './kubelet/pending-restart.ts';
+import { kubeProxyMetrics } from './kubelet/kube-proxy-metrics.ts';
 import { podPidsLimit } from './kubelet/pod-pids-limit.ts';
 import { protectKernelDefaults } from './kubelet/protect-kernel-defaults.ts';
 import { readOnlyPort } from './kubelet/read-only-port.ts';
@@ -273,6 +274,7 @@ const LISTED: readonly Check[] = [
   garbageCollection,
   hostnameOverride,
   iptablesChains,
+  kubeProxyMetrics,
   kubeletPendingRestart,
   podPidsLimit,
   protectKernelDefaults,

@@ -3,6 +3,7 @@ import * as s from '../schema.ts';
 
 /** What a file is for. A role can be played by several files, or by none. */
 export const FILE_ROLES = [
+  'azureCloudConfig',
   'containerdBinary',
   'containerdConfig',
   'containerdSocket',
@@ -17,6 +18,11 @@ export const FILE_ROLES = [
   'dockerSocket',
   'dockerSocketUnit',
   'dockerdBinary',
+  'kubeProxyKubeconfig',
+  'kubeletClientCa',
+  'kubeletConfig',
+  'kubeletKubeconfig',
+  'kubeletUnit',
   'runcBinary',
   'sshHostKey',
   'sshdConfig',
@@ -45,6 +51,10 @@ export const fileSchema = s.object(
     expectedGroup: s.string(
       'for the Docker socket: the group that the daemon is configured to use; otherwise empty',
       256,
+    ),
+    expectedMode: s.nullable(
+      s.shownAs('mode', s.integer('', 0, 0o7777)),
+      'for files of Kubernetes: the permission bits that the benchmark of this node allows; otherwise null',
     ),
   },
   'a file whose owner and mode matter',

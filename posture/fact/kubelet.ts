@@ -43,6 +43,17 @@ export const kubeletListenerSchema = s.object({
   loopback: s.boolean('bound to loopback only'),
 });
 
+/** A kube-proxy on the network of the node. */
+export const kubeProxySchema = s.object({
+  pid: s.integer('process id'),
+  container: s.boolean('true: it runs in a container, which brings its credentials along'),
+  kubeconfig: observed(
+    s.string('', 4096),
+    'path of its credentials on the host; absent: it names none, or runs in a container',
+  ),
+  listeners: observed(s.list(kubeletListenerSchema, '', 256), 'TCP sockets that the process listens on'),
+});
+
 /** The kubelet of the node: its effective configuration, and what it does. */
 export const kubeletSchema = s.object(
   {
@@ -60,6 +71,11 @@ export const kubeletSchema = s.object(
       probeSchema,
       'what a client without credentials found on the port of the kubelet API; absent: the kubelet does not listen there',
     ),
+    unit: observed(
+      s.string('`kubelet.service`', 256),
+      'the systemd service that runs the process; absent: it is in none',
+    ),
+    proxies: observed(s.list(kubeProxySchema, '', 16), 'processes called kube-proxy on the network of the node'),
     clientCertificateAuthorities: observed(
       s.integer(),
       'certificates of authorities in the file by which clients are verified; absent: no such file is set, or it does not exist',

@@ -67,7 +67,7 @@ function weakFile(path: string): FileFact {
     '/srv/tls/ca.pem': 'dockerCaCertificate',
   };
   const stat = { realPath: path, kind: 'file', uid: 7, gid: 7, mode: 0o666, owner: '7', group: '7' } as const;
-  return { role: roles[path] ?? 'sshHostKey', path, stat: seen(stat, path), expectedGroup: '' };
+  return { role: roles[path] ?? 'sshHostKey', path, stat: seen(stat, path), expectedGroup: '', expectedMode: null };
 }
 
 function openPort(port: number): ListenerFact {

@@ -68,7 +68,7 @@ await t.test('capabilities by name, modes as octal text with their bits', async 
   const { variables } = project(
     factsOf({
       containers: seen([containerFact({ name: 'c', capabilities: seen(capabilities, '/proc/1') })], 'x'),
-      files: [{ role: 'sshdConfig', path: '/x', stat: seen(stat, '/x'), expectedGroup: '' }],
+      files: [{ role: 'sshdConfig', path: '/x', stat: seen(stat, '/x'), expectedGroup: '', expectedMode: null }],
     }),
   );
   const [container] = variables.get('containers') as readonly Record<string, Record<string, unknown>>[];
@@ -105,7 +105,9 @@ await t.test('values of no known shape', async (t) => {
 
 await t.test('items are named by what people know them by', async (t) => {
   const facts = factsOf({
-    files: [{ role: 'daemonJson', path: '/etc/docker/daemon.json', stat: denied, expectedGroup: '' }],
+    files: [
+      { role: 'daemonJson', path: '/etc/docker/daemon.json', stat: denied, expectedGroup: '', expectedMode: null },
+    ],
     kernel: kernelFact({ sysctls: { 'kernel.kptr_restrict': denied } }),
   });
   t.same(Object.keys(project(facts).variables.get('unread') as object), [

@@ -10,6 +10,7 @@ import type { Inspector } from '../inspector.ts';
 import { unseen } from '../read-text.ts';
 import { findUnit, UNIT_DIRECTORIES } from '../systemd/find-unit.ts';
 import type { Unit } from '../systemd/find-unit.ts';
+import { kubernetesPaths } from './kubernetes-paths.ts';
 import { dockerPaths, registryDirectory, sshPaths } from './paths.ts';
 import type { RolePath } from './paths.ts';
 
@@ -17,10 +18,10 @@ const MAX_REGISTRIES = 256;
 const MAX_REGISTRY_FILES = 1024;
 const MAX_FILES = 4096;
 
-/** Owner and mode of the files that Docker, containerd and sshd rely on. */
+/** Owner and mode of the files that Docker, containerd, sshd and the kubelet rely on. */
 export const fileInspector: Inspector<'files'> = {
   fact: 'files',
-  needs: ['docker', 'sshd'],
+  needs: ['docker', 'kubelet', 'sshd'],
   inspect: inspectFiles,
   watches: ({ files, docker }) => [
     ...new Set([
@@ -38,7 +39,7 @@ const UNIT_NAMES: readonly (readonly [FileRole, string])[] = [
   ['dockerSocketUnit', 'docker.socket'],
 ];
 
-async function inspectFiles({ host }: NodeAccess, { docker, sshd }: Partial<Facts>): Promise<FilesFact> {
+async function inspectFiles({ host }: NodeAccess, { docker, kubelet, sshd }: Partial<Facts>): Promise<FilesFact> {
   const [accounts, units, socketUnit] = await Promise.all([
     readAccounts(host),
     unitPaths(host),
@@ -52,19 +53,22 @@ async function inspectFiles({ host }: NodeAccess, { docker, sshd }: Partial<Fact
     ...(docker === undefined ? [] : await registryPaths(host, registryDirectory(docker))),
     ...units,
     ...(sshd === undefined ? [] : sshPaths(sshd)),
+    ...(kubelet === undefined ? [] : await kubernetesPaths(host, kubelet)),
   ];
   const facts = await Promise.all(distinct(wanted).map((path) => describe(host, path, accounts)));
   return facts.filter((fact) => fact !== undefined).slice(0, MAX_FILES);
 }
 
 async function describe(host: Host, wanted: RolePath, accounts: Accounts): Promise<FileFact | undefined> {
-  const { role, expectedGroup = '', unread } = wanted;
-  if (unread !== undefined)
-    return { role, path: clip(wanted.path, 4096), stat: unreadable(wanted.path, unread), expectedGroup: '' };
+  const { role, expectedGroup = '', expectedMode = null, unread } = wanted;
+  if (unread !== undefined) {
+    const stat = unreadable(wanted.path, unread);
+    return { role, path: clip(wanted.path, 4096), stat, expectedGroup: '', expectedMode };
+  }
   for (const path of [wanted.path, ...(wanted.alternatives ?? [])]) {
     const stat = await observeStat(host, path, accounts);
     if (stat.state === 'absent' && wanted.isOptional === true) continue;
-    return { role, path: clip(path, 4096), stat, expectedGroup: clip(expectedGroup, 256) };
+    return { role, path: clip(path, 4096), stat, expectedGroup: clip(expectedGroup, 256), expectedMode };
   }
   return undefined;
 }

@@ -12,6 +12,7 @@ export interface RolePath {
   readonly path: string;
   readonly alternatives?: readonly string[];
   readonly expectedGroup?: string;
+  readonly expectedMode?: number;
   /** Left out where it does not exist: a default that nobody named. */
   readonly isOptional?: boolean;
   /** Not a file but a place whose files are not all known, and why: it is never judged, only told. */

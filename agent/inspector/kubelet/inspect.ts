@@ -2,14 +2,15 @@ import { X509Certificate } from 'node:crypto';
 import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { KubeletFact } from '../../../posture/fact/kubelet.ts';
-import type { Read } from '../../host/host.ts';
+import type { Host, Read } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { probeListener, reachOf } from '../listener/reach.ts';
 import type { CachedHost } from '../parse-cache.ts';
 import { isStillRunning } from '../proc/daemon-identity.ts';
-import { heldTcpListeners, isLoopback } from '../proc/held-tcp.ts';
+import { parseProcCgroup } from '../proc/cgroup.ts';
+import { heldTcpListeners } from '../proc/held-tcp.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
 import type { TcpListener } from '../proc/proc-net-tcp.ts';
@@ -18,16 +19,19 @@ import { readTrusted } from '../trusted-path.ts';
 import { parseKubeletFlags } from './command-line.ts';
 import { readDistribution, readKubeletVersion } from './distribution.ts';
 import { effectiveSettings } from './effective.ts';
+import { readK3sStart, readKubeliteStart } from './embedded.ts';
+import type { EmbeddedStart } from './embedded.ts';
 import { findKubelet } from './find-kubelet.ts';
 import type { FoundKubelet } from './find-kubelet.ts';
+import { listenersOf, readProxies } from './proxies.ts';
 import { readKubeletFiles } from './read-config.ts';
 
 /** An argument list has up to 128 KiB a word; real ones of a kubelet have some KiB. */
 const MAX_CMDLINE_BYTES = 1024 * 1024;
 const MAX_CA_BYTES = 1024 * 1024;
-const MAX_LISTENERS = 256;
 const MAX_FILES = 128;
 const API_PORT = 10250;
+const READ_ONLY_PORT = 10255;
 
 /** The kubelet: what it was started with, what its files say, and what its ports do. */
 export const kubeletInspector: Inspector<'kubelet'> = {
@@ -52,12 +56,28 @@ async function inspectKubelet(access: NodeAccess): Promise<KubeletFact> {
   const found = await findKubelet(access);
   if (found.state !== 'seen') return withoutKubelet(found);
   const { pid } = found.value;
-  const cmdline = await readText(access.host, `/proc/${String(pid)}/cmdline`, MAX_CMDLINE_BYTES);
-  if (!cmdline.ok) return withoutKubelet(unreadable(`/proc/${String(pid)}/cmdline`, cmdline.reason));
-  const fact = await describe(access, found.value, found.source, parseNullTerminated(cmdline.value).slice(1));
+  const unit = await readUnit(access.host, pid);
+  const start = await readStart(access.host, found.value, unit);
+  if (!start.ok) return withoutKubelet(unreadable(found.source, start.reason));
+  const fact = await describe(access, found.value, unit, start.value);
   return (await isStillRunning(access.host, found.value))
     ? fact
     : withoutKubelet(unreadable(found.source, 'the kubelet ended while it was read'));
+}
+
+/** The arguments of the kubelet, of its own process or within another program. */
+async function readStart(
+  host: Host,
+  { pid, program }: FoundKubelet,
+  unit: KubeletFact['unit'],
+): Promise<Read<EmbeddedStart>> {
+  if (program === 'k3s') return readK3sStart(host, pid, unit.state === 'seen' ? unit.value : undefined);
+  const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`, MAX_CMDLINE_BYTES);
+  if (!cmdline.ok) return { ...cmdline, reason: `/proc/${String(pid)}/cmdline: ${cmdline.reason}` };
+  const args = parseNullTerminated(cmdline.value).slice(1);
+  return program === 'kubelite'
+    ? readKubeliteStart(host, args)
+    : { ok: true, value: { args, files: [], addsArguments: false } };
 }
 
 function withoutKubelet(reason: Observed<never>): KubeletFact {
@@ -69,6 +89,8 @@ function withoutKubelet(reason: Observed<never>): KubeletFact {
     files: [],
     listeners: reason,
     api: reason,
+    unit: reason,
+    proxies: reason,
     clientCertificateAuthorities: reason,
   };
 }
@@ -76,8 +98,8 @@ function withoutKubelet(reason: Observed<never>): KubeletFact {
 async function describe(
   access: NodeAccess,
   daemon: FoundKubelet,
-  source: string,
-  args: readonly string[],
+  unit: KubeletFact['unit'],
+  { args, files: startFiles, addsArguments }: EmbeddedStart,
 ): Promise<KubeletFact> {
   const { host } = access;
   const { pid, executable, program, startTicks } = daemon;
@@ -91,7 +113,9 @@ async function describe(
     heldTcpListeners(access, 'kubelet', pid),
   ]);
   const minor = version.state === 'seen' ? Number(version.value.split('.')[1]) : undefined;
-  const settings = effectiveSettings({ ...files, flags, minor });
+  const effective = effectiveSettings({ ...files, flags, minor });
+  const settings =
+    program === 'kubelet' ? effective : embeddedSettings(effective, startFiles[0]?.path, addsArguments, held);
   return {
     process: seen(
       {
@@ -100,27 +124,53 @@ async function describe(
         executable: clip(executable, 4096),
         program,
       },
-      source,
+      `/proc/${String(pid)}`,
     ),
     distribution,
     version: mapObserved(version, (text) => clip(text, 64)),
     settings,
-    files: files.paths.slice(0, MAX_FILES).map(({ path, modifiedAtMs }) => ({ path: clip(path, 4096), modifiedAtMs })),
+    files: [...startFiles, ...files.paths]
+      .slice(0, MAX_FILES)
+      .map(({ path, modifiedAtMs }) => ({ path: clip(path, 4096), modifiedAtMs })),
     listeners: listenersOf(held, pid),
+    unit,
+    proxies: await readProxies(access, daemon),
     api: await probeApi(access, pid, held, settings),
     clientCertificateAuthorities: await countAuthorities(access, settings),
   };
 }
 
-function listenersOf(held: Read<readonly TcpListener[]>, pid: number): KubeletFact['listeners'] {
-  const source = `/proc/${String(pid)}/net/tcp`;
-  if (!held.ok) return unseen(held, source);
-  const listeners = held.value.slice(0, MAX_LISTENERS).map(({ address, port }) => ({
-    address: clip(address, 64),
-    port,
-    loopback: isLoopback(address),
-  }));
-  return seen(listeners, source);
+/**
+ * The settings of a kubelet within another program: its arguments come from a file, which may be newer than the process.
+ * What no file decides is not known where the program adds arguments of its own; its sockets show the read-only port.
+ */
+function embeddedSettings(
+  settings: KubeletFact['settings'],
+  file: string | undefined,
+  addsArguments: boolean,
+  held: Read<readonly TcpListener[]>,
+): KubeletFact['settings'] {
+  const hidden = 'the arguments with which the program starts its kubelet are not visible';
+  const entries = Object.entries(settings).map(([name, setting]) => {
+    const { source } = setting;
+    if (setting.state === 'seen' && source.startsWith('--'))
+      return [name, seen(setting.value, file ?? source)] as const;
+    if (!addsArguments || !source.startsWith('default')) return [name, setting] as const;
+    const isClosed = name === 'readOnlyPort' && held.ok && !held.value.some(({ port }) => port === READ_ONLY_PORT);
+    return [name, isClosed ? seen('0', 'its sockets') : unreadable(source, hidden)] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The innermost service in the path of the cgroup: `/system.slice/kubelet.service`. */
+async function readUnit(host: Host, pid: number): Promise<KubeletFact['unit']> {
+  const source = `/proc/${String(pid)}/cgroup`;
+  const read = await readText(host, source);
+  if (!read.ok) return unseen(read, source);
+  const unit = parseProcCgroup(read.value)
+    .flatMap(({ path }) => path.split('/'))
+    .findLast((name) => /^[\w.@:\\-]{1,240}\.service$/.test(name));
+  return unit === undefined ? absent(source) : seen(unit, source);
 }
 
 /** Connects to the port of the API as a client without credentials, if the kubelet listens there. */

@@ -13,7 +13,16 @@ import type { NamedProcess, NodeProcess } from './process-table.ts';
 
 /** A daemon of the node, by the name of its program. */
 export type DaemonName =
-  'containerd' | 'crio' | 'dockerd' | 'k3s' | 'kubelet' | 'kubelite' | 'podman' | 'sshd' | 'sshd-session';
+  | 'containerd'
+  | 'crio'
+  | 'dockerd'
+  | 'k3s'
+  | 'kube-proxy'
+  | 'kubelet'
+  | 'kubelite'
+  | 'podman'
+  | 'sshd'
+  | 'sshd-session';
 
 /** A process that was established to be a daemon of the node. */
 export interface DaemonProcess extends NodeProcess {

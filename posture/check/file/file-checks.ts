@@ -1,5 +1,6 @@
 import type { FileFact } from '../../fact/file.ts';
 import type { FileCheck } from '../check.ts';
+import { KUBERNETES_FILES } from './kubernetes-files.ts';
 import { modeCheck, ownerCheck } from './mode-and-owner.ts';
 import type { CheckedFile } from './mode-and-owner.ts';
 
@@ -300,5 +301,7 @@ const FILES: readonly CheckedFile[] = [
 
 /** The checks `file.NAME-mode` and `file.NAME-owner` of every file, sorted by id. */
 export const FILE_CHECKS: readonly FileCheck[] = Object.freeze(
-  FILES.flatMap((file) => [modeCheck(file), ownerCheck(file)]).toSorted((one, other) => (one.id < other.id ? -1 : 1)),
+  [...FILES, ...KUBERNETES_FILES]
+    .flatMap((file) => [modeCheck(file), ownerCheck(file)])
+    .toSorted((one, other) => (one.id < other.id ? -1 : 1)),
 );

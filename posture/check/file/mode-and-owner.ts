@@ -27,7 +27,8 @@ interface RuleOfFile {
   readonly remediation?: string;
 }
 
-interface ModeRule extends RuleOfFile {
+/** The rule about the mode of a kind of file. */
+export interface ModeRule extends RuleOfFile {
   /** Every bit that may be set, including set-user-ID, set-group-ID and sticky. */
   readonly allowed: number | ((file: FileFact) => number);
   /** A wider mode that does less harm. */

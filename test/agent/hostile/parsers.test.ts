@@ -114,6 +114,7 @@ const FEEDS: Readonly<Record<string, Feed>> = {
   'inspector/proc/mountinfo.ts overlayLayers': (parse, { text }) => parse(text),
   'inspector/sshd/algorithms.ts assembleAlgorithms': (parse, { text }) =>
     parse({ all: ['a', 'b'], defaults: ['a'] }, text),
+  'inspector/kubelet/command-line.ts parseKubeletFlags': words,
   'inspector/sshd/command-line.ts isListener': words,
   'inspector/sshd/sshd-config.ts splitArguments': (parse, { text }) => parse(text),
   'inspector/sshd/wildcard.ts matchesPatternList': (match, { text }) => match(text, text.slice(0, 64)),

@@ -28,6 +28,7 @@ async function inspect(host: TreeHost): Promise<AuditFact> {
     role,
     path,
     expectedGroup: '',
+    expectedMode: null,
     stat: seen(
       {
         realPath: path.replace('/usr/sbin/', '/usr/bin/'),

@@ -150,6 +150,6 @@ function recordedFiles(): readonly FileFact[] {
         owner,
         group,
       };
-      return [{ role, path, stat: seen(stat, `stat ${path}`), expectedGroup: 'docker' }];
+      return [{ role, path, stat: seen(stat, `stat ${path}`), expectedGroup: 'docker', expectedMode: null }];
     });
 }

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import type { FileCheck } from '../../../../posture/check/check.ts';
+import { KUBERNETES_FILES } from '../../../../posture/check/file/kubernetes-files.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
 import type { FileFact } from '../../../../posture/fact/file.ts';
 import { judgeFileRows } from '../../../fixture/node-table.ts';
@@ -9,7 +10,7 @@ type Stat = Extract<FileFact['stat'], { state: 'seen' }>['value'];
 
 function fileOf(role: FileFact['role'], path: string, stat: Partial<Stat>, expectedGroup = ''): FileFact {
   const whole = { realPath: path, kind: 'file', uid: 0, gid: 0, mode: 0, owner: 'root', group: 'root' } as const;
-  return { role, path, stat: seen({ ...whole, ...stat }, `stat ${path}`), expectedGroup };
+  return { role, path, stat: seen({ ...whole, ...stat }, `stat ${path}`), expectedGroup, expectedMode: null };
 }
 
 // Ids, modes and severities of CIS Docker 1.6.0, section 3, and of the host controls for SSH and containerd. Modes are
@@ -56,7 +57,14 @@ const OWNERS = [
   'file.sysconfig-docker-owner',
 ];
 
-const checks = new Map(CHECKS.filter((check) => check.judges === 'file').map((check) => [check.id, check]));
+/** Those of Kubernetes have a table of their own. */
+const KUBERNETES = new Set(KUBERNETES_FILES.map(({ role }) => role));
+const checks = new Map(
+  CHECKS.filter((check): check is FileCheck => check.judges === 'file' && !KUBERNETES.has(check.role)).map((check) => [
+    check.id,
+    check,
+  ]),
+);
 
 function checkOf(id: string): FileCheck {
   const check = checks.get(id);
@@ -111,7 +119,7 @@ for (const id of OWNERS) {
 }
 
 function unjudged({ role }: FileCheck): Parameters<typeof judgeFileRows>[2] {
-  const base = { role, path: '/file', expectedGroup: '' };
+  const base = { role, path: '/file', expectedGroup: '', expectedMode: null };
   return [
     {
       name: 'absent',

@@ -2,7 +2,7 @@ import t from 'tap';
 import type { NodeCheck } from '../../../../posture/check/check.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
 import type { KubeletFact } from '../../../../posture/fact/kubelet.ts';
-import { seen, unreadable } from '../../../../posture/observed.ts';
+import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import type { Severity, Verdict } from '../../../../posture/verdict.ts';
 import { noKubelet } from '../../../fixture/facts.ts';
 import { AFTER_START_MS, apiProbe, kubeletFact, NOT_PROBED } from '../../../fixture/kubelet.ts';
@@ -139,6 +139,14 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     ['off', kubeletFact({ makeIPTablesUtilChains: 'false' }), 'fail'],
     ['not known', kubeletFact({}, { observed: { makeIPTablesUtilChains: UNKNOWN } }), 'unknown'],
   ],
+  'kubelet.kube-proxy-metrics': [
+    ['open to the network', kubeletFact({}, { proxies: proxiesOn('0.0.0.0') }), 'fail'],
+    // kube-bench fails the loopback address of IPv6.
+    ['IPv6 loopback', kubeletFact({}, { proxies: proxiesOn('::1') }), 'pass'],
+    ['one of two', kubeletFact({}, { proxies: proxiesOn('127.0.0.1', '::') }), 'fail'],
+    ['no kube-proxy', kubeletFact({}, { proxies: seen([], '/proc') }), 'notApplicable'],
+    ['on another port', kubeletFact({}, { proxies: proxiesOn() }), 'unknown'],
+  ],
   'kubelet.pending-restart': [
     ['a newer file', kubeletFact({}, { files: NEWER }), 'manual'],
     ['no file', kubeletFact({}, { files: [] }), 'notApplicable'],
@@ -234,6 +242,17 @@ for (const check of KUBELET_CHECKS) {
   );
 }
 
+/** A kube-proxy that listens for metrics on these addresses; without any, only for its health. */
+function proxiesOn(...addresses: readonly string[]): KubeletFact['proxies'] {
+  const metrics = addresses.map((address) => ({
+    address,
+    port: 10249,
+    loopback: address === '127.0.0.1' || address === '::1',
+  }));
+  const listeners = seen([...metrics, { address: '0.0.0.0', port: 10256, loopback: false }], '/proc/803/net/tcp');
+  return seen([{ pid: 803, container: true, kubeconfig: absent('/proc/803'), listeners }], '/proc');
+}
+
 /** A kubelet of which only the process is known: nothing may be judged as good or bad. */
 function nothingRead(): Partial<KubeletFact> {
   return {
@@ -241,6 +260,7 @@ function nothingRead(): Partial<KubeletFact> {
     files: [{ path: '/var/lib/kubelet/config.yaml', modifiedAtMs: 0 }],
     listeners: DENIED,
     api: DENIED,
+    proxies: DENIED,
     clientCertificateAuthorities: DENIED,
   };
 }

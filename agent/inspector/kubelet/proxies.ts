@@ -1,0 +1,87 @@
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
+import type { KubeletFact } from '../../../posture/fact/kubelet.ts';
+import { parseYamlDocuments } from '../../../image/policy/yaml-documents.ts';
+import type { Host, Read } from '../../host/host.ts';
+import { clip } from '../clip.ts';
+import type { CachedHost } from '../parse-cache.ts';
+import { findDaemons } from '../proc/daemon-identity.ts';
+import { heldTcpListeners, isLoopback } from '../proc/held-tcp.ts';
+import { readNamespace } from '../proc/node-namespaces.ts';
+import { parseNullTerminated } from '../proc/null-terminated.ts';
+import type { TcpListener } from '../proc/proc-net-tcp.ts';
+import { readText, unseen } from '../read-text.ts';
+import { readTrusted } from '../trusted-path.ts';
+import { parseKubeletFlags } from './command-line.ts';
+import { ownField } from './config-file.ts';
+import type { FoundKubelet } from './find-kubelet.ts';
+
+const MAX_PROXIES = 16;
+const MAX_LISTENERS = 256;
+const MAX_CONFIG_BYTES = 256 * 1024;
+
+type Proxy = Extract<KubeletFact['proxies'], { readonly state: 'seen' }>['value'][number];
+
+/**
+ * Every process that is called kube-proxy on the network of the node, of containers too: whichever listens there is
+ * reached there. Of a container nothing but its sockets is read. Where the kubelet is a part of a larger program, so is
+ * kube-proxy.
+ */
+export async function readProxies(access: CachedHost, kubelet: FoundKubelet): Promise<KubeletFact['proxies']> {
+  const source = '/proc/*/exe kube-proxy';
+  const found = await findDaemons(access, 'kube-proxy');
+  if (!found.ok) return unreadable('/proc', found.reason);
+  const candidates = [
+    ...(kubelet.program === 'kubelet' ? [] : [{ pid: kubelet.pid, container: false, isGenuine: false }]),
+    ...found.value.genuine.map(({ pid }) => ({ pid, container: false, isGenuine: true })),
+    ...found.value.refused.map(({ pid, kind }) => ({ pid, container: kind === 'container', isGenuine: false })),
+  ];
+  const proxies: Proxy[] = [];
+  for (const { pid, container, isGenuine } of candidates) {
+    if (!(await isOnNetworkOfNode(access.host, pid))) continue;
+    if (proxies.length === MAX_PROXIES) return unreadable(source, `more than ${String(MAX_PROXIES)} processes`);
+    const held = await heldTcpListeners(access, 'kube-proxy', pid);
+    const kubeconfig = isGenuine ? await readKubeconfigPath(access.host, pid) : absent(`/proc/${String(pid)}`);
+    proxies.push({ pid, container, kubeconfig, listeners: listenersOf(held, pid) });
+  }
+  return seen(proxies, source);
+}
+
+/** Sockets as the fact has them. */
+export function listenersOf(held: Read<readonly TcpListener[]>, pid: number): KubeletFact['listeners'] {
+  const source = `/proc/${String(pid)}/net/tcp`;
+  if (!held.ok) return unseen(held, source);
+  const listeners = held.value.slice(0, MAX_LISTENERS).map(({ address, port }) => ({
+    address: clip(address, 64),
+    port,
+    loopback: isLoopback(address),
+  }));
+  return seen(listeners, source);
+}
+
+/** What cannot be compared is taken for a process of that network. */
+async function isOnNetworkOfNode(host: Host, pid: number): Promise<boolean> {
+  const [own, node] = [await readNamespace(host, pid, 'net'), await readNamespace(host, 1, 'net')];
+  if (own.state === 'absent') return false;
+  return own.state !== 'seen' || node.state !== 'seen' || own.value === node.value;
+}
+
+/** `--kubeconfig`, or `clientConnection.kubeconfig` in the file of `--config`. */
+async function readKubeconfigPath(host: Host, pid: number): Promise<Observed<string>> {
+  const source = `/proc/${String(pid)}/cmdline`;
+  const cmdline = await readText(host, source);
+  if (!cmdline.ok) return unseen(cmdline, source);
+  const flags = parseKubeletFlags(parseNullTerminated(cmdline.value).slice(1));
+  const config = flags.get('config')?.at(-1) ?? '';
+  // With a file kube-proxy ignores the flag.
+  if (config === '') return pathOf(flags.get('kubeconfig')?.at(-1), source);
+  const read = await readTrusted(host, config, MAX_CONFIG_BYTES);
+  if (!read.ok) return unreadable(clip(config, 4096), read.reason);
+  const parsed = parseYamlDocuments(read.value.bytes.toString('utf8'), '1.1');
+  if (!parsed.ok) return unreadable(clip(config, 4096), parsed.reason);
+  return pathOf(ownField(ownField(parsed.documents[0], 'clientConnection'), 'kubeconfig'), config);
+}
+
+function pathOf(value: unknown, source: string): Observed<string> {
+  return typeof value === 'string' && value.startsWith('/') ? seen(clip(value, 4096), source) : absent(source);
+}

@@ -1,0 +1,208 @@
+import { chmodSync, utimesSync } from 'node:fs';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { fileInspector } from '../../../../agent/inspector/file/inspect.ts';
+import { kubeletInspector } from '../../../../agent/inspector/kubelet/inspect.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
+import type { NodeAccess } from '../../../../agent/node-access.ts';
+import { createProber } from '../../../../agent/probe/tls-prober.ts';
+import { chooseKubernetesBenchmark } from '../../../../posture/benchmark/kubernetes-benchmark.ts';
+import { CHECKS } from '../../../../posture/check/registry.ts';
+import { kubeletSchema } from '../../../../posture/fact/kubelet.ts';
+import type { KubeletFact } from '../../../../posture/fact/kubelet.ts';
+import { judgeAll } from '../../../../posture/judge.ts';
+import { absent } from '../../../../posture/observed.ts';
+import { dockerFact, factsOf, noAgent, nodeFact } from '../../../fixture/facts.ts';
+import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
+import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree, TreeHost } from '../../../fixture/inspector/tree.ts';
+import { ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { makeCredentials } from '../../probe/certificates.ts';
+import { KUBELET_PID, LAYOUTS } from './layouts.ts';
+
+const runtime = await serveDocker(t, {});
+const NO_SOCKETS = '  sl  local_address rem_address   st\n';
+
+function accessOf(host: TreeHost): NodeAccess {
+  return {
+    host,
+    runtime,
+    prober: createProber(),
+    inventory: () => Promise.resolve(nodeFact()),
+    agent: noAgent,
+    engines: ONE_ENGINE,
+    cache: createParseCache(),
+    failedLooks: createFailedLooks(),
+    now: Date.now,
+  };
+}
+
+/** A node of these files; without a table of sockets there are none. */
+function nodeOf(t: Test, tree: Tree): NodeAccess & { readonly host: TreeHost } {
+  const at = `/proc/${String(KUBELET_PID)}/net`;
+  const host = treeHost(t, { '/proc/1/net/tcp': NO_SOCKETS, [`${at}/tcp`]: NO_SOCKETS, ...tree });
+  return { ...accessOf(host), host };
+}
+
+const inspect = (access: NodeAccess): Promise<KubeletFact> => kubeletInspector.inspect(access, {});
+
+for (const layout of LAYOUTS) {
+  t.test(layout.name, async (t) => {
+    const access = nodeOf(t, layout.tree);
+    const kubelet = await inspect(access);
+    t.match(kubelet.process, { state: 'seen', value: { pid: KUBELET_PID, program: layout.program ?? 'kubelet' } });
+    t.ok(kubeletSchema.parse(kubelet).ok, 'the fact has its form');
+    t.equal(kubelet.distribution, layout.distribution);
+    t.equal(kubelet.version.state === 'seen' ? kubelet.version.value : undefined, layout.version, 'version');
+    t.equal(chooseKubernetesBenchmark(kubelet, absent('x'))?.id, layout.benchmark, 'benchmark');
+    for (const [name, value] of Object.entries(layout.settings)) {
+      const setting = kubelet.settings[name];
+      t.equal(setting?.state === 'seen' ? setting.value : undefined, value, name);
+    }
+    const files = await fileInspector.inspect(access, { kubelet, docker: dockerFact() });
+    const own = files.filter(({ role }) => role.startsWith('kube') || role === 'azureCloudConfig');
+    t.same(own.map(({ role, path }) => `${role} ${path}`).sort(), layout.files.toSorted(), 'files');
+    // Whatever the tests run as owns the tree: of the checks of files only the modes say something here.
+    const facts = factsOf({ kubelet, files: own });
+    const findings = [...judgeAll(CHECKS, facts).values()].filter(({ check }) => check.startsWith('kubelet.'));
+    for (const { check, verdict, reason } of findings)
+      if (verdict !== 'pass') t.not(reason ?? '', '', `${check} is ${verdict}: says why`);
+  });
+}
+
+t.test('Talos and kubens: a kubelet in a mount namespace of its own is not judged by files of the node', async (t) => {
+  const kubelet = await inspect(
+    nodeOf(t, {
+      ...NODE_TREE,
+      '/usr/local/bin/kubelet': '',
+      ...processTree(KUBELET_PID, { comm: 'kubelet', exe: '/usr/local/bin/kubelet', namespaces: { mnt: 4026532777 } }),
+    }),
+  );
+  t.match(kubelet.process, { state: 'unreadable', reason: /not in the mount namespace of the node/ });
+  const findings = [...judgeAll(CHECKS, factsOf({ kubelet })).values()];
+  for (const { check, verdict } of findings)
+    if (/^kubelet\.|^file\.(?:kube|azure)/.test(check)) t.equal(verdict, 'unknown', check);
+});
+
+t.test('processes that only call themselves kubelet', async (t) => {
+  const marker = { '/srv/secret': 'marker-4f1c' };
+  const args = 'kubelet\0--config=/srv/secret\0--anonymous-auth=false\0';
+  const impostors: readonly (readonly [string, Tree, 'absent' | 'unreadable'])[] = [
+    [
+      'of a user',
+      processTree(KUBELET_PID, {
+        comm: 'kubelet',
+        exe: '/usr/bin/kubelet',
+        cmdline: args,
+        status: { Uid: '1000\t1000\t1000\t1000' },
+      }),
+      'absent',
+    ],
+    [
+      'in a container',
+      processTree(KUBELET_PID, {
+        comm: 'kubelet',
+        exe: '/usr/bin/kubelet',
+        cmdline: args,
+        cgroup: `0::/docker/${'cd'.repeat(32)}\n`,
+      }),
+      'absent',
+    ],
+    [
+      'another program',
+      processTree(KUBELET_PID, { comm: 'kubelet', exe: '/usr/bin/perl', cmdline: args }),
+      'unreadable',
+    ],
+    [
+      'k3s as a client',
+      processTree(KUBELET_PID, { comm: 'kubectl', exe: '/usr/local/bin/k3s', cmdline: args }),
+      'absent',
+    ],
+  ];
+  for (const [name, tree, state] of impostors) {
+    const programs = { '/usr/bin/kubelet': '', '/usr/bin/perl': '', '/usr/local/bin/k3s': '' };
+    const kubelet = await inspect(nodeOf(t, { ...NODE_TREE, ...programs, ...marker, ...tree }));
+    t.equal(kubelet.process.state, state, name);
+    t.same(kubelet.settings, {}, `${name}: nothing is read for it`);
+    t.notMatch(JSON.stringify(kubelet), /marker-4f1c/);
+  }
+});
+
+t.test('files that others can write are not believed', async (t) => {
+  const { tree } = LAYOUTS[0] ?? { tree: {} };
+  const access = nodeOf(t, tree);
+  chmodSync(join(access.host.root, '/var/lib/kubelet/config.yaml'), 0o666);
+  const kubelet = await inspect(access);
+  t.match(kubelet.settings['authentication.anonymous.enabled'], {
+    state: 'unreadable',
+    reason: /writable by everybody/,
+  });
+  t.match(kubelet.settings['--kubeconfig'], { state: 'seen' }, 'flags still count');
+});
+
+t.test('a file that is newer than the process', async (t) => {
+  const { tree } = LAYOUTS[0] ?? { tree: {} };
+  const access = nodeOf(t, tree);
+  const path = join(access.host.root, '/var/lib/kubelet/config.yaml');
+  const verdictOf = async (): Promise<string | undefined> =>
+    [...judgeAll(CHECKS, factsOf({ kubelet: await inspect(access) })).values()].find(
+      ({ check }) => check === 'kubelet.pending-restart',
+    )?.verdict;
+  // The process started at 1795603004 s.
+  utimesSync(path, 1_795_603_000, 1_795_603_000);
+  t.equal(await verdictOf(), 'pass');
+  utimesSync(path, 1_795_603_100, 1_795_603_100);
+  t.equal(await verdictOf(), 'manual');
+});
+
+t.test('its sockets, and what a client without credentials gets', async (t) => {
+  const credentials = await makeCredentials('ec');
+  let status = 401;
+  const server = createHttpsServer(
+    { ...credentials.server, ca: credentials.ca, requestCert: true, rejectUnauthorized: false },
+    (_request, response) => response.writeHead(status).end(),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const row = (address: string, number: number, inode: number): string =>
+    `   0: ${address}:${number.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A 0:0 0:0 0 0 0 ${String(inode)} 1\n`;
+  const table = NO_SOCKETS + row('0100007F', port, 11) + row('00000000', 10255, 12) + row('00000000', 22, 13);
+  const args = ['/usr/bin/kubelet', `--port=${String(port)}`, '--anonymous-auth=false', ''].join('\0');
+  const node = (sockets: readonly number[]): Promise<KubeletFact> =>
+    inspect(
+      nodeOf(t, {
+        ...NODE_TREE,
+        '/usr/bin/kubelet': '',
+        '/proc/1/net/tcp': table,
+        ...processTree(KUBELET_PID, { comm: 'kubelet', exe: '/usr/bin/kubelet', cmdline: args, sockets }),
+      }),
+    );
+  const verdicts = async (sockets: readonly number[]): Promise<Readonly<Record<string, string>>> => {
+    const findings = judgeAll(CHECKS, factsOf({ kubelet: await node(sockets) }));
+    return Object.fromEntries([...findings.values()].map(({ check, verdict }) => [check, verdict]));
+  };
+  const kubelet = await node([11, 12]);
+  t.match(kubelet.listeners, {
+    state: 'seen',
+    value: [
+      { address: '127.0.0.1', port, loopback: true },
+      { address: '0.0.0.0', port: 10255, loopback: false },
+    ],
+  });
+  t.match(kubelet.api, {
+    state: 'seen',
+    value: { protocol: 'tls', clientCertificate: 'required', answer: /^HTTP 401/ },
+  });
+  t.match(await verdicts([11, 12]), { 'kubelet.anonymous-auth': 'pass', 'kubelet.read-only-port': 'fail' });
+  status = 403;
+  t.match(await verdicts([11]), { 'kubelet.anonymous-auth': 'fail', 'kubelet.authorization-mode': 'fail' });
+  status = 404;
+  t.match(await verdicts([11]), { 'kubelet.anonymous-auth': 'fail', 'kubelet.authorization-mode': 'fail' });
+  t.equal((await node([12])).api.state, 'absent', 'a port that it does not hold is not probed');
+});
