@@ -2,12 +2,13 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { openCollectorReporter } from '../image/policy/collector-reporter.ts';
 import { fetchSnapshots } from '../image/policy/fetch-snapshots.ts';
+import type { CollectorReporter } from '../image/policy/collector-reporter.ts';
+import { toAdmittedPod } from './admitted-pod.ts';
 import type { Clock } from '../service/clock.ts';
 import { formatAddress } from '../service/config/kind.ts';
 import type { Address } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { DenialRecord } from '../policy/denial-record.ts';
-import type { Reporter } from '../service/report/reporter.ts';
 import { makePrivateDirectory } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
 import { keepCertificate } from './certificate-source.ts';
@@ -125,9 +126,9 @@ function requireSettings({
 function responder(
   { settings, version, clock, events, log }: AdmissionOptions,
   current: PolicySource['current'],
-  reporter: Reporter | undefined,
+  reporter: CollectorReporter | undefined,
 ): Respond {
-  const report = (record: DenialRecord): void => reporter?.add(record);
+  const report = (record: DenialRecord): void => reporter?.add({ denial: record });
   const writer = createEventWriter({ output: events, report, version, now: clock.now });
   const exemptNamespaces = settings.admissionExemptNamespaces;
   return (path, request) => {
@@ -141,6 +142,8 @@ function responder(
     // A dry run has no side effects.
     if (!request.dryRun) {
       if (hasReasons(judgement)) writer.write((context) => toDenialRecord(request, judgement, context));
+      const admitted = reporter && toAdmittedPod(request, judgement, snapshot, clock.now());
+      if (admitted !== undefined) reporter?.add({ admitted });
       if (judgement.wantsScan.length > 0)
         log.info({ images: judgement.wantsScan.slice(0, 10) }, 'images without a verdict are to be scanned');
     }

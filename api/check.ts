@@ -26,6 +26,7 @@ export const check = s.object({
     'clusterNode',
     'imageTags',
     'cluster',
+    'admittedContainer',
   ]),
   needs: s.list(s.string(), 'facts that it reads besides what it judges', 64),
   rationale: s.string(),

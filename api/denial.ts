@@ -38,6 +38,21 @@ const fields = {
   breakGlass: s.string('why it was let through; empty: it was not', 512),
 };
 
+const admittedPod = s.object({
+  uid: s.string('of the Pod object', 64),
+  namespace: s.string('', 253),
+  name: s.string('', 253),
+  atMs: time('when it was admitted, by the clock of the program'),
+  images: s.list(
+    s.object({ reference: s.string('as the pod names it', 512), digest: s.string('empty: not known', 256) }),
+    '',
+    32,
+  ),
+  isComplete: s.boolean('`images` are all of them'),
+  generation: count('version of the policy snapshot that it was judged by'),
+  byBreakGlass: s.boolean('let through in spite of violations'),
+});
+
 /** What a program reports at a time. */
 export const denialReport = s.object({
   reporter: s.object({
@@ -47,7 +62,11 @@ export const denialReport = s.object({
   }),
   pending: count('further records that wait'),
   dropped: count('records that were lost since the start of the program, because its queue was full'),
-  denials: s.list(s.object(fields), '', 200),
+  /** The field `nowMs` of the last answer. */
+  answeredMs: s.withDefault(time('`nowMs` of the last answer; 0: none'), 0),
+  ended: s.withDefault(s.boolean('this is the last report: the program ends'), false),
+  denials: s.withDefault(s.list(s.object(fields), '', 200), []),
+  admitted: s.withDefault(s.list(admittedPod, 'pods that the admission webhook let run', 200), []),
 });
 /** See {@link denialReport}. */
 export type DenialReport = s.Infer<typeof denialReport>;

@@ -41,7 +41,7 @@ export async function runAuthz(options: AuthzOptions): Promise<void> {
   const policies = await openPolicies(options, images);
   const reporter = await openCollectorReporter({ program: 'authz', name: hostname(), settings, clock, log, signal });
   const denials = openDenialLog({
-    report: (record) => reporter?.add(record),
+    report: (record) => reporter?.add({ denial: record }),
     events:
       authzEvents === 'off' ? undefined : openRotatedFile({ path: authzEvents, maxBytes, keep: EVENT_FILES_KEPT }),
     hostname: hostname(),

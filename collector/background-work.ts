@@ -5,6 +5,8 @@ import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { keepBenchmarkScores } from './compliance.ts';
+import { keepAdmittedFindings } from './admitted/admitted-findings.ts';
+import type { AdmittedFindingsOptions } from './admitted/admitted-findings.ts';
 import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
 import type { DiskProbe } from './disk-probe.ts';
 import { startVulnerabilityMatcher } from './image/vulnerability-matcher.ts';
@@ -184,6 +186,27 @@ export function startMissingAgents(
   const search = watchMissingAgents({ list, server, store, graceMs, clock, log, signal: stop.signal });
   steps.push(closingStep('nodes of the cluster', stop, search.over));
   return search.issues;
+}
+
+/** Compares the containers of pods with what admission webhooks admitted, until the collector ends. */
+export function startAdmittedFindings(
+  { settings, clock, log }: BackgroundOptions,
+  parts: Pick<AdmittedFindingsOptions, 'store' | 'eventBus' | 'reporters'> & {
+    readonly policies: RunningPolicyService | undefined;
+  },
+  steps: ClosingStep[],
+): void {
+  const stop = new AbortController();
+  const { policies, ...rest } = parts;
+  const kept = keepAdmittedFindings({
+    ...rest,
+    digestsOf: (imageId) => policies?.verdictsOf(imageId).flatMap(({ digests }) => digests) ?? [],
+    exempt: settings.kubernetesAdmissionExempt,
+    clock,
+    log,
+    signal: stop.signal,
+  });
+  steps.push(closingStep('admitted containers', stop, kept));
 }
 
 /** Watches the admission webhook of the cluster, where that is wanted, until the collector ends. Returns its issues. */

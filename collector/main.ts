@@ -17,6 +17,7 @@ import { auditIssues, createAuditLog } from './audit/audit-log.ts';
 import { readAudit } from './audit/read-audit.ts';
 import {
   startAdmissionWatch,
+  startAdmittedFindings,
   startMissingAgents,
   startNodeRetention,
   startMatcher,
@@ -42,6 +43,7 @@ import type { DISK_PROBE } from './disk-probe.ts';
 import { followRunningImages } from './image/running-images.ts';
 import { createNodeLookup } from './node-lookup.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
+import { createAdmissionReporters } from './admitted/reporters.ts';
 import { createDenialIntake } from './denial/denial-intake.ts';
 import { createRefusalRecorder } from './refusal-recorder.ts';
 import { openPositionGuard } from './position-guard.ts';
@@ -141,7 +143,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const verification = startUpkeep(options, { store, eventBus }, steps);
   const refusals = createRefusalRecorder({ store, eventBus, clock, log });
   steps.push({ name: 'refusals', close: refusals.settled });
-  const denials = createDenialIntake({ store, eventBus, clock });
+  const reporters = createAdmissionReporters(clock);
+  const denials = createDenialIntake({ store, reporters, eventBus, clock });
   const nodes = createNodeLookup(store, eventBus);
   /** For reads that people trigger: these must not keep the store from committing. */
   const readStore: Store = { ...store, nodes: nodes.all };
@@ -153,6 +156,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const policies = await startPolicies(options, { images: store.images, running, database, annotations }, steps);
   onAnnotations = () => policies?.notify();
   startTagFindings(options, { store, eventBus, running, policies }, steps);
+  startAdmittedFindings(options, { store: readStore, eventBus, reporters, policies }, steps);
   const opened = await openSinks({ ...options, nodes });
   const workers = opened.map((sink) => startDeliveryWorker({ store, sink, eventBus, clock, log }));
   for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });

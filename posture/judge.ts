@@ -5,6 +5,7 @@ import type {
   ContainerCheck,
   FileCheck,
   ImageCheck,
+  AdmittedContainerCheck,
   ClusterCheck,
   ImageTagsCheck,
   ListenerCheck,
@@ -17,6 +18,7 @@ import type { ContainerFact } from './fact/container.ts';
 import { UNKNOWN_RUNTIME, userOfEngine } from './fact/docker.ts';
 import type { DockerFact } from './fact/docker.ts';
 import type { FactName, Facts } from './fact/facts.ts';
+import type { AdmittedContainer } from './fact/admitted-container.ts';
 import type { ClusterAdmission } from './fact/cluster-admission.ts';
 import type { FileRole } from './fact/file.ts';
 import type { ImageTags } from './fact/image-tags.ts';
@@ -152,6 +154,7 @@ function touches(check: Check, { facts, containers }: Change): boolean {
     case 'clusterNode':
     case 'imageTags':
     case 'cluster':
+    case 'admittedContainer':
       return false;
   }
 }
@@ -182,6 +185,7 @@ function incompleteBecause(check: Check, facts: Facts): string | undefined {
     case 'clusterNode':
     case 'imageTags':
     case 'cluster':
+    case 'admittedContainer':
       return undefined;
     case 'docker': {
       // Which API is served there is not known: it may be the engine that an earlier finding is about.
@@ -246,6 +250,7 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
     case 'clusterNode':
     case 'imageTags':
     case 'cluster':
+    case 'admittedContainer':
       return [];
   }
 }
@@ -258,6 +263,11 @@ export function judgeClusterNode(check: ClusterNodeCheck, node: ClusterNode): Fi
 /** Judges a cluster. Its findings belong to the node {@link CLUSTER_ID}, which is none of the nodes with an agent. */
 export function judgeCluster(check: ClusterCheck, cluster: ClusterAdmission): Finding {
   return toFinding(check, { kind: 'node', id: CLUSTER_ID, name: CLUSTER_ID }, () => check.judge(cluster));
+}
+
+/** Judges whether a container was admitted. */
+export function judgeAdmittedContainer(check: AdmittedContainerCheck, container: AdmittedContainer): Finding {
+  return toFinding(check, { kind: 'container', id: container.id, name: container.name }, () => check.judge(container));
 }
 
 /** Id and name of the cluster where findings have a node. */

@@ -13,11 +13,8 @@ const MAX_REFERENCES = 32;
 /** What the node is, for the collector. A list too long for one message is cut: it is for people, findings are not. */
 export function inventoryOf(facts: Facts): Inventory {
   const { node, kernel, docker } = facts;
-  const running = valueOr(facts.containers, []).filter(isRunning);
-  const containers = within(
-    MAX_CONTAINER_BYTES,
-    running.map(({ id, name, image, imageId, startedAt }) => ({ id, name, image, imageId, startedAt })),
-  );
+  const running = runningOf(facts);
+  const containers = within(MAX_CONTAINER_BYTES, running.map(toContainer));
   return {
     operatingSystem: node.operatingSystem,
     kernelRelease: node.kernelRelease,
@@ -37,6 +34,19 @@ export function inventoryOf(facts: Facts): Inventory {
       })),
     ),
   };
+}
+
+type RunningContainer = ReturnType<typeof runningOf>[number];
+
+function runningOf({ containers }: Facts) {
+  return valueOr(containers, []).filter(isRunning);
+}
+
+/** The sandbox of a pod is none of the containers that the pod names. */
+function toContainer({ id, name, image, imageId, startedAt, kind, podUid, namespace, pod }: RunningContainer) {
+  const container = { id, name, image, imageId, startedAt };
+  if (podUid === '' || kind === 'sandbox') return container;
+  return { ...container, podUid, podNamespace: namespace, podName: pod };
 }
 
 /** The first items that take no more than `maxBytes`; their JSON is longer than their protobuf. */

@@ -120,12 +120,18 @@ function severityLines({ severityLevels, judges }: Check, width: number, title: 
 const COLLECTOR_READS = {
   clusterNode: 'the nodes of the Kubernetes cluster, by the collector; a scan does not contain it',
   imageTags: 'the registries of running images, by the collector (setting registries); a scan does not contain it',
+  admittedContainer: 'what admission webhooks reported to the collector; a scan does not contain it',
   cluster: 'the admission webhook of the Kubernetes cluster, by the collector; a scan does not contain it',
 } as const;
 
 /** The facts that a check reads: its subject, then the others. */
 function readLines(check: Check, width: number): readonly string[] {
-  if (check.judges === 'clusterNode' || check.judges === 'imageTags' || check.judges === 'cluster')
+  if (
+    check.judges === 'clusterNode' ||
+    check.judges === 'imageTags' ||
+    check.judges === 'cluster' ||
+    check.judges === 'admittedContainer'
+  )
     return wrap(COLLECTOR_READS[check.judges], width - 2).map((line) => `  ${line}`);
   const judged: Readonly<Record<typeof check.judges, FactName>> = {
     node: 'node',

@@ -1,8 +1,9 @@
 import type { DenialReport } from '../../api/denial.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Issue } from '../status/collector-status.ts';
+import type { AdmissionReporters } from '../admitted/reporters.ts';
 import type { EventBus } from '../store/event-bus.ts';
-import type { Store } from '../store/store.ts';
+import type { DenialBatch, Store } from '../store/store.ts';
 
 /** Takes what enforcing programs report. */
 export interface DenialIntake {
@@ -19,7 +20,8 @@ export type IntakeResult =
 
 /** What an intake needs. */
 export interface DenialIntakeOptions {
-  readonly store: Pick<Store, 'recordDenials'>;
+  readonly store: Pick<Store, 'recordDenials' | 'recordAdmissions'>;
+  readonly reporters: Pick<AdmissionReporters, 'note'>;
   readonly eventBus: Pick<EventBus, 'announce'>;
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
 }
@@ -41,7 +43,7 @@ interface Bucket {
 }
 
 /** An intake that has taken nothing yet. */
-export function createDenialIntake({ store, eventBus, clock }: DenialIntakeOptions): DenialIntake {
+export function createDenialIntake({ store, reporters, eventBus, clock }: DenialIntakeOptions): DenialIntake {
   const buckets = new Map<string, Bucket>();
   const losses = new Map<string, { readonly name: string; readonly program: string; readonly dropped: number }>();
   /** Counts `count` denials; 0: they may be stored, otherwise after how many milliseconds. */
@@ -52,18 +54,36 @@ export function createDenialIntake({ store, eventBus, clock }: DenialIntakeOptio
     remember(buckets, source, { tokens: left < 0 ? left + count : left, updatedMs: nowMs }, MAX_SOURCES);
     return left < 0 ? Math.ceil((-left * 1000) / PER_SECOND) : 0;
   };
+  let hasBegun = false;
+  /** How many were new; undefined: too many wait for the sinks. */
+  const recordDenials = async (batch: DenialBatch): Promise<number | undefined> => {
+    const recorded = await store.recordDenials(batch);
+    if (recorded.outcome === 'full') return undefined;
+    if (recorded.stored > 0) eventBus.announce(recorded.newest);
+    return recorded.stored;
+  };
   return {
-    take: async ({ reporter: { program, name, instance }, dropped, denials }, source) => {
-      const waitMs = limit(source, denials.length);
+    take: async (report, source) => {
+      const { reporter, dropped, denials, admitted } = report;
+      const { program, name, instance } = reporter;
+      let count = 0;
+      const waitMs = limit(source, denials.length + admitted.length);
       if (waitMs > 0) return { outcome: 'limited', retryAfterMs: waitMs };
       const key = JSON.stringify([source, program, name, instance]);
       if (dropped > 0) remember(losses, key, { name, program, dropped }, MAX_REPORTERS);
-      if (denials.length === 0) return { outcome: 'stored', stored: 0 };
-      const batch = { source, reporter: name, receivedMs: clock.now(), denials };
-      const recorded = await store.recordDenials(batch);
-      if (recorded.outcome === 'full') return { outcome: 'limited', retryAfterMs: FULL_RETRY_MS };
-      if (recorded.stored > 0) eventBus.announce(recorded.newest);
-      return { outcome: 'stored', stored: recorded.stored };
+      const receivedMs = clock.now();
+      if (program === 'admission' && (admitted.length > 0 || !hasBegun)) {
+        await store.recordAdmissions({ source, receivedMs, pods: admitted });
+        hasBegun = true;
+      }
+      if (denials.length > 0) {
+        const stored = await recordDenials({ source, reporter: name, receivedMs, denials });
+        if (stored === undefined) return { outcome: 'limited', retryAfterMs: FULL_RETRY_MS };
+        count = stored;
+      }
+      // Only what is stored counts as reported.
+      reporters.note(report, source);
+      return { outcome: 'stored', stored: count };
     },
     issues: () => [...losses.values()].map(lossIssue),
   };

@@ -52,13 +52,23 @@ export function parseInventory(inventory: Inventory): Partial<NodeRow> | string 
     memoryBytes: count(inventory.memoryBytes),
     runtime: cut(inventory.runtime, MAX_NAME),
     securityModules: cut(inventory.securityModules, MAX_REFERENCE),
-    containers: containers.map((container): NodeContainer => ({
-      id: cut(container.id, MAX_NAME),
-      name: cut(container.name, MAX_NAME),
-      image: cut(container.image, MAX_REFERENCE),
-      imageId: cut(container.imageId, MAX_NAME),
-      startedAt: cut(container.startedAt, MAX_NAME),
-    })),
+    containers: containers.map(toNodeContainer),
+  };
+}
+
+function toNodeContainer(container: NonNullable<Inventory['containers']>[number]): NodeContainer {
+  const { podUid } = container;
+  return {
+    id: cut(container.id, MAX_NAME),
+    name: cut(container.name, MAX_NAME),
+    image: cut(container.image, MAX_REFERENCE),
+    imageId: cut(container.imageId, MAX_NAME),
+    startedAt: cut(container.startedAt, MAX_NAME),
+    ...(podUid && {
+      podUid: cut(podUid, MAX_NAME),
+      namespace: cut(container.podNamespace, MAX_NAME),
+      pod: cut(container.podName, MAX_NAME),
+    }),
   };
 }
 

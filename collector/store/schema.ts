@@ -250,6 +250,19 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   CREATE INDEX denial_received ON denial (received);
   CREATE INDEX denial_id ON denial (id);
   `,
+  `
+  CREATE TABLE admitted_pod (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid TEXT NOT NULL,
+    source TEXT NOT NULL,
+    received INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    UNIQUE (uid, content)
+  ) STRICT;
+  CREATE INDEX admitted_pod_source ON admitted_pod (source, key);
+  CREATE INDEX admitted_pod_received ON admitted_pod (received);
+  CREATE TABLE admission_begin (at INTEGER NOT NULL) STRICT;
+  `,
 ]);
 
 /**

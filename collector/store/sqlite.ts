@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareCommits } from './commit.ts';
 import { makeRoom, openConnection, relaxed, transaction } from './connection.ts';
+import { prepareAdmittedTable } from './admitted-table.ts';
 import { prepareDenialTable } from './denial-table.ts';
 import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
@@ -88,6 +89,20 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     recordRefusals: (refusals) =>
       guarded('record refusals', () => transaction(db, () => statements.refusals.write(refusals))),
     recordDenials: (batch) => guarded('record denials', () => transaction(db, () => statements.denials.write(batch))),
+    recordAdmissions: ({ source, receivedMs, pods }) =>
+      guarded('record admissions', () =>
+        transaction(db, () => {
+          statements.admitted.begin(receivedMs);
+          statements.admitted.write(source, pods, receivedMs);
+        }),
+      ),
+    admissions: (uids) =>
+      guarded('read admissions', () => ({
+        sinceMs: statements.admitted.since(),
+        pods: statements.admitted.read(uids),
+      })),
+    pruneAdmissions: (receivedBeforeMs, inUse) =>
+      guarded('prune admissions', () => relaxed(db, () => statements.admitted.prune(receivedBeforeMs, inUse))),
     denials: (filter) => guarded('read denials', () => statements.denials.list(filter)),
     cursor: (sink) => guarded('read a cursor', () => cursors.read(sink)),
     advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),
@@ -132,6 +147,7 @@ function prepareAll(db: DatabaseSync) {
       refusals: prepareRefusalTable(db),
       vulnerabilityEvents: prepareVulnerabilityEvents(db),
       denials: prepareDenialTable(db),
+      admitted: prepareAdmittedTable(db),
       images: prepareImages(db),
       scores: prepareScoreTable(db),
       prune: preparePrune(db, cursors),

@@ -1,5 +1,6 @@
 import type { Finding, Subject, SubjectKind } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { AdmittedPod } from '../../policy/admitted-pod.ts';
 import type { DenialRecord, DenialOutcome, EnforcingProgram } from '../../policy/denial-record.ts';
 import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
 import type { BenchmarkScore, DayScore } from './score-table.ts';
@@ -59,6 +60,12 @@ export interface Store {
    * reported before are skipped. `full`: too many of this source wait for the sinks, nothing was stored.
    */
   readonly recordDenials: (batch: DenialBatch) => Promise<RecordedDenials>;
+  /** Adds pods that an admission webhook reports as admitted. The first call, also without pods, is the begin. */
+  readonly recordAdmissions: (batch: AdmissionBatch) => Promise<void>;
+  /** What was reported of the pods with these uids; when the first report was received, undefined: never. */
+  readonly admissions: (uids: readonly string[]) => Promise<Admissions>;
+  /** Deletes records that were received before this time, but for those of pods that are in use. */
+  readonly pruneAdmissions: (receivedBeforeMs: number, inUse: ReadonlySet<string>) => Promise<void>;
   /** Denials that match, the last received first; at most `limit` (1,000), continued by `cursor`. */
   readonly denials: (filter: DenialFilter) => Promise<DenialPage>;
   /** Position up to which a sink has delivered; 0 for a new sink. */
@@ -191,6 +198,10 @@ export interface NodeContainer {
   readonly image: string;
   readonly imageId: string;
   readonly startedAt: string;
+  /** Uid, namespace and name of its pod; absent: outside of pods, or its sandbox. */
+  readonly podUid?: string;
+  readonly namespace?: string;
+  readonly pod?: string;
 }
 
 /** A finding as stored. `uid` is unique in the fleet and never changes for (node, check, subject). */
@@ -298,6 +309,25 @@ export interface Refusal {
 export interface RefusalEvent extends Refusal {
   readonly position: number;
   readonly uid: string;
+}
+
+/** Pods that an admission webhook reports as admitted. */
+export interface AdmissionBatch {
+  /** The operator token that they were reported with. */
+  readonly source: string;
+  readonly receivedMs: number;
+  readonly pods: readonly StoredAdmission[];
+}
+
+/** A report about a pod. `isOlder`: of the collector itself, about a pod that ran before the first report. */
+export interface StoredAdmission extends AdmittedPod {
+  readonly isOlder?: true;
+}
+
+/** See `Store.admissions`. */
+export interface Admissions {
+  readonly sinceMs: number | undefined;
+  readonly pods: readonly StoredAdmission[];
 }
 
 /** Denials as an enforcing program reports them. */

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { EnforcingProgram } from '../../policy/denial-record.ts';
+import type { AdmittedPod } from '../../policy/admitted-pod.ts';
+import type { DenialRecord, EnforcingProgram } from '../../policy/denial-record.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import { makePrivateDirectory } from '../../service/files.ts';
 import type { Logger } from '../../service/log.ts';
 import { openReportQueue } from '../../service/report/report-queue.ts';
 import { startReporter } from '../../service/report/reporter.ts';
-import type { Reporter } from '../../service/report/reporter.ts';
 import { readCertificate } from '../../service/tls/pem-file.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
 import { readCollectorToken } from './collector-token.ts';
@@ -26,13 +26,22 @@ export interface CollectorReporterOptions {
 const PATH = '/v1/denials';
 const QUEUE_DIRECTORY = 'reports';
 /** How often the collector hears from a program that has nothing to report. */
-const IDLE_MS = 30_000;
+const IDLE_MS = { admission: 3_000, authz: 60_000 } as const satisfies Record<EnforcingProgram, number>;
+
+/** What is reported. */
+export type ReportRecord = { readonly denial: DenialRecord } | { readonly admitted: AdmittedPod };
+
+/** Sends records to the collector; see `Reporter`. */
+export interface CollectorReporter {
+  readonly add: (record: ReportRecord) => void;
+  readonly over: Promise<void>;
+}
 
 /**
  * Opens what sends the records of an enforcing program to the collector, where the setting `report-collector` names one.
  * Rejects with TlsError or the error of the file system where the settings cannot be used.
  */
-export async function openCollectorReporter(options: CollectorReporterOptions): Promise<Reporter | undefined> {
+export async function openCollectorReporter(options: CollectorReporterOptions): Promise<CollectorReporter | undefined> {
   const { program, name, settings, clock, log, signal } = options;
   const { reportCollector: address, reportTokenFile, reportCa } = settings;
   if (address === 'off') return undefined;
@@ -46,10 +55,18 @@ export async function openCollectorReporter(options: CollectorReporterOptions): 
     server: { address, ca: authorities?.pem, token: () => readCollectorToken(reportTokenFile) },
     path: PATH,
     queue,
-    render: ({ records, pending, dropped }) => ({ reporter, pending, dropped, denials: records }),
+    render: ({ records, ...state }) => {
+      const tagged = records as readonly ReportRecord[];
+      return {
+        reporter,
+        ...state,
+        denials: tagged.flatMap((record) => ('denial' in record ? [record.denial] : [])),
+        admitted: tagged.flatMap((record) => ('admitted' in record ? [record.admitted] : [])),
+      };
+    },
     clock,
     log,
     signal,
-    idleMs: IDLE_MS,
+    idleMs: IDLE_MS[program],
   });
 }

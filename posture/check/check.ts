@@ -3,6 +3,7 @@ import type { ContainerFact } from '../fact/container.ts';
 import type { FactName, Facts } from '../fact/facts.ts';
 import type { FileFact, FileRole } from '../fact/file.ts';
 import type { ImageFact } from '../fact/image.ts';
+import type { AdmittedContainer } from '../fact/admitted-container.ts';
 import type { ClusterAdmission } from '../fact/cluster-admission.ts';
 import type { ImageTags } from '../fact/image-tags.ts';
 import type { ListenerFact } from '../fact/listener.ts';
@@ -97,6 +98,13 @@ export interface ClusterCheck extends CheckText {
   readonly judge: (cluster: ClusterAdmission) => Judgement;
 }
 
+/** Judges whether a running container was admitted. The collector does that: agents have no findings of it. */
+export interface AdmittedContainerCheck extends CheckText {
+  readonly judges: 'admittedContainer';
+  readonly needs: readonly [];
+  readonly judge: (container: AdmittedContainer) => Judgement;
+}
+
 /** A check: its documentation, and a pure function that judges facts. */
 export type Check =
   | NodeCheck
@@ -106,7 +114,8 @@ export type Check =
   | ListenerCheck
   | ClusterNodeCheck
   | ImageTagsCheck
-  | ClusterCheck;
+  | ClusterCheck
+  | AdmittedContainerCheck;
 
 /** Before the title of a finding that claims neither that `title` holds nor that it does not. */
 const TITLE_PREFIXES = Object.freeze({
@@ -156,6 +165,11 @@ export function listenerCheck<const N extends FactName>(check: ListenerCheck<N>)
 
 /** Freezes a check of nodes of a cluster. */
 export function clusterNodeCheck(check: ClusterNodeCheck): ClusterNodeCheck {
+  return Object.freeze(check);
+}
+
+/** Freezes a check of the admission of containers. */
+export function admittedContainerCheck(check: AdmittedContainerCheck): AdmittedContainerCheck {
   return Object.freeze(check);
 }
 

@@ -1,4 +1,5 @@
 import { ACCOUNT_CHECKS } from './account/account-checks.ts';
+import { admitted } from './admission/admitted.ts';
 import { exemptNamespace } from './admission/exempt-namespace.ts';
 import { webhook } from './admission/webhook.ts';
 import { enrollment } from './agent/enrollment.ts';
@@ -155,6 +156,7 @@ import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
 /** Every check, and every table of checks, by area. A test compares this list with the directory. */
 const LISTED: readonly Check[] = [
   ...ACCOUNT_CHECKS,
+  admitted,
   exemptNamespace,
   webhook,
   enrollment,
@@ -313,5 +315,7 @@ export const CHECKS: readonly Check[] = Object.freeze(LISTED.toSorted((one, othe
 
 /** The checks whose findings the collector itself makes about nodes with an agent. No finding of an agent has their ids. */
 export const COLLECTOR_CHECK_IDS: ReadonlySet<string> = new Set(
-  CHECKS.filter(({ judges }) => judges === 'imageTags' || judges === 'cluster').map(({ id }) => id),
+  CHECKS.filter(({ judges }) => judges === 'imageTags' || judges === 'cluster' || judges === 'admittedContainer').map(
+    ({ id }) => id,
+  ),
 );

@@ -34,6 +34,8 @@ export interface ReportState {
   readonly dropped: number;
   /** The field `nowMs` of the last answer of the collector; 0: none. */
   readonly answeredMs: number;
+  /** The program ends. */
+  readonly ended: boolean;
 }
 
 /** What a reporter works with. */
@@ -149,7 +151,9 @@ async function deliver(delivery: Delivery): Promise<Outcome> {
   if (!token.ok) return { kind: 'failed', reason: token.reason, afterMs: 0 };
   const records = (batch?.lines ?? []).flatMap(parseLine);
   const pending = queue.pending() - (batch?.lines.length ?? 0);
-  const body = JSON.stringify(render({ records, pending, dropped: queue.dropped(), answeredMs }));
+  const body = JSON.stringify(
+    render({ records, pending, dropped: queue.dropped(), answeredMs, ended: delivery.signal.aborted }),
+  );
   const deadline = AbortSignal.timeout(deadlineMs);
   try {
     const response = await post(delivery, { token: token.token, body, signal: deadline });

@@ -12,6 +12,7 @@ import { openRotatedFile } from '../../../service/rotated-file.ts';
 import { openOperatorTokens } from '../../../collector/operator-tokens.ts';
 import type { OperatorTokens } from '../../../collector/operator-tokens.ts';
 import { openJoinTokens } from '../../../collector/enrollment/join-tokens.ts';
+import { createAdmissionReporters } from '../../../collector/admitted/reporters.ts';
 import { createDenialIntake } from '../../../collector/denial/denial-intake.ts';
 import { followRunningImages } from '../../../collector/image/running-images.ts';
 import type { DatabaseState } from '../../../collector/image/database-keeper.ts';
@@ -123,7 +124,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     readAudit: (query) => readAudit(auditFiles, query),
     store,
     running: options.running ?? (await followRunningImages(store, eventBus)),
-    denials: createDenialIntake({ store, eventBus, clock }),
+    denials: createDenialIntake({ store, reporters: createAdmissionReporters(clock), eventBus, clock }),
     suppressionIn: options.suppressionIn ?? (() => undefined),
     hasExpiredWaiver: options.hasExpiredWaiver ?? (() => false),
     database: options.database ?? (() => ({ state: 'missing', problem: 'no vulnerability database' })),

@@ -111,7 +111,8 @@ void t.test('denials reach the sinks of the collector, also those of its absence
     return { ...reporter, stop };
   };
   let reporter = await open();
-  const add = (id: string): void => reporter.add(denialRecord({ id, program: 'authz' }) satisfies DenialRecord);
+  const add = (id: string): void =>
+    reporter.add({ denial: denialRecord({ id, program: 'authz' }) satisfies DenialRecord });
   add('first');
   await until('the first is shipped', () => shipped(dataDir).includes('first'));
   await collector.end();
@@ -140,7 +141,7 @@ void t.test('denials reach the sinks of the collector, also those of its absence
   await until('the queue is empty', () => readdirSync(join(own, 'reports')).length === 0);
 
   // What the collector will never accept does not keep back what comes after it.
-  reporter.add({ id: 'malformed' });
+  reporter.add({ denial: { id: 'malformed' } as DenialRecord });
   await until('it is refused', () => logged.some(({ message }) => message.includes('refused records for good')));
   add('after');
   await until('the next one is shipped', () => shipped(dataDir).includes('after'));

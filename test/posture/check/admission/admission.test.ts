@@ -1,8 +1,10 @@
 import t from 'tap';
+import { admitted } from '../../../../posture/check/admission/admitted.ts';
 import { exemptNamespace } from '../../../../posture/check/admission/exempt-namespace.ts';
 import { webhook } from '../../../../posture/check/admission/webhook.ts';
+import type { AdmittedContainer } from '../../../../posture/fact/admitted-container.ts';
 import type { ClusterAdmission } from '../../../../posture/fact/cluster-admission.ts';
-import { judgeCluster } from '../../../../posture/judge.ts';
+import { judgeAdmittedContainer, judgeCluster } from '../../../../posture/judge.ts';
 
 const good: ClusterAdmission = {
   configuration: 'plimsoll-admission',
@@ -33,5 +35,39 @@ void t.test('registration of the webhook, and exempt namespaces', (t) => {
     t.ok(JSON.stringify([one, other]).length < 40_000, 'bounded');
   }
   t.match(judgeCluster(webhook, { ...good, webhook: unreadable }).reason, /since 1970-01-01T00:00:00Z: HTTP 403/);
+  t.end();
+});
+
+void t.test('the verdict on a container', (t) => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const container: AdmittedContainer = {
+    id: 'c'.repeat(64),
+    name: 'prod/db/app',
+    podUid: '0f3c1a52-7d7e-4d0b-9c57-2f7f3a0b1c2d',
+    namespace: 'prod',
+    pod: 'db',
+    image: `app@${digest}`,
+    imageId: 'sha256:1',
+    digests: [],
+    admission: { state: 'missing' },
+  };
+  const images = [{ reference: `app@${digest}`, digest }];
+  const good = { state: 'admitted', namespace: 'prod', pod: 'db', images, isComplete: true } as const;
+  const cases: readonly (readonly [over: Partial<AdmittedContainer>, verdict: string])[] = [
+    [{}, 'fail'],
+    [{ admission: { state: 'exempt' } }, 'notApplicable'],
+    [{ admission: { state: 'older' } }, 'notApplicable'],
+    [{ admission: { state: 'notKnown', reason: 'r' } }, 'unknown'],
+    [{ admission: { state: 'static', isExemptNamespace: true } }, 'manual'],
+    [{ admission: { state: 'static', isExemptNamespace: false } }, 'fail'],
+    [{ admission: good }, 'pass'],
+    [{ admission: good, image: 'app:1' }, 'pass'],
+    [{ admission: good, image: `app@sha256:${'b'.repeat(64)}` }, 'fail'],
+    [{ admission: good, digests: [`sha256:${'b'.repeat(64)}`] }, 'fail'],
+    [{ admission: { ...good, isComplete: false }, digests: [`sha256:${'b'.repeat(64)}`] }, 'pass'],
+    [{ admission: good, pod: 'other' }, 'fail'],
+  ];
+  for (const [over, verdict] of cases)
+    t.equal(judgeAdmittedContainer(admitted, { ...container, ...over }).verdict, verdict, JSON.stringify(over));
   t.end();
 });
