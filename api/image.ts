@@ -68,6 +68,10 @@ export const imageSummary = s.object({
   packages: count('package versions'),
   containers: count('running containers'),
   nodes: count('nodes that run it'),
+  movedTags: s.withDefault(
+    count('tags that containers were started from and that name something else now, or nothing'),
+    0,
+  ),
   counts: vulnerabilityCounts,
   maxRisk: risk,
 });

@@ -199,6 +199,15 @@ export interface VulnerabilityEvent extends VulnerabilityChange {
   readonly uid: string;
 }
 
+/** A place among package versions whose vulnerabilities have no events yet: from this package on, after this vulnerability. */
+export interface AnnouncePlace {
+  readonly packageKey: number;
+  readonly afterVulnerability: number;
+}
+
+/** The first place. */
+export const ANNOUNCE_START: AnnouncePlace = Object.freeze({ packageKey: 0, afterVulnerability: 0 });
+
 /** The part of the `Store` port that holds images. Every method rejects with StoreError. */
 export interface ImageStore {
   /**
@@ -240,14 +249,14 @@ export interface ImageStore {
   ) => Promise<number>;
   /**
    * Writes the events of package versions that only images at rest had until a container ran one of them. Looks at up to
-   * `limit` package versions from a key on. `newest`: as in `putJudgements`; `next`: where to go on; undefined: all were
-   * looked at.
+   * `packages` package versions and writes up to `vulnerabilities` events, from a place on. `newest`: as in
+   * `putJudgements`; `next`: where to go on; undefined: all were looked at.
    */
   readonly announce: (
-    fromKey: number,
-    limit: number,
+    from: AnnouncePlace,
+    limits: { readonly packages: number; readonly vulnerabilities: number },
     terms: { readonly atMs: number; readonly describeUse: DescribeUse; readonly suppressNew?: SuppressNew },
-  ) => Promise<{ readonly newest: number; readonly next: number | undefined }>;
+  ) => Promise<{ readonly newest: number; readonly next: AnnouncePlace | undefined }>;
   /** Another database says the same about these package versions: their judgements are those of that one. */
   readonly confirmJudgements: (database: string, packageKeys: readonly number[]) => Promise<void>;
   /** Counts the vulnerabilities of up to `limit` inventories whose packages were judged since. False: none is left. */

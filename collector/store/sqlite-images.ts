@@ -41,9 +41,9 @@ export function imageStore(
         if (newest > 0) flush(db);
         return newest;
       }),
-    announce: (fromKey, limit, terms) =>
+    announce: (from, limits, terms) =>
       guarded('store vulnerabilities', () => {
-        const announced = relaxed(db, () => vulnerabilities.announce(fromKey, limit, terms));
+        const announced = relaxed(db, () => vulnerabilities.announce(from, limits, terms));
         if (announced.newest > 0) flush(db);
         return announced;
       }),

@@ -17,9 +17,21 @@ const SOURCES: Readonly<Record<string, string>> = Object.freeze({
   none: 'nothing: no inventory',
 });
 
+const TAG_WEAKNESSES: ReadonlyMap<string, string> = new Map([
+  ['moved', 'what runs is not what the tag names now'],
+  ['gone', 'the image cannot be pulled again by this name'],
+]);
+
+function tagText(state: string, digest: string | null, reason: string): string {
+  if (state === 'same') return 'names this image';
+  if (state === 'moved') return `names ${digest ?? 'another image'}`;
+  return state === 'gone' ? 'not in its registry any more' : `not known${reason === '' ? '' : `: ${reason}`}`;
+}
+
 /** How much of an image is known, and what is not. */
 export function ImageKnowledge({ detail }: { readonly detail: ImageDetail }): JSX.Element {
-  const { state, reason, source, distribution, conflict, database, inventories, packages, gaps, unjudged } = detail;
+  const { state, reason, source, distribution, conflict, database, inventories, packages, gaps, unjudged, atRest } =
+    detail;
   const row = (name: string, value: string, weakness = '') => ({ name, value, weakness });
   return (
     <Card title="What is known" aside={<ImageStateTag state={state} />}>
@@ -33,6 +45,10 @@ export function ImageKnowledge({ detail }: { readonly detail: ImageDetail }): JS
           row('read from', Object.hasOwn(SOURCES, source) ? (SOURCES[source] ?? source) : source),
           row('distribution', distribution || (source === 'none' ? 'not known' : 'none, or not known')),
           row('packages', source === 'none' ? 'not known' : count(packages.length)),
+          ...(atRest > 0 ? [row('at rest', `on ${counted(atRest, 'node')}, where no container runs it`)] : []),
+          ...detail.tags.map(({ reference, state: drift, digest, reason: why }) =>
+            row(`tag ${reference}`, tagText(drift, digest, why), TAG_WEAKNESSES.get(drift)),
+          ),
           ...(conflict
             ? [row('conflict', 'nodes found different packages in the layers of this image', 'all of them count')]
             : []),

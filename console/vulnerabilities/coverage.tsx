@@ -31,12 +31,26 @@ export function useImages(): Loaded<ImageCoverage> {
   return useLoad('images', (signal) => readImages(api, signal), REFRESH_MS);
 }
 
-async function readImages(api: ApiClient, signal: AbortSignal): Promise<Result<ImageCoverage>> {
+/** Reads the images that no container runs; nothing while `isWanted` is false. */
+export function useImagesAtRest(isWanted: boolean): Loaded<readonly ImageSummary[]> {
+  const { api } = useServices();
+  return useLoad(
+    `images at rest ${String(isWanted)}`,
+    async (signal) => {
+      if (!isWanted) return { ok: true, value: [] };
+      const all = await readImages(api, signal, '&unused=true');
+      return all.ok ? { ok: true, value: all.value.images.filter(({ containers }) => containers === 0) } : all;
+    },
+    REFRESH_MS,
+  );
+}
+
+async function readImages(api: ApiClient, signal: AbortSignal, filter = ''): Promise<Result<ImageCoverage>> {
   const images = new Map<string, ImageSummary>();
   let cursor: string | null = null;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const next: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const answer = await api.get(`/v1/images?limit=${String(PAGE)}${next}`, imageList, signal);
+    const answer = await api.get(`/v1/images?limit=${String(PAGE)}${filter}${next}`, imageList, signal);
     if (!answer.ok) return answer;
     const { database } = answer.value;
     for (const image of answer.value.images) images.set(image.id, image);

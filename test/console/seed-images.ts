@@ -14,6 +14,8 @@ export interface SeededImage {
   readonly nodes: readonly string[];
   readonly inventory?: Inventory;
   readonly problem?: string;
+  /** Its tags on nodes where no container runs it. */
+  readonly atRest?: readonly string[];
 }
 
 /** `sha256:…` of a seeded image. */
@@ -27,23 +29,25 @@ export async function seedImages(dataDir: string, images: readonly SeededImage[]
   const nowMs = Date.now();
   for (const nodeName of new Set(images.flatMap(({ nodes }) => nodes))) {
     const own = images.filter(({ nodes }) => nodes.includes(nodeName));
-    const containers = own.map(({ name }) => ({
-      id: `${nodeName}-${name}`,
-      name: `${name}-on-${nodeName}`,
-      image: `${name}:1`,
-      imageId: imageIdOf(name),
-      startedAt: '2026-11-01T08:00:00.000000000Z',
-    }));
+    const containers = own
+      .filter(({ atRest }) => atRest === undefined)
+      .map(({ name }) => ({
+        id: `${nodeName}-${name}`,
+        name: `${name}-on-${nodeName}`,
+        image: `${name}:1`,
+        imageId: imageIdOf(name),
+        startedAt: '2026-11-01T08:00:00.000000000Z',
+      }));
     await store.putNodes([nodeRow({ id: `id-${nodeName}`, name: nodeName, connected: false, containers })]);
     const encoded = await Promise.all(
       own.flatMap(({ name, inventory }) =>
         inventory === undefined ? [] : [encodeInventory(inventory).then((code) => ({ name, inventory, ...code }))],
       ),
     );
-    const claims = own.map(({ name, problem = '' }) => {
+    const claims = own.map(({ name, problem = '', atRest }) => {
       const digest = encoded.find((one) => one.name === name)?.digest;
       const claim = { imageId: imageIdOf(name), source: 'layers', problem } as const;
-      return digest === undefined ? claim : Object.assign({ digest }, claim);
+      return Object.assign(claim, digest !== undefined && { digest }, atRest !== undefined && { atRest });
     });
     await store.images.putClaims(`id-${nodeName}`, claims, { isWhole: true, atMs: nowMs });
     for (const { digest, inventory, bytes } of encoded)

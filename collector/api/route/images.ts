@@ -49,7 +49,7 @@ export const listImages = jsonRoute({
     return answer({
       database: sources.database(),
       notListed: found.length - all.length,
-      images: all.slice(start, end).map(presentImage),
+      images: all.slice(start, end).map((image) => presentImage(image, movedTags(sources, image.id))),
       ...(end < all.length && { cursor: String(end) }),
     });
   },
@@ -165,12 +165,16 @@ function imageSources({ store, running, database }: ApiSources) {
   return { images: store.images, running, database };
 }
 
-function presentImage(image: FleetImage) {
+function movedTags({ policies }: Pick<ApiSources, 'policies'>, imageId: string): number {
+  return (policies?.tagsOf(imageId) ?? []).filter(({ state }) => state === 'moved' || state === 'gone').length;
+}
+
+function presentImage(image: FleetImage, moved: number) {
   const { id, names, packages, containers, nodes, counts } = image;
   const { source, state, reason, distribution, conflict, atRest } = image;
   const { maxRisk, ...numbers } = counts;
   const known = { source, state, reason, distribution, conflict, atRest };
-  return { id, names, ...known, packages, containers, nodes, counts: numbers, maxRisk };
+  return { id, names, ...known, packages, containers, nodes, movedTags: moved, counts: numbers, maxRisk };
 }
 
 function nodesOf(claims: readonly StoredClaim[], digest: string): readonly string[] {

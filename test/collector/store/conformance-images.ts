@@ -1,9 +1,17 @@
 import type { Test } from 'tap';
 import type { Package } from '../../../vulnerability/package.ts';
 import type { Vulnerability } from '../../../vulnerability/vulnerability.ts';
-import type { DescribeUse, ImageClaim, ImageUseSummary, Judgement } from '../../../collector/store/image-store.ts';
+import { ANNOUNCE_START } from '../../../collector/store/image-store.ts';
+import type {
+  AnnouncePlace,
+  DescribeUse,
+  ImageClaim,
+  ImageUseSummary,
+  Judgement,
+} from '../../../collector/store/image-store.ts';
 import type { Store } from '../../../collector/store/store.ts';
 import { isVulnerabilityEvent } from '../../../collector/store/store.ts';
+import { measureLongestTurn } from '../../fixture/longest-turn.ts';
 import { commit, commitEvents, finding, nodeRow, T0 } from './fleet.ts';
 
 const digestOf = (letter: string): string => letter.repeat(64);
@@ -188,18 +196,20 @@ export async function vulnerabilitiesAtRest(t: Test, store: Store): Promise<void
   t.same(await events(), ['opened CVE-1 zlib']);
   t.equal((await images.vulnerabilitiesOf([digestOf('1')])).length, 2, 'what images at rest have is known');
   await judge(store, 'db2', { bash: [cve1, cve2], zlib: [cve1] });
-  t.same(await images.announce(0, 10, terms), { newest: 0, next: undefined }, 'nothing runs it');
+  const few = { packages: 10, vulnerabilities: 10 };
+  t.same(await images.announce(ANNOUNCE_START, few, terms), { newest: 0, next: undefined }, 'nothing runs it');
 
   await images.putClaims('n2', [layers('sha256:rest', '1')], whole);
   let newest = 0;
-  for (let fromKey: number | undefined = 0; fromKey !== undefined;) {
-    const announced: Awaited<ReturnType<typeof images.announce>> = await images.announce(fromKey, 1, terms);
+  const one = { packages: 1, vulnerabilities: 1 };
+  for (let from: AnnouncePlace | undefined = ANNOUNCE_START; from !== undefined;) {
+    const announced: Awaited<ReturnType<typeof images.announce>> = await images.announce(from, one, terms);
     newest = Math.max(newest, announced.newest);
-    fromKey = announced.next;
+    from = announced.next;
   }
   t.ok(newest > 0);
   t.same((await events()).slice(1).sort(), ['opened CVE-1 bash', 'opened CVE-2 bash']);
-  t.same(await images.announce(0, 10, terms), { newest: 0, next: undefined }, 'once');
+  t.same(await images.announce(ANNOUNCE_START, few, terms), { newest: 0, next: undefined }, 'once');
   await judge(store, 'db3', { bash: [cve1], zlib: [cve1] });
   t.same((await events()).slice(3), ['resolved CVE-2 bash']);
 
@@ -432,4 +442,39 @@ export async function vulnerabilityRatings(t: Test, store: Store): Promise<void>
   t.same(await images.vulnerabilityIds({ severities: ['low', 'medium'] }), ['CVE-1', 'CVE-2'], 'also when filtered');
   t.same(await images.vulnerabilityIds({ severities: ['high'] }), ['CVE-1']);
   t.same(await images.vulnerabilityIds({ severities: ['low'], fixable: false }), [], 'it is fixed in one of them');
+}
+
+/** A kernel has thousands of vulnerabilities: what is stored of them at a stretch has a bound, whatever has to be done. */
+export async function vulnerabilitiesInSlices(t: Test, store: Store): Promise<void> {
+  const { images } = store;
+  const count = 3000;
+  const all = Array.from({ length: count }, (_, index) => ({
+    vulnerability: vulnerability(`CVE-${String(index)}`),
+    status: 'affected' as const,
+  }));
+  const events = async () => (await store.outbox(0, 10_000)).filter(isVulnerabilityEvent);
+  await images.putClaims('n1', [{ ...layers('sha256:rest', '1'), atRest: [] }], whole);
+  await images.putInventory(digestOf('1'), inventory(deb('linux'), deb('zlib')), content(''), T0);
+  await judge(store, 'db1', { linux: all, zlib: all.slice(0, 2) });
+  await images.putClaims('n1', [layers('sha256:rest', '1')], whole);
+
+  let written = 0;
+  for (let from: AnnouncePlace | undefined = ANNOUNCE_START; from !== undefined;) {
+    const limits = { packages: 200, vulnerabilities: 300 };
+    const announced: Awaited<ReturnType<typeof images.announce>> = await images.announce(from, limits, terms);
+    const now = (await events()).length;
+    t.ok(now - written <= 300, `${String(now - written)} events at a stretch`);
+    [written, from] = [now, announced.next];
+  }
+  const opened = await events();
+  t.equal(new Set(opened.map(({ package: { name }, vulnerability: { id } }) => `${name} ${id}`)).size, count + 2);
+  t.equal(opened.length, count + 2, 'each once');
+
+  await images.putClaims('n1', [], whole);
+  const longestTurn = measureLongestTurn();
+  await images.pruneImages({ releasedBeforeMs: Infinity, atMs: T0 });
+  const longestMs = longestTurn();
+  t.ok(longestMs <= 50, `longest turn: ${longestMs.toFixed(1)} ms of CPU`);
+  t.equal((await events()).filter(({ action }) => action === 'resolved').length, count + 2);
+  t.same(await images.vulnerabilityIds({}), []);
 }

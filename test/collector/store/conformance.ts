@@ -19,6 +19,7 @@ import {
   prunesImages,
   inventoryGoneWhileWritten,
   vulnerabilitiesAtRest,
+  vulnerabilitiesInSlices,
   vulnerabilityLifecycle,
   vulnerabilityRatings,
 } from './conformance-images.ts';
@@ -69,6 +70,7 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('images: where a package version is, from layers and from a container', imagePlaces);
   await check('an inventory that is deleted while it is written', inventoryGoneWhileWritten);
   await check('vulnerabilities of images at rest', vulnerabilitiesAtRest);
+  await check('thousands of vulnerabilities of one package are stored in slices', vulnerabilitiesInSlices);
   await check('vulnerabilities: opened, changed, resolved, and what is not resolved', vulnerabilityLifecycle);
   await check('vulnerabilities: each package version has its own severity and risk', vulnerabilityRatings);
   await check('images that no node runs go, and their vulnerabilities are resolved', prunesImages);

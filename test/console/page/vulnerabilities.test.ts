@@ -75,6 +75,7 @@ const IMAGES = [
   { name: 'tool', nodes: ['web-1'], inventory: inventoryOf({ bash: '5' }, [GAP]) },
   { name: 'clean', nodes: ['web-2'], inventory: inventoryOf({ openssl: '3.0.2' }) },
   { name: 'closed', nodes: ['web-2'], problem: 'the layers are not readable' },
+  { name: 'spare', nodes: ['web-2'], atRest: ['spare:2'], inventory: inventoryOf({ openssl: '3.0.2' }) },
 ];
 
 async function until(t: Test, condition: () => Promise<boolean>): Promise<void> {
@@ -203,6 +204,11 @@ void t.test('vulnerabilities of the fleet, in a real browser', { skip: noChromiu
     t.match(await row('clean:1'), /clean:1 completely 0\.0 0 0 1 1 1/);
     t.match(await row('tool:1'), /tool:1 partly [\d.]+ at least 1 1 1 1 1/);
     t.match(await row('closed:1'), /closed:1 unknown – not known – – 1 1/, 'no number where nothing is known');
+
+    t.equal(await table.getByRole('row', { name: 'spare:2' }).count(), 0, 'images at rest are shown on request');
+    await page.getByRole('button', { name: 'at rest' }).click();
+    await table.getByRole('row', { name: 'spare:2' }).waitFor();
+    t.match(await row('spare:2'), /spare:2 ?at rest on 1 node completely .* 0 0$/);
 
     await table.getByRole('link', { name: 'shop:1' }).click();
     const list = page.getByRole('table', { name: 'Vulnerabilities of this image by risk' });
