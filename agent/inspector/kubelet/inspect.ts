@@ -54,15 +54,19 @@ function textOf(settings: KubeletFact['settings'], name: string): readonly strin
 
 async function inspectKubelet(access: NodeAccess): Promise<KubeletFact> {
   const found = await findKubelet(access);
-  if (found.state !== 'seen') return withoutKubelet(found);
-  const { pid } = found.value;
-  const unit = await readUnit(access.host, pid);
-  const start = await readStart(access.host, found.value, unit);
-  if (!start.ok) return withoutKubelet(unreadable(found.source, start.reason));
-  const fact = await describe(access, found.value, unit, start.value);
-  return (await isStillRunning(access.host, found.value))
+  return found.state === 'seen' ? inspectProcess(access, found.value) : withoutKubelet(found);
+}
+
+/** Reads one kubelet that was established to be the node's. */
+export async function inspectProcess(access: NodeAccess, daemon: FoundKubelet): Promise<KubeletFact> {
+  const source = `/proc/${String(daemon.pid)}`;
+  const unit = await readUnit(access.host, daemon.pid);
+  const start = await readStart(access.host, daemon, unit);
+  if (!start.ok) return withoutKubelet(unreadable(source, start.reason));
+  const fact = await describe(access, daemon, unit, start.value);
+  return (await isStillRunning(access.host, daemon))
     ? fact
-    : withoutKubelet(unreadable(found.source, 'the kubelet ended while it was read'));
+    : withoutKubelet(unreadable(source, 'the kubelet ended while it was read'));
 }
 
 /** The arguments of the kubelet, of its own process or within another program. */
