@@ -55,7 +55,8 @@ void t.test('literals that must never change', async (t) => {
 void t.test('any text hashes as documented, and a sum wraps at 2^53', async (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
-      t.equal(BigInt(hashOfContent(text)), documentedHash(text), JSON.stringify(text));
+      // As hexadecimal digits: a name with any text in it is not always a line that test runners read back.
+      t.equal(BigInt(hashOfContent(text)), documentedHash(text), Buffer.from(text, 'utf16le').toString('hex'));
     }),
     { numRuns: 200 },
   );
