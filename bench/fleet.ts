@@ -9,12 +9,15 @@ import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { setUp } from '../scripts/setup.mjs';
 import { ensureAuthority } from '../service/tls/authority.ts';
+import type { Issuer } from '../service/tls/issue.ts';
 import { cpuMs, memoryMiB } from './agent/process-cost.ts';
 import { startProgram } from './agent/programs.ts';
 import type { Program } from './agent/programs.ts';
 import { percentile, printFigures } from './figures.ts';
 import type { Figure } from './figures.ts';
 import { agents } from './fleet/agents.ts';
+import { floor } from './fleet/floor.ts';
+import type { FloorOptions, FloorState } from './fleet/floor.ts';
 import type { AgentsOptions, AgentsRequest, AgentsState } from './fleet/agents.ts';
 import { serveRole, startRole } from './ingest/roles.ts';
 import type { Role } from './ingest/roles.ts';
@@ -29,7 +32,7 @@ const HELP = `Measures a collector with a fleet of simulated agents.
   --seconds N       length of the windows for heartbeats and changes (30)
   --changes N       changes a second, one finding each (2000)
   --queries N       live queries over all agents (20)
-  --only WORDS      of heartbeats,changes,query,storm (all)
+  --only WORDS      of floor,heartbeats,changes,query,storm (all)
   --templates FILE  output of \`plimsoll scan -o json\` that the findings are made of (a scan of this machine)
   --flags FLAGS     flags of Node for the collector, to compare
   --profile DIR     write a CPU profile of the collector there
@@ -47,7 +50,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '30' },
     changes: { type: 'string', default: '2000' },
     queries: { type: 'string', default: '20' },
-    only: { type: 'string', default: 'heartbeats,changes,query,storm' },
+    only: { type: 'string', default: 'floor,heartbeats,changes,query,storm' },
     templates: { type: 'string' },
     flags: { type: 'string', default: '' },
     profile: { type: 'string' },
@@ -58,8 +61,13 @@ const { values } = parseArgs({
 /** As a real agent is asked to (collector/session/settings.ts). */
 const HEARTBEAT_MS = 30_000;
 const SETTLE_TIMEOUT_MS = 120_000;
+/** Agents of the floor, at most: they stay connected beside the others. */
+const MAX_FLOOR_AGENTS = 1000;
+/** Windows for changes, each followed by one of the floor: the speed of a machine with other work varies by the minute. */
+const ROUNDS = 5;
 
-if (values.role !== undefined) serveRole(agents);
+if (values.role === 'floor') serveRole(floor);
+else if (values.role !== undefined) serveRole(agents);
 else if (values.help) console.log(HELP);
 else await run();
 
@@ -70,7 +78,8 @@ async function run(): Promise<void> {
   try {
     const templates = values.templates ?? join(directory, 'scan.json');
     if (values.templates === undefined) writeFileSync(templates, await scanTemplates());
-    printFigures(await measure({ directory, templates, closing }), values.output);
+    const authority = await ensureAuthority(join(directory, 'tls'), Date.now());
+    printFigures(await measure({ directory, templates, authority, closing }), values.output);
   } finally {
     for (const close of closing.toReversed()) await close();
   }
@@ -83,13 +92,17 @@ interface Fleet {
   readonly query: (expression: string) => Promise<number>;
 }
 
-async function measure(context: {
+interface BenchContext {
   readonly directory: string;
   readonly templates: string;
+  readonly authority: Issuer;
   readonly closing: (() => Promise<void> | void)[];
-}): Promise<readonly Figure[]> {
+}
+
+async function measure(context: BenchContext): Promise<readonly Figure[]> {
   const only = new Set(values.only.split(','));
   const count = Number(values.agents);
+  const floors = only.has('floor') ? await openFloors(context) : undefined;
   const fleet = await openFleet(context);
   const figures: Figure[] = [];
   const emptyMiB = memoryMiB(fleet.collector().pid);
@@ -120,9 +133,10 @@ async function measure(context: {
       unit: 'KiB',
       value: ((memoryMiB(fleet.collector().pid) - emptyMiB) * 1024) / count,
       goal: 120,
+      ...(floors && { floor: { what: 'grpc-js', value: floors.agentKiB } }),
     },
   );
-  if (only.has('changes')) figures.push(...(await changes(fleet)));
+  if (only.has('changes')) figures.push(...(await changes(fleet, floors)));
   if (only.has('query')) figures.push(...(await queries(fleet)));
   if (only.has('storm')) figures.push(...(await storm(fleet)));
   const end = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
@@ -140,24 +154,77 @@ async function heartbeats(fleet: Fleet): Promise<readonly Figure[]> {
   return [{ name: 'heartbeats', unit: '% of a core', value: share, goal: 20 }];
 }
 
-async function changes(fleet: Fleet): Promise<readonly Figure[]> {
-  const [pid, seconds, perSecond] = [fleet.collector().pid, Number(values.seconds), Number(values.changes)];
-  const start = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
-  const before = { cpu: cpuMs(pid), wall: performance.now() };
-  const made = await fleet.ask({ do: 'change', perSecond: perSecond / Number(values.processes), seconds });
-  const settled = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
-  const done = settled.changes - start.changes;
-  const ackMs = [...made.ackMs, ...settled.ackMs];
+async function changes(fleet: Fleet, floors: Floors | undefined): Promise<readonly Figure[]> {
+  const [own, least]: Changes[][] = [[], []];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    own?.push(await measureChanges(fleet.collector().pid, fleet.ask));
+    if (floors !== undefined) least?.push(await measureChanges(floors.pid, floors.ask));
+  }
+  const { cpuUs, perSecond, ackMs } = sumOf(own ?? []);
+  const floor = floors && { floor: { what: 'grpc-js and one row', value: sumOf(least ?? []).cpuUs } };
   return [
-    {
-      name: 'a delta with one change, stream to commit',
-      unit: 'us CPU',
-      value: ((cpuMs(pid) - before.cpu) * 1000) / done,
-      goal: 60,
-    },
-    { name: 'changes taken', unit: 'a second', value: (done / (performance.now() - before.wall)) * 1000 },
+    { name: 'a delta with one change, stream to commit', unit: 'us CPU', value: cpuUs, goal: 60, ...floor },
+    { name: 'changes taken', unit: 'a second', value: perSecond },
     { name: 'from a change to its Ack, p99', unit: 'ms', value: percentile(ackMs, 0.99) },
   ];
+}
+
+interface Changes {
+  readonly done: number;
+  readonly cpuMs: number;
+  readonly wallMs: number;
+  readonly ackMs: readonly number[];
+}
+
+/** CPU time of a process while all agents change one finding after the other. */
+async function measureChanges(pid: number, ask: Fleet['ask']): Promise<Changes> {
+  const [seconds, perSecond] = [Number(values.seconds) / ROUNDS, Number(values.changes) / Number(values.processes)];
+  const start = await ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
+  const before = { cpu: cpuMs(pid), wall: performance.now() };
+  const made = await ask({ do: 'change', perSecond, seconds });
+  const settled = await ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
+  return {
+    done: settled.changes - start.changes,
+    cpuMs: cpuMs(pid) - before.cpu,
+    wallMs: performance.now() - before.wall,
+    ackMs: [...made.ackMs, ...settled.ackMs],
+  };
+}
+
+function sumOf(windows: readonly Changes[]): {
+  readonly cpuUs: number;
+  readonly perSecond: number;
+  readonly ackMs: readonly number[];
+} {
+  const sum = (value: (window: Changes) => number): number =>
+    windows.reduce((total, window) => total + value(window), 0);
+  const done = sum((window) => window.done);
+  return {
+    cpuUs: (sum((window) => window.cpuMs) * 1000) / done,
+    perSecond: (done / sum((window) => window.wallMs)) * 1000,
+    ackMs: windows.flatMap(({ ackMs }) => ackMs),
+  };
+}
+
+interface Floors {
+  readonly pid: number;
+  readonly ask: Fleet['ask'];
+  readonly agentKiB: number;
+}
+
+/** The same agents and messages: what grpc-js and SQLite take for them, and nothing done with them. */
+async function openFloors(context: BenchContext): Promise<Floors> {
+  const agents = Math.min(Number(values.agents), MAX_FLOOR_AGENTS);
+  const { directory, authority } = context;
+  const options: FloorOptions = { directory, authority, rows: agents * Number(values.findings) };
+  const server = await startRole('floor', options, { script: fileURLToPath(import.meta.url) });
+  context.closing.push(server.stop);
+  const { pid, address } = await server.ask<FloorState>({});
+  const emptyMiB = memoryMiB(pid);
+  const { ask } = await openAgents(address, { ...context, agents });
+  await ask({ do: 'connect', perSecond: Number(values.connect) / Number(values.processes) });
+  await ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
+  return { pid, ask, agentKiB: ((memoryMiB(pid) - emptyMiB) * 1024) / agents };
 }
 
 async function queries(fleet: Fleet): Promise<readonly Figure[]> {
@@ -195,15 +262,8 @@ async function storm(fleet: Fleet): Promise<readonly Figure[]> {
   ];
 }
 
-async function openFleet({
-  directory,
-  templates,
-  closing,
-}: {
-  readonly directory: string;
-  readonly templates: string;
-  readonly closing: (() => Promise<void> | void)[];
-}): Promise<Fleet> {
+async function openFleet(context: BenchContext): Promise<Fleet> {
+  const { directory, closing } = context;
   const profile = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
   const flags = [...profile, ...values.flags.split(' ').filter((flag) => flag !== '')];
   const start = (listen: string): Promise<Program> =>
@@ -216,17 +276,7 @@ async function openFleet({
   const { listen } = collector.ready as { listen: { port: number } };
   const address = `127.0.0.1:${String(listen.port)}`;
   const token = readFileSync(join(directory, 'operator-token'), 'utf8').trim();
-  const authority = await ensureAuthority(join(directory, 'tls'), Date.now());
-  const roles: Role[] = [];
-  const [count, processes] = [Number(values.agents), Number(values.processes)];
-  for (let index = 0; index < processes; index += 1) {
-    const nodeIds = Array.from({ length: count }, (_, number) => `node-${String(number + 1)}`).filter(
-      (_, number) => number % processes === index,
-    );
-    const options: AgentsOptions = { address, authority, nodeIds, templates, findings: Number(values.findings) };
-    roles.push(await startRole('agents', options, { script: fileURLToPath(import.meta.url) }));
-    closing.push(() => roles[index]?.stop());
-  }
+  const { ask } = await openAgents(address, { ...context, agents: Number(values.agents) });
   return {
     collector: () => collector,
     restart: async () => {
@@ -234,15 +284,7 @@ async function openFleet({
       await sleep(1000);
       collector = await start(address);
     },
-    ask: async (request) => {
-      const states = await Promise.all(roles.map((role) => role.ask<AgentsState>(request)));
-      const sum = (key: Exclude<keyof AgentsState, 'ackMs'>): number =>
-        states.reduce((total, state) => total + state[key], 0);
-      const [agents, connected, pending, changes, resyncs, reconnects] = (
-        ['agents', 'connected', 'pending', 'changes', 'resyncs', 'reconnects'] as const
-      ).map(sum) as [number, number, number, number, number, number];
-      return { agents, connected, pending, changes, resyncs, reconnects, ackMs: states.flatMap(({ ackMs }) => ackMs) };
-    },
+    ask,
     query: async (expression) => {
       const { api } = collector.ready as { api: { port: number } };
       const response = await fetch(`http://127.0.0.1:${String(api.port)}/v1/query`, {
@@ -254,4 +296,32 @@ async function openFleet({
       return answers.filter(({ outcome }) => outcome === 'ok').length;
     },
   };
+}
+
+/** Starts the processes of agents for a server at `address`; the result asks all of them. */
+async function openAgents(
+  address: string,
+  { templates, authority, closing, agents: count }: BenchContext & { readonly agents: number },
+): Promise<Pick<Fleet, 'ask'>> {
+  const roles: Role[] = [];
+  const processes = Number(values.processes);
+  for (let index = 0; index < processes; index += 1) {
+    const nodeIds = Array.from({ length: count }, (_, number) => `node-${String(number + 1)}`).filter(
+      (_, number) => number % processes === index,
+    );
+    const options: AgentsOptions = { address, authority, nodeIds, templates, findings: Number(values.findings) };
+    const role = await startRole('agents', options, { script: fileURLToPath(import.meta.url) });
+    roles.push(role);
+    closing.push(role.stop);
+  }
+  const ask: Fleet['ask'] = async (request) => {
+    const states = await Promise.all(roles.map((role) => role.ask<AgentsState>(request)));
+    const sum = (key: Exclude<keyof AgentsState, 'ackMs'>): number =>
+      states.reduce((total, state) => total + state[key], 0);
+    const [agents, connected, pending, changes, resyncs, reconnects] = (
+      ['agents', 'connected', 'pending', 'changes', 'resyncs', 'reconnects'] as const
+    ).map(sum) as [number, number, number, number, number, number];
+    return { agents, connected, pending, changes, resyncs, reconnects, ackMs: states.flatMap(({ ackMs }) => ackMs) };
+  };
+  return { ask };
 }
