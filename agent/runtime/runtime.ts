@@ -4,6 +4,7 @@ import type { Observed } from '../../posture/observed.ts';
 import { CONTAINER_STATES } from '../../posture/fact/container.ts';
 import type { RuntimeContainer } from '../../posture/fact/container.ts';
 import { dockerApiSchema, storedImagesSchema } from '../../posture/fact/docker.ts';
+import { swarmSchema } from '../../posture/fact/swarm.ts';
 import { containerCountsSchema } from '../../posture/fact/node-status.ts';
 import type { ImageFact } from '../../posture/fact/image.ts';
 
@@ -87,6 +88,10 @@ export const engineInfoSchema = s.object({
   api: dockerApiSchema,
   containers: observed(containerCountsSchema, 'number of containers by state'),
   bridgeInterContainer: observed(s.boolean(), 'whether containers on the default network can connect to each other'),
+  swarm: s.withDefault(
+    observed(swarmSchema, 'the swarm that it is part of; absent: none'),
+    unreadable('GET /info Swarm', 'not recorded'),
+  ),
   images: s.withDefault(
     observed(storedImagesSchema, 'all images; absent for runtimes without the Docker API'),
     unreadable('GET /images/json', 'not recorded'),

@@ -148,6 +148,15 @@ import { rootLogin } from './ssh/root-login.ts';
 import { strictModes } from './ssh/strict-modes.ts';
 import { weakAlgorithms } from './ssh/weak-algorithms.ts';
 import { x11Forwarding } from './ssh/x11-forwarding.ts';
+import { autoLock as swarmAutoLock } from './swarm/auto-lock.ts';
+import { certificateExpiry as swarmCertificateExpiry } from './swarm/certificate-expiry.ts';
+import { dataPath as swarmDataPath } from './swarm/data-path.ts';
+import { listenAddress as swarmListenAddress } from './swarm/listen-address.ts';
+import { managerCount as swarmManagerCount } from './swarm/manager-count.ts';
+import { overlayEncryption as swarmOverlayEncryption } from './swarm/overlay-encryption.ts';
+import { rootCertificateAge as swarmRootCertificateAge } from './swarm/root-certificate-age.ts';
+import { serviceSecrets as swarmServiceSecrets } from './swarm/service-secrets.ts';
+import { unlockKeyRotation as swarmUnlockKeyRotation } from './swarm/unlock-key-rotation.ts';
 import { dockerCertificateKey } from './tls/docker-certificate-key.ts';
 import { dockerCertificateValidity } from './tls/docker-certificate-validity.ts';
 import { dockerClientCert } from './tls/docker-client-cert.ts';
@@ -304,6 +313,15 @@ const LISTED: readonly Check[] = [
   strictModes,
   weakAlgorithms,
   x11Forwarding,
+  swarmAutoLock,
+  swarmCertificateExpiry,
+  swarmDataPath,
+  swarmListenAddress,
+  swarmManagerCount,
+  swarmOverlayEncryption,
+  swarmRootCertificateAge,
+  swarmServiceSecrets,
+  swarmUnlockKeyRotation,
   dockerCertificateKey,
   dockerCertificateValidity,
   dockerClientCert,

@@ -1,6 +1,7 @@
 import { observed } from '../observed.ts';
 import * as s from '../schema.ts';
 import { seccompSummarySchema } from './container.ts';
+import { swarmSchema } from './swarm.ts';
 
 /** One seccomp, user-namespace … entry of `GET /info` SecurityOptions: `name=seccomp,profile=builtin`. */
 const securityOption = s.object({
@@ -158,6 +159,11 @@ export const dockerSchema = s.object(
     package: observed(
       dockerPackageSchema,
       'the package of dockerd by the database of dpkg; looked for only where an authorization plugin is active or the release lacks known fixes, otherwise absent',
+    ),
+    swarm: observed(swarmSchema, 'the swarm that it is part of; absent: none'),
+    swarmPorts: observed(
+      s.list(s.object({ address: s.string('', 64), port: s.integer('') }), '', 64),
+      'TCP ports 2377 and 7946 that dockerd listens on; absent where it is in no swarm',
     ),
     storage: s.list(storageRootSchema, 'directories in which images and containers are kept', 2),
     socketAccess: observed(socketAccessSchema, 'who may use the socket beside root; absent for an endpoint on TCP'),

@@ -24,6 +24,7 @@ import { summarizeProfile } from '../../runtime/docker/seccomp-profile.ts';
 import { parseDaemonJson } from './daemon-json.ts';
 import { readSocketAccess } from './socket-access.ts';
 import { readStorage } from './storage.ts';
+import { readSwarmPorts } from './swarm-ports.ts';
 import { readDockerProcesses } from './process.ts';
 import type { DockerProcesses } from './process.ts';
 
@@ -74,7 +75,15 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   if (!engine.ok || unusable !== undefined) {
     const silent = unusable ?? unreadable(engine.source, engine.ok ? '' : engine.reason);
     const { daemon, proxies } = processes;
-    const hidden = { api: silent, bridgeInterContainer: silent, seccompFile: silent, package: silent, images: silent };
+    const hidden = {
+      api: silent,
+      bridgeInterContainer: silent,
+      seccompFile: silent,
+      package: silent,
+      images: silent,
+      swarm: silent,
+      swarmPorts: silent,
+    };
     const { flags } = daemon.state === 'seen' ? daemon.value : NO_FLAGS;
     const beside = {
       storage: await readStorage(access, undefined, flags),
@@ -82,7 +91,7 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
     };
     return { ...common, ...hidden, ...beside, process: daemon, userlandProxies: proxies };
   }
-  const { api, bridgeInterContainer, images } = engine.value;
+  const { api, bridgeInterContainer, images, swarm } = engine.value;
   const seccompFile = await readSeccompFile(host, api, engine.source);
   const needsPackage = api.authorizationPlugins.length > 0 || lacksFixes(api.version);
   const installed = needsPackage
@@ -93,6 +102,8 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
     bridgeInterContainer,
     seccompFile,
     images,
+    swarm,
+    swarmPorts: await readSwarmPorts(access, api, processes.daemon),
     package: installed,
     storage: await readStorage(access, api, flags),
     socketAccess: await readSocketAccess(host, endpoint),
@@ -123,6 +134,8 @@ async function inspectOther(
     storage: [],
     socketAccess: none,
     images: engine.ok && silent === undefined ? engine.value.images : (silent ?? none),
+    swarm: none,
+    swarmPorts: none,
   };
 }
 

@@ -30,6 +30,7 @@ export function toEngineInfo(status: StatusResponse, version: RuntimeVersion, li
     containers: listed.ok ? seen(countsOf(listed.value), listed.source) : unreadable(listed.source, listed.reason),
     bridgeInterContainer: absent('not part of the CRI'),
     images: absent('not part of the CRI'),
+    swarm: absent('not part of the CRI'),
   };
 }
 

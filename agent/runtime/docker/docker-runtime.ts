@@ -21,6 +21,7 @@ import { historySchema, imageSchema, toHistory, toImage } from './image.ts';
 import { failureFromConnection, rawFailure } from '../connection-failure.ts';
 import { failedReply, parseReply } from './reply.ts';
 import type { EngineName, RawReply } from './reply.ts';
+import { readSwarm } from './swarm.ts';
 import { createReplyCache } from '../reply-cache.ts';
 import { createRevisions } from './revisions.ts';
 import type { Revisions } from './revisions.ts';
@@ -108,10 +109,11 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
 async function readEngine(docker: Docker, readVersion: ContainerRuntime['version']): Promise<Reply<EngineInfo>> {
   const info = parseReply(await rawOf(docker.info()), infoSchema, 'GET /info');
   if (!info.ok) return info;
-  const [version, network, list] = await Promise.all([
+  const [version, network, list, swarm] = await Promise.all([
     readVersion(),
     rawOf(docker.getNetwork('bridge').inspect()),
     rawOf(docker.listImages()),
+    readSwarm(docker, info.value),
   ]);
   const bridge = observeReply(parseReply(network, networkSchema, 'GET /networks/bridge'));
   const images = observeReply(parseReply(list, imageListSchema, 'GET /images/json'));
@@ -120,6 +122,7 @@ async function readEngine(docker: Docker, readVersion: ContainerRuntime['version
     containers: toContainerCounts(value, info.source),
     bridgeInterContainer: mapObserved(bridge, parseInterContainer),
     images: mapObserved(images, toStoredImages),
+    swarm,
   }));
 }
 

@@ -33,7 +33,7 @@ export const infoSchema = s.object({
   LiveRestoreEnabled: flag,
   Debug: flag,
   ExperimentalBuild: flag,
-  Swarm: s.nullable(s.object({ LocalNodeState: text })),
+  Swarm: s.nullable(s.object({ LocalNodeState: text, NodeAddr: text, ControlAvailable: flag, Managers: integer })),
   DriverStatus: s.withDefault(s.list(s.list(s.string())), []),
 });
 

@@ -11,7 +11,7 @@ import { CHECKS } from '../../../posture/check/registry.ts';
 import type { ContainerRuntime } from '../../../agent/runtime/runtime.ts';
 import type { ContainerFact, RuntimeContainer } from '../../../posture/fact/container.ts';
 import { judgeAll } from '../../../posture/judge.ts';
-import { seen } from '../../../posture/observed.ts';
+import { absent, seen } from '../../../posture/observed.ts';
 import { TEST_IMAGE, testDocker } from '../../component/docker.ts';
 import { containerFact } from '../../fixture/container.ts';
 import { imageFact, dockerApi } from '../../fixture/facts.ts';
@@ -153,6 +153,7 @@ const STATE: MemoryState = {
     containers: seen({ running: 1, paused: 0, stopped: 1 }, 'Status'),
     bridgeInterContainer: seen(true, 'Status'),
     images: seen([], 'ListImages'),
+    swarm: absent('Status'),
   },
   containers: {
     [RUNNING]: criContainer({ id: RUNNING, name: 'shop', imageId: IMAGE.id, pid: 4121 }),

@@ -9,7 +9,7 @@ import { createNodeStatusReader } from '../../../agent/status/read-node-status.t
 import { nodeStatusSchema } from '../../../posture/fact/node-status.ts';
 import type { NodeStatusFact } from '../../../posture/fact/node-status.ts';
 import type { Observed } from '../../../posture/observed.ts';
-import { seen } from '../../../posture/observed.ts';
+import { absent, seen } from '../../../posture/observed.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { testDocker } from '../../component/docker.ts';
 import { dockerApi } from '../../fixture/facts.ts';
@@ -144,6 +144,7 @@ void t.test('answers that are not understood, and data roots that lead elsewhere
         containers,
         bridgeInterContainer: seen(true, 'test'),
         images: seen([], 'test'),
+        swarm: absent('test'),
       };
       return Promise.resolve({ ok: true, value: engine, source: 'test' } as const);
     },

@@ -10,7 +10,7 @@ import { CHECKS } from '../../../posture/check/registry.ts';
 import { FILE_ROLES } from '../../../posture/fact/file.ts';
 import { severityRank } from '../../../posture/verdict.ts';
 
-const AREAS = ['container', 'daemon', 'file', 'image', 'kernel', 'kubelet', 'ssh', 'tls'];
+const AREAS = ['container', 'daemon', 'file', 'image', 'kernel', 'kubelet', 'ssh', 'swarm', 'tls'];
 const checkDirectory = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'posture', 'check');
 const testDirectory = dirname(fileURLToPath(import.meta.url));
 const ids = CHECKS.map((check) => check.id);

@@ -116,6 +116,8 @@ function recordedDocker(): DockerFact {
     storage: [],
     socketAccess: absent('/var/run/docker.sock'),
     images: absent('GET /images/json'),
+    swarm: absent('GET /info Swarm'),
+    swarmPorts: absent('GET /info Swarm'),
   };
 }
 

@@ -1,0 +1,26 @@
+import { fail, pass } from '../../verdict.ts';
+import { judgeCluster, swarmCheck } from './swarm-check.ts';
+
+/** More managers make each change slower and each of them can read all secrets; docs.docker.com names seven. */
+const MAX_MANAGERS = 7;
+
+export const managerCount = swarmCheck({
+  id: 'swarm.manager-count',
+  title: 'Swarm has an odd number of managers, at most 7',
+  failTitle: 'Number of swarm managers is even or above 7',
+  severity: 'low',
+  rationale:
+    'Each manager holds all secrets and can start anything on each node. An even number survives no more failures than one manager less.',
+  remediation: 'Run docker node demote NODE until an odd number of at most 7 is left; 3 or 5 are usual.',
+  reference: 'https://docs.docker.com/engine/swarm/admin_guide/#maintain-the-quorum-of-managers',
+  judge: (facts) =>
+    judgeCluster(facts, ({ managers }) => {
+      const evidence = {
+        source: 'GET /info Swarm.Managers',
+        seen: String(managers),
+        expected: 'an odd number, at most 7',
+      };
+      if (managers > MAX_MANAGERS) return fail(`${String(managers)} managers can read all secrets`, evidence);
+      return managers % 2 === 1 ? pass(evidence) : fail('an even number of managers adds no safety', evidence);
+    }),
+});
