@@ -197,6 +197,14 @@ function createPrograms(script: string, tuning: ReadonlyMap<string, V8Tuning>, v
       const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
       return runAdmission({ settings, version, clock, log, signal, onReady, events: process.stdout });
     },
+    rollout: async ({ settings, signal, onReady }) => {
+      const [{ runRollout }, { createLogger }] = await Promise.all([
+        import('./rollout/main.ts'),
+        import('./service/pino-log.ts'),
+      ]);
+      const log = await createLogger({ level: settings.logLevel, format: settings.logFormat, redact: redactJson });
+      return runRollout({ settings, clock, log, signal, onReady: () => onReady({}) });
+    },
     planRollouts: async ({ settings, signal }) => {
       const { planOnce } = await import('./rollout/main.ts');
       return planOnce({ settings, clock, signal });

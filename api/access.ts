@@ -23,6 +23,7 @@ export const SCOPES = Object.freeze([
   'policy',
   'report',
   'rollout',
+  'approve',
   'access',
 ] as const);
 /** See {@link SCOPES}. */
@@ -38,6 +39,7 @@ export const SCOPE_MEANINGS = Object.freeze({
   policy: 'image policies and the verdicts on images, for programs that enforce them',
   report: 'report requests that violated a policy, for programs that enforce policies',
   rollout: 'what plimsoll rollout reads and reports; no approval',
+  approve: 'approve, reject and pause rollouts',
   access: 'operator tokens and the audit log',
 } satisfies Record<Scope, string>);
 

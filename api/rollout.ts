@@ -65,3 +65,118 @@ export const announcement = s.object({
 });
 /** See {@link announcement}. */
 export type Announcement = s.Infer<typeof announcement>;
+
+/** Actions of rollouts and of responses to findings. */
+export const REMEDIATION_ACTIONS = Object.freeze([
+  'roll',
+  'scaleToZero',
+  'isolate',
+  'restore',
+  'proposePatch',
+  'requestBuild',
+] as const);
+
+/** How far a step is. */
+export const STEP_STATES = Object.freeze(['started', 'done', 'rolledBack', 'failed', 'offline', 'delivered'] as const);
+/** See {@link STEP_STATES}. */
+export type StepState = (typeof STEP_STATES)[number];
+
+const target = s.object({
+  kind: s.string('', 64),
+  namespace: s.string('empty: it is in none', 253),
+  name: s.string('', 253),
+  uid: s.string('', 64),
+});
+
+/** Fields of a planned step. */
+export const entryFields = {
+  id: s.string('the same for the same step', 64),
+  policy: s.string('name of the policy', 253),
+  workload: target,
+  action: s.openOneOf([...REMEDIATION_ACTIONS, 'watch', 'none']),
+  changes: s.list(
+    s.object({
+      container: s.string('', 253),
+      from: s.string('', 1024),
+      to: s.string('empty: a new image is wanted', 1024),
+    }),
+    'images that are replaced',
+    64,
+  ),
+  reasons: s.list(s.string('', 4096), 'why something is to be done', 64),
+  note: s.string('why the state is what it is', 4096),
+};
+
+/** Fields of a step that was carried out. */
+export const stepFields = { atMs: time('when'), state: s.oneOf(STEP_STATES), note: s.string('', 1024) };
+
+/** What somebody decided about a planned step; null: nobody did. */
+export const rolloutDecision = s.nullable(
+  s.object({
+    decision: s.oneOf(['approved', 'rejected']),
+    by: s.string('', 512),
+    atMs: time('when'),
+    isUsed: s.boolean('the approval was used: it counts for one step'),
+  }),
+);
+
+/** One rollout: what is planned, or what was done. */
+export const rollout = s.object({
+  ...entryFields,
+  state: s.openOneOf(
+    ['ready', 'dryRun', 'awaitingApproval', 'rejected', 'waiting', 'none', ...STEP_STATES],
+    'of the plan, or of the last step where the plan does not have it any more',
+  ),
+  isPlanned: s.boolean('it is in the current plan'),
+  decision: rolloutDecision,
+  steps: s.list(s.object(stepFields), 'the oldest first', 50),
+});
+/** See {@link rollout}. */
+export type Rollout = s.Infer<typeof rollout>;
+
+/** Rollouts and whether they are paused. */
+export const rolloutList = s.object({
+  isPaused: s.boolean('nothing new begins'),
+  plannedMs: s.nullable(time('when the plan was reported; absent: not since the start of the collector')),
+  rollouts: s.list(rollout, 'what needs somebody first, then by namespace and name', 20_000),
+});
+/** See {@link rolloutList}. */
+export type RolloutList = s.Infer<typeof rolloutList>;
+
+/** What `plimsoll rollout` reports: its plan and what it did. */
+export const rolloutReport = s.object({
+  plan: s.nullable(
+    s.list(
+      s.object({
+        ...entryFields,
+        state: s.oneOf(['ready', 'dryRun', 'awaitingApproval', 'rejected', 'waiting', 'none']),
+      }),
+      'a part of the plan; absent: it is as before',
+      1000,
+    ),
+  ),
+  part: s.withDefault(s.oneOf(['only', 'first', 'next', 'last'], 'of the plan: a request has at most 64 KiB'), 'only'),
+  steps: s.list(
+    s.object({
+      stepId: s.string('unique: a step that is reported again is not recorded twice', 64),
+      entry: s.object(entryFields),
+      state: s.oneOf(STEP_STATES),
+      note: s.string('', 1024),
+    }),
+    'what was done',
+    100,
+  ),
+});
+/** See {@link rolloutReport}. */
+export type RolloutReport = s.Infer<typeof rolloutReport>;
+
+/** What people and earlier steps say about rollouts. */
+export const rolloutState = s.object({
+  isPaused: s.boolean(),
+  decisions: s.list(
+    s.object({ id: s.string('', 64), decision: s.oneOf(['approved', 'rejected']) }),
+    'that are not used yet',
+    10_000,
+  ),
+  delivered: s.list(s.string('', 64), 'ids of steps whose webhook has answered', 10_000),
+});

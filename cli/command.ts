@@ -42,6 +42,7 @@ export interface Operands {
     | 'tokenAction'
     | 'policyAction'
     | 'imageAction'
+    | 'rolloutAction'
     | 'agentAction'
     | 'authzAction'
     | 'vulndbAction';

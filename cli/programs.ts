@@ -38,6 +38,8 @@ export interface Programs {
   readonly collector: (run: RunRequest<CollectorReady>) => Promise<void>;
   /** Runs the admission webhook until `signal` aborts. Rejects with what stopped it from starting. */
   readonly admission: (run: RunRequest<object>) => Promise<void>;
+  /** Carries out rollouts until `signal` aborts. Rejects with what stopped it from starting. */
+  readonly rollout: (run: RunRequest<object>) => Promise<void>;
   /** What the rollout policies would do now. Changes nothing. Rejects with what stopped it from starting. */
   readonly planRollouts: (request: ExamineRequest) => Promise<PlannedRollouts>;
   /** Examines what the agent needs of this node: its engine, and what it may see. Changes nothing. */

@@ -45,6 +45,7 @@ import { createNodeLookup } from './node-lookup.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
 import { createAdmissionReporters } from './admitted/reporters.ts';
 import { createDenialIntake } from './denial/denial-intake.ts';
+import { openRolloutRecords } from './remediation/rollout-records.ts';
 import { createRefusalRecorder } from './refusal-recorder.ts';
 import { openPositionGuard } from './position-guard.ts';
 import { startSessionServer } from './session/server.ts';
@@ -155,6 +156,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const { database, annotations } = matcher;
   const policies = await startPolicies(options, { images: store.images, running, database, annotations }, steps);
   onAnnotations = () => policies?.notify();
+  const rollouts = policies && (await openRolloutRecords({ directory: settings.dataDir, store, eventBus, clock }));
   startTagFindings(options, { store, eventBus, running, policies }, steps);
   startAdmittedFindings(options, { store: readStore, eventBus, reporters, policies }, steps);
   const opened = await openSinks({ ...options, nodes });
@@ -212,6 +214,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     suppressionIn: matcher.suppressionIn,
     denials,
     hasExpiredWaiver: matcher.hasExpiredWaiver,
+    rollouts,
     queries,
     eventBus,
     sinks,

@@ -1,12 +1,15 @@
 import { createApiClient } from '../api/client.ts';
 import type { ApiClient } from '../api/client.ts';
-import { exposureList, successorSearch } from '../api/rollout.ts';
-import type { ExposureList } from '../api/rollout.ts';
+import { findingPage } from '../api/finding.ts';
+import { exposureList, rolloutState, successorSearch } from '../api/rollout.ts';
+import type { ExposureList, RolloutReport } from '../api/rollout.ts';
 import { simulation } from '../api/policy.ts';
 import { readBoundedText } from '../image/policy/bounded-text.ts';
 import type { ImageExposure } from '../policy/rollout/exposure.ts';
-import type { WantedSuccessor } from '../policy/rollout/plan.ts';
+import type { PlanEntry, WantedSuccessor } from '../policy/rollout/plan.ts';
 import type { SuccessorSearch } from '../policy/rollout/successor.ts';
+import type { WorkloadPod } from '../policy/rollout/workload.ts';
+import type { Infer } from '../posture/schema.ts';
 import { apiUrl } from '../service/config/api-url.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { sendRequest } from './https-request.ts';
@@ -16,8 +19,22 @@ export interface CollectorClient {
   readonly api: ApiClient;
   readonly exposures: () => Promise<Read<readonly ImageExposure[]>>;
   readonly successors: (wanted: WantedSuccessor) => Promise<SuccessorSearch>;
+  readonly state: () => Promise<Read<RolloutState>>;
+  /** Reports a plan, in parts, and steps. Resolves to what people and earlier steps say. */
+  readonly report: (report: Report) => Promise<Read<RolloutState>>;
+  /** Failed checks of severity high or critical of these containers, sorted. */
+  readonly failuresOf: (pods: readonly WorkloadPod[]) => Promise<Read<readonly string[]>>;
   /** Ids of running images that the image policies refuse in a namespace. */
   readonly deniedIn: (namespace: string) => Promise<Read<ReadonlySet<string>>>;
+}
+
+/** See `rolloutState` of api/rollout.ts. */
+export type RolloutState = Infer<typeof rolloutState>;
+
+/** A plan, undefined where it is as before, and steps. */
+export interface Report {
+  readonly plan: readonly PlanEntry[] | undefined;
+  readonly steps: RolloutReport['steps'];
 }
 
 /** What was read, or why not; `reason` is for people. */
@@ -28,6 +45,9 @@ const MAX_CA_BYTES = 1024 * 1024;
 const MAX_BYTES = 128 * 1024 * 1024;
 /** Searches ask registries, which may be slow. */
 const SEARCH_MS = 60_000;
+/** Containers of a workload whose findings are read. */
+const MAX_CONTAINERS = 50;
+const FAILED = 'verdict=fail&severity=critical&severity=high&kind=container&limit=1000';
 
 /** A client of the operator API that the settings name. Token and authority are read for each request. */
 export function createCollectorClient(
@@ -78,6 +98,30 @@ export function createCollectorClient(
       const { candidates, problem } = answer.value;
       return { problem, candidates: candidates.map((one) => Object.assign(one, stateOf(one))) };
     },
+    state: async () => {
+      const answer = await api.get('/v1/rollouts/state', rolloutState);
+      return answer.ok ? answer : { ok: false, reason: answer.problem.message };
+    },
+    report: async ({ plan, steps }) => {
+      let last: Read<RolloutState> = { ok: false, reason: 'there is nothing to report' };
+      for (const body of reportsOf(plan, steps)) {
+        const answer = await api.post('/v1/rollouts/report', rolloutState, { body });
+        last = answer.ok ? answer : { ok: false, reason: answer.problem.message };
+        if (!last.ok) return last;
+      }
+      return last;
+    },
+    failuresOf: async (pods) => {
+      const failures = new Set<string>();
+      const containers = pods.flatMap(({ nodeUid, containers: own }) => own.map(({ id }) => ({ nodeUid, id })));
+      for (const { nodeUid, id } of containers.filter((one) => one.id !== '').slice(0, MAX_CONTAINERS)) {
+        const query = `node=${encodeURIComponent(nodeUid)}&subject=${encodeURIComponent(id)}&${FAILED}`;
+        const answer = await api.get(`/v1/findings?${query}`, findingPage);
+        if (!answer.ok) return { ok: false, reason: answer.problem.message };
+        for (const { check } of answer.value.findings) failures.add(check);
+      }
+      return { ok: true, value: [...failures].sort() };
+    },
     deniedIn: async (namespace) => {
       const query = `namespace=${encodeURIComponent(namespace)}&limit=10000`;
       const answer = await api.get(`/v1/policies/simulation?${query}`, simulation);
@@ -85,6 +129,31 @@ export function createCollectorClient(
       return { ok: true, value: new Set(answer.value.images.filter(isDenied).map(({ id }) => id)) };
     },
   };
+}
+
+/** The body of a request has at most 64 KiB. */
+const MAX_PART_CHARACTERS = 40_000;
+const MAX_PART_ENTRIES = 1000;
+
+/** The requests of a report: the plan in parts, the steps with the first. */
+function reportsOf(plan: readonly PlanEntry[] | undefined, steps: RolloutReport['steps']): readonly object[] {
+  if (plan === undefined) return [{ steps }];
+  const parts: object[][] = [[]];
+  let characters = 0;
+  for (const { webhook: _webhook, ...entry } of plan) {
+    const size = JSON.stringify(entry).length;
+    const last = parts.at(-1) ?? [];
+    if (last.length > 0 && (characters + size > MAX_PART_CHARACTERS || last.length >= MAX_PART_ENTRIES)) {
+      parts.push([entry]);
+      characters = size;
+    } else {
+      last.push(entry);
+      characters += size;
+    }
+  }
+  const partOf = (index: number): string =>
+    parts.length === 1 ? 'only' : index === 0 ? 'first' : index === parts.length - 1 ? 'last' : 'next';
+  return parts.map((part, index) => ({ plan: part, part: partOf(index), steps: index === 0 ? steps : [] }));
 }
 
 function isDenied({ outcome }: { readonly outcome: string }): boolean {

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { loadPolicies } from '../image/policy/load-policies.ts';
 import { accessFromKubeconfig, accessFromPod } from '../kubernetes/access.ts';
@@ -6,13 +8,18 @@ import { createKubernetesApi } from '../kubernetes/api-client.ts';
 import type { KubernetesApi } from '../kubernetes/api-client.ts';
 import type { PlanEntry } from '../policy/rollout/plan.ts';
 import type { RolloutPolicy } from '../policy/rollout/rollout-policy.ts';
+import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { errorCode } from '../service/files.ts';
+import type { Logger } from '../service/log.ts';
 import { createCollectorClient } from './collector-client.ts';
 import type { Read } from './collector-client.ts';
+import { keepLease } from './lease.ts';
 import { makePlan } from './make-plan.ts';
 import { readCluster } from './read-cluster.ts';
+import { createRounds } from './round.ts';
+import { createWebhookCaller } from './webhook.ts';
 
 /** What a plan is made with. */
 export interface PlanOptions {
@@ -23,6 +30,48 @@ export interface PlanOptions {
 
 const MAX_FILES = 256;
 const POLICY_FILE = /^[^.].*\.(?:ya?ml|json)$/;
+
+/** What rollouts run with. */
+export interface RolloutOptions extends PlanOptions {
+  readonly log: Logger;
+  readonly onReady: () => void;
+}
+
+/** Plans and carries out rollouts until `signal` aborts. Rejects with what stopped it from starting. */
+export async function runRollout({ settings, clock, signal, log, onReady }: RolloutOptions): Promise<void> {
+  const first = await readRolloutPolicies(settings.rolloutPolicies);
+  if (!first.ok)
+    throw Object.assign(new Error(first.reason), { code: 'policies', hint: 'verify them with plimsoll policy check' });
+  const api = await openKubernetes(settings);
+  const identity = `${hostname()}_${randomUUID()}`;
+  const { rolloutLease: lease } = settings;
+  const held = lease === 'off' ? NO_LEASE : keepLease({ api, lease, identity, clock, log, signal });
+  const { rolloutWebhookKey: keyFile, rolloutDispatchToken: tokenFile, rolloutWebhookCa: caFile } = settings;
+  const rounds = createRounds({
+    api,
+    collector: createCollectorClient(settings, signal),
+    policies: () => readRolloutPolicies(settings.rolloutPolicies),
+    webhooks: createWebhookCaller({ keyFile, tokenFile, caFile, clock, log, signal }),
+    isLeader: held.isHeld,
+    clock,
+    log,
+  });
+  try {
+    log.info({ policies: first.value.length, lease }, 'rollouts are planned');
+    onReady();
+    while (!signal.aborted) {
+      if (held.isHeld()) await rounds.run();
+      await sleep(clock, held.isHeld() ? settings.rolloutInterval : STANDBY_MS, signal);
+    }
+    await held.over;
+  } finally {
+    api.close();
+  }
+}
+
+const NO_LEASE = Object.freeze({ isHeld: () => true, over: Promise.resolve() });
+/** How often a process that does not hold the lease looks whether it does. */
+const STANDBY_MS = 1_000;
 
 /** What would be done now, without any approval. Changes nothing. */
 export async function planOnce({ settings, clock, signal }: PlanOptions): Promise<Read<readonly PlanEntry[]>> {

@@ -1,5 +1,6 @@
 import { listFirst } from '../kubernetes/list-all.ts';
 import type { ListSource } from '../kubernetes/list-all.ts';
+import type { KubernetesApi, KubernetesResult } from '../kubernetes/api-client.ts';
 import * as s from '../posture/schema.ts';
 import { managerOf, recordOf, textMap } from '../policy/rollout/workload.ts';
 import type { Workload, WorkloadKind } from '../policy/rollout/workload.ts';
@@ -98,6 +99,22 @@ export async function readWorkloads(source: ListSource): Promise<Read<readonly R
     found.push(...listing.items.map((object) => toWorkload(kind as WorkloadKind, object)));
   }
   return { ok: true, value: found };
+}
+
+/** One workload as it is now, and its path. */
+export async function readWorkload(
+  api: Pick<KubernetesApi, 'get'>,
+  { kind, namespace, name }: Pick<Workload, 'kind' | 'namespace' | 'name'>,
+): Promise<KubernetesResult<{ readonly workload: RawWorkload; readonly path: string }>> {
+  const { groups, resource } = KINDS[kind];
+  let result: KubernetesResult<WorkloadObject> = { ok: false, code: 'notFound', reason: 'there is no such workload' };
+  for (const group of groups) {
+    const place = `namespaces/${encodeURIComponent(namespace)}/${resource}/${encodeURIComponent(name)}`;
+    result = await api.get(`${group}/${place}`, workloadSchema);
+    if (result.ok) return { ok: true, value: { workload: toWorkload(kind, result.value), path: `${group}/${place}` } };
+    if (result.code !== 'notFound') return result;
+  }
+  return result;
 }
 
 function toWorkload(kind: WorkloadKind, { metadata, spec, status }: WorkloadObject): RawWorkload {

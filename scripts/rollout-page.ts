@@ -1,7 +1,7 @@
 import { rolloutPolicySpec } from '../policy/rollout/rollout-policy.ts';
 import { fieldTable } from './policy-page.ts';
 
-const INTRODUCTION = `A rollout policy says which workloads of a Kubernetes cluster get another image, when, and which one. It is a document of \`kind: RolloutPolicy\` in policy files; \`plimsoll policy check\` verifies it.
+const INTRODUCTION = `\`plimsoll rollout\` replaces vulnerable images of Kubernetes workloads. A rollout policy says which workloads get another image, when, and which one. It is a document of \`kind: RolloutPolicy\` in policy files; \`plimsoll policy check\` verifies it.
 
 \`\`\`yaml
 apiVersion: plimsoll.dev/v1
@@ -35,7 +35,64 @@ prints one line for each workload that a policy is for: what would be done, and 
 4. **What replaces them.** The collector asks the registry (settings \`registries\`, \`registry-credentials\`) by the rules of \`successor\`, in the repository of the image only, scans each candidate, and judges it by its [image policies](policy.md) for the namespace of the workload. A candidate is taken if they allow it and it does not set off the trigger itself. What is refused, cannot be judged, or could not be scanned is not taken.
 5. **Whether it can go ahead.** A workload that is not ready, or whose update strategy would take more pods down than its PodDisruptionBudget allows, waits. One that Argo CD, Flux, Helm or another controller manages is not patched.
 
-The collector needs image policies (setting \`policies\`): without them no image may run. The operator token needs the role \`operator\` and the scopes \`rollout\` and \`read\`; the credentials of the cluster need \`get\` and \`list\` of workloads, pods, nodes, replicasets, jobs and poddisruptionbudgets.
+## Deploy
+
+1. Give the collector image policies (setting \`policies\`): without them no image may run, so there is no successor. Let it ask your registry: \`registries\`, \`registry-credentials\`.
+2. Start the collector with \`--api=0.0.0.0:7480\`, and add port 7480 to its Service and its NetworkPolicy, for pods with the label \`app.kubernetes.io/name: plimsoll-rollout\`.
+3. Create a token and the Secret, where \`ca.pem\` is the CA of the fleet:
+
+   \`\`\`sh
+   kubectl plimsoll token create --name rollout --role operator --scope rollout --scope read > token
+   kubectl -n plimsoll create secret generic plimsoll-rollout --from-file=token --from-file=ca.pem
+   kubectl apply -k manifests/rollout
+   \`\`\`
+
+4. Read the plan: \`kubectl plimsoll rollouts --all\`. The policy of the manifests changes nothing.
+5. Set \`mode: apply\` in the ConfigMap \`plimsoll-rollout-policies\`. Each step then waits for an approval.
+
+The service account can patch the four kinds of workloads and create and delete NetworkPolicies, in all namespaces; Kubernetes cannot limit that to images. To limit it to some namespaces, bind the ClusterRole \`plimsoll-rollout-write\` there with RoleBindings. Two replicas run; the one that holds the Lease acts.
+
+## Who approves
+
+\`\`\`sh
+plimsoll rollouts                            # what is planned, runs and was done; --all: also why nothing is
+plimsoll rollouts show 3f2a9c81d07b4e55
+plimsoll rollouts approve 3f2a9c81d07b4e55   # or reject
+plimsoll rollouts pause                      # begin nothing; what runs is still watched
+\`\`\`
+
+Approving needs the role \`operator\` and, for a token that is restricted to scopes, the scope \`approve\`, which the token of \`plimsoll rollout\` does not have. An id stands for policy, workload, action and images: an approval is for exactly that step, and counts once. Every call is in the audit log, every step is an event of the class Remediation Activity (OCSF 7001) in each sink. \`approval: automatic\` waits for nobody.
+
+## A rollout
+
+The image is replaced by its digest in one request that also writes the annotation \`plimsoll.dev/rollout\` of the workload: which images, since when, how long it may take. A process that starts again goes on from there, and an image that was replaced is not replaced again. A workload that somebody has changed since it was planned is not touched.
+
+The rollout is watched until the workload is ready, and then for the time of \`observe\`. It is rolled back if it is not ready within \`readinessTimeout\`, if its containers have failed checks of severity high or critical that they did not have before, or if the new image sets off the trigger. What was rolled back is not tried again; remove the annotation to try again. A rollout that runs is watched while the collector is down; nothing new begins then.
+
+- \`budget\` counts what runs, also of earlier rounds and other processes.
+- The update strategy is that of the workload. One that could take more pods down than its PodDisruptionBudget allows waits; \`maxUnavailable: 0\` never does.
+- A StatefulSet whose new pod does not become ready keeps that pod after a rollback: [delete it](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback).
+- A CronJob is changed for its next run, and is not observed.
+
+## No successor
+
+\`onNoSuccessor\` asks a pipeline for a new image, and \`onManaged\` sends the patch of a workload that Argo CD, Flux, Helm or another controller manages to where its manifests are. The call is made again, with growing waits up to five minutes, until it is answered with a status from 200 to 299.
+
+| | |
+|---|---|
+| body | \`event\` (\`rebuild\` or \`patch\`), \`id\`, \`policy\`, \`workload\`, \`images\`, \`reasons\`, \`note\`, \`patch\`; with \`repositoryDispatch\` in \`client_payload\`, with the \`event_type\` \`plimsoll-rebuild\` or \`plimsoll-patch\` |
+| \`Idempotency-Key\` | the \`id\`: the same for each call of one step |
+| \`X-Plimsoll-Timestamp\` | seconds since 1970 |
+| \`X-Plimsoll-Signature\` | \`sha256=\` and the HMAC-SHA256, hexadecimal, of timestamp, a dot and the body, with the key of \`rollout-webhook-key\` |
+
+\`onExploited\` takes a workload offline whose image has a known exploited vulnerability and no successor: only if the packages were read from the layers of the image and all nodes agree, and at most \`budget.offline\` workloads. \`scaleToZero\` keeps the number of replicas in the annotation; \`isolate\` creates a NetworkPolicy without rules, which needs a network plugin that enforces it. The workload comes back when there is a successor, or when its own image does not set off the trigger any more (a VEX statement, a waiver, a corrected database). If its image was changed meanwhile, bring it back by hand and remove the annotation.
+
+## What it never does
+
+- use an image that the image policies of the collector do not allow, that could not be judged, or of another repository;
+- patch a workload that another controller manages, or in a namespace of the system that a policy does not name;
+- act on what one node says about pods of another node;
+- act without the collector, except to watch and roll back what runs.
 
 ## Successors that a pipeline announces
 

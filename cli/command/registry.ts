@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   query: async () => (await import('./query.ts')).query,
   record: async () => (await import('./record.ts')).record,
   rollout: async () => (await import('./rollout.ts')).rollout,
+  rollouts: async () => (await import('./rollouts.ts')).rollouts,
   scan: async () => (await import('./scan.ts')).scan,
   sinks: async () => (await import('./sinks.ts')).sinks,
   status: async () => (await import('./status.ts')).status,

@@ -90,6 +90,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['create', 'list', 'delete'] };
     case 'policyAction':
       return { kind: 'words', words: ['check', 'test', 'explain', 'simulate', 'export'] };
+    case 'rolloutAction':
+      return { kind: 'words', words: ['list', 'show', 'approve', 'reject', 'pause', 'resume'] };
     case 'imageAction':
       return { kind: 'words', words: ['scan'] };
     case 'file':

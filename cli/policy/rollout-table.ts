@@ -15,7 +15,8 @@ export const ROLLOUT_COLUMNS: readonly Column[] = Object.freeze([
 ]);
 
 /** What a row shows. */
-export type RolloutRow = Pick<PlanEntry, 'id' | 'policy' | 'workload' | 'changes' | 'reasons' | 'note'> & {
+export type RolloutRow = Pick<PlanEntry, 'id' | 'policy' | 'changes' | 'reasons' | 'note'> & {
+  readonly workload: { readonly kind: string; readonly namespace: string; readonly name: string };
   readonly action: string;
   readonly state: string;
 };

@@ -57,6 +57,12 @@ export const ACCESS = Object.freeze({
   announceImage: allow('operator', 'policy'),
   listExposure: allow('viewer', 'rollout'),
   findSuccessors: allow('operator', 'rollout'),
+  getRolloutState: allow('viewer', 'rollout'),
+  reportRollouts: allow('operator', 'rollout', false),
+  listRollouts: allow('viewer', 'read'),
+  // Not with the token of the program that carries them out.
+  decideRollout: allow('operator', 'approve'),
+  pauseRollouts: allow('operator', 'approve'),
   listSinks: allow('viewer', 'status'),
   getStatus: allow('viewer', 'status'),
   getSummary: allow('viewer', 'status'),

@@ -8,6 +8,7 @@ import type { DenialIntake } from '../denial/denial-intake.ts';
 import type { JoinTokens } from '../enrollment/join-tokens.ts';
 import type { RunningImages } from '../image/running-images.ts';
 import type { DatabaseState } from '../image/database-keeper.ts';
+import type { RolloutRecords } from '../remediation/rollout-records.ts';
 import type { PolicyService } from '../policy/policy-service.ts';
 import type { SuppressionReview } from '../image/suppression-review.ts';
 import type { QueryService } from '../query/query.ts';
@@ -36,6 +37,8 @@ export interface ApiSources {
   /** What suppresses a vulnerability in one image. */
   readonly suppressionIn: SuppressionReview['suppressionIn'];
   readonly hasExpiredWaiver: SuppressionReview['hasExpiredWaiver'];
+  /** What is planned for workloads and was done; undefined: there are no image policies. */
+  readonly rollouts: RolloutRecords | undefined;
   readonly queries: QueryService;
   readonly sinks: () => readonly SinkStatus[];
   /** How the collector is doing. Never rejects. */

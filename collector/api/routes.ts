@@ -26,7 +26,16 @@ import { getNode, listNodes } from './route/nodes.ts';
 import { createOperatorToken, getIdentity, listOperatorTokens, revokeOperatorToken } from './route/operator-tokens.ts';
 import { askNodes } from './route/query.ts';
 import { getPolicySnapshot, getSnapshotKey, listImageScans, scanImage, simulatePolicies } from './route/policies.ts';
-import { announceImage, findSuccessors, listExposure } from './route/rollouts.ts';
+import {
+  announceImage,
+  decideRollout,
+  findSuccessors,
+  getRolloutState,
+  listExposure,
+  listRollouts,
+  pauseRollouts,
+  reportRollouts,
+} from './route/rollouts.ts';
 import { listSinks } from './route/sinks.ts';
 import { getStatus } from './route/status.ts';
 import { getSummary } from './route/summary.ts';
@@ -75,6 +84,11 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listImageScans,
   scanImage,
   askNodes,
+  listRollouts,
+  decideRollout,
+  pauseRollouts,
+  getRolloutState,
+  reportRollouts,
   listExposure,
   findSuccessors,
   listSinks,

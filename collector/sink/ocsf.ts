@@ -2,7 +2,7 @@ import { controlsOf } from '../../posture/benchmark/benchmark.ts';
 import type { Check } from '../../posture/check/check.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { toDetectionFinding } from '../../policy/denial-record.ts';
-import { isDenialEvent, isFindingEvent, isVulnerabilityEvent } from '../store/store.ts';
+import { isDenialEvent, isFindingEvent, isRemediationEvent, isVulnerabilityEvent } from '../store/store.ts';
 import type {
   DenialEvent,
   NodeRow,
@@ -12,6 +12,7 @@ import type {
   StoredEvent,
   StoredFinding,
 } from '../store/store.ts';
+import { toRemediationActivity } from './ocsf-remediation.ts';
 import { toVulnerabilityFinding } from './ocsf-vulnerability.ts';
 import { ACTIVITY, AFFECTED, findingClass } from './ocsf-finding.ts';
 import type { OcsfEvent } from './ocsf-finding.ts';
@@ -64,11 +65,12 @@ const MAX_INTEGER = 2 ** 31 - 1;
 
 /**
  * One outbox event: a Compliance Finding, a Vulnerability Finding, a Detection Finding for a request that violated a
- * policy, or API Activity for a refused request. `metadata.uid` never changes for it.
+ * policy, Remediation Activity for a step of a rollout, or API Activity for a refused request. `metadata.uid` never changes for it.
  */
 export function toOcsf(event: StoredEvent, context: OcsfContext): OcsfEvent {
   if (isFindingEvent(event)) return toComplianceFinding(event, context);
   if (isDenialEvent(event)) return toDenialFinding(event, context);
+  if (isRemediationEvent(event)) return toRemediationActivity(event, metadataOf(event, context));
   return isVulnerabilityEvent(event)
     ? toVulnerabilityFinding(event, metadataOf(event, context))
     : toApiActivity(event, context);

@@ -1,8 +1,8 @@
 import type { Severity } from '../../posture/verdict.ts';
 import type { VulnerabilitySeverity } from '../../vulnerability/vulnerability.ts';
-import { isDenialEvent, isFindingEvent, isVulnerabilityEvent } from '../store/store.ts';
+import { isDenialEvent, isFindingEvent, isRemediationEvent, isVulnerabilityEvent } from '../store/store.ts';
 import type { VulnerabilityEvent } from '../store/image-store.ts';
-import type { DenialEvent, RefusalEvent, StoredEvent } from '../store/store.ts';
+import type { DenialEvent, RefusalEvent, RemediationEvent, StoredEvent } from '../store/store.ts';
 import { safeJson } from '../../api/safe.ts';
 import { shorterVersions, shorterVulnerabilities } from './ocsf-shorter.ts';
 import type { OcsfEvent } from './ocsf.ts';
@@ -68,6 +68,7 @@ export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptio
 function messageOf(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {
   if (isVulnerabilityEvent(event)) return vulnerabilityMessage(event, ocsf, options);
   if (isDenialEvent(event)) return denialMessage(event, ocsf, options);
+  if (isRemediationEvent(event)) return remediationMessage(event, ocsf, options);
   if (!isFindingEvent(event)) return refusalMessage(event, ocsf, options);
   const { uid, action, atMs, finding } = event;
   const { nodeId, nodeName, check, verdict, severity } = finding;
@@ -130,6 +131,26 @@ function denialMessage({ uid, atMs, reporter, denial }: DenialEvent, ocsf: OcsfE
 function withoutDescription({ finding_info, ...ocsf }: OcsfEvent): OcsfEvent {
   const { desc: _desc, ...info } = finding_info as OcsfEvent;
   return { ...ocsf, finding_info: info };
+}
+
+/** A step of a remediation: it is of no one node, so HOSTNAME is nil. */
+function remediationMessage(
+  { uid, atMs, remediation }: RemediationEvent,
+  ocsf: OcsfEvent,
+  { facility, procId }: FrameOptions,
+): Buffer {
+  const { id, action, state, policy } = remediation;
+  return formatMessage({
+    facility,
+    severity: SEVERITIES[state === 'failed' || state === 'rolledBack' ? 'medium' : 'info'],
+    atMs,
+    hostname: '',
+    appName: 'plimsoll',
+    procId,
+    msgId: `remediation-${state}`,
+    element: { id: ELEMENT, parameters: { uid, remediation: id, policy, action, state } },
+    text: safeJson(ocsf),
+  });
 }
 
 /** A refusal: HOSTNAME is the node that the sender claimed to be, where it named one. */

@@ -133,6 +133,7 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       benchmarkScores: healing((store) => store.benchmarkScores),
       outbox: healing((store) => store.outbox),
       recordRefusals: healing((store) => store.recordRefusals),
+      recordRemediations: healing((store) => store.recordRemediations),
       recordDenials: healing((store) => store.recordDenials),
       denials: healing((store) => store.denials),
       recordAdmissions: healing((store) => store.recordAdmissions),

@@ -263,6 +263,13 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   CREATE INDEX admitted_pod_received ON admitted_pod (received);
   CREATE TABLE admission_begin (at INTEGER NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE remediation (
+    position INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    content TEXT NOT NULL
+  ) STRICT;
+  `,
 ]);
 
 /**

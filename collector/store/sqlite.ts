@@ -3,6 +3,7 @@ import { prepareCommits } from './commit.ts';
 import { makeRoom, openConnection, relaxed, transaction } from './connection.ts';
 import { prepareAdmittedTable } from './admitted-table.ts';
 import { prepareDenialTable } from './denial-table.ts';
+import { prepareRemediationTable } from './remediation-table.ts';
 import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
 import { prepareFindingGroups } from './finding-groups.ts';
@@ -82,12 +83,15 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
           ...statements.refusals.read(position, limit),
           ...statements.vulnerabilityEvents.read(position, limit),
           ...statements.denials.read(position, limit),
+          ...statements.remediations.read(position, limit),
         ];
         if (others.length === 0) return changes;
         return [...changes, ...others].sort((one, other) => one.position - other.position).slice(0, limit);
       }),
     recordRefusals: (refusals) =>
       guarded('record refusals', () => transaction(db, () => statements.refusals.write(refusals))),
+    recordRemediations: (remediations) =>
+      guarded('record remediations', () => transaction(db, () => statements.remediations.write(remediations))),
     recordDenials: (batch) => guarded('record denials', () => transaction(db, () => statements.denials.write(batch))),
     recordAdmissions: ({ source, receivedMs, pods }) =>
       guarded('record admissions', () =>
@@ -115,6 +119,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         if (!db.isOpen) return;
         relaxed(db, removing.prune);
         relaxed(db, statements.refusals.prune);
+        relaxed(db, statements.remediations.prune);
         const pruneEvents = (): boolean =>
           [statements.vulnerabilityEvents.prune(), statements.denials.prune(historyBeforeMs)].includes(true);
         while (relaxed(db, pruneEvents)) {
@@ -148,6 +153,7 @@ function prepareAll(db: DatabaseSync) {
       vulnerabilityEvents: prepareVulnerabilityEvents(db),
       denials: prepareDenialTable(db),
       admitted: prepareAdmittedTable(db),
+      remediations: prepareRemediationTable(db),
       images: prepareImages(db),
       scores: prepareScoreTable(db),
       prune: preparePrune(db, cursors),

@@ -2,6 +2,7 @@ import type { Finding, Subject, SubjectKind } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import type { AdmittedPod } from '../../policy/admitted-pod.ts';
 import type { DenialRecord, DenialOutcome, EnforcingProgram } from '../../policy/denial-record.ts';
+import type { StepState } from '../../api/rollout.ts';
 import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
 import type { BenchmarkScore, DayScore } from './score-table.ts';
 
@@ -66,6 +67,8 @@ export interface Store {
   readonly admissions: (uids: readonly string[]) => Promise<Admissions>;
   /** Deletes records that were received before this time, but for those of pods that are in use. */
   readonly pruneAdmissions: (receivedBeforeMs: number, inUse: ReadonlySet<string>) => Promise<void>;
+  /** Adds events about steps of remediations to the outbox. Resolves to the newest position. */
+  readonly recordRemediations: (remediations: readonly Remediation[]) => Promise<number>;
   /** Denials that match, the last received first; at most `limit` (1,000), continued by `cursor`. */
   readonly denials: (filter: DenialFilter) => Promise<DenialPage>;
   /** Position up to which a sink has delivered; 0 for a new sink. */
@@ -374,7 +377,7 @@ export interface DenialPage {
 }
 
 /** Anything in the outbox. */
-export type StoredEvent = OutboxEvent | RefusalEvent | VulnerabilityEvent | DenialEvent;
+export type StoredEvent = OutboxEvent | RefusalEvent | VulnerabilityEvent | DenialEvent | RemediationEvent;
 
 /** Is this a change of a finding? */
 export function isFindingEvent(event: StoredEvent): event is OutboxEvent {
@@ -384,6 +387,38 @@ export function isFindingEvent(event: StoredEvent): event is OutboxEvent {
 /** Is this a change of a vulnerability of a package version? */
 export function isVulnerabilityEvent(event: StoredEvent): event is VulnerabilityEvent {
   return 'vulnerability' in event;
+}
+
+/** A step of a remediation, such as a rollout. `id` is the same for all steps of one. */
+export interface Remediation {
+  readonly id: string;
+  readonly stepId: string;
+  readonly policy: string;
+  readonly action: string;
+  readonly state: StepState;
+  readonly note: string;
+  readonly workload: {
+    readonly kind: string;
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  };
+  /** Who reported it. */
+  readonly by: string;
+  readonly atMs: number;
+}
+
+/** A step of a remediation in the outbox. It leaves the store once every sink has it. */
+export interface RemediationEvent {
+  readonly position: number;
+  readonly uid: string;
+  readonly atMs: number;
+  readonly remediation: Remediation;
+}
+
+/** Is this a step of a remediation? */
+export function isRemediationEvent(event: StoredEvent): event is RemediationEvent {
+  return 'remediation' in event;
 }
 
 /** Is this a request that violated a policy? */

@@ -75,6 +75,7 @@ export interface Plan {
   readonly wanted: readonly WantedSuccessor[];
 }
 
+/** A container of a workload whose image sets off the trigger. */
 interface Affected {
   readonly container: TemplateContainer;
   readonly exposure: ImageExposure;
@@ -86,13 +87,12 @@ interface Affected {
  * several policies match a workload, the first by name decides.
  */
 export function planRollouts(input: PlanInput): Plan {
-  const policies = input.policies.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const index = indexExposures(input.exposures);
   const wanted = new Map<string, WantedSuccessor>();
   const budget = createBudget(input.workloads);
   const entries: PlanEntry[] = [];
   for (const workload of input.workloads.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))) {
-    const policy = policies.find((one) => matchesWorkload(one, workload));
+    const policy = policyFor(workload, input.policies);
     if (policy === undefined) continue;
     const proposal = propose(workload, { policy, input, index, wanted });
     entries.push(admit(proposal, { policy, workload, input, budget }));
@@ -170,31 +170,63 @@ function propose(workload: Workload, proposing: Proposing): Proposal {
     return { action: 'watch', changes: record.changes, reasons: [], note: `a rollout is ${record.phase}` };
   const { policy, input, index } = proposing;
   const isOffline = record?.phase === 'offline';
-  const containers = workload.containers.filter(({ image }) => matchesImage(policy.match.images, image));
-  const isKnown = containers.map((container) => exposuresOf(container, workload.pods, index));
-  const affected = containers.flatMap((container, at): readonly Affected[] => {
-    const known = isKnown[at] ?? [];
-    return known.flatMap((exposure) => {
-      const isDenied = input.isDenied(exposure.imageId, workload.namespace);
-      const reasons = firedBy(policy.trigger, exposure, { isDenied, now: input.now });
-      return reasons.length === 0 ? [] : [{ container, exposure, reasons }];
-    });
-  });
   if (isOffline) return proposeRestore(workload, record, proposing);
-  const unknown = containers.filter((_container, at) => (isKnown[at] ?? []).length === 0).map(({ name }) => name);
+  const { affected, unknown } = lookAt(workload, policy, { index, input });
   if (affected.length === 0)
     return nothing(
       unknown.length === 0
         ? 'its images do not set off the trigger'
         : `the collector knows nothing of the images of ${unknown.join(', ')}`,
     );
-  const reasons = affected.map(
-    ({ container, reasons: own }) => `${container.name}: ${own.map(({ text }) => text).join('; ')}`,
-  );
+  const reasons = affected.map(describeAffected);
   const conflicting = affected.find(({ exposure }) => exposure.source === 'conflict');
   if (conflicting !== undefined)
     return nothing(`nodes contradict each other about the image of ${conflicting.container.name}`, reasons);
   return proposeChange(workload, { ...proposing, affected, reasons });
+}
+
+/** Containers of a workload whose images set off the trigger of a policy, and those of which nothing is known. */
+function lookAt(
+  workload: Workload,
+  policy: RolloutPolicy,
+  {
+    index,
+    input: { isDenied, now },
+  }: { readonly index: ExposureIndex; readonly input: Pick<PlanInput, 'isDenied' | 'now'> },
+): { readonly affected: readonly Affected[]; readonly unknown: readonly string[] } {
+  const affected: Affected[] = [];
+  const unknown: string[] = [];
+  for (const container of workload.containers) {
+    if (!matchesImage(policy.match.images, container.image)) continue;
+    const known = exposuresOf(container, workload.pods, index);
+    if (known.length === 0) unknown.push(container.name);
+    for (const exposure of known) {
+      const context = { isDenied: isDenied(exposure.imageId, workload.namespace), now };
+      const reasons = firedBy(policy.trigger, exposure, context);
+      if (reasons.length > 0) affected.push({ container, exposure, reasons });
+    }
+  }
+  return { affected, unknown };
+}
+
+/** Why the images that a workload runs set off the policy that is for it, by container; empty: they do not. */
+export function firedNow(
+  workload: Workload,
+  input: Pick<PlanInput, 'policies' | 'exposures' | 'isDenied' | 'now'>,
+): readonly string[] {
+  const policy = policyFor(workload, input.policies);
+  if (policy === undefined) return [];
+  const { affected } = lookAt(workload, policy, { index: indexExposures(input.exposures), input });
+  return affected.map(describeAffected);
+}
+
+function describeAffected({ container, reasons }: Affected): string {
+  return `${container.name}: ${reasons.map(({ text }) => text).join('; ')}`;
+}
+
+/** Of several policies the first by name. */
+function policyFor(workload: Workload, policies: readonly RolloutPolicy[]): RolloutPolicy | undefined {
+  return policies.toSorted((a, b) => (a.name < b.name ? -1 : 1)).find((one) => matchesWorkload(one, workload));
 }
 
 function proposeChange(

@@ -88,7 +88,10 @@ export const rolloutRecord = object({
   replicas: nullable(integer('', 0)),
   /** How the workload was taken offline. */
   offline: nullable(oneOf(['scaleToZero', 'isolate'])),
-  reason: withDefault(string('', 1024), ''),
+  reason: withDefault(string('', 4096), ''),
+  /** How long it may take until the workload is ready, and for how long it is observed after that. */
+  readinessMs: withDefault(integer('', 0), 600_000),
+  observeMs: withDefault(integer('', 0), 300_000),
   /** References that were rolled back, the newest last. They are not tried again. */
   refused: withDefault(list(string('', 1024), '', 16), []),
   /** Failed checks of its containers before, as `check`. */

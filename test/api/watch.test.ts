@@ -114,6 +114,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       suppressionIn: () => undefined,
       denials: { take: () => Promise.reject(new Error('not here')) },
       hasExpiredWaiver: () => false,
+      rollouts: undefined,
       database: () => ({ state: 'missing', problem: '' }),
       listen: { host: '127.0.0.1', port },
       fileToken: TOKEN,

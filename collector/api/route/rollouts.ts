@@ -1,4 +1,13 @@
-import { announcement, exposureList, successorSearch } from '../../../api/rollout.ts';
+import {
+  announcement,
+  exposureList,
+  rollout,
+  rolloutList,
+  rolloutReport,
+  rolloutState,
+  successorSearch,
+} from '../../../api/rollout.ts';
+import type { Rollout } from '../../../api/rollout.ts';
 import type { ImageState } from '../../../policy/rollout/exposure.ts';
 import { isDigest, isTag, parseReference } from '../../../policy/reference.ts';
 import * as s from '../../../posture/schema.ts';
@@ -111,5 +120,97 @@ export const announceImage = jsonRoute({
     const announced = { reference: image, replaces, announcedMs: clock.now(), by };
     await policies.announce(announced);
     return answer(announced);
+  },
+});
+
+/** GET /v1/rollouts */
+export const listRollouts = jsonRoute({
+  method: 'GET',
+  path: '/v1/rollouts',
+  operation: 'listRollouts',
+  summary: 'Rollouts: what is planned and what was done',
+  description:
+    'What `plimsoll rollout` reported last for each workload that a policy is for, and the steps of earlier rollouts.',
+  refuses: ['notFound'],
+  answer: rolloutList,
+  handle: (_input, { rollouts }) => {
+    if (rollouts === undefined) return NO_POLICIES;
+    const { isPaused, plannedMs, rollouts: all } = rollouts.list();
+    return answer({ isPaused, plannedMs: plannedMs ?? undefined, rollouts: all.map(presentRollout) });
+  },
+});
+
+function presentRollout({ decision, ...rest }: Rollout) {
+  return Object.assign(rest, { decision: decision ?? undefined });
+}
+
+/** POST /v1/rollouts/{id}/decision */
+export const decideRollout = jsonRoute({
+  method: 'POST',
+  path: '/v1/rollouts/{id}/decision',
+  operation: 'decideRollout',
+  summary: 'Approves or rejects a rollout',
+  description:
+    'For what is planned. The id stands for policy, workload, action and images, so an approval is for exactly that, and ' +
+    'counts once. A rejected step stays rejected until it is approved.',
+  refuses: ['notFound', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
+  params: s.object({ id: text('id of the rollout', 64) }),
+  body: s.object({ decision: s.oneOf(['approved', 'rejected']) }),
+  answer: rollout,
+  handle: async ({ params: { id }, body: { decision }, principal, address }, { rollouts }) => {
+    if (rollouts === undefined) return NO_POLICIES;
+    const decided = await rollouts.decide(id, decision, callerOf({ principal, address }).slice(0, 512));
+    return decided === undefined
+      ? refuse('notFound', `no rollout ${JSON.stringify(id)} is planned`, 'list them: plimsoll rollouts')
+      : answer(presentRollout(decided));
+  },
+});
+
+/** POST /v1/rollouts/pause */
+export const pauseRollouts = jsonRoute({
+  method: 'POST',
+  path: '/v1/rollouts/pause',
+  operation: 'pauseRollouts',
+  summary: 'Pauses or resumes all rollouts',
+  description:
+    'While they are paused no rollout and no response begins. Those that run are still watched, and rolled back if they ' +
+    'fail.',
+  refuses: ['notFound', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
+  body: s.object({ isPaused: s.boolean('false: resume') }),
+  answer: s.object({ isPaused: s.boolean() }),
+  handle: async ({ body: { isPaused }, principal, address }, { rollouts }) => {
+    if (rollouts === undefined) return NO_POLICIES;
+    await rollouts.setPaused(isPaused, callerOf({ principal, address }).slice(0, 512));
+    return answer({ isPaused });
+  },
+});
+
+/** GET /v1/rollouts/state */
+export const getRolloutState = jsonRoute({
+  method: 'GET',
+  path: '/v1/rollouts/state',
+  operation: 'getRolloutState',
+  summary: 'What plimsoll rollout goes by',
+  description:
+    'Decisions of people that are not used yet, whether rollouts are paused, and which webhooks have answered.',
+  refuses: ['notFound'],
+  answer: rolloutState,
+  handle: (_input, { rollouts }) => (rollouts === undefined ? NO_POLICIES : answer(rollouts.state())),
+});
+
+/** POST /v1/rollouts/report */
+export const reportRollouts = jsonRoute({
+  method: 'POST',
+  path: '/v1/rollouts/report',
+  operation: 'reportRollouts',
+  summary: 'Reports a plan and steps of rollouts',
+  description: 'For `plimsoll rollout`. Each step is an event (OCSF Remediation Activity). A step is recorded once.',
+  refuses: ['notFound', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
+  body: rolloutReport,
+  answer: rolloutState,
+  handle: async ({ body, principal, address }, { rollouts }) => {
+    if (rollouts === undefined) return NO_POLICIES;
+    await rollouts.report(body, callerOf({ principal, address }).slice(0, 512));
+    return answer(rollouts.state());
   },
 });

@@ -70,7 +70,8 @@ void t.test('every route is in the document, and nothing else', async (t) => {
       t.ok(named.every(({ required }) => required));
       // What hands out credentials needs an operator token itself.
       const isOpen = path === '/healthz' || path === '/v1/console/sessions';
-      const ways = isOpen ? 0 : /^create(?:ConsoleLink|JoinToken|OperatorToken)$/.test(operation.operationId) ? 1 : 2;
+      const isForPrograms = /^(?:create(?:ConsoleLink|JoinToken|OperatorToken)|report(?:Denials|Rollouts))$/;
+      const ways = isOpen ? 0 : isForPrograms.test(operation.operationId) ? 1 : 2;
       t.equal(operation.security.length, ways, `${path}: operator token, or a session too`);
       t.equal('401' in operation.responses, path !== '/healthz', `${path}: 401`);
     }
@@ -86,6 +87,17 @@ void t.test('every reference leads somewhere', async (t) => {
     t.doesNotThrow(() => violations({ $ref: reference }, null, whole));
   }
 });
+
+const PLANNED = {
+  id: 'r1',
+  policy: 'shop',
+  workload: { kind: 'Deployment', namespace: 'shop', name: 'db', uid: 'u1' },
+  action: 'roll',
+  state: 'awaitingApproval',
+  changes: [{ container: 'db', from: 'db:1', to: `db:1@sha256:${'a'.repeat(64)}` }],
+  reasons: ['db: severity high or worse: CVE-2026-1'],
+  note: '',
+};
 
 void t.test('real answers match the document', async (t) => {
   const server = await startServer(t, {
@@ -136,6 +148,7 @@ void t.test('real answers match the document', async (t) => {
   await server.commit(commit({ sequence: 1, snapshot: true, put }));
   await server.store.removeNode('n3', T0);
   await putVulnerableImage(server.store);
+  await server.fetch('/v1/rollouts/report', posted({ plan: [PLANNED], steps: [] }));
   const whole = await document(server.fetch);
   /** A request for each route; `path` has its parameters filled in. */
   const requests: Readonly<Record<string, { readonly path: string; readonly init?: RequestInit }>> = {
@@ -162,6 +175,11 @@ void t.test('real answers match the document', async (t) => {
       path: '/v1/images/announcements',
       init: posted({ image: `localhost:1/app:1@sha256:${'a'.repeat(64)}` }),
     },
+    listRollouts: { path: '/v1/rollouts' },
+    getRolloutState: { path: '/v1/rollouts/state' },
+    reportRollouts: { path: '/v1/rollouts/report', init: posted({ plan: [PLANNED], steps: [] }) },
+    decideRollout: { path: '/v1/rollouts/r1/decision', init: posted({ decision: 'approved' }) },
+    pauseRollouts: { path: '/v1/rollouts/pause', init: posted({ isPaused: true }) },
     listExposure: { path: '/v1/rollouts/exposure' },
     findSuccessors: {
       path: '/v1/rollouts/successors',
@@ -178,6 +196,14 @@ void t.test('real answers match the document', async (t) => {
     getCheck: { path: '/v1/checks/container.privileged' },
     listBenchmarks: { path: '/v1/benchmarks' },
     getBenchmark: { path: '/v1/benchmarks/cis-docker-1.8.0' },
+    getBenchmarkResults: { path: '/v1/benchmarks/cis-docker-1.8.0/results' },
+    listBenchmarkNodes: { path: '/v1/benchmarks/cis-docker-1.8.0/nodes' },
+    getBenchmarkTrend: { path: '/v1/benchmarks/cis-docker-1.8.0/trend' },
+    listDenials: { path: '/v1/denials' },
+    reportDenials: {
+      path: '/v1/denials',
+      init: posted({ reporter: { program: 'admission', name: 'a', instance: 'i' }, pending: 0, dropped: 0 }),
+    },
     listSinks: { path: '/v1/sinks' },
     getStatus: { path: '/v1/status' },
     listFacts: { path: '/v1/facts' },

@@ -16,6 +16,7 @@ import { createAdmissionReporters } from '../../../collector/admitted/reporters.
 import { createDenialIntake } from '../../../collector/denial/denial-intake.ts';
 import { followRunningImages } from '../../../collector/image/running-images.ts';
 import type { DatabaseState } from '../../../collector/image/database-keeper.ts';
+import { openRolloutRecords } from '../../../collector/remediation/rollout-records.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import type { EventBus } from '../../../collector/store/event-bus.ts';
 import { createStatus } from '../../../collector/status/status.ts';
@@ -127,6 +128,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     denials: createDenialIntake({ store, reporters: createAdmissionReporters(clock), eventBus, clock }),
     suppressionIn: options.suppressionIn ?? (() => undefined),
     hasExpiredWaiver: options.hasExpiredWaiver ?? (() => false),
+    rollouts: options.policies && (await openRolloutRecords({ directory, store, eventBus, clock })),
     database: options.database ?? (() => ({ state: 'missing', problem: 'no vulnerability database' })),
     policies: options.policies,
     queries: options.queries ?? { ask: answerNothing },

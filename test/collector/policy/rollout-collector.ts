@@ -112,6 +112,7 @@ export async function startRolloutCollector(
   });
   return {
     server,
+    store,
     policies,
     directory,
     waivers,

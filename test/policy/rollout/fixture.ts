@@ -92,6 +92,8 @@ export function rolloutRecord(fields: Partial<RolloutRecord> = {}): RolloutRecor
     replicas: null,
     offline: null,
     reason: '',
+    readinessMs: 600_000,
+    observeMs: 300_000,
     refused: [],
     failures: [],
     ...fields,

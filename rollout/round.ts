@@ -1,0 +1,184 @@
+import { randomUUID } from 'node:crypto';
+import type { RolloutReport } from '../api/rollout.ts';
+import type { KubernetesApi } from '../kubernetes/api-client.ts';
+import { firedNow } from '../policy/rollout/plan.ts';
+import type { Plan, PlanEntry } from '../policy/rollout/plan.ts';
+import type { RolloutPolicy } from '../policy/rollout/rollout-policy.ts';
+import type { RolloutRecord, Workload } from '../policy/rollout/workload.ts';
+import type { Clock } from '../service/clock.ts';
+import type { Logger } from '../service/log.ts';
+import type { CollectorClient, Read, RolloutState } from './collector-client.ts';
+import { advanceRollout, beginStep } from './executor.ts';
+import type { StepResult } from './executor.ts';
+import { makePlan } from './make-plan.ts';
+import { readCluster } from './read-cluster.ts';
+import type { WebhookCaller } from './webhook.ts';
+
+/** What rounds work with. */
+export interface RoundOptions {
+  readonly api: KubernetesApi;
+  readonly collector: CollectorClient;
+  readonly policies: () => Promise<Read<readonly RolloutPolicy[]>>;
+  readonly webhooks: WebhookCaller;
+  /** Whether this process may act now. */
+  readonly isLeader: () => boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** One round: watches what runs, plans, reports the plan, and begins what may begin. */
+export interface Rounds {
+  /** Never rejects for a failure of the API server or the collector: it is logged, and nothing is done. */
+  readonly run: () => Promise<void>;
+}
+
+/** Steps that begin in one round. */
+const MAX_STEPS = 20;
+
+/** Rounds share what was reported: a plan that is as before is not reported again. */
+export function createRounds(options: RoundOptions): Rounds {
+  const { collector, clock, log, isLeader } = options;
+  let reported = '';
+  let problem = '';
+  const note = (reason: string): undefined => {
+    if (reason !== '' && reason !== problem) log.warn({ reason }, 'no rollouts are planned; it is tried again');
+    problem = reason;
+    return undefined;
+  };
+  return {
+    run: async () => {
+      const cluster = await readCluster(options);
+      if (!cluster.ok) return note(cluster.reason);
+      const { workloads } = cluster.value;
+      const policies = await options.policies();
+      // Rollouts that run are watched also while the policies or the collector cannot be read.
+      await watch(options, workloads, policies.ok ? policies.value : []);
+      if (!policies.ok) return note(policies.reason);
+      const state = await collector.state();
+      if (!state.ok) return note(state.reason);
+      const plan = await planOf(options, { workloads, policies: policies.value, state: state.value });
+      if (!plan.ok) return note(plan.reason);
+      const { entries } = plan.value;
+      const text = JSON.stringify(entries);
+      if (text !== reported && isLeader()) {
+        const sent = await collector.report({ plan: entries, steps: [] });
+        if (!sent.ok) return note(sent.reason);
+        reported = text;
+      }
+      note('');
+      const byUid = new Map(workloads.map((workload) => [workload.uid, workload]));
+      const ready = entries.filter((entry) => entry.state === 'ready' && entry.action !== 'watch').slice(0, MAX_STEPS);
+      for (const entry of ready) {
+        const workload = byUid.get(entry.workload.uid);
+        const policy = policies.value.find(({ name }) => name === entry.policy);
+        if (workload === undefined || policy === undefined || !isLeader()) continue;
+        if (entry.webhook === undefined) await begin(options, entry, { workload, policy, nowMs: clock.now() });
+        else if (!state.value.delivered.includes(entry.id)) await deliver(options, entry, workload);
+      }
+      return undefined;
+    },
+  };
+}
+
+function planOf(
+  { collector, clock }: RoundOptions,
+  {
+    workloads,
+    policies,
+    state,
+  }: {
+    readonly workloads: readonly Workload[];
+    readonly policies: readonly RolloutPolicy[];
+    readonly state: RolloutState;
+  },
+): Promise<Read<Plan>> {
+  const decisions = new Map(state.decisions.map(({ id, decision }) => [id, decision]));
+  return makePlan({ collector, policies, workloads, decisions, isPaused: state.isPaused, clock });
+}
+
+/** Advances every rollout that runs. */
+async function watch(
+  { api, collector, clock, log, isLeader }: RoundOptions,
+  workloads: readonly Workload[],
+  policies: readonly RolloutPolicy[],
+): Promise<void> {
+  for (const workload of workloads) {
+    const { record } = workload;
+    if (record === undefined || record === 'damaged') continue;
+    if (record.phase !== 'progressing' && record.phase !== 'observing') continue;
+    if (!isLeader()) return;
+    const isObserved = record.phase === 'observing';
+    const failures = isObserved ? await collector.failuresOf(workload.pods) : undefined;
+    const exposures = isObserved ? await collector.exposures() : undefined;
+    const seen = { policies, isDenied: () => false, now: clock.now() };
+    const fired = exposures?.ok === true ? firedNow(workload, { ...seen, exposures: exposures.value }) : [];
+    const result = await advanceRollout(workload, record, {
+      api,
+      nowMs: clock.now(),
+      failures: failures?.ok === true ? failures.value : undefined,
+      fired,
+    });
+    if (result === 'wait') continue;
+    log.info({ workload: nameOf(workload), state: result.state, note: result.note }, 'rollout advanced');
+    const sent = await collector.report({ plan: undefined, steps: [stepOf(entryOf(workload, record), result)] });
+    if (!sent.ok) log.warn({ id: record.id, reason: sent.reason }, 'a step could not be reported');
+  }
+}
+
+/**
+ * Begins one step. The collector records first that it is begun: without a record nothing is done, and an approval
+ * counts once.
+ */
+async function begin(
+  { api, collector, clock, log, isLeader }: RoundOptions,
+  entry: PlanEntry,
+  { workload, policy, nowMs }: { readonly workload: Workload; readonly policy: RolloutPolicy; readonly nowMs: number },
+): Promise<void> {
+  const failures = await collector.failuresOf(workload.pods);
+  if (!failures.ok)
+    return log.warn({ id: entry.id, reason: failures.reason }, 'a rollout waits: its findings are not known');
+  const started = { state: 'started', note: '' } as const;
+  const sent = await collector.report({ plan: undefined, steps: [stepOf(entry, started)] });
+  if (!sent.ok) return log.warn({ id: entry.id, reason: sent.reason }, 'a rollout waits: it could not be recorded');
+  if (!isLeader()) return undefined;
+  const result = await beginStep(entry, workload, { api, nowMs, failures: failures.value, policy });
+  const step: Exclude<StepResult, 'wait'> =
+    result === 'wait' ? { state: 'failed', note: 'the workload was changed meanwhile' } : result;
+  log.info({ id: entry.id, workload: nameOf(workload), action: entry.action, ...step }, 'rollout step');
+  if (step.state === 'started') return undefined;
+  const told = await collector.report({ plan: undefined, steps: [stepOf(entry, step)] });
+  if (!told.ok) log.warn({ id: entry.id, reason: told.reason, at: clock.now() }, 'a step could not be reported');
+  return undefined;
+}
+
+async function deliver(
+  { collector, webhooks, log }: RoundOptions,
+  entry: PlanEntry,
+  workload: Workload,
+): Promise<void> {
+  if (!(await webhooks.call(entry, workload))) return;
+  log.info({ id: entry.id, workload: nameOf(workload), action: entry.action }, 'webhook called');
+  const step = { state: 'delivered', note: '' } as const;
+  const sent = await collector.report({ plan: undefined, steps: [stepOf(entry, step)] });
+  // It is then called again, with the same idempotency key.
+  if (!sent.ok) log.warn({ id: entry.id, reason: sent.reason }, 'a step could not be reported');
+}
+
+type ReportedEntry = RolloutReport['steps'][number]['entry'];
+
+function stepOf(
+  { id, policy, workload, action, changes, reasons, note }: ReportedEntry,
+  { state, note: own }: Exclude<StepResult, 'wait'>,
+): RolloutReport['steps'][number] {
+  return { stepId: randomUUID(), entry: { id, policy, workload, action, changes, reasons, note }, state, note: own };
+}
+
+function entryOf(workload: Workload, { id, policy, changes, reason, offline }: RolloutRecord): ReportedEntry {
+  const { kind, namespace, name, uid } = workload;
+  const action = offline === null ? 'roll' : 'restore';
+  return { id, policy, workload: { kind, namespace, name, uid }, action, changes, reasons: [reason], note: '' };
+}
+
+function nameOf({ namespace, kind, name }: Workload): string {
+  return `${namespace}/${kind}/${name}`;
+}
