@@ -20,12 +20,12 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
     return run.stdout.split('\n').filter((word) => word !== '');
   };
   t.strictSame(complete('plimsoll', ''), COMMAND_NAMES);
-  t.strictSame(complete('plimsoll', 'co'), ['collector', 'completion', 'config', 'console']);
+  t.strictSame(complete('plimsoll', 'co'), ['collector', 'completion', 'compliance', 'config', 'console']);
   t.strictSame(complete('plimsoll', 'scan', '--ver'), ['--verdict']);
   t.strictSame(complete('plimsoll', 'scan', '--verdict', ''), ['fail', 'unknown', 'manual', 'pass', 'notApplicable']);
   t.strictSame(
     complete('plimsoll', 'scan', '--output', '=', 'j'),
-    ['json', 'jsonpath='],
+    ['json', 'junit', 'jsonpath='],
     'bash splits --output=j at the sign',
   );
   t.strictSame(complete('plimsoll', 'scan', '--output', '='), [
@@ -35,6 +35,9 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
     'ndjson',
     'csv',
     'name',
+    'sarif',
+    'junit',
+    'html',
     'jsonpath=',
   ]);
   t.strictSame(
