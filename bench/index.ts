@@ -10,6 +10,8 @@ const BENCHMARKS = Object.freeze({
   inventory: 'the packages of a directory in place: cold and warm, beside a walk of its directories',
   images: 'the images of a fleet: matching with a new database, and who is affected by one advisory',
   vulndb: 'the vulnerability database: build, size, matching an image and the package versions of a fleet',
+  admission:
+    'a replica of the admission webhook: latency, CPU and memory, loading a snapshot, beside a bare HTTPS server',
   ingest: 'finding changes a second, from the stream to the commit of the collector',
 });
 
