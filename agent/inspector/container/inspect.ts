@@ -182,6 +182,8 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
   const view = { ...surroundings, mounts, limits: createLimitReader(access.host) };
   let failure: { readonly runtime: ContainerRuntime; readonly inspection: Inspection } | undefined;
   let mayBeOfRoot = false;
+  /** An engine of root has no container of this id, which was not known before. */
+  let isGone = false;
   for (const runtime of await runtimesFor(access, before)) {
     // A container that an engine of root may have is none that the engine of a user can claim.
     if (mayBeOfRoot && userOfEngine(runtime.endpoint) !== 0) break;
@@ -190,10 +192,15 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
       noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
       return inspection;
     }
-    if (inspection.outcome === 'gone') continue;
+    if (inspection.outcome === 'gone') {
+      isGone ||= before === undefined && userOfEngine(runtime.endpoint) === 0;
+      continue;
+    }
     failure ??= { runtime, inspection };
     mayBeOfRoot ||= !inspection.engineAbsent;
   }
+  // An engine that nobody serves has started nothing that an event could be about: one of the others reported the id.
+  if (isGone && !mayBeOfRoot) failure = undefined;
   if (failure === undefined) access.cache.delete(id);
   const { runtime, inspection } = failure ?? { runtime: access.runtime, inspection: { outcome: 'gone' } };
   noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);

@@ -117,6 +117,33 @@ t.test('an engine that is gone or fails does not hide a new container of another
   t.match(access.failedLooks.list(), [{ kind: 'container', id: ID, engine: failing.runtime.endpoint }]);
 });
 
+t.test(
+  'a container that has ended before it was looked at is gone, also beside an engine that nobody serves',
+  async (t) => {
+    const host = treeHost(t, NODE);
+    const without = await accessTo(t, host, { [`/containers/${ID}/json`]: 404 });
+    const failing = await accessTo(t, host, { [`/containers/${ID}/json`]: 500 });
+    const absent = createDockerRuntime({ endpoint: 'unix:///nonexistent/docker.sock', timeoutMs: 300 });
+    const ofUser = { ...without.runtime, endpoint: 'unix:///run/user/1000/docker.sock' };
+    const look = async (...runtimes: readonly [ContainerRuntime, ContainerRuntime]) => {
+      const [runtime, other] = runtimes;
+      const engines = { named: new Set<string>(), others: () => Promise.resolve([other]) };
+      const access = { ...without, runtime, engines, failedLooks: createFailedLooks() };
+      const { state } = await observeContainer(access, {}, ID);
+      return [state, access.failedLooks.list().length];
+    };
+    t.strictSame(await look(absent, without.runtime), ['absent', 0]);
+    t.strictSame(await look(without.runtime, absent), ['absent', 0]);
+    t.strictSame(await look(absent, absent), ['unreadable', 1], 'nobody answered');
+    t.strictSame(await look(without.runtime, failing.runtime), ['unreadable', 1], 'an engine that fails may have it');
+    t.strictSame(
+      await look(absent, ofUser),
+      ['unreadable', 1],
+      'the engine of a user proves nothing about those of root',
+    );
+  },
+);
+
 t.test('the number of its first process went to another: asked again, gone', async (t) => {
   const host = treeHost(t, { ...NODE, ...containerProcess(100) });
   let asked = 0;
