@@ -20,6 +20,7 @@ import { createPaint } from '../render/paint.ts';
 import { wrap } from '../render/width.ts';
 import { knownFailures } from '../report/baseline.ts';
 import type { Baseline } from '../report/baseline.ts';
+import type { PeerReport } from '../report/peer-report.ts';
 import { controlListing, controlResults, scoreLine } from '../report/control-listing.ts';
 import { hasJoined } from '../render/finding-list.ts';
 import { describeNode } from '../scan/node.ts';
@@ -101,6 +102,13 @@ export const scan = defineCommand({
         'do not count failures that this earlier output of plimsoll scan -o json has; a container or image is the same one while its name is',
     },
     {
+      name: 'compare',
+      value: 'FILE',
+      completes: 'file',
+      summary:
+        'print the controls about which this JSON report of docker-bench-security or kube-bench says something else, with the evidence; the benchmark is that of the report',
+    },
+    {
       name: 'recorded',
       value: 'DIR',
       completes: 'directory',
@@ -125,6 +133,10 @@ export const scan = defineCommand({
     { line: 'plimsoll scan --verdict unknown', meaning: 'what could not be judged, and why' },
     { line: 'plimsoll scan --container shop-db', meaning: 'every failure of one container' },
     { line: 'plimsoll scan --recorded ./web-3', meaning: 'a recorded machine' },
+    {
+      line: 'sudo plimsoll scan --compare docker-bench-security.sh.log.json',
+      meaning: 'where docker-bench-security answers otherwise, and why',
+    },
     {
       line: 'sudo plimsoll scan --benchmark cis-docker-1.8.0 --level 1 --by control',
       meaning: 'the result of each control',
@@ -245,6 +257,10 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
       await formatReport({ node, findings, benchmark, known, scannedAt: clock.now(), version }, format),
     );
   }
+  if (scope.peer !== undefined && benchmark !== undefined) {
+    const { compareWithPeer, printComparison } = await import('../report/comparison.ts');
+    return printComparison(context, compareWithPeer(benchmark, scope.peer));
+  }
   if (args.value('by') === 'control' && benchmark !== undefined)
     return printListing(context, controlListing(controlResults(benchmark), context.paint));
   if (format === 'table' && !args.has('by'))
@@ -341,6 +357,8 @@ interface Scope {
   readonly benchmark: Benchmark | undefined;
   readonly level: number;
   readonly baseline: Baseline;
+  /** The report that the result is compared with. */
+  readonly peer?: PeerReport | undefined;
 }
 
 /** Reads what the options choose; whatever does not exist is refused before anything is read. */
@@ -364,16 +382,35 @@ async function scopeOf({
       return { ok: false, problem: `--baseline ${file}: ${read.problem}`, hint: 'make one: plimsoll scan -o json' };
     baseline = read.value;
   }
-  const id = args.value('benchmark');
+  let peer: PeerReport | undefined;
+  const report = args.value('compare');
+  if (report !== undefined) {
+    const { readPeerReport } = await import('../report/peer-report.ts');
+    const read = await readPeerReport(resolve(workingDirectory, report));
+    if (!read.ok)
+      return {
+        ok: false,
+        problem: `--compare ${report}: ${read.problem}`,
+        hint: 'docker-bench-security writes it with -l FILE, kube-bench with --json',
+      };
+    peer = read.value;
+    if (peer.benchmark === undefined && !args.has('benchmark'))
+      return {
+        ok: false,
+        problem: `no benchmark here has the numbers of ${peer.tool}`,
+        hint: 'name one: --benchmark ID',
+      };
+  }
+  const id = args.value('benchmark') ?? peer?.benchmark;
   if (id === undefined) return { ok: true, checks: undefined, benchmark: undefined, level: Infinity, baseline };
   const level = Number(args.value('level') ?? Infinity);
   if (id === KUBERNETES)
-    return { ok: true, checks: undefined, benchmark: undefined, level, baseline, isForKubelet: true };
+    return { ok: true, checks: undefined, benchmark: undefined, level, baseline, peer, isForKubelet: true };
   const problem = unknownBenchmark(id);
   const benchmark = findBenchmark(id);
   if (problem !== undefined || benchmark === undefined)
     return { ok: false, problem: problem ?? 'there is no such benchmark', hint: SEE_BENCHMARKS };
-  return { ok: true, checks: checksOf(benchmark, level), benchmark, level, baseline };
+  return { ok: true, checks: checksOf(benchmark, level), benchmark, level, baseline, peer };
 }
 
 function checksOf({ controls }: Benchmark, level: number): ReadonlySet<string> {
