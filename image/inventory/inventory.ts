@@ -1,6 +1,6 @@
 import type { Distribution, Inventory, InventoryGap, Package } from '../../vulnerability/package.ts';
 import type { Detected, Detector } from './detector.ts';
-import { OS_RELEASE_PATHS, readDistribution } from './distribution.ts';
+import { RELEASE_PATHS, readDistribution } from './distribution.ts';
 import { FileTreeError } from './file-tree.ts';
 import type { FileTree, TreeFile } from './file-tree.ts';
 import type { PackageDatabase } from './os/package-database.ts';
@@ -46,7 +46,7 @@ export interface InventoryProgress {
 /** Whether an inventory may read this file: an archive keeps its content. Decides without I/O. */
 export function isInventoryFile(file: Pick<TreeFile, 'path' | 'sizeBytes' | 'mode'>): boolean {
   return (
-    OS_RELEASE_PATHS.includes(file.path) ||
+    RELEASE_PATHS.includes(file.path) ||
     PACKAGE_DATABASES.some((database) => database.reads(file.path)) ||
     DETECTORS.some((detector) => detector.matches(file))
   );
@@ -100,7 +100,7 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
   // Without any file list it is not known to which package a file belongs.
   if (listsFiles || !collection.hasSystemPackages) for (const gap of libraries.gaps(owned)) collection.addGap(gap);
   let distribution: Distribution | undefined;
-  collection.attempt(OS_RELEASE_PATHS[0] ?? '/', '', () => {
+  collection.attempt(RELEASE_PATHS[0] ?? '/', '', () => {
     distribution = readDistribution(tree);
   });
   if (distribution === undefined && collection.hasSystemPackages)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { OS_RELEASE_PATHS } from '../distribution.ts';
+import { RELEASE_PATHS } from '../distribution.ts';
 import { FileTreeError } from '../file-tree.ts';
 import type { OpenFileTree } from '../file-tree.ts';
 import { isInventoryFile } from '../inventory.ts';
@@ -122,7 +122,7 @@ async function readLate(
   const tree = treeOf(index, store);
   const nodes = new Map<number, FileNode>();
   for (const node of index.late) if (node.content === undefined) nodes.set(node.entry, node);
-  const fixed = [...OS_RELEASE_PATHS, ...PACKAGE_DATABASES.flatMap((database) => database.locate(tree))];
+  const fixed = [...RELEASE_PATHS, ...PACKAGE_DATABASES.flatMap((database) => database.locate(tree))];
   for (const path of fixed) {
     const node = tree.node(path);
     if (node !== undefined && node.content === undefined) nodes.set(node.entry, node);
