@@ -2,7 +2,9 @@ import type { FactName } from '../../posture/fact/facts.ts';
 import { accountsInspector } from './account/inspect.ts';
 import { agentInspector } from './agent/inspect.ts';
 import { auditInspector } from './audit/inspect.ts';
+import { certificatesInspector } from './certificate/inspect.ts';
 import { clockInspector } from './clock/inspect.ts';
+import { containerdsInspector } from './containerd/inspect.ts';
 import { containerInspector } from './container/inspect.ts';
 import { dockerInspector } from './docker/inspect.ts';
 import { enginesInspector } from './engines/inspect.ts';
@@ -25,8 +27,10 @@ export type AnyInspector = { readonly [N in FactName]: Inspector<N> }[FactName];
 export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   agentInspector,
   clockInspector,
+  certificatesInspector,
   nodeInspector,
   kernelInspector,
+  containerdsInspector,
   kubeletInspector,
   hostInspector,
   dockerInspector,

@@ -36,7 +36,17 @@ function redactByPath(path: string, text: string): string {
   if (/^\/proc\/[^/]+\/(?:task\/[^/]+\/)?environ$/.test(path)) return redactEnvironment(text);
   if (/^\/proc\/[^/]+\/(?:task\/[^/]+\/)?cmdline$/.test(path)) return redactWords(text.split('\0')).join('\0');
   if (/\/etc\/(?:passwd|group)-?$/.test(path)) return redactAccounts(text);
+  if (/\/(?:containerd|certs\.d|rancher)\/.*\.(?:toml|yaml)$/.test(path))
+    return redactDocument(withoutRegistryAuth(text));
   return redactDocument(text);
+}
+
+/** `auth = "…"` of a registry is a user name and password in base64. */
+function withoutRegistryAuth(text: string): string {
+  return text.replaceAll(
+    /^([ \t]*["']?(?:auth|identitytoken|password)["']?[ \t]*[=:][ \t]*)(?![ \t]*$).+$/gm,
+    `$1"${REDACTED}"`,
+  );
 }
 
 /** A JSON document keeps its form; everything else is text. */

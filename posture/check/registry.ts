@@ -40,6 +40,7 @@ import { selinux } from './container/selinux.ts';
 import { sensitiveMount } from './container/sensitive-mount.ts';
 import { sshServer } from './container/ssh-server.ts';
 import { ulimits } from './container/ulimits.ts';
+import { CONTAINERD_CHECKS } from './containerd/containerd-checks.ts';
 import { authorizationPluginBypass } from './daemon/authorization-plugin-bypass.ts';
 import { authorizationPlugin } from './daemon/authorization-plugin.ts';
 import { baseDeviceSize } from './daemon/base-device-size.ts';
@@ -161,6 +162,7 @@ import { dockerCertificateKey } from './tls/docker-certificate-key.ts';
 import { dockerCertificateValidity } from './tls/docker-certificate-validity.ts';
 import { dockerClientCert } from './tls/docker-client-cert.ts';
 import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
+import { FILE_CERTIFICATE_CHECKS } from './tls/file-certificate-checks.ts';
 
 /** Every check, and every table of checks, by area. A test compares this list with the directory. */
 const LISTED: readonly Check[] = [
@@ -205,6 +207,7 @@ const LISTED: readonly Check[] = [
   sensitiveMount,
   sshServer,
   ulimits,
+  ...CONTAINERD_CHECKS,
   authorizationPlugin,
   authorizationPluginBypass,
   baseDeviceSize,
@@ -322,6 +325,7 @@ const LISTED: readonly Check[] = [
   swarmRootCertificateAge,
   swarmServiceSecrets,
   swarmUnlockKeyRotation,
+  ...FILE_CERTIFICATE_CHECKS,
   dockerCertificateKey,
   dockerCertificateValidity,
   dockerClientCert,

@@ -2,7 +2,9 @@ import type { Schema } from '../schema.ts';
 import { accountsSchema } from './accounts.ts';
 import { agentSchema } from './agent.ts';
 import { auditSchema } from './audit.ts';
+import { certificatesSchema } from './certificates.ts';
 import { clockSchema } from './clock.ts';
+import { containerdsSchema } from './containerd.ts';
 import { containersSchema, queriedContainersSchema } from './container.ts';
 import { dockerSchema } from './docker.ts';
 import { enginesSchema } from './engines.ts';
@@ -20,7 +22,9 @@ import { unobservedListSchema } from './unobserved.ts';
 import type { AccountsFact } from './accounts.ts';
 import type { AgentFact } from './agent.ts';
 import type { AuditFact } from './audit.ts';
+import type { CertificatesFact } from './certificates.ts';
 import type { ClockFact } from './clock.ts';
+import type { ContainerdsFact } from './containerd.ts';
 import type { ContainersFact } from './container.ts';
 import type { DockerFact } from './docker.ts';
 import type { EnginesFact } from './engines.ts';
@@ -41,7 +45,9 @@ export interface Facts {
   readonly accounts: AccountsFact;
   readonly agent: AgentFact;
   readonly audit: AuditFact;
+  readonly certificates: CertificatesFact;
   readonly clock: ClockFact;
+  readonly containerds: ContainerdsFact;
   readonly containers: ContainersFact;
   readonly docker: DockerFact;
   readonly engines: EnginesFact;
@@ -65,7 +71,9 @@ export const FACT_SCHEMAS = Object.freeze({
   accounts: accountsSchema,
   agent: agentSchema,
   audit: auditSchema,
+  certificates: certificatesSchema,
   clock: clockSchema,
+  containerds: containerdsSchema,
   containers: containersSchema,
   docker: dockerSchema,
   engines: enginesSchema,

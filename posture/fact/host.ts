@@ -83,6 +83,21 @@ export const hostSchema = s.object(
       'programs that give a shell or a desktop over the network, beside sshd',
     ),
     automaticLogins: observed(s.list(hostProcessSchema, '', 32), 'terminals that log in without a password'),
+    unusualPrograms: observed(
+      s.list(
+        s.object({
+          pid: s.integer('process id'),
+          executable: s.string('path of the program, as the kernel shows it', 4096),
+          kind: s.oneOf(
+            ['memory', 'temporary', 'deleted'],
+            'memory: a file without a name; temporary: in a directory for temporary files; deleted: the file was removed or replaced',
+          ),
+        }),
+        '',
+        64,
+      ),
+      'processes outside containers whose program is not an installed file',
+    ),
     automaticUpdates: observed(s.string('what installs updates', 256), 'absent: nothing is enabled'),
     developmentTools: observed(s.list(s.string('path', 256), '', 32), 'compilers and debuggers that are installed'),
     openJobFiles: observed(

@@ -9,6 +9,7 @@ import { JOB_DIRECTORIES, readOpenJobFiles } from './job-files.ts';
 import { readKernels, readPermissiveDomains, readRestartRequired } from './kernels.ts';
 import { MODPROBE_DIRECTORIES, readModules } from './modules.ts';
 import { readServices } from './services.ts';
+import { readUnusualPrograms } from './unusual-programs.ts';
 import { readAutomaticUpdates, readBinaryFormats, readJournal, readPreload, readSwap } from './system-files.ts';
 
 /** Compilers and debuggers of packages; who gets into a node with these builds and injects what he needs. */
@@ -48,6 +49,7 @@ async function inspectHost(access: NodeAccess): Promise<HostFact> {
     swap: await readSwap(host),
     journal: await readJournal(host),
     ...(await readServices(access)),
+    unusualPrograms: await readUnusualPrograms(access),
     clockSynchronized: await readClock(host),
     automaticUpdates: await readAutomaticUpdates(host),
     developmentTools: await readTools(host),

@@ -1,7 +1,7 @@
 import type { HostFact, HostProcess } from '../../fact/host.ts';
 import type { Facts } from '../../fact/facts.ts';
 import type { Observed } from '../../observed.ts';
-import { fail, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import { fail, failAs, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import type { NodeCheck } from '../check.ts';
@@ -337,6 +337,42 @@ export const HOST_CHECKS: readonly NodeCheck[] = Object.freeze([
       return set.state === 'seen'
         ? pass(...evidence, since)
         : fail('systemd-timesyncd has not reached a server since boot', since, ...evidence);
+    },
+  }),
+  nodeCheck({
+    id: 'host.unusual-programs',
+    title: 'Every process runs an installed program',
+    failTitle: 'Processes run programs that are not installed',
+    severity: 'high',
+    severityLevels: [
+      { severity: 'high', when: 'the program is in memory or in a directory for temporary files' },
+      { severity: 'low', when: 'the file was removed or replaced while the program runs' },
+    ],
+    rationale:
+      'Malware runs from memory or from /tmp and removes its file. After an update, a program that was not restarted keeps its old flaws.',
+    remediation:
+      'Look at the process (ls -l /proc/PID/exe, its parent, its connections) before you stop it. Restart services whose program was updated (needrestart, needs-restarting -s).',
+    references: ['https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html'],
+    judges: 'node',
+    needs: ['host'],
+    judge: ({ host: { unusualPrograms: programs } }) => {
+      const expected = 'an installed file';
+      if (programs.state !== 'seen')
+        return unknownBecause(
+          programs.state === 'unreadable' ? `${programs.source}: ${programs.reason}` : programs.source,
+        );
+      const evidence = ({ pid, executable }: (typeof programs.value)[number]): Evidence => ({
+        source: `/proc/${String(pid)}/exe`,
+        seen: quote(executable),
+        expected,
+      });
+      const suspicious = programs.value.filter(({ kind }) => kind !== 'deleted');
+      const replaced = programs.value.filter(({ kind }) => kind === 'deleted');
+      if (suspicious.length === 0 && replaced.length > 0)
+        return failAs('low', 'a program was updated and not restarted', ...replaced.slice(0, 8).map(evidence));
+      const passed = { source: programs.source, seen: 'no other', expected };
+      const reason = 'a process runs a program from memory or from a temporary directory';
+      return judgeList({ failed: suspicious.map(evidence), unread: [], passed, reason });
     },
   }),
 ]);

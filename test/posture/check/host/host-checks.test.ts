@@ -6,9 +6,10 @@ import type { Facts } from '../../../../posture/fact/facts.ts';
 import type { HostFact } from '../../../../posture/fact/host.ts';
 import type { KernelFact } from '../../../../posture/fact/kernel.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
-import type { Verdict } from '../../../../posture/verdict.ts';
+import type { Severity, Verdict } from '../../../../posture/verdict.ts';
 import { hostFact, kernelFact } from '../../../fixture/facts.ts';
 import { judgeNodes } from '../../../fixture/node-table.ts';
+import type { NodeRow } from '../../../fixture/node-table.ts';
 
 const UNREAD = unreadable('/x', 'permission denied (EACCES)');
 const host = (fact: Partial<HostFact>, kernel: Partial<KernelFact> = {}): Partial<Facts> => ({
@@ -23,6 +24,9 @@ const module = (change: { loaded?: boolean; available?: boolean; denied?: boolea
 const handler = (flags: string): Partial<HostFact> => ({
   binaryFormats: seen([{ name: 'qemu', interpreter: '/usr/bin/qemu', flags }], '/proc/sys/fs/binfmt_misc'),
 });
+const program = (kind: 'memory' | 'temporary' | 'deleted'): Partial<HostFact> => ({
+  unusualPrograms: seen([{ pid: 7, executable: '/x', kind }], '/proc/*/exe'),
+});
 const SELINUX: Partial<KernelFact> = {
   selinux: seen('enforcing', '/sys/fs/selinux/enforce'),
   selinuxCheckreqprot: seen(false, '/sys/fs/selinux/checkreqprot'),
@@ -36,7 +40,7 @@ const ima = (measures: boolean, violations: number): Partial<KernelFact> => ({
 });
 
 // What is accepted: catalogue of node controls, NODE-SSH-25, LSM-03, LSM-09, BOOT-07, BOOT-09, TLS-18 and HOST-06 to 14.
-const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, Verdict])[]>> = {
+const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, Verdict, Severity?])[]>> = {
   'host.automatic-login': [
     ['none', host({}), 'pass'],
     ['a terminal', host({ automaticLogins: run('agetty') }), 'fail'],
@@ -115,6 +119,13 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['timesyncd', host({ timeServices: run('systemd-timesyn'), clockSynchronized: seen(true, '/run') }), 'pass'],
     ['not read', host({ timeServices: UNREAD }), 'unknown'],
   ],
+  'host.unusual-programs': [
+    ['none', host({}), 'pass'],
+    ['in memory', host(program('memory')), 'fail'],
+    ['in /tmp', host(program('temporary')), 'fail'],
+    ['updated', host(program('deleted')), 'fail', 'low'],
+    ['not read', host({ unusualPrograms: UNREAD }), 'unknown'],
+  ],
   'kernel.integrity-measurement': [
     ['no IMA', host({}), 'notApplicable'],
     ['no policy', host({}, ima(false, 0)), 'fail'],
@@ -141,7 +152,10 @@ for (const check of checks)
   judgeNodes(
     t,
     check,
-    (ROWS[check.id] ?? []).map(([name, facts, verdict]) => ({ name, facts, verdict })),
+    (ROWS[check.id] ?? []).map(([name, facts, verdict, severity]): NodeRow => {
+      const row = { name, facts, verdict };
+      return severity === undefined ? row : Object.assign(row, { severity });
+    }),
   );
 
 // Releases of Debian, Ubuntu, Red Hat, SUSE, Alpine and Flatcar, in the order in which they were published.

@@ -1,0 +1,181 @@
+import { parse } from 'smol-toml';
+import { CONTAINERD_SETTINGS } from '../../../posture/fact/containerd.ts';
+import type { ContainerdDaemon, ContainerdSettingName } from '../../../posture/fact/containerd.ts';
+import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
+import { clip } from '../clip.ts';
+
+/** One table of TOML. */
+export type Table = Readonly<Record<string, unknown>>;
+
+/** A file of the configuration that was read, in the order in which containerd reads them. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly table: Table;
+}
+
+/** The tables in which a setting stands, by version of the file: containerd docs/cri/config.md. */
+type Place = readonly string[];
+interface Placement {
+  readonly key: string;
+  readonly v2: Place;
+  readonly v3: Place;
+  readonly v4: Place;
+}
+
+const CRI = 'io.containerd.grpc.v1.cri';
+const RUNTIME = 'io.containerd.cri.v1.runtime';
+const IMAGES = 'io.containerd.cri.v1.images';
+const NRI = 'io.containerd.nri.v1.nri';
+const SERVER = 'io.containerd.server.v1';
+
+const top = (name: string, key: string, server = name): Placement => ({
+  key,
+  v2: [name],
+  v3: [name],
+  v4: ['plugins', `${SERVER}.${server}`],
+});
+const cri = (key: string, v3: Place = ['plugins', RUNTIME], v2: Place = ['plugins', CRI]): Placement => ({
+  key,
+  v2,
+  v3,
+  v4: v3,
+});
+
+const PLACES: Readonly<Record<ContainerdSettingName, Placement>> = {
+  'cri.default_runtime_name': cri(
+    'default_runtime_name',
+    ['plugins', RUNTIME, 'containerd'],
+    ['plugins', CRI, 'containerd'],
+  ),
+  'cri.disable_apparmor': cri('disable_apparmor'),
+  'cri.disable_tcp_service': cri('disable_tcp_service', ['plugins', CRI]),
+  'cri.enable_selinux': cri('enable_selinux'),
+  'cri.enable_tls_streaming': cri('enable_tls_streaming', ['plugins', CRI]),
+  'cri.stream_server_address': cri('stream_server_address', ['plugins', CRI]),
+  'debug.address': top('debug', 'address'),
+  'debug.level': top('debug', 'level'),
+  'grpc.gid': top('grpc', 'gid'),
+  'grpc.tcp_address': { ...top('grpc', 'tcp_address', 'grpc-tcp'), key: 'tcp_address' },
+  'grpc.tcp_tls_ca': top('grpc', 'tcp_tls_ca', 'grpc-tcp'),
+  'metrics.address': top('metrics', 'address'),
+  'nri.disable': { key: 'disable', v2: ['plugins', NRI], v3: ['plugins', NRI], v4: ['plugins', NRI] },
+  'registry.config_path': cri('config_path', ['plugins', IMAGES, 'registry'], ['plugins', CRI, 'registry']),
+};
+/** Keys that are called otherwise in version 4, where the table says what they are about. */
+const V4_KEYS: Readonly<Record<string, string>> = { tcp_address: 'address', tcp_tls_ca: 'tls_ca' };
+
+/** The table of a TOML file; undefined: it is not valid. The error is not kept, since it quotes the file. */
+export function parseToml(text: string): Table | undefined {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `version` of the main file: 1 where it says nothing. */
+export function versionOf(table: Table): number {
+  const version = table['version'];
+  return typeof version === 'number' && Number.isSafeInteger(version) ? version : 1;
+}
+
+/** Names of files that a file imports, with wildcards. */
+export function importsOf(table: Table): readonly string[] {
+  return stringsOf(table['imports']);
+}
+
+/** What the files together come to, for the parts that checks judge. */
+export type Effective = Pick<ContainerdDaemon, 'hasCri' | 'settings' | 'runtimes'> & {
+  readonly registry: Observed<Table>;
+};
+
+/** Evaluates the files in order: a later one replaces a whole table of a plugin (containerd 1.x to 2.1). */
+export function evaluate(files: readonly ConfigFile[], version: number): Effective {
+  const settings: Record<string, Observed<string>> = {};
+  for (const name of CONTAINERD_SETTINGS) settings[name] = settingOf(files, version, PLACES[name]);
+  const disabled = files.flatMap(({ table }) => stringsOf(table['disabled_plugins']));
+  const isNew = version >= 3;
+  const runtimes = tableAt(
+    files,
+    version,
+    isNew ? ['plugins', RUNTIME, 'containerd', 'runtimes'] : ['plugins', CRI, 'containerd', 'runtimes'],
+  );
+  return {
+    hasCri: !disabled.some((name) => name === CRI || name === 'cri' || name === RUNTIME),
+    settings,
+    runtimes: runtimes.state === 'seen' ? seen(runtimesOf(runtimes.value), runtimes.source) : runtimes,
+    registry: tableAt(files, version, isNew ? ['plugins', IMAGES, 'registry'] : ['plugins', CRI, 'registry']),
+  };
+}
+
+function settingOf(files: readonly ConfigFile[], version: number, placement: Placement): Observed<string> {
+  const place = version >= 4 ? placement.v4 : version === 3 ? placement.v3 : placement.v2;
+  const key = version >= 4 ? (V4_KEYS[placement.key] ?? placement.key) : placement.key;
+  const table = tableAt(files, version, place);
+  if (table.state !== 'seen') return table;
+  const value = table.value[key];
+  if (value === undefined) return absent(table.source);
+  if (typeof value !== 'string' && typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'bigint')
+    return unreadable(table.source, `${key} has a type that is not expected`);
+  return seen(clip(String(value), 4096), table.source);
+}
+
+/** The table at a place, from the last file that has the plugin (or the section) it belongs to. */
+function tableAt(files: readonly ConfigFile[], version: number, place: Place): Observed<Table> {
+  const section = place[0] === 'plugins' ? place.slice(0, 2) : place.slice(0, 1);
+  // Version 1 has the short names of plugins.
+  const names = version === 1 && section[1] === CRI ? ['plugins', 'cri'] : section;
+  const holders = files.filter(({ table }) => at(table, names) !== undefined);
+  const last = holders.at(-1);
+  if (last === undefined) return absent(files[0]?.path ?? '');
+  // From 2.2 on tables of plugins are merged; a program of either release may read the file.
+  if (holders.length > 1 && version >= 3)
+    return unreadable(
+      last.path,
+      `${names.join('.')} is in several files, which releases of containerd join differently`,
+    );
+  const found = at(last.table, [...names, ...place.slice(section.length)]);
+  return found === undefined ? absent(last.path) : seen(found, last.path);
+}
+
+function at(table: Table, place: Place): Table | undefined {
+  let current: unknown = table;
+  for (const name of place) {
+    if (!isTable(current) || !Object.hasOwn(current, name)) return undefined;
+    current = current[name];
+  }
+  return isTable(current) ? current : undefined;
+}
+
+function runtimesOf(table: Table): Extract<ContainerdDaemon['runtimes'], { state: 'seen' }>['value'] {
+  return Object.entries(table)
+    .slice(0, 64)
+    .flatMap(([name, runtime]) => {
+      if (!isTable(runtime)) return [];
+      const options = isTable(runtime['options']) ? runtime['options'] : {};
+      const text = (value: unknown): string => (typeof value === 'string' ? clip(value, 4096) : '');
+      const annotations = [...stringsOf(runtime['pod_annotations']), ...stringsOf(runtime['container_annotations'])];
+      return [
+        {
+          name: clip(name, 256),
+          type: clip(text(runtime['runtime_type']), 256),
+          binary: text(options['BinaryName']) || text(runtime['runtime_path']),
+          allDevices: runtime['privileged_without_host_devices_all_devices_allowed'] === true,
+          noPivotRoot: options['NoPivotRoot'] === true,
+          cgroupWritable: runtime['cgroup_writable'] === true,
+          anyAnnotation: annotations.includes('*'),
+        },
+      ];
+    });
+}
+
+/** Is the value a table? */
+export function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/** The texts of an array. */
+export function stringsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+}

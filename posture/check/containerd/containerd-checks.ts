@@ -1,0 +1,307 @@
+import type { ContainerdDaemon, ContainerdSettingName } from '../../fact/containerd.ts';
+import type { Facts } from '../../fact/facts.ts';
+import type { Observed } from '../../observed.ts';
+import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import type { Evidence, Judgement, Severity } from '../../verdict.ts';
+import { nodeCheck } from '../check.ts';
+import type { NodeCheck } from '../check.ts';
+import { allOf } from '../combine.ts';
+import { quote, quoteList } from '../evidence-text.ts';
+import { judgeList } from '../judge-list.ts';
+
+const CONFIG_MANUAL = 'https://github.com/containerd/containerd/blob/main/docs/cri/config.md';
+const REGISTRY_MANUAL = 'https://github.com/containerd/containerd/blob/main/docs/hosts.md';
+
+type Known = Pick<Facts, 'containerds' | 'kernel'>;
+
+/** One answer for all containerds of the node: the worst. `needsCri`: a daemon without CRI (that of Docker) is left out. */
+function containerdCheck({
+  judge,
+  needsCri = true,
+  reference = CONFIG_MANUAL,
+  ...text
+}: Pick<NodeCheck, 'id' | 'title' | 'failTitle' | 'severity' | 'rationale' | 'remediation'> & {
+  readonly judge: (daemon: ContainerdDaemon, facts: Known) => Judgement;
+  readonly needsCri?: boolean;
+  readonly reference?: string;
+}): NodeCheck {
+  return nodeCheck({
+    ...text,
+    references: [reference],
+    judges: 'node',
+    needs: ['containerds', 'kernel'],
+    judge: (facts) =>
+      ofDaemons(facts, text.severity, (daemon) =>
+        needsCri && !daemon.hasCri
+          ? notApplicable(`the CRI plugin of containerd (pid ${String(daemon.pid)}) is disabled: no kubelet uses it`)
+          : judge(daemon, facts),
+      ),
+  });
+}
+
+function ofDaemons(
+  { containerds: { daemons } }: Known,
+  severity: Severity,
+  judge: (daemon: ContainerdDaemon) => Judgement,
+): Judgement {
+  if (daemons.state === 'unreadable') return unknownBecause(`${daemons.source}: ${daemons.reason}`);
+  if (daemons.state === 'absent') return notApplicable('containerd does not run on this host');
+  return allOf(severity, daemons.value.map(judge));
+}
+
+function settingOf(daemon: ContainerdDaemon, name: ContainerdSettingName): Observed<string> {
+  return daemon.settings[name] ?? { state: 'unreadable', source: daemon.config, reason: `${name} was not read` };
+}
+
+/** Judges a setting; without a line in a file its default counts, which is the same in all releases. */
+function withSetting(
+  daemon: ContainerdDaemon,
+  name: ContainerdSettingName,
+  preset: string,
+  judge: (value: string, seen: Omit<Evidence, 'expected'>) => Judgement,
+): Judgement {
+  const setting = settingOf(daemon, name);
+  if (setting.state === 'unreadable') return unknownBecause(`${setting.source}: ${setting.reason}`);
+  const value = setting.state === 'seen' ? setting.value : preset;
+  const key = name.slice(name.indexOf('.') + 1);
+  const seen =
+    setting.state === 'seen'
+      ? `${key} = ${quote(value)}`
+      : `${key} is not set (default ${quote(preset === '' ? 'empty' : preset)})`;
+  return judge(value, { source: setting.source === '' ? daemon.config : setting.source, seen });
+}
+
+/** Is the address on this host alone: empty, a unix socket, or loopback? */
+function isLocal(address: string): boolean {
+  return (
+    address === '' ||
+    address.startsWith('/') ||
+    address.startsWith('unix:') ||
+    /^(?:127\.|localhost(?::|$)|\[?::1\]?(?::|$))/.test(address)
+  );
+}
+
+/** Checks of the configuration of containerd, sorted by id. */
+export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
+  containerdCheck({
+    id: 'containerd.apparmor',
+    title: 'containerd applies AppArmor profiles',
+    failTitle: 'containerd applies no AppArmor profiles',
+    severity: 'high',
+    rationale:
+      'With disable_apparmor, every container of the node runs unconfined, although AppArmor is active on the host.',
+    remediation:
+      'Remove disable_apparmor from the CRI plugin in config.toml (of k3s and RKE2: install apparmor-parser), and restart containerd.',
+    judge: (daemon, { kernel: { apparmor } }) => {
+      if (apparmor.state === 'unreadable') return unknownBecause(`${apparmor.source}: ${apparmor.reason}`);
+      if (apparmor.state === 'absent' || !apparmor.value) return notApplicable('AppArmor is not active on this host');
+      return withSetting(daemon, 'cri.disable_apparmor', 'false', (value, seen) => {
+        const evidence = { ...seen, expected: 'false' };
+        return value === 'true' ? fail('containers get no AppArmor profile', evidence) : pass(evidence);
+      });
+    },
+  }),
+  containerdCheck({
+    id: 'containerd.debug-level',
+    title: 'containerd does not log at debug level',
+    failTitle: 'containerd logs at debug level',
+    severity: 'low',
+    rationale:
+      'At debug and trace level the log contains the requests of the kubelet, with environments and mounts of containers.',
+    remediation: 'Set level = "info" in the [debug] table of config.toml and restart containerd.',
+    needsCri: false,
+    judge: (daemon) =>
+      withSetting(daemon, 'debug.level', 'info', (value, seen) => {
+        const evidence = { ...seen, expected: 'info, warn or error' };
+        return value === 'debug' || value === 'trace' ? fail('the log contains requests', evidence) : pass(evidence);
+      }),
+  }),
+  containerdCheck({
+    id: 'containerd.metrics-address',
+    title: 'Metrics and debugging of containerd are local',
+    failTitle: 'Metrics or debugging of containerd are remote',
+    severity: 'medium',
+    rationale: 'Neither port has authentication or TLS. The debug port serves profiles of the memory of the process.',
+    remediation: 'Set address in [metrics] and [debug] to 127.0.0.1:PORT or to a unix socket, and restart containerd.',
+    needsCri: false,
+    judge: (daemon) =>
+      allOf(
+        'medium',
+        (['metrics.address', 'debug.address'] as const).map((name) =>
+          withSetting(daemon, name, '', (value, seen) => {
+            const evidence = { ...seen, expected: 'empty, a unix socket, or loopback' };
+            return isLocal(value) ? pass(evidence) : fail(`${name} is reachable from other hosts`, evidence);
+          }),
+        ),
+      ),
+  }),
+  nodeCheck({
+    id: 'containerd.plugin-directories',
+    title: 'Only root can change plugins of containerd',
+    failTitle: 'Others than root can change plugins of containerd',
+    severity: 'high',
+    rationale:
+      'CNI and NRI plugins, hooks in CDI files and image verifiers run as root for every container: write access to their directories is root access.',
+    remediation: 'Run chown -R root:root and chmod go-w on the named directories, and look at what is in them.',
+    references: ['https://github.com/containerd/containerd/blob/main/docs/NRI.md'],
+    judges: 'node',
+    needs: ['containerds'],
+    judge: ({ containerds: { daemons, openDirectories: open } }) => {
+      if (daemons.state === 'absent' && open.state === 'seen' && open.value.length === 0)
+        return notApplicable('containerd does not run on this host');
+      const expected = 'only root can write';
+      return judgeList({
+        failed:
+          open.state === 'seen' ? open.value.map(({ path, reason }) => ({ source: path, seen: reason, expected })) : [],
+        unread: open.state === 'unreadable' ? [`${open.source}: ${open.reason}`] : [],
+        passed: { source: open.source, seen: 'none that others can change', expected },
+        reason: 'others can add a program that runs as root',
+      });
+    },
+  }),
+  containerdCheck({
+    id: 'containerd.registries',
+    title: 'containerd verifies its registries',
+    failTitle: 'containerd does not verify registries',
+    severity: 'high',
+    rationale:
+      'Over plain HTTP, or without verification of the certificate, whoever is on the way replaces the image that this host runs next.',
+    remediation:
+      'Remove skip_verify and http:// from the named file (certs.d/HOST/hosts.toml needs no restart). Give the CA of a private registry with ca = "FILE".',
+    reference: REGISTRY_MANUAL,
+    judge: ({ insecureRegistries: registries, config }) => {
+      const expected = 'HTTPS with verification';
+      return judgeList({
+        failed:
+          registries.state === 'seen'
+            ? registries.value.map(({ registry, reason, source }) => ({
+                source,
+                seen: quote(`${registry}: ${reason}`),
+                expected,
+              }))
+            : [],
+        unread: registries.state === 'unreadable' ? [`${registries.source}: ${registries.reason}`] : [],
+        passed: {
+          source: registries.source === '' ? config : registries.source,
+          seen: 'no registry without',
+          expected,
+        },
+        reason: 'images of a registry are not verified',
+      });
+    },
+  }),
+  containerdCheck({
+    id: 'containerd.registry-credentials',
+    title: 'Configuration of containerd contains no credentials',
+    failTitle: 'Configuration of containerd contains credentials',
+    severity: 'medium',
+    rationale:
+      'config.toml is readable for every account by default. Passwords in it are the same on all nodes and seldom change.',
+    remediation:
+      'Remove auth from the registry tables. Use imagePullSecrets or a credential provider of the kubelet, and change the password.',
+    reference: REGISTRY_MANUAL,
+    judge: ({ credentialFiles, config }) => {
+      const expected = 'no password or token';
+      return judgeList({
+        failed: credentialFiles.map((source) => ({ source, seen: 'a password or token of a registry', expected })),
+        unread: [],
+        passed: { source: config, seen: 'none', expected },
+        reason: 'a file contains credentials of a registry',
+      });
+    },
+  }),
+  containerdCheck({
+    id: 'containerd.runtimes',
+    title: 'Runtimes of containerd keep containers confined',
+    failTitle: 'Runtimes of containerd weaken containers',
+    severity: 'high',
+    rationale:
+      'NoPivotRoot leaves a way back to the file system of the host; cgroup_writable, all devices, and annotations that are passed on without a list let a pod choose its own limits.',
+    remediation:
+      'Remove the named options from the runtime in config.toml, list annotations one by one, and restart containerd.',
+    judge: ({ runtimes, config }) => {
+      const expected = 'none of these options';
+      if (runtimes.state === 'unreadable') return unknownBecause(`${runtimes.source}: ${runtimes.reason}`);
+      const all = runtimes.state === 'seen' ? runtimes.value : [];
+      const failed = all.flatMap((runtime): readonly Evidence[] => {
+        const options = [
+          ...(runtime.noPivotRoot ? ['NoPivotRoot'] : []),
+          ...(runtime.cgroupWritable ? ['cgroup_writable'] : []),
+          ...(runtime.allDevices ? ['privileged_without_host_devices_all_devices_allowed'] : []),
+          ...(runtime.anyAnnotation ? ['annotations *'] : []),
+        ];
+        return options.length === 0
+          ? []
+          : [{ source: runtimes.source, seen: quote(`${runtime.name}: ${options.join(', ')}`), expected }];
+      });
+      const names = quoteList(all.map(({ name }) => name));
+      return judgeList({
+        failed,
+        unread: [],
+        passed: { source: runtimes.source === '' ? config : runtimes.source, seen: names, expected },
+        reason: 'a runtime weakens the containers that use it',
+      });
+    },
+  }),
+  containerdCheck({
+    id: 'containerd.selinux',
+    title: 'containerd sets SELinux labels of containers',
+    failTitle: 'containerd sets no SELinux labels of containers',
+    severity: 'high',
+    rationale:
+      'Without enable_selinux, containers on an SELinux host run with the label of containerd, which may do nearly everything.',
+    remediation:
+      'Set enable_selinux = true in the CRI plugin of config.toml, install container-selinux, and restart containerd.',
+    judge: (daemon, { kernel: { selinux } }) => {
+      if (selinux.state === 'unreadable') return unknownBecause(`${selinux.source}: ${selinux.reason}`);
+      if (selinux.state === 'absent' || selinux.value === 'disabled')
+        return notApplicable('SELinux is not active on this host');
+      return withSetting(daemon, 'cri.enable_selinux', 'false', (value, seen) => {
+        const evidence = { ...seen, expected: 'true' };
+        return value === 'true' ? pass(evidence) : fail('containers get no SELinux label of their own', evidence);
+      });
+    },
+  }),
+  containerdCheck({
+    id: 'containerd.streaming-server',
+    title: 'Streaming server of containerd is local',
+    failTitle: 'Streaming server of containerd is remote',
+    severity: 'medium',
+    rationale:
+      'This server carries kubectl exec and attach. Whoever reaches it and guesses a token of a minute is inside the container.',
+    remediation: 'Remove stream_server_address from the CRI plugin (the default is 127.0.0.1), and restart containerd.',
+    judge: (daemon) =>
+      withSetting(daemon, 'cri.stream_server_address', '127.0.0.1', (value, seen) => {
+        const evidence = { ...seen, expected: 'loopback' };
+        // Empty means every address.
+        return value !== '' && isLocal(value) ? pass(evidence) : fail('it is reachable from other hosts', evidence);
+      }),
+  }),
+  containerdCheck({
+    id: 'containerd.tcp',
+    title: 'containerd serves no unprotected TCP port',
+    failTitle: 'containerd serves an unprotected TCP port',
+    severity: 'critical',
+    rationale:
+      'The API of containerd starts any container as root and asks nobody: on TCP without client certificates the whole network is root.',
+    remediation:
+      'Remove tcp_address from [grpc] and disable_tcp_service = false from the CRI plugin, or set tcp_tls_ca, and restart containerd.',
+    needsCri: false,
+    judge: (daemon) =>
+      withSetting(daemon, 'grpc.tcp_address', '', (address, seen) => {
+        const evidence = { ...seen, expected: 'empty' };
+        if (address === '') return pass(evidence);
+        return withSetting(daemon, 'cri.disable_tcp_service', 'true', (disabled, service) => {
+          const proof = { ...service, expected: 'true' };
+          // Without a service the port is not opened.
+          if (disabled !== 'false') return pass(evidence, proof);
+          return withSetting(daemon, 'grpc.tcp_tls_ca', '', (authority, tls) => {
+            const certificate = { ...tls, expected: 'a CA whose certificates clients must have' };
+            return authority === ''
+              ? fail('clients need no certificate', evidence, proof, certificate)
+              : pass(certificate, evidence);
+          });
+        });
+      }),
+  }),
+]);

@@ -1,0 +1,77 @@
+import { observed } from '../observed.ts';
+import * as s from '../schema.ts';
+
+/** Settings of containerd that the fact holds, by a name that is the same in every version of the file. */
+export const CONTAINERD_SETTINGS = [
+  'cri.default_runtime_name',
+  'cri.disable_apparmor',
+  'cri.disable_tcp_service',
+  'cri.enable_selinux',
+  'cri.enable_tls_streaming',
+  'cri.stream_server_address',
+  'debug.address',
+  'debug.level',
+  'grpc.gid',
+  'grpc.tcp_address',
+  'grpc.tcp_tls_ca',
+  'metrics.address',
+  'nri.disable',
+  'registry.config_path',
+] as const;
+/** One of {@link CONTAINERD_SETTINGS}. */
+export type ContainerdSettingName = (typeof CONTAINERD_SETTINGS)[number];
+
+/** A runtime that containerd can start containers with. */
+export const containerdRuntimeSchema = s.object({
+  name: s.string('name of the handler', 256),
+  type: s.string('`io.containerd.runc.v2` …', 256),
+  binary: s.string('path or name of the program; empty: the default of the type', 4096),
+  allDevices: s.boolean('`privileged_without_host_devices_all_devices_allowed`'),
+  noPivotRoot: s.boolean('`NoPivotRoot`'),
+  cgroupWritable: s.boolean('`cgroup_writable`'),
+  anyAnnotation: s.boolean('true if every annotation of a pod or container is handed to the runtime'),
+});
+
+/** A registry that is reached without verification. */
+export const insecureRegistrySchema = s.object({
+  registry: s.string('host of the registry, `_default` for all', 256),
+  reason: s.string('`http` or `certificates are not verified`', 64),
+  source: s.string('file that says so', 4096),
+});
+
+/** One containerd of the node. */
+export const containerdSchema = s.object(
+  {
+    pid: s.integer('process id'),
+    config: s.string('configuration file', 4096),
+    version: s.integer('version of the configuration: 1 to 4'),
+    files: s.list(s.string('file that was read', 4096), '', 64),
+    hasCri: s.boolean('false: its CRI plugin is disabled, so no kubelet uses it'),
+    settings: s.record(
+      observed(s.string('as text: `true`, `127.0.0.1`', 4096)),
+      'effective settings by name; absent: not set, the default counts',
+      32,
+      { collected: CONTAINERD_SETTINGS, onDemand: false },
+    ),
+    runtimes: observed(s.list(containerdRuntimeSchema, '', 64), 'handlers of the CRI plugin'),
+    insecureRegistries: observed(s.list(insecureRegistrySchema, '', 256), 'registries without verification'),
+    credentialFiles: s.list(s.string('file', 4096), 'files that contain a password or token of a registry', 64),
+  },
+  'a containerd of the node',
+);
+/** See {@link containerdSchema}. */
+export type ContainerdDaemon = s.Infer<typeof containerdSchema>;
+
+/** The containerds of the node with their configuration, and directories from which they take programs. */
+export const containerdsSchema = s.object(
+  {
+    daemons: observed(s.list(containerdSchema, '', 8), 'containerds that run; absent: none'),
+    openDirectories: observed(
+      s.list(s.object({ path: s.string('directory', 4096), reason: s.string('who can change it', 1024) }), '', 32),
+      'directories of CNI, CDI, NRI and image verifiers that others than root can change',
+    ),
+  },
+  'containerd and its configuration',
+);
+/** See {@link containerdsSchema}. */
+export type ContainerdsFact = s.Infer<typeof containerdsSchema>;

@@ -1,0 +1,130 @@
+import { execFileSync } from 'node:child_process';
+import { chownSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import t from 'tap';
+import type { Test } from 'tap';
+import { certificatesInspector } from '../../../../agent/inspector/certificate/inspect.ts';
+import { hasBootstrapToken, parseCertificates } from '../../../../agent/inspector/certificate/parse.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
+import { certificatesSchema } from '../../../../posture/fact/certificates.ts';
+import type { CertificatesFact } from '../../../../posture/fact/certificates.ts';
+import { noAgent, nodeFact } from '../../../fixture/facts.ts';
+import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { SEED } from '../../../fixture/inspector/read.ts';
+import { temporaryDirectory, treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree } from '../../../fixture/inspector/tree.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+
+const OPENSSL = '/usr/bin/openssl';
+const skip = existsSync(OPENSSL) ? false : 'no openssl';
+
+async function inspect(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<CertificatesFact> {
+  const host = treeHost(t, { '/etc/x': '', ...tree });
+  change(host.root);
+  const fact = await certificatesInspector.inspect(
+    {
+      host,
+      runtime: await serveDocker(t, {}),
+      prober: NO_PROBER,
+      inventory: () => Promise.resolve(nodeFact()),
+      agent: noAgent,
+      engines: ONE_ENGINE,
+      cache: createParseCache(),
+      failedLooks: createFailedLooks(),
+      now: () => 0,
+    },
+    {},
+  );
+  t.ok(certificatesSchema.parse(fact).ok);
+  return fact;
+}
+
+/** A certificate and its key that openssl made. */
+function make(
+  t: Test,
+  subject: string,
+  words: readonly string[] = ['-newkey', 'rsa:2048', '-sha256'],
+): { pem: string; key: string } {
+  const at = temporaryDirectory(t);
+  const files = ['-keyout', join(at, 'key'), '-out', join(at, 'pem')];
+  execFileSync(OPENSSL, ['req', '-x509', '-nodes', '-days', '30', '-subj', subject, ...words, ...files], {
+    stdio: 'ignore',
+  });
+  return { pem: readFileSync(join(at, 'pem'), 'utf8'), key: readFileSync(join(at, 'key'), 'utf8') };
+}
+
+t.test('what openssl says of the same certificate', { skip }, async (t) => {
+  const { pem, key } = make(t, '/O=system:masters/O=ops/CN=kubernetes-admin', ['-newkey', 'rsa:1024', '-sha1']);
+  const ec = make(t, '/O=system:nodes/CN=system:node:a', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']);
+  const config = `users:\n- name: a\n  user:\n    client-certificate-data: ${Buffer.from(pem).toString('base64')}\n    client-key-data: ${Buffer.from(key).toString('base64')}\n`;
+  const fact = await inspect(t, {
+    '/etc/kubernetes/admin.conf': config,
+    '/var/lib/kubelet/pki/kubelet-client-2026.pem': ec.pem + ec.key,
+    '/var/lib/kubelet/pki/kubelet-client-current.pem': '-> kubelet-client-2026.pem',
+    '/etc/kubernetes/pki/ca.key': key,
+    '/etc/kubernetes/bootstrap-kubelet.conf': 'users:\n- user:\n    token: abcdef.0123456789abcdef\n',
+    '/etc/docker/certs.d/r:5000/ca.crt': `x\n${pem}${ec.pem}`,
+  });
+  const found = fact.found.state === 'seen' ? fact.found.value : [];
+  const end = execFileSync(OPENSSL, ['x509', '-noout', '-enddate'], { input: pem, encoding: 'utf8' });
+  t.match(found[0], {
+    path: '/etc/kubernetes/admin.conf',
+    organizations: ['system:masters', 'ops'],
+    kubeconfig: true,
+    keyBits: 1024,
+    notAfterMs: Date.parse(end.replace('notAfter=', '').trim()),
+    selfSigned: true,
+  });
+  t.match(found[0]?.signature, /sha1/i);
+  t.same(
+    found.map(({ path, keyType }) => [path, keyType]),
+    [
+      ['/etc/kubernetes/admin.conf', 'rsa'],
+      ['/var/lib/kubelet/pki/kubelet-client-2026.pem', 'ec'],
+      ['/etc/docker/certs.d/r:5000/ca.crt', 'rsa'],
+      ['/etc/docker/certs.d/r:5000/ca.crt', 'ec'],
+    ],
+  );
+  t.match(fact, {
+    unread: [],
+    authorityKeys: { value: ['/etc/kubernetes/pki/ca.key'] },
+    bootstrapTokens: { value: ['/etc/kubernetes/bootstrap-kubelet.conf'] },
+    controlPlane: { value: false },
+  });
+  t.notMatch(JSON.stringify(fact), /PRIVATE|abcdef\.0123/);
+});
+
+t.test(
+  'a file that others can change hides no other',
+  { skip: skip || (process.getuid?.() === 0 ? false : 'not root') },
+  async (t) => {
+    const { pem } = make(t, '/CN=a');
+    const fact = await inspect(t, { '/etc/etcd/a.pem': pem, '/etc/kubernetes/b.pem': pem }, (root) => {
+      chownSync(join(root, '/etc/etcd'), 1000, 1000);
+    });
+    t.match(fact.unread, [{ path: '/etc/etcd/a.pem' }]);
+    t.match(fact.found, { value: [{ path: '/etc/kubernetes/b.pem' }] });
+  },
+);
+
+t.test('a node without any, and one that runs an API server', async (t) => {
+  t.match(await inspect(t, {}), { found: { state: 'absent' }, controlPlane: { value: false } });
+  const manifest = '/etc/kubernetes/manifests/kube-apiserver.yaml';
+  t.match(await inspect(t, { [manifest]: '' }), { controlPlane: { value: true, source: manifest } });
+});
+
+t.test('no input makes them throw', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (noise) => {
+      parseCertificates(noise);
+      const encoded = Buffer.from(noise).toString('base64');
+      parseCertificates(`-----BEGIN CERTIFICATE-----\n${encoded}\n-----END CERTIFICATE-----`);
+      parseCertificates(`client-certificate-data: ${encoded}`);
+      hasBootstrapToken(noise);
+    }),
+    SEED,
+  );
+  t.end();
+});

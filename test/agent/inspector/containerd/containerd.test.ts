@@ -1,0 +1,217 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import t from 'tap';
+import type { Test } from 'tap';
+import { evaluate, importsOf, parseToml, versionOf } from '../../../../agent/inspector/containerd/config.ts';
+import { containerdsInspector } from '../../../../agent/inspector/containerd/inspect.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
+import { containerdsSchema } from '../../../../posture/fact/containerd.ts';
+import type { ContainerdDaemon, ContainerdsFact } from '../../../../posture/fact/containerd.ts';
+import { noAgent, nodeFact } from '../../../fixture/facts.ts';
+import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
+import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { SEED } from '../../../fixture/inspector/read.ts';
+import { temporaryDirectory, treeHost } from '../../../fixture/inspector/tree.ts';
+import type { Tree } from '../../../fixture/inspector/tree.ts';
+import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+
+const CONFIG = '/etc/containerd/config.toml';
+const RUNNING: Tree = {
+  '/usr/bin/containerd': '',
+  ...processTree(70, { comm: 'containerd', exe: '/usr/bin/containerd' }),
+};
+
+async function inspect(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<ContainerdsFact> {
+  const host = treeHost(t, { ...NODE_TREE, ...RUNNING, ...tree });
+  change(host.root);
+  const fact = await containerdsInspector.inspect(
+    {
+      host,
+      runtime: await serveDocker(t, {}),
+      prober: NO_PROBER,
+      inventory: () => Promise.resolve(nodeFact()),
+      agent: noAgent,
+      engines: ONE_ENGINE,
+      cache: createParseCache(),
+      failedLooks: createFailedLooks(),
+      now: () => 0,
+    },
+    {},
+  );
+  t.ok(containerdsSchema.parse(fact).ok);
+  return fact;
+}
+function first(fact: ContainerdsFact): ContainerdDaemon {
+  const daemon = fact.daemons.state === 'seen' ? fact.daemons.value[0] : undefined;
+  if (daemon === undefined) throw new Error('no containerd was seen');
+  return daemon;
+}
+const valueOf = (daemon: ContainerdDaemon, name: string): unknown => {
+  const setting = daemon.settings[name];
+  return setting?.state === 'seen' ? setting.value : setting?.state;
+};
+
+const MAIN = `version = 2
+imports = ["conf.d/*.toml"]
+disabled_plugins = ["io.containerd.internal.v1.opt"]
+[debug]
+  level = "debug"
+[grpc]
+  tcp_address = "127.0.0.1:4999"
+[plugins."io.containerd.grpc.v1.cri"]
+  enable_selinux = true
+  stream_server_address = "10.0.0.1"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]
+  runtime_type = "io.containerd.kata.v2"
+`;
+const IMPORTED = `version = 2
+[debug]
+  level = "warn"
+[plugins."io.containerd.grpc.v1.cri"]
+  stream_server_address = "10.0.0.2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+    NoPivotRoot = true
+`;
+
+const hasContainerd = existsSync('/usr/bin/containerd');
+t.test(
+  'what containerd itself makes of the same files',
+  { skip: hasContainerd ? false : 'no containerd' },
+  async (t) => {
+    const at = temporaryDirectory(t);
+    mkdirSync(join(at, 'conf.d'));
+    writeFileSync(join(at, 'config.toml'), MAIN);
+    writeFileSync(join(at, 'conf.d/a.toml'), IMPORTED);
+    const dump = execFileSync('/usr/bin/containerd', ['--config', join(at, 'config.toml'), 'config', 'dump'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const theirs = evaluate([{ path: 'dump', table: parseToml(dump) ?? {} }], 2);
+    const ours = first(await inspect(t, { [CONFIG]: MAIN, '/etc/containerd/conf.d/a.toml': IMPORTED }));
+    const defaults: Readonly<Record<string, string>> = { 'cri.enable_selinux': 'false' };
+    for (const name of ['debug.level', 'grpc.tcp_address', 'cri.stream_server_address', 'cri.enable_selinux']) {
+      const setting = theirs.settings[name];
+      const own = valueOf(ours, name);
+      t.equal(
+        own === 'absent' ? defaults[name] : own,
+        setting?.state === 'seen' ? setting.value : setting?.state,
+        name,
+      );
+    }
+    const runtimes = (each: ContainerdDaemon['runtimes']): unknown =>
+      each.state === 'seen' && each.value.map(({ name, noPivotRoot }) => [name, noPivotRoot]);
+    t.same(runtimes(ours.runtimes), runtimes(theirs.runtimes));
+  },
+);
+
+// containerd docs/cri/config.md: the same settings in the versions of the file.
+t.test('versions of the file', (t) => {
+  const of = (text: string): Readonly<Record<string, unknown>> => {
+    const table = parseToml(text) ?? {};
+    const { settings, hasCri } = evaluate([{ path: '/c', table }], versionOf(table));
+    return {
+      ...Object.fromEntries(
+        Object.entries(settings).map(([name, value]) => [name, value.state === 'seen' ? value.value : value.state]),
+      ),
+      hasCri,
+    };
+  };
+  t.match(of('[plugins.cri]\nenable_selinux = true\n[grpc]\ntcp_address = "a"\n'), {
+    'cri.enable_selinux': 'true',
+    'grpc.tcp_address': 'a',
+  });
+  t.match(of('version = 2\n[plugins."io.containerd.grpc.v1.cri"]\nenable_selinux = true\n'), {
+    'cri.enable_selinux': 'true',
+  });
+  t.match(
+    of(
+      'version = 3\n[plugins."io.containerd.cri.v1.runtime"]\nenable_selinux = true\n[plugins."io.containerd.grpc.v1.cri"]\nstream_server_address = "b"\nenable_selinux = false\n',
+    ),
+    { 'cri.enable_selinux': 'true', 'cri.stream_server_address': 'b' },
+  );
+  t.match(
+    of(
+      'version = 4\n[plugins."io.containerd.server.v1.grpc-tcp"]\naddress = "c"\ntls_ca = "/ca"\n[plugins."io.containerd.server.v1.debug"]\nlevel = "trace"\n',
+    ),
+    { 'grpc.tcp_address': 'c', 'grpc.tcp_tls_ca': '/ca', 'debug.level': 'trace' },
+  );
+  t.match(of('version = 3\n[plugins."io.containerd.grpc.v1.cri"]\nenable_selinux = true\n'), {
+    'cri.enable_selinux': 'absent',
+  });
+  t.match(of('disabled_plugins = ["cri"]\n'), { hasCri: false });
+  t.match(
+    evaluate(
+      [
+        { path: '/a', table: parseToml('[plugins."io.containerd.cri.v1.runtime"]\nenable_selinux = true') ?? {} },
+        { path: '/b', table: parseToml('[plugins."io.containerd.cri.v1.runtime"]\nenable_cdi = true') ?? {} },
+      ],
+      3,
+    ).settings['cri.enable_selinux'],
+    { state: 'unreadable', reason: /several files/ },
+  );
+  t.end();
+});
+
+t.test('registries, in the file and in hosts.toml', async (t) => {
+  const daemon = first(
+    await inspect(t, {
+      [CONFIG]:
+        'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "/etc/containerd/certs.d"\n[plugins."io.containerd.grpc.v1.cri".registry.configs."r.test".auth]\npassword = "geheim"\n',
+      '/etc/containerd/certs.d/a.test/hosts.toml':
+        'server = "https://a.test"\n[host."https://m.test"]\nskip_verify = true\n',
+      '/etc/containerd/certs.d/b.test/hosts.toml': 'server = "http://b.test"\n',
+      '/etc/containerd/certs.d/c.test/hosts.toml': '[host."http://127.0.0.1:5000"]\ncapabilities = ["pull"]\n',
+    }),
+  );
+  t.match(daemon.insecureRegistries, {
+    value: [
+      { registry: 'a.test', reason: /not verified/ },
+      { registry: 'b.test', reason: 'http' },
+    ],
+  });
+  t.equal(daemon.insecureRegistries.state === 'seen' && daemon.insecureRegistries.value.length, 2);
+  t.same(daemon.credentialFiles, [CONFIG]);
+  t.notMatch(JSON.stringify(daemon), /geheim/);
+  const old = first(
+    await inspect(t, {
+      [CONFIG]:
+        'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry.mirrors."x"]\nendpoint = ["http://10.0.0.1:5000"]\n[plugins."io.containerd.grpc.v1.cri".registry.configs."y".tls]\ninsecure_skip_verify = true\n',
+    }),
+  );
+  t.match(old.insecureRegistries, { value: [{ registry: 'x', reason: 'http' }, { registry: 'y' }] });
+});
+
+t.test('what cannot be relied on', async (t) => {
+  t.match((await inspect(t, { [CONFIG]: 'version = ' })).daemons, { state: 'unreadable', reason: /not understood/ });
+  const open = await inspect(t, { [CONFIG]: 'version = 2\n', '/opt/cni/bin/x': '' }, (root) => {
+    chmodSync(join(root, CONFIG), 0o666);
+    chmodSync(join(root, '/opt/cni/bin'), 0o777);
+  });
+  t.match(open.daemons, { state: 'unreadable', reason: /writable/ });
+  t.match(open.openDirectories, { value: [{ path: '/opt/cni/bin' }] });
+  const none = first(await inspect(t, {}));
+  t.match(none, { version: 0, files: [], hasCri: true, config: CONFIG });
+  const named = first(
+    await inspect(t, { '/proc/70/cmdline': 'containerd\0--config\0/x.toml\0', '/x.toml': 'version = 3\n' }),
+  );
+  t.match(named, { version: 3, files: ['/x.toml'] });
+});
+
+t.test('no input makes them throw', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), fc.jsonValue(), (noise, value) => {
+      const table = parseToml(noise) ?? (value as Record<string, unknown> | null) ?? {};
+      if (typeof table !== 'object') return;
+      for (const version of [1, 2, 3, 4]) evaluate([{ path: '', table: { plugins: table, ...table } }], version);
+      importsOf(table);
+      versionOf(table);
+    }),
+    SEED,
+  );
+  t.end();
+});

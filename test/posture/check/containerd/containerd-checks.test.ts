@@ -1,0 +1,150 @@
+import t from 'tap';
+import { CONTAINERD_CHECKS } from '../../../../posture/check/containerd/containerd-checks.ts';
+import type { ContainerdDaemon, ContainerdsFact } from '../../../../posture/fact/containerd.ts';
+import { CONTAINERD_SETTINGS } from '../../../../posture/fact/containerd.ts';
+import type { Facts } from '../../../../posture/fact/facts.ts';
+import { absent, seen, unreadable } from '../../../../posture/observed.ts';
+import type { Verdict } from '../../../../posture/verdict.ts';
+import { containerdsFact, kernelFact } from '../../../fixture/facts.ts';
+import { judgeNodes } from '../../../fixture/node-table.ts';
+
+const CONFIG = '/etc/containerd/config.toml';
+const UNREAD = unreadable(CONFIG, 'permission denied (EACCES)');
+
+function daemon(settings: Readonly<Record<string, string>>, change: Partial<ContainerdDaemon> = {}): ContainerdDaemon {
+  const all = CONTAINERD_SETTINGS.map((name) => {
+    const value = settings[name];
+    return [name, value === undefined ? absent(CONFIG) : seen(value, CONFIG)] as const;
+  });
+  return {
+    pid: 7,
+    config: CONFIG,
+    version: 2,
+    files: [CONFIG],
+    hasCri: true,
+    settings: Object.fromEntries(all),
+    runtimes: seen([], CONFIG),
+    insecureRegistries: seen([], CONFIG),
+    credentialFiles: [],
+    ...change,
+  };
+}
+const of = (...daemons: readonly ContainerdDaemon[]): Partial<Facts> => ({
+  containerds: containerdsFact({ daemons: seen(daemons, '/proc') }),
+  kernel: kernelFact({ apparmor: seen(true, '/sys/a'), selinux: seen('enforcing', '/sys/s') }),
+});
+const set = (settings: Readonly<Record<string, string>>): Partial<Facts> => of(daemon(settings));
+const fact = (change: Partial<ContainerdsFact>): Partial<Facts> => ({ containerds: containerdsFact(change) });
+const runtime = (change: object): Partial<Facts> =>
+  of(
+    daemon(
+      {},
+      {
+        runtimes: seen(
+          [
+            {
+              name: 'runc',
+              type: '',
+              binary: '',
+              allDevices: false,
+              noPivotRoot: false,
+              cgroupWritable: false,
+              anyAnnotation: false,
+              ...change,
+            },
+          ],
+          CONFIG,
+        ),
+      },
+    ),
+  );
+const DOCKER = daemon({ 'cri.disable_apparmor': 'true' }, { hasCri: false });
+const unreadSetting = (name: string): Partial<Facts> => {
+  const each = daemon({});
+  return of({ ...each, settings: { ...each.settings, [name]: UNREAD } });
+};
+
+// What is accepted: catalogue of node controls, NODE-TLS-10 to 12 and NODE-CTD-01 to 22.
+const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, Verdict])[]>> = {
+  'containerd.apparmor': [
+    ['default', set({}), 'pass'],
+    ['off', set({ 'cri.disable_apparmor': 'true' }), 'fail'],
+    ['of Docker alone', of(DOCKER), 'notApplicable'],
+    ['no AppArmor', { ...set({ 'cri.disable_apparmor': 'true' }), kernel: kernelFact() }, 'notApplicable'],
+    ['not read', unreadSetting('cri.disable_apparmor'), 'unknown'],
+  ],
+  'containerd.debug-level': [
+    ['default', set({}), 'pass'],
+    ['debug', set({ 'debug.level': 'debug' }), 'fail'],
+    ['not read', unreadSetting('debug.level'), 'unknown'],
+  ],
+  'containerd.metrics-address': [
+    ['default', set({}), 'pass'],
+    ['loopback', set({ 'metrics.address': '127.0.0.1:1338' }), 'pass'],
+    ['every address', set({ 'metrics.address': '0.0.0.0:1338' }), 'fail'],
+    ['every address, written short', set({ 'debug.address': ':6060' }), 'fail'],
+    ['a socket', set({ 'debug.address': '/run/containerd/debug.sock' }), 'pass'],
+    ['not read', unreadSetting('debug.address'), 'unknown'],
+  ],
+  'containerd.plugin-directories': [
+    ['none', { ...fact({ daemons: seen([daemon({})], '/proc') }) }, 'pass'],
+    ['one', fact({ openDirectories: seen([{ path: '/opt/cni/bin', reason: 'writable by uid 1000' }], 'x') }), 'fail'],
+    ['not read', fact({ openDirectories: UNREAD }), 'unknown'],
+  ],
+  'containerd.registries': [
+    ['none', set({}), 'pass'],
+    [
+      'one',
+      of(daemon({}, { insecureRegistries: seen([{ registry: 'r', reason: 'http', source: CONFIG }], CONFIG) })),
+      'fail',
+    ],
+    ['not read', of(daemon({}, { insecureRegistries: UNREAD })), 'unknown'],
+  ],
+  'containerd.registry-credentials': [
+    ['none', set({}), 'pass'],
+    ['one', of(daemon({}, { credentialFiles: [CONFIG] })), 'fail'],
+    ['not read', fact({ daemons: UNREAD }), 'unknown'],
+  ],
+  'containerd.runtimes': [
+    ['plain', runtime({}), 'pass'],
+    ['NoPivotRoot', runtime({ noPivotRoot: true }), 'fail'],
+    ['writable cgroups', runtime({ cgroupWritable: true }), 'fail'],
+    ['all devices', runtime({ allDevices: true }), 'fail'],
+    ['any annotation', runtime({ anyAnnotation: true }), 'fail'],
+    ['not read', of(daemon({}, { runtimes: UNREAD })), 'unknown'],
+  ],
+  'containerd.selinux': [
+    ['default', set({}), 'fail'],
+    ['on', set({ 'cri.enable_selinux': 'true' }), 'pass'],
+    ['no SELinux', { ...set({}), kernel: kernelFact() }, 'notApplicable'],
+    ['not read', unreadSetting('cri.enable_selinux'), 'unknown'],
+  ],
+  'containerd.streaming-server': [
+    ['default', set({}), 'pass'],
+    ['every address', set({ 'cri.stream_server_address': '' }), 'fail'],
+    ['an address', set({ 'cri.stream_server_address': '10.0.0.5' }), 'fail'],
+    ['one of two', of(daemon({}), daemon({ 'cri.stream_server_address': '0.0.0.0' })), 'fail'],
+    ['not read', unreadSetting('cri.stream_server_address'), 'unknown'],
+  ],
+  'containerd.tcp': [
+    ['default', set({}), 'pass'],
+    ['an address without a service', set({ 'grpc.tcp_address': '0.0.0.0:1' }), 'pass'],
+    ['both', set({ 'grpc.tcp_address': '0.0.0.0:1', 'cri.disable_tcp_service': 'false' }), 'fail'],
+    [
+      'a CA',
+      set({ 'grpc.tcp_address': '0.0.0.0:1', 'cri.disable_tcp_service': 'false', 'grpc.tcp_tls_ca': '/ca' }),
+      'pass',
+    ],
+    ['not read', unreadSetting('grpc.tcp_address'), 'unknown'],
+  ],
+};
+
+t.same(
+  CONTAINERD_CHECKS.map(({ id }) => id),
+  Object.keys(ROWS),
+);
+for (const check of CONTAINERD_CHECKS)
+  judgeNodes(t, check, [
+    ...(ROWS[check.id] ?? []).map(([name, facts, verdict]) => ({ name, facts, verdict })),
+    { name: 'no containerd', facts: {}, verdict: 'notApplicable' },
+  ]);
