@@ -119,12 +119,12 @@ function createProbeHandler(
   prober: Prober,
 ): (request: Extract<BrokerMessage, { readonly kind: 'probe' }>) => Promise<void> {
   let running = 0;
-  return async ({ id, address, port }) => {
+  return async ({ id, address, port, service }) => {
     if (running >= MAX_PROBES) {
       return channel.send({ kind: 'probed', id, probe: null, reason: 'not probed: too many ports at the same time' });
     }
     running += 1;
-    const outcome = await prober.probe(address, port);
+    const outcome = await prober.probe(address, port, service);
     running -= 1;
     const probe = outcome.ok ? outcome.value : null;
     return channel.send({ kind: 'probed', id, probe, reason: outcome.ok ? '' : outcome.reason.slice(0, 1024) });

@@ -5,6 +5,7 @@ import { nodeSchema } from '../../posture/fact/node.ts';
 import { nodeStatusSchema } from '../../posture/fact/node-status.ts';
 import * as s from '../../posture/schema.ts';
 import { INVENTORY_LIMITS } from '../../proto/inventory-codec.ts';
+import { PROBED_SERVICES } from '../probe/ping.ts';
 import { CRITICAL_STEP } from '../budget/throttle-profile.ts';
 import { MAX_LABELLED_CONTAINERS } from '../inspector/container/labels.ts';
 
@@ -16,7 +17,7 @@ import { MAX_LABELLED_CONTAINERS } from '../inspector/container/labels.ts';
  */
 
 /** Both sides must speak this version: they are two processes of one installation. */
-export const BROKER_PROTOCOL = 3;
+export const BROKER_PROTOCOL = 4;
 
 /** Longest line that the broker accepts. The longest message of the agent, `probed`, has some 4 KiB. */
 export const MAX_REQUEST_BYTES = 64 * 1024;
@@ -88,7 +89,12 @@ const FROM_BROKER = Object.freeze({
   nodeStatus: s.object({ id: idSchema, status: nodeStatusSchema }),
   labels: s.object({ id: idSchema, labels: s.record(labelsSchema, '', MAX_LABELLED_CONTAINERS) }),
   sysctls: s.object({ id: idSchema, sysctls: s.record(observed(s.string('', 1024)), '', MAX_SYSCTLS) }),
-  probe: s.object({ id: idSchema, address: s.string('', 64), port: s.integer('', 1, 65_535) }),
+  probe: s.object({
+    id: idSchema,
+    address: s.string('', 64),
+    port: s.integer('', 1, 65_535),
+    service: s.oneOf(PROBED_SERVICES),
+  }),
 });
 
 type SchemaTable = Readonly<Record<string, s.Schema<unknown>>>;

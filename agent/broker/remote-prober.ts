@@ -17,8 +17,8 @@ export interface ProbingAgent {
   readonly send: (message: Extract<BrokerMessage, { readonly kind: 'probe' }>) => void;
 }
 
-/** Longer than the agent takes for its six connections of 2 s each. */
-const DEADLINE_MS = 15_000;
+/** Longer than the agent takes for its eight connections of 2 s each. */
+const DEADLINE_MS = 18_000;
 /** One for each listener that a fact can have. */
 const MAX_WAITING = 256;
 
@@ -30,13 +30,13 @@ export function createRemoteProber(clock: Clock): RemoteProber {
   const failed = (reason: string): ProbeOutcome => ({ ok: false, reason });
   return {
     origin: () => Promise.resolve(agent?.origin ?? { namespace: null, nodeAddress: '' }),
-    probe: async (address, port) => {
+    probe: async (address, port, service = 'docker') => {
       if (agent === undefined) return failed('not probed: no agent is connected to the broker');
       if (waiting.size >= MAX_WAITING) return failed('not probed: too many ports wait for the agent');
       const id = (lastId += 1);
       const { promise, resolve } = Promise.withResolvers<ProbeOutcome>();
       waiting.set(id, resolve);
-      agent.send({ kind: 'probe', id, address, port });
+      agent.send({ kind: 'probe', id, address, port, service });
       const outcome = await within(clock, DEADLINE_MS, promise, () => failed('the agent did not answer in time'));
       waiting.delete(id);
       return outcome;

@@ -18,21 +18,22 @@ const HTTP_REFUSALS: ReadonlySet<number | undefined> = new Set([400, 401, 403, 4
 export function judgeAttempts(
   attempts: readonly TlsAttempt[],
   isRequested: boolean,
+  path: string,
 ): Pick<Probe, 'clientCertificate' | 'answer'> {
   const isRefused = ({ status, alert }: TlsAttempt): boolean =>
     alert === CERTIFICATE_REQUIRED || (isRequested && (REFUSALS.has(alert) || HTTP_REFUSALS.has(status)));
   const letIn = attempts.find((attempt) => attempt.status !== undefined && !isRefused(attempt));
   if (letIn !== undefined) {
-    return { clientCertificate: isRequested ? 'requested' : 'notRequested', answer: describe(letIn) };
+    return { clientCertificate: isRequested ? 'requested' : 'notRequested', answer: describe(letIn, path) };
   }
   const refused = attempts.find(isRefused);
   const unclear = attempts.find((attempt) => !isRefused(attempt));
-  if (unclear !== undefined) return { clientCertificate: 'unknown', answer: describe(unclear) };
-  if (refused !== undefined) return { clientCertificate: 'required', answer: describe(refused) };
+  if (unclear !== undefined) return { clientCertificate: 'unknown', answer: describe(unclear, path) };
+  if (refused !== undefined) return { clientCertificate: 'required', answer: describe(refused, path) };
   return { clientCertificate: 'unknown', answer: 'no version of TLS was accepted' };
 }
 
-function describe({ status, alert, end }: TlsAttempt): string {
-  if (status !== undefined) return `HTTP ${String(status)} from /_ping`;
+function describe({ status, alert, end }: TlsAttempt, path: string): string {
+  if (status !== undefined) return `HTTP ${String(status)} from ${path}`;
   return (alert === undefined ? end : `alert ${String(alert)}`).slice(0, 256);
 }

@@ -19,6 +19,9 @@ const OLD_SUITES = [
   0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca9, 0xcca8, 0xc023, 0xc027, 0xc009, 0xc00a, 0xc013, 0xc014, 0x009e, 0x009f,
   0x0067, 0x006b, 0x0033, 0x0039, 0x009c, 0x009d, 0x003c, 0x003d, 0x002f, 0x0035, 0x000a,
 ];
+/** ECDHE with AES-GCM or ChaCha20 (RFC 5289, RFC 7905): forward secrecy and authenticated encryption. */
+const STRONG_SUITES = new Set([0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca9, 0xcca8]);
+const WEAK_SUITES = OLD_SUITES.filter((suite) => !STRONG_SUITES.has(suite));
 const TLS13_SUITES = [0x1301, 0x1302, 0x1303];
 /** TLS_EMPTY_RENEGOTIATION_INFO_SCSV (RFC 5746): some servers refuse clients without it. */
 const RENEGOTIATION_INFO = 0x00ff;
@@ -34,9 +37,10 @@ const EXTENSION = { groups: 10, pointFormats: 11, signatureAlgorithms: 13, suppo
 
 /**
  * A ClientHello record that offers this version and no other: handshake messages up to TLS 1.2 answer it in clear text,
- * which no TLS library shows its user (RFC 5246 section 7.4.1.2, RFC 8446 section 4.1.2).
+ * which no TLS library shows its user (RFC 5246 section 7.4.1.2, RFC 8446 section 4.1.2). `weak`: it offers no suite of
+ * TLS 1.2 with both forward secrecy and authenticated encryption.
  */
-export function clientHello(version: TlsVersion): Buffer {
+export function clientHello(version: TlsVersion, suites: 'all' | 'weak' = 'all'): Buffer {
   const isModern = version === 'TLSv1.3';
   const extensions = [
     extension(EXTENSION.groups, vector16(words(GROUPS))),
@@ -55,7 +59,7 @@ export function clientHello(version: TlsVersion): Buffer {
     words([Math.min(VERSION_NUMBERS[version], VERSION_NUMBERS['TLSv1.2'])]),
     randomBytes(32),
     Buffer.of(0),
-    vector16(words([...(isModern ? TLS13_SUITES : OLD_SUITES), RENEGOTIATION_INFO])),
+    vector16(words([...(isModern ? TLS13_SUITES : suites === 'weak' ? WEAK_SUITES : OLD_SUITES), RENEGOTIATION_INFO])),
     Buffer.of(1, 0),
     vector16(Buffer.concat(extensions)),
   ]);

@@ -1,10 +1,12 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import type { ProbedService } from './ping.ts';
 
 /** A TCP port of this node. */
 export interface Target {
   readonly host: string;
   readonly port: number;
+  readonly service: ProbedService;
 }
 
 /** How a connection ended: as soon as `isEnough` said so, by the peer, or by us. */
@@ -24,7 +26,13 @@ export function exchange(
   isEnough: (received: Buffer) => boolean,
   timeoutMs: number,
 ): Promise<Exchange> {
-  return readUntil(connect({ ...target, autoSelectFamily: false }), 'connect', bytes, isEnough, timeoutMs);
+  return readUntil(
+    connect({ host: target.host, port: target.port, autoSelectFamily: false }),
+    'connect',
+    bytes,
+    isEnough,
+    timeoutMs,
+  );
 }
 
 /** The same over a socket that is being opened; `bytes` go out once it says `ready`. Closes the socket. */

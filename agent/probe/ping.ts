@@ -1,7 +1,23 @@
-/** The one request that is ever sent: the engine answers it to anybody whom it lets in, and it changes nothing. */
-export const PING = Buffer.from(
-  'GET /_ping HTTP/1.1\r\nHost: localhost\r\nUser-Agent: plimsoll\r\nConnection: close\r\n\r\n',
-);
+/** Services whose ports are probed. */
+export const PROBED_SERVICES = ['docker', 'kubelet'] as const;
+/** One of {@link PROBED_SERVICES}. */
+export type ProbedService = (typeof PROBED_SERVICES)[number];
+
+/**
+ * The one path that a service is ever asked for: it answers to anybody whom it lets in, and it changes nothing. The
+ * kubelet authenticates requests for paths that it knows only.
+ */
+export const PROBED_PATHS: Readonly<Record<ProbedService, string>> = Object.freeze({
+  docker: '/_ping',
+  kubelet: '/healthz',
+});
+
+/** The request for that path. */
+export function probeRequest(service: ProbedService): Buffer {
+  return Buffer.from(
+    `GET ${PROBED_PATHS[service]} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: plimsoll\r\nConnection: close\r\n\r\n`,
+  );
+}
 
 const STATUS_LINE = /^HTTP\/\d(?:\.\d)? ([1-5]\d\d)\b/;
 

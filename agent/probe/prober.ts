@@ -1,11 +1,15 @@
+import type { ProbedService } from './ping.ts';
 import type { Probe } from '../../posture/fact/listener.ts';
 
 /** The `Prober` port: connects to a TCP port of this node as a client without a certificate would. */
 export interface Prober {
   /** Where connections come from: the ports of another network cannot be probed. */
   readonly origin: () => Promise<ProbeOrigin>;
-  /** Probes one port; never sends more than a handshake and one harmless `GET /_ping`. Deadline 2 s a connection. */
-  readonly probe: (address: string, port: number) => Promise<ProbeOutcome>;
+  /**
+   * Probes one port of `service` (default: docker); never sends more than handshakes and a harmless GET of the path in
+   * `PROBED_PATHS`. Deadline 2 s a connection.
+   */
+  readonly probe: (address: string, port: number, service?: ProbedService) => Promise<ProbeOutcome>;
 }
 
 /** The network that a prober is in. */

@@ -1,5 +1,5 @@
 import { readUntil } from './exchange.ts';
-import { hasStatusLine, httpStatus, PING } from './ping.ts';
+import { hasStatusLine, httpStatus, probeRequest } from './ping.ts';
 import type { SecureVersion } from 'node:tls';
 import type { Target } from './exchange.ts';
 import type { TlsVersion } from './client-hello.ts';
@@ -18,7 +18,7 @@ export interface TlsAttempt {
 }
 
 /**
- * A full handshake without a certificate, then `GET /_ping`. The answer decides, not the handshake: in TLS 1.3 a client
+ * A full handshake without a certificate, then the request for the path of the service. The answer decides, not the handshake: in TLS 1.3 a client
  * is done before the server has looked at its certificate, and the refusal comes with the first read.
  */
 export async function attemptTls(target: Target, version: TlsVersion, timeoutMs: number): Promise<TlsAttempt> {
@@ -45,7 +45,13 @@ export async function attemptTls(target: Target, version: TlsVersion, timeoutMs:
   };
   socket.once('secureConnect', note);
   socket.once('error', note);
-  const { received, end, error } = await readUntil(socket, 'secureConnect', PING, hasStatusLine, timeoutMs);
+  const { received, end, error } = await readUntil(
+    socket,
+    'secureConnect',
+    probeRequest(target.service),
+    hasStatusLine,
+    timeoutMs,
+  );
   const alert = /SSL alert number (\d{1,3})/.exec(error)?.[1];
   return {
     status: httpStatus(received),

@@ -6,7 +6,7 @@ import { clientHello, TLS_VERSIONS, VERSION_NUMBERS } from './client-hello.ts';
 import { judgeAttempts } from './client-certificate.ts';
 import { exchange } from './exchange.ts';
 import { ownAddresses } from './own-address.ts';
-import { hasStatusLine, httpStatus, PING } from './ping.ts';
+import { hasStatusLine, httpStatus, PROBED_PATHS, probeRequest } from './ping.ts';
 import { parseServerFlight } from './server-flight.ts';
 import { attemptTls } from './tls-attempt.ts';
 import type { Probe } from '../../posture/fact/listener.ts';
@@ -17,7 +17,7 @@ import type { ServerFlight } from './server-flight.ts';
 
 /** Deadline and network of a prober. */
 export interface ProberOptions {
-  /** For one connection; a probe makes at most seven. Default 2,000. */
+  /** For one connection; a probe makes at most eight. Default 2,000. */
   readonly timeoutMs?: number | undefined;
   /** An address of the node, for a prober in another network namespace. Default: empty, none. */
   readonly nodeAddress?: string | undefined;
@@ -30,13 +30,13 @@ export function createProber(options: ProberOptions = {}): Prober {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, nodeAddress = '' } = options;
   return {
     origin: async () => ({ namespace: await ownNetwork(), nodeAddress }),
-    probe: async (address, port) => {
+    probe: async (address, port, service = 'docker') => {
       const isOfNode = nodeAddress !== '' && address === nodeAddress;
       const hosts = isOfNode ? [address] : ownAddresses(address, networkInterfaces());
       if (hosts.length === 0) return { ok: false, reason: `not an address of this node: ${address.slice(0, 64)}` };
       let outcome: ProbeOutcome = { ok: false, reason: 'not probed' };
       for (const host of hosts) {
-        outcome = await probeTarget({ host, port }, timeoutMs);
+        outcome = await probeTarget({ host, port, service }, timeoutMs);
         if (outcome.ok) return outcome;
       }
       return outcome;
@@ -62,10 +62,14 @@ async function probeTarget(target: Target, timeoutMs: number): Promise<ProbeOutc
 }
 
 async function probeClearText(target: Target, timeoutMs: number): Promise<ProbeOutcome> {
-  const { received, end, error } = await exchange(target, PING, hasStatusLine, timeoutMs);
+  const { received, end, error } = await exchange(target, probeRequest(target.service), hasStatusLine, timeoutMs);
   const status = httpStatus(received);
-  const nothing = { clientCertificate: 'unknown', versions: [], certificate: null } as const;
-  if (status !== undefined) return { ok: true, value: { ...nothing, protocol: 'http', answer: answerOf(status) } };
+  const nothing = { clientCertificate: 'unknown', versions: [], weakCipherSuites: null, certificate: null } as const;
+  if (status !== undefined)
+    return {
+      ok: true,
+      value: { ...nothing, protocol: 'http', answer: `HTTP ${String(status)} from ${PROBED_PATHS[target.service]}` },
+    };
   if (received.length > 0)
     return { ok: true, value: { ...nothing, protocol: 'other', answer: 'neither HTTP nor TLS' } };
   if (end === 'timeout') return { ok: false, reason: `no answer within ${String(timeoutMs)} ms` };
@@ -92,20 +96,28 @@ async function probeTls(target: Target, tls12: ServerFlight, timeoutMs: number):
     ...judgeAttempts(
       attempts,
       seen.some(({ requestsCertificate }) => requestsCertificate),
+      PROBED_PATHS[target.service],
     ),
     versions,
+    weakCipherSuites: tls12.version === VERSION_NUMBERS['TLSv1.2'] ? await acceptsWeakSuites(target, timeoutMs) : null,
     certificate: certificateFacts(seen.find(({ certificate }) => certificate !== undefined)?.certificate),
   };
+}
+
+/** Does the server take a client that offers weak suites of TLS 1.2 only? null: it answers neither yes nor no. */
+async function acceptsWeakSuites(target: Target, timeoutMs: number): Promise<boolean | null> {
+  const { flight } = await sayHello(target, 'TLSv1.2', timeoutMs, 'weak');
+  if (flight.version !== 0) return true;
+  return flight.alert === undefined ? null : false;
 }
 
 async function sayHello(
   target: Target,
   version: TlsVersion,
   timeoutMs: number,
+  suites: 'all' | 'weak' = 'all',
 ): Promise<{ readonly exchange: Exchange; readonly flight: ServerFlight }> {
   const isEnough = (received: Buffer): boolean => parseServerFlight(received).state !== 'more';
-  const done = await exchange(target, clientHello(version), isEnough, timeoutMs);
+  const done = await exchange(target, clientHello(version, suites), isEnough, timeoutMs);
   return { exchange: done, flight: parseServerFlight(done.received) };
 }
-
-const answerOf = (status: number): string => `HTTP ${String(status)} from /_ping`;

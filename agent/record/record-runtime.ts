@@ -57,8 +57,8 @@ export function toRecordedEngine({ name, endpoint }: ContainerRuntime): Recorded
 export function recordProber(prober: Prober, buffer: RecordingBuffer): Prober {
   return {
     origin: prober.origin,
-    probe: async (address, port) => {
-      const outcome = await prober.probe(address, port);
+    probe: async (address, port, service) => {
+      const outcome = await prober.probe(address, port, service);
       const result = { op: 'probe', target: `${address} ${String(port)}` } as const;
       if (outcome.ok) buffer.add({ ...result, probe: outcome.value });
       else buffer.add({ ...result, code: 'failed', reason: redactText(outcome.reason) });

@@ -10,6 +10,11 @@ export const probeSchema = s.object({
   ),
   answer: s.string('what a client without a certificate got: `HTTP 200 from /_ping`, `alert 116`', 256),
   versions: s.list(s.string('`TLSv1.2` …', 16), 'TLS versions that the port accepts', 8),
+  weakCipherSuites: s.nullable(
+    s.boolean(
+      'true: TLS 1.2 accepts suites without forward secrecy or authenticated encryption; null: no TLS 1.2, or not known',
+    ),
+  ),
   certificate: s.nullable(
     s.object({
       subject: s.string('distinguished name of the subject', 1024),

@@ -190,7 +190,11 @@ async function probeApi(
   const listener = held.value.find((each) => each.port === port);
   const source = `probe of tcp:${String(port)}`;
   if (listener === undefined) return absent(source);
-  const outcome = await probeListener(access.prober, listener, await reachOf(access, pid, 'the kubelet'));
+  const outcome = await probeListener(
+    access.prober,
+    { ...listener, service: 'kubelet' },
+    await reachOf(access, pid, 'the kubelet'),
+  );
   return outcome.ok ? seen(outcome.value, source) : unreadable(source, outcome.reason);
 }
 

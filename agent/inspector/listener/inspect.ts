@@ -83,7 +83,7 @@ async function describe({ prober }: NodeAccess, { listener, pid }: OwnedListener
   const { address, port } = listener;
   const shown = address.includes(':') ? `[${address}]` : address;
   const source = `probe of tcp://${shown}:${String(port)}`;
-  const probed = await probeListener(prober, listener, reach);
+  const probed = await probeListener(prober, { address, port, service: 'docker' }, reach);
   return {
     service: 'docker',
     id: clip(`tcp:${shown}:${String(port)}`, 128),

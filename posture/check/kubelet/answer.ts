@@ -13,8 +13,8 @@ export interface AnonymousAnswer {
 }
 
 /**
- * The answer of the API port; undefined where none is known. The kubelet authenticates each request before it looks at
- * the path: 401 without authentication, 403 where authorization fails, anything else where both let it in.
+ * The answer of the API port; undefined where none is known: 401 without authentication, 403 where authorization fails,
+ * success where both let the request in. Any other status says nothing: a kubelet answers 404 before it authenticates.
  */
 export function anonymousAnswer({ api }: KubeletFact): AnonymousAnswer | undefined {
   if (api.state !== 'seen' || api.value.protocol === 'other') return undefined;
@@ -23,5 +23,6 @@ export function anonymousAnswer({ api }: KubeletFact): AnonymousAnswer | undefin
   const status = /^HTTP (\d{3})\b/.exec(answer)?.[1];
   if (status === undefined) return clientCertificate === 'required' ? { kind: 'refused', evidence } : undefined;
   if (status === '401') return { kind: 'refused', evidence };
-  return { kind: status === '403' ? 'unauthorized' : 'accepted', evidence };
+  if (status === '403') return { kind: 'unauthorized', evidence };
+  return status.startsWith('2') ? { kind: 'accepted', evidence } : undefined;
 }

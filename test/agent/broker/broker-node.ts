@@ -87,7 +87,7 @@ export interface RawAgent {
 /** A valid first message. */
 export const HELLO = Object.freeze({
   kind: 'hello',
-  protocol: 3,
+  protocol: 4,
   nodeId: '0123456789abcdef0123456789abcdef',
   origin: { namespace: null, nodeAddress: '' },
 });

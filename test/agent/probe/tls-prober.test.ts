@@ -34,6 +34,23 @@ async function probeHttps(t: Test, options: TlsOptions): Promise<ProbeOutcome> {
   return probe(await listen(t, server));
 }
 
+void t.test('weak cipher suites of TLS 1.2', async (t) => {
+  const accepts = async (ciphers: string): Promise<unknown> => {
+    const server = createHttpsServer({ ...rsa.server, ciphers, maxVersion: 'TLSv1.2' }, (_request, response) =>
+      response.end('OK'),
+    );
+    const outcome = await probe(await listen(t, server));
+    return outcome.ok ? outcome.value.weakCipherSuites : outcome.reason;
+  };
+  t.equal(await accepts('ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305'), false);
+  t.equal(await accepts('ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256'), true, 'without forward secrecy');
+  t.equal(await accepts('ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-SHA'), true, 'CBC');
+  const modern = createHttpsServer({ ...rsa.server, minVersion: 'TLSv1.3' }, (_request, response) =>
+    response.end('OK'),
+  );
+  t.match(await probe(await listen(t, modern)), { ok: true, value: { weakCipherSuites: null } });
+});
+
 void t.test('client certificates, by version', async (t) => {
   const wanted = [
     [{}, 'notRequested', 'HTTP 200 from /_ping', 'HTTP 200 from /_ping'],
@@ -129,10 +146,17 @@ void t.test('clear text', async (t) => {
       clientCertificate: 'unknown',
       answer: 'HTTP 200 from /_ping',
       versions: [],
+      weakCipherSuites: null,
       certificate: null,
     },
   });
   t.strictSame(paths, ['GET /_ping'], 'nothing else is asked');
+  const port = (server.address() as AddressInfo).port;
+  t.match(await createProber().probe('127.0.0.1', port, 'kubelet'), {
+    ok: true,
+    value: { answer: 'HTTP 200 from /healthz' },
+  });
+  t.strictSame(paths, ['GET /_ping', 'GET /healthz'], 'each service has one path');
 });
 
 void t.test('peers that speak something else, or nothing', async (t) => {

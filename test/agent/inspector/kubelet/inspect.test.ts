@@ -165,7 +165,8 @@ t.test('its sockets, and what a client without credentials gets', async (t) => {
   let status = 401;
   const server = createHttpsServer(
     { ...credentials.server, ca: credentials.ca, requestCert: true, rejectUnauthorized: false },
-    (_request, response) => response.writeHead(status).end(),
+    // As the kubelet does: it authenticates requests for paths that it knows only.
+    (request, response) => response.writeHead(request.url === '/healthz' ? status : 404).end(),
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => server.close());
@@ -202,7 +203,7 @@ t.test('its sockets, and what a client without credentials gets', async (t) => {
   t.match(await verdicts([11, 12]), { 'kubelet.anonymous-auth': 'pass', 'kubelet.read-only-port': 'fail' });
   status = 403;
   t.match(await verdicts([11]), { 'kubelet.anonymous-auth': 'fail', 'kubelet.authorization-mode': 'fail' });
-  status = 404;
+  status = 200;
   t.match(await verdicts([11]), { 'kubelet.anonymous-auth': 'fail', 'kubelet.authorization-mode': 'fail' });
   t.equal((await node([12])).api.state, 'absent', 'a port that it does not hold is not probed');
 });

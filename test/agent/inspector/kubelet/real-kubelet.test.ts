@@ -78,7 +78,11 @@ t.test('settings as the kubelet itself has them', { skip: noKubeletProgram, time
     if (daemon === undefined) throw new Error(JSON.stringify(found));
     const fact = await inspectProcess(access, { ...daemon, program: 'kubelet' });
     compare(t, name, fact, configz);
-    t.match(fact.api, { state: 'seen', value: { protocol: 'tls', answer: 'HTTP 404 from /_ping' } }, `${name}: let in`);
+    t.match(
+      fact.api,
+      { state: 'seen', value: { protocol: 'tls', answer: 'HTTP 200 from /healthz' } },
+      `${name}: let in`,
+    );
     const findings = [...judgeAll(CHECKS, factsOf({ kubelet: fact })).values()];
     const verdicts = new Map(findings.map(({ check, verdict }) => [check, verdict]));
     for (const check of ['kubelet.anonymous-auth', 'kubelet.authorization-mode', 'kubelet.serving-certificate'])

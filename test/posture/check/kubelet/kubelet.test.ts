@@ -14,6 +14,9 @@ const NO_PROBE = { api: unreadable('probe of tcp:10250', 'no connection: ECONNRE
 const DENIED = unreadable('/proc/712/fd', 'permission denied (EACCES)');
 const NEWER = [{ path: '/var/lib/kubelet/config.yaml', modifiedAtMs: AFTER_START_MS }];
 
+const GCM = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256';
+const CHACHA = 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305';
+
 type Row = readonly [
   name: string,
   kubelet: KubeletFact,
@@ -39,18 +42,18 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     ],
     [
       '403: accepted, and only authorization refuses',
-      kubeletFact({}, { api: apiProbe({ answer: 'HTTP 403 from /_ping' }) }),
+      kubeletFact({}, { api: apiProbe({ answer: 'HTTP 403 from /healthz' }) }),
       'fail',
       { severity: 'high' },
     ],
     [
-      '404: let in',
-      kubeletFact({}, { api: apiProbe({ clientCertificate: 'requested', answer: 'HTTP 404 from /_ping' }) }),
+      'let in',
+      kubeletFact({}, { api: apiProbe({ clientCertificate: 'requested', answer: 'HTTP 200 from /healthz' }) }),
       'fail',
     ],
     [
       'clear text',
-      kubeletFact({}, { api: apiProbe({ protocol: 'http', certificate: null, answer: 'HTTP 200 from /_ping' }) }),
+      kubeletFact({}, { api: apiProbe({ protocol: 'http', certificate: null, answer: 'HTTP 200 from /healthz' }) }),
       'fail',
     ],
     ['the probe proves it', kubeletFact({}, { observed: { 'authentication.anonymous.enabled': UNKNOWN } }), 'pass'],
@@ -71,7 +74,8 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ],
   'kubelet.authorization-mode': [
     ['AlwaysAllow', kubeletFact({ 'authorization.mode': 'AlwaysAllow' }), 'fail'],
-    ['shown by the probe', kubeletFact({}, { api: apiProbe({ answer: 'HTTP 404 from /_ping' }) }), 'fail'],
+    ['shown by the probe', kubeletFact({}, { api: apiProbe({ answer: 'HTTP 200 from /healthz' }) }), 'fail'],
+    ['404 says nothing', kubeletFact({}, { api: apiProbe({ answer: 'HTTP 404 from /healthz' }) }), 'pass'],
     ['not known', kubeletFact({}, { observed: { 'authorization.mode': UNKNOWN } }), 'unknown'],
     ['a newer file', kubeletFact({}, { files: NEWER }), 'unknown'],
     [
@@ -81,21 +85,21 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     ],
   ],
   'kubelet.cipher-suites': [
+    ['weak suites accepted', kubeletFact({}, { api: apiProbe({ weakCipherSuites: true }) }), 'fail'],
+    ['TLS 1.1 accepted', kubeletFact({}, { api: apiProbe({ versions: ['TLSv1.1', 'TLSv1.2'] }) }), 'fail'],
+    // kube-bench warns about defaults that offer nothing weak.
+    ['good defaults', kubeletFact({ tlsCipherSuites: '' }), 'pass'],
+    ['only TLS 1.3', kubeletFact({}, { api: apiProbe({ versions: ['TLSv1.3'], weakCipherSuites: null }) }), 'pass'],
     [
-      'a weak suite',
-      kubeletFact({ tlsCipherSuites: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_RSA_WITH_AES_128_GCM_SHA256' }),
+      'not probed: a weak suite',
+      kubeletFact({ tlsCipherSuites: `${GCM},TLS_RSA_WITH_AES_128_GCM_SHA256` }, NO_PROBE),
       'fail',
     ],
-    ['the defaults', kubeletFact({ tlsCipherSuites: '' }), 'manual'],
-    ['TLS 1.3 only', kubeletFact({ tlsCipherSuites: '', tlsMinVersion: 'VersionTLS13' }), 'pass'],
-    [
-      'both spellings of ChaCha20',
-      kubeletFact({
-        tlsCipherSuites: 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256',
-      }),
-      'pass',
-    ],
-    ['not known', kubeletFact({}, { observed: { tlsCipherSuites: UNKNOWN } }), 'unknown'],
+    ['not probed: the defaults', kubeletFact({ tlsCipherSuites: '' }, NO_PROBE), 'manual'],
+    ['not probed: TLS 1.3 only', kubeletFact({ tlsCipherSuites: '', tlsMinVersion: 'VersionTLS13' }, NO_PROBE), 'pass'],
+    // kube-bench knows one spelling of each suite.
+    ['not probed: both spellings', kubeletFact({ tlsCipherSuites: `${CHACHA},${CHACHA}_SHA256` }, NO_PROBE), 'pass'],
+    ['neither is known', kubeletFact({}, { ...NO_PROBE, observed: { tlsCipherSuites: UNKNOWN } }), 'unknown'],
   ],
   'kubelet.client-ca': [
     ['none', kubeletFact({ 'authentication.x509.clientCAFile': '' }), 'fail'],

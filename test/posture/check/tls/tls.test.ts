@@ -27,6 +27,7 @@ const PROBE: Probe = {
   clientCertificate: 'required',
   answer: 'alert 116',
   versions: ['TLSv1.2', 'TLSv1.3'],
+  weakCipherSuites: null,
   certificate: CERTIFICATE,
 };
 
