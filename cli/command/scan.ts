@@ -142,7 +142,7 @@ export const scan = defineCommand({
       meaning: 'the result of each control',
     },
     {
-      line: 'sudo plimsoll scan --benchmark cis-docker-1.8.0 -o html --output-file report.html',
+      line: 'plimsoll scan --benchmark cis-docker-1.8.0 -o html > report.html',
       meaning: 'a page for auditors',
     },
     {

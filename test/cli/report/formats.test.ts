@@ -183,7 +183,10 @@ void t.test('controls: the listing and the line of the score', (t) => {
   t.equal(listing.rows.length, benchmark.controls.length);
   const privileged = listing.items.find((item) => (item as { control: string }).control === '5.5');
   t.match(privileged, { verdict: 'fail', failed: 1, subjects: 2 });
-  t.match(scoreLine(result), /^CIS Docker Benchmark 1\.8\.0: 1 of \d+ controls pass \(1 %\); 1 failed, \d+ unknown, /);
+  t.match(
+    scoreLine(result),
+    /^CIS Docker Benchmark 1\.8\.0: 1 of \d+ controls pass \([01] %\); 1 failed, \d+ unknown, /,
+  );
   t.end();
 });
 
