@@ -15,6 +15,7 @@ import type { PluginAnswer } from './plugin-server.ts';
 import { openSnapshotSource } from './snapshot-source.ts';
 import type { SnapshotSource } from './snapshot-source.ts';
 import { openPolicySource } from './policy-source.ts';
+import { startWatchdog } from './watchdog.ts';
 import type { PolicySource } from './policy-source.ts';
 
 /** What the program needs. */
@@ -58,12 +59,15 @@ export async function runAuthz(options: AuthzOptions): Promise<void> {
     };
   };
   const server = createPluginServer({ decide, clock, log });
+  let watchdog: ReturnType<typeof startWatchdog> | undefined;
   try {
     const address = await listen(server, { path: pluginSocket, environment });
     log.info({ address, version }, 'answering the authorization requests of dockerd');
+    watchdog = startWatchdog({ environment, clock, log });
     onReady();
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   } finally {
+    watchdog?.close();
     server.close();
     server.closeAllConnections();
     policies.close();

@@ -109,7 +109,7 @@ With \`PLIMSOLL_CONTAINER_POLICY=snapshot\` the container policies come from the
 - A decision takes no input or output, and the plugin answers within 2 seconds. If a request cannot be read in that time, it is refused.
 - systemd holds the socket: while the service restarts, requests of dockerd wait for it.
 - While the socket is gone, dockerd tries for about 15 seconds and then refuses each request, reads as well. Running containers are not affected.
-- dockerd waits without limit for a process that is stopped (SIGSTOP): kill it, systemd starts the next.
+- dockerd waits without limit for a plugin that does not answer, such as one that hangs or is stopped (SIGSTOP). The unit has a watchdog: systemd kills a plugin that has not answered for ten seconds, and starts the next. A request that waited is then answered by the next one, or fails; it is never performed unjudged. Without systemd, kill the process yourself.
 - Do not run the plugin as a container of the same dockerd: it could not start before dockerd.
 
 ## Events

@@ -10,7 +10,8 @@ import { noDockerd, startDockerd } from '../agent/runtime/docker/own-dockerd.ts'
 import type { OwnDockerd } from '../agent/runtime/docker/own-dockerd.ts';
 import { createRandom } from '../fixture/random.ts';
 import { fuzzRequest } from './fuzzed-requests.ts';
-import { clientOf, privateDirectory, startPlugin, stopPlugin, writePolicy } from './rig.ts';
+import { openNotifySocket } from './notify-socket.ts';
+import { clientOf, privateDirectory, startPlugin, startPluginWith, stopPlugin, writePolicy } from './rig.ts';
 import type { Call, Plugin } from './rig.ts';
 
 /*
@@ -207,6 +208,26 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
     t.ok(lines.length >= 20);
     for (const line of lines.slice(0, 5)) t.match(JSON.parse(line), { class_uid: 2004, action: 'Denied' });
     t.end();
+  });
+
+  await t.test('a stopped plugin no longer notifies systemd; its successor answers', async (t) => {
+    await stopPlugin(plugin);
+    const watchdog = await openNotifySocket(t, join(directory.path, 'notify'));
+    // As systemd sets it for WatchdogSec=1s: the plugin notifies twice in each interval.
+    const environment = { NOTIFY_SOCKET: watchdog.path, WATCHDOG_USEC: '1000000' };
+    plugin = await startPluginWith(environment, SOCKET, ...flags);
+    await watchdog.next();
+    await watchdog.next();
+    plugin.process.kill('SIGSTOP');
+    const pending = send({ target: '/containers/create', body: { Image: 'none', HostConfig: { Privileged: true } } });
+    await watchdog.silence(1500);
+    t.equal(await Promise.race([pending, new Promise((resolve) => setTimeout(resolve, 10, 'blocked'))]), 'blocked');
+    // What systemd does then: WatchdogSignal=SIGKILL, Restart=always.
+    await stopPlugin(plugin, 'SIGKILL');
+    plugin = await startPlugin(SOCKET, ...flags);
+    const { status } = (await pending) as { readonly status: number };
+    t.ok(status === 403 || status === 500, String(status));
+    t.match(await send({ target: '/containers/create', body: { Image: 'none' } }), { status: 404 });
   });
 
   await t.test('a plugin that stands still blocks, and answers when it goes on', async (t) => {

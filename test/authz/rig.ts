@@ -14,9 +14,18 @@ export interface Plugin {
 }
 
 /** Starts `plimsoll authz` and waits until it listens. Ends with the test process. */
-export async function startPlugin(socket: string, ...flags: readonly string[]): Promise<Plugin> {
+export function startPlugin(socket: string, ...flags: readonly string[]): Promise<Plugin> {
+  return startPluginWith({}, socket, ...flags);
+}
+
+/** The same with more in its environment. */
+export async function startPluginWith(
+  environment: Readonly<Record<string, string>>,
+  socket: string,
+  ...flags: readonly string[]
+): Promise<Plugin> {
   const child = spawn(process.execPath, [PROGRAM, 'authz', '--plugin-socket', socket, ...flags], {
-    env: environmentOf(),
+    env: environmentOf(environment),
     // With a channel it ends when this process is gone, also where a test is killed.
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
