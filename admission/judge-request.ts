@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { decideFromSnapshot } from '../policy/decide-from-snapshot.ts';
+import type { SnapshotDecision } from '../policy/decide-from-snapshot.ts';
 import { outcomeOf } from '../policy/decide.ts';
 import { decidePod } from '../policy/pod/decide-pod.ts';
 import type { PodDecision, PodReason } from '../policy/pod/decide-pod.ts';
@@ -9,6 +10,7 @@ import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { violation } from '../policy/rule/judging.ts';
 import { judgeBreakGlass } from './break-glass.ts';
 import type { AdmissionRequest } from './review.ts';
+import type { ScanAnswer, ScanRequests } from './scan-requests.ts';
 
 /** Why a request is allowed without being judged. */
 export type Skip = 'namespace' | 'operation' | 'kind' | 'unchanged';
@@ -21,8 +23,15 @@ export interface RequestJudgement {
   readonly decision: PodDecision;
   /** Present: the reasons were overridden, with this reason. */
   readonly breakGlass?: string;
-  /** Images that a policy wants to be scanned. */
-  readonly wantsScan: readonly string[];
+}
+
+/** What requests are judged with besides the snapshot. */
+export interface JudgeContext {
+  readonly exemptNamespaces: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Called for an image whose policy wants it to be scanned; the answer is in the reasons. Must not wait. */
+  readonly requestScan: ScanRequests['add'];
 }
 
 const NOTHING: PodDecision = { outcome: 'allow', policies: [], reasons: [], warnings: [], observed: [] };
@@ -40,13 +49,12 @@ const JUDGED_ANNOTATION =
 export function judgeRequest(
   request: AdmissionRequest,
   snapshot: PolicySnapshot,
-  { exemptNamespaces, now }: { readonly exemptNamespaces: readonly string[]; readonly now: number },
+  { exemptNamespaces, now, requestScan }: JudgeContext,
 ): RequestJudgement {
   const { podPolicies } = snapshot;
   const skip = skipOf(request, exemptNamespaces);
-  if (skip !== undefined) return { allowed: true, skipped: skip, decision: NOTHING, wantsScan: [] };
+  if (skip !== undefined) return { allowed: true, skipped: skip, decision: NOTHING };
   const { namespace, object } = request;
-  const wantsScan = new Set<string>();
   const decided = decidePod(
     // What claims to be about pods is judged as a pod, whatever kind it names.
     { kind: isAboutPods(request) ? 'Pod' : request.kind.kind, object, namespace },
@@ -54,8 +62,9 @@ export function judgeRequest(
       podPolicies,
       decideImage: (subject) => {
         const decision = decideFromSnapshot(subject, snapshot, now);
-        if (decision.wantsScan) wantsScan.add(subject.reference ?? '');
-        return decision;
+        // What is refused in any case is not worth a scan.
+        if (!decision.wantsScan || request.dryRun || decision.outcome === 'deny') return decision;
+        return withScan(decision, requestScan({ reference: subject.reference ?? '', namespace }));
       },
     },
   );
@@ -67,8 +76,22 @@ export function judgeRequest(
     allowed: decision.outcome === 'allow' || isOverridden,
     decision,
     ...(isOverridden ? { breakGlass: glass.reason } : {}),
-    wantsScan: [...wantsScan],
   };
+}
+
+const SCAN_ACTIONS: Readonly<Record<Exclude<ScanAnswer, 'off'>, string>> = {
+  asked: 'The collector was asked to scan it: try again in a minute.',
+  full: 'Too many images wait for a scan: try again later.',
+};
+
+/** The decision with what to do about an image that is scanned now. */
+function withScan(decision: SnapshotDecision, answer: ScanAnswer): SnapshotDecision {
+  if (answer === 'off') return decision;
+  const adapt = (reasons: SnapshotDecision['reasons']) =>
+    reasons.map((reason) =>
+      reason.code === 'not-scanned' ? Object.assign({}, reason, { action: SCAN_ACTIONS[answer] }) : reason,
+    );
+  return { ...decision, reasons: adapt(decision.reasons), warnings: adapt(decision.warnings) };
 }
 
 const GLASS_DENIED: PodReason = {

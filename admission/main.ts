@@ -21,6 +21,8 @@ import { pinImages } from './pin-images.ts';
 import { openPolicySource } from './policy-source.ts';
 import type { PolicySource } from './policy-source.ts';
 import { responseOf } from './response.ts';
+import { startScanRequests } from './scan-requests.ts';
+import type { ScanRequests } from './scan-requests.ts';
 import { openWebhookServer } from './webhook-server.ts';
 import type { Respond, WebhookTls } from './webhook-server.ts';
 
@@ -65,6 +67,8 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     signal,
   });
   const fetching = await fetchSnapshots({ settings, minVersion: source.minVersion, clock, log, signal });
+  const scans =
+    fetching.server === undefined ? undefined : startScanRequests({ server: fetching.server, clock, log, signal });
   const reporter = await openCollectorReporter({
     program: 'admission',
     name: hostname(),
@@ -81,7 +85,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
   const tls = await first.promise;
   if (tls === undefined) return;
   const server = await openWebhookServer(settings.admissionListen, tls, {
-    respond: responder(options, source.current, reporter),
+    respond: responder(options, source.current, { reporter, scans }),
     onError: (error) => log.error({ error }, 'a request could not be answered'),
   });
   present = server.replaceCertificate;
@@ -95,7 +99,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log.info({ reason: String(signal.reason) }, 'admission webhook is ending');
   } finally {
     await server.close();
-    await Promise.all([fetching.ended, reporter?.over]);
+    await Promise.all([fetching.ended, scans?.over, reporter?.over]);
   }
 }
 
@@ -124,10 +128,11 @@ function requireSettings({
 
 /** Answers reviews, and writes what was denied, overridden or observed. */
 function responder(
-  { settings, version, clock, events, log }: AdmissionOptions,
+  { settings, version, clock, events }: AdmissionOptions,
   current: PolicySource['current'],
-  reporter: CollectorReporter | undefined,
+  { reporter, scans }: { readonly reporter: CollectorReporter | undefined; readonly scans: ScanRequests | undefined },
 ): Respond {
+  const requestScan: ScanRequests['add'] = (image) => scans?.add(image) ?? 'off';
   const report = (record: DenialRecord): void => reporter?.add({ denial: record });
   const writer = createEventWriter({ output: events, report, version, now: clock.now });
   const exemptNamespaces = settings.admissionExemptNamespaces;
@@ -138,14 +143,12 @@ function responder(
       const isExempt = exemptNamespaces.includes(request.namespace);
       return responseOf(request, ALLOWED, isExempt ? [] : pinImages(request, snapshot));
     }
-    const judgement = judgeRequest(request, snapshot, { exemptNamespaces, now: clock.now() });
+    const judgement = judgeRequest(request, snapshot, { exemptNamespaces, now: clock.now(), requestScan });
     // A dry run has no side effects.
     if (!request.dryRun) {
       if (hasReasons(judgement)) writer.write((context) => toDenialRecord(request, judgement, context));
       const admitted = reporter && toAdmittedPod(request, judgement, snapshot, clock.now());
       if (admitted !== undefined) reporter?.add({ admitted });
-      if (judgement.wantsScan.length > 0)
-        log.info({ images: judgement.wantsScan.slice(0, 10) }, 'images without a verdict are to be scanned');
     }
     return responseOf(request, judgement);
   };
@@ -158,5 +161,4 @@ function hasReasons({ decision: { reasons, warnings, observed } }: RequestJudgem
 const ALLOWED = Object.freeze({
   allowed: true,
   decision: { outcome: 'allow', policies: [], reasons: [], warnings: [], observed: [] },
-  wantsScan: [],
 } as const);

@@ -86,7 +86,7 @@ export const policySpec = strictObject({
   unscannedImages: withDefault(
     oneOf(
       UNSCANNED,
-      'what admission control and the Docker authorisation plugin do with an image that the collector has not judged; `deny`: refuse it; `scan`: the same, and report it as an image to scan; `allow`: warn only, so whoever builds an image anew escapes the rules until it is scanned',
+      'what admission control and the Docker authorisation plugin do with an image that the collector has not judged; `deny`: refuse it; `scan`: the same, and admission control asks the collector to scan it; `allow`: warn only, so whoever builds an image anew escapes the rules until it is scanned',
     ),
     'deny',
   ),

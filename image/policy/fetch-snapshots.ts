@@ -4,6 +4,7 @@ import { makePrivateDirectory } from '../../service/files.ts';
 import type { Logger } from '../../service/log.ts';
 import { readCertificate } from '../../service/tls/pem-file.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
+import type { SnapshotServer } from './snapshot-download.ts';
 import { runSnapshotFetcher } from './snapshot-fetcher.ts';
 
 /** What fetching works with. */
@@ -19,14 +20,21 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
 }
 
+/** A snapshot that is kept up to date. */
+export interface SnapshotFetching {
+  /** Undefined: the settings name no collector. */
+  readonly server: SnapshotServer | undefined;
+  readonly ended: Promise<void>;
+}
+
 /**
  * Starts to fetch the snapshot of the collector that the settings name. `ended` settles when the signal aborts, at once
  * where they name none. Rejects where the authorities or the directory cannot be used.
  */
-export async function fetchSnapshots(options: FetchOptions): Promise<{ readonly ended: Promise<void> }> {
+export async function fetchSnapshots(options: FetchOptions): Promise<SnapshotFetching> {
   const { settings, ...rest } = options;
   const { policySnapshot, policySnapshotCollector, policySnapshotCa, policySnapshotKey } = settings;
-  if (policySnapshotCollector === 'off') return { ended: Promise.resolve() };
+  if (policySnapshotCollector === 'off') return { server: undefined, ended: Promise.resolve() };
   const authorities = policySnapshotCa === 'system' ? undefined : await readCertificate(policySnapshotCa);
   if (authorities === undefined && policySnapshotCa !== 'system')
     throw new TlsError('absent', `${policySnapshotCa} is missing: the authorities of the collector`);
@@ -36,5 +44,8 @@ export async function fetchSnapshots(options: FetchOptions): Promise<{ readonly 
     ca: authorities?.pem,
     tokenFile: settings.policySnapshotTokenFile,
   };
-  return { ended: runSnapshotFetcher({ server, directory: policySnapshot, keyFile: policySnapshotKey, ...rest }) };
+  return {
+    server,
+    ended: runSnapshotFetcher({ server, directory: policySnapshot, keyFile: policySnapshotKey, ...rest }),
+  };
 }

@@ -30,7 +30,8 @@ export const ADMISSION_SETTINGS = {
   'policy-snapshot-token-file': {
     kind: path(),
     default: '/etc/plimsoll/snapshot-token',
-    description: 'File with an operator token of the role `viewer` and the scope `policy` for that API.',
+    description:
+      'File with an operator token of the scope `policy` for that API: of the role `viewer`, or of the role `operator` where the webhook asks for scans (`unscannedImages: scan`).',
     programs: ENFORCERS,
   },
   'policy-snapshot-ca': {

@@ -28,7 +28,7 @@ function judgementOf(parts: Partial<RequestJudgement>): RequestJudgement {
       decideImage: (subject) => decide(subject, evidence(), [policy([])], NOW),
     },
   );
-  return { allowed: false, decision, wantsScan: [], ...parts };
+  return { allowed: false, decision, ...parts };
 }
 
 void t.test(

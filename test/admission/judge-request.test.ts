@@ -37,7 +37,8 @@ const PODS = podPolicy({
 });
 
 function judge(parts: Readonly<Record<string, unknown>>, podPolicies: readonly PodPolicy[] = [PODS]): RequestJudgement {
-  return judgeRequest(request(parts), { ...snapshot, podPolicies }, { exemptNamespaces: ['plimsoll'], now: NOW });
+  const context = { exemptNamespaces: ['plimsoll'], now: NOW, requestScan: () => 'off' as const };
+  return judgeRequest(request(parts), { ...snapshot, podPolicies }, context);
 }
 
 const codesOf = ({ decision }: RequestJudgement): readonly string[] =>
@@ -253,5 +254,37 @@ void t.test('a response fits what the API server takes, and shows nothing raw', 
     one,
     /^plimsoll: 1 reason against it\n1\. spec\.hostPID: hostNamespaces: true; expected false or not set\. Remove hostPID\. \(policy pods/,
   );
+  t.end();
+});
+
+void t.test('an image that is to be scanned: the denial says what happens, and only what can pass is scanned', (t) => {
+  const UNKNOWN = `${REPOSITORY}@sha256:${'c'.repeat(64)}`;
+  const rules = [
+    { type: 'registry', allow: ['registry.example.com/**'] },
+    { type: 'vulnerability', severity: 'high' },
+  ];
+  const scanning = snapshotOf([policy(rules, { unscannedImages: 'scan' }, 'scanning')], [[GOOD, evidence()]]);
+  const asked: unknown[] = [];
+  const judgeImageOf = (image: string, answer: 'asked' | 'full' | 'off', parts = {}): string => {
+    const requestScan = (one: unknown): typeof answer => {
+      asked.push(one);
+      return answer;
+    };
+    const judgement = judgeRequest(request({ object: restrictedPod(image), ...parts }), scanning, {
+      exemptNamespaces: [],
+      now: NOW,
+      requestScan,
+    });
+    t.equal(judgement.allowed, image.endsWith(GOOD));
+    return denialMessage(judgement.decision.reasons);
+  };
+  t.match(judgeImageOf(UNKNOWN, 'asked'), 'The collector was asked to scan it: try again in a minute.');
+  t.match(judgeImageOf(UNKNOWN, 'full'), 'Too many images wait for a scan: try again later.');
+  t.match(judgeImageOf(UNKNOWN, 'off'), 'Deploy an image that the collector has judged');
+  t.strictSame(asked.splice(0)[0], { reference: UNKNOWN, namespace: 'prod-eu' });
+  judgeImageOf(`${REPOSITORY}@${GOOD}`, 'asked');
+  judgeImageOf(UNKNOWN.replace('registry.example.com', 'evil.example.com'), 'asked');
+  judgeImageOf(UNKNOWN, 'asked', { dryRun: true });
+  t.strictSame(asked, [], 'not a known image, none that is refused in any case, none of a dry run');
   t.end();
 });
