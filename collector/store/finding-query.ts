@@ -3,7 +3,7 @@ import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { searchWords } from '../../api/finding-list.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
-import { CHECK_OF_FINDING, JOIN_TEXTS, SUBJECT_OF_FINDING } from './key-table.ts';
+import { CHECK_OF_FINDING, JOIN_TEXTS, keyOfFinding, SUBJECT_OF_FINDING } from './key-table.ts';
 import { fromStatusCode, statusCodesOf } from './status-code.ts';
 import { detailParts, toStoredFinding } from './row.ts';
 import type { ContentRow } from './row.ts';
@@ -37,8 +37,12 @@ export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) =
     const wanted = lower(String(text));
     return detailParts(String(detail)).some((part) => lower(part).includes(wanted)) ? 1 : 0;
   });
+  const selectOfCheck = db.prepare(SELECT_OF_CHECK);
   return (filter) => {
     assertFilter(filter);
+    const narrow = oneCheckOfOneNode(filter);
+    if (narrow !== undefined)
+      return toPage(selectOfCheck.all(...narrow, filter.limit + 1) as unknown as Row[], filter.limit);
     const after =
       filter.cursor === undefined ? undefined : readCursor(filter.cursor, ['number', 'string', 'string', 'number']);
     const conditions = conditionsOf(filter);
@@ -56,6 +60,29 @@ export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) =
     const page = toPage(found, filter.limit);
     return filter.counted === true ? { ...page, ...totalOf(db, filter, page) } : page;
   };
+}
+
+/**
+ * The findings of one check on one node, by their keys and in the order of every page. What judges in the collector asks
+ * this for each node again and again; by the index of status codes it would be 25 statements over all that the node has.
+ */
+const SELECT_OF_CHECK = `SELECT node.key AS nodeKey, node.id AS nodeId, node.name AS nodeName, check_name.id AS "check",
+    subject.text AS subject, finding.status_code AS statusCode, finding.first_seen AS firstSeenMs,
+    finding.changed AS changedMs, finding.name, finding.detail
+  FROM node CROSS JOIN check_name CROSS JOIN subject ON subject.node = node.key
+  CROSS JOIN finding ON finding.key = ${keyOfFinding('subject.key', 'check_name.key')}
+  WHERE node.id = ? AND check_name.id = ? ORDER BY finding.status_code, subject.text LIMIT ?`;
+
+/** Node and check of a filter that asks for nothing else, on its first page. */
+function oneCheckOfOneNode({
+  nodes,
+  checks,
+  limit: _,
+  ...others
+}: FindingFilter): readonly [string, string] | undefined {
+  const [[node, ...nodesBesides], [check, ...checksBesides]] = [nodes ?? [], checks ?? []];
+  if (node === undefined || check === undefined || nodesBesides.length + checksBesides.length > 0) return undefined;
+  return Object.values(others).every((value) => value === undefined) ? [node, check] : undefined;
 }
 
 /** How many match, where that is cheap: what one page holds, and what the index alone can tell. */

@@ -18,6 +18,11 @@ export const JOIN_TEXTS = `CROSS JOIN subject ON subject.key = ${SUBJECT_OF_FIND
 export const FINDINGS_OF_SUBJECT = `finding.key BETWEEN subject.key << ${String(CHECK_BITS)}
   AND (subject.key << ${String(CHECK_BITS)}) + ${String(CHECK_KEYS - 1)}`;
 
+/** SQL for `finding.key`, from SQL for the keys of its subject and its check. */
+export function keyOfFinding(subject: string, check: string): string {
+  return `(${subject} << ${String(CHECK_BITS)}) + ${check}`;
+}
+
 /** Check ids that are remembered from one transaction to the next. */
 const MAX_REMEMBERED_CHECKS = 10_000;
 

@@ -135,6 +135,7 @@ export async function pages(t: Test, store: Store): Promise<void> {
   const whole = await all(store);
   t.equal(whole.length, 180);
   await totals(t, store, whole);
+  await oneCheckOfOneNode(t, store, whole);
   const place = ({ verdict, severity, check, subject }: StoredFinding): string =>
     [VERDICTS.indexOf(verdict), SEVERITIES.indexOf(severity), check, subject.id].join(' ');
   t.same(whole.map(place), whole.map(place).sort(), 'verdict, severity, check, subject');
@@ -160,6 +161,26 @@ export async function pages(t: Test, store: Store): Promise<void> {
   const exact = await store.findings({ limit: 60, nodes: ['n2'] });
   t.equal(exact.findings.length, 60);
   t.equal(exact.cursor, undefined, 'no empty page at the end');
+}
+
+/** One check of one node is read in another way: the first page by keys, the next ones through the index. */
+async function oneCheckOfOneNode(t: Test, store: Store, whole: readonly StoredFinding[]): Promise<void> {
+  for (const [node, check] of [...new Set(whole.map((one) => `${one.nodeId} ${one.check}`))].map((key) =>
+    key.split(' '),
+  )) {
+    const expected = whole.filter((one) => one.nodeId === node && one.check === check);
+    const filter = { nodes: [node ?? ''], checks: [check ?? ''], limit: 2 };
+    const seen: StoredFinding[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await store.findings({ ...filter, ...(cursor !== undefined && { cursor }) });
+      seen.push(...page.findings);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    t.same(seen, expected, `${String(node)} ${String(check)}`);
+  }
+  t.same(await store.findings({ nodes: ['nowhere'], checks: ['container.check-3'], limit: 5 }), { findings: [] });
+  t.same(await store.findings({ nodes: ['n1'], checks: ['no.such'], limit: 5 }), { findings: [] });
 }
 
 /** Every page knows how many there are on all pages, where that is known without reading everything. */
