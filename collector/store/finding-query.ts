@@ -77,7 +77,7 @@ const SELECT_OF_CHECK = `SELECT node.key AS nodeKey, node.id AS nodeId, node.nam
 function oneCheckOfOneNode({
   nodes,
   checks,
-  limit: _,
+  limit: _limit,
   ...others
 }: FindingFilter): readonly [string, string] | undefined {
   const [[node, ...nodesBesides], [check, ...checksBesides]] = [nodes ?? [], checks ?? []];
