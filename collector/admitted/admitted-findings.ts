@@ -39,6 +39,8 @@ interface KnownNode {
   readonly seen: ReadonlyMap<string, number>;
 }
 
+/** Nodes that change at the same time are judged together; what is undecided, a second later. */
+const COLLECT_MS = 100;
 const ROUND_MS = 1_000;
 /** All nodes are judged again this often: digests may have become known, or the store was replaced. */
 const SWEEP_MS = 60_000;
@@ -63,6 +65,7 @@ export async function keepAdmittedFindings(options: AdmittedFindingsOptions): Pr
   const { eventBus, store, clock, log, signal } = options;
   const nodes = new Map<string, KnownNode>();
   const due = new Set<string>();
+  let wake = new AbortController();
   const note = ({ id, containers }: NodeRow): void => {
     const before = nodes.get(id);
     // A row is written with each heartbeat; the list stays the same object while nothing changes.
@@ -70,6 +73,7 @@ export async function keepAdmittedFindings(options: AdmittedFindingsOptions): Pr
     const seen = new Map(containers.map((container) => [container.id, before?.seen.get(container.id) ?? clock.now()]));
     nodes.set(id, { containers, seen });
     due.add(id);
+    wake.abort();
   };
   const unsubscribe = eventBus.subscribeToNodes((item) =>
     item.type === 'node' ? note(item.node) : void nodes.delete(item.nodeId),
@@ -96,11 +100,13 @@ export async function keepAdmittedFindings(options: AdmittedFindingsOptions): Pr
     await store.pruneAdmissions(clock.now() - KEPT_MS, new Set(inUse));
   };
   while (!signal.aborted) {
+    wake = new AbortController();
     await round().catch((error: unknown) => {
       sweptMs = -Infinity;
       log.warn({ error }, 'findings about admitted containers could not be stored');
     });
-    await sleep(clock, ROUND_MS, signal);
+    await sleep(clock, ROUND_MS - COLLECT_MS, AbortSignal.any([signal, wake.signal]));
+    await sleep(clock, COLLECT_MS, signal);
   }
   unsubscribe();
 }
