@@ -74,7 +74,13 @@ export const REMEDIATION_ACTIONS = Object.freeze([
   'restore',
   'proposePatch',
   'requestBuild',
+  'evict',
+  'isolatePod',
+  'labelNode',
+  'cordonNode',
 ] as const);
+/** Actions of responses to findings. */
+export const RESPONSE_ACTIONS: readonly string[] = Object.freeze(['evict', 'isolatePod', 'labelNode', 'cordonNode']);
 
 /** How far a step is. */
 export const STEP_STATES = Object.freeze(['started', 'done', 'rolledBack', 'failed', 'offline', 'delivered'] as const);
@@ -178,5 +184,14 @@ export const rolloutState = s.object({
     'that are not used yet',
     10_000,
   ),
-  delivered: s.list(s.string('', 64), 'ids of steps whose webhook has answered', 10_000),
+  delivered: s.list(
+    s.string('', 64),
+    'ids of steps whose webhook has answered, and of responses that were carried out',
+    10_000,
+  ),
+  recent: s.list(
+    s.object({ policy: s.string('', 253), atMs: time('when') }),
+    'responses that were begun within the last hour',
+    10_000,
+  ),
 });

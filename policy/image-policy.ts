@@ -139,7 +139,7 @@ export function parsePolicy({ value, source }: PolicyDocument): Parsed<ImagePoli
   if (head.value.kind !== POLICY_KIND)
     return {
       ok: false,
-      problem: `kind: expected ${POLICY_KIND}, PodPolicy, ContainerPolicy or RolloutPolicy`,
+      problem: `kind: expected ${POLICY_KIND}, PodPolicy, ContainerPolicy, RolloutPolicy or ResponsePolicy`,
     };
   const parsed = document.parse(value);
   // The schema writes a place as `.spec.rules[2]`; people write it without the first dot.

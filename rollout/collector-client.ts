@@ -1,5 +1,5 @@
 import { createApiClient } from '../api/client.ts';
-import type { ApiClient } from '../api/client.ts';
+import type { ApiClient, Result } from '../api/client.ts';
 import { findingPage } from '../api/finding.ts';
 import { exposureList, rolloutState, successorSearch } from '../api/rollout.ts';
 import type { ExposureList, RolloutReport } from '../api/rollout.ts';
@@ -7,6 +7,7 @@ import { simulation } from '../api/policy.ts';
 import { readBoundedText } from '../image/policy/bounded-text.ts';
 import type { ImageExposure } from '../policy/rollout/exposure.ts';
 import type { PlanEntry, WantedSuccessor } from '../policy/rollout/plan.ts';
+import type { ContainerFailure } from '../policy/rollout/response.ts';
 import type { SuccessorSearch } from '../policy/rollout/successor.ts';
 import type { WorkloadPod } from '../policy/rollout/workload.ts';
 import type { Infer } from '../posture/schema.ts';
@@ -24,6 +25,8 @@ export interface CollectorClient {
   readonly report: (report: Report) => Promise<Read<RolloutState>>;
   /** Failed checks of severity high or critical of these containers, sorted. */
   readonly failuresOf: (pods: readonly WorkloadPod[]) => Promise<Read<readonly string[]>>;
+  /** Failed checks of running containers of all nodes, of at least the given severities. */
+  readonly containerFailures: (severities: readonly string[]) => Promise<Read<readonly ContainerFailure[]>>;
   /** Ids of running images that the image policies refuse in a namespace. */
   readonly deniedIn: (namespace: string) => Promise<Read<ReadonlySet<string>>>;
 }
@@ -31,9 +34,12 @@ export interface CollectorClient {
 /** See `rolloutState` of api/rollout.ts. */
 export type RolloutState = Infer<typeof rolloutState>;
 
+/** An entry of a plan as it is reported. */
+export type ReportedPlanEntry = NonNullable<RolloutReport['plan']>[number] & Partial<Pick<PlanEntry, 'webhook'>>;
+
 /** A plan, undefined where it is as before, and steps. */
 export interface Report {
-  readonly plan: readonly PlanEntry[] | undefined;
+  readonly plan: readonly ReportedPlanEntry[] | undefined;
   readonly steps: RolloutReport['steps'];
 }
 
@@ -47,6 +53,7 @@ const MAX_BYTES = 128 * 1024 * 1024;
 const SEARCH_MS = 60_000;
 /** Containers of a workload whose findings are read. */
 const MAX_CONTAINERS = 50;
+const MAX_FAILURES = 50_000;
 const FAILED = 'verdict=fail&severity=critical&severity=high&kind=container&limit=1000';
 
 /** A client of the operator API that the settings name. Token and authority are read for each request. */
@@ -122,6 +129,21 @@ export function createCollectorClient(
       }
       return { ok: true, value: [...failures].sort() };
     },
+    containerFailures: async (severities) => {
+      const failures: ContainerFailure[] = [];
+      const wanted = severities.map((one) => `severity=${one}`).join('&');
+      let cursor: string | null = '';
+      while (cursor !== null && failures.length < MAX_FAILURES) {
+        const more: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+        const path = `/v1/findings?verdict=fail&kind=container&limit=1000&${wanted}${more}`;
+        const answer: Result<Infer<typeof findingPage>> = await api.get(path, findingPage);
+        if (!answer.ok) return { ok: false, reason: answer.problem.message };
+        for (const { check, severity, nodeId, subject } of answer.value.findings)
+          failures.push({ check, severity, nodeId, containerId: subject.id });
+        cursor = answer.value.cursor;
+      }
+      return { ok: true, value: failures };
+    },
     deniedIn: async (namespace) => {
       const query = `namespace=${encodeURIComponent(namespace)}&limit=10000`;
       const answer = await api.get(`/v1/policies/simulation?${query}`, simulation);
@@ -136,7 +158,7 @@ const MAX_PART_CHARACTERS = 40_000;
 const MAX_PART_ENTRIES = 1000;
 
 /** The requests of a report: the plan in parts, the steps with the first. */
-function reportsOf(plan: readonly PlanEntry[] | undefined, steps: RolloutReport['steps']): readonly object[] {
+function reportsOf(plan: Report['plan'], steps: RolloutReport['steps']): readonly object[] {
   if (plan === undefined) return [{ steps }];
   const parts: object[][] = [[]];
   let characters = 0;

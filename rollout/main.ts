@@ -7,7 +7,6 @@ import { accessFromKubeconfig, accessFromPod } from '../kubernetes/access.ts';
 import { createKubernetesApi } from '../kubernetes/api-client.ts';
 import type { KubernetesApi } from '../kubernetes/api-client.ts';
 import type { PlanEntry } from '../policy/rollout/plan.ts';
-import type { RolloutPolicy } from '../policy/rollout/rollout-policy.ts';
 import { sleep } from '../service/clock.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Settings } from '../service/config/settings.ts';
@@ -19,6 +18,7 @@ import { keepLease } from './lease.ts';
 import { makePlan } from './make-plan.ts';
 import { readCluster } from './read-cluster.ts';
 import { createRounds } from './round.ts';
+import type { AutomationPolicies } from './round.ts';
 import { createWebhookCaller } from './webhook.ts';
 
 /** What a plan is made with. */
@@ -57,7 +57,8 @@ export async function runRollout({ settings, clock, signal, log, onReady }: Roll
     log,
   });
   try {
-    log.info({ policies: first.value.length, lease }, 'rollouts are planned');
+    const { rolloutPolicies, responsePolicies } = first.value;
+    log.info({ policies: rolloutPolicies.length, responses: responsePolicies.length, lease }, 'rollouts are planned');
     onReady();
     while (!signal.aborted) {
       if (held.isHeld()) await rounds.run();
@@ -84,7 +85,7 @@ export async function planOnce({ settings, clock, signal }: PlanOptions): Promis
     const collector = createCollectorClient(settings, signal);
     const { workloads } = cluster.value;
     const parts = { decisions: new Map(), isPaused: false, clock };
-    const plan = await makePlan({ collector, policies: policies.value, workloads, ...parts });
+    const plan = await makePlan({ collector, policies: policies.value.rolloutPolicies, workloads, ...parts });
     return plan.ok ? { ok: true, value: plan.value.entries } : plan;
   } finally {
     api.close();
@@ -103,11 +104,11 @@ async function openKubernetes({ kubernetes, kubernetesApi }: Settings): Promise<
 }
 
 /** The rollout policies of a file or directory. */
-async function readRolloutPolicies(path: string): Promise<Read<readonly RolloutPolicy[]>> {
+async function readRolloutPolicies(path: string): Promise<Read<AutomationPolicies>> {
   const files = await filesOf(path);
   if (!files.ok) return files;
   const loaded = await loadPolicies(files.value);
-  if (loaded.ok) return { ok: true, value: loaded.rolloutPolicies };
+  if (loaded.ok) return { ok: true, value: loaded };
   const problems = loaded.problems.map(({ source, problem }) => `${source}: ${problem}`);
   return { ok: false, reason: `the rollout policies cannot be used: ${problems.join('; ')}` };
 }

@@ -1,8 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { RolloutReport } from '../api/rollout.ts';
 import type { KubernetesApi } from '../kubernetes/api-client.ts';
 import { firedNow } from '../policy/rollout/plan.ts';
 import type { Plan, PlanEntry } from '../policy/rollout/plan.ts';
+import type { ResponsePolicy } from '../policy/rollout/response-policy.ts';
+import { planResponses } from '../policy/rollout/response.ts';
+import type { ResponseEntry } from '../policy/rollout/response.ts';
 import type { RolloutPolicy } from '../policy/rollout/rollout-policy.ts';
 import type { RolloutRecord, Workload } from '../policy/rollout/workload.ts';
 import type { Clock } from '../service/clock.ts';
@@ -12,13 +15,21 @@ import { advanceRollout, beginStep } from './executor.ts';
 import type { StepResult } from './executor.ts';
 import { makePlan } from './make-plan.ts';
 import { readCluster } from './read-cluster.ts';
+import type { ClusterPod } from './read-cluster.ts';
+import { carryOut } from './respond.ts';
 import type { WebhookCaller } from './webhook.ts';
+
+/** Policies that change something. */
+export interface AutomationPolicies {
+  readonly rolloutPolicies: readonly RolloutPolicy[];
+  readonly responsePolicies: readonly ResponsePolicy[];
+}
 
 /** What rounds work with. */
 export interface RoundOptions {
   readonly api: KubernetesApi;
   readonly collector: CollectorClient;
-  readonly policies: () => Promise<Read<readonly RolloutPolicy[]>>;
+  readonly policies: () => Promise<Read<AutomationPolicies>>;
   readonly webhooks: WebhookCaller;
   /** Whether this process may act now. */
   readonly isLeader: () => boolean;
@@ -52,16 +63,27 @@ export function createRounds(options: RoundOptions): Rounds {
       const { workloads } = cluster.value;
       const policies = await options.policies();
       // Rollouts that run are watched also while the policies or the collector cannot be read.
-      await watch(options, workloads, policies.ok ? policies.value : []);
+      await watch(options, workloads, policies.ok ? policies.value.rolloutPolicies : []);
       if (!policies.ok) return note(policies.reason);
       const state = await collector.state();
       if (!state.ok) return note(state.reason);
-      const plan = await planOf(options, { workloads, policies: policies.value, state: state.value });
+      const plan = await planOf(options, {
+        workloads,
+        policies: policies.value.rolloutPolicies,
+        state: state.value,
+      });
       if (!plan.ok) return note(plan.reason);
       const { entries } = plan.value;
-      const text = JSON.stringify(entries);
+      const responses = await planAll(options, {
+        pods: cluster.value.pods,
+        policies: policies.value,
+        state: state.value,
+      });
+      if (!responses.ok) return note(responses.reason);
+      const whole = [...entries, ...responses.value];
+      const text = JSON.stringify(whole);
       if (text !== reported && isLeader()) {
-        const sent = await collector.report({ plan: entries, steps: [] });
+        const sent = await collector.report({ plan: whole, steps: [] });
         if (!sent.ok) return note(sent.reason);
         reported = text;
       }
@@ -70,14 +92,59 @@ export function createRounds(options: RoundOptions): Rounds {
       const ready = entries.filter((entry) => entry.state === 'ready' && entry.action !== 'watch').slice(0, MAX_STEPS);
       for (const entry of ready) {
         const workload = byUid.get(entry.workload.uid);
-        const policy = policies.value.find(({ name }) => name === entry.policy);
+        const policy = policies.value.rolloutPolicies.find(({ name }) => name === entry.policy);
         if (workload === undefined || policy === undefined || !isLeader()) continue;
         if (entry.webhook === undefined) await begin(options, entry, { workload, policy, nowMs: clock.now() });
         else if (!state.value.delivered.includes(entry.id)) await deliver(options, entry, workload);
       }
+      for (const response of responses.value.filter((one) => one.state === 'ready').slice(0, MAX_STEPS))
+        if (isLeader()) await respond(options, response);
       return undefined;
     },
   };
+}
+
+const SEVERITIES = ['critical', 'high', 'medium', 'low'];
+
+/** What is planned about failed checks of containers. */
+async function planAll(
+  { collector, clock }: RoundOptions,
+  {
+    pods,
+    policies,
+    state,
+  }: { readonly pods: readonly ClusterPod[]; readonly policies: AutomationPolicies; readonly state: RolloutState },
+): Promise<Read<readonly ResponseEntry[]>> {
+  const { responsePolicies } = policies;
+  if (responsePolicies.length === 0) return { ok: true, value: [] };
+  const least = Math.max(...responsePolicies.map(({ match }) => SEVERITIES.indexOf(match.severity)));
+  const failures = await collector.containerFailures(SEVERITIES.slice(0, least + 1));
+  if (!failures.ok) return failures;
+  const entries = planResponses({
+    policies: responsePolicies,
+    failures: failures.value,
+    pods,
+    decisions: new Map(state.decisions.map(({ id, decision }) => [id, decision])),
+    done: new Set(state.delivered),
+    recent: state.recent,
+    isPaused: state.isPaused,
+    hash: (text) => createHash('sha256').update(text).digest('hex'),
+    now: clock.now(),
+  });
+  return { ok: true, value: entries };
+}
+
+/** Carries out one response, after the collector has recorded that it begins: that is what the budget counts. */
+async function respond({ api, collector, log, isLeader }: RoundOptions, entry: ResponseEntry): Promise<void> {
+  const sent = await collector.report({ plan: undefined, steps: [stepOf(entry, { state: 'started', note: '' })] });
+  if (!sent.ok) return log.warn({ id: entry.id, reason: sent.reason }, 'a response waits: it could not be recorded');
+  if (!isLeader()) return undefined;
+  const result = await carryOut(api, entry);
+  const step = result.ok ? ({ state: 'done', note: '' } as const) : ({ state: 'failed', note: result.reason } as const);
+  log.info({ id: entry.id, action: entry.action, target: entry.workload, ...step }, 'response to a finding');
+  const told = await collector.report({ plan: undefined, steps: [stepOf(entry, step)] });
+  if (!told.ok) log.warn({ id: entry.id, reason: told.reason }, 'a step could not be reported');
+  return undefined;
 }
 
 function planOf(

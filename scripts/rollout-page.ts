@@ -1,3 +1,4 @@
+import { responsePolicySpec } from '../policy/rollout/response-policy.ts';
 import { rolloutPolicySpec } from '../policy/rollout/rollout-policy.ts';
 import { fieldTable } from './policy-page.ts';
 
@@ -29,7 +30,7 @@ plimsoll rollout --plan --rollout-policies rollout.yaml --kubernetes ~/.kube/con
 
 prints one line for each workload that a policy is for: what would be done, and why, or why nothing is. It changes nothing. With \`-o json\` it has every field.
 
-1. **Which workloads.** Deployments, StatefulSets, DaemonSets and CronJobs that \`match\`; where several policies match, the first by name decides. A wildcard does not cover the namespaces of the system.
+1. **Which workloads.** Deployments, StatefulSets, DaemonSets and CronJobs that \`match\`; where several policies match, the first by name decides. A wildcard does not cover the namespaces of the system and of Plimsoll.
 2. **Which images.** The containers of their pods are looked up at the collector by id and node: what one node reports says nothing about pods of another. An image that no agent reports is matched by its digest, or is not known.
 3. **Whether something is wrong with them.** One condition of \`trigger\` is enough. Vulnerabilities that a VEX statement or a valid waiver suppresses do not count. Where nodes report different packages for the same image, nothing is planned.
 4. **What replaces them.** The collector asks the registry (settings \`registries\`, \`registry-credentials\`) by the rules of \`successor\`, in the repository of the image only, scans each candidate, and judges it by its [image policies](policy.md) for the namespace of the workload. A candidate is taken if they allow it and it does not set off the trigger itself. What is refused, cannot be judged, or could not be scanned is not taken.
@@ -87,6 +88,24 @@ The rollout is watched until the workload is ready, and then for the time of \`o
 
 \`onExploited\` takes a workload offline whose image has a known exploited vulnerability and no successor: only if the packages were read from the layers of the image and all nodes agree, and at most \`budget.offline\` workloads. \`scaleToZero\` keeps the number of replicas in the annotation; \`isolate\` creates a NetworkPolicy without rules, which needs a network plugin that enforces it. The workload comes back when there is a successor, or when its own image does not set off the trigger any more (a VEX statement, a waiver, a corrected database). If its image was changed meanwhile, bring it back by hand and remove the annotation.
 
+## Responses to findings
+
+A document of \`kind: ResponsePolicy\` in the same files says what is done about a failed check of a running container:
+
+\`\`\`yaml
+apiVersion: plimsoll.dev/v1
+kind: ResponsePolicy
+metadata:
+  name: privileged
+spec:
+  match:
+    checks: [container.privileged]
+    namespaces: [shop]
+  action: evict
+\`\`\`
+
+It changes nothing without \`mode: apply\`, waits for \`plimsoll rollouts approve\` unless it says \`approval: automatic\`, and acts at most \`budget.perHour\` times an hour, over all processes and restarts: the collector records each response before it begins. A finding counts only for a pod that runs on the node that reports it, and a node is labelled or cordoned only for what it reports itself, so a node in the hands of somebody else reaches no pods of others. Each pod or node is acted on once for a policy. Eviction respects PodDisruptionBudgets. Nothing is undone: remove the label and the NetworkPolicy, or uncordon the node, by hand. The rights are in \`manifests/rollout/response.yaml\`, which \`kustomization.yaml\` does not include.
+
 ## What it never does
 
 - use an image that the image policies of the collector do not allow, that could not be judged, or of another repository;
@@ -104,5 +123,13 @@ makes an image a candidate of the successor \`announced\`, for images of the sam
 
 /** `docs/rollout.md`: what rollouts do, and every field of their policies. */
 export function rolloutPage(generated: string): string {
-  return ['# Rollouts', generated, INTRODUCTION, '## Fields of spec', fieldTable(rolloutPolicySpec.shape)].join('\n\n');
+  return [
+    '# Rollouts',
+    generated,
+    INTRODUCTION,
+    '## Fields of spec of a RolloutPolicy',
+    fieldTable(rolloutPolicySpec.shape),
+    '## Fields of spec of a ResponsePolicy',
+    fieldTable(responsePolicySpec.shape),
+  ].join('\n\n');
 }

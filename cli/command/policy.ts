@@ -10,6 +10,7 @@ import { differencesFrom, evidenceOf, parsePolicyTest, subjectOf } from '../../p
 import type { PolicyTest } from '../../policy/policy-case.ts';
 import { modeOf } from '../../policy/image-policy.ts';
 import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
+import type { ResponsePolicy } from '../../policy/rollout/response-policy.ts';
 import type { RolloutPolicy } from '../../policy/rollout/rollout-policy.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_ISSUES, EXIT_OK, outputOption } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -127,12 +128,13 @@ export const policy = defineCommand({
 async function check(context: Context, paths: readonly string[]): Promise<number> {
   const loaded = await load(context, paths);
   if (loaded === undefined) return EXIT_ISSUES;
-  const { policies, podPolicies, containerPolicies, rolloutPolicies } = loaded;
+  const { policies, podPolicies, containerPolicies, rolloutPolicies, responsePolicies } = loaded;
   const documents = [
     ...policies.map(policyDocument),
     ...podPolicies.map(podPolicyDocument),
     ...containerPolicies.map(containerPolicyDocument),
     ...rolloutPolicies.map(rolloutPolicyDocument),
+    ...responsePolicies.map(responsePolicyDocument),
   ];
   await printListing(context, {
     document: { policies: documents },
@@ -189,6 +191,12 @@ function podPolicyDocument({ name, mode, match, podSecurity, source }: PodPolicy
 
 function containerPolicyDocument({ name, mode, source }: ContainerPolicy): PrintedPolicy {
   return { kind: 'ContainerPolicy', name, mode, images: [], namespaces: [], rules: [], source };
+}
+
+function responsePolicyDocument({ name, mode, match, action, source }: ResponsePolicy): PrintedPolicy {
+  const { namespaces, checks } = match;
+  const rules = checks.map((check) => ({ type: action, check }));
+  return { kind: 'ResponsePolicy', name, mode, images: [], namespaces, rules, source };
 }
 
 function rolloutPolicyDocument({ name, mode, match, trigger, source }: RolloutPolicy): PrintedPolicy {

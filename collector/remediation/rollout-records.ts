@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { entryFields, rolloutDecision, stepFields } from '../../api/rollout.ts';
+import { entryFields, RESPONSE_ACTIONS, rolloutDecision, stepFields } from '../../api/rollout.ts';
 import type { Rollout, RolloutList, RolloutReport } from '../../api/rollout.ts';
 import * as s from '../../posture/schema.ts';
 import type { Clock } from '../../service/clock.ts';
@@ -25,6 +25,7 @@ export interface RolloutState {
   readonly isPaused: boolean;
   readonly decisions: readonly { readonly id: string; readonly decision: 'approved' | 'rejected' }[];
   readonly delivered: readonly string[];
+  readonly recent: readonly { readonly policy: string; readonly atMs: number }[];
 }
 
 /** What records need. */
@@ -38,6 +39,7 @@ export interface RolloutRecordsOptions {
 /** Rollouts whose steps and decisions are kept; the one that was changed the longest ago is forgotten. */
 const MAX_RECORDS = 1000;
 const MAX_STEPS = 50;
+const HOUR_MS = 3_600_000;
 const MAX_PLANNED = 20_000;
 const ROLLOUTS_FILE = 'rollouts.json';
 const PAUSES_FILE = 'rollouts-paused.json';
@@ -114,8 +116,18 @@ export async function openRolloutRecords(options: RolloutRecordsOptions): Promis
         ),
       delivered: kept
         .all()
-        .filter(({ steps }) => steps.some(({ state }) => state === 'delivered'))
+        .filter(({ action, steps }) =>
+          steps.some(({ state }) => state === 'delivered' || (state === 'done' && RESPONSE_ACTIONS.includes(action))),
+        )
         .map(({ id }) => id),
+      recent: kept
+        .all()
+        .filter(({ action }) => RESPONSE_ACTIONS.includes(action))
+        .flatMap(({ policy, steps }) =>
+          steps
+            .filter(({ state, atMs }) => state === 'started' && clock.now() - atMs < HOUR_MS)
+            .map(({ atMs }) => ({ policy, atMs })),
+        ),
     }),
     report: async ({ plan: next, part, steps }, by) => {
       const release = await mutex.acquire();

@@ -12,7 +12,9 @@ const ACTIVITY = {
   evict: { id: 2, name: 'Evict' },
   roll: { id: 3, name: 'Restore' },
   restore: { id: 3, name: 'Restore' },
-  harden: { id: 4, name: 'Harden' },
+  isolatePod: { id: 1, name: 'Isolate' },
+  labelNode: { id: 4, name: 'Harden' },
+  cordonNode: { id: 4, name: 'Harden' },
 } as const;
 const OTHER = { id: 99, name: 'Other' } as const;
 const SUCCESS = { id: 1, name: 'Success' } as const;

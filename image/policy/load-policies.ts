@@ -7,6 +7,8 @@ import { findPodPolicyConflicts, parsePodPolicy, POD_POLICY_KIND } from '../../p
 import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
 import { findConflicts } from '../../policy/policy-selection.ts';
 import { parseRolloutPolicy, ROLLOUT_POLICY_KIND } from '../../policy/rollout/rollout-policy.ts';
+import { parseResponsePolicy, RESPONSE_POLICY_KIND } from '../../policy/rollout/response-policy.ts';
+import type { ResponsePolicy } from '../../policy/rollout/response-policy.ts';
 import type { RolloutPolicy } from '../../policy/rollout/rollout-policy.ts';
 import type { Authority } from '../../policy/rule/signature.ts';
 import type { Rule } from '../../policy/rule/rules.ts';
@@ -17,6 +19,7 @@ import { parseYamlDocuments } from './yaml-documents.ts';
 /** Policies by kind. */
 interface LoadedSets extends PolicySets {
   readonly rolloutPolicies: readonly RolloutPolicy[];
+  readonly responsePolicies: readonly ResponsePolicy[];
 }
 
 /** All policies of some files, or everything that is wrong with them. */
@@ -43,8 +46,9 @@ export async function loadPolicies(paths: readonly string[]): Promise<LoadedPoli
   const loaded = emptySet();
   const problems: PolicyProblem[] = [];
   for (const path of new Set(paths)) problems.push(...(await readPolicyFile(path, loaded)));
-  const { policies, podPolicies, containerPolicies, rolloutPolicies } = loaded;
-  const count = policies.length + podPolicies.length + containerPolicies.length + rolloutPolicies.length;
+  const { policies, podPolicies, containerPolicies, rolloutPolicies, responsePolicies } = loaded;
+  const automation = [...rolloutPolicies, ...responsePolicies];
+  const count = policies.length + podPolicies.length + containerPolicies.length + automation.length;
   if (problems.length === 0 && count > MAX_POLICIES)
     problems.push({ source: paths.join(', '), problem: `more than ${String(MAX_POLICIES)} policies` });
   if (problems.length === 0) {
@@ -55,7 +59,8 @@ export async function loadPolicies(paths: readonly string[]): Promise<LoadedPoli
         const reason = conflictBetween(one, other);
         if (reason !== undefined) problems.push(conflict([one, other], reason));
       }
-    for (const pair of sameNames(rolloutPolicies))
+    // Budgets and records are by name.
+    for (const pair of sameNames<Named>(automation))
       problems.push(conflict(pair, `the name ${pair[0].name} is used twice`));
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, ...loaded };
@@ -83,6 +88,7 @@ function emptySet() {
     podPolicies: [] as PodPolicy[],
     containerPolicies: [] as ContainerPolicy[],
     rolloutPolicies: [] as RolloutPolicy[],
+    responsePolicies: [] as ResponsePolicy[],
   };
 }
 
@@ -107,7 +113,7 @@ async function readPolicyFile(path: string, loaded: ReturnType<typeof emptySet>)
 async function addDocument(
   document: PolicyDocument,
   directory: string,
-  { policies, podPolicies, containerPolicies, rolloutPolicies }: ReturnType<typeof emptySet>,
+  { policies, podPolicies, containerPolicies, rolloutPolicies, responsePolicies }: ReturnType<typeof emptySet>,
 ): Promise<string | undefined> {
   const add = <T>(list: T[], parsed: Completed<T>): string | undefined => {
     if (!parsed.ok) return parsed.problem;
@@ -119,6 +125,8 @@ async function addDocument(
       return add(podPolicies, parsePodPolicy(document));
     case CONTAINER_POLICY_KIND:
       return add(containerPolicies, parseContainerPolicy(document));
+    case RESPONSE_POLICY_KIND:
+      return add(responsePolicies, parseResponsePolicy(document));
     case ROLLOUT_POLICY_KIND:
       return add(rolloutPolicies, parseRolloutPolicy(document));
     default: {

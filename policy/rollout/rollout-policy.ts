@@ -29,7 +29,13 @@ import type { Workload } from './workload.ts';
 /** `kind` of the documents. */
 export const ROLLOUT_POLICY_KIND = 'RolloutPolicy';
 /** Namespaces that a policy is for only where its list names them without a wildcard. */
-export const SYSTEM_NAMESPACES: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease'];
+const SYSTEM_NAMESPACES: ReadonlySet<string> = new Set([
+  'kube-system',
+  'kube-public',
+  'kube-node-lease',
+  'plimsoll',
+  'plimsoll-agents',
+]);
 
 const EVERY_IMAGE = parseRegistryPattern('**');
 const everyImage = EVERY_IMAGE.ok ? [EVERY_IMAGE.value] : [];
@@ -49,7 +55,8 @@ export function webhookUrl(doc: string): Schema<string> {
   };
 }
 
-function integerFrom(least: number, most: number, doc: string): Schema<number> {
+/** An integer within bounds. */
+export function integerFrom(least: number, most: number, doc: string): Schema<number> {
   return {
     shape: { kind: 'integer', doc, minimum: least, maximum: most },
     parse: (value, at = '') =>
@@ -63,7 +70,7 @@ const match = strictObject({
   namespaces: withDefault(
     list(
       globPattern(''),
-      'namespaces of the workloads; `*` and `?` are wildcards; default: all. `kube-system`, `kube-public` and `kube-node-lease` only where they are named without a wildcard',
+      'namespaces of the workloads; `*` and `?` are wildcards; default: all. `kube-system`, `kube-public`, `kube-node-lease`, `plimsoll` and `plimsoll-agents` only where they are named without a wildcard',
       256,
     ),
     ['*'],
@@ -222,7 +229,7 @@ export function matchesWorkload({ match: own }: RolloutPolicy, workload: Workloa
 
 /** Whether one of the patterns covers the namespace. A wildcard covers no namespace of the system. */
 export function matchesNamespace(patterns: readonly string[], namespace: string): boolean {
-  if (SYSTEM_NAMESPACES.includes(namespace)) return patterns.includes(namespace);
+  if (SYSTEM_NAMESPACES.has(namespace)) return patterns.includes(namespace);
   return patterns.some((pattern) => matchesGlob(pattern, namespace));
 }
 

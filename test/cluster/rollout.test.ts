@@ -10,6 +10,7 @@ import type { Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { rolloutList } from '../../api/rollout.ts';
 import type { Rollout } from '../../api/rollout.ts';
+import type { Finding } from '../../posture/finding.ts';
 import { planOnce, runRollout } from '../../rollout/main.ts';
 import { loadSettings } from '../../service/config/load.ts';
 import { systemClock } from '../../service/clock.ts';
@@ -19,6 +20,7 @@ import { startRolloutCollector } from '../collector/policy/rollout-collector.ts'
 import { pushDebianImage, tarOf } from '../component/debian-image.ts';
 import type { PushedImage } from '../component/debian-image.ts';
 import { noRegistry, REGISTRY_USER, startRegistry } from '../component/registry.ts';
+import { commit, finding } from '../collector/store/fleet.ts';
 import { cannotRunCluster, startCluster, waitFor } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 
@@ -28,6 +30,7 @@ import type { Cluster } from './cluster.ts';
  * which containers the kubelet reports.
  */
 const NAMESPACE = 'plimsoll-rollout-test';
+const RIGHTS = ['read', 'write', 'response'].map((name) => `test-plimsoll-rollout-${name}`);
 const run = promisify(execFile);
 const VULNERABLE = { zlib1g: '1', base: '1' };
 const EXPLOITED = { openssl: '3.0.1', base: '1' };
@@ -64,6 +67,33 @@ spec:
   onNoSuccessor: { webhook: '${webhook}' }
   onManaged: { webhook: '${webhook}' }
   onExploited: scaleToZero
+---
+apiVersion: plimsoll.dev/v1
+kind: ResponsePolicy
+metadata: { name: evict }
+spec:
+  match: { namespaces: [${NAMESPACE}], checks: [container.privileged] }
+  action: evict
+  mode: ${mode}
+  approval: automatic
+---
+apiVersion: plimsoll.dev/v1
+kind: ResponsePolicy
+metadata: { name: isolate }
+spec:
+  match: { namespaces: [${NAMESPACE}], checks: [container.devices] }
+  action: isolatePod
+  mode: ${mode}
+  approval: automatic
+---
+apiVersion: plimsoll.dev/v1
+kind: ResponsePolicy
+metadata: { name: mark }
+spec:
+  match: { namespaces: [${NAMESPACE}], checks: [container.devices] }
+  action: labelNode
+  mode: ${mode}
+  approval: automatic
 `;
 
 interface Images {
@@ -105,10 +135,11 @@ const applyAll = (cluster: Cluster, ...items: readonly object[]): Promise<void> 
 
 /** The rights of the manifests, for a service account of the test namespace. */
 async function kubeconfigOf(cluster: Cluster, directory: string): Promise<string> {
-  const text = readFileSync(join(ROOT, 'manifests/rollout/access.yaml'), 'utf8');
+  const read = (name: string): string => readFileSync(join(ROOT, 'manifests/rollout', name), 'utf8');
+  const text = `${read('access.yaml')}---\n${read('response.yaml')}`;
   const renamed = text
     .replaceAll('namespace: plimsoll\n', `namespace: ${NAMESPACE}\n`)
-    .replaceAll(/name: (plimsoll-rollout-(?:read|write))/g, 'name: test-$1');
+    .replaceAll(/name: (plimsoll-rollout-(?:read|write|response))/g, 'name: test-$1');
   await applyAll(cluster, ...parseAllDocuments(renamed).map((document) => document.toJS() as object));
   const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/plimsoll-rollout/token`;
   const request = join(directory, 'token.json');
@@ -154,7 +185,7 @@ await t.test('rollouts on a real cluster', { skip: cannotRunCluster() || noRegis
   const remove = async (): Promise<void> => {
     await kubectl('delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait=false');
     for (const kind of ['clusterrole', 'clusterrolebinding'])
-      await kubectl('delete', kind, 'test-plimsoll-rollout-read', 'test-plimsoll-rollout-write', '--ignore-not-found');
+      await kubectl('delete', kind, ...RIGHTS, '--ignore-not-found');
   };
   t.teardown(remove);
   await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
@@ -376,11 +407,53 @@ await t.test('rollouts on a real cluster', { skip: cannotRunCluster() || noRegis
     t.equal(await replicas(), '2');
     t.equal(await imageOf('kev'), `${repository}/kev:1.1@${mended.digest}`);
   });
+  await t.test(
+    'responses: a pod is evicted, one is isolated, its node is labelled; not by the word of another node',
+    async (t) => {
+      const podsOf = async (app: string) =>
+        JSON.parse(await kubectl('-n', NAMESPACE, 'get', 'pods', '-l', `app=${app}`, '-o', 'json')) as {
+          items: KubePod[];
+        };
+      const containerOf = (pod: KubePod | undefined): string =>
+        (pod?.status.containerStatuses?.[0]?.containerID ?? '').replace('containerd://', '');
+      const [none] = (await podsOf('none')).items;
+      const [managed] = (await podsOf('managed')).items;
+      const [web] = (await podsOf('web')).items;
+      const failed = (check: string, pod: KubePod | undefined) =>
+        finding({ check, verdict: 'fail', severity: 'critical', kind: 'container', on: containerOf(pod) });
+      const report = (nodeId: string, put: readonly Finding[]) =>
+        collector.server.commit(commit({ nodeId, sequence: 1, snapshot: true, put }));
+      await report('another-node', [failed('container.privileged', web)]);
+      await report(nodeUid, [failed('container.privileged', none), failed('container.devices', managed)]);
+      const responseTo = (action: string) =>
+        waitFor(`${action}\n${logs.slice(-20).join('\n')}`, 60_000, async () =>
+          (await rollouts()).find((one) => one.action === action && one.steps.some(({ state }) => state === 'done')),
+        );
+      t.equal((await responseTo('evict')).workload.name, none?.metadata.name);
+      await waitFor('another pod', 60_000, async () => {
+        const { items } = await podsOf('none');
+        return items.every(({ metadata }) => metadata.uid !== none?.metadata.uid) || undefined;
+      });
+      await responseTo('isolatePod');
+      const isolated = await kubectl('-n', NAMESPACE, 'get', 'pods', '-l', 'plimsoll.dev/isolated', '-o', 'name');
+      t.equal(isolated, `pod/${managed?.metadata.name ?? ''}`);
+      t.match(await kubectl('-n', NAMESPACE, 'get', 'networkpolicies', '-o', 'name'), /plimsoll-isolate-/);
+      await responseTo('labelNode');
+      t.match(await kubectl('get', 'nodes', '-l', 'plimsoll.dev/response=mark', '-o', 'name'), /^node\//);
+      await kubectl('label', 'nodes', '--all', 'plimsoll.dev/response-');
+      t.ok(
+        (await podsOf('web')).items.some(({ metadata }) => metadata.uid === web?.metadata.uid),
+        'forged by another node',
+      );
+      t.notOk((await rollouts()).some(({ workload: { uid } }) => uid === web?.metadata.uid));
+    },
+  );
   const stored = (await collector.store.outbox(0, 1000)).filter((event) => 'remediation' in event);
   t.ok(stored.length >= 6, 'each step is an event');
 });
 
 interface KubePod {
+  readonly metadata: { readonly name: string; readonly uid: string };
   readonly status: {
     readonly containerStatuses?: readonly {
       readonly containerID?: string;

@@ -25,7 +25,7 @@ void t.test('what is wrong is said with its place', (t) => {
   const rows: readonly (readonly [value: unknown, problem: RegExp])[] = [
     [null, /^expected an object/],
     [[], /^expected an object/],
-    [{ kind: 'Pod' }, /^kind: expected ImagePolicy, PodPolicy, ContainerPolicy or RolloutPolicy$/],
+    [{ kind: 'Pod' }, /^kind: expected ImagePolicy, PodPolicy, ContainerPolicy, RolloutPolicy or ResponsePolicy$/],
     [{ ...document([]), apiVersion: 'v1' }, /^apiVersion: expected one of plimsoll\.dev\/v1$/],
     [{ ...document([]), extra: 1 }, /^value\.extra: unknown field/],
     [document([], {}, 'Upper'), /^metadata\.name: expected a name/],

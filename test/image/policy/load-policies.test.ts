@@ -150,9 +150,9 @@ void t.test('hostile files', async (t) => {
     ['deep.yaml', /^is nested deeper than 64 levels$/],
     ['deeper.yaml', /^is nested deeper than 64 levels$/],
     ['large.yaml', /^is larger than 262144 bytes$/],
-    ['keys.yaml', /^kind: expected ImagePolicy, PodPolicy, ContainerPolicy or RolloutPolicy$/],
+    ['keys.yaml', /^kind: expected ImagePolicy, PodPolicy, ContainerPolicy, RolloutPolicy or ResponsePolicy$/],
     ['documents.yaml', /^has more than 256 documents$/],
-    ['text.yaml', /^kind: expected ImagePolicy, PodPolicy, ContainerPolicy or RolloutPolicy$/],
+    ['text.yaml', /^kind: expected ImagePolicy, PodPolicy, ContainerPolicy, RolloutPolicy or ResponsePolicy$/],
     ['binary.yaml', /^is not UTF-8 text$/],
   ];
   for (const [file, expected] of rows) {

@@ -1,0 +1,75 @@
+import t from 'tap';
+import { createKubernetesApi } from '../../kubernetes/api-client.ts';
+import { ROLLOUT_ANNOTATION } from '../../policy/rollout/workload.ts';
+import { carryOut } from '../../rollout/respond.ts';
+import { patchWorkload } from '../../rollout/patch-workload.ts';
+import { readWorkload } from '../../rollout/parse-workload.ts';
+import { startApiServer } from '../kubernetes/api-server.ts';
+import { FIXED, IMAGE, rolloutRecord } from '../policy/rollout/fixture.ts';
+
+const PATH = '/apis/apps/v1/namespaces/shop/deployments/db';
+const deployment = ({ image = IMAGE, version = '7', uid = 'u1', annotations = {}, status = {} } = {}) => ({
+  metadata: { name: 'db', namespace: 'shop', uid, resourceVersion: version, generation: 3, annotations },
+  spec: {
+    replicas: 3,
+    selector: { matchLabels: { app: 'db' } },
+    template: { metadata: { labels: { app: 'db' } }, spec: { containers: [{ name: 'db', image }] } },
+  },
+  status: { observedGeneration: 3, replicas: 3, updatedReplicas: 3, availableReplicas: 3, ...status },
+});
+const change = { images: new Map([['db', FIXED]]), record: rolloutRecord({ phase: 'progressing' }) };
+
+void t.test('a workload that was changed since it was planned is not touched', async (t) => {
+  const server = await startApiServer(t);
+  const api = createKubernetesApi(server.access);
+  t.teardown(api.close);
+  server.responses.set(`GET ${PATH}`, { body: deployment() });
+  server.responses.set(`PATCH ${PATH}`, { body: {} });
+  const read = await readWorkload(api, { kind: 'Deployment', namespace: 'shop', name: 'db' });
+  if (!read.ok) throw new Error(read.reason);
+  const planned = { ...read.value.workload, pods: [], disruptionBudgets: [] };
+  t.match(planned, { maxUnavailable: 0, isReady: true, managedBy: undefined, replicas: 3 });
+  const patches = () => server.asked.filter(({ method }) => method === 'PATCH');
+
+  const done = { [ROLLOUT_ANNOTATION]: JSON.stringify(change.record) };
+  for (const [name, other] of [
+    ['another image', { image: 'evil.example/db' }],
+    ['the patch was made already, before a crash', { annotations: done }],
+    ['another object of the name', { uid: 'u2' }],
+    ['Argo CD manages it now', { annotations: { 'argocd.argoproj.io/tracking-id': 'x' } }],
+  ] as const) {
+    server.responses.set(`GET ${PATH}`, { body: deployment(other) });
+    t.match(await patchWorkload(api, planned, change), { ok: false, code: 'conflict' }, name);
+  }
+  t.equal(patches().length, 0);
+
+  server.responses.set(`GET ${PATH}`, { body: deployment({ version: '9', status: { availableReplicas: 2 } }) });
+  t.match(await patchWorkload(api, planned, change), { ok: true }, 'a status that has changed is no obstacle');
+  const [patch] = patches();
+  t.match(patch?.body, {
+    metadata: { resourceVersion: '9', annotations: { [ROLLOUT_ANNOTATION]: String } },
+    spec: { template: { spec: { containers: [{ name: 'db', image: FIXED }] } } },
+  });
+  server.responses.set(`PATCH ${PATH}`, { status: 409, body: {} });
+  t.match(await patchWorkload(api, planned, change), { ok: false, code: 'conflict' });
+  t.equal(patches().length, 6, 'tried five times, not without end');
+});
+
+void t.test('a response is for the object that was planned for', async (t) => {
+  const server = await startApiServer(t);
+  const api = createKubernetesApi(server.access);
+  t.teardown(api.close);
+  const workload = { kind: 'Node', namespace: '', name: 'one', uid: 'node-1' } as const;
+  server.responses.set('GET /api/v1/nodes/one', { body: { metadata: { uid: 'node-2', resourceVersion: '1' } } });
+  server.responses.set('PATCH /api/v1/nodes/one', { body: {} });
+  t.match(await carryOut(api, { action: 'cordonNode', workload, policy: 'p' }), { ok: false, code: 'conflict' });
+  server.responses.set('GET /api/v1/nodes/one', { body: { metadata: { uid: 'node-1', resourceVersion: '1' } } });
+  t.match(await carryOut(api, { action: 'cordonNode', workload, policy: 'p' }), { ok: true });
+  t.match(server.asked.at(-1)?.body, { metadata: { resourceVersion: '1' }, spec: { unschedulable: true } });
+
+  const pod = { kind: 'Pod', namespace: 'shop', name: 'db-1', uid: 'pod-1' } as const;
+  const path = 'POST /api/v1/namespaces/shop/pods/db-1/eviction';
+  server.responses.set(path, { status: 429, body: {} });
+  t.match(await carryOut(api, { action: 'evict', workload: pod, policy: 'p' }), { ok: false, code: 'tooMany' });
+  t.match(server.asked.at(-1)?.body, { kind: 'Eviction', deleteOptions: { preconditions: { uid: 'pod-1' } } });
+});
