@@ -124,6 +124,8 @@ export function createCollectorClient(
       for (const { nodeUid, id } of containers.filter((one) => one.id !== '').slice(0, MAX_CONTAINERS)) {
         const query = `node=${encodeURIComponent(nodeUid)}&subject=${encodeURIComponent(id)}&${FAILED}`;
         const answer = await api.get(`/v1/findings?${query}`, findingPage);
+        // A node without an agent has no findings.
+        if (!answer.ok && answer.problem.kind === 'notFound') continue;
         if (!answer.ok) return { ok: false, reason: answer.problem.message };
         for (const { check } of answer.value.findings) failures.add(check);
       }

@@ -169,6 +169,7 @@ async function watch(
   workloads: readonly Workload[],
   policies: readonly RolloutPolicy[],
 ): Promise<void> {
+  let known: ReturnType<CollectorClient['exposures']> | undefined;
   for (const workload of workloads) {
     const { record } = workload;
     if (record === undefined || record === 'damaged') continue;
@@ -176,7 +177,8 @@ async function watch(
     if (!isLeader()) return;
     const isObserved = record.phase === 'observing';
     const failures = isObserved ? await collector.failuresOf(workload.pods) : undefined;
-    const exposures = isObserved ? await collector.exposures() : undefined;
+    if (isObserved) known ??= collector.exposures();
+    const exposures = isObserved ? await known : undefined;
     const seen = { policies, isDenied: () => false, now: clock.now() };
     const fired = exposures?.ok === true ? firedNow(workload, { ...seen, exposures: exposures.value }) : [];
     const result = await advanceRollout(workload, record, {

@@ -68,7 +68,7 @@ Approving needs the role \`operator\` and, for a token that is restricted to sco
 
 The image is replaced by its digest in one request that also writes the annotation \`plimsoll.dev/rollout\` of the workload: which images, since when, how long it may take. A process that starts again goes on from there, and an image that was replaced is not replaced again. A workload that somebody has changed since it was planned is not touched.
 
-The rollout is watched until the workload is ready, and then for the time of \`observe\`. It is rolled back if it is not ready within \`readinessTimeout\`, if its containers have failed checks of severity high or critical that they did not have before, or if the new image sets off the trigger. What was rolled back is not tried again; remove the annotation to try again. A rollout that runs is watched while the collector is down; nothing new begins then.
+The rollout is watched until the workload is ready, and then for the time of \`observe\`. It is rolled back if it is not ready within \`readinessTimeout\`, if its containers have failed checks of severity high or critical that they did not have before (a node without an agent reports none), or if the new image sets off the trigger. What was rolled back is not tried again; remove the annotation to try again. A rollout that runs is watched while the collector is down; nothing new begins then.
 
 - \`budget\` counts what runs, also of earlier rounds and other processes.
 - The update strategy is that of the workload. One that could take more pods down than its PodDisruptionBudget allows waits; \`maxUnavailable: 0\` never does.

@@ -5,13 +5,14 @@ import type { Cell, Column } from '../render/table.ts';
 
 /** Columns of a list of rollouts. */
 export const ROLLOUT_COLUMNS: readonly Column[] = Object.freeze([
-  { title: 'ID' },
+  // An id is what the next command needs.
+  { title: 'ID', min: 16 },
   { title: 'WORKLOAD' },
   { title: 'ACTION' },
-  { title: 'STATE' },
+  { title: 'STATE', min: 16 },
   { title: 'POLICY', wide: true },
   { title: 'IMAGES', wide: true },
-  { title: 'WHY', min: 24 },
+  { title: 'WHY', min: 12 },
 ]);
 
 /** What a row shows. */

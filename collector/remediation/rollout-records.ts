@@ -173,7 +173,7 @@ function present(entry: Entry | undefined, record: Kept | undefined): Rollout | 
     reasons,
     note,
     // Without a plan and without a step it is a decision about something that is not planned any more.
-    state: entry?.state ?? last ?? 'none',
+    state: entry?.state === 'ready' && last === 'delivered' ? last : (entry?.state ?? last ?? 'none'),
     isPlanned: entry !== undefined,
     decision: record?.decision ?? null,
     steps: steps.map(({ atMs, state, note: own }) => ({ atMs, state, note: own })),

@@ -60,6 +60,7 @@ export type ServerOptions = { readonly duplicated?: readonly string[] } & Partia
     | 'running'
     | 'suppressionIn'
     | 'hasExpiredWaiver'
+    | 'rollouts'
     | 'queries'
     | 'sinks'
     | 'removeNode'
@@ -128,7 +129,8 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     denials: createDenialIntake({ store, reporters: createAdmissionReporters(clock), eventBus, clock }),
     suppressionIn: options.suppressionIn ?? (() => undefined),
     hasExpiredWaiver: options.hasExpiredWaiver ?? (() => false),
-    rollouts: options.policies && (await openRolloutRecords({ directory, store, eventBus, clock })),
+    rollouts:
+      options.rollouts ?? (options.policies && (await openRolloutRecords({ directory, store, eventBus, clock }))),
     database: options.database ?? (() => ({ state: 'missing', problem: 'no vulnerability database' })),
     policies: options.policies,
     queries: options.queries ?? { ask: answerNothing },
