@@ -12,7 +12,6 @@ export const JOB_DIRECTORIES: readonly string[] = Object.freeze([
   '/etc/cron.weekly',
   '/etc/cron.monthly',
   '/var/spool/cron/crontabs',
-  '/etc/init.d',
 ]);
 const JOB_FILES: readonly string[] = ['/etc/crontab', '/etc/anacrontab', '/etc/rc.local'];
 

@@ -109,36 +109,50 @@ async function readSetting(host: Host, file: string, key: string): Promise<Setti
 
 /** What installs updates without being asked: by distribution. */
 export async function readAutomaticUpdates(host: Host): Promise<HostFact['automaticUpdates']> {
-  const apt = '/etc/apt/apt.conf.d';
-  const listed = await host.list(apt, { maxEntries: 256 });
-  if (!listed.ok && listed.code !== 'absent') return unreadable(apt, listed.reason);
+  const apt = await readUnattendedUpgrades(host);
+  if (apt.state !== 'absent') return apt;
+  for (const directory of UPDATE_DIRECTORIES) {
+    const listed = await host.list(directory, { maxEntries: 1024 });
+    if (!listed.ok && listed.code !== 'absent') return unreadable(directory, listed.reason);
+    for (const name of listed.ok ? listed.value : []) {
+      const what = UPDATE_UNITS.get(name);
+      if (what !== undefined) return seen(what, `${directory}/${name}`);
+    }
+  }
+  return apt;
+}
+
+/** Debian and Ubuntu: the program is installed, and APT starts it, apt.conf(5). The last file that says so counts. */
+async function readUnattendedUpgrades(host: Host): Promise<HostFact['automaticUpdates']> {
+  const directory = '/etc/apt/apt.conf.d';
+  const program = await host.stat('/usr/bin/unattended-upgrade');
+  if (!program.ok) return program.code === 'absent' ? absent(directory) : unreadable(directory, program.reason);
+  const listed = await host.list(directory, { maxEntries: 256 });
+  if (!listed.ok) return unseen(listed, directory);
   let interval = '0';
-  for (const name of listed.ok ? listed.value : []) {
-    const read = await readText(host, `${apt}/${name}`, 256 * 1024);
-    if (!read.ok && read.code !== 'absent') return unreadable(`${apt}/${name}`, read.reason);
-    // apt.conf(5): the last one counts; `0` and `never` switch it off.
+  for (const name of listed.value) {
+    const read = await readText(host, `${directory}/${name}`, 256 * 1024);
+    if (!read.ok && read.code !== 'absent') return unreadable(`${directory}/${name}`, read.reason);
     const pattern = /^[ \t]*APT::Periodic::Unattended-Upgrade[ \t]+"([^"]*)"/gim;
     interval = (read.ok ? [...read.value.matchAll(pattern)].at(-1)?.[1] : undefined) ?? interval;
   }
-  const program = await host.stat('/usr/bin/unattended-upgrade');
-  if (program.ok && interval !== '' && interval !== '0') return seen('unattended-upgrades', apt);
-  for (const [path, what] of UPDATE_LINKS) {
-    const link = await host.readLink(path);
-    if (link.ok && link.value !== '/dev/null') return seen(what, path);
-  }
-  return absent(apt);
+  return interval === '' || interval === '0' ? absent(directory) : seen('unattended-upgrades', directory);
 }
 
-/** Links with which systemd starts what installs updates. */
-const UPDATE_LINKS: readonly (readonly [path: string, what: string])[] = [
-  ['/etc/systemd/system/timers.target.wants/dnf-automatic.timer', 'dnf-automatic'],
-  ['/etc/systemd/system/timers.target.wants/dnf-automatic-install.timer', 'dnf-automatic'],
-  ['/etc/systemd/system/timers.target.wants/dnf5-automatic.timer', 'dnf5-automatic'],
-  ['/etc/systemd/system/timers.target.wants/yum-cron.timer', 'yum-cron'],
-  ['/etc/systemd/system/timers.target.wants/transactional-update.timer', 'transactional-update'],
-  ['/etc/systemd/system/timers.target.wants/rpm-ostreed-automatic.timer', 'rpm-ostree'],
-  ['/etc/systemd/system/multi-user.target.wants/zincati.service', 'zincati'],
-  ['/usr/lib/systemd/system/multi-user.target.wants/zincati.service', 'zincati'],
-  ['/usr/lib/systemd/system/multi-user.target.wants/update-engine.service', 'update-engine'],
-  ['/etc/systemd/system/multi-user.target.wants/update-engine.service', 'update-engine'],
+/** Where systemd has the links to units that it starts. */
+const UPDATE_DIRECTORIES: readonly string[] = [
+  '/etc/systemd/system/timers.target.wants',
+  '/etc/systemd/system/multi-user.target.wants',
+  '/usr/lib/systemd/system/multi-user.target.wants',
 ];
+/** Units that install updates. */
+const UPDATE_UNITS: ReadonlyMap<string, string> = new Map([
+  ['dnf-automatic.timer', 'dnf-automatic'],
+  ['dnf-automatic-install.timer', 'dnf-automatic'],
+  ['dnf5-automatic.timer', 'dnf5-automatic'],
+  ['yum-cron.timer', 'yum-cron'],
+  ['transactional-update.timer', 'transactional-update'],
+  ['rpm-ostreed-automatic.timer', 'rpm-ostree'],
+  ['zincati.service', 'zincati'],
+  ['update-engine.service', 'update-engine'],
+]);

@@ -120,19 +120,24 @@ function judgeSudo(accounts: AccountsFact): Judgement {
     const expected = 'a password is asked for';
     const open: Evidence[] = [];
     const unconfirmed: Evidence[] = [];
+    const unread: string[] = [];
     for (const rule of sudo.value.filter(({ allCommands, noPassword }) => allCommands && noPassword)) {
       const evidence = { source: rule.source, seen: `NOPASSWD: ALL for ${quoteList(rule.who)}`, expected };
       const members = rule.who.map((who) => membersOf(who, accounts, users));
       const others = members.flatMap((each) => each ?? []).filter(({ uid, canLogin }) => uid !== 0 && canLogin);
-      if (others.some(({ password }) => password !== 'locked')) open.push(evidence);
+      if (others.some(({ password }) => password !== 'locked' && password !== 'unknown')) open.push(evidence);
+      else if (others.some(({ password }) => password === 'unknown'))
+        unread.push(
+          `${rule.source}: whether the accounts have a password is not known, since /etc/shadow was not read`,
+        );
       // Accounts of a directory service are not listed here. A rule for nobody who can log in gives nothing.
       else if (others.length > 0 || members.includes(undefined)) unconfirmed.push(evidence);
     }
     const passed = { source: sudo.source, seen: 'no rule runs all commands without a password', expected };
     const reason = 'an account that has a password becomes root without it';
-    return open.length === 0 && unconfirmed.length > 0
+    return open.length === 0 && unread.length === 0 && unconfirmed.length > 0
       ? manual('confirm that these are administrators who log in with a key', ...unconfirmed.slice(0, 8))
-      : judgeList({ failed: open, unread: [], passed, reason });
+      : judgeList({ failed: open, unread, passed, reason });
   });
 }
 

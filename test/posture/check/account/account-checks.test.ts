@@ -111,6 +111,7 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['an empty group', withFact({ ...rules(rule('%wheel')), groups: group('wheel') }), 'pass'],
     // As cloud images and Flatcar have it: the account has no password to ask for.
     ['an account without a password', withFact(rules(rule('ada')), users(account({ password: 'locked' }))), 'manual'],
+    ['no shadow', withFact(rules(rule('ada')), users(account({ password: 'unknown' }))), 'unknown'],
     ['of a directory service', withFact(rules(rule('%ops'))), 'manual'],
     ['not read', withFact({ sudo: unreadable('/etc/sudoers', 'permission denied') }), 'unknown'],
   ],
