@@ -83,8 +83,13 @@ export async function readServices(access: CachedHost): Promise<Pick<HostFact, K
     remoteServices: [],
     automaticLogins: [],
   };
-  if (!found.ok) {
-    const nothing = unreadable('/proc', found.reason);
+  // Without its program, a process that has such a name may be one of these or not.
+  const hidden = found.ok
+    ? found.value.find(({ executable }) => !executable.ok && executable.code !== 'absent')
+    : undefined;
+  const refused = !found.ok ? found : hidden?.executable;
+  if (!found.ok || refused?.ok === false) {
+    const nothing = unreadable('/proc/*/exe', refused?.ok === false ? refused.reason : '');
     return { logForwarders: nothing, timeServices: nothing, remoteServices: nothing, automaticLogins: nothing };
   }
   const own = await readText(host, '/proc/1/cgroup');

@@ -24,14 +24,19 @@ export async function readUnusualPrograms(access: CachedHost): Promise<HostFact[
   const own = await readText(host, '/proc/1/cgroup');
   const outer = new Set(own.ok ? containerIds(own.value) : []);
   const found: Program[] = [];
+  let hidden: string | undefined;
   for (const { pid, executable } of table.value) {
+    // A process of the kernel has no program.
     const kind = executable.ok ? kindOf(executable.value) : undefined;
-    if (kind === undefined || !executable.ok) continue;
+    if (kind === undefined && (executable.ok || executable.code === 'absent')) continue;
     const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
     // It ended, or belongs to a container.
     if (!cgroup.ok || containerIds(cgroup.value).some((id) => !outer.has(id))) continue;
-    found.push({ pid, executable: clip(executable.value, 4096), kind });
+    // One that is hidden from us may run anything.
+    if (!executable.ok) hidden ??= `/proc/${String(pid)}/exe: ${executable.reason}`;
+    else if (kind !== undefined) found.push({ pid, executable: clip(executable.value, 4096), kind });
   }
+  if (hidden !== undefined && found.every(({ kind }) => kind === 'deleted')) return unreadable(source, hidden);
   // The worst first, so that many harmless ones hide none.
   const order = ['memory', 'temporary', 'deleted'];
   found.sort((one, other) => order.indexOf(one.kind) - order.indexOf(other.kind) || one.pid - other.pid);

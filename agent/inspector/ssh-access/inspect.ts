@@ -7,7 +7,7 @@ import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { streamPorts } from '../listener/choose.ts';
 import { NODE_SUBJECT } from '../parse-cache.ts';
-import { findDaemons } from '../proc/daemon-identity.ts';
+import { findDaemons, refusalText } from '../proc/daemon-identity.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
 import { readTcpListeners } from '../proc/proc-net-tcp.ts';
@@ -98,6 +98,8 @@ async function readModuli({ host, cache }: NodeAccess): Promise<SshAccessFact['m
 async function readSockets(access: NodeAccess, present: Facts['sshd']['present']): Promise<SshAccessFact['sockets']> {
   const found = await findSshdListeners(access);
   if (!found.ok) return unreadable('/proc', found.reason);
+  const doubted = refusalText(found.value, 'sshd', ['doubtful']);
+  if (doubted !== undefined) return unreadable('/proc/*/exe sshd', doubted);
   const held = found.value.listeners.flatMap(({ sockets }) => sockets);
   if (held.length === 0 && present.state === 'seen' && present.value === 'socketActivated')
     return readActivated(access);
@@ -143,6 +145,8 @@ async function readSessions(access: NodeAccess): Promise<SshAccessFact['sessions
   for (const name of ['sshd', 'sshd-session'] as const) {
     const found = await findDaemons(access, name);
     if (!found.ok) return unreadable('/proc', found.reason);
+    const doubt = refusalText(found.value, name, ['doubtful']);
+    if (doubt !== undefined) return unreadable('/proc/*/exe sshd', doubt);
     processes.push(...found.value.genuine);
   }
   const boot = await readText(host, '/proc/stat');

@@ -338,7 +338,9 @@ export const SSH_ACCESS_CHECKS: readonly NodeCheck[] = Object.freeze([
         users.state === 'seen'
           ? users.value.flatMap((user) => user.trustFiles.map((path) => evidence(path, `${quote(user.name)}: exists`)))
           : [];
-      const unread = [trustFiles, users].flatMap((each) =>
+      // A home directory that could not be read may contain such a file.
+      const homes = users.state === 'seen' ? users.value.map(({ privateKeys }) => privateKeys) : [];
+      const unread = [trustFiles, users, ...homes].flatMap((each) =>
         each.state === 'unreadable' ? [`${each.source}: ${each.reason}`] : [],
       );
       return judgeList({

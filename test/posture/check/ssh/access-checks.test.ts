@@ -157,6 +157,11 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
       'fail',
     ],
     ['not read', access({ trustFiles: UNREAD }), 'unknown'],
+    [
+      'a home directory was not read',
+      { ...access({}), accounts: accountsFact({ users: seen([account({ privateKeys: UNREAD })], '/etc/passwd') }) },
+      'unknown',
+    ],
   ],
   'ssh.user-certificate-revocation': [
     ['no CA', settings({}), 'notApplicable'],
