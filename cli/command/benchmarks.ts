@@ -59,6 +59,11 @@ async function listAll(context: Context): Promise<number> {
   return EXIT_OK;
 }
 
+/** Where a person finds what they need to judge a control. */
+function evidenceHint(paths: readonly string[] = []): string {
+  return paths.length === 0 ? '' : ` Facts to look at: ${paths.join(', ')}.`;
+}
+
 async function listControls(context: Context, benchmark: Benchmark): Promise<number> {
   const { paint } = context;
   await printListing(context, {
@@ -66,10 +71,12 @@ async function listControls(context: Context, benchmark: Benchmark): Promise<num
     items: benchmark.controls,
     names: benchmark.controls.map(({ id }) => id),
     columns: [{ title: 'CONTROL' }, { title: 'WHAT IT ASKS FOR' }, { title: 'ANSWERED BY', min: 24, max: 40 }],
-    rows: benchmark.controls.map(({ id, title, checks, why }) => [
+    rows: benchmark.controls.map(({ id, title, checks, why, evidence }) => [
       { text: id },
       { text: title },
-      checks.length > 0 ? { text: checks.join(', ') } : { text: `not judged: ${why ?? ''}`, paint: paint.dim },
+      checks.length > 0
+        ? { text: checks.join(', ') }
+        : { text: `not judged: ${why ?? ''}${evidenceHint(evidence)}`, paint: paint.dim },
     ]),
     empty: 'No control.',
   });

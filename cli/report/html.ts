@@ -100,6 +100,7 @@ function sectionsByControl({ controls }: BenchmarkResult): readonly Section[] {
     note: [
       `Level ${String(control.level)}.`,
       ...(control.why === undefined ? [] : [control.why]),
+      ...(control.evidence === undefined ? [] : [`Facts to look at: ${control.evidence.join(', ')}.`]),
       ...(missing.length === 0 ? [] : [`No finding of ${missing.join(', ')}.`]),
     ].join(' '),
     findings,

@@ -12,6 +12,8 @@ export interface Control {
   /** All of them must pass. Empty: no check answers this, and `why` says so in one sentence. */
   readonly checks: readonly string[];
   readonly why?: string;
+  /** What a query shows to the person who has to judge a control without checks, as in `plimsoll query`. */
+  readonly evidence?: readonly string[];
 }
 
 /** A published benchmark. Its text is not repeated here, only its numbers. */

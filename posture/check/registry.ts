@@ -45,6 +45,7 @@ import { authorizationPluginBypass } from './daemon/authorization-plugin-bypass.
 import { authorizationPlugin } from './daemon/authorization-plugin.ts';
 import { baseDeviceSize } from './daemon/base-device-size.ts';
 import { cgroupParent as daemonCgroupParent } from './daemon/cgroup-parent.ts';
+import { contentTrust } from './daemon/content-trust.ts';
 import { defaultUlimits } from './daemon/default-ulimits.ts';
 import { experimental } from './daemon/experimental.ts';
 import { icc } from './daemon/icc.ts';
@@ -212,6 +213,7 @@ const LISTED: readonly Check[] = [
   authorizationPluginBypass,
   baseDeviceSize,
   daemonCgroupParent,
+  contentTrust,
   defaultUlimits,
   experimental,
   icc,

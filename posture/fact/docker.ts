@@ -165,6 +165,10 @@ export const dockerSchema = s.object(
       s.list(s.object({ address: s.string('', 64), port: s.integer('') }), '', 64),
       'TCP ports 2377 and 7946 that dockerd listens on; absent where it is in no swarm',
     ),
+    contentTrust: observed(
+      s.list(s.object({ source: s.string('file and line', 4128), value: s.string('', 16) }), '', 64),
+      'where DOCKER_CONTENT_TRUST is set for people who log in: `/etc/environment`, `/etc/profile`, `/etc/profile.d/*.sh`',
+    ),
     storage: s.list(storageRootSchema, 'directories in which images and containers are kept', 2),
     socketAccess: observed(socketAccessSchema, 'who may use the socket beside root; absent for an endpoint on TCP'),
     images: observed(

@@ -15,6 +15,8 @@ import type { NodeAccess } from '../../node-access.ts';
 import { isDefaultEndpoint } from '../../runtime/docker/engine-address.ts';
 import type { EngineInfo, Reply } from '../../runtime/runtime.ts';
 import type { Inspector } from '../inspector.ts';
+import { NODE_SUBJECT } from '../parse-cache.ts';
+import type { CacheKey } from '../parse-cache.ts';
 import { clip } from '../clip.ts';
 import { findDpkgPackage } from '../installed-package.ts';
 import { unseen } from '../read-text.ts';
@@ -22,6 +24,7 @@ import { runtimeUnseen, socketPath } from '../runtime-reply.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
 import { summarizeProfile } from '../../runtime/docker/seccomp-profile.ts';
 import { parseDaemonJson } from './daemon-json.ts';
+import { readContentTrust } from './content-trust.ts';
 import { readSocketAccess } from './socket-access.ts';
 import { readStorage } from './storage.ts';
 import { readSwarmPorts } from './swarm-ports.ts';
@@ -88,6 +91,7 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
     const beside = {
       storage: await readStorage(access, undefined, flags),
       socketAccess: await readSocketAccess(host, endpoint),
+      contentTrust: await readContentTrust(host),
     };
     return { ...common, ...hidden, ...beside, process: daemon, userlandProxies: proxies };
   }
@@ -95,7 +99,7 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
   const seccompFile = await readSeccompFile(host, api, engine.source);
   const needsPackage = api.authorizationPlugins.length > 0 || lacksFixes(api.version);
   const installed = needsPackage
-    ? await readPackage(host, processes.daemon)
+    ? await readPackage(access, processes.daemon)
     : absent('GET /info Plugins.Authorization');
   const { flags } = processes.daemon.state === 'seen' ? processes.daemon.value : NO_FLAGS;
   const read = {
@@ -107,6 +111,7 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
     package: installed,
     storage: await readStorage(access, api, flags),
     socketAccess: await readSocketAccess(host, endpoint),
+    contentTrust: await readContentTrust(host),
   };
   return { ...common, api: seen(api, engine.source), ...visible(processes), ...read };
 }
@@ -133,6 +138,7 @@ async function inspectOther(
     package: none,
     storage: [],
     socketAccess: none,
+    contentTrust: none,
     images: engine.ok && silent === undefined ? engine.value.images : (silent ?? none),
     swarm: none,
     swarmPorts: none,
@@ -180,13 +186,36 @@ async function readSeccompFile(host: Host, api: DockerApi, source: string): Prom
 /** Packages with dockerd: of Debian and Ubuntu, of Docker, of Microsoft. */
 const PACKAGES = ['docker.io', 'docker-ce', 'moby-engine'];
 const DPKG_STATUS = '/var/lib/dpkg/status';
+const DPKG_DIVERSIONS = '/var/lib/dpkg/diversions';
 /** Databases of rpm and apk, which are not read for this. */
 const OTHER_DATABASES = ['/var/lib/rpm', '/usr/lib/sysimage/rpm', '/lib/apk/db/installed', '/usr/lib/apk/db/installed'];
 
 /** The package of the running dockerd. Distributions fix an engine without a new version of it. */
-async function readPackage(host: Host, daemon: Observed<DockerProcess>): Promise<Observed<DockerPackage>> {
+async function readPackage(
+  { host, cache }: NodeAccess,
+  daemon: Observed<DockerProcess>,
+): Promise<Observed<DockerPackage>> {
   if (daemon.state !== 'seen') return unreadable(DPKG_STATUS, 'the program of dockerd is not known');
-  const found = await findDpkgPackage(host, PACKAGES, daemon.value.executable);
+  const { executable } = daemon.value;
+  const key: CacheKey<StampedPackage> = { name: `package of ${executable}` };
+  const stats = await Promise.all([DPKG_STATUS, DPKG_DIVERSIONS].map((path) => host.stat(path)));
+  // The database has megabytes, and changes when a package is installed.
+  const stamp = JSON.stringify(stats);
+  const known = cache.get(NODE_SUBJECT, key);
+  if (known?.stamp === stamp) return known.value;
+  const value = await findPackage(host, executable);
+  cache.set(NODE_SUBJECT, key, { stamp, value });
+  return value;
+}
+
+/** What was found in a database of packages, and the state that the database had. */
+interface StampedPackage {
+  readonly stamp: string;
+  readonly value: Observed<DockerPackage>;
+}
+
+async function findPackage(host: Host, executable: string): Promise<Observed<DockerPackage>> {
+  const found = await findDpkgPackage(host, PACKAGES, executable);
   if (found !== undefined)
     return seen({ name: clip(found.name, 128), version: clip(found.version, 256) }, found.source);
   for (const path of OTHER_DATABASES)

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { CHECKS } from '../../../posture/check/registry.ts';
+import { factPaths } from '../../../posture/fact/path.ts';
 import { BENCHMARKS, controlsOf, findBenchmark } from '../../../posture/benchmark/benchmark.ts';
 
+const PATHS = new Set(factPaths().map(({ path }) => path));
 const root = new URL('../../../', import.meta.url);
 const ids = BENCHMARKS.map(({ id }) => id);
 t.strictSame(ids, [...ids].sort(), 'sorted');
@@ -18,6 +20,7 @@ for (const { id, controls } of BENCHMARKS) {
     // Openly empty, with the reason, or mapped: never neither and never both.
     t.equal(control.checks.length === 0, control.why !== undefined && control.why !== '', `${name}: checks or why`);
     t.strictSame(control.checks, [...new Set(control.checks)].sort(), `${name}: checks sorted, none twice`);
+    for (const path of control.evidence ?? []) t.ok(PATHS.has(path), `${name}: ${path} is a fact`);
     for (const check of control.checks) {
       t.ok(
         CHECKS.some(({ id }) => id === check),

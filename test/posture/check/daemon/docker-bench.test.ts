@@ -118,6 +118,7 @@ function recordedDocker(): DockerFact {
     images: absent('GET /images/json'),
     swarm: absent('GET /info Swarm'),
     swarmPorts: absent('GET /info Swarm'),
+    contentTrust: seen([], '/etc/environment'),
   };
 }
 
