@@ -8,7 +8,10 @@ export const probeSchema = s.object({
     ['required', 'requested', 'notRequested', 'unknown'],
     'required: a client without one was refused; requested: asked for, but answered without',
   ),
-  answer: s.string('what a client without a certificate got: `HTTP 200 from /_ping`, `alert 116`', 256),
+  answer: s.string(
+    'what a client without a certificate got: `HTTP 200 from /_ping`, `HTTP 401 from /healthz`, `alert 116`',
+    256,
+  ),
   versions: s.list(s.string('`TLSv1.2` …', 16), 'TLS versions that the port accepts', 8),
   weakCipherSuites: s.nullable(
     s.boolean(
