@@ -23,6 +23,8 @@ const OF_SECRETS = new Set([
   'account.weak-password-hash',
   'ssh.host-key-origin',
   'ssh.host-key-strength',
+  // Processes start and end between two reads.
+  'host.unusual-programs',
   'tls.administrator-credentials',
   'tls.certificate-strength',
   'tls.certificate-validity',
