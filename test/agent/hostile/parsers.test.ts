@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import { containerInfoSchema, sandboxInfoSchema } from '../../../agent/runtime/cri/runtime-spec.ts';
 import { containerListSchema, inspectSchema } from '../../../agent/runtime/docker/container-schema.ts';
-import { infoSchema, networkSchema, versionSchema } from '../../../agent/runtime/docker/engine.ts';
+import { imageListSchema, infoSchema, networkSchema, versionSchema } from '../../../agent/runtime/docker/engine.ts';
 import { historySchema, imageSchema } from '../../../agent/runtime/docker/image.ts';
 import { parseMountinfo } from '../../../agent/inspector/proc/mountinfo.ts';
 import type { Schema } from '../../../posture/schema.ts';
@@ -114,6 +114,9 @@ const FEEDS: Readonly<Record<string, Feed>> = {
   'inspector/proc/mountinfo.ts overlayLayers': (parse, { text }) => parse(text),
   'inspector/sshd/algorithms.ts assembleAlgorithms': (parse, { text }) =>
     parse({ all: ['a', 'b'], defaults: ['a'] }, text),
+  'inspector/account/public-key.ts parseKeyBlob': bytes,
+  'inspector/audit/rules.ts parseRuleFile': (parse, { text }) => parse({ path: '/etc/audit/audit.rules', text }),
+  'runtime/docker/engine.ts toStoredImages': behind(imageListSchema),
   'inspector/kubelet/command-line.ts parseKubeletFlags': words,
   'inspector/sshd/command-line.ts isListener': words,
   'inspector/sshd/sshd-config.ts splitArguments': (parse, { text }) => parse(text),
