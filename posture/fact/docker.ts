@@ -162,11 +162,18 @@ export const dockerSchema = s.object(
     ),
     swarm: observed(swarmSchema, 'the swarm that it is part of; absent: none'),
     swarmPorts: observed(
-      s.list(s.object({ address: s.string('', 64), port: s.integer('') }), '', 64),
+      s.list(s.object({ address: s.string('of the host', 64), port: s.integer('2377 or 7946') }), '', 64),
       'TCP ports 2377 and 7946 that dockerd listens on; absent where it is in no swarm',
     ),
     contentTrust: observed(
-      s.list(s.object({ source: s.string('file and line', 4128), value: s.string('', 16) }), '', 64),
+      s.list(
+        s.object({
+          source: s.string('file and line', 4128),
+          value: s.string('`0`, `1` or another text, as it is written', 16),
+        }),
+        '',
+        64,
+      ),
       'where DOCKER_CONTENT_TRUST is set for people who log in: `/etc/environment`, `/etc/profile`, `/etc/profile.d/*.sh`',
     ),
     storage: s.list(storageRootSchema, 'directories in which images and containers are kept', 2),

@@ -24,7 +24,7 @@ export const swarmSchema = s.object({
   overlays: observed(
     s.list(
       s.object({
-        name: s.string('', 256),
+        name: s.string('of the network', 256),
         encrypted: s.boolean('has the option `encrypted`'),
         ingress: s.boolean('the network of the swarm that published ports arrive on'),
       }),
