@@ -68,7 +68,7 @@ Approving needs the role \`operator\` and, for a token that is restricted to sco
 
 The image is replaced by its digest in one request that also writes the annotation \`plimsoll.dev/rollout\` of the workload: which images, since when, how long it may take. A process that starts again goes on from there, and an image that was replaced is not replaced again. A workload that somebody has changed since it was planned is not touched.
 
-The rollout is watched until the workload is ready, and then for the time of \`observe\`. It is rolled back if it is not ready within \`readinessTimeout\`, if its containers have failed checks of severity high or critical that they did not have before (a node without an agent reports none), or if the new image sets off the trigger. What was rolled back is not tried again; remove the annotation to try again. A rollout that runs is watched while the collector is down; nothing new begins then.
+The rollout is watched until the workload is ready, and then for the time of \`observe\`. It is rolled back if it is not ready within \`readinessTimeout\`, if its containers have failed checks of severity high or critical that they did not have before (a node without an agent reports none), or if the new image sets off the trigger. What was rolled back is not tried again; remove the annotation to try again. While the collector is down nothing new begins; a rollout that runs is still rolled back if it does not become ready, but what the collector would have found is not seen, and a step that cannot be reported then is missing from the record.
 
 - \`budget\` counts what runs, also of earlier rounds and other processes.
 - The update strategy is that of the workload. One that could take more pods down than its PodDisruptionBudget allows waits; \`maxUnavailable: 0\` never does.
@@ -111,7 +111,7 @@ It changes nothing without \`mode: apply\`, waits for \`plimsoll rollouts approv
 - use an image that the image policies of the collector do not allow, that could not be judged, or of another repository;
 - patch a workload that another controller manages, or in a namespace of the system that a policy does not name;
 - act on what one node says about pods of another node;
-- act without the collector, except to watch and roll back what runs.
+- begin anything without the collector.
 
 ## Successors that a pipeline announces
 
