@@ -1,7 +1,7 @@
 import type { AuditTarget, AuditTargetName } from '../../../posture/fact/audit.ts';
 import type { DockerFact } from '../../../posture/fact/docker.ts';
 import type { FileRole, FilesFact } from '../../../posture/fact/file.ts';
-import { seen } from '../../../posture/observed.ts';
+import { seen, unreadable } from '../../../posture/observed.ts';
 import type { Host } from '../../host/host.ts';
 import { clip } from '../clip.ts';
 import { configuredTexts } from '../docker/configured-texts.ts';
@@ -46,7 +46,19 @@ export async function readTargets(host: Host, docker: DockerFact, files: FilesFa
     ...SHIMS.flatMap(([target, name]) => PROGRAM_DIRECTORIES.map((in_) => [target, `${in_}/${name}`] as const)),
   ];
   const found = await Promise.all(wanted.map(([target, path]) => locateTarget(host, target, path)));
-  return distinct([...known, ...found]);
+  return distinct([...known, ...found, ...unknownPlaces(docker)]);
+}
+
+/** Files and directories whose path dockerd may have been given, where its command line or configuration is not known. */
+function unknownPlaces({ process, file, api }: DockerFact): readonly AuditTarget[] {
+  const [unread] = [process, file].filter((one) => one.state === 'unreadable');
+  if (unread === undefined) return [];
+  const targets: readonly AuditTargetName[] = [
+    'daemonJson',
+    'dockerConfigDirectory',
+    ...(api.state === 'seen' ? [] : (['dockerDataRoot'] as const)),
+  ];
+  return targets.map((target) => ({ target, path: unread.source, real: unreadable(unread.source, unread.reason) }));
 }
 
 /** Where the engine keeps images and containers: what it says itself, else what it is configured to use. */

@@ -15,6 +15,8 @@ import { startCriServer } from '../runtime/cri/cri-server.ts';
 import { noContainerd, startContainerd, POD_IMAGE } from '../runtime/cri/own-containerd.ts';
 import { noPodman, ownPodman } from '../runtime/docker/own-podman.ts';
 
+const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip';
+
 const WORKER = new URL('../../../image/inventory/worker.ts', import.meta.url);
 const { signal } = new AbortController();
 
@@ -174,8 +176,6 @@ function makeImage(): { readonly archive: string; readonly remove: () => void } 
   execFileSync('tar', ['-C', oci, '-cf', archive, '.']);
   return { archive, remove: () => rmSync(directory, { recursive: true }) };
 }
-
-const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip';
 
 /** Writes an OCI image layout of two compressed layers; whiteouts as the image specification has them. */
 function writeOciImage(context: string, target: string): void {

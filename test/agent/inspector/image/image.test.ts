@@ -37,6 +37,7 @@ t.test('a recorded image', (t) => {
     environmentSecrets: { state: 'absent', source: 'inspect Config.Env' },
     setuidFiles: { state: 'absent', source: 'files of the image' },
     sources: { user: 'inspect Config.User', healthcheck: 'inspect Config.Healthcheck.Test', tags: 'inspect RepoTags' },
+    exposedPorts: { state: 'seen', value: [], source: 'inspect Config.ExposedPorts' },
   });
   t.end();
 });
