@@ -95,6 +95,7 @@ export type StorageRoot = s.Infer<typeof storageRootSchema>;
 
 /** Who may connect to the socket of an engine beside root. */
 export const socketAccessSchema = s.object({
+  uid: s.integer('owner of the socket'),
   gid: s.integer('group of the socket'),
   group: s.string('its name, otherwise the number', 256),
   everybody: s.boolean('every account may write to the socket'),

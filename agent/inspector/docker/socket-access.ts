@@ -22,7 +22,7 @@ export async function readSocketAccess(host: Host, endpoint: string): Promise<Ob
   if (path === undefined) return absent(endpoint);
   const stat = await host.stat(path);
   if (!stat.ok) return unseen(stat, path);
-  const { gid, mode } = stat.value;
+  const { uid, gid, mode } = stat.value;
   const files = ['/etc/group', '/etc/passwd'];
   const [group, passwd] = await Promise.all(files.map((file) => readText(host, file, MAX_ACCOUNT_BYTES)));
   for (const [index, read] of [group, passwd].entries())
@@ -32,6 +32,7 @@ export async function readSocketAccess(host: Host, endpoint: string): Promise<Ob
   if (found.length > MAX_MEMBERS) return unreadable('/etc/group', `more than ${String(MAX_MEMBERS)} members`);
   return seen(
     {
+      uid,
       gid,
       group: clip(groupName(gid, group.value), 256),
       everybody: (mode & OTHERS_WRITE) !== 0,

@@ -1,3 +1,4 @@
+import { userOfEngine } from '../../fact/docker.ts';
 import { fail, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import { quoteList } from '../evidence-text.ts';
 import { daemonCheck, unseenReason } from './setting.ts';
@@ -5,17 +6,17 @@ import { daemonCheck, unseenReason } from './setting.ts';
 export const socketMembers = daemonCheck({
   id: 'daemon.socket-members',
   title: 'No account beside root may use the Docker socket',
-  failTitle: 'Every account may use the Docker socket',
+  failTitle: 'Accounts that are not root may use the Docker socket',
   severity: 'high',
   rationale:
     'Whoever may use the socket can start a privileged container with the root directory of the host, and so is root without a password and without a trace in the log of sudo.',
   remediation:
     'Remove accounts that do not need it: gpasswd -d ACCOUNT GROUP, and change the primary group of others with usermod -g. Give people sudo rights for single commands, or a rootless engine. Waive the finding for the accounts that are approved.',
   reference: 'https://docs.docker.com/engine/security/#docker-daemon-attack-surface',
-  judge: ({ socketAccess }) => {
+  judge: ({ socketAccess, endpoint }) => {
     if (socketAccess.state === 'absent') return notApplicable(`${socketAccess.source} is not a unix socket here`);
     if (socketAccess.state === 'unreadable') return unknownBecause(unseenReason(socketAccess));
-    const { group, gid, members, everybody, otherServices } = socketAccess.value;
+    const { uid, group, gid, members, everybody, otherServices } = socketAccess.value;
     const evidence = {
       source: `${socketAccess.source}, /etc/group, /etc/passwd`,
       seen: `group ${group} (${String(gid)}): ${quoteList(members)}`,
@@ -26,6 +27,13 @@ export const socketMembers = daemonCheck({
         source: socketAccess.source,
         seen: 'writable by everybody',
         expected: 'mode 0660 or stricter',
+      });
+    // Whoever owns a file can give themselves the right to write to it. A rootless engine belongs to its user.
+    if (uid !== 0 && uid !== userOfEngine(endpoint))
+      return fail('an account that is not root owns the socket', {
+        source: socketAccess.source,
+        seen: `owner uid ${String(uid)}`,
+        expected: 'owner root',
       });
     if (members.length > 0)
       return manual(`${String(members.length)} accounts are root by the group ${group}: are they approved?`, evidence);

@@ -74,7 +74,7 @@ judgeNodes(t, storageFileSystem, [
   { name: 'the engine does not answer', facts: docker(noApi), verdict: 'unknown' },
 ]);
 
-const ACCESS: SocketAccess = { gid: 998, group: 'docker', everybody: false, members: [], otherServices: [] };
+const ACCESS: SocketAccess = { uid: 0, gid: 998, group: 'docker', everybody: false, members: [], otherServices: [] };
 const access = (changes: Partial<SocketAccess>): Pick<DockerFact, 'socketAccess'> => ({
   socketAccess: seen({ ...ACCESS, ...changes }, '/run/docker.sock'),
 });
@@ -88,6 +88,17 @@ judgeNodes(t, socketMembers, [
     seen: ['group docker (998): adm, admin, ci'],
   },
   { name: 'everybody', facts: docker(access({ everybody: true })), verdict: 'fail' },
+  { name: 'a socket of an account', facts: docker(access({ uid: 65534 })), verdict: 'fail', seen: ['owner uid 65534'] },
+  {
+    name: 'a rootless engine, which belongs to its user',
+    facts: docker({ ...access({ uid: 1000 }), endpoint: 'unix:///run/user/1000/docker.sock' }),
+    verdict: 'pass',
+  },
+  {
+    name: 'a socket in the directory of another user',
+    facts: docker({ ...access({ uid: 1001 }), endpoint: 'unix:///run/user/1000/docker.sock' }),
+    verdict: 'fail',
+  },
   {
     name: 'a directory service may know more',
     facts: docker(access({ otherServices: ['sss'] })),
