@@ -16,6 +16,8 @@ export interface Inspected {
     readonly CpuQuota: number;
     readonly CpuPeriod: number;
     readonly CpusetCpus: string;
+    readonly PidMode: string;
+    readonly Ulimits: readonly { readonly Name: string; readonly Hard: number }[] | null;
   };
   readonly Config: { readonly User: string; readonly Healthcheck?: unknown };
   readonly NetworkSettings: {

@@ -129,6 +129,25 @@ export const EXPECTATIONS: Readonly<Record<string, (known: Known) => Expected>> 
     if (sharesNetwork(known)) return ['notApplicable', 'unknown', 'fail'];
     return passIf(!publishedOf(known.inspected).some(({ HostPort }) => Number(HostPort) < 1024));
   },
+  // Its image exposes no port.
+  'container.published-ports': (known) =>
+    sharesNetwork(known) ? ['notApplicable'] : passIf(publishedOf(known.inspected).length === 0),
+  'container.ulimits': ({ inspected, generated }) => {
+    const isKept = (inspected.HostConfig.Ulimits ?? []).every(({ Name: name, Hard: hard }) => {
+      const limit = hardLimitOf(inspected.State.Pid, name);
+      return hard >= 0 && (limit === undefined || limit <= hard);
+    });
+    return generated.intruder ? ['pass', ...NO_PASS] : passIf(isKept);
+  },
+  // Nobody uses `docker exec`. An intruder is in the cgroup only.
+  'container.exec-privileged': (known) => {
+    if (known.inspected.HostConfig.Privileged) return ['notApplicable'];
+    return sessionsOf(known);
+  },
+  'container.exec-root': (known) => {
+    const isRoot = known.truth.tasks.some((task) => task.uids.includes(0));
+    return isRoot ? ['notApplicable', ...sessionsOf(known)] : sessionsOf(known);
+  },
   'container.ssh-server': () => PASS,
   'container.image-current': () => PASS,
 };
@@ -146,6 +165,23 @@ function sharesNetwork(known: Known): boolean {
   const { truth, inspected } = known;
   const own = truth.tasks.filter(({ pid }) => pid === inspected.State.Pid);
   return shares({ ...known, truth: { ...truth, tasks: own } }, 'net');
+}
+
+/** In a shared pid namespace, sessions cannot be told from other processes. */
+function sessionsOf({ inspected, truth, node, generated }: Known): Expected {
+  const isShared =
+    inspected.HostConfig.PidMode !== '' || truth.tasks.some((task) => task.namespaces['pid'] === node['pid']);
+  if (generated.intruder) return ['pass', ...NO_PASS];
+  return isShared ? ['unknown'] : PASS;
+}
+
+/** The hard limit of a process in the kernel; undefined: unlimited, or not in its table. */
+function hardLimitOf(pid: number, name: string): number | undefined {
+  const row = { nofile: 'Max open files', nproc: 'Max processes' }[name];
+  if (row === undefined) return undefined;
+  const text = readFileSync(`/proc/${String(pid)}/limits`, 'utf8');
+  const [, hard] = new RegExp(`^${row} +\\S+ +(\\d+) `, 'm').exec(text) ?? [];
+  return hard === undefined ? undefined : Number(hard);
 }
 
 function publishedOf(inspected: Inspected): readonly { readonly HostIp: string; readonly HostPort: string }[] {
