@@ -4,15 +4,18 @@ import type { SyslogReceiver } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
 import type { NodeLookup } from './node-lookup.ts';
+import { createElasticsearchSink } from './sink/elasticsearch.ts';
 import { createNdjsonSink } from './sink/ndjson.ts';
 import type { NdjsonTarget } from './sink/ndjson.ts';
 import { toOcsf } from './sink/ocsf.ts';
 import type { OcsfEvent } from './sink/ocsf.ts';
 import type { Sink } from './sink/sink.ts';
+import { createSplunkSink } from './sink/splunk.ts';
 import { openSyslogConnection } from './sink/syslog-connection.ts';
 import type { OpenedConnection } from './sink/syslog-connection.ts';
 import { loadSyslogTls } from './sink/syslog-tls.ts';
 import { createSyslogSink } from './sink/syslog.ts';
+import { createWebhookSink } from './sink/webhook.ts';
 import type { StoredEvent } from './store/store.ts';
 
 /** What sinks are made with. */
@@ -28,8 +31,20 @@ export interface SinkParts {
 type Render = (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
 
 /** Names of the sinks that the settings turn on: those of their cursors. */
-export function sinkNames({ sinkNdjson, sinkSyslog }: Settings): readonly string[] {
-  return [...(sinkNdjson === 'off' ? [] : [NDJSON]), ...(sinkSyslog === 'off' ? [] : [SYSLOG])];
+export function sinkNames({
+  sinkNdjson,
+  sinkSyslog,
+  sinkWebhook,
+  sinkSplunk,
+  sinkElasticsearch,
+}: Settings): readonly string[] {
+  return [
+    ...(sinkNdjson === 'off' ? [] : [NDJSON]),
+    ...(sinkSyslog === 'off' ? [] : [SYSLOG]),
+    ...(sinkWebhook === 'off' ? [] : [WEBHOOK]),
+    ...(sinkSplunk === 'off' ? [] : [SPLUNK]),
+    ...(sinkElasticsearch === 'off' ? [] : [ELASTICSEARCH]),
+  ];
 }
 
 /** The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong. */
@@ -51,11 +66,35 @@ export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
     sinks.push(createNdjsonSink({ name: NDJSON, target, render }));
   }
   if (sinkSyslog !== 'off') sinks.push(await openSyslog(parts, sinkSyslog, render));
+  return [...sinks, ...openHttpSinks(settings, { clock, render })];
+}
+
+/** The sinks that send batches over HTTPS. */
+function openHttpSinks(settings: Settings, parts: { readonly clock: Clock; readonly render: Render }): readonly Sink[] {
+  const sinks: Sink[] = [];
+  const { sinkWebhook, sinkSplunk, sinkSplunkIndex, sinkElasticsearch } = settings;
+  if (sinkWebhook !== 'off') {
+    const receiver = { url: sinkWebhook, caFile: settings.sinkWebhookCa, secretFile: settings.sinkWebhookKey };
+    sinks.push(createWebhookSink({ ...parts, name: WEBHOOK, receiver }));
+  }
+  if (sinkSplunk !== 'off') {
+    const receiver = { url: sinkSplunk, caFile: settings.sinkSplunkCa, secretFile: settings.sinkSplunkToken };
+    const index = sinkSplunkIndex === 'default' ? '' : sinkSplunkIndex;
+    sinks.push(createSplunkSink({ ...parts, name: SPLUNK, receiver }, index));
+  }
+  if (sinkElasticsearch !== 'off') {
+    const { sinkElasticsearchCa: caFile, sinkElasticsearchSecret: secretFile } = settings;
+    const receiver = { url: sinkElasticsearch, caFile, secretFile };
+    sinks.push(createElasticsearchSink({ ...parts, name: ELASTICSEARCH, receiver }));
+  }
   return sinks;
 }
 
 const NDJSON = 'ndjson';
 const SYSLOG = 'syslog';
+const WEBHOOK = 'webhook';
+const SPLUNK = 'splunk';
+const ELASTICSEARCH = 'elasticsearch';
 
 async function openSyslog({ settings, clock }: SinkParts, receiver: SyslogReceiver, render: Render): Promise<Sink> {
   const { address, transport } = receiver;

@@ -13,7 +13,7 @@ import type { WorkloadPod } from '../policy/rollout/workload.ts';
 import type { Infer } from '../posture/schema.ts';
 import { apiUrl } from '../service/config/api-url.ts';
 import type { Settings } from '../service/config/settings.ts';
-import { sendRequest } from './https-request.ts';
+import { sendRequest } from '../service/https-request.ts';
 
 /** What rollouts ask of the collector. A failure is a value: without an answer nothing is done. */
 export interface CollectorClient {

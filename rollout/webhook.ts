@@ -6,7 +6,7 @@ import { fullJitter } from '../service/backoff.ts';
 import type { Clock } from '../service/clock.ts';
 import { errorCode } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
-import { sendRequest } from './https-request.ts';
+import { sendRequest } from '../service/https-request.ts';
 import { templateOf } from './patch-workload.ts';
 
 /** Calls webhooks until they answer. */

@@ -1,4 +1,4 @@
-import { integer, pathOr, size, syslogReceiver, word } from './kind.ts';
+import { httpsUrlOrOff, identifier, integer, pathOr, size, syslogReceiver, word } from './kind.ts';
 import { inDataDir } from './setting.ts';
 import type { Program, SettingDefinition } from './setting.ts';
 
@@ -83,6 +83,72 @@ export const SINK_SETTINGS = {
     default: '1000',
     description:
       'Number of recent events that are sent again after a connection was lost. After every half of this number, the receiver must confirm what it has read.',
+    programs: COLLECTOR,
+  },
+  'sink-webhook': {
+    kind: httpsUrlOrOff(),
+    default: 'off',
+    description: 'URL that gets each batch of events as a POST of a JSON array, `https://…`, or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-webhook-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description:
+      'CA certificates in PEM for the certificate of that receiver; `system`: those that this machine trusts.',
+    programs: COLLECTOR,
+  },
+  'sink-webhook-key': {
+    kind: pathOr('none'),
+    default: 'none',
+    description:
+      'File with the key with which requests to `sink-webhook` are signed (HMAC-SHA256); `none`: they are not signed.',
+    programs: COLLECTOR,
+  },
+  'sink-splunk': {
+    kind: httpsUrlOrOff(),
+    default: 'off',
+    description:
+      'URL of the HTTP Event Collector of Splunk, such as `https://splunk.example:8088/services/collector/event`, or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-splunk-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description:
+      'CA certificates in PEM for the certificate of that receiver; `system`: those that this machine trusts.',
+    programs: COLLECTOR,
+  },
+  'sink-splunk-token': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'File with the token of the HTTP Event Collector.',
+    programs: COLLECTOR,
+  },
+  'sink-splunk-index': {
+    kind: identifier('default'),
+    default: 'default',
+    description: 'Index of Splunk; `default`: that of the token.',
+    programs: COLLECTOR,
+  },
+  'sink-elasticsearch': {
+    kind: httpsUrlOrOff(),
+    default: 'off',
+    description:
+      'URL of the `_bulk` endpoint of a data stream or index of Elasticsearch or OpenSearch, such as `https://search.example:9200/plimsoll-events/_bulk`, or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-elasticsearch-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description:
+      'CA certificates in PEM for the certificate of that receiver; `system`: those that this machine trusts.',
+    programs: COLLECTOR,
+  },
+  'sink-elasticsearch-secret': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'File with an API key for it, or with `user:password`; `none`: no authentication.',
     programs: COLLECTOR,
   },
 } satisfies Record<string, SettingDefinition<unknown>>;

@@ -17,7 +17,7 @@ import { AS_OWNER, examineFreeSpace, nearestExisting, whyNotWritable } from '../
 
 const CONNECT_DEADLINE_MS = 1_500;
 
-/** Can events be written to the file, and does the syslog receiver accept connections? Sends nothing. */
+/** Can events be written to the file, and do the receivers accept connections? Sends nothing. */
 export const sinks: InstallationDiagnostic = Object.freeze({
   id: 'sinks',
   title: 'sinks',
@@ -28,6 +28,7 @@ export const sinks: InstallationDiagnostic = Object.freeze({
       await examineNdjson(installation),
       await examineSyslog(installation),
       await examineSyslogFiles(installation),
+      ...(await examineHttp(installation)),
     ]);
   },
 });
@@ -64,6 +65,23 @@ async function examineSyslog({ collector: { sinkSyslog: receiver }, signal }: In
   return transport === 'tls'
     ? ok(`${url} accepts connections`)
     : warning(`${url} accepts connections, but nothing is encrypted`, 'use tls://, except on a private network');
+}
+
+/** Do the receivers over HTTPS accept connections? Those that are off are not mentioned. */
+async function examineHttp({ collector, signal }: Installation): Promise<readonly DiagnosticResult[]> {
+  const results: DiagnosticResult[] = [];
+  for (const url of [collector.sinkWebhook, collector.sinkSplunk, collector.sinkElasticsearch]) {
+    if (url === 'off') continue;
+    const { hostname, port } = new URL(url);
+    const host = hostname.replace(/^\[(.*)\]$/, '$1');
+    const reason = await tryConnection({ host, port: port === '' ? 443 : Number(port) }, signal);
+    results.push(
+      reason === undefined
+        ? ok(`${url} accepts connections`)
+        : problem(`${url}: ${reason.text}`, `check the receiver; ${reason.advice}`),
+    );
+  }
+  return results;
 }
 
 /** Undefined: connected. */

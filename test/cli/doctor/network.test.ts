@@ -244,3 +244,21 @@ void t.test('a receiver of syslog', async (t) => {
   t.match(await look(`tcp://${closed}`), { outcome: 'problem', observed: /nothing listens there \(ECONNREFUSED\)/ });
   t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', observed: /the host name/ });
 });
+
+void t.test('receivers over HTTPS', async (t) => {
+  const open = await listening(
+    t,
+    createTcpServer((socket) => void socket.destroy()),
+  );
+  const look = async (flags: Readonly<Record<string, string>>) =>
+    sinks.run(await installationOf({ 'sink-ndjson': 'off', ...flags }));
+  t.match(await look({ 'sink-webhook': `https://${open}/hook` }), {
+    outcome: 'ok',
+    observed: new RegExp(`https://${open}/hook accepts connections`),
+  });
+  for (const setting of ['sink-webhook', 'sink-splunk', 'sink-elasticsearch'])
+    t.match(await look({ [setting]: `https://${await closedAddress()}/x` }), {
+      outcome: 'problem',
+      observed: /nothing listens there \(ECONNREFUSED\)/,
+    });
+});

@@ -1,7 +1,8 @@
 import { request as requestPlain } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as requestSecure } from 'node:https';
-import { errorCode } from '../service/files.ts';
+import type { Agent } from 'node:https';
+import { errorCode } from './files.ts';
 
 /** A request over HTTPS; plain HTTP where the URL says so. */
 export interface HttpRequest {
@@ -12,6 +13,8 @@ export interface HttpRequest {
   /** Authorities in PEM that may have signed the certificate of the server; undefined: those that Node trusts. */
   readonly ca: string | undefined;
   readonly maxBytes: number;
+  /** Keeps connections for further requests; undefined: each request has its own. */
+  readonly agent?: Agent | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -27,13 +30,17 @@ export interface HttpResponse {
  * no response comes, or with RangeError where it is larger than `maxBytes`.
  */
 export async function sendRequest(wanted: HttpRequest): Promise<HttpResponse> {
-  const { url, method, headers, body, ca, maxBytes, signal } = wanted;
+  const { url, method, headers, body, ca, maxBytes, agent, signal } = wanted;
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-    const options = { method, headers: { ...headers, ...length }, agent: false as const, signal };
+    const options = { method, headers: { ...headers, ...length }, signal };
     const sent = url.startsWith('http:')
-      ? requestPlain(url, options, resolve)
-      : requestSecure(url, { ...options, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) }, resolve);
+      ? requestPlain(url, { ...options, agent: false }, resolve)
+      : requestSecure(
+          url,
+          { ...options, agent: agent ?? false, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) },
+          resolve,
+        );
     sent.on('error', (error) => reject(Object.assign(new Error(errorCode(error)), { code: errorCode(error) })));
     sent.end(body);
   });

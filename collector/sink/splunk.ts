@@ -1,0 +1,57 @@
+import { safeJson } from '../../api/safe.ts';
+import type { HttpResponse } from '../../service/https-request.ts';
+import { createHttpSink } from './http-delivery.ts';
+import type { HttpSinkOptions } from './http-delivery.ts';
+import type { OcsfEvent } from './ocsf.ts';
+import type { Sink, SinkOutcome } from './sink.ts';
+
+/**
+ * The HTTP Event Collector of Splunk (`/services/collector/event`):
+ * https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data. One object for each event, one after
+ * the other. The secret is the token.
+ */
+export function createSplunkSink(options: HttpSinkOptions, index: string): Sink {
+  return createHttpSink(options, {
+    toRequest: (events, { secret = '' }) => ({
+      headers: { 'content-type': 'application/json', authorization: `Splunk ${secret}` },
+      body: events.map((event) => `${safeJson(envelopeOf(event, index))}\n`).join(''),
+    }),
+    judgeFailure,
+  });
+}
+
+function envelopeOf(event: OcsfEvent, index: string): object {
+  const { time, device } = event as { readonly time?: unknown; readonly device?: { readonly name?: unknown } };
+  return {
+    // Seconds, with the milliseconds as a fraction.
+    ...(typeof time === 'number' && { time: (time / 1000).toFixed(3) }),
+    ...(typeof device?.name === 'string' && { host: device.name }),
+    source: 'plimsoll',
+    sourcetype: 'ocsf:json',
+    ...(index === '' ? {} : { index }),
+    event,
+  };
+}
+
+/** An answer names the first event that is invalid, from 0: `{"text":"…","code":6,"invalid-event-number":2}`. */
+function judgeFailure({ status, body }: HttpResponse, uids: readonly string[]): SinkOutcome | undefined {
+  if (status !== 400) return undefined;
+  const { code, 'invalid-event-number': place } = parse(body);
+  const uid = typeof place === 'number' ? uids[place] : undefined;
+  const reason = `HTTP 400, code ${typeof code === 'number' ? String(code) : 'unknown'}`;
+  // 7: the index is not one of the token. Nothing is wrong with the event, and the token can be changed.
+  if (code === 7) return { outcome: 'retry', afterMs: RETRY_MS, reason: `${reason}: the token may not use the index` };
+  // Events before it are not stored either: they are sent again without it.
+  return uid === undefined || uids.length === 1 ? undefined : { outcome: 'split', reason };
+}
+
+const RETRY_MS = 1000;
+
+function parse(body: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}

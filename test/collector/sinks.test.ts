@@ -1,0 +1,66 @@
+import { PassThrough } from 'node:stream';
+import t from 'tap';
+import type { NodeLookup } from '../../collector/node-lookup.ts';
+import { openSinks, sinkNames } from '../../collector/sinks.ts';
+import { systemClock } from '../../service/clock.ts';
+import { settingsWith } from '../fixture/settings.ts';
+import { nodeRow } from './store/fleet.ts';
+import { events } from './sink/events.ts';
+import { startHttpReceiver } from './sink/http-receiver.ts';
+
+void t.test('the sinks over HTTPS are those of the settings, with their secrets', async (t) => {
+  const receiver = await startHttpReceiver(t, ({ url, body }) =>
+    url.endsWith('_bulk')
+      ? {
+          status: 200,
+          body: JSON.stringify({
+            items: body.split('\n').flatMap((_, index) => (index % 2 === 1 ? [{ create: { status: 201 } }] : [])),
+          }),
+        }
+      : { status: 200 },
+  );
+  const { url, caFile } = receiver;
+  const secret = receiver.secret('the-secret');
+  const settings = await settingsWith('collector', {
+    'sink-ndjson': 'off',
+    'sink-webhook': `${url}/hook`,
+    'sink-webhook-ca': caFile,
+    'sink-webhook-key': secret,
+    'sink-splunk': `${url}/services/collector/event`,
+    'sink-splunk-ca': caFile,
+    'sink-splunk-token': secret,
+    'sink-splunk-index': 'security',
+    'sink-elasticsearch': `${url}/plimsoll/_bulk`,
+    'sink-elasticsearch-ca': caFile,
+    'sink-elasticsearch-secret': secret,
+  });
+  const nodes: NodeLookup = {
+    all: () => Promise.resolve([nodeRow()]),
+    byId: () => Promise.resolve((id) => (id === 'n1' ? nodeRow() : undefined)),
+  };
+  const sinks = await openSinks({
+    settings,
+    version: '1.2.3',
+    clock: systemClock(),
+    nodes,
+    standardOutput: new PassThrough(),
+  });
+  t.teardown(() => Promise.all(sinks.map((sink) => sink.close())));
+  t.strictSame(sinkNames(settings), ['webhook', 'splunk', 'elasticsearch']);
+  t.strictSame(
+    sinks.map(({ name }) => name),
+    sinkNames(settings),
+  );
+  for (const sink of sinks) t.match(await sink.send(events(1, 3)), { outcome: 'ok' }, sink.name);
+  const [hook, splunk, elasticsearch] = receiver.requests;
+  t.match(hook, { url: '/in/hook', headers: { 'x-plimsoll-signature': /^sha256=[0-9a-f]{64}$/ } });
+  t.match(splunk, {
+    url: '/in/services/collector/event',
+    headers: { authorization: 'Splunk the-secret' },
+    body: /"index":"security"/,
+  });
+  t.match(elasticsearch, { url: '/in/plimsoll/_bulk', headers: { authorization: 'ApiKey the-secret' } });
+  t.notMatch(receiver.requests.map(({ body }) => body).join(''), /the-secret/);
+  const off = await settingsWith('collector', { 'sink-ndjson': 'off' });
+  t.strictSame(sinkNames(off), []);
+});
