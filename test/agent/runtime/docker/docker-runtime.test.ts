@@ -39,6 +39,7 @@ void t.test('an answer', async (t) => {
   t.strictSame(requests.map((line) => line.split(' ')[1] ?? '').sort(), [
     '/containers/0af3/json',
     '/containers/json?all=true',
+    '/images/json',
     '/images/registry.example%3A5000%2Fteam%2Fapp%3A1/history',
     '/images/registry.example%3A5000%2Fteam%2Fapp%3A1/json',
     '/info',
