@@ -90,7 +90,8 @@ void t.test('10,000 images of one namespace do not keep another from being scann
   const wanted = imageOf(99_999);
   t.equal(requests.add({ reference: wanted, namespace: 'prod' }), 'asked');
   await until(() => asked.some((text) => text.endsWith(wanted)));
-  t.ok(asked.length <= 3, `its turn comes at once: ${String(asked.length)}`);
+  const place = asked.findIndex((text) => text.endsWith(wanted));
+  t.ok(place < 3, `its turn comes at once: ${String(place)}`);
   await until(() => asked.length === 11);
   // Many namespaces together are bounded too.
   const many = Array.from({ length: 2_000 }, (_, index) =>

@@ -46,19 +46,22 @@ export async function readTargets(host: Host, docker: DockerFact, files: FilesFa
     ...SHIMS.flatMap(([target, name]) => PROGRAM_DIRECTORIES.map((in_) => [target, `${in_}/${name}`] as const)),
   ];
   const found = await Promise.all(wanted.map(([target, path]) => locateTarget(host, target, path)));
-  return distinct([...known, ...found, ...unknownPlaces(docker)]);
+  return distinct([...known, ...found, ...unknownPlaces(docker, [...known, ...found])]);
 }
 
-/** Files and directories whose path dockerd may have been given, where its command line or configuration is not known. */
-function unknownPlaces({ process, file, api }: DockerFact): readonly AuditTarget[] {
-  const [unread] = [process, file].filter((one) => one.state === 'unreadable');
-  if (unread === undefined) return [];
-  const targets: readonly AuditTargetName[] = [
-    'daemonJson',
-    'dockerConfigDirectory',
-    ...(api.state === 'seen' ? [] : (['dockerDataRoot'] as const)),
-  ];
-  return targets.map((target) => ({ target, path: unread.source, real: unreadable(unread.source, unread.reason) }));
+/** The command line and the configuration of dockerd can name another path: what is usual proves nothing then. */
+const CONFIGURED: readonly AuditTargetName[] = ['daemonJson', 'dockerConfigDirectory', 'dockerDataRoot'];
+
+/** Targets whose places are not known, because the command line or the configuration of dockerd could not be read. */
+function unknownPlaces({ process, file, api }: DockerFact, found: readonly AuditTarget[]): readonly AuditTarget[] {
+  const unread = [process, file].find((one) => one.state === 'unreadable');
+  if (unread?.state !== 'unreadable') return [];
+  const isSeen = (target: AuditTargetName): boolean =>
+    found.some((entry) => entry.target === target && entry.real.state === 'seen');
+  return [...new Set([...Object.values(OF_FILES), ...CONFIGURED])]
+    .filter((target) => CONFIGURED.includes(target) || !isSeen(target))
+    .filter((target) => target !== 'dockerDataRoot' || api.state !== 'seen')
+    .map((target) => ({ target, path: unread.source, real: unreadable(unread.source, unread.reason) }));
 }
 
 /** Where the engine keeps images and containers: what it says itself, else what it is configured to use. */

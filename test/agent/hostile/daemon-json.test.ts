@@ -89,7 +89,10 @@ void t.test('a daemon.json that is none: the running daemon decides, or it is no
     const findings = await look(put);
     for (const { id } of DAEMON_CHECKS) {
       const finding = findings.get(id);
-      if (finding?.verdict === 'unknown') t.match(finding.reason, PATH, `${what}: ${id} says why`);
+      const before = asked[0]?.get(id);
+      if (finding?.verdict === 'unknown')
+        // Some are unknown whatever the file says.
+        t.ok(finding.reason?.includes(PATH) || finding.reason === before?.reason, `${what}: ${id} says why`);
       else if (decided.has(id)) t.equal(finding?.verdict, asked[0]?.get(id)?.verdict, `${what}: ${id} as it runs`);
       else t.fail(`${what}: ${id} says ${String(finding?.verdict)}: ${JSON.stringify(finding?.evidence)}`);
     }
