@@ -131,12 +131,15 @@ export function watchNode(options: WatchOptions): NodeWatch {
     // Without an engine there is nobody to ask again: the next round looks at its processes.
     access.failedLooks.list().filter(({ kind, engine }) => kind === 'container' && engine !== '');
   const look = async (id: string): Promise<void> => {
+    const isNew = !isListed(model.facts(), id);
     const observed = await observeContainer(access, model.facts() ?? {}, id);
     if (signal.aborted) return;
     if (observed.state === 'seen') model.putContainer(id, { container: observed.value });
     else {
       const unobserved = failedContainers().find((entry) => entry.id === id);
       model.putContainer(id, unobserved === undefined ? {} : { unobserved });
+      // It was started past the engine that would list it, or is over already: its processes tell.
+      if (isNew && unobserved === undefined) queue.enqueueFacts(['unobserved']);
     }
     if (observed.state === 'unreadable') retryContainer(id);
     else retries.delete(id);
@@ -252,6 +255,11 @@ async function guarded(what: string, work: () => Promise<void>, { clock, log, si
 }
 
 type Surroundings = Pick<WatchOptions, 'clock' | 'log' | 'signal'>;
+
+/** Is the container in the list that was read last? */
+function isListed(facts: Facts | undefined, id: string): boolean {
+  return facts?.containers.state === 'seen' && facts.containers.value.some((container) => container.id === id);
+}
 
 /** Facts that are built on this one. Those built on containers are read again only when they must be. */
 function dependentsOf(fact: FactName): readonly FactName[] {
