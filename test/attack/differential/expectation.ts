@@ -139,14 +139,17 @@ export const EXPECTATIONS: Readonly<Record<string, (known: Known) => Expected>> 
     });
     return generated.intruder ? ['pass', ...NO_PASS] : passIf(isKept);
   },
-  // Nobody uses `docker exec`. An intruder is in the cgroup only.
   'container.exec-privileged': (known) => {
-    if (known.inspected.HostConfig.Privileged) return ['notApplicable'];
-    return sessionsOf(known);
+    const { Privileged: isPrivileged, CapAdd: added } = known.inspected.HostConfig;
+    if (isPrivileged) return ['notApplicable'];
+    const isMore = known.generated.dimensions.includes('execPrivileged') && added?.includes('ALL') !== true;
+    return sessionsOf(known, isMore);
   },
   'container.exec-root': (known) => {
-    const isRoot = known.truth.tasks.some((task) => task.uids.includes(0));
-    return isRoot ? ['notApplicable', ...sessionsOf(known)] : sessionsOf(known);
+    if (/^(?:|0|root)(?::|$)/.test(known.inspected.Config.User)) return ['notApplicable'];
+    const { truth, generated } = known;
+    const isRoot = generated.dimensions.includes('execUser') && truth.tasks.some((task) => task.uids.includes(0));
+    return sessionsOf(known, isRoot);
   },
   'container.ssh-server': () => PASS,
   'container.image-current': () => PASS,
@@ -167,12 +170,13 @@ function sharesNetwork(known: Known): boolean {
   return shares({ ...known, truth: { ...truth, tasks: own } }, 'net');
 }
 
-/** In a shared pid namespace, sessions cannot be told from other processes. */
-function sessionsOf({ inspected, truth, node, generated }: Known): Expected {
+/** What must be said about sessions; in a shared pid namespace they cannot be told from other processes. */
+function sessionsOf({ inspected, truth, node, generated }: Known, isBad: boolean): Expected {
   const isShared =
     inspected.HostConfig.PidMode !== '' || truth.tasks.some((task) => task.namespaces['pid'] === node['pid']);
-  if (generated.intruder) return ['pass', ...NO_PASS];
-  return isShared ? ['unknown'] : PASS;
+  // An intruder is in the cgroup only.
+  if (generated.intruder) return isBad ? NO_PASS : ['pass', ...NO_PASS];
+  return isShared ? ['unknown'] : passIf(!isBad);
 }
 
 /** The hard limit of a process in the kernel; undefined: unlimited, or not in its table. */
