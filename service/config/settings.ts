@@ -15,19 +15,17 @@ import {
   namespaces,
   path,
   pathOr,
-  paths,
-  registryNames,
   roleMappings,
   serviceAccounts,
   size,
   text,
   unixSocketOrOff,
-  updateSourceOrOff,
   word,
 } from './kind.ts';
 import type { Kind } from './kind.ts';
 import { AUTHZ_SETTINGS } from './authz-settings.ts';
 import { ADMISSION_SETTINGS } from './admission-settings.ts';
+import { IMAGE_SETTINGS } from './image-settings.ts';
 import { NODE_SETTINGS } from './node-settings.ts';
 import { REPORT_SETTINGS } from './report-settings.ts';
 import { ROLLOUT_SETTINGS } from './rollout-settings.ts';
@@ -45,7 +43,6 @@ const SERVERS = [
   'up',
 ] as const satisfies readonly Program[];
 const NODE = ['agent', 'broker', 'up', 'scan'] as const satisfies readonly Program[];
-const IMAGE = ['collector', 'up', 'image'] as const satisfies readonly Program[];
 const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
 
 /**
@@ -377,84 +374,7 @@ export const SETTINGS = Object.freeze({
     description: 'Maximum time that a live query waits for a node.',
     programs: COLLECTOR,
   },
-  vulndb: {
-    kind: path(),
-    default: inDataDir('vulndb.sqlite'),
-    description: 'The vulnerability database, as `plimsoll vulndb build` or `plimsoll vulndb update` write it.',
-    programs: IMAGE,
-  },
-  'vulndb-max-age': {
-    kind: duration('1h', '3650d'),
-    default: '5d',
-    description:
-      'Age, counted from its build, beyond which the vulnerability database is too old: what it does not know then says nothing.',
-    programs: IMAGE,
-  },
-  vex: {
-    kind: paths(),
-    default: '',
-    description:
-      'VEX documents (OpenVEX, CycloneDX or CSAF) that suppress vulnerabilities of the fleet: files, or directories whose `*.json` are read. Read again when they change.',
-    programs: COLLECTOR,
-  },
-  waivers: {
-    kind: paths(),
-    default: '',
-    description:
-      'Waivers of vulnerabilities of the fleet, which also count for every image policy: files, or directories whose `*.yaml`, `*.yml` and `*.json` are read. Read again when they change.',
-    programs: COLLECTOR,
-  },
-  'vulndb-source': {
-    kind: updateSourceOrOff(),
-    default: 'off',
-    description: 'Where `plimsoll vulndb update` gets the vulnerability database from; `off`: from `--from` only.',
-    programs: ['image'],
-  },
-  'vulndb-key': {
-    kind: pathOr('none'),
-    default: 'none',
-    description:
-      'Public key in PEM (ECDSA or Ed25519) that must have signed a vulnerability database before an update accepts it; `none`: its checksum is enough.',
-    programs: ['image'],
-  },
-  'vulndb-ca': {
-    kind: pathOr('system'),
-    default: 'system',
-    description: 'Authorities in PEM that must have signed the certificate of the server of an update.',
-    programs: ['image'],
-  },
-  registries: {
-    kind: registryNames(),
-    default: '',
-    description:
-      'Registries, separated by commas, that the collector may ask about running images: for their configuration, their signatures, and whether a tag still names what runs. Others are never asked, since whoever starts a container chooses the name. Used with `policies`.',
-    programs: COLLECTOR,
-  },
-  'registry-credentials': {
-    kind: pathOr('none'),
-    default: 'none',
-    description: 'A `config.json` of Docker with credentials for registries in `auths`; `none`: anonymous.',
-    programs: COLLECTOR,
-  },
-  'registry-ca': {
-    kind: pathOr('system'),
-    default: 'system',
-    description: 'Authorities in PEM that must have signed the certificates of the registries.',
-    programs: COLLECTOR,
-  },
-  'registry-check-interval': {
-    kind: duration('1m', '7d'),
-    default: '1h',
-    description: 'How often the registry is asked about each running image.',
-    programs: COLLECTOR,
-  },
-  policies: {
-    kind: pathOr('none'),
-    default: 'none',
-    description:
-      'Image policies: a file, or a directory whose files `*.yaml`, `*.yml` and `*.json` are read, again when they change. The collector judges the images of the fleet by them; `none`: it judges none.',
-    programs: COLLECTOR,
-  },
+  ...IMAGE_SETTINGS,
   'log-level': {
     kind: word('debug', 'info', 'warn', 'error', 'silent'),
     default: 'info',
