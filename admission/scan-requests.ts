@@ -8,7 +8,7 @@ import { errorCode } from '../service/files.ts';
 import type { Logger } from '../service/log.ts';
 
 /**
- * What happens with an image that is to be scanned. `asked`: the collector was asked, or will be. `full`: too many wait.
+ * The outcome of a request to scan an image. `asked`: the collector was asked, or will be. `full`: too many wait.
  * `off`: the collector cannot be asked, or may not scan it.
  */
 export type ScanAnswer = 'asked' | 'full' | 'off';

@@ -260,7 +260,7 @@ export function judgeClusterNode(check: ClusterNodeCheck, node: ClusterNode): Fi
   return toFinding(check, { kind: 'node', id: node.id, name: node.name }, () => check.judge(node));
 }
 
-/** Judges a cluster. Its findings belong to the node {@link CLUSTER_ID}, which is none of the nodes with an agent. */
+/** Judges a cluster. Its findings belong to the node {@link CLUSTER_ID}, which is not a node with an agent. */
 export function judgeCluster(check: ClusterCheck, cluster: ClusterAdmission): Finding {
   return toFinding(check, { kind: 'node', id: CLUSTER_ID, name: CLUSTER_ID }, () => check.judge(cluster));
 }

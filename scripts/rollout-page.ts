@@ -62,7 +62,7 @@ plimsoll rollouts approve 3f2a9c81d07b4e55   # or reject
 plimsoll rollouts pause                      # begin nothing; what runs is still watched
 \`\`\`
 
-Approving needs the role \`operator\` and, for a token that is restricted to scopes, the scope \`approve\`, which the token of \`plimsoll rollout\` does not have. An id stands for policy, workload, action and images: an approval is for exactly that step, and counts once. Every call is in the audit log, every step is an event of the class Remediation Activity (OCSF 7001) in each sink. \`approval: automatic\` waits for nobody.
+Approving needs the role \`operator\` and, for a token that is restricted to scopes, the scope \`approve\`, which the token of \`plimsoll rollout\` does not have. An id identifies policy, workload, action and images: an approval is for exactly that step, and counts once. Every call is in the audit log, every step is an event of the class Remediation Activity (OCSF 7001) in each sink. \`approval: automatic\` waits for nobody.
 
 ## A rollout
 

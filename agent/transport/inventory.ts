@@ -42,7 +42,7 @@ function runningOf({ containers }: Facts) {
   return valueOr(containers, []).filter(isRunning);
 }
 
-/** The sandbox of a pod is none of the containers that the pod names. */
+/** The sandbox of a pod is not one of the containers that the pod names. */
 function toContainer({ id, name, image, imageId, startedAt, kind, podUid, namespace, pod }: RunningContainer) {
   const container = { id, name, image, imageId, startedAt };
   if (podUid === '' || kind === 'sandbox') return container;

@@ -343,7 +343,7 @@ function hints({ args }: Context, { facts, judged, known, scope }: Scanned, show
   return found;
 }
 
-/** Stands for the benchmark of Kubernetes that fits the scanned node. */
+/** Selects the benchmark of Kubernetes that fits the scanned node. */
 const KUBERNETES = 'cis-kubernetes';
 const SEE_BENCHMARKS = 'see: plimsoll benchmarks';
 

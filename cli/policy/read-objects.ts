@@ -43,7 +43,7 @@ export async function readObjects(operand: string, directory: string): Promise<R
   const bad = named.findIndex((one) => one === undefined);
   return bad === -1
     ? { ok: true, objects: named.filter((one) => one !== undefined) }
-    : { ok: false, reason: `document ${String(bad + 1)} is no object of Kubernetes: it has no kind` };
+    : { ok: false, reason: `document ${String(bad + 1)} is not an object of Kubernetes: it has no kind` };
 }
 
 type Text = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string };

@@ -21,7 +21,7 @@ const LABELS: Readonly<Record<Agreement, string>> = Object.freeze({
 interface ComparedControl {
   readonly control: string;
   readonly title: string;
-  /** The word of the other tool; empty where it does not name the control. */
+  /** The verdict of the other tool; empty where it does not name the control. */
   readonly theirs: string;
   readonly ours: ControlVerdict;
   readonly agreement: Agreement;

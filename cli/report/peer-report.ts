@@ -68,7 +68,7 @@ export async function readPeerReport(path: string): Promise<Parsed<PeerReport>> 
   }
   const report = toPeerReport(value);
   return report === undefined
-    ? { ok: false, problem: 'is no report of docker-bench-security or kube-bench' }
+    ? { ok: false, problem: 'is not a report of docker-bench-security or kube-bench' }
     : { ok: true, value: report };
 }
 

@@ -46,7 +46,7 @@ export function createAdmissionReporters(clock: Pick<Clock, 'now' | 'monotonic'>
       reporters.delete(key);
       const lostMs = dropped > (before?.dropped ?? 0) ? clock.now() : (before?.lostMs ?? 0);
       if (ended && pending === 0 && lostMs === 0) return;
-      // A time that the collector has not answered yet is none of its own.
+      // The collector did not set a time that it has not answered yet.
       const answered = Math.min(answeredMs, clock.now());
       const completeMs = pending === 0 ? answered : (before?.completeMs ?? 0);
       reporters.set(key, { name, heardMs: clock.monotonic(), completeMs, dropped, lostMs });

@@ -27,7 +27,7 @@ export interface DenialIntakeOptions {
 }
 
 /**
- * Denials that one source reports in a row, and a second for long. A webhook replica writes 20 a second at most; after
+ * Denials that one source may report at once, and each second in the long run. A webhook replica writes 20 a second at most; after
  * an absence of the collector a queue of 32 MiB arrives in some minutes.
  */
 const BURST = 2_000;

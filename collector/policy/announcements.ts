@@ -5,7 +5,7 @@ import type { ImageReference } from '../../policy/reference.ts';
 import * as s from '../../posture/schema.ts';
 import { openListFile } from '../enrollment/list-file.ts';
 
-/** Images of which somebody, such as a pipeline, has said that they replace others. An announcement allows nothing. */
+/** Images that somebody, such as a pipeline, announced as replacements of others. An announcement allows nothing. */
 export interface Announcements {
   /** Stores an announcement; it is durable when the promise resolves. The oldest beyond 1,000 is forgotten. */
   readonly add: (one: Announcement) => Promise<void>;

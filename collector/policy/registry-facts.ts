@@ -40,7 +40,7 @@ export interface RegistrySource {
   readonly tagsOf: (imageId: string) => readonly TagState[];
   /** What findings report of the tag that a container was started from; undefined: it names none that is asked about. */
   readonly tagOf: (imageId: string, image: string) => ReportedTag | undefined;
-  /** Calls `subscriber` with the id of each image of which a tag may be reported differently. Returns what ends that. */
+  /** Calls `subscriber` with the id of each image if the report about one of its tags may differ. Returns what ends that. */
   readonly subscribeToTags: (subscriber: (imageId: string) => void) => () => void;
   /** What tags of running containers named when their registry was asked last. */
   readonly tags: () => readonly SnapshotTag[];

@@ -97,7 +97,7 @@ async function judgeNode(
   for (const result of await store.putCollectorFindings([change])) tell(eventBus, result);
 }
 
-/** The finding about an image of a node: `before` where nothing newer is known, undefined where no tag is to be judged. */
+/** The finding about an image of a node: `before` where nothing newer is known, undefined where there is no tag to judge. */
 function judgeImage(
   imageId: string,
   containers: readonly NodeContainer[],

@@ -185,7 +185,7 @@ function propose(workload: Workload, proposing: Proposing): Proposal {
   return proposeChange(workload, { ...proposing, affected, reasons });
 }
 
-/** Containers of a workload whose images set off the trigger of a policy, and those of which nothing is known. */
+/** Containers of a workload whose images set off the trigger of a policy, and those about which nothing is known. */
 function lookAt(
   workload: Workload,
   policy: RolloutPolicy,

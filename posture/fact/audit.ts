@@ -39,7 +39,7 @@ export const auditRuleSchema = s.object({
   namesPath: s.boolean('whether the rule names a path'),
   recursive: s.boolean('a directory with everything below it'),
   permissions: s.string('kinds of access, of `rwxa`; without any, all four', 4),
-  architecture: s.oneOf(['all', 'b64', 'b32'], 'system calls of which width'),
+  architecture: s.oneOf(['all', 'b64', 'b32'], 'width of the system calls'),
   syscalls: s.list(s.string('', 256), 'system calls by name; empty: all', 64),
   conditions: s.list(s.string('', 256), 'further conditions of a match, `auid>=1000`', 64),
 });

@@ -1,5 +1,5 @@
 /**
- * What a tag names now. `same`: the image that runs; `moved`: another image, of which `digest` is the manifest; `gone`: the
+ * What a tag names now. `same`: the image that runs; `moved`: another image, whose manifest is `digest`; `gone`: the
  * registry has no such tag; `unstable`: it changed more often than the collector reports; `unknown`: the registry did not
  * answer, and `reason` says why.
  */

@@ -85,7 +85,7 @@ void t.test('objects of files and of standard input, by policy files', async (t)
   t.notMatch(hostile.stdout.replaceAll('\n', ''), /\p{Cc}/v, 'no escape sequence reaches the terminal');
   t.equal(missing.code, 2);
   t.match(missing.stderr, './missing.yaml does not exist');
-  t.match(noKind.stderr, /document 1 is no object of Kubernetes: it has no kind/);
+  t.match(noKind.stderr, /document 1 is not an object of Kubernetes: it has no kind/);
 });
 
 void t.test('an image by a snapshot file, which must be signed by the key that is named', async (t) => {

@@ -169,7 +169,7 @@ async function readPrivateKeys(
     const format = read.ok ? privateKeyFormat(read.value.bytes) : undefined;
     if (format !== undefined) keys.push({ path: clip(path, 4096), encrypted: format === 'encrypted' });
   }
-  // A key without a passphrase counts whatever stands beside it.
+  // A key without a passphrase counts even if another file could not be read.
   return failed !== undefined && keys.every(({ encrypted }) => encrypted) ? failed : seen(keys, directory);
 }
 

@@ -139,7 +139,7 @@ export async function readOwned(
     : failure('failed', 'the file changed while it was read');
 }
 
-/** What stands at a path below a directory that the account controls. */
+/** What is at a path below a directory that the account controls. */
 export async function statOwned(
   host: Host,
   local: LocalPaths,

@@ -34,7 +34,7 @@ interface Line {
   readonly text: string;
 }
 
-/** Fields of a rule are few; more are no rule of a person. */
+/** A rule written by a person has few fields. */
 const MAX_FIELDS = 64;
 const MAX_NOT_UNDERSTOOD = 64;
 /** Options with a value that do not change what is recorded: limits, failure mode, loading. auditctl(8). */

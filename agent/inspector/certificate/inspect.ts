@@ -47,7 +47,7 @@ const BOOTSTRAP_FILES: readonly string[] = [
   '/etc/kubernetes/bootstrap-kubelet.conf',
   '/etc/kubernetes/bootstrap-kubeconfig',
 ];
-/** Files by which a node is told to run an API server. Processes do not count: a container chooses their names. */
+/** Files that make a node run an API server. Processes do not count: a container chooses their names. */
 const CONTROL_PLANE: readonly string[] = [
   '/etc/kubernetes/manifests/kube-apiserver.yaml',
   '/var/lib/rancher/k3s/server/db',

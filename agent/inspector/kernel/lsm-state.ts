@@ -47,7 +47,7 @@ export async function readLsmState(access: NodeAccess): Promise<LsmState> {
     readSecurityFile(host, 'apparmor/profiles', parseApparmorProfiles, MAX_PROFILE_BYTES),
     readSecureBoot(access),
   ]);
-  // The first entry is the aggregate of the boot, which stands there whatever the policy says.
+  // The first entry is the aggregate of the boot, which exists with every policy.
   const count = await readSecurityFile(host, 'ima/runtime_measurements_count', parseNumber);
   return {
     lsm,

@@ -151,7 +151,7 @@ export const decideRollout = jsonRoute({
   operation: 'decideRollout',
   summary: 'Approves or rejects a rollout',
   description:
-    'For what is planned. The id stands for policy, workload, action and images, so an approval is for exactly that, and ' +
+    'For what is planned. The id identifies policy, workload, action and images, so an approval is for exactly that, and ' +
     'counts once. A rejected step stays rejected until it is approved.',
   refuses: ['notFound', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
   params: s.object({ id: text('id of the rollout', 64) }),

@@ -3,7 +3,7 @@ export interface EngineVulnerability {
   readonly id: string;
   /** Releases without the fix, as numbers: from the first, up to the one before the second. */
   readonly affected: readonly (readonly [from: number, fixed: number])[];
-  /** Releases of which it is not published whether they have the fix. */
+  /** Releases for which nobody has published whether they have the fix. */
   readonly undecided?: readonly (readonly [from: number, to: number])[];
   /** It lets requests pass an authorization plugin. */
   readonly bypassesPlugins?: boolean;

@@ -13,7 +13,7 @@ export const servingCertificate = nodeCheck({
   failTitle: 'Kubelet serves a certificate that nobody can verify',
   severity: 'medium',
   rationale:
-    'The API server sends the commands of users and their output through the kubelet. With a certificate of its own making anybody on the network can stand in for the node.',
+    'The API server sends the commands of users and their output through the kubelet. With a certificate of its own making anybody on the network can impersonate the node.',
   remediation:
     'Set serverTLSBootstrap: true in the configuration of the kubelet and approve the signing requests, or set tlsCertFile and tlsPrivateKeyFile to a certificate of the cluster CA; restart the kubelet.',
   references: ['https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/'],

@@ -219,7 +219,7 @@ export const SSH_ACCESS_CHECKS: readonly NodeCheck[] = Object.freeze([
       "Keep only large groups: awk '$5 >= 3071' /etc/ssh/moduli > /etc/ssh/moduli.new, then replace the file. Or leave diffie-hellman-group-exchange out of KexAlgorithms.",
     reference: 'https://man.openbsd.org/moduli',
     reads: 'moduli',
-    whenAbsent: 'there is no file of groups, so sshd uses the ones that are built in',
+    whenAbsent: 'the file of groups does not exist, so sshd uses its built-in ones',
     judge: ({ count, weak, smallestBits }, source, { sshd }) => {
       const evidence = {
         source,
