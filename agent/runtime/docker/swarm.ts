@@ -61,12 +61,15 @@ export async function readSwarm(
     nodeAddress: clip(NodeAddr, 256),
     isManager,
     overlays: mapObserved(overlays, (all) =>
-      all.map(({ Name, Ingress, Options }) => ({
-        name: clip(Name, 256),
-        // The option counts by its presence: libnetwork, drivers/overlay.
-        encrypted: Object.hasOwn(Options, 'encrypted'),
-        ingress: Ingress,
-      })),
+      all
+        .map(({ Name, Ingress, Options }) => ({
+          name: clip(Name, 256),
+          // The option counts by its presence: libnetwork, drivers/overlay.
+          encrypted: Object.hasOwn(Options, 'encrypted'),
+          ingress: Ingress,
+        }))
+        // The engine lists them in any order.
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1)),
     ),
   };
   const none = absent('GET /info Swarm.ControlAvailable');
@@ -115,7 +118,8 @@ function datesOf(pem: string): { readonly from: number; readonly to: number } | 
 function toSecrets(
   services: s.Infer<typeof servicesSchema>,
 ): readonly { service: string; variables: readonly string[] }[] {
-  return services.flatMap(({ Spec: { Name, TaskTemplate } }) => {
+  const sorted = services.toSorted((one, other) => (one.Spec.Name < other.Spec.Name ? -1 : 1));
+  return sorted.flatMap(({ Spec: { Name, TaskTemplate } }) => {
     const found = secretVariables(TaskTemplate.ContainerSpec?.Env ?? [], 'GET /services');
     const variables = found.state === 'seen' ? found.value : ['(an environment of more than 2 MiB)'];
     return variables.length === 0 ? [] : [{ service: clip(Name, 256), variables }];
