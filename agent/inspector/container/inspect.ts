@@ -177,8 +177,8 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
   const surroundings = await access.cache.memoizeFor('node', () => viewNode(access));
   // Limits are the container's own, and an event may be about them.
   const before = seenBefore(known).get(id);
-  // One that was just started brought mounts to the node that the surroundings may not have yet.
-  const mounts = before === undefined ? await readNodeMounts(access, '1') : surroundings.mounts;
+  // One that was just started, or started again, brought mounts to the node that the surroundings may not have yet.
+  const mounts = await readNodeMounts(access, '1');
   const view = { ...surroundings, mounts, limits: createLimitReader(access.host) };
   let failure: { readonly runtime: ContainerRuntime; readonly inspection: Inspection } | undefined;
   let mayBeOfRoot = false;
