@@ -199,6 +199,15 @@ export interface VulnerabilityEvent extends VulnerabilityChange {
   readonly uid: string;
 }
 
+/** What judgements are stored with. */
+export interface JudgementTerms {
+  readonly atMs: number;
+  readonly describeUse: DescribeUse;
+  readonly suppressNew?: SuppressNew;
+  /** Most vulnerabilities to store; all where absent. */
+  readonly limit?: number;
+}
+
 /** A place among package versions whose vulnerabilities have no events yet: from this package on, after this vulnerability. */
 export interface AnnouncePlace {
   readonly packageKey: number;
@@ -226,13 +235,14 @@ export interface ImageStore {
   readonly unjudged: (database: string, limit: number, fromName?: string) => Promise<readonly PackageVersion[]>;
   /**
    * Stores judgements with their events, in one transaction. A package version that only images at rest have makes no
-   * event. Resolves to the newest position of the outbox, 0 where there is no event.
+   * event. `newest`: position of the last event, 0 where there is none. `stored`: how many judgements are stored
+   * completely. The next one may be in part; its package version stays unjudged until the same judgement is put again.
    */
   readonly putJudgements: (
     database: string,
     judgements: readonly Judgement[],
-    terms: { readonly atMs: number; readonly describeUse: DescribeUse; readonly suppressNew?: SuppressNew },
-  ) => Promise<number>;
+    terms: JudgementTerms,
+  ) => Promise<{ readonly newest: number; readonly stored: number }>;
   /** Vulnerabilities with a key above `after`, by key, at most `limit`. */
   readonly vulnerabilityNames: (
     after: number,
@@ -242,7 +252,7 @@ export interface ImageStore {
   readonly suppressedKeys: () => Promise<readonly number[]>;
   /** The package versions that have the vulnerability with this key. */
   readonly packagesWith: (vulnerabilityKey: number) => Promise<readonly PackageVulnerability[]>;
-  /** Stores what is suppressed, with events, in one transaction. Resolves as `putJudgements`. */
+  /** Stores what is suppressed, with events, in one transaction. Resolves to the position of the last event, 0 where there is none. */
   readonly putSuppressions: (
     changes: readonly SuppressionChange[],
     terms: { readonly atMs: number; readonly describeUse: DescribeUse },

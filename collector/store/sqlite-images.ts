@@ -36,10 +36,10 @@ export function imageStore(
       guarded('read package versions', () => vulnerabilities.unjudged(database, limit, fromName)),
     putJudgements: (database, judgements, terms) =>
       guarded('store vulnerabilities', () => {
-        const newest = relaxed(db, () => vulnerabilities.put(database, judgements, terms), vulnerabilities.forgetKeys);
+        const result = relaxed(db, () => vulnerabilities.put(database, judgements, terms), vulnerabilities.forgetKeys);
         // A power cut may take judgements back, but no event that a sink has read.
-        if (newest > 0) flush(db);
-        return newest;
+        if (result.newest > 0) flush(db);
+        return result;
       }),
     announce: (from, limits, terms) =>
       guarded('store vulnerabilities', () => {

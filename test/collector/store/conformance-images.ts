@@ -45,11 +45,10 @@ async function judge(
   over: Partial<typeof terms> = {},
 ): Promise<number> {
   const packages = await store.images.unjudged(database, 10_000);
-  return store.images.putJudgements(
-    database,
-    packages.map(({ key, package: { name } }) => ({ key, matches: matches[name] ?? [] })),
-    { ...terms, ...over },
-  );
+  const judgements = packages.map(({ key, package: { name } }) => ({ key, matches: matches[name] ?? [] }));
+  const { newest, stored } = await store.images.putJudgements(database, judgements, { ...terms, ...over });
+  if (stored !== packages.length) throw new Error('judgements without a limit are stored completely');
+  return newest;
 }
 
 const NONE_AT_REST = { wanted: [], packages: 0 };
@@ -219,6 +218,7 @@ export async function vulnerabilitiesAtRest(t: Test, store: Store): Promise<void
   await judge(store, 'db4', { bash: [cve1], zlib: [cve1], curl: [cve1] });
   await images.putClaims('n3', [layers('sha256:other', '3')], whole);
   await judge(store, 'db5', { bash: [cve1], zlib: [cve1], curl: [cve1, cve2] });
+  await images.announce(ANNOUNCE_START, few, terms);
   t.same((await events()).slice(4).sort(), ['opened CVE-1 curl', 'opened CVE-2 curl']);
 
   // What never ran goes without an event.
@@ -318,9 +318,9 @@ export async function vulnerabilityLifecycle(t: Test, store: Store): Promise<voi
 
   const packages = await images.unjudged('db5', 10);
   const key = packages.find(({ package: { name } }) => name === 'zlib')?.key ?? -1;
-  t.equal(
+  t.same(
     await images.putJudgements('db5', [{ key, unjudged: 'no data', matches: [] }], terms),
-    0,
+    { newest: 0, stored: 1 },
     'what cannot be judged any more is not resolved',
   );
   t.same(await images.unjudgedOf([digestOf('1')]), [{ package: { ...deb('zlib'), path: '' }, reason: 'no data' }]);
@@ -332,6 +332,37 @@ export async function vulnerabilityLifecycle(t: Test, store: Store): Promise<voi
       ['resolved', 'database', 'CVE-2'],
     ],
   );
+}
+
+/** Package versions with thousands of vulnerabilities are stored in parts, so that a transaction is short. */
+export async function judgementsInParts(t: Test, store: Store): Promise<void> {
+  const { images } = store;
+  await images.putClaims('n1', [layers('sha256:a', '1')], whole);
+  await images.putInventory(digestOf('1'), inventory(deb('bash'), deb('linux')), content(''), T0);
+  const ids = Array.from({ length: 25 }, (_, index) => `CVE-${String(index)}`);
+  const matches = (severity: 'high' | 'low') =>
+    ids.map((id) => ({ vulnerability: vulnerability(id, { severity }), status: 'affected' }) as const);
+  /** Puts judgements as the matcher does; the number of transactions. */
+  const putAll = async (database: string, own: Judgement['matches'], limit: number): Promise<number> => {
+    let rest = (await images.unjudged(database, 10)).map(({ key }): Judgement => ({ key, matches: own }));
+    let parts = 0;
+    for (; rest.length > 0; parts += 1) {
+      const { stored } = await images.putJudgements(database, rest, { ...terms, limit });
+      rest = rest.slice(stored);
+      t.equal((await images.unjudged(database, 10)).length, rest.length, 'what is stored in part is not judged');
+    }
+    return parts;
+  };
+  const actions = async () =>
+    Object.groupBy((await store.outbox(0, 1000)).filter(isVulnerabilityEvent), ({ action }) => action);
+  t.equal(await putAll('db1', matches('high'), 10), 5, '50 vulnerabilities');
+  t.equal((await actions()).opened?.length, 50, 'each is told once');
+  t.equal(await putAll('db2', matches('high'), 1), 1, 'what is the same costs nothing');
+  await putAll('db3', matches('low'), 7);
+  t.equal((await actions()).changed?.length, 50);
+  await putAll('db4', [], 7);
+  t.match((await actions()).resolved?.length, 50);
+  t.same(await images.vulnerabilityIds({}), []);
 }
 
 export async function imagePlaces(t: Test, { images }: Store): Promise<void> {
@@ -412,7 +443,7 @@ export async function vulnerabilityRatings(t: Test, store: Store): Promise<void>
     const packages = (await images.unjudged(database, 10)).toSorted((one, other) => order * (one.key - other.key));
     const matchOf = ({ name, version }: Package) => (name === 'zlib' ? zlib : version === '1' ? fixed : open);
     const judgements = packages.map(({ key, package: found }) => ({ key, matches: [matchOf(found)] }));
-    return images.putJudgements(database, judgements, terms);
+    return (await images.putJudgements(database, judgements, terms)).newest;
   };
   const ratings = async () =>
     (await images.affectedBy('CVE-1')).map(({ package: { version }, vulnerability: { severity, risk } }) => [

@@ -16,6 +16,7 @@ import {
   imagesAtRest,
   imageInventories,
   imagePlaces,
+  judgementsInParts,
   prunesImages,
   inventoryGoneWhileWritten,
   vulnerabilitiesAtRest,
@@ -68,6 +69,7 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('images at rest', imagesAtRest);
   await check('images: an inventory and a package version are stored once', imageInventories);
   await check('images: where a package version is, from layers and from a container', imagePlaces);
+  await check('images: judgements with many vulnerabilities are stored in parts', judgementsInParts);
   await check('an inventory that is deleted while it is written', inventoryGoneWhileWritten);
   await check('vulnerabilities of images at rest', vulnerabilitiesAtRest);
   await check('thousands of vulnerabilities of one package are stored in slices', vulnerabilitiesInSlices);
