@@ -11,6 +11,7 @@ import { systemClock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { collector, directoryOf } from '../collector/run-collector.ts';
 import { TEST_IMAGE, testDocker } from '../component/docker.ts';
+import { noRegistry, REGISTRY_USER, startRegistry } from '../component/registry.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { build, noVulnerabilityData, vulnerabilityData } from '../fixture/vulnerability-data.ts';
 import { plimsoll } from './process.ts';
@@ -59,15 +60,20 @@ async function runShop(t: Test): Promise<string> {
   return docker('inspect', '-f', '{{.Id}}', IMAGE);
 }
 
-/** A collector with a database, and an agent that reports this machine to it. */
-async function startFleet(t: Test) {
-  if ('reason' in found) throw new Error(found.reason);
-  const dataDir = directoryOf(t);
-  const vulndb = join(dataDir, 'vulndb.sqlite');
+/** A database of real advisories; its path. */
+async function buildDatabase(t: Test): Promise<string> {
+  const vulndb = join(directoryOf(t), 'vulndb.sqlite');
   const inputs = ['osv/debian-12-13.ndjson.gz', 'kev.json'].map((name) => join(vulnerabilityData, name));
   const built = await build(inputs, vulndb, { builtAt: Date.now() });
   if (!built.ok) throw new Error(built.problem);
-  const running = await collector(t, { 'data-dir': dataDir, vulndb });
+  return vulndb;
+}
+
+/** A collector with these settings, and an agent that reports this machine to it. */
+async function startFleet(t: Test, flags: Readonly<Record<string, string>>) {
+  if ('reason' in found) throw new Error(found.reason);
+  const dataDir = directoryOf(t);
+  const running = await collector(t, { 'data-dir': dataDir, ...flags });
   const { api, listen } = await running.ready;
   const stop = new AbortController();
   const agent = runAgent({
@@ -89,10 +95,10 @@ async function startFleet(t: Test) {
     await agent;
   });
   const tokenFile = join(dataDir, 'operator-token');
-  const flags = ['--api', `127.0.0.1:${String(api.port)}`, '--token-file', tokenFile];
+  const client = ['--api', `127.0.0.1:${String(api.port)}`, '--token-file', tokenFile];
   const authorization = `Bearer ${readFileSync(tokenFile, 'utf8').trim()}`;
   return {
-    run: (...args: readonly string[]): Promise<Run> => plimsoll([...args, ...flags]),
+    run: (...args: readonly string[]): Promise<Run> => plimsoll([...args, ...client]),
     get: async (path: string): Promise<unknown> =>
       (await fetch(`http://127.0.0.1:${String(api.port)}${path}`, { headers: { authorization } })).json(),
   };
@@ -114,7 +120,7 @@ const row = ({ stdout }: Run, name: string): readonly string[] =>
 
 void t.test('images, vulnerabilities and fixes of a live fleet', { skip: SKIP, timeout: 180_000 }, async (t) => {
   const imageId = await runShop(t);
-  const { run, get } = await startFleet(t);
+  const { run, get } = await startFleet(t, { vulndb: await buildDatabase(t) });
   for (let left = 200; left > 0; left -= 1) {
     const list = imageList.parse(await get('/v1/images'), '');
     const image = list.ok ? list.value.images.find(({ id }) => id === imageId) : undefined;
@@ -204,6 +210,83 @@ void t.test('images, vulnerabilities and fixes of a live fleet', { skip: SKIP, t
   t.notMatch((await run('vulnerabilities')).stdout, 'CVE-2024-28757');
   t.match(parsed(imageDetail, await run('images', 'show', IMAGE, '-o', 'json')), { atRest: 1, containers: [] });
 });
+
+/*
+ * The engine pulled an image by its tag from a real registry with TLS and a password; then another image got the tag.
+ * What is deployed anew from the tag closes the finding.
+ */
+void t.test(
+  'a tag that moved',
+  { skip: 'reason' in found ? found.reason : noRegistry, timeout: 120_000 },
+  async (t) => {
+    if ('reason' in found) return;
+    const { docker } = found.docker;
+    const registry = await startRegistry(t, { tls: true, password: true });
+    const name = `${registry.host}/shop/web:1`;
+    const container = 'plimsoll-test-tag';
+    const auth = Buffer.from(`${REGISTRY_USER.username}:${REGISTRY_USER.password}`).toString('base64');
+    const credentials = t.testdir({
+      'config.json': JSON.stringify({ auths: { [registry.host]: { auth } } }),
+      'policy.yaml': POLICY,
+    });
+    const push = () => docker('--config', credentials, 'push', name);
+    t.teardown(async () => {
+      await docker('rm', '-f', container);
+      await docker('rmi', '-f', name);
+    });
+    await docker('tag', TEST_IMAGE, name);
+    await push();
+    await docker('run', '-d', '--name', container, name, '/bin/sleep', '3600');
+    const before = await docker('inspect', '-f', '{{.Image}}', container);
+    await docker('commit', '--change', 'LABEL release=2', container, name);
+    await push();
+
+    const { run } = await startFleet(t, {
+      policies: join(credentials, 'policy.yaml'),
+      registries: registry.host,
+      'registry-ca': registry.caFile,
+      'registry-credentials': join(credentials, 'config.json'),
+    });
+    /** The finding about an image once it has this verdict. */
+    const findingOf = async (imageId: string, verdict: string): Promise<TagFinding | undefined> => {
+      for (let left = 100; left > 0; left -= 1) {
+        const { stdout } = await run('findings', '--check', 'image.tag-moved', '--verdict', verdict, '-o', 'json');
+        const { findings } = JSON.parse(stdout) as { readonly findings: readonly TagFinding[] };
+        const finding = findings.find(({ subject }) => subject.id === imageId);
+        if (finding !== undefined) return finding;
+        await delay(250);
+      }
+      return undefined;
+    };
+    const moved = await findingOf(before, 'fail');
+    t.match(moved?.evidence, [{ source: new RegExp(name) }], 'the tag is named');
+    const stored = await registry.send('HEAD', '/v2/shop/web/manifests/1');
+    t.match(JSON.stringify(moved?.evidence), String(stored.headers['docker-content-digest']), 'and what it names now');
+
+    await docker('rm', '-f', container);
+    await docker('run', '-d', '--name', container, name, '/bin/sleep', '3600');
+    const after = await docker('inspect', '-f', '{{.Image}}', container);
+    t.not(after, before);
+    t.ok(await findingOf(after, 'pass'));
+    const left = await run('findings', '--check', 'image.tag-moved', '--verdict', 'fail', '-o', 'json');
+    t.notMatch(left.stdout, before);
+  },
+);
+
+const POLICY = `apiVersion: plimsoll.dev/v1
+kind: ImagePolicy
+metadata: { name: all }
+spec:
+  mode: observe
+  rules:
+    - type: registry
+      allow: ['**']
+`;
+
+interface TagFinding {
+  readonly subject: { readonly id: string };
+  readonly evidence: readonly { readonly source: string }[];
+}
 
 void t.test('what is wrong with a command line', async (t) => {
   for (const [args, problem] of [
