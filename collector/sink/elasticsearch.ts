@@ -3,7 +3,7 @@ import * as s from '../../posture/schema.ts';
 import type { HttpResponse } from '../../service/https-request.ts';
 import { createHttpSink } from './http-delivery.ts';
 import type { HttpSinkOptions } from './http-delivery.ts';
-import type { OcsfEvent } from './ocsf.ts';
+import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 
 const RETRY_MS = 1000;

@@ -5,7 +5,7 @@ import { sendRequest } from '../../service/https-request.ts';
 import type { HttpResponse } from '../../service/https-request.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { StoredEvent } from '../store/store.ts';
-import type { OcsfEvent } from './ocsf.ts';
+import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 
 /** Where a sink over HTTP delivers to. */

@@ -1,7 +1,7 @@
 import { errorCode } from '../../service/files.ts';
 import type { StoredEvent } from '../store/store.ts';
-import { toLine } from './line.ts';
-import type { OcsfEvent } from './ocsf.ts';
+import { toLine } from '../event/line.ts';
+import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { openRotatedFile } from '../../service/rotated-file.ts';
 import type { RotatedFileOptions } from '../../service/rotated-file.ts';
 import type { Sink, SinkOutcome } from './sink.ts';

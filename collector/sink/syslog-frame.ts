@@ -4,8 +4,8 @@ import { isDenialEvent, isFindingEvent, isRemediationEvent, isVulnerabilityEvent
 import type { VulnerabilityEvent } from '../store/image-store.ts';
 import type { DenialEvent, RefusalEvent, RemediationEvent, StoredEvent } from '../store/store.ts';
 import { safeJson } from '../../api/safe.ts';
-import { shorterVersions, shorterVulnerabilities } from './ocsf-shorter.ts';
-import type { OcsfEvent } from './ocsf.ts';
+import { shorterVersions, shorterVulnerabilities } from '../event/ocsf/shorter.ts';
+import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { formatMessage, frameOf } from './syslog-message.ts';
 import type { Facility } from './syslog-message.ts';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../service/clock.ts';
 import type { StoredEvent } from '../store/store.ts';
-import type { OcsfEvent } from './ocsf.ts';
+import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 import type { OpenedConnection, SyslogConnection } from './syslog-connection.ts';
 import { toFrame } from './syslog-frame.ts';

@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { safeJson } from '../../api/safe.ts';
 import { createHttpSink } from './http-delivery.ts';
 import type { HttpSinkOptions } from './http-delivery.ts';
-import type { OcsfEvent } from './ocsf.ts';
+import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import type { Sink } from './sink.ts';
 
 /**

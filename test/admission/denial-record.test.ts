@@ -8,7 +8,7 @@ import type { RequestJudgement } from '../../admission/judge-request.ts';
 import { decidePod } from '../../policy/pod/decide-pod.ts';
 import { decide } from '../../policy/decide.ts';
 import { evidence, NOW, policy } from '../fixture/image-evidence.ts';
-import { readValidator } from '../collector/sink/ocsf-validator.ts';
+import { readValidator } from '../collector/event/ocsf/validator.ts';
 import { podPolicy, request } from '../fixture/admission-requests.ts';
 
 const SCHEMA = new URL('../../../shared/ocsf/required.json', import.meta.url).pathname;

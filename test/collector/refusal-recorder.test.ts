@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { createRefusalRecorder } from '../../collector/refusal-recorder.ts';
-import { toOcsf } from '../../collector/sink/ocsf.ts';
+import { toOcsf } from '../../collector/event/ocsf/ocsf.ts';
 import { toFrame } from '../../collector/sink/syslog-frame.ts';
 import { openSqliteStore } from '../../collector/store/sqlite.ts';
 import { createFakeClock } from '../service/fake-clock.ts';
 import { recordingLog } from './api/server.ts';
-import { readValidator } from './sink/ocsf-validator.ts';
+import { readValidator } from './event/ocsf/validator.ts';
 import { commit, finding } from './store/fleet.ts';
 
 const OCSF = new URL('../../../shared/ocsf/required.json', import.meta.url).pathname;

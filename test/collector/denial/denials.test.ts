@@ -2,14 +2,14 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
-import { toOcsf } from '../../../collector/sink/ocsf.ts';
+import { toOcsf } from '../../../collector/event/ocsf/ocsf.ts';
 import { isDenialEvent } from '../../../collector/store/store.ts';
 import type { DenialRecord } from '../../../policy/denial-record.ts';
 import { plimsoll, temporaryDirectory } from '../../cli/process.ts';
 import { denialRecord } from '../../fixture/denial.ts';
 import { startServer, TOKEN } from '../api/server.ts';
 import type { ApiServer } from '../api/server.ts';
-import { readValidator } from '../sink/ocsf-validator.ts';
+import { readValidator } from '../event/ocsf/validator.ts';
 
 const OCSF = new URL('../../../../shared/ocsf/required.json', import.meta.url).pathname;
 const reporter = { program: 'admission', name: 'plimsoll-admission-1', instance: 'i-1' };

@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import { listFixes } from '../../../collector/image/fixes.ts';
 import { listImages } from '../../../collector/image/fleet-images.ts';
 import { listVulnerabilities } from '../../../collector/image/fleet-vulnerabilities.ts';
-import { toVulnerabilityFinding } from '../../../collector/sink/ocsf-vulnerability.ts';
+import { toVulnerabilityFinding } from '../../../collector/event/ocsf/vulnerability-finding.ts';
 import { isVulnerabilityEvent } from '../../../collector/store/store.ts';
 import { nodeRow } from '../store/fleet.ts';
 import { advisory, build, DAY_MS, inventory, startFleet, until } from './matcher-fleet.ts';

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { RolloutReport } from '../../../api/rollout.ts';
 import { openRolloutRecords } from '../../../collector/remediation/rollout-records.ts';
-import { toOcsf } from '../../../collector/sink/ocsf.ts';
+import { toOcsf } from '../../../collector/event/ocsf/ocsf.ts';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import { isRemediationEvent } from '../../../collector/store/store.ts';
 import { ROOT } from '../../../scripts/setup.mjs';
 import { systemClock } from '../../../service/clock.ts';
-import { readValidator } from '../sink/ocsf-validator.ts';
+import { readValidator } from '../event/ocsf/validator.ts';
 
 const OCSF = join(ROOT, '..', 'shared', 'ocsf', 'required.json');
 const workload = { kind: 'Deployment', namespace: 'shop', name: 'db', uid: 'u1' };

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createNdjsonSink } from '../../../collector/sink/ndjson.ts';
-import type { OcsfEvent } from '../../../collector/sink/ocsf.ts';
+import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
 import { openSyslogConnection } from '../../../collector/sink/syslog-connection.ts';
 import type { SyslogTls } from '../../../collector/sink/syslog-tls.ts';

@@ -2,7 +2,7 @@ import type { Test } from 'tap';
 import { openDelivery } from '../../../collector/sink/delivery.ts';
 import type { Delivered } from '../../../collector/sink/delivery.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
-import type { OcsfEvent } from '../../../collector/sink/ocsf.ts';
+import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import type { OutboxEvent } from '../../../collector/store/store.ts';
 import { systemClock } from '../../../service/clock.ts';
 import type { Logger } from '../../../service/log.ts';

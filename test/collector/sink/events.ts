@@ -1,6 +1,6 @@
 import { CHECKS } from '../../../posture/check/registry.ts';
-import { toOcsf } from '../../../collector/sink/ocsf.ts';
-import type { OcsfContext, OcsfEvent } from '../../../collector/sink/ocsf.ts';
+import { toOcsf } from '../../../collector/event/ocsf/ocsf.ts';
+import type { OcsfContext, OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import type { OutboxEvent, StoredEvent, StoredFinding } from '../../../collector/store/store.ts';
 import { finding, nodeRow, T0 } from '../store/fleet.ts';
 

@@ -3,7 +3,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { createElasticsearchSink } from '../../../collector/sink/elasticsearch.ts';
 import type { HttpSinkOptions } from '../../../collector/sink/http-delivery.ts';
-import type { OcsfEvent } from '../../../collector/sink/ocsf.ts';
+import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
 import { createSplunkSink } from '../../../collector/sink/splunk.ts';
 import { createWebhookSink } from '../../../collector/sink/webhook.ts';

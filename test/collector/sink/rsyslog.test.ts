@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
-import type { OcsfEvent } from '../../../collector/sink/ocsf.ts';
+import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import { startDeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
 import { openSyslogConnection } from '../../../collector/sink/syslog-connection.ts';

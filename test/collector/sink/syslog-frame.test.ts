@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
-import { shorterVersions } from '../../../collector/sink/ocsf-shorter.ts';
-import type { OcsfEvent } from '../../../collector/sink/ocsf.ts';
+import { shorterVersions } from '../../../collector/event/ocsf/shorter.ts';
+import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import type { OutboxEvent } from '../../../collector/store/store.ts';
 import { VERDICTS, SEVERITIES } from '../../../posture/verdict.ts';
 import { finding, T0 } from '../store/fleet.ts';
 import { event, ocsfOf } from './events.ts';
-import { readValidator } from './ocsf-validator.ts';
+import { readValidator } from '../event/ocsf/validator.ts';
 import { frameReader, parseMessage } from './rfc5424.ts';
 
 const OCSF = new URL('../../../../shared/ocsf/required.json', import.meta.url).pathname;

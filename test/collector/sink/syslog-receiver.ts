@@ -3,7 +3,7 @@ import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { TlsOptions } from 'node:tls';
-import type { OcsfEvent } from '../../../collector/sink/ocsf.ts';
+import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import { frameReader, parseMessage } from './rfc5424.ts';
 import { uidOf } from './events.ts';
 

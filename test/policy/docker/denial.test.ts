@@ -5,7 +5,7 @@ import { builtInPolicy } from '../../../policy/docker/container-policy.ts';
 import { toDetectionFinding } from '../../../policy/denial-record.ts';
 import { denialMessage, toDenialRecord } from '../../../policy/docker/denial.ts';
 import type { Denial } from '../../../policy/docker/denial.ts';
-import { readValidator } from '../../collector/sink/ocsf-validator.ts';
+import { readValidator } from '../../collector/event/ocsf/validator.ts';
 
 const OCSF = new URL('../../../../shared/ocsf/required.json', import.meta.url).pathname;
 const skip = existsSync(OCSF) ? false : 'the facts of the OCSF schema are absent';

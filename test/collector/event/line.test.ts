@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { toLine } from '../../../collector/sink/line.ts';
+import { toLine } from '../../../collector/event/line.ts';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
-import { event, ocsfOf } from './events.ts';
+import { event, ocsfOf } from '../sink/events.ts';
 
 /** What must not leave raw, by code points of the Unicode standard: first and last of each range, and what it is. */
 const FORBIDDEN: readonly (readonly [first: number, last: number, what: string])[] = [

@@ -1,4 +1,4 @@
-import { safeJson } from '../../api/safe.ts';
+import { safeJson } from '../../../api/safe.ts';
 import type { OcsfEvent } from './ocsf.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { RemediationEvent } from '../store/store.ts';
-import type { OcsfEvent } from './ocsf-finding.ts';
+import type { RemediationEvent } from '../../store/store.ts';
+import type { OcsfEvent } from './ocsf-event.ts';
 
 /*
  * OCSF 1.8 Remediation Activity (class 7001): https://schema.ocsf.io/1.8.0/classes/remediation_activity. Numbers are

@@ -1,16 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import t from 'tap';
-import { CHECKS } from '../../../posture/check/registry.ts';
-import { SUBJECT_KINDS } from '../../../posture/finding.ts';
-import { SEVERITIES, VERDICTS } from '../../../posture/verdict.ts';
-import { toLine } from '../../../collector/sink/line.ts';
-import { toOcsf } from '../../../collector/sink/ocsf.ts';
-import type { OcsfContext, OcsfEvent } from '../../../collector/sink/ocsf.ts';
-import type { FindingAction, OutboxEvent, StoredFinding } from '../../../collector/store/store.ts';
-import { finding, nodeRow, T0 } from '../store/fleet.ts';
-import { readValidator } from './ocsf-validator.ts';
+import { CHECKS } from '../../../../posture/check/registry.ts';
+import { SUBJECT_KINDS } from '../../../../posture/finding.ts';
+import { SEVERITIES, VERDICTS } from '../../../../posture/verdict.ts';
+import { toLine } from '../../../../collector/event/line.ts';
+import { toOcsf } from '../../../../collector/event/ocsf/ocsf.ts';
+import type { OcsfContext, OcsfEvent } from '../../../../collector/event/ocsf/ocsf.ts';
+import type { FindingAction, OutboxEvent, StoredFinding } from '../../../../collector/store/store.ts';
+import { finding, nodeRow, T0 } from '../../store/fleet.ts';
+import { readValidator } from './validator.ts';
 
-const OCSF = new URL('../../../../shared/ocsf/', import.meta.url).pathname;
+const OCSF = new URL('../../../../../shared/ocsf/', import.meta.url).pathname;
 const skip = existsSync(`${OCSF}required.json`) ? false : 'the facts of the OCSF schema are absent';
 const context: OcsfContext = {
   version: '0.1.0',

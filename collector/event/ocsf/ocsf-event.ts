@@ -1,0 +1,68 @@
+import type { Check } from '../../../posture/check/check.ts';
+import type { Severity } from '../../../posture/verdict.ts';
+import type { NodeRow, StoredEvent } from '../../store/store.ts';
+
+/** What an event is enriched with. */
+export interface OcsfContext {
+  /** Version of the collector. */
+  readonly version: string;
+  readonly checks: ReadonlyMap<string, Check>;
+  /** The node as it is known now; undefined for one that was removed. */
+  readonly node: (nodeId: string) => NodeRow | undefined;
+  readonly nowMs: number;
+}
+
+/** An event as sinks write it: plain JSON. */
+export type OcsfEvent = Readonly<Record<string, unknown>>;
+
+export const SEVERITY = {
+  critical: { id: 5, name: 'Critical' },
+  high: { id: 4, name: 'High' },
+  medium: { id: 3, name: 'Medium' },
+  low: { id: 2, name: 'Low' },
+  info: { id: 1, name: 'Informational' },
+} as const satisfies Record<Severity, unknown>;
+/** `integer_t` of OCSF is signed and has 32 bits. */
+const MAX_INTEGER = 2 ** 31 - 1;
+
+/** What happened to a finding: `activity_id` and `status_id` of the OCSF classes of findings. */
+export const ACTIVITY = {
+  opened: { id: 1, name: 'Create', statusId: 1, status: 'New' },
+  changed: { id: 2, name: 'Update', statusId: 2, status: 'In Progress' },
+  resolved: { id: 3, name: 'Close', statusId: 4, status: 'Resolved' },
+} as const;
+
+/** `role_id` of a resource. */
+export const AFFECTED = { role_id: 3, role: 'Affected' } as const;
+
+/** The attributes of the class of an event, for a change of a finding at `atMs`. */
+export function findingClass(
+  { uid, name }: { readonly uid: number; readonly name: string },
+  activity: (typeof ACTIVITY)[keyof typeof ACTIVITY],
+  atMs: number,
+): OcsfEvent {
+  return {
+    activity_id: activity.id,
+    activity_name: activity.name,
+    category_uid: 2,
+    category_name: 'Findings',
+    class_uid: uid,
+    class_name: name,
+    type_uid: uid * 100 + activity.id,
+    type_name: `${name}: ${activity.name}`,
+    time: atMs,
+  };
+}
+
+/** `metadata` of an event. `metadata.uid` never changes for it. */
+export function metadataOf(event: StoredEvent, { version, nowMs }: Pick<OcsfContext, 'version' | 'nowMs'>): OcsfEvent {
+  return {
+    version: '1.8.0',
+    uid: event.uid,
+    ...(event.position <= MAX_INTEGER && { sequence: event.position }),
+    log_name: 'plimsoll-findings',
+    logged_time: nowMs,
+    profiles: [],
+    product: { uid: 'plimsoll', name: 'Plimsoll', vendor_name: 'Plimsoll', version },
+  };
+}
