@@ -47,9 +47,9 @@ export function toDenialRecord(
 
 const MAX_POLICIES = 16;
 
-function sentence({ path, image, control, code, actual, expected }: PodReason): string {
+function sentence({ path, image, control, code, actual, expected, action }: PodReason): string {
   const about = image === undefined ? '' : ` (${image})`;
-  return `${path}${about}: ${control ?? code}: ${actual}; expected ${expected}.`;
+  return `${path}${about}: ${control ?? code}: ${actual}; expected ${expected}. ${action}`;
 }
 
 function bounded(text: string, most = MAX_DENIAL_TEXT): string {

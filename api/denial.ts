@@ -6,6 +6,18 @@ export const ENFORCING_PROGRAMS = ['admission', 'authz'] as const;
 /** What happened to such a request. */
 export const DENIAL_OUTCOMES = ['denied', 'overridden', 'observed'] as const;
 
+/** What people read for each outcome. */
+export const DENIAL_OUTCOME_LABELS = Object.freeze({
+  denied: 'denied',
+  overridden: 'break-glass',
+  observed: 'observed',
+} satisfies Record<(typeof DENIAL_OUTCOMES)[number], string>);
+/** What people read for each program. */
+export const PROGRAM_LABELS = Object.freeze({
+  admission: 'admission webhook',
+  authz: 'Docker authorization',
+} satisfies Record<(typeof ENFORCING_PROGRAMS)[number], string>);
+
 const program = s.oneOf(ENFORCING_PROGRAMS, 'admission webhook of Kubernetes, or authorization plugin of Docker');
 const outcome = s.oneOf(
   DENIAL_OUTCOMES,
@@ -92,3 +104,15 @@ export const denialList = s.object({
   denials: s.list(storedDenial, '', 1_000),
   cursor: s.nullable(s.string('continues the list; absent: this is the end', 64)),
 });
+
+/** What a request was about: `Pod shop/db`, or `host-1: POST /containers/create`. May hold anything a user chose. */
+export function denialObject({
+  program: by,
+  kind,
+  namespace,
+  name,
+  operation,
+}: Pick<StoredDenialInfo, 'program' | 'kind' | 'namespace' | 'name' | 'operation'>): string {
+  if (by === 'authz') return `${name}: ${operation}`;
+  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+}

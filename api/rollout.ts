@@ -149,6 +149,9 @@ export const rolloutList = s.object({
 /** See {@link rolloutList}. */
 export type RolloutList = s.Infer<typeof rolloutList>;
 
+/** Whether rollouts are paused. */
+export const rolloutPause = s.object({ isPaused: s.boolean('nothing new begins') });
+
 /** What `plimsoll rollout` reports: its plan and what it did. */
 export const rolloutReport = s.object({
   plan: s.nullable(
@@ -195,3 +198,12 @@ export const rolloutState = s.object({
     10_000,
   ),
 });
+
+/** What a step is about: `shop/Deployment/db`, or `Node/worker-1`. */
+export function workloadName({
+  namespace,
+  kind,
+  name,
+}: Pick<Rollout['workload'], 'namespace' | 'kind' | 'name'>): string {
+  return `${namespace === '' ? '' : `${namespace}/`}${kind}/${name}`;
+}

@@ -6,6 +6,8 @@ import { readTrendRange, writeTrendRange } from './fleet/trend.ts';
 import type { TrendRange } from './fleet/trend.ts';
 import { NO_FILTER, readFilter, writeFilter } from './filter.ts';
 import type { FindingFilter } from './filter.ts';
+import { NO_DENIAL_FILTER, readDenialFilter, writeDenialFilter } from './enforcement/denial-filter.ts';
+import type { DenialFilter } from './enforcement/denial-filter.ts';
 import {
   NO_VULNERABILITY_FILTER,
   readVulnerabilityFilter,
@@ -39,6 +41,11 @@ export type Route =
   /** `nodeId`: only the results there; empty: over the fleet. */
   | { readonly view: 'benchmark'; readonly benchmarkId: string; readonly nodeId: string }
   | { readonly view: 'query'; readonly query: QueryPlace }
+  | { readonly view: 'denials'; readonly filter: DenialFilter }
+  | { readonly view: 'denial'; readonly denialId: string }
+  /** `withNothing`: also the workloads with nothing to do. */
+  | { readonly view: 'rollouts'; readonly withNothing: boolean }
+  | { readonly view: 'rollout'; readonly rolloutId: string }
   | { readonly view: 'unknown'; readonly path: string };
 
 /** A query in an address. */
@@ -105,6 +112,12 @@ export function readRoute(hash: string): Route {
         : { view: 'benchmark', benchmarkId: name, nodeId: params.get('node') ?? '' };
     case 'query':
       return { view: 'query', query: readQuery(params) };
+    case 'denials':
+      return name === '' ? { view: 'denials', filter: readDenialFilter(params) } : { view: 'denial', denialId: name };
+    case 'rollouts':
+      return name === ''
+        ? { view: 'rollouts', withNothing: params.get('all') === 'true' }
+        : { view: 'rollout', rolloutId: name };
     default:
       return { view: 'unknown', path };
   }
@@ -208,6 +221,26 @@ export function queryHash({
   if (deadlineMs !== undefined) params.set('deadlineMs', String(deadlineMs));
   if (isRun) params.set('run', '1');
   return withQuery('#/query', params.toString());
+}
+
+/** The hash for a list of denials. */
+export function denialsHash(filter: Partial<DenialFilter> = {}): string {
+  return withQuery('#/denials', writeDenialFilter({ ...NO_DENIAL_FILTER, ...filter }));
+}
+
+/** The hash for a denial. */
+export function denialHash(denialId: string): string {
+  return `#/denials/${encodeURIComponent(denialId)}`;
+}
+
+/** The hash for the list of rollouts; `withNothing`: also the workloads with nothing to do. */
+export function rolloutsHash(withNothing = false): string {
+  return withQuery('#/rollouts', withNothing ? 'all=true' : '');
+}
+
+/** The hash for a rollout. */
+export function rolloutHash(rolloutId: string): string {
+  return `#/rollouts/${encodeURIComponent(rolloutId)}`;
 }
 
 /** The one-time code of a sign-in link (`#code=…`); undefined if the hash is none. */

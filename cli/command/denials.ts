@@ -1,4 +1,4 @@
-import { denialList, DENIAL_OUTCOMES, ENFORCING_PROGRAMS } from '../../api/denial.ts';
+import { denialList, denialObject, DENIAL_OUTCOMES, ENFORCING_PROGRAMS } from '../../api/denial.ts';
 import type { StoredDenialInfo } from '../../api/denial.ts';
 import { withQuery } from '../../api/client.ts';
 import { dateTime } from '../../api/format.ts';
@@ -106,7 +106,7 @@ async function list(context: Context, client: CliClient): Promise<number> {
     rows: found.value.map((denial) => [
       { text: dateTime(denial.receivedMs) },
       outcomeCell(denial, context),
-      { text: objectOf(denial) },
+      { text: denialObject(denial) },
       { text: denial.user === '' ? '-' : denial.user },
       { text: [...new Set(denial.reasons.map(({ code, field }) => code || field))].join(', ') },
       { text: denial.policies.join(', ') },
@@ -121,11 +121,6 @@ async function list(context: Context, client: CliClient): Promise<number> {
 
 function outcomeCell({ outcome }: StoredDenialInfo, { paint }: Context): Cell {
   return { text: outcome, paint: outcome === 'observed' ? paint.dim : paint.bad };
-}
-
-function objectOf({ program, kind, namespace, name, operation }: StoredDenialInfo): string {
-  if (program === 'authz') return `${name}: ${operation}`;
-  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
 }
 
 async function show(context: Context, client: CliClient, word: string): Promise<number> {
@@ -150,7 +145,7 @@ function linesOf(denial: StoredDenialInfo): readonly string[] {
   const { reasons, omitted, suppressed, breakGlass, requestUid } = denial;
   const rest = omitted === 0 ? [] : [`  and ${String(omitted)} more, which were not reported`];
   return [
-    `${objectOf(denial)}: ${denial.outcome}`,
+    `${denialObject(denial)}: ${denial.outcome}`,
     `  id          ${denial.id}`,
     `  decided     ${dateTime(denial.atMs)}, received ${dateTime(denial.receivedMs)}`,
     `  operation   ${denial.operation}${requestUid === '' ? '' : `, request ${requestUid}`}`,

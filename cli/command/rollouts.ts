@@ -1,7 +1,6 @@
-import { rollout, rolloutList } from '../../api/rollout.ts';
+import { rollout, rolloutList, rolloutPause, workloadName } from '../../api/rollout.ts';
 import type { Rollout } from '../../api/rollout.ts';
 import { safe } from '../../api/safe.ts';
-import * as s from '../../posture/schema.ts';
 import { connect } from '../api/connect.ts';
 import type { CliClient } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
@@ -119,7 +118,7 @@ function linesOf(one: Rollout): readonly string[] {
   const { id, policy, workload, action, state, changes, reasons, note, decision, steps } = one;
   const at = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
   return [
-    `${id}  ${workload.namespace}/${workload.kind}/${workload.name}`,
+    `${id}  ${workloadName(workload)}`,
     `action    ${action}`,
     `state     ${state}${note === '' ? '' : `: ${note}`}`,
     `policy    ${policy}`,
@@ -142,13 +141,13 @@ async function decide(
   const answer = await client.post(path, rollout, { body: { decision } });
   if (!answer.ok) return printFailure(context, answer.problem);
   const { workload, action } = answer.value;
-  const what = `${action} of ${workload.namespace}/${workload.kind}/${workload.name}`;
+  const what = `${action} of ${workloadName(workload)}`;
   return print(context, answer.value, `${decision}: ${what}`);
 }
 
 async function setPaused(context: Context, client: CliClient, isPaused: boolean): Promise<number> {
   const body = { isPaused };
-  const answer = await client.post('/v1/rollouts/pause', s.object({ isPaused: s.boolean() }), { body });
+  const answer = await client.post('/v1/rollouts/pause', rolloutPause, { body });
   if (!answer.ok) return printFailure(context, answer.problem);
   return print(context, answer.value, isPaused ? 'rollouts are paused' : 'rollouts go on');
 }

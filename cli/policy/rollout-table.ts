@@ -1,3 +1,4 @@
+import { workloadName } from '../../api/rollout.ts';
 import { safe } from '../../api/safe.ts';
 import type { PlanEntry } from '../../policy/rollout/plan.ts';
 import type { Context } from '../context.ts';
@@ -31,7 +32,7 @@ export function rolloutCells(
   const why = [...(note === '' ? [] : [note]), ...reasons].join('; ');
   return [
     { text: id },
-    { text: safe(`${workload.namespace}/${workload.kind}/${workload.name}`) },
+    { text: safe(workloadName(workload)) },
     { text: action },
     state === 'awaitingApproval' ? { text: state, paint: paint.bad } : { text: state },
     { text: policy },

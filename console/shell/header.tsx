@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { BrandMark } from '../part/brand-mark.tsx';
-import { checksHash, findingsHash, historyHash, queryHash, vulnerabilitiesHash } from '../route.ts';
+import { checksHash, denialsHash, findingsHash, historyHash, queryHash, vulnerabilitiesHash } from '../route.ts';
 import type { Route } from '../route.ts';
 import { useServices } from '../services.ts';
 import { DensityButton } from './density-button.tsx';
@@ -15,6 +15,11 @@ const PLACES = Object.freeze([
     label: 'Vulnerabilities',
     href: vulnerabilitiesHash(),
     views: ['vulnerabilities', 'vulnerability', 'fixes', 'images', 'image'],
+  },
+  {
+    label: 'Policies',
+    href: denialsHash(),
+    views: ['denials', 'denial', 'rollouts', 'rollout'],
   },
   { label: 'History', href: historyHash(), views: ['history'] },
   { label: 'Checks', href: checksHash(), views: ['checks', 'check', 'benchmarks', 'benchmark'] },

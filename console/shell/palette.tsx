@@ -10,12 +10,14 @@ import {
   checkHash,
   checksHash,
   containerHash,
+  denialsHash,
   findingsHash,
   fixesHash,
   historyHash,
   imagesHash,
   nodeHash,
   queryHash,
+  rolloutsHash,
   vulnerabilitiesHash,
 } from '../route.ts';
 import { useServices } from '../services.ts';
@@ -38,6 +40,8 @@ const PLACES: readonly PaletteEntry[] = Object.freeze([
   { kind: 'view', name: 'Vulnerabilities', detail: 'of running containers', hash: vulnerabilitiesHash() },
   { kind: 'view', name: 'Upgrades', detail: 'of packages in images', hash: fixesHash() },
   { kind: 'view', name: 'Images', detail: 'that run', hash: imagesHash() },
+  { kind: 'view', name: 'Denials', detail: 'requests that violated a policy', hash: denialsHash() },
+  { kind: 'view', name: 'Rollouts', detail: 'approve, pause, history', hash: rolloutsHash() },
   { kind: 'view', name: 'History', detail: '', hash: historyHash() },
   { kind: 'view', name: 'Checks', detail: '', hash: checksHash() },
   { kind: 'view', name: 'Live query', detail: '', hash: queryHash() },

@@ -12,6 +12,10 @@ import { ImagesView } from '../image/images-view.tsx';
 import { NodeView } from '../node/node-view.tsx';
 import { OverviewView } from '../overview/overview-view.tsx';
 import { EmptyNote } from '../part/note.tsx';
+import { DenialView } from '../enforcement/denial-view.tsx';
+import { DenialsView } from '../enforcement/denials-view.tsx';
+import { RolloutView } from '../enforcement/rollout-view.tsx';
+import { RolloutsView } from '../enforcement/rollouts-view.tsx';
 import { QueryView } from '../query/query-view.tsx';
 import type { Route } from '../route.ts';
 import { FixesView } from '../vulnerabilities/fixes-view.tsx';
@@ -34,6 +38,10 @@ const TITLES = Object.freeze({
   benchmarks: 'Benchmarks',
   benchmark: 'Benchmark',
   query: 'Query',
+  denials: 'Denials',
+  denial: 'Denial',
+  rollouts: 'Rollouts',
+  rollout: 'Rollout',
   unknown: 'Not found',
 } satisfies Record<Route['view'], string>);
 
@@ -81,6 +89,14 @@ export function View({ route }: { readonly route: Route }): JSX.Element {
       return <BenchmarkView key={`${route.benchmarkId} ${route.nodeId}`} {...route} />;
     case 'query':
       return <QueryView place={route.query} />;
+    case 'denials':
+      return <DenialsView filter={route.filter} />;
+    case 'denial':
+      return <DenialView key={route.denialId} denialId={route.denialId} />;
+    case 'rollouts':
+      return <RolloutsView withNothing={route.withNothing} />;
+    case 'rollout':
+      return <RolloutView key={route.rolloutId} rolloutId={route.rolloutId} />;
     case 'unknown':
       return (
         <>
@@ -108,6 +124,10 @@ function placeOf(route: Route): string {
       return `check ${route.checkId}`;
     case 'benchmark':
       return `benchmark ${route.benchmarkId} ${route.nodeId}`;
+    case 'denial':
+      return `denial ${route.denialId}`;
+    case 'rollout':
+      return `rollout ${route.rolloutId}`;
     case 'overview':
     case 'benchmarks':
     case 'findings':
@@ -117,6 +137,8 @@ function placeOf(route: Route): string {
     case 'images':
     case 'vulnerabilities':
     case 'fixes':
+    case 'denials':
+    case 'rollouts':
     case 'unknown':
       return route.view;
   }

@@ -52,6 +52,17 @@ void t.test('each view has its hash', async (t) => {
     ['#/benchmarks', { view: 'benchmarks' }],
     ['#/benchmarks/cis-docker-1.8.0', { view: 'benchmark', benchmarkId: 'cis-docker-1.8.0', nodeId: '' }],
     ['#/benchmarks/b?node=n%201', { view: 'benchmark', benchmarkId: 'b', nodeId: 'n 1' }],
+    [
+      '#/denials?outcome=overridden&outcome=odd&program=authz&namespace=shop&since=24h',
+      {
+        view: 'denials',
+        filter: { outcomes: ['overridden'], programs: ['authz'], namespace: 'shop', since: '24h' },
+      },
+    ],
+    ['#/denials/a%2Fb', { view: 'denial', denialId: 'a/b' }],
+    ['#/rollouts', { view: 'rollouts', withNothing: false }],
+    ['#/rollouts?all=true', { view: 'rollouts', withNothing: true }],
+    ['#/rollouts/3f2a', { view: 'rollout', rolloutId: '3f2a' }],
     ['#/history?node=n1', { view: 'history', nodeId: 'n1' }],
     ['#/query', { view: 'query', query: NO_QUERY }],
     ['#/query?expression=1%20%2B%201', { view: 'query', query: { ...NO_QUERY, expression: '1 + 1' } }],

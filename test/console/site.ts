@@ -56,11 +56,14 @@ export async function startSite(
   {
     seed,
     prepare = () => Promise.resolve(),
+    settings: own = () => ({}),
     clock = systemClock(),
   }: {
     readonly seed: boolean;
     /** Fills the data directory before the collector starts. */
     readonly prepare?: (dataDir: string) => Promise<void>;
+    /** Settings of the collector besides those that every site has. */
+    readonly settings?: (dataDir: string) => Readonly<Record<string, string>>;
     readonly clock?: Clock;
   },
 ): Promise<Site> {
@@ -69,7 +72,8 @@ export async function startSite(
   const dataDir = join(directory, 'data');
   const consoleDirectory = join(directory, 'console');
   await buildConsole(consoleDirectory);
-  const settings = await settingsWith('collector', { 'data-dir': dataDir, listen: '127.0.0.1:0', api: '127.0.0.1:0' });
+  const listening = { 'data-dir': dataDir, listen: '127.0.0.1:0', api: '127.0.0.1:0' };
+  const settings = await settingsWith('collector', { ...listening, ...own(dataDir) });
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const seeded = seed ? await seedStore(dataDir, Date.now()) : 0;
   await prepare(dataDir);
@@ -174,4 +178,19 @@ export async function isKnown(
 /** Asks the operator API. */
 export function fetchApi(site: { readonly url: string; readonly token: string }, path: string): Promise<Response> {
   return fetch(site.url + path, { headers: { authorization: `Bearer ${site.token}` } });
+}
+
+/** Sends a POST to the operator API. Rejects where it is refused. */
+export async function postApi(
+  { url, token }: { readonly url: string; readonly token: string },
+  path: string,
+  body: object,
+): Promise<unknown> {
+  const response = await fetch(url + path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`POST ${path}: ${String(response.status)} ${await response.text()}`);
+  return response.json();
 }

@@ -3,6 +3,7 @@ import {
   exposureList,
   rollout,
   rolloutList,
+  rolloutPause,
   rolloutReport,
   rolloutState,
   successorSearch,
@@ -177,7 +178,7 @@ export const pauseRollouts = jsonRoute({
     'fail.',
   refuses: ['notFound', 'invalidRequest', 'tooLarge', 'unsupportedMediaType'],
   body: s.object({ isPaused: s.boolean('false: resume') }),
-  answer: s.object({ isPaused: s.boolean() }),
+  answer: rolloutPause,
   handle: async ({ body: { isPaused }, principal, address }, { rollouts }) => {
     if (rollouts === undefined) return NO_POLICIES;
     await rollouts.setPaused(isPaused, callerOf({ principal, address }).slice(0, 512));

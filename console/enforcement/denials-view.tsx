@@ -1,0 +1,164 @@
+import type { JSX } from 'preact';
+import { withQuery } from '../../api/client.ts';
+import {
+  DENIAL_OUTCOME_LABELS,
+  DENIAL_OUTCOMES,
+  denialList,
+  denialObject,
+  ENFORCING_PROGRAMS,
+  PROGRAM_LABELS,
+} from '../../api/denial.ts';
+import type { StoredDenialInfo } from '../../api/denial.ts';
+import { counted } from '../../api/format.ts';
+import { replaceHash } from '../hook/use-hash.ts';
+import { usePages } from '../hook/use-pages.ts';
+import { Choices } from '../part/choices.tsx';
+import { DataTable } from '../part/data-table.tsx';
+import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { SearchField } from '../part/search-field.tsx';
+import { Ago } from '../part/time-text.tsx';
+import { ToggleChip } from '../part/toggle-chip.tsx';
+import { UntrustedText } from '../part/untrusted-text.tsx';
+import { denialHash, denialsHash } from '../route.ts';
+import { DENIAL_PERIOD_NAMES, DENIAL_PERIODS, writeDenialFilter } from './denial-filter.ts';
+import type { DenialFilter } from './denial-filter.ts';
+import { DenialTag } from './denial-tag.tsx';
+import { PolicySections } from './section-links.tsx';
+
+/** Denials that are read at a time. */
+const PAGE = 100;
+/** How often the newest are read again: the collector sends no events of them to the page. */
+const REFRESH_MS = 15_000;
+
+/** Requests that violated a policy, newest first. */
+export function DenialsView({ filter }: { readonly filter: DenialFilter }): JSX.Element {
+  return (
+    <>
+      <h1 tabIndex={-1}>Denials</h1>
+      <PolicySections current="Denials" />
+      <p class="muted">
+        Requests that violated a policy, as the admission webhook of Kubernetes and the authorization plugins of Docker
+        report them.
+      </p>
+      <Filters filter={filter} />
+      <DenialList key={writeDenialFilter(filter)} filter={filter} />
+    </>
+  );
+}
+
+function Filters({ filter }: { readonly filter: DenialFilter }): JSX.Element {
+  const apply = (change: Partial<DenialFilter>): void => replaceHash(denialsHash({ ...filter, ...change }));
+  return (
+    <div class="filters" role="search" aria-label="Denials">
+      <SearchField
+        text={filter.namespace}
+        label="Namespace"
+        placeholder="Namespace, as a whole"
+        onText={(namespace) => apply({ namespace })}
+      />
+      <div class="filter-groups">
+        <Choices
+          legend="Outcome"
+          words={DENIAL_OUTCOMES}
+          chosen={filter.outcomes}
+          onChosen={(outcomes) => apply({ outcomes })}
+        >
+          {(outcome) => DENIAL_OUTCOME_LABELS[outcome]}
+        </Choices>
+        <Choices
+          legend="Reported by"
+          words={ENFORCING_PROGRAMS}
+          chosen={filter.programs}
+          onChosen={(programs) => apply({ programs })}
+        >
+          {(program) => PROGRAM_LABELS[program]}
+        </Choices>
+        <fieldset>
+          <legend>Within</legend>
+          {DENIAL_PERIOD_NAMES.map((period) => (
+            <ToggleChip
+              key={period}
+              isOn={filter.since === period}
+              onToggle={() => apply({ since: filter.since === period ? '' : period })}
+            >
+              {period}
+            </ToggleChip>
+          ))}
+        </fieldset>
+      </div>
+    </div>
+  );
+}
+
+function DenialList({ filter }: { readonly filter: DenialFilter }): JSX.Element {
+  const { outcomes, programs, namespace, since } = filter;
+  const written = writeDenialFilter(filter);
+  const pages = usePages(
+    `denials ${written}`,
+    {
+      pathOf: (cursor) =>
+        withQuery('/v1/denials', {
+          limit: PAGE,
+          outcome: outcomes,
+          program: programs,
+          namespace: namespace.trim() === '' ? undefined : namespace.trim(),
+          sinceMs: since === '' ? undefined : Date.now() - DENIAL_PERIODS[since],
+          cursor,
+        }),
+      schema: denialList,
+      itemsOf: ({ denials }) => denials,
+      // An id is unique among those of one token.
+      idOf: ({ source, id }) => `${source} ${id}`,
+    },
+    REFRESH_MS,
+  );
+  const { value, problem, items, reload } = pages;
+  return (
+    <>
+      {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}
+      {value === undefined && problem === undefined ? <LoadingNote what="the denials" /> : null}
+      {value !== undefined && items.length === 0 ? (
+        <EmptyNote>
+          {written === '' ? 'No denial was reported.' : 'No denial matches these filters.'} Programs report only where
+          they have a token for it: see docs/admission.md and docs/docker-authorization.md.
+        </EmptyNote>
+      ) : null}
+      {items.length === 0 ? null : (
+        <section class="card" aria-label="Denials, newest first">
+          <p class="findings-count" role="status">
+            {counted(items.length, 'denial')}
+            {pages.hasOlder ? ', and older ones' : ''}
+          </p>
+          <DenialTable denials={items} />
+          {pages.hasOlder ? (
+            <button type="button" class="button" disabled={pages.isReadingOlder} onClick={() => void pages.readOlder()}>
+              Show older denials
+            </button>
+          ) : null}
+        </section>
+      )}
+    </>
+  );
+}
+
+function DenialTable({ denials }: { readonly denials: readonly StoredDenialInfo[] }): JSX.Element {
+  return (
+    <DataTable
+      label="Denials, newest first"
+      columns={['Object', 'Outcome', 'When', 'User', 'Why', 'Policies']}
+      rows={denials.map((denial) => ({
+        key: `${denial.source} ${denial.id}`,
+        cells: [
+          <a href={denialHash(denial.id)}>
+            <UntrustedText text={denialObject(denial)} />
+          </a>,
+          <DenialTag outcome={denial.outcome} />,
+          <Ago atMs={denial.receivedMs} />,
+          denial.user === '' ? null : denial.user,
+          [...new Set(denial.reasons.map(({ code, field }) => code || field))].join(', '),
+          denial.policies.length === 0 ? null : denial.policies.join(', '),
+        ],
+      }))}
+    />
+  );
+}
