@@ -6,14 +6,15 @@ import { TlsError } from '../service/tls/tls-error.ts';
 import type { NodeLookup } from './node-lookup.ts';
 import { createElasticsearchSink } from './sink/elasticsearch.ts';
 import { createNdjsonSink } from './sink/ndjson.ts';
-import type { NdjsonTarget } from './sink/ndjson.ts';
 import { toOcsf } from './event/ocsf/ocsf.ts';
 import type { OcsfEvent } from './event/ocsf/ocsf.ts';
+import { createOtlpSink } from './sink/otlp.ts';
 import type { Sink } from './sink/sink.ts';
 import { createSplunkSink } from './sink/splunk.ts';
 import { openSyslogConnection } from './sink/syslog-connection.ts';
 import type { OpenedConnection } from './sink/syslog-connection.ts';
 import { loadSyslogTls } from './sink/syslog-tls.ts';
+import { createSyslogUdpSink } from './sink/syslog-udp.ts';
 import { createSyslogSink } from './sink/syslog.ts';
 import { createWebhookSink } from './sink/webhook.ts';
 import type { StoredEvent } from './store/store.ts';
@@ -28,76 +29,93 @@ export interface SinkParts {
   readonly standardOutput: NodeJS.WritableStream;
 }
 
-type Render = (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
+/** What a sink is opened with. */
+interface OpenParts extends SinkParts {
+  /** Name of the sink, which is that of its cursor. */
+  readonly name: string;
+  readonly render: (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
+}
+
+/** One kind of sink. */
+interface SinkDefinition {
+  readonly name: string;
+  readonly isOn: (settings: Settings) => boolean;
+  /** Called only where it is on. Rejects with TlsError if files for it are missing or wrong. */
+  readonly open: (parts: OpenParts) => Promise<Sink> | Sink;
+}
+
+const SINKS: readonly SinkDefinition[] = Object.freeze([
+  { name: 'ndjson', isOn: ({ sinkNdjson }) => sinkNdjson !== 'off', open: openNdjson },
+  { name: 'syslog', isOn: ({ sinkSyslog }) => sinkSyslog !== 'off', open: openSyslog },
+  {
+    name: 'webhook',
+    isOn: ({ sinkWebhook }) => sinkWebhook !== 'off',
+    open: ({ settings: { sinkWebhook: url, sinkWebhookCa: caFile, sinkWebhookKey: secretFile }, ...parts }) =>
+      createWebhookSink({ ...parts, receiver: { url, caFile, secretFile } }),
+  },
+  {
+    name: 'splunk',
+    isOn: ({ sinkSplunk }) => sinkSplunk !== 'off',
+    open: ({ settings, ...parts }) => {
+      const { sinkSplunk: url, sinkSplunkCa: caFile, sinkSplunkToken: secretFile, sinkSplunkIndex: index } = settings;
+      return createSplunkSink({ ...parts, receiver: { url, caFile, secretFile } }, index === 'default' ? '' : index);
+    },
+  },
+  {
+    name: 'elasticsearch',
+    isOn: ({ sinkElasticsearch }) => sinkElasticsearch !== 'off',
+    open: ({ settings, ...parts }) => {
+      const { sinkElasticsearch: url, sinkElasticsearchCa: caFile, sinkElasticsearchSecret: secretFile } = settings;
+      return createElasticsearchSink({ ...parts, receiver: { url, caFile, secretFile } });
+    },
+  },
+  {
+    name: 'otlp',
+    isOn: ({ sinkOtlp }) => sinkOtlp !== 'off',
+    open: ({ settings, version, ...parts }) => {
+      const { sinkOtlp: url, sinkOtlpCa: caFile, sinkOtlpHeaders: secretFile } = settings;
+      const { sinkOtlpEncoding: encoding, sinkOtlpCompression: compression } = settings;
+      return createOtlpSink({ ...parts, receiver: { url, caFile, secretFile } }, { encoding, compression, version });
+    },
+  },
+] satisfies readonly SinkDefinition[]);
 
 /** Names of the sinks that the settings turn on: those of their cursors. */
-export function sinkNames({
-  sinkNdjson,
-  sinkSyslog,
-  sinkWebhook,
-  sinkSplunk,
-  sinkElasticsearch,
-}: Settings): readonly string[] {
-  return [
-    ...(sinkNdjson === 'off' ? [] : [NDJSON]),
-    ...(sinkSyslog === 'off' ? [] : [SYSLOG]),
-    ...(sinkWebhook === 'off' ? [] : [WEBHOOK]),
-    ...(sinkSplunk === 'off' ? [] : [SPLUNK]),
-    ...(sinkElasticsearch === 'off' ? [] : [ELASTICSEARCH]),
-  ];
+export function sinkNames(settings: Settings): readonly string[] {
+  return SINKS.filter(({ isOn }) => isOn(settings)).map(({ name }) => name);
 }
 
 /** The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong. */
 export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
-  const { settings, version, clock, nodes, standardOutput } = parts;
+  const { settings, version, clock, nodes } = parts;
   const checks = new Map(CHECKS.map((check) => [check.id, check]));
-  const render: Render = async (batch) => {
+  const render: OpenParts['render'] = async (batch) => {
     const context = { version, checks, node: await nodes.byId(), nowMs: clock.now() };
     return batch.map((event) => toOcsf(event, context));
   };
-  const { sinkNdjson, sinkSyslog } = settings;
   const sinks: Sink[] = [];
-  if (sinkNdjson !== 'off') {
-    const { sinkNdjsonMaxBytes: maxBytes, sinkNdjsonKeep: keep } = settings;
-    const target: NdjsonTarget =
-      sinkNdjson === '-'
-        ? { kind: 'stream', stream: standardOutput }
-        : { kind: 'file', path: sinkNdjson, maxBytes, keep };
-    sinks.push(createNdjsonSink({ name: NDJSON, target, render }));
-  }
-  if (sinkSyslog !== 'off') sinks.push(await openSyslog(parts, sinkSyslog, render));
-  return [...sinks, ...openHttpSinks(settings, { clock, render })];
-}
-
-/** The sinks that send batches over HTTPS. */
-function openHttpSinks(settings: Settings, parts: { readonly clock: Clock; readonly render: Render }): readonly Sink[] {
-  const sinks: Sink[] = [];
-  const { sinkWebhook, sinkSplunk, sinkSplunkIndex, sinkElasticsearch } = settings;
-  if (sinkWebhook !== 'off') {
-    const receiver = { url: sinkWebhook, caFile: settings.sinkWebhookCa, secretFile: settings.sinkWebhookKey };
-    sinks.push(createWebhookSink({ ...parts, name: WEBHOOK, receiver }));
-  }
-  if (sinkSplunk !== 'off') {
-    const receiver = { url: sinkSplunk, caFile: settings.sinkSplunkCa, secretFile: settings.sinkSplunkToken };
-    const index = sinkSplunkIndex === 'default' ? '' : sinkSplunkIndex;
-    sinks.push(createSplunkSink({ ...parts, name: SPLUNK, receiver }, index));
-  }
-  if (sinkElasticsearch !== 'off') {
-    const { sinkElasticsearchCa: caFile, sinkElasticsearchSecret: secretFile } = settings;
-    const receiver = { url: sinkElasticsearch, caFile, secretFile };
-    sinks.push(createElasticsearchSink({ ...parts, name: ELASTICSEARCH, receiver }));
-  }
+  for (const { name, isOn, open } of SINKS) if (isOn(settings)) sinks.push(await open({ ...parts, name, render }));
   return sinks;
 }
 
-const NDJSON = 'ndjson';
-const SYSLOG = 'syslog';
-const WEBHOOK = 'webhook';
-const SPLUNK = 'splunk';
-const ELASTICSEARCH = 'elasticsearch';
+function openNdjson({ name, render, settings, standardOutput }: OpenParts): Sink {
+  const { sinkNdjson: path, sinkNdjsonMaxBytes: maxBytes, sinkNdjsonKeep: keep } = settings;
+  return createNdjsonSink({
+    name,
+    target: path === '-' ? { kind: 'stream', stream: standardOutput } : { kind: 'file', path, maxBytes, keep },
+    render,
+  });
+}
 
-async function openSyslog({ settings, clock }: SinkParts, receiver: SyslogReceiver, render: Render): Promise<Sink> {
-  const { address, transport } = receiver;
+async function openSyslog({ name, settings, clock, render }: OpenParts): Promise<Sink> {
+  // It is opened only if it is on.
+  const { address, transport } = settings.sinkSyslog as SyslogReceiver;
+  const frame = {
+    facility: settings.sinkSyslogFacility,
+    maxBytes: settings.sinkSyslogMaxBytes,
+    procId: String(process.pid),
+  };
+  if (transport === 'udp') return createSyslogUdpSink({ name, clock, render, frame, address });
   const paths = { ca: settings.sinkSyslogCa, cert: settings.sinkSyslogCert, key: settings.sinkSyslogKey };
   const withTls = async (): Promise<OpenedConnection> => {
     try {
@@ -111,14 +129,10 @@ async function openSyslog({ settings, clock }: SinkParts, receiver: SyslogReceiv
   // What is missing at start must be said at start.
   if (transport === 'tls') await loadSyslogTls(paths);
   return createSyslogSink({
-    name: SYSLOG,
+    name,
     clock,
     render,
-    frame: {
-      facility: settings.sinkSyslogFacility,
-      maxBytes: settings.sinkSyslogMaxBytes,
-      procId: String(process.pid),
-    },
+    frame: { ...frame, framing: transport === 'tls' ? 'octet-counting' : settings.sinkSyslogFraming },
     open: transport === 'tls' ? withTls : () => openSyslogConnection({ address, clock }),
     replay: settings.sinkSyslogReplay,
   });

@@ -44,7 +44,7 @@ export function setUp() {
     'wire',
     'generating wire code from proto/',
     'proto/generated/.plimsoll-wire',
-    hash(['proto/plimsoll', 'proto/cri']),
+    hash(['proto/plimsoll', 'proto/cri', 'proto/otlp']),
     generate,
   );
   step('bundle', 'bundling', 'dist/.plimsoll-bundle', hash(SOURCES), () => run(NODE, ['scripts/build.mjs']));
@@ -53,6 +53,7 @@ export function setUp() {
 function generate() {
   generateFrom([join('proto', 'plimsoll', 'v1', 'fleet.proto')], 'fleet');
   generateFrom([join('proto', 'cri', 'runtime.proto'), join('proto', 'cri', 'events.proto')], 'cri');
+  generateFrom([join('proto', 'otlp', 'logs.proto')], 'otlp');
 }
 
 function generateFrom(sources, name) {

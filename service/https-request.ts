@@ -9,7 +9,7 @@ export interface HttpRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | undefined;
+  readonly body?: string | Uint8Array | undefined;
   /** Authorities in PEM that may have signed the certificate of the server; undefined: those that Node trusts. */
   readonly ca: string | undefined;
   readonly maxBytes: number;

@@ -96,9 +96,10 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     sink,
     clock,
     log,
-    onDelivered: async ({ batch, rejected, acknowledged }: Delivered) => {
+    onDelivered: async ({ batch, rejected, unidentified, acknowledged }: Delivered) => {
       const fresh = batch.filter(({ position }) => position > progress.counted);
-      const refused = fresh.filter(({ uid }) => rejected.includes(uid)).length;
+      const identified = fresh.filter(({ uid }) => rejected.includes(uid)).length;
+      const refused = Math.min(fresh.length, identified + unidentified);
       progress.delivered += fresh.length - refused;
       progress.rejected += refused;
       const accepted = batch.at(-1)?.position ?? progress.accepted;

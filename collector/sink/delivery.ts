@@ -7,12 +7,16 @@ import type { Sink, SinkOutcome } from './sink.ts';
 export interface Delivered {
   readonly batch: readonly StoredEvent[];
   readonly rejected: readonly string[];
+  /** Events of the batch that were refused without a sign of which, beside `rejected`. */
+  readonly unidentified: number;
   /** Position up to which nothing is sent again; undefined: everything accepted so far. */
   readonly acknowledged: number | undefined;
 }
 
 /** How a batch ended: delivered, or why the rest of it was not. */
 export type DeliveryEnd = { readonly outcome: 'ok' } | Extract<SinkOutcome, { readonly outcome: 'retry' | 'pause' }>;
+
+type Rejection = Omit<Extract<SinkOutcome, { readonly outcome: 'reject' }>, 'outcome'>;
 
 /** Delivers batches to one sink. */
 export interface Delivery {
@@ -47,35 +51,35 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
       cancel();
     }
   };
-  const reject = async (batch: readonly StoredEvent[], uids: readonly string[], reason: string): Promise<void> => {
+  const reject = async (batch: readonly StoredEvent[], outcome: Rejection): Promise<void> => {
+    const { uids, unidentified = 0, reason } = outcome;
     const rejected = batch.map(({ uid }) => uid).filter((uid) => uids.includes(uid));
-    log.error({ sink: sink.name, events: uids, reason }, 'the sink rejected these events; they are not sent again');
-    await onDelivered({ batch, rejected, acknowledged: undefined });
+    log.error(
+      { sink: sink.name, events: uids, ...(unidentified > 0 && { unidentified }), reason },
+      'the sink rejected these events; they are not sent again',
+    );
+    await onDelivered({ batch, rejected, unidentified, acknowledged: undefined });
   };
   const deliver = async (batch: readonly StoredEvent[]): Promise<DeliveryEnd> => {
     const outcome = await send(batch);
     switch (outcome.outcome) {
       case 'ok':
-        await onDelivered({ batch, rejected: [], acknowledged: outcome.acknowledged });
+        await onDelivered({ batch, rejected: [], unidentified: 0, acknowledged: outcome.acknowledged });
         return { outcome: 'ok' };
       case 'retry': {
         const { acknowledged = 0 } = outcome;
         const done = batch.filter(({ position }) => position <= acknowledged);
-        if (acknowledged > 0) await onDelivered({ batch: done, rejected: [], acknowledged });
+        if (acknowledged > 0) await onDelivered({ batch: done, rejected: [], unidentified: 0, acknowledged });
         return outcome;
       }
       case 'pause':
         return outcome;
       case 'reject':
-        await reject(batch, outcome.uids, outcome.reason);
+        await reject(batch, outcome);
         return { outcome: 'ok' };
       case 'split': {
         if (batch.length <= 1) {
-          await reject(
-            batch,
-            batch.map(({ uid }) => uid),
-            outcome.reason,
-          );
+          await reject(batch, { uids: batch.map(({ uid }) => uid), reason: outcome.reason });
           return { outcome: 'ok' };
         }
         const middle = Math.ceil(batch.length / 2);

@@ -1,4 +1,6 @@
 import { Agent } from 'node:https';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { errorCode } from '../../service/files.ts';
 import { sendRequest } from '../../service/https-request.ts';
@@ -22,16 +24,20 @@ export interface HttpSinkOptions {
   readonly name: string;
   readonly receiver: HttpReceiver;
   readonly clock: Clock;
+  /** Within which an answer must be complete; absent: 30 s. */
+  readonly deadlineMs?: number;
   /** Makes the events of a batch, in order. */
   readonly render: (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
 }
 
 /** How a receiver wants a batch, and what its answer means. */
 export interface HttpFormat {
+  /** Of the body; absent: none. */
+  readonly compression?: 'gzip' | 'none';
   readonly toRequest: (
     events: readonly OcsfEvent[],
     terms: { readonly secret: string | undefined; readonly nowMs: number },
-  ) => { readonly headers: Readonly<Record<string, string>>; readonly body: string };
+  ) => { readonly headers: Readonly<Record<string, string>>; readonly body: string | Uint8Array };
   /** The outcome of an answer with status 2xx; undefined: delivered. */
   readonly judge?: (response: HttpResponse, uids: readonly string[]) => SinkOutcome | undefined;
   /** The outcome of another answer that the receiver gives a meaning of its own; undefined: by its status. */
@@ -55,8 +61,8 @@ const CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 413, 415, 422]);
  * loses nothing.
  */
 export function createHttpSink(options: HttpSinkOptions, format: HttpFormat): Sink {
-  const { name, receiver, clock, render } = options;
-  const agent = new Agent({ keepAlive: true, maxSockets: 1, timeout: DEADLINE_MS });
+  const { name, receiver, clock, render, deadlineMs = DEADLINE_MS } = options;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, timeout: deadlineMs });
   const stop = new AbortController();
   const send = async (batch: readonly StoredEvent[]): Promise<SinkOutcome> => {
     if (batch.length === 0) return { outcome: 'ok' };
@@ -65,15 +71,16 @@ export function createHttpSink(options: HttpSinkOptions, format: HttpFormat): Si
     const { headers, body } = format.toRequest(await render(batch), { secret, nowMs: clock.now() });
     if (Buffer.byteLength(body) > MAX_BODY_BYTES && batch.length > 1)
       return { outcome: 'split', reason: `more than ${String(MAX_BODY_BYTES)} bytes` };
+    const isGzip = format.compression === 'gzip';
     const response = await sendRequest({
       url: receiver.url,
       method: 'POST',
-      headers: { 'user-agent': 'plimsoll', ...headers },
-      body,
+      headers: { 'user-agent': 'plimsoll', ...headers, ...(isGzip && { 'content-encoding': 'gzip' }) },
+      body: isGzip ? await promisify(gzip)(body) : body,
       ca: await readFile(receiver.caFile, 'system'),
       maxBytes: MAX_ANSWER_BYTES,
       agent,
-      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(DEADLINE_MS)]),
+      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(deadlineMs)]),
     });
     const { status } = response;
     if (status >= 200 && status < 300) return format.judge?.(response, uids) ?? { outcome: 'ok' };
@@ -86,7 +93,7 @@ export function createHttpSink(options: HttpSinkOptions, format: HttpFormat): Si
       try {
         return await send(batch);
       } catch (error) {
-        return { outcome: 'retry', afterMs: RETRY_MS, reason: reasonOf(error) };
+        return { outcome: 'retry', afterMs: RETRY_MS, reason: reasonOf(error, deadlineMs) };
       }
     },
     close: () => {
@@ -120,8 +127,8 @@ function retryAfterMs(value: string | undefined, nowMs: number): number {
 }
 
 /** The code of an error, which names no content of files and requests. */
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, deadlineMs: number): string {
   if (error instanceof RangeError) return error.message;
   const code = errorCode(error);
-  return code === 'ABORT_ERR' || code === 'TimeoutError' ? `no answer within ${String(DEADLINE_MS / 1000)} s` : code;
+  return code === 'ABORT_ERR' || code === 'TimeoutError' ? `no answer within ${String(deadlineMs / 1000)} s` : code;
 }

@@ -18,12 +18,18 @@ export interface Sink {
  *   events are never sent again; accepted ones may be, also after a restart of the collector.
  * - retry: send again after `afterMs`, from `acknowledged` on (absent: nothing more was acknowledged).
  * - split: too large, send halves.
- * - reject: these uids will never be accepted; the rest is delivered and acknowledged.
+ * - reject: these uids will never be accepted; the rest is delivered and acknowledged. `unidentified`: how many more the
+ *   receiver refused without a sign of which.
  * - pause: stop until the collector is started again.
  */
 export type SinkOutcome =
   | { readonly outcome: 'ok'; readonly acknowledged?: number }
   | { readonly outcome: 'retry'; readonly afterMs: number; readonly reason: string; readonly acknowledged?: number }
   | { readonly outcome: 'split'; readonly reason: string }
-  | { readonly outcome: 'reject'; readonly uids: readonly string[]; readonly reason: string }
+  | {
+      readonly outcome: 'reject';
+      readonly uids: readonly string[];
+      readonly unidentified?: number;
+      readonly reason: string;
+    }
   | { readonly outcome: 'pause'; readonly reason: string };

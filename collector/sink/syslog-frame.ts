@@ -7,7 +7,7 @@ import { safeJson } from '../../api/safe.ts';
 import { shorterVersions, shorterVulnerabilities } from '../event/ocsf/shorter.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { formatMessage, frameOf } from './syslog-message.ts';
-import type { Facility } from './syslog-message.ts';
+import type { Facility, Framing } from './syslog-message.ts';
 
 /** How events become messages. */
 export interface FrameOptions {
@@ -16,6 +16,8 @@ export interface FrameOptions {
   readonly maxBytes: number;
   /** Tells one run of the collector from another. */
   readonly procId: string;
+  /** Absent: octet counting. */
+  readonly framing?: Framing;
 }
 
 /** Syslog severities: Critical, Error, Warning, Notice, Informational. The first three leave room above them. */
@@ -45,24 +47,42 @@ const ELEMENT = 'plimsoll@32473';
  */
 export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer | undefined {
   const whole = messageOf(event, ocsf, options);
-  if (whole.length <= options.maxBytes) return frameOf(whole);
+  if (whole.length <= options.maxBytes) return frameOf(whole, options.framing);
   if (isVulnerabilityEvent(event)) {
     for (const shorter of shorterVulnerabilities(ocsf)) {
       const message = vulnerabilityMessage(event, shorter, options);
-      if (message.length <= options.maxBytes) return frameOf(message);
+      if (message.length <= options.maxBytes) return frameOf(message, options.framing);
     }
     return undefined;
   }
   if (isDenialEvent(event)) {
     const message = denialMessage(event, withoutDescription(ocsf), options);
-    return message.length <= options.maxBytes ? frameOf(message) : undefined;
+    return message.length <= options.maxBytes ? frameOf(message, options.framing) : undefined;
   }
   if (!isFindingEvent(event)) return undefined;
   for (const shorter of shorterVersions(ocsf)) {
     const message = messageOf(event, shorter, options);
-    if (message.length <= options.maxBytes) return frameOf(message);
+    if (message.length <= options.maxBytes) return frameOf(message, options.framing);
   }
   return undefined;
+}
+
+/** An event as it is sent. */
+export interface Frame {
+  readonly position: number;
+  readonly bytes: Buffer;
+}
+
+/** The frames of a batch, in order, and the uids of events whose summary is too large. */
+export function framesOf(batch: readonly StoredEvent[], ocsf: readonly OcsfEvent[], options: FrameOptions) {
+  const frames: Frame[] = [];
+  const tooLarge: string[] = [];
+  for (const [index, event] of batch.entries()) {
+    const bytes = toFrame(event, ocsf[index] ?? {}, options);
+    if (bytes === undefined) tooLarge.push(event.uid);
+    else frames.push({ position: event.position, bytes });
+  }
+  return { frames, tooLarge };
 }
 
 function messageOf(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {

@@ -61,8 +61,16 @@ export function formatMessage(message: SyslogMessage): Buffer {
   return Buffer.from(`${header.join(' ')} [${element.id}${parameters.join('')}] ${text}`);
 }
 
-/** A message with its length in bytes before it (octet counting: RFC 6587, section 3.4.1; RFC 5425, section 4.3). */
-export function frameOf(message: Buffer): Buffer {
+/**
+ * How a receiver finds the end of a message: its length in bytes before it (RFC 6587, section 3.4.1; RFC 5425, section
+ * 4.3), a line feed after it (RFC 6587, section 3.4.2), or a datagram for each (RFC 5426, section 3.1).
+ */
+export type Framing = 'octet-counting' | 'newline' | 'datagram';
+
+/** A message as it is sent. The text of a message never has a line feed: JSON escapes it. */
+export function frameOf(message: Buffer, framing: Framing = 'octet-counting'): Buffer {
+  if (framing === 'datagram') return message;
+  if (framing === 'newline') return Buffer.concat([message, Buffer.from('\n')]);
   return Buffer.concat([Buffer.from(`${String(message.length)} `), message]);
 }
 

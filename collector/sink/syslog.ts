@@ -3,8 +3,8 @@ import type { StoredEvent } from '../store/store.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 import type { OpenedConnection, SyslogConnection } from './syslog-connection.ts';
-import { toFrame } from './syslog-frame.ts';
-import type { FrameOptions } from './syslog-frame.ts';
+import { framesOf } from './syslog-frame.ts';
+import type { Frame, FrameOptions } from './syslog-frame.ts';
 import { openWindow } from './syslog-window.ts';
 
 /** What the sink needs. */
@@ -124,22 +124,6 @@ export function createSyslogSink({ name, clock, render, frame, open, replay }: S
 }
 
 const CLOSED = 'the sink is closed';
-
-interface Frame {
-  readonly position: number;
-  readonly bytes: Buffer;
-}
-
-function framesOf(batch: readonly StoredEvent[], ocsf: readonly OcsfEvent[], options: FrameOptions) {
-  const frames: Frame[] = [];
-  const tooLarge: string[] = [];
-  for (const [index, event] of batch.entries()) {
-    const bytes = toFrame(event, ocsf[index] ?? {}, options);
-    if (bytes === undefined) tooLarge.push(event.uid);
-    else frames.push({ position: event.position, bytes });
-  }
-  return { frames, tooLarge };
-}
 
 /** The first frames that are written at once: at least one, at most `room` and `roomBytes`. */
 function firstOf(frames: readonly Frame[], room: number, roomBytes: number): readonly Frame[] {

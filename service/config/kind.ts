@@ -184,22 +184,25 @@ export function formatAddress({ host, port }: Address): string {
 
 /** A receiver of syslog. */
 export interface SyslogReceiver {
-  readonly transport: 'tcp' | 'tls';
+  readonly transport: 'tcp' | 'tls' | 'udp';
   readonly address: Address;
 }
 
-/** Registered ports: `syslog-tls` (RFC 5425) and `syslog-conn` (RFC 3195), which receivers use for plain TCP. */
-const SYSLOG_PORTS = Object.freeze({ tls: 6514, tcp: 601 });
+/**
+ * Registered ports: `syslog-tls` (RFC 5425), `syslog-conn` (RFC 3195), which receivers use for plain TCP, and `syslog`
+ * (RFC 5426).
+ */
+const SYSLOG_PORTS = Object.freeze({ tls: 6514, tcp: 601, udp: 514 });
 
-/** `tls://host:port` or `tcp://host:port`; the port may be left out. */
+/** `tls://host:port`, `tcp://host:port` or `udp://host:port`; the port may be left out. */
 export function syslogReceiver(): Kind<SyslogReceiver | 'off'> {
   return {
     name: 'receiver',
-    expects: 'tls://host:port or tcp://host:port (without a port: 6514, 601), or off',
+    expects: 'tls://host:port, tcp://host:port or udp://host:port (without a port: 6514, 601, 514), or off',
     read: (text) => {
       if (text === 'off') return text;
-      const [, scheme, rest = ''] = /^(tls|tcp):\/\/(.+)$/.exec(text) ?? [];
-      const transport = scheme === 'tls' || scheme === 'tcp' ? scheme : undefined;
+      const [, scheme, rest = ''] = /^(tls|tcp|udp):\/\/(.+)$/.exec(text) ?? [];
+      const transport = scheme === 'tls' || scheme === 'tcp' || scheme === 'udp' ? scheme : undefined;
       if (transport === undefined) return undefined;
       const found = readAddress(rest) ?? readAddress(`${rest}:${String(SYSLOG_PORTS[transport])}`);
       return found === undefined || found.port === 0 ? undefined : { transport, address: found };
@@ -294,6 +297,21 @@ export function httpsUrlOrOff(): Kind<string> {
       const url = text.length <= 2048 && URL.canParse(text) ? new URL(text) : undefined;
       const isPlain = url?.protocol === 'https:' && `${url.search}${url.hash}${url.username}${url.password}` === '';
       return isPlain ? text : undefined;
+    },
+  };
+}
+
+/** An HTTPS URL without query, a plain HTTP URL of a program on this machine, or `off`. */
+export function receiverUrlOrOff(example: string): Kind<string> {
+  return {
+    name: 'URL',
+    expects: `a URL such as ${example} (http:// only to this machine, such as http://127.0.0.1:4318), or off`,
+    read: (text) => {
+      if (text === 'off') return text;
+      const url = text.length <= 2048 && URL.canParse(text) ? new URL(text) : undefined;
+      if (url === undefined || `${url.search}${url.hash}${url.username}${url.password}` !== '') return undefined;
+      const isLocal = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+      return url.protocol === 'https:' || (url.protocol === 'http:' && isLocal) ? text : undefined;
     },
   };
 }

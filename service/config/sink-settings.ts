@@ -1,4 +1,4 @@
-import { httpsUrlOrOff, identifier, integer, pathOr, size, syslogReceiver, word } from './kind.ts';
+import { httpsUrlOrOff, identifier, integer, pathOr, receiverUrlOrOff, size, syslogReceiver, word } from './kind.ts';
 import { inDataDir } from './setting.ts';
 import type { Program, SettingDefinition } from './setting.ts';
 
@@ -29,7 +29,7 @@ export const SINK_SETTINGS = {
     kind: syslogReceiver(),
     default: 'off',
     description:
-      'Syslog receiver of events, as RFC 5424 messages: `tls://host:port`, `tcp://host:port` (not encrypted), or `off`.',
+      'Syslog receiver of events, as RFC 5424 messages: `tls://host:port`, `tcp://host:port` (not encrypted), `udp://host:port` (not encrypted, and events can be lost), or `off`.',
     programs: COLLECTOR,
   },
   'sink-syslog-ca': {
@@ -69,6 +69,13 @@ export const SINK_SETTINGS = {
     ),
     default: 'local0',
     description: 'Syslog facility of the messages.',
+    programs: COLLECTOR,
+  },
+  'sink-syslog-framing': {
+    kind: word('octet-counting', 'newline'),
+    default: 'octet-counting',
+    description:
+      'How messages over TCP are separated: by their length before each, or by a line feed after each, for receivers that know nothing else. TLS always counts octets; UDP has one message in a datagram.',
     programs: COLLECTOR,
   },
   'sink-syslog-max-bytes': {
@@ -149,6 +156,38 @@ export const SINK_SETTINGS = {
     kind: pathOr('none'),
     default: 'none',
     description: 'File with an API key for it, or with `user:password`; `none`: no authentication.',
+    programs: COLLECTOR,
+  },
+  'sink-otlp': {
+    kind: receiverUrlOrOff('https://otel.example:4318/v1/logs'),
+    default: 'off',
+    description: 'URL that gets events as logs of OpenTelemetry (OTLP over HTTP), or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-otlp-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description:
+      'CA certificates in PEM for the certificate of that receiver; `system`: those that this machine trusts.',
+    programs: COLLECTOR,
+  },
+  'sink-otlp-headers': {
+    kind: pathOr('none'),
+    default: 'none',
+    description:
+      'File with headers for requests to it, `Name: value` on each line, such as those with a token; or `none`.',
+    programs: COLLECTOR,
+  },
+  'sink-otlp-encoding': {
+    kind: word('protobuf', 'json'),
+    default: 'protobuf',
+    description: 'Encoding of requests to it.',
+    programs: COLLECTOR,
+  },
+  'sink-otlp-compression': {
+    kind: word('gzip', 'none'),
+    default: 'gzip',
+    description: 'Compression of requests to it.',
     programs: COLLECTOR,
   },
 } satisfies Record<string, SettingDefinition<unknown>>;

@@ -33,6 +33,10 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     'sink-elasticsearch': `${url}/plimsoll/_bulk`,
     'sink-elasticsearch-ca': caFile,
     'sink-elasticsearch-secret': secret,
+    'sink-otlp': `${url}/v1/logs`,
+    'sink-otlp-ca': caFile,
+    'sink-otlp-encoding': 'json',
+    'sink-otlp-compression': 'none',
   });
   const nodes: NodeLookup = {
     all: () => Promise.resolve([nodeRow()]),
@@ -46,13 +50,13 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     standardOutput: new PassThrough(),
   });
   t.teardown(() => Promise.all(sinks.map((sink) => sink.close())));
-  t.strictSame(sinkNames(settings), ['webhook', 'splunk', 'elasticsearch']);
+  t.strictSame(sinkNames(settings), ['webhook', 'splunk', 'elasticsearch', 'otlp']);
   t.strictSame(
     sinks.map(({ name }) => name),
     sinkNames(settings),
   );
   for (const sink of sinks) t.match(await sink.send(events(1, 3)), { outcome: 'ok' }, sink.name);
-  const [hook, splunk, elasticsearch] = receiver.requests;
+  const [hook, splunk, elasticsearch, otlp] = receiver.requests;
   t.match(hook, { url: '/in/hook', headers: { 'x-plimsoll-signature': /^sha256=[0-9a-f]{64}$/ } });
   t.match(splunk, {
     url: '/in/services/collector/event',
@@ -60,6 +64,7 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     body: /"index":"security"/,
   });
   t.match(elasticsearch, { url: '/in/plimsoll/_bulk', headers: { authorization: 'ApiKey the-secret' } });
+  t.match(otlp, { url: '/in/v1/logs', body: /"stringValue":"1.2.3"/ });
   t.notMatch(receiver.requests.map(({ body }) => body).join(''), /the-secret/);
   const off = await settingsWith('collector', { 'sink-ndjson': 'off' });
   t.strictSame(sinkNames(off), []);

@@ -58,7 +58,7 @@ export function findRsyslogd(
 const DEADLINE_MS = 15_000;
 const STEP_MS = 10;
 
-/** Starts rsyslogd in `directory`; the caller stops it. */
+/** Starts rsyslogd in `directory`; the caller stops it. Started again, it also listens on UDP. */
 export async function startRsyslog(program: string, directory: string, tls?: RsyslogTls): Promise<Rsyslog> {
   const path = (name: string): string => join(directory, name);
   let running: ChildProcess | undefined;
@@ -121,6 +121,7 @@ function configOf(directory: string, port: number, tls: RsyslogTls | undefined):
   return [
     `global(workDirectory=${quote(directory)}${files})`,
     `module(load="imtcp"${stream})`,
+    ...(port === 0 ? [] : ['module(load="imudp")']),
     'main_queue(queue.type="Direct")',
     `template(name="raw" type="string" string="%rawmsg%\\n")`,
     `template(name="fields" type="string" string="${fields}")`,
@@ -129,6 +130,7 @@ function configOf(directory: string, port: number, tls: RsyslogTls | undefined):
     action('fields'),
     '}',
     `input(type="imtcp" address="127.0.0.1" port="${String(port)}" ruleset="plimsoll" listenPortFileName=${quote(join(directory, 'port'))})`,
+    ...(port === 0 ? [] : [`input(type="imudp" address="127.0.0.1" port="${String(port)}" ruleset="plimsoll")`]),
     `if $syslogtag contains "rsyslogd" then ${action('own').trim().replace('template="own"', 'template="raw"')}`,
     '',
   ].join('\n');

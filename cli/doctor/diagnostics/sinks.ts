@@ -60,6 +60,8 @@ async function examineSyslog({ collector: { sinkSyslog: receiver }, signal }: In
   if (receiver === 'off') return ok('syslog: off');
   const { transport, address } = receiver;
   const url = `${transport}://${formatAddress(address)}`;
+  if (transport === 'udp')
+    return warning(`${url}: nothing tells whether messages arrive, and nothing is encrypted`, 'use tls:// if you can');
   const reason = await tryConnection(address, signal);
   if (reason !== undefined) return problem(`${url}: ${reason.text}`, `check the receiver; ${reason.advice}`);
   return transport === 'tls'
@@ -70,11 +72,12 @@ async function examineSyslog({ collector: { sinkSyslog: receiver }, signal }: In
 /** Do the receivers over HTTPS accept connections? Those that are off are not mentioned. */
 async function examineHttp({ collector, signal }: Installation): Promise<readonly DiagnosticResult[]> {
   const results: DiagnosticResult[] = [];
-  for (const url of [collector.sinkWebhook, collector.sinkSplunk, collector.sinkElasticsearch]) {
+  for (const url of [collector.sinkWebhook, collector.sinkSplunk, collector.sinkElasticsearch, collector.sinkOtlp]) {
     if (url === 'off') continue;
-    const { hostname, port } = new URL(url);
+    const { hostname, port, protocol } = new URL(url);
     const host = hostname.replace(/^\[(.*)\]$/, '$1');
-    const reason = await tryConnection({ host, port: port === '' ? 443 : Number(port) }, signal);
+    const usual = protocol === 'http:' ? 80 : 443;
+    const reason = await tryConnection({ host, port: port === '' ? usual : Number(port) }, signal);
     results.push(
       reason === undefined
         ? ok(`${url} accepts connections`)
@@ -99,7 +102,7 @@ function tryConnection({ host, port }: Address, signal: AbortSignal): Promise<Co
 
 async function examineSyslogFiles({ collector, clock }: Installation): Promise<DiagnosticResult> {
   const { sinkSyslog: receiver, sinkSyslogCa: ca, sinkSyslogCert: cert, sinkSyslogKey: key } = collector;
-  if (receiver === 'off' || receiver.transport === 'tcp') return ok('');
+  if (receiver === 'off' || receiver.transport !== 'tls') return ok('');
   if ((cert === 'none') !== (key === 'none'))
     return problem('only one of sink-syslog-cert and sink-syslog-key is set', 'set both, or neither');
   const authority = ca === 'system' ? undefined : await openCertificate(ca);

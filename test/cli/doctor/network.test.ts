@@ -242,6 +242,7 @@ void t.test('a receiver of syslog', async (t) => {
   t.match(await look(`tcp://${open}`), { outcome: 'warning', observed: /nothing is encrypted/ });
   const closed = await closedAddress();
   t.match(await look(`tcp://${closed}`), { outcome: 'problem', observed: /nothing listens there \(ECONNREFUSED\)/ });
+  t.match(await look(`udp://${closed}`), { outcome: 'warning', observed: /nothing tells whether messages arrive/ });
   t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', observed: /the host name/ });
 });
 
@@ -256,7 +257,7 @@ void t.test('receivers over HTTPS', async (t) => {
     outcome: 'ok',
     observed: new RegExp(`https://${open}/hook accepts connections`),
   });
-  for (const setting of ['sink-webhook', 'sink-splunk', 'sink-elasticsearch'])
+  for (const setting of ['sink-webhook', 'sink-splunk', 'sink-elasticsearch', 'sink-otlp'])
     t.match(await look({ [setting]: `https://${await closedAddress()}/x` }), {
       outcome: 'problem',
       observed: /nothing listens there \(ECONNREFUSED\)/,

@@ -1,24 +1,35 @@
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import type { Test } from 'tap';
 import { issueCertificate } from '../../../service/tls/issue.ts';
 
 /** A request as it arrived. */
 export interface Received {
   readonly url: string;
+  readonly method: string;
   readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
+  /** The bytes as UTF-8, decompressed. */
   readonly body: string;
 }
 
-/** What is answered. `reset`: the connection is cut instead. */
+/**
+ * What is answered. `misbehave`: the connection is cut before or within the answer, nothing is answered, or the answer
+ * never ends.
+ */
 export type Answer =
-  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string }
-  | { readonly reset: true };
+  | {
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string | Uint8Array;
+    }
+  | { readonly misbehave: 'resets' | 'cuts-answer' | 'is-silent' | 'never-ends' | 'is-no-http' };
 
 /** A receiver over HTTPS that answers as a test says. */
 export interface HttpTestReceiver {
@@ -47,17 +58,22 @@ export async function startHttpReceiver(t: Test, give: (request: Received) => An
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
+      const bytes = Buffer.concat(parts);
       const received = {
         url: request.url ?? '',
+        method: request.method ?? '',
         headers: request.headers,
-        body: Buffer.concat(parts).toString('utf8'),
+        bytes,
+        body: (request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes).toString('utf8'),
       };
       requests.push(received);
       const answer = respond(received);
-      if ('reset' in answer) request.socket.destroy();
+      if ('misbehave' in answer) misbehave(answer.misbehave, response);
       else response.writeHead(answer.status, answer.headers ?? {}).end(answer.body ?? '');
     });
   });
+  // A client that does not trust the certificate breaks off the handshake.
+  server.on('tlsClientError', () => undefined);
   let port = 0;
   const start = (): Promise<void> =>
     new Promise((resolve) => {
@@ -88,4 +104,27 @@ export async function startHttpReceiver(t: Test, give: (request: Received) => An
     stop,
     start,
   };
+}
+
+type Misbehaviour = Extract<Answer, { readonly misbehave: unknown }>['misbehave'];
+
+/** In place of an answer. All of it ends when the client, or the test, ends the connection. */
+function misbehave(how: Misbehaviour, response: ServerResponse): void {
+  const { socket } = response;
+  switch (how) {
+    case 'resets':
+      return void socket?.destroy();
+    case 'is-no-http':
+      return void socket?.end('220 mail.example ESMTP\r\n');
+    case 'cuts-answer':
+      response.writeHead(200, { 'content-length': '100' }).write('{"');
+      return void setTimeout(() => socket?.destroy(), 5);
+    case 'is-silent':
+      return;
+    case 'never-ends': {
+      response.writeHead(200).write('{"a":"');
+      const drip = setInterval(() => response.write('x'), 20);
+      return void response.on('close', () => clearInterval(drip));
+    }
+  }
 }

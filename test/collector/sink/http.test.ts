@@ -1,36 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import t from 'tap';
-import type { Test } from 'tap';
 import { createElasticsearchSink } from '../../../collector/sink/elasticsearch.ts';
-import type { HttpSinkOptions } from '../../../collector/sink/http-delivery.ts';
 import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
-import type { Sink } from '../../../collector/sink/sink.ts';
 import { createSplunkSink } from '../../../collector/sink/splunk.ts';
 import { createWebhookSink } from '../../../collector/sink/webhook.ts';
-import { systemClock } from '../../../service/clock.ts';
-import { sinkConformance } from './conformance.ts';
-import type { SinkUnderTest } from './conformance.ts';
-import { events, render, uidOf } from './events.ts';
-import { startHttpReceiver } from './http-receiver.ts';
-import type { Answer, HttpTestReceiver, Received } from './http-receiver.ts';
+import { events, uidOf } from './events.ts';
+import { httpSinkSuite, SECRET, startHttpKind } from './http-suite.ts';
+import type { HttpSinkKind } from './http-suite.ts';
 
 t.setTimeout(60_000);
 
-const SECRET = 'ab12-very-secret';
 const parsed = (text: string): unknown => JSON.parse(text);
 const lines = (body: string): readonly string[] => body.split('\n').slice(0, -1);
 
-/** One kind of sink, and the protocol of its receiver, from the documentation of the product. */
-interface Kind {
-  readonly name: string;
-  readonly create: (options: HttpSinkOptions) => Sink;
-  /** The events of a request. */
-  readonly eventsOf: (request: Received) => readonly OcsfEvent[];
-  /** What the product answers if all is well. */
-  readonly accept: (request: Received) => Answer;
-}
-
-const KINDS: readonly Kind[] = [
+const KINDS: readonly HttpSinkKind[] = [
   {
     name: 'webhook',
     create: createWebhookSink,
@@ -63,93 +46,12 @@ function bulkAnswer(count: number, statusAt: (index: number) => number): string 
   return JSON.stringify({ took: 1, errors: items.some(({ create }) => create.status > 299), items });
 }
 
-async function start(t: Test, kind: Kind): Promise<{ readonly receiver: HttpTestReceiver; readonly open: () => Sink }> {
-  const receiver = await startHttpReceiver(t, kind.accept);
-  const { url, caFile } = receiver;
-  const options = {
-    name: kind.name,
-    receiver: { url, caFile, secretFile: receiver.secret(SECRET) },
-    clock: systemClock(),
-    render,
-  };
-  return { receiver, open: () => kind.create(options) };
-}
-
-for (const kind of KINDS) {
-  void t.test(`${kind.name}: the promises of every sink`, (t) =>
-    sinkConformance(t, async (t): Promise<SinkUnderTest> => {
-      const { receiver, open } = await start(t, kind);
-      let isAway = false;
-      return {
-        open,
-        received: () => receiver.requests.flatMap(kind.eventsOf),
-        interrupt: async () => {
-          isAway = true;
-          await receiver.stop();
-        },
-        restore: async () => {
-          if (isAway) await receiver.start();
-          isAway = false;
-        },
-      };
-    }),
-  );
-
-  void t.test(`${kind.name}: a receiver that misbehaves loses nothing and learns no secret by an error`, async (t) => {
-    const { receiver, open } = await start(t, kind);
-    const sink = open();
-    t.teardown(() => sink.close());
-    const batch = events(1, 4);
-    const send = async (answer: Answer) => {
-      receiver.answer(() => answer);
-      const outcome = await sink.send(batch);
-      t.notMatch(JSON.stringify(outcome), SECRET);
-      return outcome;
-    };
-    for (const status of [301, 302, 401, 403, 404, 405, 408, 429, 500, 502, 503, 504])
-      t.match(await send({ status }), { outcome: 'retry', reason: new RegExp(String(status)) }, String(status));
-    for (const status of [413, 415, 422]) t.match(await send({ status }), { outcome: 'split' }, String(status));
-    t.match(await send({ status: 503, headers: { 'retry-after': '7' } }), { afterMs: 7000 });
-    t.match(await send({ status: 429, headers: { 'retry-after': '999999999' } }), { afterMs: 600_000 }, 'not for ever');
-    t.match(await send({ status: 503, headers: { 'retry-after': new Date(Date.now() - 60_000).toUTCString() } }), {
-      afterMs: 1000,
-    });
-    t.match(await send({ status: 503, headers: { 'retry-after': 'soon' } }), { afterMs: 1000 });
-    t.match(await send({ reset: true }), { outcome: 'retry' }, 'the connection is cut before the answer');
-    t.match(await send({ status: 500, body: 'x'.repeat(5 * 1024 ** 2) }), { outcome: 'retry' }, 'an endless answer');
-    receiver.answer(kind.accept);
-    t.match(await sink.send(batch), { outcome: 'ok' }, 'and then it is well');
-  });
-
-  void t.test(`${kind.name}: nothing is sent to a receiver that an unknown authority signed for`, async (t) => {
-    const { receiver } = await start(t, kind);
-    const { url } = receiver;
-    const secretFile = receiver.secret(SECRET);
-    const sink = kind.create({
-      name: kind.name,
-      receiver: { url, caFile: 'system', secretFile },
-      clock: systemClock(),
-      render,
-    });
-    t.teardown(() => sink.close());
-    t.match(await sink.send(events(1, 2)), { outcome: 'retry', reason: /CERT|SELF_SIGNED|UNABLE/ });
-    t.equal(receiver.requests.length, 0);
-    const without = kind.create({
-      name: kind.name,
-      receiver: { url, caFile: receiver.caFile, secretFile: `${secretFile}-none` },
-      clock: systemClock(),
-      render,
-    });
-    t.teardown(() => without.close());
-    t.match(await without.send(events(1, 2)), { outcome: 'retry', reason: /secret-none/ }, 'never without its secret');
-    t.equal(receiver.requests.length, 0);
-  });
-}
+for (const kind of KINDS) httpSinkSuite(t, kind);
 
 void t.test('webhook: the signature is that of openssl, and the key of a batch is its own', async (t) => {
   const [kind] = KINDS;
   if (kind === undefined) throw new Error('no kind');
-  const { receiver, open } = await start(t, kind);
+  const { receiver, open } = await startHttpKind(t, kind);
   const sink = open();
   t.teardown(() => sink.close());
   await sink.send(events(1, 3));
@@ -168,7 +70,7 @@ void t.test('webhook: the signature is that of openssl, and the key of a batch i
 void t.test('splunk: envelope, and the event that is invalid', async (t) => {
   const kind = KINDS[1];
   if (kind === undefined) throw new Error('no kind');
-  const { receiver, open } = await start(t, kind);
+  const { receiver, open } = await startHttpKind(t, kind);
   const sink = open();
   t.teardown(() => sink.close());
   const batch = events(1, 3);
@@ -201,7 +103,7 @@ void t.test('splunk: envelope, and the event that is invalid', async (t) => {
 void t.test('elasticsearch: each document has its own status', async (t) => {
   const kind = KINDS[2];
   if (kind === undefined) throw new Error('no kind');
-  const { receiver, open } = await start(t, kind);
+  const { receiver, open } = await startHttpKind(t, kind);
   const sink = open();
   t.teardown(() => sink.close());
   const batch = events(1, 4);

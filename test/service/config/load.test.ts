@@ -210,8 +210,15 @@ void t.test('receivers of syslog', async (t) => {
   t.equal(await receiver('off'), 'off');
   t.same(await receiver('tls://log.example'), { transport: 'tls', address: { host: 'log.example', port: 6514 } });
   t.same(await receiver('tcp://[::1]'), { transport: 'tcp', address: { host: '::1', port: 601 } });
+  t.same(await receiver('udp://log.example'), { transport: 'udp', address: { host: 'log.example', port: 514 } });
+  const otlp = async (text: string) =>
+    (await settingsOf({ programs: ['collector'], flags: { 'sink-otlp': text } })).settings.sinkOtlp;
+  for (const url of ['https://otel.example/v1/logs', 'http://127.0.0.1:4318/v1/logs', 'http://[::1]:4318/', 'off'])
+    t.equal(await otlp(url), url);
+  for (const url of ['http://otel.example/', 'http://127.0.0.1.example/', 'http://10.0.0.1/', 'https://u:p@host/', 'x'])
+    t.equal((await problemsOf({ programs: ['collector'], flags: { 'sink-otlp': url } })).length, 1, url);
   t.same(await receiver('tls://[fe80::1]:10514'), { transport: 'tls', address: { host: 'fe80::1', port: 10_514 } });
-  for (const text of ['', 'log.example:514', 'udp://log.example:514', 'tls://', 'tls://log.example:0', 'tls://a:99999'])
+  for (const text of ['', 'log.example:514', 'unix:///dev/log', 'tls://', 'tls://log.example:0', 'tls://a:99999'])
     t.match(await problemsOf({ programs: ['collector'], flags: { 'sink-syslog': text } }), [/tls:\/\/host:port/], text);
   for (const text of ['tls://user@host:1', 'tls://host:1/path', 'TLS://host', 'tls://::1:6514', 'tcp://a b'])
     t.equal((await problemsOf({ programs: ['collector'], flags: { 'sink-syslog': text } })).length, 1, text);
