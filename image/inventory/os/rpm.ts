@@ -78,7 +78,7 @@ function headersOf(file: TreeFile, tree: FileTree, gaps: InventoryGap[]): Iterab
 function packageOf(header: RpmHeader, path: string): Package | undefined {
   const { name, version, release, epoch = 0, architecture, modularityLabel } = header;
   if (!isWord(name) || !isWord(version) || !isWord(release)) return undefined;
-  const source = sourceOf(header.sourceRpm);
+  const source = sourceOfRpm(header.sourceRpm);
   const vendor = cleanText(header.vendor);
   const isOther = source !== undefined && (source.name !== name || source.version !== `${version}-${release}`);
   return {
@@ -93,8 +93,8 @@ function packageOf(header: RpmHeader, path: string): Package | undefined {
   };
 }
 
-/** `name-version-release.src.rpm`; it does not say the epoch. */
-function sourceOf(file: string | undefined): { name: string; version: string } | undefined {
+/** Name and version of a source from `name-version-release.src.rpm`; it does not say the epoch. */
+export function sourceOfRpm(file: string | undefined): { name: string; version: string } | undefined {
   if (!isWord(file)) return undefined;
   const parts = file.replace(/\.(?:no)?src\.rpm$/, '').split('-');
   const name = parts.slice(0, -2).join('-');

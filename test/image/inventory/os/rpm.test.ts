@@ -40,6 +40,27 @@ void t.test('databases of rpm itself in each format', { skip: lacksRpm }, (t) =>
     t.equal(found.find(({ name }) => name === 'alpha')?.source, undefined);
   }
 
+  t.test('the manifest of images without a database, as rpm prints it for the image builder', (t) => {
+    const format =
+      '%{NAME}\\t%{VERSION}-%{RELEASE}\\t%{INSTALLTIME}\\t%{BUILDTIME}\\t%{VENDOR}\\t%{EPOCH}\\t%{SIZE}\\t%{ARCH}\\t%{EPOCHNUM}\\t%{SOURCERPM}\\n';
+    const withDatabase = roots.get('sqlite') ?? '';
+    const manifest = rpmQuery(withDatabase, 'sqlite', format);
+    const broken = ['no columns', 'a\t1-1\t0\t0\tv\t(none)\t1\tnoarch\tnone\tx-1-1.src.rpm', '\t'.repeat(9)];
+    const root = makeRoot(t, {
+      'etc/os-release': 'ID=azurelinux\nVERSION_ID="3.0"\n',
+      'var/lib/rpmmanifest/container-manifest-2': [...manifest, ...broken, ''].join('\n'),
+    });
+    const path = '/var/lib/rpmmanifest/container-manifest-2';
+    const { packages: found, gaps } = inventoryOf(root);
+    t.strictSame(
+      found,
+      // It does not name modules.
+      inventoryOf(withDatabase).packages.map(({ modularity: _, ...one }) => Object.assign(one, { path })),
+    );
+    t.strictSame(gaps, [{ path, reason: 'rpm-manifest: 2 malformed lines' }]);
+    t.end();
+  });
+
   t.test('files of packages are owned', (t) => {
     const manifests: Detector = {
       name: 'manifests',
