@@ -10,6 +10,7 @@ import { toOcsf } from './event/ocsf/ocsf.ts';
 import type { OcsfEvent } from './event/ocsf/ocsf.ts';
 import { createOtlpSink } from './sink/otlp.ts';
 import type { Sink } from './sink/sink.ts';
+import { createSplunkAckSink } from './sink/splunk-ack.ts';
 import { createSplunkSink } from './sink/splunk.ts';
 import { openSyslogConnection } from './sink/syslog-connection.ts';
 import type { OpenedConnection } from './sink/syslog-connection.ts';
@@ -58,7 +59,11 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     isOn: ({ sinkSplunk }) => sinkSplunk !== 'off',
     open: ({ settings, ...parts }) => {
       const { sinkSplunk: url, sinkSplunkCa: caFile, sinkSplunkToken: secretFile, sinkSplunkIndex: index } = settings;
-      return createSplunkSink({ ...parts, receiver: { url, caFile, secretFile } }, index === 'default' ? '' : index);
+      const options = { ...parts, receiver: { url, caFile, secretFile } };
+      const name = index === 'default' ? '' : index;
+      return settings.sinkSplunkAck === 'on'
+        ? createSplunkAckSink(options, { index: name })
+        : createSplunkSink(options, name);
     },
   },
   {

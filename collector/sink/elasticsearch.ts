@@ -1,12 +1,12 @@
 import { safeJson } from '../../api/safe.ts';
 import * as s from '../../posture/schema.ts';
 import type { HttpResponse } from '../../service/https-request.ts';
+import { retry } from './http-client.ts';
 import { createHttpSink } from './http-delivery.ts';
 import type { HttpSinkOptions } from './http-delivery.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 
-const RETRY_MS = 1000;
 /** Document exists: the event came before. */
 const CONFLICT = 409;
 
@@ -45,16 +45,14 @@ function authorizationOf(secret: string): string {
 /** Each document has a status. If one can be tried again, all are: those that are stored already are conflicts then. */
 function judge({ body }: HttpResponse, uids: readonly string[]): SinkOutcome | undefined {
   const statuses = statusesOf(body);
-  if (statuses?.length !== uids.length)
-    return { outcome: 'retry', afterMs: RETRY_MS, reason: 'the answer does not have one item for each event' };
+  if (statuses?.length !== uids.length) return retry('the answer does not have one item for each event');
   const failed = statuses.flatMap((status, index) =>
     (status >= 200 && status < 300) || status === CONFLICT ? [] : [{ status, uid: uids[index] ?? '' }],
   );
   const [first] = failed;
   if (first === undefined) return undefined;
   const again = failed.find(({ status }) => !isFinal(status));
-  if (again !== undefined)
-    return { outcome: 'retry', afterMs: RETRY_MS, reason: `an event was answered with ${String(again.status)}` };
+  if (again !== undefined) return retry(`an event was answered with ${String(again.status)}`);
   return {
     outcome: 'reject',
     uids: failed.map(({ uid }) => uid),

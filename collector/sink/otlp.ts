@@ -1,6 +1,7 @@
 import { safeJson } from '../../api/safe.ts';
 import { decodeRejectedRecords, encodeOtlpLogs, toOtlpJson } from '../../proto/otlp.ts';
 import type { OtlpAttributes, OtlpLogRecord, OtlpLogs } from '../../proto/otlp.ts';
+import { retry } from './http-client.ts';
 import { createHttpSink } from './http-delivery.ts';
 import type { HttpSinkOptions } from './http-delivery.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
@@ -108,8 +109,7 @@ function parseHeaders(text: string | undefined): Readonly<Record<string, string>
 
 /** Refused records must not be sent again, and nothing says which they are. */
 function judge(rejected: number | undefined, uids: readonly string[]): SinkOutcome | undefined {
-  if (rejected === undefined)
-    return { outcome: 'retry', afterMs: RETRY_MS, reason: 'HTTP 200, but the answer is not that of an OTLP receiver' };
+  if (rejected === undefined) return retry('HTTP 200, but the answer is not that of an OTLP receiver');
   if (rejected <= 0) return undefined;
   const count = Math.min(rejected, uids.length);
   const reason = `the receiver refused ${String(count)} of ${String(uids.length)} records`;
@@ -117,8 +117,6 @@ function judge(rejected: number | undefined, uids: readonly string[]): SinkOutco
     ? { outcome: 'reject', uids, reason }
     : { outcome: 'reject', uids: [], unidentified: count, reason };
 }
-
-const RETRY_MS = 1000;
 
 /** Undefined: not an answer of OTLP. */
 function rejectedInProtobuf(body: Buffer): number | undefined {

@@ -1,5 +1,6 @@
 import { safeJson } from '../../api/safe.ts';
 import type { HttpResponse } from '../../service/https-request.ts';
+import { parseAnswer, retry } from './http-client.ts';
 import { createHttpSink } from './http-delivery.ts';
 import type { HttpSinkOptions } from './http-delivery.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
@@ -12,12 +13,19 @@ import type { Sink, SinkOutcome } from './sink.ts';
  */
 export function createSplunkSink(options: HttpSinkOptions, index: string): Sink {
   return createHttpSink(options, {
-    toRequest: (events, { secret = '' }) => ({
-      headers: { 'content-type': 'application/json', authorization: `Splunk ${secret}` },
-      body: events.map((event) => `${safeJson(envelopeOf(event, index))}\n`).join(''),
-    }),
-    judgeFailure,
+    toRequest: (events, { secret }) => ({ headers: splunkHeaders(secret), body: toSplunkBody(events, index) }),
+    judgeFailure: judgeSplunkFailure,
   });
+}
+
+/** Headers of each request. */
+export function splunkHeaders(token = ''): Readonly<Record<string, string>> {
+  return { 'content-type': 'application/json', authorization: `Splunk ${token}` };
+}
+
+/** Events for an index; an empty one: that of the token. */
+export function toSplunkBody(events: readonly OcsfEvent[], index: string): string {
+  return events.map((event) => `${safeJson(envelopeOf(event, index))}\n`).join('');
 }
 
 function envelopeOf(event: OcsfEvent, index: string): object {
@@ -33,25 +41,17 @@ function envelopeOf(event: OcsfEvent, index: string): object {
   };
 }
 
-/** An answer names the first event that is invalid, from 0: `{"text":"…","code":6,"invalid-event-number":2}`. */
-function judgeFailure({ status, body }: HttpResponse, uids: readonly string[]): SinkOutcome | undefined {
+/**
+ * The outcome of an answer with 400; undefined: by its status. It names the first event that is invalid, from 0:
+ * `{"text":"…","code":6,"invalid-event-number":2}`.
+ */
+export function judgeSplunkFailure({ status, body }: HttpResponse, uids: readonly string[]): SinkOutcome | undefined {
   if (status !== 400) return undefined;
-  const { code, 'invalid-event-number': place } = parse(body);
+  const { code, 'invalid-event-number': place } = parseAnswer(body);
   const uid = typeof place === 'number' ? uids[place] : undefined;
   const reason = `HTTP 400, code ${typeof code === 'number' ? String(code) : 'unknown'}`;
   // 7: the index is not one of the token. Nothing is wrong with the event, and the token can be changed.
-  if (code === 7) return { outcome: 'retry', afterMs: RETRY_MS, reason: `${reason}: the token may not use the index` };
+  if (code === 7) return retry(`${reason}: the token may not use the index`);
   // Events before it are not stored either: they are sent again without it.
   return uid === undefined || uids.length === 1 ? undefined : { outcome: 'split', reason };
-}
-
-const RETRY_MS = 1000;
-
-function parse(body: Buffer): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }

@@ -138,6 +138,13 @@ export const SINK_SETTINGS = {
     description: 'Index of Splunk; `default`: that of the token.',
     programs: COLLECTOR,
   },
+  'sink-splunk-ack': {
+    kind: word('off', 'on'),
+    default: 'off',
+    description:
+      'Indexer acknowledgement: events count as delivered once Splunk has indexed them. It must be turned on for the token as well.',
+    programs: COLLECTOR,
+  },
   'sink-elasticsearch': {
     kind: httpsUrlOrOff(),
     default: 'off',
