@@ -6,6 +6,7 @@ import { certificatesInspector } from './certificate/inspect.ts';
 import { clockInspector } from './clock/inspect.ts';
 import { containerdsInspector } from './containerd/inspect.ts';
 import { containerInspector } from './container/inspect.ts';
+import { crioInspector } from './crio/inspect.ts';
 import { dockerInspector } from './docker/inspect.ts';
 import { enginesInspector } from './engines/inspect.ts';
 import { fileInspector } from './file/inspect.ts';
@@ -31,6 +32,7 @@ export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   nodeInspector,
   kernelInspector,
   containerdsInspector,
+  crioInspector,
   kubeletInspector,
   hostInspector,
   dockerInspector,

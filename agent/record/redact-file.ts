@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { posix } from 'node:path';
 import { redactJson, redactText, redactWords } from '../../posture/redaction/redact.ts';
 import { REDACTED } from '../../posture/redaction/secret-name.ts';
+import { CRIO_VARIABLES } from '../inspector/crio/config.ts';
 import { parseBootParameters } from '../inspector/kernel/boot-parameters.ts';
 
 /**
@@ -12,7 +13,12 @@ const NEVER_RECORDED =
   /\/\.ssh\/|\/(?:g?shadow-?|master\.passwd|opasswd|ssh_host_[^/]*_key|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|\.netrc|\.pgpass|\.git-credentials|\.dockercfg|krb5\.keytab|kubeconfig|(?:super-)?admin\.conf)$|\/\.(?:docker\/config\.json|aws\/credentials|kube\/config)$|[/._-](?:key\.pem|privkey\d*\.pem|key|ppk|p12|pfx|jks|keystore|kdbx|keytab)$/i;
 
 /** What the environment of a process is read for; every other value in it is taken out. */
-const KEPT_VARIABLES: ReadonlySet<string> = new Set(['DOCKER_CERT_PATH', 'DOCKER_CONFIG', 'DOCKER_TLS_VERIFY']);
+const KEPT_VARIABLES: ReadonlySet<string> = new Set([
+  ...CRIO_VARIABLES,
+  'DOCKER_CERT_PATH',
+  'DOCKER_CONFIG',
+  'DOCKER_TLS_VERIFY',
+]);
 
 /** Marks that stand in the second field of /etc/passwd and /etc/group instead of a hash. */
 const NO_HASH = /^(?:[x*!]{0,3}|NP|\*LK\*)$/;

@@ -41,6 +41,7 @@ import { sensitiveMount } from './container/sensitive-mount.ts';
 import { sshServer } from './container/ssh-server.ts';
 import { ulimits } from './container/ulimits.ts';
 import { CONTAINERD_CHECKS } from './containerd/containerd-checks.ts';
+import { CRIO_CHECKS } from './crio/crio-checks.ts';
 import { authorizationPluginBypass } from './daemon/authorization-plugin-bypass.ts';
 import { authorizationPlugin } from './daemon/authorization-plugin.ts';
 import { baseDeviceSize } from './daemon/base-device-size.ts';
@@ -209,6 +210,7 @@ const LISTED: readonly Check[] = [
   sshServer,
   ulimits,
   ...CONTAINERD_CHECKS,
+  ...CRIO_CHECKS,
   authorizationPlugin,
   authorizationPluginBypass,
   baseDeviceSize,

@@ -6,6 +6,7 @@ import { certificatesSchema } from './certificates.ts';
 import { clockSchema } from './clock.ts';
 import { containerdsSchema } from './containerd.ts';
 import { containersSchema, queriedContainersSchema } from './container.ts';
+import { crioSchema } from './crio.ts';
 import { dockerSchema } from './docker.ts';
 import { enginesSchema } from './engines.ts';
 import { filesSchema } from './file.ts';
@@ -26,6 +27,7 @@ import type { CertificatesFact } from './certificates.ts';
 import type { ClockFact } from './clock.ts';
 import type { ContainerdsFact } from './containerd.ts';
 import type { ContainersFact } from './container.ts';
+import type { CrioFact } from './crio.ts';
 import type { DockerFact } from './docker.ts';
 import type { EnginesFact } from './engines.ts';
 import type { FilesFact } from './file.ts';
@@ -49,6 +51,7 @@ export interface Facts {
   readonly clock: ClockFact;
   readonly containerds: ContainerdsFact;
   readonly containers: ContainersFact;
+  readonly crio: CrioFact;
   readonly docker: DockerFact;
   readonly engines: EnginesFact;
   readonly files: FilesFact;
@@ -75,6 +78,7 @@ export const FACT_SCHEMAS = Object.freeze({
   clock: clockSchema,
   containerds: containerdsSchema,
   containers: containersSchema,
+  crio: crioSchema,
   docker: dockerSchema,
   engines: enginesSchema,
   files: filesSchema,

@@ -116,9 +116,20 @@ function settingOf(files: readonly ConfigFile[], version: number, placement: Pla
   if (table.state !== 'seen') return table;
   const value = table.value[key];
   if (value === undefined) return absent(table.source);
-  if (typeof value !== 'string' && typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'bigint')
-    return unreadable(table.source, `${key} has a type that is not expected`);
-  return seen(clip(String(value), 4096), table.source);
+  const text = scalarText(value);
+  return text === undefined
+    ? unreadable(table.source, `${key} has a type that is not expected`)
+    : seen(clip(text, 4096), table.source);
+}
+
+/** A text, number or truth value as text; undefined for anything else. */
+export function scalarText(value: unknown): string | undefined {
+  return typeof value === 'string' ||
+    typeof value === 'boolean' ||
+    typeof value === 'number' ||
+    typeof value === 'bigint'
+    ? String(value)
+    : undefined;
 }
 
 /** The table at a place, from the last file that has the plugin (or the section) it belongs to. */
@@ -126,7 +137,7 @@ function tableAt(files: readonly ConfigFile[], version: number, place: Place): O
   const section = place[0] === 'plugins' ? place.slice(0, 2) : place.slice(0, 1);
   // Version 1 has the short names of plugins.
   const names = version === 1 && section[1] === CRI ? ['plugins', 'cri'] : section;
-  const holders = files.filter(({ table }) => at(table, names) !== undefined);
+  const holders = files.filter(({ table }) => tableIn(table, names) !== undefined);
   const last = holders.at(-1);
   if (last === undefined) return absent(files[0]?.path ?? '');
   // From 2.2 on tables of plugins are merged; a program of either release may read the file.
@@ -135,11 +146,12 @@ function tableAt(files: readonly ConfigFile[], version: number, place: Place): O
       last.path,
       `${names.join('.')} is in several files, which releases of containerd join differently`,
     );
-  const found = at(last.table, [...names, ...place.slice(section.length)]);
+  const found = tableIn(last.table, [...names, ...place.slice(section.length)]);
   return found === undefined ? absent(last.path) : seen(found, last.path);
 }
 
-function at(table: Table, place: Place): Table | undefined {
+/** The table at a place; undefined where there is none. */
+export function tableIn(table: Table, place: readonly string[]): Table | undefined {
   let current: unknown = table;
   for (const name of place) {
     if (!isTable(current) || !Object.hasOwn(current, name)) return undefined;

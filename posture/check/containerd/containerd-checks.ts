@@ -1,6 +1,5 @@
 import type { ContainerdDaemon, ContainerdSettingName } from '../../fact/containerd.ts';
 import type { Facts } from '../../fact/facts.ts';
-import type { Observed } from '../../observed.ts';
 import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
@@ -8,6 +7,7 @@ import type { NodeCheck } from '../check.ts';
 import { allOf } from '../combine.ts';
 import { quote, quoteList } from '../evidence-text.ts';
 import { judgeList } from '../judge-list.ts';
+import { isLocal, judgeRuntimeSetting } from '../runtime-setting.ts';
 
 const CONFIG_MANUAL = 'https://github.com/containerd/containerd/blob/main/docs/cri/config.md';
 const REGISTRY_MANUAL = 'https://github.com/containerd/containerd/blob/main/docs/hosts.md';
@@ -49,36 +49,13 @@ function ofDaemons(
   return allOf(severity, daemons.value.map(judge));
 }
 
-function settingOf(daemon: ContainerdDaemon, name: ContainerdSettingName): Observed<string> {
-  return daemon.settings[name] ?? { state: 'unreadable', source: daemon.config, reason: `${name} was not read` };
-}
-
-/** Judges a setting; without a line in a file its default counts, which is the same in all releases. */
 function withSetting(
   daemon: ContainerdDaemon,
   name: ContainerdSettingName,
   preset: string,
   judge: (value: string, seen: Omit<Evidence, 'expected'>) => Judgement,
 ): Judgement {
-  const setting = settingOf(daemon, name);
-  if (setting.state === 'unreadable') return unknownBecause(`${setting.source}: ${setting.reason}`);
-  const value = setting.state === 'seen' ? setting.value : preset;
-  const key = name.slice(name.indexOf('.') + 1);
-  const seen =
-    setting.state === 'seen'
-      ? `${key} = ${quote(value)}`
-      : `${key} is not set (default ${quote(preset === '' ? 'empty' : preset)})`;
-  return judge(value, { source: setting.source === '' ? daemon.config : setting.source, seen });
-}
-
-/** Is the address on this host alone: empty, a unix socket, or loopback? */
-function isLocal(address: string): boolean {
-  return (
-    address === '' ||
-    address.startsWith('/') ||
-    address.startsWith('unix:') ||
-    /^(?:127\.|localhost(?::|$)|\[?::1\]?(?::|$))/.test(address)
-  );
+  return judgeRuntimeSetting(daemon, { name, preset }, judge);
 }
 
 /** Checks of the configuration of containerd, sorted by id. */

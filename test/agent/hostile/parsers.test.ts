@@ -51,6 +51,7 @@ const FEEDS: Readonly<Record<string, Feed>> = {
   'runtime/docker/engine.ts parseInterContainer': behind(networkSchema),
   'runtime/docker/engine.ts toContainerCounts': behind(infoSchema),
   'runtime/docker/engine.ts toDockerApi': behind(infoSchema),
+  'inspector/crio/config.ts parseStarted': (parse, { text }) => parse(text.split('\0'), text.split('\0')),
   'inspector/docker/daemon-flags.ts parseDaemonFlags': words,
   'inspector/docker/daemon-json.ts parseDaemonJson': bytes,
   'runtime/docker/image.ts toHistory': behind(historySchema),
