@@ -29,6 +29,8 @@ import {
   startUpkeep,
 } from './background-work.ts';
 import { openRotatedFile } from '../service/rotated-file.ts';
+import { createActivityRecorder } from './event/activity-recorder.ts';
+import type { ActivityRecorder } from './event/activity-recorder.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
 import { openOperatorTokens } from './operator-tokens.ts';
@@ -52,7 +54,7 @@ import { startSessionServer } from './session/server.ts';
 import type { SessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
 import { startDeliveryWorker } from './sink/delivery-worker.ts';
-import { openSinks } from './sinks.ts';
+import { openSinks, recordedActivities } from './sinks.ts';
 import { addressError, StartError } from './start-error.ts';
 import type { Issue, ListenAddresses } from './status/collector-status.ts';
 import { createStatus } from './status/status.ts';
@@ -131,6 +133,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   let askAll: SessionServer['resync'] = () => undefined;
   const healing = await openHealingStore({
     path: storePath,
+    activities: recordedActivities(settings),
     clock,
     log,
     onReplaced: () => askAll('the collector has lost its store'),
@@ -144,6 +147,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const verification = startUpkeep(options, { store, eventBus }, steps);
   const refusals = createRefusalRecorder({ store, eventBus, clock, log });
   steps.push({ name: 'refusals', close: refusals.settled });
+  const activities = createActivityRecorder({ store, eventBus, clock, log });
   const reporters = createAdmissionReporters(clock);
   const denials = createDenialIntake({ store, reporters, eventBus, clock });
   const nodes = createNodeLookup(store, eventBus);
@@ -162,6 +166,13 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const opened = await openSinks({ ...options, nodes });
   const workers = opened.map((sink) => startDeliveryWorker({ store, sink, eventBus, clock, log }));
   for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });
+  steps.push({
+    name: 'activities',
+    close: () => {
+      activities.noteLifecycle('stop', version);
+      return activities.settled();
+    },
+  });
   // The hub and the sessions need each other: the hub asks for them only once there are questions.
   let sessions: Sessions = NO_SESSIONS;
   let removeNode: SessionServer['remove'] = notYet;
@@ -177,7 +188,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     limits: queryLimits(settings),
   });
   const sinks = () => workers.map((worker) => worker.status());
-  const { issues: apiIssues, ...apiParts } = await openApiParts(options, steps);
+  const { issues: apiIssues, ...apiParts } = await openApiParts(options, activities, steps);
   let addresses: CollectorReady = { api: settings.api, listen: settings.listen };
   const status = createStatus({
     version,
@@ -216,6 +227,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     hasExpiredWaiver: matcher.hasExpiredWaiver,
     rollouts,
     queries,
+    activities,
     eventBus,
     sinks,
     status,
@@ -302,17 +314,19 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   };
   addresses = ready;
   log.info({ listen: formatAddress(ready.listen), api: formatAddress(ready.api) }, 'collector is ready');
+  activities.noteLifecycle('start', version);
   onReady(ready);
 }
 
 /** Certificate, identity provider and audit log of the operator API, and what does not work of them. */
 async function openApiParts(
   { settings, clock, log }: CollectorOptions,
+  activities: Pick<ActivityRecorder, 'noteCall'>,
   steps: ClosingStep[],
 ): Promise<Pick<ApiOptions, 'certificate' | 'oidc' | 'audit' | 'readAudit'> & { issues: () => readonly Issue[] }> {
   const auditFiles = { path: join(settings.dataDir, AUDIT_FILE), keep: settings.auditKeep };
   const file = openRotatedFile({ ...auditFiles, maxBytes: settings.auditMaxBytes });
-  const audit = createAuditLog({ file, clock, log });
+  const audit = createAuditLog({ file, clock, log, onCall: activities.noteCall });
   const certificate = usesApiTls(settings)
     ? await openApiCertificate({ ...apiKeyPaths(settings), clock, log })
     : undefined;

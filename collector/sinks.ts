@@ -1,13 +1,16 @@
 import { CHECKS } from '../posture/check/registry.ts';
 import type { Clock } from '../service/clock.ts';
+import type { EventGroup } from '../service/config/event-group.ts';
 import type { SyslogReceiver } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
 import type { NodeLookup } from './node-lookup.ts';
 import { createElasticsearchSink } from './sink/elasticsearch.ts';
 import { createNdjsonSink } from './sink/ndjson.ts';
+import type { ActivityKind } from './event/activity.ts';
 import { toOcsf } from './event/ocsf/ocsf.ts';
 import type { OcsfEvent } from './event/ocsf/ocsf.ts';
+import { activityKindsOf, selectEvents } from './event/selection.ts';
 import { createOtlpSink } from './sink/otlp.ts';
 import type { Sink } from './sink/sink.ts';
 import { createSplunkAckSink } from './sink/splunk-ack.ts';
@@ -41,22 +44,36 @@ interface OpenParts extends SinkParts {
 interface SinkDefinition {
   readonly name: string;
   readonly isOn: (settings: Settings) => boolean;
+  /** The groups of events that it gets. */
+  readonly events: (settings: Settings) => readonly EventGroup[];
   /** Called only where it is on. Rejects with TlsError if files for it are missing or wrong. */
   readonly open: (parts: OpenParts) => Promise<Sink> | Sink;
 }
 
 const SINKS: readonly SinkDefinition[] = Object.freeze([
-  { name: 'ndjson', isOn: ({ sinkNdjson }) => sinkNdjson !== 'off', open: openNdjson },
-  { name: 'syslog', isOn: ({ sinkSyslog }) => sinkSyslog !== 'off', open: openSyslog },
+  {
+    name: 'ndjson',
+    isOn: ({ sinkNdjson }) => sinkNdjson !== 'off',
+    events: ({ sinkNdjsonEvents }) => sinkNdjsonEvents,
+    open: openNdjson,
+  },
+  {
+    name: 'syslog',
+    isOn: ({ sinkSyslog }) => sinkSyslog !== 'off',
+    events: ({ sinkSyslogEvents }) => sinkSyslogEvents,
+    open: openSyslog,
+  },
   {
     name: 'webhook',
     isOn: ({ sinkWebhook }) => sinkWebhook !== 'off',
+    events: ({ sinkWebhookEvents }) => sinkWebhookEvents,
     open: ({ settings: { sinkWebhook: url, sinkWebhookCa: caFile, sinkWebhookKey: secretFile }, ...parts }) =>
       createWebhookSink({ ...parts, receiver: { url, caFile, secretFile } }),
   },
   {
     name: 'splunk',
     isOn: ({ sinkSplunk }) => sinkSplunk !== 'off',
+    events: ({ sinkSplunkEvents }) => sinkSplunkEvents,
     open: ({ settings, ...parts }) => {
       const { sinkSplunk: url, sinkSplunkCa: caFile, sinkSplunkToken: secretFile, sinkSplunkIndex: index } = settings;
       const options = { ...parts, receiver: { url, caFile, secretFile } };
@@ -69,6 +86,7 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
   {
     name: 'elasticsearch',
     isOn: ({ sinkElasticsearch }) => sinkElasticsearch !== 'off',
+    events: ({ sinkElasticsearchEvents }) => sinkElasticsearchEvents,
     open: ({ settings, ...parts }) => {
       const { sinkElasticsearch: url, sinkElasticsearchCa: caFile, sinkElasticsearchSecret: secretFile } = settings;
       return createElasticsearchSink({ ...parts, receiver: { url, caFile, secretFile } });
@@ -77,6 +95,7 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
   {
     name: 'otlp',
     isOn: ({ sinkOtlp }) => sinkOtlp !== 'off',
+    events: ({ sinkOtlpEvents }) => sinkOtlpEvents,
     open: ({ settings, version, ...parts }) => {
       const { sinkOtlp: url, sinkOtlpCa: caFile, sinkOtlpHeaders: secretFile } = settings;
       const { sinkOtlpEncoding: encoding, sinkOtlpCompression: compression } = settings;
@@ -90,6 +109,11 @@ export function sinkNames(settings: Settings): readonly string[] {
   return SINKS.filter(({ isOn }) => isOn(settings)).map(({ name }) => name);
 }
 
+/** Kinds of activities that some sink gets: only those are recorded. */
+export function recordedActivities(settings: Settings): ReadonlySet<ActivityKind> {
+  return activityKindsOf(SINKS.filter(({ isOn }) => isOn(settings)).flatMap(({ events }) => events(settings)));
+}
+
 /** The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong. */
 export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
   const { settings, version, clock, nodes } = parts;
@@ -99,7 +123,8 @@ export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
     return batch.map((event) => toOcsf(event, context));
   };
   const sinks: Sink[] = [];
-  for (const { name, isOn, open } of SINKS) if (isOn(settings)) sinks.push(await open({ ...parts, name, render }));
+  for (const { name, isOn, events, open } of SINKS)
+    if (isOn(settings)) sinks.push(selectEvents(await open({ ...parts, name, render }), new Set(events(settings))));
   return sinks;
 }
 

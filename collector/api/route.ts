@@ -12,6 +12,7 @@ import type { RolloutRecords } from '../remediation/rollout-records.ts';
 import type { PolicyService } from '../policy/policy-service.ts';
 import type { SuppressionReview } from '../image/suppression-review.ts';
 import type { QueryService } from '../query/query.ts';
+import type { ActivityRecorder } from '../event/activity-recorder.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
 import type { CollectorStatus } from '../status/collector-status.ts';
@@ -40,6 +41,7 @@ export interface ApiSources {
   /** What is planned for workloads and was done; undefined: there are no image policies. */
   readonly rollouts: RolloutRecords | undefined;
   readonly queries: QueryService;
+  readonly activities: Pick<ActivityRecorder, 'noteAnswers'>;
   readonly sinks: () => readonly SinkStatus[];
   /** How the collector is doing. Never rejects. */
   readonly status: () => Promise<CollectorStatus>;

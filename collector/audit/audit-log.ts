@@ -42,6 +42,8 @@ export interface AuditLogOptions {
   readonly file: RotatedFile;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Called with each completed call, also where it shares a record with others. Must not throw. */
+  readonly onCall?: (record: Omit<AuditRecord, 'phase'>) => void;
 }
 
 interface Waiting {
@@ -53,7 +55,7 @@ interface Waiting {
  * An audit log in `file`, one JSON object a line. A caller that reads or is denied without end fills one record a minute
  * beyond {@link LINES_PER_MINUTE}, so that it cannot push the records of others out of the rotated files.
  */
-export function createAuditLog({ file, clock, log }: AuditLogOptions): AuditLog {
+export function createAuditLog({ file, clock, log, onCall }: AuditLogOptions): AuditLog {
   const prefix = randomBytes(6).toString('base64url');
   let [counter, dropped] = [0, 0];
   let waiting: Waiting[] = [];
@@ -110,6 +112,7 @@ export function createAuditLog({ file, clock, log }: AuditLogOptions): AuditLog 
       });
     },
     complete: (entry) => {
+      onCall?.({ ...entry, calls: 1 });
       if (isBudgeted(entry) && !budget.take(entry)) return;
       enqueue({ ...entry, phase: 'completed', calls: 1 });
     },

@@ -160,7 +160,8 @@ async function writeEach(batch: readonly Entry[], error: unknown, options: Write
 /** Tells what was stored. Events are made when they are read: for nobody it is not worth it. */
 export function tell(eventBus: EventBus, result: Pick<RemovedNode, 'events' | 'newest'>): void {
   if (eventBus.isWatched()) for (const event of result.events) eventBus.publish({ type: 'finding', event });
-  else if (result.newest > 0) eventBus.announce(result.newest);
+  // Also after the events: what is no finding has no item.
+  if (result.newest > 0) eventBus.announce(result.newest);
 }
 
 function settleAll(batch: readonly Entry[], results: readonly CommitResult[], eventBus: EventBus): void {

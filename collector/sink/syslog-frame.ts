@@ -1,10 +1,16 @@
 import type { Severity } from '../../posture/verdict.ts';
 import type { VulnerabilitySeverity } from '../../vulnerability/vulnerability.ts';
-import { isDenialEvent, isFindingEvent, isRemediationEvent, isVulnerabilityEvent } from '../store/store.ts';
-import type { VulnerabilityEvent } from '../store/image-store.ts';
-import type { DenialEvent, RefusalEvent, RemediationEvent, StoredEvent } from '../store/store.ts';
+import type { ActivityEvent } from '../event/activity.ts';
+import {
+  isActivityEvent,
+  isDenialEvent,
+  isFindingEvent,
+  isRemediationEvent,
+  isVulnerabilityEvent,
+} from '../store/store.ts';
+import type { StoredEvent } from '../store/store.ts';
 import { safeJson } from '../../api/safe.ts';
-import { shorterVersions, shorterVulnerabilities } from '../event/ocsf/shorter.ts';
+import { shorterActivities, shorterVersions, shorterVulnerabilities } from '../event/ocsf/shorter.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { formatMessage, frameOf } from './syslog-message.ts';
 import type { Facility, Framing } from './syslog-message.ts';
@@ -46,22 +52,19 @@ const ELEMENT = 'plimsoll@32473';
  * it has more than `maxBytes`. Undefined if not even its summary fits.
  */
 export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer | undefined {
-  const whole = messageOf(event, ocsf, options);
-  if (whole.length <= options.maxBytes) return frameOf(whole, options.framing);
-  if (isVulnerabilityEvent(event)) {
-    for (const shorter of shorterVulnerabilities(ocsf)) {
-      const message = vulnerabilityMessage(event, shorter, options);
-      if (message.length <= options.maxBytes) return frameOf(message, options.framing);
-    }
-    return undefined;
-  }
-  if (isDenialEvent(event)) {
-    const message = denialMessage(event, withoutDescription(ocsf), options);
-    return message.length <= options.maxBytes ? frameOf(message, options.framing) : undefined;
-  }
-  if (!isFindingEvent(event)) return undefined;
-  for (const shorter of shorterVersions(ocsf)) {
-    const message = messageOf(event, shorter, options);
+  const head = headOf(event);
+  for (const version of versionsOf(event, ocsf)) {
+    const message = formatMessage({
+      facility: options.facility,
+      severity: head.severity,
+      atMs: event.atMs,
+      hostname: head.hostname,
+      appName: 'plimsoll',
+      procId: options.procId,
+      msgId: head.msgId,
+      element: { id: ELEMENT, parameters: { ...head.parameters, uid: event.uid } },
+      text: safeJson(version),
+    });
     if (message.length <= options.maxBytes) return frameOf(message, options.framing);
   }
   return undefined;
@@ -85,109 +88,98 @@ export function framesOf(batch: readonly StoredEvent[], ocsf: readonly OcsfEvent
   return { frames, tooLarge };
 }
 
-function messageOf(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {
-  if (isVulnerabilityEvent(event)) return vulnerabilityMessage(event, ocsf, options);
-  if (isDenialEvent(event)) return denialMessage(event, ocsf, options);
-  if (isRemediationEvent(event)) return remediationMessage(event, ocsf, options);
-  if (!isFindingEvent(event)) return refusalMessage(event, ocsf, options);
-  const { uid, action, atMs, finding } = event;
-  const { nodeId, nodeName, check, verdict, severity } = finding;
-  return formatMessage({
-    facility: options.facility,
-    severity: SEVERITIES[severity],
-    atMs,
-    hostname: nodeName,
-    appName: 'plimsoll',
-    procId: options.procId,
-    msgId: `finding-${action}`,
-    // The node is here too: some receivers put the sender's name in place of HOSTNAME.
-    element: { id: ELEMENT, parameters: { node: nodeId, name: nodeName, uid, check, verdict, action } },
-    text: safeJson(ocsf),
-  });
+/** The event, then in fewer and fewer bytes. */
+function* versionsOf(event: StoredEvent, ocsf: OcsfEvent): Generator<OcsfEvent, void> {
+  yield ocsf;
+  if (isVulnerabilityEvent(event)) yield* shorterVulnerabilities(ocsf);
+  else if (isDenialEvent(event)) yield withoutDescription(ocsf);
+  else if (isFindingEvent(event)) yield* shorterVersions(ocsf);
+  else if (isActivityEvent(event)) yield* shorterActivities(ocsf);
 }
 
-/** A vulnerability of a package version: it is of no one node, so HOSTNAME is nil. */
-function vulnerabilityMessage(event: VulnerabilityEvent, ocsf: OcsfEvent, { facility, procId }: FrameOptions): Buffer {
-  const { uid, atMs, action, vulnerability, package: found } = event;
-  return formatMessage({
-    facility,
-    severity: VULNERABILITY_LEVELS[vulnerability.severity],
-    atMs,
-    hostname: '',
-    appName: 'plimsoll',
-    procId,
-    msgId: `vulnerability-${action}`,
-    element: {
-      id: ELEMENT,
-      parameters: {
-        uid,
-        vulnerability: vulnerability.id,
-        severity: vulnerability.severity,
-        package: found.name,
-        action,
-      },
-    },
-    text: safeJson(ocsf),
-  });
+/** What the header of a message says of an event. HOSTNAME is nil for what is of no one node. */
+interface Head {
+  readonly severity: number;
+  readonly hostname: string;
+  readonly msgId: string;
+  /** Some receivers put the sender's name in place of HOSTNAME, so the node is here too. */
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** A request that violated a policy: HOSTNAME is the replica or host that decided, as it calls itself. */
-function denialMessage({ uid, atMs, reporter, denial }: DenialEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer {
-  const { outcome, program, namespace, name } = denial;
-  return formatMessage({
-    facility: options.facility,
-    severity: SEVERITIES[outcome === 'denied' ? 'medium' : outcome === 'overridden' ? 'high' : 'info'],
-    atMs,
-    hostname: reporter,
-    appName: 'plimsoll',
-    procId: options.procId,
-    msgId: `denial-${program}`,
-    element: { id: ELEMENT, parameters: { uid, namespace, name, action: outcome } },
-    text: safeJson(ocsf),
-  });
+function headOf(event: StoredEvent): Head {
+  if (isFindingEvent(event)) {
+    const { action, finding } = event;
+    const { nodeId, nodeName, check, verdict, severity } = finding;
+    const parameters = { node: nodeId, name: nodeName, check, verdict, action };
+    return { severity: SEVERITIES[severity], hostname: nodeName, msgId: `finding-${action}`, parameters };
+  }
+  if (isVulnerabilityEvent(event)) {
+    const { action, vulnerability, package: found } = event;
+    const { id, severity } = vulnerability;
+    const parameters = { vulnerability: id, severity, package: found.name, action };
+    return { severity: VULNERABILITY_LEVELS[severity], hostname: '', msgId: `vulnerability-${action}`, parameters };
+  }
+  if (isDenialEvent(event)) {
+    // HOSTNAME is the replica or host that decided, as it calls itself.
+    const { outcome, program, namespace, name } = event.denial;
+    const severity = SEVERITIES[outcome === 'denied' ? 'medium' : outcome === 'overridden' ? 'high' : 'info'];
+    const parameters = { namespace, name, action: outcome };
+    return { severity, hostname: event.reporter, msgId: `denial-${program}`, parameters };
+  }
+  if (isRemediationEvent(event)) {
+    const { id, action, state, policy } = event.remediation;
+    const severity = SEVERITIES[state === 'failed' || state === 'rolledBack' ? 'medium' : 'info'];
+    return {
+      severity,
+      hostname: '',
+      msgId: `remediation-${state}`,
+      parameters: { remediation: id, policy, action, state },
+    };
+  }
+  if (isActivityEvent(event)) return headOfActivity(event);
+  // HOSTNAME is the node that the sender claimed to be, where it named one.
+  const { nodeId, address, operation } = event;
+  const parameters = { node: nodeId, address, action: operation };
+  return { severity: SEVERITIES.medium, hostname: nodeId, msgId: `refusal-${operation}`, parameters };
+}
+
+function headOfActivity({ activity }: ActivityEvent): Head {
+  const { kind } = activity;
+  const head = { severity: SEVERITIES.info, msgId: `activity-${kind}` };
+  switch (activity.kind) {
+    case 'audit': {
+      const { operation, address, code } = activity.record;
+      return { ...head, hostname: '', parameters: { address, action: operation, code } };
+    }
+    case 'lifecycle': {
+      const { nodeId = '', nodeName = '' } = activity.node ?? {};
+      return { ...head, hostname: nodeName, parameters: { node: nodeId, name: nodeName, action: activity.change } };
+    }
+    case 'device': {
+      const { id, name } = activity.node;
+      return { ...head, hostname: name, parameters: { node: id, name } };
+    }
+    case 'configuration': {
+      const { nodeId, nodeName, check, verdict, severity } = activity;
+      const parameters = { node: nodeId, name: nodeName, check, verdict };
+      return {
+        ...head,
+        severity: verdict === 'fail' ? SEVERITIES[severity] : head.severity,
+        hostname: nodeName,
+        parameters,
+      };
+    }
+    case 'software':
+    case 'scan':
+    case 'evidence': {
+      const { nodeId, nodeName } = activity;
+      return { ...head, hostname: nodeName, parameters: { node: nodeId, name: nodeName } };
+    }
+  }
 }
 
 /** A denial without the texts of its reasons: their codes are in the message and in `types`. */
 function withoutDescription({ finding_info, ...ocsf }: OcsfEvent): OcsfEvent {
   const { desc: _desc, ...info } = finding_info as OcsfEvent;
   return { ...ocsf, finding_info: info };
-}
-
-/** A step of a remediation: it is of no one node, so HOSTNAME is nil. */
-function remediationMessage(
-  { uid, atMs, remediation }: RemediationEvent,
-  ocsf: OcsfEvent,
-  { facility, procId }: FrameOptions,
-): Buffer {
-  const { id, action, state, policy } = remediation;
-  return formatMessage({
-    facility,
-    severity: SEVERITIES[state === 'failed' || state === 'rolledBack' ? 'medium' : 'info'],
-    atMs,
-    hostname: '',
-    appName: 'plimsoll',
-    procId,
-    msgId: `remediation-${state}`,
-    element: { id: ELEMENT, parameters: { uid, remediation: id, policy, action, state } },
-    text: safeJson(ocsf),
-  });
-}
-
-/** A refusal: HOSTNAME is the node that the sender claimed to be, where it named one. */
-function refusalMessage(
-  { uid, atMs, nodeId, address, operation }: RefusalEvent,
-  ocsf: OcsfEvent,
-  { facility, procId }: FrameOptions,
-): Buffer {
-  return formatMessage({
-    facility,
-    severity: SEVERITIES.medium,
-    atMs,
-    hostname: nodeId,
-    appName: 'plimsoll',
-    procId,
-    msgId: `refusal-${operation}`,
-    element: { id: ELEMENT, parameters: { node: nodeId, address, uid, action: operation } },
-    text: safeJson(ocsf),
-  });
 }

@@ -1,14 +1,17 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { COLLECTOR_CHECK_IDS } from '../../posture/check/registry.ts';
+import type { Verdict } from '../../posture/verdict.ts';
 import { addToDigest, removeFromDigest } from '../../posture/digest.ts';
+import type { Activity } from '../event/activity.ts';
+import type { ActivityTable, TimedActivity } from './activity-table.ts';
 import { prepareEventWriter } from './event-writer.ts';
 import type { EventWriter, FindingChange } from './event-writer.ts';
 import { prepareFindingTable } from './finding-table.ts';
 import type { FindingTable, Known, KnownAt } from './finding-table.ts';
 import { prepareKeys } from './key-table.ts';
 import type { Keys } from './key-table.ts';
-import { isOpenStatus } from './status-code.ts';
-import { splitFindingId } from './row.ts';
+import { fromStatusCode, isOpenStatus } from './status-code.ts';
+import { detailParts, splitFindingId, toSubject } from './row.ts';
 import type {
   CollectorFindings,
   Commit,
@@ -35,8 +38,15 @@ interface Work {
   readonly stream: NodeStream;
   readonly atMs: number;
   readonly changes: FindingChange[];
+  readonly activities: ActivityNotes;
   /** Position of the last event of `changes`, which have consecutive positions; 0: none. */
   newest: number;
+}
+
+/** Collects activities until the events of findings are written: both share one sequence. */
+interface ActivityNotes {
+  readonly records: ActivityTable['records'];
+  readonly note: (activity: Activity, atMs: number) => void;
 }
 
 /** What applies batches of commits. */
@@ -50,19 +60,25 @@ export interface Commits {
 }
 
 /** Prepares the statements. */
-export function prepareCommits(db: DatabaseSync): Commits {
+export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable): Commits {
   const streams = prepareReplicationTable(db);
   const table = prepareFindingTable(db);
   const openWriter = prepareEventWriter(db);
   const allKeys = prepareKeys(db);
+  const notesIn = (list: TimedActivity[]): ActivityNotes => ({
+    records: activityTable.records,
+    note: (activity, atMs) => void list.push({ activity, atMs }),
+  });
   const apply = (batch: readonly Commit[]): readonly CommitResult[] => {
     const writer = openWriter();
     const keys = allKeys.open();
+    const noted: TimedActivity[] = [];
+    const activities = notesIn(noted);
     const results = batch.map((commit): CommitResult => {
       const stream = streams.open(commit.nodeId);
       const refusal = refusalOf(stream, commit);
       if (refusal !== undefined) return refusal;
-      const work: Work = { table, keys, writer, stream, atMs: momentOf(commit), changes: [], newest: 0 };
+      const work: Work = { table, keys, writer, stream, activities, atMs: momentOf(commit), changes: [], newest: 0 };
       if (commit.snapshot) applySnapshot(work, commit);
       else applyChange(work, commit);
       streams.advance(stream, commit);
@@ -70,26 +86,39 @@ export function prepareCommits(db: DatabaseSync): Commits {
     });
     keys.finish();
     writer.finish();
-    return results;
+    return withNewest(results, activityTable.write(noted));
   };
   const selectKnown = db.prepare('SELECT 1 FROM node WHERE key = ? AND introduced');
   const applyOwn = (changes: readonly CollectorFindings[]): readonly StoredChange[] => {
     const writer = openWriter();
     const keys = allKeys.open();
+    const noted: TimedActivity[] = [];
+    const activities = notesIn(noted);
     const results = changes.map(({ nodeId, put, gone, atMs }): StoredChange => {
       assertOwn(put, gone);
       const stream = streams.find(nodeId);
       if (stream === undefined || selectKnown.get(stream.key) === undefined) return NOTHING;
       // The sums of the stream are those of what its node reports: they are not written back.
-      const work: Work = { table, keys, writer, stream, atMs, changes: [], newest: 0 };
+      const work: Work = { table, keys, writer, stream, activities, atMs, changes: [], newest: 0 };
       applyChange(work, { put, gone });
       return applied(work);
     });
     keys.finish();
     writer.finish();
-    return results;
+    return withNewest(results, activityTable.write(noted));
   };
   return { apply, applyOwn, rollback: allKeys.rollback };
+}
+
+/** The last of the results that were stored also announces the activities, which come after all events. */
+function withNewest<R extends CommitResult | StoredChange>(results: readonly R[], newest: number): readonly R[] {
+  if (newest === 0) return results;
+  const last = results.findLastIndex((result) => result !== NOTHING && 'newest' in result);
+  return results.map((result, index) => {
+    if (index !== last) return result;
+    // The events are made when they are read.
+    return Object.defineProperty(result, 'newest', { value: newest, enumerable: true });
+  });
 }
 
 const NOTHING: StoredChange = Object.freeze({ events: [], newest: 0, count: 0 });
@@ -145,6 +174,7 @@ function applySnapshot(work: Work, commit: Commit): void {
     const found = known.get(id);
     put(work, finding, found?.[3] ?? keys.make(stream.key, finding.subject, finding.check), found);
   }
+  noteReport(work, commit);
 }
 
 /** What is gone goes first, so that a finding that is both gone and put remains. */
@@ -194,8 +224,34 @@ function put(work: Work, finding: PackedFinding, key: number, known: Known | Kno
 }
 
 function recordChange(work: Work, change: FindingChange): void {
+  noteConfiguration(work, change);
   work.newest = work.writer.write(work.stream, change);
   work.changes.push(change);
+}
+
+function noteReport({ stream, activities, atMs }: Work, { epoch, sequence, put: findings }: Commit): void {
+  if (!activities.records('scan')) return;
+  const count = (wanted: Verdict): number =>
+    findings.filter(({ statusCode }) => fromStatusCode(statusCode).verdict === wanted).length;
+  const { id: nodeId, name: nodeName } = stream;
+  const scanId = `${epoch}-${String(sequence)}`;
+  const counts = { findings: findings.length, failed: count('fail'), unknown: count('unknown') };
+  activities.note({ kind: 'scan', nodeId, nodeName, scanId, ...counts }, atMs);
+}
+
+/** A setting that passed fails now, or the other way round; containers and images come and go, and are no settings. */
+function noteConfiguration({ stream, activities, atMs }: Work, change: FindingChange): void {
+  if (!activities.records('configuration') || change.previous === undefined) return;
+  const { verdict: previous } = fromStatusCode(change.previous);
+  const { verdict, severity } = fromStatusCode(change.statusCode);
+  const isFlip = (verdict === 'fail' && previous === 'pass') || (verdict === 'pass' && previous === 'fail');
+  const { kind: subjectKind, id: subjectId, name: subjectName } = toSubject(change);
+  if (!isFlip || subjectKind === 'container' || subjectKind === 'image') return;
+  const { id: nodeId, name: nodeName } = stream;
+  const [title = ''] = detailParts(change.detail);
+  const { check } = change;
+  // prettier-ignore
+  activities.note({ kind: 'configuration', nodeId, nodeName, check, title, subjectKind, subjectId, subjectName, severity, previous, verdict }, atMs);
 }
 
 /** What a change of status code means to people; undefined where the finding neither was nor is open. */

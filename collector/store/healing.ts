@@ -134,6 +134,8 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       outbox: healing((store) => store.outbox),
       recordRefusals: healing((store) => store.recordRefusals),
       recordRemediations: healing((store) => store.recordRemediations),
+      recordActivities: healing((store) => store.recordActivities),
+      records: (kind) => options.activities?.has(kind) ?? false,
       recordDenials: healing((store) => store.recordDenials),
       denials: healing((store) => store.denials),
       recordAdmissions: healing((store) => store.recordAdmissions),

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Inventory } from '../../vulnerability/package.ts';
+import { MAX_COMPONENTS } from '../event/activity.ts';
+import type { ActivityTable } from './activity-table.ts';
 import { relaxed } from './connection.ts';
 import { COMPLETE } from './image-claims.ts';
 import type { StoredInventory, VulnerabilityCounts } from './image-store.ts';
@@ -24,6 +26,13 @@ const WRITING = 1;
 /** Inventories deleted in one transaction. */
 const PRUNE_CHUNK = 20;
 
+/** A node that has the inventory, and its image there. */
+interface Claimant {
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly imageId: string;
+}
+
 interface InventoryRow {
   readonly digest: string;
   readonly distribution: string;
@@ -34,7 +43,7 @@ interface InventoryRow {
 }
 
 /** Prepares the statements. */
-export function prepareInventoryTable(db: DatabaseSync): InventoryTable {
+export function prepareInventoryTable(db: DatabaseSync, activities: ActivityTable): InventoryTable {
   const select = db.prepare('SELECT key, state FROM inventory WHERE digest = ?');
   const isClaimed = db.prepare('SELECT 1 FROM image_claim WHERE inventory = ? LIMIT 1');
   const begin = db.prepare(`UPDATE inventory SET state = ${String(WRITING)} WHERE key = ?`);
@@ -79,6 +88,19 @@ export function prepareInventoryTable(db: DatabaseSync): InventoryTable {
   );
   const remove = db.prepare('DELETE FROM inventory WHERE key = ?');
   const writing = new Map<string, Promise<void>>();
+  const selectClaimant = db.prepare(
+    `SELECT node.id AS nodeId, node.name AS nodeName, image.id AS imageId FROM image_claim
+     JOIN node ON node.key = image_claim.node JOIN image ON image.key = image_claim.image
+     WHERE image_claim.inventory = ? ORDER BY node.key, image.key LIMIT 1`,
+  );
+  const noteInventory = (key: number, digest: string, { distribution, packages }: Inventory, atMs: number): void => {
+    const claimant = selectClaimant.get(key) as Claimant | undefined;
+    if (claimant === undefined) return;
+    const components = packages.slice(0, MAX_COMPONENTS).map(({ name, version, type }) => ({ name, version, type }));
+    const { id = '', versionId = '' } = distribution ?? {};
+    const known = { digest, distribution: `${id} ${versionId}`.trim(), packages: packages.length, components };
+    activities.write([{ activity: { kind: 'software', ...claimant, ...known }, atMs }]);
+  };
 
   const write = async (digest: string, inventory: Inventory, content: Uint8Array, atMs: number): Promise<void> => {
     const row = select.get(digest) as { readonly key: number; readonly state: number } | undefined;
@@ -108,7 +130,9 @@ export function prepareInventoryTable(db: DatabaseSync): InventoryTable {
       if (!db.isOpen) return;
     }
     relaxed(db, () => {
-      if (isCurrent()) finish.run(atMs, distributionText(distribution), packages.length, gaps.length, content, key);
+      if (!isCurrent()) return;
+      finish.run(atMs, distributionText(distribution), packages.length, gaps.length, content, key);
+      if (activities.records('software')) noteInventory(key, digest, inventory, atMs);
     });
   };
   return {

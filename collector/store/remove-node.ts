@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { ActivityTable } from './activity-table.ts';
 import { prepareEventWriter } from './event-writer.ts';
 import type { FindingChange } from './event-writer.ts';
 import { prepareImageClaims } from './image-claims.ts';
@@ -31,11 +32,11 @@ const EMPTY_ROW = `epoch = '', sequence = 0, digest = 0, findings = 0, introduce
   agent_rss_bytes = 0, agent_cpu_ms = 0, dropped = 0`;
 
 /** Prepares the statements. */
-export function prepareRemoveNode(db: DatabaseSync): NodeRemovalStatement {
+export function prepareRemoveNode(db: DatabaseSync, activities: ActivityTable): NodeRemovalStatement {
   const streams = prepareReplicationTable(db);
   const openWriter = prepareEventWriter(db);
   const imageClaims = prepareImageClaims(db);
-  const selectIntroduced = db.prepare('SELECT introduced FROM node WHERE key = ?');
+  const selectIntroduced = db.prepare('SELECT introduced, agent_version AS version FROM node WHERE key = ?');
   const selectOpen = db.prepare(
     `SELECT check_name.id AS "check", subject.text AS subject, finding.status_code AS statusCode,
        finding.first_seen AS firstSeenMs, finding.changed AS changedMs, finding.name, finding.detail
@@ -62,7 +63,8 @@ export function prepareRemoveNode(db: DatabaseSync): NodeRemovalStatement {
     apply: (nodeId, atMs) => {
       const node = streams.find(nodeId);
       if (node === undefined) return undefined;
-      if (node.epoch === '' && selectIntroduced.get(node.key)?.['introduced'] !== 1) return undefined;
+      const row = selectIntroduced.get(node.key);
+      if (node.epoch === '' && row?.['introduced'] !== 1) return undefined;
       const writer = openWriter();
       const changes = (selectOpen.all(node.key) as unknown as ContentRow[]).map((row) => {
         const resolved: FindingChange = {
@@ -75,6 +77,14 @@ export function prepareRemoveNode(db: DatabaseSync): NodeRemovalStatement {
         return [resolved, writer.write(node, resolved)] as const;
       });
       writer.finish();
+      const removal = {
+        kind: 'lifecycle',
+        change: 'remove',
+        program: 'plimsoll-agent',
+        version: String(row?.['version'] ?? ''),
+        node: { nodeId: node.id, nodeName: node.name },
+      } as const;
+      const removed = activities.write([{ activity: removal, atMs }]);
       removeFindings.run(node.key);
       removeSubjects.run(node.key);
       imageClaims.removeNode(node.key);
@@ -85,7 +95,7 @@ export function prepareRemoveNode(db: DatabaseSync): NodeRemovalStatement {
       return {
         findings: node.findings,
         resolved: changes.length,
-        newest: changes.at(-1)?.[1] ?? 0,
+        newest: removed || (changes.at(-1)?.[1] ?? 0),
         get events() {
           events ??= changes.map(([change, position]) => writer.read(node, change, position));
           return events;

@@ -270,6 +270,13 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     content TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE activity (
+    position INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    content TEXT NOT NULL
+  ) STRICT;
+  `,
 ]);
 
 /**

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { flush, relaxed, transaction } from './connection.ts';
+import type { ActivityTable } from './activity-table.ts';
 import { prepareImageClaims } from './image-claims.ts';
 import type { ImageStore } from './image-store.ts';
 import { prepareInventoryTable } from './inventory-table.ts';
@@ -10,10 +11,10 @@ import { prepareVulnerabilityTable } from './vulnerability-table.ts';
 export type Guarded = <T>(doing: string, work: () => T | Promise<T>) => Promise<T>;
 
 /** Prepares the statements for images. The result is bound to the errors of the store by {@link imageStore}. */
-export function prepareImages(db: DatabaseSync) {
+export function prepareImages(db: DatabaseSync, activities: ActivityTable) {
   return {
     claims: prepareImageClaims(db),
-    inventories: prepareInventoryTable(db),
+    inventories: prepareInventoryTable(db, activities),
     vulnerabilities: prepareVulnerabilityTable(db),
     suppressions: prepareSuppressionTable(db),
   };

@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareCommits } from './commit.ts';
 import { makeRoom, openConnection, relaxed, transaction } from './connection.ts';
+import type { ActivityKind } from '../event/activity.ts';
+import { prepareActivityTable } from './activity-table.ts';
 import { prepareAdmittedTable } from './admitted-table.ts';
 import { prepareDenialTable } from './denial-table.ts';
 import { prepareRemediationTable } from './remediation-table.ts';
@@ -29,6 +31,8 @@ export interface SqliteStoreOptions {
   readonly busyTimeoutMs?: number;
   /** Largest size of the file; a commit beyond it fails with `full`. Default: what the disk has. */
   readonly maxBytes?: number;
+  /** Kinds of activities that sinks want; others are not written. Default: none. */
+  readonly activities?: ReadonlySet<ActivityKind>;
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 500;
@@ -39,7 +43,7 @@ const DEFAULT_BUSY_TIMEOUT_MS = 500;
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
-  const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db);
+  const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db, options.activities ?? new Set());
 
   /** Every failure leaves as a StoreError, in the promise. */
   const guarded: Guarded = async (doing, work) => {
@@ -63,7 +67,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     putNodes: (rows) =>
       guarded('write nodes', () =>
         relaxed(db, () => {
-          for (const row of rows) nodes.put(row);
+          nodes.put(rows);
         }),
       ),
     nodes: () => guarded('read the nodes', nodes.all),
@@ -84,6 +88,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
           ...statements.vulnerabilityEvents.read(position, limit),
           ...statements.denials.read(position, limit),
           ...statements.remediations.read(position, limit),
+          ...statements.activities.read(position, limit),
         ];
         if (others.length === 0) return changes;
         return [...changes, ...others].sort((one, other) => one.position - other.position).slice(0, limit);
@@ -92,6 +97,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       guarded('record refusals', () => transaction(db, () => statements.refusals.write(refusals))),
     recordRemediations: (remediations) =>
       guarded('record remediations', () => transaction(db, () => statements.remediations.write(remediations))),
+    recordActivities: (activities) =>
+      guarded('record activities', () => transaction(db, () => statements.activities.write(activities))),
+    records: statements.activities.records,
     recordDenials: (batch) => guarded('record denials', () => transaction(db, () => statements.denials.write(batch))),
     recordAdmissions: ({ source, receivedMs, pods }) =>
       guarded('record admissions', () =>
@@ -121,7 +129,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         relaxed(db, statements.refusals.prune);
         relaxed(db, statements.remediations.prune);
         const pruneEvents = (): boolean =>
-          [statements.vulnerabilityEvents.prune(), statements.denials.prune(historyBeforeMs)].includes(true);
+          [
+            statements.vulnerabilityEvents.prune(),
+            statements.denials.prune(historyBeforeMs),
+            statements.activities.prune(),
+          ].includes(true);
         while (relaxed(db, pruneEvents)) {
           await new Promise(setImmediate);
           if (!db.isOpen) return;
@@ -134,13 +146,15 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 }
 
 /** All statements. Throws StoreError `damaged` where the tables of the file are not ours any more. */
-function prepareAll(db: DatabaseSync) {
+function prepareAll(db: DatabaseSync, recorded: ReadonlySet<ActivityKind>) {
   try {
     const cursors = prepareCursorTable(db);
+    const activities = prepareActivityTable(db, recorded);
     return {
-      commits: prepareCommits(db),
+      activities,
+      commits: prepareCommits(db, activities),
       streams: prepareReplicationTable(db),
-      nodes: prepareNodeTable(db),
+      nodes: prepareNodeTable(db, activities),
       cursors,
       findings: prepareFindingQuery(db),
       findingGroups: prepareFindingGroups(db),
@@ -154,10 +168,10 @@ function prepareAll(db: DatabaseSync) {
       denials: prepareDenialTable(db),
       admitted: prepareAdmittedTable(db),
       remediations: prepareRemediationTable(db),
-      images: prepareImages(db),
+      images: prepareImages(db, activities),
       scores: prepareScoreTable(db),
       prune: preparePrune(db, cursors),
-      removing: prepareRemoveNode(db),
+      removing: prepareRemoveNode(db, activities),
       verify: prepareVerify(db),
     };
   } catch (error) {

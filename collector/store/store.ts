@@ -3,6 +3,8 @@ import type { Severity, Verdict } from '../../posture/verdict.ts';
 import type { AdmittedPod } from '../../policy/admitted-pod.ts';
 import type { DenialRecord, DenialOutcome, EnforcingProgram } from '../../policy/denial-record.ts';
 import type { StepState } from '../../api/rollout.ts';
+import type { ActivityEvent, ActivityKind } from '../event/activity.ts';
+import type { TimedActivity } from './activity-table.ts';
 import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
 import type { BenchmarkScore, DayScore } from './score-table.ts';
 
@@ -69,6 +71,13 @@ export interface Store {
   readonly pruneAdmissions: (receivedBeforeMs: number, inUse: ReadonlySet<string>) => Promise<void>;
   /** Adds events about steps of remediations to the outbox. Resolves to the newest position. */
   readonly recordRemediations: (remediations: readonly Remediation[]) => Promise<number>;
+  /**
+   * Adds activities to the outbox; those of kinds that no sink wants are left out. Resolves to the newest position, 0:
+   * nothing was written.
+   */
+  readonly recordActivities: (activities: readonly TimedActivity[]) => Promise<number>;
+  /** Is this kind of activity written to the outbox? */
+  readonly records: (kind: ActivityKind) => boolean;
   /** Denials that match, the last received first; at most `limit` (1,000), continued by `cursor`. */
   readonly denials: (filter: DenialFilter) => Promise<DenialPage>;
   /** Position up to which a sink has delivered; 0 for a new sink. */
@@ -152,7 +161,7 @@ export type CommitResult =
 
 /**
  * What a node had that was removed. `findings`: how many; `resolved`: how many of them were open, each with one of
- * `events`, in order, made when they are read; `newest`: position of the last one, 0 if there is none.
+ * `events`, in order, made when they are read; `newest`: the newest position that it wrote, 0 if there is none.
  */
 export interface RemovedNode {
   readonly findings: number;
@@ -377,7 +386,8 @@ export interface DenialPage {
 }
 
 /** Anything in the outbox. */
-export type StoredEvent = OutboxEvent | RefusalEvent | VulnerabilityEvent | DenialEvent | RemediationEvent;
+export type StoredEvent =
+  OutboxEvent | RefusalEvent | VulnerabilityEvent | DenialEvent | RemediationEvent | ActivityEvent;
 
 /** Is this a change of a finding? */
 export function isFindingEvent(event: StoredEvent): event is OutboxEvent {
@@ -419,6 +429,11 @@ export interface RemediationEvent {
 /** Is this a step of a remediation? */
 export function isRemediationEvent(event: StoredEvent): event is RemediationEvent {
   return 'remediation' in event;
+}
+
+/** Is this an activity, which is recorded for sinks only? */
+export function isActivityEvent(event: StoredEvent): event is ActivityEvent {
+  return 'activity' in event;
 }
 
 /** Is this a request that violated a policy? */

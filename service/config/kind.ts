@@ -264,6 +264,20 @@ export function word<const W extends string>(...words: readonly W[]): Kind<W> {
   };
 }
 
+/** Some of the given words, separated by commas, each once and in their order; `all`: every one. */
+export function words<const W extends string>(name: string, known: readonly W[]): Kind<readonly W[]> {
+  return {
+    name: 'words',
+    expects: `${name}, separated by commas: all, or some of ${known.join(', ')}`,
+    read: (text) => {
+      if (text === 'all') return known;
+      const wanted = new Set(text.split(',').map((part) => part.trim()));
+      const chosen = known.filter((one) => wanted.has(one));
+      return chosen.length === wanted.size ? chosen : undefined;
+    },
+  };
+}
+
 /** Members of a group get a role. `*`: everybody. */
 export interface RoleMapping<R extends string> {
   readonly role: R;

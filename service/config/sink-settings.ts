@@ -1,8 +1,18 @@
+import { DEFAULT_EVENT_GROUPS, eventGroups } from './event-group.ts';
 import { httpsUrlOrOff, identifier, integer, pathOr, receiverUrlOrOff, size, syslogReceiver, word } from './kind.ts';
 import { inDataDir } from './setting.ts';
 import type { Program, SettingDefinition } from './setting.ts';
 
 const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
+
+/** Which events a sink gets. */
+const EVENTS = {
+  kind: eventGroups(),
+  default: DEFAULT_EVENT_GROUPS,
+  description:
+    'Groups of events that this sink gets, separated by commas, or `all`. Groups that no sink gets are not recorded.',
+  programs: COLLECTOR,
+} as const satisfies SettingDefinition<unknown>;
 
 /** Settings of the sinks to which the collector delivers events. */
 export const SINK_SETTINGS = {
@@ -13,6 +23,7 @@ export const SINK_SETTINGS = {
       'File to which the collector writes events, one OCSF event per line; `-`: standard output; `off`: none.',
     programs: COLLECTOR,
   },
+  'sink-ndjson-events': EVENTS,
   'sink-ndjson-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '64MiB',
@@ -32,6 +43,7 @@ export const SINK_SETTINGS = {
       'Syslog receiver of events, as RFC 5424 messages: `tls://host:port`, `tcp://host:port` (not encrypted), `udp://host:port` (not encrypted, and events can be lost), or `off`.',
     programs: COLLECTOR,
   },
+  'sink-syslog-events': EVENTS,
   'sink-syslog-ca': {
     kind: pathOr('system'),
     default: 'system',
@@ -98,6 +110,7 @@ export const SINK_SETTINGS = {
     description: 'URL that gets each batch of events as a POST of a JSON array, `https://…`, or `off`.',
     programs: COLLECTOR,
   },
+  'sink-webhook-events': EVENTS,
   'sink-webhook-ca': {
     kind: pathOr('system'),
     default: 'system',
@@ -119,6 +132,7 @@ export const SINK_SETTINGS = {
       'URL of the HTTP Event Collector of Splunk, such as `https://splunk.example:8088/services/collector/event`, or `off`.',
     programs: COLLECTOR,
   },
+  'sink-splunk-events': EVENTS,
   'sink-splunk-ca': {
     kind: pathOr('system'),
     default: 'system',
@@ -152,6 +166,7 @@ export const SINK_SETTINGS = {
       'URL of the `_bulk` endpoint of a data stream or index of Elasticsearch or OpenSearch, such as `https://search.example:9200/plimsoll-events/_bulk`, or `off`.',
     programs: COLLECTOR,
   },
+  'sink-elasticsearch-events': EVENTS,
   'sink-elasticsearch-ca': {
     kind: pathOr('system'),
     default: 'system',
@@ -171,6 +186,7 @@ export const SINK_SETTINGS = {
     description: 'URL that gets events as logs of OpenTelemetry (OTLP over HTTP), or `off`.',
     programs: COLLECTOR,
   },
+  'sink-otlp-events': EVENTS,
   'sink-otlp-ca': {
     kind: pathOr('system'),
     default: 'system',

@@ -126,6 +126,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       store: server.store,
       policies: undefined,
       queries: { ask: () => Promise.resolve({ outcome: 'answered', answers: [] }) },
+      activities: { noteAnswers: () => undefined },
       eventBus: server.eventBus,
       sinks: () => [],
       status: () => Promise.reject(new Error('nobody asks for it here')),

@@ -4,6 +4,7 @@ import * as s from '../../../posture/schema.ts';
 import type { QueryAnswer } from '../../query/query.ts';
 import { text } from '../parameter.ts';
 import { presentFailedAnswer } from '../present.ts';
+import { describePrincipal } from '../principal.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 import type { Sent } from '../route.ts';
 
@@ -39,7 +40,7 @@ export const askNodes = jsonRoute({
   refuses: ['invalidRequest', 'invalidExpression', 'unknownNode', 'tooLarge', 'unsupportedMediaType'],
   body: queryRequest,
   answer: queryAnswers,
-  handle: async ({ body, signal }, { queries }) => {
+  handle: async ({ body, principal, signal }, { queries, activities }) => {
     const response = await queries.ask(body, signal);
     switch (response.outcome) {
       case 'invalid':
@@ -47,6 +48,7 @@ export const askNodes = jsonRoute({
       case 'unknownNode':
         return refuse('unknownNode', response.error, 'list the nodes: plimsoll nodes, GET /v1/nodes');
       case 'answered':
+        activities.noteAnswers({ expression: body.expression, by: describePrincipal(principal) }, response.answers);
         return answer({ answers: response.answers.map(presentAnswer) });
     }
   },

@@ -35,23 +35,45 @@ export const ACTIVITY = {
 /** `role_id` of a resource. */
 export const AFFECTED = { role_id: 3, role: 'Affected' } as const;
 
-/** The attributes of the class of an event, for a change of a finding at `atMs`. */
-export function findingClass(
-  { uid, name }: { readonly uid: number; readonly name: string },
-  activity: (typeof ACTIVITY)[keyof typeof ACTIVITY],
+/** A class of OCSF. */
+export interface OcsfClass {
+  readonly uid: number;
+  readonly name: string;
+  readonly category: string;
+}
+
+/** The attributes of the class of an event at `atMs`. */
+export function classOf(
+  { uid, name, category }: OcsfClass,
+  activity: { readonly id: number; readonly name: string },
   atMs: number,
 ): OcsfEvent {
   return {
     activity_id: activity.id,
     activity_name: activity.name,
-    category_uid: 2,
-    category_name: 'Findings',
+    category_uid: Math.floor(uid / 1000),
+    category_name: category,
     class_uid: uid,
     class_name: name,
     type_uid: uid * 100 + activity.id,
     type_name: `${name}: ${activity.name}`,
     time: atMs,
   };
+}
+
+/** The attributes of the class of an event, for a change of a finding at `atMs`. */
+export function findingClass(
+  { uid, name }: { readonly uid: number; readonly name: string },
+  activity: (typeof ACTIVITY)[keyof typeof ACTIVITY],
+  atMs: number,
+): OcsfEvent {
+  return classOf({ uid, name, category: 'Findings' }, activity, atMs);
+}
+
+/** `severity_id` and its text. */
+export function severityOf(severity: Severity): OcsfEvent {
+  const { id, name } = SEVERITY[severity];
+  return { severity_id: id, severity: name };
 }
 
 /** `metadata` of an event. `metadata.uid` never changes for it. */

@@ -1,11 +1,23 @@
 import { toDetectionFinding } from '../../../policy/denial-record.ts';
-import { isDenialEvent, isFindingEvent, isRemediationEvent, isVulnerabilityEvent } from '../../store/store.ts';
+import {
+  isActivityEvent,
+  isDenialEvent,
+  isFindingEvent,
+  isRemediationEvent,
+  isVulnerabilityEvent,
+} from '../../store/store.ts';
 import type { DenialEvent, StoredEvent } from '../../store/store.ts';
-import { toApiActivity } from './api-activity.ts';
+import type { ActivityEvent } from '../activity.ts';
+import { toApiActivity, toAuditActivity } from './api-activity.ts';
 import { toComplianceFinding } from './compliance-finding.ts';
+import { toConfigurationChange } from './configuration-change.ts';
+import { toDeviceInventory, toSoftwareInventory } from './inventory.ts';
+import { toLifecycle } from './lifecycle.ts';
+import { toLiveEvidence } from './live-evidence.ts';
 import { metadataOf } from './ocsf-event.ts';
 import type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
 import { toRemediationActivity } from './remediation-activity.ts';
+import { toScanActivity } from './scan-activity.ts';
 import { toVulnerabilityFinding } from './vulnerability-finding.ts';
 
 export type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
@@ -17,10 +29,32 @@ export type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
 export function toOcsf(event: StoredEvent, context: OcsfContext): OcsfEvent {
   if (isFindingEvent(event)) return toComplianceFinding(event, context);
   if (isDenialEvent(event)) return toDenialFinding(event, context);
+  if (isActivityEvent(event)) return toActivity(event, context);
   if (isRemediationEvent(event)) return toRemediationActivity(event, metadataOf(event, context));
   return isVulnerabilityEvent(event)
     ? toVulnerabilityFinding(event, metadataOf(event, context))
     : toApiActivity(event, context);
+}
+
+function toActivity(event: ActivityEvent, context: OcsfContext): OcsfEvent {
+  const { activity, atMs } = event;
+  const terms = { atMs, metadata: metadataOf(event, context), node: context.node };
+  switch (activity.kind) {
+    case 'audit':
+      return toAuditActivity(activity, terms);
+    case 'lifecycle':
+      return toLifecycle(activity, terms);
+    case 'device':
+      return toDeviceInventory(activity, terms);
+    case 'software':
+      return toSoftwareInventory(activity, terms);
+    case 'configuration':
+      return toConfigurationChange(activity, terms);
+    case 'scan':
+      return toScanActivity(activity, terms);
+    case 'evidence':
+      return toLiveEvidence(activity, terms);
+  }
 }
 
 /** Who reported a denial is beside it: a reporter can claim anything in it. */

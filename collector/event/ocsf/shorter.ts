@@ -41,6 +41,39 @@ export function* shorterVulnerabilities(event: OcsfEvent): Generator<OcsfEvent, 
   yield shorten(vulnerabilitySummary(marked), SUMMARY_TEXT_BYTES) as OcsfEvent;
 }
 
+/** An activity in fewer and fewer bytes: with shorter lists and texts, then without data. */
+export function* shorterActivities(event: OcsfEvent): Generator<OcsfEvent, void> {
+  const metadata = {
+    ...objectAt(event, 'metadata'),
+    is_truncated: true,
+    untruncated_size: Math.ceil(Buffer.byteLength(safeJson(event)) / 1024),
+  };
+  for (const { items, bytes } of ACTIVITY_LIMITS)
+    yield { ...(limited(without(event, 'metadata'), items, bytes) as OcsfEvent), metadata };
+  const small = limited(without(event, 'metadata', 'unmapped'), 0, SUMMARY_TEXT_BYTES) as OcsfEvent;
+  yield { ...(withoutData(small) as OcsfEvent), metadata };
+}
+
+const ACTIVITY_LIMITS = Object.freeze([
+  { items: 50, bytes: 1024 },
+  { items: 5, bytes: 256 },
+]);
+
+/** A copy with lists and texts of limited length. */
+function limited(value: unknown, items: number, bytes: number): unknown {
+  if (typeof value === 'string') return cut(value, bytes);
+  if (Array.isArray(value)) return value.slice(0, items).map((item) => limited(item, items, bytes));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, limited(item, items, bytes)]));
+}
+
+/** A copy without attributes called `data`, which can be anything. */
+function withoutData(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const kept = Object.entries(value).filter(([key]) => key !== 'data');
+  return Object.fromEntries(kept.map(([key, item]) => [key, withoutData(item)]));
+}
+
 /** What the event is about and how bad it is. */
 function vulnerabilitySummary(event: OcsfEvent): OcsfEvent {
   const list: unknown = event['vulnerabilities'];

@@ -134,6 +134,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     database: options.database ?? (() => ({ state: 'missing', problem: 'no vulnerability database' })),
     policies: options.policies,
     queries: options.queries ?? { ask: answerNothing },
+    activities: { noteAnswers: () => undefined },
     eventBus,
     sinks,
     status,

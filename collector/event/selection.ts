@@ -1,0 +1,62 @@
+import type { EventGroup } from '../../service/config/event-group.ts';
+import type { Sink, SinkOutcome } from '../sink/sink.ts';
+import {
+  isActivityEvent,
+  isDenialEvent,
+  isFindingEvent,
+  isRemediationEvent,
+  isVulnerabilityEvent,
+} from '../store/store.ts';
+import type { StoredEvent } from '../store/store.ts';
+import type { ActivityKind } from './activity.ts';
+
+const GROUP_OF_ACTIVITY = {
+  audit: 'audit',
+  lifecycle: 'lifecycle',
+  device: 'inventory',
+  software: 'inventory',
+  configuration: 'configuration',
+  scan: 'scans',
+  evidence: 'evidence',
+} as const satisfies Record<ActivityKind, EventGroup>;
+
+/** The group that an event belongs to. */
+export function groupOf(event: StoredEvent): EventGroup {
+  if (isFindingEvent(event)) return 'findings';
+  if (isVulnerabilityEvent(event)) return 'vulnerabilities';
+  if (isDenialEvent(event)) return 'detections';
+  if (isRemediationEvent(event)) return 'remediation';
+  return isActivityEvent(event) ? GROUP_OF_ACTIVITY[event.activity.kind] : 'refusals';
+}
+
+/** The kinds of activities that belong to these groups. */
+export function activityKindsOf(groups: readonly EventGroup[]): ReadonlySet<ActivityKind> {
+  const kinds = Object.keys(GROUP_OF_ACTIVITY) as ActivityKind[];
+  return new Set(kinds.filter((kind) => groups.includes(GROUP_OF_ACTIVITY[kind])));
+}
+
+/** The sink, which gets only events of these groups; the others count as delivered in their turn. */
+export function selectEvents(sink: Sink, groups: ReadonlySet<EventGroup>): Sink {
+  /** The inner sink has accepted events that it has not acknowledged; `acknowledged`: up to which position it has. */
+  let isPending = false;
+  let acknowledged = 0;
+  const note = (outcome: SinkOutcome, wanted: readonly StoredEvent[]): SinkOutcome => {
+    if (outcome.outcome === 'ok') {
+      const newest = wanted.at(-1)?.position ?? 0;
+      acknowledged = outcome.acknowledged ?? newest;
+      isPending = acknowledged < newest;
+    } else if (outcome.outcome === 'retry' || outcome.outcome === 'pause') isPending = false;
+    return outcome;
+  };
+  return {
+    name: sink.name,
+    close: sink.close,
+    send: async (batch) => {
+      const wanted = batch.filter((event) => groups.has(groupOf(event)));
+      // Without a wanted event the sink is not asked, and what it has not acknowledged must not be passed over.
+      if (batch.length > 0 && wanted.length === 0)
+        return isPending ? { outcome: 'ok', acknowledged } : { outcome: 'ok' };
+      return note(await sink.send(wanted), wanted);
+    },
+  };
+}
