@@ -96,14 +96,11 @@ function createPrograms(script: string, tuning: ReadonlyMap<string, V8Tuning>, v
     }
   };
   return {
-    scan: async ({ settings, recorded, signal }) => {
-      const [{ scanOnce }, { CHECKS }] = await Promise.all([
-        import('./agent/scan.ts'),
-        import('./posture/check/registry.ts'),
-      ]);
+    scan: async ({ settings, checks, recorded, signal }) => {
+      const { scanOnce } = await import('./agent/scan.ts');
       const opened = recorded === undefined ? await openLive(settings, signal) : await openRecording(recorded);
       if (!opened.ok) return opened;
-      const { facts, findings, durationMs } = await scanOnce({ access: opened.access, checks: CHECKS });
+      const { facts, findings, durationMs } = await scanOnce({ access: opened.access, checks });
       return { ok: true, facts, findings: [...findings.values()], durationMs };
     },
     scanImage: async (request) => {

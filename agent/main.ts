@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { CHECKS } from '../posture/check/registry.ts';
+import type { Check } from '../posture/check/check.ts';
 import type { Facts } from '../posture/fact/facts.ts';
 import type { NodeFact } from '../posture/fact/node.ts';
 import type { Clock } from '../service/clock.ts';
@@ -9,6 +9,7 @@ import { makePrivateDirectory } from '../service/files.ts';
 import { takeLock } from '../service/lock.ts';
 import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
+import { loadCatalog, problemsText } from '../tailoring/catalog.ts';
 import { watchBudget } from './budget/budget-watch.ts';
 import type { BudgetWatch } from './budget/budget-watch.ts';
 import { reclaimMemory } from './budget/reclaim.ts';
@@ -55,6 +56,9 @@ const OTHER_NODE = 'this machine was registered again in its cluster and is now 
 /** Watches this node and streams what changes, until the signal aborts. Rejects with what stopped it from starting. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const { settings, log } = options;
+  const loaded = await loadCatalog(settings);
+  if (!loaded.ok) throw new Error(`checks-file: ${problemsText(loaded.problems)}`);
+  const { checks } = loaded.catalog;
   const directory = join(settings.dataDir, 'agent');
   await makePrivateDirectory(directory);
   const lockFile = join(directory, 'lock');
@@ -71,8 +75,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     const { nodeId, name } = await enrollNode(options, await observer.inventory());
     // Missing or wrong certificates stop the start; later they only stop an attempt to connect.
     await loadOwnCertificate(settings, nodeId);
-    log.info({ nodeId, name, source: observer.source, checks: CHECKS.length }, 'agent started');
+    log.info({ nodeId, name, source: observer.source, checks: checks.length }, 'agent started');
     await watchAndReport(options, {
+      checks,
       observer,
       usage,
       budget,
@@ -115,6 +120,7 @@ async function enrollNode(
 }
 
 interface Node {
+  readonly checks: readonly Check[];
   readonly observer: NodeObserver;
   readonly usage: () => Usage;
   readonly budget: BudgetWatch;
@@ -175,7 +181,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   });
   let running: Promise<void> | undefined;
   const findings = createNodeFindings({
-    checks: CHECKS,
+    checks: node.checks,
     now: clock.now,
     earlier: subjects.earlier,
     onChange: (update) => {

@@ -1,4 +1,5 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
+import type { Check } from '../posture/check/check.ts';
 import type { Facts } from '../posture/fact/facts.ts';
 import type { ImageScanOutcome, ImageScanProgress, ImageTarget } from '../image/inventory/image-scan.ts';
 import type { PlanEntry } from '../policy/rollout/plan.ts';
@@ -62,6 +63,7 @@ export type PlannedRollouts =
 /** What to scan. */
 export interface ScanRequest {
   readonly settings: Settings;
+  readonly checks: readonly Check[];
   /** Directory of a recording; undefined: this node. */
   readonly recorded: string | undefined;
   readonly signal: AbortSignal;

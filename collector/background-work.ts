@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { Benchmark } from '../posture/benchmark/benchmark.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
@@ -133,7 +134,11 @@ export function startProbe({ settings, clock, log, diskProbe }: BackgroundOption
 /** What keeps the store small and sound: runs until the collector ends. */
 export function startUpkeep(
   { settings, clock, log }: BackgroundOptions,
-  { store, eventBus }: { readonly store: Store; readonly eventBus: EventBus },
+  {
+    store,
+    eventBus,
+    benchmarks,
+  }: { readonly store: Store; readonly eventBus: EventBus; readonly benchmarks: readonly Benchmark[] },
   steps: ClosingStep[],
 ): StoreVerification {
   const stop = new AbortController();
@@ -143,7 +148,7 @@ export function startUpkeep(
   const all = Promise.all([
     verification.over,
     keepReplayWindow({ store, eventBus, clock, log, signal }),
-    keepBenchmarkScores({ store, clock, log, signal }),
+    keepBenchmarkScores({ store, benchmarks, clock, log, signal }),
     keepRetention({
       store,
       sinks,

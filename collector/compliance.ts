@@ -1,4 +1,3 @@
-import { BENCHMARKS } from '../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../posture/benchmark/benchmark.ts';
 import { assessBenchmark } from '../posture/benchmark/compliance.ts';
 import type { BenchmarkResult, JudgedFinding } from '../posture/benchmark/compliance.ts';
@@ -46,18 +45,19 @@ async function countByCheck(
 /** What keeps the scores needs. */
 export interface ScoreOptions {
   readonly store: Pick<Store, 'findingGroups' | 'nodes' | 'putBenchmarkScores'>;
+  readonly benchmarks: readonly Benchmark[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
 /** Stores the score of every benchmark over the fleet each hour, until `signal` aborts. A fleet without nodes has none. */
-export async function keepBenchmarkScores({ store, clock, log, signal }: ScoreOptions): Promise<void> {
+export async function keepBenchmarkScores({ store, benchmarks, clock, log, signal }: ScoreOptions): Promise<void> {
   await sleep(clock, FIRST_MS, signal);
   while (!signal.aborted) {
     try {
       const [nodes, findings] = [await store.nodes(), await countByCheck(store, {})];
-      const scores = BENCHMARKS.map((benchmark) => ({
+      const scores = benchmarks.map((benchmark) => ({
         benchmark: benchmark.id,
         score: assessBenchmark(benchmark, findings).score,
       }));

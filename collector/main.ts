@@ -9,6 +9,8 @@ import { errorCode, makePrivateDirectory } from '../service/files.ts';
 import { takeLock } from '../service/lock.ts';
 import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
+import { loadCatalog, problemsText } from '../tailoring/catalog.ts';
+import type { Catalog } from '../tailoring/catalog.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { startApi } from './api/api.ts';
 import type { ApiOptions } from './api/api.ts';
@@ -119,6 +121,7 @@ export async function runCollector(options: CollectorOptions): Promise<void> {
 async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<void> {
   const { settings, version, clock, log, onReady } = options;
   refusePlainHttp(settings);
+  const { checks, benchmarks } = await openCatalog(settings);
   const lock = await lockDirectory(settings.dataDir);
   steps.push({ name: 'lock', close: lock.release });
   const storePath = join(settings.dataDir, STORE_FILE);
@@ -144,7 +147,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const eventBus = createEventBus();
   const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, eventBus, clock, log });
   steps.push({ name: 'position', close: guard.close });
-  const verification = startUpkeep(options, { store, eventBus }, steps);
+  const verification = startUpkeep(options, { store, eventBus, benchmarks }, steps);
   const refusals = createRefusalRecorder({ store, eventBus, clock, log });
   steps.push({ name: 'refusals', close: refusals.settled });
   const activities = createActivityRecorder({ store, eventBus, clock, log });
@@ -163,7 +166,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const rollouts = policies && (await openRolloutRecords({ directory: settings.dataDir, store, eventBus, clock }));
   startTagFindings(options, { store, eventBus, running, policies }, steps);
   startAdmittedFindings(options, { store: readStore, eventBus, reporters, policies }, steps);
-  const opened = await openSinks({ ...options, nodes });
+  const opened = await openSinks({ ...options, checks, nodes });
   const workers = opened.map((sink) => startDeliveryWorker({ store, sink, eventBus, clock, log }));
   for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });
   steps.push({
@@ -222,6 +225,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     running,
     database,
     policies,
+    checks,
+    benchmarks,
     suppressionIn: matcher.suppressionIn,
     denials,
     hasExpiredWaiver: matcher.hasExpiredWaiver,
@@ -316,6 +321,13 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   log.info({ listen: formatAddress(ready.listen), api: formatAddress(ready.api) }, 'collector is ready');
   activities.noteLifecycle('start', version);
   onReady(ready);
+}
+
+/** The checks with those of the setting `checks-file`. Rejects with StartError where a file is wrong. */
+async function openCatalog(settings: Settings): Promise<Catalog> {
+  const loaded = await loadCatalog(settings);
+  if (loaded.ok) return loaded.catalog;
+  throw new StartError('checks', `checks-file: ${problemsText(loaded.problems)}`, 'see: plimsoll checks test FILE');
 }
 
 /** Certificate, identity provider and audit log of the operator API, and what does not work of them. */

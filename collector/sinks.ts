@@ -1,4 +1,4 @@
-import { CHECKS } from '../posture/check/registry.ts';
+import type { Check } from '../posture/check/check.ts';
 import type { Clock } from '../service/clock.ts';
 import type { EventGroup } from '../service/config/event-group.ts';
 import type { SyslogReceiver } from '../service/config/kind.ts';
@@ -29,6 +29,7 @@ export interface SinkParts {
   readonly version: string;
   readonly clock: Clock;
   readonly nodes: NodeLookup;
+  readonly checks: readonly Check[];
   /** Where the NDJSON sink `-` writes. */
   readonly standardOutput: NodeJS.WritableStream;
 }
@@ -117,7 +118,7 @@ export function recordedActivities(settings: Settings): ReadonlySet<ActivityKind
 /** The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong. */
 export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
   const { settings, version, clock, nodes } = parts;
-  const checks = new Map(CHECKS.map((check) => [check.id, check]));
+  const checks = new Map(parts.checks.map((check) => [check.id, check]));
   const render: OpenParts['render'] = async (batch) => {
     const context = { version, checks, node: await nodes.byId(), nowMs: clock.now() };
     return batch.map((event) => toOcsf(event, context));

@@ -1,11 +1,13 @@
 import type { QueryView } from './projection.ts';
 import { createBudget } from './query/budget.ts';
+import { requireBool } from './query/compilation.ts';
 import { compileTree } from './query/compile.ts';
 import type { CompiledTree } from './query/compile.ts';
 import { evaluateTree } from './query/evaluator.ts';
 import { factTypes } from './query/fact-types.ts';
 import { toJson } from './query/json.ts';
 import type { Json } from './query/json.ts';
+import { truth } from './query/logic.ts';
 import { parse } from './query/parser.ts';
 import { placed, QueryError, queryErrorText } from './query/query-error.ts';
 import type { CelType } from './query/type.ts';
@@ -70,7 +72,7 @@ export function evaluate(expression: Expression, view: QueryView, maxRows = DEFA
     noted.set(unread instanceof Failure ? text : unread.path, text);
   };
   try {
-    const run = { variables: view.variables, budget: createBudget(), note };
+    const run = { variables: view.variables, budget: createBudget(), note, isStrict: false };
     const result = evaluateTree(expression.tree, undefined, run);
     if (result instanceof Failure) return { ok: false, problem: placed(result.reason, result.at) };
     const rows = Array.isArray(result) ? Math.min(result.length, maxRows) : 1;
@@ -79,6 +81,45 @@ export function evaluate(expression: Expression, view: QueryView, maxRows = DEFA
     return { ok: true, value, rows, truncated, unread: [...noted.values()] };
   } catch (error) {
     return { ok: false, problem: queryErrorText(error) };
+  }
+}
+
+/** As {@link compileExpression}, for an expression that must be true or false. */
+export function compileCondition(text: string, types: ReadonlyMap<string, CelType>): Compiled {
+  const compiled = compileExpression(text, types);
+  if (!compiled.ok) return compiled;
+  try {
+    requireBool(compiled.expression);
+    return compiled;
+  } catch (error) {
+    return { ok: false, problem: queryErrorText(error) };
+  }
+}
+
+/** True or false, or why that is not known. */
+export type ConditionValue =
+  { readonly known: true; readonly value: boolean } | { readonly known: false; readonly reason: string };
+
+/** Steps of one evaluation of a condition: some milliseconds. */
+const MAX_CONDITION_UNITS = 200_000;
+
+/**
+ * Whether a condition holds. It is known only if everything was read that the answer depends on: `has`, a comparison with
+ * null and the macros do not take what could not be read for absent. Bounded in work; never throws.
+ */
+export function evaluateCondition(
+  { tree, text }: Expression,
+  variables: ReadonlyMap<string, unknown>,
+  maxUnits = MAX_CONDITION_UNITS,
+): ConditionValue {
+  const run = { variables, budget: createBudget(maxUnits), note: () => undefined, isStrict: true };
+  try {
+    const value = truth(evaluateTree(tree, undefined, run), tree.at);
+    if (typeof value === 'boolean') return { known: true, value };
+    if (value !== null) return { known: false, reason: unreadText(value, text) };
+    return { known: false, reason: 'a value that the condition compares is absent; test it first with has(…)' };
+  } catch (error) {
+    return { known: false, reason: queryErrorText(error) };
   }
 }
 

@@ -32,6 +32,11 @@ export function project(facts: Partial<QueryFacts>): QueryView {
   return { variables };
 }
 
+/** One value of a fact as {@link project} shows it; `path` is what people know it by: `container`. */
+export function projectPart(value: unknown, shape: Shape, path: string): unknown {
+  return projectValue(value, shape, path, Object.create(null) as Record<string, string>);
+}
+
 function projectValue(value: unknown, shape: Shape, path: string, unread: Record<string, string>): unknown {
   switch (shape.kind) {
     case 'observed':

@@ -16,6 +16,7 @@ const SOURCES = [
   'vulnerability',
   'policy',
   'image',
+  'tailoring',
   'api',
   'proto',
   'agent',

@@ -13,20 +13,21 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   api: ['posture'],
   service: [],
   image: ['posture', 'vulnerability', 'policy', 'service'],
-  agent: ['posture', 'vulnerability', 'proto', 'service', 'image'],
+  tailoring: ['posture', 'vulnerability', 'policy', 'service', 'image'],
+  agent: ['posture', 'vulnerability', 'proto', 'service', 'image', 'tailoring'],
   kubernetes: ['posture', 'service'],
-  collector: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'api', 'image', 'kubernetes'],
+  collector: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'api', 'image', 'kubernetes', 'tailoring'],
   authz: ['posture', 'policy', 'service', 'image'],
   admission: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image', 'kubernetes'],
   rollout: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image', 'kubernetes'],
-  cli: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image'],
+  cli: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image', 'tailoring'],
   console: ['posture', 'api'],
 };
 const LAYERS = Object.keys(ALLOWED);
 /** What measures, builds and checks is no layer, but has limits too. */
 const TOOLS: Readonly<Record<string, readonly string[]>> = {
   bench: ['posture', 'vulnerability', 'policy', 'proto', 'service', 'image', 'agent', 'collector'],
-  scripts: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image', 'collector'],
+  scripts: ['posture', 'vulnerability', 'policy', 'service', 'api', 'image', 'collector', 'tailoring'],
 };
 
 void t.test('the linter refuses each import between folders that the architecture does not have', (t) => {

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer, get } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { indexControls } from '../../collector/api/controls.ts';
 import { openEventStream } from '../../collector/api/event-stream.ts';
 import type { EventBus } from '../../collector/store/event-bus.ts';
 import type { Store } from '../../collector/store/store.ts';
+import { BENCHMARKS, indexControls } from '../../posture/benchmark/benchmark.ts';
 import { systemClock } from '../../service/clock.ts';
 
 /** The event stream of the API, for whoever asks. */
@@ -17,7 +17,7 @@ export interface EventPort {
 /** Serves the event stream as the API does, without its token. */
 export async function serveEvents(store: Store, eventBus: EventBus): Promise<EventPort> {
   const clock = systemClock();
-  const controlsOf = indexControls();
+  const controlsOf = indexControls(BENCHMARKS);
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'text/event-stream; charset=utf-8');
     const presenceTerms = () => ({ nowMs: clock.now(), heartbeatMs: 30_000, duplicated: new Set<string>() });

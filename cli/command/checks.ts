@@ -1,6 +1,7 @@
-import { CHECKS } from '../../posture/check/registry.ts';
+import { indexControls } from '../../posture/benchmark/benchmark.ts';
 import { severityText } from '../../posture/check/check.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
+import { loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
 import { printListing } from '../output/listing.ts';
@@ -12,7 +13,7 @@ export const checks = defineCommand({
   summary: 'list the checks',
   usage: ['checks [options]'],
   description: [
-    'Lists every check with its severity and the condition under which it passes. plimsoll explain CHECK shows the rationale and the remediation.',
+    'Lists every check with its severity and the condition under which it passes, custom checks of the setting checks-file included. plimsoll explain CHECK shows the rationale and the remediation.',
   ],
   operands: { min: 0, max: 0 },
   options: [
@@ -38,18 +39,22 @@ export const checks = defineCommand({
     { line: 'plimsoll checks --output json', meaning: 'with rationale and remediation' },
   ],
   run: async (context) => {
-    const { args, paint } = context;
+    const { args, paint, settings } = context;
+    const loaded = await loadCatalog(settings);
+    if (!loaded.ok) return printError(context, problemsText(loaded.problems));
+    const { checks: all, benchmarks } = loaded.catalog;
     const [wanted, severities] = [args.values('check'), args.values('severity')];
     for (const word of wanted) {
-      const problem = unknownCheck(word);
+      const problem = unknownCheck(word, all);
       if (problem !== undefined) return printError(context, problem, 'see: plimsoll checks');
     }
-    const shown = CHECKS.filter(
+    const shown = all.filter(
       ({ id, severity, severityLevels = [{ severity }] }) =>
         (wanted.length === 0 || wanted.some((word) => id === word || id.startsWith(`${word}.`))) &&
         (severities.length === 0 || severityLevels.some((level) => severities.includes(level.severity))),
     );
-    const items = shown.map(documentCheck);
+    const controlsOf = indexControls(benchmarks);
+    const items = shown.map((check) => documentCheck(check, controlsOf));
     await printListing(context, {
       document: { checks: items },
       items,

@@ -1,9 +1,8 @@
 import { compareByName } from '../../api/finding-list.ts';
 import type { FleetFinding } from '../../api/finding.ts';
-import { CHECKS } from '../../posture/check/registry.ts';
 import { severityText } from '../../posture/check/check.ts';
-import type { Check } from '../../posture/check/check.ts';
-import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
+import { findBenchmark, indexControls } from '../../posture/benchmark/benchmark.ts';
+import { check as apiCheck } from '../../api/check.ts';
 import { FACT_SCHEMAS } from '../../posture/fact/facts.ts';
 import type { FactName } from '../../posture/fact/facts.ts';
 import { connect } from '../api/connect.ts';
@@ -19,9 +18,12 @@ import { wrap } from '../render/width.ts';
 import { documentCheck } from '../scan/document-check.ts';
 import type { DocumentCheck } from '../scan/document-check.ts';
 import { unknownCheck } from '../scan/known.ts';
+import { loadCatalog, problemsText } from '../../tailoring/catalog.ts';
+import type { Catalog } from '../../tailoring/catalog.ts';
 
 /** Most findings that are shown. */
 const MAX_FINDINGS = 100;
+const COLLECTOR_DEADLINE_MS = 5000;
 
 export const explain = defineCommand({
   name: 'explain',
@@ -53,22 +55,42 @@ export const explain = defineCommand({
   run: async (context) => {
     const { args, stdout } = context;
     const [id = ''] = args.operands;
-    const check = CHECKS.find((known) => known.id === id);
-    if (check === undefined)
-      return printError(context, unknownCheck(id) ?? `${id} is an area, not a check`, 'see: plimsoll checks');
-    const read = await readCurrent(context, check.id);
+    const loaded = await loadCatalog(context.settings);
+    if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: plimsoll checks test FILE');
+    const document = await findCheck(context, loaded.catalog, id);
+    if (document === undefined)
+      return printError(
+        context,
+        unknownCheck(id, loaded.catalog.checks) ?? `${id} is an area, not a check`,
+        'see: plimsoll checks',
+      );
+    const read = await readCurrent(context, document.id);
     const found = read?.ok === true ? read.value : undefined;
-    const document = documentCheck(check);
     if (!isTable(context))
       await printDocument(context, found === undefined ? document : { ...document, findings: found });
     else {
-      const lines = [...page(check, document, context), ...(found ?? []).flatMap((one) => findingBlock(one, context))];
+      const lines = [...page(document, context), ...(found ?? []).flatMap((one) => findingBlock(one, context))];
       if (found?.length === 0) lines.push('', 'The collector has no matching finding.');
       await stdout.write(`${lines.join('\n')}\n`);
     }
     return read?.ok === false ? printFailure(context, read.problem) : EXIT_OK;
   },
 });
+
+/** The check of the catalog, or a custom one that only the collector has the file of. */
+async function findCheck(
+  { settings }: Context,
+  { checks, benchmarks }: Catalog,
+  id: string,
+): Promise<DocumentCheck | undefined> {
+  const known = checks.find((check) => check.id === id);
+  if (known !== undefined) return documentCheck(known, indexControls(benchmarks));
+  // In an area of Plimsoll, it is a typing error that needs no collector.
+  if (!id.includes('.') || checks.some((check) => check.id.split('.', 1)[0] === id.split('.', 1)[0])) return undefined;
+  const client = await connect(settings, AbortSignal.timeout(COLLECTOR_DEADLINE_MS));
+  const read = client.ok ? await client.value.get(`/v1/checks/${encodeURIComponent(id)}`, apiCheck) : client;
+  return read.ok ? (read.value as DocumentCheck) : undefined;
+}
 
 /** The findings that the collector has; undefined where none were asked for. */
 async function readCurrent(context: Context, check: string): Promise<Result<readonly FleetFinding[]> | undefined> {
@@ -83,14 +105,14 @@ async function readCurrent(context: Context, check: string): Promise<Result<read
   return read.ok ? { ok: true, value: read.value.findings.toSorted(compareByName) } : read;
 }
 
-function page(check: Check, document: DocumentCheck, { width, paint }: Context): readonly string[] {
+function page(check: DocumentCheck, { width, paint }: Context): readonly string[] {
   const paragraph = (title: string, text: string): readonly string[] => [
     '',
     paint.bold(title),
     ...wrap(text, width - 2).map((line) => `  ${line}`),
   ];
   return [
-    `${paint.bold(check.id)}  ${paint.severity(check.severity, severityText(check).toUpperCase())}`,
+    `${paint.bold(check.id)}  ${paint.severity(check.severity, severityText(levelsOf(check)).toUpperCase())}`,
     ...wrap(`Passes: ${check.title}`, width),
     ...wrap(`Fails: ${check.failTitle}`, width),
     ...severityLines(check, width, paint.bold('Severity')),
@@ -99,16 +121,15 @@ function page(check: Check, document: DocumentCheck, { width, paint }: Context):
     '',
     paint.bold('What is read'),
     ...readLines(check, width),
-    '',
-    paint.bold('Where to read more'),
+    ...(check.references.length === 0 ? [] : ['', paint.bold('Where to read more')]),
     ...check.references.map((url) => `  ${url}`),
-    ...controlLines(document, width, paint.bold('Benchmarks')),
+    ...controlLines(check, width, paint.bold('Benchmarks')),
   ];
 }
 
 /** What decides the severity of a failure; nothing where there is one severity whatever the subject. */
-function severityLines({ severityLevels, judges }: Check, width: number, title: string): readonly string[] {
-  const levels = (severityLevels ?? []).map(({ severity, when }) => `${severity}: ${when}`);
+function severityLines({ severityLevels, judges }: DocumentCheck, width: number, title: string): readonly string[] {
+  const levels = severityLevels.map(({ severity, when }) => `${severity}: ${when}`);
   if (judges === 'container')
     levels.push(
       'A container that does not run is judged by its declaration, one level milder unless it is restarting; a failure of severity low is then not applicable.',
@@ -125,7 +146,7 @@ const COLLECTOR_READS = {
 } as const;
 
 /** The facts that a check reads: its subject, then the others. */
-function readLines(check: Check, width: number): readonly string[] {
+function readLines(check: DocumentCheck, width: number): readonly string[] {
   if (
     check.judges === 'clusterNode' ||
     check.judges === 'imageTags' ||
@@ -143,10 +164,19 @@ function readLines(check: Check, width: number): readonly string[] {
     file: 'files',
     listener: 'listeners',
   };
-  const names = new Set<FactName>([...(check.judges === 'node' ? [] : [judged[check.judges]]), ...check.needs]);
+  const names = new Set<string>([...(check.judges === 'node' ? [] : [judged[check.judges]]), ...check.needs]);
   return [...names].flatMap((name) =>
-    wrap(`${name}: ${FACT_SCHEMAS[name].shape.doc.replaceAll('`', '')}`, width - 2).map((line) => `  ${line}`),
+    wrap(`${name}: ${factText(name).replaceAll('`', '')}`, width - 2).map((line) => `  ${line}`),
   );
+}
+
+function factText(name: string): string {
+  return Object.hasOwn(FACT_SCHEMAS, name) ? FACT_SCHEMAS[name as FactName].shape.doc : '';
+}
+
+/** `severityText` says `up to` where there are several. */
+function levelsOf({ severity, severityLevels }: DocumentCheck): Parameters<typeof severityText>[0] {
+  return severityLevels.length === 0 ? { severity } : { severity, severityLevels };
 }
 
 function controlLines({ controls }: DocumentCheck, width: number, title: string): readonly string[] {

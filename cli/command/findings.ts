@@ -15,7 +15,8 @@ import { describeUnlistable, isTable } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { nodeLabel } from '../render/node-label.ts';
-import { unknownBenchmark, unknownCheck } from '../scan/known.ts';
+import { misspelledCheck, resolveChecks } from '../api/checks.ts';
+import { unknownBenchmark } from '../scan/known.ts';
 
 /** Default of `--limit`. */
 const DEFAULT_LIMIT = 1_000;
@@ -133,9 +134,11 @@ export const findings = defineCommand({
       const { showFinding } = await import('../findings/show-finding.ts');
       return showFinding(context, client, uid);
     }
+    const checks = await resolveChecks(client, wanted.query.checks);
+    if (!checks.ok) return printFailure(context, checks.problem);
     const nodes = await resolveNodes(client, wanted.query.nodes);
     if (!nodes.ok) return printFailure(context, nodes.problem);
-    const query = { ...wanted.query, nodes: nodes.value };
+    const query = { ...wanted.query, nodes: nodes.value, checks: checks.value };
     if (args.has('watch')) {
       const { watchFindings } = await import('../watch/findings.ts');
       return watchFindings(context, client, query, signal);
@@ -202,7 +205,7 @@ function readQuery(context: Context): Wanted {
   if (limit < 1 || limit > MAX_LIMIT)
     return { ok: false, problem: `--limit: expected a number from 1 to ${String(MAX_LIMIT)}` };
   for (const check of args.values('check')) {
-    const problem = unknownCheck(check);
+    const problem = misspelledCheck(check);
     if (problem !== undefined) return { ok: false, problem };
   }
   const benchmark = args.value('benchmark');

@@ -1,5 +1,5 @@
 import { compareByName } from '../../api/finding-list.ts';
-import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
+import { indexControls } from '../../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
 import { assessBenchmark } from '../../posture/benchmark/compliance.ts';
 import { chooseKubernetesBenchmark } from '../../posture/benchmark/kubernetes-benchmark.ts';
@@ -7,6 +7,8 @@ import type { Facts } from '../../posture/fact/facts.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import { loadCatalog, problemsText } from '../../tailoring/catalog.ts';
+import type { Catalog } from '../../tailoring/catalog.ts';
 import { resolve } from 'node:path';
 import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, outputOption, QUIET_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
@@ -152,17 +154,21 @@ export const scan = defineCommand({
   ],
   run: async (context: Context): Promise<number> => {
     const { args, settings, programs, workingDirectory } = context;
-    const asked = await scopeOf(context);
+    const loaded = await loadCatalog(settings);
+    if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: plimsoll checks test FILE');
+    const { catalog } = loaded;
+    const asked = await scopeOf(context, catalog);
     if (!asked.ok) return printError(context, asked.problem, asked.hint);
     const recorded = args.value('recorded');
     const signal = context.listenForShutdown();
     const outcome = await programs.scan({
       settings,
+      checks: catalog.checks,
       recorded: recorded === undefined ? undefined : resolve(workingDirectory, recorded),
       signal,
     });
     if (!outcome.ok) return printError(context, outcome.problem, outcome.hint);
-    const scope = withKubernetesBenchmark(asked, outcome.facts);
+    const scope = withKubernetesBenchmark(asked, outcome.facts, catalog);
     if (scope === undefined)
       return printError(
         context,
@@ -174,7 +180,7 @@ export const scan = defineCommand({
       recorded === undefined ? unansweredEngines(outcome.facts, [settings.dockerHost, settings.runtimeEndpoint]) : [];
     const missing = unknownSubject(context.args, judged, unlistedReason(outcome.facts, silent));
     if (missing !== undefined) return printError(context, missing);
-    const scanned = { ...outcome, judged, known: knownFailures(scope.baseline, judged), scope };
+    const scanned = { ...outcome, judged, known: knownFailures(scope.baseline, judged), scope, catalog };
     const problem = await print(context, scanned);
     if (problem !== undefined) return printError(context, problem);
     for (const { endpoint, reason } of silent)
@@ -196,6 +202,7 @@ interface Scanned extends Extract<ScanOutcome, { ok: true }> {
   /** Ids of failures that the baseline has. */
   readonly known: ReadonlySet<string>;
   readonly scope: Scope;
+  readonly catalog: Catalog;
 }
 
 /** The exit code for `--fail-on`. What could not be read may fail too: that is not a pass. */
@@ -246,7 +253,7 @@ async function print(context: Context, scanned: Scanned): Promise<string | undef
 
 async function printTo(context: Context, scanned: Scanned): Promise<void> {
   const { args, stdout, clock, version } = context;
-  const { facts, judged, known, scope, durationMs } = scanned;
+  const { facts, judged, known, scope, durationMs, catalog } = scanned;
   const format = args.value('output') ?? 'table';
   const node = describeNode(facts);
   const benchmark = scope.benchmark === undefined ? undefined : assessBenchmark(scope.benchmark, judged, scope.level);
@@ -254,7 +261,10 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
     const { formatReport } = await import('../report/print-report.ts');
     const findings = selectFindings(context, scanned, ALL_VERDICTS);
     return stdout.write(
-      await formatReport({ node, findings, benchmark, known, scannedAt: clock.now(), version }, format),
+      await formatReport(
+        { node, findings, checks: catalog.checks, benchmark, known, scannedAt: clock.now(), version },
+        format,
+      ),
     );
   }
   if (scope.peer !== undefined && benchmark !== undefined) {
@@ -269,7 +279,14 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
   const shown = selectFindings(context, scanned, preset);
   const { scanDocument } = await import('../scan/document.ts');
   const images = imagesOf(facts);
-  const document = scanDocument({ node, judged, shown, known, durationMs });
+  const document = scanDocument({
+    node,
+    judged,
+    shown,
+    known,
+    durationMs,
+    controlsOf: indexControls(catalog.benchmarks),
+  });
   return printFindings(context, {
     findings: shown,
     document,
@@ -362,13 +379,13 @@ interface Scope {
 }
 
 /** Reads what the options choose; whatever does not exist is refused before anything is read. */
-async function scopeOf({
-  args,
-  workingDirectory,
-}: Context): Promise<Scope | { readonly ok: false; readonly problem: string; readonly hint: string }> {
+async function scopeOf(
+  { args, workingDirectory }: Context,
+  { checks, benchmarks }: Catalog,
+): Promise<Scope | { readonly ok: false; readonly problem: string; readonly hint: string }> {
   const { unknownBenchmark, unknownCheck } = await import('../scan/known.ts');
   for (const wanted of args.values('check')) {
-    const problem = unknownCheck(wanted);
+    const problem = unknownCheck(wanted, checks);
     if (problem !== undefined) return { ok: false, problem, hint: 'see: plimsoll checks' };
   }
   if (args.value('by') === 'control' && !args.has('benchmark'))
@@ -407,7 +424,7 @@ async function scopeOf({
   if (id === KUBERNETES)
     return { ok: true, checks: undefined, benchmark: undefined, level, baseline, peer, isForKubelet: true };
   const problem = unknownBenchmark(id);
-  const benchmark = findBenchmark(id);
+  const benchmark = benchmarks.find((each) => each.id === id);
   if (problem !== undefined || benchmark === undefined)
     return { ok: false, problem: problem ?? 'there is no such benchmark', hint: SEE_BENCHMARKS };
   return { ok: true, checks: checksOf(benchmark, level), benchmark, level, baseline, peer };
@@ -418,9 +435,13 @@ function checksOf({ controls }: Benchmark, level: number): ReadonlySet<string> {
 }
 
 /** The scope with the benchmark that fits the node, where that was asked for; undefined where none fits. */
-function withKubernetesBenchmark(scope: Scope, { kubelet, containers }: Facts): Scope | undefined {
+function withKubernetesBenchmark(
+  scope: Scope,
+  { kubelet, containers }: Facts,
+  { benchmarks }: Catalog,
+): Scope | undefined {
   if (scope.isForKubelet !== true) return scope;
   const chosen = chooseKubernetesBenchmark(kubelet, containers);
-  const benchmark = chosen && findBenchmark(chosen.id);
+  const benchmark = chosen && benchmarks.find(({ id }) => id === chosen.id);
   return benchmark && { ...scope, benchmark, checks: checksOf(benchmark, scope.level) };
 }

@@ -1,6 +1,5 @@
 import type { BenchmarkResult, ControlVerdict } from '../../posture/benchmark/compliance.ts';
 import type { Check } from '../../posture/check/check.ts';
-import { CHECKS } from '../../posture/check/registry.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { VERDICTS } from '../../posture/verdict.ts';
 import { markup } from '../output/xml.ts';
@@ -21,7 +20,7 @@ interface Section {
 
 /** Subjects that pass or to which a check does not apply are named, without evidence, up to this number for each check. */
 const MAX_NAMED = 50;
-const CHECKS_BY_ID: ReadonlyMap<string, Check> = new Map(CHECKS.map((check) => [check.id, check]));
+type ChecksById = ReadonlyMap<string, Check>;
 
 /**
  * The findings as one HTML file without scripts and without anything from elsewhere: by control where a benchmark was
@@ -30,7 +29,8 @@ const CHECKS_BY_ID: ReadonlyMap<string, Check> = new Map(CHECKS.map((check) => [
 export function htmlDocument(report: ScanReport): string {
   const { node, benchmark, version, scannedAt } = report;
   const about = benchmark === undefined ? 'Security report' : benchmark.benchmark.title;
-  const sections = benchmark === undefined ? sectionsByCheck(report.findings) : sectionsByControl(benchmark);
+  const checks: ChecksById = new Map(report.checks.map((check) => [check.id, check]));
+  const sections = benchmark === undefined ? sectionsByCheck(report.findings, checks) : sectionsByControl(benchmark);
   return [
     '<!doctype html>',
     '<html lang="en">',
@@ -49,7 +49,7 @@ export function htmlDocument(report: ScanReport): string {
     '<main>',
     summary(report),
     index(sections, benchmark !== undefined),
-    ...sections.map((section) => sectionOf(section, report.known)),
+    ...sections.map((section) => sectionOf(section, checks, report.known)),
     notJudged(sections),
     '</main>',
     '</body>',
@@ -107,28 +107,35 @@ function sectionsByControl({ controls }: BenchmarkResult): readonly Section[] {
   }));
 }
 
-function sectionsByCheck(findings: readonly Finding[]): readonly Section[] {
+function sectionsByCheck(findings: readonly Finding[], checks: ChecksById): readonly Section[] {
   return [...Map.groupBy(findings, ({ check }) => check)].map(([check, members]) => ({
     id: check,
-    title: CHECKS_BY_ID.get(check)?.title ?? check,
+    title: checks.get(check)?.title ?? check,
     verdict: VERDICTS.find((verdict) => members.some((finding) => finding.verdict === verdict)) ?? 'unknown',
     note: '',
     findings: members,
   }));
 }
 
-function sectionOf({ id, title, verdict, note, findings }: Section, known: ReadonlySet<string>): string {
+function sectionOf(
+  { id, title, verdict, note, findings }: Section,
+  checks: ChecksById,
+  known: ReadonlySet<string>,
+): string {
   const byCheck = [...Map.groupBy(findings, ({ check }) => check)];
   return [
     `<section id="${markup(anchor(id))}"><h2>${markup(`${id} ${title}`)} ${badge(verdict)}</h2>`,
     ...(note === '' ? [] : [`<p>${markup(note)}</p>`]),
-    ...byCheck.map(([check, members]) => checkPart(check, members, known)),
+    ...byCheck.map(([id, members]) => checkPart({ id, check: checks.get(id) }, members, known)),
     '</section>',
   ].join('\n');
 }
 
-function checkPart(id: string, findings: readonly Finding[], known: ReadonlySet<string>): string {
-  const check = CHECKS_BY_ID.get(id);
+function checkPart(
+  { id, check }: { readonly id: string; readonly check: Check | undefined },
+  findings: readonly Finding[],
+  known: ReadonlySet<string>,
+): string {
   const open = findings.filter(({ verdict }) => verdict !== 'pass' && verdict !== 'notApplicable');
   const hasFailed = open.some(({ verdict }) => verdict === 'fail');
   return [

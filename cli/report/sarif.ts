@@ -1,6 +1,5 @@
 import { safe } from '../../api/safe.ts';
 import type { Check } from '../../posture/check/check.ts';
-import { CHECKS } from '../../posture/check/registry.ts';
 import type { Finding } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { sarifLocations, sarifLog } from '../output/sarif.ts';
@@ -35,11 +34,11 @@ const SCORES = Object.freeze({
 } satisfies Record<Severity, string>);
 
 /** The findings in SARIF: a rule for each check, a result for each finding. */
-export function sarifDocument({ node, findings, benchmark, known, scannedAt, version }: ScanReport): object {
+export function sarifDocument({ node, findings, checks, benchmark, known, scannedAt, version }: ScanReport): object {
   const reported = new Set(findings.map(({ check }) => check));
   return sarifLog({
     version,
-    rules: CHECKS.filter(({ id }) => reported.has(id)).map(ruleOf),
+    rules: checks.filter(({ id }) => reported.has(id)).map(ruleOf),
     results: findings.map((finding) => resultOf(finding, known)),
     endTime: timeText(scannedAt),
     isComplete: true,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { BenchmarkResult } from '../../posture/benchmark/compliance.ts';
+import type { Check } from '../../posture/check/check.ts';
 import type { Finding } from '../../posture/finding.ts';
 import type { ScannedNode } from '../scan/node.ts';
 
@@ -8,6 +9,8 @@ export interface ScanReport {
   readonly node: ScannedNode;
   /** The findings to report, worst first. */
   readonly findings: readonly Finding[];
+  /** Every check that was judged by. */
+  readonly checks: readonly Check[];
   /** The benchmark that was chosen, judged over everything. */
   readonly benchmark: BenchmarkResult | undefined;
   /** Ids of failures that the baseline has. */

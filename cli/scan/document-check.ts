@@ -1,4 +1,3 @@
-import { controlsOf } from '../../posture/benchmark/benchmark.ts';
 import type { Check, SeverityLevel } from '../../posture/check/check.ts';
 import type { ControlReference } from '../../posture/finding.ts';
 import type { Severity } from '../../posture/verdict.ts';
@@ -24,7 +23,7 @@ export interface DocumentCheck {
 }
 
 /** `check` without its function. */
-export function documentCheck(check: Check): DocumentCheck {
+export function documentCheck(check: Check, controlsOf: (check: string) => readonly ControlReference[]): DocumentCheck {
   const {
     id,
     title,

@@ -1,4 +1,3 @@
-import { BENCHMARKS } from '../../posture/benchmark/benchmark.ts';
 import type { ControlReference, Finding } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { countFindings } from '../render/finding.ts';
@@ -41,24 +40,25 @@ export interface DocumentContent {
   /** Ids of failures that the baseline has. */
   readonly known: ReadonlySet<string>;
   readonly durationMs: number;
+  /** The controls that a check answers. */
+  readonly controlsOf: (check: string) => readonly ControlReference[];
 }
 
 /** The document of a scan. */
-export function scanDocument({ node, judged, shown, known, durationMs }: DocumentContent): ScanDocument {
+export function scanDocument({ node, judged, shown, known, durationMs, controlsOf }: DocumentContent): ScanDocument {
   return {
     schema: SCAN_SCHEMA,
     node,
-    findings: shown.map(documentFindings(known)),
+    findings: shown.map(documentFindings(known, controlsOf)),
     summary: { ...countFindings(judged), containers: node.containers, durationMs: Math.round(durationMs) },
   };
 }
 
-/** Turns findings into those of the document. Walks the benchmarks once, for as many findings as there are. */
-function documentFindings(known: ReadonlySet<string>): (finding: Finding) => DocumentFinding {
-  const index = new Map<string, ControlReference[]>();
-  for (const { id: benchmark, controls } of BENCHMARKS)
-    for (const { id: control, checks } of controls)
-      for (const check of checks) index.set(check, [...(index.get(check) ?? []), { benchmark, control }]);
+/** Turns findings into those of the document. */
+function documentFindings(
+  known: ReadonlySet<string>,
+  controlsOf: DocumentContent['controlsOf'],
+): (finding: Finding) => DocumentFinding {
   return ({ id, check, title, verdict, severity, subject, evidence, reason }) => ({
     id,
     check,
@@ -67,7 +67,7 @@ function documentFindings(known: ReadonlySet<string>): (finding: Finding) => Doc
     severity,
     subject: { kind: subject.kind, id: subject.id, name: subject.name },
     evidence: evidence.map(({ source, seen, expected }) => ({ source, seen, expected })),
-    controls: index.get(check) ?? [],
+    controls: controlsOf(check),
     ...(reason === undefined ? {} : { reason }),
     ...(known.has(id) && { inBaseline: true as const }),
   });

@@ -17,7 +17,7 @@ import { createAuthenticator } from './authenticator.ts';
 import { SECURITY_HEADERS } from './browser.ts';
 import { createCallLimit } from './call-limit.ts';
 import { addConsole } from './console-pages.ts';
-import { indexControls } from './controls.ts';
+import { indexControls } from '../../posture/benchmark/benchmark.ts';
 import { compressAnswer } from './content-encoding.ts';
 import { createEventStreams } from './event-streams.ts';
 import { openApiDocument } from './openapi.ts';
@@ -88,7 +88,7 @@ export interface Api {
 export async function startApi(options: ApiOptions): Promise<Api> {
   const server = createServer(options.certificate);
   const { admission, signIn } = createAccess(options);
-  const sources = { ...options, controlsOf: indexControls(), signIn };
+  const sources = { ...options, controlsOf: indexControls(options.benchmarks), signIn };
   const { audit } = options;
   const streams = createEventStreams(sources);
   options.operatorTokens.onRevoked((id) => streams.end(principalKey({ kind: 'token', id })));

@@ -1,4 +1,6 @@
 import * as s from '../../posture/schema.ts';
+import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
+import type { Check } from '../../posture/check/check.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
 import type { AuditPage } from '../../api/audit.ts';
@@ -48,6 +50,9 @@ export interface ApiSources {
   /** Removes the node with this id; `by`: who wants it, for the log. */
   readonly removeNode: (nodeId: string, by: string) => Promise<NodeRemoval>;
   readonly admission: AdmissionSource;
+  /** Those of Plimsoll and custom ones, by id. */
+  readonly checks: readonly Check[];
+  readonly benchmarks: readonly Benchmark[];
   /** The benchmark controls that a check answers. */
   readonly controlsOf: ControlLookup;
   readonly signIn: SignIn;

@@ -1,9 +1,15 @@
-import { isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
+import { isCollection, isNode, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
 import type { Document } from 'yaml';
 
 /** The documents of a YAML text, or where the text is wrong. `reason` quotes nothing of it. */
 export type YamlDocuments =
-  { readonly ok: true; readonly documents: readonly unknown[] } | { readonly ok: false; readonly reason: string };
+  | {
+      readonly ok: true;
+      readonly documents: readonly unknown[];
+      /** The line, from 1, on which a value of a document begins: the innermost one of `path` that is there. */
+      readonly lineOf: (document: number, path: readonly (string | number)[]) => number;
+    }
+  | { readonly ok: false; readonly reason: string };
 
 /** Documents of one file. */
 const MAX_DOCUMENTS = 256;
@@ -30,10 +36,11 @@ export function parseYamlDocuments(text: string, version: '1.1' | '1.2' = '1.2')
       uniqueKeys: false,
     } as const;
     const documents = parseAllDocuments(text, options);
-    if (!Array.isArray(documents)) return { ok: true, documents: [] };
+    if (!Array.isArray(documents)) return { ok: true, documents: [], lineOf: () => 1 };
     if (documents.length > MAX_DOCUMENTS)
       return { ok: false, reason: `has more than ${String(MAX_DOCUMENTS)} documents` };
     const values: unknown[] = [];
+    const nodes: Document[] = [];
     for (const document of documents) {
       const [error] = [...document.errors, ...document.warnings];
       const fault =
@@ -44,13 +51,28 @@ export function parseYamlDocuments(text: string, version: '1.1' | '1.2' = '1.2')
         return { ok: false, reason: `line ${String(line)}, column ${String(col)}: ${fault.what}` };
       }
       const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
-      if (value !== null && value !== undefined) values.push(value);
+      if (value === null || value === undefined) continue;
+      values.push(value);
+      nodes.push(document);
     }
-    return { ok: true, documents: values };
+    const lineOf = (index: number, path: readonly (string | number)[]): number =>
+      lines.linePos(offsetOf(nodes[index], path)).line;
+    return { ok: true, documents: values, lineOf };
   } catch (error) {
     const isAliases = error instanceof ReferenceError;
     return { ok: false, reason: isAliases ? 'has too many aliases' : 'is not valid YAML' };
   }
+}
+
+/** The offset of the innermost value of `path` that there is. */
+function offsetOf(document: Document | undefined, path: readonly (string | number)[]): number {
+  let [node, offset]: [unknown, number] = [document?.contents, document?.range?.[0] ?? 0];
+  for (const key of [undefined, ...path]) {
+    if (key !== undefined) node = isCollection(node) ? node.get(key, true) : undefined;
+    if (!isNode(node)) break;
+    offset = node.range?.[0] ?? offset;
+  }
+  return offset;
 }
 
 interface Fault {

@@ -96,6 +96,18 @@ export function findBenchmark(id: string): Benchmark | undefined {
   return BENCHMARKS.find((benchmark) => benchmark.id === id);
 }
 
+/** The controls that a check answers. */
+export type ControlLookup = (check: string) => readonly ControlReference[];
+
+/** A lookup of the controls that a check answers. Walks the benchmarks once. */
+export function indexControls(benchmarks: readonly Benchmark[]): ControlLookup {
+  const index = new Map<string, ControlReference[]>();
+  for (const { id: benchmark, controls } of benchmarks)
+    for (const { id: control, checks } of controls)
+      for (const check of checks) index.set(check, [...(index.get(check) ?? []), { benchmark, control }]);
+  return (check) => index.get(check) ?? [];
+}
+
 /** The controls that a check answers, in the order of `BENCHMARKS`. Walks them all: keep the answer for a list. */
 export function controlsOf(checkId: string): readonly ControlReference[] {
   return BENCHMARKS.flatMap(({ id, controls }) =>

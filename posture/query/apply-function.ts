@@ -18,6 +18,8 @@ type ApplyTree = Extract<Tree, { readonly kind: 'apply' }>;
 export function applyFunction(tree: ApplyTree, args: readonly unknown[], run: Run): unknown {
   const missing = tree.name === 'type' ? firstUnread(args) : firstMissing(tree, args);
   if (missing !== undefined) return missing;
+  const hidden = run.isStrict ? unreadWithin(args, run) : undefined;
+  if (hidden !== undefined) return hidden;
   const overload = tree.overloads.find((each) => accepts(each, args));
   if (overload === undefined) {
     const types = args.map((arg) => typeText({ kind: kindOf(arg) ?? 'dyn' } as CelType));
@@ -36,6 +38,17 @@ export function applyFunction(tree: ApplyTree, args: readonly unknown[], run: Ru
 
 function firstUnread(values: readonly unknown[]): Unread | undefined {
   return values.find((value): value is Unread => value instanceof Unread);
+}
+
+/** The first item of a list, or of a list in it, that could not be read: its place, number and length are not known. */
+function unreadWithin(values: readonly unknown[], run: Run): Unread | undefined {
+  run.budget.spend(values.length);
+  for (const value of values) {
+    if (value instanceof Unread) return value;
+    const within = Array.isArray(value) ? unreadWithin(value, run) : undefined;
+    if (within !== undefined) return within;
+  }
+  return undefined;
 }
 
 /** What is missing among the arguments, or among the texts that `join` joins or the values that `format` writes. */

@@ -27,9 +27,9 @@ export interface Budget {
   readonly spendMap: (entries: number) => void;
 }
 
-/** A full budget. */
-export function createBudget(): Budget {
-  let left = MAX_UNITS;
+/** A full budget; `maxUnits`: one step of the evaluation is about one unit. */
+export function createBudget(maxUnits = MAX_UNITS): Budget {
+  let left = maxUnits;
   const spend = (units: number): void => {
     left -= units;
     if (left < 0) throw new QueryError('the expression is too expensive: ask for less', undefined, true);

@@ -14,6 +14,10 @@ const MAX_NESTING = 4;
 /** Macros whose answer would depend on keys that are not collected. */
 const QUESTIONS: ReadonlySet<Walk> = new Set(['all', 'exists', 'exists_one', 'existsOne']);
 
+/** Why a map of which some keys are collected cannot be used as a whole. */
+export const NAME_THE_KEY =
+  'not every key of this map is collected: name the key, as in `kernel.sysctls["net.ipv4.ip_forward"]`';
+
 /** Names of all macros that are written as methods. */
 export const MACRO_NAMES: readonly string[] = [...Object.keys(MACROS), 'bind'];
 
@@ -103,9 +107,11 @@ function fitsForm(letters: readonly string[], args: readonly CelNode[]): boolean
 function itemTypes({ tree, type }: Typed, name: Walk, count: number): readonly CelType[] {
   if (type.kind === 'list') return count === 2 ? [simple('int'), type.item] : [type.item];
   if (type.kind === 'map') {
-    if (type.keys !== undefined && QUESTIONS.has(name))
+    if (type.keys !== undefined && (QUESTIONS.has(name) || type.keys.isNamedOnly === true))
       throw new QueryError(
-        'not every key of this map is collected, so this has no answer: name the key, or list the collected ones with filter',
+        type.keys.isNamedOnly === true
+          ? NAME_THE_KEY
+          : 'not every key of this map is collected, so this has no answer: name the key, or list the collected ones with filter',
         tree.at,
       );
     return [type.key, type.value];

@@ -1,7 +1,7 @@
 import { isSysctlName } from '../fact/kernel.ts';
 import { requireBool, spanOf } from './compilation.ts';
 import type { Compilation, Place, Typed } from './compilation.ts';
-import { compileMacro, isMacro, MACRO_NAMES } from './compile-macro.ts';
+import { compileMacro, isMacro, MACRO_NAMES, NAME_THE_KEY } from './compile-macro.ts';
 import { overloadsOf, overloadText } from './functions/definition.ts';
 import type { Overload } from './functions/definition.ts';
 import { functionTable, NAMESPACES } from './functions/registry.ts';
@@ -18,6 +18,7 @@ import { kindOf, TypeValue, Uint } from './values.ts';
 /** A tree that was checked, and what evaluating it needs. */
 export interface CompiledTree {
   readonly tree: Tree;
+  readonly type: CelType;
   /** Variables that no macro binds. */
   readonly variables: ReadonlySet<string>;
   /** Sysctls that the expression names and that are read on demand. */
@@ -53,8 +54,8 @@ export function compileTree(root: CelNode, text: string, types: ReadonlyMap<stri
     fields: new Set<string>(),
     visit,
   };
-  const { tree } = visit(pass, root, { depth: 0, nesting: 0, bound: new Map() });
-  return { tree, variables: pass.variables, sysctls: pass.sysctls, fields: pass.fields };
+  const { tree, type } = visit(pass, root, { depth: 0, nesting: 0, bound: new Map() });
+  return { tree, type, variables: pass.variables, sysctls: pass.sysctls, fields: pass.fields };
 }
 
 function visit(pass: Compilation, node: CelNode, outer: Place): Typed {
@@ -375,6 +376,8 @@ function apply(
   const overloads = definition === undefined ? [] : overloadsOf(definition).filter(isWanted);
   if (definition === undefined || overloads.length === 0) throw noFunction(pass, name, at);
   const given = args.map(({ type }) => type);
+  if (given.some((type) => type.kind === 'map' && type.keys?.isNamedOnly === true))
+    throw new QueryError(NAME_THE_KEY, at);
   const results = overloads.flatMap((overload) => resultOf(overload, given));
   if (results.length === 0) throw noOverload(given, at, name);
   const tree: Tree = { kind: 'apply', at, name, overloads, args: args.map((arg) => arg.tree) };

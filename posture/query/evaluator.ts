@@ -15,6 +15,7 @@ import { walkItems } from './walk.ts';
  * Failure and passes through in the same way. Logic has three values, a filter keeps an item only if its condition is
  * true, and what a filter left out because it is not known is noted in the run. So one container that died while it was
  * read, or one text that is no number, neither spoils the answer about the others nor passes for a healthy one.
+ * A strict run (the condition of a check) leaves nothing out: there, what is not known makes the whole list not known.
  */
 
 /** The value of a tree: one of `values.ts`, or Unread. Throws a final QueryError where a limit is reached. */
@@ -30,7 +31,7 @@ export function evaluateTree(tree: Tree, scope: Scope | undefined, run: Run): un
       return fieldOf(value(tree.of), tree.field, tree.at);
     case 'has': {
       const tested = value(tree.of);
-      return tested instanceof Failure ? tested : !isMissing(tested);
+      return isUntestable(tested, run) ? tested : !isMissing(tested);
     }
     case 'index':
       return entryOf(value(tree.of), value(tree.key), tree);
@@ -57,7 +58,7 @@ export function evaluateTree(tree: Tree, scope: Scope | undefined, run: Run): un
       return isIn(value(tree.item), value(tree.among), tree.at, run);
     case 'isNull': {
       const tested = value(tree.of);
-      return tested instanceof Failure ? tested : isMissing(tested) === tree.answer;
+      return isUntestable(tested, run) ? tested : isMissing(tested) === tree.answer;
     }
     case 'apply':
       return applyFunction(tree, tree.args.map(value), run);
@@ -73,6 +74,11 @@ export function evaluateTree(tree: Tree, scope: Scope | undefined, run: Run): un
       return walkItems(tree, value(tree.over), { within, count, run });
     }
   }
+}
+
+/** Can it not be said whether a value is absent? What could not be read may be there. */
+function isUntestable(value: unknown, { isStrict }: Run): boolean {
+  return value instanceof Failure || (isStrict && value instanceof Unread);
 }
 
 function lookUp(name: string, at: Span, scope: Scope | undefined, run: Run): unknown {

@@ -1,4 +1,5 @@
-import { QUERY_SCHEMAS } from '../fact/facts.ts';
+import { FACT_SCHEMAS, QUERY_SCHEMAS } from '../fact/facts.ts';
+import type { FactName } from '../fact/facts.ts';
 import type { Shape } from '../schema.ts';
 import { DYN, simple } from './type.ts';
 import type { CelType } from './type.ts';
@@ -13,6 +14,27 @@ export function factTypes(): ReadonlyMap<string, CelType> {
   for (const [name, { shape }] of Object.entries(QUERY_SCHEMAS)) variables.set(name, celType(shape, name));
   variables.set(UNREAD_VARIABLE, { kind: 'map', key: simple('string'), value: simple('string') });
   return variables;
+}
+
+/** The CEL type of each fact that checks judge. Nothing is read on demand for a check. */
+export function judgedFactTypes(): ReadonlyMap<FactName, CelType> {
+  return new Map(
+    Object.entries(FACT_SCHEMAS).map(([name, { shape }]) => [name as FactName, withoutDemand(celType(shape, name))]),
+  );
+}
+
+/** The same type, with no key that a query could have read, and nothing about all keys where only some are collected. */
+function withoutDemand(type: CelType): CelType {
+  if (type.kind === 'list') return { ...type, item: withoutDemand(type.item) };
+  if (type.kind === 'object') {
+    const fields = [...type.fields].map(([name, field]) => [name, withoutDemand(field)] as const);
+    return { ...type, fields: new Map(fields) };
+  }
+  if (type.kind !== 'map') return type;
+  const map = { ...type, value: withoutDemand(type.value) };
+  return type.keys === undefined
+    ? map
+    : Object.assign(map, { keys: { ...type.keys, onDemand: false, isNamedOnly: true } });
 }
 
 function celType(stored: Shape, path: string): CelType {

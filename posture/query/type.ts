@@ -13,9 +13,14 @@ export type CelType =
   | { readonly kind: SimpleKind }
   | { readonly kind: 'string'; readonly words?: readonly string[] }
   | { readonly kind: 'list'; readonly item: CelType }
-  | { readonly kind: 'map'; readonly key: CelType; readonly value: CelType; readonly keys?: CollectedKeys }
+  | { readonly kind: 'map'; readonly key: CelType; readonly value: CelType; readonly keys?: NamedKeys }
   | { readonly kind: 'object'; readonly path: string; readonly fields: ReadonlyMap<string, CelType> }
   | { readonly kind: 'parameter'; readonly name: string };
+
+/** `isNamedOnly`: nothing but an entry by its constant key may be used, since an answer about all of them would be wrong. */
+interface NamedKeys extends CollectedKeys {
+  readonly isNamedOnly?: boolean;
+}
 
 /** Types without parts. */
 export type SimpleKind = (typeof SIMPLE_KINDS)[number];

@@ -33,7 +33,8 @@ export function walkItems(tree: WalkTree, over: unknown, walking: Walking): unkn
   const { within, count, run } = walking;
   const make = (row: Row): unknown => (tree.transform === undefined ? row.at(-1) : within(tree.transform, row));
   try {
-    return collect(tree.walk, keep(rows, judge, run), { make, count, run });
+    const kept = keep(rows, judge, run);
+    return isMissing(kept) ? kept : collect(tree.walk, kept, { make, count, run });
   } catch (error) {
     if (!(error instanceof QueryError) || error.final) throw error;
     return new Failure(error.message, tree.at);
@@ -46,11 +47,15 @@ function* rowsOf(over: unknown, variables: number): Generator<Row, void> {
   else for (const [index, item] of over.entries()) yield [BigInt(index), item];
 }
 
-/** The rows that `judge` finds true. Those of which it is not known are left out, and what is unread is noted. */
-function keep(rows: Iterable<Row>, judge: (row: Row) => Truth, run: Run): readonly Row[] {
+/**
+ * The rows that `judge` finds true. Those of which it is not known are left out, and what is unread is noted; in a strict
+ * run the first of them is the answer.
+ */
+function keep(rows: Iterable<Row>, judge: (row: Row) => Truth, run: Run): readonly Row[] | null | Unread {
   const kept: Row[] = [];
   for (const row of rows) {
     const wanted = judge(row);
+    if (run.isStrict && isMissing(wanted)) return wanted;
     if (wanted instanceof Unread) run.note(wanted);
     if (wanted === true) kept.push(row);
   }
@@ -94,6 +99,8 @@ function collect(walk: Collecting, rows: readonly Row[], { make, count, run }: C
     case 'sortBy':
     case 'topBy': {
       const keyed = rows.map((row) => [make(row), row.at(-1)] as const);
+      const unread = run.isStrict ? keyed.find(([key]) => key instanceof Unread) : undefined;
+      if (unread !== undefined) return unread[0];
       if (walk === 'groupBy') return groupBy(keyed, run);
       return walk === 'sortBy' ? sortBy(keyed, run) : topBy(keyed, count, run);
     }

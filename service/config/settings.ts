@@ -32,6 +32,7 @@ import { ROLLOUT_SETTINGS } from './rollout-settings.ts';
 import { inDataDir } from './setting.ts';
 import type { DefaultContext, DerivedDefault, Program, SettingDefinition } from './setting.ts';
 import { SINK_SETTINGS } from './sink-settings.ts';
+import { TAILORING_SETTINGS } from './tailoring-settings.ts';
 
 const SERVERS = [
   'admission',
@@ -324,6 +325,7 @@ export const SETTINGS = Object.freeze({
     programs: COLLECTOR,
   },
   ...NODE_SETTINGS,
+  ...TAILORING_SETTINGS,
   ...SINK_SETTINGS,
   ...AUTHZ_SETTINGS,
   ...REPORT_SETTINGS,

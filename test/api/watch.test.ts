@@ -9,6 +9,7 @@ import { sleep, systemClock } from '../../service/clock.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow } from '../collector/store/fleet.ts';
+import { BUILT_IN_CATALOG } from '../../tailoring/catalog.ts';
 import { happened, shown } from '../console/finding.ts';
 
 const REFUSED: RequestFailure = { kind: 'signedOut', message: 'no', hint: '', retryAfterMs: 0 };
@@ -112,6 +113,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
     startApi({
       running,
       suppressionIn: () => undefined,
+      ...BUILT_IN_CATALOG,
       denials: { take: () => Promise.reject(new Error('not here')) },
       hasExpiredWaiver: () => false,
       rollouts: undefined,

@@ -6,6 +6,7 @@ import { systemClock } from '../../service/clock.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { nodeRow } from './store/fleet.ts';
 import { events } from './sink/events.ts';
+import { CHECKS } from '../../posture/check/registry.ts';
 import { startHttpReceiver } from './sink/http-receiver.ts';
 
 void t.test('the sinks over HTTPS are those of the settings, with their secrets', async (t) => {
@@ -46,6 +47,7 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     settings,
     version: '1.2.3',
     clock: systemClock(),
+    checks: CHECKS,
     nodes,
     standardOutput: new PassThrough(),
   });

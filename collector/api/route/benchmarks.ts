@@ -1,6 +1,5 @@
 import { benchmark, benchmarkList } from '../../../api/check.ts';
 import { benchmarkNodes, benchmarkResult, benchmarkTrend } from '../../../api/compliance.ts';
-import { BENCHMARKS, findBenchmark } from '../../../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../../../posture/benchmark/benchmark.ts';
 import { countVerdicts } from '../../../posture/benchmark/compliance.ts';
 import * as s from '../../../posture/schema.ts';
@@ -25,9 +24,9 @@ export const listBenchmarks = jsonRoute({
   description: 'The published benchmarks that checks are mapped to, and how much of each is answered.',
   refuses: [],
   answer: benchmarkList,
-  handle: () =>
+  handle: (_input, { benchmarks }) =>
     answer({
-      benchmarks: BENCHMARKS.map(({ id, title, controls }) => ({
+      benchmarks: benchmarks.map(({ id, title, controls }) => ({
         id,
         title,
         controls: controls.length,
@@ -46,8 +45,8 @@ export const getBenchmark = jsonRoute({
   refuses: ['notFound', 'invalidRequest'],
   params,
   answer: benchmark,
-  handle: ({ params }) => {
-    const found = benchmarkOf(params.benchmark);
+  handle: ({ params }, { benchmarks }) => {
+    const found = benchmarkOf(params.benchmark, benchmarks);
     if (!found.ok) return found;
     const { id, title, controls } = found.body;
     return answer({
@@ -71,8 +70,8 @@ export const getBenchmarkResults = jsonRoute({
   params,
   query: s.object({ node: repeated(text('', 4096), 'id or name of a node', 100), level }),
   answer: benchmarkResult,
-  handle: async ({ params, query }, { store }) => {
-    const found = benchmarkOf(params.benchmark);
+  handle: async ({ params, query }, { store, benchmarks }) => {
+    const found = benchmarkOf(params.benchmark, benchmarks);
     if (!found.ok) return found;
     const nodes = await findNodes(store, query.node ?? []);
     if (!nodes.ok) return nodes;
@@ -113,8 +112,8 @@ export const listBenchmarkNodes = jsonRoute({
     cursor: s.nullable(text('`cursor` of the page before', 1024)),
   }),
   answer: benchmarkNodes,
-  handle: async ({ params, query }, { store }) => {
-    const found = benchmarkOf(params.benchmark);
+  handle: async ({ params, query }, { store, benchmarks }) => {
+    const found = benchmarkOf(params.benchmark, benchmarks);
     if (!found.ok) return found;
     const all = (await store.nodes())
       .map(({ id, name }) => ({ id, name, key: JSON.stringify([name, id]) }))
@@ -141,8 +140,8 @@ export const getBenchmarkTrend = jsonRoute({
   params,
   query: s.object({ days: s.withDefault(numeric('days back', 1, MAX_DAYS), 90) }),
   answer: benchmarkTrend,
-  handle: async ({ params, query }, { store, clock }) => {
-    const found = benchmarkOf(params.benchmark);
+  handle: async ({ params, query }, { store, clock, benchmarks }) => {
+    const found = benchmarkOf(params.benchmark, benchmarks);
     if (!found.ok) return found;
     const scores = await store.benchmarkScores(found.body.id, clock.now() - query.days * 86_400_000);
     return answer({
@@ -155,8 +154,8 @@ export const getBenchmarkTrend = jsonRoute({
   },
 });
 
-function benchmarkOf(id: string): ApiResult<Benchmark> {
-  const found = findBenchmark(id);
+function benchmarkOf(id: string, benchmarks: readonly Benchmark[]): ApiResult<Benchmark> {
+  const found = benchmarks.find((benchmark) => benchmark.id === id);
   return found === undefined
     ? refuse('notFound', `there is no benchmark ${JSON.stringify(id)}`, 'GET /v1/benchmarks lists them')
     : answer(found);

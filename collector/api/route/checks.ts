@@ -1,7 +1,6 @@
 import { check, checkList } from '../../../api/check.ts';
 import type { Check as ApiCheck } from '../../../api/check.ts';
 import type { Check } from '../../../posture/check/check.ts';
-import { CHECKS } from '../../../posture/check/registry.ts';
 import type { ControlLookup } from '../present.ts';
 import * as s from '../../../posture/schema.ts';
 import { text } from '../parameter.ts';
@@ -16,7 +15,8 @@ export const listChecks = jsonRoute({
   description: 'Every check that this collector knows, by id.',
   refuses: [],
   answer: checkList,
-  handle: (_input, { controlsOf }) => answer({ checks: CHECKS.map((check) => presentCheck(check, controlsOf)) }),
+  handle: (_input, { checks, controlsOf }) =>
+    answer({ checks: checks.map((check) => presentCheck(check, controlsOf)) }),
 });
 
 /** GET /v1/checks/{check} */
@@ -29,8 +29,8 @@ export const getCheck = jsonRoute({
   refuses: ['notFound', 'invalidRequest'],
   params: s.object({ check: text('`container.privileged`', 128) }),
   answer: check,
-  handle: ({ params }, { controlsOf }) => {
-    const found = CHECKS.find((known) => known.id === params.check);
+  handle: ({ params }, { checks, controlsOf }) => {
+    const found = checks.find((known) => known.id === params.check);
     return found === undefined
       ? refuse('notFound', `there is no check ${JSON.stringify(params.check)}`, 'GET /v1/checks lists them')
       : answer(presentCheck(found, controlsOf));

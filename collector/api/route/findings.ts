@@ -1,13 +1,13 @@
+import type { Benchmark } from '../../../posture/benchmark/benchmark.ts';
 import { findingGroups, findingPage, GROUP_BY, historyPage, subjectKind } from '../../../api/finding.ts';
 import { severity, verdict } from '../../../api/part.ts';
-import { findBenchmark } from '../../../posture/benchmark/benchmark.ts';
 import * as s from '../../../posture/schema.ts';
-import type { FindingFilter, HistoryFilter, Store } from '../../store/store.ts';
+import type { FindingFilter, HistoryFilter } from '../../store/store.ts';
 import { groupFindings } from '../group-findings.ts';
 import { presentFinding } from '../present.ts';
 import { flag, numeric, repeated, text } from '../parameter.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
-import type { ApiResult } from '../route.ts';
+import type { ApiResult, ApiSources } from '../route.ts';
 import { findNodes } from './nodes.ts';
 
 /** Findings or entries in one page: what is asked for where nothing is said, and the most that can be. */
@@ -38,12 +38,12 @@ const filterFieldsSchema = s.object(filterFields);
 
 /** The filter of the store for these parameters, without a limit. */
 async function filterOf(
-  store: Store,
+  { store, benchmarks }: Pick<ApiSources, 'store' | 'benchmarks'>,
   query: s.Infer<typeof filterFieldsSchema>,
 ): Promise<ApiResult<Omit<FindingFilter, 'limit'>>> {
   const nodes = await findNodes(store, query.node ?? []);
   if (!nodes.ok) return nodes;
-  const checks = checksOf(query);
+  const checks = checksOf(query, benchmarks);
   if (!checks.ok) return checks;
   return answer({
     ...(query.node === null ? {} : { nodes: nodes.body.map((node) => node.id) }),
@@ -57,16 +57,15 @@ async function filterOf(
 }
 
 /** The checks that are asked for; undefined: all. */
-function checksOf({
-  check,
-  benchmark,
-  control,
-}: s.Infer<typeof filterFieldsSchema>): ApiResult<readonly string[] | undefined> {
+function checksOf(
+  { check, benchmark, control }: s.Infer<typeof filterFieldsSchema>,
+  benchmarks: readonly Benchmark[],
+): ApiResult<readonly string[] | undefined> {
   if (benchmark === null)
     return control === null
       ? answer(check ?? undefined)
       : refuse('invalidRequest', 'query.control: is a number in a benchmark', 'add benchmark=ID');
-  const found = findBenchmark(benchmark);
+  const found = benchmarks.find(({ id }) => id === benchmark);
   if (found === undefined)
     return refuse(
       'invalidRequest',
@@ -98,8 +97,8 @@ export const listFindings = jsonRoute({
     total: s.nullable(flag('also count all that match')),
   }),
   answer: findingPage,
-  handle: async ({ query }, { store, controlsOf }) => {
-    const filter = await filterOf(store, query);
+  handle: async ({ query }, { store, benchmarks, controlsOf }) => {
+    const filter = await filterOf({ store, benchmarks }, query);
     if (!filter.ok) return filter;
     const { findings, cursor, total } = await store.findings({
       ...filter.body,
@@ -131,8 +130,8 @@ export const listFindingGroups = jsonRoute({
     limit: s.withDefault(numeric('most groups', 1, MAX_GROUPS), DEFAULT_GROUPS),
   }),
   answer: findingGroups,
-  handle: async ({ query }, { store }) => {
-    const filter = await filterOf(store, query);
+  handle: async ({ query }, { store, benchmarks }) => {
+    const filter = await filterOf({ store, benchmarks }, query);
     if (!filter.ok) return filter;
     return answer(await groupFindings(store, filter.body, { by: query.by, limit: query.limit }));
   },

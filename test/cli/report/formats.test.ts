@@ -16,6 +16,8 @@ import { findingId } from '../../../posture/finding.ts';
 import type { Finding, Subject } from '../../../posture/finding.ts';
 import type { Severity, Verdict } from '../../../posture/verdict.ts';
 import { HOSTILE } from '../../fixture/gate-report.ts';
+import { controlsOf } from '../../../posture/benchmark/benchmark.ts';
+import { CHECKS } from '../../../posture/check/registry.ts';
 import { temporaryDirectory } from '../process.ts';
 
 /** Raw controls, bidirectional controls and lone surrogates; line feeds are between lines. */
@@ -72,7 +74,16 @@ const FINDINGS = [
 
 function reportOf(changes: Partial<ScanReport> = {}): ScanReport {
   const known: ReadonlySet<string> = new Set();
-  return { node, findings: FINDINGS, benchmark: undefined, known, scannedAt: 0, version: '1.2.3', ...changes };
+  return {
+    node,
+    findings: FINDINGS,
+    checks: CHECKS,
+    benchmark: undefined,
+    known,
+    scannedAt: 0,
+    version: '1.2.3',
+    ...changes,
+  };
 }
 
 void t.test('sarif: a rule for each check, a result for each finding, levels for failures only', (t) => {
@@ -196,7 +207,7 @@ void t.test(
     const directory = temporaryDirectory(t);
     const path = join(directory, 'baseline.json');
     const known: ReadonlySet<string> = new Set();
-    const document = scanDocument({ node, judged: FINDINGS, shown: FINDINGS, known, durationMs: 1 });
+    const document = scanDocument({ node, judged: FINDINGS, shown: FINDINGS, known, durationMs: 1, controlsOf });
     writeFileSync(path, JSON.stringify(document));
     const read = await readBaseline(path);
     if (!read.ok) throw new Error(read.problem);

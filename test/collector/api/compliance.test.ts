@@ -1,6 +1,6 @@
 import t from 'tap';
 import { keepBenchmarkScores } from '../../../collector/compliance.ts';
-import { findBenchmark } from '../../../posture/benchmark/benchmark.ts';
+import { BENCHMARKS, findBenchmark } from '../../../posture/benchmark/benchmark.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 import { startServer } from './server.ts';
@@ -104,7 +104,13 @@ void t.test('trend: the last score of each day', async (t) => {
   const clock = createFakeClock(T0);
   const server = await startServer(t, { clock });
   const stop = new AbortController();
-  const over = keepBenchmarkScores({ store: server.store, clock, log: SILENT, signal: stop.signal });
+  const over = keepBenchmarkScores({
+    store: server.store,
+    benchmarks: BENCHMARKS,
+    clock,
+    log: SILENT,
+    signal: stop.signal,
+  });
   const days = async () =>
     (
       (await (await server.fetch(`/v1/benchmarks/${BENCHMARK}/trend`)).json()) as {

@@ -25,6 +25,7 @@ import type { QueryRequest, QueryResponse } from '../../../collector/query/query
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Commit, Store } from '../../../collector/store/store.ts';
 import { systemClock } from '../../../service/clock.ts';
+import { BUILT_IN_CATALOG } from '../../../tailoring/catalog.ts';
 import type { LogFields, Logger } from '../../../service/log.ts';
 
 /** The token in the token file of the server: an admin. */
@@ -126,6 +127,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     readAudit: (query) => readAudit(auditFiles, query),
     store,
     running: options.running ?? (await followRunningImages(store, eventBus)),
+    ...BUILT_IN_CATALOG,
     denials: createDenialIntake({ store, reporters: createAdmissionReporters(clock), eventBus, clock }),
     suppressionIn: options.suppressionIn ?? (() => undefined),
     hasExpiredWaiver: options.hasExpiredWaiver ?? (() => false),

@@ -52,7 +52,12 @@ export function outcomes({ expr, original }: SpecificationTest): {
       if (ident !== undefined) types.set(name, typeOf(ident.type));
     const { tree } = compileTree(parse(expr), expr, types);
     const noted: Unread[] = [];
-    const run = { variables: values, budget: createBudget(), note: (unread: Unread) => void noted.push(unread) };
+    const run = {
+      variables: values,
+      budget: createBudget(),
+      note: (unread: Unread) => void noted.push(unread),
+      isStrict: false,
+    };
     const result = evaluateTree(tree, undefined, run);
     if (result instanceof Unread) return { expected, actual: 'error', detail: result.reason };
     return { expected, actual: JSON.stringify(toSpecification(result)), detail: noted.map(String).join() };

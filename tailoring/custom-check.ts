@@ -1,0 +1,217 @@
+import { containerCheck, fileCheck, imageCheck, listenerCheck, nodeCheck } from '../posture/check/check.ts';
+import type { Check } from '../posture/check/check.ts';
+import { CHECKS } from '../posture/check/registry.ts';
+import { quote } from '../posture/check/evidence-text.ts';
+import { compileCondition, compileExpression, evaluate, evaluateCondition } from '../posture/expression.ts';
+import type { Compiled, Expression } from '../posture/expression.ts';
+import type { ContainerFact } from '../posture/fact/container.ts';
+import { FACT_SCHEMAS } from '../posture/fact/facts.ts';
+import type { FactName, Facts } from '../posture/fact/facts.ts';
+import { readValues } from '../posture/query/read-values.ts';
+import type { Tree } from '../posture/query/tree.ts';
+import type { CelType } from '../posture/query/type.ts';
+import type { Parsed } from '../posture/schema.ts';
+import { fail, notApplicable, pass, unknownBecause } from '../posture/verdict.ts';
+import type { Evidence, Judgement } from '../posture/verdict.ts';
+import type { CheckDefinition } from './check-document.ts';
+import { parametersVariable, THREAD_FIELDS, variableTypes } from './check-variables.ts';
+import type { CheckVariables } from './check-variables.ts';
+
+/** Values of the condition that are shown as evidence, and rows of a list. */
+const MAX_VALUES = 4;
+const MAX_ROWS = 10;
+
+const RESERVED_AREAS: ReadonlySet<string> = new Set(CHECKS.map(({ id }) => id.split('.', 1)[0] ?? ''));
+
+/** The expressions of a check, compiled. */
+interface Program {
+  readonly applies: Expression | undefined;
+  readonly condition: Expression;
+  readonly message: Expression | undefined;
+  /** What is shown of what was seen: one expression, or the values that the condition names. */
+  readonly evidence: readonly Expression[];
+  readonly facts: readonly FactName[];
+  /** Fields that the decision names. */
+  readonly fields: ReadonlySet<string>;
+}
+
+/**
+ * The check of a definition, or what is wrong with it and where: `spec.condition: there is no fact …`. Its judge is pure
+ * and bounded; what it could not read, or not within its bounds, it answers with `unknown`.
+ */
+export function createCustomCheck(definition: CheckDefinition, variables: CheckVariables): Parsed<Check> {
+  const [area = ''] = definition.id.split('.', 1);
+  if (CHECKS.some(({ id }) => id === definition.id))
+    return { ok: false, problem: `metadata.name: ${definition.id} is a check of Plimsoll; choose another area` };
+  if (RESERVED_AREAS.has(area))
+    return { ok: false, problem: `metadata.name: ${area} is an area of Plimsoll's checks; choose another one` };
+  const compiled = compileProgram(definition);
+  return compiled.ok ? { ok: true, value: checkOf(definition, compiled.value, variables) } : compiled;
+}
+
+function compileProgram(definition: CheckDefinition): Parsed<Program> {
+  const { subject, parameters } = definition;
+  const types = variableTypes(subject, parameters);
+  const expressions: Partial<Record<'applies' | 'condition' | 'message' | 'evidence', Expression>> = {};
+  for (const field of ['applies', 'condition', 'message', 'evidence'] as const) {
+    const text = definition[field];
+    if (text === null) continue;
+    const compiled = compileField(field, text, types);
+    if (!compiled.ok) return { ok: false, problem: `spec.${field}: ${compiled.problem}` };
+    expressions[field] = compiled.expression;
+  }
+  const { applies, condition, message, evidence } = expressions;
+  if (condition === undefined) return { ok: false, problem: 'spec.condition: expected an expression' };
+  const named = (name: string): boolean => Object.values(expressions).some(({ variables }) => variables.has(name));
+  if (![...condition.variables].some((name) => name !== 'parameters'))
+    return { ok: false, problem: 'spec.condition: names no fact, so its answer would always be the same' };
+  const shown = readValues(condition.tree, condition.text).filter(({ at }) => !isParameter(condition.text, at.start));
+  const value: Program = {
+    applies,
+    condition,
+    message,
+    evidence: evidence === undefined ? shown.slice(0, MAX_VALUES).map((tree) => partOf(condition, tree)) : [evidence],
+    facts: (Object.keys(FACT_SCHEMAS) as FactName[]).filter(named),
+    fields: new Set([...condition.fields, ...(applies?.fields ?? [])]),
+  };
+  return { ok: true, value };
+}
+
+/** A part of an expression as one of its own. */
+function partOf(whole: Expression, tree: Tree): Expression {
+  return { ...whole, tree, text: whole.text.slice(tree.at.start, tree.at.end) };
+}
+
+function isParameter(text: string, start: number): boolean {
+  return /^parameters\b/.test(text.slice(start, start + 11));
+}
+
+function compileField(field: string, text: string, types: ReadonlyMap<string, CelType>): Compiled {
+  if (field === 'applies' || field === 'condition') return compileCondition(text, types);
+  const compiled = compileExpression(text, types);
+  if (field !== 'message' || !compiled.ok) return compiled;
+  const { kind } = compiled.expression.type;
+  if (kind === 'string' || kind === 'dyn') return compiled;
+  return { ok: false, problem: `expected an expression that gives a text, not ${kind}` };
+}
+
+function checkOf(definition: CheckDefinition, program: Program, variables: CheckVariables): Check {
+  const { id, title, failTitle, severity, rationale, remediation, references, subject } = definition;
+  const texts = { id, title, failTitle, severity, rationale, remediation, references };
+  const parameters = parametersVariable(definition.parameters);
+  const needs = program.facts;
+  const judge = (facts: Facts | undefined, own: unknown, isPartial: () => string | undefined): Judgement => {
+    const values = new Map(facts === undefined ? [] : variables.facts(facts, needs));
+    values.set('parameters', parameters);
+    if (own !== undefined) values.set(subject, own);
+    return judgeProgram(program, values, isPartial);
+  };
+  const named = (fact: FactName): boolean => needs.includes(fact);
+  const unreadThreads = (facts: Facts) => (): string | undefined =>
+    named('containers') && facts.containers.state === 'seen'
+      ? facts.containers.value.map((one) => missingThreads(program, one)).find((reason) => reason !== undefined)
+      : undefined;
+  switch (subject) {
+    case 'node':
+    case 'docker':
+    case 'kubelet':
+    case 'sshd':
+      return nodeCheck({
+        ...texts,
+        judges: subject,
+        needs,
+        judge: (facts) => judge(facts as Facts, undefined, unreadThreads(facts as Facts)),
+      });
+    case 'container':
+      return containerCheck({
+        ...texts,
+        judges: 'container',
+        needs,
+        judge: (container, facts) =>
+          judge(
+            facts as Facts,
+            variables.subject('container', container),
+            () => missingThreads(program, container) ?? unreadThreads(facts)(),
+          ),
+      });
+    case 'image':
+      return imageCheck({
+        ...texts,
+        judges: 'image',
+        needs,
+        judge: (image, facts) =>
+          judge(facts as Facts, variables.subject('image', image), unreadThreads(facts as Facts)),
+      });
+    case 'listener':
+      return listenerCheck({
+        ...texts,
+        judges: 'listener',
+        service: 'docker',
+        needs,
+        judge: (port, facts) =>
+          judge(facts as Facts, variables.subject('listener', port), unreadThreads(facts as Facts)),
+      });
+    case 'file':
+      return fileCheck({
+        ...texts,
+        judges: 'file',
+        role: definition.role ?? 'daemonJson',
+        needs: [],
+        judge: (file) => judge(undefined, variables.subject('file', file), () => undefined),
+      });
+  }
+}
+
+/** Why a container does not let a check pass that looks at its threads; undefined: every one of them was read. */
+function missingThreads({ fields }: Program, { name, complete, incompleteReason }: ContainerFact): string | undefined {
+  if (complete || ![...fields].some((field) => THREAD_FIELDS.has(field))) return undefined;
+  return `not every thread of ${name} was seen: ${incompleteReason}`;
+}
+
+function judgeProgram(
+  program: Program,
+  values: ReadonlyMap<string, unknown>,
+  isPartial: () => string | undefined,
+): Judgement {
+  const { applies, condition, message } = program;
+  if (applies !== undefined) {
+    const applicable = evaluateCondition(applies, values);
+    if (!applicable.known) return unknownBecause(applicable.reason, ...evidenceOf(program, values));
+    if (!applicable.value) return notApplicable(`it does not apply: ${oneLine(applies.text)} is false`);
+  }
+  const holds = evaluateCondition(condition, values);
+  const evidence = evidenceOf(program, values);
+  if (!holds.known) return unknownBecause(holds.reason, ...evidence);
+  if (!holds.value) return fail(messageOf(message, values) ?? `${oneLine(condition.text)} is false`, ...evidence);
+  const partial = isPartial();
+  return partial === undefined ? pass(...evidence) : unknownBecause(partial, ...evidence);
+}
+
+function messageOf(message: Expression | undefined, values: ReadonlyMap<string, unknown>): string | undefined {
+  if (message === undefined) return undefined;
+  const evaluated = evaluate(message, { variables: values });
+  return evaluated.ok && typeof evaluated.value === 'string' && evaluated.value !== ''
+    ? quote(evaluated.value)
+    : undefined;
+}
+
+/** What was seen, beside the condition: whoever reads the finding later sees by what it was judged. */
+function evidenceOf({ evidence, condition }: Program, values: ReadonlyMap<string, unknown>): readonly Evidence[] {
+  return evidence.map((expression) => ({
+    source: oneLine(expression.text),
+    seen: seenText(expression, values),
+    expected: oneLine(condition.text),
+  }));
+}
+
+function seenText(expression: Expression, values: ReadonlyMap<string, unknown>): string {
+  const evaluated = evaluate(expression, { variables: values }, MAX_ROWS);
+  if (!evaluated.ok) return `not known: ${quote(evaluated.problem)}`;
+  const [unread] = evaluated.unread;
+  if (unread !== undefined && evaluated.value === null) return `not read: ${quote(unread)}`;
+  return quote(JSON.stringify(evaluated.value)) + (evaluated.truncated ? ' and more' : '');
+}
+
+function oneLine(text: string): string {
+  return quote(text.replaceAll(/\s+/g, ' ').trim());
+}
