@@ -248,6 +248,11 @@ async function storm(fleet: Fleet): Promise<readonly Figure[]> {
   const settled = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
   return [
     {
+      name: 'CPU for an agent that comes back',
+      unit: 'ms',
+      value: cpuMs(fleet.collector().pid) / settled.agents,
+    },
+    {
       name: 'all agents connected and acknowledged after a kill',
       unit: 's',
       value: (performance.now() - startedMs) / 1000,

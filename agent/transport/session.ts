@@ -72,7 +72,8 @@ interface ActiveSession {
   readonly images: ImageSender | undefined;
 }
 
-const WELCOME_DEADLINE_MS = 10_000;
+/** A collector to which a large fleet connects at once accepts a connection only after many others. */
+const WELCOME_DEADLINE_MS = 30_000;
 /** Deadline of the collector to end the session after this side has ended. */
 const FINISH_DEADLINE_MS = 2000;
 const [MIN_HEARTBEAT_MS, MAX_HEARTBEAT_MS] = [1000, 10 * 60_000];

@@ -47,6 +47,8 @@ export interface SharedParts {
 
 /** As a real agent waits before it connects again (agent/transport/session-client.ts). */
 const RECONNECT = Object.freeze({ baseMs: 250, capMs: 30_000 });
+/** As a real agent gives an attempt up (agent/transport/session.ts). */
+const WELCOME_DEADLINE_MS = 30_000;
 
 const Session = makeGenericClientConstructor(
   { Session: { ...FLEET_SERVICE.Session, requestSerialize: (bytes: Buffer) => bytes } },
@@ -133,7 +135,13 @@ export function createSimulatedAgent(
       snapshot();
     });
     own.on('error', () => undefined);
-    own.once('status', () => over(own));
+    const deadline = setTimeout(() => {
+      if (call === own && !isWelcome) own.cancel();
+    }, WELCOME_DEADLINE_MS);
+    own.once('status', () => {
+      clearTimeout(deadline);
+      over(own);
+    });
     write(
       encodeAgentMessage({
         hello: {

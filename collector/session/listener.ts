@@ -49,6 +49,12 @@ const MAX_STREAMS_PER_CONNECTION = 4;
 const MAX_CONNECTIONS_PER_NODE = 4;
 /** Connections whose handshake is not finished: with one more, the oldest of them is cut. */
 const MAX_HANDSHAKES = 512;
+/**
+ * Connections that the kernel holds until they are accepted; it caps this at net.core.somaxconn. Beyond it the kernel
+ * ignores attempts to connect, and the peer repeats them after 1, 3, 7, 15 … seconds: with the default of Node, 511, a
+ * fleet that connects all at once waits for that while the collector is idle.
+ */
+const BACKLOG = 4096;
 /** What a peer gets to take what was written to it, before its connection is cut. */
 const CLOSE_GRACE_MS = 500;
 /** Memory of one HTTP/2 connection in MiB: some messages of the largest size, in both directions. */
@@ -115,7 +121,7 @@ export async function openListener({
     // After some errors, a handshake that takes too long among them, Node leaves it open.
     socket.destroy();
   });
-  server.listen(listen.port, listen.host);
+  server.listen({ port: listen.port, host: listen.host, backlog: BACKLOG });
   await once(server, 'listening');
   server.on('error', (error) => log.error({ error }, 'the port for nodes failed'));
   const closed = once(server, 'close');

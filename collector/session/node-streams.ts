@@ -14,6 +14,9 @@ export interface NodeStreamEntry {
 export interface NodeStreams {
   /** A new one. If there are two already, the oldest that has not said Hello ends: whoever says it at once gets in. */
   readonly add: (nodeId: string) => NodeStreamEntry;
+  /** Nodes that have a stream. */
+  readonly nodes: () => number;
+  readonly has: (nodeId: string) => boolean;
   /** Ends every stream of the node. */
   readonly endAll: (nodeId: string, ending: Ending) => void;
 }
@@ -35,6 +38,8 @@ interface Stream {
 export function createNodeStreams(): NodeStreams {
   const nodes = new Map<string, Set<Stream>>();
   return {
+    nodes: () => nodes.size,
+    has: (nodeId) => nodes.has(nodeId),
     endAll: (nodeId, ending) => {
       for (const { end } of nodes.get(nodeId) ?? []) end(ending);
     },

@@ -187,9 +187,10 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     restored.set(nodeId, { kind: 'restored', nodeId });
   };
   const context = { ...parts, onOver, holdsUp: lock.holdsUp, onNodeAhead: options.onNodeAhead, onNodeRestored };
-  const refusal = (): Ending | undefined => {
+  const refusal = (nodeId: string): Ending | undefined => {
     if (closing) return { code: status.UNAVAILABLE, details: 'the collector is going down' };
-    if (calls.size < settings.maxSessions) return undefined;
+    // A node that connects again takes the place of its own session, which may still be ending.
+    if (streams.has(nodeId) || streams.nodes() < settings.maxSessions) return undefined;
     return { code: status.RESOURCE_EXHAUSTED, details: 'the collector has as many sessions as it can hold' };
   };
   const revocation = ({ nodeId, validFromMs }: KnownIdentity): Ending | undefined =>
@@ -197,7 +198,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
   const onSession = (call: SessionCall): void => {
     const identity = nodeIdentity(call.getAuthContext().sslPeerCertificate?.raw);
     const ending = identity.ok
-      ? (refusal() ?? revocation(identity) ?? excessOf(quotas.of(identity.nodeId)))
+      ? (refusal(identity.nodeId) ?? revocation(identity) ?? excessOf(quotas.of(identity.nodeId)))
       : { code: status.UNAUTHENTICATED, details: identity.problem };
     if (!identity.ok || ending !== undefined) {
       log.warn({ peer: call.getPeer(), ...ending }, 'a session was refused');

@@ -8,7 +8,7 @@ export interface SessionSettings {
   readonly idleConnectionMs: number;
   /** A session whose Hello is not there by then is ended. */
   readonly helloTimeoutMs: number;
-  /** Sessions at a time; one more is refused. */
+  /** Nodes with a session at a time; one more is refused. */
   readonly maxSessions: number;
   /** Findings and gone identities in one delta, over all its parts. */
   readonly maxDeltaFindings: number;

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
@@ -164,4 +166,21 @@ await t.test('more than there is room for: streams of a connection, connections 
   await Promise.all(crowd.slice(4).map(({ closed }) => closed));
   t.pass('beyond twice the sessions the rest is hung up on');
   for (const { socket } of crowd) socket.destroy();
+});
+
+await t.test('a fleet that connects at once: the kernel queues it', async (t) => {
+  const collector = await startCollector(t);
+  const { host, port } = hostOf(collector);
+  const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'));
+  // `LISTEN 0 4096 127.0.0.1:7443`: what is queued, and the most that can be.
+  const [, , backlog] = execFileSync('ss', ['-Hltn', `sport = :${String(port)}`], { encoding: 'utf8' }).split(/\s+/);
+  t.equal(Number(backlog), Math.min(4096, most));
+  // In one turn of the event loop: the collector, in this process, accepts nothing meanwhile.
+  const crowd = Array.from({ length: Math.min(1500, most) }, () => connectTcp({ host, port }));
+  t.teardown(() => {
+    for (const socket of crowd) socket.destroy();
+  });
+  for (const socket of crowd) socket.on('error', () => undefined);
+  await Promise.all(crowd.map((socket) => once(socket, 'connect')));
+  await works(t, collector);
 });

@@ -185,6 +185,15 @@ await t.test('one session more than there is room for', async (t) => {
   }
   const third = await collector.connect('n3');
   t.match(await third.ended, { name: 'RESOURCE_EXHAUSTED', details: /as many sessions/ });
+  const again = await collector.connect('n1');
+  again.say(hello());
+  t.ok(await again.hearA('welcome'), 'a node that connects again replaces its own session');
+  const late = await collector.connect('n3');
+  t.match(
+    await late.ended,
+    { name: 'RESOURCE_EXHAUSTED', details: /as many sessions/ },
+    'and makes no room for others',
+  );
 });
 
 await t.test('a peer whose machine is gone without a word', async (t) => {
