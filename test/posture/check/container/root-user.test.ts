@@ -18,6 +18,12 @@ judgeContainers(t, rootUser, [
     seen: ['Uid: 10001', '10001'],
   },
   {
+    name: 'an ordinary user was asked for, and it runs as root',
+    container: { declared: { user: '10001' } },
+    verdict: 'fail',
+    seen: ['Uid: 0', '10001'],
+  },
+  {
     name: 'a name, but root in the end',
     container: { declared: { user: 'toor' } },
     verdict: 'fail',

@@ -87,8 +87,18 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['not read', unreadSetting('debug.address'), 'unknown'],
   ],
   'containerd.plugin-directories': [
-    ['none', { ...fact({ daemons: seen([daemon({})], '/proc') }) }, 'pass'],
-    ['one', fact({ openDirectories: seen([{ path: '/opt/cni/bin', reason: 'writable by uid 1000' }], 'x') }), 'fail'],
+    ['none', set({}), 'pass'],
+    [
+      'one',
+      {
+        ...set({}),
+        ...fact({
+          daemons: seen([daemon({})], '/proc'),
+          openDirectories: seen([{ path: '/opt/cni/bin', reason: 'writable by uid 1000' }], 'x'),
+        }),
+      },
+      'fail',
+    ],
     ['not read', fact({ openDirectories: UNREAD }), 'unknown'],
   ],
   'containerd.registries': [
