@@ -53,6 +53,9 @@ for (const { file, names } of counts.failures.length > MAX_AGAIN ? [] : [...coun
 for (const { names } of counts.failures) for (const name of names) process.stdout.write(`not ok: ${name}\n`);
 await daemon.stop?.();
 
+if (process.argv.length === 2)
+  for (const [file, seconds] of slowest(['report-alone.tap', 'report.tap', 'report-cluster.tap']))
+    process.stdout.write(`${seconds} s ${file}\n`);
 const withoutComponent = new Set(absent);
 if (daemon.socket === undefined) withoutComponent.add('docker');
 for (const [reason, times] of counts.reasons) process.stdout.write(`skipped ${times} × ${reason}\n`);
@@ -125,6 +128,20 @@ async function count(path) {
     if (kind === 'assert') tally(totals, assertion);
   }
   return totals;
+}
+
+/** The files that took longest, with whole seconds. */
+function slowest(reports) {
+  const times = reports
+    .map((name) => join(ROOT, '.tap', name))
+    .filter((path) => existsSync(path))
+    .flatMap((path) => [
+      ...readFileSync(path, 'utf8').matchAll(/^(?:not )?ok \d+ - (test\/\S+) # time=([\d.]+)(m?)s/gm),
+    ]);
+  return times
+    .map(([, file, time, milli]) => [file, Math.round(Number(time) / (milli === 'm' ? 1000 : 1))])
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, 15);
 }
 
 function tally(totals, assertion) {
