@@ -11,6 +11,9 @@ const REFUSALS: ReadonlySet<number | undefined> = new Set([HANDSHAKE_FAILURE, BA
 // A reverse proxy lets the handshake pass and refuses in HTTP; nginx does so with 400 and 496.
 const HTTP_REFUSALS: ReadonlySet<number | undefined> = new Set([400, 401, 403, 495, 496]);
 
+/** The answer of a server of HTTP/2. */
+export const HTTP2_ANSWER = 'HTTP/2 settings';
+
 /**
  * Is a client certificate required? From what clients without one met with, and from whether one was asked for at all.
  * The weakest answer decides: a door is as open as its widest gap.
@@ -22,7 +25,7 @@ export function judgeAttempts(
 ): Pick<Probe, 'clientCertificate' | 'answer'> {
   const isRefused = ({ status, alert }: TlsAttempt): boolean =>
     alert === CERTIFICATE_REQUIRED || (isRequested && (REFUSALS.has(alert) || HTTP_REFUSALS.has(status)));
-  const letIn = attempts.find((attempt) => attempt.status !== undefined && !isRefused(attempt));
+  const letIn = attempts.find((attempt) => (attempt.status !== undefined || attempt.isHttp2) && !isRefused(attempt));
   if (letIn !== undefined) {
     return { clientCertificate: isRequested ? 'requested' : 'notRequested', answer: describe(letIn, path) };
   }
@@ -33,7 +36,8 @@ export function judgeAttempts(
   return { clientCertificate: 'unknown', answer: 'no version of TLS was accepted' };
 }
 
-function describe({ status, alert, end }: TlsAttempt, path: string): string {
+function describe({ status, isHttp2, alert, end }: TlsAttempt, path: string): string {
+  if (isHttp2) return HTTP2_ANSWER;
   if (status !== undefined) return `HTTP ${String(status)} from ${path}`;
   return (alert === undefined ? end : `alert ${String(alert)}`).slice(0, 256);
 }

@@ -1,5 +1,5 @@
 import { readUntil } from './exchange.ts';
-import { hasStatusLine, httpStatus, probeRequest } from './ping.ts';
+import { hasStatusLine, httpStatus, isHttp2, probeRequest } from './ping.ts';
 import type { SecureVersion } from 'node:tls';
 import type { Target } from './exchange.ts';
 import type { TlsVersion } from './client-hello.ts';
@@ -8,6 +8,8 @@ import type { TlsVersion } from './client-hello.ts';
 export interface TlsAttempt {
   /** HTTP status, where it was answered. */
   readonly status: number | undefined;
+  /** An HTTP/2 server began to talk. */
+  readonly isHttp2: boolean;
   /** Number of the fatal alert, where it was refused. */
   readonly alert: number | undefined;
   /** How it ended otherwise, in a few words. */
@@ -33,6 +35,8 @@ export async function attemptTls(target: Target, version: TlsVersion, timeoutMs:
     // OpenSSL has the old versions and their hashes at this level only. We look, we do not trust.
     ciphers: 'DEFAULT@SECLEVEL=0',
     rejectUnauthorized: false,
+    // A gRPC server closes a connection on which HTTP/2 was not agreed.
+    ...(target.service === 'containerd' ? { ALPNProtocols: ['h2'] } : {}),
   });
   let certificate: Buffer | undefined;
   let requestsCertificate = false;
@@ -55,6 +59,7 @@ export async function attemptTls(target: Target, version: TlsVersion, timeoutMs:
   const alert = /SSL alert number (\d{1,3})/.exec(error)?.[1];
   return {
     status: httpStatus(received),
+    isHttp2: isHttp2(received),
     alert: alert === undefined ? undefined : Number(alert),
     end: end === 'timeout' ? 'no answer' : error === '' ? 'connection closed' : error,
     requestsCertificate,

@@ -3,10 +3,10 @@ import { networkInterfaces } from 'node:os';
 import { parseNamespaceLink } from '../inspector/proc/node-namespaces.ts';
 import { certificateFacts } from './certificate-facts.ts';
 import { clientHello, TLS_VERSIONS, VERSION_NUMBERS } from './client-hello.ts';
-import { judgeAttempts } from './client-certificate.ts';
+import { HTTP2_ANSWER, judgeAttempts } from './client-certificate.ts';
 import { exchange } from './exchange.ts';
 import { ownAddresses } from './own-address.ts';
-import { hasStatusLine, httpStatus, PROBED_PATHS, probeRequest } from './ping.ts';
+import { hasStatusLine, httpStatus, isHttp2, PROBED_PATHS, probeRequest } from './ping.ts';
 import { parseServerFlight } from './server-flight.ts';
 import { attemptTls } from './tls-attempt.ts';
 import type { Probe } from '../../posture/fact/listener.ts';
@@ -70,6 +70,7 @@ async function probeClearText(target: Target, timeoutMs: number): Promise<ProbeO
       ok: true,
       value: { ...nothing, protocol: 'http', answer: `HTTP ${String(status)} from ${PROBED_PATHS[target.service]}` },
     };
+  if (isHttp2(received)) return { ok: true, value: { ...nothing, protocol: 'http', answer: HTTP2_ANSWER } };
   if (received.length > 0)
     return { ok: true, value: { ...nothing, protocol: 'other', answer: 'neither HTTP nor TLS' } };
   if (end === 'timeout') return { ok: false, reason: `no answer within ${String(timeoutMs)} ms` };

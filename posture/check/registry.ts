@@ -165,6 +165,7 @@ import { dockerCertificateValidity } from './tls/docker-certificate-validity.ts'
 import { dockerClientCert } from './tls/docker-client-cert.ts';
 import { dockerProtocolVersion } from './tls/docker-protocol-version.ts';
 import { FILE_CERTIFICATE_CHECKS } from './tls/file-certificate-checks.ts';
+import { SERVICE_PORT_CHECKS } from './tls/service-checks.ts';
 
 /** Every check, and every table of checks, by area. A test compares this list with the directory. */
 const LISTED: readonly Check[] = [
@@ -334,6 +335,7 @@ const LISTED: readonly Check[] = [
   dockerCertificateValidity,
   dockerClientCert,
   dockerProtocolVersion,
+  ...SERVICE_PORT_CHECKS,
 ];
 
 /** Every check, sorted by id. */

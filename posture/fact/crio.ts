@@ -2,7 +2,7 @@ import { observed } from '../observed.ts';
 import * as s from '../schema.ts';
 import { insecureRegistrySchema } from './containerd.ts';
 
-/** Settings of CRI-O that the fact holds: their path below `crio` in the configuration. The last three are flags only. */
+/** Settings of CRI-O that the fact holds: their path below `crio` in the configuration. The last four are flags only. */
 export const CRIO_SETTINGS = [
   'api.listen',
   'api.stream_address',
@@ -20,6 +20,7 @@ export const CRIO_SETTINGS = [
   'metrics.enable_metrics',
   'metrics.metrics_cert',
   'metrics.metrics_host',
+  'metrics.metrics_port',
   'network.network_dir',
   'network.plugin_dirs',
   'nri.default_validator.nri_enable_default_validator',
@@ -55,6 +56,7 @@ export const CRIO_SETTINGS = [
   'runtime.selinux',
   'runtime.uid_mappings',
   'profile',
+  'profile_port',
   'registries_conf',
   'registries_conf_dir',
 ] as const;

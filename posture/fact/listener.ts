@@ -37,13 +37,19 @@ export type Probe = s.Infer<typeof probeSchema>;
 /** A TCP port that a node service listens on, and what a probe of it found. */
 export const listenerSchema = s.object(
   {
-    service: s.oneOf(['docker'], 'whose port it is'),
+    service: s.oneOf(
+      ['containerd', 'docker', 'etcd', 'etcdMetrics', 'streaming'],
+      'whose port it is; streaming: the server of containerd or CRI-O for kubectl exec, attach and port-forward',
+    ),
     id: s.string('`tcp:0.0.0.0:2376`', 128),
     address: s.string('bound address, `0.0.0.0`, `::`, `127.0.0.1`', 64),
     port: s.integer('TCP port number'),
     loopback: s.boolean('bound to loopback only'),
     pid: s.integer('process that owns the socket; 0 if unknown'),
-    probe: observed(probeSchema, 'what a connection without a client certificate found'),
+    probe: observed(
+      probeSchema,
+      'what a connection without a client certificate found; absent: not probed, since it is bound to loopback',
+    ),
   },
   'a listening TCP port of a node service',
 );

@@ -7,7 +7,7 @@ import { clip } from '../clip.ts';
 import type { CachedHost } from '../parse-cache.ts';
 import { findDaemons } from '../proc/daemon-identity.ts';
 import { heldTcpListeners, isLoopback } from '../proc/held-tcp.ts';
-import { readNamespace } from '../proc/node-namespaces.ts';
+import { isOnNetworkOfNode } from '../proc/node-namespaces.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import type { TcpListener } from '../proc/proc-net-tcp.ts';
 import { readText, unseen } from '../read-text.ts';
@@ -57,13 +57,6 @@ export function listenersOf(held: Read<readonly TcpListener[]>, pid: number): Ku
     loopback: isLoopback(address),
   }));
   return seen(listeners, source);
-}
-
-/** What cannot be compared is taken for a process of that network. */
-async function isOnNetworkOfNode(host: Host, pid: number): Promise<boolean> {
-  const [own, node] = [await readNamespace(host, pid, 'net'), await readNamespace(host, 1, 'net')];
-  if (own.state === 'absent') return false;
-  return own.state !== 'seen' || node.state !== 'seen' || own.value === node.value;
 }
 
 /** `--kubeconfig`, or `clientConnection.kubeconfig` in the file of `--config`. */

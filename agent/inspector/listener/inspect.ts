@@ -13,15 +13,17 @@ import { unseen } from '../read-text.ts';
 import { findUnit } from '../systemd/find-unit.ts';
 import { unitValues } from '../systemd/unit-file.ts';
 import { apiListeners, streamPorts } from './choose.ts';
+import { nodeServicePorts } from './node-services.ts';
+import type { ServicePort } from './node-services.ts';
 import { probeListener, reachOf } from './reach.ts';
 import type { Reach } from './reach.ts';
 
 const MAX_LISTENERS = 256;
 
-/** The TCP ports of the Docker API, each with what a client without a certificate gets there. */
+/** The TCP ports of the Docker API, etcd, containerd and streaming servers, each with what a client without a certificate gets there. */
 export const listenerInspector: Inspector<'listeners'> = {
   fact: 'listeners',
-  needs: ['docker', 'containers'],
+  needs: ['docker', 'containers', 'containerds', 'crio'],
   inspect: inspectListeners,
   watches: ({ docker }) => (docker.file.state === 'seen' ? [docker.file.value.path] : [docker.file.source]),
 };
@@ -34,14 +36,29 @@ interface OwnedListener {
 
 async function inspectListeners(access: NodeAccess, known: Partial<Facts>): Promise<ListenersFact> {
   const found = await findListeners(access, known);
-  if (found.state !== 'seen') return found;
-  const { docker } = known;
+  if (found.state === 'unreadable') return found;
+  const { docker, containerds, crio } = known;
+  const services = await nodeServicePorts(access, { containerds, crio });
+  // A part that is missing would close what was found there before.
+  if (!services.ok) return unreadable('/proc', services.reason);
+  const own = found.state === 'seen' ? found.value : [];
+  if (found.state === 'absent' && services.value.length === 0) return found;
   const pid = docker?.process.state === 'seen' ? docker.process.value.pid : 1;
   const reach = await reachOf(access, pid, 'dockerd');
-  const listeners = await Promise.all(
-    found.value.slice(0, MAX_LISTENERS).map((owned) => describe(access, owned, reach)),
-  );
-  return seen(listeners, found.source);
+  const listeners = await Promise.all([
+    ...own.slice(0, MAX_LISTENERS / 2).map((owned) => describe(access, { ...owned, service: 'docker' }, reach)),
+    ...services.value.slice(0, MAX_LISTENERS / 2).map((port) => describeService(access, port)),
+  ]);
+  return seen(withoutTwins(listeners), found.source);
+}
+
+/** systemd, a supervisor or a second process may hold the same socket: each port is one subject of a service. */
+function withoutTwins(listeners: readonly ListenerFact[]): readonly ListenerFact[] {
+  const known = new Set<string>();
+  return listeners.filter(({ service, id }) => {
+    const key = `${service} ${id}`;
+    return !known.has(key) && known.add(key);
+  });
 }
 
 async function findListeners(access: NodeAccess, known: Partial<Facts>): Promise<Observed<readonly OwnedListener[]>> {
@@ -79,18 +96,47 @@ async function findListeners(access: NodeAccess, known: Partial<Facts>): Promise
   );
 }
 
-async function describe({ prober }: NodeAccess, { listener, pid }: OwnedListener, reach: Reach): Promise<ListenerFact> {
-  const { address, port } = listener;
-  const shown = address.includes(':') ? `[${address}]` : address;
-  const source = `probe of tcp://${shown}:${String(port)}`;
-  const probed = await probeListener(prober, { address, port, service: 'docker' }, reach);
+async function describeService(access: NodeAccess, port: ServicePort): Promise<ListenerFact> {
+  const { service, listener, pid, doubt } = port;
+  const isLocal = isLoopback(listener.address);
+  // What listens on loopback is as it should be, whatever it asks for: nothing is sent to it.
+  if (doubt !== '' || (isLocal && (service === 'streaming' || service === 'etcdMetrics'))) {
+    const source = sourceOf(listener);
+    return toFact(port, doubt === '' ? absent(source) : unreadable(source, doubt));
+  }
+  return describe(access, { service, listener, pid }, await reachOf(access, pid, service));
+}
+
+async function describe(
+  { prober }: NodeAccess,
+  owned: OwnedListener & Pick<ListenerFact, 'service'>,
+  reach: Reach,
+): Promise<ListenerFact> {
+  const { address, port } = owned.listener;
+  const source = sourceOf(owned.listener);
+  const probed = await probeListener(prober, { address, port, service: owned.service }, reach);
+  return toFact(owned, probed.ok ? seen(probed.value, source) : unreadable(source, probed.reason));
+}
+
+function toFact(
+  { service, listener: { address, port }, pid }: OwnedListener & Pick<ListenerFact, 'service'>,
+  probe: ListenerFact['probe'],
+): ListenerFact {
   return {
-    service: 'docker',
-    id: clip(`tcp:${shown}:${String(port)}`, 128),
+    service,
+    id: clip(`tcp:${shownAddress(address)}:${String(port)}`, 128),
     address: clip(address, 64),
     port,
     loopback: isLoopback(address),
     pid,
-    probe: probed.ok ? seen(probed.value, source) : unreadable(source, probed.reason),
+    probe,
   };
+}
+
+function sourceOf({ address, port }: TcpListener): string {
+  return `probe of tcp://${shownAddress(address)}:${String(port)}`;
+}
+
+function shownAddress(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
 }

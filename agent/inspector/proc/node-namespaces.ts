@@ -49,6 +49,13 @@ export async function readNamespace(host: Host, pid: number | 'self', name: Name
   return readNamespaceLink(host, `/proc/${String(pid)}/ns/${name}`);
 }
 
+/** Is the process on the network of the node? What cannot be compared is taken for one that is. */
+export async function isOnNetworkOfNode(host: Host, pid: number): Promise<boolean> {
+  const [own, node] = [await readNamespace(host, pid, 'net'), await readNamespace(host, 1, 'net')];
+  if (own.state === 'absent') return false;
+  return own.state !== 'seen' || node.state !== 'seen' || own.value === node.value;
+}
+
 /** The namespace behind one such link. */
 export async function readNamespaceLink(host: Host, path: string): Promise<Observed<number>> {
   const link = await host.readLink(path);

@@ -1,11 +1,8 @@
-import type { ListenerFact, Probe } from '../../fact/listener.ts';
-import { fail, failAs, pass, unknownBecause } from '../../verdict.ts';
+import type { ListenerFact } from '../../fact/listener.ts';
+import { fail, failAs } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { listenerCheck } from '../check.ts';
-import { quote } from '../evidence-text.ts';
-import { judgeProbe } from './probed.ts';
-
-const EXPECTED = 'a client without a certificate is refused';
+import { judgeClientCertificate } from './probed.ts';
 
 export const dockerClientCert = listenerCheck({
   id: 'tls.docker-client-cert',
@@ -24,36 +21,8 @@ export const dockerClientCert = listenerCheck({
   judges: 'listener',
   service: 'docker',
   needs: [],
-  judge: (listener) => judgeProbe(listener, (probe, source) => judgeAnswer(listener, probe, source)),
+  judge: (listener) => judgeClientCertificate(listener, (evidence) => open(listener, evidence)),
 });
-
-function judgeAnswer(listener: ListenerFact, probe: Probe, source: string): Judgement {
-  const answered: Evidence = {
-    source,
-    seen: `a client without a certificate was answered: ${quote(probe.answer)}`,
-    expected: EXPECTED,
-  };
-  switch (probe.protocol) {
-    case 'http':
-      return open(listener, { ...answered, seen: `${answered.seen} (clear text)` });
-    case 'other':
-      return unknownBecause(`${source}: the port uses neither HTTP nor TLS`);
-    case 'tls':
-      break;
-  }
-  switch (probe.clientCertificate) {
-    case 'required':
-      return pass({ ...answered, seen: `a client without a certificate was refused: ${quote(probe.answer)}` });
-    case 'requested':
-      return open(listener, { ...answered, seen: `${answered.seen} (a certificate was asked for, but not required)` });
-    case 'notRequested':
-      return open(listener, answered);
-    case 'unknown':
-      return unknownBecause(
-        `${source}: it is unknown whether a client certificate is required (${quote(probe.answer)})`,
-      );
-  }
-}
 
 /** Only local accounts and containers on the host network reach a port on loopback. */
 function open(listener: ListenerFact, evidence: Evidence): Judgement {

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import { createSecureServer, createServer as createHttp2Server } from 'node:http2';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { makeCredentials, VALID_DAYS } from './certificates.ts';
 import type { AddressInfo, Server } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import type { Test } from 'tap';
+import type { ProbedService } from '../../../agent/probe/ping.ts';
 import type { ProbeOutcome } from '../../../agent/probe/prober.ts';
 
 const ec = await makeCredentials('ec');
@@ -25,8 +27,12 @@ async function listen(t: Test, server: Server, host = '127.0.0.1'): Promise<numb
   return (server.address() as AddressInfo).port;
 }
 
-const probe = (port: number, address = '127.0.0.1', timeoutMs = 2000): Promise<ProbeOutcome> =>
-  createProber({ timeoutMs }).probe(address, port);
+const probe = (
+  port: number,
+  address = '127.0.0.1',
+  timeoutMs = 2000,
+  service: ProbedService = 'docker',
+): Promise<ProbeOutcome> => createProber({ timeoutMs }).probe(address, port, service);
 
 /** An HTTPS server that answers OK to everybody whom its TLS lets in. */
 async function probeHttps(t: Test, options: TlsOptions): Promise<ProbeOutcome> {
@@ -85,6 +91,35 @@ void t.test('client certificates, by version', async (t) => {
       t.match(await probeHttps(t, options), { value: { clientCertificate, versions: ['TLSv1.2', 'TLSv1.3'] } }, 'both');
     });
   }
+});
+
+// gRPC servers (containerd) speak HTTP/2 only, and agree on it by ALPN: node:http2 does both.
+void t.test('a server of HTTP/2', async (t) => {
+  const wanted = [
+    [{}, 'notRequested', 'HTTP/2 settings'],
+    [{ requestCert: true, rejectUnauthorized: false }, 'requested', 'HTTP/2 settings'],
+    [{ requestCert: true, rejectUnauthorized: true }, 'required', /alert (?:40|116)/],
+  ] as const;
+  for (const [options, clientCertificate, answer] of wanted) {
+    const port = await listen(t, createSecureServer({ ...ec.server, ca: ec.ca, ...options }));
+    const value = { protocol: 'tls', clientCertificate, answer };
+    t.match(await probe(port, '127.0.0.1', 2000, 'containerd'), { ok: true, value }, clientCertificate);
+  }
+  const open = await listen(t, createHttp2Server());
+  t.match(await probe(open, '127.0.0.1', 2000, 'containerd'), {
+    value: { protocol: 'http', answer: 'HTTP/2 settings' },
+  });
+});
+
+void t.test('each service is asked for its own path', async (t) => {
+  const paths: string[] = [];
+  const server = createHttpServer((request, response) => {
+    paths.push(request.url ?? '');
+    response.writeHead(404).end();
+  });
+  const port = await listen(t, server);
+  for (const service of ['etcd', 'etcdMetrics', 'streaming'] as const) await probe(port, '127.0.0.1', 2000, service);
+  t.same(paths, ['/version', '/health', '/']);
 });
 
 void t.test('versions that a server takes', async (t) => {

@@ -74,7 +74,8 @@ async function listenersOf(
 ): Promise<{ fact: ListenersFact; probed: readonly string[] }> {
   const probed: string[] = [];
   const access = {
-    host: treeHost(t, tree),
+    // A node shows its first process.
+    host: treeHost(t, { '/proc/1/comm': 'systemd\n', ...tree }),
     runtime: await serveDocker(t, {}),
     prober: {
       origin: () => Promise.resolve(origin),

@@ -3,6 +3,7 @@ import { dockerCertificateKey } from '../../../../posture/check/tls/docker-certi
 import { dockerCertificateValidity } from '../../../../posture/check/tls/docker-certificate-validity.ts';
 import { dockerClientCert } from '../../../../posture/check/tls/docker-client-cert.ts';
 import { dockerProtocolVersion } from '../../../../posture/check/tls/docker-protocol-version.ts';
+import { SERVICE_PORT_CHECKS } from '../../../../posture/check/tls/service-checks.ts';
 import type { ListenerFact, Probe } from '../../../../posture/fact/listener.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import { factsOf } from '../../../fixture/facts.ts';
@@ -154,3 +155,56 @@ judgeListenerRows(t, dockerCertificateKey, [
   CLEAR_TEXT,
   ...UNJUDGED,
 ]);
+
+const OPEN: Partial<Probe> = { clientCertificate: 'notRequested', answer: 'HTTP 200 from /version' };
+const OPTIONAL: Partial<Probe> = { clientCertificate: 'requested', answer: 'HTTP 200 from /version' };
+const UNREAD = unreadable(SOURCE, 'no answer within 2 s');
+
+// NODE-TLS-10, 12 and 13 of the catalogue of node controls: required everywhere; streams and metrics may be local.
+const SERVICE_ROWS: Readonly<Record<string, readonly ListenerRow[]>> = {
+  'tls.containerd-client-cert': [
+    { name: 'required', listener: listener({}), verdict: 'pass' },
+    { name: 'requested', listener: listener(OPTIONAL), verdict: 'fail' },
+    { name: 'not requested', listener: listener(OPEN), verdict: 'fail' },
+    { name: 'clear text', listener: listener({ ...HTTP, answer: 'HTTP/2 settings' }), verdict: 'fail' },
+    { name: 'on loopback', listener: listener(OPEN, true), verdict: 'fail', severity: 'high' },
+    ...UNJUDGED,
+  ],
+  'tls.etcd-client-cert': [
+    { name: 'required', listener: listener({}), verdict: 'pass' },
+    { name: 'requested', listener: listener(OPTIONAL), verdict: 'fail' },
+    { name: 'not requested', listener: listener(OPEN), verdict: 'fail' },
+    { name: 'clear text', listener: listener(HTTP), verdict: 'fail' },
+    { name: 'on loopback', listener: listener(OPEN, true), verdict: 'fail', severity: 'high' },
+    { name: 'required on loopback', listener: listener({}, true), verdict: 'pass' },
+    ...UNJUDGED,
+  ],
+  'tls.etcd-metrics': [
+    { name: 'on loopback', listener: withProbe(absent(SOURCE), true), verdict: 'pass' },
+    { name: 'open', listener: listener(HTTP), verdict: 'fail' },
+    { name: 'protected', listener: listener({}), verdict: 'pass' },
+    { name: 'not known whose it is', listener: withProbe(UNREAD, true), verdict: 'unknown' },
+    ...UNJUDGED,
+  ],
+  'tls.etcd-protocol-version': [
+    { name: 'current', listener: listener({ weakCipherSuites: false }), verdict: 'pass' },
+    { name: 'old', listener: listener({ versions: ['TLSv1.1', 'TLSv1.2'], weakCipherSuites: false }), verdict: 'fail' },
+    { name: 'weak suites', listener: listener({ weakCipherSuites: true }), verdict: 'fail' },
+    { name: 'suites not known', listener: listener({ weakCipherSuites: null }), verdict: 'unknown' },
+    { name: 'TLS 1.3 alone', listener: listener({ versions: ['TLSv1.3'] }), verdict: 'pass' },
+    CLEAR_TEXT,
+    ...UNJUDGED,
+  ],
+  'tls.streaming-client-cert': [
+    { name: 'on loopback', listener: withProbe(absent(SOURCE), true), verdict: 'pass' },
+    { name: 'required', listener: listener({}), verdict: 'pass' },
+    { name: 'requested', listener: listener(OPTIONAL), verdict: 'fail' },
+    { name: 'clear text', listener: listener(HTTP), verdict: 'fail' },
+    ...UNJUDGED,
+  ],
+};
+t.same(
+  SERVICE_PORT_CHECKS.map(({ id }) => id),
+  Object.keys(SERVICE_ROWS),
+);
+for (const check of SERVICE_PORT_CHECKS) judgeListenerRows(t, check, SERVICE_ROWS[check.id] ?? []);
