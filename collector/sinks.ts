@@ -68,8 +68,15 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     name: 'webhook',
     isOn: ({ sinkWebhook }) => sinkWebhook !== 'off',
     events: ({ sinkWebhookEvents }) => sinkWebhookEvents,
-    open: ({ settings: { sinkWebhook: url, sinkWebhookCa: caFile, sinkWebhookKey: secretFile }, ...parts }) =>
-      createWebhookSink({ ...parts, receiver: { url, caFile, secretFile } }),
+    open: ({ settings, ...parts }) => {
+      const {
+        sinkWebhook: url,
+        sinkWebhookCa: caFile,
+        sinkWebhookKey: secretFile,
+        sinkWebhookFormat: format,
+      } = settings;
+      return createWebhookSink({ ...parts, format, receiver: { url, caFile, secretFile } });
+    },
   },
   {
     name: 'splunk',
@@ -77,7 +84,7 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     events: ({ sinkSplunkEvents }) => sinkSplunkEvents,
     open: ({ settings, ...parts }) => {
       const { sinkSplunk: url, sinkSplunkCa: caFile, sinkSplunkToken: secretFile, sinkSplunkIndex: index } = settings;
-      const options = { ...parts, receiver: { url, caFile, secretFile } };
+      const options = { ...parts, format: settings.sinkSplunkFormat, receiver: { url, caFile, secretFile } };
       const name = index === 'default' ? '' : index;
       return settings.sinkSplunkAck === 'on'
         ? createSplunkAckSink(options, { index: name })
@@ -90,7 +97,8 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     events: ({ sinkElasticsearchEvents }) => sinkElasticsearchEvents,
     open: ({ settings, ...parts }) => {
       const { sinkElasticsearch: url, sinkElasticsearchCa: caFile, sinkElasticsearchSecret: secretFile } = settings;
-      return createElasticsearchSink({ ...parts, receiver: { url, caFile, secretFile } });
+      const format = settings.sinkElasticsearchFormat;
+      return createElasticsearchSink({ ...parts, format, receiver: { url, caFile, secretFile } });
     },
   },
   {
@@ -134,6 +142,7 @@ function openNdjson({ name, render, settings, standardOutput }: OpenParts): Sink
   return createNdjsonSink({
     name,
     target: path === '-' ? { kind: 'stream', stream: standardOutput } : { kind: 'file', path, maxBytes, keep },
+    format: settings.sinkNdjsonFormat,
     render,
   });
 }
@@ -144,6 +153,7 @@ async function openSyslog({ name, settings, clock, render }: OpenParts): Promise
   const frame = {
     facility: settings.sinkSyslogFacility,
     maxBytes: settings.sinkSyslogMaxBytes,
+    format: settings.sinkSyslogFormat,
     procId: String(process.pid),
   };
   if (transport === 'udp') return createSyslogUdpSink({ name, clock, render, frame, address });

@@ -2,6 +2,8 @@ import { safeJson } from '../../api/safe.ts';
 import * as s from '../../posture/schema.ts';
 import type { HttpResponse } from '../../service/https-request.ts';
 import { retry } from './http-client.ts';
+import { viewOf } from '../event/view/view.ts';
+import type { View } from '../event/view/view.ts';
 import { createHttpSink } from './http-delivery.ts';
 import type { HttpSinkOptions } from './http-delivery.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
@@ -20,21 +22,25 @@ const answer = s.object({
  * authentication.
  */
 export function createElasticsearchSink(options: HttpSinkOptions): Sink {
+  const view = viewOf(options.format ?? 'ocsf');
   return createHttpSink(options, {
     toRequest: (events, { secret }) => ({
       headers: {
         'content-type': 'application/x-ndjson',
         ...(secret === undefined ? {} : { authorization: authorizationOf(secret) }),
       },
-      body: events.map(linesOf).join(''),
+      body: events.map((event) => linesOf(event, view)).join(''),
     }),
     judge,
   });
 }
 
-function linesOf(event: OcsfEvent): string {
+function linesOf(event: OcsfEvent, view: View): string {
   const { metadata, time } = event as { readonly metadata: { readonly uid: string }; readonly time: number };
-  const document = { '@timestamp': new Date(time).toISOString(), ...event };
+  const text = view(event);
+  // Only formats that are documents can be set.
+  const rendered = typeof text === 'string' ? { message: text } : text;
+  const document = { '@timestamp': new Date(time).toISOString(), ...rendered };
   return `${safeJson({ create: { _id: metadata.uid } })}\n${safeJson(document)}\n`;
 }
 

@@ -1,3 +1,4 @@
+import type { EventFormat } from '../../service/config/event-format.ts';
 import type { HttpResponse } from '../../service/https-request.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { StoredEvent } from '../store/store.ts';
@@ -19,6 +20,8 @@ export interface HttpSinkOptions {
   readonly name: string;
   readonly receiver: HttpReceiver;
   readonly clock: Clock;
+  /** Of the events; absent: OCSF. */
+  readonly format?: EventFormat;
   /** Within which an answer must be complete; absent: 30 s. */
   readonly deadlineMs?: number;
   /** Makes the events of a batch, in order. */
@@ -27,6 +30,8 @@ export interface HttpSinkOptions {
 
 /** How a receiver wants a batch, and what its answer means. */
 export interface HttpFormat {
+  /** Most events of one request; absent: any number. */
+  readonly maxEvents?: number;
   /** Of the body; absent: none. */
   readonly compression?: 'gzip' | 'none';
   readonly toRequest: (
@@ -49,9 +54,11 @@ export const MAX_BODY_BYTES = 8 * 1024 ** 2;
  */
 export function createHttpSink(options: HttpSinkOptions, format: HttpFormat): Sink {
   const { name, receiver, clock, render, deadlineMs } = options;
+  const { maxEvents = Infinity } = format;
   const client = openHttpClient(receiver.caFile, deadlineMs);
   const send = async (batch: readonly StoredEvent[]): Promise<SinkOutcome> => {
     if (batch.length === 0) return { outcome: 'ok' };
+    if (batch.length > maxEvents) return { outcome: 'split', reason: `more than ${String(maxEvents)} events` };
     const uids = batch.map(({ uid }) => uid);
     const secret = await readSinkFile(receiver.secretFile, 'none');
     const { headers, body } = format.toRequest(await render(batch), { secret, nowMs: clock.now() });

@@ -1,6 +1,8 @@
 import { errorCode } from '../../service/files.ts';
 import type { StoredEvent } from '../store/store.ts';
+import type { EventFormat } from '../../service/config/event-format.ts';
 import { toLine } from '../event/line.ts';
+import { viewOf } from '../event/view/view.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { openRotatedFile } from '../../service/rotated-file.ts';
 import type { RotatedFileOptions } from '../../service/rotated-file.ts';
@@ -15,6 +17,8 @@ export type NdjsonTarget =
 export interface NdjsonOptions {
   readonly name: string;
   readonly target: NdjsonTarget;
+  /** Absent: OCSF. */
+  readonly format?: EventFormat;
   readonly render: (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
 }
 
@@ -22,16 +26,17 @@ export interface NdjsonOptions {
 const RETRY_MS = 5000;
 
 /**
- * One JSON object a line, UTF-8, no byte-order mark. A batch counts as delivered once it is on the disk (fdatasync), or
+ * One event a line, mostly a JSON object, UTF-8, no byte-order mark. A batch counts as delivered once it is on the disk (fdatasync), or
  * once the stream has accepted it: the reader of a pipe may still lose it. A stream that its reader has closed pauses the
  * sink, since it cannot be opened again.
  */
-export function createNdjsonSink({ name, target, render }: NdjsonOptions): Sink {
+export function createNdjsonSink({ name, target, render, format = 'ocsf' }: NdjsonOptions): Sink {
+  const view = viewOf(format);
   const out = target.kind === 'file' ? openRotatedFile(target) : openStream(target.stream);
   let closed = false;
   let sending: Promise<unknown> = Promise.resolve();
   const send = async (batch: readonly StoredEvent[]): Promise<SinkOutcome> => {
-    const lines = (await render(batch)).map(toLine);
+    const lines = (await render(batch)).map((event) => toLine(view(event)));
     try {
       await out.append(lines);
       return { outcome: 'ok' };

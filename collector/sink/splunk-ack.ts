@@ -44,6 +44,7 @@ const acks = s.object({ acks: s.record(s.boolean(''), '', MAX_PENDING) });
  */
 export function createSplunkAckSink(options: HttpSinkOptions, ack: SplunkAckOptions): Sink {
   const { name, receiver, clock, render, deadlineMs } = options;
+  const { format = 'ocsf' } = options;
   const { index, pollMs = POLL_MS, indexMs = INDEX_MS } = ack;
   const client = openHttpClient(receiver.caFile, deadlineMs);
   const ackUrl = receiver.url.replace(/(?:\/event)?(?:\/1\.0)?\/?$/, '/ack');
@@ -111,7 +112,7 @@ export function createSplunkAckSink(options: HttpSinkOptions, ack: SplunkAckOpti
     if (problem !== undefined) return failed(problem);
     // Nothing was ever sent: there is nothing to acknowledge.
     if (batch.length === 0) return lastAckId === -1 ? { outcome: 'ok' } : { outcome: 'ok', acknowledged };
-    const body = toSplunkBody(await render(batch), index);
+    const body = toSplunkBody(await render(batch), { index, format });
     if (Buffer.byteLength(body) > MAX_BODY_BYTES && batch.length > 1)
       return { outcome: 'split', reason: `more than ${String(MAX_BODY_BYTES)} bytes` };
     const response = await post(receiver.url, body);

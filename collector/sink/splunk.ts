@@ -1,5 +1,8 @@
 import { safeJson } from '../../api/safe.ts';
 import type { HttpResponse } from '../../service/https-request.ts';
+import type { EventFormat } from '../../service/config/event-format.ts';
+import { toText } from '../event/line.ts';
+import { viewOf } from '../event/view/view.ts';
 import { parseAnswer, retry } from './http-client.ts';
 import { createHttpSink } from './http-delivery.ts';
 import type { HttpSinkOptions } from './http-delivery.ts';
@@ -12,8 +15,12 @@ import type { Sink, SinkOutcome } from './sink.ts';
  * the other. The secret is the token.
  */
 export function createSplunkSink(options: HttpSinkOptions, index: string): Sink {
+  const { format = 'ocsf' } = options;
   return createHttpSink(options, {
-    toRequest: (events, { secret }) => ({ headers: splunkHeaders(secret), body: toSplunkBody(events, index) }),
+    toRequest: (events, { secret }) => ({
+      headers: splunkHeaders(secret),
+      body: toSplunkBody(events, { index, format }),
+    }),
     judgeFailure: judgeSplunkFailure,
   });
 }
@@ -23,21 +30,29 @@ export function splunkHeaders(token = ''): Readonly<Record<string, string>> {
   return { 'content-type': 'application/json', authorization: `Splunk ${token}` };
 }
 
-/** Events for an index; an empty one: that of the token. */
-export function toSplunkBody(events: readonly OcsfEvent[], index: string): string {
-  return events.map((event) => `${safeJson(envelopeOf(event, index))}\n`).join('');
+/** How events are stored. */
+interface SplunkTerms {
+  /** Empty: that of the token. */
+  readonly index: string;
+  readonly format: EventFormat;
 }
 
-function envelopeOf(event: OcsfEvent, index: string): object {
+/** The body of a request with these events. */
+export function toSplunkBody(events: readonly OcsfEvent[], terms: SplunkTerms): string {
+  return events.map((event) => `${safeJson(envelopeOf(event, terms))}\n`).join('');
+}
+
+function envelopeOf(event: OcsfEvent, { index, format }: SplunkTerms): object {
   const { time, device } = event as { readonly time?: unknown; readonly device?: { readonly name?: unknown } };
+  const rendered = viewOf(format)(event);
   return {
     // Seconds, with the milliseconds as a fraction.
     ...(typeof time === 'number' && { time: (time / 1000).toFixed(3) }),
     ...(typeof device?.name === 'string' && { host: device.name }),
     source: 'plimsoll',
-    sourcetype: 'ocsf:json',
+    sourcetype: format === 'ocsf' ? 'ocsf:json' : `plimsoll:${format}`,
     ...(index === '' ? {} : { index }),
-    event,
+    event: typeof rendered === 'string' ? toText(rendered) : rendered,
   };
 }
 

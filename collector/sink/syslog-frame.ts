@@ -9,7 +9,9 @@ import {
   isVulnerabilityEvent,
 } from '../store/store.ts';
 import type { StoredEvent } from '../store/store.ts';
-import { safeJson } from '../../api/safe.ts';
+import type { EventFormat } from '../../service/config/event-format.ts';
+import { toText } from '../event/line.ts';
+import { viewOf } from '../event/view/view.ts';
 import { shorterActivities, shorterVersions, shorterVulnerabilities } from '../event/ocsf/shorter.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { formatMessage, frameOf } from './syslog-message.ts';
@@ -24,6 +26,8 @@ export interface FrameOptions {
   readonly procId: string;
   /** Absent: octet counting. */
   readonly framing?: Framing;
+  /** Of the text; absent: OCSF. */
+  readonly format?: EventFormat;
 }
 
 /** Syslog severities: Critical, Error, Warning, Notice, Informational. The first three leave room above them. */
@@ -48,11 +52,12 @@ const VULNERABILITY_LEVELS = Object.freeze({
 const ELEMENT = 'plimsoll@32473';
 
 /**
- * The frame of an event: one RFC 5424 message whose text is the OCSF event as JSON, never cut, but rendered shorter if
+ * The frame of an event: one RFC 5424 message whose text is the event in its format, never cut, but rendered shorter if
  * it has more than `maxBytes`. Undefined if not even its summary fits.
  */
 export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer | undefined {
   const head = headOf(event);
+  const view = viewOf(options.format ?? 'ocsf');
   for (const version of versionsOf(event, ocsf)) {
     const message = formatMessage({
       facility: options.facility,
@@ -63,7 +68,7 @@ export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptio
       procId: options.procId,
       msgId: head.msgId,
       element: { id: ELEMENT, parameters: { ...head.parameters, uid: event.uid } },
-      text: safeJson(version),
+      text: toText(view(version)),
     });
     if (message.length <= options.maxBytes) return frameOf(message, options.framing);
   }

@@ -1,3 +1,4 @@
+import { documentFormat, jsonFormat, lineFormat } from './event-format.ts';
 import { DEFAULT_EVENT_GROUPS, eventGroups } from './event-group.ts';
 import { httpsUrlOrOff, identifier, integer, pathOr, receiverUrlOrOff, size, syslogReceiver, word } from './kind.ts';
 import { inDataDir } from './setting.ts';
@@ -14,6 +15,8 @@ const EVENTS = {
   programs: COLLECTOR,
 } as const satisfies SettingDefinition<unknown>;
 
+const FORMAT = 'Format of the events: `ocsf`, `ecs` (Elastic Common Schema)';
+
 /** Settings of the sinks to which the collector delivers events. */
 export const SINK_SETTINGS = {
   'sink-ndjson': {
@@ -24,6 +27,12 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-ndjson-events': EVENTS,
+  'sink-ndjson-format': {
+    kind: lineFormat(),
+    default: 'ocsf',
+    description: `${FORMAT}, \`cef\`, \`leef\`, \`cloudevents\` or \`falco\`.`,
+    programs: COLLECTOR,
+  },
   'sink-ndjson-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '64MiB',
@@ -44,6 +53,12 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-syslog-events': EVENTS,
+  'sink-syslog-format': {
+    kind: lineFormat(),
+    default: 'ocsf',
+    description: `${FORMAT}, \`cef\`, \`leef\`, \`cloudevents\` or \`falco\`.`,
+    programs: COLLECTOR,
+  },
   'sink-syslog-ca': {
     kind: pathOr('system'),
     default: 'system',
@@ -111,6 +126,12 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-webhook-events': EVENTS,
+  'sink-webhook-format': {
+    kind: jsonFormat(),
+    default: 'ocsf',
+    description: `${FORMAT}, \`cloudevents\` or \`falco\` (one event per request, for Falcosidekick).`,
+    programs: COLLECTOR,
+  },
   'sink-webhook-ca': {
     kind: pathOr('system'),
     default: 'system',
@@ -133,6 +154,12 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-splunk-events': EVENTS,
+  'sink-splunk-format': {
+    kind: lineFormat(),
+    default: 'ocsf',
+    description: `${FORMAT}, \`cef\`, \`leef\`, \`cloudevents\` or \`falco\`.`,
+    programs: COLLECTOR,
+  },
   'sink-splunk-ca': {
     kind: pathOr('system'),
     default: 'system',
@@ -167,6 +194,12 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-elasticsearch-events': EVENTS,
+  'sink-elasticsearch-format': {
+    kind: documentFormat(),
+    default: 'ocsf',
+    description: 'Format of the documents: `ocsf`, or `ecs` (Elastic Common Schema) with the OCSF event beside it.',
+    programs: COLLECTOR,
+  },
   'sink-elasticsearch-ca': {
     kind: pathOr('system'),
     default: 'system',
