@@ -9,7 +9,8 @@ export type Role = (typeof ROLES)[number];
 /** What each role is for. */
 export const ROLE_MEANINGS = Object.freeze({
   viewer: 'reads the stored posture, the health of the fleet and the event stream',
-  operator: 'also runs live queries, removes and revokes nodes, creates join tokens, reports denials',
+  operator:
+    'also runs live queries, removes and revokes nodes, creates join tokens, reports denials, replays and purges dead letters',
   admin: 'also manages operator tokens and reads the audit log',
 } satisfies Record<Role, string>);
 
@@ -24,6 +25,7 @@ export const SCOPES = Object.freeze([
   'report',
   'rollout',
   'approve',
+  'delivery',
   'access',
 ] as const);
 /** See {@link SCOPES}. */
@@ -40,6 +42,7 @@ export const SCOPE_MEANINGS = Object.freeze({
   report: 'report requests that violated a policy, for programs that enforce policies',
   rollout: 'what plimsoll rollout reads and reports; no approval',
   approve: 'approve, reject and pause rollouts',
+  delivery: 'replay and purge dead letters',
   access: 'operator tokens and the audit log',
 } satisfies Record<Scope, string>);
 

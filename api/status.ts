@@ -10,6 +10,13 @@ const sinkStatus = s.object({
   lastError: s.string('empty: none since the last success'),
   delivered: count('events since the collector started; one that is sent again does not count again'),
   rejected: count('events that the receiver will never accept, since the collector started'),
+  deadLetters: s.withDefault(count('rejected events that wait to be replayed or purged'), 0),
+  discarded: s.withDefault(
+    count(
+      'rejected events that are not kept, because the list was full or the receiver did not say which, since the start',
+    ),
+    0,
+  ),
 });
 /** A sink and its delivery status. */
 export type FleetSink = s.Infer<typeof sinkStatus>;

@@ -45,7 +45,8 @@ export interface Operands {
     | 'rolloutAction'
     | 'agentAction'
     | 'authzAction'
-    | 'vulndbAction';
+    | 'vulndbAction'
+    | 'deadLetterAction';
 }
 
 /** One option of a command that is not a setting. */

@@ -55,8 +55,9 @@ import { openPositionGuard } from './position-guard.ts';
 import { startSessionServer } from './session/server.ts';
 import type { SessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
+import { createDeadLetters } from './sink/dead-letters.ts';
 import { startDeliveryWorker } from './sink/delivery-worker.ts';
-import { openSinks, recordedActivities } from './sinks.ts';
+import { createRender, openSinks, recordedActivities, sinkNames } from './sinks.ts';
 import { addressError, StartError } from './start-error.ts';
 import type { Issue, ListenAddresses } from './status/collector-status.ts';
 import { createStatus } from './status/status.ts';
@@ -235,6 +236,12 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     activities,
     eventBus,
     sinks,
+    deadLetters: createDeadLetters({
+      store,
+      render: createRender({ version, clock, nodes, checks }),
+      sinks: sinkNames(settings),
+      eventBus,
+    }),
     status,
     removeNode: (nodeId, by) => removeNode(nodeId, by),
     admission: {

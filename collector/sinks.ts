@@ -34,11 +34,14 @@ export interface SinkParts {
   readonly standardOutput: NodeJS.WritableStream;
 }
 
+/** Makes the events of a batch, in order. */
+export type Render = (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
+
 /** What a sink is opened with. */
 interface OpenParts extends SinkParts {
   /** Name of the sink, which is that of its cursor. */
   readonly name: string;
-  readonly render: (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
+  readonly render: Render;
 }
 
 /** One kind of sink. */
@@ -123,14 +126,20 @@ export function recordedActivities(settings: Settings): ReadonlySet<ActivityKind
   return activityKindsOf(SINKS.filter(({ isOn }) => isOn(settings)).flatMap(({ events }) => events(settings)));
 }
 
-/** The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong. */
-export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
-  const { settings, version, clock, nodes } = parts;
+/** Makes OCSF events as of now. */
+export function createRender(parts: Pick<SinkParts, 'version' | 'clock' | 'nodes' | 'checks'>): Render {
+  const { version, clock, nodes } = parts;
   const checks = new Map(parts.checks.map((check) => [check.id, check]));
-  const render: OpenParts['render'] = async (batch) => {
+  return async (batch) => {
     const context = { version, checks, node: await nodes.byId(), nowMs: clock.now() };
     return batch.map((event) => toOcsf(event, context));
   };
+}
+
+/** The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong. */
+export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
+  const { settings } = parts;
+  const render = createRender(parts);
   const sinks: Sink[] = [];
   for (const { name, isOn, events, open } of SINKS)
     if (isOn(settings)) sinks.push(selectEvents(await open({ ...parts, name, render }), new Set(events(settings))));

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   compliance: async () => (await import('./compliance.ts')).compliance,
   config: async () => (await import('./config.ts')).config,
   console: async () => (await import('./console.ts')).console,
+  deadletter: async () => (await import('./deadletter.ts')).deadletter,
   denials: async () => (await import('./denials.ts')).denials,
   doctor: async () => (await import('./doctor.ts')).doctor,
   explain: async () => (await import('./explain.ts')).explain,

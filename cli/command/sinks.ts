@@ -12,7 +12,7 @@ export const sinks = defineCommand({
   summary: 'list the sinks and their delivery status',
   usage: ['sinks [options]'],
   description: [
-    'Asks the collector for its sinks. For each it shows whether the sink accepts events, how many events wait, how many were delivered and how many were rejected since the collector started, and the last error. POSITION is the last event that will not be sent again.',
+    'Asks the collector for its sinks. For each it shows whether the sink accepts events, how many events wait, how many were delivered and how many were rejected since the collector started, how many rejected events wait as dead letters, and the last error. With --output wide, POSITION is the last event that will not be sent again.',
   ],
   operands: { min: 0, max: 0 },
   options: [OUTPUT_OPTION, QUIET_OPTION],
@@ -38,11 +38,12 @@ export const sinks = defineCommand({
         { title: 'WAITING', align: 'right' },
         { title: 'DELIVERED', align: 'right' },
         { title: 'REJECTED', align: 'right' },
-        { title: 'POSITION', align: 'right' },
+        { title: 'DEAD', align: 'right' },
+        { title: 'POSITION', align: 'right', wide: true },
         { title: 'LAST ERROR', min: 20 },
       ],
       rows: items.map((sink) => sinkRow(sink, context)),
-      empty: 'Events are shipped nowhere: sink-ndjson and sink-syslog are off.',
+      empty: 'Events are shipped nowhere: all sinks are off.',
     });
     return items.every(({ state }) => state === 'ok') ? EXIT_OK : EXIT_ISSUES;
   },
@@ -52,13 +53,14 @@ export const sinks = defineCommand({
 const COUNTED_UP_TO = 500;
 
 function sinkRow(sink: FleetSink, { paint }: Context): readonly Cell[] {
-  const { name, state, behind, delivered, rejected, position, lastError } = sink;
+  const { name, state, behind, delivered, rejected, deadLetters, position, lastError } = sink;
   return [
     { text: name, paint: paint.bold },
     { text: state, paint: state === 'ok' ? paint.good : paint.bad },
     { text: behind < COUNTED_UP_TO ? String(behind) : `${String(behind)}+`, value: behind },
     { text: String(delivered) },
     { text: String(rejected), ...(rejected > 0 && { paint: paint.bad }) },
+    { text: String(deadLetters), ...(deadLetters > 0 && { paint: paint.bad }) },
     { text: String(position) },
     { text: lastError },
   ];

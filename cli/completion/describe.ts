@@ -94,6 +94,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['list', 'show', 'approve', 'reject', 'pause', 'resume'] };
     case 'imageAction':
       return { kind: 'words', words: ['scan'] };
+    case 'deadLetterAction':
+      return { kind: 'words', words: ['list', 'show', 'replay', 'purge'] };
     case 'file':
       return { kind: 'file' };
     case 'tokenAction':

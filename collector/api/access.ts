@@ -63,6 +63,10 @@ export const ACCESS = Object.freeze({
   // Not with the token of the program that carries them out.
   decideRollout: allow('operator', 'approve'),
   pauseRollouts: allow('operator', 'approve'),
+  listDeadLetters: allow('viewer', 'read'),
+  getDeadLetter: allow('viewer', 'read'),
+  replayDeadLetters: allow('operator', 'delivery'),
+  purgeDeadLetters: allow('operator', 'delivery'),
   listSinks: allow('viewer', 'status'),
   getStatus: allow('viewer', 'status'),
   getSummary: allow('viewer', 'status'),

@@ -168,13 +168,13 @@ function isUpToDate(stream: State, options: EventStreamOptions, shown: number): 
   return true;
 }
 
-/** What the next event is on the wire, empty for a refusal, which only sinks get; it counts as sent from then on. */
+/** What the next event is on the wire, empty for what only sinks get; it counts as sent from then on. */
 function textOf(stream: State, { controlsOf }: EventStreamOptions, event: StoredEvent): string {
   // The first event after a claimed position must be the next one; otherwise what was between is not there any more.
   const gap = stream.claimed && event.position !== stream.position + 1 ? gapText(stream.position, event.position) : '';
   stream.position = event.position;
   stream.claimed = false;
-  if (!isFindingEvent(event)) return gap;
+  if (!isFindingEvent(event) || event.isReplay === true) return gap;
   const data = JSON.stringify(presentEvent(event, controlsOf));
   return `${gap}id: ${String(event.position)}\nevent: finding\ndata: ${data}\n\n`;
 }

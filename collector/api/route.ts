@@ -16,6 +16,7 @@ import type { SuppressionReview } from '../image/suppression-review.ts';
 import type { QueryService } from '../query/query.ts';
 import type { ActivityRecorder } from '../event/activity-recorder.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
+import type { DeadLetters } from '../sink/dead-letters.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
 import type { CollectorStatus } from '../status/collector-status.ts';
 import type { Store } from '../store/store.ts';
@@ -45,6 +46,7 @@ export interface ApiSources {
   readonly queries: QueryService;
   readonly activities: Pick<ActivityRecorder, 'noteAnswers'>;
   readonly sinks: () => readonly SinkStatus[];
+  readonly deadLetters: DeadLetters;
   /** How the collector is doing. Never rejects. */
   readonly status: () => Promise<CollectorStatus>;
   /** Removes the node with this id; `by`: who wants it, for the log. */

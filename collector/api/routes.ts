@@ -12,6 +12,7 @@ import {
   listBenchmarks,
 } from './route/benchmarks.ts';
 import { getCheck, listChecks } from './route/checks.ts';
+import { getDeadLetter, listDeadLetters, purgeDeadLetters, replayDeadLetters } from './route/dead-letters.ts';
 import { listDenials, reportDenials } from './route/denials.ts';
 import { createConsoleLink, openConsoleSession } from './route/console.ts';
 import { watchEvents } from './route/events.ts';
@@ -57,6 +58,10 @@ export const ROUTES: readonly Route[] = Object.freeze([
   getCheck,
   createConsoleLink,
   openConsoleSession,
+  listDeadLetters,
+  getDeadLetter,
+  replayDeadLetters,
+  purgeDeadLetters,
   listDenials,
   reportDenials,
   watchEvents,

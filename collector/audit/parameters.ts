@@ -17,7 +17,9 @@ function shorten(value: unknown): unknown {
   if (Array.isArray(value)) {
     const items = value
       .slice(0, MAX_ITEMS)
-      .map((item) => (typeof item === 'string' ? item.slice(0, 256) : typeof item));
+      .map((item: unknown) =>
+        typeof item === 'string' ? item.slice(0, 256) : typeof item === 'number' ? item : typeof item,
+      );
     return value.length > MAX_ITEMS ? [...items, `… ${String(value.length - MAX_ITEMS)} more`] : items;
   }
   return typeof value === 'object' && value !== null ? {} : value;

@@ -20,11 +20,13 @@ export interface SinkStatus {
   /** Since the start of the collector; an event that is sent again is counted once. */
   readonly delivered: number;
   readonly rejected: number;
+  /** Rejected events that are not kept: the list of dead letters was full, or the receiver did not say which they are. */
+  readonly discarded: number;
 }
 
 /** Options of a delivery worker. */
 export interface DeliveryWorkerOptions {
-  readonly store: Pick<Store, 'outbox' | 'cursor' | 'advance'>;
+  readonly store: Pick<Store, 'outbox' | 'cursor' | 'advance' | 'deadLetters'>;
   readonly sink: Sink;
   readonly eventBus: EventBus;
   readonly clock: Clock;
@@ -62,6 +64,7 @@ interface Progress {
   lastError: string;
   delivered: number;
   rejected: number;
+  discarded: number;
 }
 
 const NOTHING_YET: Progress = Object.freeze({
@@ -73,6 +76,7 @@ const NOTHING_YET: Progress = Object.freeze({
   lastError: '',
   delivered: 0,
   rejected: 0,
+  discarded: 0,
 });
 
 /** Starts delivering. Events that came while the collector was down are delivered first. */
@@ -92,16 +96,29 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
         : 'the sink did not accept events; they are sent again',
     );
   };
+  const keepDeadLetters = async ({
+    batch,
+    rejected,
+    reason,
+  }: Pick<Delivered, 'batch' | 'rejected' | 'reason'>): Promise<void> => {
+    const events = batch.filter(({ uid }) => rejected.includes(uid));
+    const discarded = await store.deadLetters.add({ sink: sink.name, events, reason, atMs: clock.now() });
+    if (discarded === 0) return;
+    progress.discarded += discarded;
+    log.error({ sink: sink.name, events: discarded }, 'the list of dead letters is full: the oldest were deleted');
+  };
   const delivery = openDelivery({
     sink,
     clock,
     log,
-    onDelivered: async ({ batch, rejected, unidentified, acknowledged }: Delivered) => {
+    onDelivered: async ({ batch, rejected, unidentified, reason, acknowledged }: Delivered) => {
+      if (rejected.length > 0) await keepDeadLetters({ batch, rejected, reason });
       const fresh = batch.filter(({ position }) => position > progress.counted);
       const identified = fresh.filter(({ uid }) => rejected.includes(uid)).length;
       const refused = Math.min(fresh.length, identified + unidentified);
       progress.delivered += fresh.length - refused;
       progress.rejected += refused;
+      progress.discarded += refused - identified;
       const accepted = batch.at(-1)?.position ?? progress.accepted;
       progress.counted = Math.max(progress.counted, accepted);
       const position = acknowledged ?? accepted;
@@ -118,7 +135,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
   const step = async (failures: number): Promise<number | undefined> => {
     if (!known) progress.position = progress.accepted = progress.counted = await store.cursor(sink.name);
     known = true;
-    const batch: readonly StoredEvent[] = await store.outbox(progress.accepted, BATCH);
+    const batch: readonly StoredEvent[] = await store.outbox(progress.accepted, BATCH, sink.name);
     progress.behind = batch.length;
     if (batch.length === 0) {
       const isAcknowledged = progress.accepted === progress.position;
@@ -169,8 +186,8 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     .catch((error: unknown) => log.warn({ sink: sink.name, error }, 'the last events will be sent again'));
   return {
     status: () => {
-      const { position, behind, state, lastError, delivered, rejected } = progress;
-      return { name: sink.name, position, behind, state, lastError, delivered, rejected };
+      const { position, behind, state, lastError, delivered, rejected, discarded } = progress;
+      return { name: sink.name, position, behind, state, lastError, delivered, rejected, discarded };
     },
     stop: async () => {
       unsubscribe();

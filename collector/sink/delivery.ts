@@ -9,6 +9,8 @@ export interface Delivered {
   readonly rejected: readonly string[];
   /** Events of the batch that were refused without a sign of which, beside `rejected`. */
   readonly unidentified: number;
+  /** Why they are rejected; empty: none is. */
+  readonly reason: string;
   /** Position up to which nothing is sent again; undefined: everything accepted so far. */
   readonly acknowledged: number | undefined;
 }
@@ -35,12 +37,14 @@ export interface DeliveryOptions {
   readonly onSilence: (silentMs: number) => void;
 }
 
+const NONE_REJECTED = Object.freeze({ rejected: [], unidentified: 0, reason: '' });
+
 /** A missing answer is reported after this time. */
 const SILENCE_MS = 30_000;
 
 /**
- * Halves a batch that is too large and skips events that the sink rejects: these are logged by uid, counted and not
- * sent again.
+ * Halves a batch that is too large and passes events that the sink rejects to `onDelivered`: these are not sent again
+ * until they are replayed.
  */
 export function openDelivery({ sink, clock, log, onDelivered, onSilence }: DeliveryOptions): Delivery {
   const send = async (batch: readonly StoredEvent[]): Promise<SinkOutcome> => {
@@ -54,22 +58,22 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
   const reject = async (batch: readonly StoredEvent[], outcome: Rejection): Promise<void> => {
     const { uids, unidentified = 0, reason } = outcome;
     const rejected = batch.map(({ uid }) => uid).filter((uid) => uids.includes(uid));
+    await onDelivered({ batch, rejected, unidentified, reason, acknowledged: undefined });
     log.error(
-      { sink: sink.name, events: uids, ...(unidentified > 0 && { unidentified }), reason },
-      'the sink rejected these events; they are not sent again',
+      { sink: sink.name, events: rejected, ...(unidentified > 0 && { unidentified }), reason },
+      'the sink rejected these events: they are dead letters now',
     );
-    await onDelivered({ batch, rejected, unidentified, acknowledged: undefined });
   };
   const deliver = async (batch: readonly StoredEvent[]): Promise<DeliveryEnd> => {
     const outcome = await send(batch);
     switch (outcome.outcome) {
       case 'ok':
-        await onDelivered({ batch, rejected: [], unidentified: 0, acknowledged: outcome.acknowledged });
+        await onDelivered({ ...NONE_REJECTED, batch, acknowledged: outcome.acknowledged });
         return { outcome: 'ok' };
       case 'retry': {
         const { acknowledged = 0 } = outcome;
         const done = batch.filter(({ position }) => position <= acknowledged);
-        if (acknowledged > 0) await onDelivered({ batch: done, rejected: [], unidentified: 0, acknowledged });
+        if (acknowledged > 0) await onDelivered({ ...NONE_REJECTED, batch: done, acknowledged });
         return outcome;
       }
       case 'pause':

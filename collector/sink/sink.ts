@@ -17,9 +17,9 @@ export interface Sink {
  * - ok: the batch is accepted, and acknowledged up to the position `acknowledged` (absent: completely). Acknowledged
  *   events are never sent again; accepted ones may be, also after a restart of the collector.
  * - retry: send again after `afterMs`, from `acknowledged` on (absent: nothing more was acknowledged).
- * - split: too large, send halves.
- * - reject: these uids will never be accepted; the rest is delivered and acknowledged. `unidentified`: how many more the
- *   receiver refused without a sign of which.
+ * - split: too large, send halves; a single event is rejected.
+ * - reject: these uids will never be accepted, they become dead letters; the rest is delivered and acknowledged.
+ *   `unidentified`: how many more the receiver refused without a sign of which.
  * - pause: stop until the collector is started again.
  */
 export type SinkOutcome =

@@ -1,7 +1,7 @@
 import type { ISSUE_CODES } from '../../api/issue.ts';
 import type { FreeSpace } from '../../service/free-space.ts';
 import type { NodeProblem } from '../session/server.ts';
-import type { SinkStatus } from '../sink/delivery-worker.ts';
+import type { SinkReport } from '../sink/dead-letters.ts';
 import type { QuarantinedFile } from '../store/quarantine.ts';
 import type { HistoryRange } from '../store/store.ts';
 import type { WriteProblem } from '../store/write-health.ts';
@@ -64,7 +64,7 @@ export interface CollectorStatus {
     /** What sessions show of nodes that their agents cannot know. */
     readonly problems: readonly NodeProblem[];
   };
-  readonly sinks: readonly SinkStatus[];
+  readonly sinks: readonly SinkReport[];
   readonly issues: readonly Issue[];
 }
 

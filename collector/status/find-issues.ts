@@ -1,7 +1,7 @@
 import { formatBytes } from '../../service/bytes.ts';
 import { judgeFreeSpace } from '../../service/free-space.ts';
 import type { NodeProblem } from '../session/server.ts';
-import type { SinkStatus } from '../sink/delivery-worker.ts';
+import type { SinkReport } from '../sink/dead-letters.ts';
 import type { WriteProblem } from '../store/write-health.ts';
 import type { NodeHealth } from './freshness.ts';
 import type { CollectorStatus, StoreStatus, Issue } from './collector-status.ts';
@@ -94,7 +94,7 @@ function storeIssues({ path, problem, writeProblem, diskProblem, space, quaranti
   return issues;
 }
 
-function sinkIssues({ name, state, lastError, rejected }: SinkStatus): readonly Issue[] {
+function sinkIssues({ name, state, lastError, deadLetters, discarded }: SinkReport): readonly Issue[] {
   const issues: Issue[] = [];
   if (state === 'paused')
     issues.push({
@@ -110,12 +110,21 @@ function sinkIssues({ name, state, lastError, rejected }: SinkStatus): readonly 
       text: `delivery to this sink is failing: ${lastError}`,
       advice: 'check its receiver; events wait in the store and are sent once it accepts them',
     });
-  if (rejected > 0)
+  if (deadLetters > 0)
     issues.push({
       code: 'sinkRejected',
       subject: name,
-      text: `the receiver refused ${String(rejected)} event${rejected === 1 ? '' : 's'} for good`,
-      advice: 'the log of the collector names them and says why',
+      text: `the receiver rejected ${String(deadLetters)} event${deadLetters === 1 ? '' : 's'}, which wait as dead letters`,
+      advice: 'plimsoll deadletter list says why; then replay or purge them: plimsoll deadletter --help',
+    });
+  if (discarded > 0)
+    issues.push({
+      code: 'sinkDiscarded',
+      subject: name,
+      text: `${String(discarded)} rejected event${discarded === 1 ? ' is' : 's are'} not kept: the list of dead letters was full, or the receiver did not say which`,
+      advice:
+        'the log of the collector and plimsoll deadletter list say why they were rejected. ' +
+        'The findings are still here: plimsoll findings. This message ends with the next start',
     });
   return issues;
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import { readFreeSpace } from '../../service/free-space.ts';
 import type { NodeProblem } from '../session/server.ts';
+import { reportSinks } from '../sink/dead-letters.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
 import type { QuarantinedFile } from '../store/quarantine.ts';
 import type { HistoryRange, NodeRow, Store } from '../store/store.ts';
@@ -18,7 +19,7 @@ import { findIssues } from './find-issues.ts';
 export interface StatusOptions {
   readonly version: string;
   readonly heartbeatMs: number;
-  readonly store: Pick<Store, 'nodes' | 'counts' | 'findings' | 'historyRange'>;
+  readonly store: Pick<Store, 'nodes' | 'counts' | 'findings' | 'historyRange' | 'deadLetters'>;
   readonly storePath: string;
   /** Asked each time: the store knows it once it is open. */
   readonly quarantined: () => QuarantinedFile | undefined;
@@ -104,7 +105,7 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
         listed: judged.slice(0, MAX_LISTED),
         problems: options.nodeProblems(),
       },
-      sinks: sinks(),
+      sinks: reportSinks(sinks(), fleet.deadLetters),
     };
     return { ...status, issues: [...options.apiIssues(), ...findIssues(status)] };
   };
@@ -114,28 +115,31 @@ interface Fleet {
   readonly nodes: readonly NodeRow[];
   readonly overBudget: ReadonlySet<string>;
   readonly findings: number;
+  readonly deadLetters: ReadonlyMap<string, number>;
   readonly history: HistoryRange | undefined;
   readonly problem: string;
 }
 
 async function readFleet(store: StatusOptions['store']): Promise<Fleet> {
   try {
-    const [nodes, counts, history, over] = await Promise.all([
+    const [nodes, counts, history, over, deadLetters] = await Promise.all([
       store.nodes(),
       store.counts(),
       store.historyRange(),
       store.findings({ checks: [BUDGET_CHECK], verdicts: ['fail'], limit: 10_000 }),
+      store.deadLetters.counts(),
     ]);
     return {
       nodes,
       history,
+      deadLetters,
       findings: counts.reduce((sum, { count }) => sum + count, 0),
       overBudget: new Set(over.findings.map(({ nodeId }) => nodeId)),
       problem: '',
     };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    return { nodes: [], overBudget: new Set(), findings: 0, history: undefined, problem };
+    return { nodes: [], overBudget: new Set(), findings: 0, deadLetters: new Map(), history: undefined, problem };
   }
 }
 

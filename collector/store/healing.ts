@@ -146,6 +146,14 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       raisePosition: healing((store) => store.raisePosition),
       prune: healing((store) => store.prune),
       verify: healing((store) => store.verify),
+      deadLetters: {
+        add: healing((store) => store.deadLetters.add),
+        list: healing((store) => store.deadLetters.list),
+        find: healing((store) => store.deadLetters.find),
+        counts: healing((store) => store.deadLetters.counts),
+        replay: healing((store) => store.deadLetters.replay),
+        purge: healing((store) => store.deadLetters.purge),
+      },
       images: {
         putClaims: healing((store) => store.images.putClaims),
         putInventory: healing((store) => store.images.putInventory),

@@ -4,6 +4,9 @@ import { makeRoom, openConnection, relaxed, transaction } from './connection.ts'
 import type { ActivityKind } from '../event/activity.ts';
 import { prepareActivityTable } from './activity-table.ts';
 import { prepareAdmittedTable } from './admitted-table.ts';
+import { prepareDeadLetterTable } from './dead-letter-table.ts';
+import type { DeadLetterTable } from './dead-letter-table.ts';
+import type { DeadLetterStore } from './dead-letter-store.ts';
 import { prepareDenialTable } from './denial-table.ts';
 import { prepareRemediationTable } from './remediation-table.ts';
 import { StoreError, toStoreError } from './error.ts';
@@ -80,7 +83,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     putBenchmarkScores: (scores, of) =>
       guarded('write scores', () => relaxed(db, () => statements.scores.put(scores, of))),
     benchmarkScores: (benchmark, sinceMs) => guarded('read scores', () => statements.scores.since(benchmark, sinceMs)),
-    outbox: (position, limit) =>
+    outbox: (position, limit, sink) =>
       guarded('read the outbox', () => {
         const changes = statements.outbox(position, limit);
         const others = [
@@ -89,6 +92,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
           ...statements.denials.read(position, limit),
           ...statements.remediations.read(position, limit),
           ...statements.activities.read(position, limit),
+          ...statements.deadLetters.replayed(position, limit, sink),
         ];
         if (others.length === 0) return changes;
         return [...changes, ...others].sort((one, other) => one.position - other.position).slice(0, limit);
@@ -128,6 +132,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         relaxed(db, removing.prune);
         relaxed(db, statements.refusals.prune);
         relaxed(db, statements.remediations.prune);
+        relaxed(db, statements.deadLetters.prune);
         const pruneEvents = (): boolean =>
           [
             statements.vulnerabilityEvents.prune(),
@@ -139,6 +144,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
           if (!db.isOpen) return;
         }
       }),
+    deadLetters: deadLetterStore(db, statements.deadLetters, guarded),
     verify: (nodeId) => guarded('verify the findings of a node', () => statements.verify(nodeId)),
     images: imageStore(db, statements.images, guarded),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
@@ -166,6 +172,7 @@ function prepareAll(db: DatabaseSync, recorded: ReadonlySet<ActivityKind>) {
       refusals: prepareRefusalTable(db),
       vulnerabilityEvents: prepareVulnerabilityEvents(db),
       denials: prepareDenialTable(db),
+      deadLetters: prepareDeadLetterTable(db),
       admitted: prepareAdmittedTable(db),
       remediations: prepareRemediationTable(db),
       images: prepareImages(db, activities),
@@ -181,6 +188,19 @@ function prepareAll(db: DatabaseSync, recorded: ReadonlySet<ActivityKind>) {
     if ((error as { errcode?: unknown }).errcode !== 1) throw failure;
     throw new StoreError('damaged', `the schema of the file is damaged: ${failure.message}`, error);
   }
+}
+
+function deadLetterStore(db: DatabaseSync, table: DeadLetterTable, guarded: Guarded): DeadLetterStore {
+  return {
+    // Before the cursor passes the event: a power cut takes both back, or the cursor only.
+    add: (rejected) => guarded('store dead letters', () => relaxed(db, () => table.add(rejected))),
+    list: (filter) => guarded('read dead letters', () => table.list(filter)),
+    find: (id) => guarded('read a dead letter', () => table.find(id)),
+    counts: () => guarded('count dead letters', table.counts),
+    replay: (selection, sinks) =>
+      guarded('replay dead letters', () => transaction(db, () => table.replay(selection, sinks))),
+    purge: (selection) => guarded('purge dead letters', () => transaction(db, () => table.purge(selection))),
+  };
 }
 
 function raisePosition(db: DatabaseSync, position: number): number {

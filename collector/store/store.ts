@@ -5,6 +5,7 @@ import type { DenialRecord, DenialOutcome, EnforcingProgram } from '../../policy
 import type { StepState } from '../../api/rollout.ts';
 import type { ActivityEvent, ActivityKind } from '../event/activity.ts';
 import type { TimedActivity } from './activity-table.ts';
+import type { DeadLetterStore } from './dead-letter-store.ts';
 import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
 import type { BenchmarkScore, DayScore } from './score-table.ts';
 
@@ -54,8 +55,8 @@ export interface Store {
   ) => Promise<void>;
   /** The scores of a benchmark from `sinceMs` on: one a day, oldest first. */
   readonly benchmarkScores: (benchmark: string, sinceMs: number) => Promise<readonly DayScore[]>;
-  /** Outbox events after `position`, oldest first. */
-  readonly outbox: (position: number, limit: number) => Promise<readonly StoredEvent[]>;
+  /** Outbox events after `position`, oldest first; of events that are replayed those of `sink`, or of all without it. */
+  readonly outbox: (position: number, limit: number, sink?: string) => Promise<readonly StoredEvent[]>;
   /** Adds events about refused requests to the outbox. Resolves to the newest position. */
   readonly recordRefusals: (refusals: readonly Refusal[]) => Promise<number>;
   /**
@@ -93,6 +94,8 @@ export interface Store {
    * its findings; what it then sends replaces what was damaged. `sound`: nothing was changed. Undefined: no such node.
    */
   readonly verify: (nodeId: string) => Promise<Verification | undefined>;
+  /** Events that sinks rejected. */
+  readonly deadLetters: DeadLetterStore;
   /** The images that nodes run, with their packages and vulnerabilities. */
   readonly images: ImageStore;
   readonly close: () => Promise<void>;
@@ -385,9 +388,10 @@ export interface DenialPage {
   readonly cursor?: string;
 }
 
-/** Anything in the outbox. */
-export type StoredEvent =
-  OutboxEvent | RefusalEvent | VulnerabilityEvent | DenialEvent | RemediationEvent | ActivityEvent;
+/** Anything in the outbox. `isReplay`: one sink rejected it before, and only this sink gets it again. */
+export type StoredEvent = (
+  OutboxEvent | RefusalEvent | VulnerabilityEvent | DenialEvent | RemediationEvent | ActivityEvent
+) & { readonly isReplay?: true };
 
 /** Is this a change of a finding? */
 export function isFindingEvent(event: StoredEvent): event is OutboxEvent {

@@ -49,6 +49,12 @@ export function observeWrites(store: Store, isDiskHung: () => boolean): Observed
       removeNode: gated(store.removeNode),
       prune: gated(store.prune),
       verify: gated(store.verify),
+      deadLetters: {
+        ...store.deadLetters,
+        add: observed(store.deadLetters.add),
+        replay: gated(store.deadLetters.replay),
+        purge: gated(store.deadLetters.purge),
+      },
       images: {
         ...store.images,
         putClaims: gated(store.images.putClaims),

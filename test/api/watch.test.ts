@@ -7,6 +7,7 @@ import { createCliClient } from '../../cli/api/connect.ts';
 import { startApi } from '../../collector/api/api.ts';
 import { sleep, systemClock } from '../../service/clock.ts';
 import { settingsWith } from '../fixture/settings.ts';
+import { createDeadLetters } from '../../collector/sink/dead-letters.ts';
 import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow } from '../collector/store/fleet.ts';
 import { BUILT_IN_CATALOG } from '../../tailoring/catalog.ts';
@@ -131,6 +132,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       activities: { noteAnswers: () => undefined },
       eventBus: server.eventBus,
       sinks: () => [],
+      deadLetters: createDeadLetters({ ...server, render: () => Promise.resolve([]), sinks: [] }),
       status: () => Promise.reject(new Error('nobody asks for it here')),
       removeNode: () => Promise.resolve({ outcome: 'unknown' }),
       admission: {

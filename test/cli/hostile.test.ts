@@ -40,6 +40,7 @@ async function fleet(t: Test) {
         lastError: LONG + CONTROLS,
         delivered: 1,
         rejected: 0,
+        discarded: 0,
       },
     ],
     queries: {

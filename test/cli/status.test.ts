@@ -15,7 +15,9 @@ void t.test('one look at a fleet, and the exit status', async (t) => {
   let state: 'ok' | 'paused' = 'ok';
   const server = await startServer(t, {
     clock,
-    sinks: () => [{ name: 'ndjson', position: 1, behind: 0, state, lastError: '', delivered: 31, rejected: 0 }],
+    sinks: () => [
+      { name: 'ndjson', position: 1, behind: 0, state, lastError: '', delivered: 31, rejected: 0, discarded: 0 },
+    ],
     addresses: () => ({
       nodes: '127.0.0.1:7443',
       api: '127.0.0.1:7480',

@@ -1,6 +1,7 @@
 import { sinkList } from '../../../api/status.ts';
 import type { FleetSink } from '../../../api/status.ts';
-import type { SinkStatus } from '../../sink/delivery-worker.ts';
+import { reportSinks } from '../../sink/dead-letters.ts';
+import type { SinkReport } from '../../sink/dead-letters.ts';
 import { answer, jsonRoute } from '../route.ts';
 
 /** GET /v1/sinks */
@@ -12,11 +13,12 @@ export const listSinks = jsonRoute({
   description: 'Every sink that is configured, how far it has come, and what holds it up.',
   refuses: [],
   answer: sinkList,
-  handle: (_input, { sinks }) => answer({ sinks: sinks().map(presentSink) }),
+  handle: async (_input, { sinks, deadLetters }) =>
+    answer({ sinks: reportSinks(sinks(), await deadLetters.counts()).map(presentSink) }),
 });
 
 /** A sink as the API answers it. */
-export function presentSink(sink: SinkStatus): FleetSink {
-  const { name, state, position, behind, lastError, delivered, rejected } = sink;
-  return { name, state, position, behind, lastError, delivered, rejected };
+export function presentSink(sink: SinkReport): FleetSink {
+  const { name, state, position, behind, lastError, delivered, rejected, deadLetters, discarded } = sink;
+  return { name, state, position, behind, lastError, delivered, rejected, deadLetters, discarded };
 }

@@ -123,7 +123,7 @@ void t.test('real answers match the document', async (t) => {
         }),
     },
     sinks: () => [
-      { name: 'ndjson', position: 1, behind: 0, state: 'ok', lastError: '', delivered: 1, rejected: 0 },
+      { name: 'ndjson', position: 1, behind: 0, state: 'ok', lastError: '', delivered: 1, rejected: 0, discarded: 0 },
       {
         name: 'syslog',
         position: 0,
@@ -132,6 +132,7 @@ void t.test('real answers match the document', async (t) => {
         lastError: 'ECONNREFUSED',
         delivered: 0,
         rejected: 0,
+        discarded: 0,
       },
     ],
     policies: await policyService(t),
@@ -147,6 +148,8 @@ void t.test('real answers match the document', async (t) => {
   await server.commit(commit({ nodeId: 'n3', sequence: 1, snapshot: true, put: [finding()] }));
   await server.commit(commit({ sequence: 1, snapshot: true, put }));
   await server.store.removeNode('n3', T0);
+  const rejected = await server.store.outbox(0, 1);
+  await server.store.deadLetters.add({ sink: 'ndjson', events: rejected, reason: 'too large', atMs: T0 });
   await putVulnerableImage(server.store);
   await server.fetch('/v1/rollouts/report', posted({ plan: [PLANNED], steps: [] }));
   const whole = await document(server.fetch);
@@ -204,6 +207,10 @@ void t.test('real answers match the document', async (t) => {
       path: '/v1/denials',
       init: posted({ reporter: { program: 'admission', name: 'a', instance: 'i' }, pending: 0, dropped: 0 }),
     },
+    listDeadLetters: { path: '/v1/dead-letters' },
+    getDeadLetter: { path: '/v1/dead-letters/1' },
+    replayDeadLetters: { path: '/v1/dead-letters/replay', init: posted({ sink: 'ndjson' }) },
+    purgeDeadLetters: { path: '/v1/dead-letters/purge', init: posted({ ids: [7] }) },
     listSinks: { path: '/v1/sinks' },
     getStatus: { path: '/v1/status' },
     listFacts: { path: '/v1/facts' },

@@ -17,6 +17,7 @@ import { createDenialIntake } from '../../../collector/denial/denial-intake.ts';
 import { followRunningImages } from '../../../collector/image/running-images.ts';
 import type { DatabaseState } from '../../../collector/image/database-keeper.ts';
 import { openRolloutRecords } from '../../../collector/remediation/rollout-records.ts';
+import { createDeadLetters } from '../../../collector/sink/dead-letters.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import type { EventBus } from '../../../collector/store/event-bus.ts';
 import { createStatus } from '../../../collector/status/status.ts';
@@ -26,6 +27,7 @@ import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { Commit, Store } from '../../../collector/store/store.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { BUILT_IN_CATALOG } from '../../../tailoring/catalog.ts';
+import { render } from '../sink/events.ts';
 import type { LogFields, Logger } from '../../../service/log.ts';
 
 /** The token in the token file of the server: an admin. */
@@ -139,6 +141,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     activities: { noteAnswers: () => undefined },
     eventBus,
     sinks,
+    deadLetters: createDeadLetters({ store, render, sinks: sinks().map(({ name }) => name), eventBus }),
     status,
     removeNode: options.removeNode ?? (() => Promise.resolve({ outcome: 'unknown' })),
     admission: options.admission ?? {

@@ -154,7 +154,7 @@ await t.test('split: halves, and what was delivered is not sent again', async (t
   t.match(worker.status(), { state: 'ok', delivered: 5, behind: 0 });
 });
 
-await t.test('one event that is too large alone is passed, counted and named in the log', async (t) => {
+await t.test('one event that is too large alone is passed, counted, named in the log and kept', async (t) => {
   const split = { outcome: 'split', reason: 'too large' } as const;
   const { batches, start, clock, store, lines } = await setUp(t, [split, split], ['a', 'b']);
   const worker = start();
@@ -164,6 +164,9 @@ await t.test('one event that is too large alone is passed, counted and named in 
   const [first] = await store.outbox(0, 1);
   const told = lines.find(({ level }) => level === 'error');
   t.match(told?.fields, { events: [first?.uid], reason: 'too large' });
+  t.match(await store.deadLetters.list({ limit: 10 }), {
+    deadLetters: [{ sink: 'receiver', event: first, reason: 'too large', attempts: 1 }],
+  });
 });
 
 await t.test('reject: the named events are passed, the rest was delivered', async (t) => {
@@ -174,6 +177,51 @@ await t.test('reject: the named events are passed, the rest was delivered', asyn
   const worker = start();
   await clock.advance(0);
   t.match(worker.status(), { delivered: 2, rejected: 1, behind: 0, state: 'ok' });
+  const { deadLetters } = await store.deadLetters.list({ limit: 10 });
+  t.same(
+    deadLetters.map(({ event }) => event),
+    [second],
+    'a uid that was not sent is no dead letter',
+  );
+});
+
+await t.test(
+  'a dead letter that is replayed comes after what waits, with its uid, and counts as delivered',
+  async (t) => {
+    const answers: Answer[] = [{ outcome: 'split', reason: 'too large' }];
+    const { batches, happen, start, clock, store } = await setUp(t, answers, ['a']);
+    const [first] = await store.outbox(0, 1);
+    const worker = start();
+    await clock.advance(0);
+    t.match(worker.status(), { delivered: 0, rejected: 1 });
+    answers.push({ outcome: 'retry', afterMs: 0, reason: 'down' });
+    const [before] = await happen('b');
+    await clock.advance(0);
+    t.match(await store.deadLetters.replay({}, ['receiver']), { replayed: 1 });
+    t.match(await store.outbox(before?.position ?? 0, 10, 'receiver'), [{ uid: first?.uid, isReplay: true }]);
+    await clock.advance(500);
+    t.same(batches.at(-1), ['b', 'a']);
+    t.match(worker.status(), { delivered: 2, rejected: 1, behind: 0, state: 'ok' });
+    t.same([...(await store.deadLetters.counts())], []);
+  },
+);
+
+await t.test('a store that cannot keep a dead letter: the event is sent again, not lost', async (t) => {
+  const split = { outcome: 'split', reason: 'too large' } as const;
+  const { batches, start, clock, store } = await setUp(t, [split, split], ['a']);
+  const { add } = store.deadLetters;
+  let isFull = true;
+  Object.assign(store.deadLetters, {
+    add: (...args: Parameters<typeof add>) => (isFull ? Promise.reject(new Error('the disk is full')) : add(...args)),
+  });
+  const worker = start();
+  await clock.advance(0);
+  t.match(worker.status(), { state: 'retrying', lastError: 'the disk is full', rejected: 0, position: 0 });
+  isFull = false;
+  await clock.advance(500);
+  t.same(batches, [['a'], ['a']]);
+  t.match(worker.status(), { state: 'ok', rejected: 1 });
+  t.same([...(await store.deadLetters.counts())], [['receiver', 1]]);
 });
 
 await t.test('pause: nothing is sent until the collector is started again', async (t) => {

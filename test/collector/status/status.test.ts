@@ -14,7 +14,7 @@ interface Status {
   readonly issues: readonly { readonly code: string; readonly subject: string; readonly advice: string }[];
 }
 
-const SINK = { position: 7, behind: 0, state: 'ok', lastError: '', delivered: 7, rejected: 0 } as const;
+const SINK = { position: 7, behind: 0, state: 'ok', lastError: '', delivered: 7, rejected: 0, discarded: 0 } as const;
 
 void t.test('a fleet where everything works', async (t) => {
   const clock = createFakeClock(T0);
@@ -53,7 +53,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
     clock,
     sinks: () => [
       { ...SINK, name: 'ndjson', state: 'paused', lastError: 'no space left' },
-      { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', rejected: 2 },
+      { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', discarded: 2 },
     ],
     diskProblem: () => 'no answer for 40 s',
     quarantined: () => ({ path: '/data/store.sqlite.damaged-1', atMs: T0 }),
@@ -76,6 +76,8 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       put: [finding({ check: 'agent.resource-budget', subject: { kind: 'node', id: 'n1', name: 'web-1' } })],
     }),
   );
+  const events = await server.store.outbox(0, 1);
+  await server.store.deadLetters.add({ sink: 'syslog', events, reason: 'too large', atMs: T0 });
   await clock.advance(120_000);
   const status = (await (await server.fetch('/v1/status')).json()) as Status;
   t.match(status, {
@@ -93,6 +95,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       'sinkPaused ndjson',
       'sinkRetrying syslog',
       'sinkRejected syslog',
+      'sinkDiscarded syslog',
       'nodeIdentityConflict web-1',
       'nodeLimited web-2',
       'nodeRepaired web-3',

@@ -25,6 +25,7 @@ import {
   vulnerabilityRatings,
 } from './conformance-images.ts';
 import { history, historyRange, outbox } from './conformance-outbox.ts';
+import { deadLetters, fullDeadLetters } from './conformance-dead-letters.ts';
 import { counts, filters, groups, literalText, nodes, pages, refusals } from './conformance-query.ts';
 import { randomChanges } from './conformance-random.ts';
 import { trend, trendAtTheEdges } from './conformance-trend.ts';
@@ -60,6 +61,8 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('a node that was removed comes back as a new one', removedNodesComeBack);
   await check('the history of a node that was removed goes with all history', forgottenHistory);
   await check('outbox, cursors and prune', outbox);
+  await check('dead letters: kept, replayed with their uids, purged', deadLetters);
+  await check('dead letters: the oldest of one sink go, and none of another', fullDeadLetters);
   await check('history', history);
   await check('how far back history goes', historyRange);
   await check('what is not allowed is refused by code', refusals);

@@ -1,0 +1,74 @@
+import type { EventBus } from '../store/event-bus.ts';
+import type { DeadLetter, DeadLetterFilter, DeadLetterSelection } from '../store/dead-letter-store.ts';
+import type { Store, StoredEvent } from '../store/store.ts';
+import type { SinkStatus } from './delivery-worker.ts';
+import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
+
+/** A sink, and how many dead letters it has. */
+export interface SinkReport extends SinkStatus {
+  readonly deadLetters: number;
+}
+
+/** The status of each sink with the number of its dead letters. */
+export function reportSinks(sinks: readonly SinkStatus[], counts: ReadonlyMap<string, number>): readonly SinkReport[] {
+  return sinks.map((sink) => ({ ...sink, deadLetters: counts.get(sink.name) ?? 0 }));
+}
+
+/** A dead letter, with the event as it would be sent now. */
+export interface RenderedDeadLetter extends DeadLetter {
+  readonly ocsf: OcsfEvent;
+}
+
+/** One page of dead letters. */
+export interface RenderedDeadLetters {
+  readonly deadLetters: readonly RenderedDeadLetter[];
+  readonly cursor?: string;
+}
+
+/** Events that sinks rejected, for operators. */
+export interface DeadLetters {
+  readonly list: (filter: DeadLetterFilter) => Promise<RenderedDeadLetters>;
+  readonly find: (id: number) => Promise<RenderedDeadLetter | undefined>;
+  /** Sends those that are selected again, as far as their sink is on. Resolves to their number. */
+  readonly replay: (selection: DeadLetterSelection) => Promise<number>;
+  /** Deletes those that are selected. Resolves to their number. */
+  readonly purge: (selection: DeadLetterSelection) => Promise<number>;
+  /** How many there are by sink. */
+  readonly counts: () => Promise<ReadonlyMap<string, number>>;
+}
+
+/** What they are made from. */
+export interface DeadLettersOptions {
+  readonly store: Pick<Store, 'deadLetters'>;
+  readonly render: (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
+  /** Names of the sinks that are on. */
+  readonly sinks: readonly string[];
+  readonly eventBus: EventBus;
+}
+
+/** The dead letters of a store. Rejects with StoreError. */
+export function createDeadLetters({ store, render, sinks, eventBus }: DeadLettersOptions): DeadLetters {
+  const { deadLetters } = store;
+  const rendered = async (letters: readonly DeadLetter[]): Promise<readonly RenderedDeadLetter[]> => {
+    const events = await render(letters.map(({ event }) => event));
+    return letters.map((letter, index) => Object.assign(letter, { ocsf: events[index] ?? {} }));
+  };
+  return {
+    list: async (filter) => {
+      const page = await deadLetters.list(filter);
+      return { ...page, deadLetters: await rendered(page.deadLetters) };
+    },
+    find: async (id) => {
+      const found = await deadLetters.find(id);
+      return found && (await rendered([found]))[0];
+    },
+    replay: async (selection) => {
+      if (sinks.length === 0) return 0;
+      const { replayed, newest } = await deadLetters.replay(selection, sinks);
+      if (replayed > 0) eventBus.announce(newest);
+      return replayed;
+    },
+    purge: deadLetters.purge,
+    counts: deadLetters.counts,
+  };
+}
