@@ -94,6 +94,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log.info({ listen: formatAddress(address) }, 'admission webhook listens');
     void source.ready.then(() => onReady({ listen: address }));
     await keeping;
+    server.drain();
     // The API server may still open connections for a moment after a pod has left the endpoints of its Service.
     if (settings.admissionTlsSecret !== 'off') await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
     log.info({ reason: String(signal.reason) }, 'admission webhook is ending');

@@ -25,6 +25,8 @@ export interface WebhookServer {
   readonly address: Address;
   /** Presents another certificate from the next connection on. */
   readonly replaceCertificate: (tls: WebhookTls) => void;
+  /** From now on each answer ends its connection, so that the API server opens the next one elsewhere. */
+  readonly drain: () => void;
   /** Answers the requests that are being read, within two seconds, then closes. */
   readonly close: () => Promise<void>;
 }
@@ -39,9 +41,13 @@ const HANDSHAKE_MS = 3_000;
 const KEEP_ALIVE_MS = 60_000;
 const CLOSE_MS = 2_000;
 const MAX_HEADER_BYTES = 16_384;
-const MAX_CONNECTIONS = 512;
-/** One client must not take all connections: with `failurePolicy: Fail` that would stop the cluster. */
-const MAX_CONNECTIONS_PER_ADDRESS = 64;
+const MAX_CONNECTIONS = 2_048;
+/**
+ * One client must not take all connections: with `failurePolicy: Fail` that would stop the cluster. An API server handles
+ * 600 requests at a time by default (`--max-requests-inflight`, `--max-mutating-requests-inflight`), speaks HTTP/1.1 to
+ * this server, one connection a request, and sends all of them to one replica while the others are down.
+ */
+const MAX_CONNECTIONS_PER_ADDRESS = 640;
 
 /** Opens the server. Rejects with the error of the operating system, or with that of the certificate. */
 export async function openWebhookServer(
@@ -50,6 +56,7 @@ export async function openWebhookServer(
   { respond, onError }: { readonly respond: Respond; readonly onError: (error: unknown) => void },
 ): Promise<WebhookServer> {
   const budget = { buffered: 0 };
+  let isDraining = false;
   const server = createServer(
     {
       ...secureOptions(tls),
@@ -61,7 +68,7 @@ export async function openWebhookServer(
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
     (request, response) => {
-      void serve(request, response, { respond, budget }).catch((error: unknown) => {
+      void serve(request, response, { respond, budget, isDraining }).catch((error: unknown) => {
         onError(error);
         if (!response.headersSent) send(response, 500, 'internal error, please report it');
         else response.destroy();
@@ -78,6 +85,9 @@ export async function openWebhookServer(
   return {
     address: { host: listen.host, port },
     replaceCertificate: (next) => server.setSecureContext(secureOptions(next)),
+    drain: () => {
+      isDraining = true;
+    },
     close: () => closeServer(server),
   };
 }
@@ -114,9 +124,14 @@ interface Serving {
   readonly respond: Respond;
   /** Bytes of all requests that are being read. */
   readonly budget: { buffered: number };
+  readonly isDraining: boolean;
 }
 
-async function serve(request: IncomingMessage, response: ServerResponse, { respond, budget }: Serving): Promise<void> {
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { respond, budget, isDraining }: Serving,
+): Promise<void> {
   const path = request.url?.split('?')[0];
   if (path !== '/validate' && path !== '/mutate') return send(response, 404, 'not found');
   if (request.method !== 'POST') return send(response, 405, 'expected POST');
@@ -130,7 +145,8 @@ async function serve(request: IncomingMessage, response: ServerResponse, { respo
   // Not an answer of the webhook: its failurePolicy decides.
   if (answer === undefined) return send(response, 503, 'no policies are loaded yet');
   const text = reviewOf(answer);
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text);
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+  response.writeHead(200, isDraining ? { ...headers, connection: 'close' } : headers).end(text);
 }
 
 type Body =

@@ -39,7 +39,7 @@ prints one line for each workload that a policy is for: what would be done, and 
 ## Deploy
 
 1. Give the collector image policies (setting \`policies\`): without them no image may run, so there is no successor. Let it ask your registry: \`registries\`, \`registry-credentials\`.
-2. Start the collector with \`--api=0.0.0.0:7480\`, and add port 7480 to its Service and its NetworkPolicy, for pods with the label \`app.kubernetes.io/name: plimsoll-rollout\`.
+2. Add the component \`manifests/components/operator-api\` to the kustomization of the collector: it opens port 7480 to rollouts and to the [admission webhook](admission.md).
 3. Create a token and the Secret, where \`ca.pem\` is the CA of the fleet:
 
    \`\`\`sh

@@ -9,6 +9,7 @@ import type { ImageReference } from '../../policy/reference.ts';
 import type { Authority } from '../../policy/rule/signature.ts';
 import type { Inventory } from '../../vulnerability/package.ts';
 import type { ImageSource } from '../inventory/image-source.ts';
+import { errorCode } from '../../service/files.ts';
 import { runInventory } from '../inventory/run-inventory.ts';
 import { setuidFact } from '../inventory/setuid-collection.ts';
 import type { RunProgress } from '../inventory/worker-protocol.ts';
@@ -160,14 +161,26 @@ async function examineReference(reference: ImageReference, options: ExaminationO
   }
 }
 
-async function inTemporaryDirectory<T>(purpose: string, use: (directory: string) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), `plimsoll-${purpose}-`));
+/** A temporary directory that cannot be made or is full is a reason, not an internal error. */
+async function inTemporaryDirectory<T extends { readonly ok: boolean }>(
+  purpose: string,
+  use: (directory: string) => Promise<T>,
+): Promise<T | Extract<Examined, { ok: false }>> {
+  const parent = tmpdir();
+  let directory: string | undefined;
   try {
+    directory = await mkdtemp(join(parent, `plimsoll-${purpose}-`));
     return await use(directory);
+  } catch (error) {
+    const code = errorCode(error);
+    if (!UNUSABLE.has(code)) throw error;
+    return { ok: false, code: 'unreadable', reason: `the temporary directory ${parent} cannot be used: ${code}` };
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
   }
 }
+
+const UNUSABLE: ReadonlySet<string> = new Set(['EACCES', 'EDQUOT', 'EIO', 'ENOENT', 'ENOSPC', 'ENOTDIR', 'EROFS']);
 
 type Listed =
   | { readonly ok: true; readonly value: Pick<Examination, 'inventory' | 'scannedAt'> }

@@ -1,13 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
+import { connect as connectPlain } from 'node:net';
+import type { Socket } from 'node:net';
 import { connect } from 'node:tls';
 import t from 'tap';
 import type { Test } from 'tap';
 import { runAdmission } from '../../admission/main.ts';
+import { openWebhookServer } from '../../admission/webhook-server.ts';
 import { writeSnapshot } from '../../image/policy/snapshot-file.ts';
 import { loadSettings } from '../../service/config/load.ts';
 import { systemClock } from '../../service/clock.ts';
@@ -318,23 +321,50 @@ void t.test('hostile requests', async (t) => {
 
 void t.test('slow clients and many connections', async (t) => {
   const { port } = await start(t);
-  const sockets = Array.from({ length: 100 }, () =>
-    connect({ host: '127.0.0.1', port, servername: 'localhost', ca: authority.certificatePem }),
-  );
   let closed = 0;
-  for (const socket of sockets)
+  const follow = <S extends Socket>(socket: S): S => {
     socket
       .on('error', () => undefined)
       .resume()
       .on('close', () => (closed += 1));
-  t.teardown(() => sockets.forEach((socket) => socket.destroy()));
-  await until('connections beyond 64 of one address are closed', () => closed >= 36);
-  for (const socket of sockets)
+    t.teardown(() => socket.destroy());
+    return socket;
+  };
+  const secure = Array.from({ length: 20 }, () =>
+    follow(connect({ host: '127.0.0.1', port, servername: 'localhost', ca: authority.certificatePem })),
+  );
+  for (let left = 680; left > 0; left -= 1) follow(connectPlain({ host: '127.0.0.1', port }));
+  await until('connections beyond 640 of one address are closed', () => closed >= 60);
+  for (const socket of secure)
     socket.write(
       'POST /validate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{',
     );
-  await until('requests that do not end are closed', () => closed === 100);
+  await until('connections without a handshake, and requests that do not end, are closed', () => closed === 700);
   t.match(await ask(port, { object: restrictedPod(IMAGE) }), { allowed: true });
+});
+
+void t.test('an API server sends 200 requests at a time to one replica, and leaves it before it ends', async (t) => {
+  const leaf = await issueCertificate({ kind: 'server', names: ['localhost'] }, authority, Date.now());
+  const server = await openWebhookServer(
+    { host: '127.0.0.1', port: 0 },
+    { cert: leaf.certificatePem, key: leaf.keyPem },
+    {
+      respond: (_path, { uid }) => ({ uid, allowed: true }),
+      onError: (error) => t.fail(String(error)),
+    },
+  );
+  t.teardown(server.close);
+  const agent = new Agent({ keepAlive: true });
+  t.teardown(() => agent.destroy());
+  const body = JSON.stringify(review({ object: restrictedPod(IMAGE) }));
+  const ask = () => post(server.address.port, '/validate', body, { agent });
+  const answers = await Promise.all(Array.from({ length: 200 }, ask));
+  t.ok(answers.every(({ status }) => status === 200));
+  const open = (): number => Object.values(agent.freeSockets).flat().length;
+  t.ok(open() > 0, 'connections are kept');
+  server.drain();
+  await Promise.all(Array.from({ length: open() }, ask));
+  await until('no connection is kept', () => open() === 0);
 });
 
 void t.test('clients with a certificate only', async (t) => {

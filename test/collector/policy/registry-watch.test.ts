@@ -241,4 +241,11 @@ await t.test('an image that no node runs is scanned on request', { skip: noRegis
   await becomes(t, () => decide(name, digest), ['deny', 'package-forbidden'], 'scanned');
   await becomes(t, () => service.scans().map(({ state }) => state), ['done', 'failed'], 'states');
   t.match(service.scans(), [{ digest }, { digest: '', reason: /nothing/ }]);
+  const { TMPDIR } = process.env;
+  process.env['TMPDIR'] = '/proc/none';
+  t.match(request(`${name}@${digest}`), { state: 'waiting' });
+  await becomes(t, () => service.scans().at(-1)?.state, 'failed', 'no room');
+  if (TMPDIR === undefined) delete process.env['TMPDIR'];
+  else process.env['TMPDIR'] = TMPDIR;
+  t.match(service.scans().at(-1)?.reason, 'the temporary directory /proc/none cannot be used: ENOENT');
 });
