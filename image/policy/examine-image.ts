@@ -129,7 +129,7 @@ async function examineReference(reference: ImageReference, options: ExaminationO
   const { registry, platform, signal, onProgress, authorities } = options;
   const client = createRegistryClient({ ...registry, registry: reference.registry, signal });
   try {
-    return await inTemporaryDirectory('pull', async (directory) => {
+    return await inTemporaryDirectory<Examined>('pull', async (directory) => {
       const pulled = await pullImage({
         client,
         reference,
