@@ -126,3 +126,104 @@ export const snapshotKey = s.object({
   id: s.string('first half of the SHA-256 of the key, hexadecimal'),
   publicKey: s.string('Ed25519, in PEM'),
 });
+
+const condition = s.object({
+  place: s.string('`spec.rules[2]`'),
+  mode: s.string('`enforce`, `warn` or `observe`'),
+  text: s.string('what must hold, in words'),
+  message: s.nullable(s.string('of the author')),
+});
+const listedPolicy = s.object({
+  kind: s.openOneOf(['ImagePolicy', 'PodPolicy', 'ContainerPolicy']),
+  name: s.string(),
+  mode: s.string('`enforce`, `warn` or `observe`'),
+  source: s.string('name of its file, with the number of the document where it has several'),
+  images: s.list(s.string(), 'patterns of repositories that an ImagePolicy is for', 256),
+  namespaces: s.list(s.string(), 'patterns of namespaces that it is for; of a ContainerPolicy none', 256),
+  clients: s.list(s.string(), 'patterns of clients of dockerd that a ContainerPolicy is for', 256),
+  conditions: s.list(condition, 'all must hold', 256),
+});
+/** See {@link policyList}. */
+export type ListedPolicy = s.Infer<typeof listedPolicy>;
+
+/** The policies of the collector. */
+export const policyList = s.object({
+  policies: s.list(listedPolicy, 'that are in use, by kind and name', 1000),
+  problems: s.list(
+    s.object({ source: s.string('file'), problem: s.string('what is wrong, such as a conflict of two policies') }),
+    'why the files as they are now are not in use; while there is one, the policies that were loaded before stay in use',
+    100,
+  ),
+});
+
+/** What policies, waivers and the admission webhook leave out. */
+export const exemptionList = s.object({
+  waivers: s.list(
+    s.object({
+      ids: s.list(s.string(), 'ids of vulnerabilities or advisories', 1000),
+      packages: s.list(s.string(), 'patterns of names; empty: any package', 1000),
+      images: s.list(s.string(), 'patterns of references; empty: any image', 1000),
+      reason: s.string(),
+      owner: s.string('who answers for it'),
+      expiresMs: time('from when on it does not apply'),
+      isExpired: s.boolean(),
+      source: s.string('file and place'),
+      policy: s.nullable(s.string('the only policy that it is for; absent: it is of the setting `waivers`')),
+    }),
+    'of vulnerabilities; the one that expires first comes first',
+    10_000,
+  ),
+  omittedWaivers: count('waivers that are left out'),
+  namespaces: s.list(
+    s.object({
+      name: s.string('', 253),
+      origin: s.openOneOf(
+        ['setting', 'labels'],
+        'setting: `kubernetes-admission-exempt` names it; labels: its labels leave it out, and no setting names it',
+      ),
+      because: s.string('the label or expression that leaves it out; empty: the setting'),
+    }),
+    'that the admission webhook is not asked about, or need not be; empty outside of Kubernetes',
+    2000,
+  ),
+  namespacesProblem: s.nullable(s.string('why it is not known which namespaces are left out by their labels')),
+  exceptions: s.list(
+    s.object({
+      kind: s.openOneOf(['ImagePolicy', 'PodPolicy']),
+      policy: s.string('name'),
+      place: s.string('`spec.podSecurity.exempt`'),
+      text: s.string('what it leaves out, in words'),
+    }),
+    'what policies leave out of their own conditions, without an end',
+    4000,
+  ),
+});
+/** See {@link exemptionList}. */
+export type ExemptionList = s.Infer<typeof exemptionList>;
+
+/** The codes of all reasons, also of rules that are not enforced, each once with how often it occurs. */
+export function reasonSummary({
+  reasons: enforced,
+  warnings,
+  observed,
+  omitted,
+  suppressions: suppressedOnes,
+  omittedSuppressions,
+}: Pick<
+  SimulatedImage,
+  'reasons' | 'warnings' | 'observed' | 'omitted' | 'suppressions' | 'omittedSuppressions'
+>): string {
+  const codes = Map.groupBy([...enforced, ...warnings, ...observed], ({ code }) => code);
+  const parts = [...codes].map(([code, all]) => (all.length === 1 ? code : `${code} (${String(all.length)})`));
+  const suppressed = suppressedOnes.length + omittedSuppressions;
+  return [
+    ...parts,
+    ...(omitted > 0 ? [`and ${String(omitted)} more`] : []),
+    ...(suppressed > 0 ? [`${String(suppressed)} suppressed`] : []),
+  ].join(', ');
+}
+
+/** What people read for an outcome. */
+export function outcomeLabel(value: string): string {
+  return value === 'couldNotTell' ? 'could not tell' : value;
+}

@@ -15,6 +15,7 @@ import type { RunningImages } from './image/running-images.ts';
 import type { VulnerabilityMatcher, VulnerabilityMatcherOptions } from './image/vulnerability-matcher.ts';
 import type { KubernetesApi } from '../kubernetes/api-client.ts';
 import { endAdmissionFindings, watchAdmission } from './kubernetes/admission-watch.ts';
+import type { AdmissionWatch } from './kubernetes/admission-watch.ts';
 import { listNodes } from './kubernetes/list-nodes.ts';
 import { watchMissingAgents } from './kubernetes/missing-agents.ts';
 import { publishAuthority } from './kubernetes/publish-authority.ts';
@@ -214,22 +215,22 @@ export function startAdmittedFindings(
   steps.push(closingStep('admitted containers', stop, kept));
 }
 
-/** Watches the admission webhook of the cluster, where that is wanted, until the collector ends. Returns its issues. */
+/** Watches the admission webhook of the cluster until the collector ends; undefined: that is not wanted. */
 export async function startAdmissionWatch(
   { settings, clock, log }: BackgroundOptions,
   parts: { readonly api: KubernetesApi | undefined; readonly store: Store; readonly eventBus: EventBus },
   steps: ClosingStep[],
-): Promise<() => readonly Issue[]> {
+): Promise<AdmissionWatch | undefined> {
   const { api, store, eventBus } = parts;
   if (api === undefined || settings.kubernetesAdmission === 'off') {
     await endAdmissionFindings({ store, eventBus, clock });
-    return () => [];
+    return undefined;
   }
   const stop = new AbortController();
   const { kubernetesAdmissionExempt: exempt } = settings;
   const watch = watchAdmission({ api, store, eventBus, exempt, clock, log, signal: stop.signal });
   steps.push(closingStep('admission webhook', stop, watch.over));
-  return watch.issues;
+  return watch;
 }
 
 /** Publishes the CA for agents in pods where that is wanted: runs until the collector ends. */

@@ -184,6 +184,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   let disconnectRevoked: SessionServer['disconnectRevoked'] = () => undefined;
   let identityConflicts: SessionServer['identityConflicts'] = () => [];
   let clusterIssues: () => readonly Issue[] = () => [];
+  let exemptNamespaces: ApiOptions['exemptNamespaces'] = () => undefined;
   const queries = createQueryHub({
     sessions: () => sessions,
     store: readStore,
@@ -228,6 +229,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     policies,
     checks,
     benchmarks,
+    waivers: () => annotations()?.waivers ?? [],
+    exemptNamespaces: () => exemptNamespaces(),
     suppressionIn: matcher.suppressionIn,
     denials,
     hasExpiredWaiver: matcher.hasExpiredWaiver,
@@ -311,8 +314,10 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   steps.push({ name: 'enrolment', close: admission.close });
   startNodeRetention(options, server, steps);
-  const admissionIssues = await startAdmissionWatch(options, { api: kubernetes, store, eventBus }, steps);
+  const watch = await startAdmissionWatch(options, { api: kubernetes, store, eventBus }, steps);
+  const admissionIssues = watch?.issues ?? (() => []);
   clusterIssues = admissionIssues;
+  exemptNamespaces = () => watch?.exempt();
   if (kubernetes !== undefined) {
     const nodeIssues = startMissingAgents(options, { api: kubernetes, server, store }, steps);
     clusterIssues = () => [...nodeIssues(), ...admissionIssues()];

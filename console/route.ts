@@ -41,6 +41,9 @@ export type Route =
   /** `nodeId`: only the results there; empty: over the fleet. */
   | { readonly view: 'benchmark'; readonly benchmarkId: string; readonly nodeId: string }
   | { readonly view: 'query'; readonly query: QueryPlace }
+  /** `namespace`: where the running images are taken to run; empty: in none. */
+  | { readonly view: 'policies'; readonly namespace: string }
+  | { readonly view: 'exemptions' }
   | { readonly view: 'denials'; readonly filter: DenialFilter }
   | { readonly view: 'denial'; readonly denialId: string }
   /** `withNothing`: also the workloads with nothing to do. */
@@ -112,6 +115,10 @@ export function readRoute(hash: string): Route {
         : { view: 'benchmark', benchmarkId: name, nodeId: params.get('node') ?? '' };
     case 'query':
       return { view: 'query', query: readQuery(params) };
+    case 'policies':
+      return { view: 'policies', namespace: (params.get('namespace') ?? '').slice(0, MAX_NAMESPACE) };
+    case 'exemptions':
+      return { view: 'exemptions' };
     case 'denials':
       return name === '' ? { view: 'denials', filter: readDenialFilter(params) } : { view: 'denial', denialId: name };
     case 'rollouts':
@@ -223,6 +230,17 @@ export function queryHash({
   return withQuery('#/query', params.toString());
 }
 
+/** The hash for the policies, and what they decide about images in a namespace; empty: in none. */
+export function policiesHash(namespace = ''): string {
+  const text = namespace.trim();
+  return withQuery('#/policies', text === '' ? '' : new URLSearchParams({ namespace: text }).toString());
+}
+
+/** The hash for what is not enforced. */
+export function exemptionsHash(): string {
+  return '#/exemptions';
+}
+
 /** The hash for a list of denials. */
 export function denialsHash(filter: Partial<DenialFilter> = {}): string {
   return withQuery('#/denials', writeDenialFilter({ ...NO_DENIAL_FILTER, ...filter }));
@@ -251,6 +269,8 @@ export function readSignInCode(hash: string): string | undefined {
 /** Bounds of what a link can put into the editor; those of the API. */
 const MAX_EXPRESSION = 4096;
 const MAX_NODES = 100;
+/** Longest name of a namespace. */
+const MAX_NAMESPACE = 253;
 const MAX_DEADLINE_MS = 60_000;
 
 function readQuery(params: URLSearchParams): QueryPlace {

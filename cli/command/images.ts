@@ -1,5 +1,6 @@
 import { imageDetail, imageList } from '../../api/image.ts';
 import type { ImageDetail, ImageSummary } from '../../api/image.ts';
+import { reasonSummary } from '../../api/policy.ts';
 import type { PolicySuppression as Suppression } from '../../api/policy.ts';
 import { safe } from '../../api/safe.ts';
 import { announcement } from '../../api/rollout.ts';
@@ -11,7 +12,7 @@ import { riskCell, shortId, warnOfDatabase } from '../images/cells.ts';
 import { VULNERABILITY_COLUMNS, vulnerabilityRow } from '../images/vulnerability-table.ts';
 import { runListOrShow } from '../images/list-or-show.ts';
 import { isTable, printListing } from '../output/listing.ts';
-import { describeReasons, outcomeCell } from '../policy/simulate.ts';
+import { outcomeCell } from '../policy/simulate.ts';
 import { printError, printFailure } from '../print-error.ts';
 import { renderTable } from '../render/table.ts';
 import type { Cell } from '../render/table.ts';
@@ -213,7 +214,7 @@ async function printVerdicts(context: Context, { verdicts, tags, id }: ImageDeta
     { text: verdict.policy },
     { text: verdict.repository ?? 'every repository' },
     outcomeCell(verdict.outcome, context),
-    { text: describeReasons(verdict) },
+    { text: reasonSummary(verdict) },
   ]);
   const width = context.args.value('output') === 'wide' ? Infinity : context.tableWidth;
   await context.stdout.write(`\n${renderTable(columns, rows, width).join('\n')}\n`);

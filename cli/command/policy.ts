@@ -16,6 +16,7 @@ import { defineCommand, EXIT_FAILURE, EXIT_ISSUES, EXIT_OK, outputOption } from 
 import type { Context } from '../context.ts';
 import { printListing } from '../output/listing.ts';
 import { explain } from '../policy/explain.ts';
+import { listExemptions, listPolicies } from '../policy/list.ts';
 import { simulate } from '../policy/simulate.ts';
 import { printError } from '../print-error.ts';
 import type { Cell } from '../render/table.ts';
@@ -24,13 +25,15 @@ const MAX_TEST_BYTES = 1024 * 1024;
 
 export const policy = defineCommand({
   name: 'policy',
-  summary: 'check, test, explain, simulate and export policies',
+  summary: 'check, test, explain, list, simulate and export policies',
   usage: [
     'policy check FILE…',
     'policy test FILE…',
     'policy explain IMAGE|FILE… [--policy FILE] [--namespace NAME]',
     'policy explain IMAGE|FILE… --snapshot DIR --snapshot-key FILE',
     'policy export --format vap FILE…',
+    'policy list',
+    'policy exemptions',
     'policy simulate [--namespace NAME]',
   ],
   description: [
@@ -38,6 +41,7 @@ export const policy = defineCommand({
     'check loads policy files and prints what is wrong with them, with the place, or the policies that they hold. test runs cases: what is known about an image, and the decision that is expected.',
     'explain prints how images and objects of Kubernetes are decided: the policies that match and why the most specific one decides, each rule with what it was judged by, and what to do about each that does not pass. FILE is a manifest (YAML or JSON) with pods, Deployments and other objects that create pods, also in a List; its path begins with / or ./ or ends in .yaml, .yml or .json, and - is standard input. It decides as admission control does: by the snapshot of the collector, by that in the directory of --snapshot, or by policy files, which say nothing about the content of images.',
     'export prints policies as ValidatingAdmissionPolicy objects, which the API server of Kubernetes 1.30 and newer enforces without a webhook: the rules registry and reference of image policies, and pod policies. Rules that need evidence about an image are left out, and named on standard error.',
+    'list asks the collector for the policies that it has in use, with their conditions in words; exit status 1 where its policy files are wrong, so that earlier ones stay in use. exemptions prints what is left out: waivers of vulnerabilities and when they expire, namespaces that the admission webhook is not asked about, and what policies leave out of their own conditions.',
     'simulate asks the collector what its own policies, those of the setting policies, decide about the images that run: per image the outcome, and the outcome if every rule were enforced, and per policy how many containers enforcing it would refuse.',
   ],
   operands: { min: 1, max: 100, completes: 'policyAction' },
@@ -96,12 +100,16 @@ export const policy = defineCommand({
       line: 'plimsoll policy export --format vap policies/*.yaml | kubectl apply -f -',
       meaning: 'let the API server enforce them',
     },
+    { line: 'plimsoll policy exemptions', meaning: 'what is not enforced, and until when' },
     { line: 'plimsoll policy simulate', meaning: 'what enforcing each policy would do to the running fleet' },
   ],
   issue: 'a policy file is wrong, a case differs, or what is explained may not run',
   run: async (context) => {
     const [action = '', ...operands] = context.args.operands;
-    if (action !== 'simulate' && operands.length === 0)
+    const asksCollector = ['list', 'exemptions', 'simulate'].includes(action);
+    if (asksCollector && operands.length > 0)
+      return printError(context, `policy ${action} takes no file: it asks the collector`);
+    if (!asksCollector && operands.length === 0)
       return printError(context, 'policy needs an action, such as check, and a file', 'see: plimsoll policy --help');
     const paths = operands.map((path) => resolve(context.workingDirectory, path));
     switch (action) {
@@ -110,8 +118,11 @@ export const policy = defineCommand({
       case 'test':
         return test(context, paths);
       case 'simulate':
-        if (operands.length > 0) return printError(context, 'policy simulate takes no file: it asks the collector');
         return simulate(context);
+      case 'list':
+        return listPolicies(context);
+      case 'exemptions':
+        return listExemptions(context);
       case 'explain':
         return explain(context, operands);
       case 'export':
@@ -119,7 +130,7 @@ export const policy = defineCommand({
       default:
         return printError(
           context,
-          `policy has no action ${JSON.stringify(action)}; use check, test, explain, simulate or export`,
+          `policy has no action ${JSON.stringify(action)}; use check, test, explain, list, exemptions, simulate or export`,
         );
     }
   },

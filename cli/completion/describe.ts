@@ -89,7 +89,7 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
     case 'policyAction':
-      return { kind: 'words', words: ['check', 'test', 'explain', 'simulate', 'export'] };
+      return { kind: 'words', words: ['check', 'test', 'explain', 'list', 'exemptions', 'simulate', 'export'] };
     case 'rolloutAction':
       return { kind: 'words', words: ['list', 'show', 'approve', 'reject', 'pause', 'resume'] };
     case 'imageAction':

@@ -1,5 +1,5 @@
-import { simulation } from '../../api/policy.ts';
-import type { SimulatedImage, Simulation } from '../../api/policy.ts';
+import { outcomeLabel, reasonSummary, simulation } from '../../api/policy.ts';
+import type { Simulation } from '../../api/policy.ts';
 import { safe } from '../../api/safe.ts';
 import { connect } from '../api/connect.ts';
 import { EXIT_OK } from '../command.ts';
@@ -44,7 +44,7 @@ async function print(context: Context, document: Simulation): Promise<void> {
       outcomeCell(image.enforced, context),
       { text: String(image.containers), value: image.containers },
       { text: image.policies.join(', ') || 'none' },
-      { text: describeReasons(image) },
+      { text: reasonSummary(image) },
       { text: image.id },
     ]),
     empty: 'No container runs.',
@@ -63,29 +63,7 @@ async function print(context: Context, document: Simulation): Promise<void> {
 /** An outcome in words, painted by how bad it is. */
 export function outcomeCell(outcome: string, { paint }: Pick<Context, 'paint'>): Cell {
   return {
-    text: outcome === 'couldNotTell' ? 'could not tell' : outcome,
+    text: outcomeLabel(outcome),
     paint: outcome === 'allow' ? paint.good : paint.bad,
   };
-}
-
-/** The codes of all reasons, also of rules that are not enforced, each once with how often it occurs. */
-export function describeReasons({
-  reasons,
-  warnings,
-  observed,
-  omitted,
-  suppressions,
-  omittedSuppressions,
-}: Pick<
-  SimulatedImage,
-  'reasons' | 'warnings' | 'observed' | 'omitted' | 'suppressions' | 'omittedSuppressions'
->): string {
-  const codes = Map.groupBy([...reasons, ...warnings, ...observed], ({ code }) => code);
-  const parts = [...codes].map(([code, all]) => (all.length === 1 ? code : `${code} (${String(all.length)})`));
-  const suppressed = suppressions.length + omittedSuppressions;
-  return [
-    ...parts,
-    ...(omitted > 0 ? [`and ${String(omitted)} more`] : []),
-    ...(suppressed > 0 ? [`${String(suppressed)} suppressed`] : []),
-  ].join(', ');
 }

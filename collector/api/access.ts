@@ -47,6 +47,8 @@ export const ACCESS = Object.freeze({
   getVulnerability: allow('viewer', 'read'),
   listFixes: allow('viewer', 'read'),
   simulatePolicies: allow('viewer', 'read'),
+  listPolicies: allow('viewer', 'read'),
+  listExemptions: allow('viewer', 'read'),
   // Programs that enforce policies use them, with a token for nothing else.
   getPolicySnapshot: allow('viewer', 'policy'),
   getSnapshotKey: allow('viewer', 'policy'),

@@ -15,6 +15,8 @@ import type { PolicyService } from '../policy/policy-service.ts';
 import type { SuppressionReview } from '../image/suppression-review.ts';
 import type { QueryService } from '../query/query.ts';
 import type { ActivityRecorder } from '../event/activity-recorder.ts';
+import type { ExemptNamespaces } from '../kubernetes/admission-watch.ts';
+import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
 import type { DeadLetters } from '../sink/dead-letters.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
@@ -37,6 +39,10 @@ export interface ApiSources {
   readonly database: () => DatabaseState;
   /** The image policies; undefined: there are none. */
   readonly policies: PolicyService | undefined;
+  /** Waivers of the setting `waivers`. */
+  readonly waivers: () => readonly VulnerabilityWaiver[];
+  /** Namespaces that the admission webhook is not asked about; undefined: it is not watched. */
+  readonly exemptNamespaces: () => ExemptNamespaces | undefined;
   readonly denials: Pick<DenialIntake, 'take'>;
   /** What suppresses a vulnerability in one image. */
   readonly suppressionIn: SuppressionReview['suppressionIn'];

@@ -26,6 +26,7 @@ import { getImage, listFixes, listImages } from './route/images.ts';
 import { getNode, listNodes } from './route/nodes.ts';
 import { createOperatorToken, getIdentity, listOperatorTokens, revokeOperatorToken } from './route/operator-tokens.ts';
 import { askNodes } from './route/query.ts';
+import { listExemptions, listPolicies } from './route/policy-list.ts';
 import { getPolicySnapshot, getSnapshotKey, listImageScans, scanImage, simulatePolicies } from './route/policies.ts';
 import {
   announceImage,
@@ -83,6 +84,8 @@ export const ROUTES: readonly Route[] = Object.freeze([
   removeNode,
   revokeNode,
   readmitNode,
+  listPolicies,
+  listExemptions,
   simulatePolicies,
   getPolicySnapshot,
   getSnapshotKey,

@@ -34,8 +34,18 @@ export interface AdmissionWatchOptions {
 export interface AdmissionWatch {
   /** Why nothing is known of the webhook. */
   readonly issues: () => readonly Issue[];
+  /** Namespaces that the webhook is not asked about. */
+  readonly exempt: () => ExemptNamespaces;
   /** Resolves once the watch has ended. */
   readonly over: Promise<void>;
+}
+
+/** Namespaces that the webhook is not asked about. */
+export interface ExemptNamespaces {
+  /** Those that the settings allow it to leave out. */
+  readonly allowed: readonly string[];
+  /** Others, left out by their labels; undefined: not read yet, or the webhook was never registered. */
+  readonly found: ClusterAdmission['exempt'] | undefined;
 }
 
 const CONFIGURATION = 'plimsoll-admission';
@@ -81,6 +91,7 @@ export function watchAdmission(options: AdmissionWatchOptions): AdmissionWatch {
   const failures: Failures = {};
   let namespaces: readonly Namespace[] = [];
   let round = 0;
+  let found: ClusterAdmission['exempt'] | undefined;
   const look = async (): Promise<void> => {
     const stored = await storedFindings(options);
     const validating = await readConfiguration(options.api, 'validatingwebhookconfigurations');
@@ -95,6 +106,7 @@ export function watchAdmission(options: AdmissionWatchOptions): AdmissionWatch {
     round += 1;
     if (!isDeployed || signal.aborted) return;
     const state = toState({ validating, mutating, namespaces, failures }, options);
+    found = state.exempt;
     await storeFindings(state, stored, options);
   };
   const run = async (): Promise<void> => {
@@ -105,7 +117,11 @@ export function watchAdmission(options: AdmissionWatchOptions): AdmissionWatch {
       await sleep(clock, ROUND_MS, signal);
     }
   };
-  return { issues: () => issuesOf(failures, clock.now()), over: run() };
+  return {
+    issues: () => issuesOf(failures, clock.now()),
+    exempt: () => ({ allowed: options.exempt, found }),
+    over: run(),
+  };
 }
 
 /** Ends the findings of a watch that is switched off. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { loadAnnotations } from '../../image/policy/annotations.ts';
 import type { Annotations } from '../../image/policy/annotations.ts';
 import { loadPolicies } from '../../image/policy/load-policies.ts';
+import type { PolicyProblem } from '../../image/policy/load-policies.ts';
 import type { ContainerPolicy } from '../../policy/docker/container-policy.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
 import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
@@ -34,6 +35,8 @@ export interface PolicyFiles {
   /** Reads the files again where one has changed. Never rejects. */
   readonly refresh: () => Promise<void>;
   readonly issues: () => readonly Issue[];
+  /** What is wrong with the files as they are now, at most {@link MAX_PROBLEMS}; empty: they are in use. */
+  readonly problems: () => readonly PolicyProblem[];
 }
 
 /** What policy files need. */
@@ -45,6 +48,7 @@ export interface PolicyFilesOptions {
 }
 
 const MAX_FILES = 256;
+const MAX_PROBLEMS = 100;
 /** Keys that policies name are not watched by themselves. */
 const REREAD_MS = 60_000;
 
@@ -55,23 +59,18 @@ const REREAD_MS = 60_000;
 export function openPolicyFiles({ path, clock, log }: PolicyFilesOptions): PolicyFiles {
   let current: PolicySet | undefined;
   let problem = '';
+  let problems: readonly PolicyProblem[] = [];
   let fingerprint = '';
   let readMs = -Infinity;
 
   const load = async (files: readonly string[]): Promise<PolicySet> => {
-    if (files.length === 0) throw new PolicyProblem(`${path}: holds no policy file`);
+    if (files.length === 0) throw new UnusableFiles([{ source: path, problem: 'holds no policy file' }]);
     const loaded = await loadPolicies(files);
-    if (!loaded.ok)
-      throw new PolicyProblem(
-        loaded.problems
-          .map((one) => `${one.source}: ${one.problem}`)
-          .join('; ')
-          .slice(0, 1000),
-      );
+    if (!loaded.ok) throw new UnusableFiles(loaded.problems);
     const policies: AnnotatedPolicy[] = [];
     for (const policy of loaded.policies) {
       const annotations = await loadAnnotations(policy);
-      if (!annotations.ok) throw new PolicyProblem(annotations.problem);
+      if (!annotations.ok) throw new UnusableFiles([{ source: policy.source, problem: annotations.problem }]);
       policies.push({ policy, annotations: annotations.value });
     }
     const { podPolicies, containerPolicies } = loaded;
@@ -95,8 +94,17 @@ export function openPolicyFiles({ path, clock, log }: PolicyFilesOptions): Polic
           log.info({ path, policies: loaded.policies.length }, 'image policies loaded');
         current = loaded;
         problem = '';
+        problems = [];
       } catch (error) {
-        const reason = error instanceof PolicyProblem ? error.message : `${path}: ${errorCode(error)}`;
+        const found =
+          error instanceof UnusableFiles
+            ? error.problems
+            : [{ source: path, problem: errorCode(error) ?? 'cannot be read' }];
+        const reason = found
+          .map((one) => `${one.source}: ${one.problem}`)
+          .join('; ')
+          .slice(0, 1000);
+        problems = found.slice(0, MAX_PROBLEMS);
         if (reason !== problem) log.warn({ path, problem: reason }, 'image policies could not be loaded');
         problem = reason;
       }
@@ -115,18 +123,25 @@ export function openPolicyFiles({ path, clock, log }: PolicyFilesOptions): Polic
                   : 'correct the file; until then the policies that were loaded before stay in use',
             },
           ],
+    problems: () => problems,
   };
 }
 
-class PolicyProblem extends Error {
+class UnusableFiles extends Error {
   readonly code = 'policy';
+  readonly problems: readonly PolicyProblem[];
+  constructor(problems: readonly PolicyProblem[]) {
+    super('the policy files cannot be used');
+    this.problems = problems;
+  }
 }
 
 /** The policy files at a path. Names with a dot in front are not read: a mounted ConfigMap has its versions there. */
 async function filesAt(path: string): Promise<readonly string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
   const names = (await readdir(path)).filter((name) => /^[^.].*\.(?:yaml|yml|json)$/.test(name)).sort();
-  if (names.length > MAX_FILES) throw new PolicyProblem(`${path}: more than ${String(MAX_FILES)} policy files`);
+  if (names.length > MAX_FILES)
+    throw new UnusableFiles([{ source: path, problem: `more than ${String(MAX_FILES)} policy files` }]);
   return names.map((name) => join(path, name));
 }
 

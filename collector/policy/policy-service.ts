@@ -19,6 +19,7 @@ import type { ImageScans } from './image-scans.ts';
 import { startImageJudge } from './image-judge.ts';
 import type { ImageJudge } from './image-judge.ts';
 import { openPolicyFiles } from './policy-files.ts';
+import type { PolicyFiles } from './policy-files.ts';
 import { NO_REGISTRIES } from './registry-facts.ts';
 import type { RegistrySource, TagState } from './registry-facts.ts';
 import { watchRegistries } from './registry-watch.ts';
@@ -33,6 +34,10 @@ import type { FindSuccessors } from './successor-search.ts';
 export interface PolicyService {
   /** The policies in use; empty while none could be loaded. */
   readonly policies: () => readonly ImagePolicy[];
+  /** All kinds of policies in use, with their waivers; undefined while none could be loaded. */
+  readonly policySet: PolicyFiles['current'];
+  /** Why the policy files as they are now are not in use. */
+  readonly problems: PolicyFiles['problems'];
   readonly verdictsOf: (imageId: string) => readonly SnapshotImage[];
   /** What the tags name now that containers of the image were started from. */
   readonly tagsOf: (imageId: string) => readonly TagState[];
@@ -139,6 +144,8 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
   });
   return {
     policies,
+    policySet: files.current,
+    problems: files.problems,
     verdictsOf: judge.verdictsOf,
     tagsOf: registries.tagsOf,
     tags: registries,

@@ -1,9 +1,11 @@
 import type { JSX } from 'preact';
 import { SectionLinks } from '../part/section-links.tsx';
-import { denialsHash, rolloutsHash } from '../route.ts';
+import { denialsHash, exemptionsHash, policiesHash, rolloutsHash } from '../route.ts';
 
 const SECTIONS = Object.freeze([
+  { label: 'Policies', href: policiesHash() },
   { label: 'Denials', href: denialsHash() },
+  { label: 'Exemptions', href: exemptionsHash() },
   { label: 'Rollouts', href: rolloutsHash() },
 ] as const);
 

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { BrandMark } from '../part/brand-mark.tsx';
-import { checksHash, denialsHash, findingsHash, historyHash, queryHash, vulnerabilitiesHash } from '../route.ts';
+import { checksHash, findingsHash, historyHash, policiesHash, queryHash, vulnerabilitiesHash } from '../route.ts';
 import type { Route } from '../route.ts';
 import { useServices } from '../services.ts';
 import { DensityButton } from './density-button.tsx';
@@ -18,8 +18,8 @@ const PLACES = Object.freeze([
   },
   {
     label: 'Policies',
-    href: denialsHash(),
-    views: ['denials', 'denial', 'rollouts', 'rollout'],
+    href: policiesHash(),
+    views: ['policies', 'exemptions', 'denials', 'denial', 'rollouts', 'rollout'],
   },
   { label: 'History', href: historyHash(), views: ['history'] },
   { label: 'Checks', href: checksHash(), views: ['checks', 'check', 'benchmarks', 'benchmark'] },

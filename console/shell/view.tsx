@@ -14,6 +14,8 @@ import { OverviewView } from '../overview/overview-view.tsx';
 import { EmptyNote } from '../part/note.tsx';
 import { DenialView } from '../enforcement/denial-view.tsx';
 import { DenialsView } from '../enforcement/denials-view.tsx';
+import { ExemptionsView } from '../enforcement/exemptions-view.tsx';
+import { PoliciesView } from '../enforcement/policies-view.tsx';
 import { RolloutView } from '../enforcement/rollout-view.tsx';
 import { RolloutsView } from '../enforcement/rollouts-view.tsx';
 import { QueryView } from '../query/query-view.tsx';
@@ -38,6 +40,8 @@ const TITLES = Object.freeze({
   benchmarks: 'Benchmarks',
   benchmark: 'Benchmark',
   query: 'Query',
+  policies: 'Policies',
+  exemptions: 'Exemptions',
   denials: 'Denials',
   denial: 'Denial',
   rollouts: 'Rollouts',
@@ -89,6 +93,10 @@ export function View({ route }: { readonly route: Route }): JSX.Element {
       return <BenchmarkView key={`${route.benchmarkId} ${route.nodeId}`} {...route} />;
     case 'query':
       return <QueryView place={route.query} />;
+    case 'policies':
+      return <PoliciesView namespace={route.namespace} />;
+    case 'exemptions':
+      return <ExemptionsView />;
     case 'denials':
       return <DenialsView filter={route.filter} />;
     case 'denial':
@@ -137,6 +145,8 @@ function placeOf(route: Route): string {
     case 'images':
     case 'vulnerabilities':
     case 'fixes':
+    case 'policies':
+    case 'exemptions':
     case 'denials':
     case 'rollouts':
     case 'unknown':

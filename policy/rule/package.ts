@@ -72,7 +72,7 @@ function judgeOne(one: Package, { name, type, version, reason }: PackageRule['fo
   const shared = {
     about: `${one.type}:${one.name}`,
     actual: `${one.name} ${one.version} at ${one.path}`,
-    expected: `no ${name}${version === null ? '' : ` ${describeRange(version)}`}`,
+    expected: `no ${describePackage({ name, version })}`,
     package: one,
   };
   if (isForbidden === undefined)
@@ -86,6 +86,11 @@ function judgeOne(one: Package, { name, type, version, reason }: PackageRule['fo
     ];
   const action = reason === null ? 'Remove the package, or install a version that is not forbidden.' : reason;
   return [violation({ ...shared, code: 'package-forbidden', action })];
+}
+
+/** A forbidden package in words: `log4j-core <2.17.1`. */
+export function describePackage({ name, version }: Pick<PackageRule['forbid'][number], 'name' | 'version'>): string {
+  return version === null ? name : `${name} ${describeRange(version)}`;
 }
 
 function describeRange(range: VersionRange): string {

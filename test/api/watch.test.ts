@@ -113,8 +113,10 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
   const start = (port: number) =>
     startApi({
       running,
-      suppressionIn: () => undefined,
       ...BUILT_IN_CATALOG,
+      waivers: () => [],
+      exemptNamespaces: () => undefined,
+      suppressionIn: () => undefined,
       denials: { take: () => Promise.reject(new Error('not here')) },
       hasExpiredWaiver: () => false,
       rollouts: undefined,

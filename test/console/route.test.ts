@@ -59,6 +59,8 @@ void t.test('each view has its hash', async (t) => {
         filter: { outcomes: ['overridden'], programs: ['authz'], namespace: 'shop', since: '24h' },
       },
     ],
+    ['#/policies?namespace=prod-eu', { view: 'policies', namespace: 'prod-eu' }],
+    ['#/exemptions', { view: 'exemptions' }],
     ['#/denials/a%2Fb', { view: 'denial', denialId: 'a/b' }],
     ['#/rollouts', { view: 'rollouts', withNothing: false }],
     ['#/rollouts?all=true', { view: 'rollouts', withNothing: true }],

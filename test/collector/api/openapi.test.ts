@@ -171,6 +171,8 @@ void t.test('real answers match the document', async (t) => {
     listVulnerabilities: { path: '/v1/vulnerabilities' },
     getVulnerability: { path: '/v1/vulnerabilities/CVE-2026-1001' },
     listFixes: { path: '/v1/fixes' },
+    listPolicies: { path: '/v1/policies' },
+    listExemptions: { path: '/v1/policies/exemptions' },
     simulatePolicies: { path: '/v1/policies/simulation' },
     listImageScans: { path: '/v1/policies/scans' },
     scanImage: { path: '/v1/policies/scans', init: posted({ image: 'localhost:1/app:1' }) },

@@ -62,6 +62,8 @@ export type ServerOptions = { readonly duplicated?: readonly string[] } & Partia
     | 'policies'
     | 'running'
     | 'suppressionIn'
+    | 'waivers'
+    | 'exemptNamespaces'
     | 'hasExpiredWaiver'
     | 'rollouts'
     | 'queries'
@@ -131,6 +133,8 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     running: options.running ?? (await followRunningImages(store, eventBus)),
     ...BUILT_IN_CATALOG,
     denials: createDenialIntake({ store, reporters: createAdmissionReporters(clock), eventBus, clock }),
+    waivers: options.waivers ?? (() => []),
+    exemptNamespaces: options.exemptNamespaces ?? (() => undefined),
     suppressionIn: options.suppressionIn ?? (() => undefined),
     hasExpiredWaiver: options.hasExpiredWaiver ?? (() => false),
     rollouts:

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import t from 'tap';
 import { imageDetail } from '../../../api/image.ts';
-import { simulation, snapshotKey } from '../../../api/policy.ts';
+import { policyList, simulation, snapshotKey } from '../../../api/policy.ts';
 import { followRunningImages } from '../../../collector/image/running-images.ts';
 import { startPolicyService } from '../../../collector/policy/policy-service.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
@@ -67,11 +67,20 @@ await t.test('images of the fleet are judged again whenever what is known change
 });
 
 await t.test('API', async (t) => {
-  const { service, store, running, add, decides } = await startFleet(t);
+  const { service, store, running, review, directory, add, decides } = await startFleet(t);
   await add('n1', { [SHOP]: inventory(['openssl', '3.0.1']), [WEB]: inventory(['zlib', '1.2']) });
   await decides(WEB, ['allow']);
   await decides(SHOP, ['deny', 'vulnerability']);
-  const server = await startServer(t, { policies: service, store: () => store, running });
+  const server = await startServer(t, {
+    policies: service,
+    store: () => store,
+    running,
+    waivers: () => review.current()?.waivers ?? [],
+    exemptNamespaces: () => ({
+      allowed: ['kube-system'],
+      found: { state: 'read', namespaces: [{ name: 'lab', because: 'label team=x' }] },
+    }),
+  });
   const token = await server.createToken('viewer', ['policy']);
   const get = (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
     fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${token}`, ...headers } });
@@ -133,6 +142,29 @@ await t.test('API', async (t) => {
   t.match(show, { code: 0, stdout: /\nall +every repository +deny +vulnerability\n/ });
   t.match(explained, { code: 1, stdout: /^registry\.example\.com\/shop@\S+: denied\n/ }, explained.stderr);
   t.match(explained.stdout, /Decided by snapshot \d+ of the\s+collector, issued/);
+
+  // A second policy that conflicts, and a waiver that has expired.
+  writeFileSync(join(directory, 'policies', 'rival.yaml'), REFUSED.replace('name: all', 'name: rival'));
+  writeFileSync(
+    join(directory, 'waivers', 'late.yaml'),
+    '[{ ids: [CVE-2026-1009], reason: late, owner: sec, expires: 2021-01-31 }]',
+  );
+  await review.refresh();
+  service.notify();
+  await until(t, () => service.problems().length > 0);
+  const [policies, exemptions, json] = await Promise.all([
+    plimsoll(['policy', 'list', ...flags]),
+    plimsoll(['policy', 'exemptions', ...flags]),
+    plimsoll(['policy', 'list', '-o', 'json', ...flags]),
+  ]);
+  t.match(policies, { code: 1, stdout: /ImagePolicy +all +enforce/ }, policies.stderr);
+  t.match(json.stdout, /no vulnerability with an id of CVE-2026-1001, CVE-2026-1002/);
+  t.match(policies.stderr, /rival\.yaml: rival conflicts with all of all\.yaml: .*; the policies above stay in use/);
+  t.notOk(json.stdout.includes(directory), 'no path of the machine of the collector');
+  t.equal(policyList.parse(JSON.parse(json.stdout)).ok, true);
+  t.match(exemptions, { code: 0, stdout: /waiver +CVE-2026-1009 +expired +late \(sec\)/ }, exemptions.stderr);
+  t.match(exemptions.stdout, /namespace +lab +never +label team=x +its labels/);
+  t.match(exemptions.stdout, /namespace +kube-system +never +kubernetes-admission-exempt/);
 });
 
 await t.test('a collector without policies, and one whose policies were never valid', async (t) => {

@@ -5,13 +5,14 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { launchChromium, noChromium } from '../../component/chromium.ts';
 import { HOSTILE } from '../seed.ts';
+import { seedImages } from '../seed-images.ts';
 import { fetchApi, postApi, startSite } from '../site.ts';
 import type { Site } from '../site.ts';
 import { lookAround } from './look.ts';
 import { enter, openVisitor } from './visitor.ts';
 import type { Visitor } from './visitor.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(230_000);
 
 const POLICIES = `
 apiVersion: plimsoll.dev/v1
@@ -22,6 +23,27 @@ spec:
   mode: enforce
   rules:
     - { type: registry, allow: ['registry.example.com/shop/**'] }
+---
+apiVersion: plimsoll.dev/v1
+kind: ImagePolicy
+metadata: { name: everything }
+spec:
+  mode: observe
+  accept: { gaps: ['/opt/*'] }
+  waivers: [waivers.list]
+  rules:
+    - { type: reference, requireDigest: true, message: 'Ask <img src=x onerror=alert(1)>' }
+---
+apiVersion: plimsoll.dev/v1
+kind: PodPolicy
+metadata: { name: pods }
+spec:
+  podSecurity: { level: baseline, version: '1.34', exempt: [hostPorts] }
+  breakGlass: { groups: [oncall] }
+`;
+const WAIVERS = `
+- { ids: [CVE-2026-1], reason: 'accepted ${HOSTILE.markup}', owner: sec, expires: 2099-01-31 }
+- { ids: [CVE-2020-2], images: ['docker.io/library/*'], reason: late, owner: sec, expires: 2021-01-31 }
 `;
 
 const denial = (id: string, change: object = {}) => ({
@@ -100,6 +122,14 @@ async function report(site: Site): Promise<void> {
   });
 }
 
+async function until(t: Test, condition: () => Promise<boolean>): Promise<void> {
+  for (let left = 400; left > 0; left -= 1) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  t.fail('not in time');
+}
+
 async function visit(t: Test, browser: Browser, site: Site, token = site.token): Promise<Visitor> {
   const visitor = await openVisitor(browser, site, { reducedMotion: 'reduce' });
   t.teardown(() => visitor.close());
@@ -125,10 +155,11 @@ void t.test('what policies decide and do, in a real browser', { skip: noChromium
   t.teardown(() => browser.close());
   const site = await startSite(t, {
     seed: false,
-    prepare: (dataDir) => {
+    prepare: async (dataDir) => {
       mkdirSync(join(dataDir, 'policies'));
       writeFileSync(join(dataDir, 'policies', 'production.yaml'), POLICIES);
-      return Promise.resolve();
+      writeFileSync(join(dataDir, 'policies', 'waivers.list'), WAIVERS);
+      await seedImages(dataDir, [{ name: 'shop', nodes: ['web-1', 'web-2'], problem: 'not read' }]);
     },
     settings: (dataDir) => ({ policies: join(dataDir, 'policies') }),
   });
@@ -140,6 +171,45 @@ void t.test('what policies decide and do, in a real browser', { skip: noChromium
   const calm = (t: Test): void => {
     t.strictSame(faults, [], 'no violation, no error, no dialog, no other origin');
   };
+
+  await t.test('policies: conditions in words, and what each would do now', async (t) => {
+    await page.getByRole('link', { name: 'Policies', exact: true }).click();
+    const table = page.getByRole('table', { name: 'Policies in use' });
+    await table.waitFor();
+    const row = async (name: string): Promise<string> =>
+      (await table.getByRole('row', { name: new RegExp(`^${name} `) }).innerText()).replaceAll(/\s+/g, ' ');
+    t.match(
+      await row('production'),
+      /production ImagePolicy enforce images registry\.example\.com\/shop\/\*\* namespaces prod-\* the image comes from registry\.example\.com\/shop\/\*\* none runs none runs production\.yaml#1/,
+    );
+    t.match(await row('everything'), /observe .*the reference names a digest Ask <img src=x onerror=alert\(1\)>/);
+    t.match(await row('everything'), /2 allowed 2 denied production\.yaml#2/, 'what enforcing it would do');
+    t.match(await row('pods'), /PodPolicy enforce namespaces \* the pod meets level baseline .* 1\.34 not simulated/);
+    const images = page.getByRole('table', { name: 'Decisions on running images' });
+    t.match(
+      (await images.getByRole('row', { name: 'shop:1' }).innerText()).replaceAll(/\s+/g, ' '),
+      /shop:1 allow deny 2 everything digest-missing/,
+    );
+    calm(t);
+  });
+
+  // The collector finds it within 15 s: what follows does not wait for it.
+  const rival = POLICIES.split('---')[0]?.replace('name: production', 'name: rival') ?? '';
+  writeFileSync(join(site.dataDir, 'policies', 'rival.yaml'), rival);
+
+  await t.test('exemptions: waivers with their expiry, and what policies leave out', async (t) => {
+    await page.getByRole('link', { name: 'Exemptions', exact: true }).click();
+    const waivers = page.getByRole('table', { name: 'Waivers, the first to expire first' });
+    await waivers.waitFor();
+    t.match(await waivers.getByRole('row').nth(1).innerText(), /CVE-2020-2[^]*expired 2021-0[12]-/);
+    t.match(await waivers.getByRole('row').nth(2).innerText(), /CVE-2026-1[^]*2099-0[12]-[^]*accepted <img/);
+    const exceptions = await page.getByRole('table', { name: 'Exceptions of policies' }).innerText();
+    t.match(exceptions, /paths of the image that need not be readable: \/opt\/\*/);
+    t.match(exceptions, /controls that are not judged: hostPorts/);
+    t.match(exceptions, /break-glass is allowed for group oncall/);
+    await page.getByText('The collector watches no admission webhook.').waitFor();
+    calm(t);
+  });
 
   await t.test('denials: filters in the URL, break-glass, every reason', async (t) => {
     await go('#/denials');
@@ -251,6 +321,16 @@ void t.test('what policies decide and do, in a real browser', { skip: noChromium
     calm(t);
   });
 
+  await t.test('a conflict is shown, and the policies that were loaded stay in use', async (t) => {
+    await until(t, async () => (await (await fetchApi(site, '/v1/policies')).text()).includes('rival conflicts'));
+    await go('#/policies');
+    await page.getByText(/rival conflicts with production of .* are equally specific/).waitFor();
+    await page.getByText('The policies that were loaded before stay in use.').waitFor();
+    t.equal(await page.getByRole('table', { name: 'Policies in use' }).getByRole('row').count(), 4);
+    t.notOk((await page.content()).includes(site.dataDir), 'no path of the machine of the collector');
+    calm(t);
+  });
+
   await t.test('a viewer, and a token without the scope approve, decide nothing', async (t) => {
     for (const body of [
       { role: 'viewer', name: 'reader' },
@@ -274,6 +354,8 @@ void t.test('what policies decide and do, in a real browser', { skip: noChromium
     t.teardown(() => visitor.close());
     await enter(visitor, site);
     for (const [hash, there] of [
+      ['#/policies', 'Decisions on running images'],
+      ['#/exemptions', 'Exceptions of policies'],
       ['#/denials', 'Denials, newest first'],
       ['#/denials/two', 'Reasons of this denial'],
       ['#/rollouts?all=true', 'Rollouts: History'],
