@@ -7,8 +7,8 @@ const action = s.oneOf(
   'opened: first seen, or seen again; resolved: fixed, or gone with its subject',
 );
 const cause = s.nullable(
-  s.oneOf(['nodeRemoved']),
-  'of `resolved`: nodeRemoved, the node was removed; absent: fixed, or gone with its subject',
+  s.oneOf(['nodeRemoved', 'checkRemoved']),
+  'of `resolved`: nodeRemoved, the node was removed; checkRemoved, the node has no such check any more; absent: fixed, or gone with its subject',
 );
 /** Kind of what is judged. */
 export const subjectKind = s.oneOf(SUBJECT_KINDS);

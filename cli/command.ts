@@ -41,6 +41,7 @@ export interface Operands {
     | 'joinTokenAction'
     | 'tokenAction'
     | 'policyAction'
+    | 'checksAction'
     | 'imageAction'
     | 'rolloutAction'
     | 'agentAction'

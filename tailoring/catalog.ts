@@ -3,6 +3,7 @@ import type { Benchmark } from '../posture/benchmark/benchmark.ts';
 import type { Check } from '../posture/check/check.ts';
 import { CHECKS } from '../posture/check/registry.ts';
 import type { ControlReference } from '../posture/finding.ts';
+import { CHECK_TEST_KIND } from './check-test.ts';
 import type { FileProblem } from './read-documents.ts';
 
 /** The checks of Plimsoll and custom ones, with the benchmarks that they answer. */
@@ -25,8 +26,8 @@ export async function loadCatalog({ checksFile }: { readonly checksFile: readonl
   const { loadChecks } = await import('./load-checks.ts');
   const loaded = await loadChecks(checksFile);
   if (!loaded.ok) return loaded;
-  const [other] = loaded.others;
-  if (other !== undefined) return { ok: false, problems: [other.problemAt('kind: expected Check')] };
+  const other = loaded.others.find(({ kind }) => kind !== CHECK_TEST_KIND);
+  if (other !== undefined) return { ok: false, problems: [other.problemAt('kind: expected Check or CheckTest')] };
   const custom = loaded.checks.map(({ check }) => check);
   const checks = [...CHECKS, ...custom].sort((one, other) => (one.id < other.id ? -1 : 1));
   const answers = new Map<string, string[]>();

@@ -20,6 +20,7 @@ import { MAX_EXPRESSION_LENGTH } from '../posture/expression.ts';
 import { FILE_ROLES } from '../posture/fact/file.ts';
 import { boolean, list, nullable, number, oneOf, record, string, union, withDefault } from '../posture/schema.ts';
 import type { Infer, Parsed } from '../posture/schema.ts';
+import { suggestion } from '../posture/query/nearest.ts';
 import { SEVERITIES } from '../posture/verdict.ts';
 import { strictObject } from '../policy/strict-object.ts';
 
@@ -109,4 +110,25 @@ function problemOf(definition: CheckDefinition): string | undefined {
   if (name !== undefined) return 'spec.parameters: expected names such as `maxAgeDays`';
   const reference = references.findIndex((url) => !/^https?:\/\/[^\s]+$/.test(url));
   return reference === -1 ? undefined : `spec.references[${String(reference)}]: expected a URL`;
+}
+
+/** The definition with other values of parameters; a value must be of the type of the default. */
+export function withParameters(
+  definition: CheckDefinition,
+  values: Readonly<Record<string, ParameterValue>>,
+): Parsed<CheckDefinition> {
+  const { parameters } = definition;
+  for (const [name, value] of Object.entries(values)) {
+    const preset = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
+    if (preset === undefined)
+      return { ok: false, problem: `${name}: there is no such parameter${suggestion(name, Object.keys(parameters))}` };
+    if (kindOf(preset) !== kindOf(value)) return { ok: false, problem: `${name}: expected ${kindOf(preset)}` };
+  }
+  return { ok: true, value: { ...definition, parameters: { ...parameters, ...values } } };
+}
+
+function kindOf(value: ParameterValue): string {
+  if (!Array.isArray(value))
+    return { boolean: 'true or false', number: 'a number', string: 'a text' }[typeof value as 'string'];
+  return typeof value[0] === 'number' ? 'a list of numbers' : 'a list of texts';
 }

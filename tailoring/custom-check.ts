@@ -35,18 +35,29 @@ interface Program {
   readonly fields: ReadonlySet<string>;
 }
 
+/** A check that was made of a definition. */
+export interface CreatedCheck {
+  readonly check: Check;
+  /** Judges values of its variables, without facts of a node; the parameters are added. */
+  readonly judgeValues: (values: ReadonlyMap<string, unknown>) => Judgement;
+}
+
 /**
  * The check of a definition, or what is wrong with it and where: `spec.condition: there is no fact …`. Its judge is pure
  * and bounded; what it could not read, or not within its bounds, it answers with `unknown`.
  */
-export function createCustomCheck(definition: CheckDefinition, variables: CheckVariables): Parsed<Check> {
+export function createCustomCheck(definition: CheckDefinition, variables: CheckVariables): Parsed<CreatedCheck> {
   const [area = ''] = definition.id.split('.', 1);
   if (CHECKS.some(({ id }) => id === definition.id))
     return { ok: false, problem: `metadata.name: ${definition.id} is a check of Plimsoll; choose another area` };
   if (RESERVED_AREAS.has(area))
     return { ok: false, problem: `metadata.name: ${area} is an area of Plimsoll's checks; choose another one` };
   const compiled = compileProgram(definition);
-  return compiled.ok ? { ok: true, value: checkOf(definition, compiled.value, variables) } : compiled;
+  if (!compiled.ok) return compiled;
+  const parameters = parametersVariable(definition.parameters);
+  const judgeValues = (values: ReadonlyMap<string, unknown>): Judgement =>
+    judgeProgram(compiled.value, new Map([...values, ['parameters', parameters]]), () => undefined);
+  return { ok: true, value: { check: checkOf(definition, compiled.value, variables), judgeValues } };
 }
 
 function compileProgram(definition: CheckDefinition): Parsed<Program> {

@@ -1,16 +1,15 @@
 import { findBenchmark } from '../posture/benchmark/benchmark.ts';
-import type { Check } from '../posture/check/check.ts';
 import { CHECK_KIND, parseCheckDocument } from './check-document.ts';
 import type { CheckDefinition } from './check-document.ts';
 import { createCheckVariables } from './check-variables.ts';
 import type { CheckVariables } from './check-variables.ts';
 import { createCustomCheck } from './custom-check.ts';
+import type { CreatedCheck } from './custom-check.ts';
 import { readDocuments } from './read-documents.ts';
 import type { FileProblem, SourceDocument } from './read-documents.ts';
 
 /** A custom check with what it was made of. */
-export interface CustomCheck {
-  readonly check: Check;
+export interface CustomCheck extends CreatedCheck {
   readonly definition: CheckDefinition;
   /** The file that defines it. */
   readonly path: string;
@@ -66,5 +65,5 @@ function createFrom({ value, path }: SourceDocument, variables: CheckVariables):
       problem: `spec.controls[${String(control)}]: there is no such control; see: plimsoll benchmarks`,
     };
   const created = createCustomCheck(parsed.value, variables);
-  return created.ok ? { ok: true, value: { check: created.value, definition: parsed.value, path } } : created;
+  return created.ok ? { ok: true, value: { ...created.value, definition: parsed.value, path } } : created;
 }

@@ -88,6 +88,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['build', 'update', 'status'] };
     case 'joinTokenAction':
       return { kind: 'words', words: ['create', 'list', 'delete'] };
+    case 'checksAction':
+      return { kind: 'words', words: ['test'] };
     case 'policyAction':
       return { kind: 'words', words: ['check', 'test', 'explain', 'list', 'exemptions', 'simulate', 'export'] };
     case 'rolloutAction':

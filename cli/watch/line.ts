@@ -47,5 +47,6 @@ export function changeLine(event: FindingEvent, withNode: boolean, width: number
 
 function outcomeOf({ action, cause, finding }: FindingEvent): string {
   if (cause === 'nodeRemoved') return 'node removed';
+  if (cause === 'checkRemoved') return 'check removed';
   return action === 'resolved' && finding.verdict === 'fail' ? 'gone' : evidenceLine(finding);
 }

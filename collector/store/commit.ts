@@ -19,6 +19,7 @@ import type {
   FindingAction,
   OutboxEvent,
   PackedFinding,
+  ResolvedBecause,
   StoredChange,
 } from './store.ts';
 import { prepareReplicationTable } from './replication-state.ts';
@@ -130,7 +131,11 @@ function assertOwn(put: readonly PackedFinding[], gone: readonly string[]): void
 }
 
 function isOwn(id: string): boolean {
-  return COLLECTOR_CHECK_IDS.has(id.slice(0, id.indexOf('/')));
+  return COLLECTOR_CHECK_IDS.has(checkOf(id));
+}
+
+function checkOf(id: string): string {
+  return id.slice(0, id.indexOf('/'));
 }
 
 /** Why a commit cannot come next; undefined if it can. A snapshot is complete, so no gap before it matters. */
@@ -169,7 +174,10 @@ function applySnapshot(work: Work, commit: Commit): void {
   const known = table.allKnown(stream.key);
   // A map, so that of a finding that is named twice only the last counts.
   const whole = new Map(commit.put.map((finding) => [idOf(finding), finding]));
-  for (const id of known.keys()) if (!whole.has(id) && !isOwn(id)) remove(work, id);
+  // Every check answers about at least one subject, so one that answers about none is not a check of the node any more.
+  const checks = new Set(commit.put.map(({ check }) => check));
+  for (const id of known.keys())
+    if (!whole.has(id) && !isOwn(id)) remove(work, id, checks.has(checkOf(id)) ? undefined : 'checkRemoved');
   for (const [id, finding] of whole) {
     const found = known.get(id);
     put(work, finding, found?.[3] ?? keys.make(stream.key, finding.subject, finding.check), found);
@@ -261,7 +269,7 @@ function actionOf(previous: number | undefined, statusCode: number): FindingActi
   return wasOpen ? 'resolved' : undefined;
 }
 
-function remove(work: Work, id: string): void {
+function remove(work: Work, id: string, cause?: ResolvedBecause): void {
   const { table, keys, stream, atMs } = work;
   const names = splitFindingId(id);
   const key = names === undefined ? undefined : keys.find(stream.key, names.subject, names.check);
@@ -277,6 +285,7 @@ function remove(work: Work, id: string): void {
   const action = 'resolved';
   recordChange(work, {
     action,
+    cause,
     atMs,
     previous: statusCode,
     check,

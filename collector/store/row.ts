@@ -170,19 +170,21 @@ export function toSubject({ subject, name }: Pick<ContentRow, 'subject' | 'name'
 
 const ACTION_NUMBER = { opened: 1, changed: 2, resolved: 3 } as const satisfies Record<FindingAction, number>;
 
-/** `resolved` with the cause `nodeRemoved`. */
-const RESOLVED_REMOVED = 4;
+/** `resolved` with a cause. */
+const RESOLVED_NUMBER = { nodeRemoved: 4, checkRemoved: 5 } as const satisfies Record<ResolvedBecause, number>;
 
 /** An action, and why, as the tables hold it. */
 export function actionNumber(action: FindingAction, cause?: ResolvedBecause): number {
-  return cause === undefined ? ACTION_NUMBER[action] : RESOLVED_REMOVED;
+  return cause === undefined ? ACTION_NUMBER[action] : RESOLVED_NUMBER[cause];
 }
 
 type Action = { readonly action: FindingAction; readonly cause?: ResolvedBecause };
 
 const ACTION_OF: ReadonlyMap<number, Action> = new Map<number, Action>([
   ...Object.entries(ACTION_NUMBER).map(([action, stored]) => [stored, { action: action as FindingAction }] as const),
-  [RESOLVED_REMOVED, { action: 'resolved', cause: 'nodeRemoved' }],
+  ...Object.entries(RESOLVED_NUMBER).map(
+    ([cause, stored]) => [stored, { action: 'resolved', cause: cause as ResolvedBecause }] as const,
+  ),
 ]);
 
 /** The action of a stored number, and why. Throws StoreError `damaged` on one that nobody wrote. */

@@ -287,8 +287,11 @@ export interface FindingGroup {
 /** opened: first seen, or seen again; changed: says something else; resolved: fixed or gone with its subject. */
 export type FindingAction = 'opened' | 'changed' | 'resolved';
 
-/** Why a finding is resolved, where neither its node nor its subject has to do with it. */
-export type ResolvedBecause = 'nodeRemoved';
+/**
+ * Why a finding is resolved, where its subject has nothing to do with it. nodeRemoved: the node was removed from the
+ * collector; checkRemoved: the node has no such check any more, so the finding is neither fixed nor gone.
+ */
+export type ResolvedBecause = 'nodeRemoved' | 'checkRemoved';
 
 /** One thing that happened to a finding, and what sinks ship. `uid` is unique and stays the same when sent again. */
 export interface OutboxEvent {

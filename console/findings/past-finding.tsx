@@ -33,7 +33,9 @@ export function PastFinding({ last }: { readonly last: HistoryEntry }): JSX.Elem
       <p>
         {cause === 'nodeRemoved'
           ? 'The node was removed from the collector, and this finding with it.'
-          : `The node does not report this finding any more: the ${SUBJECT_LABELS[subjectKind]} is gone.`}
+          : cause === 'checkRemoved'
+            ? 'The node has no such check any more, so it is not known whether this is fixed.'
+            : `The node does not report this finding any more: the ${SUBJECT_LABELS[subjectKind]} is gone.`}
       </p>
       <dl class="facts">
         <dt>{SUBJECT_LABELS[subjectKind]}</dt>

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Test } from 'tap';
 import { plimsoll, temporaryDirectory } from './process.ts';
 
 const CHECK = `apiVersion: plimsoll.dev/v1
@@ -36,17 +37,12 @@ void t.test('a custom check is judged, listed and explained as one of Plimsoll',
     },
   ]);
   t.match((await scan('-o', 'html')).stdout, /Kernel release is known/);
-  t.match(JSON.parse((await scan('-o', 'sarif')).stdout), {
-    runs: [{ tool: { driver: { rules: [{ id: 'acme.kernel-release', help: { text: 'Ask the platform team.' } }] } } }],
-  });
-  const listed = await plimsoll(['checks', '--check', 'acme', '--checks-file', file]);
-  t.match(listed.stdout, /acme\.kernel-release +low +Kernel release is known/);
   const explained = await plimsoll(['explain', 'acme.kernel-release', '--checks-file', file]);
   t.match(
     explained.stdout,
     /Kernels are chosen by their release\.[^]*Ask the platform team\.[^]*cis-docker-1\.8\.0 1\.1\.1/,
   );
-  t.match(await plimsoll(['scan', '--check', 'acme']), { code: 2, stderr: /there is no check "acme"/ });
+  await testedChecks(t, directory, recording);
 
   writeFileSync(file, CHECK.replace('kernelRelease !=', 'kernelRelese !='));
   t.match(await scan(), {
@@ -54,3 +50,67 @@ void t.test('a custom check is judged, listed and explained as one of Plimsoll',
     stderr: /acme\.yaml:11: spec\.condition: node has no field `kernelRelese`; did you mean `kernelRelease`\?/,
   });
 });
+
+const CONTAINER_CHECK = `${CHECK}---
+apiVersion: plimsoll.dev/v1
+kind: Check
+metadata: { name: acme.company-registry }
+spec:
+  subject: container
+  title: Image comes from the company registry
+  failTitle: Image comes from another registry
+  severity: high
+  rationale: Images of other registries are not scanned.
+  remediation: Push the image to registry.example.com.
+  parameters: { registries: [registry.example.com/] }
+  condition: parameters.registries.exists(r, container.image.startsWith(r)) && container.uid != 0
+`;
+
+const cases = (verdict: string, check = 'acme.company-registry'): string => `apiVersion: plimsoll.dev/v1
+kind: CheckTest
+checks: [acme.yaml]
+cases:
+  - name: another registry
+    check: ${check}
+    given: { container: { image: "docker.io/nginx:1" } }
+    expect: fail
+  - name: the user could not be read
+    check: ${check}
+    given: { container: { image: "registry.example.com/shop:1" } }
+    expect: ${verdict}
+  - name: another parameter
+    check: ${check}
+    parameters: { registries: [docker.io/] }
+    given: { container: { image: "docker.io/nginx:1", uid: 1000 } }
+    expect: pass
+  - name: a recorded node
+    check: acme.kernel-release
+    recording: ./recorded
+    expect: pass
+`;
+
+async function testedChecks(t: Test, directory: string, recording: string): Promise<void> {
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+    return join(directory, name);
+  };
+  write('acme.yaml', CONTAINER_CHECK);
+  const good = await plimsoll(['checks', 'test', write('good.yaml', cases('unknown')), '-o', 'json']);
+  t.match(good, { code: 0, stderr: '' });
+  t.match(JSON.parse(good.stdout), {
+    passed: 4,
+    failed: 0,
+    cases: [{}, { reason: /container\.uid: the case does not give it/ }],
+  });
+  const bad = await plimsoll(['checks', 'test', write('bad.yaml', cases('pass')), '-o', 'junit']);
+  t.equal(bad.code, 1);
+  t.match(bad.stdout, /<testsuites name="plimsoll checks test" tests="4" failures="1" errors="0" skipped="0">/);
+  t.match(bad.stdout, /<failure message="expected pass, got unknown" type="verdict">/);
+  const typo = write('typo.yaml', cases('pass', 'acme.company-registri'));
+  t.match(await plimsoll(['checks', 'test', typo]), {
+    code: 2,
+    stderr: /typo\.yaml:6: cases\[0\]\.check: these files have no check acme\.company-registri/,
+  });
+  const listed = await plimsoll(['checks', 'test', join(directory, 'acme.yaml'), '--recording', recording]);
+  t.match(listed, { code: 0, stdout: /acme\.kernel-release .* pass/ });
+}

@@ -33,7 +33,7 @@ function checkOf(spec: object) {
   const parsed = parseCheckDocument(document(spec));
   const created = parsed.ok ? createCustomCheck(parsed.value, createCheckVariables()) : parsed;
   if (!created.ok) throw new Error(created.problem);
-  return created.value;
+  return created.value.check;
 }
 
 function judge(spec: object, facts: Facts = factsOf()): readonly Finding[] {

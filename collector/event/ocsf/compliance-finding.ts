@@ -67,6 +67,7 @@ function findingInfoOf({ atMs, finding }: OutboxEvent, check: Check | undefined)
 function statusDetailOf({ action, cause, finding }: OutboxEvent): string | undefined {
   if (action !== 'resolved') return finding.reason;
   if (cause === 'nodeRemoved') return 'the node was removed';
+  if (cause === 'checkRemoved') return 'the check was removed from the node, so it is not known whether this is fixed';
   const isOpen = finding.verdict === 'fail' || finding.verdict === 'unknown' || finding.verdict === 'manual';
   return isOpen ? `the ${finding.subject.kind} is gone` : 'fixed';
 }

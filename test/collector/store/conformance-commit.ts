@@ -111,7 +111,15 @@ export async function snapshots(t: Test, store: Store): Promise<void> {
   const twice = [finding({ on: 'c', evidence: [] }), c];
   t.same(await commitEvents(store, commit({ epoch: 'e2', sequence: 2, snapshot: true, put: [...twice, changed] })), []);
   t.match(await store.replicationState('n1'), { digest: digestOf([c, changed]) }, 'named twice: the last counts');
-  await commitEvents(store, commit({ epoch: 'e2', sequence: 3, snapshot: true }));
+  const other = finding({ check: 'acme.custom', on: 'c' });
+  await commitEvents(store, commit({ epoch: 'e2', sequence: 3, snapshot: true, put: [c, changed, other] }));
+  const last = await commitEvents(store, commit({ epoch: 'e2', sequence: 4, snapshot: true, put: [changed] }));
+  t.same(
+    last.map(({ action, cause, finding }) => `${action} ${finding.check} ${cause ?? 'gone'}`).sort(),
+    ['resolved acme.custom checkRemoved', 'resolved container.privileged gone'],
+    'a check without any finding in a snapshot is not a check of the node any more',
+  );
+  await commitEvents(store, commit({ epoch: 'e2', sequence: 5, snapshot: true }));
   t.match(await store.replicationState('n1'), { digest: 0, findings: 0 });
 }
 
