@@ -1,11 +1,14 @@
 import type { Check } from '../posture/check/check.ts';
 import type { Clock } from '../service/clock.ts';
 import type { EventGroup } from '../service/config/event-group.ts';
-import type { SyslogReceiver } from '../service/config/kind.ts';
+import type { ServerUrl, SyslogReceiver } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
 import type { NodeLookup } from './node-lookup.ts';
+import { loadClientTls } from './sink/client-tls.ts';
+import type { ClientTls } from './sink/client-tls.ts';
 import { createElasticsearchSink } from './sink/elasticsearch.ts';
+import { createNatsSink } from './sink/nats.ts';
 import { createNdjsonSink } from './sink/ndjson.ts';
 import type { ActivityKind } from './event/activity.ts';
 import { toOcsf } from './event/ocsf/ocsf.ts';
@@ -17,7 +20,6 @@ import { createSplunkAckSink } from './sink/splunk-ack.ts';
 import { createSplunkSink } from './sink/splunk.ts';
 import { openSyslogConnection } from './sink/syslog-connection.ts';
 import type { OpenedConnection } from './sink/syslog-connection.ts';
-import { loadSyslogTls } from './sink/syslog-tls.ts';
 import { createSyslogUdpSink } from './sink/syslog-udp.ts';
 import { createSyslogSink } from './sink/syslog.ts';
 import { createWebhookSink } from './sink/webhook.ts';
@@ -114,6 +116,12 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
       return createOtlpSink({ ...parts, receiver: { url, caFile, secretFile } }, { encoding, compression, version });
     },
   },
+  {
+    name: 'nats',
+    isOn: ({ sinkNats }) => sinkNats !== 'off',
+    events: ({ sinkNatsEvents }) => sinkNatsEvents,
+    open: openNats,
+  },
 ] satisfies readonly SinkDefinition[]);
 
 /** Names of the sinks that the settings turn on: those of their cursors. */
@@ -156,6 +164,26 @@ function openNdjson({ name, render, settings, standardOutput }: OpenParts): Sink
   });
 }
 
+async function openNats({ name, settings, render }: OpenParts): Promise<Sink> {
+  // It is opened only if it is on.
+  const { address, isTls } = settings.sinkNats as ServerUrl;
+  const paths = { ca: settings.sinkNatsCa, cert: settings.sinkNatsCert, key: settings.sinkNatsKey };
+  const loadTls = async (): Promise<ClientTls | undefined> =>
+    isTls ? await loadClientTls(paths, 'sink-nats') : undefined;
+  // What is missing at start must be said at start.
+  await loadTls();
+  return createNatsSink({
+    name,
+    render,
+    address,
+    loadTls,
+    credentialsFile: settings.sinkNatsCredentials,
+    subject: settings.sinkNatsSubject,
+    format: settings.sinkNatsFormat,
+    stream: settings.sinkNatsStream === 'any' ? '' : settings.sinkNatsStream,
+  });
+}
+
 async function openSyslog({ name, settings, clock, render }: OpenParts): Promise<Sink> {
   // It is opened only if it is on.
   const { address, transport } = settings.sinkSyslog as SyslogReceiver;
@@ -170,14 +198,14 @@ async function openSyslog({ name, settings, clock, render }: OpenParts): Promise
   const withTls = async (): Promise<OpenedConnection> => {
     try {
       // Read again for each connection: a certificate that was renewed is used without a restart.
-      return await openSyslogConnection({ address, clock, tls: await loadSyslogTls(paths) });
+      return await openSyslogConnection({ address, clock, tls: await loadClientTls(paths, 'sink-syslog') });
     } catch (error) {
       if (error instanceof TlsError) return { ok: false, reason: error.message };
       throw error;
     }
   };
   // What is missing at start must be said at start.
-  if (transport === 'tls') await loadSyslogTls(paths);
+  if (transport === 'tls') await loadClientTls(paths, 'sink-syslog');
   return createSyslogSink({
     name,
     clock,

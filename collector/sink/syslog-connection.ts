@@ -6,7 +6,7 @@ import type { Clock } from '../../service/clock.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import type { Address } from '../../service/config/kind.ts';
 import { syslogReason } from './syslog-reason.ts';
-import type { SyslogTls } from './syslog-tls.ts';
+import type { ClientTls } from './client-tls.ts';
 
 /** One connection to a receiver of syslog. Failures are texts for people. */
 export interface SyslogConnection {
@@ -27,7 +27,7 @@ export type OpenedConnection =
 export interface SyslogConnectionOptions {
   readonly address: Address;
   /** Absent: without TLS. */
-  readonly tls?: SyslogTls;
+  readonly tls?: ClientTls;
   readonly clock: Clock;
 }
 
@@ -75,7 +75,7 @@ interface Watched {
   readonly expectEnd: () => void;
 }
 
-function openSocket(address: Address, tls: SyslogTls | undefined): Socket {
+function openSocket(address: Address, tls: ClientTls | undefined): Socket {
   const { host, port } = address;
   const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true };
   if (tls === undefined) return connectTcp({ host, port, ...keepAlive });

@@ -12,7 +12,7 @@ import type { StoredEvent } from '../store/store.ts';
 import type { EventFormat } from '../../service/config/event-format.ts';
 import { toText } from '../event/line.ts';
 import { viewOf } from '../event/view/view.ts';
-import { shorterActivities, shorterVersions, shorterVulnerabilities } from '../event/ocsf/shorter.ts';
+import { versionsOf } from '../event/ocsf/shorter.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { formatMessage, frameOf } from './syslog-message.ts';
 import type { Facility, Framing } from './syslog-message.ts';
@@ -91,15 +91,6 @@ export function framesOf(batch: readonly StoredEvent[], ocsf: readonly OcsfEvent
     else frames.push({ position: event.position, bytes });
   }
   return { frames, tooLarge };
-}
-
-/** The event, then in fewer and fewer bytes. */
-function* versionsOf(event: StoredEvent, ocsf: OcsfEvent): Generator<OcsfEvent, void> {
-  yield ocsf;
-  if (isVulnerabilityEvent(event)) yield* shorterVulnerabilities(ocsf);
-  else if (isDenialEvent(event)) yield withoutDescription(ocsf);
-  else if (isFindingEvent(event)) yield* shorterVersions(ocsf);
-  else if (isActivityEvent(event)) yield* shorterActivities(ocsf);
 }
 
 /** What the header of a message says of an event. HOSTNAME is nil for what is of no one node. */
@@ -181,10 +172,4 @@ function headOfActivity({ activity }: ActivityEvent): Head {
       return { ...head, hostname: nodeName, parameters: { node: nodeId, name: nodeName } };
     }
   }
-}
-
-/** A denial without the texts of its reasons: their codes are in the message and in `types`. */
-function withoutDescription({ finding_info, ...ocsf }: OcsfEvent): OcsfEvent {
-  const { desc: _desc, ...info } = finding_info as OcsfEvent;
-  return { ...ocsf, finding_info: info };
 }

@@ -210,6 +210,36 @@ export function syslogReceiver(): Kind<SyslogReceiver | 'off'> {
   };
 }
 
+/** A server that programs connect to, with or without TLS. */
+export interface ServerUrl {
+  readonly isTls: boolean;
+  readonly address: Address;
+}
+
+/** `SCHEME://host:port`, where one scheme is for TLS and one for none; the port may be left out; or `off`. */
+export function serverUrlOrOff(tls: string, plain: string, defaultPort: number): Kind<ServerUrl | 'off'> {
+  return {
+    name: 'server',
+    expects: `${tls}://host:port or ${plain}://host:port (without a port: ${String(defaultPort)}), or off`,
+    read: (text) => {
+      if (text === 'off') return text;
+      const [, scheme, rest = ''] = /^([a-z]+):\/\/(.+)$/.exec(text) ?? [];
+      if (scheme !== tls && scheme !== plain) return undefined;
+      const found = readAddress(rest) ?? readAddress(`${rest}:${String(defaultPort)}`);
+      return found === undefined || found.port === 0 ? undefined : { isTls: scheme === tls, address: found };
+    },
+  };
+}
+
+/** A subject of NATS: tokens of letters, digits, dashes and underscores, separated by dots. */
+export function natsSubject(): Kind<string> {
+  return {
+    name: 'subject',
+    expects: 'a subject such as plimsoll.events, without wildcards',
+    read: (text) => (text.length <= 200 && /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(text) ? text : undefined),
+  };
+}
+
 /** Where a program of this machine finds what listens on `address`: on every address means also on the loopback one. */
 export function loopbackOf({ host, port }: Address): Address {
   if (host === '0.0.0.0') return { host: '127.0.0.1', port };

@@ -1,6 +1,17 @@
 import { documentFormat, jsonFormat, lineFormat } from './event-format.ts';
 import { DEFAULT_EVENT_GROUPS, eventGroups } from './event-group.ts';
-import { httpsUrlOrOff, identifier, integer, pathOr, receiverUrlOrOff, size, syslogReceiver, word } from './kind.ts';
+import {
+  httpsUrlOrOff,
+  identifier,
+  integer,
+  pathOr,
+  receiverUrlOrOff,
+  size,
+  syslogReceiver,
+  word,
+  natsSubject,
+  serverUrlOrOff,
+} from './kind.ts';
 import { inDataDir } from './setting.ts';
 import type { Program, SettingDefinition } from './setting.ts';
 
@@ -244,6 +255,56 @@ export const SINK_SETTINGS = {
     kind: word('gzip', 'none'),
     default: 'gzip',
     description: 'Compression of requests to it.',
+    programs: COLLECTOR,
+  },
+  'sink-nats': {
+    kind: serverUrlOrOff('tls', 'nats', 4222),
+    default: 'off',
+    description: 'Server of NATS with JetStream: `tls://host:port`, `nats://host:port` (not encrypted), or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-nats-events': EVENTS,
+  'sink-nats-format': {
+    kind: lineFormat(),
+    default: 'ocsf',
+    description: `${FORMAT}, \`cef\`, \`leef\`, \`cloudevents\` or \`falco\`.`,
+    programs: COLLECTOR,
+  },
+  'sink-nats-ca': {
+    kind: pathOr('system'),
+    default: 'system',
+    description: 'CA certificates in PEM for the certificate of that server; `system`: those that this machine trusts.',
+    programs: COLLECTOR,
+  },
+  'sink-nats-cert': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'Client certificate for it: the chain in PEM, its own certificate first; or `none`.',
+    programs: COLLECTOR,
+  },
+  'sink-nats-key': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'Private key of that certificate, or `none`. A file that other users can read is refused.',
+    programs: COLLECTOR,
+  },
+  'sink-nats-credentials': {
+    kind: pathOr('none'),
+    default: 'none',
+    description:
+      'File with a token, with `user:password`, with the seed of an nkey, or a credentials file (`.creds`) for it; or `none`.',
+    programs: COLLECTOR,
+  },
+  'sink-nats-subject': {
+    kind: natsSubject(),
+    default: 'plimsoll.events',
+    description: 'Subject of the events. A stream must have it.',
+    programs: COLLECTOR,
+  },
+  'sink-nats-stream': {
+    kind: identifier('any'),
+    default: 'any',
+    description: 'Stream that must store the events; `any`: the one that has the subject.',
     programs: COLLECTOR,
   },
 } satisfies Record<string, SettingDefinition<unknown>>;

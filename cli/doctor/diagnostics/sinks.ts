@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import type { Clock } from '../../../service/clock.ts';
 import { formatBytes } from '../../../service/bytes.ts';
 import { formatAddress } from '../../../service/config/kind.ts';
 import type { Address } from '../../../service/config/kind.ts';
@@ -29,6 +30,7 @@ export const sinks: InstallationDiagnostic = Object.freeze({
       await examineSyslog(installation),
       await examineSyslogFiles(installation),
       ...(await examineHttp(installation)),
+      ...(await examineNats(installation)),
     ]);
   },
 });
@@ -62,9 +64,29 @@ async function examineSyslog({ collector: { sinkSyslog: receiver }, signal }: In
   const url = `${transport}://${formatAddress(address)}`;
   if (transport === 'udp')
     return warning(`${url}: nothing tells whether messages arrive, and nothing is encrypted`, 'use tls:// if you can');
+  return examineServer(url, address, transport === 'tls', signal);
+}
+
+/** Does the server of NATS accept connections, and are the files for it there? It is not mentioned where it is off. */
+async function examineNats({ collector, clock, signal }: Installation): Promise<readonly DiagnosticResult[]> {
+  const { sinkNats: server, sinkNatsCa: ca, sinkNatsCert: cert, sinkNatsKey: key } = collector;
+  if (server === 'off') return [];
+  const url = `${server.isTls ? 'tls' : 'nats'}://${formatAddress(server.address)}`;
+  return [
+    await examineServer(url, server.address, server.isTls, signal),
+    server.isTls ? await examineClientFiles({ setting: 'sink-nats', ca, cert, key }, clock) : ok(''),
+  ];
+}
+
+async function examineServer(
+  url: string,
+  address: Address,
+  isTls: boolean,
+  signal: AbortSignal,
+): Promise<DiagnosticResult> {
   const reason = await tryConnection(address, signal);
   if (reason !== undefined) return problem(`${url}: ${reason.text}`, `check the receiver; ${reason.advice}`);
-  return transport === 'tls'
+  return isTls
     ? ok(`${url} accepts connections`)
     : warning(`${url} accepts connections, but nothing is encrypted`, 'use tls://, except on a private network');
 }
@@ -103,8 +125,20 @@ function tryConnection({ host, port }: Address, signal: AbortSignal): Promise<Co
 async function examineSyslogFiles({ collector, clock }: Installation): Promise<DiagnosticResult> {
   const { sinkSyslog: receiver, sinkSyslogCa: ca, sinkSyslogCert: cert, sinkSyslogKey: key } = collector;
   if (receiver === 'off' || receiver.transport !== 'tls') return ok('');
+  return examineClientFiles({ setting: 'sink-syslog', ca, cert, key }, clock);
+}
+
+interface ClientFiles {
+  /** What the names of the settings start with. */
+  readonly setting: string;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+async function examineClientFiles({ setting, ca, cert, key }: ClientFiles, clock: Clock): Promise<DiagnosticResult> {
   if ((cert === 'none') !== (key === 'none'))
-    return problem('only one of sink-syslog-cert and sink-syslog-key is set', 'set both, or neither');
+    return problem(`only one of ${setting}-cert and ${setting}-key is set`, 'set both, or neither');
   const authority = ca === 'system' ? undefined : await openCertificate(ca);
   const own = cert === 'none' ? undefined : await openCertificate(cert);
   const ownKey = key === 'none' ? undefined : await openKey(key);

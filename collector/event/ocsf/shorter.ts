@@ -1,5 +1,17 @@
 import { safeJson } from '../../../api/safe.ts';
+import { isActivityEvent, isDenialEvent, isFindingEvent, isVulnerabilityEvent } from '../../store/store.ts';
+import type { StoredEvent } from '../../store/store.ts';
 import type { OcsfEvent } from './ocsf.ts';
+
+/** The OCSF event of an event, and then the same in fewer and fewer bytes, as far as its class has shorter versions. */
+export function* versionsOf(event: StoredEvent, ocsf: OcsfEvent): Generator<OcsfEvent, void> {
+  yield ocsf;
+  if (isVulnerabilityEvent(event)) yield* shorterVulnerabilities(ocsf);
+  else if (isFindingEvent(event)) yield* shorterVersions(ocsf);
+  else if (isActivityEvent(event)) yield* shorterActivities(ocsf);
+  // A denial without the texts of its reasons: their codes are in the message and in `types`.
+  else if (isDenialEvent(event)) yield { ...ocsf, finding_info: without(objectAt(ocsf, 'finding_info'), 'desc') };
+}
 
 /**
  * An event in fewer and fewer bytes, each version a valid OCSF event of its own: first without what its check id leads

@@ -246,6 +246,22 @@ void t.test('a receiver of syslog', async (t) => {
   t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', observed: /the host name/ });
 });
 
+void t.test('a server of NATS', async (t) => {
+  const open = await listening(
+    t,
+    createTcpServer((socket) => void socket.destroy()),
+  );
+  const look = async (flags: Readonly<Record<string, string>>) =>
+    sinks.run(await installationOf({ 'sink-ndjson': 'off', ...flags }));
+  t.match(await look({ 'sink-nats': `tls://${open}` }), { outcome: 'ok', observed: /tls:\S+ accepts connections$/ });
+  t.match(await look({ 'sink-nats': `nats://${open}` }), { outcome: 'warning', observed: /nothing is encrypted/ });
+  t.match(await look({ 'sink-nats': `tls://${open}`, 'sink-nats-cert': '/c.pem' }), {
+    outcome: 'problem',
+    observed: 'only one of sink-nats-cert and sink-nats-key is set',
+  });
+  t.match(await look({ 'sink-nats': `tls://${await closedAddress()}` }), { outcome: 'problem' });
+});
+
 void t.test('receivers over HTTPS', async (t) => {
   const open = await listening(
     t,

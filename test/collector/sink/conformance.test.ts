@@ -8,7 +8,7 @@ import { createNdjsonSink } from '../../../collector/sink/ndjson.ts';
 import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
 import { openSyslogConnection } from '../../../collector/sink/syslog-connection.ts';
-import type { SyslogTls } from '../../../collector/sink/syslog-tls.ts';
+import type { ClientTls } from '../../../collector/sink/client-tls.ts';
 import { createSyslogSink } from '../../../collector/sink/syslog.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { issueCertificate } from '../../../service/tls/issue.ts';
@@ -64,7 +64,7 @@ async function ndjsonStream(): Promise<SinkUnderTest> {
 
 const clock = systemClock();
 
-function toReceiver(receiver: SyslogReceiver, tls?: SyslogTls): SinkUnderTest {
+function toReceiver(receiver: SyslogReceiver, tls?: ClientTls): SinkUnderTest {
   const address = { host: '127.0.0.1', port: receiver.port };
   let isAway = false;
   const open = (): Sink =>

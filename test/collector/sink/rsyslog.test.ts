@@ -7,7 +7,7 @@ import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import { startDeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
 import { openSyslogConnection } from '../../../collector/sink/syslog-connection.ts';
-import { loadSyslogTls } from '../../../collector/sink/syslog-tls.ts';
+import { loadClientTls } from '../../../collector/sink/client-tls.ts';
 import { createSyslogSink } from '../../../collector/sink/syslog.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { OutboxEvent } from '../../../collector/store/store.ts';
@@ -61,7 +61,8 @@ function sinkTo(receiver: Rsyslog, paths?: Paths, replay = 1000): Sink {
     clock,
     render,
     frame: { facility: 'local0', maxBytes: 8000, procId: '4711' },
-    open: async () => openSyslogConnection({ address, clock, ...(paths && { tls: await loadSyslogTls(paths) }) }),
+    open: async () =>
+      openSyslogConnection({ address, clock, ...(paths && { tls: await loadClientTls(paths, 'sink-syslog') }) }),
     replay,
   });
 }

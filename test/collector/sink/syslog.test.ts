@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import type { Sink } from '../../../collector/sink/sink.ts';
 import { openSyslogConnection } from '../../../collector/sink/syslog-connection.ts';
 import type { OpenedConnection } from '../../../collector/sink/syslog-connection.ts';
-import type { SyslogTls } from '../../../collector/sink/syslog-tls.ts';
+import type { ClientTls } from '../../../collector/sink/client-tls.ts';
 import { createSyslogSink } from '../../../collector/sink/syslog.ts';
 import { systemClock } from '../../../service/clock.ts';
 import type { Clock } from '../../../service/clock.ts';
@@ -22,7 +22,7 @@ const CLOCK = systemClock();
 interface Made {
   readonly port: number;
   readonly host?: string;
-  readonly tls?: SyslogTls;
+  readonly tls?: ClientTls;
   readonly replay?: number;
   readonly clock?: Clock;
   readonly maxBytes?: number;
@@ -219,7 +219,7 @@ await t.test('TLS: trusted receivers, and the reason for each refusal', async (t
     t.teardown(() => receiver.stop());
     return receiver.port;
   };
-  const tryIt = async (port: number, tls: SyslogTls) => sinkTo(t, { port, tls }).send(events(1, 1));
+  const tryIt = async (port: number, tls: ClientTls) => sinkTo(t, { port, tls }).send(events(1, 1));
   const mutual = { requestCert: true, rejectUnauthorized: true };
   const strict = await listen(server, mutual);
   t.equal((await tryIt(strict, own)).outcome, 'ok');
