@@ -103,6 +103,10 @@ function createPrograms(script: string, tuning: ReadonlyMap<string, V8Tuning>, v
       const { facts, findings, durationMs } = await scanOnce({ access: opened.access, checks });
       return { ok: true, facts, findings: [...findings.values()], durationMs };
     },
+    scanEvents: async (scan) => {
+      const { scanEvents } = await import('./collector/event/scan-events.ts');
+      return scanEvents(scan);
+    },
     scanImage: async (request) => {
       const { scanImage } = await import('./agent/image/scan-image.ts');
       return scanImage(request, workerUrls().inventoryWorker);

@@ -93,6 +93,7 @@ const FORMATS = Object.freeze({
   sarif: 'sarif: SARIF 2.1.0',
   junit: 'junit: JUnit XML',
   gitlab: 'gitlab: code quality report of GitLab',
+  ocsf: 'ocsf: OCSF 1.8, one event per line',
   html: 'html: one page for people who audit',
   csv: 'csv: RFC 4180, with a header',
   name: 'name: one name per line',

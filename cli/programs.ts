@@ -8,6 +8,7 @@ import type { Finding } from '../posture/finding.ts';
 import type { DiagnosticReport } from '../service/diagnostic.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Address } from '../service/config/kind.ts';
+import type { ScannedNode } from './scan/node.ts';
 import type { PortHolders } from '../service/port-holder.ts';
 
 /**
@@ -17,6 +18,8 @@ import type { PortHolders } from '../service/port-holder.ts';
 export interface Programs {
   /** Reads and judges this node, or a recorded one, once. */
   readonly scan: (request: ScanRequest) => Promise<ScanOutcome>;
+  /** The findings of a scan as events of OCSF 1.8. */
+  readonly scanEvents: (scan: ScannedFindings) => Promise<readonly object[]>;
   /** Lists the packages of an image, a container, an archive or a directory. */
   readonly scanImage: (request: ImageScanRequest) => Promise<ImageScanOutcome>;
   /** Records this node into a directory. */
@@ -67,6 +70,15 @@ export interface ScanRequest {
   /** Directory of a recording; undefined: this node. */
   readonly recorded: string | undefined;
   readonly signal: AbortSignal;
+}
+
+/** The findings of a scan of one node. */
+export interface ScannedFindings {
+  readonly node: Pick<ScannedNode, 'id' | 'name' | 'operatingSystem' | 'kernelRelease' | 'agentVersion'>;
+  readonly findings: readonly Finding[];
+  readonly checks: readonly Check[];
+  readonly scannedAtMs: number;
+  readonly version: string;
 }
 
 /** What a scan found. */

@@ -10,6 +10,7 @@ import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
 import { resolve } from 'node:path';
+import { safeJson } from '../../api/safe.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, outputOption, QUIET_OPTION } from '../command.ts';
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
@@ -121,7 +122,7 @@ export const scan = defineCommand({
       choices: [...(BY_OPTION.choices ?? []), 'control'],
       summary: `${BY_OPTION.summary}; control: the results of the controls of --benchmark`,
     },
-    outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'sarif', 'junit', 'html', 'jsonpath='),
+    outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'sarif', 'junit', 'html', 'ocsf', 'jsonpath='),
     OUTPUT_FILE_OPTION,
     QUIET_OPTION,
   ],
@@ -266,6 +267,12 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
         format,
       ),
     );
+  }
+  if (format === 'ocsf') {
+    const findings = selectFindings(context, scanned, ALL_VERDICTS);
+    const { checks } = catalog;
+    const events = await context.programs.scanEvents({ node, findings, checks, scannedAtMs: clock.now(), version });
+    return stdout.write(events.map((event) => `${safeJson(event)}\n`).join(''));
   }
   if (scope.peer !== undefined && benchmark !== undefined) {
     const { compareWithPeer, printComparison } = await import('../report/comparison.ts');

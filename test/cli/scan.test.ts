@@ -1,12 +1,21 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import { readValidator } from '../collector/event/ocsf/validator.ts';
 import { violations } from '../fixture/json-schema.ts';
 import { plimsoll, temporaryDirectory } from './process.ts';
 
 const schema: unknown = JSON.parse(readFileSync(new URL('../../cli/schema/scan.schema.json', import.meta.url), 'utf8'));
+
+const OCSF = new URL('../../../shared/ocsf/required.json', import.meta.url).pathname;
+const noOcsf = existsSync(OCSF) ? false : 'the facts of the OCSF schema are absent';
+
+interface OcsfRecord extends Readonly<Record<string, unknown>> {
+  readonly finding_info: { readonly uid: string; readonly analytic: { readonly uid: string } };
+  readonly unmapped: { readonly verdict: string };
+}
 
 interface Document {
   readonly node: { readonly name: string; readonly containers: number | null };
@@ -95,6 +104,28 @@ void t.test('this machine, live and recorded', async (t) => {
   );
   t.strictSame(violations(schema, JSON.parse(unchanged.stdout)), []);
   t.not(unchanged.code, 1, 'nothing is new');
+  await t.test('events of OCSF', { skip: noOcsf }, async (t) => {
+    const validate = readValidator(OCSF);
+    const events = (await scan('-o', 'ocsf')).stdout.trimEnd().split('\n');
+    const parsed = events.map((line) => JSON.parse(line) as OcsfRecord);
+    t.same(parsed.flatMap(validate), []);
+    t.same(
+      parsed.map(({ finding_info: { analytic }, unmapped }) => [analytic.uid, unmapped.verdict]),
+      whole.findings.map(({ check, verdict }) => [check, verdict]),
+    );
+    const uids = ({ stdout }: { readonly stdout: string }) =>
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as OcsfRecord).finding_info.uid);
+    t.same(
+      uids(await scan('-o', 'ocsf', '--check', 'ssh')),
+      parsed
+        .filter(({ finding_info: { analytic } }) => analytic.uid.startsWith('ssh.'))
+        .map(({ finding_info: { uid } }) => uid),
+      'the next scan names the same findings',
+    );
+  });
   t.equal((await scan('--baseline', join(directory, 'none'))).code, 2);
   t.equal((await scan('--by', 'control')).code, 2);
 

@@ -3,6 +3,7 @@ import type { Check } from '../../../posture/check/check.ts';
 import type { Verdict } from '../../../posture/verdict.ts';
 import type { NodeRow, OutboxEvent, StoredFinding } from '../../store/store.ts';
 import { deviceOf } from './device.ts';
+import type { KnownDevice } from './device.ts';
 import { ACTIVITY, AFFECTED, findingClass, metadataOf, SEVERITY } from './ocsf-event.ts';
 import type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
 
@@ -16,8 +17,15 @@ const COMPLIANCE = {
 } as const satisfies Record<Verdict, unknown>;
 const RULE = 1;
 
+/** What a finding is enriched with. */
+export interface FindingContext extends Omit<OcsfContext, 'node'> {
+  readonly node: (nodeId: string) => KnownNode | undefined;
+}
+
+type KnownNode = KnownDevice & Pick<NodeRow, 'containers' | 'runtime'>;
+
 /** A change of a finding as an OCSF 1.8 Compliance Finding: https://schema.ocsf.io/1.8.0/classes/compliance_finding */
-export function toComplianceFinding(event: OutboxEvent, context: OcsfContext): OcsfEvent {
+export function toComplianceFinding(event: OutboxEvent, context: FindingContext): OcsfEvent {
   const { finding } = event;
   const activity = ACTIVITY[event.action];
   const severity = SEVERITY[finding.severity];
@@ -87,7 +95,7 @@ function complianceOf({ finding }: OutboxEvent): OcsfEvent {
 }
 
 /** The container is next to the evidence: in the device, it would mean that the node itself is a container. */
-function evidencesOf({ finding }: OutboxEvent, node: NodeRow | undefined): readonly OcsfEvent[] {
+function evidencesOf({ finding }: OutboxEvent, node: KnownNode | undefined): readonly OcsfEvent[] {
   const container = finding.subject.kind === 'container' ? containerOf(finding, node) : undefined;
   return finding.evidence.map(({ source, seen, expected }) => ({
     name: source,
@@ -96,7 +104,7 @@ function evidencesOf({ finding }: OutboxEvent, node: NodeRow | undefined): reado
   }));
 }
 
-function containerOf({ subject }: StoredFinding, node: NodeRow | undefined): OcsfEvent {
+function containerOf({ subject }: StoredFinding, node: KnownNode | undefined): OcsfEvent {
   const known = node?.containers.find(({ id }) => id === subject.id);
   const [runtime] = node?.runtime.split(' ') ?? [];
   return {

@@ -11,8 +11,11 @@ interface NodeName {
   readonly nodeName: string;
 }
 
+/** What is told about a node in its events. */
+export type KnownDevice = Pick<NodeRow, 'operatingSystem' | 'kernelRelease' | 'agentVersion'>;
+
 /** The object `device` of a node; `node` is undefined for one that was removed. */
-export function deviceOf({ nodeId, nodeName }: NodeName, node: NodeRow | undefined): OcsfEvent {
+export function deviceOf({ nodeId, nodeName }: NodeName, node: KnownDevice | undefined): OcsfEvent {
   const device = {
     type_id: SERVER,
     type: 'Server',
