@@ -10,7 +10,7 @@ import { parseBootParameters } from '../inspector/kernel/boot-parameters.ts';
  * in `.ssh` has names that its user chose.
  */
 const NEVER_RECORDED =
-  /\/\.ssh\/|\/(?:g?shadow-?|master\.passwd|opasswd|ssh_host_[^/]*_key|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|\.netrc|\.pgpass|\.git-credentials|\.dockercfg|krb5\.keytab|kubeconfig|(?:super-)?admin\.conf)$|\/\.(?:docker\/config\.json|aws\/credentials|kube\/config)$|[/._-](?:key\.pem|privkey\d*\.pem|key|ppk|p12|pfx|jks|keystore|kdbx|keytab)$/i;
+  /^\/boot\/grub2?\/\w+\.cfg$|\/\.ssh\/|\/(?:g?shadow-?|master\.passwd|opasswd|ssh_host_[^/]*_key|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|\.netrc|\.pgpass|\.git-credentials|\.dockercfg|krb5\.keytab|kubeconfig|(?:super-)?admin\.conf)$|\/\.(?:docker\/config\.json|aws\/credentials|kube\/config)$|[/._-](?:key\.pem|privkey\d*\.pem|key|ppk|p12|pfx|jks|keystore|kdbx|keytab)$/i;
 
 /** What the environment of a process is read for; every other value in it is taken out. */
 const KEPT_VARIABLES: ReadonlySet<string> = new Set([

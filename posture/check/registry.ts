@@ -70,6 +70,7 @@ import { userlandProxy } from './daemon/userland-proxy.ts';
 import { usernsRemap } from './daemon/userns-remap.ts';
 import { FILE_CHECKS } from './file/file-checks.ts';
 import { HOST_CHECKS } from './host/host-checks.ts';
+import { HOST_LAYOUT_CHECKS } from './host/layout-checks.ts';
 import { addInstruction } from './image/add-instruction.ts';
 import { defaultUser } from './image/default-user.ts';
 import { environmentSecret } from './image/environment-secret.ts';
@@ -240,6 +241,7 @@ const LISTED: readonly Check[] = [
   usernsRemap,
   ...FILE_CHECKS,
   ...HOST_CHECKS,
+  ...HOST_LAYOUT_CHECKS,
   addInstruction,
   defaultUser,
   environmentSecret,

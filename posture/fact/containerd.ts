@@ -4,18 +4,27 @@ import * as s from '../schema.ts';
 /** Settings of containerd that the fact holds, by a name that is the same in every version of the file. */
 export const CONTAINERD_SETTINGS = [
   'cri.default_runtime_name',
+  'cri.device_ownership_from_security_context',
   'cri.disable_apparmor',
   'cri.disable_tcp_service',
   'cri.enable_selinux',
   'cri.enable_tls_streaming',
+  'cri.ignore_image_defined_volumes',
   'cri.stream_server_address',
+  'cri.unset_seccomp_profile',
   'debug.address',
   'debug.level',
   'grpc.gid',
   'grpc.tcp_address',
   'grpc.tcp_tls_ca',
   'metrics.address',
+  'nri.default_validator.enable',
+  'nri.default_validator.reject_namespace_adjustment',
+  'nri.default_validator.reject_oci_hook_adjustment',
+  'nri.default_validator.reject_runtime_default_seccomp_adjustment',
+  'nri.default_validator.reject_unconfined_seccomp_adjustment',
   'nri.disable',
+  'nri.disable_connections',
   'registry.config_path',
 ] as const;
 /** One of {@link CONTAINERD_SETTINGS}. */
@@ -28,6 +37,7 @@ export const containerdRuntimeSchema = s.object({
   binary: s.string('path or name of the program; empty: the default of the type', 4096),
   allDevices: s.boolean('`privileged_without_host_devices_all_devices_allowed`'),
   noPivotRoot: s.boolean('`NoPivotRoot`'),
+  noNewKeyring: s.boolean('`NoNewKeyring`'),
   cgroupWritable: s.boolean('`cgroup_writable`'),
   anyAnnotation: s.boolean('true if every annotation of a pod or container is handed to the runtime'),
 });
@@ -66,6 +76,11 @@ export type ContainerdDaemon = s.Infer<typeof containerdSchema>;
 export const containerdsSchema = s.object(
   {
     daemons: observed(s.list(containerdSchema, '', 8), 'containerds that run; absent: none'),
+    nriSocket: observed(s.string('path', 4096), 'socket of the Node Resource Interface; absent: it is off'),
+    nriPlugins: observed(
+      s.list(s.string('', 256), '', 64),
+      'plugins of the Node Resource Interface that are installed',
+    ),
     openDirectories: observed(
       s.list(s.object({ path: s.string('directory', 4096), reason: s.string('who can change it', 1024) }), '', 32),
       'directories of CNI, CDI, NRI and image verifiers that others than root can change',

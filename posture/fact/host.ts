@@ -100,6 +100,46 @@ export const hostSchema = s.object(
     ),
     automaticUpdates: observed(s.string('what installs updates', 256), 'absent: nothing is enabled'),
     developmentTools: observed(s.list(s.string('path', 256), '', 32), 'compilers and debuggers that are installed'),
+    bootFiles: observed(
+      s.list(
+        s.object({
+          path: s.string('file', 4096),
+          mode: s.shownAs('mode', s.integer('permission bits')),
+          uid: s.integer('owner'),
+          gid: s.integer('group'),
+          password: s.boolean('true if changes at boot need a password'),
+        }),
+        '',
+        8,
+      ),
+      'configuration of GRUB; absent: there is none',
+    ),
+    fileSystems: observed(
+      s.list(
+        s.object({
+          path: s.string('directory', 256),
+          mountPoint: s.string('where the file system that holds it is mounted', 4096),
+          options: s.string('options of that mount: `rw,nosuid,nodev`', 1024),
+        }),
+        '',
+        16,
+      ),
+      'file systems of directories that many programs write to',
+    ),
+    daemons: observed(
+      s.list(
+        s.object({
+          pid: s.integer('process id'),
+          name: s.string('`containerd`', 64),
+          label: observed(s.string('', 256), 'label of the security module, `/proc/PID/attr/current`'),
+          noNewPrivileges: s.boolean('true if it cannot gain privileges'),
+          seccomp: s.boolean('true if a filter restricts its system calls'),
+        }),
+        '',
+        32,
+      ),
+      'container runtimes, kubelet and sshd as the kernel confines them',
+    ),
     openJobFiles: observed(
       s.list(
         s.object({ path: s.string('file or directory', 4096), reason: s.string('who can change it', 256) }),

@@ -42,24 +42,44 @@ const cri = (key: string, v3: Place = ['plugins', RUNTIME], v2: Place = ['plugin
   v4: v3,
 });
 
+const nri = (key: string, ...below: Place): Placement => {
+  const place = ['plugins', NRI, ...below];
+  return { key, v2: place, v3: place, v4: place };
+};
+
 const PLACES: Readonly<Record<ContainerdSettingName, Placement>> = {
   'cri.default_runtime_name': cri(
     'default_runtime_name',
     ['plugins', RUNTIME, 'containerd'],
     ['plugins', CRI, 'containerd'],
   ),
+  'cri.device_ownership_from_security_context': cri('device_ownership_from_security_context'),
   'cri.disable_apparmor': cri('disable_apparmor'),
   'cri.disable_tcp_service': cri('disable_tcp_service', ['plugins', CRI]),
   'cri.enable_selinux': cri('enable_selinux'),
   'cri.enable_tls_streaming': cri('enable_tls_streaming', ['plugins', CRI]),
+  'cri.ignore_image_defined_volumes': cri('ignore_image_defined_volumes'),
   'cri.stream_server_address': cri('stream_server_address', ['plugins', CRI]),
+  'cri.unset_seccomp_profile': cri('unset_seccomp_profile'),
   'debug.address': top('debug', 'address'),
   'debug.level': top('debug', 'level'),
   'grpc.gid': top('grpc', 'gid'),
   'grpc.tcp_address': { ...top('grpc', 'tcp_address', 'grpc-tcp'), key: 'tcp_address' },
   'grpc.tcp_tls_ca': top('grpc', 'tcp_tls_ca', 'grpc-tcp'),
   'metrics.address': top('metrics', 'address'),
-  'nri.disable': { key: 'disable', v2: ['plugins', NRI], v3: ['plugins', NRI], v4: ['plugins', NRI] },
+  'nri.default_validator.enable': nri('enable', 'default_validator'),
+  'nri.default_validator.reject_namespace_adjustment': nri('reject_namespace_adjustment', 'default_validator'),
+  'nri.default_validator.reject_oci_hook_adjustment': nri('reject_oci_hook_adjustment', 'default_validator'),
+  'nri.default_validator.reject_runtime_default_seccomp_adjustment': nri(
+    'reject_runtime_default_seccomp_adjustment',
+    'default_validator',
+  ),
+  'nri.default_validator.reject_unconfined_seccomp_adjustment': nri(
+    'reject_unconfined_seccomp_adjustment',
+    'default_validator',
+  ),
+  'nri.disable': nri('disable'),
+  'nri.disable_connections': nri('disable_connections'),
   'registry.config_path': cri('config_path', ['plugins', IMAGES, 'registry'], ['plugins', CRI, 'registry']),
 };
 /** Keys that are called otherwise in version 4, where the table says what they are about. */
@@ -175,6 +195,7 @@ function runtimesOf(table: Table): Extract<ContainerdDaemon['runtimes'], { state
           binary: text(options['BinaryName']) || text(runtime['runtime_path']),
           allDevices: runtime['privileged_without_host_devices_all_devices_allowed'] === true,
           noPivotRoot: options['NoPivotRoot'] === true,
+          noNewKeyring: options['NoNewKeyring'] === true,
           cgroupWritable: runtime['cgroup_writable'] === true,
           anyAnnotation: annotations.includes('*'),
         },

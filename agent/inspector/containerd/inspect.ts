@@ -6,13 +6,16 @@ import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { findDaemons, refusalText } from '../proc/daemon-identity.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
-import { readText } from '../read-text.ts';
+import { readText, unseen } from '../read-text.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
 import { evaluate, importsOf, parseToml, versionOf } from './config.ts';
 import type { ConfigFile } from './config.ts';
 import { readRegistries } from './registries.ts';
 
 const DEFAULT_CONFIG = '/etc/containerd/config.toml';
+/** The Node Resource Interface: its socket exists while it is on. */
+const NRI_SOCKET = '/var/run/nri/nri.sock';
+const NRI_PLUGINS = '/opt/nri/plugins';
 /** Bounds: daemons, files of one configuration, bytes of a file. */
 const MAX_DAEMONS = 8;
 const MAX_FILES = 64;
@@ -44,7 +47,22 @@ export const containerdsInspector: Inspector<'containerds'> = {
 };
 
 async function inspectContainerds(access: NodeAccess): Promise<ContainerdsFact> {
-  return { daemons: await readDaemons(access), openDirectories: await readOpenDirectories(access.host) };
+  const { host } = access;
+  const socket = await host.stat(NRI_SOCKET);
+  const plugins = await host.list(NRI_PLUGINS, { maxEntries: 64 });
+  return {
+    daemons: await readDaemons(access),
+    nriSocket: socket.ok ? seen(NRI_SOCKET, NRI_SOCKET) : unseen(socket, NRI_SOCKET),
+    nriPlugins: plugins.ok
+      ? seen(
+          plugins.value.map((name) => clip(name, 256)),
+          NRI_PLUGINS,
+        )
+      : plugins.code === 'absent'
+        ? seen([], NRI_PLUGINS)
+        : unreadable(NRI_PLUGINS, plugins.reason),
+    openDirectories: await readOpenDirectories(host),
+  };
 }
 
 async function readDaemons(access: NodeAccess): Promise<ContainerdsFact['daemons']> {

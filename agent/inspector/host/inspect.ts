@@ -7,6 +7,7 @@ import type { Inspector } from '../inspector.ts';
 import { observeText, readText, unseen } from '../read-text.ts';
 import { JOB_DIRECTORIES, readOpenJobFiles } from './job-files.ts';
 import { readKernels, readPermissiveDomains, readRestartRequired } from './kernels.ts';
+import { readBootFiles, readConfinement, readFileSystems } from './layout.ts';
 import { MODPROBE_DIRECTORIES, readModules } from './modules.ts';
 import { readServices } from './services.ts';
 import { readUnusualPrograms } from './unusual-programs.ts';
@@ -53,6 +54,9 @@ async function inspectHost(access: NodeAccess): Promise<HostFact> {
     clockSynchronized: await readClock(host),
     automaticUpdates: await readAutomaticUpdates(host),
     developmentTools: await readTools(host),
+    bootFiles: await readBootFiles(host),
+    fileSystems: await readFileSystems(access),
+    daemons: await readConfinement(access),
     openJobFiles: await readOpenJobFiles(host),
   };
 }

@@ -15,6 +15,8 @@ export interface MountEntry {
   readonly root: string;
   readonly mountPoint: string;
   readonly readOnly: boolean;
+  /** Options of this mount, of which other mounts of the file system can have others: `rw,nosuid`. */
+  readonly options: string;
   /** Number of the peer group (`shared:N`) that it propagates to; 0: none. */
   readonly peerGroup: number;
   readonly fsType: string;
@@ -53,6 +55,7 @@ function parseLine(line: string): MountEntry | undefined {
     device,
     root: unescape(root),
     mountPoint: unescape(mountPoint),
+    options,
     readOnly: options === 'ro' || options.startsWith('ro,'),
     peerGroup,
     fsType,

@@ -1,6 +1,6 @@
 import type { ContainerdDaemon, ContainerdSettingName } from '../../fact/containerd.ts';
 import type { Facts } from '../../fact/facts.ts';
-import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import { fail, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import type { NodeCheck } from '../check.ts';
@@ -12,7 +12,7 @@ import { isLocal, judgeRuntimeSetting } from '../runtime-setting.ts';
 const CONFIG_MANUAL = 'https://github.com/containerd/containerd/blob/main/docs/cri/config.md';
 const REGISTRY_MANUAL = 'https://github.com/containerd/containerd/blob/main/docs/hosts.md';
 
-type Known = Pick<Facts, 'containerds' | 'kernel'>;
+type Known = Pick<Facts, 'containerds' | 'kernel' | 'kubelet'>;
 
 /** One answer for all containerds of the node: the worst. `needsCri`: a daemon without CRI (that of Docker) is left out. */
 function containerdCheck({
@@ -29,7 +29,7 @@ function containerdCheck({
     ...text,
     references: [reference],
     judges: 'node',
-    needs: ['containerds', 'kernel'],
+    needs: ['containerds', 'kernel', 'kubelet'],
     judge: (facts) =>
       ofDaemons(facts, text.severity, (daemon) =>
         needsCri && !daemon.hasCri
@@ -38,6 +38,15 @@ function containerdCheck({
       ),
   });
 }
+
+/** What a plugin may not change once it is validated. */
+const VALIDATOR = [
+  'nri.default_validator.enable',
+  'nri.default_validator.reject_namespace_adjustment',
+  'nri.default_validator.reject_oci_hook_adjustment',
+  'nri.default_validator.reject_runtime_default_seccomp_adjustment',
+  'nri.default_validator.reject_unconfined_seccomp_adjustment',
+] as const;
 
 function ofDaemons(
   { containerds: { daemons } }: Known,
@@ -94,6 +103,38 @@ export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
       }),
   }),
   containerdCheck({
+    id: 'containerd.device-ownership',
+    title: 'Devices of containers belong to root',
+    failTitle: 'Devices of containers belong to their users',
+    severity: 'low',
+    rationale:
+      'With device_ownership_from_security_context, the user of a container owns the devices that it was given, block devices among them.',
+    remediation:
+      'Remove device_ownership_from_security_context from the CRI plugin in config.toml and restart containerd, unless pods without root use block devices.',
+    judge: (daemon) =>
+      withSetting(daemon, 'cri.device_ownership_from_security_context', 'false', (value, seen) => {
+        const evidence = { ...seen, expected: 'false' };
+        return value === 'true' ? fail('users of containers own their devices', evidence) : pass(evidence);
+      }),
+  }),
+  containerdCheck({
+    id: 'containerd.image-volumes',
+    title: 'Images add no writable mounts',
+    failTitle: 'Images can add writable mounts',
+    severity: 'low',
+    rationale:
+      'VOLUME of an image gives a container a writable directory, also where its pod asks for a read-only root file system.',
+    remediation:
+      'Set ignore_image_defined_volumes = true in the CRI plugin of config.toml and restart containerd, once no pod relies on such volumes.',
+    judge: (daemon) =>
+      withSetting(daemon, 'cri.ignore_image_defined_volumes', 'false', (value, seen) => {
+        const evidence = { ...seen, expected: 'true' };
+        return value === 'true'
+          ? pass(evidence)
+          : fail('a read-only root does not bind volumes of the image', evidence);
+      }),
+  }),
+  containerdCheck({
     id: 'containerd.metrics-address',
     title: 'Metrics and debugging of containerd are local',
     failTitle: 'Metrics or debugging of containerd are remote',
@@ -111,6 +152,50 @@ export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
           }),
         ),
       ),
+  }),
+  containerdCheck({
+    id: 'containerd.node-resource-interface',
+    title: 'containerd restricts plugins that change containers',
+    failTitle: 'containerd lets plugins change containers at will',
+    severity: 'high',
+    rationale:
+      'A plugin of the Node Resource Interface changes mounts, hooks, devices and seccomp profile of every container before it starts.',
+    remediation:
+      'Set disable = true in [plugins."io.containerd.nri.v1.nri"] of config.toml, or enable = true with the reject settings in its default_validator; restart containerd.',
+    reference: 'https://github.com/containerd/containerd/blob/main/docs/NRI.md',
+    needsCri: false,
+    judge: (daemon, { containerds: { nriSocket, nriPlugins } }) => {
+      if (nriSocket.state === 'unreadable') return unknownBecause(`${nriSocket.source}: ${nriSocket.reason}`);
+      const socket = {
+        source: nriSocket.source,
+        seen: nriSocket.state === 'seen' ? 'exists' : 'does not exist',
+        expected: 'off, or validated',
+      };
+      // Releases differ in whether it is on by default: its socket shows it.
+      if (nriSocket.state === 'absent') return pass(socket);
+      const validated = allOf(
+        'high',
+        VALIDATOR.map((name) =>
+          withSetting(daemon, name, 'false', (value, seen) => {
+            const evidence = { ...seen, expected: 'true' };
+            return value === 'true' ? pass(evidence) : fail('changes of plugins are not validated', evidence);
+          }),
+        ),
+      );
+      if (validated.verdict !== 'fail') return validated;
+      if (nriPlugins.state === 'unreadable') return unknownBecause(`${nriPlugins.source}: ${nriPlugins.reason}`);
+      const names = nriPlugins.state === 'seen' ? nriPlugins.value : [];
+      const installed = {
+        source: nriPlugins.source,
+        seen: names.length === 0 ? 'no plugins' : quoteList(names),
+        expected: 'plugins that are known',
+      };
+      return withSetting(daemon, 'nri.disable_connections', 'false', (closed, connections) =>
+        names.length === 0 && closed === 'true'
+          ? pass(installed, { ...connections, expected: 'true' })
+          : manual('decide whether plugins are needed, and turn the interface off or validate them', socket, installed),
+      );
+    },
   }),
   nodeCheck({
     id: 'containerd.plugin-directories',
@@ -193,7 +278,7 @@ export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
     failTitle: 'Runtimes of containerd weaken containers',
     severity: 'high',
     rationale:
-      'NoPivotRoot leaves a way back to the file system of the host; cgroup_writable, all devices, and annotations that are passed on without a list let a pod choose its own limits.',
+      'NoPivotRoot leaves a way back to the file system of the host, and NoNewKeyring shares the keys of the host; cgroup_writable, all devices, and annotations that are passed on without a list let a pod choose its own limits.',
     remediation:
       'Remove the named options from the runtime in config.toml, list annotations one by one, and restart containerd.',
     judge: ({ runtimes, config }) => {
@@ -203,6 +288,7 @@ export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
       const failed = all.flatMap((runtime): readonly Evidence[] => {
         const options = [
           ...(runtime.noPivotRoot ? ['NoPivotRoot'] : []),
+          ...(runtime.noNewKeyring ? ['NoNewKeyring'] : []),
           ...(runtime.cgroupWritable ? ['cgroup_writable'] : []),
           ...(runtime.allDevices ? ['privileged_without_host_devices_all_devices_allowed'] : []),
           ...(runtime.anyAnnotation ? ['annotations *'] : []),
@@ -219,6 +305,34 @@ export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
         reason: 'a runtime weakens the containers that use it',
       });
     },
+  }),
+  containerdCheck({
+    id: 'containerd.seccomp-profile',
+    title: 'Pods without a profile get the default one',
+    failTitle: 'Pods without a profile get no seccomp filter',
+    severity: 'medium',
+    rationale:
+      'A pod that names no seccomp profile runs unconfined, unless the kubelet or containerd gives it the default one.',
+    remediation:
+      'Set seccompDefault: true in the configuration of the kubelet and restart it, or unset_seccomp_profile = "runtime/default" in the CRI plugin of config.toml.',
+    judge: (daemon, { kubelet }) =>
+      withSetting(daemon, 'cri.unset_seccomp_profile', '', (value, seen) => {
+        const evidence = { ...seen, expected: 'runtime/default, or seccompDefault of the kubelet' };
+        if (value !== '' && value !== 'unconfined') return pass(evidence);
+        const setting = kubelet.settings['seccompDefault'];
+        if (kubelet.process.state === 'unreadable')
+          return unknownBecause(`${kubelet.process.source}: ${kubelet.process.reason}`, evidence);
+        if (kubelet.process.state === 'absent') return notApplicable('this host runs no kubelet', evidence);
+        if (setting?.state === 'unreadable') return unknownBecause(`${setting.source}: ${setting.reason}`, evidence);
+        const own = {
+          source: setting?.source ?? 'kubelet',
+          seen: `seccompDefault: ${setting?.state === 'seen' ? quote(setting.value) : 'not set'}`,
+          expected: 'true',
+        };
+        return setting?.state === 'seen' && setting.value === 'true'
+          ? pass(own, evidence)
+          : fail('neither the kubelet nor containerd gives such pods a filter', evidence, own);
+      }),
   }),
   containerdCheck({
     id: 'containerd.selinux',

@@ -15,7 +15,7 @@ const REPLACED_AS_A_WHOLE: ReadonlySet<string> = new Set(['bottlerocket', 'cos',
 type Text = Pick<NodeCheck, 'id' | 'title' | 'failTitle' | 'severity' | 'rationale' | 'remediation'>;
 
 /** A check of one part of the fact; `judge` gets what was seen. */
-function hostCheck<K extends keyof HostFact>({
+export function hostCheck<K extends keyof HostFact>({
   reads,
   reference,
   whenAbsent,

@@ -1,6 +1,11 @@
 import type { SysctlName } from '../../fact/kernel.ts';
+import { notApplicable, unknownBecause } from '../../verdict.ts';
+import { nodeCheck } from '../check.ts';
 import type { NodeCheck } from '../check.ts';
-import { sysctlCheck } from './sysctl.ts';
+import { allOf } from '../combine.ts';
+import { quoteList } from '../evidence-text.ts';
+import { withoutKubelet } from '../kubelet/setting.ts';
+import { judgeSysctl, sysctlCheck } from './sysctl.ts';
 import type { SysctlRule } from './sysctl.ts';
 
 const REFERENCE = 'https://docs.kernel.org/networking/ip-sysctl.html';
@@ -20,6 +25,69 @@ function each(names: readonly SysctlName[], value: number): readonly SysctlRule[
 function lines(values: string): string {
   return `Add ${values} to a file below /etc/sysctl.d and run sysctl --system.`;
 }
+
+/** What the kubelet sets if the host has other values: `--protect-kernel-defaults`, its startup code. */
+const KUBELET_TUNABLES: readonly SysctlRule[] = (
+  [
+    ['vm.overcommit_memory', 1],
+    ['vm.panic_on_oom', 0],
+    ['kernel.panic', 10],
+    ['kernel.panic_on_oops', 1],
+    ['kernel.keys.root_maxkeys', 1_000_000],
+    ['kernel.keys.root_maxbytes', 25_000_000],
+  ] as const
+).flatMap(([name, value]) => each([name], value));
+
+const kubeletTunables = nodeCheck({
+  id: 'kernel.kubelet-tunables',
+  title: 'Kernel tunables are those that the kubelet needs',
+  failTitle: 'Kernel tunables differ from what the kubelet needs',
+  severity: 'low',
+  rationale:
+    'A kubelet with protectKernelDefaults does not start where these differ. Without it, the kubelet changes them behind the back of whoever manages the host.',
+  remediation: lines(
+    'vm.overcommit_memory = 1, vm.panic_on_oom = 0, kernel.panic = 10, kernel.panic_on_oops = 1, kernel.keys.root_maxkeys = 1000000 and kernel.keys.root_maxbytes = 25000000',
+  ),
+  references: ['https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/'],
+  judges: 'node',
+  needs: ['kernel', 'kubelet'],
+  judge: ({ kernel, kubelet }) =>
+    withoutKubelet(kubelet) ??
+    allOf(
+      'low',
+      KUBELET_TUNABLES.map((rule) => judgeSysctl(kernel, rule)),
+    ),
+});
+
+/** ip-sysctl.rst: of `all` and the value of an interface the higher one counts. */
+const reversePathFilter = nodeCheck({
+  id: 'kernel.reverse-path-filter',
+  title: 'Packets with a forged source are dropped',
+  failTitle: 'Packets with a forged source are accepted',
+  severity: 'low',
+  rationale: 'Without this filter a machine on one network sends packets in the name of a machine on another.',
+  remediation: `${lines('net.ipv4.conf.all.rp_filter = 1 and net.ipv4.conf.default.rp_filter = 1')} Cilium, Calico and the AWS plugin need 0 or 2.`,
+  references: [REFERENCE],
+  judges: 'node',
+  needs: ['kernel'],
+  judge: ({ kernel }) => {
+    const parts = (['net.ipv4.conf.all.rp_filter', 'net.ipv4.conf.default.rp_filter'] as const).map((name) =>
+      judgeSysctl(kernel, {
+        name,
+        expected: '1, or 2',
+        accepts: (value) => value === 1 || value === 2,
+        whenAbsent: { notApplicable: 'this kernel has no IPv4' },
+      }),
+    );
+    const decided = parts.find(({ verdict }) => verdict === 'pass') ?? parts.find(({ verdict }) => verdict !== 'fail');
+    if (decided !== undefined) return decided;
+    const { networkPlugins: plugins } = kernel;
+    if (plugins.state === 'unreadable') return unknownBecause(`${plugins.source}: ${plugins.reason}`);
+    return plugins.state === 'seen' && plugins.value.length > 0
+      ? notApplicable(`the network plugin of ${quoteList(plugins.value.slice(0, 4))} routes packets back another way`)
+      : allOf('low', parts);
+  },
+});
 
 /**
  * Checks of sysctls of the network, sorted by id. Forwarding is not among them: containers need it. The value of `all`
@@ -60,6 +128,17 @@ export const SYSCTL_CHECKS: readonly NodeCheck[] = Object.freeze([
       0,
     ),
   }),
+  kubeletTunables,
+  sysctlCheck({
+    id: 'kernel.martian-packets',
+    title: 'Packets with impossible addresses are logged',
+    failTitle: 'Packets with impossible addresses are not logged',
+    severity: 'info',
+    rationale: 'A packet that claims an address of the host itself, or none that can exist, is a forged one.',
+    remediation: lines('net.ipv4.conf.all.log_martians = 1 and net.ipv4.conf.default.log_martians = 1'),
+    reference: REFERENCE,
+    rules: each(['net.ipv4.conf.all.log_martians', 'net.ipv4.conf.default.log_martians'], 1),
+  }),
   sysctlCheck({
     id: 'kernel.modules-disabled',
     title: 'No further kernel modules can be loaded',
@@ -71,6 +150,7 @@ export const SYSCTL_CHECKS: readonly NodeCheck[] = Object.freeze([
       'On hosts whose modules are all loaded at boot, run sysctl -w kernel.modules_disabled=1 as the last step of boot. Do not set it in /etc/sysctl.d, which is read too early.',
     rules: each(['kernel.modules_disabled'], 1),
   }),
+  reversePathFilter,
   sysctlCheck({
     id: 'kernel.router-advertisements',
     title: 'Router advertisements are ignored on a forwarding host',

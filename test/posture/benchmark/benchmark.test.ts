@@ -55,6 +55,21 @@ void t.test('every check is mapped to a control', (t) => {
   t.end();
 });
 
+const NODE_CATALOGUE = new URL('../shared/catalogue/host.md', root);
+void t.test(
+  'each control of nodes',
+  { skip: existsSync(NODE_CATALOGUE) ? false : 'no catalogue beside the project' },
+  (t) => {
+    const wanted = readFileSync(NODE_CATALOGUE, 'utf8').matchAll(/^\| NODE-([A-Z]+-\d+) /gm);
+    const ours = findBenchmark('plimsoll-node-1')?.controls.map(({ id }) => id);
+    t.strictSame(
+      ours,
+      [...wanted].map((match) => match[1]),
+    );
+    t.end();
+  },
+);
+
 void t.test('found by id', (t) => {
   t.equal(findBenchmark('cis-docker-1.8.0')?.controls.length, 118);
   t.equal(findBenchmark('cis-docker-1.7.0')?.controls.length, 117);

@@ -6,6 +6,7 @@ import type { Facts } from '../../../../posture/fact/facts.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import type { Verdict } from '../../../../posture/verdict.ts';
 import { containerdsFact, kernelFact } from '../../../fixture/facts.ts';
+import { kubeletFact } from '../../../fixture/kubelet.ts';
 import { judgeNodes } from '../../../fixture/node-table.ts';
 
 const CONFIG = '/etc/containerd/config.toml';
@@ -48,6 +49,7 @@ const runtime = (change: object): Partial<Facts> =>
               binary: '',
               allDevices: false,
               noPivotRoot: false,
+              noNewKeyring: false,
               cgroupWritable: false,
               anyAnnotation: false,
               ...change,
@@ -64,6 +66,21 @@ const unreadSetting = (name: string): Partial<Facts> => {
   return of({ ...each, settings: { ...each.settings, [name]: UNREAD } });
 };
 
+const VALIDATED = Object.fromEntries(
+  CONTAINERD_SETTINGS.filter((name) => name.startsWith('nri.default_validator.')).map((name) => [name, 'true']),
+);
+const nri = (settings: Readonly<Record<string, string>>, plugins: readonly string[] = []): Partial<Facts> => ({
+  containerds: containerdsFact({
+    daemons: seen([daemon(settings)], '/proc'),
+    nriSocket: seen('/var/run/nri/nri.sock', '/var/run/nri/nri.sock'),
+    nriPlugins: seen(plugins, '/opt/nri/plugins'),
+  }),
+});
+const kubelet = (seccompDefault: string): Partial<Facts> => ({
+  ...set({}),
+  kubelet: kubeletFact({ seccompDefault }),
+});
+
 // What is accepted: catalogue of node controls, NODE-TLS-10 to 12 and NODE-CTD-01 to 22.
 const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, Verdict])[]>> = {
   'containerd.apparmor': [
@@ -78,6 +95,16 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['debug', set({ 'debug.level': 'debug' }), 'fail'],
     ['not read', unreadSetting('debug.level'), 'unknown'],
   ],
+  'containerd.device-ownership': [
+    ['default', set({}), 'pass'],
+    ['of the user', set({ 'cri.device_ownership_from_security_context': 'true' }), 'fail'],
+    ['not read', unreadSetting('cri.device_ownership_from_security_context'), 'unknown'],
+  ],
+  'containerd.image-volumes': [
+    ['default', set({}), 'fail'],
+    ['ignored', set({ 'cri.ignore_image_defined_volumes': 'true' }), 'pass'],
+    ['not read', unreadSetting('cri.ignore_image_defined_volumes'), 'unknown'],
+  ],
   'containerd.metrics-address': [
     ['default', set({}), 'pass'],
     ['loopback', set({ 'metrics.address': '127.0.0.1:1338' }), 'pass'],
@@ -85,6 +112,19 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['every address, written short', set({ 'debug.address': ':6060' }), 'fail'],
     ['a socket', set({ 'debug.address': '/run/containerd/debug.sock' }), 'pass'],
     ['not read', unreadSetting('debug.address'), 'unknown'],
+  ],
+  'containerd.node-resource-interface': [
+    ['off', set({}), 'pass'],
+    ['on', nri({}), 'manual'],
+    ['validated', nri(VALIDATED), 'pass'],
+    ['validated in part', nri({ ...VALIDATED, 'nri.default_validator.reject_oci_hook_adjustment': 'false' }), 'manual'],
+    ['nobody can connect', nri({ 'nri.disable_connections': 'true' }), 'pass'],
+    ['plugins', nri({ 'nri.disable_connections': 'true' }, ['10-x']), 'manual'],
+    [
+      'not read',
+      { ...set({}), containerds: containerdsFact({ daemons: seen([daemon({})], '/proc'), nriSocket: UNREAD }) },
+      'unknown',
+    ],
   ],
   'containerd.plugin-directories': [
     ['none', set({}), 'pass'],
@@ -118,10 +158,18 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
   'containerd.runtimes': [
     ['plain', runtime({}), 'pass'],
     ['NoPivotRoot', runtime({ noPivotRoot: true }), 'fail'],
+    ['NoNewKeyring', runtime({ noNewKeyring: true }), 'fail'],
     ['writable cgroups', runtime({ cgroupWritable: true }), 'fail'],
     ['all devices', runtime({ allDevices: true }), 'fail'],
     ['any annotation', runtime({ anyAnnotation: true }), 'fail'],
     ['not read', of(daemon({}, { runtimes: UNREAD })), 'unknown'],
+  ],
+  'containerd.seccomp-profile': [
+    ['neither', kubelet('false'), 'fail'],
+    ['of the kubelet', kubelet('true'), 'pass'],
+    ['of containerd', set({ 'cri.unset_seccomp_profile': 'runtime/default' }), 'pass'],
+    ['no kubelet', set({}), 'notApplicable'],
+    ['not read', unreadSetting('cri.unset_seccomp_profile'), 'unknown'],
   ],
   'containerd.selinux': [
     ['default', set({}), 'fail'],
