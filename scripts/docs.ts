@@ -93,6 +93,7 @@ function accessPage(): string {
       '\n',
     ),
     ['| scope | routes |', '|---|---|', ...SCOPES.map((scope) => `| ${scope} | ${SCOPE_MEANINGS[scope]} |`)].join('\n'),
+    'People sign in with `plimsoll login` ([operator-api.md](operator-api.md#sign-in-from-the-command-line)); their groups decide their role (setting `oidc-roles`). Services use operator tokens (`plimsoll token create`).',
     'The scope `any` means that a token with any scopes may use the route. A session of the console has the rights of the token behind it, except for the routes that create credentials.',
     ['| route | | role | scope | session |', '|---|---|---|---|---|', ...routes].join('\n'),
   ].join('\n\n');

@@ -4,7 +4,9 @@ import type { ApiClient, FailureTexts, Result } from '../../api/client.ts';
 import * as s from '../../posture/schema.ts';
 import { apiUrl } from '../../service/config/api-url.ts';
 import type { Settings } from '../../service/config/settings.ts';
+import { systemClock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
+import { currentToken } from '../login/current-token.ts';
 import { tlsHint, trustApi } from './trust-api.ts';
 
 /** Tokens of identity providers are long; a longer file is not a token. */
@@ -19,6 +21,8 @@ export interface CliClient extends ApiClient {
 export interface CliClientOptions {
   readonly settings: ApiSettings;
   readonly token: string;
+  /** The token is of `plimsoll login`, not of a token file. */
+  readonly isLogin?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -26,20 +30,25 @@ export interface CliClientOptions {
 export type ApiSettings = Pick<Settings, 'api' | 'apiTls' | 'apiTlsCa' | 'dataDir'>;
 
 /** A client of the operator API that the settings name. */
-export function createCliClient({ settings, token, signal }: CliClientOptions): CliClient {
+export function createCliClient({ settings, token, isLogin, signal }: CliClientOptions): CliClient {
   const url = apiUrl(settings);
   const client = createApiClient({
     fetch: (path, init) => fetch(url + path, { ...init, signal: AbortSignal.any([signal, init.signal ?? signal]) }),
     token: () => token,
-    texts: failureTexts(url),
+    texts: failureTexts(url, isLogin === true),
   });
   return { url, ...client };
 }
 
-/** A client for the collector that the settings name, with the token that they name. */
+/** A client for the collector that the settings name, with the token of `plimsoll login` or of the token file. */
 export async function connect(settings: Settings, signal: AbortSignal): Promise<Result<CliClient>> {
+  // First: after it, this process trusts only the authority of the operator API.
+  const login = await currentToken(settings, { nowMs: systemClock().now(), signal });
+  if (!login.ok) return login;
   const trusted = await trustApi(settings);
   if (!trusted.ok) return trusted;
+  if (login.value !== undefined)
+    return { ok: true, value: createCliClient({ settings, token: login.value, isLogin: true, signal }) };
   const token = await readToken(settings.tokenFile);
   if (token.ok) return { ok: true, value: createCliClient({ settings, token: token.value, signal }) };
   // A collector that does not run is the likelier reason for a missing token, and the more useful message.
@@ -47,7 +56,7 @@ export async function connect(settings: Settings, signal: AbortSignal): Promise<
   return !health.ok && health.problem.kind === 'unreachable' ? health : token;
 }
 
-function failureTexts(url: string): FailureTexts {
+function failureTexts(url: string, isLogin: boolean): FailureTexts {
   return {
     unreachable: (error) => {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -57,10 +66,13 @@ function failureTexts(url: string): FailureTexts {
         tlsHint(url, String(code)) ?? 'start one with: plimsoll up   or name another with --api HOST:PORT',
       ];
     },
-    signedOut: (said) => [
-      `the collector does not accept this operator token: ${said}`,
-      'name the token file of that collector with --token-file or its --data-dir',
-    ],
+    signedOut: (said) =>
+      isLogin
+        ? [`the collector does not accept the token of plimsoll login: ${said}`, 'sign in again: plimsoll login']
+        : [
+            `the collector does not accept this operator token: ${said}`,
+            'name the token file of that collector with --token-file or its --data-dir',
+          ],
     late: [
       `the collector at ${url} did not answer in time`,
       'it may be overloaded, or its disk may hang (frozen, or a network file system): see its log and dmesg',

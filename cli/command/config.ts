@@ -19,6 +19,7 @@ const PROGRAMS = Object.freeze([
   'scan',
   'client',
   'image',
+  'login',
 ] as const satisfies readonly Program[]);
 
 export const config = defineCommand({

@@ -26,6 +26,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   image: async () => (await import('./image.ts')).image,
   images: async () => (await import('./images.ts')).images,
   'join-token': async () => (await import('./join-token.ts')).joinToken,
+  login: async () => (await import('./login.ts')).login,
+  logout: async () => (await import('./logout.ts')).logout,
   nodes: async () => (await import('./nodes.ts')).nodes,
   policy: async () => (await import('./policy.ts')).policy,
   query: async () => (await import('./query.ts')).query,
@@ -40,6 +42,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   version: async () => (await import('./version.ts')).version,
   vulndb: async () => (await import('./vulndb.ts')).vulndb,
   vulnerabilities: async () => (await import('./vulnerabilities.ts')).vulnerabilities,
+  whoami: async () => (await import('./whoami.ts')).whoami,
 });
 
 /** The names of all commands, sorted. */

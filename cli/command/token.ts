@@ -1,7 +1,6 @@
 import {
   createdOperatorToken,
   DEFAULT_TOKEN_TTL_MS,
-  identity,
   MAX_TOKEN_NAME,
   MAX_TOKEN_TTL_MS,
   MIN_TOKEN_TTL_MS,
@@ -17,6 +16,7 @@ import { dateTime } from '../../api/format.ts';
 import { safe } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import { connect } from '../api/connect.ts';
+import { showIdentity } from '../api/show-identity.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
 import { asTyped } from '../invocation.ts';
@@ -73,7 +73,7 @@ export const token = defineCommand({
     if (!client.ok) return printFailure(context, client.problem);
     if (action === 'create' && ids.length === 0) return create(client.value, context);
     if (action === 'list' && ids.length === 0) return list(client.value, context);
-    if (action === 'show' && ids.length === 0) return show(client.value, context);
+    if (action === 'show' && ids.length === 0) return showIdentity(client.value, context, 'token show');
     if (action === 'revoke' && ids.length > 0) return revokeAll(client.value, ids, context);
     return printError(context, `unknown action, or wrong arguments: ${JSON.stringify(args.operands.join(' '))}`, SEE);
   },
@@ -135,22 +135,6 @@ async function list(client: ApiClient, context: Context): Promise<number> {
     ]),
     empty: asTyped('No operator tokens. Create one with: plimsoll token create --role viewer', context.invocation),
   });
-  return EXIT_OK;
-}
-
-async function show(client: ApiClient, context: Context): Promise<number> {
-  const unlistable = describeUnlistable(context, 'token show');
-  if (unlistable !== undefined) return printError(context, unlistable, SEE);
-  const answer = await client.get('/v1/identity', identity);
-  if (!answer.ok) return printFailure(context, answer.problem);
-  if (!isTable(context)) {
-    await printDocument(context, answer.value);
-    return EXIT_OK;
-  }
-  const { name, id, role, scopes, expiresMs } = answer.value;
-  const until = expiresMs === null ? 'does not expire' : `until ${dateTime(expiresMs)}`;
-  const restricted = scopes.length === 0 ? '' : `, scopes ${scopes.join(', ')}`;
-  await context.stdout.write(`${safe(name)} (${safe(id)}): role ${role}${restricted}; ${until}\n`);
   return EXIT_OK;
 }
 

@@ -5,7 +5,7 @@ import type { Kind } from './kind.ts';
  * vulnerability database without one.
  */
 export type Program =
-  'admission' | 'agent' | 'authz' | 'broker' | 'collector' | 'rollout' | 'up' | 'scan' | 'client' | 'image';
+  'admission' | 'agent' | 'authz' | 'broker' | 'collector' | 'rollout' | 'up' | 'scan' | 'client' | 'image' | 'login';
 
 /** One setting. Its name is the flag, the key in the file and, as `PLIMSOLL_…`, the environment variable. */
 export interface SettingDefinition<T> {

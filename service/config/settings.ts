@@ -7,7 +7,6 @@ import {
   formatAddress,
   hostName,
   hostNames,
-  httpsUrlOrOff,
   identifier,
   integer,
   joinToken,
@@ -15,10 +14,8 @@ import {
   namespaces,
   path,
   pathOr,
-  roleMappings,
   serviceAccounts,
   size,
-  text,
   unixSocketOrOff,
   word,
 } from './kind.ts';
@@ -27,6 +24,7 @@ import { AUTHZ_SETTINGS } from './authz-settings.ts';
 import { ADMISSION_SETTINGS } from './admission-settings.ts';
 import { IMAGE_SETTINGS } from './image-settings.ts';
 import { NODE_SETTINGS } from './node-settings.ts';
+import { OIDC_SETTINGS } from './oidc-settings.ts';
 import { REPORT_SETTINGS } from './report-settings.ts';
 import { ROLLOUT_SETTINGS } from './rollout-settings.ts';
 import { inDataDir } from './setting.ts';
@@ -100,39 +98,7 @@ export const SETTINGS = Object.freeze({
       'PEM file of certificate authorities. The client accepts a certificate of the operator API that one of them signed. `auto`: `<data-dir>/tls/ca.pem` if that file exists, otherwise `system`: the authorities that this machine trusts.',
     programs: ['rollout', 'up', 'client'],
   },
-  'oidc-issuer': {
-    kind: httpsUrlOrOff(),
-    default: 'off',
-    description:
-      'Issuer (OpenID Connect) whose tokens the operator API accepts as bearer tokens, exactly as in their claim `iss`; `off`: operator tokens only.',
-    programs: COLLECTOR,
-  },
-  'oidc-audience': {
-    kind: text(512),
-    default: '',
-    description: 'What the claim `aud` of these tokens must contain; often the client id. Needed with `oidc-issuer`.',
-    programs: COLLECTOR,
-  },
-  'oidc-groups-claim': {
-    kind: text(256),
-    default: 'groups',
-    description: 'Claim with the groups of a caller; dots name a member of an object, as in `realm_access.roles`.',
-    programs: COLLECTOR,
-  },
-  'oidc-roles': {
-    kind: roleMappings('viewer', 'operator', 'admin'),
-    default: '',
-    description:
-      'Roles by group: `admin:platform,operator:sre,viewer:*`. The strongest role of the groups of a caller counts; `*` is everybody with a valid token. Needed with `oidc-issuer`.',
-    programs: COLLECTOR,
-  },
-  'oidc-ca': {
-    kind: pathOr('system'),
-    default: 'system',
-    description:
-      'Authorities in PEM that may have signed the certificate of the issuer; `system`: those that this machine trusts.',
-    programs: COLLECTOR,
-  },
+  ...OIDC_SETTINGS,
   'token-file': {
     kind: path(),
     default: inDataDir('operator-token'),
