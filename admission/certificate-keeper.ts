@@ -26,8 +26,11 @@ export interface CertificateKeeperOptions {
 
 /** A certificate for the webhook that is kept valid. */
 export interface CertificateKeeper {
-  /** Calls back with each new certificate, the first one at once. Runs until the signal aborts. */
-  readonly run: (onCertificate: (leaf: Issued) => void) => Promise<void>;
+  /**
+   * Calls back with each new certificate and the authorities that replicas are trusted by, in PEM; the first time at
+   * once. Runs until the signal aborts.
+   */
+  readonly run: (onCertificate: (leaf: Issued, authorities: string) => void) => Promise<void>;
 }
 
 /** Well below the overlap of two authorities: every replica takes part in each step. */
@@ -68,7 +71,7 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
           // Trust first: a certificate that the API server does not trust yet would refuse every pod.
           for (const kind of KINDS) await publishBundle(options, kind, trustBundle(authority));
           const next = await ensureLeaf(leaf, signingAuthority(authority, nowMs), { names, nowMs });
-          if (next !== leaf) onCertificate(next);
+          if (next !== leaf) onCertificate(next, trustBundle(authority));
           leaf = next;
         } catch (error) {
           waitMs = Math.min(RETRY_MS, checkMs);

@@ -44,7 +44,9 @@ export async function keepCertificate(
     signal,
   });
   try {
-    await keeper.run(({ certificatePem, keyPem }) => onCertificate({ cert: certificatePem, key: keyPem, ...clientCa }));
+    await keeper.run(({ certificatePem, keyPem }, authorities) =>
+      onCertificate({ cert: certificatePem, key: keyPem, authorities, ...clientCa }),
+    );
   } finally {
     api.close();
   }

@@ -17,6 +17,7 @@ import { createEventWriter } from './event-writer.ts';
 import type { EventOutput } from './event-writer.ts';
 import { judgeRequest } from './judge-request.ts';
 import type { RequestJudgement } from './judge-request.ts';
+import { fetchFromPeers, shareSnapshot } from './peer-snapshot.ts';
 import { pinImages } from './pin-images.ts';
 import { openPolicySource } from './policy-source.ts';
 import type { PolicySource } from './policy-source.ts';
@@ -79,16 +80,30 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
   });
   const first = Promise.withResolvers<WebhookTls | undefined>();
   let present: (tls: WebhookTls) => void = first.resolve;
+  let authorities: string | undefined;
   signal.addEventListener('abort', () => first.resolve(undefined), { once: true });
-  const keeping = keepCertificate(options, (tls) => present(tls));
+  const keeping = keepCertificate(options, (tls) => {
+    ({ authorities } = tls);
+    present(tls);
+  });
   keeping.catch(first.reject);
   const tls = await first.promise;
   if (tls === undefined) return;
   const server = await openWebhookServer(settings.admissionListen, tls, {
     respond: responder(options, source.current, { reporter, scans }),
+    share: settings.policySnapshotPeers === 'off' ? undefined : shareSnapshot(settings),
     onError: (error) => log.error({ error }, 'a request could not be answered'),
   });
   present = server.replaceCertificate;
+  const peers = fetchFromPeers({
+    settings,
+    hasSnapshot: () => source.current() !== undefined,
+    authorities: () => authorities,
+    minVersion: source.minVersion,
+    clock,
+    log,
+    signal,
+  });
   const { address } = server;
   try {
     log.info({ listen: formatAddress(address) }, 'admission webhook listens');
@@ -100,7 +115,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log.info({ reason: String(signal.reason) }, 'admission webhook is ending');
   } finally {
     await server.close();
-    await Promise.all([fetching.ended, scans?.over, reporter?.over]);
+    await Promise.all([fetching.ended, scans?.over, reporter?.over, peers]);
   }
 }
 

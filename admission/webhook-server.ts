@@ -3,6 +3,8 @@ import type { Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Address } from '../service/config/kind.ts';
+import { SNAPSHOT_PATH } from '../image/policy/snapshot-download.ts';
+import type { SignedSnapshot } from '../image/policy/snapshot-file.ts';
 import { parseReview, reviewOf } from './review.ts';
 import type { AdmissionRequest, AdmissionResponse } from './review.ts';
 
@@ -12,6 +14,8 @@ export interface WebhookTls {
   readonly key: string;
   /** Authorities of clients; absent: clients need no certificate, as the API server sends none by default. */
   readonly clientCa?: string;
+  /** Authorities of the certificates of all replicas; absent: those that Node trusts. */
+  readonly authorities?: string;
 }
 
 /** The two webhooks. */
@@ -19,6 +23,17 @@ export type WebhookPath = '/validate' | '/mutate';
 
 /** Answers one review; undefined: there is nothing to judge by yet. */
 export type Respond = (path: WebhookPath, request: AdmissionRequest) => AdmissionResponse | undefined;
+
+/** The snapshot for a replica that has none, by its `Authorization` header; `forbidden`: it is not a replica. */
+export type ShareSnapshot = (authorization: string) => Promise<SignedSnapshot | 'forbidden' | undefined>;
+
+/** What the server answers with. */
+export interface WebhookHandlers {
+  readonly respond: Respond;
+  /** Absent: the snapshot is not shared. */
+  readonly share?: ShareSnapshot | undefined;
+  readonly onError: (error: unknown) => void;
+}
 
 /** A listening server. */
 export interface WebhookServer {
@@ -53,7 +68,7 @@ const MAX_CONNECTIONS_PER_ADDRESS = 640;
 export async function openWebhookServer(
   listen: Address,
   tls: WebhookTls,
-  { respond, onError }: { readonly respond: Respond; readonly onError: (error: unknown) => void },
+  { respond, share, onError }: WebhookHandlers,
 ): Promise<WebhookServer> {
   const budget = { buffered: 0 };
   let isDraining = false;
@@ -68,7 +83,7 @@ export async function openWebhookServer(
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
     (request, response) => {
-      void serve(request, response, { respond, budget, isDraining }).catch((error: unknown) => {
+      void serve(request, response, { respond, share, budget, isDraining }).catch((error: unknown) => {
         onError(error);
         if (!response.headersSent) send(response, 500, 'internal error, please report it');
         else response.destroy();
@@ -120,8 +135,7 @@ async function closeServer(server: Server): Promise<void> {
   clearTimeout(timer);
 }
 
-interface Serving {
-  readonly respond: Respond;
+interface Serving extends Pick<WebhookHandlers, 'respond' | 'share'> {
   /** Bytes of all requests that are being read. */
   readonly budget: { buffered: number };
   readonly isDraining: boolean;
@@ -130,9 +144,11 @@ interface Serving {
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  { respond, budget, isDraining }: Serving,
+  { respond, share, budget, isDraining }: Serving,
 ): Promise<void> {
   const path = request.url?.split('?')[0];
+  if (path === SNAPSHOT_PATH && request.method === 'GET' && share !== undefined)
+    return sendSnapshot(response, await share(request.headers.authorization ?? ''));
   if (path !== '/validate' && path !== '/mutate') return send(response, 404, 'not found');
   if (request.method !== 'POST') return send(response, 405, 'expected POST');
   if (!/^application\/json\b/.test(request.headers['content-type'] ?? ''))
@@ -147,6 +163,15 @@ async function serve(
   const text = reviewOf(answer);
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
   response.writeHead(200, isDraining ? { ...headers, connection: 'close' } : headers).end(text);
+}
+
+/** The form of the operator API of the collector. */
+function sendSnapshot(response: ServerResponse, snapshot: Awaited<ReturnType<ShareSnapshot>>): void {
+  if (snapshot === 'forbidden') return send(response, 403, 'forbidden');
+  if (snapshot === undefined) return send(response, 404, 'there is no snapshot yet');
+  const { content, signature } = snapshot;
+  const headers = { 'content-type': 'application/json', 'content-length': content.length, connection: 'close' };
+  response.writeHead(200, { ...headers, 'plimsoll-signature': signature }).end(content);
 }
 
 type Body =

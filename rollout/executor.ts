@@ -48,7 +48,10 @@ export async function beginStep(
     readinessMs: policy.readinessTimeout,
     observeMs: policy.observe,
     refused: before?.refused ?? [],
-    failures: (failures ?? []).slice(0, MAX_FAILURES),
+    // A workload that is scaled to zero has no containers to compare with, so what failed before still counts.
+    failures: [...new Set([...(failures ?? []), ...(before?.phase === 'offline' ? before.failures : [])])]
+      .sort()
+      .slice(0, MAX_FAILURES),
   };
   const patch = (change: Partial<RolloutRecord>, images: readonly ImageChange[], replicas?: number) =>
     patchWorkload(api, workload, {
@@ -105,6 +108,9 @@ export async function advanceRollout(
     return outcome(await set({ phase: 'done' }), 'failed', `somebody else has changed the image of ${other.name}`);
   const ageMs = nowMs - record.sinceMs;
   if (record.phase === 'progressing') {
+    // Its next run is hours away; what runs now has the images of before.
+    if (workload.kind === 'CronJob' && record.offline === null)
+      return outcome(await set({ phase: 'done', offline: null }), 'done', '');
     if (workload.isReady) {
       const moved = await set({ phase: 'observing' });
       return moved.ok ? 'wait' : outcome(moved, 'failed', '');

@@ -1,7 +1,7 @@
 import * as s from '../posture/schema.ts';
 import { listAll, listFirst } from '../kubernetes/list-all.ts';
 import type { Listing, ListSource } from '../kubernetes/list-all.ts';
-import type { DisruptionBudget, Workload, WorkloadPod } from '../policy/rollout/workload.ts';
+import type { DisruptionBudget, RolloutRecord, Workload, WorkloadPod } from '../policy/rollout/workload.ts';
 import type { Read } from './collector-client.ts';
 import { matchesSelector, readWorkloads } from './parse-workload.ts';
 import type { RawWorkload } from './parse-workload.ts';
@@ -22,6 +22,10 @@ export interface ClusterPod extends WorkloadPod {
   readonly labels: Readonly<Record<string, string>>;
   /** Ids of the objects that own it. */
   readonly owners: readonly string[];
+  /** It was deleted, and may still run until its grace period is over. */
+  readonly isTerminating: boolean;
+  /** Images of its spec, by container. */
+  readonly images: ReadonlyMap<string, string>;
 }
 
 /** A node. */
@@ -34,6 +38,7 @@ const text = s.withDefault(s.string('', 4096), '');
 const labels = s.withDefault(s.record(text, '', 1000), {});
 const owners = s.withDefault(s.list(s.object({ uid: s.string('', 64) }), '', 64), []);
 
+const specContainers = s.withDefault(s.list(s.object({ name: text, image: text }), '', 1000), []);
 const podSchema = s.object({
   metadata: s.object({
     name: s.string('', 253),
@@ -41,8 +46,9 @@ const podSchema = s.object({
     uid: s.string('', 64),
     labels,
     ownerReferences: owners,
+    deletionTimestamp: text,
   }),
-  spec: s.object({ nodeName: text }),
+  spec: s.object({ nodeName: text, containers: specContainers, initContainers: specContainers }),
   status: s.object({
     phase: text,
     containerStatuses: s.withDefault(statusList(), []),
@@ -104,18 +110,18 @@ export async function readCluster(source: ListSource): Promise<Read<ClusterState
   const [problem] = failures;
   if (problem !== undefined || !raw.ok) return { ok: false, reason: problem ?? '' };
   const workloads = raw.value.map(({ template, ...workload }: RawWorkload): Workload => {
-    const own = (byOwner.get(workload.uid) ?? []).map(({ pod }) => pod);
+    const own = (byOwner.get(workload.uid) ?? [])
+      .map(({ pod }) => pod)
+      .filter((pod) => !pod.isTerminating && !runsReplacedImage(pod, workload.record));
     const disruptionBudgets = budgetsOf(workload.namespace, template, allBudgets);
     return Object.assign(workload, { pods: own, disruptionBudgets });
   });
   return { ok: true, value: { workloads, pods, nodes } };
 }
 
-function toPod(
-  { metadata, spec: { nodeName }, status }: s.Infer<typeof podSchema>,
-  uidOf: ReadonlyMap<string, string>,
-): ClusterPod {
+function toPod({ metadata, spec, status }: s.Infer<typeof podSchema>, uidOf: ReadonlyMap<string, string>): ClusterPod {
   const { name, namespace, uid, ownerReferences } = metadata;
+  const { nodeName, containers, initContainers } = spec;
   return {
     name,
     namespace,
@@ -124,6 +130,8 @@ function toPod(
     nodeUid: uidOf.get(nodeName) ?? '',
     labels: metadata.labels,
     owners: ownerReferences.map((owner) => owner.uid),
+    isTerminating: metadata.deletionTimestamp !== '',
+    images: new Map([...containers, ...initContainers].map((one) => [one.name, one.image])),
     containers: [...status.containerStatuses, ...status.initContainerStatuses].map((one) => ({
       name: one.name,
       // `containerd://ID`
@@ -131,6 +139,19 @@ function toPod(
       digest: /(?:^|@)(sha(?:256|384|512):[a-f0-9]+)$/.exec(one.imageID)?.[1] ?? '',
     })),
   };
+}
+
+/**
+ * Whether a pod has an image that the last rollout of its workload replaced, such as a Job that a CronJob started before.
+ * It says nothing about the images of the workload now. Admission control may have added a digest to the reference.
+ */
+function runsReplacedImage({ images }: ClusterPod, record: RolloutRecord | 'damaged' | undefined): boolean {
+  if (record === undefined || record === 'damaged') return false;
+  if (record.phase === 'rolledBack' || record.phase === 'offline') return false;
+  return record.changes.some(({ container, from, to }) => {
+    const image = images.get(container) ?? '';
+    return from !== to && image !== to && (image === from || image.startsWith(`${from}@`));
+  });
 }
 
 /** Owners of a pod and their owners: pod, ReplicaSet, Deployment; pod, Job, CronJob. */

@@ -23,6 +23,8 @@ export type SnapshotDownload =
   | { readonly ok: true; readonly snapshot: undefined }
   | { readonly ok: false; readonly reason: string };
 
+/** Where a snapshot is in the operator API, and at the replicas of the admission webhook. */
+export const SNAPSHOT_PATH = '/v1/policies/snapshot';
 const DEADLINE_MS = 60_000;
 const unzip = promisify(gunzip);
 
@@ -65,7 +67,7 @@ function send({ host, port }: Address, { ca, headers, signal }: Sending): Promis
       {
         host,
         port,
-        path: '/v1/policies/snapshot',
+        path: SNAPSHOT_PATH,
         headers,
         signal,
         agent: false,

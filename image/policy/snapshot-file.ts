@@ -92,13 +92,25 @@ export async function readSnapshot(
 }
 
 async function readOnce(directory: string, trust: SnapshotTrust): Promise<OpenedSnapshot> {
+  const read = await readSignedSnapshot(directory);
+  return read.ok ? openSnapshot(read.snapshot, trust) : read;
+}
+
+/** Reads the files of a directory without verifying them. Never rejects. */
+export async function readSignedSnapshot(
+  directory: string,
+): Promise<{ readonly ok: true; readonly snapshot: SignedSnapshot } | Extract<OpenedSnapshot, { ok: false }>> {
   const content = await readBoundedFile(join(directory, SNAPSHOT_FILE), MAX_SNAPSHOT_BYTES);
   if (!content.ok) return failed('missing', `${join(directory, SNAPSHOT_FILE)} ${content.reason}`);
   const signature = await readBoundedFile(join(directory, SIGNATURE_FILE), MAX_SIGNATURE_BYTES);
   if (!signature.ok) return failed('missing', `${join(directory, SIGNATURE_FILE)} ${signature.reason}`);
-  return openSnapshot({ content: content.bytes, signature: Buffer.from(signature.bytes).toString('latin1') }, trust);
+  const text = Buffer.from(signature.bytes).toString('latin1').trim();
+  return { ok: true, snapshot: { content: content.bytes, signature: text } };
 }
 
-function failed(code: Extract<OpenedSnapshot, { ok: false }>['code'], reason: string): OpenedSnapshot {
+function failed(
+  code: Extract<OpenedSnapshot, { ok: false }>['code'],
+  reason: string,
+): Extract<OpenedSnapshot, { ok: false }> {
   return { ok: false, code, reason };
 }

@@ -41,6 +41,13 @@ export const ADMISSION_SETTINGS = {
       'Authorities in PEM that may have signed the certificate of that API; `system`: those that this machine trusts.',
     programs: ENFORCERS,
   },
+  'policy-snapshot-peers': {
+    kind: addressOrOff(),
+    default: 'off',
+    description:
+      'Service of the admission webhook itself, such as `plimsoll-admission.plimsoll.svc:443`. A replica that has no snapshot fetches that of another replica from it while the collector does not answer, with the same token; `off`: it waits for the collector.',
+    programs: ADMISSION,
+  },
   'admission-exempt-namespaces': {
     kind: namespaces(),
     default: 'plimsoll',
