@@ -21,6 +21,7 @@ export const ISSUE_CODES = Object.freeze([
   'identityProvider',
   'sinkPaused',
   'sinkRetrying',
+  'sinkDropped',
   'sinkRejected',
   'sinkDiscarded',
   'clusterUnreadable',

@@ -6,10 +6,15 @@ const sinkStatus = s.object({
   name: s.string(),
   state: s.oneOf(['ok', 'retrying', 'paused']),
   position: count('position of the last event that will not be sent again'),
-  behind: count('events that wait, counted up to a batch'),
+  behind: count('events that wait'),
+  oldestMs: s.nullable(time('when the oldest of them happened'), 'absent: none waits'),
   lastError: s.string('empty: none since the last success'),
   delivered: count('events since the collector started; one that is sent again does not count again'),
   rejected: count('events that the receiver will never accept, since the collector started'),
+  ratePerSecond: s.withDefault(s.number('events a second that were delivered in the last minute'), 0),
+  lastSuccessMs: s.nullable(time('when the receiver last accepted an event'), 'absent: not since the start'),
+  lastErrorMs: s.nullable(time('when delivery last failed'), 'absent: not since the start'),
+  dropped: s.withDefault(count('events that were dropped because too many waited, since the start'), 0),
   deadLetters: s.withDefault(count('rejected events that wait to be replayed or purged'), 0),
   discarded: s.withDefault(
     count(

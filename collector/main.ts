@@ -168,7 +168,18 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   startTagFindings(options, { store, eventBus, running, policies }, steps);
   startAdmittedFindings(options, { store: readStore, eventBus, reporters, policies }, steps);
   const opened = await openSinks({ ...options, checks, nodes });
-  const workers = opened.map((sink) => startDeliveryWorker({ store, sink, eventBus, clock, log }));
+  const maxBacklog = settings.sinkBacklogMaxEvents === 'off' ? undefined : settings.sinkBacklogMaxEvents;
+  const workers = opened.map((sink) =>
+    startDeliveryWorker({
+      store,
+      sink,
+      eventBus,
+      clock,
+      log,
+      maxBacklog,
+      onDropped: (events) => activities.noteDropped(sink.name, events),
+    }),
+  );
   for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });
   steps.push({
     name: 'activities',

@@ -1,5 +1,6 @@
 import { sinkList } from '../../api/status.ts';
 import type { FleetSink } from '../../api/status.ts';
+import { ago } from '../../api/format.ts';
 import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_ISSUES, EXIT_OK, OUTPUT_OPTION, QUIET_OPTION } from '../command.ts';
 import { printFailure } from '../print-error.ts';
@@ -12,7 +13,7 @@ export const sinks = defineCommand({
   summary: 'list the sinks and their delivery status',
   usage: ['sinks [options]'],
   description: [
-    'Asks the collector for its sinks. For each it shows whether the sink accepts events, how many events wait, how many were delivered and how many were rejected since the collector started, how many rejected events wait as dead letters, and the last error. With --output wide, POSITION is the last event that will not be sent again.',
+    'Asks the collector for its sinks. For each it shows whether the sink accepts events, how many events wait and since when, how many were delivered and how many were rejected since the collector started, how many rejected events wait as dead letters (plimsoll deadletter), and the last error. With --output wide, POSITION is the last event that will not be sent again.',
   ],
   operands: { min: 0, max: 0 },
   options: [OUTPUT_OPTION, QUIET_OPTION],
@@ -36,9 +37,12 @@ export const sinks = defineCommand({
         { title: 'SINK' },
         { title: 'STATE' },
         { title: 'WAITING', align: 'right' },
+        { title: 'SINCE' },
+        { title: 'PER SECOND', align: 'right', wide: true },
         { title: 'DELIVERED', align: 'right' },
-        { title: 'REJECTED', align: 'right' },
+        { title: 'REJECTED', align: 'right', wide: true },
         { title: 'DEAD', align: 'right' },
+        { title: 'DROPPED', align: 'right', wide: true },
         { title: 'POSITION', align: 'right', wide: true },
         { title: 'LAST ERROR', min: 20 },
       ],
@@ -49,18 +53,31 @@ export const sinks = defineCommand({
   },
 });
 
-/** `behind` is counted up to a batch: from there on it says only that there are more. */
-const COUNTED_UP_TO = 500;
-
-function sinkRow(sink: FleetSink, { paint }: Context): readonly Cell[] {
-  const { name, state, behind, delivered, rejected, deadLetters, position, lastError } = sink;
+function sinkRow(sink: FleetSink, { paint, clock }: Context): readonly Cell[] {
+  const {
+    name,
+    state,
+    behind,
+    oldestMs,
+    ratePerSecond,
+    delivered,
+    rejected,
+    deadLetters,
+    dropped,
+    position,
+    lastError,
+  } = sink;
+  const nowMs = clock.now();
   return [
     { text: name, paint: paint.bold },
     { text: state, paint: state === 'ok' ? paint.good : paint.bad },
-    { text: behind < COUNTED_UP_TO ? String(behind) : `${String(behind)}+`, value: behind },
+    { text: String(behind) },
+    { text: oldestMs === null ? '-' : ago(oldestMs, nowMs) },
+    { text: ratePerSecond.toFixed(1), value: ratePerSecond },
     { text: String(delivered) },
     { text: String(rejected), ...(rejected > 0 && { paint: paint.bad }) },
     { text: String(deadLetters), ...(deadLetters > 0 && { paint: paint.bad }) },
+    { text: String(dropped), ...(dropped > 0 && { paint: paint.bad }) },
     { text: String(position) },
     { text: lastError },
   ];

@@ -82,7 +82,7 @@ function sinkLines(sink: FleetStatus['sinks'][number], { width, paint }: StatusS
   const items = [
     unpainted(safe(name)),
     { plain: state, painted: state === 'ok' ? paint.good(state) : paint.bad(state) },
-    unpainted(behind === 0 ? 'nothing waits' : `at least ${String(behind)} wait`),
+    unpainted(behind === 0 ? 'nothing waits' : `${String(behind)} ${behind === 1 ? 'waits' : 'wait'}`),
     unpainted(`${String(delivered)} delivered`),
   ];
   const error = lastError === '' ? [] : wrapHard(safe(lastError), width - LEAD).map((line) => ' '.repeat(LEAD) + line);

@@ -15,6 +15,8 @@ export interface ActivityRecorder {
   /** The answers to a live query. */
   readonly noteAnswers: (query: NotedQuery, answers: readonly QueryAnswer[]) => void;
   readonly noteLifecycle: (change: LifecycleChange['change'], version: string) => void;
+  /** Events that a sink does not get. */
+  readonly noteDropped: (sink: string, events: number) => void;
   /** Resolves once what was noted is stored, or has failed. */
   readonly settled: () => Promise<void>;
 }
@@ -90,6 +92,7 @@ export function createActivityRecorder({ store, eventBus, clock, log }: Activity
     noteLifecycle: (change, version) => {
       if (store.records('lifecycle')) note({ kind: 'lifecycle', change, program: 'plimsoll-collector', version });
     },
+    noteDropped: (sink, events) => note({ kind: 'drop', sink, events }),
     settled: () => writing,
   };
 }

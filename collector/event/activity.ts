@@ -119,9 +119,23 @@ export interface LiveEvidence extends OfNode {
 /** Longest JSON text of an answer in an event. */
 export const MAX_EVIDENCE_BYTES = 8 * 1024;
 
+/** Events that one sink does not get, because too many waited for it. */
+export interface EventDrop {
+  readonly kind: 'drop';
+  readonly sink: string;
+  readonly events: number;
+}
+
 /** Anything that the collector records for sinks only. */
 export type Activity =
-  ApiCall | LifecycleChange | DeviceInventory | SoftwareInventory | ConfigurationChange | ScanReport | LiveEvidence;
+  | ApiCall
+  | LifecycleChange
+  | DeviceInventory
+  | SoftwareInventory
+  | ConfigurationChange
+  | ScanReport
+  | LiveEvidence
+  | EventDrop;
 
 /** What sets one kind of activity apart. */
 export type ActivityKind = Activity['kind'];

@@ -13,6 +13,7 @@ import type { ActivityKind } from './activity.ts';
 const GROUP_OF_ACTIVITY = {
   audit: 'audit',
   lifecycle: 'lifecycle',
+  drop: 'detections',
   device: 'inventory',
   software: 'inventory',
   configuration: 'configuration',

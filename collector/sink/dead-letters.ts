@@ -1,18 +1,7 @@
 import type { EventBus } from '../store/event-bus.ts';
 import type { DeadLetter, DeadLetterFilter, DeadLetterSelection } from '../store/dead-letter-store.ts';
 import type { Store, StoredEvent } from '../store/store.ts';
-import type { SinkStatus } from './delivery-worker.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
-
-/** A sink, and how many dead letters it has. */
-export interface SinkReport extends SinkStatus {
-  readonly deadLetters: number;
-}
-
-/** The status of each sink with the number of its dead letters. */
-export function reportSinks(sinks: readonly SinkStatus[], counts: ReadonlyMap<string, number>): readonly SinkReport[] {
-  return sinks.map((sink) => ({ ...sink, deadLetters: counts.get(sink.name) ?? 0 }));
-}
 
 /** A dead letter, with the event as it would be sent now. */
 export interface RenderedDeadLetter extends DeadLetter {
@@ -33,8 +22,6 @@ export interface DeadLetters {
   readonly replay: (selection: DeadLetterSelection) => Promise<number>;
   /** Deletes those that are selected. Resolves to their number. */
   readonly purge: (selection: DeadLetterSelection) => Promise<number>;
-  /** How many there are by sink. */
-  readonly counts: () => Promise<ReadonlyMap<string, number>>;
 }
 
 /** What they are made from. */
@@ -69,6 +56,5 @@ export function createDeadLetters({ store, render, sinks, eventBus }: DeadLetter
       return replayed;
     },
     purge: deadLetters.purge,
-    counts: deadLetters.counts,
   };
 }

@@ -4,16 +4,16 @@ import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import type { StoredEvent, Store } from '../store/store.ts';
+import { createDeliveryRate } from './delivery-rate.ts';
 import { openDelivery } from './delivery.ts';
 import type { Delivered } from './delivery.ts';
 import type { Sink } from './sink.ts';
 
-/** The delivery status of a sink. `behind`: events that wait for it, counted up to a batch. */
+/** The delivery status of a sink. */
 export interface SinkStatus {
   readonly name: string;
   /** Acknowledged: after a restart the collector continues after it. */
   readonly position: number;
-  readonly behind: number;
   readonly state: 'ok' | 'retrying' | 'paused';
   /** The last problem; empty after a success. */
   readonly lastError: string;
@@ -22,15 +22,26 @@ export interface SinkStatus {
   readonly rejected: number;
   /** Rejected events that are not kept: the list of dead letters was full, or the receiver did not say which they are. */
   readonly discarded: number;
+  /** Events that were dropped because more waited than `maxBacklog`. */
+  readonly dropped: number;
+  /** Events a second that were delivered in the last minute. */
+  readonly ratePerSecond: number;
+  /** When the last failure and the last success were; undefined: not since the start. */
+  readonly lastErrorMs: number | undefined;
+  readonly lastSuccessMs: number | undefined;
 }
 
 /** Options of a delivery worker. */
 export interface DeliveryWorkerOptions {
-  readonly store: Pick<Store, 'outbox' | 'cursor' | 'advance' | 'deadLetters'>;
+  readonly store: Pick<Store, 'outbox' | 'cursor' | 'advance' | 'deadLetters' | 'dropOldest'>;
   readonly sink: Sink;
   readonly eventBus: EventBus;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Events that may wait for it; the oldest of more are dropped. Undefined: any number. */
+  readonly maxBacklog?: number | undefined;
+  /** Called with the number of events that were dropped. */
+  readonly onDropped?: (events: number) => void;
   readonly random?: () => number;
 }
 
@@ -49,6 +60,8 @@ const BACKOFF = Object.freeze({ baseMs: 500, capMs: 60_000 });
 const IDLE_MS = 30_000;
 /** Without new events for this long, the sink is asked to acknowledge what it has accepted. */
 const ACKNOWLEDGE_MS = 5000;
+/** How often the backlog is held against its limit. */
+const LIMIT_MS = 10_000;
 /** Grace period of a sink that does not answer when the collector ends. */
 const STOP_GRACE_MS = 5000;
 
@@ -59,24 +72,28 @@ interface Progress {
   accepted: number;
   /** Highest position ever accepted: events up to it are counted. */
   counted: number;
-  behind: number;
   state: SinkStatus['state'];
   lastError: string;
   delivered: number;
   rejected: number;
   discarded: number;
+  dropped: number;
+  lastErrorMs: number | undefined;
+  lastSuccessMs: number | undefined;
 }
 
 const NOTHING_YET: Progress = Object.freeze({
   position: 0,
   accepted: 0,
   counted: 0,
-  behind: 0,
   state: 'ok',
   lastError: '',
   delivered: 0,
   rejected: 0,
   discarded: 0,
+  dropped: 0,
+  lastErrorMs: undefined,
+  lastSuccessMs: undefined,
 });
 
 /** Starts delivering. Events that came while the collector was down are delivered first. */
@@ -84,11 +101,12 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
   const { store, sink, eventBus, clock, log } = options;
   const stopped = new AbortController();
   const progress: Progress = { ...NOTHING_YET };
+  const rate = createDeliveryRate(clock);
   let known = false;
   let wake = new AbortController();
   const unsubscribe = eventBus.subscribeToPositions(() => wake.abort());
   const recordFailure = (state: Progress['state'], reason: string): void => {
-    Object.assign(progress, { state, lastError: reason });
+    Object.assign(progress, { state, lastError: reason, lastErrorMs: clock.now() });
     log.warn(
       { sink: sink.name, reason },
       state === 'paused'
@@ -117,6 +135,8 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
       const identified = fresh.filter(({ uid }) => rejected.includes(uid)).length;
       const refused = Math.min(fresh.length, identified + unidentified);
       progress.delivered += fresh.length - refused;
+      rate.add(fresh.length - refused);
+      if (batch.length > rejected.length) progress.lastSuccessMs = clock.now();
       progress.rejected += refused;
       progress.discarded += refused - identified;
       const accepted = batch.at(-1)?.position ?? progress.accepted;
@@ -126,17 +146,44 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
         await store.advance(sink.name, position);
         progress.position = position;
       }
-      progress.accepted = accepted;
+      // The limit of the backlog can have moved it further meanwhile.
+      progress.accepted = Math.max(progress.position, accepted);
     },
     onSilence: (silentMs) => recordFailure('retrying', `no answer for ${String(silentMs)} ms`),
   });
 
+  /** Nothing up to `position` is sent any more. */
+  const passTo = (position: number): void => {
+    progress.position = Math.max(progress.position, position);
+    progress.accepted = Math.max(progress.accepted, position);
+    progress.counted = Math.max(progress.counted, position);
+  };
+  /** Apart from delivery: a sink that does not answer has a backlog as well. */
+  const keepLimit = async (maxBacklog: number): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      try {
+        const dropped = await store.dropOldest(sink.name, maxBacklog);
+        if (dropped !== undefined) {
+          passTo(dropped.position);
+          progress.dropped += dropped.events;
+          log.error(
+            { sink: sink.name, events: dropped.events, maxBacklog },
+            'too many events wait: the oldest are dropped',
+          );
+          options.onDropped?.(dropped.events);
+        }
+      } catch (error) {
+        log.warn({ sink: sink.name, error }, 'the backlog of the sink could not be limited');
+      }
+      await sleep(clock, LIMIT_MS, stopped.signal);
+    }
+  };
+
   /** Delivers a batch, if there is one; returns how long to wait before the next attempt. */
   const step = async (failures: number): Promise<number | undefined> => {
-    if (!known) progress.position = progress.accepted = progress.counted = await store.cursor(sink.name);
+    if (!known) passTo(await store.cursor(sink.name));
     known = true;
     const batch: readonly StoredEvent[] = await store.outbox(progress.accepted, BATCH, sink.name);
-    progress.behind = batch.length;
     if (batch.length === 0) {
       const isAcknowledged = progress.accepted === progress.position;
       await sleep(clock, isAcknowledged ? IDLE_MS : ACKNOWLEDGE_MS, AbortSignal.any([wake.signal, stopped.signal]));
@@ -145,7 +192,6 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     const end = await delivery.deliver(batch);
     // Accepted events that were not acknowledged are sent again.
     if (end.outcome !== 'ok') progress.accepted = progress.position;
-    progress.behind = batch.filter(({ position }) => position > progress.accepted).length;
     if (end.outcome === 'ok') Object.assign(progress, { state: 'ok', lastError: '' });
     if (end.outcome === 'retry') {
       recordFailure('retrying', end.reason);
@@ -181,13 +227,15 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     const end = await delivery.deliver([]);
     if (end.outcome !== 'ok') log.warn({ sink: sink.name, reason: end.reason }, 'the last events will be sent again');
   };
+  const limited = options.maxBacklog === undefined ? undefined : keepLimit(options.maxBacklog);
   const over = run()
     .then(acknowledge)
+    .then(() => limited)
     .catch((error: unknown) => log.warn({ sink: sink.name, error }, 'the last events will be sent again'));
   return {
     status: () => {
-      const { position, behind, state, lastError, delivered, rejected, discarded } = progress;
-      return { name: sink.name, position, behind, state, lastError, delivered, rejected, discarded };
+      const { accepted: _accepted, counted: _counted, ...rest } = progress;
+      return { name: sink.name, ...rest, ratePerSecond: rate.perSecond() };
     },
     stop: async () => {
       unsubscribe();

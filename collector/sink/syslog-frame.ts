@@ -151,6 +151,8 @@ function headOfActivity({ activity }: ActivityEvent): Head {
       const { nodeId = '', nodeName = '' } = activity.node ?? {};
       return { ...head, hostname: nodeName, parameters: { node: nodeId, name: nodeName, action: activity.change } };
     }
+    case 'drop':
+      return { ...head, severity: SEVERITIES.high, hostname: '', parameters: { action: 'drop', sink: activity.sink } };
     case 'device': {
       const { id, name } = activity.node;
       return { ...head, hostname: name, parameters: { node: id, name } };

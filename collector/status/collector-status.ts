@@ -1,7 +1,7 @@
 import type { ISSUE_CODES } from '../../api/issue.ts';
 import type { FreeSpace } from '../../service/free-space.ts';
 import type { NodeProblem } from '../session/server.ts';
-import type { SinkReport } from '../sink/dead-letters.ts';
+import type { SinkReport } from '../sink/sink-report.ts';
 import type { QuarantinedFile } from '../store/quarantine.ts';
 import type { HistoryRange } from '../store/store.ts';
 import type { WriteProblem } from '../store/write-health.ts';

@@ -1,7 +1,7 @@
 import { formatBytes } from '../../service/bytes.ts';
 import { judgeFreeSpace } from '../../service/free-space.ts';
 import type { NodeProblem } from '../session/server.ts';
-import type { SinkReport } from '../sink/dead-letters.ts';
+import type { SinkReport } from '../sink/sink-report.ts';
 import type { WriteProblem } from '../store/write-health.ts';
 import type { NodeHealth } from './freshness.ts';
 import type { CollectorStatus, StoreStatus, Issue } from './collector-status.ts';
@@ -94,7 +94,7 @@ function storeIssues({ path, problem, writeProblem, diskProblem, space, quaranti
   return issues;
 }
 
-function sinkIssues({ name, state, lastError, deadLetters, discarded }: SinkReport): readonly Issue[] {
+function sinkIssues({ name, state, lastError, deadLetters, discarded, dropped }: SinkReport): readonly Issue[] {
   const issues: Issue[] = [];
   if (state === 'paused')
     issues.push({
@@ -109,6 +109,15 @@ function sinkIssues({ name, state, lastError, deadLetters, discarded }: SinkRepo
       subject: name,
       text: `delivery to this sink is failing: ${lastError}`,
       advice: 'check its receiver; events wait in the store and are sent once it accepts them',
+    });
+  if (dropped > 0)
+    issues.push({
+      code: 'sinkDropped',
+      subject: name,
+      text: `${String(dropped)} event${dropped === 1 ? ' was' : 's were'} dropped because more than sink-backlog-max-events waited`,
+      advice:
+        'check its receiver, or raise the limit; the findings are still here: plimsoll findings. ' +
+        'This message ends with the next start',
     });
   if (deadLetters > 0)
     issues.push({

@@ -5,7 +5,8 @@ import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import { readFreeSpace } from '../../service/free-space.ts';
 import type { NodeProblem } from '../session/server.ts';
-import { reportSinks } from '../sink/dead-letters.ts';
+import { reportSinks, reportUnreadSinks } from '../sink/sink-report.ts';
+import type { SinkReport } from '../sink/sink-report.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
 import type { QuarantinedFile } from '../store/quarantine.ts';
 import type { HistoryRange, NodeRow, Store } from '../store/store.ts';
@@ -19,7 +20,7 @@ import { findIssues } from './find-issues.ts';
 export interface StatusOptions {
   readonly version: string;
   readonly heartbeatMs: number;
-  readonly store: Pick<Store, 'nodes' | 'counts' | 'findings' | 'historyRange' | 'deadLetters'>;
+  readonly store: Pick<Store, 'nodes' | 'counts' | 'findings' | 'historyRange' | 'deadLetters' | 'backlog'>;
   readonly storePath: string;
   /** Asked each time: the store knows it once it is open. */
   readonly quarantined: () => QuarantinedFile | undefined;
@@ -70,7 +71,7 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
     const nowMs = clock.now();
     const diskProblem = options.diskProblem();
     const [fleet, files] = await Promise.all([
-      readFleet(options.store),
+      readFleet(options.store, sinks()),
       // Each read of a disk that hangs would block a thread of the pool; `diskFailing` is reported then.
       diskProblem === undefined ? readFiles(options) : UNREAD_FILES,
     ]);
@@ -105,7 +106,7 @@ export function createStatus(options: StatusOptions): () => Promise<CollectorSta
         listed: judged.slice(0, MAX_LISTED),
         problems: options.nodeProblems(),
       },
-      sinks: reportSinks(sinks(), fleet.deadLetters),
+      sinks: fleet.sinks,
     };
     return { ...status, issues: [...options.apiIssues(), ...findIssues(status)] };
   };
@@ -115,31 +116,38 @@ interface Fleet {
   readonly nodes: readonly NodeRow[];
   readonly overBudget: ReadonlySet<string>;
   readonly findings: number;
-  readonly deadLetters: ReadonlyMap<string, number>;
+  readonly sinks: readonly SinkReport[];
   readonly history: HistoryRange | undefined;
   readonly problem: string;
 }
 
-async function readFleet(store: StatusOptions['store']): Promise<Fleet> {
+async function readFleet(store: StatusOptions['store'], sinks: readonly SinkStatus[]): Promise<Fleet> {
   try {
-    const [nodes, counts, history, over, deadLetters] = await Promise.all([
+    const [nodes, counts, history, over, reports] = await Promise.all([
       store.nodes(),
       store.counts(),
       store.historyRange(),
       store.findings({ checks: [BUDGET_CHECK], verdicts: ['fail'], limit: 10_000 }),
-      store.deadLetters.counts(),
+      reportSinks(sinks, store),
     ]);
     return {
       nodes,
       history,
-      deadLetters,
+      sinks: reports,
       findings: counts.reduce((sum, { count }) => sum + count, 0),
       overBudget: new Set(over.findings.map(({ nodeId }) => nodeId)),
       problem: '',
     };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    return { nodes: [], overBudget: new Set(), findings: 0, deadLetters: new Map(), history: undefined, problem };
+    return {
+      nodes: [],
+      overBudget: new Set(),
+      findings: 0,
+      sinks: reportUnreadSinks(sinks),
+      history: undefined,
+      problem,
+    };
   }
 }
 

@@ -146,6 +146,8 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       raisePosition: healing((store) => store.raisePosition),
       prune: healing((store) => store.prune),
       verify: healing((store) => store.verify),
+      backlog: healing((store) => store.backlog),
+      dropOldest: healing((store) => store.dropOldest),
       deadLetters: {
         add: healing((store) => store.deadLetters.add),
         list: healing((store) => store.deadLetters.list),

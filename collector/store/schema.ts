@@ -12,7 +12,7 @@ const APPLICATION_ID = 0x504c494d;
  * `kind/id`. detail: row.ts. event.action: `actionNumber` in row.ts. trend: trend.ts; minutes below `store.trend_floor`
  * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
  * package_vulnerability: image-store.ts; image_claim.at_rest: tags as JSON; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
- * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. dead_letter: dead-letter-table.ts. benchmark_score: score-table.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
+ * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. dead_letter: dead-letter-table.ts. unused_position: backlog.ts. benchmark_score: score-table.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
  * `store.outbox_floor`.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
@@ -293,6 +293,17 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   ) STRICT;
   CREATE INDEX dead_letter_sink ON dead_letter (sink, key, bytes);
   CREATE INDEX dead_letter_replay ON dead_letter (replay) WHERE replay IS NOT NULL;
+  `,
+  // Positions jumped to the time in microseconds where a store was restored or replaced; no other gap is as large.
+  `
+  CREATE TABLE unused_position (
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO unused_position
+    SELECT before + 1, position - 1 FROM (
+      SELECT position, coalesce(lag(position) OVER (ORDER BY position), 0) AS before FROM event
+    ) WHERE position - before > 1000000000;
   `,
 ]);
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { prepareBacklogCounter } from './backlog.ts';
 import { prepareCommits } from './commit.ts';
 import { makeRoom, openConnection, relaxed, transaction } from './connection.ts';
 import type { ActivityKind } from '../event/activity.ts';
@@ -17,7 +18,7 @@ import { prepareRefusalTable } from './refusal-table.ts';
 import { prepareRemoveNode } from './remove-node.ts';
 import { prepareNodeTable } from './node-table.ts';
 import { prepareCursorTable, preparePrune } from './prune.ts';
-import type { ReplicationState, Store } from './store.ts';
+import type { ReplicationState, Store, StoredEvent } from './store.ts';
 import { prepareReplicationTable } from './replication-state.ts';
 import { prepareScoreTable } from './score-table.ts';
 import { prepareTrend } from './trend.ts';
@@ -48,6 +49,19 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
   const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db, options.activities ?? new Set());
 
+  const readOutbox = (position: number, limit: number, sink: string | undefined): readonly StoredEvent[] => {
+    const changes = statements.outbox(position, limit);
+    const others = [
+      ...statements.refusals.read(position, limit),
+      ...statements.vulnerabilityEvents.read(position, limit),
+      ...statements.denials.read(position, limit),
+      ...statements.remediations.read(position, limit),
+      ...statements.activities.read(position, limit),
+      ...statements.deadLetters.replayed(position, limit, sink),
+    ];
+    if (others.length === 0) return changes;
+    return [...changes, ...others].sort((one, other) => one.position - other.position).slice(0, limit);
+  };
   /** Every failure leaves as a StoreError, in the promise. */
   const guarded: Guarded = async (doing, work) => {
     if (!db.isOpen) throw new StoreError('closed', `cannot ${doing}: the store is closed`);
@@ -83,20 +97,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     putBenchmarkScores: (scores, of) =>
       guarded('write scores', () => relaxed(db, () => statements.scores.put(scores, of))),
     benchmarkScores: (benchmark, sinceMs) => guarded('read scores', () => statements.scores.since(benchmark, sinceMs)),
-    outbox: (position, limit, sink) =>
-      guarded('read the outbox', () => {
-        const changes = statements.outbox(position, limit);
-        const others = [
-          ...statements.refusals.read(position, limit),
-          ...statements.vulnerabilityEvents.read(position, limit),
-          ...statements.denials.read(position, limit),
-          ...statements.remediations.read(position, limit),
-          ...statements.activities.read(position, limit),
-          ...statements.deadLetters.replayed(position, limit, sink),
-        ];
-        if (others.length === 0) return changes;
-        return [...changes, ...others].sort((one, other) => one.position - other.position).slice(0, limit);
-      }),
+    outbox: (position, limit, sink) => guarded('read the outbox', () => readOutbox(position, limit, sink)),
     recordRefusals: (refusals) =>
       guarded('record refusals', () => transaction(db, () => statements.refusals.write(refusals))),
     recordRemediations: (remediations) =>
@@ -123,7 +124,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     cursor: (sink) => guarded('read a cursor', () => cursors.read(sink)),
     advance: (sink, position) => guarded('move a cursor', () => relaxed(db, () => cursors.write(sink, position))),
     raisePosition: (position) =>
-      guarded('raise the position', () => transaction(db, () => raisePosition(db, position))),
+      guarded('raise the position', () => transaction(db, () => statements.backlogs.raisePosition(position))),
     removeNode: (nodeId, atMs) => guarded('remove a node', () => transaction(db, () => removing.apply(nodeId, atMs))),
     prune: (sinks, historyBeforeMs) =>
       guarded('prune', async () => {
@@ -144,6 +145,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
           if (!db.isOpen) return;
         }
       }),
+    backlog: (sink) =>
+      guarded('count events that wait', () => {
+        const { events, position } = statements.backlogs.of(sink);
+        return { events, oldestMs: events === 0 ? undefined : readOutbox(position, 1, sink)[0]?.atMs };
+      }),
+    dropOldest: (sink, limit) =>
+      guarded('drop events', () => relaxed(db, () => statements.backlogs.limit(sink, limit))),
     deadLetters: deadLetterStore(db, statements.deadLetters, guarded),
     verify: (nodeId) => guarded('verify the findings of a node', () => statements.verify(nodeId)),
     images: imageStore(db, statements.images, guarded),
@@ -162,6 +170,7 @@ function prepareAll(db: DatabaseSync, recorded: ReadonlySet<ActivityKind>) {
       streams: prepareReplicationTable(db),
       nodes: prepareNodeTable(db, activities),
       cursors,
+      backlogs: prepareBacklogCounter(db, cursors),
       findings: prepareFindingQuery(db),
       findingGroups: prepareFindingGroups(db),
       counts: prepareCounts(db),
@@ -201,12 +210,6 @@ function deadLetterStore(db: DatabaseSync, table: DeadLetterTable, guarded: Guar
       guarded('replay dead letters', () => transaction(db, () => table.replay(selection, sinks))),
     purge: (selection) => guarded('purge dead letters', () => transaction(db, () => table.purge(selection))),
   };
-}
-
-function raisePosition(db: DatabaseSync, position: number): number {
-  const before = Number(db.prepare('SELECT position FROM store').get()?.['position']);
-  if (position > before) db.prepare('UPDATE store SET position = ?').run(position);
-  return before;
 }
 
 /** The state of a node that has committed something; a node that was only introduced has none. */

@@ -5,6 +5,7 @@ import type { DenialRecord, DenialOutcome, EnforcingProgram } from '../../policy
 import type { StepState } from '../../api/rollout.ts';
 import type { ActivityEvent, ActivityKind } from '../event/activity.ts';
 import type { TimedActivity } from './activity-table.ts';
+import type { DroppedEvents } from './backlog.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
 import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
 import type { BenchmarkScore, DayScore } from './score-table.ts';
@@ -94,6 +95,10 @@ export interface Store {
    * its findings; what it then sends replaces what was damaged. `sound`: nothing was changed. Undefined: no such node.
    */
   readonly verify: (nodeId: string) => Promise<Verification | undefined>;
+  /** How many events wait for a sink, and when the oldest of them happened. */
+  readonly backlog: (sink: string) => Promise<{ readonly events: number; readonly oldestMs: number | undefined }>;
+  /** Moves the cursor of a sink so that at most `limit` events wait for it. Undefined: no more than that wait. */
+  readonly dropOldest: (sink: string, limit: number) => Promise<DroppedEvents | undefined>;
   /** Events that sinks rejected. */
   readonly deadLetters: DeadLetterStore;
   /** The images that nodes run, with their packages and vulnerabilities. */

@@ -49,6 +49,7 @@ export function observeWrites(store: Store, isDiskHung: () => boolean): Observed
       removeNode: gated(store.removeNode),
       prune: gated(store.prune),
       verify: gated(store.verify),
+      dropOldest: gated(store.dropOldest),
       deadLetters: {
         ...store.deadLetters,
         add: observed(store.deadLetters.add),

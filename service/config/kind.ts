@@ -285,6 +285,16 @@ export function integer(least: number, most: number): Kind<number> {
   };
 }
 
+/** A whole number, or `off`. */
+export function integerOrOff(least: number, most: number): Kind<number | 'off'> {
+  const { expects, read } = integer(least, most);
+  return {
+    name: 'number',
+    expects: `${expects}, or off`,
+    read: (text, context) => (text === 'off' ? 'off' : read(text, context)),
+  };
+}
+
 /** One of the given words. */
 export function word<const W extends string>(...words: readonly W[]): Kind<W> {
   return {

@@ -4,6 +4,7 @@ import {
   httpsUrlOrOff,
   identifier,
   integer,
+  integerOrOff,
   pathOr,
   receiverUrlOrOff,
   size,
@@ -30,6 +31,13 @@ const FORMAT = 'Format of the events: `ocsf`, `ecs` (Elastic Common Schema)';
 
 /** Settings of the sinks to which the collector delivers events. */
 export const SINK_SETTINGS = {
+  'sink-backlog-max-events': {
+    kind: integerOrOff(1_000, 1_000_000_000),
+    default: 'off',
+    description:
+      'Events that may wait for one sink. Of more, the oldest are dropped for this sink, counted and reported. `off`: events wait until the disk is full.',
+    programs: COLLECTOR,
+  },
   'sink-ndjson': {
     kind: pathOr('-', 'off'),
     default: inDataDir('events.ndjson'),

@@ -4,8 +4,9 @@ import t from 'tap';
 import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, T0 } from '../collector/store/fleet.ts';
 import { plimsoll, temporaryDirectory } from './process.ts';
+import { UNUSED } from '../collector/sink/events.ts';
 
-const SINK = { position: 0, behind: 0, lastError: '', delivered: 0, rejected: 2, discarded: 0 };
+const SINK = { position: 0, lastError: '', delivered: 0, rejected: 2, discarded: 0, ...UNUSED };
 
 void t.test('deadletter', async (t) => {
   const server = await startServer(t, { sinks: () => [{ ...SINK, name: 'splunk', state: 'ok' }] });

@@ -6,6 +6,7 @@ import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow, T0 } from '../collector/store/fleet.ts';
 import { plimsoll, temporaryDirectory } from './process.ts';
 import type { Run } from './process.ts';
+import { UNUSED } from '../collector/sink/events.ts';
 
 const LONG = 'n'.repeat(256);
 const WIDE = '漢字'.repeat(60);
@@ -35,12 +36,13 @@ async function fleet(t: Test) {
       {
         name: `ndjson${CONTROLS}`,
         position: 1,
-        behind: 500,
+
         state: 'retrying',
         lastError: LONG + CONTROLS,
         delivered: 1,
         rejected: 0,
         discarded: 0,
+        ...UNUSED,
       },
     ],
     queries: {

@@ -9,6 +9,7 @@ import { createFakeClock } from '../service/fake-clock.ts';
 import { startServer, TOKEN } from '../collector/api/server.ts';
 import { commit, finding, nodeRow, T0 } from '../collector/store/fleet.ts';
 import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.ts';
+import { UNUSED } from '../collector/sink/events.ts';
 
 void t.test('one look at a fleet, and the exit status', async (t) => {
   const clock = createFakeClock(T0);
@@ -16,7 +17,7 @@ void t.test('one look at a fleet, and the exit status', async (t) => {
   const server = await startServer(t, {
     clock,
     sinks: () => [
-      { name: 'ndjson', position: 1, behind: 0, state, lastError: '', delivered: 31, rejected: 0, discarded: 0 },
+      { name: 'ndjson', position: 1, state, lastError: '', delivered: 31, rejected: 0, discarded: 0, ...UNUSED },
     ],
     addresses: () => ({
       nodes: '127.0.0.1:7443',
@@ -43,7 +44,7 @@ void t.test('one look at a fleet, and the exit status', async (t) => {
   t.equal(lines[3], 'console    http://127.0.0.1:7480/');
   t.match(lines[4], /^store {6}\/.*store\.sqlite, .*free$/);
   t.equal(lines[5], '           1 finding, history from 2026-06-01 00:00:00 to 2026-06-01 00:00:00');
-  t.equal(lines[6], 'sink       ndjson, ok, nothing waits, 31 delivered');
+  t.equal(lines[6], 'sink       ndjson, ok, 1 waits, 31 delivered');
   t.equal(lines[7], 'nodes      1 connected');
   t.equal(lines[9], 'NODE   STATE      SEEN       AGENT  MEMORY    CPU  DROPPED');
   t.equal(lines[10], 'web-1  connected  1 min ago  0.1.0  80 MiB  1.2 s        0');

@@ -12,6 +12,7 @@ import { toApiActivity, toAuditActivity } from './api-activity.ts';
 import { toComplianceFinding } from './compliance-finding.ts';
 import { toConfigurationChange } from './configuration-change.ts';
 import { toDeviceInventory, toSoftwareInventory } from './inventory.ts';
+import { toDropError } from './drop-error.ts';
 import { toLifecycle } from './lifecycle.ts';
 import { toLiveEvidence } from './live-evidence.ts';
 import { metadataOf } from './ocsf-event.ts';
@@ -44,6 +45,8 @@ function toActivity(event: ActivityEvent, context: OcsfContext): OcsfEvent {
       return toAuditActivity(activity, terms);
     case 'lifecycle':
       return toLifecycle(activity, terms);
+    case 'drop':
+      return toDropError(activity, terms);
     case 'device':
       return toDeviceInventory(activity, terms);
     case 'software':

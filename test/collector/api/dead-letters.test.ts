@@ -2,8 +2,9 @@ import t from 'tap';
 import type { AuditPage } from '../../../api/audit.ts';
 import { commit, finding, T0 } from '../store/fleet.ts';
 import { startServer, TOKEN } from './server.ts';
+import { UNUSED } from '../sink/events.ts';
 
-const SINK = { position: 0, behind: 0, lastError: '', delivered: 0, rejected: 1, discarded: 0 };
+const SINK = { position: 0, lastError: '', delivered: 0, rejected: 1, discarded: 0, ...UNUSED };
 const SINKS = [{ ...SINK, name: 'syslog', state: 'ok' }] as const;
 
 async function rejected(t: Parameters<typeof startServer>[0]) {

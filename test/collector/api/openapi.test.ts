@@ -14,6 +14,7 @@ import { document as policyText, NO_ANNOTATIONS } from '../../fixture/image-evid
 import { violations } from '../../fixture/json-schema.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 import { startServer, TOKEN } from './server.ts';
+import { UNUSED } from '../sink/events.ts';
 
 const IMAGE_ID = nodeRow().containers[0]?.imageId ?? '';
 
@@ -123,16 +124,17 @@ void t.test('real answers match the document', async (t) => {
         }),
     },
     sinks: () => [
-      { name: 'ndjson', position: 1, behind: 0, state: 'ok', lastError: '', delivered: 1, rejected: 0, discarded: 0 },
+      { name: 'ndjson', position: 1, state: 'ok', lastError: '', delivered: 1, rejected: 0, discarded: 0, ...UNUSED },
       {
         name: 'syslog',
         position: 0,
-        behind: 7,
+
         state: 'retrying',
         lastError: 'ECONNREFUSED',
         delivered: 0,
         rejected: 0,
         discarded: 0,
+        ...UNUSED,
       },
     ],
     policies: await policyService(t),

@@ -55,7 +55,7 @@ async function setUp(t: Test, answers: Answer[] = [], before: readonly string[] 
   const known: ReturnType<typeof finding>[] = [];
   if (before.length > 0) await happen(...before);
   const workers: DeliveryWorker[] = [];
-  const start = (): DeliveryWorker => {
+  const start = (maxBacklog?: number, onDropped?: (events: number) => void): DeliveryWorker => {
     // Jitter that takes the whole time: what a test waits for is then known.
     const worker = startDeliveryWorker({
       store,
@@ -64,6 +64,8 @@ async function setUp(t: Test, answers: Answer[] = [], before: readonly string[] 
       clock,
       log: collectLines(lines),
       random: () => 0.999_999,
+      maxBacklog,
+      ...(onDropped && { onDropped }),
     });
     workers.push(worker);
     return worker;
@@ -91,7 +93,6 @@ await t.test('what is in the outbox first, then what happens, in order', async (
     state: 'ok',
     delivered: 5,
     rejected: 0,
-    behind: 0,
     lastError: '',
     position,
   });
@@ -121,7 +122,7 @@ await t.test('retry: the same events again, later and later', async (t) => {
   const { batches, start, clock, lines } = await setUp(t, [retry, retry, slow], ['a']);
   const worker = start();
   await clock.advance(0);
-  t.match(worker.status(), { state: 'retrying', lastError: 'ECONNREFUSED', behind: 1, position: 0, delivered: 0 });
+  t.match(worker.status(), { state: 'retrying', lastError: 'ECONNREFUSED', position: 0, delivered: 0 });
   await clock.advance(499);
   t.equal(batches.length, 2, 'up to 0.5 s');
   await clock.advance(998);
@@ -147,11 +148,11 @@ await t.test('split: halves, and what was delivered is not sent again', async (t
     ['a', 'b', 'c'],
     ['d', 'e'],
   ]);
-  t.match(worker.status(), { state: 'retrying', delivered: 3, behind: 2 });
+  t.match(worker.status(), { state: 'retrying', delivered: 3 });
   t.equal(await store.cursor('receiver'), worker.status().position);
   await clock.advance(500);
   t.same(batches.at(-1), ['d', 'e']);
-  t.match(worker.status(), { state: 'ok', delivered: 5, behind: 0 });
+  t.match(worker.status(), { state: 'ok', delivered: 5 });
 });
 
 await t.test('one event that is too large alone is passed, counted, named in the log and kept', async (t) => {
@@ -160,7 +161,7 @@ await t.test('one event that is too large alone is passed, counted, named in the
   const worker = start();
   await clock.advance(0);
   t.same(batches, [['a', 'b'], ['a'], ['b']]);
-  t.match(worker.status(), { delivered: 1, rejected: 1, state: 'ok', behind: 0 });
+  t.match(worker.status(), { delivered: 1, rejected: 1, state: 'ok' });
   const [first] = await store.outbox(0, 1);
   const told = lines.find(({ level }) => level === 'error');
   t.match(told?.fields, { events: [first?.uid], reason: 'too large' });
@@ -176,7 +177,7 @@ await t.test('reject: the named events are passed, the rest was delivered', asyn
   answers.push({ outcome: 'reject', uids: [second?.uid ?? '', 'unknown'], reason: 'mapper_parsing_exception' });
   const worker = start();
   await clock.advance(0);
-  t.match(worker.status(), { delivered: 2, rejected: 1, behind: 0, state: 'ok' });
+  t.match(worker.status(), { delivered: 2, rejected: 1, state: 'ok' });
   const { deadLetters } = await store.deadLetters.list({ limit: 10 });
   t.same(
     deadLetters.map(({ event }) => event),
@@ -201,7 +202,7 @@ await t.test(
     t.match(await store.outbox(before?.position ?? 0, 10, 'receiver'), [{ uid: first?.uid, isReplay: true }]);
     await clock.advance(500);
     t.same(batches.at(-1), ['b', 'a']);
-    t.match(worker.status(), { delivered: 2, rejected: 1, behind: 0, state: 'ok' });
+    t.match(worker.status(), { delivered: 2, rejected: 1, state: 'ok' });
     t.same([...(await store.deadLetters.counts())], []);
   },
 );
@@ -229,7 +230,7 @@ await t.test('pause: nothing is sent until the collector is started again', asyn
   const worker = start();
   await clock.advance(3_600_000);
   t.same(batches, [['a']]);
-  t.match(worker.status(), { state: 'paused', lastError: '401', behind: 1 });
+  t.match(worker.status(), { state: 'paused', lastError: '401' });
   await worker.stop();
   const next = start();
   await clock.advance(0);
@@ -278,7 +279,7 @@ await t.test(
     answers.push({ outcome: 'ok', acknowledged: 0 });
     const worker = start();
     await clock.advance(0);
-    t.match(worker.status(), { position: 0, delivered: 2, behind: 0, state: 'ok' });
+    t.match(worker.status(), { position: 0, delivered: 2, state: 'ok' });
     t.equal(await store.cursor('receiver'), 0);
 
     answers.push({ outcome: 'ok', acknowledged: positions[0] ?? 0 });
@@ -322,4 +323,48 @@ await t.test('the end: the last events are acknowledged', async (t) => {
   await worker.stop();
   t.same(batches, [['a'], []]);
   t.ok((await store.cursor('receiver')) > 0);
+});
+
+await t.test(
+  'a limit of the backlog: nothing is dropped below it, above it the oldest, also while the sink hangs',
+  async (t) => {
+    const names = (from: number, to: number) =>
+      Array.from({ length: to - from + 1 }, (_, index) => `c${String(from + index)}`);
+    const { batches, happen, start, clock, store, letGo } = await setUp(t, ['hang'], names(1, 10));
+    const told: number[] = [];
+    const startMs = clock.now();
+    const worker = start(10, (events) => told.push(events));
+    await clock.advance(60_000);
+    t.match(worker.status(), { dropped: 0, delivered: 0 });
+    // As a store that was restored does it: positions without events are no events that wait.
+    await store.raisePosition(1e15);
+    await happen(...names(11, 13));
+    t.equal((await store.backlog('receiver')).events, 13);
+    await clock.advance(10_000);
+    t.match(worker.status(), { dropped: 3 });
+    t.same(told, [3]);
+    t.equal((await store.backlog('receiver')).events, 10);
+    letGo();
+    await clock.advance(0);
+    t.same(batches, [names(1, 10), names(11, 13)], 'what was under way is not sent again');
+    t.match(await store.backlog('receiver'), { events: 0, oldestMs: undefined });
+    t.match(worker.status(), {
+      state: 'ok',
+      dropped: 3,
+      lastErrorMs: startMs + 30_000,
+      lastSuccessMs: startMs + 70_000,
+    });
+  },
+);
+
+await t.test('after a restart the limit holds as well, and only the newest are sent', async (t) => {
+  const { batches, start, clock, store } = await setUp(t, [], ['a', 'b', 'c', 'd']);
+  t.match(await store.backlog('receiver'), { events: 4, oldestMs: 1_780_272_000_000 });
+  const worker = start(3);
+  await clock.advance(0);
+  t.same(batches.flat().slice(-3), ['b', 'c', 'd']);
+  await clock.advance(50_000);
+  t.equal(worker.status().ratePerSecond, batches.flat().length / 50);
+  await clock.advance(20_000);
+  t.equal(worker.status().ratePerSecond, 0);
 });

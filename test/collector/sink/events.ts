@@ -51,3 +51,6 @@ export async function render(batch: readonly StoredEvent[]): Promise<readonly Oc
 export function uidOf(ocsf: OcsfEvent): string {
   return String((ocsf['metadata'] as { uid?: unknown } | undefined)?.uid);
 }
+
+/** What a sink that was never used says of its delivery. */
+export const UNUSED = { dropped: 0, ratePerSecond: 0, lastErrorMs: undefined, lastSuccessMs: undefined };

@@ -6,6 +6,7 @@ import { StoreError } from '../../../collector/store/error.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { startServer } from '../api/server.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
+import { UNUSED } from '../sink/events.ts';
 
 interface Status {
   readonly [field: string]: unknown;
@@ -14,7 +15,7 @@ interface Status {
   readonly issues: readonly { readonly code: string; readonly subject: string; readonly advice: string }[];
 }
 
-const SINK = { position: 7, behind: 0, state: 'ok', lastError: '', delivered: 7, rejected: 0, discarded: 0 } as const;
+const SINK = { position: 7, state: 'ok', lastError: '', delivered: 7, rejected: 0, discarded: 0, ...UNUSED } as const;
 
 void t.test('a fleet where everything works', async (t) => {
   const clock = createFakeClock(T0);
