@@ -16,14 +16,16 @@ import {
   imagesAtRest,
   imageInventories,
   imagePlaces,
-  judgementsInParts,
   prunesImages,
   inventoryGoneWhileWritten,
-  vulnerabilitiesAtRest,
-  vulnerabilitiesInSlices,
-  vulnerabilityLifecycle,
-  vulnerabilityRatings,
 } from './conformance-images.ts';
+import {
+  vulnerabilityLifecycle,
+  judgementsInParts,
+  vulnerabilityRatings,
+  vulnerabilitiesInSlices,
+  vulnerabilitiesAtRest,
+} from './conformance-vulnerabilities.ts';
 import { history, historyRange, outbox } from './conformance-outbox.ts';
 import { deadLetters, fullDeadLetters } from './conformance-dead-letters.ts';
 import { counts, filters, groups, literalText, nodes, pages, refusals } from './conformance-query.ts';
