@@ -10,6 +10,7 @@ import { plimsoll, temporaryDirectory } from './process.ts';
 const schema: unknown = JSON.parse(readFileSync(new URL('../../cli/schema/scan.schema.json', import.meta.url), 'utf8'));
 
 const OCSF = new URL('../../../shared/ocsf/required.json', import.meta.url).pathname;
+const PEERS = new URL('../../../shared/peers', import.meta.url).pathname;
 const noOcsf = existsSync(OCSF) ? false : 'the facts of the OCSF schema are absent';
 
 interface OcsfRecord extends Readonly<Record<string, unknown>> {
@@ -65,6 +66,30 @@ void t.test('this machine, live and recorded', async (t) => {
   t.match((await scan('--verdict', 'pass,fail')).stdout, /\nPASSED {2,}/);
 
   const fails = whole.findings.filter(({ verdict }) => verdict === 'fail');
+  if (existsSync(PEERS)) {
+    interface Comparison {
+      readonly tool: string;
+      readonly benchmark: string;
+      readonly counts: Readonly<Record<string, number>>;
+      readonly controls: readonly { readonly control: string; readonly theirs: string; readonly evidence: string }[];
+    }
+    const compared = await scan('--compare', join(PEERS, 'docker-bench-10.json'), '--output', 'json');
+    t.equal(compared.code, 0, compared.stderr);
+    const { tool, benchmark, counts, controls } = JSON.parse(compared.stdout) as Comparison;
+    t.match({ tool, benchmark }, { tool: /^docker-bench-security/, benchmark: 'cis-docker-1.6.0' });
+    // The benchmark has 117 controls, and the report an answer for 1.1.1.
+    t.equal(controls.length, 117);
+    t.equal(
+      Object.values(counts).reduce((sum, count) => sum + count, 0),
+      117,
+    );
+    t.equal(controls.find(({ control }) => control === '1.1.1')?.theirs, 'PASS');
+    for (const { control, evidence } of controls) t.not(evidence, '', `${control}: a line of evidence`);
+    const side = await scan('--compare', join(PEERS, 'docker-bench-10.json'));
+    t.match(side.stdout, /^docker-bench-security.* and Plimsoll by cis-docker-1\.6\.0: \d+ /);
+    t.match(side.stdout, /\nCONTROL +THEIRS +OURS +ANSWERS +EVIDENCE/);
+  }
+
   const only = await json('--verdict', 'fail');
   t.strictSame(only.findings, fails);
   t.strictSame(only.summary.verdicts, whole.summary.verdicts, 'counts are over everything');
