@@ -10,7 +10,7 @@ export type Role = (typeof ROLES)[number];
 export const ROLE_MEANINGS = Object.freeze({
   viewer: 'reads the stored posture, the health of the fleet and the event stream',
   operator:
-    'also runs live queries, removes and revokes nodes, creates join tokens, reports denials, replays and purges dead letters',
+    'also runs live queries, removes and revokes nodes, creates join tokens, reports denials, replays and purges dead letters, tests sinks',
   admin: 'also manages operator tokens and reads the audit log',
 } satisfies Record<Role, string>);
 
@@ -42,7 +42,7 @@ export const SCOPE_MEANINGS = Object.freeze({
   report: 'report requests that violated a policy, for programs that enforce policies',
   rollout: 'what plimsoll rollout reads and reports; no approval',
   approve: 'approve, reject and pause rollouts',
-  delivery: 'replay and purge dead letters',
+  delivery: 'replay and purge dead letters, test sinks',
   access: 'operator tokens and the audit log',
 } satisfies Record<Scope, string>);
 

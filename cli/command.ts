@@ -47,6 +47,7 @@ export interface Operands {
     | 'agentAction'
     | 'authzAction'
     | 'vulndbAction'
+    | 'sinkAction'
     | 'deadLetterAction';
 }
 

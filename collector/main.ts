@@ -57,7 +57,7 @@ import type { SessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
 import { createDeadLetters } from './sink/dead-letters.ts';
 import { startDeliveryWorker } from './sink/delivery-worker.ts';
-import { createRender, openSinks, recordedActivities, sinkNames } from './sinks.ts';
+import { createRender, openSinks, testSinkOf, recordedActivities, sinkNames } from './sinks.ts';
 import { addressError, StartError } from './start-error.ts';
 import type { Issue, ListenAddresses } from './status/collector-status.ts';
 import { createStatus } from './status/status.ts';
@@ -250,6 +250,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     activities,
     eventBus,
     sinks,
+    testSink: oneAtATime((name) => testSinkOf(name, { ...options, checks, nodes })),
     deadLetters: createDeadLetters({
       store,
       render: createRender({ version, clock, nodes, checks }),
@@ -442,5 +443,14 @@ function queryLimits({ queryMaxRows, queryMaxBytes, queryDeadline }: Settings): 
     maxRows: queryMaxRows,
     maxBytes: queryMaxBytes,
     maxDeadlineMs: queryDeadline,
+  };
+}
+
+function oneAtATime<T>(work: (name: string) => Promise<T>): (name: string) => Promise<T | 'busy'> {
+  let isRunning = false;
+  return async (name) => {
+    if (isRunning) return 'busy';
+    isRunning = true;
+    return work(name).finally(() => (isRunning = false));
   };
 }

@@ -16,6 +16,8 @@ import type { OcsfEvent } from './event/ocsf/ocsf.ts';
 import { activityKindsOf, selectEvents } from './event/selection.ts';
 import { createOtlpSink } from './sink/otlp.ts';
 import type { Sink } from './sink/sink.ts';
+import { testSink } from './sink/sink-test.ts';
+import type { SinkAddress, SinkTest } from './sink/sink-test.ts';
 import { createSplunkAckSink } from './sink/splunk-ack.ts';
 import { createSplunkSink } from './sink/splunk.ts';
 import { openSyslogConnection } from './sink/syslog-connection.ts';
@@ -52,6 +54,8 @@ interface SinkDefinition {
   readonly isOn: (settings: Settings) => boolean;
   /** The groups of events that it gets. */
   readonly events: (settings: Settings) => readonly EventGroup[];
+  /** Where it delivers to. Called only where it is on. */
+  readonly address: (settings: Settings) => SinkAddress;
   /** Called only where it is on. Rejects with TlsError if files for it are missing or wrong. */
   readonly open: (parts: OpenParts) => Promise<Sink> | Sink;
 }
@@ -61,18 +65,21 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     name: 'ndjson',
     isOn: ({ sinkNdjson }) => sinkNdjson !== 'off',
     events: ({ sinkNdjsonEvents }) => sinkNdjsonEvents,
+    address: () => ({ kind: 'local' }),
     open: openNdjson,
   },
   {
     name: 'syslog',
     isOn: ({ sinkSyslog }) => sinkSyslog !== 'off',
     events: ({ sinkSyslogEvents }) => sinkSyslogEvents,
+    address: syslogAddress,
     open: openSyslog,
   },
   {
     name: 'webhook',
     isOn: ({ sinkWebhook }) => sinkWebhook !== 'off',
     events: ({ sinkWebhookEvents }) => sinkWebhookEvents,
+    address: ({ sinkWebhook: url, sinkWebhookCa: ca }) => httpAddress(url, ca),
     open: ({ settings, ...parts }) => {
       const {
         sinkWebhook: url,
@@ -87,6 +94,7 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     name: 'splunk',
     isOn: ({ sinkSplunk }) => sinkSplunk !== 'off',
     events: ({ sinkSplunkEvents }) => sinkSplunkEvents,
+    address: ({ sinkSplunk: url, sinkSplunkCa: ca }) => httpAddress(url, ca),
     open: ({ settings, ...parts }) => {
       const { sinkSplunk: url, sinkSplunkCa: caFile, sinkSplunkToken: secretFile, sinkSplunkIndex: index } = settings;
       const options = { ...parts, format: settings.sinkSplunkFormat, receiver: { url, caFile, secretFile } };
@@ -100,6 +108,7 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     name: 'elasticsearch',
     isOn: ({ sinkElasticsearch }) => sinkElasticsearch !== 'off',
     events: ({ sinkElasticsearchEvents }) => sinkElasticsearchEvents,
+    address: ({ sinkElasticsearch: url, sinkElasticsearchCa: ca }) => httpAddress(url, ca),
     open: ({ settings, ...parts }) => {
       const { sinkElasticsearch: url, sinkElasticsearchCa: caFile, sinkElasticsearchSecret: secretFile } = settings;
       const format = settings.sinkElasticsearchFormat;
@@ -110,6 +119,7 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     name: 'otlp',
     isOn: ({ sinkOtlp }) => sinkOtlp !== 'off',
     events: ({ sinkOtlpEvents }) => sinkOtlpEvents,
+    address: ({ sinkOtlp: url, sinkOtlpCa: ca }) => httpAddress(url, ca),
     open: ({ settings, version, ...parts }) => {
       const { sinkOtlp: url, sinkOtlpCa: caFile, sinkOtlpHeaders: secretFile } = settings;
       const { sinkOtlpEncoding: encoding, sinkOtlpCompression: compression } = settings;
@@ -120,6 +130,7 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     name: 'nats',
     isOn: ({ sinkNats }) => sinkNats !== 'off',
     events: ({ sinkNatsEvents }) => sinkNatsEvents,
+    address: ({ sinkNats }) => ({ kind: 'tcp', ...(sinkNats as ServerUrl).address }),
     open: openNats,
   },
 ] satisfies readonly SinkDefinition[]);
@@ -152,6 +163,38 @@ export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
   for (const { name, isOn, events, open } of SINKS)
     if (isOn(settings)) sinks.push(selectEvents(await open({ ...parts, name, render }), new Set(events(settings))));
   return sinks;
+}
+
+/** Tests the sink with this name, by a connection of its own. Undefined: there is none, or it is off. Never rejects. */
+export async function testSinkOf(name: string, parts: SinkParts): Promise<SinkTest | undefined> {
+  // The test must not rotate the file that the sink writes.
+  const settings = { ...parts.settings, sinkNdjsonMaxBytes: Number.MAX_SAFE_INTEGER };
+  const found = SINKS.find((sink) => sink.name === name && sink.isOn(settings));
+  if (found === undefined) return undefined;
+  const open = async (): Promise<Sink> => found.open({ ...parts, settings, name, render: createRender(parts) });
+  return testSink({ address: found.address(settings), open, clock: parts.clock });
+}
+
+function syslogAddress({
+  sinkSyslog,
+  sinkSyslogCa: ca,
+  sinkSyslogCert: cert,
+  sinkSyslogKey: key,
+}: Settings): SinkAddress {
+  const { address, transport } = sinkSyslog as SyslogReceiver;
+  if (transport === 'udp') return { kind: 'udp', ...address };
+  return { kind: 'tcp', ...address, ...(transport === 'tls' && { tls: { ca, cert, key } }) };
+}
+
+function httpAddress(url: string, ca: string): SinkAddress {
+  const { protocol, hostname, port } = new URL(url);
+  const isTls = protocol === 'https:';
+  return {
+    kind: 'tcp',
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: port === '' ? (isTls ? 443 : 80) : Number(port),
+    ...(isTls && { tls: { ca, cert: 'none', key: 'none' } }),
+  };
 }
 
 function openNdjson({ name, render, settings, standardOutput }: OpenParts): Sink {

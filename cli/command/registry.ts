@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   rollout: async () => (await import('./rollout.ts')).rollout,
   rollouts: async () => (await import('./rollouts.ts')).rollouts,
   scan: async () => (await import('./scan.ts')).scan,
+  sink: async () => (await import('./sink.ts')).sink,
   sinks: async () => (await import('./sinks.ts')).sinks,
   status: async () => (await import('./status.ts')).status,
   token: async () => (await import('./token.ts')).token,

@@ -96,6 +96,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['list', 'show', 'approve', 'reject', 'pause', 'resume'] };
     case 'imageAction':
       return { kind: 'words', words: ['scan'] };
+    case 'sinkAction':
+      return { kind: 'words', words: ['status', 'test'] };
     case 'deadLetterAction':
       return { kind: 'words', words: ['list', 'show', 'replay', 'purge'] };
     case 'file':

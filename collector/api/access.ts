@@ -69,6 +69,7 @@ export const ACCESS = Object.freeze({
   getDeadLetter: allow('viewer', 'read'),
   replayDeadLetters: allow('operator', 'delivery'),
   purgeDeadLetters: allow('operator', 'delivery'),
+  testSink: allow('operator', 'delivery'),
   listSinks: allow('viewer', 'status'),
   getStatus: allow('viewer', 'status'),
   getSummary: allow('viewer', 'status'),

@@ -19,6 +19,7 @@ import type { ExemptNamespaces } from '../kubernetes/admission-watch.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
 import type { DeadLetters } from '../sink/dead-letters.ts';
+import type { SinkTest } from '../sink/sink-test.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
 import type { CollectorStatus } from '../status/collector-status.ts';
 import type { Store } from '../store/store.ts';
@@ -52,6 +53,9 @@ export interface ApiSources {
   readonly queries: QueryService;
   readonly activities: Pick<ActivityRecorder, 'noteAnswers'>;
   readonly sinks: () => readonly SinkStatus[];
+  /** Sends a test event to the receiver of a sink. Undefined: there is no such sink, or it is off; `busy`:
+   * another test is running. */
+  readonly testSink: (name: string) => Promise<SinkTest | 'busy' | undefined>;
   readonly deadLetters: DeadLetters;
   /** How the collector is doing. Never rejects. */
   readonly status: () => Promise<CollectorStatus>;

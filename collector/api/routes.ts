@@ -38,7 +38,7 @@ import {
   pauseRollouts,
   reportRollouts,
 } from './route/rollouts.ts';
-import { listSinks } from './route/sinks.ts';
+import { listSinks, testSink } from './route/sinks.ts';
 import { getStatus } from './route/status.ts';
 import { getSummary } from './route/summary.ts';
 import { getTrend } from './route/trend.ts';
@@ -100,6 +100,7 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listExposure,
   findSuccessors,
   listSinks,
+  testSink,
   getStatus,
   getSummary,
   listOperatorTokens,

@@ -194,7 +194,25 @@ void t.test('sinks', async (t) => {
     all.map((one) => ({ ...one, behind: 0, deadLetters: 0 })),
   );
   t.match(JSON.parse((await run('sinks', '--output', 'json')).stdout), { sinks: all });
-  const none = await fleet(t);
+  t.match(await run('sink', 'status', 'ndjson', '-o', 'name'), { code: 0, stdout: 'ndjson\n' });
+  const none = await fleet(t, {
+    testSink: (name) =>
+      Promise.resolve(
+        name === 'syslog'
+          ? {
+              eventUid: 'test-1',
+              steps: [{ step: 'tls', ok: false, detail: 'CERT_HAS_EXPIRED\u001b[2J', advice: 'renew it' }],
+            }
+          : undefined,
+      ),
+  });
+  const tested = await none.run('sink', 'test', 'syslog');
+  t.match(tested, {
+    code: 1,
+    stdout: /^STEP +RESULT +DETAIL *\ntls +failed +CERT_HAS_EXPIRED.*\n\nWhat to do: renew it\n$/,
+  });
+  t.notMatch(tested.stdout, '\u001b');
+  t.match(await none.run('sink', 'test', 'x'), { code: 2, stderr: /no sink "x" is on/ });
   const empty = await none.run('sinks');
   t.match(empty, { code: 0, stdout: /shipped nowhere/ });
 });

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import t from 'tap';
 import type { NodeLookup } from '../../collector/node-lookup.ts';
-import { openSinks, sinkNames } from '../../collector/sinks.ts';
+import { openSinks, sinkNames, testSinkOf } from '../../collector/sinks.ts';
 import { systemClock } from '../../service/clock.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { nodeRow } from './store/fleet.ts';
@@ -70,4 +70,49 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
   t.notMatch(receiver.requests.map(({ body }) => body).join(''), /the-secret/);
   const off = await settingsWith('collector', { 'sink-ndjson': 'off' });
   t.strictSame(sinkNames(off), []);
+});
+
+void t.test('the test of a sink says which step fails, and never tells a secret', async (t) => {
+  const receiver = await startHttpReceiver(t, ({ headers }) => ({
+    status: headers['x-plimsoll-signature'] === undefined ? 401 : 200,
+  }));
+  const { url, caFile } = receiver;
+  const secret = receiver.secret('the-secret');
+  const directory = t.testdir();
+  const nodes: NodeLookup = { all: () => Promise.resolve([]), byId: () => Promise.resolve(() => undefined) };
+  const run = async (name: string, flags: Readonly<Record<string, string>>) => {
+    const settings = await settingsWith('collector', { 'sink-ndjson': 'off', ...flags });
+    const parts = { settings, version: '1.2.3', clock: systemClock(), nodes, checks: CHECKS };
+    return testSinkOf(name, { ...parts, standardOutput: new PassThrough() });
+  };
+  const hook = { 'sink-webhook': `${url}/hook`, 'sink-webhook-ca': caFile, 'sink-webhook-key': secret };
+  const good = await run('webhook', hook);
+  t.match(good?.steps, [
+    { step: 'resolve', ok: true },
+    { step: 'connect', ok: true },
+    { step: 'tls', ok: true, detail: /^TLSv1\.3, certificate of .*, valid until / },
+    { step: 'send', ok: true, detail: /accepted the test event test-/ },
+  ]);
+  const [sent] = JSON.parse(receiver.requests.at(-1)?.body ?? '[]') as readonly Record<string, unknown>[];
+  t.match(sent, { class_uid: 2003, status: 'Resolved', metadata: { uid: good?.eventUid }, message: /sink-test/ });
+  const failing: readonly (readonly [string, Readonly<Record<string, string>>, object])[] = [
+    ['webhook', { ...hook, 'sink-webhook-key': 'none' }, { step: 'authenticate', detail: 'HTTP 401', advice: /token/ }],
+    ['webhook', { ...hook, 'sink-webhook-ca': 'system' }, { step: 'tls', advice: /sink-NAME-ca/ }],
+    ['webhook', { ...hook, 'sink-webhook': 'https://127.0.0.1:1/x' }, { step: 'connect', detail: 'ECONNREFUSED' }],
+    [
+      'webhook',
+      { ...hook, 'sink-webhook': 'https://no-such-host.invalid/x' },
+      { step: 'resolve', advice: /host name/ },
+    ],
+    ['ndjson', { 'sink-ndjson': `${directory}/no/such/file` }, { step: 'send', detail: /ENOENT/ }],
+  ];
+  for (const [name, flags, expected] of failing) {
+    const found = await run(name, flags);
+    t.match(found?.steps.at(-1), { ok: false, ...expected }, JSON.stringify(expected));
+    t.notMatch(JSON.stringify(found), 'the-secret');
+  }
+  t.match(await run('ndjson', { 'sink-ndjson': `${directory}/events.ndjson` }), {
+    steps: [{ step: 'send', ok: true }],
+  });
+  t.equal(await run('syslog', {}), undefined, 'it is off');
 });

@@ -21,6 +21,7 @@ const DEMANDED: Readonly<Record<string, Role>> = Object.freeze({
   'DELETE /v1/join-tokens/{id}': 'operator',
   'POST /v1/policies/scans': 'operator',
   'POST /v1/denials': 'operator',
+  'POST /v1/sinks/{name}/test': 'operator',
   'POST /v1/dead-letters/replay': 'operator',
   'POST /v1/dead-letters/purge': 'operator',
   'GET /v1/audit': 'admin',

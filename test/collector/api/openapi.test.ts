@@ -215,6 +215,7 @@ void t.test('real answers match the document', async (t) => {
     getDeadLetter: { path: '/v1/dead-letters/1' },
     replayDeadLetters: { path: '/v1/dead-letters/replay', init: posted({ sink: 'ndjson' }) },
     purgeDeadLetters: { path: '/v1/dead-letters/purge', init: posted({ ids: [7] }) },
+    testSink: { path: '/v1/sinks/ndjson/test', init: posted({}) },
     listSinks: { path: '/v1/sinks' },
     getStatus: { path: '/v1/status' },
     listFacts: { path: '/v1/facts' },

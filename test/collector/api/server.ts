@@ -68,6 +68,7 @@ export type ServerOptions = { readonly duplicated?: readonly string[] } & Partia
     | 'rollouts'
     | 'queries'
     | 'sinks'
+    | 'testSink'
     | 'removeNode'
     | 'admission'
     | 'clock'
@@ -145,6 +146,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     activities: { noteAnswers: () => undefined },
     eventBus,
     sinks,
+    testSink: options.testSink ?? (() => Promise.resolve({ eventUid: 'test-1', steps: [] })),
     deadLetters: createDeadLetters({ store, render, sinks: sinks().map(({ name }) => name), eventBus }),
     status,
     removeNode: options.removeNode ?? (() => Promise.resolve({ outcome: 'unknown' })),

@@ -1,0 +1,34 @@
+import type { SinkTestStep } from './sink-test.ts';
+
+/** What to do, by the step that failed and what is in the reason: codes of the system, of OpenSSL, of HTTP. */
+const ADVICE: readonly (readonly [step: SinkTestStep['step'], reason: RegExp, advice: string])[] = [
+  ['resolve', /^E/, 'correct the host name in the setting of the sink, or the name resolution of this machine'],
+  ['connect', /ECONNREFUSED/, 'start the receiver, or correct the port'],
+  ['connect', /./, 'is there a route, and does no firewall block the port?'],
+  ['tls', /ALTNAME/, 'use a name of its certificate in the setting of the sink'],
+  ['tls', /EXPIRED|NOT_YET_VALID/, 'renew the certificate of the receiver, or correct the clock'],
+  [
+    'tls',
+    /UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|UNTRUSTED|SIGNATURE|INVALID_CA/,
+    'set sink-NAME-ca to the CA of the receiver',
+  ],
+  ['tls', /ALERT/, 'does the receiver want a client certificate? Set sink-NAME-cert and sink-NAME-key'],
+  ['tls', /WRONG_VERSION|PACKET_LENGTH|HTTP_REQUEST|ECONNRESET/, 'the port does not speak TLS: use another'],
+  ['tls', /./, 'check the certificate of the receiver, and sink-NAME-ca, -cert and -key'],
+  ['authenticate', /./, 'check the token, key or client certificate of the sink, and what it may do at the receiver'],
+  ['send', /HTTP 404/, 'correct the path of the URL'],
+  ['send', /HTTP 3\d\d/, 'use the URL that the receiver redirects to'],
+  [
+    'send',
+    /HTTP (400|413|415|422)/,
+    'the receiver does not take events in this form: check its URL and sink-NAME-format',
+  ],
+  ['send', /HTTP (429|5\d\d)/, 'the receiver is overloaded or broken: look at its log'],
+  ['send', /EACCES|ENOENT|EROFS|ENOSPC/, 'can the collector write the file?'],
+  ['send', /./, 'look at the log of the receiver'],
+];
+
+/** What to do about a step that failed for `reason`. */
+export function adviceOf(step: SinkTestStep['step'], reason: string): string {
+  return ADVICE.find(([of, pattern]) => of === step && pattern.test(reason))?.[2] ?? '';
+}
