@@ -82,6 +82,8 @@ export async function simulateDay(options: DayOptions): Promise<DayOutcome> {
     const target = {
       collector: formatAddress(listen),
       'docker-host': `unix://${join(directory, 'engine.sock')}`,
+      // The root of the simulated containers is that of this machine, and so are the images of other engines.
+      'image-inventory': 'off',
       // Both parts are in this one process, which is more than an agent may take.
       'agent-memory-budget': '4GiB',
       'agent-cpu-budget': '100',

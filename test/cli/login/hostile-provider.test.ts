@@ -33,7 +33,7 @@ t.teardown(() => {
 const issuer = `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
 const caFile = join(temporaryDirectory(t), 'ca.pem');
 writeFileSync(caFile, authority.certificatePem);
-const signal = AbortSignal.timeout(30_000);
+const signal = AbortSignal.timeout(300_000);
 
 const json =
   (body: unknown, status = 200) =>
