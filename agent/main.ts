@@ -57,7 +57,7 @@ const OTHER_NODE = 'this machine was registered again in its cluster and is now 
 export async function runAgent(options: AgentOptions): Promise<void> {
   const { settings, log } = options;
   const loaded = await loadCatalog(settings);
-  if (!loaded.ok) throw new Error(`checks-file: ${problemsText(loaded.problems)}`);
+  if (!loaded.ok) throw new Error(`checks-file or profile: ${problemsText(loaded.problems)}`);
   const { checks } = loaded.catalog;
   const directory = join(settings.dataDir, 'agent');
   await makePrivateDirectory(directory);

@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Benchmark } from '../posture/benchmark/benchmark.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { keepBenchmarkScores } from './compliance.ts';
+import type { ScoreOptions } from './compliance.ts';
 import { keepAdmittedFindings } from './admitted/admitted-findings.ts';
 import type { AdmittedFindingsOptions } from './admitted/admitted-findings.ts';
 import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
@@ -132,14 +132,16 @@ export function startProbe({ settings, clock, log, diskProbe }: BackgroundOption
   return probe;
 }
 
+/** What upkeep works on. */
+interface UpkeepParts extends Pick<ScoreOptions, 'benchmarks' | 'excluded'> {
+  readonly store: Store;
+  readonly eventBus: EventBus;
+}
+
 /** What keeps the store small and sound: runs until the collector ends. */
 export function startUpkeep(
   { settings, clock, log }: BackgroundOptions,
-  {
-    store,
-    eventBus,
-    benchmarks,
-  }: { readonly store: Store; readonly eventBus: EventBus; readonly benchmarks: readonly Benchmark[] },
+  { store, eventBus, benchmarks, excluded }: UpkeepParts,
   steps: ClosingStep[],
 ): StoreVerification {
   const stop = new AbortController();
@@ -149,7 +151,7 @@ export function startUpkeep(
   const all = Promise.all([
     verification.over,
     keepReplayWindow({ store, eventBus, clock, log, signal }),
-    keepBenchmarkScores({ store, benchmarks, clock, log, signal }),
+    keepBenchmarkScores({ store, benchmarks, excluded, clock, log, signal }),
     keepRetention({
       store,
       sinks,

@@ -16,6 +16,7 @@ const FIRST_MS = 10 * 60_000;
 /** How much of a benchmark counts. `nodes` undefined: the whole fleet. */
 export interface ResultScope {
   readonly level?: number | undefined;
+  readonly excluded?: ReadonlyMap<string, string> | undefined;
   readonly nodes?: readonly string[] | undefined;
 }
 
@@ -25,7 +26,7 @@ export async function fleetResult(
   benchmark: Benchmark,
   scope: ResultScope = {},
 ): Promise<BenchmarkResult<JudgedFinding>> {
-  return assessBenchmark(benchmark, await countByCheck(store, scope), scope.level);
+  return assessBenchmark(benchmark, await countByCheck(store, scope), scope);
 }
 
 async function countByCheck(
@@ -46,20 +47,28 @@ async function countByCheck(
 export interface ScoreOptions {
   readonly store: Pick<Store, 'findingGroups' | 'nodes' | 'putBenchmarkScores'>;
   readonly benchmarks: readonly Benchmark[];
+  readonly excluded?: ReadonlyMap<string, string> | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
 /** Stores the score of every benchmark over the fleet each hour, until `signal` aborts. A fleet without nodes has none. */
-export async function keepBenchmarkScores({ store, benchmarks, clock, log, signal }: ScoreOptions): Promise<void> {
+export async function keepBenchmarkScores({
+  store,
+  benchmarks,
+  excluded,
+  clock,
+  log,
+  signal,
+}: ScoreOptions): Promise<void> {
   await sleep(clock, FIRST_MS, signal);
   while (!signal.aborted) {
     try {
       const [nodes, findings] = [await store.nodes(), await countByCheck(store, {})];
       const scores = benchmarks.map((benchmark) => ({
         benchmark: benchmark.id,
-        score: assessBenchmark(benchmark, findings).score,
+        score: assessBenchmark(benchmark, findings, { excluded }).score,
       }));
       if (nodes.length > 0) await store.putBenchmarkScores(scores, { atMs: clock.now(), nodes: nodes.length });
     } catch (error) {

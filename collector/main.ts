@@ -9,7 +9,7 @@ import { errorCode, makePrivateDirectory } from '../service/files.ts';
 import { takeLock } from '../service/lock.ts';
 import type { Logger } from '../service/log.ts';
 import { closeInOrder } from '../service/shutdown.ts';
-import { loadCatalog, problemsText } from '../tailoring/catalog.ts';
+import { allChecks, exclusions, loadCatalog, problemsText } from '../tailoring/catalog.ts';
 import type { Catalog } from '../tailoring/catalog.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { startApi } from './api/api.ts';
@@ -122,7 +122,9 @@ export async function runCollector(options: CollectorOptions): Promise<void> {
 async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<void> {
   const { settings, version, clock, log, onReady } = options;
   refusePlainHttp(settings);
-  const { checks, benchmarks } = await openCatalog(settings);
+  const catalog = await openCatalog(settings);
+  const { benchmarks } = catalog;
+  const checks = allChecks(catalog);
   const lock = await lockDirectory(settings.dataDir);
   steps.push({ name: 'lock', close: lock.release });
   const storePath = join(settings.dataDir, STORE_FILE);
@@ -148,7 +150,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const eventBus = createEventBus();
   const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, eventBus, clock, log });
   steps.push({ name: 'position', close: guard.close });
-  const verification = startUpkeep(options, { store, eventBus, benchmarks }, steps);
+  const verification = startUpkeep(options, { store, eventBus, benchmarks, excluded: exclusions(catalog) }, steps);
   const refusals = createRefusalRecorder({ store, eventBus, clock, log });
   steps.push({ name: 'refusals', close: refusals.settled });
   const activities = createActivityRecorder({ store, eventBus, clock, log });
@@ -240,6 +242,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     policies,
     checks,
     benchmarks,
+    excluded: exclusions(catalog),
     waivers: () => annotations()?.waivers ?? [],
     exemptNamespaces: () => exemptNamespaces(),
     suppressionIn: matcher.suppressionIn,
@@ -351,7 +354,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
 async function openCatalog(settings: Settings): Promise<Catalog> {
   const loaded = await loadCatalog(settings);
   if (loaded.ok) return loaded.catalog;
-  throw new StartError('checks', `checks-file: ${problemsText(loaded.problems)}`, 'see: plimsoll checks test FILE');
+  throw new StartError(
+    'checks',
+    `checks-file or profile: ${problemsText(loaded.problems)}`,
+    'see: plimsoll checks test FILE',
+  );
 }
 
 /** Certificate, identity provider and audit log of the operator API, and what does not work of them. */

@@ -49,6 +49,16 @@ function checkSection(check: Check): string {
       : [check.severityLevels.map(({ severity, when }) => `- ${severity}: ${when}`).join('\n')]),
     check.rationale,
     `_What to do:_ ${check.remediation}`,
+    ...(check.parameters === undefined
+      ? []
+      : [
+          Object.entries(check.parameters)
+            .map(
+              ([name, { doc, default: preset }]) =>
+                `- Parameter \`${name}\`: ${doc}; default \`${JSON.stringify(preset)}\``,
+            )
+            .join('\n'),
+        ]),
     [
       `- Controls: ${controls.length > 0 ? controls.join(', ') : 'none of the benchmarks'}`,
       ...check.references.map((url) => `- <${url}>`),

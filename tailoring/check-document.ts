@@ -16,10 +16,12 @@
  *   condition: parameters.registries.exists(r, container.image.startsWith(r))
  * ```
  */
+import { parameterProblem } from '../posture/check/parameter.ts';
+import type { ParameterValue } from '../posture/check/parameter.ts';
 import { MAX_EXPRESSION_LENGTH } from '../posture/expression.ts';
 import { FILE_ROLES } from '../posture/fact/file.ts';
 import { boolean, list, nullable, number, oneOf, record, string, union, withDefault } from '../posture/schema.ts';
-import type { Infer, Parsed } from '../posture/schema.ts';
+import type { Infer, Parsed, Schema } from '../posture/schema.ts';
 import { suggestion } from '../posture/query/nearest.ts';
 import { SEVERITIES } from '../posture/verdict.ts';
 import { strictObject } from '../policy/strict-object.ts';
@@ -36,15 +38,13 @@ const MAX_TEXT = 4000;
 const expression = string('', MAX_EXPRESSION_LENGTH);
 
 /** The value of a parameter: one of these, or a list of texts or of numbers. */
-export const parameterValue = union([
+export const parameterValue: Schema<ParameterValue> = union([
   boolean(),
   number(),
   string('', 1024),
   list(string('', 1024), '', 1000),
   list(number(), '', 1000),
 ]);
-/** See {@link parameterValue}. */
-export type ParameterValue = Infer<typeof parameterValue>;
 
 const spec = strictObject({
   subject: oneOf(CHECK_SUBJECTS, 'what is judged, one finding each'),
@@ -122,13 +122,8 @@ export function withParameters(
     const preset = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     if (preset === undefined)
       return { ok: false, problem: `${name}: there is no such parameter${suggestion(name, Object.keys(parameters))}` };
-    if (kindOf(preset) !== kindOf(value)) return { ok: false, problem: `${name}: expected ${kindOf(preset)}` };
+    const problem = parameterProblem({ doc: '', default: preset }, value);
+    if (problem !== undefined) return { ok: false, problem: `${name}: ${problem}` };
   }
   return { ok: true, value: { ...definition, parameters: { ...parameters, ...values } } };
-}
-
-function kindOf(value: ParameterValue): string {
-  if (!Array.isArray(value))
-    return { boolean: 'true or false', number: 'a number', string: 'a text' }[typeof value as 'string'];
-  return typeof value[0] === 'number' ? 'a list of numbers' : 'a list of texts';
 }

@@ -10,7 +10,8 @@ import { judgedFactTypes } from '../posture/query/fact-types.ts';
 import type { CelType } from '../posture/query/type.ts';
 import { Unread } from '../posture/query/unread.ts';
 import type { Schema } from '../posture/schema.ts';
-import type { CHECK_SUBJECTS, ParameterValue } from './check-document.ts';
+import type { ParameterValue } from '../posture/check/parameter.ts';
+import type { CHECK_SUBJECTS } from './check-document.ts';
 
 /** What a custom check judges. */
 export type CheckSubject = (typeof CHECK_SUBJECTS)[number];

@@ -57,7 +57,24 @@ export function createCustomCheck(definition: CheckDefinition, variables: CheckV
   const parameters = parametersVariable(definition.parameters);
   const judgeValues = (values: ReadonlyMap<string, unknown>): Judgement =>
     judgeProgram(compiled.value, new Map([...values, ['parameters', parameters]]), () => undefined);
-  return { ok: true, value: { check: checkOf(definition, compiled.value, variables), judgeValues } };
+  return { ok: true, value: { check: tailorable(definition, compiled.value, variables), judgeValues } };
+}
+
+/** The check, which a profile can give other values of its parameters. They are of the same type, so they compile too. */
+function tailorable(definition: CheckDefinition, program: Program, variables: CheckVariables): Check {
+  const check = checkOf(definition, program, variables);
+  const names = Object.entries(definition.parameters);
+  if (names.length === 0) return check;
+  const parameters = Object.fromEntries(
+    names.map(([name, value]) => [name, { doc: 'of a custom check', default: value }]),
+  );
+  const withParameters = (values: CheckDefinition['parameters']): Check =>
+    Object.freeze({
+      ...checkOf({ ...definition, parameters: { ...definition.parameters, ...values } }, program, variables),
+      parameters,
+      withParameters,
+    });
+  return withParameters({});
 }
 
 function compileProgram(definition: CheckDefinition): Parsed<Program> {

@@ -1,7 +1,7 @@
 import { indexControls } from '../../posture/benchmark/benchmark.ts';
 import { severityText } from '../../posture/check/check.ts';
 import { SEVERITIES } from '../../posture/verdict.ts';
-import { loadCatalog, problemsText } from '../../tailoring/catalog.ts';
+import { allChecks, exclusions, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import { defineCommand, EXIT_OK, outputOption } from '../command.ts';
 import { printError } from '../print-error.ts';
 import { printListing } from '../output/listing.ts';
@@ -13,7 +13,7 @@ export const checks = defineCommand({
   summary: 'list the checks, and test custom ones',
   usage: ['checks [options]', 'checks test FILE… [--recording DIR]'],
   description: [
-    'Lists every check with its severity and the condition under which it passes, custom checks of the setting checks-file included. plimsoll explain CHECK shows the rationale and the remediation.',
+    'Lists every check with its severity and the condition under which it passes, custom checks of the setting checks-file included; with --profile, which checks it excludes. plimsoll explain CHECK shows the rationale and the remediation.',
     'test loads files with custom checks, prints everything that is wrong with them, by line, and runs the cases (documents of kind CheckTest) of these files: on values that a case gives, or on a node that plimsoll record recorded. Without cases, --recording prints what each check says about the recorded node. docs/tailoring.md describes both.',
   ],
   operands: { min: 0, max: 100, completes: 'checksAction' },
@@ -68,7 +68,8 @@ export const checks = defineCommand({
     if (args.value('output') === 'junit') return printError(context, '--output junit belongs to checks test', SEE_HELP);
     const loaded = await loadCatalog(settings);
     if (!loaded.ok) return printError(context, problemsText(loaded.problems));
-    const { checks: all, benchmarks } = loaded.catalog;
+    const { benchmarks } = loaded.catalog;
+    const [all, excluded] = [allChecks(loaded.catalog), exclusions(loaded.catalog)];
     const [wanted, severities] = [args.values('check'), args.values('severity')];
     for (const word of wanted) {
       const problem = unknownCheck(word, all);
@@ -80,7 +81,11 @@ export const checks = defineCommand({
         (severities.length === 0 || severityLevels.some((level) => severities.includes(level.severity))),
     );
     const controlsOf = indexControls(benchmarks);
-    const items = shown.map((check) => documentCheck(check, controlsOf));
+    const items = shown.map((check) => {
+      const reason = excluded.get(check.id);
+      const document = documentCheck(check, controlsOf);
+      return reason === undefined ? document : { ...document, excluded: reason };
+    });
     await printListing(context, {
       document: { checks: items },
       items,
@@ -93,7 +98,9 @@ export const checks = defineCommand({
       ],
       rows: shown.map((check) => [
         { text: check.id },
-        { text: severityText(check), paint: (text) => paint.severity(check.severity, text) },
+        excluded.has(check.id)
+          ? { text: 'excluded', paint: paint.dim }
+          : { text: severityText(check), paint: (text) => paint.severity(check.severity, text) },
         { text: check.judges },
         { text: check.title },
       ]),

@@ -18,7 +18,7 @@ import { wrap } from '../render/width.ts';
 import { documentCheck } from '../scan/document-check.ts';
 import type { DocumentCheck } from '../scan/document-check.ts';
 import { unknownCheck } from '../scan/known.ts';
-import { loadCatalog, problemsText } from '../../tailoring/catalog.ts';
+import { allChecks, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
 
 /** Most findings that are shown. */
@@ -61,7 +61,7 @@ export const explain = defineCommand({
     if (document === undefined)
       return printError(
         context,
-        unknownCheck(id, loaded.catalog.checks) ?? `${id} is an area, not a check`,
+        unknownCheck(id, allChecks(loaded.catalog)) ?? `${id} is an area, not a check`,
         'see: plimsoll checks',
       );
     const read = await readCurrent(context, document.id);
@@ -78,18 +78,15 @@ export const explain = defineCommand({
 });
 
 /** The check of the catalog, or a custom one that only the collector has the file of. */
-async function findCheck(
-  { settings }: Context,
-  { checks, benchmarks }: Catalog,
-  id: string,
-): Promise<DocumentCheck | undefined> {
+async function findCheck({ settings }: Context, catalog: Catalog, id: string): Promise<DocumentCheck | undefined> {
+  const [checks, benchmarks] = [allChecks(catalog), catalog.benchmarks];
   const known = checks.find((check) => check.id === id);
   if (known !== undefined) return documentCheck(known, indexControls(benchmarks));
   // In an area of Plimsoll, it is a typing error that needs no collector.
   if (!id.includes('.') || checks.some((check) => check.id.split('.', 1)[0] === id.split('.', 1)[0])) return undefined;
   const client = await connect(settings, AbortSignal.timeout(COLLECTOR_DEADLINE_MS));
   const read = client.ok ? await client.value.get(`/v1/checks/${encodeURIComponent(id)}`, apiCheck) : client;
-  return read.ok ? (read.value as DocumentCheck) : undefined;
+  return read.ok ? ({ ...read.value, parameters: [] } as DocumentCheck) : undefined;
 }
 
 /** The findings that the collector has; undefined where none were asked for. */
@@ -123,6 +120,7 @@ function page(check: DocumentCheck, { width, paint }: Context): readonly string[
     ...readLines(check, width),
     ...(check.references.length === 0 ? [] : ['', paint.bold('Where to read more')]),
     ...check.references.map((url) => `  ${url}`),
+    ...parameterLines(check, width, paint.bold('Parameters of a profile')),
     ...controlLines(check, width, paint.bold('Benchmarks')),
   ];
 }
@@ -168,6 +166,14 @@ function readLines(check: DocumentCheck, width: number): readonly string[] {
   return [...names].flatMap((name) =>
     wrap(`${name}: ${factText(name).replaceAll('`', '')}`, width - 2).map((line) => `  ${line}`),
   );
+}
+
+function parameterLines({ parameters }: DocumentCheck, width: number, title: string): readonly string[] {
+  if (parameters.length === 0) return [];
+  const lines = parameters.map(
+    ({ name, doc, default: preset }) => `${name}: ${doc}; default ${JSON.stringify(preset)}`,
+  );
+  return ['', title, ...lines.flatMap((line) => wrap(line, width - 2).map((part) => `  ${part}`))];
 }
 
 function factText(name: string): string {

@@ -1,13 +1,13 @@
 import { compareByName } from '../../api/finding-list.ts';
-import { indexControls } from '../../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
 import { assessBenchmark } from '../../posture/benchmark/compliance.ts';
+import type { BenchmarkResult } from '../../posture/benchmark/compliance.ts';
 import { chooseKubernetesBenchmark } from '../../posture/benchmark/kubernetes-benchmark.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
-import { loadCatalog, problemsText } from '../../tailoring/catalog.ts';
+import { allChecks, exclusions, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
 import { resolve } from 'node:path';
 import { safeJson } from '../../api/safe.ts';
@@ -252,20 +252,22 @@ async function print(context: Context, scanned: Scanned): Promise<string | undef
   return undefined;
 }
 
+/** The benchmark over everything that was judged, within the scope of the scan. */
+function assess(benchmark: Benchmark, { judged, scope: { level }, catalog }: Scanned): BenchmarkResult {
+  return assessBenchmark(benchmark, judged, { level, excluded: exclusions(catalog) });
+}
+
 async function printTo(context: Context, scanned: Scanned): Promise<void> {
   const { args, stdout, clock, version } = context;
   const { facts, judged, known, scope, durationMs, catalog } = scanned;
   const format = args.value('output') ?? 'table';
   const node = describeNode(facts);
-  const benchmark = scope.benchmark === undefined ? undefined : assessBenchmark(scope.benchmark, judged, scope.level);
+  const benchmark = scope.benchmark === undefined ? undefined : assess(scope.benchmark, scanned);
   if (format === 'html' || format === 'junit' || format === 'sarif') {
     const { formatReport } = await import('../report/print-report.ts');
     const findings = selectFindings(context, scanned, ALL_VERDICTS);
     return stdout.write(
-      await formatReport(
-        { node, findings, checks: catalog.checks, benchmark, known, scannedAt: clock.now(), version },
-        format,
-      ),
+      await formatReport({ node, findings, catalog, benchmark, known, scannedAt: clock.now(), version }, format),
     );
   }
   if (format === 'ocsf') {
@@ -292,7 +294,7 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
     shown,
     known,
     durationMs,
-    controlsOf: indexControls(catalog.benchmarks),
+    catalog,
   });
   return printFindings(context, {
     findings: shown,
@@ -330,7 +332,7 @@ async function printTable(context: Context, scanned: Scanned, selected: readonly
   const score =
     scope.benchmark === undefined
       ? []
-      : wrap(scoreLine(controlResults(assessBenchmark(scope.benchmark, judged, scope.level))), context.width);
+      : wrap(scoreLine(controlResults(assess(scope.benchmark, scanned))), context.width);
   const lines = [
     ...reportHead(node, judged, durationMs, context),
     ...score,
@@ -341,7 +343,11 @@ async function printTable(context: Context, scanned: Scanned, selected: readonly
   await stdout.write(`${lines.join('\n')}\n`);
 }
 
-function hints({ args }: Context, { facts, judged, known, scope }: Scanned, shown: readonly Finding[]): string[] {
+function hints(
+  { args }: Context,
+  { facts, judged, known, scope, catalog }: Scanned,
+  shown: readonly Finding[],
+): string[] {
   const recorded = args.value('recorded');
   const again = `plimsoll scan${recorded === undefined ? '' : ` --recorded ${recorded}`}`;
   const verdicts = new Set(args.values('verdict'));
@@ -352,6 +358,10 @@ function hints({ args }: Context, { facts, judged, known, scope }: Scanned, show
     found.push(`Kubernetes: ${kubernetes.id}, because of ${kubernetes.reason}: ${again} --benchmark ${KUBERNETES}`);
   const failed = shown.find(({ verdict }) => verdict === 'fail') ?? shown[0];
   if (shown.length === 0) found.push(judged.length === 0 ? 'Nothing was judged.' : 'No matching findings.');
+  if (catalog.profile !== undefined)
+    found.push(
+      `Profile ${catalog.profile}: ${String(catalog.excluded.length)} checks are excluded, not passed; -o json or html lists them.`,
+    );
   if (known.size > 0) found.push(`${String(known.size)} failures are in the baseline and not shown.`);
   if (scope.benchmark !== undefined)
     found.push(`The result of each control: ${again} --benchmark ${scope.benchmark.id} --by control`);
@@ -388,12 +398,19 @@ interface Scope {
 /** Reads what the options choose; whatever does not exist is refused before anything is read. */
 async function scopeOf(
   { args, workingDirectory }: Context,
-  { checks, benchmarks }: Catalog,
+  catalog: Catalog,
 ): Promise<Scope | { readonly ok: false; readonly problem: string; readonly hint: string }> {
   const { unknownBenchmark, unknownCheck } = await import('../scan/known.ts');
   for (const wanted of args.values('check')) {
-    const problem = unknownCheck(wanted, checks);
+    const problem = unknownCheck(wanted, allChecks(catalog));
     if (problem !== undefined) return { ok: false, problem, hint: 'see: plimsoll checks' };
+    const excluded = catalog.excluded.find(({ check }) => check.id === wanted);
+    if (excluded !== undefined)
+      return {
+        ok: false,
+        problem: `${wanted} is excluded by the profile ${catalog.profile ?? ''}: ${excluded.reason}`,
+        hint: 'scan without it: --profile none',
+      };
   }
   if (args.value('by') === 'control' && !args.has('benchmark'))
     return { ok: false, problem: '--by control needs --benchmark', hint: SEE_BENCHMARKS };
@@ -431,7 +448,7 @@ async function scopeOf(
   if (id === KUBERNETES)
     return { ok: true, checks: undefined, benchmark: undefined, level, baseline, peer, isForKubelet: true };
   const problem = unknownBenchmark(id);
-  const benchmark = benchmarks.find((each) => each.id === id);
+  const benchmark = catalog.benchmarks.find((each) => each.id === id);
   if (problem !== undefined || benchmark === undefined)
     return { ok: false, problem: problem ?? 'there is no such benchmark', hint: SEE_BENCHMARKS };
   return { ok: true, checks: checksOf(benchmark, level), benchmark, level, baseline, peer };

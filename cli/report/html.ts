@@ -29,7 +29,7 @@ type ChecksById = ReadonlyMap<string, Check>;
 export function htmlDocument(report: ScanReport): string {
   const { node, benchmark, version, scannedAt } = report;
   const about = benchmark === undefined ? 'Security report' : benchmark.benchmark.title;
-  const checks: ChecksById = new Map(report.checks.map((check) => [check.id, check]));
+  const checks: ChecksById = new Map(report.catalog.checks.map((check) => [check.id, check]));
   const sections = benchmark === undefined ? sectionsByCheck(report.findings, checks) : sectionsByControl(benchmark);
   return [
     '<!doctype html>',
@@ -51,6 +51,7 @@ export function htmlDocument(report: ScanReport): string {
     index(sections, benchmark !== undefined),
     ...sections.map((section) => sectionOf(section, checks, report.known)),
     notJudged(sections),
+    ...excludedChecks(report.catalog),
     '</main>',
     '</body>',
     '</html>',
@@ -188,6 +189,16 @@ function notJudged(sections: readonly Section[]): string {
   const all = [...reasons, ...controls];
   const body = all.length === 0 ? '<p>Nothing.</p>' : `<ul>${all.join('\n')}</ul>`;
   return `<section><h2>What could not be judged, and why</h2>${body}</section>`;
+}
+
+/** Checks that the profile leaves out, by reason. */
+function excludedChecks({ profile, excluded }: ScanReport['catalog']): readonly string[] {
+  if (profile === undefined) return [];
+  const reasons = [...Map.groupBy(excluded, ({ reason }) => reason)].map(
+    ([reason, members]) => `<li>${markup(`${reason}: ${members.map(({ check }) => check.id).join(', ')}`)}</li>`,
+  );
+  const body = reasons.length === 0 ? '<p>Nothing.</p>' : `<ul>${reasons.join('\n')}</ul>`;
+  return [`<section><h2>${markup(`Excluded by the profile ${profile}`)}</h2>${body}</section>`];
 }
 
 function subjectName({ subject }: Finding): string {

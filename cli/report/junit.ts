@@ -9,7 +9,7 @@ import type { ScanReport } from './scan-report.ts';
  * fails is a failure, what could not be read is an error; what needs a person, does not apply or is in the baseline is
  * skipped.
  */
-export function junitDocument({ node, findings, known, scannedAt }: ScanReport): string {
+export function junitDocument({ node, findings, known, scannedAt, catalog }: ScanReport): string {
   const time = timeText(scannedAt).slice(0, 19);
   const suites = [...Map.groupBy(findings, ({ check }) => check)].map(([check, members]) => {
     const cases = members.map((finding) => caseOf(finding, known.has(finding.id)));
@@ -19,6 +19,18 @@ export function junitDocument({ node, findings, known, scannedAt }: ScanReport):
       '</testsuite>',
     ].join('\n');
   });
+  const left = catalog.excluded.map(
+    ({ check, reason }) =>
+      `<testcase classname="${markup(check.id)}" name="all subjects" time="0"><skipped message="${markup(`excluded by the profile: ${reason}`)}"/></testcase>`,
+  );
+  if (left.length > 0)
+    suites.push(
+      [
+        `<testsuite name="excluded" ${countsOf(left)} time="0" timestamp="${time}" hostname="${markup(node.name)}">`,
+        ...left,
+        '</testsuite>',
+      ].join('\n'),
+    );
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites name="plimsoll scan" ${countsOf(suites)}>`,

@@ -34,16 +34,20 @@ const SCORES = Object.freeze({
 } satisfies Record<Severity, string>);
 
 /** The findings in SARIF: a rule for each check, a result for each finding. */
-export function sarifDocument({ node, findings, checks, benchmark, known, scannedAt, version }: ScanReport): object {
+export function sarifDocument({ node, findings, catalog, benchmark, known, scannedAt, version }: ScanReport): object {
   const reported = new Set(findings.map(({ check }) => check));
   return sarifLog({
     version,
-    rules: checks.filter(({ id }) => reported.has(id)).map(ruleOf),
+    rules: catalog.checks.filter(({ id }) => reported.has(id)).map(ruleOf),
     results: findings.map((finding) => resultOf(finding, known)),
     endTime: timeText(scannedAt),
     isComplete: true,
     properties: {
       node: { id: node.id, name: node.name },
+      ...(catalog.profile !== undefined && {
+        profile: catalog.profile,
+        excluded: catalog.excluded.map(({ check, reason }) => ({ check: check.id, reason })),
+      }),
       ...(benchmark === undefined ? {} : { benchmark: benchmark.benchmark.id, score: benchmark.score }),
     },
   });

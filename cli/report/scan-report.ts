@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BenchmarkResult } from '../../posture/benchmark/compliance.ts';
-import type { Check } from '../../posture/check/check.ts';
 import type { Finding } from '../../posture/finding.ts';
+import type { Catalog } from '../../tailoring/catalog.ts';
 import type { ScannedNode } from '../scan/node.ts';
 
 /** Everything that the formats of `plimsoll scan` for other tools show. */
@@ -9,8 +9,8 @@ export interface ScanReport {
   readonly node: ScannedNode;
   /** The findings to report, worst first. */
   readonly findings: readonly Finding[];
-  /** Every check that was judged by. */
-  readonly checks: readonly Check[];
+  /** The checks that were judged, and those that a profile excludes. */
+  readonly catalog: Catalog;
   /** The benchmark that was chosen, judged over everything. */
   readonly benchmark: BenchmarkResult | undefined;
   /** Ids of failures that the baseline has. */

@@ -1,4 +1,5 @@
 import type { Check, SeverityLevel } from '../../posture/check/check.ts';
+import type { ParameterValue } from '../../posture/check/parameter.ts';
 import type { ControlReference } from '../../posture/finding.ts';
 import type { Severity } from '../../posture/verdict.ts';
 
@@ -20,6 +21,15 @@ export interface DocumentCheck {
   readonly remediation: string;
   readonly references: readonly string[];
   readonly controls: readonly ControlReference[];
+  /** What a profile can set, with the values that hold. */
+  readonly parameters: readonly DocumentParameter[];
+}
+
+/** A parameter of a check. */
+export interface DocumentParameter {
+  readonly name: string;
+  readonly doc: string;
+  readonly default: ParameterValue;
 }
 
 /** `check` without its function. */
@@ -37,5 +47,20 @@ export function documentCheck(check: Check, controlsOf: (check: string) => reado
     references,
   } = check;
   const texts = { rationale, remediation, references };
-  return { id, title, failTitle, severity, severityLevels, judges, needs, ...texts, controls: controlsOf(id) };
+  return {
+    id,
+    title,
+    failTitle,
+    severity,
+    severityLevels,
+    judges,
+    needs,
+    ...texts,
+    controls: controlsOf(id),
+    parameters: parametersOf(check),
+  };
+}
+
+function parametersOf({ parameters = {} }: Check): readonly DocumentParameter[] {
+  return Object.entries(parameters).map(([name, { doc, default: preset }]) => ({ name, doc, default: preset }));
 }

@@ -1,5 +1,8 @@
+import { indexControls } from '../../posture/benchmark/benchmark.ts';
+import type { ControlLookup } from '../../posture/benchmark/benchmark.ts';
 import type { ControlReference, Finding } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { Catalog } from '../../tailoring/catalog.ts';
 import { countFindings } from '../render/finding.ts';
 import type { ScannedNode } from './node.ts';
 
@@ -12,6 +15,14 @@ export interface ScanDocument {
   readonly node: ScannedNode;
   readonly findings: readonly DocumentFinding[];
   readonly summary: ScanSummary;
+  /** Left out where no profile was chosen. */
+  readonly profile?: DocumentProfile;
+}
+
+/** The profile of a scan, and the checks that it leaves out. */
+interface DocumentProfile {
+  readonly name: string;
+  readonly excluded: readonly { readonly check: string; readonly reason: string }[];
 }
 
 /** One finding of the document. */
@@ -40,24 +51,28 @@ export interface DocumentContent {
   /** Ids of failures that the baseline has. */
   readonly known: ReadonlySet<string>;
   readonly durationMs: number;
-  /** The controls that a check answers. */
-  readonly controlsOf: (check: string) => readonly ControlReference[];
+  readonly catalog: Catalog;
 }
 
 /** The document of a scan. */
-export function scanDocument({ node, judged, shown, known, durationMs, controlsOf }: DocumentContent): ScanDocument {
+export function scanDocument({ node, judged, shown, known, durationMs, catalog }: DocumentContent): ScanDocument {
   return {
     schema: SCAN_SCHEMA,
     node,
-    findings: shown.map(documentFindings(known, controlsOf)),
+    findings: shown.map(documentFindings(known, indexControls(catalog.benchmarks))),
     summary: { ...countFindings(judged), containers: node.containers, durationMs: Math.round(durationMs) },
+    ...(catalog.profile === undefined ? {} : { profile: profileOf(catalog, catalog.profile) }),
   };
+}
+
+function profileOf({ excluded }: Catalog, name: string): DocumentProfile {
+  return { name, excluded: excluded.map(({ check, reason }) => ({ check: check.id, reason })) };
 }
 
 /** Turns findings into those of the document. */
 function documentFindings(
   known: ReadonlySet<string>,
-  controlsOf: DocumentContent['controlsOf'],
+  controlsOf: ControlLookup,
 ): (finding: Finding) => DocumentFinding {
   return ({ id, check, title, verdict, severity, subject, evidence, reason }) => ({
     id,

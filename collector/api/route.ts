@@ -65,6 +65,8 @@ export interface ApiSources {
   /** Those of Plimsoll and custom ones, by id. */
   readonly checks: readonly Check[];
   readonly benchmarks: readonly Benchmark[];
+  /** Checks that the profile excludes, with the reason. */
+  readonly excluded: ReadonlyMap<string, string>;
   /** The benchmark controls that a check answers. */
   readonly controlsOf: ControlLookup;
   readonly signIn: SignIn;

@@ -48,22 +48,37 @@ export function countVerdicts(findings: readonly JudgedFinding[]): Readonly<Reco
   return counts;
 }
 
-/**
- * The results of the controls of `benchmark`. `level` leaves out controls of higher levels: level 2 of a benchmark
- * includes level 1.
- */
+/** What of a benchmark counts. */
+export interface AssessmentScope {
+  /** Leaves out controls of higher levels: level 2 of a benchmark includes level 1. */
+  readonly level?: number | undefined;
+  /** Checks that a profile leaves out, and why: a control of one does not pass. */
+  readonly excluded?: ReadonlyMap<string, string> | undefined;
+}
+
+const NOTHING_EXCLUDED: ReadonlyMap<string, string> = new Map();
+
+/** The results of the controls of `benchmark`. */
 export function assessBenchmark<F extends JudgedFinding>(
   benchmark: Benchmark,
   findings: readonly F[],
-  level = Infinity,
+  { level = Infinity, excluded = NOTHING_EXCLUDED }: AssessmentScope = {},
 ): BenchmarkResult<F> {
   const byCheck = Map.groupBy(findings, ({ check }) => check);
   const controls = benchmark.controls
     .filter((control) => control.level <= level)
     .map((control): ControlResult<F> => {
-      const own = control.checks.flatMap((check) => byCheck.get(check) ?? []);
-      const missing = control.checks.filter((check) => !byCheck.has(check));
-      return { control, findings: own, missing, verdict: controlVerdict(own, missing) };
+      const left = control.checks.filter((check) => excluded.has(check));
+      const judged = control.checks.filter((check) => !excluded.has(check));
+      const own = judged.flatMap((check) => byCheck.get(check) ?? []);
+      const missing = judged.filter((check) => !byCheck.has(check));
+      const verdict = controlVerdict(own, missing);
+      if (left.length === 0) return { control, findings: own, missing, verdict };
+      const reasons = left.map((check) => `${check} is excluded (${excluded.get(check) ?? ''})`);
+      const why = [...(control.why === undefined ? [] : [control.why]), ...reasons].join('; ');
+      // The others can prove a failure, but not that the whole control is met.
+      const isOpen = verdict === 'pass' || verdict === 'notApplicable';
+      return { control: { ...control, why }, findings: own, missing, verdict: isOpen ? 'notJudged' : verdict };
     });
   const counts = Object.fromEntries(CONTROL_VERDICTS.map((verdict) => [verdict, 0])) as Record<ControlVerdict, number>;
   for (const { verdict } of controls) counts[verdict] += 1;

@@ -8,6 +8,7 @@ import type { ClusterAdmission } from '../fact/cluster-admission.ts';
 import type { ImageTags } from '../fact/image-tags.ts';
 import type { ListenerFact } from '../fact/listener.ts';
 import type { Judgement, Severity, Verdict } from '../verdict.ts';
+import type { CheckParameters, ParameterValue } from './parameter.ts';
 
 /** The severity of some failures of a check, and when they have it: `without TLS`. */
 export interface SeverityLevel {
@@ -32,6 +33,10 @@ interface CheckText {
   readonly remediation: string;
   /** Public documentation, by URL; never a benchmark's text. */
   readonly references: readonly string[];
+  /** What operators may set, by name; absent: nothing. */
+  readonly parameters?: CheckParameters;
+  /** The check with other values of its parameters, which must be valid. */
+  readonly withParameters?: (values: Readonly<Record<string, ParameterValue>>) => Check;
 }
 
 /** The texts of a check that is made from a rule: whoever makes it knows what documents the rule. */

@@ -70,13 +70,13 @@ export const getBenchmarkResults = jsonRoute({
   params,
   query: s.object({ node: repeated(text('', 4096), 'id or name of a node', 100), level }),
   answer: benchmarkResult,
-  handle: async ({ params, query }, { store, benchmarks }) => {
+  handle: async ({ params, query }, { store, benchmarks, excluded }) => {
     const found = benchmarkOf(params.benchmark, benchmarks);
     if (!found.ok) return found;
     const nodes = await findNodes(store, query.node ?? []);
     if (!nodes.ok) return nodes;
     const chosen = query.node === null ? undefined : nodes.body.map(({ id }) => id);
-    const result = await fleetResult(store, found.body, { level: query.level ?? undefined, nodes: chosen });
+    const result = await fleetResult(store, found.body, { level: query.level ?? undefined, excluded, nodes: chosen });
     return answer({
       benchmark: found.body.id,
       title: found.body.title,
@@ -112,7 +112,7 @@ export const listBenchmarkNodes = jsonRoute({
     cursor: s.nullable(text('`cursor` of the page before', 1024)),
   }),
   answer: benchmarkNodes,
-  handle: async ({ params, query }, { store, benchmarks }) => {
+  handle: async ({ params, query }, { store, benchmarks, excluded }) => {
     const found = benchmarkOf(params.benchmark, benchmarks);
     if (!found.ok) return found;
     const all = (await store.nodes())
@@ -122,7 +122,11 @@ export const listBenchmarkNodes = jsonRoute({
     const page = rest.slice(0, query.limit);
     const nodes = [];
     for (const { id, name } of page) {
-      const { score, counts } = await fleetResult(store, found.body, { level: query.level ?? undefined, nodes: [id] });
+      const { score, counts } = await fleetResult(store, found.body, {
+        level: query.level ?? undefined,
+        excluded,
+        nodes: [id],
+      });
       nodes.push({ id, name, score: { ...score, percent: score.percent ?? undefined }, counts: { ...counts } });
     }
     return answer({ nodes, cursor: rest.length > page.length ? page.at(-1)?.key : undefined });

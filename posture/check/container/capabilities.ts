@@ -2,13 +2,14 @@ import { sourceOf } from '../../fact/container.ts';
 import type { Capabilities, ContainerFact } from '../../fact/container.ts';
 import { failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
-import { beyondDefault, capabilityNames } from '../capability.ts';
+import { beyondDefault, capabilityNames, plainName } from '../capability.ts';
 import { containerCheck } from '../check.ts';
 import { execCommand, notSeen, passOnEveryThread } from '../container-reading.ts';
 import { declaredExcess } from '../declared-privilege.ts';
 import { quoteList } from '../evidence-text.ts';
 import { leastConfined } from '../namespace.ts';
 import { userNamespaceOf } from '../user-remap.ts';
+import { parameterized } from '../parameter.ts';
 
 /** Each of these alone is a known way to control the host. */
 const CRITICAL = new Set(['SYS_ADMIN', 'SYS_MODULE', 'SYS_PTRACE', 'SYS_RAWIO', 'DAC_READ_SEARCH', 'BPF']);
@@ -43,82 +44,100 @@ const MAX_EVIDENCE = 4;
 
 const EXPECTED = "none beyond Docker's 14 defaults";
 
-export const capabilities = containerCheck({
-  id: 'container.capabilities',
-  title: 'Container has only default capabilities',
-  failTitle: 'Container has extra capabilities',
-  severity: 'critical',
-  severityLevels: [
-    {
-      severity: 'critical',
-      when: 'a capability gives control of the host, such as SYS_ADMIN, SYS_MODULE or SYS_PTRACE',
-    },
-    {
-      severity: 'high',
-      when: 'a capability acts beyond the container, such as NET_ADMIN; or control of the host is limited by user namespace remapping',
-    },
-    { severity: 'medium', when: 'other capabilities' },
-    { severity: 'low', when: 'no process holds them now, or only in a user namespace of its own' },
-  ],
-  rationale:
-    "Each capability is a part of root's power over the whole host. Some are enough to leave the container. The bounding set decides what any program in it can still obtain.",
-  remediation:
-    'Remove --cap-add for what the program does not need. Better, start from --cap-drop ALL and add single capabilities. In a pod, these are securityContext.capabilities.add and drop.',
-  references: [
-    'https://docs.docker.com/engine/security/#linux-kernel-capabilities',
-    'https://man7.org/linux/man-pages/man7/capabilities.7.html',
-  ],
-  judges: 'container',
-  needs: ['docker'],
-  judge: (container, { docker }) => {
-    const asked = declaredExcess(container.declared);
-    const declared = declaredEvidence(container, asked);
-    const observed = container.capabilities;
-    const where = userNamespaceOf(container, docker);
-    const failFor = (names: readonly string[], reason: string, evidence: readonly Evidence[]): Judgement =>
-      failAs(severityOf(container, names, where), `${reason} ${someOf(worstFirst(names))}`, ...evidence);
-    if (observed.state !== 'seen')
-      return asked.length > 0
-        ? failFor(asked, 'the container was started with', [declared])
-        : notSeen(observed, declared);
-    const own = excessOf(observed.value, observed.source);
-    if (own === undefined) return unknownBecause(`${observed.source}: a capability set is not a hexadecimal word`);
-    if (own.names.length > 0 && where !== 'self') {
-      const evidence = [...own.evidence, declared];
-      return isOutOfReach(container, observed.value)
-        ? failAs('low', 'only the bounding set holds extra capabilities, out of reach under no_new_privs', ...evidence)
-        : failFor(own.names, 'processes of the container hold or can obtain', evidence);
-    }
-    const word = { source: observed.source, seen: `CapBnd ${observed.value.bounding}`, expected: EXPECTED };
-    // No process holds them now, but the next one that `docker exec` starts does.
-    if (asked.length > 0)
-      return failAs(
-        'low',
-        `${execCommand(container)} starts the next process with ${someOf(worstFirst(asked))}`,
-        word,
-        declared,
-      );
-    // Any user can obtain these: they apply to that namespace only, but expose more of the kernel.
-    const nested = [...(where === 'self' ? own.evidence : []), ...nestedExcess(container)];
-    if (nested.length > 0)
-      return failAs(
-        'low',
-        'a process holds extra capabilities in a user namespace that it created',
-        ...nested.slice(0, MAX_EVIDENCE),
-        declared,
-      );
-    return passOnEveryThread(container, word, declared);
+const PARAMETERS = {
+  allowed: {
+    doc: 'capabilities that containers may have beyond the defaults, such as `NET_ADMIN`',
+    default: [] as readonly string[],
   },
-});
+};
+
+export const capabilities = parameterized(PARAMETERS, ({ allowed: allowedNames }) =>
+  containerCheck({
+    id: 'container.capabilities',
+    title: 'Container has only default capabilities',
+    failTitle: 'Container has extra capabilities',
+    severity: 'critical',
+    severityLevels: [
+      {
+        severity: 'critical',
+        when: 'a capability gives control of the host, such as SYS_ADMIN, SYS_MODULE or SYS_PTRACE',
+      },
+      {
+        severity: 'high',
+        when: 'a capability acts beyond the container, such as NET_ADMIN; or control of the host is limited by user namespace remapping',
+      },
+      { severity: 'medium', when: 'other capabilities' },
+      { severity: 'low', when: 'no process holds them now, or only in a user namespace of its own' },
+    ],
+    rationale:
+      "Each capability is a part of root's power over the whole host. Some are enough to leave the container. The bounding set decides what any program in it can still obtain.",
+    remediation:
+      'Remove --cap-add for what the program does not need. Better, start from --cap-drop ALL and add single capabilities. In a pod, these are securityContext.capabilities.add and drop.',
+    references: [
+      'https://docs.docker.com/engine/security/#linux-kernel-capabilities',
+      'https://man7.org/linux/man-pages/man7/capabilities.7.html',
+    ],
+    judges: 'container',
+    needs: ['docker'],
+    judge: (container, { docker }) => {
+      const allowed = new Set(allowedNames.map(plainName));
+      const asked = declaredExcess(container.declared).filter((name) => !allowed.has(name));
+      const declared = declaredEvidence(container, asked);
+      const observed = container.capabilities;
+      const where = userNamespaceOf(container, docker);
+      const failFor = (names: readonly string[], reason: string, evidence: readonly Evidence[]): Judgement =>
+        failAs(severityOf(container, names, where), `${reason} ${someOf(worstFirst(names))}`, ...evidence);
+      if (observed.state !== 'seen')
+        return asked.length > 0
+          ? failFor(asked, 'the container was started with', [declared])
+          : notSeen(observed, declared);
+      const own = excessOf(observed.value, observed.source, allowed);
+      if (own === undefined) return unknownBecause(`${observed.source}: a capability set is not a hexadecimal word`);
+      if (own.names.length > 0 && where !== 'self') {
+        const evidence = [...own.evidence, declared];
+        return isOutOfReach(container, observed.value, allowed)
+          ? failAs(
+              'low',
+              'only the bounding set holds extra capabilities, out of reach under no_new_privs',
+              ...evidence,
+            )
+          : failFor(own.names, 'processes of the container hold or can obtain', evidence);
+      }
+      const word = { source: observed.source, seen: `CapBnd ${observed.value.bounding}`, expected: EXPECTED };
+      // No process holds them now, but the next one that `docker exec` starts does.
+      if (asked.length > 0)
+        return failAs(
+          'low',
+          `${execCommand(container)} starts the next process with ${someOf(worstFirst(asked))}`,
+          word,
+          declared,
+        );
+      // Any user can obtain these: they apply to that namespace only, but expose more of the kernel.
+      const nested = [...(where === 'self' ? own.evidence : []), ...nestedExcess(container, allowed)];
+      if (nested.length > 0)
+        return failAs(
+          'low',
+          'a process holds extra capabilities in a user namespace that it created',
+          ...nested.slice(0, MAX_EVIDENCE),
+          declared,
+        );
+      return passOnEveryThread(container, word, declared);
+    },
+  }),
+);
 
 /**
  * Is what goes beyond the defaults in the bounding set only, while no thread may gain anything by execve? Such a
  * capability stays out of reach (capabilities(7), no_new_privs(2)) but for what an engine starts in the container.
  */
-function isOutOfReach({ noNewPrivs, complete }: ContainerFact, sets: Capabilities): boolean {
+function isOutOfReach(
+  { noNewPrivs, complete }: ContainerFact,
+  sets: Capabilities,
+  allowed: ReadonlySet<string>,
+): boolean {
   if (!complete || noNewPrivs.state !== 'seen' || !noNewPrivs.value) return false;
   const others = SETS.filter(([, set]) => set !== 'bounding');
-  return others.every(([, set]) => beyondDefault(capabilityNames(sets[set]) ?? ['ALL']).length === 0);
+  return others.every(([, set]) => beyond(capabilityNames(sets[set]) ?? ['ALL'], allowed).length === 0);
 }
 
 /** What some sets hold beyond the defaults, worst first. */
@@ -127,14 +146,24 @@ interface Excess {
   readonly evidence: readonly Evidence[];
 }
 
+/** Those of `names` that neither the engine gives by default nor the profile allows. */
+function beyond(names: readonly string[], allowed: ReadonlySet<string>): readonly string[] {
+  return beyondDefault(names).filter((name) => !allowed.has(name));
+}
+
 /** undefined where a set is not a hexadecimal word. */
-function excessOf(sets: Capabilities, source: string, expected = EXPECTED): Excess | undefined {
+function excessOf(
+  sets: Capabilities,
+  source: string,
+  allowed: ReadonlySet<string>,
+  expected = EXPECTED,
+): Excess | undefined {
   const held = new Set<string>();
   const evidence: Evidence[] = [];
   for (const [word, labels] of byWord(sets)) {
     const names = capabilityNames(word);
     if (names === undefined) return undefined;
-    const excess = worstFirst(beyondDefault(names));
+    const excess = worstFirst(beyond(names, allowed));
     for (const name of excess) held.add(name);
     if (excess.length > 0) evidence.push({ source, seen: `${labels} ${word}: ${someOf(excess)}`, expected });
   }
@@ -142,11 +171,11 @@ function excessOf(sets: Capabilities, source: string, expected = EXPECTED): Exce
 }
 
 /** Capabilities of threads that are in a user namespace below that of the container. */
-function nestedExcess({ otherContexts }: ContainerFact): readonly Evidence[] {
+function nestedExcess({ otherContexts }: ContainerFact, allowed: ReadonlySet<string>): readonly Evidence[] {
   const nested = otherContexts.filter((context) => context.nested);
   return nested.flatMap(
     ({ capabilities: sets, source }) =>
-      excessOf(sets, `${source}/status`, 'none, also not in a user namespace of its own')?.evidence ?? [],
+      excessOf(sets, `${source}/status`, allowed, 'none, also not in a user namespace of its own')?.evidence ?? [],
   );
 }
 

@@ -5,10 +5,10 @@ import { nodeCheck } from '../check.ts';
 import type { NodeCheck } from '../check.ts';
 import { isoTime, quote } from '../evidence-text.ts';
 import { judgeList } from '../judge-list.ts';
+import { parameterized } from '../parameter.ts';
 
 const DAY_MS = 86_400_000;
-/** Warned about: less than 30 days and less than a fifth of its life. Certificates of a day are renewed within it. */
-const SOON_MS = 30 * DAY_MS;
+/** Warned about where less than this share of its life is left: certificates of a day are renewed within it. */
 const SOON_SHARE = 0.2;
 
 function ofCertificates(
@@ -50,6 +50,10 @@ function weakness({ keyType, keyBits, signature, selfSigned }: CertificateFact):
   if (keyType === 'ec' && keyBits > 0 && keyBits < 224) return `EC key of ${String(keyBits)} bits`;
   return !selfSigned && /sha1|md5|md2/i.test(signature.replace('-', '')) ? `signed with ${signature}` : undefined;
 }
+
+const WARNING = {
+  warningDays: { doc: 'days before its end from which a certificate fails', default: 30, minimum: 1, maximum: 3650 },
+};
 
 /** Checks of certificates in files, sorted by id. */
 export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
@@ -138,41 +142,44 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
         });
       }),
   }),
-  nodeCheck({
-    id: 'tls.certificate-validity',
-    title: 'Certificates of the host are valid for a while',
-    failTitle: 'Certificates of the host are expired or expire soon',
-    severity: 'high',
-    severityLevels: [
-      { severity: 'high', when: 'a certificate has expired' },
-      { severity: 'medium', when: 'it ends within 30 days and has used 80 % of its life' },
-    ],
-    rationale:
-      'With an expired certificate the kubelet, etcd or a registry stops answering, usually for all nodes at the same time. Skipping verification is the repair that then stays.',
-    remediation:
-      'Renew the named certificates (kubeadm certs renew all, k3s certificate rotate) and restart what uses them.',
-    references: ['https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/'],
-    judges: 'node',
-    needs: ['certificates', 'clock'],
-    judge: ({ certificates, clock: { nowMs } }) =>
-      ofCertificates(certificates, (all, source, unread) => {
-        const expected = 'valid, and not in the last days of its life';
-        const evidence = ({ path, subject, notAfterMs }: CertificateFact): Evidence => ({
-          source: path,
-          seen: quote(`${subject}: until ${isoTime(notAfterMs)}`),
-          expected,
-        });
-        const expired = all.filter(
-          ({ notAfterMs, notBeforeMs }) => notAfterMs <= nowMs || notBeforeMs > nowMs + DAY_MS,
-        );
-        const soon = all.filter(
-          ({ notAfterMs, notBeforeMs }) =>
-            notAfterMs > nowMs && notAfterMs - nowMs < Math.min(SOON_MS, (notAfterMs - notBeforeMs) * SOON_SHARE),
-        );
-        if (expired.length === 0 && soon.length > 0)
-          return failAs('medium', 'a certificate expires soon', ...soon.slice(0, 8).map(evidence));
-        const passed = { source, seen: `${String(all.length)} certificates, all valid`, expected };
-        return judgeList({ failed: expired.map(evidence), unread, passed, reason: 'a certificate is not valid' });
-      }),
-  }),
+  parameterized(WARNING, ({ warningDays }) =>
+    nodeCheck({
+      id: 'tls.certificate-validity',
+      title: 'Certificates of the host are valid for a while',
+      failTitle: 'Certificates of the host are expired or expire soon',
+      severity: 'high',
+      severityLevels: [
+        { severity: 'high', when: 'a certificate has expired' },
+        { severity: 'medium', when: `it ends within ${String(warningDays)} days and has used 80 % of its life` },
+      ],
+      rationale:
+        'With an expired certificate the kubelet, etcd or a registry stops answering, usually for all nodes at the same time. Skipping verification is the repair that then stays.',
+      remediation:
+        'Renew the named certificates (kubeadm certs renew all, k3s certificate rotate) and restart what uses them.',
+      references: ['https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/'],
+      judges: 'node',
+      needs: ['certificates', 'clock'],
+      judge: ({ certificates, clock: { nowMs } }) =>
+        ofCertificates(certificates, (all, source, unread) => {
+          const expected = 'valid, and not in the last days of its life';
+          const evidence = ({ path, subject, notAfterMs }: CertificateFact): Evidence => ({
+            source: path,
+            seen: quote(`${subject}: until ${isoTime(notAfterMs)}`),
+            expected,
+          });
+          const expired = all.filter(
+            ({ notAfterMs, notBeforeMs }) => notAfterMs <= nowMs || notBeforeMs > nowMs + DAY_MS,
+          );
+          const soon = all.filter(
+            ({ notAfterMs, notBeforeMs }) =>
+              notAfterMs > nowMs &&
+              notAfterMs - nowMs < Math.min(warningDays * DAY_MS, (notAfterMs - notBeforeMs) * SOON_SHARE),
+          );
+          if (expired.length === 0 && soon.length > 0)
+            return failAs('medium', 'a certificate expires soon', ...soon.slice(0, 8).map(evidence));
+          const passed = { source, seen: `${String(all.length)} certificates, all valid`, expected };
+          return judgeList({ failed: expired.map(evidence), unread, passed, reason: 'a certificate is not valid' });
+        }),
+    }),
+  ),
 ]);

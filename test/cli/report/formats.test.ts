@@ -16,8 +16,7 @@ import { findingId } from '../../../posture/finding.ts';
 import type { Finding, Subject } from '../../../posture/finding.ts';
 import type { Severity, Verdict } from '../../../posture/verdict.ts';
 import { HOSTILE } from '../../fixture/gate-report.ts';
-import { controlsOf } from '../../../posture/benchmark/benchmark.ts';
-import { CHECKS } from '../../../posture/check/registry.ts';
+import { BUILT_IN_CATALOG } from '../../../tailoring/catalog.ts';
 import { temporaryDirectory } from '../process.ts';
 
 /** Raw controls, bidirectional controls and lone surrogates; line feeds are between lines. */
@@ -77,7 +76,7 @@ function reportOf(changes: Partial<ScanReport> = {}): ScanReport {
   return {
     node,
     findings: FINDINGS,
-    checks: CHECKS,
+    catalog: BUILT_IN_CATALOG,
     benchmark: undefined,
     known,
     scannedAt: 0,
@@ -207,7 +206,14 @@ void t.test(
     const directory = temporaryDirectory(t);
     const path = join(directory, 'baseline.json');
     const known: ReadonlySet<string> = new Set();
-    const document = scanDocument({ node, judged: FINDINGS, shown: FINDINGS, known, durationMs: 1, controlsOf });
+    const document = scanDocument({
+      node,
+      judged: FINDINGS,
+      shown: FINDINGS,
+      known,
+      durationMs: 1,
+      catalog: BUILT_IN_CATALOG,
+    });
     writeFileSync(path, JSON.stringify(document));
     const read = await readBaseline(path);
     if (!read.ok) throw new Error(read.problem);

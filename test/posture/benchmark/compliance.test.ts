@@ -53,7 +53,7 @@ void t.test('score: unknown counts as not met, and is never rounded up to all', 
 
 void t.test('level 2 includes level 1', (t) => {
   const levels = benchmark(control('1', 1, 'a.b'), control('2', 2, 'a.b'));
-  const of = (level?: number) => assessBenchmark(levels, findings('a.b', 'pass'), level).controls.length;
+  const of = (level?: number) => assessBenchmark(levels, findings('a.b', 'pass'), { level }).controls.length;
   t.strictSame([of(1), of(2), of()], [1, 2, 2]);
   t.end();
 });

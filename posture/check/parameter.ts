@@ -1,0 +1,56 @@
+import type { Check } from './check.ts';
+
+/** The value of a parameter of a check. */
+export type ParameterValue = boolean | number | string | readonly string[] | readonly number[];
+
+/** What operators may set of a check. */
+export interface CheckParameter<T extends ParameterValue = ParameterValue> {
+  readonly doc: string;
+  readonly default: T;
+  /** Of a number. */
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** Parameters by name, as a profile names them: `maxDays`. */
+export type CheckParameters = Readonly<Record<string, CheckParameter>>;
+
+type Values<P extends CheckParameters> = { readonly [N in keyof P]: P[N]['default'] };
+
+/**
+ * A check with parameters: `make` makes it for their values. It is made for the defaults, and `withParameters` makes it
+ * for others, which {@link parameterProblem} has accepted.
+ */
+export function parameterized<P extends CheckParameters, C extends Check>(
+  parameters: P,
+  make: (values: Values<P>) => C,
+): C {
+  const defaults = Object.fromEntries(
+    Object.entries(parameters).map(([name, parameter]) => [name, parameter.default]),
+  ) as Values<P>;
+  const withParameters = (changed: Readonly<Record<string, ParameterValue>>): C =>
+    Object.freeze({ ...make({ ...defaults, ...changed }), parameters, withParameters });
+  return withParameters({});
+}
+
+/** What is wrong with the value of a parameter; undefined: it can be set. */
+export function parameterProblem(parameter: CheckParameter, value: ParameterValue): string | undefined {
+  const { default: preset, minimum = -Infinity, maximum = Infinity } = parameter;
+  const kind = parameterKind(preset);
+  if (parameterKind(value) !== kind) return `expected ${kind}`;
+  if (typeof value !== 'number' || (value >= minimum && value <= maximum)) return undefined;
+  return `expected a number from ${String(minimum)} to ${String(maximum)}`;
+}
+
+/** What a parameter holds, for people. An empty list is one of texts. */
+export function parameterKind(value: ParameterValue): string {
+  if (typeof value === 'boolean') return 'true or false';
+  if (typeof value === 'number') return 'a number';
+  if (typeof value === 'string') return 'a text';
+  return typeof value[0] === 'number' ? 'a list of numbers' : 'a list of texts';
+}
+
+/** A number with what it counts, for texts of checks: `1 day`, `30 days`. */
+export function counted(count: number, noun: string): string {
+  return `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
