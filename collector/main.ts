@@ -253,6 +253,10 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     activities,
     eventBus,
     sinks,
+    unreadiness: () => [
+      ...(writeProblem() === undefined ? [] : (['storeFailing'] as const)),
+      ...(disk.problem() === undefined ? [] : (['diskFailing'] as const)),
+    ],
     testSink: oneAtATime((name) => testSinkOf(name, { ...options, checks, nodes })),
     deadLetters: createDeadLetters({
       store,

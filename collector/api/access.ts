@@ -22,6 +22,9 @@ const allow = (role: Role, scope: Scope | 'any', session = true): RouteAccess =>
  */
 export const ACCESS = Object.freeze({
   getHealth: 'open',
+  getLiveness: 'open',
+  getReadiness: 'open',
+  getMetrics: allow('viewer', 'status'),
   openConsoleSession: 'open',
   getIdentity: allow('viewer', 'any'),
   createConsoleLink: allow('viewer', 'any', false),

@@ -3,6 +3,7 @@ import type { Clock } from '../../service/clock.ts';
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
 import { auditParameters } from '../audit/parameters.ts';
 import { ACCESS } from './access.ts';
+import type { Operation } from './access.ts';
 import { ANONYMOUS } from './principal.ts';
 import type { Principal } from './principal.ts';
 import type { ParsedRequest } from './request.ts';
@@ -26,6 +27,8 @@ export interface CallContext {
   readonly audit: AuditLog;
   readonly clock: Clock;
 }
+
+const PROBES: ReadonlySet<Operation> = new Set(['getHealth', 'getLiveness', 'getReadiness'] as const);
 
 /** Begins a call of `route`. */
 export function beginCall(route: Route, { request, reply, audit, clock }: CallContext): AuditedCall {
@@ -53,7 +56,7 @@ export function beginCall(route: Route, { request, reply, audit, clock }: CallCo
   };
   const complete = (): void => {
     // A probe of an orchestrator comes every few seconds and says nothing about anybody.
-    if (isComplete || operation === 'getHealth') return;
+    if (isComplete || PROBES.has(operation)) return;
     isComplete = true;
     // Enforcing programs report every few seconds; what they report has its source.
     if (operation === 'reportDenials' && reply.raw.statusCode === 200 && reply.raw.headersSent) return;

@@ -21,7 +21,7 @@ import type { NodeRemoval } from '../session/remove-node.ts';
 import type { DeadLetters } from '../sink/dead-letters.ts';
 import type { SinkTest } from '../sink/sink-test.ts';
 import type { SinkStatus } from '../sink/delivery-worker.ts';
-import type { CollectorStatus } from '../status/collector-status.ts';
+import type { CollectorStatus, IssueCode } from '../status/collector-status.ts';
 import type { Store } from '../store/store.ts';
 import type { OperatorTokens } from '../operator-tokens.ts';
 import type { Operation } from './access.ts';
@@ -57,6 +57,8 @@ export interface ApiSources {
    * another test is running. */
   readonly testSink: (name: string) => Promise<SinkTest | 'busy' | undefined>;
   readonly deadLetters: DeadLetters;
+  /** Codes of the issues for which the collector is not ready; empty: it is. */
+  readonly unreadiness: () => readonly IssueCode[];
   /** How the collector is doing. Never rejects. */
   readonly status: () => Promise<CollectorStatus>;
   /** Removes the node with this id; `by`: who wants it, for the log. */
@@ -191,7 +193,7 @@ export interface BytesRoute extends RouteText {
   readonly query: Fields;
   readonly body: undefined;
   readonly mediaType: string;
-  readonly handle: (input: unknown, sources: ApiSources) => ApiResult<ServedBytes>;
+  readonly handle: (input: unknown, sources: ApiSources) => Promise<ApiResult<ServedBytes>> | ApiResult<ServedBytes>;
 }
 
 /** Bytes that are answered. */

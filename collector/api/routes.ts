@@ -20,7 +20,8 @@ import { listFacts } from './route/facts.ts';
 import { listFindingGroups, listFindings, listHistory } from './route/findings.ts';
 import { removeNode } from './route/remove-node.ts';
 import { createJoinToken, deleteJoinToken, listJoinTokens, readmitNode, revokeNode } from './route/join-tokens.ts';
-import { getHealth } from './route/health.ts';
+import { getHealth, getLiveness, getReadiness } from './route/health.ts';
+import { getMetrics } from './route/metrics.ts';
 import { getNodeStatus } from './route/node-status.ts';
 import { getImage, listFixes, listImages } from './route/images.ts';
 import { getNode, listNodes } from './route/nodes.ts';
@@ -47,6 +48,9 @@ import { getVulnerability, listVulnerabilities } from './route/vulnerabilities.t
 /** Every route, by path. */
 export const ROUTES: readonly Route[] = Object.freeze([
   getHealth,
+  getLiveness,
+  getReadiness,
+  getMetrics,
   listAudit,
   getAuthority,
   rotateAuthority,

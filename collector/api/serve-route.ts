@@ -91,7 +91,7 @@ async function serveBytes(
   input: ParsedRequest,
   { reply, parts: { sources } }: Serving,
 ): Promise<FastifyReply> {
-  const given = route.handle(input, sources);
+  const given = await route.handle(input, sources);
   if (!given.ok) return sendRefusal(reply, given);
   const { bytes, etag, headers } = given.body;
   const { 'if-none-match': known, 'accept-encoding': accepted } = reply.request.headers;

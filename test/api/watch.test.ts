@@ -136,6 +136,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       activities: { noteAnswers: () => undefined },
       eventBus: server.eventBus,
       sinks: () => [],
+      unreadiness: () => [],
       testSink: () => Promise.resolve(undefined),
       deadLetters: createDeadLetters({ ...server, render: () => Promise.resolve([]), sinks: [] }),
       status: () => Promise.reject(new Error('nobody asks for it here')),

@@ -36,7 +36,7 @@ const DEMANDED: Readonly<Record<string, Role>> = Object.freeze({
   'POST /v1/tokens': 'admin',
   'DELETE /v1/tokens/{id}': 'admin',
 });
-const OPEN = new Set(['GET /healthz', 'POST /v1/console/sessions']);
+const OPEN = new Set(['GET /healthz', 'GET /livez', 'GET /readyz', 'POST /v1/console/sessions']);
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 

@@ -70,11 +70,12 @@ void t.test('every route is in the document, and nothing else', async (t) => {
       );
       t.ok(named.every(({ required }) => required));
       // What hands out credentials needs an operator token itself.
-      const isOpen = path === '/healthz' || path === '/v1/console/sessions';
+      const isProbe = ['/healthz', '/livez', '/readyz'].includes(path);
+      const isOpen = isProbe || path === '/v1/console/sessions';
       const isForPrograms = /^(?:create(?:ConsoleLink|JoinToken|OperatorToken)|report(?:Denials|Rollouts))$/;
       const ways = isOpen ? 0 : isForPrograms.test(operation.operationId) ? 1 : 2;
       t.equal(operation.security.length, ways, `${path}: operator token, or a session too`);
-      t.equal('401' in operation.responses, path !== '/healthz', `${path}: 401`);
+      t.equal('401' in operation.responses, !isProbe, `${path}: 401`);
     }
 });
 
@@ -158,6 +159,8 @@ void t.test('real answers match the document', async (t) => {
   /** A request for each route; `path` has its parameters filled in. */
   const requests: Readonly<Record<string, { readonly path: string; readonly init?: RequestInit }>> = {
     getHealth: { path: '/healthz' },
+    getLiveness: { path: '/livez' },
+    getReadiness: { path: '/readyz' },
     getSummary: { path: '/v1/summary' },
     listNodes: { path: '/v1/nodes' },
     getNode: { path: '/v1/nodes/n1' },

@@ -69,6 +69,7 @@ export type ServerOptions = { readonly duplicated?: readonly string[] } & Partia
     | 'queries'
     | 'sinks'
     | 'testSink'
+    | 'unreadiness'
     | 'removeNode'
     | 'admission'
     | 'clock'
@@ -148,6 +149,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     activities: { noteAnswers: () => undefined },
     eventBus,
     sinks,
+    unreadiness: options.unreadiness ?? (() => []),
     testSink: options.testSink ?? (() => Promise.resolve({ eventUid: 'test-1', steps: [] })),
     deadLetters: createDeadLetters({ store, render, sinks: sinks().map(({ name }) => name), eventBus }),
     status,
