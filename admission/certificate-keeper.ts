@@ -20,7 +20,7 @@ export interface CertificateKeeperOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** Default: {@link CHECK_MS}, and {@link RETRY_MS} after a failure. */
+  /** Default: {@link CHECK_MS}. */
   readonly checkMs?: number;
 }
 
@@ -33,9 +33,8 @@ export interface CertificateKeeper {
   readonly run: (onCertificate: (leaf: Issued, authorities: string) => void) => Promise<void>;
 }
 
-/** Well below the overlap of two authorities: every replica takes part in each step. */
-const CHECK_MS = 10 * 60_000;
-const RETRY_MS = 5_000;
+/** A webhook configuration that was applied again has no authority, and until it has, no pod is created. */
+const CHECK_MS = 5_000;
 /** Tries where another replica changed an object at the same time. */
 const TRIES = 5;
 
@@ -64,7 +63,6 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
     run: async (onCertificate) => {
       let leaf: Issued | undefined;
       while (!signal.aborted) {
-        let waitMs = checkMs;
         try {
           const authority = await ensureAuthority(options);
           const nowMs = clock.now();
@@ -74,10 +72,9 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
           if (next !== leaf) onCertificate(next, trustBundle(authority));
           leaf = next;
         } catch (error) {
-          waitMs = Math.min(RETRY_MS, checkMs);
           log.warn({ code: errorCode(error), error }, 'the certificate of the webhook could not be checked');
         }
-        await sleep(clock, waitMs, signal);
+        await sleep(clock, checkMs, signal);
       }
     },
   };

@@ -12,7 +12,8 @@ usage: kubectl plimsoll [--context NAME] [--kubeconfig FILE] [--namespace NAME] 
 
 It forwards a port to the pod plimsoll-collector-0 in the namespace plimsoll, or the one that you name. The operator
 token comes from --token-file or PLIMSOLL_TOKEN_FILE; without them, the token of the collector is read from its pod,
-which requires the right to exec in it.
+which requires the right to exec in it. Where the operator API speaks TLS, its authority is read from the ConfigMap
+plimsoll-ca in the namespace plimsoll-agents, or is the one of --api-tls-ca.
 
 examples:
   kubectl plimsoll findings --severity critical
@@ -21,6 +22,9 @@ examples:
 
 const POD = 'plimsoll-collector-0';
 const API_PORT = 7480;
+/** The authority of the collector, as it publishes it. */
+const CA_CONFIG_MAP = { namespace: 'plimsoll-agents', name: 'plimsoll-ca' };
+const CA_OUTPUT = '--output=jsonpath={.data.ca\\.crt}';
 const TOKEN_PATH = '/var/lib/plimsoll/data/operator-token';
 const FORWARD_DEADLINE_MS = 20_000;
 const FORWARDED = /^Forwarding from 127\.0\.0\.1:(\d+) -> /m;
@@ -37,25 +41,32 @@ async function main(argv) {
   }
   // A signal of the terminal reaches the command too, which ends in its own way.
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => undefined);
-  const forward = await forwardPort(kubectl);
+  const [forward, speaksTls] = await Promise.all([forwardPort(kubectl), usesTls(kubectl)]);
   if (forward.problem !== undefined) return fail(`the collector cannot be reached: ${forward.problem}`);
-  let directory;
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-'));
   try {
     const environment = { ...process.env, PLIMSOLL_API: `127.0.0.1:${forward.port}` };
+    if (speaksTls && !hasCa(command)) {
+      const read = await run(['get', 'configmap', CA_CONFIG_MAP.name, ...clusterOf(kubectl), CA_OUTPUT]);
+      if (read.code !== 0 || read.stdout === '')
+        return fail(`no authority of the collector: ${read.stderr.trim()}\n  name it with --api-tls-ca FILE`);
+      environment.PLIMSOLL_API_TLS_CA = join(directory, 'ca.pem');
+      writeFileSync(environment.PLIMSOLL_API_TLS_CA, read.stdout);
+    }
+    if (speaksTls) environment.PLIMSOLL_API_TLS = 'on';
     if (!hasToken(command)) {
       const read = await run(['exec', ...kubectl, POD, '--', '/usr/bin/node', '--print', readScript()]);
       if (read.code !== 0)
         return fail(
           `no operator token: ${read.stderr.trim()}\n  name yours with --token-file FILE, or ask for the right to exec in ${POD}`,
         );
-      directory = mkdtempSync(join(tmpdir(), 'plimsoll-'));
       environment.PLIMSOLL_TOKEN_FILE = join(directory, 'token');
       writeFileSync(environment.PLIMSOLL_TOKEN_FILE, read.stdout, { mode: 0o600 });
     }
     return await runPlimsoll(command, environment);
   } finally {
     forward.end();
-    if (directory !== undefined) rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
@@ -73,6 +84,29 @@ function splitArguments(argv) {
 
 function hasToken(command) {
   return 'PLIMSOLL_TOKEN_FILE' in process.env || command.some((word) => /^--token-file(?:=|$)/.test(word));
+}
+
+function hasCa(command) {
+  return 'PLIMSOLL_API_TLS_CA' in process.env || command.some((word) => /^--api-tls-ca(?:=|$)/.test(word));
+}
+
+/** The options with the namespace of the authority. */
+function clusterOf(kubectl) {
+  const options = [];
+  for (let index = 0; index < kubectl.length; index += 1) {
+    if (kubectl[index] === '--namespace' || kubectl[index] === '-n') index += 1;
+    else if (!/^(?:--namespace|-n)=/.test(kubectl[index])) options.push(kubectl[index]);
+  }
+  return [...options, `--namespace=${CA_CONFIG_MAP.namespace}`];
+}
+
+/** Does the operator API speak TLS? By the arguments of the collector, as it decides: everywhere but on loopback. */
+async function usesTls(kubectl) {
+  const read = await run(['get', 'pod', POD, ...kubectl, '--output=jsonpath={.spec.containers[0].args}']);
+  if (read.code !== 0) return false;
+  const valueOf = (name) => new RegExp(`"--${name}=([^"]*)"`).exec(read.stdout)?.[1];
+  const choice = valueOf('api-tls') ?? 'auto';
+  return choice === 'on' || (choice === 'auto' && !/^(?:127\.|localhost|\[::1\]|$)/.test(valueOf('api') ?? ''));
 }
 
 function readScript() {

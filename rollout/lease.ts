@@ -87,7 +87,10 @@ export function keepLease({ api, lease, identity, clock, log, signal }: LeaseOpt
       };
       const kind = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
       const created = await api.create(list, { ...kind, metadata: { name: lease.name }, spec }, leaseSchema);
-      if (created.ok) renewedMs = startMs;
+      if (created.ok) {
+        renewedMs = startMs;
+        log.info({ lease: path }, 'this process is the leader');
+      }
       return note(created.ok || created.code === 'conflict' ? '' : created.reason);
     }
     if (!got.ok) return note(got.reason);
