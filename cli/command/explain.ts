@@ -15,7 +15,10 @@ import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { findingBlock } from '../render/finding.ts';
 import { wrap } from '../render/width.ts';
+import { commandsFor } from '../../posture/remediation/commands.ts';
+import type { Family } from '../../posture/remediation/commands.ts';
 import { documentCheck } from '../scan/document-check.ts';
+import { familyOfThisHost } from '../scan/host-family.ts';
 import type { DocumentCheck } from '../scan/document-check.ts';
 import { unknownCheck } from '../scan/known.ts';
 import { allChecks, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
@@ -31,6 +34,7 @@ export const explain = defineCommand({
   usage: ['explain CHECK [options]'],
   description: [
     'Prints when a check passes and fails, what decides the severity, why it matters, what to do, which facts it reads, its references and its benchmark controls.',
+    'Where the distribution of this host has commands of its own (package manager, boot loader, names of services), they follow what to do.',
     'With --node or --subject it also prints the current findings with all their evidence, read from the collector.',
   ],
   operands: { min: 1, max: 1, completes: 'check' },
@@ -69,7 +73,10 @@ export const explain = defineCommand({
     if (!isTable(context))
       await printDocument(context, found === undefined ? document : { ...document, findings: found });
     else {
-      const lines = [...page(document, context), ...(found ?? []).flatMap((one) => findingBlock(one, context))];
+      const lines = [
+        ...page(document, context, await familyOfThisHost()),
+        ...(found ?? []).flatMap((one) => findingBlock(one, context)),
+      ];
       if (found?.length === 0) lines.push('', 'The collector has no matching finding.');
       await stdout.write(`${lines.join('\n')}\n`);
     }
@@ -102,7 +109,8 @@ async function readCurrent(context: Context, check: string): Promise<Result<read
   return read.ok ? { ok: true, value: read.value.findings.toSorted(compareByName) } : read;
 }
 
-function page(check: DocumentCheck, { width, paint }: Context): readonly string[] {
+function page(check: DocumentCheck, { width, paint }: Context, family: Family | undefined): readonly string[] {
+  const commands = family === undefined ? [] : commandsFor(check.id, family);
   const paragraph = (title: string, text: string): readonly string[] => [
     '',
     paint.bold(title),
@@ -115,6 +123,8 @@ function page(check: DocumentCheck, { width, paint }: Context): readonly string[
     ...severityLines(check, width, paint.bold('Severity')),
     ...paragraph('Why', check.rationale),
     ...paragraph('What to do', check.remediation),
+    ...(commands.length === 0 ? [] : ['', paint.bold(`On this host (${family ?? ''})`)]),
+    ...commands.flatMap((command) => wrap(command, width - 2).map((line) => `  ${line}`)),
     '',
     paint.bold('What is read'),
     ...readLines(check, width),

@@ -3,6 +3,7 @@ import type { Check } from '../../posture/check/check.ts';
 import type { Finding } from '../../posture/finding.ts';
 import { VERDICTS } from '../../posture/verdict.ts';
 import { markup } from '../output/xml.ts';
+import { commandsFor, familyOf } from '../../posture/remediation/commands.ts';
 import { countFindings, evidenceLine } from '../render/finding.ts';
 import { CONTROL_LABELS } from './control-listing.ts';
 import { timeText } from './scan-report.ts';
@@ -22,6 +23,14 @@ interface Section {
 const MAX_NAMED = 50;
 type ChecksById = ReadonlyMap<string, Check>;
 
+/** What all parts of a report need to know. */
+interface PartContext {
+  /** Findings of the baseline. */
+  readonly known: ReadonlySet<string>;
+  /** What to run on this host for a check. */
+  readonly commandsOf: (check: string) => readonly string[];
+}
+
 /**
  * The findings as one HTML file without scripts and without anything from elsewhere: by control where a benchmark was
  * chosen, otherwise by check. Everything that is not passed is shown with its evidence and what to do.
@@ -30,6 +39,11 @@ export function htmlDocument(report: ScanReport): string {
   const { node, benchmark, version, scannedAt } = report;
   const about = benchmark === undefined ? 'Security report' : benchmark.benchmark.title;
   const checks: ChecksById = new Map(report.catalog.checks.map((check) => [check.id, check]));
+  const family = familyOf(node.operatingSystem);
+  const context: PartContext = {
+    known: report.known,
+    commandsOf: (check) => (family === undefined ? [] : commandsFor(check, family)),
+  };
   const sections = benchmark === undefined ? sectionsByCheck(report.findings, checks) : sectionsByControl(benchmark);
   return [
     '<!doctype html>',
@@ -49,7 +63,7 @@ export function htmlDocument(report: ScanReport): string {
     '<main>',
     summary(report),
     index(sections, benchmark !== undefined),
-    ...sections.map((section) => sectionOf(section, checks, report.known)),
+    ...sections.map((section) => sectionOf(section, checks, context)),
     notJudged(sections),
     ...excludedChecks(report.catalog),
     '</main>',
@@ -118,16 +132,12 @@ function sectionsByCheck(findings: readonly Finding[], checks: ChecksById): read
   }));
 }
 
-function sectionOf(
-  { id, title, verdict, note, findings }: Section,
-  checks: ChecksById,
-  known: ReadonlySet<string>,
-): string {
+function sectionOf({ id, title, verdict, note, findings }: Section, checks: ChecksById, context: PartContext): string {
   const byCheck = [...Map.groupBy(findings, ({ check }) => check)];
   return [
     `<section id="${markup(anchor(id))}"><h2>${markup(`${id} ${title}`)} ${badge(verdict)}</h2>`,
     ...(note === '' ? [] : [`<p>${markup(note)}</p>`]),
-    ...byCheck.map(([id, members]) => checkPart({ id, check: checks.get(id) }, members, known)),
+    ...byCheck.map(([id, members]) => checkPart({ id, check: checks.get(id) }, members, context)),
     '</section>',
   ].join('\n');
 }
@@ -135,7 +145,7 @@ function sectionOf(
 function checkPart(
   { id, check }: { readonly id: string; readonly check: Check | undefined },
   findings: readonly Finding[],
-  known: ReadonlySet<string>,
+  { known, commandsOf }: PartContext,
 ): string {
   const open = findings.filter(({ verdict }) => verdict !== 'pass' && verdict !== 'notApplicable');
   const hasFailed = open.some(({ verdict }) => verdict === 'fail');
@@ -144,7 +154,7 @@ function checkPart(
     ...(open.length > 0 && check !== undefined ? [`<p>${markup(check.rationale)}</p>`] : []),
     ...open.map((finding) => findingPart(finding, known.has(finding.id))),
     ...(hasFailed && check !== undefined
-      ? [`<p class="fix"><strong>What to do:</strong> ${markup(check.remediation)}</p>`]
+      ? [`<p class="fix"><strong>What to do:</strong> ${markup([check.remediation, ...commandsOf(id)].join('\n'))}</p>`]
       : []),
     ...named('Passed', findings, 'pass'),
     ...named('Not applicable', findings, 'notApplicable'),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -226,6 +227,9 @@ void t.test('explain, with what was seen', async (t) => {
     page.stdout,
     /^container\.seccomp-filter {2}UP TO HIGH\nPasses: Seccomp protection is effective\nFails: Seccomp protection is missing or weak\n/,
   );
+  // This machine has apt, as CONTRIBUTING says.
+  if (existsSync('/etc/debian_version'))
+    t.match((await run('explain', 'host.automatic-updates')).stdout, /\nOn this host \(debian\)\n {2}apt-get install /);
   for (const title of ['Severity', 'Why', 'What to do', 'What is read', 'Where to read more', 'Benchmarks'])
     t.match(page.stdout, `\n${title}\n`);
   t.ok(

@@ -8,6 +8,7 @@ import { deniedModules, rareModulesIn } from '../../../../agent/inspector/host/m
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { HOST_CHECKS } from '../../../../posture/check/host/host-checks.ts';
+import { HOST_LAYOUT_CHECKS } from '../../../../posture/check/host/layout-checks.ts';
 import { hostSchema } from '../../../../posture/fact/host.ts';
 import type { HostFact } from '../../../../posture/fact/host.ts';
 import { factsOf, kernelFact, noAgent, nodeFact } from '../../../fixture/facts.ts';
@@ -42,7 +43,9 @@ async function inspect(t: Test, tree: Tree, change: (root: string) => void = () 
 /** The ids of checks that fail for a node. */
 function failing(fact: HostFact): readonly string[] {
   const facts = factsOf({ host: fact, kernel: kernelFact({ release: '6.1.0-18-amd64' }) });
-  return HOST_CHECKS.filter((check) => check.judge(facts).verdict === 'fail').map(({ id }) => id);
+  return [...HOST_CHECKS, ...HOST_LAYOUT_CHECKS]
+    .filter((check) => check.judge(facts).verdict === 'fail')
+    .map(({ id }) => id);
 }
 
 const SYSTEMD: Tree = { '/run/systemd/journal/socket': '', '/var/log/journal/x/system.journal': '' };
@@ -106,6 +109,35 @@ const LAYOUTS: Readonly<Record<string, Tree>> = {
     ...processTree(80, { comm: 'systemd-timesyn', exe: '/usr/lib/systemd/systemd-timesyncd' }),
     '/run/systemd/timesync/synchronized': '',
     '/usr/lib/systemd/system/multi-user.target.wants/update-engine.service': '-> ../update-engine.service',
+  },
+  ubuntu: {
+    ...PROC,
+    ...SYSTEMD,
+    ...APT,
+    '/etc/os-release': 'ID=ubuntu\nID_LIKE=debian\n',
+    '/usr/lib/systemd/systemd-timesyncd': '',
+    ...processTree(80, { comm: 'systemd-timesyn', exe: '/usr/lib/systemd/systemd-timesyncd' }),
+    '/run/systemd/timesync/synchronized': '',
+    '/lib': '-> usr/lib',
+    '/usr/lib/modules/6.1.0-18-amd64/modules.dep': 'kernel/fs/overlayfs/overlay.ko.zst:\n',
+  },
+  // The root is a read-only image with dm-verity; /local is on the second disk, /var is mounted from there.
+  bottlerocket: {
+    ...PROC,
+    ...SYSTEMD,
+    ...CHRONY,
+    '/usr/lib/os-release': 'ID=bottlerocket\nVARIANT_ID=aws-k8s-1.33\n',
+    '/etc/os-release': '-> ../usr/lib/os-release',
+    '/proc/1/mountinfo': [
+      '22 1 253:0 / / ro,relatime shared:1 - ext4 /dev/dm-0 ro',
+      '30 22 259:9 / /local rw,nosuid,nodev,noatime shared:2 - xfs /dev/nvme1n1p1 rw',
+      '31 22 259:9 /var /var rw,nosuid,nodev,noatime shared:3 - xfs /dev/nvme1n1p1 rw',
+      '32 22 0:30 / /tmp rw,nosuid,nodev,noexec shared:4 - tmpfs tmpfs rw',
+      '',
+    ].join('\n'),
+    '/var/lib/containerd/x': '',
+    '/var/lib/kubelet/x': '',
+    '/tmp/x': '',
   },
   talos: {
     ...PROC,

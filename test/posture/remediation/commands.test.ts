@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { CHECKS } from '../../../posture/check/registry.ts';
+import { commandsFor, FAMILIES, familyOf } from '../../../posture/remediation/commands.ts';
+
+const TABLE = JSON.parse(
+  readFileSync(new URL('../../../posture/remediation/commands.json', import.meta.url), 'utf8'),
+) as Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+
+// What the distributions have in /etc/os-release: their ID, ID_LIKE and names.
+t.test('families by os-release and by name', (t) => {
+  for (const [text, family] of [
+    ['PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\n', 'debian'],
+    ['NAME="Ubuntu"\nID=ubuntu\nID_LIKE=debian\n', 'debian'],
+    ['ID="almalinux"\nID_LIKE="rhel centos fedora"\n', 'redhat'],
+    ['ID="amzn"\nID_LIKE="fedora"\n', 'redhat'],
+    ['ID="sle-micro"\nID_LIKE="suse"\n', 'suse'],
+    ['ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', 'suse'],
+    ['ID=alpine\nPRETTY_NAME="Alpine Linux v3.22"\n', 'alpine'],
+    ['ID=flatcar\nID_LIKE=coreos\n', 'flatcar'],
+    ['ID=bottlerocket\nVARIANT_ID=aws-k8s-1.33\n', 'bottlerocket'],
+    ['ID=talos\n', 'talos'],
+    ['ID=nixos\n', undefined],
+    ['Debian GNU/Linux 13', 'debian'],
+    ['Red Hat Enterprise Linux 9.6 (Plow)', 'redhat'],
+    ['Bottlerocket OS 1.40.0 (aws-k8s-1.33)', 'bottlerocket'],
+    ['', undefined],
+  ] as const)
+    t.equal(familyOf(text), family, text);
+  t.end();
+});
+
+/** Programs that only one family has. */
+const OWN: Readonly<Record<string, RegExp>> = {
+  alpine: /\b(?:apk|rc-update|rc-service|update-extlinux)\b/,
+  debian: /\b(?:apt-get|dpkg|dpkg-reconfigure|update-grub)\b/,
+  redhat: /\b(?:dnf|grubby|grub2-setpassword)\b/,
+  suse: /\bzypper\b/,
+};
+
+t.test('the table: known checks, known families, and programs that the family has', (t) => {
+  const ids = new Set(CHECKS.map(({ id }) => id));
+  const areas = new Set(CHECKS.map(({ id }) => `${id.split('.', 1)[0] ?? ''}.*`));
+  for (const [key, families] of Object.entries(TABLE)) {
+    t.ok(key === '*' || ids.has(key) || areas.has(key), key);
+    for (const [family, lines] of Object.entries(families)) {
+      t.ok(FAMILIES.includes(family as never), `${key} ${family}`);
+      t.not(lines.length, 0, `${key} ${family}`);
+      for (const [other, pattern] of Object.entries(OWN))
+        if (other !== family) t.notMatch(lines.join('\n'), pattern, `${key} ${family}: nothing of ${other}`);
+    }
+  }
+  t.end();
+});
+
+t.test('the most specific entry counts', (t) => {
+  t.match(commandsFor('host.automatic-updates', 'redhat'), [/^dnf install dnf-automatic$/]);
+  t.same(commandsFor('ssh.root-login', 'debian'), ['sshd -t && systemctl reload ssh']);
+  t.same(commandsFor('ssh.root-login', 'redhat'), ['sshd -t && systemctl reload sshd']);
+  t.match(commandsFor('ssh.root-login', 'talos'), [/talosctl/]);
+  t.same(commandsFor('container.privileged', 'debian'), []);
+  t.end();
+});
