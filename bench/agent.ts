@@ -10,7 +10,7 @@ import { openEngine } from './agent/engine.ts';
 import type { Engine } from './agent/engine.ts';
 import { measureIdle } from './agent/idle.ts';
 import { measureLatency } from './agent/latency.ts';
-import { memoryMiB } from './agent/process-cost.ts';
+import { memoryMiB, memoryOfAllMiB } from './agent/process-cost.ts';
 import { startProgram } from './agent/programs.ts';
 import type { Program } from './agent/programs.ts';
 import { measureSweeps } from './agent/sweep.ts';
@@ -24,6 +24,7 @@ const HELP = `Measures a running agent, and beside each figure the least that it
   --idle-seconds N      how long nothing happens (120)
   --starts N            containers that are started one after the other, 5 a second (100)
   --sweeps N            sweeps that are measured (10)
+  --broker              agent and broker as two processes: idle only, with the sum of both
   --docker-socket PATH  an engine that runs already; what is started there is removed again (one of its own)
   --output json         the figures for programs
 
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     'idle-seconds': { type: 'string', default: '120' },
     starts: { type: 'string', default: '100' },
     sweeps: { type: 'string', default: '10' },
+    broker: { type: 'boolean', default: false },
     'docker-socket': { type: 'string' },
     output: { type: 'string', default: 'table' },
     help: { type: 'boolean', default: false },
@@ -62,7 +64,7 @@ else {
 }
 
 async function measure(closing: (() => Promise<void> | void)[]): Promise<readonly Figure[]> {
-  const only = new Set(values.only.split(','));
+  const only = new Set(values.broker ? ['idle'] : values.only.split(','));
   const engine = await openEngine(values['docker-socket']);
   closing.push(engine.close);
   await fill(engine, Number(values.containers));
@@ -74,21 +76,39 @@ async function measure(closing: (() => Promise<void> | void)[]): Promise<readonl
   const { api, listen } = collector.ready as { api: { host: string; port: number }; listen: { port: number } };
   const token = readFileSync(join(directory, 'operator-token'), 'utf8').trim();
 
-  const start = async (...more: readonly string[]): Promise<Program> => {
-    const target = `--collector=127.0.0.1:${String(listen.port)}`;
-    const args = ['agent', `--data-dir=${directory}`, target, `--docker-host=unix://${engine.socket}`, ...more];
-    const agent = await startProgram(args);
-    closing.push(agent.stop);
-    return agent;
+  const begin = async (...args: readonly string[]): Promise<Program> => {
+    const program = await startProgram(args);
+    closing.push(program.stop);
+    return program;
   };
+  const target = [`--data-dir=${directory}`, `--collector=127.0.0.1:${String(listen.port)}`] as const;
+  const docker = `--docker-host=unix://${engine.socket}`;
+  const start = (...more: readonly string[]): Promise<Program> => begin('agent', ...target, docker, ...more);
   const figures: Figure[] = [];
-  if (only.has('idle') || only.has('latency')) {
+  if (values.broker) {
+    const path = join(directory, 'broker', 'broker.sock');
+    const broker = await begin('broker', docker, `--socket=${path}`);
+    const agent = await begin('agent', ...target, `--broker=unix://${path}`);
+    const pids = [agent.pid, broker.pid];
+    await sleep(5000 + SETTLE_MS);
+    for (const [name, pid] of Object.entries({ agent: agent.pid, broker: broker.pid }))
+      figures.push({ name: `memory of the ${name}`, unit: 'MiB resident', value: memoryMiB(pid) });
+    figures.push({ name: 'memory of both, shared pages once', unit: 'MiB', value: memoryOfAllMiB(pids), goal: 140 });
+    const seconds = Number(values['idle-seconds']);
+    figures.push(...(await measureIdle({ pids, port: listen.port, socket: engine.socket, seconds, goal: 0.3 })));
+  } else if (only.has('idle') || only.has('latency')) {
     const agent = await start();
     // By then it has given back what the start took.
     await sleep(5000);
     figures.push({ name: 'memory after the start', unit: 'MiB resident', value: memoryMiB(agent.pid), goal: 90 });
     if (only.has('idle')) await sleep(SETTLE_MS);
-    const idle = { pid: agent.pid, port: listen.port, socket: engine.socket, seconds: Number(values['idle-seconds']) };
+    const idle = {
+      pids: [agent.pid],
+      goal: 0.2,
+      port: listen.port,
+      socket: engine.socket,
+      seconds: Number(values['idle-seconds']),
+    };
     if (only.has('idle')) figures.push(...(await measureIdle(idle)));
     const starts = { pid: agent.pid, starts: Number(values.starts), startsPerSecond: STARTS_PER_SECOND };
     if (only.has('latency')) figures.push(...(await measureLatency({ engine, api, token, ...starts })));

@@ -6,7 +6,10 @@ import { cpuMs } from './process-cost.ts';
 
 /** What is watched while nothing happens. */
 export interface IdleOptions {
-  readonly pid: number;
+  /** One agent, or agent and broker. */
+  readonly pids: readonly number[];
+  /** In percent of a core. */
+  readonly goal: number;
   /** Port of the collector that the agent is connected to. */
   readonly port: number;
   readonly socket: string;
@@ -21,12 +24,13 @@ const FLOOR = `
 `;
 
 /** CPU and bytes on the wire of an agent to which nothing happens. */
-export async function measureIdle({ pid, port, socket, seconds }: IdleOptions): Promise<readonly Figure[]> {
+export async function measureIdle({ pids, goal, port, socket, seconds }: IdleOptions): Promise<readonly Figure[]> {
+  const agentMs = (): number => pids.reduce((sum, pid) => sum + cpuMs(pid), 0);
   const floor = spawn(NODE, ['--input-type=module', '--eval', FLOOR, socket], { stdio: 'ignore' });
   try {
     // Both have settled by then.
     await sleep(5000);
-    const before = { agent: cpuMs(pid), floor: cpuMs(floor.pid ?? 0), bytes: wireBytes(port) };
+    const before = { agent: agentMs(), floor: cpuMs(floor.pid ?? 0), bytes: wireBytes(port) };
     const startedMs = performance.now();
     await sleep(seconds * 1000);
     const tookMs = performance.now() - startedMs;
@@ -35,8 +39,8 @@ export async function measureIdle({ pid, port, socket, seconds }: IdleOptions): 
       {
         name: 'idle CPU',
         unit: '% of a core',
-        value: share(cpuMs(pid) - before.agent),
-        goal: 0.2,
+        value: share(agentMs() - before.agent),
+        goal,
         floor: { what: 'a timer and the event stream', value: share(cpuMs(floor.pid ?? 0) - before.floor) },
       },
       {

@@ -13,7 +13,14 @@ export function cpuMs(pid: number): number {
 }
 
 /** Resident memory of a process, in MiB; its highest with `VmHWM`. */
-export function memoryMiB(pid: number, line: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
+export function memoryMiB(pid: number, line: 'VmRSS' | 'VmHWM' | 'RssFile' = 'VmRSS'): number {
   const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');
   return Number(new RegExp(`^${line}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) / 1024;
+}
+
+/** Resident memory of processes of one program, in MiB: pages of files, which they share, count once. */
+export function memoryOfAllMiB(pids: readonly number[]): number {
+  const files = pids.map((pid) => memoryMiB(pid, 'RssFile'));
+  const all = pids.reduce((sum, pid) => sum + memoryMiB(pid), 0);
+  return all - files.reduce((sum, size) => sum + size, 0) + Math.max(...files);
 }
