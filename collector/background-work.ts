@@ -8,6 +8,7 @@ import { keepBenchmarkScores } from './compliance.ts';
 import type { ScoreOptions } from './compliance.ts';
 import { keepAdmittedFindings } from './admitted/admitted-findings.ts';
 import type { AdmittedFindingsOptions } from './admitted/admitted-findings.ts';
+import { keepDetections } from './detection/keep-detections.ts';
 import { DISK_PROBE, startDiskProbe } from './disk-probe.ts';
 import type { DiskProbe } from './disk-probe.ts';
 import { startVulnerabilityMatcher } from './image/vulnerability-matcher.ts';
@@ -56,6 +57,7 @@ export interface BackgroundOptions {
 }
 
 const RETENTION_INTERVAL_MS = 60_000;
+const DETECTION_INTERVAL_MS = 30_000;
 const PROBE_FILE = 'disk-probe';
 
 /** Keeps the certificates of the port for nodes current until the collector ends. */
@@ -178,6 +180,19 @@ export function startNodeRetention(
   const intervalMs = RETENTION_INTERVAL_MS;
   const kept = keepNodeRetention({ nodes, remove, retentionMs, intervalMs, clock, log, signal: stop.signal });
   steps.push(closingStep('node retention', stop, kept));
+}
+
+/** Reports silent agents until the collector ends. */
+export function startDetections(
+  { settings, clock, log }: BackgroundOptions,
+  parts: { readonly nodes: SessionServer['nodes']; readonly store: Store; readonly eventBus: EventBus },
+  steps: ClosingStep[],
+): void {
+  const stop = new AbortController();
+  const { agentSilentAfter: silentAfterMs } = settings;
+  const intervalMs = DETECTION_INTERVAL_MS;
+  const kept = keepDetections({ ...parts, silentAfterMs, intervalMs, clock, log, signal: stop.signal });
+  steps.push(closingStep('detections', stop, kept));
 }
 
 /** Finds nodes of the cluster without an agent, where that is wanted, until the collector ends. Returns its issues. */

@@ -20,6 +20,7 @@ import { readAudit } from './audit/read-audit.ts';
 import {
   startAdmissionWatch,
   startAdmittedFindings,
+  startDetections,
   startMissingAgents,
   startNodeRetention,
   startMatcher,
@@ -333,6 +334,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   });
   steps.push({ name: 'enrolment', close: admission.close });
   startNodeRetention(options, server, steps);
+  startDetections(options, { nodes: server.nodes, store, eventBus }, steps);
   const watch = await startAdmissionWatch(options, { api: kubernetes, store, eventBus }, steps);
   const admissionIssues = watch?.issues ?? (() => []);
   clusterIssues = admissionIssues;

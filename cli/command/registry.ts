@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   console: async () => (await import('./console.ts')).console,
   deadletter: async () => (await import('./deadletter.ts')).deadletter,
   denials: async () => (await import('./denials.ts')).denials,
+  detections: async () => (await import('./detections.ts')).detections,
   doctor: async () => (await import('./doctor.ts')).doctor,
   explain: async () => (await import('./explain.ts')).explain,
   findings: async () => (await import('./findings.ts')).findings,

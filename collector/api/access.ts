@@ -58,6 +58,7 @@ export const ACCESS = Object.freeze({
   listImageScans: allow('viewer', 'policy'),
   scanImage: allow('operator', 'policy'),
   listDenials: allow('viewer', 'read'),
+  listDetections: allow('viewer', 'read'),
   reportDenials: allow('operator', 'report', false),
   announceImage: allow('operator', 'policy'),
   listExposure: allow('viewer', 'rollout'),

@@ -14,6 +14,7 @@ import {
 import { getCheck, listChecks } from './route/checks.ts';
 import { getDeadLetter, listDeadLetters, purgeDeadLetters, replayDeadLetters } from './route/dead-letters.ts';
 import { listDenials, reportDenials } from './route/denials.ts';
+import { listDetections } from './route/detections.ts';
 import { createConsoleLink, openConsoleSession } from './route/console.ts';
 import { watchEvents } from './route/events.ts';
 import { listFacts } from './route/facts.ts';
@@ -69,6 +70,7 @@ export const ROUTES: readonly Route[] = Object.freeze([
   purgeDeadLetters,
   listDenials,
   reportDenials,
+  listDetections,
   watchEvents,
   listFacts,
   listFindings,

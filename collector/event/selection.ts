@@ -3,6 +3,7 @@ import type { Sink, SinkOutcome } from '../sink/sink.ts';
 import {
   isActivityEvent,
   isDenialEvent,
+  isDetectionEvent,
   isFindingEvent,
   isRemediationEvent,
   isVulnerabilityEvent,
@@ -25,7 +26,7 @@ const GROUP_OF_ACTIVITY = {
 export function groupOf(event: StoredEvent): EventGroup {
   if (isFindingEvent(event)) return 'findings';
   if (isVulnerabilityEvent(event)) return 'vulnerabilities';
-  if (isDenialEvent(event)) return 'detections';
+  if (isDenialEvent(event) || isDetectionEvent(event)) return 'detections';
   if (isRemediationEvent(event)) return 'remediation';
   return isActivityEvent(event) ? GROUP_OF_ACTIVITY[event.activity.kind] : 'refusals';
 }

@@ -4,6 +4,7 @@ import type { ActivityEvent } from '../event/activity.ts';
 import {
   isActivityEvent,
   isDenialEvent,
+  isDetectionEvent,
   isFindingEvent,
   isRemediationEvent,
   isVulnerabilityEvent,
@@ -131,6 +132,11 @@ function headOf(event: StoredEvent): Head {
       msgId: `remediation-${state}`,
       parameters: { remediation: id, policy, action, state },
     };
+  }
+  if (isDetectionEvent(event)) {
+    const { rule, severity, nodeId, nodeName, subject } = event.detection;
+    const parameters = { node: nodeId, name: nodeName, rule, subject: subject.name };
+    return { severity: SEVERITIES[severity], hostname: nodeName, msgId: 'detection', parameters };
   }
   if (isActivityEvent(event)) return headOfActivity(event);
   // HOSTNAME is the node that the sender claimed to be, where it named one.

@@ -4,6 +4,7 @@ import type { Verdict } from '../../posture/verdict.ts';
 import { addToDigest, removeFromDigest } from '../../posture/digest.ts';
 import type { Activity } from '../event/activity.ts';
 import type { ActivityTable, TimedActivity } from './activity-table.ts';
+import type { Detector } from './detector.ts';
 import { prepareEventWriter } from './event-writer.ts';
 import type { EventWriter, FindingChange } from './event-writer.ts';
 import { prepareFindingTable } from './finding-table.ts';
@@ -40,6 +41,11 @@ interface Work {
   readonly atMs: number;
   readonly changes: FindingChange[];
   readonly activities: ActivityNotes;
+  readonly detector: Detector;
+  /** Nothing of the node was stored before. */
+  readonly isFirst: boolean;
+  /** On the clock of the collector. */
+  readonly receivedMs: number;
   /** Position of the last event of `changes`, which have consecutive positions; 0: none. */
   newest: number;
 }
@@ -61,7 +67,7 @@ export interface Commits {
 }
 
 /** Prepares the statements. */
-export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable): Commits {
+export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable, detector: Detector): Commits {
   const streams = prepareReplicationTable(db);
   const table = prepareFindingTable(db);
   const openWriter = prepareEventWriter(db);
@@ -79,7 +85,19 @@ export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable): 
       const stream = streams.open(commit.nodeId);
       const refusal = refusalOf(stream, commit);
       if (refusal !== undefined) return refusal;
-      const work: Work = { table, keys, writer, stream, activities, atMs: momentOf(commit), changes: [], newest: 0 };
+      const work: Work = {
+        table,
+        keys,
+        writer,
+        stream,
+        activities,
+        detector,
+        isFirst: stream.epoch === '',
+        receivedMs: commit.receivedAtMs,
+        atMs: momentOf(commit),
+        changes: [],
+        newest: 0,
+      };
       if (commit.snapshot) applySnapshot(work, commit);
       else applyChange(work, commit);
       streams.advance(stream, commit);
@@ -87,7 +105,8 @@ export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable): 
     });
     keys.finish();
     writer.finish();
-    return withNewest(results, activityTable.write(noted));
+    const newest = activityTable.write(noted);
+    return withNewest(results, detector.finish() || newest);
   };
   const selectKnown = db.prepare('SELECT 1 FROM node WHERE key = ? AND introduced');
   const applyOwn = (changes: readonly CollectorFindings[]): readonly StoredChange[] => {
@@ -100,7 +119,8 @@ export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable): 
       const stream = streams.find(nodeId);
       if (stream === undefined || selectKnown.get(stream.key) === undefined) return NOTHING;
       // The sums of the stream are those of what its node reports: they are not written back.
-      const work: Work = { table, keys, writer, stream, activities, atMs, changes: [], newest: 0 };
+      const own = { isFirst: false, receivedMs: atMs, atMs, changes: [], newest: 0 };
+      const work: Work = { table, keys, writer, stream, activities, detector, ...own };
       applyChange(work, { put, gone });
       return applied(work);
     });
@@ -108,7 +128,11 @@ export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable): 
     writer.finish();
     return withNewest(results, activityTable.write(noted));
   };
-  return { apply, applyOwn, rollback: allKeys.rollback };
+  const rollback = (): void => {
+    allKeys.rollback();
+    detector.rollback();
+  };
+  return { apply, applyOwn, rollback };
 }
 
 /** The last of the results that were stored also announces the activities, which come after all events. */
@@ -201,11 +225,18 @@ function idOf({ check, subject }: PackedFinding): string {
 }
 
 function put(work: Work, finding: PackedFinding, key: number, known: Known | KnownAt | undefined): void {
-  const { table, stream, atMs } = work;
+  const { table, stream, atMs, detector, isFirst, receivedMs } = work;
   const { check, subject, name, statusCode, hash, detail } = finding;
   if (known !== undefined && known[0] === hash) return;
   const firstSeenMs = known?.[2] ?? atMs;
   const changedMs = Math.max(atMs, firstSeenMs);
+  if (detector.isWatched(check)) {
+    const texts = { check, subject };
+    const stored = known === undefined ? undefined : table.read(key);
+    const row = { ...texts, statusCode, firstSeenMs, changedMs, name, detail };
+    const previous = stored && { ...stored, ...texts };
+    detector.observe({ key, node: stream, row, previous, isFirst }, receivedMs);
+  }
   if (known === undefined) {
     table.insert(key, stream.key, finding, atMs);
     stream.findings += 1;
@@ -270,11 +301,12 @@ function actionOf(previous: number | undefined, statusCode: number): FindingActi
 }
 
 function remove(work: Work, id: string, cause?: ResolvedBecause): void {
-  const { table, keys, stream, atMs } = work;
+  const { table, keys, stream, atMs, detector, receivedMs } = work;
   const names = splitFindingId(id);
   const key = names === undefined ? undefined : keys.find(stream.key, names.subject, names.check);
   const stored = key === undefined ? undefined : table.read(key);
   if (names === undefined || key === undefined || stored === undefined) return;
+  detector.removed(stream.key, id, receivedMs);
   table.remove(key);
   keys.removed(key);
   stream.findings -= 1;

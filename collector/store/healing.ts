@@ -135,6 +135,8 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
       recordRefusals: healing((store) => store.recordRefusals),
       recordRemediations: healing((store) => store.recordRemediations),
       recordActivities: healing((store) => store.recordActivities),
+      detections: healing((store) => store.detections),
+      sweepDetections: healing((store) => store.sweepDetections),
       records: (kind) => options.activities?.has(kind) ?? false,
       recordDenials: healing((store) => store.recordDenials),
       denials: healing((store) => store.denials),

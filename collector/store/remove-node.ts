@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { ActivityTable } from './activity-table.ts';
+import type { Detector } from './detector.ts';
 import { prepareEventWriter } from './event-writer.ts';
 import type { FindingChange } from './event-writer.ts';
 import { prepareImageClaims } from './image-claims.ts';
@@ -32,7 +33,11 @@ const EMPTY_ROW = `epoch = '', sequence = 0, digest = 0, findings = 0, introduce
   agent_rss_bytes = 0, agent_cpu_ms = 0, dropped = 0`;
 
 /** Prepares the statements. */
-export function prepareRemoveNode(db: DatabaseSync, activities: ActivityTable): NodeRemovalStatement {
+export function prepareRemoveNode(
+  db: DatabaseSync,
+  activities: ActivityTable,
+  detector: Detector,
+): NodeRemovalStatement {
   const streams = prepareReplicationTable(db);
   const openWriter = prepareEventWriter(db);
   const imageClaims = prepareImageClaims(db);
@@ -85,6 +90,7 @@ export function prepareRemoveNode(db: DatabaseSync, activities: ActivityTable): 
         node: { nodeId: node.id, nodeName: node.name },
       } as const;
       const removed = activities.write([{ activity: removal, atMs }]);
+      detector.removeNode(node.key);
       removeFindings.run(node.key);
       removeSubjects.run(node.key);
       imageClaims.removeNode(node.key);

@@ -305,6 +305,33 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
       SELECT position, coalesce(lag(position) OVER (ORDER BY position), 0) AS before FROM event
     ) WHERE position - before > 1000000000;
   `,
+  `
+  CREATE TABLE detection (
+    position INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    node TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    content TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX detection_node ON detection (node, position);
+  CREATE INDEX detection_at ON detection (at);
+  CREATE TABLE detection_state (
+    node INTEGER NOT NULL REFERENCES node (key),
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    off_since INTEGER NOT NULL,
+    PRIMARY KEY (node, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX detection_state_off ON detection_state (off_since) WHERE off_since > 0;
+  CREATE TABLE detection_budget (
+    node INTEGER NOT NULL REFERENCES node (key),
+    rule TEXT NOT NULL,
+    window INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    suppressed INTEGER NOT NULL,
+    PRIMARY KEY (node, rule)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]);
 
 /**

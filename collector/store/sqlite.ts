@@ -8,6 +8,8 @@ import { prepareAdmittedTable } from './admitted-table.ts';
 import { prepareDeadLetterTable } from './dead-letter-table.ts';
 import type { DeadLetterTable } from './dead-letter-table.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
+import { prepareDetectionTable } from './detection-table.ts';
+import { prepareDetector } from './detector.ts';
 import { prepareDenialTable } from './denial-table.ts';
 import { prepareRemediationTable } from './remediation-table.ts';
 import { StoreError, toStoreError } from './error.ts';
@@ -57,6 +59,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       ...statements.denials.read(position, limit),
       ...statements.remediations.read(position, limit),
       ...statements.activities.read(position, limit),
+      ...statements.detections.read(position, limit),
       ...statements.deadLetters.replayed(position, limit, sink),
     ];
     if (others.length === 0) return changes;
@@ -105,6 +108,18 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     recordActivities: (activities) =>
       guarded('record activities', () => transaction(db, () => statements.activities.write(activities))),
     records: statements.activities.records,
+    detections: (filter) => guarded('read detections', () => statements.detections.list(filter)),
+    sweepDetections: (silent, atMs) =>
+      guarded('write detections', () =>
+        transaction(
+          db,
+          () => {
+            statements.detector.sweep(silent, atMs);
+            return statements.detector.finish();
+          },
+          statements.detector.rollback,
+        ),
+      ),
     recordDenials: (batch) => guarded('record denials', () => transaction(db, () => statements.denials.write(batch))),
     recordAdmissions: ({ source, receivedMs, pods }) =>
       guarded('record admissions', () =>
@@ -139,6 +154,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
             statements.vulnerabilityEvents.prune(),
             statements.denials.prune(historyBeforeMs),
             statements.activities.prune(),
+            statements.detections.prune(historyBeforeMs),
           ].includes(true);
         while (relaxed(db, pruneEvents)) {
           await new Promise(setImmediate);
@@ -164,9 +180,13 @@ function prepareAll(db: DatabaseSync, recorded: ReadonlySet<ActivityKind>) {
   try {
     const cursors = prepareCursorTable(db);
     const activities = prepareActivityTable(db, recorded);
+    const detections = prepareDetectionTable(db);
+    const detector = prepareDetector(db, detections);
     return {
       activities,
-      commits: prepareCommits(db, activities),
+      commits: prepareCommits(db, activities, detector),
+      detections,
+      detector,
       streams: prepareReplicationTable(db),
       nodes: prepareNodeTable(db, activities),
       cursors,
@@ -187,7 +207,7 @@ function prepareAll(db: DatabaseSync, recorded: ReadonlySet<ActivityKind>) {
       images: prepareImages(db, activities),
       scores: prepareScoreTable(db),
       prune: preparePrune(db, cursors),
-      removing: prepareRemoveNode(db, activities),
+      removing: prepareRemoveNode(db, activities, detector),
       verify: prepareVerify(db),
     };
   } catch (error) {

@@ -4,8 +4,11 @@ import type { AdmittedPod } from '../../policy/admitted-pod.ts';
 import type { DenialRecord, DenialOutcome, EnforcingProgram } from '../../policy/denial-record.ts';
 import type { StepState } from '../../api/rollout.ts';
 import type { ActivityEvent, ActivityKind } from '../event/activity.ts';
+import type { DetectionEvent } from '../detection/detection.ts';
 import type { TimedActivity } from './activity-table.ts';
 import type { DroppedEvents } from './backlog.ts';
+import type { DetectionFilter, DetectionPage } from './detection-table.ts';
+import type { SilentNode } from './detector.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
 import type { ImageStore, VulnerabilityEvent } from './image-store.ts';
 import type { BenchmarkScore, DayScore } from './score-table.ts';
@@ -78,6 +81,13 @@ export interface Store {
    * nothing was written.
    */
   readonly recordActivities: (activities: readonly TimedActivity[]) => Promise<number>;
+  /** Detections that match, newest first; at most `limit`, continued by `cursor`. */
+  readonly detections: (filter: DetectionFilter) => Promise<DetectionPage>;
+  /**
+   * Adds a detection for each silence that has none, and one for those that had no event of their own. Resolves to the
+   * newest position, 0: nothing was written.
+   */
+  readonly sweepDetections: (silent: readonly SilentNode[], atMs: number) => Promise<number>;
   /** Is this kind of activity written to the outbox? */
   readonly records: (kind: ActivityKind) => boolean;
   /** Denials that match, the last received first; at most `limit` (1,000), continued by `cursor`. */
@@ -398,7 +408,7 @@ export interface DenialPage {
 
 /** Anything in the outbox. `isReplay`: one sink rejected it before, and only this sink gets it again. */
 export type StoredEvent = (
-  OutboxEvent | RefusalEvent | VulnerabilityEvent | DenialEvent | RemediationEvent | ActivityEvent
+  OutboxEvent | RefusalEvent | VulnerabilityEvent | DenialEvent | RemediationEvent | ActivityEvent | DetectionEvent
 ) & { readonly isReplay?: true };
 
 /** Is this a change of a finding? */
@@ -441,6 +451,11 @@ export interface RemediationEvent {
 /** Is this a step of a remediation? */
 export function isRemediationEvent(event: StoredEvent): event is RemediationEvent {
   return 'remediation' in event;
+}
+
+/** Is this a detection? */
+export function isDetectionEvent(event: StoredEvent): event is DetectionEvent {
+  return 'detection' in event;
 }
 
 /** Is this an activity, which is recorded for sinks only? */

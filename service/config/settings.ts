@@ -322,6 +322,12 @@ export const SETTINGS = Object.freeze({
       'Time without contact after which a node and its findings are removed, as by `plimsoll nodes remove`; `off`: never.',
     programs: COLLECTOR,
   },
+  'agent-silent-after': {
+    kind: durationOrOff('1m', '30d'),
+    default: '5m',
+    description: 'Time without a sign of an agent after which its silence is a detection; `off`: never.',
+    programs: COLLECTOR,
+  },
   'query-max-rows': {
     kind: integer(1, 100_000),
     default: '1000',

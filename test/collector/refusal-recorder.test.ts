@@ -24,10 +24,10 @@ void t.test('refusals are events between those of findings, bounded in number, a
   const note = (address: string, reason = 'the token has expired'): void =>
     recorder.note({ operation: 'attest', nodeId: 'n1', address, reason });
 
-  await store.commit([commit({ sequence: 1, put: [finding({ on: 'a' })] })]);
+  await store.commit([commit({ sequence: 1, put: [finding({ check: 'container.capabilities', on: 'a' })] })]);
   for (let count = 0; count < 50; count += 1) note('10.0.0.1', `bad\n\u001b[31m${'x'.repeat(5000)}`);
   await recorder.settled();
-  await store.commit([commit({ sequence: 2, put: [finding({ on: 'b' })] })]);
+  await store.commit([commit({ sequence: 2, put: [finding({ check: 'container.capabilities', on: 'b' })] })]);
   const events = await store.outbox(0, 100);
   t.strictSame(
     events.map((event) => ('address' in event ? event.address : 'finding')),

@@ -1,7 +1,8 @@
-import { toDetectionFinding } from '../../../policy/denial-record.ts';
+import { toDetectionFinding as toDenial } from '../../../policy/denial-record.ts';
 import {
   isActivityEvent,
   isDenialEvent,
+  isDetectionEvent,
   isFindingEvent,
   isRemediationEvent,
   isVulnerabilityEvent,
@@ -11,6 +12,7 @@ import type { ActivityEvent } from '../activity.ts';
 import { toApiActivity, toAuditActivity } from './api-activity.ts';
 import { toComplianceFinding } from './compliance-finding.ts';
 import { toConfigurationChange } from './configuration-change.ts';
+import { toDetectionFinding } from './detection-finding.ts';
 import { toDeviceInventory, toSoftwareInventory } from './inventory.ts';
 import { toDropError } from './drop-error.ts';
 import { toLifecycle } from './lifecycle.ts';
@@ -30,6 +32,7 @@ export type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
 export function toOcsf(event: StoredEvent, context: OcsfContext): OcsfEvent {
   if (isFindingEvent(event)) return toComplianceFinding(event, context);
   if (isDenialEvent(event)) return toDenialFinding(event, context);
+  if (isDetectionEvent(event)) return toDetectionFinding(event, context);
   if (isActivityEvent(event)) return toActivity(event, context);
   if (isRemediationEvent(event)) return toRemediationActivity(event, metadataOf(event, context));
   return isVulnerabilityEvent(event)
@@ -62,7 +65,7 @@ function toActivity(event: ActivityEvent, context: OcsfContext): OcsfEvent {
 
 /** Who reported a denial is beside it: a reporter can claim anything in it. */
 function toDenialFinding(event: DenialEvent, { version, nowMs }: OcsfContext): OcsfEvent {
-  const finding = toDetectionFinding(event.denial, { version, uid: event.uid, loggedMs: nowMs });
+  const finding = toDenial(event.denial, { version, uid: event.uid, loggedMs: nowMs });
   const { reporter, source } = event;
   return { ...finding, unmapped: { ...(finding['unmapped'] as OcsfEvent), reporter, source } };
 }

@@ -1,5 +1,11 @@
 import { safeJson } from '../../../api/safe.ts';
-import { isActivityEvent, isDenialEvent, isFindingEvent, isVulnerabilityEvent } from '../../store/store.ts';
+import {
+  isActivityEvent,
+  isDenialEvent,
+  isDetectionEvent,
+  isFindingEvent,
+  isVulnerabilityEvent,
+} from '../../store/store.ts';
 import type { StoredEvent } from '../../store/store.ts';
 import type { OcsfEvent } from './ocsf.ts';
 
@@ -8,7 +14,7 @@ export function* versionsOf(event: StoredEvent, ocsf: OcsfEvent): Generator<Ocsf
   yield ocsf;
   if (isVulnerabilityEvent(event)) yield* shorterVulnerabilities(ocsf);
   else if (isFindingEvent(event)) yield* shorterVersions(ocsf);
-  else if (isActivityEvent(event)) yield* shorterActivities(ocsf);
+  else if (isActivityEvent(event) || isDetectionEvent(event)) yield* shorterActivities(ocsf);
   // A denial without the texts of its reasons: their codes are in the message and in `types`.
   else if (isDenialEvent(event)) yield { ...ocsf, finding_info: without(objectAt(ocsf, 'finding_info'), 'desc') };
 }

@@ -14,6 +14,9 @@ const KEYS_MANUAL = 'https://man.openbsd.org/sshd#AUTHORIZED_KEYS_FILE_FORMAT';
 /** Groups whose members become root without a password: raw disks, password hashes, containers and machines of root. */
 const ROOT_GROUPS: ReadonlySet<string> = new Set(['disk', 'incus-admin', 'kmem', 'libvirt', 'lxd', 'root', 'shadow']);
 
+/** Keys in the evidence that nothing is wrong with; a finding has at most 32 pieces. */
+const MAX_KEYS = 24;
+
 /** Options that keep a key from a free shell of root. */
 const RESTRICTIONS = ['from', 'command', 'restrict'];
 
@@ -88,6 +91,20 @@ function judgeKeys(
       });
     })
   );
+}
+
+/** The keys that may log in and are not evidence yet: the first {@link MAX_KEYS}. */
+function otherKeys({ users }: AccountsFact, known: readonly Evidence[], expected: string): readonly Evidence[] {
+  const all = (users.state === 'seen' ? users.value : []).flatMap(({ name, authorizedKeys: keys }) =>
+    (keys.state === 'seen' ? keys.value : []).map((key) => ({
+      source: key.path,
+      seen: `${quote(name)}: ${keyText(key)}`,
+      expected,
+    })),
+  );
+  const isKnown = ({ source, seen }: Evidence): boolean =>
+    known.some((piece) => piece.source === source && piece.seen === seen);
+  return all.filter((piece) => !isKnown(piece)).slice(0, MAX_KEYS);
 }
 
 function keyText({ type, bits, fingerprint, options }: AuthorizedKey): string {
@@ -192,13 +209,22 @@ export const ACCOUNT_CHECKS: readonly NodeCheck[] = Object.freeze([
     references: [KEYS_MANUAL],
     judges: 'node',
     needs: ['accounts', 'sshd'],
-    judge: (facts) =>
-      judgeKeys(facts, {
+    judge: (facts) => {
+      const expected = 'Ed25519, ECDSA, or RSA of at least 2048 bits';
+      const judgement = judgeKeys(facts, {
         of: () => true,
         wrong: ({ type, bits }) => type === 'ssh-dss' || (type === 'ssh-rsa' && bits < 2048),
-        expected: 'Ed25519, ECDSA, or RSA of at least 2048 bits',
+        expected,
         reason: 'a key that can be computed may log in',
-      }),
+      });
+      // The collector reports a key that is new, however strong it is.
+      return judgement.verdict === 'pass' || judgement.verdict === 'fail'
+        ? {
+            ...judgement,
+            evidence: [...judgement.evidence, ...otherKeys(facts.accounts, judgement.evidence, expected)],
+          }
+        : judgement;
+    },
   }),
   nodeCheck({
     id: 'account.authorized-keys-files',

@@ -15,6 +15,8 @@ const HOUR_MS = 3_600_000;
 /** A host key this much older than the identity of the host was in the image. First boot itself takes minutes. */
 const IMAGE_AGE_MS = HOUR_MS;
 /** A session that lasts longer was forgotten. */
+/** Sessions of others than root in the evidence. */
+const MAX_SESSIONS = 20;
 const MAX_SESSION_MS = 24 * HOUR_MS;
 
 /** A check of how the server is reached; `judge` gets what was seen. */
@@ -264,7 +266,17 @@ export const SSH_ACCESS_CHECKS: readonly NodeCheck[] = Object.freeze([
           expected,
         }));
       const passed = { source, seen: `${String(sessions.length)} sessions, none of root`, expected };
-      return judgeList({ failed, unread: [], passed, reason: 'root is logged in over SSH' });
+      const others = sessions
+        .filter(({ user }) => user !== 'root')
+        .slice(0, MAX_SESSIONS)
+        .map(({ pid, user, startedAtMs }) => ({
+          source: `/proc/${String(pid)}`,
+          seen: `${quote(user)} since ${isoTime(startedAtMs)}`,
+          expected,
+        }));
+      const judgement = judgeList({ failed, unread: [], passed, reason: 'root is logged in over SSH' });
+      // The collector reports a session that is new, whoever it is.
+      return { ...judgement, evidence: [...judgement.evidence, ...others] };
     },
   }),
   accessCheck({

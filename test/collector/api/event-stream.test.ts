@@ -49,7 +49,7 @@ async function read(server: ApiServer, path = '/v1/events', headers: Record<stri
   };
 }
 
-const bad = (on: string) => finding({ on });
+const bad = (on: string) => finding({ check: 'container.capabilities', on });
 const subjectOf = ({ data }: ServerEvent): string =>
   (JSON.parse(data) as { finding: { subject: { id: string } } }).finding.subject.id;
 
@@ -154,7 +154,11 @@ function openSilent(server: ApiServer): Promise<Socket> {
 
 /** About 20 KiB each: some hundred fill every buffer between the two ends. */
 const large = (on: string) =>
-  finding({ on, evidence: [{ source: 's', seen: 'x'.repeat(10_000), expected: 'y'.repeat(10_000) }] });
+  finding({
+    check: 'container.capabilities',
+    on,
+    evidence: [{ source: 's', seen: 'x'.repeat(10_000), expected: 'y'.repeat(10_000) }],
+  });
 
 void t.test('a slow reader is served at its own pace, and misses nothing', async (t) => {
   const server = await startServer(t);

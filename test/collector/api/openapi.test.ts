@@ -210,6 +210,7 @@ void t.test('real answers match the document', async (t) => {
     listBenchmarkNodes: { path: '/v1/benchmarks/cis-docker-1.8.0/nodes' },
     getBenchmarkTrend: { path: '/v1/benchmarks/cis-docker-1.8.0/trend' },
     listDenials: { path: '/v1/denials' },
+    listDetections: { path: '/v1/detections' },
     reportDenials: {
       path: '/v1/denials',
       init: posted({ reporter: { program: 'admission', name: 'a', instance: 'i' }, pending: 0, dropped: 0 }),

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
+import { DETECTION_RULES } from '../../../collector/detection/rules.ts';
 import { createActivityRecorder } from '../../../collector/event/activity-recorder.ts';
 import type { ActivityKind } from '../../../collector/event/activity.ts';
 import { toOcsf } from '../../../collector/event/ocsf/ocsf.ts';
@@ -224,5 +225,15 @@ void t.test('docs/events.md has a valid sample of each class and group', { skip 
     'one for each row',
   );
   t.strictSame(inOrder([...new Set(rows.map(([, , group]) => group ?? ''))]), inOrder(EVENT_GROUPS));
+  t.end();
+});
+
+void t.test('docs/events.md lists every rule with its technique', (t) => {
+  const page = readFileSync(join(ROOT, 'docs', 'events.md'), 'utf8');
+  for (const { id, title, check, attack } of DETECTION_RULES) {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${id}\``)) ?? '';
+    for (const text of [title, check ?? 'the collector', attack.id, attack.tactic.name])
+      t.ok(row.includes(text), `${id}: ${text}`);
+  }
   t.end();
 });

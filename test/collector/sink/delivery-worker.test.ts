@@ -46,7 +46,7 @@ async function setUp(t: Test, answers: Answer[] = [], before: readonly string[] 
   let sequence = 0;
   const happen = async (...names: readonly string[]): Promise<readonly OutboxEvent[]> => {
     sequence += 1;
-    const put = names.map((on) => finding({ on }));
+    const put = names.map((on) => finding({ check: 'container.capabilities', on }));
     const made = await commitEvents(store, commit({ sequence, snapshot: sequence === 1, put: [...known, ...put] }));
     known.push(...put);
     for (const event of made) eventBus.publish({ type: 'finding', event });

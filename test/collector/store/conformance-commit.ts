@@ -1,6 +1,7 @@
 import type { Test } from 'tap';
 import { digestOf } from '../../../posture/digest.ts';
 import type { Finding } from '../../../posture/finding.ts';
+import { isFindingEvent } from '../../../collector/store/store.ts';
 import type { OutboxEvent, Store } from '../../../collector/store/store.ts';
 import { packFinding } from '../../../collector/store/row.ts';
 import { all, commit, commitEvents, commitOne, finding, nodeRow, T0 } from './fleet.ts';
@@ -68,7 +69,8 @@ export async function lifecycle(t: Test, store: Store): Promise<void> {
   t.equal(new Set(made.map((event) => event?.finding.uid)).size, 1, 'the uid of the finding stays');
   // printf 'n1\ncontainer.privileged/container/c1' | sha256sum | cut -c1-32
   t.equal(opened?.finding.uid, '0cb3acb61f91ca4d1bf92fb1fbd6ad1f');
-  t.same(await store.outbox(0, 100), made, 'read again, an event is what it was');
+  const read = await store.outbox(0, 100);
+  t.same(read.filter(isFindingEvent), made, 'read again, an event is what it was');
 }
 
 export async function gone(t: Test, store: Store): Promise<void> {

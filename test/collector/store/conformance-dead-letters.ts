@@ -39,7 +39,10 @@ export async function deadLetters(t: Test, store: Store): Promise<void> {
   ]);
   t.same(await store.outbox(c.position, 10, 'other'), []);
   t.equal((await store.outbox(c.position, 10)).length, 2, 'who reads everything sees no gap');
-  const [next] = await commitEvents(store, commit({ sequence: 2, put: [finding({ on: 'd' })] }));
+  const [next] = await commitEvents(
+    store,
+    commit({ sequence: 2, put: [finding({ check: 'container.capabilities', on: 'd' })] }),
+  );
   t.equal(next?.position, c.position + 3);
   t.match(await letters.find(2), { isReplaying: true });
 

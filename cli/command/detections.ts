@@ -1,0 +1,134 @@
+import { detectionList } from '../../api/detection.ts';
+import type { DetectionInfo } from '../../api/detection.ts';
+import { withQuery } from '../../api/client.ts';
+import { dateTime } from '../../api/format.ts';
+import { safe } from '../../api/safe.ts';
+import { parseDuration } from '../../service/duration.ts';
+import type { CliClient } from '../api/connect.ts';
+import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import type { Context } from '../context.ts';
+import { runListOrShow } from '../images/list-or-show.ts';
+import { isTable, printDocument, printListing } from '../output/listing.ts';
+import { printError, printFailure } from '../print-error.ts';
+
+const SEE = 'see: plimsoll detections --help';
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 10_000;
+/** Most detections of one answer. */
+const PAGE = 1_000;
+
+export const detections = defineCommand({
+  name: 'detections',
+  summary: 'list what changed for the worse as it happened, or show one',
+  usage: ['detections [list] [options]', 'detections show ID [options]'],
+  description: [
+    'Lists changes that someone should look at, newest first: privileged containers that started, mounted engine sockets, accounts and SSH keys that were added, SSH sessions, expired certificates, silent agents. What a node had when it was first seen is not a detection.',
+    'show prints the evidence of one detection. Each is also an event for the sinks; docs/events.md lists the rules.',
+  ],
+  operands: { min: 0, max: 2 },
+  options: [
+    OUTPUT_OPTION,
+    { name: 'since', value: 'DURATION', summary: 'only those of this time, such as 24h' },
+    { name: 'rule', value: 'RULE', summary: 'only of this rule, such as privileged-container' },
+    { name: 'limit', value: 'NUMBER', summary: `maximum number; default ${String(DEFAULT_LIMIT)}` },
+  ],
+  settings: ['client'],
+  examples: [
+    { line: 'plimsoll detections --since 1h', meaning: 'what was detected in the last hour' },
+    { line: 'plimsoll detections --rule ssh-key-added', meaning: 'SSH keys that were added' },
+    { line: 'plimsoll detections show 5f0c2a9be1d3-1k-mq3v', meaning: 'the evidence of one detection' },
+  ],
+  run: async (context) => {
+    const { args } = context;
+    const since = args.value('since');
+    if (since !== undefined && parseDuration(since) === undefined)
+      return printError(context, '--since: expected a duration such as 30m or 24h', SEE);
+    const limit = limitOf(context);
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
+      return printError(context, `--limit: expected a number from 1 to ${String(MAX_LIMIT)}`, SEE);
+    return runListOrShow(context, { command: 'detections', operand: 'the id of a detection', list, show });
+  },
+});
+
+function limitOf({ args }: Context): number {
+  return Number(args.value('limit') ?? DEFAULT_LIMIT);
+}
+
+async function read(client: CliClient, { args, clock }: Context, limit: number) {
+  const since = parseDuration(args.value('since') ?? '');
+  const rule = args.value('rule');
+  const filter = {
+    rule: rule === undefined ? undefined : [rule],
+    sinceMs: since === undefined ? undefined : Math.max(0, clock.now() - since),
+  };
+  const all: DetectionInfo[] = [];
+  for (let cursor: string | undefined; ;) {
+    const query = { ...filter, limit: Math.min(PAGE, limit - all.length), cursor };
+    const page = await client.get(withQuery('/v1/detections', query), detectionList);
+    if (!page.ok) return page;
+    all.push(...page.value.detections);
+    if (page.value.cursor === null || all.length >= limit) return { ok: true, value: all } as const;
+    ({ cursor } = page.value);
+  }
+}
+
+async function list(context: Context, client: CliClient): Promise<number> {
+  const found = await read(client, context, limitOf(context));
+  if (!found.ok) return printFailure(context, found.problem);
+  await printListing(context, {
+    document: { detections: found.value },
+    items: found.value,
+    names: found.value.map(({ id }) => id),
+    columns: [
+      { title: 'TIME' },
+      { title: 'SEVERITY' },
+      { title: 'NODE', min: 8 },
+      { title: 'DETECTION', min: 16 },
+      { title: 'SUBJECT', min: 16 },
+      { title: 'WHY', min: 16 },
+      { title: 'ATTACK', wide: true },
+      { title: 'ID' },
+    ],
+    rows: found.value.map(({ id, atMs, severity, nodeName, title, subject, reason, technique }) => [
+      { text: dateTime(atMs) },
+      { text: severity },
+      { text: nodeName },
+      { text: title },
+      { text: `${subject.kind} ${subject.name || subject.id}` },
+      { text: reason },
+      { text: technique },
+      { text: id },
+    ]),
+    empty: 'No detections.',
+  });
+  return EXIT_OK;
+}
+
+async function show(context: Context, client: CliClient, word: string): Promise<number> {
+  const all = await read(client, context, MAX_LIMIT);
+  if (!all.ok) return printFailure(context, all.problem);
+  const found = all.value.find(({ id }) => id === word);
+  if (found === undefined) return printError(context, `no detection ${safe(word)}`, 'see: plimsoll detections');
+  if (!isTable(context)) await printDocument(context, found, [found]);
+  else await context.stdout.write(`${linesOf(found).map(safe).join('\n')}\n`);
+  return EXIT_OK;
+}
+
+function linesOf(found: DetectionInfo): readonly string[] {
+  const { id, atMs, rule, title, technique, severity, nodeName, nodeId, subject, reason, evidence, suppressed } = found;
+  return [
+    `${title} (${severity})`,
+    `  id        ${id}`,
+    `  detected  ${dateTime(atMs)}`,
+    `  rule      ${rule}, MITRE ATT&CK ${technique}`,
+    `  node      ${nodeName} (${nodeId})`,
+    `  subject   ${subject.kind} ${subject.name} (${subject.id})`,
+    `  why       ${reason}`,
+    ...(suppressed === 0 ? [] : [`  and       ${String(suppressed)} more of this rule without an entry of their own`]),
+    ...evidence.flatMap(({ source, seen, expected }) => [
+      `  ${source}`,
+      `    actual    ${seen}`,
+      `    expected  ${expected}`,
+    ]),
+  ];
+}

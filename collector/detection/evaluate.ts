@@ -1,0 +1,102 @@
+import { hash } from 'node:crypto';
+import { severityRank } from '../../posture/verdict.ts';
+import type { Evidence, Severity, Verdict } from '../../posture/verdict.ts';
+import type { Trigger } from './rules.ts';
+
+/** One thing that a rule looks for: a failure of some severity, a piece of evidence, or the subject itself. */
+interface Item {
+  readonly key: string;
+  readonly isOn: boolean;
+  /** When it was last a detection, on the clock of the collector; 0: it was there when the node was first seen. */
+  readonly atMs: number;
+}
+
+/** What a rule knows of one finding. */
+export interface DetectionState {
+  readonly items: readonly Item[];
+}
+
+/** What a finding says now; undefined: it is gone. */
+export interface Observed {
+  readonly verdict: Verdict;
+  readonly severity: Severity;
+  readonly evidence: readonly Evidence[];
+}
+
+/** What came of an observation. */
+export interface Evaluation {
+  readonly state: DetectionState;
+  /** The evidence of what is new; undefined: nothing is. */
+  readonly fresh: readonly Evidence[] | undefined;
+  /** Items that came back so soon after their last detection that they are not detected again. */
+  readonly repeated: number;
+}
+
+/** An item that was off comes back without a detection within this time: a flapping state fills no outbox. */
+export const FLAP_MS = 10 * 60_000;
+/** Items of a finding: evidence has a bound too, and what is off is forgotten after {@link FLAP_MS}. */
+const MAX_ITEMS = 256;
+
+/**
+ * Compares a finding with what is known of it. What could not be read (`unknown`) changes nothing: a fault neither is a
+ * detection nor ends a state. `isBaseline`: the finding is the first that the collector gets, so what it says was there.
+ */
+export function evaluate(
+  trigger: Trigger,
+  before: DetectionState | undefined,
+  {
+    now,
+    atMs,
+    isBaseline,
+  }: { readonly now: Observed | undefined; readonly atMs: number; readonly isBaseline: boolean },
+): Evaluation {
+  const known = new Map((before?.items ?? []).map((item) => [item.key, item]));
+  const present = now === undefined ? new Map<string, readonly Evidence[]>() : presentItems(trigger, now);
+  if (present === undefined) return { state: { items: [...known.values()] }, fresh: undefined, repeated: 0 };
+  const worst = trigger.on === 'failure' ? worstOf(known.values()) : Infinity;
+  const items: Item[] = [];
+  const fresh: Evidence[] = [];
+  let [isFresh, repeated] = [false, 0];
+  for (const [key, evidence] of present) {
+    const item = known.get(key);
+    known.delete(key);
+    const isOn = item?.isOn === true || (trigger.on === 'failure' && severityRank(key as Severity) >= worst);
+    if (isOn || isBaseline) items.push({ key, isOn: true, atMs: item?.atMs ?? 0 });
+    else if (item !== undefined && item.atMs > 0 && atMs - item.atMs < FLAP_MS) {
+      repeated += 1;
+      items.push({ key, isOn: true, atMs: item.atMs });
+    } else {
+      isFresh = true;
+      fresh.push(...evidence);
+      items.push({ key, isOn: true, atMs });
+    }
+  }
+  const gone = [...known.values()]
+    .filter((item) => atMs - item.atMs < FLAP_MS)
+    .map(({ key, atMs: lastMs }) => ({ key, isOn: false, atMs: lastMs }));
+  return { state: { items: [...items, ...gone].slice(0, MAX_ITEMS) }, fresh: isFresh ? fresh : undefined, repeated };
+}
+
+/** The items of a finding with their evidence; undefined where it says nothing about them. */
+function presentItems(trigger: Trigger, now: Observed): ReadonlyMap<string, readonly Evidence[]> | undefined {
+  const { verdict, severity, evidence } = now;
+  if (trigger.on === 'appearance') return new Map([['present', evidence]]);
+  if (verdict === 'unknown') return undefined;
+  const fails = (from: Severity): boolean => verdict === 'fail' && severityRank(severity) <= severityRank(from);
+  if (trigger.on === 'failure') return new Map(fails(trigger.from) ? [[severity, evidence]] : []);
+  if (trigger.from !== undefined && !fails(trigger.from)) return new Map();
+  const itemOf = trigger.itemOf ?? (({ source, seen }: Evidence): string => `${source}\n${seen}`);
+  return new Map(
+    evidence.flatMap((piece) => {
+      const item = itemOf(piece);
+      return item === undefined ? [] : [[hash('sha256', item, 'hex').slice(0, 16), [piece]] as const];
+    }),
+  );
+}
+
+/** The smallest rank of what is on: a failure that gets milder is no new one. */
+function worstOf(items: Iterable<Item>): number {
+  let worst = Infinity;
+  for (const { key, isOn } of items) if (isOn) worst = Math.min(worst, severityRank(key as Severity));
+  return worst;
+}

@@ -1,0 +1,171 @@
+import type { SubjectKind } from '../../posture/finding.ts';
+import type { Evidence, Severity, Verdict } from '../../posture/verdict.ts';
+
+/** A technique of MITRE ATT&CK for Enterprise (https://attack.mitre.org), and the tactic that it serves here. */
+export interface AttackTechnique {
+  readonly id: string;
+  readonly name: string;
+  readonly tactic: { readonly id: string; readonly name: string };
+}
+
+/**
+ * When a change of a finding is a detection.
+ * - failure: the check fails at least as badly as `from`, and did not before.
+ * - evidence: the finding has a piece of evidence that it did not have; with `from` only while the check fails as badly.
+ * - appearance: the subject is new, whatever the verdict.
+ */
+export type Trigger =
+  | { readonly on: 'failure'; readonly from: Severity }
+  | {
+      readonly on: 'evidence';
+      readonly from?: Severity;
+      /** What tells one piece from another; undefined: the piece does not count. Absent: source and value. */
+      readonly itemOf?: (evidence: Evidence) => string | undefined;
+    }
+  | { readonly on: 'appearance'; readonly subject: SubjectKind };
+
+/** What the collector reports as it happens. */
+export interface DetectionRule {
+  readonly id: string;
+  readonly title: string;
+  /** The check whose findings tell; absent: the collector itself sees it. */
+  readonly check?: string;
+  readonly trigger?: Trigger;
+  /** Where it is not that of the finding. */
+  readonly severity?: (found: { readonly verdict: Verdict; readonly severity: Severity }) => Severity;
+  readonly attack: AttackTechnique;
+}
+
+const TACTICS = {
+  privilegeEscalation: { id: 'TA0004', name: 'Privilege Escalation' },
+  defenseEvasion: { id: 'TA0005', name: 'Defense Evasion' },
+  persistence: { id: 'TA0003', name: 'Persistence' },
+  lateralMovement: { id: 'TA0008', name: 'Lateral Movement' },
+  credentialAccess: { id: 'TA0006', name: 'Credential Access' },
+} as const;
+
+const ESCAPE = { id: 'T1611', name: 'Escape to Host', tactic: TACTICS.privilegeEscalation } as const;
+const IMPAIR = {
+  id: 'T1562.001',
+  name: 'Impair Defenses: Disable or Modify Tools',
+  tactic: TACTICS.defenseEvasion,
+} as const;
+const IN_THE_MIDDLE = { id: 'T1557', name: 'Adversary-in-the-Middle', tactic: TACTICS.credentialAccess } as const;
+
+/** Id of the rule about agents that are not heard of. */
+export const AGENT_SILENT = 'agent-silent';
+
+/** Process and user: the time of the start is computed from the clock of the node, which is adjusted. */
+function sessionOf({ source, seen }: Evidence): string | undefined {
+  return /^\/proc\/\d+$/.test(source) ? `${source}\n${seen.replace(/ since .*$/, '')}` : undefined;
+}
+
+/** All rules, sorted by id. */
+export const DETECTION_RULES: readonly DetectionRule[] = Object.freeze<readonly DetectionRule[]>([
+  { id: AGENT_SILENT, title: 'Agent is silent', attack: IMPAIR },
+  {
+    id: 'certificate-expired',
+    title: 'Certificate has expired',
+    check: 'tls.certificate-validity',
+    trigger: { on: 'evidence', from: 'high' },
+    attack: IN_THE_MIDDLE,
+  },
+  {
+    id: 'docker-certificate-expired',
+    title: 'Certificate of the Docker port has expired',
+    check: 'tls.docker-certificate-validity',
+    trigger: { on: 'failure', from: 'high' },
+    attack: IN_THE_MIDDLE,
+  },
+  {
+    id: 'docker-port-opened',
+    title: 'Docker listens on a TCP port',
+    check: 'tls.docker-client-cert',
+    trigger: { on: 'appearance', subject: 'listener' },
+    severity: ({ verdict, severity }) => (verdict === 'pass' ? 'medium' : severity),
+    attack: { id: 'T1133', name: 'External Remote Services', tactic: TACTICS.persistence },
+  },
+  {
+    id: 'lsm-disabled',
+    title: 'No security module confines root',
+    check: 'kernel.mandatory-access-control',
+    trigger: { on: 'failure', from: 'high' },
+    attack: IMPAIR,
+  },
+  {
+    id: 'lsm-permissive',
+    title: 'SELinux was switched to permissive',
+    check: 'kernel.selinux-enforcing',
+    trigger: { on: 'failure', from: 'high' },
+    attack: IMPAIR,
+  },
+  {
+    id: 'privileged-container',
+    title: 'Privileged container started',
+    check: 'container.privileged',
+    trigger: { on: 'failure', from: 'high' },
+    attack: ESCAPE,
+  },
+  {
+    id: 'root-account-added',
+    title: 'Account with user id 0 was added',
+    check: 'account.duplicate-root',
+    trigger: { on: 'evidence', from: 'high' },
+    attack: { id: 'T1136.001', name: 'Create Account: Local Account', tactic: TACTICS.persistence },
+  },
+  {
+    id: 'root-group-member-added',
+    title: 'Account was added to a group that amounts to root',
+    check: 'account.root-equivalent-groups',
+    trigger: { on: 'evidence', from: 'high' },
+    attack: {
+      id: 'T1098.007',
+      name: 'Account Manipulation: Additional Local or Domain Groups',
+      tactic: TACTICS.persistence,
+    },
+  },
+  {
+    id: 'runtime-socket-mounted',
+    title: 'Container reaches the socket of a container engine',
+    check: 'container.runtime-socket',
+    trigger: { on: 'failure', from: 'high' },
+    attack: ESCAPE,
+  },
+  {
+    id: 'seccomp-disabled',
+    title: 'Container runs without a seccomp filter',
+    check: 'container.seccomp-filter',
+    trigger: { on: 'failure', from: 'high' },
+    attack: IMPAIR,
+  },
+  {
+    id: 'ssh-key-added',
+    title: 'SSH key was added to an account',
+    check: 'account.authorized-key-strength',
+    trigger: {
+      on: 'evidence',
+      itemOf: ({ source, seen }) => (seen.includes(' SHA256:') ? `${source}\n${seen}` : undefined),
+    },
+    severity: () => 'medium',
+    attack: { id: 'T1098.004', name: 'Account Manipulation: SSH Authorized Keys', tactic: TACTICS.persistence },
+  },
+  {
+    id: 'ssh-session',
+    title: 'SSH session was opened',
+    check: 'ssh.root-session',
+    trigger: { on: 'evidence', itemOf: sessionOf },
+    severity: ({ verdict }) => (verdict === 'fail' ? 'medium' : 'low'),
+    attack: { id: 'T1021.004', name: 'Remote Services: SSH', tactic: TACTICS.lateralMovement },
+  },
+  {
+    id: 'sudo-without-password',
+    title: 'Rule lets an account run everything as root without a password',
+    check: 'account.sudo-without-password',
+    trigger: { on: 'evidence', from: 'high' },
+    attack: {
+      id: 'T1548.003',
+      name: 'Abuse Elevation Control Mechanism: Sudo and Sudo Caching',
+      tactic: TACTICS.privilegeEscalation,
+    },
+  },
+]);
