@@ -108,11 +108,11 @@ export function indexControls(benchmarks: readonly Benchmark[]): ControlLookup {
   return (check) => index.get(check) ?? [];
 }
 
-/** The controls that a check answers, in the order of `BENCHMARKS`. Walks them all: keep the answer for a list. */
+/** The index of {@link controlsOf}: a function of constants, made once it is asked for. */
+let builtIn: ControlLookup | undefined;
+
+/** The controls of the built-in benchmarks that a check answers, in the order of `BENCHMARKS`. Asked for each event. */
 export function controlsOf(checkId: string): readonly ControlReference[] {
-  return BENCHMARKS.flatMap(({ id, controls }) =>
-    controls
-      .filter(({ checks }) => checks.includes(checkId))
-      .map((control) => ({ benchmark: id, control: control.id })),
-  );
+  builtIn ??= indexControls(BENCHMARKS);
+  return builtIn(checkId);
 }
