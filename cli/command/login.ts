@@ -17,7 +17,7 @@ const SIGN_IN_MS = 10 * 60_000;
 
 export const login = defineCommand({
   name: 'login',
-  summary: 'sign in to a collector with an account of its identity provider',
+  summary: 'sign in to a collector with your identity provider',
   usage: ['login [options]'],
   description: [
     'Signs in at the OpenID Connect issuer of the setting oidc-issuer: prints the address of a page to open in a browser on this machine, and waits for the browser to come back (authorization code flow with PKCE). With --device, the browser may be on another machine (device flow).',
@@ -28,7 +28,7 @@ export const login = defineCommand({
   settings: ['client', 'login'],
   examples: [
     {
-      line: 'plimsoll login --api fleet.example.net:7480 --oidc-issuer https://login.example.net --oidc-client-id plimsoll',
+      line: 'plimsoll login --oidc-issuer https://id.example.net --oidc-client-id cli',
       meaning: 'sign in; in a configuration file, these settings need no flags',
     },
     { line: 'plimsoll login --device', meaning: 'on a machine without a browser' },
