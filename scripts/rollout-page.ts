@@ -73,7 +73,7 @@ The rollout is watched until the workload is ready, and then for the time of \`o
 - \`budget\` counts what runs, also of earlier rounds and other processes.
 - The update strategy is that of the workload. One that could take more pods down than its PodDisruptionBudget allows waits; \`maxUnavailable: 0\` never does.
 - A StatefulSet whose new pod does not become ready keeps that pod after a rollback: [delete it](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback).
-- A CronJob is changed for its next run, and is not observed.
+- A CronJob is changed for its next run, and is not observed. Jobs of before that still run do not count.
 
 ## No successor
 
@@ -119,7 +119,11 @@ It changes nothing without \`mode: apply\`, waits for \`plimsoll rollouts approv
 plimsoll images announce registry.example.com/shop/db@sha256:… --replaces 16.1
 \`\`\`
 
-makes an image a candidate of the successor \`announced\`, for images of the same repository that have one of the named tags or digests. An announcement allows nothing: the image is scanned and judged like any other.`;
+makes an image a candidate of the successor \`announced\`, for images of the same repository that have one of the named tags or digests. An announcement allows nothing: the image is scanned and judged like any other.
+
+## What was tested
+
+The tests run the two replicas of the manifests, with their service account, on a real cluster of one node (Kubernetes 1.20), beside a collector, an agent and the admission webhook as pods, with images of a real registry (TLS and a password): a dry run; an approved rollout of three replicas, with no moment below their PodDisruptionBudget; a Deployment, a StatefulSet, a DaemonSet and a CronJob that are patched; a broken successor that is rolled back; a webhook that fails twice; a workload with an exploited vulnerability that is scaled to zero and comes back with the fix; an eviction, an isolated pod, a labelled and a cordoned node. When the leader is killed, the other replica leads after 30 seconds. Not tested: a network plugin that enforces NetworkPolicies, several nodes.`;
 
 /** `docs/rollout.md`: what rollouts do, and every field of their policies. */
 export function rolloutPage(generated: string): string {

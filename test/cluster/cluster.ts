@@ -11,6 +11,8 @@ const TOOL = join(ROOT, '..', 'shared', 'cluster', 'cluster');
 const STATE = process.env['CLUSTER_STATE'] ?? '/var/tmp/test-cluster';
 const LOCK = join(tmpdir(), 'plimsoll-test-cluster.lock');
 const UP_DEADLINE_MS = 240_000;
+/** Ephemeral containers are an alpha feature of Kubernetes 1.20. */
+const APISERVER_ARGS = '--feature-gates=EphemeralContainers=true';
 
 /** Why the tests of this folder cannot run; false: they can. */
 export function cannotRunCluster(): string | false {
@@ -49,12 +51,15 @@ export async function startCluster(): Promise<Cluster> {
     const { stdout } = await run('kubectl', args, { env: environment, timeout: 180_000, maxBuffer: 64 * 2 ** 20 });
     return stdout.trim();
   };
+  // Of a run that did not end in order: it would refuse pods, and nobody answers for it.
+  for (const kind of ['validatingwebhookconfiguration', 'mutatingwebhookconfiguration'])
+    await kubectl('delete', kind, 'plimsoll-admission', '--ignore-not-found');
   return {
     environment,
     kubectl,
     apply: async (...objects) => {
       const child = run('kubectl', ['apply', '--filename=-'], { env: environment, timeout: 60_000 });
-      child.child.stdin?.end(objects.map((object) => JSON.stringify(object)).join('\n---\n'));
+      child.child.stdin?.end(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
       await child;
     },
     loadImage: async (archive) => void (await run(TOOL, ['load', archive], { timeout: 120_000 })),
@@ -70,7 +75,8 @@ export async function startCluster(): Promise<Cluster> {
 
 async function up(): Promise<void> {
   // Files that run at the same time take turns. --close: its daemons must not inherit the lock.
-  await run('flock', ['--close', LOCK, 'sh', '-c', `umask 022; exec "${TOOL}" up`], { timeout: UP_DEADLINE_MS });
+  const args = ['--close', LOCK, 'sh', '-c', `umask 022; exec "${TOOL}" up`];
+  await run('flock', args, { timeout: UP_DEADLINE_MS, env: { ...process.env, APISERVER_ARGS } });
 }
 
 async function restartIfUmaskIsTight(name: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -11,10 +12,18 @@ import type { Cluster } from './cluster.ts';
 
 const run = promisify(execFile);
 /** The hostPath of test/cluster/overlay/volume.yaml. */
-const VOLUME = '/var/tmp/plimsoll-test-cluster/collector';
+export const VOLUME = '/var/tmp/plimsoll-test-cluster/collector';
+/** The address of the Service in test/cluster/overlay/collector.yaml. */
+export const API = { host: '10.96.70.43', port: 7480, servername: 'plimsoll-collector.plimsoll.svc' };
 /** Data directory of the agent on the node. */
 export const NODE_DATA = '/var/lib/plimsoll-agent';
-const NAMESPACES = ['plimsoll', 'plimsoll-agents', 'plimsoll-test-workload'] as const;
+const NAMESPACES = [
+  'plimsoll',
+  'plimsoll-agents',
+  'plimsoll-test-workload',
+  'plimsoll-test-shop',
+  'plimsoll-test-rollouts',
+] as const;
 /** Where pods of the tests run. */
 export const WORKLOAD = NAMESPACES[2];
 export const COLLECTOR_POD = 'plimsoll-collector-0';
@@ -22,13 +31,18 @@ export const COLLECTOR_POD = 'plimsoll-collector-0';
 /** Plimsoll in the test cluster, as manifests/ deploys it. */
 export interface Deployment {
   readonly cluster: Cluster;
+  /** Of the image that was built and loaded. */
+  readonly imageTag: string;
   /** The data directory of the collector, on this machine. */
   readonly collectorDirectory: string;
   /** Runs `kubectl plimsoll` and resolves to what it prints. */
   readonly plimsoll: (...args: readonly string[]) => Promise<string>;
   /** The same with `--output json`, parsed. */
   readonly ask: <T>(...args: readonly string[]) => Promise<T>;
-  readonly findings: (...filter: readonly string[]) => Promise<readonly FleetFinding[]>;
+  /** Asks the operator API as an administrator, without a process for each question. Rejects for a status from 400 on. */
+  readonly api: <T>(path: string, body?: object) => Promise<T>;
+  /** Findings, restricted by parameters of the API. */
+  readonly findings: (filter?: Readonly<Record<string, string>>) => Promise<readonly FleetFinding[]>;
   readonly history: () => Promise<readonly HistoryEntry[]>;
   /** Follows the findings until the test ends: calls back with each event at the time that it is printed. */
   readonly watch: (onEvent: (event: FindingEvent) => void) => void;
@@ -47,37 +61,62 @@ export interface PodSpec {
   readonly container?: object;
 }
 
-/** Builds the image, deploys it and waits until it is ready; all of it is removed after the test. */
-export async function deploy(t: Test): Promise<Deployment> {
+/**
+ * Builds the image and deploys it; all of it is removed after the test. `prepare` runs once the cluster and the volume of
+ * the collector are there, and resolves to settings of the collector, as environment.
+ */
+export async function deploy(
+  t: Test,
+  prepare: (cluster: Cluster) => Promise<Readonly<Record<string, string>>> = () => Promise.resolve({}),
+): Promise<Deployment> {
   const cluster = await startCluster();
-  await removeAll(cluster);
-  t.teardown(() => removeAll(cluster));
+  await removeAll(cluster, 'wait');
+  t.teardown(() => removeAll(cluster, 'begin'));
   prepareVolume();
   const archive = join(t.testdir(), 'image.tar');
   const tag = `cluster-${String(process.pid)}`;
+  const preparing = prepare(cluster);
   await run(NODE, ['scripts/image.ts', '--output', archive, '--tag', tag], { cwd: ROOT });
   await cluster.loadImage(archive);
+  const environment = Object.entries(await preparing).map(([name, value]) => ({ name, value }));
   const overlay = join(dirname(archive), 'overlay');
   mkdirSync(overlay);
   const base = relative(overlay, join(ROOT, 'test/cluster/overlay'));
-  const kustomization = { resources: [base], images: [{ name: 'plimsoll', newTag: tag }] };
+  const patch = {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'plimsoll-collector', namespace: 'plimsoll' },
+    spec: { template: { spec: { containers: [{ name: 'collector', env: environment }] } } },
+  };
+  const kustomization = {
+    resources: [base],
+    images: [{ name: 'plimsoll', newTag: tag }],
+    patches: [{ patch: JSON.stringify(patch) }],
+  };
   writeFileSync(join(overlay, 'kustomization.yaml'), JSON.stringify(kustomization));
   await cluster.kubectl('apply', '--kustomize', overlay);
   await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: WORKLOAD } });
   const plugin = join(dirname(archive), 'kubectl-plimsoll');
   symlinkSync(join(ROOT, 'bin/kubectl-plimsoll.js'), plugin);
-  return deploymentOf(t, cluster, dirname(plugin));
+  return deploymentOf(t, { cluster, imageTag: tag, pluginDirectory: dirname(plugin) });
 }
 
-function deploymentOf(t: Test, cluster: Cluster, pluginDirectory: string): Deployment {
+function deploymentOf(
+  t: Test,
+  {
+    cluster,
+    imageTag,
+    pluginDirectory,
+  }: { readonly cluster: Cluster; readonly imageTag: string; readonly pluginDirectory: string },
+): Deployment {
   const { kubectl } = cluster;
   const env = { ...cluster.environment, PATH: `${pluginDirectory}:${cluster.environment['PATH'] ?? ''}` };
   const plimsoll = async (...args: readonly string[]): Promise<string> => {
     const options = { env, timeout: 60_000, maxBuffer: 64 * 2 ** 20 };
-    // `status` exits with 1 where there are issues.
+    // `status` exits with 1 where there are issues, and kubectl where the plugin failed.
     const { stdout } = await run('kubectl', ['plimsoll', ...args], options).catch(
       (error: Error & { readonly code: unknown; readonly stdout: string }) => {
-        if (error.code === 1) return error;
+        if (error.code === 1 && error.stdout !== '') return error;
         throw error;
       },
     );
@@ -85,6 +124,7 @@ function deploymentOf(t: Test, cluster: Cluster, pluginDirectory: string): Deplo
   };
   const ask = async <T>(...args: readonly string[]): Promise<T> =>
     JSON.parse(await plimsoll(...args, '--output', 'json')) as T;
+  const api = apiOf(join(VOLUME, 'data'));
   const agentPod = (): Promise<string> =>
     waitFor('a pod of the agent', 60_000, async () => {
       const names = await kubectl('-n', 'plimsoll-agents', 'get', 'pods', '-o', 'name');
@@ -93,11 +133,23 @@ function deploymentOf(t: Test, cluster: Cluster, pluginDirectory: string): Deplo
     });
   return {
     cluster,
+    imageTag,
     collectorDirectory: join(VOLUME, 'data'),
     plimsoll,
     ask,
-    findings: async (...filter) =>
-      (await ask<{ findings: FleetFinding[] }>('findings', '--limit', '100000', ...filter)).findings,
+    api,
+    findings: async (filter = {}) => {
+      const found: FleetFinding[] = [];
+      let cursor: string | null = null;
+      do {
+        const more: Readonly<Record<string, string>> = cursor === null ? {} : { cursor };
+        const query = new URLSearchParams({ limit: '1000', ...filter, ...more });
+        const page: FindingPage = await api(`/v1/findings?${query.toString()}`);
+        found.push(...page.findings);
+        ({ cursor } = page);
+      } while (cursor !== null);
+      return found;
+    },
     history: async () => (await ask<{ entries: HistoryEntry[] }>('findings', '--history', '--limit', '100000')).entries,
     watch: (onEvent) => {
       const child = spawn('kubectl', ['plimsoll', 'findings', '--watch', '--output', 'json'], {
@@ -129,6 +181,33 @@ function deploymentOf(t: Test, cluster: Cluster, pluginDirectory: string): Deplo
   };
 }
 
+interface FindingPage {
+  readonly findings: readonly FleetFinding[];
+  readonly cursor: string | null;
+}
+
+function apiOf(collectorDirectory: string): Deployment['api'] {
+  return async <T>(path: string, body?: object): Promise<T> => {
+    const [ca, token] = ['tls/ca.pem', 'operator-token'].map((name) =>
+      readFileSync(join(collectorDirectory, name), 'utf8'),
+    );
+    const headers = { authorization: `Bearer ${token?.trim() ?? ''}`, 'content-type': 'application/json' };
+    const method = body === undefined ? 'GET' : 'POST';
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const sent = request({ ...API, path, method, headers, ca, agent: false, timeout: 20_000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      response.on('end', () => {
+        if ((response.statusCode ?? 500) >= 400) reject(new Error(`${path}: ${text}`));
+        else resolve(JSON.parse(text) as T);
+      });
+    });
+    sent.on('error', reject).on('timeout', () => sent.destroy(new Error(`${path}: no answer`)));
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+    return promise;
+  };
+}
+
 function podOf(name: string, { pod = {}, container = {} }: PodSpec = {}): object {
   return {
     apiVersion: 'v1',
@@ -151,12 +230,14 @@ function prepareVolume(): void {
   chmodSync(VOLUME, 0o700);
 }
 
-async function removeAll({ kubectl }: Cluster): Promise<void> {
+/** `begin`: the kubelet takes a minute for many pods, and the next run waits for it. */
+async function removeAll({ kubectl }: Cluster, mode: 'wait' | 'begin'): Promise<void> {
   const options = ['--ignore-not-found', '--grace-period=0', '--force', '--wait=false'];
   await kubectl('delete', 'daemonset,statefulset', '--all', '-n', 'plimsoll', ...options);
   await kubectl('delete', 'daemonset,statefulset', '--all', '-n', 'plimsoll-agents', ...options);
   for (const namespace of NAMESPACES) await kubectl('-n', namespace, 'delete', 'pod', '--all', ...options);
-  await kubectl('delete', 'namespace', ...NAMESPACES, '--ignore-not-found', '--wait=true', '--timeout=120s');
+  const waiting = mode === 'wait' ? ['--wait=true', '--timeout=180s'] : ['--wait=false'];
+  await kubectl('delete', 'namespace', ...NAMESPACES, '--ignore-not-found', ...waiting);
   await kubectl('delete', 'pv', 'plimsoll-test', '--ignore-not-found', '--wait=false');
   if (existsSync(VOLUME)) {
     // Mounted once a run that did not end in order as well.

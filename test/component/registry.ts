@@ -21,13 +21,15 @@ const HTPASSWD = 'plimsoll:$2y$05$JVtkIvw1p3ie8l3JwlGaa.R8m..HT3uJaKET2Q1IUwlkKj
 export interface RegistryForm {
   readonly tls?: boolean;
   readonly password?: boolean;
+  /** Address of this machine that it listens on; default: loopback. */
+  readonly address?: string;
   /** Further environment of docker-registry, such as `REGISTRY_AUTH_TOKEN_REALM`. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** The registry of the distribution project, on loopback, with a directory of its own. */
 export interface TestRegistry {
-  /** `localhost:PORT` */
+  /** `localhost:PORT`, or the address with the port */
   readonly host: string;
   /** Authority of its certificate in PEM; empty without TLS. */
   readonly ca: string;
@@ -79,7 +81,7 @@ export async function startRegistry(t: Test, form: RegistryForm = {}): Promise<T
   const environment: Record<string, string> = {
     PATH: process.env['PATH'] ?? '',
     OTEL_TRACES_EXPORTER: 'none',
-    REGISTRY_HTTP_ADDR: '127.0.0.1:0',
+    REGISTRY_HTTP_ADDR: `${form.address ?? '127.0.0.1'}:0`,
     REGISTRY_HTTP_SECRET: 'test',
     REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: storage,
     ...form.environment,
@@ -88,7 +90,8 @@ export async function startRegistry(t: Test, form: RegistryForm = {}): Promise<T
   let caFile = '';
   if (form.tls === true) {
     const authority = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
-    const leaf = await issueCertificate({ kind: 'server', names: ['localhost', '127.0.0.1'] }, authority, Date.now());
+    const names = ['localhost', form.address ?? '127.0.0.1'];
+    const leaf = await issueCertificate({ kind: 'server', names }, authority, Date.now());
     ca = authority.certificatePem;
     caFile = file('ca.pem', ca);
     environment['REGISTRY_HTTP_TLS_CERTIFICATE'] = file('cert.pem', leaf.certificatePem);
@@ -99,8 +102,8 @@ export async function startRegistry(t: Test, form: RegistryForm = {}): Promise<T
     environment['REGISTRY_AUTH_HTPASSWD_PATH'] = file('htpasswd', HTPASSWD);
   }
   const port = await launch(t, { config, environment, directory });
-  const host = `localhost:${port}`;
-  const send = sender({ host: '127.0.0.1', port, ca, hasPassword: form.password === true });
+  const host = `${form.address ?? 'localhost'}:${port}`;
+  const send = sender({ host: form.address ?? '127.0.0.1', port, ca, hasPassword: form.password === true });
   const pushBlob = async (repository: string, content: Buffer): Promise<PushedBlob> => {
     const digest = digestOf(content);
     const begun = await send('POST', `/v2/${repository}/blobs/uploads/`);
@@ -160,7 +163,7 @@ async function launch(t: Test, { config, environment, directory }: Launch): Prom
   const listening = new Promise<string>((resolve) => {
     child.stderr.on('data', (bytes: Buffer) => {
       said = (said + bytes.toString()).slice(-8000);
-      const port = /listening on (?:127\.0\.0\.1|\[::\]):(\d+)/.exec(said)?.[1];
+      const port = /listening on (?:[\d.]+|\[::\]):(\d+)/.exec(said)?.[1];
       if (port !== undefined) resolve(port);
     });
   });

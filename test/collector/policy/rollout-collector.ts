@@ -61,7 +61,7 @@ export async function startRolloutCollector(
   let builtMs = Date.now() - HOUR_MS;
   const buildOf = async (list: readonly TestAdvisory[]): Promise<void> => {
     builtMs += 1000;
-    await build(directory, { vulndb, builtMs, advisories: list });
+    await buildAdvisories(directory, { vulndb, builtMs, advisories: list });
   };
   await buildOf(advisories);
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
@@ -145,7 +145,8 @@ export async function startRolloutCollector(
   };
 }
 
-async function build(
+/** Builds a vulnerability database of these advisories; `directory` is for what it is built from. */
+export async function buildAdvisories(
   directory: string,
   {
     vulndb,
