@@ -1,13 +1,15 @@
 import type { Check } from '../posture/check/check.ts';
 import type { Clock } from '../service/clock.ts';
 import type { EventGroup } from '../service/config/event-group.ts';
-import type { ServerUrl, SyslogReceiver } from '../service/config/kind.ts';
+import type { SyslogReceiver } from '../service/config/kind.ts';
+import type { ClusterUrl, ServerUrl } from '../service/config/queue-kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
 import type { NodeLookup } from './node-lookup.ts';
 import { loadClientTls } from './sink/client-tls.ts';
 import type { ClientTls } from './sink/client-tls.ts';
 import { createElasticsearchSink } from './sink/elasticsearch.ts';
+import { createKafkaSink } from './sink/kafka.ts';
 import { createNatsSink } from './sink/nats.ts';
 import { createNdjsonSink } from './sink/ndjson.ts';
 import type { ActivityKind } from './event/activity.ts';
@@ -133,6 +135,13 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     address: ({ sinkNats }) => ({ kind: 'tcp', ...(sinkNats as ServerUrl).address }),
     open: openNats,
   },
+  {
+    name: 'kafka',
+    isOn: ({ sinkKafka }) => sinkKafka !== 'off',
+    events: ({ sinkKafkaEvents }) => sinkKafkaEvents,
+    address: kafkaAddress,
+    open: openKafka,
+  },
 ] satisfies readonly SinkDefinition[]);
 
 /** Names of the sinks that the settings turn on: those of their cursors. */
@@ -224,6 +233,37 @@ async function openNats({ name, settings, render }: OpenParts): Promise<Sink> {
     subject: settings.sinkNatsSubject,
     format: settings.sinkNatsFormat,
     stream: settings.sinkNatsStream === 'any' ? '' : settings.sinkNatsStream,
+  });
+}
+
+/** The first of the brokers: a test of one shows what concerns all. */
+function kafkaAddress({ sinkKafka, sinkKafkaCa: ca, sinkKafkaCert: cert, sinkKafkaKey: key }: Settings): SinkAddress {
+  const { addresses, isTls } = sinkKafka as ClusterUrl;
+  const { host, port } = addresses[0] ?? { host: '', port: 0 };
+  return { kind: 'tcp', host, port, ...(isTls && { tls: { ca, cert, key } }) };
+}
+
+async function openKafka({ name, settings, clock, render }: OpenParts): Promise<Sink> {
+  // It is opened only if it is on.
+  const { addresses, isTls } = settings.sinkKafka as ClusterUrl;
+  const { sinkKafkaMechanism: mechanism, sinkKafkaCredentials: credentialsFile } = settings;
+  if (!isTls && mechanism === 'PLAIN' && credentialsFile !== 'none')
+    throw new TlsError('absent', 'PLAIN sends the password as it is: use tls:// in sink-kafka, or a SCRAM mechanism');
+  const paths = { ca: settings.sinkKafkaCa, cert: settings.sinkKafkaCert, key: settings.sinkKafkaKey };
+  const loadTls = async (): Promise<ClientTls | undefined> =>
+    isTls ? await loadClientTls(paths, 'sink-kafka') : undefined;
+  // What is missing at start must be said at start.
+  await loadTls();
+  return createKafkaSink({
+    name,
+    clock,
+    render,
+    format: settings.sinkKafkaFormat,
+    brokers: addresses,
+    loadTls,
+    mechanism,
+    credentialsFile,
+    topic: settings.sinkKafkaTopic,
   });
 }
 

@@ -51,6 +51,8 @@ export const BUNDLE_OPTIONS = Object.freeze({
   target: 'node24',
   logLevel: 'warning',
   plugins: [withoutUnused],
+  // Its WebAssembly would be a file beside the bundle; this variant has it in the module.
+  alias: { '@platformatic/wasm-utils': '@platformatic/wasm-utils/bundled' },
   // CommonJS packages inside an ES module bundle still call require for Node's own modules.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

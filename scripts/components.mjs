@@ -23,6 +23,7 @@ const COMPONENTS = [
   { name: 'rpm', program: 'rpmbuild', packages: ['rpm', 'sqlite3'] },
   { name: 'db-load', program: 'db_load', packages: ['db-util'] },
   { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl'] },
+  { name: 'kcat', program: 'kcat', packages: ['kcat'] },
   { name: 'nats-server', program: 'nats-server', packages: ['nats-server'] },
   { name: 'docker-registry', program: 'docker-registry', packages: ['docker-registry'] },
   { name: 'cosign', program: 'cosign', packages: ['cosign'] },

@@ -5,14 +5,13 @@ import type { Address } from '../../service/config/kind.ts';
 import { formatAddress } from '../../service/config/kind.ts';
 import { errorCode } from '../../service/files.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
-import { toText } from '../event/line.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
-import { versionsOf } from '../event/ocsf/shorter.ts';
 import { viewOf } from '../event/view/view.ts';
-import type { View } from '../event/view/view.ts';
 import type { StoredEvent } from '../store/store.ts';
 import type { ClientTls } from './client-tls.ts';
 import { readSinkFile, retry } from './http-client.ts';
+import { groupsOf, toMessages } from './messages.ts';
+import type { Message } from './messages.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 
 /** What the sink needs. */
@@ -53,11 +52,6 @@ interface Open {
   readonly maxBytes: number;
 }
 
-interface Message {
-  readonly uid: string;
-  readonly payload: Buffer;
-}
-
 /**
  * JetStream of NATS: https://docs.nats.io/nats-concepts/jetstream. One message for each event, with its uid as `Nats-Msg-Id`,
  * by which a stream recognizes what comes again. A batch is delivered once the stream has acknowledged each message.
@@ -84,21 +78,15 @@ export function createNatsSink(options: NatsSinkOptions): Sink {
     const ocsf = await render(batch);
     const to = (open ??= await connect(options));
     if (closing.signal.aborted) return retry(CLOSED);
-    const messages = batch.map((event, index) => ({
-      uid: event.uid,
-      payload: fit(versionsOf(event, ocsf[index] ?? {}), view, to.maxBytes),
-    }));
-    const rejected = messages.filter(({ payload }) => payload === undefined).map(({ uid }) => uid);
-    const fitting = messages.flatMap(({ uid, payload }) => (payload === undefined ? [] : [{ uid, payload }]));
-    for (let from = 0; from < fitting.length;) {
-      const group = firstOf(fitting.slice(from));
+    const { messages, tooLarge } = toMessages(batch, ocsf, { view, maxBytes: to.maxBytes });
+    const rejected = [...tooLarge];
+    for (const group of groupsOf(messages, GROUP_BYTES)) {
       const acks = await Promise.allSettled(group.map((message) => publish(to, message)));
       for (const [index, ack] of acks.entries()) {
         if (ack.status === 'fulfilled') continue;
         if (codeOf(ack.reason) !== MESSAGE_TOO_LARGE) throw ack.reason;
         rejected.push(group[index]?.uid ?? '');
       }
-      from += group.length;
     }
     if (rejected.length === 0) return { outcome: 'ok' };
     return { outcome: 'reject', uids: rejected, reason: 'larger than the stream allows' };
@@ -163,22 +151,6 @@ function authenticatorOf(secret: string, nats: typeof Nats): Nats.Authenticator 
   const colon = secret.indexOf(':');
   if (colon === -1) return nats.tokenAuthenticator(secret);
   return nats.usernamePasswordAuthenticator(secret.slice(0, colon), secret.slice(colon + 1));
-}
-
-/** The first version of an event that has at most `maxBytes`; undefined where not even its summary fits. */
-function fit(versions: Iterable<OcsfEvent>, view: View, maxBytes: number): Buffer | undefined {
-  for (const version of versions) {
-    const payload = Buffer.from(toText(view(version)));
-    if (payload.length <= maxBytes) return payload;
-  }
-  return undefined;
-}
-
-/** As many messages as may be on their way at once: at least one. */
-function firstOf(messages: readonly Message[]): readonly Message[] {
-  let left = GROUP_BYTES;
-  const end = messages.findIndex(({ payload }, index) => (left -= payload.length) < 0 && index > 0);
-  return end === -1 ? messages : messages.slice(0, end);
 }
 
 /** The number of an error of JetStream. */

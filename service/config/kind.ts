@@ -170,7 +170,8 @@ export function identifier(or?: string): Kind<string> {
   };
 }
 
-function readAddress(text: string): Address | undefined {
+/** See {@link address}. */
+export function readAddress(text: string): Address | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[4]);
@@ -207,36 +208,6 @@ export function syslogReceiver(): Kind<SyslogReceiver | 'off'> {
       const found = readAddress(rest) ?? readAddress(`${rest}:${String(SYSLOG_PORTS[transport])}`);
       return found === undefined || found.port === 0 ? undefined : { transport, address: found };
     },
-  };
-}
-
-/** A server that programs connect to, with or without TLS. */
-export interface ServerUrl {
-  readonly isTls: boolean;
-  readonly address: Address;
-}
-
-/** `SCHEME://host:port`, where one scheme is for TLS and one for none; the port may be left out; or `off`. */
-export function serverUrlOrOff(tls: string, plain: string, defaultPort: number): Kind<ServerUrl | 'off'> {
-  return {
-    name: 'server',
-    expects: `${tls}://host:port or ${plain}://host:port (without a port: ${String(defaultPort)}), or off`,
-    read: (text) => {
-      if (text === 'off') return text;
-      const [, scheme, rest = ''] = /^([a-z]+):\/\/(.+)$/.exec(text) ?? [];
-      if (scheme !== tls && scheme !== plain) return undefined;
-      const found = readAddress(rest) ?? readAddress(`${rest}:${String(defaultPort)}`);
-      return found === undefined || found.port === 0 ? undefined : { isTls: scheme === tls, address: found };
-    },
-  };
-}
-
-/** A subject of NATS: tokens of letters, digits, dashes and underscores, separated by dots. */
-export function natsSubject(): Kind<string> {
-  return {
-    name: 'subject',
-    expects: 'a subject such as plimsoll.events, without wildcards',
-    read: (text) => (text.length <= 200 && /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(text) ? text : undefined),
   };
 }
 

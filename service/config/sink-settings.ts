@@ -1,5 +1,4 @@
-import { documentFormat, jsonFormat, lineFormat } from './event-format.ts';
-import { DEFAULT_EVENT_GROUPS, eventGroups } from './event-group.ts';
+import { documentFormat, jsonFormat } from './event-format.ts';
 import {
   httpsUrlOrOff,
   identifier,
@@ -10,24 +9,11 @@ import {
   size,
   syslogReceiver,
   word,
-  natsSubject,
-  serverUrlOrOff,
 } from './kind.ts';
 import { inDataDir } from './setting.ts';
-import type { Program, SettingDefinition } from './setting.ts';
-
-const COLLECTOR = ['collector', 'up'] as const satisfies readonly Program[];
-
-/** Which events a sink gets. */
-const EVENTS = {
-  kind: eventGroups(),
-  default: DEFAULT_EVENT_GROUPS,
-  description:
-    'Groups of events that this sink gets, separated by commas, or `all`. Groups that no sink gets are not recorded.',
-  programs: COLLECTOR,
-} as const satisfies SettingDefinition<unknown>;
-
-const FORMAT = 'Format of the events: `ocsf`, `ecs` (Elastic Common Schema)';
+import { QUEUE_SETTINGS } from './queue-settings.ts';
+import type { SettingDefinition } from './setting.ts';
+import { CA, COLLECTOR, EVENTS, FORMAT, LINE_FORMAT } from './sink-setting-parts.ts';
 
 /** Settings of the sinks to which the collector delivers events. */
 export const SINK_SETTINGS = {
@@ -46,12 +32,7 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-ndjson-events': EVENTS,
-  'sink-ndjson-format': {
-    kind: lineFormat(),
-    default: 'ocsf',
-    description: `${FORMAT}, \`cef\`, \`leef\`, \`cloudevents\` or \`falco\`.`,
-    programs: COLLECTOR,
-  },
+  'sink-ndjson-format': LINE_FORMAT,
   'sink-ndjson-max-bytes': {
     kind: size('1MiB', '64GiB'),
     default: '64MiB',
@@ -72,12 +53,7 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-syslog-events': EVENTS,
-  'sink-syslog-format': {
-    kind: lineFormat(),
-    default: 'ocsf',
-    description: `${FORMAT}, \`cef\`, \`leef\`, \`cloudevents\` or \`falco\`.`,
-    programs: COLLECTOR,
-  },
+  'sink-syslog-format': LINE_FORMAT,
   'sink-syslog-ca': {
     kind: pathOr('system'),
     default: 'system',
@@ -151,13 +127,7 @@ export const SINK_SETTINGS = {
     description: `${FORMAT}, \`cloudevents\` or \`falco\` (one event per request, for Falcosidekick).`,
     programs: COLLECTOR,
   },
-  'sink-webhook-ca': {
-    kind: pathOr('system'),
-    default: 'system',
-    description:
-      'CA certificates in PEM for the certificate of that receiver; `system`: those that this machine trusts.',
-    programs: COLLECTOR,
-  },
+  'sink-webhook-ca': CA,
   'sink-webhook-key': {
     kind: pathOr('none'),
     default: 'none',
@@ -173,19 +143,8 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-splunk-events': EVENTS,
-  'sink-splunk-format': {
-    kind: lineFormat(),
-    default: 'ocsf',
-    description: `${FORMAT}, \`cef\`, \`leef\`, \`cloudevents\` or \`falco\`.`,
-    programs: COLLECTOR,
-  },
-  'sink-splunk-ca': {
-    kind: pathOr('system'),
-    default: 'system',
-    description:
-      'CA certificates in PEM for the certificate of that receiver; `system`: those that this machine trusts.',
-    programs: COLLECTOR,
-  },
+  'sink-splunk-format': LINE_FORMAT,
+  'sink-splunk-ca': CA,
   'sink-splunk-token': {
     kind: pathOr('none'),
     default: 'none',
@@ -219,13 +178,7 @@ export const SINK_SETTINGS = {
     description: 'Format of the documents: `ocsf`, or `ecs` (Elastic Common Schema) with the OCSF event beside it.',
     programs: COLLECTOR,
   },
-  'sink-elasticsearch-ca': {
-    kind: pathOr('system'),
-    default: 'system',
-    description:
-      'CA certificates in PEM for the certificate of that receiver; `system`: those that this machine trusts.',
-    programs: COLLECTOR,
-  },
+  'sink-elasticsearch-ca': CA,
   'sink-elasticsearch-secret': {
     kind: pathOr('none'),
     default: 'none',
@@ -239,13 +192,7 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-otlp-events': EVENTS,
-  'sink-otlp-ca': {
-    kind: pathOr('system'),
-    default: 'system',
-    description:
-      'CA certificates in PEM for the certificate of that receiver; `system`: those that this machine trusts.',
-    programs: COLLECTOR,
-  },
+  'sink-otlp-ca': CA,
   'sink-otlp-headers': {
     kind: pathOr('none'),
     default: 'none',
@@ -265,54 +212,5 @@ export const SINK_SETTINGS = {
     description: 'Compression of requests to it.',
     programs: COLLECTOR,
   },
-  'sink-nats': {
-    kind: serverUrlOrOff('tls', 'nats', 4222),
-    default: 'off',
-    description: 'Server of NATS with JetStream: `tls://host:port`, `nats://host:port` (not encrypted), or `off`.',
-    programs: COLLECTOR,
-  },
-  'sink-nats-events': EVENTS,
-  'sink-nats-format': {
-    kind: lineFormat(),
-    default: 'ocsf',
-    description: `${FORMAT}, \`cef\`, \`leef\`, \`cloudevents\` or \`falco\`.`,
-    programs: COLLECTOR,
-  },
-  'sink-nats-ca': {
-    kind: pathOr('system'),
-    default: 'system',
-    description: 'CA certificates in PEM for the certificate of that server; `system`: those that this machine trusts.',
-    programs: COLLECTOR,
-  },
-  'sink-nats-cert': {
-    kind: pathOr('none'),
-    default: 'none',
-    description: 'Client certificate for it: the chain in PEM, its own certificate first; or `none`.',
-    programs: COLLECTOR,
-  },
-  'sink-nats-key': {
-    kind: pathOr('none'),
-    default: 'none',
-    description: 'Private key of that certificate, or `none`. A file that other users can read is refused.',
-    programs: COLLECTOR,
-  },
-  'sink-nats-credentials': {
-    kind: pathOr('none'),
-    default: 'none',
-    description:
-      'File with a token, with `user:password`, with the seed of an nkey, or a credentials file (`.creds`) for it; or `none`.',
-    programs: COLLECTOR,
-  },
-  'sink-nats-subject': {
-    kind: natsSubject(),
-    default: 'plimsoll.events',
-    description: 'Subject of the events. A stream must have it.',
-    programs: COLLECTOR,
-  },
-  'sink-nats-stream': {
-    kind: identifier('any'),
-    default: 'any',
-    description: 'Stream that must store the events; `any`: the one that has the subject.',
-    programs: COLLECTOR,
-  },
+  ...QUEUE_SETTINGS,
 } satisfies Record<string, SettingDefinition<unknown>>;

@@ -31,6 +31,7 @@ export const sinks: InstallationDiagnostic = Object.freeze({
       await examineSyslogFiles(installation),
       ...(await examineHttp(installation)),
       ...(await examineNats(installation)),
+      ...(await examineKafka(installation)),
     ]);
   },
 });
@@ -76,6 +77,19 @@ async function examineNats({ collector, clock, signal }: Installation): Promise<
     await examineServer(url, server.address, server.isTls, signal),
     server.isTls ? await examineClientFiles({ setting: 'sink-nats', ca, cert, key }, clock) : ok(''),
   ];
+}
+
+/** The same of the brokers of Kafka. */
+async function examineKafka({ collector, clock, signal }: Installation): Promise<readonly DiagnosticResult[]> {
+  const { sinkKafka: brokers, sinkKafkaCa: ca, sinkKafkaCert: cert, sinkKafkaKey: key } = collector;
+  if (brokers === 'off') return [];
+  const results: DiagnosticResult[] = [];
+  for (const address of brokers.addresses) {
+    const url = `${brokers.isTls ? 'tls' : 'kafka'}://${formatAddress(address)}`;
+    results.push(await examineServer(url, address, brokers.isTls, signal));
+  }
+  if (brokers.isTls) results.push(await examineClientFiles({ setting: 'sink-kafka', ca, cert, key }, clock));
+  return results;
 }
 
 async function examineServer(

@@ -246,7 +246,7 @@ void t.test('a receiver of syslog', async (t) => {
   t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', observed: /the host name/ });
 });
 
-void t.test('a server of NATS', async (t) => {
+void t.test('servers of NATS and Kafka', async (t) => {
   const open = await listening(
     t,
     createTcpServer((socket) => void socket.destroy()),
@@ -260,6 +260,8 @@ void t.test('a server of NATS', async (t) => {
     observed: 'only one of sink-nats-cert and sink-nats-key is set',
   });
   t.match(await look({ 'sink-nats': `tls://${await closedAddress()}` }), { outcome: 'problem' });
+  t.match(await look({ 'sink-kafka': `kafka://${open}` }), { outcome: 'warning', observed: /nothing is encrypted/ });
+  t.match(await look({ 'sink-kafka': `tls://${open},${await closedAddress()}` }), { outcome: 'problem' });
 });
 
 void t.test('receivers over HTTPS', async (t) => {
