@@ -20,6 +20,8 @@ export interface CertificateKeeperOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Called with the authorities in PEM, before they are published as `caBundle`. */
+  readonly onBundle?: (bundle: string) => void;
   /** Default: {@link CHECK_MS}. */
   readonly checkMs?: number;
 }
@@ -58,7 +60,7 @@ const KINDS = ['validatingwebhookconfigurations', 'mutatingwebhookconfigurations
  * answer, the certificate in use stays.
  */
 export function createCertificateKeeper(options: CertificateKeeperOptions): CertificateKeeper {
-  const { clock, log, signal, names, checkMs = CHECK_MS } = options;
+  const { clock, log, signal, names, onBundle = () => undefined, checkMs = CHECK_MS } = options;
   return {
     run: async (onCertificate) => {
       let leaf: Issued | undefined;
@@ -67,9 +69,11 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
           const authority = await ensureAuthority(options);
           const nowMs = clock.now();
           // Trust first: a certificate that the API server does not trust yet would refuse every pod.
-          for (const kind of KINDS) await publishBundle(options, kind, trustBundle(authority));
+          const bundle = trustBundle(authority);
+          onBundle(bundle);
+          for (const kind of KINDS) await publishBundle(options, kind, bundle);
           const next = await ensureLeaf(leaf, signingAuthority(authority, nowMs), { names, nowMs });
-          if (next !== leaf) onCertificate(next, trustBundle(authority));
+          if (next !== leaf) onCertificate(next, bundle);
           leaf = next;
         } catch (error) {
           log.warn({ code: errorCode(error), error }, 'the certificate of the webhook could not be checked');

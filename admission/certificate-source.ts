@@ -16,6 +16,8 @@ export interface CertificateSourceOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** See `CertificateKeeperOptions`. Not called where the certificate comes from files. */
+  readonly onBundle?: (bundle: string) => void;
 }
 
 const FILE_CHECK_MS = 2_000;
@@ -39,6 +41,7 @@ export async function keepCertificate(
     secret: admissionTlsSecret,
     configuration: admissionConfiguration,
     names: admissionTlsNames,
+    ...(options.onBundle && { onBundle: options.onBundle }),
     clock,
     log,
     signal,

@@ -60,6 +60,7 @@ export function judgeRequest(
     { kind: isAboutPods(request) ? 'Pod' : request.kind.kind, object, namespace },
     {
       podPolicies,
+      placement: isBound(request) ? undefined : { nodes: snapshot.nodes, now },
       decideImage: (subject) => {
         const decision = decideFromSnapshot(subject, snapshot, now);
         // What is refused in any case is not worth a scan.
@@ -114,6 +115,13 @@ function skipOf(request: AdmissionRequest, exemptNamespaces: readonly string[]):
   if (!isKnown && !isAboutPods(request)) return 'kind';
   if (operation === 'UPDATE' && isUnchanged(kind.kind, object, oldObject)) return 'unchanged';
   return undefined;
+}
+
+/** A pod that runs on a node already is not scheduled again. What counts is the pod as it was, not as it is wanted. */
+function isBound({ operation, oldObject }: AdmissionRequest): boolean {
+  if (operation !== 'UPDATE') return false;
+  const { nodeName } = (specOf(oldObject) ?? {}) as { readonly nodeName?: unknown };
+  return typeof nodeName === 'string' && nodeName !== '';
 }
 
 function isAboutPods({ resource }: AdmissionRequest): boolean {

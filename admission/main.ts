@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { openCollectorReporter } from '../image/policy/collector-reporter.ts';
@@ -70,9 +71,11 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
   const fetching = await fetchSnapshots({ settings, minVersion: source.minVersion, clock, log, signal });
   const scans =
     fetching.server === undefined ? undefined : startScanRequests({ server: fetching.server, clock, log, signal });
+  let caBundle = '';
   const reporter = await openCollectorReporter({
     program: 'admission',
     name: hostname(),
+    caBundle: () => caBundle,
     settings,
     clock,
     log,
@@ -82,10 +85,16 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
   let present: (tls: WebhookTls) => void = first.resolve;
   let authorities: string | undefined;
   signal.addEventListener('abort', () => first.resolve(undefined), { once: true });
-  const keeping = keepCertificate(options, (tls) => {
-    ({ authorities } = tls);
-    present(tls);
-  });
+  const keeping = keepCertificate(
+    {
+      ...options,
+      onBundle: (bundle) => (caBundle = createHash('sha256').update(bundle, 'latin1').digest('hex')),
+    },
+    (tls) => {
+      ({ authorities } = tls);
+      present(tls);
+    },
+  );
   keeping.catch(first.reject);
   const tls = await first.promise;
   if (tls === undefined) return;

@@ -71,6 +71,13 @@ export const denialReport = s.object({
     program,
     name: s.string('name of the replica or host', 253),
     instance: s.string('unique for each start of the program', 64),
+    caBundle: s.withDefault(
+      s.string(
+        'SHA-256, hexadecimal, of the `caBundle` that the webhook keeps in its configuration; empty: it keeps none',
+        64,
+      ),
+      '',
+    ),
   }),
   pending: count('further records that wait'),
   dropped: count('records that were lost since the start of the program, because its queue was full'),

@@ -82,8 +82,19 @@ export const REMEDIATION_ACTIONS = Object.freeze([
 /** Actions of responses to findings. */
 export const RESPONSE_ACTIONS: readonly string[] = Object.freeze(['evict', 'isolatePod', 'labelNode', 'cordonNode']);
 
-/** How far a step is. */
-export const STEP_STATES = Object.freeze(['started', 'done', 'rolledBack', 'failed', 'offline', 'delivered'] as const);
+/**
+ * How far a step is. `notObserved`: the new images run and are ready, but the collector never said what its containers
+ * failed, so nobody knows.
+ */
+export const STEP_STATES = Object.freeze([
+  'started',
+  'done',
+  'notObserved',
+  'rolledBack',
+  'failed',
+  'offline',
+  'delivered',
+] as const);
 /** See {@link STEP_STATES}. */
 export type StepState = (typeof STEP_STATES)[number];
 

@@ -24,6 +24,7 @@ import { keepNodeRetention } from './node-retention.ts';
 import { NO_REGISTRIES } from './policy/registry-facts.ts';
 import { keepTagFindings } from './policy/tag-findings.ts';
 import type { TagFindingsOptions } from './policy/tag-findings.ts';
+import { createNodePosture } from './policy/node-posture.ts';
 import { startPolicyService } from './policy/policy-service.ts';
 import type { PolicyServiceOptions, RunningPolicyService } from './policy/policy-service.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
@@ -98,12 +99,26 @@ export function startMatcher(
 /** Judges the images of the fleet by the policies of the settings, where there are any, until the collector ends. */
 export async function startPolicies(
   { settings, inventoryWorker, clock, log }: BackgroundOptions,
-  parts: Pick<PolicyServiceOptions, 'images' | 'running' | 'database' | 'annotations'>,
+  parts: Pick<PolicyServiceOptions, 'images' | 'running' | 'database' | 'annotations'> & {
+    readonly store: Store;
+    readonly api: KubernetesApi | undefined;
+  },
   steps: ClosingStep[],
 ): Promise<RunningPolicyService | undefined> {
   if (settings.policies === 'none') return undefined;
   const stop = new AbortController();
-  const service = await startPolicyService({ ...parts, settings, inventoryWorker, clock, log, signal: stop.signal });
+  const { api, store, ...others } = parts;
+  const nodePosture =
+    api === undefined ? undefined : createNodePosture({ list: () => listNodes(api, clock), store, clock });
+  const service = await startPolicyService({
+    ...others,
+    nodePosture,
+    settings,
+    inventoryWorker,
+    clock,
+    log,
+    signal: stop.signal,
+  });
   steps.push(closingStep('image policies', stop, service.over));
   return service;
 }
@@ -235,7 +250,12 @@ export function startAdmittedFindings(
 /** Watches the admission webhook of the cluster until the collector ends; undefined: that is not wanted. */
 export async function startAdmissionWatch(
   { settings, clock, log }: BackgroundOptions,
-  parts: { readonly api: KubernetesApi | undefined; readonly store: Store; readonly eventBus: EventBus },
+  parts: {
+    readonly api: KubernetesApi | undefined;
+    readonly store: Store;
+    readonly eventBus: EventBus;
+    readonly caBundles: () => ReadonlySet<string>;
+  },
   steps: ClosingStep[],
 ): Promise<AdmissionWatch | undefined> {
   const { api, store, eventBus } = parts;
@@ -245,7 +265,8 @@ export async function startAdmissionWatch(
   }
   const stop = new AbortController();
   const { kubernetesAdmissionExempt: exempt } = settings;
-  const watch = watchAdmission({ api, store, eventBus, exempt, clock, log, signal: stop.signal });
+  const { caBundles } = parts;
+  const watch = watchAdmission({ api, store, eventBus, exempt, caBundles, clock, log, signal: stop.signal });
   steps.push(closingStep('admission webhook', stop, watch.over));
   return watch;
 }

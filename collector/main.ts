@@ -165,7 +165,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const onChange = (): void => onAnnotations();
   const matcher = startMatcher(options, { images: store.images, running, eventBus, onChange }, steps);
   const { database, annotations } = matcher;
-  const policies = await startPolicies(options, { images: store.images, running, database, annotations }, steps);
+  const policies = await startPolicies(
+    options,
+    { images: store.images, running, database, annotations, store: readStore, api: kubernetes },
+    steps,
+  );
   onAnnotations = () => policies?.notify();
   const rollouts = policies && (await openRolloutRecords({ directory: settings.dataDir, store, eventBus, clock }));
   startTagFindings(options, { store, eventBus, running, policies }, steps);
@@ -335,7 +339,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   steps.push({ name: 'enrolment', close: admission.close });
   startNodeRetention(options, server, steps);
   startDetections(options, { nodes: server.nodes, store, eventBus }, steps);
-  const watch = await startAdmissionWatch(options, { api: kubernetes, store, eventBus }, steps);
+  const watch = await startAdmissionWatch(
+    options,
+    { api: kubernetes, store, eventBus, caBundles: reporters.caBundles },
+    steps,
+  );
   const admissionIssues = watch?.issues ?? (() => []);
   clusterIssues = admissionIssues;
   exemptNamespaces = () => watch?.exempt();

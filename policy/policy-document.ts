@@ -24,13 +24,17 @@ export function policyDocument(policy: ImagePolicy): object {
 }
 
 /** The document of a pod policy as plain JSON: `parsePodPolicy` makes the same policy of it. */
-export function podPolicyDocument({ name, source: _source, podSecurity, ...rest }: PodPolicy): object {
+export function podPolicyDocument({ name, source: _source, podSecurity, nodes, ...rest }: PodPolicy): object {
   const security = podSecurity === null ? null : { ...podSecurity, version: `1.${String(podSecurity.version)}` };
   return {
     apiVersion: POLICY_API_VERSION,
     kind: POD_POLICY_KIND,
     metadata: { name },
-    spec: { ...rest, podSecurity: security },
+    spec: {
+      ...rest,
+      podSecurity: security,
+      nodes: nodes === null ? null : { ...nodes, maxAge: durationText(nodes.maxAge) },
+    },
   };
 }
 

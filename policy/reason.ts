@@ -24,6 +24,8 @@ export const REASON_CODES = Object.freeze({
   'image-age-unknown': 'It is not known when the image was built.',
   'inventory-incomplete': 'Not all packages of the image could be read.',
   'no-policy': 'No policy applies to the image.',
+  'node-posture': 'The pod can be scheduled on a node with an open failed check of the severity that the policy names.',
+  'node-posture-unknown': 'The posture of a node on which the pod can be scheduled is not known, or too old.',
   'not-scanned': 'The collector has not judged the image, or its digest is not known.',
   'package-forbidden': 'The image contains a package that the policy forbids.',
   'package-unknown': 'It is not known whether a package of the image is a forbidden one.',

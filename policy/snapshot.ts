@@ -28,6 +28,8 @@ import type { ImagePolicy, PolicyDocument } from './image-policy.ts';
 import { parsePodPolicy } from './pod/pod-policy.ts';
 import type { PodPolicy } from './pod/pod-policy.ts';
 import { containerPolicyDocument, podPolicyDocument, policyDocument } from './policy-document.ts';
+import { readNodes, writeNodes, writtenNodes } from './node-posture.ts';
+import type { SnapshotNodes } from './node-posture.ts';
 import { REASON_CODE_NAMES } from './reason.ts';
 import { isDigest } from './reference.ts';
 
@@ -129,6 +131,7 @@ const snapshot = object({
   suppressions: withDefault(list(suppression, '', MAX_TABLE), []),
   images: list(image, '', MAX_IMAGES),
   tags: list(tag, '', MAX_IMAGES),
+  nodes: nullable(writtenNodes, 'nodes of the cluster, where a pod policy has a condition on them'),
 });
 /** The document. */
 export type SnapshotDocument = Infer<typeof snapshot>;
@@ -146,6 +149,8 @@ export interface PolicySnapshot extends PolicySets, Pick<SnapshotDocument, 'vers
   readonly byDigest: ReadonlyMap<string, readonly SnapshotImage[]>;
   /** Digest of what a complete reference with a tag (`registry/path:tag`) named when it was asked last. */
   readonly byTag: ReadonlyMap<string, SnapshotTag>;
+  /** Nodes of the cluster; undefined: they are not known. */
+  readonly nodes?: SnapshotNodes | undefined;
 }
 
 /** The snapshot of a parsed JSON document, or what is wrong with it and where. Never throws. */
@@ -169,7 +174,8 @@ export function parseSnapshot(value: unknown): Parsed<PolicySnapshot> {
     podPolicies: podPolicies.value,
     containerPolicies: containerPolicies.value,
   };
-  return { ok: true, value: { version, collector, issuedAt, ...sets, byDigest, byTag } };
+  const nodes = document.nodes === null ? undefined : readNodes(document.nodes);
+  return { ok: true, value: { version, collector, issuedAt, ...sets, byDigest, byTag, nodes } };
 }
 
 function parseEach<T>(
@@ -237,7 +243,9 @@ function ruleIndex(place: string): number {
 }
 
 /** Head of a snapshot. */
-export type SnapshotHead = Pick<SnapshotDocument, 'version' | 'collector' | 'issuedAt' | 'tags'>;
+export interface SnapshotHead extends Pick<SnapshotDocument, 'version' | 'collector' | 'issuedAt' | 'tags'> {
+  readonly nodes?: SnapshotNodes | undefined;
+}
 
 /** Writes a snapshot image by image, so that a fleet of many need not be written at a stretch. */
 export interface SnapshotWriter {
@@ -280,11 +288,12 @@ export function createSnapshotWriter({ policies, podPolicies, containerPolicies 
       };
       images.push(JSON.stringify(written));
     },
-    finish: (head) => [
+    finish: ({ nodes, ...head }) => [
       JSON.stringify({
         apiVersion: POLICY_API_VERSION,
         kind: SNAPSHOT_KIND,
         ...head,
+        ...(nodes === undefined ? {} : { nodes: writeNodes(nodes) }),
         policies: policies.map(policyDocument),
         podPolicies: podPolicies.map(podPolicyDocument),
         containerPolicies: containerPolicies.map(containerPolicyDocument),

@@ -18,13 +18,15 @@ export interface StepContext {
   readonly nowMs: number;
   /** Failed checks of the containers of a workload, sorted; undefined: they are not known. */
   readonly failures: readonly string[] | undefined;
-  /** Why the images that the workload runs now set off the policy; empty: they do not. */
-  readonly fired: readonly string[];
+  /** Why the images that the workload runs now set off the policy; empty: they do not; undefined: it is not known. */
+  readonly fired: readonly string[] | undefined;
 }
 
 const MAX_REASON = 1000;
 const MAX_REFUSED = 16;
 const MAX_FAILURES = 200;
+/** How long after the time of observation a rollout waits for a collector that does not answer. */
+const UNOBSERVED_MS = 3_600_000;
 
 /**
  * Begins a planned step: one request that changes the workload and says so in its annotation. A workload that was
@@ -127,16 +129,25 @@ export async function advanceRollout(
   const added = (context.failures ?? []).filter((check) => !record.failures.includes(check));
   if (added.length > 0)
     return rollBack(workload, record, context, `new failed checks: ${added.slice(0, 5).join(', ')}`);
-  if (context.fired.length > 0)
+  if (context.fired !== undefined && context.fired.length > 0)
     return rollBack(workload, record, context, `the new image sets off the policy: ${context.fired.join('; ')}`);
   if (ageMs < record.observeMs) return 'wait';
+  // What nobody has seen is not well: it waits until the collector answers.
+  const isObserved = context.failures !== undefined && context.fired !== undefined;
+  if (!isObserved && ageMs < record.observeMs + UNOBSERVED_MS && workload.isReady) return 'wait';
   if (!workload.isReady) return rollBack(workload, record, context, 'it did not stay ready');
   if (record.offline === 'isolate') {
     const released = await releasePods(api, { namespace: workload.namespace, key: workload.uid });
     if (!released.ok) return outcome(released, 'failed', '');
   }
-  const note = context.failures === undefined ? 'without findings: the collector could not be asked' : '';
-  return outcome(await set({ phase: 'done', offline: null, replicas: null }), 'done', note);
+  const ended = await set({ phase: 'done', offline: null, replicas: null });
+  if (isObserved) return outcome(ended, 'done', '');
+  const hours = String(UNOBSERVED_MS / 3_600_000);
+  return outcome(
+    ended,
+    'notObserved',
+    `the collector did not answer for ${hours} h: whether checks of the new containers fail is not known`,
+  );
 }
 
 /** Puts the earlier images back; a workload that was offline is offline again. The images are not tried again. */

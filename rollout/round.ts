@@ -180,7 +180,7 @@ async function watch(
     if (isObserved) known ??= collector.exposures();
     const exposures = isObserved ? await known : undefined;
     const seen = { policies, isDenied: () => false, now: clock.now() };
-    const fired = exposures?.ok === true ? firedNow(workload, { ...seen, exposures: exposures.value }) : [];
+    const fired = exposures?.ok === true ? firedNow(workload, { ...seen, exposures: exposures.value }) : undefined;
     const result = await advanceRollout(workload, record, {
       api,
       nowMs: clock.now(),

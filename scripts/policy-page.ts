@@ -109,6 +109,31 @@ Of the policies that match a namespace, the most specific decides alone; two tha
 
 A pod is refused with the code \`pod-malformed\` if a field that is judged has another type than the Kubernetes API documents, or a list has more than 1,000 items. Of each control the first ten violations are listed.`;
 
+const NODES = `### Conditions on nodes
+
+\`spec.nodes\` of a pod policy refuses pods that can be scheduled on nodes with open failed checks:
+
+\`\`\`yaml
+spec:
+  match:
+    namespaces: ['prod-*']
+  nodes:
+    severity: critical
+    possible: every
+    maxAge: 15m
+    unknown: deny
+\`\`\`
+
+Admission control sees a pod before it is scheduled. The nodes on which it can be scheduled are those that its \`nodeName\`, \`nodeSelector\` and required node affinity select. Preferences do not count; taints and resources are not known, so more nodes count than the scheduler takes, never fewer. With \`possible: every\` none of them may have an open failed check of the severity; with \`some\` one of them must have none, and the others are a warning, because the scheduler may still take one of them.
+
+- Only checks of the node itself count (host, daemons, files, listeners), not those of containers and images.
+- The names and labels of the nodes are those of the API server, and the agent of a node is the one whose certificate has the uid of the Node object. The collector needs \`kubernetes\`; it publishes the nodes in the signed snapshot when their posture changes, and once a minute, at most 10,000.
+- A node is not known if no agent reports from it, if its agent has not reported for \`maxAge\`, or if a check of the severity could not be answered there. What failed stays a failure, whatever its age. With policy files, without a snapshot, no node is known. \`unknown\` says what a pod gets then: while the collector is down for longer than \`maxAge\`, \`deny\` refuses the pods of these namespaces.
+- A pod that is bound to a node is not judged again: a node that fails later keeps its pods. [Response policies](rollout.md#responses-to-findings) cordon such nodes or evict pods.
+- Whoever may label nodes, or controls a kubelet, can move a node out of a selector until a pod is admitted. Select by labels below \`node-restriction.kubernetes.io/\`, which a kubelet cannot set, or name no selector.
+
+\`plimsoll policy explain\` shows the rule as \`spec.nodes\`.`;
+
 const EXPORT = `## Enforced by the API server
 
 \`plimsoll policy export --format vap FILE…\` prints policies as ValidatingAdmissionPolicy objects with their bindings, which the API server of Kubernetes 1.30 and newer enforces without a webhook: one for the rules in mode \`enforce\` (\`Deny\`), one each for \`warn\` (\`Warn\`) and \`observe\` (\`Audit\`).
@@ -117,7 +142,7 @@ const EXPORT = `## Enforced by the API server
 plimsoll policy export --format vap policies/*.yaml | kubectl apply -f -
 \`\`\`
 
-They hold the rules \`registry\` and \`reference\` of image policies, and pod policies; all other rules need evidence about an image, and are named on standard error. They apply to pods and their ephemeral containers, in all namespaces that the policies match, also \`kube-system\`: add a \`namespaceSelector\` to the bindings to leave some out. Updates that do not change the spec of a pod pass. \`templates\` and \`breakGlass\` have no effect in them. An image that no image policy matches is refused if image policies are exported.`;
+They hold the rules \`registry\` and \`reference\` of image policies, and pod policies; all other rules, and conditions on nodes, need evidence that the API server does not have, and are named on standard error. They apply to pods and their ephemeral containers, in all namespaces that the policies match, also \`kube-system\`: add a \`namespaceSelector\` to the bindings to leave some out. Updates that do not change the spec of a pod pass. \`templates\` and \`breakGlass\` have no effect in them. An image that no image policy matches is refused if image policies are exported.`;
 
 function controlTable(): string {
   const rows = POD_SECURITY_CONTROLS.map(
@@ -150,6 +175,7 @@ export function policyPage(generated: string): string {
     fieldTable(podPolicySpec.shape, new Set()),
     'The controls are those of the [Pod Security Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/), with the ids of `k8s.io/pod-security-admission`. `restricted` includes those of `baseline`.',
     controlTable(),
+    NODES,
     EXPORT,
     '## Codes of reasons',
     ['| code | meaning |', '|---|---|', ...codes].join('\n'),

@@ -40,7 +40,7 @@ export const policy = defineCommand({
     'Image policies are YAML documents that say which images may run; docs/policy.md describes them. plimsoll gate applies them.',
     'check loads policy files and prints what is wrong with them, with the place, or the policies that they hold. test runs cases: what is known about an image, and the decision that is expected.',
     'explain prints how images and objects of Kubernetes are decided: the policies that match and why the most specific one decides, each rule with what it was judged by, and what to do about each that does not pass. FILE is a manifest (YAML or JSON) with pods, Deployments and other objects that create pods, also in a List; its path begins with / or ./ or ends in .yaml, .yml or .json, and - is standard input. It decides as admission control does: by the snapshot of the collector, by that in the directory of --snapshot, or by policy files, which say nothing about the content of images.',
-    'export prints policies as ValidatingAdmissionPolicy objects, which the API server of Kubernetes 1.30 and newer enforces without a webhook: the rules registry and reference of image policies, and pod policies. Rules that need evidence about an image are left out, and named on standard error.',
+    'export prints policies as ValidatingAdmissionPolicy objects, which the API server of Kubernetes 1.30 and newer enforces without a webhook: the rules registry and reference of image policies, and pod policies. Rules that need evidence about an image, and conditions on nodes, are left out, and named on standard error.',
     'list asks the collector for the policies that it has in use, with their conditions in words; exit status 1 where its policy files are wrong, so that earlier ones stay in use. exemptions prints what is left out: waivers of vulnerabilities and when they expire, namespaces that the admission webhook is not asked about, and what policies leave out of their own conditions.',
     'simulate asks the collector what its own policies, those of the setting policies, decide about the images that run: per image the outcome, and the outcome if every rule were enforced, and per policy how many containers enforcing it would refuse.',
   ],
@@ -327,7 +327,7 @@ async function exportPolicies(context: Context, paths: readonly string[]): Promi
   const exported = exportAdmissionPolicies(loaded.policies, loaded.podPolicies);
   if (!exported.ok) return printError(context, exported.problem);
   for (const rule of exported.omitted)
-    await context.stderr.write(`plimsoll: left out, needs evidence about the image: ${rule}\n`);
+    await context.stderr.write(`plimsoll: left out, needs evidence that the API server does not have: ${rule}\n`);
   const { stringify } = await import('yaml');
   // Long expressions stay on one line: a line break within a string of YAML is easily damaged.
   const text =

@@ -117,7 +117,7 @@ async function judgeNode(
   { containers, seen }: KnownNode,
   options: AdmittedFindingsOptions,
 ): Promise<'decided' | 'undecided'> {
-  const { store, eventBus, clock } = options;
+  const { store, eventBus, clock, exempt } = options;
   const inPods = containers.filter((container): container is PodContainer => container.podUid !== undefined);
   const admissions = await store.admissions([...new Set(inPods.map(({ podUid }) => podUid))]);
   const { findings } = await store.findings({ nodes: [nodeId], checks: [admitted.id], limit: MAX_FINDINGS });
@@ -130,8 +130,9 @@ async function judgeNode(
       const before = gone.get(container.id);
       const seenMs = seen.get(container.id) ?? clock.now();
       const admission = admissionOf(container, seenMs, { admissions, ...options });
-      if (admission.state === 'exempt') continue;
+      // What was there before is no news in a namespace that is left out.
       if (admission.state === 'older') older.set(container.podUid, container);
+      if (admission.state === 'older' && exempt.includes(container.namespace ?? '')) continue;
       if (admission.state === 'notKnown') {
         outcome = 'undecided';
         // What failed does not become milder because a webhook is silent.
@@ -174,9 +175,9 @@ function admissionOf(
   }
   const isExemptNamespace = exempt.includes(namespace);
   if (STATIC_UID.test(podUid)) return { state: 'static', isExemptNamespace };
-  if (isExemptNamespace) return { state: 'exempt' };
   const startedMs = Date.parse(startedAt);
   if (startedMs < (admissions.sinceMs ?? 0) + CLOCK_SKEW_MS) return { state: 'older' };
+  if (isExemptNamespace) return { state: 'exempt' };
   const reason = reporters.gap(seenMs);
   return reason === undefined ? { state: 'missing' } : { state: 'notKnown', reason };
 }

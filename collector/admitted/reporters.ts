@@ -9,6 +9,11 @@ export interface AdmissionReporters {
    * undefined: they were.
    */
   readonly gap: (seenMs: number) => string | undefined;
+  /**
+   * SHA-256 of each `caBundle` that webhooks keep in their configuration: those that were reported lately, otherwise the
+   * last ones. Empty: none was reported since the start.
+   */
+  readonly caBundles: () => ReadonlySet<string>;
 }
 
 interface Reporter {
@@ -33,14 +38,20 @@ const START_GRACE_MS = 60_000;
 const LOSS_MS = 3_600_000;
 /** Instances that are remembered; the one that reported longest ago is dropped. */
 const MAX_REPORTERS = 256;
+/** Replicas notice a new authority after ten minutes. */
+const BUNDLE_MS = 20 * 60_000;
+const MAX_BUNDLES = 64;
 
 /** Nobody has reported yet. */
 export function createAdmissionReporters(clock: Pick<Clock, 'now' | 'monotonic'>): AdmissionReporters {
   const startedMs = clock.monotonic();
   const reporters = new Map<string, Reporter>();
+  /** When each was reported last, monotonic. */
+  const bundles = new Map<string, number>();
   return {
-    note: ({ reporter: { program, name, instance }, pending, dropped, answeredMs, ended }, source) => {
+    note: ({ reporter: { program, name, instance, caBundle }, pending, dropped, answeredMs, ended }, source) => {
       if (program !== 'admission') return;
+      if (caBundle !== '') noteBundle(bundles, caBundle, clock.monotonic());
       const key = JSON.stringify([source, name, instance]);
       const before = reporters.get(key);
       reporters.delete(key);
@@ -67,5 +78,14 @@ export function createAdmissionReporters(clock: Pick<Clock, 'now' | 'monotonic'>
       }
       return undefined;
     },
+    caBundles: () => new Set(bundles.keys()),
   };
+}
+
+/** What was reported long ago goes once something else is reported: silence alone forgets nothing. */
+function noteBundle(bundles: Map<string, number>, hash: string, nowMs: number): void {
+  bundles.delete(hash);
+  bundles.set(hash, nowMs);
+  for (const [other, heardMs] of bundles)
+    if (nowMs - heardMs > BUNDLE_MS || bundles.size > MAX_BUNDLES) bundles.delete(other);
 }

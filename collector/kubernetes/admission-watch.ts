@@ -13,8 +13,8 @@ import type { Issue } from '../status/collector-status.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import { packFinding } from '../store/row.ts';
 import type { NodeRow, Store, StoredFinding } from '../store/store.ts';
-import { compareWebhooks, webhookConfigurationSchema } from './compare-webhooks.ts';
-import type { WebhookConfiguration } from './compare-webhooks.ts';
+import { compareWebhooks, hashOfBundle, webhookConfigurationSchema } from './compare-webhooks.ts';
+import type { WebhookConfiguration, WebhookTerms } from './compare-webhooks.ts';
 import { MUTATING, VALIDATING } from './expected-webhooks.ts';
 import { rejectionOf } from './label-selector.ts';
 
@@ -25,6 +25,8 @@ export interface AdmissionWatchOptions {
   readonly eventBus: EventBus;
   /** Namespaces that the webhook may leave out. */
   readonly exempt: readonly string[];
+  /** SHA-256 of each `caBundle` that the webhooks keep; empty: not known. */
+  readonly caBundles: () => ReadonlySet<string>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -59,6 +61,8 @@ const FEW_NAMESPACES = 500;
 const PAGE = 500;
 const MAX_PAGES = 40;
 const MAX_EXEMPT = 1_000;
+const BUNDLE_GRACE_MS = 8_000;
+const BUNDLE_RESET_MS = 60_000;
 
 const namespacePage = s.object({
   metadata: s.object({ continue: s.withDefault(s.string('', 4_096), '') }),
@@ -92,6 +96,9 @@ export function watchAdmission(options: AdmissionWatchOptions): AdmissionWatch {
   let namespaces: readonly Namespace[] = [];
   let round = 0;
   let found: ClusterAdmission['exempt'] | undefined;
+  /** Since when the configurations have an authority that no webhook has reported; undefined: they have none. */
+  let strangeSinceMs: number | undefined;
+  let strangeMs = -Infinity;
   const look = async (): Promise<void> => {
     const stored = await storedFindings(options);
     const validating = await readConfiguration(options.api, 'validatingwebhookconfigurations');
@@ -105,9 +112,17 @@ export function watchAdmission(options: AdmissionWatchOptions): AdmissionWatch {
     }
     round += 1;
     if (!isDeployed || signal.aborted) return;
-    const state = toState({ validating, mutating, namespaces, failures }, options);
+    const known = options.caBundles();
+    const isStrange = hasOtherBundle([validating, mutating], known);
+    if (isStrange) [strangeSinceMs, strangeMs] = [strangeSinceMs ?? clock.monotonic(), clock.monotonic()];
+    // Whoever puts another authority in and out again is given no new time each time.
+    else if (clock.monotonic() - strangeMs > BUNDLE_RESET_MS) strangeSinceMs = undefined;
+    // A webhook that has just published another authority reports it within seconds.
+    const isNew = strangeSinceMs !== undefined && clock.monotonic() - strangeSinceMs < BUNDLE_GRACE_MS;
+    const caBundles = isNew ? new Set<string>() : known;
+    const state = toState({ validating, mutating, namespaces, failures }, { exempt: options.exempt, caBundles });
     found = state.exempt;
-    await storeFindings(state, stored, options);
+    await storeFindings(state, stored, { ...options, isBundleKnown: caBundles.size > 0 });
   };
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
@@ -185,10 +200,8 @@ interface Reads {
   readonly failures: Failures;
 }
 
-function toState(
-  { validating, mutating, namespaces, failures }: Reads,
-  { exempt }: AdmissionWatchOptions,
-): ClusterAdmission {
+function toState({ validating, mutating, namespaces, failures }: Reads, terms: WebhookTerms): ClusterAdmission {
+  const { exempt } = terms;
   const configuration = CONFIGURATION;
   const listing: ClusterAdmission['exempt'] =
     failures.namespaces === undefined
@@ -201,8 +214,8 @@ function toState(
   }
   if (validating.value === undefined) return { configuration, webhook: { state: 'absent' }, exempt: listing };
   const differences = [
-    ...compareWebhooks(validating.value, VALIDATING, exempt),
-    ...(mutating.value === undefined ? [] : compareWebhooks(mutating.value, MUTATING, exempt)),
+    ...compareWebhooks(validating.value, VALIDATING, terms),
+    ...(mutating.value === undefined ? [] : compareWebhooks(mutating.value, MUTATING, terms)),
   ];
   return { configuration, webhook: { state: 'registered', differences }, exempt: listing };
 }
@@ -238,7 +251,7 @@ async function storedFindings({
 async function storeFindings(
   state: ClusterAdmission,
   stored: ReadonlyMap<string, StoredFinding>,
-  { store, eventBus, clock, log }: AdmissionWatchOptions,
+  { store, eventBus, clock, log, isBundleKnown }: AdmissionWatchOptions & { readonly isBundleKnown: boolean },
 ): Promise<void> {
   const nowMs = clock.now();
   const put = [webhook, exemptNamespace]
@@ -249,6 +262,8 @@ async function storeFindings(
       if (finding.verdict === 'unknown' && isYoung(state, nowMs)) return false;
       // Whoever makes the API server unreadable must not turn a failure into something milder.
       if (finding.verdict === 'unknown' && before.verdict === 'fail') return false;
+      // While no webhook says which authority it keeps, another one that was found stays found.
+      if (!isBundleKnown && finding.verdict === 'pass' && isAboutBundle(before)) return false;
       return !sameContent(before, finding);
     });
   if (put.length === 0) return;
@@ -257,6 +272,21 @@ async function storeFindings(
   for (const result of await store.putCollectorFindings([change])) tell(eventBus, result);
   for (const { check, verdict, reason } of put)
     if (verdict === 'fail') log.warn({ check, reason }, 'the admission webhook can be bypassed');
+}
+
+function isAboutBundle({ verdict, evidence }: StoredFinding): boolean {
+  return verdict === 'fail' && evidence.some(({ seen }) => seen.startsWith('sha256:'));
+}
+
+/** Has a configuration an authority that no webhook has reported? */
+function hasOtherBundle(
+  configurations: readonly Read<WebhookConfiguration | undefined>[],
+  known: ReadonlySet<string>,
+): boolean {
+  if (known.size === 0) return false;
+  return configurations
+    .flatMap((read) => (read.ok ? (read.value?.webhooks ?? []) : []))
+    .some(({ clientConfig: { caBundle } }) => caBundle !== '' && !known.has(hashOfBundle(caBundle)));
 }
 
 function isYoung({ webhook: registered, exempt }: ClusterAdmission, nowMs: number): boolean {

@@ -1,4 +1,5 @@
 import type { WebhookDifference } from '../../posture/fact/cluster-admission.ts';
+import { createHash } from 'node:crypto';
 import * as s from '../../posture/schema.ts';
 import { NAMESPACE_LABEL, WEBHOOK_SERVICE } from './expected-webhooks.ts';
 import type { ExpectedWebhook } from './expected-webhooks.ts';
@@ -27,6 +28,7 @@ export const webhookConfigurationSchema = s.object({
         }),
         failurePolicy: text,
         matchPolicy: text,
+        reinvocationPolicy: text,
         namespaceSelector: selectorSchema,
         objectSelector: selectorSchema,
         matchConditions: s.withDefault(s.list(s.unknown(), '', 64), []),
@@ -53,17 +55,25 @@ type Webhook = WebhookConfiguration['webhooks'][number];
 /** A shorter deadline than this one lets a busy node make the API server give up. */
 const MIN_TIMEOUT_SECONDS = 2;
 
-/** Every difference between a configuration and what this version declares. `exempt`: namespaces that may be left out. */
+/** What a configuration is compared with besides the declaration. */
+export interface WebhookTerms {
+  /** Namespaces that may be left out. */
+  readonly exempt: readonly string[];
+  /** SHA-256 of each `caBundle` that the webhooks keep; empty: it is not known, so any is as good. */
+  readonly caBundles: ReadonlySet<string>;
+}
+
+/** Every difference between a configuration and what this version declares. */
 export function compareWebhooks(
   { webhooks }: WebhookConfiguration,
   expected: readonly ExpectedWebhook[],
-  exempt: readonly string[],
+  terms: WebhookTerms,
 ): readonly WebhookDifference[] {
   const differences: WebhookDifference[] = [];
   for (const wanted of expected) {
     const found = webhooks.find(({ name }) => name === wanted.name);
     if (found === undefined) differences.push({ field: wanted.name, seen: 'absent', expected: 'registered' });
-    else differences.push(...compareWebhook(found, wanted, exempt));
+    else differences.push(...compareWebhook(found, wanted, terms));
   }
   for (const { name } of webhooks)
     if (!expected.some((wanted) => wanted.name === name))
@@ -74,9 +84,17 @@ export function compareWebhooks(
 function compareWebhook(
   found: Webhook,
   wanted: ExpectedWebhook,
-  exempt: readonly string[],
+  { exempt, caBundles }: WebhookTerms,
 ): readonly WebhookDifference[] {
-  const { clientConfig, failurePolicy, matchPolicy, objectSelector, matchConditions, timeoutSeconds } = found;
+  const {
+    clientConfig,
+    failurePolicy,
+    matchPolicy,
+    reinvocationPolicy,
+    objectSelector,
+    matchConditions,
+    timeoutSeconds,
+  } = found;
   const service = { ...WEBHOOK_SERVICE, path: wanted.path };
   const { namespace, name, path, port } = clientConfig.service;
   const fields: readonly (readonly [field: string, seen: unknown, expected: unknown])[] = [
@@ -86,9 +104,10 @@ function compareWebhook(
       [namespace, name, path, port],
       [service.namespace, service.name, service.path, service.port],
     ],
-    ['clientConfig.caBundle', clientConfig.caBundle === '' ? 'absent' : 'present', 'present'],
+    caBundleField(clientConfig.caBundle, caBundles),
     ['failurePolicy', failurePolicy, wanted.failurePolicy],
     ['matchPolicy', matchPolicy, 'Equivalent'],
+    ['reinvocationPolicy', reinvocationPolicy, wanted.reinvocationPolicy],
     ['objectSelector', objectSelector, EVERYTHING],
     ['matchConditions', matchConditions, []],
     ['rules', found.rules.map(canonicalRule).toSorted(), wanted.rules.map(canonicalRule).toSorted()],
@@ -106,6 +125,24 @@ function compareWebhook(
           matchExpressions: [{ key: NAMESPACE_LABEL, operator: 'NotIn', values: exempt }],
         }),
       ];
+}
+
+/** Another authority lets somebody else answer for the webhook. */
+function caBundleField(
+  caBundle: string,
+  known: ReadonlySet<string>,
+): readonly [field: string, seen: unknown, expected: unknown] {
+  const field = 'clientConfig.caBundle';
+  if (caBundle === '' || known.size === 0) return [field, caBundle === '' ? 'absent' : 'present', 'present'];
+  const hash = hashOfBundle(caBundle);
+  return known.has(hash)
+    ? [field, '', '']
+    : [field, `sha256:${hash}`, `${[...known].map((one) => `sha256:${one}`).join(' or ')}, as the webhook keeps it`];
+}
+
+/** SHA-256 of the bytes that a `caBundle` encodes. */
+export function hashOfBundle(caBundle: string): string {
+  return createHash('sha256').update(Buffer.from(caBundle, 'base64')).digest('hex');
 }
 
 const EVERYTHING: LabelSelector = { matchLabels: {}, matchExpressions: [] };

@@ -3,6 +3,8 @@ export interface ExpectedWebhook {
   readonly name: string;
   readonly path: string;
   readonly failurePolicy: 'Fail' | 'Ignore';
+  /** Empty: it validates only. */
+  readonly reinvocationPolicy: '' | 'IfNeeded';
   /** Canonical: see `canonicalRule`. */
   readonly rules: readonly WebhookRule[];
 }
@@ -36,12 +38,14 @@ export const VALIDATING: readonly ExpectedWebhook[] = Object.freeze([
     name: 'pods.plimsoll.dev',
     path: '/validate',
     failurePolicy: 'Fail',
+    reinvocationPolicy: '',
     rules: [rule('', CHANGES, ['pods', 'pods/ephemeralcontainers'])],
   },
   {
     name: 'templates.plimsoll.dev',
     path: '/validate',
     failurePolicy: 'Fail',
+    reinvocationPolicy: '',
     rules: [
       rule('apps', CHANGES, ['deployments', 'statefulsets', 'daemonsets', 'replicasets']),
       rule('batch', CHANGES, ['jobs', 'cronjobs']),
@@ -52,5 +56,11 @@ export const VALIDATING: readonly ExpectedWebhook[] = Object.freeze([
 
 /** The webhooks of the MutatingWebhookConfiguration, which is optional. */
 export const MUTATING: readonly ExpectedWebhook[] = Object.freeze([
-  { name: 'pin-tags.plimsoll.dev', path: '/mutate', failurePolicy: 'Ignore', rules: [rule('', ['CREATE'], ['pods'])] },
+  {
+    name: 'pin-tags.plimsoll.dev',
+    path: '/mutate',
+    failurePolicy: 'Ignore',
+    reinvocationPolicy: 'IfNeeded',
+    rules: [rule('', ['CREATE'], ['pods'])],
+  },
 ]);

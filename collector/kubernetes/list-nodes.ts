@@ -10,7 +10,13 @@ export interface ListedNode {
   readonly name: string;
   /** Label `kubernetes.io/os`, which the kubelet of the node may set as it likes; empty: none. */
   readonly operatingSystem: string;
+  /** All labels; undefined: there are more than {@link MAX_LABELS}, or they are too long. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
 }
+
+/** A node of a cloud has some 30. */
+const MAX_LABELS = 100;
+const MAX_LABEL_KEY = 317;
 
 /** The nodes of a cluster, or why they could not be read. `isComplete`: false where there are more than were read. */
 export type NodeListing =
@@ -58,7 +64,7 @@ export async function listNodes(
       if (!isNodeUid(id) || !NODE_NAME.test(name))
         return { ok: false, reason: 'the API server listed a node without a valid name and uid' };
       const label = labels[OS_LABEL] ?? '';
-      nodes.push({ id, name, operatingSystem: LABEL_VALUE.test(label) ? label : '' });
+      nodes.push({ id, name, operatingSystem: LABEL_VALUE.test(label) ? label : '', labels: boundedLabels(labels) });
     }
     token = page.value.metadata.continue;
     if (token === '') return { ok: true, nodes, isComplete: true };
@@ -66,4 +72,11 @@ export async function listNodes(
       return { ok: false, reason: `the API server did not list all nodes within ${String(DEADLINE_MS / 1000)} s` };
   }
   return { ok: true, nodes, isComplete: false };
+}
+
+/** The API server accepts keys of at most 253 + 1 + 63 characters, and values of 63. */
+function boundedLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> | undefined {
+  const entries = Object.entries(labels);
+  const isBounded = entries.every(([key, value]) => key.length <= MAX_LABEL_KEY && LABEL_VALUE.test(value));
+  return entries.length <= MAX_LABELS && isBounded ? labels : undefined;
 }

@@ -5,6 +5,7 @@ import type { Observed } from '../../posture/observed.ts';
 import type { ConfigurationEvidence } from '../../policy/evidence.ts';
 import { formatReference } from '../../policy/reference.ts';
 import type { ImageReference } from '../../policy/reference.ts';
+import type { SnapshotNodes } from '../../policy/node-posture.ts';
 import type { SnapshotImage } from '../../policy/snapshot.ts';
 import type { Distribution, Inventory } from '../../vulnerability/package.ts';
 import { sleep } from '../../service/clock.ts';
@@ -23,6 +24,7 @@ import type { FleetAnnotations } from '../image/suppression-review.ts';
 import { indexAnnotations } from '../../vulnerability/annotation-index.ts';
 import { judgeFleetImage } from './image-verdicts.ts';
 import type { Annotating, IndexedPolicy, VerdictInput } from './image-verdicts.ts';
+import type { NodePostureSource } from './node-posture.ts';
 import type { PolicyFiles, PolicySet } from './policy-files.ts';
 import type { RegistrySource } from './registry-facts.ts';
 import type { SnapshotPublisher } from './snapshot-publisher.ts';
@@ -60,6 +62,8 @@ export interface ImageJudgeOptions {
   /** Images that were scanned on request. */
   readonly scans: Pick<ImageScans, 'scanned'>;
   readonly publisher: SnapshotPublisher;
+  /** Nodes of the cluster, for pod policies with a condition on them; undefined: there is no cluster. */
+  readonly nodePosture: NodePostureSource | undefined;
   /** File of the vulnerability database. */
   readonly path: string;
   /** The state of that database, as it was verified. */
@@ -98,6 +102,8 @@ const INTERVAL_MS = 15_000;
 const PAUSE_MS = 1000;
 /** Images of a snapshot; the rest is not judged, which is an issue. */
 const MAX_IMAGES = 20_000;
+/** The posture of nodes is published again after this time, so that its age stays below what policies allow. */
+const POSTURE_MS = 60_000;
 
 /**
  * Judges each image when what is known about it changes: its packages, policies, the vulnerability database, what its
@@ -110,6 +116,8 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
   let entries = new Map<string, JudgedEntry>();
   let open: { readonly database: VulnerabilityDatabase; readonly builtMs: number } | undefined;
   let published = '';
+  /** Posture of nodes that was published last, without times, and when. */
+  let posture = { key: '', atMs: -Infinity };
   let problem = '';
   let skipped = 0;
   let wake = Promise.withResolvers<void>();
@@ -197,12 +205,16 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
       next.set(scanKey(scan), entry);
     }
     entries = next;
+    const nodes = set.podPolicies.some((one) => one.nodes !== null) ? await options.nodePosture?.read() : undefined;
+    const key = postureKey(nodes);
+    isChanged ||= key !== posture.key || (nodes !== undefined && clock.monotonic() - posture.atMs >= POSTURE_MS);
     if (!isChanged) return;
     const judged = [...next.values()].flatMap((entry) => entry.judged);
     const { podPolicies, containerPolicies } = set;
     const sets = { policies: set.policies.map(({ policy }) => policy), podPolicies, containerPolicies };
-    await publisher.publish({ ...sets, images: judged, tags: registries.tags() });
+    await publisher.publish({ ...sets, images: judged, tags: registries.tags(), nodes });
     published = set.revision;
+    posture = { key, atMs: clock.monotonic() };
   };
   const loop = async (): Promise<void> => {
     while (!signal.aborted) {
@@ -238,6 +250,15 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     ],
     over: loop(),
   };
+}
+
+/** The same while nothing changes but the times. */
+function postureKey(nodes: SnapshotNodes | undefined): string {
+  if (nodes === undefined) return '';
+  return JSON.stringify([
+    nodes.isComplete,
+    nodes.nodes.map(({ name, labels, seenAt, failed, unknown }) => [name, labels, seenAt === 0, failed, unknown]),
+  ]);
 }
 
 /** Apart from ids of images. */

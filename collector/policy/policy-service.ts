@@ -18,6 +18,7 @@ import { createImageScans } from './image-scans.ts';
 import type { ImageScans } from './image-scans.ts';
 import { startImageJudge } from './image-judge.ts';
 import type { ImageJudge } from './image-judge.ts';
+import type { NodePostureSource } from './node-posture.ts';
 import { openPolicyFiles } from './policy-files.ts';
 import type { PolicyFiles } from './policy-files.ts';
 import { NO_REGISTRIES } from './registry-facts.ts';
@@ -83,6 +84,8 @@ export interface PolicyServiceOptions {
   readonly database: () => DatabaseState;
   /** VEX statements and waivers of the collector; undefined: not read yet. */
   readonly annotations: () => FleetAnnotations | undefined;
+  /** Nodes of the cluster; undefined: there is no cluster. */
+  readonly nodePosture?: NodePostureSource | undefined;
   /** The module of the inventory worker. */
   readonly inventoryWorker: URL;
   readonly clock: Clock;
@@ -128,6 +131,7 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
     registries,
     scans,
     publisher,
+    nodePosture: options.nodePosture,
     path: settings.vulndb,
     maxAgeMs: settings.vulndbMaxAge,
   });

@@ -8,6 +8,7 @@ import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { writeSnapshot } from '../../image/policy/snapshot-file.ts';
 import type { SignedSnapshot } from '../../image/policy/snapshot-file.ts';
 import { createSnapshotWriter, MAX_SNAPSHOT_BYTES } from '../../policy/snapshot.ts';
+import type { SnapshotNodes } from '../../policy/node-posture.ts';
 import type { PolicySets, SnapshotImage, SnapshotTag } from '../../policy/snapshot.ts';
 import type { Clock } from '../../service/clock.ts';
 import { signDetached } from '../../service/detached-signature.ts';
@@ -37,6 +38,7 @@ export interface SnapshotPublisher {
 export interface SnapshotParts extends PolicySets {
   readonly images: Iterable<SnapshotImage>;
   readonly tags: readonly SnapshotTag[];
+  readonly nodes: SnapshotNodes | undefined;
 }
 
 /** What a publisher needs. */
@@ -79,7 +81,7 @@ export async function openSnapshotPublisher({
     current: () => current,
     publicKey,
     keyId,
-    publish: async ({ images, tags, ...policies }) => {
+    publish: async ({ images, tags, nodes, ...policies }) => {
       const issuedMs = clock.now();
       version = Math.max(version + 1, issuedMs);
       const writer = createSnapshotWriter(policies);
@@ -89,7 +91,7 @@ export async function openSnapshotPublisher({
         count += 1;
         if (count % SLICE === 0) await new Promise(setImmediate);
       }
-      const parts = writer.finish({ version, collector: keyId, issuedAt: issuedMs, tags });
+      const parts = writer.finish({ version, collector: keyId, issuedAt: issuedMs, tags, nodes });
       const content = Buffer.concat(parts.map((part) => Buffer.from(part)));
       if (content.length > MAX_SNAPSHOT_BYTES) throw new Error('the snapshot is too large');
       const signature = await signDetached(content, key);

@@ -125,7 +125,7 @@ function headOf(event: StoredEvent): Head {
   }
   if (isRemediationEvent(event)) {
     const { id, action, state, policy } = event.remediation;
-    const severity = SEVERITIES[state === 'failed' || state === 'rolledBack' ? 'medium' : 'info'];
+    const severity = SEVERITIES[['failed', 'rolledBack', 'notObserved'].includes(state) ? 'medium' : 'info'];
     return {
       severity,
       hostname: '',

@@ -34,6 +34,7 @@ const STATE_LABELS: Readonly<Record<string, string>> = Object.freeze({
   none: 'nothing to do',
   started: 'in progress',
   done: 'done',
+  notObserved: 'not observed',
   rolledBack: 'rolled back',
   failed: 'failed',
   offline: 'offline',

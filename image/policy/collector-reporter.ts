@@ -17,6 +17,8 @@ export interface CollectorReporterOptions {
   readonly program: EnforcingProgram;
   /** Name of this replica or host. */
   readonly name: string;
+  /** SHA-256, hexadecimal, of what it publishes as `caBundle`; empty: nothing. Default: always empty. */
+  readonly caBundle?: () => string;
   readonly settings: Settings;
   readonly clock: Clock;
   readonly log: Logger;
@@ -42,7 +44,7 @@ export interface CollectorReporter {
  * Rejects with TlsError or the error of the file system where the settings cannot be used.
  */
 export async function openCollectorReporter(options: CollectorReporterOptions): Promise<CollectorReporter | undefined> {
-  const { program, name, settings, clock, log, signal } = options;
+  const { program, name, caBundle = () => '', settings, clock, log, signal } = options;
   const { reportCollector: address, reportTokenFile, reportCa } = settings;
   if (address === 'off') return undefined;
   const authorities = reportCa === 'system' ? undefined : await readCertificate(reportCa);
@@ -58,7 +60,7 @@ export async function openCollectorReporter(options: CollectorReporterOptions): 
     render: ({ records, ...state }) => {
       const tagged = records as readonly ReportRecord[];
       return {
-        reporter,
+        reporter: { ...reporter, caBundle: caBundle() },
         ...state,
         denials: tagged.flatMap((record) => ('denial' in record ? [record.denial] : [])),
         admitted: tagged.flatMap((record) => ('admitted' in record ? [record.admitted] : [])),

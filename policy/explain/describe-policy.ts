@@ -3,6 +3,8 @@ import { describeDuration } from '../duration.ts';
 import { modeOf } from '../image-policy.ts';
 import type { ImagePolicy } from '../image-policy.ts';
 import type { PodPolicy } from '../pod/pod-policy.ts';
+import { describeNodeCondition } from '../pod/node-condition.ts';
+import { milder } from '../rule/judging.ts';
 import type { Mode } from '../rule/judging.ts';
 import { describePackage } from '../rule/package.ts';
 import type { Rule } from '../rule/rules.ts';
@@ -39,16 +41,28 @@ export function describeImagePolicy(policy: ImagePolicy): readonly DescribedCond
 }
 
 /** What a pod policy asks of pods. */
-export function describePodPolicy({ mode, podSecurity, message }: PodPolicy): readonly DescribedCondition[] {
-  if (podSecurity === null) return [];
-  const { level, version } = podSecurity;
+export function describePodPolicy({ mode, podSecurity, nodes, message }: PodPolicy): readonly DescribedCondition[] {
+  const shared = { mode, message: message ?? undefined };
   return [
-    {
-      place: 'spec.podSecurity',
-      mode,
-      text: `the pod meets level ${level} of the Pod Security Standards, version 1.${String(version)}`,
-      message: message ?? undefined,
-    },
+    ...(podSecurity === null
+      ? []
+      : [
+          {
+            ...shared,
+            place: 'spec.podSecurity',
+            text: `the pod meets level ${podSecurity.level} of the Pod Security Standards, version 1.${String(podSecurity.version)}`,
+          },
+        ]),
+    ...(nodes === null
+      ? []
+      : [
+          {
+            ...shared,
+            place: 'spec.nodes',
+            mode: milder(mode, nodes.mode ?? mode),
+            text: describeNodeCondition(nodes),
+          },
+        ]),
   ];
 }
 
@@ -95,7 +109,7 @@ export function imagePolicyExceptions({ accept, unscannedImages }: ImagePolicy):
 }
 
 /** Controls that a pod policy does not judge, and who may let a pod run in spite of violations. */
-export function podPolicyExceptions({ podSecurity, breakGlass }: PodPolicy): readonly DescribedException[] {
+export function podPolicyExceptions({ podSecurity, nodes, breakGlass }: PodPolicy): readonly DescribedException[] {
   const exempt = podSecurity?.exempt ?? [];
   const { users, groups } = breakGlass ?? { users: [], groups: [] };
   const who = [...users.map((user) => `user ${user}`), ...groups.map((group) => `group ${group}`)];
@@ -103,6 +117,12 @@ export function podPolicyExceptions({ podSecurity, breakGlass }: PodPolicy): rea
     ...(exempt.length === 0
       ? []
       : [{ place: 'spec.podSecurity.exempt', text: `controls that are not judged: ${namesOf(exempt)}` }]),
+    ...(nodes === null || nodes.except.length === 0
+      ? []
+      : [{ place: 'spec.nodes.except', text: `nodes that are not looked at: ${namesOf(nodes.except)}` }]),
+    ...(nodes === null || nodes.unknown === 'deny'
+      ? []
+      : [{ place: 'spec.nodes.unknown', text: 'nodes whose posture is not known refuse no pod' }]),
     ...(who.length === 0 ? [] : [{ place: 'spec.breakGlass', text: `break-glass is allowed for ${namesOf(who)}` }]),
   ];
 }

@@ -4,6 +4,7 @@ import { BREAK_GLASS_ANNOTATION, matchingPodPolicies } from '../pod/pod-policy.t
 import type { PodPolicy, PodPolicyMatch } from '../pod/pod-policy.ts';
 import { placeWithin, podSourceOf } from '../pod/pod-template.ts';
 import type { PodSource } from '../pod/pod-template.ts';
+import { describeNodeCondition } from '../pod/node-condition.ts';
 import { imagesOf, parsePod } from '../pod/pod.ts';
 import { controlsFor } from '../pod/security/pod-security.ts';
 import { explainImage } from './explain-image.ts';
@@ -29,6 +30,7 @@ export function explainObject(subject: ExplainedSubject, sources: ExplainSources
   const images = new Map<string, ExplainedImage>();
   const judge = {
     podPolicies: sources.snapshot.podPolicies,
+    placement: { nodes: sources.snapshot.nodes, now: sources.now },
     decideImage: (image: Parameters<typeof explainImage>[0]) => {
       const explained = explainImage(image, sources);
       images.set(image.reference ?? '', explained);
@@ -51,6 +53,7 @@ export function explainObject(subject: ExplainedSubject, sources: ExplainSources
       ...malformedRules(pod, source),
       ...[...images].flatMap(([image, explained]) => placedRules(explained, placesOf(source, image))),
       ...controlRules(deciding, { pod, source }),
+      ...nodeRules(deciding, { pod, source }),
     ],
     notes: [...[...images.values()].flatMap(({ notes }) => notes), ...notesOf(source, { deciding, created, pod })],
   };
@@ -124,6 +127,28 @@ function controlRules(
       reasons: found.map((reason) => explainReason(reason, placeWithin(source, reason.path))),
     };
   });
+}
+
+function nodeRules(
+  policy: PodPolicy | undefined,
+  { pod, source }: { readonly pod: PodDecision; readonly source: PodSource },
+): readonly ExplainedRule[] {
+  if (policy === undefined || policy.nodes === null || !parsePod(source.value).ok) return [];
+  const { nodes } = policy;
+  const found = [...pod.reasons, ...pod.warnings, ...pod.observed].filter(({ rule }) => rule === 'spec.nodes');
+  return [
+    {
+      policy: policy.name,
+      rule: 'spec.nodes',
+      type: 'nodes',
+      mode: nodes.mode ?? policy.mode,
+      image: '',
+      result: resultOf(found),
+      meaning: describeNodeCondition(nodes),
+      evidence: found.length > 0 ? '' : 'the posture of the nodes in the snapshot',
+      reasons: found.map((reason) => explainReason(reason, placeWithin(source, reason.path))),
+    },
+  ];
 }
 
 function notesOf(

@@ -2,8 +2,10 @@ import { outcomeOf } from '../decide.ts';
 import type { Decision, ImageSubject, Outcome } from '../decide.ts';
 import { parseReference } from '../reference.ts';
 import type { Reason } from '../reason.ts';
-import { MODES, violation } from '../rule/judging.ts';
+import { milder, violation } from '../rule/judging.ts';
 import type { Mode } from '../rule/judging.ts';
+import type { SnapshotNodes } from '../node-posture.ts';
+import { judgeNodes } from './node-condition.ts';
 import { imagesOf, parsePod } from './pod.ts';
 import type { Pod } from './pod.ts';
 import { selectPodPolicy } from './pod-policy.ts';
@@ -46,6 +48,8 @@ export interface PodJudge {
   readonly podPolicies: readonly PodPolicy[];
   /** Decides on one image; see `decide` and `decideFromSnapshot`. */
   readonly decideImage: (subject: ImageSubject) => Decision;
+  /** The nodes on which the pod can be scheduled, and the time; undefined: it is bound to a node already. */
+  readonly placement: { readonly nodes: SnapshotNodes | undefined; readonly now: number } | undefined;
 }
 
 const MAX_IMAGE_SHOWN = 256;
@@ -55,7 +59,7 @@ const MAX_IMAGE_SHOWN = 256;
  * Pod Security level of the namespace count. An object that is not as the Kubernetes API documents it is refused; kinds
  * without pods are allowed. Never throws.
  */
-export function decidePod(subject: PodSubject, { podPolicies, decideImage }: PodJudge): PodDecision {
+export function decidePod(subject: PodSubject, { podPolicies, decideImage, placement }: PodJudge): PodDecision {
   const source = podSourceOf(subject.kind, subject.object);
   const collected: Record<Mode, PodReason[]> = { enforce: [], warn: [], observe: [] };
   const names = new Set<string>();
@@ -72,6 +76,8 @@ export function decidePod(subject: PodSubject, { podPolicies, decideImage }: Pod
       if (policy !== undefined) {
         names.add(policy.name);
         for (const reason of securityReasons(parsed.value, policy)) add(policy.mode, reason);
+        for (const { mode, reason } of nodeReasons(parsed.value, policy, placement))
+          add(milder(policy.mode, mode), reason);
       }
       for (const name of addImageReasons(parsed.value, subject.namespace, decideImage, add)) names.add(name);
     }
@@ -83,10 +89,6 @@ export function decidePod(subject: PodSubject, { podPolicies, decideImage }: Pod
     warnings: collected.warn,
     observed: collected.observe,
   };
-}
-
-function milder(one: Mode, other: Mode): Mode {
-  return MODES.indexOf(one) > MODES.indexOf(other) ? one : other;
 }
 
 function malformed(problem: string): PodReason {
@@ -125,6 +127,20 @@ function securityReasons(pod: Pod, policy: PodPolicy): readonly PodReason[] {
     const isLast = violations[index + 1]?.control !== one.control;
     return reasonOf(one, isLast && more.has(one.control));
   });
+}
+
+function nodeReasons(
+  pod: Pod,
+  policy: PodPolicy,
+  placement: PodJudge['placement'],
+): readonly { readonly mode: Mode; readonly reason: PodReason }[] {
+  if (policy.nodes === null || placement === undefined) return [];
+  const path = (pod.spec.nodeName ?? '') === '' ? 'spec.nodeSelector' : 'spec.nodeName';
+  const message = policy.message === null ? {} : { message: policy.message };
+  return judgeNodes(policy.nodes, pod, placement).map(({ mode, objection }) => ({
+    mode,
+    reason: { ...objection, path, policy: policy.name, rule: 'spec.nodes', ...message },
+  }));
 }
 
 /** Adds what speaks against the images; each distinct reference is decided on once. Returns the policies' names. */

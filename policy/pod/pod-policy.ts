@@ -19,7 +19,10 @@ import type { PolicyDocument } from '../image-policy.ts';
 import { compareGlobs } from '../policy-selection.ts';
 import { MODES } from '../rule/judging.ts';
 import { strictObject } from '../strict-object.ts';
+import { nodeCondition } from './node-condition.ts';
 import { LATEST_POD_SECURITY_VERSION, POD_SECURITY_CONTROLS, POD_SECURITY_LEVELS } from './security/pod-security.ts';
+
+const MIN_NODE_AGE_MS = 180_000;
 
 /** `kind` of the documents. */
 export const POD_POLICY_KIND = 'PodPolicy';
@@ -85,6 +88,7 @@ export const podPolicySpec = strictObject({
     }),
     'level of the Pod Security Standards that pods must meet',
   ),
+  nodes: nullable(nodeCondition),
   breakGlass: nullable(
     strictObject({
       users: withDefault(list(name, 'user names, as a whole', 256), []),
@@ -116,6 +120,8 @@ export function parsePodPolicy({ value, source }: PolicyDocument): Parsed<PodPol
   const { metadata, spec } = parsed.value;
   if (spec.match.namespaces.length === 0)
     return { ok: false, problem: 'spec.match: an empty list matches nothing; leave it out to match every namespace' };
+  if (spec.nodes !== null && spec.nodes.maxAge < MIN_NODE_AGE_MS)
+    return { ok: false, problem: 'spec.nodes.maxAge: expected at least 3m: ages are published once a minute' };
   return { ok: true, value: { ...spec, name: metadata.name, source } };
 }
 

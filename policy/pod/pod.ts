@@ -49,6 +49,13 @@ const container = s.object({
   lifecycle: s.nullable(s.object({ postStart: handler, preStop: handler })),
 });
 
+const requirement = s.object({ key: s.string('', MAX_TEXT), operator: s.string('', MAX_TEXT), values: words });
+/** NodeSelectorRequirement (core/v1). */
+export type NodeSelectorRequirement = Infer<typeof requirement>;
+const term = s.object({ matchExpressions: list(requirement), matchFields: list(requirement) });
+/** NodeSelectorTerm (core/v1). */
+export type NodeSelectorTerm = Infer<typeof term>;
+
 const pod = s.object({
   metadata: s.withDefault(
     s.object({ annotations: s.withDefault(s.record(s.string('', 256 * 1024), '', MAX_ITEMS), {}) }),
@@ -67,6 +74,16 @@ const pod = s.object({
     hostUsers: flag,
     os: s.nullable(s.object({ name: text })),
     nodeName: text,
+    nodeSelector: s.withDefault(s.record(s.string('', MAX_TEXT), '', MAX_ITEMS), {}),
+    affinity: s.nullable(
+      s.object({
+        nodeAffinity: s.nullable(
+          s.object({
+            requiredDuringSchedulingIgnoredDuringExecution: s.nullable(s.object({ nodeSelectorTerms: list(term) })),
+          }),
+        ),
+      }),
+    ),
   }),
 });
 

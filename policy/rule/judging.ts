@@ -10,6 +10,11 @@ export type Mode = 'enforce' | 'warn' | 'observe';
 /** All modes, strictest first. */
 export const MODES = ['enforce', 'warn', 'observe'] as const satisfies readonly Mode[];
 
+/** The milder of two modes. */
+export function milder(one: Mode, other: Mode): Mode {
+  return MODES.indexOf(one) > MODES.indexOf(other) ? one : other;
+}
+
 /** Fields of every rule beside its `type`. */
 export const RULE_HEAD = {
   mode: nullable(

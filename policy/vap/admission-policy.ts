@@ -83,11 +83,14 @@ export function exportAdmissionPolicies(
     return validations.length === 0 ? [] : objectsOf(mode, variables, validations);
   });
   if (objects.length === 0) return { ok: false, problem: 'no rule of the policies can be expressed' };
-  const omitted = policies.flatMap((policy) =>
-    policy.rules.flatMap((rule, index) =>
-      isExpressible(rule) ? [] : [`${policy.name} spec.rules[${String(index)}] (${rule.type})`],
+  const omitted = [
+    ...policies.flatMap((policy) =>
+      policy.rules.flatMap((rule, index) =>
+        isExpressible(rule) ? [] : [`${policy.name} spec.rules[${String(index)}] (${rule.type})`],
+      ),
     ),
-  );
+    ...podPolicies.flatMap(({ name, nodes }) => (nodes === null ? [] : [`${name} spec.nodes`])),
+  ];
   return { ok: true, objects, omitted };
 }
 

@@ -18,7 +18,7 @@ export interface AdmittedContainer {
 }
 
 /**
- * What is known of the admission of a pod. `exempt`: the webhook is not asked about its namespace; `older`: it started
+ * What is known of the admission of a pod. `exempt`: it is new in a namespace that the webhook is not asked about; `older`: it started
  * before the first report of a webhook; `static`: the kubelet made it from a file, which no webhook sees; `missing`: every
  * webhook has reported all that it admitted, and the pod is not among it; `notKnown`: reports are missing, and why.
  */

@@ -25,6 +25,7 @@ function judgementOf(parts: Partial<RequestJudgement>): RequestJudgement {
     { kind: 'Pod', object, namespace: 'prod-eu' },
     {
       podPolicies: [podPolicy({ podSecurity: { level: 'baseline' } })],
+      placement: undefined,
       decideImage: (subject) => decide(subject, evidence(), [policy([])], NOW),
     },
   );

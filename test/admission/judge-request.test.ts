@@ -72,6 +72,27 @@ void t.test('images by their verdict, pods by their level', (t) => {
   t.end();
 });
 
+void t.test('a condition on nodes is for what is still to be scheduled', (t) => {
+  const policy = podPolicy({ nodes: { severity: 'critical' } });
+  const failing = { name: 'old-1', labels: {}, seenAt: NOW, failed: [1, 0, 0, 0], unknown: [0, 0, 0, 0] };
+  const nodes = { listedAt: NOW, isComplete: true, nodes: [failing] };
+  const codes = (parts: Readonly<Record<string, unknown>>): readonly string[] => {
+    const context = { exemptNamespaces: [], now: NOW, requestScan: () => 'off' as const };
+    return codesOf(judgeRequest(request(parts), { ...snapshot, podPolicies: [policy], nodes }, context));
+  };
+  const on = (nodeName: string | undefined, image = GOOD) => {
+    const pod = restrictedPod(`${REPOSITORY}@${image}`);
+    return { ...pod, spec: { ...(pod['spec'] as object), ...(nodeName === undefined ? {} : { nodeName }) } };
+  };
+  t.strictSame(codes({ object: on(undefined) }), ['node-posture']);
+  t.strictSame(codes({ object: on('old-1') }), ['node-posture']);
+  const changed = { ...on('old-1'), metadata: { annotations: { [BREAK_GLASS_ANNOTATION]: '' } } };
+  t.strictSame(codes({ operation: 'UPDATE', object: changed, oldObject: on('old-1') }).includes('node-posture'), false);
+  // A pod that waits behind a scheduling gate is not bound, even if the update claims that it is.
+  t.strictSame(codes({ operation: 'UPDATE', object: on('old-1'), oldObject: on(undefined) }), ['node-posture']);
+  t.end();
+});
+
 void t.test('an ephemeral container is refused, also beside a good pod', (t) => {
   const debug = {
     ...good,

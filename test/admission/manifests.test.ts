@@ -82,6 +82,7 @@ void t.test('the pod of the webhook meets the level restricted', (t) => {
     { kind: 'Deployment', object: deployment, namespace: 'plimsoll' },
     {
       podPolicies: [podPolicy({ podSecurity: { level: 'restricted' } })],
+      placement: undefined,
       decideImage: (subject) => decide(subject, evidence(), images, NOW),
     },
   );

@@ -140,7 +140,10 @@ void t.test('policy export', async (t) => {
   const documents = parseAllDocuments(yaml.stdout).map((document) => document.toJS() as { kind: string });
   t.ok(documents.length >= 2);
   t.match(documents[0], { kind: 'ValidatingAdmissionPolicy', metadata: { name: 'plimsoll-enforce' } });
-  t.match(yaml.stderr, /left out, needs evidence about the image: production spec\.rules\[0\] \(vulnerability\)/);
+  t.match(
+    yaml.stderr,
+    /left out, needs evidence that the API server does not have: production spec\.rules\[0\] \(vulnerability\)/,
+  );
   t.match(JSON.parse(json.stdout), { kind: 'List', items: [{ kind: 'ValidatingAdmissionPolicy' }, {}] });
   t.equal(none.code, 2);
   t.match(none.stderr, /needs --format vap/);

@@ -28,8 +28,9 @@ export function toRemediationActivity({ atMs, remediation }: RemediationEvent, m
   const { id, stepId, policy, action, state, note, workload, by } = remediation;
   const activity = Object.hasOwn(ACTIVITY, action) ? ACTIVITY[action as keyof typeof ACTIVITY] : OTHER;
   const isFailure = state === 'failed' || state === 'rolledBack';
-  const status = isFailure ? FAILURE : state === 'started' ? UNKNOWN : SUCCESS;
-  const severity = isFailure ? MEDIUM : INFORMATIONAL;
+  const isUnknown = state === 'started' || state === 'notObserved';
+  const status = isFailure ? FAILURE : isUnknown ? UNKNOWN : SUCCESS;
+  const severity = isFailure || state === 'notObserved' ? MEDIUM : INFORMATIONAL;
   const place = [workload.namespace, workload.kind, workload.name].filter((part) => part !== '').join('/');
   return {
     activity_id: activity.id,

@@ -24,7 +24,10 @@ export const admitted = admittedContainerCheck({
     const seen = { source: `pod uid ${quote(podUid)}, container ${container.id.slice(0, 12)}`, expected: 'admitted' };
     switch (admission.state) {
       case 'exempt':
-        return notApplicable('the webhook is not asked about this namespace');
+        return manual('a new pod in a namespace that the webhook leaves out: is it one of yours?', {
+          ...seen,
+          seen: 'not judged',
+        });
       case 'older':
         return notApplicable('not admitted: it is older than the first report of an admission webhook');
       case 'notKnown':

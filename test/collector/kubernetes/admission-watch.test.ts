@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
@@ -49,10 +50,20 @@ async function start(t: Test) {
   const store = await openSqliteStore({ path: `${temporaryDirectory(t)}/store.sqlite` });
   const clock = createFakeClock();
   const eventBus = createEventBus();
+  const caBundles = new Set<string>();
   const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const watch = () => {
     const stop = new AbortController();
-    const watching = watchAdmission({ api, store, eventBus, exempt: EXEMPT, clock, log: silent, signal: stop.signal });
+    const watching = watchAdmission({
+      api,
+      store,
+      eventBus,
+      exempt: EXEMPT,
+      caBundles: () => caBundles,
+      clock,
+      log: silent,
+      signal: stop.signal,
+    });
     const end = async (): Promise<void> => {
       stop.abort();
       await watching.over;
@@ -76,6 +87,8 @@ async function start(t: Test) {
     );
   return {
     ...server,
+    /** What the webhooks report. */
+    caBundles,
     store,
     eventBus,
     clock,
@@ -93,6 +106,45 @@ async function start(t: Test) {
     settled,
   };
 }
+
+void t.test('an authority that no webhook keeps is found, and stays found', async (t) => {
+  const cluster = await start(t);
+  const { responses, pass, caBundles } = cluster;
+  responses.set(NAMESPACES, namespaces(['default']));
+  const withBundle = (caBundle: string): Configuration => {
+    const configuration = manifest('webhooks.yaml');
+    for (const webhook of configuration.webhooks)
+      Object.assign(webhook, { clientConfig: { ...(webhook['clientConfig'] as object), caBundle } });
+    return configuration;
+  };
+  const encode = (pem: string): string => Buffer.from(pem).toString('base64');
+  const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+  responses.set(VALIDATING, { body: withBundle(encode('own')) });
+  cluster.watch();
+  caBundles.add(hashOf('own'));
+  t.equal((await pass()).webhook, 'pass');
+
+  responses.set(VALIDATING, { body: withBundle(encode('evil')) });
+  t.equal((await pass()).webhook, 'pass', 'a new authority that its webhook reports within seconds');
+  t.match((await pass(10_000)).webhook, /^fail: pods\.plimsoll\.dev: clientConfig\.caBundle is sha256:/);
+  // In and out again, to be given new time.
+  responses.set(VALIDATING, { body: withBundle(encode('own')) });
+  t.equal((await pass()).webhook, 'pass');
+  responses.set(VALIDATING, { body: withBundle(encode('evil')) });
+  t.match((await pass()).webhook, /^fail: /, 'no new time');
+  // The webhooks fall silent, or the collector starts again.
+  caBundles.clear();
+  t.match((await pass(20_000)).webhook, /^fail: /, 'silence resolves nothing');
+  caBundles.add(hashOf('own'));
+  responses.set(VALIDATING, { body: withBundle(encode('own')) });
+  t.equal((await pass()).webhook, 'pass');
+
+  // Rotation: the webhook publishes both authorities, and reports what it publishes.
+  responses.set(VALIDATING, { body: withBundle(encode('own next')) });
+  await pass();
+  caBundles.add(hashOf('own next'));
+  t.equal((await pass(12_000)).webhook, 'pass');
+});
 
 const GOOD = { webhook: 'pass', 'exempt-namespace': 'pass' };
 
@@ -116,6 +168,7 @@ void t.test('a change or removal of the webhook is found in the next round, and 
   const cases: readonly (readonly [what: string, over: object, reason: RegExp])[] = [
     ['failurePolicy', { failurePolicy: 'Ignore' }, /pods\.plimsoll\.dev: failurePolicy is Ignore/],
     ['matchPolicy', { matchPolicy: 'Exact' }, /matchPolicy is Exact/],
+    ['reinvocationPolicy', { reinvocationPolicy: 'Never' }, /reinvocationPolicy is Never/],
     [
       'another server',
       { clientConfig: { url: 'https://198.51.100.1/', caBundle: 'eA==' } },

@@ -7,6 +7,7 @@ import type { Test } from 'tap';
 import { followRunningImages } from '../../../collector/image/running-images.ts';
 import type { DatabaseState } from '../../../collector/image/database-keeper.ts';
 import { createSuppressionReview } from '../../../collector/image/suppression-review.ts';
+import type { NodePostureSource } from '../../../collector/policy/node-posture.ts';
 import { startPolicyService } from '../../../collector/policy/policy-service.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
@@ -81,7 +82,7 @@ spec:
 `;
 
 /** A fleet of two nodes with four images, the policies of a file, and a directory for waivers. */
-export async function startFleet(t: Test, rules = REFUSED) {
+export async function startFleet(t: Test, rules = REFUSED, nodePosture?: NodePostureSource) {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-policies-'));
   mkdirSync(join(directory, 'policies'));
   const policyFile = join(directory, 'policies', 'all.yaml');
@@ -136,6 +137,7 @@ export async function startFleet(t: Test, rules = REFUSED) {
     running,
     database: () => database,
     annotations: review.current,
+    nodePosture,
     inventoryWorker: new URL('../../../image/inventory/worker.ts', import.meta.url),
     clock: systemClock(),
     log: quiet,

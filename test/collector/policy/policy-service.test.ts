@@ -167,6 +167,44 @@ await t.test('API', async (t) => {
   t.match(exemptions.stdout, /namespace +kube-system +never +kubernetes-admission-exempt/);
 });
 
+const NODES_POLICY = `${REFUSED}---
+apiVersion: plimsoll.dev/v1
+kind: PodPolicy
+metadata: { name: nodes }
+spec: { nodes: { severity: critical } }
+`;
+
+await t.test('the posture of nodes is in the snapshot while a pod policy has a condition on it', async (t) => {
+  let failures = 0;
+  const read = () => {
+    const node = {
+      name: 'web-1',
+      labels: { pool: 'web' },
+      seenAt: 5,
+      failed: [failures, 0, 0, 0],
+      unknown: [0, 0, 0, 0],
+    };
+    return Promise.resolve({ listedAt: Date.now(), isComplete: true, nodes: [node] });
+  };
+  const { service, policyFile } = await startFleet(t, NODES_POLICY, { read });
+  const published = (): string => Buffer.from(service.snapshot()?.content ?? []).toString();
+  service.notify();
+  await until(t, () => published().includes('"nodes":{"listedAt"'));
+  const { version } = service.snapshot() ?? { version: 0 };
+  service.notify();
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  t.equal(service.snapshot()?.version, version, 'times alone publish nothing within a minute');
+  failures = 1;
+  service.notify();
+  await until(t, () => published().includes('"failed":[1,0,0,0]'));
+  writeFileSync(`${policyFile}.new`, REFUSED);
+  renameSync(`${policyFile}.new`, policyFile);
+  await until(t, () => {
+    service.notify();
+    return !published().includes('web-1');
+  });
+});
+
 await t.test('a collector without policies, and one whose policies were never valid', async (t) => {
   const bare = await startServer(t);
   const answer = await bare.fetch('/v1/policies/snapshot');

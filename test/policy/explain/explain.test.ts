@@ -124,7 +124,7 @@ void t.test(
       fc.property(pods, (object) => {
         const decision = decidePod(
           { kind: 'Pod', object, namespace: 'a' },
-          { podPolicies, decideImage: (image) => decideFromSnapshot(image, snapshot, NOW) },
+          { podPolicies, placement: undefined, decideImage: (image) => decideFromSnapshot(image, snapshot, NOW) },
         );
         const explained = explainObject({ kind: 'Pod', name: 'p', namespace: 'a', object }, { snapshot, now: NOW });
         const violated = new Set(decision.reasons.flatMap(({ control }) => control ?? []));

@@ -21,7 +21,7 @@ const SHOP = policy([{ type: 'registry', allow: ['registry.example.com/shop/**']
 function decision(kind: string, object: unknown, podPolicies = [RESTRICTED], images = [SHOP]): PodDecision {
   return decidePod(
     { kind, object, namespace: 'prod-eu' },
-    { podPolicies, decideImage: (subject) => decide(subject, evidence(), images, NOW) },
+    { podPolicies, placement: undefined, decideImage: (subject) => decide(subject, evidence(), images, NOW) },
   );
 }
 

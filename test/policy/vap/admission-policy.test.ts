@@ -104,7 +104,7 @@ function differences(
   return NAMESPACES.flatMap((namespace) => {
     const decision = decidePod(
       { kind: 'Pod', object: pod, namespace },
-      { podPolicies, decideImage: (subject) => decide(subject, evidence(), images, NOW) },
+      { podPolicies, placement: undefined, decideImage: (subject) => decide(subject, evidence(), images, NOW) },
     );
     return objects.flatMap((object) => {
       const own = decision[LISTS[names[object.metadata.name as keyof typeof names]]];

@@ -55,7 +55,7 @@ void t.test('the verdict on a container', (t) => {
   const good = { state: 'admitted', namespace: 'prod', pod: 'db', images, isComplete: true } as const;
   const cases: readonly (readonly [over: Partial<AdmittedContainer>, verdict: string])[] = [
     [{}, 'fail'],
-    [{ admission: { state: 'exempt' } }, 'notApplicable'],
+    [{ admission: { state: 'exempt' } }, 'manual'],
     [{ admission: { state: 'older' } }, 'notApplicable'],
     [{ admission: { state: 'notKnown', reason: 'r' } }, 'unknown'],
     [{ admission: { state: 'static', isExemptNamespace: true } }, 'manual'],
