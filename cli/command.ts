@@ -67,7 +67,7 @@ export interface Option {
   /** May be given several times, or once with commas. */
   readonly repeated?: boolean;
   /** What completes its value, where that is no choice. */
-  readonly completes?: 'check' | 'benchmark' | 'directory' | 'file' | 'node' | 'subject';
+  readonly completes?: 'check' | 'benchmark' | 'scanBenchmark' | 'directory' | 'file' | 'node' | 'subject';
   readonly summary: string;
 }
 

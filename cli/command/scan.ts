@@ -80,7 +80,7 @@ export const scan = defineCommand({
     {
       name: 'benchmark',
       value: 'ID',
-      completes: 'benchmark',
+      completes: 'scanBenchmark',
       summary:
         'judge only by the checks of this benchmark, see: plimsoll benchmarks; cis-kubernetes is the one that fits the kubelet of this host',
     },

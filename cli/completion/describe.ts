@@ -76,6 +76,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: CHECKS.map(({ id }) => id) };
     case 'benchmark':
       return { kind: 'words', words: BENCHMARKS.map(({ id }) => id) };
+    case 'scanBenchmark':
+      return { kind: 'words', words: [...BENCHMARKS.map(({ id }) => id), 'cis-kubernetes'] };
     case 'command':
       return { kind: 'words', words: COMMAND_NAMES };
     case 'nodeAction':
