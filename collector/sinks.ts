@@ -17,6 +17,7 @@ import { toOcsf } from './event/ocsf/ocsf.ts';
 import type { OcsfEvent } from './event/ocsf/ocsf.ts';
 import { activityKindsOf, selectEvents } from './event/selection.ts';
 import { createOtlpSink } from './sink/otlp.ts';
+import { createSentinelSink, SENTINEL_CLOUDS } from './sink/sentinel.ts';
 import type { Sink } from './sink/sink.ts';
 import { testSink } from './sink/sink-test.ts';
 import type { SinkAddress, SinkTest } from './sink/sink-test.ts';
@@ -127,6 +128,26 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
       const { sinkOtlpEncoding: encoding, sinkOtlpCompression: compression } = settings;
       return createOtlpSink({ ...parts, receiver: { url, caFile, secretFile } }, { encoding, compression, version });
     },
+  },
+  {
+    name: 'sentinel',
+    isOn: ({ sinkSentinel }) => sinkSentinel !== 'off',
+    events: ({ sinkSentinelEvents }) => sinkSentinelEvents,
+    address: ({ sinkSentinel: url }) => httpAddress(url, 'system'),
+    open: ({ settings, name, clock, render }) =>
+      createSentinelSink({
+        name,
+        clock,
+        render,
+        endpoint: settings.sinkSentinel,
+        caFile: 'system',
+        rule: settings.sinkSentinelRule,
+        stream: settings.sinkSentinelStream,
+        tenant: settings.sinkSentinelTenant,
+        client: settings.sinkSentinelClient,
+        secretFile: settings.sinkSentinelSecret,
+        cloud: SENTINEL_CLOUDS[settings.sinkSentinelCloud],
+      }),
   },
   {
     name: 'nats',

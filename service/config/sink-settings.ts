@@ -212,5 +212,49 @@ export const SINK_SETTINGS = {
     description: 'Compression of requests to it.',
     programs: COLLECTOR,
   },
+  'sink-sentinel': {
+    kind: httpsUrlOrOff(),
+    default: 'off',
+    description:
+      'Data collection endpoint of Azure Monitor for Microsoft Sentinel, `https://NAME.REGION.ingest.monitor.azure.com`, or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-sentinel-events': EVENTS,
+  'sink-sentinel-rule': {
+    kind: identifier('none'),
+    default: 'none',
+    description: 'Immutable id of the data collection rule, `dcr-…`.',
+    programs: COLLECTOR,
+  },
+  'sink-sentinel-stream': {
+    kind: identifier(),
+    default: 'Custom-Plimsoll_CL',
+    description: 'Stream of the data collection rule.',
+    programs: COLLECTOR,
+  },
+  'sink-sentinel-tenant': {
+    kind: identifier('none'),
+    default: 'none',
+    description: 'Id or domain of the Entra tenant.',
+    programs: COLLECTOR,
+  },
+  'sink-sentinel-client': {
+    kind: identifier('none'),
+    default: 'none',
+    description: 'Id of the application in that tenant (client id).',
+    programs: COLLECTOR,
+  },
+  'sink-sentinel-secret': {
+    kind: pathOr('none'),
+    default: 'none',
+    description: 'File with the client secret of the application.',
+    programs: COLLECTOR,
+  },
+  'sink-sentinel-cloud': {
+    kind: word('public', 'us-government', 'china'),
+    default: 'public',
+    description: 'Cloud of Azure, which says where tokens come from.',
+    programs: COLLECTOR,
+  },
   ...QUEUE_SETTINGS,
 } satisfies Record<string, SettingDefinition<unknown>>;

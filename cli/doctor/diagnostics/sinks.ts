@@ -108,7 +108,13 @@ async function examineServer(
 /** Do the receivers over HTTPS accept connections? Those that are off are not mentioned. */
 async function examineHttp({ collector, signal }: Installation): Promise<readonly DiagnosticResult[]> {
   const results: DiagnosticResult[] = [];
-  for (const url of [collector.sinkWebhook, collector.sinkSplunk, collector.sinkElasticsearch, collector.sinkOtlp]) {
+  for (const url of [
+    collector.sinkWebhook,
+    collector.sinkSplunk,
+    collector.sinkElasticsearch,
+    collector.sinkOtlp,
+    collector.sinkSentinel,
+  ]) {
     if (url === 'off') continue;
     const { hostname, port, protocol } = new URL(url);
     const host = hostname.replace(/^\[(.*)\]$/, '$1');

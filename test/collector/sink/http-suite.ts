@@ -22,6 +22,8 @@ export interface HttpSinkKind {
   readonly accept: (request: Received) => Answer;
   /** The content of the file with the secret; absent: {@link SECRET}. */
   readonly secretFile?: string;
+  /** The answer to requests before the one with events, such as for a token, whatever the receiver does with events. */
+  readonly preliminary?: (request: Received) => Answer | undefined;
 }
 
 /** Starts a receiver, and makes sinks to it. */
@@ -30,7 +32,11 @@ export async function startHttpKind(
   kind: HttpSinkKind,
   deadlineMs = 5000,
 ): Promise<{ readonly receiver: HttpTestReceiver; readonly open: () => Sink }> {
-  const receiver = await startHttpReceiver(t, kind.accept);
+  const started = await startHttpReceiver(t, kind.accept);
+  const receiver: HttpTestReceiver = {
+    ...started,
+    answer: (give) => started.answer((request) => kind.preliminary?.(request) ?? give(request)),
+  };
   const { url, caFile } = receiver;
   const options = {
     name: kind.name,
