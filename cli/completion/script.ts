@@ -17,10 +17,14 @@ export function renderCompletion(shell: Shell, program: DescribedProgram): strin
 
 /** `COMP_WORDS` is split at `=`: the option is before it, the value after it. */
 function renderBash({ commands }: DescribedProgram): string {
-  const values = commands.flatMap(({ name, options }) =>
+  const valued = commands.flatMap(({ name, options }) =>
     options.flatMap(({ name: option, value }) =>
-      value === undefined ? [] : [`    ${quote(`${name} --${option}`)}) ${bashReply(value)} ;;`],
+      value === undefined ? [] : [{ words: quote(`${name} --${option}`), reply: bashReply(value) }],
     ),
+  );
+  // Most options are of several commands: a line for each would make a script of 140 KB.
+  const values = [...Map.groupBy(valued, ({ reply }) => reply)].map(
+    ([reply, all]) => `    ${all.map(({ words }) => words).join(' | ')}) ${reply} ;;`,
   );
   const operands = commands.map(({ name, options, operand }) => {
     const flags = quote(options.map((option) => `--${option.name}`).join(' '));

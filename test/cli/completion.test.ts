@@ -52,7 +52,8 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
   ]);
   t.strictSame(
     complete('plimsoll', 'scan', '--benchmark', ''),
-    BENCHMARKS.map(({ id }) => id),
+    [...BENCHMARKS.map(({ id }) => id), 'cis-kubernetes'],
+    'with the name of the one that fits the kubelet of a node',
   );
   t.strictSame(complete('plimsoll', 'completion', ''), ['bash', 'zsh', 'fish']);
   t.strictSame(complete('plimsoll', 'help', 'quer'), ['query']);

@@ -189,9 +189,13 @@ await t.test('one fleet', async (t) => {
     });
     const { stdout: script } = await plimsoll(['completion', 'bash']);
     const body = `${script}\nCOMP_WORDS=(plimsoll findings --node we)\nCOMP_CWORD=3\n_plimsoll\nprintf '%s\\n' "\${COMPREPLY[@]}"`;
-    const bash = await new Promise<string>((resolve) =>
-      execFile('bash', ['--norc', '-c', body], { env: environmentOf(settings) }, (_error, stdout) => resolve(stdout)),
-    );
+    const bash = await new Promise<string>((resolve) => {
+      const child = execFile('bash', ['--norc', '-s'], { env: environmentOf(settings) }, (_, stdout) =>
+        resolve(stdout),
+      );
+      // An argument has at most 128 KiB, and the script is longer.
+      child.stdin?.end(body);
+    });
     t.equal(bash, 'web-3\n');
     await server.store.removeNode('n4', T0);
   });
