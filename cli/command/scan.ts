@@ -5,20 +5,22 @@ import type { BenchmarkResult } from '../../posture/benchmark/compliance.ts';
 import { chooseKubernetesBenchmark } from '../../posture/benchmark/kubernetes-benchmark.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
 import type { Finding } from '../../posture/finding.ts';
-import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { allChecks, exclusions, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
+import { loadWaivers } from '../../tailoring/load-waivers.ts';
+import { applyWaivers } from '../../tailoring/waiver.ts';
+import type { Waiver, WaiverScope, WaiverState, WaiverUse } from '../../tailoring/waiver.ts';
 import { resolve } from 'node:path';
 import { safeJson } from '../../api/safe.ts';
-import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK, outputOption, QUIET_OPTION } from '../command.ts';
+import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK } from '../command.ts';
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import type { ScanOutcome } from '../programs.ts';
-import { BY_OPTION, findingLines, printFindings } from '../output/finding-listing.ts';
+import { findingLines, printFindings } from '../output/finding-listing.ts';
 import { errorCode } from '../../service/files.ts';
 import { isTable, printListing } from '../output/listing.ts';
-import { OUTPUT_FILE_OPTION, writeOutput } from '../output/output-file.ts';
+import { writeOutput } from '../output/output-file.ts';
 import { createPaint } from '../render/paint.ts';
 import { wrap } from '../render/width.ts';
 import { knownFailures } from '../report/baseline.ts';
@@ -26,6 +28,7 @@ import type { Baseline } from '../report/baseline.ts';
 import type { PeerReport } from '../report/peer-report.ts';
 import { controlListing, controlResults, scoreLine } from '../report/control-listing.ts';
 import { hasJoined } from '../render/finding-list.ts';
+import { SCAN_OPTIONS } from '../scan/options.ts';
 import { describeNode } from '../scan/node.ts';
 import { isGateOpen, unansweredEngines, unlistedReason } from '../scan/coverage.ts';
 import { asTyped } from '../invocation.ts';
@@ -41,91 +44,7 @@ export const scan = defineCommand({
     'Anything unreadable is reported as unknown, never as a pass. Run it as root for full coverage. Counts include everything that was judged; the options below choose what is printed. Many subjects of one check of low or medium severity share a line, unless --check, --subject or --container selects them.',
   ],
   operands: { min: 0, max: 0 },
-  options: [
-    {
-      name: 'verdict',
-      short: 'v',
-      value: 'VERDICT',
-      choices: VERDICTS,
-      repeated: true,
-      summary: 'print findings with this verdict; default: fail in a table, all in other formats',
-    },
-    {
-      name: 'severity',
-      value: 'SEVERITY',
-      choices: SEVERITIES,
-      repeated: true,
-      summary: 'print findings of this severity',
-    },
-    {
-      name: 'check',
-      value: 'CHECK',
-      repeated: true,
-      completes: 'check',
-      summary: 'print findings of this check, or of an area such as ssh',
-    },
-    {
-      name: 'container',
-      value: 'NAME',
-      repeated: true,
-      completes: 'subject',
-      summary: 'print findings about this container, by name or id; the id may be shortened',
-    },
-    {
-      name: 'subject',
-      value: 'NAME',
-      repeated: true,
-      summary: 'print findings about this subject of any kind, by name or id',
-    },
-    {
-      name: 'benchmark',
-      value: 'ID',
-      completes: 'scanBenchmark',
-      summary:
-        'judge only by the checks of this benchmark, see: plimsoll benchmarks; cis-kubernetes is the one that fits the kubelet of this host',
-    },
-    {
-      name: 'level',
-      value: 'LEVEL',
-      choices: ['1', '2', '3'],
-      needs: 'benchmark',
-      summary: 'judge only by controls of this level of the benchmark; 2 includes 1, 3 both',
-    },
-    {
-      name: 'fail-on',
-      value: 'SEVERITY',
-      choices: SEVERITIES,
-      summary: 'exit with status 1 if a selected finding fails with this severity or a worse one',
-    },
-    {
-      name: 'baseline',
-      value: 'FILE',
-      completes: 'file',
-      summary:
-        'do not count failures that this earlier output of plimsoll scan -o json has; a container or image is the same one while its name is',
-    },
-    {
-      name: 'compare',
-      value: 'FILE',
-      completes: 'file',
-      summary:
-        'print the controls about which this JSON report of docker-bench-security or kube-bench says something else, with the evidence; the benchmark is that of the report',
-    },
-    {
-      name: 'recorded',
-      value: 'DIR',
-      completes: 'directory',
-      summary: 'judge a recording of plimsoll record instead of this machine',
-    },
-    {
-      ...BY_OPTION,
-      choices: [...(BY_OPTION.choices ?? []), 'control'],
-      summary: `${BY_OPTION.summary}; control: the results of the controls of --benchmark`,
-    },
-    outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'sarif', 'junit', 'html', 'ocsf', 'jsonpath='),
-    OUTPUT_FILE_OPTION,
-    QUIET_OPTION,
-  ],
+  options: SCAN_OPTIONS,
   settings: ['scan'],
   examples: [
     { line: 'sudo plimsoll scan', meaning: 'every failure of this machine' },
@@ -134,6 +53,10 @@ export const scan = defineCommand({
       meaning: 'for a pipeline: exit status 1 if a finding is critical or high',
     },
     { line: 'plimsoll scan --verdict unknown', meaning: 'what could not be judged, and why' },
+    {
+      line: 'plimsoll scan --waivers waivers.yaml --fail-on high',
+      meaning: 'accepted failures do not count, until their day',
+    },
     { line: 'plimsoll scan --container shop-db', meaning: 'every failure of one container' },
     { line: 'plimsoll scan --recorded ./web-3', meaning: 'a recorded machine' },
     {
@@ -160,6 +83,11 @@ export const scan = defineCommand({
     const { catalog } = loaded;
     const asked = await scopeOf(context, catalog);
     if (!asked.ok) return printError(context, asked.problem, asked.hint);
+    const accepted = await loadWaivers(
+      args.values('waivers').map((file) => resolve(workingDirectory, file)),
+      context.clock.now(),
+    );
+    if (!accepted.ok) return printError(context, problemsText(accepted.problems));
     const recorded = args.value('recorded');
     const signal = context.listenForShutdown();
     const outcome = await programs.scan({
@@ -181,7 +109,14 @@ export const scan = defineCommand({
       recorded === undefined ? unansweredEngines(outcome.facts, [settings.dockerHost, settings.runtimeEndpoint]) : [];
     const missing = unknownSubject(context.args, judged, unlistedReason(outcome.facts, silent));
     if (missing !== undefined) return printError(context, missing);
-    const scanned = { ...outcome, judged, known: knownFailures(scope.baseline, judged), scope, catalog };
+    const scanned = {
+      ...outcome,
+      judged,
+      known: knownFailures(scope.baseline, judged),
+      ...applyWaivers(judged, accepted.waivers, waiverScope(outcome.facts, context.clock.now())),
+      scope,
+      catalog,
+    };
     const problem = await print(context, scanned);
     if (problem !== undefined) return printError(context, problem);
     for (const { endpoint, reason } of silent)
@@ -202,18 +137,27 @@ interface Scanned extends Extract<ScanOutcome, { ok: true }> {
   readonly judged: readonly Finding[];
   /** Ids of failures that the baseline has. */
   readonly known: ReadonlySet<string>;
+  /** The waivers of findings, by id. */
+  readonly waived: ReadonlyMap<string, Waiver>;
+  /** What each waiver did. */
+  readonly uses: readonly WaiverUse[];
   readonly scope: Scope;
   readonly catalog: Catalog;
 }
 
+function waiverScope({ node, containers }: Facts, nowMs: number): WaiverScope {
+  const images = new Map(containers.state === 'seen' ? containers.value.map(({ id, imageId }) => [id, imageId]) : []);
+  return { nodeName: node.name, imageIdOf: (id) => images.get(id), nowMs };
+}
+
 /** The exit code for `--fail-on`. What could not be read may fail too: that is not a pass. */
 async function exitCodeFor(context: Context, threshold: Severity, scanned: Scanned): Promise<number> {
-  const { facts, judged, known } = scanned;
+  const { facts, judged, known, waived } = scanned;
   const meant = judged.filter((finding) => isAbout(selectionOf(context.args), finding));
   if (
     reaches(
       threshold,
-      meant.filter(({ id }) => !known.has(id)),
+      meant.filter(({ id }) => !known.has(id) && !waived.has(id)),
     )
   )
     return EXIT_FINDINGS;
@@ -259,7 +203,7 @@ function assess(benchmark: Benchmark, { judged, scope: { level }, catalog }: Sca
 
 async function printTo(context: Context, scanned: Scanned): Promise<void> {
   const { args, stdout, clock, version } = context;
-  const { facts, judged, known, scope, durationMs, catalog } = scanned;
+  const { facts, judged, known, waived, uses, scope, durationMs, catalog } = scanned;
   const format = args.value('output') ?? 'table';
   const node = describeNode(facts);
   const benchmark = scope.benchmark === undefined ? undefined : assess(scope.benchmark, scanned);
@@ -267,7 +211,10 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
     const { formatReport } = await import('../report/print-report.ts');
     const findings = selectFindings(context, scanned, ALL_VERDICTS);
     return stdout.write(
-      await formatReport({ node, findings, catalog, benchmark, known, scannedAt: clock.now(), version }, format),
+      await formatReport(
+        { node, findings, catalog, benchmark, known, waived, scannedAt: clock.now(), version },
+        format,
+      ),
     );
   }
   if (format === 'ocsf') {
@@ -292,6 +239,8 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
     node,
     judged,
     shown,
+    waived,
+    uses,
     known,
     durationMs,
     catalog,
@@ -312,9 +261,19 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
 const COUNTED: readonly Verdict[] = ['fail', 'unknown', 'manual'];
 
 /** The findings that the options choose; `preset`: the verdicts where none is chosen. */
-function selectFindings({ args }: Context, { judged }: Scanned, preset: readonly Verdict[]): readonly Finding[] {
+function selectFindings(
+  { args }: Context,
+  { judged, waived }: Scanned,
+  preset: readonly Verdict[],
+): readonly Finding[] {
   const selection = selectionOf(args);
-  return judged.filter((finding) => isAbout(selection, finding) && isAnswer(selection, finding, preset));
+  const state = args.value('state');
+  return judged.filter(
+    (finding) =>
+      isAbout(selection, finding) &&
+      isAnswer(selection, finding, preset) &&
+      (state === undefined || waived.has(finding.id) === (state === 'waived')),
+  );
 }
 
 /** Images of the containers by id. */
@@ -324,9 +283,10 @@ function imagesOf({ containers }: Facts): ReadonlyMap<string, string> {
 
 async function printTable(context: Context, scanned: Scanned, selected: readonly Finding[]): Promise<void> {
   const { args, stdout } = context;
-  const { facts, judged, known, durationMs, scope } = scanned;
+  const { facts, judged, known, waived, durationMs, scope } = scanned;
   const node = describeNode(facts);
-  const shown = selected.filter(({ id }) => !known.has(id));
+  const isListed = args.value('state') === 'waived';
+  const shown = selected.filter(({ id }) => !known.has(id) && (isListed || !waived.has(id)));
   const joined = !['check', 'subject', 'container'].some(args.has);
   const body = findingLines(context, { findings: shown, nodeOf: () => node.name }, joined);
   const score =
@@ -345,7 +305,7 @@ async function printTable(context: Context, scanned: Scanned, selected: readonly
 
 function hints(
   { args }: Context,
-  { facts, judged, known, scope, catalog }: Scanned,
+  { facts, judged, known, waived, uses, scope, catalog }: Scanned,
   shown: readonly Finding[],
 ): string[] {
   const recorded = args.value('recorded');
@@ -362,6 +322,12 @@ function hints(
     found.push(
       `Profile ${catalog.profile}: ${String(catalog.excluded.length)} checks are excluded, not passed; -o json or html lists them.`,
     );
+  if (waived.size > 0 && args.value('state') !== 'waived')
+    found.push(`Waived findings are not shown: ${String(waived.size)}; --state waived lists them.`);
+  for (const [state, text] of WAIVER_HINTS) {
+    const names = uses.filter((use) => use.state === state).map(({ waiver }) => waiver.name);
+    if (names.length > 0) found.push(`Waivers that ${text}: ${names.slice(0, 20).join(', ')}`);
+  }
   if (known.size > 0) found.push(`${String(known.size)} failures are in the baseline and not shown.`);
   if (scope.benchmark !== undefined)
     found.push(`The result of each control: ${again} --benchmark ${scope.benchmark.id} --by control`);
@@ -376,6 +342,14 @@ function hints(
   if (failed !== undefined) found.push(`What to do about one: plimsoll explain ${failed.check}`);
   return found;
 }
+
+/** What is wrong with waivers, by state. */
+const WAIVER_HINTS: readonly (readonly [WaiverState, string])[] = [
+  ['expired', 'have expired'],
+  ['pending', 'do not apply yet'],
+  ['unused', 'match no failure'],
+  ['broad', 'accept more than half of all failures'],
+];
 
 /** Selects the benchmark of Kubernetes that fits the scanned node. */
 const KUBERNETES = 'cis-kubernetes';

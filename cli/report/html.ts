@@ -6,7 +6,7 @@ import { markup } from '../output/xml.ts';
 import { commandsFor, familyOf } from '../../posture/remediation/commands.ts';
 import { countFindings, evidenceLine } from '../render/finding.ts';
 import { CONTROL_LABELS } from './control-listing.ts';
-import { timeText } from './scan-report.ts';
+import { acceptedBecause, timeText } from './scan-report.ts';
 import type { ScanReport } from './scan-report.ts';
 import { STYLE } from './style.ts';
 
@@ -25,8 +25,8 @@ type ChecksById = ReadonlyMap<string, Check>;
 
 /** What all parts of a report need to know. */
 interface PartContext {
-  /** Findings of the baseline. */
-  readonly known: ReadonlySet<string>;
+  /** Baseline and waivers. */
+  readonly report: Pick<ScanReport, 'known' | 'waived'>;
   /** What to run on this host for a check. */
   readonly commandsOf: (check: string) => readonly string[];
 }
@@ -41,7 +41,7 @@ export function htmlDocument(report: ScanReport): string {
   const checks: ChecksById = new Map(report.catalog.checks.map((check) => [check.id, check]));
   const family = familyOf(node.operatingSystem);
   const context: PartContext = {
-    known: report.known,
+    report,
     commandsOf: (check) => (family === undefined ? [] : commandsFor(check, family)),
   };
   const sections = benchmark === undefined ? sectionsByCheck(report.findings, checks) : sectionsByControl(benchmark);
@@ -78,12 +78,12 @@ function runtimeText({ node: { runtime, containers } }: ScanReport): string {
   return `${engine}, ${containers === null ? 'number of containers unknown' : `${String(containers)} running containers`}`;
 }
 
-function summary({ findings, benchmark, known }: ScanReport): string {
+function summary({ findings, benchmark, known, waived }: ScanReport): string {
   const { verdicts, failures } = countFindings(findings);
   const failed = Object.entries(failures)
     .filter(([, count]) => count > 0)
     .map(([severity, count]) => `${String(count)} ${severity}`);
-  const counts = `Findings: ${String(verdicts.fail)} failed${failed.length === 0 ? '' : ` (${failed.join(', ')})`}, ${String(verdicts.unknown)} unknown, ${String(verdicts.manual)} for manual review, ${String(verdicts.pass)} passed, ${String(verdicts.notApplicable)} not applicable.${known.size === 0 ? '' : ` ${String(known.size)} of the failures are in the baseline.`}`;
+  const counts = `Findings: ${String(verdicts.fail)} failed${failed.length === 0 ? '' : ` (${failed.join(', ')})`}, ${String(verdicts.unknown)} unknown, ${String(verdicts.manual)} for manual review, ${String(verdicts.pass)} passed, ${String(verdicts.notApplicable)} not applicable.${known.size === 0 ? '' : ` ${String(known.size)} of the failures are in the baseline.`}${waived.size === 0 ? '' : ` ${String(waived.size)} findings are waived; controls count them as they are.`}`;
   if (benchmark === undefined) return `<section><h2>Summary</h2><p>${counts}</p></section>`;
   const { score, counts: controls } = benchmark;
   const percent = score.percent === null ? 'none' : `${String(score.percent)} %`;
@@ -145,14 +145,14 @@ function sectionOf({ id, title, verdict, note, findings }: Section, checks: Chec
 function checkPart(
   { id, check }: { readonly id: string; readonly check: Check | undefined },
   findings: readonly Finding[],
-  { known, commandsOf }: PartContext,
+  { report, commandsOf }: PartContext,
 ): string {
   const open = findings.filter(({ verdict }) => verdict !== 'pass' && verdict !== 'notApplicable');
   const hasFailed = open.some(({ verdict }) => verdict === 'fail');
   return [
     `<h3>${markup(check?.title ?? id)} <code>${markup(id)}</code></h3>`,
     ...(open.length > 0 && check !== undefined ? [`<p>${markup(check.rationale)}</p>`] : []),
-    ...open.map((finding) => findingPart(finding, known.has(finding.id))),
+    ...open.map((finding) => findingPart(finding, acceptedBecause(report, finding.id))),
     ...(hasFailed && check !== undefined
       ? [`<p class="fix"><strong>What to do:</strong> ${markup([check.remediation, ...commandsOf(id)].join('\n'))}</p>`]
       : []),
@@ -161,14 +161,14 @@ function checkPart(
   ].join('\n');
 }
 
-function findingPart(finding: Finding, isKnown: boolean): string {
+function findingPart(finding: Finding, accepted: string | undefined): string {
   const { verdict, severity, subject, evidence } = finding;
   const rows = evidence.map(
     ({ source, seen, expected }) =>
       `<tr><td>${markup(source)}</td><td>${markup(seen)}</td><td>${markup(expected)}</td></tr>`,
   );
   return [
-    `<div class="finding"><p>${badge(verdict)}${verdict === 'fail' ? ` ${markup(severity)}` : ''} <strong>${markup(subjectName(finding))}</strong> (${markup(subject.kind)})${isKnown ? ', in the baseline' : ''}: ${markup(finding.reason ?? evidenceLine(finding))}</p>`,
+    `<div class="finding"><p>${badge(verdict)}${verdict === 'fail' ? ` ${markup(severity)}` : ''} <strong>${markup(subjectName(finding))}</strong> (${markup(subject.kind)})${accepted === undefined ? '' : `, ${markup(accepted)}`}: ${markup(finding.reason ?? evidenceLine(finding))}</p>`,
     ...(rows.length === 0
       ? []
       : [

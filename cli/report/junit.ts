@@ -1,18 +1,19 @@
 import type { Finding } from '../../posture/finding.ts';
 import { markup } from '../output/xml.ts';
 import { evidenceLine } from '../render/finding.ts';
-import { timeText } from './scan-report.ts';
+import { acceptedBecause, timeText } from './scan-report.ts';
 import type { ScanReport } from './scan-report.ts';
 
 /**
  * The findings as JUnit XML, in the form that Jenkins and GitLab read: a suite for each check, a case for each subject. What
- * fails is a failure, what could not be read is an error; what needs a person, does not apply or is in the baseline is
+ * fails is a failure, what could not be read is an error; what needs a person, does not apply, is in the baseline or is waived is
  * skipped.
  */
-export function junitDocument({ node, findings, known, scannedAt, catalog }: ScanReport): string {
+export function junitDocument(report: ScanReport): string {
+  const { node, findings, scannedAt, catalog } = report;
   const time = timeText(scannedAt).slice(0, 19);
   const suites = [...Map.groupBy(findings, ({ check }) => check)].map(([check, members]) => {
-    const cases = members.map((finding) => caseOf(finding, known.has(finding.id)));
+    const cases = members.map((finding) => caseOf(finding, acceptedBecause(report, finding.id)));
     return [
       `<testsuite name="${markup(check)}" ${countsOf(cases)} time="0" timestamp="${time}" hostname="${markup(node.name)}">`,
       ...cases,
@@ -46,14 +47,14 @@ function countsOf(parts: readonly string[]): string {
   return `tests="${count('testcase')}" failures="${count('failure')}" errors="${count('error')}" skipped="${count('skipped')}"`;
 }
 
-function caseOf(finding: Finding, isKnown: boolean): string {
+function caseOf(finding: Finding, accepted: string | undefined): string {
   const { check, verdict, title, severity, subject } = finding;
   const name = subject.name === '' ? subject.id : subject.name;
   const head = `<testcase classname="${markup(check)}" name="${markup(`${subject.kind} ${name}`)}" time="0">`;
   return `${head}${bodyOf()}</testcase>`;
 
   function bodyOf(): string {
-    if (isKnown) return `<skipped message="${markup(`in the baseline: ${title}`)}"/>`;
+    if (accepted !== undefined) return `<skipped message="${markup(`${accepted}: ${title}`)}"/>`;
     switch (verdict) {
       case 'pass':
         return '';

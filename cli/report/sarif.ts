@@ -4,7 +4,7 @@ import type { Finding } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { sarifLocations, sarifLog } from '../output/sarif.ts';
 import { evidenceLine } from '../render/finding.ts';
-import { fingerprintOf, timeText } from './scan-report.ts';
+import { acceptedBecause, fingerprintOf, timeText } from './scan-report.ts';
 import type { ScanReport } from './scan-report.ts';
 
 /** `kind` of a result (SARIF 2.1.0, 3.27.9): a level is for failures only. */
@@ -34,12 +34,13 @@ const SCORES = Object.freeze({
 } satisfies Record<Severity, string>);
 
 /** The findings in SARIF: a rule for each check, a result for each finding. */
-export function sarifDocument({ node, findings, catalog, benchmark, known, scannedAt, version }: ScanReport): object {
+export function sarifDocument(report: ScanReport): object {
+  const { node, findings, catalog, benchmark, scannedAt, version } = report;
   const reported = new Set(findings.map(({ check }) => check));
   return sarifLog({
     version,
     rules: catalog.checks.filter(({ id }) => reported.has(id)).map(ruleOf),
-    results: findings.map((finding) => resultOf(finding, known)),
+    results: findings.map((finding) => resultOf(finding, acceptedBecause(report, finding.id))),
     endTime: timeText(scannedAt),
     isComplete: true,
     properties: {
@@ -65,7 +66,7 @@ function ruleOf({ id, title, rationale, remediation, references, severity }: Che
   };
 }
 
-function resultOf(finding: Finding, known: ReadonlySet<string>): object {
+function resultOf(finding: Finding, accepted: string | undefined): object {
   const { id, check, title, verdict, severity, subject, evidence } = finding;
   const name = subject.name === '' ? subject.id : subject.name;
   const path = subject.kind === 'file' ? subject.id : `${subject.kind}/${name}`;
@@ -76,7 +77,7 @@ function resultOf(finding: Finding, known: ReadonlySet<string>): object {
     message: { text: safe(`${title}: ${subject.kind} ${name}. ${evidenceLine(finding)}`) },
     locations: sarifLocations(path, `${subject.kind} ${name}`, 'resource'),
     partialFingerprints: { 'plimsoll/v1': fingerprintOf(finding) },
-    ...(known.has(id) && { suppressions: [{ kind: 'external', justification: 'in the baseline' }] }),
+    ...(accepted !== undefined && { suppressions: [{ kind: 'external', justification: safe(accepted) }] }),
     properties: { id, verdict, severity, subject, evidence },
   };
 }

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import type { BenchmarkResult } from '../../posture/benchmark/compliance.ts';
 import type { Finding } from '../../posture/finding.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
+import { waiverText } from '../../tailoring/waiver.ts';
+import type { Waiver } from '../../tailoring/waiver.ts';
 import type { ScannedNode } from '../scan/node.ts';
 
 /** Everything that the formats of `plimsoll scan` for other tools show. */
@@ -15,6 +17,8 @@ export interface ScanReport {
   readonly benchmark: BenchmarkResult | undefined;
   /** Ids of failures that the baseline has. */
   readonly known: ReadonlySet<string>;
+  /** The waivers of findings, by id. */
+  readonly waived: ReadonlyMap<string, Waiver>;
   /** Milliseconds since the epoch. */
   readonly scannedAt: number;
   readonly version: string;
@@ -34,4 +38,14 @@ export function fingerprintOf({ check, subject: { kind, id, name } }: Pick<Findi
 /** RFC 3339. */
 export function timeText(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+/** Why a finding does not count, for people; undefined: it counts. */
+export function acceptedBecause(
+  { known, waived }: Pick<ScanReport, 'known' | 'waived'>,
+  id: string,
+): string | undefined {
+  const waiver = waived.get(id);
+  if (waiver !== undefined) return waiverText(waiver);
+  return known.has(id) ? 'in the baseline' : undefined;
 }

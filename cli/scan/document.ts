@@ -3,6 +3,8 @@ import type { ControlLookup } from '../../posture/benchmark/benchmark.ts';
 import type { ControlReference, Finding } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
+import { waiverEnd } from '../../tailoring/waiver.ts';
+import type { Waiver, WaiverState, WaiverUse } from '../../tailoring/waiver.ts';
 import { countFindings } from '../render/finding.ts';
 import type { ScannedNode } from './node.ts';
 
@@ -17,6 +19,22 @@ export interface ScanDocument {
   readonly summary: ScanSummary;
   /** Left out where no profile was chosen. */
   readonly profile?: DocumentProfile;
+  /** Left out without waivers. */
+  readonly waivers?: readonly DocumentWaiverUse[];
+}
+
+/** A waiver; `expires` is the last day on which it applies. */
+interface DocumentWaiver {
+  readonly name: string;
+  readonly owner: string;
+  readonly reason: string;
+  readonly expires: string;
+}
+
+/** What a waiver did. */
+interface DocumentWaiverUse extends DocumentWaiver {
+  readonly state: WaiverState;
+  readonly findings: number;
 }
 
 /** The profile of a scan, and the checks that it leaves out. */
@@ -30,6 +48,8 @@ export interface DocumentFinding extends Finding {
   readonly controls: readonly ControlReference[];
   /** The baseline has this failure. */
   readonly inBaseline?: true;
+  /** It is accepted. */
+  readonly waiver?: DocumentWaiver;
 }
 
 /** Counts over all that was judged, whatever is shown of it. */
@@ -52,17 +72,34 @@ export interface DocumentContent {
   readonly known: ReadonlySet<string>;
   readonly durationMs: number;
   readonly catalog: Catalog;
+  /** The waivers of findings, by id, and what each did. */
+  readonly waived: ReadonlyMap<string, Waiver>;
+  readonly uses: readonly WaiverUse[];
 }
 
 /** The document of a scan. */
-export function scanDocument({ node, judged, shown, known, durationMs, catalog }: DocumentContent): ScanDocument {
+export function scanDocument(content: DocumentContent): ScanDocument {
+  const { node, judged, shown, known, waived, uses, durationMs, catalog } = content;
   return {
     schema: SCAN_SCHEMA,
     node,
-    findings: shown.map(documentFindings(known, indexControls(catalog.benchmarks))),
+    findings: shown.map(documentFindings({ known, waived }, indexControls(catalog.benchmarks))),
     summary: { ...countFindings(judged), containers: node.containers, durationMs: Math.round(durationMs) },
+    ...(uses.length === 0 ? {} : { waivers: uses.map(documentUse) }),
     ...(catalog.profile === undefined ? {} : { profile: profileOf(catalog, catalog.profile) }),
   };
+}
+
+function waiverOf(waiver: Waiver | undefined): Pick<DocumentFinding, 'waiver'> {
+  return waiver === undefined ? {} : { waiver: documentWaiver(waiver) };
+}
+
+function documentWaiver({ name, owner, reason, expiresMs }: Waiver): DocumentWaiver {
+  return { name, owner, reason, expires: waiverEnd(expiresMs) };
+}
+
+function documentUse({ waiver, state, findings }: WaiverUse): DocumentWaiverUse {
+  return { ...documentWaiver(waiver), state, findings };
 }
 
 function profileOf({ excluded }: Catalog, name: string): DocumentProfile {
@@ -71,7 +108,7 @@ function profileOf({ excluded }: Catalog, name: string): DocumentProfile {
 
 /** Turns findings into those of the document. */
 function documentFindings(
-  known: ReadonlySet<string>,
+  { known, waived }: Pick<DocumentContent, 'known' | 'waived'>,
   controlsOf: ControlLookup,
 ): (finding: Finding) => DocumentFinding {
   return ({ id, check, title, verdict, severity, subject, evidence, reason }) => ({
@@ -85,5 +122,6 @@ function documentFindings(
     controls: controlsOf(check),
     ...(reason === undefined ? {} : { reason }),
     ...(known.has(id) && { inBaseline: true as const }),
+    ...waiverOf(waived.get(id)),
   });
 }

@@ -42,6 +42,7 @@ void t.test('a custom check is judged, listed and explained as one of Plimsoll',
     explained.stdout,
     /Kernels are chosen by their release\.[^]*Ask the platform team\.[^]*cis-docker-1\.8\.0 1\.1\.1/,
   );
+  await waivedFindings(t, directory, scan);
   await testedChecks(t, directory, recording);
 
   writeFileSync(file, CHECK.replace('kernelRelease !=', 'kernelRelese !='));
@@ -111,6 +112,49 @@ async function testedChecks(t: Test, directory: string, recording: string): Prom
     code: 2,
     stderr: /typo\.yaml:6: cases\[0\]\.check: these files have no check acme\.company-registri/,
   });
-  const listed = await plimsoll(['checks', 'test', join(directory, 'acme.yaml'), '--recording', recording]);
+  const listed = await plimsoll([
+    'checks',
+    'test',
+    join(directory, 'acme.yaml'),
+    '--recording',
+    recording,
+    '-o',
+    'wide',
+  ]);
   t.match(listed, { code: 0, stdout: /acme\.kernel-release .* pass/ });
+}
+
+const WAIVER = `apiVersion: plimsoll.dev/v1
+kind: Waiver
+metadata: { name: kernels }
+spec:
+  match: { checks: [acme.kernel-release] }
+  reason: Kernels are replaced
+  owner: platform team
+  expires: ${new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)}
+`;
+
+async function waivedFindings(
+  t: Test,
+  directory: string,
+  scan: (...args: readonly string[]) => ReturnType<typeof plimsoll>,
+): Promise<void> {
+  const check = join(directory, 'acme.yaml');
+  const waivers = join(directory, 'waivers.yaml');
+  writeFileSync(waivers, WAIVER, { mode: 0o600 });
+  writeFileSync(check, CHECK.replace('!= ""', '== ""'), { mode: 0o600 });
+  t.equal((await scan('--fail-on', 'low', '-q')).code, 1);
+  const waived = await scan('--waivers', waivers, '--fail-on', 'low', '-o', 'json');
+  t.equal(waived.code, 0, waived.stderr);
+  t.match(JSON.parse(waived.stdout), {
+    findings: [{ verdict: 'fail', waiver: { name: 'kernels', owner: 'platform team' } }],
+    waivers: [{ name: 'kernels', state: 'used', findings: 1 }],
+    summary: { failures: {} },
+  });
+  t.match(JSON.parse((await scan('--waivers', waivers, '-o', 'sarif')).stdout), {
+    runs: [
+      { results: [{ suppressions: [{ kind: 'external', justification: /^waived by kernels \(platform team/ }] }] },
+    ],
+  });
+  writeFileSync(check, CHECK, { mode: 0o600 });
 }

@@ -77,6 +77,7 @@ function reportOf(changes: Partial<ScanReport> = {}): ScanReport {
     node,
     findings: FINDINGS,
     catalog: BUILT_IN_CATALOG,
+    waived: new Map(),
     benchmark: undefined,
     known,
     scannedAt: 0,
@@ -213,6 +214,8 @@ void t.test(
       known,
       durationMs: 1,
       catalog: BUILT_IN_CATALOG,
+      waived: new Map(),
+      uses: [],
     });
     writeFileSync(path, JSON.stringify(document));
     const read = await readBaseline(path);

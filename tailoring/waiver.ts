@@ -1,0 +1,161 @@
+/**
+ * A waiver accepts failures of checks until a day. It hides nothing: a waived finding is shown as waived.
+ *
+ * ```yaml
+ * apiVersion: plimsoll.dev/v1
+ * kind: Waiver
+ * metadata: { name: legacy-report }
+ * spec:
+ *   match: { checks: [container.privileged], subjects: [report], imageIds: ['sha256:…'] }
+ *   reason: Replaced in March
+ *   owner: shop team
+ *   expires: 2027-03-31
+ * ```
+ */
+import type { Finding } from '../posture/finding.ts';
+import { list, nullable, oneOf, string, withDefault } from '../posture/schema.ts';
+import type { Infer, Parsed } from '../posture/schema.ts';
+import { globPattern, matchesGlob } from '../policy/glob.ts';
+import { strictObject } from '../policy/strict-object.ts';
+import { TAILORING_API_VERSION } from './check-document.ts';
+
+/** `kind` of the documents. */
+export const WAIVER_KIND = 'Waiver';
+
+/** A waiver may last this long, so that every one of them is decided again. */
+const MAX_DAYS = 366;
+const DAY_MS = 86_400_000;
+
+const patterns = (doc: string) => withDefault(list(globPattern(''), doc, 1000), []);
+
+const waiverDocument = strictObject({
+  apiVersion: oneOf([TAILORING_API_VERSION]),
+  kind: oneOf([WAIVER_KIND]),
+  metadata: strictObject({ name: string('', 128) }),
+  spec: strictObject({
+    match: strictObject({
+      checks: list(string('', 128), 'ids of checks', 1000),
+      subjects: patterns('names or ids of subjects, with `*` and `?`'),
+      nodes: patterns('names of nodes, with `*` and `?`'),
+      imageIds: withDefault(list(string('', 128), 'ids of images, `sha256:…`, of images and containers', 1000), []),
+    }),
+    reason: string('', 1000),
+    owner: string('', 256),
+    from: nullable(string('', 10)),
+    expires: string('', 10),
+  }),
+});
+
+/** A waiver. Times are in milliseconds since 1970; it applies from `fromMs` until before `expiresMs`. */
+export interface Waiver {
+  readonly name: string;
+  readonly match: Infer<typeof waiverDocument>['spec']['match'];
+  readonly reason: string;
+  readonly owner: string;
+  readonly fromMs: number;
+  readonly expiresMs: number;
+}
+
+/** The waiver of one document, or what is wrong with it and where. `nowMs`: an end too far away is refused. */
+export function parseWaiver(value: unknown, nowMs: number): Parsed<Waiver> {
+  const parsed = waiverDocument.parse(value);
+  if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };
+  const { metadata, spec } = parsed.value;
+  const wrong = (place: string, expected: string): Parsed<never> => ({
+    ok: false,
+    problem: `${place}: expected ${expected}`,
+  });
+  if (metadata.name.trim() === '') return wrong('metadata.name', 'a name');
+  if (spec.match.checks.length === 0) return wrong('spec.match.checks', 'at least one check');
+  const pattern = spec.match.checks.findIndex((id) => !/^[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9.-]*$/.test(id));
+  if (pattern !== -1) return wrong(`spec.match.checks[${String(pattern)}]`, 'the id of a check, without patterns');
+  const image = spec.match.imageIds.findIndex((id) => !/^sha256:[0-9a-f]{64}$/.test(id));
+  if (image !== -1) return wrong(`spec.match.imageIds[${String(image)}]`, 'sha256: and 64 hexadecimal digits');
+  for (const field of ['reason', 'owner'] as const)
+    if (spec[field].trim() === '') return wrong(`spec.${field}`, 'a text that is not empty');
+  const fromMs = spec.from === null ? 0 : dayOf(spec.from);
+  if (fromMs === undefined) return wrong('spec.from', 'a date such as 2026-11-28');
+  const lastMs = dayOf(spec.expires);
+  if (lastMs === undefined) return wrong('spec.expires', 'a date such as 2027-03-31');
+  if (lastMs - nowMs > MAX_DAYS * DAY_MS) return wrong('spec.expires', `a date within ${String(MAX_DAYS)} days`);
+  const { match, reason, owner } = spec;
+  return {
+    ok: true,
+    value: { name: metadata.name, match, reason, owner, fromMs, expiresMs: lastMs + DAY_MS },
+  };
+}
+
+/** The begin of a day in UTC; undefined where there is no such day. */
+function dayOf(text: string): number | undefined {
+  const ms = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(text) ? ms : undefined;
+}
+
+/** What findings are about, beside what they say. */
+export interface WaiverScope {
+  readonly nodeName: string;
+  /** The id of the image that a container runs, as its engine gives it; undefined where it is not known. */
+  readonly imageIdOf: (containerId: string) => string | undefined;
+  readonly nowMs: number;
+}
+
+/** What a waiver did. pending: it does not apply yet; broad: it accepts more than half of many failures. */
+export type WaiverState = 'used' | 'unused' | 'expired' | 'pending' | 'broad';
+
+/** A waiver and what it did. */
+export interface WaiverUse {
+  readonly waiver: Waiver;
+  readonly state: WaiverState;
+  /** Findings that it accepts, or would accept if it applied now. */
+  readonly findings: number;
+}
+
+/** Failures from this number on are many. */
+const MANY = 10;
+
+/**
+ * The waivers of failures and of findings that need a person, by id of the finding, and what each waiver did. What could
+ * not be read is never waived: nobody knows what would be accepted.
+ */
+export function applyWaivers(
+  findings: readonly Finding[],
+  waivers: readonly Waiver[],
+  scope: WaiverScope,
+): { readonly waived: ReadonlyMap<string, Waiver>; readonly uses: readonly WaiverUse[] } {
+  const waived = new Map<string, Waiver>();
+  const open = findings.filter(({ verdict }) => verdict === 'fail' || verdict === 'manual');
+  const uses = waivers.map((waiver): WaiverUse => {
+    const accepted = open.filter((finding) => isMatched(waiver, finding, scope));
+    const count = accepted.length;
+    if (scope.nowMs >= waiver.expiresMs) return { waiver, state: 'expired', findings: count };
+    if (scope.nowMs < waiver.fromMs) return { waiver, state: 'pending', findings: count };
+    for (const { id } of accepted) if (!waived.has(id)) waived.set(id, waiver);
+    if (count === 0) return { waiver, state: 'unused', findings: 0 };
+    const isBroad = open.length >= MANY && count * 2 > open.length;
+    return { waiver, state: isBroad ? 'broad' : 'used', findings: count };
+  });
+  return { waived, uses };
+}
+
+/** Do all conditions hold? A container is of an image only by the id that its engine gives: names are chosen freely. */
+function isMatched({ match }: Waiver, { check, subject }: Finding, { nodeName, imageIdOf }: WaiverScope): boolean {
+  if (!match.checks.includes(check)) return false;
+  if (match.nodes.length > 0 && !match.nodes.some((pattern) => matchesGlob(pattern, nodeName))) return false;
+  const isNamed = ({ name, id }: Finding['subject']): boolean =>
+    match.subjects.some((pattern) => matchesGlob(pattern, name) || matchesGlob(pattern, id));
+  if (match.subjects.length > 0 && !isNamed(subject)) return false;
+  if (match.imageIds.length === 0) return true;
+  const image =
+    subject.kind === 'image' ? subject.id : subject.kind === 'container' ? imageIdOf(subject.id) : undefined;
+  return image !== undefined && match.imageIds.includes(image);
+}
+
+/** `waived by legacy-report (shop team, until 2027-03-31): Replaced in March` */
+export function waiverText({ name, owner, reason, expiresMs }: Waiver): string {
+  return `waived by ${name} (${owner}, until ${waiverEnd(expiresMs)}): ${reason}`;
+}
+
+/** The last day on which it applies: `2027-03-31`. */
+export function waiverEnd(expiresMs: number): string {
+  return new Date(expiresMs - 1).toISOString().slice(0, 10);
+}
