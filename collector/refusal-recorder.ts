@@ -1,7 +1,8 @@
 import type { Clock } from '../service/clock.ts';
 import type { Logger } from '../service/log.ts';
 import type { EventBus } from './store/event-bus.ts';
-import type { RefusedOperation, Store } from './store/store.ts';
+import type { Store } from './store/store.ts';
+import type { RefusedOperation } from './store/stored-event.ts';
 
 /** A refused request of a node. The texts may come from the sender of the request. */
 export interface RefusalNote {

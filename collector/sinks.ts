@@ -28,7 +28,7 @@ import type { OpenedConnection } from './sink/syslog-connection.ts';
 import { createSyslogUdpSink } from './sink/syslog-udp.ts';
 import { createSyslogSink } from './sink/syslog.ts';
 import { createWebhookSink } from './sink/webhook.ts';
-import type { StoredEvent } from './store/store.ts';
+import type { StoredEvent } from './store/stored-event.ts';
 
 /** What sinks are made with. */
 export interface SinkParts {

@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../service/clock.ts';
 import type { EventBus, NodeItem } from '../store/event-bus.ts';
-import { isFindingEvent } from '../store/store.ts';
-import type { OutboxEvent, Store, StoredEvent } from '../store/store.ts';
+import { isFindingEvent } from '../store/stored-event.ts';
+import type { Store } from '../store/store.ts';
+import type { OutboxEvent, StoredEvent } from '../store/stored-event.ts';
 import { presentEvent, presentNodeState } from './present.ts';
 import type { ControlLookup, PresenceTerms } from './present.ts';
 

@@ -6,7 +6,8 @@ import type { Severity, Verdict } from '../../posture/verdict.ts';
 import type { QueryAnswer } from '../query/query.ts';
 import { presenceOf } from '../status/freshness.ts';
 import type { FreshnessTerms } from '../status/freshness.ts';
-import type { CountRow, NodeRow, OutboxEvent, StatusCount, StoredFinding } from '../store/store.ts';
+import type { CountRow, NodeRow, StatusCount, StoredFinding } from '../store/store.ts';
+import type { OutboxEvent } from '../store/stored-event.ts';
 import type { Sent } from './route.ts';
 import type { Suppression } from '../../vulnerability/vulnerability.ts';
 

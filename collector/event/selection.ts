@@ -7,8 +7,8 @@ import {
   isFindingEvent,
   isRemediationEvent,
   isVulnerabilityEvent,
-} from '../store/store.ts';
-import type { StoredEvent } from '../store/store.ts';
+} from '../store/stored-event.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import type { ActivityKind } from './activity.ts';
 
 const GROUP_OF_ACTIVITY = {

@@ -1,6 +1,7 @@
 import type { EventBus } from '../store/event-bus.ts';
 import type { DeadLetter, DeadLetterFilter, DeadLetterSelection } from '../store/dead-letter-store.ts';
-import type { Store, StoredEvent } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 
 /** A dead letter, with the event as it would be sent now. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 
 /** Events that a sink has accepted, in order, and those that it will never accept. */

@@ -1,7 +1,7 @@
 import type { EventFormat } from '../../service/config/event-format.ts';
 import type { HttpResponse } from '../../service/https-request.ts';
 import type { Clock } from '../../service/clock.ts';
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import { failureOf, openHttpClient, readSinkFile } from './http-client.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import type { Sink, SinkOutcome } from './sink.ts';

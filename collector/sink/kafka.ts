@@ -8,7 +8,7 @@ import type { Address } from '../../service/config/kind.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { viewOf } from '../event/view/view.ts';
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import type { ClientTls } from './client-tls.ts';
 import { readSinkFile, retry } from './http-client.ts';
 import { groupsOf, toMessages } from './messages.ts';

@@ -2,7 +2,7 @@ import { toText } from '../event/line.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { versionsOf } from '../event/ocsf/shorter.ts';
 import type { View } from '../event/view/view.ts';
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 
 /** An event as one message of a queue. */
 export interface Message {

@@ -1,5 +1,5 @@
 import { errorCode } from '../../service/files.ts';
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import type { EventFormat } from '../../service/config/event-format.ts';
 import { toLine } from '../event/line.ts';
 import { viewOf } from '../event/view/view.ts';

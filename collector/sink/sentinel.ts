@@ -3,7 +3,7 @@ import * as s from '../../posture/schema.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { viewOf } from '../event/view/view.ts';
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import { failureOf, openHttpClient, parseAnswer, readSinkFile, retry } from './http-client.ts';
 import { groupsOf, toMessages } from './messages.ts';
 import type { Sink, SinkOutcome } from './sink.ts';

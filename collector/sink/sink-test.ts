@@ -7,7 +7,7 @@ import { within } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
-import type { OutboxEvent } from '../store/store.ts';
+import type { OutboxEvent } from '../store/stored-event.ts';
 import { adviceOf } from './sink-advice.ts';
 import { loadClientTls } from './client-tls.ts';
 import type { ClientTlsPaths } from './client-tls.ts';

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 
 /** The `Sink` port: delivers events to a receiver. It never throws for what a receiver does. */
 export interface Sink {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as s from '../../posture/schema.ts';
 import { sleep } from '../../service/clock.ts';
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import { failureOf, openHttpClient, parseAnswer, readSinkFile, retry } from './http-client.ts';
 import { MAX_BODY_BYTES } from './http-delivery.ts';
 import type { HttpSinkOptions } from './http-delivery.ts';

@@ -8,8 +8,8 @@ import {
   isFindingEvent,
   isRemediationEvent,
   isVulnerabilityEvent,
-} from '../store/store.ts';
-import type { StoredEvent } from '../store/store.ts';
+} from '../store/stored-event.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import type { EventFormat } from '../../service/config/event-format.ts';
 import { toText } from '../event/line.ts';
 import { viewOf } from '../event/view/view.ts';

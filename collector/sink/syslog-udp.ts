@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { sleep, within } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 import { framesOf } from './syslog-frame.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../service/clock.ts';
-import type { StoredEvent } from '../store/store.ts';
+import type { StoredEvent } from '../store/stored-event.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
 import type { OpenedConnection, SyslogConnection } from './syslog-connection.ts';

@@ -13,16 +13,8 @@ import { prepareKeys } from './key-table.ts';
 import type { Keys } from './key-table.ts';
 import { fromStatusCode, isOpenStatus } from './status-code.ts';
 import { detailParts, splitFindingId, toSubject } from './row.ts';
-import type {
-  CollectorFindings,
-  Commit,
-  CommitResult,
-  FindingAction,
-  OutboxEvent,
-  PackedFinding,
-  ResolvedBecause,
-  StoredChange,
-} from './store.ts';
+import type { CollectorFindings, Commit, CommitResult, PackedFinding, StoredChange } from './store.ts';
+import type { FindingAction, OutboxEvent, ResolvedBecause } from './stored-event.ts';
 import { prepareReplicationTable } from './replication-state.ts';
 import type { NodeStream } from './replication-state.ts';
 

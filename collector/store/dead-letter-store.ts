@@ -1,4 +1,4 @@
-import type { StoredEvent } from './store.ts';
+import type { StoredEvent } from './stored-event.ts';
 
 /** Part of the `Store` port: events that a sink rejected, until they are replayed or purged. */
 export interface DeadLetterStore {

@@ -10,7 +10,7 @@ import type {
 } from './dead-letter-store.ts';
 import { StoreError } from './error.ts';
 import { parsed } from './package-row.ts';
-import type { StoredEvent } from './store.ts';
+import type { StoredEvent } from './stored-event.ts';
 
 /** Dead letters of one sink that are kept; a sink that rejects everything displaces none of another. */
 const MAX_OF_SINK = 10_000;

@@ -2,7 +2,8 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { eventUid } from './row.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
-import type { DenialBatch, DenialEvent, DenialFilter, DenialPage, RecordedDenials } from './store.ts';
+import type { DenialBatch, DenialFilter, DenialPage, RecordedDenials } from './store.ts';
+import type { DenialEvent } from './stored-event.ts';
 
 /** Requests that violated a policy. They are events of the outbox, and stay for as long as history or the bound allow. */
 export interface DenialTable {

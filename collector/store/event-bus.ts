@@ -1,4 +1,5 @@
-import type { NodeRow, OutboxEvent } from './store.ts';
+import type { NodeRow } from './store.ts';
+import type { OutboxEvent } from './stored-event.ts';
 
 /** A live change. */
 export type BusItem =

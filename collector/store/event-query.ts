@@ -6,7 +6,8 @@ import { toOutboxEvent } from './event-writer.ts';
 import { fromStatusCode } from './status-code.ts';
 import { findingUid, toAction, toSubject, uidNumber } from './row.ts';
 import type { ContentRow } from './row.ts';
-import type { HistoryEntry, HistoryFilter, HistoryPage, HistoryRange, OutboxEvent } from './store.ts';
+import type { HistoryEntry, HistoryFilter, HistoryPage, HistoryRange } from './store.ts';
+import type { OutboxEvent } from './stored-event.ts';
 
 /** Most entries on one page, most events at a time. */
 const MAX_LIMIT = 10_000;

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { fromStatusCode } from './status-code.ts';
 import { actionNumber, eventUid, findingNumber, toStoredFinding } from './row.ts';
 import type { ContentRow, NodeName } from './row.ts';
-import type { FindingAction, OutboxEvent, ResolvedBecause } from './store.ts';
+import type { FindingAction, OutboxEvent, ResolvedBecause } from './stored-event.ts';
 import { prepareTrendWriter } from './trend.ts';
 
 /** One thing that changes to a finding, and what the finding says after it; before it has a place. */

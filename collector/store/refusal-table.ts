@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { eventUid } from './row.ts';
-import type { Refusal, RefusalEvent } from './store.ts';
+import type { Refusal, RefusalEvent } from './stored-event.ts';
 
 /** Refusals in the outbox. They have positions of their own in the one sequence of all events. */
 export interface RefusalTable {

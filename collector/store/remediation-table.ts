@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { eventUid } from './row.ts';
-import type { Remediation, RemediationEvent } from './store.ts';
+import type { Remediation, RemediationEvent } from './stored-event.ts';
 
 /** Steps of remediations in the outbox. They have positions of their own in the one sequence of all events. */
 export interface RemediationTable {

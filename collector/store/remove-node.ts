@@ -7,7 +7,8 @@ import { prepareImageClaims } from './image-claims.ts';
 import { CHECK_OF_FINDING, FINDINGS_OF_SUBJECT } from './key-table.ts';
 import { isOpenStatus, statusCodesOf } from './status-code.ts';
 import type { ContentRow } from './row.ts';
-import type { RemovedNode, OutboxEvent } from './store.ts';
+import type { RemovedNode } from './store.ts';
+import type { OutboxEvent } from './stored-event.ts';
 import { prepareReplicationTable } from './replication-state.ts';
 
 /*

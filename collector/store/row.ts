@@ -5,7 +5,8 @@ import type { Finding, Subject } from '../../posture/finding.ts';
 import type { Evidence } from '../../posture/verdict.ts';
 import { StoreError } from './error.ts';
 import { fromStatusCode, statusCodeOf } from './status-code.ts';
-import type { FindingAction, PackedFinding, ResolvedBecause, StoredFinding } from './store.ts';
+import type { PackedFinding, StoredFinding } from './store.ts';
+import type { FindingAction, ResolvedBecause } from './stored-event.ts';
 
 /** A finding as the store takes it. */
 export function packFinding(finding: Finding): PackedFinding {

@@ -3,7 +3,8 @@ import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 import { StoreError } from './error.ts';
 import { fromStatusCode, statusCodesOf } from './status-code.ts';
-import type { FindingAction, Trend, TrendPoint } from './store.ts';
+import type { Trend, TrendPoint } from './store.ts';
+import type { FindingAction } from './stored-event.ts';
 
 /*
  * How many findings failed or were unknown at a moment of the past: what there is now, less what came to it since. What

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { isFindingEvent } from '../../collector/store/store.ts';
+import { isFindingEvent } from '../../collector/store/stored-event.ts';
 import t from 'tap';
 import { createEventBus } from '../../collector/store/event-bus.ts';
 import { keepNodeRetention } from '../../collector/node-retention.ts';

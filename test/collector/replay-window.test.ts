@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createEventBus } from '../../collector/store/event-bus.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from '../../collector/replay-window.ts';
-import type { OutboxEvent } from '../../collector/store/store.ts';
+import type { OutboxEvent } from '../../collector/store/stored-event.ts';
 import { createFakeClock } from '../service/fake-clock.ts';
 
 const MINUTE = 60_000;

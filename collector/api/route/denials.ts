@@ -1,6 +1,6 @@
 import { DENIAL_OUTCOMES, denialList, denialReceipt, denialReport, ENFORCING_PROGRAMS } from '../../../api/denial.ts';
 import * as s from '../../../posture/schema.ts';
-import type { DenialEvent } from '../../store/store.ts';
+import type { DenialEvent } from '../../store/stored-event.ts';
 import { numeric, repeated, text } from '../parameter.ts';
 import { describePrincipal } from '../principal.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';

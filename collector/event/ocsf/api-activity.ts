@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { RefusalEvent, RefusedOperation } from '../../store/store.ts';
+import type { RefusalEvent, RefusedOperation } from '../../store/stored-event.ts';
 import type { ApiCall } from '../activity.ts';
 import { classOf, metadataOf, SEVERITY, severityOf } from './ocsf-event.ts';
 import type { OcsfContext, OcsfEvent } from './ocsf-event.ts';

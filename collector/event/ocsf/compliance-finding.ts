@@ -1,7 +1,8 @@
 import { controlsOf } from '../../../posture/benchmark/benchmark.ts';
 import type { Check } from '../../../posture/check/check.ts';
 import type { Verdict } from '../../../posture/verdict.ts';
-import type { NodeRow, OutboxEvent, StoredFinding } from '../../store/store.ts';
+import type { NodeRow, StoredFinding } from '../../store/store.ts';
+import type { OutboxEvent } from '../../store/stored-event.ts';
 import { deviceOf } from './device.ts';
 import type { KnownDevice } from './device.ts';
 import { ACTIVITY, AFFECTED, findingClass, metadataOf, SEVERITY } from './ocsf-event.ts';

@@ -1,6 +1,7 @@
 import type { Check } from '../../../posture/check/check.ts';
 import type { Severity } from '../../../posture/verdict.ts';
-import type { NodeRow, StoredEvent } from '../../store/store.ts';
+import type { NodeRow } from '../../store/store.ts';
+import type { StoredEvent } from '../../store/stored-event.ts';
 
 /** What an event is enriched with. */
 export interface OcsfContext {

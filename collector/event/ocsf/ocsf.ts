@@ -6,8 +6,8 @@ import {
   isFindingEvent,
   isRemediationEvent,
   isVulnerabilityEvent,
-} from '../../store/store.ts';
-import type { DenialEvent, StoredEvent } from '../../store/store.ts';
+} from '../../store/stored-event.ts';
+import type { DenialEvent, StoredEvent } from '../../store/stored-event.ts';
 import type { ActivityEvent } from '../activity.ts';
 import { toApiActivity, toAuditActivity } from './api-activity.ts';
 import { toComplianceFinding } from './compliance-finding.ts';

@@ -1,4 +1,4 @@
-import type { RemediationEvent } from '../../store/store.ts';
+import type { RemediationEvent } from '../../store/stored-event.ts';
 import type { OcsfEvent } from './ocsf-event.ts';
 
 /*

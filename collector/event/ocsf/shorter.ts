@@ -5,8 +5,8 @@ import {
   isDetectionEvent,
   isFindingEvent,
   isVulnerabilityEvent,
-} from '../../store/store.ts';
-import type { StoredEvent } from '../../store/store.ts';
+} from '../../store/stored-event.ts';
+import type { StoredEvent } from '../../store/stored-event.ts';
 import type { OcsfEvent } from './ocsf.ts';
 
 /** The OCSF event of an event, and then the same in fewer and fewer bytes, as far as its class has shorter versions. */

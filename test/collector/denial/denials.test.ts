@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
 import { toOcsf } from '../../../collector/event/ocsf/ocsf.ts';
-import { isDenialEvent } from '../../../collector/store/store.ts';
+import { isDenialEvent } from '../../../collector/store/stored-event.ts';
 import type { DenialRecord } from '../../../policy/denial-record.ts';
 import { plimsoll, temporaryDirectory } from '../../cli/process.ts';
 import { denialRecord } from '../../fixture/denial.ts';

@@ -6,7 +6,7 @@ import { DETECTION_RULES } from '../../../collector/detection/rules.ts';
 import { toOcsf } from '../../../collector/event/ocsf/ocsf.ts';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
-import { isDetectionEvent } from '../../../collector/store/store.ts';
+import { isDetectionEvent } from '../../../collector/store/stored-event.ts';
 import type { Store } from '../../../collector/store/store.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import type { Finding } from '../../../posture/finding.ts';

@@ -2,7 +2,7 @@ import { copyFileSync, openSync, writeSync, closeSync, statSync } from 'node:fs'
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { isVulnerabilityEvent } from '../../../collector/store/store.ts';
+import { isVulnerabilityEvent } from '../../../collector/store/stored-event.ts';
 import { DatabaseSync } from 'node:sqlite';
 import type { Package } from '../../../vulnerability/package.ts';
 import { measureLongestTurn } from '../../fixture/longest-turn.ts';

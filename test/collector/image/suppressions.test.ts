@@ -6,7 +6,7 @@ import { listFixes } from '../../../collector/image/fixes.ts';
 import { listImages } from '../../../collector/image/fleet-images.ts';
 import { listVulnerabilities } from '../../../collector/image/fleet-vulnerabilities.ts';
 import { toVulnerabilityFinding } from '../../../collector/event/ocsf/vulnerability-finding.ts';
-import { isVulnerabilityEvent } from '../../../collector/store/store.ts';
+import { isVulnerabilityEvent } from '../../../collector/store/stored-event.ts';
 import { nodeRow } from '../store/fleet.ts';
 import { advisory, build, DAY_MS, inventory, startFleet, until } from './matcher-fleet.ts';
 

@@ -6,7 +6,7 @@ import type { Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { endAdmissionFindings, watchAdmission } from '../../../collector/kubernetes/admission-watch.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
-import { isFindingEvent } from '../../../collector/store/store.ts';
+import { isFindingEvent } from '../../../collector/store/stored-event.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import { createKubernetesApi } from '../../../kubernetes/api-client.ts';
 import { temporaryDirectory } from '../../cli/process.ts';

@@ -6,7 +6,7 @@ import { listNodes } from '../../../collector/kubernetes/list-nodes.ts';
 import { watchMissingAgents } from '../../../collector/kubernetes/missing-agents.ts';
 import { keepNodeRetention } from '../../../collector/node-retention.ts';
 import { judgeNodes } from '../../../collector/status/freshness.ts';
-import { isFindingEvent } from '../../../collector/store/store.ts';
+import { isFindingEvent } from '../../../collector/store/stored-event.ts';
 import { enrollment } from '../../../posture/check/agent/enrollment.ts';
 import { judgeClusterNode } from '../../../posture/judge.ts';
 import { systemClock } from '../../../service/clock.ts';

@@ -9,7 +9,7 @@ import { watchRegistries } from '../../../collector/policy/registry-watch.ts';
 import { keepTagFindings } from '../../../collector/policy/tag-findings.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
-import { isFindingEvent } from '../../../collector/store/store.ts';
+import { isFindingEvent } from '../../../collector/store/stored-event.ts';
 import type { NodeRow, Store } from '../../../collector/store/store.ts';
 import { anonymous } from '../../../image/registry/credentials.ts';
 import { systemClock } from '../../../service/clock.ts';

@@ -7,7 +7,7 @@ import { toOcsf } from '../../../collector/event/ocsf/ocsf.ts';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
-import { isRemediationEvent } from '../../../collector/store/store.ts';
+import { isRemediationEvent } from '../../../collector/store/stored-event.ts';
 import { ROOT } from '../../../scripts/setup.mjs';
 import { systemClock } from '../../../service/clock.ts';
 import { readValidator } from '../event/ocsf/validator.ts';

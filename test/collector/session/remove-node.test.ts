@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { isFindingEvent } from '../../../collector/store/store.ts';
+import { isFindingEvent } from '../../../collector/store/stored-event.ts';
 import t from 'tap';
 import { all } from '../store/fleet.ts';
 import { startCollector } from './collector.ts';

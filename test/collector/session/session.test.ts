@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isFindingEvent } from '../../../collector/store/store.ts';
+import { isFindingEvent } from '../../../collector/store/stored-event.ts';
 import { toWire } from '../../../proto/finding-codec.ts';
 import { all } from '../store/fleet.ts';
 import { startCollector } from './collector.ts';

@@ -3,7 +3,7 @@ import { openDelivery } from '../../../collector/sink/delivery.ts';
 import type { Delivered } from '../../../collector/sink/delivery.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
 import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
-import type { OutboxEvent } from '../../../collector/store/store.ts';
+import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
 import { systemClock } from '../../../service/clock.ts';
 import type { Logger } from '../../../service/log.ts';
 import { finding } from '../store/fleet.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { isFindingEvent } from '../../../collector/store/store.ts';
+import { isFindingEvent } from '../../../collector/store/stored-event.ts';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
@@ -7,7 +7,7 @@ import { startDeliveryWorker } from '../../../collector/sink/delivery-worker.ts'
 import type { DeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
 import type { Sink, SinkOutcome } from '../../../collector/sink/sink.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
-import type { OutboxEvent } from '../../../collector/store/store.ts';
+import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { collectLines } from '../session/collector.ts';
 import type { Line } from '../session/collector.ts';

@@ -1,7 +1,8 @@
 import { CHECKS } from '../../../posture/check/registry.ts';
 import { toOcsf } from '../../../collector/event/ocsf/ocsf.ts';
 import type { OcsfContext, OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
-import type { OutboxEvent, StoredEvent, StoredFinding } from '../../../collector/store/store.ts';
+import type { StoredFinding } from '../../../collector/store/store.ts';
+import type { OutboxEvent, StoredEvent } from '../../../collector/store/stored-event.ts';
 import { finding, nodeRow, T0 } from '../store/fleet.ts';
 
 const CONTEXT: OcsfContext = {

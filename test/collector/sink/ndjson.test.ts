@@ -9,7 +9,7 @@ import { createNdjsonSink } from '../../../collector/sink/ndjson.ts';
 import type { NdjsonTarget } from '../../../collector/sink/ndjson.ts';
 import type { RotatedFileOptions } from '../../../service/rotated-file.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
-import type { OutboxEvent } from '../../../collector/store/store.ts';
+import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
 import { finding, T0 } from '../store/fleet.ts';
 
 /** Renders an event as its uid alone: a line of known length. */

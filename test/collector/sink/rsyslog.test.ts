@@ -10,7 +10,7 @@ import { openSyslogConnection } from '../../../collector/sink/syslog-connection.
 import { loadClientTls } from '../../../collector/sink/client-tls.ts';
 import { createSyslogSink } from '../../../collector/sink/syslog.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
-import type { OutboxEvent } from '../../../collector/store/store.ts';
+import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
 import type { Finding } from '../../../posture/finding.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { issueCertificate } from '../../../service/tls/issue.ts';

@@ -4,7 +4,7 @@ import t from 'tap';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
 import { shorterVersions } from '../../../collector/event/ocsf/shorter.ts';
 import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
-import type { OutboxEvent } from '../../../collector/store/store.ts';
+import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
 import { VERDICTS, SEVERITIES } from '../../../posture/verdict.ts';
 import { finding, T0 } from '../store/fleet.ts';
 import { event, ocsfOf } from './events.ts';

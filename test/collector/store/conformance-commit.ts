@@ -1,8 +1,9 @@
 import type { Test } from 'tap';
 import { digestOf } from '../../../posture/digest.ts';
 import type { Finding } from '../../../posture/finding.ts';
-import { isFindingEvent } from '../../../collector/store/store.ts';
-import type { OutboxEvent, Store } from '../../../collector/store/store.ts';
+import { isFindingEvent } from '../../../collector/store/stored-event.ts';
+import type { Store } from '../../../collector/store/store.ts';
+import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
 import { packFinding } from '../../../collector/store/row.ts';
 import { all, commit, commitEvents, commitOne, finding, nodeRow, T0 } from './fleet.ts';
 

@@ -1,5 +1,6 @@
 import type { Test } from 'tap';
-import type { Store, StoredEvent } from '../../../collector/store/store.ts';
+import type { Store } from '../../../collector/store/store.ts';
+import type { StoredEvent } from '../../../collector/store/stored-event.ts';
 import { commit, commitEvents, finding, T0 } from './fleet.ts';
 
 export async function deadLetters(t: Test, store: Store): Promise<void> {

@@ -2,7 +2,7 @@ import type { Test } from 'tap';
 import type { Package } from '../../../vulnerability/package.ts';
 import type { ImageClaim } from '../../../collector/store/image-store.ts';
 import type { Store } from '../../../collector/store/store.ts';
-import { isVulnerabilityEvent } from '../../../collector/store/store.ts';
+import { isVulnerabilityEvent } from '../../../collector/store/stored-event.ts';
 import { commit, commitEvents, finding, nodeRow, T0 } from './fleet.ts';
 import { content, deb, DEBIAN, digestOf, inventory, judge, layers, vulnerability, whole } from './image-rows.ts';
 

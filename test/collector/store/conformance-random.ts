@@ -1,4 +1,4 @@
-import { isFindingEvent } from '../../../collector/store/store.ts';
+import { isFindingEvent } from '../../../collector/store/stored-event.ts';
 import * as fc from 'fast-check';
 import type { Test } from 'tap';
 import type { FindingSet } from '../../../posture/delta.ts';

@@ -3,7 +3,7 @@ import type { Package } from '../../../vulnerability/package.ts';
 import { ANNOUNCE_START } from '../../../collector/store/image-store.ts';
 import type { AnnouncePlace, Judgement } from '../../../collector/store/image-store.ts';
 import type { Store } from '../../../collector/store/store.ts';
-import { isVulnerabilityEvent } from '../../../collector/store/store.ts';
+import { isVulnerabilityEvent } from '../../../collector/store/stored-event.ts';
 import { measureLongestTurn } from '../../fixture/longest-turn.ts';
 import { T0 } from './fleet.ts';
 import {

@@ -1,14 +1,8 @@
 import { findingId } from '../../../posture/finding.ts';
 import type { Finding, SubjectKind } from '../../../posture/finding.ts';
 import { packFinding } from '../../../collector/store/row.ts';
-import type {
-  Commit,
-  CommitResult,
-  NodeRow,
-  OutboxEvent,
-  Store,
-  StoredFinding,
-} from '../../../collector/store/store.ts';
+import type { Commit, CommitResult, NodeRow, Store, StoredFinding } from '../../../collector/store/store.ts';
+import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
 
 /** 2026-06-01T00:00:00Z. */
 export const T0 = 1_780_272_000_000;

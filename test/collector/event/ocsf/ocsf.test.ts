@@ -6,7 +6,8 @@ import { SEVERITIES, VERDICTS } from '../../../../posture/verdict.ts';
 import { toLine } from '../../../../collector/event/line.ts';
 import { toOcsf } from '../../../../collector/event/ocsf/ocsf.ts';
 import type { OcsfContext, OcsfEvent } from '../../../../collector/event/ocsf/ocsf.ts';
-import type { FindingAction, OutboxEvent, StoredFinding } from '../../../../collector/store/store.ts';
+import type { StoredFinding } from '../../../../collector/store/store.ts';
+import type { FindingAction, OutboxEvent } from '../../../../collector/store/stored-event.ts';
 import { finding, nodeRow, T0 } from '../../store/fleet.ts';
 import { readValidator } from './validator.ts';
 
