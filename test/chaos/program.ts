@@ -73,6 +73,7 @@ export function createProgram(options: ProgramOptions): Program {
     expected = false;
     const run: Run = { startedMs: Date.now(), lines: [], ready: undefined, endedMs: undefined };
     runs.push(run);
+    const mayFail = options.mayFailToStart();
     const args = [name, JSON.stringify(flags), String(seed + runs.length)];
     const started = fork(script, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [] });
     child = started;
@@ -89,7 +90,8 @@ export function createProgram(options: ProgramOptions): Program {
     started.once('exit', (code, signal) => {
       run.endedMs = Date.now();
       if (expected || started !== child) return;
-      if (run.ready === undefined && failure !== undefined && options.mayFailToStart())
+      // There may be room again since it failed.
+      if (run.ready === undefined && failure !== undefined && (mayFail || options.mayFailToStart()))
         return void setTimeout(() => (started === child && !expected ? spawn() : undefined), RESTART_MS);
       problems.push(`${name} exited unexpectedly (${String(code ?? signal)}): ${failure ?? ''}`);
     });
