@@ -17,6 +17,7 @@ t.test('the example of proc_pid_mountinfo(5)', (t) => {
       device: '98:0',
       root: '/mnt1',
       mountPoint: '/mnt2',
+      options: 'rw,noatime',
       readOnly: false,
       peerGroup: 0,
       fsType: 'ext3',
