@@ -41,8 +41,10 @@ async function start(t: Test, directory: string, more: Parameters<typeof collect
 /** Positions and uids of what was shipped, in order. */
 function shipped(directory: string): readonly { readonly uid: string; readonly position: number }[] {
   const lines = readFileSync(join(directory, 'events.ndjson'), 'utf8').trimEnd().split('\n');
-  return lines.map((line) => {
-    const { uid } = (JSON.parse(line) as { metadata: { uid: string } }).metadata;
+  const events = lines.map((line) => JSON.parse(line) as { class_uid: number; metadata: { uid: string } });
+  // Detections are beside the findings that they are about.
+  const findings = events.filter(({ class_uid: uid }) => uid === 2003);
+  return findings.map(({ metadata: { uid } }) => {
     return { uid, position: parseInt(uid.split('-')[1] ?? '', 36) };
   });
 }

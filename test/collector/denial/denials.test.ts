@@ -80,7 +80,7 @@ void t.test('a denial is an OCSF Detection Finding and a syslog message', { skip
     t.match(ocsf, { class_uid: 2004, unmapped: { reporter: reporter.name, source: 'token file (token-file)' } });
     t.equal((ocsf['metadata'] as { uid?: string }).uid, event.uid);
     const frame = toFrame(event, ocsf, { facility: 'local0', maxBytes: 8000, procId: '1' });
-    t.match(frame?.toString(), / denial-admission \[plimsoll@32473 uid=/);
+    t.match(frame?.toString(), / denial-admission \[plimsoll@32473 [^\]]*uid=/);
   }
 });
 

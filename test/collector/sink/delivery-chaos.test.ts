@@ -95,7 +95,7 @@ void t.test(`outages and ends of the collector in a random order, seed ${String(
     sequence += 1;
     const evidence = [{ source: 's', seen: String(sequence), expected: '' }];
     const changed = Array.from({ length: random.between(1, 40) }, () => `c${String(random.between(1, FINDINGS))}`);
-    const put = [...new Set(changed)].map((on) => finding({ on, evidence }));
+    const put = [...new Set(changed)].map((on) => finding({ check: 'container.memory-limit', on, evidence }));
     const snapshot = sequence === 1;
     for (const event of await commitEvents(running.store, commit({ sequence, snapshot, put }))) {
       made.add(event.uid);
