@@ -144,7 +144,7 @@ for (const driver of ['gtls', 'ossl'] as const) {
         priority: '130', // local0.crit: 16 * 8 + 2
         timestamp: '2026-06-01T00:00:00.000Z',
         structuredData:
-          '[plimsoll@32473 node="n1" name="wéb 1" uid="store-1-time" check="container.privileged" verdict="fail" action="opened"]',
+          '[plimsoll@32473 node="n1" name="wéb 1" check="container.privileged" verdict="fail" action="opened" uid="store-1-time"]',
       });
       t.same(JSON.parse(first?.text ?? ''), JSON.parse(JSON.stringify(ocsfOf(batch[0] as OutboxEvent))));
       await sink.close();
