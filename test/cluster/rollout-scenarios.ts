@@ -268,10 +268,15 @@ export async function replacesImages(
 /** Evicts a pod, isolates one, labels its node, and cordons the node once that is approved. */
 export async function responds(t: Test, { api, plimsoll }: Enforcement): Promise<void> {
   const { kubectl } = plimsoll.cluster;
+  let known: readonly Rollout[] = [];
   const responseTo = (action: string, isWanted: (one: Rollout) => boolean): Promise<Rollout> =>
     waitFor(action, 150_000, async () => {
       const parsed = rolloutList.parse(await api('/v1/rollouts'));
-      return parsed.ok ? parsed.value.rollouts.find((one) => one.action === action && isWanted(one)) : undefined;
+      known = parsed.ok ? parsed.value.rollouts.filter((one) => one.action === action) : [];
+      return known.find(isWanted);
+    }).catch((error: unknown) => {
+      t.comment(JSON.stringify(known.map(({ workload, state, note, steps }) => ({ workload, state, note, steps }))));
+      throw error;
     });
   const isDone = ({ steps }: Rollout): boolean => steps.some(({ state }) => state === 'done');
   const evicted = await responseTo('evict', isDone);
