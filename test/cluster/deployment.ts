@@ -146,7 +146,8 @@ function deploymentOf(
         const query = new URLSearchParams({ limit: '1000', ...filter, ...more });
         const page: FindingPage = await api(`/v1/findings?${query.toString()}`);
         found.push(...page.findings);
-        ({ cursor } = page);
+        // The last page has none.
+        cursor = page.cursor ?? null;
       } while (cursor !== null);
       return found;
     },
@@ -183,7 +184,7 @@ function deploymentOf(
 
 interface FindingPage {
   readonly findings: readonly FleetFinding[];
-  readonly cursor: string | null;
+  readonly cursor?: string | null;
 }
 
 function apiOf(collectorDirectory: string): Deployment['api'] {
