@@ -81,7 +81,8 @@ async function collectorTo(t: Test, directory: string, sink: Sink) {
   await store.putNodes([nodeRow()]);
   const happen = async (count: number): Promise<void> => {
     sequence += 1;
-    for (let index = 0; index < count; index += 1) state.push(finding({ on: `c${String(state.length)}-日本"]\\` }));
+    for (let index = 0; index < count; index += 1)
+      state.push(finding({ check: 'container.memory-limit', on: `c${String(state.length)}-日本"]\\` }));
     const made = await commitEvents(store, commit({ sequence, snapshot: sequence === 1, put: state.slice(-count) }));
     sent.push(...made);
     for (const one of made) eventBus.publish({ type: 'finding', event: one });
