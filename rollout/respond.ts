@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { KubernetesApi, KubernetesResult } from '../kubernetes/api-client.ts';
 import * as s from '../posture/schema.ts';
 import type { ResponseEntry } from '../policy/rollout/response.ts';
+import type { Clock } from '../service/clock.ts';
 import { isolatePods } from './isolate.ts';
 
 /** What responses may do with the API server. */
@@ -14,8 +15,34 @@ const NODE_LABEL = 'plimsoll.dev/response';
 const identity = s.object({ metadata: s.object({ uid: s.string('', 64), resourceVersion: s.string('', 64) }) });
 const anything = s.object({});
 
-/** Carries out one response. The object must still be the one that was planned for: a name can be used again. */
+/** Further tries of a response that the API server could not take, and the pause before each. */
+const FURTHER_TRIES = 5;
+const PAUSE_MS = 1000;
+
+/**
+ * Carries out one response. The object must still be the one that was planned for: a name can be used again. An API
+ * server that fails or is not there, such as one whose admission webhook has no endpoint yet, is asked again for some
+ * seconds while `mayGoOn`: the budget has counted the response already.
+ */
 export async function carryOut(
+  api: ResponseApi,
+  response: Pick<ResponseEntry, 'action' | 'workload' | 'policy'>,
+  { clock, mayGoOn }: { readonly clock: Pick<Clock, 'after'>; readonly mayGoOn: () => boolean },
+): Promise<KubernetesResult<object>> {
+  let result = await attempt(api, response);
+  for (let left = FURTHER_TRIES; left > 0 && isTransient(result); left -= 1) {
+    await new Promise<void>((resolve) => void clock.after(PAUSE_MS, resolve));
+    if (!mayGoOn()) break;
+    result = await attempt(api, response);
+  }
+  return result;
+}
+
+function isTransient(result: KubernetesResult<object>): boolean {
+  return !result.ok && (result.code === 'failed' || result.code === 'unreachable');
+}
+
+async function attempt(
   api: ResponseApi,
   { action, workload, policy }: Pick<ResponseEntry, 'action' | 'workload' | 'policy'>,
 ): Promise<KubernetesResult<object>> {

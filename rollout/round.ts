@@ -135,11 +135,11 @@ async function planAll(
 }
 
 /** Carries out one response, after the collector has recorded that it begins: that is what the budget counts. */
-async function respond({ api, collector, log, isLeader }: RoundOptions, entry: ResponseEntry): Promise<void> {
+async function respond({ api, collector, clock, log, isLeader }: RoundOptions, entry: ResponseEntry): Promise<void> {
   const sent = await collector.report({ plan: undefined, steps: [stepOf(entry, { state: 'started', note: '' })] });
   if (!sent.ok) return log.warn({ id: entry.id, reason: sent.reason }, 'a response waits: it could not be recorded');
   if (!isLeader()) return undefined;
-  const result = await carryOut(api, entry);
+  const result = await carryOut(api, entry, { clock, mayGoOn: isLeader });
   const step = result.ok ? ({ state: 'done', note: '' } as const) : ({ state: 'failed', note: result.reason } as const);
   log.info({ id: entry.id, action: entry.action, target: entry.workload, ...step }, 'response to a finding');
   const told = await collector.report({ plan: undefined, steps: [stepOf(entry, step)] });

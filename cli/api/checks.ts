@@ -4,8 +4,8 @@ import { CHECKS } from '../../posture/check/registry.ts';
 import { unknownCheck } from '../scan/known.ts';
 
 /**
- * What is wrong with the name of a check, without asking a collector: a name in an area of Plimsoll that is none of its
- * checks, or one that is close to one of them. Any other name may be that of a custom check.
+ * What is wrong with the name of a check, without asking a collector: it is in an area of Plimsoll but no check has it, or
+ * it is close to the name of one. Any other name may be that of a custom check.
  */
 export function misspelledCheck(word: string): string | undefined {
   const problem = unknownCheck(word, CHECKS);

@@ -7,7 +7,7 @@ import type { Sink, SinkOutcome } from './sink.ts';
 export interface Delivered {
   readonly batch: readonly StoredEvent[];
   readonly rejected: readonly string[];
-  /** Events of the batch that were refused without a sign of which, beside `rejected`. */
+  /** How many further events the receiver refused without saying which. */
   readonly unidentified: number;
   /** Why they are rejected; empty: none is. */
   readonly reason: string;

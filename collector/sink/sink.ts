@@ -19,7 +19,7 @@ export interface Sink {
  * - retry: send again after `afterMs`, from `acknowledged` on (absent: nothing more was acknowledged).
  * - split: too large, send halves; a single event is rejected.
  * - reject: these uids will never be accepted, they become dead letters; the rest is delivered and acknowledged.
- *   `unidentified`: how many more the receiver refused without a sign of which.
+ *   `unidentified`: how many further events the receiver refused without saying which.
  * - pause: stop until the collector is started again.
  */
 export type SinkOutcome =

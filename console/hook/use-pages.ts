@@ -4,7 +4,7 @@ import { useServices } from '../services.ts';
 import { useLoad } from './use-load.ts';
 import type { Loaded } from './use-load.ts';
 
-/** A list of which the newest page is kept up to date, and older ones are read on demand. */
+/** A list in pages: the newest page is kept up to date, older pages are read on demand. */
 export interface Pages<P, I> extends Loaded<P> {
   readonly items: readonly I[];
   readonly hasOlder: boolean;

@@ -14,7 +14,7 @@ const MAX_NESTING = 4;
 /** Macros whose answer would depend on keys that are not collected. */
 const QUESTIONS: ReadonlySet<Walk> = new Set(['all', 'exists', 'exists_one', 'existsOne']);
 
-/** Why a map of which some keys are collected cannot be used as a whole. */
+/** Why a map cannot be used as a whole if only some of its keys are collected. */
 export const NAME_THE_KEY =
   'not every key of this map is collected: name the key, as in `kernel.sysctls["net.ipv4.ip_forward"]`';
 

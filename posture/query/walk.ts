@@ -48,8 +48,8 @@ function* rowsOf(over: unknown, variables: number): Generator<Row, void> {
 }
 
 /**
- * The rows that `judge` finds true. Those of which it is not known are left out, and what is unread is noted; in a strict
- * run the first of them is the answer.
+ * The rows for which `judge` is true. Rows for which it is unknown are left out and what was not read is noted; a strict
+ * run answers with the first of them.
  */
 function keep(rows: Iterable<Row>, judge: (row: Row) => Truth, run: Run): readonly Row[] | null | Unread {
   const kept: Row[] = [];

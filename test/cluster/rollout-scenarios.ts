@@ -33,8 +33,6 @@ spec:
   action: ${action}
   mode: apply
   approval: ${approval}
-  # A try counts also if it fails, as it does while the Service of the webhook has no endpoint.
-  budget: { perHour: 20 }
 `;
   const automatic = `  mode: apply
   approval: automatic

@@ -4,6 +4,7 @@ import { ROLLOUT_ANNOTATION } from '../../policy/rollout/workload.ts';
 import { carryOut } from '../../rollout/respond.ts';
 import { patchWorkload } from '../../rollout/patch-workload.ts';
 import { readWorkload } from '../../rollout/parse-workload.ts';
+import { systemClock } from '../../service/clock.ts';
 import { startApiServer } from '../kubernetes/api-server.ts';
 import { FIXED, IMAGE, rolloutRecord } from '../policy/rollout/fixture.ts';
 
@@ -59,17 +60,57 @@ void t.test('a response is for the object that was planned for', async (t) => {
   const server = await startApiServer(t);
   const api = createKubernetesApi(server.access);
   t.teardown(api.close);
+  const patience = { clock: systemClock(), mayGoOn: () => true };
   const workload = { kind: 'Node', namespace: '', name: 'one', uid: 'node-1' } as const;
   server.responses.set('GET /api/v1/nodes/one', { body: { metadata: { uid: 'node-2', resourceVersion: '1' } } });
   server.responses.set('PATCH /api/v1/nodes/one', { body: {} });
-  t.match(await carryOut(api, { action: 'cordonNode', workload, policy: 'p' }), { ok: false, code: 'conflict' });
+  t.match(await carryOut(api, { action: 'cordonNode', workload, policy: 'p' }, patience), {
+    ok: false,
+    code: 'conflict',
+  });
   server.responses.set('GET /api/v1/nodes/one', { body: { metadata: { uid: 'node-1', resourceVersion: '1' } } });
-  t.match(await carryOut(api, { action: 'cordonNode', workload, policy: 'p' }), { ok: true });
+  t.match(await carryOut(api, { action: 'cordonNode', workload, policy: 'p' }, patience), { ok: true });
   t.match(server.asked.at(-1)?.body, { metadata: { resourceVersion: '1' }, spec: { unschedulable: true } });
 
   const pod = { kind: 'Pod', namespace: 'shop', name: 'db-1', uid: 'pod-1' } as const;
   const path = 'POST /api/v1/namespaces/shop/pods/db-1/eviction';
   server.responses.set(path, { status: 429, body: {} });
-  t.match(await carryOut(api, { action: 'evict', workload: pod, policy: 'p' }), { ok: false, code: 'tooMany' });
+  t.match(await carryOut(api, { action: 'evict', workload: pod, policy: 'p' }, patience), {
+    ok: false,
+    code: 'tooMany',
+  });
   t.match(server.asked.at(-1)?.body, { kind: 'Eviction', deleteOptions: { preconditions: { uid: 'pod-1' } } });
+});
+
+void t.test('a response that the API server cannot take now is tried again, not without end', async (t) => {
+  const server = await startApiServer(t);
+  const api = createKubernetesApi(server.access);
+  t.teardown(api.close);
+  const response = {
+    action: 'cordonNode',
+    workload: { kind: 'Node', namespace: '', name: 'one', uid: 'node-1' },
+    policy: 'p',
+  } as const;
+  const patched = () => server.asked.filter(({ method }) => method === 'PATCH').length;
+  server.responses.set('GET /api/v1/nodes/one', { body: { metadata: { uid: 'node-1', resourceVersion: '1' } } });
+  // As an API server says whose admission webhook has no endpoint.
+  server.responses.set('PATCH /api/v1/nodes/one', { status: 500, body: { message: 'failed calling webhook' } });
+  let pauses = 0;
+  const after = (run: () => void) => (_delayMs: number, work: () => void) => {
+    pauses += 1;
+    run();
+    work();
+    return () => undefined;
+  };
+  const never = { clock: { after: after(() => undefined) }, mayGoOn: () => true };
+  t.match(await carryOut(api, response, never), { ok: false, code: 'failed' });
+  t.same([patched(), pauses], [6, 5]);
+  t.match(await carryOut(api, response, { ...never, mayGoOn: () => false }), { ok: false, code: 'failed' });
+  t.equal(patched(), 7, 'another process leads');
+  const recover = () => void server.responses.set('PATCH /api/v1/nodes/one', { body: {} });
+  t.match(await carryOut(api, response, { clock: { after: after(recover) }, mayGoOn: () => true }), { ok: true });
+  t.equal(patched(), 9);
+  server.responses.set('PATCH /api/v1/nodes/one', { status: 403, body: {} });
+  t.match(await carryOut(api, response, never), { ok: false, code: 'forbidden' });
+  t.equal(patched(), 10, 'what is not allowed is not tried again');
 });

@@ -15,7 +15,7 @@ export interface MountEntry {
   readonly root: string;
   readonly mountPoint: string;
   readonly readOnly: boolean;
-  /** Options of this mount, of which other mounts of the file system can have others: `rw,nosuid`. */
+  /** Options of this mount, such as `rw,nosuid`; another mount of the same file system can have other options. */
   readonly options: string;
   /** Number of the peer group (`shared:N`) that it propagates to; 0: none. */
   readonly peerGroup: number;

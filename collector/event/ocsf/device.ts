@@ -11,7 +11,7 @@ interface NodeName {
   readonly nodeName: string;
 }
 
-/** What is told about a node in its events. */
+/** What events say about their node. */
 export type KnownDevice = Pick<NodeRow, 'operatingSystem' | 'kernelRelease' | 'agentVersion'>;
 
 /** The object `device` of a node; `node` is undefined for one that was removed. */
