@@ -104,7 +104,7 @@ spec:
   action: evict
 \`\`\`
 
-It changes nothing without \`mode: apply\`, waits for \`plimsoll rollouts approve\` unless it says \`approval: automatic\`, and acts at most \`budget.perHour\` times an hour, over all processes and restarts: the collector records each response before it begins. A finding counts only for a pod that runs on the node that reports it, and a node is labelled or cordoned only for what it reports itself, so a node in the hands of somebody else reaches no pods of others. Each pod or node is acted on once for a policy. Eviction respects PodDisruptionBudgets. Nothing is undone: remove the label and the NetworkPolicy, or uncordon the node, by hand. The rights are in \`manifests/rollout/response.yaml\`, which \`kustomization.yaml\` does not include.
+It changes nothing without \`mode: apply\`, waits for \`plimsoll rollouts approve\` unless it says \`approval: automatic\`, and acts at most \`budget.perHour\` times an hour, over all processes and restarts: the collector records each response before it begins. An API server that fails or is not reachable is asked again for five seconds; after that the response has failed and has used the budget. A finding counts only for a pod that runs on the node that reports it, and a node is labelled or cordoned only for what it reports itself, so a node in the hands of somebody else reaches no pods of others. Each pod or node is acted on once for a policy. Eviction respects PodDisruptionBudgets. Nothing is undone: remove the label and the NetworkPolicy, or uncordon the node, by hand. The rights are in \`manifests/rollout/response.yaml\`, which \`kustomization.yaml\` does not include.
 
 ## What it never does
 
