@@ -14,17 +14,14 @@ import {
 import { privateKeyFormat } from '../../../../agent/inspector/account/private-key.ts';
 import { parseAuthorizedKeys, parsePublicKey } from '../../../../agent/inspector/account/public-key.ts';
 import { parseDoas, parseSudoers, sudoRules } from '../../../../agent/inspector/account/sudoers.ts';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { accountsSchema } from '../../../../posture/fact/accounts.ts';
 import type { Account, AccountsFact, SudoRule } from '../../../../posture/fact/accounts.ts';
 import { seen } from '../../../../posture/observed.ts';
-import { factsOf, noAgent, nodeFact, sshdFact } from '../../../fixture/facts.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { factsOf, sshdFact } from '../../../fixture/facts.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
 import { temporaryDirectory, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 const isRoot = process.getuid?.() === 0;
 const CAN_CHOWN = isRoot ? {} : { skip: 'only root can give files to other accounts' };
@@ -212,20 +209,7 @@ const SSHD = sshdFact({
 async function inspect(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<AccountsFact> {
   const host = treeHost(t, { ...NODE, ...tree });
   change(host.root);
-  const fact = await accountsInspector.inspect(
-    {
-      host,
-      runtime: await serveDocker(t, {}),
-      prober: NO_PROBER,
-      inventory: () => Promise.resolve(nodeFact()),
-      agent: noAgent,
-      engines: ONE_ENGINE,
-      cache: createParseCache(),
-      failedLooks: createFailedLooks(),
-      now: () => 0,
-    },
-    factsOf({ sshd: SSHD }),
-  );
+  const fact = await accountsInspector.inspect(await accessTo(t, host), factsOf({ sshd: SSHD }));
   t.ok(accountsSchema.parse(fact).ok);
   return fact;
 }

@@ -6,16 +6,12 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { certificatesInspector } from '../../../../agent/inspector/certificate/inspect.ts';
 import { hasBootstrapToken, parseCertificates } from '../../../../agent/inspector/certificate/parse.ts';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { certificatesSchema } from '../../../../posture/fact/certificates.ts';
 import type { CertificatesFact } from '../../../../posture/fact/certificates.ts';
-import { noAgent, nodeFact } from '../../../fixture/facts.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
 import { temporaryDirectory, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 const OPENSSL = '/usr/bin/openssl';
 const skip = existsSync(OPENSSL) ? false : 'no openssl';
@@ -23,20 +19,7 @@ const skip = existsSync(OPENSSL) ? false : 'no openssl';
 async function inspect(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<CertificatesFact> {
   const host = treeHost(t, { '/etc/x': '', ...tree });
   change(host.root);
-  const fact = await certificatesInspector.inspect(
-    {
-      host,
-      runtime: await serveDocker(t, {}),
-      prober: NO_PROBER,
-      inventory: () => Promise.resolve(nodeFact()),
-      agent: noAgent,
-      engines: ONE_ENGINE,
-      cache: createParseCache(),
-      failedLooks: createFailedLooks(),
-      now: () => 0,
-    },
-    {},
-  );
+  const fact = await certificatesInspector.inspect(await accessTo(t, host), {});
   t.ok(certificatesSchema.parse(fact).ok);
   return fact;
 }

@@ -1,6 +1,4 @@
 import t from 'tap';
-import type { Test } from 'tap';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { createDockerRuntime } from '../../../../agent/runtime/docker/docker-runtime.ts';
 import type { ContainerRuntime } from '../../../../agent/runtime/runtime.ts';
@@ -12,13 +10,11 @@ import type { ContainerFact } from '../../../../posture/fact/container.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
 import { mapObserved, seen } from '../../../../posture/observed.ts';
 import type { Observed } from '../../../../posture/observed.ts';
-import { factsOf, noAgent, nodeFact } from '../../../fixture/facts.ts';
+import { factsOf } from '../../../fixture/facts.ts';
 import { recordedInspect, recordedText } from '../../../fixture/inspector/read.ts';
 import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
-import type { Answers } from '../../../fixture/inspector/docker-api.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 const ID = String(recordedInspect('default')['Id']);
 const CGROUP_MOUNT = '31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n';
@@ -47,20 +43,6 @@ const NODE: Tree = {
   '/proc/2/status': statusWith({ Name: 'kthreadd', PPid: '0' }).replaceAll(/^Vm.*\n/gm, ''),
   ...namespaceLinks(1, INITIAL),
 };
-
-async function accessTo(t: Test, host: Host, answers: Answers): Promise<NodeAccess> {
-  return {
-    host,
-    runtime: await serveDocker(t, answers),
-    prober: NO_PROBER,
-    inventory: () => Promise.resolve(nodeFact()),
-    agent: noAgent,
-    engines: ONE_ENGINE,
-    cache: createParseCache(),
-    failedLooks: createFailedLooks(),
-    now: () => 0,
-  };
-}
 
 function value(observed: Observed<ContainerFact>): ContainerFact {
   if (observed.state !== 'seen') throw new Error(`${observed.state} ${observed.source}`);

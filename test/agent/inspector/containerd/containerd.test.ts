@@ -6,17 +6,13 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { evaluate, importsOf, parseToml, versionOf } from '../../../../agent/inspector/containerd/config.ts';
 import { containerdsInspector } from '../../../../agent/inspector/containerd/inspect.ts';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { containerdsSchema } from '../../../../posture/fact/containerd.ts';
 import type { ContainerdDaemon, ContainerdsFact } from '../../../../posture/fact/containerd.ts';
-import { noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
 import { temporaryDirectory, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 const CONFIG = '/etc/containerd/config.toml';
 const RUNNING: Tree = {
@@ -27,20 +23,7 @@ const RUNNING: Tree = {
 async function inspect(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<ContainerdsFact> {
   const host = treeHost(t, { ...NODE_TREE, ...RUNNING, ...tree });
   change(host.root);
-  const fact = await containerdsInspector.inspect(
-    {
-      host,
-      runtime: await serveDocker(t, {}),
-      prober: NO_PROBER,
-      inventory: () => Promise.resolve(nodeFact()),
-      agent: noAgent,
-      engines: ONE_ENGINE,
-      cache: createParseCache(),
-      failedLooks: createFailedLooks(),
-      now: () => 0,
-    },
-    {},
-  );
+  const fact = await containerdsInspector.inspect(await accessTo(t, host), {});
   t.ok(containerdsSchema.parse(fact).ok);
   return fact;
 }

@@ -8,17 +8,13 @@ import { parseToml } from '../../../../agent/inspector/containerd/config.ts';
 import { evaluate, parseStarted } from '../../../../agent/inspector/crio/config.ts';
 import { registriesOf, remoteOf } from '../../../../agent/inspector/crio/image-sources.ts';
 import { crioInspector } from '../../../../agent/inspector/crio/inspect.ts';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { crioSchema } from '../../../../posture/fact/crio.ts';
 import type { Crio, CrioFact } from '../../../../posture/fact/crio.ts';
-import { noAgent, nodeFact } from '../../../fixture/facts.ts';
 import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree, TreeHost } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 const CONFIG = '/etc/crio/crio.conf';
 const RUNNING: Tree = { '/usr/bin/crio': '', ...processTree(70, { comm: 'crio', exe: '/usr/bin/crio' }) };
@@ -26,20 +22,7 @@ const RUNNING: Tree = { '/usr/bin/crio': '', ...processTree(70, { comm: 'crio', 
 async function inspect(t: Test, tree: Tree, change: (host: TreeHost) => void = () => {}): Promise<CrioFact> {
   const host = treeHost(t, { ...NODE_TREE, ...RUNNING, ...tree });
   change(host);
-  const fact = await crioInspector.inspect(
-    {
-      host,
-      runtime: await serveDocker(t, {}),
-      prober: NO_PROBER,
-      inventory: () => Promise.resolve(nodeFact()),
-      agent: noAgent,
-      engines: ONE_ENGINE,
-      cache: createParseCache(),
-      failedLooks: createFailedLooks(),
-      now: () => 0,
-    },
-    {},
-  );
+  const fact = await crioInspector.inspect(await accessTo(t, host), {});
   t.ok(crioSchema.parse(fact).ok);
   return fact;
 }

@@ -1,6 +1,4 @@
 import t from 'tap';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { fileInspector } from '../../../../agent/inspector/file/inspect.ts';
 import { dockerPaths, registryDirectory, sshPaths } from '../../../../agent/inspector/file/paths.ts';
 import { namesOf } from '../../../../agent/inspector/accounts.ts';
@@ -8,10 +6,9 @@ import { parseUnitFile } from '../../../../agent/inspector/systemd/unit-file.ts'
 import { filesSchema } from '../../../../posture/fact/file.ts';
 import type { DockerFact, DockerProcess } from '../../../../posture/fact/docker.ts';
 import { absent, seen } from '../../../../posture/observed.ts';
-import { dockerFact, factsOf, noAgent, nodeFact, sshdFact } from '../../../fixture/facts.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { dockerFact, factsOf, sshdFact } from '../../../fixture/facts.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 const PROCESS: DockerProcess = {
   pid: 812,
@@ -121,17 +118,7 @@ t.test('a node', async (t) => {
     '/usr/bin/runc': '-> /usr/sbin/runc',
   });
   const facts = factsOf({ docker: dockerFact({ process: absent('x') }) });
-  const access = {
-    host,
-    runtime: await serveDocker(t, {}),
-    prober: NO_PROBER,
-    inventory: () => Promise.resolve(nodeFact()),
-    agent: noAgent,
-    engines: ONE_ENGINE,
-    cache: createParseCache(),
-    failedLooks: createFailedLooks(),
-    now: () => 0,
-  };
+  const access = await accessTo(t, host);
   const files = await fileInspector.inspect(access, facts);
   t.ok(filesSchema.parse(files).ok);
   const at = (role: string): readonly string[] => files.filter((file) => file.role === role).map(({ path }) => path);

@@ -5,37 +5,21 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { hostInspector } from '../../../../agent/inspector/host/inspect.ts';
 import { deniedModules, rareModulesIn } from '../../../../agent/inspector/host/modules.ts';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { HOST_CHECKS } from '../../../../posture/check/host/host-checks.ts';
 import { HOST_LAYOUT_CHECKS } from '../../../../posture/check/host/layout-checks.ts';
 import { hostSchema } from '../../../../posture/fact/host.ts';
 import type { HostFact } from '../../../../posture/fact/host.ts';
-import { factsOf, kernelFact, noAgent, nodeFact } from '../../../fixture/facts.ts';
+import { factsOf, kernelFact } from '../../../fixture/facts.ts';
 import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 async function inspect(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<HostFact> {
   const host = treeHost(t, { ...NODE_TREE, '/proc/sys/kernel/osrelease': '6.1.0-18-amd64\n', ...tree });
   change(host.root);
-  const fact = await hostInspector.inspect(
-    {
-      host,
-      runtime: await serveDocker(t, {}),
-      prober: NO_PROBER,
-      inventory: () => Promise.resolve(nodeFact()),
-      agent: noAgent,
-      engines: ONE_ENGINE,
-      cache: createParseCache(),
-      failedLooks: createFailedLooks(),
-      now: () => 0,
-    },
-    {},
-  );
+  const fact = await hostInspector.inspect(await accessTo(t, host), {});
   t.ok(hostSchema.parse(fact).ok);
   return fact;
 }

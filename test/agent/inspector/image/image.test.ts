@@ -1,18 +1,15 @@
 import t from 'tap';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { historySchema, imageSchema, toHistory, toImage } from '../../../../agent/runtime/docker/image.ts';
 import { observe } from '../../../../agent/inspector/observe.ts';
 import type { NodeAccess } from '../../../../agent/node-access.ts';
 import { imageSchema as factSchema } from '../../../../posture/fact/image.ts';
 import { seen, unreadable } from '../../../../posture/observed.ts';
 import { containerFact } from '../../../fixture/container.ts';
-import { factsOf, noAgent, nodeFact } from '../../../fixture/facts.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { factsOf } from '../../../fixture/facts.ts';
 import type { Answers } from '../../../fixture/inspector/docker-api.ts';
 import { recordedJson } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 const IMAGE = recordedJson('docker/image.json') as Record<string, unknown>;
 const HISTORY = recordedJson('docker/history.json');
@@ -74,17 +71,7 @@ t.test('history: oldest first, secrets taken out', (t) => {
 
 t.test('images of running containers', async (t) => {
   const asked: string[] = [];
-  const access = async (answers: Answers): Promise<NodeAccess> => ({
-    host: treeHost(t, {}),
-    runtime: await serveDocker(t, answers),
-    prober: NO_PROBER,
-    inventory: () => Promise.resolve(nodeFact()),
-    agent: noAgent,
-    engines: ONE_ENGINE,
-    cache: createParseCache(),
-    failedLooks: createFailedLooks(),
-    now: () => 0,
-  });
+  const access = (answers: Answers): Promise<NodeAccess> => accessTo(t, treeHost(t, {}), answers);
   const answers = {
     [`/images/${ID}/json`]: () => {
       asked.push(ID);

@@ -1,20 +1,16 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { parseBootParameters } from '../../../../agent/inspector/kernel/boot-parameters.ts';
 import { kernelInspector } from '../../../../agent/inspector/kernel/inspect.ts';
 import * as parse from '../../../../agent/inspector/kernel/parse.ts';
 import { parseMountinfo } from '../../../../agent/inspector/proc/mountinfo.ts';
 import { kernelSchema } from '../../../../posture/fact/kernel.ts';
 import type { KernelFact } from '../../../../posture/fact/kernel.ts';
-import { noAgent, nodeFact } from '../../../fixture/facts.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
 import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 t.test('files of the kernel, as its documentation shows them', (t) => {
   t.same(parse.parseLsm('lockdown,capability,landlock,yama,apparmor,bpf\n'), [
@@ -81,20 +77,7 @@ t.test('no input makes them throw', (t) => {
 });
 
 async function kernelOf(t: Test, tree: Tree): Promise<KernelFact> {
-  const fact = await kernelInspector.inspect(
-    {
-      host: treeHost(t, tree),
-      runtime: await serveDocker(t, {}),
-      prober: NO_PROBER,
-      inventory: () => Promise.resolve(nodeFact()),
-      agent: noAgent,
-      engines: ONE_ENGINE,
-      cache: createParseCache(),
-      failedLooks: createFailedLooks(),
-      now: () => 0,
-    },
-    {},
-  );
+  const fact = await kernelInspector.inspect(await accessTo(t, treeHost(t, tree)), {});
   t.ok(kernelSchema.parse(fact).ok);
   return fact;
 }

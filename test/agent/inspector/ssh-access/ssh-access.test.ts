@@ -4,21 +4,18 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { sshAccessInspector } from '../../../../agent/inspector/ssh-access/inspect.ts';
 import { parseModuli } from '../../../../agent/inspector/ssh-access/moduli.ts';
 import { isPublicIpv4, publicIpv4, publicIpv6 } from '../../../../agent/inspector/ssh-access/public-addresses.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { sshAccessSchema } from '../../../../posture/fact/ssh-access.ts';
 import type { SshAccessFact } from '../../../../posture/fact/ssh-access.ts';
 import { seen } from '../../../../posture/observed.ts';
-import { factsOf, noAgent, nodeFact, sshdFact } from '../../../fixture/facts.ts';
+import { factsOf, sshdFact } from '../../../fixture/facts.ts';
 import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 const KEYGEN = '/usr/bin/ssh-keygen';
 const SSHD = sshdFact({ present: seen('running', '/proc/9') });
@@ -26,20 +23,7 @@ const SSHD = sshdFact({ present: seen('running', '/proc/9') });
 async function inspect(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<SshAccessFact> {
   const host = treeHost(t, { ...NODE_TREE, '/etc/machine-id': 'x', ...tree });
   change(host.root);
-  const fact = await sshAccessInspector.inspect(
-    {
-      host,
-      runtime: await serveDocker(t, {}),
-      prober: NO_PROBER,
-      inventory: () => Promise.resolve(nodeFact()),
-      agent: noAgent,
-      engines: ONE_ENGINE,
-      cache: createParseCache(),
-      failedLooks: createFailedLooks(),
-      now: () => 0,
-    },
-    factsOf({ sshd: SSHD }),
-  );
+  const fact = await sshAccessInspector.inspect(await accessTo(t, host), factsOf({ sshd: SSHD }));
   t.ok(sshAccessSchema.parse(fact).ok);
   return fact;
 }

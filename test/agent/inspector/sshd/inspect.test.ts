@@ -3,37 +3,21 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { parseTcpListeners } from '../../../../agent/inspector/proc/proc-net-tcp.ts';
-import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
-import { createFailedLooks } from '../../../../agent/inspector/unobserved/failed-looks.ts';
 import { sshdInspector } from '../../../../agent/inspector/sshd/inspect.ts';
 import { sshdSchema } from '../../../../posture/fact/sshd.ts';
 import type { SshdFact } from '../../../../posture/fact/sshd.ts';
-import { factsOf, noAgent, nodeFact } from '../../../fixture/facts.ts';
-import { serveDocker } from '../../../fixture/inspector/docker-api.ts';
+import { factsOf } from '../../../fixture/facts.ts';
 import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
 import type { MadeProcess } from '../../../fixture/inspector/daemon.ts';
 import { recordedText } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
-import { NO_PROBER, ONE_ENGINE } from '../../../fixture/one-engine.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
 
 async function sshdOf(t: Test, tree: Tree, change: (root: string) => void = () => {}): Promise<SshdFact> {
   const host = treeHost(t, { ...NODE_TREE, ...tree });
   change(host.root);
-  const fact = await sshdInspector.inspect(
-    {
-      host,
-      runtime: await serveDocker(t, {}),
-      prober: NO_PROBER,
-      inventory: () => Promise.resolve(nodeFact()),
-      agent: noAgent,
-      engines: ONE_ENGINE,
-      cache: createParseCache(),
-      failedLooks: createFailedLooks(),
-      now: () => 0,
-    },
-    {},
-  );
+  const fact = await sshdInspector.inspect(await accessTo(t, host), {});
   t.ok(sshdSchema.parse(fact).ok);
   return fact;
 }
