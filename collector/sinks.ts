@@ -7,7 +7,7 @@ import type { Settings } from '../service/config/settings.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
 import type { NodeLookup } from './node-lookup.ts';
 import { loadClientTls } from './sink/client-tls.ts';
-import type { ClientTls } from './sink/client-tls.ts';
+import type { ClientTls, ClientTlsPaths } from './sink/client-tls.ts';
 import { createElasticsearchSink } from './sink/elasticsearch.ts';
 import { createKafkaSink } from './sink/kafka.ts';
 import { createNatsSink } from './sink/nats.ts';
@@ -237,14 +237,25 @@ function openNdjson({ name, render, settings, standardOutput }: OpenParts): Sink
   });
 }
 
+/**
+ * Loads the files for TLS, again for each connection: a certificate that was renewed is used without a restart. Rejects
+ * with TlsError where they are missing now, which must be said at start. Without TLS there is nothing to load.
+ */
+async function tlsLoader(
+  isTls: boolean,
+  paths: ClientTlsPaths,
+  setting: string,
+): Promise<() => Promise<ClientTls | undefined>> {
+  const load = async (): Promise<ClientTls | undefined> => (isTls ? loadClientTls(paths, setting) : undefined);
+  await load();
+  return load;
+}
+
 async function openNats({ name, settings, render }: OpenParts): Promise<Sink> {
   // It is opened only if it is on.
   const { address, isTls } = settings.sinkNats as ServerUrl;
   const paths = { ca: settings.sinkNatsCa, cert: settings.sinkNatsCert, key: settings.sinkNatsKey };
-  const loadTls = async (): Promise<ClientTls | undefined> =>
-    isTls ? await loadClientTls(paths, 'sink-nats') : undefined;
-  // What is missing at start must be said at start.
-  await loadTls();
+  const loadTls = await tlsLoader(isTls, paths, 'sink-nats');
   return createNatsSink({
     name,
     render,
@@ -271,10 +282,7 @@ async function openKafka({ name, settings, clock, render }: OpenParts): Promise<
   if (!isTls && mechanism === 'PLAIN' && credentialsFile !== 'none')
     throw new TlsError('absent', 'PLAIN sends the password as it is: use tls:// in sink-kafka, or a SCRAM mechanism');
   const paths = { ca: settings.sinkKafkaCa, cert: settings.sinkKafkaCert, key: settings.sinkKafkaKey };
-  const loadTls = async (): Promise<ClientTls | undefined> =>
-    isTls ? await loadClientTls(paths, 'sink-kafka') : undefined;
-  // What is missing at start must be said at start.
-  await loadTls();
+  const loadTls = await tlsLoader(isTls, paths, 'sink-kafka');
   return createKafkaSink({
     name,
     clock,
@@ -299,23 +307,22 @@ async function openSyslog({ name, settings, clock, render }: OpenParts): Promise
   };
   if (transport === 'udp') return createSyslogUdpSink({ name, clock, render, frame, address });
   const paths = { ca: settings.sinkSyslogCa, cert: settings.sinkSyslogCert, key: settings.sinkSyslogKey };
-  const withTls = async (): Promise<OpenedConnection> => {
+  const loadTls = await tlsLoader(transport === 'tls', paths, 'sink-syslog');
+  const open = async (): Promise<OpenedConnection> => {
     try {
-      // Read again for each connection: a certificate that was renewed is used without a restart.
-      return await openSyslogConnection({ address, clock, tls: await loadClientTls(paths, 'sink-syslog') });
+      const tls = await loadTls();
+      return await openSyslogConnection({ address, clock, ...(tls && { tls }) });
     } catch (error) {
       if (error instanceof TlsError) return { ok: false, reason: error.message };
       throw error;
     }
   };
-  // What is missing at start must be said at start.
-  if (transport === 'tls') await loadClientTls(paths, 'sink-syslog');
   return createSyslogSink({
     name,
     clock,
     render,
     frame: { ...frame, framing: transport === 'tls' ? 'octet-counting' : settings.sinkSyslogFraming },
-    open: transport === 'tls' ? withTls : () => openSyslogConnection({ address, clock }),
+    open,
     replay: settings.sinkSyslogReplay,
   });
 }

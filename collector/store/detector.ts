@@ -162,11 +162,17 @@ export function prepareDetector(db: DatabaseSync, table: DetectionTable): Detect
     if (stateOf(node, AGENT_SILENT)?.items[0]?.key === String(sinceMs)) return false;
     keep(node, AGENT_SILENT, state, atMs);
     const since = new Date(sinceMs).toISOString();
-    const evidence = [{ source: 'collector', seen: `last heard of at ${since}`, expected: 'a session of the agent' }];
-    const subject = { kind: 'node', id: nodeId, name: nodeName } as const;
-    const reason = `nothing was heard of the agent since ${since}`;
-    // prettier-ignore
-    detect(node, { rule: AGENT_SILENT, severity: 'high', nodeId, nodeName, subject, evidence, reason, findingUid: '' }, atMs);
+    const detection = {
+      rule: AGENT_SILENT,
+      severity: 'high',
+      nodeId,
+      nodeName,
+      subject: { kind: 'node', id: nodeId, name: nodeName },
+      evidence: [{ source: 'collector', seen: `last heard of at ${since}`, expected: 'a session of the agent' }],
+      reason: `nothing was heard of the agent since ${since}`,
+      findingUid: '',
+    } as const;
+    detect(node, detection, atMs);
     return true;
   };
   const reportSuppressed = (atMs: number): void => {
