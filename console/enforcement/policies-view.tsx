@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { withQuery } from '../../api/client.ts';
 import { count, counted, shortId } from '../../api/format.ts';
-import { policyList, reasonSummary, simulation } from '../../api/policy.ts';
+import { outcomeLabel, policyList, reasonSummary, simulation } from '../../api/policy.ts';
 import type { ListedPolicy, Simulation } from '../../api/policy.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { useLoad } from '../hook/use-load.ts';
@@ -12,7 +12,7 @@ import { SearchField } from '../part/search-field.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { imageHash, policiesHash } from '../route.ts';
 import { useServices } from '../services.ts';
-import { OutcomeTag } from './outcome-tag.tsx';
+import { VerdictMark } from '../part/verdict-tag.tsx';
 import { PolicySections } from './section-links.tsx';
 
 /** How often the page is read again: the collector sends no events of policies. */
@@ -238,5 +238,18 @@ function SimulationCard({
         <p class="hint">The {count(simulated.images.length)} worst are listed.</p>
       ) : null}
     </Card>
+  );
+}
+
+const VERDICT_OF = Object.freeze({ allow: 'pass', deny: 'fail', couldNotTell: 'unknown' } as const);
+
+/** What policies decide about an image: sign and word. */
+function OutcomeTag({ outcome }: { readonly outcome: string }): JSX.Element {
+  const verdict = Object.hasOwn(VERDICT_OF, outcome) ? VERDICT_OF[outcome as keyof typeof VERDICT_OF] : 'unknown';
+  return (
+    <span class={`tag tag-ver ver-${verdict}`}>
+      <VerdictMark verdict={verdict} />
+      {outcomeLabel(outcome)}
+    </span>
   );
 }
