@@ -1,7 +1,7 @@
 // What the inventory of an image costs in place, beside a walk that only lists its directories (the floor).
 // Usage: npm run bench -- inventory [--root DIR] [--runs 5]
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, opendirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, opendirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -113,6 +113,14 @@ function makeRoot(): string {
     mkdirSync(join(directory, dirname(part)), { recursive: true });
     spawnSync('cp', ['-aL', '--no-preserve=links', part, join(directory, dirname(part))], { stdio: 'ignore' });
     if (measureRoot(directory).bytes >= MIN_BYTES) break;
+  }
+  const programs = join(directory, 'usr/bin');
+  let { bytes } = measureRoot(directory);
+  for (const name of readdirSync(programs)) {
+    const { size } = statSync(join(programs, name));
+    if (bytes - size < MIN_BYTES) continue;
+    rmSync(join(programs, name));
+    bytes -= size;
   }
   spawnSync('sync');
   return directory;

@@ -45,13 +45,29 @@ export type Entered<D> =
 /** A regular file without its path. Size and mode are 0 where the file has vanished. */
 export type SourceFile = Pick<TreeFile, 'sizeBytes' | 'mode' | 'read'>;
 
+type Found<D> = ReturnType<typeof resolveInside<D, SourceFile>>;
+
+/** A directory that is not the root, and a name in it. */
+const SHORT_PATH = /^(\/[^\0]{1,3800})\/([^/\0]{1,255})$/;
+
 /** Makes a file tree of a source: the walk with its limits, and the resolution of links. */
 export function createSourceTree<D>(source: TreeSource<D>, limits: WalkLimits = WALK_LIMITS): FileTree {
-  const resolve = (path: string) => resolveInside(source.root, path, source.lookup);
+  const resolve = (path: string): Found<D> => resolveInside(source.root, path, source.lookup);
+  // A package database has a file for each package, all in one directory, which is resolved once for them.
+  let last: { readonly path: string; readonly found: Found<D> } | undefined;
+  const resolveFile = (path: string): Found<D> => {
+    const [, parent, name] = SHORT_PATH.exec(path) ?? [];
+    if (parent === undefined || name === undefined || name === '.' || name === '..') return resolve(path);
+    if (last?.path !== parent) last = { path: parent, found: resolve(parent) };
+    if (last.found?.kind !== 'directory') return undefined;
+    const entry = source.lookup(last.found.directory, name);
+    if (entry?.kind === 'link' || last.found.path === '/') return resolve(path);
+    return entry?.kind === 'file' ? { ...entry, path: `${last.found.path}/${name}` } : undefined;
+  };
   return {
     walk: (visit) => walk(source, limits, visit),
     file: (path) => {
-      const found = resolve(path);
+      const found = resolveFile(path);
       return found?.kind === 'file' ? new LocatedFile(found.path, found.file) : undefined;
     },
     list: (path) => {

@@ -48,12 +48,42 @@ void t.test('links resolve inside the root, as after chroot(2)', (t) => {
     pong: { link: 'ping' },
     host: { link: '/proc/1/root/etc/passwd' },
     long: { link: `${'d/../'.repeat(800)}data/real` },
+    'data/other': 'beside',
+    'data/out': { link: join(outside, 'secret') },
+    'data/again': { link: '../d/other' },
   });
   t.equal(textOf(tree.file('/absolute')), 'inside');
   t.equal(tree.file('/absolute')?.path, '/data/real');
   t.equal(textOf(tree.file('/up')), 'inside');
   t.equal(textOf(tree.file('/chain')), 'inside');
   t.equal(textOf(tree.file('/../../data/real')), 'inside');
+  // Files of one directory one after the other.
+  const beside = [
+    '/d/real',
+    '/d/other',
+    '/d/again',
+    '/d/out',
+    '/d/..',
+    '/d/.',
+    '/d/absent',
+    '/d/../d/other',
+    '/d/real',
+  ];
+  t.strictSame(
+    beside.map((path) => tree.file(path)?.path),
+    [
+      '/data/real',
+      '/data/other',
+      '/data/other',
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      '/data/other',
+      '/data/real',
+    ],
+  );
+  t.equal(tree.file('/d/../up')?.path, '/data/real');
   for (const path of ['/escape', '/relative', '/loop', '/ping', '/host', '/data', '/data/real/x', '/long'])
     t.equal(tree.file(path), undefined, path);
   t.equal(tree.file(`/${'a'.repeat(5000)}`), undefined);
