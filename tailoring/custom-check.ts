@@ -68,12 +68,11 @@ function tailorable(definition: CheckDefinition, program: Program, variables: Ch
   const parameters = Object.fromEntries(
     names.map(([name, value]) => [name, { doc: 'of a custom check', default: value }]),
   );
-  const withParameters = (values: CheckDefinition['parameters']): Check =>
-    Object.freeze({
-      ...checkOf({ ...definition, parameters: { ...definition.parameters, ...values } }, program, variables),
-      parameters,
-      withParameters,
-    });
+  const withParameters = (values: CheckDefinition['parameters']): Check => {
+    const parameterValues = { ...definition.parameters, ...values };
+    const tailored = checkOf({ ...definition, parameters: parameterValues }, program, variables);
+    return Object.freeze({ ...tailored, parameters, parameterValues, withParameters });
+  };
   return withParameters({});
 }
 

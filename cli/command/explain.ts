@@ -21,7 +21,7 @@ import { documentCheck } from '../scan/document-check.ts';
 import { familyOfThisHost } from '../scan/host-family.ts';
 import type { DocumentCheck } from '../scan/document-check.ts';
 import { unknownCheck } from '../scan/known.ts';
-import { allChecks, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
+import { allChecks, exclusions, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
 
 /** Most findings that are shown. */
@@ -35,6 +35,7 @@ export const explain = defineCommand({
   description: [
     'Prints when a check passes and fails, what decides the severity, why it matters, what to do, which facts it reads, its references and its benchmark controls.',
     'Where the distribution of this host has commands of its own (package manager, boot loader, names of services), they follow what to do.',
+    'With --profile it shows the severity and the parameters that the profile sets, or why the profile excludes the check.',
     'With --node or --subject it also prints the current findings with all their evidence, read from the collector.',
   ],
   operands: { min: 1, max: 1, completes: 'check' },
@@ -55,29 +56,34 @@ export const explain = defineCommand({
       line: 'plimsoll explain container.seccomp-filter --subject shop-db',
       meaning: 'with the evidence for this container',
     },
+    {
+      line: 'plimsoll explain container.capabilities --profile production.yaml',
+      meaning: 'as a profile has it judged',
+    },
   ],
   run: async (context) => {
     const { args, stdout } = context;
     const [id = ''] = args.operands;
     const loaded = await loadCatalog(context.settings);
     if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: plimsoll checks test FILE');
-    const document = await findCheck(context, loaded.catalog, id);
-    if (document === undefined)
+    const found = await findCheck(context, loaded.catalog, id);
+    if (found === undefined)
       return printError(
         context,
         unknownCheck(id, allChecks(loaded.catalog)) ?? `${id} is an area, not a check`,
         'see: plimsoll checks',
       );
+    const profile = await profileEffect(context.settings, loaded.catalog, found);
+    const document = profile === undefined ? found : { ...found, profile };
     const read = await readCurrent(context, document.id);
-    const found = read?.ok === true ? read.value : undefined;
-    if (!isTable(context))
-      await printDocument(context, found === undefined ? document : { ...document, findings: found });
+    const findings = read?.ok === true ? read.value : undefined;
+    if (!isTable(context)) await printDocument(context, findings === undefined ? document : { ...document, findings });
     else {
       const lines = [
         ...page(document, context, await familyOfThisHost()),
-        ...(found ?? []).flatMap((one) => findingBlock(one, context)),
+        ...(findings ?? []).flatMap((one) => findingBlock(one, context)),
       ];
-      if (found?.length === 0) lines.push('', 'The collector has no matching finding.');
+      if (findings?.length === 0) lines.push('', 'The collector has no matching finding.');
       await stdout.write(`${lines.join('\n')}\n`);
     }
     return read?.ok === false ? printFailure(context, read.problem) : EXIT_OK;
@@ -96,6 +102,38 @@ async function findCheck({ settings }: Context, catalog: Catalog, id: string): P
   return read.ok ? ({ ...read.value, parameters: [] } as DocumentCheck) : undefined;
 }
 
+/** What a profile does with a check. */
+interface ProfileEffect {
+  readonly name: string;
+  /** Why the check is not judged; null: it is. */
+  readonly excluded: string | null;
+  /** Severities without the profile, where it sets another one; otherwise null. */
+  readonly defaultSeverity: string | null;
+}
+
+/** A check as it is judged with the profile. */
+interface ExplainedCheck extends DocumentCheck {
+  /** Left out without a profile. */
+  readonly profile?: ProfileEffect;
+}
+
+/** What the profile of the settings does with a check; undefined without a profile. */
+async function profileEffect(
+  settings: Context['settings'],
+  catalog: Catalog,
+  check: DocumentCheck,
+): Promise<ProfileEffect | undefined> {
+  if (catalog.profile === undefined) return undefined;
+  const plain = await loadCatalog({ ...settings, profile: 'none' });
+  const original = plain.ok ? plain.catalog.checks.find(({ id }) => id === check.id) : undefined;
+  const before = original === undefined ? undefined : severityText(original);
+  return {
+    name: catalog.profile,
+    excluded: exclusions(catalog).get(check.id) ?? null,
+    defaultSeverity: before === undefined || before === severityText(levelsOf(check)) ? null : before,
+  };
+}
+
 /** The findings that the collector has; undefined where none were asked for. */
 async function readCurrent(context: Context, check: string): Promise<Result<readonly FleetFinding[]> | undefined> {
   const { args, settings } = context;
@@ -109,7 +147,7 @@ async function readCurrent(context: Context, check: string): Promise<Result<read
   return read.ok ? { ok: true, value: read.value.findings.toSorted(compareByName) } : read;
 }
 
-function page(check: DocumentCheck, { width, paint }: Context, family: Family | undefined): readonly string[] {
+function page(check: ExplainedCheck, { width, paint }: Context, family: Family | undefined): readonly string[] {
   const commands = family === undefined ? [] : commandsFor(check.id, family);
   const paragraph = (title: string, text: string): readonly string[] => [
     '',
@@ -120,6 +158,7 @@ function page(check: DocumentCheck, { width, paint }: Context, family: Family | 
     `${paint.bold(check.id)}  ${paint.severity(check.severity, severityText(levelsOf(check)).toUpperCase())}`,
     ...wrap(`Passes: ${check.title}`, width),
     ...wrap(`Fails: ${check.failTitle}`, width),
+    ...profileLines(check).flatMap((line) => wrap(line, width)),
     ...severityLines(check, width, paint.bold('Severity')),
     ...paragraph('Why', check.rationale),
     ...paragraph('What to do', check.remediation),
@@ -130,7 +169,7 @@ function page(check: DocumentCheck, { width, paint }: Context, family: Family | 
     ...readLines(check, width),
     ...(check.references.length === 0 ? [] : ['', paint.bold('Where to read more')]),
     ...check.references.map((url) => `  ${url}`),
-    ...parameterLines(check, width, paint.bold('Parameters of a profile')),
+    ...parameterLines(check, width, paint.bold(`Parameters of ${check.profile === undefined ? 'a' : 'the'} profile`)),
     ...controlLines(check, width, paint.bold('Benchmarks')),
   ];
 }
@@ -178,11 +217,22 @@ function readLines(check: DocumentCheck, width: number): readonly string[] {
   );
 }
 
-function parameterLines({ parameters }: DocumentCheck, width: number, title: string): readonly string[] {
+function profileLines({ severity, profile }: ExplainedCheck): readonly string[] {
+  if (profile === undefined) return [];
+  const { name, excluded, defaultSeverity } = profile;
+  if (excluded !== null) return [`Not judged: the profile ${name} excludes it: ${excluded}`];
+  return defaultSeverity === null
+    ? []
+    : [`The profile ${name} sets the severity of every failure: ${severity} (default: ${defaultSeverity})`];
+}
+
+function parameterLines({ parameters, profile }: ExplainedCheck, width: number, title: string): readonly string[] {
   if (parameters.length === 0) return [];
-  const lines = parameters.map(
-    ({ name, doc, default: preset }) => `${name}: ${doc}; default ${JSON.stringify(preset)}`,
-  );
+  const lines = parameters.map(({ name, doc, default: preset, value }) => {
+    const [own, other] = [JSON.stringify(value), JSON.stringify(preset)];
+    const set = profile === undefined || own === other ? '' : `${own} in the profile ${profile.name}, `;
+    return `${name}: ${doc}; ${set}default ${other}`;
+  });
   return ['', title, ...lines.flatMap((line) => wrap(line, width - 2).map((part) => `  ${part}`))];
 }
 

@@ -21,7 +21,7 @@ export interface DocumentCheck {
   readonly remediation: string;
   readonly references: readonly string[];
   readonly controls: readonly ControlReference[];
-  /** What a profile can set, with the values that hold. */
+  /** What a profile can set. */
   readonly parameters: readonly DocumentParameter[];
 }
 
@@ -30,6 +30,8 @@ export interface DocumentParameter {
   readonly name: string;
   readonly doc: string;
   readonly default: ParameterValue;
+  /** What the check judges with: the default, or what the profile sets. */
+  readonly value: ParameterValue;
 }
 
 /** `check` without its function. */
@@ -61,6 +63,11 @@ export function documentCheck(check: Check, controlsOf: (check: string) => reado
   };
 }
 
-function parametersOf({ parameters = {} }: Check): readonly DocumentParameter[] {
-  return Object.entries(parameters).map(([name, { doc, default: preset }]) => ({ name, doc, default: preset }));
+function parametersOf({ parameters = {}, parameterValues = {} }: Check): readonly DocumentParameter[] {
+  return Object.entries(parameters).map(([name, { doc, default: preset }]) => ({
+    name,
+    doc,
+    default: preset,
+    value: parameterValues[name] ?? preset,
+  }));
 }

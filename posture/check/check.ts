@@ -35,6 +35,8 @@ interface CheckText {
   readonly references: readonly string[];
   /** What operators may set, by name; absent: nothing. */
   readonly parameters?: CheckParameters;
+  /** The values of its parameters that it judges with. */
+  readonly parameterValues?: Readonly<Record<string, ParameterValue>>;
   /** The check with other values of its parameters, which must be valid. */
   readonly withParameters?: (values: Readonly<Record<string, ParameterValue>>) => Check;
 }

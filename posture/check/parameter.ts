@@ -28,8 +28,10 @@ export function parameterized<P extends CheckParameters, C extends Check>(
   const defaults = Object.fromEntries(
     Object.entries(parameters).map(([name, parameter]) => [name, parameter.default]),
   ) as Values<P>;
-  const withParameters = (changed: Readonly<Record<string, ParameterValue>>): C =>
-    Object.freeze({ ...make({ ...defaults, ...changed }), parameters, withParameters });
+  const withParameters = (changed: Readonly<Record<string, ParameterValue>>): C => {
+    const parameterValues = { ...defaults, ...changed };
+    return Object.freeze({ ...make(parameterValues), parameters, parameterValues, withParameters });
+  };
   return withParameters({});
 }
 

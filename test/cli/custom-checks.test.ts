@@ -42,6 +42,7 @@ void t.test('a custom check is judged, listed and explained as one of Plimsoll',
     explained.stdout,
     /Kernels are chosen by their release\.[^]*Ask the platform team\.[^]*cis-docker-1\.8\.0 1\.1\.1/,
   );
+  await explainedProfile(t, directory);
   await waivedFindings(t, directory, scan);
   await testedChecks(t, directory, recording);
 
@@ -122,6 +123,37 @@ async function testedChecks(t: Test, directory: string, recording: string): Prom
     'wide',
   ]);
   t.match(listed, { code: 0, stdout: /acme\.kernel-release .* pass/ });
+}
+
+const PROFILE = `apiVersion: plimsoll.dev/v1
+kind: Profile
+metadata: { name: production }
+spec:
+  exclude: [{ check: ssh.forwarding, reason: Bastion hosts forward connections }]
+  severities: { acme.company-registry: low, tls.certificate-validity: critical }
+  parameters:
+    acme.company-registry: { registries: [mirror.example.com/] }
+    tls.certificate-validity: { warningDays: 61 }
+`;
+
+async function explainedProfile(t: Test, directory: string): Promise<void> {
+  const [profile, checks] = [join(directory, 'production.yaml'), join(directory, 'containers.yaml')];
+  writeFileSync(profile, PROFILE, { mode: 0o600 });
+  writeFileSync(checks, CONTAINER_CHECK, { mode: 0o600 });
+  const explain = async (check: string, ...args: readonly string[]): Promise<string> =>
+    (await plimsoll(['explain', check, '--checks-file', checks, ...args], { COLUMNS: '500' })).stdout;
+  const withProfile = ['--profile', profile] as const;
+  t.match(await explain('tls.certificate-validity'), /Parameters of a profile\n[^]*warningDays: [^;]+; default \d+\n/);
+  const tailored = await explain('tls.certificate-validity', ...withProfile);
+  t.match(tailored, /^tls\.certificate-validity +CRITICAL\n/);
+  t.match(tailored, /profile\s+production\s+sets\s+the\s+severity\s+of\s+every\s+failure:\s+critical/);
+  t.match(tailored, /warningDays: [^;]+;\s+61\s+in\s+the\s+profile\s+production,\s+default \d+\n/);
+  t.match(await explain('ssh.forwarding', ...withProfile), /excludes\s+it:\s+Bastion\s+hosts\s+forward\s+connections/);
+  t.match(JSON.parse(await explain('acme.company-registry', ...withProfile, '-o', 'json')), {
+    severity: 'low',
+    parameters: [{ name: 'registries', default: ['registry.example.com/'], value: ['mirror.example.com/'] }],
+    profile: { name: 'production', excluded: null, defaultSeverity: 'high' },
+  });
 }
 
 const WAIVER = `apiVersion: plimsoll.dev/v1

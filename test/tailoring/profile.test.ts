@@ -165,6 +165,7 @@ void t.test('every parameter is documented, and its default is valid and judges 
       t.ok(parameter.doc.length > 5, `${check.id} ${name}`);
       t.equal(parameterProblem(parameter, parameter.default), undefined);
       t.equal(check.withParameters?.({ [name]: parameter.default }).title, check.title);
+      t.strictSame(check.parameterValues?.[name], parameter.default);
     }
   t.end();
 });
