@@ -19,31 +19,37 @@ interface Connection {
   readonly address: string;
   /** How many hold it. */
   held: number;
-  /** Somebody has held it. */
-  known: boolean;
 }
 
 /** A limit of `max` unauthenticated connections. `onClose` is called with the address of each that is closed. */
 export function createConnectionLimit(max: number, onClose: (address: string) => void): ConnectionLimit {
   /** Nobody holds these, the oldest first; of those that were held, since they were released. */
   const idle = new Map<Socket, Connection>();
+  /** Those of them that nobody ever held, by address. */
+  const unknown = new Map<string, Set<Connection>>();
   /** By the address and port of the peer, which a socket and TLS over it have in common. */
   const all = new Map<string, Connection>();
+  const leave = (connection: Connection): void => {
+    idle.delete(connection.socket);
+    const own = unknown.get(connection.address);
+    if (own?.delete(connection) === true && own.size === 0) unknown.delete(connection.address);
+  };
   const makeRoom = (newest: Connection): void => {
     if (idle.size <= max) return;
-    const { socket, address } = victimOf([...idle.values()].filter((one) => one !== newest)) ?? newest;
-    idle.delete(socket);
-    socket.destroy();
-    onClose(address);
+    const victim = first(largest(unknown), newest) ?? first(idle.values(), newest) ?? newest;
+    leave(victim);
+    victim.socket.destroy();
+    onClose(victim.address);
   };
   return {
     add: (socket) => {
-      const connection = { socket, address: socket.remoteAddress ?? '', held: 0, known: false };
+      const connection = { socket, address: socket.remoteAddress ?? '', held: 0 };
       const peer = peerOf(socket);
       all.set(peer, connection);
       idle.set(socket, connection);
+      unknown.set(connection.address, (unknown.get(connection.address) ?? new Set()).add(connection));
       socket.once('close', () => {
-        idle.delete(socket);
+        leave(connection);
         if (all.get(peer) === connection) all.delete(peer);
       });
       makeRoom(connection);
@@ -52,8 +58,7 @@ export function createConnectionLimit(max: number, onClose: (address: string) =>
       const connection = all.get(peerOf(given));
       if (connection === undefined) return () => undefined;
       connection.held += 1;
-      connection.known = true;
-      idle.delete(connection.socket);
+      leave(connection);
       return () => {
         connection.held -= 1;
         if (connection.held > 0 || connection.socket.destroyed) return;
@@ -64,15 +69,19 @@ export function createConnectionLimit(max: number, onClose: (address: string) =>
   };
 }
 
-function peerOf({ remoteAddress, remotePort }: Socket): string {
+/** The address and port of the other end, which a socket and TLS over it have in common. */
+export function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress ?? ''} ${String(remotePort)}`;
 }
 
-/** The oldest of the address with most connections that never authenticated; where all did, the oldest. */
-function victimOf(idle: readonly Connection[]): Connection | undefined {
-  const unknown = idle.filter(({ known }) => !known);
-  const counts = new Map<string, number>();
-  for (const { address } of unknown) counts.set(address, (counts.get(address) ?? 0) + 1);
-  const most = Math.max(...counts.values());
-  return unknown.find(({ address }) => counts.get(address) === most) ?? idle[0];
+/** The connections of the address that has most of them, the oldest first. */
+function largest(byAddress: ReadonlyMap<string, ReadonlySet<Connection>>): Iterable<Connection> {
+  let most: ReadonlySet<Connection> = new Set();
+  for (const own of byAddress.values()) if (own.size > most.size) most = own;
+  return most;
+}
+
+function first(connections: Iterable<Connection>, not: Connection): Connection | undefined {
+  for (const connection of connections) if (connection !== not) return connection;
+  return undefined;
 }

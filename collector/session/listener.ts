@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer as createTcpServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
@@ -11,6 +12,7 @@ import type { Logger } from '../../service/log.ts';
 import { parseCertificates } from '../../service/tls/pem-file.ts';
 import type { ListenerTls } from '../tls/tls-keeper.ts';
 import { createConnectionLimit } from './connection-limit.ts';
+import { createHandshakeQueue } from './handshake-queue.ts';
 import { nodeIdentity } from '../../service/tls/node-identity.ts';
 import type { SessionSettings } from './settings.ts';
 import { SESSION_SERVICE } from './wire.ts';
@@ -47,8 +49,11 @@ export interface Listener {
 const MAX_STREAMS_PER_CONNECTION = 4;
 /** Connections of one node: with one more, the oldest over which it has no session is cut. */
 const MAX_CONNECTIONS_PER_NODE = 4;
-/** Connections whose handshake is not finished: with one more, the oldest of them is cut. */
-const MAX_HANDSHAKES = 512;
+/**
+ * Connections whose peer has not authenticated: with one more, the oldest of the address with most of them is cut. A whole
+ * fleet may wait at the same time.
+ */
+const MAX_UNAUTHENTICATED = 10_000;
 /**
  * Connections that the kernel holds until they are accepted; it caps this at net.core.somaxconn. Beyond it the kernel
  * ignores attempts to connect, and the peer repeats them after 1, 3, 7, 15 … seconds: with the default of Node, 511, a
@@ -87,10 +92,11 @@ export async function openListener({
   grpc.addService(SESSION_SERVICE, { Session: onSession });
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Map<string, TLSSocket>();
-  const handshakes = createConnectionLimit(MAX_HANDSHAKES, (address) =>
-    log.debug({ address }, 'an unfinished handshake made room for a new connection'),
+  const unauthenticated = createConnectionLimit(MAX_UNAUTHENTICATED, (address) =>
+    log.debug({ address }, 'a connection without a certificate made room for a new one'),
   );
-  const server = createServer({
+  const server = createTcpServer();
+  const tlsServer = createServer({
     ca: tls.ca,
     cert: tls.cert,
     key: tls.key,
@@ -104,11 +110,20 @@ export async function openListener({
   // A node may be connecting again while its old connection is still held to be alive.
   server.maxConnections = settings.maxSessions * 2;
   const nodePeers = createNodePeers(sessionPeer, (peer) => sockets.get(peer)?.destroy());
-  server.on('connection', handshakes.add);
-  server.on('secureConnection', (socket) => {
+  const handshakes = createHandshakeQueue({
+    start: (socket) => tlsServer.emit('connection', socket),
+    firstBytesTimeoutMs: settings.handshakeTimeoutMs,
+    clock,
+  });
+  server.on('connection', (socket) => {
+    unauthenticated.add(socket);
+    handshakes.add(socket);
+  });
+  tlsServer.on('secureConnection', (socket) => {
     const peer = peerOf(socket);
+    handshakes.complete(socket);
     // Until it closes: connections with a certificate are limited for each node.
-    handshakes.hold(socket);
+    unauthenticated.hold(socket);
     sockets.set(peer, socket);
     const identity = nodeIdentity(socket.getPeerX509Certificate()?.raw);
     socket.once('close', nodePeers.add(identity.ok ? identity.nodeId : '', peer));
@@ -116,7 +131,7 @@ export async function openListener({
     socket.on('error', (error) => log.debug({ peer, error }, 'a connection failed'));
     injector.injectConnection(socket);
   });
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+  tlsServer.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     log.info({ peer: socket.remoteAddress, code: error.code, reason: error.message }, 'a connection was refused');
     // After some errors, a handshake that takes too long among them, Node leaves it open.
     socket.destroy();
@@ -131,7 +146,7 @@ export async function openListener({
     address: formatAddress({ host: listen.host, port }),
     disconnect: (peer) => sockets.get(peer)?.destroy(),
     useTls: ({ ca, cert, key }) => {
-      server.setSecureContext({ ca, cert, key, minVersion: 'TLSv1.3' });
+      tlsServer.setSecureContext({ ca, cert, key, minVersion: 'TLSv1.3' });
       const authorities = parseCertificates(ca);
       for (const [peer, socket] of sockets) {
         const certificate = socket.getPeerX509Certificate();

@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { duplexPair } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import t from 'tap';
 import { createSimulatedAgent } from '../../../bench/fleet/simulated-agent.ts';
 import { ensureAuthority } from '../../../service/tls/authority.ts';
@@ -8,11 +11,21 @@ import { issueCertificate } from '../../../service/tls/issue.ts';
 import { collector, directoryOf } from '../run-collector.ts';
 import { on } from './messages.ts';
 
-const AGENTS = 150;
-const IDLE_PEERS = 600;
+const AGENTS = 100;
+/** Peers that say nothing, and as many that start a handshake and do not continue it. */
+const IDLE_PEERS = 150;
+
+/** What a TLS client sends first. */
+async function clientHello(): Promise<Buffer> {
+  const [near, far] = duplexPair();
+  const client = connectTls({ socket: near, minVersion: 'TLSv1.3' }).on('error', () => undefined);
+  const [bytes] = (await once(far, 'data')) as [Buffer];
+  client.destroy();
+  return bytes;
+}
 
 await t.test(
-  'all agents connect at once after a restart, beside peers that say nothing: no change is lost',
+  'all agents connect at once after a restart, beside peers that do not continue: no change is lost',
   async (t) => {
     const directory = directoryOf(t);
     const flags = { 'data-dir': directory, 'sink-ndjson': 'off' };
@@ -46,7 +59,9 @@ await t.test(
     await first.end();
     for (const agent of agents) agent.change();
     const second = await collector(t, { ...flags, listen: address });
-    const idle = Array.from({ length: IDLE_PEERS }, () => connect(listen.port).on('error', () => undefined));
+    const hello = await clientHello();
+    const idle = Array.from({ length: IDLE_PEERS * 2 }, () => connect(listen.port).on('error', () => undefined));
+    for (const socket of idle.slice(IDLE_PEERS)) socket.write(hello);
     t.teardown(() => {
       for (const socket of idle) socket.destroy();
     });
