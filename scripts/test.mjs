@@ -10,9 +10,11 @@ import { NODE, ROOT, setUp } from './setup.mjs';
 
 /**
  * Test files that run at the same time. Most files wait for containers, processes and timers for more than half of their
- * time, so one more than there are processors. Folders whose files run alone are `serial` in .taprc.
+ * time, so two more than there are processors. Folders whose files run alone are `serial` in .taprc.
  */
-const JOBS = Math.min(4, availableParallelism() + 1);
+const JOBS = Math.min(6, availableParallelism() + 2);
+/** Folders whose files only compute: they run one at a time beside those that run alone and wait for most of their time. */
+const COMPUTING = ['policy', 'posture', 'vulnerability'].map((name) => join('test', name, '/'));
 /** Compiled modules, for all processes of a run. */
 const COMPILE_CACHE = join(ROOT, '.tap', 'compile-cache');
 /** They start a cluster of the machine. */
@@ -33,10 +35,15 @@ mkdirSync(join(ROOT, '.tap'), { recursive: true });
 // Programs that tests write to temporary directories are in it as well: it would grow with every run.
 if (process.argv.length === 2) rmSync(COMPILE_CACHE, { recursive: true, force: true });
 // In one run, tap would let all other files wait before each serial folder. The cluster comes last, because it stays up.
-const onCluster = files.filter((file) => relative(ROOT, resolve(file)).startsWith(CLUSTER_TESTS));
+const onCluster = files.filter((file) => pathOf(file).startsWith(CLUSTER_TESTS));
 const alone = files.filter((file) => isSerial(file) && !onCluster.includes(file));
-const others = files.filter((file) => !isSerial(file));
-const counts = await runTests(alone, 'report-alone.tap');
+const computing = alone.length === 0 ? [] : files.filter((file) => COMPUTING.some((at) => pathOf(file).startsWith(at)));
+const others = files.filter((file) => !isSerial(file) && !computing.includes(file));
+const [counts, computed] = await Promise.all([
+  runTests(alone, 'report-alone.tap'),
+  runTests(computing, 'report-computing.tap', '--jobs=1', '--reporter=silent'),
+]);
+add(counts, computed);
 add(counts, await runTests(others, 'report.tap'));
 add(counts, await runTests(onCluster, 'report-cluster.tap'));
 // A file that fails beside others is run once more alone, and the output names it: this distinguishes the timing of a
@@ -54,7 +61,12 @@ for (const { names } of counts.failures) for (const name of names) process.stdou
 await daemon.stop?.();
 
 if (process.argv.length === 2)
-  for (const [file, seconds] of slowest(['report-alone.tap', 'report.tap', 'report-cluster.tap']))
+  for (const [file, seconds] of slowest([
+    'report-alone.tap',
+    'report-computing.tap',
+    'report.tap',
+    'report-cluster.tap',
+  ]))
     process.stdout.write(`${seconds} s ${file}\n`);
 const withoutComponent = new Set(absent);
 if (daemon.socket === undefined) withoutComponent.add('docker');
@@ -66,9 +78,14 @@ const skipped = strict ? 0 : counts.skipped + withoutComponent.size;
 process.stdout.write(`${counts.passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
 process.exit(failed > 0 || counts.passed === 0 ? 1 : 0);
 
+/** The path of a test file below the root. */
+function pathOf(file) {
+  return relative(ROOT, resolve(file));
+}
+
 /** Is the file, or its folder, `serial` in .taprc? */
 function isSerial(file) {
-  const path = relative(ROOT, resolve(file));
+  const path = pathOf(file);
   const serial = [...readFileSync(join(ROOT, '.taprc'), 'utf8').matchAll(/^ {2}- (test\/\S+)$/gm)];
   return serial.some(([, folder]) => `${path}/`.startsWith(`${folder}/`));
 }
@@ -83,11 +100,11 @@ function add(totals, { passed, failed, skipped, reasons, failures }) {
 }
 
 /** Runs these files and counts; a run that fails without a failed assertion counts as one failure of no file. */
-async function runTests(testFiles, reportName) {
+async function runTests(testFiles, reportName, ...options) {
   const report = join(ROOT, '.tap', reportName);
   rmSync(report, { force: true });
   // Without files, tap would run all that there are.
-  const code = testFiles.length === 0 ? 0 : await runTap(testFiles, report);
+  const code = testFiles.length === 0 ? 0 : await runTap(testFiles, report, options);
   const totals = await count(report);
   if (code !== 0 && totals.failed === 0) {
     totals.failed = 1;
@@ -96,7 +113,7 @@ async function runTests(testFiles, reportName) {
   return totals;
 }
 
-function runTap(testFiles, output) {
+function runTap(testFiles, output, options) {
   const environment = { ...process.env, PLIMSOLL_TEST_ABSENT: absent.join(',') };
   delete environment.DOCKER_HOST;
   if (daemon.socket !== undefined) environment.PLIMSOLL_TEST_DOCKER = daemon.socket;
@@ -105,7 +122,8 @@ function runTap(testFiles, output) {
   environment.NODE_COMPILE_CACHE = COMPILE_CACHE;
   environment.PATH = `${join(ROOT, 'node_modules', '.bin')}:${environment.PATH}:/usr/sbin:/sbin`;
   const tap = join(ROOT, 'node_modules', '.bin', 'tap');
-  const args = [tap, 'run', '--reporter=terse', `--jobs=${JOBS}`, `--output-file=${output}`, ...testFiles];
+  const chosen = ['--reporter=terse', `--jobs=${JOBS}`, `--output-file=${output}`, ...options];
+  const args = [tap, 'run', ...chosen, ...testFiles];
   const child = spawn(NODE, args, { cwd: ROOT, stdio: 'inherit', env: environment });
   process.on('SIGINT', () => child.kill('SIGINT'));
   return new Promise((resolve) => child.on('exit', (status) => resolve(status ?? 1)));

@@ -10,6 +10,7 @@ import { systemClock } from '../../service/clock.ts';
 import type { LogFields } from '../../service/log.ts';
 import { issueCertificate } from '../../service/tls/issue.ts';
 import { temporaryDirectory } from '../cli/process.ts';
+import { cpuMs } from '../fixture/cpu-time.ts';
 
 const TOKEN = 'secret-token';
 const imageOf = (index: number): string =>
@@ -119,8 +120,8 @@ void t.test('a collector that is busy is asked again later, and nobody waits for
   t.equal(requests.add({ reference: imageOf(1), namespace: 'a' }), 'asked');
   await until(() => logs.length > 0);
   t.match(logs, ['HTTP 503']);
-  const startedMs = performance.now();
+  const startedMs = cpuMs();
   for (let index = 0; index < 1_000; index += 1) requests.add({ reference: imageOf(index), namespace: 'b' });
-  t.ok(performance.now() - startedMs < 1_000);
+  t.ok(cpuMs() - startedMs < 1_000);
   t.equal(asked.length, 1);
 });

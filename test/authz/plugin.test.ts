@@ -123,7 +123,7 @@ t.test('the protocol; whatever is wrong is a refusal in time', async (t) => {
   });
   t.match(half, /^HTTP\/1\.1 200 OK[^]*"Allow":false/);
   const tookMs = performance.now() - startedMs;
-  t.ok(tookMs > 1500 && tookMs < 6000, `${String(tookMs)} ms`);
+  t.ok(tookMs > 1500 && tookMs < 20_000, `${String(tookMs)} ms`);
   t.match(await ask(rig, { Image: 'a' }), { Allow: true }, 'it goes on');
   t.equal(statSync(socket).mode & 0o777, 0o600, 'only root can ask');
   await plugin.stop();

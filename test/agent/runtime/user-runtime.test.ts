@@ -145,7 +145,7 @@ void t.test('answers without an end', { skip }, async (t) => {
   const startedMs = performance.now();
   const reply = await open(endpoint).listContainers();
   t.notOk(reply.ok);
-  t.ok(performance.now() - startedMs < 3000);
+  t.ok(performance.now() - startedMs < 20_000);
 });
 
 void t.test('a link to a socket of root, or a socket of somebody else', { skip }, async (t) => {

@@ -87,7 +87,7 @@ void t.test('whatever hangs costs its own part only, and a bounded time', async 
   const host = { ...createLinuxHost(), fileSystem: () => new Promise<never>(() => {}) };
   const startedMs = performance.now();
   const status = await read({ host }, `unix://${path}`);
-  t.ok(performance.now() - startedMs < 4000);
+  t.ok(performance.now() - startedMs < 15_000);
   t.match(status.rootFileSystem, { state: 'unreadable', source: '/', reason: 'no answer within 1500 ms' });
   t.match(status.engines, [{ containers: { state: 'unreadable' }, dataRoot: { state: 'unreadable' } }]);
   t.match(status.memory, { state: 'seen' });

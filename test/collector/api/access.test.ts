@@ -177,7 +177,7 @@ void t.test('a revoked token: its event streams and those of its sessions end wi
   const started = performance.now();
   t.equal((await server.fetch(`/v1/tokens/${id}`, { method: 'DELETE' })).status, 200);
   await Promise.all(ends);
-  t.ok(performance.now() - started < 2_000);
+  t.ok(performance.now() - started < 10_000);
   for (const each of [token, sessionToken])
     t.equal((await server.fetch('/v1/nodes', { headers: bearer(each) })).status, 401);
   t.equal((await server.fetch(`/v1/tokens/${id}`, { method: 'DELETE' })).status, 404);

@@ -106,9 +106,10 @@ void t.test('fields that the schema does not know are dropped', async (t) => {
 void t.test('a waiting request does not use up the time of those that read the store', async (t) => {
   const server = await serverWith(t, { [ID]: silence });
   const waiting = statusOf(server, ID);
-  const startedMs = performance.now();
+  let isOver = false;
+  void waiting.then(() => (isOver = true));
   for (let round = 0; round < 3; round += 1) t.equal((await server.fetch('/v1/nodes')).status, 200);
-  t.ok(performance.now() - startedMs < 1500);
+  t.notOk(isOver);
   t.match(await waiting, { body: { outcome: 'timeout' } });
   t.match(await server.fetch('/v1/nodes'), { status: 200 });
 });

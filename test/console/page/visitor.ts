@@ -15,7 +15,7 @@ export interface Visitor {
 export async function openVisitor(browser: Browser, site: Site, options: BrowserContextOptions = {}): Promise<Visitor> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   const faults: string[] = [];
   await page.exposeFunction('plimsollFault', (text: string) => void faults.push(text));
   await page.addInitScript(`addEventListener('securitypolicyviolation', (event) =>

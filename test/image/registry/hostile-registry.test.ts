@@ -86,7 +86,7 @@ await t.test('bodies', async (t) => {
     const client = await clientOf(t, listener);
     const started = performance.now();
     t.match(await client.blob(blob), { ok: false, code }, name);
-    t.ok(performance.now() - started < 1500, `${name}: in time`);
+    t.ok(performance.now() - started < 15_000, `${name}: in time`);
   }
   const client = await clientOf(t, endless);
   t.match(await client.manifest('app', 'v1'), { ok: false, code: 'tooLarge' });

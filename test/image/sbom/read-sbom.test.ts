@@ -5,6 +5,7 @@ import type { SbomResult } from '../../../image/sbom/read-sbom.ts';
 import { writeCycloneDx } from '../../../image/sbom/write-cyclonedx.ts';
 import { writeSpdx } from '../../../image/sbom/write-spdx.ts';
 import { document } from './documents.ts';
+import { cpuMs } from '../../fixture/cpu-time.ts';
 
 const read = (value: unknown): SbomResult =>
   readSbom(new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value)));
@@ -316,12 +317,12 @@ void t.test('malformed documents are refused with the place, and not quoted', (t
     ],
   ];
   for (const [name, value, wanted] of cases) {
-    const start = performance.now();
+    const start = cpuMs();
     const result = read(value);
     t.notOk(result.ok, name);
     t.match(reasons(result)[0], wanted, name);
     t.notMatch(reasons(result).join(' '), /secret/, name);
-    t.ok(performance.now() - start < 3000, `${name}: in bounded time`);
+    t.ok(cpuMs() - start < 3000, `${name}: in bounded time`);
   }
   t.match(readSbom(new Uint8Array(64 * 1024 * 1024 + 1)), { ok: false, problem: /larger than/ });
   t.end();
@@ -334,10 +335,10 @@ void t.test('a large document is read in seconds', (t) => {
     version: '1',
     purl: `pkg:deb/debian/x${String(index)}@1?arch=amd64&distro=debian-12`,
   }));
-  const start = performance.now();
+  const start = cpuMs();
   const result = read(cycloneDx({ components }));
   t.equal(result.ok && result.inventory.packages.length, 50_000);
-  t.ok(performance.now() - start < 15_000, `${String(Math.round(performance.now() - start))} ms`);
+  t.ok(cpuMs() - start < 15_000, `${String(Math.round(cpuMs() - start))} ms`);
   t.end();
 });
 

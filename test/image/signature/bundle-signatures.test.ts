@@ -126,7 +126,7 @@ await t.test('signatures that refer to the image', { skip }, async (t) => {
       await pushReferrer(registry, image, bundle);
       const started = performance.now();
       t.match(await verify(key, image), { state: 'invalid' }, name);
-      t.ok(performance.now() - started < 2000);
+      t.ok(performance.now() - started < 20_000);
     }
     for (const [name, payload] of [
       ['no JSON', 'x'],

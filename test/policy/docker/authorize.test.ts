@@ -6,6 +6,7 @@ import { builtInPolicy, parseContainerPolicy } from '../../../policy/docker/cont
 import type { ContainerPolicy } from '../../../policy/docker/container-policy.ts';
 import type { Decision } from '../../../policy/decide.ts';
 import type { Reason } from '../../../policy/reason.ts';
+import { cpuMs } from '../../fixture/cpu-time.ts';
 
 /*
  * Expectations follow the source of moby: its routes, the fields of HostConfig, and how Go reads HTTP and JSON.
@@ -352,9 +353,9 @@ t.test('no request takes long to judge', (t) => {
     `{"Image":"a","x":"${'\\\\u0000'.repeat(100_000)}"}`,
   ];
   for (const body of bodies) {
-    const startedMs = performance.now();
+    const startedMs = cpuMs();
     t.notOk(ask({ body, spec }).isAllowed && !body.includes('a/'), body.slice(0, 60));
-    const tookMs = performance.now() - startedMs;
+    const tookMs = cpuMs() - startedMs;
     t.ok(tookMs < 1500, `${body.slice(0, 60)}: ${String(tookMs)} ms`);
   }
   for (const target of [
@@ -362,9 +363,9 @@ t.test('no request takes long to judge', (t) => {
     `/${'%2e'.repeat(20_000)}`,
     `/x?${'a=b&'.repeat(15_000)}`,
   ]) {
-    const startedMs = performance.now();
+    const startedMs = cpuMs();
     t.notOk(ask({ target }).isAllowed);
-    t.ok(performance.now() - startedMs < 1000, target.slice(0, 40));
+    t.ok(cpuMs() - startedMs < 1000, target.slice(0, 40));
   }
   t.end();
 });
