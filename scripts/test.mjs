@@ -14,7 +14,11 @@ import { NODE, ROOT, setUp } from './setup.mjs';
  */
 const JOBS = Math.min(6, availableParallelism() + 2);
 /** Folders whose files only compute: they run one at a time beside those that run alone and wait for most of their time. */
-const COMPUTING = ['policy', 'posture', 'vulnerability'].map((name) => join('test', name, '/'));
+const COMPUTING = ['image/inventory', 'image/sbom', 'policy', 'posture', 'vulnerability'].map((name) =>
+  join('test', name, '/'),
+);
+/** A whole run prints failures only: counts that change with each assertion take more CPU time than most files. */
+const REPORTER = process.argv.length === 2 ? 'min' : 'terse';
 /** Compiled modules, for all processes of a run. */
 const COMPILE_CACHE = join(ROOT, '.tap', 'compile-cache');
 /** They start a cluster of the machine. */
@@ -39,12 +43,17 @@ const onCluster = files.filter((file) => pathOf(file).startsWith(CLUSTER_TESTS))
 const alone = files.filter((file) => isSerial(file) && !onCluster.includes(file));
 const computing = alone.length === 0 ? [] : files.filter((file) => COMPUTING.some((at) => pathOf(file).startsWith(at)));
 const others = files.filter((file) => !isSerial(file) && !computing.includes(file));
+const say = (what, { length }) => length > 0 && process.stderr.write(`test: ${what}: ${length} files\n`);
+say('run alone', alone);
+say('compute, and run beside these', computing);
 const [counts, computed] = await Promise.all([
   runTests(alone, 'report-alone.tap'),
   runTests(computing, 'report-computing.tap', '--jobs=1', '--reporter=silent'),
 ]);
 add(counts, computed);
+say(`run ${JOBS} at a time`, others);
 add(counts, await runTests(others, 'report.tap'));
+say('on a cluster', onCluster);
 add(counts, await runTests(onCluster, 'report-cluster.tap'));
 // A file that fails beside others is run once more alone, and the output names it: this distinguishes the timing of a
 // busy machine from a defect, and hides neither. Where many fail, the machine is not the reason.
@@ -122,7 +131,7 @@ function runTap(testFiles, output, options) {
   environment.NODE_COMPILE_CACHE = COMPILE_CACHE;
   environment.PATH = `${join(ROOT, 'node_modules', '.bin')}:${environment.PATH}:/usr/sbin:/sbin`;
   const tap = join(ROOT, 'node_modules', '.bin', 'tap');
-  const chosen = ['--reporter=terse', `--jobs=${JOBS}`, `--output-file=${output}`, ...options];
+  const chosen = [`--reporter=${REPORTER}`, `--jobs=${JOBS}`, `--output-file=${output}`, ...options];
   const args = [tap, 'run', ...chosen, ...testFiles];
   const child = spawn(NODE, args, { cwd: ROOT, stdio: 'inherit', env: environment });
   process.on('SIGINT', () => child.kill('SIGINT'));
