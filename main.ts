@@ -187,6 +187,7 @@ function createPrograms(script: string, tuning: ReadonlyMap<string, V8Tuning>, v
         databaseWorker,
         inventoryWorker,
         standardOutput: process.stdout,
+        environment: process.env,
         consoleDirectory: consoleDirectory(),
       });
     },

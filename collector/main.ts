@@ -81,6 +81,8 @@ export interface CollectorOptions {
   readonly inventoryWorker: URL;
   /** Where the sink `-` writes. */
   readonly standardOutput: NodeJS.WritableStream;
+  /** Where credentials of sinks can be; absent: nothing. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Directory with the files of the console; absent: it is not served. */
   readonly consoleDirectory?: string | undefined;
   /** Times of the disk probe; default: {@link DISK_PROBE}. */

@@ -5,7 +5,9 @@ import type { SyslogReceiver } from '../service/config/kind.ts';
 import type { ClusterUrl, ServerUrl } from '../service/config/queue-kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
+import { openS3, s3Url } from './aws-sinks.ts';
 import type { NodeLookup } from './node-lookup.ts';
+import type { Environment } from './sink/aws-credentials.ts';
 import { loadClientTls } from './sink/client-tls.ts';
 import type { ClientTls, ClientTlsPaths } from './sink/client-tls.ts';
 import { createElasticsearchSink } from './sink/elasticsearch.ts';
@@ -39,6 +41,8 @@ export interface SinkParts {
   readonly checks: readonly Check[];
   /** Where the NDJSON sink `-` writes. */
   readonly standardOutput: NodeJS.WritableStream;
+  /** Where credentials of AWS can be; absent: nothing. */
+  readonly environment?: Environment;
 }
 
 /** Makes the events of a batch, in order. */
@@ -163,6 +167,13 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     address: kafkaAddress,
     open: openKafka,
   },
+  {
+    name: 's3',
+    isOn: ({ sinkS3 }) => sinkS3 !== 'off',
+    events: ({ sinkS3Events }) => sinkS3Events,
+    address: (settings) => httpAddress(s3Url(settings), settings.sinkS3Ca),
+    open: openS3,
+  },
 ] satisfies readonly SinkDefinition[]);
 
 /** Names of the sinks that the settings turn on: those of their cursors. */
@@ -197,8 +208,8 @@ export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
 
 /** Tests the sink with this name, by a connection of its own. Undefined: there is none, or it is off. Never rejects. */
 export async function testSinkOf(name: string, parts: SinkParts): Promise<SinkTest | undefined> {
-  // The test must not rotate the file that the sink writes.
-  const settings = { ...parts.settings, sinkNdjsonMaxBytes: Number.MAX_SAFE_INTEGER };
+  // The test must not rotate the file that the sink writes, and uploads an object of its own.
+  const settings = { ...parts.settings, sinkNdjsonMaxBytes: Number.MAX_SAFE_INTEGER, sinkS3MaxEvents: 1 };
   const found = SINKS.find((sink) => sink.name === name && sink.isOn(settings));
   if (found === undefined) return undefined;
   const open = async (): Promise<Sink> => found.open({ ...parts, settings, name, render: createRender(parts) });

@@ -15,7 +15,11 @@ const ADVICE: readonly (readonly [step: SinkTestStep['step'], reason: RegExp, ad
   ['tls', /ALERT/, 'does the receiver want a client certificate? Set sink-NAME-cert and sink-NAME-key'],
   ['tls', /WRONG_VERSION|PACKET_LENGTH|HTTP_REQUEST|ECONNRESET/, 'the port does not speak TLS: use another'],
   ['tls', /./, 'check the certificate of the receiver, and sink-NAME-ca, -cert and -key'],
+  ['authenticate', /TimeTooSkewed/, 'set the clock of this machine by NTP: a signed request is valid for 15 minutes'],
+  ['authenticate', /ExpiredToken|TokenRefresh/, 'the temporary credentials have ended: renew the file with them'],
   ['authenticate', /./, 'check the token, key or client certificate of the sink, and what it may do at the receiver'],
+  ['send', /NoSuchBucket/, 'create the bucket, or correct its name'],
+  ['send', /in the region|AuthorizationHeaderMalformed/, 'set the region of the sink to that of the bucket'],
   ['send', /HTTP 404/, 'correct the path of the URL'],
   ['send', /HTTP 3\d\d/, 'use the URL that the receiver redirects to'],
   [

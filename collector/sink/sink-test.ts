@@ -163,7 +163,7 @@ async function expectOk(sent: Promise<SinkOutcome>): Promise<void> {
 
 /** Answers of receivers that do not accept a token, a password or a certificate. */
 function isAboutCredentials(reason: string): boolean {
-  return /\bHTTP 40[13]\b|[Aa]uthoriz|[Aa]uthenticat|token|our certificate/.test(reason);
+  return /\bHTTP 40[13]\b|authoriz|authenticat|token|our certificate|aws_\w+ i[ns] /i.test(reason);
 }
 
 function reasonOf(error: unknown): string {

@@ -1,3 +1,4 @@
+import { AWS_SETTINGS } from './aws-settings.ts';
 import { documentFormat, jsonFormat } from './event-format.ts';
 import {
   httpsUrlOrOff,
@@ -257,4 +258,5 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   ...QUEUE_SETTINGS,
+  ...AWS_SETTINGS,
 } satisfies Record<string, SettingDefinition<unknown>>;

@@ -18,7 +18,7 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
             items: body.split('\n').flatMap((_, index) => (index % 2 === 1 ? [{ create: { status: 201 } }] : [])),
           }),
         }
-      : { status: 200 },
+      : { status: 200, headers: { etag: '"0"' } },
   );
   const { url, caFile } = receiver;
   const secret = receiver.secret('the-secret');
@@ -38,6 +38,11 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     'sink-otlp-ca': caFile,
     'sink-otlp-encoding': 'json',
     'sink-otlp-compression': 'none',
+    'sink-s3': url,
+    'sink-s3-ca': caFile,
+    'sink-s3-bucket': 'archive',
+    'sink-s3-region': 'eu-west-3',
+    'sink-s3-max-events': '3',
   });
   const nodes: NodeLookup = {
     all: () => Promise.resolve([nodeRow()]),
@@ -50,15 +55,16 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     checks: CHECKS,
     nodes,
     standardOutput: new PassThrough(),
+    environment: { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'the-secret' },
   });
   t.teardown(() => Promise.all(sinks.map((sink) => sink.close())));
-  t.strictSame(sinkNames(settings), ['webhook', 'splunk', 'elasticsearch', 'otlp']);
+  t.strictSame(sinkNames(settings), ['webhook', 'splunk', 'elasticsearch', 'otlp', 's3']);
   t.strictSame(
     sinks.map(({ name }) => name),
     sinkNames(settings),
   );
   for (const sink of sinks) t.match(await sink.send(events(1, 3)), { outcome: 'ok' }, sink.name);
-  const [hook, splunk, elasticsearch, otlp] = receiver.requests;
+  const [hook, splunk, elasticsearch, otlp, s3] = receiver.requests;
   t.match(hook, { url: '/in/hook', headers: { 'x-plimsoll-signature': /^sha256=[0-9a-f]{64}$/ } });
   t.match(splunk, {
     url: '/in/services/collector/event',
@@ -67,14 +73,23 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
   });
   t.match(elasticsearch, { url: '/in/plimsoll/_bulk', headers: { authorization: 'ApiKey the-secret' } });
   t.match(otlp, { url: '/in/v1/logs', body: /"stringValue":"1.2.3"/ });
+  t.match(s3, {
+    url: /^\/in\/archive\/plimsoll\/2026\/.*-store-1-time\.ndjson\.gz$/,
+    headers: { authorization: /Credential=AKIATEST\/\d{8}\/eu-west-3\/s3\// },
+  });
   t.notMatch(receiver.requests.map(({ body }) => body).join(''), /the-secret/);
+  const parts = { version: '1.2.3', clock: systemClock(), checks: CHECKS, nodes, standardOutput: new PassThrough() };
+  await t.rejects(openSinks({ ...parts, settings: await settingsWith('collector', { 'sink-s3': url }) }), {
+    message: /sink-s3-bucket/,
+  });
   const off = await settingsWith('collector', { 'sink-ndjson': 'off' });
   t.strictSame(sinkNames(off), []);
 });
 
 void t.test('the test of a sink says which step fails, and never tells a secret', async (t) => {
   const receiver = await startHttpReceiver(t, ({ headers }) => ({
-    status: headers['x-plimsoll-signature'] === undefined ? 401 : 200,
+    status: headers['x-plimsoll-signature'] === undefined && headers['x-amz-date'] === undefined ? 401 : 200,
+    headers: { etag: '"0"' },
   }));
   const { url, caFile } = receiver;
   const secret = receiver.secret('the-secret');
@@ -113,6 +128,16 @@ void t.test('the test of a sink says which step fails, and never tells a secret'
   }
   t.match(await run('ndjson', { 'sink-ndjson': `${directory}/events.ndjson` }), {
     steps: [{ step: 'send', ok: true }],
+  });
+  const credentials = receiver.secret('aws_access_key_id=AKIATEST\naws_secret_access_key=the-secret');
+  const s3 = { 'sink-s3': url, 'sink-s3-ca': caFile, 'sink-s3-bucket': 'archive', 'sink-s3-credentials': credentials };
+  const archived = await run('s3', s3);
+  t.match(archived?.steps.at(-1), { step: 'send', ok: true }, 'it does not wait for an object to be full');
+  t.ok(receiver.requests.at(-1)?.url.endsWith(`-${archived?.eventUid ?? ''}.ndjson.gz`));
+  t.match((await run('s3', { ...s3, 'sink-s3-credentials': 'environment' }))?.steps.at(-1), {
+    ok: false,
+    step: 'authenticate',
+    detail: /AWS_ACCESS_KEY_ID is not set/,
   });
   t.equal(await run('syslog', {}), undefined, 'it is off');
 });

@@ -114,6 +114,7 @@ async function examineHttp({ collector, signal }: Installation): Promise<readonl
     collector.sinkElasticsearch,
     collector.sinkOtlp,
     collector.sinkSentinel,
+    collector.sinkS3,
   ]) {
     if (url === 'off') continue;
     const { hostname, port, protocol } = new URL(url);

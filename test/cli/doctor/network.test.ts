@@ -275,7 +275,7 @@ void t.test('receivers over HTTPS', async (t) => {
     outcome: 'ok',
     observed: new RegExp(`https://${open}/hook accepts connections`),
   });
-  for (const setting of ['sink-webhook', 'sink-splunk', 'sink-elasticsearch', 'sink-otlp'])
+  for (const setting of ['sink-webhook', 'sink-splunk', 'sink-elasticsearch', 'sink-otlp', 'sink-sentinel', 'sink-s3'])
     t.match(await look({ [setting]: `https://${await closedAddress()}/x` }), {
       outcome: 'problem',
       observed: /nothing listens there \(ECONNREFUSED\)/,

@@ -20,6 +20,8 @@ export interface HttpSinkKind {
   readonly eventsOf: (request: Received) => readonly OcsfEvent[];
   /** What the product answers if all is well. */
   readonly accept: (request: Received) => Answer;
+  /** What a complaint about the content of a request leads to; absent: halves are sent. */
+  readonly onContent?: 'retry';
   /** The content of the file with the secret; absent: {@link SECRET}. */
   readonly secretFile?: string;
   /** The answer to requests before the one with events, such as for a token, whatever the receiver does with events. */
@@ -82,7 +84,8 @@ export function httpSinkSuite(t: Test, kind: HttpSinkKind): void {
     };
     for (const status of [301, 302, 401, 403, 404, 405, 408, 429, 500, 502, 503, 504])
       t.match(await send({ status }), { outcome: 'retry', reason: new RegExp(String(status)) }, String(status));
-    for (const status of [413, 415, 422]) t.match(await send({ status }), { outcome: 'split' }, String(status));
+    for (const status of [413, 415, 422])
+      t.match(await send({ status }), { outcome: kind.onContent ?? 'split' }, String(status));
     t.match(await send({ status: 503, headers: { 'retry-after': '7' } }), { afterMs: 7000 });
     t.match(await send({ status: 429, headers: { 'retry-after': '999999999' } }), { afterMs: 600_000 }, 'not for ever');
     t.match(await send({ status: 503, headers: { 'retry-after': new Date(Date.now() - 60_000).toUTCString() } }), {
