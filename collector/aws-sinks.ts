@@ -4,6 +4,7 @@ import { readAwsCredentials } from './sink/aws-credentials.ts';
 import type { Environment } from './sink/aws-credentials.ts';
 import { bucketUrl, createS3Sink } from './sink/s3.ts';
 import type { S3Options } from './sink/s3.ts';
+import { createSecurityHubSink } from './sink/security-hub.ts';
 import type { Sink } from './sink/sink.ts';
 
 /** What sinks to AWS are opened with. */
@@ -36,5 +37,20 @@ export function openS3({ settings, environment = {}, ...parts }: AwsSinkParts): 
       maxEvents: settings.sinkS3MaxEvents,
       maxBytes: settings.sinkS3MaxBytes,
     },
+  });
+}
+
+/** Opens Security Hub. Throws TlsError if a setting for it is missing. */
+export function openSecurityHub({ settings, environment = {}, ...parts }: AwsSinkParts): Sink {
+  const { sinkSecurityHubAccount: account, sinkSecurityHubCredentials: credentials } = settings;
+  if (account === 'none')
+    throw new TlsError('absent', 'sink-security-hub is on without an account: set sink-security-hub-account');
+  return createSecurityHubSink({
+    ...parts,
+    account,
+    endpoint: settings.sinkSecurityHub,
+    region: settings.sinkSecurityHubRegion,
+    caFile: settings.sinkSecurityHubCa,
+    credentials: () => readAwsCredentials(credentials, environment),
   });
 }

@@ -5,7 +5,7 @@ import type { SyslogReceiver } from '../service/config/kind.ts';
 import type { ClusterUrl, ServerUrl } from '../service/config/queue-kind.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
-import { openS3, s3Url } from './aws-sinks.ts';
+import { openS3, openSecurityHub, s3Url } from './aws-sinks.ts';
 import type { NodeLookup } from './node-lookup.ts';
 import type { Environment } from './sink/aws-credentials.ts';
 import { loadClientTls } from './sink/client-tls.ts';
@@ -173,6 +173,13 @@ const SINKS: readonly SinkDefinition[] = Object.freeze([
     events: ({ sinkS3Events }) => sinkS3Events,
     address: (settings) => httpAddress(s3Url(settings), settings.sinkS3Ca),
     open: openS3,
+  },
+  {
+    name: 'security-hub',
+    isOn: ({ sinkSecurityHub }) => sinkSecurityHub !== 'off',
+    events: ({ sinkSecurityHubEvents }) => sinkSecurityHubEvents,
+    address: ({ sinkSecurityHub: url, sinkSecurityHubCa: ca }) => httpAddress(url, ca),
+    open: openSecurityHub,
   },
 ] satisfies readonly SinkDefinition[]);
 

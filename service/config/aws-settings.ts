@@ -1,7 +1,16 @@
 import { accountId, awsRegion, bucketName, keyPrefix } from './aws-kind.ts';
-import { duration, integer, pathOr, receiverUrlOrOff, size, word } from './kind.ts';
+import { findingGroups } from './event-group.ts';
+import { duration, httpsUrlOrOff, integer, pathOr, receiverUrlOrOff, size, word } from './kind.ts';
 import type { SettingDefinition } from './setting.ts';
 import { CA, COLLECTOR, EVENTS, LINE_FORMAT } from './sink-setting-parts.ts';
+
+const CREDENTIALS = {
+  kind: pathOr('environment'),
+  default: 'environment',
+  description:
+    'Shared credentials file of AWS, whose section `default` is used; `environment`: the variables `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` of the collector.',
+  programs: COLLECTOR,
+} as const satisfies SettingDefinition<unknown>;
 
 /** Settings of sinks to services of AWS, and to those with the same protocol. */
 export const AWS_SETTINGS = {
@@ -45,13 +54,7 @@ export const AWS_SETTINGS = {
     description: 'Start of the key of each object, with a slash at its end, or nothing.',
     programs: COLLECTOR,
   },
-  'sink-s3-credentials': {
-    kind: pathOr('environment'),
-    default: 'environment',
-    description:
-      'Shared credentials file of AWS, whose section `default` is used; `environment`: the variables `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` of the collector.',
-    programs: COLLECTOR,
-  },
+  'sink-s3-credentials': CREDENTIALS,
   'sink-s3-max-age': {
     kind: duration('1s', '24h'),
     default: '5m',
@@ -71,4 +74,30 @@ export const AWS_SETTINGS = {
       'Size of one object before compression. Its compressed part, about a fifteenth, is in the memory of the collector.',
     programs: COLLECTOR,
   },
+  'sink-security-hub': {
+    kind: httpsUrlOrOff(),
+    default: 'off',
+    description: 'Endpoint of AWS Security Hub, such as `https://securityhub.eu-central-1.amazonaws.com`, or `off`.',
+    programs: COLLECTOR,
+  },
+  'sink-security-hub-events': {
+    ...EVENTS,
+    kind: findingGroups(),
+    default: 'findings,vulnerabilities,detections',
+    description: 'Groups of events that become findings of Security Hub, separated by commas, or `all` of these three.',
+  },
+  'sink-security-hub-ca': CA,
+  'sink-security-hub-account': {
+    kind: accountId('none'),
+    default: 'none',
+    description: 'Account of AWS that the findings belong to. The credentials must be of this account.',
+    programs: COLLECTOR,
+  },
+  'sink-security-hub-region': {
+    kind: awsRegion(),
+    default: 'us-east-1',
+    description: 'Region of Security Hub.',
+    programs: COLLECTOR,
+  },
+  'sink-security-hub-credentials': CREDENTIALS,
 } satisfies Record<string, SettingDefinition<unknown>>;

@@ -26,3 +26,8 @@ export const DEFAULT_EVENT_GROUPS = 'findings,vulnerabilities,detections,refusal
 export function eventGroups(): Kind<readonly EventGroup[]> {
   return words('groups of events', EVENT_GROUPS);
 }
+
+/** Groups of events that are findings. */
+export function findingGroups(): Kind<readonly EventGroup[]> {
+  return words('groups of findings', EVENT_GROUPS.slice(0, 3));
+}

@@ -18,7 +18,7 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
             items: body.split('\n').flatMap((_, index) => (index % 2 === 1 ? [{ create: { status: 201 } }] : [])),
           }),
         }
-      : { status: 200, headers: { etag: '"0"' } },
+      : { status: 200, headers: { etag: '"0"' }, body: '{"FailedCount":0,"SuccessCount":1}' },
   );
   const { url, caFile } = receiver;
   const secret = receiver.secret('the-secret');
@@ -43,6 +43,9 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     'sink-s3-bucket': 'archive',
     'sink-s3-region': 'eu-west-3',
     'sink-s3-max-events': '3',
+    'sink-security-hub': url,
+    'sink-security-hub-ca': caFile,
+    'sink-security-hub-account': '111122223333',
   });
   const nodes: NodeLookup = {
     all: () => Promise.resolve([nodeRow()]),
@@ -58,13 +61,13 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     environment: { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'the-secret' },
   });
   t.teardown(() => Promise.all(sinks.map((sink) => sink.close())));
-  t.strictSame(sinkNames(settings), ['webhook', 'splunk', 'elasticsearch', 'otlp', 's3']);
+  t.strictSame(sinkNames(settings), ['webhook', 'splunk', 'elasticsearch', 'otlp', 's3', 'security-hub']);
   t.strictSame(
     sinks.map(({ name }) => name),
     sinkNames(settings),
   );
   for (const sink of sinks) t.match(await sink.send(events(1, 3)), { outcome: 'ok' }, sink.name);
-  const [hook, splunk, elasticsearch, otlp, s3] = receiver.requests;
+  const [hook, splunk, elasticsearch, otlp, s3, hub] = receiver.requests;
   t.match(hook, { url: '/in/hook', headers: { 'x-plimsoll-signature': /^sha256=[0-9a-f]{64}$/ } });
   t.match(splunk, {
     url: '/in/services/collector/event',
@@ -77,10 +80,14 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     url: /^\/in\/archive\/plimsoll\/2026\/.*-store-1-time\.ndjson\.gz$/,
     headers: { authorization: /Credential=AKIATEST\/\d{8}\/eu-west-3\/s3\// },
   });
+  t.match(hub, { url: '/in/findings/import', body: /"AwsAccountId":"111122223333"/ });
   t.notMatch(receiver.requests.map(({ body }) => body).join(''), /the-secret/);
   const parts = { version: '1.2.3', clock: systemClock(), checks: CHECKS, nodes, standardOutput: new PassThrough() };
   await t.rejects(openSinks({ ...parts, settings: await settingsWith('collector', { 'sink-s3': url }) }), {
     message: /sink-s3-bucket/,
+  });
+  await t.rejects(openSinks({ ...parts, settings: await settingsWith('collector', { 'sink-security-hub': url }) }), {
+    message: /sink-security-hub-account/,
   });
   const off = await settingsWith('collector', { 'sink-ndjson': 'off' });
   t.strictSame(sinkNames(off), []);

@@ -115,6 +115,7 @@ async function examineHttp({ collector, signal }: Installation): Promise<readonl
     collector.sinkOtlp,
     collector.sinkSentinel,
     collector.sinkS3,
+    collector.sinkSecurityHub,
   ]) {
     if (url === 'off') continue;
     const { hostname, port, protocol } = new URL(url);

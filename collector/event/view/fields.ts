@@ -112,31 +112,37 @@ export function cut(value: string, maxLength: number): string {
   return value.length <= maxLength ? value : value.slice(0, maxLength).replace(/[\ud800-\udbff]$/, '');
 }
 
-function at(value: OcsfEvent, key: string): OcsfEvent {
+/** The object at `key`; empty where there is none. */
+export function at(value: OcsfEvent, key: string): OcsfEvent {
   const inner = value[key];
   return isObject(inner) ? inner : {};
 }
 
-function listOf(value: OcsfEvent, key: string): readonly OcsfEvent[] {
+/** The objects of the list at `key`. */
+export function listOf(value: OcsfEvent, key: string): readonly OcsfEvent[] {
   const inner: unknown = value[key];
   return Array.isArray(inner) ? inner.filter(isObject) : [];
 }
 
-function firstOf(value: OcsfEvent, key: string): OcsfEvent {
+/** The first object of the list at `key`; empty where there is none. */
+export function firstOf(value: OcsfEvent, key: string): OcsfEvent {
   return listOf(value, key)[0] ?? {};
 }
 
-function stringsOf(value: OcsfEvent, key: string): readonly string[] {
+/** The texts of the list at `key`. */
+export function stringsOf(value: OcsfEvent, key: string): readonly string[] {
   const inner: unknown = value[key];
   return Array.isArray(inner) ? inner.filter((one) => typeof one === 'string') : [];
 }
 
-function text(value: OcsfEvent, key: string): string {
+/** The text at `key`; empty where there is none. */
+export function text(value: OcsfEvent, key: string): string {
   const inner = value[key];
   return typeof inner === 'string' ? inner : '';
 }
 
-function number(value: OcsfEvent, key: string): number | undefined {
+/** The number at `key`. */
+export function number(value: OcsfEvent, key: string): number | undefined {
   const inner = value[key];
   return typeof inner === 'number' ? inner : undefined;
 }

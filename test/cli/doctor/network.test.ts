@@ -275,7 +275,15 @@ void t.test('receivers over HTTPS', async (t) => {
     outcome: 'ok',
     observed: new RegExp(`https://${open}/hook accepts connections`),
   });
-  for (const setting of ['sink-webhook', 'sink-splunk', 'sink-elasticsearch', 'sink-otlp', 'sink-sentinel', 'sink-s3'])
+  for (const setting of [
+    'sink-webhook',
+    'sink-splunk',
+    'sink-elasticsearch',
+    'sink-otlp',
+    'sink-sentinel',
+    'sink-s3',
+    'sink-security-hub',
+  ])
     t.match(await look({ [setting]: `https://${await closedAddress()}/x` }), {
       outcome: 'problem',
       observed: /nothing listens there \(ECONNREFUSED\)/,

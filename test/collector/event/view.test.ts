@@ -5,8 +5,10 @@ import t from 'tap';
 import { safe } from '../../../api/safe.ts';
 import { toText } from '../../../collector/event/line.ts';
 import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
+import { toAsff } from '../../../collector/event/view/asff.ts';
 import { viewOf } from '../../../collector/event/view/view.ts';
 import { ROOT } from '../../../scripts/setup.mjs';
+import { asffIssues } from './asff-constraints.ts';
 
 /*
  * Each view is read back by a parser that is written from the specification of its format, for events whose texts are
@@ -305,5 +307,32 @@ void t.test('Falco outputs have what Falcosidekick needs', (t) => {
       throw new Error('fields');
   });
   t.ok(uuids.size > 1 && uuids.size <= SAMPLES.length, 'one id for each event, however often it is sent');
+  t.end();
+});
+
+void t.test('findings of Security Hub keep to its limits, and only findings become some', (t) => {
+  const to = { account: '111122223333', region: 'eu-central-1' };
+  fuzz((event) => {
+    const finding = toAsff(event, to);
+    const isFinding = [2002, 2003, 2004].includes(Number(event['class_uid']));
+    if ((finding !== undefined) !== isFinding) throw new Error(`class ${String(event['class_uid'])}`);
+    const issues = finding === undefined ? [] : asffIssues(finding);
+    if (issues.length > 0) throw new Error(issues.join(', '));
+  });
+  const found = toAsff(FAILURE, to);
+  t.match(found, {
+    Id: `plimsoll/${at(FAILURE, 'finding_info', 'uid')}`,
+    ProductArn: 'arn:aws:securityhub:eu-central-1:111122223333:product/111122223333/default',
+    Title: at(FAILURE, 'finding_info', 'title'),
+    Compliance: { Status: 'FAILED' },
+    RecordState: 'ACTIVE',
+    ProductFields: { 'plimsoll/EventUid': at(FAILURE, 'metadata', 'uid') },
+  });
+  const closed = toAsff({ ...FAILURE, activity_name: 'Close', compliance: { status: 'Pass' } }, to);
+  t.match(closed, { Id: found?.Id, RecordState: 'ARCHIVED', Compliance: { Status: 'PASSED' } });
+  const unseen = toAsff({ ...FAILURE, compliance: { status: 'Unknown' } }, to);
+  t.match(unseen, { RecordState: 'ACTIVE', Compliance: { Status: 'NOT_AVAILABLE' } }, 'a fault resolves nothing');
+  t.match(toAsff(FAILURE, { ...to, region: 'us-gov-west-1' }), { ProductArn: /^arn:aws-us-gov:/ });
+  t.match(toAsff(FAILURE, { ...to, region: 'cn-north-1' }), { ProductArn: /^arn:aws-cn:/ });
   t.end();
 });
