@@ -18,6 +18,7 @@ import type { OwnDockerd } from '../agent/runtime/docker/own-dockerd.ts';
 import { docker, IMAGE, noDocker, SOCKET } from '../agent/watch/docker.ts';
 import { startEngine } from '../agent/runtime/docker/engine-socket.ts';
 import { plimsoll } from '../cli/process.ts';
+import { freePort } from '../fixture/free-port.ts';
 
 const skip = noDockerd || noDocker;
 /** runc keeps what it knows of a container beyond its engine, so each run has a name of its own. */
@@ -114,7 +115,7 @@ void t.test('a socket that is not there is not the clean state of another docker
 void t.test('a dockerd on TCP alone', { skip }, async (t) => {
   const certificates = makeCertificates(t);
   const at = (name: string): string => join(certificates.directory, name);
-  const port = 20_000 + (process.pid % 20_000);
+  const port = await freePort();
   const endpoint = `tcp://127.0.0.1:${String(port)}`;
   const own = await startDockerd(() => [
     '-H',
@@ -258,8 +259,10 @@ void t.test(
       'says something else': (socket) => void socket.write(json('{"Id":{"deep":[]}}')),
       'nests a thousand lists': (socket) => void socket.write(json('['.repeat(100_000))),
     };
+    // Each scan waits for the deadlines of its engine.
+    t.jobs = 2;
     for (const [what, answer] of Object.entries(answers))
-      await t.test(what, async (t) => {
+      void t.test(what, { buffered: true }, async (t) => {
         const path = await startEngine(t, (socket) => {
           socket.on('data', (bytes: Buffer) => answer(socket, bytes.toString().split(' ')[1] ?? ''));
         });

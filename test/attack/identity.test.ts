@@ -1,8 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -19,6 +18,7 @@ import { CHECKS } from '../../posture/check/registry.ts';
 import { liveNode } from '../agent/inspector/live-node.ts';
 import { serveDocker } from '../fixture/inspector/docker-api.ts';
 import { recordedJson } from '../fixture/inspector/read.ts';
+import { freePort } from '../fixture/free-port.ts';
 
 const NOBODY = 65534;
 const MARKER = 'marker-4f1c';
@@ -200,19 +200,6 @@ void t.test('a process that calls itself dockerd', { skip }, async (t) => {
 
 const noSshd = skip !== false ? skip : existsSync('/usr/sbin/sshd') ? false : 'sshd is not installed';
 
-/** A port that nobody has at the moment. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
-}
-
 /** A real sshd with a configuration of its own that waits for connections. */
 async function startSshd(
   t: Test,
@@ -230,7 +217,7 @@ async function startSshd(
   const child = spawn('/usr/sbin/sshd', ['-D', '-f', config], { stdio: 'ignore' });
   t.teardown(() => child.kill('SIGKILL'));
   for (let attempt = 0; !(await accepts(port)); attempt += 1) {
-    if (attempt > 100 || child.exitCode !== null) throw new Error('sshd did not start');
+    if (attempt > 600 || child.exitCode !== null) throw new Error('sshd did not start');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return { pid: child.pid ?? 0, config };

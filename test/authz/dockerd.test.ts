@@ -1,8 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
@@ -13,6 +11,7 @@ import { fuzzRequest } from './fuzzed-requests.ts';
 import { openNotifySocket } from './notify-socket.ts';
 import { clientOf, privateDirectory, startPlugin, startPluginWith, stopPlugin, writePolicy } from './rig.ts';
 import type { Call, Plugin } from './rig.ts';
+import { freePort } from '../fixture/free-port.ts';
 
 /*
  * A real dockerd that asks the plugin. What it then did is read from dockerd itself. A container of an image that does
@@ -287,15 +286,6 @@ function removeAbandoned(): void {
     const pid = /^plimsoll-test-(\d+)\.sock$/.exec(name)?.[1];
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(PLUGINS, name), { force: true });
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** A CA, and certificates of the server and of two clients, as `docker --tlsverify` takes them. */

@@ -36,11 +36,11 @@ export async function openNotifySocket(t: Test, path: string): Promise<NotifySoc
   });
   await ready.promise;
   const until = async (isTrue: () => boolean): Promise<void> => {
-    for (let tries = 0; tries < 200; tries += 1) {
+    for (let tries = 0; tries < 600; tries += 1) {
       if (isTrue()) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error('it did not happen within 10 s');
+    throw new Error('it did not happen within 30 s');
   };
   return {
     path,

@@ -57,7 +57,7 @@ void t.test('a node is removed while the collector runs: its events are shipped,
   t.match(await ask('/v1/history?limit=1'), { entries: [{ action: 'resolved', cause: 'nodeRemoved' }] });
   const delivered = async (): Promise<unknown> =>
     ((await ask('/v1/sinks')) as { readonly sinks: readonly { readonly delivered: number }[] }).sinks[0]?.delivered;
-  for (let tries = 0; tries < 500 && (await delivered()) !== 2; tries += 1)
+  for (let tries = 0; tries < 3000 && (await delivered()) !== 2; tries += 1)
     await new Promise((resolve) => setTimeout(resolve, 10));
   await running.end();
   const lines = readFileSync(join(directory, 'events.ndjson'), 'utf8').trimEnd().split('\n');

@@ -131,7 +131,7 @@ await t.test('containerd: layers in its content store', { skip: noContainerd }, 
   own.ctr('-n', 'k8s.io', 'images', 'import', '--base-name', 'localhost/packages', archive);
   const images = restingImagesOf('containerd', own.endpoint);
   const find = async (name: RegExp): Promise<StoredImage | undefined> => {
-    for (let left = 100; left > 0; left -= 1) {
+    for (let left = 600; left > 0; left -= 1) {
       const listed = await images.list();
       const stored = listed.ok ? listed.images.find(({ names }) => names.some((one) => name.test(one))) : undefined;
       if (stored !== undefined) return stored;

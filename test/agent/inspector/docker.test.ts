@@ -210,7 +210,7 @@ async function pidsWhen(docker: TestDocker, name: string, count: number): Promis
 }
 
 async function until(holds: () => boolean): Promise<boolean> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (let attempt = 0; attempt < 600; attempt += 1) {
     if (holds()) return true;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -1,12 +1,11 @@
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { observeAll } from '../../../agent/inspector/observe.ts';
 import { TEST_IMAGE, testDocker } from '../../component/docker.ts';
 import { noDockerd, startDockerd } from '../runtime/docker/own-dockerd.ts';
 import { liveNode, statusWord, told } from './live-node.ts';
+import { freePort } from '../../fixture/free-port.ts';
 
 const found = testDocker();
 const skip = noDockerd || ('reason' in found && found.reason);
@@ -75,13 +74,3 @@ t.test('a daemon whose own profile is unconfined, with a TCP port', { skip }, as
     ],
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -15,6 +15,7 @@ import type { TlsOptions } from 'node:tls';
 import type { Test } from 'tap';
 import type { ProbedService } from '../../../agent/probe/ping.ts';
 import type { ProbeOutcome } from '../../../agent/probe/prober.ts';
+import { freePort } from '../../fixture/free-port.ts';
 
 const ec = await makeCredentials('ec');
 const rsa = await makeCredentials('rsa');
@@ -249,13 +250,6 @@ void t.test('only this node is spoken to', async (t) => {
 });
 
 void t.test('a real dockerd', { skip: noDockerd }, async (t) => {
-  const freePort = async (): Promise<number> => {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  };
   const files = (directory: string): readonly string[] => {
     mkdirSync(join(directory, 'tls'));
     writeFileSync(join(directory, 'tls/ca.pem'), ec.ca);

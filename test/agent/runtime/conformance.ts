@@ -152,7 +152,7 @@ export async function testRuntime(t: Test, make: (t: Test) => Promise<RuntimeUnd
       (reason) => ends.push(reason),
       new AbortController().signal,
     );
-    for (let turn = 0; turn < 100 && ends.length === 0; turn += 1) await sleep(10);
+    for (let turn = 0; turn < 2000 && ends.length === 0; turn += 1) await sleep(10);
     await sleep(20);
     t.match(ends, [/./], 'the stream ends, once');
     t.equal(ends.length, 1);
@@ -176,7 +176,7 @@ export async function testRuntime(t: Test, make: (t: Test) => Promise<RuntimeUnd
     );
     const id = await start();
     const isSeen = (): boolean => events.some((event) => event.kind === 'containerStarted' && event.id === id);
-    for (let turn = 0; turn < 300 && !isSeen(); turn += 1) await sleep(10);
+    for (let turn = 0; turn < 2000 && !isSeen(); turn += 1) await sleep(10);
     t.ok(isSeen(), 'the start of a container is reported');
     stopping.abort();
     const count = events.length;

@@ -105,10 +105,10 @@ export function startLinkNode(
   return { link, spool, logged, say, stop };
 }
 
-/** Waits until `isTrue`; fails the test after ten seconds. */
+/** Waits until `isTrue`; fails the test after half a minute. */
 export async function until(what: string, isTrue: () => boolean): Promise<void> {
   for (let waited = 0; !isTrue(); waited += 5) {
-    if (waited > 10_000) throw new Error(`not within ten seconds: ${what}`);
+    if (waited > 30_000) throw new Error(`not within half a minute: ${what}`);
     await new Promise((resolve) => {
       setTimeout(resolve, 5);
     });

@@ -15,7 +15,7 @@ const post = (server: ApiServer, path: string, body: object, token: string) =>
 
 /** The records once `count` of them were written, the oldest first. */
 async function recordsOf(server: ApiServer, count: number): Promise<readonly AuditRecord[]> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  for (let attempt = 0; attempt < 600; attempt += 1) {
     const response = await server.fetch('/v1/audit?limit=1000');
     const { records } = (await response.json()) as AuditPage;
     const others = records.filter(({ operation }) => operation !== 'listAudit');

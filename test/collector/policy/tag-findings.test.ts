@@ -89,7 +89,7 @@ async function start(t: Test, store: Store, { registries }: { registries: readon
       eventBus.publish({ type: 'node', node: row });
     },
     becomes: async (expected: readonly string[], message: string): Promise<void> => {
-      for (let left = 100; left > 0 && JSON.stringify(await findings()) !== JSON.stringify(expected); left -= 1)
+      for (let left = 600; left > 0 && JSON.stringify(await findings()) !== JSON.stringify(expected); left -= 1)
         await delay(50);
       t.strictSame(await findings(), expected, message);
     },

@@ -54,7 +54,7 @@ async function openKeeper(
 /** Lets time pass and waits, in real time, for what the keeper does about it. */
 async function passUntil(clock: FakeClock, durationMs: number, isDone: () => boolean): Promise<void> {
   await clock.advance(durationMs);
-  for (let tries = 0; tries < 500 && !isDone(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let tries = 0; tries < 3000 && !isDone(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 async function startFleet(t: Test) {

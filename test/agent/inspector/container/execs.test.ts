@@ -53,7 +53,7 @@ t.test('sessions of real docker exec', { skip }, async (t) => {
   const look = async (): Promise<ContainerFact> => seenContainer(await observeContainer(access, facts, id));
   const sessions = ({ execs }: ContainerFact): number => (execs.state === 'seen' ? execs.value.sessions.length : -1);
   const wait = async (count: number): Promise<ContainerFact> => {
-    for (let attempt = 0; attempt < 100; attempt += 1) {
+    for (let attempt = 0; attempt < 300; attempt += 1) {
       const container = await look();
       // A session starts as runc, with the program of the session after that.
       if (

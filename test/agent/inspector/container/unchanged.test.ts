@@ -135,7 +135,7 @@ async function startNode(t: Test): Promise<Node> {
 
 async function until(what: string, isTrue: () => boolean): Promise<void> {
   for (let turn = 0; !isTrue(); turn += 1) {
-    if (turn > 1000) throw new Error(`not within ten seconds: ${what}`);
+    if (turn > 3000) throw new Error(`not within half a minute: ${what}`);
     await sleep(10);
   }
 }

@@ -1,13 +1,12 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { noContainerd, startContainerd } from '../../runtime/cri/own-containerd.ts';
 import type { OwnContainerd } from '../../runtime/cri/own-containerd.ts';
+import { freePort } from '../../../fixture/free-port.ts';
 
 const PROGRAM = `${process.env['CLUSTER_STATE'] ?? '/var/tmp/test-cluster'}/bin/kubelet`;
 const DEADLINE_MS = 60_000;
@@ -81,12 +80,4 @@ function ask(url: string): Readonly<Record<string, unknown>> | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

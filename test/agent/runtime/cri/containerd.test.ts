@@ -173,7 +173,7 @@ void t.test('pods on a real containerd', { skip: noContainerd }, async (t) => {
     const stray = execFileSync('sh', ['-c', `sh -c '${all}; exec sleep 30' >/dev/null 2>&1 & echo $!`], {
       encoding: 'utf8',
     }).trim();
-    for (let turn = 0; turn < 100 && told(`cat /proc/${stray}/comm`) !== 'sleep'; turn += 1) await sleep(50);
+    for (let turn = 0; turn < 600 && told(`cat /proc/${stray}/comm`) !== 'sleep'; turn += 1) await sleep(50);
     const later = await observed(containerd);
     execFileSync('kill', ['-9', stray]);
     t.match(containerOf(later, shop), { processes: { value: 2 } });
@@ -260,7 +260,7 @@ void t.test('events of a real containerd', { skip: noContainerd }, async (t) => 
   const find = (kind: string, id: string): RuntimeEvent | undefined =>
     events.find((event) => event.kind === kind && 'id' in event && event.id === id);
   const until = async (isTrue: () => boolean): Promise<void> => {
-    for (let turn = 0; turn < 1000 && !isTrue(); turn += 1) await sleep(10);
+    for (let turn = 0; turn < 3000 && !isTrue(); turn += 1) await sleep(10);
   };
   await until(() => find('containerStarted', web) !== undefined);
   t.ok(find('containerStarted', web), 'its start');
